@@ -1,0 +1,66 @@
+"""What no stage makes: data sets and pre-trained models, declared with source, digest and licence. No I/O."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from engine.fields import Name, explain_all
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AssetFile(_Model):
+    """One file of an asset."""
+
+    path: str = Field(description="inside the asset's folder", pattern=r"^(?!/)(?!.*(?:^|/)\.\.(?:/|$))[^\0\\]+$")
+    mirror: str = Field(description="inside the folder that mirror= names", pattern=r"^(?!/)(?!.*(?:^|/)\.\.(?:/|$))[^\0\\]+$")
+    url: str = Field(pattern=r"^https://")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    bytes: int = Field(ge=0)
+
+
+class MadeBy(_Model):
+    """The stage that makes a sample."""
+
+    uses: str
+    output: Name
+    params: Mapping[str, Any] = Field(default_factory=dict)
+
+
+class Settings(_Model):
+    """What the asset asks of the use case, below what the user says."""
+
+    params: Mapping[str, Any] = Field(default_factory=dict)
+    assets: Mapping[str, str | None] = Field(default_factory=dict)
+
+
+class Asset(_Model):
+    """An asset, as conf/asset/<name>.yaml declares it; one file: the asset is that file, else a folder."""
+
+    name: Name
+    description: str
+    licence: str | None = Field(description="null where there is none: never a default then")
+    citation: str = ""
+    source: str = ""
+    sample: bool = Field(False, description="stands in for the user's own data, and says so")
+    settings: Settings = Settings()
+    until: tuple[Name, ...] = Field((), description="the stages this data can reach; all, where empty")
+    files: tuple[AssetFile, ...] = ()
+    made_by: MadeBy | None = None
+
+    @model_validator(mode="after")
+    def _has_one_origin(self) -> Self:
+        if bool(self.files) == bool(self.made_by):
+            raise ValueError("an asset has either files or made_by; write one of them")
+        return self
+
+
+def parse(data: Mapping[str, Any], where: str) -> Asset:
+    """Return the asset, or raise all mistakes of form together."""
+    try:
+        return Asset.model_validate(data)
+    except ValidationError as error:
+        raise ExceptionGroup("the asset is wrong", explain_all(error, Asset, where)) from None

@@ -1,0 +1,102 @@
+"""What single values in our YAML files mean: names, durations, sizes, rules; and mistakes told in three lines."""
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any, get_args
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ValidationError
+
+from engine.errors import UserError, did_you_mean
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
+_SECONDS = {"ms": 0.001, None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKMGT]?)i?B?")
+_BYTES = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_RULE = re.compile(r"(>=|<=|>|<|==)\s*(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)")
+
+
+def duration_s(value: Any) -> float:
+    """Return seconds of `90`, `90s`, `1.5m`, `2h`."""
+    match = _DURATION.fullmatch(str(value).strip())
+    if not match:
+        raise ValueError(f"'{value}' is not a duration; write 90s, 30m or 2h")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def size_bytes(value: Any) -> int:
+    """Return bytes of `512M`, `2G`."""
+    match = _SIZE.fullmatch(str(value).strip())
+    if not match:
+        raise ValueError(f"'{value}' is not a size; write 512M or 2G")
+    return int(float(match[1]) * _BYTES[match[2]])
+
+
+def _identifier(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"'{name}' is not a name: letters, digits and _ only, a letter first")
+    return name
+
+
+def rule(text: Any) -> str:
+    """Return a gate's rule in its one spelling: an operator, a space, a number."""
+    match = _RULE.fullmatch(str(text).strip())
+    if not match:
+        raise ValueError(f"'{text}' is not a rule; write \">= 0.85\"")
+    return f"{match[1]} {match[2]}"
+
+
+def holds(value: float, rule_text: str) -> bool:
+    """Say whether the value keeps the rule."""
+    operator, bound = rule_text.split()
+    limit = float(bound)
+    return {">=": value >= limit, "<=": value <= limit, ">": value > limit, "<": value < limit, "==": value == limit}[operator]
+
+
+Name = Annotated[str, AfterValidator(_identifier)]
+Duration = Annotated[float, BeforeValidator(duration_s)]
+Size = Annotated[int, BeforeValidator(size_bytes)]
+Rule = Annotated[str, BeforeValidator(rule)]
+Scalar = bool | int | float | str | None
+
+
+def explain_all(error: ValidationError, model: type[BaseModel], where: str) -> Sequence[UserError]:
+    """Turn pydantic's mistakes into the user's three lines each."""
+    return [_explained(one, model, where) for one in error.errors(include_url=False)]
+
+
+def _explained(mistake: Any, model: type[BaseModel], where: str) -> UserError:
+    place = [str(part) for part in mistake["loc"] if part not in ("[key]",)]
+    key = f"{where}: {'.'.join(place)}"
+    kind = mistake["type"]
+    if kind == "extra_forbidden":
+        return UserError(key, f"there is no key '{place[-1]}' here", did_you_mean(place[-1], _keys_at(model, place[:-1])))
+    if kind == "missing":
+        return UserError(key, f"the key '{place[-1]}' is missing", f"add '{place[-1]}: ...'")
+    message = mistake["msg"].removeprefix("Value error, ")
+    said = mistake.get("input")
+    shown = f" (it is {said!r:.80})" if kind != "value_error" else ""
+    what, _, fix = message.partition("; ")
+    return UserError(key, what[0].lower() + what[1:] + shown, fix or _fix_for(kind))
+
+
+def _fix_for(kind: str) -> str:
+    by_kind = {"int": "write a whole number", "string": "write text, in quotes where it looks like a number",
+               "dict": "write 'key: value' lines below it", "mapping": "write 'key: value' lines below it",
+               "literal": "choose one of the values named", "tuple": "write a list: [a, b]"}  # fmt: skip
+    return next((fix for start, fix in by_kind.items() if kind.startswith(start)), "see docs/reference.md for what stands here")
+
+
+def _keys_at(model: type[BaseModel], place: Sequence[str]) -> list[str]:
+    """Return the keys allowed at a place such as stages.train.resources."""
+    for part in place:
+        if part in model.model_fields:
+            model = _model_in(model.model_fields[part].annotation) or model
+    return list(model.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the model inside an annotation such as Mapping[str, StageSpec]."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)

@@ -1,0 +1,63 @@
+"""What makes two jobs the same: a digest over source, parameters, inputs and environment. Pure but for `environment`."""
+
+import hashlib
+import json
+import platform
+import re
+import sys
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+RECORD = "job/1"  # the pre-image's type and version come first, so that no two kinds of digest can meet
+_DISTRIBUTIONS = {"cv2": "opencv_python_headless", "PIL": "pillow", "yaml": "pyyaml", "tensorflow": "tensorflow_cpu"}
+
+Parts = Mapping[str, Mapping[str, Any]]  # "source", "parameter", "input", "environment" -> name -> value
+
+
+def fingerprint(parts: Parts) -> str:
+    """Return the sha256 of the parts, as 64 hexadecimal digits."""
+    text = json.dumps([RECORD, parts], sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def differences(before: Parts, after: Parts) -> list[str]:
+    """Say, a line each, which values of which part differ."""
+    lines = []
+    for part in ("source", "parameter", "input", "environment"):
+        old, new = before.get(part, {}), after.get(part, {})
+        for name in sorted(old.keys() | new.keys()):
+            if old.get(name) != new.get(name):
+                lines.append(f"{part} {name}: {_short(old.get(name))} -> {_short(new.get(name))}")
+    return lines
+
+
+def environment(imports: frozenset[str]) -> dict[str, str]:
+    """Return what of this machine's environment a local job depends on: Python, processor and the packages it imports."""
+    versions = {"python": "{}.{}.{}".format(*sys.version_info), "machine": f"{platform.system()} {platform.machine()}".lower()}
+    installed = _installed()
+    for package in sorted(imports - sys.stdlib_module_names):
+        names = (package.lower(), _DISTRIBUTIONS.get(package, ""))
+        found = next((installed[name] for name in names if name in installed), None)
+        versions[package] = found or "not installed"
+    return versions
+
+
+@cache
+def _installed() -> dict[str, str]:
+    """Return the version of each installed distribution, from the names of the dist-info folders alone."""
+    found: dict[str, str] = {}
+    for folder in reversed(sys.path):
+        for path in Path(folder).glob("*.dist-info") if folder and Path(folder).is_dir() else ():
+            match = re.fullmatch(r"(.+)-([^-]+)\.dist-info", path.name)
+            if match:
+                found[match[1].lower().replace("-", "_")] = match[2]
+    return found
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "none"
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text[:12] if re.fullmatch(r"(?:\w+:)?[0-9a-f]{64}", text) else text[:60]

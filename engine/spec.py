@@ -1,0 +1,57 @@
+"""The use case as its YAML says it: frozen, typed, every mistake of form found at once. No I/O."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from engine.fields import Duration, Name, Rule, Scalar, Size, explain_all
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class Resources(_Model):
+    """What a job takes of the machine while it runs."""
+
+    cpus: float = Field(1, gt=0, description="processor cores")
+    memory: Size = Field(0, description="bytes, as 512M or 2G; 0: not counted")
+    accelerator: bool = Field(False, description="needs the target's accelerator for itself")
+
+
+class StageSpec(_Model):
+    """One stage of a use case."""
+
+    uses: str | None = Field(None, description="the stage's function, as stages.pose.train")
+    command: tuple[str, ...] | None = Field(None, description="or: a command, one word an item; {inputs.x}, {outputs.y}, {params.z} are filled in")
+    inputs: Mapping[Name, str] = Field(default_factory=dict, description="input name: stage.output, or asset:key")
+    outputs: tuple[Name, ...] = Field((), description="what a command writes; a function's outputs stand in its signature")
+    params: Mapping[Name, Any] = Field(default_factory=dict)
+    runs_on: Literal["build", "target"] = Field("build", description="the machine's own platform, or the target's")
+    require: Mapping[str, Rule] = Field(default_factory=dict, description='gates: metric: ">= 0.85"')
+    retries: int = Field(0, ge=0, le=20)
+    retry_delay: Duration = Field(1.0, description="before the first retry; doubles each time")
+    timeout: Duration | None = Field(None, description="as 30m; the whole process tree ends then")
+    resources: Resources = Resources()  # type: ignore[call-arg]
+    env: Mapping[str, str] = Field(default_factory=dict, description="environment variables of the stage")
+
+
+class UseCase(_Model):
+    """A use case: parameters, assets, and a DAG of stages."""
+
+    name: Name
+    description: str = ""
+    params: Mapping[Name, Scalar | list[Scalar]] = Field(default_factory=dict)
+    assets: Mapping[Name, str | None] = Field(default_factory=dict, description="key: name in conf/asset, a path, or null")
+    objective: str | None = Field(None, description="the metric that a sweep reads, as evaluate.accuracy")
+    predict: str | None = Field(None, description="the stage that `predict` runs with the packed model")
+    stages: Mapping[Name, StageSpec] = Field(min_length=1)
+
+
+def parse(data: Mapping[str, Any], where: str) -> UseCase:
+    """Return the use case, or raise all mistakes of form together."""
+    try:
+        return UseCase.model_validate(data)
+    except ValidationError as error:
+        raise ExceptionGroup("the use case is wrong", explain_all(error, UseCase, where)) from None

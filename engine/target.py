@@ -1,0 +1,31 @@
+"""Where a model shall run: platform, accelerator and runtime, from one YAML file a target. No I/O."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from engine.fields import Name, Size, explain_all
+
+
+class Target(BaseModel):
+    """A target, as conf/target/<name>.yaml describes it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Name
+    description: str = ""
+    platform: Literal["linux/amd64", "linux/arm64", "linux/arm/v7"]
+    accelerator: Literal["none", "edgetpu", "gpu"] = "none"
+    runtime: Literal["litert", "tflite_runtime"]
+    cpus: float = Field(4, gt=0)
+    memory: Size = Field(0, description="bytes, as 4G")
+    device: str | None = Field(None, description="where the device is; null: there is none, figures are simulated")
+
+
+def parse(data: Mapping[str, Any], where: str) -> Target:
+    """Return the target, or raise all mistakes of form together."""
+    try:
+        return Target.model_validate(data)
+    except ValidationError as error:
+        raise ExceptionGroup("the target is wrong", explain_all(error, Target, where)) from None

@@ -1,0 +1,104 @@
+"""Reads a YAML file as plain data, and refuses what could surprise: bombs, tags, duplicate keys, other encodings."""
+
+import re
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from engine.errors import UserError
+
+MAX_BYTES = 10_000_000
+MAX_DEPTH = 40
+MAX_NODES = 500_000  # after expansion of aliases
+
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _StrictLoader(_Loader):  # type: ignore[misc, valid-type]
+    """Safe YAML in which `1e-3` is a number, as Hydra reads it, and a key stands once."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            if key_node.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"the key '{key_node.value}' stands twice", key_node.start_mark)
+            if isinstance(key_node.value, Hashable):
+                seen.add(key_node.value)
+        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
+        return mapping
+
+
+_StrictLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:\d[\d_]*)(?:\.[\d_]*)?(?:[eE][-+]?\d+)$|^[-+]?\d[\d_]*\.[\d_]*$|^[-+]?\.\d+(?:[eE][-+]?\d+)?$|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$"),
+    list("-+0123456789."),
+)  # fmt: skip
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Return the mapping that the file holds; UserError for anything else."""
+    text = _text(path)
+    try:
+        _refuse_bombs(path, text)
+        data = yaml.load(text, Loader=_StrictLoader)  # a SafeLoader: no tag reaches code
+    except yaml.YAMLError as error:
+        raise _explained(path, text, error) from None
+    if data is None:
+        raise UserError(str(path), "the file is empty", "write the YAML, or remove the file")
+    if not isinstance(data, dict):
+        raise UserError(str(path), f"a mapping is expected, not a {type(data).__name__}", "begin with 'name: ...'")
+    return data
+
+
+def _text(path: Path) -> str:
+    try:
+        size_bytes = path.stat().st_size
+        if size_bytes > MAX_BYTES:
+            raise UserError(str(path), f"{size_bytes:,} bytes are too many for a YAML file", f"keep it under {MAX_BYTES:,}")
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UserError(str(path), f"it cannot be read: {error.strerror}", "check the path and its permissions") from None
+    except UnicodeDecodeError as error:
+        raise UserError(str(path), f"it is not UTF-8 text (byte {error.start})", "save it as UTF-8") from None
+
+
+def _refuse_bombs(path: Path, text: str) -> None:
+    """Count nodes as they would stand after expansion, without expanding: aliases multiply."""
+    sizes: dict[str, int] = {}
+    open_nodes: list[tuple[str | None, int]] = []  # anchor, nodes counted before it
+    nodes = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.AliasEvent):
+            nodes += sizes.get(event.anchor, 1)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            open_nodes.append((event.anchor, nodes))
+            nodes += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = open_nodes.pop()
+            if anchor:
+                sizes[anchor] = nodes - before
+        elif isinstance(event, yaml.ScalarEvent):
+            nodes += 1
+        if nodes > MAX_NODES:
+            raise UserError(str(path), f"its aliases expand to more than {MAX_NODES:,} values", "write the values out, or split the file")
+        if len(open_nodes) > MAX_DEPTH:
+            raise UserError(str(path), f"it is nested more than {MAX_DEPTH} levels deep", "flatten it")
+
+
+def _explained(path: Path, text: str, error: yaml.YAMLError) -> UserError:
+    mark = getattr(error, "problem_mark", None)
+    line = mark.line + 1 if mark else 1
+    where = f"{path}, line {line}"
+    lines = text.splitlines()
+    around = lines[max(0, line - 2) : line + 1]
+    if any(re.search(r"[{\[,].*:\s*\$\{", one) for one in around):
+        return UserError(where, "inside { } a value with ${...} needs quotes: YAML takes its braces for a mapping",
+                         'write {epochs: "${params.epochs}"}, or one key a line')  # fmt: skip
+    problem = str(getattr(error, "problem", None) or error).splitlines()[0]
+    if "could not determine a constructor" in problem:
+        return UserError(where, f"tags are not allowed: {problem.split('tag ')[-1]}", "write plain values")
+    if "\\t" in problem:
+        problem = "a tab stands where YAML wants spaces"
+    return UserError(where, problem, "indent with two spaces, 'key: value' a line")
