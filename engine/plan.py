@@ -1,0 +1,132 @@
+"""The use case resolved against a target: its jobs, and for each whether the store has it already. Starts nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from engine import fingerprint as fingerprints
+from engine.graph import Reference
+from engine.signature import Signature
+from engine.spec import StageSpec
+from engine.target import Target
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+    from engine.store import Record
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedAsset:
+    """An asset of this run, on the disk and digested."""
+
+    key: str
+    name: str  # of its YAML, or the path
+    path: Path
+    digest: str
+    licence: str | None
+    source: str
+    sample: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A stage with everything settled but the digests of inputs that are not made yet."""
+
+    stage: str
+    spec: StageSpec
+    signature: Signature | None  # None: a command
+    inputs: Mapping[str, Reference | None]
+    outputs: tuple[str, ...]
+    params: Mapping[str, Any]
+    platform: str
+    emulated: bool
+    taken: str
+    environment: Mapping[str, str]
+
+    @property
+    def needs(self) -> list[str]:
+        """Return the stages whose outputs this one reads."""
+        return list(dict.fromkeys(ref.stage for ref in self.inputs.values() if ref and ref.stage))
+
+    @property
+    def uses(self) -> str:
+        """Return what the stage runs, in words."""
+        return self.spec.uses or " ".join(self.spec.command or ())
+
+    def parts(self, digests: Mapping[str, str | None]) -> fingerprints.Parts:
+        """Return the pre-image of the fingerprint, given its inputs' digests."""
+        source = dict(self.signature.sources) if self.signature else {"command": list(self.spec.command or ())}
+        parameter = {**self.params, "outputs": list(self.outputs), **{f"env {k}": v for k, v in self.spec.env.items()}}
+        return {"source": source, "parameter": parameter, "input": digests, "environment": {**self.environment, "platform": self.platform}}
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A job and what is to be done with it."""
+
+    job: Job
+    fingerprint: str | None  # None: an input is not made yet
+    parts: fingerprints.Parts | None
+    record: "Record | None"  # the store has it
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run would do."""
+
+    usecase: str
+    target: Target
+    params: Mapping[str, Any]
+    objective: str | None
+    assets: Mapping[str, ResolvedAsset]
+    jobs: Mapping[str, Planned]  # in an order that may be run
+    graph: "nx.DiGraph[str]"
+    notes: tuple[str, ...]
+
+
+class Records(Protocol):
+    """What the plan asks of the store."""
+
+    def find(self, fingerprint: str) -> "Record | None":
+        """Return a job's record if its artifacts are whole."""
+
+    def record(self, fingerprint: str) -> "Record | None":
+        """Return a job's record as it stands."""
+
+
+def settle(job: Job, outputs: Mapping[str, Mapping[str, str]], assets: Mapping[str, ResolvedAsset], store: Records) -> Planned:
+    """Fingerprint the job and look it up, as far as its inputs are known: stage -> output -> digest."""
+    digests: dict[str, str | None] = {}
+    for name, ref in job.inputs.items():
+        if ref is None:
+            digests[name] = None
+        elif ref.stage is None:
+            digests[name] = assets[ref.name].digest
+        elif ref.stage in outputs:
+            digests[name] = outputs[ref.stage][ref.name]
+        else:
+            return Planned(job, None, None, None, f"waits for {ref.stage}")
+    parts = job.parts(digests)
+    key = fingerprints.fingerprint(parts)
+    record = store.find(key)
+    if record:
+        return Planned(job, key, parts, record, "in the store")
+    damaged = store.record(key) is not None
+    return Planned(job, key, parts, None, "its artifact in the store is damaged or gone" if damaged else "not in the store")
+
+
+def settle_all(jobs: Mapping[str, Job], assets: Mapping[str, ResolvedAsset], store: Records) -> dict[str, Planned]:
+    """Settle the jobs in their order, each from the outputs of those before it."""
+    planned: dict[str, Planned] = {}
+    outputs: dict[str, Mapping[str, str]] = {}
+    for name, job in jobs.items():
+        planned[name] = settle(job, outputs, assets, store)
+        record = planned[name].record
+        if record:
+            outputs[name] = record.outputs
+    return planned
+
+

@@ -1,0 +1,295 @@
+"""Content-addressed artifacts and the records of the jobs that made them.
+
+    objects/<kind>/<aa>/<sha256>    one artifact, a file or a folder, read-only
+    actions/<aa>/<fingerprint>.json what a job made: written last, so that it names whole artifacts only
+    corrupt/                        what turned out not to be what its digest says
+    work/<owner>/                   private folders of engines at work, each under its lock
+
+Order of a commit: artifact fsynced, renamed into place, its folder fsynced, then the record likewise.
+A crash between any two steps leaves whole artifacts and whole records only. No plan, no run, no journal here.
+"""
+
+import errno
+import fcntl
+import json
+import os
+import shutil
+import stat
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine import digest as digests
+from engine.errors import UserError
+
+SCHEMA_VERSION = 1
+_FICLONE = 0x40049409  # linux/fs.h
+
+
+class BadOutput(Exception):
+    """An output that cannot become an artifact, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a job made, and all that a later run wants to know of it."""
+
+    fingerprint: str
+    stage: str
+    parts: Mapping[str, Mapping[str, Any]]
+    outputs: Mapping[str, str]  # name -> digest
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    points: list[Any] = field(default_factory=list)
+    figures: list[Any] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    platform: str = ""
+    emulated: bool = False
+    taken: str = ""
+
+
+class Store:
+    """The store below one folder; any number of engines may use it at once."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.assets = digests.DigestCache(root / "digests.sqlite")
+        self._clones = True  # until the file system says that it does not
+
+    # --- reading
+
+    def find(self, fingerprint: str) -> Record | None:
+        """Return the record of a job whose artifacts are all there and are what their digests say."""
+        record = self.record(fingerprint)
+        if record is None or not all(self.is_whole(digest) for digest in record.outputs.values()):
+            return None
+        return record
+
+    def record(self, fingerprint: str) -> Record | None:
+        """Return the job's record as it stands, without a look at its artifacts; None where it is absent or damaged."""
+        try:
+            data = json.loads(self._action(fingerprint).read_bytes())
+            if data.pop("v") != SCHEMA_VERSION or data["fingerprint"] != fingerprint:
+                return None
+            return Record(**data)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+    def is_whole(self, digest: str) -> bool:
+        """Say whether the artifact is there and every byte is what the digest says."""
+        try:
+            return digests.of(self.path(digest)) == digest
+        except UserError:
+            return False
+
+    def path(self, digest: str) -> Path:
+        """Return where the artifact of this digest stands."""
+        kind, _, hexadecimal = digest.partition(":")
+        return self.root / "objects" / kind / hexadecimal[:2] / hexadecimal
+
+    def materialise(self, digest: str, destination: Path) -> None:
+        """Lay the artifact out under another path: by reflink or hard link, else by copy; read-only."""
+        source = self.path(digest)
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        if digest.startswith("file:"):
+            self._lay(source, destination)
+            return
+        destination.mkdir()
+        for folder, folders, names in os.walk(source):
+            there = destination / Path(folder).relative_to(source)
+            for name in folders:
+                (there / name).mkdir()
+            for name in names:
+                self._lay(Path(folder, name), there / name)
+
+    # --- writing
+
+    def commit(self, record: Record, paths: Mapping[str, Path]) -> Record:
+        """Take the outputs in and write the record; BadOutput for an output that is none. The paths are gone then."""
+        outputs = {name: self._take_in(name, path) for name, path in paths.items()}
+        whole = Record(**{**{key: getattr(record, key) for key in Record.__slots__}, "outputs": outputs})
+        self._write_action(whole)
+        return whole
+
+    def quarantine(self, digest: str) -> None:
+        """Set a damaged artifact aside, where a person may look at it."""
+        aside = self.root / "corrupt" / f"{digest.replace(':', '-')}.{uuid.uuid4().hex[:8]}"
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            _make_writable(self.path(digest))
+            self.path(digest).rename(aside)
+
+    @contextmanager
+    def work(self, owner: str) -> Iterator[Path]:
+        """Yield a private folder on the store's file system, locked while the engine lives and removed after."""
+        folder = self.root / "work" / owner
+        folder.mkdir(parents=True)
+        with (folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                yield folder
+            finally:
+                remove_tree(folder)
+
+    def abandoned(self) -> list[Path]:
+        """Return the work folders whose engines are gone."""
+        return [folder for folder in sorted((self.root / "work").glob("*")) if _is_unlocked(folder / "lock")]
+
+    @contextmanager
+    def alone(self, fingerprint: str) -> Iterator[bool]:
+        """Yield whether this engine, of all that share the store, may do the job now; the kernel frees it on death."""
+        path = self.root / "locks" / fingerprint
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            yield True
+
+    def _take_in(self, name: str, path: Path) -> str:
+        _check(name, path)
+        digest = digests.of(path)
+        place = self.path(digest)
+        if place.exists():
+            if self.is_whole(digest):
+                remove_tree(path)
+                return digest
+            self.quarantine(digest)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        _seal(path)
+        try:
+            path.rename(place)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            remove_tree(path)  # another engine was first with the same bytes
+        if place.is_dir():
+            place.chmod(0o555)
+        _fsync_folder(place.parent)
+        return digest
+
+    def _lay(self, source: Path, destination: Path) -> None:
+        """Put one file there: a reflink, which shares blocks but no writes, else a hard link, else a copy."""
+        if self._clones:
+            self._clones = _clone(source, destination)
+            if self._clones:
+                return
+        try:
+            os.link(source, destination)
+        except OSError as error:
+            if error.errno == errno.ENOENT:
+                raise
+            shutil.copyfile(source, destination)
+            destination.chmod(source.stat().st_mode & 0o555)
+
+    def _action(self, fingerprint: str) -> Path:
+        return self.root / "actions" / fingerprint[:2] / f"{fingerprint}.json"
+
+    def _write_action(self, record: Record) -> None:
+        text = json.dumps({"v": SCHEMA_VERSION, **asdict(record)})
+        write_whole(self._action(record.fingerprint), text.encode())
+
+
+def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Write the file so that a reader sees the old content or the new, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with partial.open("wb") as file:
+        file.write(data)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
+    partial.replace(path)
+    if durable:
+        _fsync_folder(path.parent)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a file or a folder, also where the stage or the store made it read-only."""
+    if path.is_dir() and not path.is_symlink():
+        _make_writable(path)
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _check(name: str, path: Path) -> None:
+    """Refuse what is absent, links, and anything but files and folders."""
+    if not os.path.lexists(path):
+        raise BadOutput(f"the stage did not write its output '{name}'")
+    entries = [path, *path.rglob("*")] if path.is_dir() and not path.is_symlink() else [path]
+    for entry in entries:
+        mode = entry.lstat().st_mode
+        shown = entry.relative_to(path.parent)
+        if stat.S_ISLNK(mode):
+            raise BadOutput(f"output '{name}' holds a symbolic link, {shown} -> {os.readlink(entry)}; write the file itself")
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise BadOutput(f"output '{name}' holds {shown}, which is neither a file nor a folder")
+
+
+def _seal(path: Path) -> None:
+    """Make every file read-only and durable, and every folder durable; the top folder stays writable for its rename."""
+    if not path.is_dir():
+        _seal_file(path)
+        return
+    for folder, folders, names in os.walk(path, topdown=False):
+        for name in names:
+            _seal_file(Path(folder, name))
+        for name in folders:
+            Path(folder, name).chmod(0o555)
+        _fsync_folder(Path(folder))
+
+
+def _seal_file(path: Path) -> None:
+    executable = path.stat().st_mode & stat.S_IXUSR
+    path.chmod(0o555 if executable else 0o444)
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _fsync_folder(folder: Path) -> None:
+    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _clone(source: Path, destination: Path) -> bool:
+    """Make a reflink; False, and nothing left there, where the file system has none."""
+    with source.open("rb") as old, destination.open("xb") as new:
+        try:
+            fcntl.ioctl(new, _FICLONE, old.fileno())
+            os.fchmod(new.fileno(), source.stat().st_mode & 0o555)
+            return True
+        except OSError:
+            destination.unlink()
+            return False
+
+
+def _make_writable(path: Path) -> None:
+    if path.is_dir():
+        for folder, folders, _ in os.walk(path):
+            for name in folders:
+                with suppress(OSError):
+                    Path(folder, name).chmod(0o755)
+        path.chmod(0o755)
+
+
+def _is_unlocked(path: Path) -> bool:
+    try:
+        with path.open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+    except BlockingIOError:
+        return False
+    except FileNotFoundError:
+        return False  # being made just now, or by hand
