@@ -74,3 +74,9 @@ def until(graph: "nx.DiGraph[str]", last: Iterable[str], where: str) -> set[str]
             raise UserError(where, f"there is no stage '{name}'", did_you_mean(name, graph))
         kept |= {name} | nx.ancestors(graph, name)
     return kept
+
+
+def descendants(graph: "nx.DiGraph[str]", stage: str) -> list[str]:
+    """Return all that needs the stage, directly or not, in order."""
+    after = nx.descendants(graph, stage)
+    return [name for name in order(graph) if name in after]

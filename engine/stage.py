@@ -3,7 +3,7 @@
 Standard library only, and no newer syntax than Python 3.9: this file also runs inside small ARM images.
 It knows nothing of plans, stores, MLflow or containers.
 
-A job folder holds `job.json` (module, function, inputs, outputs, parameters), `out/` for the outputs,
+A job folder holds `job.json` (module and function, or a command; inputs, outputs, parameters), `out/` for the outputs,
 `events.jsonl` that the stage appends to while it runs, and at the end `result.json` with its metrics.
 """
 
@@ -62,6 +62,8 @@ def confusion_matrix(name: str, labels: Sequence[str], matrix: Sequence[Sequence
 def run_job(job_dir: Path) -> int:
     """Run the job of this folder in this process; the exit status is 0, or 1 with the cause in result.json."""
     job = json.loads((job_dir / "job.json").read_text(encoding="utf-8"))
+    if "command" in job:
+        os.execvp(job["command"][0], job["command"])
     _open_events(job_dir / "events.jsonl")
     try:
         metrics = _call(job)
@@ -75,7 +77,7 @@ def run_job(job_dir: Path) -> int:
 
 def _call(job: Dict[str, Any]) -> Any:
     function = getattr(importlib.import_module(job["module"]), job["function"])
-    paths: Dict[str, Union[Path, None]] = {name: Path(path) for name, path in job["inputs"].items()}
+    paths: Dict[str, Union[Path, None]] = {name: Path(path) if path else None for name, path in job["inputs"].items()}
     paths.update({name: Path(path) for name, path in job["outputs"].items()})
     return function(**paths, **job["params"])
 

@@ -1,0 +1,170 @@
+"""Runs each job as a process of this machine, forked from a warm server that has imported what it needs.
+
+A stage with `runs_on: target` runs on this machine's processor too, and its figures say so.
+"""
+
+import json
+import os
+import platform
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine.check import Placement
+from engine.plan import Job
+from engine.target import Target
+
+_ARCHITECTURES = {"x86_64": "linux/amd64", "aarch64": "linux/arm64", "armv7l": "linux/arm/v7"}
+_SLOW_IMPORTS = ("tensorflow", "keras")  # seconds each; one server keeps them for all the stages of a run
+_ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0",
+                "OPENBLAS_NUM_THREADS": "1", "TF_ENABLE_ONEDNN_OPTS": "0"}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A job folder that is laid out and ready to run."""
+
+    job: Job
+    folder: Path
+    log: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a job's process ended: its exit status, or minus the signal; None: the executor lost it."""
+
+    stage: str
+    status: int | None
+    seconds: float
+
+
+@dataclass(slots=True)
+class _Server:
+    process: subprocess.Popen[bytes]
+    connection: socket.socket
+    buffer: bytes = b""
+    jobs: dict[str, float] = field(default_factory=dict)  # stage -> when it was launched
+    pids: dict[str, int] = field(default_factory=dict)
+
+
+class Executor:
+    """Local processes."""
+
+    def __init__(self, roots: Iterable[Path]) -> None:
+        self._python_path = os.pathsep.join(map(str, roots))
+        self._servers: dict[tuple[str, ...], _Server] = {}
+        self._selector = selectors.DefaultSelector()
+
+    @staticmethod
+    def placements(target: Target) -> dict[str, Placement]:
+        """Return where stages of each `runs_on` run, and how their figures are labelled."""
+        machine = platform.machine()
+        here = _ARCHITECTURES.get(machine, f"linux/{machine}")
+        taken = machine if target.platform == here else f"simulated on {machine}"
+        return {"build": Placement(here, False, machine), "target": Placement(here, False, taken)}
+
+    def prepare(self, jobs: Iterable[Job]) -> None:
+        """Begin to warm what these jobs will need."""
+        for job in jobs:
+            self._server(_preload(job))
+
+    def launch(self, launch: Launch) -> None:
+        """Start the job; its end comes from `wait`."""
+        server = self._server(_preload(launch.job))
+        cwd = launch.folder / "cwd"
+        cwd.mkdir()
+        server.jobs[launch.job.stage] = time.monotonic()
+        env = {**launch.job.spec.env, "PYTHONPATH": self._python_path, "TMPDIR": str(cwd)}
+        request = {"do": "launch", "job": launch.job.stage, "job_dir": str(launch.folder), "log": str(launch.log), "cwd": str(cwd), "env": env}
+        _send(server, request)
+
+    def wait(self, timeout_s: float) -> list[Ended]:
+        """Return the jobs that ended; wait for one up to the timeout."""
+        ended: list[Ended] = []
+        for key, _ in self._selector.select(timeout_s):
+            ended += self._receive(key.data)
+        return ended
+
+    def terminate(self, stage: str, *, force: bool) -> None:
+        """Ask the job's process tree to end, or end it."""
+        for server in self._servers.values():
+            if stage in server.jobs:
+                _send(server, {"do": "signal", "job": stage, "signal": signal.SIGKILL if force else signal.SIGTERM})
+                if force and stage not in server.pids:
+                    server.process.kill()  # it is still importing and has not read the launch
+
+    def close(self) -> None:
+        """End the servers and with them every job."""
+        for server in self._servers.values():
+            server.connection.close()
+        for server in self._servers.values():
+            try:
+                server.process.wait(0.5)
+            except subprocess.TimeoutExpired:
+                server.process.kill()
+                server.process.wait()
+        self._servers.clear()
+        self._selector.close()
+
+    def _server(self, preload: tuple[str, ...]) -> _Server:
+        if preload not in self._servers:
+            ours, theirs = socket.socketpair()
+            argv = [sys.executable, "-m", "engine.executors._forkserver", str(theirs.fileno()), *preload]
+            env = {**os.environ, **_ENVIRONMENT, "PYTHONPATH": self._python_path}
+            process = subprocess.Popen(argv, env=env, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
+            theirs.close()
+            self._servers[preload] = _Server(process, ours)
+            self._selector.register(ours, selectors.EVENT_READ, preload)
+        return self._servers[preload]
+
+    def _receive(self, preload: tuple[str, ...]) -> list[Ended]:
+        server = self._servers[preload]
+        try:
+            data = server.connection.recv(1 << 16)
+        except ConnectionError:
+            data = b""
+        if not data:
+            return self._lose(preload)
+        *lines, server.buffer = (server.buffer + data).split(b"\n")
+        ended: list[Ended] = []
+        for line in lines:
+            message: Mapping[str, int] = json.loads(line)
+            stage = str(message["job"])
+            if "started" in message:
+                server.pids[stage] = message["started"]
+            else:
+                del server.jobs[stage], server.pids[stage]
+                ended.append(Ended(stage, message["ended"], message["seconds"]))
+        return ended
+
+    def _lose(self, preload: tuple[str, ...]) -> list[Ended]:
+        """The server died: its jobs died with it, but for their own children, which share their groups."""
+        server = self._servers.pop(preload)
+        self._selector.unregister(server.connection)
+        for pid in server.pids.values():
+            try:
+                os.killpg(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        server.process.kill()
+        server.process.wait()
+        return [Ended(stage, None, time.monotonic() - start) for stage, start in server.jobs.items()]
+
+
+def _preload(job: Job) -> tuple[str, ...]:
+    imports = job.signature.imports if job.signature else frozenset()
+    return ("tensorflow",) if imports & set(_SLOW_IMPORTS) else ()
+
+
+def _send(server: _Server, message: Mapping[str, object]) -> None:
+    try:
+        server.connection.sendall(json.dumps(message).encode() + b"\n")
+    except (BrokenPipeError, ConnectionError):
+        return  # `wait` sees the closed socket and reports the loss

@@ -1,0 +1,114 @@
+"""A job as a folder: lays it out, reads what the stage said, and takes its outputs. Runs nothing."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine.plan import Job, Planned, ResolvedAsset
+from engine.store import BadOutput, Record, Store
+
+LOG_TAIL_LINES = 20
+_SAID = {"progress": {"done", "total"}, "metric": {"name", "value", "step"}, "note": {"text"}, "figure": {"kind", "name", "labels", "matrix"}}
+
+
+@dataclass(slots=True)
+class JobFolder:
+    """One attempt at a job."""
+
+    path: Path
+    planned: Planned
+    inputs: Mapping[str, Path | None]
+    said: list[dict[str, Any]] = field(default_factory=list)
+    _offset: int = 0
+
+    @property
+    def job(self) -> Job:
+        """Return the job."""
+        return self.planned.job
+
+    def poll(self) -> list[dict[str, Any]]:
+        """Return what the stage said since the last call, as events of the run; what is no event is left out."""
+        try:
+            with (self.path / "events.jsonl").open("rb") as file:
+                file.seek(self._offset)
+                data = file.read()
+        except FileNotFoundError:
+            return []
+        data = data[: data.rfind(b"\n") + 1]
+        self._offset += len(data)
+        fresh = [event for line in data.splitlines() if (event := self._event(line))]
+        self.said += fresh
+        return fresh
+
+    def result(self) -> dict[str, Any]:
+        """Return the stage's own account: `metrics`, or `error`; empty where it left none."""
+        try:
+            found: dict[str, Any] = json.loads((self.path / "result.json").read_bytes())
+            return found
+        except (OSError, ValueError):
+            return {}
+
+    def commit(self, store: Store, metrics: Mapping[str, float], seconds: float) -> Record:
+        """Put the outputs into the store; BadOutput where one is missing or is none."""
+        job, planned = self.job, self.planned
+        assert planned.fingerprint is not None and planned.parts is not None
+        wanted = job.signature.metrics if job.signature else None
+        missing = sorted((wanted or frozenset()) - metrics.keys())
+        if missing:
+            raise BadOutput(f"the stage did not return its metric '{missing[0]}'")
+        points = [[e["name"], e["step"], e["value"], e["time"]] for e in self.said if e["event"] == "metric"]
+        figures = [{k: e[k] for k in ("kind", "name", "labels", "matrix")} for e in self.said if e["event"] == "figure"]
+        notes = [e["text"] for e in self.said if e["event"] == "note"]
+        record = Record(planned.fingerprint, job.stage, planned.parts, {}, metrics, points, figures, notes, seconds,
+                        job.platform, job.emulated, job.taken)  # fmt: skip
+        return store.commit(record, {name: self.path / "out" / name for name in job.outputs})
+
+    def _event(self, line: bytes) -> dict[str, Any] | None:
+        try:
+            event = json.loads(line)
+            if not isinstance(event, dict) or not _SAID[event["event"]] <= event.keys():
+                return None
+        except (ValueError, KeyError):
+            return None
+        event["stage"] = self.job.stage
+        return event
+
+
+def lay_out(path: Path, planned: Planned, digests: Mapping[str, Mapping[str, str]], assets: Mapping[str, ResolvedAsset], store: Store) -> JobFolder:
+    """Make the job's folder, with job.json and an empty out/; artifacts are read where the store keeps them."""
+    job = planned.job
+    (path / "out").mkdir(parents=True)
+    inputs = {name: None if ref is None else assets[ref.name].path if ref.stage is None else store.path(digests[ref.stage][ref.name])
+              for name, ref in job.inputs.items()}  # fmt: skip
+    outputs = {name: path / "out" / name for name in job.outputs}
+    (path / "job.json").write_text(json.dumps(_description(job, inputs, outputs)), encoding="utf-8")
+    return JobFolder(path, planned, inputs)
+
+
+def log_tail(log: Path) -> str:
+    """Return the last lines of a log, however long it is or broken its text."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - 16_384))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    return "\n".join(line[:500] for line in lines[-LOG_TAIL_LINES:])
+
+
+def _description(job: Job, inputs: Mapping[str, Path | None], outputs: Mapping[str, Path]) -> dict[str, Any]:
+    common = {"inputs": {k: str(v) if v else None for k, v in inputs.items()}, "outputs": {k: str(v) for k, v in outputs.items()}, "params": dict(job.params)}
+    if job.signature:
+        return {"module": job.signature.module, "function": job.signature.function, **common}
+    groups = {"inputs": inputs, "outputs": outputs, "params": job.params}
+    return {"command": [_filled(word, groups) for word in job.spec.command or ()], **common}
+
+
+def _filled(word: str, groups: Mapping[str, Mapping[str, Any]]) -> str:
+    """Fill {inputs.x} and the like in; the check has seen to it that each exists."""
+    for group, values in groups.items():
+        for name, value in values.items():
+            word = word.replace(f"{{{group}.{name}}}", str(value))
+    return word

@@ -1,0 +1,343 @@
+"""Drives the jobs of a plan on an executor, and alone knows time, retries and parallelism.
+
+Everything it does it says as events to `emit`, which makes them durable first; it shows nothing itself.
+"""
+
+import errno
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from engine import graph as graphs
+from engine import jobfolder
+from engine.executors.local import Ended, Launch
+from engine.fields import holds
+from engine.jobfolder import JobFolder
+from engine.plan import Job, Plan, Planned, settle
+from engine.store import BadOutput, Record, Store, remove_tree
+
+POLL_S = 0.1  # how often a running stage's progress is read
+BUSY_S = 0.2  # how often a job that another engine does is looked up
+GRACE_S = 10.0  # between the request to end and the end
+
+Emit = Callable[..., None]
+
+
+class Executor(Protocol):
+    """What the scheduler asks of an executor."""
+
+    def launch(self, launch: Launch) -> None:
+        """Start the job."""
+
+    def wait(self, timeout_s: float) -> list[Ended]:
+        """Return the jobs that ended."""
+
+    def terminate(self, stage: str, *, force: bool) -> None:
+        """End the job's process tree."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the jobs may take together, and how the run takes a failure."""
+
+    cpus: float
+    memory_bytes: int
+    fail_fast: bool = False
+
+
+@dataclass(slots=True)
+class _Running:
+    folder: JobFolder
+    log: Path
+    deadline: float
+    alone: ExitStack
+    ending: str | None = None  # why it was told to end: timeout, interrupted
+    kill_at: float = float("inf")
+
+
+@dataclass(slots=True)
+class Scheduler:
+    """One run of a plan."""
+
+    plan: Plan
+    store: Store
+    executor: Executor
+    work: Path
+    run_dir: Path
+    limits: Limits
+    emit: Emit
+    interrupts: int = 0  # raised by the signal handler
+    digests: dict[str, Mapping[str, str]] = field(default_factory=dict)  # of the finished stages
+    _waiting: dict[str, Job] = field(default_factory=dict)
+    _running: dict[str, _Running] = field(default_factory=dict)
+    _over: dict[str, str] = field(default_factory=dict)  # stage -> finished, failed, skipped, rejected
+    _attempts: dict[str, int] = field(default_factory=dict)
+    _not_before: dict[str, float] = field(default_factory=dict)
+    _priority: Mapping[str, float] = field(default_factory=dict)
+
+    def run(self) -> str:
+        """Run to the end and return the status: finished, failed, rejected or interrupted."""
+        self._waiting = {name: planned.job for name, planned in self.plan.jobs.items()}
+        known = {name: planned.record.seconds for name, planned in self.plan.jobs.items() if planned.record}
+        self._priority = graphs.priorities(self.plan.graph, known)
+        self._take_cached()
+        while self._waiting or self._running:
+            if self.interrupts:
+                self._end_all()
+            else:
+                self._start_ready()
+            for ended in self.executor.wait(self._pause_s()):
+                self._finish(ended)
+            self._stream()
+            self._watch_time()
+        if self.interrupts:
+            return "interrupted"
+        return next((status for status in ("failed", "rejected") if status in self._over.values()), "finished")
+
+    # --- what the store has
+
+    def _take_cached(self) -> None:
+        """Take all that the plan found in the store, with one append to the journal."""
+        events: list[dict[str, Any]] = []
+        for name, planned in self.plan.jobs.items():
+            if planned.record and not (set(planned.job.needs) - self.digests.keys()) and name in self._waiting:
+                events += self._cached(planned, planned.record)
+        self.emit(*events)
+
+    def _cached(self, planned: Planned, record: Record) -> list[dict[str, Any]]:
+        name = planned.job.stage
+        event = {"event": "job_cached", "stage": name, "fingerprint": record.fingerprint, "outputs": record.outputs,
+                 "metrics": record.metrics, "points": record.points, "figures": record.figures, "notes": record.notes,
+                 "seconds": record.seconds, "platform": record.platform, "emulated": record.emulated, "taken": record.taken}  # fmt: skip
+        self._waiting.pop(name)
+        return [event, *self._publish(planned.job, record)]
+
+    def _publish(self, job: Job, record: Record) -> list[dict[str, Any]]:
+        """Lay the outputs out in the run's folder, and hold the metrics against the gates."""
+        self.digests[job.stage] = record.outputs
+        for output, digest in record.outputs.items():
+            place = self.run_dir / "artifacts" / job.stage / output
+            remove_tree(place)
+            self.store.materialise(digest, place)
+        gates = [_gate(job, metric, rule, record.metrics) for metric, rule in job.spec.require.items()]
+        passed = all(gate["passed"] for gate in gates)
+        self._over[job.stage] = "finished" if passed else "rejected"
+        if not passed:
+            gates += self._skip_after(job.stage, f"{job.stage} was rejected by its gate")
+        return gates
+
+    # --- starting
+
+    def _start_ready(self) -> None:
+        ready = [name for name in self._waiting if self._is_ready(name)]
+        for name in sorted(ready, key=lambda n: -self._priority[n]):
+            if self._has_room(self._waiting[name]):
+                self._start(name)
+
+    def _is_ready(self, name: str) -> bool:
+        return all(need in self.digests for need in self._waiting[name].needs) and time.monotonic() >= self._not_before.get(name, 0)
+
+    def _has_room(self, job: Job) -> bool:
+        """Say whether the job's share is free; a job alone always fits, however much it asks for."""
+        if not self._running:
+            return True
+        taken = [running.folder.job.spec.resources for running in self._running.values()]
+        wants = job.spec.resources
+        if wants.accelerator and any(one.accelerator for one in taken):
+            return False
+        return (wants.cpus + sum(one.cpus for one in taken) <= self.limits.cpus
+                and wants.memory + sum(one.memory for one in taken) <= self.limits.memory_bytes)  # fmt: skip
+
+    def _start(self, name: str) -> None:
+        job = self._waiting[name]
+        if self._send_back_damaged(job):
+            return
+        planned = settle(job, self.digests, self.plan.assets, self.store)
+        alone = ExitStack()
+        if planned.record is None:
+            assert planned.fingerprint is not None
+            if not alone.enter_context(self.store.alone(planned.fingerprint)):
+                self._not_before[name] = time.monotonic() + BUSY_S  # another engine does this job just now
+                return
+            planned = settle(job, self.digests, self.plan.assets, self.store)  # it may have ended meanwhile
+        if planned.record is not None:
+            alone.close()
+            self.emit(*self._cached(planned, planned.record))
+            return
+        self._launch(planned, alone)
+
+    def _launch(self, planned: Planned, alone: ExitStack) -> None:
+        job = planned.job
+        attempt = self._attempts[job.stage] = self._attempts.get(job.stage, 0) + 1
+        log = self.run_dir / "logs" / f"{job.stage}.log"
+        log.parent.mkdir(exist_ok=True)
+        folder = jobfolder.lay_out(self.work / f"{job.stage}-{attempt}", planned, self.digests, self.plan.assets, self.store)
+        self.emit({"event": "job_started", "stage": job.stage, "attempt": attempt, "fingerprint": planned.fingerprint, "log": str(log),
+                   "platform": job.platform, "emulated": job.emulated, "taken": job.taken})  # fmt: skip
+        deadline = time.monotonic() + (job.spec.timeout or float("inf"))
+        self._running[job.stage] = _Running(folder, log, deadline, alone)
+        del self._waiting[job.stage]
+        self.executor.launch(Launch(job, folder.path, log))
+
+    def _send_back_damaged(self, job: Job) -> bool:
+        """Look at the job's inputs where the store keeps them; a damaged one is set aside, and its stage runs again."""
+        damaged = False
+        for ref in job.inputs.values():
+            if ref and ref.stage and ref.stage in self.digests:
+                digest = self.digests[ref.stage][ref.name]
+                if not self.store.is_whole(digest):
+                    self.store.quarantine(digest)
+                    self.emit({"event": "note", "stage": None, "text": f"{ref} was damaged in the store: set aside, {ref.stage} runs again"})
+                    self._waiting[ref.stage] = self.plan.jobs[ref.stage].job
+                    del self.digests[ref.stage], self._over[ref.stage]
+                    damaged = True
+        return damaged
+
+    # --- ending
+
+    def _finish(self, ended: Ended) -> None:
+        running = self._running.pop(ended.stage)
+        events = running.folder.poll()
+        try:
+            with running.alone:
+                record, failure = self._outcome(running, ended)
+        finally:
+            remove_tree(running.folder.path)
+        if record is None:
+            self.emit(*events, *self._fail(running, ended, *failure))
+            return
+        job = running.folder.job
+        published = self._publish(job, record)
+        self.emit(*events, {"event": "job_finished", "stage": job.stage, "attempt": self._attempts[job.stage], "seconds": ended.seconds,
+                            "outputs": record.outputs, "metrics": record.metrics}, *published)  # fmt: skip
+
+    def _outcome(self, running: _Running, ended: Ended) -> tuple[Record | None, tuple[str, str]]:
+        """Return the committed record, or the kind of failure and its sentence."""
+        folder, result = running.folder, running.folder.result()
+        if running.ending or ended.status != 0:
+            return None, self._cause(running, ended, result)
+        changed = self._changed_inputs(folder)
+        if changed:
+            return None, ("input_changed", f"its input '{changed[0]}' changed while it ran; nothing of it was kept")
+        try:
+            return folder.commit(self.store, result.get("metrics", {}), ended.seconds), ("", "")
+        except BadOutput as error:
+            return None, ("bad_output", str(error))
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            return None, ("disk_full", self._disk_full())
+
+    def _cause(self, running: _Running, ended: Ended, result: Mapping[str, Any]) -> tuple[str, str]:
+        if running.ending == "timeout":
+            return "timeout", f"it did not end within its timeout of {running.folder.job.spec.timeout:g} s"
+        if running.ending:
+            return "killed", running.ending
+        if shutil.disk_usage(self.work).free < 1 << 16 or "No space left on device" in jobfolder.log_tail(running.log):
+            return "disk_full", self._disk_full()
+        if ended.status is None:
+            return "killed", "the executor lost its process"
+        if ended.status < 0:
+            return "killed", f"signal {-ended.status} ended it"
+        return "failed", str(result.get("error") or f"it ended with exit status {ended.status}")
+
+    def _disk_full(self) -> str:
+        return f"the disk is full: {shutil.disk_usage(self.work).free:,} bytes are free at {self.store.root}; make room and give the same command"
+
+    def _changed_inputs(self, folder: JobFolder) -> list[str]:
+        changed = []
+        for name, ref in folder.job.inputs.items():
+            if ref is None:
+                continue
+            if ref.stage is None:
+                asset = self.plan.assets[ref.name]
+                if self.store.assets.of(asset.path) != asset.digest:
+                    changed.append(str(ref))
+            elif not self.store.is_whole(self.digests[ref.stage][ref.name]):
+                changed.append(name)
+        return changed
+
+    def _fail(self, running: _Running, ended: Ended, kind: str, message: str) -> list[dict[str, Any]]:
+        job = running.folder.job
+        attempt = self._attempts[job.stage]
+        again = attempt <= job.spec.retries and kind not in ("disk_full",) and not self.interrupts
+        delay = job.spec.retry_delay * 2 ** (attempt - 1) if again else None
+        event = {"event": "job_failed", "stage": job.stage, "attempt": attempt, "seconds": ended.seconds, "kind": kind, "message": message,
+                 "log": str(running.log), "log_tail": jobfolder.log_tail(running.log), "retry_in_s": delay}  # fmt: skip
+        if delay is not None:
+            self._waiting[job.stage] = job
+            self._not_before[job.stage] = time.monotonic() + delay
+            return [event]
+        self._over[job.stage] = "failed"
+        events = [event, *self._skip_after(job.stage, f"{job.stage} failed")]
+        if self.limits.fail_fast:
+            events += self._skip(list(self._waiting), f"{job.stage} failed, and fail_fast is set")
+            for stage in list(self._running):
+                self._end(stage, f"{job.stage} failed, and fail_fast is set")
+        return events
+
+    def _skip_after(self, stage: str, because: str) -> list[dict[str, Any]]:
+        waiting = [name for name in graphs.descendants(self.plan.graph, stage) if name in self._waiting]
+        return self._skip(waiting, because)
+
+    def _skip(self, stages: list[str], because: str) -> list[dict[str, Any]]:
+        for name in stages:
+            del self._waiting[name]
+            self._over[name] = "skipped"
+        return [{"event": "job_skipped", "stage": name, "because": because} for name in stages]
+
+    # --- time
+
+    def _stream(self) -> None:
+        events = [event for running in self._running.values() for event in running.folder.poll()]
+        if events:
+            self.emit(*events)
+
+    def _watch_time(self) -> None:
+        now = time.monotonic()
+        for stage, running in self._running.items():
+            if running.ending is None and now >= running.deadline:
+                self._end(stage, "timeout")
+            elif now >= running.kill_at:
+                self.executor.terminate(stage, force=True)
+
+    def _end(self, stage: str, why: str) -> None:
+        running = self._running[stage]
+        if running.ending is None:
+            running.ending, running.kill_at = why, time.monotonic() + GRACE_S
+            self.executor.terminate(stage, force=False)
+
+    def _end_all(self) -> None:
+        """Interrupted: start nothing more, ask once, insist the second time."""
+        if self._waiting:
+            self.emit(*self._skip(list(self._waiting), "the run was interrupted"))
+        for stage in self._running:
+            self._end(stage, "the run was interrupted")
+            if self.interrupts > 1:
+                self.executor.terminate(stage, force=True)
+
+    def _pause_s(self) -> float:
+        if self._running:
+            return POLL_S
+        upcoming = [self._not_before.get(name, 0) - time.monotonic() for name in self._waiting if self._is_settled(name)]
+        return min(max(min(upcoming, default=0.0), 0.0), POLL_S)
+
+    def _is_settled(self, name: str) -> bool:
+        return all(need in self.digests for need in self._waiting[name].needs)
+
+
+def machine_limits(cpus: float | None, fail_fast: bool) -> Limits:
+    """Return this machine's processors and memory as the jobs' common limit."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return Limits(cpus or os.cpu_count() or 1, memory, fail_fast)
+
+
+def _gate(job: Job, metric: str, rule: str, metrics: Mapping[str, float]) -> dict[str, Any]:
+    value = metrics.get(metric)
+    return {"event": "gate", "stage": job.stage, "metric": metric, "rule": rule, "value": value,
+            "passed": value is not None and holds(value, rule)}  # fmt: skip
