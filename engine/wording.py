@@ -1,0 +1,55 @@
+"""How a figure is said: durations, numbers, times, and whether it was taken on the device.
+
+One wording for the console, the report and the page. Plain text only: colours and layout are theirs.
+"""
+
+from datetime import UTC, datetime
+
+from engine.events import RunState, StageState
+
+SYMBOLS = {"waiting": "·", "running": "▸", "finished": "✓", "failed": "✗", "skipped": "–", "rejected": "✗"}
+
+
+def duration(seconds: float | None) -> str:
+    """Say how long something took, in at most two units."""
+    if seconds is None:
+        return ""
+    if seconds < 10:
+        return f"{seconds:.1f} s" if seconds >= 0.1 else f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def number(value: float) -> str:
+    """Say a metric with four significant digits; whole numbers whole."""
+    if value == int(value) and abs(value) < 1e12:
+        return f"{int(value):,}".replace(",", " ")
+    return f"{value:.4g}"
+
+
+def moment(time: float) -> str:
+    """Say a moment, in UTC, to the second."""
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def plural(count: int, noun: str) -> str:
+    """Say how many there are."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def is_stand_in(stage: StageState) -> bool:
+    """True where the stage's figures stand for the device but were not taken on it."""
+    return stage.emulated or (stage.taken or "").startswith(("simulated", "emulated"))
+
+
+def stand_ins(state: RunState) -> dict[str, list[str]]:
+    """Return where figures were taken instead of on the device, each with its stages."""
+    found: dict[str, list[str]] = {}
+    for stage in state.stages.values():
+        if is_stand_in(stage):
+            found.setdefault(stage.taken or "emulated", []).append(stage.name)
+    return found
