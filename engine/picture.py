@@ -1,6 +1,6 @@
 """The DAG drawn: as SVG (light and dark), as PNG, and as lines of text for the terminal.
 
-Pure: strings and bytes come back, nothing is read or written. Where boxes and lines go is `engine.layout`'s.
+Pure: strings and bytes come back, nothing is read or written. Where boxes and lines go is `engine.geometry`'s.
 """
 
 import io
@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.errors import UserError
 from engine.events import RunState, StageState
-from engine.layout import Box, Edge, Layout, Node, Point, Route, bend, layers, layout
+from engine.geometry import Box, Edge, Layout, Node, Point, Route, bend, layers, layout
 from engine.wording import duration
 
 # light and dark of each state's accent; the PNG takes the light one

@@ -66,7 +66,7 @@ class EventBuilder:
     ) -> "EventBuilder":
         fields: dict[str, Any] = {
             "seconds": 2.0, "kind": "failed", "message": "exit status 1", "log": f"outputs/runs/demo/{stage}.log",
-            "log_tail": ["loading", "ValueError: no frames"],
+            "log_tail": "loading\nValueError: no frames",
         }  # fmt: skip
         return self.add(
             "job_failed", stage=stage, attempt=attempt, retry_in_s=retry_in_s, **{**fields, **more}
