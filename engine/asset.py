@@ -1,11 +1,22 @@
 """What no stage makes: data sets and pre-trained models, declared with source, digest and licence. No I/O."""
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from engine.fields import Name, explain_all
+
+
+def _inside(path: str) -> str:
+    """Return the path if it cannot leave the folder it is relative to."""
+    parts = path.split("/")
+    if not path or "\0" in path or "\\" in path or any(part in ("", ".", "..") for part in parts):
+        raise ValueError(f"'{path}' is not a path inside a folder; write it without a leading /, '.' and '..'")
+    return path
+
+
+Inside = Annotated[str, AfterValidator(_inside)]
 
 
 class _Model(BaseModel):
@@ -15,8 +26,8 @@ class _Model(BaseModel):
 class AssetFile(_Model):
     """One file of an asset."""
 
-    path: str = Field(description="inside the asset's folder", pattern=r"^(?!/)(?!.*(?:^|/)\.\.(?:/|$))[^\0\\]+$")
-    mirror: str = Field(description="inside the folder that mirror= names", pattern=r"^(?!/)(?!.*(?:^|/)\.\.(?:/|$))[^\0\\]+$")
+    path: Inside = Field(description="inside the asset's folder")
+    mirror: Inside = Field(description="inside the folder that mirror= names")
     url: str = Field(pattern=r"^https://")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     bytes: int = Field(ge=0)

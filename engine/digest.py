@@ -8,7 +8,7 @@ import os
 import sqlite3
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from engine.errors import UserError
@@ -30,6 +30,15 @@ class DigestCache:
         digest = _digest(path, self._file_sha256)
         self._save()
         return digest
+
+    def of_files(self, expected: Mapping[Path, str]) -> bool:
+        """Say whether every file is there with its sha256."""
+        try:
+            whole = all(self._file_sha256(path, path.stat()) == sha256 for path, sha256 in expected.items())
+        except OSError:
+            return False
+        self._save()
+        return whole
 
     def _file_sha256(self, path: Path, status: os.stat_result) -> str:
         if self._known is None:

@@ -134,13 +134,14 @@ class Scheduler:
     # --- starting
 
     def _start_ready(self) -> None:
-        ready = [name for name in self._waiting if self._is_ready(name)]
+        now = time.monotonic()
+        ready = [name for name in self._waiting if self._has_inputs(name) and now >= self._not_before.get(name, 0)]
         for name in sorted(ready, key=lambda n: -self._priority[n]):
             if self._has_room(self._waiting[name]):
                 self._start(name)
 
-    def _is_ready(self, name: str) -> bool:
-        return all(need in self.digests for need in self._waiting[name].needs) and time.monotonic() >= self._not_before.get(name, 0)
+    def _has_inputs(self, name: str) -> bool:
+        return all(need in self.digests for need in self._waiting[name].needs)
 
     def _has_room(self, job: Job) -> bool:
         """Say whether the job's share is free; a job alone always fits, however much it asks for."""
@@ -324,11 +325,8 @@ class Scheduler:
     def _pause_s(self) -> float:
         if self._running:
             return POLL_S
-        upcoming = [self._not_before.get(name, 0) - time.monotonic() for name in self._waiting if self._is_settled(name)]
+        upcoming = [self._not_before.get(name, 0) - time.monotonic() for name in self._waiting if self._has_inputs(name)]
         return min(max(min(upcoming, default=0.0), 0.0), POLL_S)
-
-    def _is_settled(self, name: str) -> bool:
-        return all(need in self.digests for need in self._waiting[name].needs)
 
 
 def machine_limits(cpus: float | None, fail_fast: bool) -> Limits:

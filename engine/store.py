@@ -125,18 +125,27 @@ class Store:
     @contextmanager
     def work(self, owner: str) -> Iterator[Path]:
         """Yield a private folder on the store's file system, locked while the engine lives and removed after."""
-        folder = self.root / "work" / owner
-        folder.mkdir(parents=True)
-        with (folder / "lock").open("w") as lock:
+        hidden, folder = self.root / "work" / f".{owner}", self.root / "work" / owner
+        hidden.mkdir(parents=True)
+        with (hidden / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            hidden.rename(folder)  # seen by others only when it is locked
             try:
                 yield folder
             finally:
                 remove_tree(folder)
 
-    def abandoned(self) -> list[Path]:
-        """Return the work folders whose engines are gone."""
-        return [folder for folder in sorted((self.root / "work").glob("*")) if _is_unlocked(folder / "lock")]
+    def sweep(self) -> list[str]:
+        """Remove the work folders whose engines are gone, and return those engines' names."""
+        gone = []
+        for folder in sorted((self.root / "work").glob("[!.]*")):
+            if _is_unlocked(folder / "lock"):
+                aside = folder.with_name(f".gone-{uuid.uuid4().hex}")
+                with suppress(FileNotFoundError):  # another engine sweeps too: one of us renames it
+                    folder.rename(aside)
+                    gone.append(folder.name)
+                    remove_tree(aside)
+        return gone
 
     @contextmanager
     def alone(self, fingerprint: str) -> Iterator[bool]:

@@ -1,0 +1,103 @@
+"""From a request to a plan: assets brought and digested, the use case checked, every job looked up."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine import check, fetch, layout
+from engine import graph as graphs
+from engine.asset import Asset
+from engine.check import Checked
+from engine.compose import Request
+from engine.errors import UserError, did_you_mean
+from engine.executors.local import Executor
+from engine.plan import Plan, ResolvedAsset, settle_all
+from engine.signature import Library
+from engine.spec import StageSpec, UseCase
+from engine.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Planning:
+    """A plan with what made it."""
+
+    plan: Plan
+    store: Store
+    warnings: Sequence[str]
+
+
+def plan(request: Request, say: fetch.Say) -> Planning:
+    """Return the plan; raise every mistake of the request together."""
+    store = Store(layout.store_dir(request.outputs))
+    usecase = _with_makers(request)
+    library = Library(request.settings["stage_packages"], request.roots)
+    checked = check.check(usecase, library, Executor.placements(request.target), request.where)
+    kept = _kept(checked, request)
+    jobs = {name: job for name, job in checked.jobs.items() if name in kept}
+    needed = {ref.name for job in jobs.values() for ref in job.inputs.values() if ref and ref.stage is None}
+    assets, licences = _bring(request, needed, store, say)
+    planned = settle_all(jobs, assets, store)
+    made = Plan(usecase.name, request.target, usecase.params, usecase.objective, assets, planned,
+                checked.graph.subgraph(kept).copy(), (*request.notes, *licences))  # fmt: skip
+    return Planning(made, store, checked.warnings)
+
+
+def _kept(checked: Checked, request: Request) -> set[str]:
+    last = request.settings["until"]
+    return graphs.until(checked.graph, last, f"until={last}") if last else set(checked.jobs)
+
+
+def _with_makers(request: Request) -> UseCase:
+    """Return the use case with a stage for each sample that a stage makes, in the asset's name."""
+    stages: dict[str, StageSpec] = dict(request.usecase.stages)
+    assets: dict[str, str | None] = dict(request.usecase.assets)
+    renamed: dict[str, str] = {}
+    for key, asset in request.assets.items():
+        if isinstance(asset, Asset) and asset.made_by:
+            if key in stages:
+                raise UserError(f"{request.where}: stages.{key}", f"the asset '{key}' is made by a stage of that name", "give the stage another name")
+            stages[key] = StageSpec(uses=asset.made_by.uses, params=asset.made_by.params)  # type: ignore[call-arg]
+            renamed[f"asset:{key}"] = f"{key}.{asset.made_by.output}"
+            del assets[key]
+        elif asset is None:
+            assets[key] = None
+    for name, spec in stages.items():
+        inputs = {key: renamed.get(text, text) for key, text in spec.inputs.items()}
+        stages[name] = spec.model_copy(update={"inputs": inputs})
+    return request.usecase.model_copy(update={"stages": stages, "assets": assets})
+
+
+def _bring(request: Request, needed: set[str], store: Store, say: fetch.Say) -> tuple[dict[str, ResolvedAsset], list[str]]:
+    found: dict[str, ResolvedAsset] = {}
+    notes: list[str] = []
+    mistakes: list[UserError] = []
+    mirror = Path(request.settings["mirror"]).expanduser().absolute() if request.settings["mirror"] else None
+    if mirror and not mirror.is_dir():
+        raise UserError(f"mirror={request.settings['mirror']}", "there is no such folder", "name a folder that holds copies of assets")
+    for key, asset in request.assets.items():
+        if key in needed and asset is not None:
+            try:
+                found[key] = _one(key, asset, store, mirror, say)
+            except UserError as mistake:
+                mistakes.append(mistake)
+        if isinstance(asset, Asset) and asset.licence is None:
+            notes.append(f"{asset.name} has no licence: use it for tests of your own, and do not pass on what is made of it")
+        if isinstance(asset, Asset) and asset.sample:
+            notes.append(f"{key} is a sample ({asset.name}): put your own data into {request.settings['data']}/{request.usecase.name}/, or name it with assets.{key}=")
+    if mistakes:
+        raise ExceptionGroup("assets are missing", mistakes)
+    return found, notes
+
+
+def _one(key: str, asset: Asset | Path, store: Store, mirror: Path | None, say: fetch.Say) -> ResolvedAsset:
+    if isinstance(asset, Path):
+        return ResolvedAsset(key, str(asset), asset, store.assets.of(asset), None, str(asset), False)
+    path = fetch.bring(asset, store, mirror, say)
+    return ResolvedAsset(key, asset.name, path, store.assets.of(path), asset.licence, asset.source, asset.sample)
+
+
+def stage_named(name: str, known: Mapping[str, object]) -> str:
+    """Return the stage's name, or raise with the nearest one."""
+    if name not in known:
+        raise UserError(f"stage={name}", "there is no such stage", did_you_mean(name, known))
+    return name

@@ -1,0 +1,157 @@
+"""`run` (the default): plan the use case, run what is not in the store, record everything."""
+
+import copy
+import platform
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from engine import layout
+from engine.asset import Asset
+from engine.commands import _download, _planning
+from engine.compose import ROOT, Request
+from engine.events import Event, RunState, replay
+from engine.executors.local import Executor
+from engine.journal import FILE_NAME, Journal
+from engine.plan import Plan
+from engine.scheduler import Scheduler, machine_limits
+from engine.sinks import console, report
+from engine.store import Store
+
+
+class Sink(Protocol):
+    """A reader of events."""
+
+    def show(self, event: Event, state: RunState) -> None:
+        """Take one event, which is durable already."""
+
+    def close(self) -> None:
+        """Take leave."""
+
+
+class Recorder:
+    """Makes events durable, then shows them to the sinks; a sink that fails is left out from then on."""
+
+    def __init__(self, journal: Journal, sinks: list[Sink]) -> None:
+        self._journal, self._sinks = journal, sinks
+        self.state = RunState()
+
+    def emit(self, *events: Mapping[str, Any]) -> None:
+        """Append the events and show them."""
+        if not events:
+            return
+        for event in self._journal.append(*events):
+            replay([event], self.state)
+            for sink in list(self._sinks):
+                try:
+                    sink.show(event, self.state)
+                except Exception as error:
+                    self._sinks.remove(sink)
+                    print(f"warning: {type(sink).__module__} failed and shows no more: {error!r}", file=sys.stderr)
+
+
+def main(request: Request) -> tuple[int, float | None]:
+    """Return the exit status and the objective's value."""
+    planning = _planning.plan(request, _download.say)
+    plan, store = planning.plan, planning.store
+    _close_abandoned(request.outputs, store)
+    run_dir = layout.new_run_dir(request.outputs, plan.usecase, plan.target.name, time.time())
+    executor = Executor(request.roots)
+    try:
+        executor.prepare(planned.job for planned in plan.jobs.values() if planned.record is None)
+        with store.work(run_dir.name) as work, Journal(run_dir / FILE_NAME) as journal:
+            tracking = _tracking(run_dir, request)
+            recorder = Recorder(journal, [console.Sink(sys.stdout), *([tracking] if tracking else [])])
+            recorder.emit(_started(run_dir, request, plan), *({"event": "note", "stage": None, "text": text} for text in plan.notes))
+            limits = machine_limits(request.settings["executor"]["cpus"], request.settings["fail_fast"])
+            scheduler = Scheduler(plan, store, executor, work, run_dir, limits, recorder.emit)
+            start = time.monotonic()
+            with _interruptible(scheduler):
+                status = scheduler.run()
+            state = _finish(run_dir, recorder, status, time.monotonic() - start)
+    finally:
+        executor.close()
+    if tracking:
+        tracking.close()
+    return {"finished": 0, "interrupted": 130}.get(status, 1), state.metrics.get(plan.objective or "")
+
+
+def _finish(run_dir: Path, recorder: Recorder, status: str, seconds: float) -> RunState:
+    """Write what users read, then say that the run is over: who sees the last event finds every file."""
+    last = {"event": "run_finished", "status": status, "seconds": seconds}
+    final = replay([{**last, "time": time.time()}], copy.deepcopy(recorder.state))
+    layout.write_contract(run_dir, final)
+    (run_dir / "report.html").write_text(report.render(final), encoding="utf-8")
+    if status == "finished":
+        layout.point_latest(run_dir)
+    recorder.emit(last)
+    return final
+
+
+def _started(run_dir: Path, request: Request, plan: Plan) -> dict[str, Any]:
+    jobs = [{"stage": name, "uses": p.job.uses, "doc": (p.job.signature.doc.partition("\n")[0] if p.job.signature else ""),
+             "inputs": {key: str(ref) for key, ref in p.job.inputs.items() if ref}, "outputs": list(p.job.outputs), "params": dict(p.job.params),
+             "platform": p.job.platform, "runs_on": p.job.spec.runs_on, "needs": p.job.needs} for name, p in plan.jobs.items()]  # fmt: skip
+    return {"event": "run_started", "run_id": run_dir.name, "usecase": plan.usecase, "target": plan.target.name,
+            "platform": plan.target.platform, "machine": platform.machine(), "command": ["python", "run.py", *request.overrides],
+            "git_commit": _git_commit(ROOT), "params": dict(plan.params), "objective": plan.objective, "assets": _assets(request, plan), "jobs": jobs}  # fmt: skip
+
+
+def _assets(request: Request, plan: Plan) -> list[dict[str, Any]]:
+    found = [{"key": a.key, "name": a.name, "digest": a.digest, "source": a.source, "licence": a.licence, "path": str(a.path), "sample": a.sample}
+             for a in plan.assets.values()]  # fmt: skip
+    made = [{"key": key, "name": a.name, "digest": None, "source": a.source, "licence": a.licence, "path": None, "sample": a.sample}
+            for key, a in request.assets.items() if isinstance(a, Asset) and a.made_by and key in plan.jobs]  # fmt: skip
+    return found + made
+
+
+def _tracking(run_dir: Path, request: Request) -> Any:
+    if not request.settings["tracking"]["enabled"]:
+        return None
+    from engine.sinks import mlflow
+
+    return mlflow.Sink(run_dir, request.outputs, request.settings["tracking"])
+
+
+def _close_abandoned(outputs: Path, store: Store) -> None:
+    """End the runs whose engines were killed, so that their files tell it."""
+    gone = set(store.sweep())
+    for run_dir in layout.runs(outputs) if gone else ():
+        if run_dir.name in gone and layout.state(run_dir).status == "running":
+            with Journal(run_dir / FILE_NAME) as journal:
+                journal.append({"event": "run_finished", "status": "interrupted", "seconds": None})
+            layout.write_contract(run_dir, layout.state(run_dir))
+
+
+@contextmanager
+def _interruptible(scheduler: Scheduler) -> Iterator[None]:
+    """Let Ctrl-C and a polite kill end the run cleanly the first time and at once the second."""
+
+    def interrupt(number: int, frame: object) -> None:
+        scheduler.interrupts += 1
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _git_commit(folder: Path) -> str | None:
+    """Return the project's commit without starting git."""
+    try:
+        head = (folder / ".git" / "HEAD").read_text().strip()
+        if not head.startswith("ref: "):
+            return head
+        ref = folder / ".git" / head.removeprefix("ref: ")
+        if ref.is_file():
+            return ref.read_text().strip()
+        packed = (folder / ".git" / "packed-refs").read_text().splitlines()
+        return next((line.split()[0] for line in packed if line.endswith(head.removeprefix("ref: "))), None)
+    except OSError:
+        return None

@@ -1,0 +1,251 @@
+"""From the command line to a request: use cases found and registered with Hydra, and its configuration as frozen data.
+
+The one file below run.py that knows Hydra and OmegaConf.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from engine import asset, spec, target, yamlfile
+from engine.asset import Asset
+from engine.errors import UserError, did_you_mean
+from engine.spec import UseCase
+from engine.target import Target
+
+ROOT = Path(__file__).resolve().parent.parent
+_USECASE = re.compile(r"(?:\+{0,2})usecase=(.+)")
+_ENV_ALLOWED = re.compile(r"(?:RPI_|MLFLOW_TRACKING_URI$|HOME$|USER$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the user asks for, composed and checked for form."""
+
+    usecase: UseCase
+    target: Target
+    where: str  # the use case's file, for messages
+    assets: Mapping[str, Asset | Path | None]  # what each key of the use case means
+    config_dirs: tuple[Path, ...]  # the user's first, the project's last
+    settings: Mapping[str, Any]  # the other keys of conf/config.yaml
+    overrides: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def outputs(self) -> Path:
+        """Return the absolute outputs folder."""
+        return Path(self.settings["outputs"]).absolute()
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """Return where stages are looked for: the user's folders, this one, the project."""
+        return (*(d.parent if d.name == "conf" else d for d in self.config_dirs[:-1]), ROOT)
+
+
+def register(argv: Sequence[str]) -> list[str]:
+    """Tell Hydra of the use cases that the command line names, and return it with paths replaced by names."""
+    dirs = config_dirs(argv)
+    known = usecase_files(dirs)
+    chosen: list[str] = []
+    rewritten = []
+    for word in argv:
+        match = _USECASE.fullmatch(word)
+        if match:
+            names = [_named(value, known) for value in match[1].split(",")]
+            chosen += names
+            word = "usecase=" + ",".join(names)
+        rewritten.append(word)
+    asks_hydra = any(word in ("--help", "-h", "--info", "-sc", "--shell-completion", "--hydra-help") or word.startswith(("--info", "-sc")) for word in argv)
+    for name in known if asks_hydra else chosen or ["pose_activity"]:
+        node = yamlfile.load(known[name])
+        node.setdefault("name", name)
+        ConfigStore.instance().store(group="usecase", name=name, node=node, package="_global_")
+    return rewritten
+
+
+def config_dirs(argv: Sequence[str]) -> tuple[Path, ...]:
+    """Return the folders that hold configuration: --config-dir's, then the project's own."""
+    dirs = []
+    for word, following in zip(argv, [*argv[1:], ""], strict=True):
+        if word in ("--config-dir", "-cd"):
+            dirs.append(Path(following).absolute())
+        elif word.startswith("--config-dir="):
+            dirs.append(Path(word.partition("=")[2]).absolute())
+    return (*dirs, ROOT / "conf")
+
+
+def usecase_files(dirs: Sequence[Path]) -> dict[str, Path]:
+    """Return the use cases by name, the user's before the project's."""
+    found: dict[str, Path] = {}
+    for folder in [*(d / "usecases" for d in dirs[:-1]), ROOT / "usecases"]:
+        for path in sorted(folder.glob("*.yaml")):
+            found.setdefault(path.stem, path)
+    return found
+
+
+def request(config: DictConfig, argv: Sequence[str]) -> Request:
+    """Return the request that the composed configuration makes; raise every mistake of form together."""
+    hydra = HydraConfig.get()
+    dirs = config_dirs(argv)
+    overrides = tuple(hydra.overrides.task)
+    name = hydra.runtime.choices["usecase"]
+    where = _shown(usecase_files(dirs).get(name) or _FILES.get(name) or Path(f"{name}.yaml"))
+    notes: list[str] = []
+    OmegaConf.set_struct(config, False)
+    _take_own_data(config, dirs, overrides, notes)
+    assets = _apply_assets(config, dirs, overrides, where, notes)
+    data = _plain(config, where)
+    usecase = spec.parse({key: data.pop(key) for key in list(data) if key in UseCase.model_fields}, where)
+    chosen = target.parse(data.pop("target"), f"conf/target/{hydra.runtime.choices['target']}.yaml")
+    _refuse_unknown(data, where)
+    return Request(usecase, chosen, where, assets, dirs, data, overrides, tuple(notes))
+
+
+def declared_assets(dirs: Sequence[Path]) -> dict[str, Path]:
+    """Return the files of all declared assets by name."""
+    found: dict[str, Path] = {}
+    for folder in dirs:
+        for path in sorted((folder / "asset").glob("*.yaml")):
+            found.setdefault(path.stem, path)
+    return found
+
+
+_FILES: dict[str, Path] = {}  # use cases given by path
+
+
+def _named(value: str, known: dict[str, Path]) -> str:
+    """Return the name of a use case given by name or by path, or raise."""
+    path = Path(value)
+    if value.endswith((".yaml", ".yml")) or "/" in value:
+        if not path.is_file():
+            raise UserError(f"usecase={value}", "there is no such file", did_you_mean(path.stem, known))
+        _FILES[path.stem] = known[path.stem] = path
+        return path.stem
+    if value not in known:
+        raise UserError(f"usecase={value}", "there is no such use case", did_you_mean(value, known))
+    return value
+
+
+def _take_own_data(config: DictConfig, dirs: Sequence[Path], overrides: Sequence[str], notes: list[str]) -> None:
+    """Put data/<usecase>/ in the place of a sample, where the user has laid data there and named no other."""
+    folder = Path(config.data) / str(config.get("name"))
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    declared = declared_assets(dirs)
+    for key, value in (config.get("assets") or {}).items():
+        if value in declared and _value_of(f"assets.{key}", overrides) is None and _load_asset(declared[value]).sample:
+            config.assets[key] = str(folder)
+            notes.append(f"{folder} is taken as {key}, instead of the sample {value}")
+
+
+def _apply_assets(config: DictConfig, dirs: Sequence[Path], overrides: Sequence[str], where: str, notes: list[str]) -> dict[str, Asset | Path | None]:
+    """Resolve each asset's value, and let it set what the user has not."""
+    declared = declared_assets(dirs)
+    found: dict[str, Asset | Path | None] = {}
+    mistakes: list[UserError] = []
+    for key in list(config.get("assets") or {}):
+        try:
+            found[str(key)] = resolved = _asset(str(key), config.assets[key], declared, where)
+        except UserError as mistake:
+            mistakes.append(mistake)
+            continue
+        if isinstance(resolved, Asset):
+            _set(config, resolved, overrides)
+            if resolved.until and not config.until:
+                config.until = list(resolved.until)
+                notes.append(f"{resolved.name} reaches {', '.join(resolved.until)} and no further stage: nothing beyond is planned")
+    if mistakes:
+        raise ExceptionGroup("assets are wrong", mistakes)
+    # an asset may have set another one, such as a pose model that its data does not need
+    return {key: None if config.assets[key] is None else value for key, value in found.items()}
+
+
+def _set(config: DictConfig, chosen: Asset, overrides: Sequence[str]) -> None:
+    for group, values in (("params", chosen.settings.params), ("assets", chosen.settings.assets)):
+        for key, value in values.items():
+            if _value_of(f"{group}.{key}", overrides) is None:
+                OmegaConf.update(config, f"{group}.{key}", value)
+
+
+def _asset(key: str, value: Any, declared: Mapping[str, Path], where: str) -> Asset | Path | None:
+    if value is None:
+        return None
+    if value in declared:
+        return _load_asset(declared[value])
+    path = Path(str(value)).expanduser()
+    if path.exists():
+        return path.absolute()
+    raise UserError(f"{where}: assets.{key}", f"'{value}' is neither a declared asset nor a path that exists", did_you_mean(str(value), declared))
+
+
+def _load_asset(path: Path) -> Asset:
+    return asset.parse(yamlfile.load(path), _shown(path))
+
+
+def _value_of(key: str, overrides: Sequence[str]) -> str | None:
+    """Return what the user wrote for the key on the command line."""
+    for word in overrides:
+        name, equals, value = word.partition("=")
+        if equals and name.lstrip("+~") == key:
+            return value
+    return None
+
+
+def _plain(config: DictConfig, where: str) -> dict[str, Any]:
+    """Resolve every ${...}; a wrong one is named by its place."""
+    try:
+        data = OmegaConf.to_container(config, resolve=True)
+    except OmegaConfBaseException as error:
+        key = getattr(error, "full_key", "") or ""
+        said = str(error).splitlines()[0]
+        missing = re.search(r"Interpolation key '([^']+)' not found", said)
+        fix = "write ${params.<name>} or ${target.<key>}"
+        if missing:
+            fix = did_you_mean(missing[1], _keys(OmegaConf.to_container(config, resolve=False)))
+        raise UserError(f"{where}: {key}", said, fix) from None
+    assert isinstance(data, dict)
+    return {str(key): value for key, value in data.items()}
+
+
+def _keys(data: Any, prefix: str = "") -> list[str]:
+    if not isinstance(data, dict):
+        return [prefix.rstrip(".")]
+    return [key for name, value in data.items() if name != "stages" for key in _keys(value, f"{prefix}{name}.")]
+
+
+def _refuse_unknown(data: Mapping[str, Any], where: str) -> None:
+    """A key that is neither the use case's nor the program's is a typing mistake at the file's top level."""
+    known = yamlfile.load(ROOT / "conf" / "config.yaml").keys() | {"executor", "tracking", "hydra", "defaults"}
+    unknown = [key for key in data if key not in known]
+    if unknown:
+        raise ExceptionGroup("unknown keys", [UserError(f"{where}: {key}", f"there is no key '{key}' here",
+                             did_you_mean(key, [*UseCase.model_fields, "defaults"])) for key in unknown])  # fmt: skip
+
+
+def _shown(path: Path) -> str:
+    """Return the path as the user would type it."""
+    try:
+        return str(path.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _allowed_env(name: str, default: Any = None) -> Any:
+    """`oc.env` for names that hold no secrets: what is resolved here reaches logs and MLflow."""
+    import os
+
+    if not _ENV_ALLOWED.match(name):
+        raise ValueError(f"the environment variable {name} may not be read from YAML")
+    return os.environ.get(name, default)
+
+
+def guard_environment() -> None:
+    """Let YAML read no environment variable but those that hold no secret."""
+    OmegaConf.register_new_resolver("oc.env", _allowed_env, replace=True)

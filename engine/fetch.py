@@ -1,0 +1,84 @@
+"""Brings declared assets to the disk: from the store, else from the mirror folder, else from their source; always checked."""
+
+import hashlib
+import os
+import shutil
+import urllib.request
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.asset import Asset, AssetFile
+from engine.errors import UserError
+from engine.store import Store, remove_tree
+
+TIMEOUT_S = 20
+_CHUNK = 1 << 18
+
+Say = Callable[[str, int, int], None]  # file, bytes so far, bytes in all
+
+
+def bring(asset: Asset, store: Store, mirror: Path | None, say: Say) -> Path:
+    """Return the path of the asset's file or folder, whole and checked; UserError where it cannot be had."""
+    folder = store.root / "assets" / f"{asset.name}-{_identity(asset)[:12]}"
+    if not _is_whole(asset, folder, store):
+        _assemble(asset, folder, mirror, say)
+    return folder / asset.files[0].path if len(asset.files) == 1 else folder
+
+
+def _identity(asset: Asset) -> str:
+    lines = [f"{file.path} {file.sha256}" for file in asset.files]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _is_whole(asset: Asset, folder: Path, store: Store) -> bool:
+    if not folder.is_dir():
+        return False
+    return store.assets.of_files({folder / file.path: file.sha256 for file in asset.files})
+
+
+def _assemble(asset: Asset, folder: Path, mirror: Path | None, say: Say) -> None:
+    """Make the whole folder beside its place and move it there at once."""
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}-{uuid.uuid4().hex[:6]}")
+    try:
+        for file in asset.files:
+            destination = partial / file.path
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            if not (mirror and _from_mirror(file, mirror / file.mirror, destination)):
+                _download(asset, file, destination, mirror, say)
+        remove_tree(folder)
+        partial.rename(folder)
+    finally:
+        remove_tree(partial)
+
+
+def _from_mirror(file: AssetFile, source: Path, destination: Path) -> bool:
+    """Copy the file if the mirror has it; a copy that is another file is a mistake to be told, not to be passed over."""
+    if not source.is_file():
+        return False
+    shutil.copyfile(source, destination)
+    found = hashlib.sha256(destination.read_bytes()).hexdigest()
+    if found != file.sha256:
+        raise UserError(str(source), f"its sha256 is {found[:12]}..., the asset's is {file.sha256[:12]}...", f"remove it, or bring the file of {file.url}")
+    return True
+
+
+def _download(asset: Asset, file: AssetFile, destination: Path, mirror: Path | None, say: Say) -> None:
+    digest, size = hashlib.sha256(), 0
+    try:
+        with urllib.request.urlopen(file.url, timeout=TIMEOUT_S) as answer, destination.open("wb") as out:
+            while chunk := answer.read(_CHUNK):
+                out.write(chunk)
+                digest.update(chunk)
+                size += len(chunk)
+                say(file.path, size, file.bytes)
+                if size > file.bytes:
+                    break
+    except OSError as error:
+        reason = getattr(error, "reason", None) or error
+        place = (mirror or Path("MIRROR")) / file.mirror
+        raise UserError(f"asset {asset.name}: {file.path}", f"it is not on this machine, and {file.url} cannot be reached ({reason})",
+                        f"put the file at {place} and add mirror={mirror or 'MIRROR'}") from None  # fmt: skip
+    if digest.hexdigest() != file.sha256:
+        raise UserError(f"asset {asset.name}: {file.path}", f"{file.url} sent another file (sha256 {digest.hexdigest()[:12]}..., {size:,} bytes)",
+                        "try again, or put the right file into a folder and name it with mirror=")  # fmt: skip
