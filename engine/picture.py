@@ -1,6 +1,6 @@
 """The DAG drawn: as SVG (light and dark), as PNG, and as lines of text for the terminal.
 
-Pure: strings and bytes come back, nothing is read or written. Where boxes and lines go is `engine.geometry`'s.
+Pure: strings and bytes come back, nothing is read or written. `engine.geometry` says where things go.
 """
 
 import io

@@ -3,6 +3,8 @@
 One wording for the console, the report and the page. Plain text only: colours and layout are theirs.
 """
 
+import math
+import shlex
 from datetime import UTC, datetime
 
 from engine.events import RunState, StageState
@@ -24,11 +26,11 @@ def duration(seconds: float | None) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def number(value: float) -> str:
-    """Say a metric with four significant digits; whole numbers whole."""
-    if value == int(value) and abs(value) < 1e12:
-        return f"{int(value):,}".replace(",", " ")
-    return f"{value:.4g}"
+def number(value: float, grouped: bool = False) -> str:
+    """Say a metric with four significant digits; whole numbers whole, and their thousands apart if asked."""
+    if not math.isfinite(value) or value != int(value) or abs(value) >= 1e12:
+        return f"{value:.4g}"
+    return f"{int(value):,}".replace(",", "\N{NARROW NO-BREAK SPACE}" if grouped else "")
 
 
 def moment(time: float) -> str:
@@ -39,6 +41,12 @@ def moment(time: float) -> str:
 def plural(count: int, noun: str) -> str:
     """Say how many there are."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def command_line(state: RunState) -> str:
+    """Return what to type to start the run again, which is also what goes on from where it ended."""
+    command = list(state.start.get("command", ()))
+    return shlex.join(["python", *command] if command and command[0].endswith(".py") else command)
 
 
 def is_stand_in(stage: StageState) -> bool:

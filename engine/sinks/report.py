@@ -4,14 +4,13 @@ The page needs nothing but itself: no script, no font, no picture from elsewhere
 here, how it looks in `report.html.j2`, which escapes every word of the run; the drawings escape their own.
 """
 
-import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from engine import charts, picture
 from engine.events import Event, RunState, StageState
-from engine.wording import duration, is_stand_in, moment, number, plural, stand_ins
+from engine.wording import command_line, duration, is_stand_in, moment, number, plural, stand_ins
 
 MOST_DRAWN = 60  # stages of a DAG that a reader can still follow
 MOST_ROWS = 200
@@ -57,7 +56,7 @@ def _view(state: RunState) -> dict[str, Any]:
     return {
         "run": state,
         "start": state.start,
-        "command": shlex.join(state.start.get("command", ())),
+        "command": command_line(state),
         "stand_ins": stand_ins(state),
         "is_stand_in": is_stand_in,
         "counts": _counts(stages),
