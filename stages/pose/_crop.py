@@ -1,0 +1,60 @@
+"""Where the person is: the square of a frame that MoveNet looks at, found from the keypoints of the frame before.
+
+The rule is that of the MoveNet tutorial (tensorflow.org/hub/tutorials/movenet): a square round the hips, wide enough
+for 1.9 torsos and 1.2 bodies; the whole frame where no torso is seen. Squares are pixels and may leave the frame.
+"""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+MIN_SCORE = 0.2
+TORSO_MARGIN = 1.9
+BODY_MARGIN = 1.2
+
+_SHOULDERS = (5, 6)
+_HIPS = (11, 12)
+
+
+class Square(NamedTuple):
+    """A square of a frame: its corner and side, pixels."""
+
+    x: float
+    y: float
+    side: float
+
+
+def whole(width: int, height: int) -> Square:
+    """Return the smallest square that holds the whole frame, the frame in its middle."""
+    side = max(width, height)
+    return Square((width - side) / 2, (height - side) / 2, side)
+
+
+def around(keypoints: np.ndarray, width: int, height: int) -> Square:
+    """Return the square round a person of (17, 3) keypoints, pixels and scores; the whole frame where there is none."""
+    score = keypoints[:, 2]
+    if not (any(score[i] > MIN_SCORE for i in _HIPS) and any(score[i] > MIN_SCORE for i in _SHOULDERS)):
+        return whole(width, height)
+    points = keypoints[:, :2]
+    centre = points[list(_HIPS)].mean(axis=0)
+    torso = np.abs(points[list(_SHOULDERS + _HIPS)] - centre).max()
+    body = np.abs(points[score > MIN_SCORE] - centre).max()
+    edge = max(centre[0], width - centre[0], centre[1], height - centre[1])
+    half = float(min(max(torso * TORSO_MARGIN, body * BODY_MARGIN), edge))
+    if half > max(width, height) / 2 or half < 1:
+        return whole(width, height)
+    return Square(float(centre[0]) - half, float(centre[1]) - half, 2 * half)
+
+
+def cut(picture: np.ndarray, square: Square, size: int) -> np.ndarray:
+    """Return the square of an (h, w, 3) picture as (size, size, 3); what lies outside the picture is black."""
+    side = max(1, round(square.side))
+    x, y = round(square.x), round(square.y)
+    height, width = picture.shape[:2]
+    piece = np.zeros((side, side, 3), np.uint8)
+    left, top, right, bottom = max(x, 0), max(y, 0), min(x + side, width), min(y + side, height)
+    if right > left and bottom > top:
+        piece[top - y : bottom - y, left - x : right - x] = picture[top:bottom, left:right]
+    shrinks = side > size
+    return cv2.resize(piece, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
