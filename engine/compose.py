@@ -36,6 +36,7 @@ class Request:
     config_dirs: tuple[Path, ...]  # the user's first, the project's last
     settings: Mapping[str, Any]  # the other keys of conf/config.yaml
     overrides: tuple[str, ...]
+    choices_given: tuple[str, ...]  # the words that chose a use case or a target
     notes: tuple[str, ...]
 
     @property
@@ -105,7 +106,8 @@ def request(config: DictConfig, argv: Sequence[str]) -> Request:
     usecase = spec.parse({key: data.pop(key) for key in list(data) if key in UseCase.model_fields}, where)
     chosen = target.parse(data.pop("target"), f"conf/target/{hydra.runtime.choices['target']}.yaml")
     _refuse_unknown(data, where)
-    return Request(usecase, chosen, where, assets, dirs, data, overrides, tuple(notes))
+    return Request(usecase, chosen, where, assets, dirs, data, overrides,
+                   tuple(word for word in argv if word.startswith(("usecase=", "target="))), tuple(notes))  # fmt: skip
 
 
 def declared_assets(dirs: Sequence[Path]) -> dict[str, Path]:

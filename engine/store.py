@@ -147,6 +147,25 @@ class Store:
                     remove_tree(aside)
         return gone
 
+    def is_at_work(self, owner: str) -> bool:
+        """Say whether the engine of this name is alive."""
+        lock = self.root / "work" / owner / "lock"
+        return lock.exists() and not _is_unlocked(lock)
+
+    def size_bytes(self) -> int:
+        """Return the bytes that the artifacts take."""
+        return sum(_size(path) for path in self.root.glob("objects/*/*/*"))
+
+    def keep_only(self, fingerprints: set[str], digests: set[str], *, dry_run: bool) -> int:
+        """Remove records and artifacts that are not named, and what nobody can use; return the artifacts' bytes."""
+        records = [path for path in self.root.glob("actions/*/*.json") if path.stem not in fingerprints]
+        artifacts = [path for path in self.root.glob("objects/*/*/*") if f"{path.parent.parent.name}:{path.name}" not in digests]
+        freed = sum(map(_size, artifacts))
+        if not dry_run:
+            for path in [*records, *artifacts, *self.root.glob("locks/*"), *self.root.glob("corrupt/*")]:  # records first: none names what is gone
+                remove_tree(path)
+        return freed
+
     @contextmanager
     def alone(self, fingerprint: str) -> Iterator[bool]:
         """Yield whether this engine, of all that share the store, may do the job now; the kernel frees it on death."""
@@ -291,6 +310,10 @@ def _make_writable(path: Path) -> None:
                 with suppress(OSError):
                     Path(folder, name).chmod(0o755)
         path.chmod(0o755)
+
+
+def _size(path: Path) -> int:
+    return sum(facts.st_size for _, facts in digests.files(path)) if path.is_dir() else path.stat().st_size
 
 
 def _is_unlocked(path: Path) -> bool:

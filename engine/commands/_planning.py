@@ -96,6 +96,19 @@ def _one(key: str, asset: Asset | Path, store: Store, mirror: Path | None, say: 
     return ResolvedAsset(key, asset.name, path, store.assets.of(path), asset.licence, asset.source, asset.sample)
 
 
+def describe(plan: Plan) -> list[dict[str, object]]:
+    """Return the jobs as `run_started` holds them."""
+    return [{"stage": name, "uses": p.job.uses, "doc": (p.job.signature.doc.partition("\n")[0] if p.job.signature else ""),
+             "inputs": {key: str(ref) for key, ref in p.job.inputs.items() if ref}, "outputs": list(p.job.outputs), "params": dict(p.job.params),
+             "platform": p.job.platform, "runs_on": p.job.spec.runs_on, "needs": p.job.needs} for name, p in plan.jobs.items()]  # fmt: skip
+
+
+def table(rows: Sequence[Sequence[str]], indent: str = "") -> str:
+    """Return the rows with their columns aligned."""
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    return "\n".join(indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
 def stage_named(name: str, known: Mapping[str, object]) -> str:
     """Return the stage's name, or raise with the nearest one."""
     if name not in known:

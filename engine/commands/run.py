@@ -93,12 +93,9 @@ def _finish(run_dir: Path, recorder: Recorder, status: str, seconds: float) -> R
 
 
 def _started(run_dir: Path, request: Request, plan: Plan) -> dict[str, Any]:
-    jobs = [{"stage": name, "uses": p.job.uses, "doc": (p.job.signature.doc.partition("\n")[0] if p.job.signature else ""),
-             "inputs": {key: str(ref) for key, ref in p.job.inputs.items() if ref}, "outputs": list(p.job.outputs), "params": dict(p.job.params),
-             "platform": p.job.platform, "runs_on": p.job.spec.runs_on, "needs": p.job.needs} for name, p in plan.jobs.items()]  # fmt: skip
     return {"event": "run_started", "run_id": run_dir.name, "usecase": plan.usecase, "target": plan.target.name,
             "platform": plan.target.platform, "machine": platform.machine(), "command": ["python", "run.py", *request.overrides],
-            "git_commit": _git_commit(ROOT), "params": dict(plan.params), "objective": plan.objective, "assets": _assets(request, plan), "jobs": jobs}  # fmt: skip
+            "git_commit": _git_commit(ROOT), "params": dict(plan.params), "objective": plan.objective, "assets": _assets(request, plan), "jobs": _planning.describe(plan)}  # fmt: skip
 
 
 def _assets(request: Request, plan: Plan) -> list[dict[str, Any]]:

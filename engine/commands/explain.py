@@ -1,0 +1,59 @@
+"""`explain`: which part of each stage's fingerprint changed against the last run that finished it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine import fingerprint as fingerprints
+from engine import layout
+from engine.commands import _download, _planning
+from engine.compose import Request
+from engine.fingerprint import Parts
+from engine.plan import Planned
+
+
+def main(request: Request) -> tuple[int, None]:
+    """Print one reason a line, stage by stage."""
+    planning = _planning.plan(request, _download.say)
+    plan, wanted = planning.plan, request.settings["stage"]
+    if wanted:
+        _planning.stage_named(wanted, plan.jobs)
+    last = _last_fingerprints(request)
+    for name, planned in plan.jobs.items():
+        if wanted in (None, name):
+            record = planning.store.record(last[name]) if name in last else None
+            lines = _reasons(planned, record.parts if record else None, plan.jobs)
+            print("\n  ".join([f"{name}: {'from the store' if planned.record else 'runs'}", *lines]))
+    return 0, None
+
+
+def _last_fingerprints(request: Request) -> dict[str, str]:
+    """Return, from all runs of this use case and target, the newest fingerprint that each stage finished with."""
+    found: dict[str, str] = {}
+    folder = request.outputs / request.usecase.name / request.target.name
+    for run_dir in layout.newest_first(path for path in layout.runs(request.outputs) if path.parent == folder):
+        for stage in layout.state(run_dir).stages.values():
+            if stage.state in ("finished", "rejected") and stage.fingerprint:
+                found.setdefault(stage.name, stage.fingerprint)
+    return found
+
+
+def _reasons(planned: Planned, before: Parts | None, jobs: Mapping[str, Planned]) -> list[str]:
+    if before is None:
+        return ["unchanged" if planned.record else "it has not run to its end before, for this use case and target"]
+    after = planned.parts or planned.job.parts(_hoped_inputs(planned, before, jobs))
+    changes = fingerprints.differences(before, after)
+    remade = [f"input {name}: {ref.stage} runs again" for name, ref in planned.job.inputs.items()
+              if planned.parts is None and ref and ref.stage and jobs[ref.stage].record is None]  # fmt: skip
+    if changes or remade:
+        return [*changes, *remade]
+    return ["unchanged" if planned.record else planned.reason]
+
+
+def _hoped_inputs(planned: Planned, before: Parts, jobs: Mapping[str, Planned]) -> dict[str, Any]:
+    """Take the inputs that are not made yet as they were, so that only what is known to differ is named."""
+    known: dict[str, Any] = dict(before.get("input", {}))
+    for name, ref in planned.job.inputs.items():
+        record = jobs[ref.stage].record if ref and ref.stage else None
+        if ref and record:
+            known[name] = record.outputs[ref.name]
+    return known

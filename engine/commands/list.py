@@ -1,0 +1,59 @@
+"""`list`: use cases, targets, assets, and stages with their parameters and what they are for."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from engine import compose, yamlfile
+from engine.compose import Request
+from engine.errors import UserError
+from engine.signature import REQUIRED, Library, Signature
+
+
+def main(request: Request) -> tuple[int, None]:
+    """Print all there is to choose from, as text or as JSON with format=json."""
+    found = {
+        "use cases": _described({name: path for name, path in compose.usecase_files(request.config_dirs).items()}),
+        "targets": _described({path.stem: path for d in reversed(request.config_dirs) for path in sorted((d / "target").glob("*.yaml"))}),
+        "assets": _described(compose.declared_assets(request.config_dirs)),
+        "stages": _stages(Library(request.settings["stage_packages"], request.roots)),
+    }
+    if request.settings["format"] == "json":
+        print(json.dumps(found, indent=2))
+        return 0, None
+    for kind, things in found.items():
+        print(f"{kind}:")
+        for name, facts in things.items():
+            print(f"  {name}" + (f"  {facts['description']}" if facts["description"] else ""))
+            for line in facts.get("signature", ()):
+                print(f"      {line}")
+    return 0, None
+
+
+def _described(files: dict[str, Path]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for name, path in files.items():
+        try:
+            found[name] = {"description": str(yamlfile.load(path).get("description", ""))}
+        except UserError as mistake:
+            found[name] = {"description": f"(cannot be read: {mistake.what})"}
+    return found
+
+
+def _stages(library: Library) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for name in library.names():
+        try:
+            signature = library.signature(name, name)
+        except UserError as mistake:
+            found[name] = {"description": f"(cannot be read: {mistake.what})"}
+            continue
+        found[name] = {"description": signature.doc.partition("\n")[0], "signature": _lines(signature)}
+    return found
+
+
+def _lines(signature: Signature) -> list[str]:
+    inputs = [name if required else f"{name} (optional)" for name, required in signature.inputs.items()]
+    params = [f"{name}: {p.annotation}" + ("" if p.default is REQUIRED else f" = {p.default!r}") for name, p in signature.params.items()]
+    rows = (("reads", inputs), ("writes", signature.outputs), ("parameters", params), ("metrics", sorted(signature.metrics or ())))
+    return [f"{label} {', '.join(values)}" for label, values in rows if values]

@@ -1,0 +1,24 @@
+"""`plan`: what would run, where, from the store or not, and why. Starts nothing."""
+
+import json
+
+from engine.commands import _download, _planning
+from engine.compose import Request
+
+
+def main(request: Request) -> tuple[int, None]:
+    """Print the plan as a table, or as JSON with format=json."""
+    planning = _planning.plan(request, _download.say)
+    rows = [{"stage": name, "does": "cached" if p.record else "run", "runs_on": p.job.spec.runs_on, "platform": p.job.platform,
+             "taken": p.job.taken, "fingerprint": p.fingerprint, "why": p.reason} for name, p in planning.plan.jobs.items()]  # fmt: skip
+    if request.settings["format"] == "json":
+        print(json.dumps(rows, indent=2))
+        return 0, None
+    print(f"{planning.plan.usecase} for {request.target.name} ({request.target.platform}, {request.target.runtime})")
+    shown = [[row["stage"], row["does"], str(row["taken"]), (row["fingerprint"] or "-")[:12], row["why"]] for row in rows]
+    print(_planning.table([["stage", "does", "on", "fingerprint", "why"], *shown], "  "))
+    cached = sum(row["does"] == "cached" for row in rows)
+    print(f"{len(rows)} stages: {cached} from the store, {len(rows) - cached} to run")
+    for text in (*planning.plan.notes, *planning.warnings):
+        print(f"note: {text}")
+    return 0, None

@@ -1,0 +1,117 @@
+"""`predict`: run the packed model of the newest finished run on input=FILE_OR_FOLDER.
+
+The use case's `predict:` names the stage that does it; here it is laid out, run and its result shown.
+"""
+
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from engine import layout
+from engine.commands import _planning
+from engine.compose import Request
+from engine.errors import UserError
+from engine.executors.local import Executor, Launch
+from engine.jobfolder import log_tail
+from engine.plan import Job
+from engine.signature import Library, Signature
+from engine.spec import StageSpec
+from engine.store import Store, remove_tree
+
+WAIT_S = 0.5
+
+
+def main(request: Request) -> tuple[int, None]:
+    """Print what the model says as a table or as JSON lines; with output= also write pictures or a video."""
+    package, source = _package(request), _source(request)
+    output = Path(request.settings["output"]).absolute() if request.settings["output"] else None
+    signature = _signature(request)
+    store = Store(layout.store_dir(request.outputs))
+    with store.work(f"predict-{time.time_ns()}") as work:
+        result = _run(request, signature, work, {"package": str(package), "source": str(source)}, annotate=output is not None)
+        if result is None:
+            return 1, None
+        rows = [json.loads(line) for line in (result / "predictions.jsonl").read_text(encoding="utf-8").splitlines()]
+        _show(rows, str(request.settings["format"]))
+        if output:
+            _deliver(result, output)
+    return 0, None
+
+
+def _package(request: Request) -> Path:
+    """Return the packed model: of run=ID, else of the newest finished run."""
+    folder = request.outputs / request.usecase.name / request.target.name
+    run_dir = layout.find_run(request.outputs, request.settings["run"]) if request.settings["run"] else folder / "latest"
+    found = sorted(run_dir.glob("artifacts/*/package"))
+    if not found:
+        raise UserError(f"{run_dir}", "there is no packed model here", f"make one: python run.py usecase={request.usecase.name} target={request.target.name}")
+    return found[0].resolve()
+
+
+def _source(request: Request) -> Path:
+    if request.settings["input"] is None:
+        raise UserError("input", "predict needs something to look at", "add input=VIDEO_OR_FOLDER")
+    path = Path(request.settings["input"]).expanduser().absolute()
+    if not path.exists():
+        raise UserError(f"input={request.settings['input']}", "there is no such file or folder", "give the path of a video, a picture or a folder")
+    return path
+
+
+def _signature(request: Request) -> Signature:
+    if request.usecase.predict is None:
+        raise UserError(f"{request.where}: predict", "this use case names no stage for it", "add 'predict: stages.<domain>.predict'")
+    library = Library(request.settings["stage_packages"], request.roots)
+    return library.signature(request.usecase.predict, f"{request.where}: predict")
+
+
+def _run(request: Request, signature: Signature, work: Path, inputs: dict[str, str], *, annotate: bool) -> Path | None:
+    """Run the stage as a job of its own; its failure is shown and None returned."""
+    spec = StageSpec(uses=signature.module)  # type: ignore[call-arg]
+    place = Executor.placements(request.target)["target"]
+    job = Job("predict", spec, signature, {}, signature.outputs, {}, place.platform, place.emulated, place.taken, {})
+    folder, log = work / "predict", work / "predict.log"
+    (folder / "out").mkdir(parents=True)
+    params = {"annotate": annotate} if "annotate" in signature.params else {}
+    outputs = {name: str(folder / "out" / name) for name in signature.outputs}
+    description = {"module": signature.module, "function": signature.function, "inputs": inputs, "outputs": outputs, "params": params}
+    (folder / "job.json").write_text(json.dumps(description), encoding="utf-8")
+    executor = Executor(request.roots)
+    try:
+        executor.launch(Launch(job, folder, log))
+        while not (ended := executor.wait(WAIT_S)):
+            continue
+    finally:
+        executor.close()
+    if ended[0].status != 0:
+        print(log_tail(log), file=sys.stderr)
+        return None
+    return Path(next(iter(outputs.values())))
+
+
+def _show(rows: list[dict[str, Any]], form: str) -> None:
+    if form == "jsonl":
+        for row in rows:
+            print(json.dumps(row))
+        return
+    if not rows:
+        print("nothing was recognised")
+        return
+    keys = list(rows[0])
+    cells = [[f"{row[k]:.3f}" if isinstance(row.get(k), float) else str(row.get(k, "")) for k in keys] for row in rows]
+    print(_planning.table([keys, *cells]))
+
+
+def _deliver(result: Path, output: Path) -> None:
+    """Copy the annotated video or pictures to where the user wants them."""
+    made = [path for path in sorted(result.iterdir()) if path.name != "predictions.jsonl"]
+    if len(made) == 1 and made[0].is_file() and output.suffix:
+        shutil.copyfile(made[0], output)
+    else:
+        output.mkdir(parents=True, exist_ok=True)
+        for path in made:
+            remove_tree(output / path.name)
+            (shutil.copytree if path.is_dir() else shutil.copyfile)(path, output / path.name)
+    print(output, file=sys.stderr)

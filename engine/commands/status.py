@@ -1,0 +1,63 @@
+"""`status`: how a run stands, read from its journal; also while it runs, and after a crash."""
+
+import json
+import time
+from pathlib import Path
+
+from engine import layout
+from engine.commands import _planning
+from engine.compose import Request
+from engine.digest import of
+from engine.errors import UserError
+from engine.events import RunState, StageState
+from engine.store import Store
+from engine.wording import duration
+
+
+def main(request: Request) -> tuple[int, None]:
+    """Print the state of run=ID, or of the newest run of any use case that the command line does not narrow."""
+    run_dir = layout.find_run(request.outputs, request.settings["run"], *_narrowed(request))
+    state = layout.state(run_dir)
+    if request.settings["format"] == "json":
+        print(json.dumps(layout.run_json(state), indent=2))
+        return 0, None
+    store = Store(layout.store_dir(request.outputs))
+    print(f"run {run_dir.name}: {state.start.get('usecase')} for {state.start.get('target')}, {_said(state, store, run_dir.name)}")
+    rows = [[s.name, s.state + (" (cached)" if s.cached else ""), duration(s.seconds), _remark(s, run_dir)] for s in state.stages.values()]
+    if rows:
+        print(_planning.table([["stage", "state", "took", ""], *rows], "  "))
+    print(f"  {run_dir}")
+    return 0, None
+
+
+def _narrowed(request: Request) -> tuple[str | None, str | None]:
+    """Return use case and target as far as the user named them."""
+    named = {word.partition("=")[0] for word in request.choices_given}
+    return (request.usecase.name if "usecase" in named else None, request.target.name if "target" in named else None)
+
+
+def _said(state: RunState, store: Store, run_id: str) -> str:
+    if state.status != "running":
+        return f"{state.status} after {duration(state.seconds)}" if state.seconds is not None else state.status
+    if store.is_at_work(run_id):
+        return f"running for {duration(time.time() - state.start.get('time', time.time()))}"
+    return "its engine was killed; give its command again, and it goes on from what is in the store"
+
+
+def _remark(stage: StageState, run_dir: Path) -> str:
+    if stage.failure:
+        return str(stage.failure["message"])
+    if stage.state == "running" and stage.progress:
+        done, total, message = stage.progress
+        return f"{done:g} of {total:g} {message}".strip()
+    changed = [name for name, digest in stage.outputs.items() if _differs(run_dir / "artifacts" / stage.name / name, digest)]
+    if changed:
+        return f"changed by hand since: {', '.join(changed)}"
+    return stage.because or ""
+
+
+def _differs(path: Path, digest: str) -> bool:
+    try:
+        return of(path) != digest
+    except UserError:
+        return True
