@@ -308,4 +308,4 @@ _JOINTS = {  # (ends here, line to the left, line to the right)
 def _remark(node: Node, edges: Sequence[Edge]) -> str:
     read = [f"{e.source}.{e.label}" if e.label else e.source for e in edges if e.target == node.name]
     about = " · ".join([*node.lines[-1:], *_badges(node)])
-    return f"{about}   ← {', '.join(read)}" if read else about
+    return "   ".join(part for part in (about, f"← {', '.join(read)}" if read else "") if part)

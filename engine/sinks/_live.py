@@ -53,7 +53,7 @@ class Table:
         grid = Grid.grid(padding=(0, 2, 0, 0), expand=True)
         grid.add_column(no_wrap=True)
         grid.add_column(no_wrap=True, max_width=32)
-        grid.add_column(no_wrap=True, min_width=20, max_width=32)
+        grid.add_column(no_wrap=True, min_width=20, max_width=40)
         grid.add_column(no_wrap=True, justify="right", min_width=8)
         grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         for row in self._rows():
@@ -107,20 +107,22 @@ def _bar(stage: StageState) -> RenderableType:
 
 
 def _remark(stage: StageState) -> Text:
+    """Say what the symbol does not: where it came from, where its figures were taken, how it ended."""
     if stage.failure is not None and stage.state == "waiting":
         return Text(f"attempt {stage.attempt + 1} comes", style="yellow")
-    words = (
-        "from the store" if stage.cached else {"waiting": "", "finished": ""}.get(stage.state, stage.state)
+    words = [] if stage.state in ("waiting", "finished") else [stage.state]
+    words += ["from the store"] * stage.cached
+    words += [stage.taken or "emulated"] * (is_stand_in(stage) and bool(stage.metrics))
+    return Text(
+        ", ".join(words), style=STYLES.get(stage.state, "dim") if stage.state != "finished" else "dim"
     )
-    return Text(words, style=STYLES.get(stage.state, "dim") if stage.state != "finished" else "dim")
 
 
 def _metrics(stage: StageState, state: RunState) -> str:
-    """Return the first metrics, the run's objective before the others; marked where they stand for the device."""
+    """Return the first metrics, the run's objective before the others."""
     objective = str(state.start.get("objective") or "")
     ordered = sorted(stage.metrics.items(), key=lambda pair: f"{stage.name}.{pair[0]}" != objective)
-    said = "  ".join(f"{name} {number(value)}" for name, value in ordered[:MOST_METRICS])
-    return f"{said}  ({stage.taken or 'emulated'})" if said and is_stand_in(stage) else said
+    return "  ".join(f"{name} {number(value)}" for name, value in ordered[:MOST_METRICS])
 
 
 def _counts(state: RunState, elapsed: float | None) -> str:

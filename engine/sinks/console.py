@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 FEW = 3  # stages with the same fate are named one by one up to here, and counted beyond
 ENDINGS = {
-    "failed": "failed", "timeout": "timed out", "killed": "was killed", "input_changed": "failed, an input changed",
+    "failed": "failed", "timeout": "timed out", "killed": "was killed",
+    "input_changed": "failed, an input changed",
     "bad_output": "failed, an output is wrong", "disk_full": "failed, the disk is full",
 }  # fmt: skip
 

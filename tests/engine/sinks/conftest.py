@@ -14,8 +14,9 @@ def job(stage: str, inputs: Mapping[str, str] | None = None, **more: Any) -> dic
     inputs = dict(inputs or {})
     needs = sorted({ref.split(".")[0] for ref in inputs.values() if not ref.startswith("asset:")})
     return {
-        "stage": stage, "uses": f"stages.demo.{stage}", "doc": f"Make {stage}.", "inputs": inputs, "outputs": ["out"],
-        "params": {}, "platform": "linux/amd64", "runs_on": "build", "needs": needs, **more,
+        "stage": stage, "uses": f"stages.demo.{stage}", "doc": f"Make {stage}.", "inputs": inputs,
+        "outputs": ["out"], "params": {}, "platform": "linux/amd64", "runs_on": "build",
+        "needs": needs, **more,
     }  # fmt: skip
 
 
@@ -65,8 +66,8 @@ class EventBuilder:
         self, stage: str, attempt: int = 1, retry_in_s: float | None = None, **more: Any
     ) -> "EventBuilder":
         fields: dict[str, Any] = {
-            "seconds": 2.0, "kind": "failed", "message": "exit status 1", "log": f"outputs/runs/demo/{stage}.log",
-            "log_tail": "loading\nValueError: no frames",
+            "seconds": 2.0, "kind": "failed", "message": "exit status 1",
+            "log": f"outputs/runs/demo/{stage}.log", "log_tail": "loading\nValueError: no frames",
         }  # fmt: skip
         return self.add(
             "job_failed", stage=stage, attempt=attempt, retry_in_s=retry_in_s, **{**fields, **more}

@@ -1,0 +1,221 @@
+"""The console: one line for each event that matters, and a terminal that is left as it was found."""
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from engine.events import RunState, replay
+from engine.sinks.console import Sink
+
+HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
+SIMULATED = {"taken": "simulated on x86_64", "platform": "linux/arm64", "emulated": False}
+
+
+def said(builder, **options) -> list[str]:
+    """What the console says of these events, line by line."""
+    stream = io.StringIO()
+    sink, state = Sink(stream, **{"plain": True, **options}), RunState()
+    for event in builder.events:
+        sink.show(event, replay([event], state))
+    sink.close()
+    return stream.getvalue().splitlines()
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """A stream that says it is a terminal, a hundred columns wide."""
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("LINES", "30")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
+    return stream
+
+
+def test_a_run_begins_with_what_runs_where(events, make_job):
+    events.start([make_job("train")])
+    assert said(events) == ["demo on rpi4 (linux/arm64): 1 stage, run 20270115-080000-abcd"]
+
+
+def test_a_stage_says_when_it_starts_and_what_it_measured(events, make_job):
+    events.start([make_job("train")]).started("train").finished("train", accuracy=0.98765)
+    assert said(events)[1:] == ["train started", "train finished in 3.2 s: accuracy 0.9877"]
+
+
+def test_a_figure_not_taken_on_the_device_says_so(events, make_job):
+    events.start([make_job("bench")]).started("bench", **SIMULATED).finished("bench", latency_ms=4.5).done()
+    lines = said(events)
+    assert lines[2] == "bench finished in 3.2 s: latency_ms 4.5 (simulated on x86_64)"
+    assert lines[3] == "not measured on the device, but simulated on x86_64: bench"
+
+
+def test_many_cached_stages_are_one_line(events, make_job):
+    events.start([make_job(f"s{i}") for i in range(29)])
+    for i in range(28):
+        events.cached(f"s{i}")
+    events.started("s28")
+    assert said(events)[1:] == ["28 stages taken from the store", "s28 started"]
+
+
+def test_few_cached_stages_are_named(events, make_job):
+    events.start([make_job("a"), make_job("b")]).cached("a").cached("b")
+    assert said(events)[1:] == ["a taken from the store", "b taken from the store"]
+
+
+def test_all_cached_stages_are_named_if_asked(events, make_job):
+    events.start([make_job(f"s{i}") for i in range(9)])
+    for i in range(9):
+        events.cached(f"s{i}")
+    assert len(said(events, verbose=True)) == 10
+
+
+def test_a_retry_says_why_and_when(events, make_job):
+    events.start([make_job("train")]).started("train")
+    events.failed("train", retry_in_s=5.0, kind="timeout", message="took longer than 30 s").started(
+        "train", 2
+    )
+    assert said(events)[2:] == [
+        "train timed out after 2.0 s: took longer than 30 s; attempt 2 in 5.0 s",
+        "train started again, attempt 2",
+    ]
+
+
+def test_a_failure_shows_its_log_and_the_command_to_go_on(events, make_job):
+    events.start([make_job("train")]).started("train").failed("train")
+    assert said(events)[2:] == [
+        "train failed after 2.0 s: exit status 1",
+        "  | loading",
+        "  | ValueError: no frames",
+        "  the whole log: outputs/runs/demo/train.log",
+        "  to go on from here: python run.py usecase=demo target=rpi4",
+    ]
+
+
+def test_many_skipped_stages_are_one_line(events, make_job):
+    events.start([make_job(f"s{i}") for i in range(6)])
+    for i in range(1, 6):
+        events.add("job_skipped", stage=f"s{i}", because="s0 failed")
+    assert said(events)[1:] == ["5 stages skipped: s0 failed"]
+
+
+def test_a_gate_says_whether_it_was_kept(events, make_job):
+    events.start([make_job("evaluate")]).started("evaluate").finished("evaluate")
+    events.add("gate", stage="evaluate", metric="accuracy", rule=">= 0.85", value=0.93, passed=True)
+    events.add("gate", stage="evaluate", metric="drop", rule="<= 0.01", value=0.02, passed=False)
+    assert said(events)[3:] == [
+        "evaluate: accuracy 0.93 keeps the gate >= 0.85",
+        "evaluate: drop 0.02 breaks the gate <= 0.01",
+    ]
+
+
+def test_notes_name_their_stage(events, make_job):
+    events.start([make_job("train")]).started("train")
+    events.add("note", stage="train", text="no GPU").add("note", stage=None, text="offline")
+    assert said(events)[2:] == ["train: no GPU", "note: offline"]
+
+
+def test_the_last_line_says_how_it_ended_and_where_the_run_is(events, make_job):
+    events.start([make_job("a"), make_job("b")]).cached("a").started("b").finished("b").done()
+    last = said(events, run_dir=Path("outputs/runs/abc"))[-1]
+    assert last == "finished in 42 s: 1 stage ran, 1 from the store; outputs/runs/abc"
+
+
+def test_an_interrupted_run_says_how_to_go_on(events, make_job):
+    events.start([make_job("a")]).started("a").done("interrupted")
+    assert said(events)[-2:] == [
+        "to go on from here: python run.py usecase=demo target=rpi4",
+        "interrupted after 42 s: 1 stage ran, 0 from the store",
+    ]
+
+
+def test_a_log_cannot_steer_the_terminal(events, make_job):
+    events.start([make_job("train")]).started("train").failed(
+        "train", log_tail="\x1b]0;owned\x07 <script>\rok"
+    )
+    assert not [line for line in said(events) if "\x1b" in line or "\x07" in line or "\r" in line]
+
+
+def test_plain_lines_do_not_import_rich():
+    code = "import sys; from engine.sinks.console import Sink; Sink(sys.stdout); print('rich' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "False"
+
+
+def test_a_stream_that_is_no_terminal_gets_plain_lines(events, make_job):
+    events.start([make_job("a")]).started("a").done()
+    assert "\x1b" not in "".join(said(events, plain=None))
+
+
+def test_a_terminal_gets_a_table_and_its_cursor_back(events, make_job, terminal):
+    events.start([make_job("train")]).started("train")
+    events.add("progress", stage="train", done=3, total=10, message="epoch").finished(
+        "train", accuracy=0.9
+    ).done()
+    sink, state = Sink(terminal, clock=lambda: state.last_time), RunState()
+    for event in events.events:
+        sink.show(event, replay([event], state))
+    shown = terminal.getvalue()
+    assert shown.count(HIDE_CURSOR) == shown.count(SHOW_CURSOR) == 1
+    assert "accuracy 0.9" in shown
+    assert (
+        shown.splitlines()[-1].removeprefix(SHOW_CURSOR) == "finished in 42 s: 1 stage ran, 0 from the store"
+    )
+
+
+def test_a_terminal_shows_many_cached_stages_as_one_row(events, make_job, terminal):
+    events.start([make_job(f"s{i}") for i in range(28)])
+    for i in range(28):
+        events.cached(f"s{i}")
+    sink, state = Sink(terminal, clock=lambda: state.last_time), RunState()
+    for event in events.done().events:
+        sink.show(event, replay([event], state))
+    assert "28 stages taken from the store" in terminal.getvalue()
+
+
+def test_a_note_with_square_brackets_is_not_read_as_markup(events, make_job, terminal):
+    events.start([make_job("a")]).add("note", stage=None, text="[red]shape [1, 17, 3][/red]")
+    sink, state = Sink(terminal, clock=lambda: state.last_time), RunState()
+    for event in events.events:
+        sink.show(event, replay([event], state))
+    sink.close()
+    assert "[red]shape [1, 17, 3][/red]" in terminal.getvalue()
+
+
+def test_a_run_cut_short_gives_the_cursor_back(events, make_job, terminal):
+    events.start([make_job("a")]).started("a")
+    sink, state = Sink(terminal, clock=lambda: state.last_time), RunState()
+    for event in events.events:
+        sink.show(event, replay([event], state))
+    sink.close()
+    sink.close()
+    assert terminal.getvalue().count(SHOW_CURSOR) == 1
+
+
+def test_an_error_while_showing_gives_the_cursor_back(events, make_job, terminal):
+    events.start([make_job("a")])
+    sink, state = Sink(terminal, clock=lambda: state.last_time), replay(events.events)
+    sink.show(events.events[0], state)
+    with pytest.raises(KeyError):
+        sink.show({"event": "job_failed", "stage": "a"}, state)
+    assert SHOW_CURSOR in terminal.getvalue()
+
+
+def test_ctrl_c_gives_the_cursor_back_though_nobody_closes_the_sink(events, make_job):
+    event = events.start([make_job("a")]).events[0]
+    code = f"""
+import sys, time
+from engine.events import replay
+from engine.sinks.console import Sink
+Sink(sys.stdout).show({event!r}, replay([{event!r}]))
+print("ready", flush=True)
+time.sleep(60)
+"""
+    child = pexpect.spawn(sys.executable, ["-c", code], encoding="utf-8", timeout=30)
+    child.expect("ready")
+    child.sendintr()
+    child.expect(pexpect.EOF)
+    assert SHOW_CURSOR in child.before

@@ -1,0 +1,241 @@
+"""The report: what a reader finds on it, and what cannot get into it."""
+
+import subprocess
+import sys
+import time
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import pytest
+
+from engine import charts
+from engine.events import replay
+from engine.sinks.report import MOST_ROWS, Sink, render
+
+SIMULATED = {"taken": "simulated on x86_64", "platform": "linux/arm64", "emulated": False}
+EVIL = "<script>alert(1)</script>"
+
+
+class Tags(HTMLParser):
+    """Collects the tags of a page and the addresses that it would load."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.loads: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.loads += [f"{tag} {name}" for name, _ in attrs if name in ("src", "href", "srcset", "data")]
+
+
+def page_of(builder) -> str:
+    return render(replay(builder.events))
+
+
+@pytest.fixture
+def trained(events, make_job):
+    """A run whose training draws curves and whose evaluation is simulated."""
+    events.start(
+        [make_job("train", doc="Train."), make_job("evaluate", {"m": "train.model"}, runs_on="target")]
+    )
+    events.started("train")
+    for step in range(3):
+        events.add("metric", stage="train", name="loss", value=1 / (step + 1), step=step)
+        events.add("metric", stage="train", name="val_loss", value=2 / (step + 1), step=step)
+    events.finished("train", accuracy=0.9875).started("evaluate", **SIMULATED)
+    events.add(
+        "figure",
+        stage="evaluate",
+        kind="confusion_matrix",
+        name="int8",
+        labels=["cat", "dog"],
+        matrix=[[7, 1], [0, 9]],
+    )
+    return events.finished("evaluate", latency_ms=4.5).done()
+
+
+def test_the_report_is_written_only_when_the_run_has_ended(tmp_path, trained):
+    sink, state = Sink(tmp_path), None
+    for event in trained.events[:-1]:
+        state = replay([event], state)
+        sink.show(event, state)
+    assert list(tmp_path.iterdir()) == []
+    sink.show(trained.events[-1], replay(trained.events[-1:], state))
+    sink.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_nothing_heavy_is_imported_before_the_run_has_ended(tmp_path):
+    code = "import sys, engine.sinks.report; print({'jinja2', 'networkx', 'PIL', 'rich'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "set()"
+
+
+def test_the_page_needs_nothing_from_elsewhere(trained):
+    tags = Tags(page_of(trained))
+    assert not tags.tags & {"script", "link", "img", "iframe", "object"}
+    assert tags.loads == []
+
+
+def test_the_header_says_what_ran_and_how_to_run_it_again(trained):
+    page = page_of(trained)
+    for words in (
+        "demo",
+        "rpi4",
+        "linux/arm64",
+        "42 s",
+        "0123456789ab",
+        "python run.py usecase=demo target=rpi4",
+    ):
+        assert words in page
+
+
+def test_a_figure_not_taken_on_the_device_says_so_in_a_banner(trained):
+    page = page_of(trained)
+    assert "Not measured on the device." in page
+    assert "The figures of evaluate were simulated on x86_64" in page
+
+
+def test_a_figure_taken_on_the_device_has_no_banner(events, make_job):
+    events.start([make_job("bench", runs_on="target")]).started("bench", taken="device").finished(
+        "bench", ms=4.0
+    )
+    assert "Not measured on the device." not in page_of(events.done())
+
+
+def test_train_and_validation_share_a_chart(trained):
+    page = page_of(trained)
+    assert page.count('aria-label="loss over steps"') == 1
+    assert page.count('class="curve"') == 2
+
+
+def test_curves_and_matrices_of_a_cached_stage_are_shown(events, make_job):
+    figure = {
+        "kind": "confusion_matrix",
+        "name": "int8",
+        "labels": ["cat", "dog"],
+        "matrix": [[7, 1], [0, 9]],
+    }
+    points = [["loss", 0, 1.0, 0.0], ["loss", 1, 0.5, 1.0]]
+    events.start([make_job("train")]).cached("train", points=points, figures=[figure]).done()
+    page = page_of(events)
+    assert 'class="curve"' in page and "train: int8" in page and "from the store" in page
+
+
+def test_a_failure_shows_its_log_and_the_way_on(events, make_job):
+    events.start([make_job("train"), make_job("test", {"m": "train.m"})]).started("train").failed("train")
+    events.add("job_skipped", stage="test", because="train failed")
+    page = page_of(events.done("failed"))
+    for words in (
+        "ValueError: no frames",
+        "outputs/runs/demo/train.log",
+        "To go on from here",
+        "train failed",
+    ):
+        assert words in page
+
+
+def test_a_broken_gate_is_named_with_its_rule(events, make_job):
+    events.start([make_job("evaluate")]).started("evaluate").finished("evaluate", accuracy=0.5)
+    events.add("gate", stage="evaluate", metric="accuracy", rule=">= 0.85", value=0.5, passed=False)
+    page = page_of(events.done("rejected"))
+    assert "&gt;= 0.85" in page and "broken" in page
+
+
+def test_an_asset_shows_its_licence_and_whether_it_is_a_sample(events, make_job):
+    asset = {
+        "key": "data", "name": "flowers", "digest": "sha256:" + "ab" * 32, "source": None, "path": "data/flowers",
+        "licence": "CC-BY-4.0", "sample": True,
+    }  # fmt: skip
+    page = page_of(events.start([make_job("train", {"d": "asset:data"})], assets=[asset]).done())
+    assert "CC-BY-4.0" in page and '<span class="tag warn">sample</span>' in page
+
+
+def test_no_word_of_the_run_becomes_markup(events, make_job):
+    asset = dict.fromkeys(("key", "name", "digest", "source", "licence", "path"), EVIL) | {"sample": True}
+    jobs = [make_job("train", {"a": f"asset:{EVIL}"}, doc=EVIL), make_job(EVIL, {"b": f"train.{EVIL}"})]
+    events.start(jobs, usecase=EVIL, target=EVIL, command=[EVIL], params={EVIL: EVIL}, assets=[asset])
+    events.started(EVIL, taken=f"simulated on {EVIL}").add("note", stage=EVIL, text=EVIL)
+    events.add("note", stage=None, text=EVIL)
+    events.add("metric", stage=EVIL, name=EVIL, value=1.0, step=0)
+    events.add(
+        "figure", stage=EVIL, kind="confusion_matrix", name=EVIL, labels=[EVIL, "b"], matrix=[[1, 0], [0, 1]]
+    )
+    events.add("gate", stage=EVIL, metric=EVIL, rule=EVIL, value=1.0, passed=False)
+    events.failed(EVIL, message=EVIL, log=EVIL, log_tail=EVIL)
+    page = page_of(events.done("failed"))
+    assert "script" not in Tags(page).tags
+    assert page.count("&lt;script&gt;") > 15
+
+
+def test_a_run_that_has_not_ended_can_be_rendered(events, make_job):
+    page = page_of(events.start([make_job("train")]).started("train"))
+    assert "running" in page
+
+
+@pytest.mark.parametrize("cached", [True, False], ids=["cached", "run"])
+def test_a_thousand_stages_take_less_than_a_second(events, make_job, cached):
+    events.start([make_job(f"s{i}") for i in range(1000)])
+    for i in range(1000):
+        if cached:
+            events.cached(f"s{i}", metrics={"accuracy": 0.5})
+        else:
+            events.started(f"s{i}").add("metric", stage=f"s{i}", name="loss", value=1.0, step=0).finished(
+                f"s{i}"
+            )
+    state = replay(events.done().events)
+    render(state)  # the imports, which a run pays once
+    before = time.perf_counter()
+    page = render(state)
+    assert time.perf_counter() - before < 1
+    assert "A picture of 1000 stages would not be readable" in page
+    assert f"{1000 - MOST_ROWS} more stages not listed here" in page
+
+
+def test_the_stages_left_out_of_a_long_table_are_the_cached_ones(events, make_job):
+    events.start([make_job(f"s{i}") for i in range(500)])
+    for i in range(499):
+        events.cached(f"s{i}")
+    page = page_of(events.started("s499").failed("s499").done("failed"))
+    assert "<td>s499</td>" in page and "<td>s498</td>" not in page
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        charts.lines("loss", {"loss": [(0, 1.0)]}),
+        charts.lines("loss", {"loss": [(0, float("nan")), (1, 2.0)]}),
+        charts.lines("loss", {}),
+        charts.timeline([]),
+        charts.timeline([charts.Bar("a", 0.0, 0.0, "finished")]),
+        charts.heat_map([], []),
+        charts.heat_map(["a", "b"], [[0, 0], [0, 5]]),
+    ],
+    ids=[
+        "one point",
+        "not a number",
+        "no curve",
+        "no bar",
+        "no time at all",
+        "no class",
+        "a class never seen",
+    ],
+)
+def test_a_chart_of_almost_nothing_is_well_formed(drawn):
+    assert "nan" not in drawn
+    ElementTree.fromstring(drawn)
+
+
+def test_a_long_curve_is_thinned_and_keeps_its_end():
+    drawn = charts.lines("loss", {"loss": [(i, float(i)) for i in range(100_000)]})
+    assert len(drawn) < 20_000
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(0, 10, [0, 2, 4, 6, 8, 10]), (0.1, 0.9, [0.2, 0.4, 0.6, 0.8]), (3, 3, [3])],
+)
+def test_ticks_are_round_numbers(low, high, expected):
+    assert charts.ticks(low, high, 5) == pytest.approx(expected)
