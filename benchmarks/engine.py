@@ -1,0 +1,247 @@
+"""What the engine costs: `python benchmarks/engine.py` prints ratios to 30 bare Python subprocesses that do the same work.
+
+Every figure is the median of some runs of the whole process, from `python run.py` to its exit, in one sitting on this machine.
+doit, Snakemake and DVC stand beside it where they are installed. A short form for a smoke test: `--quick`.
+"""
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+STAGE = '''"""A trivial stage."""
+
+from engine.stage import In, Out
+
+
+def step(before: In, after: Out, *, add: int = 1) -> None:
+    """Add a number to the one in the file."""
+    after.write_text(str(int(before.read_text()) + add))
+'''
+FIRST = '''"""A trivial first stage."""
+
+from engine.stage import Out
+
+
+def first(after: Out, *, number: int = 0) -> None:
+    """Write a number."""
+    after.write_text(str(number))
+'''
+BARE = "import sys; a, b = sys.argv[1:]; open(b, 'w').write(str(int(open(a).read()) + 1))"
+HEAVY = '''"""A stage that imports TensorFlow."""
+
+from engine.stage import Out
+
+
+def heavy(out: Out) -> None:
+    """Import TensorFlow and say when that was done."""
+    import time
+
+    import tensorflow
+
+    out.write_text(f"{time.time()} {tensorflow.__version__}")
+'''
+
+
+def chain(n: int, changed: int | None = None) -> str:
+    """Return the use case of n stages, each reading the one before."""
+    lines = ["name: chain", "stages:", "  s0:", "    uses: bench.first"]
+    for i in range(1, n):
+        lines += [f"  s{i}:", "    uses: bench.step", f'    inputs: {{before: "s{i - 1}.after"}}']
+        lines += ["    params: {add: 2}"] if i == changed else []
+    return "\n".join(lines) + "\n"
+
+
+def fan(n: int) -> str:
+    """Return the use case of n stages that read one."""
+    lines = ["name: fan", "stages:", "  s0:", "    uses: bench.first"]
+    for i in range(1, n):
+        lines += [f"  s{i}:", "    uses: bench.step", '    inputs: {before: "s0.after"}', f"    params: {{add: {i}}}"]
+    return "\n".join(lines) + "\n"
+
+
+class Bench:
+    """A folder with the trivial stages, and the clock."""
+
+    def __init__(self, folder: Path, repeats: int) -> None:
+        self.folder, self.repeats = folder, repeats
+        (folder / "bench").mkdir()
+        (folder / "bench" / "step.py").write_text(STAGE)
+        (folder / "bench" / "first.py").write_text(FIRST)
+        (folder / "bench" / "heavy.py").write_text(HEAVY)
+
+    def run(self, usecase: Path, *words: str) -> float:
+        """Return the seconds of the whole process."""
+        argv = [sys.executable, str(ROOT / "run.py"), "--config-dir", str(self.folder), f"usecase={usecase}", "stage_packages=[bench]", *words]
+        start = time.perf_counter()
+        done = subprocess.run(argv, cwd=self.folder, capture_output=True, text=True)
+        seconds = time.perf_counter() - start
+        if done.returncode:
+            sys.exit(f"{' '.join(argv)} ended with {done.returncode}\n{done.stdout}{done.stderr}")
+        return seconds
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a use case and return its path."""
+        path = self.folder / f"{name}.yaml"
+        path.write_text(text)
+        return path
+
+    def median(self, once: Callable[[], float]) -> float:
+        """Return the median of some runs."""
+        return statistics.median(once() for _ in range(self.repeats))
+
+    def fresh(self, usecase: Path, *words: str) -> float:
+        """Return the seconds of a run on an empty store, but for MLflow's database, which is made once."""
+        for path in (self.folder / "outputs").glob("*"):
+            if path.is_dir() and path.name != "mlartifacts":
+                shutil.rmtree(path)
+        shutil.rmtree(self.folder / "outputs" / ".engine", ignore_errors=True)
+        seconds = self.run(usecase, *words)
+        self.settle()
+        return seconds
+
+    def settle(self) -> None:
+        """Wait until MLflow has what was recorded in the background, so that it does not load the next figure."""
+        while subprocess.run(["pgrep", "-f", "engine.sinks.mlflow"], capture_output=True).returncode == 0:
+            time.sleep(0.2)
+
+
+def bare(n: int) -> float:
+    """Return the seconds of n bare subprocesses, one after the other."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "0").write_text("0")
+        start = time.perf_counter()
+        for i in range(n):
+            subprocess.run([sys.executable, "-c", BARE, f"{folder}/{i}", f"{folder}/{i + 1}"], check=True)
+        return time.perf_counter() - start
+
+
+def other_tools(folder: Path, n: int) -> dict[str, tuple[float, float]]:
+    """Return cold and nothing-to-do seconds of the tools that are installed."""
+    found: dict[str, tuple[float, float]] = {}
+    step = f"{sys.executable} -c \"{BARE}\""
+    bin_dir = Path(sys.executable).parent
+    recipes = {"doit": ("dodo.py", _dodo(n), ["run"]), "snakemake": ("Snakefile", _snakefile(n, step), ["-j1", "-q"]), "dvc": ("dvc.yaml", _dvc(n, step), ["repro", "-q"])}
+    for tool, (file, text, words) in recipes.items():
+        program = shutil.which(tool, path=f"{bin_dir}{os.pathsep}{os.environ['PATH']}")
+        if program is None:
+            continue
+        place = folder / tool
+        place.mkdir()
+        (place / file).write_text(text)
+        (place / "f0").write_text("0")
+        if tool == "dvc":
+            subprocess.run([program, "init", "--no-scm", "-q"], cwd=place, check=True)
+        times = []
+        for _ in range(2):
+            start = time.perf_counter()
+            done = subprocess.run([program, *words], cwd=place, capture_output=True)
+            times.append(time.perf_counter() - start)
+            if done.returncode:
+                break
+        if len(times) == 2:
+            found[tool] = (times[0], times[1])
+    return found
+
+
+def _dodo(n: int) -> str:
+    return (f"import sys\nB = {BARE!r}\n\ndef task_s():\n    for i in range({n}):\n"
+            "        yield {'name': str(i), 'file_dep': [f'f{i}'], 'targets': [f'f{i+1}'], 'actions': [[sys.executable, '-c', B, f'f{i}', f'f{i+1}']]}\n")  # fmt: skip
+
+
+def _snakefile(n: int, step: str) -> str:
+    rules = "".join(f"rule s{i}:\n    input: 'f{i}'\n    output: 'f{i + 1}'\n    shell: '''{step} {{input}} {{output}}'''\n" for i in range(n))
+    return f"rule all:\n    input: 'f{n}'\n{rules}"
+
+
+def _dvc(n: int, step: str) -> str:
+    return "stages:\n" + "".join(f"  s{i}:\n    cmd: {json.dumps(f'{step} f{i} f{i + 1}')}\n    deps: [f{i}]\n    outs: [f{i + 1}]\n" for i in range(n))
+
+
+def tensorflow_start(bench: Bench) -> tuple[float, float]:
+    """Return the seconds to the end of a TensorFlow import, in a fresh process and in a fork of the warm server."""
+    argv = [sys.executable, "-c", "import tensorflow"]
+    env = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
+    subprocess.run(argv, env=env, check=True, capture_output=True)
+    start = time.perf_counter()
+    subprocess.run(argv, env=env, check=True, capture_output=True)
+    fresh = time.perf_counter() - start
+    lines = ["name: heavy", "stages:"] + [f"  s{i}:\n    uses: bench.heavy\n    env: {{N: '{i}'}}" for i in range(3)]
+    path = bench.write("heavy", "\n".join(lines) + "\n")
+    bench.fresh(path, "tracking=none", "executor.cpus=1")
+    run_dir = (bench.folder / "outputs" / "heavy" / "x86_64" / "latest").resolve()
+    state = json.loads((run_dir / "run.json").read_text())
+    return fresh, statistics.median(stage["seconds"] for stage in state["stages"].values())
+
+
+def digests(folder: Path, quick: bool) -> list[tuple[str, float]]:
+    """Return the seconds of digesting many small files and a large one, first and again."""
+    sys.path.insert(0, str(ROOT))
+    from engine.digest import DigestCache
+
+    small, large = folder / "small", folder / "large"
+    small.mkdir()
+    for i in range(1000 if quick else 10_000):
+        (small / f"{i}.txt").write_text(str(i) * 50)
+    with large.open("wb") as file:
+        for _ in range(20 if quick else 200):
+            file.write(os.urandom(10_000_000))
+    time.sleep(0.2)
+    found = []
+    for name, path in ((f"{len(os.listdir(small)):,} small files", small), (f"one file of {large.stat().st_size / 1e9:.1f} GB", large)):
+        for when in ("first", "again"):
+            start = time.perf_counter()
+            DigestCache(folder / "digests.sqlite").of(path)
+            found.append((f"{name}, {when}", time.perf_counter() - start))
+    large.unlink()
+    return found
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one repeat of the engine's figures only")
+    quick = parser.parse_args().quick
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        bench = Bench(folder, 1 if quick else 5)
+        base = bench.median(lambda: bare(30))
+        c30, f30 = bench.write("chain", chain(30)), bench.write("fan", fan(30))
+        print(f"{'30 bare Python subprocesses':58} {base:8.2f} s   1.00")
+
+        def tell(what: str, seconds: float) -> None:
+            print(f"{what:58} {seconds:8.2f} s {seconds / base:6.2f}", flush=True)
+
+        bench.fresh(c30)  # makes MLflow's database
+        tell("chain of 30, cold, journalled, stored and tracked", bench.median(lambda: bench.fresh(c30)))
+        tell("  the same without MLflow", bench.median(lambda: bench.fresh(c30, "tracking=none")))
+        tell("chain of 30, nothing to do", bench.median(lambda: bench.run(c30, "tracking=none")))
+        middle = bench.write("changed", chain(30, changed=15).replace("name: chain", "name: chain"))
+        tell("chain of 30, one parameter in the middle changed", bench.run(middle, "tracking=none"))
+        tell("fan of 30, two workers, cold", bench.median(lambda: bench.fresh(f30, "executor.cpus=2")))
+        c1000 = bench.write("chain1000", chain(1000))
+        tell("chain of 1000, cold", bench.fresh(c1000, "tracking=none"))
+        tell("chain of 1000, nothing to do", bench.median(lambda: bench.run(c1000, "tracking=none")))
+        print(f"{'largest memory of an engine (1000 stages)':58} {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024:8.0f} MB")
+        if not quick:
+            for tool, (cold, again) in other_tools(folder, 30).items():
+                tell(f"{tool}, the same chain, cold", cold)
+                tell(f"{tool}, nothing to do", again)
+            fresh, warm = tensorflow_start(bench)
+            tell("a stage that imports TensorFlow, fresh process", fresh)
+            tell("  from the warm server", warm)
+        for what, seconds in digests(folder, quick):
+            tell(f"digest of {what}", seconds)
+
+
+if __name__ == "__main__":
+    main()
