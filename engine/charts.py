@@ -14,6 +14,7 @@ from engine.wording import duration, number
 Series = Mapping[str, Sequence[tuple[int, float]]]
 MOST_POINTS = 400  # of one curve; more would not be seen at this width
 COLOURS = 4
+CLOCK_STEPS_S = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def timeline(bars: Sequence[Bar], width: int = 960) -> str:
     last = max((bar.end for bar in bars), default=0.0) or 1.0
     bottom = len(bars) * row + 8
     parts = []
-    for tick in ticks(0, last, 7):
+    for tick in _time_ticks(last):
         x = left + (right - left) * tick / last
         parts.append(f'<line class="rule" x1="{x:.1f}" x2="{x:.1f}" y1="4" y2="{bottom}"/>')
         parts.append(_text(x, bottom + 15, duration(tick) if tick else "0", "tick middle"))
@@ -99,6 +100,14 @@ def ticks(low: float, high: float, most: int) -> list[float]:
     step = next(m * magnitude for m in (1, 2, 5, 10) if m * magnitude >= raw * 0.999)
     first = math.ceil(low / step - 1e-9)
     return [n * step for n in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def _time_ticks(last: float) -> list[float]:
+    """Return moments that are round on a clock once minutes count: 15 s, 2 min, not 50 s."""
+    steps = [step for step in CLOCK_STEPS_S if last / 8 <= step <= last]
+    return (
+        [n * steps[0] for n in range(int(last / steps[0]) + 1)] if steps and last > 30 else ticks(0, last, 7)
+    )
 
 
 def _padded(low: float, high: float) -> tuple[float, float]:

@@ -58,6 +58,6 @@ def stand_ins(state: RunState) -> dict[str, list[str]]:
     """Return where figures were taken instead of on the device, each with its stages."""
     found: dict[str, list[str]] = {}
     for stage in state.stages.values():
-        if is_stand_in(stage):
+        if is_stand_in(stage) and (stage.metrics or stage.points or stage.figures):
             found.setdefault(stage.taken or "emulated", []).append(stage.name)
     return found

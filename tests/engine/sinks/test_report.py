@@ -146,7 +146,8 @@ def test_a_broken_gate_is_named_with_its_rule(events, make_job):
 
 def test_an_asset_shows_its_licence_and_whether_it_is_a_sample(events, make_job):
     asset = {
-        "key": "data", "name": "flowers", "digest": "sha256:" + "ab" * 32, "source": None, "path": "data/flowers",
+        "key": "data", "name": "flowers", "digest": "sha256:" + "ab" * 32,
+        "source": None, "path": "data/flowers",
         "licence": "CC-BY-4.0", "sample": True,
     }  # fmt: skip
     page = page_of(events.start([make_job("train", {"d": "asset:data"})], assets=[asset]).done())
@@ -239,3 +240,13 @@ def test_a_long_curve_is_thinned_and_keeps_its_end():
 )
 def test_ticks_are_round_numbers(low, high, expected):
     assert charts.ticks(low, high, 5) == pytest.approx(expected)
+
+
+def test_a_timeline_of_minutes_has_ticks_that_are_round_on_a_clock():
+    drawn = charts.timeline([charts.Bar("train", 0.0, 160.0, "finished")])
+    assert all(f">{tick}</text>" in drawn for tick in ("30 s", "1 min 00 s", "2 min 30 s"))
+
+
+def test_a_stage_without_figures_is_not_named_in_the_banner(events, make_job):
+    events.start([make_job("package")]).started("package", **SIMULATED).finished("package")
+    assert "Not measured on the device." not in page_of(events.done())
