@@ -26,7 +26,9 @@ def read_picture(path: Path) -> np.ndarray:
             with Image.open(path) as picture:
                 _refuse_bomb(*picture.size)
                 return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Unreadable:
+        raise
+    except Exception as error:  # Pillow raises whatever its decoders raise: OSError, SyntaxError, struct.error ...
         raise Unreadable(_in_a_few_words(error)) from None
 
 

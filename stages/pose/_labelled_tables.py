@@ -1,0 +1,74 @@
+"""Finds recordings that name their own split: train_data.csv and test_data.csv, with pictures beside them if there are any.
+
+The form is that of the yoga poses of TensorFlow's pose tutorial: filename, <JOINT>_x, _y, _score ..., class_name, and
+images/train/<class>/*.jpg. Where there are test pictures, they alone are the test: the keypoints of test_data.csv are
+those of a larger model on a workstation, not what a device will see.
+"""
+
+from pathlib import Path, PurePosixPath
+
+from engine.stage import StageError
+from stages.pose import _keypoint_table
+from stages.pose._clips import Clip
+from stages.pose._frames import Unreadable
+from stages.pose._recordings import PICTURES, SPLITS, Source, visible
+
+
+def is_labelled_tables(folder: Path) -> bool:
+    """True where the folder holds both tables."""
+    return all(_table(folder, split).is_file() for split in SPLITS)
+
+
+def read(folder: Path, bad: "list[str]") -> "tuple[list[Clip], list[Source]]":
+    """Return a one-frame clip for each row and a source for each picture; bad rows are named in `bad`.
+
+    No row of a person of the test is in the train split, whatever the table says.
+    """
+    pictures = [source for split in SPLITS for source in _pictures(folder, split)]
+    has_test_pictures = any(source.split == "test" for source in pictures)
+    rows = [clip for split in SPLITS for clip in _rows(_table(folder, split), split, bad)]
+    tested = {clip.person for clip in [*rows, *pictures] if clip.split == "test"} - {None}
+    rows = [clip for clip in rows if clip.split != "train" or clip.person not in tested]
+    pictures = [source for source in pictures if source.split != "train" or source.person not in tested]
+    return [clip for clip in rows if not (has_test_pictures and clip.split == "test")], pictures
+
+
+def person_of(file_name: str, label: str) -> "str | None":
+    """Return who a name of the form person_activity says is on the picture: guy3 of guy3_chair070.jpg."""
+    person, _, rest = PurePosixPath(file_name).name.partition("_")
+    return person if rest.startswith(label) else None
+
+
+def _table(folder: Path, split: str) -> Path:
+    return folder / f"{split}_data.csv"
+
+
+def _rows(table: Path, split: str, bad: "list[str]") -> "list[Clip]":
+    try:
+        skeleton, rows = _keypoint_table.open_table(table)
+    except Unreadable as error:
+        raise StageError(f"{table.name}: {error}") from None
+    clips = []
+    for line, row in enumerate(rows, start=2):
+        name, label = row.get("filename", ""), row.get("class_name", "").strip()
+        try:
+            if not label:
+                raise Unreadable(f"line {line}: no class_name")
+            keypoints = _keypoint_table.keypoints_of(row, skeleton, line)[None]  # (1, joints, 3)
+        except Unreadable as error:
+            bad.append(f"{table.name}: {error}")
+            continue
+        clips.append(Clip(f"{table.name}:{line}", skeleton, keypoints, label, person_of(name, label), split))
+    return clips
+
+
+def _pictures(folder: Path, split: str) -> "list[Source]":
+    root = folder / "images" / split
+    if not root.is_dir():
+        return []
+    paths = [path for activity in visible(root) if activity.is_dir() for path in visible(activity)]
+    return [
+        Source(path.relative_to(folder).as_posix(), (path,), label, person_of(path.name, label), split)
+        for path in paths
+        if path.suffix.lower() in PICTURES and (label := path.parent.name)
+    ]

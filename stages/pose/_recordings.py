@@ -1,0 +1,112 @@
+"""Finds the clips in a user's folder of recordings, in a fixed order; reads no picture, video or number.
+
+The layouts are those of docs/data.md: a sub-folder for each activity, or train/ and test/ holding such folders.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine.stage import StageError
+
+VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm")
+PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+TABLES = (".csv",)
+SPLITS = ("train", "test")
+
+_HOW = "make a sub-folder for each activity and put its videos, pictures or keypoint CSVs into it"
+
+
+@dataclass(frozen=True)
+class Source:
+    """The file of a clip, or for a picture folder its files in order."""
+
+    name: str
+    paths: "tuple[Path, ...]"
+    label: "str | None" = None
+    person: "str | None" = None
+    split: "str | None" = None
+
+    @property
+    def kind(self) -> str:
+        """video, pictures or table."""
+        return kind_of(self.paths[0])
+
+
+@dataclass
+class Found:
+    """What a folder holds: the clips' sources, the activities that have a folder, and the names passed over."""
+
+    sources: "list[Source]" = field(default_factory=list)
+    labels: "set[str]" = field(default_factory=set)
+    ignored: "list[str]" = field(default_factory=list)
+
+
+def find(root: Path) -> Found:
+    """Return what there is to read; StageError where the layout is none of those known."""
+    if root.is_file():
+        if not kind_of(root):
+            raise StageError(f"{root.name} is no video, picture or keypoint CSV ({', '.join(VIDEOS + PICTURES + TABLES)})")
+        return Found([Source(root.name, (root,), person=person_of(root.stem))])
+    if not root.is_dir():
+        raise StageError(f"the recordings {root.name} are neither a file nor a folder")
+    folders = [path for path in visible(root) if path.is_dir()]
+    if not folders:
+        raise StageError(f"the recordings hold no activity: {_HOW}")
+    names = [folder.name for folder in folders]
+    found = Found()
+    if set(SPLITS) <= set(names):
+        if others := sorted(set(names) - set(SPLITS)):
+            raise StageError(f"beside train and test the recordings have {', '.join(others)}: move or remove that")
+        for split in SPLITS:
+            _add_activities(found, root, root / split, split)
+    else:
+        _add_activities(found, root, root, None)
+    return found
+
+
+def visible(folder: Path) -> "list[Path]":
+    """Return a folder's entries in natural order (frame2 before frame10), without hidden ones."""
+    return sorted((path for path in folder.iterdir() if not path.name.startswith((".", "__"))), key=_natural)
+
+
+def kind_of(path: Path) -> str:
+    """Return video, pictures or table by a file's suffix; an empty string for any other."""
+    for kind, suffixes in (("video", VIDEOS), ("pictures", PICTURES), ("table", TABLES)):
+        if path.suffix.lower() in suffixes:
+            return kind
+    return ""
+
+
+def person_of(stem: str) -> "str | None":
+    """Return who a file's name says is on it: anna of anna__clip3."""
+    person, separator, _ = stem.partition("__")
+    return person if separator and person else None
+
+
+def _add_activities(found: Found, root: Path, folder: Path, split: "str | None") -> None:
+    for entry in visible(folder):
+        if not entry.is_dir():
+            found.ignored.append(entry.relative_to(root).as_posix())
+            continue
+        if not entry.name.isprintable() or entry.name != entry.name.strip():
+            raise StageError(f"{entry.name!r} cannot name an activity: rename the folder")
+        found.labels.add(entry.name)
+        found.sources.extend(_clips_of(found, root, entry, split))
+
+
+def _clips_of(found: Found, root: Path, activity: Path, split: "str | None") -> Iterator[Source]:
+    for entry in visible(activity):
+        name = entry.relative_to(root).as_posix()
+        paths = [path for path in visible(entry) if kind_of(path) == "pictures"] if entry.is_dir() else [entry]
+        if paths and kind_of(paths[0]):
+            person = person_of(entry.name if entry.is_dir() else entry.stem)
+            yield Source(name, tuple(paths), activity.name, person, split)
+        else:
+            found.ignored.append(name)
+
+
+def _natural(path: Path) -> "tuple[list[tuple[int, str]], str]":
+    parts = re.split(r"(\d+)", path.name.lower())
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], path.name

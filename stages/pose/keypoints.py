@@ -1,0 +1,127 @@
+"""The stage that turns recordings of people into keypoints; it trains nothing and windows nothing."""
+
+from typing import TYPE_CHECKING, TypedDict
+
+from engine.stage import In, Out, StageError, note, progress
+
+if TYPE_CHECKING:
+    from stages.pose._clips import Clip
+    from stages.pose._movenet import MoveNet
+    from stages.pose._recordings import Source
+
+NAMED = 8  # at most so many files are named in one note
+
+
+class KeypointsMetrics(TypedDict):
+    """mean_score: over all joints and frames, 0 to 1; skipped: files and rows that could not be read."""
+
+    mean_score: float
+    frames: float
+    clips: float
+    skipped: float
+
+
+def keypoints(
+    recordings: In,
+    keypoints: Out,
+    model: In | None = None,
+    *,
+    max_bad_fraction: float = 0.1,
+    allow_one_activity: bool = False,
+    threads: int = 1,
+) -> KeypointsMetrics:
+    """Read a folder of recordings (docs/data.md) and write the keypoints of every frame.
+
+    recordings: activity folders with videos, pictures or keypoint CSVs; or one file, which has no activity
+    model:      MoveNet single pose (.tflite), uint8 (1, 192, 192, 3) -> float32 (1, 1, 17, 3); not needed for CSVs
+    keypoints:  recordings.json, and keypoints.npy float32 (rows, joints, 3): x, y in pixels (y down), score 0 to 1
+
+    StageError: nothing to read, a single activity, an activity without a readable clip, more than max_bad_fraction
+    of the files unreadable, two skeletons, or pictures without a model.
+    Source: MoveNet and its crop, tensorflow.org/hub/tutorials/movenet.
+    """
+    import numpy as np
+
+    from stages.pose import _clips
+
+    bad: list[str] = []
+    clips, sources, labels = _find(recordings, bad)
+    total = len(clips) + len(bad) + sum(len(source.paths) for source in sources)
+    clips += _read_all(sources, _movenet(sources, model, threads), bad)
+    _tell(bad, f"{len(bad)} of {total} files or rows cannot be read and are skipped")
+    if len(bad) > max_bad_fraction * total:
+        allowed = f"more than max_bad_fraction = {max_bad_fraction:g}"
+        raise StageError(f"{len(bad)} of {total} files or rows cannot be read, {allowed}: {_some(bad)}")
+    _check(clips, labels, allow_one_activity)
+    _clips.write(keypoints, clips)
+    rows = np.concatenate([clip.keypoints for clip in clips])
+    return KeypointsMetrics(
+        mean_score=float(rows[:, :, 2].mean()),
+        frames=float(len(rows)),
+        clips=float(len(clips)),
+        skipped=float(len(bad)),
+    )
+
+
+def _find(recordings: In, bad: list[str]) -> "tuple[list[Clip], list[Source], set[str]]":
+    """Return what is read already, what is still to be read, and the activities that must have a clip."""
+    from stages.pose import _jhmdb, _labelled_tables, _recordings
+
+    if _jhmdb.is_jhmdb(recordings):
+        return _jhmdb.read(recordings), [], set()
+    if _labelled_tables.is_labelled_tables(recordings):
+        clips, sources = _labelled_tables.read(recordings, bad)
+        return clips, sources, set()
+    found = _recordings.find(recordings)
+    _tell(found.ignored, f"{len(found.ignored)} entries are no recordings and are passed over")
+    return [], found.sources, found.labels
+
+
+def _movenet(sources: "list[Source]", model: In | None, threads: int) -> "MoveNet | None":
+    with_pictures = [source.name for source in sources if source.kind != "table"]
+    if not with_pictures:
+        return None
+    if model is None:
+        raise StageError(f"{with_pictures[0]} needs a pose model: set assets.pose_model=movenet_lightning")
+    from stages.pose._movenet import MoveNet
+
+    return MoveNet(model, threads)
+
+
+def _read_all(sources: "list[Source]", movenet: "MoveNet | None", bad: list[str]) -> "list[Clip]":
+    from stages.pose import _read
+
+    clips = []
+    for index, source in enumerate(sources):
+        progress(index, len(sources), source.name)
+        clip = _read.read(source, movenet, bad)
+        if clip is not None:
+            clips.append(clip)
+    progress(len(sources), len(sources))
+    return clips
+
+
+def _check(clips: "list[Clip]", labels: set[str], allow_one_activity: bool) -> None:
+    """Refuse what no classifier can be trained on; one clip without an activity is let through, to be looked at."""
+    if not clips:
+        raise StageError("the recordings hold no clip that can be read")
+    seen = {clip.label for clip in clips if clip.label is not None}
+    if empty := sorted(labels - seen):
+        raise StageError(f"no clip that can be read for {', '.join(empty)}: add some, or remove the folder")
+    if len(seen) == 1 and not allow_one_activity:
+        raise StageError(f"there is one activity only, {seen.pop()}: a classifier needs two or more")
+    trained = {clip.label for clip in clips if clip.split == "train"}
+    if trained and (unknown := sorted(seen - trained)):
+        raise StageError(f"{', '.join(unknown)} is in test but not in train")
+    people = {split: {clip.person for clip in clips if clip.split == split} - {None} for split in ("train", "test")}
+    if both := sorted(people["train"] & people["test"]):
+        note(f"{', '.join(both)} is in train and in test: the accuracy says little about people never seen")
+
+
+def _tell(names: list[str], what: str) -> None:
+    if names:
+        note(f"{what}: {_some(names)}")
+
+
+def _some(names: list[str]) -> str:
+    return "; ".join(names[:NAMED]) + (f"; and {len(names) - NAMED} more" if len(names) > NAMED else "")
