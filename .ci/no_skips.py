@@ -1,0 +1,33 @@
+"""A pytest plugin for continuous integration: a marked test that is skipped fails the run.
+
+RPI_MLOPS_MAY_SKIP names the markers whose tests may be skipped here, separated by commas.
+"""
+
+import os
+
+import pytest
+
+MARKERS = {"mirror", "browser", "docker", "root", "slow"}
+_may_skip = set(filter(None, os.environ.get("RPI_MLOPS_MAY_SKIP", "").split(",")))
+_skipped: list[str] = []
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Remember a marked test that did not run."""
+    marked = MARKERS & set(report.keywords)
+    if report.skipped and not hasattr(report, "wasxfail") and marked - _may_skip:
+        _skipped.append(f"{report.nodeid} ({', '.join(sorted(marked))})")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a session that would have passed."""
+    if _skipped and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the tests."""
+    if _skipped:
+        terminalreporter.section("marked tests that were skipped")
+        terminalreporter.write("\n".join(_skipped) + "\n")

@@ -1,0 +1,39 @@
+# Each target sets up what it needs by itself; a second call costs nothing.
+PYTHON := .venv/bin/python
+STAMP := .venv/.stamp
+TESTS ?=
+
+.PHONY: setup run check test bench docs picture clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml uv.lock .ci/setup
+	.ci/setup
+
+run: $(STAMP)
+	$(PYTHON) run.py usecase=pose_activity target=rpi4_coral
+
+check: $(STAMP)
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	.venv/bin/yamllint --strict .
+
+test: $(STAMP)
+	$(PYTHON) -m pytest $(TESTS)
+
+bench: $(STAMP)
+	@for file in benchmarks/[a-z]*.py; do \
+		if [ -e "$$file" ]; then echo "$$file" && $(PYTHON) "$$file" || exit 1; else echo "there is no benchmark yet"; fi; \
+	done
+
+# What is made from the sources and kept in the repository: tests/test_docs.py says when it is stale.
+docs: $(STAMP)
+	$(PYTHON) docs/reference.py
+
+picture: $(STAMP)
+	$(PYTHON) run.py graph usecase=pose_activity target=rpi4_coral output=docs/pictures/pose_activity.svg
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
