@@ -12,6 +12,7 @@ from pathlib import Path
 os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us as exceptions; we print three lines of each
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
@@ -22,6 +23,8 @@ from engine.errors import UserError, did_you_mean
 ROOT = Path(__file__).resolve().parent
 COMMANDS = sorted(path.stem for path in (ROOT / "engine" / "commands").glob("[a-z]*.py"))
 
+_FLAGS_WITH_VALUE = {"--cfg", "-c", "--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--package", "-p", "--experimental-rerun"}
+
 _command = "run"
 _argv: list[str] = []
 _statuses: list[int] = []
@@ -30,7 +33,10 @@ _statuses: list[int] = []
 @hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name="config")
 def main(config: DictConfig) -> float | None:
     """Run the command once; a sweep calls this for each of its jobs and reads the objective."""
-    request = compose.request(config, _argv)
+    return _run(compose.request(config, HydraConfig.get(), _argv))
+
+
+def _run(request: compose.Request) -> float | None:
     command = importlib.import_module(f"engine.commands.{_command}")
     status, objective = command.main(request)
     _statuses.append(status)
@@ -44,8 +50,11 @@ def cli(argv: list[str]) -> int:
         _command, rest = _split(argv)
         compose.guard_environment()
         _argv = compose.register(rest)
-        sys.argv = [str(ROOT / "run.py"), *_argv]
-        main()
+        if any(word.startswith("-") for word in compose.without_config_dirs(_argv)):
+            sys.argv = [str(ROOT / "run.py"), *_argv]
+            main()  # Hydra's own flags: a sweep, --cfg, --info, completion
+        else:
+            _run(compose.single(_argv))
     except KeyboardInterrupt:
         return 130
     except Exception as error:
@@ -58,14 +67,20 @@ def cli(argv: list[str]) -> int:
 
 
 def _split(argv: list[str]) -> tuple[str, list[str]]:
-    """Take the command from the front, or from wherever it stands alone among key=value words."""
-    for at, word in enumerate(argv):
-        previous = argv[at - 1] if at else ""
-        if not word.startswith("-") and "=" not in word and not previous.startswith("-c") and not previous.startswith("--config"):
-            if word not in COMMANDS:
-                raise UserError(f"run.py {word}", "there is no such command", did_you_mean(word, COMMANDS))
-            return word, argv[:at] + argv[at + 1 :]
-    return "run", argv
+    """Return the command and the other words, flags before overrides: Hydra's parser wants them together."""
+    flags, overrides, commands = [], [], []
+    words = iter(argv)
+    for word in words:
+        if word.startswith("-"):
+            flags += [word, *([next(words, "")] if word in _FLAGS_WITH_VALUE else [])]
+        else:
+            (overrides if "=" in word or word.startswith("~") else commands).append(word)
+    for word in commands:
+        if word not in COMMANDS:
+            raise UserError(f"run.py {word}", "there is no such command", did_you_mean(word, COMMANDS))
+    if len(commands) > 1:
+        raise UserError(f"run.py {' '.join(commands)}", "these are several commands", f"give one: run.py {commands[0]} key=value ...")
+    return commands[0] if commands else "run", flags + overrides
 
 
 def _mistake(error: BaseException) -> UserError | None:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
 from hydra.core.config_store import ConfigStore
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -21,6 +22,7 @@ from engine.spec import UseCase
 from engine.target import Target
 
 ROOT = Path(__file__).resolve().parent.parent
+DEFAULT_USECASE = "pose_activity"  # conf/config.yaml's
 _USECASE = re.compile(r"(?:\+{0,2})usecase=(.+)")
 _ENV_ALLOWED = re.compile(r"(?:RPI_|MLFLOW_TRACKING_URI$|HOME$|USER$)")
 
@@ -64,7 +66,7 @@ def register(argv: Sequence[str]) -> list[str]:
             word = "usecase=" + ",".join(names)
         rewritten.append(word)
     asks_hydra = any(word in ("--help", "-h", "--info", "-sc", "--shell-completion", "--hydra-help") or word.startswith(("--info", "-sc")) for word in argv)
-    for name in known if asks_hydra else chosen or ["pose_activity"]:
+    for name in known if asks_hydra else chosen or [DEFAULT_USECASE]:
         node = yamlfile.load(known[name])
         node.setdefault("name", name)
         ConfigStore.instance().store(group="usecase", name=name, node=node, package="_global_")
@@ -91,9 +93,30 @@ def usecase_files(dirs: Sequence[Path]) -> dict[str, Path]:
     return found
 
 
-def request(config: DictConfig, argv: Sequence[str]) -> Request:
+def single(argv: Sequence[str]) -> Request:
+    """Compose a request without sweep or other flag of Hydra's: the same result as under `hydra.main`, in half the time."""
+    dirs = [f"hydra.searchpath=[{','.join(f'file://{d}' for d in config_dirs(argv)[:-1])}]"]
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3", job_name="run"):
+        config = hydra_compose("config", [*without_config_dirs(argv), *dirs], return_hydra_config=True)
+    chosen = config.hydra
+    OmegaConf.set_struct(config, False)
+    del config["hydra"]
+    return request(config, chosen, argv)
+
+
+def without_config_dirs(argv: Sequence[str]) -> list[str]:
+    """Return the command line without --config-dir and its value."""
+    words, left = iter(argv), []
+    for word in words:
+        if word in ("--config-dir", "-cd"):
+            next(words, None)
+        elif not word.startswith("--config-dir="):
+            left.append(word)
+    return left
+
+
+def request(config: DictConfig, hydra: DictConfig, argv: Sequence[str]) -> Request:
     """Return the request that the composed configuration makes; raise every mistake of form together."""
-    hydra = HydraConfig.get()
     dirs = config_dirs(argv)
     overrides = tuple(hydra.overrides.task)
     name = hydra.runtime.choices["usecase"]

@@ -65,7 +65,7 @@ def main(request: Request) -> tuple[int, float | None]:
         executor.prepare(planned.job for planned in plan.jobs.values() if planned.record is None)
         with store.work(run_dir.name) as work, Journal(run_dir / FILE_NAME) as journal:
             tracking = _tracking(run_dir, request)
-            recorder = Recorder(journal, [console.Sink(sys.stdout), *([tracking] if tracking else [])])
+            recorder = Recorder(journal, [console.Sink(sys.stdout, run_dir=run_dir), *([tracking] if tracking else [])])
             recorder.emit(_started(run_dir, request, plan), *({"event": "note", "stage": None, "text": text} for text in plan.notes))
             limits = machine_limits(request.settings["executor"]["cpus"], request.settings["fail_fast"])
             scheduler = Scheduler(plan, store, executor, work, run_dir, limits, recorder.emit)
