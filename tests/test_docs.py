@@ -1,0 +1,79 @@
+"""The documentation keeps up: made pages are fresh, every key is named, links lead somewhere, schemas fit the files."""
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from engine import yamlfile
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted(
+    path for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("usecases/*.md"), *ROOT.glob("containers/**/*.md")]
+)
+COMMANDS = {path.stem for path in (ROOT / "engine" / "commands").glob("[a-z]*.py")}
+
+
+@pytest.fixture(scope="module")
+def made() -> ModuleType:
+    """The script docs/reference.py."""
+    place = importlib.util.spec_from_file_location("reference", ROOT / "docs" / "reference.py")
+    assert place and place.loader
+    module = importlib.util.module_from_spec(place)
+    path = list(sys.path)
+    try:
+        place.loader.exec_module(module)
+    finally:
+        sys.path[:] = path
+    return module
+
+
+def _keys(config: dict[str, object], prefix: str = "") -> list[str]:
+    found = []
+    for key, value in config.items():
+        if key not in ("defaults", "hydra"):
+            found += _keys(value, f"{prefix}{key}.") if isinstance(value, dict) else [f"{prefix}{key}"]
+    return found
+
+
+def test_the_reference_and_the_schemas_are_fresh(made):
+    assert made.stale() == [], "run: make docs"
+
+
+@pytest.mark.parametrize("key", _keys(yamlfile.load(ROOT / "conf" / "config.yaml")))
+def test_the_reference_names_each_key_of_the_command_line(key):
+    assert f"| `{key}` |" in (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_relative_links_resolve(page):
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    paths = [link.partition("#")[0] for link in links if "://" not in link and not link.startswith(("#", "mailto:"))]
+    assert [path for path in paths if not (page.parent / path).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_commands_that_a_page_shows_exist(page):
+    shown = re.findall(r"python run\.py ([a-z]+)(?=[\s`]|$)", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(set(shown) - COMMANDS) == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "usecases").glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_use_case_names_its_schema_at_its_head(path):
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    assert first == "# yaml-language-server: $schema=../conf/schema/usecase.json"
+
+
+@pytest.mark.parametrize("kind", ["usecase", "target", "asset"])
+def test_the_schema_knows_each_top_level_key_of_the_files(made, kind):
+    folder = ROOT / "usecases" if kind == "usecase" else ROOT / "conf" / kind
+    known = made.schema(kind)["properties"].keys()
+    assert [(path.name, key) for path in sorted(folder.glob("*.yaml")) for key in yamlfile.load(path) if key not in known] == []
+
+
+def test_the_schema_takes_what_a_writer_types_for_durations_sizes_and_references(made):
+    stage = made.schema("usecase")["$defs"]["StageSpec"]["properties"]
+    assert "string" in str(stage["timeout"]) and made.REFERENCE in stage["retries"]["anyOf"]
