@@ -1,4 +1,4 @@
-"""Reads keypoints from CSV: columns <joint>_x, <joint>_y, <joint>_score in any case and order, one row a frame.
+"""Keypoints as CSV: columns <joint>_x, <joint>_y, <joint>_score in any case and order, one row a frame.
 
 An empty x, y or score means that the joint was not seen, and makes all three of them 0.
 """
@@ -27,6 +27,17 @@ def read_clip(path: Path) -> "tuple[str, np.ndarray]":
     if not frames:
         raise Unreadable("no row beside the header")
     return skeleton, np.stack(frames)
+
+
+def write_clip(path: Path, keypoints: np.ndarray, skeleton: str) -> None:
+    """Write (frames, joints, 3) as the CSV of one clip; joints with a score of 0 as empty cells."""
+    header = ["frame", *(f"{joint}_{part}" for joint in SKELETONS[skeleton] for part in ("x", "y", "score"))]
+    lines = [",".join(header)]
+    for frame, points in enumerate(keypoints.tolist()):
+        cells = [f"{x:.1f},{y:.1f},{score:.3f}" if score > 0 else ",," for x, y, score in points]
+        lines.append(f"{frame}," + ",".join(cells))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def open_table(path: Path) -> "tuple[str, list[dict[str, str]]]":

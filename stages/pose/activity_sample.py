@@ -1,0 +1,51 @@
+"""The stage that makes a sample data set: keypoint recordings of stick figures, so that a first run needs no camera."""
+
+from typing import TypedDict
+
+from engine.stage import Out, StageError
+
+FPS = 30.0
+
+
+class ActivitySampleMetrics(TypedDict):
+    """How many clips and frames were made."""
+
+    clips: float
+    frames: float
+
+
+def activity_sample(
+    recordings: Out,
+    *,
+    seed: int = 7,
+    people: int = 10,
+    clips: int = 3,
+    frames: int = 90,
+    noise: float = 0.012,
+    missing: float = 0.04,
+) -> ActivitySampleMetrics:
+    """Make six activities with `clips` clips of each of `people` people; the same seed gives the same bytes.
+
+    recordings: <activity>/personNN__clipN.csv, COCO-17 joints in pixels of a 640 x 480 camera at 30 frames a second
+    noise:      standard deviation of a joint, in parts of the figure's height
+    missing:    share of the joints that are not seen; twice as many are seen badly
+
+    StageError: fewer than two people, no clip or no frame. Source: made up; good for trying the pipeline, no more.
+    """
+    import numpy as np
+
+    from stages.pose import _stick_figure as figure
+    from stages.pose._keypoint_table import write_clip
+
+    if people < 2 or clips < 1 or frames < 1:
+        raise StageError("a sample needs people >= 2, clips >= 1 and frames >= 1")
+    for number in range(people):
+        who = figure.person(np.random.default_rng([seed, number]))
+        for kind, activity in enumerate(figure.ACTIVITIES):
+            for clip in range(clips):
+                random = np.random.default_rng([seed, number, kind, clip])
+                joints = figure.act(activity, who, frames, FPS, random)
+                path = recordings / activity / f"person{number + 1:02}__clip{clip + 1}.csv"
+                write_clip(path, figure.observe(joints, noise, missing, random), "coco17")
+    made = people * clips * len(figure.ACTIVITIES)
+    return ActivitySampleMetrics(clips=float(made), frames=float(made * frames))
