@@ -1,0 +1,64 @@
+"""What of a run's files goes to MLflow, as copies.
+
+Copies, because the store's files are read-only (MLflow, sending them a second time, could not write over the first),
+because links stay behind, and because credentials in text do.
+"""
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from engine.events import Event
+from engine.sinks._mlflow_place import redact
+
+_RUN_FILES = ("report.html", "run.json", "metrics.json", "journal.jsonl")
+_MOST_FILES = 200  # of one output: a folder of more is data, and each file costs a request
+
+
+def why_left_out(path: Path, max_bytes: int) -> str | None:
+    """Say why an output is recorded by its digest alone; null where it is sent."""
+    count = size_bytes = 0
+    for file in _files(path):
+        count, size_bytes = count + 1, size_bytes + file.stat().st_size
+        if count > _MOST_FILES:
+            return f"more than {_MOST_FILES} files"
+        if size_bytes > max_bytes:
+            return f"more than {max_bytes} bytes"
+    return None
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a file or a folder with ordinary permissions and without the links inside it."""
+    for file in _files(source):
+        place = target / file.relative_to(source) if source.is_dir() else target
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, place)
+
+
+def copy_run_files(run_dir: Path, start: Event, target: Path) -> None:
+    """Copy the run's own files, with the whole configuration, which MLflow's parameters may cut."""
+    for name in _RUN_FILES:
+        if (run_dir / name).exists():
+            _write(target / name, (run_dir / name).read_text(encoding="utf-8", errors="replace"))
+    config = {name: start.get(name) for name in ("usecase", "target", "params", "settings", "assets", "jobs")}
+    _write(target / "config.json", json.dumps(config, indent=2, ensure_ascii=False))
+
+
+def slug(name: str) -> str:
+    """Return the name with nothing in it that a path or a model's name may not hold."""
+    return re.sub(r"[^\w-]+", "_", name, flags=re.ASCII) or "_"
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(redact(text), encoding="utf-8", errors="replace")
+
+
+def _files(path: Path) -> Iterator[Path]:
+    """Return the regular files of an output; the output itself may be a link into the store."""
+    if path.is_file():
+        yield path
+    for file in sorted(path.rglob("*")) if path.is_dir() else ():
+        if file.is_file() and not file.is_symlink():
+            yield file

@@ -1,0 +1,77 @@
+"""What of a run is in MLflow already, who may send the rest, and whether the run's engine still lives.
+
+`mlflow.json` in the run's folder is the cursor; a folder without one has sent nothing. The lock is the kernel's and
+dies with its holder.
+"""
+
+import fcntl
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from engine.store import write_whole
+
+FILE_NAME = "mlflow.json"
+LOCK_NAME = ".mlflow.lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far a run's journal has been sent, and to which place."""
+
+    place: str
+    seq: int = -1
+    is_closed: bool = False  # the MLflow run has its final status and all files
+    engine: str | None = None  # who runs it; null where nobody followed the run
+    problem: str | None = None  # why the rest is not sent, in a sentence
+
+
+def load(run_dir: Path, place: str) -> Cursor:
+    """Return how far the run has been sent to this place; what another place has does not count."""
+    try:
+        found = Cursor(**json.loads((run_dir / FILE_NAME).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return Cursor(place)
+    return found if found.place == place else Cursor(place, engine=found.engine)
+
+
+def save(run_dir: Path, cursor: Cursor) -> None:
+    """Make the cursor durable: it never names an event that was not sent."""
+    write_whole(run_dir / FILE_NAME, json.dumps(asdict(cursor)).encode(), durable=True)
+
+
+@contextmanager
+def held(run_dir: Path, wait_s: float) -> Iterator[bool]:
+    """Hold the run's lock, waiting so long for it; false where another sender keeps it."""
+    deadline = time.monotonic() + wait_s
+    with (run_dir / LOCK_NAME).open("a") as file:
+        while not (is_mine := _locked(file.fileno())) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        yield is_mine
+
+
+def identity(pid: int) -> str | None:
+    """Name a living process so that a later one of the same number is not taken for it; null for a dead one."""
+    try:
+        # After the command, which may hold anything up to the last parenthesis: state is field 3, start time 22.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else f"{pid}:{fields[19]}:{boot}"
+
+
+def is_alive(engine: str) -> bool:
+    """True while the process of this identity lives."""
+    return identity(int(engine.partition(":")[0])) == engine
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,67 @@
+"""A tracking database: made once, whole, under a lock; one of another MLflow version is left as it is.
+
+MLflow itself migrates on first touch, and processes that start at once destroy each other's migration: of 18 first
+touches of a fresh sqlite file by 6 processes at a time, 1 succeeded.
+"""
+
+import fcntl
+import importlib
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from engine.errors import UserError
+from engine.sinks._mlflow_place import Place
+
+
+def prepare(place: Place) -> None:
+    """The database is there, with the schema of the MLflow installed here."""
+    Path(place.lock).parent.mkdir(parents=True, exist_ok=True)
+    with open(place.lock, "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if place.uri.startswith("sqlite:"):
+            _make(Path(place.uri.removeprefix("sqlite:///").partition("?")[0]))
+        _check(place)
+
+
+def _make(path: Path) -> None:
+    """Make the file where there is none; a crash half-way through the migrations leaves only a file beside it."""
+    if path.exists() and path.stat().st_size > 0:
+        return
+    schema = _schema()
+    partial = path.with_name(f".{path.name}.part")
+    partial.unlink(missing_ok=True)
+    engine = schema.create_sqlalchemy_engine(f"sqlite:///{partial}")
+    schema._initialize_tables(engine)
+    engine.dispose()
+    with sqlite3.connect(partial) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")  # kept in the file: readers no longer stop the writers
+    connection.close()
+    os.replace(partial, path)
+
+
+def _check(place: Place) -> None:
+    """Refuse a database of another MLflow: it may be shared, and MLflow would migrate it unasked."""
+    import sqlalchemy
+    from alembic.migration import MigrationContext
+
+    schema = _schema()
+    engine = schema.create_sqlalchemy_engine(place.uri)
+    try:
+        with engine.connect() as connection:
+            is_empty = not sqlalchemy.inspect(connection).get_table_names()
+            found = MigrationContext.configure(connection).get_current_revision()
+    finally:
+        engine.dispose()
+    if is_empty:
+        schema._initialize_tables(engine)
+    elif found != (wanted := schema._get_latest_schema_revision()):
+        what = f"the database has MLflow's schema {found}; the MLflow installed here needs {wanted}"
+        fix = "take a backup, then: mlflow db upgrade <its URI> (or install the MLflow that made it)"
+        raise UserError(f"tracking.uri: {place.shown}", what, fix)
+
+
+def _schema() -> Any:
+    """Return MLflow's module of its tables; it has no public one, and the version is pinned."""
+    return importlib.import_module("mlflow.store.db.utils")

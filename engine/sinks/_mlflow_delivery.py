@@ -1,0 +1,100 @@
+"""A run's journal on its way to MLflow: read what is new, send it, remember how far.
+
+Used by the sender beside a live run and by `sync`; whoever calls it holds the run's lock.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from engine import journal
+from engine.errors import UserError
+from engine.events import RunState, replay
+from engine.sinks import _mlflow_cursor as cursors
+from engine.sinks._mlflow_client import Recorder
+from engine.sinks._mlflow_entries import STATUS, Entry, entries
+from engine.sinks._mlflow_place import Place, redact
+
+
+class NotSent(Exception):
+    """MLflow did not take it, now; why, in a sentence."""
+
+
+class Delivery:
+    """One run's way to one MLflow."""
+
+    def __init__(self, run_dir: Path, place: Place) -> None:
+        self._run_dir, self._place = run_dir, place
+        self._follower = journal.Follower(run_dir / journal.FILE_NAME)
+        self._unsent: list[Entry] = []
+        self._seq = -1
+        self._recorder: Recorder | None = None
+        self.state = RunState()
+        self.cursor = cursors.load(run_dir, place.key)
+
+    @property
+    def is_ended(self) -> bool:
+        """True once the journal has said so."""
+        return self.state.status != "running"
+
+    @property
+    def is_complete(self) -> bool:
+        """True where MLflow has all that the journal says."""
+        return self.cursor.is_closed and self.cursor.seq == self._seq
+
+    def read(self) -> None:
+        """Take in the journal's new events."""
+        for event in self._follower.poll():
+            replay([event], self.state)
+            self._seq = event["seq"]
+            if self._seq > self.cursor.seq:
+                self._unsent += entries(event, self.state)
+
+    def send(self) -> None:
+        """What was read is in MLflow; on NotSent nothing is lost and all may be sent again."""
+        if self._unsent:
+            self._attempt(self._record)
+
+    def close(self) -> None:
+        """The MLflow run has ended: as the journal says, or killed where the engine died before it could."""
+        self._attempt(self._finish)
+
+    def mark(self, **changes: str | None) -> None:
+        """Remember something beside how far it is."""
+        self._save(replace(self.cursor, **changes))  # type: ignore[arg-type]
+
+    def _record(self, recorder: Recorder) -> None:
+        recorder.record(self._unsent)
+        self._unsent = []
+        self._save(replace(self.cursor, seq=self._seq, is_closed=False, problem=None))
+
+    def _finish(self, recorder: Recorder) -> None:
+        recorder.record(self._unsent)
+        self._unsent = []
+        recorder.finish(self.state, STATUS.get(self.state.status, "KILLED"))
+        self._save(replace(self.cursor, seq=self._seq, is_closed=True, problem=None))
+
+    def _attempt(self, act: Callable[[Recorder], None]) -> None:
+        """Act on a recorder; one that failed is thrown away, so that the next looks again at what is there."""
+        try:
+            self._recorder = self._recorder or Recorder(self._place, self._run_dir, self.state.start)
+            act(self._recorder)
+        except Exception as error:
+            self._recorder = None
+            self.mark(problem=_sentence(error, self._place))
+            raise NotSent(self.cursor.problem) from error
+
+    def _save(self, cursor: cursors.Cursor) -> None:
+        cursors.save(self._run_dir, cursor)
+        self.cursor = cursor
+
+
+def _sentence(error: Exception, place: Place) -> str:
+    if isinstance(error, UserError):
+        return redact(f"{error.where}: {error.what}; {error.fix}")
+    if isinstance(error, ModuleNotFoundError):
+        return f"{error.name} is not installed here: install the extra 'tracking'"
+    if "failed with exception" in str(error):  # how MLflow says that a request found no answer
+        return f"{place.shown} does not answer"
+    first = (str(error).splitlines() or [""])[0]
+    return redact(f"{type(error).__name__}: {first}")[:400]

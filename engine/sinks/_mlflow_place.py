@@ -1,0 +1,95 @@
+"""Where a run is recorded: the tracking settings, checked and settled, with credentials kept apart.
+
+Pure but for making paths absolute; nothing of mlflow is imported. `shown` is the only form of the URI for human eyes.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from engine.errors import UserError
+
+ARTIFACT_MAX_BYTES = 50_000_000
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s\"']+@")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An MLflow to record in, and how much of a run."""
+
+    uri: str  # without credentials where MLflow can be given them apart, which is for http(s)
+    shown: str
+    username: str | None
+    password: str | None
+    artifact_root: str | None  # null: the server's own
+    lock: str  # taken while a database is looked at and created
+    experiment: str | None  # null: the use case's name
+    artifact_max_bytes: int
+
+    @property
+    def is_database(self) -> bool:
+        """True where this process writes the tables itself; no server stands between."""
+        return urlsplit(self.uri).scheme.split("+")[0] in _DATABASES
+
+    @property
+    def key(self) -> str:
+        """Names the place in a cursor: what was sent to one MLflow is not yet in another."""
+        return hashlib.sha256(f"{self.shown} {self.experiment}".encode()).hexdigest()[:16]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the place as plain data; it holds credentials, so it goes through a pipe only."""
+        return asdict(self)
+
+
+def settle(outputs: Path, settings: Mapping[str, Any]) -> Place:
+    """Return the place that the settings name; sqlite below outputs/ where they name none."""
+    outputs = outputs.absolute()
+    uri, username, password = _checked(settings.get("uri") or f"sqlite:///{outputs / 'mlflow.db'}")
+    database = urlsplit(uri).scheme.split("+")[0] in _DATABASES
+    return Place(
+        uri=uri,
+        shown=redact(uri),
+        username=username,
+        password=password,
+        artifact_root=(outputs / "mlartifacts").as_uri() if database else None,
+        lock=str(outputs / "mlflow.lock"),
+        experiment=settings.get("experiment") or None,
+        artifact_max_bytes=int(settings.get("artifact_max_bytes") or ARTIFACT_MAX_BYTES),
+    )
+
+
+def redact(text: str) -> str:
+    """Return the text without the user and password of any URI in it."""
+    return _CREDENTIALS.sub("***@", text)
+
+
+def _checked(uri: str) -> tuple[str, str | None, str | None]:
+    """Return the URI as MLflow takes it, and the user and password that stood in it."""
+    parts = urlsplit(uri)
+    scheme = parts.scheme.split("+")[0]
+    if scheme in ("http", "https") and parts.hostname:
+        bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        return bare, _unquoted(parts.username), _unquoted(parts.password)
+    if scheme == "sqlite":
+        path = uri.removeprefix("sqlite:///")
+        return f"sqlite:///{Path(path).absolute()}", None, None
+    if scheme in _DATABASES:
+        return uri, None, None
+    if scheme in ("", "file"):
+        what = "MLflow no longer records in a folder of files (its file store is refused since 3.13)"
+        raise UserError(
+            "tracking.uri", what, "leave it null, or name a database: sqlite:////path/to/mlflow.db"
+        )
+    what = f"no MLflow is reached by {redact(uri)!r}"
+    raise UserError(
+        "tracking.uri", what, "write http://host:port, https://host or sqlite:////path/to/mlflow.db"
+    )
+
+
+def _unquoted(word: str | None) -> str | None:
+    return unquote(word) if word is not None else None

@@ -1,0 +1,87 @@
+"""Sends what MLflow missed: every run whose cursor is not at its journal's end."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine import layout
+from engine.sinks import _mlflow_cursor as cursors
+from engine.sinks import _mlflow_place
+from engine.sinks._mlflow_client import prepare_environment
+from engine.sinks._mlflow_delivery import Delivery, NotSent
+from engine.sinks._mlflow_place import Place
+
+TIMEOUT_S = 10
+SENDER_S = 60.0  # how long the sender of an ended run may take, before its lock is given up
+
+
+@dataclass(slots=True)
+class SyncReport:
+    """What became of each run, by run id."""
+
+    sent: list[str] = field(default_factory=list)
+    complete: list[str] = field(default_factory=list)  # nothing was missing
+    running: list[str] = field(default_factory=list)  # their own senders send them
+    problems: dict[str, str] = field(default_factory=dict)  # run id: why it is not sent
+
+    def __str__(self) -> str:
+        counts = {"sent": self.sent, "complete already": self.complete, "still running": self.running}
+        said = [f"{len(runs)} {what}" for what, runs in counts.items() if runs] or ["no run to send"]
+        return "\n".join(
+            [", ".join(said), *(f"not sent: {run}: {why}" for run, why in self.problems.items())]
+        )
+
+
+def sync(outputs: Path, settings: Mapping[str, Any], run_dirs: Iterable[Path] | None = None) -> SyncReport:
+    """Every run is in MLflow as if it had never been away; a second call changes nothing."""
+    place = _mlflow_place.settle(outputs, settings)
+    prepare_environment(place, TIMEOUT_S)
+    report = SyncReport()
+    failures = 0
+    for run_dir in layout.runs(outputs) if run_dirs is None else run_dirs:
+        if failures >= 2:  # the same wall twice: each further run would only wait for it again
+            report.problems.setdefault(run_dir.name, "left for the next sync, after the problems above")
+        elif not _sync_one(run_dir, place, report):
+            failures += 1
+    return report
+
+
+def _sync_one(run_dir: Path, place: Place, report: SyncReport) -> bool:
+    """Note in the report what became of the run; false where MLflow did not take it."""
+    delivery = Delivery(run_dir, place)
+    delivery.read()
+    is_running = not delivery.is_ended and _is_followed(delivery)
+    if delivery.is_complete or not delivery.state.start:
+        report.complete.append(run_dir.name)
+        return True
+    if is_running:
+        report.running.append(run_dir.name)
+        return True
+    with cursors.held(run_dir, SENDER_S) as is_mine:
+        if not is_mine:
+            report.problems[run_dir.name] = "another process is still sending it"
+            return True
+        return _send(run_dir, place, report)
+
+
+def _send(run_dir: Path, place: Place, report: SyncReport) -> bool:
+    delivery = Delivery(
+        run_dir, place
+    )  # again, under the lock: its sender may have come to the end meanwhile
+    delivery.read()
+    if delivery.is_complete:
+        report.complete.append(run_dir.name)
+        return True
+    try:
+        delivery.close()
+    except NotSent as error:
+        report.problems[run_dir.name] = str(error)
+        return False
+    report.sent.append(run_dir.name)
+    return True
+
+
+def _is_followed(delivery: Delivery) -> bool:
+    """True while the engine lives that a sender was started for; of one without a sender nobody knows."""
+    return delivery.cursor.engine is not None and cursors.is_alive(delivery.cursor.engine)

@@ -1,0 +1,374 @@
+"""Runs in a real MLflow: on sqlite, and behind a real server that is away, slow or answers too late."""
+
+import http.client
+import http.server
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("mlflow", reason="the extra 'tracking' is not installed")
+
+from engine import journal
+from engine.errors import UserError
+from engine.sinks import _mlflow_cursor as cursors
+from engine.sinks import _mlflow_database, _mlflow_entries, _mlflow_place
+from engine.sinks import mlflow as sink
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own and its dependencies'
+ASSET = {"key": "videos", "name": "yoga", "digest": "tree:" + "ab" * 32, "source": "https://example.org/yoga.zip",
+         "licence": "CC0", "path": "data/yoga", "sample": True}  # fmt: skip
+LONG = "x" * 7000
+
+
+@pytest.fixture(scope="session")
+def fresh_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database as MLflow makes it; made once, for the migrations take seconds."""
+    outputs = tmp_path_factory.mktemp("fresh")
+    _mlflow_database.prepare(_mlflow_place.settle(outputs, {}))
+    return outputs / "mlflow.db"
+
+
+@pytest.fixture
+def outputs(tmp_path: Path, fresh_database: Path) -> Path:
+    folder = tmp_path / "outputs"
+    folder.mkdir()
+    (folder / "mlflow.db").write_bytes(fresh_database.read_bytes())
+    return folder
+
+
+@pytest.fixture
+def server(tmp_path: Path, fresh_database: Path) -> Iterator[Callable[[], str]]:
+    """Starts a server on loopback when asked; its address is known before."""
+    port, started = free_port(), []
+    (tmp_path / "server.db").write_bytes(fresh_database.read_bytes())
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+               "--allowed-hosts", f"127.0.0.1:{port},localhost:{port}", "--backend-store-uri",
+               f"sqlite:///{tmp_path}/server.db", "--artifacts-destination", str(tmp_path / "server-artifacts")]  # fmt: skip
+
+    def start() -> str:
+        if not started:
+            log = (tmp_path / "server.log").open("wb")
+            environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
+            started.append(subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, env=environment))
+            until(lambda: is_healthy(port), 60)
+        return f"http://127.0.0.1:{port}"
+
+    start.uri = f"http://127.0.0.1:{port}"  # type: ignore[attr-defined]
+    yield start
+    for process in started:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def whole_run(events: Any, make_job: Any, run_id: str = "r1", status: str = "finished") -> list[dict[str, Any]]:
+    """A run with all that MLflow is told of: points, a retry, a cached stage, a gate, an asset, long parameters."""
+    jobs = [make_job("split", {"videos": "asset:videos"}), make_job("train", {"data": "split.out"}, params={"lr": 0.1}),
+            make_job("package", {"model": "train.out"})]  # fmt: skip
+    events.events.clear()
+    params = {f"p{i}": i for i in range(150)} | {"long": LONG, "odd key!": "ü"}
+    command = ["run.py", "tracking.uri=http://ann:secret@host"]
+    events.start(jobs, run_id=run_id, params=params, assets=[ASSET], command=command)
+    events.cached("split", metrics={"rows": 100.0}, points=[["rows", 1, 50.0, 1_700_000_000.0]])
+    events.started("train").add("metric", stage="train", name="loss", value=3.0, step=0).failed("train", retry_in_s=1.0)
+    events.started("train", attempt=2)
+    for step in range(3):
+        events.add("metric", stage="train", name="loss", value=1.0 / (step + 1), step=step)
+    events.finished("train", attempt=2, accuracy=0.9, loss=0.3)
+    events.add("gate", stage="train", metric="accuracy", rule=">= 0.95", value=0.9, passed=status != "rejected")
+    if status == "rejected":
+        events.add("job_skipped", stage="package", because="train was rejected")
+    else:
+        events.started("package", taken="simulated on x86_64", emulated=True).finished("package")
+    return list(events.done(status).events)
+
+
+def make_folder(outputs: Path, found: list[dict[str, Any]], name: str = "r1") -> Path:
+    """A run's folder as the engine leaves it, with this journal."""
+    folder = outputs / "demo" / "rpi4" / name
+    for stage in ("split", "train"):
+        (folder / "artifacts" / stage).mkdir(parents=True)
+        (folder / "artifacts" / stage / "out").write_text(f"made by {stage}")
+    (folder / "artifacts" / "split" / "out").chmod(0o444)
+    for file in ("report.html", "run.json", "metrics.json"):
+        (folder / file).write_text("{}")
+    append(folder, found)
+    return folder
+
+
+def append(folder: Path, found: list[Mapping[str, Any]]) -> None:
+    with (folder / journal.FILE_NAME).open("a") as file:
+        file.writelines(json.dumps(event) + "\n" for event in found)
+
+
+def snapshot(uri: str, experiment: str = "demo") -> dict[str, Any]:
+    """All that MLflow knows, by run and stage, without what MLflow itself makes up (ids, its clock)."""
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(uri, registry_uri=uri)
+    found = client.get_experiment_by_name(experiment)
+    runs = client.search_runs([found.experiment_id]) if found else []
+    names = {run.info.run_id: run.data.tags["rpi.stage"] for run in runs}
+    known: dict[str, Any] = {}
+    for run in runs:
+        tags = dict(run.data.tags)
+        place = f"{tags['rpi.run_id']}/{tags['rpi.stage']}"
+        assert place not in known, "recorded twice"
+        for key, value in tags.items():
+            tags[key] = names.get(value, value)
+        points = {k: sorted((p.timestamp, p.step, p.value) for p in client.get_metric_history(run.info.run_id, k))
+                  for k in run.data.metrics}  # fmt: skip
+        inputs = [(i.dataset.name, i.dataset.digest, i.dataset.source) for i in run.inputs.dataset_inputs]
+        known[place] = {"tags": tags, "params": run.data.params, "points": points, "status": run.info.status,
+                        "times": (run.info.start_time, run.info.end_time), "inputs": inputs, "last": run.data.metrics,
+                        "files": sorted(files(client, run.info.run_id))}  # fmt: skip
+    return known
+
+
+def files(client: Any, run_id: str, path: str | None = None) -> Iterator[str]:
+    for found in client.list_artifacts(run_id, path):
+        yield from files(client, run_id, found.path) if found.is_dir else [found.path]
+
+
+def database(outputs: Path) -> str:
+    return f"sqlite:///{outputs}/mlflow.db"
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def is_healthy(port: int) -> bool:
+    try:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+        connection.request("GET", "/health")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+
+
+def until(is_true: Callable[[], Any], seconds: float) -> float:
+    began = time.monotonic()
+    while not is_true():
+        assert time.monotonic() - began < seconds, "waited in vain"
+        time.sleep(0.05)
+    return time.monotonic() - began
+
+
+@pytest.fixture
+def recorded(outputs: Path, events: Any, make_job: Any) -> dict[str, Any]:
+    """What MLflow knows of the whole run when nothing went wrong: the events came one by one, beside a sender."""
+    found = whole_run(events, make_job)
+    folder = make_folder(outputs, found[:1])
+    follower = sink.Sink(folder, outputs, {})
+    until(lambda: cursors.load(folder, _mlflow_place.settle(outputs, {}).key).seq >= 0, 30)
+    for event in found[1:]:
+        append(folder, [event])
+        time.sleep(0.02)
+    follower.close()
+    until(lambda: "recorded" in follower.outcome, 20)
+    return snapshot(database(outputs))
+
+
+def test_a_run_is_a_parent_with_a_child_for_each_stage(recorded: dict[str, Any]) -> None:
+    assert set(recorded) == {"r1/", "r1/split", "r1/train", "r1/package"}
+    assert {run["status"] for run in recorded.values()} == {"FINISHED"}
+    assert recorded["r1/train"]["tags"]["mlflow.parentRunId"] == ""  # the parent's stage
+    parent, train = recorded["r1/"], recorded["r1/train"]
+    assert len(parent["params"]) == 152 and len(parent["params"]["long"]) == 6000
+    assert parent["params"]["odd key_"] == "ü" and train["params"] == {"lr": "0.1"}
+    curve = [(0, 3.0), (0, 1.0), (1, 0.5), (2, 1 / 3), (2, 0.3)]  # the first attempt's, the second's, the final value
+    assert [point[1:] for point in train["points"]["loss"]] == curve
+    assert train["last"]["loss"] == 0.3 and parent["last"] == {"split.rows": 100, "train.accuracy": 0.9, "train.loss": 0.3}
+    assert recorded["r1/split"]["inputs"][0][:2] == ("yoga", "ab" * 18)
+    assert recorded["r1/split"]["tags"]["rpi.cached"] == "true" and parent["tags"]["rpi.sample_data"] == "true"
+    assert recorded["r1/package"]["tags"]["rpi.taken"] == "simulated on x86_64"
+    assert recorded["r1/split"]["files"] == ["out"]
+    assert parent["files"] == [f"run/{n}" for n in ("config.json", "journal.jsonl", "metrics.json", "report.html", "run.json")]
+    assert "secret" not in json.dumps(recorded)
+
+
+def test_what_sync_sends_later_is_what_an_undisturbed_run_sends(
+    recorded: dict[str, Any], server: Any, events: Any, make_job: Any, tmp_path: Path
+) -> None:
+    settings = {"uri": server.uri.replace("//", "//ann:secret@")}
+    outputs = tmp_path / "away"
+    folder = make_folder(outputs, whole_run(events, make_job))
+    follower = sink.Sink(folder, outputs, settings)
+    began = time.monotonic()
+    follower.close()
+    assert time.monotonic() - began < 1
+    until(lambda: "does not answer" in follower.outcome and is_free(folder), 30)
+    assert follower.outcome.endswith("python run.py sync sends it later")
+    server()
+    assert sink.sync(outputs, settings).sent == ["r1"]
+    assert snapshot(server.uri) == recorded
+    assert sink.sync(outputs, settings).complete == ["r1"]
+    (folder / cursors.FILE_NAME).unlink()  # lost: all is sent again
+    assert sink.sync(outputs, settings).sent == ["r1"]
+    assert snapshot(server.uri) == recorded
+    written = [path.read_text() for path in folder.glob("*mlflow*")]
+    assert not any("secret" in text for text in written)
+
+
+def is_free(folder: Path) -> bool:
+    with cursors.held(folder, 0) as is_mine:
+        return is_mine
+
+
+def test_a_request_carried_out_and_never_answered_makes_nothing_twice(
+    recorded: dict[str, Any], server: Any, events: Any, make_job: Any, tmp_path: Path
+) -> None:
+    outputs = tmp_path / "late"
+    make_folder(outputs, whole_run(events, make_job))
+    with late_proxy(server()) as uri:
+        reports = [sink.sync(outputs, {"uri": uri}) for _ in range(40)]
+    done = [report for report in reports if not report.problems]
+    assert len(done) < 38 and done[0].sent == ["r1"]
+    assert snapshot(server.uri) == recorded
+
+
+class late_proxy:
+    """Passes requests on, and for each first of a kind and size throws the answer away."""
+
+    def __init__(self, behind: str) -> None:
+        seen: set[tuple[str, str, bytes]] = set()
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def pass_on(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                connection = http.client.HTTPConnection(behind.removeprefix("http://"), timeout=10)
+                connection.request(self.command, self.path, body, {"Content-Type": self.headers.get("Content-Type") or ""})
+                answer = connection.getresponse()
+                content = answer.read()
+                key = (self.command, self.path.partition("?")[0], b"")
+                is_first = self.command != "GET" and key not in seen
+                seen.add(key)
+                if is_first:
+                    return self.connection.close()
+                self.send_response(answer.status)
+                self.send_header("Content-Type", answer.getheader("Content-Type") or "application/json")
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = pass_on
+
+            def log_message(self, *words: Any) -> None:
+                """Say nothing."""
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    def __enter__(self) -> str:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def __exit__(self, *error: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def test_six_processes_at_once_on_no_database_all_succeed(tmp_path: Path, events: Any, make_job: Any) -> None:
+    outputs = tmp_path / "six"
+    code = "import sys; from engine.sinks.mlflow import sync; from pathlib import Path; " \
+           "sys.exit(bool(sync(Path(sys.argv[1]), {}, [Path(sys.argv[2])]).problems))"  # fmt: skip
+    folders = [make_folder(outputs, whole_run(events, make_job, f"r{i}"), f"r{i}") for i in range(6)]
+    running = [subprocess.Popen([sys.executable, "-c", code, str(outputs), str(folder)]) for folder in folders]
+    assert [process.wait(90) for process in running] == [0] * 6
+    found = snapshot(database(outputs))
+    assert len(found) == 24 and {run["status"] for run in found.values()} == {"FINISHED"}
+
+
+def test_a_killed_engine_leaves_a_killed_run(outputs: Path, events: Any, make_job: Any) -> None:
+    folder = make_folder(outputs, whole_run(events, make_job)[:6])  # in the middle of train
+    code = """
+        import sys, time; from pathlib import Path; from engine.sinks.mlflow import Sink
+        Sink(Path(sys.argv[1]), Path(sys.argv[2]), {}); time.sleep(60)
+    """
+    engine = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code), str(folder), str(outputs)])
+    place = _mlflow_place.settle(outputs, {})
+    until(lambda: cursors.load(folder, place.key).seq == 5, 30)
+    assert sink.sync(outputs, {}).running == ["r1"]
+    engine.kill()
+    assert until(lambda: cursors.load(folder, place.key).is_closed, 10) < 5
+    engine.wait()
+    status = {name: run["status"] for name, run in snapshot(database(outputs)).items()}
+    assert status == {"r1/": "KILLED", "r1/split": "FINISHED", "r1/train": "KILLED"}
+
+
+def test_a_rejected_run_has_failed_and_says_so(outputs: Path, events: Any, make_job: Any) -> None:
+    make_folder(outputs, whole_run(events, make_job, status="rejected"))
+    assert sink.sync(outputs, {}).sent == ["r1"]
+    found = snapshot(database(outputs))
+    assert found["r1/"]["status"] == "FAILED" and found["r1/"]["tags"]["status"] == "rejected"
+    assert found["r1/train"]["status"] == "FAILED" and found["r1/package"]["tags"]["rpi.state"] == "skipped"
+
+
+def test_a_packed_model_is_an_mlflow_model_that_predicts(outputs: Path, events: Any, make_job: Any) -> None:
+    tensorflow = pytest.importorskip("tensorflow")
+    folder = make_folder(outputs, whole_run(events, make_job))
+    package = folder / "artifacts" / "package" / "package"
+    package.mkdir(parents=True)
+    double = tensorflow.function(lambda x: 2.0 * x, input_signature=[tensorflow.TensorSpec([1, 4])])
+    converter = tensorflow.lite.TFLiteConverter.from_concrete_functions([double.get_concrete_function()])
+    (package / "model.tflite").write_bytes(converter.convert())
+    (package / "manifest.json").write_text("{}")
+    journal_file = folder / journal.FILE_NAME
+    journal_file.write_text(journal_file.read_text().replace('"outputs": {"out": "sha256:1', '"outputs": {"package": "sha256:1'))
+    assert sink.sync(outputs, {}).sent == ["r1"]
+    import mlflow
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(database(outputs), registry_uri=database(outputs))
+    (model,) = client.search_logged_models([client.get_experiment_by_name("demo").experiment_id])
+    loaded = mlflow.pyfunc.load_model(model.artifact_location)
+    assert loaded.metadata.signature.inputs.inputs[0].shape == (-1, 4)
+    batch = [[1.0, 2.0, 3.0, 4.0]] * 3
+    import numpy
+
+    (result,) = loaded.predict(numpy.array(batch, "float32")).values()
+    assert result.tolist() == (2 * numpy.array(batch)).tolist()
+
+
+@pytest.mark.parametrize("uri", ["mlruns", "file:///data/mlruns", "/data/mlruns"])
+def test_a_file_store_is_refused_with_the_way_out(tmp_path: Path, uri: str) -> None:
+    with pytest.raises(UserError, match=r"sqlite:////"):
+        sink.Sink(tmp_path, tmp_path, {"uri": uri})
+
+
+def test_a_database_of_another_mlflow_is_left_as_it_is(outputs: Path, events: Any, make_job: Any) -> None:
+    import sqlite3
+
+    with sqlite3.connect(outputs / "mlflow.db") as connection:
+        connection.execute("update alembic_version set version_num = 'f5a4f2784254'")
+    make_folder(outputs, whole_run(events, make_job))
+    problem = sink.sync(outputs, {}).problems["r1"]
+    assert "mlflow db upgrade" in problem and "f5a4f2784254" in problem
+
+
+def test_nothing_of_mlflow_is_imported_by_the_engine() -> None:
+    code = "import sys, engine.sinks.mlflow; sys.exit(any(m.split('.')[0] in ('mlflow', 'pandas') for m in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_credentials_are_kept_apart_from_the_uri(tmp_path: Path) -> None:
+    place = _mlflow_place.settle(tmp_path, {"uri": "https://ann:se%40cret@host:5000/x"})
+    assert (place.uri, place.username, place.password) == ("https://host:5000/x", "ann", "se@cret")
+    assert _mlflow_place.settle(tmp_path, {"uri": "postgresql://ann:secret@host/db"}).shown == "postgresql://***@host/db"
+
+
+def test_values_are_cut_and_made_valid() -> None:
+    assert len(_mlflow_entries.text(LONG)) == 6000
+    assert _mlflow_entries.text("\udcff") == "?" and _mlflow_entries.text([1, "ü"]) == '[1, "ü"]'
