@@ -7,7 +7,8 @@ import errno
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,6 +80,9 @@ class Scheduler:
     _attempts: dict[str, int] = field(default_factory=dict)
     _not_before: dict[str, float] = field(default_factory=dict)
     _priority: Mapping[str, float] = field(default_factory=dict)
+    _ready: set[str] = field(default_factory=set)
+    _said: list[Mapping[str, Any]] = field(default_factory=list)  # events of this turn of the loop: one fsync for all
+    _janitor: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))  # removing a folder costs as much as a stage
 
     def run(self) -> str:
         """Run to the end and return the status: finished, failed, rejected or interrupted."""
@@ -86,18 +90,30 @@ class Scheduler:
         known = {name: planned.record.seconds for name, planned in self.plan.jobs.items() if planned.record}
         self._priority = graphs.priorities(self.plan.graph, known)
         self._take_cached()
+        self._refresh_ready(self._waiting)
         while self._waiting or self._running:
             if self.interrupts:
                 self._end_all()
             else:
                 self._start_ready()
+            self._flush()
             for ended in self.executor.wait(self._pause_s()):
                 self._finish(ended)
             self._stream()
             self._watch_time()
+        self._flush()
+        self._janitor.shutdown()
         if self.interrupts:
             return "interrupted"
         return next((status for status in ("failed", "rejected") if status in self._over.values()), "finished")
+
+    def _say(self, *events: Mapping[str, Any]) -> None:
+        self._said += events
+
+    def _flush(self) -> None:
+        said, self._said = self._said, []
+        if said:
+            self.emit(*said)
 
     # --- what the store has
 
@@ -107,14 +123,14 @@ class Scheduler:
         for name, planned in self.plan.jobs.items():
             if planned.record and not (set(planned.job.needs) - self.digests.keys()) and name in self._waiting:
                 events += self._cached(planned, planned.record)
-        self.emit(*events)
+        self._say(*events)
 
     def _cached(self, planned: Planned, record: Record) -> list[dict[str, Any]]:
         name = planned.job.stage
         event = {"event": "job_cached", "stage": name, "fingerprint": record.fingerprint, "outputs": record.outputs,
                  "metrics": record.metrics, "points": record.points, "figures": record.figures, "notes": record.notes,
                  "seconds": record.seconds, "platform": record.platform, "emulated": record.emulated, "taken": record.taken}  # fmt: skip
-        self._waiting.pop(name)
+        self._leave(name)
         return [event, *self._publish(planned.job, record)]
 
     def _publish(self, job: Job, record: Record) -> list[dict[str, Any]]:
@@ -124,6 +140,7 @@ class Scheduler:
             place = self.run_dir / "artifacts" / job.stage / output
             remove_tree(place)
             self.store.materialise(digest, place)
+        self._refresh_ready(self.plan.graph.successors(job.stage))
         gates = [_gate(job, metric, rule, record.metrics) for metric, rule in job.spec.require.items()]
         passed = all(gate["passed"] for gate in gates)
         self._over[job.stage] = "finished" if passed else "rejected"
@@ -131,17 +148,26 @@ class Scheduler:
             gates += self._skip_after(job.stage, f"{job.stage} was rejected by its gate")
         return gates
 
+    def _leave(self, name: str) -> None:
+        del self._waiting[name]
+        self._ready.discard(name)
+
     # --- starting
 
     def _start_ready(self) -> None:
         now = time.monotonic()
-        ready = [name for name in self._waiting if self._has_inputs(name) and now >= self._not_before.get(name, 0)]
+        ready = [name for name in self._ready if now >= self._not_before.get(name, 0)]
         for name in sorted(ready, key=lambda n: -self._priority[n]):
             if self._has_room(self._waiting[name]):
                 self._start(name)
 
-    def _has_inputs(self, name: str) -> bool:
-        return all(need in self.digests for need in self._waiting[name].needs)
+    def _refresh_ready(self, names: Iterable[str]) -> None:
+        """Look again which of these stages wait for nothing but room."""
+        for name in names:
+            if name in self._waiting and all(need in self.digests for need in self._waiting[name].needs):
+                self._ready.add(name)
+            else:
+                self._ready.discard(name)
 
     def _has_room(self, job: Job) -> bool:
         """Say whether the job's share is free; a job alone always fits, however much it asks for."""
@@ -168,7 +194,7 @@ class Scheduler:
             planned = settle(job, self.digests, self.plan.assets, self.store)  # it may have ended meanwhile
         if planned.record is not None:
             alone.close()
-            self.emit(*self._cached(planned, planned.record))
+            self._say(*self._cached(planned, planned.record))
             return
         self._launch(planned, alone)
 
@@ -178,11 +204,11 @@ class Scheduler:
         log = self.run_dir / "logs" / f"{job.stage}.log"
         log.parent.mkdir(exist_ok=True)
         folder = jobfolder.lay_out(self.work / f"{job.stage}-{attempt}", planned, self.digests, self.plan.assets, self.store)
-        self.emit({"event": "job_started", "stage": job.stage, "attempt": attempt, "fingerprint": planned.fingerprint, "log": str(log),
+        self._say({"event": "job_started", "stage": job.stage, "attempt": attempt, "fingerprint": planned.fingerprint, "log": str(log),
                    "platform": job.platform, "emulated": job.emulated, "taken": job.taken})  # fmt: skip
         deadline = time.monotonic() + (job.spec.timeout or float("inf"))
         self._running[job.stage] = _Running(folder, log, deadline, alone)
-        del self._waiting[job.stage]
+        self._leave(job.stage)
         self.executor.launch(Launch(job, folder.path, log))
 
     def _send_back_damaged(self, job: Job) -> bool:
@@ -193,9 +219,10 @@ class Scheduler:
                 digest = self.digests[ref.stage][ref.name]
                 if not self.store.is_whole(digest):
                     self.store.quarantine(digest)
-                    self.emit({"event": "note", "stage": None, "text": f"{ref} was damaged in the store: set aside, {ref.stage} runs again"})
+                    self._say({"event": "note", "stage": None, "text": f"{ref} was damaged in the store: set aside, {ref.stage} runs again"})
                     self._waiting[ref.stage] = self.plan.jobs[ref.stage].job
                     del self.digests[ref.stage], self._over[ref.stage]
+                    self._refresh_ready([ref.stage, *self.plan.graph.successors(ref.stage)])
                     damaged = True
         return damaged
 
@@ -208,13 +235,13 @@ class Scheduler:
             with running.alone:
                 record, failure = self._outcome(running, ended)
         finally:
-            remove_tree(running.folder.path)
+            self._janitor.submit(remove_tree, running.folder.path)
         if record is None:
-            self.emit(*events, *self._fail(running, ended, *failure))
+            self._say(*events, *self._fail(running, ended, *failure))
             return
         job = running.folder.job
         published = self._publish(job, record)
-        self.emit(*events, {"event": "job_finished", "stage": job.stage, "attempt": self._attempts[job.stage], "seconds": ended.seconds,
+        self._say(*events, {"event": "job_finished", "stage": job.stage, "attempt": self._attempts[job.stage], "seconds": ended.seconds,
                             "outputs": record.outputs, "metrics": record.metrics}, *published)  # fmt: skip
 
     def _outcome(self, running: _Running, ended: Ended) -> tuple[Record | None, tuple[str, str]]:
@@ -272,6 +299,7 @@ class Scheduler:
                  "log": str(running.log), "log_tail": jobfolder.log_tail(running.log), "retry_in_s": delay}  # fmt: skip
         if delay is not None:
             self._waiting[job.stage] = job
+            self._refresh_ready([job.stage])
             self._not_before[job.stage] = time.monotonic() + delay
             return [event]
         self._over[job.stage] = "failed"
@@ -288,7 +316,7 @@ class Scheduler:
 
     def _skip(self, stages: list[str], because: str) -> list[dict[str, Any]]:
         for name in stages:
-            del self._waiting[name]
+            self._leave(name)
             self._over[name] = "skipped"
         return [{"event": "job_skipped", "stage": name, "because": because} for name in stages]
 
@@ -297,7 +325,7 @@ class Scheduler:
     def _stream(self) -> None:
         events = [event for running in self._running.values() for event in running.folder.poll()]
         if events:
-            self.emit(*events)
+            self._say(*events)
 
     def _watch_time(self) -> None:
         now = time.monotonic()
@@ -316,7 +344,7 @@ class Scheduler:
     def _end_all(self) -> None:
         """Interrupted: start nothing more, ask once, insist the second time."""
         if self._waiting:
-            self.emit(*self._skip(list(self._waiting), "the run was interrupted"))
+            self._say(*self._skip(list(self._waiting), "the run was interrupted"))
         for stage in self._running:
             self._end(stage, "the run was interrupted")
             if self.interrupts > 1:
@@ -325,7 +353,7 @@ class Scheduler:
     def _pause_s(self) -> float:
         if self._running:
             return POLL_S
-        upcoming = [self._not_before.get(name, 0) - time.monotonic() for name in self._waiting if self._has_inputs(name)]
+        upcoming = [self._not_before.get(name, 0) - time.monotonic() for name in self._ready]
         return min(max(min(upcoming, default=0.0), 0.0), POLL_S)
 
 

@@ -1,6 +1,5 @@
 """`run` (the default): plan the use case, run what is not in the store, record everything."""
 
-import copy
 import platform
 import signal
 import sys
@@ -83,7 +82,7 @@ def main(request: Request) -> tuple[int, float | None]:
 def _finish(run_dir: Path, recorder: Recorder, status: str, seconds: float) -> RunState:
     """Write what users read, then say that the run is over: who sees the last event finds every file."""
     last = {"event": "run_finished", "status": status, "seconds": seconds}
-    final = replay([{**last, "time": time.time()}], copy.deepcopy(recorder.state))
+    final = replay([{**last, "time": time.time()}], recorder.state)
     layout.write_contract(run_dir, final)
     (run_dir / "report.html").write_text(report.render(final), encoding="utf-8")
     if status == "finished":

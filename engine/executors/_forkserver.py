@@ -88,7 +88,7 @@ class Server:
         """Kill what an ended job left behind: its process group, and orphans, which come to this subreaper."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(ended, signal.SIGKILL)
-        for child in _children().get(os.getpid(), []):
+        for child in _children(os.getpid()):
             if child not in self._running:
                 kill_tree(child, signal.SIGKILL)
 
@@ -99,24 +99,21 @@ class Server:
 
 def kill_tree(pid: int, number: int, *, itself: bool = True) -> None:
     """Send the signal to a process and all its descendants, whatever session they moved to."""
-    children = _children()
     tree = [pid]
     for one in tree:
-        tree.extend(children.get(one, []))  # grows while it is walked
+        tree.extend(_children(one))  # grows while it is walked
     for one in tree if itself else tree[1:]:
         with suppress(ProcessLookupError, PermissionError):
             os.kill(one, number)
 
 
-def _children() -> dict[int, list[int]]:
-    """Return every process's children, from /proc."""
-    found: dict[int, list[int]] = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            with suppress(OSError, IndexError):
-                with open(f"/proc/{entry}/stat", "rb") as file:
-                    parent = int(file.read().rpartition(b")")[2].split()[1])
-                found.setdefault(parent, []).append(int(entry))
+def _children(pid: int) -> list[int]:
+    """Return a process's children, as the kernel lists them for each of its threads (proc(5), CONFIG_PROC_CHILDREN)."""
+    found: list[int] = []
+    with suppress(OSError):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/children", "rb") as file:
+                found += map(int, file.read().split())
     return found
 
 

@@ -71,8 +71,11 @@ class Executor:
 
     def prepare(self, jobs: Iterable[Job]) -> None:
         """Begin to warm what these jobs will need."""
+        modules: dict[tuple[str, ...], set[str]] = {}
         for job in jobs:
-            self._server(_preload(job))
+            modules.setdefault(_preload(job), set()).update([job.signature.module] if job.signature else [])
+        for preload, names in modules.items():
+            self._server(preload, sorted(names))
 
     def launch(self, launch: Launch) -> None:
         """Start the job; its end comes from `wait`."""
@@ -112,10 +115,10 @@ class Executor:
         self._servers.clear()
         self._selector.close()
 
-    def _server(self, preload: tuple[str, ...]) -> _Server:
+    def _server(self, preload: tuple[str, ...], modules: Iterable[str] = ()) -> _Server:
         if preload not in self._servers:
             ours, theirs = socket.socketpair()
-            argv = [sys.executable, "-m", "engine.executors._forkserver", str(theirs.fileno()), *preload]
+            argv = [sys.executable, "-m", "engine.executors._forkserver", str(theirs.fileno()), *preload, *modules]
             env = {**os.environ, **_ENVIRONMENT, "PYTHONPATH": self._python_path}
             process = subprocess.Popen(argv, env=env, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
