@@ -18,7 +18,7 @@ class MoveNet:
     """A single-pose MoveNet (.tflite, Lightning or Thunder) with its crop tracking."""
 
     def __init__(self, model: Path, threads: int = 1) -> None:
-        self._interpreter = _interpreter(model, threads)
+        self._interpreter = load(model, threads)
         self._input = self._interpreter.get_input_details()[0]
         self._output = self._interpreter.get_output_details()[0]
         if self._input["shape"][-1] != 3 or tuple(self._output["shape"]) != (1, 1, 17, 3):
@@ -56,7 +56,8 @@ class MoveNet:
         return np.stack([square.x + x * square.side, square.y + y * square.side, score], axis=1).astype(np.float32)
 
 
-def _interpreter(model: Path, threads: int) -> Any:
+def load(model: Path, threads: int) -> Any:
+    """Return an interpreter of a TFLite model, ready to run; StageError where the file is none."""
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:
