@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from engine.errors import UserError
 from engine.events import Event, RunState
 from engine.sinks import _mlflow_artifacts, _mlflow_database, _mlflow_model
-from engine.sinks._mlflow_entries import Entry, merge, milliseconds
+from engine.sinks._mlflow_entries import Entry, merge, milliseconds, text
 from engine.sinks._mlflow_place import Place
 
 _Item = TypeVar("_Item")
@@ -31,6 +31,8 @@ def prepare_environment(place: Place, timeout_s: int) -> None:
         DO_NOT_TRACK="true",
         GIT_PYTHON_REFRESH="quiet",
         MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR="false",
+        MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT="true",
+        MLFLOW_LOGGING_LEVEL="WARNING",
     )
     for name, value in (("USERNAME", place.username), ("PASSWORD", place.password)):
         if value is not None:
@@ -59,8 +61,8 @@ class Recorder:
             self._log(run_id, entry)
             self._log_assets(run_id, entry.assets)
             self._log_outputs(run_id, entry)
-            if entry.status:
-                self._client.set_terminated(run_id, entry.status, entry.time_ms)
+            if entry.end:
+                self._client.set_terminated(run_id, *entry.end)
 
     def finish(self, state: RunState, status: str) -> None:
         """The run's files are in MLflow, what came late too, and nothing of it is running there."""
@@ -124,9 +126,7 @@ class Recorder:
     def _log_assets(self, run_id: str, assets: Sequence[Mapping[str, Any]]) -> None:
         from mlflow.entities import DatasetInput, InputTag
 
-        inputs = [
-            DatasetInput(_dataset(asset), [InputTag("mlflow.data.context", asset["key"])]) for asset in assets
-        ]
+        inputs = [DatasetInput(_dataset(asset), [InputTag("mlflow.data.context", asset["key"])]) for asset in assets]
         if inputs:
             self._client.log_inputs(run_id, inputs)
 
@@ -157,8 +157,6 @@ class Recorder:
 def _dataset(asset: Mapping[str, Any]) -> Any:
     """Return the asset as MLflow's entity, built by hand: mlflow.data would read the data."""
     from mlflow.entities import Dataset
-
-    from engine.sinks._mlflow_entries import text
 
     digest = (asset.get("digest") or "").rpartition(":")[2][:_DIGEST_LENGTH] or "unknown"
     known = {name: asset.get(name) for name in ("source", "path", "digest", "licence", "sample")}

@@ -6,7 +6,6 @@ touches of a fresh sqlite file by 6 processes at a time, 1 succeeded.
 
 import fcntl
 import importlib
-import os
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,7 @@ def _make(path: Path) -> None:
     with sqlite3.connect(partial) as connection:
         connection.execute("PRAGMA journal_mode=WAL")  # kept in the file: readers no longer stop the writers
     connection.close()
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def _check(place: Place) -> None:

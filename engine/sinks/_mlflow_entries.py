@@ -23,13 +23,13 @@ class Entry:
     """What is added to one MLflow run: a stage's, or the parent where the stage is null."""
 
     stage: str | None
-    time_ms: int
+    time_ms: int  # of the first event: when a run made for this entry has begun
     params: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     points: tuple[Point, ...] = ()
     assets: tuple[Mapping[str, Any], ...] = ()
     outputs: Mapping[str, str] = field(default_factory=dict)  # name: digest
-    status: str | None = None  # the MLflow run has ended so
+    end: tuple[str, int] | None = None  # the MLflow run has ended so, then
 
 
 def entries(event: Event, state: RunState) -> Iterator[Entry]:
@@ -63,9 +63,8 @@ def milliseconds(time_s: float) -> int:
 
 
 def _joined(a: Entry, b: Entry) -> Entry:
-    end = b if b.status else a
-    return Entry(a.stage, end.time_ms, {**a.params, **b.params}, {**a.tags, **b.tags}, a.points + b.points,
-                 a.assets + b.assets, {**a.outputs, **b.outputs}, end.status)  # fmt: skip
+    return Entry(a.stage, a.time_ms, {**a.params, **b.params}, {**a.tags, **b.tags}, a.points + b.points,
+                 a.assets + b.assets, {**a.outputs, **b.outputs}, b.end or a.end)  # fmt: skip
 
 
 def _nothing(event: Event, state: RunState) -> Iterator[Entry]:
@@ -104,9 +103,7 @@ def _opening(event: Event, state: RunState, *, cached: bool) -> Entry:
     tags |= {"rpi.uses": text(job.get("uses") or ""), "rpi.attempt": str(event.get("attempt", 0))}
     tags["mlflow.note.content"] = text(job.get("doc") or "")
     params = {key(name): text(value) for name, value in job.get("params", {}).items()}
-    keys = {
-        ref.removeprefix("asset:") for ref in job.get("inputs", {}).values() if str(ref).startswith("asset:")
-    }
+    keys = {ref.removeprefix("asset:") for ref in job.get("inputs", {}).values() if str(ref).startswith("asset:")}
     assets = tuple(asset for asset in state.start["assets"] if asset["key"] in keys)
     return Entry(event["stage"], _ms(event), params, tags, assets=assets)
 
@@ -116,15 +113,11 @@ def _ending(event: Event, state: RunState) -> Iterator[Entry]:
     stage, now = event["stage"], _ms(event)
     # MLflow shows the value of the highest step: a final value must not hide behind its own curve.
     last = {name: step for name, step, _, _ in state.stages[stage].points}
-    final = tuple(
-        (key(name), float(value), now, last.get(name, 0)) for name, value in event["metrics"].items()
-    )
+    final = tuple((key(name), float(value), now, last.get(name, 0)) for name, value in event["metrics"].items())
     tags = {"rpi.state": "finished", "rpi.seconds": text(event["seconds"])}
-    yield Entry(stage, now, tags=tags, points=final, outputs=event["outputs"], status="FINISHED")
+    yield Entry(stage, now, tags=tags, points=final, outputs=event["outputs"], end=("FINISHED", now))
     if final:
-        yield Entry(
-            None, now, points=tuple((key(f"{stage}.{name}"), value, at, 0) for name, value, at, _ in final)
-        )
+        yield Entry(None, now, points=tuple((key(f"{stage}.{name}"), value, at, 0) for name, value, at, _ in final))
 
 
 def _metric(event: Event, state: RunState) -> Iterator[Entry]:
@@ -133,16 +126,16 @@ def _metric(event: Event, state: RunState) -> Iterator[Entry]:
 
 
 def _job_failed(event: Event, state: RunState) -> Iterator[Entry]:
-    status = "FAILED" if event["retry_in_s"] is None else None
     tags = {"rpi.failure": text(f"{event['kind']}: {event['message']}"), "rpi.attempt": str(event["attempt"])}
-    yield Entry(
-        event["stage"], _ms(event), tags=tags | ({"rpi.state": "failed"} if status else {}), status=status
-    )
+    if event["retry_in_s"] is None:
+        yield Entry(event["stage"], _ms(event), tags=tags | {"rpi.state": "failed"}, end=("FAILED", _ms(event)))
+    else:
+        yield Entry(event["stage"], _ms(event), tags=tags)
 
 
 def _job_skipped(event: Event, state: RunState) -> Iterator[Entry]:
     tags = {"rpi.state": "skipped", "rpi.because": text(event["because"])}
-    yield Entry(event["stage"], _ms(event), tags=tags, status="KILLED")
+    yield Entry(event["stage"], _ms(event), tags=tags, end=("KILLED", _ms(event)))
 
 
 def _gate(event: Event, state: RunState) -> Iterator[Entry]:
@@ -151,7 +144,7 @@ def _gate(event: Event, state: RunState) -> Iterator[Entry]:
     if event["passed"]:
         yield Entry(event["stage"], _ms(event), tags=tags)
     else:
-        yield Entry(event["stage"], _ms(event), tags=tags | {"rpi.state": "rejected"}, status="FAILED")
+        yield Entry(event["stage"], _ms(event), tags=tags | {"rpi.state": "rejected"}, end=("FAILED", _ms(event)))
 
 
 def _run_finished(event: Event, state: RunState) -> Iterator[Entry]:

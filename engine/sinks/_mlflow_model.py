@@ -6,6 +6,7 @@ It is found by a tag before it is made, like a run.
 import importlib
 import json
 import tempfile
+import warnings
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,7 @@ def log(client: Any, experiment: str, run_id: str, name: str, package: Path) -> 
     from mlflow.entities import LoggedModelOutput
 
     found = client.search_logged_models([experiment], f"tags.`{_SOURCE}` = '{run_id}'", max_results=1)
-    model = (
-        found[0] if found else client.create_logged_model(experiment, name, run_id, tags={_SOURCE: run_id})
-    )
+    model = found[0] if found else client.create_logged_model(experiment, name, run_id, tags={_SOURCE: run_id})
     if str(model.status) != "READY":
         with tempfile.TemporaryDirectory() as folder:
             _save(model, run_id, package, Path(folder) / "model")
@@ -44,6 +43,7 @@ def _save(model: Any, run_id: str, package: Path, folder: Path) -> None:
     from mlflow.models import Model
 
     manifest = json.loads((package / "manifest.json").read_text(encoding="utf-8"))
+    warnings.filterwarnings("ignore", message=".*Add type hints to the `predict` method")  # tensors need none
     mlflow.pyfunc.save_model(
         folder,
         mlflow_model=Model(run_id=run_id, model_id=model.model_id),

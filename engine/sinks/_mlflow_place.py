@@ -82,13 +82,9 @@ def _checked(uri: str) -> tuple[str, str | None, str | None]:
         return uri, None, None
     if scheme in ("", "file"):
         what = "MLflow no longer records in a folder of files (its file store is refused since 3.13)"
-        raise UserError(
-            "tracking.uri", what, "leave it null, or name a database: sqlite:////path/to/mlflow.db"
-        )
+        raise UserError("tracking.uri", what, "leave it null, or name a database: sqlite:////path/to/mlflow.db")
     what = f"no MLflow is reached by {redact(uri)!r}"
-    raise UserError(
-        "tracking.uri", what, "write http://host:port, https://host or sqlite:////path/to/mlflow.db"
-    )
+    raise UserError("tracking.uri", what, "write http://host:port, https://host or sqlite:////path/to/mlflow.db")
 
 
 def _unquoted(word: str | None) -> str | None:

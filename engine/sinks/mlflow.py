@@ -44,9 +44,7 @@ class Sink:
         if self._child.stdin is None or self._child.stdin.closed:
             return
         try:
-            self._child.stdin.write(
-                b"\n"
-            )  # a forked stage may hold a copy of the pipe: closing alone says nothing
+            self._child.stdin.write(b"\n")  # a forked stage may hold a copy of the pipe: closing alone says nothing
             self._child.stdin.close()
             self._child.wait(min(_LONGEST_WAIT_S, _WAIT_SHARE * (time.monotonic() - self._started_s)))
         except subprocess.TimeoutExpired:
@@ -83,9 +81,7 @@ def _spawn(run_dir: Path, place: Place) -> "subprocess.Popen[bytes]":
     """Start the sender, away from the run's signals, and tell it through a pipe what to do."""
     command = [sys.executable, "-m", "engine.sinks.mlflow", str(run_dir)]
     with (run_dir / "mlflow.log").open("ab") as log:
-        child = subprocess.Popen(
-            command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
-        )
+        child = subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True)
     request = {"place": place.to_json(), "engine": cursors.identity(os.getpid())}
     assert child.stdin is not None
     child.stdin.write(json.dumps(request).encode() + b"\n")
