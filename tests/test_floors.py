@@ -1,0 +1,38 @@
+"""What import-linter cannot say: siblings are independent whatever their names, and stages share only helpers."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+STAGES = sorted(path for path in (ROOT / "stages").rglob("*.py") if path.name != "__init__.py")
+SINKS = sorted((ROOT / "engine" / "sinks").glob("[a-z]*.py"))
+
+
+def _module(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def _imported(path: Path) -> Iterator[str]:
+    """Yield every module of the project that the file imports, also inside functions."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for name in (f"{node.module}.{alias.name}" for alias in node.names):
+                yield name if ROOT.joinpath(*name.split(".")).with_suffix(".py").is_file() else node.module
+
+
+@pytest.mark.parametrize("path", STAGES, ids=_module)
+def test_a_stage_imports_only_the_helpers_of_its_own_domain(path):
+    domain = _module(path).rpartition(".")[0]
+    wrong = [name for name in _imported(path) if name.startswith("stages") and not name.startswith(f"{domain}._")]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("path", SINKS, ids=_module)
+def test_a_sink_imports_no_other_sink(path):
+    others = {_module(sink) for sink in SINKS} - {_module(path)}
+    assert others & set(_imported(path)) == set()
