@@ -24,6 +24,11 @@ class Square(NamedTuple):
     y: float
     side: float
 
+    def scaled(self, factor: float) -> "Square":
+        """Return the square of the same middle, so many times as wide."""
+        move = self.side * (1 - factor) / 2
+        return Square(self.x + move, self.y + move, self.side * factor)
+
 
 def whole(width: int, height: int) -> Square:
     """Return the smallest square that holds the whole frame, the frame in its middle."""
