@@ -1,0 +1,84 @@
+"""The stage that packs a model with all that a device needs to use it, each file named by its sha256."""
+
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from engine.stage import In, Out
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class PackageMetrics(TypedDict):
+    """How many files the package has, and their bytes."""
+
+    files: float
+    size_bytes: float
+
+
+def package(
+    int8_model: In,
+    dataset: In,
+    evaluation: In,
+    benchmark: In,
+    package: Out,
+    pose_model: In | None = None,
+    *,
+    name: str = "model",
+    description: str = "",
+    target: str = "",
+    runtime: str = "litert",
+) -> PackageMetrics:
+    """Pack model.tflite, labels.txt, preprocessing.json, model_card.md, manifest.json, and pose_model.tflite where there is one.
+
+    preprocessing.json is what the training used, with the scale and zero point of input and output: q = x / scale + zero.
+    Nothing in the package depends on the time: same inputs, same bytes.
+    """
+    import json
+    import shutil
+
+    from stages.edge._runtime import Model, quantisation
+
+    about = json.loads((dataset / "dataset.json").read_text(encoding="utf-8"))
+    figures = json.loads(evaluation.read_text(encoding="utf-8"))
+    cost = json.loads(benchmark.read_text(encoding="utf-8"))
+    package.mkdir()
+    shutil.copyfile(int8_model, package / "model.tflite")
+    if pose_model:
+        shutil.copyfile(pose_model, package / "pose_model.tflite")
+    model = Model(int8_model, "litert")
+    constants = {**about["preprocessing"], "input": quantisation(model.input), "output": quantisation(model.output)}
+    (package / "preprocessing.json").write_text(json.dumps(constants, indent=1), encoding="utf-8")
+    (package / "labels.txt").write_text("".join(f"{label}\n" for label in about["labels"]), encoding="utf-8")
+    (package / "model_card.md").write_text(_card(name, description, target, runtime, about, figures, cost), encoding="utf-8")
+    manifest = {"v": 1, "name": name, "target": target, "runtime": runtime, "files": _manifest(package)}
+    (package / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+    sizes = [path.stat().st_size for path in package.iterdir()]
+    return PackageMetrics(files=float(len(sizes)), size_bytes=float(sum(sizes)))
+
+
+def _manifest(folder: "Path") -> dict[str, dict[str, Any]]:
+    import hashlib
+
+    return {p.name: {"sha256": hashlib.sha256(p.read_bytes()).hexdigest(), "bytes": p.stat().st_size} for p in sorted(folder.iterdir())}
+
+
+def _card(name: str, description: str, target: str, runtime: str, about: dict[str, Any], figures: dict[str, Any], cost: dict[str, Any]) -> str:
+    rows = "\n".join(f"| {label} | {row['f1']:.3f} | {row['examples']} |" for label, row in figures["classes"].items())
+    counts = ", ".join(f"{split} {sum(clips.values())}" for split, clips in about.get("clips", {}).items())
+    return f"""# {name}
+
+{description}
+
+- Made for: {target or "any target"}, {runtime}
+- Classes: {", ".join(about["labels"])}
+- Clips: {counts or "not counted"}
+- Accuracy on the test part: {figures["accuracy"]:.4f} (int8), {figures["float_accuracy"]:.4f} (float), with {figures["runtime"]}
+- Size: {cost["model_size_bytes"]:,.0f} bytes
+
+| class | F1 | test examples |
+| --- | --- | --- |
+{rows}
+
+The model knows these classes only and names one of them for whatever it sees; it was tested on people and cameras
+like those of its data set, not on others.
+"""

@@ -1,0 +1,90 @@
+"""The stage that turns a Keras model into TFLite: a float one, and one that is int8 from input to output."""
+
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from engine.stage import In, Out, StageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class QuantiseMetrics(TypedDict):
+    """Bytes of both models, and tensors of the int8 one that are float: none, or the stage fails."""
+
+    int8_bytes: float
+    float_bytes: float
+    float_tensors: float
+
+
+def quantise(model: In, dataset: In, int8_model: Out, float_model: Out, *, calibration_examples: int = 500, seed: int = 0) -> QuantiseMetrics:
+    """Convert with batch 1 and fixed shapes, calibrated on real training examples.
+
+    model:       architecture.json and weights_*.npy of a Keras model, float32 (1, ...) -> (1, classes)
+    dataset:     x_train.npy float32 (examples, ...)
+    int8_model, float_model: .tflite flatbuffers
+
+    Fully connected layers are quantised per tensor: the Edge TPU's compiler 16 reads no per-channel ones
+    (google-coral/edgetpu#879). The conversion runs in a process of its own, since some models end it with signal 11.
+    StageError: the converter failed or left float tensors (ELU, LayerNorm and the like stay float without a word).
+    """
+    import numpy as np
+
+    from stages.edge._runtime import Model
+
+    examples = np.load(dataset / "x_train.npy", mmap_mode="r")
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(examples))[:calibration_examples])
+    calibration = np.asarray(examples[chosen], np.float32)
+    _in_child(_convert, model, calibration, int8_model, float_model)
+    floats = [name for name, kind in Model(int8_model, "litert").types() if kind.startswith("float")]
+    if floats:
+        raise StageError(f"{len(floats)} tensors of the int8 model are float, such as '{floats[0]}': use operations with an int8 form")
+    return QuantiseMetrics(int8_bytes=float(int8_model.stat().st_size), float_bytes=float(float_model.stat().st_size), float_tensors=0.0)
+
+
+def _convert(model: "Path", calibration: Any, int8_model: "Path", float_model: "Path") -> None:
+    import tensorflow as tf
+
+    network = _load(model)
+    float_model.write_bytes(tf.lite.TFLiteConverter.from_keras_model(network).convert())
+    converter = tf.lite.TFLiteConverter.from_keras_model(network)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([example[None]] for example in calibration)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+    int8_model.write_bytes(converter.convert())
+
+
+def _load(model: "Path") -> Any:
+    """Rebuild the network with a batch of 1 from its architecture and weights; nothing in them is code."""
+    import keras
+    import numpy as np
+
+    network = keras.models.model_from_json((model / "architecture.json").read_text(encoding="utf-8"))
+    network.set_weights([np.load(path, allow_pickle=False) for path in sorted(model.glob("weights_*.npy"))])
+    inputs = keras.Input(network.input_shape[1:], batch_size=1)
+    return keras.Model(inputs, network(inputs, training=False))
+
+
+def _in_child(function: Any, *arguments: Any) -> None:
+    """Run the function in a forked process, and tell its end by signal from its failure."""
+    import os
+    import sys
+    import traceback
+
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            function(*arguments)
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if status < 0:
+        raise StageError(f"the converter was ended by signal {-status}: some operation of the model has no int8 form (a rolled LSTM or GRU has none)")
+    if status:
+        raise StageError("the converter failed; its error stands above in the log")

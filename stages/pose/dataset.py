@@ -1,0 +1,137 @@
+"""The stage that turns keypoints into windows with labels, split by person or clip and never by frame."""
+
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from engine.stage import In, Out, StageError, note
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SPLITS = ("train", "val", "test")
+MIN_PEOPLE = 3  # with fewer people the split is by clip
+
+
+class DatasetMetrics(TypedDict):
+    """Windows of each split, and how many activities there are."""
+
+    train_windows: float
+    val_windows: float
+    test_windows: float
+    classes: float
+
+
+def dataset(
+    keypoints: In,
+    dataset: Out,
+    *,
+    window: int = 32,
+    stride: int = 8,
+    test_share: float = 0.25,
+    val_share: float = 0.2,
+    seed: int = 0,
+) -> DatasetMetrics:
+    """Cut clips into windows of `window` frames (1: single pictures), and split them.
+
+    keypoints: what stages.pose.keypoints writes
+    dataset:   for each split x_*.npy float32 (windows, window, 1, channels), y_*.npy int64 (windows,), clip_*.npy (windows,);
+               keypoints_train.npy (windows, window, joints, 3) for augmentation; dataset.json with labels and constants
+
+    A recording's own train and test parts stay as they are; else whole people are set aside, or whole clips where there
+    are fewer than three people. Validation is taken from the training people in the same way.
+    StageError: an activity without a clip to train on or to test with; the same clip in two parts.
+    """
+    import json
+
+    import numpy as np
+
+    from stages.pose import _features
+
+    about = json.loads((keypoints / "recordings.json").read_text(encoding="utf-8"))
+    rows = np.load(keypoints / "keypoints.npy")
+    clips = [clip for clip in about["clips"] if clip["label"] is not None]
+    labels = sorted({clip["label"] for clip in clips})
+    if len(labels) < 2:
+        raise StageError(f"a classifier needs two activities at least; there is {labels or 'none'}")
+    parts = _split(clips, test_share, val_share, seed)
+    _check(parts, labels, rows)
+    constants: dict[str, Any] = {"joints": about["joints"], "skeleton": about["skeleton"], "window": window, "stride": stride}
+    cut = {split: _windows(parts[split], rows, labels, window, stride) for split in SPLITS}
+    raw = _features.raw_features(cut["train"][0], about["joints"])
+    constants["mean"] = raw.mean((0, 1)).round(6).tolist()
+    constants["deviation"] = np.maximum(raw.std((0, 1)), 1e-3).round(6).tolist()
+    dataset.mkdir()
+    for split, (windows, y, clip) in cut.items():
+        np.save(dataset / f"x_{split}.npy", _features.window_features(windows, constants))
+        np.save(dataset / f"y_{split}.npy", y)
+        np.save(dataset / f"clip_{split}.npy", clip)
+    np.save(dataset / "keypoints_train.npy", cut["train"][0])
+    _describe(dataset, labels, constants, parts)
+    sizes = {f"{split}_windows": float(len(cut[split][1])) for split in SPLITS}
+    return DatasetMetrics(train_windows=sizes["train_windows"], val_windows=sizes["val_windows"], test_windows=sizes["test_windows"],
+                          classes=float(len(labels)))  # fmt: skip
+
+
+def _split(clips: list[dict[str, Any]], test_share: float, val_share: float, seed: int) -> dict[str, list[dict[str, Any]]]:
+    test = [clip for clip in clips if clip["split"] == "test"]
+    rest = [clip for clip in clips if clip["split"] != "test"]
+    if not test:
+        rest, test = _set_aside(rest, test_share, seed)
+    train, val = _set_aside(rest, val_share, seed + 1)
+    return {"train": train, "val": val, "test": test}
+
+
+def _set_aside(clips: list[dict[str, Any]], share: float, seed: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Take about `share` of the clips away: whole people, or of each activity whole clips."""
+    import random
+
+    chance = random.Random(seed)
+    people = sorted({clip["person"] for clip in clips if clip["person"]})
+    if len(people) >= MIN_PEOPLE and all(clip["person"] for clip in clips):
+        chosen = set(chance.sample(people, max(1, round(share * len(people)))))
+        away = [clip for clip in clips if clip["person"] in chosen]
+    else:
+        away = []
+        for label in sorted({clip["label"] for clip in clips}):
+            ours = [clip for clip in clips if clip["label"] == label]
+            if len(ours) > 1:
+                away += chance.sample(ours, max(1, round(share * len(ours))))
+    names = {clip["clip"] for clip in away}
+    kept = [clip for clip in clips if clip["clip"] not in names]
+    if {clip["label"] for clip in kept} != {clip["label"] for clip in clips}:  # a person who alone does an activity stays
+        return clips, []
+    return kept, away
+
+
+def _check(parts: dict[str, list[dict[str, Any]]], labels: list[str], rows: Any) -> None:
+    for split in ("train", "test"):
+        absent = sorted(set(labels) - {clip["label"] for clip in parts[split]})
+        if absent and split == "train":
+            raise StageError(f"no clip to train on for: {', '.join(absent)}; record more clips or people of it")
+        if absent:
+            note(f"no clip to test with for: {', '.join(absent)}")
+    if not parts["test"]:
+        raise StageError("there is no clip to test with: record at least two clips of each activity")
+    seen = {rows[c["first"] : c["first"] + c["frames"]].tobytes(): c["clip"] for c in parts["train"] + parts["val"]}
+    twins = [(c["clip"], seen[key]) for c in parts["test"] if (key := rows[c["first"] : c["first"] + c["frames"]].tobytes()) in seen]
+    if twins:
+        raise StageError(f"{len(twins)} clips are in the training and in the test part, such as {twins[0][0]} and {twins[0][1]}")
+
+
+def _windows(clips: list[dict[str, Any]], rows: Any, labels: list[str], window: int, stride: int) -> tuple[Any, Any, Any]:
+    import numpy as np
+
+    from stages.pose import _features
+
+    cut = [_features.windows(rows[c["first"] : c["first"] + c["frames"]], window, stride) for c in clips]
+    counts = [len(one) for one in cut]
+    empty = np.zeros((0, window, *rows.shape[1:]), np.float32)
+    y = np.repeat([labels.index(c["label"]) for c in clips], counts).astype(np.int64)
+    return np.concatenate([empty, *cut]), y, np.repeat(np.arange(len(clips)), counts).astype(np.int64)
+
+
+def _describe(dataset: "Path", labels: list[str], constants: dict[str, Any], parts: dict[str, list[dict[str, Any]]]) -> None:
+    import json
+
+    counts = {split: {label: sum(c["label"] == label for c in clips) for label in labels} for split, clips in parts.items()}
+    about = {"labels": labels, "preprocessing": constants, "clips": counts}
+    (dataset / "dataset.json").write_text(json.dumps(about, indent=1), encoding="utf-8")

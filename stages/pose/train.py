@@ -1,0 +1,142 @@
+"""The stage that trains the activity classifier, with operations that the Edge TPU takes."""
+
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from engine.stage import In, Out, StageError, metric, progress
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class TrainMetrics(TypedDict):
+    """val_accuracy of the weights that are kept (of windows), and the size of the network."""
+
+    val_accuracy: float
+    val_loss: float
+    parameters: float
+
+
+def train(
+    dataset: In,
+    model: Out,
+    history: Out,
+    *,
+    epochs: int = 30,
+    learning_rate: float = 2e-3,
+    batch_size: int = 64,
+    width: int = 64,
+    branches: int = 2,
+    dropout: float = 0.4,
+    augment: bool = True,
+    seed: int = 0,
+    threads: int = 1,
+) -> TrainMetrics:
+    """Train a small convolution over time; for windows of one frame it is a small dense network.
+
+    dataset: what stages.pose.dataset writes
+    model:   architecture.json and weights_*.npy, float32 (1, window, 1, channels) -> (1, classes)
+    history: epochs.json, loss and accuracy of each epoch
+
+    The weights are averaged over the steps (Polyak), the rate falls as a cosine. The same seed and the same number of
+    threads give the same bytes. StageError: the loss is no number any more.
+    """
+    import json
+
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from stages.pose import _augment, _features
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+    about = json.loads((dataset / "dataset.json").read_text(encoding="utf-8"))
+    constants = about["preprocessing"]
+    x = {split: np.load(dataset / f"x_{split}.npy") for split in ("train", "val")}
+    y = {split: np.load(dataset / f"y_{split}.npy") for split in ("train", "val")}
+    keypoints = np.load(dataset / "keypoints_train.npy")
+    mirror = _features.mirrored_joints(constants["joints"])
+    network = _network(x["train"].shape[1:], len(about["labels"]), width, branches, dropout)
+    steps = max(1, epochs * ((len(x["train"]) + batch_size - 1) // batch_size))
+    rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=1e-3, use_ema=True, ema_momentum=0.98, ema_overwrite_frequency=None)
+    network.compile(optimizer, keras.losses.CategoricalCrossentropy(label_smoothing=0.1), metrics=["accuracy"])
+    targets = {split: np.eye(len(about["labels"]), dtype=np.float32)[y[split]] for split in y}
+    chance = np.random.default_rng(seed)
+    epoch_rows: list[dict[str, float]] = []
+    for epoch in range(epochs):
+        seen = _features.window_features(_augment.augmented(keypoints, mirror, chance), constants) if augment else x["train"]
+        row = _epoch(network, seen, targets["train"], batch_size, chance)
+        if not np.isfinite(row["loss"]):
+            raise StageError(f"the loss is {row['loss']} in epoch {epoch + 1}: lower learning_rate, or look for broken keypoints")
+        if len(x["val"]):
+            row["val_loss"], row["val_accuracy"] = (float(v) for v in network.evaluate(x["val"], targets["val"], batch_size=256, verbose=0))
+        for name, value in row.items():
+            metric(name, value, epoch + 1)
+        epoch_rows.append(row)
+        progress(epoch + 1, epochs, f"loss {row['loss']:.3f}")
+    optimizer.finalize_variable_values(network.trainable_variables)
+    loss, accuracy = (
+        float(v)
+        for v in network.evaluate(
+            *((x["val"], targets["val"]) if len(x["val"]) else (x["train"], targets["train"])), batch_size=256, verbose=0
+        )
+    )
+    _save(network, model)
+    history.mkdir()
+    (history / "epochs.json").write_text(json.dumps(epoch_rows, indent=1), encoding="utf-8")
+    return TrainMetrics(val_accuracy=accuracy, val_loss=loss, parameters=float(network.count_params()))
+
+
+def _network(shape: tuple[int, ...], classes: int, width: int, branches: int, dropout: float) -> Any:
+    """Return the network: (window, 1, channels) -> classes; several narrow branches are averaged within the one graph."""
+    import keras
+    from keras import layers
+
+    inputs = keras.Input(shape, batch_size=None)
+    outputs = [_branch(inputs, classes, width, dropout) for _ in range(branches)]
+    logits = outputs[0] if branches == 1 else layers.Average()(outputs)
+    return keras.Model(inputs, layers.Softmax()(logits))
+
+
+def _branch(x: Any, classes: int, width: int, dropout: float) -> Any:
+    from keras import layers
+
+    window = x.shape[1]
+    x = layers.Conv2D(width, 1, use_bias=False)(x)  # (batch, window, 1, width)
+    x = layers.ReLU()(layers.BatchNormalization()(x))
+    x = layers.Dropout(dropout / 2)(x)
+    while window >= 4:
+        x = layers.Conv2D(width, (3, 1), padding="same", use_bias=False)(x)
+        x = layers.ReLU()(layers.BatchNormalization()(x))
+        x = layers.MaxPooling2D((2, 1))(x)  # (batch, window / 2, 1, width)
+        x = layers.Dropout(dropout / 2)(x)
+        window //= 2
+    x = layers.Flatten()(x)
+    x = layers.Dense(width * 2, use_bias=False)(x)
+    x = layers.ReLU()(layers.BatchNormalization()(x))
+    x = layers.Dropout(dropout)(x)
+    return layers.Dense(classes)(x)  # (batch, classes)
+
+
+def _epoch(network: Any, x: Any, y: Any, batch_size: int, chance: Any) -> dict[str, float]:
+    """Train one epoch in an order of our own, so that the seed alone decides it."""
+    order = chance.permutation(len(x))
+    network.reset_metrics()
+    result: dict[str, Any] = {}
+    for start in range(0, len(x), batch_size):
+        rows = order[start : start + batch_size]
+        result = network.train_on_batch(x[rows], y[rows], return_dict=True)
+    return {"loss": float(result["loss"]), "accuracy": float(result["accuracy"])}
+
+
+def _save(network: Any, model: "Path") -> None:
+    """Write the architecture and the weights in files whose bytes depend on nothing else; a .keras file holds the time."""
+    import numpy as np
+
+    model.mkdir()
+    (model / "architecture.json").write_text(network.to_json(), encoding="utf-8")
+    for at, weights in enumerate(network.get_weights()):
+        np.save(model / f"weights_{at:03}.npy", weights)
