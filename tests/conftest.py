@@ -1,0 +1,174 @@
+"""The fixture `project`: a user's folder with trivial stages and use cases, and the command line run on it as a process."""
+
+import copy
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+from engine import digest, journal, layout
+from engine.events import Event, RunState
+from engine.store import Store
+
+ROOT = Path(__file__).resolve().parent.parent
+MARK = "RPI_MLOPS_TEST_MARK"  # in the environment of the engine, and so of every process it starts
+
+MAKE = """
+    from engine.stage import Out
+    def make(data: Out, *, n: int = 1) -> None:
+        \"\"\"Write a number.\"\"\"
+        data.write_text(str(n))
+"""
+DOUBLE = """
+    from typing import TypedDict
+    from engine.stage import In, Out
+    class Total(TypedDict):
+        total: float
+    def double(number: In, data: Out) -> Total:
+        \"\"\"Double a number.\"\"\"
+        n = 2 * int(number.read_text())
+        data.write_text(str(n))
+        return {"total": n}
+"""
+CHAIN = """
+    name: chain
+    params: {n: 3}
+    stages:
+      a: {uses: mystages.make, params: {n: "${params.n}"}}
+      b: {uses: mystages.double, inputs: {number: a.data}}
+      c: {uses: mystages.double, inputs: {number: b.data}}
+"""
+
+
+@dataclass
+class Project:
+    """A user's folder: conf/, mystages/ and outputs/."""
+
+    path: Path
+    mark: str = field(default_factory=lambda: uuid.uuid4().hex)
+    outputs: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.outputs = self.path / "outputs"
+        (self.path / "conf" / "usecases").mkdir(parents=True)
+        (self.path / "mystages").mkdir()
+        self.stage("make", MAKE)
+        self.stage("double", DOUBLE)
+        self.usecase("chain", CHAIN)
+
+    def beside(self, name: str) -> "Project":
+        """The same folder with outputs of its own."""
+        other = copy.copy(self)
+        other.mark, other.outputs = uuid.uuid4().hex, self.path / name
+        return other
+
+    def stage(self, name: str, source: str) -> Path:
+        """Write the stage `mystages.<name>`."""
+        path = self.path / "mystages" / f"{name}.py"
+        path.write_text(dedent(source).lstrip())
+        return path
+
+    def usecase(self, name: str, text: str) -> Path:
+        """Write the use case."""
+        path = self.path / "conf" / "usecases" / f"{name}.yaml"
+        path.write_text(dedent(text).lstrip())
+        return path
+
+    def only_stage(self, source: str, **keys: Any) -> None:
+        """Make the use case `one`, of the single stage `s` with this source; its function is called `only`."""
+        self.stage("only", source)
+        self.usecase("one", "name: one\nstages:\n  s: " + json.dumps({"uses": "mystages.only", **keys}))
+
+    def start(self, *words: str, **options: Any) -> "subprocess.Popen[str]":
+        """Start run.py on the folder."""
+        words = tuple(words) if any(word.startswith("usecase=") for word in words) else (*words, "usecase=chain")
+        argv = [sys.executable, str(ROOT / "run.py"), "--config-dir", str(self.path / "conf"), "stage_packages=[mystages]",
+                "tracking=none", f"outputs={self.outputs}", *words]  # fmt: skip
+        env = {**os.environ, MARK: self.mark}
+        return subprocess.Popen(argv, cwd=self.path, env=env, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, **options)  # fmt: skip
+
+    def run(self, *words: str, timeout_s: float = 60) -> "subprocess.CompletedProcess[str]":
+        """Run run.py on the folder to its end."""
+        process = self.start(*words)
+        out, err = process.communicate(timeout=timeout_s)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def done(self, *words: str) -> RunState:
+        """Run to exit status 0, and return the state of that run."""
+        result = self.run(*words)
+        assert result.returncode == 0, f"{shlex.join(words)}\n{result.stdout}\n{result.stderr}"
+        return self.state()
+
+    @property
+    def runs(self) -> list[Path]:
+        """All run folders, oldest first (by the moment of their making)."""
+        return sorted(layout.runs(self.outputs), key=lambda path: (path / journal.FILE_NAME).stat().st_ctime_ns)
+
+    @property
+    def last(self) -> Path:
+        """The folder of the newest run."""
+        return max(layout.runs(self.outputs), key=lambda path: self.events(path)[0]["time"])
+
+    @property
+    def store(self) -> Store:
+        """The store."""
+        return Store(layout.store_dir(self.outputs))
+
+    def events(self, run_dir: Path | None = None) -> list[Event]:
+        """What the journal of a run (the newest) holds."""
+        return journal.read((run_dir or self.last) / journal.FILE_NAME)
+
+    def state(self, run_dir: Path | None = None) -> RunState:
+        """What a run (the newest) came to."""
+        return layout.state(run_dir or self.last)
+
+    def artifacts(self, run_dir: Path | None = None) -> dict[str, str]:
+        """The digests of a run's artifacts as they lie in its folder, by stage/output."""
+        folder = (run_dir or self.last) / "artifacts"
+        return {f"{path.parent.name}/{path.name}": digest.of(path) for path in sorted(folder.glob("*/*"))}
+
+    def started(self, run_dir: Path | None = None) -> list[str]:
+        """The stages that a run (the newest) started, an entry for each attempt."""
+        return [event["stage"] for event in self.events(run_dir) if event["event"] == "job_started"]
+
+    def processes(self) -> list[int]:
+        """The living processes that a run.py of this project started, itself included."""
+        return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if self._is_ours(pid)]
+
+    @staticmethod
+    def until(fact: Callable[[], Any], within_s: float = 20) -> Any:
+        """Return the fact's value as soon as it is true; fail where it is not in time."""
+        end = time.monotonic() + within_s
+        while not (value := fact()):
+            assert time.monotonic() < end, f"not within {within_s} s"
+            time.sleep(0.01)
+        return value
+
+    def _is_ours(self, pid: int) -> bool:
+        try:
+            if f"{MARK}={self.mark}".encode() not in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                return False
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        except OSError:
+            return False
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    """A user's folder; whatever a test leaves running ends with it."""
+    made = Project(tmp_path)
+    yield made
+    for pid in made.processes():
+        os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,513 @@
+"""What may go wrong on one machine, with real processes: kills, a full disk, rot, two engines, hostile stages."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from engine import digest
+
+NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="not root: a tmpfs cannot be mounted")
+
+STEP = """
+    import os, time
+    from engine.stage import In, Out, metric, progress
+    def step(before: In | None, data: Out, *, n: int = 0, seconds: float = 0.03) -> None:
+        \"\"\"Write a folder in several breaths.\"\"\"
+        data.mkdir()
+        for part in range(5):
+            (data / f"{part}.bin").write_bytes(bytes([n, part]) * 5000 + (digest(before) if before else b""))
+            progress(part + 1, 5)
+            metric("part", part, part)
+            time.sleep(seconds / 5)
+    def digest(folder):
+        import hashlib
+        return b"".join(hashlib.sha256(p.read_bytes()).digest() for p in sorted(folder.iterdir()))
+"""
+STEPS = """
+    name: steps
+    params: {n: 0}
+    stages:
+      a: {uses: mystages.step, params: {n: "${params.n}"}}
+      b: {uses: mystages.step, inputs: {before: a.data}, params: {n: 1}}
+      c: {uses: mystages.step, inputs: {before: a.data}, params: {n: 2}}
+      d: {uses: mystages.step, inputs: {before: b.data}, params: {n: 3}}
+      e: {uses: mystages.step, inputs: {before: d.data}, params: {n: 4}}
+"""
+SLEEPER = """
+    import time
+    from engine.stage import Out
+    def only(data: Out, *, marks: str = "", seconds: float = 60) -> None:
+        \"\"\"Say that it runs, then sleep.\"\"\"
+        open(marks, "a").write("x")
+        time.sleep(seconds)
+        data.write_text("done")
+"""
+
+
+@pytest.fixture
+def steps(project):
+    """Five small stages, one of them beside the chain of the others."""
+    project.stage("step", STEP)
+    project.usecase("steps", STEPS)
+    return project
+
+
+def _committed(project) -> set[str]:
+    """The fingerprints that the store vouches for; each record must be whole."""
+    found = {path.stem for path in project.store.root.glob("actions/*/*.json")}
+    assert all(project.store.find(fingerprint) for fingerprint in found), "a record names what is not whole"
+    return found
+
+
+def _assert_store_is_whole(project) -> None:
+    for path in project.store.root.glob("objects/*/*/*"):
+        assert digest.of(path) == f"{path.parent.parent.name}:{path.name}"
+
+
+def _stage_process(project, engine: int) -> int | None:
+    """The process of a stage at work: a grandchild of the engine."""
+    parents = {}
+    for pid in project.processes():
+        try:
+            parents[pid] = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+    return next((pid for pid, parent in parents.items() if parents.get(parent) == engine), None)
+
+
+# --- kill -9
+
+
+def _goes_on(project, reference: dict[str, str]) -> None:
+    """Give the command again: all that was committed is taken, the rest is made, and all is as if nothing had been."""
+    committed = _committed(project)
+    again = project.done("usecase=steps")
+    assert {name for name, stage in again.stages.items() if stage.cached} == {n for n, s in again.stages.items() if s.fingerprint in committed}
+    assert project.artifacts() == reference
+    assert not list((project.store.root / "work").iterdir())
+    _assert_store_is_whole(project)
+
+
+def _kill_engine(project, at_s: float, reference: dict[str, str]) -> bool:
+    engine = project.start("usecase=steps")
+    time.sleep(at_s)
+    engine.kill()
+    engine.communicate()
+    project.until(lambda: not project.processes(), within_s=10)
+    _goes_on(project, reference)
+    return engine.returncode == -signal.SIGKILL
+
+
+def _kill_stage(project, at_s: float, reference: dict[str, str]) -> bool:
+    engine = project.start("usecase=steps")
+    project.until(lambda: _stage_process(project, engine.pid) or engine.poll() is not None)
+    time.sleep(at_s)
+    stage = project.until(lambda: _stage_process(project, engine.pid) or engine.poll() is not None)
+    if engine.poll() is None:
+        with suppress(ProcessLookupError):
+            os.kill(stage, signal.SIGKILL)
+    engine.communicate(timeout=60)
+    if engine.returncode:
+        failed = next(s for s in project.state().stages.values() if s.state == "failed")
+        assert (failed.failure["kind"], failed.failure["message"]) == ("killed", "signal 9 ended it")
+    _goes_on(project, reference)
+    return engine.returncode == 1
+
+
+@pytest.mark.parametrize(("kill", "earliest", "latest"), [(_kill_engine, 0.35, 1.0), (_kill_stage, 0.0, 0.35)], ids=["engine", "stage"])
+def test_the_same_command_goes_on_after_a_kill_at_25_random_instants(steps, kill, earliest, latest):
+    chance = random.Random(20)
+    start = time.monotonic()
+    steps.done("usecase=steps")
+    full_s, reference = time.monotonic() - start, steps.artifacts()
+    instants = [chance.uniform(earliest, latest) * full_s for _ in range(25)]
+    with ThreadPoolExecutor(3) as at_once:
+        hits = list(at_once.map(lambda trial: kill(steps.beside(f"outputs{trial[0]}"), trial[1], reference), enumerate(instants)))
+    assert sum(hits) > 12, "most kills must hit a run at work"
+
+
+# --- hostile and broken stages
+
+
+def _failure(project, *words: str) -> tuple[str, str]:
+    """Run the use case `one` to its failure; return its kind and sentence."""
+    result = project.run("usecase=one", *words)
+    assert result.returncode == 1, result.stderr
+    assert "Traceback" not in result.stderr
+    failure = project.state().stages["s"].failure
+    assert failure["message"] in " ".join((result.stdout + result.stderr).split())
+    assert not list(project.store.root.glob("actions/*/*"))
+    return failure["kind"], failure["message"]
+
+
+def _bad_stage(body: str, returns: str = "None") -> str:
+    return f"import os\nfrom pathlib import Path\nfrom engine.stage import In, Out, StageError\ndef only(data: Out) -> {returns}:\n    {body}\n"
+
+
+@pytest.mark.parametrize(("body", "kind", "said"), [
+    ("pass", "bad_output", "the stage did not write its output 'data'"),
+    ("data.symlink_to('/etc/passwd')", "bad_output", "output 'data' holds a symbolic link, data -> /etc/passwd; write the file itself"),
+    ("data.symlink_to('/etc')", "bad_output", "output 'data' holds a symbolic link, data -> /etc; write the file itself"),
+    ("data.mkdir(); (data / 'x').symlink_to('../../../..')", "bad_output", "output 'data' holds a symbolic link, data/x -> ../../../..; write the file itself"),
+    ("data.mkdir(); os.mkfifo(data / 'x')", "bad_output", "output 'data' holds data/x, which is neither a file nor a folder"),
+    ("data.write_text('1'); return {'loss': float('nan')}", "failed", "metrics must be finite numbers: loss = nan"),
+    ("data.write_text('1'); return {'loss': float('inf')}", "failed", "metrics must be finite numbers: loss = inf"),
+    ("data.write_text('1'); return {'loss': 'low'}", "failed", "metrics must be finite numbers: loss = 'low'"),
+    ("data.write_text('1'); return 3", "failed", "the stage returned int, not a dictionary of metrics"),
+    ("raise StageError('the picture a.png is empty')", "failed", "the picture a.png is empty"),
+    ("os._exit(7)", "failed", "it ended with exit status 7"),
+    ("os.kill(os.getpid(), 11)", "killed", "signal 11 ended it"),
+], ids=lambda value: None)  # fmt: skip
+def test_a_broken_stage_leaves_a_clear_error_and_no_artifact(project, body, kind, said):
+    project.only_stage(_bad_stage(body, "dict"))
+    assert _failure(project) == (kind, said)
+
+
+def test_a_metric_that_the_signature_promises_and_the_stage_does_not_return_is_named(project):
+    project.only_stage("""
+        from typing import TypedDict
+        from engine.stage import Out
+        class M(TypedDict):
+            loss: float
+        def only(data: Out) -> M:
+            data.write_text("1")
+            return {}
+    """)
+    assert _failure(project) == ("bad_output", "the stage did not return its metric 'loss'")
+
+
+def test_an_exception_of_a_stage_shows_the_last_lines_of_its_log(project):
+    project.only_stage(_bad_stage("print('so far so good'); 1 / 0"))
+    result = project.run("usecase=one")
+    assert "ZeroDivisionError: division by zero" in result.stdout + result.stderr
+
+
+def test_an_input_that_changes_while_the_stage_runs_is_found_and_nothing_kept(project):
+    mine = project.path / "mine.txt"
+    mine.write_text("1")
+    project.stage("only", """
+        from pathlib import Path
+        from engine.stage import In, Out
+        def only(before: In, data: Out, *, other: str) -> None:
+            text = before.read_text()
+            Path(other).write_text("2")
+            data.write_text(text)
+    """)
+    project.usecase("one", f"""
+        assets: {{mine: {mine}}}
+        stages:
+          s: {{uses: mystages.only, inputs: {{before: "asset:mine"}}, params: {{other: "{mine}"}}}}
+    """)
+    assert _failure(project) == ("input_changed", "its input 'asset:mine' changed while it ran; nothing of it was kept")
+
+
+def test_a_stage_that_writes_into_its_input_spoils_nothing(project):
+    project.stage("only", """
+        import os
+        from engine.stage import In, Out
+        def only(before: In, data: Out) -> None:
+            os.chmod(before, 0o644)
+            before.write_text("spoilt")
+            data.write_text("1")
+    """)
+    project.usecase("one", "stages: {a: {uses: mystages.make}, s: {uses: mystages.only, inputs: {before: a.data}}}")
+    assert project.run("usecase=one").returncode == 1
+    failure = project.state().stages["s"].failure
+    assert failure["kind"] == "input_changed"
+    project.usecase("one", "stages: {a: {uses: mystages.make}, s: {uses: mystages.double, inputs: {number: a.data}}}")
+    state = project.done("usecase=one")
+    assert state.metrics["s.total"] == 2
+    _assert_store_is_whole(project)
+
+
+# --- rot
+
+
+def _objects(project) -> list[Path]:
+    return [p for artifact in project.store.root.glob("objects/*/*/*") for p in ([artifact] if artifact.is_file() else artifact.rglob("*.bin"))]
+
+
+def _flip(path: Path, bit: int) -> None:
+    """Flip one bit; size and modification time stay."""
+    facts = path.stat()
+    data = bytearray(path.read_bytes())
+    data[bit // 8 % len(data)] ^= 1 << bit % 8
+    path.chmod(0o644)
+    path.write_bytes(data)
+    path.chmod(facts.st_mode & 0o777)
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+
+
+@pytest.mark.parametrize("stage", ["a", "b", "c"])
+def test_a_flipped_byte_in_a_stored_artifact_is_found_and_mended(project, stage):
+    state = project.done()
+    reference = project.artifacts()
+    _flip(project.store.path(state.stages[stage].outputs["data"]), 3)
+    again = project.done()
+    assert [name for name, s in again.stages.items() if not s.cached] == [stage]
+    assert project.artifacts() == reference
+    _assert_store_is_whole(project)
+
+
+@pytest.mark.parametrize("harm", [
+    lambda path: path.unlink(),
+    lambda path: path.write_bytes(b""),
+    lambda path: path.write_bytes(path.read_bytes() + b"x"),
+    lambda path: (path.unlink(), path.mkdir()),
+    lambda path: (path.unlink(), path.symlink_to("/etc/passwd")),
+    lambda path: (path.unlink(), path.symlink_to(path)),
+], ids=["missing", "empty", "longer", "folder", "symlink", "loop"])  # fmt: skip
+def test_a_stored_artifact_that_is_no_more_what_it_was_is_made_again(project, harm):
+    state = project.done()
+    reference = project.artifacts()
+    place = project.store.path(state.stages["b"].outputs["data"])
+    place.chmod(0o644)
+    harm(place)
+    again = project.done()
+    assert [name for name, s in again.stages.items() if not s.cached] == ["b"]
+    assert project.artifacts() == reference
+
+
+def test_an_artifact_that_rots_while_the_run_goes_on_is_set_aside_and_made_again(project):
+    project.stage("rot", """
+        import os, sys
+        from pathlib import Path
+        from engine.stage import In, Out
+        def rot(number: In, data: Out, *, flag: str) -> None:
+            data.write_text(number.read_text())
+    """)
+    project.stage("spoil", """
+        import os
+        from pathlib import Path
+        from engine.stage import Out
+        def spoil(data: Out, *, store: str, flag: str) -> None:
+            \"\"\"Spoil what `a` made, once.\"\"\"
+            if not Path(flag).exists():
+                import time
+                while not (found := list(Path(store).glob("objects/file/*/*"))):
+                    time.sleep(0.02)
+                time.sleep(0.3)
+                for path in found:
+                    path.chmod(0o644)
+                    path.write_text("9")
+                Path(flag).touch()
+            data.write_text("7")
+    """)
+    flag = project.path / "flag"
+    project.stage("add", """
+        from engine.stage import In, Out
+        def add(x: In, y: In, data: Out) -> None:
+            data.write_text(str(int(x.read_text()) + int(y.read_text())))
+    """)
+    project.usecase("one", f"""
+        stages:
+          a: {{uses: mystages.make, params: {{n: 5}}}}
+          s: {{uses: mystages.spoil, params: {{store: "{project.store.root}", flag: "{flag}"}}}}
+          sum: {{uses: mystages.add, inputs: {{x: a.data, y: s.data}}}}
+    """)
+    project.done("usecase=one", "executor.cpus=2")
+    assert (project.last / "artifacts" / "sum" / "data").read_text() == "12"
+    assert project.started().count("a") == 2
+    assert len(list((project.store.root / "corrupt").iterdir())) == 1
+
+
+def test_a_record_that_names_another_jobs_fingerprint_is_not_believed(project):
+    project.done()
+    first, second, *_ = sorted(project.store.root.glob("actions/*/*.json"))
+    text = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(text)
+    reference = project.artifacts()
+    again = project.done()
+    assert sum(not s.cached for s in again.stages.values()) == 2
+    assert project.artifacts() == reference
+
+
+# --- a full disk
+
+
+@pytest.fixture
+def small_disk(project):
+    """The outputs on a tmpfs of 1 MB."""
+    project.outputs.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", project.outputs], check=True)
+    yield project
+    for pid in project.processes():
+        os.kill(pid, signal.SIGKILL)
+    subprocess.run(["umount", "-l", project.outputs], check=True)
+
+
+FILLER = """
+    from engine.stage import In, Out
+    def only(data: Out, *, size: int) -> None:
+        data.write_bytes(b"x" * size)
+"""
+
+
+@pytest.mark.root
+@NEEDS_ROOT
+def test_a_disk_that_a_stage_fills_is_told_and_nothing_half_committed(small_disk):
+    small_disk.stage("only", FILLER)
+    small_disk.usecase("one", "params: {size: 3000000}\nstages: {a: {uses: mystages.make}, s: {uses: mystages.only, params: {size: \"${params.size}\"}}}")
+    result = small_disk.run("usecase=one")
+    assert result.returncode == 1 and "Traceback" not in result.stderr
+    failure = small_disk.state().stages["s"].failure
+    assert failure["kind"] == "disk_full"
+    assert "the disk is full" in result.stdout + result.stderr
+    assert len(_committed(small_disk)) == 1
+    assert not list((small_disk.store.root / "work").iterdir())
+    subprocess.run(["mount", "-o", "remount,size=8m", small_disk.outputs], check=True)
+    again = small_disk.done("usecase=one")
+    assert (again.stages["a"].cached, again.stages["s"].cached) == (True, False)
+
+
+@pytest.mark.root
+@NEEDS_ROOT
+@pytest.mark.parametrize("left_kb", [0, 4, 8, 16, 24, 40, 64])
+def test_a_disk_that_the_engine_itself_fills_is_told_and_the_next_run_succeeds(small_disk, left_kb):
+    ballast = small_disk.outputs / "ballast"
+    ballast.write_bytes(b"x" * ((1024 - left_kb) * 1024 - 8192))
+    result = small_disk.run()
+    if result.returncode:
+        assert "Traceback" not in result.stderr, result.stderr
+        assert "disk is full" in result.stdout + result.stderr or "No space left" in result.stderr
+    _committed(small_disk)
+    assert not small_disk.processes()
+    ballast.unlink()
+    small_disk.done()
+    _assert_store_is_whole(small_disk)
+
+
+# --- two engines
+
+
+def test_two_engines_at_once_do_each_stage_once_and_both_finish(steps):
+    engines = [steps.start("usecase=steps") for _ in range(2)]
+    for engine in engines:
+        _, err = engine.communicate(timeout=60)
+        assert engine.returncode == 0, err
+    started = [stage for run in steps.runs for stage in steps.started(run)]
+    assert sorted(started) == ["a", "b", "c", "d", "e"]
+    assert steps.artifacts(steps.runs[0]) == steps.artifacts(steps.runs[1])
+
+
+def test_the_second_engine_takes_over_from_a_first_that_is_killed(steps):
+    first = steps.start("usecase=steps")
+    steps.until(lambda: _stage_process(steps, first.pid))
+    second = steps.start("usecase=steps")
+    time.sleep(0.2)
+    first.kill()
+    first.communicate()
+    _, err = second.communicate(timeout=60)
+    assert second.returncode == 0, err
+    _assert_store_is_whole(steps)
+
+
+# --- time
+
+
+ESCAPER = """
+    import os, signal, subprocess, sys, time
+    from engine.stage import Out
+    def only(data: Out) -> None:
+        \"\"\"Fork a grandchild that leaves the session, and ignore polite requests.\"\"\"
+        signal.signal(signal.SIGTERM, signal.SIG_IGN) if {stubborn} else None
+        subprocess.Popen([sys.executable, "-c", "import os, time; os.fork() and os._exit(0); os.setsid(); time.sleep(120)"], start_new_session=True)
+        time.sleep({sleep})
+        data.write_text("1")
+"""
+
+
+def test_a_timeout_ends_the_whole_process_tree(project):
+    project.only_stage(ESCAPER.format(stubborn=False, sleep=100), timeout="500ms")
+    assert _failure(project) == ("timeout", "it did not end within its timeout of 0.5 s")
+    project.until(lambda: not project.processes(), within_s=5)
+
+
+@pytest.mark.slow
+def test_a_stage_that_ignores_the_request_to_end_is_killed_after_ten_seconds(project):
+    project.only_stage(ESCAPER.format(stubborn=True, sleep=100), timeout="500ms")
+    start = time.monotonic()
+    assert _failure(project)[0] == "timeout"
+    assert 10 < time.monotonic() - start < 20
+    project.until(lambda: not project.processes(), within_s=5)
+
+
+def test_what_an_ended_stage_leaves_running_is_ended(project):
+    project.only_stage(ESCAPER.format(stubborn=False, sleep=0))
+    project.done("usecase=one")
+    project.until(lambda: not project.processes(), within_s=5)
+
+
+def test_a_retry_goes_on_after_a_failure_and_doubles_its_delay(project):
+    flag = project.path / "flag"
+    project.only_stage(f"""
+        from pathlib import Path
+        from engine.stage import Out, StageError
+        def only(data: Out) -> None:
+            flag = Path({str(flag)!r})
+            tried = flag.read_text() if flag.exists() else ""
+            flag.write_text(tried + "x")
+            if len(tried) < 2:
+                raise StageError("not yet")
+            data.write_text(tried)
+    """, retries=3, retry_delay="100ms")
+    state = project.done("usecase=one")
+    assert state.stages["s"].attempt == 3
+    assert [e["retry_in_s"] for e in project.events() if e["event"] == "job_failed"] == [0.1, 0.2]
+
+
+# --- Ctrl-C
+
+
+def _sleeping(project, **keys):
+    marks = project.path / "marks"
+    project.only_stage(SLEEPER, params={"marks": str(marks)}, **keys)
+    engine = project.start("usecase=one")
+    project.until(lambda: marks.exists() or engine.poll() is not None)
+    return engine
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_ends_its_stages_and_says_so(project, number):
+    engine = _sleeping(project)
+    engine.send_signal(number)
+    out, err = engine.communicate(timeout=8)
+    assert engine.returncode == 130 and "Traceback" not in err
+    state = project.state()
+    assert (state.status, state.stages["s"].state) == ("interrupted", "failed")
+    assert json.loads((project.last / "run.json").read_text())["status"] == "interrupted"
+    assert not project.processes()
+
+
+def test_a_second_interrupt_ends_a_stubborn_stage_at_once(project):
+    marks = project.path / "marks"
+    stubborn = SLEEPER.replace("open(", "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); open(")
+    project.only_stage(stubborn, params={"marks": str(marks)})
+    engine = project.start("usecase=one")
+    project.until(marks.exists)
+    engine.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    assert engine.poll() is None
+    engine.send_signal(signal.SIGINT)
+    start = time.monotonic()
+    engine.communicate(timeout=8)
+    assert time.monotonic() - start < 3
+    assert engine.returncode == 130
+    assert not project.processes()
+
+
+def test_an_interrupt_during_the_composition_leaves_no_traceback(project):
+    engine = project.start()
+    time.sleep(0.1)
+    engine.send_signal(signal.SIGINT)
+    engine.communicate(timeout=20)
+    assert engine.returncode in (130, -signal.SIGINT)
