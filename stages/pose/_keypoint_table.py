@@ -1,6 +1,6 @@
 """Keypoints as CSV: columns <joint>_x, <joint>_y, <joint>_score in any case and order, one row a frame.
 
-An empty x, y or score means that the joint was not seen, and makes all three of them 0.
+An empty x, y or score means that the joint was not seen: its score is 0, and its place the one where it was last seen.
 """
 
 import csv
@@ -26,7 +26,7 @@ def read_clip(path: Path) -> "tuple[str, np.ndarray]":
         frames.append(keypoints_of(row, skeleton, line))
     if not frames:
         raise Unreadable("no row beside the header")
-    return skeleton, np.stack(frames)
+    return skeleton, _placed(np.stack(frames))
 
 
 def write_clip(path: Path, keypoints: np.ndarray, skeleton: str) -> None:
@@ -73,6 +73,23 @@ def _skeleton_of(columns: "list[str]") -> str:
 
 def _without_empty(rows: "csv.DictReader[str]") -> "Iterator[dict[str, str]]":
     return (row for row in rows if any(row.values()))
+
+
+def _placed(keypoints: np.ndarray) -> np.ndarray:
+    """Return a clip (frames, joints, 3) whose unseen joints stand where they were last, or will first be, seen.
+
+    At 0, 0 they would stretch the body to the picture's corner. A joint never seen is put in the middle of the others.
+    """
+    seen = keypoints[:, :, 2] > 0  # (frames, joints)
+    placed = keypoints.copy()
+    for joint in np.flatnonzero(~seen.all(axis=0)):
+        at = np.flatnonzero(seen[:, joint])
+        if len(at):
+            last = at[np.maximum(np.searchsorted(at, np.arange(len(seen)), side="right") - 1, 0)]
+            placed[:, joint, :2] = keypoints[last, joint, :2]
+        elif seen.any():
+            placed[:, joint, :2] = keypoints[seen][:, :2].mean(axis=0)
+    return placed
 
 
 def _number(text: str, where: str) -> float:

@@ -99,7 +99,7 @@ def _predictions(clip: "Clip", model: "Package") -> list[dict[str, Any]]:
     window, stride = int(model.constants["window"]), int(model.constants["stride"])
     lines = []
     for index, probability in enumerate(model.probabilities(features(clip.keypoints, model.constants))):
-        first = index * stride
+        first = min(index * stride, max(0, len(clip.keypoints) - window))  # the last window ends with the clip
         last = min(first + window, len(clip.keypoints)) - 1
         best = int(probability.argmax())
         lines.append(
