@@ -8,4 +8,4 @@ def main(request: Request) -> tuple[int, None]:
     """Bring MLflow up to date with the journals of all runs."""
     report = mlflow.sync(request.outputs, request.settings["tracking"])
     print(report)
-    return 0 if report.complete else 1, None
+    return 1 if report.problems else 0, None
