@@ -23,7 +23,19 @@ from engine.errors import UserError, did_you_mean
 ROOT = Path(__file__).resolve().parent
 COMMANDS = sorted(path.stem for path in (ROOT / "engine" / "commands").glob("[a-z]*.py"))
 
-_FLAGS_WITH_VALUE = {"--cfg", "-c", "--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--package", "-p", "--experimental-rerun"}
+_FLAGS_WITH_VALUE = {
+    "--cfg",
+    "-c",
+    "--config-dir",
+    "-cd",
+    "--config-name",
+    "-cn",
+    "--config-path",
+    "-cp",
+    "--package",
+    "-p",
+    "--experimental-rerun",
+}
 
 _command = "run"
 _argv: list[str] = []
@@ -68,7 +80,9 @@ def cli(argv: list[str]) -> int:
 
 def _split(argv: list[str]) -> tuple[str, list[str]]:
     """Return the command and the other words, flags before overrides: Hydra's parser wants them together."""
-    flags, overrides, commands = [], [], []
+    flags: list[str] = []
+    overrides: list[str] = []
+    commands: list[str] = []
     words = iter(argv)
     for word in words:
         if word.startswith("-"):

@@ -81,7 +81,15 @@ class Bench:
 
     def run(self, usecase: Path, *words: str) -> float:
         """Return the seconds of the whole process."""
-        argv = [sys.executable, str(ROOT / "run.py"), "--config-dir", str(self.folder), f"usecase={usecase}", "stage_packages=[bench]", *words]
+        argv = [
+            sys.executable,
+            str(ROOT / "run.py"),
+            "--config-dir",
+            str(self.folder),
+            f"usecase={usecase}",
+            "stage_packages=[bench]",
+            *words,
+        ]
         start = time.perf_counter()
         done = subprocess.run(argv, cwd=self.folder, capture_output=True, text=True)
         seconds = time.perf_counter() - start
@@ -128,9 +136,13 @@ def bare(n: int) -> float:
 def other_tools(folder: Path, n: int) -> dict[str, tuple[float, float]]:
     """Return cold and nothing-to-do seconds of the tools that are installed."""
     found: dict[str, tuple[float, float]] = {}
-    step = f"{sys.executable} -c \"{BARE}\""
+    step = f'{sys.executable} -c "{BARE}"'
     bin_dir = Path(sys.executable).parent
-    recipes = {"doit": ("dodo.py", _dodo(n), ["run"]), "snakemake": ("Snakefile", _snakefile(n, step), ["-j1", "-q"]), "dvc": ("dvc.yaml", _dvc(n, step), ["repro", "-q"])}
+    recipes = {
+        "doit": ("dodo.py", _dodo(n), ["run"]),
+        "snakemake": ("Snakefile", _snakefile(n, step), ["-j1", "-q"]),
+        "dvc": ("dvc.yaml", _dvc(n, step), ["repro", "-q"]),
+    }
     for tool, (file, text, words) in recipes.items():
         program = shutil.which(tool, path=f"{bin_dir}{os.pathsep}{os.environ['PATH']}")
         if program is None:
@@ -159,12 +171,16 @@ def _dodo(n: int) -> str:
 
 
 def _snakefile(n: int, step: str) -> str:
-    rules = "".join(f"rule s{i}:\n    input: 'f{i}'\n    output: 'f{i + 1}'\n    shell: '''{step} {{input}} {{output}}'''\n" for i in range(n))
+    rules = "".join(
+        f"rule s{i}:\n    input: 'f{i}'\n    output: 'f{i + 1}'\n    shell: '''{step} {{input}} {{output}}'''\n" for i in range(n)
+    )
     return f"rule all:\n    input: 'f{n}'\n{rules}"
 
 
 def _dvc(n: int, step: str) -> str:
-    return "stages:\n" + "".join(f"  s{i}:\n    cmd: {json.dumps(f'{step} f{i} f{i + 1}')}\n    deps: [f{i}]\n    outs: [f{i + 1}]\n" for i in range(n))
+    return "stages:\n" + "".join(
+        f"  s{i}:\n    cmd: {json.dumps(f'{step} f{i} f{i + 1}')}\n    deps: [f{i}]\n    outs: [f{i + 1}]\n" for i in range(n)
+    )
 
 
 def tensorflow_start(bench: Bench) -> tuple[float, float]:

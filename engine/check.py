@@ -60,8 +60,6 @@ def check(usecase: UseCase, library: Library, placements: Mapping[str, Placement
     return result
 
 
-
-
 def _signature(name: str, spec: StageSpec, library: Library, where: str, result: Checked) -> Signature | None:
     key = f"{where}: stages.{name}"
     if bool(spec.uses) == bool(spec.command):
@@ -85,7 +83,9 @@ def _command(spec: StageSpec, key: str, result: Checked) -> None:
         for group, name in _PLACEHOLDER.findall(word):
             if group not in known or name not in known[group]:
                 choices = [f"{g}.{n}" for g, names in known.items() for n in names]
-                result.mistakes.append(UserError(f"{key}.command", f"there is no '{group}.{name}' to fill in", did_you_mean(f"{group}.{name}", choices)))
+                result.mistakes.append(
+                    UserError(f"{key}.command", f"there is no '{group}.{name}' to fill in", did_you_mean(f"{group}.{name}", choices))
+                )
     if not spec.outputs:
         result.mistakes.append(UserError(f"{key}.outputs", "a command says what it writes", "write 'outputs: [name]'"))
 
@@ -155,7 +155,9 @@ def _params(name: str, spec: StageSpec, signature: Signature | None, where: str,
 
 def _gates(name: str, spec: StageSpec, signature: Signature | None, where: str, result: Checked) -> None:
     known = signature.metrics if signature else None
-    for metric in spec.require if known is not None else ():
+    if known is None:
+        return
+    for metric in spec.require:
         if metric not in known:
             result.mistakes.append(UserError(f"{where}: stages.{name}.require.{metric}", f"'{spec.uses}' returns no metric '{metric}'",
                                              did_you_mean(metric, known)))  # fmt: skip
@@ -167,11 +169,18 @@ def _objective(usecase: UseCase, signatures: Mapping[str, Signature | None], whe
     metrics = [f"{name}.{metric}" for name, s in signatures.items() if s for metric in s.metrics or ()]
     open_ended = [name for name, s in signatures.items() if s is None or s.metrics is None]
     if usecase.objective not in metrics and usecase.objective.split(".")[0] not in open_ended:
-        result.mistakes.append(UserError(f"{where}: objective", f"no stage returns '{usecase.objective}'", did_you_mean(usecase.objective, metrics)))
+        result.mistakes.append(
+            UserError(f"{where}: objective", f"no stage returns '{usecase.objective}'", did_you_mean(usecase.objective, metrics))
+        )
 
 
 def _edges(jobs: Mapping[str, Job], usecase: UseCase) -> list[tuple[str, str, str]]:
-    return [(ref.stage, name, key) for name, job in jobs.items() for key, ref in job.inputs.items() if ref and ref.stage in usecase.stages]
+    return [
+        (ref.stage, name, key)
+        for name, job in jobs.items()
+        for key, ref in job.inputs.items()
+        if ref and ref.stage and ref.stage in usecase.stages
+    ]
 
 
 def _unused(jobs: Mapping[str, Job], usecase: UseCase) -> list[str]:

@@ -65,7 +65,10 @@ def register(argv: Sequence[str]) -> list[str]:
             chosen += names
             word = "usecase=" + ",".join(names)
         rewritten.append(word)
-    asks_hydra = any(word in ("--help", "-h", "--info", "-sc", "--shell-completion", "--hydra-help") or word.startswith(("--info", "-sc")) for word in argv)
+    asks_hydra = any(
+        word in ("--help", "-h", "--info", "-sc", "--shell-completion", "--hydra-help") or word.startswith(("--info", "-sc"))
+        for word in argv
+    )
     for name in known if asks_hydra else chosen or [DEFAULT_USECASE]:
         node = yamlfile.load(known[name])
         node.setdefault("name", name)
@@ -76,7 +79,7 @@ def register(argv: Sequence[str]) -> list[str]:
 def config_dirs(argv: Sequence[str]) -> tuple[Path, ...]:
     """Return the folders that hold configuration: --config-dir's, then the project's own."""
     dirs = []
-    for word, following in zip(argv, [*argv[1:], ""], strict=True):
+    for word, following in zip(argv, [*argv[1:], ""], strict=False):
         if word in ("--config-dir", "-cd"):
             dirs.append(Path(following).absolute())
         elif word.startswith("--config-dir="):
@@ -115,7 +118,7 @@ def without_config_dirs(argv: Sequence[str]) -> list[str]:
     return left
 
 
-def request(config: DictConfig, hydra: DictConfig, argv: Sequence[str]) -> Request:
+def request(config: DictConfig, hydra: Any, argv: Sequence[str]) -> Request:
     """Return the request that the composed configuration makes; raise every mistake of form together."""
     dirs = config_dirs(argv)
     overrides = tuple(hydra.overrides.task)
@@ -170,7 +173,9 @@ def _take_own_data(config: DictConfig, dirs: Sequence[Path], overrides: Sequence
             notes.append(f"{folder} is taken as {key}, instead of the sample {value}")
 
 
-def _apply_assets(config: DictConfig, dirs: Sequence[Path], overrides: Sequence[str], where: str, notes: list[str]) -> dict[str, Asset | Path | None]:
+def _apply_assets(
+    config: DictConfig, dirs: Sequence[Path], overrides: Sequence[str], where: str, notes: list[str]
+) -> dict[str, Asset | Path | None]:
     """Resolve each asset's value, and let it set what the user has not."""
     declared = declared_assets(dirs)
     found: dict[str, Asset | Path | None] = {}
@@ -207,7 +212,9 @@ def _asset(key: str, value: Any, declared: Mapping[str, Path], where: str) -> As
     path = Path(str(value)).expanduser()
     if path.exists():
         return path.absolute()
-    raise UserError(f"{where}: assets.{key}", f"'{value}' is neither a declared asset nor a path that exists", did_you_mean(str(value), declared))
+    raise UserError(
+        f"{where}: assets.{key}", f"'{value}' is neither a declared asset nor a path that exists", did_you_mean(str(value), declared)
+    )
 
 
 def _load_asset(path: Path) -> Asset:

@@ -59,7 +59,11 @@ def _from_mirror(file: AssetFile, source: Path, destination: Path) -> bool:
     shutil.copyfile(source, destination)
     found = hashlib.sha256(destination.read_bytes()).hexdigest()
     if found != file.sha256:
-        raise UserError(str(source), f"its sha256 is {found[:12]}..., the asset's is {file.sha256[:12]}...", f"remove it, or bring the file of {file.url}")
+        raise UserError(
+            str(source),
+            f"its sha256 is {found[:12]}..., the asset's is {file.sha256[:12]}...",
+            f"remove it, or bring the file of {file.url}",
+        )
     return True
 
 

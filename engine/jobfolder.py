@@ -10,7 +10,30 @@ from engine.plan import Job, Planned, ResolvedAsset
 from engine.store import BadOutput, Record, Store
 
 LOG_TAIL_LINES = 20
-_SAID = {"progress": {"done", "total"}, "metric": {"name", "value", "step"}, "note": {"text"}, "figure": {"kind", "name", "labels", "matrix"}}
+_SAID = {
+    "progress": {"done", "total"},
+    "metric": {"name", "value", "step"},
+    "note": {"text"},
+    "figure": {"kind", "name", "labels", "matrix"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A job folder that is laid out and ready to run."""
+
+    job: Job
+    folder: Path
+    log: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a job's process ended: its exit status, or minus the signal; None: the executor lost it."""
+
+    stage: str
+    status: int | None
+    seconds: float
 
 
 @dataclass(slots=True)
@@ -76,7 +99,9 @@ class JobFolder:
         return event
 
 
-def lay_out(path: Path, planned: Planned, digests: Mapping[str, Mapping[str, str]], assets: Mapping[str, ResolvedAsset], store: Store) -> JobFolder:
+def lay_out(
+    path: Path, planned: Planned, digests: Mapping[str, Mapping[str, str]], assets: Mapping[str, ResolvedAsset], store: Store
+) -> JobFolder:
     """Make the job's folder, with job.json and an empty out/; artifacts are read where the store keeps them."""
     job = planned.job
     (path / "out").mkdir(parents=True)
@@ -99,7 +124,11 @@ def log_tail(log: Path) -> str:
 
 
 def _description(job: Job, inputs: Mapping[str, Path | None], outputs: Mapping[str, Path]) -> dict[str, Any]:
-    common = {"inputs": {k: str(v) if v else None for k, v in inputs.items()}, "outputs": {k: str(v) for k, v in outputs.items()}, "params": dict(job.params)}
+    common = {
+        "inputs": {k: str(v) if v else None for k, v in inputs.items()},
+        "outputs": {k: str(v) for k, v in outputs.items()},
+        "params": dict(job.params),
+    }
     if job.signature:
         return {"module": job.signature.module, "function": job.signature.function, **common}
     groups = {"inputs": inputs, "outputs": outputs, "params": job.params}

@@ -28,7 +28,7 @@ class Journal:
 
     def append(self, *events: Mapping[str, Any]) -> list[Event]:
         """Make the events durable, with one write and one fsync, and return them as they stand in the file."""
-        stamped = [self._stamp(event) for event in events]
+        stamped: list[Event] = [self._stamp(event) for event in events]
         data = "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in stamped).encode()
         while data:
             data = data[os.write(self._file, data) :]

@@ -30,12 +30,18 @@ def new_run_dir(outputs: Path, usecase: str, target: str, now_s: float) -> Path:
 
 def runs(outputs: Path) -> list[Path]:
     """Return the folders of all runs, oldest first."""
-    return sorted((path.parent for path in outputs.glob(f"[!.]*/*/*/{journal.FILE_NAME}") if not path.parent.is_symlink()), key=lambda p: p.name)
+    return sorted(
+        (path.parent for path in outputs.glob(f"[!.]*/*/*/{journal.FILE_NAME}") if not path.parent.is_symlink()), key=lambda p: p.name
+    )
 
 
 def find_run(outputs: Path, name: str | None, usecase: str | None = None, target: str | None = None) -> Path:
     """Return the run of this id, or of its beginning; without one the newest of the use case and target."""
-    known = [path for path in runs(outputs) if (usecase is None or path.parent.parent.name == usecase) and (target is None or path.parent.name == target)]
+    known = [
+        path
+        for path in runs(outputs)
+        if (usecase is None or path.parent.parent.name == usecase) and (target is None or path.parent.name == target)
+    ]
     if name is None:
         if not known:
             raise UserError(f"{outputs}", "there is no run here yet", "start one: python run.py usecase=pose_activity target=rpi4_coral")

@@ -34,9 +34,7 @@ PNG_SCALE = 2
 def of_run(state: RunState) -> tuple[list[Node], list[Edge]]:
     """Return the nodes and edges of a run: its stages as they stand, and the assets that they read."""
     stages = state.stages.values()
-    edges = list(
-        dict.fromkeys(_edge(s.name, ref) for s in stages for ref in s.job.get("inputs", {}).values())
-    )
+    edges = list(dict.fromkeys(_edge(s.name, ref) for s in stages for ref in s.job.get("inputs", {}).values()))
     read = {edge.source for edge in edges}
     assets = [(f"asset:{asset['key']}", asset["name"]) for asset in state.start.get("assets", ())]
     nodes = [Node(key, (name,), "asset", is_asset=True) for key, name in assets if key in read]
@@ -95,9 +93,7 @@ def text(nodes: Sequence[Node], edges: Sequence[Edge]) -> str:
         drawn.append((_rail_row(name, sources[name], unread, rails), by_name[name]))
     breadth = max((len(row) for row, _ in drawn), default=0)
     title = max((len(_title(node)) for node in nodes), default=0)
-    return "\n".join(
-        f"{row:<{breadth}}  {_title(node):<{title}}  {_remark(node, edges)}".rstrip() for row, node in drawn
-    )
+    return "\n".join(f"{row:<{breadth}}  {_title(node):<{title}}  {_remark(node, edges)}".rstrip() for row, node in drawn)
 
 
 # A run's nodes
@@ -230,9 +226,7 @@ def _paint(draw: Any, fonts: dict[int, Any], nodes: Sequence[Node], plan: Layout
         if route.label_at is not None:
             at = tuple(v * PNG_SCALE for v in route.label_at)
             paper = PALETTE["paper"][0]
-            draw.text(
-                at, route.edge.label, PALETTE["soft"][0], fonts[10], "mm", stroke_width=4, stroke_fill=paper
-            )
+            draw.text(at, route.edge.label, PALETTE["soft"][0], fonts[10], "mm", stroke_width=4, stroke_fill=paper)
 
 
 def _paint_line(draw: Any, route: Route) -> None:
@@ -245,9 +239,7 @@ def _paint_line(draw: Any, route: Route) -> None:
 def _paint_box(draw: Any, fonts: dict[int, Any], node: Node, box: Box) -> None:
     accent = ACCENTS.get(node.state, ACCENTS["waiting"])[0]
     x, y, width, height = (v * PNG_SCALE for v in (box.x, box.y, box.width, box.height))
-    fill, outline = (
-        (PALETTE["tint"][0], accent) if node.is_asset else (PALETTE["card"][0], PALETTE["line"][0])
-    )
+    fill, outline = (PALETTE["tint"][0], accent) if node.is_asset else (PALETTE["card"][0], PALETTE["line"][0])
     radius = height / 2 if node.is_asset else 14
     draw.rounded_rectangle((x, y, x + width, y + height), radius, fill, outline, 2)
     if not node.is_asset:

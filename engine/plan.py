@@ -128,5 +128,3 @@ def settle_all(jobs: Mapping[str, Job], assets: Mapping[str, ResolvedAsset], sto
         if record:
             outputs[name] = record.outputs
     return planned
-
-

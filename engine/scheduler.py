@@ -16,9 +16,8 @@ from typing import Any, Protocol
 
 from engine import graph as graphs
 from engine import jobfolder
-from engine.executors.local import Ended, Launch
 from engine.fields import holds
-from engine.jobfolder import JobFolder
+from engine.jobfolder import Ended, JobFolder, Launch
 from engine.plan import Job, Plan, Planned, settle
 from engine.store import BadOutput, Record, Store, remove_tree
 
@@ -219,7 +218,9 @@ class Scheduler:
                 digest = self.digests[ref.stage][ref.name]
                 if not self.store.is_whole(digest):
                     self.store.quarantine(digest)
-                    self._say({"event": "note", "stage": None, "text": f"{ref} was damaged in the store: set aside, {ref.stage} runs again"})
+                    self._say(
+                        {"event": "note", "stage": None, "text": f"{ref} was damaged in the store: set aside, {ref.stage} runs again"}
+                    )
                     self._waiting[ref.stage] = self.plan.jobs[ref.stage].job
                     del self.digests[ref.stage], self._over[ref.stage]
                     self._refresh_ready([ref.stage, *self.plan.graph.successors(ref.stage)])

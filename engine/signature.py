@@ -151,7 +151,9 @@ def _paths(function: ast.FunctionDef, path: Path) -> tuple[dict[str, bool], tupl
         if "Out" in words:
             outputs.append(argument.arg)
         elif "In" in words:
-            inputs[argument.arg] = not any(isinstance(n, ast.Constant) and n.value is None for n in ast.walk(argument.annotation or argument))
+            inputs[argument.arg] = not any(
+                isinstance(n, ast.Constant) and n.value is None for n in ast.walk(argument.annotation or argument)
+            )
         else:
             raise UserError(f"{path}, line {argument.lineno}", f"'{argument.arg}' is neither In nor Out",
                             "annotate paths as In or Out, and put parameters behind a *")  # fmt: skip

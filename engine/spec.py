@@ -24,7 +24,9 @@ class StageSpec(_Model):
     """One stage of a use case."""
 
     uses: str | None = Field(None, description="the stage's function, as stages.pose.train")
-    command: tuple[str, ...] | None = Field(None, description="or: a command, one word an item; {inputs.x}, {outputs.y}, {params.z} are filled in")
+    command: tuple[str, ...] | None = Field(
+        None, description="or: a command, one word an item; {inputs.x}, {outputs.y}, {params.z} are filled in"
+    )
     inputs: Mapping[Name, str] = Field(default_factory=dict, description="input name: stage.output, or asset:key")
     outputs: tuple[Name, ...] = Field((), description="what a command writes; a function's outputs stand in its signature")
     params: Mapping[Name, Any] = Field(default_factory=dict)
@@ -33,7 +35,7 @@ class StageSpec(_Model):
     retries: int = Field(0, ge=0, le=20)
     retry_delay: Duration = Field(1.0, description="before the first retry; doubles each time")
     timeout: Duration | None = Field(None, description="as 30m; the whole process tree ends then")
-    resources: Resources = Resources()  # type: ignore[call-arg]
+    resources: Resources = Resources()
     env: Mapping[str, str] = Field(default_factory=dict, description="environment variables of the stage")
 
 

@@ -162,7 +162,12 @@ class Store:
         artifacts = [path for path in self.root.glob("objects/*/*/*") if f"{path.parent.parent.name}:{path.name}" not in digests]
         freed = sum(map(_size, artifacts))
         if not dry_run:
-            for path in [*records, *artifacts, *self.root.glob("locks/*"), *self.root.glob("corrupt/*")]:  # records first: none names what is gone
+            for path in [
+                *records,
+                *artifacts,
+                *self.root.glob("locks/*"),
+                *self.root.glob("corrupt/*"),
+            ]:  # records first: none names what is gone
                 remove_tree(path)
         return freed
 
@@ -255,7 +260,7 @@ def _check(name: str, path: Path) -> None:
         mode = entry.lstat().st_mode
         shown = entry.relative_to(path.parent)
         if stat.S_ISLNK(mode):
-            raise BadOutput(f"output '{name}' holds a symbolic link, {shown} -> {os.readlink(entry)}; write the file itself")
+            raise BadOutput(f"output '{name}' holds a symbolic link, {shown} -> {entry.readlink()}; write the file itself")
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             raise BadOutput(f"output '{name}' holds {shown}, which is neither a file nor a folder")
 

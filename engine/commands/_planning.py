@@ -1,8 +1,10 @@
 """From a request to a plan: assets brought and digested, the use case checked, every job looked up."""
 
+import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from engine import check, fetch, layout
 from engine import graph as graphs
@@ -10,7 +12,6 @@ from engine.asset import Asset
 from engine.check import Checked
 from engine.compose import Request
 from engine.errors import UserError, did_you_mean
-from engine.executors.local import Executor
 from engine.plan import Plan, ResolvedAsset, settle_all
 from engine.signature import Library
 from engine.spec import StageSpec, UseCase
@@ -31,7 +32,7 @@ def plan(request: Request, say: fetch.Say) -> Planning:
     store = Store(layout.store_dir(request.outputs))
     usecase = _with_makers(request)
     library = Library(request.settings["stage_packages"], request.roots)
-    checked = check.check(usecase, library, Executor.placements(request.target), request.where)
+    checked = check.check(usecase, library, executor(request).placements(request.target), request.where)
     kept = _kept(checked, request)
     jobs = {name: job for name, job in checked.jobs.items() if name in kept}
     needed = {ref.name for job in jobs.values() for ref in job.inputs.values() if ref and ref.stage is None}
@@ -55,8 +56,10 @@ def _with_makers(request: Request) -> UseCase:
     for key, asset in request.assets.items():
         if isinstance(asset, Asset) and asset.made_by:
             if key in stages:
-                raise UserError(f"{request.where}: stages.{key}", f"the asset '{key}' is made by a stage of that name", "give the stage another name")
-            stages[key] = StageSpec(uses=asset.made_by.uses, params=asset.made_by.params)  # type: ignore[call-arg]
+                raise UserError(
+                    f"{request.where}: stages.{key}", f"the asset '{key}' is made by a stage of that name", "give the stage another name"
+                )
+            stages[key] = StageSpec(uses=asset.made_by.uses, params=asset.made_by.params)
             renamed[f"asset:{key}"] = f"{key}.{asset.made_by.output}"
             del assets[key]
         elif asset is None:
@@ -83,7 +86,9 @@ def _bring(request: Request, needed: set[str], store: Store, say: fetch.Say) -> 
         if isinstance(asset, Asset) and asset.licence is None:
             notes.append(f"{asset.name} has no licence: use it for tests of your own, and do not pass on what is made of it")
         if isinstance(asset, Asset) and asset.sample:
-            notes.append(f"{key} is a sample ({asset.name}): put your own data into {request.settings['data']}/{request.usecase.name}/, or name it with assets.{key}=")
+            notes.append(
+                f"{key} is a sample ({asset.name}): put your own data into {request.settings['data']}/{request.usecase.name}/, or name it with assets.{key}="
+            )
     if mistakes:
         raise ExceptionGroup("assets are missing", mistakes)
     return found, notes
@@ -94,6 +99,11 @@ def _one(key: str, asset: Asset | Path, store: Store, mirror: Path | None, say: 
         return ResolvedAsset(key, str(asset), asset, store.assets.of(asset), None, str(asset), False)
     path = fetch.bring(asset, store, mirror, say)
     return ResolvedAsset(key, asset.name, path, store.assets.of(path), asset.licence, asset.source, asset.sample)
+
+
+def executor(request: Request) -> Any:
+    """Return the class of the chosen executor: `executor=NAME` is engine/executors/NAME.py."""
+    return importlib.import_module(f"engine.executors.{request.settings['executor']['name']}").Executor
 
 
 def describe(plan: Plan) -> list[dict[str, object]]:

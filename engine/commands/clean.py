@@ -2,7 +2,9 @@
 
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from engine import layout
 from engine.compose import Request
@@ -62,7 +64,7 @@ def _used(runs: list[Path]) -> tuple[set[str], set[str]]:
     return {stage.fingerprint for stage in stages if stage.fingerprint}, {digest for stage in stages for digest in stage.outputs.values()}
 
 
-def _value(parse, text, key):  # type: ignore[no-untyped-def]
+def _value(parse: Callable[[Any], float], text: object, key: str) -> float | None:
     if text is None:
         return None
     try:

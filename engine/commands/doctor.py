@@ -11,7 +11,13 @@ from pathlib import Path
 from engine import layout
 from engine.compose import Request
 
-_PACKAGES = (("tensorflow", "train"), ("ai-edge-litert", "runtime"), ("tflite-runtime", "runtime"), ("mlflow", "tracking"), ("pillow", "runtime"))
+_PACKAGES = (
+    ("tensorflow", "train"),
+    ("ai-edge-litert", "runtime"),
+    ("tflite-runtime", "runtime"),
+    ("mlflow", "tracking"),
+    ("pillow", "runtime"),
+)
 _CORAL_USB = {("1a6e", "089a"): "not used yet", ("18d1", "9302"): "ready"}  # Coral's data sheet: it changes its id at first use
 
 
@@ -32,7 +38,11 @@ def _python() -> Iterator[Line]:
     yield True, f"Python {platform.python_version()} on {platform.system()} {platform.machine()}, {os.cpu_count()} processors", ""
     pages = os.sysconf("SC_PAGE_SIZE")
     if platform.machine() == "aarch64":
-        yield pages == 4096, f"memory pages of {pages} bytes", "a Coral on PCIe needs 4 kB pages: kernel=kernel8.img in /boot/firmware/config.txt"
+        yield (
+            pages == 4096,
+            f"memory pages of {pages} bytes",
+            "a Coral on PCIe needs 4 kB pages: kernel=kernel8.img in /boot/firmware/config.txt",
+        )
 
 
 def _packages() -> Iterator[Line]:
@@ -79,9 +89,17 @@ def _coral(sysfs: Path) -> Iterator[Line]:
         if (device.read_text().strip(), (device.parent / "device").read_text().strip()) == ("0x1ac1", "0x089a"):
             found = True
             driver = any(sysfs.glob("class/apex/apex_*"))
-            yield driver, "Coral on PCIe 1ac1:089a" + ("" if driver else " without its driver"), "install Coral's gasket-dkms; /dev/apex_0 appears"
+            yield (
+                driver,
+                "Coral on PCIe 1ac1:089a" + ("" if driver else " without its driver"),
+                "install Coral's gasket-dkms; /dev/apex_0 appears",
+            )
     if not found:
-        yield False, "Edge TPU: no Coral on USB (1a6e:089a, 18d1:9302) or PCIe (1ac1:089a)", "plug one in; without it models are checked as int8 TFLite on the processor"
+        yield (
+            False,
+            "Edge TPU: no Coral on USB (1a6e:089a, 18d1:9302) or PCIe (1ac1:089a)",
+            "plug one in; without it models are checked as int8 TFLite on the processor",
+        )
 
 
 def _without_password(uri: str) -> str:

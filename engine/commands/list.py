@@ -13,7 +13,7 @@ from engine.signature import REQUIRED, Library, Signature
 def main(request: Request) -> tuple[int, None]:
     """Print all there is to choose from, as text or as JSON with format=json."""
     found = {
-        "use cases": _described({name: path for name, path in compose.usecase_files(request.config_dirs).items()}),
+        "use cases": _described(compose.usecase_files(request.config_dirs)),
         "targets": _described({path.stem: path for d in reversed(request.config_dirs) for path in sorted((d / "target").glob("*.yaml"))}),
         "assets": _described(compose.declared_assets(request.config_dirs)),
         "stages": _stages(Library(request.settings["stage_packages"], request.roots)),

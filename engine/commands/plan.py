@@ -15,7 +15,10 @@ def main(request: Request) -> tuple[int, None]:
         print(json.dumps(rows, indent=2))
         return 0, None
     print(f"{planning.plan.usecase} for {request.target.name} ({request.target.platform}, {request.target.runtime})")
-    shown = [[row["stage"], row["does"], str(row["taken"]), (row["fingerprint"] or "-")[:12], row["why"]] for row in rows]
+    shown = [
+        [name, "cached" if p.record else "run", p.job.taken, (p.fingerprint or "-")[:12], p.reason]
+        for name, p in planning.plan.jobs.items()
+    ]
     print(_planning.table([["stage", "does", "on", "fingerprint", "why"], *shown], "  "))
     cached = sum(row["does"] == "cached" for row in rows)
     print(f"{len(rows)} stages: {cached} from the store, {len(rows) - cached} to run")

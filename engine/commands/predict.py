@@ -14,8 +14,7 @@ from engine import layout
 from engine.commands import _planning
 from engine.compose import Request
 from engine.errors import UserError
-from engine.executors.local import Executor, Launch
-from engine.jobfolder import log_tail
+from engine.jobfolder import Launch, log_tail
 from engine.plan import Job
 from engine.signature import Library, Signature
 from engine.spec import StageSpec
@@ -47,7 +46,11 @@ def _package(request: Request) -> Path:
     run_dir = layout.find_run(request.outputs, request.settings["run"]) if request.settings["run"] else folder / "latest"
     found = sorted(run_dir.glob("artifacts/*/package"))
     if not found:
-        raise UserError(f"{run_dir}", "there is no packed model here", f"make one: python run.py usecase={request.usecase.name} target={request.target.name}")
+        raise UserError(
+            f"{run_dir}",
+            "there is no packed model here",
+            f"make one: python run.py usecase={request.usecase.name} target={request.target.name}",
+        )
     return found[0].resolve()
 
 
@@ -56,7 +59,9 @@ def _source(request: Request) -> Path:
         raise UserError("input", "predict needs something to look at", "add input=VIDEO_OR_FOLDER")
     path = Path(request.settings["input"]).expanduser().absolute()
     if not path.exists():
-        raise UserError(f"input={request.settings['input']}", "there is no such file or folder", "give the path of a video, a picture or a folder")
+        raise UserError(
+            f"input={request.settings['input']}", "there is no such file or folder", "give the path of a video, a picture or a folder"
+        )
     return path
 
 
@@ -69,8 +74,8 @@ def _signature(request: Request) -> Signature:
 
 def _run(request: Request, signature: Signature, work: Path, inputs: dict[str, str], *, annotate: bool) -> Path | None:
     """Run the stage as a job of its own; its failure is shown and None returned."""
-    spec = StageSpec(uses=signature.module)  # type: ignore[call-arg]
-    place = Executor.placements(request.target)["target"]
+    spec = StageSpec(uses=signature.module)
+    place = _planning.executor(request).placements(request.target)["target"]
     job = Job("predict", spec, signature, {}, signature.outputs, {}, place.platform, place.emulated, place.taken, {})
     folder, log = work / "predict", work / "predict.log"
     (folder / "out").mkdir(parents=True)
@@ -78,7 +83,7 @@ def _run(request: Request, signature: Signature, work: Path, inputs: dict[str, s
     outputs = {name: str(folder / "out" / name) for name in signature.outputs}
     description = {"module": signature.module, "function": signature.function, "inputs": inputs, "outputs": outputs, "params": params}
     (folder / "job.json").write_text(json.dumps(description), encoding="utf-8")
-    executor = Executor(request.roots)
+    executor = _planning.executor(request)(request.roots)
     try:
         executor.launch(Launch(job, folder, log))
         while not (ended := executor.wait(WAIT_S)):

@@ -14,7 +14,6 @@ from engine.asset import Asset
 from engine.commands import _download, _planning
 from engine.compose import ROOT, Request
 from engine.events import Event, RunState, replay
-from engine.executors.local import Executor
 from engine.journal import FILE_NAME, Journal
 from engine.plan import Plan
 from engine.scheduler import Scheduler, machine_limits
@@ -59,7 +58,7 @@ def main(request: Request) -> tuple[int, float | None]:
     plan, store = planning.plan, planning.store
     _close_abandoned(request.outputs, store)
     run_dir = layout.new_run_dir(request.outputs, plan.usecase, plan.target.name, time.time())
-    executor = Executor(request.roots)
+    executor = _planning.executor(request)(request.roots)
     try:
         executor.prepare(planned.job for planned in plan.jobs.values() if planned.record is None)
         with store.work(run_dir.name) as work, Journal(run_dir / FILE_NAME) as journal:

@@ -15,6 +15,7 @@ import socket
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from engine import stage
@@ -128,7 +129,7 @@ def _become_job(request: dict[str, Any]) -> None:
         _redirect(request["log"])
         os.chdir(request["cwd"])
         os.environ.update(request["env"])
-        status = stage.run_job(stage.Path(request["job_dir"]))
+        status = stage.run_job(Path(request["job_dir"]))
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 1
     except BaseException:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.check import Placement
+from engine.jobfolder import Ended, Launch
 from engine.plan import Job
 from engine.target import Target
 
@@ -24,24 +25,6 @@ _ARCHITECTURES = {"x86_64": "linux/amd64", "aarch64": "linux/arm64", "armv7l": "
 _SLOW_IMPORTS = ("tensorflow", "keras")  # seconds each; one server keeps them for all the stages of a run
 _ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0",
                 "OPENBLAS_NUM_THREADS": "1", "TF_ENABLE_ONEDNN_OPTS": "0"}  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """A job folder that is laid out and ready to run."""
-
-    job: Job
-    folder: Path
-    log: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a job's process ended: its exit status, or minus the signal; None: the executor lost it."""
-
-    stage: str
-    status: int | None
-    seconds: float
 
 
 @dataclass(slots=True)
@@ -84,7 +67,14 @@ class Executor:
         cwd.mkdir()
         server.jobs[launch.job.stage] = time.monotonic()
         env = {**launch.job.spec.env, "PYTHONPATH": self._python_path, "TMPDIR": str(cwd)}
-        request = {"do": "launch", "job": launch.job.stage, "job_dir": str(launch.folder), "log": str(launch.log), "cwd": str(cwd), "env": env}
+        request = {
+            "do": "launch",
+            "job": launch.job.stage,
+            "job_dir": str(launch.folder),
+            "log": str(launch.log),
+            "cwd": str(cwd),
+            "env": env,
+        }
         _send(server, request)
 
     def wait(self, timeout_s: float) -> list[Ended]:

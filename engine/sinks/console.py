@@ -101,9 +101,7 @@ def lines(event: Event, state: RunState, verbose: bool = False, run_dir: Path | 
     elif kind == "run_finished":
         yield from _ending(state, run_dir)
     elif stage and kind == "job_started":
-        yield f"{stage.name} started" + (
-            f" again, attempt {event['attempt']}" if event["attempt"] > 1 else ""
-        )
+        yield f"{stage.name} started" + (f" again, attempt {event['attempt']}" if event["attempt"] > 1 else "")
     elif stage and kind == "job_finished":
         yield _finished(stage)
     elif stage and kind == "job_failed":

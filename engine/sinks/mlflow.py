@@ -73,7 +73,11 @@ def serve(outputs: Path, settings: Mapping[str, Any], port: int) -> int:
     sync(outputs, settings)  # also makes the database where there is none
     where = ["--host", "127.0.0.1", "--port", str(port), "--default-artifact-root", str(place.artifact_root)]
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", *where]
-    environment = {**os.environ, "MLFLOW_BACKEND_STORE_URI": place.uri}  # not an argument: all can read those
+    environment = {
+        **os.environ,
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_BACKEND_STORE_URI": place.uri,
+    }  # not an argument: all can read those
     return subprocess.run(command, env=environment, check=False).returncode
 
 

@@ -84,9 +84,7 @@ def _most_telling(stages: list[StageState]) -> list[StageState]:
     if len(stages) <= MOST_ROWS:
         return stages
     weight = {"failed": 0, "rejected": 0, "running": 1, "finished": 2, "waiting": 4, "skipped": 4}
-    ranked = sorted(
-        stages, key=lambda stage: 3 if stage.cached and stage.state == "finished" else weight[stage.state]
-    )
+    ranked = sorted(stages, key=lambda stage: 3 if stage.cached and stage.state == "finished" else weight[stage.state])
     kept = {stage.name for stage in ranked[:MOST_ROWS]}
     return [stage for stage in stages if stage.name in kept]
 
@@ -99,11 +97,7 @@ def _notes(state: RunState) -> list[tuple[str, str]]:
 def _drawings(state: RunState) -> dict[str, str]:
     dag = picture.svg(*picture.of_run(state)) if 0 < len(state.stages) <= MOST_DRAWN else ""
     began = state.start.get("time", 0.0)
-    ran = [
-        s
-        for s in state.stages.values()
-        if s.started is not None and s.ended is not None and s.ended >= s.started
-    ]
+    ran = [s for s in state.stages.values() if s.started is not None and s.ended is not None and s.ended >= s.started]
     bars = [charts.Bar(s.name, (s.started or 0) - began, (s.ended or 0) - began, s.state) for s in ran]
     longest = sorted(bars, key=lambda bar: bar.start - bar.end)[:MOST_DRAWN]
     timeline = charts.timeline(sorted(longest, key=lambda bar: bar.start)) if longest else ""
@@ -112,9 +106,7 @@ def _drawings(state: RunState) -> dict[str, str]:
 
 def _curves(state: RunState) -> list[tuple[str, str]]:
     found = [
-        (stage.name, charts.lines(quantity, series))
-        for stage in state.stages.values()
-        for quantity, series in _quantities(stage).items()
+        (stage.name, charts.lines(quantity, series)) for stage in state.stages.values() for quantity, series in _quantities(stage).items()
     ]
     return found[:MOST_CHARTS]
 

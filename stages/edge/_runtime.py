@@ -46,7 +46,12 @@ class Model:
 def quantisation(tensor: dict[str, Any]) -> dict[str, Any]:
     """Return what a caller must know of an input or output tensor."""
     scale, zero_point = tensor["quantization"]
-    return {"shape": [int(n) for n in tensor["shape"]], "type": np.dtype(tensor["dtype"]).name, "scale": float(scale), "zero_point": int(zero_point)}
+    return {
+        "shape": [int(n) for n in tensor["shape"]],
+        "type": np.dtype(tensor["dtype"]).name,
+        "scale": float(scale),
+        "zero_point": int(zero_point),
+    }
 
 
 def _interpreter_class(runtime: str) -> tuple[str, Any]:

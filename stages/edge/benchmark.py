@@ -17,7 +17,9 @@ class BenchmarkMetrics(TypedDict):
     peak_memory_mb: float
 
 
-def benchmark(dataset: In, int8_model: In, report: Out, *, runtime: str = "litert", repeats: int = 300, threads: int = 1) -> BenchmarkMetrics:
+def benchmark(
+    dataset: In, int8_model: In, report: Out, *, runtime: str = "litert", repeats: int = 300, threads: int = 1
+) -> BenchmarkMetrics:
     """Run the int8 model on test examples, one at a time.
 
     report: JSON with the metrics, the runtime and the machine. Where the figures were taken stands beside them in the
@@ -46,7 +48,9 @@ def benchmark(dataset: In, int8_model: In, report: Out, *, runtime: str = "liter
     metrics = BenchmarkMetrics(latency_median_ms=median, latency_p95_ms=p95, throughput_per_s=1000 / float(np.mean(times)),
                                model_size_bytes=float(int8_model.stat().st_size), peak_memory_mb=memory_mb)  # fmt: skip
     note(f"measured with {model.runtime}, {threads} thread{'s' if threads > 1 else ''}, {platform.machine()}")
-    report.write_text(json.dumps({**metrics, "runtime": model.runtime, "machine": platform.machine(), "threads": threads}, indent=1), encoding="utf-8")
+    report.write_text(
+        json.dumps({**metrics, "runtime": model.runtime, "machine": platform.machine(), "threads": threads}, indent=1), encoding="utf-8"
+    )
     return metrics
 
 

@@ -54,7 +54,14 @@ def evaluate(dataset: In, int8_model: In, float_model: In, report: Out, *, runti
     accuracy, float_accuracy = (float((guesses[name] == truth).mean()) for name in ("int8", "float"))
     confusion_matrix("int8", labels, matrix.tolist())
     classes = {label: {"f1": f1[i], "examples": int(matrix[i].sum())} for i, label in enumerate(labels)}
-    about = {"runtime": int8.runtime, "accuracy": accuracy, "float_accuracy": float_accuracy, "labels": labels, "confusion_matrix": matrix.tolist(), "classes": classes}
+    about = {
+        "runtime": int8.runtime,
+        "accuracy": accuracy,
+        "float_accuracy": float_accuracy,
+        "labels": labels,
+        "confusion_matrix": matrix.tolist(),
+        "classes": classes,
+    }
     report.write_text(json.dumps(about, indent=1), encoding="utf-8")
     return EvaluateMetrics(accuracy=accuracy, float_accuracy=float_accuracy, accuracy_drop=float_accuracy - accuracy,
                            f1_macro=float(np.mean(f1)), correct=float((guesses["int8"] == truth).sum()), test_examples=float(len(truth)),

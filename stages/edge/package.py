@@ -62,7 +62,9 @@ def _manifest(folder: "Path") -> dict[str, dict[str, Any]]:
     return {p.name: {"sha256": hashlib.sha256(p.read_bytes()).hexdigest(), "bytes": p.stat().st_size} for p in sorted(folder.iterdir())}
 
 
-def _card(name: str, description: str, target: str, runtime: str, about: dict[str, Any], figures: dict[str, Any], cost: dict[str, Any]) -> str:
+def _card(
+    name: str, description: str, target: str, runtime: str, about: dict[str, Any], figures: dict[str, Any], cost: dict[str, Any]
+) -> str:
     rows = "\n".join(f"| {label} | {row['f1']:.3f} | {row['examples']} |" for label, row in figures["classes"].items())
     counts = ", ".join(f"{split} {sum(clips.values())}" for split, clips in about.get("clips", {}).items())
     return f"""# {name}

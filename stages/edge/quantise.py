@@ -16,7 +16,9 @@ class QuantiseMetrics(TypedDict):
     float_tensors: float
 
 
-def quantise(model: In, dataset: In, int8_model: Out, float_model: Out, *, calibration_examples: int = 500, seed: int = 0) -> QuantiseMetrics:
+def quantise(
+    model: In, dataset: In, int8_model: Out, float_model: Out, *, calibration_examples: int = 500, seed: int = 0
+) -> QuantiseMetrics:
     """Convert with batch 1 and fixed shapes, calibrated on real training examples.
 
     model:       architecture.json and weights_*.npy of a Keras model, float32 (1, ...) -> (1, classes)
@@ -85,6 +87,8 @@ def _in_child(function: Any, *arguments: Any) -> None:
             os._exit(status)
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if status < 0:
-        raise StageError(f"the converter was ended by signal {-status}: some operation of the model has no int8 form (a rolled LSTM or GRU has none)")
+        raise StageError(
+            f"the converter was ended by signal {-status}: some operation of the model has no int8 form (a rolled LSTM or GRU has none)"
+        )
     if status:
         raise StageError("the converter failed; its error stands above in the log")

@@ -19,7 +19,6 @@ class TrainMetrics(TypedDict):
 def train(
     dataset: In,
     model: Out,
-    history: Out,
     *,
     epochs: int = 30,
     learning_rate: float = 2e-3,
@@ -35,7 +34,6 @@ def train(
 
     dataset: what stages.pose.dataset writes
     model:   architecture.json and weights_*.npy, float32 (1, window, 1, channels) -> (1, classes)
-    history: epochs.json, loss and accuracy of each epoch
 
     The weights are averaged over the steps (Polyak), the rate falls as a cosine. The same seed and the same number of
     threads give the same bytes. StageError: the loss is no number any more.
@@ -65,7 +63,6 @@ def train(
     network.compile(optimizer, keras.losses.CategoricalCrossentropy(label_smoothing=0.1), metrics=["accuracy"])
     targets = {split: np.eye(len(about["labels"]), dtype=np.float32)[y[split]] for split in y}
     chance = np.random.default_rng(seed)
-    epoch_rows: list[dict[str, float]] = []
     for epoch in range(epochs):
         seen = _features.window_features(_augment.augmented(keypoints, mirror, chance), constants) if augment else x["train"]
         row = _epoch(network, seen, targets["train"], batch_size, chance)
@@ -75,7 +72,6 @@ def train(
             row["val_loss"], row["val_accuracy"] = (float(v) for v in network.evaluate(x["val"], targets["val"], batch_size=256, verbose=0))
         for name, value in row.items():
             metric(name, value, epoch + 1)
-        epoch_rows.append(row)
         progress(epoch + 1, epochs, f"loss {row['loss']:.3f}")
     optimizer.finalize_variable_values(network.trainable_variables)
     loss, accuracy = (
@@ -85,8 +81,6 @@ def train(
         )
     )
     _save(network, model)
-    history.mkdir()
-    (history / "epochs.json").write_text(json.dumps(epoch_rows, indent=1), encoding="utf-8")
     return TrainMetrics(val_accuracy=accuracy, val_loss=loss, parameters=float(network.count_params()))
 
 
