@@ -90,6 +90,19 @@ def _parse(data: bytes) -> list[Event]:
 
 
 def _whole_bytes(path: Path) -> int:
-    """Return the length of the file up to its last line end."""
+    """Return the length of the file up to the last line that readers reach: what is appended behind a damaged one is never read."""
     data = path.read_bytes()
-    return data.rfind(b"\n") + 1
+    whole = 0
+    for line in data[: data.rfind(b"\n") + 1].splitlines(keepends=True):
+        if not _is_event(line):
+            break
+        whole += len(line)
+    return whole
+
+
+def _is_event(line: bytes) -> bool:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(event, dict) and "seq" in event
