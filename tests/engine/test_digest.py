@@ -1,0 +1,136 @@
+"""Digests of files and folders, and the cache that makes the second look a stat."""
+
+import os
+import time
+
+import pytest
+
+from engine import digest
+from engine.digest import DigestCache
+from engine.errors import UserError
+
+EMPTY = "file:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A folder with a file, a file in a folder, and a program; all changed a while ago."""
+    root = tmp_path / "tree"
+    (root / "inner").mkdir(parents=True)
+    (root / "a").write_text("a")
+    (root / "inner" / "b").write_text("b")
+    (root / "run.sh").write_text("true")
+    (root / "run.sh").chmod(0o755)
+    time.sleep(0.15)
+    return root
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """The files whose bytes are read."""
+    seen, read = [], digest.sha256_of
+    monkeypatch.setattr(digest, "sha256_of", lambda path: (seen.append(path.name), read(path))[1])
+    return seen
+
+
+def test_a_file_is_known_by_its_sha256(tmp_path):
+    (tmp_path / "empty").touch()
+    assert digest.of(tmp_path / "empty") == EMPTY
+
+
+def test_a_tree_is_the_same_wherever_it_lies(tree):
+    before = digest.of(tree)
+    assert digest.of(tree.rename(tree.with_name("moved"))) == before
+
+
+@pytest.mark.parametrize("change", [
+    lambda tree: (tree / "a").write_text("A"),
+    lambda tree: (tree / "a").rename(tree / "c"),
+    lambda tree: (tree / "a").chmod(0o755),
+    lambda tree: (tree / "new").touch(),
+    lambda tree: (tree / "inner" / "b").rename(tree / "b"),
+], ids=["bytes", "name", "executable", "one_more", "folder"])  # fmt: skip
+def test_a_tree_with_another(tree, change):
+    before = digest.of(tree)
+    change(tree)
+    assert digest.of(tree) != before
+
+
+def test_times_do_not_count(tree):
+    before = digest.of(tree)
+    os.utime(tree / "a", (0, 0))
+    assert digest.of(tree) == before
+
+
+def test_the_second_look_reads_nothing(tree, tmp_path, reads):
+    first = DigestCache(tmp_path / "cache").of(tree)
+    assert sorted(reads) == ["a", "b", "run.sh"]
+    reads.clear()
+    assert DigestCache(tmp_path / "cache").of(tree) == first
+    assert reads == []
+
+
+def test_the_cache_and_the_plain_reading_agree(tree, tmp_path):
+    assert DigestCache(tmp_path / "cache").of(tree) == digest.of(tree)
+
+
+def test_only_what_changed_is_read_again(tree, tmp_path, reads):
+    cache = DigestCache(tmp_path / "cache")
+    cache.of(tree)
+    reads.clear()
+    (tree / "a").write_text("B")
+    assert cache.of(tree) == digest.of(tree)
+    assert reads.count("a") == 2 and reads.count("b") == 1  # the plain reading reads all
+
+
+def test_a_change_that_keeps_size_and_mtime_is_seen(tree, tmp_path):
+    cache = DigestCache(tmp_path / "cache")
+    before, facts = cache.of(tree), (tree / "a").stat()
+    (tree / "a").write_text("z")
+    os.utime(tree / "a", ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    assert cache.of(tree) != before
+
+
+def test_a_file_changed_just_now_is_not_remembered(tree, tmp_path, reads):
+    cache = DigestCache(tmp_path / "cache")
+    (tree / "a").write_text("x")
+    cache.of(tree / "a")
+    cache.of(tree / "a")
+    assert reads == ["a", "a"]
+
+
+def test_a_damaged_cache_is_as_none(tree, tmp_path):
+    (tmp_path / "cache").write_bytes(b"no database " * 100)
+    assert DigestCache(tmp_path / "cache").of(tree) == digest.of(tree)
+
+
+def test_a_dangling_link_is_named(tree):
+    (tree / "link").symlink_to("nowhere")
+    with pytest.raises(UserError, match="link\n  it cannot be read"):
+        digest.of(tree)
+
+
+def test_a_link_to_a_folder_above_is_refused(tree):
+    (tree / "inner" / "loop").symlink_to(tree)
+    with pytest.raises(UserError, match="a symbolic link leads back to a folder above it"):
+        digest.of(tree)
+
+
+def test_a_pipe_is_refused_and_not_read(tree):
+    os.mkfifo(tree / "pipe")
+    with pytest.raises(UserError, match="it is neither a file nor a folder"):
+        digest.of(tree)
+
+
+@pytest.mark.parametrize("name", ["with space", "quote'\"", "new\nline", "-dash", "ü", "x" * 255])
+def test_any_name_that_the_file_system_takes_is_digested(tmp_path, name):
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / name).touch()
+    assert digest.of(tmp_path / "t").startswith("tree:")
+
+
+def test_a_name_that_is_no_utf8_is_digested(tmp_path):
+    (tmp_path / "t").mkdir()
+    with open(os.fsencode(tmp_path / "t") + b"/\xff", "wb"):
+        pass
+    assert digest.of(tmp_path / "t").startswith("tree:")

@@ -1,0 +1,191 @@
+"""The store: whole artifacts, whole records, at every point of a crash."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from engine.store import BadOutput, Record, Store, remove_tree, write_whole
+
+ROOT = Path(__file__).resolve().parents[2]
+KEY = "ab" * 32
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A store with nothing in it."""
+    yield Store(tmp_path / "store")
+    remove_tree(tmp_path / "store")
+
+
+@pytest.fixture
+def outputs(tmp_path):
+    """A file and a folder that a stage wrote."""
+    out = tmp_path / "out"
+    (out / "folder" / "inner").mkdir(parents=True)
+    (out / "file").write_text("one")
+    (out / "folder" / "inner" / "b").write_text("two")
+    (out / "folder" / "run.sh").write_text("true")
+    (out / "folder" / "run.sh").chmod(0o755)
+    return {"file": out / "file", "folder": out / "folder"}
+
+
+def _record(fingerprint: str = KEY) -> Record:
+    return Record(fingerprint, "stage", {"source": {}}, {}, {"accuracy": 0.5})
+
+
+def test_a_committed_record_is_found_with_all_it_says(store, outputs):
+    made = store.commit(_record(), outputs)
+    assert store.find(KEY) == made
+    assert made.metrics == {"accuracy": 0.5}
+
+
+def test_commits_of_the_same_bytes_give_the_same_digests(store, tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x").write_text("same")
+    first = store.commit(_record(), {"data": tmp_path / "one"})
+    second = store.commit(_record("cd" * 32), {"data": tmp_path / "two"})
+    assert first.outputs == second.outputs
+    assert len(list(store.root.glob("objects/*/*/*"))) == 1
+
+
+def test_an_artifact_is_read_only(store, outputs):
+    made = store.commit(_record(), outputs)
+    modes = [path.stat().st_mode & 0o222 for d in made.outputs.values() for path in [store.path(d), *store.path(d).rglob("*")]]
+    assert not any(modes)
+
+
+def test_an_artifact_is_laid_out_as_it_was_written(store, outputs, tmp_path):
+    made = store.commit(_record(), outputs)
+    store.materialise(made.outputs["folder"], tmp_path / "there")
+    assert (tmp_path / "there" / "inner" / "b").read_text() == "two"
+    assert os.access(tmp_path / "there" / "run.sh", os.X_OK)
+    remove_tree(tmp_path / "there")
+    assert store.is_whole(made.outputs["folder"])
+
+
+def test_an_absent_output_is_refused_and_leaves_no_record(store, tmp_path):
+    with pytest.raises(BadOutput, match="the stage did not write its output 'data'"):
+        store.commit(_record(), {"data": tmp_path / "absent"})
+    assert store.find(KEY) is None
+
+
+def test_a_damaged_artifact_is_mended_by_the_same_bytes(store, tmp_path):
+    (tmp_path / "x").write_text("good")
+    digest = store.commit(_record(), {"data": tmp_path / "x"}).outputs["data"]
+    store.path(digest).chmod(0o644)
+    store.path(digest).write_text("baad")
+    assert store.find(KEY) is None
+    (tmp_path / "x").write_text("good")
+    store.commit(_record(), {"data": tmp_path / "x"})
+    assert store.find(KEY)
+
+
+@pytest.mark.parametrize("at", ["file", "folder"])
+def test_what_is_set_aside_is_kept_for_a_look(store, outputs, at):
+    digest = store.commit(_record(), outputs).outputs[at]
+    store.quarantine(digest)
+    assert not store.path(digest).exists()
+    assert len(list((store.root / "corrupt").iterdir())) == 1
+
+
+def test_a_record_torn_at_every_byte_is_as_none(store, outputs):
+    store.commit(_record(), outputs)
+    path = next(store.root.glob("actions/*/*.json"))
+    data = path.read_bytes()
+    for end in range(len(data)):
+        path.write_bytes(data[:end])
+        assert store.find(KEY) is None
+
+
+@pytest.mark.parametrize("text", ["null", "[]", "3", '"x"', '{"v": 99}', '{"v": 1}', '{"v": 1, "fingerprint": "%s"}' % KEY])
+def test_a_record_of_another_form_is_as_none(store, text):
+    write_whole(store.root / "actions" / KEY[:2] / f"{KEY}.json", text.encode())
+    assert store.find(KEY) is None
+
+
+def test_one_engine_of_all_does_a_job(store):
+    with store.alone(KEY) as first, Store(store.root).alone(KEY) as second:
+        assert (first, second) == (True, False)
+    with Store(store.root).alone(KEY) as later:
+        assert later
+
+
+def test_the_lock_of_a_killed_engine_is_free(store):
+    code = f"import sys, time\nfrom pathlib import Path\nfrom engine.store import Store\nwith Store(Path({str(store.root)!r})).alone('{KEY}'):\n print(1, flush=True); time.sleep(60)"
+    holder = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE)
+    with holder:
+        holder.stdout.readline()
+        with store.alone(KEY) as mine:
+            assert not mine
+        holder.kill()
+    with store.alone(KEY) as mine:
+        assert mine
+
+
+def test_work_of_a_living_engine_is_not_swept(store):
+    with store.work("me") as folder:
+        assert store.is_at_work("me")
+        assert Store(store.root).sweep() == []
+        assert folder.is_dir()
+    assert not folder.exists()
+
+
+def test_work_of_a_gone_engine_is_swept_and_named(store):
+    folder = store.root / "work" / "gone"
+    folder.mkdir(parents=True)
+    (folder / "lock").touch()
+    assert store.sweep() == ["gone"]
+    assert not folder.exists()
+
+
+def test_what_no_run_uses_goes_and_the_rest_stays(store, tmp_path):
+    for name in ("old", "new"):
+        (tmp_path / name).write_text(name)
+    store.commit(_record(), {"data": tmp_path / "old"})
+    kept = store.commit(_record("cd" * 32), {"data": tmp_path / "new"})
+    assert store.keep_only({"cd" * 32}, set(kept.outputs.values()), dry_run=True) == 3
+    assert store.find(KEY)
+    store.keep_only({"cd" * 32}, set(kept.outputs.values()), dry_run=False)
+    assert store.find(KEY) is None and store.find("cd" * 32)
+
+
+COMMIT = """
+import sys
+from pathlib import Path
+from engine.store import Record, Store
+root = Path(sys.argv[1])
+out = root / "out"
+(out / "folder").mkdir(parents=True, exist_ok=True)
+(out / "folder" / "a").write_text("one")
+(out / "file").write_text("two")
+Store(root / "store").commit(Record("ab" * 32, "s", {}, {}), {"file": out / "file", "folder": out / "folder"})
+"""
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="there is no strace: system calls cannot be cut off one by one")
+@pytest.mark.parametrize("syscall", ["rename", "fsync", "chmod"])
+@pytest.mark.parametrize("harm", ["signal=KILL", "error=ENOSPC"])
+def test_a_commit_cut_off_at_each_system_call_leaves_whole_things_and_can_be_done_again(tmp_path, syscall, harm):
+    deadline = time.monotonic() + 60
+    for at in range(1, 12):
+        root = tmp_path / str(at)
+        root.mkdir()
+        argv = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={syscall}", "-e", f"inject={syscall}:{harm}:when={at}",
+                sys.executable, "-S", "-c", COMMIT, str(root)]  # fmt: skip
+        cut = subprocess.run(argv, cwd=ROOT, capture_output=True)
+        store = Store(root / "store")
+        for path in store.root.glob("objects/*/*/*"):
+            assert store.is_whole(f"{path.parent.parent.name}:{path.name}")
+        assert store.find(KEY) or store.record(KEY) is None
+        if cut.returncode == 0:
+            return  # it makes fewer calls than that
+        subprocess.run([sys.executable, "-S", "-c", COMMIT, str(root)], cwd=ROOT, check=True)
+        assert store.find(KEY)
+        assert time.monotonic() < deadline
+    raise AssertionError("more calls than expected")
