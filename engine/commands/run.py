@@ -75,6 +75,7 @@ def main(request: Request) -> tuple[int, float | None]:
         executor.close()
     if tracking:
         tracking.close()
+        print(f"MLflow: {tracking.outcome}")
     return {"finished": 0, "interrupted": 130}.get(status, 1), state.metrics.get(plan.objective or "")
 
 

@@ -57,7 +57,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, fresh_database: Path) -> It
                "--allowed-hosts", "127.0.0.1:*,127.0.0.1", "--backend-store-uri", database(folder),
                "--artifacts-destination", str(folder / "artifacts")]  # fmt: skip
     with (folder / "server.log").open("wb") as log:
-        environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
+        environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
         process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, env=environment)
     yield f"http://127.0.0.1:{port}"
     os.killpg(process.pid, signal.SIGKILL)
