@@ -71,6 +71,8 @@ def _refuse_bombs(path: Path, text: str) -> None:
     nodes = 0
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.AliasEvent):
+            if any(anchor == event.anchor for anchor, _ in open_nodes):
+                raise UserError(f"{path}, line {event.start_mark.line + 1}", f"*{event.anchor} stands inside what it names: it would never end", "write the value out")
             nodes += sizes.get(event.anchor or "", 1)
         elif isinstance(event, yaml.CollectionStartEvent):
             open_nodes.append((event.anchor, nodes))
@@ -99,6 +101,6 @@ def _explained(path: Path, text: str, error: yaml.YAMLError) -> UserError:
     problem = str(getattr(error, "problem", None) or error).splitlines()[0]
     if "could not determine a constructor" in problem:
         return UserError(where, f"tags are not allowed: {problem.split('tag ')[-1]}", "write plain values")
-    if "\\t" in problem:
+    if "\\t" in problem or any(re.match(r" *\t", one) for one in lines[line - 1 : line]):
         problem = "a tab stands where YAML wants spaces"
     return UserError(where, problem, "indent with two spaces, 'key: value' a line")
