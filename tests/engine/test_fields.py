@@ -1,0 +1,44 @@
+"""Single values of YAML: durations, sizes, names, rules."""
+
+import pytest
+
+from engine import fields, spec
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), (90, 90), ("90s", 90), ("1.5m", 90), ("2h", 7200), ("1 d", 86400), ("5ms", 0.005)])
+def test_a_duration(text, seconds):
+    assert fields.duration_s(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "m", "-1s", "1w", "1e3", "1m30s", None, "nan"])
+def test_no_duration(text):
+    with pytest.raises(ValueError, match="is not a duration; write 90s, 30m or 2h"):
+        fields.duration_s(text)
+
+
+@pytest.mark.parametrize(("text", "size"), [("512M", 512_000_000), ("2G", 2 * 10**9), ("2GiB", 2 * 10**9), ("10k", 10_000), (7, 7)])
+def test_a_size(text, size):
+    assert fields.size_bytes(text) == size
+
+
+@pytest.mark.parametrize(("text", "rule"), [(">=0.85", ">= 0.85"), (" < 1e-3 ", "< 1e-3"), ("== -2", "== -2")])
+def test_a_rule_has_one_spelling(text, rule):
+    assert fields.rule(text) == rule
+
+
+@pytest.mark.parametrize("text", ["0.85", "=> 1", "> x", ">= nan", "> 1 or True"])
+def test_no_rule(text):
+    with pytest.raises(ValueError, match="is not a rule"):
+        fields.rule(text)
+
+
+@pytest.mark.parametrize(("rule", "value", "kept"), [(">= 1", 1, True), ("> 1", 1, False), ("<= 1", 1, True), ("< 1", 1, False), ("== 1", 1, True), ("== 1", 2, False)])
+def test_a_rule_holds_at_its_bound(rule, value, kept):
+    assert fields.holds(value, rule) is kept
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", ".x", "a.b", "", "x" * 65, "a b", "1a", "ä", "a\n", "a\0"])
+def test_a_name_that_could_leave_its_folder_is_refused(name):
+    with pytest.raises(ExceptionGroup) as caught:
+        spec.parse({"name": "x", "stages": {"s": {"command": ["true"], "outputs": [name]}}}, "f.yaml")
+    assert "is not a name: letters, digits and _ only, a letter first" in caught.value.exceptions[0].what

@@ -1,0 +1,98 @@
+"""A stage's contract, read from its source without running it."""
+
+from textwrap import dedent
+
+import pytest
+
+from engine import fingerprint
+from engine.errors import UserError
+from engine.signature import REQUIRED, Library
+
+TRAIN = """
+    import json
+    from typing import TypedDict
+    from engine.stage import In, Out
+    from lib import _shared
+    raise SystemExit("a plan never imports a stage")
+    class M(TypedDict):
+        loss: float
+    def train(data: In, extra: In | None, model: Out, history: Out, *, epochs: int = 3, name: str, sizes: list[int] = (1, 2)) -> M:
+        \"\"\"Train it.\"\"\"
+        import numpy
+"""
+
+
+@pytest.fixture
+def library(tmp_path):
+    """The package `lib`: two stages, and a helper that one of them imports."""
+    folder = tmp_path / "lib"
+    folder.mkdir()
+    (folder / "train.py").write_text(dedent(TRAIN))
+    (folder / "other.py").write_text("from engine.stage import Out\ndef other(data: Out) -> None: ...\n")
+    (folder / "_shared.py").write_text("import scipy\n")
+    return Library(["lib"], [tmp_path])
+
+
+def test_inputs_outputs_and_metrics(library):
+    found = library.signature("lib.train", "f")
+    assert (found.inputs, found.outputs, found.metrics) == ({"data": True, "extra": False}, ("model", "history"), {"loss"})
+
+
+def test_parameters_with_types_and_defaults(library):
+    params = library.signature("lib.train", "f").params
+    assert {name: (p.annotation, p.default) for name, p in params.items()} == {"epochs": ("int", 3), "name": ("str", REQUIRED), "sizes": ("list[int]", [1, 2])}
+
+
+def test_the_sources_are_the_stage_and_the_helpers_it_imports(library):
+    assert list(library.signature("lib.train", "f").sources) == ["lib._shared", "lib.train"]
+
+
+def test_the_imports_are_those_from_outside_also_of_helpers_and_inside_functions(library):
+    assert {"numpy", "scipy"} <= library.signature("lib.train", "f").imports
+
+
+@pytest.mark.parametrize(("changed", "stale"), [("other.py", False), ("train.py", True), ("_shared.py", True)])
+def test_editing_a_stage_makes_those_stale_that_use_it(library, changed, stale):
+    root = library.roots[0]
+    before = dict(library.signature("lib.train", "f").sources)
+    (root / "lib" / changed).write_text((root / "lib" / changed).read_text() + "# edited\n")
+    assert (dict(Library(["lib"], [root]).signature("lib.train", "f").sources) != before) is stale
+
+
+@pytest.mark.parametrize(("annotation", "value", "taken"), [
+    ("int", 1, True), ("int", True, False), ("int", 1.5, False), ("int", "1", False), ("float", 1, True), ("float", 1.5, True),
+    ("float", True, False), ("str", "x", True), ("str", 1, False), ("bool", True, True), ("bool", 1, False),
+    ("int | None", None, True), ("int | None", "x", False), ("Literal['a', 'b']", "a", True), ("Literal['a', 'b']", "c", False),
+    ("list[int]", [1, 2], True), ("list[int]", ["a"], False), ("tuple[int, str]", [1, "a"], True), ("tuple[int, str]", [1], False),
+    ("dict[str, int]", {}, True), ("dict[str, int]", [], False),
+])  # fmt: skip
+def test_a_value_of_a_type(tmp_path, annotation, value, taken):
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "s.py").write_text(f"from engine.stage import Out\ndef s(data: Out, *, p: {annotation}) -> None: ...\n")
+    assert Library(["lib"], [tmp_path]).signature("lib.s", "f").params["p"].accepts(value) is taken
+
+
+@pytest.mark.parametrize(("uses", "source", "said"), [
+    ("os.system", None, "'os.system' is outside the stage library"),
+    ("lib.s..x", None, "there is no stage 'lib.s..x'"),
+    ("lib._hidden", "def _hidden(): ...", "there is no stage 'lib._hidden'"),
+    ("lib.s", "def t(): ...", "it has no function 's'"),
+    ("lib.s", "def s(:", "Python cannot read it: invalid syntax"),
+    ("lib.s", "def s(x: int): ...", "'x' is neither In nor Out"),
+    ("lib.s", "def s(*, x: int = open('x')): ...", "a default must be a plain value"),
+])  # fmt: skip
+def test_what_is_no_stage(tmp_path, uses, source, said):
+    (tmp_path / "lib").mkdir()
+    if source:
+        (tmp_path / "lib" / f"{uses.rpartition('.')[2]}.py").write_text(source)
+    with pytest.raises(UserError) as caught:
+        Library(["lib"], [tmp_path]).signature(uses, "f.yaml: stages.s.uses")
+    assert caught.value.what == said
+
+
+def test_the_order_of_keys_is_not_part_of_a_fingerprint():
+    assert fingerprint.fingerprint({"a": {"x": 1, "y": 2}}) == fingerprint.fingerprint({"a": {"y": 2, "x": 1}})
+
+
+def test_whole_and_broken_numbers_make_different_jobs():
+    assert fingerprint.fingerprint({"parameter": {"x": 1}}) != fingerprint.fingerprint({"parameter": {"x": 1.0}})
