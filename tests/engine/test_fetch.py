@@ -1,0 +1,64 @@
+"""Declared assets on the disk: from the store, the mirror, the source; always checked."""
+
+import hashlib
+
+import pytest
+
+from engine import asset, fetch
+from engine.errors import UserError
+from engine.store import Store
+
+DATA = b"model"
+
+
+@pytest.fixture
+def model():
+    """An asset of one file, whose source cannot be reached."""
+    return asset.parse({"name": "model", "description": "", "licence": "MIT", "files": [
+        {"path": "m.tflite", "mirror": "models/m.tflite", "url": "https://127.0.0.1:9/m", "sha256": hashlib.sha256(DATA).hexdigest(), "bytes": len(DATA)},
+    ]}, "f")  # fmt: skip
+
+
+@pytest.fixture
+def mirror(tmp_path):
+    """A folder that holds a copy of the model."""
+    (tmp_path / "mirror" / "models").mkdir(parents=True)
+    (tmp_path / "mirror" / "models" / "m.tflite").write_bytes(DATA)
+    return tmp_path / "mirror"
+
+
+def _bring(model, tmp_path, mirror):
+    return fetch.bring(model, Store(tmp_path / "store"), mirror, lambda *_: None)
+
+
+def test_an_asset_comes_from_the_mirror_and_then_from_the_store(model, tmp_path, mirror):
+    path = _bring(model, tmp_path, mirror)
+    assert path.read_bytes() == DATA
+    assert _bring(model, tmp_path, None) == path
+
+
+def test_a_copy_in_the_mirror_that_is_another_file_is_told(model, tmp_path, mirror):
+    (mirror / "models" / "m.tflite").write_bytes(b"other")
+    with pytest.raises(UserError, match="its sha256 is"):
+        _bring(model, tmp_path, mirror)
+
+
+def test_a_damaged_copy_in_the_store_is_brought_again(model, tmp_path, mirror):
+    path = _bring(model, tmp_path, mirror)
+    path.write_bytes(b"rotten")
+    assert _bring(model, tmp_path, mirror).read_bytes() == DATA
+
+
+def test_an_asset_that_cannot_be_reached_says_where_to_put_it_and_leaves_nothing(model, tmp_path):
+    with pytest.raises(UserError) as caught:
+        _bring(model, tmp_path, None)
+    assert "cannot be reached" in caught.value.what and "models/m.tflite" in caught.value.fix
+    assert not list((tmp_path / "store" / "assets").iterdir())
+
+
+@pytest.mark.parametrize("path", ["../m", "/m", "a/../../m", "a\\b", "", "a//b"])
+def test_a_path_that_leaves_the_assets_folder_is_refused(path):
+    with pytest.raises(ExceptionGroup) as caught:
+        asset.parse({"name": "m", "description": "", "licence": None, "files": [
+            {"path": path, "mirror": "m", "url": "https://x/m", "sha256": "0" * 64, "bytes": 1}]}, "f")  # fmt: skip
+    assert "is not a path inside a folder" in caught.value.exceptions[0].what
