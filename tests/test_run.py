@@ -1,0 +1,108 @@
+"""The command line as a process: exit statuses, overrides, what a run leaves for scripts."""
+
+import json
+
+import pytest
+
+
+def test_a_run_leaves_what_scripts_read(project):
+    project.done("params.n=5")
+    latest = project.outputs / "chain" / "x86_64" / "latest"
+    run, metrics = (json.loads((latest / name).read_text()) for name in ("run.json", "metrics.json"))
+    assert metrics == {"b.total": 10, "c.total": 20}
+    assert (run["v"], run["status"], run["run_id"], run["params"]) == (1, "finished", project.last.name, {"n": 5})
+    assert {name: stage["state"] for name, stage in run["stages"].items()} == {"a": "finished", "b": "finished", "c": "finished"}
+    assert (latest / "artifacts" / "c" / "data").read_text() == "20"
+
+
+def test_the_same_command_does_no_work_twice_and_names_the_new_run_latest(project):
+    project.done()
+    first = project.artifacts()
+    state = project.done()
+    assert all(stage.cached for stage in state.stages.values()) and project.started() == []
+    assert project.artifacts() == first
+    assert (project.last.parent / "latest").readlink().name == project.last.name
+
+
+def test_a_remade_artifact_of_the_same_bytes_spares_what_comes_after(project):
+    project.done()
+    path = project.path / "mystages" / "make.py"
+    path.write_text(path.read_text() + "# edited\n")
+    project.done()
+    assert project.started() == ["a"]
+
+
+def test_a_broken_gate_rejects_the_run_with_status_1(project):
+    project.usecase("one", """
+        stages:
+          a: {uses: mystages.make}
+          b: {uses: mystages.double, inputs: {number: a.data}, require: {total: ">= 3"}}
+          c: {uses: mystages.double, inputs: {number: b.data}}
+    """)
+    result = project.run("usecase=one")
+    assert result.returncode == 1, result.stderr
+    state = project.state()
+    assert (state.status, state.stages["b"].state, state.stages["c"].state) == ("rejected", "rejected", "skipped")
+    assert not (project.last.parent / "latest").exists()
+
+
+FAILING = "from engine.stage import Out\ndef only(data: Out) -> None:\n    import time; time.sleep(0.2); raise SystemExit(3)\n"
+
+
+@pytest.mark.parametrize(("word", "beside"), [("fail_fast=false", "finished"), ("fail_fast=true", "skipped")])
+def test_the_first_failure_ends_the_run_if_asked(project, word, beside):
+    project.stage("only", FAILING)
+    project.usecase("one", """
+        stages:
+          s: {uses: mystages.only}
+          a: {uses: mystages.make}
+          b: {uses: mystages.double, inputs: {number: a.data}}
+    """)
+    slow = project.stage("make", (project.path / "mystages" / "make.py").read_text().replace("    data.", "    import time; time.sleep(1.5)\n    data."))
+    assert slow and project.run("usecase=one", word, "executor.cpus=2").returncode == 1
+    assert project.state().stages["b"].state == beside
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (["usecase=chian"], "usecase=chian\n  there is no such use case\n  did you mean 'chain'?\n"),
+    (["usecase=chain", "params.m=1"], "params.m"),
+    (["usecase=chain", "target=rpi4_corl"], "did you mean 'rpi4_coral'?"),
+    (["usecase=chain", "until=[d]"], "there is no stage 'd'"),
+    (["explian", "usecase=chain"], "run.py explian\n  there is no such command\n  did you mean 'explain'?\n"),
+    (["plan", "list", "usecase=chain"], "these are several commands"),
+    (["usecase=nowhere/u.yaml"], "usecase=nowhere/u.yaml\n  there is no such file"),
+], ids=["usecase", "parameter", "target", "until", "command", "commands", "file"])  # fmt: skip
+def test_a_wrong_request_ends_with_status_2_and_nothing_started(project, words, said):
+    result = project.run(*words)
+    assert result.returncode == 2
+    assert said in result.stderr and "Traceback" not in result.stderr
+    assert not list(project.outputs.glob("[!.]*"))
+
+
+def test_a_use_case_is_taken_by_its_path(project):
+    path = project.usecase("chain", (project.path / "conf" / "usecases" / "chain.yaml").read_text()).rename(project.path / "my.yaml")
+    project.done(f"usecase={path}")
+    assert project.last.parent.parent.name == "chain"
+
+
+def test_stages_share_the_processors(project):
+    project.stage("only", "from engine.stage import Out\ndef only(data: Out, *, n: int) -> None:\n    import time; time.sleep(0.3); data.write_text(str(n))\n")
+    project.usecase("one", "stages:\n" + "".join(f"  s{n}: {{uses: mystages.only, params: {{n: {n}}}}}\n" for n in range(3)))
+    project.done("usecase=one", "executor.cpus=2")
+    assert _most_at_once(project) == 2
+
+
+def test_one_stage_at_a_time_holds_the_accelerator(project):
+    project.stage("only", "from engine.stage import Out\ndef only(data: Out, *, n: int) -> None:\n    import time; time.sleep(0.2); data.write_text(str(n))\n")
+    project.usecase("one", "stages:\n" + "".join(
+        f"  s{n}: {{uses: mystages.only, params: {{n: {n}}}, resources: {{accelerator: true}}}}\n" for n in range(3)))  # fmt: skip
+    project.done("usecase=one", "executor.cpus=4")
+    assert _most_at_once(project) == 1
+
+
+def _most_at_once(project) -> int:
+    running = most = 0
+    for event in project.events():
+        running += {"job_started": 1, "job_finished": -1}.get(event["event"], 0)
+        most = max(most, running)
+    return most
