@@ -153,7 +153,7 @@ class Project:
         end = time.monotonic() + within_s
         while not (value := fact()):
             assert time.monotonic() < end, f"not within {within_s} s"
-            time.sleep(0.01)
+            time.sleep(0.03)
         return value
 
     def _is_ours(self, pid: int) -> bool:
