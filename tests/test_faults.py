@@ -482,7 +482,7 @@ def _sleeping(project, **keys):
 def test_an_interrupted_run_ends_its_stages_and_says_so(project, number):
     engine = _sleeping(project)
     engine.send_signal(number)
-    out, err = engine.communicate(timeout=8)
+    _, err = engine.communicate(timeout=8)
     assert engine.returncode == 130 and "Traceback" not in err
     state = project.state()
     assert (state.status, state.stages["s"].state) == ("interrupted", "failed")

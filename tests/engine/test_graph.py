@@ -1,5 +1,7 @@
 """The DAG: references, cycles spelt out, order, priorities."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,7 +60,7 @@ def test_until_an_unknown_stage_names_the_nearest():
 
 def test_a_chain_of_a_thousand_stages_is_ordered():
     names = [f"s{at}" for at in range(1000)]
-    chain = graphs.build(names, [(a, b, "x") for a, b in zip(names, names[1:], strict=False)])
+    chain = graphs.build(names, [(a, b, "x") for a, b in pairwise(names)])
     assert graphs.order(chain) == names and graphs.cycles(chain, "f") == []
 
 

@@ -103,7 +103,7 @@ def test_a_record_torn_at_every_byte_is_as_none(store, outputs):
         assert store.find(KEY) is None
 
 
-@pytest.mark.parametrize("text", ["null", "[]", "3", '"x"', '{"v": 99}', '{"v": 1}', '{"v": 1, "fingerprint": "%s"}' % KEY])
+@pytest.mark.parametrize("text", ["null", "[]", "3", '"x"', '{"v": 99}', '{"v": 1}', f'{{"v": 1, "fingerprint": "{KEY}"}}'])
 def test_a_record_of_another_form_is_as_none(store, text):
     write_whole(store.root / "actions" / KEY[:2] / f"{KEY}.json", text.encode())
     assert store.find(KEY) is None

@@ -59,5 +59,5 @@ def test_an_absent_file_is_named(tmp_path):
 
 
 def test_a_mistake_names_its_line(tmp_path):
-    with pytest.raises(UserError, match="f.yaml, line 3"):
+    with pytest.raises(UserError, match=r"f\.yaml, line 3"):
         _load(tmp_path, "a: 1\nb: 2\nb: 3\n")
