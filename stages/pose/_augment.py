@@ -3,34 +3,43 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.pose._features import limbs, mirrored_joints
+
 Array = NDArray[np.float32]
 
 
-def augmented(keypoints: Array, mirror: list[int], chance: np.random.Generator) -> Array:
+def augmented(keypoints: Array, joints: list[str], limb_swap: float, chance: np.random.Generator) -> Array:
     """Return windows (n, window, joints, 3) as another camera, body and tempo might have given them."""
     n, window = keypoints.shape[:2]
-    made = keypoints.copy()
-    if window > 1:
-        made = _warped(made, chance)
+    made = _warped(keypoints, chance) if window > 1 else keypoints.copy()
+    _swap_limbs(made, joints, limb_swap, chance)
     xy = made[..., :2]
     centre = xy.mean((1, 2), keepdims=True)
     size = np.maximum(xy.std((1, 2, 3), keepdims=True), 1e-3)
     xy = (xy - centre) / size
     flip = chance.random(n) < 0.5
-    xy[flip] = xy[flip][:, :, mirror] * np.array([-1, 1], np.float32)
+    xy[flip] = xy[flip][:, :, mirrored_joints(joints)] * np.array([-1, 1], np.float32)
     xy = np.einsum("ntjc,ncd->ntjd", xy, _views(n, chance))
     xy += chance.normal(0, 0.03, (n, 1, *xy.shape[2:])) + chance.normal(0, 0.015, xy.shape)
-    lost = chance.random((n, 1, xy.shape[2], 1)) < 0.02
+    lost = chance.random((n, 1, xy.shape[2], 1)) < 0.03
     xy = np.where(lost, chance.normal(0, 0.5, xy.shape), xy)
     made[..., :2] = xy * size + centre
     return made.astype(np.float32)
 
 
+def _swap_limbs(keypoints: Array, joints: list[str], share: float, chance: np.random.Generator) -> None:
+    """Swap left and right arms or legs in some windows, as a pose model does that takes one for the other."""
+    for part in ("arm", "leg"):
+        left, right = limbs(joints, part)
+        rows = np.flatnonzero(chance.random(len(keypoints)) < share)[:, None]
+        keypoints[rows, :, left + right] = keypoints[rows, :, right + left]
+
+
 def _views(n: int, chance: np.random.Generator) -> NDArray[np.float64]:
     """Return (n, 2, 2) rotations by about 10 degrees, with stretch and shear."""
-    angle = chance.normal(0, 0.15, n)
+    angle = chance.normal(0, 0.17, n)
     rotation = np.stack([np.cos(angle), np.sin(angle), -np.sin(angle), np.cos(angle)], -1).reshape(n, 2, 2)
-    stretch = np.eye(2) * chance.normal(1, 0.1, (n, 1, 2)) + chance.normal(0, 0.05, (n, 2, 2))
+    stretch = np.eye(2) * chance.normal(1, 0.12, (n, 1, 2)) + chance.normal(0, 0.05, (n, 2, 2))
     return np.asarray(rotation @ stretch)
 
 

@@ -21,6 +21,7 @@ class Clip:
     person: "str | None" = None
     split: "str | None" = None  # train or test, where the recordings come with their own split
     fps: "float | None" = None
+    weight: float = 1.0  # how often training looks at it, beside other clips
 
 
 def write(folder: Path, clips: "list[Clip]") -> None:
@@ -53,4 +54,5 @@ def _entry(clip: Clip, first: int) -> "dict[str, object]":
         "first": first,
         "frames": len(clip.keypoints),
         "fps": clip.fps,
+        "weight": clip.weight,
     }

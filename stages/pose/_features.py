@@ -1,6 +1,7 @@
 """From keypoints to what the classifier reads; the same code serves training and the device.
 
-Hip-centred, scaled by the body, with motion at two speeds and the distances between joints (DD-Net, Yang et al. 2019).
+Hip-centred and scaled by the body, with the directions of the bones and the joints' scores; windows of several frames
+also have motion at two speeds and the distances between joints (DD-Net, Yang et al. 2019).
 """
 
 from typing import Any
@@ -8,10 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.pose._skeletons import bones
+
 Array = NDArray[np.float32]
 
 MIRRORED = ("left_", "right_")
-_TORSO_TO_BODY = 2.5  # a torso times this is about the body's radius (tensorflow.org/lite/tutorials/pose_classification)
+_FACE = ("eye", "ear")  # where a head looks is not what a body does
 _CLIP = 4.0  # standard deviations: a lost joint must not stretch the int8 range of all others
 
 
@@ -50,16 +53,21 @@ def features(keypoints: Array, constants: dict[str, Any]) -> Array:
 def raw_features(keypoints: Array, joints: list[str]) -> Array:
     """Turn windows (n, window, joints, 3) into (n, window, channels), in units of the body's size."""
     xy = keypoints[..., :2]  # (n, window, joints, 2)
-    hips, shoulders = _middle(xy, joints, "hip"), _middle(xy, joints, "shoulder")  # (n, window, 2)
-    torso = np.linalg.norm(shoulders - hips, axis=-1)
-    reach = np.linalg.norm(xy - hips[:, :, None], axis=-1).max(-1)
-    size = np.maximum(np.maximum(torso * _TORSO_TO_BODY, reach).mean(1), 1e-3)[:, None, None]  # (n, 1, 1)
-    poses = (xy - hips[:, :, None]) / size[..., None]
-    parts = [poses.reshape(*poses.shape[:2], -1), _distances(poses)]
+    hips = _middle(xy, joints, "hip")  # (n, window, 2)
+    size = _size(xy, joints)[..., None]  # (n, 1, 1, 1)
+    kept = [at for at, name in enumerate(joints) if not name.endswith(_FACE)]
+    poses = ((xy - hips[:, :, None]) / size)[:, :, kept]
+    parts = [poses.reshape(*poses.shape[:2], -1), _directions(xy, joints), keypoints[..., 2] - 0.5]
     if keypoints.shape[1] > 1:
-        absolute = (xy - hips[:, :1, None]) / size[..., None]
-        parts += [_motion(absolute, 1), _motion(absolute, 2)]
+        absolute = ((xy - hips[:, :1, None]) / size)[:, :, kept]
+        parts += [_distances(poses), _motion(absolute, 1), _motion(absolute, 2)]
     return np.concatenate(parts, axis=-1).astype(np.float32)
+
+
+def limbs(joints: list[str], part: str) -> list[list[int]]:
+    """Return for arms or legs the joints of the left and of the right one, in the same order."""
+    names = {"arm": ("elbow", "wrist"), "leg": ("knee", "ankle")}[part]
+    return [[joints.index(f"{side}{name}") for name in names] for side in MIRRORED]
 
 
 def mirrored_joints(joints: list[str]) -> list[int]:
@@ -73,6 +81,25 @@ def _middle(xy: Array, joints: list[str], part: str) -> Array:
     left, right = joints.index(f"left_{part}"), joints.index(f"right_{part}")
     middle: Array = (xy[:, :, left] + xy[:, :, right]) / 2
     return middle
+
+
+def _size(xy: Array, joints: list[str]) -> Array:
+    """Return each window's body size (n, 1, 1): twice the root mean square distance of the limbs' joints from their middle.
+
+    A torso alone is no measure: seen from the front or above it shrinks to nothing.
+    """
+    body = xy[:, :, [at for at, name in enumerate(joints) if name.startswith(MIRRORED) and not name.endswith(_FACE)]]
+    spread = ((body - body.mean(2, keepdims=True)) ** 2).sum(-1).mean((1, 2))
+    size: Array = 2 * np.sqrt(np.maximum(spread, 1e-6))[:, None, None]
+    return size
+
+
+def _directions(xy: Array, joints: list[str]) -> Array:
+    """Return the bones as half unit vectors: (n, window, bones * 2)."""
+    pairs = [(a, b) for a, b in bones(joints) if not (joints[a].endswith(_FACE) or joints[b].endswith(_FACE))]
+    along = np.stack([xy[:, :, b] - xy[:, :, a] for a, b in pairs], 2)  # (n, window, bones, 2)
+    length = np.maximum(np.linalg.norm(along, axis=-1, keepdims=True), 1e-3)
+    return (along / length / 2).reshape(*along.shape[:2], -1)
 
 
 def _distances(poses: Array) -> Array:

@@ -13,6 +13,8 @@ from stages.pose._clips import Clip
 from stages.pose._frames import Unreadable
 from stages.pose._recordings import PICTURES, SPLITS, Source, visible
 
+TABLE_WEIGHT = 0.1  # its keypoints are another model's: the pictures, read by the model that will serve, count ten times as much
+
 
 def is_labelled_tables(folder: Path) -> bool:
     """True where the folder holds both tables."""
@@ -58,7 +60,7 @@ def _rows(table: Path, split: str, bad: "list[str]") -> "list[Clip]":
         except Unreadable as error:
             bad.append(f"{table.name}: {error}")
             continue
-        clips.append(Clip(f"{table.name}:{line}", skeleton, keypoints, label, person_of(name, label), split))
+        clips.append(Clip(f"{table.name}:{line}", skeleton, keypoints, label, person_of(name, label), split, weight=TABLE_WEIGHT))
     return clips
 
 

@@ -34,7 +34,8 @@ def dataset(
 
     keypoints: what stages.pose.keypoints writes
     dataset:   for each split x_*.npy float32 (windows, window, 1, channels), y_*.npy int64 (windows,), clip_*.npy (windows,);
-               keypoints_train.npy (windows, window, joints, 3) for augmentation; dataset.json with labels and constants
+               keypoints_train.npy (windows, window, joints, 3) for augmentation, weight_train.npy float32 (windows,);
+               dataset.json with labels and constants
 
     A recording's own train and test parts stay as they are; else whole people are set aside, or whole clips where there
     are fewer than three people. Validation is taken from the training people in the same way.
@@ -65,6 +66,8 @@ def dataset(
         np.save(dataset / f"y_{split}.npy", y)
         np.save(dataset / f"clip_{split}.npy", clip)
     np.save(dataset / "keypoints_train.npy", cut["train"][0])
+    weights = np.array([clip.get("weight", 1.0) for clip in parts["train"]], np.float32)
+    np.save(dataset / "weight_train.npy", weights[cut["train"][2]])
     _describe(dataset, labels, constants, parts)
     sizes = {f"{split}_windows": float(len(cut[split][1])) for split in SPLITS}
     return DatasetMetrics(train_windows=sizes["train_windows"], val_windows=sizes["val_windows"], test_windows=sizes["test_windows"],
@@ -86,7 +89,7 @@ def _set_aside(clips: list[dict[str, Any]], share: float, seed: int) -> tuple[li
 
     chance = random.Random(seed)
     people = sorted({clip["person"] for clip in clips if clip["person"]})
-    if len(people) >= MIN_PEOPLE and all(clip["person"] for clip in clips):
+    if len(people) >= MIN_PEOPLE:  # who is not known is not set aside: he may be anyone
         chosen = set(chance.sample(people, max(1, round(share * len(people)))))
         away = [clip for clip in clips if clip["person"] in chosen]
     else:

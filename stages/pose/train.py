@@ -27,6 +27,8 @@ def train(
     branches: int = 2,
     dropout: float = 0.4,
     augment: bool = True,
+    limb_swap: float = 0.0,
+    label_smoothing: float = 0.1,
     seed: int = 0,
     threads: int = 1,
 ) -> TrainMetrics:
@@ -35,7 +37,9 @@ def train(
     dataset: what stages.pose.dataset writes
     model:   architecture.json and weights_*.npy, float32 (1, window, 1, channels) -> (1, classes)
 
-    The weights are averaged over the steps (Polyak), the rate falls as a cosine. The same seed and the same number of
+    limb_swap: share of training windows with left and right arms, or legs, swapped
+
+    The network's weights are averaged over the steps (Polyak), the rate falls as a cosine. The same seed and the same number of
     threads give the same bytes. StageError: the loss is no number any more.
     """
     import json
@@ -55,17 +59,20 @@ def train(
     x = {split: np.load(dataset / f"x_{split}.npy") for split in ("train", "val")}
     y = {split: np.load(dataset / f"y_{split}.npy") for split in ("train", "val")}
     keypoints = np.load(dataset / "keypoints_train.npy")
-    mirror = _features.mirrored_joints(constants["joints"])
+    weight = np.load(dataset / "weight_train.npy").astype(np.float64)
     network = _network(x["train"].shape[1:], len(about["labels"]), width, branches, dropout)
     steps = max(1, epochs * ((len(x["train"]) + batch_size - 1) // batch_size))
     rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
     optimizer = keras.optimizers.AdamW(rate, weight_decay=1e-3, use_ema=True, ema_momentum=0.98, ema_overwrite_frequency=None)
-    network.compile(optimizer, keras.losses.CategoricalCrossentropy(label_smoothing=0.1), metrics=["accuracy"])
+    network.compile(optimizer, keras.losses.CategoricalCrossentropy(label_smoothing=label_smoothing), metrics=["accuracy"])
     targets = {split: np.eye(len(about["labels"]), dtype=np.float32)[y[split]] for split in y}
     chance = np.random.default_rng(seed)
     for epoch in range(epochs):
-        seen = _features.window_features(_augment.augmented(keypoints, mirror, chance), constants) if augment else x["train"]
-        row = _epoch(network, seen, targets["train"], batch_size, chance)
+        rows = chance.choice(len(keypoints), len(keypoints), p=weight / weight.sum()) if weight.std() else chance.permutation(len(keypoints))
+        seen = x["train"][rows]
+        if augment:
+            seen = _features.window_features(_augment.augmented(keypoints[rows], constants["joints"], limb_swap, chance), constants)
+        row = _epoch(network, seen, targets["train"][rows], batch_size)
         if not np.isfinite(row["loss"]):
             raise StageError(f"the loss is {row['loss']} in epoch {epoch + 1}: lower learning_rate, or look for broken keypoints")
         if len(x["val"]):
@@ -115,14 +122,12 @@ def _branch(x: Any, classes: int, width: int, dropout: float) -> Any:
     return layers.Dense(classes)(x)  # (batch, classes)
 
 
-def _epoch(network: Any, x: Any, y: Any, batch_size: int, chance: Any) -> dict[str, float]:
-    """Train one epoch in an order of our own, so that the seed alone decides it."""
-    order = chance.permutation(len(x))
+def _epoch(network: Any, x: Any, y: Any, batch_size: int) -> dict[str, float]:
+    """Train one epoch in the order given, so that the seed alone decides it."""
     network.reset_metrics()
     result: dict[str, Any] = {}
     for start in range(0, len(x), batch_size):
-        rows = order[start : start + batch_size]
-        result = network.train_on_batch(x[rows], y[rows], return_dict=True)
+        result = network.train_on_batch(x[start : start + batch_size], y[start : start + batch_size], return_dict=True)
     return {"loss": float(result["loss"]), "accuracy": float(result["accuracy"])}
 
 
