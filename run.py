@@ -3,6 +3,7 @@
 Exit status: 0 done, 1 failed or rejected by a gate, 2 the request is wrong and nothing started, 130 interrupted.
 """
 
+import errno
 import importlib
 import os
 import re
@@ -37,6 +38,10 @@ _FLAGS_WITH_VALUE = {
     "--experimental-rerun",
 }
 
+_AGAIN = "and give the same command: it goes on from what is in the store"
+_MACHINE = {errno.ENOSPC: f"the disk is full: make room {_AGAIN}", errno.EDQUOT: f"the quota is used up: make room {_AGAIN}",
+            errno.EROFS: "name a folder that can be written: outputs=DIR", errno.EACCES: "name a folder that can be written: outputs=DIR"}  # fmt: skip
+
 _command = "run"
 _argv: list[str] = []
 _statuses: list[int] = []
@@ -63,18 +68,19 @@ def cli(argv: list[str]) -> int:
         compose.guard_environment()
         _argv = compose.register(rest)
         if any(word.startswith("-") for word in compose.without_config_dirs(_argv)):
-            sys.argv = [str(ROOT / "run.py"), *_argv]
+            sys.argv = [str(ROOT / "run.py"), *compose.without_config_dirs(_argv)]
             main()  # Hydra's own flags: a sweep, --cfg, --info, completion
         else:
             _run(compose.single(_argv))
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        mistakes = [_mistake(leaf) for leaf in _leaves(error)]
+        leaves = _leaves(error)
+        mistakes = [_mistake(leaf) for leaf in leaves]
         if None in mistakes:
             raise  # ours, with its traceback
         print("\n".join(dict.fromkeys(map(str, mistakes))), file=sys.stderr)
-        return 2
+        return 1 if any(isinstance(leaf, OSError) for leaf in leaves) else 2
     return max(_statuses, default=0)
 
 
@@ -101,6 +107,8 @@ def _mistake(error: BaseException) -> UserError | None:
     """Return the user's mistake that the exception stands for, or None where it is a fault of ours."""
     if isinstance(error, UserError):
         return error
+    if isinstance(error, OSError) and error.errno in _MACHINE:
+        return UserError(str(error.filename or "outputs"), f"the machine says: {error.strerror}", _MACHINE[error.errno])
     return _explained(error) if isinstance(error, HydraException | OmegaConfBaseException) else None
 
 

@@ -23,6 +23,7 @@ from engine.target import Target
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_USECASE = "pose_activity"  # conf/config.yaml's
+_GROUPS = ("target", "executor", "tracking", "pipeline")
 _USECASE = re.compile(r"(?:\+{0,2})usecase=(.+)")
 _ENV_ALLOWED = re.compile(r"(?:RPI_|MLFLOW_TRACKING_URI$|HOME$|USER$)")
 
@@ -73,7 +74,17 @@ def register(argv: Sequence[str]) -> list[str]:
         node = yamlfile.load(known[name])
         node.setdefault("name", name)
         ConfigStore.instance().store(group="usecase", name=name, node=node, package="_global_")
+    for folder in dirs[:-1]:
+        _register_groups(folder)
     return rewritten
+
+
+def _register_groups(folder: Path) -> None:
+    """Tell Hydra of a user's targets and the like. It gets no search path: any folder there, such as outputs/, would
+    become a config group and hide the key of that name."""
+    for group in _GROUPS:
+        for path in sorted((folder / group).glob("*.yaml")):
+            ConfigStore.instance().store(group=group, name=path.stem, node=yamlfile.load(path))
 
 
 def config_dirs(argv: Sequence[str]) -> tuple[Path, ...]:
@@ -98,9 +109,8 @@ def usecase_files(dirs: Sequence[Path]) -> dict[str, Path]:
 
 def single(argv: Sequence[str]) -> Request:
     """Compose a request without sweep or other flag of Hydra's: the same result as under `hydra.main`, in half the time."""
-    dirs = [f"hydra.searchpath=[{','.join(f'file://{d}' for d in config_dirs(argv)[:-1])}]"]
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3", job_name="run"):
-        config = hydra_compose("config", [*without_config_dirs(argv), *dirs], return_hydra_config=True)
+        config = hydra_compose("config", without_config_dirs(argv), return_hydra_config=True)
     chosen = config.hydra
     OmegaConf.set_struct(config, False)
     del config["hydra"]

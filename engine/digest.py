@@ -84,6 +84,14 @@ def of(path: Path) -> str:
     return _digest(path, lambda file, _: sha256_of(file))
 
 
+def declared(sha256s: Mapping[str, str]) -> str:
+    """Return the digest that a folder of these files will have: relative path -> sha256."""
+    tree = hashlib.sha256(b"tree/1\n")
+    for name in sorted(sha256s, key=lambda path: path.split("/")):
+        tree.update(f"- {sha256s[name]} ".encode() + os.fsencode(name) + b"\0")
+    return f"tree:{tree.hexdigest()}"
+
+
 def sha256_of(path: Path) -> str:
     """Return the sha256 of the file's bytes, in hexadecimal."""
     digest = hashlib.sha256()

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+from engine import digest as digests
 from engine.asset import Asset, AssetFile
 from engine.errors import UserError
 from engine.store import Store, remove_tree
@@ -18,17 +19,27 @@ _CHUNK = 1 << 18
 Say = Callable[[str, int, int], None]  # file, bytes so far, bytes in all
 
 
-def bring(asset: Asset, store: Store, mirror: Path | None, say: Say) -> Path:
-    """Return the path of the asset's file or folder, whole and checked; UserError where it cannot be had."""
-    folder = store.root / "assets" / f"{asset.name}-{_identity(asset)[:12]}"
+def place(asset: Asset, store: Store) -> Path:
+    """Return where the asset's file or folder is, or will be when it is brought."""
+    return _folder(asset, store) / asset.files[0].path if len(asset.files) == 1 else _folder(asset, store)
+
+
+def digest(asset: Asset) -> str:
+    """Return the asset's digest, from its declaration alone."""
+    if len(asset.files) == 1:
+        return f"file:{asset.files[0].sha256}"
+    return digests.declared({file.path: file.sha256 for file in asset.files})
+
+
+def bring(asset: Asset, store: Store, mirror: Path | None, say: Say) -> None:
+    """See to it that the asset is in its place, whole and checked; UserError where it cannot be had."""
+    folder = _folder(asset, store)
     if not _is_whole(asset, folder, store):
         _assemble(asset, folder, mirror, say)
-    return folder / asset.files[0].path if len(asset.files) == 1 else folder
 
 
-def _identity(asset: Asset) -> str:
-    lines = [f"{file.path} {file.sha256}" for file in asset.files]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+def _folder(asset: Asset, store: Store) -> Path:
+    return store.root / "assets" / f"{asset.name}-{digest(asset)[-12:]}"
 
 
 def _is_whole(asset: Asset, folder: Path, store: Store) -> bool:
@@ -68,12 +79,12 @@ def _from_mirror(file: AssetFile, source: Path, destination: Path) -> bool:
 
 
 def _download(asset: Asset, file: AssetFile, destination: Path, mirror: Path | None, say: Say) -> None:
-    digest, size = hashlib.sha256(), 0
+    received, size = hashlib.sha256(), 0
     try:
         with urllib.request.urlopen(file.url, timeout=TIMEOUT_S) as answer, destination.open("wb") as out:
             while chunk := answer.read(_CHUNK):
                 out.write(chunk)
-                digest.update(chunk)
+                received.update(chunk)
                 size += len(chunk)
                 say(file.path, size, file.bytes)
                 if size > file.bytes:
@@ -83,6 +94,6 @@ def _download(asset: Asset, file: AssetFile, destination: Path, mirror: Path | N
         place = (mirror or Path("MIRROR")) / file.mirror
         raise UserError(f"asset {asset.name}: {file.path}", f"it is not on this machine, and {file.url} cannot be reached ({reason})",
                         f"put the file at {place} and add mirror={mirror or 'MIRROR'}") from None  # fmt: skip
-    if digest.hexdigest() != file.sha256:
-        raise UserError(f"asset {asset.name}: {file.path}", f"{file.url} sent another file (sha256 {digest.hexdigest()[:12]}..., {size:,} bytes)",
+    if received.hexdigest() != file.sha256:
+        raise UserError(f"asset {asset.name}: {file.path}", f"{file.url} sent another file (sha256 {received.hexdigest()[:12]}..., {size:,} bytes)",
                         "try again, or put the right file into a folder and name it with mirror=")  # fmt: skip

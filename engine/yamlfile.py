@@ -72,7 +72,7 @@ def _refuse_bombs(path: Path, text: str) -> None:
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.AliasEvent):
             if any(anchor == event.anchor for anchor, _ in open_nodes):
-                raise UserError(f"{path}, line {event.start_mark.line + 1}", f"*{event.anchor} stands inside what it names: it would never end", "write the value out")
+                raise UserError(f"{path}", f"*{event.anchor} stands inside what it names: it would never end", "write the value out")
             nodes += sizes.get(event.anchor or "", 1)
         elif isinstance(event, yaml.CollectionStartEvent):
             open_nodes.append((event.anchor, nodes))

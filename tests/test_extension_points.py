@@ -14,12 +14,10 @@ USECASES = sorted(path.stem for path in ROOT.glob("usecases/*.yaml"))
 TARGETS = sorted(path.stem for path in ROOT.glob("conf/target/*.yaml"))
 CHECKED = """
 import sys
-from pathlib import Path
-from engine import check, compose
-from engine.executors.local import Executor
-from engine.signature import Library
-request = compose.single(compose.register(sys.argv[1:]))
-check.check(request.usecase, Library(["stages", *[]], [compose.ROOT]), Executor.placements(request.target), request.where) if not any(getattr(a, "made_by", None) for a in request.assets.values()) else None
+from engine import compose
+from engine.commands import _planning
+planning = _planning.plan(compose.single(compose.register(sys.argv[1:])))
+assert planning.plan.jobs
 heavy = sorted({"tensorflow", "mlflow", "keras", "cv2", "numpy", "pandas"} & sys.modules.keys())
 sys.exit(f"imported: {heavy}" if heavy else 0)
 """

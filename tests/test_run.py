@@ -33,12 +33,15 @@ def test_a_remade_artifact_of_the_same_bytes_spares_what_comes_after(project):
 
 
 def test_a_broken_gate_rejects_the_run_with_status_1(project):
-    project.usecase("one", """
+    project.usecase(
+        "one",
+        """
         stages:
           a: {uses: mystages.make}
           b: {uses: mystages.double, inputs: {number: a.data}, require: {total: ">= 3"}}
           c: {uses: mystages.double, inputs: {number: b.data}}
-    """)
+    """,
+    )
     result = project.run("usecase=one")
     assert result.returncode == 1, result.stderr
     state = project.state()
@@ -52,13 +55,18 @@ FAILING = "from engine.stage import Out\ndef only(data: Out) -> None:\n    impor
 @pytest.mark.parametrize(("word", "beside"), [("fail_fast=false", "finished"), ("fail_fast=true", "skipped")])
 def test_the_first_failure_ends_the_run_if_asked(project, word, beside):
     project.stage("only", FAILING)
-    project.usecase("one", """
+    project.usecase(
+        "one",
+        """
         stages:
           s: {uses: mystages.only}
           a: {uses: mystages.make}
           b: {uses: mystages.double, inputs: {number: a.data}}
-    """)
-    slow = project.stage("make", (project.path / "mystages" / "make.py").read_text().replace("    data.", "    import time; time.sleep(1.5)\n    data."))
+    """,
+    )
+    slow = project.stage(
+        "make", (project.path / "mystages" / "make.py").read_text().replace("    data.", "    import time; time.sleep(1.5)\n    data.")
+    )
     assert slow and project.run("usecase=one", word, "executor.cpus=2").returncode == 1
     assert project.state().stages["b"].state == beside
 
@@ -86,14 +94,20 @@ def test_a_use_case_is_taken_by_its_path(project):
 
 
 def test_stages_share_the_processors(project):
-    project.stage("only", "from engine.stage import Out\ndef only(data: Out, *, n: int) -> None:\n    import time; time.sleep(0.3); data.write_text(str(n))\n")
+    project.stage(
+        "only",
+        "from engine.stage import Out\ndef only(data: Out, *, n: int) -> None:\n    import time; time.sleep(0.3); data.write_text(str(n))\n",
+    )
     project.usecase("one", "stages:\n" + "".join(f"  s{n}: {{uses: mystages.only, params: {{n: {n}}}}}\n" for n in range(3)))
     project.done("usecase=one", "executor.cpus=2")
     assert _most_at_once(project) == 2
 
 
 def test_one_stage_at_a_time_holds_the_accelerator(project):
-    project.stage("only", "from engine.stage import Out\ndef only(data: Out, *, n: int) -> None:\n    import time; time.sleep(0.2); data.write_text(str(n))\n")
+    project.stage(
+        "only",
+        "from engine.stage import Out\ndef only(data: Out, *, n: int) -> None:\n    import time; time.sleep(0.2); data.write_text(str(n))\n",
+    )
     project.usecase("one", "stages:\n" + "".join(
         f"  s{n}: {{uses: mystages.only, params: {{n: {n}}}, resources: {{accelerator: true}}}}\n" for n in range(3)))  # fmt: skip
     project.done("usecase=one", "executor.cpus=4")

@@ -1,4 +1,4 @@
-"""From a request to a plan: assets brought and digested, the use case checked, every job looked up."""
+"""From a request to a plan: assets digested, the use case checked, every job looked up."""
 
 import importlib
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ class Planning:
     warnings: Sequence[str]
 
 
-def plan(request: Request, say: fetch.Say) -> Planning:
+def plan(request: Request) -> Planning:
     """Return the plan; raise every mistake of the request together."""
     store = Store(layout.store_dir(request.outputs))
     usecase = _with_makers(request)
@@ -36,10 +36,10 @@ def plan(request: Request, say: fetch.Say) -> Planning:
     kept = _kept(checked, request)
     jobs = {name: job for name, job in checked.jobs.items() if name in kept}
     needed = {ref.name for job in jobs.values() for ref in job.inputs.values() if ref and ref.stage is None}
-    assets, licences = _bring(request, needed, store, say)
+    assets = {key: _resolved(key, asset, store) for key, asset in request.assets.items() if key in needed and asset is not None}
     planned = settle_all(jobs, assets, store)
     made = Plan(usecase.name, request.target, usecase.params, usecase.objective, assets, planned,
-                checked.graph.subgraph(kept).copy(), (*request.notes, *licences))  # fmt: skip
+                checked.graph.subgraph(kept).copy(), (*request.notes, *_notes(request)))  # fmt: skip
     return Planning(made, store, checked.warnings)
 
 
@@ -70,35 +70,50 @@ def _with_makers(request: Request) -> UseCase:
     return request.usecase.model_copy(update={"stages": stages, "assets": assets})
 
 
-def _bring(request: Request, needed: set[str], store: Store, say: fetch.Say) -> tuple[dict[str, ResolvedAsset], list[str]]:
-    found: dict[str, ResolvedAsset] = {}
-    notes: list[str] = []
+def bring(request: Request, planning: Planning, say: fetch.Say) -> None:
+    """Bring the declared assets that a job which is to run will read; raise for all that cannot be had."""
+    mirror = _mirror(request)
     mistakes: list[UserError] = []
-    mirror = Path(request.settings["mirror"]).expanduser().absolute() if request.settings["mirror"] else None
-    if mirror and not mirror.is_dir():
+    wanted = {
+        ref.name for p in planning.plan.jobs.values() if p.record is None for ref in p.job.inputs.values() if ref and ref.stage is None
+    }
+    for key in sorted(wanted):
+        asset = request.assets[key]
+        try:
+            if isinstance(asset, Asset):
+                fetch.bring(asset, planning.store, mirror, say)
+        except UserError as mistake:
+            mistakes.append(mistake)
+    if mistakes:
+        raise ExceptionGroup("assets are missing", mistakes)
+
+
+def _mirror(request: Request) -> Path | None:
+    if request.settings["mirror"] is None:
+        return None
+    mirror = Path(request.settings["mirror"]).expanduser().absolute()
+    if not mirror.is_dir():
         raise UserError(f"mirror={request.settings['mirror']}", "there is no such folder", "name a folder that holds copies of assets")
+    return mirror
+
+
+def _resolved(key: str, asset: Asset | Path, store: Store) -> ResolvedAsset:
+    """Digest the asset: a path by its files, a declared one by its declaration, without a look at the disk."""
+    if isinstance(asset, Path):
+        return ResolvedAsset(key, str(asset), asset, store.assets.of(asset), None, str(asset), False)
+    return ResolvedAsset(key, asset.name, fetch.place(asset, store), fetch.digest(asset), asset.licence, asset.source, asset.sample)
+
+
+def _notes(request: Request) -> list[str]:
+    """Say what the user should know of the data: no licence, or a sample."""
+    notes = []
     for key, asset in request.assets.items():
-        if key in needed and asset is not None:
-            try:
-                found[key] = _one(key, asset, store, mirror, say)
-            except UserError as mistake:
-                mistakes.append(mistake)
         if isinstance(asset, Asset) and asset.licence is None:
             notes.append(f"{asset.name} has no licence: use it for tests of your own, and do not pass on what is made of it")
         if isinstance(asset, Asset) and asset.sample:
-            notes.append(
-                f"{key} is a sample ({asset.name}): put your own data into {request.settings['data']}/{request.usecase.name}/, or name it with assets.{key}="
-            )
-    if mistakes:
-        raise ExceptionGroup("assets are missing", mistakes)
-    return found, notes
-
-
-def _one(key: str, asset: Asset | Path, store: Store, mirror: Path | None, say: fetch.Say) -> ResolvedAsset:
-    if isinstance(asset, Path):
-        return ResolvedAsset(key, str(asset), asset, store.assets.of(asset), None, str(asset), False)
-    path = fetch.bring(asset, store, mirror, say)
-    return ResolvedAsset(key, asset.name, path, store.assets.of(path), asset.licence, asset.source, asset.sample)
+            own = f"{request.settings['data']}/{request.usecase.name}/"
+            notes.append(f"{key} is a sample ({asset.name}): put your own data into {own}, or name it with assets.{key}=")
+    return notes
 
 
 def executor(request: Request) -> Any:

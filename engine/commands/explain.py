@@ -5,7 +5,7 @@ from typing import Any
 
 from engine import fingerprint as fingerprints
 from engine import layout
-from engine.commands import _download, _planning
+from engine.commands import _planning
 from engine.compose import Request
 from engine.fingerprint import Parts
 from engine.plan import Planned
@@ -13,7 +13,7 @@ from engine.plan import Planned
 
 def main(request: Request) -> tuple[int, None]:
     """Print one reason a line, stage by stage."""
-    planning = _planning.plan(request, _download.say)
+    planning = _planning.plan(request)
     plan, wanted = planning.plan, request.settings["stage"]
     if wanted:
         _planning.stage_named(wanted, plan.jobs)

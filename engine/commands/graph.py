@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from engine import picture
-from engine.commands import _download, _planning
+from engine.commands import _planning
 from engine.compose import Request
 from engine.errors import UserError
 from engine.events import replay
@@ -12,7 +12,7 @@ from engine.plan import Planned
 
 def main(request: Request) -> tuple[int, None]:
     """Draw the plan."""
-    plan = _planning.plan(request, _download.say).plan
+    plan = _planning.plan(request).plan
     assets = [{"key": a.key, "name": a.name, "sample": a.sample, "licence": a.licence} for a in plan.assets.values()]
     events = [{"event": "run_started", "time": 0.0, "usecase": plan.usecase, "target": plan.target.name, "assets": assets, "jobs": _planning.describe(plan)},
               *(_cached(name, planned) for name, planned in plan.jobs.items() if planned.record)]  # fmt: skip

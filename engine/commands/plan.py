@@ -2,13 +2,13 @@
 
 import json
 
-from engine.commands import _download, _planning
+from engine.commands import _planning
 from engine.compose import Request
 
 
 def main(request: Request) -> tuple[int, None]:
     """Print the plan as a table, or as JSON with format=json."""
-    planning = _planning.plan(request, _download.say)
+    planning = _planning.plan(request)
     rows = [{"stage": name, "does": "cached" if p.record else "run", "runs_on": p.job.spec.runs_on, "platform": p.job.platform,
              "taken": p.job.taken, "fingerprint": p.fingerprint, "why": p.reason} for name, p in planning.plan.jobs.items()]  # fmt: skip
     if request.settings["format"] == "json":

@@ -1,6 +1,7 @@
 """`run` (the default): plan the use case, run what is not in the store, record everything."""
 
 import platform
+import re
 import signal
 import sys
 import time
@@ -54,8 +55,9 @@ class Recorder:
 
 def main(request: Request) -> tuple[int, float | None]:
     """Return the exit status and the objective's value."""
-    planning = _planning.plan(request, _download.say)
+    planning = _planning.plan(request)
     plan, store = planning.plan, planning.store
+    _planning.bring(request, planning, _download.say)
     _close_abandoned(request.outputs, store)
     run_dir = layout.new_run_dir(request.outputs, plan.usecase, plan.target.name, time.time())
     executor = _planning.executor(request)(request.roots)
@@ -93,7 +95,7 @@ def _finish(run_dir: Path, recorder: Recorder, status: str, seconds: float) -> R
 
 def _started(run_dir: Path, request: Request, plan: Plan) -> dict[str, Any]:
     return {"event": "run_started", "run_id": run_dir.name, "usecase": plan.usecase, "target": plan.target.name,
-            "platform": plan.target.platform, "machine": platform.machine(), "command": ["python", "run.py", *request.overrides],
+            "platform": plan.target.platform, "machine": platform.machine(), "command": ["python", "run.py", *map(_without_password, request.overrides)],
             "git_commit": _git_commit(ROOT), "params": dict(plan.params), "objective": plan.objective, "assets": _assets(request, plan), "jobs": _planning.describe(plan)}  # fmt: skip
 
 
@@ -136,6 +138,11 @@ def _interruptible(scheduler: Scheduler) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _without_password(word: str) -> str:
+    """Keep credentials inside a URI, as in tracking.uri, out of what is recorded."""
+    return re.sub(r"//[^/@\s]+@", "//...@", word)
 
 
 def _git_commit(folder: Path) -> str | None:

@@ -68,7 +68,9 @@ def train(
     targets = {split: np.eye(len(about["labels"]), dtype=np.float32)[y[split]] for split in y}
     chance = np.random.default_rng(seed)
     for epoch in range(epochs):
-        rows = chance.choice(len(keypoints), len(keypoints), p=weight / weight.sum()) if weight.std() else chance.permutation(len(keypoints))
+        rows = (
+            chance.choice(len(keypoints), len(keypoints), p=weight / weight.sum()) if weight.std() else chance.permutation(len(keypoints))
+        )
         seen = x["train"][rows]
         if augment:
             seen = _features.window_features(_augment.augmented(keypoints[rows], constants["joints"], limb_swap, chance), constants)

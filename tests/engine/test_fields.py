@@ -5,7 +5,9 @@ import pytest
 from engine import fields, spec
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("90", 90), (90, 90), ("90s", 90), ("1.5m", 90), ("2h", 7200), ("1 d", 86400), ("5ms", 0.005)])
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), (90, 90), ("90s", 90), ("1.5m", 90), ("2h", 7200), ("1 d", 86400), ("5ms", 0.005)]
+)
 def test_a_duration(text, seconds):
     assert fields.duration_s(text) == seconds
 
@@ -32,7 +34,10 @@ def test_no_rule(text):
         fields.rule(text)
 
 
-@pytest.mark.parametrize(("rule", "value", "kept"), [(">= 1", 1, True), ("> 1", 1, False), ("<= 1", 1, True), ("< 1", 1, False), ("== 1", 1, True), ("== 1", 2, False)])
+@pytest.mark.parametrize(
+    ("rule", "value", "kept"),
+    [(">= 1", 1, True), ("> 1", 1, False), ("<= 1", 1, True), ("< 1", 1, False), ("== 1", 1, True), ("== 1", 2, False)],
+)
 def test_a_rule_holds_at_its_bound(rule, value, kept):
     assert fields.holds(value, rule) is kept
 

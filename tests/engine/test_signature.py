@@ -40,7 +40,11 @@ def test_inputs_outputs_and_metrics(library):
 
 def test_parameters_with_types_and_defaults(library):
     params = library.signature("lib.train", "f").params
-    assert {name: (p.annotation, p.default) for name, p in params.items()} == {"epochs": ("int", 3), "name": ("str", REQUIRED), "sizes": ("list[int]", [1, 2])}
+    assert {name: (p.annotation, p.default) for name, p in params.items()} == {
+        "epochs": ("int", 3),
+        "name": ("str", REQUIRED),
+        "sizes": ("list[int]", [1, 2]),
+    }
 
 
 def test_the_sources_are_the_stage_and_the_helpers_it_imports(library):

@@ -14,7 +14,10 @@ def _load(tmp_path, text):
     return yamlfile.load(path)
 
 
-@pytest.mark.parametrize(("text", "value"), [("1e-3", 0.001), ("1.5", 1.5), ("3", 3), ("yes", True), ("null", None), ("0.1.2", "0.1.2"), ("'1e-3'", "1e-3"), ("-.5e3", -500.0)])
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1e-3", 0.001), ("1.5", 1.5), ("3", 3), ("yes", True), ("null", None), ("0.1.2", "0.1.2"), ("'1e-3'", "1e-3"), ("-.5e3", -500.0)],
+)
 def test_a_scalar(tmp_path, text, value):
     assert _load(tmp_path, f"x: {text}") == {"x": value}
 

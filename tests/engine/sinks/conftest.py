@@ -54,24 +54,16 @@ class EventBuilder:
         }  # fmt: skip
         return self.add("job_started", stage=stage, attempt=attempt, **{**fields, **more})
 
-    def finished(
-        self, stage: str, attempt: int = 1, seconds: float = 3.25, **metrics: float
-    ) -> "EventBuilder":
+    def finished(self, stage: str, attempt: int = 1, seconds: float = 3.25, **metrics: float) -> "EventBuilder":
         outputs = {"out": "sha256:" + "1" * 64}
-        return self.add(
-            "job_finished", stage=stage, attempt=attempt, seconds=seconds, outputs=outputs, metrics=metrics
-        )
+        return self.add("job_finished", stage=stage, attempt=attempt, seconds=seconds, outputs=outputs, metrics=metrics)
 
-    def failed(
-        self, stage: str, attempt: int = 1, retry_in_s: float | None = None, **more: Any
-    ) -> "EventBuilder":
+    def failed(self, stage: str, attempt: int = 1, retry_in_s: float | None = None, **more: Any) -> "EventBuilder":
         fields: dict[str, Any] = {
             "seconds": 2.0, "kind": "failed", "message": "exit status 1",
             "log": f"outputs/runs/demo/{stage}.log", "log_tail": "loading\nValueError: no frames",
         }  # fmt: skip
-        return self.add(
-            "job_failed", stage=stage, attempt=attempt, retry_in_s=retry_in_s, **{**fields, **more}
-        )
+        return self.add("job_failed", stage=stage, attempt=attempt, retry_in_s=retry_in_s, **{**fields, **more})
 
     def done(self, status: str = "finished", seconds: float = 42.0) -> "EventBuilder":
         return self.add("run_finished", status=status, seconds=seconds)

@@ -37,9 +37,7 @@ def page_of(builder) -> str:
 @pytest.fixture
 def trained(events, make_job):
     """A run whose training draws curves and whose evaluation is simulated."""
-    events.start(
-        [make_job("train", doc="Train."), make_job("evaluate", {"m": "train.model"}, runs_on="target")]
-    )
+    events.start([make_job("train", doc="Train."), make_job("evaluate", {"m": "train.model"}, runs_on="target")])
     events.started("train")
     for step in range(3):
         events.add("metric", stage="train", name="loss", value=1 / (step + 1), step=step)
@@ -99,9 +97,7 @@ def test_a_figure_not_taken_on_the_device_says_so_in_a_banner(trained):
 
 
 def test_a_figure_taken_on_the_device_has_no_banner(events, make_job):
-    events.start([make_job("bench", runs_on="target")]).started("bench", taken="device").finished(
-        "bench", ms=4.0
-    )
+    events.start([make_job("bench", runs_on="target")]).started("bench", taken="device").finished("bench", ms=4.0)
     assert "Not measured on the device." not in page_of(events.done())
 
 
@@ -161,9 +157,7 @@ def test_no_word_of_the_run_becomes_markup(events, make_job):
     events.started(EVIL, taken=f"simulated on {EVIL}").add("note", stage=EVIL, text=EVIL)
     events.add("note", stage=None, text=EVIL)
     events.add("metric", stage=EVIL, name=EVIL, value=1.0, step=0)
-    events.add(
-        "figure", stage=EVIL, kind="confusion_matrix", name=EVIL, labels=[EVIL, "b"], matrix=[[1, 0], [0, 1]]
-    )
+    events.add("figure", stage=EVIL, kind="confusion_matrix", name=EVIL, labels=[EVIL, "b"], matrix=[[1, 0], [0, 1]])
     events.add("gate", stage=EVIL, metric=EVIL, rule=EVIL, value=1.0, passed=False)
     events.failed(EVIL, message=EVIL, log=EVIL, log_tail=EVIL)
     page = page_of(events.done("failed"))
@@ -183,9 +177,7 @@ def test_a_thousand_stages_take_less_than_a_second(events, make_job, cached):
         if cached:
             events.cached(f"s{i}", metrics={"accuracy": 0.5})
         else:
-            events.started(f"s{i}").add("metric", stage=f"s{i}", name="loss", value=1.0, step=0).finished(
-                f"s{i}"
-            )
+            events.started(f"s{i}").add("metric", stage=f"s{i}", name="loss", value=1.0, step=0).finished(f"s{i}")
     state = replay(events.done().events)
     render(state)  # the imports, which a run pays once
     before = time.perf_counter()
