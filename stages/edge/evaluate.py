@@ -9,7 +9,8 @@ if TYPE_CHECKING:
 
 
 class EvaluateMetrics(TypedDict):
-    """accuracy, f1_macro and correct are the int8 model's; accuracy_drop is float minus int8; shares are 0 to 1."""
+    """accuracy, f1_macro (of the classes that the test part has) and correct are the int8 model's; accuracy_drop is
+    float minus int8; shares are 0 to 1."""
 
     accuracy: float
     float_accuracy: float
@@ -64,7 +65,7 @@ def evaluate(dataset: In, int8_model: In, float_model: In, report: Out, *, runti
     }
     report.write_text(json.dumps(about, indent=1), encoding="utf-8")
     return EvaluateMetrics(accuracy=accuracy, float_accuracy=float_accuracy, accuracy_drop=float_accuracy - accuracy,
-                           f1_macro=float(np.mean(f1)), correct=float((guesses["int8"] == truth).sum()), test_examples=float(len(truth)),
+                           f1_macro=float(np.mean([value for value, row in zip(f1, matrix, strict=True) if row.sum()])), correct=float((guesses["int8"] == truth).sum()), test_examples=float(len(truth)),
                            majority_baseline=float(matrix.sum(1).max() / len(truth)))  # fmt: skip
 
 
