@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from pathlib import Path
+from typing import TypeGuard
 
 os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us as exceptions; we print three lines of each
 
@@ -24,19 +25,8 @@ from engine.errors import UserError, did_you_mean
 ROOT = Path(__file__).resolve().parent
 COMMANDS = sorted(path.stem for path in (ROOT / "engine" / "commands").glob("[a-z]*.py"))
 
-_FLAGS_WITH_VALUE = {
-    "--cfg",
-    "-c",
-    "--config-dir",
-    "-cd",
-    "--config-name",
-    "-cn",
-    "--config-path",
-    "-cp",
-    "--package",
-    "-p",
-    "--experimental-rerun",
-}
+_FLAGS_WITH_VALUE = {"--cfg", "-c", "--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--package", "-p",
+                     "--experimental-rerun"}  # fmt: skip
 
 _AGAIN = "and give the same command: it goes on from what is in the store"
 _MACHINE = {errno.ENOSPC: f"the disk is full: make room {_AGAIN}", errno.EDQUOT: f"the quota is used up: make room {_AGAIN}",
@@ -80,7 +70,7 @@ def cli(argv: list[str]) -> int:
         if None in mistakes:
             raise  # ours, with its traceback
         print("\n".join(dict.fromkeys(map(str, mistakes))), file=sys.stderr)
-        return 1 if any(isinstance(leaf, OSError) for leaf in leaves) else 2
+        return 1 if any(map(_is_the_machines, leaves)) else 2
     return max(_statuses, default=0)
 
 
@@ -107,9 +97,14 @@ def _mistake(error: BaseException) -> UserError | None:
     """Return the user's mistake that the exception stands for, or None where it is a fault of ours."""
     if isinstance(error, UserError):
         return error
-    if isinstance(error, OSError) and error.errno in _MACHINE:
+    if _is_the_machines(error):
         return UserError(str(error.filename or "outputs"), f"the machine says: {error.strerror}", _MACHINE[error.errno])
     return _explained(error) if isinstance(error, HydraException | OmegaConfBaseException) else None
+
+
+def _is_the_machines(error: BaseException) -> TypeGuard[OSError]:
+    """True for a full disk and the like; Hydra's MissingConfigException is an OSError too, without a number."""
+    return isinstance(error, OSError) and error.errno in _MACHINE
 
 
 def _explained(error: BaseException) -> UserError:

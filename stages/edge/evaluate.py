@@ -64,9 +64,16 @@ def evaluate(dataset: In, int8_model: In, float_model: In, report: Out, *, runti
         "classes": classes,
     }
     report.write_text(json.dumps(about, indent=1), encoding="utf-8")
-    return EvaluateMetrics(accuracy=accuracy, float_accuracy=float_accuracy, accuracy_drop=float_accuracy - accuracy,
-                           f1_macro=float(np.mean([value for value, row in zip(f1, matrix, strict=True) if row.sum()])), correct=float((guesses["int8"] == truth).sum()), test_examples=float(len(truth)),
-                           majority_baseline=float(matrix.sum(1).max() / len(truth)))  # fmt: skip
+    tested = matrix.sum(1)  # (classes,)
+    return EvaluateMetrics(
+        accuracy=accuracy,
+        float_accuracy=float_accuracy,
+        accuracy_drop=float_accuracy - accuracy,
+        f1_macro=float(np.mean([value for value, count in zip(f1, tested, strict=True) if count])),
+        correct=float(matrix.trace()),
+        test_examples=float(len(truth)),
+        majority_baseline=float(tested.max() / len(truth)),
+    )
 
 
 def _by_group(scores: "NDArray[Any]", groups: "NDArray[Any]") -> "NDArray[Any]":
