@@ -29,8 +29,9 @@ _FLAGS_WITH_VALUE = {"--cfg", "-c", "--config-dir", "-cd", "--config-name", "-cn
                      "--experimental-rerun"}  # fmt: skip
 
 _AGAIN = "and give the same command: it goes on from what is in the store"
-_MACHINE = {errno.ENOSPC: f"the disk is full: make room {_AGAIN}", errno.EDQUOT: f"the quota is used up: make room {_AGAIN}",
-            errno.EROFS: "name a folder that can be written: outputs=DIR", errno.EACCES: "name a folder that can be written: outputs=DIR"}  # fmt: skip
+_MACHINE: dict[int | None, str] = {
+    errno.ENOSPC: f"the disk is full: make room {_AGAIN}", errno.EDQUOT: f"the quota is used up: make room {_AGAIN}",
+    errno.EROFS: "name a folder that can be written: outputs=DIR", errno.EACCES: "name a folder that can be written: outputs=DIR"}  # fmt: skip
 
 _command = "run"
 _argv: list[str] = []
