@@ -1,0 +1,105 @@
+"""Local processes: what is warm before a job, and what a lost server takes with it."""
+
+import os
+import time
+import warnings
+
+import pytest
+
+SLEEPS = "Path('ready').touch(); time.sleep(120)"
+
+
+@pytest.fixture
+def bench(make_bench):
+    """The local executor."""
+    return make_bench("local")
+
+
+def _server(bench) -> int:
+    """The server is the process that all others came from: it is there before the first job."""
+    bench.does("pass")
+    [pid] = bench.processes()
+    return pid
+
+
+def _job(bench):
+    _, launch = bench.lay_out("s", {"uses": "mystages.act", "params": {"code": "pass"}})
+    return launch.job
+
+
+def test_what_a_stage_will_need_is_warmed_before_it_is_launched(bench):
+    bench.executor.prepare([_job(bench)])
+    [warm] = bench.processes()
+    assert int(bench.says("os.getppid()")) == warm
+
+
+def test_every_stage_is_forked_from_the_same_warm_server(bench):
+    server = _server(bench)
+    assert {int(bench.says("os.getppid()", stage=name)) for name in "ab"} == {server}
+
+
+def test_tensorflow_is_imported_once_and_not_by_the_stage(bench):
+    pytest.importorskip("tensorflow", reason="the extra 'train' is not installed")
+    (bench.folder / "mystages" / "deep.py").write_text(
+        "import sys\nfrom engine.stage import Out\ndef deep(data: Out) -> None:\n"
+        "    data.write_text(str('tensorflow' in sys.modules))\n    import tensorflow\n"
+    )
+    folder, launch = bench.lay_out("s", {"uses": "mystages.deep"})
+    bench.executor.launch(launch)
+    bench.end(within_s=120)
+    assert (folder.path / "out" / "data").read_text() == "True"
+
+
+def test_the_hash_of_a_word_is_the_same_in_every_run(bench, monkeypatch):
+    monkeypatch.setenv("PYTHONHASHSEED", "17")
+    assert bench.says("os.environ['PYTHONHASHSEED']") == "0"
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # see the last test
+def test_the_jobs_of_a_lost_server_are_lost_and_end(bench):
+    server = _server(bench)
+    folder = bench.start(SLEEPS)
+    bench.until(folder.path / "cwd" / "ready")
+    os.kill(server, 9)
+    [ended] = bench.end()
+    assert (ended.stage, ended.status) == ("s", None)
+    assert bench.are_gone(bench.processes())
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # see the last test
+def test_after_the_loss_of_a_server_there_is_another(bench):
+    server = _server(bench)
+    os.kill(server, 9)
+    bench.executor.wait(5)
+    assert bench.does("pass")[1].status == 0
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # see the last test
+def test_a_server_that_dies_before_a_launch_is_told_as_a_lost_job(bench):
+    server = _server(bench)
+    os.kill(server, 9)
+    time.sleep(0.2)
+    bench.start("pass")
+    [ended] = bench.end()
+    assert (ended.stage, ended.status) == ("s", None)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # see the last test
+@pytest.mark.xfail(strict=True, reason="terminate(force=True) kills the whole server while the answer to a launch is not read yet")
+def test_ending_a_job_that_has_hardly_been_launched_leaves_the_others_alone(bench):
+    stays = bench.start("Path('ready').touch()\nwhile not Path('go').exists(): time.sleep(0.01)", stage="stays")
+    bench.until(stays.path / "cwd" / "ready")
+    bench.start(SLEEPS, stage="goes")
+    bench.executor.terminate("goes", force=True)
+    assert [ended.stage for ended in bench.end()] == ["goes"]
+    (stays.path / "cwd" / "go").touch()
+    assert [(ended.stage, ended.status) for ended in bench.end()] == [("stays", 0)]
+
+
+@pytest.mark.xfail(strict=True, reason="the socket to a lost server is left to the garbage collector")
+def test_the_loss_of_a_server_leaves_no_socket_open(bench):
+    server = _server(bench)
+    with warnings.catch_warnings(record=True, action="always") as told:
+        os.kill(server, 9)
+        assert bench.executor.wait(5) == []
+    assert [str(one.message) for one in told] == []
