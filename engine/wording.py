@@ -26,8 +26,10 @@ def duration(seconds: float | None) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def number(value: float, grouped: bool = False) -> str:
+def number(value: float | None, grouped: bool = False) -> str:
     """Say a metric with four significant digits; whole numbers whole, and their thousands apart if asked."""
+    if value is None:  # a gate on a metric that its stage did not return
+        return "none"
     if not math.isfinite(value) or value != int(value) or abs(value) >= 1e12:
         return f"{value:.4g}"
     return f"{int(value):,}".replace(",", "\N{NARROW NO-BREAK SPACE}" if grouped else "")
