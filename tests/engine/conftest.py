@@ -1,0 +1,164 @@
+"""A run in this process: real plans, store and job folders, and an executor that does a job when it is asked to wait."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine import check, spec
+from engine import scheduler as schedulers
+from engine.check import Placement
+from engine.commands import _planning
+from engine.events import Event, RunState, replay
+from engine.jobfolder import Ended, Launch
+from engine.plan import Plan, ResolvedAsset, settle_all
+from engine.scheduler import Limits, Scheduler
+from engine.signature import Library
+from engine.store import Store
+from engine.target import Target
+
+PLACES = {"build": Placement("linux/amd64", False, "x86_64"), "target": Placement("linux/amd64", False, "simulated on x86_64")}
+TARGET = Target(name="rpi4", platform="linux/arm64", runtime="litert")
+Does = Callable[[Path, int], int | None]  # job folder, attempt -> exit status; None: it goes on until it is told to end
+
+
+class Inline:
+    """Does jobs in this process: one is at work from its launch until `wait` ends it."""
+
+    def __init__(self) -> None:
+        self.does: dict[str, Does] = {}
+        self.stubborn: set[str] = set()  # stages that end by force only
+        self.pick: Callable[[list[str]], str] = lambda running: running[0]  # which of those at work ends next
+        self.meanwhile: Callable[[], None] = lambda: None  # called while jobs are waited for
+        self.launched: list[str] = []
+        self.at_once: list[frozenset[str]] = []  # what was at work after each launch
+        self.times: list[float] = []
+        self.told: list[tuple[str, bool]] = []  # requests to end: stage, by force
+        self._running: dict[str, Launch] = {}
+        self._killed: dict[str, int] = {}
+
+    def launch(self, launch: Launch) -> None:
+        """Take the job in."""
+        assert launch.job.stage not in self._running
+        self._running[launch.job.stage] = launch
+        self.launched.append(launch.job.stage)
+        self.at_once.append(frozenset(self._running))
+        self.times.append(time.monotonic())
+
+    def wait(self, timeout_s: float) -> list[Ended]:
+        """End one job."""
+        self.meanwhile()
+        able = [stage for stage in self._running if stage in self._killed or self._is_able(stage)]
+        if not able:
+            time.sleep(min(timeout_s, 0.01))
+            return []
+        stage = self.pick(able)
+        launch = self._running.pop(stage)
+        return [Ended(stage, self._killed.pop(stage, None) or self._status(stage, launch), 0.01)]
+
+    def terminate(self, stage: str, *, force: bool) -> None:
+        """End the job at the next `wait`."""
+        self.told.append((stage, force))
+        if force or stage not in self.stubborn:
+            self._killed[stage] = -9 if force else -15
+
+    def _is_able(self, stage: str) -> bool:
+        return self.does.get(stage) is not hangs
+
+    def _status(self, stage: str, launch: Launch) -> int | None:
+        return self.does.get(stage, writes)(launch.folder, self.launched.count(stage))
+
+
+def writes(folder: Path, attempt: int) -> int:
+    """Write each output: the job's own words, and what its inputs hold."""
+    job = json.loads((folder / "job.json").read_text())
+    told = [Path(path).read_text() for path in job["inputs"].values() if path]
+    for path in job["outputs"].values():
+        Path(path).write_text(" ".join([*job["command"][1:-1], f"({', '.join(told)})"]))
+    return 0
+
+
+def fails(folder: Path, attempt: int) -> int:
+    """End with exit status 3."""
+    return 3
+
+
+def hangs(folder: Path, attempt: int) -> int:
+    """Go on until told to end."""
+    raise AssertionError("it is never asked")
+
+
+def succeeds_at(last: int) -> Does:
+    """Fail until this attempt."""
+    return lambda folder, attempt: writes(folder, attempt) if attempt >= last else 3
+
+
+def returns(**metrics: float) -> Does:
+    """Write the outputs and return these metrics."""
+
+    def does(folder: Path, attempt: int) -> int:
+        (folder / "result.json").write_text(json.dumps({"metrics": metrics}))
+        return writes(folder, attempt)
+
+    return does
+
+
+class Bench:
+    """One store, and any number of runs on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.store = folder, Store(folder / "store")
+        self.executor = Inline()
+        self.events: list[Event] = []
+        self.scheduler: Scheduler
+        self._runs = 0
+
+    def plan(self, stages: Mapping[str, Any], assets: Mapping[str, Path] | None = None) -> Plan:
+        """Plan a use case of these stages."""
+        assets = assets or {}
+        usecase = spec.parse({"name": "u", "assets": {key: str(path) for key, path in assets.items()}, "stages": stages}, "u.yaml")
+        checked = check.check(usecase, Library([], []), PLACES, "u.yaml")
+        resolved = {key: ResolvedAsset(key, str(path), path, self.store.assets.of(path), None, "", False) for key, path in assets.items()}
+        planned = settle_all(checked.jobs, resolved, self.store)
+        return Plan("u", TARGET, {}, None, resolved, planned, checked.graph, ())
+
+    def run(self, stages: Mapping[str, Any] | Plan, cpus: float = 2, memory: int = 10**9, *, fail_fast: bool = False) -> RunState:
+        """Run to the end and return what the events say; `self.events` are those of this run."""
+        plan = stages if isinstance(stages, Plan) else self.plan(stages)
+        self._runs += 1
+        self.events = []
+        self.executor.launched, self.executor.at_once, self.executor.times, self.executor.told = [], [], [], []
+        self._emit({"event": "run_started", "jobs": _planning.describe(plan)})
+        with self.store.work(f"run{self._runs}") as work:
+            limits = Limits(cpus, memory, fail_fast)
+            self.scheduler = Scheduler(plan, self.store, self.executor, work, self.run_dir, limits, self._emit)
+            status = self.scheduler.run()
+        self._emit({"event": "run_finished", "status": status, "seconds": 0.0})
+        return replay(self.events)
+
+    @property
+    def run_dir(self) -> Path:
+        """The folder of the last run."""
+        folder = self.folder / f"run{self._runs}"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def kinds(self, *kinds: str) -> list[tuple[str, str]]:
+        """The events of these kinds, as kind and stage."""
+        return [(event["event"], event["stage"]) for event in self.events if event["event"] in kinds]
+
+    def _emit(self, *events: Mapping[str, Any]) -> None:
+        self.events += [{"time": time.time(), **event} for event in events]
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """A store and an executor in this process."""
+    for name in ("POLL_S", "BUSY_S"):
+        monkeypatch.setattr(schedulers, name, 0.02)
+    monkeypatch.setattr(os, "fsync", lambda file: None)  # a run here is no promise to a disk
+    return Bench(tmp_path)
