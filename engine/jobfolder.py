@@ -1,6 +1,7 @@
 """A job as a folder: lays it out, reads what the stage said, and takes its outputs. Runs nothing."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +12,12 @@ from engine.store import BadOutput, Record, Store
 
 LOG_TAIL_LINES = 20
 _SAID = {
-    "progress": {"done", "total"},
-    "metric": {"name", "value", "step"},
-    "note": {"text"},
-    "figure": {"kind", "name", "labels", "matrix"},
+    "progress": ("done", "total", "message"),
+    "metric": ("name", "value", "step"),
+    "note": ("text",),
+    "figure": ("kind", "name", "labels", "matrix"),
 }
+_PLACEHOLDER = re.compile(r"\{(inputs|outputs|params)\.(\w+)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +91,13 @@ class JobFolder:
         return store.commit(record, {name: self.path / "out" / name for name in job.outputs})
 
     def _event(self, line: bytes) -> dict[str, Any] | None:
+        """Return the event with the fields that it may have, and no more: `seq` and `v` are the journal's."""
         try:
-            event = json.loads(line)
-            if not isinstance(event, dict) or not _SAID[event["event"]] <= event.keys():
-                return None
-        except (ValueError, KeyError):
+            said = json.loads(line)
+            fields = {key: said[key] for key in _SAID[said["event"]]}
+            return {"event": said["event"], "stage": self.job.stage, "time": float(said["time"]), **fields}
+        except (ValueError, KeyError, TypeError, RecursionError):
             return None
-        event["stage"] = self.job.stage
-        return event
 
 
 def lay_out(
@@ -136,8 +137,5 @@ def _description(job: Job, inputs: Mapping[str, Path | None], outputs: Mapping[s
 
 
 def _filled(word: str, groups: Mapping[str, Mapping[str, Any]]) -> str:
-    """Fill {inputs.x} and the like in; the check has seen to it that each exists."""
-    for group, values in groups.items():
-        for name, value in values.items():
-            word = word.replace(f"{{{group}.{name}}}", str(value))
-    return word
+    """Fill {inputs.x} and the like in, once: what a value holds stays as it is. The check has seen to it that each exists."""
+    return _PLACEHOLDER.sub(lambda found: str(groups[found[1]][found[2]]), word)

@@ -1,0 +1,181 @@
+"""A job as a folder: what is laid out, what the stage said, and what of it is taken."""
+
+import json
+import stat
+
+import pytest
+
+from engine import check, jobfolder, spec
+from engine.check import Placement
+from engine.plan import ResolvedAsset, settle
+from engine.signature import Library
+from engine.store import BadOutput, Store
+
+PLACES = dict.fromkeys(("build", "target"), Placement("linux/amd64", False, "x86_64"))
+METRIC = {"event": "metric", "name": "loss", "value": 0.5, "step": 1, "time": 7.0}
+FIGURE = {"event": "figure", "kind": "confusion_matrix", "name": "int8", "labels": ["x"], "matrix": [[1]], "time": 7.0}
+
+
+@pytest.fixture
+def store(project):
+    """An empty store."""
+    return Store(project.path / "store")
+
+
+@pytest.fixture
+def lay_out(project, store):
+    """Lay out the stage `s` of a use case with these keys, which may read the asset `mine`."""
+    mine = project.path / "mine.txt"
+    mine.write_text("4")
+
+    def laid(**keys):
+        usecase = spec.parse({"name": "u", "assets": {"mine": str(mine)}, "stages": {"s": keys}}, "u.yaml")
+        job = check.check(usecase, Library(["mystages"], [project.path]), PLACES, "u.yaml").jobs["s"]
+        assets = {"mine": ResolvedAsset("mine", "mine", mine, store.assets.of(mine), None, "", False)}
+        planned = settle(job, {}, assets, store)
+        return jobfolder.lay_out(project.path / "job", planned, {}, assets, store)
+
+    return laid
+
+
+@pytest.fixture
+def make(lay_out):
+    """The laid out stage `make`."""
+    return lay_out(uses="mystages.make", params={"n": 3})
+
+
+@pytest.fixture
+def double(lay_out):
+    """The laid out stage `double`, which promises the metric `total`."""
+    return lay_out(uses="mystages.double", inputs={"number": "asset:mine"})
+
+
+def _says(folder, *lines) -> None:
+    with (folder.path / "events.jsonl").open("ab") as file:
+        for line in lines:
+            file.write(line if isinstance(line, bytes) else json.dumps(line).encode() + b"\n")
+
+
+def test_job_json_says_what_to_call_with_what(double, project):
+    assert json.loads((double.path / "job.json").read_text()) == {
+        "module": "mystages.double", "function": "double", "params": {},
+        "inputs": {"number": str(project.path / "mine.txt")}, "outputs": {"data": str(project.path / "job" / "out" / "data")},
+    }  # fmt: skip
+
+
+def test_the_outputs_are_not_there_yet(make):
+    assert sorted(path.name for path in make.path.iterdir()) == ["job.json", "out"]
+    assert list((make.path / "out").iterdir()) == []
+
+
+def test_a_commands_words_are_filled_in(lay_out, project):
+    folder = lay_out(
+        command=["cp", "-n={params.n}", "{inputs.x}", "{outputs.y}/{params.n}"], inputs={"x": "asset:mine"}, outputs=["y"], params={"n": 3}
+    )
+    job = json.loads((folder.path / "job.json").read_text())
+    assert job["command"] == ["cp", "-n=3", str(project.path / "mine.txt"), f"{project.path / 'job' / 'out' / 'y'}/3"]
+
+
+def test_a_parameters_value_is_not_filled_in_itself(lay_out):
+    folder = lay_out(command=["echo", "{params.a}"], outputs=["y"], params={"a": "{params.b}", "b": "secret"})
+    assert json.loads((folder.path / "job.json").read_text())["command"] == ["echo", "{params.b}"]
+
+
+# --- what the stage says
+
+
+def test_what_the_stage_says_comes_once_and_with_its_name(make):
+    _says(make, METRIC)
+    assert make.poll() == [{**METRIC, "stage": "s"}]
+    assert make.poll() == []
+
+
+def test_a_line_that_is_still_being_written_waits(make):
+    line = json.dumps(METRIC).encode() + b"\n"
+    _says(make, line[:10])
+    assert make.poll() == []
+    _says(make, line[10:])
+    assert [event["event"] for event in make.poll()] == ["metric"]
+
+
+@pytest.mark.parametrize("line", [
+    b"no json\n", b"[1]\n", b"\xff\xfe\n", b"{}\n", b'{"event": "job_finished", "stage": "other"}\n', b'{"event": "metric", "name": "loss"}\n',
+    b'{"event": ["note"], "text": "x", "time": 1}\n', b"null\n", b'{"event": "note", "text": "x"}\n', b'{"event": "note", "text": "x", "time": null}\n',
+    b'{"event": "progress", "done": 1, "total": 2, "time": 1}\n', b"[" * 100_000 + b"\n",
+], ids=["text", "list", "bytes", "empty", "not its own", "half", "odd kind", "null", "without a time", "odd time", "progress without words", "deep"])  # fmt: skip
+def test_what_is_no_event_of_a_stage_is_passed_over(make, line):
+    _says(make, line, METRIC)
+    assert [event["event"] for event in make.poll()] == ["metric"]
+
+
+def test_a_stage_cannot_speak_for_another(make):
+    _says(make, {**METRIC, "stage": "other"})
+    assert [event["stage"] for event in make.poll()] == ["s"]
+
+
+def test_a_stage_cannot_write_what_is_the_journals(make):
+    _says(make, {**METRIC, "seq": "x", "v": 99, "more": 1})
+    assert make.poll() == [{**METRIC, "stage": "s"}]
+
+
+def test_a_stage_that_said_nothing_said_nothing(make):
+    assert make.poll() == []
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "\x00"])
+def test_a_result_that_is_missing_or_broken_is_empty(make, text):
+    if text is not None:
+        (make.path / "result.json").write_text(text)
+    assert make.result() == {}
+
+
+# --- what is taken
+
+
+def test_the_outputs_go_into_the_store_with_all_that_was_said(double, store):
+    (double.path / "out" / "data").write_text("8")
+    _says(
+        double, METRIC, FIGURE, {"event": "note", "text": "chosen", "time": 7.0}, {"event": "progress", "done": 1, "total": 1, "time": 7.0}
+    )
+    double.poll()
+    record = double.commit(store, {"total": 8.0}, 1.5)
+    assert store.path(record.outputs["data"]).read_text() == "8"
+    assert store.find(double.planned.fingerprint) == record
+    assert (record.metrics, record.seconds, record.notes) == ({"total": 8.0}, 1.5, ["chosen"])
+    assert record.points == [["loss", 1, 0.5, 7.0]]
+    assert record.figures == [{key: FIGURE[key] for key in ("kind", "name", "labels", "matrix")}]
+
+
+def test_a_folder_is_an_output_too(make, store):
+    (make.path / "out" / "data").mkdir()
+    (make.path / "out" / "data" / "x").write_text("1")
+    place = store.path(make.commit(store, {}, 0.0).outputs["data"])
+    assert (place / "x").read_text() == "1" and not (place / "x").stat().st_mode & stat.S_IWUSR
+
+
+def test_a_metric_that_was_promised_and_not_returned_is_named(double, store):
+    (double.path / "out" / "data").write_text("8")
+    with pytest.raises(BadOutput, match=r"^the stage did not return its metric 'total'$"):
+        double.commit(store, {}, 0.0)
+
+
+def test_an_output_that_was_not_written_is_named(make, store):
+    with pytest.raises(BadOutput, match=r"^the stage did not write its output 'data'$"):
+        make.commit(store, {}, 0.0)
+
+
+# --- the log's end
+
+
+def test_the_last_twenty_lines_of_a_log_are_its_tail(tmp_path):
+    (tmp_path / "log").write_text("".join(f"line {n}\n" for n in range(50)))
+    assert jobfolder.log_tail(tmp_path / "log").splitlines() == [f"line {n}" for n in range(30, 50)]
+
+
+def test_a_huge_line_of_broken_text_is_cut(tmp_path):
+    (tmp_path / "log").write_bytes(b"\xff" * 5_000_000)
+    assert len(jobfolder.log_tail(tmp_path / "log")) == 500
+
+
+def test_a_log_that_is_not_there_is_empty(tmp_path):
+    assert jobfolder.log_tail(tmp_path / "log") == ""
