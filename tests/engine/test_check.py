@@ -1,0 +1,115 @@
+"""What a use case that is right becomes: jobs in order, defaults filled in, warnings. Its mistakes are in test_messages.py."""
+
+import pytest
+
+from engine import check, spec
+from engine.check import Placement
+from engine.graph import Reference
+from engine.signature import Library
+
+PLACES = {"build": Placement("linux/amd64", False, "x86_64"), "target": Placement("linux/arm64", True, "emulated (qemu)")}
+A = {"uses": "mystages.make"}
+SPLIT = '''
+    from engine.stage import In, Out
+    def split(left: Out, right: Out, before: In | None = None, *, share: float = 1, name: str = "x") -> None:
+        """Split."""
+'''
+
+
+@pytest.fixture
+def checked(project):
+    """Check a use case of these stages."""
+    project.stage("split", SPLIT)
+
+    def check_it(stages, **keys):
+        usecase = spec.parse({"name": "u", "stages": stages, **keys}, "u.yaml")
+        return check.check(usecase, Library(["mystages"], [project.path]), PLACES, "u.yaml")
+
+    return check_it
+
+
+def _double(needs: str) -> dict[str, object]:
+    return {"uses": "mystages.double", "inputs": {"number": needs}}
+
+
+def test_the_jobs_come_in_an_order_that_may_be_run(checked):
+    assert list(checked({"c": _double("b.data"), "b": _double("a.data"), "a": A}).jobs) == ["a", "b", "c"]
+
+
+def test_where_the_order_is_free_it_is_the_files(checked):
+    assert list(checked({"z": A, "y": A, "x": _double("z.data")}).jobs) == ["z", "y", "x"]
+
+
+def test_the_graph_has_an_edge_for_each_reference(checked):
+    graph = checked({"a": A, "b": _double("a.data"), "c": _double("a.data")}).graph
+    assert sorted(graph.edges) == [("a", "b"), ("a", "c")]
+
+
+def test_what_the_yaml_leaves_out_is_the_signatures_default(checked):
+    assert checked({"a": {**A, "params": {}}}).jobs["a"].params == {"n": 1}
+    assert checked({"a": {**A, "params": {"n": 3}}}).jobs["a"].params == {"n": 3}
+
+
+def test_a_whole_number_for_a_float_becomes_one(checked):
+    for params in ({}, {"share": 1}):
+        share = checked({"a": {"uses": "mystages.split", "params": params}}).jobs["a"].params["share"]
+        assert (share, type(share)) == (1.0, float)
+
+
+def test_an_optional_input_may_be_left_out(checked):
+    assert checked({"a": {"uses": "mystages.split"}}).jobs["a"].inputs == {"before": None}
+
+
+def test_a_null_asset_leaves_an_optional_input_out(checked):
+    split = {"uses": "mystages.split", "inputs": {"before": "asset:mine"}}
+    assert checked({"a": split}, assets={"mine": None}).jobs["a"].inputs == {"before": None}
+    assert checked({"a": split}, assets={"mine": "x"}).jobs["a"].inputs == {"before": Reference(None, "mine")}
+
+
+@pytest.mark.parametrize(("runs_on", "place"), PLACES.items())
+def test_a_job_is_placed_where_its_stage_runs(checked, runs_on, place):
+    job = checked({"a": {**A, "runs_on": runs_on}}).jobs["a"]
+    assert (job.platform, job.emulated, job.taken) == (place.platform, place.emulated, place.taken)
+
+
+def test_the_outputs_of_a_command_are_the_yamls(checked):
+    job = checked({"a": {"command": ["cp", "x", "{outputs.y}"], "outputs": ["y"]}}).jobs["a"]
+    assert (job.outputs, job.signature, job.uses) == (("y",), None, "cp x {outputs.y}")
+
+
+def test_a_gate_may_name_any_metric_of_a_stage_that_does_not_say_its_metrics(checked, project):
+    project.stage("free", "from engine.stage import Out\ndef free(data: Out) -> dict:\n    return {}\n")
+    assert checked({"a": {"uses": "mystages.free", "require": {"anything": "> 1"}}}).jobs
+
+
+@pytest.mark.parametrize("objective", ["b.total", "free.anything"])
+def test_an_objective_is_a_metric_of_a_stage(checked, project, objective):
+    project.stage("free", "from engine.stage import Out\ndef free(data: Out) -> dict:\n    return {}\n")
+    assert checked({"a": A, "b": _double("a.data"), "free": {"uses": "mystages.free"}}, objective=objective).jobs
+
+
+# --- warnings
+
+
+def test_an_asset_that_no_stage_reads_is_a_warning(checked):
+    assert checked({"a": A}, assets={"mine": "x"}).warnings == ["assets.mine is read by no stage"]
+
+
+def test_a_null_asset_that_no_stage_reads_is_none(checked):
+    assert checked({"a": A}, assets={"mine": None}).warnings == []
+
+
+def test_an_output_that_no_stage_reads_is_a_warning_where_others_of_its_stage_are_read(checked):
+    assert checked({"a": {"uses": "mystages.split"}, "b": _double("a.left")}).warnings == ["no stage reads a.right"]
+
+
+def test_the_results_of_a_last_stage_are_none(checked):
+    assert checked({"a": {"uses": "mystages.split"}}).warnings == []
+
+
+def test_all_mistakes_come_at_once_and_in_the_order_of_the_file(checked):
+    with pytest.raises(ExceptionGroup) as caught:
+        checked({"a": {"uses": "mystages.no"}, "b": _double("x.y"), "c": {**A, "params": {"m": 1}}}, objective="c.loss")
+    assert [mistake.where for mistake in caught.value.exceptions] == [
+        "u.yaml: stages.a.uses", "u.yaml: stages.b.inputs.number", "u.yaml: stages.c.params.m", "u.yaml: objective",
+    ]  # fmt: skip

@@ -1,0 +1,125 @@
+"""Where a run's files stand, which run a name means, and what the files for scripts hold."""
+
+import json
+import time
+
+import pytest
+
+from engine import layout
+from engine.errors import UserError
+from engine.journal import FILE_NAME, Journal
+from engine.store import Store, write_whole
+
+STARTED = {"event": "run_started", "run_id": "r", "usecase": "u", "target": "t", "platform": "linux/arm64", "machine": "x86_64",
+           "command": ["python", "run.py"], "git_commit": None, "params": {"n": 1}, "assets": [], "jobs": [{"stage": "a"}]}  # fmt: skip
+CACHED = {"event": "job_cached", "stage": "a", "fingerprint": "f" * 64, "outputs": {"data": "file:1"}, "metrics": {"acc": 0.5}, "points": [],
+          "figures": [], "notes": [], "seconds": 9.0, "platform": "linux/amd64", "emulated": False, "taken": "x86_64"}  # fmt: skip
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Make a run's folder with its journal."""
+
+    def make(name: str, usecase: str = "u", target: str = "t"):
+        folder = tmp_path / "outputs" / usecase / target / name
+        folder.mkdir(parents=True)
+        with Journal(folder / FILE_NAME) as journal:
+            journal.append(STARTED, CACHED, {"event": "run_finished", "status": "finished", "seconds": 1.5})
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def outputs(tmp_path):
+    """The outputs folder."""
+    return tmp_path / "outputs"
+
+
+def test_a_new_runs_folder_stands_below_its_use_case_and_target_and_is_named_by_the_time(outputs):
+    folder = layout.new_run_dir(outputs, "chain", "rpi4", 1_800_000_000.0)
+    assert folder.parent == outputs / "chain" / "rpi4"
+    assert folder.name.startswith("20270115-080000-")
+    assert (folder / "artifacts").is_dir()
+
+
+def test_two_runs_of_one_second_have_folders_of_their_own(outputs):
+    assert len({layout.new_run_dir(outputs, "u", "t", 0.0) for _ in range(20)}) == 20
+
+
+def test_runs_are_those_with_a_journal_oldest_first(run, outputs):
+    later, earlier = run("20270102-000000-aa"), run("20270101-000000-bb", "other")
+    layout.new_run_dir(outputs, "u", "t", time.time())  # has no journal yet
+    Store(layout.store_dir(outputs)).root.mkdir()
+    assert layout.runs(outputs) == [earlier, later]
+
+
+def test_the_link_to_the_newest_run_is_no_run(run, outputs):
+    folder = run("20270101-000000-aa")
+    layout.point_latest(folder)
+    assert layout.runs(outputs) == [folder]
+
+
+def test_there_are_no_runs_where_there_is_no_folder(outputs):
+    assert layout.runs(outputs) == []
+
+
+@pytest.mark.parametrize("name", ["20270101-000000-aa", "20270101", "202701"])
+def test_a_run_is_found_by_its_id_or_its_beginning(run, outputs, name):
+    wanted, _ = run("20270101-000000-aa"), run("20270202-000000-bb")
+    assert layout.find_run(outputs, name) == wanted
+
+
+def test_without_a_name_the_newest_run_is_meant(run, outputs):
+    newest = [run(name) for name in ("20270101-000000-bb", "20270103-000000-aa", "20270102-000000-cc")][1]
+    assert layout.find_run(outputs, None) == newest
+
+
+@pytest.mark.parametrize(
+    ("usecase", "target", "found"), [("u", None, "2"), ("u", "t", "1"), (None, "t2", "2"), ("v", "t", "3"), (None, None, "3")]
+)
+def test_the_newest_may_be_narrowed_to_a_use_case_and_a_target(run, outputs, usecase, target, found):
+    run("1", "u", "t"), run("2", "u", "t2"), run("3", "v", "t")
+    assert layout.find_run(outputs, None, usecase, target).name == found
+
+
+def test_a_beginning_that_two_runs_share_is_refused(run, outputs):
+    run("20270101-000000-aa"), run("20270102-000000-bb")
+    with pytest.raises(UserError, match="2 runs begin so"):
+        layout.find_run(outputs, "2027")
+
+
+def test_latest_names_the_newest_run_also_when_an_older_one_ends_later(run, outputs):
+    older, newer = run("20270101-000000-aa"), run("20270102-000000-bb")
+    for folder in (older, newer, older):
+        layout.point_latest(folder)
+        link = outputs / "u" / "t" / "latest"
+        assert link.is_symlink()
+    assert link.readlink().name == newer.name
+
+
+def test_run_json_says_what_scripts_read(run):
+    folder = run("r")
+    layout.write_contract(folder, layout.state(folder))
+    found = json.loads((folder / "run.json").read_text())
+    assert (found["v"], found["status"], found["seconds"], found["usecase"], found["params"]) == (1, "finished", 1.5, "u", {"n": 1})
+    assert found["stages"]["a"] == {
+        "state": "finished", "cached": True, "seconds": 9.0, "platform": "linux/amd64", "emulated": False, "taken": "x86_64",
+        "fingerprint": "f" * 64, "attempt": 0, "outputs": {"data": "file:1"}, "gates": [],
+    }  # fmt: skip
+
+
+def test_metrics_json_is_flat(run):
+    folder = run("r")
+    layout.write_contract(folder, layout.state(folder))
+    assert json.loads((folder / "metrics.json").read_text()) == {"a.acc": 0.5}
+
+
+def test_a_file_is_seen_whole_or_not_at_all(tmp_path):
+    write_whole(tmp_path / "f", b"old")
+    write_whole(tmp_path / "f", b"new", durable=False)
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("f", b"new")]
+
+
+def test_newest_first_goes_by_the_name(tmp_path):
+    assert [path.name for path in layout.newest_first(tmp_path / name for name in "bca")] == ["c", "b", "a"]

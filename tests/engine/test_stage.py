@@ -1,0 +1,161 @@
+"""The inside of a job: `python -m engine.stage FOLDER`, as an image of the target runs it."""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine import stage
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "engine" / "stage.py"
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """Run a stage with this body in a job folder; return the process and its result."""
+    job = tmp_path / "job"
+    (job / "out").mkdir(parents=True)
+    (tmp_path / "mine").mkdir()
+
+    def run(body, params=None, **more):
+        text = f"import os, sys\nfrom engine import stage\nfrom engine.stage import *\nfrom engine.stage import StageError\ndef act(data, before=None, **params):\n    {body}\n"
+        (tmp_path / "mine" / "act.py").write_text(text)
+        described = {
+            "module": "mine.act",
+            "function": "act",
+            "inputs": {"before": None},
+            "outputs": {"data": str(job / "out" / "data")},
+            "params": params or {},
+        }
+        (job / "job.json").write_text(json.dumps({**described, **more}))
+        env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+        ended = subprocess.run(
+            [sys.executable, "-W", "error", "-m", "engine.stage", str(job)], cwd=tmp_path, env=env, capture_output=True, text=True
+        )
+        path = job / "result.json"
+        return ended, json.loads(path.read_text()) if path.exists() else None
+
+    run.job = job
+    return run
+
+
+def _said(runs) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (runs.job / "events.jsonl").read_text().splitlines()]
+
+
+def test_a_stage_writes_its_outputs_and_its_metrics(runs):
+    ended, result = runs("data.write_text('1'); return {'n': 2, 'share': 0.5}")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert result == {"metrics": {"n": 2.0, "share": 0.5}}
+    assert (runs.job / "out" / "data").read_text() == "1"
+
+
+def test_paths_come_as_paths_and_parameters_as_they_are(runs):
+    _, result = runs("print(type(data).__name__, before, params); return None", {"list": [1, None], "text": "ü"})
+    assert result == {"metrics": {}}
+
+
+def test_an_input_is_a_path(runs, tmp_path):
+    ended, _ = runs("print(before.name)", inputs={"before": str(tmp_path / "here")})
+    assert ended.stdout == "here\n"
+
+
+@pytest.mark.parametrize(("returned", "said"), [
+    ("{'loss': float('nan')}", "metrics must be finite numbers: loss = nan"),
+    ("{'loss': float('-inf')}", "metrics must be finite numbers: loss = -inf"),
+    ("{'a': 1, 'b': 'x', 'c': None}", "metrics must be finite numbers: b = 'x', c = None"),
+    ("{'ok': True}", "metrics must be finite numbers: ok = True"),
+    ("[1]", "the stage returned list, not a dictionary of metrics"),
+], ids=["nan", "infinite", "text", "truth", "list"])  # fmt: skip
+def test_metrics_that_are_no_numbers_are_refused(runs, returned, said):
+    ended, result = runs(f"return {returned}")
+    assert (ended.returncode, result, ended.stderr) == (1, {"error": said}, f"error: {said}\n")
+
+
+def test_a_stage_error_is_a_sentence_without_a_traceback(runs):
+    ended, result = runs("raise StageError('no pictures')")
+    assert (ended.returncode, result, ended.stderr) == (1, {"error": "no pictures"}, "error: no pictures\n")
+
+
+def test_another_exception_keeps_its_traceback_and_leaves_no_result(runs):
+    ended, result = runs("1 / 0")
+    assert (ended.returncode, result) == (1, None)
+    assert "ZeroDivisionError: division by zero" in ended.stderr
+
+
+def test_there_is_one_stage_module_in_a_job(runs):
+    ended, _ = runs("assert sys.modules['__main__'].__dict__ is not stage.__dict__; stage.note('heard')")
+    assert ended.returncode == 0, ended.stderr
+    assert [event["text"] for event in _said(runs)] == ["heard"]
+
+
+def test_what_a_stage_says_is_a_line_each_with_its_time(runs):
+    runs("progress(1, 1, 'all'); metric('loss', 1, 2); note('ü'); confusion_matrix('int8', ['a', 'b'], [[1, 2], [3, 4]])")
+    said = _said(runs)
+    assert all(event.pop("time") > 1e9 for event in said)
+    assert said == [
+        {"event": "progress", "done": 1, "total": 1, "message": "all"}, {"event": "metric", "name": "loss", "value": 1.0, "step": 2},
+        {"event": "note", "text": "ü"},
+        {"event": "figure", "kind": "confusion_matrix", "name": "int8", "labels": ["a", "b"], "matrix": [[1, 2], [3, 4]]},
+    ]  # fmt: skip
+
+
+def test_of_much_progress_few_lines_come_and_always_the_last(runs):
+    runs("[progress(n + 1, 10_000) for n in range(10_000)]")
+    said = _said(runs)
+    assert said[-1]["done"] == 10_000 and len(said) < 1000
+
+
+def test_a_command_takes_the_processs_place(runs):
+    ended, result = runs("pass", command=["sh", "-c", "echo to the log; exit 5"])
+    assert (ended.returncode, ended.stdout, result) == (5, "to the log\n", None)
+
+
+def test_a_bare_call_says_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    stage.progress(1, 1)
+    stage.metric("loss", 1.0, 1)
+    stage.note("x")
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- what a small image has
+
+
+def test_it_imports_the_standard_library_alone():
+    tree = ast.parse(SOURCE.read_text())
+    names = {alias.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {str(node.module).split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert names - {"engine"} <= sys.stdlib_module_names
+    assert [node.names[0].name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "engine"] == ["stage"]
+
+
+def test_it_has_no_newer_syntax_than_python_3_9():
+    ast.parse(SOURCE.read_text(), feature_version=(3, 9))
+
+
+def test_its_annotations_are_read_by_python_3_9():
+    tree = ast.parse(SOURCE.read_text())
+    annotations = [node.annotation for node in ast.walk(tree) if isinstance(node, ast.AnnAssign | ast.arg) and node.annotation]
+    annotations += [node.returns for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.returns]
+    assert [ast.unparse(one) for one in annotations if any(isinstance(node, ast.BitOr) for node in ast.walk(one))] == []
+
+
+def test_an_engine_without_any_other_file_runs_a_stage(runs, tmp_path):
+    alone = tmp_path / "image"
+    (alone / "engine").mkdir(parents=True)
+    (alone / "engine" / "__init__.py").touch()
+    (alone / "engine" / "stage.py").write_text(SOURCE.read_text())
+    runs("data.write_text('1'); return {'n': 1}")
+    (runs.job / "result.json").unlink()
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join([str(tmp_path), str(alone)])}
+    ended = subprocess.run(
+        [sys.executable, "-S", "-m", "engine.stage", str(runs.job)], cwd=tmp_path, env=env, capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads((runs.job / "result.json").read_text()) == {"metrics": {"n": 1.0}}
