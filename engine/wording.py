@@ -16,9 +16,9 @@ def duration(seconds: float | None) -> str:
     """Say how long something took, in at most two units."""
     if seconds is None:
         return ""
-    if seconds < 10:
+    if seconds < 9.95:  # which rounds to 9.9
         return f"{seconds:.1f} s" if seconds >= 0.1 else f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
+    if seconds < 59.5:
         return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
