@@ -1,0 +1,48 @@
+"""A declared asset by its form. What is refused is in test_messages.py."""
+
+from pathlib import Path
+
+import pytest
+
+from engine import asset, yamlfile
+from engine.signature import Library
+
+ROOT = Path(__file__).resolve().parents[2]
+ASSETS = sorted(ROOT.glob("conf/asset/*.yaml"))
+MADE = {"name": "m", "description": "", "licence": "MIT", "made_by": {"uses": "stages.x.y", "output": "data"}}
+FILE = {"path": "a/b.tflite", "mirror": "m/b.tflite", "url": "https://x/b", "sha256": "0" * 64, "bytes": 1}
+
+
+def _load(path: Path) -> asset.Asset:
+    return asset.parse(yamlfile.load(path), path.name)
+
+
+def test_an_asset_asks_for_nothing_by_default():
+    found = asset.parse(MADE, "m.yaml")
+    assert (found.sample, found.until, dict(found.settings.params), dict(found.settings.assets)) == (False, (), {}, {})
+
+
+def test_an_asset_without_a_licence_says_so():
+    assert asset.parse({**MADE, "licence": None}, "m.yaml").licence is None
+
+
+def test_an_asset_of_files_keeps_their_order():
+    files = [{**FILE, "path": name} for name in ("b", "a")]
+    found = asset.parse({"name": "m", "description": "", "licence": None, "files": files}, "m.yaml")
+    assert [file.path for file in found.files] == ["b", "a"]
+
+
+@pytest.mark.parametrize("path", ASSETS, ids=lambda path: path.stem)
+def test_a_shipped_asset_is_named_as_its_file_and_says_what_it_is(path):
+    found = _load(path)
+    assert (found.name, bool(found.description)) == (path.stem, True)
+
+
+@pytest.mark.parametrize("path", ASSETS, ids=lambda path: path.stem)
+def test_a_shipped_asset_that_a_stage_makes_names_an_output_of_it(path):
+    made_by = _load(path).made_by
+    if made_by is None:
+        assert all(file.bytes > 0 for file in _load(path).files)
+    else:
+        signature = Library(["stages"], [ROOT]).signature(made_by.uses, path.name)
+        assert made_by.output in signature.outputs and made_by.params.keys() <= signature.params.keys()

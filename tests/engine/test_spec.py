@@ -1,0 +1,57 @@
+"""A use case by its form: what may be left out, what is read how. What is refused is in test_messages.py."""
+
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from engine import spec, yamlfile
+from engine.spec import UseCase
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _stage(**keys):
+    return spec.parse({"name": "u", "stages": {"a": {"uses": "stages.x", **keys}}}, "u.yaml").stages["a"]
+
+
+def test_a_stage_has_these_defaults():
+    stage = _stage()
+    assert (stage.runs_on, stage.retries, stage.retry_delay, stage.timeout) == ("build", 0, 1.0, None)
+    assert (stage.resources.cpus, stage.resources.memory, stage.resources.accelerator) == (1, 0, False)
+    assert (stage.inputs, stage.outputs, stage.params, stage.require, stage.env) == ({}, (), {}, {}, {})
+
+
+@pytest.mark.parametrize(("key", "written", "read"), [
+    ("timeout", "30m", 1800.0), ("timeout", 90, 90.0), ("retry_delay", "500ms", 0.5), ("require", {"acc": ">=0.85"}, {"acc": ">= 0.85"}),
+    ("command", ["cp", "a", "b"], ("cp", "a", "b")), ("outputs", ["x"], ("x",)),
+])  # fmt: skip
+def test_values_are_read_into_one_form(key, written, read):
+    assert getattr(_stage(**{key: written}), key) == read
+
+
+def test_resources_are_read_in_bytes_and_cores():
+    resources = _stage(resources={"cpus": 0.5, "memory": "2G", "accelerator": True}).resources
+    assert (resources.cpus, resources.memory, resources.accelerator) == (0.5, 2 * 10**9, True)
+
+
+def test_a_use_case_is_frozen():
+    with pytest.raises(ValidationError, match="frozen"):
+        _stage().retries = 3
+
+
+def test_parameters_may_be_lists_of_plain_values():
+    params = {"sizes": [1, 2.5, "x", None, True], "name": None}
+    assert spec.parse({"name": "u", "params": params, "stages": {"a": {"uses": "x"}}}, "u").params == params
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("usecases/*.yaml")), ids=lambda path: path.stem)
+def test_the_json_schema_knows_every_key_of_a_shipped_use_case(path):
+    schema = json.loads((ROOT / "conf" / "schema" / "usecase.json").read_text())
+    assert yamlfile.load(path).keys() - {"defaults"} <= schema["properties"].keys()
+
+
+def test_the_json_schema_asks_for_what_the_model_asks_for():
+    schema = json.loads((ROOT / "conf" / "schema" / "usecase.json").read_text())
+    assert UseCase.model_json_schema()["properties"].keys() <= schema["properties"].keys()
