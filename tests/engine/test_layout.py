@@ -47,6 +47,12 @@ def test_two_runs_of_one_second_have_folders_of_their_own(outputs):
     assert len({layout.new_run_dir(outputs, "u", "t", 0.0) for _ in range(20)}) == 20
 
 
+@pytest.mark.xfail(strict=True, reason="within one second the order of runs is that of their random ends")
+def test_runs_of_one_second_are_in_the_order_of_their_making(outputs):
+    made = [layout.new_run_dir(outputs, "u", "t", 1_800_000_000.0 + n / 100).name for n in range(20)]
+    assert sorted(made) == made
+
+
 def test_runs_are_those_with_a_journal_oldest_first(run, outputs):
     later, earlier = run("20270102-000000-aa"), run("20270101-000000-bb", "other")
     layout.new_run_dir(outputs, "u", "t", time.time())  # has no journal yet
