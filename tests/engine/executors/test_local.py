@@ -85,6 +85,19 @@ def test_a_server_that_dies_before_a_launch_is_told_as_a_lost_job(bench):
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # see the last test
+@pytest.mark.xfail(strict=True, reason="a SystemExit at the import of one stage ends the server of all")
+def test_a_stage_that_exits_when_it_is_imported_leaves_the_others_alone(bench):
+    (bench.folder / "mystages" / "quits.py").write_text(
+        "import sys\nfrom engine.stage import Out\ndef quits(data: Out) -> None:\n    pass\nsys.exit(3)\n"
+    )
+    _, quits = bench.lay_out("quits", {"uses": "mystages.quits"})
+    bench.executor.prepare([quits.job, _job(bench)])
+    assert bench.does("pass")[1].status == 0
+    bench.executor.launch(quits)
+    assert [ended.status for ended in bench.end()] == [3]
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # see the last test
 @pytest.mark.xfail(strict=True, reason="terminate(force=True) kills the whole server while the answer to a launch is not read yet")
 def test_ending_a_job_that_has_hardly_been_launched_leaves_the_others_alone(bench):
     stays = bench.start("Path('ready').touch()\nwhile not Path('go').exists(): time.sleep(0.01)", stage="stays")
