@@ -1,0 +1,33 @@
+"""`graph`: the DAG in the terminal and as a picture."""
+
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+
+def test_the_dag_is_drawn_in_the_terminal(give):
+    said = give("graph")
+    assert [line.split()[:2] for line in said.lines] == [["○", "a"], ["●", "b"], ["●", "c"]]
+
+
+def test_what_the_store_has_is_marked(ran, give):
+    assert all("store" in line for line in give("graph").lines)
+
+
+def test_a_picture_is_written_as_svg(give, project):
+    said = give("graph", "output=dag.svg")
+    assert said.lines == ["dag.svg"]
+    words = {one.text for one in ElementTree.parse(project.path / "dag.svg").iter("{http://www.w3.org/2000/svg}text")}
+    assert {"a", "b", "c"} <= words
+
+
+def test_a_picture_is_written_as_png(give, project):
+    pytest.importorskip("PIL", reason="the extra 'runtime' is not installed")
+    give("graph", "output=dag.png")
+    assert (project.path / "dag.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_an_asset_is_drawn_too(give, project):
+    (project.path / "mine.txt").write_text("1")
+    project.usecase("one", 'assets: {mine: mine.txt}\nstages: {a: {uses: mystages.double, inputs: {number: "asset:mine"}}}')
+    assert "asset:mine" in give("graph", "usecase=one").out

@@ -1,0 +1,115 @@
+"""`predict`: the packed model of the newest run, on a file or a folder of the user's."""
+
+import json
+
+import pytest
+
+PACK = """
+    from engine.stage import Out
+    def pack(package: Out, *, factor: int = 2) -> None:
+        package.mkdir()
+        (package / "factor").write_text(str(factor))
+"""
+LOOK = '''
+    import json
+    from engine.stage import In, Out, StageError
+    def look(package: In, source: In, predictions: Out, *, annotate: bool = False) -> None:
+        """Multiply each word of a file by the factor of the package."""
+        factor = int((package / "factor").read_text())
+        words = source.read_text().split()
+        if "bad" in words:
+            raise StageError("'bad' is no number")
+        predictions.mkdir()
+        rows = [{"word": word, "times": factor * int(word), "score": 0.5} for word in words]
+        (predictions / "predictions.jsonl").write_text("".join(json.dumps(row) + "\\n" for row in rows))
+        for word in words if annotate else []:
+            (predictions / f"{word}.txt").write_text(str(factor * int(word)))
+'''
+PACKED = (
+    "name: packed\nparams: {factor: 2}\npredict: mystages.look\nstages: {p: {uses: mystages.pack, params: {factor: '${params.factor}'}}}\n"
+)
+
+
+@pytest.fixture
+def packed(project, give):
+    """A run that packed a model."""
+    project.stage("pack", PACK)
+    project.stage("look", LOOK)
+    project.usecase("packed", PACKED)
+    (project.path / "words").write_text("1 20")
+    assert give("usecase=packed").status == 0
+    return project
+
+
+@pytest.fixture
+def predict(packed, give):
+    """Give `predict`."""
+    return lambda *words: give("predict", "usecase=packed", *words)
+
+
+def test_what_the_model_says_is_a_table(predict):
+    assert [line.split() for line in predict("input=words").lines] == [
+        ["word", "times", "score"],
+        ["1", "2", "0.500"],
+        ["20", "40", "0.500"],
+    ]
+
+
+def test_what_the_model_says_is_a_line_of_json_each(predict):
+    assert [json.loads(line)["times"] for line in predict("input=words", "format=jsonl").lines] == [2, 40]
+
+
+def test_where_nothing_is_recognised_it_says_so(predict, packed):
+    (packed.path / "words").write_text("")
+    said = predict("input=words")
+    assert (said.status, said.lines) == (0, ["nothing was recognised"])
+
+
+def test_the_newest_finished_run_is_asked_and_an_older_one_by_its_id(predict, packed, give):
+    older = packed.last.name
+    give("usecase=packed", "params.factor=3")
+    assert [json.loads(predict("input=words", "format=jsonl", *words).lines[0])["times"] for words in ([], [f"run={older}"])] == [3, 2]
+
+
+def test_one_annotated_file_is_written_where_the_user_wants_it(predict, packed):
+    (packed.path / "words").write_text("4")
+    assert predict("input=words", "output=mine.txt").status == 0
+    assert (packed.path / "mine.txt").read_text() == "8"
+
+
+def test_several_annotated_files_are_written_into_a_folder(predict, packed):
+    predict("input=words", "output=mine")
+    assert sorted(path.name for path in (packed.path / "mine").iterdir()) == ["1.txt", "20.txt"]
+
+
+def test_a_folder_of_results_is_written_again(predict, packed):
+    for _ in range(2):
+        assert predict("input=words", "output=mine").status == 0
+
+
+def test_without_an_output_nothing_is_annotated(predict, packed):
+    before = sorted(packed.path.iterdir())
+    predict("input=words")
+    assert sorted(packed.path.iterdir()) == before
+
+
+def test_a_stage_that_fails_shows_its_log_and_ends_with_status_1(predict, packed):
+    (packed.path / "words").write_text("bad")
+    said = predict("input=words")
+    assert (said.status, said.out, said.err) == (1, "", "error: 'bad' is no number\n")
+
+
+def test_it_is_no_run_and_leaves_no_work_behind(predict, packed):
+    predict("input=words")
+    assert len(packed.runs) == 1 and not list((packed.store.root / "work").iterdir())
+
+
+def test_the_package_stays_as_it_was(predict, packed):
+    before = packed.artifacts()
+    predict("input=words", "output=mine")
+    assert packed.artifacts() == before
+
+
+def test_a_process_says_the_same(packed):
+    result = packed.run("predict", "usecase=packed", "input=words", "format=jsonl")
+    assert (result.returncode, result.stderr, len(result.stdout.splitlines())) == (0, "", 2)

@@ -1,0 +1,103 @@
+"""`status`: how a run stands, also while it runs and after a crash."""
+
+import json
+
+import pytest
+
+FAILING = "from engine.stage import Out, StageError\ndef only(data: Out) -> None:\n    raise StageError('no pictures')\n"
+SLEEPING = """
+    import time
+    from pathlib import Path
+    from engine.stage import Out, progress
+    def only(data: Out, *, here: str) -> None:
+        progress(3, 12, "frames")
+        Path(here).touch()
+        time.sleep(120)
+"""
+
+
+def _row(said, stage: str) -> list[str]:
+    return next(line for line in said.lines if line.split()[0] == stage).split(maxsplit=3)
+
+
+def test_a_finished_run_says_so_stage_by_stage(ran, give):
+    said = give("status")
+    assert said.lines[0].startswith(f"run {ran.last.name}: chain for x86_64, finished after ")
+    assert [line.split()[:2] for line in said.lines[2:5]] == [["a", "finished"], ["b", "finished"], ["c", "finished"]]
+    assert said.lines[-1] == str(ran.last)
+
+
+def test_as_json_it_is_run_json(ran, give):
+    assert json.loads(give("status", "format=json").out) == json.loads((ran.last / "run.json").read_text())
+
+
+def test_a_run_is_named_by_its_beginning(ran, give):
+    assert ran.last.name in give("status", f"run={ran.last.name[:10]}").lines[0]
+
+
+def test_an_unknown_run_names_the_nearest(ran, give):
+    said = give("status", f"run={ran.last.name[:-1]}x")
+    assert (said.status, said.err.splitlines()[1:]) == (2, ["  there is no such run", f"  did you mean '{ran.last.name}'?"])
+
+
+def test_where_nothing_ran_it_says_how_to_begin(give):
+    said = give("status")
+    assert said.status == 2
+    assert said.err.splitlines()[1:] == ["  there is no run here yet", "  start one: python run.py usecase=pose_activity target=rpi4_coral"]
+
+
+def test_a_failure_says_its_sentence(project, give):
+    project.stage("only", FAILING)
+    project.usecase("one", "stages: {s: {uses: mystages.only}, t: {uses: mystages.double, inputs: {number: s.data}}}")
+    give("usecase=one")
+    said = give("status", "usecase=one")
+    assert ", failed after " in said.lines[0]
+    assert _row(said, "s")[1] == "failed" and said.lines[2].endswith("no pictures")
+    assert _row(said, "t")[1:] == ["skipped", "s", "failed"]
+
+
+def test_a_cached_stage_says_so(ran, give):
+    give()
+    assert "(cached)" in give("status").lines[2]
+
+
+def test_an_artifact_that_was_changed_by_hand_is_named(ran, give):
+    place = ran.last / "artifacts" / "b" / "data"
+    place.unlink()
+    place.write_text("99")
+    assert _row(give("status"), "b")[-1].endswith("changed by hand since: data")
+
+
+def test_the_newest_run_may_be_narrowed_to_a_target(ran, give):
+    give("target=rpi4")
+    assert "chain for rpi4" in give("status").lines[0] and "chain for x86_64" in give("status", "target=x86_64").lines[0]
+
+
+def test_a_killed_engine_is_told_and_how_to_go_on(ran, give):
+    path = ran.last / "journal.jsonl"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    assert give("status").lines[0].endswith("its engine was killed; give its command again, and it goes on from what is in the store")
+
+
+@pytest.fixture
+def at_work(project):
+    """A run at work."""
+    project.only_stage(SLEEPING, params={"here": str(project.path / "here")})
+    engine = project.start("usecase=one")
+    project.until((project.path / "here").exists)
+    project.until(lambda: [e for e in project.events() if e["event"] == "progress"])
+    yield project
+    engine.kill()
+    engine.communicate()
+
+
+def test_a_run_at_work_says_how_far_it_is(at_work, give):
+    said = give("status", "usecase=one")
+    assert ": one for x86_64, running for " in said.lines[0]
+    assert said.lines[2].split() == ["s", "running", "3", "of", "12", "frames"]
+
+
+def test_a_run_that_cannot_begin_leaves_status_as_it_was(ran):
+    ran.run("params.n=x")
+    result = ran.run("status")
+    assert (result.returncode, result.stderr) == (0, "") and ran.last.name in result.stdout
