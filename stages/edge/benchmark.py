@@ -2,7 +2,7 @@
 
 from typing import TypedDict
 
-from engine.stage import In, Out, note, progress
+from engine.stage import In, Out, StageError, note, progress
 
 WARM_UP = 10
 
@@ -24,6 +24,8 @@ def benchmark(
 
     report: JSON with the metrics, the runtime and the machine. Where the figures were taken stands beside them in the
     run; peak memory is that of a fresh process with the runtime and the model alone (VmHWM, proc(5)).
+
+    StageError: nothing to measure with.
     """
     import json
     import platform
@@ -34,6 +36,8 @@ def benchmark(
     from stages.edge._runtime import Model
 
     x = np.load(dataset / "x_test.npy")
+    if not len(x):
+        raise StageError("the test part is empty")
     model = Model(int8_model, runtime, threads)
     tensors = [model.quantised(x[i % len(x)][None]) for i in range(min(repeats, 50))]
     times = []

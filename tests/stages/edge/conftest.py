@@ -1,0 +1,148 @@
+"""Small real networks, made and converted by real jobs: they are forked from a server that has TensorFlow and runs none of it."""
+
+import importlib.util
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.executors.local import Executor
+from engine.jobfolder import Launch
+from engine.plan import Job
+from engine.signature import Library
+from engine.spec import StageSpec
+
+np = pytest.importorskip("numpy", reason="the extra 'runtime' is not installed")
+
+ROOT = Path(__file__).resolve().parents[3]
+LABELS = ["cat", "dog", "owl"]
+NETWORK = '''
+from engine.stage import In, Out
+def network(dataset: In, model: Out, *, kind: str) -> None:
+    """Make a network of this kind, and train it where there is something to learn."""
+    import keras
+    import numpy as np
+    import tensorflow as tf
+    keras.utils.set_random_seed(0)
+    x, y = np.load(dataset / "x_train.npy"), np.load(dataset / "y_train.npy")
+    inputs = keras.Input(x.shape[1:])
+    if kind == "identity":
+        net = keras.Model(inputs, keras.layers.Dense(3, use_bias=False)(inputs))
+        net.set_weights([np.eye(3, dtype=np.float32)])
+    elif kind == "rolled":
+        rolled = keras.layers.LSTM(4)(keras.layers.Reshape((4, 2))(inputs))
+        net = keras.Model(inputs, keras.layers.Dense(3)(rolled))
+    else:
+        hidden = keras.layers.Dense(16, activation=kind)(inputs)
+        net = keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(hidden))
+        net.compile(keras.optimizers.Adam(0.05), "sparse_categorical_crossentropy")
+        net.fit(x, y, epochs=15, verbose=0)
+    model.mkdir()
+    (model / "architecture.json").write_text(net.to_json())
+    for at, weights in enumerate(net.get_weights()):
+        np.save(model / f"weights_{at:03}.npy", weights)
+'''
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A job that ended: its exit status, what it returned or why not, and what it wrote and said."""
+
+    status: int | None
+    metrics: dict[str, float]
+    error: str
+    out: Path
+    said: list[dict[str, Any]]
+    log: str
+
+
+@pytest.fixture(scope="session")
+def do(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Done]]:
+    """Do a stage as a job: its name, its inputs, its parameters."""
+    folder = tmp_path_factory.mktemp("jobs")
+    (folder / "mystages").mkdir()
+    (folder / "mystages" / "network.py").write_text(NETWORK)
+    library, executor = Library(["stages", "mystages"], [folder, ROOT]), Executor([folder, ROOT])
+
+    def done(uses: str, inputs: dict[str, Path | None], **params: Any) -> Done:
+        signature, at = library.signature(uses, uses), folder / f"{len(list(folder.iterdir()))}"
+        (at / "out").mkdir(parents=True)
+        paths = {name: str(path) if path else None for name, path in inputs.items()}
+        outputs = {name: str(at / "out" / name) for name in signature.outputs}
+        job = {"module": uses, "function": signature.function, "inputs": paths, "outputs": outputs, "params": params}
+        (at / "job.json").write_text(json.dumps(job))
+        made = Job("s", StageSpec(uses=uses), signature, {}, signature.outputs, {}, "", False, "", {})
+        executor.launch(Launch(made, at, at / "log"))
+        while not (ended := executor.wait(1)):
+            continue
+        result = json.loads((at / "result.json").read_text()) if (at / "result.json").exists() else {}
+        said = [json.loads(line) for line in (at / "events.jsonl").read_text().splitlines()]
+        return Done(ended[0].status, result.get("metrics", {}), result.get("error", ""), at / "out", said, (at / "log").read_text())
+
+    yield done
+    executor.close()
+
+
+@pytest.fixture(scope="session")
+def blobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three classes of points in eight dimensions, which are easy to tell apart."""
+    chance, folder = np.random.default_rng(0), tmp_path_factory.mktemp("blobs") / "dataset"
+    folder.mkdir()
+    middles = 2 * chance.normal(size=(3, 8))
+    for part, count in (("train", 150), ("test", 60)):
+        y = np.arange(count) % 3
+        np.save(folder / f"x_{part}.npy", (middles[y] + 0.3 * chance.normal(size=(count, 8))).astype(np.float32))
+        np.save(folder / f"y_{part}.npy", y.astype(np.int64))
+    about = {"labels": LABELS, "preprocessing": {"window": 1}, "clips": {"train": {"cat": 50, "dog": 100}, "test": {"cat": 60}}}
+    (folder / "dataset.json").write_text(json.dumps(about))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def network(do: Callable[..., Done], blobs: Path) -> Callable[..., Path]:
+    """Make a network: `relu` and `elu` are trained, `identity` returns what it is given."""
+    if importlib.util.find_spec("tensorflow") is None:
+        pytest.skip("the extra 'train' is not installed")
+
+    def make(kind: str, dataset: Path = blobs) -> Path:
+        done = do("mystages.network", {"dataset": dataset}, kind=kind)
+        assert done.status == 0, done.log
+        return done.out / "model"
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def relu(network: Callable[..., Path]) -> Path:
+    """A trained network whose operations all have an int8 form."""
+    return network("relu")
+
+
+@pytest.fixture(scope="session")
+def quantised(do: Callable[..., Done], relu: Path, blobs: Path) -> Done:
+    """The trained network as TFLite, float and int8."""
+    done = do("stages.edge.quantise", {"model": relu, "dataset": blobs})
+    assert done.status == 0, done.log
+    return done
+
+
+@pytest.fixture(scope="session")
+def unit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set of scores from 0 to 1, for the network that returns what it is given."""
+    folder = tmp_path_factory.mktemp("unit") / "dataset"
+    folder.mkdir()
+    np.save(folder / "x_train.npy", np.random.default_rng(0).uniform(0, 1, (200, 3)).astype(np.float32))
+    np.save(folder / "y_train.npy", np.zeros(200, np.int64))
+    (folder / "dataset.json").write_text(json.dumps({"labels": LABELS, "preprocessing": {}}))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mirror(do: Callable[..., Done], network: Callable[..., Path], unit: Path) -> dict[str, Path]:
+    """The network that returns what it is given, as the two models that `evaluate` reads."""
+    done = do("stages.edge.quantise", {"model": network("identity", unit), "dataset": unit})
+    assert done.status == 0, done.log
+    return {"int8_model": done.out / "int8_model", "float_model": done.out / "float_model"}

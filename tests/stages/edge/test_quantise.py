@@ -1,0 +1,111 @@
+"""From a Keras model to TFLite: int8 throughout, calibrated on training data, the same bytes each time."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stages.edge._runtime import Model
+
+
+def _quantise(do, model: Path, dataset: Path, **params):
+    return do("stages.edge.quantise", {"model": model, "dataset": dataset}, **params)
+
+
+def _with(dataset: Path, to: Path, **arrays: np.ndarray | None) -> Path:
+    """A copy of the data set with these arrays, or without them."""
+    shutil.copytree(dataset, to)
+    for name, array in arrays.items():
+        (to / f"{name}.npy").unlink()
+        if array is not None:
+            np.save(to / f"{name}.npy", array)
+    return to
+
+
+def test_the_int8_model_has_no_float_tensor(quantised):
+    assert {kind for _, kind in Model(quantised.out / "int8_model", "litert").types()} <= {"int8", "int32"}
+    assert quantised.metrics["float_tensors"] == 0
+
+
+@pytest.mark.parametrize(("name", "kind"), [("int8_model", "int8"), ("float_model", "float32")])
+def test_a_model_takes_one_example_and_gives_one_score_a_class(quantised, name, kind):
+    model = Model(quantised.out / name, "litert")
+    assert (list(model.input["shape"]), list(model.output["shape"])) == ([1, 8], [1, 3])
+    assert {np.dtype(model.input["dtype"]).name, np.dtype(model.output["dtype"]).name} == {kind}
+
+
+def test_the_metrics_are_the_files_bytes(quantised):
+    sizes = {name: (quantised.out / name).stat().st_size for name in ("int8_model", "float_model")}
+    assert (quantised.metrics["int8_bytes"], quantised.metrics["float_bytes"]) == (sizes["int8_model"], sizes["float_model"])
+
+
+def test_both_models_know_what_the_network_learnt(quantised, blobs):
+    truth = np.load(blobs / "y_test.npy")
+    for name in ("int8_model", "float_model"):
+        scores = Model(quantised.out / name, "litert").scores(np.load(blobs / "x_test.npy"))
+        assert (scores.argmax(1) == truth).mean() > 0.95
+
+
+def test_a_fully_connected_layer_has_one_scale_in_the_file(quantised):
+    from ai_edge_litert import schema_py_generated as schema  # the interpreter repeats one scale for each channel
+
+    graph = schema.Model.GetRootAsModel((quantised.out / "int8_model").read_bytes(), 0).Subgraphs(0)
+    tensors = [graph.Tensors(at) for at in range(graph.TensorsLength())]
+    weights = [tensor for tensor in tensors if tensor.ShapeLength() == 2 and tensor.Shape(0) > 1]
+    assert [tensor.Quantization().ScaleLength() for tensor in weights] == [1, 1]
+
+
+def test_an_operation_without_an_int8_form_is_refused(do, network, blobs):
+    done = _quantise(do, network("elu"), blobs)
+    assert done.status == 1
+    assert "tensors of the int8 model are float, such as '" in done.error and done.error.endswith("use operations with an int8 form")
+
+
+def test_a_converter_that_is_ended_by_a_signal_is_told(do, network, blobs):
+    done = _quantise(do, network("rolled"), blobs)
+    assert done.status == 1
+    said = "the converter was ended by signal 11: some operation of the model has no int8 form (a rolled LSTM or GRU has none)"
+    assert done.error == said
+
+
+def test_a_converter_that_fails_leaves_its_error_in_the_log(do, relu, blobs, tmp_path):
+    torn = shutil.copytree(relu, tmp_path / "torn")
+    (torn / "weights_003.npy").unlink()
+    done = _quantise(do, torn, blobs)
+    assert (done.status, done.error) == (1, "the converter failed; its error stands above in the log")
+    assert "Traceback" in done.log
+
+
+def test_the_test_part_is_not_looked_at(do, relu, blobs, quantised, tmp_path):
+    done = _quantise(do, relu, _with(blobs, tmp_path / "untested", x_test=None, y_test=None))
+    assert (done.out / "int8_model").read_bytes() == (quantised.out / "int8_model").read_bytes()
+
+
+def test_the_range_of_the_input_is_that_of_the_training_part(do, relu, blobs, tmp_path):
+    x = np.load(blobs / "x_train.npy")
+    wide = _with(blobs, tmp_path / "wide", x_train=10 * x)
+    scale, zero_point = Model(_quantise(do, relu, wide).out / "int8_model", "litert").input["quantization"]
+    assert scale == pytest.approx(10 * (x.max() - x.min()) / 255, rel=0.01)
+    assert (-128 - zero_point) * scale == pytest.approx(10 * x.min(), abs=scale)
+
+
+def test_no_more_examples_are_looked_at_than_asked_for(do, relu, blobs, tmp_path):
+    x = np.load(blobs / "x_train.npy")
+    first = int(np.random.default_rng(3).permutation(len(x))[0])
+    one = _with(blobs, tmp_path / "one", x_train=np.where(np.arange(len(x))[:, None] == first, x, 1000).astype(np.float32))
+    done = _quantise(do, relu, one, calibration_examples=1, seed=3)
+    scale, _ = Model(done.out / "int8_model", "litert").input["quantization"]
+    assert scale < 1
+
+
+@pytest.mark.parametrize("name", ["int8_model", "float_model"])
+def test_the_same_inputs_give_the_same_bytes(do, relu, blobs, quantised, name):
+    assert (_quantise(do, relu, blobs).out / name).read_bytes() == (quantised.out / name).read_bytes()
+
+
+def test_weights_that_hold_code_are_not_loaded(do, relu, blobs, tmp_path):
+    evil = shutil.copytree(relu, tmp_path / "evil")
+    np.save(evil / "weights_000.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    done = _quantise(do, evil, blobs)
+    assert done.status == 1 and "allow_pickle=False" in done.log
