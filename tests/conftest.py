@@ -1,6 +1,8 @@
-"""The fixture `project`: a user's folder with trivial stages and use cases, and the command line run on it as a process."""
+"""A user's folder with trivial stages and use cases; the command line on it, as a process (`project`) and in this one (`give`)."""
 
 import copy
+import importlib.util
+import itertools
 import json
 import os
 import shlex
@@ -17,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from engine import digest, journal, layout
+from engine import digest, journal, layout, signature
 from engine.events import Event, RunState
 from engine.store import Store
 
@@ -165,6 +167,20 @@ class Project:
             return False
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        """What it printed, without the spaces round a line."""
+        return [line.strip() for line in self.out.splitlines()]
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
     """A user's folder; whatever a test leaves running ends with it."""
@@ -172,3 +188,29 @@ def project(tmp_path: Path) -> Iterator[Project]:
     yield made
     for pid in made.processes():
         os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def give(project, capfd, monkeypatch) -> Callable[..., Said]:
+    """Give a command on the project; each run is a second later than the one before, however fast they are."""
+    seconds, new_run_dir = itertools.count(), layout.new_run_dir
+    monkeypatch.setattr(layout, "new_run_dir", lambda o, u, t, now: new_run_dir(o, u, t, now + next(seconds)))
+    monkeypatch.chdir(project.path)
+
+    def given(*words: str) -> Said:
+        if not any(word.startswith("usecase=") for word in words):
+            words = (*words, "usecase=chain")
+        signature._parsed.cache_clear()  # each command is a process of its own
+        capfd.readouterr()
+        argv = ["--config-dir", str(project.path / "conf"), "stage_packages=[mystages]", "tracking=none", f"outputs={project.outputs}"]
+        status = _cli()([*argv, *words])
+        return Said(status, *capfd.readouterr())
+
+    return given
+
+
+def _cli():
+    found = importlib.util.spec_from_file_location("command_line", ROOT / "run.py")
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module.cli

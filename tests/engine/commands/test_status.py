@@ -31,8 +31,9 @@ def test_as_json_it_is_run_json(ran, give):
     assert json.loads(give("status", "format=json").out) == json.loads((ran.last / "run.json").read_text())
 
 
-def test_a_run_is_named_by_its_beginning(ran, give):
-    assert ran.last.name in give("status", f"run={ran.last.name[:10]}").lines[0]
+@pytest.mark.parametrize("length", [8, 12], ids=["a number", "text"])
+def test_a_run_is_named_by_its_beginning(ran, give, length):
+    assert ran.last.name in give("status", f"run={ran.last.name[:length]}").lines[0]
 
 
 def test_an_unknown_run_names_the_nearest(ran, give):
