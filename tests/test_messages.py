@@ -1,10 +1,32 @@
-"""What a use case's mistakes are answered with, word for word: place, what is wrong, the way out."""
+"""What mistakes are answered with, word for word: place, what is wrong, the way out. One table for each way to make them."""
+
+import ast
+import functools
+import hashlib
+import os
+import re
+from pathlib import Path
 
 import pytest
 
-from engine import check, spec, yamlfile
+from engine import asset, check, digest, fetch, layout, spec, target, yamlfile
+from engine.asset import AssetFile
 from engine.check import Placement
+from engine.errors import UserError
 from engine.signature import Library
+from engine.store import Store
+from tests.conftest import ROOT
+
+# --- a use case against the stages that it names
+
+SOURCES = {  # of stages that are wrong themselves, or need something
+    "torn": "x = 1\nx = = 1\n",
+    "nameless": "def other(): ...\n",
+    "vague": "from engine.stage import Out\ndef vague(data: Out, n: int) -> None: ...\n",
+    "lazy": "from engine.stage import Out\ndef lazy(data: Out, *, n: int = len([])) -> None: ...\n",
+    "needs": "from engine.stage import Out\ndef needs(data: Out, *, rate: float) -> None: ...\n",
+    "_helper": "from engine.stage import Out\ndef _helper(data: Out) -> None: ...\n",
+}
 
 HEAD = "params: {n: 3}\nassets: {data: null}\nstages:\n"
 A = "  a: {uses: mystages.make}\n"
@@ -81,19 +103,67 @@ MISTAKES = {
         "  a: {uses: mystages.make, timeout: soon}",
         ["u.yaml: stages.a.timeout", "'soon' is not a duration", "write 90s, 30m or 2h"],
     ),
+    "outputs_of_a_function": (
+        "  a: {uses: mystages.make, outputs: [x]}",
+        ["u.yaml: stages.a.outputs", "a function's outputs stand in its signature", "remove the key"],
+    ),
+    "unknown_input": (
+        A + "  b: {uses: mystages.double, inputs: {number: a.data, numbr: a.data}}",
+        ["u.yaml: stages.b.inputs.numbr", "'mystages.double' has no input 'numbr'", "did you mean 'number'?"],
+    ),
+    "missing_parameter": (
+        "  a: {uses: mystages.needs}",
+        ["u.yaml: stages.a.params", "'mystages.needs' needs the parameter 'rate'", "add 'rate: <float>'"],
+    ),
+    "unknown_objective": (
+        A + "  b: {uses: mystages.double, inputs: {number: a.data}}\nobjective: b.totl",
+        ["u.yaml: objective", "no stage returns 'b.totl'", "did you mean 'b.total'?"],
+    ),
+    "broken_stage": (
+        "  a: {uses: mystages.torn}",
+        ["{here}/mystages/torn.py, line 2", "Python cannot read it: invalid syntax", "mend the stage's source"],
+    ),
+    "no_function": (
+        "  a: {uses: mystages.nameless}",
+        ["{here}/mystages/nameless.py", "it has no function 'nameless'", "a stage is a function named as its file"],
+    ),
+    "neither_in_nor_out": (
+        "  a: {uses: mystages.vague}",
+        ["{here}/mystages/vague.py, line 2", "'n' is neither In nor Out", "annotate paths as In or Out, and put parameters behind a *"],
+    ),
+    "default_that_is_no_value": (
+        "  a: {uses: mystages.lazy}",
+        ["{here}/mystages/lazy.py, line 2", "a default must be a plain value", "write a number, text, a list or None"],
+    ),
+    "helper": (
+        "  a: {uses: mystages._helper}",
+        [
+            "u.yaml: stages.a.uses",
+            "there is no stage 'mystages._helper'",
+            "did you mean 'mystages.needs'?",
+        ],
+    ),
 }
+
+
+def _told(raised: BaseException, here: Path) -> list[list[str]]:
+    """Each mistake in its three lines; the test's own folder is {here}."""
+    leaves = raised.exceptions if isinstance(raised, ExceptionGroup) else [raised]
+    return [[part.replace(str(here), "{here}") for part in (leaf.where, leaf.what, leaf.fix)] for leaf in leaves]
 
 
 @pytest.fixture
 def mistakes_of(project):
     """The mistakes of a use case whose stages are these."""
+    for name, source in SOURCES.items():
+        project.stage(name, source)
 
     def found(stages: str) -> list[list[str]]:
         path = project.path / "u.yaml"
         path.write_text("name: u\n" + HEAD + stages)
         with pytest.raises(ExceptionGroup) as caught:
             check.check(spec.parse(yamlfile.load(path), "u.yaml"), Library(["mystages"], [project.path]), PLACES, "u.yaml")
-        return [[error.where, error.what, error.fix] for error in caught.value.exceptions]
+        return _told(caught.value, project.path)
 
     return found
 
@@ -107,3 +177,332 @@ def test_a_mistake_is_answered_with_the_way_out(mistakes_of, stages, said):
 def test_two_mistakes_are_told_at_once_in_the_order_of_the_file(mistakes_of):
     found = mistakes_of("  a: {uses: mystages.mak}\n  b: {uses: mystages.double, inputs: {numbr: a.data}}")
     assert [where for where, *_ in found] == ["u.yaml: stages.a.uses", "u.yaml: stages.b.inputs.numbr", "u.yaml: stages.b.inputs"]
+
+
+# --- the form of a use case, a target, an asset
+
+WRITE_TEXT, SEE = "write text, in quotes where it looks like a number", "see docs/reference.md for what stands here"
+NAME_RULE = "letters, digits and _ only, a letter first"
+FORMS = {
+    "no_name": ({"name": None}, ["u.yaml: name", "the key 'name' is missing", "add 'name: ...'"]),
+    "name": ({"name": "u u"}, ["u.yaml: name", f"'u u' is not a name: {NAME_RULE}", SEE]),
+    "no_stages": ({"stages": None}, ["u.yaml: stages", "the key 'stages' is missing", "add 'stages: ...'"]),
+    "empty_stages": ({"stages": {}}, ["u.yaml: stages", "dictionary should have at least 1 item after validation, not 0 (it is {})", SEE]),
+    "stage_name": ({"stages": {"a-b": {}}}, ["u.yaml: stages.a-b", f"'a-b' is not a name: {NAME_RULE}", SEE]),
+    "unknown_key": ({"param": {}}, ["u.yaml: param", "there is no key 'param' here", "did you mean 'params'?"]),
+    "asset": ({"assets": {"x": 3}}, ["u.yaml: assets.x", "input should be a valid string (it is 3)", WRITE_TEXT]),
+}
+STAGE_FORMS = {
+    "retries": ({"retries": "many"}, ["retries", "input should be a valid integer, unable to parse string as an integer (it is 'many')", "write a whole number"]),
+    "many_retries": ({"retries": 99}, ["retries", "input should be less than or equal to 20 (it is 99)", SEE]),
+    "runs_on": ({"runs_on": "device"}, ["runs_on", "input should be 'build' or 'target' (it is 'device')", "choose one of the values named"]),
+    "params": ({"params": 3}, ["params", "input should be a valid dictionary (it is 3)", "write 'key: value' lines below it"]),
+    "outputs": ({"outputs": "x"}, ["outputs", "input should be a valid tuple (it is 'x')", "write a list: [a, b]"]),
+    "rule": ({"require": {"a": "high"}}, ["require.a", "'high' is not a rule", 'write ">= 0.85"']),
+    "memory": ({"resources": {"memory": "big"}}, ["resources.memory", "'big' is not a size", "write 512M or 2G"]),
+    "cpus": ({"resources": {"cpus": 0}}, ["resources.cpus", "input should be greater than 0 (it is 0)", SEE]),
+    "resource": ({"resources": {"cpu": 1}}, ["resources.cpu", "there is no key 'cpu' here", "did you mean 'cpus'?"]),
+    "env": ({"env": {"A": 1}}, ["env.A", "input should be a valid string (it is 1)", WRITE_TEXT]),
+    "command": ({"command": "ls"}, ["command", "input should be a valid tuple (it is 'ls')", "write a list: [a, b]"]),
+    "input": ({"inputs": {"x": None}}, ["inputs.x", "input should be a valid string (it is None)", WRITE_TEXT]),
+    "timeout": ({"timeout": -1}, ["timeout", "'-1' is not a duration", "write 90s, 30m or 2h"]),
+    "parameter_name": ({"params": {"a b": 1}}, ["params.a b", f"'a b' is not a name: {NAME_RULE}", SEE]),
+}  # fmt: skip
+TARGET_FORMS = {
+    "platform": ({"platform": "linux/arm"}, ["t.yaml: platform", "input should be 'linux/amd64', 'linux/arm64' or 'linux/arm/v7' (it is 'linux/arm')", "choose one of the values named"]),
+    "runtime": ({"runtime": "onnx"}, ["t.yaml: runtime", "input should be 'litert' or 'tflite_runtime' (it is 'onnx')", "choose one of the values named"]),
+    "memory": ({"memory": "4 gigs"}, ["t.yaml: memory", "'4 gigs' is not a size", "write 512M or 2G"]),
+    "unknown_key": ({"acelerator": "gpu"}, ["t.yaml: acelerator", "there is no key 'acelerator' here", "did you mean 'accelerator'?"]),
+    "no_name": ({"name": None}, ["t.yaml: name", "the key 'name' is missing", "add 'name: ...'"]),
+}  # fmt: skip
+FILE = {"path": "m", "mirror": "m", "url": "https://x", "sha256": "0" * 64, "bytes": 1}
+ASSET_FORMS = {
+    "no_origin": ({"files": None}, ["a.yaml: ", "an asset has either files or made_by", "write one of them"]),
+    "two_origins": ({"made_by": {"uses": "x", "output": "y"}}, ["a.yaml: ", "an asset has either files or made_by", "write one of them"]),
+    "no_licence": ({"licence": "absent"}, ["a.yaml: licence", "the key 'licence' is missing", "add 'licence: ...'"]),
+    "sha256": ({"files": [{**FILE, "sha256": "0"}]}, ["a.yaml: files.0.sha256", "string should match pattern '^[0-9a-f]{64}$' (it is '0')", WRITE_TEXT]),
+    "url": ({"files": [{**FILE, "url": "http://x"}]}, ["a.yaml: files.0.url", "string should match pattern '^https://' (it is 'http://x')", WRITE_TEXT]),
+    "path": ({"files": [{**FILE, "path": "../m"}]}, ["a.yaml: files.0.path", "'../m' is not a path inside a folder", "write it without a leading /, '.' and '..'"]),
+    "unknown_key": ({"file": []}, ["a.yaml: file", "there is no key 'file' here", "did you mean 'files'?"]),
+}  # fmt: skip
+
+
+def _changed(data: dict[str, object], change: dict[str, object]) -> dict[str, object]:
+    """The data with these keys; a None that may not stand there takes the key out."""
+    out = {"absent", None} if "licence" in change else {None}
+    return {
+        key: value for key, value in {**data, **change}.items() if not (key in change and isinstance(value, str | None) and value in out)
+    }
+
+
+def _form(parse, data, where: str, change, said) -> None:
+    with pytest.raises(ExceptionGroup) as caught:
+        parse(_changed(data, change), where)
+    assert _told(caught.value, Path("/nowhere")) == [said]
+
+
+@pytest.mark.parametrize(("change", "said"), FORMS.values(), ids=FORMS)
+def test_the_form_of_a_use_case(change, said):
+    _form(spec.parse, {"name": "u", "stages": {"a": {"uses": "x"}}}, "u.yaml", change, said)
+
+
+@pytest.mark.parametrize(("change", "said"), STAGE_FORMS.values(), ids=STAGE_FORMS)
+def test_the_form_of_a_stage(change, said):
+    change = {"stages": {"a": {"uses": "x", **change}}}
+    _form(spec.parse, {"name": "u"}, "u.yaml", change, [f"u.yaml: stages.a.{said[0]}", *said[1:]])
+
+
+@pytest.mark.parametrize(("change", "said"), TARGET_FORMS.values(), ids=TARGET_FORMS)
+def test_the_form_of_a_target(change, said):
+    _form(target.parse, {"name": "t", "platform": "linux/arm64", "runtime": "litert"}, "t.yaml", change, said)
+
+
+@pytest.mark.parametrize(("change", "said"), ASSET_FORMS.values(), ids=ASSET_FORMS)
+def test_the_form_of_an_asset(change, said):
+    _form(asset.parse, {"name": "a", "description": "", "licence": None, "files": [FILE]}, "a.yaml", change, said)
+
+
+# --- a YAML file
+
+YAML = {
+    "empty": (b"", ["{here}/f.yaml", "the file is empty", "write the YAML, or remove the file"]),
+    "list": (b"- a\n", ["{here}/f.yaml", "a mapping is expected, not a list", "begin with 'name: ...'"]),
+    "large": (b"#" * 10_000_001, ["{here}/f.yaml", "10,000,001 bytes are too many for a YAML file", "keep it under 10,000,000"]),
+    "latin": (b"a: \xe4\n", ["{here}/f.yaml", "it is not UTF-8 text (byte 3)", "save it as UTF-8"]),
+    "absent": (None, ["{here}/f.yaml", "it cannot be read: No such file or directory", "check the path and its permissions"]),
+    "loop": (b"x: &x [*x]\n", ["{here}/f.yaml", "*x stands inside what it names: it would never end", "write the value out"]),
+    "bomb": (b"a: &a [x,x,x,x,x,x,x,x,x,x]\n" + b"".join(b"%c: &%c [%s]\n" % (c, c, b",".join([b"*%c" % (c - 1)] * 10)) for c in b"bcdefg"),
+             ["{here}/f.yaml", "its aliases expand to more than 500,000 values", "write the values out, or split the file"]),
+    "deep": (b"a: " + b"[" * 50 + b"]" * 50, ["{here}/f.yaml", "it is nested more than 40 levels deep", "flatten it"]),
+    "braces": (b"a: 1\nb: {n: ${params.n}}\n", ["{here}/f.yaml, line 2", "inside { } a value with ${...} needs quotes: YAML takes its braces for a mapping",
+                                              'write {epochs: "${params.epochs}"}, or one key a line']),
+    "tag": (b"a: !!python/name:os.system x\n", ["{here}/f.yaml, line 1", "tags are not allowed: 'tag:yaml.org,2002:python/name:os.system'", "write plain values"]),
+    "tab": (b"a:\n\tb: 1\n", ["{here}/f.yaml, line 2", "a tab stands where YAML wants spaces", "indent with two spaces, 'key: value' a line"]),
+    "twice": (b"a: 1\na: 2\n", ["{here}/f.yaml, line 2", "the key 'a' stands twice", "indent with two spaces, 'key: value' a line"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("data", "said"), YAML.values(), ids=YAML)
+def test_a_yaml_file(tmp_path, data, said):
+    if data is not None:
+        (tmp_path / "f.yaml").write_bytes(data)
+    with pytest.raises(UserError) as caught:
+        yamlfile.load(tmp_path / "f.yaml")
+    assert _told(caught.value, tmp_path) == [said]
+
+
+# --- files and folders that are digested
+
+DIGESTS = {
+    "loop": (lambda folder: (folder / "up").symlink_to(folder), ["{here}/data/up", "a symbolic link leads back to a folder above it", "remove the link"]),
+    "dangling": (lambda folder: (folder / "x").symlink_to("nowhere"), ["{here}/data/x", "it cannot be read: No such file or directory", "remove it, or mend the link"]),
+    "pipe_inside": (lambda folder: os.mkfifo(folder / "x"), ["{here}/data/x", "it is neither a file nor a folder", "remove it: artifacts and assets hold files and folders"]),
+    "pipe": (lambda folder: (folder.rmdir(), os.mkfifo(folder)), ["{here}/data", "it is neither a file nor a folder", "give a file or a folder"]),
+    "absent": (lambda folder: folder.rmdir(), ["{here}/data", "it cannot be read: No such file or directory", "check the path and its permissions"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("harm", "said"), DIGESTS.values(), ids=DIGESTS)
+def test_what_cannot_be_digested(tmp_path, harm, said):
+    (tmp_path / "data").mkdir()
+    harm(tmp_path / "data")
+    with pytest.raises(UserError) as caught:
+        digest.of(tmp_path / "data")
+    assert _told(caught.value, tmp_path) == [said]
+
+
+# --- assets that are fetched
+
+WANTED = hashlib.sha256(b"wanted").hexdigest()
+OTHER = hashlib.sha256(b"other").hexdigest()
+FETCHES = {
+    "other_in_the_mirror": (
+        {"url": "https://x/m", "mirrored": b"other"},
+        ["{here}/mirror/m", f"its sha256 is {OTHER[:12]}..., the asset's is {WANTED[:12]}...", "remove it, or bring the file of https://x/m"],
+    ),
+    "nowhere": (
+        {"url": "file:///no/such/file"},
+        ["asset a: m", "it is not on this machine, and file:///no/such/file cannot be reached ([Errno 2] No such file or directory: '/no/such/file')",
+         "put the file at {here}/mirror/m and add mirror={here}/mirror"],
+    ),
+    "other_at_the_source": (
+        {"url": "file://{here}/source", "source": b"other"},
+        ["asset a: m", f"file://{{here}}/source sent another file (sha256 {OTHER[:12]}..., 5 bytes)",
+         "try again, or put the right file into a folder and name it with mirror="],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("facts", "said"), FETCHES.values(), ids=FETCHES)
+def test_an_asset_that_cannot_be_had(tmp_path, facts, said):
+    (tmp_path / "mirror").mkdir()
+    for name, place in (("mirrored", "mirror/m"), ("source", "source")):
+        if name in facts:
+            (tmp_path / place).write_bytes(facts[name])
+    file = AssetFile(**{**FILE, "sha256": WANTED, "bytes": 6}).model_copy(update={"url": facts["url"].replace("{here}", str(tmp_path))})
+    wanted = asset.parse({"name": "a", "description": "", "licence": None, "files": [FILE]}, "a.yaml").model_copy(update={"files": (file,)})
+    with pytest.raises(UserError) as caught:
+        fetch.bring(wanted, Store(tmp_path / "store"), tmp_path / "mirror", lambda *_: None)
+    assert _told(caught.value, tmp_path) == [said]
+
+
+# --- the command line
+
+FILES = {
+    "conf/usecases/typo.yaml": "param: {n: 1}\nstages: {a: {uses: mystages.make}}\n",
+    "conf/usecases/lost.yaml": 'params: {epochs: 1}\nstages: {a: {uses: mystages.make, params: {n: "${params.epoch}"}}}\n',
+    "conf/usecases/data.yaml": 'assets: {mine: yoga}\nstages: {a: {uses: mystages.double, inputs: {number: "asset:mine"}}}\n',
+    "conf/usecases/clash.yaml": 'assets: {mine: made}\nstages: {mine: {uses: mystages.double, inputs: {number: "asset:mine"}}}\n',
+    "conf/usecases/packs.yaml": "stages: {a: {uses: mystages.pack}}\n",
+    "conf/asset/made.yaml": "name: made\ndescription: x\nlicence: MIT\nmade_by: {uses: mystages.make, output: data}\n",
+    "mystages/pack.py": "from engine.stage import Out\ndef pack(package: Out) -> None:\n    package.mkdir()\n    (package / 'x').touch()\n",
+}
+COMMANDS = {
+    "command": (["explian"], ["run.py explian", "there is no such command", "did you mean 'explain'?"]),
+    "commands": (["plan", "list"], ["run.py plan list", "these are several commands", "give one: run.py plan key=value ..."]),
+    "usecase": (["usecase=chian"], ["usecase=chian", "there is no such use case", "did you mean 'chain'?"]),
+    "usecase_file": (["usecase=no/chain.yaml"], ["usecase=no/chain.yaml", "there is no such file", "did you mean 'chain'?"]),
+    "target": (["target=rpi4_corl"], ["target=rpi4_corl", "there is no such target", "did you mean 'rpi4_coral'?"]),
+    "executor": (["executor=lcal"], ["executor=lcal", "there is no such executor", "did you mean 'local'?"]),
+    "parameter": (["params.m=1"], ["params.m", "Could not override 'params.m'.", "did you mean 'params.n'?"]),
+    "setting": (["fail_fsat=true"], ["fail_fsat", "Could not override 'fail_fsat'.", "did you mean 'fail_fast'?"]),
+    "grammar": (["params.n=[1"], ["the command line", "no viable alternative at input '[1'", "write key=value; see python run.py --help"]),
+    "top_level_key": (["usecase=typo"], ["conf/usecases/typo.yaml: param", "there is no key 'param' here", "did you mean 'params'?"]),
+    "interpolation": (["usecase=lost"], ["conf/usecases/lost.yaml: stages.a.params.n", "Interpolation key 'params.epoch' not found", "did you mean 'params.epochs'?"]),
+    "asset": (["usecase=data", "assets.mine=yogga"], ["conf/usecases/data.yaml: assets.mine", "'yogga' is neither a declared asset nor a path that exists", "did you mean 'yoga'?"]),
+    "asset_and_stage": (["usecase=clash"], ["conf/usecases/clash.yaml: stages.mine", "the asset 'mine' is made by a stage of that name", "give the stage another name"]),
+    "mirror": (["usecase=data", "mirror=nowhere"], ["mirror=nowhere", "there is no such folder", "name a folder that holds copies of assets"]),
+    "until": (["until=[d]"], ["until=['d']", "there is no stage 'd'", "choose one of: a, b, c"]),
+    "explain_stage": (["explain", "stage=d"], ["stage=d", "there is no such stage", "choose one of: a, b, c"]),
+    "no_run": (["status"], ["{here}/outputs", "there is no run here yet", "start one: python run.py usecase=pose_activity target=rpi4_coral"]),
+    "unknown_run": (["logs", "run=x"], ["run=x", "there is no such run", "there is none to choose from"]),
+    "picture": (["graph", "output=dag.gif"], ["output=dag.gif", "a picture is written as .svg or .png", "write output=dag.svg"]),
+    "keep_last": (["clean", "clean.keep_last=0"], ["clean.keep_last", "0 is no number of runs", "write a whole number from 1 on"]),
+    "older_than": (["clean", "clean.older_than=soon"], ["clean.older_than", "'soon' is not a duration", "write 90s, 30m or 2h"]),
+    "max_size": (["clean", "clean.max_size=big"], ["clean.max_size", "'big' is not a size", "write 512M or 2G"]),
+    "no_package": (["predict"], ["{here}/outputs/chain/x86_64/latest", "there is no packed model here", "make one: python run.py usecase=chain target=x86_64"]),
+    "tracking_folder": (["sync", "tracking=mlflow", "tracking.uri=mlruns"],
+                        ["tracking.uri", "MLflow no longer records in a folder of files (its file store is refused since 3.13)", "leave it null, or name a database: sqlite:////path/to/mlflow.db"]),
+    "tracking_scheme": (["sync", "tracking=mlflow", "tracking.uri=ftp://ann:secret@host"],
+                        ["tracking.uri", "no MLflow is reached by 'ftp://***@host'", "write http://host:port, https://host or sqlite:////path/to/mlflow.db"]),
+    "page_of_a_server": (["mlflow", "tracking=mlflow", "tracking.uri=http://host"], ["tracking.uri", "runs are recorded on a server, which has a page of its own", "open http://host"]),
+}  # fmt: skip
+PREDICTIONS = {
+    "no_input": ([], ["input", "predict needs something to look at", "add input=VIDEO_OR_FOLDER"]),
+    "no_such_input": (["input=no.mp4"], ["input=no.mp4", "there is no such file or folder", "give the path of a video, a picture or a folder"]),
+    "no_predict": (["input=."], ["conf/usecases/packs.yaml: predict", "this use case names no stage for it", "add 'predict: stages.<domain>.predict'"]),
+}  # fmt: skip
+
+
+@pytest.fixture
+def refused(project, give):
+    """Give a command that must end with status 2, and return what it is answered with."""
+    for name, text in FILES.items():
+        (project.path / name).parent.mkdir(exist_ok=True)
+        (project.path / name).write_text(text)
+
+    def answer(words: list[str]) -> list[str]:
+        said = give(*words)
+        assert (said.status, said.out) == (2, "")
+        return [line.strip().replace(str(project.path), "{here}") for line in said.err.splitlines()]
+
+    return answer
+
+
+@pytest.mark.parametrize(("words", "said"), COMMANDS.values(), ids=COMMANDS)
+def test_a_command_that_cannot_be_done(refused, words, said):
+    assert refused(words) == said
+
+
+@pytest.mark.parametrize(("words", "said"), PREDICTIONS.values(), ids=PREDICTIONS)
+def test_a_prediction_that_cannot_be_made(refused, give, words, said):
+    assert give("usecase=packs").status == 0
+    assert refused(["predict", "usecase=packs", *words]) == said
+
+
+def test_a_run_that_two_beginnings_share(project, refused):
+    names = [layout.new_run_dir(project.outputs, "chain", "x86_64", 1_800_000_000 + n) for n in range(2)]
+    for folder in names:
+        (folder / "journal.jsonl").touch()
+    assert refused(["status", "run=2027"])[:2] == ["run=2027", "2 runs begin so"]
+
+
+def test_a_file_system_that_cannot_be_written(project, give, monkeypatch):
+    def refuse(*_):
+        raise OSError(30, "Read-only file system", str(project.outputs))
+
+    monkeypatch.setattr(layout, "new_run_dir", refuse)
+    said = give()
+    assert said.status == 1
+    assert said.err == f"{project.outputs}\n  the machine says: Read-only file system\n  name a folder that can be written: outputs=DIR\n"
+
+
+# --- settings of a wrong type: what is still wrong with them
+
+
+@pytest.mark.xfail(strict=True, reason="the program's own settings are not checked")
+@pytest.mark.parametrize("words", [
+    ["until=3"], ["until=a"], ["data=null"], ["fail_fast=no"], ["executor.cpus=many"], ["executor.cpus=-1"], ["stage_packages=mystages"],
+    ["plan", "format=xml"], ["clean", "clean.dry_run=no"], ["outputs=conf/usecases/chain.yaml"], ["outputs=/proc/x"],
+], ids=lambda words: words[-1])  # fmt: skip
+def test_a_setting_of_a_wrong_type_is_refused(refused, words):
+    where, _, _ = refused(words)
+    assert where.startswith(words[-1].partition("=")[0])
+
+
+# --- no mistake without its row
+
+ELSEWHERE = {  # sentences that are costly to provoke, or come with no fixed place: where they are tested, and by which words
+    "the experiment 'x' is deleted in MLflow": ("tests/engine/sinks/test_mlflow.py", "is deleted in MLflow;"),
+    "the database has MLflow's schema x; the MLflow installed here needs x": (
+        "tests/engine/sinks/test_mlflow.py",
+        "the database has MLflow's schema ",
+    ),
+    "a PNG needs Pillow, which is not installed": ("tests/engine/test_picture.py", "install the extra 'runtime'"),
+    "2 runs begin so": ("tests/test_messages.py", "def test_a_run_that_two_beginnings_share"),
+    "the machine says: x": ("tests/test_messages.py", "def test_a_file_system_that_cannot_be_written"),
+}
+SOURCE_FILES = [ROOT / "run.py", *sorted((ROOT / "engine").rglob("*.py"))]
+
+
+def _patterns(node: ast.expr, function: ast.AST) -> list[str]:
+    """The sentences that an expression may stand for, as regular expressions; none where another library words them."""
+    if isinstance(node, ast.Constant):
+        return [re.escape(node.value)]
+    if isinstance(node, ast.JoinedStr):
+        parts = [re.escape(part.value) if isinstance(part, ast.Constant) else ".+" for part in node.values]
+        return [] if parts == [".+"] else ["".join(parts)]
+    if isinstance(node, ast.IfExp):
+        return _patterns(node.body, function) + _patterns(node.orelse, function)
+    if isinstance(node, ast.Name):
+        assigned = [
+            one.value for one in ast.walk(function) if isinstance(one, ast.Assign) and [ast.unparse(t) for t in one.targets] == [node.id]
+        ]
+        return [pattern for value in assigned if not isinstance(value, ast.Name) for pattern in _patterns(value, function)]
+    return []
+
+
+@functools.cache
+def _sentences() -> list[tuple[str, str]]:
+    """Every sentence of a UserError in the engine, with the file and line where it stands."""
+    found = []
+    for path in SOURCE_FILES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+            for call in (node for node in ast.walk(function) if isinstance(node, ast.Call) and ast.unparse(node.func) == "UserError"):
+                found += [(pattern, f"{path.relative_to(ROOT)}:{call.lineno}") for pattern in _patterns(call.args[1], function)]
+    return sorted(set(found))
+
+
+def test_the_sentences_of_the_engine_are_found():
+    assert len(_sentences()) > 55
+
+
+@pytest.mark.parametrize(("pattern", "place"), _sentences(), ids=[place for _, place in _sentences()])
+def test_every_mistake_has_its_row(pattern, place):
+    tables = [MISTAKES, FORMS, STAGE_FORMS, TARGET_FORMS, ASSET_FORMS, YAML, DIGESTS, FETCHES, COMMANDS, PREDICTIONS]
+    rows = [said[1] for table in tables for _, said in table.values()]
+    there = [(ROOT / file).read_text(encoding="utf-8") for sentence, (file, _) in ELSEWHERE.items() if re.fullmatch(pattern, sentence)]
+    words = [words for sentence, (_, words) in ELSEWHERE.items() if re.fullmatch(pattern, sentence)]
+    is_elsewhere = any(word in text for word, text in zip(words, there, strict=True))
+    assert any(re.fullmatch(pattern, row) for row in rows) or is_elsewhere, f"{place} has no row: {pattern}"

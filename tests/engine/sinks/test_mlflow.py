@@ -365,7 +365,20 @@ def test_a_database_of_another_mlflow_is_left_as_it_is(outputs: Path, events: An
         connection.execute("update alembic_version set version_num = 'f5a4f2784254'")
     make_folder(outputs, whole_run(events, make_job))
     problem = sink.sync(outputs, {}).problems["r1"]
-    assert "mlflow db upgrade" in problem and "f5a4f2784254" in problem
+    assert "the database has MLflow's schema f5a4f2784254; the MLflow installed here needs " in problem
+    assert problem.endswith("take a backup, then: mlflow db upgrade <its URI> (or install the MLflow that made it)")
+
+
+def test_an_experiment_that_was_deleted_is_named_with_the_way_out(outputs: Path, events: Any, make_job: Any) -> None:
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(database(outputs), registry_uri=database(outputs))
+    client.delete_experiment(client.create_experiment("demo"))
+    make_folder(outputs, whole_run(events, make_job))
+    assert sink.sync(outputs, {}).problems == {
+        "r1": "tracking.experiment: the experiment 'demo' is deleted in MLflow;"
+        " restore it (mlflow experiments restore), or set tracking.experiment to another name"
+    }
 
 
 def test_nothing_of_mlflow_is_imported_by_the_engine() -> None:
