@@ -377,7 +377,7 @@ def small_disk(project):
 
 FILLER = """
     from engine.stage import In, Out
-    def only(data: Out, *, size: int) -> None:
+    def only(data: Out, before: In | None = None, *, size: int) -> None:
         data.write_bytes(b"x" * size)
 """
 
@@ -387,7 +387,8 @@ FILLER = """
 def test_a_disk_that_a_stage_fills_is_told_and_nothing_half_committed(small_disk):
     small_disk.stage("only", FILLER)
     small_disk.usecase(
-        "one", 'params: {size: 3000000}\nstages: {a: {uses: mystages.make}, s: {uses: mystages.only, params: {size: "${params.size}"}}}'
+        "one",
+        'params: {size: 3000000}\nstages: {a: {uses: mystages.make}, s: {uses: mystages.only, inputs: {before: a.data}, params: {size: "${params.size}"}}}',
     )
     result = small_disk.run("usecase=one")
     assert result.returncode == 1 and "Traceback" not in result.stderr
