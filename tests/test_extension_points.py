@@ -22,6 +22,13 @@ heavy = sorted({"tensorflow", "mlflow", "keras", "cv2", "numpy", "pandas"} & sys
 sys.exit(f"imported: {heavy}" if heavy else 0)
 """
 
+ENGINE = sorted(path.relative_to(ROOT / "engine") for path in (ROOT / "engine").rglob("[a-z]*.py"))
+
+
+@pytest.mark.parametrize("path", ENGINE, ids=str)
+def test_every_file_of_the_engine_has_its_tests(path):
+    assert (ROOT / "tests" / "engine" / path.parent / f"test_{path.name}").is_file()
+
 
 @pytest.mark.parametrize("name", LIBRARY.names())
 def test_a_stage_is_read_by_its_signature(name):

@@ -1,0 +1,198 @@
+"""`run`: what is recorded before anything is shown, and what a run leaves. The command line as a process is in tests/test_run.py."""
+
+import json
+import os
+import signal
+import subprocess
+
+import pytest
+
+from engine import layout
+from engine.commands import run
+from engine.events import replay
+from engine.journal import FILE_NAME, Journal, read
+
+NOTE = {"event": "note", "stage": None, "text": "a sample"}
+
+
+class Listener:
+    """A sink that remembers what it was shown, and what the journal held at that moment."""
+
+    def __init__(self, path, fails_at: int | None = None) -> None:
+        self.shown, self._path, self._fails_at = [], path, fails_at
+
+    def show(self, event, state) -> None:
+        if self._fails_at == len(self.shown):
+            raise RuntimeError("full")
+        self.shown.append((event["seq"], len(read(self._path)), len(state.notes)))
+
+    def close(self) -> None: ...
+
+
+@pytest.fixture
+def journal(tmp_path):
+    """An empty journal."""
+    with Journal(tmp_path / FILE_NAME) as opened:
+        yield opened
+
+
+def test_an_event_is_in_the_journal_before_it_is_shown(journal, tmp_path):
+    listener = Listener(tmp_path / FILE_NAME)
+    recorder = run.Recorder(journal, [listener])
+    recorder.emit(NOTE)
+    recorder.emit(NOTE, NOTE)
+    assert listener.shown == [(0, 1, 1), (1, 3, 2), (2, 3, 3)]
+
+
+def test_a_sink_that_fails_shows_no_more_and_takes_nothing_with_it(journal, tmp_path, capsys):
+    good, bad = Listener(tmp_path / FILE_NAME), Listener(tmp_path / FILE_NAME, fails_at=1)
+    recorder = run.Recorder(journal, [bad, good])
+    for _ in range(3):
+        recorder.emit(NOTE)
+    assert (len(good.shown), len(bad.shown), len(recorder.state.notes)) == (3, 1, 3)
+    assert capsys.readouterr().err == f"warning: {Listener.__module__} failed and shows no more: RuntimeError('full')\n"
+
+
+def test_nothing_to_say_writes_nothing(journal, tmp_path):
+    run.Recorder(journal, []).emit()
+    assert read(tmp_path / FILE_NAME) == []
+
+
+# --- what a run leaves
+
+
+@pytest.fixture
+def finished(ran):
+    """The folder of a finished run."""
+    return ran.last
+
+
+def test_the_files_that_users_read_are_there(finished):
+    assert {path.name for path in finished.iterdir()} >= {"artifacts", "journal.jsonl", "logs", "metrics.json", "report.html", "run.json"}
+
+
+def test_the_files_say_what_the_journal_says(finished):
+    assert json.loads((finished / "run.json").read_text()) == layout.run_json(layout.state(finished))
+
+
+def test_no_work_is_left_behind(ran):
+    assert list((ran.store.root / "work").iterdir()) == []
+
+
+def test_the_sinks_are_told_of_the_end_after_the_files_are_written(finished):
+    last = read(finished / FILE_NAME)[-1]
+    assert last["event"] == "run_finished"
+    assert all((finished / name).stat().st_mtime <= last["time"] + 0.1 for name in ("run.json", "report.html"))
+
+
+def test_a_run_knows_its_command_and_its_commit(ran, give):
+    give("params.n=4")
+    start = ran.events()[0]
+    assert start["command"][:2] == ["python", "run.py"] and "params.n=4" in start["command"]
+    assert start["git_commit"] is None or len(start["git_commit"]) == 40
+
+
+def test_a_password_on_the_command_line_is_not_recorded(ran, give):
+    give("params.n=4", "tracking.uri=http://ann:canary@host/")
+    assert "tracking.uri=http://...@host/" in ran.events()[0]["command"]
+    assert not [path for path in ran.last.rglob("*") if path.is_file() and b"canary" in path.read_bytes()]
+
+
+def test_an_asset_is_recorded_with_its_digest(project, give):
+    (project.path / "mine.txt").write_text("4")
+    project.usecase("one", 'assets: {mine: mine.txt}\nstages: {a: {uses: mystages.double, inputs: {number: "asset:mine"}}}')
+    give("usecase=one")
+    [asset] = project.events()[0]["assets"]
+    assert (asset["key"], asset["path"], asset["digest"]) == (
+        "mine", str(project.path / "mine.txt"), "file:4b227777d4dd1fc61c6f884f48641d02b4d121d3fd328cb08b5531fcacdabf8a",
+    )  # fmt: skip
+
+
+def test_the_run_of_a_killed_engine_is_closed_by_the_next(ran, give):
+    killed = ran.last
+    (killed / "run.json").unlink()
+    lines = (killed / FILE_NAME).read_text().splitlines(keepends=True)
+    (killed / FILE_NAME).write_text("".join(lines[:-1]))
+    left = ran.store.root / "work" / killed.name
+    left.mkdir()
+    (left / "lock").touch()
+    give("params.n=4")
+    assert layout.state(killed).status == json.loads((killed / "run.json").read_text())["status"] == "interrupted"
+    assert not left.exists()
+
+
+def test_a_run_at_work_is_not_closed_by_another(project, give):
+    engine = _sleeper(project)
+    give()
+    assert [layout.state(path).status for path in project.runs] == ["running", "finished"]
+    engine.kill()
+    engine.communicate()
+
+
+def _sleeper(project) -> "subprocess.Popen[str]":
+    here = project.path / "here"
+    project.only_stage(f"""
+        import time
+        from pathlib import Path
+        from engine.stage import Out
+        def only(data: Out) -> None:
+            Path({str(here)!r}).touch()
+            time.sleep(120)
+    """)
+    engine = project.start("usecase=one")
+    project.until(here.exists)
+    return engine
+
+
+def test_the_handlers_of_signals_are_as_before(project, give):
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    give()
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_an_interrupted_run_goes_on_with_the_same_command(project, give):
+    engine = _sleeper(project)
+    os.kill(engine.pid, signal.SIGINT)
+    engine.communicate(timeout=30)
+    assert engine.returncode == 130
+    project.stage("only", "from engine.stage import Out\ndef only(data: Out) -> None:\n    data.write_text('1')\n")
+    assert give("usecase=one").status == 0
+
+
+def test_the_objective_is_what_a_sweep_reads(project):
+    project.usecase("chain", (project.path / "conf" / "usecases" / "chain.yaml").read_text() + "objective: c.total\n")
+    result = project.run("--multirun", "params.n=1,2")
+    assert result.returncode == 0, result.stderr
+    assert sorted(project.state(path).metrics["c.total"] for path in project.runs) == [4, 8]
+
+
+# --- the project's commit
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_commit_is_read_without_git(tmp_path, packed):
+    git = ["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run([*git[:3], "init", "-q"], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "x"], check=True)
+    if packed:
+        subprocess.run([*git, "pack-refs", "--all"], check=True)
+    wanted = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+    assert run._git_commit(tmp_path) == wanted
+
+
+def test_without_git_there_is_no_commit(tmp_path):
+    assert run._git_commit(tmp_path) is None
+
+
+@pytest.mark.xfail(strict=True, reason="a worktree's .git is a file that names the folder")
+def test_the_commit_of_a_worktree_is_read_too(tmp_path):
+    git = ["git", "-C", tmp_path / "main", "-c", "user.name=a", "-c", "user.email=a@b"]
+    (tmp_path / "main").mkdir()
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "x"], check=True)
+    subprocess.run([*git, "worktree", "add", "-q", "-b", "other", tmp_path / "other"], check=True)
+    assert run._git_commit(tmp_path / "other") is not None
+
+
+def test_a_state_can_be_replayed_from_what_a_run_left(finished):
+    assert replay(read(finished / FILE_NAME)).metrics == json.loads((finished / "metrics.json").read_text())
