@@ -21,9 +21,9 @@ def store_dir(outputs: Path) -> Path:
 
 
 def new_run_dir(outputs: Path, usecase: str, target: str, now_s: float) -> Path:
-    """Make and return the folder of a new run: its id sorts by time and is unique."""
+    """Make and return the folder of a new run: its id sorts by time, to the millisecond, and is unique."""
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now_s))
-    folder = outputs / usecase / target / f"{stamp}-{secrets.token_hex(3)}"
+    folder = outputs / usecase / target / f"{stamp}-{int(now_s % 1 * 1000):03}-{secrets.token_hex(2)}"
     (folder / "artifacts").mkdir(parents=True)
     return folder
 
