@@ -1,4 +1,4 @@
-"""`predict`: run the packed model of the newest finished run on input=FILE_OR_FOLDER.
+"""`predict`: run the packed model of the newest finished run of the use case and target on input=FILE_OR_FOLDER.
 
 The use case's `predict:` names the stage that does it; here it is laid out, run and its result shown.
 """
@@ -18,7 +18,7 @@ from engine.jobfolder import Launch, log_tail
 from engine.plan import Job
 from engine.signature import Library, Signature
 from engine.spec import StageSpec
-from engine.store import Store, remove_tree
+from engine.store import Store
 
 WAIT_S = 0.5
 
@@ -41,17 +41,19 @@ def main(request: Request) -> tuple[int, None]:
 
 
 def _package(request: Request) -> Path:
-    """Return the packed model: of run=ID, else of the newest finished run."""
-    folder = request.outputs / request.usecase.name / request.target.name
-    run_dir = layout.find_run(request.outputs, request.settings["run"]) if request.settings["run"] else folder / "latest"
-    found = sorted(run_dir.glob("artifacts/*/package"))
-    if not found:
-        raise UserError(
-            f"{run_dir}",
-            "there is no packed model here",
-            f"make one: python run.py usecase={request.usecase.name} target={request.target.name}",
-        )
-    return found[0].resolve()
+    """Return the packed model: of run=ID, else of the newest finished run that has one."""
+    if request.settings["run"]:
+        runs = [layout.find_run(request.outputs, request.settings["run"])]
+    else:
+        folder = request.outputs / request.usecase.name / request.target.name
+        runs = [run for run in reversed(layout.runs(request.outputs)) if run.parent == folder and layout.state(run).status == "finished"]
+    for run_dir in runs:
+        for found in sorted(run_dir.glob("artifacts/*/package")):
+            print(f"the model of run {run_dir.name}", file=sys.stderr)
+            return found
+    where = request.settings["run"] or f"{request.usecase.name} for {request.target.name}"
+    make = f"make one: python run.py usecase={request.usecase.name} target={request.target.name}"
+    raise UserError(where, "there is no packed model of a finished run", make)
 
 
 def _source(request: Request) -> Path:
@@ -110,13 +112,13 @@ def _show(rows: list[dict[str, Any]], form: str) -> None:
 
 
 def _deliver(result: Path, output: Path) -> None:
-    """Copy the annotated video or pictures to where the user wants them."""
-    made = [path for path in sorted(result.iterdir()) if path.name != "predictions.jsonl"]
-    if len(made) == 1 and made[0].is_file() and output.suffix:
+    """Copy the annotated video or pictures to where the user wants them: one to a file, several into a folder."""
+    made = sorted((result / "annotated").glob("*"))
+    if len(made) == 1 and output.suffix == made[0].suffix:
+        output.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(made[0], output)
     else:
         output.mkdir(parents=True, exist_ok=True)
         for path in made:
-            remove_tree(output / path.name)
-            (shutil.copytree if path.is_dir() else shutil.copyfile)(path, output / path.name)
+            shutil.copyfile(path, output / path.name)
     print(output, file=sys.stderr)
