@@ -55,6 +55,11 @@ class Recorder:
 
 def main(request: Request) -> tuple[int, float | None]:
     """Return the exit status and the objective's value."""
+    with Store(layout.store_dir(request.outputs)).in_use():
+        return _run(request)
+
+
+def _run(request: Request) -> tuple[int, float | None]:
     planning = _planning.plan(request)
     plan, store = planning.plan, planning.store
     _planning.bring(request, planning, _download.say)
