@@ -38,7 +38,7 @@ class Request:
     assets: Mapping[str, Asset | Path | None]  # what each key of the use case means
     config_dirs: tuple[Path, ...]  # the user's first, the project's last
     settings: Mapping[str, Any]  # the other keys of conf/config.yaml
-    overrides: tuple[str, ...]
+    command: tuple[str, ...]  # what to type for this run alone, which in a sweep is one of many
     choices_given: tuple[str, ...]  # the words that chose a use case or a target
     notes: tuple[str, ...]
     mistakes: tuple[UserError, ...] = ()  # of form, in a use case of which the rest can be checked
@@ -146,8 +146,15 @@ def request(config: DictConfig, hydra: Any, argv: Sequence[str]) -> Request:
     mistakes += [*malformed, *_unknown(data, where)]
     if usecase is None:
         raise ExceptionGroup("the use case is wrong", mistakes)
-    return Request(usecase, chosen, where, assets, dirs, data, overrides,
+    return Request(usecase, chosen, where, assets, dirs, data, _command(dirs, overrides),
                    tuple(word for word in argv if word.startswith(("usecase=", "target="))), tuple(notes), tuple(mistakes))  # fmt: skip
+
+
+def _command(dirs: Sequence[Path], overrides: Sequence[str]) -> tuple[str, ...]:
+    """Return the words that ask for this run again, from any folder that has the same files."""
+    flags = [word for folder in dirs[:-1] for word in ("--config-dir", str(folder))]
+    by_path = {f"usecase={name}": f"usecase={path}" for name, path in _FILES.items()}
+    return ("python", "run.py", *flags, *(by_path.get(word, word) for word in overrides))
 
 
 def declared_assets(dirs: Sequence[Path]) -> dict[str, Path]:

@@ -202,6 +202,9 @@ class Scheduler:
         attempt = self._attempts[job.stage] = self._attempts.get(job.stage, 0) + 1
         log = self.run_dir / "logs" / f"{job.stage}.log"
         log.parent.mkdir(exist_ok=True)
+        if attempt > 1:
+            with log.open("a", encoding="utf-8") as file:
+                file.write(f"--- attempt {attempt}\n")
         folder = jobfolder.lay_out(self.work / f"{job.stage}-{attempt}", planned, self.digests, self.plan.assets, self.store)
         self._say({"event": "job_started", "stage": job.stage, "attempt": attempt, "fingerprint": planned.fingerprint, "log": str(log),
                    "platform": job.platform, "emulated": job.emulated, "taken": job.taken})  # fmt: skip

@@ -100,7 +100,7 @@ def _finish(run_dir: Path, recorder: Recorder, status: str, seconds: float) -> R
 
 def _started(run_dir: Path, request: Request, plan: Plan) -> dict[str, Any]:
     return {"event": "run_started", "run_id": run_dir.name, "usecase": plan.usecase, "target": plan.target.name,
-            "platform": plan.target.platform, "machine": platform.machine(), "command": ["python", "run.py", *map(_without_password, request.overrides)],
+            "platform": plan.target.platform, "machine": platform.machine(), "command": [*map(_without_password, request.command)],
             "git_commit": _git_commit(ROOT), "params": dict(plan.params), "objective": plan.objective, "assets": _assets(request, plan), "jobs": _planning.describe(plan)}  # fmt: skip
 
 
