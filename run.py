@@ -142,9 +142,15 @@ def _config_keys() -> list[str]:
     """Return the keys that the command line may set: the program's, and those of the use case's parameters."""
     from engine import yamlfile
 
-    keys = list(yamlfile.load(ROOT / "conf" / "config.yaml"))
+    keys = []
+    for name, value in yamlfile.load(ROOT / "conf" / "config.yaml").items():
+        below = value if isinstance(value, dict) and name != "hydra" else {}
+        keys += [name, *(f"{name}.{key}" for key in below)]
     for path in compose.usecase_files(compose.config_dirs(_argv)).values():
-        data = yamlfile.load(path)
+        try:
+            data = yamlfile.load(path)
+        except UserError:  # another mistake than the one that is told
+            continue
         keys += [f"{group}.{name}" for group in ("params", "assets", "stages") for name in data.get(group) or {}]
     return keys
 

@@ -16,8 +16,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from engine import asset, spec, target, yamlfile
+from engine import settings as _settings
 from engine.asset import Asset
 from engine.errors import UserError, did_you_mean
+from engine.settings import Settings
 from engine.spec import UseCase
 from engine.target import Target
 
@@ -37,7 +39,7 @@ class Request:
     where: str  # the use case's file, for messages
     assets: Mapping[str, Asset | Path | None]  # what each key of the use case means
     config_dirs: tuple[Path, ...]  # the user's first, the project's last
-    settings: Mapping[str, Any]  # the other keys of conf/config.yaml
+    settings: Settings  # the other keys of conf/config.yaml
     command: tuple[str, ...]  # what to type for this run alone, which in a sweep is one of many
     choices_given: tuple[str, ...]  # the words that chose a use case or a target
     notes: tuple[str, ...]
@@ -46,7 +48,7 @@ class Request:
     @property
     def outputs(self) -> Path:
         """Return the absolute outputs folder."""
-        return Path(self.settings["outputs"]).absolute()
+        return Path(self.settings.outputs).absolute()
 
     @property
     def roots(self) -> tuple[Path, ...]:
@@ -146,7 +148,8 @@ def request(config: DictConfig, hydra: Any, argv: Sequence[str]) -> Request:
     mistakes += [*malformed, *_unknown(data, where)]
     if usecase is None:
         raise ExceptionGroup("the use case is wrong", mistakes)
-    return Request(usecase, chosen, where, assets, dirs, data, _command(dirs, overrides),
+    settings = _settings.parse({key: value for key, value in data.items() if key in Settings.model_fields}, "the command line")
+    return Request(usecase, chosen, where, assets, dirs, settings, _command(dirs, overrides),
                    tuple(word for word in argv if word.startswith(("usecase=", "target="))), tuple(notes), tuple(mistakes))  # fmt: skip
 
 
@@ -281,11 +284,11 @@ def _keys(data: Any, prefix: str = "") -> list[str]:
 
 def _unknown(data: Mapping[str, Any], where: str) -> list[UserError]:
     """A key that is neither the use case's nor the program's is a typing mistake at the file's top level."""
-    known = yamlfile.load(ROOT / "conf" / "config.yaml").keys() | {"executor", "tracking", "hydra", "defaults"}
     return [
         UserError(f"{where}: {key}", f"there is no key '{key}' here", did_you_mean(key, [*UseCase.model_fields, "defaults"]))
-        for key in data if key not in known
-    ]  # fmt: skip
+        for key in data
+        if key not in Settings.model_fields
+    ]
 
 
 def _shown(path: Path) -> str:

@@ -34,7 +34,7 @@ def size_bytes(value: Any) -> int:
 
 def _identifier(name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise ValueError(f"'{name}' is not a name: letters, digits and _ only, a letter first")
+        raise ValueError(f"'{name}' is not a name; write letters, digits and _ only, a letter first")
     return name
 
 
@@ -93,7 +93,8 @@ def _fits_nothing(mistake: Any, where: str) -> UserError:
 
 
 def _fix_for(kind: str) -> str:
-    by_kind = {"int": "write a whole number", "string": "write text, in quotes where it looks like a number",
+    by_kind = {"int": "write a whole number", "float": "write a number", "bool": "write true or false",
+               "greater": "write a larger number", "less": "write a smaller number", "string": "write text, in quotes where it looks like a number",
                "dict": "write 'key: value' lines below it", "mapping": "write 'key: value' lines below it",
                "literal": "choose one of the values named", "tuple": "write a list: [a, b]"}  # fmt: skip
     return next((fix for start, fix in by_kind.items() if kind.startswith(start)), "see docs/reference.md for what stands here")

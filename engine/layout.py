@@ -1,5 +1,6 @@
 """Where a run's files stand below outputs/, and the files that users' scripts read. The names here are a contract."""
 
+import errno
 import json
 import secrets
 import time
@@ -18,6 +19,18 @@ ENGINE_DIR = ".engine"  # below outputs/: the store and all that is not for user
 def store_dir(outputs: Path) -> Path:
     """Return where the store stands."""
     return outputs / ENGINE_DIR
+
+
+def make_outputs(outputs: Path) -> None:
+    """See to it that the outputs folder is there, or say why it cannot be."""
+    try:
+        store_dir(outputs).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UserError(
+            f"outputs={outputs}", f"it cannot be made: {error.strerror}", "name a folder that can be written: outputs=DIR"
+        ) from None
 
 
 def new_run_dir(outputs: Path, usecase: str, target: str, now_s: float) -> Path:

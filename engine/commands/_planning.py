@@ -31,7 +31,7 @@ def plan(request: Request) -> Planning:
     """Return the plan; raise every mistake of the request together."""
     store = Store(layout.store_dir(request.outputs))
     usecase = _with_makers(request)
-    library = Library(request.settings["stage_packages"], request.roots)
+    library = Library(request.settings.stage_packages, request.roots)
     checked = _checked(request, usecase, library)
     kept = _kept(checked, request)
     jobs = {name: job for name, job in checked.jobs.items() if name in kept}
@@ -72,8 +72,8 @@ def _is_of_absence(mistake: UserError) -> bool:
 
 
 def _kept(checked: Checked, request: Request) -> set[str]:
-    last = request.settings["until"]
-    return graphs.until(checked.graph, last, f"until={last}") if last else set(checked.jobs)
+    last = request.settings.until
+    return graphs.until(checked.graph, last, f"until={','.join(last)}") if last else set(checked.jobs)
 
 
 def _with_makers(request: Request) -> UseCase:
@@ -117,11 +117,11 @@ def bring(request: Request, planning: Planning, say: fetch.Say) -> None:
 
 
 def _mirror(request: Request) -> Path | None:
-    if request.settings["mirror"] is None:
+    if request.settings.mirror is None:
         return None
-    mirror = Path(request.settings["mirror"]).expanduser().absolute()
+    mirror = Path(request.settings.mirror).expanduser().absolute()
     if not mirror.is_dir():
-        raise UserError(f"mirror={request.settings['mirror']}", "there is no such folder", "name a folder that holds copies of assets")
+        raise UserError(f"mirror={request.settings.mirror}", "there is no such folder", "name a folder that holds copies of assets")
     return mirror
 
 
@@ -139,14 +139,14 @@ def _notes(request: Request) -> list[str]:
         if isinstance(asset, Asset) and asset.licence is None:
             notes.append(f"{asset.name} has no licence: use it for tests of your own, and do not pass on what is made of it")
         if isinstance(asset, Asset) and asset.sample:
-            own = f"{request.settings['data']}/{request.usecase.name}/"
+            own = f"{request.settings.data}/{request.usecase.name}/"
             notes.append(f"{key} is a sample ({asset.name}): put your own data into {own}, or name it with assets.{key}=")
     return notes
 
 
 def executor(request: Request) -> Any:
     """Return the class of the chosen executor: `executor=NAME` is engine/executors/NAME.py."""
-    return importlib.import_module(f"engine.executors.{request.settings['executor']['name']}").Executor
+    return importlib.import_module(f"engine.executors.{request.settings.executor.name}").Executor
 
 
 def describe(plan: Plan) -> list[dict[str, object]]:

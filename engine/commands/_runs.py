@@ -12,7 +12,7 @@ def chosen(request: Request) -> Path:
     named = {word.partition("=")[0] for word in request.choices_given}
     usecase = request.usecase.name if "usecase" in named else None
     target = request.target.name if "target" in named else None
-    return layout.find_run(request.outputs, request.settings["run"], usecase, target)
+    return layout.find_run(request.outputs, request.settings.run, usecase, target)
 
 
 def maker(outputs: Path, stage: StageState) -> Path | None:

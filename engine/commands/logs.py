@@ -15,7 +15,7 @@ POLL_S = 0.3
 
 def main(request: Request) -> tuple[int, None]:
     """Print the logs of run=ID (the newest), of stage=NAME (all)."""
-    run_dir, wanted = _runs.chosen(request), request.settings["stage"]
+    run_dir, wanted = _runs.chosen(request), request.settings.stage
     if wanted:
         _planning.stage_named(wanted, layout.state(run_dir).stages)
     for path, note in _of_cached(request.outputs, run_dir, wanted):
@@ -24,7 +24,7 @@ def main(request: Request) -> tuple[int, None]:
     store = Store(layout.store_dir(request.outputs))
     shown: dict[Path, int] = {}
     while True:
-        at_work = request.settings["follow"] and store.is_at_work(run_dir.name)
+        at_work = request.settings.follow and store.is_at_work(run_dir.name)
         for path in sorted((run_dir / "logs").glob(f"{wanted or '*'}.log"), key=lambda p: p.stat().st_mtime):
             if path not in shown and path.stat().st_size:
                 print(f"--- {path.stem}")

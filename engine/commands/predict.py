@@ -26,7 +26,7 @@ WAIT_S = 0.5
 def main(request: Request) -> tuple[int, None]:
     """Print what the model says as a table or as JSON lines; with output= also write pictures or a video."""
     package, source = _package(request), _source(request)
-    output = Path(request.settings["output"]).absolute() if request.settings["output"] else None
+    output = Path(request.settings.output).absolute() if request.settings.output else None
     signature = _signature(request)
     store = Store(layout.store_dir(request.outputs))
     with store.work(f"predict-{time.time_ns()}") as work:
@@ -34,7 +34,7 @@ def main(request: Request) -> tuple[int, None]:
         if result is None:
             return 1, None
         rows = [json.loads(line) for line in (result / "predictions.jsonl").read_text(encoding="utf-8").splitlines()]
-        _show(rows, str(request.settings["format"]))
+        _show(rows, request.settings.format)
         if output:
             _deliver(result, output)
     return 0, None
@@ -42,8 +42,8 @@ def main(request: Request) -> tuple[int, None]:
 
 def _package(request: Request) -> Path:
     """Return the packed model: of run=ID, else of the newest finished run that has one."""
-    if request.settings["run"]:
-        runs = [layout.find_run(request.outputs, request.settings["run"])]
+    if request.settings.run:
+        runs = [layout.find_run(request.outputs, request.settings.run)]
     else:
         folder = request.outputs / request.usecase.name / request.target.name
         runs = [run for run in reversed(layout.runs(request.outputs)) if run.parent == folder and layout.state(run).status == "finished"]
@@ -51,18 +51,18 @@ def _package(request: Request) -> Path:
         for found in sorted(run_dir.glob("artifacts/*/package")):
             print(f"the model of run {run_dir.name}", file=sys.stderr)
             return found
-    where = request.settings["run"] or f"{request.usecase.name} for {request.target.name}"
+    where = request.settings.run or f"{request.usecase.name} for {request.target.name}"
     make = f"make one: python run.py usecase={request.usecase.name} target={request.target.name}"
     raise UserError(where, "there is no packed model of a finished run", make)
 
 
 def _source(request: Request) -> Path:
-    if request.settings["input"] is None:
+    if request.settings.input is None:
         raise UserError("input", "predict needs something to look at", "add input=VIDEO_OR_FOLDER")
-    path = Path(request.settings["input"]).expanduser().absolute()
+    path = Path(request.settings.input).expanduser().absolute()
     if not path.exists():
         raise UserError(
-            f"input={request.settings['input']}", "there is no such file or folder", "give the path of a video, a picture or a folder"
+            f"input={request.settings.input}", "there is no such file or folder", "give the path of a video, a picture or a folder"
         )
     return path
 
@@ -70,7 +70,7 @@ def _source(request: Request) -> Path:
 def _signature(request: Request) -> Signature:
     if request.usecase.predict is None:
         raise UserError(f"{request.where}: predict", "this use case names no stage for it", "add 'predict: stages.<domain>.predict'")
-    library = Library(request.settings["stage_packages"], request.roots)
+    library = Library(request.settings.stage_packages, request.roots)
     return library.signature(request.usecase.predict, f"{request.where}: predict")
 
 

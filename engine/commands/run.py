@@ -55,6 +55,7 @@ class Recorder:
 
 def main(request: Request) -> tuple[int, float | None]:
     """Return the exit status and the objective's value."""
+    layout.make_outputs(request.outputs)
     with Store(layout.store_dir(request.outputs)).in_use():
         return _run(request)
 
@@ -72,7 +73,7 @@ def _run(request: Request) -> tuple[int, float | None]:
             tracking = _tracking(run_dir, request)
             recorder = Recorder(journal, [console.Sink(sys.stdout, run_dir=run_dir), *([tracking] if tracking else [])])
             recorder.emit(_started(run_dir, request, plan), *({"event": "note", "stage": None, "text": text} for text in plan.notes))
-            limits = machine_limits(request.settings["executor"]["cpus"], request.settings["fail_fast"])
+            limits = machine_limits(request.settings.executor.cpus, request.settings.fail_fast)
             scheduler = Scheduler(plan, store, executor, work, run_dir, limits, recorder.emit)
             start = time.monotonic()
             with _interruptible(scheduler):
@@ -113,11 +114,11 @@ def _assets(request: Request, plan: Plan) -> list[dict[str, Any]]:
 
 
 def _tracking(run_dir: Path, request: Request) -> Any:
-    if not request.settings["tracking"]["enabled"]:
+    if not request.settings.tracking.enabled:
         return None
     from engine.sinks import mlflow
 
-    return mlflow.Sink(run_dir, request.outputs, request.settings["tracking"])
+    return mlflow.Sink(run_dir, request.outputs, request.settings.tracking.model_dump())
 
 
 def _close_abandoned(outputs: Path, store: Store) -> None:

@@ -18,7 +18,7 @@ def main(request: Request) -> tuple[int, None]:
     """Print the state of run=ID, or of the newest run of any use case that the command line does not narrow."""
     run_dir = _runs.chosen(request)
     state = layout.state(run_dir)
-    if request.settings["format"] == "json":
+    if request.settings.format == "json":
         print(json.dumps(layout.run_json(state), indent=2))
         return 0, None
     store = Store(layout.store_dir(request.outputs))
