@@ -1,7 +1,8 @@
 """What the engine costs: `python benchmarks/engine.py` prints ratios to 30 bare Python subprocesses that do the same work.
 
 A bare process costs what its interpreter's site-packages make it cost, so there are two baselines: the environment's own
-Python, and the python3 that a shell script would start. Every figure is the median of some runs of the whole process, from `python run.py` to its exit, in one sitting on this machine.
+Python, and the one that it was made from. Every figure is the median of some runs of the whole process, from
+`python run.py` to its exit, in one sitting on this machine.
 doit, Snakemake and DVC stand beside it where benchmarks/.venv has them (`make bench` makes it). A short form for a smoke test: `--quick`.
 """
 
@@ -232,13 +233,12 @@ class Table:
     """Prints seconds, and their ratios to 30 bare processes of two interpreters."""
 
     def __init__(self, bench: Bench) -> None:
-        plain = shutil.which("python3") or sys.executable
         self._ours = bench.median(lambda: bare(30, sys.executable))
-        self._plain = bench.median(lambda: bare(30, plain))
+        self._plain = bench.median(lambda: bare(30, os.path.realpath(sys.executable)))
         print(f"{'':60} seconds   ratio to 30 bare processes of")
-        print(f"{'':60}           .venv's Python   the PATH's python3")
+        print(f"{'':60}           .venv's Python   the Python it is of")
         self.tell("30 bare processes of .venv's Python, one after the other", self._ours)
-        self.tell("30 bare processes of the PATH's python3", self._plain)
+        self.tell("30 bare processes of the Python that .venv was made from", self._plain)
 
     def tell(self, what: str, seconds: float) -> None:
         """Print one line."""
