@@ -5,9 +5,11 @@ Exit status: 0 done, 1 failed or rejected by a gate, 2 the request is wrong and 
 
 import errno
 import importlib
+import logging
 import os
 import re
 import sys
+from collections import deque
 from pathlib import Path
 from typing import TypeGuard
 
@@ -27,6 +29,7 @@ COMMANDS = sorted(path.stem for path in (ROOT / "engine" / "commands").glob("[a-
 
 _FLAGS_WITH_VALUE = {"--cfg", "-c", "--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--package", "-p",
                      "--experimental-rerun"}  # fmt: skip
+_TOPICS = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")  # what --info may be followed by
 
 _AGAIN = "and give the same command: it goes on from what is in the store"
 _MACHINE: dict[int | None, str] = {
@@ -54,6 +57,7 @@ def _run(request: compose.Request) -> float | None:
 def cli(argv: list[str]) -> int:
     """Return the exit status of the command line."""
     global _command, _argv
+    logging.raiseExceptions = False  # Hydra prints by logging, which would show a traceback for each line that nobody reads
     try:
         _command, rest = _split(argv)
         compose.guard_environment()
@@ -63,8 +67,12 @@ def cli(argv: list[str]) -> int:
             main()  # Hydra's own flags: a sweep, --cfg, --info, completion
         else:
             _run(compose.single(_argv))
+        sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # who read has gone, such as `head`: no word more, also none while the interpreter ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except Exception as error:
         leaves = _leaves(error)
         mistakes = [_mistake(leaf) for leaf in leaves]
@@ -80,10 +88,15 @@ def _split(argv: list[str]) -> tuple[str, list[str]]:
     flags: list[str] = []
     overrides: list[str] = []
     commands: list[str] = []
-    words = iter(argv)
-    for word in words:
-        if word.startswith("-"):
-            flags += [word, *([next(words, "")] if word in _FLAGS_WITH_VALUE else [])]
+    words = deque(argv)
+    while words:
+        word = words.popleft()
+        if word in _FLAGS_WITH_VALUE:
+            flags += [word, words.popleft() if words else ""]
+        elif word == "--info" and words and words[0] in _TOPICS:
+            flags.append(f"--info={words.popleft()}")
+        elif word.startswith("-"):
+            flags.append(word)
         else:
             (overrides if "=" in word or word.startswith("~") else commands).append(word)
     for word in commands:
@@ -119,6 +132,8 @@ def _explained(error: BaseException) -> UserError:
         group, _, name = word.partition("/")
         choices = [path.stem for path in (ROOT / "conf" / group).glob("*.yaml")]
         return UserError(f"{group}={name}", f"there is no such {group}", did_you_mean(name, choices))
+    if word and word.startswith("stages."):
+        return UserError(word, "the use case does not set this key", f"write +{word}=... where the stage has it")
     known = [*_config_keys(), *COMMANDS]
     return UserError(word or "the command line", text, did_you_mean(word, known) if word else "write key=value; see python run.py --help")
 
@@ -127,9 +142,15 @@ def _config_keys() -> list[str]:
     """Return the keys that the command line may set: the program's, and those of the use case's parameters."""
     from engine import yamlfile
 
-    keys = list(yamlfile.load(ROOT / "conf" / "config.yaml"))
+    keys = []
+    for name, value in yamlfile.load(ROOT / "conf" / "config.yaml").items():
+        below = value if isinstance(value, dict) and name != "hydra" else {}
+        keys += [name, *(f"{name}.{key}" for key in below)]
     for path in compose.usecase_files(compose.config_dirs(_argv)).values():
-        data = yamlfile.load(path)
+        try:
+            data = yamlfile.load(path)
+        except UserError:  # another mistake than the one that is told
+            continue
         keys += [f"{group}.{name}" for group in ("params", "assets", "stages") for name in data.get(group) or {}]
     return keys
 

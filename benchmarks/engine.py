@@ -1,7 +1,9 @@
 """What the engine costs: `python benchmarks/engine.py` prints ratios to 30 bare Python subprocesses that do the same work.
 
-Every figure is the median of some runs of the whole process, from `python run.py` to its exit, in one sitting on this machine.
-doit, Snakemake and DVC stand beside it where they are installed. A short form for a smoke test: `--quick`.
+A bare process costs what its interpreter's site-packages make it cost, so there are two baselines: the environment's own
+Python, and the one that it was made from. Every figure is the median of some runs of the whole process, from
+`python run.py` to its exit, in one sitting on this machine.
+doit, Snakemake and DVC stand beside it where benchmarks/.venv has them (`make bench` makes it). A short form for a smoke test: `--quick`.
 """
 
 import argparse
@@ -18,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+TOOLS = ROOT / "benchmarks" / ".venv" / "bin"
 STAGE = '''"""A trivial stage."""
 
 from engine.stage import In, Out
@@ -52,12 +55,12 @@ def heavy(out: Out) -> None:
 '''
 
 
-def chain(n: int, changed: int | None = None) -> str:
-    """Return the use case of n stages, each reading the one before."""
+def chain(n: int, changed: int | None = None, add: int = 1) -> str:
+    """Return the use case of n stages, each reading the one before; the changed one adds something else."""
     lines = ["name: chain", "stages:", "  s0:", "    uses: bench.first"]
     for i in range(1, n):
         lines += [f"  s{i}:", "    uses: bench.step", f'    inputs: {{before: "s{i - 1}.after"}}']
-        lines += ["    params: {add: 2}"] if i == changed else []
+        lines += [f"    params: {{add: {add}}}"] if i == changed else []
     return "\n".join(lines) + "\n"
 
 
@@ -90,8 +93,9 @@ class Bench:
             "stage_packages=[bench]",
             *words,
         ]
+        env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}  # as users have it
         start = time.perf_counter()
-        done = subprocess.run(argv, cwd=self.folder, capture_output=True, text=True)
+        done = subprocess.run(argv, cwd=self.folder, env=env, capture_output=True, text=True)
         seconds = time.perf_counter() - start
         if done.returncode:
             sys.exit(f"{' '.join(argv)} ended with {done.returncode}\n{done.stdout}{done.stderr}")
@@ -113,6 +117,10 @@ class Bench:
             if path.is_dir() and path.name != "mlartifacts":
                 shutil.rmtree(path)
         shutil.rmtree(self.folder / "outputs" / ".engine", ignore_errors=True)
+        return self.again(usecase, *words)
+
+    def again(self, usecase: Path, *words: str) -> float:
+        """Return the seconds of a run on the store as it is."""
         seconds = self.run(usecase, *words)
         self.settle()
         return seconds
@@ -123,28 +131,27 @@ class Bench:
             time.sleep(0.2)
 
 
-def bare(n: int) -> float:
+def bare(n: int, python: str) -> float:
     """Return the seconds of n bare subprocesses, one after the other."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "0").write_text("0")
         start = time.perf_counter()
         for i in range(n):
-            subprocess.run([sys.executable, "-c", BARE, f"{folder}/{i}", f"{folder}/{i + 1}"], check=True)
+            subprocess.run([python, "-c", BARE, f"{folder}/{i}", f"{folder}/{i + 1}"], check=True)
         return time.perf_counter() - start
 
 
 def other_tools(folder: Path, n: int) -> dict[str, tuple[float, float]]:
-    """Return cold and nothing-to-do seconds of the tools that are installed."""
+    """Return cold and nothing-to-do seconds of the tools that are there."""
     found: dict[str, tuple[float, float]] = {}
     step = f'{sys.executable} -c "{BARE}"'
-    bin_dir = Path(sys.executable).parent
     recipes = {
         "doit": ("dodo.py", _dodo(n), ["run"]),
         "snakemake": ("Snakefile", _snakefile(n, step), ["-j1", "-q"]),
         "dvc": ("dvc.yaml", _dvc(n, step), ["repro", "-q"]),
     }
     for tool, (file, text, words) in recipes.items():
-        program = shutil.which(tool, path=f"{bin_dir}{os.pathsep}{os.environ['PATH']}")
+        program = shutil.which(tool, path=f"{TOOLS}{os.pathsep}{os.environ['PATH']}")
         if program is None:
             continue
         place = folder / tool
@@ -222,6 +229,38 @@ def digests(folder: Path, quick: bool) -> list[tuple[str, float]]:
     return found
 
 
+class Table:
+    """Prints seconds, and their ratios to 30 bare processes of two interpreters."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._ours = bench.median(lambda: bare(30, sys.executable))
+        self._plain = bench.median(lambda: bare(30, os.path.realpath(sys.executable)))
+        print(f"{'':60} seconds   ratio to 30 bare processes of")
+        print(f"{'':60}           .venv's Python   the Python it is of")
+        self.tell("30 bare processes of .venv's Python, one after the other", self._ours)
+        self.tell("30 bare processes of the Python that .venv was made from", self._plain)
+
+    def tell(self, what: str, seconds: float) -> None:
+        """Print one line."""
+        print(f"{what:60} {seconds:7.2f} {seconds / self._ours:16.2f} {seconds / self._plain:20.2f}", flush=True)
+
+
+def engine_figures(bench: Bench, table: Table) -> None:
+    """Measure runs of trivial stages: cold, again, and with one parameter changed."""
+    c30, f30, c1000 = bench.write("chain", chain(30)), bench.write("fan", fan(30)), bench.write("chain1000", chain(1000))
+    adds = iter(range(2, 100))  # another change each time, or it would come from the store
+    bench.fresh(c30)  # makes MLflow's database
+    table.tell("chain of 30, cold, journalled, stored and tracked", bench.median(lambda: bench.fresh(c30)))
+    table.tell("  the same without MLflow", bench.median(lambda: bench.fresh(c30, "tracking=none")))
+    table.tell("chain of 30, nothing to do", bench.median(lambda: bench.again(c30)))
+    changed = bench.median(lambda: bench.again(bench.write("changed", chain(30, changed=15, add=next(adds)))))
+    table.tell("chain of 30, one parameter in the middle changed", changed)
+    table.tell("fan of 30, two workers, cold", bench.median(lambda: bench.fresh(f30, "executor.cpus=2")))
+    table.tell("chain of 1000, cold", bench.fresh(c1000))
+    table.tell("chain of 1000, nothing to do", bench.median(lambda: bench.again(c1000)))
+    print(f"{'largest memory of an engine (1000 stages)':60} {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024:4.0f} MB")
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -230,33 +269,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         bench = Bench(folder, 1 if quick else 5)
-        base = bench.median(lambda: bare(30))
-        c30, f30 = bench.write("chain", chain(30)), bench.write("fan", fan(30))
-        print(f"{'30 bare Python subprocesses':58} {base:8.2f} s   1.00")
-
-        def tell(what: str, seconds: float) -> None:
-            print(f"{what:58} {seconds:8.2f} s {seconds / base:6.2f}", flush=True)
-
-        bench.fresh(c30)  # makes MLflow's database
-        tell("chain of 30, cold, journalled, stored and tracked", bench.median(lambda: bench.fresh(c30)))
-        tell("  the same without MLflow", bench.median(lambda: bench.fresh(c30, "tracking=none")))
-        tell("chain of 30, nothing to do", bench.median(lambda: bench.run(c30, "tracking=none")))
-        middle = bench.write("changed", chain(30, changed=15).replace("name: chain", "name: chain"))
-        tell("chain of 30, one parameter in the middle changed", bench.run(middle, "tracking=none"))
-        tell("fan of 30, two workers, cold", bench.median(lambda: bench.fresh(f30, "executor.cpus=2")))
-        c1000 = bench.write("chain1000", chain(1000))
-        tell("chain of 1000, cold", bench.fresh(c1000, "tracking=none"))
-        tell("chain of 1000, nothing to do", bench.median(lambda: bench.run(c1000, "tracking=none")))
-        print(f"{'largest memory of an engine (1000 stages)':58} {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024:8.0f} MB")
+        table = Table(bench)
+        engine_figures(bench, table)
         if not quick:
             for tool, (cold, again) in other_tools(folder, 30).items():
-                tell(f"{tool}, the same chain, cold", cold)
-                tell(f"{tool}, nothing to do", again)
+                table.tell(f"{tool}, the same chain, cold", cold)
+                table.tell(f"{tool}, nothing to do", again)
             fresh, warm = tensorflow_start(bench)
-            tell("a stage that imports TensorFlow, fresh process", fresh)
-            tell("  from the warm server", warm)
+            table.tell("a stage that imports TensorFlow, fresh process", fresh)
+            table.tell("  from the warm server", warm)
         for what, seconds in digests(folder, quick):
-            tell(f"digest of {what}", seconds)
+            table.tell(f"digest of {what}", seconds)
 
 
 if __name__ == "__main__":

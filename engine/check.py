@@ -86,6 +86,8 @@ def _command(spec: StageSpec, key: str, result: Checked) -> None:
                 result.mistakes.append(
                     UserError(f"{key}.command", f"there is no '{group}.{name}' to fill in", did_you_mean(f"{group}.{name}", choices))
                 )
+    for name in sorted({name for name in spec.outputs if spec.outputs.count(name) > 1}):
+        result.mistakes.append(UserError(f"{key}.outputs", f"'{name}' has two producers: it stands twice", "keep one of the two"))
     if not spec.outputs:
         result.mistakes.append(UserError(f"{key}.outputs", "a command says what it writes", "write 'outputs: [name]'"))
 
@@ -154,20 +156,29 @@ def _params(name: str, spec: StageSpec, signature: Signature | None, where: str,
 
 
 def _gates(name: str, spec: StageSpec, signature: Signature | None, where: str, result: Checked) -> None:
-    known = signature.metrics if signature else None
+    known = _metrics(spec, signature)
     if known is None:
         return
     for metric in spec.require:
         if metric not in known:
-            result.mistakes.append(UserError(f"{where}: stages.{name}.require.{metric}", f"'{spec.uses}' returns no metric '{metric}'",
+            does = f"'{spec.uses}'" if spec.uses else "a command"
+            result.mistakes.append(UserError(f"{where}: stages.{name}.require.{metric}", f"{does} returns no metric '{metric}'",
                                              did_you_mean(metric, known)))  # fmt: skip
+
+
+def _metrics(spec: StageSpec, signature: Signature | None) -> frozenset[str] | None:
+    """Return the metrics that a stage may return: a command none; None where nobody can say."""
+    if spec.command:
+        return frozenset()
+    return signature.metrics if signature else None
 
 
 def _objective(usecase: UseCase, signatures: Mapping[str, Signature | None], where: str, result: Checked) -> None:
     if usecase.objective is None:
         return
-    metrics = [f"{name}.{metric}" for name, s in signatures.items() if s for metric in s.metrics or ()]
-    open_ended = [name for name, s in signatures.items() if s is None or s.metrics is None]
+    returned = {name: _metrics(spec, signatures[name]) for name, spec in usecase.stages.items()}
+    metrics = [f"{name}.{metric}" for name, known in returned.items() for metric in known or ()]
+    open_ended = [name for name, known in returned.items() if known is None]
     if usecase.objective not in metrics and usecase.objective.split(".")[0] not in open_ended:
         result.mistakes.append(
             UserError(f"{where}: objective", f"no stage returns '{usecase.objective}'", did_you_mean(usecase.objective, metrics))

@@ -16,8 +16,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from engine import asset, spec, target, yamlfile
+from engine import settings as _settings
 from engine.asset import Asset
 from engine.errors import UserError, did_you_mean
+from engine.settings import Settings
 from engine.spec import UseCase
 from engine.target import Target
 
@@ -37,15 +39,16 @@ class Request:
     where: str  # the use case's file, for messages
     assets: Mapping[str, Asset | Path | None]  # what each key of the use case means
     config_dirs: tuple[Path, ...]  # the user's first, the project's last
-    settings: Mapping[str, Any]  # the other keys of conf/config.yaml
-    overrides: tuple[str, ...]
+    settings: Settings  # the other keys of conf/config.yaml
+    command: tuple[str, ...]  # what to type for this run alone, which in a sweep is one of many
     choices_given: tuple[str, ...]  # the words that chose a use case or a target
     notes: tuple[str, ...]
+    mistakes: tuple[UserError, ...] = ()  # of form, in a use case of which the rest can be checked
 
     @property
     def outputs(self) -> Path:
         """Return the absolute outputs folder."""
-        return Path(self.settings["outputs"]).absolute()
+        return Path(self.settings.outputs).absolute()
 
     @property
     def roots(self) -> tuple[Path, ...]:
@@ -135,15 +138,26 @@ def request(config: DictConfig, hydra: Any, argv: Sequence[str]) -> Request:
     name = hydra.runtime.choices["usecase"]
     where = _shown(usecase_files(dirs).get(name) or _FILES.get(name) or Path(f"{name}.yaml"))
     notes: list[str] = []
+    mistakes: list[UserError] = []
     OmegaConf.set_struct(config, False)
     _take_own_data(config, dirs, overrides, notes)
-    assets = _apply_assets(config, dirs, overrides, where, notes)
-    data = _plain(config, where)
-    usecase = spec.parse({key: data.pop(key) for key in list(data) if key in UseCase.model_fields}, where)
+    assets = _apply_assets(config, dirs, overrides, where, notes, mistakes)
+    data = _plain(config, where, mistakes)
+    usecase, malformed = spec.read({key: data.pop(key) for key in list(data) if key in UseCase.model_fields}, where)
     chosen = target.parse(data.pop("target"), f"conf/target/{hydra.runtime.choices['target']}.yaml")
-    _refuse_unknown(data, where)
-    return Request(usecase, chosen, where, assets, dirs, data, overrides,
-                   tuple(word for word in argv if word.startswith(("usecase=", "target="))), tuple(notes))  # fmt: skip
+    mistakes += [*malformed, *_unknown(data, where)]
+    if usecase is None:
+        raise ExceptionGroup("the use case is wrong", mistakes)
+    settings = _settings.parse({key: value for key, value in data.items() if key in Settings.model_fields}, "the command line")
+    return Request(usecase, chosen, where, assets, dirs, settings, _command(dirs, overrides),
+                   tuple(word for word in argv if word.startswith(("usecase=", "target="))), tuple(notes), tuple(mistakes))  # fmt: skip
+
+
+def _command(dirs: Sequence[Path], overrides: Sequence[str]) -> tuple[str, ...]:
+    """Return the words that ask for this run again, from any folder that has the same files."""
+    flags = [word for folder in dirs[:-1] for word in ("--config-dir", str(folder))]
+    by_path = {f"usecase={name}": f"usecase={path}" for name, path in _FILES.items()}
+    return ("python", "run.py", *flags, *(by_path.get(word, word) for word in overrides))
 
 
 def declared_assets(dirs: Sequence[Path]) -> dict[str, Path]:
@@ -184,12 +198,11 @@ def _take_own_data(config: DictConfig, dirs: Sequence[Path], overrides: Sequence
 
 
 def _apply_assets(
-    config: DictConfig, dirs: Sequence[Path], overrides: Sequence[str], where: str, notes: list[str]
+    config: DictConfig, dirs: Sequence[Path], overrides: Sequence[str], where: str, notes: list[str], mistakes: list[UserError]
 ) -> dict[str, Asset | Path | None]:
     """Resolve each asset's value, and let it set what the user has not."""
     declared = declared_assets(dirs)
     found: dict[str, Asset | Path | None] = {}
-    mistakes: list[UserError] = []
     for key in list(config.get("assets") or {}):
         try:
             found[str(key)] = resolved = _asset(str(key), config.assets[key], declared, where)
@@ -201,8 +214,6 @@ def _apply_assets(
             if resolved.until and not config.until:
                 config.until = list(resolved.until)
                 notes.append(f"{resolved.name} reaches {', '.join(resolved.until)} and no further stage: nothing beyond is planned")
-    if mistakes:
-        raise ExceptionGroup("assets are wrong", mistakes)
     # an asset may have set another one, such as a pose model that its data does not need
     return {key: None if config.assets[key] is None else value for key, value in found.items()}
 
@@ -240,20 +251,29 @@ def _value_of(key: str, overrides: Sequence[str]) -> str | None:
     return None
 
 
-def _plain(config: DictConfig, where: str) -> dict[str, Any]:
-    """Resolve every ${...}; a wrong one is named by its place."""
-    try:
-        data = OmegaConf.to_container(config, resolve=True)
-    except OmegaConfBaseException as error:
-        key = getattr(error, "full_key", "") or ""
-        said = str(error).splitlines()[0]
-        missing = re.search(r"Interpolation key '([^']+)' not found", said)
-        fix = "write ${params.<name>} or ${target.<key>}"
-        if missing:
-            fix = did_you_mean(missing[1], _keys(OmegaConf.to_container(config, resolve=False)))
-        raise UserError(f"{where}: {key}", said, fix) from None
-    assert isinstance(data, dict)
-    return {str(key): value for key, value in data.items()}
+def _plain(config: DictConfig, where: str, mistakes: list[UserError]) -> dict[str, Any]:
+    """Resolve every ${...}; a wrong one is told with its place, and taken out so that the others are seen too."""
+    taken_out: set[str] = set()
+    while True:
+        try:
+            data = OmegaConf.to_container(config, resolve=True)
+        except OmegaConfBaseException as error:
+            key = getattr(error, "full_key", "") or ""
+            mistakes.append(_unresolved(config, f"{where}: {key}", str(error).splitlines()[0]))
+            if not key or key in taken_out:
+                raise ExceptionGroup("the use case is wrong", mistakes) from None
+            taken_out.add(key)
+            OmegaConf.update(config, key, None)
+            continue
+        assert isinstance(data, dict)
+        return {str(key): value for key, value in data.items()}
+
+
+def _unresolved(config: DictConfig, place: str, said: str) -> UserError:
+    missing = re.search(r"Interpolation key '([^']+)' not found", said)
+    if not missing:
+        return UserError(place, said, "write ${params.<name>} or ${target.<key>}")
+    return UserError(place, said, did_you_mean(missing[1], _keys(OmegaConf.to_container(config, resolve=False))))
 
 
 def _keys(data: Any, prefix: str = "") -> list[str]:
@@ -262,13 +282,13 @@ def _keys(data: Any, prefix: str = "") -> list[str]:
     return [key for name, value in data.items() if name != "stages" for key in _keys(value, f"{prefix}{name}.")]
 
 
-def _refuse_unknown(data: Mapping[str, Any], where: str) -> None:
+def _unknown(data: Mapping[str, Any], where: str) -> list[UserError]:
     """A key that is neither the use case's nor the program's is a typing mistake at the file's top level."""
-    known = yamlfile.load(ROOT / "conf" / "config.yaml").keys() | {"executor", "tracking", "hydra", "defaults"}
-    unknown = [key for key in data if key not in known]
-    if unknown:
-        raise ExceptionGroup("unknown keys", [UserError(f"{where}: {key}", f"there is no key '{key}' here",
-                             did_you_mean(key, [*UseCase.model_fields, "defaults"])) for key in unknown])  # fmt: skip
+    return [
+        UserError(f"{where}: {key}", f"there is no key '{key}' here", did_you_mean(key, [*UseCase.model_fields, "defaults"]))
+        for key in data
+        if key not in Settings.model_fields
+    ]
 
 
 def _shown(path: Path) -> str:

@@ -34,7 +34,7 @@ def size_bytes(value: Any) -> int:
 
 def _identifier(name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise ValueError(f"'{name}' is not a name: letters, digits and _ only, a letter first")
+        raise ValueError(f"'{name}' is not a name; write letters, digits and _ only, a letter first")
     return name
 
 
@@ -53,6 +53,8 @@ def holds(value: float, rule_text: str) -> bool:
     return {">=": value >= limit, "<=": value <= limit, ">": value > limit, "<": value < limit, "==": value == limit}[operator]
 
 
+_OF_A_UNION = {"bool_type", "int_type", "float_type", "string_type", "list_type"}
+
 Name = Annotated[str, AfterValidator(_identifier)]
 Duration = Annotated[float, BeforeValidator(duration_s)]
 Size = Annotated[int, BeforeValidator(size_bytes)]
@@ -60,9 +62,13 @@ Rule = Annotated[str, BeforeValidator(rule)]
 Scalar = bool | int | float | str | None
 
 
-def explain_all(error: ValidationError, model: type[BaseModel], where: str) -> Sequence[UserError]:
+def explain_all(error: ValidationError, model: type[BaseModel], where: str) -> list[UserError]:
     """Turn pydantic's mistakes into the user's three lines each."""
-    return [_explained(one, model, where) for one in error.errors(include_url=False)]
+    found: dict[tuple[Any, ...], list[Any]] = {}
+    for mistake in error.errors(include_url=False):
+        by_value = (mistake["loc"][:-1], id(mistake["input"]))  # a value that fits no type of a union has a mistake for each of them
+        found.setdefault(by_value if mistake["type"] in _OF_A_UNION else (mistake["loc"],), []).append(mistake)
+    return [_explained(same[0], model, where) if len(same) == 1 else _fits_nothing(same[0], where) for same in found.values()]
 
 
 def _explained(mistake: Any, model: type[BaseModel], where: str) -> UserError:
@@ -80,8 +86,15 @@ def _explained(mistake: Any, model: type[BaseModel], where: str) -> UserError:
     return UserError(key, what[0].lower() + what[1:] + shown, fix or _fix_for(kind))
 
 
+def _fits_nothing(mistake: Any, where: str) -> UserError:
+    key = ".".join(str(part) for part in mistake["loc"][:-1])
+    return UserError(f"{where}: {key}", f"a plain value is expected here (it is {mistake['input']!r:.80})",
+                     "write a number, text, true, false or null, or a list of them")  # fmt: skip
+
+
 def _fix_for(kind: str) -> str:
-    by_kind = {"int": "write a whole number", "string": "write text, in quotes where it looks like a number",
+    by_kind = {"int": "write a whole number", "float": "write a number", "bool": "write true or false",
+               "greater": "write a larger number", "less": "write a smaller number", "string": "write text, in quotes where it looks like a number",
                "dict": "write 'key: value' lines below it", "mapping": "write 'key: value' lines below it",
                "literal": "choose one of the values named", "tuple": "write a list: [a, b]"}  # fmt: skip
     return next((fix for start, fix in by_kind.items() if kind.startswith(start)), "see docs/reference.md for what stands here")

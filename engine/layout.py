@@ -1,5 +1,6 @@
 """Where a run's files stand below outputs/, and the files that users' scripts read. The names here are a contract."""
 
+import errno
 import json
 import secrets
 import time
@@ -20,10 +21,22 @@ def store_dir(outputs: Path) -> Path:
     return outputs / ENGINE_DIR
 
 
+def make_outputs(outputs: Path) -> None:
+    """See to it that the outputs folder is there, or say why it cannot be."""
+    try:
+        store_dir(outputs).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UserError(
+            f"outputs={outputs}", f"it cannot be made: {error.strerror}", "name a folder that can be written: outputs=DIR"
+        ) from None
+
+
 def new_run_dir(outputs: Path, usecase: str, target: str, now_s: float) -> Path:
-    """Make and return the folder of a new run: its id sorts by time and is unique."""
+    """Make and return the folder of a new run: its id sorts by time, to the millisecond, and is unique."""
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now_s))
-    folder = outputs / usecase / target / f"{stamp}-{secrets.token_hex(3)}"
+    folder = outputs / usecase / target / f"{stamp}-{int(now_s % 1 * 1000):03}-{secrets.token_hex(2)}"
     (folder / "artifacts").mkdir(parents=True)
     return folder
 

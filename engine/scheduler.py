@@ -202,6 +202,9 @@ class Scheduler:
         attempt = self._attempts[job.stage] = self._attempts.get(job.stage, 0) + 1
         log = self.run_dir / "logs" / f"{job.stage}.log"
         log.parent.mkdir(exist_ok=True)
+        if attempt > 1:
+            with log.open("a", encoding="utf-8") as file:
+                file.write(f"--- attempt {attempt}\n")
         folder = jobfolder.lay_out(self.work / f"{job.stage}-{attempt}", planned, self.digests, self.plan.assets, self.store)
         self._say({"event": "job_started", "stage": job.stage, "attempt": attempt, "fingerprint": planned.fingerprint, "log": str(log),
                    "platform": job.platform, "emulated": job.emulated, "taken": job.taken})  # fmt: skip
@@ -258,9 +261,9 @@ class Scheduler:
         except BadOutput as error:
             return None, ("bad_output", str(error))
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            return None, ("disk_full", self._disk_full())
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                return None, ("disk_full", self._disk_full())
+            return None, ("bad_output", f"its outputs could not be stored: {error}")
 
     def _cause(self, running: _Running, ended: Ended, result: Mapping[str, Any]) -> tuple[str, str]:
         if running.ending == "timeout":
@@ -294,7 +297,7 @@ class Scheduler:
     def _fail(self, running: _Running, ended: Ended, kind: str, message: str) -> list[dict[str, Any]]:
         job = running.folder.job
         attempt = self._attempts[job.stage]
-        again = attempt <= job.spec.retries and kind not in ("disk_full",) and not self.interrupts
+        again = attempt <= job.spec.retries and kind != "disk_full" and not self.interrupts
         delay = job.spec.retry_delay * 2 ** (attempt - 1) if again else None
         event = {"event": "job_failed", "stage": job.stage, "attempt": attempt, "seconds": ended.seconds, "kind": kind, "message": message,
                  "log": str(running.log), "log_tail": jobfolder.log_tail(running.log), "retry_in_s": delay}  # fmt: skip

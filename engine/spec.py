@@ -1,10 +1,12 @@
 """The use case as its YAML says it: frozen, typed, every mistake of form found at once. No I/O."""
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from engine.errors import UserError, raise_all
 from engine.fields import Duration, Name, Rule, Scalar, Size, explain_all
 
 
@@ -53,7 +55,38 @@ class UseCase(_Model):
 
 def parse(data: Mapping[str, Any], where: str) -> UseCase:
     """Return the use case, or raise all mistakes of form together."""
+    usecase, mistakes = read(data, where)
+    raise_all(mistakes)
+    assert usecase is not None
+    return usecase
+
+
+def read(data: Mapping[str, Any], where: str) -> tuple[UseCase | None, list[UserError]]:
+    """Return the use case without what is wrong in it, and every mistake of form.
+
+    So the rest can be checked too and all mistakes of a file are told at once. None: nothing is left to check.
+    """
     try:
-        return UseCase.model_validate(data)
+        return UseCase.model_validate(data), []
     except ValidationError as error:
-        raise ExceptionGroup("the use case is wrong", explain_all(error, UseCase, where)) from None
+        mistakes = explain_all(error, UseCase, where)
+        rest = _without(data, [mistake["loc"] for mistake in error.errors(include_url=False)])
+    try:
+        return UseCase.model_validate(rest), mistakes
+    except ValidationError:
+        return None, mistakes
+
+
+def _without(data: Mapping[str, Any], places: Iterable[tuple[str | int, ...]]) -> dict[str, Any]:
+    """Return a copy without the values at these places; a place may go on below a value, into the types it might have had."""
+    rest: dict[str, Any] = copy.deepcopy(dict(data))
+    for place in places:
+        holder: Any = rest
+        last: tuple[dict[str | int, Any], str | int] | None = None
+        for key in place:
+            if not isinstance(holder, dict) or key not in holder:
+                break
+            last, holder = (holder, key), holder[key]
+        if last:
+            del last[0][last[1]]
+    return rest

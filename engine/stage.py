@@ -13,6 +13,7 @@ import math
 import os
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Union
 
@@ -70,9 +71,17 @@ def run_job(job_dir: Path) -> int:
         _write_result(job_dir, {"metrics": _checked(metrics)})
     except StageError as error:
         print(f"error: {error}", file=sys.stderr)
-        _write_result(job_dir, {"error": str(error)})
-        return 1
+        return _failed(job_dir, str(error))
+    except Exception as error:
+        inner = error.__traceback__ and error.__traceback__.tb_next and error.__traceback__.tb_next.tb_next
+        traceback.print_exception(type(error), error, inner or error.__traceback__)  # from the stage on
+        return _failed(job_dir, "".join(traceback.format_exception_only(type(error), error)).strip())
     return 0
+
+
+def _failed(job_dir: Path, message: str) -> int:
+    _write_result(job_dir, {"error": message})
+    return 1
 
 
 def _call(job: Dict[str, Any]) -> Any:

@@ -4,6 +4,7 @@
     actions/<aa>/<fingerprint>.json what a job made: written last, so that it names whole artifacts only
     corrupt/                        what turned out not to be what its digest says
     work/<owner>/                   private folders of engines at work, each under its lock
+    lock                            shared by the engines at work; who cleans has it alone
 
 Order of a commit: artifact fsynced, renamed into place, its folder fsynced, then the record likewise.
 A crash between any two steps leaves whole artifacts and whole records only. No plan, no run, no journal here.
@@ -20,7 +21,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from engine import digest as digests
 from engine.errors import UserError
@@ -162,14 +163,27 @@ class Store:
         artifacts = [path for path in self.root.glob("objects/*/*/*") if f"{path.parent.parent.name}:{path.name}" not in digests]
         freed = sum(map(_size, artifacts))
         if not dry_run:
-            for path in [
-                *records,
-                *artifacts,
-                *self.root.glob("locks/*"),
-                *self.root.glob("corrupt/*"),
-            ]:  # records first: none names what is gone
+            rest = [*self.root.glob("locks/*"), *self.root.glob("corrupt/*")]
+            for path in [*records, *artifacts, *rest]:  # records first: none names what is gone
                 remove_tree(path)
         return freed
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Keep `clean` from the store: from planning on, a run counts on what it found there."""
+        with self._lock_of_all() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            yield
+
+    @contextmanager
+    def unused(self) -> Iterator[bool]:
+        """Yield whether no engine uses the store; none begins to while this lasts."""
+        with self._lock_of_all() as lock:
+            yield _is_taken(lock, fcntl.LOCK_EX)
+
+    def _lock_of_all(self) -> IO[str]:
+        self.root.mkdir(parents=True, exist_ok=True)
+        return (self.root / "lock").open("a")
 
     @contextmanager
     def alone(self, fingerprint: str) -> Iterator[bool]:
@@ -177,12 +191,7 @@ class Store:
         path = self.root / "locks" / fingerprint
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-                return
-            yield True
+            yield _is_taken(lock, fcntl.LOCK_EX)
 
     def _take_in(self, name: str, path: Path) -> str:
         _check(name, path)
@@ -321,12 +330,18 @@ def _size(path: Path) -> int:
     return sum(facts.st_size for _, facts in digests.files(path)) if path.is_dir() else path.stat().st_size
 
 
+def _is_taken(lock: IO[str], kind: int) -> bool:
+    """Take the lock if it is free, and say whether it is ours now; the kernel frees it with the file."""
+    try:
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
+        return True
+    except BlockingIOError:
+        return False
+
+
 def _is_unlocked(path: Path) -> bool:
     try:
         with path.open("r+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-    except BlockingIOError:
-        return False
+            return _is_taken(lock, fcntl.LOCK_EX)
     except FileNotFoundError:
         return False  # being made just now, or by hand

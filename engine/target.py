@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine.fields import Name, Size, explain_all
 
+_PLATFORMS = {"x86_64": "linux/amd64", "aarch64": "linux/arm64", "armv7l": "linux/arm/v7"}
+
 
 class Target(BaseModel):
     """A target, as conf/target/<name>.yaml describes it."""
@@ -29,3 +31,8 @@ def parse(data: Mapping[str, Any], where: str) -> Target:
         return Target.model_validate(data)
     except ValidationError as error:
         raise ExceptionGroup("the target is wrong", explain_all(error, Target, where)) from None
+
+
+def platform_of(machine: str) -> str:
+    """Return the OCI name of the platform that `uname -m` calls so."""
+    return _PLATFORMS.get(machine, f"linux/{machine}")

@@ -101,6 +101,8 @@ def _explained(path: Path, text: str, error: yaml.YAMLError) -> UserError:
     problem = str(getattr(error, "problem", None) or error).splitlines()[0]
     if "could not determine a constructor" in problem:
         return UserError(where, f"tags are not allowed: {problem.split('tag ')[-1]}", "write plain values")
+    if "stands twice" in problem:
+        return UserError(where, problem, "keep one of the two")
     if "\\t" in problem or any(re.match(r" *\t", one) for one in lines[line - 1 : line]):
         problem = "a tab stands where YAML wants spaces"
     return UserError(where, problem, "indent with two spaces, 'key: value' a line")

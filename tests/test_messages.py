@@ -97,7 +97,7 @@ MISTAKES = {
     "no_outputs": ("  a: {command: ['true']}", ["u.yaml: stages.a.outputs", "a command says what it writes", "write 'outputs: [name]'"]),
     "dots": (
         "  a: {command: ['true'], outputs: ['../x']}",
-        ["u.yaml: stages.a.outputs.0", "'../x' is not a name: letters, digits and _ only, a letter first"],
+        ["u.yaml: stages.a.outputs.0", "'../x' is not a name", "write letters, digits and _ only, a letter first"],
     ),
     "duration": (
         "  a: {uses: mystages.make, timeout: soon}",

@@ -1,8 +1,11 @@
 """The command line as a process: exit statuses, overrides, what a run leaves for scripts."""
 
 import json
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_a_run_leaves_what_scripts_read(project):
@@ -13,6 +16,14 @@ def test_a_run_leaves_what_scripts_read(project):
     assert (run["v"], run["status"], run["run_id"], run["params"]) == (1, "finished", project.last.name, {"n": 5})
     assert {name: stage["state"] for name, stage in run["stages"].items()} == {"a": "finished", "b": "finished", "c": "finished"}
     assert (latest / "artifacts" / "c" / "data").read_text() == "20"
+
+
+def test_the_page_on_outputs_names_every_key_and_file(project):
+    project.done()
+    page = (ROOT / "docs" / "outputs.md").read_text(encoding="utf-8")
+    run = json.loads((project.last / "run.json").read_text())
+    names = {*run, *run["stages"]["a"], *(path.name for path in project.last.iterdir() if path.is_file())}
+    assert sorted(name for name in names if f"`{name}`" not in page) == []
 
 
 def test_the_same_command_does_no_work_twice_and_names_the_new_run_latest(project):

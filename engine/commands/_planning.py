@@ -11,7 +11,7 @@ from engine import graph as graphs
 from engine.asset import Asset
 from engine.check import Checked
 from engine.compose import Request
-from engine.errors import UserError, did_you_mean
+from engine.errors import UserError, did_you_mean, raise_all
 from engine.plan import Plan, ResolvedAsset, settle_all
 from engine.signature import Library
 from engine.spec import StageSpec, UseCase
@@ -31,8 +31,8 @@ def plan(request: Request) -> Planning:
     """Return the plan; raise every mistake of the request together."""
     store = Store(layout.store_dir(request.outputs))
     usecase = _with_makers(request)
-    library = Library(request.settings["stage_packages"], request.roots)
-    checked = check.check(usecase, library, executor(request).placements(request.target), request.where)
+    library = Library(request.settings.stage_packages, request.roots)
+    checked = _checked(request, usecase, library)
     kept = _kept(checked, request)
     jobs = {name: job for name, job in checked.jobs.items() if name in kept}
     needed = {ref.name for job in jobs.values() for ref in job.inputs.values() if ref and ref.stage is None}
@@ -43,9 +43,37 @@ def plan(request: Request) -> Planning:
     return Planning(made, store, checked.warnings)
 
 
+def _checked(request: Request, usecase: UseCase, library: Library) -> Checked:
+    """Check the use case, or raise every mistake of its file: of form and of meaning, in the order of the stages."""
+    mistakes, checked = list(request.mistakes), None
+    try:
+        checked = check.check(usecase, library, executor(request).placements(request.target), request.where)
+    except ExceptionGroup as found:
+        told = {mistake.where for mistake in mistakes}
+        malformed = {_place(mistake)[1] for mistake in mistakes}
+        mistakes += [one for one in found.exceptions if isinstance(one, UserError) and one.where not in told
+                     and not (_place(one)[1] in malformed and _is_of_absence(one))]  # fmt: skip
+    order = ["", *usecase.stages]
+    raise_all(sorted(mistakes, key=lambda mistake: order.index(_place(mistake)[1])))
+    assert checked is not None
+    return checked
+
+
+def _place(mistake: UserError) -> tuple[list[str], str]:
+    """Return the key at which the mistake stands, in parts, and its stage; an empty one for what is no stage's."""
+    parts = mistake.where.rpartition(": ")[2].split(".")
+    return parts, parts[1] if parts[0] == "stages" and len(parts) > 1 else ""
+
+
+def _is_of_absence(mistake: UserError) -> bool:
+    """True where a stage is said to lack something: in a malformed one it may stand in what could not be read."""
+    parts, _ = _place(mistake)
+    return len(parts) <= 3 and parts[-1] != "uses"
+
+
 def _kept(checked: Checked, request: Request) -> set[str]:
-    last = request.settings["until"]
-    return graphs.until(checked.graph, last, f"until={last}") if last else set(checked.jobs)
+    last = request.settings.until
+    return graphs.until(checked.graph, last, f"until={','.join(last)}") if last else set(checked.jobs)
 
 
 def _with_makers(request: Request) -> UseCase:
@@ -89,11 +117,11 @@ def bring(request: Request, planning: Planning, say: fetch.Say) -> None:
 
 
 def _mirror(request: Request) -> Path | None:
-    if request.settings["mirror"] is None:
+    if request.settings.mirror is None:
         return None
-    mirror = Path(request.settings["mirror"]).expanduser().absolute()
+    mirror = Path(request.settings.mirror).expanduser().absolute()
     if not mirror.is_dir():
-        raise UserError(f"mirror={request.settings['mirror']}", "there is no such folder", "name a folder that holds copies of assets")
+        raise UserError(f"mirror={request.settings.mirror}", "there is no such folder", "name a folder that holds copies of assets")
     return mirror
 
 
@@ -111,14 +139,14 @@ def _notes(request: Request) -> list[str]:
         if isinstance(asset, Asset) and asset.licence is None:
             notes.append(f"{asset.name} has no licence: use it for tests of your own, and do not pass on what is made of it")
         if isinstance(asset, Asset) and asset.sample:
-            own = f"{request.settings['data']}/{request.usecase.name}/"
+            own = f"{request.settings.data}/{request.usecase.name}/"
             notes.append(f"{key} is a sample ({asset.name}): put your own data into {own}, or name it with assets.{key}=")
     return notes
 
 
 def executor(request: Request) -> Any:
     """Return the class of the chosen executor: `executor=NAME` is engine/executors/NAME.py."""
-    return importlib.import_module(f"engine.executors.{request.settings['executor']['name']}").Executor
+    return importlib.import_module(f"engine.executors.{request.settings.executor.name}").Executor
 
 
 def describe(plan: Plan) -> list[dict[str, object]]:

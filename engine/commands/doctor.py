@@ -67,7 +67,7 @@ def _disk(outputs: Path) -> Iterator[Line]:
 def _store(request: Request) -> Iterator[Line]:
     runs = layout.runs(request.outputs)
     yield True, f"{len(runs)} runs below {request.outputs}", ""
-    uri = request.settings["tracking"]["uri"] or "sqlite below outputs/"
+    uri = request.settings.tracking.uri or "sqlite below outputs/"
     yield True, f"MLflow: {_without_password(str(uri))}", ""
 
 

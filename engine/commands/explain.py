@@ -14,7 +14,7 @@ from engine.plan import Planned
 def main(request: Request) -> tuple[int, None]:
     """Print one reason a line, stage by stage."""
     planning = _planning.plan(request)
-    plan, wanted = planning.plan, request.settings["stage"]
+    plan, wanted = planning.plan, request.settings.stage
     if wanted:
         _planning.stage_named(wanted, plan.jobs)
     last = _last_fingerprints(request)

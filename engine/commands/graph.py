@@ -17,7 +17,7 @@ def main(request: Request) -> tuple[int, None]:
     events = [{"event": "run_started", "time": 0.0, "usecase": plan.usecase, "target": plan.target.name, "assets": assets, "jobs": _planning.describe(plan)},
               *(_cached(name, planned) for name, planned in plan.jobs.items() if planned.record)]  # fmt: skip
     nodes, edges = picture.of_run(replay(events))
-    output = request.settings["output"]
+    output = request.settings.output
     if output is None:
         print(picture.text(nodes, edges))
         return 0, None

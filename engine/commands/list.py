@@ -16,9 +16,9 @@ def main(request: Request) -> tuple[int, None]:
         "use cases": _described(compose.usecase_files(request.config_dirs)),
         "targets": _described({path.stem: path for d in reversed(request.config_dirs) for path in sorted((d / "target").glob("*.yaml"))}),
         "assets": _described(compose.declared_assets(request.config_dirs)),
-        "stages": _stages(Library(request.settings["stage_packages"], request.roots)),
+        "stages": _stages(Library(request.settings.stage_packages, request.roots)),
     }
-    if request.settings["format"] == "json":
+    if request.settings.format == "json":
         print(json.dumps(found, indent=2))
         return 0, None
     for kind, things in found.items():

@@ -2,10 +2,11 @@
 
 import sys
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 from engine import layout
-from engine.commands import _planning
-from engine.commands.status import _narrowed
+from engine.commands import _planning, _runs
 from engine.compose import Request
 from engine.store import Store
 
@@ -14,22 +15,41 @@ POLL_S = 0.3
 
 def main(request: Request) -> tuple[int, None]:
     """Print the logs of run=ID (the newest), of stage=NAME (all)."""
-    run_dir = layout.find_run(request.outputs, request.settings["run"], *_narrowed(request))
-    wanted = request.settings["stage"]
+    run_dir, wanted = _runs.chosen(request), request.settings.stage
     if wanted:
         _planning.stage_named(wanted, layout.state(run_dir).stages)
-    store, shown = Store(layout.store_dir(request.outputs)), {}  # type: tuple[Store, dict[str, int]]
+    for path, note in _of_cached(request.outputs, run_dir, wanted):
+        print(f"--- {note}")
+        _show(path, 0)
+    store = Store(layout.store_dir(request.outputs))
+    shown: dict[Path, int] = {}
     while True:
-        at_work = request.settings["follow"] and store.is_at_work(run_dir.name)
+        at_work = request.settings.follow and store.is_at_work(run_dir.name)
         for path in sorted((run_dir / "logs").glob(f"{wanted or '*'}.log"), key=lambda p: p.stat().st_mtime):
-            with path.open("rb") as file:
-                file.seek(shown.get(path.stem, 0))
-                data = file.read()
-            if data:
-                print(f"--- {path.stem}" if path.stem not in shown else "", end="\n" if path.stem not in shown else "")
-                sys.stdout.write(data.decode(errors="replace"))
-                sys.stdout.flush()
-            shown[path.stem] = shown.get(path.stem, 0) + len(data)
+            if path not in shown and path.stat().st_size:
+                print(f"--- {path.stem}")
+            shown[path] = _show(path, shown.get(path, 0))
         if not at_work:
             return 0, None
         time.sleep(POLL_S)
+
+
+def _of_cached(outputs: Path, run_dir: Path, wanted: str | None) -> Iterator[tuple[Path, str]]:
+    """Yield the logs of the stages that the run took from the store, from the runs that made them."""
+    for name, stage in layout.state(run_dir).stages.items():
+        if not stage.cached or wanted not in (None, name):
+            continue
+        made_in = _runs.maker(outputs, stage)
+        path = made_in / "logs" / f"{name}.log" if made_in else None
+        if path and path.is_file() and path.stat().st_size:
+            yield path, f"{name} (from the store; printed in run {made_in.name if made_in else ''})"
+
+
+def _show(path: Path, start: int) -> int:
+    """Print the file from there on, and return where it ends now."""
+    with path.open("rb") as file:
+        file.seek(start)
+        data = file.read()
+    sys.stdout.write(data.decode(errors="replace"))
+    sys.stdout.flush()
+    return start + len(data)

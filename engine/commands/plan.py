@@ -4,6 +4,7 @@ import json
 
 from engine.commands import _planning
 from engine.compose import Request
+from engine.wording import plural
 
 
 def main(request: Request) -> tuple[int, None]:
@@ -11,7 +12,7 @@ def main(request: Request) -> tuple[int, None]:
     planning = _planning.plan(request)
     rows = [{"stage": name, "does": "cached" if p.record else "run", "runs_on": p.job.spec.runs_on, "platform": p.job.platform,
              "taken": p.job.taken, "fingerprint": p.fingerprint, "why": p.reason} for name, p in planning.plan.jobs.items()]  # fmt: skip
-    if request.settings["format"] == "json":
+    if request.settings.format == "json":
         print(json.dumps(rows, indent=2))
         return 0, None
     print(f"{planning.plan.usecase} for {request.target.name} ({request.target.platform}, {request.target.runtime})")
@@ -21,7 +22,7 @@ def main(request: Request) -> tuple[int, None]:
     ]
     print(_planning.table([["stage", "does", "on", "fingerprint", "why"], *shown], "  "))
     cached = sum(row["does"] == "cached" for row in rows)
-    print(f"{len(rows)} stages: {cached} from the store, {len(rows) - cached} to run")
+    print(f"{plural(len(rows), 'stage')}: {cached} from the store, {len(rows) - cached} to run")
     for text in (*planning.plan.notes, *planning.warnings):
         print(f"note: {text}")
     return 0, None

@@ -1,4 +1,4 @@
-"""`predict`: run the packed model of the newest finished run on input=FILE_OR_FOLDER.
+"""`predict`: run the packed model of the newest finished run of the use case and target on input=FILE_OR_FOLDER.
 
 The use case's `predict:` names the stage that does it; here it is laid out, run and its result shown.
 """
@@ -18,7 +18,7 @@ from engine.jobfolder import Launch, log_tail
 from engine.plan import Job
 from engine.signature import Library, Signature
 from engine.spec import StageSpec
-from engine.store import Store, remove_tree
+from engine.store import Store
 
 WAIT_S = 0.5
 
@@ -26,7 +26,7 @@ WAIT_S = 0.5
 def main(request: Request) -> tuple[int, None]:
     """Print what the model says as a table or as JSON lines; with output= also write pictures or a video."""
     package, source = _package(request), _source(request)
-    output = Path(request.settings["output"]).absolute() if request.settings["output"] else None
+    output = Path(request.settings.output).absolute() if request.settings.output else None
     signature = _signature(request)
     store = Store(layout.store_dir(request.outputs))
     with store.work(f"predict-{time.time_ns()}") as work:
@@ -34,33 +34,35 @@ def main(request: Request) -> tuple[int, None]:
         if result is None:
             return 1, None
         rows = [json.loads(line) for line in (result / "predictions.jsonl").read_text(encoding="utf-8").splitlines()]
-        _show(rows, str(request.settings["format"]))
+        _show(rows, request.settings.format)
         if output:
             _deliver(result, output)
     return 0, None
 
 
 def _package(request: Request) -> Path:
-    """Return the packed model: of run=ID, else of the newest finished run."""
-    folder = request.outputs / request.usecase.name / request.target.name
-    run_dir = layout.find_run(request.outputs, request.settings["run"]) if request.settings["run"] else folder / "latest"
-    found = sorted(run_dir.glob("artifacts/*/package"))
-    if not found:
-        raise UserError(
-            f"{run_dir}",
-            "there is no packed model here",
-            f"make one: python run.py usecase={request.usecase.name} target={request.target.name}",
-        )
-    return found[0].resolve()
+    """Return the packed model: of run=ID, else of the newest finished run that has one."""
+    if request.settings.run:
+        runs = [layout.find_run(request.outputs, request.settings.run)]
+    else:
+        folder = request.outputs / request.usecase.name / request.target.name
+        runs = [run for run in reversed(layout.runs(request.outputs)) if run.parent == folder and layout.state(run).status == "finished"]
+    for run_dir in runs:
+        for found in sorted(run_dir.glob("artifacts/*/package")):
+            print(f"the model of run {run_dir.name}", file=sys.stderr)
+            return found
+    where = request.settings.run or f"{request.usecase.name} for {request.target.name}"
+    make = f"make one: python run.py usecase={request.usecase.name} target={request.target.name}"
+    raise UserError(where, "there is no packed model of a finished run", make)
 
 
 def _source(request: Request) -> Path:
-    if request.settings["input"] is None:
+    if request.settings.input is None:
         raise UserError("input", "predict needs something to look at", "add input=VIDEO_OR_FOLDER")
-    path = Path(request.settings["input"]).expanduser().absolute()
+    path = Path(request.settings.input).expanduser().absolute()
     if not path.exists():
         raise UserError(
-            f"input={request.settings['input']}", "there is no such file or folder", "give the path of a video, a picture or a folder"
+            f"input={request.settings.input}", "there is no such file or folder", "give the path of a video, a picture or a folder"
         )
     return path
 
@@ -68,7 +70,7 @@ def _source(request: Request) -> Path:
 def _signature(request: Request) -> Signature:
     if request.usecase.predict is None:
         raise UserError(f"{request.where}: predict", "this use case names no stage for it", "add 'predict: stages.<domain>.predict'")
-    library = Library(request.settings["stage_packages"], request.roots)
+    library = Library(request.settings.stage_packages, request.roots)
     return library.signature(request.usecase.predict, f"{request.where}: predict")
 
 
@@ -110,13 +112,13 @@ def _show(rows: list[dict[str, Any]], form: str) -> None:
 
 
 def _deliver(result: Path, output: Path) -> None:
-    """Copy the annotated video or pictures to where the user wants them."""
-    made = [path for path in sorted(result.iterdir()) if path.name != "predictions.jsonl"]
-    if len(made) == 1 and made[0].is_file() and output.suffix:
+    """Copy the annotated video or pictures to where the user wants them: one to a file, several into a folder."""
+    made = sorted((result / "annotated").glob("*"))
+    if len(made) == 1 and output.suffix == made[0].suffix:
+        output.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(made[0], output)
     else:
         output.mkdir(parents=True, exist_ok=True)
         for path in made:
-            remove_tree(output / path.name)
-            (shutil.copytree if path.is_dir() else shutil.copyfile)(path, output / path.name)
+            shutil.copyfile(path, output / path.name)
     print(output, file=sys.stderr)

@@ -55,6 +55,12 @@ class Recorder:
 
 def main(request: Request) -> tuple[int, float | None]:
     """Return the exit status and the objective's value."""
+    layout.make_outputs(request.outputs)
+    with Store(layout.store_dir(request.outputs)).in_use():
+        return _run(request)
+
+
+def _run(request: Request) -> tuple[int, float | None]:
     planning = _planning.plan(request)
     plan, store = planning.plan, planning.store
     _planning.bring(request, planning, _download.say)
@@ -67,7 +73,7 @@ def main(request: Request) -> tuple[int, float | None]:
             tracking = _tracking(run_dir, request)
             recorder = Recorder(journal, [console.Sink(sys.stdout, run_dir=run_dir), *([tracking] if tracking else [])])
             recorder.emit(_started(run_dir, request, plan), *({"event": "note", "stage": None, "text": text} for text in plan.notes))
-            limits = machine_limits(request.settings["executor"]["cpus"], request.settings["fail_fast"])
+            limits = machine_limits(request.settings.executor.cpus, request.settings.fail_fast)
             scheduler = Scheduler(plan, store, executor, work, run_dir, limits, recorder.emit)
             start = time.monotonic()
             with _interruptible(scheduler):
@@ -95,7 +101,7 @@ def _finish(run_dir: Path, recorder: Recorder, status: str, seconds: float) -> R
 
 def _started(run_dir: Path, request: Request, plan: Plan) -> dict[str, Any]:
     return {"event": "run_started", "run_id": run_dir.name, "usecase": plan.usecase, "target": plan.target.name,
-            "platform": plan.target.platform, "machine": platform.machine(), "command": ["python", "run.py", *map(_without_password, request.overrides)],
+            "platform": plan.target.platform, "machine": platform.machine(), "command": [*map(_without_password, request.command)],
             "git_commit": _git_commit(ROOT), "params": dict(plan.params), "objective": plan.objective, "assets": _assets(request, plan), "jobs": _planning.describe(plan)}  # fmt: skip
 
 
@@ -108,11 +114,11 @@ def _assets(request: Request, plan: Plan) -> list[dict[str, Any]]:
 
 
 def _tracking(run_dir: Path, request: Request) -> Any:
-    if not request.settings["tracking"]["enabled"]:
+    if not request.settings.tracking.enabled:
         return None
     from engine.sinks import mlflow
 
-    return mlflow.Sink(run_dir, request.outputs, request.settings["tracking"])
+    return mlflow.Sink(run_dir, request.outputs, request.settings.tracking.model_dump())
 
 
 def _close_abandoned(outputs: Path, store: Store) -> None:

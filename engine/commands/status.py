@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from engine import layout
-from engine.commands import _planning
+from engine.commands import _planning, _runs
 from engine.compose import Request
 from engine.digest import of
 from engine.errors import UserError
@@ -16,9 +16,9 @@ from engine.wording import duration
 
 def main(request: Request) -> tuple[int, None]:
     """Print the state of run=ID, or of the newest run of any use case that the command line does not narrow."""
-    run_dir = layout.find_run(request.outputs, request.settings["run"], *_narrowed(request))
+    run_dir = _runs.chosen(request)
     state = layout.state(run_dir)
-    if request.settings["format"] == "json":
+    if request.settings.format == "json":
         print(json.dumps(layout.run_json(state), indent=2))
         return 0, None
     store = Store(layout.store_dir(request.outputs))
@@ -28,12 +28,6 @@ def main(request: Request) -> tuple[int, None]:
         print(_planning.table([["stage", "state", "took", ""], *rows], "  "))
     print(f"  {run_dir}")
     return 0, None
-
-
-def _narrowed(request: Request) -> tuple[str | None, str | None]:
-    """Return use case and target as far as the user named them."""
-    named = {word.partition("=")[0] for word in request.choices_given}
-    return (request.usecase.name if "usecase" in named else None, request.target.name if "target" in named else None)
 
 
 def _said(state: RunState, store: Store, run_id: str) -> str:

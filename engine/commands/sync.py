@@ -6,6 +6,6 @@ from engine.sinks import mlflow
 
 def main(request: Request) -> tuple[int, None]:
     """Bring MLflow up to date with the journals of all runs."""
-    report = mlflow.sync(request.outputs, request.settings["tracking"])
+    report = mlflow.sync(request.outputs, request.settings.tracking.model_dump())
     print(report)
     return 1 if report.problems else 0, None

@@ -19,9 +19,8 @@ from pathlib import Path
 from engine.check import Placement
 from engine.jobfolder import Ended, Launch
 from engine.plan import Job
-from engine.target import Target
+from engine.target import Target, platform_of
 
-_ARCHITECTURES = {"x86_64": "linux/amd64", "aarch64": "linux/arm64", "armv7l": "linux/arm/v7"}
 _SLOW_IMPORTS = ("tensorflow", "keras")  # seconds each; one server keeps them for all the stages of a run
 _ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0",
                 "OPENBLAS_NUM_THREADS": "1", "TF_ENABLE_ONEDNN_OPTS": "0"}  # fmt: skip
@@ -48,7 +47,7 @@ class Executor:
     def placements(target: Target) -> dict[str, Placement]:
         """Return where stages of each `runs_on` run, and how their figures are labelled."""
         machine = platform.machine()
-        here = _ARCHITECTURES.get(machine, f"linux/{machine}")
+        here = platform_of(machine)
         taken = machine if target.platform == here else f"simulated on {machine}"
         return {"build": Placement(here, False, machine), "target": Placement(here, False, taken)}
 

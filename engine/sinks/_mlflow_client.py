@@ -21,6 +21,8 @@ _Item = TypeVar("_Item")
 _MOST_RUNS = 10_000  # of one run: its stages
 _DIGEST_LENGTH = 36  # MLflow's limit; the whole digest stands in the source
 
+_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}  # or its page opens on traces of language models
+
 
 def prepare_environment(place: Place, timeout_s: int) -> None:
     """MLflow, imported after this, waits briefly, repeats nothing and calls nobody else."""
@@ -85,7 +87,7 @@ class Recorder:
         if found is None:
             root = self._place.artifact_root and f"{self._place.artifact_root}/{_mlflow_artifacts.slug(name)}"
             try:
-                return str(self._client.create_experiment(name, artifact_location=root))
+                return str(self._client.create_experiment(name, artifact_location=root, tags=_EXPERIMENT_TAGS))
             except MlflowException:  # another run was first
                 found = self._client.get_experiment_by_name(name)
         if found is None or found.lifecycle_stage != "active":

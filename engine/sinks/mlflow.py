@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,31 +25,41 @@ from engine.sinks._mlflow_sync import SyncReport, sync
 __all__ = ["Sink", "SyncReport", "serve", "sync"]
 
 _ROOT = Path(__file__).resolve().parents[2]
+_MOMENT_S = 1.0
 _LONGEST_WAIT_S = 5.0
 _WAIT_SHARE = 0.1  # of the run's own time
 
 
 class Sink:
-    """Starts the sender and, at the end, waits for it for a bounded time."""
+    """Starts the sender and, at the end, waits for it for a bounded time.
+
+    A run that is over in a moment is over before its sender starts: importing MLflow would take the processors from its stages.
+    """
 
     def __init__(self, run_dir: Path, outputs: Path, settings: Mapping[str, Any]) -> None:
         self._run_dir, self._place = run_dir.absolute(), _mlflow_place.settle(outputs, settings)
         self._started_s = time.monotonic()
-        self._child = _spawn(self._run_dir, self._place)
+        self._child: subprocess.Popen[bytes] | None = None
+        self._begins = threading.Lock()
+        self._timer = threading.Timer(_MOMENT_S, self._sender)
+        self._timer.daemon = True
+        self._timer.start()
 
     def show(self, event: Event, state: RunState) -> None:
         """The sender reads the journal itself."""
 
     def close(self) -> None:
         """The sender knows that the run's files are complete, and mostly has sent them."""
-        if self._child.stdin is None or self._child.stdin.closed:
+        self._timer.cancel()
+        child = self._sender()
+        if child.stdin is None or child.stdin.closed:
             return
         try:
-            self._child.stdin.write(b"\n")  # a forked stage may hold a copy of the pipe: closing alone says nothing
-            self._child.stdin.close()
-            self._child.wait(min(_LONGEST_WAIT_S, _WAIT_SHARE * (time.monotonic() - self._started_s)))
+            child.stdin.write(b"\n")  # a forked stage may hold a copy of the pipe: closing alone says nothing
+            child.stdin.close()
+            child.wait(min(_LONGEST_WAIT_S, _WAIT_SHARE * (time.monotonic() - self._started_s)))
         except subprocess.TimeoutExpired:
-            self._child.returncode = -1  # it goes on alone; Popen would warn of it as forgotten
+            child.returncode = -1  # it goes on alone; Popen would warn of it as forgotten
         except BrokenPipeError:
             pass
 
@@ -58,10 +69,15 @@ class Sink:
         cursor = cursors.load(self._run_dir, self._place.key)
         if cursor.is_closed:
             return f"recorded in MLflow ({self._place.shown})"
-        if self._child.returncode == -1 and cursor.problem is None:
+        if self._child is not None and self._child.returncode == -1 and cursor.problem is None:
             return "still being sent to MLflow in the background"
         why = cursor.problem or f"the sender ended early, see {self._run_dir / 'mlflow.log'}"
         return f"MLflow is away ({why}): python run.py sync sends it later"
+
+    def _sender(self) -> "subprocess.Popen[bytes]":
+        with self._begins:
+            self._child = self._child or _spawn(self._run_dir, self._place)
+            return self._child
 
 
 def serve(outputs: Path, settings: Mapping[str, Any], port: int) -> int:

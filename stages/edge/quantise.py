@@ -44,17 +44,26 @@ def quantise(
 
 
 def _convert(model: "Path", calibration: Any, int8_model: "Path", float_model: "Path") -> None:
+    import tempfile
+
     import tensorflow as tf
 
-    network = _load(model)
-    float_model.write_bytes(tf.lite.TFLiteConverter.from_keras_model(network).convert())
-    converter = tf.lite.TFLiteConverter.from_keras_model(network)
+    with tempfile.TemporaryDirectory() as exported:
+        _load(model).export(exported, verbose=False)
+        float_model.write_bytes(tf.lite.TFLiteConverter.from_saved_model(exported).convert())
+        int8_model.write_bytes(_int8(tf.lite.TFLiteConverter.from_saved_model(exported), calibration))
+
+
+def _int8(converter: Any, calibration: Any) -> bytes:
+    import tensorflow as tf
+
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: ([example[None]] for example in calibration)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = converter.inference_output_type = tf.int8
     converter._experimental_disable_per_channel_quantization_for_dense_layers = True
-    int8_model.write_bytes(converter.convert())
+    converted: bytes = converter.convert()
+    return converted
 
 
 def _load(model: "Path") -> Any:

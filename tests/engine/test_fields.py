@@ -46,4 +46,4 @@ def test_a_rule_holds_at_its_bound(rule, value, kept):
 def test_a_name_that_could_leave_its_folder_is_refused(name):
     with pytest.raises(ExceptionGroup) as caught:
         spec.parse({"name": "x", "stages": {"s": {"command": ["true"], "outputs": [name]}}}, "f.yaml")
-    assert "is not a name: letters, digits and _ only, a letter first" in caught.value.exceptions[0].what
+    assert caught.value.exceptions[0].what.endswith("is not a name")

@@ -1,0 +1,73 @@
+"""What the command line may set beside a use case and a target: the keys of conf/config.yaml, typed. No I/O."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from engine.fields import Duration, Size, explain_all
+
+
+def _listed(value: Any) -> Any:
+    """Take a single word for a list of one."""
+    return [value] if isinstance(value, str) else value
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+
+class Executor(_Model):
+    """conf/executor/<name>.yaml; an executor may have keys of its own."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str
+    cpus: float | None = Field(None, gt=0)
+
+
+class Tracking(_Model):
+    """conf/tracking/<name>.yaml."""
+
+    enabled: bool
+    uri: str | None = None
+    experiment: str | None = None
+    artifact_max_bytes: int = Field(50_000_000, ge=0)
+
+
+class Clean(_Model):
+    """Which runs `clean` removes."""
+
+    keep_last: int = Field(5, ge=1)
+    older_than: Duration | None = None
+    max_size: Size | None = None
+    dry_run: bool = False
+
+
+class Settings(_Model):
+    """The settings of one command."""
+
+    executor: Executor
+    tracking: Tracking
+    outputs: str
+    mirror: str | None
+    data: str
+    stage_packages: Annotated[tuple[str, ...], BeforeValidator(_listed)]
+    until: Annotated[tuple[str, ...], BeforeValidator(_listed)]
+    fail_fast: bool
+    run: str | None
+    stage: str | None
+    follow: bool
+    input: str | None
+    output: str | None
+    format: Literal["table", "json", "jsonl"]
+    clean: Clean
+    port: int = Field(ge=1, le=65535)
+
+
+def parse(data: Mapping[str, Any], where: str) -> Settings:
+    """Return the settings, or raise all mistakes of form together."""
+    try:
+        return Settings.model_validate(data)
+    except ValidationError as error:
+        raise ExceptionGroup("the settings are wrong", explain_all(error, Settings, where)) from None
