@@ -59,7 +59,6 @@ def find_run(outputs: Path, name: str | None, usecase: str | None = None, target
         if not known:
             raise UserError(f"{outputs}", "there is no run here yet", "start one: python run.py usecase=pose_activity target=rpi4_coral")
         return known[-1]
-    name = str(name)  # 20261125 on a command line is a number
     matching = [path for path in runs(outputs) if path.name.startswith(name)]
     if len(matching) != 1:
         what = "there is no such run" if not matching else f"{len(matching)} runs begin so"
