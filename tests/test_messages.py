@@ -94,6 +94,14 @@ MISTAKES = {
         "  a: {command: [cp, '{inputs.y}', '{outputs.x}'], outputs: [x]}",
         ["u.yaml: stages.a.command", "there is no 'inputs.y' to fill in", "choose one of: outputs.x"],
     ),
+    "output_twice": (
+        "  a: {command: [touch, '{outputs.x}'], outputs: [x, x]}",
+        ["u.yaml: stages.a.outputs", "'x' has two producers: it stands twice", "keep one of the two"],
+    ),
+    "metric_of_a_command": (
+        "  a: {command: [touch, '{outputs.x}'], outputs: [x], require: {accuracy: '> 1'}}",
+        ["u.yaml: stages.a.require.accuracy", "a command returns no metric 'accuracy'", "there is none to choose from"],
+    ),
     "no_outputs": ("  a: {command: ['true']}", ["u.yaml: stages.a.outputs", "a command says what it writes", "write 'outputs: [name]'"]),
     "dots": (
         "  a: {command: ['true'], outputs: ['../x']}",
@@ -182,31 +190,39 @@ def test_two_mistakes_are_told_at_once_in_the_order_of_the_file(mistakes_of):
 # --- the form of a use case, a target, an asset
 
 WRITE_TEXT, SEE = "write text, in quotes where it looks like a number", "see docs/reference.md for what stands here"
-NAME_RULE = "letters, digits and _ only, a letter first"
+NAME_RULE = "write letters, digits and _ only, a letter first"
 FORMS = {
     "no_name": ({"name": None}, ["u.yaml: name", "the key 'name' is missing", "add 'name: ...'"]),
-    "name": ({"name": "u u"}, ["u.yaml: name", f"'u u' is not a name: {NAME_RULE}", SEE]),
+    "name": ({"name": "u u"}, ["u.yaml: name", "'u u' is not a name", NAME_RULE]),
     "no_stages": ({"stages": None}, ["u.yaml: stages", "the key 'stages' is missing", "add 'stages: ...'"]),
     "empty_stages": ({"stages": {}}, ["u.yaml: stages", "dictionary should have at least 1 item after validation, not 0 (it is {})", SEE]),
-    "stage_name": ({"stages": {"a-b": {}}}, ["u.yaml: stages.a-b", f"'a-b' is not a name: {NAME_RULE}", SEE]),
+    "stage_name": ({"stages": {"a-b": {}}}, ["u.yaml: stages.a-b", "'a-b' is not a name", NAME_RULE]),
     "unknown_key": ({"param": {}}, ["u.yaml: param", "there is no key 'param' here", "did you mean 'params'?"]),
+    "parameter": (
+        {"params": {"x": {"y": 1}}},
+        [
+            "u.yaml: params.x",
+            "a plain value is expected here (it is {'y': 1})",
+            "write a number, text, true, false or null, or a list of them",
+        ],
+    ),
     "asset": ({"assets": {"x": 3}}, ["u.yaml: assets.x", "input should be a valid string (it is 3)", WRITE_TEXT]),
 }
 STAGE_FORMS = {
     "retries": ({"retries": "many"}, ["retries", "input should be a valid integer, unable to parse string as an integer (it is 'many')", "write a whole number"]),
-    "many_retries": ({"retries": 99}, ["retries", "input should be less than or equal to 20 (it is 99)", SEE]),
+    "many_retries": ({"retries": 99}, ["retries", "input should be less than or equal to 20 (it is 99)", "write a smaller number"]),
     "runs_on": ({"runs_on": "device"}, ["runs_on", "input should be 'build' or 'target' (it is 'device')", "choose one of the values named"]),
     "params": ({"params": 3}, ["params", "input should be a valid dictionary (it is 3)", "write 'key: value' lines below it"]),
     "outputs": ({"outputs": "x"}, ["outputs", "input should be a valid tuple (it is 'x')", "write a list: [a, b]"]),
     "rule": ({"require": {"a": "high"}}, ["require.a", "'high' is not a rule", 'write ">= 0.85"']),
     "memory": ({"resources": {"memory": "big"}}, ["resources.memory", "'big' is not a size", "write 512M or 2G"]),
-    "cpus": ({"resources": {"cpus": 0}}, ["resources.cpus", "input should be greater than 0 (it is 0)", SEE]),
+    "cpus": ({"resources": {"cpus": 0}}, ["resources.cpus", "input should be greater than 0 (it is 0)", "write a larger number"]),
     "resource": ({"resources": {"cpu": 1}}, ["resources.cpu", "there is no key 'cpu' here", "did you mean 'cpus'?"]),
     "env": ({"env": {"A": 1}}, ["env.A", "input should be a valid string (it is 1)", WRITE_TEXT]),
     "command": ({"command": "ls"}, ["command", "input should be a valid tuple (it is 'ls')", "write a list: [a, b]"]),
     "input": ({"inputs": {"x": None}}, ["inputs.x", "input should be a valid string (it is None)", WRITE_TEXT]),
     "timeout": ({"timeout": -1}, ["timeout", "'-1' is not a duration", "write 90s, 30m or 2h"]),
-    "parameter_name": ({"params": {"a b": 1}}, ["params.a b", f"'a b' is not a name: {NAME_RULE}", SEE]),
+    "parameter_name": ({"params": {"a b": 1}}, ["params.a b", "'a b' is not a name", NAME_RULE]),
 }  # fmt: skip
 TARGET_FORMS = {
     "platform": ({"platform": "linux/arm"}, ["t.yaml: platform", "input should be 'linux/amd64', 'linux/arm64' or 'linux/arm/v7' (it is 'linux/arm')", "choose one of the values named"]),
@@ -278,7 +294,7 @@ YAML = {
                                               'write {epochs: "${params.epochs}"}, or one key a line']),
     "tag": (b"a: !!python/name:os.system x\n", ["{here}/f.yaml, line 1", "tags are not allowed: 'tag:yaml.org,2002:python/name:os.system'", "write plain values"]),
     "tab": (b"a:\n\tb: 1\n", ["{here}/f.yaml, line 2", "a tab stands where YAML wants spaces", "indent with two spaces, 'key: value' a line"]),
-    "twice": (b"a: 1\na: 2\n", ["{here}/f.yaml, line 2", "the key 'a' stands twice", "indent with two spaces, 'key: value' a line"]),
+    "twice": (b"a: 1\na: 2\n", ["{here}/f.yaml, line 2", "the key 'a' stands twice", "keep one of the two"]),
 }  # fmt: skip
 
 
@@ -372,20 +388,19 @@ COMMANDS = {
     "asset": (["usecase=data", "assets.mine=yogga"], ["conf/usecases/data.yaml: assets.mine", "'yogga' is neither a declared asset nor a path that exists", "did you mean 'yoga'?"]),
     "asset_and_stage": (["usecase=clash"], ["conf/usecases/clash.yaml: stages.mine", "the asset 'mine' is made by a stage of that name", "give the stage another name"]),
     "mirror": (["usecase=data", "mirror=nowhere"], ["mirror=nowhere", "there is no such folder", "name a folder that holds copies of assets"]),
-    "until": (["until=[d]"], ["until=['d']", "there is no stage 'd'", "choose one of: a, b, c"]),
+    "until": (["until=[d]"], ["until=d", "there is no stage 'd'", "choose one of: a, b, c"]),
     "explain_stage": (["explain", "stage=d"], ["stage=d", "there is no such stage", "choose one of: a, b, c"]),
     "no_run": (["status"], ["{here}/outputs", "there is no run here yet", "start one: python run.py usecase=pose_activity target=rpi4_coral"]),
     "unknown_run": (["logs", "run=x"], ["run=x", "there is no such run", "there is none to choose from"]),
     "picture": (["graph", "output=dag.gif"], ["output=dag.gif", "a picture is written as .svg or .png", "write output=dag.svg"]),
-    "keep_last": (["clean", "clean.keep_last=0"], ["clean.keep_last", "0 is no number of runs", "write a whole number from 1 on"]),
-    "older_than": (["clean", "clean.older_than=soon"], ["clean.older_than", "'soon' is not a duration", "write 90s, 30m or 2h"]),
-    "max_size": (["clean", "clean.max_size=big"], ["clean.max_size", "'big' is not a size", "write 512M or 2G"]),
-    "no_package": (["predict"], ["{here}/outputs/chain/x86_64/latest", "there is no packed model here", "make one: python run.py usecase=chain target=x86_64"]),
+    "keep_last": (["clean", "clean.keep_last=0"], ["the command line: clean.keep_last", "input should be greater than or equal to 1 (it is 0)", "write a larger number"]),
+    "older_than": (["clean", "clean.older_than=soon"], ["the command line: clean.older_than", "'soon' is not a duration", "write 90s, 30m or 2h"]),
+    "max_size": (["clean", "clean.max_size=big"], ["the command line: clean.max_size", "'big' is not a size", "write 512M or 2G"]),
+    "no_package": (["predict"], ["chain for x86_64", "there is no packed model of a finished run", "make one: python run.py usecase=chain target=x86_64"]),
     "tracking_folder": (["sync", "tracking=mlflow", "tracking.uri=mlruns"],
                         ["tracking.uri", "MLflow no longer records in a folder of files (its file store is refused since 3.13)", "leave it null, or name a database: sqlite:////path/to/mlflow.db"]),
     "tracking_scheme": (["sync", "tracking=mlflow", "tracking.uri=ftp://ann:secret@host"],
                         ["tracking.uri", "no MLflow is reached by 'ftp://***@host'", "write http://host:port, https://host or sqlite:////path/to/mlflow.db"]),
-    "page_of_a_server": (["mlflow", "tracking=mlflow", "tracking.uri=http://host"], ["tracking.uri", "runs are recorded on a server, which has a page of its own", "open http://host"]),
 }  # fmt: skip
 PREDICTIONS = {
     "no_input": ([], ["input", "predict needs something to look at", "add input=VIDEO_OR_FOLDER"]),
@@ -417,7 +432,18 @@ def test_a_command_that_cannot_be_done(refused, words, said):
 @pytest.mark.parametrize(("words", "said"), PREDICTIONS.values(), ids=PREDICTIONS)
 def test_a_prediction_that_cannot_be_made(refused, give, words, said):
     assert give("usecase=packs").status == 0
-    assert refused(["predict", "usecase=packs", *words]) == said
+    assert refused(["predict", "usecase=packs", *words])[-3:] == said  # before it stands which run's model was chosen
+
+
+def test_the_page_of_a_server_is_the_servers(give):
+    said = give("mlflow", "tracking=mlflow", "tracking.uri=http://host")
+    assert said.status == 2
+    assert said.err.splitlines() == ["tracking.uri", "  runs are recorded on a server, which has a page of its own", "  open http://host"]
+
+
+@pytest.mark.xfail(strict=True, reason="the address is printed before it is known whether there will be a page")
+def test_no_address_is_printed_for_a_page_that_there_is_not(refused):
+    refused(["mlflow", "tracking=mlflow", "tracking.uri=http://host"])
 
 
 def test_a_run_that_two_beginnings_share(project, refused):
@@ -437,17 +463,43 @@ def test_a_file_system_that_cannot_be_written(project, give, monkeypatch):
     assert said.err == f"{project.outputs}\n  the machine says: Read-only file system\n  name a folder that can be written: outputs=DIR\n"
 
 
-# --- settings of a wrong type: what is still wrong with them
+# --- the settings of the command line
+
+SETTINGS = {
+    "until": (["until=3"], ["the command line: until", "input should be a valid tuple (it is 3)", "write a list: [a, b]"]),
+    "cpus": (["executor.cpus=many"],
+             ["the command line: executor.cpus", "input should be a valid number, unable to parse string as a number (it is 'many')", "write a number"]),
+    "no_cpus": (["executor.cpus=0"], ["the command line: executor.cpus", "input should be greater than 0 (it is 0)", "write a larger number"]),
+    "format": (["plan", "format=xml"],
+               ["the command line: format", "input should be 'table', 'json' or 'jsonl' (it is 'xml')", "choose one of the values named"]),
+    "port": (["port=0"], ["the command line: port", "input should be greater than or equal to 1 (it is 0)", "write a larger number"]),
+    "fail_fast": (["fail_fast=perhaps"], ["the command line: fail_fast",
+                  "input should be a valid boolean, unable to interpret input (it is 'perhaps')", "write true or false"]),
+    "dry_run": (["clean", "clean.dry_run=perhaps"], ["the command line: clean.dry_run",
+                "input should be a valid boolean, unable to interpret input (it is 'perhaps')", "write true or false"]),
+    "outputs": (["outputs=null"], ["the command line: outputs", "input should be a valid string (it is None)", WRITE_TEXT]),
+    "outputs_below_a_file": (["outputs=conf/usecases/chain.yaml"], ["outputs={here}/conf/usecases/chain.yaml", "it cannot be made: Not a directory",
+                             "name a folder that can be written: outputs=DIR"]),
+    "outputs_in_proc": (["outputs=/proc/x"], ["outputs=/proc/x", "it cannot be made: No such file or directory",
+                        "name a folder that can be written: outputs=DIR"]),
+    "stage_key": (["stages.a.retries=3"], ["stages.a.retries", "the use case does not set this key",
+                  "write +stages.a.retries=... where the stage has it"]),
+}  # fmt: skip
 
 
-@pytest.mark.xfail(strict=True, reason="the program's own settings are not checked")
-@pytest.mark.parametrize("words", [
-    ["until=3"], ["until=a"], ["data=null"], ["fail_fast=no"], ["executor.cpus=many"], ["executor.cpus=-1"], ["stage_packages=mystages"],
-    ["plan", "format=xml"], ["clean", "clean.dry_run=no"], ["outputs=conf/usecases/chain.yaml"], ["outputs=/proc/x"],
-], ids=lambda words: words[-1])  # fmt: skip
-def test_a_setting_of_a_wrong_type_is_refused(refused, words):
-    where, _, _ = refused(words)
-    assert where.startswith(words[-1].partition("=")[0])
+@pytest.mark.parametrize(("words", "said"), SETTINGS.values(), ids=SETTINGS)
+def test_a_setting_that_cannot_be_taken(refused, words, said):
+    assert refused(words) == said
+
+
+@pytest.mark.parametrize("words", [["fail_fast=no"], ["until=a"], ["stage_packages=mystages"]], ids=lambda words: words[0])
+def test_a_setting_may_be_written_as_people_do(give, words):
+    assert give("plan", *words).status == 0
+
+
+@pytest.mark.xfail(strict=True, raises=TypeError, reason="the folder of own data is looked at before the settings are checked")
+def test_a_data_folder_that_is_none_is_refused(refused):
+    assert refused(["data=null"])[0] == "the command line: data"
 
 
 # --- no mistake without its row
@@ -459,6 +511,10 @@ ELSEWHERE = {  # sentences that are costly to provoke, or come with no fixed pla
         "the database has MLflow's schema ",
     ),
     "a PNG needs Pillow, which is not installed": ("tests/engine/test_picture.py", "install the extra 'runtime'"),
+    "runs are recorded on a server, which has a page of its own": (
+        "tests/test_messages.py",
+        "def test_the_page_of_a_server_is_the_servers",
+    ),
     "2 runs begin so": ("tests/test_messages.py", "def test_a_run_that_two_beginnings_share"),
     "the machine says: x": ("tests/test_messages.py", "def test_a_file_system_that_cannot_be_written"),
 }
@@ -500,7 +556,7 @@ def test_the_sentences_of_the_engine_are_found():
 
 @pytest.mark.parametrize(("pattern", "place"), _sentences(), ids=[place for _, place in _sentences()])
 def test_every_mistake_has_its_row(pattern, place):
-    tables = [MISTAKES, FORMS, STAGE_FORMS, TARGET_FORMS, ASSET_FORMS, YAML, DIGESTS, FETCHES, COMMANDS, PREDICTIONS]
+    tables = [MISTAKES, FORMS, STAGE_FORMS, TARGET_FORMS, ASSET_FORMS, YAML, DIGESTS, FETCHES, COMMANDS, PREDICTIONS, SETTINGS]
     rows = [said[1] for table in tables for _, said in table.values()]
     there = [(ROOT / file).read_text(encoding="utf-8") for sentence, (file, _) in ELSEWHERE.items() if re.fullmatch(pattern, sentence)]
     words = [words for sentence, (_, words) in ELSEWHERE.items() if re.fullmatch(pattern, sentence)]

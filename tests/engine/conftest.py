@@ -23,6 +23,7 @@ from engine.target import Target
 
 PLACES = {"build": Placement("linux/amd64", False, "x86_64"), "target": Placement("linux/amd64", False, "simulated on x86_64")}
 TARGET = Target(name="rpi4", platform="linux/arm64", runtime="litert")
+FREE = "from engine.stage import Out\ndef free(data: Out) -> dict: ...\n"  # may return any metric
 Does = Callable[[Path, int], int | None]  # job folder, attempt -> exit status; None: it goes on until it is told to end
 
 
@@ -77,8 +78,9 @@ def writes(folder: Path, attempt: int) -> int:
     """Write each output: the job's own words, and what its inputs hold."""
     job = json.loads((folder / "job.json").read_text())
     told = [Path(path).read_text() for path in job["inputs"].values() if path]
+    words = job["command"][1:-1] if "command" in job else [job["function"]]
     for path in job["outputs"].values():
-        Path(path).write_text(" ".join([*job["command"][1:-1], f"({', '.join(told)})"]))
+        Path(path).write_text(" ".join([*words, f"({', '.join(told)})"]))
     return 0
 
 
@@ -112,6 +114,8 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.store = folder, Store(folder / "store")
+        (folder / "mystages").mkdir()
+        (folder / "mystages" / "free.py").write_text(FREE)
         self.executor = Inline()
         self.events: list[Event] = []
         self.scheduler: Scheduler
@@ -121,7 +125,7 @@ class Bench:
         """Plan a use case of these stages."""
         assets = assets or {}
         usecase = spec.parse({"name": "u", "assets": {key: str(path) for key, path in assets.items()}, "stages": stages}, "u.yaml")
-        checked = check.check(usecase, Library([], []), PLACES, "u.yaml")
+        checked = check.check(usecase, Library(["mystages"], [self.folder]), PLACES, "u.yaml")
         resolved = {key: ResolvedAsset(key, str(path), path, self.store.assets.of(path), None, "", False) for key, path in assets.items()}
         planned = settle_all(checked.jobs, resolved, self.store)
         return Plan("u", TARGET, {}, None, resolved, planned, checked.graph, ())

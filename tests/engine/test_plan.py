@@ -86,11 +86,17 @@ def test_what_a_command_depends_on_changes_its_fingerprint(bench, keys):
 
 
 @pytest.mark.parametrize("keys", [
-    {"retries": 3}, {"timeout": "1h"}, {"retry_delay": "9s"}, {"resources": {"cpus": 4, "memory": "1G"}}, {"require": {"x": "> 1"}},
+    {"retries": 3}, {"timeout": "1h"}, {"retry_delay": "9s"}, {"resources": {"cpus": 4, "memory": "1G"}},
 ], ids=lambda keys: next(iter(keys)))  # fmt: skip
 def test_how_a_stage_is_driven_does_not_change_its_fingerprint(bench, keys):
     plain = {"command": ["make", "{outputs.data}"], "outputs": ["data"]}
     assert bench.plan({"a": plain}).jobs["a"].fingerprint == bench.plan({"a": plain | keys}).jobs["a"].fingerprint
+
+
+def test_a_gate_does_not_change_a_fingerprint(bench):
+    plain = {"uses": "mystages.free"}
+    prints = {bench.plan({"a": plain | keys}).jobs["a"].fingerprint for keys in ({}, {"require": {"x": "> 1"}})}
+    assert len(prints) == 1
 
 
 def test_the_name_of_a_stage_does_not_change_its_fingerprint(bench):

@@ -251,6 +251,12 @@ def test_a_failed_stage_is_tried_again_after_a_delay_that_doubles(bench):
     assert all(wait >= delay for wait, delay in zip(waits, [0.02, 0.04, 0.08], strict=True))
 
 
+def test_the_log_says_where_a_second_attempt_begins(bench):
+    bench.executor.does["a"] = succeeds_at(2)
+    bench.run(stages({"a": []}, retries=1, retry_delay="1ms"))
+    assert (bench.run_dir / "logs" / "a.log").read_text() == "--- attempt 2\n"
+
+
 def test_after_its_last_retry_a_stage_has_failed(bench):
     bench.executor.does["a"] = fails
     state = bench.run(stages({"a": []}, retries=2, retry_delay="1ms"))
@@ -337,16 +343,14 @@ def test_what_was_done_before_an_interrupt_is_kept(bench):
 @pytest.mark.parametrize(("value", "status", "after"), [(0.9, "finished", "finished"), (0.7, "rejected", "skipped")])
 def test_a_gate_that_breaks_rejects_the_run_and_skips_what_comes_after(bench, value, status, after):
     bench.executor.does["a"] = returns(accuracy=value)
-    gated = stages(CHAIN)
-    gated["a"]["require"] = {"accuracy": ">= 0.8"}
-    state = bench.run(gated)
+    state = bench.run(stages(CHAIN) | {"a": {"uses": "mystages.free", "require": {"accuracy": ">= 0.8"}}})
     assert (state.status, state.stages["a"].state, state.stages["c"].state) == (status, status, after)
     assert state.stages["a"].gates == [{"metric": "accuracy", "rule": ">= 0.8", "value": value, "passed": value > 0.8}]
 
 
 def test_the_artifact_of_a_rejected_stage_is_kept_and_its_gate_asked_again(bench):
     bench.executor.does["a"] = returns(accuracy=0.7)
-    gated = stages({"a": []}, require={"accuracy": ">= 0.8"})
+    gated = {"a": {"uses": "mystages.free", "require": {"accuracy": ">= 0.8"}}}
     bench.run(gated)
     state = bench.run(gated)
     assert (state.status, state.stages["a"].cached, bench.executor.launched) == ("rejected", True, [])
@@ -356,7 +360,7 @@ def test_the_artifact_of_a_rejected_stage_is_kept_and_its_gate_asked_again(bench
 
 
 def test_a_gate_on_a_metric_that_was_not_returned_breaks(bench):
-    state = bench.run(stages({"a": []}, require={"accuracy": ">= 0.8"}))
+    state = bench.run({"a": {"uses": "mystages.free", "require": {"accuracy": ">= 0.8"}}})
     assert (state.status, state.stages["a"].gates[0]["value"]) == ("rejected", None)
 
 

@@ -82,10 +82,16 @@ def test_a_stage_error_is_a_sentence_without_a_traceback(runs):
     assert (ended.returncode, result, ended.stderr) == (1, {"error": "no pictures"}, "error: no pictures\n")
 
 
-def test_another_exception_keeps_its_traceback_and_leaves_no_result(runs):
+def test_another_exception_is_told_in_its_last_line_and_keeps_its_traceback(runs):
     ended, result = runs("1 / 0")
-    assert (ended.returncode, result) == (1, None)
-    assert "ZeroDivisionError: division by zero" in ended.stderr
+    assert (ended.returncode, result) == (1, {"error": "ZeroDivisionError: division by zero"})
+    assert ended.stderr.splitlines()[-1] == "ZeroDivisionError: division by zero"
+
+
+def test_a_traceback_begins_with_the_stage(runs):
+    ended, _ = runs("1 / 0")
+    assert ended.stderr.splitlines()[0] == "Traceback (most recent call last):"
+    assert "act.py" in ended.stderr and "engine/stage.py" not in ended.stderr
 
 
 def test_there_is_one_stage_module_in_a_job(runs):

@@ -47,8 +47,19 @@ def test_a_run_without_a_word_prints_none(ran, give):
 def test_an_earlier_run_may_be_asked_for(talked, give):
     first = talked.last.name
     give("usecase=talk")
-    assert give("logs", "usecase=talk").out == ""  # it was cached
-    assert "this is one" in give("logs", f"run={first}").lines
+    assert give("logs", f"run={first}").lines == ["--- a", "this is one", "--- b", "this is two"]
+
+
+def test_the_logs_of_cached_stages_are_those_of_the_run_that_printed_them(talked, give):
+    first = talked.last.name
+    give("usecase=talk")
+    said = [
+        f"--- a (from the store; printed in run {first})",
+        "this is one",
+        f"--- b (from the store; printed in run {first})",
+        "this is two",
+    ]
+    assert give("logs", "usecase=talk").lines == said
 
 
 def test_following_shows_what_comes_and_ends_with_the_run(project):

@@ -23,7 +23,8 @@ LOOK = '''
         rows = [{"word": word, "times": factor * int(word), "score": 0.5} for word in words]
         (predictions / "predictions.jsonl").write_text("".join(json.dumps(row) + "\\n" for row in rows))
         for word in words if annotate else []:
-            (predictions / f"{word}.txt").write_text(str(factor * int(word)))
+            (predictions / "annotated").mkdir(exist_ok=True)
+            (predictions / "annotated" / f"{word}.txt").write_text(str(factor * int(word)))
 '''
 PACKED = (
     "name: packed\nparams: {factor: 2}\npredict: mystages.look\nstages: {p: {uses: mystages.pack, params: {factor: '${params.factor}'}}}\n"
@@ -71,6 +72,14 @@ def test_the_newest_finished_run_is_asked_and_an_older_one_by_its_id(predict, pa
     assert [json.loads(predict("input=words", "format=jsonl", *words).lines[0])["times"] for words in ([], [f"run={older}"])] == [3, 2]
 
 
+def test_a_newer_run_that_failed_is_passed_over(predict, packed, give):
+    (packed.path / "mystages" / "pack.py").write_text(
+        "from engine.stage import Out\ndef pack(package: Out, *, factor: int = 2) -> None:\n    1 / 0\n"
+    )
+    assert give("usecase=packed").status == 1
+    assert json.loads(predict("input=words", "format=jsonl").lines[0])["times"] == 2
+
+
 def test_one_annotated_file_is_written_where_the_user_wants_it(predict, packed):
     (packed.path / "words").write_text("4")
     assert predict("input=words", "output=mine.txt").status == 0
@@ -96,7 +105,7 @@ def test_without_an_output_nothing_is_annotated(predict, packed):
 def test_a_stage_that_fails_shows_its_log_and_ends_with_status_1(predict, packed):
     (packed.path / "words").write_text("bad")
     said = predict("input=words")
-    assert (said.status, said.out, said.err) == (1, "", "error: 'bad' is no number\n")
+    assert (said.status, said.out, said.err.splitlines()[-1]) == (1, "", "error: 'bad' is no number")
 
 
 def test_it_is_no_run_and_leaves_no_work_behind(predict, packed):
@@ -112,4 +121,4 @@ def test_the_package_stays_as_it_was(predict, packed):
 
 def test_a_process_says_the_same(packed):
     result = packed.run("predict", "usecase=packed", "input=words", "format=jsonl")
-    assert (result.returncode, result.stderr, len(result.stdout.splitlines())) == (0, "", 2)
+    assert (result.returncode, result.stderr, len(result.stdout.splitlines())) == (0, f"the model of run {packed.last.name}\n", 2)

@@ -57,7 +57,7 @@ def test_a_stage_error_is_exit_status_1_and_a_sentence_in_result_json(bench):
 
 def test_an_exception_is_exit_status_1_and_a_traceback_in_the_log(bench):
     folder, ended = bench.does("1 / 0")
-    assert (ended.status, folder.result()) == (1, {})
+    assert (ended.status, folder.result()) == (1, {"error": "ZeroDivisionError: division by zero"})
     assert "ZeroDivisionError: division by zero" in (folder.path / "log").read_text()
 
 

@@ -1,12 +1,16 @@
 """From a Keras model to TFLite: int8 throughout, calibrated on training data, the same bytes each time."""
 
+import os
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from engine.stage import StageError
 from stages.edge._runtime import Model
+from stages.edge.quantise import _in_child
 
 
 def _quantise(do, model: Path, dataset: Path, **params):
@@ -62,11 +66,15 @@ def test_an_operation_without_an_int8_form_is_refused(do, network, blobs):
     assert "tensors of the int8 model are float, such as '" in done.error and done.error.endswith("use operations with an int8 form")
 
 
-def test_a_converter_that_is_ended_by_a_signal_is_told(do, network, blobs):
+def test_a_network_that_the_converter_cannot_take_is_told(do, network, blobs):
     done = _quantise(do, network("rolled"), blobs)
-    assert done.status == 1
-    said = "the converter was ended by signal 11: some operation of the model has no int8 form (a rolled LSTM or GRU has none)"
-    assert done.error == said
+    assert (done.status, done.error) == (1, "the converter failed; its error stands above in the log")
+    assert not (done.out / "int8_model").exists()
+
+
+def test_a_converter_that_is_ended_by_a_signal_is_told():
+    with pytest.raises(StageError, match=r"^the converter was ended by signal 11: some operation of the model has no int8 form"):
+        _in_child(lambda: os.kill(os.getpid(), signal.SIGSEGV))
 
 
 def test_a_converter_that_fails_leaves_its_error_in_the_log(do, relu, blobs, tmp_path):

@@ -1,0 +1,57 @@
+"""The settings of a command: what may be left out, what is read how. What is refused is in test_messages.py."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from engine import settings, yamlfile
+from engine.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+GROUPS = {"executor": {"name": "local"}, "tracking": {"enabled": True}}
+
+
+def _shipped() -> dict[str, object]:
+    """The keys of conf/config.yaml that are no use case's and not Hydra's."""
+    return {key: value for key, value in yamlfile.load(ROOT / "conf" / "config.yaml").items() if key not in ("defaults", "hydra")}
+
+
+def _parsed(**keys: object) -> Settings:
+    return settings.parse({**_shipped(), **GROUPS, **keys}, "the command line")
+
+
+def test_every_key_of_the_shipped_configuration_has_its_type_and_every_type_its_key():
+    assert Settings.model_fields.keys() == _shipped().keys() | GROUPS.keys()
+
+
+def test_the_shipped_defaults_are_those_of_the_types():
+    assert _parsed().clean == settings.Clean()
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("conf/tracking/*.yaml")), ids=lambda path: path.stem)
+def test_the_shipped_ways_to_track_are_well_formed(path):
+    assert _parsed(tracking=yamlfile.load(path)).tracking.enabled == (path.stem != "none")
+
+
+@pytest.mark.parametrize("key", ["until", "stage_packages"])
+def test_a_single_word_is_a_list_of_one(key):
+    assert getattr(_parsed(**{key: "a"}), key) == ("a",) == getattr(_parsed(**{key: ["a"]}), key)
+
+
+def test_a_run_that_looks_like_a_number_is_a_name():
+    assert _parsed(run=20261125).run == "20261125"
+
+
+def test_age_and_size_are_read_in_seconds_and_bytes():
+    clean = _parsed(clean={"older_than": "30d", "max_size": "10G"}).clean
+    assert (clean.older_than, clean.max_size) == (30 * 86400, 10**10)
+
+
+def test_an_executor_may_have_keys_of_its_own():
+    assert _parsed(executor={"name": "docker", "image": "x"}).executor.model_extra == {"image": "x"}
+
+
+def test_settings_are_frozen():
+    with pytest.raises(ValidationError, match="frozen"):
+        _parsed().fail_fast = True
