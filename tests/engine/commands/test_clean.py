@@ -10,6 +10,7 @@ import pytest
 
 from engine import layout
 from engine.store import Store
+from tests.conftest import Project
 
 SLEEPER = """
     import time
@@ -21,11 +22,19 @@ SLEEPER = """
 """
 
 
-@pytest.fixture
-def three(project, give):
-    """Three runs of the chain, with numbers that share artifacts: 10 20 40, 20 40 80 and 7 14 28."""
+@pytest.fixture(scope="module")
+def three_outputs(tmp_path_factory):
+    """The outputs of three runs, which were really run."""
+    made = Project(tmp_path_factory.mktemp("three"))
     for n in (10, 20, 7):
-        assert give(f"params.n={n}").status == 0
+        made.done(f"params.n={n}")
+    return made.outputs
+
+
+@pytest.fixture
+def three(project, three_outputs):
+    """Three runs of the chain, with numbers that share artifacts: 10 20 40, 20 40 80 and 7 14 28."""
+    shutil.copytree(three_outputs, project.outputs, symlinks=True)
     return project
 
 
