@@ -66,7 +66,7 @@ def test_csvs_come_out_as_they_went_in(two_activities: Path, tmp_path: Path) -> 
     np.testing.assert_allclose(rows[3:6], clip(), atol=1e-4)
     assert (content["skeleton"], content["labels"]) == ("coco17", ["standing", "waving"])
     assert content["clips"][1] == {
-        "clip": "standing/ben__1.csv", "label": "standing", "person": "ben", "split": None, "first": 3, "frames": 3, "fps": None,
+        "clip": "standing/ben__1.csv", "label": "standing", "person": "ben", "split": None, "first": 3, "frames": 3, "fps": None, "weight": 1.0,
     }  # fmt: skip
 
 

@@ -40,12 +40,12 @@ def make_package(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path
 
 
 def packed(folder: Path, window: int, with_pose_model: bool) -> Path:
-    constants: dict[str, Any] = {"joints": list(COCO17), "skeleton": "coco17", "window": window, "stride": 4}
-    channels = _features.raw_features(np.zeros((1, window, 17, 3), np.float32), list(COCO17)).shape[-1]
+    constants: dict[str, Any] = {"joints": list(COCO17), "skeleton": "coco17", "window": window, "stride": 4, "span": window}
+    rows, channels = _features.raw_features(np.zeros((1, window, 17, 3), np.float32), list(COCO17)).shape[1:]
     constants |= {"mean": [0.0] * channels, "deviation": [1.0] * channels}
     (folder / "preprocessing.json").write_text(json.dumps(constants))
     (folder / "labels.txt").write_text("".join(f"{label}\n" for label in LABELS))
-    (folder / "model.tflite").write_bytes(classifier(window, channels))
+    (folder / "model.tflite").write_bytes(classifier(rows, channels))
     if with_pose_model:
         (folder / "pose_model.tflite").write_bytes(MODEL.read_bytes())
     files = {path.name: {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()} for path in folder.iterdir()}
@@ -53,10 +53,10 @@ def packed(folder: Path, window: int, with_pose_model: bool) -> Path:
     return folder
 
 
-def classifier(window: int, channels: int) -> bytes:
+def classifier(rows: int, channels: int) -> bytes:
     tf = pytest.importorskip("tensorflow")
 
-    @tf.function(input_signature=[tf.TensorSpec((1, window, 1, channels), tf.float32)])
+    @tf.function(input_signature=[tf.TensorSpec((1, rows, 1, channels), tf.float32)])
     def answer(x):  # type: ignore[no-untyped-def]
         return tf.reshape(0.0 * tf.reduce_sum(x), (1, 1)) + tf.constant([[0.25, 0.75]])
 
