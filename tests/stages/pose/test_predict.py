@@ -39,8 +39,9 @@ def make_package(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path
     return make
 
 
-def packed(folder: Path, window: int, with_pose_model: bool) -> Path:
-    constants: dict[str, Any] = {"joints": list(COCO17), "skeleton": "coco17", "window": window, "stride": 4, "span": window}
+def packed(folder: Path, window: int, with_pose_model: bool = False, span: int | None = None) -> Path:
+    constants: dict[str, Any] = {"joints": list(COCO17), "skeleton": "coco17", "window": window, "stride": 4}
+    constants["span"] = span or window
     rows, channels = _features.raw_features(np.zeros((1, window, 17, 3), np.float32), list(COCO17)).shape[1:]
     constants |= {"mean": [0.0] * channels, "deviation": [1.0] * channels}
     (folder / "preprocessing.json").write_text(json.dumps(constants))
@@ -91,6 +92,12 @@ def test_every_window_of_a_clip_has_a_line(make_package: Callable[..., Path], tm
 def test_a_clip_shorter_than_a_window_has_one_line(make_package: Callable[..., Path], tmp_path: Path) -> None:
     predict(make_package(8), recording(tmp_path / "clip.csv", 3), tmp_path / "result")
     assert [(line["first_frame"], line["last_frame"]) for line in lines(tmp_path / "result")] == [(0, 2)]
+
+
+def test_a_model_of_whole_clips_looks_at_spans_of_their_length(tmp_path: Path) -> None:
+    (tmp_path / "package").mkdir()
+    predict(packed(tmp_path / "package", 8, span=20), recording(tmp_path / "clip.csv", 26), tmp_path / "result")
+    assert [(line["first_frame"], line["last_frame"]) for line in lines(tmp_path / "result")] == [(0, 19), (4, 23), (6, 25)]
 
 
 @pytest.mark.parametrize("name", ["model.tflite", "labels.txt", "preprocessing.json"])
