@@ -1,7 +1,8 @@
 """From keypoints to what the classifier reads; the same code serves training and the device.
 
-Hip-centred and scaled by the body, with the directions of the bones and the joints' scores; windows of several frames
-also have motion at two speeds and the distances between joints (DD-Net, Yang et al. 2019).
+A single picture is hip-centred and scaled by the body, with the directions of the bones and the joints' scores. A window of
+several frames is a few rows: the mean of each quarter, and how much each channel changed within the window. The distances
+between joints and the speeds are those of DD-Net (Yang et al. 2019).
 """
 
 from typing import Any
@@ -16,17 +17,25 @@ Array = NDArray[np.float32]
 MIRRORED = ("left_", "right_")
 _FACE = ("eye", "ear")  # where a head looks is not what a body does
 _CLIP = 4.0  # standard deviations: a lost joint must not stretch the int8 range of all others
+_QUARTERS = 4
 
 
-def windows(keypoints: Array, window: int, stride: int) -> Array:
-    """Cut a clip (frames, joints, 3) into (windows, window, joints, 3); a shorter clip is stretched to one window."""
-    frames = len(keypoints)
-    if frames < window:
-        return resampled(keypoints, window)[None]
-    starts = list(range(0, frames - window + 1, stride))
-    if starts[-1] != frames - window:
-        starts.append(frames - window)  # the end of a clip is part of it
-    return np.stack([keypoints[start : start + window] for start in starts])
+def windows(keypoints: Array, constants: dict[str, Any]) -> Array:
+    """Cut a clip (frames, joints, 3) into (windows, window, joints, 3).
+
+    A window shows `span` frames, resampled to `window` of them; a clip that is shorter than a span is one window.
+    """
+    spans = [keypoints[first : last + 1] for first, last in cuts(len(keypoints), constants)]
+    return np.stack([span if len(span) == constants["window"] else resampled(span, constants["window"]) for span in spans])
+
+
+def cuts(frames: int, constants: dict[str, Any]) -> list[tuple[int, int]]:
+    """Return the first and the last frame of each window of a clip; the last window ends with the clip."""
+    span = min(int(constants["span"]), frames)
+    starts = list(range(0, frames - span + 1, int(constants["stride"])))
+    if starts[-1] != frames - span:
+        starts.append(frames - span)
+    return [(start, start + span - 1) for start in starts]
 
 
 def resampled(keypoints: Array, frames: int) -> Array:
@@ -39,29 +48,32 @@ def resampled(keypoints: Array, frames: int) -> Array:
 
 
 def window_features(keypoints: Array, constants: dict[str, Any]) -> Array:
-    """Turn windows (n, window, joints, 3) into (n, window, 1, channels), standardised by the training set's constants."""
+    """Turn windows (n, window, joints, 3) into (n, rows, 1, channels), standardised by the training set's constants."""
     raw = raw_features(keypoints, constants["joints"])
     mean, deviation = np.asarray(constants["mean"], np.float32), np.asarray(constants["deviation"], np.float32)
-    return np.clip((raw - mean) / deviation, -_CLIP, _CLIP).astype(np.float32)[:, :, None, :]
+    standard = np.clip((raw - mean) / deviation, -_CLIP, _CLIP)
+    standard[:, :-1] /= np.sqrt(max(1, raw.shape[1] - 1))  # the quarters together weigh as much as the change
+    return standard.astype(np.float32)[:, :, None, :]
 
 
 def features(keypoints: Array, constants: dict[str, Any]) -> Array:
-    """Turn one clip (frames, joints, 3) into (windows, window, 1, channels)."""
-    return window_features(windows(keypoints, constants["window"], constants["stride"]), constants)
+    """Turn one clip (frames, joints, 3) into (windows, rows, 1, channels)."""
+    return window_features(windows(keypoints, constants), constants)
 
 
 def raw_features(keypoints: Array, joints: list[str]) -> Array:
-    """Turn windows (n, window, joints, 3) into (n, window, channels), in units of the body's size."""
-    xy = keypoints[..., :2]  # (n, window, joints, 2)
-    hips = _middle(xy, joints, "hip")  # (n, window, 2)
+    """Turn windows (n, window, joints, 3) into (n, rows, channels), in units of the body's size; a picture has one row."""
+    xy, scores = keypoints[..., :2], keypoints[..., 2] - 0.5  # (n, window, joints, 2), (n, window, joints)
+    hips = _middle(xy, joints, "hip")[:, :, None]  # (n, window, 1, 2)
     size = _size(xy, joints)[..., None]  # (n, 1, 1, 1)
     kept = [at for at, name in enumerate(joints) if not name.endswith(_FACE)]
-    poses = ((xy - hips[:, :, None]) / size)[:, :, kept]
-    parts = [poses.reshape(*poses.shape[:2], -1), _directions(xy, joints), keypoints[..., 2] - 0.5]
-    if keypoints.shape[1] > 1:
-        absolute = ((xy - hips[:, :1, None]) / size)[:, :, kept]
-        parts += [_distances(poses), _motion(absolute, 1), _motion(absolute, 2)]
-    return np.concatenate(parts, axis=-1).astype(np.float32)
+    poses = ((xy - hips) / size)[:, :, kept]
+    if keypoints.shape[1] == 1:
+        return np.concatenate([_flat(poses), _directions(xy, joints), scores], axis=-1).astype(np.float32)
+    places = ((xy - hips.mean(1, keepdims=True)) / size)[:, :, kept]  # a walker walks through his window
+    frames = np.concatenate([_flat(places), _directions(xy, joints), scores, _distances(poses), _speeds(places)], axis=-1)
+    quarters = [part.mean(1) for part in np.array_split(frames, min(_QUARTERS, frames.shape[1]), axis=1)]
+    return np.stack([*quarters, frames.max(1) - frames.min(1)], axis=1).astype(np.float32)
 
 
 def limbs(joints: list[str], part: str) -> list[list[int]]:
@@ -99,7 +111,7 @@ def _directions(xy: Array, joints: list[str]) -> Array:
     pairs = [(a, b) for a, b in bones(joints) if not (joints[a].endswith(_FACE) or joints[b].endswith(_FACE))]
     along = np.stack([xy[:, :, b] - xy[:, :, a] for a, b in pairs], 2)  # (n, window, bones, 2)
     length = np.maximum(np.linalg.norm(along, axis=-1, keepdims=True), 1e-3)
-    return (along / length / 2).reshape(*along.shape[:2], -1)
+    return _flat(along / length / 2)
 
 
 def _distances(poses: Array) -> Array:
@@ -109,8 +121,13 @@ def _distances(poses: Array) -> Array:
     return distances
 
 
-def _motion(absolute: Array, step: int) -> Array:
-    """Return how far each joint moved within `step` frames: (n, window, joints * 2); the first frames stand still."""
-    moved = np.zeros_like(absolute)
-    moved[:, step:] = absolute[:, step:] - absolute[:, :-step]
-    return moved.reshape(*moved.shape[:2], -1)
+def _speeds(places: Array) -> Array:
+    """Return how far each joint moved since the frame before: (n, window, joints); in the first frame nothing moves."""
+    speeds = np.zeros(places.shape[:3], np.float32)
+    speeds[:, 1:] = np.linalg.norm(places[:, 1:] - places[:, :-1], axis=-1)
+    return speeds
+
+
+def _flat(points: Array) -> Array:
+    """Turn (n, window, points, 2) into (n, window, points * 2)."""
+    return points.reshape(*points.shape[:2], points.shape[2] * 2)  # -1 is not for no windows at all

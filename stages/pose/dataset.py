@@ -26,6 +26,7 @@ def dataset(
     *,
     window: int = 32,
     stride: int = 8,
+    whole_clips: bool = False,
     test_share: float = 0.25,
     val_share: float = 0.2,
     seed: int = 0,
@@ -33,12 +34,15 @@ def dataset(
     """Cut clips into windows of `window` frames (1: single pictures), and split them.
 
     keypoints: what stages.pose.keypoints writes
-    dataset:   for each split x_*.npy float32 (windows, window, 1, channels), y_*.npy int64 (windows,), clip_*.npy (windows,);
+    dataset:   for each split x_*.npy float32 (windows, rows, 1, channels), y_*.npy int64 (windows,), clip_*.npy (windows,);
                keypoints_train.npy (windows, window, joints, 3) for augmentation, weight_train.npy float32 (windows,);
                dataset.json with labels and constants
 
+    With whole_clips a clip is one window, `window` frames that are spread over all of it: for clips that show an activity
+    once, from its beginning to its end. The device then looks at spans of the training clips' median length.
+
     A recording's own train and test parts stay as they are; else whole people are set aside, or whole clips where there
-    are fewer than three people. Validation is taken from the training people in the same way.
+    are fewer than three people. Validation is taken from the training people in the same way; with val_share 0 there is none.
     StageError: an activity without a clip to train on or to test with; the same clip in two parts.
     """
     import json
@@ -56,10 +60,11 @@ def dataset(
     parts = _split(clips, test_share, val_share, seed)
     _check(parts, labels, rows)
     constants: dict[str, Any] = {"joints": about["joints"], "skeleton": about["skeleton"], "window": window, "stride": stride}
-    cut = {split: _windows(parts[split], rows, labels, window, stride) for split in SPLITS}
+    constants["span"] = int(np.median([clip["frames"] for clip in parts["train"]])) if whole_clips else window
+    cut = {split: _windows(parts[split], rows, labels, constants, whole_clips) for split in SPLITS}
     raw = _features.raw_features(cut["train"][0], about["joints"])
-    constants["mean"] = raw.mean((0, 1)).round(6).tolist()
-    constants["deviation"] = np.maximum(raw.std((0, 1)), 1e-3).round(6).tolist()
+    constants["mean"] = raw.mean(0).round(6).tolist()
+    constants["deviation"] = np.maximum(raw.std(0), 1e-3).round(6).tolist()
     dataset.mkdir()
     for split, (windows, y, clip) in cut.items():
         np.save(dataset / f"x_{split}.npy", _features.window_features(windows, constants))
@@ -79,7 +84,7 @@ def _split(clips: list[dict[str, Any]], test_share: float, val_share: float, see
     rest = [clip for clip in clips if clip["split"] != "test"]
     if not test:
         rest, test = _set_aside(rest, test_share, seed)
-    train, val = _set_aside(rest, val_share, seed + 1)
+    train, val = _set_aside(rest, val_share, seed + 1) if val_share else (rest, [])
     return {"train": train, "val": val, "test": test}
 
 
@@ -120,12 +125,16 @@ def _check(parts: dict[str, list[dict[str, Any]]], labels: list[str], rows: Any)
         raise StageError(f"{len(twins)} clips are in the training and in the test part, such as {twins[0][0]} and {twins[0][1]}")
 
 
-def _windows(clips: list[dict[str, Any]], rows: Any, labels: list[str], window: int, stride: int) -> tuple[Any, Any, Any]:
+def _windows(
+    clips: list[dict[str, Any]], rows: Any, labels: list[str], constants: dict[str, Any], whole_clips: bool
+) -> tuple[Any, Any, Any]:
     import numpy as np
 
     from stages.pose import _features
 
-    cut = [_features.windows(rows[c["first"] : c["first"] + c["frames"]], window, stride) for c in clips]
+    window = constants["window"]
+    points = [rows[c["first"] : c["first"] + c["frames"]] for c in clips]
+    cut = [_features.resampled(one, window)[None] if whole_clips else _features.windows(one, constants) for one in points]
     counts = [len(one) for one in cut]
     empty = np.zeros((0, window, *rows.shape[1:]), np.float32)
     y = np.repeat([labels.index(c["label"]) for c in clips], counts).astype(np.int64)

@@ -91,16 +91,14 @@ def _movenet(model: "Package", sources: "list[Source]", threads: int) -> Any:
 
 
 def _predictions(clip: "Clip", model: "Package") -> list[dict[str, Any]]:
-    from stages.pose._features import features
+    from stages.pose._features import cuts, features
 
     expected = model.constants["skeleton"]
     if clip.skeleton != expected:
         raise StageError(f"{clip.name} has the joints of {clip.skeleton}, the model takes {expected}")
-    window, stride = int(model.constants["window"]), int(model.constants["stride"])
+    found = zip(cuts(len(clip.keypoints), model.constants), model.probabilities(features(clip.keypoints, model.constants)), strict=True)
     lines = []
-    for index, probability in enumerate(model.probabilities(features(clip.keypoints, model.constants))):
-        first = min(index * stride, max(0, len(clip.keypoints) - window))  # the last window ends with the clip
-        last = min(first + window, len(clip.keypoints)) - 1
+    for (first, last), probability in found:
         best = int(probability.argmax())
         lines.append(
             {

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
 
 
 class TrainMetrics(TypedDict):
-    """val_accuracy of the weights that are kept (of windows), and the size of the network."""
+    """val_accuracy of the weights that are kept (of windows; of the training windows where none are set aside), and the
+    size of the network."""
 
     val_accuracy: float
     val_loss: float
@@ -32,11 +33,12 @@ def train(
     seed: int = 0,
     threads: int = 1,
 ) -> TrainMetrics:
-    """Train a small convolution over time; for windows of one frame it is a small dense network.
+    """Train several small dense networks side by side; the model is the mean of their answers.
 
     dataset: what stages.pose.dataset writes
-    model:   architecture.json and weights_*.npy, float32 (1, window, 1, channels) -> (1, classes)
+    model:   architecture.json and weights_*.npy, float32 (1, rows, 1, channels) -> (1, classes)
 
+    branches:  dense networks in the model; each has its own loss, so that they err differently
     limb_swap: share of training windows with left and right arms, or legs, swapped
 
     The network's weights are averaged over the steps (Polyak), the rate falls as a cosine. The same seed and the same number of
@@ -60,12 +62,15 @@ def train(
     y = {split: np.load(dataset / f"y_{split}.npy") for split in ("train", "val")}
     keypoints = np.load(dataset / "keypoints_train.npy")
     weight = np.load(dataset / "weight_train.npy").astype(np.float64)
-    network = _network(x["train"].shape[1:], len(about["labels"]), width, branches, dropout)
+    learner, network = _networks(x["train"].shape[1:], len(about["labels"]), width, branches, dropout)
     steps = max(1, epochs * ((len(x["train"]) + batch_size - 1) // batch_size))
     rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
     optimizer = keras.optimizers.AdamW(rate, weight_decay=1e-3, use_ema=True, ema_momentum=0.98, ema_overwrite_frequency=None)
-    network.compile(optimizer, keras.losses.CategoricalCrossentropy(label_smoothing=label_smoothing), metrics=["accuracy"])
+    penalty = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing)
+    learner.compile(optimizer, penalty, metrics=["categorical_accuracy"])
+    network.compile(loss="categorical_crossentropy", metrics=["categorical_accuracy"])
     targets = {split: np.eye(len(about["labels"]), dtype=np.float32)[y[split]] for split in y}
+    each = np.repeat(targets["train"][:, None], branches, 1)  # (windows, branches, classes)
     chance = np.random.default_rng(seed)
     for epoch in range(epochs):
         rows = (
@@ -74,7 +79,7 @@ def train(
         seen = x["train"][rows]
         if augment:
             seen = _features.window_features(_augment.augmented(keypoints[rows], constants["joints"], limb_swap, chance), constants)
-        row = _epoch(network, seen, targets["train"][rows], batch_size)
+        row = _epoch(learner, seen, each[rows], batch_size)
         if not np.isfinite(row["loss"]):
             raise StageError(f"the loss is {row['loss']} in epoch {epoch + 1}: lower learning_rate, or look for broken keypoints")
         if len(x["val"]):
@@ -82,7 +87,7 @@ def train(
         for name, value in row.items():
             metric(name, value, epoch + 1)
         progress(epoch + 1, epochs, f"loss {row['loss']:.3f}")
-    optimizer.finalize_variable_values(network.trainable_variables)
+    optimizer.finalize_variable_values(learner.trainable_variables)
     loss, accuracy = (
         float(v)
         for v in network.evaluate(
@@ -93,34 +98,26 @@ def train(
     return TrainMetrics(val_accuracy=accuracy, val_loss=loss, parameters=float(network.count_params()))
 
 
-def _network(shape: tuple[int, ...], classes: int, width: int, branches: int, dropout: float) -> Any:
-    """Return the network: (window, 1, channels) -> classes; several narrow branches are averaged within the one graph."""
+def _networks(shape: tuple[int, ...], classes: int, width: int, branches: int, dropout: float) -> tuple[Any, Any]:
+    """Return (rows, 1, channels) -> each branch's logits (branches, classes), to train; and -> the classes' probabilities."""
     import keras
     from keras import layers
 
-    inputs = keras.Input(shape, batch_size=None)
+    inputs = keras.Input(shape)
     outputs = [_branch(inputs, classes, width, dropout) for _ in range(branches)]
+    apart = layers.Concatenate(axis=1)([layers.Reshape((1, classes))(one) for one in outputs])  # (batch, branches, classes)
     logits = outputs[0] if branches == 1 else layers.Average()(outputs)
-    return keras.Model(inputs, layers.Softmax()(logits))
+    return keras.Model(inputs, apart), keras.Model(inputs, layers.Softmax()(logits))
 
 
 def _branch(x: Any, classes: int, width: int, dropout: float) -> Any:
     from keras import layers
 
-    window = x.shape[1]
-    x = layers.Conv2D(width, 1, use_bias=False)(x)  # (batch, window, 1, width)
-    x = layers.ReLU()(layers.BatchNormalization()(x))
-    x = layers.Dropout(dropout / 2)(x)
-    while window >= 4:
-        x = layers.Conv2D(width, (3, 1), padding="same", use_bias=False)(x)
+    x = layers.Flatten()(x)  # (batch, rows * channels)
+    for units, lost in ((width, dropout / 2), (width * 2, dropout)):
+        x = layers.Dense(units, use_bias=False)(x)
         x = layers.ReLU()(layers.BatchNormalization()(x))
-        x = layers.MaxPooling2D((2, 1))(x)  # (batch, window / 2, 1, width)
-        x = layers.Dropout(dropout / 2)(x)
-        window //= 2
-    x = layers.Flatten()(x)
-    x = layers.Dense(width * 2, use_bias=False)(x)
-    x = layers.ReLU()(layers.BatchNormalization()(x))
-    x = layers.Dropout(dropout)(x)
+        x = layers.Dropout(lost)(x)
     return layers.Dense(classes)(x)  # (batch, classes)
 
 
@@ -130,7 +127,7 @@ def _epoch(network: Any, x: Any, y: Any, batch_size: int) -> dict[str, float]:
     result: dict[str, Any] = {}
     for start in range(0, len(x), batch_size):
         result = network.train_on_batch(x[start : start + batch_size], y[start : start + batch_size], return_dict=True)
-    return {"loss": float(result["loss"]), "accuracy": float(result["accuracy"])}
+    return {"loss": float(result["loss"]), "accuracy": float(result["categorical_accuracy"])}
 
 
 def _save(network: Any, model: "Path") -> None:

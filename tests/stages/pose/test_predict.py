@@ -39,13 +39,14 @@ def make_package(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path
     return make
 
 
-def packed(folder: Path, window: int, with_pose_model: bool) -> Path:
+def packed(folder: Path, window: int, with_pose_model: bool = False, span: int | None = None) -> Path:
     constants: dict[str, Any] = {"joints": list(COCO17), "skeleton": "coco17", "window": window, "stride": 4}
-    channels = _features.raw_features(np.zeros((1, window, 17, 3), np.float32), list(COCO17)).shape[-1]
+    constants["span"] = span or window
+    rows, channels = _features.raw_features(np.zeros((1, window, 17, 3), np.float32), list(COCO17)).shape[1:]
     constants |= {"mean": [0.0] * channels, "deviation": [1.0] * channels}
     (folder / "preprocessing.json").write_text(json.dumps(constants))
     (folder / "labels.txt").write_text("".join(f"{label}\n" for label in LABELS))
-    (folder / "model.tflite").write_bytes(classifier(window, channels))
+    (folder / "model.tflite").write_bytes(classifier(rows, channels))
     if with_pose_model:
         (folder / "pose_model.tflite").write_bytes(MODEL.read_bytes())
     files = {path.name: {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()} for path in folder.iterdir()}
@@ -53,10 +54,10 @@ def packed(folder: Path, window: int, with_pose_model: bool) -> Path:
     return folder
 
 
-def classifier(window: int, channels: int) -> bytes:
+def classifier(rows: int, channels: int) -> bytes:
     tf = pytest.importorskip("tensorflow")
 
-    @tf.function(input_signature=[tf.TensorSpec((1, window, 1, channels), tf.float32)])
+    @tf.function(input_signature=[tf.TensorSpec((1, rows, 1, channels), tf.float32)])
     def answer(x):  # type: ignore[no-untyped-def]
         return tf.reshape(0.0 * tf.reduce_sum(x), (1, 1)) + tf.constant([[0.25, 0.75]])
 
@@ -91,6 +92,12 @@ def test_every_window_of_a_clip_has_a_line(make_package: Callable[..., Path], tm
 def test_a_clip_shorter_than_a_window_has_one_line(make_package: Callable[..., Path], tmp_path: Path) -> None:
     predict(make_package(8), recording(tmp_path / "clip.csv", 3), tmp_path / "result")
     assert [(line["first_frame"], line["last_frame"]) for line in lines(tmp_path / "result")] == [(0, 2)]
+
+
+def test_a_model_of_whole_clips_looks_at_spans_of_their_length(tmp_path: Path) -> None:
+    (tmp_path / "package").mkdir()
+    predict(packed(tmp_path / "package", 8, span=20), recording(tmp_path / "clip.csv", 26), tmp_path / "result")
+    assert [(line["first_frame"], line["last_frame"]) for line in lines(tmp_path / "result")] == [(0, 19), (4, 23), (6, 25)]
 
 
 @pytest.mark.parametrize("name", ["model.tflite", "labels.txt", "preprocessing.json"])
