@@ -67,8 +67,11 @@ def test_a_class_that_is_never_guessed_counts_in_the_mean(evaluated):
     assert (report["classes"]["dog"]["f1"], metrics["f1_macro"]) == (0.0, pytest.approx(1 / 3))
 
 
-def test_the_scores_of_a_clips_windows_are_averaged(evaluated):
-    windows = [[0.6, 0.4, 0], [0.6, 0.4, 0], [0, 1, 0]]  # two windows say cat, their mean says dog
+@pytest.mark.parametrize("windows", [
+    [[0.6, 0.4, 0], [0.6, 0.4, 0], [0, 1, 0]],  # most windows say cat, their mean says dog
+    [[0, 0.5, 0.9], [0, 0.5, 0], [0, 0.5, 0]],  # the highest score of all is owl's, the mean is dog's
+], ids=["most", "highest"])  # fmt: skip
+def test_the_scores_of_a_clips_windows_are_averaged(evaluated, windows):
     metrics, report = evaluated(windows, [1, 1, 1], clips=[7, 7, 7])
     assert (metrics["accuracy"], metrics["test_examples"]) == (1.0, 1)
     assert report["confusion_matrix"] == [[0, 0, 0], [0, 1, 0], [0, 0, 0]]
