@@ -140,16 +140,17 @@ def request(config: DictConfig, hydra: Any, argv: Sequence[str]) -> Request:
     notes: list[str] = []
     mistakes: list[UserError] = []
     OmegaConf.set_struct(config, False)
-    _take_own_data(config, dirs, overrides, notes)
-    assets = _apply_assets(config, dirs, overrides, where, notes, mistakes)
+    settings = _settings.parse({key: _resolved(config, key) for key in Settings.model_fields}, "the command line")
+    _take_own_data(config, Path(settings.data), dirs, overrides, notes)
+    assets = _apply_assets(config, dirs, overrides, where, mistakes)
+    reach = _reach(assets, settings, notes)
     data = _plain(config, where, mistakes)
     usecase, malformed = spec.read({key: data.pop(key) for key in list(data) if key in UseCase.model_fields}, where)
     chosen = target.parse(data.pop("target"), f"conf/target/{hydra.runtime.choices['target']}.yaml")
     mistakes += [*malformed, *_unknown(data, where)]
     if usecase is None:
         raise ExceptionGroup("the use case is wrong", mistakes)
-    settings = _settings.parse({key: value for key, value in data.items() if key in Settings.model_fields}, "the command line")
-    return Request(usecase, chosen, where, assets, dirs, settings, _command(dirs, overrides),
+    return Request(usecase, chosen, where, assets, dirs, settings.model_copy(update={"until": reach}), _command(dirs, overrides),
                    tuple(word for word in argv if word.startswith(("usecase=", "target="))), tuple(notes), tuple(mistakes))  # fmt: skip
 
 
@@ -185,9 +186,9 @@ def _named(value: str, known: dict[str, Path]) -> str:
     return value
 
 
-def _take_own_data(config: DictConfig, dirs: Sequence[Path], overrides: Sequence[str], notes: list[str]) -> None:
+def _take_own_data(config: DictConfig, data: Path, dirs: Sequence[Path], overrides: Sequence[str], notes: list[str]) -> None:
     """Put data/<usecase>/ in the place of a sample, where the user has laid data there and named no other."""
-    folder = Path(config.data) / str(config.get("name"))
+    folder = data / str(config.get("name"))
     if not folder.is_dir() or not any(folder.iterdir()):
         return
     declared = declared_assets(dirs)
@@ -198,7 +199,7 @@ def _take_own_data(config: DictConfig, dirs: Sequence[Path], overrides: Sequence
 
 
 def _apply_assets(
-    config: DictConfig, dirs: Sequence[Path], overrides: Sequence[str], where: str, notes: list[str], mistakes: list[UserError]
+    config: DictConfig, dirs: Sequence[Path], overrides: Sequence[str], where: str, mistakes: list[UserError]
 ) -> dict[str, Asset | Path | None]:
     """Resolve each asset's value, and let it set what the user has not."""
     declared = declared_assets(dirs)
@@ -211,11 +212,19 @@ def _apply_assets(
             continue
         if isinstance(resolved, Asset):
             _set(config, resolved, overrides)
-            if resolved.until and not config.until:
-                config.until = list(resolved.until)
-                notes.append(f"{resolved.name} reaches {', '.join(resolved.until)} and no further stage: nothing beyond is planned")
     # an asset may have set another one, such as a pose model that its data does not need
     return {key: None if config.assets[key] is None else value for key, value in found.items()}
+
+
+def _reach(assets: Mapping[str, Asset | Path | None], settings: Settings, notes: list[str]) -> tuple[str, ...]:
+    """Return the stages to end with: those that the user names, else those that the data can reach."""
+    if settings.until:
+        return settings.until
+    for chosen in assets.values():
+        if isinstance(chosen, Asset) and chosen.until:
+            notes.append(f"{chosen.name} reaches {', '.join(chosen.until)} and no further stage: nothing beyond is planned")
+            return chosen.until
+    return ()
 
 
 def _set(config: DictConfig, chosen: Asset, overrides: Sequence[str]) -> None:
@@ -249,6 +258,11 @@ def _value_of(key: str, overrides: Sequence[str]) -> str | None:
         if equals and name.lstrip("+~") == key:
             return value
     return None
+
+
+def _resolved(config: DictConfig, key: str) -> Any:
+    value = config[key]
+    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
 
 
 def _plain(config: DictConfig, where: str, mistakes: list[UserError]) -> dict[str, Any]:

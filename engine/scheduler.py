@@ -79,6 +79,7 @@ class Scheduler:
     _attempts: dict[str, int] = field(default_factory=dict)
     _not_before: dict[str, float] = field(default_factory=dict)
     _priority: Mapping[str, float] = field(default_factory=dict)
+    _order: Mapping[str, int] = field(default_factory=dict)  # of the plan
     _ready: set[str] = field(default_factory=set)
     _said: list[Mapping[str, Any]] = field(default_factory=list)  # events of this turn of the loop: one fsync for all
     _janitor: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))  # removing a folder costs as much as a stage
@@ -88,6 +89,7 @@ class Scheduler:
         self._waiting = {name: planned.job for name, planned in self.plan.jobs.items()}
         known = {name: planned.record.seconds for name, planned in self.plan.jobs.items() if planned.record}
         self._priority = graphs.priorities(self.plan.graph, known)
+        self._order = {name: at for at, name in enumerate(self.plan.jobs)}
         self._take_cached()
         self._refresh_ready(self._waiting)
         while self._waiting or self._running:
@@ -156,8 +158,8 @@ class Scheduler:
     def _start_ready(self) -> None:
         now = time.monotonic()
         ready = [name for name in self._ready if now >= self._not_before.get(name, 0)]
-        for name in sorted(ready, key=lambda n: -self._priority[n]):
-            if self._has_room(self._waiting[name]):
+        for name in sorted(ready, key=lambda n: (-self._priority[n], self._order[n])):
+            if name in self._ready and self._has_room(self._waiting[name]):  # a start may find an input damaged, which others wait for too
                 self._start(name)
 
     def _refresh_ready(self, names: Iterable[str]) -> None:
@@ -297,7 +299,8 @@ class Scheduler:
     def _fail(self, running: _Running, ended: Ended, kind: str, message: str) -> list[dict[str, Any]]:
         job = running.folder.job
         attempt = self._attempts[job.stage]
-        again = attempt <= job.spec.retries and kind != "disk_full" and not self.interrupts
+        is_over = self.interrupts or (self.limits.fail_fast and "failed" in self._over.values())
+        again = attempt <= job.spec.retries and kind != "disk_full" and not is_over
         delay = job.spec.retry_delay * 2 ** (attempt - 1) if again else None
         event = {"event": "job_failed", "stage": job.stage, "attempt": attempt, "seconds": ended.seconds, "kind": kind, "message": message,
                  "log": str(running.log), "log_tail": jobfolder.log_tail(running.log), "retry_in_s": delay}  # fmt: skip

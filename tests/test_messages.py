@@ -441,7 +441,6 @@ def test_the_page_of_a_server_is_the_servers(give):
     assert said.err.splitlines() == ["tracking.uri", "  runs are recorded on a server, which has a page of its own", "  open http://host"]
 
 
-@pytest.mark.xfail(strict=True, reason="the address is printed before it is known whether there will be a page")
 def test_no_address_is_printed_for_a_page_that_there_is_not(refused):
     refused(["mlflow", "tracking=mlflow", "tracking.uri=http://host"])
 
@@ -497,7 +496,6 @@ def test_a_setting_may_be_written_as_people_do(give, words):
     assert give("plan", *words).status == 0
 
 
-@pytest.mark.xfail(strict=True, raises=TypeError, reason="the folder of own data is looked at before the settings are checked")
 def test_a_data_folder_that_is_none_is_refused(refused):
     assert refused(["data=null"])[0] == "the command line: data"
 

@@ -25,9 +25,9 @@ WAIT_S = 0.5
 
 def main(request: Request) -> tuple[int, None]:
     """Print what the model says as a table or as JSON lines; with output= also write pictures or a video."""
-    package, source = _package(request), _source(request)
+    source, signature = _source(request), _signature(request)
+    package = _package(request)
     output = Path(request.settings.output).absolute() if request.settings.output else None
-    signature = _signature(request)
     store = Store(layout.store_dir(request.outputs))
     with store.work(f"predict-{time.time_ns()}") as work:
         result = _run(request, signature, work, {"package": str(package), "source": str(source)}, annotate=output is not None)

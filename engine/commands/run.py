@@ -154,13 +154,17 @@ def _without_password(word: str) -> str:
 def _git_commit(folder: Path) -> str | None:
     """Return the project's commit without starting git."""
     try:
-        head = (folder / ".git" / "HEAD").read_text().strip()
+        git = folder / ".git"
+        if git.is_file():  # a worktree: the file names its folder
+            git = folder / git.read_text().strip().removeprefix("gitdir: ")
+        head = (git / "HEAD").read_text().strip()
         if not head.startswith("ref: "):
             return head
-        ref = folder / ".git" / head.removeprefix("ref: ")
-        if ref.is_file():
-            return ref.read_text().strip()
-        packed = (folder / ".git" / "packed-refs").read_text().splitlines()
-        return next((line.split()[0] for line in packed if line.endswith(head.removeprefix("ref: "))), None)
+        name = head.removeprefix("ref: ")
+        common = git / (git / "commondir").read_text().strip() if (git / "commondir").is_file() else git
+        if (common / name).is_file():
+            return (common / name).read_text().strip()
+        packed = (common / "packed-refs").read_text().splitlines()
+        return next((line.split()[0] for line in packed if line.endswith(name)), None)
     except OSError:
         return None

@@ -155,7 +155,7 @@ def _main() -> None:
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)
     connection = socket.socket(fileno=int(sys.argv[1]))
     for module in sys.argv[2:]:
-        with suppress(Exception):  # the stage that needs it will say what is wrong
+        with suppress(Exception, SystemExit):  # the stage that needs it will say what is wrong
             importlib.import_module(module)
     gc.collect()
     gc.freeze()

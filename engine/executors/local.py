@@ -33,6 +33,7 @@ class _Server:
     buffer: bytes = b""
     jobs: dict[str, float] = field(default_factory=dict)  # stage -> when it was launched
     pids: dict[str, int] = field(default_factory=dict)
+    has_answered: bool = False  # before that it imports, and reads nothing
 
 
 class Executor:
@@ -88,8 +89,8 @@ class Executor:
         for server in self._servers.values():
             if stage in server.jobs:
                 _send(server, {"do": "signal", "job": stage, "signal": signal.SIGKILL if force else signal.SIGTERM})
-                if force and stage not in server.pids:
-                    server.process.kill()  # it is still importing and has not read the launch
+                if force and not server.has_answered:
+                    server.process.kill()
 
     def close(self) -> None:
         """End the servers and with them every job."""
@@ -124,6 +125,7 @@ class Executor:
             data = b""
         if not data:
             return self._lose(preload)
+        server.has_answered = True
         *lines, server.buffer = (server.buffer + data).split(b"\n")
         ended: list[Ended] = []
         for line in lines:
@@ -140,6 +142,7 @@ class Executor:
         """The server died: its jobs died with it, but for their own children, which share their groups."""
         server = self._servers.pop(preload)
         self._selector.unregister(server.connection)
+        server.connection.close()
         for pid in server.pids.values():
             try:
                 os.killpg(pid, signal.SIGKILL)

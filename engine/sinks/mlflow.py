@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -80,12 +80,16 @@ class Sink:
             return self._child
 
 
-def serve(outputs: Path, settings: Mapping[str, Any], port: int) -> int:
-    """Run MLflow's own page on this machine, on what was recorded, until it is interrupted."""
+def serve(outputs: Path, settings: Mapping[str, Any], port: int, say: Callable[[str], None]) -> int:
+    """Run MLflow's own page on this machine, on what was recorded, until it is interrupted; say where it is.
+
+    MLflow opens on its pages for language models where the address does not ask for others.
+    """
     place = _mlflow_place.settle(outputs, settings)
     if not place.is_database:
         what = "runs are recorded on a server, which has a page of its own"
         raise UserError("tracking.uri", what, f"open {place.shown}")
+    say(f"http://127.0.0.1:{port}/#/experiments?workflowType=machine_learning (Ctrl-C ends it)")
     sync(outputs, settings)  # also makes the database where there is none
     where = ["--host", "127.0.0.1", "--port", str(port), "--default-artifact-root", str(place.artifact_root)]
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", *where]

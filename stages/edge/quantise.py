@@ -100,4 +100,4 @@ def _in_child(function: Any, *arguments: Any) -> None:
             f"the converter was ended by signal {-status}: some operation of the model has no int8 form (a rolled LSTM or GRU has none)"
         )
     if status:
-        raise StageError("the converter failed; its error stands above in the log")
+        raise StageError("the converter failed; its error stands above in the log (a rolled LSTM or GRU has no int8 form)")

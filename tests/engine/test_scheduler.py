@@ -120,7 +120,6 @@ def test_an_artifact_that_rots_during_the_run_is_set_aside_and_made_again(bench)
     assert (bench.run_dir / "artifacts" / "d" / "data").read_text() == "d (a (), c (b (a ())))"
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="the second stage that is ready to read it is started without its input")
 def test_an_artifact_that_rots_is_made_again_once_for_all_that_read_it(bench):
     bench.executor.does["c"] = _spoils(bench, "a")
     state = bench.run(stages({**CHAIN, "d": ["a", "c"], "e": ["a", "c"]}))
@@ -181,7 +180,6 @@ def test_fail_fast_ends_what_is_at_work_and_skips_the_rest(bench):
     assert (state.stages["b"].failure["kind"], state.stages["b"].failure["message"]) == ("killed", "a failed, and fail_fast is set")
 
 
-@pytest.mark.xfail(strict=True, reason="what fail_fast ended is tried again where it has retries left")
 def test_fail_fast_tries_nothing_again(bench):
     bench.executor.does |= {"a": fails, "b": hangs}
     bench.executor.meanwhile = lambda: bench.executor.does.pop("b", None) if bench.executor.launched.count("b") > 1 else None

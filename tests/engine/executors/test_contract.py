@@ -186,7 +186,6 @@ def test_the_end_of_one_job_leaves_the_others_alone(bench):
     assert [(ended.stage, ended.status) for ended in bench.end()] == [("stays", 0)]
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")  # test_local.py tells of it
 @pytest.mark.parametrize("force", [False, True])
 def test_a_job_that_has_hardly_been_launched_can_be_ended(bench, force):
     bench.start("time.sleep(120)")

@@ -55,7 +55,6 @@ def test_the_hash_of_a_word_is_the_same_in_every_run(bench, monkeypatch):
     assert bench.says("os.environ['PYTHONHASHSEED']") == "0"
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")  # see the last test
 def test_the_jobs_of_a_lost_server_are_lost_and_end(bench):
     server = _server(bench)
     folder = bench.start(SLEEPS)
@@ -66,7 +65,6 @@ def test_the_jobs_of_a_lost_server_are_lost_and_end(bench):
     assert bench.are_gone(bench.processes())
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")  # see the last test
 def test_after_the_loss_of_a_server_there_is_another(bench):
     server = _server(bench)
     os.kill(server, 9)
@@ -74,7 +72,6 @@ def test_after_the_loss_of_a_server_there_is_another(bench):
     assert bench.does("pass")[1].status == 0
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")  # see the last test
 def test_a_server_that_dies_before_a_launch_is_told_as_a_lost_job(bench):
     server = _server(bench)
     os.kill(server, 9)
@@ -84,8 +81,6 @@ def test_a_server_that_dies_before_a_launch_is_told_as_a_lost_job(bench):
     assert (ended.stage, ended.status) == ("s", None)
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")  # see the last test
-@pytest.mark.xfail(strict=True, reason="a SystemExit at the import of one stage ends the server of all")
 def test_a_stage_that_exits_when_it_is_imported_leaves_the_others_alone(bench):
     (bench.folder / "mystages" / "quits.py").write_text(
         "import sys\nfrom engine.stage import Out\ndef quits(data: Out) -> None:\n    pass\nsys.exit(3)\n"
@@ -97,8 +92,6 @@ def test_a_stage_that_exits_when_it_is_imported_leaves_the_others_alone(bench):
     assert [ended.status for ended in bench.end()] == [3]
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")  # see the last test
-@pytest.mark.xfail(strict=True, reason="terminate(force=True) kills the whole server while the answer to a launch is not read yet")
 def test_ending_a_job_that_has_hardly_been_launched_leaves_the_others_alone(bench):
     stays = bench.start("Path('ready').touch()\nwhile not Path('go').exists(): time.sleep(0.01)", stage="stays")
     bench.until(stays.path / "cwd" / "ready")
@@ -109,7 +102,6 @@ def test_ending_a_job_that_has_hardly_been_launched_leaves_the_others_alone(benc
     assert [(ended.stage, ended.status) for ended in bench.end()] == [("stays", 0)]
 
 
-@pytest.mark.xfail(strict=True, reason="the socket to a lost server is left to the garbage collector")
 def test_the_loss_of_a_server_leaves_no_socket_open(bench):
     server = _server(bench)
     with warnings.catch_warnings(record=True, action="always") as told:
