@@ -25,8 +25,8 @@ WAIT_S = 0.5
 
 def main(request: Request) -> tuple[int, None]:
     """Print what the model says as a table or as JSON lines; with output= also write pictures or a video."""
-    source, signature = _source(request), _signature(request)
-    package = _package(request)
+    source, package, signature = _source(request), _package(request), _signature(request)
+    print(f"the model of run {package.parents[2].name}", file=sys.stderr)
     output = Path(request.settings.output).absolute() if request.settings.output else None
     store = Store(layout.store_dir(request.outputs))
     with store.work(f"predict-{time.time_ns()}") as work:
@@ -49,7 +49,6 @@ def _package(request: Request) -> Path:
         runs = [run for run in reversed(layout.runs(request.outputs)) if run.parent == folder and layout.state(run).status == "finished"]
     for run_dir in runs:
         for found in sorted(run_dir.glob("artifacts/*/package")):
-            print(f"the model of run {run_dir.name}", file=sys.stderr)
             return found
     where = request.settings.run or f"{request.usecase.name} for {request.target.name}"
     make = f"make one: python run.py usecase={request.usecase.name} target={request.target.name}"

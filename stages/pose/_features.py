@@ -1,8 +1,8 @@
 """From keypoints to what the classifier reads; the same code serves training and the device.
 
 A single picture is hip-centred and scaled by the body, with the directions of the bones and the joints' scores. A window of
-several frames is a few rows: the mean of each quarter, and how much each channel changed within the window. The distances
-between joints and the speeds are those of DD-Net (Yang et al. 2019).
+several frames is a few rows: the mean of each quarter, and each channel's range within the window, which tells JHMDB's
+activities better than any frame does. The distances between joints and the speeds are after DD-Net (Yang et al. 2019).
 """
 
 from typing import Any

@@ -44,56 +44,80 @@ def train(
     The network's weights are averaged over the steps (Polyak), the rate falls as a cosine. The same seed and the same number of
     threads give the same bytes. StageError: the loss is no number any more.
     """
-    import json
-
     import keras
     import numpy as np
-    import tensorflow as tf
 
-    from stages.pose import _augment, _features
+    _fix(seed, threads)
+    data = _Data(dataset)
+    learner, network = _networks(data.x["train"].shape[1:], len(data.labels), width, branches, dropout)
+    batches = -(-len(data.x["train"]) // batch_size)
+    rate = keras.optimizers.schedules.CosineDecay(learning_rate, max(1, epochs * batches))
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=1e-3, use_ema=True, ema_momentum=0.98, ema_overwrite_frequency=None)
+    penalty = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing)
+    learner.compile(optimizer, penalty, metrics=["categorical_accuracy"])
+    network.compile(loss="categorical_crossentropy", metrics=["categorical_accuracy"])
+    chance = np.random.default_rng(seed)
+    for epoch in range(1, epochs + 1):
+        x, y = data.drawn(chance, augment, limb_swap)
+        row = _epoch(learner, x, np.repeat(y[:, None], branches, 1), batch_size)  # every branch has the same targets
+        if not np.isfinite(row["loss"]):
+            raise StageError(f"the loss is {row['loss']} in epoch {epoch}: lower learning_rate, or look for broken keypoints")
+        if len(data.x["val"]):
+            row["val_loss"], row["val_accuracy"] = data.judge(network, "val")
+        for name, value in row.items():
+            metric(name, value, epoch)
+        progress(epoch, epochs, f"loss {row['loss']:.3f}")
+    optimizer.finalize_variable_values(learner.trainable_variables)
+    judged = "val" if len(data.x["val"]) else "train"
+    if judged == "train":
+        note("no clip is set aside for validation: val_accuracy is that of the training windows")
+    loss, accuracy = data.judge(network, judged)
+    _save(network, model)
+    return TrainMetrics(val_accuracy=accuracy, val_loss=loss, parameters=float(network.count_params()))
+
+
+class _Data:
+    """The dataset's training and validation part."""
+
+    def __init__(self, dataset: "Path") -> None:
+        import json
+
+        import numpy as np
+
+        about = json.loads((dataset / "dataset.json").read_text(encoding="utf-8"))
+        self.labels, self._constants = about["labels"], about["preprocessing"]
+        self.x = {split: np.load(dataset / f"x_{split}.npy") for split in ("train", "val")}  # (windows, rows, 1, channels)
+        one_hot = np.eye(len(self.labels), dtype=np.float32)
+        self._y = {split: one_hot[np.load(dataset / f"y_{split}.npy")] for split in self.x}  # (windows, classes)
+        self._keypoints = np.load(dataset / "keypoints_train.npy")  # (windows, window, joints, 3)
+        self._weight = np.load(dataset / "weight_train.npy").astype(np.float64)  # (windows,)
+
+    def drawn(self, chance: Any, augment: bool, limb_swap: float) -> tuple[Any, Any]:
+        """Return an epoch's windows and targets: each window once, or, where some weigh more than others, by their weight."""
+        from stages.pose import _augment, _features
+
+        count, weight = len(self._weight), self._weight
+        rows = chance.choice(count, count, p=weight / weight.sum()) if weight.std() else chance.permutation(count)
+        if not augment:
+            return self.x["train"][rows], self._y["train"][rows]
+        seen = _augment.augmented(self._keypoints[rows], self._constants["joints"], limb_swap, chance)
+        return _features.window_features(seen, self._constants), self._y["train"][rows]
+
+    def judge(self, network: Any, split: str) -> tuple[float, float]:
+        """Return the network's loss and accuracy on a part."""
+        loss, accuracy = network.evaluate(self.x[split], self._y[split], batch_size=256, verbose=0)
+        return float(loss), float(accuracy)
+
+
+def _fix(seed: int, threads: int) -> None:
+    """Let the seed alone decide: another number of threads adds up in another order."""
+    import keras
+    import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
-    about = json.loads((dataset / "dataset.json").read_text(encoding="utf-8"))
-    constants = about["preprocessing"]
-    x = {split: np.load(dataset / f"x_{split}.npy") for split in ("train", "val")}
-    y = {split: np.load(dataset / f"y_{split}.npy") for split in ("train", "val")}
-    keypoints = np.load(dataset / "keypoints_train.npy")
-    weight = np.load(dataset / "weight_train.npy").astype(np.float64)
-    learner, network = _networks(x["train"].shape[1:], len(about["labels"]), width, branches, dropout)
-    steps = max(1, epochs * ((len(x["train"]) + batch_size - 1) // batch_size))
-    rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=1e-3, use_ema=True, ema_momentum=0.98, ema_overwrite_frequency=None)
-    penalty = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing)
-    learner.compile(optimizer, penalty, metrics=["categorical_accuracy"])
-    network.compile(loss="categorical_crossentropy", metrics=["categorical_accuracy"])
-    targets = {split: np.eye(len(about["labels"]), dtype=np.float32)[y[split]] for split in y}
-    each = np.repeat(targets["train"][:, None], branches, 1)  # (windows, branches, classes)
-    chance = np.random.default_rng(seed)
-    for epoch in range(epochs):
-        rows = (
-            chance.choice(len(keypoints), len(keypoints), p=weight / weight.sum()) if weight.std() else chance.permutation(len(keypoints))
-        )
-        seen = x["train"][rows]
-        if augment:
-            seen = _features.window_features(_augment.augmented(keypoints[rows], constants["joints"], limb_swap, chance), constants)
-        row = _epoch(learner, seen, each[rows], batch_size)
-        if not np.isfinite(row["loss"]):
-            raise StageError(f"the loss is {row['loss']} in epoch {epoch + 1}: lower learning_rate, or look for broken keypoints")
-        if len(x["val"]):
-            row["val_loss"], row["val_accuracy"] = (float(v) for v in network.evaluate(x["val"], targets["val"], batch_size=256, verbose=0))
-        for name, value in row.items():
-            metric(name, value, epoch + 1)
-        progress(epoch + 1, epochs, f"loss {row['loss']:.3f}")
-    optimizer.finalize_variable_values(learner.trainable_variables)
-    judged = "val" if len(x["val"]) else "train"
-    if judged == "train":
-        note("no part is set aside for validation: val_accuracy and val_loss are of the training windows")
-    loss, accuracy = (float(v) for v in network.evaluate(x[judged], targets[judged], batch_size=256, verbose=0))
-    _save(network, model)
-    return TrainMetrics(val_accuracy=accuracy, val_loss=loss, parameters=float(network.count_params()))
 
 
 def _networks(shape: tuple[int, ...], classes: int, width: int, branches: int, dropout: float) -> tuple[Any, Any]:
@@ -102,7 +126,8 @@ def _networks(shape: tuple[int, ...], classes: int, width: int, branches: int, d
     from keras import layers
 
     inputs = keras.Input(shape)
-    outputs = [_branch(inputs, classes, width, dropout) for _ in range(branches)]
+    flat = layers.Flatten()(inputs)  # (batch, rows * channels)
+    outputs = [_branch(flat, classes, width, dropout) for _ in range(branches)]
     apart = layers.Concatenate(axis=1)([layers.Reshape((1, classes))(one) for one in outputs])  # (batch, branches, classes)
     logits = outputs[0] if branches == 1 else layers.Average()(outputs)
     return keras.Model(inputs, apart), keras.Model(inputs, layers.Softmax()(logits))
@@ -111,7 +136,6 @@ def _networks(shape: tuple[int, ...], classes: int, width: int, branches: int, d
 def _branch(x: Any, classes: int, width: int, dropout: float) -> Any:
     from keras import layers
 
-    x = layers.Flatten()(x)  # (batch, rows * channels)
     for units, lost in ((width, dropout / 2), (width * 2, dropout)):
         x = layers.Dense(units, use_bias=False)(x)
         x = layers.ReLU()(layers.BatchNormalization()(x))
@@ -120,12 +144,13 @@ def _branch(x: Any, classes: int, width: int, dropout: float) -> Any:
 
 
 def _epoch(network: Any, x: Any, y: Any, batch_size: int) -> dict[str, float]:
-    """Train one epoch in the order given, so that the seed alone decides it."""
-    network.reset_metrics()
-    result: dict[str, Any] = {}
+    """Train one epoch in the order given, and return the mean loss and accuracy of its windows."""
+    sums = {"loss": 0.0, "categorical_accuracy": 0.0}
     for start in range(0, len(x), batch_size):
-        result = network.train_on_batch(x[start : start + batch_size], y[start : start + batch_size], return_dict=True)
-    return {"loss": float(result["loss"]), "accuracy": float(result["categorical_accuracy"])}
+        part = slice(start, start + batch_size)
+        said = network.train_on_batch(x[part], y[part], return_dict=True)
+        sums = {name: total + float(said[name]) * len(x[part]) for name, total in sums.items()}
+    return {"loss": sums["loss"] / len(x), "accuracy": sums["categorical_accuracy"] / len(x)}
 
 
 def _save(network: Any, model: "Path") -> None:

@@ -68,7 +68,10 @@ def test_an_operation_without_an_int8_form_is_refused(do, network, blobs):
 
 def test_a_network_that_the_converter_cannot_take_is_told(do, network, blobs):
     done = _quantise(do, network("rolled"), blobs)
-    assert (done.status, done.error) == (1, "the converter failed; its error stands above in the log (a rolled LSTM or GRU has no int8 form)")
+    assert (done.status, done.error) == (
+        1,
+        "the converter failed; its error stands above in the log (a rolled LSTM or GRU has no int8 form)",
+    )
     assert not (done.out / "int8_model").exists()
 
 
@@ -81,7 +84,10 @@ def test_a_converter_that_fails_leaves_its_error_in_the_log(do, relu, blobs, tmp
     torn = shutil.copytree(relu, tmp_path / "torn")
     (torn / "weights_003.npy").unlink()
     done = _quantise(do, torn, blobs)
-    assert (done.status, done.error) == (1, "the converter failed; its error stands above in the log (a rolled LSTM or GRU has no int8 form)")
+    assert (done.status, done.error) == (
+        1,
+        "the converter failed; its error stands above in the log (a rolled LSTM or GRU has no int8 form)",
+    )
     assert "Traceback" in done.log
 
 
