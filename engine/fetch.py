@@ -3,7 +3,6 @@
 import hashlib
 import os
 import shutil
-import urllib.request
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -79,6 +78,8 @@ def _from_mirror(file: AssetFile, source: Path, destination: Path) -> bool:
 
 
 def _download(asset: Asset, file: AssetFile, destination: Path, mirror: Path | None, say: Say) -> None:
+    import urllib.request  # with TLS, which few runs need
+
     received, size = hashlib.sha256(), 0
     try:
         with urllib.request.urlopen(file.url, timeout=TIMEOUT_S) as answer, destination.open("wb") as out:

@@ -4,6 +4,7 @@ import platform
 import re
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -68,6 +69,7 @@ def _run(request: Request) -> tuple[int, float | None]:
     run_dir = layout.new_run_dir(request.outputs, plan.usecase, plan.target.name, time.time())
     executor = _planning.executor(request)(request.roots)
     try:
+        threading.Thread(target=report.template, daemon=True).start()
         executor.prepare(planned.job for planned in plan.jobs.values() if planned.record is None)
         with store.work(run_dir.name) as work, Journal(run_dir / FILE_NAME) as journal:
             tracking = _tracking(run_dir, request)

@@ -5,6 +5,7 @@ here, how it looks in `report.html.j2`, which escapes every word of the run; the
 """
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +39,20 @@ class Sink:
 
 def render(state: RunState) -> str:
     """Return the whole page."""
-    import jinja2  # heavy, and only a finished run needs it
+    view = {**_view(state), **_drawings(state), "curves": _curves(state), "matrices": _matrices(state)}
+    page: str = template().render(view)
+    return page
+
+
+@cache
+def template() -> Any:
+    """Return the compiled page; a run asks for it while its stages work, so that its end need not wait for it."""
+    import jinja2  # heavy, and no other command needs it
 
     source = Path(__file__).with_suffix(".html.j2").read_text(encoding="utf-8")
-    words = {"duration": duration, "number": number, "moment": moment, "plural": plural}
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, optimized=False)
-    environment.filters.update(words)
-    view = {**_view(state), **_drawings(state), "curves": _curves(state), "matrices": _matrices(state)}
-    return environment.from_string(source).render(view)
+    environment.filters.update({"duration": duration, "number": number, "moment": moment, "plural": plural})
+    return environment.from_string(source)
 
 
 def _view(state: RunState) -> dict[str, Any]:
