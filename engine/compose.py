@@ -22,6 +22,7 @@ from engine.errors import UserError, did_you_mean
 from engine.settings import Settings
 from engine.spec import UseCase
 from engine.target import Target
+from engine.wording import as_typed
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_USECASE = "pose_activity"  # conf/config.yaml's
@@ -136,7 +137,7 @@ def request(config: DictConfig, hydra: Any, argv: Sequence[str]) -> Request:
     dirs = config_dirs(argv)
     overrides = tuple(hydra.overrides.task)
     name = hydra.runtime.choices["usecase"]
-    where = _shown(usecase_files(dirs).get(name) or _FILES.get(name) or Path(f"{name}.yaml"))
+    where = as_typed(usecase_files(dirs).get(name) or _FILES.get(name) or Path(f"{name}.yaml"))
     notes: list[str] = []
     mistakes: list[UserError] = []
     OmegaConf.set_struct(config, False)
@@ -248,7 +249,7 @@ def _asset(key: str, value: Any, declared: Mapping[str, Path], where: str) -> As
 
 
 def _load_asset(path: Path) -> Asset:
-    return asset.parse(yamlfile.load(path), _shown(path))
+    return asset.parse(yamlfile.load(path), as_typed(path))
 
 
 def _value_of(key: str, overrides: Sequence[str]) -> str | None:
@@ -303,14 +304,6 @@ def _unknown(data: Mapping[str, Any], where: str) -> list[UserError]:
         for key in data
         if key not in Settings.model_fields
     ]
-
-
-def _shown(path: Path) -> str:
-    """Return the path as the user would type it."""
-    try:
-        return str(path.absolute().relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
 
 
 def _allowed_env(name: str, default: Any = None) -> Any:

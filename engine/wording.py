@@ -6,6 +6,7 @@ One wording for the console, the report and the page. Plain text only: colours a
 import math
 import shlex
 from datetime import UTC, datetime
+from pathlib import Path
 
 from engine.events import RunState, StageState
 
@@ -43,6 +44,14 @@ def moment(time: float) -> str:
 def plural(count: int, noun: str) -> str:
     """Say how many there are."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def as_typed(path: Path) -> str:
+    """Return the path as one would type it here: below this folder from it on, else whole."""
+    try:
+        return str(path.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
 
 
 def command_line(state: RunState) -> str:

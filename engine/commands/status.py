@@ -11,7 +11,7 @@ from engine.digest import of
 from engine.errors import UserError
 from engine.events import RunState, StageState
 from engine.store import Store
-from engine.wording import duration
+from engine.wording import as_typed, duration
 
 
 def main(request: Request) -> tuple[int, None]:
@@ -26,7 +26,7 @@ def main(request: Request) -> tuple[int, None]:
     rows = [[s.name, s.state + (" (cached)" if s.cached else ""), duration(s.seconds), _remark(s, run_dir)] for s in state.stages.values()]
     if rows:
         print(_planning.table([["stage", "state", "took", ""], *rows], "  "))
-    print(f"  {run_dir}")
+    print(f"  {as_typed(run_dir)}")
     return 0, None
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from engine.events import Event, RunState, StageState
-from engine.wording import command_line, duration, is_stand_in, number, plural, stand_ins
+from engine.wording import as_typed, command_line, duration, is_stand_in, number, plural, stand_ins
 
 if TYPE_CHECKING:
     from engine.sinks._live import Table
@@ -140,7 +140,7 @@ def _failed(stage: StageState, event: Event, state: RunState) -> Iterator[str]:
         return
     yield f"{ending}: {event['message']}"
     yield from (f"  | {line}" for line in (event["log_tail"] or "").splitlines())
-    yield f"  the whole log: {event['log']}"
+    yield f"  the whole log: {as_typed(Path(event['log']))}"
     yield f"  to go on from here: {command_line(state)}"
 
 
@@ -153,7 +153,7 @@ def _ending(state: RunState, run_dir: Path | None) -> Iterator[str]:
     ran = sum(stage.attempt > 0 for stage in state.stages.values())
     word = "after" if state.status in ("failed", "interrupted") else "in"
     counts = f"{plural(ran, 'stage')} ran, {cached} from the store"
-    yield f"{state.status} {word} {duration(state.seconds)}: {counts}" + (f"; {run_dir}" if run_dir else "")
+    yield f"{state.status} {word} {duration(state.seconds)}: {counts}" + (f"; {as_typed(run_dir)}" if run_dir else "")
 
 
 def _is_terminal(stream: TextIO) -> bool:

@@ -68,7 +68,7 @@ class Sink:
         """Say what became of the record, in a sentence."""
         cursor = cursors.load(self._run_dir, self._place.key)
         if cursor.is_closed:
-            return f"recorded in MLflow ({self._place.shown})"
+            return f"recorded in MLflow ({'python run.py mlflow opens its page' if self._place.is_database else self._place.shown})"
         if self._child is not None and self._child.returncode == -1 and cursor.problem is None:
             return "still being sent to MLflow in the background"
         why = cursor.problem or f"the sender ended early, see {self._run_dir / 'mlflow.log'}"

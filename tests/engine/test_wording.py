@@ -66,3 +66,9 @@ def test_stages_without_figures_stand_in_for_nothing():
 
 def test_every_state_has_a_symbol():
     assert wording.SYMBOLS.keys() == {"waiting", "running", "finished", "failed", "skipped", "rejected"}
+
+
+def test_a_path_is_said_as_one_would_type_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert wording.as_typed(tmp_path / "outputs" / "run") == "outputs/run"
+    assert wording.as_typed(tmp_path.parent) == str(tmp_path.parent)

@@ -24,7 +24,7 @@ def test_a_finished_run_says_so_stage_by_stage(ran, give):
     said = give("status")
     assert said.lines[0].startswith(f"run {ran.last.name}: chain for x86_64, finished after ")
     assert [line.split()[:2] for line in said.lines[2:5]] == [["a", "finished"], ["b", "finished"], ["c", "finished"]]
-    assert said.lines[-1] == str(ran.last)
+    assert said.lines[-1] == str(ran.last.relative_to(ran.path))
 
 
 def test_as_json_it_is_run_json(ran, give):
