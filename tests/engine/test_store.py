@@ -168,6 +168,7 @@ Store(root / "store").commit(Record("ab" * 32, "s", {}, {}), {"file": out / "fil
 """
 
 
+@pytest.mark.strace
 @pytest.mark.skipif(shutil.which("strace") is None, reason="there is no strace: system calls cannot be cut off one by one")
 @pytest.mark.parametrize("syscall", ["rename", "fsync", "chmod"])
 @pytest.mark.parametrize("harm", ["signal=KILL", "error=ENOSPC"])
