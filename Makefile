@@ -33,7 +33,7 @@ docs: $(STAMP)
 	$(PYTHON) docs/reference.py
 
 picture: $(STAMP)
-	$(PYTHON) run.py graph usecase=pose_activity target=rpi4_coral output=docs/pictures/pose_activity.svg
+	$(PYTHON) run.py graph usecase=pose_activity target=rpi4_coral outputs=$$(mktemp -d) output=docs/pictures/pose_activity.svg
 
 clean:
 	rm -rf .venv benchmarks/.venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
