@@ -39,14 +39,14 @@ _MACHINE: dict[int | None, str] = {
     errno.EROFS: "name a folder that can be written: outputs=DIR", errno.EACCES: "name a folder that can be written: outputs=DIR"}  # fmt: skip
 
 _command = "run"
-_argv: list[str] = []
+_line = compose.CommandLine((), (), {}, {})
 _statuses: list[int] = []
 
 
 @hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name="config")
 def main(config: DictConfig) -> float | None:
     """Run the command once; a sweep calls this for each of its jobs and reads the objective."""
-    return _run(compose.request(config, HydraConfig.get(), _argv))
+    return _run(compose.request(config, HydraConfig.get(), _line))
 
 
 def _run(request: compose.Request) -> float | None:
@@ -60,17 +60,17 @@ def _run(request: compose.Request) -> float | None:
 
 def cli(argv: list[str]) -> int:
     """Return the exit status of the command line."""
-    global _command, _argv
+    global _command, _line
     logging.raiseExceptions = False  # Hydra prints by logging, which would show a traceback for each line that nobody reads
     try:
         _command, rest = _split(argv)
         compose.guard_environment()
-        _argv = compose.register(rest)
-        if any(word.startswith("-") for word in compose.without_config_dirs(_argv)):
-            sys.argv = [str(ROOT / "run.py"), *compose.without_config_dirs(_argv)]
+        _line = compose.register(rest)
+        if any(word.startswith("-") for word in _line.words):
+            sys.argv = [str(ROOT / "run.py"), *_line.words]
             main()  # Hydra's own flags: a sweep, --cfg, --info, completion
         else:
-            _run(compose.single(_argv))
+            _run(compose.single(_line))
         sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
@@ -150,7 +150,7 @@ def _config_keys() -> list[str]:
     for name, value in yamlfile.load(ROOT / "conf" / "config.yaml").items():
         below = value if isinstance(value, dict) and name != "hydra" else {}
         keys += [name, *(f"{name}.{key}" for key in below)]
-    for path in compose.usecase_files(compose.config_dirs(_argv)).values():
+    for path in _line.usecases.values():
         try:
             data = yamlfile.load(path)
         except UserError:  # another mistake than the one that is told

@@ -1,4 +1,4 @@
-"""From the command line to a request: use cases found and registered with Hydra, and its configuration as frozen data.
+"""From the command line to a request: use cases registered with Hydra, and the configuration it composes as frozen data.
 
 The one file below run.py that knows Hydra and OmegaConf.
 """
@@ -15,16 +15,16 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from engine import asset, spec, target, yamlfile
+from engine import asset, catalogue, spec, target, yamlfile
 from engine import settings as _settings
 from engine.asset import Asset
+from engine.catalogue import ROOT
 from engine.errors import UserError, did_you_mean
 from engine.settings import Settings
 from engine.spec import UseCase
 from engine.target import Target
 from engine.wording import as_typed
 
-ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_USECASE = "pose_activity"  # conf/config.yaml's
 _GROUPS = ("target", "executor", "tracking", "pipeline")
 _USECASE = re.compile(r"(?:\+{0,2})usecase=(.+)")
@@ -57,30 +57,55 @@ class Request:
         return (*(d.parent if d.name == "conf" else d for d in self.config_dirs[:-1]), ROOT)
 
 
-def register(argv: Sequence[str]) -> list[str]:
-    """Tell Hydra of the use cases that the command line names, and return it with paths replaced by names."""
-    dirs = config_dirs(argv)
-    known = usecase_files(dirs)
+@dataclass(frozen=True, slots=True)
+class CommandLine:
+    """What the user typed, as Hydra takes it."""
+
+    words: tuple[str, ...]  # a use case given by its path stands there by its name; without --config-dir
+    dirs: tuple[Path, ...]  # with configuration: the user's first, the project's last
+    usecases: Mapping[str, Path]  # all by name, those given by path among them
+    by_path: Mapping[str, Path]  # those alone
+
+
+def register(argv: Sequence[str]) -> CommandLine:
+    """Tell Hydra of the use cases that the command line names, and return it as Hydra takes it."""
+    dirs = catalogue.config_dirs(argv)
+    known = catalogue.usecases(dirs)
+    by_path: dict[str, Path] = {}
     chosen: list[str] = []
-    rewritten = []
-    for word in argv:
+    words = []
+    for word in catalogue.without_config_dirs(argv):
         match = _USECASE.fullmatch(word)
-        if match:
-            names = [_named(value, known) for value in match[1].split(",")]
-            chosen += names
-            word = "usecase=" + ",".join(names)
-        rewritten.append(word)
-    asks_hydra = any(
-        word in ("--help", "-h", "--info", "-sc", "--shell-completion", "--hydra-help") or word.startswith(("--info", "-sc"))
-        for word in argv
-    )
-    for name in known if asks_hydra else chosen or [DEFAULT_USECASE]:
-        node = yamlfile.load(known[name])
+        for value in match[1].split(",") if match else ():
+            path = _path_of(value, known)
+            by_path |= {} if value in known else {path.stem: path}
+            chosen.append(path.stem)
+        words.append("usecase=" + ",".join(chosen) if match else word)
+    files = known | by_path
+    for name in files if _asks_hydra(words) else chosen or [DEFAULT_USECASE]:
+        node = yamlfile.load(files[name])
         node.setdefault("name", name)
         ConfigStore.instance().store(group="usecase", name=name, node=node, package="_global_")
     for folder in dirs[:-1]:
         _register_groups(folder)
-    return rewritten
+    return CommandLine(tuple(words), dirs, files, by_path)
+
+
+def _path_of(value: str, known: Mapping[str, Path]) -> Path:
+    """Return the file of a use case given by name or by path, or raise."""
+    if value in known:
+        return known[value]
+    path = Path(value)
+    if not (value.endswith((".yaml", ".yml")) or "/" in value):
+        raise UserError(f"usecase={value}", "there is no such use case", did_you_mean(value, known))
+    if not path.is_file():
+        raise UserError(f"usecase={value}", "there is no such file", did_you_mean(path.stem, known))
+    return path
+
+
+def _asks_hydra(words: Sequence[str]) -> bool:
+    """True where Hydra is asked what there is, and so must know of every use case."""
+    return any(word in ("--help", "-h", "--shell-completion", "--hydra-help") or word.startswith(("--info", "-sc")) for word in words)
 
 
 def _register_groups(folder: Path) -> None:
@@ -91,59 +116,27 @@ def _register_groups(folder: Path) -> None:
             ConfigStore.instance().store(group=group, name=path.stem, node=yamlfile.load(path))
 
 
-def config_dirs(argv: Sequence[str]) -> tuple[Path, ...]:
-    """Return the folders that hold configuration: --config-dir's, then the project's own."""
-    dirs = []
-    for word, following in zip(argv, [*argv[1:], ""], strict=False):
-        if word in ("--config-dir", "-cd"):
-            dirs.append(Path(following).absolute())
-        elif word.startswith("--config-dir="):
-            dirs.append(Path(word.partition("=")[2]).absolute())
-    return (*dirs, ROOT / "conf")
-
-
-def usecase_files(dirs: Sequence[Path]) -> dict[str, Path]:
-    """Return the use cases by name, the user's before the project's."""
-    found: dict[str, Path] = {}
-    for folder in [*(d / "usecases" for d in dirs[:-1]), ROOT / "usecases"]:
-        for path in sorted(folder.glob("*.yaml")):
-            found.setdefault(path.stem, path)
-    return found
-
-
-def single(argv: Sequence[str]) -> Request:
+def single(line: CommandLine) -> Request:
     """Compose a request without sweep or other flag of Hydra's: the same result as under `hydra.main`, in half the time."""
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3", job_name="run"):
-        config = hydra_compose("config", without_config_dirs(argv), return_hydra_config=True)
+        config = hydra_compose("config", list(line.words), return_hydra_config=True)
     chosen = config.hydra
     OmegaConf.set_struct(config, False)
     del config["hydra"]
-    return request(config, chosen, argv)
+    return request(config, chosen, line)
 
 
-def without_config_dirs(argv: Sequence[str]) -> list[str]:
-    """Return the command line without --config-dir and its value."""
-    words, left = iter(argv), []
-    for word in words:
-        if word in ("--config-dir", "-cd"):
-            next(words, None)
-        elif not word.startswith("--config-dir="):
-            left.append(word)
-    return left
-
-
-def request(config: DictConfig, hydra: Any, argv: Sequence[str]) -> Request:
+def request(config: DictConfig, hydra: Any, line: CommandLine) -> Request:
     """Return the request that the composed configuration makes; raise every mistake of form together."""
-    dirs = config_dirs(argv)
     overrides = tuple(hydra.overrides.task)
-    name = hydra.runtime.choices["usecase"]
-    where = as_typed(usecase_files(dirs).get(name) or _FILES.get(name) or Path(f"{name}.yaml"))
+    where = as_typed(line.usecases[hydra.runtime.choices["usecase"]])
+    declared = catalogue.assets(line.dirs)
     notes: list[str] = []
     mistakes: list[UserError] = []
     OmegaConf.set_struct(config, False)
     settings = _settings.parse({key: _resolved(config, key) for key in Settings.model_fields}, "the command line")
-    _take_own_data(config, Path(settings.data), dirs, overrides, notes)
-    assets = _apply_assets(config, dirs, overrides, where, mistakes)
+    _take_own_data(config, Path(settings.data), declared, overrides, notes)
+    assets = _apply_assets(config, declared, overrides, where, mistakes)
     reach = _reach(assets, settings, notes)
     data = _plain(config, where, mistakes)
     usecase, malformed = spec.read({key: data.pop(key) for key in list(data) if key in UseCase.model_fields}, where)
@@ -151,48 +144,23 @@ def request(config: DictConfig, hydra: Any, argv: Sequence[str]) -> Request:
     mistakes += [*malformed, *_unknown(data, where)]
     if usecase is None:
         raise ExceptionGroup("the use case is wrong", mistakes)
-    return Request(usecase, chosen, where, assets, dirs, settings.model_copy(update={"until": reach}), _command(dirs, overrides),
-                   tuple(word for word in argv if word.startswith(("usecase=", "target="))), tuple(notes), tuple(mistakes))  # fmt: skip
+    choices = tuple(word for word in line.words if word.startswith(("usecase=", "target=")))
+    return Request(usecase, chosen, where, assets, line.dirs, settings.model_copy(update={"until": reach}), _command(line, overrides),
+                   choices, tuple(notes), tuple(mistakes))  # fmt: skip
 
 
-def _command(dirs: Sequence[Path], overrides: Sequence[str]) -> tuple[str, ...]:
+def _command(line: CommandLine, overrides: Sequence[str]) -> tuple[str, ...]:
     """Return the words that ask for this run again, from any folder that has the same files."""
-    flags = [word for folder in dirs[:-1] for word in ("--config-dir", str(folder))]
-    by_path = {f"usecase={name}": f"usecase={path}" for name, path in _FILES.items()}
+    flags = [word for folder in line.dirs[:-1] for word in ("--config-dir", str(folder))]
+    by_path = {f"usecase={name}": f"usecase={path}" for name, path in line.by_path.items()}
     return ("python", "run.py", *flags, *(by_path.get(word, word) for word in overrides))
 
 
-def declared_assets(dirs: Sequence[Path]) -> dict[str, Path]:
-    """Return the files of all declared assets by name."""
-    found: dict[str, Path] = {}
-    for folder in dirs:
-        for path in sorted((folder / "asset").glob("*.yaml")):
-            found.setdefault(path.stem, path)
-    return found
-
-
-_FILES: dict[str, Path] = {}  # use cases given by path
-
-
-def _named(value: str, known: dict[str, Path]) -> str:
-    """Return the name of a use case given by name or by path, or raise."""
-    path = Path(value)
-    if value.endswith((".yaml", ".yml")) or "/" in value:
-        if not path.is_file():
-            raise UserError(f"usecase={value}", "there is no such file", did_you_mean(path.stem, known))
-        _FILES[path.stem] = known[path.stem] = path
-        return path.stem
-    if value not in known:
-        raise UserError(f"usecase={value}", "there is no such use case", did_you_mean(value, known))
-    return value
-
-
-def _take_own_data(config: DictConfig, data: Path, dirs: Sequence[Path], overrides: Sequence[str], notes: list[str]) -> None:
+def _take_own_data(config: DictConfig, data: Path, declared: Mapping[str, Path], overrides: Sequence[str], notes: list[str]) -> None:
     """Put data/<usecase>/ in the place of a sample, where the user has laid data there and named no other."""
     folder = data / str(config.get("name"))
     if not folder.is_dir() or not any(folder.iterdir()):
         return
-    declared = declared_assets(dirs)
     for key, value in (config.get("assets") or {}).items():
         if value in declared and _value_of(f"assets.{key}", overrides) is None and _load_asset(declared[value]).sample:
             config.assets[key] = str(folder)
@@ -200,10 +168,9 @@ def _take_own_data(config: DictConfig, data: Path, dirs: Sequence[Path], overrid
 
 
 def _apply_assets(
-    config: DictConfig, dirs: Sequence[Path], overrides: Sequence[str], where: str, mistakes: list[UserError]
+    config: DictConfig, declared: Mapping[str, Path], overrides: Sequence[str], where: str, mistakes: list[UserError]
 ) -> dict[str, Asset | Path | None]:
     """Resolve each asset's value, and let it set what the user has not."""
-    declared = declared_assets(dirs)
     found: dict[str, Asset | Path | None] = {}
     for key in list(config.get("assets") or {}):
         try:

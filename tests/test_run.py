@@ -104,6 +104,20 @@ def test_a_use_case_is_taken_by_its_path(project):
     assert project.last.parent.parent.name == "chain"
 
 
+def test_a_use_case_given_by_its_path_is_named_by_it(project):
+    path = project.path / "chain.yaml"  # of a name that is known already
+    path.write_text("stages: {a: {uses: mystages.mak}}")
+    result = project.run(f"usecase={path}")
+    assert result.returncode == 2 and result.stderr.startswith("chain.yaml: stages.a.uses")
+
+
+def test_the_command_that_goes_on_names_the_file_and_the_folders_again(project):
+    path = project.usecase("chain", (project.path / "conf" / "usecases" / "chain.yaml").read_text()).rename(project.path / "my.yaml")
+    project.done(f"usecase={path}")
+    command = json.loads((project.last / "run.json").read_text())["command"]
+    assert command[:4] == ["python", "run.py", "--config-dir", str(project.path / "conf")] and f"usecase={path}" in command
+
+
 def test_stages_share_the_processors(project):
     project.stage(
         "only",

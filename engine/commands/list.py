@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from engine import compose, yamlfile
+from engine import catalogue, yamlfile
 from engine.compose import Request
 from engine.errors import UserError
 from engine.signature import REQUIRED, Library, Signature
@@ -13,9 +13,9 @@ from engine.signature import REQUIRED, Library, Signature
 def main(request: Request) -> tuple[int, None]:
     """Print all there is to choose from, as text or as JSON with format=json."""
     found = {
-        "use cases": _described(compose.usecase_files(request.config_dirs)),
-        "targets": _described({path.stem: path for d in reversed(request.config_dirs) for path in sorted((d / "target").glob("*.yaml"))}),
-        "assets": _described(compose.declared_assets(request.config_dirs)),
+        "use cases": _described(catalogue.usecases(request.config_dirs)),
+        "targets": _described(catalogue.targets(request.config_dirs)),
+        "assets": _described(catalogue.assets(request.config_dirs)),
         "stages": _stages(Library(request.settings.stage_packages, request.roots)),
     }
     if request.settings.format == "json":

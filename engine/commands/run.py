@@ -13,8 +13,9 @@ from typing import Any, Protocol
 
 from engine import layout
 from engine.asset import Asset
+from engine.catalogue import ROOT
 from engine.commands import _download, _planning
-from engine.compose import ROOT, Request
+from engine.compose import Request
 from engine.events import Event, RunState, replay
 from engine.journal import FILE_NAME, Journal
 from engine.plan import Plan

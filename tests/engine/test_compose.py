@@ -8,7 +8,7 @@ from textwrap import dedent
 
 import pytest
 
-from engine import compose
+from engine import catalogue, compose
 from engine.asset import Asset
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,19 +76,7 @@ def test_the_users_use_case_wins_over_one_of_the_same_name_that_ships(asks, proj
     assert list(asks("usecase=pose_activity").usecase.stages) == ["mine"]
 
 
-def test_the_shipped_use_cases_stay_to_be_chosen(project):
-    files = compose.usecase_files((project.path / "conf", ROOT / "conf"))
-    assert {"chain", "pose_activity"} <= files.keys()
-
-
 # --- folders
-
-
-@pytest.mark.parametrize("words", [["--config-dir", "there"], ["--config-dir=there"], ["-cd", "there"]])
-def test_a_config_dir_is_given_in_three_ways(words, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert compose.config_dirs(["a=1", *words, "b=2"]) == (tmp_path / "there", ROOT / "conf")
-    assert compose.without_config_dirs(["a=1", *words, "b=2"]) == ["a=1", "b=2"]
 
 
 def test_stages_are_looked_for_beside_the_users_conf_and_then_in_the_project(asks, project):
@@ -103,7 +91,7 @@ def test_a_target_of_the_users_folder_can_be_chosen(asks, project):
 
 def test_the_users_asset_wins_over_one_of_the_same_name_that_ships(asks, project):
     (project.path / "conf" / "asset" / "yoga.yaml").write_text(MODEL.replace("name: model", "name: yoga"))
-    assert compose.declared_assets(asks("usecase=chain").config_dirs)["yoga"].is_relative_to(project.path)
+    assert catalogue.assets(asks("usecase=chain").config_dirs)["yoga"].is_relative_to(project.path)
 
 
 def test_the_outputs_folder_is_absolute(asks, project):
@@ -237,7 +225,7 @@ def test_every_asset_that_cannot_be_had_is_told_at_once(asks):
 
 ENV = """
 import os, sys
-from engine import compose
+from engine import catalogue, compose
 compose.guard_environment()
 request = compose.single(compose.register(sys.argv[1:]))
 print(request.usecase.params["x"])
