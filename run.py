@@ -36,6 +36,7 @@ _TOPICS = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath"
 _AGAIN = "and give the same command: it goes on from what is in the store"
 _MACHINE: dict[int | None, str] = {
     errno.ENOSPC: f"the disk is full: make room {_AGAIN}", errno.EDQUOT: f"the quota is used up: make room {_AGAIN}",
+    errno.EIO: f"the disk reports errors: look at its health {_AGAIN}",
     errno.EROFS: "name a folder that can be written: outputs=DIR", errno.EACCES: "name a folder that can be written: outputs=DIR"}  # fmt: skip
 
 _command = "run"

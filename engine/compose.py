@@ -5,6 +5,7 @@ The one file below run.py that knows Hydra and OmegaConf.
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,10 +83,11 @@ def register(argv: Sequence[str]) -> CommandLine:
             chosen.append(path.stem)
         words.append("usecase=" + ",".join(chosen) if match else word)
     files = known | by_path
-    for name in files if _asks_hydra(words) else chosen or [DEFAULT_USECASE]:
-        node = yamlfile.load(files[name])
-        node.setdefault("name", name)
-        ConfigStore.instance().store(group="usecase", name=name, node=node, package="_global_")
+    for name in chosen if len(chosen) == 1 else {DEFAULT_USECASE, *chosen}:  # a sweep is composed from the default first
+        _register_usecase(name, files[name])
+    for name in files.keys() - {DEFAULT_USECASE, *chosen} if _asks_hydra(words) else ():
+        with suppress(UserError):  # of a use case that nobody chose
+            _register_usecase(name, files[name])
     for folder in dirs[:-1]:
         _register_groups(folder)
     return CommandLine(tuple(words), dirs, files, by_path)
@@ -106,6 +108,12 @@ def _path_of(value: str, known: Mapping[str, Path]) -> Path:
 def _asks_hydra(words: Sequence[str]) -> bool:
     """True where Hydra is asked what there is, and so must know of every use case."""
     return any(word in ("--help", "-h", "--shell-completion", "--hydra-help") or word.startswith(("--info", "-sc")) for word in words)
+
+
+def _register_usecase(name: str, path: Path) -> None:
+    node = yamlfile.load(path)
+    node.setdefault("name", name)
+    ConfigStore.instance().store(group="usecase", name=name, node=node, package="_global_")
 
 
 def _register_groups(folder: Path) -> None:

@@ -118,6 +118,26 @@ def test_the_command_that_goes_on_names_the_file_and_the_folders_again(project):
     assert command[:4] == ["python", "run.py", "--config-dir", str(project.path / "conf")] and f"usecase={path}" in command
 
 
+def test_a_sweep_runs_each_use_case_for_each_target(project):
+    project.usecase("other", "stages: {a: {uses: mystages.make}}")
+    result = project.run("-m", "usecase=chain,other", "target=rpi3,rpi4")
+    assert result.returncode == 0, result.stderr
+    assert sorted((run.parent.parent.name, run.parent.name) for run in project.runs) == [
+        ("chain", "rpi3"), ("chain", "rpi4"), ("other", "rpi3"), ("other", "rpi4"),
+    ]  # fmt: skip
+
+
+def test_a_sweep_computes_what_its_jobs_share_once(project):
+    project.usecase("one", "params: {n: 1}\nstages: {a: {uses: mystages.make}, b: {uses: mystages.make, params: {n: '${params.n}'}}}")
+    assert project.run("-m", "usecase=one", "params.n=2,3").returncode == 0
+    assert sorted(stage for run in project.runs for stage in project.started(run)) == ["a", "b", "b"]
+
+
+def test_a_broken_use_case_that_nobody_chose_stops_nobody(project):
+    project.usecase("broken", "stages: [")
+    assert "chain" in project.run("--info", "defaults", "usecase=chain").stdout
+
+
 def test_stages_share_the_processors(project):
     project.stage(
         "only",
