@@ -159,6 +159,8 @@ class Scheduler:
         now = time.monotonic()
         ready = [name for name in self._ready if now >= self._not_before.get(name, 0)]
         for name in sorted(ready, key=lambda n: (-self._priority[n], self._order[n])):
+            if sum(job.spec.resources.cpus for job in self._jobs_at_work()) >= self.limits.cpus:
+                return  # a glance for all of them: of a thousand ready stages two may run
             if name in self._ready and self._has_room(self._waiting[name]):  # a start may find an input damaged, which others wait for too
                 self._start(name)
 
@@ -174,12 +176,15 @@ class Scheduler:
         """Say whether the job's share is free; a job alone always fits, however much it asks for."""
         if not self._running:
             return True
-        taken = [running.folder.job.spec.resources for running in self._running.values()]
+        taken = [other.spec.resources for other in self._jobs_at_work()]
         wants = job.spec.resources
         if wants.accelerator and any(one.accelerator for one in taken):
             return False
         return (wants.cpus + sum(one.cpus for one in taken) <= self.limits.cpus
                 and wants.memory + sum(one.memory for one in taken) <= self.limits.memory_bytes)  # fmt: skip
+
+    def _jobs_at_work(self) -> list[Job]:
+        return [running.folder.job for running in self._running.values()]
 
     def _start(self, name: str) -> None:
         job = self._waiting[name]
@@ -191,6 +196,7 @@ class Scheduler:
             assert planned.fingerprint is not None
             if not alone.enter_context(self.store.alone(planned.fingerprint)):
                 self._not_before[name] = time.monotonic() + BUSY_S  # another engine does this job just now
+                alone.close()
                 return
             planned = settle(job, self.digests, self.plan.assets, self.store)  # it may have ended meanwhile
         if planned.record is not None:
