@@ -98,6 +98,26 @@ def test_a_wrong_request_ends_with_status_2_and_nothing_started(project, words, 
     assert not list(project.outputs.glob("[!.]*"))
 
 
+ALL_KINDS = """
+params: {n: 3, m: {a: 1}}
+objectiv: b.total
+stages:
+  a: {uses: mystages.mak, params: {n: "${params.nn}"}, timeout: soon}
+  b: {uses: mystages.double, input: {number: a.data}}
+  c: {uses: mystages.double, inputs: {number: b.date}, require: {totl: "> 1"}}
+"""
+
+
+def test_mistakes_of_form_and_of_meaning_are_told_together_stage_by_stage(project):
+    project.usecase("wrong", ALL_KINDS)
+    result = project.run("plan", "usecase=wrong")
+    told = [line.partition(": ")[2] for line in result.stderr.splitlines() if not line.startswith(" ")]
+    assert result.returncode == 2
+    assert told[:2] == ["params.m", "objectiv"]
+    assert [key for key in told if key.startswith("stages.a")] == ["stages.a.params.n", "stages.a.timeout", "stages.a.uses"]
+    assert told[5:] == ["stages.b.input", "stages.c.inputs.number", "stages.c.require.totl"]
+
+
 def test_a_use_case_is_taken_by_its_path(project):
     path = project.usecase("chain", (project.path / "conf" / "usecases" / "chain.yaml").read_text()).rename(project.path / "my.yaml")
     project.done(f"usecase={path}")
