@@ -118,6 +118,14 @@ def test_mistakes_of_form_and_of_meaning_are_told_together_stage_by_stage(projec
     assert told[5:] == ["stages.b.input", "stages.c.inputs.number", "stages.c.require.totl"]
 
 
+@pytest.mark.parametrize("stages", ["b: 3", "my stage: {uses: mystages.make}", "b: [uses]", "b: {uses: 3}", "b: null"])
+def test_what_is_no_stage_at_all_hides_no_other_mistake(project, stages):
+    project.usecase("wrong", f"stages:\n  a: {{uses: mystages.mak}}\n  {stages}\n")
+    result = project.run("plan", "usecase=wrong")
+    assert result.returncode == 2 and "Traceback" not in result.stderr
+    assert "stages.a.uses" in result.stderr and result.stderr.count("wrong.yaml: stages.") == 2
+
+
 def test_a_use_case_is_taken_by_its_path(project):
     path = project.usecase("chain", (project.path / "conf" / "usecases" / "chain.yaml").read_text()).rename(project.path / "my.yaml")
     project.done(f"usecase={path}")

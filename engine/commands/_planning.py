@@ -53,8 +53,8 @@ def _checked(request: Request, usecase: UseCase, library: Library) -> Checked:
         malformed = {_place(mistake)[1] for mistake in mistakes}
         mistakes += [one for one in found.exceptions if isinstance(one, UserError) and one.where not in told
                      and not (_place(one)[1] in malformed and _is_of_absence(one))]  # fmt: skip
-    order = ["", *usecase.stages]
-    raise_all(sorted(mistakes, key=lambda mistake: order.index(_place(mistake)[1])))
+    order = {name: at for at, name in enumerate(usecase.stages)}  # what is no stage, or none that can be read, comes first
+    raise_all(sorted(mistakes, key=lambda mistake: order.get(_place(mistake)[1], -1)))
     assert checked is not None
     return checked
 
