@@ -33,14 +33,9 @@ def usecases(dirs: Sequence[Path]) -> dict[str, Path]:
     return _by_name([*(folder / "usecases" for folder in dirs[:-1]), ROOT / "usecases"])
 
 
-def targets(dirs: Sequence[Path]) -> dict[str, Path]:
-    """Return the files of all targets by name."""
-    return _by_name([folder / "target" for folder in dirs])
-
-
-def assets(dirs: Sequence[Path]) -> dict[str, Path]:
-    """Return the files of all declared assets by name."""
-    return _by_name([folder / "asset" for folder in dirs])
+def of_group(group: str, dirs: Sequence[Path]) -> dict[str, Path]:
+    """Return the files of all targets, assets, executors or the like by name."""
+    return _by_name([folder / group for folder in dirs])
 
 
 def _by_name(folders: Sequence[Path]) -> dict[str, Path]:

@@ -29,6 +29,7 @@ from engine.wording import as_typed
 DEFAULT_USECASE = "pose_activity"  # conf/config.yaml's
 _GROUPS = ("target", "executor", "tracking", "pipeline")
 _USECASE = re.compile(r"(?:\+{0,2})usecase=(.+)")
+_NO_NAME = re.compile(r"(target|executor|tracking)=(null|true|false|nan|inf|[\[{].*|[-+.\d][-+.\deE_]*)", re.IGNORECASE)
 _ENV_ALLOWED = re.compile(r"(?:RPI_|MLFLOW_TRACKING_URI$|HOME$|USER$)")
 
 
@@ -76,6 +77,9 @@ def register(argv: Sequence[str]) -> CommandLine:
     chosen: list[str] = []
     words = []
     for word in catalogue.without_config_dirs(argv):
+        if nameless := _NO_NAME.fullmatch(word):
+            group = nameless[1]
+            raise UserError(word, "a name is expected here", did_you_mean(nameless[2], catalogue.of_group(group, dirs)))
         match = _USECASE.fullmatch(word)
         for value in match[1].split(",") if match else ():
             path = _path_of(value, known)
@@ -113,7 +117,17 @@ def _asks_hydra(words: Sequence[str]) -> bool:
 def _register_usecase(name: str, path: Path) -> None:
     node = yamlfile.load(path)
     node.setdefault("name", name)
+    defaults = node.get("defaults", [])
+    if not isinstance(defaults, list) or not all(map(_is_choice, defaults)):
+        raise UserError(
+            f"{as_typed(path)}: defaults", "a list of choices is expected", "write a line '- /pipeline@stages: edge_export', or '- _self_'"
+        )
     ConfigStore.instance().store(group="usecase", name=name, node=node, package="_global_")
+
+
+def _is_choice(item: Any) -> bool:
+    """True for `_self_` and the like, and for `group: name`, as Hydra's defaults lists have them."""
+    return isinstance(item, str) or (isinstance(item, dict) and len(item) == 1 and isinstance(next(iter(item.values())), str | list | None))
 
 
 def _register_groups(folder: Path) -> None:
@@ -138,7 +152,7 @@ def request(config: DictConfig, hydra: Any, line: CommandLine) -> Request:
     """Return the request that the composed configuration makes; raise every mistake of form together."""
     overrides = tuple(hydra.overrides.task)
     where = as_typed(line.usecases[hydra.runtime.choices["usecase"]])
-    declared = catalogue.assets(line.dirs)
+    declared = catalogue.of_group("asset", line.dirs)
     notes: list[str] = []
     mistakes: list[UserError] = []
     OmegaConf.set_struct(config, False)
@@ -169,7 +183,8 @@ def _take_own_data(config: DictConfig, data: Path, declared: Mapping[str, Path],
     folder = data / str(config.get("name"))
     if not folder.is_dir() or not any(folder.iterdir()):
         return
-    for key, value in (config.get("assets") or {}).items():
+    for key in _asset_keys(config):
+        value = config.assets[key]
         if value in declared and _value_of(f"assets.{key}", overrides) is None and _load_asset(declared[value]).sample:
             config.assets[key] = str(folder)
             notes.append(f"{folder} is taken as {key}, instead of the sample {value}")
@@ -180,9 +195,9 @@ def _apply_assets(
 ) -> dict[str, Asset | Path | None]:
     """Resolve each asset's value, and let it set what the user has not."""
     found: dict[str, Asset | Path | None] = {}
-    for key in list(config.get("assets") or {}):
+    for key in _asset_keys(config):
         try:
-            found[str(key)] = resolved = _asset(str(key), config.assets[key], declared, where)
+            found[key] = resolved = _asset(key, config.assets[key], declared, where)
         except UserError as mistake:
             mistakes.append(mistake)
             continue
@@ -190,6 +205,12 @@ def _apply_assets(
             _set(config, resolved, overrides)
     # an asset may have set another one, such as a pose model that its data does not need
     return {key: None if config.assets[key] is None else value for key, value in found.items()}
+
+
+def _asset_keys(config: DictConfig) -> list[str]:
+    """Return the use case's keys of assets; none where it has something else in their place, which the check of its form tells."""
+    assets = config.get("assets")
+    return [key for key in assets if isinstance(key, str)] if isinstance(assets, DictConfig) else []
 
 
 def _reach(assets: Mapping[str, Asset | Path | None], settings: Settings, notes: list[str]) -> tuple[str, ...]:

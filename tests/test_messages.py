@@ -365,6 +365,7 @@ def test_an_asset_that_cannot_be_had(tmp_path, facts, said):
 # --- the command line
 
 FILES = {
+    "conf/usecases/odd.yaml": "defaults: edge_export\nstages: {a: {uses: mystages.make}}\n",
     "conf/usecases/typo.yaml": "param: {n: 1}\nstages: {a: {uses: mystages.make}}\n",
     "conf/usecases/lost.yaml": 'params: {epochs: 1}\nstages: {a: {uses: mystages.make, params: {n: "${params.epoch}"}}}\n',
     "conf/usecases/data.yaml": 'assets: {mine: yoga}\nstages: {a: {uses: mystages.double, inputs: {number: "asset:mine"}}}\n',
@@ -396,6 +397,8 @@ COMMANDS = {
     "keep_last": (["clean", "clean.keep_last=0"], ["the command line: clean.keep_last", "input should be greater than or equal to 1 (it is 0)", "write a larger number"]),
     "older_than": (["clean", "clean.older_than=soon"], ["the command line: clean.older_than", "'soon' is not a duration", "write 90s, 30m or 2h"]),
     "max_size": (["clean", "clean.max_size=big"], ["the command line: clean.max_size", "'big' is not a size", "write 512M or 2G"]),
+    "nameless_target": (["plan", "target=4"], ["target=4", "a name is expected here", "choose one of: rpi3, rpi4, rpi4_coral, x86_64"]),
+    "defaults": (["plan", "usecase=odd"], ["conf/usecases/odd.yaml: defaults", "a list of choices is expected", "write a line '- /pipeline@stages: edge_export', or '- _self_'"]),
     "no_package": (["predict", "input=."], ["chain for x86_64", "there is no packed model of a finished run", "make one: python run.py usecase=chain target=x86_64"]),
     "tracking_folder": (["sync", "tracking=mlflow", "tracking.uri=mlruns"],
                         ["tracking.uri", "MLflow no longer records in a folder of files (its file store is refused since 3.13)", "leave it null, or name a database: sqlite:////path/to/mlflow.db"]),

@@ -82,6 +82,8 @@ def _with_makers(request: Request) -> UseCase:
     assets: dict[str, str | None] = dict(request.usecase.assets)
     renamed: dict[str, str] = {}
     for key, asset in request.assets.items():
+        if key not in assets:  # its name cannot be one: a mistake, and in the use case no more
+            continue
         if isinstance(asset, Asset) and asset.made_by:
             if key in stages:
                 raise UserError(

@@ -14,8 +14,8 @@ def main(request: Request) -> tuple[int, None]:
     """Print all there is to choose from, as text or as JSON with format=json."""
     found = {
         "use cases": _described(catalogue.usecases(request.config_dirs)),
-        "targets": _described(catalogue.targets(request.config_dirs)),
-        "assets": _described(catalogue.assets(request.config_dirs)),
+        "targets": _described(catalogue.of_group("target", request.config_dirs)),
+        "assets": _described(catalogue.of_group("asset", request.config_dirs)),
         "stages": _stages(Library(request.settings.stage_packages, request.roots)),
     }
     if request.settings.format == "json":

@@ -1,5 +1,6 @@
 """What there is to choose from, and whose file wins."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,9 @@ def dirs(tmp_path):
 
 
 @pytest.mark.parametrize(("found", "same", "ships"), [
-    (catalogue.usecases, "pose_activity", None), (catalogue.targets, "rpi4", "rpi3"), (catalogue.assets, "yoga", "jhmdb"),
+    (catalogue.usecases, "pose_activity", None),
+    (partial(catalogue.of_group, "target"), "rpi4", "rpi3"),
+    (partial(catalogue.of_group, "asset"), "yoga", "jhmdb"),
 ])  # fmt: skip
 def test_the_users_files_come_before_those_that_ship(dirs, found, same, ships):
     files = found(dirs)

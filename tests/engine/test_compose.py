@@ -91,7 +91,7 @@ def test_a_target_of_the_users_folder_can_be_chosen(asks, project):
 
 def test_the_users_asset_wins_over_one_of_the_same_name_that_ships(asks, project):
     (project.path / "conf" / "asset" / "yoga.yaml").write_text(MODEL.replace("name: model", "name: yoga"))
-    assert catalogue.assets(asks("usecase=chain").config_dirs)["yoga"].is_relative_to(project.path)
+    assert catalogue.of_group("asset", asks("usecase=chain").config_dirs)["yoga"].is_relative_to(project.path)
 
 
 def test_the_outputs_folder_is_absolute(asks, project):
