@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from engine.fields import Name, explain_all
+from engine.fields import Name, validated
 
 
 def _inside(path: str) -> str:
@@ -71,7 +71,4 @@ class Asset(_Model):
 
 def parse(data: Mapping[str, Any], where: str) -> Asset:
     """Return the asset, or raise all mistakes of form together."""
-    try:
-        return Asset.model_validate(data)
-    except ValidationError as error:
-        raise ExceptionGroup("the asset is wrong", explain_all(error, Asset, where)) from None
+    return validated(Asset, data, "the asset is wrong", where)

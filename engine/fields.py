@@ -1,8 +1,8 @@
 """What single values in our YAML files mean: names, durations, sizes, rules; and mistakes told in three lines."""
 
 import re
-from collections.abc import Sequence
-from typing import Annotated, Any, get_args
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ValidationError
 
@@ -53,6 +53,7 @@ def holds(value: float, rule_text: str) -> bool:
     return {">=": value >= limit, "<=": value <= limit, ">": value > limit, "<": value < limit, "==": value == limit}[operator]
 
 
+_Model = TypeVar("_Model", bound=BaseModel)
 _OF_A_UNION = {"bool_type", "int_type", "float_type", "string_type", "list_type"}
 
 Name = Annotated[str, AfterValidator(_identifier)]
@@ -60,6 +61,14 @@ Duration = Annotated[float, BeforeValidator(duration_s)]
 Size = Annotated[int, BeforeValidator(size_bytes)]
 Rule = Annotated[str, BeforeValidator(rule)]
 Scalar = bool | int | float | str | None
+
+
+def validated(model: type[_Model], data: Mapping[str, Any], wrong: str, where: str) -> _Model:
+    """Return the model of the data, or raise all mistakes of form together."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise ExceptionGroup(wrong, explain_all(error, model, where)) from None
 
 
 def explain_all(error: ValidationError, model: type[BaseModel], where: str) -> list[UserError]:

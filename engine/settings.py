@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from engine.fields import Duration, Size, explain_all
+from engine.fields import Duration, Size, validated
 
 
 def _listed(value: Any) -> Any:
@@ -67,7 +67,4 @@ class Settings(_Model):
 
 def parse(data: Mapping[str, Any], where: str) -> Settings:
     """Return the settings, or raise all mistakes of form together."""
-    try:
-        return Settings.model_validate(data)
-    except ValidationError as error:
-        raise ExceptionGroup("the settings are wrong", explain_all(error, Settings, where)) from None
+    return validated(Settings, data, "the settings are wrong", where)

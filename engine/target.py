@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from engine.fields import Name, Size, explain_all
+from engine.fields import Name, Size, validated
 
 _PLATFORMS = {"x86_64": "linux/amd64", "aarch64": "linux/arm64", "armv7l": "linux/arm/v7"}
 
@@ -27,10 +27,7 @@ class Target(BaseModel):
 
 def parse(data: Mapping[str, Any], where: str) -> Target:
     """Return the target, or raise all mistakes of form together."""
-    try:
-        return Target.model_validate(data)
-    except ValidationError as error:
-        raise ExceptionGroup("the target is wrong", explain_all(error, Target, where)) from None
+    return validated(Target, data, "the target is wrong", where)
 
 
 def platform_of(machine: str) -> str:

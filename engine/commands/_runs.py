@@ -1,5 +1,6 @@
 """Which run a command is about, and which run made what another one took from the store."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from engine import layout
@@ -15,10 +16,14 @@ def chosen(request: Request) -> Path:
     return layout.find_run(request.outputs, request.settings.run, usecase, target)
 
 
-def maker(outputs: Path, stage: StageState) -> Path | None:
-    """Return the newest run that did this job itself; None where it was removed since."""
+def makers(outputs: Path, stages: Iterable[StageState]) -> dict[str, Path]:
+    """Return for each of these stages the newest run that did its job itself, where there is one still; each journal is read once."""
+    wanted = {stage.name: stage.fingerprint for stage in stages}
+    found: dict[str, Path] = {}
     for run_dir in reversed(layout.runs(outputs)):
-        theirs = layout.state(run_dir).stages.get(stage.name)
-        if theirs and not theirs.cached and theirs.fingerprint == stage.fingerprint:
-            return run_dir
-    return None
+        if wanted.keys() <= found.keys():
+            break
+        for theirs in layout.state(run_dir).stages.values():
+            if not theirs.cached and theirs.name in wanted and theirs.fingerprint == wanted[theirs.name]:
+                found.setdefault(theirs.name, run_dir)
+    return found

@@ -16,15 +16,11 @@ def main(request: Request) -> tuple[int, None]:
     rules, store = request.settings.clean, Store(layout.store_dir(request.outputs))
     with store.unused() as is_unused:
         doomed, kept = _chosen(request.outputs, store, rules)
-        freed_bytes = store.keep_only(*_used(kept), dry_run=True)
-        if not rules.dry_run:
-            for path in doomed:
-                remove_tree(path)
-            if is_unused:
-                store.keep_only(*_used(kept), dry_run=False)
+        for path in () if rules.dry_run else doomed:
+            remove_tree(path)
+        freed_bytes = store.keep_only(*_used(kept), dry_run=rules.dry_run) if is_unused else 0
     if not is_unused:
         print("a run is at work: the store is left as it is, give the command again later")
-        freed_bytes = 0
     verb = "would go" if rules.dry_run else "removed"
     print(f"{verb}: {plural(len(doomed), 'run')}, {freed_bytes / 1e6:.1f} MB of the store; kept: {plural(len(kept), 'run')}")
     print(f"free on the disk: {shutil.disk_usage(request.outputs).free / 1e9:.1f} GB")

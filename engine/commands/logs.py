@@ -36,13 +36,12 @@ def main(request: Request) -> tuple[int, None]:
 
 def _of_cached(outputs: Path, run_dir: Path, wanted: str | None) -> Iterator[tuple[Path, str]]:
     """Yield the logs of the stages that the run took from the store, from the runs that made them."""
-    for name, stage in layout.state(run_dir).stages.items():
-        if not stage.cached or wanted not in (None, name):
-            continue
-        made_in = _runs.maker(outputs, stage)
-        path = made_in / "logs" / f"{name}.log" if made_in else None
-        if path and path.is_file() and path.stat().st_size:
-            yield path, f"{name} (from the store; printed in run {made_in.name if made_in else ''})"
+    cached = [stage for stage in layout.state(run_dir).stages.values() if stage.cached and wanted in (None, stage.name)]
+    makers = _runs.makers(outputs, cached)
+    for name, made_in in ((stage.name, makers[stage.name]) for stage in cached if stage.name in makers):
+        path = made_in / "logs" / f"{name}.log"
+        if path.is_file() and path.stat().st_size:
+            yield path, f"{name} (from the store; printed in run {made_in.name})"
 
 
 def _show(path: Path, start: int) -> int:
