@@ -22,7 +22,7 @@ from docker.errors import APIError, DockerException, ImageLoadError, ImageNotFou
 from docker.types import LogConfig
 
 from engine.stage import StageError
-from stages.containers._archive import Image
+from stages.containers._layout import Image
 
 _VOLUME = "/smoke"  # the container's root is read-only, and a volume itself stays root's
 FOLDER = f"{_VOLUME}/job"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from engine.stage import In, Out, StageError, note, progress
 
 if TYPE_CHECKING:
-    from stages.containers._archive import Image
+    from stages.containers._layout import Image
 
 _ELF = {  # architecture: (class, machine) of an ELF file, from elf(5) and elf.h
     "amd64": (2, 62),
@@ -54,9 +54,9 @@ def smoke(
     """
     import json
 
-    from stages.containers import _archive, _compare
+    from stages.containers import _compare, _layout
 
-    image = _archive.read(archive)
+    image = _layout.read(archive)
     _check_platform(image, platform)
     contents = {path.name: path.read_bytes() for path in sorted(models.glob("*.tflite"))}
     if not contents:
@@ -101,12 +101,12 @@ def _check_platform(image: "Image", platform: str) -> None:
     """Refuse an image whose label or whose Python is another platform's; the label alone can lie."""
     import re
 
-    from stages.containers import _archive
+    from stages.containers import _layout
 
     if image.platform != platform:
         raise StageError(f"the image says that it is for {image.platform}, not for {platform}")
-    pythons = _archive.files(image, re.compile(r"(usr/(local/)?)?bin(/python3[.\d]*)?"), head=20)
-    head = next((head for place in ("usr/local/bin", "usr/bin", "bin") if (head := _archive.follow(pythons, f"{place}/python3"))), None)
+    pythons = _layout.files(image, re.compile(r"(usr/(local/)?)?bin(/python3[.\d]*)?"), head=20)
+    head = next((head for place in ("usr/local/bin", "usr/bin", "bin") if (head := _layout.follow(pythons, f"{place}/python3"))), None)
     if head is None:
         raise StageError("the image has no python3 in usr/local/bin, usr/bin or bin")
     found = (head[4], int.from_bytes(head[18:20], "little")) if head.startswith(b"\x7fELF") and len(head) == 20 else None

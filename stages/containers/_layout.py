@@ -39,6 +39,11 @@ class Image:
         return "/".join(str(part) for part in (self.config.get("os"), self.config.get("architecture"), variant) if part)
 
     @property
+    def arch(self) -> str:
+        """As the platform's lock files are named: amd64, arm64 or armv7."""
+        return {"linux/arm/v7": "armv7"}.get(self.platform) or str(self.config.get("architecture"))
+
+    @property
     def created_s(self) -> int:
         """The image's time, which comes from SOURCE_DATE_EPOCH; 0 where it has none."""
         from datetime import datetime
