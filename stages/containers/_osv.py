@@ -127,7 +127,8 @@ def _parsed(content: bytes, where: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _judge(record: dict[str, Any], by_name: dict[tuple[str, str], list[Component]], result: Result) -> None:
-    names = {_text(record["id"]), *(_text(alias) for alias in record.get("aliases") or [])}
+    upstream = record.get("upstream") or []  # Debian's record of a CVE names that one; its advisories name several
+    names = {_text(name) for name in [record["id"], *(record.get("aliases") or []), *(upstream if len(upstream) == 1 else [])]}
     if record.get("withdrawn"):
         return
     for affected in record.get("affected") or []:
@@ -175,20 +176,18 @@ def _is_inside(version: Any, events: list[dict[str, str]], order: Callable[[str]
 
 def _merged(findings: list[Finding]) -> list[Finding]:
     """Return one finding for each vulnerability of a component, under all its names, as grave as the worst of them says."""
-    kept: list[Finding] = []
+    known: dict[tuple[Component, str], Finding] = {}
     for finding in findings:
-        same = [other for other in kept if other.component == finding.component and other.names & finding.names]
-        kept = [other for other in kept if other not in same]
-        everything = [*same, finding]
-        kept.append(
-            Finding(
-                finding.component,
-                set().union(*(each.names for each in everything)),
-                max((each.severity for each in everything), key=_severity.LEVELS.index),
-                set().union(*(each.fixed_in for each in everything)),
-                next((each.summary for each in everything if each.summary), ""),
-            )
+        everything = [*{id(same): same for name in finding.names if (same := known.get((finding.component, name)))}.values(), finding]
+        merged = Finding(
+            finding.component,
+            set().union(*(each.names for each in everything)),
+            max((each.severity for each in everything), key=_severity.LEVELS.index),
+            set().union(*(each.fixed_in for each in everything)),
+            next((each.summary for each in everything if each.summary), ""),
         )
+        known.update({(finding.component, name): merged for name in merged.names})
+    kept = {id(finding): finding for finding in known.values()}.values()
     return sorted(kept, key=lambda each: (-_severity.LEVELS.index(each.severity), each.component.name, sorted(each.names)))
 
 
