@@ -25,7 +25,7 @@ DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _REFERENCE = re.compile(
-    r"(?:(?P<host>(?:[a-zA-Z0-9.-]+|\[[0-9a-fA-F:]+\])(?::\d{1,5})?)/)?"
+    r"(?:(?P<host>(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?|\[[0-9a-fA-F:]+\])(?::\d{1,5})?)/)?"
     r"(?P<name>[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*)"
     r"(?::(?P<tag>\w[\w.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?",
     re.ASCII,
@@ -53,10 +53,12 @@ class Reference:
 def parse(text: str) -> Reference:
     """Return the parts of `[host/]name[:tag][@sha256:...]`, read as Docker reads it: without a host it is Docker Hub's."""
     found = _REFERENCE.fullmatch(text)
-    if not found:
+    host = found["host"] if found else None
+    is_host = host is not None and ("." in host or ":" in host or host == "localhost")  # `library/debian` has none
+    if not found or (host and not is_host and host != host.lower()):
         raise StageError(f"'{text}' is no image reference: write host:port/name:tag, or name@sha256:...")
-    host, name, tag, digest = found.group("host", "name", "tag", "digest")
-    if host and not ("." in host or ":" in host or host == "localhost"):  # `library/debian` has no host
+    name, tag, digest = found.group("name", "tag", "digest")
+    if host and not is_host:
         host, name = None, f"{host}/{name}"
     if host in (None, "docker.io"):
         host, name = "registry-1.docker.io", name if "/" in name else f"library/{name}"
@@ -79,8 +81,8 @@ def pull(reference: str, platform: str, folder: Path) -> str:
     blobs = folder / "blobs" / "sha256"
     blobs.mkdir(parents=True)
     (blobs / digest[7:]).write_bytes(content)
-    for part in [manifest.get("config"), *(manifest.get("layers") or [])]:
-        repository.download(*_descriptor(part, where), blobs)
+    for part, size in _parts(manifest, where):
+        repository.download(part, size, blobs)
     (folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}\n', encoding="utf-8")
     index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [{"mediaType": kind, "digest": digest, "size": len(content)}]}
     (folder / "index.json").write_text(json.dumps(index) + "\n", encoding="utf-8")
@@ -200,7 +202,7 @@ class Repository:
             return False
         said = dict(re.findall(r'(\w+)="([^"]*)"', rest))
         realm, actions = said.pop("realm", ""), "pull" if method in ("GET", "HEAD") and not self._authorization else "pull,push"
-        if urlsplit(realm).scheme != "https" and not _is_here(realm):
+        if urlsplit(realm).scheme != "https" and not (realm.startswith("http://") and _is_here(realm)):
             raise StageError(f"{self._reference.host} asks for the password over plain HTTP: it is not sent")
         query = {"scope": f"repository:{self._reference.name}:{actions}", **{k: v for k, v in said.items() if k in ("service", "scope")}}
         answer = self._session.get(realm, params=query, auth=known, timeout=_TIMEOUT_S)
@@ -265,7 +267,8 @@ def _json(content: bytes, where: Reference) -> dict[str, Any]:
 def _choose(index: dict[str, Any], platform: str, where: Reference) -> str:
     """Return the digest of the platform's manifest; arm64 may or may not be written with its variant v8."""
     offered: dict[str, str] = {}
-    for entry in index.get("manifests") or []:
+    entries = index.get("manifests")
+    for entry in entries if isinstance(entries, list) else []:
         about = entry.get("platform") if isinstance(entry, dict) else None
         if isinstance(about, dict):
             variant = about.get("variant") if about.get("variant") != "v8" else None
@@ -273,6 +276,13 @@ def _choose(index: dict[str, Any], platform: str, where: Reference) -> str:
     if platform not in offered:
         raise StageError(f"{where} has no image for {platform}; it has {', '.join(sorted(offered)) or 'none'}")
     return offered[platform]
+
+
+def _parts(manifest: dict[str, Any], where: Reference) -> list[tuple[str, int]]:
+    """Return the configuration and the layers, each once."""
+    layers = manifest.get("layers")
+    parts = [manifest.get("config"), *(layers if isinstance(layers, list) else [None])]
+    return list(dict.fromkeys(_descriptor(part, where) for part in parts))
 
 
 def _descriptor(part: Any, where: Reference) -> tuple[str, int]:

@@ -38,7 +38,7 @@ def publish(
     name: str,
     tag: str = "latest",
     registry: str | None = None,
-    compression: int = 6,
+    compression: int = 4,
 ) -> PublishMetrics:
     """Write the image's platforms with compressed layers, and push them under one tag where a registry is given.
 
