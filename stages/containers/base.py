@@ -22,6 +22,7 @@ def base(lock: In, rootfs: Out, *, platform: str, base: str = "auto") -> BaseMet
     from the lock what that lacks; `auto` does so where the registry can be reached, and else bootstraps. No root, no emulation.
     Bootstrapped, the same lock gives the same bytes: every file has the time of the release.
     """
+    from stages.containers._bytecode import add_bytecode
     from stages.containers._debian import install, installed, read_lock
     from stages.containers._platform import platform_of
     from stages.containers._rootfs import alternatives, prepare, settle
@@ -40,6 +41,7 @@ def base(lock: In, rootfs: Out, *, platform: str, base: str = "auto") -> BaseMet
     install(tree, packages)
     settle(tree)
     alternatives(tree, on)
+    add_bytecode(tree, rootfs.parent)
     with rootfs.open("wb") as out:
         tree.write(out, packages.epoch)
     return BaseMetrics(size_bytes=float(rootfs.stat().st_size), packages=float(len(installed(tree))))
