@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
-BINFMT = Path("/proc/sys/fs/binfmt_misc")
+from engine import emulation
+
 SBIN = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"  # an ordinary user's PATH leaves them out
 
 
@@ -257,9 +258,8 @@ def _docker() -> str | None:
 
 
 def _qemu() -> str | None:
-    if all((BINFMT / name).exists() and "enabled" in (BINFMT / name).read_text() for name in ("qemu-aarch64", "qemu-arm")):
-        return None
-    return "QEMU's handlers are not registered: sudo apt-get install qemu-user-static binfmt-support && sudo update-binfmts --enable"
+    found = [emulation.look(platform) for platform in ("linux/arm64", "linux/arm/v7")]
+    return next((f"{one.what}: {one.fix}" for one in found if not one.is_registered), None)
 
 
 def _ssh() -> str | None:
