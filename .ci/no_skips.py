@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-MARKERS = {"mirror", "root", "slow", "strace"}
+MARKERS = {"docker", "mirror", "qemu", "registry", "root", "slow", "ssh", "strace"}
 _may_skip = set(filter(None, os.environ.get("RPI_MLOPS_MAY_SKIP", "").split(",")))
 _skipped: list[str] = []
 
