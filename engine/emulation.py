@@ -1,4 +1,4 @@
-"""Which platforms' programs this machine's kernel runs: its own, and through QEMU's handlers those of others. Reads, registers nothing."""
+"""Which platforms' programs this machine's kernel runs: through QEMU's handlers those of other processors too. Reads, registers nothing."""
 
 import ctypes
 from collections.abc import Iterator
@@ -14,13 +14,6 @@ _HEADERS = {  # of a program in ELF: bits, byte order, machine (System V ABI, e_
     "linux/amd64": (2, 1, 0x3E),
     "linux/arm64": (2, 1, 0xB7),
     "linux/arm/v7": (1, 1, 0x28),
-}
-_OWN = {
-    "x86_64": ("linux/amd64",),
-    "aarch64": ("linux/arm64",),
-    "arm64": ("linux/arm64",),
-    "armv7l": ("linux/arm/v7",),
-    "armv8l": ("linux/arm/v7",),
 }
 _PER_LINUX32, _ASK = 8, 0xFFFFFFFF  # linux/personality.h
 
@@ -68,13 +61,8 @@ def look(platform: str, binfmt: Path = BINFMT) -> Emulation:
     return Emulation(platform, best, True, f"{platform} through {best.name}", "")
 
 
-def native(machine: str) -> tuple[str, ...]:
-    """Return the platforms that a processor, as `uname -m` calls it, runs without a handler; for `aarch64` ask it of the present machine."""
-    return (*_OWN.get(machine, ()), *(("linux/arm/v7",) if machine == "aarch64" and _runs_32_bit() else ()))
-
-
-def _runs_32_bit() -> bool:
-    """Say whether the kernel takes 32-bit programs: an arm64 one refuses the personality where the processor cannot (arch/arm64/kernel/sys.c)."""
+def runs_32_bit() -> bool:
+    """Say whether this machine's processor takes 32-bit programs: an arm64 kernel refuses the personality where the processor cannot (arch/arm64/kernel/sys.c)."""
     try:
         personality = ctypes.CDLL(None).personality
     except (OSError, AttributeError):

@@ -4,6 +4,7 @@ Each is a context manager and ends with its block; where the test process itself
 """
 
 import contextlib
+import functools
 import itertools
 import os
 import pwd
@@ -247,13 +248,18 @@ class SshServer(Service):
     kill = stop
 
 
+@functools.cache
 def _docker() -> str | None:
     if absent := [name for name in ("dockerd", "containerd", "iptables") if not shutil.which(name, path=SBIN)]:
         return f"there is no {absent[0]}: sudo apt-get install docker.io iptables"
+    may_mount = (
+        os.geteuid() == 0
+        and subprocess.run(["unshare", "--mount", "--propagation", "unchanged", "true"], capture_output=True, check=False).returncode == 0
+    )
     return (
         None
-        if os.geteuid() == 0
-        else "not root: a private dockerd cannot be started; run the tests as root, after: sudo apt-get install docker.io"
+        if may_mount
+        else "a Docker engine cannot be started here: run the tests as root, after: sudo apt-get install docker.io iptables"
     )
 
 
