@@ -145,9 +145,8 @@ def _why_no_containers(told: Setting) -> str:
     except UserError as error:
         return error.what
     client.close()
-    wanted = {platform_of(platform.machine()), *(() if told.target.device else (told.target.platform,))}
-    for one in sorted(wanted):
-        seen = emulation.look(one)
-        if one not in emulation.native(platform.machine()) and not seen.is_registered:
-            return f"{seen.what} ({seen.fix})"
+    aim = told.target
+    if aim.device is None and not emulation.is_native(aim.platform, platform_of(platform.machine())):
+        seen = emulation.look(aim.platform)
+        return "" if seen.is_registered else f"{seen.what} ({seen.fix})"
     return ""

@@ -34,7 +34,7 @@ class Executor:
         aim = self._setting.target
         wanted = aim.platform if spec.runs_on == "target" else self._here
         image = _images.choose(self._setting, wanted, spec, signature, self._connect)
-        emulated = wanted not in emulation.native(platform.machine())
+        emulated = not emulation.is_native(wanted, self._here)
         taken = EMULATED if emulated else platform.machine()
         return Placement(wanted, emulated, taken, {"image": image.reference}, image.reference)
 
