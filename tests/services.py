@@ -4,6 +4,7 @@ Each is a context manager and ends with its block; where the test process itself
 """
 
 import contextlib
+import functools
 import itertools
 import os
 import pwd
@@ -17,7 +18,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
-BINFMT = Path("/proc/sys/fs/binfmt_misc")
+from engine import emulation
+
 SBIN = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"  # an ordinary user's PATH leaves them out
 
 
@@ -246,20 +248,24 @@ class SshServer(Service):
     kill = stop
 
 
+@functools.cache
 def _docker() -> str | None:
     if absent := [name for name in ("dockerd", "containerd", "iptables") if not shutil.which(name, path=SBIN)]:
         return f"there is no {absent[0]}: sudo apt-get install docker.io iptables"
+    may_mount = (
+        os.geteuid() == 0
+        and subprocess.run(["unshare", "--mount", "--propagation", "unchanged", "true"], capture_output=True, check=False).returncode == 0
+    )
     return (
         None
-        if os.geteuid() == 0
-        else "not root: a private dockerd cannot be started; run the tests as root, after: sudo apt-get install docker.io"
+        if may_mount
+        else "a Docker engine cannot be started here: run the tests as root, after: sudo apt-get install docker.io iptables"
     )
 
 
 def _qemu() -> str | None:
-    if all((BINFMT / name).exists() and "enabled" in (BINFMT / name).read_text() for name in ("qemu-aarch64", "qemu-arm")):
-        return None
-    return "QEMU's handlers are not registered: sudo apt-get install qemu-user-static binfmt-support && sudo update-binfmts --enable"
+    found = [emulation.look(platform) for platform in ("linux/arm64", "linux/arm/v7")]
+    return next((f"{one.what}: {one.fix}" for one in found if not one.is_registered), None)
 
 
 def _ssh() -> str | None:
