@@ -9,7 +9,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
-from fnmatch import fnmatchcase 
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO
 
