@@ -11,6 +11,9 @@ from engine.plan import Job, Planned, ResolvedAsset
 from engine.store import BadOutput, Record, Store
 
 LOG_TAIL_LINES = 20
+ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0",
+               "OPENBLAS_NUM_THREADS": "1", "TF_ENABLE_ONEDNN_OPTS": "0"}  # fmt: skip
+"""The environment of every job, so that all executors give the same bytes."""
 _SAID = {
     "progress": ("done", "total", "message"),
     "metric": ("name", "value", "step"),
@@ -27,15 +30,24 @@ class Launch:
     job: Job
     folder: Path
     log: Path
+    fingerprint: str = ""
+    run: str = ""
+    attempt: int = 1
+    inputs: Mapping[str, Path | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a job's process ended: its exit status, or minus the signal; None: the executor lost it."""
+    """How a job's process ended: its exit status, or minus the signal; None: the executor lost it.
+
+    kind and why: what the executor alone knows of a failure, such as a limit of memory that was reached.
+    """
 
     stage: str
     status: int | None
     seconds: float
+    kind: str = ""
+    why: str = ""
 
 
 @dataclass(slots=True)
@@ -87,7 +99,7 @@ class JobFolder:
         figures = [{k: e[k] for k in ("kind", "name", "labels", "matrix")} for e in self.said if e["event"] == "figure"]
         notes = [e["text"] for e in self.said if e["event"] == "note"]
         record = Record(planned.fingerprint, job.stage, planned.parts, {}, metrics, points, figures, notes, seconds,
-                        job.platform, job.emulated, job.taken)  # fmt: skip
+                        job.place.platform, job.place.emulated, job.place.taken)  # fmt: skip
         return store.commit(record, {name: self.path / "out" / name for name in job.outputs})
 
     def _event(self, line: bytes) -> dict[str, Any] | None:

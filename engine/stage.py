@@ -1,4 +1,4 @@
-"""The inside of a job: what a stage may import, and `python -m engine.stage JOB_FOLDER`, which runs one.
+"""The inside of a job: what a stage may import, and `python -m engine.stage JOB_FOLDER [LOG]`, which runs one.
 
 Standard library only, and no newer syntax than Python 3.9: this file also runs inside small ARM images.
 It knows nothing of plans, stores, MLflow or containers.
@@ -79,6 +79,14 @@ def run_job(job_dir: Path) -> int:
     return 0
 
 
+def log_to(path: Path) -> None:
+    """Send all that this process and its children print to the end of the file, as an executor does that cannot do so itself."""
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+
+
 def _failed(job_dir: Path, message: str) -> int:
     _write_result(job_dir, {"error": message})
     return 1
@@ -127,4 +135,6 @@ if __name__ == "__main__":
     # Stages import `engine.stage`; run as a script this module is called `__main__`, and there must be one of it.
     from engine import stage
 
+    if len(sys.argv) > 2:
+        stage.log_to(Path(sys.argv[2]))
     sys.exit(stage.run_job(Path(sys.argv[1]).absolute()))
