@@ -46,6 +46,8 @@ class Lock:
 
 def read_lock(path: Path) -> Lock:
     """Return the lock that a file holds: `epoch SECONDS`, then one package a line: name, version, place, sha256."""
+    if not path.is_file():
+        raise StageError(f"there is no {path.name}: no lock of Debian packages for this platform; make it with: make lock")
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
     head, *rest = lines or [""]
     match = re.fullmatch(r"epoch (\d{1,12})", head)
