@@ -23,7 +23,7 @@ INFO = "var/lib/dpkg/info"
 UNREAD = re.compile(
     r"usr/share/(man|info|locale|lintian|doc-base|linda)/.|usr/share/doc/[^/]+/(?!copyright$)"
 )  # as in Debian's slim images
-_LINE = re.compile(r"[a-z0-9][a-z0-9+.-]+ [A-Za-z0-9.+~:-]+ \S+ [0-9a-f]{64}")
+_LINE = re.compile(r"[a-z0-9][a-z0-9+.-]* [A-Za-z0-9.+~:-]+ \S+ [0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
