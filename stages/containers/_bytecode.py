@@ -41,7 +41,7 @@ def add_bytecode(tree: Tree, folder: Path) -> int:
         names = [Path(work) / str(number) for number in range(len(sources))]
         for name, path in zip(names, sources, strict=True):
             name.write_bytes(tree.entries[path].read())
-        _compile([f"{name} /{path}\n" for name, path in zip(names, sources, strict=True)])
+        _compile([f"{name} /{path}\n" for name, path in zip(names, sources, strict=True)], Path(work))
         done = [(path, name.with_suffix(".pyc")) for name, path in zip(names, sources, strict=True)]
         compiled = [(path, pyc.read_bytes()) for path, pyc in done if pyc.exists()]
     for path, data in compiled:
@@ -49,17 +49,19 @@ def add_bytecode(tree: Tree, folder: Path) -> int:
     return len(compiled)
 
 
-def _compile(lines: list[str]) -> None:
+def _compile(lines: list[str], work: Path) -> None:
     """Compile in fresh processes, one a core: a process's own strings would else show in what it writes (python/cpython#78274)."""
     cores = os.cpu_count() or 1
     argv = [sys.executable, "-S", "-s", "-W", "ignore", "-c", _COMPILE]
     env = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
-    processes = [subprocess.Popen(argv, env=env, stdin=subprocess.PIPE, text=True) for _ in range(cores)]
-    for first, process in enumerate(processes):
-        assert process.stdin
-        process.stdin.writelines(lines[first::cores])
-        process.stdin.close()
-    if any([process.wait() for process in processes]):
+    processes = []
+    for core in range(cores):
+        todo = work / f"todo-{core}"
+        todo.write_text("".join(lines[core::cores]), encoding="utf-8")
+        with todo.open() as stdin:
+            processes.append(subprocess.Popen(argv, env=env, stdin=stdin))
+    statuses = [process.wait() for process in processes]
+    if any(statuses):
         raise StageError("the modules of the image could not be compiled; the log says why")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from engine.stage import StageError
 
-_KEYS = {"name", "description", "platforms", "wheels", "leave_out", "debian", "repository", "env", "user", "optional"}
+_KEYS = {"name", "description", "platforms", "wheels", "leave_out", "debian", "base", "usecase", "repository", "env", "user", "optional"}
 
 
 @dataclass(frozen=True, slots=True)

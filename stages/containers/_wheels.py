@@ -43,7 +43,7 @@ def bring(requirements: dict[str, str], platform: Platform) -> list[Path]:
     missing = [requirements[sha256] for sha256, path in wheels.items() if path is None]
     if missing:
         with tempfile.TemporaryDirectory(dir=cache()) as folder:
-            _pip_download(missing, platform, Path(folder))
+            pip_download(missing, platform, Path(folder))
             for path in sorted(Path(folder).glob("*.whl")):
                 digest = digest_of(path)
                 if digest in wheels:
@@ -54,7 +54,7 @@ def bring(requirements: dict[str, str], platform: Platform) -> list[Path]:
     return [path for path in wheels.values() if path is not None]
 
 
-def _pip_download(lines: list[str], platform: Platform, folder: Path) -> None:
+def pip_download(lines: list[str], platform: Platform, folder: Path) -> None:
     wanted = folder / "requirements.txt"
     wanted.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     version = ".".join(map(str, PYTHON))
