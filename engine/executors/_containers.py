@@ -29,8 +29,11 @@ FOLLOW_S = 2.0  # how often what a stage says is fetched from afar
 class Files(Protocol):
     """How a job's files reach the container, and how they come back."""
 
-    def mounts(self, launch: Launch) -> list[Any]:
-        """Return the container's mounts."""
+    def log(self, launch: Launch) -> Path:
+        """Return where the container writes the log."""
+
+    def mounts(self, client: Any, launch: Launch) -> list[Any]:
+        """Return the container's mounts, and see to it that what they name is there."""
 
     def send(self, client: Any, container: Any, launch: Launch) -> None:
         """Bring the job's files into the container, which has not started."""
@@ -58,8 +61,10 @@ class _Running:
 class Containers:
     """The jobs of one run on one engine."""
 
-    def __init__(self, setting: Setting, connect: Callable[[], Any], files: Files, edgetpu: Callable[[Launch], str | None]) -> None:
-        self._setting, self._connect, self._files, self._edgetpu = setting, connect, files, edgetpu
+    def __init__(
+        self, setting: Setting, connect: Callable[[], Any], files: Files, edgetpu: Callable[[Launch], str | None], lost: str = "daemon_lost"
+    ) -> None:
+        self._setting, self._connect, self._files, self._edgetpu, self._lost = setting, connect, files, edgetpu, lost
         self._owner = _options.user(os.getuid(), os.getgid())
         self._client: Any = None
         self._running: dict[str, _Running] = {}
@@ -93,7 +98,7 @@ class Containers:
             else:
                 container = self._start(launch)
         except UserError as error:
-            self._ends.put(Ended(launch.job.stage, None, 0.0, "daemon_lost", f"{error.what} at {error.where}"))
+            self._ends.put(Ended(launch.job.stage, None, 0.0, self._lost, f"{error.where}: {error.what}"))
         except Exception as error:
             self._ends.put(self._refused(launch, error))
         else:
@@ -128,9 +133,9 @@ class Containers:
             self._client.close()
 
     def _start(self, launch: Launch) -> Any:
-        mounts = self._files.mounts(launch)
-        image = self._client.images.get(launch.job.place.image)
-        options = _options.container(launch, self._setting, self._owner, mounts, self._edgetpu(launch), _python_path(self._setting, image))
+        mounts, log = self._files.mounts(self._client, launch), self._files.log(launch)
+        path = _python_path(self._setting, self._client.images.get(launch.job.place.image))
+        options = _options.container(launch, self._setting, self._owner, mounts, log, self._edgetpu(launch), path)
         container = self._client.containers.create(**options)
         try:
             self._files.send(self._client, container, launch)
@@ -145,7 +150,7 @@ class Containers:
             self._files.collect(self._client, None, launch)
         text = _engine.said(error)
         if _engine.is_gone(error):
-            return Ended(launch.job.stage, None, 0.0, "daemon_lost", f"the container engine went away: {text}")
+            return Ended(launch.job.stage, None, 0.0, self._lost, f"the container engine went away: {text}")
         kind = _engine.kind_of(text)
         return Ended(launch.job.stage, None, 0.0, kind, _verdict.why(kind, text))
 
@@ -189,14 +194,14 @@ class Containers:
             own_log = container.logs(tail=50).decode(errors="replace")
         except Exception as error:
             _remove(container)
-            return Ended(stage, None, time.monotonic() - running.started, "daemon_lost",
+            return Ended(stage, None, time.monotonic() - running.started, self._lost,
                          f"the container engine went away, and did not come back with the container: {_engine.said(error)}")  # fmt: skip
         if own_log:
             with launch.log.open("a", encoding="utf-8") as log:
                 log.write(own_log)
         state, memory = container.attrs["State"], container.attrs["HostConfig"].get("Memory")
         _remove(container)
-        return _verdict.ended(stage, state, own_log, memory, lost=was_away)
+        return _verdict.ended(stage, state, own_log, memory, lost=self._lost if was_away else "")
 
     def _follow(self) -> None:
         if self._running and time.monotonic() - self._followed > FOLLOW_S:

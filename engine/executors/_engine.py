@@ -2,6 +2,8 @@
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from engine.errors import UserError
 
 _USUAL = "unix:///var/run/docker.sock"
 TIMEOUT_S = 20.0  # of one call; what may take long is waited for apart
+LOAD_S = 600.0  # of one call that carries an image or an artifact
 
 # What dockerd and runc write, in lower case, and the kind of failure that it is
 _KINDS = (
@@ -61,10 +64,20 @@ def connect(url: str) -> Any:
 
 def load(client: Any, reference: str, archive: Path) -> None:
     """Give the engine an image from its archive, under this reference."""
-    with archive.open("rb") as data:
+    with archive.open("rb") as data, patience(client):
         [image] = client.images.load(data)
     repository, _, tag = reference.rpartition(":")
     image.tag(repository, tag)
+
+
+@contextmanager
+def patience(client: Any) -> Iterator[None]:
+    """Let the calls inside take as long as much data may."""
+    before, client.api.timeout = client.api.timeout, LOAD_S
+    try:
+        yield
+    finally:
+        client.api.timeout = before
 
 
 def is_gone(error: BaseException) -> bool:
