@@ -66,7 +66,9 @@ def kind_of(text: str) -> str:
 def _unreachable(url: str, error: Exception) -> UserError:
     text = str(error)
     if "Permission denied" in text or f"Errno {errno.EACCES}" in text:
-        return UserError(url, "this user may not speak to the Docker engine", "sudo usermod -aG docker $USER, and log in anew; or executor=local")
-    if "too old" in text or "minimum supported API" in text or "API version" in text:
+        return UserError(
+            url, "this user may not speak to the Docker engine", "sudo usermod -aG docker $USER, and log in anew; or executor=local"
+        )
+    if any(words in text for words in ("too old", "too new", "no longer supported")):
         return UserError(url, f"the Docker engine is too old: {text.splitlines()[0]}", "sudo apt-get install docker.io; or executor=local")
     return UserError(url, "no Docker engine answers", "sudo apt-get install docker.io && sudo systemctl start docker; or executor=local")
