@@ -61,6 +61,11 @@ def look(platform: str, binfmt: Path = BINFMT) -> Emulation:
     return Emulation(platform, best, True, f"{platform} through {best.name}", "")
 
 
+def is_native(platform: str, here: str) -> bool:
+    """Say whether this machine, of the platform `here`, runs programs of the platform without a handler."""
+    return platform == here or ((platform, here) == ("linux/arm/v7", "linux/arm64") and runs_32_bit())
+
+
 def runs_32_bit() -> bool:
     """Say whether this machine's processor takes 32-bit programs: an arm64 kernel refuses the personality where the processor cannot (arch/arm64/kernel/sys.c)."""
     try:

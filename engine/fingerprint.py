@@ -11,7 +11,12 @@ from pathlib import Path
 from typing import Any
 
 RECORD = "job/1"  # the pre-image's type and version come first, so that no two kinds of digest can meet
-DISTRIBUTIONS = {"cv2": ("opencv_python_headless", "opencv"), "PIL": ("pillow", "pil"), "yaml": ("pyyaml",), "tensorflow": ("tensorflow_cpu",)}
+DISTRIBUTIONS = {
+    "cv2": ("opencv_python_headless", "opencv"),
+    "PIL": ("pillow", "pil"),
+    "yaml": ("pyyaml",),
+    "tensorflow": ("tensorflow_cpu",),
+}
 
 Parts = Mapping[str, Mapping[str, Any]]  # "source", "parameter", "input", "environment" -> name -> value
 

@@ -1,6 +1,6 @@
 """Where a job runs, in what environment, and how its figures are labelled; and what an executor is told when it is made. No I/O."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,6 @@ class Setting:
     target: Target
     roots: tuple[Path, ...]  # below them stand the packages of stages
     packages: tuple[str, ...]  # those that `uses:` may name
-    images: tuple[Image, ...]
+    images: Callable[[], Sequence[Image]]  # read when they are asked for
     store: Path
     options: Mapping[str, Any] = field(default_factory=dict)  # the keys of conf/executor/<name>.yaml

@@ -57,7 +57,12 @@ class Job:
         """Return the pre-image of the fingerprint, given its inputs' digests."""
         source = dict(self.signature.sources) if self.signature else {"command": list(self.spec.command or ())}
         parameter = {**self.params, "outputs": list(self.outputs), **{f"env {k}": v for k, v in self.spec.env.items()}}
-        return {"source": source, "parameter": parameter, "input": digests, "environment": {**self.place.environment, "platform": self.place.platform}}
+        return {
+            "source": source,
+            "parameter": parameter,
+            "input": digests,
+            "environment": {**self.place.environment, "platform": self.place.platform},
+        }
 
 
 @dataclass(frozen=True, slots=True)

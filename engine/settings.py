@@ -61,6 +61,9 @@ class Settings(_Model):
     input: str | None
     output: str | None
     format: Literal["table", "json", "jsonl"]
+    action: Literal["build", "list", "prune"]
+    image: str | None
+    base: Literal["auto", "bootstrap", "registry"]
     clean: Clean
     port: int = Field(ge=1, le=65535)
 

@@ -65,11 +65,6 @@ def parse(data: Mapping[str, Any], where: str) -> Target:
     return validated(Target, data, "the target is wrong", where)
 
 
-def is_native(platform: str, here: str) -> bool:
-    """Say whether a machine of the platform `here` runs programs of the other one by itself; 64-bit Arm does those of 32 bits."""
-    return platform == here or (platform, here) == ("linux/arm/v7", "linux/arm64")
-
-
 def platform_of(machine: str) -> str:
     """Return the OCI name of the platform that `uname -m` calls so."""
     return _PLATFORMS.get(machine, f"linux/{machine}")

@@ -97,7 +97,7 @@ class Project:
         """Start run.py on the folder."""
         words = tuple(words) if any(word.startswith("usecase=") for word in words) else (*words, "usecase=chain")
         argv = [sys.executable, str(ROOT / "run.py"), "--config-dir", str(self.path / "conf"), "stage_packages=[mystages]",
-                "tracking=none", f"outputs={self.outputs}", *words]  # fmt: skip
+                "tracking=none", "executor=local", f"outputs={self.outputs}", *words]  # fmt: skip
         env = {**os.environ, MARK: self.mark}
         return subprocess.Popen(argv, cwd=self.path, env=env, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, **options)  # fmt: skip
@@ -272,7 +272,7 @@ def give(project, capfd, monkeypatch) -> Callable[..., Said]:
             words = (*words, "usecase=chain")
         signature._parsed.cache_clear()  # each command is a process of its own
         capfd.readouterr()
-        argv = ["--config-dir", str(project.path / "conf"), "stage_packages=[mystages]", "tracking=none", f"outputs={project.outputs}"]
+        argv = ["--config-dir", str(project.path / "conf"), "stage_packages=[mystages]", "tracking=none", "executor=local", f"outputs={project.outputs}"]
         status = _cli()([*argv, *words])
         return Said(status, *capfd.readouterr())
 

@@ -12,8 +12,10 @@ from typing import Any
 
 from engine import layout
 from engine.commands import _planning
+from engine.commands._executors import setting
 from engine.compose import Request
 from engine.errors import UserError
+from engine.executors import local
 from engine.jobfolder import Launch, log_tail
 from engine.plan import Job
 from engine.signature import Library, Signature
@@ -76,15 +78,14 @@ def _signature(request: Request) -> Signature:
 def _run(request: Request, signature: Signature, work: Path, inputs: dict[str, str], *, annotate: bool) -> Path | None:
     """Run the stage as a job of its own; its failure is shown and None returned."""
     spec = StageSpec(uses=signature.module)
-    place = _planning.executor(request).placements(request.target)["target"]
-    job = Job("predict", spec, signature, {}, signature.outputs, {}, place.platform, place.emulated, place.taken, {})
+    executor = local.Executor(setting(request))
+    job = Job("predict", spec, signature, {}, signature.outputs, {}, executor.place(spec, signature))
     folder, log = work / "predict", work / "predict.log"
     (folder / "out").mkdir(parents=True)
     params = {"annotate": annotate} if "annotate" in signature.params else {}
     outputs = {name: str(folder / "out" / name) for name in signature.outputs}
     description = {"module": signature.module, "function": signature.function, "inputs": inputs, "outputs": outputs, "params": params}
     (folder / "job.json").write_text(json.dumps(description), encoding="utf-8")
-    executor = _planning.executor(request)(request.roots)
     try:
         executor.launch(Launch(job, folder, log))
         while not (ended := executor.wait(WAIT_S)):

@@ -67,7 +67,7 @@ class Containers:
         self._ends: queue.SimpleQueue[Ended | tuple[str, bool]] = queue.SimpleQueue()  # stage, and whether the engine was away
         self._followed = 0.0
 
-    def prepare(self, planned: Iterable[Planned], work: Path) -> None:
+    def reclaim(self, planned: Iterable[Planned], work: Path) -> None:
         """Find the containers that ended engines left: keep what these jobs can go on with, remove the rest."""
         wanted = {one.fingerprint for one in planned if one.fingerprint}
         self._client = self._client or self._connect()
@@ -207,7 +207,7 @@ class Containers:
 
 
 def _remove(container: Any) -> None:
-    with suppress(Exception):  # gone already, or its engine is: the next run's `prepare` looks again
+    with suppress(Exception):  # gone already, or its engine is: the next run's `reclaim` looks again
         container.remove(force=True, v=True)
 
 

@@ -2,10 +2,12 @@
 
 import errno
 import os
+from pathlib import Path
 from typing import Any
 
 from engine.errors import UserError
 
+_USUAL = "unix:///var/run/docker.sock"
 TIMEOUT_S = 20.0  # of one call; what may take long is waited for apart
 
 # What dockerd and runc write, in lower case, and the kind of failure that it is
@@ -27,9 +29,21 @@ def address() -> str:
 
     try:
         context = ContextAPI.get_current_context()
-        return str(context.Host) if context and context.Host else "unix:///var/run/docker.sock"
+        return str(context.Host) if context and context.Host else _USUAL
     except Exception:  # a damaged ~/.docker is no reason not to try the usual place
-        return "unix:///var/run/docker.sock"
+        return _USUAL
+
+
+def is_likely() -> bool:
+    """Say, without asking anybody, whether there may be an engine: most machines without one are told so at once."""
+    named = os.environ.get("DOCKER_HOST", "")
+    if not named and (Path.home() / ".docker" / "config.json").exists():
+        return True  # it may name a context
+    return _is_socket(named or _USUAL) or (bool(named) and not named.startswith("unix://"))
+
+
+def _is_socket(url: str) -> bool:
+    return Path(url.removeprefix("unix://")).is_socket()
 
 
 def connect(url: str) -> Any:
@@ -45,6 +59,14 @@ def connect(url: str) -> Any:
         raise _unreachable(url, error) from None
 
 
+def load(client: Any, reference: str, archive: Path) -> None:
+    """Give the engine an image from its archive, under this reference."""
+    with archive.open("rb") as data:
+        [image] = client.images.load(data)
+    repository, _, tag = reference.rpartition(":")
+    image.tag(repository, tag)
+
+
 def is_gone(error: BaseException) -> bool:
     """True where a call ended because the engine or the way to it is away, not because it refused."""
     import requests
@@ -55,7 +77,8 @@ def is_gone(error: BaseException) -> bool:
 
 def said(error: Exception) -> str:
     """Return what the engine wrote, in a line."""
-    return str(getattr(error, "explanation", None) or error).strip().splitlines()[0]
+    text = str(getattr(error, "explanation", None) or error).strip()
+    return next(iter(text.splitlines()), type(error).__name__)
 
 
 def kind_of(text: str) -> str:

@@ -19,24 +19,28 @@ _PYTHON = "/usr/bin/python3"
 def choose(setting: Setting, platform: str, spec: StageSpec, signature: Signature | None, connect: Callable[[], Any]) -> Image:
     """Return the image that the YAML names, else the smallest that has what the stage imports; UserError where there is none."""
     if spec.image:
-        image = images.named(setting.images, spec.image, platform)
+        image = images.named(setting.images(), spec.image, platform)
         if image is None:
-            known = sorted({one.name for one in setting.images if one.platform == platform})
+            known = sorted({one.name for one in setting.images() if one.platform == platform})
             raise UserError("", f"there is no image '{spec.image}' for {platform}", did_you_mean(spec.image, known))
         if not image.optional or _is_there(connect, image.reference):
             return image
-    return images.serving(setting.images, platform, signature.needs if signature else frozenset(), setting.target.runtime)
+    return images.serving(setting.images(), platform, signature.needs if signature else frozenset(), setting.target.runtime)
+
+
+def missing(client: Any, jobs: Iterable[Planned]) -> list[str]:
+    """Return the images of these jobs that the engine does not have."""
+    return [
+        reference for reference in sorted({one.job.place.image for one in jobs if one.job.place.image}) if _get(client, reference) is None
+    ]
 
 
 def check(client: Any, jobs: Iterable[Planned]) -> None:
     """Refuse an image that is absent, or whose programs are of another platform than its job's."""
-    from docker.errors import ImageNotFound
-
     for reference, platform in sorted({(one.job.place.image, one.job.place.platform) for one in jobs if one.job.place.image}):
-        try:
-            image = client.images.get(reference)
-        except ImageNotFound:
-            raise UserError(str(reference), "the container engine has no such image", "python run.py images build") from None
+        image = _get(client, reference)
+        if image is None:
+            raise UserError(str(reference), "the container engine has no such image", "python run.py images build")
         found = _machine_of(client, image)
         if found is not None and found != _MACHINES[platform]:
             raise UserError(str(reference), f"its Python is of another processor than {platform} (ELF machine {found}), whatever its label says",
@@ -44,13 +48,19 @@ def check(client: Any, jobs: Iterable[Planned]) -> None:
 
 
 def _is_there(connect: Callable[[], Any], reference: str) -> bool:
+    try:
+        return _get(connect(), reference) is not None
+    except UserError:
+        return False
+
+
+def _get(client: Any, reference: str | None) -> Any:
     from docker.errors import ImageNotFound
 
     try:
-        connect().images.get(reference)
-        return True
-    except (ImageNotFound, UserError):
-        return False
+        return client.images.get(reference)
+    except ImageNotFound:
+        return None
 
 
 def _machine_of(client: Any, image: Any) -> int | None:

@@ -49,7 +49,9 @@ def labels(launch: Launch, setting: Setting) -> dict[str, str]:
             f"{LABEL}.fingerprint": launch.fingerprint, f"{LABEL}.folder": str(launch.folder), f"{LABEL}.log": str(launch.log)}  # fmt: skip
 
 
-def container(launch: Launch, setting: Setting, owner: User, mounts: Sequence[Any], edgetpu: str | None, python_path: str) -> dict[str, Any]:
+def container(
+    launch: Launch, setting: Setting, owner: User, mounts: Sequence[Any], edgetpu: str | None, python_path: str
+) -> dict[str, Any]:
     """Return the options of the job's container; `edgetpu` is the bus of the Edge TPU that it may use."""
     spec, limits = launch.job.spec, Limits.model_validate(setting.options)
     memory = spec.resources.memory or limits.memory or None

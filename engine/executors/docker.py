@@ -18,7 +18,7 @@ from engine.placement import EMULATED, Placement, Setting
 from engine.plan import Planned
 from engine.signature import Signature
 from engine.spec import StageSpec
-from engine.target import is_native, platform_of
+from engine.target import platform_of
 
 
 class Executor:
@@ -34,20 +34,30 @@ class Executor:
         aim = self._setting.target
         wanted = aim.platform if spec.runs_on == "target" else self._here
         image = _images.choose(self._setting, wanted, spec, signature, self._connect)
-        emulated = not is_native(wanted, self._here)
+        emulated = not emulation.is_native(wanted, self._here)
         taken = EMULATED if emulated else platform.machine()
         return Placement(wanted, emulated, taken, {"image": image.reference}, image.reference)
 
-    def prepare(self, planned: Iterable[Planned], work: Path) -> None:
-        """Refuse what the engine could not run; take over or remove what ended engines left in it."""
+    def prepare(self, planned: Iterable[Planned]) -> None:
+        """Refuse what the engine could not run."""
         jobs = list(planned)
         for wanted in sorted({one.job.place.platform for one in jobs if one.job.place.emulated}):
-            if not emulation.registered(wanted):
-                raise UserError(f"target={self._setting.target.name}", f"this machine cannot run {wanted}: no QEMU handler is registered for it",
-                                emulation.HOW_TO_REGISTER)  # fmt: skip
-        if jobs:
-            _images.check(self._connect(), jobs)
-        self._containers.prepare(jobs, work)
+            seen = emulation.look(wanted)
+            if not seen.is_registered:
+                raise UserError(f"target={self._setting.target.name}", seen.what, seen.fix)
+        _images.check(self._connect(), jobs)
+
+    def reclaim(self, planned: Iterable[Planned], work: Path) -> None:
+        """Take over or remove what ended engines left."""
+        self._containers.reclaim(planned, work)
+
+    def missing(self, planned: Iterable[Planned]) -> list[str]:
+        """Return the images of these jobs that the engine does not have."""
+        return _images.missing(self._connect(), planned)
+
+    def load(self, reference: str, archive: Path) -> None:
+        """Give the engine an image."""
+        _engine.load(self._connect(), reference, archive)
 
     def launch(self, launch: Launch) -> None:
         """Start the job; its end comes from `wait`."""

@@ -51,15 +51,20 @@ class Executor:
         machine = platform.machine()
         here = platform_of(machine)
         is_stand_in = spec.runs_on == "target" and self._target.platform != here
-        return Placement(here, False, f"simulated on {machine}" if is_stand_in else machine, environment(signature.imports if signature else frozenset()))
+        return Placement(
+            here, False, f"simulated on {machine}" if is_stand_in else machine, environment(signature.imports if signature else frozenset())
+        )
 
-    def prepare(self, planned: Iterable[Planned], work: Path) -> None:
+    def prepare(self, planned: Iterable[Planned]) -> None:
         """Begin to warm what these jobs will need."""
         modules: dict[tuple[str, ...], set[str]] = {}
         for job in (one.job for one in planned):
             modules.setdefault(_preload(job), set()).update([job.signature.module] if job.signature else [])
         for preload, names in modules.items():
             self._server(preload, sorted(names))
+
+    def reclaim(self, planned: Iterable[Planned], work: Path) -> None:
+        """Do nothing: processes end with the engine that started them."""
 
     def launch(self, launch: Launch) -> None:
         """Start the job; its end comes from `wait`."""

@@ -6,12 +6,12 @@ import stat
 import pytest
 
 from engine import check, jobfolder, spec
-from engine.check import Placement
+from engine.placement import Placement
 from engine.plan import ResolvedAsset, settle
 from engine.signature import Library
 from engine.store import BadOutput, Store
 
-PLACES = dict.fromkeys(("build", "target"), Placement("linux/amd64", False, "x86_64"))
+PLACE = Placement("linux/amd64", False, "x86_64")
 METRIC = {"event": "metric", "name": "loss", "value": 0.5, "step": 1, "time": 7.0}
 FIGURE = {"event": "figure", "kind": "confusion_matrix", "name": "int8", "labels": ["x"], "matrix": [[1]], "time": 7.0}
 
@@ -30,7 +30,7 @@ def lay_out(project, store):
 
     def laid(**keys):
         usecase = spec.parse({"name": "u", "assets": {"mine": str(mine)}, "stages": {"s": keys}}, "u.yaml")
-        job = check.check(usecase, Library(["mystages"], [project.path]), PLACES, "u.yaml").jobs["s"]
+        job = check.check(usecase, Library(["mystages"], [project.path]), lambda *_: PLACE, "u.yaml").jobs["s"]
         assets = {"mine": ResolvedAsset("mine", "mine", mine, store.assets.of(mine), None, "", False)}
         planned = settle(job, {}, assets, store)
         return jobfolder.lay_out(project.path / "job", planned, {}, assets, store)
