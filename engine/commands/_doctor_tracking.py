@@ -1,5 +1,6 @@
 """What `doctor` says of runs and of the MLflow that records them. Imports no MLflow: a server is asked over HTTP."""
 
+import http.client
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -44,7 +45,7 @@ def _server(place: Place) -> Finding:
         if error.code in (401, 403):  # there, and particular about whom it answers
             return Finding(True, f"MLflow: {place.shown} answers")
         return Finding(False, f"MLflow: {place.shown} answers with status {error.code}", "look whether that is an MLflow server")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         why = getattr(error, "reason", error)
         fix = "runs go on without it; when it is back: python run.py sync"
         return Finding(False, f"MLflow: {place.shown} does not answer ({getattr(why, 'strerror', None) or why})", fix)

@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+import time
 
 import pytest
 
@@ -30,7 +31,7 @@ def test_an_engine_says_its_version_its_platform_and_its_room(docker_engine, mon
 
 def test_without_an_engine_it_says_what_brings_one():
     (found,) = _doctor_containers.engine()
-    assert (found.is_there, found.what) == (False, "Docker engine (unix:///nowhere): no Docker engine answers")
+    assert (found.is_there, found.what) == (False, "Docker engine (unix:///nowhere): none answers")
     assert "sudo apt-get install docker.io" in found.fix
 
 
@@ -45,7 +46,9 @@ def test_what_only_looks_like_an_engine_is_none(tmp_path, monkeypatch, answer):
         monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path / 's'}")
         (found,) = _doctor_containers.engine()
         odd.shutdown(socket.SHUT_RDWR)
-    assert not found.is_there and found.what.startswith(f"Docker engine (unix://{tmp_path / 's'}): ") and found.fix
+    assert not found.is_there and found.what.startswith(
+        (f"Docker engine (unix://{tmp_path / 's'}): what answers there is none", f"Docker engine (unix://{tmp_path / 's'}): none answers")
+    )
 
 
 def _answer(server: socket.socket, answer: bytes) -> None:
@@ -71,7 +74,26 @@ def test_a_socket_that_this_user_may_not_open_says_how_to_be_let_in(tmp_path, mo
             (found,) = _doctor_containers.engine()
         finally:
             os.seteuid(0)
-    assert not found.is_there
+    assert (found.is_there, found.fix) == (False, "sudo usermod -aG docker $USER, and log in anew")
+
+
+@pytest.mark.parametrize(
+    "where", ["tcp://127.0.0.1:x", "tcp://", "tcp://[", "unix://", f"unix:///{'long' * 50}", "tcp://no.such.host.invalid:1"]
+)
+def test_an_odd_address_is_no_engine(monkeypatch, where):
+    monkeypatch.setenv("DOCKER_HOST", where)
+    assert [found.is_there for found in _doctor_containers.engine()] == [False]
+
+
+def test_an_engine_that_hangs_is_given_up(monkeypatch, deaf):
+    begin = time.monotonic()
+    monkeypatch.setenv("DOCKER_HOST", f"tcp://{deaf}")
+    assert not _doctor_containers.engine()[0].is_there and time.monotonic() - begin < 3
+
+
+def test_an_engine_behind_ssh_is_not_waited_for(monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", "ssh://pi@raspberrypi.local")
+    assert "not asked" in _doctor_containers.engine()[0].what
 
 
 def test_each_platform_is_native_handled_or_missing(binfmt):
