@@ -90,7 +90,8 @@ def is_gone(error: BaseException) -> bool:
 
 def said(error: Exception) -> str:
     """Return what the engine wrote, in a line."""
-    return str(getattr(error, "explanation", None) or error).strip().splitlines()[0]
+    text = str(getattr(error, "explanation", None) or error).strip()
+    return next(iter(text.splitlines()), type(error).__name__)
 
 
 def kind_of(text: str) -> str:
@@ -104,6 +105,6 @@ def _unreachable(url: str, error: Exception) -> UserError:
         return UserError(
             url, "this user may not speak to the Docker engine", "sudo usermod -aG docker $USER, and log in anew; or executor=local"
         )
-    if "too old" in text or "minimum supported API" in text or "API version" in text:
+    if any(words in text for words in ("too old", "too new", "no longer supported")):
         return UserError(url, f"the Docker engine is too old: {text.splitlines()[0]}", "sudo apt-get install docker.io; or executor=local")
     return UserError(url, "no Docker engine answers", "sudo apt-get install docker.io && sudo systemctl start docker; or executor=local")
