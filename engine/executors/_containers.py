@@ -71,6 +71,7 @@ class Containers:
         self._abandoned: dict[str, Any] = {}  # fingerprint -> container
         self._ends: queue.SimpleQueue[Ended | tuple[str, bool]] = queue.SimpleQueue()  # stage, and whether the engine was away
         self._followed = 0.0
+        self._is_closed = False
 
     def reclaim(self, planned: Iterable[Planned], work: Path) -> None:
         """Find the containers that ended engines left: keep what these jobs can go on with, remove the rest."""
@@ -124,6 +125,7 @@ class Containers:
 
     def close(self) -> None:
         """Remove every container of this run."""
+        self._is_closed = True
         for running in self._running.values():
             _remove(running.container)
         for container in self._abandoned.values():
@@ -169,8 +171,11 @@ class Containers:
             except Exception as error:
                 if client is None or not _engine.is_gone(error):
                     break
+                client.close()
                 client, was_away = None, True
         self._ends.put((stage, was_away))
+        if client is not None:
+            client.close()
 
     def _connect_again(self) -> Any:
         limit = time.monotonic() + LOST_S
@@ -178,7 +183,7 @@ class Containers:
             try:
                 return self._connect()
             except UserError:
-                if time.monotonic() > limit:
+                if time.monotonic() > limit or self._is_closed:
                     raise
                 time.sleep(0.5)
 
@@ -187,6 +192,7 @@ class Containers:
         launch, container = running.launch, running.container
         try:
             if was_away:
+                self._client.close()
                 self._client = self._connect()
                 container = self._client.containers.get(container.id)
             container.reload()

@@ -46,10 +46,13 @@ class Tunnel:
         self._folder: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
+        self._is_closed = False
 
     def connect(self) -> Any:
         """Return a docker.DockerClient of the device, or raise UserError that says what is in the way."""
         with self._lock:
+            if self._is_closed:
+                raise UserError(self._where, "the way to it is closed", "give the command again")
             if self._process is None or self._process.poll() is not None:
                 self._open()
         try:
@@ -61,6 +64,8 @@ class Tunnel:
 
     def close(self) -> None:
         """End the way."""
+        with self._lock:
+            self._is_closed = True
         if self._process is not None:
             assert self._process.stdin
             self._process.stdin.close()
