@@ -60,6 +60,7 @@ class Settings(_Model):
     follow: bool
     input: str | None
     output: str | None
+    model: str | None
     format: Literal["table", "json", "jsonl"]
     action: Literal["build", "list", "prune"]
     image: str | None

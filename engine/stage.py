@@ -15,7 +15,7 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 
 In = Path
 """An input: a file or a folder to read and never to change."""
@@ -58,6 +58,16 @@ def confusion_matrix(name: str, labels: Sequence[str], matrix: Sequence[Sequence
     """Record a confusion matrix: rows are the true classes, columns the predicted ones, in the labels' order."""
     rows = [[int(cell) for cell in row] for row in matrix]
     _send({"event": "figure", "kind": "confusion_matrix", "name": name, "labels": list(labels), "matrix": rows})
+
+
+def op_graph(name: str, nodes: Sequence[Mapping[str, Any]], edges: Sequence[Sequence[int]]) -> None:
+    """Record a model's graph as it is placed: each node has `type`, `mapped` (on the accelerator) and `reason` (why not, or None).
+
+    An edge is a pair of places in the nodes: who makes a tensor, and who reads it.
+    """
+    rows = [{"type": str(node["type"]), "mapped": bool(node["mapped"]), "reason": node["reason"]} for node in nodes]
+    pairs = [[int(source), int(target)] for source, target in edges]
+    _send({"event": "figure", "kind": "op_graph", "name": name, "nodes": rows, "edges": pairs})
 
 
 def run_job(job_dir: Path) -> int:
