@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from engine.fields import Name, Size, validated
 
@@ -19,15 +19,31 @@ class Target(BaseModel):
     description: str = ""
     platform: Literal["linux/amd64", "linux/arm64", "linux/arm/v7"]
     accelerator: Literal["none", "edgetpu", "gpu"] = "none"
-    runtime: Literal["litert", "tflite_runtime"]
+    runtime: Literal["litert", "tflite_runtime"] = Field(
+        "litert", description="left out: tflite_runtime on linux/arm/v7 and with an Edge TPU, else litert"
+    )
     cpus: float = Field(4, gt=0)
     memory: Size = Field(0, description="bytes, as 4G")
     device: str | None = Field(None, description="where the device is; null: there is none, figures are simulated")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_runtime(cls, data: Any) -> Any:
+        return completed(data) if isinstance(data, Mapping) else data
 
 
 def parse(data: Mapping[str, Any], where: str) -> Target:
     """Return the target, or raise all mistakes of form together."""
     return validated(Target, data, "the target is wrong", where)
+
+
+def completed(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a target's keys with the runtime that fits it, where it names none.
+
+    LiteRT has no build for armv7, and libedgetpu is built against the older tflite-runtime.
+    """
+    needs_older = data.get("platform") == "linux/arm/v7" or data.get("accelerator") == "edgetpu"
+    return {"runtime": "tflite_runtime" if needs_older else "litert", **data}
 
 
 def platform_of(machine: str) -> str:
