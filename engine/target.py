@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from engine.fields import Name, Size, validated
 
@@ -26,15 +26,10 @@ class Target(BaseModel):
     memory: Size = Field(0, description="bytes, as 4G")
     device: str | None = Field(None, description="where the device is; null: there is none, figures are simulated")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _with_runtime(cls, data: Any) -> Any:
-        return completed(data) if isinstance(data, Mapping) else data
-
 
 def parse(data: Mapping[str, Any], where: str) -> Target:
     """Return the target, or raise all mistakes of form together."""
-    return validated(Target, data, "the target is wrong", where)
+    return validated(Target, completed(data), "the target is wrong", where)
 
 
 def completed(data: Mapping[str, Any]) -> dict[str, Any]:
