@@ -29,7 +29,7 @@ class Target(BaseModel):
 
 def parse(data: Mapping[str, Any], where: str) -> Target:
     """Return the target, or raise all mistakes of form together."""
-    return validated(Target, completed(data), "the target is wrong", where)
+    return validated(Target, completed(data) if isinstance(data, Mapping) else data, "the target is wrong", where)
 
 
 def completed(data: Mapping[str, Any]) -> dict[str, Any]:
