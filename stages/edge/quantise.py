@@ -31,13 +31,13 @@ def quantise(
     """
     import numpy as np
 
-    from stages.edge._runtime import Model
+    from stages.edge._tflite import read_model
 
     examples = np.load(dataset / "x_train.npy", mmap_mode="r")
     chosen = np.sort(np.random.default_rng(seed).permutation(len(examples))[:calibration_examples])
     calibration = np.asarray(examples[chosen], np.float32)
     _in_child(_convert, model, calibration, int8_model, float_model)
-    floats = [name for name, kind in Model(int8_model, "litert").types() if kind.startswith("float")]
+    floats = [tensor.name for graph in read_model(int8_model).subgraphs for tensor in graph.tensors if tensor.type.startswith("FLOAT")]
     if floats:
         raise StageError(f"{len(floats)} tensors of the int8 model are float, such as '{floats[0]}': use operations with an int8 form")
     return QuantiseMetrics(int8_bytes=float(int8_model.stat().st_size), float_bytes=float(float_model.stat().st_size), float_tensors=0.0)

@@ -61,18 +61,18 @@ class Done:
 
 @pytest.fixture(scope="session")
 def do(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Done]]:
-    """Do a stage as a job: its name, its inputs, its parameters."""
+    """Do a stage as a job: its name, its inputs, its parameters, and the label of its figures."""
     folder = tmp_path_factory.mktemp("jobs")
     (folder / "mystages").mkdir()
     (folder / "mystages" / "network.py").write_text(NETWORK)
     library, executor = Library(["stages", "mystages"], [folder, ROOT]), Executor([folder, ROOT])
 
-    def done(uses: str, inputs: dict[str, Path | None], **params: Any) -> Done:
+    def done(uses: str, inputs: dict[str, Path | None], taken: str = "", **params: Any) -> Done:
         signature, at = library.signature(uses, uses), folder / f"{len(list(folder.iterdir()))}"
         (at / "out").mkdir(parents=True)
-        paths = {name: str(path) if path else None for name, path in inputs.items()}
+        paths = {name: str(inputs[name]) if inputs.get(name) else None for name in signature.inputs}
         outputs = {name: str(at / "out" / name) for name in signature.outputs}
-        job = {"module": uses, "function": signature.function, "inputs": paths, "outputs": outputs, "params": params}
+        job = {"module": uses, "function": signature.function, "inputs": paths, "outputs": outputs, "params": params, "taken": taken}
         (at / "job.json").write_text(json.dumps(job))
         made = Job("s", StageSpec(uses=uses), signature, {}, signature.outputs, {}, "", False, "", {})
         executor.launch(Launch(made, at, at / "log"))
