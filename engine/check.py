@@ -49,7 +49,7 @@ def check(usecase: UseCase, library: Library, placements: Mapping[str, Placement
         _gates(name, spec, signature, where, result)
         place = placements[spec.runs_on]
         jobs[name] = Job(name, spec, signature, inputs, outputs[name] or (), params, place.platform, place.emulated, place.taken,
-                         environment(signature.imports if signature else frozenset()))  # fmt: skip
+                         environment(signature.imports, signature.programs) if signature else environment(frozenset()))  # fmt: skip
     result.graph = graphs.build(jobs, _edges(jobs, usecase))
     result.mistakes += graphs.cycles(result.graph, where)
     _objective(usecase, signatures, where, result)

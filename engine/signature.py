@@ -41,6 +41,7 @@ class Signature:
     metrics: frozenset[str] | None  # None: the stage does not say
     sources: Mapping[str, str]  # project module -> sha256 of its file, the stage's own among them
     imports: frozenset[str]  # top-level packages from outside the project
+    programs: tuple[str, ...] = ()  # what it runs from PATH where it is there, listed in its file as PROGRAMS
 
 
 class Library:
@@ -101,7 +102,7 @@ class Library:
         params = {a.arg: Parameter(ast.unparse(a.annotation) if a.annotation else "str", _default(d, path))
                   for a, d in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)}  # fmt: skip
         doc = ast.get_docstring(function) or ast.get_docstring(tree) or ""
-        return Signature(uses, name, path, doc, inputs, outputs, params, _metrics(function, tree), sources, imports)
+        return Signature(uses, name, path, doc, inputs, outputs, params, _metrics(function, tree), sources, imports, _programs(tree))
 
     def _closure(self, module: str, path: Path) -> tuple[dict[str, str], frozenset[str]]:
         """Follow imports through the project's modules; digest those, and name the packages outside."""
@@ -180,6 +181,14 @@ def _metrics(function: ast.FunctionDef, tree: ast.Module) -> frozenset[str] | No
     if found is None:
         return None
     return frozenset(n.target.id for n in found.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name))
+
+
+def _programs(tree: ast.Module) -> tuple[str, ...]:
+    """Return the names that the stage's file lists as PROGRAMS."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["PROGRAMS"]:
+            return tuple(n.value for n in ast.walk(node.value) if isinstance(n, ast.Constant) and isinstance(n.value, str))
+    return ()
 
 
 def _accepts(node: ast.expr, value: Any) -> bool:
