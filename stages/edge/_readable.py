@@ -36,7 +36,7 @@ _WAYS_OUT = {
     "FULLY_CONNECTED": "quantise its weights per tensor, to 8 bits",
     "QUANTIZE": "let nothing in the model be of 16 bits",
     "TRANSPOSE": "transpose no more than 5 dimensions",
-    "TRANSPOSE_CONV": "give it no activation of its own, and put that behind a batch normalisation or a convolution",
+    "TRANSPOSE_CONV": "let no activation follow the batch normalisation behind it, since both are folded into it (tried with TensorFlow 2.21)",
 }
 _WAY_OUT = "put older operations in its place, or convert with an older TensorFlow"
 
@@ -78,4 +78,5 @@ def _shapes(graph: Subgraph) -> Iterator[str]:
             yield f"the input '{graph.tensors[place].name}' is {list(shape)}: convert with a batch of 1"
     dynamic = [tensor.name for tensor in graph.tensors if tensor.is_dynamic]
     if dynamic:
-        yield f"{len(dynamic)} tensors are of dynamic size, such as '{dynamic[0]}': give the network fixed shapes"
+        others = f" and {len(dynamic) - 1} more" if len(dynamic) > 1 else ""
+        yield f"the tensor '{dynamic[0]}'{others} has no fixed size: give the network fixed shapes"

@@ -62,7 +62,10 @@ def _convert(model: "Path", calibration: Any, int8_model: "Path", float_model: "
     import tensorflow as tf
 
     with tempfile.TemporaryDirectory() as exported:
-        _load(model).export(exported, verbose=False)
+        network = _load(model)
+        # Without a signature Keras exports any batch size, and the TFLite tensors are of no fixed size then.
+        fixed = [tf.TensorSpec(network.input_shape, tf.float32, network.inputs[0].name)]
+        network.export(exported, verbose=False, input_signature=fixed)
         float_model.write_bytes(tf.lite.TFLiteConverter.from_saved_model(exported).convert())
         int8_model.write_bytes(_int8(tf.lite.TFLiteConverter.from_saved_model(exported), calibration))
 

@@ -35,6 +35,13 @@ def network(dataset: In, model: Out, *, kind: str) -> None:
     elif kind == "rolled":
         rolled = keras.layers.LSTM(4)(keras.layers.Reshape((4, 2))(inputs))
         net = keras.Model(inputs, keras.layers.Dense(3)(rolled))
+    elif kind in ("grouped", "transposed"):
+        pixels = keras.layers.Reshape((2, 2, 2))(inputs)
+        if kind == "grouped":
+            seen = keras.layers.Conv2D(4, 1, groups=2)(pixels)
+        else:
+            seen = keras.layers.ReLU()(keras.layers.BatchNormalization()(keras.layers.Conv2DTranspose(4, 2, use_bias=False)(pixels)))
+        net = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(seen)))
     else:
         hidden = keras.layers.Dense(16, activation=kind)(inputs)
         net = keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(hidden))

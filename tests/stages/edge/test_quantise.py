@@ -34,6 +34,11 @@ def test_the_int8_model_has_no_float_tensor(quantised):
     assert quantised.metrics["float_tensors"] == 0
 
 
+@pytest.mark.parametrize("name", ["int8_model", "float_model"])
+def test_every_tensor_has_a_fixed_size(quantised, name):
+    assert [tensor.name for tensor in read_model(quantised.out / name).subgraphs[0].tensors if tensor.is_dynamic] == []
+
+
 @pytest.mark.parametrize(("name", "kind"), [("int8_model", "int8"), ("float_model", "float32")])
 def test_a_model_takes_one_example_and_gives_one_score_a_class(quantised, name, kind):
     model = open_model(quantised.out / name)
@@ -65,11 +70,11 @@ def test_an_operation_without_an_int8_form_is_refused(do, network, blobs):
     assert "tensors of the int8 model are float, such as '" in done.error and done.error.endswith("use operations with an int8 form")
 
 
-def test_a_network_that_the_converter_cannot_take_is_told(do, network, blobs):
+def test_a_network_that_ends_the_converter_is_told(do, network, blobs):
     done = _quantise(do, network("rolled"), blobs)
-    assert (done.status, done.error) == (
-        1,
-        "the converter failed; its error stands above in the log (a rolled LSTM or GRU has no int8 form)",
+    assert done.status == 1
+    assert (
+        done.error == "the converter was ended by signal 11: some operation of the model has no int8 form (a rolled LSTM or GRU has none)"
     )
     assert not (done.out / "int8_model").exists()
 
@@ -122,3 +127,19 @@ def test_weights_that_hold_code_are_not_loaded(do, relu, blobs, tmp_path):
     np.save(evil / "weights_000.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     done = _quantise(do, evil, blobs)
     assert done.status == 1 and "allow_pickle=False" in done.log
+
+
+@pytest.mark.parametrize(("kind", "said"), [
+    ("grouped", "CONV_2D has version 6, and the Edge TPU's compiler 16 reads CONV_2D up to version 5: use no grouped convolution (version 6)"),
+    ("transposed", "TRANSPOSE_CONV has version 4, and the Edge TPU's compiler 16 reads TRANSPOSE_CONV up to version 3: let no activation"),
+])  # fmt: skip
+def test_what_the_edge_tpus_compiler_cannot_read_is_refused_for_a_target_that_has_one(do, network, blobs, kind, said):
+    model = network(kind)
+    refused = _quantise(do, model, blobs, accelerator="edgetpu")
+    assert (refused.status, refused.error[: len(said)]) == (1, said)
+    assert _quantise(do, model, blobs).status == 0
+
+
+def test_what_the_compiler_can_read_is_the_same_for_a_target_with_an_edge_tpu(do, relu, blobs, quantised):
+    done = _quantise(do, relu, blobs, accelerator="edgetpu")
+    assert (done.out / "int8_model").read_bytes() == (quantised.out / "int8_model").read_bytes()
