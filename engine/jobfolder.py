@@ -143,7 +143,7 @@ def _description(job: Job, inputs: Mapping[str, Path | None], outputs: Mapping[s
         "params": dict(job.params),
     }
     if job.signature:
-        return {"module": job.signature.module, "function": job.signature.function, **common}
+        return {"module": job.signature.module, "function": job.signature.function, "taken": job.place.taken, **common}
     groups = {"inputs": inputs, "outputs": outputs, "params": job.params}
     return {"command": [_filled(word, groups) for word in job.spec.command or ()], **common}
 

@@ -28,6 +28,7 @@ PROGRESS_INTERVAL_S = 0.2
 
 _events: Optional[int] = None  # file descriptor of events.jsonl; None in a bare call, such as a unit test
 _last_progress_s = 0.0
+_taken = ""
 
 
 class StageError(Exception):
@@ -70,12 +71,22 @@ def op_graph(name: str, nodes: Sequence[Mapping[str, Any]], edges: Sequence[Sequ
     _send({"event": "figure", "kind": "op_graph", "name": name, "nodes": rows, "edges": pairs})
 
 
+def taken() -> str:
+    """Return where this stage's figures are taken, as the run labels them: `device`, `emulated (qemu)`, `simulated on x86_64`.
+
+    For stages with `runs_on: target`: theirs are other jobs where it differs. In a bare call it is the machine's architecture.
+    """
+    return _taken or os.uname().machine
+
+
 def run_job(job_dir: Path) -> int:
     """Run the job of this folder in this process; the exit status is 0, or 1 with the cause in result.json."""
+    global _taken
     job = json.loads((job_dir / "job.json").read_text(encoding="utf-8"))
     if "command" in job:
         os.execvp(job["command"][0], job["command"])
     _open_events(job_dir / "events.jsonl")
+    _taken = job.get("taken", "")
     try:
         metrics = _call(job)
         _write_result(job_dir, {"metrics": _checked(metrics)})

@@ -55,6 +55,14 @@ def test_a_stage_writes_its_outputs_and_its_metrics(runs):
     assert (runs.job / "out" / "data").read_text() == "1"
 
 
+@pytest.mark.parametrize(
+    ("more", "label"), [({"taken": "emulated (qemu)"}, "emulated (qemu)"), ({}, os.uname().machine)], ids=["labelled", "bare"]
+)
+def test_a_stage_is_told_where_its_figures_are_taken(runs, more, label):
+    ended, _ = runs("print(stage.taken(), end=''); return None", **more)
+    assert ended.stdout == label
+
+
 def test_paths_come_as_paths_and_parameters_as_they_are(runs):
     _, result = runs("print(type(data).__name__, before, params); return None", {"list": [1, None], "text": "ü"})
     assert result == {"metrics": {}}
