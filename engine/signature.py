@@ -43,6 +43,7 @@ class Signature:
     sources: Mapping[str, str]  # project module -> sha256 of its file, the stage's own among them
     imports: frozenset[str]  # top-level packages from outside the project
     optional: frozenset[str] = frozenset()  # those of them that the stage does without, as `except ImportError` says
+    programs: tuple[str, ...] = ()  # what it runs from PATH where it is there, listed in its file as PROGRAMS
 
     @property
     def needs(self) -> frozenset[str]:
@@ -108,7 +109,9 @@ class Library:
         params = {a.arg: Parameter(ast.unparse(a.annotation) if a.annotation else "str", _default(d, path))
                   for a, d in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)}  # fmt: skip
         doc = ast.get_docstring(function) or ast.get_docstring(tree) or ""
-        return Signature(uses, name, path, doc, inputs, outputs, params, _metrics(function, tree), sources, imports, optional)
+        return Signature(
+            uses, name, path, doc, inputs, outputs, params, _metrics(function, tree), sources, imports, optional, _programs(tree)
+        )
 
     def _closure(self, module: str, path: Path) -> tuple[dict[str, str], frozenset[str], frozenset[str]]:
         """Follow imports through the project's modules; digest those, and name the packages outside, also those that may be absent."""
@@ -201,6 +204,14 @@ def _metrics(function: ast.FunctionDef, tree: ast.Module) -> frozenset[str] | No
     if found is None:
         return None
     return frozenset(n.target.id for n in found.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name))
+
+
+def _programs(tree: ast.Module) -> tuple[str, ...]:
+    """Return the names that the stage's file lists as PROGRAMS."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["PROGRAMS"]:
+            return tuple(n.value for n in ast.walk(node.value) if isinstance(n, ast.Constant) and isinstance(n.value, str))
+    return ()
 
 
 def _accepts(node: ast.expr, value: Any) -> bool:

@@ -272,7 +272,14 @@ def give(project, capfd, monkeypatch) -> Callable[..., Said]:
             words = (*words, "usecase=chain")
         signature._parsed.cache_clear()  # each command is a process of its own
         capfd.readouterr()
-        argv = ["--config-dir", str(project.path / "conf"), "stage_packages=[mystages]", "tracking=none", "executor=local", f"outputs={project.outputs}"]
+        argv = [
+            "--config-dir",
+            str(project.path / "conf"),
+            "stage_packages=[mystages]",
+            "tracking=none",
+            "executor=local",
+            f"outputs={project.outputs}",
+        ]
         status = _cli()([*argv, *words])
         return Said(status, *capfd.readouterr())
 

@@ -51,6 +51,14 @@ def test_the_sources_are_the_stage_and_the_helpers_it_imports(library):
     assert list(library.signature("lib.train", "f").sources) == ["lib._shared", "lib.train"]
 
 
+def test_the_programs_are_those_that_the_file_lists(tmp_path):
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "s.py").write_text('from engine.stage import Out\nPROGRAMS = ("cc", "ld")\ndef s(data: Out) -> None: ...\n')
+    (tmp_path / "lib" / "t.py").write_text("from engine.stage import Out\ndef t(data: Out) -> None: ...\n")
+    library = Library(["lib"], [tmp_path])
+    assert (library.signature("lib.s", "f").programs, library.signature("lib.t", "f").programs) == (("cc", "ld"), ())
+
+
 def test_the_imports_are_those_from_outside_also_of_helpers_and_inside_functions(library):
     assert {"numpy", "scipy"} <= library.signature("lib.train", "f").imports
 
