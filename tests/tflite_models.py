@@ -67,7 +67,7 @@ def _subgraph(made: Any, graph: G) -> Any:
     result = schema.SubGraphT()
     result.name = "main"
     result.tensors = [_tensor(made, tensor, at) for at, tensor in enumerate(graph.tensors)]
-    result.inputs, result.outputs = list(graph.inputs), list(graph.outputs or graph.ops[-1].outputs)
+    result.inputs, result.outputs = list(graph.inputs), list(graph.outputs or (graph.ops[-1].outputs if graph.ops else ()))
     result.operators = [_operator(made, op) for op in graph.ops]
     return result
 
