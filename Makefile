@@ -3,7 +3,7 @@ PYTHON := .venv/bin/python
 STAMP := .venv/.stamp
 TESTS ?=
 
-.PHONY: setup run check test bench docs picture clean
+.PHONY: setup run check test bench docs picture lock clean
 
 setup: $(STAMP)
 
@@ -34,6 +34,10 @@ docs: $(STAMP)
 
 picture: $(STAMP)
 	$(PYTHON) run.py graph usecase=pose_activity target=rpi4_coral outputs=$$(mktemp -d) output=docs/pictures/pose_activity.svg
+
+# What images are made of, resolved anew: Debian's packages by apt, wheels from uv.lock.
+lock: $(STAMP)
+	$(PYTHON) containers/lock.py
 
 clean:
 	rm -rf .venv benchmarks/.venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

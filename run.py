@@ -39,6 +39,8 @@ _MACHINE: dict[int | None, str] = {
     errno.EIO: f"the disk reports errors: look at its health {_AGAIN}",
     errno.EROFS: "name a folder that can be written: outputs=DIR", errno.EACCES: "name a folder that can be written: outputs=DIR"}  # fmt: skip
 
+_ACTIONS = ("build", "list", "prune")  # words that may follow `images`
+
 _command = "run"
 _line = compose.CommandLine((), (), {}, {})
 _statuses: list[int] = []
@@ -105,8 +107,10 @@ def _split(argv: list[str]) -> tuple[str, list[str]]:
         else:
             (overrides if "=" in word or word.startswith("~") else commands).append(word)
     for word in commands:
-        if word not in COMMANDS:
+        if word not in COMMANDS and not (commands[0] == "images" and word in _ACTIONS):
             raise UserError(f"run.py {word}", "there is no such command", did_you_mean(word, COMMANDS))
+    if len(commands) == 2 and commands[0] == "images" and commands[1] in _ACTIONS:
+        return "images", [*flags, *overrides, f"action={commands[1]}"]
     if len(commands) > 1:
         raise UserError(f"run.py {' '.join(commands)}", "these are several commands", f"give one: run.py {commands[0]} key=value ...")
     return commands[0] if commands else "run", flags + overrides

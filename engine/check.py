@@ -1,14 +1,14 @@
 """Checks a use case whole, against the stages' signatures, and makes its jobs. All mistakes at once, nothing started."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from engine import graph as graphs
 from engine.errors import UserError, did_you_mean
-from engine.fingerprint import environment
 from engine.graph import Reference
+from engine.placement import Placement
 from engine.plan import Job
 from engine.signature import REQUIRED, Library, Signature
 from engine.spec import StageSpec, UseCase
@@ -16,13 +16,7 @@ from engine.spec import StageSpec, UseCase
 _PLACEHOLDER = re.compile(r"\{(\w+)(?:\.(\w+))?\}")
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Where a job of each `runs_on` runs with the chosen executor, and how its figures are to be labelled."""
-
-    platform: str
-    emulated: bool
-    taken: str
+Place = Callable[[StageSpec, Signature | None], Placement]  # None: a command
 
 
 @dataclass(slots=True)
@@ -35,7 +29,7 @@ class Checked:
     warnings: list[str] = field(default_factory=list)
 
 
-def check(usecase: UseCase, library: Library, placements: Mapping[str, Placement], where: str) -> Checked:
+def check(usecase: UseCase, library: Library, place: Place, where: str) -> Checked:
     """Return the use case's jobs and warnings; raise an ExceptionGroup of every UserError found."""
     result = Checked()
     signatures = {name: _signature(name, spec, library, where, result) for name, spec in usecase.stages.items()}
@@ -47,9 +41,7 @@ def check(usecase: UseCase, library: Library, placements: Mapping[str, Placement
         inputs = _inputs(name, spec, signature, usecase, outputs, where, result)
         params = _params(name, spec, signature, where, result)
         _gates(name, spec, signature, where, result)
-        place = placements[spec.runs_on]
-        jobs[name] = Job(name, spec, signature, inputs, outputs[name] or (), params, place.platform, place.emulated, place.taken,
-                         environment(signature.imports, signature.programs) if signature else environment(frozenset()))  # fmt: skip
+        jobs[name] = Job(name, spec, signature, inputs, outputs[name] or (), params, _placed(name, spec, signature, place, where, result))
     result.graph = graphs.build(jobs, _edges(jobs, usecase))
     result.mistakes += graphs.cycles(result.graph, where)
     _objective(usecase, signatures, where, result)
@@ -58,6 +50,14 @@ def check(usecase: UseCase, library: Library, placements: Mapping[str, Placement
     result.jobs = {name: jobs[name] for name in graphs.order(result.graph)}
     result.warnings += _unused(jobs, usecase)
     return result
+
+
+def _placed(name: str, spec: StageSpec, signature: Signature | None, place: Place, where: str, result: Checked) -> Placement:
+    try:
+        return place(spec, signature)
+    except UserError as mistake:
+        result.mistakes.append(UserError(f"{where}: stages.{name}.runs_on", mistake.what, mistake.fix))
+        return Placement("", False, "")
 
 
 def _signature(name: str, spec: StageSpec, library: Library, where: str, result: Checked) -> Signature | None:

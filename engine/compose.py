@@ -239,8 +239,9 @@ def _asset(key: str, value: Any, declared: Mapping[str, Path], where: str) -> As
     if value in declared:
         return _load_asset(declared[value])
     path = Path(str(value)).expanduser()
-    if path.exists():
-        return path.absolute()
+    for place in (path, ROOT / path):  # a use case of the project names the project's own folders
+        if place.exists():
+            return place.absolute()
     raise UserError(
         f"{where}: assets.{key}", f"'{value}' is neither a declared asset nor a path that exists", did_you_mean(str(value), declared)
     )

@@ -12,7 +12,12 @@ from pathlib import Path
 from typing import Any
 
 RECORD = "job/1"  # the pre-image's type and version come first, so that no two kinds of digest can meet
-_DISTRIBUTIONS = {"cv2": "opencv_python_headless", "PIL": "pillow", "yaml": "pyyaml", "tensorflow": "tensorflow_cpu"}
+DISTRIBUTIONS = {
+    "cv2": ("opencv_python_headless", "opencv"),
+    "PIL": ("pillow", "pil"),
+    "yaml": ("pyyaml",),
+    "tensorflow": ("tensorflow_cpu",),
+}
 
 Parts = Mapping[str, Mapping[str, Any]]  # "source", "parameter", "input", "environment" -> name -> value
 
@@ -39,7 +44,7 @@ def environment(imports: frozenset[str], programs: Sequence[str] = ()) -> dict[s
     versions = {"python": "{}.{}.{}".format(*sys.version_info), "machine": f"{platform.system()} {platform.machine()}".lower()}
     installed = _installed()
     for package in sorted(imports - sys.stdlib_module_names):
-        names = (package.lower(), _DISTRIBUTIONS.get(package, ""))
+        names = (package.lower(), *DISTRIBUTIONS.get(package, ()))
         found = next((installed[name] for name in names if name in installed), None)
         versions[package] = found or "not installed"
     return versions | {f"program {name}": _program(name) for name in programs}

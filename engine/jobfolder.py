@@ -7,15 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from engine.events import figure
 from engine.plan import Job, Planned, ResolvedAsset
 from engine.store import BadOutput, Record, Store
 
 LOG_TAIL_LINES = 20
+ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0",
+               "OPENBLAS_NUM_THREADS": "1", "TF_ENABLE_ONEDNN_OPTS": "0"}  # fmt: skip
+"""The environment of every job, so that all executors give the same bytes."""
 _SAID = {
     "progress": ("done", "total", "message"),
     "metric": ("name", "value", "step"),
     "note": ("text",),
-    "figure": ("kind", "name", "labels", "matrix"),
 }
 _PLACEHOLDER = re.compile(r"\{(inputs|outputs|params)\.(\w+)\}")
 
@@ -27,15 +30,24 @@ class Launch:
     job: Job
     folder: Path
     log: Path
+    fingerprint: str = ""
+    run: str = ""
+    attempt: int = 1
+    inputs: Mapping[str, Path | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a job's process ended: its exit status, or minus the signal; None: the executor lost it."""
+    """How a job's process ended: its exit status, or minus the signal; None: the executor lost it.
+
+    kind and why: what the executor alone knows of a failure, such as a limit of memory that was reached.
+    """
 
     stage: str
     status: int | None
     seconds: float
+    kind: str = ""
+    why: str = ""
 
 
 @dataclass(slots=True)
@@ -79,22 +91,22 @@ class JobFolder:
         """Put the outputs into the store; BadOutput where one is missing or is none."""
         job, planned = self.job, self.planned
         assert planned.fingerprint is not None and planned.parts is not None
-        wanted = job.signature.metrics if job.signature else None
-        missing = sorted((wanted or frozenset()) - metrics.keys())
+        wanted = (job.signature.metrics or frozenset()) - job.signature.optional_metrics if job.signature else frozenset()
+        missing = sorted(wanted - metrics.keys())
         if missing:
             raise BadOutput(f"the stage did not return its metric '{missing[0]}'")
         points = [[e["name"], e["step"], e["value"], e["time"]] for e in self.said if e["event"] == "metric"]
-        figures = [{k: e[k] for k in ("kind", "name", "labels", "matrix")} for e in self.said if e["event"] == "figure"]
+        figures = [figure(e) for e in self.said if e["event"] == "figure"]
         notes = [e["text"] for e in self.said if e["event"] == "note"]
         record = Record(planned.fingerprint, job.stage, planned.parts, {}, metrics, points, figures, notes, seconds,
-                        job.platform, job.emulated, job.taken)  # fmt: skip
+                        job.place.platform, job.place.emulated, job.place.taken)  # fmt: skip
         return store.commit(record, {name: self.path / "out" / name for name in job.outputs})
 
     def _event(self, line: bytes) -> dict[str, Any] | None:
         """Return the event with the fields that it may have, and no more: `seq` and `v` are the journal's."""
         try:
             said = json.loads(line)
-            fields = {key: said[key] for key in _SAID[said["event"]]}
+            fields = figure(said) if said["event"] == "figure" else {key: said[key] for key in _SAID[said["event"]]}
             return {"event": said["event"], "stage": self.job.stage, "time": float(said["time"]), **fields}
         except (ValueError, KeyError, TypeError, RecursionError):
             return None
@@ -131,7 +143,7 @@ def _description(job: Job, inputs: Mapping[str, Path | None], outputs: Mapping[s
         "params": dict(job.params),
     }
     if job.signature:
-        return {"module": job.signature.module, "function": job.signature.function, "taken": job.taken, **common}
+        return {"module": job.signature.module, "function": job.signature.function, "taken": job.place.taken, **common}
     groups = {"inputs": inputs, "outputs": outputs, "params": job.params}
     return {"command": [_filled(word, groups) for word in job.spec.command or ()], **common}
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from engine import fingerprint as fingerprints
 from engine.graph import Reference
+from engine.placement import Placement
 from engine.signature import Signature
 from engine.spec import StageSpec
 from engine.target import Target
@@ -40,10 +41,7 @@ class Job:
     inputs: Mapping[str, Reference | None]
     outputs: tuple[str, ...]
     params: Mapping[str, Any]
-    platform: str
-    emulated: bool
-    taken: str
-    environment: Mapping[str, str]
+    place: Placement
 
     @property
     def needs(self) -> list[str]:
@@ -58,9 +56,9 @@ class Job:
     def parts(self, digests: Mapping[str, str | None]) -> fingerprints.Parts:
         """Return the pre-image of the fingerprint, given its inputs' digests."""
         source = dict(self.signature.sources) if self.signature else {"command": list(self.spec.command or ())}
-        environment = {**self.environment, "platform": self.platform}
+        environment = {**self.place.environment, "platform": self.place.platform}
         if self.spec.runs_on == "target":  # a figure that was emulated must not stand in for the device's, nor a PC's own for a Pi's
-            environment["taken"] = self.taken
+            environment["taken"] = self.place.taken
         parameter = {**self.params, "outputs": list(self.outputs), **{f"env {k}": v for k, v in self.spec.env.items()}}
         return {"source": source, "parameter": parameter, "input": digests, "environment": environment}
 

@@ -25,6 +25,9 @@ POLL_S = 0.1  # how often a running stage's progress is read
 BUSY_S = 0.2  # how often a job that another engine does is looked up
 GRACE_S = 10.0  # between the request to end and the end
 
+_NOT_ITS_FAULT = frozenset({"daemon_lost", "device_lost"})  # the stage gets one attempt more than the YAML gives
+_BEYOND_RETRY = frozenset({"disk_full", "image_missing", "wrong_platform", "no_device"})  # the next attempt would end so too
+
 Emit = Callable[..., None]
 
 
@@ -215,11 +218,11 @@ class Scheduler:
                 file.write(f"--- attempt {attempt}\n")
         folder = jobfolder.lay_out(self.work / f"{job.stage}-{attempt}", planned, self.digests, self.plan.assets, self.store)
         self._say({"event": "job_started", "stage": job.stage, "attempt": attempt, "fingerprint": planned.fingerprint, "log": str(log),
-                   "platform": job.platform, "emulated": job.emulated, "taken": job.taken})  # fmt: skip
+                   "platform": job.place.platform, "emulated": job.place.emulated, "taken": job.place.taken})  # fmt: skip
         deadline = time.monotonic() + (job.spec.timeout or float("inf"))
         self._running[job.stage] = _Running(folder, log, deadline, alone)
         self._leave(job.stage)
-        self.executor.launch(Launch(job, folder.path, log))
+        self.executor.launch(Launch(job, folder.path, log, planned.fingerprint or "", self.run_dir.name, attempt, folder.inputs))
 
     def _send_back_damaged(self, job: Job) -> bool:
         """Look at the job's inputs where the store keeps them; a damaged one is set aside, and its stage runs again."""
@@ -280,6 +283,8 @@ class Scheduler:
             return "killed", running.ending
         if shutil.disk_usage(self.work).free < 1 << 16 or "No space left on device" in jobfolder.log_tail(running.log):
             return "disk_full", self._disk_full()
+        if ended.kind:
+            return ended.kind, ended.why
         if ended.status is None:
             return "killed", "the executor lost its process"
         if ended.status < 0:
@@ -306,7 +311,8 @@ class Scheduler:
         job = running.folder.job
         attempt = self._attempts[job.stage]
         is_over = self.interrupts or (self.limits.fail_fast and "failed" in self._over.values())
-        again = attempt <= job.spec.retries and kind != "disk_full" and not is_over
+        tries = job.spec.retries + (kind in _NOT_ITS_FAULT)
+        again = attempt <= tries and kind not in _BEYOND_RETRY and not is_over
         delay = job.spec.retry_delay * 2 ** (attempt - 1) if again else None
         event = {"event": "job_failed", "stage": job.stage, "attempt": attempt, "seconds": ended.seconds, "kind": kind, "message": message,
                  "log": str(running.log), "log_tail": jobfolder.log_tail(running.log), "retry_in_s": delay}  # fmt: skip

@@ -60,7 +60,11 @@ class Settings(_Model):
     follow: bool
     input: str | None
     output: str | None
+    model: str | None
     format: Literal["table", "json", "jsonl"]
+    action: Literal["build", "list", "prune"]
+    image: str | None
+    base: Literal["auto", "bootstrap", "registry"]
     clean: Clean
     port: int = Field(ge=1, le=65535)
 

@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -41,7 +42,14 @@ class Signature:
     metrics: frozenset[str] | None  # None: the stage does not say
     sources: Mapping[str, str]  # project module -> sha256 of its file, the stage's own among them
     imports: frozenset[str]  # top-level packages from outside the project
+    optional: frozenset[str] = frozenset()  # those of them that the stage does without, as `except ImportError` says
+    optional_metrics: frozenset[str] = frozenset()  # those of them that it may leave out: NotRequired
     programs: tuple[str, ...] = ()  # what it runs from PATH where it is there, listed in its file as PROGRAMS
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Return the packages beyond Python's own that the stage cannot do without."""
+        return self.imports - self.optional - sys.stdlib_module_names
 
 
 class Library:
@@ -98,29 +106,34 @@ class Library:
         if function is None:
             raise UserError(str(path), f"it has no function '{name}'", "a stage is a function named as its file")
         inputs, outputs = _paths(function, path)
-        sources, imports = self._closure(uses, path)
+        sources, imports, optional = self._closure(uses, path)
         params = {a.arg: Parameter(ast.unparse(a.annotation) if a.annotation else "str", _default(d, path))
                   for a, d in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)}  # fmt: skip
         doc = ast.get_docstring(function) or ast.get_docstring(tree) or ""
-        return Signature(uses, name, path, doc, inputs, outputs, params, _metrics(function, tree), sources, imports, _programs(tree))
+        metrics = _metrics(function, tree)
+        names = None if metrics is None else frozenset(metrics)
+        left_out = frozenset(name for name, is_required in (metrics or {}).items() if not is_required)
+        return Signature(uses, name, path, doc, inputs, outputs, params, names, sources, imports, optional, left_out, _programs(tree))
 
-    def _closure(self, module: str, path: Path) -> tuple[dict[str, str], frozenset[str]]:
-        """Follow imports through the project's modules; digest those, and name the packages outside."""
+    def _closure(self, module: str, path: Path) -> tuple[dict[str, str], frozenset[str], frozenset[str]]:
+        """Follow imports through the project's modules; digest those, and name the packages outside, also those that may be absent."""
         sources: dict[str, str] = {}
         outside: set[str] = set()
+        needed: set[str] = set()
         waiting = [(module, path)]
         while waiting:
             name, file = waiting.pop()
             if name in sources:
                 continue
             sources[name] = hashlib.sha256(file.read_bytes()).hexdigest()
-            for imported in _imported(_parsed(file), name):
+            for imported, is_guarded in _imported(_parsed(file), name):
                 inner = self._module_path(imported) if imported.split(".")[0] in self.packages else None
                 if inner is not None:
                     waiting.append((imported, inner))
                 elif imported.split(".")[0] not in (*self.packages, "engine"):
                     outside.add(imported.split(".")[0])
-        return dict(sorted(sources.items())), frozenset(outside)
+                    needed |= set() if is_guarded else {imported.split(".")[0]}
+        return dict(sorted(sources.items())), frozenset(outside), frozenset(outside - needed)
 
 
 @cache
@@ -128,17 +141,29 @@ def _parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
-def _imported(tree: ast.Module, module: str) -> Iterator[str]:
-    """Yield every module that an import statement may mean, also those inside functions."""
+def _imported(tree: ast.Module, module: str) -> Iterator[tuple[str, bool]]:
+    """Yield every module that an import statement may mean, also inside functions, and whether its absence is caught."""
+    guarded = {id(inner) for node in ast.walk(tree) if isinstance(node, ast.Try) and _catches_absence(node)
+               for statement in node.body for inner in ast.walk(statement)}  # fmt: skip
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                base = ".".join(filter(None, [*module.split(".")[: -node.level], node.module]))
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield from ((name, id(node) in guarded) for name in _modules(node, module))
+
+
+def _catches_absence(node: ast.Try) -> bool:
+    names = {inner.id for handler in node.handlers if handler.type for inner in ast.walk(handler.type) if isinstance(inner, ast.Name)}
+    return bool(names & {"ImportError", "ModuleNotFoundError"})
+
+
+def _modules(node: ast.Import | ast.ImportFrom, module: str) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+        return
+    base = node.module or ""
+    if node.level:
+        base = ".".join(filter(None, [*module.split(".")[: -node.level], node.module]))
+    yield base
+    yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
 def _paths(function: ast.FunctionDef, path: Path) -> tuple[dict[str, bool], tuple[str, ...]]:
@@ -171,16 +196,17 @@ def _default(node: ast.expr | None, path: Path) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _metrics(function: ast.FunctionDef, tree: ast.Module) -> frozenset[str] | None:
-    """Return the keys of the TypedDict that the function returns; none where it returns nothing."""
+def _metrics(function: ast.FunctionDef, tree: ast.Module) -> dict[str, bool] | None:
+    """Return the keys of the TypedDict that the function returns, and whether each is required; none where it returns nothing."""
     if function.returns is None or (isinstance(function.returns, ast.Constant) and function.returns.value is None):
-        return frozenset()
+        return {}
     name = function.returns.id if isinstance(function.returns, ast.Name) else None
     classes = (n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == name)
     found = next(classes, None)
     if found is None:
         return None
-    return frozenset(n.target.id for n in found.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name))
+    keys = [n for n in found.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)]
+    return {ast.unparse(key.target): not ast.unparse(key.annotation).startswith("NotRequired[") for key in keys}
 
 
 def _programs(tree: ast.Module) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ class Resources(_Model):
 
     cpus: float = Field(1, gt=0, description="processor cores")
     memory: Size = Field(0, description="bytes, as 512M or 2G; 0: not counted")
+    pids: int = Field(0, ge=0, description="processes and threads that its container may have; 0: the executor's limit")
     accelerator: bool = Field(False, description="needs the target's accelerator for itself")
 
 
@@ -32,7 +33,11 @@ class StageSpec(_Model):
     inputs: Mapping[Name, str] = Field(default_factory=dict, description="input name: stage.output, or asset:key")
     outputs: tuple[Name, ...] = Field((), description="what a command writes; a function's outputs stand in its signature")
     params: Mapping[Name, Any] = Field(default_factory=dict)
-    runs_on: Literal["build", "target"] = Field("build", description="the machine's own platform, or the target's")
+    runs_on: Literal["build", "target", "host"] = Field(
+        "build", description="the machine's own platform, the target's, or host: a process of this machine whatever the executor"
+    )
+    image: str | None = Field(None, description="the image of its container, where another one than the smallest that serves is wanted")
+    network: bool = Field(False, description="its container may use the network")
     require: Mapping[str, Rule] = Field(default_factory=dict, description='gates: metric: ">= 0.85"')
     retries: int = Field(0, ge=0, le=20)
     retry_delay: Duration = Field(1.0, description="before the first retry; doubles each time")

@@ -1,4 +1,4 @@
-"""The inside of a job: what a stage may import, and `python -m engine.stage JOB_FOLDER`, which runs one.
+"""The inside of a job: what a stage may import, and `python -m engine.stage JOB_FOLDER [LOG]`, which runs one.
 
 Standard library only, and no newer syntax than Python 3.9: this file also runs inside small ARM images.
 It knows nothing of plans, stores, MLflow or containers.
@@ -15,7 +15,7 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 
 In = Path
 """An input: a file or a folder to read and never to change."""
@@ -69,6 +69,16 @@ def taken() -> str:
     return _taken or os.uname().machine
 
 
+def op_graph(name: str, nodes: Sequence[Mapping[str, Any]], edges: Sequence[Sequence[int]]) -> None:
+    """Record a model's graph as it is placed: each node has `type`, `mapped` (on the accelerator) and `reason` (why not, or None).
+
+    An edge is a pair of places in the nodes: who makes a tensor, and who reads it.
+    """
+    rows = [{"type": str(node["type"]), "mapped": bool(node["mapped"]), "reason": node["reason"]} for node in nodes]
+    pairs = [[int(source), int(target)] for source, target in edges]
+    _send({"event": "figure", "kind": "op_graph", "name": name, "nodes": rows, "edges": pairs})
+
+
 def run_job(job_dir: Path) -> int:
     """Run the job of this folder in this process; the exit status is 0, or 1 with the cause in result.json."""
     global _taken
@@ -88,6 +98,14 @@ def run_job(job_dir: Path) -> int:
         traceback.print_exception(type(error), error, inner or error.__traceback__)  # from the stage on
         return _failed(job_dir, "".join(traceback.format_exception_only(type(error), error)).strip())
     return 0
+
+
+def log_to(path: Path) -> None:
+    """Send all that this process and its children print to the end of the file, as an executor does that cannot do so itself."""
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
 
 
 def _failed(job_dir: Path, message: str) -> int:
@@ -138,4 +156,6 @@ if __name__ == "__main__":
     # Stages import `engine.stage`; run as a script this module is called `__main__`, and there must be one of it.
     from engine import stage
 
+    if len(sys.argv) > 2:
+        stage.log_to(Path(sys.argv[2]))
     sys.exit(stage.run_job(Path(sys.argv[1]).absolute()))

@@ -5,6 +5,7 @@ One wording for the console, the report and the page. Plain text only: colours a
 
 import math
 import shlex
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -44,6 +45,12 @@ def moment(time: float) -> str:
 def plural(count: int, noun: str) -> str:
     """Say how many there are."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def listed(words: Iterable[str], last: str = "and") -> str:
+    """Return the words as one says them: a, b and c."""
+    *others, final = words
+    return f"{', '.join(others)} {last} {final}" if others else final
 
 
 def as_typed(path: Path) -> str:

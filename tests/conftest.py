@@ -22,6 +22,7 @@ import pytest
 from engine import digest, journal, layout, signature
 from engine.events import Event, RunState
 from engine.store import Store
+from tests import services
 
 ROOT = Path(__file__).resolve().parent.parent
 MARK = "RPI_MLOPS_TEST_MARK"  # in the environment of the engine, and so of every process it starts
@@ -96,7 +97,7 @@ class Project:
         """Start run.py on the folder."""
         words = tuple(words) if any(word.startswith("usecase=") for word in words) else (*words, "usecase=chain")
         argv = [sys.executable, str(ROOT / "run.py"), "--config-dir", str(self.path / "conf"), "stage_packages=[mystages]",
-                "tracking=none", f"outputs={self.outputs}", *words]  # fmt: skip
+                "tracking=none", "executor=local", f"outputs={self.outputs}", *words]  # fmt: skip
         env = {**os.environ, MARK: self.mark}
         return subprocess.Popen(argv, cwd=self.path, env=env, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, **options)  # fmt: skip
@@ -181,6 +182,75 @@ class Said:
         return [line.strip() for line in self.out.splitlines()]
 
 
+SERVICES = {  # fixture -> the marker of what uses it
+    "docker_engine": "docker",
+    "own_docker_engine": "docker",
+    "live_docker_engine": "docker",
+    "registry": "registry",
+    "sshd": "ssh",
+}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with the services that it uses."""
+    for item in items:
+        for marker in {SERVICES[name] for name in getattr(item, "fixturenames", ()) if name in SERVICES}:
+            item.add_marker(marker)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose services this machine cannot start, and say what brings them."""
+    for marker in item.iter_markers():
+        if reason := services.missing(marker.name):
+            pytest.skip(reason)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_engine_of_the_developers() -> Iterator[None]:
+    """No test reaches a Docker engine that it did not ask for."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("DOCKER_HOST", "unix:///nowhere")
+        for name in ("DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_API_VERSION"):
+            environment.delenv(name, raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> Iterator[services.DockerEngine]:
+    """A Docker engine for tests that leave it as it was."""
+    with services.DockerEngine() as engine:
+        yield engine
+
+
+@pytest.fixture
+def own_docker_engine() -> Iterator[services.DockerEngine]:
+    """A Docker engine that may be stopped, killed and started; its containers end with it."""
+    with services.DockerEngine(own_containerd=True) as engine:
+        yield engine
+
+
+@pytest.fixture
+def live_docker_engine() -> Iterator[services.DockerEngine]:
+    """A Docker engine that may be stopped, killed and started, and whose containers go on meanwhile."""
+    with services.DockerEngine(live_restore=True) as engine:
+        yield engine
+
+
+@pytest.fixture
+def registry() -> Iterator[services.Registry]:
+    """An empty image registry."""
+    with services.Registry() as server:
+        yield server
+
+
+@pytest.fixture
+def sshd() -> Iterator[services.SshServer]:
+    """An SSH server that lets the present user in."""
+    with services.SshServer() as server:
+        yield server
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
     """A user's folder; whatever a test leaves running ends with it."""
@@ -202,7 +272,14 @@ def give(project, capfd, monkeypatch) -> Callable[..., Said]:
             words = (*words, "usecase=chain")
         signature._parsed.cache_clear()  # each command is a process of its own
         capfd.readouterr()
-        argv = ["--config-dir", str(project.path / "conf"), "stage_packages=[mystages]", "tracking=none", f"outputs={project.outputs}"]
+        argv = [
+            "--config-dir",
+            str(project.path / "conf"),
+            "stage_packages=[mystages]",
+            "tracking=none",
+            "executor=local",
+            f"outputs={project.outputs}",
+        ]
         status = _cli()([*argv, *words])
         return Said(status, *capfd.readouterr())
 

@@ -224,11 +224,18 @@ STAGE_FORMS = {
     "timeout": ({"timeout": -1}, ["timeout", "'-1' is not a duration", "write 90s, 30m or 2h"]),
     "parameter_name": ({"params": {"a b": 1}}, ["params.a b", "'a b' is not a name", NAME_RULE]),
 }  # fmt: skip
+DEVICE = "ssh://user@host, with :port and /path/to/docker.sock where they differ"
 TARGET_FORMS = {
     "platform": ({"platform": "linux/arm"}, ["t.yaml: platform", "input should be 'linux/amd64', 'linux/arm64' or 'linux/arm/v7' (it is 'linux/arm')", "choose one of the values named"]),
     "runtime": ({"runtime": "onnx"}, ["t.yaml: runtime", "input should be 'litert' or 'tflite_runtime' (it is 'onnx')", "choose one of the values named"]),
     "memory": ({"memory": "4 gigs"}, ["t.yaml: memory", "'4 gigs' is not a size", "write 512M or 2G"]),
     "unknown_key": ({"acelerator": "gpu"}, ["t.yaml: acelerator", "there is no key 'acelerator' here", "did you mean 'accelerator'?"]),
+    "bus": ({"accelerator": "edgetpu", "bus": "i2c"}, ["t.yaml: bus", "input should be 'usb' or 'pcie' (it is 'i2c')", "choose one of the values named"]),
+    "bus_of_nothing": ({"bus": "pcie"}, ["t.yaml: bus", "only an Edge TPU has a bus", "write accelerator: edgetpu, or leave bus out"]),
+    "device": ({"device": "pi@raspberrypi"}, ["t.yaml: device", "'pi@raspberrypi' is no device's address", f"write {DEVICE}"]),
+    "device_that_is_an_option": ({"device": "ssh://-oProxyCommand=x/y"}, ["t.yaml: device", "'ssh://-oProxyCommand=x/y' is no device's address", f"write {DEVICE}"]),
+    "device_with_a_password": ({"device": "ssh://pi:secret@host"}, ["t.yaml: device", "a password has no place in a device's address", f"use a key (ssh-copy-id), and write {DEVICE}"]),
+    "device_port": ({"device": "ssh://pi@host:70000"}, ["t.yaml: device", "70000 is no port", "write one between 1 and 65535"]),
     "no_name": ({"name": None}, ["t.yaml: name", "the key 'name' is missing", "add 'name: ...'"]),
 }  # fmt: skip
 FILE = {"path": "m", "mirror": "m", "url": "https://x", "sha256": "0" * 64, "bytes": 1}
@@ -397,8 +404,13 @@ COMMANDS = {
     "keep_last": (["clean", "clean.keep_last=0"], ["the command line: clean.keep_last", "input should be greater than or equal to 1 (it is 0)", "write a larger number"]),
     "older_than": (["clean", "clean.older_than=soon"], ["the command line: clean.older_than", "'soon' is not a duration", "write 90s, 30m or 2h"]),
     "max_size": (["clean", "clean.max_size=big"], ["the command line: clean.max_size", "'big' is not a size", "write 512M or 2G"]),
-    "nameless_target": (["plan", "target=4"], ["target=4", "a name is expected here", "choose one of: rpi3, rpi4, rpi4_coral, x86_64"]),
+    "nameless_target": (["plan", "target=4"], ["target=4", "a name is expected here", "choose one of: coral_dev_board, rpi3, rpi4, rpi4_coral, rpi5, rpi5_coral, x86_64"]),
     "defaults": (["plan", "usecase=odd"], ["conf/usecases/odd.yaml: defaults", "a list of choices is expected", "write a line '- /pipeline@stages: edge_export', or '- _self_'"]),
+    "no_model": (["edgetpu"], ["model", "edgetpu needs a model to look at", "add model=FILE.tflite"]),
+    "no_such_model": (["edgetpu", "model=no.tflite"], ["model=no.tflite", "there is no such file", "give the path of a .tflite file"]),
+    "model_is_none": (["edgetpu", "model=conf/usecases/typo.yaml"],
+                      ["model=conf/usecases/typo.yaml", "typo.yaml is no TFLite model: it lacks the mark 'TFL3' of one",
+                       "give a .tflite file as the converter or the Edge TPU's compiler wrote it"]),
     "no_package": (["predict", "input=."], ["chain for x86_64", "there is no packed model of a finished run", "make one: python run.py usecase=chain target=x86_64"]),
     "tracking_folder": (["sync", "tracking=mlflow", "tracking.uri=mlruns"],
                         ["tracking.uri", "MLflow no longer records in a folder of files (its file store is refused since 3.13)", "leave it null, or name a database: sqlite:////path/to/mlflow.db"]),

@@ -1,15 +1,14 @@
 """From a request to a plan: assets digested, the use case checked, every job looked up."""
 
-import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from engine import check, fetch, layout
 from engine import graph as graphs
 from engine.asset import Asset
 from engine.check import Checked
+from engine.commands._executors import Executors
 from engine.compose import Request
 from engine.errors import UserError, did_you_mean, raise_all
 from engine.plan import Plan, ResolvedAsset, settle_all
@@ -27,27 +26,28 @@ class Planning:
     warnings: Sequence[str]
 
 
-def plan(request: Request) -> Planning:
-    """Return the plan; raise every mistake of the request together."""
+def plan(request: Request, executors: Executors | None = None) -> Planning:
+    """Return the plan with these executors, else with those that the request chooses; raise every mistake of the request together."""
+    executors = executors or Executors(request)
     store = Store(layout.store_dir(request.outputs))
     usecase = _with_makers(request)
     library = Library(request.settings.stage_packages, request.roots)
-    checked = _checked(request, usecase, library)
+    checked = _checked(request, usecase, library, executors)
     kept = _kept(checked, request)
     jobs = {name: job for name, job in checked.jobs.items() if name in kept}
     needed = {ref.name for job in jobs.values() for ref in job.inputs.values() if ref and ref.stage is None}
     assets = {key: _resolved(key, asset, store) for key, asset in request.assets.items() if key in needed and asset is not None}
     planned = settle_all(jobs, assets, store)
     made = Plan(usecase.name, request.target, usecase.params, usecase.objective, assets, planned,
-                checked.graph.subgraph(kept).copy(), (*request.notes, *_notes(request)))  # fmt: skip
+                checked.graph.subgraph(kept).copy(), (*request.notes, *_notes(request), *filter(None, [executors.why])))  # fmt: skip
     return Planning(made, store, checked.warnings)
 
 
-def _checked(request: Request, usecase: UseCase, library: Library) -> Checked:
+def _checked(request: Request, usecase: UseCase, library: Library, executors: Executors) -> Checked:
     """Check the use case, or raise every mistake of its file: of form and of meaning, in the order of the stages."""
     mistakes, checked = list(request.mistakes), None
     try:
-        checked = check.check(usecase, library, executor(request).placements(request.target), request.where)
+        checked = check.check(usecase, library, executors.place, request.where)
     except ExceptionGroup as found:
         told = {mistake.where for mistake in mistakes}
         malformed = {_place(mistake)[1] for mistake in mistakes}
@@ -146,16 +146,11 @@ def _notes(request: Request) -> list[str]:
     return notes
 
 
-def executor(request: Request) -> Any:
-    """Return the class of the chosen executor: `executor=NAME` is engine/executors/NAME.py."""
-    return importlib.import_module(f"engine.executors.{request.settings.executor.name}").Executor
-
-
 def describe(plan: Plan) -> list[dict[str, object]]:
     """Return the jobs as `run_started` holds them."""
     return [{"stage": name, "uses": p.job.uses, "doc": (p.job.signature.doc.partition("\n")[0] if p.job.signature else ""),
              "inputs": {key: str(ref) for key, ref in p.job.inputs.items() if ref}, "outputs": list(p.job.outputs), "params": dict(p.job.params),
-             "platform": p.job.platform, "runs_on": p.job.spec.runs_on, "needs": p.job.needs} for name, p in plan.jobs.items()]  # fmt: skip
+             "platform": p.job.place.platform, "runs_on": p.job.spec.runs_on, "needs": p.job.needs} for name, p in plan.jobs.items()]  # fmt: skip
 
 
 def table(rows: Sequence[Sequence[str]], indent: str = "") -> str:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from engine import layout
 from engine.asset import Asset
 from engine.catalogue import ROOT
-from engine.commands import _download, _planning
+from engine.commands import _download, _images, _planning
 from engine.compose import Request
 from engine.events import Event, RunState, replay
 from engine.journal import FILE_NAME, Journal
@@ -63,27 +63,28 @@ def main(request: Request) -> tuple[int, float | None]:
 
 
 def _run(request: Request) -> tuple[int, float | None]:
-    planning = _planning.plan(request)
+    executors, planning = _images.planned(request)
     plan, store = planning.plan, planning.store
-    _planning.bring(request, planning, _download.say)
-    _close_abandoned(request.outputs, store)
-    run_dir = layout.new_run_dir(request.outputs, plan.usecase, plan.target.name, time.time())
-    executor = _planning.executor(request)(request.roots)
+    to_run = [planned for planned in plan.jobs.values() if planned.record is None]
     try:
+        _planning.bring(request, planning, _download.say)
+        executors.prepare(to_run)
+        run_dir = layout.new_run_dir(request.outputs, plan.usecase, plan.target.name, time.time())
         threading.Thread(target=report.template, daemon=True).start()
-        executor.prepare(planned.job for planned in plan.jobs.values() if planned.record is None)
         with store.work(run_dir.name) as work, Journal(run_dir / FILE_NAME) as journal:
+            executors.reclaim(to_run, work)
+            _close_abandoned(request.outputs, store)
             tracking = _tracking(run_dir, request)
             recorder = Recorder(journal, [console.Sink(sys.stdout, run_dir=run_dir), *([tracking] if tracking else [])])
             recorder.emit(_started(run_dir, request, plan), *({"event": "note", "stage": None, "text": text} for text in plan.notes))
             limits = machine_limits(request.settings.executor.cpus, request.settings.fail_fast)
-            scheduler = Scheduler(plan, store, executor, work, run_dir, limits, recorder.emit)
+            scheduler = Scheduler(plan, store, executors, work, run_dir, limits, recorder.emit)
             start = time.monotonic()
             with _interruptible(scheduler):
                 status = scheduler.run()
             state = _finish(run_dir, recorder, status, time.monotonic() - start)
     finally:
-        executor.close()
+        executors.close()
     if tracking:
         tracking.close()
         print(f"MLflow: {tracking.outcome}")

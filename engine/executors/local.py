@@ -16,14 +16,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.check import Placement
-from engine.jobfolder import Ended, Launch
-from engine.plan import Job
-from engine.target import Target, platform_of
+from engine.fingerprint import environment
+from engine.jobfolder import ENVIRONMENT, Ended, Launch
+from engine.placement import Placement, Setting
+from engine.plan import Job, Planned
+from engine.signature import Signature
+from engine.spec import StageSpec
+from engine.target import platform_of
 
 _SLOW_IMPORTS = ("tensorflow", "keras")  # seconds each; one server keeps them for all the stages of a run
-_ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0",
-                "OPENBLAS_NUM_THREADS": "1", "TF_ENABLE_ONEDNN_OPTS": "0"}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -39,26 +40,30 @@ class _Server:
 class Executor:
     """Local processes."""
 
-    def __init__(self, roots: Iterable[Path]) -> None:
-        self._python_path = os.pathsep.join(map(str, roots))
+    def __init__(self, setting: Setting) -> None:
+        self._target = setting.target
+        self._python_path = os.pathsep.join(map(str, setting.roots))
         self._servers: dict[tuple[str, ...], _Server] = {}
         self._selector = selectors.DefaultSelector()
 
-    @staticmethod
-    def placements(target: Target) -> dict[str, Placement]:
-        """Return where stages of each `runs_on` run, and how their figures are labelled."""
+    def place(self, spec: StageSpec, signature: Signature | None) -> Placement:
+        """Return where the stage runs: here, and where that stands in for the target its figures say so."""
         machine = platform.machine()
         here = platform_of(machine)
-        taken = machine if target.platform == here else f"simulated on {machine}"
-        return {"build": Placement(here, False, machine), "target": Placement(here, False, taken)}
+        is_stand_in = spec.runs_on == "target" and self._target.platform != here
+        depends_on = environment(signature.imports, signature.programs) if signature else environment(frozenset())
+        return Placement(here, False, f"simulated on {machine}" if is_stand_in else machine, depends_on)
 
-    def prepare(self, jobs: Iterable[Job]) -> None:
+    def prepare(self, planned: Iterable[Planned]) -> None:
         """Begin to warm what these jobs will need."""
         modules: dict[tuple[str, ...], set[str]] = {}
-        for job in jobs:
+        for job in (one.job for one in planned):
             modules.setdefault(_preload(job), set()).update([job.signature.module] if job.signature else [])
         for preload, names in modules.items():
             self._server(preload, sorted(names))
+
+    def reclaim(self, planned: Iterable[Planned], work: Path) -> None:
+        """Do nothing: processes end with the engine that started them."""
 
     def launch(self, launch: Launch) -> None:
         """Start the job; its end comes from `wait`."""
@@ -109,7 +114,7 @@ class Executor:
         if preload not in self._servers:
             ours, theirs = socket.socketpair()
             argv = [sys.executable, "-m", "engine.executors._forkserver", str(theirs.fileno()), *preload, *modules]
-            env = {**os.environ, **_ENVIRONMENT, "PYTHONPATH": self._python_path}
+            env = {**os.environ, **ENVIRONMENT, "PYTHONPATH": self._python_path}
             process = subprocess.Popen(argv, env=env, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
             theirs.close()

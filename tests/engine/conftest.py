@@ -11,10 +11,10 @@ import pytest
 
 from engine import check, spec
 from engine import scheduler as schedulers
-from engine.check import Placement
 from engine.commands import _planning
 from engine.events import Event, RunState, replay
 from engine.jobfolder import Ended, Launch
+from engine.placement import Placement
 from engine.plan import Plan, ResolvedAsset, settle_all
 from engine.scheduler import Limits, Scheduler
 from engine.signature import Library
@@ -125,7 +125,9 @@ class Bench:
         """Plan a use case of these stages."""
         assets = assets or {}
         usecase = spec.parse({"name": "u", "assets": {key: str(path) for key, path in assets.items()}, "stages": stages}, "u.yaml")
-        checked = check.check(usecase, Library(["mystages"], [self.folder]), PLACES, "u.yaml")
+        checked = check.check(
+            usecase, Library(["mystages"], [self.folder]), lambda spec, _: PLACES.get(spec.runs_on, PLACES["build"]), "u.yaml"
+        )
         resolved = {key: ResolvedAsset(key, str(path), path, self.store.assets.of(path), None, "", False) for key, path in assets.items()}
         planned = settle_all(checked.jobs, resolved, self.store)
         return Plan("u", TARGET, {}, None, resolved, planned, checked.graph, ())

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import check, spec
-from engine.check import Placement
 from engine.fingerprint import differences, environment, fingerprint
+from engine.placement import Placement
 from engine.signature import Library
 
 PARTS = {
@@ -19,7 +19,7 @@ PARTS = {
     "input": {"data": "file:" + "b" * 64},
     "environment": {"python": "3.11.7", "platform": "linux/amd64"},
 }
-PLACES = dict.fromkeys(("build", "target"), Placement("linux/amd64", False, "x86_64"))
+PLACE = Placement("linux/amd64", False, "x86_64")
 VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
                       lambda inner: st.lists(inner, max_size=3), max_leaves=5)  # fmt: skip
 
@@ -74,7 +74,7 @@ def prints(project):
 
     def found(stages: str = "make") -> dict[str, str]:
         usecase = spec.parse({"name": "u", "stages": {name: {"uses": f"mystages.{name}"} for name in stages.split()}}, "u")
-        jobs = check.check(usecase, Library(["mystages"], [project.path]), PLACES, "u").jobs
+        jobs = check.check(usecase, Library(["mystages"], [project.path]), lambda *_: PLACE, "u").jobs
         return {name: fingerprint(job.parts({})) for name, job in jobs.items()}
 
     return found

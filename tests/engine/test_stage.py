@@ -119,6 +119,17 @@ def test_what_a_stage_says_is_a_line_each_with_its_time(runs):
     ]  # fmt: skip
 
 
+def test_a_graph_is_said_with_what_is_mapped_and_why_not(runs):
+    runs(
+        "op_graph('g', [{'type': 'ADD', 'mapped': True, 'reason': None}, {'type': 'ABS', 'mapped': 0, 'reason': 'no', 'index': 1}], {(0, 1)})"
+    )
+    (said,) = _said(runs)
+    assert {key: said[key] for key in said.keys() - {"time"}} == {
+        "event": "figure", "kind": "op_graph", "name": "g", "edges": [[0, 1]],
+        "nodes": [{"type": "ADD", "mapped": True, "reason": None}, {"type": "ABS", "mapped": False, "reason": "no"}],
+    }  # fmt: skip
+
+
 def test_of_much_progress_few_lines_come_and_always_the_last(runs):
     runs("[progress(n + 1, 10_000) for n in range(10_000)]")
     said = _said(runs)

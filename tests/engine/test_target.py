@@ -3,8 +3,11 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine import target, yamlfile
+from engine.target import Address
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGETS = sorted(ROOT.glob("conf/target/*.yaml"))
@@ -31,6 +34,31 @@ def test_a_target_keeps_the_runtime_that_it_names():
 
 def test_memory_is_read_in_bytes():
     assert target.parse({**PI, "memory": "4G"}, "pi.yaml").memory == 4 * 10**9
+
+
+def test_an_edge_tpu_is_on_usb_where_nothing_else_is_said():
+    buses = [target.parse({**PI, "accelerator": "edgetpu", **said}, "pi.yaml").bus for said in ({}, {"bus": None}, {"bus": "pcie"})]
+    assert (buses, target.parse(PI, "pi.yaml").bus) == (["usb", "usb", "pcie"], None)
+
+
+@pytest.mark.parametrize(("device", "found"), [
+    ("ssh://raspberrypi.local", Address(None, "raspberrypi.local", None, "/var/run/docker.sock")),
+    ("ssh://pi@10.0.0.7:2222", Address("pi", "10.0.0.7", 2222, "/var/run/docker.sock")),
+    ("ssh://pi@[fe80::1]/run/user/1000/docker.sock", Address("pi", "fe80::1", None, "/run/user/1000/docker.sock")),
+])  # fmt: skip
+def test_a_device_is_reached_by_its_address(device, found):
+    assert target.parse({**PI, "device": device}, "pi.yaml").device == device
+    assert target.address(device) == found
+
+
+@given(st.text(st.characters(codec="utf-8")).map("ssh://{}".format))
+def test_no_word_of_an_address_is_an_option_to_ssh(device):
+    try:
+        found = target.address(device)
+    except ValueError:
+        return
+    words = [found.user or "", found.host, found.socket]
+    assert not any(word.startswith("-") or set(word) & set(" \n\t'\"$`\\") for word in words)
 
 
 @pytest.mark.parametrize("path", TARGETS, ids=lambda path: path.stem)

@@ -4,20 +4,26 @@ import importlib
 import os
 import time
 import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine import check, jobfolder, spec
-from engine.check import Placement
+from engine.executors._options import LABEL
+from engine.images import Image
 from engine.jobfolder import Ended, JobFolder, Launch
-from engine.plan import ResolvedAsset, settle
+from engine.placement import Setting
+from engine.plan import Planned, ResolvedAsset, settle
 from engine.signature import Library
 from engine.store import Store
+from engine.target import Target
 
 ROOT = Path(__file__).resolve().parents[3]
 MARK = "RPI_MLOPS_TEST_EXECUTOR"  # in the environment of the executor, and so of every process that it starts
-PLACES = dict.fromkeys(("build", "target"), Placement("linux/amd64", False, "x86_64"))
+TARGET = Target(name="here", platform="linux/amd64", runtime="litert")
 
 ACT = '''
 import os, signal, subprocess, sys, tempfile, time
@@ -35,20 +41,26 @@ def act(data: Out, *, code: str) -> dict:
 class Bench:
     """An executor, the job folders that are laid out for it, and the processes that it started."""
 
-    def __init__(self, name: str, folder: Path, mark: str) -> None:
-        self.folder, self._mark, self._store = folder, mark, Store(folder / "store")
-        (folder / "mystages").mkdir()
+    def __init__(self, name: str, folder: Path, mark: str, images: tuple[Image, ...] = (), **options: Any) -> None:
+        self.folder, self.name, self.mark, self.store = folder, name, mark, Store(folder / "store")
+        (folder / "mystages").mkdir(exist_ok=True)
         (folder / "mystages" / "act.py").write_text(ACT)
-        self.executor = importlib.import_module(f"engine.executors.{name}").Executor([folder, ROOT])
+        self.setting = Setting(options.pop("target", TARGET), (folder, ROOT), ("mystages",), lambda: images, folder / "store", options)
+        self.executor = importlib.import_module(f"engine.executors.{name}").Executor(self.setting)
 
-    def lay_out(self, stage: str, keys: dict[str, object], asset: Path | None = None) -> tuple[JobFolder, Launch]:
-        """Make the folder of a stage's job, as the scheduler does."""
+    def plan(self, stage: str, keys: Mapping[str, object], asset: Path | None = None) -> tuple[Planned, dict[str, ResolvedAsset]]:
+        """Settle the stage's job."""
         usecase = spec.parse({"name": "u", "assets": {"mine": str(asset) if asset else None}, "stages": {stage: keys}}, "u.yaml")
-        job = check.check(usecase, Library(["mystages"], [self.folder]), PLACES, "u.yaml").jobs[stage]
-        assets = {"mine": ResolvedAsset("mine", "mine", asset, self._store.assets.of(asset), None, "", False)} if asset else {}
-        planned = settle(job, {}, assets, self._store)
-        folder = jobfolder.lay_out(self.folder / f"{stage}-{uuid.uuid4().hex[:6]}", planned, {}, assets, self._store)
-        return folder, Launch(job, folder.path, folder.path / "log")
+        job = check.check(usecase, Library(["mystages"], [self.folder]), self.executor.place, "u.yaml").jobs[stage]
+        assets = {"mine": ResolvedAsset("mine", "mine", asset, self.store.assets.of(asset), None, "", False)} if asset else {}
+        return settle(job, {}, assets, self.store), assets
+
+    def lay_out(self, stage: str, keys: Mapping[str, object], asset: Path | None = None) -> tuple[JobFolder, Launch]:
+        """Make the folder of a stage's job, as the scheduler does."""
+        planned, assets = self.plan(stage, keys, asset)
+        folder = jobfolder.lay_out(self.folder / f"{stage}-{uuid.uuid4().hex[:6]}", planned, {}, assets, self.store)
+        run = f"run-{self.mark}"
+        return folder, Launch(planned.job, folder.path, folder.path / "log", planned.fingerprint or "", run, 1, folder.inputs)
 
     def start(self, code: str, stage: str = "s", **keys: object) -> JobFolder:
         """Launch a stage that does this."""
@@ -81,16 +93,29 @@ class Bench:
     def says(self, expression: str, **keys: object) -> str:
         """Return what the expression is inside a stage."""
         folder, ended = self.does(f"text = {expression}", **keys)
-        assert ended.status == 0, (folder.path / "log").read_text()
+        assert ended.status == 0, f"{ended}\n{(folder.path / 'log').read_text()}"
         return (folder.path / "out" / "data").read_text()
 
     def processes(self) -> list[int]:
-        """The living processes that the executor started."""
-        return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if self._is_ours(pid)]
+        """The living processes that the executor started, in this process's sight or in its containers."""
+        started = {pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if self._is_ours(pid)}
+        return sorted(started | set(self._in_containers()))
+
+    def _in_containers(self) -> Iterator[int]:
+        if self.name == "local":
+            return
+        for container in self.client.containers.list(filters={"label": f"{LABEL}={self.setting.store}"}):
+            with suppress(Exception):  # it ended meanwhile
+                yield from (int(row[1]) for row in container.top()["Processes"])
+
+    @property
+    def client(self) -> Any:
+        """The engine of the executor's containers."""
+        return self.executor._connect()
 
     def _is_ours(self, pid: int) -> bool:
         try:
-            if f"{MARK}={self._mark}".encode() not in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+            if f"{MARK}={self.mark}".encode() not in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
                 return False
             return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
         except OSError:
@@ -107,18 +132,41 @@ class Bench:
 
 
 @pytest.fixture
-def make_bench(tmp_path, monkeypatch):
+def make_bench(tmp_path, monkeypatch) -> Iterator[Callable[..., Bench]]:
     """Make an executor by its name; whatever it leaves running ends with the test."""
-    made = []
+    made: list[Bench] = []
 
-    def make(name: str) -> Bench:
+    def make(name: str, *images: Image, **options: Any) -> Bench:
         mark = uuid.uuid4().hex
         monkeypatch.setenv(MARK, mark)
-        made.append(Bench(name, tmp_path, mark))
+        made.append(Bench(name, tmp_path, mark, images, **options))
         return made[-1]
 
     yield make
     for bench in made:
-        bench.executor.close()
         for pid in bench.processes():
-            os.kill(pid, 9)
+            with suppress(ProcessLookupError):
+                os.kill(pid, 9)
+        bench.executor.close()
+
+
+@pytest.fixture
+def local_bench(make_bench) -> Bench:
+    """Processes of this machine."""
+    return make_bench("local")
+
+
+@pytest.fixture
+def docker_bench(make_bench, docker_engine, plain_image, monkeypatch) -> Bench:
+    """Containers of a Docker engine."""
+    monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
+    return make_bench("docker", plain_image)
+
+
+@pytest.fixture(scope="session")
+def plain_image(docker_engine) -> Image:
+    """An image with Python alone."""
+    client = docker_engine.client()
+    with open("/tmp/bench.tar", "rb") as data:
+        client.images.load(data)
+    return Image("bench", "linux/amd64", "amd64-1", frozenset(), False, "containers")

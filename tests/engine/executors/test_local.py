@@ -6,6 +6,8 @@ import warnings
 
 import pytest
 
+from engine.plan import Planned
+
 SLEEPS = "Path('ready').touch(); time.sleep(120)"
 
 
@@ -24,7 +26,7 @@ def _server(bench) -> int:
 
 def _job(bench):
     _, launch = bench.lay_out("s", {"uses": "mystages.act", "params": {"code": "pass"}})
-    return launch.job
+    return Planned(launch.job, None, None, None, "")
 
 
 def test_what_a_stage_will_need_is_warmed_before_it_is_launched(bench):

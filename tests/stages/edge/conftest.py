@@ -11,9 +11,11 @@ import pytest
 
 from engine.executors.local import Executor
 from engine.jobfolder import Launch
+from engine.placement import Placement, Setting
 from engine.plan import Job
 from engine.signature import Library
 from engine.spec import StageSpec
+from engine.target import Target
 
 np = pytest.importorskip("numpy", reason="the extra 'runtime' is not installed")
 
@@ -72,7 +74,9 @@ def do(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Done]
     folder = tmp_path_factory.mktemp("jobs")
     (folder / "mystages").mkdir()
     (folder / "mystages" / "network.py").write_text(NETWORK)
-    library, executor = Library(["stages", "mystages"], [folder, ROOT]), Executor([folder, ROOT])
+    packages, aim = ("stages", "mystages"), Target(name="here", platform="linux/amd64", runtime="litert")
+    library = Library(packages, [folder, ROOT])
+    executor = Executor(Setting(aim, (folder, ROOT), packages, tuple, folder))
 
     def done(uses: str, inputs: dict[str, Path | None], taken: str = "", **params: Any) -> Done:
         signature, at = library.signature(uses, uses), folder / f"{len(list(folder.iterdir()))}"
@@ -81,7 +85,7 @@ def do(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Done]
         outputs = {name: str(at / "out" / name) for name in signature.outputs}
         job = {"module": uses, "function": signature.function, "inputs": paths, "outputs": outputs, "params": params, "taken": taken}
         (at / "job.json").write_text(json.dumps(job))
-        made = Job("s", StageSpec(uses=uses), signature, {}, signature.outputs, {}, "", False, "", {})
+        made = Job("s", StageSpec(uses=uses), signature, {}, signature.outputs, {}, Placement("", False, ""))
         executor.launch(Launch(made, at, at / "log"))
         while not (ended := executor.wait(1)):
             continue

@@ -1,0 +1,158 @@
+"""Makes every lock under containers/ anew: `make lock`.
+
+Debian packages are resolved by apt for each platform, in a private root and without emulation, from the main suite alone.
+Wheels are those of uv.lock, so that a stage in a container has the versions that it has in a local process.
+"""
+
+import email.utils
+import re
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import yaml
+from packaging.markers import Marker
+from packaging.tags import Tag, compatible_tags, cpython_tags
+from packaging.utils import parse_wheel_filename
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from stages.containers._platform import PLATFORMS, PYTHON, Platform, wheel_tags  # noqa: E402 - the root comes first
+
+CONTAINERS = ROOT / "containers"
+SUITE = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bookworm main"
+BASE = ["?essential", "usr-is-merged", "apt", "ca-certificates", "python3"]
+APT = """\
+Dir "{root}";
+Dir::State::status "{root}/status";
+APT::Architecture "{architecture}";
+APT::Architectures {{ "{architecture}"; }};
+APT::Install-Recommends "false";
+APT::Sandbox::User "root";
+Acquire::Languages "none";
+"""
+
+
+class Apt:
+    """An apt of its own for one platform, which knows no package of this machine."""
+
+    def __init__(self, root: Path, platform: Platform) -> None:
+        self.root = root
+        for folder in ("etc/apt/apt.conf.d", "etc/apt/preferences.d", "var/lib/apt/lists/partial", "var/cache/apt/archives/partial"):
+            (root / folder).mkdir(parents=True)
+        (root / "status").touch()
+        (root / "etc/apt/sources.list").write_text(SUITE + "\n")
+        (root / "apt.conf").write_text(APT.format(root=root, architecture=platform.debian))
+        self._run("apt-get", "-q", "update")
+
+    def epoch(self) -> int:
+        """Return when the release was made, in seconds."""
+        (release,) = (self.root / "var/lib/apt/lists").glob("*_InRelease")
+        date = re.search(r"^Date: (.*)$", release.read_text(), re.MULTILINE)
+        assert date
+        return int(email.utils.parsedate_to_datetime(date[1].replace("UTC", "+0000")).timestamp())
+
+    def closure(self, names: Iterable[str]) -> list[str]:
+        """Return the lock's lines of these packages and of all that they depend on."""
+        answer = self._run("apt-get", "-q", "-y", "--print-uris", "install", *names)
+        wanted = {match[1] for match in re.finditer(r"^'\S+/(pool/\S+)'", unquote(answer), re.MULTILINE)}
+        index = self._run("apt-cache", "dumpavail")
+        found = sorted(line for place, line in _stanzas(index) if place in wanted)
+        assert len(found) == len(wanted), sorted(wanted)
+        return found
+
+    def _run(self, *argv: str) -> str:
+        environment = {"APT_CONFIG": str(self.root / "apt.conf"), "PATH": "/usr/bin:/bin", "LC_ALL": "C"}
+        done = subprocess.run(argv, env=environment, capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"{' '.join(argv)}\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+
+def _stanzas(index: str) -> Iterator[tuple[str, str]]:
+    for stanza in index.split("\n\n"):
+        fields = dict(re.findall(r"^(Package|Version|Filename|SHA256): (.*)$", stanza, re.MULTILINE))
+        if "Filename" in fields:
+            yield fields["Filename"], f"{fields['Package']} {fields['Version']} {fields['Filename']} {fields['SHA256']}"
+
+
+class Wheels:
+    """uv.lock, asked for the wheels of one platform."""
+
+    def __init__(self, platform: Platform) -> None:
+        packages = tomllib.loads((ROOT / "uv.lock").read_text())["package"]
+        self.packages = {(package["name"], package.get("version")): package for package in packages}
+        self.versions: dict[str, list[str]] = {}
+        for name, version in self.packages:
+            self.versions.setdefault(name, []).append(version)
+        version = ".".join(map(str, PYTHON))
+        self.environment = {"python_version": version, "python_full_version": f"{version}.2", "sys_platform": "linux", "os_name": "posix",
+                            "platform_machine": platform.machine, "platform_system": "Linux", "implementation_name": "cpython",
+                            "platform_python_implementation": "CPython"}  # fmt: skip
+        tags = wheel_tags(platform)
+        self.order = {tag: n for n, tag in enumerate([*cpython_tags(PYTHON, platforms=tags), *compatible_tags(PYTHON, platforms=tags)])}
+
+    def closure(self, extra: str, without: Iterable[str]) -> list[str]:
+        """Return the lock's lines for one of the project's extras and all that it needs; `without` comes from elsewhere or not at all."""
+        seen, done = set(without), []
+        todo = self._chosen(self.packages["raspberrypi-mlops", "0.1.0"]["optional-dependencies"][extra])
+        while todo:
+            name, version = todo.pop()
+            if name not in seen:
+                seen.add(name)
+                package = self.packages[name, version]
+                done.append(f"{name}=={version} --hash={self._wheel(package)}")
+                todo.extend(self._chosen(package.get("dependencies", [])))
+        return sorted(done)
+
+    def _chosen(self, dependencies: list[dict[str, Any]]) -> list[tuple[str, str]]:
+        fitting = [d for d in dependencies if "marker" not in d or Marker(d["marker"]).evaluate(self.environment)]
+        return [(d["name"], d.get("version") or self.versions[d["name"]][0]) for d in fitting]
+
+    def _wheel(self, package: dict[str, Any]) -> str:
+        """Return the hash of the wheel that pip would choose there."""
+        fitting = [(self._rank(wheel["url"].rsplit("/", 1)[1]), wheel["hash"]) for wheel in package.get("wheels", [])]
+        best = min(fitting, default=(len(self.order), ""))
+        if best[0] == len(self.order):
+            sys.exit(
+                f"{package['name']} {package['version']} has no wheel for {self.environment['platform_machine']}; let a Debian package stand in for it"
+            )
+        return best[1]
+
+    def _rank(self, wheel: str) -> int:
+        tags: frozenset[Tag] = parse_wheel_filename(wheel)[3]
+        return min((self.order[tag] for tag in tags if tag in self.order), default=len(self.order))
+
+
+def lock_platform(platform: Platform, root: Path) -> None:
+    """Write the locks of one platform: the base's, and each image's."""
+    apt = Apt(root, platform)
+    base = apt.closure(BASE)
+    _write(CONTAINERS / "base" / f"debian-{platform.arch}.lock", [f"epoch {apt.epoch()}", *base])
+    for file in sorted(CONTAINERS.glob("*/image.yaml")):
+        image = yaml.safe_load(file.read_text())
+        if platform.name not in image["platforms"] or image.get("optional"):
+            continue
+        instead = image.get("debian", {}).get(platform.arch, {})
+        left_out = [*instead, *image["wheels"].get("without", [])]
+        _write(file.parent / f"requirements-{platform.arch}.lock", Wheels(platform).closure(image["wheels"]["extra"], left_out))
+        if instead:
+            packages = sorted(set(apt.closure([*BASE, *instead.values()])) - set(base))
+            _write(file.parent / f"debian-{platform.arch}.lock", [f"epoch {apt.epoch()}", *packages])
+
+
+def _write(path: Path, lines: list[str]) -> None:
+    path.write_text("# Made by containers/lock.py: make lock\n" + "".join(f"{line}\n" for line in lines))
+    print(f"{path.relative_to(ROOT)}: {len(lines)} lines")
+
+
+if __name__ == "__main__":
+    for each in PLATFORMS.values():
+        with tempfile.TemporaryDirectory() as folder:
+            lock_platform(each, Path(folder))

@@ -1,0 +1,72 @@
+"""Sees to it that the engines have the images that a plan needs: builds what is missing, as the use case of the images does."""
+
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from engine import layout
+from engine.catalogue import ROOT
+from engine.commands import _planning
+from engine.commands._executors import Executors
+from engine.commands._planning import Planning
+from engine.compose import Request
+from engine.errors import UserError
+from engine.images import Image
+
+
+def planned(request: Request) -> tuple[Executors, Planning]:
+    """Return the executors and the plan, with every image that the plan needs in its engine.
+
+    Where `executor=auto` chose containers and an image cannot be built, the plan is one of local processes.
+    """
+    executors = Executors(request)
+    planning = _planning.plan(request, executors)
+    try:
+        _bring(request, executors, planning)
+    except UserError as error:
+        if request.settings.executor.name != "auto":
+            raise
+        executors.close()
+        executors = Executors(request, without_containers=f"{error.where}: {error.what}")
+        planning = _planning.plan(request, executors)
+    return executors, planning
+
+
+def build(request: Request, images: Iterable[Image]) -> dict[str, Path]:
+    """Build the images, or take them from the store, and return their archives by reference; UserError where that fails."""
+    wanted = list(images)
+    archives: dict[str, Path] = {}
+    for usecase in dict.fromkeys(image.usecase for image in wanted):
+        stages = {image.reference: image.stage for image in wanted if image.usecase == usecase}
+        run_dir = _run(request, usecase, list(stages.values()))
+        archives |= {reference: run_dir / "artifacts" / stage / "archive" for reference, stage in stages.items()}
+    return archives
+
+
+def _bring(request: Request, executors: Executors, planning: Planning) -> None:
+    to_run = [one for one in planning.plan.jobs.values() if one.record is None]
+    missing = executors.missing(to_run)
+    wanted = {reference for references in missing.values() for reference in references}
+    if not wanted:
+        return
+    archives = build(request, [image for image in executors.images() if image.reference in wanted])
+    for name, references in missing.items():
+        for reference in references:
+            executors.load(name, reference, archives[reference])
+
+
+def _run(request: Request, usecase: str, stages: Sequence[str]) -> Path:
+    """Run the stages of the images' use case in a process of its own, and return the folder of the run."""
+    words = [f"usecase={usecase}", "target=x86_64", f"until=[{','.join(stages)}]", "executor=local", "tracking=none",
+             f"outputs={request.outputs}", f"params.base={request.settings.base}"]  # fmt: skip
+    print(f"images: python run.py {' '.join(words)}", file=sys.stderr)
+    status = subprocess.run(
+        [sys.executable, str(ROOT / "run.py"), *words], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=sys.stderr
+    ).returncode
+    if status:
+        raise UserError(
+            f"usecase={usecase}", f"the images could not be built: {', '.join(stages)}", "see what it says above; or executor=local"
+        )
+    runs = [run for run in layout.runs(request.outputs) if run.parent == request.outputs / usecase / "x86_64"]
+    return runs[-1]

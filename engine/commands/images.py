@@ -1,0 +1,67 @@
+"""`images [build|list|prune]`: the images of containers/ and those that this machine's engine has of them."""
+
+from typing import Any
+
+from engine import layout
+from engine.commands import _images, _planning
+from engine.commands._executors import setting
+from engine.compose import Request
+from engine.errors import UserError, did_you_mean
+from engine.executors import _engine
+from engine.images import REPOSITORY, Image
+from engine.store import Store
+
+
+def main(request: Request) -> tuple[int, None]:
+    """Do what the word behind `images` says; `list` where there is none."""
+    known = _chosen(request, list(setting(request).images()))
+    {"build": _build, "list": _list, "prune": _prune}[request.settings.action](request, known)
+    return 0, None
+
+
+def _chosen(request: Request, images: list[Image]) -> list[Image]:
+    name = request.settings.image
+    if name and name not in {image.name for image in images}:
+        raise UserError(f"image={name}", "there is no such image", did_you_mean(name, sorted({image.name for image in images})))
+    return [image for image in images if name in (None, image.name)]
+
+
+def _build(request: Request, images: list[Image]) -> None:
+    """Build what the engine does not have, and give it to the engine."""
+    client = _engine.connect(_engine.address())
+    there = _there(client)
+    wanted = [image for image in images if image.reference not in there and (not image.optional or request.settings.image)]
+    layout.make_outputs(request.outputs)
+    with Store(layout.store_dir(request.outputs)).in_use():
+        for reference, archive in _images.build(request, wanted).items():
+            _engine.load(client, reference, archive)
+    _list(request, images)
+
+
+def _list(request: Request, images: list[Image]) -> None:
+    there = _there(_engine.connect(_engine.address()))
+    rows = [[image.name, image.platform, image.reference, f"{there[image.reference] / 1e6:,.0f} MB" if image.reference in there else "not built"]
+            for image in images]  # fmt: skip
+    print(_planning.table([["image", "platform", "reference", "size"], *rows]))
+
+
+def _prune(request: Request, images: list[Image]) -> None:
+    """Remove the images whose definitions have changed since, which no plan asks for any more."""
+    from docker.errors import APIError
+
+    client = _engine.connect(_engine.address())
+    names = {f"{REPOSITORY}/{image.name}" for image in images}
+    current = {image.reference for image in images}
+    for reference, size in sorted(_there(client).items()):
+        if reference not in current and reference.rpartition(":")[0] in names:
+            try:
+                client.images.remove(reference)
+            except APIError as error:
+                print(f"kept     {reference}: {_engine.said(error)}")
+            else:
+                print(f"removed  {reference} ({size / 1e6:,.0f} MB)")
+
+
+def _there(client: Any) -> dict[str, int]:
+    """Return the bytes of our images that the engine has, by reference."""
+    return {tag: image.attrs["Size"] for image in client.images.list() for tag in image.tags if tag.startswith(f"{REPOSITORY}/")}

@@ -1,0 +1,110 @@
+"""Which platforms' programs this machine's kernel runs: through QEMU's handlers those of other processors too. Reads, registers nothing."""
+
+import ctypes
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+BINFMT = Path("/proc/sys/fs/binfmt_misc")
+PLATFORMS = ("linux/amd64", "linux/arm64", "linux/arm/v7")
+HOW_TO_REGISTER = "sudo apt-get install qemu-user-static binfmt-support && sudo update-binfmts --enable"
+BY_CONTAINER = "docker run --privileged --rm tonistiigi/binfmt --install all"  # for systems without apt-get
+
+_HEADERS = {  # of a program in ELF: bits, byte order, machine (System V ABI, e_ident[4:6] and e_machine)
+    "linux/amd64": (2, 1, 0x3E),
+    "linux/arm64": (2, 1, 0xB7),
+    "linux/arm/v7": (1, 1, 0x28),
+}
+_PER_LINUX32, _ASK = 8, 0xFFFFFFFF  # linux/personality.h
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """What the kernel starts for programs of another platform."""
+
+    name: str
+    interpreter: str
+    is_enabled: bool
+    is_fixed: bool  # flag F: opened when it was registered, so it works also where its file is not, as in a container
+
+
+@dataclass(frozen=True, slots=True)
+class Emulation:
+    """Whether containers of a platform run here through a handler; if not, why, and the command that mends it."""
+
+    platform: str
+    handler: Handler | None
+    is_registered: bool
+    what: str
+    fix: str
+
+
+def registered(platform: str, binfmt: Path = BINFMT) -> bool:
+    """Say whether containers of the platform run here through a handler."""
+    return look(platform, binfmt).is_registered
+
+
+def look(platform: str, binfmt: Path = BINFMT) -> Emulation:
+    """Return how programs of the platform are handled."""
+    if not (binfmt / "register").exists():
+        fix = f"sudo mount -t binfmt_misc binfmt_misc {binfmt}, then: {HOW_TO_REGISTER}"
+        return Emulation(platform, None, False, f"no handler is seen for {platform}: binfmt_misc is not mounted", fix)
+    found = sorted(_handlers(platform, binfmt), key=lambda handler: (not handler.is_enabled, not handler.is_fixed, handler.name))
+    if not found:
+        return Emulation(platform, None, False, f"no handler is registered for {platform}", f"{HOW_TO_REGISTER}, or: {BY_CONTAINER}")
+    best = found[0]
+    if not best.is_enabled or _is_off(binfmt):
+        return Emulation(platform, best, False, f"the handler {best.name} for {platform} is switched off", "sudo update-binfmts --enable")
+    if not best.is_fixed:
+        what = f"the handler {best.name} for {platform} lacks the flag F, so it is not found inside a container"
+        return Emulation(platform, best, False, what, f"{HOW_TO_REGISTER}, or: {BY_CONTAINER}")
+    return Emulation(platform, best, True, f"{platform} through {best.name}", "")
+
+
+def is_native(platform: str, here: str) -> bool:
+    """Say whether this machine, of the platform `here`, runs programs of the platform without a handler."""
+    return platform == here or ((platform, here) == ("linux/arm/v7", "linux/arm64") and runs_32_bit())
+
+
+def runs_32_bit() -> bool:
+    """Say whether this machine's processor takes 32-bit programs: an arm64 kernel refuses the personality where the processor cannot (arch/arm64/kernel/sys.c)."""
+    try:
+        personality = ctypes.CDLL(None).personality
+    except (OSError, AttributeError):
+        return False
+    before = personality(ctypes.c_ulong(_ASK))
+    if before < 0 or personality(ctypes.c_ulong(_PER_LINUX32)) < 0:
+        return False
+    personality(ctypes.c_ulong(before))
+    return True
+
+
+def _handlers(platform: str, binfmt: Path) -> Iterator[Handler]:
+    for path in sorted(binfmt.iterdir()):
+        if path.name in ("register", "status"):
+            continue
+        try:
+            lines = path.read_text(encoding="ascii", errors="replace").splitlines()
+        except OSError:
+            continue  # it went meanwhile
+        facts = {key.rstrip(":"): value.strip() for key, _, value in (line.partition(" ") for line in lines)}
+        if _header(facts.get("magic", ""), facts.get("offset", "0")) == _HEADERS.get(platform):
+            yield Handler(path.name, facts.get("interpreter", ""), "enabled" in facts, "F" in facts.get("flags", ""))
+
+
+def _header(magic: str, offset: str) -> tuple[int, int, int] | None:
+    """Return bits, byte order and machine of the programs that begin so; None where they are no ELF programs."""
+    try:
+        begin = bytes.fromhex(magic)
+    except ValueError:
+        return None
+    if offset != "0" or len(begin) < 20 or not begin.startswith(b"\x7fELF"):
+        return None
+    return begin[4], begin[5], int.from_bytes(begin[18:20], "little" if begin[5] == 1 else "big")
+
+
+def _is_off(binfmt: Path) -> bool:
+    try:
+        return (binfmt / "status").read_text(encoding="ascii").strip() == "disabled"
+    except (OSError, UnicodeDecodeError):
+        return False

@@ -1,0 +1,76 @@
+"""Hands a job's files to a container of this machine: its folders are mounted at the very paths that they have here."""
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from engine.catalogue import ROOT
+from engine.executors import _options
+from engine.jobfolder import Launch
+from engine.placement import Setting
+from engine.store import remove_tree
+
+
+class Binds:
+    """Nothing is copied. Where root calls, the job's folder is the container's user's while it runs, and root's again after."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+        self._owner = _options.user(os.getuid(), os.getgid())
+        self._kept: dict[str, Path] = {}
+
+    def mounts(self, launch: Launch) -> list[Any]:
+        """Return the mounts: the job's folder and its log to write, inputs and sources to read."""
+        (launch.folder / "cwd").mkdir()
+        launch.log.touch()
+        self._give(launch, self._owner)
+        read = [ROOT / "engine" / "stage.py", *sources(self._setting), *filter(None, launch.inputs.values())]
+        return [*(_mount(path, read_only=True) for path in dict.fromkeys(read)), *(_mount(path) for path in (launch.folder, launch.log))]
+
+    def send(self, client: Any, container: Any, launch: Launch) -> None:
+        """Do nothing: all of it is there."""
+
+    def follow(self, client: Any, container: Any, launch: Launch) -> None:
+        """Do nothing: what the stage says is written here."""
+
+    def collect(self, client: Any, container: Any, launch: Launch) -> None:
+        """Make the job's files the caller's."""
+        self._give(launch, _options.User(os.getuid(), os.getgid()))
+
+    def keep(self, labels: Mapping[str, str], work: Path) -> bool:
+        """Save the folder of a container whose engine process is gone from being swept; say whether there was one."""
+        folder, kept = Path(labels[f"{_options.LABEL}.folder"]), work / "kept" / labels[f"{_options.LABEL}.fingerprint"]
+        kept.parent.mkdir(exist_ok=True)
+        try:
+            folder.rename(kept)  # the container's mount goes along
+        except OSError:
+            return False
+        self._kept[labels[f"{_options.LABEL}.fingerprint"]] = kept
+        return True
+
+    def take_over(self, launch: Launch, labels: Mapping[str, str]) -> None:
+        """Put the kept folder in the place of the new one, and the log that the container writes in the place of the new log."""
+        remove_tree(launch.folder)
+        self._kept.pop(launch.fingerprint).rename(launch.folder)
+        with suppress(OSError):  # the earlier run may have been removed
+            launch.log.unlink(missing_ok=True)
+            os.link(labels[f"{_options.LABEL}.log"], launch.log)
+
+    def _give(self, launch: Launch, owner: _options.User) -> None:
+        if os.getuid() != 0:
+            return
+        for path in (launch.log, launch.folder, *launch.folder.rglob("*")):
+            os.chown(path, owner.uid, owner.gid, follow_symlinks=False)
+
+
+def sources(setting: Setting) -> list[Path]:
+    """Return the packages of stages that a job may import."""
+    return [root / package for root in setting.roots for package in setting.packages if (root / package).is_dir()]
+
+
+def _mount(path: Path, *, read_only: bool = False) -> Any:
+    from docker.types import Mount
+
+    return Mount(target=str(path), source=str(path), type="bind", read_only=read_only)

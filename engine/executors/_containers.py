@@ -1,0 +1,223 @@
+"""Runs jobs as containers of one engine: created, started, waited for, inspected and removed by label, never attached.
+
+A container outlives this process. Who gives the same command again takes over what still fits, and removes the rest.
+How files come and go (`files`) and how the engine is reached (`connect`) is told by the executor that uses this.
+"""
+
+import json
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from engine.errors import UserError
+from engine.executors import _engine, _options, _verdict
+from engine.jobfolder import Ended, Launch
+from engine.placement import Setting
+from engine.plan import Planned
+from engine.store import Store
+
+LOST_S = 30.0  # how long an engine that has gone is waited for
+FOLLOW_S = 2.0  # how often what a stage says is fetched from afar
+
+
+class Files(Protocol):
+    """How a job's files reach the container, and how they come back."""
+
+    def mounts(self, launch: Launch) -> list[Any]:
+        """Return the container's mounts."""
+
+    def send(self, client: Any, container: Any, launch: Launch) -> None:
+        """Bring the job's files into the container, which has not started."""
+
+    def follow(self, client: Any, container: Any, launch: Launch) -> None:
+        """Bring what the stage has said so far."""
+
+    def collect(self, client: Any, container: Any, launch: Launch) -> None:
+        """Bring the outputs and all that was said."""
+
+    def keep(self, labels: Mapping[str, str], work: Path) -> bool:
+        """See to it that the files of an abandoned container stay; say whether they are there."""
+
+    def take_over(self, launch: Launch, labels: Mapping[str, str]) -> None:
+        """Let the launch have the files of the abandoned container."""
+
+
+@dataclass(slots=True)
+class _Running:
+    launch: Launch
+    container: Any
+    started: float = field(default_factory=time.monotonic)
+
+
+class Containers:
+    """The jobs of one run on one engine."""
+
+    def __init__(self, setting: Setting, connect: Callable[[], Any], files: Files, edgetpu: Callable[[Launch], str | None]) -> None:
+        self._setting, self._connect, self._files, self._edgetpu = setting, connect, files, edgetpu
+        self._owner = _options.user(os.getuid(), os.getgid())
+        self._client: Any = None
+        self._running: dict[str, _Running] = {}
+        self._abandoned: dict[str, Any] = {}  # fingerprint -> container
+        self._ends: queue.SimpleQueue[Ended | tuple[str, bool]] = queue.SimpleQueue()  # stage, and whether the engine was away
+        self._followed = 0.0
+
+    def reclaim(self, planned: Iterable[Planned], work: Path) -> None:
+        """Find the containers that ended engines left: keep what these jobs can go on with, remove the rest."""
+        wanted = {one.fingerprint for one in planned if one.fingerprint}
+        self._client = self._client or self._connect()
+        store = Store(self._setting.store)
+        for container in self._client.containers.list(all=True, filters={"label": f"{_options.LABEL}={self._setting.store}"}):
+            labels = container.labels
+            if store.is_at_work(labels[f"{_options.LABEL}.run"]):
+                continue
+            fingerprint = labels[f"{_options.LABEL}.fingerprint"]
+            if fingerprint in wanted and container.status in ("running", "exited") and self._files.keep(labels, work):
+                self._abandoned[fingerprint] = container
+            else:
+                _remove(container)
+
+    def launch(self, launch: Launch) -> None:
+        """Start the job, or go on with its abandoned container; a refusal is the job's end."""
+        try:
+            self._client = self._client or self._connect()
+            container = self._abandoned.pop(launch.fingerprint, None)
+            if container is not None:
+                self._files.take_over(launch, container.labels)
+                _tell(launch, f"went on in the container that the run {container.labels[f'{_options.LABEL}.run']} had started")
+            else:
+                container = self._start(launch)
+        except UserError as error:
+            self._ends.put(Ended(launch.job.stage, None, 0.0, "daemon_lost", f"{error.what} at {error.where}"))
+        except Exception as error:
+            self._ends.put(self._refused(launch, error))
+        else:
+            self._running[launch.job.stage] = _Running(launch, container)
+            threading.Thread(target=self._watch, args=(launch.job.stage, container.id), daemon=True).start()
+
+    def wait(self, timeout_s: float) -> list[Ended]:
+        """Return the jobs that ended; wait for one up to the timeout."""
+        self._follow()
+        ended: list[Ended] = []
+        with suppress(queue.Empty):
+            said = self._ends.get(timeout=timeout_s) if timeout_s > 0 else self._ends.get_nowait()
+            while True:
+                ended.append(said if isinstance(said, Ended) else self._finish(*said))
+                said = self._ends.get_nowait()
+        return ended
+
+    def terminate(self, stage: str, *, force: bool) -> None:
+        """Ask the job's container to end, or end it."""
+        if stage in self._running:
+            with suppress(Exception):  # it may have ended meanwhile, or its engine be away: `wait` tells
+                self._running[stage].container.kill("SIGKILL" if force else "SIGTERM")
+
+    def close(self) -> None:
+        """Remove every container of this run."""
+        for running in self._running.values():
+            _remove(running.container)
+        for container in self._abandoned.values():
+            _remove(container)
+        self._running.clear()
+        if self._client is not None:
+            self._client.close()
+
+    def _start(self, launch: Launch) -> Any:
+        mounts = self._files.mounts(launch)
+        image = self._client.images.get(launch.job.place.image)
+        options = _options.container(launch, self._setting, self._owner, mounts, self._edgetpu(launch), _python_path(self._setting, image))
+        container = self._client.containers.create(**options)
+        try:
+            self._files.send(self._client, container, launch)
+            container.start()
+        except BaseException:
+            _remove(container)
+            raise
+        return container
+
+    def _refused(self, launch: Launch, error: Exception) -> Ended:
+        with suppress(Exception):
+            self._files.collect(self._client, None, launch)
+        text = _engine.said(error)
+        if _engine.is_gone(error):
+            return Ended(launch.job.stage, None, 0.0, "daemon_lost", f"the container engine went away: {text}")
+        kind = _engine.kind_of(text)
+        return Ended(launch.job.stage, None, 0.0, kind, _verdict.why(kind, text))
+
+    def _watch(self, stage: str, container: str) -> None:
+        """Wait for the container's end in a thread of its own; an engine that has gone is given time to come back."""
+        from docker.errors import NotFound
+
+        was_away, client = False, None
+        while True:
+            try:
+                client = client or self._connect_again()
+                client.api.wait(container, timeout=None)
+                break
+            except NotFound:
+                break
+            except Exception as error:
+                if client is None or not _engine.is_gone(error):
+                    break
+                client, was_away = None, True
+        self._ends.put((stage, was_away))
+
+    def _connect_again(self) -> Any:
+        limit = time.monotonic() + LOST_S
+        while True:
+            try:
+                return self._connect()
+            except UserError:
+                if time.monotonic() > limit:
+                    raise
+                time.sleep(0.5)
+
+    def _finish(self, stage: str, was_away: bool) -> Ended:
+        running = self._running.pop(stage)
+        launch, container = running.launch, running.container
+        try:
+            if was_away:
+                self._client = self._connect()
+                container = self._client.containers.get(container.id)
+            container.reload()
+            self._files.collect(self._client, container, launch)
+            own_log = container.logs(tail=50).decode(errors="replace")
+        except Exception as error:
+            _remove(container)
+            return Ended(stage, None, time.monotonic() - running.started, "daemon_lost",
+                         f"the container engine went away, and did not come back with the container: {_engine.said(error)}")  # fmt: skip
+        if own_log:
+            with launch.log.open("a", encoding="utf-8") as log:
+                log.write(own_log)
+        state, memory = container.attrs["State"], container.attrs["HostConfig"].get("Memory")
+        _remove(container)
+        return _verdict.ended(stage, state, own_log, memory, lost=was_away)
+
+    def _follow(self) -> None:
+        if self._running and time.monotonic() - self._followed > FOLLOW_S:
+            for running in self._running.values():
+                with suppress(Exception):  # the next time, or at the end
+                    self._files.follow(self._client, running.container, running.launch)
+            self._followed = time.monotonic()
+
+
+def _remove(container: Any) -> None:
+    with suppress(Exception):  # gone already, or its engine is: the next run's `reclaim` looks again
+        container.remove(force=True, v=True)
+
+
+def _python_path(setting: Setting, image: Any) -> str:
+    """Return where Python looks for stages, and then where the image says."""
+    given = [word.partition("=")[2] for word in image.attrs["Config"].get("Env") or () if word.startswith("PYTHONPATH=")]
+    return os.pathsep.join([*map(str, setting.roots), *given])
+
+
+def _tell(launch: Launch, text: str) -> None:
+    """Say something in the stage's name."""
+    with (launch.folder / "events.jsonl").open("a", encoding="utf-8") as events:
+        events.write(json.dumps({"event": "note", "text": text, "time": time.time()}) + "\n")

@@ -1,0 +1,96 @@
+"""A container engine: reaching it, and what its refusals mean."""
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+from engine.errors import UserError
+
+_USUAL = "unix:///var/run/docker.sock"
+TIMEOUT_S = 20.0  # of one call; what may take long is waited for apart
+
+# What dockerd and runc write, in lower case, and the kind of failure that it is
+_KINDS = (
+    ("no such image", "image_missing"),
+    ("exec format error", "wrong_platform"),
+    ("error gathering device information", "no_device"),
+    ("no such device", "no_device"),
+    ("no space left on device", "disk_full"),
+    ("executable file not found", "no_command"),
+)
+
+
+def address() -> str:
+    """Return where this machine's engine listens: DOCKER_HOST, else the chosen Docker context, else the usual socket."""
+    if named := os.environ.get("DOCKER_HOST"):
+        return named
+    from docker.context import ContextAPI
+
+    try:
+        context = ContextAPI.get_current_context()
+        return str(context.Host) if context and context.Host else _USUAL
+    except Exception:  # a damaged ~/.docker is no reason not to try the usual place
+        return _USUAL
+
+
+def is_likely() -> bool:
+    """Say, without asking anybody, whether there may be an engine: most machines without one are told so at once."""
+    named = os.environ.get("DOCKER_HOST", "")
+    if not named and (Path.home() / ".docker" / "config.json").exists():
+        return True  # it may name a context
+    return _is_socket(named or _USUAL) or (bool(named) and not named.startswith("unix://"))
+
+
+def _is_socket(url: str) -> bool:
+    return Path(url.removeprefix("unix://")).is_socket()
+
+
+def connect(url: str) -> Any:
+    """Return a docker.DockerClient that has been answered, or raise UserError that says why there is none."""
+    import docker
+    from docker.errors import DockerException
+
+    try:
+        client = docker.DockerClient(base_url=url, version="auto", timeout=TIMEOUT_S)
+        client.ping()
+        return client
+    except DockerException as error:
+        raise _unreachable(url, error) from None
+
+
+def load(client: Any, reference: str, archive: Path) -> None:
+    """Give the engine an image from its archive, under this reference."""
+    with archive.open("rb") as data:
+        [image] = client.images.load(data)
+    repository, _, tag = reference.rpartition(":")
+    image.tag(repository, tag)
+
+
+def is_gone(error: BaseException) -> bool:
+    """True where a call ended because the engine or the way to it is away, not because it refused."""
+    import requests
+    import urllib3
+
+    return isinstance(error, requests.exceptions.ConnectionError | requests.exceptions.Timeout | urllib3.exceptions.HTTPError | OSError)
+
+
+def said(error: Exception) -> str:
+    """Return what the engine wrote, in a line."""
+    return str(getattr(error, "explanation", None) or error).strip().splitlines()[0]
+
+
+def kind_of(text: str) -> str:
+    """Return the kind of failure that the engine's words mean; "failed" where they are none of the known ones."""
+    return next((kind for words, kind in _KINDS if words in text.lower()), "failed")
+
+
+def _unreachable(url: str, error: Exception) -> UserError:
+    text = str(error)
+    if "Permission denied" in text or f"Errno {errno.EACCES}" in text:
+        return UserError(
+            url, "this user may not speak to the Docker engine", "sudo usermod -aG docker $USER, and log in anew; or executor=local"
+        )
+    if "too old" in text or "minimum supported API" in text or "API version" in text:
+        return UserError(url, f"the Docker engine is too old: {text.splitlines()[0]}", "sudo apt-get install docker.io; or executor=local")
+    return UserError(url, "no Docker engine answers", "sudo apt-get install docker.io && sudo systemctl start docker; or executor=local")

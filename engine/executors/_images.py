@@ -1,0 +1,96 @@
+"""Which image a job's container is made of, and whether the engine has it as it must be."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from engine import images
+from engine.errors import UserError, did_you_mean
+from engine.images import Image
+from engine.placement import Setting
+from engine.plan import Planned
+from engine.signature import Signature
+from engine.spec import StageSpec
+
+_MACHINES = {"linux/amd64": 62, "linux/arm64": 183, "linux/arm/v7": 40}  # e_machine of elf(5): EM_X86_64, EM_AARCH64, EM_ARM
+_PYTHON = "/usr/bin/python3"
+
+
+def choose(setting: Setting, platform: str, spec: StageSpec, signature: Signature | None, connect: Callable[[], Any]) -> Image:
+    """Return the image that the YAML names, else the smallest that has what the stage imports; UserError where there is none."""
+    if spec.image:
+        image = images.named(setting.images(), spec.image, platform)
+        if image is None:
+            known = sorted({one.name for one in setting.images() if one.platform == platform})
+            raise UserError("", f"there is no image '{spec.image}' for {platform}", did_you_mean(spec.image, known))
+        if not image.optional or _is_there(connect, image.reference):
+            return image
+    return images.serving(setting.images(), platform, signature.needs if signature else frozenset(), setting.target.runtime)
+
+
+def missing(client: Any, jobs: Iterable[Planned]) -> list[str]:
+    """Return the images of these jobs that the engine does not have."""
+    return [
+        reference for reference in sorted({one.job.place.image for one in jobs if one.job.place.image}) if _get(client, reference) is None
+    ]
+
+
+def check(client: Any, jobs: Iterable[Planned]) -> None:
+    """Refuse an image that is absent, or whose programs are of another platform than its job's."""
+    for reference, platform in sorted({(one.job.place.image, one.job.place.platform) for one in jobs if one.job.place.image}):
+        image = _get(client, reference)
+        if image is None:
+            raise UserError(str(reference), "the container engine has no such image", "python run.py images build")
+        found = _machine_of(client, image)
+        if found is not None and found != _MACHINES[platform]:
+            raise UserError(str(reference), f"its Python is of another processor than {platform} (ELF machine {found}), whatever its label says",
+                            f"docker rmi {reference}, then python run.py images build")  # fmt: skip
+
+
+def _is_there(connect: Callable[[], Any], reference: str) -> bool:
+    try:
+        return _get(connect(), reference) is not None
+    except UserError:
+        return False
+
+
+def _get(client: Any, reference: str | None) -> Any:
+    from docker.errors import ImageNotFound
+
+    try:
+        return client.images.get(reference)
+    except ImageNotFound:
+        return None
+
+
+def _machine_of(client: Any, image: Any) -> int | None:
+    """Return the ELF machine of the image's Python: what an image says of its architecture may be wrong."""
+    with _created(client, image) as container:
+        path = _PYTHON
+        for _ in range(8):  # links: python3 -> python3.11
+            head, facts = _head(container, path)
+            if not facts or not facts.get("linkTarget"):
+                break
+            path = facts["linkTarget"]
+        return int.from_bytes(head[18:20], "little") if head[:4] == b"\x7fELF" else None
+
+
+@contextmanager
+def _created(client: Any, image: Any) -> Iterator[Any]:
+    container = client.containers.create(image.id, command=["true"], network_mode="none", labels={"raspberrypi-mlops.check": "1"})
+    try:
+        yield container
+    finally:
+        container.remove(force=True, v=True)
+
+
+def _head(container: Any, path: str) -> tuple[bytes, dict[str, Any]]:
+    """Return the first bytes of a file of the container, and what the engine says of it."""
+    from docker.errors import APIError
+
+    try:
+        chunks, facts = container.get_archive(path, chunk_size=1024)
+        first = next(iter(chunks), b"")
+    except APIError:
+        return b"", {}
+    return first[512:1024], facts  # behind the tar's own header

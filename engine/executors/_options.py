@@ -1,0 +1,88 @@
+"""What a stage's container may: no more than its job needs. Plain data for docker-py, no call."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from engine.fields import Size
+from engine.jobfolder import ENVIRONMENT, Launch
+from engine.placement import Setting
+
+LABEL = "raspberrypi-mlops"
+USB_MAJOR = 189  # Linux's character devices of USB: admin-guide/devices.txt
+PLUGDEV, ROOT_STANDS_IN = 46, 1000  # Debian's group of pluggable devices; the ordinary user that a container of root's runs as
+
+
+class Limits(BaseModel):
+    """conf/executor/docker.yaml: what a stage's container may take where the stage says nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    memory: Size = Field(0, description="bytes, as 4G; 0: no limit")
+    pids: int = Field(2048, gt=0)
+    tmp: Size = Field(256_000_000, description="of /tmp, in memory")
+    shm: Size = Field(256_000_000, description="of /dev/shm, which data loaders share")
+    network: str = Field("bridge", description="the engine's network of stages that ask for one")
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Whom a container runs as: never root."""
+
+    uid: int
+    gid: int
+
+    def __str__(self) -> str:
+        return f"{self.uid}:{self.gid}"
+
+
+def user(uid: int, gid: int) -> User:
+    """Return the caller, or where that is root an ordinary user."""
+    return User(uid, gid) if uid else User(ROOT_STANDS_IN, ROOT_STANDS_IN)
+
+
+def labels(launch: Launch, setting: Setting) -> dict[str, str]:
+    """Return what finds the container again, also for another engine process."""
+    return {LABEL: str(setting.store), f"{LABEL}.run": launch.run, f"{LABEL}.stage": launch.job.stage, f"{LABEL}.attempt": str(launch.attempt),
+            f"{LABEL}.fingerprint": launch.fingerprint, f"{LABEL}.folder": str(launch.folder), f"{LABEL}.log": str(launch.log)}  # fmt: skip
+
+
+def container(
+    launch: Launch, setting: Setting, owner: User, mounts: Sequence[Any], edgetpu: str | None, python_path: str
+) -> dict[str, Any]:
+    """Return the options of the job's container; `edgetpu` is the bus of the Edge TPU that it may use."""
+    spec, limits = launch.job.spec, Limits.model_validate(setting.options)
+    memory = spec.resources.memory or limits.memory or None
+    cwd = str(launch.folder / "cwd")
+    environment = {**ENVIRONMENT, **spec.env, "PYTHONPATH": python_path, "PYTHONUNBUFFERED": "1", "TMPDIR": cwd, "HOME": cwd}
+    return {
+        "image": launch.job.place.image,
+        "entrypoint": ["python3", "-m", "engine.stage", str(launch.folder), str(launch.log)],
+        "labels": labels(launch, setting),
+        "environment": environment,
+        "working_dir": cwd,
+        "user": str(owner),
+        "mounts": list(mounts),
+        "network_mode": limits.network if spec.network else "none",
+        "read_only": True,
+        "tmpfs": {"/tmp": f"size={limits.tmp},mode=1777"},
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true"],
+        "mem_limit": memory,
+        "memswap_limit": memory,  # as much again in swap would be a limit that is none
+        "nano_cpus": int(spec.resources.cpus * 1e9) if "cpus" in spec.resources.model_fields_set else None,
+        "pids_limit": spec.resources.pids or limits.pids,
+        "shm_size": limits.shm,
+        "init": True,
+        "log_config": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "1"}},
+        **_devices(edgetpu),
+    }
+
+
+def _devices(edgetpu: str | None) -> Mapping[str, Any]:
+    """Return exactly what an Edge TPU needs. On USB its id and its node change at first use: the folder, and a rule for its kind."""
+    if edgetpu == "usb":
+        return {"volumes": ["/dev/bus/usb:/dev/bus/usb"], "device_cgroup_rules": [f"c {USB_MAJOR}:* rmw"], "group_add": [str(PLUGDEV)]}
+    return {"devices": ["/dev/apex_0:/dev/apex_0:rw"]} if edgetpu == "pcie" else {}

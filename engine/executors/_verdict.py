@@ -1,0 +1,58 @@
+"""How a container ended, in the words of a run: from what the engine says of it, never from the exit status alone. Pure."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from engine.executors._engine import kind_of
+from engine.jobfolder import Ended
+
+KILLED = 137  # 128 + SIGKILL: out of memory, a killed engine, or somebody's kill
+
+_WHYS = {
+    "wrong_platform": "its image has programs of another processor than this engine can run ({text})",
+    "no_device": "its engine has no such device ({text}): plug the Edge TPU in, or choose a target without one",
+    "no_command": "its image lacks what it is to run ({text})",
+    "image_missing": "its image is not there ({text}): python run.py images build",
+    "disk_full": "the disk of the container engine is full ({text}): docker system prune, and give the same command",
+}
+
+
+def ended(stage: str, state: Mapping[str, Any], own_log: str, memory: int | None, *, lost: bool) -> Ended:
+    """Return how the job ended: `state` is inspect's State, `own_log` what the container wrote past the job's log.
+
+    lost: the engine was away for a while.
+    """
+    code, seconds = int(state["ExitCode"]), seconds_of(state)
+    status = -(code - 128) if 128 < code <= 128 + 64 else code
+    if code == 0:
+        return Ended(stage, 0, seconds)
+    if state.get("OOMKilled"):
+        limit = f"its limit of {memory / 1e6:,.0f} MB" if memory else "what the machine has"
+        return Ended(stage, status, seconds, "out_of_memory", f"it wanted more memory than {limit}: raise resources.memory of the stage")
+    if lost and code == KILLED:
+        return Ended(stage, None, seconds, "daemon_lost", "the container engine went away and took the container along")
+    text = "\n".join(filter(None, [str(state.get("Error") or ""), own_log]))
+    kind = kind_of(text)
+    if kind == "failed":
+        return Ended(stage, status, seconds)
+    return Ended(stage, status, seconds, kind, why(kind, text))
+
+
+def why(kind: str, text: str) -> str:
+    """Return the sentence for a refusal of the engine."""
+    said = next((line.strip() for line in reversed(text.splitlines()) if kind_of(line) == kind), text.strip())
+    return _WHYS.get(kind, "the container engine says: {text}").format(text=said[:300])
+
+
+def seconds_of(state: Mapping[str, Any]) -> float:
+    """Return how long the container ran."""
+    start, end = (_moment(str(state.get(key, ""))) for key in ("StartedAt", "FinishedAt"))
+    return max((end - start).total_seconds(), 0.0) if start and end else 0.0
+
+
+def _moment(text: str) -> datetime | None:
+    """Read the engine's nanoseconds, of which Python keeps the micro ones."""
+    match = re.match(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,6})?\d*(Z|[+-]\d\d:\d\d)?$", text)
+    return datetime.fromisoformat(f"{match[1]}{match[2] or ''}+00:00") if match else None

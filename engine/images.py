@@ -1,0 +1,138 @@
+"""The images of containers/: which of them serves a stage, and the tag that is the hash of all that goes into one.
+
+Reads the definitions alone; builds nothing and asks no container engine.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from engine import yamlfile
+from engine.errors import UserError
+from engine.fields import Name, validated
+from engine.fingerprint import DISTRIBUTIONS
+from engine.wording import listed
+
+ARCHITECTURES = {"linux/amd64": "amd64", "linux/arm64": "arm64", "linux/arm/v7": "armv7"}
+REPOSITORY = "raspberrypi-mlops"
+RUNTIMES = {"litert": "ai_edge_litert", "tflite_runtime": "tflite_runtime"}  # a stage that can use both needs the target's alone
+RECORD = "image/1"
+_LOCKED = re.compile(r"^([A-Za-z0-9][\w.-]*)==", re.MULTILINE)
+_DEBIAN = re.compile(r"^python3-([\w.+-]+)\s", re.MULTILINE)
+
+
+class Definition(BaseModel):
+    """containers/<image>/image.yaml."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    description: str
+    platforms: tuple[str, ...] = Field(min_length=1)
+    base: Name | None = None
+    optional: bool = Field(False, description="used where it is there, and not asked for where it is not")
+    usecase: Name = Field("containers", description="the use case whose stage build_<image>_<architecture> makes it")
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image for one platform."""
+
+    name: str
+    platform: str
+    tag: str
+    packages: frozenset[str]  # Python distributions, normalised
+    optional: bool
+    usecase: str
+
+    @property
+    def reference(self) -> str:
+        """Return what a container engine knows it by."""
+        return f"{REPOSITORY}/{self.name}:{self.tag}"
+
+    @property
+    def stage(self) -> str:
+        """Return the stage that builds it."""
+        return f"build_{self.name.replace('-', '_')}_{ARCHITECTURES[self.platform]}"
+
+
+def read(folder: Path, sources: Mapping[str, str]) -> list[Image]:
+    """Return every image below the folder for each of its platforms; `sources` are the digests of what builds them."""
+    return [_image(path.parent, platform, sources) for path in sorted(folder.glob("*/image.yaml"))
+            for platform in _definition(path).platforms]  # fmt: skip
+
+
+def serving(images: Sequence[Image], platform: str, packages: frozenset[str], runtime: str) -> Image:
+    """Return the smallest image of the platform that has all these packages; UserError where none has."""
+    at_hand = [image for image in images if image.platform == platform and not image.optional]
+    if not at_hand:
+        platforms = listed(sorted({image.platform for image in images}))
+        raise UserError("", f"no image serves {platform}", f"add one below containers/; there are images for {platforms}")
+    known = frozenset().union(*(image.packages for image in images))
+    wanted = {package: _names(package) for package in _needed(packages, runtime)}
+    lacking = {image: sorted(p for p, names in wanted.items() if not names & image.packages) for image in at_hand}
+    best = min(at_hand, key=lambda image: (len(lacking[image]), len(image.packages)))
+    missing = lacking[best]
+    if missing:
+        elsewhere = any(wanted[missing[0]] & known for _ in missing)
+        fix = "run the stage on the build machine: runs_on: build" if elsewhere else f"add {missing[0]} to an image below containers/"
+        raise UserError("", f"no image for {platform} has {listed(missing)}, which the stage imports", fix)
+    return best
+
+
+def named(images: Sequence[Image], name: str, platform: str) -> Image | None:
+    """Return the image of this name for the platform, if there is one."""
+    return next((image for image in images if (image.name, image.platform) == (name, platform)), None)
+
+
+def _needed(packages: frozenset[str], runtime: str) -> frozenset[str]:
+    runtimes = frozenset(RUNTIMES.values())
+    return packages - runtimes | ({RUNTIMES[runtime]} if packages & runtimes else frozenset())
+
+
+def _names(package: str) -> frozenset[str]:
+    return frozenset({package.lower(), *DISTRIBUTIONS.get(package, ())})
+
+
+def _image(folder: Path, platform: str, sources: Mapping[str, str]) -> Image:
+    path = folder / "image.yaml"
+    definition = _definition(path)
+    if platform not in ARCHITECTURES:
+        raise UserError(f"{path}: platforms", f"'{platform}' is no platform", f"write {listed(ARCHITECTURES, 'or')}")
+    architecture = ARCHITECTURES[platform]
+    files = _files(folder, architecture)
+    base = _files(folder.parent / definition.base, architecture) if definition.base else []
+    packages = _packages(folder, architecture)
+    return Image(folder.name, platform, f"{architecture}-{_digest([*files, *base], folder.parent, sources)[:12]}", packages,
+                 definition.optional, definition.usecase)  # fmt: skip
+
+
+def _definition(path: Path) -> Definition:
+    return validated(Definition, yamlfile.load(path), "the image is wrong", str(path))
+
+
+def _files(folder: Path, architecture: str) -> list[Path]:
+    """Return what goes into the image: the folder's files but those of other architectures."""
+    others = tuple(f"-{name}" for name in ARCHITECTURES.values() if name != architecture)
+    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.stem.endswith(others))
+
+
+def _packages(folder: Path, architecture: str) -> frozenset[str]:
+    found: set[str] = set()
+    for name, pattern in (("requirements", _LOCKED), ("debian", _DEBIAN)):
+        path = folder / f"{name}-{architecture}.lock"
+        if path.is_file():
+            found |= {match.lower().replace("-", "_") for match in pattern.findall(path.read_text(encoding="utf-8"))}
+    return frozenset(found)
+
+
+def _digest(files: Sequence[Path], root: Path, sources: Mapping[str, str]) -> str:
+    whole = hashlib.sha256(RECORD.encode())
+    for path in files:
+        whole.update(f"\0{path.relative_to(root).as_posix()}\0{hashlib.sha256(path.read_bytes()).hexdigest()}".encode())
+    for name, digest in sorted(sources.items()):
+        whole.update(f"\0{name}\0{digest}".encode())
+    return whole.hexdigest()

@@ -1,0 +1,1 @@
+"""Container images: their base, their build, and what follows it."""

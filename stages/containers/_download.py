@@ -1,0 +1,107 @@
+"""Brings files that a lock names to this machine's cache, each known by its sha256; nothing unchecked is ever returned."""
+
+import hashlib
+import os
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from engine.stage import StageError
+
+TIMEOUT_S = 20
+TRIES = 3
+TOGETHER = 8
+MAX_BYTES = 2 << 30
+MAX_TEXT_BYTES = 64 << 20
+_CHUNK = 1 << 20
+
+
+def cache() -> Path:
+    """Return the folder of downloads, which outlives runs and is shared by them; deleting it costs time only."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "raspberrypi-mlops" / "sha256"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StageError(f"the cache of downloads cannot be made ({error}); set XDG_CACHE_HOME to a folder that can be written") from None
+    return folder
+
+
+def cached(sha256: str) -> Path | None:
+    """Return the file with this digest if the cache has it whole; a broken one is removed."""
+    path = cache() / sha256
+    if not path.is_file():
+        return None
+    if digest_of(path) == sha256:
+        return path
+    path.unlink(missing_ok=True)
+    return None
+
+
+def digest_of(path: Path) -> str:
+    """Return the sha256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def keep(file: Path, sha256: str) -> Path:
+    """Move a file, already checked and on the same file system, into the cache."""
+    return file.rename(cache() / sha256)
+
+
+def download_all(files: Sequence[tuple[str, Sequence[str]]]) -> list[Path]:
+    """Return the paths of files, each given by its sha256 and the places where it may be."""
+    with ThreadPoolExecutor(TOGETHER) as pool:
+        return list(pool.map(lambda file: download(*file), files))
+
+
+def read_text(url: str) -> str:
+    """Return a small file as text."""
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:
+            return str(answer.read(MAX_TEXT_BYTES).decode("utf-8", "replace"))
+    except (OSError, ValueError) as error:
+        raise StageError(f"{url} cannot be read: {getattr(error, 'reason', None) or error}") from None
+
+
+def download(sha256: str, urls: Iterable[str]) -> Path:
+    """Return the path of the file with this digest, from the cache or from the first place that has it."""
+    found = cached(sha256)
+    if found:
+        return found
+    problems = []
+    for url in urls:
+        for _ in _tries():
+            try:
+                return _receive(url, sha256)
+            except urllib.error.HTTPError as error:
+                problems.append(f"{url}: {error.code} {error.reason}")
+                if error.code < 500:
+                    break
+            except (OSError, ValueError) as error:
+                problems.append(f"{url}: {getattr(error, 'reason', None) or error}")
+    raise StageError("a file of the lock cannot be downloaded; " + "; ".join(dict.fromkeys(problems)))
+
+
+def _tries() -> Iterator[int]:
+    for n in range(TRIES):
+        time.sleep(n)
+        yield n
+
+
+def _receive(url: str, sha256: str) -> Path:
+    partial = cache() / f".{sha256}.{uuid.uuid4().hex[:8]}"
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer, partial.open("wb") as out:
+            while chunk := answer.read(_CHUNK):
+                out.write(chunk)
+                if out.tell() > MAX_BYTES:
+                    raise ValueError("it sends more than any package has")
+        if digest_of(partial) != sha256:
+            raise ValueError("it sent another file than the lock names (sha256)")
+        return keep(partial, sha256)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,55 @@
+"""What an image is: the settings of containers/<image>/image.yaml, checked."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine.stage import StageError
+
+_KEYS = {"name", "description", "platforms", "wheels", "debian", "repository", "env", "user", "optional"}
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image; `repository` is an apt source with packages that no lock can name."""
+
+    name: str
+    description: str
+    platforms: tuple[str, ...]
+    env: dict[str, str] = field(default_factory=dict)
+    user: str = "1000:1000"
+    repository: dict[str, str] = field(default_factory=dict)
+
+
+def read_image(folder: Path) -> Image:
+    """Return the image that this folder describes."""
+    import yaml
+
+    path = folder / "image.yaml"
+    if not path.is_file():
+        raise StageError(f"{folder.name} is no image's folder: it has no image.yaml")
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise StageError(f"{folder.name}/image.yaml is no YAML: {' '.join(str(error).split())}") from None
+    return _checked(data)
+
+
+def _checked(data: Any) -> Image:
+    if not isinstance(data, dict) or not isinstance(data.get("platforms"), list) or not isinstance(data.get("name"), str):
+        raise StageError("image.yaml has no name, or names no platforms")
+    name = data["name"]
+    unknown = sorted(str(key) for key in data.keys() - _KEYS)
+    if unknown:
+        raise StageError(f"{name}/image.yaml has keys that mean nothing: {', '.join(unknown)}; known are {', '.join(sorted(_KEYS))}")
+    env, repository = data.get("env") or {}, data.get("repository") or {}
+    if not (isinstance(env, dict) and isinstance(repository, dict)):
+        raise StageError(f"{name}/image.yaml: env and repository are lists of names with values")
+    return Image(
+        name=name,
+        description=str(data.get("description", "")),
+        platforms=tuple(map(str, data["platforms"])),
+        env={str(key): str(value) for key, value in env.items()},
+        user=str(data.get("user", "1000:1000")),
+        repository={str(key): str(value) for key, value in repository.items()},
+    )

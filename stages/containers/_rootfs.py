@@ -1,0 +1,75 @@
+"""What the maintainer scripts of the base's packages would have done, where a container needs it.
+
+The links of merged /usr, users and groups, the bundle of certificates, dpkg's own files, and the links that
+update-alternatives makes. Nothing else: no host keys, no caches, no machine's identity.
+"""
+
+from stages.containers._platform import Platform
+from stages.containers._tree import FOLDER, Tree, file, link
+
+MERGED = ("bin", "lib", "sbin")
+FOLDERS = ("etc/ssl/certs", "home", "mnt", "opt", "run/lock", "srv", "usr/local/bin", "usr/local/lib/python3.11/dist-packages",
+           "var/lib/dpkg/updates", "var/lib/dpkg/triggers", "var/lib/dpkg/alternatives", "proc", "sys", "dev")  # fmt: skip
+SOURCES = """\
+Types: deb
+URIs: http://deb.debian.org/debian
+Suites: bookworm
+Components: main
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+"""
+CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
+_USERS = ["_apt:x:42:65534::/nonexistent:/usr/sbin/nologin", "app:x:1000:1000::/tmp:/usr/sbin/nologin"]
+_GROUPS = ["app:x:1000:"]
+_ALTERNATIVES = (
+    ("usr/bin/awk", "mawk"),
+    ("usr/bin/which", "which.debianutils"),
+    ("usr/lib/{triplet}/libblas.so.3", "blas/libblas.so.3"),
+    ("usr/lib/{triplet}/liblapack.so.3", "lapack/liblapack.so.3"),
+)
+
+
+def prepare(tree: Tree, platform: Platform) -> None:
+    """Lay the links of merged /usr, before any package."""
+    for name in (*MERGED, *(["lib64"] if platform.arch == "amd64" else [])):
+        tree.add(f"usr/{name}", FOLDER)
+        tree.add(name, link(f"usr/{name}"))
+    tree.add("var/run", link("/run"))
+    tree.add("var/lock", link("/run/lock"))
+
+
+def settle(tree: Tree) -> None:
+    """Write what the scripts would have written, after all packages of the base; what is there already stays."""
+    for folder in FOLDERS:
+        tree.add(folder, FOLDER)
+    _write(tree, "etc/passwd", _with(tree.read("usr/share/base-passwd/passwd.master"), _USERS))
+    _write(tree, "etc/group", _with(tree.read("usr/share/base-passwd/group.master"), _GROUPS))
+    _write(tree, "etc/nsswitch.conf", tree.read("usr/share/libc-bin/nsswitch.conf") or b"hosts: files dns\n")
+    _write(tree, "etc/apt/sources.list.d/debian.sources", SOURCES.encode())
+    _write(tree, CERTIFICATES, _certificates(tree))
+    _write(tree, "var/lib/dpkg/available", b"")
+    _write(tree, "var/lib/dpkg/info/format", b"1\n")
+    if not tree.get("usr/lib/ssl/cert.pem"):
+        tree.add("usr/lib/ssl/cert.pem", link(f"/{CERTIFICATES}"))  # where OpenSSL, and so Python, looks first
+
+
+def alternatives(tree: Tree, platform: Platform) -> None:
+    """Make the links that update-alternatives would have made for what the tree has."""
+    for pattern, target in _ALTERNATIVES:
+        name = pattern.format(triplet=platform.triplet)
+        if not tree.get(name) and tree.get(f"{name.rpartition('/')[0]}/{target}"):
+            tree.add(name, link(target))
+
+
+def _write(tree: Tree, path: str, data: bytes) -> None:
+    if not tree.get(path):
+        tree.add(path, file(data))
+
+
+def _with(master: bytes | None, lines: list[str]) -> bytes:
+    return (master or b"root:*:0:0:root:/root:/bin/bash\n") + "".join(f"{line}\n" for line in lines).encode()
+
+
+def _certificates(tree: Tree) -> bytes:
+    folder = "usr/share/ca-certificates/"
+    parts = [tree.read(path) or b"" for path in sorted(tree.paths()) if path.startswith(folder) and path.endswith(".crt")]
+    return b"".join(part if part.endswith(b"\n") else part + b"\n" for part in parts)

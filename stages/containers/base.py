@@ -1,0 +1,69 @@
+"""The stage that makes the root file system on which the images of a platform lie."""
+
+from typing import TYPE_CHECKING, TypedDict
+
+from engine.stage import In, Out, StageError, note
+
+if TYPE_CHECKING:
+    from stages.containers._tree import Tree
+
+
+class BaseMetrics(TypedDict):
+    """Bytes of the tar, and Debian packages in it."""
+
+    size_bytes: float
+    packages: float
+
+
+def base(lock: In, rootfs: Out, *, platform: str, base: str = "auto") -> BaseMetrics:
+    """Write Debian with Python as one tar; `lock` is the folder with debian-<arch>.lock and registry.txt.
+
+    base: `bootstrap` unpacks the packages of the lock; `registry` begins with Debian's own image, pinned by digest, and adds
+    from the lock what that lacks; `auto` does so where the registry can be reached, and else bootstraps. No root, no emulation.
+    Bootstrapped, the same lock gives the same bytes: every file has the time of the release.
+    """
+    from stages.containers._debian import install, installed, read_lock
+    from stages.containers._platform import platform_of
+    from stages.containers._rootfs import alternatives, prepare, settle
+    from stages.containers._tree import Tree
+
+    if base not in ("auto", "bootstrap", "registry"):
+        raise StageError(f"there is no base '{base}'; it is auto, bootstrap or registry")
+    on = platform_of(platform)
+    file = lock / f"debian-{on.arch}.lock"
+    if not file.is_file():
+        raise StageError(f"there is no lock of Debian packages for {platform}: {file.name}; make it with: make lock")
+    packages = read_lock(file)
+    tree = Tree()
+    if base == "bootstrap" or not _pulled(tree, (lock / "registry.txt").read_text(encoding="utf-8").strip(), platform, base == "auto"):
+        prepare(tree, on)
+    install(tree, packages)
+    settle(tree)
+    alternatives(tree, on)
+    with rootfs.open("wb") as out:
+        tree.write(out, packages.epoch)
+    return BaseMetrics(size_bytes=float(rootfs.stat().st_size), packages=float(len(installed(tree))))
+
+
+def _pulled(tree: "Tree", reference: str, platform: str, is_optional: bool) -> bool:
+    """Lay the layers of the pinned image on the tree; false where the registry cannot be reached and need not be."""
+    import json
+    import tempfile
+    from pathlib import Path
+
+    from stages.containers._registry import pull
+
+    with tempfile.TemporaryDirectory() as folder:
+        blobs = Path(folder) / "image" / "blobs" / "sha256"
+        try:
+            digest = pull(reference, platform, blobs.parent.parent)
+        except StageError as error:
+            if not is_optional:
+                raise
+            note(f"the base is made from Debian's packages: {error}")
+            return False
+        manifest = json.loads((blobs / digest.removeprefix("sha256:")).read_bytes())
+        for layer in manifest["layers"]:
+            with (blobs / layer["digest"].removeprefix("sha256:")).open("rb") as stream:
+                tree.overlay(stream)
+    return True

@@ -1,0 +1,60 @@
+"""The stage that builds the image of one platform on a base, without Docker, root or emulation."""
+
+from typing import TypedDict
+
+from engine.stage import In, Out, StageError
+
+
+class BuildMetrics(TypedDict):
+    """Bytes of the layers, of those above the base, and how many packages lie above it."""
+
+    size_bytes: float
+    above_base_bytes: float
+    packages: float
+
+
+def build(context: In, base: In, archive: Out, *, platform: str) -> BuildMetrics:
+    """Write the image that the folder `context` describes (containers/<image>/) as an OCI archive that `docker load` takes too.
+
+    On the tar of the base lies one layer: the wheels of requirements-<arch>.lock and the packages of debian-<arch>.lock, each
+    brought for the platform and checked by its sha256. Every file has the time of the base, belongs to root and stands in its
+    sorted place, so the same inputs give the same bytes on any machine.
+    """
+    import tempfile
+    from pathlib import Path
+
+    from stages.containers._archive import Layer, write_archive
+    from stages.containers._debian import install, read_lock, read_repository
+    from stages.containers._image import read_image
+    from stages.containers._platform import platform_of
+    from stages.containers._rootfs import alternatives
+    from stages.containers._tree import Tree, epoch_of, read_tree
+    from stages.containers._wheels import bring, lay, read_requirements
+
+    on, image, epoch = platform_of(platform), read_image(context), epoch_of(base)
+    if platform not in image.platforms:
+        raise StageError(f"the image {image.name} is not made for {platform}, but for {', '.join(image.platforms)}")
+    tree, packages = Tree(read_tree(base)), 0
+    lock, requirements = context / f"debian-{on.arch}.lock", context / f"requirements-{on.arch}.lock"
+    if lock.is_file():
+        packages += install(tree, read_lock(lock))
+    if image.repository:
+        packages += install(tree, read_repository(image.repository, on.debian, epoch))
+    alternatives(tree, on)
+    for wheel in bring(read_requirements(requirements), on) if requirements.is_file() else []:
+        lay(wheel, tree)
+        packages += 1
+    settings = {
+        "Env": ["PATH=/usr/local/bin:/usr/bin:/bin", *(f"{key}={value}" for key, value in sorted(image.env.items()))],
+        "User": image.user,
+        "WorkingDir": "/",
+        "Cmd": ["python3"],
+        "Labels": {"org.opencontainers.image.title": image.name, "org.opencontainers.image.description": image.description},
+    }
+    with tempfile.TemporaryDirectory(dir=archive.parent) as folder:
+        layer = Path(folder) / "layer.tar"
+        with layer.open("wb") as out:
+            tree.write(out, epoch)
+        write_archive(archive, [Layer(base, "Debian and Python"), Layer(layer, f"what {image.name} needs")], on, settings, epoch)
+        above = layer.stat().st_size
+    return BuildMetrics(size_bytes=float(base.stat().st_size + above), above_base_bytes=float(above), packages=float(packages))

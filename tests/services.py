@@ -1,0 +1,339 @@
+"""Real services for tests: a Docker engine, an image registry and an SSH server, each private, on loopback, in a folder of its own.
+
+Each is a context manager and ends with its block; where the test process itself is killed, the kernel ends the service.
+"""
+
+import contextlib
+import functools
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Self
+
+from engine import emulation
+
+SBIN = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"  # an ordinary user's PATH leaves them out
+
+
+def missing(marker: str) -> str | None:
+    """Say in one line why tests with the marker cannot run here and what brings it; None where they can."""
+    return _NEEDS[marker]() if marker in _NEEDS else None
+
+
+class Service:
+    """A program that runs in a folder of its own until it is told to end."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="rpi-mlops-"))  # short: a socket's path has at most 107 bytes
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start it, and return as soon as it answers."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """End it as its system would at shutdown."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self._end(signal.SIGKILL)
+
+    def close(self) -> None:
+        """End it and what it started, and remove its folder."""
+        _kill_all(*self._containers())  # first: one that ignores SIGTERM would hold its engine up for 10 s
+        self.stop()
+        _kill_all(str(self.folder))
+        for mount in reversed(list(_mounts_below(self.folder))):
+            subprocess.run(["umount", "--lazy", mount], check=False, capture_output=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _containers(self) -> list[str]:
+        return []
+
+    @property
+    def log(self) -> str:
+        """What it said."""
+        return "\n".join(path.read_text(errors="replace") for path in sorted(self.folder.glob("*.log")))
+
+    def _run(self, *argv: str) -> None:
+        command = ["setpriv", "--pdeathsig", "TERM", shutil.which(argv[0], path=SBIN) or argv[0], *argv[1:]]
+        with (self.folder / f"{argv[0]}.log").open("ab") as log:
+            self._processes.append(
+                subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, "PATH": SBIN})
+            )
+
+    def _until(self, answers: Callable[[], Any], within_s: float = 30) -> None:
+        end = time.monotonic() + within_s
+        while not answers():
+            gone = next((process for process in self._processes if process.poll() is not None), None)
+            if gone or time.monotonic() > end:
+                raise RuntimeError(
+                    f"{type(self).__name__} {f'ended with {gone.returncode}' if gone else 'does not answer'}:\n{self.log[-3000:]}"
+                )
+            time.sleep(0.02)
+
+    def _end(self, how: signal.Signals) -> None:
+        for process in reversed(self._processes):
+            process.send_signal(how)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._processes.clear()
+
+
+class DockerEngine(Service):
+    """A dockerd of its own; containers have the network `none` or `host`.
+
+    `own_containerd`: a containerd that stays when dockerd is killed, as on a real machine; `live_restore`: and so do the containers.
+    """
+
+    def __init__(self, *, own_containerd: bool = False, live_restore: bool = False) -> None:
+        super().__init__()
+        self._own_containerd, self._live_restore = own_containerd or live_restore, live_restore
+        self._containerd: _Containerd | None = None
+        self._clients: list[Any] = []
+        self.socket = self.folder / "d.sock"
+        self.host = f"unix://{self.socket}"
+
+    def start(self) -> None:
+        """Start it; after `stop` or `kill`, with what it held."""
+        words = [f"--{key}={self.folder / name}" for key, name in (("data-root", "data"), ("exec-root", "exec"), ("pidfile", "pid"))]
+        if self._own_containerd and not self._containerd:
+            self._containerd = _Containerd()
+            self._containerd.start()
+        if self._containerd:
+            words.append(f"--containerd={self._containerd.socket}")
+        if self._live_restore:
+            words.append("--live-restore")
+        (self.folder / "daemon.json").write_text("{}")  # not the machine's own
+        self._run(
+            "dockerd", *words, f"--config-file={self.folder / 'daemon.json'}", f"--host={self.host}", "--bridge=none", "--iptables=false"
+        )
+        self._until(self._answers)
+
+    def client(self) -> Any:
+        """Return a docker-py client of it."""
+        import docker
+
+        self._clients.append(docker.DockerClient(base_url=self.host))
+        return self._clients[-1]
+
+    def close(self) -> None:
+        """End it, its containers and its mounts, and remove its folder."""
+        for client in self._clients:
+            client.close()
+        super().close()
+        if self._containerd:
+            self._containerd.close()
+
+    def _containers(self) -> list[str]:
+        return [path.name for path in (self.folder / "data" / "containers").glob("*")]
+
+    def _answers(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as connection:
+            try:
+                connection.settimeout(5)
+                connection.connect(str(self.socket))
+                connection.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+                return b"OK" in connection.makefile("rb").read()
+            except OSError:
+                return False
+
+
+class _Containerd(Service):
+    """What runs the containers of a dockerd that may be killed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.socket = self.folder / "c.sock"
+
+    def start(self) -> None:
+        """Start it."""
+        (self.folder / "config.toml").write_text(
+            f'version = 2\nroot = "{self.folder}/root"\nstate = "{self.folder}/state"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
+            f'[grpc]\naddress = "{self.socket}"\n'
+        )
+        self._run("containerd", "--config", str(self.folder / "config.toml"))
+        self._until(self.socket.exists)
+
+
+class Registry(Service):
+    """Debian's docker-registry, on loopback, without TLS (which Docker allows there)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.port = free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        self.url = f"http://{self.address}"
+
+    def start(self) -> None:
+        """Start it; after `stop`, with what it held."""
+        (self.folder / "config.yml").write_text(
+            "version: 0.1\nlog: {accesslog: {disabled: true}}\n"
+            f"storage: {{filesystem: {{rootdirectory: {self.folder}/data}}, delete: {{enabled: true}}}}\nhttp: {{addr: '{self.address}'}}\n"
+        )
+        self._run("docker-registry", "serve", str(self.folder / "config.yml"))
+        self._until(lambda: _greets(self.port, b"GET /v2/ HTTP/1.0\r\n\r\n", b"HTTP/1."))
+
+
+class SshServer(Service):
+    """An sshd for the present user, with a key of its own; forwards TCP ports and sockets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.host, self.port, self.user = "127.0.0.1", free_port(), pwd.getpwuid(os.geteuid()).pw_name
+        self.identity_file, self.known_hosts, self._host_key = self.folder / "id", self.folder / "known_hosts", self.folder / "host"
+        _new_key(self.identity_file)
+        _new_key(self._host_key)
+        self.known_hosts.write_text(f"[{self.host}]:{self.port} {self._host_key.with_suffix('.pub').read_text()}")
+
+    @property
+    def options(self) -> list[str]:
+        """What the ssh command needs to log in, and nothing of the developer's own."""
+        pairs = {"IdentityFile": self.identity_file, "UserKnownHostsFile": self.known_hosts, "GlobalKnownHostsFile": "/dev/null",
+                 "IdentitiesOnly": "yes", "IdentityAgent": "none", "StrictHostKeyChecking": "yes", "BatchMode": "yes"}  # fmt: skip
+        return ["-F", "none", *itertools.chain.from_iterable(("-o", f"{key}={value}") for key, value in pairs.items())]
+
+    def start(self) -> None:
+        """Start it; after `stop`, with the same keys."""
+        if os.geteuid() == 0:
+            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd refuses to run as root without it
+        settings = {
+            "Port": self.port, "ListenAddress": self.host, "HostKey": self._host_key, "AuthorizedKeysFile": self.identity_file.with_suffix(".pub"),
+            "PidFile": "none", "UsePAM": "no", "StrictModes": "no", "PasswordAuthentication": "no", "KbdInteractiveAuthentication": "no",
+            "PermitRootLogin": "prohibit-password", "AllowTcpForwarding": "yes", "AllowStreamLocalForwarding": "yes", "PrintMotd": "no",
+            "Subsystem": "sftp internal-sftp", "MaxStartups": "100",
+        }  # fmt: skip
+        (self.folder / "config").write_text("".join(f"{key} {value}\n" for key, value in settings.items()))
+        self._run("sshd", "-D", "-e", "-f", str(self.folder / "config"))
+        self._until(lambda: _greets(self.port, b"", b"SSH-2.0"))
+
+    def change_host_key(self) -> None:
+        """Start again with another host key than `known_hosts` has, as a stranger at the same address would."""
+        self.stop()
+        self._host_key.unlink()
+        _new_key(self._host_key)
+        self.start()
+
+    def stop(self) -> None:
+        """End it and the sessions it serves, as when the device loses its power."""
+        sessions = list(_descendants(process.pid for process in self._processes))
+        super().stop()
+        for pid in sessions:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    kill = stop
+
+
+@functools.cache
+def _docker() -> str | None:
+    if absent := [name for name in ("dockerd", "containerd", "iptables") if not shutil.which(name, path=SBIN)]:
+        return f"there is no {absent[0]}: sudo apt-get install docker.io iptables"
+    may_mount = (
+        os.geteuid() == 0
+        and subprocess.run(["unshare", "--mount", "--propagation", "unchanged", "true"], capture_output=True, check=False).returncode == 0
+    )
+    return (
+        None
+        if may_mount
+        else "a Docker engine cannot be started here: run the tests as root, after: sudo apt-get install docker.io iptables"
+    )
+
+
+def _qemu() -> str | None:
+    found = [emulation.look(platform) for platform in ("linux/arm64", "linux/arm/v7")]
+    return next((f"{one.what}: {one.fix}" for one in found if not one.is_registered), None)
+
+
+def _ssh() -> str | None:
+    absent = [name for name in ("sshd", "ssh", "ssh-keygen") if not shutil.which(name, path=SBIN)]
+    return f"there is no {absent[0]}: sudo apt-get install openssh-server" if absent else None
+
+
+def _registry() -> str | None:
+    return None if shutil.which("docker-registry", path=SBIN) else "there is no docker-registry: sudo apt-get install docker-registry"
+
+
+_NEEDS: dict[str, Callable[[], str | None]] = {"docker": _docker, "qemu": _qemu, "ssh": _ssh, "registry": _registry}
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def _greets(port: int, sent: bytes, expected: bytes) -> bool:
+    with socket.socket() as connection:
+        connection.settimeout(5)
+        try:
+            connection.connect(("127.0.0.1", port))
+            connection.sendall(sent)
+            return connection.recv(len(expected)) == expected
+        except OSError:
+            return False
+
+
+def _new_key(path: Path) -> None:
+    path.with_suffix(".pub").unlink(missing_ok=True)
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", str(path)], check=True)
+
+
+def _kill_all(*marks: str) -> None:
+    end = time.monotonic() + 10
+    while (pids := list(processes_of(*marks))) and time.monotonic() < end:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.02)
+
+
+def processes_of(*marks: str) -> Iterator[int]:
+    """Yield what runs for one of the marks: a folder in its command line, or a container in its control group."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            told = Path(f"/proc/{pid}/cmdline").read_bytes() + Path(f"/proc/{pid}/cgroup").read_bytes()
+        except OSError:
+            continue
+        if int(pid) != os.getpid() and any(mark.encode() in told for mark in marks):
+            yield int(pid)
+
+
+def _descendants(pids: Any) -> Iterator[int]:
+    for pid in pids:
+        try:
+            children = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        except OSError:
+            continue
+        yield from children
+        yield from _descendants(children)
+
+
+def _mounts_below(folder: Path) -> Iterator[str]:
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        if (place := line.split()[1]).startswith(f"{folder}/"):
+            yield place
