@@ -101,7 +101,7 @@ class Wheels:
     def closure(self, extra: str, without: Iterable[str]) -> list[str]:
         """Return the lock's lines for one of the project's extras and all that it needs; `without` comes from elsewhere or not at all."""
         seen, done = set(without), []
-        todo = self._chosen(self.packages["raspberrypi-mlops", "0.1.0"]["optional-dependencies"][extra])
+        todo = self._chosen(self.packages["raspberrypi-mlops", self.versions["raspberrypi-mlops"][0]]["optional-dependencies"][extra])
         while todo:
             name, version = todo.pop()
             if name not in seen:

@@ -64,6 +64,7 @@ class Settings(_Model):
     format: Literal["table", "json", "jsonl"]
     action: Literal["build", "list", "prune"]
     image: str | None
+    ssh_config: str | None
     base: Literal["auto", "bootstrap", "registry"]
     clean: Clean
     port: int = Field(ge=1, le=65535)

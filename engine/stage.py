@@ -61,14 +61,6 @@ def confusion_matrix(name: str, labels: Sequence[str], matrix: Sequence[Sequence
     _send({"event": "figure", "kind": "confusion_matrix", "name": name, "labels": list(labels), "matrix": rows})
 
 
-def taken() -> str:
-    """Return where this stage's figures are taken, as the run labels them: `device`, `emulated (qemu)`, `simulated on x86_64`.
-
-    For stages with `runs_on: target`: theirs are other jobs where it differs. In a bare call it is the machine's architecture.
-    """
-    return _taken or os.uname().machine
-
-
 def op_graph(name: str, nodes: Sequence[Mapping[str, Any]], edges: Sequence[Sequence[int]]) -> None:
     """Record a model's graph as it is placed: each node has `type`, `mapped` (on the accelerator) and `reason` (why not, or None).
 
@@ -77,6 +69,14 @@ def op_graph(name: str, nodes: Sequence[Mapping[str, Any]], edges: Sequence[Sequ
     rows = [{"type": str(node["type"]), "mapped": bool(node["mapped"]), "reason": node["reason"]} for node in nodes]
     pairs = [[int(source), int(target)] for source, target in edges]
     _send({"event": "figure", "kind": "op_graph", "name": name, "nodes": rows, "edges": pairs})
+
+
+def taken() -> str:
+    """Return where this stage's figures are taken, as the run labels them: `device`, `emulated (qemu)`, `simulated on x86_64`.
+
+    For stages with `runs_on: target`: theirs are other jobs where it differs. In a bare call it is the machine's architecture.
+    """
+    return _taken or os.uname().machine
 
 
 def run_job(job_dir: Path) -> int:

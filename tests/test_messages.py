@@ -414,6 +414,8 @@ COMMANDS = {
     "no_package": (["predict", "input=."], ["chain for x86_64", "there is no packed model of a finished run", "make one: python run.py usecase=chain target=x86_64"]),
     "tracking_folder": (["sync", "tracking=mlflow", "tracking.uri=mlruns"],
                         ["tracking.uri", "MLflow no longer records in a folder of files (its file store is refused since 3.13)", "leave it null, or name a database: sqlite:////path/to/mlflow.db"]),
+    "tracking_port": (["sync", "tracking=mlflow", "tracking.uri=http://ann:secret@host:x"],
+                      ["tracking.uri", "no MLflow is reached by 'http://***@host:x'", "write http://host:port, https://host or sqlite:////path/to/mlflow.db"]),
     "tracking_scheme": (["sync", "tracking=mlflow", "tracking.uri=ftp://ann:secret@host"],
                         ["tracking.uri", "no MLflow is reached by 'ftp://***@host'", "write http://host:port, https://host or sqlite:////path/to/mlflow.db"]),
 }  # fmt: skip

@@ -51,8 +51,12 @@ class Executor:
         machine = platform.machine()
         here = platform_of(machine)
         is_stand_in = spec.runs_on == "target" and self._target.platform != here
-        depends_on = environment(signature.imports, signature.programs) if signature else environment(frozenset())
-        return Placement(here, False, f"simulated on {machine}" if is_stand_in else machine, depends_on)
+        return Placement(
+            here,
+            False,
+            f"simulated on {machine}" if is_stand_in else machine,
+            environment(signature.imports, signature.programs) if signature else environment(frozenset()),
+        )
 
     def prepare(self, planned: Iterable[Planned]) -> None:
         """Begin to warm what these jobs will need."""

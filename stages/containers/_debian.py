@@ -23,7 +23,7 @@ INFO = "var/lib/dpkg/info"
 UNREAD = re.compile(
     r"usr/share/(man|info|locale|lintian|doc-base|linda)/.|usr/share/doc/[^/]+/(?!copyright$)"
 )  # as in Debian's slim images
-_LINE = re.compile(r"[a-z0-9][a-z0-9+.-]+ [A-Za-z0-9.+~:-]+ \S+ [0-9a-f]{64}")
+_LINE = re.compile(r"[a-z0-9][a-z0-9+.-]* [A-Za-z0-9.+~:-]+ \S+ [0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,8 @@ class Lock:
 
 def read_lock(path: Path) -> Lock:
     """Return the lock that a file holds: `epoch SECONDS`, then one package a line: name, version, place, sha256."""
+    if not path.is_file():
+        raise StageError(f"there is no {path.name}: no lock of Debian packages for this platform; make it with: make lock")
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
     head, *rest = lines or [""]
     match = re.fullmatch(r"epoch (\d{1,12})", head)

@@ -6,16 +6,17 @@ from typing import Any
 
 from engine.stage import StageError
 
-_KEYS = {"name", "description", "platforms", "wheels", "debian", "repository", "env", "user", "optional"}
+_KEYS = {"name", "description", "platforms", "wheels", "leave_out", "debian", "base", "usecase", "repository", "env", "user", "optional"}
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One image; `repository` is an apt source with packages that no lock can name."""
+    """One image; `leave_out` are patterns of files in wheels, `repository` is an apt source with packages that no lock can name."""
 
     name: str
     description: str
     platforms: tuple[str, ...]
+    leave_out: tuple[str, ...] = ()
     env: dict[str, str] = field(default_factory=dict)
     user: str = "1000:1000"
     repository: dict[str, str] = field(default_factory=dict)
@@ -49,6 +50,7 @@ def _checked(data: Any) -> Image:
         name=name,
         description=str(data.get("description", "")),
         platforms=tuple(map(str, data["platforms"])),
+        leave_out=tuple(map(str, data.get("leave_out") or ())),
         env={str(key): str(value) for key, value in env.items()},
         user=str(data.get("user", "1000:1000")),
         repository={str(key): str(value) for key, value in repository.items()},

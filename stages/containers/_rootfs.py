@@ -41,8 +41,8 @@ def settle(tree: Tree) -> None:
     """Write what the scripts would have written, after all packages of the base; what is there already stays."""
     for folder in FOLDERS:
         tree.add(folder, FOLDER)
-    _write(tree, "etc/passwd", _with(tree.read("usr/share/base-passwd/passwd.master"), _USERS))
-    _write(tree, "etc/group", _with(tree.read("usr/share/base-passwd/group.master"), _GROUPS))
+    for path, lines in (("passwd", _USERS), ("group", _GROUPS)):
+        tree.add(f"etc/{path}", file(_with(tree.read(f"etc/{path}") or tree.read(f"usr/share/base-passwd/{path}.master") or b"", lines)))
     _write(tree, "etc/nsswitch.conf", tree.read("usr/share/libc-bin/nsswitch.conf") or b"hosts: files dns\n")
     _write(tree, "etc/apt/sources.list.d/debian.sources", SOURCES.encode())
     _write(tree, CERTIFICATES, _certificates(tree))
@@ -65,8 +65,10 @@ def _write(tree: Tree, path: str, data: bytes) -> None:
         tree.add(path, file(data))
 
 
-def _with(master: bytes | None, lines: list[str]) -> bytes:
-    return (master or b"root:*:0:0:root:/root:/bin/bash\n") + "".join(f"{line}\n" for line in lines).encode()
+def _with(table: bytes, lines: list[str]) -> bytes:
+    """Return a table of users or groups with these lines, but for those whose name it has."""
+    names = {line.split(b":")[0] for line in table.splitlines()}
+    return table + b"".join(f"{line}\n".encode() for line in lines if line.split(":")[0].encode() not in names)
 
 
 def _certificates(tree: Tree) -> bytes:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from engine.stage import StageError
 
@@ -28,7 +28,12 @@ class Entry:
     mode: int
     size: int = 0
     link: str = ""
-    read: Callable[[], bytes] = bytes
+    open: Callable[[], IO[bytes]] = BytesIO
+
+    def read(self) -> bytes:
+        """Return the bytes of a file."""
+        with self.open() as stream:
+            return stream.read()
 
 
 FOLDER = Entry(tarfile.DIRTYPE, 0o755)
@@ -36,7 +41,7 @@ FOLDER = Entry(tarfile.DIRTYPE, 0o755)
 
 def file(data: bytes, mode: int = 0o644) -> Entry:
     """Return a file with these bytes."""
-    return Entry(tarfile.REGTYPE, mode & PERMISSIONS, len(data), "", lambda: data)
+    return Entry(tarfile.REGTYPE, mode & PERMISSIONS, len(data), "", lambda: BytesIO(data))
 
 
 def link(target: str) -> Entry:
@@ -95,7 +100,7 @@ class Tree:
             todo.extend(part for part in reversed(entry.link.split("/")) if part not in ("", "."))
         return "/".join(done)
 
-    def overlay(self, layer: BinaryIO) -> None:
+    def overlay(self, layer: IO[bytes]) -> None:
         """Lay an image's layer, a tar in any compression, on this tree; its whiteouts remove what they name."""
         for name, entry in members(layer):
             folder, _, last = name.rpartition("/")
@@ -108,7 +113,7 @@ class Tree:
             else:
                 self.add(name, entry)
 
-    def write(self, out: BinaryIO, epoch: int) -> None:
+    def write(self, out: IO[bytes], epoch: int) -> None:
         """Write the entries of this tree, not those below, as a tar."""
         first: dict[Entry, str] = {}
         with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as tar:
@@ -120,7 +125,8 @@ class Tree:
                     info.type, info.linkname = tarfile.LNKTYPE, first[entry]
                 first[entry] = path
                 info.size = entry.size if info.type == tarfile.REGTYPE else 0
-                tar.addfile(info, BytesIO(entry.read()) if info.size else None)
+                with entry.open() as stream:
+                    tar.addfile(info, stream if info.size else None)
 
     def _is_folder(self, path: str) -> bool:
         entry = self.get(self.resolve(path))
@@ -149,7 +155,7 @@ def inside(name: str) -> list[str]:
     return parts
 
 
-def members(archive: BinaryIO) -> Iterator[tuple[str, Entry]]:
+def members(archive: IO[bytes]) -> Iterator[tuple[str, Entry]]:
     """Return the files, folders and links of a tar in any compression; devices and the like are left out."""
     seen: dict[str, Entry] = {}
     try:
@@ -195,11 +201,11 @@ def read_tree(path: Path, below: Tree | None = None) -> Tree:
     return tree
 
 
-def _slice(path: Path, offset: int, size: int) -> Callable[[], bytes]:
-    def read() -> bytes:
+def _slice(path: Path, offset: int, size: int) -> Callable[[], IO[bytes]]:
+    def read() -> IO[bytes]:
         with path.open("rb") as stream:
             stream.seek(offset)
-            return stream.read(size)
+            return BytesIO(stream.read(size))
 
     return read
 

@@ -8,8 +8,10 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import IO
 
 from engine.stage import StageError
 from stages.containers._download import cache, cached, digest_of, keep
@@ -41,7 +43,7 @@ def bring(requirements: dict[str, str], platform: Platform) -> list[Path]:
     missing = [requirements[sha256] for sha256, path in wheels.items() if path is None]
     if missing:
         with tempfile.TemporaryDirectory(dir=cache()) as folder:
-            _pip_download(missing, platform, Path(folder))
+            pip_download(missing, platform, Path(folder))
             for path in sorted(Path(folder).glob("*.whl")):
                 digest = digest_of(path)
                 if digest in wheels:
@@ -52,7 +54,7 @@ def bring(requirements: dict[str, str], platform: Platform) -> list[Path]:
     return [path for path in wheels.values() if path is not None]
 
 
-def _pip_download(lines: list[str], platform: Platform, folder: Path) -> None:
+def pip_download(lines: list[str], platform: Platform, folder: Path) -> None:
     wanted = folder / "requirements.txt"
     wanted.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     version = ".".join(map(str, PYTHON))
@@ -68,14 +70,14 @@ def _pip_download(lines: list[str], platform: Platform, folder: Path) -> None:
         raise StageError(f"pip cannot bring the wheels for {platform.name}: {' '.join(reasons[:3]) or 'it does not say why'}")
 
 
-def lay(wheel: Path, tree: Tree) -> None:
-    """Add the files of a wheel to the tree; their bytes are read when the tree is written."""
+def lay(wheel: Path, tree: Tree, leave_out: Sequence[str]) -> None:
+    """Add the files of a wheel to the tree but for those that match a pattern; their bytes are read when the tree is written."""
     try:
         archive = zipfile.ZipFile(wheel)
     except (zipfile.BadZipFile, OSError) as error:
         raise StageError(f"a wheel of the lock cannot be read: {error}") from None
     for info in archive.infolist():
-        if not info.is_dir():
+        if not info.is_dir() and not any(fnmatchcase(info.filename, pattern) for pattern in leave_out):
             tree.add(_place(info.filename), _packed(archive, info))
 
 
@@ -94,8 +96,5 @@ def _packed(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Entry:
     return Entry(file(b"").kind, mode, info.file_size, "", _reader(archive, info))
 
 
-def _reader(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[[], bytes]:
-    def read() -> bytes:
-        return archive.read(info)
-
-    return read
+def _reader(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[[], IO[bytes]]:
+    return lambda: archive.open(info)

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, TypedDict
 from engine.stage import In, Out, StageError, note
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from stages.containers._tree import Tree
 
 
@@ -22,6 +24,7 @@ def base(lock: In, rootfs: Out, *, platform: str, base: str = "auto") -> BaseMet
     from the lock what that lacks; `auto` does so where the registry can be reached, and else bootstraps. No root, no emulation.
     Bootstrapped, the same lock gives the same bytes: every file has the time of the release.
     """
+    from stages.containers._bytecode import add_bytecode
     from stages.containers._debian import install, installed, read_lock
     from stages.containers._platform import platform_of
     from stages.containers._rootfs import alternatives, prepare, settle
@@ -30,33 +33,32 @@ def base(lock: In, rootfs: Out, *, platform: str, base: str = "auto") -> BaseMet
     if base not in ("auto", "bootstrap", "registry"):
         raise StageError(f"there is no base '{base}'; it is auto, bootstrap or registry")
     on = platform_of(platform)
-    file = lock / f"debian-{on.arch}.lock"
-    if not file.is_file():
-        raise StageError(f"there is no lock of Debian packages for {platform}: {file.name}; make it with: make lock")
-    packages = read_lock(file)
+    packages = read_lock(lock / f"debian-{on.arch}.lock")
     tree = Tree()
-    if base == "bootstrap" or not _pulled(tree, (lock / "registry.txt").read_text(encoding="utf-8").strip(), platform, base == "auto"):
+    if base == "bootstrap" or not _pulled(tree, lock / "registry.txt", platform, base == "auto"):
         prepare(tree, on)
     install(tree, packages)
     settle(tree)
     alternatives(tree, on)
+    add_bytecode(tree, rootfs.parent)
     with rootfs.open("wb") as out:
         tree.write(out, packages.epoch)
     return BaseMetrics(size_bytes=float(rootfs.stat().st_size), packages=float(len(installed(tree))))
 
 
-def _pulled(tree: "Tree", reference: str, platform: str, is_optional: bool) -> bool:
+def _pulled(tree: "Tree", pin: "Path", platform: str, is_optional: bool) -> bool:
     """Lay the layers of the pinned image on the tree; false where the registry cannot be reached and need not be."""
     import json
     import tempfile
-    from pathlib import Path
 
     from stages.containers._registry import pull
 
+    if not pin.is_file():
+        raise StageError(f"the folder of the base has no {pin.name}, which pins Debian's image by digest")
     with tempfile.TemporaryDirectory() as folder:
-        blobs = Path(folder) / "image" / "blobs" / "sha256"
+        blobs = type(pin)(folder) / "image" / "blobs" / "sha256"
         try:
-            digest = pull(reference, platform, blobs.parent.parent)
+            digest = pull(pin.read_text(encoding="utf-8").strip(), platform, blobs.parent.parent)
         except StageError as error:
             if not is_optional:
                 raise

@@ -24,6 +24,7 @@ def build(context: In, base: In, archive: Out, *, platform: str) -> BuildMetrics
     from pathlib import Path
 
     from stages.containers._archive import Layer, write_archive
+    from stages.containers._bytecode import add_bytecode
     from stages.containers._debian import install, read_lock, read_repository
     from stages.containers._image import read_image
     from stages.containers._platform import platform_of
@@ -42,7 +43,7 @@ def build(context: In, base: In, archive: Out, *, platform: str) -> BuildMetrics
         packages += install(tree, read_repository(image.repository, on.debian, epoch))
     alternatives(tree, on)
     for wheel in bring(read_requirements(requirements), on) if requirements.is_file() else []:
-        lay(wheel, tree)
+        lay(wheel, tree, image.leave_out)
         packages += 1
     settings = {
         "Env": ["PATH=/usr/local/bin:/usr/bin:/bin", *(f"{key}={value}" for key, value in sorted(image.env.items()))],
@@ -52,6 +53,7 @@ def build(context: In, base: In, archive: Out, *, platform: str) -> BuildMetrics
         "Labels": {"org.opencontainers.image.title": image.name, "org.opencontainers.image.description": image.description},
     }
     with tempfile.TemporaryDirectory(dir=archive.parent) as folder:
+        add_bytecode(tree, Path(folder))
         layer = Path(folder) / "layer.tar"
         with layer.open("wb") as out:
             tree.write(out, epoch)

@@ -7,6 +7,7 @@ docs/edge-tpu.md tells how well it fits. Knows nothing of instructions.
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from stages.edge._edgetpu_rules import is_whole
 from stages.edge._tflite import ABSENT, Operator, Subgraph, Tensor
 
 LINE = 64  # bytes; everything begins on one
@@ -49,12 +50,11 @@ def _sent(graph: Subgraph) -> set[int]:
 
 
 def _block(graph: Subgraph, operator: Operator, sent: set[int]) -> Block:
-    inputs = [graph.tensors[place] for place in operator.inputs if place != ABSENT]
-    outputs = [graph.tensors[place] for place in operator.outputs]
     size = _SIZES.get(operator.type)
-    if size is None or not inputs or not outputs or (operator.type == "RESHAPE" and operator.inputs[0] in sent):
+    if size is None or not is_whole(operator) or (operator.type == "RESHAPE" and operator.inputs[0] in sent):
         return Block(0)
-    return size(operator, inputs, outputs[0])
+    inputs = [graph.tensors[place] for place in operator.inputs if place != ABSENT]
+    return size(operator, inputs, graph.tensors[operator.outputs[0]])
 
 
 def _convolution(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
@@ -89,12 +89,13 @@ def _fully_connected(operator: Operator, inputs: list[Tensor], output: Tensor) -
 
 def _transpose_conv(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
     """Its inputs are the output's shape, the weights, the data, the bias."""
-    return _convolution(operator, [inputs[2], inputs[1], *inputs[3:]], output) if len(inputs) > 2 else Block(0)
+    return _convolution(operator, [inputs[2], inputs[1], *inputs[3:]], output)
 
 
 def _elementwise(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
-    """A constant operand is no parameter but data that is sent each time; a single number is part of the instructions."""
-    sizes = [_lines(tensor.elements) for tensor in inputs if tensor.is_constant and tensor.elements > 1]
+    """A constant operand is sent each time: one number is part of the instructions, a vector in depth a table of 4 a line, more are data."""
+    constants = [tensor for tensor in inputs if tensor.is_constant and tensor.elements > 1]
+    sizes = [LINE * _steps(tensor.elements) if tensor.elements == tensor.shape[-1] else _lines(tensor.elements) for tensor in constants]
     return Block(sum(sizes), is_cacheable=False)
 
 

@@ -35,6 +35,10 @@ PARAMETERS: dict[str, tuple[int, ...]] = {
     "RESIZE_BILINEAR": (1,), "RESIZE_NEAREST_NEIGHBOR": (1,), "SLICE": (1, 2), "SPLIT": (0,), "STRIDED_SLICE": (1, 2, 3),
     "TILE": (1,), "TRANSPOSE": (1,), "UNIDIRECTIONAL_SEQUENCE_LSTM": tuple(range(1, 18)),
 }  # fmt: skip
+# How many inputs an operator has at least, so that one that lacks some is told from one that maps; the others have one.
+_LEAST_INPUTS = {
+    "CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3, "PRELU": 2, "SPLIT": 2, "STRIDED_SLICE": 4,
+}  # fmt: skip
 _LSTM_STATES = (18, 19)  # variables of 8 and 16 bits that live on the chip
 _BYTE_TYPES = ("INT8", "UINT8")
 MOST_SOFTMAX = 2**14  # documented as 16,000; 16,384 maps
@@ -64,6 +68,12 @@ def own_reason(graph: Subgraph, operator: Operator) -> str | None:
     return UNSPECIFIED if _is_limited(graph, operator) else None
 
 
+def is_whole(operator: Operator) -> bool:
+    """True where the operator has the inputs that its kind cannot do without, and an output."""
+    least = _LEAST_INPUTS.get(operator.type, 1)
+    return len(operator.inputs) >= least and ABSENT not in operator.inputs[:least] and bool(operator.outputs)
+
+
 def _parameters(operator: Operator) -> list[int]:
     places = PARAMETERS.get(operator.type, ())
     return [operator.inputs[at] for at in places if at < len(operator.inputs) and operator.inputs[at] != ABSENT]
@@ -77,12 +87,11 @@ def _data(graph: Subgraph, operator: Operator) -> list[Tensor]:
 
 
 def _is_limited(graph: Subgraph, operator: Operator) -> bool:
-    check = _LIMITS.get(operator.type)
-    if check is None:
-        return False
+    if not is_whole(operator):
+        return True
     inputs = [graph.tensors[place] for place in operator.inputs if place != ABSENT]
-    outputs = [graph.tensors[place] for place in operator.outputs]
-    return not inputs or not outputs or check(operator, inputs, outputs[0])
+    check = _LIMITS.get(operator.type)
+    return check is not None and check(operator, inputs, graph.tensors[operator.outputs[0]])
 
 
 def _has_activation(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
@@ -151,12 +160,12 @@ def _softmax(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
 
 
 def _split(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
-    return len(inputs) < 2 or (len(inputs[1].shape) > 3 and 0 in {axis % len(inputs[1].shape) for axis in inputs[0].integers()})
+    return len(inputs[1].shape) > 3 and 0 in {axis % len(inputs[1].shape) for axis in inputs[0].integers()}
 
 
 def _strided_slice(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
     masks = operator.options["ellipsis_mask"] | operator.options["new_axis_mask"]
-    return masks != 0 or len(inputs) < 4 or any(stride != 1 for stride in inputs[3].integers())
+    return masks != 0 or any(stride != 1 for stride in inputs[3].integers())
 
 
 def _tile(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:

@@ -1,0 +1,70 @@
+"""Compiles a tree's Python modules beforehand: where the root is read-only, each start would else compile them anew.
+
+Measured under QEMU for arm64: numpy and a TFLite runtime import in 1.7 s, and in 4.6 s without. The files say that they are not
+to be compared with their source (PEP 552, unchecked), so they hold no time. Only this Python's own minor version can be compiled for.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from engine.stage import StageError, note
+from stages.containers._platform import PYTHON
+from stages.containers._tree import Tree, file
+
+PLACES = ("usr/lib/python3", "usr/local/lib/python3")
+_COMPILE = """
+import importlib.util, sys
+from importlib._bootstrap_external import _code_to_hash_pyc
+for line in sys.stdin:
+    name, path = line.rstrip("\\n").split(" ", 1)
+    with open(name, "rb") as stream:
+        source = stream.read()
+    try:
+        code = compile(source, path, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError):
+        continue  # templates and tests of errors: whoever imports them is told then
+    with open(name + ".pyc", "wb") as out:
+        out.write(_code_to_hash_pyc(code, importlib.util.source_hash(source), False))
+"""
+
+
+def add_bytecode(tree: Tree, folder: Path) -> int:
+    """Add what the modules of this tree, not those below, compile to, and return how many there are; `folder` is for files in between."""
+    if sys.version_info[:2] != PYTHON:
+        note(f"the images start slower: their Python is {PYTHON[0]}.{PYTHON[1]}, and only that version compiles modules for them")
+        return 0
+    sources = sorted(path for path in tree.entries if path.endswith(".py") and path.startswith(PLACES))
+    with tempfile.TemporaryDirectory(dir=folder) as work:
+        names = [Path(work) / str(number) for number in range(len(sources))]
+        for name, path in zip(names, sources, strict=True):
+            name.write_bytes(tree.entries[path].read())
+        _compile([f"{name} /{path}\n" for name, path in zip(names, sources, strict=True)], Path(work))
+        done = [(path, name.with_suffix(".pyc")) for name, path in zip(names, sources, strict=True)]
+        compiled = [(path, pyc.read_bytes()) for path, pyc in done if pyc.exists()]
+    for path, data in compiled:
+        tree.add(_cache_of(path), file(data))
+    return len(compiled)
+
+
+def _compile(lines: list[str], work: Path) -> None:
+    """Compile in fresh processes, one a core: a process's own strings would else show in what it writes (python/cpython#78274)."""
+    cores = os.cpu_count() or 1
+    argv = [sys.executable, "-S", "-s", "-W", "ignore", "-c", _COMPILE]
+    env = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+    processes = []
+    for core in range(cores):
+        todo = work / f"todo-{core}"
+        todo.write_text("".join(lines[core::cores]), encoding="utf-8")
+        with todo.open() as stdin:
+            processes.append(subprocess.Popen(argv, env=env, stdin=stdin))
+    statuses = [process.wait() for process in processes]
+    if any(statuses):
+        raise StageError("the modules of the image could not be compiled; the log says why")
+
+
+def _cache_of(path: str) -> str:
+    folder, _, name = path.rpartition("/")
+    return f"{folder}/__pycache__/{name.removesuffix('.py')}.cpython-{PYTHON[0]}{PYTHON[1]}.pyc"

@@ -1,0 +1,198 @@
+"""Runs one program of an image in a Docker engine, with no right that it does not need, and leaves nothing behind.
+
+Create, start, wait, inspect, logs, remove: never attached, so an engine that goes away is noticed and a container is not lost.
+Files go in and come out through the engine's own interface: it may be on another machine.
+"""
+
+import io
+import os
+import signal
+import sys
+import tarfile
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import docker
+import requests
+from docker.errors import APIError, DockerException, ImageLoadError, ImageNotFound, NotFound
+from docker.types import LogConfig
+
+from engine.stage import StageError
+from stages.containers._layout import Image
+
+_VOLUME = "/smoke"  # the container's root is read-only, and a volume itself stays root's
+FOLDER = f"{_VOLUME}/job"
+LABEL = "raspberrypi-mlops.smoke"  # its value: when a container may be removed by whoever finds it, in seconds since 1970
+_USER = 1000
+_CALL_TIMEOUT_S = 600  # an engine on a slow disk takes minutes to load an image
+_LOG_LINES = 40
+_NO_EMULATION = (
+    "this engine cannot run {platform}: no QEMU handler is registered for it; sudo apt-get install qemu-user-static binfmt-support, "
+    "or docker run --privileged --rm tonistiigi/binfmt --install all"
+)
+
+
+@contextmanager
+def engine() -> Iterator[Any]:
+    """Open the engine that DOCKER_HOST names, or this machine's; whatever it refuses is a StageError."""
+    try:
+        client = docker.from_env(timeout=_CALL_TIMEOUT_S, use_ssh_client=True)
+        client.ping()
+    except (DockerException, requests.RequestException, OSError, ValueError) as error:
+        sys.stderr.write(f"{error}\n")
+        place = os.environ.get("DOCKER_HOST") or "this machine's own socket"
+        raise StageError(f"no Docker engine answers at {place}: sudo apt-get install docker.io, or set DOCKER_HOST") from None
+    try:
+        yield client
+    except (requests.RequestException, OSError) as error:
+        raise StageError(f"the Docker engine went away ({type(error).__name__}): start it, and run this again") from None
+    except DockerException as error:
+        raise StageError(f"the Docker engine refuses: {_sentence(error)}") from None
+    finally:
+        client.close()
+
+
+def is_emulated(client: Any, image: Image) -> bool:
+    """Say whether the engine's processor is another than the image's; arm/v7 runs on arm64 itself."""
+    here, wanted = client.version().get("Arch"), image.config.get("architecture")
+    return bool(here != wanted and (here, wanted) != ("arm64", "arm"))
+
+
+@contextmanager
+def loaded(client: Any, image: Image) -> Iterator[str]:
+    """Give the engine's name for the image; if it was not there before, it is not there afterwards."""
+    try:
+        yield str(client.images.get(image.config_digest).id)
+        return
+    except ImageNotFound:
+        pass
+    tag = f"raspberrypi-mlops-smoke:{uuid.uuid4().hex}"
+    try:
+        with image.path.open("rb") as archive:
+            found = client.images.load(archive)
+        if len(found) != 1:
+            raise StageError(f"the engine read {len(found)} images from {image.path.name}, not one")
+        found[0].tag(tag)
+    except (ImageLoadError, APIError) as error:
+        raise StageError(f"the engine refuses {image.path.name}: {_sentence(error)}") from None
+    try:
+        yield str(found[0].id)
+    finally:
+        with suppress(APIError, requests.RequestException):
+            client.images.remove(tag)
+
+
+def run(
+    client: Any, image: Image, name: str, argv: Sequence[str], files: Mapping[str, bytes], wanted: str, *, memory_mb: int, timeout_s: int
+) -> bytes:
+    """Return the file that `argv` leaves in FOLDER, where it finds `files`; StageError says what went wrong."""
+    _remove_forgotten(client)
+    limit = memory_mb << 20
+    with _ended_politely():
+        container = client.containers.create(
+            name, entrypoint=[argv[0]], command=list(argv[1:]), user=f"{_USER}:{_USER}", network_mode="none", read_only=True,
+            cap_drop=["ALL"], security_opt=["no-new-privileges"], mem_limit=limit, memswap_limit=limit, pids_limit=256,
+            tmpfs={"/tmp": "size=64m,mode=1777"}, volumes=[_VOLUME], working_dir=_VOLUME,
+            environment={"HOME": "/tmp", "PYTHONDONTWRITEBYTECODE": "1", "TF_CPP_MIN_LOG_LEVEL": "2"},
+            labels={LABEL: str(int(time.time()) + timeout_s + _CALL_TIMEOUT_S)},
+            log_config=LogConfig(type="json-file", config={"max-size": "1m", "max-file": "1"}),
+        )  # fmt: skip
+        try:
+            container.put_archive(_VOLUME, _packed(files))
+            _start_and_wait(container, image, memory_mb, timeout_s)
+            return _unpacked(container, f"{FOLDER}/{wanted}")
+        finally:
+            with suppress(APIError, requests.RequestException):
+                container.remove(v=True, force=True)
+
+
+def _start_and_wait(container: Any, image: Image, memory_mb: int, timeout_s: int) -> None:
+    try:
+        container.start()
+    except APIError as error:
+        raise _cause(image, str(error.explanation or error)) from None
+    try:
+        container.wait(timeout=timeout_s)
+    except requests.exceptions.RequestException as error:
+        container.reload()  # fails too where the engine is gone
+        if container.status == "running":
+            raise StageError(f"it did not end within {timeout_s} s; raise the parameter timeout_s") from None
+        raise error
+    container.reload()
+    state = container.attrs["State"]
+    if state["OOMKilled"]:  # the exit status alone does not say it
+        raise StageError(f"out of memory: the limit is {memory_mb} MiB; raise the parameter memory_mb")
+    if state["ExitCode"]:
+        log = container.logs(tail=_LOG_LINES).decode(errors="replace").strip()
+        sys.stderr.write(f"{log}\n")
+        raise _cause(image, (log.splitlines() or ["it said nothing"])[-1], int(state["ExitCode"]))
+
+
+def _cause(image: Image, said: str, status: int = 1) -> StageError:
+    if "exec format error" in said.lower():
+        return StageError(_NO_EMULATION.format(platform=image.platform))
+    if "executable file not found" in said or ("no such file or directory" in said.lower() and status in (1, 127)):
+        return StageError(f"the image cannot start Python: {said}")
+    if 128 < status < 128 + signal.NSIG:
+        return StageError(f"Python was ended in the image by {_signal_name(status - 128)}: {said}")
+    return StageError(f"the smoke test failed in the image with status {status}: {said}")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _packed(files: Mapping[str, bytes]) -> bytes:
+    """Return a tar of FOLDER with the files, in which the ordinary user may write."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for name, content in {"job": None, **{f"job/{name}": content for name, content in files.items()}}.items():
+            info = tarfile.TarInfo(name)
+            info.uid = info.gid = _USER
+            info.type, info.mode, info.size = (tarfile.DIRTYPE, 0o755, 0) if content is None else (tarfile.REGTYPE, 0o444, len(content))
+            tar.addfile(info, io.BytesIO(content or b""))
+    return out.getvalue()
+
+
+def _unpacked(container: Any, path: str) -> bytes:
+    try:
+        pieces, _ = container.get_archive(path)
+        with tarfile.open(fileobj=io.BytesIO(b"".join(pieces))) as tar:
+            stream = tar.extractfile(tar.getmembers()[0])
+            return stream.read() if stream else b""
+    except (NotFound, tarfile.TarError, IndexError):
+        raise StageError("the smoke test ended in the image and wrote no outputs") from None
+
+
+def _remove_forgotten(client: Any) -> None:
+    """Remove what a killed smoke test left, once its time is over."""
+    for container in client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True):
+        until = container.labels.get(LABEL, "")
+        if until.isdigit() and int(until) < time.time():
+            with suppress(APIError):
+                container.remove(v=True, force=True)
+
+
+@contextmanager
+def _ended_politely() -> Iterator[None]:
+    """Let SIGTERM unwind the stack, so that the container is removed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _sentence(error: Exception) -> str:
+    said = getattr(error, "explanation", None) or str(error)
+    return str(said).strip().splitlines()[0][:300] if str(said).strip() else type(error).__name__

@@ -1,0 +1,128 @@
+"""The stage that makes an image ready to be taken: an archive for each platform, one layout for all, and a registry's manifest list."""
+
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from engine.stage import In, Out, StageError, note, progress
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stages.containers._layout import Image
+    from stages.containers._release import Release
+
+
+class PublishMetrics(TypedDict):
+    """Platforms, blobs and compressed bytes of the image; whether it was pushed (1 or 0), and blobs that the registry lacked."""
+
+    platforms: float
+    blobs: float
+    size_bytes: float
+    pushed: float
+    uploaded: float
+
+
+def publish(
+    archives: Out,
+    layout: Out,
+    report: Out,
+    amd64: In | None = None,
+    arm64: In | None = None,
+    armv7: In | None = None,
+    amd64_smoke: In | None = None,
+    arm64_smoke: In | None = None,
+    armv7_smoke: In | None = None,
+    amd64_scan: In | None = None,
+    arm64_scan: In | None = None,
+    armv7_scan: In | None = None,
+    *,
+    name: str,
+    tag: str = "latest",
+    registry: str | None = None,
+    compression: int = 4,
+) -> PublishMetrics:
+    """Write the image's platforms with compressed layers, and push them under one tag where a registry is given.
+
+    amd64, arm64, armv7: archives as the stage `build` writes them; at least one
+    *_smoke, *_scan:     what was said of them; of another image than the archive, it is refused: what is published is what was tested
+    archives: folder with <name>-<arch>.tar, each an OCI layout that `docker load` takes too
+    layout:   OCI layout of all platforms; index.json names the tag's manifest list and each platform's manifest
+    report:   JSON: digest of each platform's manifest and of the list, and where it was pushed
+
+    registry: host:port/path, without the image's name. User and password come from REGISTRY_USER and REGISTRY_PASSWORD, or
+    from `docker login`. Manifests are read back and compared. Same archives, same bytes: compressed without time or name.
+    StageError: an input is not what it should be, or the registry cannot be reached or refuses.
+    """
+    import json
+
+    from stages.containers import _layout, _registry, _release
+
+    goal = _registry.parse(f"{registry or 'localhost'}/{name}:{tag}")  # the form is checked before anything is done
+    given = {
+        "amd64": (amd64, amd64_smoke, amd64_scan),
+        "arm64": (arm64, arm64_smoke, arm64_scan),
+        "armv7": (armv7, armv7_smoke, armv7_scan),
+    }
+    images = {arch: _layout.read(archive) for arch, (archive, _, _) in given.items() if archive}
+    if not images:
+        raise StageError("there is no archive to publish: give amd64, arm64 or armv7")
+    for arch, image in images.items():
+        _check(arch, image, *given[arch][1:])
+    release = _release.write(layout, name, tag, list(images.values()), compression)
+    _release.write_archives(archives, layout, name, tag, release)
+    uploaded = _push(release, layout, goal) if registry else 0
+    if not registry:
+        note("no registry was given: nothing was pushed; give one with params.registry=HOST:PORT/PATH")
+    digests = {image.platform: manifest.digest for image, manifest in zip(images.values(), release.manifests, strict=True)}
+    found = {
+        "v": 1,
+        "name": name,
+        "tag": tag,
+        "index": release.index.digest,
+        "platforms": digests,
+        "pushed": str(goal) if registry else None,
+    }
+    report.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    blobs = list((layout / "blobs" / "sha256").iterdir())
+    return PublishMetrics(
+        platforms=float(len(images)),
+        blobs=float(len(blobs)),
+        size_bytes=float(sum(blob.stat().st_size for blob in blobs)),
+        pushed=float(registry is not None),
+        uploaded=float(uploaded),
+    )
+
+
+def _check(arch: str, image: "Image", smoke: "Path | None", scan: "Path | None") -> None:
+    """Refuse an archive of another platform than its place, and one that was not what was tested."""
+    if image.arch != arch:
+        raise StageError(f"the archive given as {arch} is for {image.platform}")
+    for what, path in (("smoke test", smoke), ("scan", scan)):
+        if path and _image_of(path, what) != image.digest:
+            raise StageError(f"the {what} given as {arch} is of another image than the archive")
+
+
+def _image_of(path: "Path", what: str) -> Any:
+    import json
+
+    try:
+        return json.loads(path.read_bytes())["image"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise StageError(f"what is given as {what} is not what that stage writes") from None
+
+
+def _push(release: "Release", layout: "Path", goal: Any) -> int:
+    """Bring everything to the registry, the list last, so that the tag never names what is not there; return how many blobs it lacked."""
+    from stages.containers import _registry
+
+    repository, uploaded = _registry.Repository(goal), 0
+    for done, blob in enumerate(release.blobs):
+        progress(done, len(release.blobs), f"to {goal.host}")
+        uploaded += repository.upload(layout / "blobs" / "sha256" / blob.digest[7:], blob.digest)
+        if repository.size(blob.digest) != blob.size:
+            raise StageError(f"{goal.host} says another size of {blob.digest[:19]}... than was sent")
+    for part in (*release.manifests, release.index):
+        content = (layout / "blobs" / "sha256" / part.digest[7:]).read_bytes()
+        repository.put_manifest(part.digest, content, part.kind)
+    repository.put_manifest(goal.tag, content, release.index.kind)
+    note(f"pushed {goal} ({release.index.digest[:19]}...): {uploaded} of {len(release.blobs)} blobs were new")
+    return uploaded

@@ -1,0 +1,106 @@
+"""The stage that holds an image's bill of materials against known vulnerabilities, offline."""
+
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from engine.stage import In, Out, StageError, note
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stages.containers._osv import Component
+
+
+class ScanMetrics(TypedDict):
+    """Components held against the file, records in it, and findings by severity without those that were accepted.
+    other: medium, low, and what nobody rated. fixable: findings for which a fixed version is named."""
+
+    scanned: float
+    records: float
+    critical: float
+    high: float
+    other: float
+    accepted: float
+    fixable: float
+
+
+def scan(sbom: In, report: Out, vulnerabilities: In | None = None, *, accepted: list[str] | None = None) -> ScanMetrics:
+    """Write which vulnerabilities of a file concern the components, gravest first.
+
+    sbom:            CycloneDX, JSON, as the stage `sbom` writes it
+    vulnerabilities: OSV records: a JSON file with one or a list, one record a line, or a folder or zip of such files, as
+                     osv.dev offers for the ecosystems PyPI and Debian. None: nothing is scanned, and the report says so
+    accepted:        names of vulnerabilities (CVE-..., GHSA-..., PYSEC-...) that are listed and not counted
+
+    Debian's are looked up by source package and release, as its security tracker names them. Severity is the base score of
+    a CVSS 3 vector, else the database's word. Same records, same report: it holds no time.
+    StageError: the bill or the file cannot be read.
+    """
+    import json
+
+    from stages.containers import _osv
+
+    image, components = _components(sbom)
+    result = _osv.scan(components, vulnerabilities) if vulnerabilities else _osv.Result()
+    if not vulnerabilities:
+        note("no vulnerability file was given: nothing was scanned; give one with assets.vulnerabilities=PATH")
+    if vulnerabilities and not result.records:
+        raise StageError(f"there is no vulnerability in {vulnerabilities.name}: give a file, folder or zip with records in OSV's form")
+    if result.undecided:
+        note(f"{len(result.undecided)} ranges have versions that cannot be compared; the report lists them")
+    allowed = set(accepted or [])
+    counted = [finding for finding in result.findings if not finding.names & allowed]
+    levels = [finding.severity for finding in counted]
+    findings = [
+        {
+            "component": finding.component.purl,
+            "names": sorted(finding.names),
+            "severity": finding.severity,
+            "accepted": bool(finding.names & allowed),
+            "fixed_in": sorted(finding.fixed_in),
+            "summary": finding.summary,
+        }
+        for finding in result.findings
+    ]
+    found = {"v": 1, "image": image, "scanned": vulnerabilities is not None, "records": result.records,
+             "components": len(components), "findings": findings, "undecided": result.undecided}  # fmt: skip
+    report.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    return ScanMetrics(
+        scanned=float(len(components) if vulnerabilities else 0),
+        records=float(result.records),
+        critical=float(levels.count("critical")),
+        high=float(levels.count("high")),
+        other=float(len(levels) - levels.count("critical") - levels.count("high")),
+        accepted=float(len(findings) - len(counted)),
+        fixable=float(sum(bool(finding.fixed_in) for finding in counted)),
+    )
+
+
+def _components(sbom: "Path") -> "tuple[str, list[Component]]":
+    """Return the image's digest and what advisories can speak of."""
+    import json
+
+    try:
+        bill = json.loads(sbom.read_bytes())
+        image = str(bill["metadata"]["component"]["version"])
+        found = [_component(entry) for entry in bill["components"]]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise StageError("the bill of materials is not what the stage sbom writes") from None
+    return image, [component for component in found if component]
+
+
+def _component(entry: dict[str, Any]) -> "Component | None":
+    from packageurl import PackageURL
+
+    from stages.containers._osv import Component
+    from stages.containers._packages import normal
+
+    purl = PackageURL.from_string(entry["purl"])
+    name, version = str(entry["name"]), str(entry["version"])
+    if purl.type == "pypi":
+        return Component(entry["purl"], "PyPI", normal(name), version)
+    if purl.type == "deb":
+        properties = {each["name"]: each["value"] for each in entry.get("properties") or []}
+        release = dict(purl.qualifiers or {}).get("distro", "").removeprefix("debian-")
+        source = properties.get("debian:source", name), properties.get("debian:source_version", version)
+        return Component(entry["purl"], f"Debian:{release}" if release else "Debian", *source)
+    return None

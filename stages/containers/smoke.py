@@ -1,0 +1,126 @@
+"""The stage that proves that an image works: it computes reference models in it, and compares the outputs bit by bit."""
+
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from engine.stage import In, Out, StageError, note, progress
+
+if TYPE_CHECKING:
+    from stages.containers._layout import Image
+
+_ELF = {  # architecture: (class, machine) of an ELF file, from elf(5) and elf.h
+    "amd64": (2, 62),
+    "arm64": (2, 183),
+    "arm": (1, 40),
+}
+
+
+class SmokeMetrics(TypedDict):
+    """reference_bit_equal is 1: else the stage fails. default_max_steps and default_outputs_differ are measured against what is
+    expected with the same runtime's default kernels, kernels_max_steps against the image's own reference kernels; steps are those
+    of the quantisation, and an output is one tensor for one example. seconds is the longest that a model took with the default kernels."""
+
+    reference_bit_equal: float
+    default_max_steps: float
+    default_outputs_differ: float
+    kernels_max_steps: float
+    outputs: float
+    models: float
+    runtimes: float
+    seconds: float
+    is_emulated: float
+
+
+def smoke(
+    archive: In,
+    models: In,
+    outputs: Out,
+    expected: In | None = None,
+    *,
+    platform: str,
+    imports: list[str] | None = None,
+    examples: int = 2,
+    memory_mb: int = 2048,
+    timeout_s: int = 900,
+) -> SmokeMetrics:
+    """Run every .tflite file of a folder in the image, with each runtime that it has, and write the outputs.
+
+    archive:  an OCI image layout in one tar, which Docker can load
+    expected: the `outputs` of the same models on another platform; without it the image's runtimes are compared with one another
+    outputs:  JSON: image, platform, where it was taken, versions, and per model, runtime and kernels seconds and tensors
+
+    The container has no network, no capability, an ordinary user and a read-only root. With the reference kernels every
+    output must be bit-equal; the default kernels round differently on x86 and ARM, which is measured and no failure.
+    StageError: the image is for another platform than it says, cannot run, or computes something else.
+    """
+    import json
+
+    from stages.containers import _compare, _layout
+
+    image = _layout.read(archive)
+    _check_platform(image, platform)
+    contents = {path.name: path.read_bytes() for path in sorted(models.glob("*.tflite"))}
+    if not contents:
+        raise StageError("the folder of reference models has no .tflite file")
+    wanted = _compare.parse(expected.read_bytes(), "the expected outputs") if expected else None
+    progress(0, 1, f"{len(contents)} models on {platform}")
+    raw, is_emulated = _compute(image, contents, [str(examples), *(imports or [])], memory_mb, timeout_s)
+    found = _compare.parse(raw, "what the image computed")
+    taken = f"emulated (qemu), {platform}" if is_emulated else platform
+    outputs.write_text(json.dumps({**found, "image": image.digest, "platform": platform, "taken": taken}, indent=1), encoding="utf-8")
+    result = _compare.compare(found, wanted)
+    _tell(found, taken, wanted is not None)
+    slowest = max(run["default"]["seconds"] for model in found["models"].values() for run in model["runs"].values())
+    return SmokeMetrics(
+        reference_bit_equal=1.0,
+        default_max_steps=float(result.default_max_steps),
+        default_outputs_differ=float(result.default_outputs_differ),
+        kernels_max_steps=float(result.kernels_max_steps),
+        outputs=float(result.outputs),
+        models=float(len(found["models"])),
+        runtimes=float(len(_compare.runtimes(found))),
+        seconds=float(slowest),
+        is_emulated=float(is_emulated),
+    )
+
+
+def _compute(image: "Image", contents: dict[str, bytes], words: list[str], memory_mb: int, timeout_s: int) -> tuple[bytes, bool]:
+    """Return what the script wrote in the image, and whether another processor stood in for the image's."""
+    from pathlib import Path
+
+    from stages.containers import _inference, _sandbox
+
+    script = Path(_inference.__file__)
+    with _sandbox.engine() as client, _sandbox.loaded(client, image) as name:
+        argv = ["python3", f"{_sandbox.FOLDER}/{script.name}", _sandbox.FOLDER, *words]
+        files = {**contents, script.name: script.read_bytes()}
+        said = _sandbox.run(client, image, name, argv, files, "outputs.json", memory_mb=memory_mb, timeout_s=timeout_s)
+        return said, _sandbox.is_emulated(client, image)
+
+
+def _check_platform(image: "Image", platform: str) -> None:
+    """Refuse an image whose label or whose Python is another platform's; the label alone can lie."""
+    import re
+
+    from stages.containers import _layout
+
+    if image.platform != platform:
+        raise StageError(f"the image says that it is for {image.platform}, not for {platform}")
+    pythons = _layout.files(image, re.compile(r"(usr/(local/)?)?bin(/python3[.\d]*)?"), head=20)
+    head = next((head for place in ("usr/local/bin", "usr/bin", "bin") if (head := _layout.follow(pythons, f"{place}/python3"))), None)
+    if head is None:
+        raise StageError("the image has no python3 in usr/local/bin, usr/bin or bin")
+    found = (head[4], int.from_bytes(head[18:20], "little")) if head.startswith(b"\x7fELF") and len(head) == 20 else None
+    if found != _ELF[image.config["architecture"]]:
+        names = {value: name for name, value in _ELF.items()}
+        raise StageError(
+            f"the image says {platform}, but its python3 is {f'for {names[found]}' if found in names else 'no program for it'}"
+        )
+
+
+def _tell(found: dict[str, Any], taken: str, is_compared: bool) -> None:
+    names = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
+    note(f"taken on {taken}: {names}")
+    for module, seconds in found.get("imports", {}).items():
+        note(f"import {module}: {seconds} s on {taken}")
+    if not is_compared:
+        note("no expected outputs were given: the image's runtimes were compared with one another")
