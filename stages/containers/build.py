@@ -38,7 +38,7 @@ def build(context: In, base: In, archive: Out, *, platform: str) -> BuildMetrics
     tree, packages = Tree(read_tree(base)), 0
     lock, requirements = context / f"debian-{on.arch}.lock", context / f"requirements-{on.arch}.lock"
     if lock.is_file():
-        packages += install(tree, read_lock(lock))
+        packages += install(tree, read_lock(lock), image.leave_out)
     if image.repository:
         packages += install(tree, read_repository(image.repository, on.debian, epoch))
     alternatives(tree, on)
