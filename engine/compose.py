@@ -160,6 +160,8 @@ def request(config: DictConfig, hydra: Any, line: CommandLine) -> Request:
     _take_own_data(config, Path(settings.data), declared, overrides, notes)
     assets = _apply_assets(config, declared, overrides, where, mistakes)
     reach = _reach(assets, settings, notes)
+    if isinstance(config.get("target"), DictConfig):  # before ${target.runtime} is resolved
+        config.target = target.completed(OmegaConf.to_container(config.target, resolve=False))  # type: ignore[arg-type]
     data = _plain(config, where, mistakes)
     usecase, malformed = spec.read({key: data.pop(key) for key in list(data) if key in UseCase.model_fields}, where)
     chosen = target.parse(data.pop("target"), f"conf/target/{hydra.runtime.choices['target']}.yaml")

@@ -24,14 +24,25 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "job_started": ("stage", "attempt", "fingerprint", "log", "platform", "emulated", "taken"),
     "progress": ("stage", "done", "total", "message"),
     "metric": ("stage", "name", "value", "step"),
-    "figure": ("stage", "kind", "name", "labels", "matrix"),
+    "figure": ("stage", "kind", "name"),  # and what FIGURES lists for the kind
     "job_finished": ("stage", "attempt", "seconds", "outputs", "metrics"),  # outputs: {name: digest}
-    # kind: failed, timeout, killed, input_changed, bad_output, disk_full; retry_in_s is null for the last attempt
+    # kind: failed, timeout, killed, input_changed, bad_output, disk_full, and of containers: out_of_memory, daemon_lost, device_lost,
+    # no_device, image_missing, wrong_platform, no_command; retry_in_s is null for the last attempt
     "job_failed": ("stage", "attempt", "seconds", "kind", "message", "log", "log_tail", "retry_in_s"),
     "job_skipped": ("stage", "because"),
     "gate": ("stage", "metric", "rule", "value", "passed"),
     "run_finished": ("status", "seconds"),  # status: finished, failed, rejected, interrupted
 }
+
+FIGURES: dict[str, tuple[str, ...]] = {
+    "confusion_matrix": ("labels", "matrix"),
+    "op_graph": ("nodes", "edges"),  # nodes: [{type, mapped, reason}], edges: [[place, place]]
+}
+
+
+def figure(event: Event) -> dict[str, Any]:
+    """Return what a figure's event says of the figure; KeyError where it lacks a field or is of no kind that there is."""
+    return {key: event[key] for key in ("kind", "name", *FIGURES[event["kind"]])}
 
 
 @dataclass(slots=True)
@@ -130,7 +141,8 @@ def _metric(state: RunState, event: Event) -> None:
 
 
 def _figure(state: RunState, event: Event) -> None:
-    state.stages[event["stage"]].figures.append({k: event[k] for k in ("kind", "name", "labels", "matrix")})
+    if event["kind"] in FIGURES:  # a newer version may know more
+        state.stages[event["stage"]].figures.append(figure(event))
 
 
 def _job_finished(state: RunState, event: Event) -> None:

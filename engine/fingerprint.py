@@ -4,8 +4,9 @@ import hashlib
 import json
 import platform
 import re
+import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -38,15 +39,21 @@ def differences(before: Parts, after: Parts) -> list[str]:
     return lines
 
 
-def environment(imports: frozenset[str]) -> dict[str, str]:
-    """Return what of this machine's environment a local job depends on: Python, processor and the packages it imports."""
+def environment(imports: frozenset[str], programs: Sequence[str] = ()) -> dict[str, str]:
+    """Return what of this machine's environment a local job depends on: Python, processor, the packages it imports and the programs it runs."""
     versions = {"python": "{}.{}.{}".format(*sys.version_info), "machine": f"{platform.system()} {platform.machine()}".lower()}
     installed = _installed()
     for package in sorted(imports - sys.stdlib_module_names):
         names = (package.lower(), *DISTRIBUTIONS.get(package, ()))
         found = next((installed[name] for name in names if name in installed), None)
         versions[package] = found or "not installed"
-    return versions
+    return versions | {f"program {name}": _program(name) for name in programs}
+
+
+def _program(name: str) -> str:
+    """Return the digest of a program on PATH; one that is brought later must not be passed over for what was made without it."""
+    path = shutil.which(name)
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else "not installed"
 
 
 @cache

@@ -59,9 +59,9 @@ class Image:
         return f"build_{self.name.replace('-', '_')}_{ARCHITECTURES[self.platform]}"
 
 
-def read(folder: Path, sources: Mapping[str, str]) -> list[Image]:
-    """Return every image below the folder for each of its platforms; `sources` are the digests of what builds them."""
-    return [_image(path.parent, platform, sources) for path in sorted(folder.glob("*/image.yaml"))
+def read(folder: Path, sources: Mapping[str, str], base: str) -> list[Image]:
+    """Return every image below the folder for each of its platforms; `sources` are the digests of what builds them, `base` how the Debian is had."""
+    return [_image(path.parent, platform, {**sources, "base": base}) for path in sorted(folder.glob("*/image.yaml"))
             for platform in _definition(path).platforms]  # fmt: skip
 
 

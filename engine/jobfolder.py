@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from engine.events import figure
 from engine.plan import Job, Planned, ResolvedAsset
 from engine.store import BadOutput, Record, Store
 
@@ -18,7 +19,6 @@ _SAID = {
     "progress": ("done", "total", "message"),
     "metric": ("name", "value", "step"),
     "note": ("text",),
-    "figure": ("kind", "name", "labels", "matrix"),
 }
 _PLACEHOLDER = re.compile(r"\{(inputs|outputs|params)\.(\w+)\}")
 
@@ -91,12 +91,12 @@ class JobFolder:
         """Put the outputs into the store; BadOutput where one is missing or is none."""
         job, planned = self.job, self.planned
         assert planned.fingerprint is not None and planned.parts is not None
-        wanted = job.signature.metrics if job.signature else None
-        missing = sorted((wanted or frozenset()) - metrics.keys())
+        wanted = (job.signature.metrics or frozenset()) - job.signature.optional_metrics if job.signature else frozenset()
+        missing = sorted(wanted - metrics.keys())
         if missing:
             raise BadOutput(f"the stage did not return its metric '{missing[0]}'")
         points = [[e["name"], e["step"], e["value"], e["time"]] for e in self.said if e["event"] == "metric"]
-        figures = [{k: e[k] for k in ("kind", "name", "labels", "matrix")} for e in self.said if e["event"] == "figure"]
+        figures = [figure(e) for e in self.said if e["event"] == "figure"]
         notes = [e["text"] for e in self.said if e["event"] == "note"]
         record = Record(planned.fingerprint, job.stage, planned.parts, {}, metrics, points, figures, notes, seconds,
                         job.place.platform, job.place.emulated, job.place.taken)  # fmt: skip
@@ -106,7 +106,7 @@ class JobFolder:
         """Return the event with the fields that it may have, and no more: `seq` and `v` are the journal's."""
         try:
             said = json.loads(line)
-            fields = {key: said[key] for key in _SAID[said["event"]]}
+            fields = figure(said) if said["event"] == "figure" else {key: said[key] for key in _SAID[said["event"]]}
             return {"event": said["event"], "stage": self.job.stage, "time": float(said["time"]), **fields}
         except (ValueError, KeyError, TypeError, RecursionError):
             return None
@@ -143,7 +143,7 @@ def _description(job: Job, inputs: Mapping[str, Path | None], outputs: Mapping[s
         "params": dict(job.params),
     }
     if job.signature:
-        return {"module": job.signature.module, "function": job.signature.function, **common}
+        return {"module": job.signature.module, "function": job.signature.function, "taken": job.place.taken, **common}
     groups = {"inputs": inputs, "outputs": outputs, "params": job.params}
     return {"command": [_filled(word, groups) for word in job.spec.command or ()], **common}
 

@@ -32,4 +32,5 @@ class Setting:
     packages: tuple[str, ...]  # those that `uses:` may name
     images: Callable[[], Sequence[Image]]  # read when they are asked for
     store: Path
+    ssh_config: str | None = None  # another file than ~/.ssh/config
     options: Mapping[str, Any] = field(default_factory=dict)  # the keys of conf/executor/<name>.yaml

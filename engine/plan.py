@@ -56,13 +56,11 @@ class Job:
     def parts(self, digests: Mapping[str, str | None]) -> fingerprints.Parts:
         """Return the pre-image of the fingerprint, given its inputs' digests."""
         source = dict(self.signature.sources) if self.signature else {"command": list(self.spec.command or ())}
+        environment = {**self.place.environment, "platform": self.place.platform}
+        if self.spec.runs_on == "target":  # a figure that was emulated must not stand in for the device's, nor a PC's own for a Pi's
+            environment["taken"] = self.place.taken
         parameter = {**self.params, "outputs": list(self.outputs), **{f"env {k}": v for k, v in self.spec.env.items()}}
-        return {
-            "source": source,
-            "parameter": parameter,
-            "input": digests,
-            "environment": {**self.place.environment, "platform": self.place.platform},
-        }
+        return {"source": source, "parameter": parameter, "input": digests, "environment": environment}
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ BUSY_S = 0.2  # how often a job that another engine does is looked up
 GRACE_S = 10.0  # between the request to end and the end
 
 _NOT_ITS_FAULT = frozenset({"daemon_lost", "device_lost"})  # the stage gets one attempt more than the YAML gives
-_BEYOND_RETRY = frozenset({"disk_full", "image_missing", "wrong_platform", "no_device"})  # the next attempt would end so too
+_BEYOND_RETRY = frozenset({"disk_full", "image_missing", "wrong_platform", "no_device", "no_command"})  # the next attempt would end so too
 
 Emit = Callable[..., None]
 

@@ -60,9 +60,11 @@ class Settings(_Model):
     follow: bool
     input: str | None
     output: str | None
+    model: str | None
     format: Literal["table", "json", "jsonl"]
     action: Literal["build", "list", "prune"]
     image: str | None
+    ssh_config: str | None
     base: Literal["auto", "bootstrap", "registry"]
     clean: Clean
     port: int = Field(ge=1, le=65535)

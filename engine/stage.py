@@ -15,7 +15,7 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 
 In = Path
 """An input: a file or a folder to read and never to change."""
@@ -28,6 +28,7 @@ PROGRESS_INTERVAL_S = 0.2
 
 _events: Optional[int] = None  # file descriptor of events.jsonl; None in a bare call, such as a unit test
 _last_progress_s = 0.0
+_taken = ""
 
 
 class StageError(Exception):
@@ -60,12 +61,32 @@ def confusion_matrix(name: str, labels: Sequence[str], matrix: Sequence[Sequence
     _send({"event": "figure", "kind": "confusion_matrix", "name": name, "labels": list(labels), "matrix": rows})
 
 
+def op_graph(name: str, nodes: Sequence[Mapping[str, Any]], edges: Sequence[Sequence[int]]) -> None:
+    """Record a model's graph as it is placed: each node has `type`, `mapped` (on the accelerator) and `reason` (why not, or None).
+
+    An edge is a pair of places in the nodes: who makes a tensor, and who reads it.
+    """
+    rows = [{"type": str(node["type"]), "mapped": bool(node["mapped"]), "reason": node["reason"]} for node in nodes]
+    pairs = [[int(source), int(target)] for source, target in edges]
+    _send({"event": "figure", "kind": "op_graph", "name": name, "nodes": rows, "edges": pairs})
+
+
+def taken() -> str:
+    """Return where this stage's figures are taken, as the run labels them: `device`, `emulated (qemu)`, `simulated on x86_64`.
+
+    For stages with `runs_on: target`: theirs are other jobs where it differs. In a bare call it is the machine's architecture.
+    """
+    return _taken or os.uname().machine
+
+
 def run_job(job_dir: Path) -> int:
     """Run the job of this folder in this process; the exit status is 0, or 1 with the cause in result.json."""
+    global _taken
     job = json.loads((job_dir / "job.json").read_text(encoding="utf-8"))
     if "command" in job:
         os.execvp(job["command"][0], job["command"])
     _open_events(job_dir / "events.jsonl")
+    _taken = job.get("taken", "")
     try:
         metrics = _call(job)
         _write_result(job_dir, {"metrics": _checked(metrics)})

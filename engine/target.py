@@ -36,7 +36,9 @@ class Target(BaseModel):
     platform: Literal["linux/amd64", "linux/arm64", "linux/arm/v7"]
     accelerator: Literal["none", "edgetpu", "gpu"] = "none"
     bus: Literal["usb", "pcie"] | None = Field(None, validate_default=True, description="of the Edge TPU; usb where nothing is said")
-    runtime: Literal["litert", "tflite_runtime"]
+    runtime: Literal["litert", "tflite_runtime"] = Field(
+        "litert", description="left out: tflite_runtime on linux/arm/v7 and with an Edge TPU, else litert"
+    )
     cpus: float = Field(4, gt=0)
     memory: Size = Field(0, description="bytes, as 4G")
     device: str | None = Field(
@@ -62,7 +64,16 @@ class Target(BaseModel):
 
 def parse(data: Mapping[str, Any], where: str) -> Target:
     """Return the target, or raise all mistakes of form together."""
-    return validated(Target, data, "the target is wrong", where)
+    return validated(Target, completed(data) if isinstance(data, Mapping) else data, "the target is wrong", where)
+
+
+def completed(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a target's keys with the runtime that fits it, where it names none.
+
+    LiteRT has no build for armv7, and libedgetpu is built against the older tflite-runtime.
+    """
+    needs_older = data.get("platform") == "linux/arm/v7" or data.get("accelerator") == "edgetpu"
+    return {"runtime": "tflite_runtime" if needs_older else "litert", **data}
 
 
 def platform_of(machine: str) -> str:

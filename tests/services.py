@@ -216,6 +216,11 @@ class SshServer(Service):
                  "IdentitiesOnly": "yes", "IdentityAgent": "none", "StrictHostKeyChecking": "yes", "BatchMode": "yes"}  # fmt: skip
         return ["-F", "none", *itertools.chain.from_iterable(("-o", f"{key}={value}") for key, value in pairs.items())]
 
+    @property
+    def config(self) -> str:
+        """The same as a configuration file of ssh's."""
+        return f"Host *\n  IdentityFile {self.identity_file}\n  UserKnownHostsFile {self.known_hosts}\n  GlobalKnownHostsFile /dev/null\n"
+
     def start(self) -> None:
         """Start it; after `stop`, with the same keys."""
         if os.geteuid() == 0:

@@ -11,8 +11,8 @@ import pytest
 
 from engine import asset, check, digest, fetch, layout, spec, target, yamlfile
 from engine.asset import AssetFile
-from engine.check import Placement
 from engine.errors import UserError
+from engine.placement import Placement
 from engine.signature import Library
 from engine.store import Store
 from tests.conftest import ROOT
@@ -30,7 +30,7 @@ SOURCES = {  # of stages that are wrong themselves, or need something
 
 HEAD = "params: {n: 3}\nassets: {data: null}\nstages:\n"
 A = "  a: {uses: mystages.make}\n"
-PLACES = {"build": Placement("linux/amd64", False, "x86_64"), "target": Placement("linux/arm64", False, "simulated")}
+HERE = Placement("linux/amd64", False, "x86_64")
 
 MISTAKES = {
     "unknown_stage_key": (
@@ -170,7 +170,7 @@ def mistakes_of(project):
         path = project.path / "u.yaml"
         path.write_text("name: u\n" + HEAD + stages)
         with pytest.raises(ExceptionGroup) as caught:
-            check.check(spec.parse(yamlfile.load(path), "u.yaml"), Library(["mystages"], [project.path]), PLACES, "u.yaml")
+            check.check(spec.parse(yamlfile.load(path), "u.yaml"), Library(["mystages"], [project.path]), lambda *_: HERE, "u.yaml")
         return _told(caught.value, project.path)
 
     return found
@@ -406,9 +406,16 @@ COMMANDS = {
     "max_size": (["clean", "clean.max_size=big"], ["the command line: clean.max_size", "'big' is not a size", "write 512M or 2G"]),
     "nameless_target": (["plan", "target=4"], ["target=4", "a name is expected here", "choose one of: coral_dev_board, rpi3, rpi4, rpi4_coral, rpi5, rpi5_coral, x86_64"]),
     "defaults": (["plan", "usecase=odd"], ["conf/usecases/odd.yaml: defaults", "a list of choices is expected", "write a line '- /pipeline@stages: edge_export', or '- _self_'"]),
+    "no_model": (["edgetpu"], ["model", "edgetpu needs a model to look at", "add model=FILE.tflite"]),
+    "no_such_model": (["edgetpu", "model=no.tflite"], ["model=no.tflite", "there is no such file", "give the path of a .tflite file"]),
+    "model_is_none": (["edgetpu", "model=conf/usecases/typo.yaml"],
+                      ["model=conf/usecases/typo.yaml", "typo.yaml is no TFLite model: it lacks the mark 'TFL3' of one",
+                       "give a .tflite file as the converter or the Edge TPU's compiler wrote it"]),
     "no_package": (["predict", "input=."], ["chain for x86_64", "there is no packed model of a finished run", "make one: python run.py usecase=chain target=x86_64"]),
     "tracking_folder": (["sync", "tracking=mlflow", "tracking.uri=mlruns"],
                         ["tracking.uri", "MLflow no longer records in a folder of files (its file store is refused since 3.13)", "leave it null, or name a database: sqlite:////path/to/mlflow.db"]),
+    "tracking_port": (["sync", "tracking=mlflow", "tracking.uri=http://ann:secret@host:x"],
+                      ["tracking.uri", "no MLflow is reached by 'http://***@host:x'", "write http://host:port, https://host or sqlite:////path/to/mlflow.db"]),
     "tracking_scheme": (["sync", "tracking=mlflow", "tracking.uri=ftp://ann:secret@host"],
                         ["tracking.uri", "no MLflow is reached by 'ftp://***@host'", "write http://host:port, https://host or sqlite:////path/to/mlflow.db"]),
 }  # fmt: skip

@@ -5,6 +5,7 @@
 
 import importlib
 import platform
+import socket
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
@@ -19,8 +20,10 @@ from engine.placement import Placement, Setting
 from engine.plan import Planned
 from engine.signature import Library, Signature
 from engine.spec import StageSpec
+from engine.store import write_whole
 from engine.target import platform_of
 
+REGISTRY, PROBE_S = "registry-1.docker.io", 2.0  # where the pinned Debian of containers/base/registry.txt is
 BUILDERS = ("stages.containers.base", "stages.containers.build")  # what makes images: it goes into their tags
 
 
@@ -107,7 +110,9 @@ def setting(request: Request) -> Setting:
     """Return what every executor of the request is told."""
     options = {**request.settings.executor.model_dump(), **(request.settings.executor.model_extra or {})}
     store = layout.store_dir(request.outputs)
-    return Setting(request.target, tuple(request.roots), request.settings.stage_packages, _images(request), store, options)
+    return Setting(
+        request.target, tuple(request.roots), request.settings.stage_packages, _images(request), store, request.settings.ssh_config, options
+    )
 
 
 def _images(request: Request) -> Callable[[], Sequence[Image]]:
@@ -116,11 +121,33 @@ def _images(request: Request) -> Callable[[], Sequence[Image]]:
     @cache
     def read() -> tuple[Image, ...]:
         library = Library(("stages",), request.roots)
+        base = base_of(request)
         sources = {module: digest for name in BUILDERS for module, digest in library.signature(name, name).sources.items()}
-        found = {(one.name, one.platform): one for root in reversed(request.roots) for one in images.read(root / "containers", sources)}
+        found = {
+            (one.name, one.platform): one for root in reversed(request.roots) for one in images.read(root / "containers", sources, base)
+        }
         return tuple(found.values())
 
     return read
+
+
+def base_of(request: Request) -> str:
+    """Return how the images' Debian is had. `auto` is settled once for these outputs, since another base would make another image."""
+    if request.settings.base != "auto":
+        return request.settings.base
+    settled = layout.store_dir(request.outputs) / "base"
+    if not settled.is_file():
+        layout.make_outputs(request.outputs)
+        write_whole(settled, (b"registry" if _answers(REGISTRY) else b"bootstrap"))
+    return settled.read_text(encoding="ascii")
+
+
+def _answers(host: str) -> bool:
+    try:
+        with socket.create_connection((host, 443), timeout=PROBE_S):
+            return True
+    except OSError:
+        return False
 
 
 def _chosen(request: Request, told: Setting, without_containers: str) -> tuple[str, str]:

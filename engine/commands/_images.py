@@ -8,7 +8,7 @@ from pathlib import Path
 from engine import layout
 from engine.catalogue import ROOT
 from engine.commands import _planning
-from engine.commands._executors import Executors
+from engine.commands._executors import Executors, base_of
 from engine.commands._planning import Planning
 from engine.compose import Request
 from engine.errors import UserError
@@ -59,7 +59,7 @@ def _bring(request: Request, executors: Executors, planning: Planning) -> None:
 def _run(request: Request, usecase: str, stages: Sequence[str]) -> Path:
     """Run the stages of the images' use case in a process of its own, and return the folder of the run."""
     words = [f"usecase={usecase}", "target=x86_64", f"until=[{','.join(stages)}]", "executor=local", "tracking=none",
-             f"outputs={request.outputs}", f"params.base={request.settings.base}"]  # fmt: skip
+             f"outputs={request.outputs}", f"params.base={base_of(request)}"]  # fmt: skip
     print(f"images: python run.py {' '.join(words)}", file=sys.stderr)
     status = subprocess.run(
         [sys.executable, str(ROOT / "run.py"), *words], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=sys.stderr

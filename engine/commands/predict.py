@@ -11,18 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from engine import layout
-from engine.commands import _planning
-from engine.commands._executors import setting
+from engine.commands import _job, _planning
 from engine.compose import Request
 from engine.errors import UserError
-from engine.executors import local
-from engine.jobfolder import Launch, log_tail
-from engine.plan import Job
 from engine.signature import Library, Signature
-from engine.spec import StageSpec
 from engine.store import Store
-
-WAIT_S = 0.5
 
 
 def main(request: Request) -> tuple[int, None]:
@@ -32,9 +25,12 @@ def main(request: Request) -> tuple[int, None]:
     output = Path(request.settings.output).absolute() if request.settings.output else None
     store = Store(layout.store_dir(request.outputs))
     with store.work(f"predict-{time.time_ns()}") as work:
-        result = _run(request, signature, work, {"package": str(package), "source": str(source)}, annotate=output is not None)
-        if result is None:
+        params = {"annotate": output is not None} if "annotate" in signature.params else {}
+        done = _job.run(request, signature, work, {"package": package, "source": source}, params)
+        if not done.succeeded:
+            print(done.log_tail, file=sys.stderr)
             return 1, None
+        result = next(iter(done.outputs.values()))
         rows = [json.loads(line) for line in (result / "predictions.jsonl").read_text(encoding="utf-8").splitlines()]
         _show(rows, request.settings.format)
         if output:
@@ -73,29 +69,6 @@ def _signature(request: Request) -> Signature:
         raise UserError(f"{request.where}: predict", "this use case names no stage for it", "add 'predict: stages.<domain>.predict'")
     library = Library(request.settings.stage_packages, request.roots)
     return library.signature(request.usecase.predict, f"{request.where}: predict")
-
-
-def _run(request: Request, signature: Signature, work: Path, inputs: dict[str, str], *, annotate: bool) -> Path | None:
-    """Run the stage as a job of its own; its failure is shown and None returned."""
-    spec = StageSpec(uses=signature.module)
-    executor = local.Executor(setting(request))
-    job = Job("predict", spec, signature, {}, signature.outputs, {}, executor.place(spec, signature))
-    folder, log = work / "predict", work / "predict.log"
-    (folder / "out").mkdir(parents=True)
-    params = {"annotate": annotate} if "annotate" in signature.params else {}
-    outputs = {name: str(folder / "out" / name) for name in signature.outputs}
-    description = {"module": signature.module, "function": signature.function, "inputs": inputs, "outputs": outputs, "params": params}
-    (folder / "job.json").write_text(json.dumps(description), encoding="utf-8")
-    try:
-        executor.launch(Launch(job, folder, log))
-        while not (ended := executor.wait(WAIT_S)):
-            continue
-    finally:
-        executor.close()
-    if ended[0].status != 0:
-        print(log_tail(log), file=sys.stderr)
-        return None
-    return Path(next(iter(outputs.values())))
 
 
 def _show(rows: list[dict[str, Any]], form: str) -> None:

@@ -21,7 +21,11 @@ class Binds:
         self._owner = _options.user(os.getuid(), os.getgid())
         self._kept: dict[str, Path] = {}
 
-    def mounts(self, launch: Launch) -> list[Any]:
+    def log(self, launch: Launch) -> Path:
+        """Return where the container writes the log: where it stands here."""
+        return launch.log
+
+    def mounts(self, client: Any, launch: Launch) -> list[Any]:
         """Return the mounts: the job's folder and its log to write, inputs and sources to read."""
         (launch.folder / "cwd").mkdir()
         launch.log.touch()

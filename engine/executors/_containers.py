@@ -29,8 +29,11 @@ FOLLOW_S = 2.0  # how often what a stage says is fetched from afar
 class Files(Protocol):
     """How a job's files reach the container, and how they come back."""
 
-    def mounts(self, launch: Launch) -> list[Any]:
-        """Return the container's mounts."""
+    def log(self, launch: Launch) -> Path:
+        """Return where the container writes the log."""
+
+    def mounts(self, client: Any, launch: Launch) -> list[Any]:
+        """Return the container's mounts, and see to it that what they name is there."""
 
     def send(self, client: Any, container: Any, launch: Launch) -> None:
         """Bring the job's files into the container, which has not started."""
@@ -58,14 +61,17 @@ class _Running:
 class Containers:
     """The jobs of one run on one engine."""
 
-    def __init__(self, setting: Setting, connect: Callable[[], Any], files: Files, edgetpu: Callable[[Launch], str | None]) -> None:
-        self._setting, self._connect, self._files, self._edgetpu = setting, connect, files, edgetpu
+    def __init__(
+        self, setting: Setting, connect: Callable[[], Any], files: Files, edgetpu: Callable[[Launch], str | None], lost: str = "daemon_lost"
+    ) -> None:
+        self._setting, self._connect, self._files, self._edgetpu, self._lost = setting, connect, files, edgetpu, lost
         self._owner = _options.user(os.getuid(), os.getgid())
         self._client: Any = None
         self._running: dict[str, _Running] = {}
         self._abandoned: dict[str, Any] = {}  # fingerprint -> container
         self._ends: queue.SimpleQueue[Ended | tuple[str, bool]] = queue.SimpleQueue()  # stage, and whether the engine was away
         self._followed = 0.0
+        self._is_closed = False
 
     def reclaim(self, planned: Iterable[Planned], work: Path) -> None:
         """Find the containers that ended engines left: keep what these jobs can go on with, remove the rest."""
@@ -93,7 +99,7 @@ class Containers:
             else:
                 container = self._start(launch)
         except UserError as error:
-            self._ends.put(Ended(launch.job.stage, None, 0.0, "daemon_lost", f"{error.what} at {error.where}"))
+            self._ends.put(Ended(launch.job.stage, None, 0.0, self._lost, f"{error.where}: {error.what}"))
         except Exception as error:
             self._ends.put(self._refused(launch, error))
         else:
@@ -119,6 +125,7 @@ class Containers:
 
     def close(self) -> None:
         """Remove every container of this run."""
+        self._is_closed = True
         for running in self._running.values():
             _remove(running.container)
         for container in self._abandoned.values():
@@ -128,9 +135,9 @@ class Containers:
             self._client.close()
 
     def _start(self, launch: Launch) -> Any:
-        mounts = self._files.mounts(launch)
-        image = self._client.images.get(launch.job.place.image)
-        options = _options.container(launch, self._setting, self._owner, mounts, self._edgetpu(launch), _python_path(self._setting, image))
+        mounts, log = self._files.mounts(self._client, launch), self._files.log(launch)
+        path = _python_path(self._setting, self._client.images.get(launch.job.place.image))
+        options = _options.container(launch, self._setting, self._owner, mounts, log, self._edgetpu(launch), path)
         container = self._client.containers.create(**options)
         try:
             self._files.send(self._client, container, launch)
@@ -145,7 +152,7 @@ class Containers:
             self._files.collect(self._client, None, launch)
         text = _engine.said(error)
         if _engine.is_gone(error):
-            return Ended(launch.job.stage, None, 0.0, "daemon_lost", f"the container engine went away: {text}")
+            return Ended(launch.job.stage, None, 0.0, self._lost, f"the container engine went away: {text}")
         kind = _engine.kind_of(text)
         return Ended(launch.job.stage, None, 0.0, kind, _verdict.why(kind, text))
 
@@ -164,8 +171,11 @@ class Containers:
             except Exception as error:
                 if client is None or not _engine.is_gone(error):
                     break
+                client.close()
                 client, was_away = None, True
         self._ends.put((stage, was_away))
+        if client is not None:
+            client.close()
 
     def _connect_again(self) -> Any:
         limit = time.monotonic() + LOST_S
@@ -173,7 +183,7 @@ class Containers:
             try:
                 return self._connect()
             except UserError:
-                if time.monotonic() > limit:
+                if time.monotonic() > limit or self._is_closed:
                     raise
                 time.sleep(0.5)
 
@@ -182,6 +192,7 @@ class Containers:
         launch, container = running.launch, running.container
         try:
             if was_away:
+                self._client.close()
                 self._client = self._connect()
                 container = self._client.containers.get(container.id)
             container.reload()
@@ -189,14 +200,14 @@ class Containers:
             own_log = container.logs(tail=50).decode(errors="replace")
         except Exception as error:
             _remove(container)
-            return Ended(stage, None, time.monotonic() - running.started, "daemon_lost",
+            return Ended(stage, None, time.monotonic() - running.started, self._lost,
                          f"the container engine went away, and did not come back with the container: {_engine.said(error)}")  # fmt: skip
         if own_log:
             with launch.log.open("a", encoding="utf-8") as log:
                 log.write(own_log)
         state, memory = container.attrs["State"], container.attrs["HostConfig"].get("Memory")
         _remove(container)
-        return _verdict.ended(stage, state, own_log, memory, lost=was_away)
+        return _verdict.ended(stage, state, own_log, memory, lost=self._lost if was_away else "")
 
     def _follow(self) -> None:
         if self._running and time.monotonic() - self._followed > FOLLOW_S:

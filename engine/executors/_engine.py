@@ -2,6 +2,8 @@
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from engine.errors import UserError
 
 _USUAL = "unix:///var/run/docker.sock"
 TIMEOUT_S = 20.0  # of one call; what may take long is waited for apart
+LOAD_S = 600.0  # of one call that carries an image or an artifact
 
 # What dockerd and runc write, in lower case, and the kind of failure that it is
 _KINDS = (
@@ -61,10 +64,20 @@ def connect(url: str) -> Any:
 
 def load(client: Any, reference: str, archive: Path) -> None:
     """Give the engine an image from its archive, under this reference."""
-    with archive.open("rb") as data:
+    with archive.open("rb") as data, patience(client):
         [image] = client.images.load(data)
     repository, _, tag = reference.rpartition(":")
     image.tag(repository, tag)
+
+
+@contextmanager
+def patience(client: Any) -> Iterator[None]:
+    """Let the calls inside take as long as much data may."""
+    before, client.api.timeout = client.api.timeout, LOAD_S
+    try:
+        yield
+    finally:
+        client.api.timeout = before
 
 
 def is_gone(error: BaseException) -> bool:
@@ -77,7 +90,8 @@ def is_gone(error: BaseException) -> bool:
 
 def said(error: Exception) -> str:
     """Return what the engine wrote, in a line."""
-    return str(getattr(error, "explanation", None) or error).strip().splitlines()[0]
+    text = str(getattr(error, "explanation", None) or error).strip()
+    return next(iter(text.splitlines()), type(error).__name__)
 
 
 def kind_of(text: str) -> str:
@@ -91,6 +105,6 @@ def _unreachable(url: str, error: Exception) -> UserError:
         return UserError(
             url, "this user may not speak to the Docker engine", "sudo usermod -aG docker $USER, and log in anew; or executor=local"
         )
-    if "too old" in text or "minimum supported API" in text or "API version" in text:
+    if any(words in text for words in ("too old", "too new", "no longer supported")):
         return UserError(url, f"the Docker engine is too old: {text.splitlines()[0]}", "sudo apt-get install docker.io; or executor=local")
     return UserError(url, "no Docker engine answers", "sudo apt-get install docker.io && sudo systemctl start docker; or executor=local")

@@ -25,7 +25,9 @@ def choose(setting: Setting, platform: str, spec: StageSpec, signature: Signatur
             raise UserError("", f"there is no image '{spec.image}' for {platform}", did_you_mean(spec.image, known))
         if not image.optional or _is_there(connect, image.reference):
             return image
-    return images.serving(setting.images(), platform, signature.needs if signature else frozenset(), setting.target.runtime)
+    runtimes = frozenset(images.RUNTIMES.values())
+    packages = signature.needs | signature.imports & runtimes if signature else frozenset()
+    return images.serving(setting.images(), platform, packages, setting.target.runtime)
 
 
 def missing(client: Any, jobs: Iterable[Planned]) -> list[str]:

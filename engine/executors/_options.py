@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -50,7 +51,7 @@ def labels(launch: Launch, setting: Setting) -> dict[str, str]:
 
 
 def container(
-    launch: Launch, setting: Setting, owner: User, mounts: Sequence[Any], edgetpu: str | None, python_path: str
+    launch: Launch, setting: Setting, owner: User, mounts: Sequence[Any], log: Path, edgetpu: str | None, python_path: str
 ) -> dict[str, Any]:
     """Return the options of the job's container; `edgetpu` is the bus of the Edge TPU that it may use."""
     spec, limits = launch.job.spec, Limits.model_validate(setting.options)
@@ -59,7 +60,7 @@ def container(
     environment = {**ENVIRONMENT, **spec.env, "PYTHONPATH": python_path, "PYTHONUNBUFFERED": "1", "TMPDIR": cwd, "HOME": cwd}
     return {
         "image": launch.job.place.image,
-        "entrypoint": ["python3", "-m", "engine.stage", str(launch.folder), str(launch.log)],
+        "entrypoint": ["python3", "-m", "engine.stage", str(launch.folder), str(log)],
         "labels": labels(launch, setting),
         "environment": environment,
         "working_dir": cwd,

@@ -19,10 +19,10 @@ _WHYS = {
 }
 
 
-def ended(stage: str, state: Mapping[str, Any], own_log: str, memory: int | None, *, lost: bool) -> Ended:
+def ended(stage: str, state: Mapping[str, Any], own_log: str, memory: int | None, *, lost: str) -> Ended:
     """Return how the job ended: `state` is inspect's State, `own_log` what the container wrote past the job's log.
 
-    lost: the engine was away for a while.
+    lost: the kind of failure where the engine was away for a while, else empty.
     """
     code, seconds = int(state["ExitCode"]), seconds_of(state)
     status = -(code - 128) if 128 < code <= 128 + 64 else code
@@ -32,7 +32,7 @@ def ended(stage: str, state: Mapping[str, Any], own_log: str, memory: int | None
         limit = f"its limit of {memory / 1e6:,.0f} MB" if memory else "what the machine has"
         return Ended(stage, status, seconds, "out_of_memory", f"it wanted more memory than {limit}: raise resources.memory of the stage")
     if lost and code == KILLED:
-        return Ended(stage, None, seconds, "daemon_lost", "the container engine went away and took the container along")
+        return Ended(stage, None, seconds, lost, "the container engine went away and took the container along")
     text = "\n".join(filter(None, [str(state.get("Error") or ""), own_log]))
     kind = kind_of(text)
     if kind == "failed":

@@ -80,6 +80,7 @@ class Executor:
 
     def _edgetpu(self, launch: Launch) -> str | None:
         """Return the bus of the Edge TPU that the job asks for and this machine has."""
-        if not launch.job.spec.resources.accelerator or self._setting.target.accelerator != "edgetpu" or launch.job.place.emulated:
+        bus = self._setting.target.bus
+        if not launch.job.spec.resources.accelerator or launch.job.place.emulated:
             return None
-        return next((found.bus for found in coral.find()), None)
+        return next((found.bus for found in coral.find() if found.bus == bus and found.is_usable), None)

@@ -52,7 +52,10 @@ class Executor:
         here = platform_of(machine)
         is_stand_in = spec.runs_on == "target" and self._target.platform != here
         return Placement(
-            here, False, f"simulated on {machine}" if is_stand_in else machine, environment(signature.imports if signature else frozenset())
+            here,
+            False,
+            f"simulated on {machine}" if is_stand_in else machine,
+            environment(signature.imports, signature.programs) if signature else environment(frozenset()),
         )
 
     def prepare(self, planned: Iterable[Planned]) -> None:

@@ -70,7 +70,13 @@ def redact(text: str) -> str:
 
 def _checked(uri: str) -> tuple[str, str | None, str | None]:
     """Return the URI as MLflow takes it, and the user and password that stood in it."""
-    parts = urlsplit(uri)
+    what = f"no MLflow is reached by {redact(uri)!r}"
+    fix = "write http://host:port, https://host or sqlite:////path/to/mlflow.db"
+    try:
+        parts = urlsplit(uri)
+        _ = parts.port
+    except ValueError:  # a bracket that is not closed, a port that is no number
+        raise UserError("tracking.uri", what, fix) from None
     scheme = parts.scheme.split("+")[0]
     if scheme in ("http", "https") and parts.hostname:
         bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
@@ -81,10 +87,9 @@ def _checked(uri: str) -> tuple[str, str | None, str | None]:
     if scheme in _DATABASES:
         return uri, None, None
     if scheme in ("", "file"):
-        what = "MLflow no longer records in a folder of files (its file store is refused since 3.13)"
-        raise UserError("tracking.uri", what, "leave it null, or name a database: sqlite:////path/to/mlflow.db")
-    what = f"no MLflow is reached by {redact(uri)!r}"
-    raise UserError("tracking.uri", what, "write http://host:port, https://host or sqlite:////path/to/mlflow.db")
+        refused = "MLflow no longer records in a folder of files (its file store is refused since 3.13)"
+        raise UserError("tracking.uri", refused, "leave it null, or name a database: sqlite:////path/to/mlflow.db")
+    raise UserError("tracking.uri", what, fix)
 
 
 def _unquoted(word: str | None) -> str | None:

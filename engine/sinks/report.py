@@ -4,12 +4,12 @@ The page needs nothing but itself: no script, no font, no picture from elsewhere
 here, how it looks in `report.html.j2`, which escapes every word of the run; the drawings escape their own.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from engine import charts, picture
+from engine import charts, opgraph, picture
 from engine.events import Event, RunState, StageState
 from engine.wording import command_line, duration, is_stand_in, moment, number, plural, stand_ins
 
@@ -39,7 +39,8 @@ class Sink:
 
 def render(state: RunState) -> str:
     """Return the whole page."""
-    view = {**_view(state), **_drawings(state), "curves": _curves(state), "matrices": _matrices(state)}
+    view = {**_view(state), **_drawings(state), "curves": _curves(state),
+            "matrices": _figures(state, "confusion_matrix", _matrix), "op_graphs": _figures(state, "op_graph", _op_graph)}  # fmt: skip
     page: str = template().render(view)
     return page
 
@@ -128,15 +129,20 @@ def _quantities(stage: StageState) -> dict[str, dict[str, list[tuple[int, float]
     return quantities
 
 
-def _matrices(state: RunState) -> list[tuple[str, str]]:
+def _figures(state: RunState, kind: str, draw: Callable[[Mapping[str, Any]], str]) -> list[tuple[str, str]]:
     found = [
-        (f"{stage.name}: {figure['name']}", _matrix(figure))
+        (f"{stage.name}: {figure['name']}", draw(figure))
         for stage in state.stages.values()
         for figure in stage.figures
-        if figure["kind"] == "confusion_matrix"
+        if figure["kind"] == kind
     ]
     return found[:MOST_CHARTS]
 
 
 def _matrix(figure: Mapping[str, Any]) -> str:
     return charts.heat_map([str(label) for label in figure["labels"]], figure["matrix"])
+
+
+def _op_graph(figure: Mapping[str, Any]) -> str:
+    nodes = [opgraph.Op(str(node["type"]), bool(node["mapped"]), node["reason"] and str(node["reason"])) for node in figure["nodes"]]
+    return opgraph.svg(nodes, [(source, target) for source, target in figure["edges"]])

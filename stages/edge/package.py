@@ -22,6 +22,7 @@ def package(
     benchmark: In,
     package: Out,
     pose_model: In | None = None,
+    compiled_model: In | None = None,
     *,
     name: str = "model",
     description: str = "",
@@ -30,22 +31,27 @@ def package(
 ) -> PackageMetrics:
     """Pack model.tflite, labels.txt, preprocessing.json, model_card.md, manifest.json, and pose_model.tflite where there is one.
 
+    A model that the Edge TPU's compiler has taken is packed beside the int8 one, as model_edgetpu.tflite: a device whose
+    Edge TPU is away still has a model to run.
     preprocessing.json is what the training used, with the scale and zero point of input and output: q = x / scale + zero.
     Nothing in the package depends on the time: same inputs, same bytes.
     """
     import json
     import shutil
 
-    from stages.edge._runtime import Model, quantisation
+    from stages.edge._delegate import is_compiled
+    from stages.edge._runtime import open_model, quantisation
 
     about = json.loads((dataset / "dataset.json").read_text(encoding="utf-8"))
     figures = json.loads(evaluation.read_text(encoding="utf-8"))
     cost = json.loads(benchmark.read_text(encoding="utf-8"))
     package.mkdir()
     shutil.copyfile(int8_model, package / "model.tflite")
+    if compiled_model and is_compiled(compiled_model):
+        shutil.copyfile(compiled_model, package / "model_edgetpu.tflite")
     if pose_model:
         shutil.copyfile(pose_model, package / "pose_model.tflite")
-    model = Model(int8_model, "litert")
+    model = open_model(int8_model)
     constants = {**about["preprocessing"], "input": quantisation(model.input), "output": quantisation(model.output)}
     (package / "preprocessing.json").write_text(json.dumps(constants, indent=1), encoding="utf-8")
     (package / "labels.txt").write_text("".join(f"{label}\n" for label in about["labels"]), encoding="utf-8")
@@ -74,7 +80,8 @@ def _card(
 - Made for: {target or "any target"}, {runtime}
 - Classes: {", ".join(about["labels"])}
 - Clips: {counts or "not counted"}
-- Accuracy on the test part: {figures["accuracy"]:.4f} (int8), {figures["float_accuracy"]:.4f} (float), with {figures["runtime"]}
+- Accuracy on the test part: {figures["accuracy"]:.4f} (int8), {figures["float_accuracy"]:.4f} (float), {_taken(figures)}
+- One inference: {cost["latency_median_ms"]:.3g} ms (median), {_taken(cost)}
 - Size: {cost["model_size_bytes"]:,.0f} bytes
 
 | class | F1 | test examples |
@@ -84,3 +91,9 @@ def _card(
 The model knows these classes only and names one of them for whatever it sees; it was tested on people and cameras
 like those of its data set, not on others.
 """
+
+
+def _taken(figures: dict[str, Any]) -> str:
+    """Say with what figures were taken and where, without which they mean little."""
+    worker = "Edge TPU" if figures["accelerator"] == "edgetpu" else "CPU"
+    return f"with {figures['runtime']} on the {worker}, {figures['taken'] if figures['taken'] != 'device' else 'on the device'}"

@@ -17,7 +17,14 @@ class QuantiseMetrics(TypedDict):
 
 
 def quantise(
-    model: In, dataset: In, int8_model: Out, float_model: Out, *, calibration_examples: int = 500, seed: int = 0
+    model: In,
+    dataset: In,
+    int8_model: Out,
+    float_model: Out,
+    *,
+    calibration_examples: int = 500,
+    seed: int = 0,
+    accelerator: str = "none",
 ) -> QuantiseMetrics:
     """Convert with batch 1 and fixed shapes, calibrated on real training examples.
 
@@ -27,19 +34,25 @@ def quantise(
 
     Fully connected layers are quantised per tensor: the Edge TPU's compiler 16 reads no per-channel ones
     (google-coral/edgetpu#879). The conversion runs in a process of its own, since some models end it with signal 11.
-    StageError: the converter failed or left float tensors (ELU, LayerNorm and the like stay float without a word).
+    StageError: the converter failed or left float tensors (ELU, LayerNorm and the like stay float without a word); for an
+    Edge TPU also what its compiler 16 cannot read: newer operators, other batches than 1, sizes that are not fixed.
     """
     import numpy as np
 
-    from stages.edge._runtime import Model
+    from stages.edge import _readable
+    from stages.edge._tflite import read_model
 
     examples = np.load(dataset / "x_train.npy", mmap_mode="r")
     chosen = np.sort(np.random.default_rng(seed).permutation(len(examples))[:calibration_examples])
     calibration = np.asarray(examples[chosen], np.float32)
     _in_child(_convert, model, calibration, int8_model, float_model)
-    floats = [name for name, kind in Model(int8_model, "litert").types() if kind.startswith("float")]
+    converted = read_model(int8_model)
+    floats = [tensor.name for graph in converted.subgraphs for tensor in graph.tensors if tensor.type.startswith("FLOAT")]
     if floats:
         raise StageError(f"{len(floats)} tensors of the int8 model are float, such as '{floats[0]}': use operations with an int8 form")
+    obstacles = _readable.obstacles(converted) if accelerator == "edgetpu" else []
+    if obstacles:
+        raise StageError("; ".join(obstacles))
     return QuantiseMetrics(int8_bytes=float(int8_model.stat().st_size), float_bytes=float(float_model.stat().st_size), float_tensors=0.0)
 
 
@@ -49,7 +62,10 @@ def _convert(model: "Path", calibration: Any, int8_model: "Path", float_model: "
     import tensorflow as tf
 
     with tempfile.TemporaryDirectory() as exported:
-        _load(model).export(exported, verbose=False)
+        network = _load(model)
+        # Without a signature Keras exports any batch size, and the TFLite tensors are of no fixed size then.
+        fixed = [tf.TensorSpec(network.input_shape, tf.float32, network.inputs[0].name)]
+        network.export(exported, verbose=False, input_signature=fixed)
         float_model.write_bytes(tf.lite.TFLiteConverter.from_saved_model(exported).convert())
         int8_model.write_bytes(_int8(tf.lite.TFLiteConverter.from_saved_model(exported), calibration))
 

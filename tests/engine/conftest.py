@@ -125,7 +125,9 @@ class Bench:
         """Plan a use case of these stages."""
         assets = assets or {}
         usecase = spec.parse({"name": "u", "assets": {key: str(path) for key, path in assets.items()}, "stages": stages}, "u.yaml")
-        checked = check.check(usecase, Library(["mystages"], [self.folder]), lambda spec, _: PLACES.get(spec.runs_on, PLACES["build"]), "u.yaml")
+        checked = check.check(
+            usecase, Library(["mystages"], [self.folder]), lambda spec, _: PLACES.get(spec.runs_on, PLACES["build"]), "u.yaml"
+        )
         resolved = {key: ResolvedAsset(key, str(path), path, self.store.assets.of(path), None, "", False) for key, path in assets.items()}
         planned = settle_all(checked.jobs, resolved, self.store)
         return Plan("u", TARGET, {}, None, resolved, planned, checked.graph, ())

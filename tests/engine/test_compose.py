@@ -89,6 +89,17 @@ def test_a_target_of_the_users_folder_can_be_chosen(asks, project):
     assert asks("usecase=chain", "target=mypi").target.name == "mypi"
 
 
+@pytest.mark.parametrize(
+    ("words", "runtime"), [((), "litert"), (("target.accelerator=edgetpu",), "tflite_runtime")], ids=["cpu", "edgetpu"]
+)
+def test_the_runtime_that_a_target_leaves_out_reaches_the_stages(asks, project, words, runtime):
+    (project.path / "conf" / "target").mkdir()
+    (project.path / "conf" / "target" / "mypi.yaml").write_text("name: mypi\nplatform: linux/arm64\naccelerator: none\n")
+    project.usecase("reading", 'stages: {a: {uses: mystages.make, params: {n: "${target.runtime}"}}}')
+    request = asks("usecase=reading", "target=mypi", *words)
+    assert (request.target.runtime, request.usecase.stages["a"].params["n"]) == (runtime, runtime)
+
+
 def test_the_users_asset_wins_over_one_of_the_same_name_that_ships(asks, project):
     (project.path / "conf" / "asset" / "yoga.yaml").write_text(MODEL.replace("name: model", "name: yoga"))
     assert catalogue.of_group("asset", asks("usecase=chain").config_dirs)["yoga"].is_relative_to(project.path)

@@ -1,4 +1,4 @@
-"""Edge TPUs in folders that look like /sys and /dev of machines that have some."""
+"""Edge TPUs, found in folders that look like a machine's /sys and /dev."""
 
 import os
 import shutil
@@ -9,47 +9,7 @@ from hypothesis import strategies as st
 
 from engine import coral
 from engine.coral import Coral
-
-
-class Machine:
-    """A machine's /sys and /dev."""
-
-    def __init__(self, folder):
-        self.sys, self.dev = folder / "sys", folder / "dev"
-        self.plug("1-1", "1d6b", "0002", 1)
-        self.slot("0000:00:00.0", "0x8086", "0x1237")
-
-    def plug(self, port, vendor, product, devnum, speed="5000"):
-        """Plug a device into a port, or let the one there come back as another."""
-        shutil.rmtree(self.sys / "bus/usb/devices" / port, ignore_errors=True)
-        _write(self.sys / "bus/usb/devices" / port, idVendor=vendor, idProduct=product, busnum="2", devnum=str(devnum), speed=speed)
-        shutil.rmtree(self.dev / "bus/usb/002", ignore_errors=True)
-        return _node(self.dev / f"bus/usb/002/{devnum:03d}")
-
-    def slot(self, address, vendor, device, apex=None):
-        """Put a card in, with its driver where `apex` names the node."""
-        place = self.sys / "bus/pci/devices" / address
-        _write(place, vendor=vendor, device=device)
-        if apex:
-            (self.sys / "class/apex" / apex).mkdir(parents=True)
-            (self.sys / "class/apex" / apex / "device").symlink_to(place)
-            return _node(self.dev / apex)
-        return None
-
-    def found(self):
-        return coral.find(self.sys, self.dev)
-
-
-def _write(folder, **files):
-    folder.mkdir(parents=True)
-    for name, text in files.items():
-        (folder / name).write_text(f"{text}\n")
-
-
-def _node(path):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch()
-    return path
+from tests.machines import Machine
 
 
 @pytest.fixture
@@ -59,59 +19,59 @@ def machine(tmp_path):
 
 
 def test_other_devices_are_none(machine):
-    assert machine.found() == []
+    assert coral.find(machine.sys, machine.dev) == []
 
 
 def test_a_usb_accelerator_changes_its_id_and_its_node_at_first_use(machine):
     before = machine.plug("2-1", "1a6e", "089a", 3)
-    assert machine.found() == [Coral("usb", "1a6e:089a", before, "not used yet", 5000)]
+    assert coral.find(machine.sys, machine.dev) == [Coral("usb", "1a6e:089a", before, "not used yet", 5000)]
     after = machine.plug("2-1", "18d1", "9302", 4)
-    assert machine.found() == [Coral("usb", "18d1:9302", after, "ready", 5000)] and not before.exists()
+    assert coral.find(machine.sys, machine.dev) == [Coral("usb", "18d1:9302", after, "ready", 5000)] and not before.exists()
 
 
 def test_the_speed_of_the_link_is_told(machine):
     machine.plug("2-1", "18d1", "9302", 4, speed="480")
-    assert [found.mbit_s for found in machine.found()] == [480]
+    assert [found.mbit_s for found in coral.find(machine.sys, machine.dev)] == [480]
 
 
 def test_a_usb_accelerator_that_is_just_leaving_has_no_node(machine):
     machine.plug("2-1", "18d1", "9302", 4).unlink()
-    found = machine.found()[0]
+    found = coral.find(machine.sys, machine.dev)[0]
     assert (found.state, found.node, found.is_usable) == ("node missing", None, False)
 
 
 def test_a_container_that_was_not_given_the_usb_bus_has_no_node(machine):
     machine.plug("2-1", "1a6e", "089a", 4)
     shutil.rmtree(machine.dev)
-    assert machine.found()[0].state == "node missing"
+    assert coral.find(machine.sys, machine.dev)[0].state == "node missing"
 
 
 def test_a_node_of_somebody_elses_is_not_permitted(machine, monkeypatch):
     node = machine.plug("2-1", "18d1", "9302", 4)
     monkeypatch.setattr(os, "access", lambda path, mode: path != node)  # root may open everything
-    found = machine.found()[0]
+    found = coral.find(machine.sys, machine.dev)[0]
     assert (found.state, found.node, found.is_usable) == ("no permission", node, False)
 
 
 def test_a_card_without_its_driver_is_named(machine):
     machine.slot("0000:01:00.0", "0x1ac1", "0x089a")
-    assert machine.found() == [Coral("pcie", "1ac1:089a", None, "driver missing")]
+    assert coral.find(machine.sys, machine.dev) == [Coral("pcie", "1ac1:089a", None, "driver missing")]
 
 
 def test_a_card_with_its_driver_has_a_node(machine):
     node = machine.slot("0000:01:00.0", "0x1ac1", "0x089a", apex="apex_0")
-    assert machine.found() == [Coral("pcie", "1ac1:089a", node, "ready")]
+    assert coral.find(machine.sys, machine.dev) == [Coral("pcie", "1ac1:089a", node, "ready")]
 
 
 def test_each_half_of_a_dual_card_has_its_own_node(machine):
     second = machine.slot("0000:01:00.0", "0x1ac1", "0x089a", apex="apex_1")
     first = machine.slot("0000:02:00.0", "0x1ac1", "0x089a", apex="apex_0")
-    assert [found.node for found in machine.found()] == [second, first]
+    assert [found.node for found in coral.find(machine.sys, machine.dev)] == [second, first]
 
 
 def test_a_driver_without_its_node_is_told(machine):
     machine.slot("0000:01:00.0", "0x1ac1", "0x089a", apex="apex_0").unlink()
-    assert machine.found() == [Coral("pcie", "1ac1:089a", None, "node missing")]
+    assert coral.find(machine.sys, machine.dev) == [Coral("pcie", "1ac1:089a", None, "node missing")]
 
 
 def test_a_machine_without_sys_has_none(tmp_path):
@@ -125,7 +85,7 @@ def test_odd_words_in_sys_do_no_harm(tmp_path_factory, files):
     folder.mkdir()
     for name, data in files.items():
         (folder / name).write_bytes(data)
-    assert machine.found() == []
+    assert coral.find(machine.sys, machine.dev) == []
 
 
 def test_the_rules_for_udev_name_both_ids():

@@ -50,6 +50,11 @@ def test_the_example_has_the_fields_that_are_promised(name):
     assert set(FIELDS[name]) <= EXAMPLES[name].keys()
 
 
+def test_a_graph_of_operators_is_kept_and_a_figure_of_a_newer_version_is_not(begun):
+    graph = {"kind": "op_graph", "name": "g", "nodes": [{"type": "ADD", "mapped": True, "reason": None}], "edges": []}
+    assert _stage(begun, _event("figure", **graph), _event("figure", kind="globe", name="x")).figures == [graph]
+
+
 def test_a_run_begins_with_all_its_stages_waiting(begun):
     assert (begun.status, {name: stage.state for name, stage in begun.stages.items()}) == ("running", {"a": "waiting", "b": "waiting"})
 

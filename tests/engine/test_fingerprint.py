@@ -132,6 +132,16 @@ def test_a_package_that_is_not_there_is_named_as_such():
     assert environment(frozenset({"no_such_package"}))["no_such_package"] == "not installed"
 
 
+def test_a_program_that_is_brought_later_is_another_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = [environment(frozenset(), ["compiler"])["program compiler"]]
+    for text in ("#!/bin/sh\n", "#!/bin/sh\n# newer\n"):
+        (tmp_path / "compiler").write_text(text)
+        (tmp_path / "compiler").chmod(0o755)
+        found.append(environment(frozenset(), ["compiler"])["program compiler"])
+    assert found[0] == "not installed" and len(set(found)) == 3
+
+
 # --- differences
 
 

@@ -58,7 +58,7 @@ def _says(folder, *lines) -> None:
 
 def test_job_json_says_what_to_call_with_what(double, project):
     assert json.loads((double.path / "job.json").read_text()) == {
-        "module": "mystages.double", "function": "double", "params": {},
+        "module": "mystages.double", "function": "double", "params": {}, "taken": double.job.place.taken,
         "inputs": {"number": str(project.path / "mine.txt")}, "outputs": {"data": str(project.path / "job" / "out" / "data")},
     }  # fmt: skip
 
@@ -144,6 +144,17 @@ def test_the_outputs_go_into_the_store_with_all_that_was_said(double, store):
     assert (record.metrics, record.seconds, record.notes) == ({"total": 8.0}, 1.5, ["chosen"])
     assert record.points == [["loss", 1, 0.5, 7.0]]
     assert record.figures == [{key: FIGURE[key] for key in ("kind", "name", "labels", "matrix")}]
+
+
+def test_a_figure_is_kept_with_the_fields_of_its_kind_and_one_of_no_kind_is_left_out(double):
+    graph = {"event": "figure", "kind": "op_graph", "name": "g", "nodes": [], "edges": [], "time": 7.0}
+    _says(
+        double,
+        graph | {"more": 1},
+        {"event": "figure", "kind": "globe", "name": "x", "time": 7.0},
+        {"event": "figure", "kind": [], "time": 7.0},
+    )
+    assert double.poll() == [graph | {"stage": "s"}]
 
 
 def test_a_folder_is_an_output_too(make, store):

@@ -1,7 +1,10 @@
 """The plan: what is looked up, what waits, and why a job runs."""
 
+from dataclasses import replace
+
 import pytest
 
+from engine.plan import settle
 from tests.engine.conftest import fails
 from tests.strategies import stages
 
@@ -103,3 +106,14 @@ def test_the_name_of_a_stage_does_not_change_its_fingerprint(bench):
     plain = {"command": ["make", "{outputs.data}"], "outputs": ["data"]}
     plan = bench.plan({"a": plain, "b": plain})
     assert plan.jobs["a"].fingerprint == plan.jobs["b"].fingerprint
+
+
+@pytest.mark.parametrize(("runs_on", "same"), [("target", False), ("build", True)])
+def test_a_figure_of_a_target_is_not_taken_from_the_store_where_it_was_taken_elsewhere(bench, runs_on, same):
+    plan = bench.plan({"a": {"command": ["make", "{outputs.data}"], "outputs": ["data"], "runs_on": runs_on}})
+    job = plan.jobs["a"].job
+    prints = {
+        settle(replace(job, place=replace(job.place, taken=taken)), {}, {}, bench.store).fingerprint
+        for taken in ("device", "emulated (qemu)", "x86_64")
+    }
+    assert (len(prints) == 1) is same

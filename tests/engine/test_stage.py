@@ -55,6 +55,14 @@ def test_a_stage_writes_its_outputs_and_its_metrics(runs):
     assert (runs.job / "out" / "data").read_text() == "1"
 
 
+@pytest.mark.parametrize(
+    ("more", "label"), [({"taken": "emulated (qemu)"}, "emulated (qemu)"), ({}, os.uname().machine)], ids=["labelled", "bare"]
+)
+def test_a_stage_is_told_where_its_figures_are_taken(runs, more, label):
+    ended, _ = runs("print(stage.taken(), end=''); return None", **more)
+    assert ended.stdout == label
+
+
 def test_paths_come_as_paths_and_parameters_as_they_are(runs):
     _, result = runs("print(type(data).__name__, before, params); return None", {"list": [1, None], "text": "ü"})
     assert result == {"metrics": {}}
@@ -109,6 +117,17 @@ def test_what_a_stage_says_is_a_line_each_with_its_time(runs):
         {"event": "note", "text": "ü"},
         {"event": "figure", "kind": "confusion_matrix", "name": "int8", "labels": ["a", "b"], "matrix": [[1, 2], [3, 4]]},
     ]  # fmt: skip
+
+
+def test_a_graph_is_said_with_what_is_mapped_and_why_not(runs):
+    runs(
+        "op_graph('g', [{'type': 'ADD', 'mapped': True, 'reason': None}, {'type': 'ABS', 'mapped': 0, 'reason': 'no', 'index': 1}], {(0, 1)})"
+    )
+    (said,) = _said(runs)
+    assert {key: said[key] for key in said.keys() - {"time"}} == {
+        "event": "figure", "kind": "op_graph", "name": "g", "edges": [[0, 1]],
+        "nodes": [{"type": "ADD", "mapped": True, "reason": None}, {"type": "ABS", "mapped": False, "reason": "no"}],
+    }  # fmt: skip
 
 
 def test_of_much_progress_few_lines_come_and_always_the_last(runs):

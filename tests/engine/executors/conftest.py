@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import platform
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -19,11 +20,11 @@ from engine.placement import Setting
 from engine.plan import Planned, ResolvedAsset, settle
 from engine.signature import Library
 from engine.store import Store
-from engine.target import Target
+from engine.target import Target, platform_of
 
 ROOT = Path(__file__).resolve().parents[3]
 MARK = "RPI_MLOPS_TEST_EXECUTOR"  # in the environment of the executor, and so of every process that it starts
-TARGET = Target(name="here", platform="linux/amd64", runtime="litert")
+TARGET = Target(name="here", platform=platform_of(platform.machine()), runtime="litert")
 
 ACT = '''
 import os, signal, subprocess, sys, tempfile, time
@@ -45,7 +46,8 @@ class Bench:
         self.folder, self.name, self.mark, self.store = folder, name, mark, Store(folder / "store")
         (folder / "mystages").mkdir(exist_ok=True)
         (folder / "mystages" / "act.py").write_text(ACT)
-        self.setting = Setting(options.pop("target", TARGET), (folder, ROOT), ("mystages",), lambda: images, folder / "store", options)
+        self.setting = Setting(options.pop("target", TARGET), (folder, ROOT), ("mystages",), lambda: images, folder / "store",
+                               options.pop("ssh_config", None), options)  # fmt: skip
         self.executor = importlib.import_module(f"engine.executors.{name}").Executor(self.setting)
 
     def plan(self, stage: str, keys: Mapping[str, object], asset: Path | None = None) -> tuple[Planned, dict[str, ResolvedAsset]]:
@@ -77,12 +79,26 @@ class Bench:
             ended += self.executor.wait(0.2)
         return ended
 
-    def until(self, path: Path, within_s: float = 30) -> None:
-        """Wait for a file that a stage makes, while its executor is heard."""
+    def until(self, folder: JobFolder, name: str, within_s: float = 30) -> None:
+        """Wait for a file that a stage makes where it works, while its executor is heard."""
         limit = time.monotonic() + within_s
-        while not path.exists():
-            assert time.monotonic() < limit, f"no {path.name} within {within_s} s"
+        while not self._has(folder, name):
+            assert time.monotonic() < limit, f"no {name} within {within_s} s"
             assert self.executor.wait(0.05) == []
+
+    def put(self, folder: JobFolder, name: str) -> None:
+        """Make a file where the stage works."""
+        if self.name == "device":
+            self._inside(folder, "touch", name)
+        else:
+            (folder.path / "cwd" / name).touch()
+
+    def _has(self, folder: JobFolder, name: str) -> bool:
+        return self._inside(folder, "test", "-e", name) if self.name == "device" else (folder.path / "cwd" / name).exists()
+
+    def _inside(self, folder: JobFolder, *command: str) -> bool:
+        found = self.client.containers.list(filters={"label": f"{LABEL}.folder={folder.path}"})
+        return bool(found) and found[0].exec_run(list(command)).exit_code == 0
 
     def does(self, code: str, **keys: object) -> tuple[JobFolder, Ended]:
         """Launch a stage that does this and wait for its end."""
@@ -157,16 +173,16 @@ def local_bench(make_bench) -> Bench:
 
 
 @pytest.fixture
-def docker_bench(make_bench, docker_engine, plain_image, monkeypatch) -> Bench:
+def docker_bench(docker_engine, plain_image, monkeypatch, make_bench) -> Bench:
     """Containers of a Docker engine."""
     monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
     return make_bench("docker", plain_image)
 
 
-@pytest.fixture(scope="session")
-def plain_image(docker_engine) -> Image:
-    """An image with Python alone."""
-    client = docker_engine.client()
-    with open("/tmp/bench.tar", "rb") as data:
-        client.images.load(data)
-    return Image("bench", "linux/amd64", "amd64-1", frozenset(), False, "containers")
+@pytest.fixture
+def device_bench(docker_engine, plain_image, sshd, tmp_path, make_bench) -> Bench:
+    """Containers of a Docker engine that SSH reaches."""
+    config = tmp_path / "ssh_config"
+    config.write_text(sshd.config)
+    target = TARGET.model_copy(update={"device": f"ssh://{sshd.user}@{sshd.host}:{sshd.port}{docker_engine.socket}"})
+    return make_bench("device", plain_image, target=target, ssh_config=str(config))

@@ -60,7 +60,7 @@ def test_the_hash_of_a_word_is_the_same_in_every_run(bench, monkeypatch):
 def test_the_jobs_of_a_lost_server_are_lost_and_end(bench):
     server = _server(bench)
     folder = bench.start(SLEEPS)
-    bench.until(folder.path / "cwd" / "ready")
+    bench.until(folder, "ready")
     os.kill(server, 9)
     [ended] = bench.end()
     assert (ended.stage, ended.status) == ("s", None)
@@ -96,11 +96,11 @@ def test_a_stage_that_exits_when_it_is_imported_leaves_the_others_alone(bench):
 
 def test_ending_a_job_that_has_hardly_been_launched_leaves_the_others_alone(bench):
     stays = bench.start("Path('ready').touch()\nwhile not Path('go').exists(): time.sleep(0.01)", stage="stays")
-    bench.until(stays.path / "cwd" / "ready")
+    bench.until(stays, "ready")
     bench.start(SLEEPS, stage="goes")
     bench.executor.terminate("goes", force=True)
     assert [ended.stage for ended in bench.end()] == ["goes"]
-    (stays.path / "cwd" / "go").touch()
+    bench.put(stays, "go")
     assert [(ended.stage, ended.status) for ended in bench.end()] == [("stays", 0)]
 
 

@@ -120,6 +120,16 @@ def test_curves_and_matrices_of_a_cached_stage_are_shown(events, make_job):
     assert 'class="curve"' in page and "train: int8" in page and "from the store" in page
 
 
+def test_the_operators_of_a_model_are_drawn(events, make_job):
+    events.start([make_job("edgetpu_report")]).started("edgetpu_report")
+    nodes = [{"type": "CONV_2D", "mapped": True, "reason": None}, {"type": "CAST", "mapped": False, "reason": "Operation not supported"}]
+    events.add("figure", stage="edgetpu_report", kind="op_graph", name="predicted mapping", nodes=nodes, edges=[[0, 1]])
+    page = page_of(events.finished("edgetpu_report").done())
+    assert "edgetpu_report: predicted mapping" in page
+    assert "<title>1 CAST: Operation not supported</title>" in page
+    assert page.count('class="op-mapped"') == page.count('class="op-left"') == 2  # one operator and one entry of the legend each
+
+
 def test_a_failure_shows_its_log_and_the_way_on(events, make_job):
     events.start([make_job("train"), make_job("test", {"m": "train.m"})]).started("train").failed("train")
     events.add("job_skipped", stage="test", because="train failed")
@@ -158,6 +168,7 @@ def test_no_word_of_the_run_becomes_markup(events, make_job):
     events.add("note", stage=None, text=EVIL)
     events.add("metric", stage=EVIL, name=EVIL, value=1.0, step=0)
     events.add("figure", stage=EVIL, kind="confusion_matrix", name=EVIL, labels=[EVIL, "b"], matrix=[[1, 0], [0, 1]])
+    events.add("figure", stage=EVIL, kind="op_graph", name=EVIL, nodes=[{"type": EVIL, "mapped": False, "reason": EVIL}], edges=[])
     events.add("gate", stage=EVIL, metric=EVIL, rule=EVIL, value=1.0, passed=False)
     events.failed(EVIL, message=EVIL, log=EVIL, log_tail=EVIL)
     page = page_of(events.done("failed"))

@@ -37,6 +37,13 @@ def network(dataset: In, model: Out, *, kind: str) -> None:
     elif kind == "rolled":
         rolled = keras.layers.LSTM(4)(keras.layers.Reshape((4, 2))(inputs))
         net = keras.Model(inputs, keras.layers.Dense(3)(rolled))
+    elif kind in ("grouped", "transposed"):
+        pixels = keras.layers.Reshape((2, 2, 2))(inputs)
+        if kind == "grouped":
+            seen = keras.layers.Conv2D(4, 1, groups=2)(pixels)
+        else:
+            seen = keras.layers.ReLU()(keras.layers.BatchNormalization()(keras.layers.Conv2DTranspose(4, 2, use_bias=False)(pixels)))
+        net = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(seen)))
     else:
         hidden = keras.layers.Dense(16, activation=kind)(inputs)
         net = keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(hidden))
@@ -63,7 +70,7 @@ class Done:
 
 @pytest.fixture(scope="session")
 def do(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Done]]:
-    """Do a stage as a job: its name, its inputs, its parameters."""
+    """Do a stage as a job: its name, its inputs, its parameters, and the label of its figures."""
     folder = tmp_path_factory.mktemp("jobs")
     (folder / "mystages").mkdir()
     (folder / "mystages" / "network.py").write_text(NETWORK)
@@ -71,12 +78,12 @@ def do(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Done]
     library = Library(packages, [folder, ROOT])
     executor = Executor(Setting(aim, (folder, ROOT), packages, tuple, folder))
 
-    def done(uses: str, inputs: dict[str, Path | None], **params: Any) -> Done:
+    def done(uses: str, inputs: dict[str, Path | None], taken: str = "", **params: Any) -> Done:
         signature, at = library.signature(uses, uses), folder / f"{len(list(folder.iterdir()))}"
         (at / "out").mkdir(parents=True)
-        paths = {name: str(path) if path else None for name, path in inputs.items()}
+        paths = {name: str(inputs[name]) if inputs.get(name) else None for name in signature.inputs}
         outputs = {name: str(at / "out" / name) for name in signature.outputs}
-        job = {"module": uses, "function": signature.function, "inputs": paths, "outputs": outputs, "params": params}
+        job = {"module": uses, "function": signature.function, "inputs": paths, "outputs": outputs, "params": params, "taken": taken}
         (at / "job.json").write_text(json.dumps(job))
         made = Job("s", StageSpec(uses=uses), signature, {}, signature.outputs, {}, Placement("", False, ""))
         executor.launch(Launch(made, at, at / "log"))

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import platform
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from engine.stage import StageError
 from stages.edge.evaluate import evaluate
+from stages.edge.reference import reference
 
 CAT, DOG, OWL = np.eye(3, dtype=np.float32)
 
@@ -17,8 +19,12 @@ CAT, DOG, OWL = np.eye(3, dtype=np.float32)
 def evaluated(mirror, unit, tmp_path):
     """Evaluate scores against the truth; return the metrics and the report."""
 
-    def made(scores, truth, clips=None, **params):
+    def made(scores, truth, clips=None, *, change=None, **params):
         dataset = _dataset(tmp_path, unit, scores, truth, clips)
+        if change:
+            reference(dataset, mirror["int8_model"], tmp_path / "outputs")
+            change(tmp_path / "outputs")
+            params["reference"] = tmp_path / "outputs"
         metrics = evaluate(dataset, report=tmp_path / "report", **mirror, **params)
         return metrics, json.loads((tmp_path / "report").read_text())
 
@@ -128,3 +134,92 @@ def test_the_figure_and_the_runtime_are_said_to_the_run(do, mirror, unit, tmp_pa
     said = {event["event"]: event for event in do("stages.edge.evaluate", {"dataset": dataset, **mirror}).said}
     assert (said["figure"]["labels"], said["figure"]["matrix"]) == (["cat", "dog", "owl"], [[1, 0, 0], [0, 0, 0], [0, 1, 0]])
     assert said["note"]["text"].startswith("evaluated with LiteRT ")
+
+
+# --- against the build machine
+
+
+def _unchanged(folder: Path) -> None:
+    """This machine is the target, too."""
+
+
+def _other(name: str, example: int, steps: int):
+    """Another machine, of which the outputs differ in one example."""
+
+    def change(folder: Path) -> None:
+        outputs = np.load(folder / f"{name}.npy")
+        outputs[example, 1] += steps
+        np.save(folder / f"{name}.npy", outputs)
+
+    return change
+
+
+def test_without_a_reference_nothing_is_compared(evaluated):
+    metrics, report = evaluated([CAT], [0])
+    assert "accuracy_build" not in metrics and "difference" not in report
+
+
+def test_the_same_machine_gives_the_same_outputs(evaluated):
+    metrics, report = evaluated([CAT, DOG, OWL], [0, 1, 1], change=_unchanged)
+    compared = {
+        "accuracy_build": pytest.approx(2 / 3),
+        "accuracy_delta": 0,
+        "outputs_differ": 0,
+        "max_step_difference": 0,
+        "reference_bit_equal": 1,
+    }
+    assert {name: metrics[name] for name in compared} == report["difference"] == compared
+
+
+def test_the_difference_is_counted_in_examples_and_quantisation_steps(evaluated):
+    metrics, _ = evaluated([CAT, DOG, OWL], [0, 1, 2], change=_other("default", 2, 3))
+    assert (metrics["outputs_differ"], metrics["max_step_difference"], metrics["accuracy_delta"], metrics["reference_bit_equal"]) == (
+        1,
+        3,
+        0,
+        1,
+    )
+
+
+def test_the_accuracys_difference_is_the_targets_minus_the_build_machines(evaluated):
+    metrics, _ = evaluated([CAT, [0.5, 0.45, 0]], [0, 0], change=_other("default", 1, 30))  # there, the second is taken for a dog
+    assert (metrics["accuracy"], metrics["accuracy_build"], metrics["accuracy_delta"]) == (1, 0.5, 0.5)
+
+
+def test_the_reference_kernels_show_that_something_did_not_arrive_whole(evaluated, monkeypatch):
+    said = []
+    monkeypatch.setattr("stages.edge.evaluate.note", said.append)
+    metrics, _ = evaluated([CAT, DOG], [0, 1], change=_other("reference", 0, 1))
+    assert metrics["reference_bit_equal"] == 0
+    assert said[-1].endswith(
+        "all 2 outputs are the same; with the reference kernels they differ too, so file or arithmetic did not arrive whole"
+    )
+
+
+def test_the_run_is_told_how_far_the_target_is_from_the_build_machine(evaluated, monkeypatch):
+    said = []
+    monkeypatch.setattr("stages.edge.evaluate.note", said.append)
+    evaluated([CAT, DOG], [0, 1], change=_other("default", 0, 1))
+    assert said[-1].startswith(f"accuracy 1.0000, +0.0000 to {platform.machine()} with LiteRT ")
+    assert said[-1].endswith("1 of 2 outputs differ, by up to 1 quantisation step; with the reference kernels 2 examples agree to the bit")
+
+
+def test_a_reference_of_another_model_is_refused(evaluated):
+    def other_model(folder: Path) -> None:
+        about = json.loads((folder / "reference.json").read_text())
+        (folder / "reference.json").write_text(json.dumps({**about, "model_sha256": "0" * 64}))
+
+    with pytest.raises(StageError, match="the reference is of another model or test part"):
+        evaluated([CAT, DOG], [0, 1], change=other_model)
+
+
+def test_a_target_without_its_edge_tpu_is_evaluated_on_the_cpu_and_says_so(evaluated, monkeypatch):
+    said = []
+    monkeypatch.setattr("stages.edge._runtime.note", said.append)
+    _, report = evaluated([CAT], [0], accelerator="edgetpu")
+    assert report["accelerator"] == "cpu"
+    assert "looked for USB 1a6e:089a or 18d1:9302, PCIe 1ac1:089a" in said[0] and said[0].endswith("the int8 model runs on the CPU instead")
+
+
+def test_the_report_says_where_its_figures_were_taken(evaluated):
+    assert evaluated([CAT], [0])[1]["taken"] == platform.machine()

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from engine import digest
-from stages.edge._runtime import Model
+from stages.edge._runtime import open_model
 from stages.edge.package import package
 
-FIGURES = {"accuracy": 0.75, "float_accuracy": 0.8, "runtime": "LiteRT 9", "classes": {"cat": {"f1": 0.5, "examples": 4}}}
-COST = {"model_size_bytes": 2344.0}
+TAKEN = {"runtime": "LiteRT 9", "accelerator": "cpu", "taken": "simulated on x86_64"}
+FIGURES = {"accuracy": 0.75, "float_accuracy": 0.8, "classes": {"cat": {"f1": 0.5, "examples": 4}}, **TAKEN}
+COST = {"model_size_bytes": 2344.0, "latency_median_ms": 0.01234, **TAKEN}
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_the_labels_are_a_line_each_in_the_models_order(pack):
 
 def test_an_example_can_be_quantised_from_the_package_alone(pack, blobs):
     folder, _ = pack()
-    constants, model = json.loads((folder / "preprocessing.json").read_text()), Model(folder / "model.tflite", "litert")
+    constants, model = json.loads((folder / "preprocessing.json").read_text()), open_model(folder / "model.tflite")
     assert (constants["window"], constants["input"]["shape"], constants["input"]["type"]) == (1, [1, 8], "int8")
     x = np.load(blobs / "x_test.npy")[:1]
     q = np.clip(np.round(x / constants["input"]["scale"]) + constants["input"]["zero_point"], -128, 127).astype(np.int8)
@@ -77,8 +78,30 @@ def test_an_example_can_be_quantised_from_the_package_alone(pack, blobs):
 def test_the_card_says_what_it_is_for_and_how_well_it_does(pack):
     card = (pack()[0] / "model_card.md").read_text()
     for words in ("# animals", "Tells animals apart.", "Made for: rpi4, litert", "Classes: cat, dog, owl", "Clips: train 150, test 60",
-                  "0.7500 (int8), 0.8000 (float), with LiteRT 9", "Size: 2,344 bytes", "| cat | 0.500 | 4 |"):  # fmt: skip
+                  "0.7500 (int8), 0.8000 (float), with LiteRT 9 on the CPU, simulated on x86_64",
+                  "One inference: 0.0123 ms (median), with LiteRT 9 on the CPU, simulated on x86_64", "Size: 2,344 bytes", "| cat | 0.500 | 4 |"):  # fmt: skip
         assert words in card
+
+
+def test_a_figure_of_the_device_is_said_to_be_its_own(pack, blobs, tmp_path):
+    pack()
+    for name, found in (("evaluation", FIGURES), ("benchmark", COST)):
+        (tmp_path / name).write_text(json.dumps({**found, "accelerator": "edgetpu", "taken": "device"}))
+    folder = tmp_path / "other"
+    package(tmp_path / "package" / "model.tflite", blobs, tmp_path / "evaluation", tmp_path / "benchmark", folder)
+    assert "(median), with LiteRT 9 on the Edge TPU, on the device" in (folder / "model_card.md").read_text()
+
+
+def test_a_model_that_was_compiled_is_packed_beside_the_int8_one(pack, quantised, tmp_path):
+    (tmp_path / "compiled").write_bytes((quantised.out / "int8_model").read_bytes() + b"edgetpu-custom-op")
+    folder, _ = pack(compiled_model=tmp_path / "compiled")
+    assert (folder / "model_edgetpu.tflite").read_bytes() == (tmp_path / "compiled").read_bytes()
+    assert "model_edgetpu.tflite" in json.loads((folder / "manifest.json").read_text())["files"]
+    assert (folder / "model.tflite").read_bytes() == (quantised.out / "int8_model").read_bytes()
+
+
+def test_a_model_that_went_on_uncompiled_is_packed_once(pack, quantised):
+    assert not (pack(compiled_model=quantised.out / "int8_model")[0] / "model_edgetpu.tflite").exists()
 
 
 def test_a_data_set_that_counts_no_clips_says_so(pack, blobs, tmp_path):

@@ -1,16 +1,16 @@
-"""The runtime that stages share: numbers into int8 and back."""
+"""The runtime that stages share: numbers into int8 and back, kernels, and what runs where there is no Edge TPU."""
 
 import numpy as np
 import pytest
 
 from engine.stage import StageError
-from stages.edge._runtime import Model, quantisation
+from stages.edge._runtime import open_model, open_on, quantisation
 
 
 @pytest.fixture
 def model(mirror):
     """The int8 network that returns what it is given, for values from 0 to 1."""
-    return Model(mirror["int8_model"], "litert")
+    return open_model(mirror["int8_model"])
 
 
 def test_values_beyond_the_range_are_clipped_and_not_wrapped(model):
@@ -24,7 +24,7 @@ def test_a_value_comes_back_within_a_quantum(model):
 
 def test_a_float_model_takes_values_as_they_are(mirror):
     x = np.array([[0.1, 0.2, 0.3]], np.float32)
-    assert Model(mirror["float_model"], "litert").scores(x) == pytest.approx(x)
+    assert open_model(mirror["float_model"]).scores(x) == pytest.approx(x)
 
 
 def test_what_a_caller_must_know_of_a_tensor_is_plain_data(model):
@@ -37,4 +37,28 @@ def test_what_a_caller_must_know_of_a_tensor_is_plain_data(model):
 def test_what_is_no_model_is_refused_in_a_sentence(tmp_path, data):
     (tmp_path / "model").write_bytes(data)
     with pytest.raises(StageError, match="cannot open the model: "):
-        Model(tmp_path / "model", "litert")
+        open_model(tmp_path / "model")
+
+
+def test_the_reference_kernels_of_both_runtimes_agree_to_the_bit(mirror):
+    pytest.importorskip("tflite_runtime", reason="tflite-runtime has no build for this Python")
+    x = np.random.default_rng(2).uniform(0, 1, (50, 3)).astype(np.float32)
+    litert, older = (open_model(mirror["int8_model"], runtime, kernels="reference") for runtime in ("litert", "tflite_runtime"))
+    assert litert.runtime != older.runtime
+    assert litert.outputs(x).tobytes() == older.outputs(x).tobytes()
+
+
+@pytest.mark.parametrize(("key", "value", "said"), [
+    ("runtime", "onnx", "there is no runtime 'onnx': litert or tflite_runtime"), ("kernels", "fast", "there are no kernels 'fast': default or reference"),
+], ids=["runtime", "kernels"])  # fmt: skip
+def test_what_is_not_to_be_had_is_refused_with_what_there_is(mirror, key, value, said):
+    with pytest.raises(StageError, match=said):
+        open_model(mirror["int8_model"], **{key: value})
+
+
+def test_a_time_is_of_the_inference_alone(model):
+    assert 0 < model.time_ms(model.quantised(np.zeros((1, 3), np.float32))) < 1000
+
+
+def test_a_model_for_no_accelerator_runs_on_the_cpu(mirror):
+    assert open_on("none", mirror["int8_model"], None, "litert").accelerator == "cpu"

@@ -1,0 +1,67 @@
+"""What `doctor` found: a line for each thing looked for. Waits for nothing longer than it is told to."""
+
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A thing that was looked for; where it is missing, what brings it."""
+
+    is_there: bool
+    what: str
+    fix: str = ""
+
+
+Check = Callable[[], list[Finding]]
+
+
+def gather(checks: Mapping[str, Check], within_s: float) -> list[Finding]:
+    """Return what the checks find, in their order; they all look at the same time, and what is late is said to be."""
+    end = time.monotonic() + within_s
+    looks = [_Look(name, check) for name, check in checks.items()]
+    return [finding for look in looks for finding in look.result(end, within_s)]
+
+
+def first_line(argv: Sequence[str], within_s: float = 0.8) -> str:
+    """Return the first line that a program says; empty where it says none in time."""
+    try:
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=within_s, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return (done.stdout or done.stderr).strip().partition("\n")[0]
+
+
+class _Look:
+    """One check at work. Its thread is nobody's business once it is late: the program may end without it."""
+
+    def __init__(self, name: str, check: Check) -> None:
+        self._name, self._check = name, check
+        self._found: list[Finding] | None = None
+        self._bug: Exception | None = None
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def result(self, end: float, within_s: float) -> list[Finding]:
+        """Return what it found by then."""
+        self._thread.join(max(0.0, end - time.monotonic()))
+        if self._bug:
+            raise self._bug
+        if self._found is None:
+            return [
+                Finding(False, f"{self._name}: no answer within {within_s:g} s", "look whether it is overloaded or cut off, and try again")
+            ]
+        return self._found
+
+    def _work(self) -> None:
+        try:
+            self._found = self._check()
+        except OSError as error:
+            self._found = [Finding(False, f"{self._name}: it cannot be looked at ({error.strerror or error})")]
+        except Exception as error:
+            self._bug = error

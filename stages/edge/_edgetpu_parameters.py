@@ -1,0 +1,178 @@
+"""Says how many bytes of parameters a mapped graph keeps on the Edge TPU and how many it is sent at each inference.
+
+The layout was read out of compiled files, by looking for their weights: a multiply step takes 4 inputs for up to 64 outputs.
+docs/edge-tpu.md tells how well it fits. Knows nothing of instructions.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from stages.edge._edgetpu_rules import is_whole
+from stages.edge._tflite import ABSENT, Operator, Subgraph, Tensor
+
+LINE = 64  # bytes; everything begins on one
+STEP = 4  # inputs of one multiply step
+LANES = 64  # outputs that are computed at once; fewer are padded to 16, more to a multiple of 64
+TILES = 16
+CACHE_BYTES = int(7.1 * 2**20)  # of 8 MiB; 7.04 to 7.16 MiB in five published logs of compilers 15 and 16, the rest holds activations
+MOST_STEPS = 2**14 // STEP  # of one output: 4,096 inputs are cached, 16,384 never are, whatever room there is
+_ELEMENTWISE = ("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The parameters of one operator."""
+
+    size_bytes: int
+    is_cacheable: bool = True
+
+
+def parameter_bytes(graph: Subgraph, mapped: Collection[int]) -> tuple[int, int]:
+    """Return the bytes cached and the bytes streamed of the operators at these places: whole blocks, in order, while there is room."""
+    cached = streamed = 0
+    sent = _sent(graph)
+    for at in sorted(mapped):
+        block = _block(graph, graph.operators[at], sent)
+        if block.is_cacheable and cached + block.size_bytes <= CACHE_BYTES:
+            cached += block.size_bytes
+        else:
+            streamed += block.size_bytes
+    return cached, streamed
+
+
+def _sent(graph: Subgraph) -> set[int]:
+    """Return the tensors as they are sent to the Edge TPU: in one piece, not spread over its tiles."""
+    sent = set(graph.inputs)
+    for operator in graph.operators:
+        if operator.type == "QUANTIZE" and sent.issuperset(operator.inputs):
+            sent.update(operator.outputs)
+    return sent
+
+
+def _block(graph: Subgraph, operator: Operator, sent: set[int]) -> Block:
+    size = _SIZES.get(operator.type)
+    if size is None or not is_whole(operator) or (operator.type == "RESHAPE" and operator.inputs[0] in sent):
+        return Block(0)
+    inputs = [graph.tensors[place] for place in operator.inputs if place != ABSENT]
+    return size(operator, inputs, graph.tensors[operator.outputs[0]])
+
+
+def _convolution(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
+    """Each step of a kernel's place holds 4 inputs of all its outputs: steps x lanes x 4 bytes, behind a header."""
+    weights = inputs[1]
+    if len(weights.shape) != 4:
+        return Block(0)
+    outputs, height, width, depth = weights.shape
+    if outputs == depth == 1:
+        return _depthwise_block(1, height * width, _header(inputs))
+    few = outputs <= STEP  # they share one step across the picture
+    return _dense_block(STEP if few else _lanes(outputs), height * width * _steps(depth), _header(inputs))
+
+
+def _depthwise(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
+    """A depthwise kernel stands on the diagonal of its 4 x 4 steps; one that makes more channels is an ordinary convolution."""
+    weights, depth = inputs[1], inputs[0].shape[-1] if inputs[0].shape else 0
+    if len(weights.shape) != 4:
+        return Block(0)
+    _, height, width, outputs = weights.shape
+    if outputs != depth:
+        return _dense_block(_lanes(outputs), height * width * _steps(depth), _header(inputs))
+    return _depthwise_block(outputs, height * width, _header(inputs))
+
+
+def _fully_connected(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
+    if len(inputs[1].shape) != 2:
+        return Block(0)
+    outputs, depth = inputs[1].shape
+    return _dense_block(_lanes(outputs), _steps(depth), _header(inputs))
+
+
+def _transpose_conv(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
+    """Its inputs are the output's shape, the weights, the data, the bias."""
+    return _convolution(operator, [inputs[2], inputs[1], *inputs[3:]], output)
+
+
+def _elementwise(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
+    """A constant operand is sent each time: one number is part of the instructions, a vector in depth a table of 4 a line, more are data."""
+    constants = [tensor for tensor in inputs if tensor.is_constant and tensor.elements > 1]
+    sizes = [LINE * _steps(tensor.elements) if tensor.elements == tensor.shape[-1] else _lines(tensor.elements) for tensor in constants]
+    return Block(sum(sizes), is_cacheable=False)
+
+
+def _pad(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
+    """Padding in depth is a convolution with an identity matrix."""
+    if not inputs[0].shape or not output.shape or inputs[0].shape[-1] == output.shape[-1]:
+        return Block(0)
+    return _dense_block(_lanes(output.shape[-1]), _steps(output.shape[-1]), 0)
+
+
+def _joining(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
+    """Channels that do not begin at a step are moved there by a small matrix; each vector of several by one of its own."""
+    depths = [tensor.shape[-1] for tensor in (*inputs, output) if tensor.shape and not tensor.is_constant]
+    if not any(depth % STEP for depth in depths):
+        return Block(0)
+    return Block(LINE * (len(inputs) + 1 if len(output.shape) == 2 else 1))
+
+
+def _reshape(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
+    """The positions of a picture of one channel lie on all tiles; a matrix for each tile gathers them into a vector."""
+    shape = inputs[0].shape
+    if len(shape) != 4 or shape[-1] != 1 or len(output.shape) != 2:
+        return Block(0)
+    positions = shape[1] * shape[2]
+    return Block(LINE * (min(TILES, positions) + 1) if positions > 1 else 0)
+
+
+def _softmax(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
+    """The unsigned form has three tables, one entry for each element."""
+    return Block(LINE * (3 * _steps(output.elements) + 1) if output.type == "UINT8" else 0)
+
+
+def _dense_block(lanes: int, steps: int, header: int) -> Block:
+    return Block(_lines(lanes * (header + STEP * steps)), steps < MOST_STEPS)
+
+
+def _depthwise_block(outputs: int, places: int, header: int) -> Block:
+    return Block(_lines(STEP * _steps(outputs) * (header + STEP * places)))
+
+
+def _header(inputs: list[Tensor]) -> int:
+    """Return the bytes before an output's weights: a bias, and if it is quantised per channel its scale and zero point.
+
+    A bias that is zero everywhere, and a scale that is the same everywhere, are left out.
+    """
+    weights, bias = inputs[1], inputs[2] if len(inputs) > 2 else None
+    has_bias = bias is not None and bias.data[: 2**16].tobytes().strip(b"\0") != b""
+    if not weights.is_per_channel:
+        return 4 * has_bias
+    return 4 * has_bias + (8 if len(set(weights.scales[: 2**10])) > 1 else 4)
+
+
+def _lanes(outputs: int) -> int:
+    return _up(outputs, 16 if outputs <= LANES else LANES)
+
+
+def _steps(depth: int) -> int:
+    return _up(depth, STEP) // STEP
+
+
+def _lines(size_bytes: int) -> int:
+    return _up(size_bytes, LINE)
+
+
+def _up(number: int, multiple: int) -> int:
+    return -(-number // multiple) * multiple
+
+
+_SIZES: dict[str, Callable[[Operator, list[Tensor], Tensor], Block]] = {
+    "CONCATENATION": _joining,
+    "CONV_2D": _convolution,
+    "DEPTHWISE_CONV_2D": _depthwise,
+    "FULLY_CONNECTED": _fully_connected,
+    "PAD": _pad,
+    "RESHAPE": _reshape,
+    "SOFTMAX": _softmax,
+    "SPLIT": _joining,
+    "TRANSPOSE_CONV": _transpose_conv,
+    **dict.fromkeys(_ELEMENTWISE, _elementwise),
+}

@@ -1,0 +1,204 @@
+"""Decides for one operator whether the Edge TPU's compiler 16 would take it, and if not says why in the compiler's words.
+
+From the table of supported operators and their limits at coral.ai/docs/edgetpu/models-intro (runtime 14), and from what
+compiled models show where the table says no more than "depending on size". Knows nothing of an operator's neighbours.
+"""
+
+from collections.abc import Callable
+
+from stages.edge._readable import READABLE
+from stages.edge._tflite import ABSENT, Operator, Subgraph, Tensor
+
+MAPPED = "Mapped to Edge TPU"
+ONE_SUBGRAPH = "More than one subgraph is not supported"
+UNSPECIFIED = "Operation is otherwise supported, but not mapped due to some unspecified limitation"
+DATA_TYPE = "Operation is working on an unsupported data type"
+NOT_SUPPORTED = "Operation not supported"
+VERSION = "Operation version not supported"
+NOT_CONSTANT = "Filter, bias, or other param is not constant at compile-time"
+RANK = "Tensor has unsupported rank (up to 3 innermost dimensions mapped)"
+DYNAMIC = "Operation is working on a dynamic-sized tensor"  # the compiler refuses such a model as a whole
+
+SUPPORTED = frozenset(
+    """
+    ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D EXPAND_DIMS FULLY_CONNECTED L2_NORMALIZATION LOGISTIC MAXIMUM
+    MAX_POOL_2D MEAN MINIMUM MUL PACK PAD PRELU QUANTIZE REDUCE_MAX REDUCE_MIN RELU RELU6 RELU_N1_TO_1 RESHAPE RESIZE_BILINEAR
+    RESIZE_NEAREST_NEIGHBOR RSQRT SLICE SOFTMAX SPACE_TO_DEPTH SPLIT SQUARED_DIFFERENCE SQUEEZE STRIDED_SLICE SUB SUM TANH TILE
+    TRANSPOSE TRANSPOSE_CONV UNIDIRECTIONAL_SEQUENCE_LSTM
+""".split()  # noqa: SIM905
+)
+# Which inputs are parameters: they must be constants, and may be of other types than 8 bits.
+PARAMETERS: dict[str, tuple[int, ...]] = {
+    "CONV_2D": (1, 2), "DEPTHWISE_CONV_2D": (1, 2), "FULLY_CONNECTED": (1, 2), "TRANSPOSE_CONV": (0, 1, 3), "EXPAND_DIMS": (1,),
+    "MEAN": (1,), "SUM": (1,), "REDUCE_MAX": (1,), "REDUCE_MIN": (1,), "PAD": (1,), "PRELU": (1,), "RESHAPE": (1,),
+    "RESIZE_BILINEAR": (1,), "RESIZE_NEAREST_NEIGHBOR": (1,), "SLICE": (1, 2), "SPLIT": (0,), "STRIDED_SLICE": (1, 2, 3),
+    "TILE": (1,), "TRANSPOSE": (1,), "UNIDIRECTIONAL_SEQUENCE_LSTM": tuple(range(1, 18)),
+}  # fmt: skip
+# How many inputs an operator has at least, so that one that lacks some is told from one that maps; the others have one.
+_LEAST_INPUTS = {
+    "CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3, "PRELU": 2, "SPLIT": 2, "STRIDED_SLICE": 4,
+}  # fmt: skip
+_LSTM_STATES = (18, 19)  # variables of 8 and 16 bits that live on the chip
+_BYTE_TYPES = ("INT8", "UINT8")
+MOST_SOFTMAX = 2**14  # documented as 16,000; 16,384 maps
+MOST_SCALING = 4  # 2 maps, 15.5 and 33 do not
+MOST_RESIZED = 2**20  # elements: 128 x 128 x 32 maps, 512 x 512 x 32 does not (google-coral/edgetpu#31, and #187 for a U-Net)
+MOST_ZEROS = 2**18
+MOST_MEAN = 2**14  # positions: 33 x 33 maps, 256 x 128 does not (google-coral/edgetpu#461)
+
+
+def own_reason(graph: Subgraph, operator: Operator) -> str | None:
+    """Return why this operator cannot run on the Edge TPU wherever it stands, or None."""
+    tensors = _data(graph, operator)
+    if operator.type == "QUANTIZE" and tensors and tensors[0].type not in _BYTE_TYPES:
+        return UNSPECIFIED
+    if any(tensor.type not in _BYTE_TYPES for tensor in tensors):
+        return DATA_TYPE
+    if operator.type not in SUPPORTED:
+        return NOT_SUPPORTED
+    if operator.version > READABLE[operator.type]:
+        return VERSION
+    if any(not graph.tensors[place].is_constant for place in _parameters(operator)):
+        return NOT_CONSTANT
+    if any(size < 0 for tensor in tensors for size in tensor.shape):
+        return DYNAMIC
+    if any(size > 1 for tensor in tensors for size in tensor.shape[:-3]):
+        return RANK
+    return UNSPECIFIED if _is_limited(graph, operator) else None
+
+
+def is_whole(operator: Operator) -> bool:
+    """True where the operator has the inputs that its kind cannot do without, and an output."""
+    least = _LEAST_INPUTS.get(operator.type, 1)
+    return len(operator.inputs) >= least and ABSENT not in operator.inputs[:least] and bool(operator.outputs)
+
+
+def _parameters(operator: Operator) -> list[int]:
+    places = PARAMETERS.get(operator.type, ())
+    return [operator.inputs[at] for at in places if at < len(operator.inputs) and operator.inputs[at] != ABSENT]
+
+
+def _data(graph: Subgraph, operator: Operator) -> list[Tensor]:
+    """Return the tensors that the operator works on: all but its parameters and an LSTM's states."""
+    known = PARAMETERS.get(operator.type, ()) + (_LSTM_STATES if operator.type == "UNIDIRECTIONAL_SEQUENCE_LSTM" else ())
+    inputs = [place for at, place in enumerate(operator.inputs) if at not in known and place != ABSENT]
+    return [graph.tensors[place] for place in (*inputs, *operator.outputs)]
+
+
+def _is_limited(graph: Subgraph, operator: Operator) -> bool:
+    if not is_whole(operator):
+        return True
+    inputs = [graph.tensors[place] for place in operator.inputs if place != ABSENT]
+    check = _LIMITS.get(operator.type)
+    return check is not None and check(operator, inputs, graph.tensors[operator.outputs[0]])
+
+
+def _has_activation(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
+    return operator.options["fused_activation"] != 0
+
+
+def _concatenation(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
+    """A constant may only be zeros, beside one other input: padding."""
+    constants = [tensor for tensor in inputs if tensor.is_constant]
+    zeros = all(_is_zero(tensor) for tensor in constants)
+    return _has_activation(operator, inputs, output) or (bool(constants) and (len(inputs) != 2 or not zeros))
+
+
+def _is_zero(tensor: Tensor) -> bool:
+    """True for a constant of zeros; one that is huge is not looked through."""
+    zero = bytes([(tensor.zero_points or (0,))[0] % 256])
+    return len(tensor.data) <= MOST_ZEROS and not tensor.data.tobytes().strip(zero)
+
+
+def _convolution(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
+    """The dilation is the same in x and y, unless the kernel is 1 wide or high, where it means nothing."""
+    height, width = inputs[1].shape[1:3] if len(inputs[1].shape) == 4 else (0, 0)
+    across, down = operator.options["dilation_w"], operator.options["dilation_h"]
+    return height > 1 and width > 1 and across != down
+
+
+def _fully_connected(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
+    return operator.options["weights_format"] != 0 or not _is_vector(output)
+
+
+def _mean(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
+    shape, axes = inputs[0].shape, _axes(inputs)
+    if not axes or not shape:
+        return True
+    positions = 1
+    for axis in axes - {len(shape) - 1}:
+        positions *= shape[axis]
+    return _reduces_batch(operator, inputs, output) or positions > MOST_MEAN or (len(shape) - 1 in axes and shape[-1] % 4 != 0)
+
+
+def _reduces_batch(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
+    return 0 in _axes(inputs)
+
+
+def _pack(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
+    return operator.options["axis"] % max(len(output.shape), 1) == 0
+
+
+def _pad(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
+    return len(inputs[0].shape) > 3 and inputs[0].shape[0] != output.shape[0]
+
+
+def _prelu(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
+    return not _is_vector(inputs[1])
+
+
+def _resize(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
+    before, after = inputs[0].shape, output.shape
+    if len(before) != 4 or len(after) != 4 or 0 in before:
+        return True
+    return max(after[1] / before[1], after[2] / before[2]) > MOST_SCALING or output.elements > MOST_RESIZED
+
+
+def _softmax(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
+    return not _is_vector(inputs[0]) or inputs[0].elements > MOST_SOFTMAX
+
+
+def _split(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
+    return len(inputs[1].shape) > 3 and 0 in {axis % len(inputs[1].shape) for axis in inputs[0].integers()}
+
+
+def _strided_slice(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
+    masks = operator.options["ellipsis_mask"] | operator.options["new_axis_mask"]
+    return masks != 0 or any(stride != 1 for stride in inputs[3].integers())
+
+
+def _tile(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
+    """Only what is one element wide may be repeated: a broadcast."""
+    return any(before not in (1, after) for before, after in zip(inputs[0].shape, output.shape, strict=False))
+
+
+def _axes(inputs: list[Tensor]) -> set[int]:
+    rank = len(inputs[0].shape)
+    return {axis % rank for axis in inputs[1].integers()} if len(inputs) > 1 and rank else set()
+
+
+def _is_vector(tensor: Tensor) -> bool:
+    return all(size == 1 for size in tensor.shape[:-1])
+
+
+_LIMITS: dict[str, Callable[[Operator, list[Tensor], Tensor], bool]] = {
+    "AVERAGE_POOL_2D": _has_activation,
+    "CONCATENATION": _concatenation,
+    "CONV_2D": _convolution,
+    "DEPTHWISE_CONV_2D": _convolution,
+    "FULLY_CONNECTED": _fully_connected,
+    "MAX_POOL_2D": _has_activation,
+    "MEAN": _mean,
+    "PACK": _pack,
+    "PAD": _pad,
+    "PRELU": _prelu,
+    "REDUCE_MAX": _reduces_batch,
+    "REDUCE_MIN": _reduces_batch,
+    "RESIZE_BILINEAR": _resize,
+    "RESIZE_NEAREST_NEIGHBOR": _resize,
+    "SOFTMAX": _softmax,
+    "SPLIT": _split,
+    "STRIDED_SLICE": _strided_slice,
+    "SUM": _reduces_batch,
+    "TILE": _tile,
+}

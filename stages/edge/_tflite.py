@@ -1,0 +1,217 @@
+"""Reads a `.tflite` model into plain data: its tensors and operators, with what decides where an operator can run.
+
+Pure Python, so that it works in any image; it needs no TFLite runtime and runs nothing. The field numbers are those of
+TensorFlow's `tensorflow/compiler/mlir/lite/schema/schema.fbs`. A file that is no sound model ends in a `BadFile`.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from stages.edge._flatbuffer import BadFile, Blob, Table, open_blob
+from stages.edge._tflite_names import OPERATORS, TYPES
+
+IDENTIFIER = b"TFL3"
+ABSENT = -1  # the place of an optional input that is not given
+MAX_RANK = 32  # no operator knows as many; a hostile shape must not make huge products
+
+# The fields of an operator's options that decide something: name, field number, letter of its type, default.
+_OPTIONS: dict[str, tuple[tuple[str, int, str, int], ...]] = {
+    "CONV_2D": (
+        ("padding", 0, "b", 0), ("stride_w", 1, "i", 0), ("stride_h", 2, "i", 0), ("fused_activation", 3, "b", 0),
+        ("dilation_w", 4, "i", 1), ("dilation_h", 5, "i", 1),
+    ),
+    "DEPTHWISE_CONV_2D": (
+        ("padding", 0, "b", 0), ("stride_w", 1, "i", 0), ("stride_h", 2, "i", 0), ("depth_multiplier", 3, "i", 0),
+        ("fused_activation", 4, "b", 0), ("dilation_w", 5, "i", 1), ("dilation_h", 6, "i", 1),
+    ),
+    "AVERAGE_POOL_2D": (
+        ("padding", 0, "b", 0), ("stride_w", 1, "i", 0), ("stride_h", 2, "i", 0), ("filter_width", 3, "i", 0),
+        ("filter_height", 4, "i", 0), ("fused_activation", 5, "b", 0),
+    ),
+    "CONCATENATION": (("axis", 0, "i", 0), ("fused_activation", 1, "b", 0)),
+    "FULLY_CONNECTED": (("fused_activation", 0, "b", 0), ("weights_format", 1, "b", 0), ("keep_num_dims", 2, "b", 0)),
+    "ADD": (("fused_activation", 0, "b", 0),),
+    "MUL": (("fused_activation", 0, "b", 0),),
+    "SUB": (("fused_activation", 0, "b", 0),),
+    "L2_NORMALIZATION": (("fused_activation", 0, "b", 0),),
+    "PACK": (("values_count", 0, "i", 0), ("axis", 1, "i", 0)),
+    "RESIZE_BILINEAR": (("align_corners", 2, "b", 0), ("half_pixel_centers", 3, "b", 0)),
+    "RESIZE_NEAREST_NEIGHBOR": (("align_corners", 0, "b", 0), ("half_pixel_centers", 1, "b", 0)),
+    "SPACE_TO_DEPTH": (("block_size", 0, "i", 0),),
+    "SPLIT": (("num_splits", 0, "i", 0),),
+    "STRIDED_SLICE": (
+        ("begin_mask", 0, "i", 0), ("end_mask", 1, "i", 0), ("ellipsis_mask", 2, "i", 0), ("new_axis_mask", 3, "i", 0),
+        ("shrink_axis_mask", 4, "i", 0),
+    ),
+    "TRANSPOSE_CONV": (("padding", 0, "b", 0), ("stride_w", 1, "i", 0), ("stride_h", 2, "i", 0), ("fused_activation", 3, "b", 0)),
+    "MEAN": (("keep_dims", 0, "b", 0),),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": (("fused_activation", 0, "b", 0), ("time_major", 3, "b", 0)),
+    "IF": (("then_subgraph", 0, "i", 0), ("else_subgraph", 1, "i", 0)),
+    "WHILE": (("cond_subgraph", 0, "i", 0), ("body_subgraph", 1, "i", 0)),
+    "CALL_ONCE": (("init_subgraph", 0, "i", 0),),
+}  # fmt: skip
+_OPTIONS["MAX_POOL_2D"] = _OPTIONS["AVERAGE_POOL_2D"]
+for _name in ("SUM", "REDUCE_MAX", "REDUCE_MIN"):
+    _OPTIONS[_name] = _OPTIONS["MEAN"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A tensor of a subgraph; `data` is empty for all that is no constant."""
+
+    name: str
+    type: str
+    shape: tuple[int, ...]
+    shape_signature: tuple[int, ...]  # the same with -1 where a dimension is dynamic; empty in older files
+    scales: tuple[float, ...]
+    zero_points: tuple[int, ...]
+    axis: int  # of the scales, where there is more than one
+    is_variable: bool
+    data: memoryview
+
+    @property
+    def is_constant(self) -> bool:
+        return len(self.data) > 0
+
+    @property
+    def is_dynamic(self) -> bool:
+        return any(size < 0 for size in (*self.shape, *self.shape_signature))
+
+    @property
+    def is_per_channel(self) -> bool:
+        return len(self.scales) > 1
+
+    @property
+    def elements(self) -> int:
+        """Return the number of elements; a dynamic dimension counts as 1."""
+        count = 1
+        for size in self.shape:
+            count *= max(size, 1) if size < 0 else size
+        return count
+
+    def integers(self) -> tuple[int, ...]:
+        """Return the numbers of a small integer constant, such as axes or a new size; none if it is of another type or long."""
+        letter = {"INT32": "i", "INT64": "q", "INT8": "b", "UINT8": "B"}.get(self.type)
+        if letter is None or len(self.data) > 256 or len(self.data) % {"i": 4, "q": 8}.get(letter, 1):
+            return ()
+        return tuple(self.data.cast("B").cast(letter))
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """An operator; `inputs` and `outputs` are places in the subgraph's tensors, or ABSENT."""
+
+    type: str
+    version: int
+    custom_code: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    options: dict[str, int]
+    custom_options: memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class Subgraph:
+    """Operators in the order in which they run, on tensors."""
+
+    name: str
+    tensors: tuple[Tensor, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    operators: tuple[Operator, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A whole model; the first subgraph is the one that runs."""
+
+    version: int
+    description: str
+    subgraphs: tuple[Subgraph, ...]
+
+
+def read_model(path: Path) -> Model:
+    """Return the model in a file; every index in it is known to be sound. BadFile says what is wrong with the file."""
+    blob = open_blob(path, "TFLite model")
+    if bytes(blob.view[4:8]) != IDENTIFIER:
+        raise BadFile(f"{blob.name} is no TFLite model: it lacks the mark '{IDENTIFIER.decode()}' of one")
+    return parse_model(blob)
+
+
+def parse_model(blob: Blob) -> Model:
+    root = blob.root()
+    buffers = [_buffer(table) for table in root.tables(4)]
+    codes = [_code(table) for table in root.tables(1)]
+    subgraphs = tuple(_subgraph(table, codes, buffers) for table in root.tables(2))
+    if not subgraphs:
+        raise blob.bad("it has no subgraph")
+    return Model(root.number(0, "I", 0), root.text(3), subgraphs)
+
+
+def _buffer(table: Table) -> memoryview:
+    """Return a buffer's bytes; those of a model above 2 GB stand behind the FlatBuffer itself."""
+    at, size = table.number(1, "Q", 0), table.number(2, "Q", 0)
+    return table.blob.slice(at, size) if at > 1 else table.bytes(0)
+
+
+def _code(table: Table) -> tuple[str, int, str]:
+    """Return name, version and custom code; numbers up to 127 stand in an older field of one byte."""
+    code = max(table.number(0, "b", 0), table.number(3, "i", 0))
+    if code < 0:
+        raise table.blob.bad(f"there is no operator with the number {code}")
+    name = OPERATORS[code] if code < len(OPERATORS) else f"OPERATOR_{code}"
+    return name, table.number(2, "i", 1), table.text(1)
+
+
+def _subgraph(table: Table, codes: list[tuple[str, int, str]], buffers: list[memoryview]) -> Subgraph:
+    tensors = tuple(_tensor(entry, buffers) for entry in table.tables(0))
+    operators = tuple(_operator(entry, codes, len(tensors)) for entry in table.tables(3))
+    inputs, outputs = _places(table, 1, len(tensors), 0), _places(table, 2, len(tensors), 0)
+    return Subgraph(table.text(4), tensors, inputs, outputs, operators)
+
+
+def _tensor(table: Table, buffers: list[memoryview]) -> Tensor:
+    place, kind = table.number(2, "I", 0), table.number(1, "b", 0)
+    if place >= len(buffers) and place:
+        raise table.blob.bad(f"a tensor names buffer {place} of {len(buffers)}")
+    quantisation, shape = table.table(4), table.integers(0)
+    if len(shape) > MAX_RANK:
+        raise table.blob.bad(f"a tensor has {len(shape):,} dimensions")
+    return Tensor(
+        name=table.text(3),
+        type=TYPES[kind] if 0 <= kind < len(TYPES) else f"TYPE_{kind}",
+        shape=shape,
+        shape_signature=table.integers(7),
+        scales=quantisation.numbers(2, "f") if quantisation else (),
+        zero_points=quantisation.integers(3, "q") if quantisation else (),
+        axis=quantisation.number(6, "i", 0) if quantisation else 0,
+        is_variable=bool(table.number(5, "b", 0)),
+        data=buffers[place] if buffers else memoryview(b""),
+    )
+
+
+def _operator(table: Table, codes: list[tuple[str, int, str]], tensors: int) -> Operator:
+    place = table.number(0, "I", 0)
+    if place >= len(codes):
+        raise table.blob.bad(f"an operator names operator code {place} of {len(codes)}")
+    name, version, custom_code = codes[place]
+    options = table.table(4) if name in _OPTIONS else None
+    values = {key: options.number(field, form, default) if options else default for key, field, form, default in _OPTIONS.get(name, ())}
+    return Operator(
+        type=name,
+        version=version,
+        custom_code=custom_code,
+        inputs=_places(table, 1, tensors, ABSENT),
+        outputs=_places(table, 2, tensors, 0),
+        options=values,
+        custom_options=table.bytes(5),
+    )
+
+
+def _places(table: Table, field: int, tensors: int, least: int) -> tuple[int, ...]:
+    """Return places of tensors, each known to be there."""
+    places = table.integers(field)
+    for place in places:
+        if not least <= place < tensors:
+            raise table.blob.bad(f"an operator names tensor {place} of {tensors}")
+    return places

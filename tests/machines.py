@@ -1,0 +1,42 @@
+"""Folders that look like the /sys and /dev of a machine, with what is plugged into it."""
+
+import shutil
+from pathlib import Path
+
+
+class Machine:
+    """A machine's /sys and /dev, with nothing of ours in it at first."""
+
+    def __init__(self, folder: Path) -> None:
+        self.sys, self.dev = folder / "sys", folder / "dev"
+        self.plug("1-1", "1d6b", "0002", 1)
+        self.slot("0000:00:00.0", "0x8086", "0x1237")
+
+    def plug(self, port: str, vendor: str, product: str, devnum: int, speed: str = "5000") -> Path:
+        """Plug a device into a port, or let the one there come back as another."""
+        shutil.rmtree(self.sys / "bus/usb/devices" / port, ignore_errors=True)
+        _write(self.sys / "bus/usb/devices" / port, idVendor=vendor, idProduct=product, busnum="2", devnum=str(devnum), speed=speed)
+        shutil.rmtree(self.dev / "bus/usb/002", ignore_errors=True)
+        return _node(self.dev / f"bus/usb/002/{devnum:03d}")
+
+    def slot(self, address: str, vendor: str, device: str, apex: str | None = None) -> Path | None:
+        """Put a card in, with its driver where `apex` names the node."""
+        place = self.sys / "bus/pci/devices" / address
+        _write(place, vendor=vendor, device=device)
+        if apex:
+            (self.sys / "class/apex" / apex).mkdir(parents=True)
+            (self.sys / "class/apex" / apex / "device").symlink_to(place)
+            return _node(self.dev / apex)
+        return None
+
+
+def _write(folder: Path, **files: str) -> None:
+    folder.mkdir(parents=True)
+    for name, text in files.items():
+        (folder / name).write_text(f"{text}\n")
+
+
+def _node(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    return path

@@ -1,0 +1,125 @@
+"""Compiling for the Edge TPU. Google's compiler is not to be had here: a script in its place tests how its process is handled,
+its retries, its end and its time, and nothing else. What it prints is tested in test_compiler_log.py."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from engine.stage import StageError
+from stages.edge.compile import compile
+from tests.stages.edge.test_compiler_log import HEAD, PARTLY, TABLE, TAIL
+
+MODEL = b"a model"
+
+
+@pytest.fixture
+def script(tmp_path, monkeypatch):
+    """Put a program called edgetpu_compiler on PATH; it counts its calls in `calls` and gets the output folder as $3, the model as $4."""
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}/bin{os.pathsep}/usr/bin")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "said").write_text(HEAD + PARTLY + TABLE + TAIL)
+
+    def write(body: str) -> None:
+        path = tmp_path / "bin" / "edgetpu_compiler"
+        path.write_text(f"#!/bin/sh\necho x >> {tmp_path / 'calls'}\n{body.replace('SAID', str(tmp_path / 'said'))}\n")
+        path.chmod(0o755)
+
+    return write
+
+
+@pytest.fixture
+def compiled(tmp_path):
+    """Compile a model; return metrics, the model that came out, and the log."""
+    (tmp_path / "model").write_bytes(MODEL)
+
+    def run(accelerator="edgetpu", **params):
+        metrics = compile(tmp_path / "model", tmp_path / "made", tmp_path / "log", accelerator=accelerator, **params)
+        return metrics, (tmp_path / "made").read_bytes(), json.loads((tmp_path / "log").read_text())
+
+    return run
+
+
+def _calls(tmp_path: Path) -> int:
+    return len((tmp_path / "calls").read_text().splitlines())
+
+
+WORKS = 'cat SAID; (cat "$4"; echo -n " compiled") > "$3"/model_edgetpu.tflite'
+
+
+def test_a_compiled_model_comes_out_with_what_the_compiler_said_of_it(script, compiled):
+    script(WORKS)
+    metrics, made, log = compiled()
+    assert metrics == {"compiled": 1, "edgetpu_ops": 7, "cpu_ops": 3, "edgetpu_op_ratio": 0.7,
+                       "on_chip_bytes": 4414505, "off_chip_bytes": 1095216660}  # fmt: skip
+    assert made == MODEL + b" compiled"
+    assert (log["compiled"], log["operations"], log["operators"][0]) == (
+        True,
+        10,
+        {"type": "ADD", "count": 5, "status": "Mapped to Edge TPU"},
+    )
+    assert log["text"].startswith("Edge TPU Compiler version 16")
+
+
+def test_a_table_that_stands_in_the_log_file_alone_is_read_there(script, compiled, tmp_path):
+    (tmp_path / "said").write_text(HEAD)
+    (tmp_path / "table").write_text(TABLE)
+    script(f'{WORKS}; cp {tmp_path / "table"} "$3"/model_edgetpu.log')
+    assert len(compiled()[2]["operators"]) == 4
+
+
+def test_without_the_compiler_the_model_goes_on_and_the_run_is_told_what_was_looked_for(compiled, monkeypatch, tmp_path):
+    said = []
+    monkeypatch.setattr("stages.edge.compile.note", said.append)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    metrics, made, log = compiled()
+    assert (metrics, made, log) == ({"compiled": 0}, MODEL, {"compiled": False, "accelerator": "edgetpu"})
+    assert said == ["edgetpu_compiler was looked for on PATH and is not here: the int8 model goes on uncompiled, and what is said of its "
+                    "mapping is a prediction"]  # fmt: skip
+
+
+def test_for_a_target_without_an_edge_tpu_nothing_is_compiled_or_said(script, compiled, monkeypatch, tmp_path):
+    monkeypatch.setattr("stages.edge.compile.note", pytest.fail)
+    script(WORKS)
+    assert compiled(accelerator="none")[:2] == ({"compiled": 0}, MODEL)
+    assert not (tmp_path / "calls").exists()
+
+
+def test_an_internal_error_is_tried_again(script, compiled, tmp_path):
+    script(f'if [ $(wc -l < {tmp_path / "calls"}) -lt 3 ]; then echo "Internal compiler error. Aborting! "; exit 1; fi; {WORKS}')
+    assert compiled()[0]["compiled"] == 1
+    assert _calls(tmp_path) == 3
+
+
+def test_an_internal_error_that_stays_ends_the_stage_after_so_many_attempts(script, compiled, tmp_path):
+    script('echo "Internal compiler error. Aborting! "; exit 1')
+    with pytest.raises(StageError, match=r"gave up with 'Internal compiler error'.*\(tried 2 times\)$"):
+        compiled(attempts=2)
+    assert _calls(tmp_path) == 2
+
+
+def test_a_model_that_is_refused_is_not_tried_again(script, compiled, tmp_path):
+    script('echo "Invalid model: model.tflite"; echo "Model not quantized"; exit 1')
+    with pytest.raises(StageError, match="the model is not quantised"):
+        compiled()
+    assert _calls(tmp_path) == 1
+
+
+def test_a_compiler_that_says_success_and_writes_nothing_has_failed(script, compiled, tmp_path):
+    script("cat SAID")
+    with pytest.raises(StageError, match="the compiler ended with exit status 0 and said: Compilation succeeded!"):
+        compiled()
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_compiler_that_does_not_end_is_ended_with_its_children(script, compiled, tmp_path):
+    script(f"sleep 300 & echo $! > {tmp_path / 'child'}; wait")
+    start = time.monotonic()
+    with pytest.raises(StageError, match="the compiler did not end within 1 s"):
+        compiled(timeout_s=1)
+    assert time.monotonic() - start < 20
+    child = int((tmp_path / "child").read_text())
+    status = Path(f"/proc/{child}/stat")
+    assert not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z"

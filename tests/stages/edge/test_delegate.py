@@ -1,0 +1,220 @@
+"""The Edge TPU's child process, with real shared libraries in the place of libedgetpu: one for each way in which it can end.
+
+There is no Edge TPU here: the library that works leaves every operation to the CPU, so that the way there and back is real.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine import stage
+from engine.stage import StageError
+from stages.edge import _delegate
+from stages.edge._coral import Roots
+from stages.edge._delegate import EdgeTpu, Unavailable, has_pycoral
+from stages.edge._runtime import open_model, open_on
+
+ROOT = Path(__file__).resolve().parents[3]
+LIBRARY = r"""
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
+struct delegate {  /* TfLiteDelegate, tensorflow/lite/core/c/common.h */
+  void* data; int (*prepare)(void*, struct delegate*); void* copy_from; void* copy_to; void* free_handle; int64_t flags; void* builder;
+};
+static int prepare(void* context, struct delegate* self) { PREPARE; return 0; }
+static struct delegate made = {0, prepare, 0, 0, 0, 0, 0};
+void* tflite_plugin_create_delegate(char** keys, char** values, size_t count, void (*report)(const char*)) { CREATE; return &made; }
+void tflite_plugin_destroy_delegate(void* delegate) {}
+"""
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    """Compile a library that does this when the delegate is created, or prepared for a model."""
+    if shutil.which("gcc") is None:
+        pytest.skip("gcc is not installed: apt-get install gcc")
+    folder = tmp_path_factory.mktemp("libraries")
+    (folder / "delegate.c").write_text(LIBRARY)
+
+    def build(create: str = "", prepare: str = "") -> str:
+        path = folder / f"lib{len(list(folder.iterdir()))}.so"
+        flags = [f"-DCREATE={create}", f"-DPREPARE={prepare}"]
+        subprocess.run(["gcc", "-shared", "-fPIC", *flags, "-o", path, folder / "delegate.c"], check=True)
+        return str(path)
+
+    return build
+
+
+@pytest.fixture
+def plugged(tmp_path):
+    """A machine with a Coral on USB, as its kernel shows it."""
+    roots = Roots(tmp_path / "sys", tmp_path / "dev", tmp_path / "proc")
+    device = roots.sys / "bus/usb/devices/1-4"
+    device.mkdir(parents=True)
+    for name, value in (("idVendor", "18d1"), ("idProduct", "9302"), ("busnum", "1"), ("devnum", "4")):
+        (device / name).write_text(value)
+    (roots.dev / "bus/usb/001").mkdir(parents=True)
+    (roots.dev / "bus/usb/001/004").touch()
+    roots.proc.mkdir()
+    return roots
+
+
+@pytest.fixture
+def compiled(mirror, tmp_path):
+    """The int8 network that returns what it is given, marked as compiled: its operators are the CPU's still."""
+    path = tmp_path / "compiled"
+    path.write_bytes(mirror["int8_model"].read_bytes() + _delegate.CUSTOM_OPERATOR)
+    return path
+
+
+@pytest.fixture
+def notes(monkeypatch):
+    """What is said to the run."""
+    said: list[str] = []
+    monkeypatch.setattr(stage, "_send", lambda event: said.append(event["text"]))
+    return said
+
+
+def reason(*arguments) -> tuple[str, str]:
+    """Why the Edge TPU is not used."""
+    with pytest.raises(Unavailable) as error:
+        EdgeTpu(*arguments)
+    return error.value.cause, str(error.value)
+
+
+def test_what_comes_back_from_the_child_is_what_the_model_says(compiled, mirror, library, plugged):
+    model = open_on("edgetpu", mirror["int8_model"], compiled, "litert", library=library(), roots=plugged)
+    x = np.random.default_rng(1).uniform(0, 1, (40, 3)).astype(np.float32)
+    assert (model.accelerator, model.runtime.split()[0]) == ("edgetpu", "LiteRT")
+    assert model.outputs(x).tobytes() == open_model(mirror["int8_model"]).outputs(x).tobytes()
+    assert model.scores(x) == pytest.approx(x, abs=0.02)
+    assert model.time_ms(model.quantised(x[:1])) > 0
+
+
+def test_the_childs_memory_can_be_read(compiled, library, plugged):
+    assert 5 < EdgeTpu(compiled, "litert", library(), plugged).peak_memory_mb() < 200
+
+
+@pytest.mark.parametrize("where", ["create", "prepare"])
+def test_a_library_that_crashes_is_a_version_mismatch_and_the_stage_goes_on(compiled, mirror, library, plugged, notes, where):
+    crashing = library(**{where: "raise(SIGSEGV)"})
+    cause, sentence = reason(compiled, "litert", crashing, plugged)
+    assert cause == "version" and "version mismatch: " in sentence and "was ended by signal 11 (SIGSEGV)" in sentence
+    model = open_on("edgetpu", mirror["int8_model"], compiled, "litert", library=crashing, roots=plugged)
+    assert model.accelerator == "cpu"
+    assert notes[-1].startswith("no Edge TPU is used (looked for USB 1a6e:089a or 18d1:9302, PCIe 1ac1:089a")
+    assert notes[-1].endswith("the int8 model runs on the CPU instead")
+
+
+def test_a_library_that_refuses_the_model_is_a_version_mismatch(compiled, library, plugged):
+    cause, sentence = reason(compiled, "litert", library(prepare="return 1"), plugged)
+    assert cause == "version" and sentence.startswith("version mismatch: the runtime cannot run the model with it")
+
+
+def test_a_library_that_gets_no_device_says_that_another_process_holds_it(compiled, library, plugged):
+    cause, sentence = reason(compiled, "litert", library(create="return 0"), plugged)
+    assert cause == "busy" and "could not be opened: another process holds it" in sentence
+
+
+def test_a_library_that_says_of_a_newer_compiler_is_a_version_mismatch(compiled, library, plugged):
+    said = "Package requires runtime version (14), which is newer than this runtime version (13)."
+    cause, sentence = reason(compiled, "litert", library(create=f'report("{said}"); return 0'), plugged)
+    assert cause == "version" and said.rstrip(".") in sentence
+
+
+def test_a_library_that_hangs_is_given_up(compiled, library, plugged, monkeypatch):
+    monkeypatch.setattr(_delegate, "OPEN_TIMEOUT_S", 2.0)
+    cause, sentence = reason(compiled, "litert", library(create="sleep(600)"), plugged)
+    assert cause == "busy" and "gave no answer within 2 s" in sentence
+
+
+def test_a_library_that_prints_does_not_disturb_the_answers(compiled, library, plugged):
+    noisy = library(create='if (write(1, "hello", 5)) {}')
+    assert EdgeTpu(compiled, "litert", noisy, plugged).input["shape"] == [1, 3]
+
+
+def test_a_crash_in_the_middle_of_the_work_ends_the_stage_in_a_sentence(compiled, library, plugged):
+    model = EdgeTpu(compiled, "litert", library(), plugged)
+    os.kill(model._child.pid, 11)
+    with pytest.raises(StageError, match=r"the Edge TPU's process was ended by signal 11 \(SIGSEGV\) in the middle of its work"):
+        model.invoke(np.zeros((1, 3), np.int8))
+
+
+def test_a_missing_library_comes_before_a_missing_device(compiled, tmp_path):
+    nowhere = Roots(tmp_path / "a", tmp_path / "b", tmp_path / "c")
+    assert reason(compiled, "litert", "libnowhere.so.1", nowhere) == (
+        "library", "libnowhere.so.1 is not installed: install Google's package libedgetpu1-std",
+    )  # fmt: skip
+
+
+def test_a_file_that_is_no_library_is_told(compiled, plugged, tmp_path):
+    (tmp_path / "torn.so").write_text("no")
+    cause, sentence = reason(compiled, "litert", str(tmp_path / "torn.so"), plugged)
+    assert cause == "library" and f"{tmp_path / 'torn.so'} cannot be loaded: " in sentence
+
+
+def test_a_missing_device_comes_before_what_a_library_would_do(compiled, library, tmp_path):
+    nowhere = Roots(tmp_path / "a", tmp_path / "b", tmp_path / "c")
+    assert reason(compiled, "litert", library(create="raise(SIGSEGV)"), nowhere) == ("device", "none is connected")
+
+
+def test_a_model_that_is_not_compiled_stays_on_the_cpu_and_says_so(mirror, library, plugged, notes):
+    model = open_on("edgetpu", mirror["int8_model"], None, "litert", library=library(), roots=plugged)
+    assert model.accelerator == "cpu" and "one is ready, but the model is not compiled for it" in notes[-1]
+
+
+def test_the_child_ends_with_its_model(compiled, library, plugged):
+    model = EdgeTpu(compiled, "litert", library(), plugged)
+    pid = model._child.pid
+    del model
+    assert not Path(f"/proc/{pid}").exists()
+
+
+@pytest.mark.parametrize(("files", "is_googles"), [
+    (["__init__.py"], False), (["__init__.py", "utils/__init__.py", "utils/edgetpu.py"], True), ([], False),
+], ids=["the coral-reef atlas", "Google's", "none"])  # fmt: skip
+def test_the_pycoral_of_the_public_index_is_never_taken_for_googles(monkeypatch, tmp_path, files, is_googles):
+    for name in files:
+        (tmp_path / "pycoral" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "pycoral" / name).write_text("raise AssertionError('it is imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert has_pycoral() is is_googles
+    assert "pycoral" not in sys.modules
+
+
+def test_pycoral_opens_the_model_where_it_is_installed(compiled, library, plugged, tmp_path, monkeypatch):
+    pytest.importorskip("tflite_runtime", reason="tflite-runtime has no build for this Python")
+    package = tmp_path / "site" / "pycoral" / "utils"
+    package.mkdir(parents=True)
+    (package / "edgetpu.py").write_text(
+        "from tflite_runtime.interpreter import Interpreter\n"
+        "def make_interpreter(path, device=None):\n    assert device == 'usb'\n    return Interpreter(model_path=path)\n"
+    )
+    about = tmp_path / "site" / "pycoral-2.0.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: pycoral\nVersion: 2.0.0\n")
+    named = tmp_path / "site" / _delegate.LIBRARY
+    shutil.copyfile(library(), named)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path / "site"))
+    assert EdgeTpu(compiled, "tflite_runtime", roots=plugged).runtime.startswith("PyCoral 2.0.0 with tflite-runtime ")
+
+
+def test_the_child_ends_when_its_requests_do(compiled, library, plugged):
+    wish = {
+        "model": str(compiled),
+        "runtime": "litert",
+        "library": library(),
+        "roots": {k: str(getattr(plugged, k)) for k in ("sys", "dev", "proc")},
+    }
+    argv = [sys.executable, "-m", "stages.edge._delegate", json.dumps(wish)]
+    done = subprocess.run(argv, cwd=ROOT, input=b"\0\0\0", capture_output=True)
+    assert done.returncode == 0 and b'"shape": [1, 3]' in done.stdout
