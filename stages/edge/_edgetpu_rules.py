@@ -43,7 +43,7 @@ _BYTE_TYPES = ("INT8", "UINT8")
 MOST_SOFTMAX = 2**14  # documented as 16,000; 16,384 maps
 MOST_SCALING = 4  # 2 maps, 15.5 and 33 do not
 MOST_RESIZED = 2**20  # elements: 128 x 128 x 32 maps, 512 x 512 x 32 does not (google-coral/edgetpu#31, and #187 for a U-Net)
-MOST_ZEROS = 2**18
+MOST_ZEROS = 2**16  # bytes; a hostile graph may name one long constant in every operator
 MOST_MEAN = 2**14  # positions: 33 x 33 maps, 256 x 128 does not (google-coral/edgetpu#461)
 
 
@@ -107,7 +107,7 @@ def _concatenation(operator: Operator, inputs: list[Tensor], output: Tensor) -> 
 def _is_zero(tensor: Tensor) -> bool:
     """True for a constant of zeros; one that is huge is not looked through."""
     zero = bytes([(tensor.zero_points or (0,))[0] % 256])
-    return len(tensor.data) <= MOST_ZEROS and not tensor.data.tobytes().strip(zero)
+    return len(tensor.data) <= MOST_ZEROS and tensor.data.tobytes() == zero * len(tensor.data)
 
 
 def _convolution(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
@@ -159,7 +159,9 @@ def _softmax(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
 
 
 def _split(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
-    return len(inputs[1].shape) > 3 and 0 in {axis % len(inputs[1].shape) for axis in inputs[0].integers()}
+    """The batch is not split; a split into one piece splits nothing."""
+    shape = inputs[1].shape
+    return len(shape) > 3 and output.shape != shape and 0 in {axis % len(shape) for axis in inputs[0].integers()}
 
 
 def _strided_slice(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
