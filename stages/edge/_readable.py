@@ -64,11 +64,12 @@ def _is_too_new(operator: Operator) -> bool:
 
 
 def _dense(graph: Subgraph) -> Iterator[str]:
-    """A fully connected layer with a scale for each channel looks the same to the compiler, and comes out wrong or not at all."""
+    """The converter has made fully connected layers with a scale for each channel since 2024. One without a bias was seen to
+    compile, others not (tensorflow#73946)."""
     dense = [operator for operator in graph.operators if operator.type == "FULLY_CONNECTED" and len(operator.inputs) > 1]
     count = sum(graph.tensors[operator.inputs[1]].is_per_channel for operator in dense)
     if count:
-        yield f"{count} of {len(dense)} FULLY_CONNECTED have a scale for each channel, which compiler 16 does not know: quantise them per tensor"
+        yield f"{count} of {len(dense)} FULLY_CONNECTED have a scale for each channel, which came after compiler 16: quantise them per tensor"
 
 
 def _shapes(graph: Subgraph) -> Iterator[str]:
@@ -76,7 +77,8 @@ def _shapes(graph: Subgraph) -> Iterator[str]:
         shape = graph.tensors[place].shape
         if len(shape) > 1 and shape[0] > 1:
             yield f"the input '{graph.tensors[place].name}' is {list(shape)}: convert with a batch of 1"
-    dynamic = [tensor.name for tensor in graph.tensors if tensor.is_dynamic]
+    # a batch that is only declared open, with a size of 1, was seen to compile
+    dynamic = [tensor.name for tensor in graph.tensors if min((*tensor.shape, *tensor.shape_signature[1:]), default=0) < 0]
     if dynamic:
         others = f" and {len(dynamic) - 1} more" if len(dynamic) > 1 else ""
         yield f"the tensor '{dynamic[0]}'{others} has no fixed size: give the network fixed shapes"

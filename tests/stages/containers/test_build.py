@@ -169,6 +169,12 @@ def test_a_folder_without_a_description_is_refused(tmp_path: Path) -> None:
         build(tmp_path, tmp_path / "x.tar", tmp_path / "image.tar", platform="linux/arm64")
 
 
+def test_an_image_without_a_lock_says_how_to_make_it(context: Path, tmp_path: Path) -> None:
+    (context / "requirements-arm64.lock").unlink()
+    with pytest.raises(StageError, match=r"the image tiny has no requirements-arm64\.lock; make it with: make lock"):
+        build(context, tmp_path / "arm64.tar", tmp_path / "image.tar", platform="linux/arm64")
+
+
 def test_the_edge_tpu_compiler_without_googles_source_is_one_sentence(tmp_path: Path) -> None:
     text = (ROOT / "containers/edgetpu-compiler/image.yaml").read_text()
     (tmp_path / "image.yaml").write_text(text.replace("https://packages.cloud.google.com", "https://127.0.0.1:9"))
