@@ -36,7 +36,10 @@ class Executor:
         image = _images.choose(self._setting, wanted, spec, signature, self._connect)
         emulated = not emulation.is_native(wanted, self._here)
         taken = EMULATED if emulated else platform.machine()
-        return Placement(wanted, emulated, taken, {"image": image.reference}, image.reference)
+        depends_on = {"image": image.reference}
+        if spec.resources.accelerator and aim.accelerator == "edgetpu" and not emulated:
+            depends_on["edgetpu"] = coral.seen()
+        return Placement(wanted, emulated, taken, depends_on, image.reference)
 
     def prepare(self, planned: Iterable[Planned]) -> None:
         """Refuse what the engine could not run."""
