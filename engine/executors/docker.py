@@ -79,7 +79,11 @@ class Executor:
         self._containers.close()
 
     def _connect(self) -> Any:
-        return _engine.connect(_engine.address())
+        url = _engine.address()
+        if url.startswith("ssh://"):
+            raise UserError(url, "an engine on another machine does not see this machine's folders",
+                            "name it as the target's device: target.device=ssh://user@host; or executor=local")  # fmt: skip
+        return _engine.connect(url)
 
     def _edgetpu(self, launch: Launch) -> str | None:
         """Return the bus of the Edge TPU that the job asks for and this machine has."""
