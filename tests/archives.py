@@ -66,12 +66,12 @@ def write(path: Path, layers: Iterable[bytes], on: str = HERE, *, diff_ids: list
     return path
 
 
-def with_python(path: Path) -> Path:
-    """Write the archive of an image with the tests' own Python, numpy and runtimes."""
+def with_python(path: Path, packages: Iterable[str] = ("numpy", "ai_edge_litert", "tflite_runtime")) -> Path:
+    """Write the archive of an image with the tests' own Python and these packages."""
     python, stdlib = Path(sys.executable).resolve(), Path(sysconfig.get_paths()["stdlib"])
     home = f"usr/local/lib/{stdlib.name}"
     files = {f"{home}/{file.relative_to(stdlib)}": file for file in _below(stdlib) if not _LEFT_OUT & set(file.relative_to(stdlib).parts)}
-    for package in map(_folder, ("numpy", "ai_edge_litert", "tflite_runtime")):
+    for package in map(_folder, packages):
         beside = [folder for folder in package.parent.glob(f"{package.name}[.-]*") if folder.suffix in (".libs", ".dist-info")]
         files |= {
             f"{home}/site-packages/{file.relative_to(package.parent)}": file for folder in (package, *beside) for file in _below(folder)
@@ -87,6 +87,9 @@ def with_python(path: Path) -> Path:
             tar.addfile(info)
         for name, file in sorted(files.items()):
             tar.add(file, name)
+        usual = tarfile.TarInfo("usr/bin/python3")
+        usual.type, usual.linkname = tarfile.SYMTYPE, "/usr/local/bin/python3"
+        tar.addfile(usual)
     return write(path, [out.getvalue()], Env=["PYTHONHOME=/usr/local", "PATH=/usr/local/bin"])
 
 
