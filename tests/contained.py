@@ -109,7 +109,10 @@ class Contained:
     def created(self, since: int) -> int:
         """How many containers were made for this folder's jobs since then (whole seconds)."""
         told = self.engine.client().events(
-            since=since, until=int(os.times().elapsed * 0) + _now(), decode=True, filters={"event": "create", "label": f"{LABEL}={self.project.store.root}"}
+            since=since,
+            until=int(os.times().elapsed * 0) + _now(),
+            decode=True,
+            filters={"event": "create", "label": f"{LABEL}={self.project.store.root}"},
         )
         return len(list(told))
 

@@ -62,12 +62,21 @@ def connect(url: str) -> Any:
         raise _unreachable(url, error) from None
 
 
-def load(client: Any, reference: str, archive: Path) -> None:
-    """Give the engine an image from its archive, under this reference."""
-    with archive.open("rb") as data, patience(client):
-        [image] = client.images.load(data)
+def load(client: Any, reference: str, archive: Path) -> Any:
+    """Give the engine an image from its archive, under this reference, and return it; UserError where the engine does not take it."""
+    import requests
+    from docker.errors import DockerException
+
+    try:
+        with archive.open("rb") as data, patience(client):
+            loaded = client.images.load(data)
+    except (DockerException, requests.RequestException) as error:
+        raise _not_taken(reference, archive, error) from None
+    if len(loaded) != 1:
+        raise UserError(f"{archive}", f"it holds {len(loaded)} images, not one", "remove it, and give the same command")
     repository, _, tag = reference.rpartition(":")
-    image.tag(repository, tag)
+    loaded[0].tag(repository, tag)
+    return loaded[0]
 
 
 @contextmanager
@@ -97,6 +106,18 @@ def said(error: Exception) -> str:
 def kind_of(text: str) -> str:
     """Return the kind of failure that the engine's words mean; "failed" where they are none of the known ones."""
     return next((kind for words, kind in _KINDS if words in text.lower()), "failed")
+
+
+def _not_taken(reference: str, archive: Path, error: Exception) -> UserError:
+    if is_gone(error):
+        return UserError(reference, f"the container engine went away while it was given the image: {said(error)}", "give the same command")
+    if kind_of(said(error)) == "disk_full":
+        return UserError(
+            reference, f"the disk of the container engine is full: {said(error)}", "there: docker system prune; then give the same command"
+        )
+    return UserError(
+        f"{archive}", f"the container engine does not take this archive: {said(error)}", "remove it, and give the same command"
+    )
 
 
 def _unreachable(url: str, error: Exception) -> UserError:

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from engine import images
 from engine.errors import UserError, did_you_mean
+from engine.executors import _known
 from engine.images import Image
 from engine.placement import Setting
 from engine.plan import Planned
@@ -37,12 +39,13 @@ def missing(client: Any, jobs: Iterable[Planned]) -> list[str]:
     ]
 
 
-def check(client: Any, jobs: Iterable[Planned]) -> None:
-    """Refuse an image that is absent, or whose programs are of another platform than its job's."""
+def check(client: Any, store: Path, jobs: Iterable[Planned]) -> None:
+    """Refuse an image that is absent, is not the known one, or whose programs are of another platform than its job's."""
     for reference, platform in sorted({(one.job.place.image, one.job.place.platform) for one in jobs if one.job.place.image}):
         image = _get(client, reference)
         if image is None:
             raise UserError(str(reference), "the container engine has no such image", "python run.py images build")
+        _known.refuse_another(store, client, str(reference), image)
         found = _machine_of(client, image)
         if found is not None and found != _MACHINES[platform]:
             raise UserError(str(reference), f"its Python is of another processor than {platform} (ELF machine {found}), whatever its label says",

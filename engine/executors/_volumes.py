@@ -92,6 +92,10 @@ class Volumes:
                 tar.extractall(launch.folder, filter="data")
         self._jobs.pop(launch.fingerprint)
 
+    def free_bytes(self, launch: Launch) -> int | None:
+        """Return nothing: the disk is the device's."""
+        return None
+
     def keep(self, labels: Mapping[str, str], work: Path) -> bool:
         """Say yes: the container has its files with it."""
         return True
