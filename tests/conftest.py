@@ -22,7 +22,7 @@ import pytest
 from engine import digest, journal, layout, signature
 from engine.events import Event, RunState
 from engine.store import Store
-from tests import services
+from tests import archives, services
 
 ROOT = Path(__file__).resolve().parent.parent
 MARK = "RPI_MLOPS_TEST_MARK"  # in the environment of the engine, and so of every process it starts
@@ -249,6 +249,12 @@ def sshd() -> Iterator[services.SshServer]:
     """An SSH server that lets the present user in."""
     with services.SshServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def python_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The archive of an image with the tests' own Python: quickly made, for engines that a test has for itself."""
+    return archives.with_python(tmp_path_factory.mktemp("python") / "image.tar", ())
 
 
 @pytest.fixture
