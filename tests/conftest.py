@@ -1,11 +1,14 @@
 """A user's folder with trivial stages and use cases; the command line on it, as a process (`project`) and in this one (`give`)."""
 
 import copy
+import hashlib
 import importlib.util
 import itertools
 import json
 import os
+import platform
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,8 +24,11 @@ import pytest
 
 from engine import digest, journal, layout, signature
 from engine.events import Event, RunState
+from engine.executors import _engine
+from engine.images import ARCHITECTURES, Image
 from engine.store import Store
-from tests import archives, services
+from engine.target import platform_of
+from tests import services
 
 ROOT = Path(__file__).resolve().parent.parent
 MARK = "RPI_MLOPS_TEST_MARK"  # in the environment of the engine, and so of every process it starts
@@ -252,9 +258,42 @@ def sshd() -> Iterator[services.SshServer]:
 
 
 @pytest.fixture(scope="session")
-def python_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The archive of an image with the tests' own Python: quickly made, for engines that a test has for itself."""
-    return archives.with_python(tmp_path_factory.mktemp("python") / "image.tar", ())
+def plain_archive(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The archive of an image with Debian and Python alone, for this machine; kept between sessions until what makes it changes."""
+    made_by = [*sorted((ROOT / "containers" / "base").iterdir()), *sorted((ROOT / "stages" / "containers").glob("*.py")), Path(__file__)]
+    key = hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in made_by)).hexdigest()[:16]
+    kept = pytestconfig.cache.mkdir("plain-image") / f"{key}.tar"
+    if not kept.is_file():
+        for older in kept.parent.glob("*.tar"):
+            older.unlink()
+        made = tmp_path_factory.mktemp("plain") / "image.tar"
+        _build_plain(made)
+        partial = kept.with_suffix(f".{os.getpid()}")
+        shutil.move(made, partial)
+        partial.rename(kept)
+    return kept
+
+
+def _build_plain(archive: Path) -> None:
+    from stages.containers._archive import Layer, write_archive
+    from stages.containers._platform import PLATFORMS
+    from stages.containers._tree import epoch_of
+    from stages.containers.base import base
+
+    here, rootfs = platform_of(platform.machine()), archive.with_name("rootfs.tar")
+    base(ROOT / "containers" / "base", rootfs, platform=here, base="bootstrap")
+    settings = {"Env": ["PATH=/usr/local/bin:/usr/bin:/bin"], "User": "1000:1000", "WorkingDir": "/", "Cmd": ["python3"]}
+    write_archive(archive, [Layer(rootfs, "Debian and Python")], PLATFORMS[here], settings, epoch_of(rootfs))
+    rootfs.unlink()
+
+
+@pytest.fixture(scope="session")
+def plain_image(docker_engine: services.DockerEngine, plain_archive: Path) -> Image:
+    """That image, in the engine of the session."""
+    here = platform_of(platform.machine())
+    image = Image("plain", here, f"{ARCHITECTURES[here]}-1", frozenset(), False, "containers")
+    _engine.load(docker_engine.client(), image.reference, plain_archive)
+    return image
 
 
 @pytest.fixture

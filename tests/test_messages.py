@@ -11,8 +11,8 @@ import pytest
 
 from engine import asset, check, digest, fetch, layout, spec, target, yamlfile
 from engine.asset import AssetFile
-from engine.check import Placement
 from engine.errors import UserError
+from engine.placement import Placement
 from engine.signature import Library
 from engine.store import Store
 from tests.conftest import ROOT
@@ -30,7 +30,7 @@ SOURCES = {  # of stages that are wrong themselves, or need something
 
 HEAD = "params: {n: 3}\nassets: {data: null}\nstages:\n"
 A = "  a: {uses: mystages.make}\n"
-PLACES = {"build": Placement("linux/amd64", False, "x86_64"), "target": Placement("linux/arm64", False, "simulated")}
+HERE = Placement("linux/amd64", False, "x86_64")
 
 MISTAKES = {
     "unknown_stage_key": (
@@ -170,7 +170,7 @@ def mistakes_of(project):
         path = project.path / "u.yaml"
         path.write_text("name: u\n" + HEAD + stages)
         with pytest.raises(ExceptionGroup) as caught:
-            check.check(spec.parse(yamlfile.load(path), "u.yaml"), Library(["mystages"], [project.path]), PLACES, "u.yaml")
+            check.check(spec.parse(yamlfile.load(path), "u.yaml"), Library(["mystages"], [project.path]), lambda *_: HERE, "u.yaml")
         return _told(caught.value, project.path)
 
     return found

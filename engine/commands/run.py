@@ -151,8 +151,8 @@ def _interruptible(scheduler: Scheduler) -> Iterator[None]:
 
 
 def _without_password(word: str) -> str:
-    """Keep credentials inside a URI, as in tracking.uri, out of what is recorded."""
-    return re.sub(r"//[^/@\s]+@", "//...@", word)
+    """Keep credentials inside a URI, as in tracking.uri, out of what is recorded; a login of ssh's holds none."""
+    return re.sub(r"(?<!ssh:)//[^/@\s]+@", "//...@", word)
 
 
 def _git_commit(folder: Path) -> str | None:

@@ -22,10 +22,11 @@ def choose(setting: Setting, platform: str, spec: StageSpec, signature: Signatur
     """Return the image that the YAML names, else the smallest that has what the stage imports; UserError where there is none."""
     if spec.image:
         image = images.named(setting.images(), spec.image, platform)
-        if image is None:
+        is_optional = any(one.name == spec.image and one.optional for one in setting.images())
+        if image is None and not is_optional:
             known = sorted({one.name for one in setting.images() if one.platform == platform})
             raise UserError("", f"there is no image '{spec.image}' for {platform}", did_you_mean(spec.image, known))
-        if not image.optional or _is_there(connect, image.reference):
+        if image is not None and (not is_optional or _is_there(connect, image.reference)):
             return image
     runtimes = frozenset(images.RUNTIMES.values())
     packages = signature.needs | signature.imports & runtimes if signature else frozenset()

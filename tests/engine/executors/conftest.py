@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import platform
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -19,11 +20,11 @@ from engine.placement import Setting
 from engine.plan import Planned, ResolvedAsset, settle
 from engine.signature import Library
 from engine.store import Store
-from engine.target import Target
+from engine.target import Target, platform_of
 
 ROOT = Path(__file__).resolve().parents[3]
 MARK = "RPI_MLOPS_TEST_EXECUTOR"  # in the environment of the executor, and so of every process that it starts
-TARGET = Target(name="here", platform="linux/amd64", runtime="litert")
+TARGET = Target(name="here", platform=platform_of(platform.machine()), runtime="litert")
 
 ACT = '''
 import os, signal, subprocess, sys, tempfile, time
@@ -185,12 +186,3 @@ def device_bench(docker_engine, plain_image, sshd, tmp_path, make_bench) -> Benc
     config.write_text(sshd.config)
     target = TARGET.model_copy(update={"device": f"ssh://{sshd.user}@{sshd.host}:{sshd.port}{docker_engine.socket}"})
     return make_bench("device", plain_image, target=target, ssh_config=str(config))
-
-
-@pytest.fixture(scope="session")
-def plain_image(docker_engine) -> Image:
-    """An image with Python alone."""
-    client = docker_engine.client()
-    with open("/tmp/bench.tar", "rb") as data:
-        client.images.load(data)
-    return Image("bench", "linux/amd64", "amd64-1", frozenset(), False, "containers")
