@@ -1,4 +1,4 @@
-"""A user's folder whose stages run in containers of a real engine, in an image that has the tests' own Python and nothing else."""
+"""A user's folder whose stages run in containers of a real engine, in an image that has Debian's Python and nothing else."""
 
 import json
 import platform
@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from subprocess import CompletedProcess, Popen
 from typing import Any, Self
@@ -21,7 +21,7 @@ from engine.target import platform_of
 from tests import services
 from tests.conftest import ROOT, Project
 
-IMAGE = "description: the Python of the tests\nplatforms: [linux/amd64, linux/arm64]\n"
+IMAGE = "description: Python alone\nplatforms: [linux/amd64, linux/arm64]\n"
 SLOW = """
     import time
     from pathlib import Path
@@ -45,6 +45,9 @@ DOES = """
 """
 
 
+_loaded: dict[str, str] = {}  # engine -> image
+
+
 class Contained:
     """The folder, and the engine that its stages run on."""
 
@@ -58,7 +61,13 @@ class Contained:
         here = platform_of(platform.machine())
         [image] = [one for one in images.read(definition.parents[1], sources, "bootstrap") if one.platform == here]
         self.reference = image.reference
-        _engine.load(engine.client(), self.reference, archive)
+        self.load()
+
+    def load(self) -> None:
+        """See to it that the engine has the image under its name."""
+        images = self.engine.client().images
+        if _loaded.get(self.engine.host) not in [image.id for image in images.list(self.reference)]:
+            _loaded[self.engine.host] = _engine.load(self.engine.client(), self.reference, self.archive).id
 
     def beside(self, name: str) -> "Contained":
         """The same with outputs of its own."""
@@ -120,10 +129,10 @@ class Contained:
     def events(self, since: int) -> list[tuple[str, str]]:
         """What happened to this folder's containers since then, in whole seconds: (what, stage)."""
         label = f"{LABEL}={self.project.store.root}"
-        told = self.engine.client().events(
-            since=since, until=int(time.time()) + 1, decode=True, filters={"type": "container", "label": label}
-        )
-        return [(one["Action"], one["Actor"]["Attributes"][f"{LABEL}.stage"]) for one in told]
+        until = int(time.time()) + 1
+        told = self.engine.client().events(since=since, until=until, decode=True, filters={"type": "container", "label": label})
+        with closing(told):
+            return [(one["Action"], one["Actor"]["Attributes"][f"{LABEL}.stage"]) for one in told]
 
     def created(self, since: int) -> int:
         """How many containers were made for this folder's jobs since then."""
@@ -193,7 +202,10 @@ def answering(version: str, at: Path) -> str:
             connection, _ = listener.accept()
             with connection:
                 connection.recv(1 << 16)
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+                connection.sendall(
+                    b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
+                    % (len(body), body)
+                )
 
     threading.Thread(target=serve, daemon=True).start()
     return f"unix://{at}"

@@ -30,22 +30,22 @@ from tests import archives
 from tests.conftest import CHAIN
 from tests.contained import Contained, Relay, answering
 
-ARM_PROGRAM = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00\xb7\x00" + bytes(44)  # a header for aarch64, and nothing behind it
+FOREIGN = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00\x34\x12" + bytes(44)  # of no processor, so that no handler of QEMU's takes it
 
 
 @pytest.fixture
-def contained(project, docker_engine, python_archive, monkeypatch):
+def contained(project, docker_engine, plain_archive, monkeypatch):
     """The folder on the engine that all tests share."""
     monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
-    return Contained(project, docker_engine, python_archive, "executor=docker")
+    return Contained(project, docker_engine, plain_archive, "executor=docker")
 
 
 @pytest.fixture
-def on_engine(project, python_archive, monkeypatch, request):
+def on_engine(project, plain_archive, monkeypatch, request):
     """The folder on an engine of the test's own, which the parameter names."""
     engine = request.getfixturevalue(request.param)
     monkeypatch.setenv("DOCKER_HOST", engine.host)
-    return Contained(project, engine, python_archive, "executor=docker")
+    return Contained(project, engine, plain_archive, "executor=docker")
 
 
 def _attempts(contained):
@@ -118,8 +118,7 @@ def test_the_same_command_takes_over_the_container_of_a_killed_run(contained):
     _kill(run)
     state = contained.done()
     assert contained.created(since) == 1 and contained.containers() == []
-    notes = state.stages["s"].notes
-    assert notes[-1] == "it runs" or notes[0].startswith("went on in the container that the run ")
+    assert any(note.startswith("went on in the container that the run ") for note in state.stages["s"].notes)
     assert (contained.project.last / "artifacts" / "s" / "data").read_text() == "done"
     assert contained.done().stages["s"].cached
 
@@ -268,22 +267,20 @@ def test_a_damaged_image_archive_is_refused_in_a_sentence(docker_engine, tmp_pat
     assert not docker_engine.client().images.list("raspberrypi-mlops/damaged")
 
 
-def test_an_image_of_another_processor_is_refused_whatever_its_label_says(contained):
+@pytest.mark.parametrize("path", ["usr/bin", "opt"])
+def test_an_image_of_another_processor_is_refused_whatever_its_label_says(contained, path):
     """B10."""
-    _tag(contained, "arm", layers=[archives.layer({"usr/bin/python3": ARM_PROGRAM})])
+    _tag(contained, "other", layers=[archives.layer({f"{path}/python3": FOREIGN})], Env=[f"PATH=/bin:/{path}"])
     contained.slow()
     assert "its Python is of another processor than" in contained.refused()[1]
 
 
-def test_a_program_of_another_processor_is_not_taken_for_a_missing_one(contained):
-    """B10, B11: an image whose Python is where the check does not look."""
-    _tag(contained, "arm", layers=[archives.layer({"opt/python3": ARM_PROGRAM})], Env=["PATH=/opt"])
-    contained.slow()
-    assert contained.fails()["kind"] == "wrong_platform"
-    _tag(contained, "none", layers=[archives.layer({"opt/other": b""})], Env=["PATH=/opt"])
-    subprocess.run(["rm", "-r", contained.project.store.root / "images"], check=True)
+def test_an_image_without_a_python_is_told_from_one_that_is_not_there(contained):
+    """B11."""
+    _tag(contained, "none", layers=[archives.layer({"opt/other": b""})])
+    contained.slow(retries=3)
     failure = contained.fails()
-    assert failure["kind"] == "no_command" and "python3" in failure["message"]
+    assert (failure["kind"], failure["attempt"]) == ("no_command", 1) and "python3" in failure["message"]
 
 
 # --- what a stage may
@@ -345,14 +342,13 @@ for name, attempt in {attempts!r}.items():
         done.append(name)
     except (OSError, subprocess.CalledProcessError):
         pass
-status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-facts = {{key: status[key].strip() for key in ("CapEff", "CapBnd", "NoNewPrivs", "Seccomp")}}
+facts = dict(line.split() for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(("CapEff", "CapBnd", "NoNew", "Seccomp:")))
 import json
 text = json.dumps([done, facts, os.getuid(), sorted(os.listdir(data.parents[2])), [p for p in os.listdir("/proc") if p.isdigit()]])
 """
     done, status, uid, beside, processes = json.loads(contained.says(code))
     assert done == []
-    assert (status["CapEff"], status["CapBnd"]) == ("0" * 16, "0" * 16) and (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
+    assert (status["CapEff:"], status["CapBnd:"]) == ("0" * 16, "0" * 16) and (status["NoNewPrivs:"], status["Seccomp:"]) == ("1", "2")
     assert uid != 0 and len(beside) == 1 and len(processes) == 2  # init, and the stage
 
 
@@ -423,7 +419,7 @@ def test_no_zombie_stays_in_a_container(contained):
 for _ in range(5):
     subprocess.run([sys.executable, "-c", "import os; os.fork() and os._exit(0)"])
 time.sleep(0.5)
-text = [state for state in (Path(f"/proc/{p}/stat").read_text().rpartition(")")[2].split()[0] for p in os.listdir("/proc") if p.isdigit()) if state == "Z"]
+text = [p for p in os.listdir("/proc") if p.isdigit() and Path(f"/proc/{p}/stat").read_text().rpartition(")")[2].split()[0] == "Z"]
 """
     assert contained.says(code) == "[]"
 

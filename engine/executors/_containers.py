@@ -22,6 +22,7 @@ from engine.placement import Setting
 from engine.plan import Planned
 from engine.store import Store
 
+LEAVING_S = 0.5  # how long after its containers' end an engine that shuts down still answers
 LOST_S = 30.0  # how long an engine that has gone is waited for
 FOLLOW_S = 2.0  # how often what a stage says is fetched from afar
 
@@ -74,6 +75,7 @@ class Containers:
         self._abandoned: dict[str, Any] = {}  # fingerprint -> container
         self._claims = ExitStack()  # of containers that ended engines left; the kernel frees them with this process
         self._ends: queue.SimpleQueue[Ended | tuple[str, bool]] = queue.SimpleQueue()  # stage, and whether the engine was away
+        self._ending: set[str] = set()  # stages that were asked to end
         self._followed = 0.0
         self._is_closed = False
 
@@ -108,6 +110,7 @@ class Containers:
             self._ends.put(self._refused(launch, error))
         else:
             self._running[launch.job.stage] = _Running(launch, container)
+            self._ending.discard(launch.job.stage)
             threading.Thread(target=self._watch, args=(launch.job.stage, container.id), daemon=True).start()
 
     def wait(self, timeout_s: float) -> list[Ended]:
@@ -124,6 +127,7 @@ class Containers:
     def terminate(self, stage: str, *, force: bool) -> None:
         """Ask the job's container to end, or end it."""
         if stage in self._running:
+            self._ending.add(stage)
             with suppress(Exception):  # it may have ended meanwhile, or its engine be away: `wait` tells
                 self._running[stage].container.kill("SIGKILL" if force else "SIGTERM")
 
@@ -170,6 +174,7 @@ class Containers:
             try:
                 client = client or self._connect_again()
                 client.api.wait(container, timeout=None)
+                self._look_at_the_engine(stage, client, container)
                 break
             except NotFound:
                 break
@@ -181,6 +186,13 @@ class Containers:
         self._ends.put((stage, was_away))
         if client is not None:
             client.close()
+
+    def _look_at_the_engine(self, stage: str, client: Any, container: str) -> None:
+        """Raise where a container was ended by an engine that goes down itself: it ends its containers first, and says so as if all were well."""
+        state = client.api.inspect_container(container)["State"]
+        if state["ExitCode"] in (_verdict.KILLED, _verdict.TERMINATED) and not state["OOMKilled"] and stage not in self._ending:
+            time.sleep(LEAVING_S)
+            client.ping()
 
     def _connect_again(self) -> Any:
         limit = time.monotonic() + LOST_S

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ _KINDS = (
     ("no such device", "no_device"),
     ("no space left on device", "disk_full"),
     ("executable file not found", "no_command"),
+    ("exec python3 failed", "no_command"),  # of docker-init, which is tini
 )
 
 
@@ -69,14 +71,18 @@ def load(client: Any, reference: str, archive: Path) -> Any:
 
     try:
         with archive.open("rb") as data, patience(client):
-            loaded = client.images.load(data)
+            told = list(client.api.load_image(data))  # to its end: images.load leaves a refusal half read, and its connection open
     except (DockerException, requests.RequestException) as error:
-        raise _not_taken(reference, archive, error) from None
+        raise _not_taken(reference, archive, is_gone(error), said(error)) from None
+    if refusal := next((one["error"] for one in told if "error" in one), None):
+        raise _not_taken(reference, archive, False, refusal)
+    loaded = re.findall(r"^Loaded image(?: ID)?: (\S+)", "".join(one.get("stream", "") for one in told), re.MULTILINE)
     if len(loaded) != 1:
-        raise UserError(f"{archive}", f"it holds {len(loaded)} images, not one", "remove it, and give the same command")
+        raise UserError(str(archive), f"it holds {len(loaded)} images, not one", "remove it, and give the same command")
+    image = client.images.get(loaded[0])
     repository, _, tag = reference.rpartition(":")
-    loaded[0].tag(repository, tag)
-    return loaded[0]
+    image.tag(repository, tag)
+    return image
 
 
 @contextmanager
@@ -108,16 +114,14 @@ def kind_of(text: str) -> str:
     return next((kind for words, kind in _KINDS if words in text.lower()), "failed")
 
 
-def _not_taken(reference: str, archive: Path, error: Exception) -> UserError:
-    if is_gone(error):
-        return UserError(reference, f"the container engine went away while it was given the image: {said(error)}", "give the same command")
-    if kind_of(said(error)) == "disk_full":
+def _not_taken(reference: str, archive: Path, gone: bool, text: str) -> UserError:
+    if gone:
+        return UserError(reference, f"the container engine went away while it was given the image: {text}", "give the same command")
+    if kind_of(text) == "disk_full":
         return UserError(
-            reference, f"the disk of the container engine is full: {said(error)}", "there: docker system prune; then give the same command"
+            reference, f"the disk of the container engine is full: {text}", "there: docker system prune; then give the same command"
         )
-    return UserError(
-        f"{archive}", f"the container engine does not take this archive: {said(error)}", "remove it, and give the same command"
-    )
+    return UserError(str(archive), f"the container engine does not take this archive: {text}", "remove it, and give the same command")
 
 
 def _unreachable(url: str, error: Exception) -> UserError:

@@ -15,7 +15,7 @@ from engine.signature import Signature
 from engine.spec import StageSpec
 
 _MACHINES = {"linux/amd64": 62, "linux/arm64": 183, "linux/arm/v7": 40}  # e_machine of elf(5): EM_X86_64, EM_AARCH64, EM_ARM
-_PYTHON = "/usr/bin/python3"
+_PATH = "/usr/local/bin:/usr/bin:/bin"  # where an image says nothing
 
 
 def choose(setting: Setting, platform: str, spec: StageSpec, signature: Signature | None, connect: Callable[[], Any]) -> Image:
@@ -71,14 +71,21 @@ def _get(client: Any, reference: str | None) -> Any:
 
 def _machine_of(client: Any, image: Any) -> int | None:
     """Return the ELF machine of the image's Python: what an image says of its architecture may be wrong."""
+    given = [word.partition("=")[2] for word in image.attrs["Config"].get("Env") or () if word.startswith("PATH=")]
     with _created(client, image) as container:
-        path = _PYTHON
-        for _ in range(8):  # links: python3 -> python3.11
-            head, facts = _head(container, path)
-            if not facts or not facts.get("linkTarget"):
-                break
-            path = facts["linkTarget"]
+        heads = (_program(container, f"{folder}/python3") for folder in (given or [_PATH])[-1].split(":"))
+        head = next(filter(None, heads), b"")
         return int.from_bytes(head[18:20], "little") if head[:4] == b"\x7fELF" else None
+
+
+def _program(container: Any, path: str) -> bytes:
+    """Return the first bytes of a program; none where there is none."""
+    for _ in range(8):  # links: python3 -> python3.11
+        head, facts = _head(container, path)
+        if not facts.get("linkTarget"):
+            return head
+        path = facts["linkTarget"]
+    return b""
 
 
 @contextmanager
