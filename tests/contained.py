@@ -21,6 +21,7 @@ from engine.target import platform_of
 from tests import services
 from tests.conftest import ROOT, Project
 
+HERE = platform_of(platform.machine())
 IMAGE = "description: Python alone\nplatforms: [linux/amd64, linux/arm64]\n"
 SLOW = """
     import time
@@ -45,6 +46,22 @@ DOES = """
 """
 
 
+READS = """
+    import json, os
+    from engine.stage import In, Out
+    def only(given: In, data: Out) -> None:
+        \"\"\"Try to change what is given.\"\"\"
+        done = []
+        for attempt in (lambda: (given / "a").write_text("after"), lambda: (given / "b").touch(), lambda: os.chmod(given / "a", 0)):
+            try:
+                attempt()
+                done.append("changed")
+            except OSError:
+                pass
+        data.write_text(json.dumps(done))
+"""
+
+
 _loaded: dict[str, str] = {}  # engine -> image
 
 
@@ -58,8 +75,7 @@ class Contained:
         definition.write_text(IMAGE)
         library = Library(("stages",), [project.path, ROOT])
         sources = {module: digest for name in BUILDERS for module, digest in library.signature(name, name).sources.items()}
-        here = platform_of(platform.machine())
-        [image] = [one for one in images.read(definition.parents[1], sources, "bootstrap") if one.platform == here]
+        [image] = [one for one in images.read(definition.parents[1], sources, "bootstrap") if one.platform == HERE]
         self.reference = image.reference
         self.load()
 
@@ -82,6 +98,12 @@ class Contained:
     def does(self, code: str, **keys: Any) -> None:
         """Make the use case `one` of a stage that does this."""
         self.project.only_stage(DOES, **{"params": {"code": code}, **keys})
+
+    def takes(self, given: Path, **keys: Any) -> None:
+        """Make the use case `one` of a stage that reads this."""
+        self.project.stage("only", READS)
+        stages = {"s": {"uses": "mystages.only", "inputs": {"given": "asset:mine"}, **keys}}
+        self.project.usecase("one", json.dumps({"name": "one", "assets": {"mine": str(given)}, "stages": stages}))
 
     def start(self, *words: str) -> "Popen[str]":
         """Start run.py on the folder."""
