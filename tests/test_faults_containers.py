@@ -440,7 +440,7 @@ def test_a_flood_of_words_costs_neither_memory_nor_disk(contained, into):
     )
     run = contained.start()
     peak = _peak_bytes(run)
-    out, err = run.communicate()
+    _, err = run.communicate()
     assert run.returncode == 0, err
     assert 0 < peak < 200_000_000
     log = contained.project.last / "logs" / "s.log"

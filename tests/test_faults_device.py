@@ -120,7 +120,8 @@ def test_a_stage_that_fills_the_devices_disk_is_told_whose_disk_it_is(behind, sm
 @pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="not root: a tmpfs cannot be mounted")
 def test_a_device_without_room_for_an_input_is_told_so(behind, small_engine, tmp_path):
-    (tmp_path / "big").write_bytes(os.urandom(1_000_000) * 300)
+    with (tmp_path / "big").open("wb") as big:
+        big.truncate(400_000_000)
     on_device = behind(small_engine("450m"))
     on_device.takes(tmp_path / "big", runs_on="target")
     failure = on_device.fails()

@@ -20,6 +20,7 @@ from engine.executors import _engine, _options, _verdict
 from engine.jobfolder import Ended, Launch, log_tail
 from engine.placement import Setting
 from engine.plan import Planned
+from engine.stage import NO_SPACE
 from engine.store import Store
 
 LEAVING_S = 0.5  # how long after its containers' end an engine that shuts down still answers
@@ -225,7 +226,7 @@ class Containers:
         _remove(container)
         state, limits = container.attrs["State"], container.attrs["HostConfig"]
         ended = _verdict.ended(stage, state, own_log, limits, lost=self._lost if was_away else "")
-        if ended.status and not ended.kind and "No space left on device" in log_tail(launch.log):
+        if not ended.kind and (ended.status == NO_SPACE or (ended.status and "No space left on device" in log_tail(launch.log))):
             own = _options.Limits.model_validate(self._setting.options)
             return _verdict.no_space(ended, self._files.free_bytes(launch), own.tmp, own.shm)
         return ended

@@ -10,7 +10,7 @@ import os
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -114,8 +114,12 @@ class Volumes:
         try:
             if not _has(holder, Path("/volume") / MARK):
                 self._fill(holder, path, name)
-        finally:
-            holder.remove(force=True)
+        except BaseException:
+            with suppress(Exception):  # half a volume on a full disk helps nobody; where the link is lost it is sent again
+                holder.remove(force=True)
+                client.volumes.get(volume).remove()
+            raise
+        holder.remove(force=True)
         return volume
 
     def _fill(self, holder: Any, path: Path, name: str) -> None:
