@@ -63,8 +63,8 @@ def main(request: Request) -> tuple[int, float | None]:
 
 
 def _run(request: Request) -> tuple[int, float | None]:
-    executors, planning = _images.planned(request)
-    plan, store = planning.plan, planning.store
+    planning = _images.planned(request)
+    plan, store, executors = planning.plan, planning.store, planning.executors
     to_run = [planned for planned in plan.jobs.values() if planned.record is None]
     try:
         _planning.bring(request, planning, _download.say)
