@@ -20,6 +20,7 @@ import signal
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -249,23 +250,42 @@ def test_another_image_under_the_known_name_is_refused(contained):
     other = _tag(contained, "other", layers=[with_sh])
     contained.slow(params={"seconds": 0.1})
     lines = contained.refused()
-    assert lines[0] == contained.reference and other[7:19] in lines[1]
+    assert lines[0] == contained.reference
+    assert lines[1].startswith(f"the image under this name is another one than before: {other[7:19]}, ")
     contained.engine.client().images.remove(contained.reference)
     _known.load(contained.project.store.root, contained.engine.client(), contained.reference, contained.archive)
     contained.done()
 
 
-@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "no archive"])
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "no archive", "no image"])
 def test_a_damaged_image_archive_is_refused_in_a_sentence(docker_engine, tmp_path, damage):
     """B9: before it comes to this, the store holds the archive against its own digest."""
     archive = archives.write(tmp_path / "image.tar", [archives.layer({"some": bytes(100_000)})])
     data = bytearray(archive.read_bytes())
     data[60_000] ^= damage == "flipped"
-    archive.write_bytes({"truncated": data[:60_000], "flipped": data, "empty": b"", "no archive": b"\x00" * 10_240}[damage])
+    archive.write_bytes(
+        {
+            "truncated": data[:60_000],
+            "flipped": data,
+            "empty": b"",
+            "no archive": b"\x00" * 10_240,
+            "no image": archives.layer({"manifest.json": b"[]"}),
+        }[damage]
+    )
     with pytest.raises(UserError) as refused:
         _known.load(tmp_path, docker_engine.client(), "raspberrypi-mlops/damaged:1", archive)
-    assert refused.value.where == str(archive) and "\n" not in refused.value.what
+    sentence = "it holds 0 images, not one" if damage == "no image" else "the container engine does not take this archive: "
+    assert refused.value.where == str(archive) and refused.value.what.startswith(sentence) and "\n" not in refused.value.what
     assert not docker_engine.client().images.list("raspberrypi-mlops/damaged")
+
+
+def test_an_engine_that_goes_away_while_it_is_given_an_image_is_named(docker_engine, tmp_path):
+    """B9."""
+    archive = archives.write(tmp_path / "image.tar", [archives.layer({"some": bytes(100_000)})])
+    with Relay(docker_engine.socket, tmp_path / "relay.sock") as relay, closing(_engine.connect(relay.host)) as client:
+        relay.close()
+        with pytest.raises(UserError, match="the container engine went away while it was given the image: "):
+            _known.load(tmp_path, client, "raspberrypi-mlops/lost:1", archive)
 
 
 @pytest.mark.parametrize("path", ["usr/bin", "opt"])

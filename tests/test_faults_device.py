@@ -12,6 +12,8 @@ import time
 
 import pytest
 
+from engine.errors import UserError
+from engine.executors import _known
 from tests import services
 from tests.contained import HERE, Contained
 
@@ -126,6 +128,15 @@ def test_a_device_without_room_for_an_input_is_told_so(behind, small_engine, tmp
     on_device.takes(tmp_path / "big", runs_on="target")
     failure = on_device.fails()
     assert failure["kind"] == "disk_full" and "the disk of the container engine is full" in failure["message"]
+
+
+@pytest.mark.docker
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="not root: a tmpfs cannot be mounted")
+def test_a_device_without_room_for_an_image_is_told_so(small_engine, plain_archive, tmp_path):
+    with pytest.raises(UserError) as refused:
+        _known.load(tmp_path, small_engine("60m").client(), "raspberrypi-mlops/plain:1", plain_archive)
+    assert refused.value.what.startswith("the disk of the container engine is full: ") and "docker system prune" in refused.value.fix
 
 
 def test_a_device_without_its_accelerator_is_told_from_a_missing_program(behind, docker_engine):
