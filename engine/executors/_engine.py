@@ -84,7 +84,10 @@ def is_gone(error: BaseException) -> bool:
     """True where a call ended because the engine or the way to it is away, not because it refused."""
     import requests
     import urllib3
+    from docker.errors import APIError
 
+    if isinstance(error, APIError):  # by its ancestors it is an OSError too
+        return False
     return isinstance(error, requests.exceptions.ConnectionError | requests.exceptions.Timeout | urllib3.exceptions.HTTPError | OSError)
 
 
