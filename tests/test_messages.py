@@ -520,6 +520,20 @@ def test_a_data_folder_that_is_none_is_refused(refused):
 # --- no mistake without its row
 
 ELSEWHERE = {  # sentences that are costly to provoke, or come with no fixed place: where they are tested, and by which words
+    "it holds 0 images, not one": ("tests/test_faults_containers.py", "it holds 0 images, not one"),
+    "the container engine does not take this archive: x": (
+        "tests/test_faults_containers.py",
+        "the container engine does not take this archive: ",
+    ),
+    "the container engine went away while it was given the image: x": (
+        "tests/test_faults_containers.py",
+        "the container engine went away while it was given the image: ",
+    ),
+    "the disk of the container engine is full: x": ("tests/test_faults_device.py", "the disk of the container engine is full: "),
+    "the image under this name is another one than before: x, and it was x": (
+        "tests/test_faults_containers.py",
+        "the image under this name is another one than before: ",
+    ),
     "the experiment 'x' is deleted in MLflow": ("tests/engine/sinks/test_mlflow.py", "is deleted in MLflow;"),
     "the database has MLflow's schema x; the MLflow installed here needs x": (
         "tests/engine/sinks/test_mlflow.py",

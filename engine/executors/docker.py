@@ -10,7 +10,7 @@ from typing import Any
 
 from engine import coral, emulation
 from engine.errors import UserError
-from engine.executors import _engine, _images
+from engine.executors import _engine, _images, _known
 from engine.executors._binds import Binds
 from engine.executors._containers import Containers
 from engine.jobfolder import Ended, Launch
@@ -36,7 +36,10 @@ class Executor:
         image = _images.choose(self._setting, wanted, spec, signature, self._connect)
         emulated = not emulation.is_native(wanted, self._here)
         taken = EMULATED if emulated else platform.machine()
-        return Placement(wanted, emulated, taken, {"image": image.reference}, image.reference)
+        depends_on = {"image": image.reference}
+        if spec.resources.accelerator and aim.accelerator == "edgetpu" and not emulated:
+            depends_on["edgetpu"] = coral.seen()
+        return Placement(wanted, emulated, taken, depends_on, image.reference)
 
     def prepare(self, planned: Iterable[Planned]) -> None:
         """Refuse what the engine could not run."""
@@ -45,7 +48,7 @@ class Executor:
             seen = emulation.look(wanted)
             if not seen.is_registered:
                 raise UserError(f"target={self._setting.target.name}", seen.what, seen.fix)
-        _images.check(self._connect(), jobs)
+        _images.check(self._connect(), self._setting.store, jobs)
 
     def reclaim(self, planned: Iterable[Planned], work: Path) -> None:
         """Take over or remove what ended engines left."""
@@ -57,7 +60,7 @@ class Executor:
 
     def load(self, reference: str, archive: Path) -> None:
         """Give the engine an image."""
-        _engine.load(self._connect(), reference, archive)
+        _known.load(self._setting.store, self._connect(), reference, archive)
 
     def launch(self, launch: Launch) -> None:
         """Start the job; its end comes from `wait`."""
@@ -76,7 +79,11 @@ class Executor:
         self._containers.close()
 
     def _connect(self) -> Any:
-        return _engine.connect(_engine.address())
+        url = _engine.address()
+        if url.startswith("ssh://"):
+            raise UserError(url, "an engine on another machine does not see this machine's folders",
+                            "name it as the target's device: target.device=ssh://user@host; or executor=local")  # fmt: skip
+        return _engine.connect(url)
 
     def _edgetpu(self, launch: Launch) -> str | None:
         """Return the bus of the Edge TPU that the job asks for and this machine has."""
