@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from engine import asset, check, digest, fetch, layout, spec, target, yamlfile
+from engine import asset, check, compose, digest, fetch, images, layout, spec, target, yamlfile
 from engine.asset import AssetFile
+from engine.commands import _images
 from engine.errors import UserError
-from engine.placement import Placement
+from engine.executors import _tunnel, device
+from engine.executors._tunnel import Tunnel
+from engine.placement import Placement, Setting
 from engine.signature import Library
 from engine.store import Store
 from tests.conftest import ROOT
@@ -211,7 +214,7 @@ FORMS = {
 STAGE_FORMS = {
     "retries": ({"retries": "many"}, ["retries", "input should be a valid integer, unable to parse string as an integer (it is 'many')", "write a whole number"]),
     "many_retries": ({"retries": 99}, ["retries", "input should be less than or equal to 20 (it is 99)", "write a smaller number"]),
-    "runs_on": ({"runs_on": "device"}, ["runs_on", "input should be 'build' or 'target' (it is 'device')", "choose one of the values named"]),
+    "runs_on": ({"runs_on": "device"}, ["runs_on", "input should be 'build', 'target' or 'host' (it is 'device')", "choose one of the values named"]),
     "params": ({"params": 3}, ["params", "input should be a valid dictionary (it is 3)", "write 'key: value' lines below it"]),
     "outputs": ({"outputs": "x"}, ["outputs", "input should be a valid tuple (it is 'x')", "write a list: [a, b]"]),
     "rule": ({"require": {"a": "high"}}, ["require.a", "'high' is not a rule", 'write ">= 0.85"']),
@@ -411,6 +414,8 @@ COMMANDS = {
     "model_is_none": (["edgetpu", "model=conf/usecases/typo.yaml"],
                       ["model=conf/usecases/typo.yaml", "typo.yaml is no TFLite model: it lacks the mark 'TFL3' of one",
                        "give a .tflite file as the converter or the Edge TPU's compiler wrote it"]),
+    "image": (["images", "image=runtim"], ["image=runtim", "there is no such image", "did you mean 'runtime'?"]),
+    "images_word": (["images", "bild"], ["run.py images bild", "there is no such action", "did you mean 'build'?"]),
     "no_package": (["predict", "input=."], ["chain for x86_64", "there is no packed model of a finished run", "make one: python run.py usecase=chain target=x86_64"]),
     "tracking_folder": (["sync", "tracking=mlflow", "tracking.uri=mlruns"],
                         ["tracking.uri", "MLflow no longer records in a folder of files (its file store is refused since 3.13)", "leave it null, or name a database: sqlite:////path/to/mlflow.db"]),
@@ -517,9 +522,131 @@ def test_a_data_folder_that_is_none_is_refused(refused):
     assert refused(["data=null"])[0] == "the command line: data"
 
 
+# --- containers and devices
+
+
+def _lines(mistake: UserError) -> list[str]:
+    return [mistake.where, mistake.what, mistake.fix]
+
+
+def test_an_image_for_no_platform(tmp_path):
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "image.yaml").write_text("description: x\nplatforms: [linux/mips]\n")
+    with pytest.raises(UserError) as caught:
+        images.read(tmp_path, {}, "bootstrap")
+    assert _lines(caught.value) == [
+        f"{tmp_path}/odd/image.yaml: platforms",
+        "'linux/mips' is no platform",
+        "write linux/amd64, linux/arm64 or linux/arm/v7",
+    ]
+
+
+def test_an_engine_behind_ssh_is_a_device(refused, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", "ssh://pi@raspberry")
+    assert refused(["executor=docker", "base=bootstrap"]) == [
+        "ssh://pi@raspberry",
+        "an engine on another machine does not see this machine's folders",
+        "name it as the target's device: target.device=ssh://user@host; or executor=local",
+    ]
+
+
+def test_images_that_cannot_be_built(project, give, capfd):
+    folder = project.path / "containers" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "image.yaml").write_text("description: x\nplatforms: [linux/amd64]\n")
+    project.usecase("chain", "stages: {a: {uses: mystages.make, image: mine}}")
+    request = compose.single(
+        compose.register(["--config-dir", str(project.path / "conf"), "usecase=chain", f"outputs={project.outputs}", "base=bootstrap"])
+    )
+    [mine] = [image for image in images.read(project.path / "containers", {}, "bootstrap")]
+    with pytest.raises(UserError) as caught:
+        _images.build(request, [mine])
+    assert _lines(caught.value) == [
+        "usecase=containers",
+        "the images could not be built: build_mine_amd64",
+        "see what it says above; or executor=local",
+    ]
+    assert "there is no stage 'build_mine_amd64'" in capfd.readouterr().err
+
+
+@pytest.fixture
+def way(tmp_path, monkeypatch):
+    """A way to a device through a program of the test's that stands where ssh does."""
+    ways: list[Tunnel] = []
+
+    def through(program: str) -> Tunnel:
+        (tmp_path / "ssh").write_text(f"#!/bin/sh\n{program}\n")
+        (tmp_path / "ssh").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        ways.append(Tunnel("ssh://pi@raspberry", "target=mine: device", None))
+        return ways[-1]
+
+    yield through
+    for one in ways:
+        one.close()
+
+
+def test_a_device_that_never_forwards(way, monkeypatch):
+    monkeypatch.setattr(_tunnel, "OPEN_S", 1.0)
+    with pytest.raises(UserError) as caught:
+        way("exec cat >/dev/null").connect()
+    assert _lines(caught.value) == ["target=mine: device", "it does not answer within 1 s", "try: ssh pi@raspberry"]
+
+
+def test_an_ssh_that_ends_without_a_word(way):
+    with pytest.raises(UserError) as caught:
+        way("exit 9").connect()
+    assert _lines(caught.value) == ["target=mine: device", "ssh ended with status 9", "try: ssh pi@raspberry"]
+
+
+def test_a_closed_way_is_not_opened_again(way):
+    closed = way("exit 9")
+    closed.close()
+    with pytest.raises(UserError) as caught:
+        closed.connect()
+    assert _lines(caught.value) == ["target=mine: device", "the way to it is closed", "give the command again"]
+
+
+def test_a_target_without_a_device(tmp_path):
+    aim = target.Target(name="mine", platform="linux/arm64")
+    with pytest.raises(UserError) as caught:
+        device.Executor(Setting(aim, (tmp_path,), (), tuple, tmp_path)).missing([])
+    assert _lines(caught.value) == ["target=mine: device", "this target names no device", "write device: ssh://user@host"]
+
+
 # --- no mistake without its row
 
 ELSEWHERE = {  # sentences that are costly to provoke, or come with no fixed place: where they are tested, and by which words
+    "no image for x has x, which the stage imports": (
+        "tests/engine/test_images.py",
+        "no image for linux/amd64 has torch, which the stage imports",
+    ),
+    "no image serves x": ("tests/engine/test_images.py", "no image serves linux/arm64"),
+    "'x' is no platform": ("tests/test_messages.py", "def test_an_image_for_no_platform"),
+    "there is no image 'x' for x": ("tests/engine/executors/test_docker.py", "there is no image 'anny' for "),
+    "the container engine has no such image": ("tests/engine/executors/test_docker.py", "the container engine has no such image"),
+    "its Python is of another processor than x (ELF machine x), whatever its label says": (
+        "tests/test_faults_containers.py",
+        "its Python is of another processor than",
+    ),
+    "no Docker engine answers": ("tests/engine/executors/test_docker.py", "no Docker engine answers"),
+    "the Docker engine is too old: x": ("tests/test_faults_containers.py", "the Docker engine is too old: "),
+    "this user may not speak to the Docker engine": ("tests/test_faults_containers.py", "this user may not speak to the Docker engine"),
+    "an engine on another machine does not see this machine's folders": (
+        "tests/test_messages.py",
+        "def test_an_engine_behind_ssh_is_a_device",
+    ),
+    "the images could not be built: x": ("tests/test_messages.py", "def test_images_that_cannot_be_built"),
+    "the device answers, but no Docker engine does at x": (
+        "tests/engine/executors/test_device.py",
+        "the device answers, but no Docker engine does at ",
+    ),
+    "the device is x, and the target x": ("tests/engine/executors/test_device.py", "the device is {HERE}, and the target {other}"),
+    "this machine has no ssh": ("tests/engine/executors/test_device.py", "this machine has no ssh"),
+    "it does not answer within 9 s": ("tests/test_messages.py", "def test_a_device_that_never_forwards"),
+    "ssh ended with status 9": ("tests/test_messages.py", "def test_an_ssh_that_ends_without_a_word"),
+    "the way to it is closed": ("tests/test_messages.py", "def test_a_closed_way_is_not_opened_again"),
+    "this target names no device": ("tests/test_messages.py", "def test_a_target_without_a_device"),
     "it holds 0 images, not one": ("tests/test_faults_containers.py", "it holds 0 images, not one"),
     "the container engine does not take this archive: x": (
         "tests/test_faults_containers.py",

@@ -1,0 +1,320 @@
+"""Containers of this machine: no more than a job needs, as the engine itself lists it, and where figures come from."""
+
+import os
+import platform
+from contextlib import suppress
+
+import pytest
+
+from engine import coral, emulation
+from engine.errors import UserError
+from engine.executors import _options
+from engine.images import ARCHITECTURES, Image
+from engine.placement import EMULATED
+from engine.spec import StageSpec
+from engine.target import Target, platform_of
+from tests.machines import Machine
+
+HERE = platform_of(platform.machine())
+SLEEPS = "Path('ready').touch(); time.sleep(120)"
+CORAL = Target(name="with_coral", platform=HERE, accelerator="edgetpu", bus="usb")
+USES = {"uses": "mystages.act", "params": {"code": "pass"}}
+
+
+@pytest.fixture
+def inspected(docker_bench):
+    """What the engine says of a running container of a stage with these keys."""
+
+    def look(**keys: object) -> dict:
+        folder = docker_bench.start(SLEEPS, **keys)
+        docker_bench.until(folder, "ready")
+        [container] = docker_bench.client.containers.list(filters={"label": f"{_options.LABEL}.folder={folder.path}"})
+        return container.attrs
+
+    return look
+
+
+@pytest.fixture
+def accelerated(docker_bench):
+    """What the engine says of a container that may use the Edge TPU of a bus; made, and never started: there may be none."""
+    made = []
+
+    def look(bus: str | None) -> dict:
+        _, launch = docker_bench.lay_out("s", USES)
+        owner = _options.user(os.getuid(), os.getgid())
+        options = _options.container(launch, docker_bench.setting, owner, [], launch.log, bus, "/")
+        made.append(docker_bench.client.containers.create(**options))
+        return docker_bench.client.api.inspect_container(made[-1].id)["HostConfig"]
+
+    yield look
+    for container in made:
+        container.remove(force=True, v=True)
+
+
+# --- what a container may
+
+
+def test_a_stage_is_never_root_and_cannot_become_it(inspected):
+    found = inspected()
+    assert found["Config"]["User"] == (f"{os.getuid()}:{os.getgid()}" if os.getuid() else "1000:1000")
+    assert found["HostConfig"]["CapDrop"] == ["ALL"] and not found["HostConfig"]["CapAdd"]
+    assert found["HostConfig"]["SecurityOpt"] == ["no-new-privileges:true"]
+    assert not found["HostConfig"]["Privileged"]
+
+
+def test_the_kernel_holds_a_stage_to_it(docker_bench):
+    said = docker_bench.says("Path('/proc/self/status').read_text()")
+    facts = dict(line.split(":", 1) for line in said.splitlines())
+    assert {name: int(facts[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == dict.fromkeys(
+        ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"), 0
+    )
+    assert facts["NoNewPrivs"].strip() == "1"
+    assert "0" not in facts["Uid"].split() and "0" not in facts["Gid"].split() + facts["Groups"].split()
+
+
+def test_a_container_writes_its_jobs_folder_its_log_and_tmp_alone(inspected, docker_bench):
+    found = inspected()
+    assert found["HostConfig"]["ReadonlyRootfs"] and list(found["HostConfig"]["Tmpfs"]) == ["/tmp"]
+    folder = found["Config"]["Labels"][f"{_options.LABEL}.folder"]
+    assert {mount["Destination"] for mount in found["Mounts"] if mount["RW"]} == {folder, f"{folder}/log"}
+    assert all(mount["Source"] == mount["Destination"] for mount in found["Mounts"])
+
+
+def test_a_container_does_not_see_the_store_or_the_project(inspected, docker_bench):
+    seen = {mount["Destination"] for mount in inspected()["Mounts"]}
+    assert not seen & {str(docker_bench.setting.store), *map(str, docker_bench.setting.roots)}
+
+
+def test_an_input_can_be_read_and_not_written(docker_bench, tmp_path):
+    (tmp_path / "mine.txt").write_text("bytes")
+    (tmp_path / "mine.txt").chmod(0o666)
+    _, launch = docker_bench.lay_out("s", {"command": ["sh", "-c", "cat {inputs.x}; echo more >> {inputs.x}"],
+                                           "inputs": {"x": "asset:mine"}, "outputs": ["y"]}, tmp_path / "mine.txt")  # fmt: skip
+    docker_bench.executor.launch(launch)
+    assert [ended.status for ended in docker_bench.end()] == [2]
+    assert (tmp_path / "mine.txt").read_text() == "bytes" and "Read-only file system" in launch.log.read_text()
+
+
+@pytest.mark.parametrize(("keys", "mode"), [({}, "none"), ({"network": False}, "none"), ({"network": True}, "host")])
+def test_a_stage_has_a_network_only_where_it_asks_for_one(docker_engine, plain_image, make_bench, monkeypatch, keys, mode):
+    monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
+    bench = make_bench("docker", plain_image, network="host")  # this engine has no bridge
+    bench.client = docker_engine.client()
+    folder = bench.start(SLEEPS, **keys)
+    bench.until(folder, "ready")
+    [container] = bench.client.containers.list(filters={"label": f"{_options.LABEL}.folder={folder.path}"})
+    assert container.attrs["HostConfig"]["NetworkMode"] == mode
+
+
+def test_a_stage_without_a_network_has_the_loopback_alone(docker_bench):
+    assert docker_bench.says("[line.split(':')[0].strip() for line in open('/proc/net/dev').readlines()[2:]]") == "['lo']"
+
+
+# --- limits
+
+
+def _limits(host: dict) -> dict:
+    return {name: host[name] for name in ("Memory", "MemorySwap", "NanoCpus", "PidsLimit", "ShmSize")}
+
+
+def test_the_limits_are_those_of_the_stage(inspected):
+    found = inspected(resources={"memory": "96M", "cpus": 0.5, "pids": 77})["HostConfig"]
+    assert _limits(found) == {
+        "Memory": 96_000_000,
+        "MemorySwap": 96_000_000,
+        "NanoCpus": 500_000_000,
+        "PidsLimit": 77,
+        "ShmSize": 256_000_000,
+    }
+
+
+def test_where_the_stage_sets_none_the_limits_are_the_executors(docker_engine, plain_image, make_bench, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
+    bench = make_bench("docker", plain_image, memory="128M", pids=99, shm="8M", tmp="4M")
+    _, launch = bench.lay_out("s", USES)
+    options = _options.container(launch, bench.setting, _options.user(1, 1), [], launch.log, None, "/")
+    made = docker_engine.client().containers.create(**options)
+    try:
+        host = docker_engine.client().api.inspect_container(made.id)["HostConfig"]
+    finally:
+        made.remove(force=True)
+    assert _limits(host) == {"Memory": 128_000_000, "MemorySwap": 128_000_000, "NanoCpus": 0, "PidsLimit": 99, "ShmSize": 8_000_000}
+    assert host["Tmpfs"] == {"/tmp": "size=4000000,mode=1777"}
+
+
+def test_without_any_limit_processes_are_counted_all_the_same(inspected):
+    found = inspected()["HostConfig"]
+    assert (found["Memory"], found["NanoCpus"], found["PidsLimit"]) == (0, 0, 2048)
+
+
+def test_the_limit_of_processes_is_kept(docker_bench):
+    code = "n = 0\ntry:\n    while n < 200:\n        os.fork() or time.sleep(60)\n        n += 1\nexcept BlockingIOError:\n    text = n"
+    folder, ended = docker_bench.does(code, resources={"pids": 20})
+    assert ended.status == 0 and 5 < int((folder.path / "out" / "data").read_text()) < 20
+
+
+# --- devices
+
+
+def _reaches(host: dict) -> tuple:
+    return host["Binds"], host["Devices"] or [], host["DeviceCgroupRules"], host["GroupAdd"]
+
+
+def test_without_an_edge_tpu_a_container_has_no_device(accelerated):
+    assert _reaches(accelerated(None)) == (None, [], None, None)
+
+
+def test_an_edge_tpu_on_usb_is_the_folder_of_usb_and_a_rule_for_its_kind(accelerated):
+    assert _reaches(accelerated("usb")) == (["/dev/bus/usb:/dev/bus/usb"], [], ["c 189:* rmw"], ["46"])
+
+
+def test_an_edge_tpu_on_pcie_is_its_node_alone(accelerated):
+    node = {"PathOnHost": "/dev/apex_0", "PathInContainer": "/dev/apex_0", "CgroupPermissions": "rw"}
+    assert _reaches(accelerated("pcie")) == (None, [node], None, None)
+
+
+@pytest.mark.parametrize("bus", ["usb", "pcie"])
+def test_a_container_with_an_edge_tpu_has_no_more_rights_than_others(accelerated, bus):
+    found = accelerated(bus)
+    assert (found["Privileged"], found["CapDrop"], found["ReadonlyRootfs"], found["NetworkMode"]) == (False, ["ALL"], True, "none")
+
+
+@pytest.mark.parametrize(("plugged", "accelerator", "bus"), [
+    (True, True, "usb"), (True, False, None), (False, True, None),
+], ids=["asked for and there", "not asked for", "not there"])  # fmt: skip
+def test_the_edge_tpu_goes_to_a_stage_that_asks_for_it_where_there_is_one(
+    docker_bench, make_bench, plain_image, tmp_path, monkeypatch, plugged, accelerator, bus
+):
+    machine = Machine(tmp_path / "machine")
+    if plugged:
+        machine.plug("2-1", "18d1", "9302", 7)
+    found = coral.find(machine.sys, machine.dev)
+    monkeypatch.setattr(coral, "find", lambda *_: found)
+    bench = make_bench("docker", plain_image, target=CORAL)
+    _, launch = bench.lay_out("s", {**USES, "resources": {"accelerator": accelerator}})
+    assert bench.executor._edgetpu(launch) == bus
+
+
+def test_an_edge_tpu_that_has_gone_since_it_was_seen_is_named(docker_bench, make_bench, plain_image, tmp_path, monkeypatch):
+    machine = Machine(tmp_path / "machine")
+    machine.slot("0000:01:00.0", "0x1ac1", "0x089a", "apex_0")
+    found = coral.find(machine.sys, machine.dev)
+    monkeypatch.setattr(coral, "find", lambda *_: found)
+    bench = make_bench("docker", plain_image, target=CORAL.model_copy(update={"bus": "pcie"}))
+    _, ended = bench.does("pass", resources={"accelerator": True})
+    assert (ended.status, ended.kind) == (None, "no_device")
+    assert "plug the Edge TPU in, or choose a target without one" in ended.why
+
+
+# --- finding a container again
+
+
+def test_the_labels_say_whose_container_it_is(inspected, docker_bench):
+    labels = inspected(env={"COLOUR": "red"})["Config"]["Labels"]
+    ours = {name.removeprefix(_options.LABEL): value for name, value in labels.items() if name.startswith(_options.LABEL)}
+    assert ours.keys() == {"", ".run", ".stage", ".attempt", ".fingerprint", ".folder", ".log"}
+    assert (ours[""], ours[".run"], ours[".stage"], ours[".attempt"]) == (
+        str(docker_bench.setting.store), f"run-{docker_bench.mark}", "s", "1"
+    )  # fmt: skip
+    assert len(ours[".fingerprint"]) == 64
+
+
+def test_nothing_is_left_in_the_engine(docker_bench):
+    docker_bench.does("pass")
+    docker_bench.does("sys.exit(3)")
+    docker_bench.executor.launch(docker_bench.lay_out("s", {**USES, "image": None})[1])
+    docker_bench.executor.close()
+    assert docker_bench.client.containers.list(all=True, filters={"label": f"{_options.LABEL}={docker_bench.setting.store}"}) == []
+
+
+def test_a_stages_word_of_the_engine_is_the_last_in_its_environment(docker_bench):
+    said = docker_bench.says("os.environ['HOME'] == os.environ['TMPDIR'] == os.getcwd()", env={"HOME": "/root", "TMPDIR": "/root"})
+    assert said == "True"
+
+
+# --- where figures are taken
+
+
+FOREIGN = [one for one in ARCHITECTURES if not emulation.is_native(one, HERE)]
+ANY = tuple(Image("any", one, f"{ARCHITECTURES[one]}-1", frozenset(), False, "containers") for one in ARCHITECTURES)
+
+
+def _place(make_bench, platform: str, runs_on: str):
+    bench = make_bench("docker", *ANY, target=Target(name="aim", platform=platform))
+    return bench.executor.place(StageSpec(uses="x", runs_on=runs_on), None)
+
+
+@pytest.mark.parametrize("foreign", FOREIGN)
+def test_a_foreign_platform_is_emulated_and_says_so(make_bench, foreign):
+    place = _place(make_bench, foreign, "target")
+    assert (place.platform, place.emulated, place.taken) == (foreign, True, EMULATED)
+    assert place.image == f"raspberrypi-mlops/any:{ARCHITECTURES[foreign]}-1"
+
+
+@pytest.mark.parametrize("foreign", FOREIGN)
+def test_a_stage_on_the_build_machine_is_not_emulated_whatever_the_target(make_bench, foreign):
+    place = _place(make_bench, foreign, "build")
+    assert (place.platform, place.emulated, place.taken) == (HERE, False, platform.machine())
+
+
+def test_the_image_is_all_of_the_environment_that_a_fingerprint_counts(make_bench):
+    place = _place(make_bench, HERE, "build")
+    assert dict(place.environment) == {"image": place.image}
+
+
+def test_an_image_that_the_yaml_names_goes_before_the_smallest(make_bench):
+    larger = Image("larger", HERE, "1", frozenset({"numpy"}), False, "containers")
+    executor = make_bench("docker", *ANY, larger).executor
+    assert executor.place(StageSpec(uses="x", image="larger"), None).image == larger.reference
+
+
+def test_an_image_that_nobody_defines_is_refused_with_the_nearest(make_bench):
+    with pytest.raises(UserError) as caught:
+        make_bench("docker", *ANY).executor.place(StageSpec(uses="x", image="anny"), None)
+    assert (caught.value.what, caught.value.fix) == (f"there is no image 'anny' for {HERE}", "did you mean 'any'?")
+
+
+def test_an_optional_image_serves_a_stage_that_names_it_once_the_engine_has_it(docker_bench, docker_engine, plain_image, make_bench):
+    optional = Image("extra", HERE, f"{ARCHITECTURES[HERE]}-1", frozenset(), True, "containers")
+    executor = make_bench("docker", plain_image, optional).executor
+    spec = StageSpec(uses="x", image="extra")
+    assert executor.place(spec, None).image == plain_image.reference
+    client = docker_engine.client()
+    client.images.get(plain_image.reference).tag(*optional.reference.rsplit(":", 1))
+    try:
+        assert executor.place(spec, None).image == optional.reference
+    finally:
+        with suppress(Exception):
+            client.images.remove(optional.reference)
+
+
+# --- refusals
+
+
+def test_an_image_that_the_engine_lacks_is_named_with_the_command_that_builds_it(docker_bench, make_bench):
+    absent = Image("absent", HERE, "1", frozenset(), False, "containers")
+    bench = make_bench("docker", absent)
+    planned, _ = bench.plan("s", USES)
+    assert bench.executor.missing([planned]) == [absent.reference]
+    with pytest.raises(UserError) as caught:
+        bench.executor.prepare([planned])
+    assert (caught.value.where, caught.value.what, caught.value.fix) == (
+        absent.reference, "the container engine has no such image", "python run.py images build"
+    )  # fmt: skip
+
+
+def test_where_no_engine_answers_the_way_out_is_named(make_bench, plain_image, monkeypatch, tmp_path):
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    bench = make_bench("docker", plain_image)
+    planned, _ = bench.plan("s", USES)
+    with pytest.raises(UserError) as caught:
+        bench.executor.prepare([planned])
+    assert caught.value.what == "no Docker engine answers" and "executor=local" in caught.value.fix
+
+
+def test_a_job_whose_image_has_gone_since_is_told_so(docker_bench, make_bench):
+    bench = make_bench("docker", Image("absent", HERE, "1", frozenset(), False, "containers"))
+    _, launch = bench.lay_out("s", USES)
+    bench.executor.launch(launch)
+    [ended] = bench.end()
+    assert (ended.status, ended.kind) == (None, "image_missing") and "python run.py images build" in ended.why
