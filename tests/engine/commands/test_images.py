@@ -23,6 +23,18 @@ NUMPY = """
         import numpy
         data.write_text(f"{numpy.__version__} {sys.executable} {numpy.__file__}")
 """
+OWN = """
+    name: my_images
+    params: {{base: auto}}
+    assets: {{base: containers/base, mine: containers/mine}}
+    stages:
+      base_{arch}: {{uses: stages.containers.base, runs_on: host, inputs: {{lock: "asset:base"}}, params: {{platform: {platform}, base: "${{params.base}}"}}}}
+      build_mine_{arch}:
+        uses: stages.containers.build
+        runs_on: host
+        inputs: {{context: "asset:mine", base: base_{arch}.rootfs}}
+        params: {{platform: {platform}}}
+"""
 
 
 @pytest.fixture
@@ -133,12 +145,22 @@ def test_a_run_builds_the_image_that_it_needs_and_is_made_in_it(project, docker_
     assert text.startswith("1.26.4 /usr/") and sys.prefix not in text
     built = [tag for image in docker_engine.client().images.list() for tag in image.tags if tag.startswith(f"{REPOSITORY}/runtime:")]
     try:
-        assert len(built) == 1 and "images: python run.py usecase=containers" in first.stderr
+        assert len(built) == 1 and first.stderr.startswith("images: python run.py ") and " usecase=containers " in first.stderr
         second: subprocess.CompletedProcess[str] = project.run(*words)
         assert second.returncode == 0 and "images:" not in second.stderr
     finally:
         for tag in built:
             docker_engine.client().images.remove(tag)
+
+
+def test_an_image_of_the_users_is_built_from_the_users_folder_by_the_users_use_case(images, project, docker_engine):
+    _define(project, f"name: mine\ndescription: x\nplatforms: [{HERE}]\nusecase: my_images\nenv: {{COLOUR: red}}\n")
+    (project.path / "containers" / "mine" / f"requirements-{ARCHITECTURES[HERE]}.lock").touch()
+    project.usecase("my_images", OWN.format(platform=HERE, arch=ARCHITECTURES[HERE]))
+    said = images("build", "image=mine")
+    assert said.status == 0, said.err
+    image = docker_engine.client().images.get(_reference(project))
+    assert "COLOUR=red" in image.attrs["Config"]["Env"]
 
 
 # --- prune
