@@ -1,6 +1,9 @@
 """`plan`: what would run, where, and why."""
 
 import json
+import socket
+
+import pytest
 
 WARNS = """
     name: one
@@ -47,3 +50,67 @@ def test_the_plan_of_a_process_is_the_same(ran):
     result = ran.run("plan")
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.splitlines()[-1] == "3 stages: 3 from the store, 0 to run"
+
+
+# --- executor=auto
+
+
+TORCH = """
+    from engine.stage import Out
+    def only(data: Out) -> None:
+        \"\"\"Write, by way of a package that no image has.\"\"\"
+        import torch
+        data.write_text(torch.__version__)
+"""
+
+
+@pytest.fixture
+def answered(docker_engine, monkeypatch):
+    """An engine that answers, where the command line looks for one."""
+    monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
+    return docker_engine
+
+
+def _auto(give, *words: str) -> list[str]:
+    """Return the notes on where stages run."""
+    said = give("plan", "executor=auto", "base=bootstrap", *words)
+    assert (said.status, said.err) == (0, "")
+    return [line for line in said.lines if line.startswith("note: stages run")]
+
+
+def test_auto_does_without_containers_where_there_is_no_engine(give):
+    assert _auto(give) == ["note: stages run as local processes: no Docker engine is to be seen"]
+
+
+def test_auto_does_without_an_engine_that_does_not_answer(give, monkeypatch, tmp_path):
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.bind(f"{tmp_path}/d.sock")
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/d.sock")
+        assert _auto(give) == ["note: stages run as local processes: no Docker engine answers"]
+
+
+def test_auto_takes_containers_where_an_engine_answers(give, answered):
+    assert _auto(give) == ["note: stages run in containers: a Docker engine answers"]
+
+
+def test_auto_does_without_containers_where_no_image_has_what_a_stage_imports(give, project, answered):
+    project.only_stage(TORCH)
+    [note] = _auto(give, "usecase=one")
+    assert note.startswith("note: stages run as local processes: no image for linux/") and note.endswith(
+        "has torch, which the stage imports"
+    )
+
+
+def test_who_names_containers_is_refused_what_no_image_has(give, project, answered):
+    project.only_stage(TORCH)
+    said = give("plan", "executor=docker", "base=bootstrap", "usecase=one")
+    assert said.status == 2 and "has torch, which the stage imports" in said.err
+
+
+def test_a_stage_of_the_host_is_a_process_whatever_the_executor(give, project, answered):
+    project.only_stage(TORCH, runs_on="host")
+    assert _auto(give, "usecase=one") == ["note: stages run in containers: a Docker engine answers"]
+
+
+def test_who_names_an_executor_is_not_told_why(give):
+    assert not [line for line in give("plan", "executor=local").lines if "stages run" in line]

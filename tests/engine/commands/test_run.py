@@ -2,15 +2,21 @@
 
 import json
 import os
+import platform
 import signal
 import subprocess
 
 import pytest
 
-from engine import layout
+from engine import images, layout
 from engine.commands import run
+from engine.commands._executors import BUILDERS
 from engine.events import replay
+from engine.executors import _engine
 from engine.journal import FILE_NAME, Journal, read
+from engine.signature import Library
+from engine.target import platform_of
+from tests.conftest import ROOT
 
 NOTE = {"event": "note", "stage": None, "text": "a sample"}
 
@@ -195,3 +201,52 @@ def test_the_commit_of_a_worktree_is_read_too(tmp_path):
 
 def test_a_state_can_be_replayed_from_what_a_run_left(finished):
     assert replay(read(finished / FILE_NAME)).metrics == json.loads((finished / "metrics.json").read_text())
+
+
+# --- executor=auto
+
+
+@pytest.fixture
+def contained(project, docker_engine, monkeypatch):
+    """A folder with an image of Python alone, which is the smallest there is, on a real engine that does not have it yet."""
+    monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
+    (project.path / "containers" / "alone").mkdir(parents=True)
+    (project.path / "containers" / "alone" / "image.yaml").write_text(
+        "name: alone\ndescription: Python alone\nplatforms: [linux/amd64, linux/arm64]\n"
+    )
+    return project
+
+
+def _where(project) -> list[str]:
+    """Run with executor=auto, and return what is noted of where stages run."""
+    state = project.done("executor=auto", "base=bootstrap")
+    return [text for text in state.notes if text.startswith("stages run")]
+
+
+def test_auto_without_an_engine_runs_processes_and_says_why(project):
+    assert _where(project) == ["stages run as local processes: no Docker engine is to be seen"]
+
+
+def test_auto_runs_processes_where_an_image_cannot_be_built_and_says_which(contained):
+    [note] = _where(contained)
+    assert note.startswith("stages run as local processes: usecase=containers: the images could not be built: build_alone_")
+
+
+def test_who_names_containers_is_refused_an_image_that_cannot_be_built(contained):
+    result = contained.run("executor=docker", "base=bootstrap")
+    assert result.returncode == 2
+    assert result.stderr.splitlines()[-3] == "usecase=containers"
+    assert not list(contained.outputs.glob("chain/*/2*"))
+
+
+def test_auto_runs_containers_where_an_engine_has_the_image(contained, docker_engine, plain_archive):
+    library = Library(("stages",), [contained.path, ROOT])
+    sources = {module: digest for name in BUILDERS for module, digest in library.signature(name, name).sources.items()}
+    here = platform_of(platform.machine())
+    [image] = [one for one in images.read(contained.path / "containers", sources, "bootstrap") if one.platform == here]
+    _engine.load(docker_engine.client(), image.reference, plain_archive)
+    try:
+        assert _where(contained) == ["stages run in containers: a Docker engine answers"]
+        assert (contained.last / "artifacts" / "c" / "data").read_text() == "12"
+    finally:
+        docker_engine.client().images.remove(image.reference)

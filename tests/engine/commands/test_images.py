@@ -1,0 +1,200 @@
+"""`images`: the definitions of containers/, the user's among them, and what a real engine has of them."""
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from engine.commands._executors import BUILDERS
+from engine.executors import _engine
+from engine.images import ARCHITECTURES, REPOSITORY, read
+from engine.signature import Library
+from engine.target import platform_of
+from tests.conftest import ROOT
+
+HERE = platform_of(platform.machine())
+DEFINITION = "name: mine\ndescription: Python alone\nplatforms: [linux/amd64, linux/arm64]\n"
+NUMPY = """
+    from engine.stage import Out
+    def only(data: Out) -> None:
+        \"\"\"Write which numpy there is.\"\"\"
+        import sys
+        import numpy
+        data.write_text(f"{numpy.__version__} {sys.executable} {numpy.__file__}")
+"""
+OWN = """
+    name: my_images
+    params: {{base: auto}}
+    assets: {{base: containers/base, mine: containers/mine}}
+    stages:
+      base_{arch}: {{uses: stages.containers.base, runs_on: host, inputs: {{lock: "asset:base"}}, params: {{platform: {platform}, base: "${{params.base}}"}}}}
+      build_mine_{arch}:
+        uses: stages.containers.build
+        runs_on: host
+        inputs: {{context: "asset:mine", base: base_{arch}.rootfs}}
+        params: {{platform: {platform}}}
+"""
+
+
+@pytest.fixture
+def images(project, give, docker_engine, monkeypatch):
+    """Give `images` on a folder with an image of its own."""
+    monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
+    _define(project, DEFINITION)
+
+    def given(action: str, *words: str):
+        return give("images", action, "base=bootstrap", *words)
+
+    yield given
+    client = docker_engine.client()
+    for tag in [tag for image in client.images.list() for tag in image.tags if tag.startswith(f"{REPOSITORY}/mine:")]:
+        client.images.remove(tag)
+
+
+def _define(project, text: str, name: str = "mine") -> None:
+    path = project.path / "containers" / name / "image.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def _reference(project) -> str:
+    """What an engine knows the user's image for this machine by."""
+    library = Library(("stages",), [project.path, ROOT])
+    sources = {module: digest for name in BUILDERS for module, digest in library.signature(name, name).sources.items()}
+    return next(one.reference for one in read(project.path / "containers", sources, "bootstrap") if one.platform == HERE)
+
+
+def _has(docker_engine) -> set[str]:
+    return {tag for image in docker_engine.client().images.list() for tag in image.tags if tag.startswith(f"{REPOSITORY}/mine:")}
+
+
+def _rows(said) -> dict[tuple[str, str], list[str]]:
+    assert said.status == 0, said.err
+    return {(words[0], words[1]): words[2:] for words in map(str.split, said.lines[1:])}
+
+
+# --- list
+
+
+def test_every_image_is_listed_for_each_platform_the_users_and_the_projects(images):
+    rows = _rows(images("list"))
+    assert {platform for name, platform in rows if name == "mine"} == {"linux/amd64", "linux/arm64"}
+    assert {platform for name, platform in rows if name == "runtime"} == set(ARCHITECTURES)
+
+
+def test_an_image_that_the_engine_lacks_is_listed_as_not_built(images, project):
+    assert _rows(images("list"))["mine", HERE] == [_reference(project), "not", "built"]
+
+
+def test_an_image_that_the_engine_has_is_listed_with_its_size(images, project, docker_engine, plain_archive):
+    _engine.load(docker_engine.client(), _reference(project), plain_archive)
+    reference, size, unit = _rows(images("list"))["mine", HERE]
+    assert (reference, unit) == (_reference(project), "MB") and 20 < float(size) < 500
+
+
+def test_one_image_is_listed_where_it_is_named(images):
+    assert {name for name, _ in _rows(images("list", "image=mine"))} == {"mine"}
+
+
+def test_an_image_that_nobody_defines_is_refused_with_the_nearest(images):
+    said = images("list", "image=mien")
+    assert (said.status, said.out) == (2, "")
+    assert [line.strip() for line in said.err.splitlines()] == ["image=mien", "there is no such image", "did you mean 'mine'?"]
+
+
+def test_a_wrong_definition_is_refused_with_its_file(images, project):
+    _define(project, "description: x\nplatforms: []\n")
+    said = images("list")
+    assert said.status == 2 and "containers/mine/image.yaml: platforms" in said.err and "Traceback" not in said.err
+
+
+@pytest.mark.parametrize("action", ["list", "build", "prune"])
+def test_without_an_engine_the_way_out_is_named(images, monkeypatch, tmp_path, action):
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    said = images(action)
+    assert said.status == 2 and [line.strip() for line in said.err.splitlines()][1] == "no Docker engine answers"
+
+
+# --- build
+
+
+def test_what_the_engine_has_is_not_built_again(images, project, docker_engine, plain_archive):
+    _define(project, DEFINITION.replace("linux/amd64, linux/arm64", HERE))
+    _engine.load(docker_engine.client(), _reference(project), plain_archive)
+    said = images("build", "image=mine")
+    assert (said.status, said.err) == (0, "") and not list(project.outputs.glob("[!.]*"))
+    assert _rows(said)["mine", HERE][0] == _reference(project)
+
+
+def test_an_image_that_no_stage_builds_is_refused_with_its_use_case(images, docker_engine):
+    said = images("build", "image=mine")
+    assert said.status == 2 and _has(docker_engine) == set()
+    assert said.err.splitlines()[-3].strip() == "usecase=containers"
+    assert "the images could not be built: build_mine_amd64" in said.err
+
+
+def test_a_run_builds_the_image_that_it_needs_and_is_made_in_it(project, docker_engine, monkeypatch):
+    """The whole way: the smallest image that has numpy, built by its use case, given to the engine, and a stage in it."""
+    monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
+    project.only_stage(NUMPY)
+    words = ("executor=docker", "base=bootstrap", "usecase=one")
+    first = project.run(*words, timeout_s=300)
+    assert first.returncode == 0, f"{first.stdout}\n{first.stderr}"
+    text = (project.outputs / "one" / "x86_64" / "latest" / "artifacts" / "s" / "data").read_text()
+    assert text.startswith("1.26.4 /usr/") and sys.prefix not in text
+    built = [tag for image in docker_engine.client().images.list() for tag in image.tags if tag.startswith(f"{REPOSITORY}/runtime:")]
+    try:
+        assert len(built) == 1 and first.stderr.startswith("images: python run.py ") and " usecase=containers " in first.stderr
+        second: subprocess.CompletedProcess[str] = project.run(*words)
+        assert second.returncode == 0 and "images:" not in second.stderr
+    finally:
+        for tag in built:
+            docker_engine.client().images.remove(tag)
+
+
+def test_an_image_of_the_users_is_built_from_the_users_folder_by_the_users_use_case(images, project, docker_engine):
+    _define(project, f"name: mine\ndescription: x\nplatforms: [{HERE}]\nusecase: my_images\nenv: {{COLOUR: red}}\n")
+    (project.path / "containers" / "mine" / f"requirements-{ARCHITECTURES[HERE]}.lock").touch()
+    project.usecase("my_images", OWN.format(platform=HERE, arch=ARCHITECTURES[HERE]))
+    said = images("build", "image=mine")
+    assert said.status == 0, said.err
+    image = docker_engine.client().images.get(_reference(project))
+    assert "COLOUR=red" in image.attrs["Config"]["Env"]
+
+
+# --- prune
+
+
+def test_an_image_whose_definition_has_changed_is_removed_and_the_present_one_stays(images, project, docker_engine, plain_archive):
+    before = _reference(project)
+    _define(project, DEFINITION + "env: {COLOUR: red}\n")
+    after = _reference(project)
+    for reference in (before, after):
+        _engine.load(docker_engine.client(), reference, plain_archive)
+    said = images("prune")
+    assert said.status == 0 and [line.split()[:2] for line in said.lines] == [["removed", before]]
+    assert _has(docker_engine) == {after}
+
+
+def test_images_that_are_nobodys_here_are_left_alone(images, docker_engine, plain_image):
+    said = images("prune")
+    assert (said.status, said.out) == (0, "")
+    assert docker_engine.client().images.get(plain_image.reference)
+
+
+def test_an_image_that_a_container_has_is_kept_and_says_so(images, project, docker_engine, plain_archive):
+    before = _reference(project)
+    client = docker_engine.client()
+    [image] = client.images.load(plain_archive.read_bytes())
+    image.tag(*before.rsplit(":", 1))
+    for tag in [tag for tag in client.images.get(before).tags if tag != before]:
+        client.images.remove(tag)
+    container = client.containers.create(before, command=["true"], network_mode="none")
+    _define(project, DEFINITION + "env: {COLOUR: red}\n")
+    try:
+        said = images("prune", "image=mine")
+        assert said.status == 0 and said.lines[0].startswith(f"kept     {before}: ")
+        assert _has(docker_engine) == {before}
+    finally:
+        container.remove(force=True)
