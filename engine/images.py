@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine import yamlfile
+from engine.catalogue import ROOT
 from engine.errors import UserError
 from engine.fields import Name, validated
 from engine.fingerprint import DISTRIBUTIONS
@@ -20,6 +21,7 @@ from engine.wording import listed
 ARCHITECTURES = {"linux/amd64": "amd64", "linux/arm64": "arm64", "linux/arm/v7": "armv7"}
 REPOSITORY = "raspberrypi-mlops"
 RUNTIMES = {"litert": "ai_edge_litert", "tflite_runtime": "tflite_runtime"}  # a stage that can use both needs the target's alone
+CONTAINERS = ROOT / "containers"  # the project's own, whose base an image of the user's may name
 RECORD = "image/1"
 _LOCKED = re.compile(r"^([A-Za-z0-9][\w.-]*)==", re.MULTILINE)
 _DEBIAN = re.compile(r"^python3-([\w.+-]+)\s", re.MULTILINE)
@@ -105,11 +107,12 @@ def _image(folder: Path, platform: str, sources: Mapping[str, str]) -> Image:
     if platform not in ARCHITECTURES:
         raise UserError(f"{path}: platforms", f"'{platform}' is no platform", f"write {listed(ARCHITECTURES, 'or')}")
     architecture = ARCHITECTURES[platform]
-    files = _files(folder, architecture)
-    base = _files(folder.parent / definition.base, architecture) if definition.base else []
-    packages = _packages(folder, architecture)
-    return Image(folder.name, platform, f"{architecture}-{_digest([*files, *base], folder.parent, sources)[:12]}", packages,
-                 definition.optional, definition.usecase)  # fmt: skip
+    parts = dict.fromkeys(_files(folder, architecture), folder.parent)
+    if definition.base:
+        beside = folder.parent if (folder.parent / definition.base).is_dir() else CONTAINERS
+        parts |= dict.fromkeys(_files(beside / definition.base, architecture), beside)
+    tag = f"{architecture}-{_digest(parts, sources)[:12]}"
+    return Image(folder.name, platform, tag, _packages(folder, architecture), definition.optional, definition.usecase)
 
 
 def _definition(path: Path) -> Definition:
@@ -131,9 +134,10 @@ def _packages(folder: Path, architecture: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def _digest(files: Sequence[Path], root: Path, sources: Mapping[str, str]) -> str:
+def _digest(files: Mapping[Path, Path], sources: Mapping[str, str]) -> str:
+    """Return the digest of the files, each under its path below the folder it is given with, and of the sources."""
     whole = hashlib.sha256(RECORD.encode())
-    for path in files:
+    for path, root in files.items():
         whole.update(f"\0{path.relative_to(root).as_posix()}\0{hashlib.sha256(path.read_bytes()).hexdigest()}".encode())
     for name, digest in sorted(sources.items()):
         whole.update(f"\0{name}\0{digest}".encode())

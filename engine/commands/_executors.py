@@ -164,9 +164,9 @@ def _chosen(request: Request, told: Setting, no_containers: str) -> tuple[str, s
     if name != "auto":
         return name, ""
     reason = no_containers or _why_no_containers(told)
-    return (
-        ("local", f"stages run as local processes: {reason}") if reason else ("docker", "stages run in containers: a Docker engine answers")
-    )
+    if reason:
+        return "local", f"stages run as local processes: {reason}"
+    return "docker", "stages run in containers: a Docker engine answers"
 
 
 def _why_no_containers(told: Setting) -> str:

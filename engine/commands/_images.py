@@ -61,8 +61,9 @@ def _run(request: Request, usecase: str, stages: Sequence[str]) -> Path:
 
     It works in the user's folder: a containers/ there goes before the project's, as it did when the tags were made.
     """
+    packages = dict.fromkeys(["stages", *request.settings.stage_packages])
     own = [f"--config-dir={folder}" for folder in request.config_dirs[:-1]]
-    words = [*own, f"usecase={usecase}", "target=x86_64", f"until=[{','.join(stages)}]", "executor=local", "tracking=none",
+    words = [*own, f"stage_packages=[{','.join(packages)}]", f"usecase={usecase}", "target=x86_64", f"until=[{','.join(stages)}]", "executor=local", "tracking=none",
              f"outputs={request.outputs}", f"params.base={base_of(request)}"]  # fmt: skip
     print(f"images: python run.py {' '.join(words)}", file=sys.stderr)
     status = subprocess.run(

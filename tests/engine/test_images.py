@@ -1,5 +1,6 @@
 """The images of containers/: which of them serves a stage, and what its tag depends on."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -206,3 +207,16 @@ def test_where_none_serves_the_refusal_names_what_is_lacking_and_a_way_out(platf
 def test_an_image_is_found_by_its_name_for_a_platform():
     assert images.named(ALL, "runtime", ARMV7) is ARM
     assert images.named(ALL, "train", ARMV7) is None
+
+
+def test_the_base_of_a_users_image_may_be_the_projects(containers, tmp_path):
+    mine = tmp_path / "mine" / "containers" / "own"
+    mine.mkdir(parents=True)
+    (mine / "image.yaml").write_text("description: own\nplatforms: [linux/amd64]\nbase: base\n")
+    [before] = _tags(mine.parent).values()
+    (mine / "image.yaml").write_text("description: own\nplatforms: [linux/amd64]\n")
+    [without] = _tags(mine.parent).values()
+    assert before != without
+    (mine / "image.yaml").write_text("description: own\nplatforms: [linux/amd64]\nbase: base\n")
+    shutil.copytree(ROOT / "containers" / "base", mine.parent / "base")
+    assert _tags(mine.parent) == {("own", AMD64): before}
