@@ -44,6 +44,7 @@ class Bench:
 
     def __init__(self, name: str, folder: Path, mark: str, images: tuple[Image, ...] = (), **options: Any) -> None:
         self.folder, self.name, self.mark, self.store = folder, name, mark, Store(folder / "store")
+        self.client: Any = None  # of the engine of its containers
         (folder / "mystages").mkdir(exist_ok=True)
         (folder / "mystages" / "act.py").write_text(ACT)
         self.setting = Setting(options.pop("target", TARGET), (folder, ROOT), ("mystages",), lambda: images, folder / "store",
@@ -114,20 +115,18 @@ class Bench:
 
     def processes(self) -> list[int]:
         """The living processes that the executor started, in this process's sight or in its containers."""
-        started = {pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if self._is_ours(pid)}
-        return sorted(started | set(self._in_containers()))
+        return sorted({*self.local_processes(), *self._in_containers()})
+
+    def local_processes(self) -> list[int]:
+        """Those in this process's sight."""
+        return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if self._is_ours(pid)]
 
     def _in_containers(self) -> Iterator[int]:
-        if self.name == "local":
+        if self.client is None:
             return
         for container in self.client.containers.list(filters={"label": f"{LABEL}={self.setting.store}"}):
             with suppress(Exception):  # it ended meanwhile
                 yield from (int(row[1]) for row in container.top()["Processes"])
-
-    @property
-    def client(self) -> Any:
-        """The engine of the executor's containers."""
-        return self.executor._connect()
 
     def _is_ours(self, pid: int) -> bool:
         try:
@@ -160,10 +159,10 @@ def make_bench(tmp_path, monkeypatch) -> Iterator[Callable[..., Bench]]:
 
     yield make
     for bench in made:
-        for pid in bench.processes():
+        bench.executor.close()  # first: one of its processes may be the way to its containers
+        for pid in bench.local_processes():
             with suppress(ProcessLookupError):
                 os.kill(pid, 9)
-        bench.executor.close()
 
 
 @pytest.fixture
@@ -176,7 +175,9 @@ def local_bench(make_bench) -> Bench:
 def docker_bench(docker_engine, plain_image, monkeypatch, make_bench) -> Bench:
     """Containers of a Docker engine."""
     monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
-    return make_bench("docker", plain_image)
+    made = make_bench("docker", plain_image)
+    made.client = docker_engine.client()
+    return made
 
 
 @pytest.fixture
@@ -185,4 +186,6 @@ def device_bench(docker_engine, plain_image, sshd, tmp_path, make_bench) -> Benc
     config = tmp_path / "ssh_config"
     config.write_text(sshd.config)
     target = TARGET.model_copy(update={"device": f"ssh://{sshd.user}@{sshd.host}:{sshd.port}{docker_engine.socket}"})
-    return make_bench("device", plain_image, target=target, ssh_config=str(config))
+    made = make_bench("device", plain_image, target=target, ssh_config=str(config))
+    made.client = docker_engine.client()
+    return made
