@@ -137,7 +137,7 @@ def lock_platform(platform: Platform, root: Path) -> None:
     _write(CONTAINERS / "base" / f"debian-{platform.arch}.lock", [f"epoch {apt.epoch()}", *base])
     for file in sorted(CONTAINERS.glob("*/image.yaml")):
         image = yaml.safe_load(file.read_text())
-        if platform.name not in image["platforms"] or image.get("optional"):
+        if platform.name not in image["platforms"] or "wheels" not in image:
             continue
         instead = image.get("debian", {}).get(platform.arch, {})
         left_out = [*instead, *image["wheels"].get("without", [])]

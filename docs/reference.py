@@ -116,9 +116,11 @@ def _commands() -> list[str]:
 
 def _events() -> list[str]:
     rows = [(f"`{kind}`", ", ".join(f"`{name}`" for name in names)) for kind, names in events.FIELDS.items()]
+    figures = [(f"`{kind}`", ", ".join(f"`{name}`" for name in names)) for kind, names in events.FIGURES.items()]
     return ["## Events", "One JSON object a line in a run's `journal.jsonl`, in this order of fields: `v` (schema version, now "
             f"{events.SCHEMA_VERSION}), `seq` (from 0, no gaps), `time` (seconds since 1970, UTC), `event`, and those of its kind. "
-            "A reader passes over fields that it does not know.", _table(("event", "fields"), rows)]  # fmt: skip
+            "A reader passes over fields that it does not know.", _table(("event", "fields"), rows),
+            "A `figure` has more fields, by its `kind`:", _table(("kind", "fields"), figures)]  # fmt: skip
 
 
 def _models(model: type[BaseModel]) -> list[type[BaseModel]]:

@@ -71,16 +71,18 @@ def serving(images: Sequence[Image], platform: str, packages: frozenset[str], ru
     if not at_hand:
         platforms = listed(sorted({image.platform for image in images}))
         raise UserError("", f"no image serves {platform}", f"add one below containers/; there are images for {platforms}")
-    known = frozenset().union(*(image.packages for image in images))
-    wanted = {package: _names(package) for package in _needed(packages, runtime)}
-    lacking = {image: sorted(p for p, names in wanted.items() if not names & image.packages) for image in at_hand}
-    best = min(at_hand, key=lambda image: (len(lacking[image]), len(image.packages)))
-    missing = lacking[best]
+    best = min(at_hand, key=lambda image: (len(lacking(image, packages, runtime)), len(image.packages)))
+    missing = lacking(best, packages, runtime)
     if missing:
-        elsewhere = any(wanted[missing[0]] & known for _ in missing)
+        elsewhere = any(_names(missing[0]) & image.packages for image in images)
         fix = "run the stage on the build machine: runs_on: build" if elsewhere else f"add {missing[0]} to an image below containers/"
         raise UserError("", f"no image for {platform} has {listed(missing)}, which the stage imports", fix)
     return best
+
+
+def lacking(image: Image, packages: frozenset[str], runtime: str) -> list[str]:
+    """Return which of these packages the image does not have."""
+    return sorted(package for package in _needed(packages, runtime) if not _names(package) & image.packages)
 
 
 def named(images: Sequence[Image], name: str, platform: str) -> Image | None:

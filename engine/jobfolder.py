@@ -91,8 +91,8 @@ class JobFolder:
         """Put the outputs into the store; BadOutput where one is missing or is none."""
         job, planned = self.job, self.planned
         assert planned.fingerprint is not None and planned.parts is not None
-        wanted = job.signature.metrics if job.signature else None
-        missing = sorted((wanted or frozenset()) - metrics.keys())
+        wanted = (job.signature.metrics or frozenset()) - job.signature.optional_metrics if job.signature else frozenset()
+        missing = sorted(wanted - metrics.keys())
         if missing:
             raise BadOutput(f"the stage did not return its metric '{missing[0]}'")
         points = [[e["name"], e["step"], e["value"], e["time"]] for e in self.said if e["event"] == "metric"]

@@ -43,6 +43,7 @@ class Signature:
     sources: Mapping[str, str]  # project module -> sha256 of its file, the stage's own among them
     imports: frozenset[str]  # top-level packages from outside the project
     optional: frozenset[str] = frozenset()  # those of them that the stage does without, as `except ImportError` says
+    optional_metrics: frozenset[str] = frozenset()  # those of them that it may leave out: NotRequired
     programs: tuple[str, ...] = ()  # what it runs from PATH where it is there, listed in its file as PROGRAMS
 
     @property
@@ -109,9 +110,10 @@ class Library:
         params = {a.arg: Parameter(ast.unparse(a.annotation) if a.annotation else "str", _default(d, path))
                   for a, d in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)}  # fmt: skip
         doc = ast.get_docstring(function) or ast.get_docstring(tree) or ""
-        return Signature(
-            uses, name, path, doc, inputs, outputs, params, _metrics(function, tree), sources, imports, optional, _programs(tree)
-        )
+        metrics = _metrics(function, tree)
+        names = None if metrics is None else frozenset(metrics)
+        left_out = frozenset(name for name, is_required in (metrics or {}).items() if not is_required)
+        return Signature(uses, name, path, doc, inputs, outputs, params, names, sources, imports, optional, left_out, _programs(tree))
 
     def _closure(self, module: str, path: Path) -> tuple[dict[str, str], frozenset[str], frozenset[str]]:
         """Follow imports through the project's modules; digest those, and name the packages outside, also those that may be absent."""
@@ -194,16 +196,17 @@ def _default(node: ast.expr | None, path: Path) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _metrics(function: ast.FunctionDef, tree: ast.Module) -> frozenset[str] | None:
-    """Return the keys of the TypedDict that the function returns; none where it returns nothing."""
+def _metrics(function: ast.FunctionDef, tree: ast.Module) -> dict[str, bool] | None:
+    """Return the keys of the TypedDict that the function returns, and whether each is required; none where it returns nothing."""
     if function.returns is None or (isinstance(function.returns, ast.Constant) and function.returns.value is None):
-        return frozenset()
+        return {}
     name = function.returns.id if isinstance(function.returns, ast.Name) else None
     classes = (n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == name)
     found = next(classes, None)
     if found is None:
         return None
-    return frozenset(n.target.id for n in found.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name))
+    keys = [n for n in found.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)]
+    return {ast.unparse(key.target): not ast.unparse(key.annotation).startswith("NotRequired[") for key in keys}
 
 
 def _programs(tree: ast.Module) -> tuple[str, ...]:

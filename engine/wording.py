@@ -79,3 +79,9 @@ def stand_ins(state: RunState) -> dict[str, list[str]]:
         if is_stand_in(stage) and (stage.metrics or stage.points or stage.figures):
             found.setdefault(stage.taken or "emulated", []).append(stage.name)
     return found
+
+
+def figure_name(stage: StageState, name: str) -> str:
+    """Return a metric's name for a column that has no place for a label: a figure of speed that was not taken on the device says so."""
+    is_of_speed = "latency" in name or name.endswith(("_s", "_ms", "_us"))
+    return f"{name} ({stage.taken or 'emulated'})" if is_of_speed and is_stand_in(stage) else name

@@ -33,6 +33,7 @@ class Op:
     version: int = 1
     options: tuple[str, dict[str, Any]] | None = None
     custom_code: str | None = None
+    custom_options: bytes | None = None
 
 
 @dataclass
@@ -66,7 +67,7 @@ def _subgraph(made: Any, graph: G) -> Any:
     result = schema.SubGraphT()
     result.name = "main"
     result.tensors = [_tensor(made, tensor, at) for at, tensor in enumerate(graph.tensors)]
-    result.inputs, result.outputs = list(graph.inputs), list(graph.outputs or graph.ops[-1].outputs)
+    result.inputs, result.outputs = list(graph.inputs), list(graph.outputs or (graph.ops[-1].outputs if graph.ops else ()))
     result.operators = [_operator(made, op) for op in graph.ops]
     return result
 
@@ -94,6 +95,8 @@ def _operator(made: Any, op: Op) -> Any:
     made.operatorCodes.append(code)
     result = schema.OperatorT()
     result.opcodeIndex, result.inputs, result.outputs = len(made.operatorCodes) - 1, list(op.inputs), list(op.outputs)
+    if op.custom_options is not None:
+        result.customOptions = list(op.custom_options)
     if op.options:
         kind, values = op.options
         result.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
@@ -101,3 +104,47 @@ def _operator(made: Any, op: Op) -> Any:
         for name, value in values.items():
             setattr(result.builtinOptions, name, value)
     return result
+
+
+def package(executables: Sequence[tuple[int, int]], min_runtime: int = 14) -> bytes:
+    """Return a DarwiNN package with executables of these types and bytes of parameters, as the Edge TPU's compiler nests them."""
+    multi = flatbuffers.Builder(64)
+    offsets = [multi.CreateString(_executable(kind, size)) for kind, size in executables]
+    multi.StartVector(4, len(offsets), 4)
+    for offset in reversed(offsets):
+        multi.PrependUOffsetTRelative(offset)
+    vector = multi.EndVector()
+    multi.StartObject(1)
+    multi.PrependUOffsetTRelativeSlot(0, vector, 0)
+    multi.Finish(multi.EndObject())
+    builder = flatbuffers.Builder(64)
+    serialized, version = builder.CreateByteVector(bytes(multi.Output())), builder.CreateString("a test's compiler")
+    builder.StartObject(8)
+    builder.PrependInt32Slot(0, min_runtime, 0)
+    builder.PrependUOffsetTRelativeSlot(1, serialized, 0)
+    builder.PrependUOffsetTRelativeSlot(4, version, 0)
+    builder.Finish(builder.EndObject(), b"DWN1")
+    return bytes(builder.Output())
+
+
+def compiled_options(data: bytes, key: str = "4") -> bytes:
+    """Return the options of an `edgetpu-custom-op`: a FlexBuffer map."""
+    from flatbuffers import flexbuffers
+
+    builder = flexbuffers.Builder()
+    with builder.Map():
+        builder.Key("1")
+        builder.String("another")
+        builder.Key(key)
+        builder.Blob(data)
+    return bytes(builder.Finish())
+
+
+def _executable(kind: int, size: int) -> bytes:
+    builder = flatbuffers.Builder(64)
+    parameters = builder.CreateByteVector(b"\1" * size)
+    builder.StartObject(17)
+    builder.PrependUOffsetTRelativeSlot(6, parameters, 0)
+    builder.PrependInt16Slot(13, kind, 0)
+    builder.Finish(builder.EndObject(), b"DWN1")
+    return bytes(builder.Output())

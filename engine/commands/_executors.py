@@ -30,15 +30,23 @@ BUILDERS = ("stages.containers.base", "stages.containers.build")  # what makes i
 class Executors:
     """What the scheduler drives: each job goes to the executor of its `runs_on`."""
 
-    def __init__(self, request: Request, without_containers: str = "") -> None:
+    def __init__(self, request: Request, no_containers: str = "") -> None:
         self._setting = setting(request)
-        self.name, self.why = _chosen(request, self._setting, without_containers)
+        self.name, self.why = _chosen(request, self._setting, no_containers)
+        self.refusal = ""  # why containers, where they were chosen here, cannot run a stage
         self._made: dict[str, Any] = {}
         self._working: dict[str, str] = {}  # stage -> executor
 
     def place(self, spec: StageSpec, signature: Signature | None) -> Placement:
-        """Return where a stage runs."""
-        placement: Placement = self._executor(self._of(spec)).place(spec, signature)
+        """Return where a stage runs; what no image serves is a mistake only where the user named the executor."""
+        name = self._of(spec)
+        try:
+            placement: Placement = self._executor(name).place(spec, signature)
+        except UserError as mistake:
+            if not self.why or name != "docker":
+                raise
+            self.refusal = self.refusal or mistake.what
+            return Placement("", False, "")
         return placement
 
     def prepare(self, planned: Iterable[Planned]) -> None:
@@ -150,12 +158,12 @@ def _answers(host: str) -> bool:
         return False
 
 
-def _chosen(request: Request, told: Setting, without_containers: str) -> tuple[str, str]:
+def _chosen(request: Request, told: Setting, no_containers: str) -> tuple[str, str]:
     """Return the executor's name, and in a sentence why where it was not named."""
     name = request.settings.executor.name
     if name != "auto":
         return name, ""
-    reason = without_containers or _why_no_containers(told)
+    reason = no_containers or _why_no_containers(told)
     return (
         ("local", f"stages run as local processes: {reason}") if reason else ("docker", "stages run in containers: a Docker engine answers")
     )

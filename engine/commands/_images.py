@@ -8,29 +8,28 @@ from pathlib import Path
 from engine import layout
 from engine.catalogue import ROOT
 from engine.commands import _planning
-from engine.commands._executors import Executors, base_of
+from engine.commands._executors import base_of
 from engine.commands._planning import Planning
 from engine.compose import Request
 from engine.errors import UserError
 from engine.images import Image
 
 
-def planned(request: Request) -> tuple[Executors, Planning]:
-    """Return the executors and the plan, with every image that the plan needs in its engine.
+def planned(request: Request) -> Planning:
+    """Return the plan, with every image that it needs in its engine.
 
     Where `executor=auto` chose containers and an image cannot be built, the plan is one of local processes.
     """
-    executors = Executors(request)
-    planning = _planning.plan(request, executors)
+    planning = _planning.plan(request)
     try:
-        _bring(request, executors, planning)
+        _bring(request, planning)
     except UserError as error:
         if request.settings.executor.name != "auto":
             raise
-        executors.close()
-        executors = Executors(request, without_containers=f"{error.where}: {error.what}")
-        planning = _planning.plan(request, executors)
-    return executors, planning
+        planning.executors.close()
+        planning = _planning.plan(request, f"{error.where}: {error.what}")
+        _bring(request, planning)
+    return planning
 
 
 def build(request: Request, images: Iterable[Image]) -> dict[str, Path]:
@@ -44,7 +43,8 @@ def build(request: Request, images: Iterable[Image]) -> dict[str, Path]:
     return archives
 
 
-def _bring(request: Request, executors: Executors, planning: Planning) -> None:
+def _bring(request: Request, planning: Planning) -> None:
+    executors = planning.executors
     to_run = [one for one in planning.plan.jobs.values() if one.record is None]
     missing = executors.missing(to_run)
     wanted = {reference for references in missing.values() for reference in references}

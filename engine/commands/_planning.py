@@ -23,16 +23,19 @@ class Planning:
 
     plan: Plan
     store: Store
+    executors: Executors
     warnings: Sequence[str]
 
 
-def plan(request: Request, executors: Executors | None = None) -> Planning:
-    """Return the plan with these executors, else with those that the request chooses; raise every mistake of the request together."""
-    executors = executors or Executors(request)
+def plan(request: Request, no_containers: str = "") -> Planning:
+    """Return the plan; raise every mistake of the request together. `no_containers`: why `executor=auto` must do without them."""
+    executors = Executors(request, no_containers)
     store = Store(layout.store_dir(request.outputs))
     usecase = _with_makers(request)
     library = Library(request.settings.stage_packages, request.roots)
     checked = _checked(request, usecase, library, executors)
+    if executors.refusal:
+        return plan(request, executors.refusal)
     kept = _kept(checked, request)
     jobs = {name: job for name, job in checked.jobs.items() if name in kept}
     needed = {ref.name for job in jobs.values() for ref in job.inputs.values() if ref and ref.stage is None}
@@ -40,7 +43,7 @@ def plan(request: Request, executors: Executors | None = None) -> Planning:
     planned = settle_all(jobs, assets, store)
     made = Plan(usecase.name, request.target, usecase.params, usecase.objective, assets, planned,
                 checked.graph.subgraph(kept).copy(), (*request.notes, *_notes(request), *filter(None, [executors.why])))  # fmt: skip
-    return Planning(made, store, checked.warnings)
+    return Planning(made, store, executors, checked.warnings)
 
 
 def _checked(request: Request, usecase: UseCase, library: Library, executors: Executors) -> Checked:

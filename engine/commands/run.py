@@ -63,8 +63,8 @@ def main(request: Request) -> tuple[int, float | None]:
 
 
 def _run(request: Request) -> tuple[int, float | None]:
-    executors, planning = _images.planned(request)
-    plan, store = planning.plan, planning.store
+    planning = _images.planned(request)
+    plan, store, executors = planning.plan, planning.store, planning.executors
     to_run = [planned for planned in plan.jobs.values() if planned.record is None]
     try:
         _planning.bring(request, planning, _download.say)
@@ -151,8 +151,8 @@ def _interruptible(scheduler: Scheduler) -> Iterator[None]:
 
 
 def _without_password(word: str) -> str:
-    """Keep credentials inside a URI, as in tracking.uri, out of what is recorded."""
-    return re.sub(r"//[^/@\s]+@", "//...@", word)
+    """Keep credentials inside a URI, as in tracking.uri, out of what is recorded; a login of ssh's holds none."""
+    return re.sub(r"(?<!ssh:)//[^/@\s]+@", "//...@", word)
 
 
 def _git_commit(folder: Path) -> str | None:

@@ -18,14 +18,19 @@ _PYTHON = "/usr/bin/python3"
 
 def choose(setting: Setting, platform: str, spec: StageSpec, signature: Signature | None, connect: Callable[[], Any]) -> Image:
     """Return the image that the YAML names, else the smallest that has what the stage imports; UserError where there is none."""
+    runtimes, runtime = frozenset(images.RUNTIMES.values()), setting.target.runtime
+    packages = signature.needs | signature.imports & runtimes if signature else frozenset()
     if spec.image:
         image = images.named(setting.images(), spec.image, platform)
-        if image is None:
+        is_optional = any(one.name == spec.image and one.optional for one in setting.images())
+        if image is None and not is_optional:
             known = sorted({one.name for one in setting.images() if one.platform == platform})
             raise UserError("", f"there is no image '{spec.image}' for {platform}", did_you_mean(spec.image, known))
-        if not image.optional or _is_there(connect, image.reference):
+        if image is not None and (
+            not is_optional or (not images.lacking(image, packages, runtime) and _is_there(connect, image.reference))
+        ):
             return image
-    return images.serving(setting.images(), platform, signature.needs if signature else frozenset(), setting.target.runtime)
+    return images.serving(setting.images(), platform, packages, runtime)
 
 
 def missing(client: Any, jobs: Iterable[Planned]) -> list[str]:

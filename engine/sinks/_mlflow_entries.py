@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.events import Event, RunState
+from engine.events import Event, RunState, StageState
 from engine.sinks._mlflow_place import redact
+from engine.wording import figure_name
 
 Point = tuple[str, float, int, int]  # name, value, time in ms, step
 STATUS = {"finished": "FINISHED", "failed": "FAILED", "rejected": "FAILED", "interrupted": "KILLED"}
@@ -57,6 +58,11 @@ def key(name: str) -> str:
     return re.sub(r"[^\w\-. /:]", "_", name, flags=re.ASCII)[:_LONGEST_KEY]
 
 
+def _metric_key(stage: StageState, name: str) -> str:
+    """Return the metric's column: MLflow shows runs side by side, and there a PC's latency must not stand among a Pi's."""
+    return key(figure_name(stage, name).replace(" (", ": ").replace("(", "").replace(")", ""))
+
+
 def milliseconds(time_s: float) -> int:
     """Return a time of the journal as MLflow counts."""
     return round(time_s * 1000)
@@ -89,7 +95,7 @@ def _job_started(event: Event, state: RunState) -> Iterator[Entry]:
 
 def _job_cached(event: Event, state: RunState) -> Iterator[Entry]:
     stage = event["stage"]
-    points = tuple((key(p[0]), float(p[2]), milliseconds(p[3]), int(p[1])) for p in event["points"])
+    points = tuple((_metric_key(state.stages[stage], p[0]), float(p[2]), milliseconds(p[3]), int(p[1])) for p in event["points"])
     yield _opening(event, state, cached=True)
     yield Entry(stage, _ms(event), points=points)
     yield from _ending(event, state)
@@ -112,8 +118,9 @@ def _ending(event: Event, state: RunState) -> Iterator[Entry]:
     """Return what a stage leaves: its metrics, there and on the parent, its outputs, and that it has ended."""
     stage, now = event["stage"], _ms(event)
     # MLflow shows the value of the highest step: a final value must not hide behind its own curve.
-    last = {name: step for name, step, _, _ in state.stages[stage].points}
-    final = tuple((key(name), float(value), now, last.get(name, 0)) for name, value in event["metrics"].items())
+    about = state.stages[stage]
+    last = {name: step for name, step, _, _ in about.points}
+    final = tuple((_metric_key(about, name), float(value), now, last.get(name, 0)) for name, value in event["metrics"].items())
     tags = {"rpi.state": "finished", "rpi.seconds": text(event["seconds"])}
     yield Entry(stage, now, tags=tags, points=final, outputs=event["outputs"], end=("FINISHED", now))
     if final:
@@ -121,7 +128,7 @@ def _ending(event: Event, state: RunState) -> Iterator[Entry]:
 
 
 def _metric(event: Event, state: RunState) -> Iterator[Entry]:
-    point = (key(event["name"]), float(event["value"]), _ms(event), int(event["step"]))
+    point = (_metric_key(state.stages[event["stage"]], event["name"]), float(event["value"]), _ms(event), int(event["step"]))
     yield Entry(event["stage"], _ms(event), points=(point,))
 
 

@@ -6,8 +6,9 @@ done is in `_rootfs.py`. Form of a package: deb(5).
 
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from io import BytesIO
 from pathlib import Path
 from typing import IO
@@ -59,11 +60,14 @@ def read_lock(path: Path) -> Lock:
     return Lock(int(match[1]), tuple(Package(*line.split(" ")) for line in rest))
 
 
-def install(tree: Tree, lock: Lock) -> int:
-    """Bring and unpack the packages of the lock that the tree lacks, write dpkg's records of them, and return how many there were."""
+def install(tree: Tree, lock: Lock, leave_out: Sequence[str] = ()) -> int:
+    """Bring and unpack the packages of the lock that the tree lacks, write dpkg's records of them, and return how many there were.
+
+    leave_out: patterns of files that are not unpacked, beside what nobody reads in a container.
+    """
     missing = [package for package in lock.packages if package.name not in installed(tree)]
     files = download_all([(package.sha256, _places(package, lock.epoch)) for package in missing])
-    stanzas = [_unpack(path, tree) for path in files]
+    stanzas = [_unpack(path, tree, leave_out) for path in files]
     tree.add(STATUS, file(_sorted_status([*_stanzas(tree), *stanzas])))
     return len(missing)
 
@@ -98,7 +102,7 @@ def read_repository(source: Mapping[str, str], architecture: str, epoch: int) ->
     return Lock(epoch, tuple(packages))
 
 
-def _unpack(deb: Path, tree: Tree) -> str:
+def _unpack(deb: Path, tree: Tree, leave_out: Sequence[str]) -> str:
     """Add the package's files to the tree and return its paragraph for dpkg's status file."""
     parts = read_ar(deb.read_bytes())
     control = {name: entry for path, entry in members(_part(parts, "control.tar")) for name in ["/".join(inside(path))] if entry.size}
@@ -108,7 +112,7 @@ def _unpack(deb: Path, tree: Tree) -> str:
     names = ["/."]
     for path, entry in members(_part(parts, "data.tar")):
         where = "/".join(inside(path))
-        if where and not UNREAD.match(where):
+        if where and not UNREAD.match(where) and not any(fnmatchcase(where, pattern) for pattern in leave_out):
             tree.add(where, entry)
             names.append(f"/{where}")
     known_as = _field(stanza, "Package")

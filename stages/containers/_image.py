@@ -11,7 +11,7 @@ _KEYS = {"name", "description", "platforms", "wheels", "leave_out", "debian", "b
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One image; `leave_out` are patterns of files in wheels, `repository` is an apt source with packages that no lock can name."""
+    """One image; `leave_out` are patterns of files in its packages, `repository` is an apt source with packages that no lock can name."""
 
     name: str
     description: str

@@ -4,10 +4,13 @@ Paths are kept without a leading slash. A link on the way to a file is followed 
 package that ships /lib/x lands in usr/lib/x where lib is a link, and nothing can leave the tree.
 """
 
+import errno
 import lzma
 import tarfile
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -18,6 +21,30 @@ from engine.stage import StageError
 MAX_LINKS = 40  # as the kernel's
 PERMISSIONS = 0o1777  # set-user-ID and set-group-ID are left out: every file belongs to root, and no stage may become it
 WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"
+
+
+_UNREADABLE = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    lzma.LZMAError,
+    zlib.error,
+    EOFError,
+    OSError,
+    ValueError,
+    NotImplementedError,
+    RuntimeError,
+)
+
+
+@contextmanager
+def unpacking() -> Iterator[None]:
+    """Turn what the standard library raises for a broken archive into a sentence; the system's own errors, such as a full disk, stay."""
+    try:
+        yield
+    except _UNREADABLE as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # EINVAL: an offset before the beginning
+            raise
+        raise StageError(f"a package cannot be unpacked: {error}") from None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +59,7 @@ class Entry:
 
     def read(self) -> bytes:
         """Return the bytes of a file."""
-        with self.open() as stream:
+        with unpacking(), self.open() as stream:
             return stream.read()
 
 
@@ -125,8 +152,7 @@ class Tree:
                     info.type, info.linkname = tarfile.LNKTYPE, first[entry]
                 first[entry] = path
                 info.size = entry.size if info.type == tarfile.REGTYPE else 0
-                with entry.open() as stream:
-                    tar.addfile(info, stream if info.size else None)
+                _copy(tar, info, entry)
 
     def _is_folder(self, path: str) -> bool:
         entry = self.get(self.resolve(path))
@@ -147,6 +173,11 @@ class Tree:
             del self.entries[path]
 
 
+def _copy(tar: tarfile.TarFile, info: tarfile.TarInfo, entry: Entry) -> None:
+    with unpacking(), entry.open() as stream:
+        tar.addfile(info, stream if info.size else None)
+
+
 def inside(name: str) -> list[str]:
     """Return the parts of a path in a package; one that names a place outside it is refused."""
     parts = [part for part in name.split("/") if part not in ("", ".")]
@@ -158,15 +189,12 @@ def inside(name: str) -> list[str]:
 def members(archive: IO[bytes]) -> Iterator[tuple[str, Entry]]:
     """Return the files, folders and links of a tar in any compression; devices and the like are left out."""
     seen: dict[str, Entry] = {}
-    try:
-        with tarfile.open(fileobj=archive, mode="r:*") as tar:
-            for info in tar:
-                entry = _entry(tar, info, seen)
-                if entry:
-                    seen["/".join(inside(info.name))] = entry
-                    yield info.name, entry
-    except (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError, ValueError) as error:
-        raise StageError(f"a package cannot be unpacked: {error}") from None
+    with unpacking(), tarfile.open(fileobj=archive, mode="r:*") as tar:
+        for info in tar:
+            entry = _entry(tar, info, seen)
+            if entry:
+                seen["/".join(inside(info.name))] = entry
+                yield info.name, entry
 
 
 def _entry(tar: tarfile.TarFile, info: tarfile.TarInfo, seen: dict[str, Entry]) -> Entry | None:

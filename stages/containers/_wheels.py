@@ -16,7 +16,7 @@ from typing import IO
 from engine.stage import StageError
 from stages.containers._download import cache, cached, digest_of, keep
 from stages.containers._platform import PYTHON, Platform, wheel_tags
-from stages.containers._tree import Entry, Tree, file, inside
+from stages.containers._tree import Entry, Tree, file, inside, unpacking
 
 SITE = "usr/local/lib/python3.11/dist-packages"  # Debian's Python looks there by itself
 MAX_FILE_BYTES = 2 << 30
@@ -72,10 +72,8 @@ def pip_download(lines: list[str], platform: Platform, folder: Path) -> None:
 
 def lay(wheel: Path, tree: Tree, leave_out: Sequence[str]) -> None:
     """Add the files of a wheel to the tree but for those that match a pattern; their bytes are read when the tree is written."""
-    try:
+    with unpacking():
         archive = zipfile.ZipFile(wheel)
-    except (zipfile.BadZipFile, OSError) as error:
-        raise StageError(f"a wheel of the lock cannot be read: {error}") from None
     for info in archive.infolist():
         if not info.is_dir() and not any(fnmatchcase(info.filename, pattern) for pattern in leave_out):
             tree.add(_place(info.filename), _packed(archive, info))

@@ -1,8 +1,13 @@
 """The stage that builds the image of one platform on a base, without Docker, root or emulation."""
 
-from typing import TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from engine.stage import In, Out, StageError
+
+if TYPE_CHECKING:
+    from stages.containers._image import Image
+    from stages.containers._platform import Platform
+    from stages.containers._tree import Tree
 
 
 class BuildMetrics(TypedDict):
@@ -25,38 +30,51 @@ def build(context: In, base: In, archive: Out, *, platform: str) -> BuildMetrics
 
     from stages.containers._archive import Layer, write_archive
     from stages.containers._bytecode import add_bytecode
-    from stages.containers._debian import install, read_lock, read_repository
     from stages.containers._image import read_image
     from stages.containers._platform import platform_of
-    from stages.containers._rootfs import alternatives
     from stages.containers._tree import Tree, epoch_of, read_tree
-    from stages.containers._wheels import bring, lay, read_requirements
 
     on, image, epoch = platform_of(platform), read_image(context), epoch_of(base)
     if platform not in image.platforms:
         raise StageError(f"the image {image.name} is not made for {platform}, but for {', '.join(image.platforms)}")
-    tree, packages = Tree(read_tree(base)), 0
+    tree = Tree(read_tree(base))
+    packages = _fill(tree, context, image, on, epoch)
+    with tempfile.TemporaryDirectory(dir=archive.parent) as folder:
+        add_bytecode(tree, Path(folder))
+        layer = Path(folder) / "layer.tar"
+        with layer.open("wb") as out:
+            tree.write(out, epoch)
+        layers = [Layer(base, "Debian and Python"), Layer(layer, f"what {image.name} needs")]
+        write_archive(archive, layers, on, _settings(image), epoch)
+        above = layer.stat().st_size
+    return BuildMetrics(size_bytes=float(base.stat().st_size + above), above_base_bytes=float(above), packages=float(packages))
+
+
+def _fill(tree: "Tree", context: In, image: "Image", on: "Platform", epoch: int) -> int:
+    """Lay what the image's locks name in the tree, and return how many packages that is."""
+    from stages.containers._debian import install, read_lock, read_repository
+    from stages.containers._rootfs import alternatives
+    from stages.containers._wheels import bring, lay, read_requirements
+
     lock, requirements = context / f"debian-{on.arch}.lock", context / f"requirements-{on.arch}.lock"
-    if lock.is_file():
-        packages += install(tree, read_lock(lock))
+    if not (lock.is_file() or requirements.is_file() or image.repository):
+        raise StageError(f"the image {image.name} has no {requirements.name}; make it with: make lock")
+    packages = install(tree, read_lock(lock), image.leave_out) if lock.is_file() else 0
     if image.repository:
         packages += install(tree, read_repository(image.repository, on.debian, epoch))
     alternatives(tree, on)
-    for wheel in bring(read_requirements(requirements), on) if requirements.is_file() else []:
+    wheels = bring(read_requirements(requirements), on) if requirements.is_file() else []
+    for wheel in wheels:
         lay(wheel, tree, image.leave_out)
-        packages += 1
-    settings = {
+    return packages + len(wheels)
+
+
+def _settings(image: "Image") -> dict[str, Any]:
+    """Return how a container of the image starts, in the words of the OCI image specification (config.md)."""
+    return {
         "Env": ["PATH=/usr/local/bin:/usr/bin:/bin", *(f"{key}={value}" for key, value in sorted(image.env.items()))],
         "User": image.user,
         "WorkingDir": "/",
         "Cmd": ["python3"],
         "Labels": {"org.opencontainers.image.title": image.name, "org.opencontainers.image.description": image.description},
     }
-    with tempfile.TemporaryDirectory(dir=archive.parent) as folder:
-        add_bytecode(tree, Path(folder))
-        layer = Path(folder) / "layer.tar"
-        with layer.open("wb") as out:
-            tree.write(out, epoch)
-        write_archive(archive, [Layer(base, "Debian and Python"), Layer(layer, f"what {image.name} needs")], on, settings, epoch)
-        above = layer.stat().st_size
-    return BuildMetrics(size_bytes=float(base.stat().st_size + above), above_base_bytes=float(above), packages=float(packages))

@@ -191,9 +191,13 @@ def _interpreter(wish: "dict[str, Any]", bus: str) -> "tuple[str, Any]":
     """Return the runtime's name, and an interpreter that has the Edge TPU: PyCoral's where it is installed."""
     from importlib.metadata import version
 
+    make_interpreter = None
     if has_pycoral() and wish["library"] == LIBRARY:
-        from pycoral.utils.edgetpu import make_interpreter
-
+        try:
+            from pycoral.utils.edgetpu import make_interpreter
+        except ImportError:  # such as one for another Python: the delegate is the same library
+            make_interpreter = None
+    if make_interpreter:
         return f"PyCoral {version('pycoral')} with tflite-runtime {version('tflite-runtime')}", make_interpreter(wish["model"], device=bus)
     name, module = runtime_module(wish["runtime"])
     delegate = module.load_delegate(wish["library"], {"device": bus})

@@ -93,8 +93,9 @@ def _transpose_conv(operator: Operator, inputs: list[Tensor], output: Tensor) ->
 
 
 def _elementwise(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
-    """A constant operand is no parameter but data that is sent each time; a single number is part of the instructions."""
-    sizes = [_lines(tensor.elements) for tensor in inputs if tensor.is_constant and tensor.elements > 1]
+    """A constant operand is sent each time: one number is part of the instructions, a vector in depth a table of 4 a line, more are data."""
+    constants = [tensor for tensor in inputs if tensor.is_constant and tensor.elements > 1]
+    sizes = [LINE * _steps(tensor.elements) if tensor.elements == tensor.shape[-1] else _lines(tensor.elements) for tensor in constants]
     return Block(sum(sizes), is_cacheable=False)
 
 

@@ -6,6 +6,7 @@ compiled models show where the table says no more than "depending on size". Know
 
 from collections.abc import Callable
 
+from stages.edge._readable import READABLE
 from stages.edge._tflite import ABSENT, Operator, Subgraph, Tensor
 
 MAPPED = "Mapped to Edge TPU"
@@ -18,16 +19,14 @@ NOT_CONSTANT = "Filter, bias, or other param is not constant at compile-time"
 RANK = "Tensor has unsupported rank (up to 3 innermost dimensions mapped)"
 DYNAMIC = "Operation is working on a dynamic-sized tensor"  # the compiler refuses such a model as a whole
 
-# The newest version of each supported operator that compiler 16 reads: TensorFlow's `lite/kernels/register.cc` of the
-# summer of 2021, less CONV_2D 6 and QUANTIZE 3, which it refuses (google-coral/edgetpu#845, #879; tensorflow#73946).
-VERSIONS = {
-    "ADD": 4, "AVERAGE_POOL_2D": 3, "CONCATENATION": 3, "CONV_2D": 5, "DEPTHWISE_CONV_2D": 6, "EXPAND_DIMS": 1, "FULLY_CONNECTED": 9,
-    "L2_NORMALIZATION": 2, "LOGISTIC": 3, "MAXIMUM": 4, "MAX_POOL_2D": 3, "MEAN": 3, "MINIMUM": 4, "MUL": 5, "PACK": 3, "PAD": 4,
-    "PRELU": 1, "QUANTIZE": 2, "REDUCE_MAX": 3, "REDUCE_MIN": 3, "RELU": 3, "RELU6": 3, "RELU_N1_TO_1": 1, "RESHAPE": 1,
-    "RESIZE_BILINEAR": 4, "RESIZE_NEAREST_NEIGHBOR": 4, "RSQRT": 2, "SLICE": 5, "SOFTMAX": 3, "SPACE_TO_DEPTH": 2, "SPLIT": 4,
-    "SQUARED_DIFFERENCE": 2, "SQUEEZE": 2, "STRIDED_SLICE": 6, "SUB": 5, "SUM": 2, "TANH": 3, "TILE": 3, "TRANSPOSE": 5,
-    "TRANSPOSE_CONV": 3, "UNIDIRECTIONAL_SEQUENCE_LSTM": 3,
-}  # fmt: skip
+SUPPORTED = frozenset(
+    """
+    ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D EXPAND_DIMS FULLY_CONNECTED L2_NORMALIZATION LOGISTIC MAXIMUM
+    MAX_POOL_2D MEAN MINIMUM MUL PACK PAD PRELU QUANTIZE REDUCE_MAX REDUCE_MIN RELU RELU6 RELU_N1_TO_1 RESHAPE RESIZE_BILINEAR
+    RESIZE_NEAREST_NEIGHBOR RSQRT SLICE SOFTMAX SPACE_TO_DEPTH SPLIT SQUARED_DIFFERENCE SQUEEZE STRIDED_SLICE SUB SUM TANH TILE
+    TRANSPOSE TRANSPOSE_CONV UNIDIRECTIONAL_SEQUENCE_LSTM
+""".split()  # noqa: SIM905
+)
 # Which inputs are parameters: they must be constants, and may be of other types than 8 bits.
 PARAMETERS: dict[str, tuple[int, ...]] = {
     "CONV_2D": (1, 2), "DEPTHWISE_CONV_2D": (1, 2), "FULLY_CONNECTED": (1, 2), "TRANSPOSE_CONV": (0, 1, 3), "EXPAND_DIMS": (1,),
@@ -42,9 +41,9 @@ _LEAST_INPUTS = {
 _LSTM_STATES = (18, 19)  # variables of 8 and 16 bits that live on the chip
 _BYTE_TYPES = ("INT8", "UINT8")
 MOST_SOFTMAX = 2**14  # documented as 16,000; 16,384 maps
-MOST_SCALING = 4  # seen: 2 maps, 15.5 and 33 do not; larger steps lose precision
-MOST_RESIZED = 2**19  # elements: 40 x 40 x 256 maps, 80 x 80 x 128 does not
-MOST_ZEROS = 2**18
+MOST_SCALING = 4  # 2 maps, 15.5 and 33 do not
+MOST_RESIZED = 2**20  # elements: 128 x 128 x 32 maps, 512 x 512 x 32 does not (google-coral/edgetpu#31, and #187 for a U-Net)
+MOST_ZEROS = 2**16  # bytes; a hostile graph may name one long constant in every operator
 MOST_MEAN = 2**14  # positions: 33 x 33 maps, 256 x 128 does not (google-coral/edgetpu#461)
 
 
@@ -55,9 +54,9 @@ def own_reason(graph: Subgraph, operator: Operator) -> str | None:
         return UNSPECIFIED
     if any(tensor.type not in _BYTE_TYPES for tensor in tensors):
         return DATA_TYPE
-    if operator.type not in VERSIONS:
+    if operator.type not in SUPPORTED:
         return NOT_SUPPORTED
-    if operator.version > VERSIONS[operator.type]:
+    if operator.version > READABLE[operator.type]:
         return VERSION
     if any(not graph.tensors[place].is_constant for place in _parameters(operator)):
         return NOT_CONSTANT
@@ -108,7 +107,7 @@ def _concatenation(operator: Operator, inputs: list[Tensor], output: Tensor) -> 
 def _is_zero(tensor: Tensor) -> bool:
     """True for a constant of zeros; one that is huge is not looked through."""
     zero = bytes([(tensor.zero_points or (0,))[0] % 256])
-    return len(tensor.data) <= MOST_ZEROS and not tensor.data.tobytes().strip(zero)
+    return len(tensor.data) <= MOST_ZEROS and tensor.data.tobytes() == zero * len(tensor.data)
 
 
 def _convolution(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
@@ -160,7 +159,9 @@ def _softmax(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
 
 
 def _split(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
-    return len(inputs[1].shape) > 3 and 0 in {axis % len(inputs[1].shape) for axis in inputs[0].integers()}
+    """The batch is not split; a split into one piece splits nothing."""
+    shape = inputs[1].shape
+    return len(shape) > 3 and output.shape != shape and 0 in {axis % len(shape) for axis in inputs[0].integers()}
 
 
 def _strided_slice(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:

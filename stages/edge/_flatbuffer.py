@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from engine.stage import StageError
 
-MAX_TABLES = 200_000  # a real model has some thousands; a hostile vector may name one table a million times
+MAX_TABLES = 100_000  # a real model has some thousands; a hostile vector may name one table a million times
 MAX_SCALARS = 4_000_000
 MAX_BYTES = 2**31  # the format's own limit: offsets have 32 bits with sign
 

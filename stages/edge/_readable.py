@@ -76,7 +76,8 @@ def _shapes(graph: Subgraph) -> Iterator[str]:
         shape = graph.tensors[place].shape
         if len(shape) > 1 and shape[0] > 1:
             yield f"the input '{graph.tensors[place].name}' is {list(shape)}: convert with a batch of 1"
-    dynamic = [tensor.name for tensor in graph.tensors if tensor.is_dynamic]
+    # a batch that is only declared open, with a size of 1, was seen to compile
+    dynamic = [tensor.name for tensor in graph.tensors if min((*tensor.shape, *tensor.shape_signature[1:]), default=0) < 0]
     if dynamic:
         others = f" and {len(dynamic) - 1} more" if len(dynamic) > 1 else ""
         yield f"the tensor '{dynamic[0]}'{others} has no fixed size: give the network fixed shapes"

@@ -4,6 +4,7 @@ Pure Python, so that it works in any image; it needs no TFLite runtime and runs 
 TensorFlow's `tensorflow/compiler/mlir/lite/schema/schema.fbs`. A file that is no sound model ends in a `BadFile`.
 """
 
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from stages.edge._tflite_names import OPERATORS, TYPES
 
 IDENTIFIER = b"TFL3"
 ABSENT = -1  # the place of an optional input that is not given
+MOST_NUMBERS = 256  # bytes of a constant that is read as numbers: axes and sizes are few
 MAX_RANK = 32  # no operator knows as many; a hostile shape must not make huge products
 
 # The fields of an operator's options that decide something: name, field number, letter of its type, default.
@@ -92,9 +94,9 @@ class Tensor:
     def integers(self) -> tuple[int, ...]:
         """Return the numbers of a small integer constant, such as axes or a new size; none if it is of another type or long."""
         letter = {"INT32": "i", "INT64": "q", "INT8": "b", "UINT8": "B"}.get(self.type)
-        if letter is None or len(self.data) > 256 or len(self.data) % {"i": 4, "q": 8}.get(letter, 1):
+        if letter is None or len(self.data) > MOST_NUMBERS or len(self.data) % struct.calcsize(f"<{letter}"):
             return ()
-        return tuple(self.data.cast("B").cast(letter))
+        return struct.unpack(f"<{len(self.data) // struct.calcsize(f'<{letter}')}{letter}", self.data)
 
 
 @dataclass(frozen=True, slots=True)

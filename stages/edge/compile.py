@@ -12,11 +12,13 @@ PROGRAMS = ("edgetpu_compiler",)
 
 class CompileMetrics(TypedDict):
     """compiled: 1 where the compiler took the model, 0 where it goes on as it is. From the compiler's log: operators on the
-    Edge TPU and on the CPU, bytes of parameters that stay on the chip and that are sent at each inference."""
+    Edge TPU and on the CPU, the share of the former, bytes of parameters that stay on the chip and that are sent at each
+    inference."""
 
     compiled: float
     edgetpu_ops: NotRequired[float]
     cpu_ops: NotRequired[float]
+    edgetpu_op_ratio: NotRequired[float]
     on_chip_bytes: NotRequired[float]
     off_chip_bytes: NotRequired[float]
 
@@ -53,6 +55,7 @@ def compile(
         compiled=1.0,
         edgetpu_ops=float(found.on_edgetpu),
         cpu_ops=float(found.on_cpu),
+        edgetpu_op_ratio=found.on_edgetpu / max(found.operations, 1),
         on_chip_bytes=float(found.on_chip_bytes),
         off_chip_bytes=float(found.off_chip_bytes),
     )

@@ -97,7 +97,7 @@ def _say(graph: "Subgraph", found: dict[str, Any]) -> None:
     if found["predicted"]:
         note(f"{mapped} of {count} operators would run on the Edge TPU: a prediction from their types and shapes, no compiler was asked")
     else:
-        note(f"the model is compiled for the Edge TPU; {count - mapped} operators beside its own run on the CPU")
+        note(f"the model is compiled for the Edge TPU; operators beside its own, which run on the CPU: {count - mapped}")
     if count <= MOST_DRAWN:
         makers = {place: at for at, operator in enumerate(graph.operators) for place in operator.outputs}
         edges = {(makers[place], at) for at, operator in enumerate(graph.operators) for place in operator.inputs if place in makers}

@@ -58,7 +58,7 @@ def _says(folder, *lines) -> None:
 
 def test_job_json_says_what_to_call_with_what(double, project):
     assert json.loads((double.path / "job.json").read_text()) == {
-        "module": "mystages.double", "function": "double", "params": {}, "taken": double.job.taken,
+        "module": "mystages.double", "function": "double", "params": {}, "taken": double.job.place.taken,
         "inputs": {"number": str(project.path / "mine.txt")}, "outputs": {"data": str(project.path / "job" / "out" / "data")},
     }  # fmt: skip
 

@@ -112,5 +112,8 @@ def test_the_name_of_a_stage_does_not_change_its_fingerprint(bench):
 def test_a_figure_of_a_target_is_not_taken_from_the_store_where_it_was_taken_elsewhere(bench, runs_on, same):
     plan = bench.plan({"a": {"command": ["make", "{outputs.data}"], "outputs": ["data"], "runs_on": runs_on}})
     job = plan.jobs["a"].job
-    prints = {settle(replace(job, taken=taken), {}, {}, bench.store).fingerprint for taken in ("device", "emulated (qemu)", "x86_64")}
+    prints = {
+        settle(replace(job, place=replace(job.place, taken=taken)), {}, {}, bench.store).fingerprint
+        for taken in ("device", "emulated (qemu)", "x86_64")
+    }
     assert (len(prints) == 1) is same

@@ -51,6 +51,14 @@ def test_the_sources_are_the_stage_and_the_helpers_it_imports(library):
     assert list(library.signature("lib.train", "f").sources) == ["lib._shared", "lib.train"]
 
 
+def test_a_metric_that_is_not_required_may_be_left_out_and_stand_in_a_gate(tmp_path):
+    (tmp_path / "lib").mkdir()
+    keys = "class M(TypedDict):\n    loss: float\n    drift: NotRequired[float]\n"
+    (tmp_path / "lib" / "s.py").write_text(f"from engine.stage import Out\n{keys}def s(data: Out) -> M: ...\n")
+    found = Library(["lib"], [tmp_path]).signature("lib.s", "f")
+    assert (found.metrics, found.optional_metrics) == ({"loss", "drift"}, {"drift"})
+
+
 def test_the_programs_are_those_that_the_file_lists(tmp_path):
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "s.py").write_text('from engine.stage import Out\nPROGRAMS = ("cc", "ld")\ndef s(data: Out) -> None: ...\n')

@@ -59,6 +59,16 @@ def test_a_figure_that_was_not_taken_on_the_device_stands_in_for_it(taken, emula
     assert wording.is_stand_in(StageState("a", taken=taken, emulated=emulated)) is stands_in
 
 
+@pytest.mark.parametrize(("name", "taken", "column"), [
+    ("latency_median_ms", "simulated on x86_64", "latency_median_ms (simulated on x86_64)"),
+    ("throughput_per_s", "emulated (qemu)", "throughput_per_s (emulated (qemu))"),
+    ("latency_median_ms", "device", "latency_median_ms"), ("latency_median_ms", "x86_64", "latency_median_ms"),
+    ("accuracy", "simulated on x86_64", "accuracy"), ("model_size_bytes", "emulated (qemu)", "model_size_bytes"),
+])  # fmt: skip
+def test_a_figure_of_speed_that_was_not_taken_on_the_device_has_a_column_of_its_own(name, taken, column):
+    assert wording.figure_name(StageState("a", taken=taken), name) == column
+
+
 def test_stages_without_figures_stand_in_for_nothing():
     stages = {"a": StageState("a", taken="simulated on x86_64", metrics={"ms": 1.0}), "b": StageState("b", taken="simulated on x86_64")}
     assert wording.stand_ins(RunState(stages=stages)) == {"simulated on x86_64": ["a"]}

@@ -82,7 +82,7 @@ def whole_run(events: Any, make_job: Any, run_id: str = "r1", status: str = "fin
     if status == "rejected":
         events.add("job_skipped", stage="package", because="train was rejected")
     else:
-        events.started("package", taken="simulated on x86_64", emulated=True).finished("package")
+        events.started("package", taken="simulated on x86_64", emulated=True).finished("package", latency_ms=4.5)
     return list(events.done(status).events)
 
 
@@ -185,7 +185,9 @@ def test_a_run_is_a_parent_with_a_child_for_each_stage(recorded: dict[str, Any])
     assert parent["params"]["odd key_"] == "ü" and train["params"] == {"lr": "0.1"}
     curve = [(0, 3.0), (0, 1.0), (1, 0.5), (2, 1 / 3), (2, 0.3)]  # the first attempt's, the second's, the final value
     assert [point[1:] for point in train["points"]["loss"]] == curve
-    assert train["last"]["loss"] == 0.3 and parent["last"] == {"split.rows": 100, "train.accuracy": 0.9, "train.loss": 0.3}
+    assert train["last"]["loss"] == 0.3 and parent["last"] == {
+        "split.rows": 100, "train.accuracy": 0.9, "train.loss": 0.3, "package.latency_ms: simulated on x86_64": 4.5,
+    }  # fmt: skip
     assert recorded["r1/split"]["inputs"][0][:2] == ("yoga", "ab" * 18)
     assert recorded["r1/split"]["tags"]["rpi.cached"] == "true" and parent["tags"]["rpi.sample_data"] == "true"
     assert recorded["r1/package"]["tags"]["rpi.taken"] == "simulated on x86_64"

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +169,12 @@ def test_a_folder_without_a_description_is_refused(tmp_path: Path) -> None:
         build(tmp_path, tmp_path / "x.tar", tmp_path / "image.tar", platform="linux/arm64")
 
 
+def test_an_image_without_a_lock_says_how_to_make_it(context: Path, tmp_path: Path) -> None:
+    (context / "requirements-arm64.lock").unlink()
+    with pytest.raises(StageError, match=r"the image tiny has no requirements-arm64\.lock; make it with: make lock"):
+        build(context, tmp_path / "arm64.tar", tmp_path / "image.tar", platform="linux/arm64")
+
+
 def test_the_edge_tpu_compiler_without_googles_source_is_one_sentence(tmp_path: Path) -> None:
     text = (ROOT / "containers/edgetpu-compiler/image.yaml").read_text()
     (tmp_path / "image.yaml").write_text(text.replace("https://packages.cloud.google.com", "https://127.0.0.1:9"))
@@ -182,13 +188,9 @@ def test_the_edge_tpu_compiler_without_googles_source_is_one_sentence(tmp_path: 
 
 
 @pytest.fixture(scope="module", params=list(ELF_MACHINES))
-def runtime(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path, BuildMetrics]:
-    """The project's own image `runtime` on the project's own base, bootstrapped: platform, archive, metrics."""
-    folder = tmp_path_factory.mktemp("runtime")
-    base(ROOT / "containers/base", folder / "base.tar", platform=request.param, base="bootstrap")
-    metrics = build(ROOT / "containers/runtime", folder / "base.tar", folder / "image.tar", platform=request.param)
-    (folder / "base.tar").unlink()
-    return request.param, folder / "image.tar", metrics
+def runtime(request: pytest.FixtureRequest, runtime_image: Callable[[str], tuple[Path, BuildMetrics]]) -> tuple[str, Path, BuildMetrics]:
+    """The project's own image `runtime`: platform, archive, metrics."""
+    return request.param, *runtime_image(request.param)
 
 
 def test_every_program_of_the_runtime_image_is_of_its_platform(runtime: tuple[str, Path, BuildMetrics]) -> None:

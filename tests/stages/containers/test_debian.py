@@ -42,6 +42,13 @@ def test_a_package_is_unpacked_through_merged_usr_and_without_what_nobody_reads(
     assert not [path for path in tree.paths() if "man1" in path or "changelog" in path]
 
 
+def test_what_an_image_leaves_out_is_not_unpacked(tmp_path: Path, cache: Path) -> None:
+    debs = {"x": deb("x", {"./usr/lib/x/tests/t.py": b"1", "./usr/lib/x/y.py": b"2"})}
+    tree = Tree()
+    install(tree, read_lock(lock(tmp_path / "debian.lock", debs, cache)), ["*/tests/*"])
+    assert [path for path in tree.paths() if path.endswith(".py")] == ["usr/lib/x/y.py"]
+
+
 def test_dpkg_would_list_what_was_unpacked(tmp_path: Path, cache: Path) -> None:
     tree = unpacked(tmp_path, cache, b=deb("b", {"./usr/b": b""}), a=deb("a", {"./usr/a": b""}))
     status = (tree.read("var/lib/dpkg/status") or b"").decode()

@@ -12,7 +12,7 @@ import pytest
 
 from engine.stage import StageError
 from stages.containers import _download
-from stages.containers._download import cache, cached, download, download_all
+from stages.containers._download import cache, cached, download_all
 
 
 class _Quiet(SimpleHTTPRequestHandler):
@@ -44,23 +44,23 @@ def put(folder: Path, name: str, data: bytes) -> str:
 def test_a_file_is_taken_from_the_first_place_that_has_it_and_then_from_the_cache(server: str, tmp_path: Path) -> None:
     digest = put(tmp_path, "x", b"data")
     places = [f"{server}/missing", f"{server}/x"]
-    assert download(digest, places).read_bytes() == b"data"
+    assert download_all([(digest, places)])[0].read_bytes() == b"data"
     (tmp_path / "www" / "x").unlink()
-    assert download(digest, places).read_bytes() == b"data"
+    assert download_all([(digest, places)])[0].read_bytes() == b"data"
 
 
 def test_another_file_than_the_lock_names_is_never_kept(server: str, tmp_path: Path) -> None:
     put(tmp_path, "x", b"evil")
     with pytest.raises(StageError, match="sent another file than the lock names"):
-        download("0" * 64, [f"{server}/x"])
+        download_all([("0" * 64, [f"{server}/x"])])
     assert list(cache().iterdir()) == []
 
 
 def test_a_broken_file_of_the_cache_is_brought_again(server: str, tmp_path: Path) -> None:
     digest = put(tmp_path, "x", b"data")
-    download(digest, [f"{server}/x"]).write_bytes(b"da")
+    download_all([(digest, [f"{server}/x"])])[0].write_bytes(b"da")
     assert cached(digest) is None
-    assert download(digest, [f"{server}/x"]).read_bytes() == b"data"
+    assert download_all([(digest, [f"{server}/x"])])[0].read_bytes() == b"data"
 
 
 def test_many_files_come_in_the_order_they_were_asked_for(server: str, tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_many_files_come_in_the_order_they_were_asked_for(server: str, tmp_path:
 
 def test_every_place_that_failed_is_named_once(server: str) -> None:
     with pytest.raises(StageError) as told:
-        download("0" * 64, [f"{server}/a", "http://127.0.0.1:9/b"])
+        download_all([("0" * 64, [f"{server}/a", "http://127.0.0.1:9/b"])])
     assert str(told.value).count(f"{server}/a: 404") == 1
     assert str(told.value).count("http://127.0.0.1:9/b: [Errno 111] Connection refused") == 1
 

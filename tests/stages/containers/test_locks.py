@@ -1,6 +1,7 @@
 """The locks that the images are made from, against uv.lock and one another."""
 
 import importlib.util
+import shutil
 from pathlib import Path
 from types import ModuleType
 
@@ -16,14 +17,19 @@ IMAGES = {path.parent: yaml.safe_load(path.read_text()) for path in sorted((ROOT
 LOCKED = [(folder, PLATFORMS[name]) for folder, image in IMAGES.items() for name in image["platforms"] if not image.get("optional")]
 
 
-@pytest.fixture(scope="module")
-def lock() -> ModuleType:
-    """containers/lock.py."""
-    spec = importlib.util.spec_from_file_location("lock", ROOT / "containers/lock.py")
+def script(path: str) -> ModuleType:
+    """Return a script of the project as a module."""
+    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def lock() -> ModuleType:
+    """containers/lock.py."""
+    return script("containers/lock.py")
 
 
 @pytest.mark.parametrize(("folder", "platform"), LOCKED, ids=lambda each: getattr(each, "name", each))
@@ -48,3 +54,22 @@ def test_what_has_no_wheel_is_in_the_lock_of_debian_packages() -> None:
     names = {package.name for package in read_lock(ROOT / "containers/runtime/debian-armv7.lock").packages}
     assert names >= {"python3-numpy", "python3-pil", "libblas3"}
     assert not any("armv7l" in line for line in read_requirements(ROOT / "containers/runtime/requirements-arm64.lock").values())
+
+
+@pytest.mark.skipif(not shutil.which("apt-get"), reason="there is no apt-get")
+def test_apt_resolves_for_another_platform_without_emulation(lock: ModuleType, tmp_path: Path) -> None:
+    apt = lock.Apt(tmp_path, PLATFORMS["linux/arm/v7"])
+    lines = apt.closure(["libblas3"])
+    assert [line.split(" ")[0] for line in lines] == ["gcc-12-base", "libblas3", "libc6", "libgcc-s1"]
+    assert all(line.split(" ")[2].endswith(("_armhf.deb", "_all.deb")) for line in lines)
+    assert apt.epoch() > 1_600_000_000
+
+
+def test_a_package_without_a_wheel_for_the_platform_is_named(lock: ModuleType) -> None:
+    with pytest.raises(SystemExit, match=r"numpy 1\.26\.4 has no wheel for armv7l; let a Debian package stand in for it"):
+        lock.Wheels(PLATFORMS["linux/arm/v7"]).closure("runtime", ["pillow", "opencv-python-headless"])
+
+
+def test_the_benchmark_says_what_docker_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert script("benchmarks/images.py").missing(PLATFORMS["linux/arm64"]) == "dockerd is not installed: apt-get install docker.io"

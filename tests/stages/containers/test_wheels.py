@@ -1,10 +1,13 @@
 """Wheels laid in a tree as they are packed."""
 
+import io
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from engine.stage import StageError
 from stages.containers import _wheels
@@ -13,6 +16,7 @@ from stages.containers._tree import Tree
 from stages.containers._wheels import SITE, bring, lay, read_requirements
 from tests.stages.containers.packages import put, wheel
 
+WHOLE = wheel({"x/__init__.py": b"1" * 50, "y.py": b"2" * 50})
 ARM64 = PLATFORMS["linux/arm64"]
 
 
@@ -45,8 +49,19 @@ def test_a_wheel_cannot_write_outside_its_place(tmp_path: Path) -> None:
 
 
 def test_what_is_no_wheel_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StageError, match="cannot be read"):
+    with pytest.raises(StageError, match="cannot be unpacked"):
         laid(tmp_path, b"noise")
+
+
+@given(st.integers(0, len(WHOLE) - 1), st.integers(0, 255))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_a_damaged_wheel_gives_a_sentence_or_a_whole_layer(tmp_path: Path, place: int, value: int) -> None:
+    damaged = bytearray(WHOLE)
+    damaged[place] = value
+    try:
+        laid(tmp_path, bytes(damaged)).write(io.BytesIO(), 0)
+    except StageError as error:
+        assert str(error)
 
 
 def test_a_wheel_of_the_cache_needs_no_pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,6 +63,7 @@ def test_bytes_that_are_cached(expected: int, kind: str, inputs: list[T], output
 def test_a_constant_operand_is_sent_each_time_and_a_single_number_is_not() -> None:
     assert size("MUL", [T((1, 48, 48, 1)), weights(48, 48, 1)], T((1, 48, 48, 1))) == (0, 2304)
     assert size("SUB", [T((1, 9, 9, 3)), weights(1, 1, 1, 3)], T((1, 9, 9, 3))) == (0, 64)
+    assert size("MUL", [T((1, 128)), weights(128)], T((1, 128))) == (0, 2048)
     assert size("ADD", [T((1, 9, 9, 3)), T((), data=b"\3")], T((1, 9, 9, 3))) == (0, 0)
 
 

@@ -68,7 +68,12 @@ def test_a_batch_of_more_than_one_is_told(model):
     assert sentence.endswith("is [4, 8]: convert with a batch of 1")
 
 
-@pytest.mark.parametrize("change", [{"shape": (-1, 8)}, {"shape_signature": (-1, 8)}], ids=["shape", "signature"])
+def test_a_batch_that_is_only_declared_open_is_none(model):
+    [place] = model.subgraphs[0].inputs
+    assert obstacles(_with_tensor(model, place, shape=(1, 8), shape_signature=(-1, 8))) == []
+
+
+@pytest.mark.parametrize("change", [{"shape": (-1, 8)}, {"shape_signature": (1, -1)}], ids=["shape", "signature"])
 def test_a_size_that_is_not_fixed_is_told(model, change):
     [place] = model.subgraphs[0].inputs
     [sentence] = obstacles(_with_tensor(model, place, **change))
