@@ -17,7 +17,7 @@ class Difference:
 
     examples: int
     outputs_differ: int  # examples with another output
-    max_step_difference: int  # of a single output, in quantisation steps
+    max_step_difference: float  # of a single output, in quantisation steps; of a model with float outputs, in their unit
     reference_examples: int
     reference_bit_equal: bool
 
@@ -42,11 +42,11 @@ class Reference:
 
     def against(self, default: NDArray[np.generic], reference: NDArray[np.generic]) -> Difference:
         """Compare the outputs of another platform with these."""
-        steps = np.abs(default.astype(np.int64) - self.default.astype(np.int64)).reshape(len(default), -1)
+        steps = np.abs(default.astype(np.float64) - self.default.astype(np.float64)).reshape(len(default), -1)  # exact for integers
         return Difference(
             examples=len(default),
             outputs_differ=int((steps > 0).any(axis=1).sum()),
-            max_step_difference=int(steps.max()),
+            max_step_difference=float(steps.max()),
             reference_examples=len(self.chosen),
             reference_bit_equal=reference.tobytes() == self.reference.tobytes(),
         )
@@ -63,5 +63,5 @@ def read(folder: Path, int8_model: Path, examples: int) -> Reference:
     return Reference(default, plain, chosen, about["runtime"], about["machine"])
 
 
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def _plural(count: float, noun: str) -> str:
+    return f"{count:g} {noun}" if count == 1 else f"{count:g} {noun}s"

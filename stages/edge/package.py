@@ -23,6 +23,7 @@ def package(
     package: Out,
     pose_model: In | None = None,
     compiled_model: In | None = None,
+    compiler_log: In | None = None,
     *,
     name: str = "model",
     description: str = "",
@@ -55,7 +56,9 @@ def package(
     constants = {**about["preprocessing"], "input": quantisation(model.input), "output": quantisation(model.output)}
     (package / "preprocessing.json").write_text(json.dumps(constants, indent=1), encoding="utf-8")
     (package / "labels.txt").write_text("".join(f"{label}\n" for label in about["labels"]), encoding="utf-8")
-    (package / "model_card.md").write_text(_card(name, description, target, runtime, about, figures, cost), encoding="utf-8")
+    (package / "model_card.md").write_text(
+        _card(name, description, target, runtime, about, figures, cost, _compiled(compiler_log)), encoding="utf-8"
+    )
     manifest = {"v": 1, "name": name, "target": target, "runtime": runtime, "files": _manifest(package)}
     (package / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
     sizes = [path.stat().st_size for path in package.iterdir()]
@@ -69,7 +72,14 @@ def _manifest(folder: "Path") -> dict[str, dict[str, Any]]:
 
 
 def _card(
-    name: str, description: str, target: str, runtime: str, about: dict[str, Any], figures: dict[str, Any], cost: dict[str, Any]
+    name: str,
+    description: str,
+    target: str,
+    runtime: str,
+    about: dict[str, Any],
+    figures: dict[str, Any],
+    cost: dict[str, Any],
+    compiled: str,
 ) -> str:
     rows = "\n".join(f"| {label} | {row['f1']:.3f} | {row['examples']} |" for label, row in figures["classes"].items())
     counts = ", ".join(f"{split} {sum(clips.values())}" for split, clips in about.get("clips", {}).items())
@@ -83,6 +93,7 @@ def _card(
 - Accuracy on the test part: {figures["accuracy"]:.4f} (int8), {figures["float_accuracy"]:.4f} (float), {_taken(figures)}
 - One inference: {cost["latency_median_ms"]:.3g} ms (median), {_taken(cost)}
 - Size: {cost["model_size_bytes"]:,.0f} bytes
+- Edge TPU: {compiled}
 
 | class | F1 | test examples |
 | --- | --- | --- |
@@ -91,6 +102,16 @@ def _card(
 The model knows these classes only and names one of them for whatever it sees; it was tested on people and cameras
 like those of its data set, not on others.
 """
+
+
+def _compiled(compiler_log: "Path | None") -> str:
+    """Say what the compiler made of the model."""
+    import json
+
+    log = json.loads(compiler_log.read_text(encoding="utf-8")) if compiler_log else {"compiled": False}
+    if not log["compiled"]:
+        return "not compiled"
+    return f"{log['on_edgetpu']} of {log['operations']} operators, as edgetpu_compiler {log['version']} mapped them"
 
 
 def _taken(figures: dict[str, Any]) -> str:

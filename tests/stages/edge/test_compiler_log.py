@@ -1,5 +1,8 @@
 """The compiler's log, in the forms that it has: all mapped, some not, statuses wrapped, and its ways to fail."""
 
+import os
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -98,6 +101,14 @@ def test_a_status_that_is_wrapped_anywhere_is_read_whole(status, width):
 def test_a_status_that_is_new_is_kept_in_its_words():
     text = "Operator                       Count      Status\n\nADD       1       Operation is tired\n          of adding\n"
     assert table(text) == (Row("ADD", 1, "Operation is tired of adding"),)
+
+
+@pytest.mark.mirror
+@pytest.mark.skipif("RPI_MLOPS_MIRROR" not in os.environ, reason="RPI_MLOPS_MIRROR names no folder with real models")
+def test_a_log_of_the_real_compiler_is_read():
+    path = Path(os.environ["RPI_MLOPS_MIRROR"]) / "models" / "blazeface_front_128_int8_edgetpu.log"
+    found = parse(path.read_text())
+    assert (found.version, found.operations, found.on_edgetpu, found.on_cpu, len(found.rows)) == ("15.0.340273435", 78, 75, 3, 10)
 
 
 @given(st.text(max_size=300), st.integers(0, 900))

@@ -135,3 +135,17 @@ def test_a_package_can_be_moved(pack, tmp_path):
     shutil.move(folder, tmp_path / "elsewhere")
     assert digest.of(tmp_path / "elsewhere") == before
     assert not any(str(tmp_path).encode() in path.read_bytes() for path in (tmp_path / "elsewhere").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        ({"compiled": False, "accelerator": "edgetpu"}, "- Edge TPU: not compiled\n"),
+        ({"compiled": True, "on_edgetpu": 264, "operations": 267, "version": "16.0.384591198"},
+         "- Edge TPU: 264 of 267 operators, as edgetpu_compiler 16.0.384591198 mapped them\n"),
+    ],
+)  # fmt: skip
+def test_the_card_says_what_the_compiler_made_of_the_model(pack, tmp_path, log, said):
+    (tmp_path / "log").write_text(json.dumps(log))
+    folder, _ = pack(compiler_log=tmp_path / "log")
+    assert said in (folder / "model_card.md").read_text()
