@@ -9,12 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from engine import asset, check, digest, fetch, layout, spec, target, yamlfile
+from engine import asset, check, digest, fetch, images, layout, spec, target, yamlfile
 from engine.asset import AssetFile
 from engine.errors import UserError
-from engine.placement import Placement
-from engine.signature import Library
+from engine.executors import _images, device
+from engine.executors._tunnel import Tunnel
+from engine.images import Image
+from engine.placement import Placement, Setting
+from engine.signature import Library, Signature
+from engine.spec import StageSpec
 from engine.store import Store
+from engine.target import Target
 from tests.conftest import ROOT
 
 # --- a use case against the stages that it names
@@ -211,7 +216,7 @@ FORMS = {
 STAGE_FORMS = {
     "retries": ({"retries": "many"}, ["retries", "input should be a valid integer, unable to parse string as an integer (it is 'many')", "write a whole number"]),
     "many_retries": ({"retries": 99}, ["retries", "input should be less than or equal to 20 (it is 99)", "write a smaller number"]),
-    "runs_on": ({"runs_on": "device"}, ["runs_on", "input should be 'build' or 'target' (it is 'device')", "choose one of the values named"]),
+    "runs_on": ({"runs_on": "device"}, ["runs_on", "input should be 'build', 'target' or 'host' (it is 'device')", "choose one of the values named"]),
     "params": ({"params": 3}, ["params", "input should be a valid dictionary (it is 3)", "write 'key: value' lines below it"]),
     "outputs": ({"outputs": "x"}, ["outputs", "input should be a valid tuple (it is 'x')", "write a list: [a, b]"]),
     "rule": ({"require": {"a": "high"}}, ["require.a", "'high' is not a rule", 'write ">= 0.85"']),
@@ -378,7 +383,9 @@ FILES = {
     "conf/usecases/data.yaml": 'assets: {mine: yoga}\nstages: {a: {uses: mystages.double, inputs: {number: "asset:mine"}}}\n',
     "conf/usecases/clash.yaml": 'assets: {mine: made}\nstages: {mine: {uses: mystages.double, inputs: {number: "asset:mine"}}}\n',
     "conf/usecases/packs.yaml": "stages: {a: {uses: mystages.pack}}\n",
+    "conf/usecases/placed.yaml": "stages: {a: {uses: mystages.grow}}\n",
     "conf/asset/made.yaml": "name: made\ndescription: x\nlicence: MIT\nmade_by: {uses: mystages.make, output: data}\n",
+    "mystages/grow.py": "from engine.stage import Out\ndef grow(data: Out) -> None:\n    import lightgbm\n",
     "mystages/pack.py": "from engine.stage import Out\ndef pack(package: Out) -> None:\n    package.mkdir()\n    (package / 'x').touch()\n",
 }
 COMMANDS = {
@@ -411,6 +418,12 @@ COMMANDS = {
     "model_is_none": (["edgetpu", "model=conf/usecases/typo.yaml"],
                       ["model=conf/usecases/typo.yaml", "typo.yaml is no TFLite model: it lacks the mark 'TFL3' of one",
                        "give a .tflite file as the converter or the Edge TPU's compiler wrote it"]),
+    "image": (["images", "image=runtme", "base=bootstrap"], ["image=runtme", "there is no such image", "did you mean 'runtime'?"]),
+    "no_engine": (["executor=docker", "base=bootstrap"],
+                  ["unix:///nowhere", "no Docker engine answers", "sudo apt-get install docker.io && sudo systemctl start docker; or executor=local"]),
+    "no_place": (["plan", "usecase=placed", "executor=docker", "base=bootstrap"],
+                 ["conf/usecases/placed.yaml: stages.a.runs_on", "no image for linux/amd64 has lightgbm, which the stage imports",
+                  "add lightgbm to an image below containers/"]),
     "no_package": (["predict", "input=."], ["chain for x86_64", "there is no packed model of a finished run", "make one: python run.py usecase=chain target=x86_64"]),
     "tracking_folder": (["sync", "tracking=mlflow", "tracking.uri=mlruns"],
                         ["tracking.uri", "MLflow no longer records in a folder of files (its file store is refused since 3.13)", "leave it null, or name a database: sqlite:////path/to/mlflow.db"]),
@@ -479,6 +492,68 @@ def test_a_file_system_that_cannot_be_written(project, give, monkeypatch):
     assert said.err == f"{project.outputs}\n  the machine says: Read-only file system\n  name a folder that can be written: outputs=DIR\n"
 
 
+# --- images, and where a stage runs with them
+
+ARM, AMD = "linux/arm64", "linux/amd64"
+IMAGES = [
+    Image("runtime", ARM, "1", frozenset({"numpy", "tflite_runtime"}), False, "containers"),
+    Image("runtime", AMD, "1", frozenset({"numpy", "tflite_runtime"}), False, "containers"),
+    Image("train", AMD, "1", frozenset({"numpy", "tflite_runtime", "tensorflow_cpu"}), False, "containers"),
+]
+AIM = Target(name="t", platform=ARM, runtime="litert")
+
+
+def _choose(platform: str, image: str | None = None, *needs: str) -> object:
+    setting = Setting(AIM, (), (), lambda: IMAGES, Path("store"))
+    signature = Signature("m", "m", Path("m.py"), "", {}, (), {}, None, {}, frozenset(needs))
+    return _images.choose(setting, platform, StageSpec(uses="m", image=image), signature, lambda: None)
+
+
+CHOICES = {
+    "no_image": (lambda: _choose("linux/arm/v7"),
+                 ["", "no image serves linux/arm/v7", "add one below containers/; there are images for linux/amd64 and linux/arm64"]),
+    "package_of_another_platform": (lambda: _choose(ARM, None, "numpy", "tensorflow"),
+                                    ["", f"no image for {ARM} has tensorflow, which the stage imports", "run the stage on the build machine: runs_on: build"]),
+    "package_of_none": (lambda: _choose(AMD, None, "lightgbm", "torch"),
+                        ["", f"no image for {AMD} has lightgbm and torch, which the stage imports", "add lightgbm to an image below containers/"]),
+    "image_of_another_platform": (lambda: _choose(ARM, "train"), ["", f"there is no image 'train' for {ARM}", "choose one of: runtime"]),
+    "image": (lambda: _choose(AMD, "trian"), ["", f"there is no image 'trian' for {AMD}", "did you mean 'train'?"]),
+    "no_device": (lambda: device.Executor(Setting(AIM, (), (), lambda: IMAGES, Path("store"))).missing([]),
+                  ["target=t: device", "this target names no device", "write device: ssh://user@host"]),
+    "closed_way": (lambda: _closed_tunnel().connect(), ["target=t: device ssh://pi@host", "the way to it is closed", "give the command again"]),
+}  # fmt: skip
+
+
+def _closed_tunnel() -> Tunnel:
+    tunnel = Tunnel("ssh://pi@host", "target=t: device ssh://pi@host", None)
+    tunnel.close()
+    return tunnel
+
+
+@pytest.mark.parametrize(("ask", "said"), CHOICES.values(), ids=CHOICES)
+def test_a_place_that_cannot_be_had(ask, said):
+    with pytest.raises(UserError) as caught:
+        ask()
+    assert [caught.value.where, caught.value.what, caught.value.fix] == said
+
+
+DEFINITIONS = {
+    "platform": ("description: x\nplatforms: [linux/riscv64]\n",
+                 ["{here}/i/image.yaml: platforms", "'linux/riscv64' is no platform", "write linux/amd64, linux/arm64 or linux/arm/v7"]),
+    "no_platforms": ("description: x\n", ["{here}/i/image.yaml: platforms", "the key 'platforms' is missing", "add 'platforms: ...'"]),
+    "base": ("description: x\nplatforms: [linux/amd64]\nbase: ../base\n", ["{here}/i/image.yaml: base", "'../base' is not a name", NAME_RULE]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "said"), DEFINITIONS.values(), ids=DEFINITIONS)
+def test_an_image_that_is_defined_wrongly(tmp_path, text, said):
+    (tmp_path / "i").mkdir()
+    (tmp_path / "i" / "image.yaml").write_text(text)
+    with pytest.raises((UserError, ExceptionGroup)) as caught:
+        images.read(tmp_path, {}, "bootstrap")
+    assert _told(caught.value, tmp_path) == [said]
+
+
 # --- the settings of the command line
 
 SETTINGS = {
@@ -531,6 +606,25 @@ ELSEWHERE = {  # sentences that are costly to provoke, or come with no fixed pla
         "def test_the_page_of_a_server_is_the_servers",
     ),
     "2 runs begin so": ("tests/test_messages.py", "def test_a_run_that_two_beginnings_share"),
+    "the device answers, but no Docker engine does at x": (
+        "tests/engine/executors/test_device.py",
+        "the device answers, but no Docker engine does at ",
+    ),
+    "the device is x, and the target x": ("tests/engine/executors/test_device.py", "the device is linux/amd64, and the target "),
+    "this machine has no ssh": ("tests/engine/executors/test_device.py", "this machine has no ssh"),
+    "it does not answer within x s": ("tests/engine/executors/test_device.py", "it does not answer within "),
+    "ssh ended with status x": ("tests/engine/executors/test_device.py", "ssh ended with status "),
+    "the container engine has no such image": ("tests/engine/executors/test_docker.py", "the container engine has no such image"),
+    "its Python is of another processor than x (ELF machine x), whatever its label says": (
+        "tests/engine/executors/test_docker.py",
+        "its Python is of another processor than ",
+    ),
+    "this user may not speak to the Docker engine": (
+        "tests/engine/executors/test_docker.py",
+        "this user may not speak to the Docker engine",
+    ),
+    "the Docker engine is too old: x": ("tests/engine/executors/test_docker.py", "the Docker engine is too old: "),
+    "the images could not be built: x": ("tests/engine/commands/test_images.py", "the images could not be built: "),
     "the machine says: x": ("tests/test_messages.py", "def test_a_file_system_that_cannot_be_written"),
 }
 SOURCE_FILES = [ROOT / "run.py", *sorted((ROOT / "engine").rglob("*.py"))]
@@ -571,7 +665,21 @@ def test_the_sentences_of_the_engine_are_found():
 
 @pytest.mark.parametrize(("pattern", "place"), _sentences(), ids=[place for _, place in _sentences()])
 def test_every_mistake_has_its_row(pattern, place):
-    tables = [MISTAKES, FORMS, STAGE_FORMS, TARGET_FORMS, ASSET_FORMS, YAML, DIGESTS, FETCHES, COMMANDS, PREDICTIONS, SETTINGS]
+    tables = [
+        MISTAKES,
+        FORMS,
+        STAGE_FORMS,
+        TARGET_FORMS,
+        ASSET_FORMS,
+        YAML,
+        DIGESTS,
+        FETCHES,
+        COMMANDS,
+        PREDICTIONS,
+        SETTINGS,
+        CHOICES,
+        DEFINITIONS,
+    ]
     rows = [said[1] for table in tables for _, said in table.values()]
     there = [(ROOT / file).read_text(encoding="utf-8") for sentence, (file, _) in ELSEWHERE.items() if re.fullmatch(pattern, sentence)]
     words = [words for sentence, (_, words) in ELSEWHERE.items() if re.fullmatch(pattern, sentence)]
