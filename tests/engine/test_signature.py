@@ -1,5 +1,6 @@
 """A stage's contract, read from its source without running it."""
 
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
@@ -116,3 +117,54 @@ def test_the_order_of_keys_is_not_part_of_a_fingerprint():
 
 def test_whole_and_broken_numbers_make_different_jobs():
     assert fingerprint.fingerprint({"parameter": {"x": 1}}) != fingerprint.fingerprint({"parameter": {"x": 1.0}})
+
+
+# --- packages that a stage can do without
+
+
+def _needs(tmp_path: Path, body: str) -> set[str]:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "s.py").write_text("from engine.stage import Out\n" + dedent(body))
+    (tmp_path / "lib" / "_helper.py").write_text("import numpy\n")
+    return set(Library(["lib"], [tmp_path]).signature("lib.s", "f").needs)
+
+
+GUARDED = """
+    def s(data: Out) -> None:
+        import json, numpy
+        try:
+            from tflite_runtime.interpreter import Interpreter
+        {handler}
+            {fallback}
+"""
+
+
+@pytest.mark.parametrize(("handler", "fallback", "needed"), [
+    ("except ImportError:", "Interpreter = None", {"numpy"}),
+    ("except ModuleNotFoundError as error:", "print(error)", {"numpy"}),
+    ("except (ImportError, OSError):", "pass", {"numpy"}),
+    ("except ImportError:", "import ai_edge_litert", {"numpy", "ai_edge_litert"}),
+    ("except ValueError:", "pass", {"numpy", "tflite_runtime"}),
+    ("finally:", "pass", {"numpy", "tflite_runtime"}),
+])  # fmt: skip
+def test_a_package_whose_absence_is_caught_is_not_needed(tmp_path, handler, fallback, needed):
+    assert _needs(tmp_path, GUARDED.format(handler=handler, fallback=fallback)) == needed
+
+
+def test_a_package_that_is_imported_elsewhere_without_a_guard_is_needed(tmp_path):
+    body = """
+        from lib import _helper
+        def s(data: Out) -> None:
+            try:
+                import numpy, cv2
+            except ImportError:
+                pass
+    """
+    assert _needs(tmp_path, body) == {"numpy"}
+
+
+def test_what_stands_in_the_handler_is_needed_and_what_is_optional_still_counts_as_an_import(tmp_path):
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "s.py").write_text("try:\n    import a\nexcept ImportError:\n    import b\ndef s(): ...\n")
+    found = Library(["lib"], [tmp_path]).signature("lib.s", "f")
+    assert (found.imports, found.optional, found.needs) == ({"a", "b"}, {"a"}, {"b"})
