@@ -15,6 +15,7 @@ State = Literal["ready", "not used yet", "driver missing", "node missing", "no p
 # 18d1:9302 with another device node (google-coral/libedgetpu, driver/usb). So neither the id nor the node may be written down.
 USB_IDS = {"1a6e:089a": False, "18d1:9302": True}  # id -> was it used since it was plugged in?
 PCIE_ID = "1ac1:089a"
+LIBRARY = "libedgetpu.so.1"
 UDEV_RULES = {
     "usb": "".join(
         f'SUBSYSTEM=="usb", ATTRS{{idVendor}}=="{vendor}", ATTRS{{idProduct}}=="{product}", MODE="0664", GROUP="plugdev"\n'
@@ -43,6 +44,19 @@ class Coral:
 def find(sys: Path = SYS, dev: Path = DEV) -> list[Coral]:
     """Return the Edge TPUs, those on USB first."""
     return [*_on_usb(sys, dev), *_on_pcie(sys, dev)]
+
+
+def library(root: Path = Path("/")) -> Path | None:
+    """Return the Edge TPU's library, looked for where the loader does. It is not loaded: one that does not fit ends the process."""
+    named = [Path(place) for place in os.environ.get("LD_LIBRARY_PATH", "").split(":") if place]
+    usual = [root / "usr/local/lib", *sorted((root / "usr/lib").glob("*-linux-gnu*")), root / "usr/lib"]
+    return next((place / LIBRARY for place in named + usual if (place / LIBRARY).exists()), None)
+
+
+def seen(sys: Path = SYS, dev: Path = DEV, root: Path = Path("/")) -> str:
+    """Say what of it a fingerprint counts: a figure that was taken without an Edge TPU must not stay once there is one."""
+    ready = sorted({found.bus for found in find(sys, dev) if found.is_usable})
+    return f"{', '.join(ready) or 'no device'}, {'with' if library(root) else 'without'} library"
 
 
 def _on_usb(sys: Path, dev: Path) -> Iterator[Coral]:

@@ -90,10 +90,7 @@ def _compiler(machine: str) -> Finding:
 
 
 def _library(root: Path) -> Finding:
-    """Look where the loader does. It is not loaded: one that does not fit ends the process."""
-    named = [Path(place) for place in os.environ.get("LD_LIBRARY_PATH", "").split(":") if place]
-    usual = [root / "usr/local/lib", *sorted((root / "usr/lib").glob("*-linux-gnu*")), root / "usr/lib"]
-    found = next((place / "libedgetpu.so.1" for place in named + usual if (place / "libedgetpu.so.1").exists()), None)
+    found = coral.library(root)
     if not found:
         return Finding(False, "libedgetpu.so.1, which only an Edge TPU needs", f"sudo apt-get install libedgetpu1-std, from {_SOURCE}")
     return Finding(True, f"libedgetpu.so.1 ({found})" + _clash())

@@ -36,7 +36,10 @@ class Executor:
         image = _images.choose(self._setting, wanted, spec, signature, self._connect)
         emulated = not emulation.is_native(wanted, self._here)
         taken = EMULATED if emulated else platform.machine()
-        return Placement(wanted, emulated, taken, {"image": image.reference}, image.reference)
+        depends_on = {"image": image.reference}
+        if spec.resources.accelerator and aim.accelerator == "edgetpu" and not emulated:
+            depends_on["edgetpu"] = coral.seen()
+        return Placement(wanted, emulated, taken, depends_on, image.reference)
 
     def prepare(self, planned: Iterable[Planned]) -> None:
         """Refuse what the engine could not run."""
@@ -76,7 +79,11 @@ class Executor:
         self._containers.close()
 
     def _connect(self) -> Any:
-        return _engine.connect(_engine.address())
+        url = _engine.address()
+        if url.startswith("ssh://"):
+            raise UserError(url, "an engine on another machine does not see this machine's folders",
+                            "name it as the target's device: target.device=ssh://user@host; or executor=local")  # fmt: skip
+        return _engine.connect(url)
 
     def _edgetpu(self, launch: Launch) -> str | None:
         """Return the bus of the Edge TPU that the job asks for and this machine has."""

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from engine import coral
 from engine.fingerprint import environment
 from engine.jobfolder import ENVIRONMENT, Ended, Launch
 from engine.placement import Placement, Setting
@@ -51,12 +52,10 @@ class Executor:
         machine = platform.machine()
         here = platform_of(machine)
         is_stand_in = spec.runs_on == "target" and self._target.platform != here
-        return Placement(
-            here,
-            False,
-            f"simulated on {machine}" if is_stand_in else machine,
-            environment(signature.imports, signature.programs) if signature else environment(frozenset()),
-        )
+        depends_on = environment(signature.imports, signature.programs) if signature else environment(frozenset())
+        if spec.resources.accelerator and self._target.accelerator == "edgetpu":
+            depends_on["edgetpu"] = coral.seen()
+        return Placement(here, False, f"simulated on {machine}" if is_stand_in else machine, depends_on)
 
     def prepare(self, planned: Iterable[Planned]) -> None:
         """Begin to warm what these jobs will need."""

@@ -5,6 +5,7 @@ import json
 import posixpath
 import re
 import tarfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ _JSON_BYTES = 4 << 20
 _FILE_BYTES = 64 << 20
 _MAX_LINKS = 40  # as the kernel's
 _CHUNK = 1 << 20
-_UNREADABLE = (tarfile.TarError, EOFError, OSError, ValueError, KeyError, TypeError, RecursionError)
+_UNREADABLE = (tarfile.TarError, zlib.error, EOFError, OSError, ValueError, KeyError, TypeError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ https://ossf.github.io/osv-schema/. Ranges of Git commits are left out: a packag
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,7 +89,7 @@ def _of_zip(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                     if member.file_size > RECORD_BYTES:
                         raise StageError(f"{path.name}: {member.filename} is longer than {RECORD_BYTES:,} bytes")
                     yield from _parsed(archive.read(member), f"{path.name}: {member.filename}")
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
         raise StageError(f"{path.name} is a zip that cannot be read: {str(error)[:120]}") from None
 
 

@@ -56,7 +56,8 @@ def parse(text: str) -> Reference:
     host = found["host"] if found else None
     is_host = host is not None and ("." in host or ":" in host or host == "localhost")  # `library/debian` has none
     if not found or (host and not is_host and host != host.lower()):
-        raise StageError(f"'{text}' is no image reference: write host:port/name:tag, or name@sha256:...")
+        shown = re.sub(r"[^/@]*@(?!sha256:)", "...@", text[:200])  # what stands before an @ may be a password
+        raise StageError(f"'{shown}' is no image reference: write host:port/name:tag, or name@sha256:...")
     name, tag, digest = found.group("name", "tag", "digest")
     if host and not is_host:
         host, name = None, f"{host}/{name}"

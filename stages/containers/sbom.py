@@ -83,9 +83,9 @@ def _json(image: "Image", name: str, release: str, packages: "list[Package]") ->
 
 
 def _component(package: "Package", release: str) -> Any:
-    from cyclonedx.factory.license import LicenseFactory
     from cyclonedx.model import HashAlgorithm, HashType, Property
     from cyclonedx.model.component import Component, ComponentType
+    from cyclonedx.model.license import DisjunctiveLicense, LicenseExpression
     from packageurl import PackageURL
 
     if package.kind == "deb":
@@ -94,7 +94,6 @@ def _component(package: "Package", release: str) -> Any:
     else:
         purl = PackageURL("pypi", None, package.name, package.version)
     source = dict(zip(("debian:source", "debian:source_version"), package.source, strict=True)) if package.kind == "deb" else {}
-    licences = LicenseFactory()
     return Component(
         name=package.name,
         version=package.version,
@@ -102,9 +101,6 @@ def _component(package: "Package", release: str) -> Any:
         purl=purl,
         bom_ref=str(purl),
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=package.sha256)] if package.sha256 else [],
-        licenses=[
-            licences.make_from_string(licence) if package.is_expression else licences.make_with_name(licence)
-            for licence in package.licences
-        ],
+        licenses=[LicenseExpression(text) if package.is_expression else DisjunctiveLicense(name=text) for text in package.licences],
         properties=[Property(name=key, value=value) for key, value in source.items()],
     )

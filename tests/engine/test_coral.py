@@ -90,3 +90,16 @@ def test_odd_words_in_sys_do_no_harm(tmp_path_factory, files):
 
 def test_the_rules_for_udev_name_both_ids():
     assert all(f'=="{part}"' in coral.UDEV_RULES["usb"] for usb_id in coral.USB_IDS for part in usb_id.split(":"))
+
+
+def test_what_a_fingerprint_counts_changes_when_a_coral_or_its_library_comes_and_not_at_its_first_use(machine, tmp_path, monkeypatch):
+    monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
+    told = [coral.seen(machine.sys, machine.dev, tmp_path)]
+    machine.plug("2-1", "1a6e", "089a", 3)
+    told.append(coral.seen(machine.sys, machine.dev, tmp_path))
+    machine.plug("2-1", "18d1", "9302", 4)
+    told.append(coral.seen(machine.sys, machine.dev, tmp_path))
+    (tmp_path / "usr/lib").mkdir(parents=True)
+    (tmp_path / "usr/lib" / coral.LIBRARY).touch()
+    told.append(coral.seen(machine.sys, machine.dev, tmp_path))
+    assert told == ["no device, without library", "usb, without library", "usb, without library", "usb, with library"]

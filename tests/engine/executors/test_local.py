@@ -6,7 +6,11 @@ import warnings
 
 import pytest
 
+from engine.executors.local import Executor
+from engine.placement import Setting
 from engine.plan import Planned
+from engine.spec import Resources, StageSpec
+from engine.target import Target
 
 SLEEPS = "Path('ready').touch(); time.sleep(120)"
 
@@ -88,7 +92,7 @@ def test_a_stage_that_exits_when_it_is_imported_leaves_the_others_alone(bench):
         "import sys\nfrom engine.stage import Out\ndef quits(data: Out) -> None:\n    pass\nsys.exit(3)\n"
     )
     _, quits = bench.lay_out("quits", {"uses": "mystages.quits"})
-    bench.executor.prepare([quits.job, _job(bench)])
+    bench.executor.prepare([Planned(quits.job, None, None, None, ""), _job(bench)])
     assert bench.does("pass")[1].status == 0
     bench.executor.launch(quits)
     assert [ended.status for ended in bench.end()] == [3]
@@ -110,3 +114,12 @@ def test_the_loss_of_a_server_leaves_no_socket_open(bench):
         os.kill(server, 9)
         assert bench.executor.wait(5) == []
     assert [str(one.message) for one in told] == []
+
+
+@pytest.mark.parametrize(("accelerator", "asks", "counts"), [("edgetpu", True, True), ("edgetpu", False, False), ("none", True, False)])
+def test_an_edge_tpu_counts_for_the_stages_that_ask_for_it_and_no_others(tmp_path, accelerator, asks, counts):
+    aim = Target(name="pi", platform="linux/arm64", accelerator=accelerator)
+    executor = Executor(Setting(aim, (tmp_path,), (), tuple, tmp_path))
+    found = executor.place(StageSpec(command=("true",), runs_on="target", resources=Resources(accelerator=asks)), None)
+    executor.close()
+    assert ("edgetpu" in found.environment) is counts

@@ -122,7 +122,10 @@ def test_an_index_that_is_none_is_one_sentence(small, index):
         _layout.read(_repacked(small, lambda members: members.update({"index.json": index})))
 
 
-def test_no_damage_ends_in_a_traceback(small):
+@pytest.mark.parametrize("is_compressed", [False, True])
+def test_no_damage_ends_in_a_traceback(small, is_compressed):
+    if is_compressed:
+        archives.write(small, [gzip.compress(archives.layer({"a": random.Random(1).randbytes(5000)}), mtime=0)])
     whole, chance = small.read_bytes(), random.Random(0)
     refused = 0
     for _ in range(150):

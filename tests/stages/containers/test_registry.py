@@ -126,6 +126,12 @@ def test_what_is_no_reference_is_refused(text):
         parse(text)
 
 
+def test_a_password_in_a_reference_is_not_repeated():
+    with pytest.raises(StageError) as caught:
+        parse("me:secret@h.io/a")
+    assert "secret" not in str(caught.value)
+
+
 def test_each_platform_of_a_tag_is_pulled_as_it_was_pushed(filled, tmp_path):
     reference, digests = filled
     for number, platform in enumerate(("linux/arm64", "linux/arm/v7")):
