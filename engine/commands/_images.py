@@ -58,7 +58,7 @@ def _bring(request: Request, planning: Planning) -> None:
 
 def _run(request: Request, usecase: str, stages: Sequence[str]) -> Path:
     """Run the stages of the images' use case in a process of its own, and return the folder of the run."""
-    words = [f"usecase={usecase}", "target=x86_64", f"until=[{','.join(stages)}]", "executor=local", "tracking=none",
+    words = [*(f"--config-dir={folder}" for folder in request.config_dirs[:-1]), f"usecase={usecase}", "target=x86_64", f"until=[{','.join(stages)}]", "executor=local", "tracking=none",
              f"outputs={request.outputs}", f"params.base={base_of(request)}"]  # fmt: skip
     print(f"images: python run.py {' '.join(words)}", file=sys.stderr)
     status = subprocess.run(

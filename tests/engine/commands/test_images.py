@@ -111,6 +111,12 @@ def test_build_brings_what_the_engine_lacks_once(images, docker_engine, plain_ar
         client.images.remove(reference)
 
 
+def test_an_image_of_the_users_own_is_built_by_the_users_own_use_case(contained, give):
+    assert "not built" in give("images", "base=bootstrap", "image=mine").out
+    said = give("images", "build", "base=bootstrap", "image=mine")
+    assert said.status == 0 and SOME_MB.search(said.lines[-1]), said.err
+
+
 def test_without_an_engine_it_says_what_brings_one(images, monkeypatch):
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
     assert [images(word).err.splitlines()[1].strip() for word in ("list", "build", "prune")] == ["no Docker engine answers"] * 3

@@ -195,3 +195,44 @@ def test_the_commit_of_a_worktree_is_read_too(tmp_path):
 
 def test_a_state_can_be_replayed_from_what_a_run_left(finished):
     assert replay(read(finished / FILE_NAME)).metrics == json.loads((finished / "metrics.json").read_text())
+
+
+# --- in containers
+
+
+def test_the_images_that_are_missing_are_built_and_the_stages_run_in_them(contained, give):
+    said = give("executor=auto", "base=bootstrap")
+    assert said.status == 0, said.err
+    assert "usecase=my_images" in said.err and "note: stages run in containers: a Docker engine answers" in said.lines
+    state = contained.state()
+    assert {name: (stage.state, stage.emulated) for name, stage in state.stages.items()} == dict.fromkeys("abc", ("finished", False))
+    again = give("executor=docker", "base=bootstrap")
+    assert "0 stages ran, 3 from the store" in again.out and again.err == ""
+
+
+def test_a_container_makes_the_same_artifacts_as_a_process(contained, give):
+    assert give("executor=docker", "base=bootstrap").status == 0
+    in_containers = contained.artifacts()
+    assert give("executor=local").status == 0
+    assert contained.artifacts() == in_containers and contained.started() == ["a", "b", "c"]
+
+
+def test_where_an_image_cannot_be_built_auto_runs_processes_and_says_why(contained, give):
+    contained.usecase("my_images", "params: {base: auto}\nstages:\n  other: {command: ['true'], outputs: [x]}\n")
+    said = give("executor=auto", "base=bootstrap")
+    assert said.status == 0, said.err
+    [why] = [line for line in said.lines if line.startswith("note: stages run")]
+    assert why.startswith("note: stages run as local processes: usecase=my_images: the images could not be built: build_mine_")
+
+
+def test_where_an_image_cannot_be_built_and_containers_were_asked_for_nothing_runs(contained, give):
+    contained.usecase("my_images", "params: {base: auto}\nstages:\n  other: {command: ['true'], outputs: [x]}\n")
+    said = give("executor=docker", "base=bootstrap")
+    assert said.status == 2 and said.err.splitlines()[-3] == "usecase=my_images"
+    assert not list(contained.outputs.glob("chain"))
+
+
+def test_of_a_run_in_containers_no_container_is_left(contained, give, docker_engine):
+    give("executor=docker", "base=bootstrap")
+    label = f"raspberrypi-mlops={layout.store_dir(contained.outputs)}"
+    assert docker_engine.client().containers.list(all=True, filters={"label": label}) == []
