@@ -106,11 +106,13 @@ def _split(argv: list[str]) -> tuple[str, list[str]]:
             flags.append(word)
         else:
             (overrides if "=" in word or word.startswith("~") else commands).append(word)
-    for word in commands:
-        if word not in COMMANDS and not (commands[0] == "images" and word in _ACTIONS):
-            raise UserError(f"run.py {word}", "there is no such command", did_you_mean(word, COMMANDS))
-    if len(commands) == 2 and commands[0] == "images" and commands[1] in _ACTIONS:
+    if commands[:1] == ["images"] and len(commands) == 2:
+        if commands[1] not in _ACTIONS:
+            raise UserError(f"run.py {' '.join(commands)}", "there is no such action", did_you_mean(commands[1], _ACTIONS))
         return "images", [*flags, *overrides, f"action={commands[1]}"]
+    for word in commands:
+        if word not in COMMANDS:
+            raise UserError(f"run.py {word}", "there is no such command", did_you_mean(word, COMMANDS))
     if len(commands) > 1:
         raise UserError(f"run.py {' '.join(commands)}", "these are several commands", f"give one: run.py {commands[0]} key=value ...")
     return commands[0] if commands else "run", flags + overrides

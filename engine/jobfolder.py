@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from engine.plan import Job, Planned, ResolvedAsset
 from engine.store import BadOutput, Record, Store
 
 LOG_TAIL_LINES = 20
+LOG_MOST, LOG_ENDS = 100_000_000, 1_000_000  # bytes of a log above which it is cut, and what is kept of each end then
+READ_MOST = 8_000_000  # bytes of what a stage says that are read at once
 ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0",
                "OPENBLAS_NUM_THREADS": "1", "TF_ENABLE_ONEDNN_OPTS": "0"}  # fmt: skip
 """The environment of every job, so that all executors give the same bytes."""
@@ -70,10 +73,11 @@ class JobFolder:
         try:
             with (self.path / "events.jsonl").open("rb") as file:
                 file.seek(self._offset)
-                data = file.read()
+                data = file.read(READ_MOST)
         except FileNotFoundError:
             return []
-        data = data[: data.rfind(b"\n") + 1]
+        if len(data) < READ_MOST or b"\n" in data:  # a line of megabytes is no event: it is passed over
+            data = data[: data.rfind(b"\n") + 1]
         self._offset += len(data)
         fresh = [event for line in data.splitlines() if (event := self._event(line))]
         self.said += fresh
@@ -134,6 +138,19 @@ def log_tail(log: Path) -> str:
     except OSError:
         return ""
     return "\n".join(line[:500] for line in lines[-LOG_TAIL_LINES:])
+
+
+def cut(log: Path) -> None:
+    """Cut the middle out of a log that has become too long, while its stage goes on appending: no stage fills the disk with words."""
+    with suppress(OSError):
+        if (size := log.stat().st_size) <= LOG_MOST:
+            return
+        with log.open("r+b") as file:
+            file.seek(size - LOG_ENDS)
+            end = file.read(LOG_ENDS)
+            file.truncate(LOG_ENDS)
+            file.seek(LOG_ENDS)
+            file.write(b"\n--- %d bytes were left out here: the log was too long\n" % (size - 2 * LOG_ENDS) + end)
 
 
 def _description(job: Job, inputs: Mapping[str, Path | None], outputs: Mapping[str, Path]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from engine.store import BadOutput, Record, Store, remove_tree
 POLL_S = 0.1  # how often a running stage's progress is read
 BUSY_S = 0.2  # how often a job that another engine does is looked up
 GRACE_S = 10.0  # between the request to end and the end
+EMULATED_TIMES = 10  # as much time has a stage under QEMU: loops in Python take 3 (arm64) to 9 times (arm/v7) as long there, as measured
 
 _NOT_ITS_FAULT = frozenset({"daemon_lost", "device_lost"})  # the stage gets one attempt more than the YAML gives
 _BEYOND_RETRY = frozenset({"disk_full", "image_missing", "wrong_platform", "no_device", "no_command"})  # the next attempt would end so too
@@ -219,7 +220,7 @@ class Scheduler:
         folder = jobfolder.lay_out(self.work / f"{job.stage}-{attempt}", planned, self.digests, self.plan.assets, self.store)
         self._say({"event": "job_started", "stage": job.stage, "attempt": attempt, "fingerprint": planned.fingerprint, "log": str(log),
                    "platform": job.place.platform, "emulated": job.place.emulated, "taken": job.place.taken})  # fmt: skip
-        deadline = time.monotonic() + (job.spec.timeout or float("inf"))
+        deadline = time.monotonic() + (_timeout_s(job) or float("inf"))
         self._running[job.stage] = _Running(folder, log, deadline, alone)
         self._leave(job.stage)
         self.executor.launch(Launch(job, folder.path, log, planned.fingerprint or "", self.run_dir.name, attempt, folder.inputs))
@@ -245,7 +246,8 @@ class Scheduler:
 
     def _finish(self, ended: Ended) -> None:
         running = self._running.pop(ended.stage)
-        events = running.folder.poll()
+        jobfolder.cut(running.log)
+        events = [event for some in iter(running.folder.poll, []) for event in some]
         try:
             with running.alone:
                 record, failure = self._outcome(running, ended)
@@ -278,13 +280,13 @@ class Scheduler:
 
     def _cause(self, running: _Running, ended: Ended, result: Mapping[str, Any]) -> tuple[str, str]:
         if running.ending == "timeout":
-            return "timeout", f"it did not end within its timeout of {running.folder.job.spec.timeout:g} s"
+            return "timeout", _too_late(running.folder.job)
         if running.ending:
             return "killed", running.ending
-        if shutil.disk_usage(self.work).free < 1 << 16 or "No space left on device" in jobfolder.log_tail(running.log):
-            return "disk_full", self._disk_full()
         if ended.kind:
             return ended.kind, ended.why
+        if shutil.disk_usage(self.work).free < 1 << 16 or "No space left on device" in jobfolder.log_tail(running.log):
+            return "disk_full", self._disk_full()
         if ended.status is None:
             return "killed", "the executor lost its process"
         if ended.status < 0:
@@ -349,6 +351,7 @@ class Scheduler:
     def _watch_time(self) -> None:
         now = time.monotonic()
         for stage, running in self._running.items():
+            jobfolder.cut(running.log)
             if running.ending is None and now >= running.deadline:
                 self._end(stage, "timeout")
             elif now >= running.kill_at:
@@ -374,6 +377,15 @@ class Scheduler:
             return POLL_S
         upcoming = [self._not_before.get(name, 0) - time.monotonic() for name in self._ready]
         return min(max(min(upcoming, default=0.0), 0.0), POLL_S)
+
+
+def _timeout_s(job: Job) -> float | None:
+    return job.spec.timeout and job.spec.timeout * (EMULATED_TIMES if job.place.emulated else 1)
+
+
+def _too_late(job: Job) -> str:
+    times = f", {EMULATED_TIMES} times that of the YAML since it was emulated" if job.place.emulated else ""
+    return f"it did not end within its timeout of {_timeout_s(job):g} s{times}"
 
 
 def machine_limits(cpus: float | None, fail_fast: bool) -> Limits:

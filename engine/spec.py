@@ -41,7 +41,7 @@ class StageSpec(_Model):
     require: Mapping[str, Rule] = Field(default_factory=dict, description='gates: metric: ">= 0.85"')
     retries: int = Field(0, ge=0, le=20)
     retry_delay: Duration = Field(1.0, description="before the first retry; doubles each time")
-    timeout: Duration | None = Field(None, description="as 30m; the whole process tree ends then")
+    timeout: Duration | None = Field(None, description="as 30m, ten times as long where it is emulated; the whole process tree ends then")
     resources: Resources = Resources()
     env: Mapping[str, str] = Field(default_factory=dict, description="environment variables of the stage")
 

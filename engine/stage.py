@@ -7,6 +7,7 @@ A job folder holds `job.json` (module and function, or a command; inputs, output
 `events.jsonl` that the stage appends to while it runs, and at the end `result.json` with its metrics.
 """
 
+import errno
 import importlib
 import json
 import math
@@ -25,6 +26,7 @@ Out = Path
 
 JOB_VERSION = 1
 PROGRESS_INTERVAL_S = 0.2
+NO_SPACE = 74  # exit status where the disk was so full that not even the failure could be written down: EX_IOERR of sysexits.h
 
 _events: Optional[int] = None  # file descriptor of events.jsonl; None in a bare call, such as a unit test
 _last_progress_s = 0.0
@@ -158,4 +160,10 @@ if __name__ == "__main__":
 
     if len(sys.argv) > 2:
         stage.log_to(Path(sys.argv[2]))
-    sys.exit(stage.run_job(Path(sys.argv[1]).absolute()))
+    try:
+        status = stage.run_job(Path(sys.argv[1]).absolute())
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        os._exit(NO_SPACE)  # without a word, for which there is no room either
+    sys.exit(status)

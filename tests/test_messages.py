@@ -9,17 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from engine import asset, check, digest, fetch, images, layout, spec, target, yamlfile
+from engine import asset, check, compose, digest, fetch, images, layout, spec, target, yamlfile
 from engine.asset import AssetFile
+from engine.commands import _images
 from engine.errors import UserError
-from engine.executors import _images, device
+from engine.executors import _tunnel, device
 from engine.executors._tunnel import Tunnel
-from engine.images import Image
 from engine.placement import Placement, Setting
-from engine.signature import Library, Signature
-from engine.spec import StageSpec
+from engine.signature import Library
 from engine.store import Store
-from engine.target import Target
 from tests.conftest import ROOT
 
 # --- a use case against the stages that it names
@@ -383,9 +381,7 @@ FILES = {
     "conf/usecases/data.yaml": 'assets: {mine: yoga}\nstages: {a: {uses: mystages.double, inputs: {number: "asset:mine"}}}\n',
     "conf/usecases/clash.yaml": 'assets: {mine: made}\nstages: {mine: {uses: mystages.double, inputs: {number: "asset:mine"}}}\n',
     "conf/usecases/packs.yaml": "stages: {a: {uses: mystages.pack}}\n",
-    "conf/usecases/placed.yaml": "stages: {a: {uses: mystages.grow}}\n",
     "conf/asset/made.yaml": "name: made\ndescription: x\nlicence: MIT\nmade_by: {uses: mystages.make, output: data}\n",
-    "mystages/grow.py": "from engine.stage import Out\ndef grow(data: Out) -> None:\n    import lightgbm\n",
     "mystages/pack.py": "from engine.stage import Out\ndef pack(package: Out) -> None:\n    package.mkdir()\n    (package / 'x').touch()\n",
 }
 COMMANDS = {
@@ -418,12 +414,8 @@ COMMANDS = {
     "model_is_none": (["edgetpu", "model=conf/usecases/typo.yaml"],
                       ["model=conf/usecases/typo.yaml", "typo.yaml is no TFLite model: it lacks the mark 'TFL3' of one",
                        "give a .tflite file as the converter or the Edge TPU's compiler wrote it"]),
-    "image": (["images", "image=runtme", "base=bootstrap"], ["image=runtme", "there is no such image", "did you mean 'runtime'?"]),
-    "no_engine": (["executor=docker", "base=bootstrap"],
-                  ["unix:///nowhere", "no Docker engine answers", "sudo apt-get install docker.io && sudo systemctl start docker; or executor=local"]),
-    "no_place": (["plan", "usecase=placed", "executor=docker", "base=bootstrap"],
-                 ["conf/usecases/placed.yaml: stages.a.runs_on", "no image for linux/amd64 has lightgbm, which the stage imports",
-                  "add lightgbm to an image below containers/"]),
+    "image": (["images", "image=runtim"], ["image=runtim", "there is no such image", "did you mean 'runtime'?"]),
+    "images_word": (["images", "bild"], ["run.py images bild", "there is no such action", "did you mean 'build'?"]),
     "no_package": (["predict", "input=."], ["chain for x86_64", "there is no packed model of a finished run", "make one: python run.py usecase=chain target=x86_64"]),
     "tracking_folder": (["sync", "tracking=mlflow", "tracking.uri=mlruns"],
                         ["tracking.uri", "MLflow no longer records in a folder of files (its file store is refused since 3.13)", "leave it null, or name a database: sqlite:////path/to/mlflow.db"]),
@@ -492,68 +484,6 @@ def test_a_file_system_that_cannot_be_written(project, give, monkeypatch):
     assert said.err == f"{project.outputs}\n  the machine says: Read-only file system\n  name a folder that can be written: outputs=DIR\n"
 
 
-# --- images, and where a stage runs with them
-
-ARM, AMD = "linux/arm64", "linux/amd64"
-IMAGES = [
-    Image("runtime", ARM, "1", frozenset({"numpy", "tflite_runtime"}), False, "containers"),
-    Image("runtime", AMD, "1", frozenset({"numpy", "tflite_runtime"}), False, "containers"),
-    Image("train", AMD, "1", frozenset({"numpy", "tflite_runtime", "tensorflow_cpu"}), False, "containers"),
-]
-AIM = Target(name="t", platform=ARM, runtime="litert")
-
-
-def _choose(platform: str, image: str | None = None, *needs: str) -> object:
-    setting = Setting(AIM, (), (), lambda: IMAGES, Path("store"))
-    signature = Signature("m", "m", Path("m.py"), "", {}, (), {}, None, {}, frozenset(needs))
-    return _images.choose(setting, platform, StageSpec(uses="m", image=image), signature, lambda: None)
-
-
-CHOICES = {
-    "no_image": (lambda: _choose("linux/arm/v7"),
-                 ["", "no image serves linux/arm/v7", "add one below containers/; there are images for linux/amd64 and linux/arm64"]),
-    "package_of_another_platform": (lambda: _choose(ARM, None, "numpy", "tensorflow"),
-                                    ["", f"no image for {ARM} has tensorflow, which the stage imports", "run the stage on the build machine: runs_on: build"]),
-    "package_of_none": (lambda: _choose(AMD, None, "lightgbm", "torch"),
-                        ["", f"no image for {AMD} has lightgbm and torch, which the stage imports", "add lightgbm to an image below containers/"]),
-    "image_of_another_platform": (lambda: _choose(ARM, "train"), ["", f"there is no image 'train' for {ARM}", "choose one of: runtime"]),
-    "image": (lambda: _choose(AMD, "trian"), ["", f"there is no image 'trian' for {AMD}", "did you mean 'train'?"]),
-    "no_device": (lambda: device.Executor(Setting(AIM, (), (), lambda: IMAGES, Path("store"))).missing([]),
-                  ["target=t: device", "this target names no device", "write device: ssh://user@host"]),
-    "closed_way": (lambda: _closed_tunnel().connect(), ["target=t: device ssh://pi@host", "the way to it is closed", "give the command again"]),
-}  # fmt: skip
-
-
-def _closed_tunnel() -> Tunnel:
-    tunnel = Tunnel("ssh://pi@host", "target=t: device ssh://pi@host", None)
-    tunnel.close()
-    return tunnel
-
-
-@pytest.mark.parametrize(("ask", "said"), CHOICES.values(), ids=CHOICES)
-def test_a_place_that_cannot_be_had(ask, said):
-    with pytest.raises(UserError) as caught:
-        ask()
-    assert [caught.value.where, caught.value.what, caught.value.fix] == said
-
-
-DEFINITIONS = {
-    "platform": ("description: x\nplatforms: [linux/riscv64]\n",
-                 ["{here}/i/image.yaml: platforms", "'linux/riscv64' is no platform", "write linux/amd64, linux/arm64 or linux/arm/v7"]),
-    "no_platforms": ("description: x\n", ["{here}/i/image.yaml: platforms", "the key 'platforms' is missing", "add 'platforms: ...'"]),
-    "base": ("description: x\nplatforms: [linux/amd64]\nbase: ../base\n", ["{here}/i/image.yaml: base", "'../base' is not a name", NAME_RULE]),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("text", "said"), DEFINITIONS.values(), ids=DEFINITIONS)
-def test_an_image_that_is_defined_wrongly(tmp_path, text, said):
-    (tmp_path / "i").mkdir()
-    (tmp_path / "i" / "image.yaml").write_text(text)
-    with pytest.raises((UserError, ExceptionGroup)) as caught:
-        images.read(tmp_path, {}, "bootstrap")
-    assert _told(caught.value, tmp_path) == [said]
-
-
 # --- the settings of the command line
 
 SETTINGS = {
@@ -592,9 +522,145 @@ def test_a_data_folder_that_is_none_is_refused(refused):
     assert refused(["data=null"])[0] == "the command line: data"
 
 
+# --- containers and devices
+
+
+def _lines(mistake: UserError) -> list[str]:
+    return [mistake.where, mistake.what, mistake.fix]
+
+
+def test_an_image_for_no_platform(tmp_path):
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "image.yaml").write_text("description: x\nplatforms: [linux/mips]\n")
+    with pytest.raises(UserError) as caught:
+        images.read(tmp_path, {}, "bootstrap")
+    assert _lines(caught.value) == [
+        f"{tmp_path}/odd/image.yaml: platforms",
+        "'linux/mips' is no platform",
+        "write linux/amd64, linux/arm64 or linux/arm/v7",
+    ]
+
+
+def test_an_engine_behind_ssh_is_a_device(refused, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", "ssh://pi@raspberry")
+    assert refused(["executor=docker", "base=bootstrap"]) == [
+        "ssh://pi@raspberry",
+        "an engine on another machine does not see this machine's folders",
+        "name it as the target's device: target.device=ssh://user@host; or executor=local",
+    ]
+
+
+def test_images_that_cannot_be_built(project, give, capfd):
+    folder = project.path / "containers" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "image.yaml").write_text("description: x\nplatforms: [linux/amd64]\n")
+    project.usecase("chain", "stages: {a: {uses: mystages.make, image: mine}}")
+    request = compose.single(
+        compose.register(["--config-dir", str(project.path / "conf"), "usecase=chain", f"outputs={project.outputs}", "base=bootstrap"])
+    )
+    [mine] = images.read(project.path / "containers", {}, "bootstrap")
+    with pytest.raises(UserError) as caught:
+        _images.build(request, [mine])
+    assert _lines(caught.value) == [
+        "usecase=containers",
+        "the images could not be built: build_mine_amd64",
+        "see what it says above; or executor=local",
+    ]
+    assert "there is no stage 'build_mine_amd64'" in capfd.readouterr().err
+
+
+@pytest.fixture
+def way(tmp_path, monkeypatch):
+    """A way to a device through a program of the test's that stands where ssh does."""
+    ways: list[Tunnel] = []
+
+    def through(program: str) -> Tunnel:
+        (tmp_path / "ssh").write_text(f"#!/bin/sh\n{program}\n")
+        (tmp_path / "ssh").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        ways.append(Tunnel("ssh://pi@raspberry", "target=mine: device", None))
+        return ways[-1]
+
+    yield through
+    for one in ways:
+        one.close()
+
+
+def test_a_device_that_never_forwards(way, monkeypatch):
+    monkeypatch.setattr(_tunnel, "OPEN_S", 1.0)
+    with pytest.raises(UserError) as caught:
+        way("exec cat >/dev/null").connect()
+    assert _lines(caught.value) == ["target=mine: device", "it does not answer within 1 s", "try: ssh pi@raspberry"]
+
+
+def test_an_ssh_that_ends_without_a_word(way):
+    with pytest.raises(UserError) as caught:
+        way("exit 9").connect()
+    assert _lines(caught.value) == ["target=mine: device", "ssh ended with status 9", "try: ssh pi@raspberry"]
+
+
+def test_a_closed_way_is_not_opened_again(way):
+    closed = way("exit 9")
+    closed.close()
+    with pytest.raises(UserError) as caught:
+        closed.connect()
+    assert _lines(caught.value) == ["target=mine: device", "the way to it is closed", "give the command again"]
+
+
+def test_a_target_without_a_device(tmp_path):
+    aim = target.Target(name="mine", platform="linux/arm64")
+    with pytest.raises(UserError) as caught:
+        device.Executor(Setting(aim, (tmp_path,), (), tuple, tmp_path)).missing([])
+    assert _lines(caught.value) == ["target=mine: device", "this target names no device", "write device: ssh://user@host"]
+
+
 # --- no mistake without its row
 
 ELSEWHERE = {  # sentences that are costly to provoke, or come with no fixed place: where they are tested, and by which words
+    "no image for x has x, which the stage imports": (
+        "tests/engine/test_images.py",
+        "no image for linux/amd64 has torch, which the stage imports",
+    ),
+    "no image serves x": ("tests/engine/test_images.py", "no image serves linux/arm64"),
+    "'x' is no platform": ("tests/test_messages.py", "def test_an_image_for_no_platform"),
+    "there is no image 'x' for x": ("tests/engine/executors/test_docker.py", "there is no image 'anny' for "),
+    "the container engine has no such image": ("tests/engine/executors/test_docker.py", "the container engine has no such image"),
+    "its Python is of another processor than x (ELF machine x), whatever its label says": (
+        "tests/test_faults_containers.py",
+        "its Python is of another processor than",
+    ),
+    "no Docker engine answers": ("tests/engine/executors/test_docker.py", "no Docker engine answers"),
+    "the Docker engine is too old: x": ("tests/test_faults_containers.py", "the Docker engine is too old: "),
+    "this user may not speak to the Docker engine": ("tests/test_faults_containers.py", "this user may not speak to the Docker engine"),
+    "an engine on another machine does not see this machine's folders": (
+        "tests/test_messages.py",
+        "def test_an_engine_behind_ssh_is_a_device",
+    ),
+    "the images could not be built: x": ("tests/test_messages.py", "def test_images_that_cannot_be_built"),
+    "the device answers, but no Docker engine does at x": (
+        "tests/engine/executors/test_device.py",
+        "the device answers, but no Docker engine does at ",
+    ),
+    "the device is x, and the target x": ("tests/engine/executors/test_device.py", "the device is {HERE}, and the target {other}"),
+    "this machine has no ssh": ("tests/engine/executors/test_device.py", "this machine has no ssh"),
+    "it does not answer within 9 s": ("tests/test_messages.py", "def test_a_device_that_never_forwards"),
+    "ssh ended with status 9": ("tests/test_messages.py", "def test_an_ssh_that_ends_without_a_word"),
+    "the way to it is closed": ("tests/test_messages.py", "def test_a_closed_way_is_not_opened_again"),
+    "this target names no device": ("tests/test_messages.py", "def test_a_target_without_a_device"),
+    "it holds 0 images, not one": ("tests/test_faults_containers.py", "it holds 0 images, not one"),
+    "the container engine does not take this archive: x": (
+        "tests/test_faults_containers.py",
+        "the container engine does not take this archive: ",
+    ),
+    "the container engine went away while it was given the image: x": (
+        "tests/test_faults_containers.py",
+        "the container engine went away while it was given the image: ",
+    ),
+    "the disk of the container engine is full: x": ("tests/test_faults_device.py", "the disk of the container engine is full: "),
+    "the image under this name is another one than before: x, and it was x": (
+        "tests/test_faults_containers.py",
+        "the image under this name is another one than before: ",
+    ),
     "the experiment 'x' is deleted in MLflow": ("tests/engine/sinks/test_mlflow.py", "is deleted in MLflow;"),
     "the database has MLflow's schema x; the MLflow installed here needs x": (
         "tests/engine/sinks/test_mlflow.py",
@@ -606,29 +672,6 @@ ELSEWHERE = {  # sentences that are costly to provoke, or come with no fixed pla
         "def test_the_page_of_a_server_is_the_servers",
     ),
     "2 runs begin so": ("tests/test_messages.py", "def test_a_run_that_two_beginnings_share"),
-    "the device answers, but no Docker engine does at x": (
-        "tests/engine/executors/test_device.py",
-        "the device answers, but no Docker engine does at ",
-    ),
-    "the device is x, and the target x": ("tests/engine/executors/test_device.py", "the device is linux/amd64, and the target "),
-    "this machine has no ssh": ("tests/engine/executors/test_device.py", "this machine has no ssh"),
-    "it does not answer within x s": ("tests/engine/executors/test_device.py", "it does not answer within "),
-    "ssh ended with status x": ("tests/engine/executors/test_device.py", "ssh ended with status "),
-    "the container engine has no such image": ("tests/engine/executors/test_docker.py", "the container engine has no such image"),
-    "its Python is of another processor than x (ELF machine x), whatever its label says": (
-        "tests/engine/executors/test_docker.py",
-        "its Python is of another processor than ",
-    ),
-    "an engine on another machine does not see this machine's folders": (
-        "tests/engine/executors/test_docker.py",
-        "an engine on another machine does not see this machine's folders",
-    ),
-    "this user may not speak to the Docker engine": (
-        "tests/engine/executors/test_docker.py",
-        "this user may not speak to the Docker engine",
-    ),
-    "the Docker engine is too old: x": ("tests/engine/executors/test_docker.py", "the Docker engine is too old: "),
-    "the images could not be built: x": ("tests/engine/commands/test_images.py", "the images could not be built: "),
     "the machine says: x": ("tests/test_messages.py", "def test_a_file_system_that_cannot_be_written"),
 }
 SOURCE_FILES = [ROOT / "run.py", *sorted((ROOT / "engine").rglob("*.py"))]
@@ -669,21 +712,7 @@ def test_the_sentences_of_the_engine_are_found():
 
 @pytest.mark.parametrize(("pattern", "place"), _sentences(), ids=[place for _, place in _sentences()])
 def test_every_mistake_has_its_row(pattern, place):
-    tables = [
-        MISTAKES,
-        FORMS,
-        STAGE_FORMS,
-        TARGET_FORMS,
-        ASSET_FORMS,
-        YAML,
-        DIGESTS,
-        FETCHES,
-        COMMANDS,
-        PREDICTIONS,
-        SETTINGS,
-        CHOICES,
-        DEFINITIONS,
-    ]
+    tables = [MISTAKES, FORMS, STAGE_FORMS, TARGET_FORMS, ASSET_FORMS, YAML, DIGESTS, FETCHES, COMMANDS, PREDICTIONS, SETTINGS]
     rows = [said[1] for table in tables for _, said in table.values()]
     there = [(ROOT / file).read_text(encoding="utf-8") for sentence, (file, _) in ELSEWHERE.items() if re.fullmatch(pattern, sentence)]
     words = [words for sentence, (_, words) in ELSEWHERE.items() if re.fullmatch(pattern, sentence)]

@@ -7,7 +7,7 @@ from engine.commands import _images, _planning
 from engine.commands._executors import setting
 from engine.compose import Request
 from engine.errors import UserError, did_you_mean
-from engine.executors import _engine
+from engine.executors import _engine, _known
 from engine.images import REPOSITORY, Image
 from engine.store import Store
 
@@ -34,7 +34,7 @@ def _build(request: Request, images: list[Image]) -> None:
     layout.make_outputs(request.outputs)
     with Store(layout.store_dir(request.outputs)).in_use():
         for reference, archive in _images.build(request, wanted).items():
-            _engine.load(client, reference, archive)
+            _known.load(layout.store_dir(request.outputs), client, reference, archive)
     _list(request, images)
 
 

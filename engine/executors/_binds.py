@@ -1,6 +1,7 @@
 """Hands a job's files to a container of this machine: its folders are mounted at the very paths that they have here."""
 
 import os
+import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -42,6 +43,10 @@ class Binds:
     def collect(self, client: Any, container: Any, launch: Launch) -> None:
         """Make the job's files the caller's."""
         self._give(launch, _options.User(os.getuid(), os.getgid()))
+
+    def free_bytes(self, launch: Launch) -> int | None:
+        """Return what is free on the disk of the job's folder."""
+        return shutil.disk_usage(launch.folder).free
 
     def keep(self, labels: Mapping[str, str], work: Path) -> bool:
         """Save the folder of a container whose engine process is gone from being swept; say whether there was one."""

@@ -10,18 +10,20 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from engine.errors import UserError
 from engine.executors import _engine, _options, _verdict
-from engine.jobfolder import Ended, Launch
+from engine.jobfolder import Ended, Launch, log_tail
 from engine.placement import Setting
 from engine.plan import Planned
+from engine.stage import NO_SPACE
 from engine.store import Store
 
+LEAVING_S = 0.5  # how long after its containers' end an engine that shuts down still answers
 LOST_S = 30.0  # how long an engine that has gone is waited for
 FOLLOW_S = 2.0  # how often what a stage says is fetched from afar
 
@@ -43,6 +45,9 @@ class Files(Protocol):
 
     def collect(self, client: Any, container: Any, launch: Launch) -> None:
         """Bring the outputs and all that was said."""
+
+    def free_bytes(self, launch: Launch) -> int | None:
+        """Return how much more the disk takes where the job writes; None where that is not known."""
 
     def keep(self, labels: Mapping[str, str], work: Path) -> bool:
         """See to it that the files of an abandoned container stay; say whether they are there."""
@@ -69,7 +74,9 @@ class Containers:
         self._client: Any = None
         self._running: dict[str, _Running] = {}
         self._abandoned: dict[str, Any] = {}  # fingerprint -> container
+        self._claims = ExitStack()  # of containers that ended engines left; the kernel frees them with this process
         self._ends: queue.SimpleQueue[Ended | tuple[str, bool]] = queue.SimpleQueue()  # stage, and whether the engine was away
+        self._ending: set[str] = set()  # stages that were asked to end
         self._followed = 0.0
         self._is_closed = False
 
@@ -80,8 +87,8 @@ class Containers:
         store = Store(self._setting.store)
         for container in self._client.containers.list(all=True, filters={"label": f"{_options.LABEL}={self._setting.store}"}):
             labels = container.labels
-            if store.is_at_work(labels[f"{_options.LABEL}.run"]):
-                continue
+            if store.is_at_work(labels[f"{_options.LABEL}.run"]) or not self._claims.enter_context(store.alone(container.id)):
+                continue  # its engine lives, or another one goes on with it
             fingerprint = labels[f"{_options.LABEL}.fingerprint"]
             if fingerprint in wanted and container.status in ("running", "exited") and self._files.keep(labels, work):
                 self._abandoned[fingerprint] = container
@@ -104,6 +111,7 @@ class Containers:
             self._ends.put(self._refused(launch, error))
         else:
             self._running[launch.job.stage] = _Running(launch, container)
+            self._ending.discard(launch.job.stage)
             threading.Thread(target=self._watch, args=(launch.job.stage, container.id), daemon=True).start()
 
     def wait(self, timeout_s: float) -> list[Ended]:
@@ -120,6 +128,7 @@ class Containers:
     def terminate(self, stage: str, *, force: bool) -> None:
         """Ask the job's container to end, or end it."""
         if stage in self._running:
+            self._ending.add(stage)
             with suppress(Exception):  # it may have ended meanwhile, or its engine be away: `wait` tells
                 self._running[stage].container.kill("SIGKILL" if force else "SIGTERM")
 
@@ -131,6 +140,7 @@ class Containers:
         for container in self._abandoned.values():
             _remove(container)
         self._running.clear()
+        self._claims.close()
         if self._client is not None:
             self._client.close()
 
@@ -165,6 +175,7 @@ class Containers:
             try:
                 client = client or self._connect_again()
                 client.api.wait(container, timeout=None)
+                self._look_at_the_engine(stage, client, container)
                 break
             except NotFound:
                 break
@@ -176,6 +187,13 @@ class Containers:
         self._ends.put((stage, was_away))
         if client is not None:
             client.close()
+
+    def _look_at_the_engine(self, stage: str, client: Any, container: str) -> None:
+        """Raise where a container was ended by an engine that goes down itself: it ends its containers first, and says so as if all were well."""
+        state = client.api.inspect_container(container)["State"]
+        if state["ExitCode"] in (_verdict.KILLED, _verdict.TERMINATED) and not state["OOMKilled"] and stage not in self._ending:
+            time.sleep(LEAVING_S)
+            client.ping()
 
     def _connect_again(self) -> Any:
         limit = time.monotonic() + LOST_S
@@ -205,9 +223,13 @@ class Containers:
         if own_log:
             with launch.log.open("a", encoding="utf-8") as log:
                 log.write(own_log)
-        state, memory = container.attrs["State"], container.attrs["HostConfig"].get("Memory")
         _remove(container)
-        return _verdict.ended(stage, state, own_log, memory, lost=self._lost if was_away else "")
+        state, limits = container.attrs["State"], container.attrs["HostConfig"]
+        ended = _verdict.ended(stage, state, own_log, limits, lost=self._lost if was_away else "")
+        if not ended.kind and (ended.status == NO_SPACE or (ended.status and "No space left on device" in log_tail(launch.log))):
+            own = _options.Limits.model_validate(self._setting.options)
+            return _verdict.no_space(ended, self._files.free_bytes(launch), own.tmp, own.shm)
+        return ended
 
     def _follow(self) -> None:
         if self._running and time.monotonic() - self._followed > FOLLOW_S:

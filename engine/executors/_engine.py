@@ -4,6 +4,7 @@ import base64
 import errno
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ _KINDS = (
     ("no such device", "no_device"),
     ("no space left on device", "disk_full"),
     ("executable file not found", "no_command"),
+    ("exec python3 failed", "no_command"),  # of docker-init, which is tini
 )
 
 
@@ -64,12 +66,25 @@ def connect(url: str) -> Any:
         raise _unreachable(url, error) from None
 
 
-def load(client: Any, reference: str, archive: Path) -> None:
-    """Give the engine an image from its archive, under this reference."""
-    with archive.open("rb") as data, patience(client):
-        [image] = client.images.load(data)
+def load(client: Any, reference: str, archive: Path) -> Any:
+    """Give the engine an image from its archive, under this reference, and return it; UserError where the engine does not take it."""
+    import requests
+    from docker.errors import DockerException
+
+    try:
+        with archive.open("rb") as data, patience(client):
+            told = list(client.api.load_image(data))  # to its end: images.load leaves a refusal half read, and its connection open
+    except (DockerException, requests.RequestException) as error:
+        raise _not_taken(reference, archive, is_gone(error), said(error)) from None
+    if refusal := next((one["error"] for one in told if "error" in one), None):
+        raise _not_taken(reference, archive, False, refusal)
+    loaded = re.findall(r"^Loaded image(?: ID)?: (\S+)", "".join(one.get("stream", "") for one in told), re.MULTILINE)
+    if len(loaded) != 1:
+        raise UserError(str(archive), f"it holds {len(loaded)} images, not one", "remove it, and give the same command")
+    image = client.images.get(loaded[0])
     repository, _, tag = reference.rpartition(":")
     image.tag(repository, tag)
+    return image
 
 
 @contextmanager
@@ -108,7 +123,10 @@ def is_gone(error: BaseException) -> bool:
     """True where a call ended because the engine or the way to it is away, not because it refused."""
     import requests
     import urllib3
+    from docker.errors import APIError
 
+    if isinstance(error, APIError):  # by its ancestors it is an OSError too
+        return False
     return isinstance(error, requests.exceptions.ConnectionError | requests.exceptions.Timeout | urllib3.exceptions.HTTPError | OSError)
 
 
@@ -121,6 +139,16 @@ def said(error: Exception) -> str:
 def kind_of(text: str) -> str:
     """Return the kind of failure that the engine's words mean; "failed" where they are none of the known ones."""
     return next((kind for words, kind in _KINDS if words in text.lower()), "failed")
+
+
+def _not_taken(reference: str, archive: Path, gone: bool, text: str) -> UserError:
+    if gone:
+        return UserError(reference, f"the container engine went away while it was given the image: {text}", "give the same command")
+    if kind_of(text) == "disk_full":
+        return UserError(
+            reference, f"the disk of the container engine is full: {text}", "there: docker system prune; then give the same command"
+        )
+    return UserError(str(archive), f"the container engine does not take this archive: {text}", "remove it, and give the same command")
 
 
 def _unreachable(url: str, error: Exception) -> UserError:

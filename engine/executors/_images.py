@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from engine import images
 from engine.errors import UserError, did_you_mean
-from engine.executors import _engine
+from engine.executors import _engine, _known
 from engine.images import Image
 from engine.placement import Setting
 from engine.plan import Planned
@@ -14,7 +15,7 @@ from engine.signature import Signature
 from engine.spec import StageSpec
 
 _MACHINES = {"linux/amd64": 62, "linux/arm64": 183, "linux/arm/v7": 40}  # e_machine of elf(5): EM_X86_64, EM_AARCH64, EM_ARM
-_PYTHON = "/usr/bin/python3"
+_PATH = "/usr/local/bin:/usr/bin:/bin"  # where an image says nothing
 
 
 def choose(setting: Setting, platform: str, spec: StageSpec, signature: Signature | None, connect: Callable[[], Any]) -> Image:
@@ -41,12 +42,13 @@ def missing(client: Any, jobs: Iterable[Planned]) -> list[str]:
     ]
 
 
-def check(client: Any, jobs: Iterable[Planned]) -> None:
-    """Refuse an image that is absent, or whose programs are of another platform than its job's."""
+def check(client: Any, store: Path, jobs: Iterable[Planned]) -> None:
+    """Refuse an image that is absent, is not the known one, or whose programs are of another platform than its job's."""
     for reference, platform in sorted({(one.job.place.image, one.job.place.platform) for one in jobs if one.job.place.image}):
         image = _get(client, reference)
         if image is None:
             raise UserError(str(reference), "the container engine has no such image", "python run.py images build")
+        _known.refuse_another(store, client, str(reference), image)
         found = _machine_of(client, image)
         if found is not None and found != _MACHINES[platform]:
             raise UserError(str(reference), f"its Python is of another processor than {platform} (ELF machine {found}), whatever its label says",
@@ -71,14 +73,21 @@ def _get(client: Any, reference: str | None) -> Any:
 
 def _machine_of(client: Any, image: Any) -> int | None:
     """Return the ELF machine of the image's Python: what an image says of its architecture may be wrong."""
+    given = [word.partition("=")[2] for word in image.attrs["Config"].get("Env") or () if word.startswith("PATH=")]
     with _created(client, image) as container:
-        path = _PYTHON
-        for _ in range(8):  # links: python3 -> python3.11
-            head, facts = _head(container, path)
-            if not facts or not facts.get("linkTarget"):
-                break
-            path = facts["linkTarget"]
+        heads = (_program(container, f"{folder}/python3") for folder in (given or [_PATH])[-1].split(":"))
+        head = next(filter(None, heads), b"")
         return int.from_bytes(head[18:20], "little") if head[:4] == b"\x7fELF" else None
+
+
+def _program(container: Any, path: str) -> bytes:
+    """Return the first bytes of a program; none where there is none."""
+    for _ in range(8):  # links: python3 -> python3.11
+        head, facts = _head(container, path)
+        if not facts.get("linkTarget"):
+            return head
+        path = facts["linkTarget"]
+    return b""
 
 
 @contextmanager

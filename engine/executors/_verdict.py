@@ -1,14 +1,19 @@
 """How a container ended, in the words of a run: from what the engine says of it, never from the exit status alone. Pure."""
 
 import re
+import signal
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from engine.executors._engine import kind_of
 from engine.jobfolder import Ended
 
-KILLED = 137  # 128 + SIGKILL: out of memory, a killed engine, or somebody's kill
+KILLED, TERMINATED = (
+    137,
+    143,
+)  # 128 + SIGKILL: out of memory, a killed engine, or somebody's kill; 128 + SIGTERM: also an engine that shuts down
 
 _WHYS = {
     "wrong_platform": "its image has programs of another processor than this engine can run ({text})",
@@ -19,8 +24,8 @@ _WHYS = {
 }
 
 
-def ended(stage: str, state: Mapping[str, Any], own_log: str, memory: int | None, *, lost: str) -> Ended:
-    """Return how the job ended: `state` is inspect's State, `own_log` what the container wrote past the job's log.
+def ended(stage: str, state: Mapping[str, Any], own_log: str, limits: Mapping[str, Any], *, lost: str) -> Ended:
+    """Return how the job ended: `state` and `limits` are inspect's State and HostConfig, `own_log` what the container wrote past the job's log.
 
     lost: the kind of failure where the engine was away for a while, else empty.
     """
@@ -29,10 +34,12 @@ def ended(stage: str, state: Mapping[str, Any], own_log: str, memory: int | None
     if code == 0:
         return Ended(stage, 0, seconds)
     if state.get("OOMKilled"):
-        limit = f"its limit of {memory / 1e6:,.0f} MB" if memory else "what the machine has"
+        limit = f"its limit of {limits['Memory'] / 1e6:,.0f} MB" if limits.get("Memory") else "what the machine has"
         return Ended(stage, status, seconds, "out_of_memory", f"it wanted more memory than {limit}: raise resources.memory of the stage")
-    if lost and code == KILLED:
+    if lost and code in (KILLED, TERMINATED):
         return Ended(stage, None, seconds, lost, "the container engine went away and took the container along")
+    if status == -signal.SIGBUS:
+        return Ended(stage, status, seconds, "bus_error", _bus_error(limits.get("ShmSize") or 0))
     text = "\n".join(filter(None, [str(state.get("Error") or ""), own_log]))
     kind = kind_of(text)
     if kind == "failed":
@@ -44,6 +51,22 @@ def why(kind: str, text: str) -> str:
     """Return the sentence for a refusal of the engine."""
     said = next((line.strip() for line in reversed(text.splitlines()) if kind_of(line) == kind), text.strip())
     return _WHYS.get(kind, "the container engine says: {text}").format(text=said[:300])
+
+
+def no_space(ended: Ended, free_bytes: int | None, tmp: int, shm: int) -> Ended:
+    """Return the end of a stage that wrote where nothing fitted any more; free_bytes: of the disk, None where it is not this machine's."""
+    own = f"/tmp ({tmp / 1e6:,.0f} MB: executor.tmp=1G) or /dev/shm ({shm / 1e6:,.0f} MB: executor.shm=1G) of its container"
+    if free_bytes is None:
+        return replace(
+            ended, kind="disk_full", why=f"it found no space: the disk of its device is full, or {own}; there: docker system prune"
+        )
+    if free_bytes < max(tmp, shm):
+        return ended  # of a disk of this machine that is full the scheduler speaks
+    return replace(ended, kind="disk_full", why=f"it found no space, with {free_bytes / 1e6:,.0f} MB of disk free: {own} was full")
+
+
+def _bus_error(shm: int) -> str:
+    return f"SIGBUS ended it: most often /dev/shm is full, which holds {shm / 1e6:,.0f} MB here: executor.shm=1G"
 
 
 def seconds_of(state: Mapping[str, Any]) -> float:

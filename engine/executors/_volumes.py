@@ -10,7 +10,7 @@ import os
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -92,6 +92,10 @@ class Volumes:
                 tar.extractall(launch.folder, filter="data")
         self._jobs.pop(launch.fingerprint)
 
+    def free_bytes(self, launch: Launch) -> int | None:
+        """Return nothing: the disk is the device's."""
+        return None
+
     def keep(self, labels: Mapping[str, str], work: Path) -> bool:
         """Say yes: the container has its files with it."""
         return True
@@ -110,8 +114,12 @@ class Volumes:
         try:
             if not _has(holder, Path("/volume") / MARK):
                 self._fill(holder, path, name)
-        finally:
-            holder.remove(force=True)
+        except BaseException:
+            with suppress(Exception):  # half a volume on a full disk helps nobody; where the link is lost it is sent again
+                holder.remove(force=True)
+                client.volumes.get(volume).remove()
+            raise
+        holder.remove(force=True)
         return volume
 
     def _fill(self, holder: Any, path: Path, name: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import UserError
-from engine.executors import _engine, _images
+from engine.executors import _images, _known
 from engine.executors._containers import Containers
 from engine.executors._tunnel import Tunnel
 from engine.executors._volumes import Volumes
@@ -40,11 +40,11 @@ class Executor:
 
     def load(self, reference: str, archive: Path) -> None:
         """Send the device an image."""
-        _engine.load(self._connect(), reference, archive)
+        _known.load(self._setting.store, self._connect(), reference, archive)
 
     def prepare(self, planned: Iterable[Planned]) -> None:
         """Refuse what the device could not run."""
-        _images.check(self._connect(), planned)
+        _images.check(self._connect(), self._setting.store, planned)
 
     def reclaim(self, planned: Iterable[Planned], work: Path) -> None:
         """Take over or remove what ended engines left on the device."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from engine import coral, emulation
 from engine.errors import UserError
-from engine.executors import _engine, _images
+from engine.executors import _engine, _images, _known
 from engine.executors._binds import Binds
 from engine.executors._containers import Containers
 from engine.jobfolder import Ended, Launch
@@ -48,7 +48,7 @@ class Executor:
             seen = emulation.look(wanted)
             if not seen.is_registered:
                 raise UserError(f"target={self._setting.target.name}", seen.what, seen.fix)
-        _images.check(self._connect(), jobs)
+        _images.check(self._connect(), self._setting.store, jobs)
 
     def reclaim(self, planned: Iterable[Planned], work: Path) -> None:
         """Take over or remove what ended engines left."""
@@ -60,7 +60,7 @@ class Executor:
 
     def load(self, reference: str, archive: Path) -> None:
         """Give the engine an image."""
-        _engine.load(self._connect(), reference, archive)
+        _known.load(self._setting.store, self._connect(), reference, archive)
 
     def launch(self, launch: Launch) -> None:
         """Start the job; its end comes from `wait`."""

@@ -27,6 +27,8 @@ from stages.containers._layout import Image
 _VOLUME = "/smoke"  # the container's root is read-only, and a volume itself stays root's
 FOLDER = f"{_VOLUME}/job"
 LABEL = "raspberrypi-mlops.smoke"  # its value: when a container may be removed by whoever finds it, in seconds since 1970
+_REPOSITORY = "raspberrypi-mlops-smoke"  # of images while they are tried; a tag begins with such a time too
+_DAY_S = 86_400
 _USER = 1000
 # Under QEMU a program sees the caches of the machine below, and LiteRT 2.3.0 for arm64 follows a null pointer on x86's (seen: signal 11
 # in Interpreter()). It is shown four processors without caches instead, as of a Raspberry Pi.
@@ -77,7 +79,7 @@ def loaded(client: Any, image: Image) -> Iterator[str]:
         return
     except ImageNotFound:
         pass
-    tag = f"raspberrypi-mlops-smoke:{uuid.uuid4().hex}"
+    tag = f"{_REPOSITORY}:{int(time.time()) + _DAY_S}-{uuid.uuid4().hex}"
     try:
         with image.path.open("rb") as archive:
             found = client.images.load(archive)
@@ -185,12 +187,19 @@ def _unpacked(container: Any, path: str) -> bytes:
 
 
 def _remove_forgotten(client: Any) -> None:
-    """Remove what a killed smoke test left, once its time is over."""
+    """Remove what killed smoke tests left, once its time is over."""
     for container in client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True):
-        until = container.labels.get(LABEL, "")
-        if until.isdigit() and int(until) < time.time():
+        if _is_over(container.labels.get(LABEL, "")):
             with suppress(APIError):
                 container.remove(v=True, force=True)
+    for tag in [tag for image in client.images.list(name=_REPOSITORY) for tag in image.tags]:
+        if tag.startswith(f"{_REPOSITORY}:") and _is_over(tag.partition(":")[2].partition("-")[0]):
+            with suppress(APIError):
+                client.images.remove(tag)
+
+
+def _is_over(until: str) -> bool:
+    return until.isdigit() and int(until) < time.time()
 
 
 @contextmanager

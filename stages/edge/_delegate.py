@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -81,7 +82,8 @@ class EdgeTpu:
         self._child.wait()
         for pipe in (self._child.stdin, self._child.stdout):
             if pipe:
-                pipe.close()
+                with suppress(BrokenPipeError):  # what was not sent any more
+                    pipe.close()
 
     def __del__(self) -> None:
         if hasattr(self, "_child"):

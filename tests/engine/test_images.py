@@ -1,179 +1,208 @@
-"""The images that there are definitions of: which of them serves a stage, and when its tag is another."""
+"""The images of containers/: which of them serves a stage, and what its tag depends on."""
 
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from engine import images, yamlfile
+from engine import images
 from engine.errors import UserError
-from engine.images import Image
+from engine.images import ARCHITECTURES, Image
 
 ROOT = Path(__file__).resolve().parents[2]
-AMD, ARM64, ARMV7 = images.ARCHITECTURES
-SMALL = Image("small", AMD, "1", frozenset({"numpy", "tflite_runtime", "ai_edge_litert"}), False, "containers")
-LARGE = Image("large", AMD, "1", SMALL.packages | {"tensorflow_cpu", "opencv_python_headless"}, False, "containers")
-EXTRA = Image("extra", AMD, "1", frozenset({"numpy"}), True, "containers")
-ARM = Image("small", ARM64, "1", frozenset({"numpy", "tflite_runtime", "opencv"}), False, "containers")
-ALL = [LARGE, SMALL, EXTRA, ARM]
-SOURCES = {"stages.containers.build": "0" * 64}
+AMD64, ARM64, ARMV7 = ARCHITECTURES
+SOURCES = {"stages.containers.build": "1" * 64, "stages.containers.base": "2" * 64}
+
+FILES = {
+    "base/debian-amd64.lock": "python3.11 3.11.2-6 amd64\n",
+    "base/debian-armv7.lock": "python3.11 3.11.2-6 armhf\n",
+    "base/registry.txt": "debian@sha256:1\n",
+    "small/image.yaml": "description: small\nplatforms: [linux/amd64, linux/arm/v7]\nbase: base\n",
+    "small/requirements-amd64.lock": "numpy==1.26.4 --hash=sha256:1\nAI-Edge-LiteRT==2.3.0\n    # via nothing==1\n",
+    "small/requirements-armv7.lock": "tflite-runtime==2.14.0\n",
+    "small/debian-armv7.lock": "python3-numpy 1:1.24.2-1 armhf https://example.org\nlibblas3 3.11 armhf\n",
+    "small/readme.txt": "what it is for\n",
+    "small/deep/notes.txt": "also below\n",
+    "unrelated/image.yaml": "description: another\nplatforms: [linux/amd64]\n",
+}
 
 
 @pytest.fixture
-def containers(tmp_path):
-    """An image for two platforms, on a base."""
-    files = {
-        "plain/image.yaml": "name: plain\ndescription: x\nplatforms: [linux/amd64, linux/arm/v7]\nbase: base\n",
-        "plain/requirements-amd64.lock": "# made\nNumPy==1.26.4 --hash=sha256:0\nopencv-python-headless==4.11 --hash=sha256:1\n",
-        "plain/debian-armv7.lock": "epoch 1\npython3-numpy 1:1.24 pool/x.deb 0\npython3-pil 9.4 pool/y.deb 1\nlibopenblas0 0.3 pool/z.deb 2\n",
-        "base/debian-amd64.lock": "epoch 1\n",
-        "base/debian-armv7.lock": "epoch 1\n",
-        "base/registry.txt": "debian@sha256:0\n",
-    }
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+def containers(tmp_path) -> Path:
+    """A folder of images' definitions."""
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     return tmp_path
 
 
-def _tags(folder: Path, sources: dict[str, str] = SOURCES, base: str = "bootstrap") -> tuple[str, str]:
-    amd, arm = images.read(folder, sources, base)
-    assert (amd.platform, arm.platform) == (AMD, ARMV7)
-    return amd.tag, arm.tag
+def _tags(folder: Path, sources=SOURCES, base: str = "registry") -> dict[tuple[str, str], str]:
+    return {(image.name, image.platform): image.tag for image in images.read(folder, sources, base)}
 
 
-# --- what serves a stage
+def _image(name: str, *packages: str, platform: str = AMD64, optional: bool = False) -> Image:
+    return Image(name, platform, "amd64-1", frozenset(packages), optional, "containers")
 
 
-@pytest.mark.parametrize(("platform", "packages", "served"), [
-    (AMD, set(), SMALL),
-    (AMD, {"numpy"}, SMALL),
-    (AMD, {"numpy", "tensorflow"}, LARGE),
-    (AMD, {"cv2"}, LARGE),  # opencv_python_headless of PyPI
-    (ARM64, {"cv2"}, ARM),  # opencv of Debian
+RUNTIME = _image("runtime", "numpy", "ai_edge_litert", "pillow")
+TRAIN = _image("train", "numpy", "ai_edge_litert", "tflite_runtime", "pillow", "tensorflow", "opencv_python_headless")
+ARM = _image("runtime", "numpy", "tflite_runtime", platform=ARMV7)
+EDGETPU = _image("edgetpu", "numpy", "tflite_runtime", optional=True)
+ALL = (TRAIN, RUNTIME, EDGETPU, ARM)
+
+
+# --- what a definition says
+
+
+def test_every_image_is_there_for_each_of_its_platforms(containers):
+    assert sorted(_tags(containers)) == [("small", AMD64), ("small", ARMV7), ("unrelated", AMD64)]
+
+
+def test_the_packages_are_those_of_the_locks_of_the_images_architecture(containers):
+    found = {image.platform: image.packages for image in images.read(containers, SOURCES, "registry") if image.name == "small"}
+    assert found == {AMD64: {"numpy", "ai_edge_litert"}, ARMV7: {"tflite_runtime", "numpy"}}
+
+
+def test_an_image_names_the_stage_that_builds_it_and_what_an_engine_knows_it_by():
+    image = Image("edgetpu-runtime", ARMV7, "armv7-0123456789ab", frozenset(), False, "containers")
+    assert (image.stage, image.reference) == ("build_edgetpu_runtime_armv7", "raspberrypi-mlops/edgetpu-runtime:armv7-0123456789ab")
+
+
+def test_a_tag_begins_with_the_architecture(containers):
+    assert all(tag.startswith(f"{ARCHITECTURES[platform]}-") and len(tag.rpartition("-")[2]) == 12
+               for (_, platform), tag in _tags(containers).items())  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("platforms: [linux/amd64]", "small/image.yaml: description"),
+    ("description: x\nplatforms: []", "small/image.yaml: platforms"),
+    ("description: x\nplatforms: [linux/amd64]\nbase: ../..", "small/image.yaml: base"),
+    ("description: x\nplatforms: [windows/amd64]", "small/image.yaml: platforms"),
+    ("description: x\nplatforms: [linux/amd64]\nusecase: a/b", "small/image.yaml: usecase"),
+    ("- a list", "small/image.yaml"),
+    ("description: [", "small/image.yaml"),
+    ("", "small/image.yaml"),
 ])  # fmt: skip
-def test_the_smallest_image_that_has_what_the_stage_imports_serves_it(platform, packages, served):
-    assert images.serving(ALL, platform, frozenset(packages), "tflite_runtime") == served
+def test_a_definition_that_is_wrong_is_refused_with_its_place(containers, text, said):
+    (containers / "small" / "image.yaml").write_text(text)
+    with pytest.raises((UserError, ExceptionGroup)) as caught:
+        images.read(containers, SOURCES, "registry")
+    [mistake] = getattr(caught.value, "exceptions", [caught.value])
+    assert isinstance(mistake, UserError) and said in mistake.where and mistake.what and mistake.fix
 
 
-def test_what_is_optional_serves_nobody_by_itself():
-    assert images.serving([EXTRA, SMALL], AMD, frozenset({"numpy"}), "litert") == SMALL
-    with pytest.raises(UserError, match="no image serves linux/amd64"):
-        images.serving([EXTRA], AMD, frozenset(), "litert")
+def test_where_there_is_no_folder_there_is_no_image(tmp_path):
+    assert images.read(tmp_path / "containers", SOURCES, "registry") == []
 
 
-def test_of_two_runtimes_only_the_targets_is_needed():
-    both = frozenset({"ai_edge_litert", "tflite_runtime"})
-    assert images.serving(ALL, ARM64, both, "tflite_runtime") == ARM
-    with pytest.raises(UserError, match="has ai_edge_litert"):
-        images.serving(ALL, ARM64, both, "litert")
+def test_the_projects_own_definitions_are_read():
+    found = {(image.name, image.platform): image for image in images.read(ROOT / "containers", SOURCES, "registry")}
+    assert {"numpy", "tflite_runtime", "pillow"} <= found["runtime", AMD64].packages
+    assert images.lacking(found["train", AMD64], frozenset({"tensorflow", "cv2", "numpy"}), "litert") == []
+    assert ("train", ARMV7) not in found
+    assert "numpy" in found["runtime", ARMV7].packages  # from Debian
 
 
-def test_a_stage_that_runs_no_model_needs_no_runtime():
-    assert images.lacking(EXTRA, frozenset({"numpy"}), "litert") == []
+# --- what a tag depends on
 
 
-def test_what_is_lacking_is_told_of_the_image_that_lacks_least():
-    assert images.lacking(SMALL, frozenset({"torch", "tensorflow", "numpy"}), "litert") == ["tensorflow", "torch"]
+def test_a_tag_stays_while_nothing_changes(containers):
+    assert _tags(containers) == _tags(containers)
+
+
+def test_a_tag_does_not_depend_on_where_the_folder_lies_or_when_its_files_were_written(containers, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    for name in reversed(FILES):
+        (elsewhere / name).parent.mkdir(parents=True, exist_ok=True)
+        (elsewhere / name).write_text(FILES[name])
+    assert _tags(containers) == _tags(elsewhere)
+
+
+@pytest.mark.parametrize(("name", "changed"), [
+    ("small/image.yaml", [("small", AMD64), ("small", ARMV7)]),
+    ("small/readme.txt", [("small", AMD64), ("small", ARMV7)]),
+    ("small/deep/notes.txt", [("small", AMD64), ("small", ARMV7)]),
+    ("small/new.txt", [("small", AMD64), ("small", ARMV7)]),
+    ("small/requirements-amd64.lock", [("small", AMD64)]),
+    ("small/requirements-armv7.lock", [("small", ARMV7)]),
+    ("small/debian-armv7.lock", [("small", ARMV7)]),
+    ("base/registry.txt", [("small", AMD64), ("small", ARMV7)]),
+    ("base/debian-amd64.lock", [("small", AMD64)]),
+    ("base/debian-armv7.lock", [("small", ARMV7)]),
+    ("base/debian-arm64.lock", []),
+    ("unrelated/image.yaml", [("unrelated", AMD64)]),
+    ("beside.txt", []),
+])  # fmt: skip
+def test_a_file_changes_the_tags_of_what_it_goes_into_and_no_others(containers, name, changed):
+    before = _tags(containers)
+    with (containers / name).open("a") as file:
+        file.write("# edited\n")
+    after = _tags(containers)
+    assert sorted(key for key in before if before[key] != after[key]) == sorted(changed)
+
+
+def test_a_file_under_another_name_is_another_image(containers):
+    before = _tags(containers)
+    (containers / "small" / "readme.txt").rename(containers / "small" / "read_me.txt")
+    assert _tags(containers)["small", AMD64] != before["small", AMD64]
+
+
+@pytest.mark.parametrize("changes", [
+    {"sources": {**SOURCES, "stages.containers.build": "3" * 64}}, {"sources": {**SOURCES, "stages.containers._new": "3" * 64}},
+    {"sources": {}}, {"base": "bootstrap"},
+], ids=["a builder changed", "a builder more", "no builder", "another Debian"])  # fmt: skip
+def test_what_builds_the_images_is_in_every_tag(containers, changes):
+    before, after = _tags(containers), _tags(containers, **changes)
+    assert all(before[key] != after[key] for key in before)
+
+
+def test_the_order_of_the_builders_is_in_no_tag(containers):
+    assert _tags(containers) == _tags(containers, dict(reversed(SOURCES.items())))
+
+
+# --- which image serves
+
+
+@pytest.mark.parametrize(("packages", "name"), [
+    ((), "runtime"), (("numpy",), "runtime"), (("numpy", "PIL"), "runtime"), (("cv2",), "train"), (("tensorflow", "numpy"), "train"),
+])  # fmt: skip
+def test_the_smallest_image_that_has_everything_serves(packages, name):
+    assert images.serving(ALL, AMD64, frozenset(packages), "litert").name == name
+
+
+@pytest.mark.parametrize("runtime", ["litert", "tflite_runtime"])
+def test_of_two_runtimes_that_a_stage_can_use_only_the_targets_is_needed(runtime):
+    both = frozenset(images.RUNTIMES.values())
+    assert images.serving(ALL, AMD64, both, runtime).name == {"litert": "runtime", "tflite_runtime": "train"}[runtime]
+
+
+def test_a_stage_that_uses_one_runtime_needs_the_targets_own():
+    assert images.lacking(RUNTIME, frozenset({"ai_edge_litert"}), "tflite_runtime") == ["tflite_runtime"]
+
+
+def test_a_stage_without_a_runtime_needs_none():
+    assert images.lacking(_image("plain"), frozenset(), "litert") == []
+
+
+def test_an_optional_image_serves_nobody_who_did_not_name_it():
+    assert images.serving((EDGETPU, TRAIN), AMD64, frozenset({"tflite_runtime"}), "tflite_runtime").name == "train"
+
+
+def test_an_image_of_another_platform_serves_nobody():
+    assert images.serving(ALL, ARMV7, frozenset({"numpy"}), "litert") is ARM
+
+
+@pytest.mark.parametrize(("platform", "packages", "what", "fix"), [
+    (ARMV7, {"tensorflow"}, "no image for linux/arm/v7 has tensorflow, which the stage imports", "run the stage on the build machine: runs_on: build"),
+    (AMD64, {"torch"}, "no image for linux/amd64 has torch, which the stage imports", "add torch to an image below containers/"),
+    (AMD64, {"cv2", "torch"}, "no image for linux/amd64 has torch, which the stage imports", "add torch to an image below containers/"),
+    (ARM64, {"numpy"}, "no image serves linux/arm64", "add one below containers/; there are images for linux/amd64 and linux/arm/v7"),
+])  # fmt: skip
+def test_where_none_serves_the_refusal_names_what_is_lacking_and_a_way_out(platform, packages, what, fix):
     with pytest.raises(UserError) as caught:
-        images.serving(ALL, AMD, frozenset({"tensorflow", "torch"}), "litert")
-    assert caught.value.what == "no image for linux/amd64 has torch, which the stage imports"
+        images.serving(ALL, platform, frozenset(packages), "litert")
+    assert (caught.value.what, caught.value.fix) == (what, fix)
 
 
-@given(st.permutations(ALL), st.frozensets(st.sampled_from(["numpy", "tensorflow", "cv2", "tflite_runtime"])))
-def test_the_order_of_the_images_does_not_matter(shuffled, packages):
-    assert images.serving(shuffled, AMD, packages, "litert") == images.serving(ALL, AMD, packages, "litert")
-
-
-def test_an_image_is_found_by_its_name_and_platform():
-    assert (images.named(ALL, "small", ARM64), images.named(ALL, "small", ARMV7)) == (ARM, None)
-
-
-def test_an_image_says_its_reference_and_the_stage_that_builds_it():
-    image = Image("edgetpu-compiler", ARMV7, "armv7-123", frozenset(), True, "edgetpu_images")
-    assert (image.reference, image.stage) == ("raspberrypi-mlops/edgetpu-compiler:armv7-123", "build_edgetpu_compiler_armv7")
-
-
-# --- the definitions
-
-
-def test_packages_are_those_of_the_locks_of_the_architecture(containers):
-    amd, arm = images.read(containers, SOURCES, "bootstrap")
-    assert amd.packages == {"numpy", "opencv_python_headless"}
-    assert arm.packages == {"numpy", "pil"}
-
-
-def test_a_folder_without_image_yaml_is_no_image(containers):
-    assert {image.name for image in images.read(containers, SOURCES, "bootstrap")} == {"plain"}
-
-
-def test_a_folder_without_images_has_none(tmp_path):
-    assert images.read(tmp_path / "nowhere", SOURCES, "bootstrap") == []
-
-
-def test_every_platform_of_a_shipped_image_is_built_by_a_stage_of_its_use_case():
-    found = images.read(ROOT / "containers", SOURCES, "bootstrap")
-    stages = {name: yamlfile.load(ROOT / "usecases" / f"{name}.yaml")["stages"] for name in {image.usecase for image in found}}
-    assert found and [image.stage for image in found if image.stage not in stages[image.usecase]] == []
-
-
-def test_every_shipped_target_is_served_by_an_image_with_its_runtime():
-    found = images.read(ROOT / "containers", SOURCES, "bootstrap")
-    for path in (ROOT / "conf" / "target").glob("*.yaml"):
-        platform = yamlfile.load(path)["platform"]
-        assert images.serving(found, platform, frozenset({"numpy", "PIL", "tflite_runtime"}), "tflite_runtime").name == "runtime"
-
-
-# --- the tag
-
-
-def test_the_same_definition_has_the_same_tag_wherever_it_stands(containers, tmp_path_factory):
-    other = tmp_path_factory.mktemp("other") / "containers"
-    before = _tags(containers)
-    containers.rename(other)
-    assert _tags(other) == before
-    assert [tag.rpartition("-")[0] for tag in before] == ["amd64", "armv7"]
-
-
-@pytest.mark.parametrize(("name", "changes"), [
-    ("plain/image.yaml", (True, True)),
-    ("plain/requirements-amd64.lock", (True, False)),
-    ("plain/debian-armv7.lock", (False, True)),
-    ("plain/new.txt", (True, True)),
-    ("plain/deep/new-armv7.lock", (False, True)),
-    ("base/debian-amd64.lock", (True, False)),
-    ("base/registry.txt", (True, True)),
-    ("other/image.txt", (False, False)),
-    ("beside.txt", (False, False)),
-])  # fmt: skip
-def test_a_tag_changes_with_what_goes_into_its_image_and_with_nothing_else(containers, name, changes):
-    before = _tags(containers)
-    path = containers / name
-    path.parent.mkdir(exist_ok=True)
-    path.write_text((path.read_text() if path.exists() else "") + "# edited\n")
-    assert tuple(old != new for old, new in zip(before, _tags(containers), strict=True)) == changes
-
-
-def test_a_tag_changes_with_the_name_of_a_file(containers):
-    (containers / "plain" / "a.txt").write_text("x")
-    before = _tags(containers)
-    (containers / "plain" / "a.txt").rename(containers / "plain" / "b.txt")
-    assert not set(before) & set(_tags(containers))
-
-
-@pytest.mark.parametrize(("sources", "base"), [
-    ({"stages.containers.build": "1" * 64}, "bootstrap"),
-    ({**SOURCES, "stages.containers._tree": "0" * 64}, "bootstrap"),
-    (SOURCES, "registry"),
-], ids=["a builder's source", "another builder", "how the Debian is had"])  # fmt: skip
-def test_a_tag_changes_with_what_builds_the_image(containers, sources, base):
-    assert not set(_tags(containers)) & set(_tags(containers, sources, base))
-
-
-def test_a_tag_does_not_change_with_time_or_permissions(containers):
-    before = _tags(containers)
-    for path in containers.rglob("*.lock"):
-        path.touch()
-        path.chmod(0o600)
-    assert _tags(containers) == before
+def test_an_image_is_found_by_its_name_for_a_platform():
+    assert images.named(ALL, "runtime", ARMV7) is ARM
+    assert images.named(ALL, "train", ARMV7) is None

@@ -188,5 +188,32 @@ def test_a_huge_line_of_broken_text_is_cut(tmp_path):
     assert len(jobfolder.log_tail(tmp_path / "log")) == 500
 
 
+def test_a_log_that_is_too_long_keeps_its_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr(jobfolder, "LOG_MOST", 100)
+    monkeypatch.setattr(jobfolder, "LOG_ENDS", 10)
+    log = tmp_path / "log"
+    log.write_bytes(b"beginning!" + b"x" * 500 + b"the ending")
+    with log.open("ab") as stage:
+        jobfolder.cut(log)
+        stage.write(b" and more")
+    assert log.read_bytes() == b"beginning!\n--- 500 bytes were left out here: the log was too long\nthe ending and more"
+
+
+@pytest.mark.parametrize("size", [0, 100, None])
+def test_a_log_that_is_short_or_not_there_is_not_cut(tmp_path, monkeypatch, size):
+    monkeypatch.setattr(jobfolder, "LOG_MOST", 100)
+    if size is not None:
+        (tmp_path / "log").write_bytes(b"x" * size)
+    jobfolder.cut(tmp_path / "log")
+    assert [path.stat().st_size for path in tmp_path.iterdir()] == ([] if size is None else [size])
+
+
+def test_what_a_stage_says_is_read_in_parts_and_a_line_without_an_end_is_passed_over(make, monkeypatch):
+    monkeypatch.setattr(jobfolder, "READ_MOST", 1000)
+    _says(make, b"x" * 3500, b"\n", *[json.dumps(METRIC).encode() + b"\n"] * 30)
+    polls = [make.poll() for _ in range(20)]
+    assert sum(map(len, polls)) == 30 and max(map(len, polls)) < 1000 / len(json.dumps(METRIC))
+
+
 def test_a_log_that_is_not_there_is_empty(tmp_path):
     assert jobfolder.log_tail(tmp_path / "log") == ""

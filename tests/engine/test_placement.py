@@ -1,47 +1,43 @@
-"""Where a job runs: what of its place makes it another job, and what does not."""
+"""Where a job runs, and what its executor is told: plain data."""
 
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
 
-from engine import fingerprint
 from engine.placement import DEVICE, EMULATED, Placement, Setting
-from engine.plan import Job
-from engine.spec import StageSpec
 from engine.target import Target
 
-PLACE = Placement("linux/arm64", False, DEVICE, {"image": "raspberrypi-mlops/runtime:arm64-1"}, "raspberrypi-mlops/runtime:arm64-1")
+AIM = Target(name="here", platform="linux/amd64")
 
 
-def _key(place: Placement) -> str:
-    job = Job("s", StageSpec(uses="mystages.make"), None, {}, (), {}, place)
-    return fingerprint.fingerprint(job.parts({}))
-
-
-def test_the_same_image_on_the_device_and_under_qemu_is_the_same_job():
-    assert _key(PLACE) == _key(Placement("linux/arm64", True, EMULATED, PLACE.environment, PLACE.image))
-
-
-@pytest.mark.parametrize("other", [
-    Placement("linux/arm64", False, DEVICE, {"image": "raspberrypi-mlops/runtime:arm64-2"}, "raspberrypi-mlops/runtime:arm64-2"),
-    Placement("linux/arm/v7", False, DEVICE, PLACE.environment, PLACE.image),
-    Placement("linux/arm64", False, DEVICE, {"numpy": "1.26.4"}),
-], ids=["image", "platform", "packages of a process"])  # fmt: skip
-def test_another_environment_is_another_job(other):
-    assert _key(PLACE) != _key(other)
-
-
-def test_a_place_without_an_image_is_a_process():
+def test_a_place_without_an_image_is_a_process_of_this_machine():
     assert Placement("linux/amd64", False, "x86_64").image is None
 
 
-def test_a_place_stays_as_it_is():
+def test_a_place_says_nothing_of_an_environment_that_it_does_not_have():
+    assert dict(Placement("linux/amd64", False, "x86_64").environment) == {}
+
+
+def test_two_places_that_say_the_same_are_the_same():
+    assert Placement("linux/arm64", True, EMULATED, {"image": "a"}) == Placement("linux/arm64", True, EMULATED, {"image": "a"})
+
+
+def test_figures_of_a_device_are_never_labelled_as_emulated():
+    assert DEVICE != EMULATED
+
+
+@pytest.mark.parametrize(("of", "name", "value"), [
+    (Placement("linux/amd64", False, "x86_64"), "taken", DEVICE),
+    (Setting(AIM, (), (), tuple, Path("store")), "target", None),
+])  # fmt: skip
+def test_what_has_been_settled_stays(of, name, value):
     with pytest.raises(FrozenInstanceError):
-        PLACE.taken = "x86_64"
+        setattr(of, name, value)
 
 
-def test_images_are_not_read_before_they_are_asked_for():
-    read = []
-    setting = Setting(Target(name="t", platform="linux/arm64", runtime="litert"), (), (), lambda: read.append(1) or [], Path("store"))
-    assert read == [] and setting.images() == [] and read == [1]
+def test_the_images_are_read_only_when_they_are_asked_for():
+    asked = []
+    setting = Setting(AIM, (), (), lambda: asked.append(1) or (), Path("store"))
+    assert asked == []
+    assert setting.images() == () and asked == [1]

@@ -2,12 +2,15 @@
 
 import time
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from engine import jobfolder
 from engine import scheduler as schedulers
+from engine.placement import EMULATED, Placement
 from engine.plan import Plan
 from engine.store import Record
 from tests.engine.conftest import Bench, fails, hangs, returns, succeeds_at, writes
@@ -283,6 +286,31 @@ def test_a_stage_is_asked_to_end_at_its_timeout(bench):
     failure = bench.run(stages({"a": []}, timeout="50ms")).stages["a"].failure
     assert (failure["kind"], failure["message"]) == ("timeout", "it did not end within its timeout of 0.05 s")
     assert bench.executor.told == [("a", False)]
+
+
+def test_an_emulated_stage_has_ten_times_as_long(bench):
+    bench.executor.does["a"] = hangs
+    plan = bench.plan(stages({"a": []}, timeout="20ms"))
+    emulated = replace(plan.jobs["a"].job, place=Placement("linux/arm64", True, EMULATED))
+    failure = bench.run(replace(plan, jobs={"a": replace(plan.jobs["a"], job=emulated)})).stages["a"].failure
+    assert failure["message"] == "it did not end within its timeout of 0.2 s, 10 times that of the YAML since it was emulated"
+
+
+def test_a_log_that_grows_too_long_is_cut_while_its_stage_runs(bench, monkeypatch):
+    monkeypatch.setattr(jobfolder, "LOG_MOST", 3000)
+    monkeypatch.setattr(jobfolder, "LOG_ENDS", 1000)
+    bench.executor.does["a"] = hangs
+
+    def chatter():
+        log = bench.run_dir / "logs" / "a.log"
+        if log.exists() or bench.executor.launched:
+            assert not log.exists() or log.stat().st_size < 9000
+            with log.open("ab") as file:
+                file.write(b"x" * 2000)
+
+    bench.executor.meanwhile = chatter
+    bench.run(stages({"a": []}, timeout="200ms"))
+    assert b"bytes were left out here" in (bench.run_dir / "logs" / "a.log").read_bytes()
 
 
 def test_a_stage_that_ignores_the_request_is_ended_by_force_after_a_grace(bench, monkeypatch):

@@ -1,6 +1,5 @@
 """A stage's contract, read from its source without running it."""
 
-from pathlib import Path
 from textwrap import dedent
 
 import pytest
@@ -72,6 +71,48 @@ def test_the_imports_are_those_from_outside_also_of_helpers_and_inside_functions
     assert {"numpy", "scipy"} <= library.signature("lib.train", "f").imports
 
 
+GUARDED = "try:\n        import torch\n    except {}:\n        torch = None"
+
+
+@pytest.mark.parametrize(("body", "needs"), [
+    ("import torch", {"torch"}),
+    (GUARDED.format("ImportError"), set()),
+    (GUARDED.format("ModuleNotFoundError"), set()),
+    (GUARDED.format("(OSError, ImportError)"), set()),
+    (GUARDED.format("ImportError as error"), set()),
+    (GUARDED.format("ValueError"), {"torch"}),
+    (GUARDED.format("Exception"), {"torch"}),
+    (GUARDED.replace(" {}", "").format(), {"torch"}),
+    (f"{GUARDED.format('ImportError')}\n    import torch", {"torch"}),
+    (f"import torch.nn\n    {GUARDED.format('ImportError')}", {"torch"}),
+    ("try:\n        pass\n    except ImportError:\n        import torch", {"torch"}),
+    ("try:\n        import json\n    except ImportError:\n        pass\n    else:\n        import torch", {"torch"}),
+    ("try:\n        from torch.nn import functional\n    except ImportError:\n        pass", set()),
+    ("try:\n        if True:\n            import torch\n    except ImportError:\n        pass", set()),
+])  # fmt: skip
+def test_a_stage_does_without_what_it_imports_only_where_the_absence_is_caught(tmp_path, body, needs):
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "s.py").write_text(f"from engine.stage import Out\ndef s(data: Out) -> None:\n    {body}\n")
+    found = Library(["lib"], [tmp_path]).signature("lib.s", "f")
+    assert "torch" in found.imports
+    assert found.needs == needs
+
+
+def test_what_a_helper_needs_its_stage_needs_whatever_the_stage_catches(tmp_path):
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "_helper.py").write_text("import torch\n")
+    (tmp_path / "lib" / "s.py").write_text(
+        f"from engine.stage import Out\nfrom lib import _helper\ndef s(data: Out) -> None:\n    {GUARDED.format('ImportError')}\n"
+    )
+    assert Library(["lib"], [tmp_path]).signature("lib.s", "f").needs == {"torch"}
+
+
+def test_pythons_own_modules_are_nothing_that_an_image_must_have(library):
+    found = library.signature("lib.train", "f")
+    assert {"json", "typing"} <= found.imports
+    assert found.needs == {"numpy", "scipy"}
+
+
 @pytest.mark.parametrize(("changed", "stale"), [("other.py", False), ("train.py", True), ("_shared.py", True)])
 def test_editing_a_stage_makes_those_stale_that_use_it(library, changed, stale):
     root = library.roots[0]
@@ -117,54 +158,3 @@ def test_the_order_of_keys_is_not_part_of_a_fingerprint():
 
 def test_whole_and_broken_numbers_make_different_jobs():
     assert fingerprint.fingerprint({"parameter": {"x": 1}}) != fingerprint.fingerprint({"parameter": {"x": 1.0}})
-
-
-# --- packages that a stage can do without
-
-
-def _needs(tmp_path: Path, body: str) -> set[str]:
-    (tmp_path / "lib").mkdir()
-    (tmp_path / "lib" / "s.py").write_text("from engine.stage import Out\n" + dedent(body))
-    (tmp_path / "lib" / "_helper.py").write_text("import numpy\n")
-    return set(Library(["lib"], [tmp_path]).signature("lib.s", "f").needs)
-
-
-GUARDED = """
-    def s(data: Out) -> None:
-        import json, numpy
-        try:
-            from tflite_runtime.interpreter import Interpreter
-        {handler}
-            {fallback}
-"""
-
-
-@pytest.mark.parametrize(("handler", "fallback", "needed"), [
-    ("except ImportError:", "Interpreter = None", {"numpy"}),
-    ("except ModuleNotFoundError as error:", "print(error)", {"numpy"}),
-    ("except (ImportError, OSError):", "pass", {"numpy"}),
-    ("except ImportError:", "import ai_edge_litert", {"numpy", "ai_edge_litert"}),
-    ("except ValueError:", "pass", {"numpy", "tflite_runtime"}),
-    ("finally:", "pass", {"numpy", "tflite_runtime"}),
-])  # fmt: skip
-def test_a_package_whose_absence_is_caught_is_not_needed(tmp_path, handler, fallback, needed):
-    assert _needs(tmp_path, GUARDED.format(handler=handler, fallback=fallback)) == needed
-
-
-def test_a_package_that_is_imported_elsewhere_without_a_guard_is_needed(tmp_path):
-    body = """
-        from lib import _helper
-        def s(data: Out) -> None:
-            try:
-                import numpy, cv2
-            except ImportError:
-                pass
-    """
-    assert _needs(tmp_path, body) == {"numpy"}
-
-
-def test_what_stands_in_the_handler_is_needed_and_what_is_optional_still_counts_as_an_import(tmp_path):
-    (tmp_path / "lib").mkdir()
-    (tmp_path / "lib" / "s.py").write_text("try:\n    import a\nexcept ImportError:\n    import b\ndef s(): ...\n")
-    found = Library(["lib"], [tmp_path]).signature("lib.s", "f")
-    assert (found.imports, found.optional, found.needs) == ({"a", "b"}, {"a"}, {"b"})

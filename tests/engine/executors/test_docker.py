@@ -1,319 +1,320 @@
-"""What a stage's container may and may not, as the engine's own `inspect` and the stage inside see it; and what is refused beforehand."""
+"""Containers of this machine: no more than a job needs, as the engine itself lists it, and where figures come from."""
 
-import http.server
-import io
-import json
 import os
 import platform
-import socketserver
-import tarfile
-import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from contextlib import suppress
 
 import pytest
 
-from engine import coral
+from engine import coral, emulation
 from engine.errors import UserError
-from engine.executors import _engine
-from engine.executors._options import LABEL
-from engine.images import Image
+from engine.executors import _options
+from engine.images import ARCHITECTURES, Image
+from engine.placement import EMULATED
+from engine.spec import StageSpec
 from engine.target import Target, platform_of
-from tests.engine.executors.conftest import Bench
 from tests.machines import Machine
 
 HERE = platform_of(platform.machine())
-WAITS = "time.sleep(120)"
-FOREIGN = {"linux/amd64": 183, "linux/arm64": 62, "linux/arm/v7": 62}  # EM_AARCH64 and EM_X86_64 of elf(5)
+SLEEPS = "Path('ready').touch(); time.sleep(120)"
+CORAL = Target(name="with_coral", platform=HERE, accelerator="edgetpu", bus="usb")
+USES = {"uses": "mystages.act", "params": {"code": "pass"}}
 
 
 @pytest.fixture
-def docker_with(docker_engine, plain_image, monkeypatch, make_bench) -> Callable[..., Bench]:
-    """Containers of the engine, with these settings of conf/executor/docker.yaml."""
-    monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
+def inspected(docker_bench):
+    """What the engine says of a running container of a stage with these keys."""
 
-    def make(*images: Image, **options: Any) -> Bench:
-        made = make_bench("docker", *(images or (plain_image,)), **options)
-        made.client = docker_engine.client()
-        return made
+    def look(**keys: object) -> dict:
+        folder = docker_bench.start(SLEEPS, **keys)
+        docker_bench.until(folder, "ready")
+        [container] = docker_bench.client.containers.list(filters={"label": f"{_options.LABEL}.folder={folder.path}"})
+        return container.attrs
 
-    return make
-
-
-def _inspected(bench: Bench, **keys: object) -> dict[str, Any]:
-    """What the engine says of the container of a stage with these keys."""
-    folder = bench.start(WAITS, **keys)
-    [container] = bench.client.containers.list(all=True, filters={"label": f"{LABEL}.folder={folder.path}"})
-    return container.attrs
+    return look
 
 
-# --- least privilege
+@pytest.fixture
+def accelerated(docker_bench):
+    """What the engine says of a container that may use the Edge TPU of a bus; made, and never started: there may be none."""
+    made = []
+
+    def look(bus: str | None) -> dict:
+        _, launch = docker_bench.lay_out("s", USES)
+        owner = _options.user(os.getuid(), os.getgid())
+        options = _options.container(launch, docker_bench.setting, owner, [], launch.log, bus, "/")
+        made.append(docker_bench.client.containers.create(**options))
+        return docker_bench.client.api.inspect_container(made[-1].id)["HostConfig"]
+
+    yield look
+    for container in made:
+        container.remove(force=True, v=True)
 
 
-def test_a_container_has_no_privilege_that_a_stage_does_not_need(docker_bench):
-    found = _inspected(docker_bench)
-    host = found["HostConfig"]
-    assert found["Config"]["User"].split(":")[0] not in ("", "0", "root")
-    assert (host["Privileged"], host["ReadonlyRootfs"], host["CapDrop"], host["CapAdd"]) == (False, True, ["ALL"], None)
-    assert host["SecurityOpt"] == ["no-new-privileges:true"]
-    assert (host["NetworkMode"], host["PidMode"], host["IpcMode"], host["UTSMode"], host["UsernsMode"]) == ("none", "", "private", "", "")
-    assert not host["Devices"] and not host["DeviceCgroupRules"] and not host["GroupAdd"] and not host["Binds"]
-    assert host["Init"] and host["RestartPolicy"]["Name"] in ("", "no")
+# --- what a container may
 
 
-def test_the_stage_itself_sees_that_it_may_nothing(docker_bench):
-    code = "dict(line.split(':') for line in open('/proc/self/status') if line.startswith(('Uid', 'CapEff', 'CapPrm', 'CapBnd', 'NoNewPrivs')))"
-    found = {key: value.split() for key, value in eval(docker_bench.says(f"repr({code})")).items()}
-    assert found.pop("NoNewPrivs") == ["1"]
-    assert "0" not in found.pop("Uid")
-    assert {name: int(value[0], 16) for name, value in found.items()} == {"CapEff": 0, "CapPrm": 0, "CapBnd": 0}
+def test_a_stage_is_never_root_and_cannot_become_it(inspected):
+    found = inspected()
+    assert found["Config"]["User"] == (f"{os.getuid()}:{os.getgid()}" if os.getuid() else "1000:1000")
+    assert found["HostConfig"]["CapDrop"] == ["ALL"] and not found["HostConfig"]["CapAdd"]
+    assert found["HostConfig"]["SecurityOpt"] == ["no-new-privileges:true"]
+    assert not found["HostConfig"]["Privileged"]
 
 
-def test_only_the_jobs_folder_and_its_log_can_be_written(docker_bench):
-    keys = {"uses": "mystages.act", "params": {"code": WAITS}}
-    folder, launch = docker_bench.lay_out("s", keys)
-    docker_bench.executor.launch(launch)
-    [container] = docker_bench.client.containers.list(filters={"label": f"{LABEL}.folder={folder.path}"})
-    mounts = {mount["Source"]: mount["RW"] for mount in container.attrs["Mounts"]}
-    assert sorted(source for source, is_written in mounts.items() if is_written) == sorted(map(str, {folder.path, launch.log}))
-    read = {Path(source).name for source, is_written in mounts.items() if not is_written}
-    assert read == {"mystages", "stage.py"}
+def test_the_kernel_holds_a_stage_to_it(docker_bench):
+    said = docker_bench.says("Path('/proc/self/status').read_text()")
+    facts = dict(line.split(":", 1) for line in said.splitlines())
+    assert {name: int(facts[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == dict.fromkeys(
+        ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"), 0
+    )
+    assert facts["NoNewPrivs"].strip() == "1"
+    assert "0" not in facts["Uid"].split() and "0" not in facts["Gid"].split() + facts["Groups"].split()
+
+
+def test_a_container_writes_its_jobs_folder_its_log_and_tmp_alone(inspected, docker_bench):
+    found = inspected()
+    assert found["HostConfig"]["ReadonlyRootfs"] and list(found["HostConfig"]["Tmpfs"]) == ["/tmp"]
+    folder = found["Config"]["Labels"][f"{_options.LABEL}.folder"]
+    assert {mount["Destination"] for mount in found["Mounts"] if mount["RW"]} == {folder, f"{folder}/log"}
+    assert all(mount["Source"] == mount["Destination"] for mount in found["Mounts"])
+
+
+def test_a_container_does_not_see_the_store_or_the_project(inspected, docker_bench):
+    seen = {mount["Destination"] for mount in inspected()["Mounts"]}
+    assert not seen & {str(docker_bench.setting.store), *map(str, docker_bench.setting.roots)}
 
 
 def test_an_input_can_be_read_and_not_written(docker_bench, tmp_path):
-    (tmp_path / "mine.txt").write_text("mine")
+    (tmp_path / "mine.txt").write_text("bytes")
     (tmp_path / "mine.txt").chmod(0o666)
-    copies = ["sh", "-c", "cat {inputs.x} > {outputs.y}; echo broken > {inputs.x}"]
-    folder, launch = docker_bench.lay_out("s", {"command": copies, "inputs": {"x": "asset:mine"}, "outputs": ["y"]}, tmp_path / "mine.txt")
+    _, launch = docker_bench.lay_out("s", {"command": ["sh", "-c", "cat {inputs.x}; echo more >> {inputs.x}"],
+                                           "inputs": {"x": "asset:mine"}, "outputs": ["y"]}, tmp_path / "mine.txt")  # fmt: skip
     docker_bench.executor.launch(launch)
-    [ended] = docker_bench.end()
-    assert ended.status not in (0, None)
-    assert (tmp_path / "mine.txt").read_text() == (folder.path / "out" / "y").read_text() == "mine"
+    assert [ended.status for ended in docker_bench.end()] == [2]
+    assert (tmp_path / "mine.txt").read_text() == "bytes" and "Read-only file system" in launch.log.read_text()
 
 
-def test_nothing_of_the_callers_environment_reaches_a_stage(docker_bench, monkeypatch):
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    assert docker_bench.says("str('AWS_SECRET_ACCESS_KEY' in os.environ)") == "False"
+@pytest.mark.parametrize(("keys", "mode"), [({}, "none"), ({"network": False}, "none"), ({"network": True}, "host")])
+def test_a_stage_has_a_network_only_where_it_asks_for_one(docker_engine, plain_image, make_bench, monkeypatch, keys, mode):
+    monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
+    bench = make_bench("docker", plain_image, network="host")  # this engine has no bridge
+    bench.client = docker_engine.client()
+    folder = bench.start(SLEEPS, **keys)
+    bench.until(folder, "ready")
+    [container] = bench.client.containers.list(filters={"label": f"{_options.LABEL}.folder={folder.path}"})
+    assert container.attrs["HostConfig"]["NetworkMode"] == mode
 
 
-def test_a_container_has_a_network_only_where_its_stage_asks(docker_with):
-    bench = docker_with(network="host")
-    assert _inspected(bench, stage="a")["HostConfig"]["NetworkMode"] == "none"
-    assert _inspected(bench, stage="b", network=True)["HostConfig"]["NetworkMode"] == "host"
+def test_a_stage_without_a_network_has_the_loopback_alone(docker_bench):
+    assert docker_bench.says("[line.split(':')[0].strip() for line in open('/proc/net/dev').readlines()[2:]]") == "['lo']"
 
 
 # --- limits
 
 
-def _limits(found: dict[str, Any]) -> dict[str, Any]:
-    return {key: found["HostConfig"][key] for key in ("Memory", "MemorySwap", "NanoCpus", "PidsLimit", "ShmSize", "Tmpfs")}
+def _limits(host: dict) -> dict:
+    return {name: host[name] for name in ("Memory", "MemorySwap", "NanoCpus", "PidsLimit", "ShmSize")}
 
 
-def test_the_limits_are_those_of_the_stage(docker_with):
-    found = _inspected(docker_with(memory="1G", pids=100), resources={"memory": "64M", "cpus": 0.5, "pids": 50})
-    assert _limits(found) == {"Memory": 64_000_000, "MemorySwap": 64_000_000, "NanoCpus": 500_000_000, "PidsLimit": 50, "ShmSize": 256_000_000,
-                              "Tmpfs": {"/tmp": "size=256000000,mode=1777"}}  # fmt: skip
+def test_the_limits_are_those_of_the_stage(inspected):
+    found = inspected(resources={"memory": "96M", "cpus": 0.5, "pids": 77})["HostConfig"]
+    assert _limits(found) == {
+        "Memory": 96_000_000,
+        "MemorySwap": 96_000_000,
+        "NanoCpus": 500_000_000,
+        "PidsLimit": 77,
+        "ShmSize": 256_000_000,
+    }
 
 
-def test_where_the_stage_sets_none_they_are_the_executors(docker_with):
-    found = _inspected(docker_with(memory="128M", pids=100, shm="32M", tmp="16M"))
-    assert _limits(found) == {"Memory": 128_000_000, "MemorySwap": 128_000_000, "NanoCpus": 0, "PidsLimit": 100, "ShmSize": 32_000_000,
-                              "Tmpfs": {"/tmp": "size=16000000,mode=1777"}}  # fmt: skip
+def test_where_the_stage_sets_none_the_limits_are_the_executors(docker_engine, plain_image, make_bench, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
+    bench = make_bench("docker", plain_image, memory="128M", pids=99, shm="8M", tmp="4M")
+    _, launch = bench.lay_out("s", USES)
+    options = _options.container(launch, bench.setting, _options.user(1, 1), [], launch.log, None, "/")
+    made = docker_engine.client().containers.create(**options)
+    try:
+        host = docker_engine.client().api.inspect_container(made.id)["HostConfig"]
+    finally:
+        made.remove(force=True)
+    assert _limits(host) == {"Memory": 128_000_000, "MemorySwap": 128_000_000, "NanoCpus": 0, "PidsLimit": 99, "ShmSize": 8_000_000}
+    assert host["Tmpfs"] == {"/tmp": "size=4000000,mode=1777"}
 
 
-def test_without_a_word_memory_has_no_limit_and_processes_do(docker_bench):
-    found = _limits(_inspected(docker_bench))
+def test_without_any_limit_processes_are_counted_all_the_same(inspected):
+    found = inspected()["HostConfig"]
     assert (found["Memory"], found["NanoCpus"], found["PidsLimit"]) == (0, 0, 2048)
+
+
+def test_the_limit_of_processes_is_kept(docker_bench):
+    code = "n = 0\ntry:\n    while n < 200:\n        os.fork() or time.sleep(60)\n        n += 1\nexcept BlockingIOError:\n    text = n"
+    folder, ended = docker_bench.does(code, resources={"pids": 20})
+    assert ended.status == 0 and 5 < int((folder.path / "out" / "data").read_text()) < 20
 
 
 # --- devices
 
-CORAL = {"name": "coral", "platform": HERE, "runtime": "tflite_runtime", "accelerator": "edgetpu"}
+
+def _reaches(host: dict) -> tuple:
+    return host["Binds"], host["Devices"] or [], host["DeviceCgroupRules"], host["GroupAdd"]
 
 
-@pytest.fixture
-def machine(tmp_path, monkeypatch) -> Machine:
-    """A machine with nothing plugged in."""
-    made = Machine(tmp_path / "machine")
-    monkeypatch.setattr(coral.find, "__defaults__", (made.sys, made.dev))
-    monkeypatch.setattr(coral.seen, "__defaults__", (made.sys, made.dev, tmp_path))
-    return made
+def test_without_an_edge_tpu_a_container_has_no_device(accelerated):
+    assert _reaches(accelerated(None)) == (None, [], None, None)
 
 
-def _asked(bench: Bench, *, accelerator: bool) -> dict[str, Any]:
-    """The options about devices that the container of a stage would be made with."""
-    _, launch = bench.lay_out("s", {"uses": "mystages.act", "params": {"code": ""}, "resources": {"accelerator": accelerator}})
-    return dict(_options_of(bench, launch))
+def test_an_edge_tpu_on_usb_is_the_folder_of_usb_and_a_rule_for_its_kind(accelerated):
+    assert _reaches(accelerated("usb")) == (["/dev/bus/usb:/dev/bus/usb"], [], ["c 189:* rmw"], ["46"])
 
 
-def _options_of(bench: Bench, launch: Any) -> Iterator[tuple[str, Any]]:
-    from engine.executors import _options
-
-    made = _options.container(launch, bench.setting, _options.User(1000, 1000), [], launch.log, bench.executor._edgetpu(launch), "")
-    yield from ((key, made[key]) for key in ("volumes", "devices", "device_cgroup_rules", "group_add", "privileged") if key in made)
+def test_an_edge_tpu_on_pcie_is_its_node_alone(accelerated):
+    node = {"PathOnHost": "/dev/apex_0", "PathInContainer": "/dev/apex_0", "CgroupPermissions": "rw"}
+    assert _reaches(accelerated("pcie")) == (None, [node], None, None)
 
 
-USB = {"volumes": ["/dev/bus/usb:/dev/bus/usb"], "device_cgroup_rules": ["c 189:* rmw"], "group_add": ["46"]}
-PCIE = {"devices": ["/dev/apex_0:/dev/apex_0:rw"]}
+@pytest.mark.parametrize("bus", ["usb", "pcie"])
+def test_a_container_with_an_edge_tpu_has_no_more_rights_than_others(accelerated, bus):
+    found = accelerated(bus)
+    assert (found["Privileged"], found["CapDrop"], found["ReadonlyRootfs"], found["NetworkMode"]) == (False, ["ALL"], True, "none")
 
 
-@pytest.mark.parametrize("product", [("1a6e", "089a"), ("18d1", "9302")], ids=["before its first use", "after"])
-def test_an_edge_tpu_on_usb_is_handed_on_by_its_folder_and_a_rule_since_its_node_changes(docker_with, machine, product):
-    machine.plug("2-1", *product, 5)
-    bench = docker_with(target=Target(**CORAL, bus="usb"))
-    assert (_asked(bench, accelerator=True), _asked(bench, accelerator=False)) == (USB, {})
+@pytest.mark.parametrize(("plugged", "accelerator", "bus"), [
+    (True, True, "usb"), (True, False, None), (False, True, None),
+], ids=["asked for and there", "not asked for", "not there"])  # fmt: skip
+def test_the_edge_tpu_goes_to_a_stage_that_asks_for_it_where_there_is_one(
+    docker_bench, make_bench, plain_image, tmp_path, monkeypatch, plugged, accelerator, bus
+):
+    machine = Machine(tmp_path / "machine")
+    if plugged:
+        machine.plug("2-1", "18d1", "9302", 7)
+    found = coral.find(machine.sys, machine.dev)
+    monkeypatch.setattr(coral, "find", lambda *_: found)
+    bench = make_bench("docker", plain_image, target=CORAL)
+    _, launch = bench.lay_out("s", {**USES, "resources": {"accelerator": accelerator}})
+    assert bench.executor._edgetpu(launch) == bus
 
 
-def test_an_edge_tpu_on_pcie_is_handed_on_by_its_node(docker_with, machine):
+def test_an_edge_tpu_that_has_gone_since_it_was_seen_is_named(docker_bench, make_bench, plain_image, tmp_path, monkeypatch):
+    machine = Machine(tmp_path / "machine")
     machine.slot("0000:01:00.0", "0x1ac1", "0x089a", "apex_0")
-    bench = docker_with(target=Target(**CORAL, bus="pcie"))
-    assert (_asked(bench, accelerator=True), _asked(bench, accelerator=False)) == (PCIE, {})
+    found = coral.find(machine.sys, machine.dev)
+    monkeypatch.setattr(coral, "find", lambda *_: found)
+    bench = make_bench("docker", plain_image, target=CORAL.model_copy(update={"bus": "pcie"}))
+    _, ended = bench.does("pass", resources={"accelerator": True})
+    assert (ended.status, ended.kind) == (None, "no_device")
+    assert "plug the Edge TPU in, or choose a target without one" in ended.why
 
 
-def test_an_edge_tpu_on_another_bus_than_the_targets_is_not_handed_on(docker_with, machine):
-    machine.slot("0000:01:00.0", "0x1ac1", "0x089a", "apex_0")
-    assert _asked(docker_with(target=Target(**CORAL, bus="usb")), accelerator=True) == {}
+# --- finding a container again
 
 
-def test_without_an_edge_tpu_the_stage_runs_and_has_no_device(docker_with, machine):
-    bench = docker_with(target=Target(**CORAL, bus="usb"))
-    assert bench.says("'ran'", resources={"accelerator": True}) == "ran"
+def test_the_labels_say_whose_container_it_is(inspected, docker_bench):
+    labels = inspected(env={"COLOUR": "red"})["Config"]["Labels"]
+    ours = {name.removeprefix(_options.LABEL): value for name, value in labels.items() if name.startswith(_options.LABEL)}
+    assert ours.keys() == {"", ".run", ".stage", ".attempt", ".fingerprint", ".folder", ".log"}
+    assert (ours[""], ours[".run"], ours[".stage"], ours[".attempt"]) == (
+        str(docker_bench.setting.store), f"run-{docker_bench.mark}", "s", "1"
+    )  # fmt: skip
+    assert len(ours[".fingerprint"]) == 64
 
 
-# --- what a container is known by, and what is left of it
-
-
-def test_a_container_is_known_by_its_store_its_run_and_its_job(docker_bench):
-    folder, launch = docker_bench.lay_out("mine", {"uses": "mystages.act", "params": {"code": WAITS}})
-    docker_bench.executor.launch(launch)
-    [container] = docker_bench.client.containers.list(filters={"label": f"{LABEL}={docker_bench.setting.store}"})
-    assert {key.removeprefix(f"{LABEL}."): value for key, value in container.labels.items() if key != LABEL} == {
-        "run": launch.run, "stage": "mine", "attempt": "1", "fingerprint": launch.fingerprint, "folder": str(folder.path), "log": str(launch.log)}  # fmt: skip
-
-
-def test_of_what_ended_and_what_was_closed_no_container_is_left(docker_bench):
-    docker_bench.does("sys.exit(3)", stage="a")
-    docker_bench.start(WAITS, stage="b")
+def test_nothing_is_left_in_the_engine(docker_bench):
+    docker_bench.does("pass")
+    docker_bench.does("sys.exit(3)")
+    docker_bench.executor.launch(docker_bench.lay_out("s", {**USES, "image": None})[1])
     docker_bench.executor.close()
-    assert docker_bench.client.containers.list(all=True, filters={"label": f"{LABEL}={docker_bench.setting.store}"}) == []
+    assert docker_bench.client.containers.list(all=True, filters={"label": f"{_options.LABEL}={docker_bench.setting.store}"}) == []
 
 
-def test_a_run_does_not_touch_the_containers_of_another_store(docker_bench, docker_with, tmp_path, plain_image):
-    docker_bench.start(WAITS)
-    options = {"image": plain_image.reference, "command": ["sleep", "120"], "network_mode": "none", "labels": {LABEL: "/another/store"}}
-    other = docker_bench.client.containers.run(**options, detach=True)
-    try:
-        planned, _ = docker_bench.plan("s", {"uses": "mystages.act", "params": {"code": ""}})
-        docker_bench.executor.reclaim([planned], tmp_path)
-        docker_bench.executor.close()
-        other.reload()
-        assert other.status == "running"
-    finally:
-        other.remove(force=True)
+def test_a_stages_word_of_the_engine_is_the_last_in_its_environment(docker_bench):
+    said = docker_bench.says("os.environ['HOME'] == os.environ['TMPDIR'] == os.getcwd()", env={"HOME": "/root", "TMPDIR": "/root"})
+    assert said == "True"
 
 
-# --- what is refused beforehand
+# --- where figures are taken
 
 
-def _refused(call: Callable[[], object]) -> tuple[str, str, str]:
+FOREIGN = [one for one in ARCHITECTURES if not emulation.is_native(one, HERE)]
+ANY = tuple(Image("any", one, f"{ARCHITECTURES[one]}-1", frozenset(), False, "containers") for one in ARCHITECTURES)
+
+
+def _place(make_bench, platform: str, runs_on: str):
+    bench = make_bench("docker", *ANY, target=Target(name="aim", platform=platform))
+    return bench.executor.place(StageSpec(uses="x", runs_on=runs_on), None)
+
+
+@pytest.mark.parametrize("foreign", FOREIGN)
+def test_a_foreign_platform_is_emulated_and_says_so(make_bench, foreign):
+    place = _place(make_bench, foreign, "target")
+    assert (place.platform, place.emulated, place.taken) == (foreign, True, EMULATED)
+    assert place.image == f"raspberrypi-mlops/any:{ARCHITECTURES[foreign]}-1"
+
+
+@pytest.mark.parametrize("foreign", FOREIGN)
+def test_a_stage_on_the_build_machine_is_not_emulated_whatever_the_target(make_bench, foreign):
+    place = _place(make_bench, foreign, "build")
+    assert (place.platform, place.emulated, place.taken) == (HERE, False, platform.machine())
+
+
+def test_the_image_is_all_of_the_environment_that_a_fingerprint_counts(make_bench):
+    place = _place(make_bench, HERE, "build")
+    assert dict(place.environment) == {"image": place.image}
+
+
+def test_an_image_that_the_yaml_names_goes_before_the_smallest(make_bench):
+    larger = Image("larger", HERE, "1", frozenset({"numpy"}), False, "containers")
+    executor = make_bench("docker", *ANY, larger).executor
+    assert executor.place(StageSpec(uses="x", image="larger"), None).image == larger.reference
+
+
+def test_an_image_that_nobody_defines_is_refused_with_the_nearest(make_bench):
     with pytest.raises(UserError) as caught:
-        call()
-    return caught.value.where, caught.value.what, caught.value.fix
+        make_bench("docker", *ANY).executor.place(StageSpec(uses="x", image="anny"), None)
+    assert (caught.value.what, caught.value.fix) == (f"there is no image 'anny' for {HERE}", "did you mean 'any'?")
 
 
-def test_an_image_that_the_engine_does_not_have_is_missing_and_refused(docker_with):
-    absent = Image("absent", HERE, "1", frozenset(), False, "containers")
-    bench = docker_with(absent)
-    planned, _ = bench.plan("s", {"uses": "mystages.act", "params": {"code": ""}})
-    assert bench.executor.missing([planned, planned]) == [absent.reference]
-    assert _refused(lambda: bench.executor.prepare([planned])) == (
-        absent.reference, "the container engine has no such image", "python run.py images build")  # fmt: skip
-
-
-def test_an_image_that_is_there_is_taken(docker_bench):
-    planned, _ = docker_bench.plan("s", {"uses": "mystages.act", "params": {"code": ""}})
-    assert docker_bench.executor.missing([planned]) == []
-    docker_bench.executor.prepare([planned])
-
-
-def test_an_image_of_another_processor_is_refused_whatever_its_label_says(docker_with):
-    foreign = Image("foreign", HERE, "1", frozenset(), False, "containers")
-    bench = docker_with(foreign)
-    _import(bench.client, foreign, FOREIGN[HERE])
-    planned, _ = bench.plan("s", {"uses": "mystages.act", "params": {"code": ""}})
-    assert _refused(lambda: bench.executor.prepare([planned])) == (
-        foreign.reference, f"its Python is of another processor than {HERE} (ELF machine {FOREIGN[HERE]}), whatever its label says",
-        f"docker rmi {foreign.reference}, then python run.py images build")  # fmt: skip
-
-
-def _import(client: Any, image: Image, machine: int) -> None:
-    """Give the engine an image whose /usr/bin/python3 is a link to a program of this machine, as Debian's is."""
-    program = (b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00" + machine.to_bytes(2, "little")).ljust(2000, b"\0")
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as tar:
-        link = tarfile.TarInfo("usr/bin/python3")
-        link.type, link.linkname = tarfile.SYMTYPE, "python3.11"
-        tar.addfile(link)
-        file = tarfile.TarInfo("usr/bin/python3.11")
-        file.size, file.mode = len(program), 0o755
-        tar.addfile(file, io.BytesIO(program))
-    client.api.import_image_from_data(packed.getvalue(), repository=image.reference.rpartition(":")[0], tag=image.tag)
-
-
-@pytest.mark.parametrize("address", ["unix:///nowhere", "tcp://127.0.0.1:9", "ftp://x", "nonsense", "unix:///etc/passwd"])
-def test_an_address_where_no_engine_answers_is_refused(address):
-    where, what, fix = _refused(lambda: _engine.connect(address))
-    assert (where, what) == (address, "no Docker engine answers")
-    assert fix.endswith("or executor=local")
-
-
-def test_an_engine_behind_ssh_is_refused_since_it_sees_no_folder_of_this_machine(docker_with, monkeypatch):
-    bench = docker_with()
-    monkeypatch.setenv("DOCKER_HOST", "ssh://pi@host")
-    assert _refused(lambda: bench.executor.missing([])) == (
-        "ssh://pi@host", "an engine on another machine does not see this machine's folders",
-        "name it as the target's device: target.device=ssh://user@host; or executor=local")  # fmt: skip
-
-
-@pytest.mark.root
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_a_user_who_may_not_speak_to_the_engine_is_told_what_lets_him(docker_engine):
-    _engine.connect(docker_engine.host).close()  # which imports what the other user may not read
-    os.seteuid(65534)
+def test_an_optional_image_serves_a_stage_that_names_it_once_the_engine_has_it(docker_bench, docker_engine, plain_image, make_bench):
+    optional = Image("extra", HERE, f"{ARCHITECTURES[HERE]}-1", frozenset(), True, "containers")
+    executor = make_bench("docker", plain_image, optional).executor
+    spec = StageSpec(uses="x", image="extra")
+    assert executor.place(spec, None).image == plain_image.reference
+    client = docker_engine.client()
+    client.images.get(plain_image.reference).tag(*optional.reference.rsplit(":", 1))
     try:
-        where, what, fix = _refused(lambda: _engine.connect(docker_engine.host))
+        assert executor.place(spec, None).image == optional.reference
     finally:
-        os.seteuid(0)
-    assert (where, what) == (docker_engine.host, "this user may not speak to the Docker engine")
-    assert fix == "sudo usermod -aG docker $USER, and log in anew; or executor=local"
+        with suppress(Exception):
+            client.images.remove(optional.reference)
 
 
-class _Ancient(http.server.BaseHTTPRequestHandler):
-    """Answers as an engine of 2014 does."""
-
-    def do_GET(self) -> None:
-        text = json.dumps({"ApiVersion": "1.12", "Version": "1.0.0"}).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-    def address_string(self) -> str:
-        """A socket's peer has no address."""
-        return ""
+# --- refusals
 
 
-def test_an_engine_that_is_too_old_is_refused(tmp_path):
-    address = tmp_path / "s"
-    with socketserver.UnixStreamServer(str(address), _Ancient) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        where, what, fix = _refused(lambda: _engine.connect(f"unix://{address}"))
-        server.shutdown()
-    assert where == f"unix://{address}"
-    assert what.startswith("the Docker engine is too old: API versions below ")
-    assert fix == "sudo apt-get install docker.io; or executor=local"
+def test_an_image_that_the_engine_lacks_is_named_with_the_command_that_builds_it(docker_bench, make_bench):
+    absent = Image("absent", HERE, "1", frozenset(), False, "containers")
+    bench = make_bench("docker", absent)
+    planned, _ = bench.plan("s", USES)
+    assert bench.executor.missing([planned]) == [absent.reference]
+    with pytest.raises(UserError) as caught:
+        bench.executor.prepare([planned])
+    assert (caught.value.where, caught.value.what, caught.value.fix) == (
+        absent.reference, "the container engine has no such image", "python run.py images build"
+    )  # fmt: skip
+
+
+def test_where_no_engine_answers_the_way_out_is_named(make_bench, plain_image, monkeypatch, tmp_path):
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    bench = make_bench("docker", plain_image)
+    planned, _ = bench.plan("s", USES)
+    with pytest.raises(UserError) as caught:
+        bench.executor.prepare([planned])
+    assert caught.value.what == "no Docker engine answers" and "executor=local" in caught.value.fix
+
+
+def test_a_job_whose_image_has_gone_since_is_told_so(docker_bench, make_bench):
+    bench = make_bench("docker", Image("absent", HERE, "1", frozenset(), False, "containers"))
+    _, launch = bench.lay_out("s", USES)
+    bench.executor.launch(launch)
+    [ended] = bench.end()
+    assert (ended.status, ended.kind) == (None, "image_missing") and "python run.py images build" in ended.why

@@ -201,9 +201,11 @@ def test_a_changed_layer_is_refused_by_the_engine(engine, out, tmp_path):
 
 
 def test_what_a_killed_smoke_test_left_is_removed_once_its_time_is_over(engine, amd64, out):
+    engine.images.get(_layout.read(amd64).config_digest).tag("raspberrypi-mlops-smoke:1-forgotten")
     for until in (1, int(time.time()) + 1000):
         engine.containers.create(_layout.read(amd64).config_digest, labels={_sandbox.LABEL: str(until)}, network_mode="none")
     smoke(amd64, MODELS, out, platform="linux/amd64", examples=1)
+    assert engine.images.get(_layout.read(amd64).config_digest).tags == []
     (left,) = engine.containers.list(all=True)
     assert int(left.labels[_sandbox.LABEL]) > 1
     left.remove()

@@ -9,6 +9,7 @@ import pytest
 
 from engine import digest
 from engine.stage import StageError
+from stages.edge._reference import Reference
 from stages.edge._runtime import open_model
 from stages.edge.reference import reference
 
@@ -58,3 +59,12 @@ def test_nothing_to_run_is_refused(quantised, tmp_path, examples, asked):
     np.save(tmp_path / "x_test.npy", np.zeros((examples, 8), np.float32))
     with pytest.raises(StageError, match="there is nothing to run"):
         reference(tmp_path, quantised.out / "int8_model", tmp_path / "outputs", reference_examples=asked)
+
+
+@pytest.mark.parametrize(("kind", "there", "here", "farthest"), [
+    (np.int8, [[-128, 0], [5, 5]], [[127, 0], [5, 5]], 255), (np.float32, [[0.25, 1.5], [1, 1]], [[0.5, 1.5], [1, 1]], 0.25),
+], ids=["int8", "float"])  # fmt: skip
+def test_a_difference_neither_wraps_nor_is_cut(kind, there, here, farthest):
+    there, here = np.array(there, kind), np.array(here, kind)
+    found = Reference(there, there, np.array([0, 1]), "", "").against(here, there)
+    assert (found.outputs_differ, found.max_step_difference, found.reference_bit_equal) == (1, farthest, True)

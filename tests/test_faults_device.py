@@ -1,0 +1,152 @@
+"""What may go wrong on the way to a device and on it: a real SSH server and a real engine behind it, on this machine.
+
+Rows of the fault matrix: G1, G2 (the link is lost for a while, or for good), B5 (`run.py` is killed meanwhile), G11 (its disk is full),
+B11 and F7 (it lacks its accelerator), G15 (it is of another platform).
+"""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from engine.errors import UserError
+from engine.executors import _known
+from tests import services
+from tests.contained import HERE, Contained
+
+OTHER = {"linux/amd64": "linux/arm64", "linux/arm64": "linux/amd64"}[HERE]
+
+
+@pytest.fixture
+def behind(project, sshd, plain_archive):
+    """Make the target `pi` of an engine behind the SSH server, and the folder whose stage runs there."""
+
+    def make(engine, platform=HERE, **more):
+        config = project.path / "ssh_config"
+        config.write_text(sshd.config)
+        device = f"ssh://{sshd.user}@{sshd.host}:{sshd.port}{engine.socket}"
+        (project.path / "conf" / "target").mkdir()
+        (project.path / "conf" / "target" / "pi.yaml").write_text(
+            json.dumps({"name": "pi", "platform": platform, "device": device, **more})
+        )
+        return Contained(project, engine, plain_archive, "target=pi", f"ssh_config={config}")
+
+    return make
+
+
+@pytest.fixture
+def on_device(behind, docker_engine):
+    """The folder with the engine that all tests share as its device."""
+    return behind(docker_engine)
+
+
+@pytest.fixture
+def small_engine():
+    """Make an engine whose disk has so many bytes."""
+    made = []
+
+    def make(size):
+        engine = services.DockerEngine()
+        made.append(engine)
+        (engine.folder / "data").mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", engine.folder / "data"], check=True)
+        engine.start()
+        return engine
+
+    yield make
+    for engine in made:
+        engine.close()
+
+
+def _at_work(on_device):
+    on_device.project.until(lambda: any(one.status == "running" for one in on_device.containers()), within_s=40)
+    time.sleep(1)
+
+
+def test_a_link_that_comes_back_neither_ends_a_stage_nor_starts_it_twice(on_device, sshd):
+    on_device.slow(params={"seconds": 6}, runs_on="target")
+    since = int(time.time())
+    run = on_device.start()
+    _at_work(on_device)
+    sshd.stop()
+    time.sleep(2)
+    sshd.start()
+    out, err = run.communicate(timeout=90)
+    assert run.returncode == 0, out + err
+    assert (on_device.project.started(), on_device.created(since), on_device.containers()) == (["s"], 1, [])
+
+
+def test_a_link_that_is_lost_for_good_is_named_in_time_and_the_same_command_goes_on(on_device, sshd):
+    on_device.slow(params={"seconds": 3}, runs_on="target")
+    since = int(time.time())
+    run = on_device.start()
+    _at_work(on_device)
+    sshd.stop()
+    lost = time.monotonic()
+    out, _ = run.communicate(timeout=120)
+    assert time.monotonic() - lost < 60 and run.returncode == 1, out
+    assert on_device.project.state().stages["s"].failure["kind"] == "device_lost"
+    sshd.start()
+    on_device.done()
+    assert (on_device.created(since), on_device.containers()) == (1, [])
+
+
+def test_the_same_command_takes_over_what_runs_on_the_device(on_device):
+    on_device.slow(runs_on="target")
+    since = int(time.time())
+    run = on_device.start()
+    _at_work(on_device)
+    run.send_signal(signal.SIGKILL)
+    run.communicate()
+    state = on_device.done()
+    assert (on_device.created(since), on_device.containers()) == (1, [])
+    assert state.stages["s"].taken == "device" and any("went on in the container" in note for note in state.stages["s"].notes)
+    assert (on_device.project.last / "artifacts" / "s" / "data").read_text() == "done"
+
+
+@pytest.mark.docker
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="not root: a tmpfs cannot be mounted")
+def test_a_stage_that_fills_the_devices_disk_is_told_whose_disk_it_is(behind, small_engine):
+    on_device = behind(small_engine("450m"))
+    on_device.does("open('big', 'wb').write(bytes(500_000_000))", runs_on="target", retries=3)
+    failure = on_device.fails()
+    assert (failure["kind"], failure["attempt"]) == ("disk_full", 1)
+    assert "the disk of its device is full" in failure["message"]
+
+
+@pytest.mark.docker
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="not root: a tmpfs cannot be mounted")
+def test_a_device_without_room_for_an_input_is_told_so(behind, small_engine, tmp_path):
+    with (tmp_path / "big").open("wb") as big:
+        big.truncate(400_000_000)
+    on_device = behind(small_engine("450m"))
+    on_device.takes(tmp_path / "big", runs_on="target")
+    failure = on_device.fails()
+    assert failure["kind"] == "disk_full" and "the disk of the container engine is full" in failure["message"]
+
+
+@pytest.mark.docker
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="not root: a tmpfs cannot be mounted")
+def test_a_device_without_room_for_an_image_is_told_so(small_engine, plain_archive, tmp_path):
+    with pytest.raises(UserError) as refused:
+        _known.load(tmp_path, small_engine("60m").client(), "raspberrypi-mlops/plain:1", plain_archive)
+    assert refused.value.what.startswith("the disk of the container engine is full: ") and "docker system prune" in refused.value.fix
+
+
+def test_a_device_without_its_accelerator_is_told_from_a_missing_program(behind, docker_engine):
+    on_device = behind(docker_engine, accelerator="edgetpu", bus="pcie")
+    on_device.slow(runs_on="target", resources={"accelerator": True}, retries=3)
+    failure = on_device.fails()
+    assert (failure["kind"], failure["attempt"]) == ("no_device", 1) and "/dev/apex_0" in failure["message"]
+
+
+def test_a_device_of_another_platform_is_refused(behind, docker_engine):
+    on_device = behind(docker_engine, OTHER)
+    on_device.slow(runs_on="target")
+    assert on_device.refused()[1:] == [f"the device is {HERE}, and the target {OTHER}", "choose the target that the device is"]
