@@ -558,7 +558,7 @@ def test_images_that_cannot_be_built(project, give, capfd):
     request = compose.single(
         compose.register(["--config-dir", str(project.path / "conf"), "usecase=chain", f"outputs={project.outputs}", "base=bootstrap"])
     )
-    [mine] = images.read(project.path / "containers", {}, "bootstrap")
+    [mine] = list(images.read(project.path / "containers", {}, "bootstrap"))
     with pytest.raises(UserError) as caught:
         _images.build(request, [mine])
     assert _lines(caught.value) == [

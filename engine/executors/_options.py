@@ -15,6 +15,11 @@ LABEL = "raspberrypi-mlops"
 USB_MAJOR = 189  # Linux's character devices of USB: admin-guide/devices.txt
 PLUGDEV, ROOT_STANDS_IN = 46, 1000  # Debian's group of pluggable devices; the ordinary user that a container of root's runs as
 
+# Under QEMU, for faults that were seen (docs/containers-pipeline.md): with its own choice, `max`, LiteRT's int8 kernels compute something else
+# than on a Pi's processors, and from the caches of the x86 machine below LiteRT for arm64 ends with signal 11.
+_PROCESSOR = {"linux/arm64": "cortex-a72", "linux/arm/v7": "cortex-a15"}
+_FOUR = Path(__file__).with_name("processors")  # what /sys/devices/system/cpu shows instead: four processors without caches
+
 
 class Limits(BaseModel):
     """conf/executor/docker.yaml: what a stage's container may take where the stage says nothing."""
@@ -57,7 +62,9 @@ def container(
     spec, limits = launch.job.spec, Limits.model_validate(setting.options)
     memory = spec.resources.memory or limits.memory or None
     cwd = str(launch.folder / "cwd")
-    environment = {**ENVIRONMENT, **spec.env, "PYTHONPATH": python_path, "PYTHONUNBUFFERED": "1", "TMPDIR": cwd, "HOME": cwd}
+    emulated = launch.job.place.platform if launch.job.place.emulated else None
+    processor = {"QEMU_CPU": _PROCESSOR[emulated]} if emulated in _PROCESSOR else {}
+    environment = {**ENVIRONMENT, **processor, **spec.env, "PYTHONPATH": python_path, "PYTHONUNBUFFERED": "1", "TMPDIR": cwd, "HOME": cwd}
     return {
         "image": launch.job.place.image,
         "entrypoint": ["python3", "-m", "engine.stage", str(launch.folder), str(log)],
@@ -78,6 +85,7 @@ def container(
         "shm_size": limits.shm,
         "init": True,
         "log_config": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "1"}},
+        **({"volumes": [f"{_FOUR}:/sys/devices/system/cpu:ro"]} if emulated else {}),
         **_devices(edgetpu),
     }
 

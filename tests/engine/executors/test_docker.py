@@ -1,5 +1,6 @@
 """Containers of this machine: no more than a job needs, as the engine itself lists it, and where figures come from."""
 
+import dataclasses
 import os
 import platform
 from contextlib import suppress
@@ -255,6 +256,22 @@ def test_a_foreign_platform_is_emulated_and_says_so(make_bench, foreign):
 def test_a_stage_on_the_build_machine_is_not_emulated_whatever_the_target(make_bench, foreign):
     place = _place(make_bench, foreign, "build")
     assert (place.platform, place.emulated, place.taken) == (HERE, False, platform.machine())
+
+
+@pytest.mark.parametrize(("on", "processor"), [("linux/arm64", "cortex-a72"), ("linux/arm/v7", "cortex-a15"), (HERE, None)])
+def test_an_emulated_container_has_the_processor_of_a_pi(docker_bench, on, processor):
+    _, launch = docker_bench.lay_out("s", USES)
+    place = dataclasses.replace(launch.job.place, platform=on, emulated=processor is not None)
+    launch = dataclasses.replace(launch, job=dataclasses.replace(launch.job, place=place))
+    options = _options.container(launch, docker_bench.setting, _options.user(1, 1), [], launch.log, None, "/")
+    made = docker_bench.client.containers.create(**options)
+    try:
+        found = docker_bench.client.api.inspect_container(made.id)
+    finally:
+        made.remove(force=True)
+    assert dict(word.split("=", 1) for word in found["Config"]["Env"]).get("QEMU_CPU") == processor
+    binds = [bind.partition(":")[2] for bind in found["HostConfig"]["Binds"] or []]
+    assert binds == (["/sys/devices/system/cpu:ro"] if processor else [])
 
 
 def test_the_image_is_all_of_the_environment_that_a_fingerprint_counts(make_bench):

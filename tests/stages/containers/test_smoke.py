@@ -200,15 +200,18 @@ def test_a_changed_layer_is_refused_by_the_engine(engine, out, tmp_path):
         smoke(path, MODELS, out, platform="linux/amd64")
 
 
-def test_what_a_killed_smoke_test_left_is_removed_once_its_time_is_over(engine, amd64, out):
-    engine.images.get(_layout.read(amd64).config_digest).tag("raspberrypi-mlops-smoke:1-forgotten")
-    for until in (1, int(time.time()) + 1000):
+def test_what_a_killed_smoke_test_left_is_removed_once_its_time_is_over(engine, amd64, out, tmp_path):
+    later = int(time.time()) + 1000
+    for until in (1, later):
+        small = archives.write(tmp_path / "small", [archives.layer({"a": str(until).encode()})])
+        with small.open("rb") as stream:
+            engine.images.load(stream)[0].tag(f"raspberrypi-mlops-smoke:{until}-x")
         engine.containers.create(_layout.read(amd64).config_digest, labels={_sandbox.LABEL: str(until)}, network_mode="none")
     smoke(amd64, MODELS, out, platform="linux/amd64", examples=1)
-    assert engine.images.get(_layout.read(amd64).config_digest).tags == []
-    (left,) = engine.containers.list(all=True)
-    assert int(left.labels[_sandbox.LABEL]) > 1
+    (left,), (image,) = engine.containers.list(all=True), engine.images.list("raspberrypi-mlops-smoke")
+    assert (left.labels[_sandbox.LABEL], image.tags) == (str(later), [f"raspberrypi-mlops-smoke:{later}-x"])
     left.remove()
+    engine.images.remove(image.tags[0])
 
 
 def test_a_stage_that_is_asked_to_end_takes_its_container_along(engine, amd64, out, tmp_path):
