@@ -57,12 +57,16 @@ def _bring(request: Request, planning: Planning) -> None:
 
 
 def _run(request: Request, usecase: str, stages: Sequence[str]) -> Path:
-    """Run the stages of the images' use case in a process of its own, and return the folder of the run."""
-    words = [*(f"--config-dir={folder}" for folder in request.config_dirs[:-1]), f"usecase={usecase}", "target=x86_64", f"until=[{','.join(stages)}]", "executor=local", "tracking=none",
+    """Run the stages of the images' use case in a process of its own, and return the folder of the run.
+
+    It works in the user's folder: a containers/ there goes before the project's, as it did when the tags were made.
+    """
+    own = [f"--config-dir={folder}" for folder in request.config_dirs[:-1]]
+    words = [*own, f"usecase={usecase}", "target=x86_64", f"until=[{','.join(stages)}]", "executor=local", "tracking=none",
              f"outputs={request.outputs}", f"params.base={base_of(request)}"]  # fmt: skip
     print(f"images: python run.py {' '.join(words)}", file=sys.stderr)
     status = subprocess.run(
-        [sys.executable, str(ROOT / "run.py"), *words], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=sys.stderr
+        [sys.executable, str(ROOT / "run.py"), *words], cwd=request.roots[0], stdin=subprocess.DEVNULL, stdout=sys.stderr
     ).returncode
     if status:
         raise UserError(

@@ -41,7 +41,7 @@ def free_port():
 
 
 @pytest.fixture
-def contained(project, docker_engine, plain_archive, monkeypatch):
+def with_own_image(project, docker_engine, plain_archive, monkeypatch):
     """The project with a Docker engine, and with an image of its own that a use case of its own builds at once."""
     here = platform_of(platform.machine())
     (project.path / "containers" / "mine").mkdir(parents=True)

@@ -1,122 +1,200 @@
-"""`images`: what there is, what an engine has of it, what is built and what goes."""
+"""`images`: the definitions of containers/, the user's among them, and what a real engine has of them."""
 
-import io
-import re
-import tarfile
+import platform
+import subprocess
+import sys
 
 import pytest
 
+from engine.commands._executors import BUILDERS
 from engine.executors import _engine
-from engine.images import REPOSITORY
+from engine.images import ARCHITECTURES, REPOSITORY, read
+from engine.signature import Library
+from engine.target import platform_of
+from tests.conftest import ROOT
 
-MINE = "description: of a test\nplatforms: [linux/amd64, linux/arm64, linux/arm/v7]\nusecase: nothing_builds_it\n"
-SOME_MB = re.compile(r"[1-9]\d* MB$")
+HERE = platform_of(platform.machine())
+DEFINITION = "name: mine\ndescription: Python alone\nplatforms: [linux/amd64, linux/arm64]\n"
+NUMPY = """
+    from engine.stage import Out
+    def only(data: Out) -> None:
+        \"\"\"Write which numpy there is.\"\"\"
+        import sys
+        import numpy
+        data.write_text(f"{numpy.__version__} {sys.executable} {numpy.__file__}")
+"""
+OWN = """
+    name: my_images
+    params: {{base: auto}}
+    assets: {{base: containers/base, mine: containers/mine}}
+    stages:
+      base_{arch}: {{uses: stages.containers.base, runs_on: host, inputs: {{lock: "asset:base"}}, params: {{platform: {platform}, base: "${{params.base}}"}}}}
+      build_mine_{arch}:
+        uses: stages.containers.build
+        runs_on: host
+        inputs: {{context: "asset:mine", base: base_{arch}.rootfs}}
+        params: {{platform: {platform}}}
+"""
 
 
 @pytest.fixture
 def images(project, give, docker_engine, monkeypatch):
-    """Give an `images` command on a folder with an image of its own, beside the shipped ones, and a real engine."""
-    (project.path / "containers" / "mine").mkdir(parents=True)
-    (project.path / "containers" / "mine" / "image.yaml").write_text(MINE)
+    """Give `images` on a folder with an image of its own."""
     monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
-    yield lambda *words: give("images", "base=bootstrap", *words)
+    _define(project, DEFINITION)
+
+    def given(action: str, *words: str):
+        return give("images", action, "base=bootstrap", *words)
+
+    yield given
     client = docker_engine.client()
     for tag in [tag for image in client.images.list() for tag in image.tags if tag.startswith(f"{REPOSITORY}/mine:")]:
-        client.images.remove(tag, force=True)
+        client.images.remove(tag)
 
 
-@pytest.fixture
-def mine(images):
-    """The references of the project's own image, by platform."""
-    return {line.split()[1]: line.split()[2] for line in images("image=mine").lines[1:]}
+def _define(project, text: str, name: str = "mine") -> None:
+    path = project.path / "containers" / name / "image.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
 
 
-def _rows(said):
-    return {line.split()[2]: line for line in said.lines[1:]}
+def _reference(project) -> str:
+    """What an engine knows the user's image for this machine by."""
+    library = Library(("stages",), [project.path, ROOT])
+    sources = {module: digest for name in BUILDERS for module, digest in library.signature(name, name).sources.items()}
+    return next(one.reference for one in read(project.path / "containers", sources, "bootstrap") if one.platform == HERE)
 
 
-def test_every_image_is_listed_for_each_of_its_platforms(images):
-    said = images()
-    assert said.status == 0 and said.lines[0].split() == ["image", "platform", "reference", "size"]
-    found = {tuple(line.split()[:2]) for line in said.lines[1:]}
-    assert {("mine", "linux/amd64"), ("mine", "linux/arm/v7"), ("runtime", "linux/arm64"), ("train", "linux/amd64")} <= found
+def _has(docker_engine) -> set[str]:
+    return {tag for image in docker_engine.client().images.list() for tag in image.tags if tag.startswith(f"{REPOSITORY}/mine:")}
 
 
-def test_what_the_engine_has_is_listed_with_its_size_and_the_rest_as_not_built(images, mine, docker_engine, plain_archive):
-    assert all(line.endswith("not built") for line in images("image=mine").lines[1:])
-    _engine.load(docker_engine.client(), mine["linux/amd64"], plain_archive)
-    rows = _rows(images("list", "image=mine"))
-    assert SOME_MB.search(rows[mine["linux/amd64"]]) and rows[mine["linux/arm64"]].endswith("not built")
+def _rows(said) -> dict[tuple[str, str], list[str]]:
+    assert said.status == 0, said.err
+    return {(words[0], words[1]): words[2:] for words in map(str.split, said.lines[1:])}
 
 
-def test_an_edited_image_has_another_reference(images, mine, project):
-    (project.path / "containers" / "mine" / "new.txt").write_text("x")
-    assert not set(_rows(images("image=mine"))) & set(mine.values())
+# --- list
 
 
-def test_prune_removes_what_no_plan_asks_for_any_more_and_nothing_else(images, mine, docker_engine, plain_archive):
+def test_every_image_is_listed_for_each_platform_the_users_and_the_projects(images):
+    rows = _rows(images("list"))
+    assert {platform for name, platform in rows if name == "mine"} == {"linux/amd64", "linux/arm64"}
+    assert {platform for name, platform in rows if name == "runtime"} == set(ARCHITECTURES)
+
+
+def test_an_image_that_the_engine_lacks_is_listed_as_not_built(images, project):
+    assert _rows(images("list"))["mine", HERE] == [_reference(project), "not", "built"]
+
+
+def test_an_image_that_the_engine_has_is_listed_with_its_size(images, project, docker_engine, plain_archive):
+    _engine.load(docker_engine.client(), _reference(project), plain_archive)
+    reference, size, unit = _rows(images("list"))["mine", HERE]
+    assert (reference, unit) == (_reference(project), "MB") and 20 < float(size) < 500
+
+
+def test_one_image_is_listed_where_it_is_named(images):
+    assert {name for name, _ in _rows(images("list", "image=mine"))} == {"mine"}
+
+
+def test_an_image_that_nobody_defines_is_refused_with_the_nearest(images):
+    said = images("list", "image=mien")
+    assert (said.status, said.out) == (2, "")
+    assert [line.strip() for line in said.err.splitlines()] == ["image=mien", "there is no such image", "did you mean 'mine'?"]
+
+
+def test_a_wrong_definition_is_refused_with_its_file(images, project):
+    _define(project, "description: x\nplatforms: []\n")
+    said = images("list")
+    assert said.status == 2 and "containers/mine/image.yaml: platforms" in said.err and "Traceback" not in said.err
+
+
+@pytest.mark.parametrize("action", ["list", "build", "prune"])
+def test_without_an_engine_the_way_out_is_named(images, monkeypatch, tmp_path, action):
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    said = images(action)
+    assert said.status == 2 and [line.strip() for line in said.err.splitlines()][1] == "no Docker engine answers"
+
+
+# --- build
+
+
+def test_what_the_engine_has_is_not_built_again(images, project, docker_engine, plain_archive):
+    _define(project, DEFINITION.replace("linux/amd64, linux/arm64", HERE))
+    _engine.load(docker_engine.client(), _reference(project), plain_archive)
+    said = images("build", "image=mine")
+    assert (said.status, said.err) == (0, "") and not list(project.outputs.glob("[!.]*"))
+    assert _rows(said)["mine", HERE][0] == _reference(project)
+
+
+def test_an_image_that_no_stage_builds_is_refused_with_its_use_case(images, docker_engine):
+    said = images("build", "image=mine")
+    assert said.status == 2 and _has(docker_engine) == set()
+    assert said.err.splitlines()[-3].strip() == "usecase=containers"
+    assert "the images could not be built: build_mine_amd64" in said.err
+
+
+def test_a_run_builds_the_image_that_it_needs_and_is_made_in_it(project, docker_engine, monkeypatch):
+    """The whole way: the smallest image that has numpy, built by its use case, given to the engine, and a stage in it."""
+    monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
+    project.only_stage(NUMPY)
+    words = ("executor=docker", "base=bootstrap", "usecase=one")
+    first = project.run(*words, timeout_s=300)
+    assert first.returncode == 0, f"{first.stdout}\n{first.stderr}"
+    text = (project.outputs / "one" / "x86_64" / "latest" / "artifacts" / "s" / "data").read_text()
+    assert text.startswith("1.26.4 /usr/") and sys.prefix not in text
+    built = [tag for image in docker_engine.client().images.list() for tag in image.tags if tag.startswith(f"{REPOSITORY}/runtime:")]
+    try:
+        assert len(built) == 1 and first.stderr.startswith("images: python run.py ") and " usecase=containers " in first.stderr
+        second: subprocess.CompletedProcess[str] = project.run(*words)
+        assert second.returncode == 0 and "images:" not in second.stderr
+    finally:
+        for tag in built:
+            docker_engine.client().images.remove(tag)
+
+
+def test_an_image_of_the_users_is_built_from_the_users_folder_by_the_users_use_case(images, project, docker_engine):
+    _define(project, f"name: mine\ndescription: x\nplatforms: [{HERE}]\nusecase: my_images\nenv: {{COLOUR: red}}\n")
+    (project.path / "containers" / "mine" / f"requirements-{ARCHITECTURES[HERE]}.lock").touch()
+    project.usecase("my_images", OWN.format(platform=HERE, arch=ARCHITECTURES[HERE]))
+    said = images("build", "image=mine")
+    assert said.status == 0, said.err
+    image = docker_engine.client().images.get(_reference(project))
+    assert "COLOUR=red" in image.attrs["Config"]["Env"]
+
+
+# --- prune
+
+
+def test_an_image_whose_definition_has_changed_is_removed_and_the_present_one_stays(images, project, docker_engine, plain_archive):
+    before = _reference(project)
+    _define(project, DEFINITION + "env: {COLOUR: red}\n")
+    after = _reference(project)
+    for reference in (before, after):
+        _engine.load(docker_engine.client(), reference, plain_archive)
+    said = images("prune")
+    assert said.status == 0 and [line.split()[:2] for line in said.lines] == [["removed", before]]
+    assert _has(docker_engine) == {after}
+
+
+def test_images_that_are_nobodys_here_are_left_alone(images, docker_engine, plain_image):
+    said = images("prune")
+    assert (said.status, said.out) == (0, "")
+    assert docker_engine.client().images.get(plain_image.reference)
+
+
+def test_an_image_that_a_container_has_is_kept_and_says_so(images, project, docker_engine, plain_archive):
+    before = _reference(project)
     client = docker_engine.client()
-    stale, others = f"{REPOSITORY}/mine:amd64-000000000000", ["other/mine:1", f"{REPOSITORY}/unknown:1"]
-    for reference in (stale, mine["linux/amd64"], *others):
-        _engine.load(client, reference, plain_archive)
-    said = images("prune", "image=mine")
-    assert [line.split()[:2] for line in said.lines] == [["removed", stale]]
-    there = {tag for image in client.images.list() for tag in image.tags}
-    assert stale not in there and {mine["linux/amd64"], *others} <= there
-    assert images("prune", "image=mine").lines == []
-    for reference in others:
-        client.images.remove(reference)
-
-
-def test_prune_keeps_what_a_container_uses_and_says_so(images, docker_engine):
-    client, stale = docker_engine.client(), f"{REPOSITORY}/mine:amd64-000000000001"
-    client.api.import_image_from_data(_tar(), repository=stale.partition(":")[0], tag=stale.partition(":")[2])
-    container = client.containers.create(stale, command=["true"], network_mode="none")
+    [image] = client.images.load(plain_archive.read_bytes())
+    image.tag(*before.rsplit(":", 1))
+    for tag in [tag for tag in client.images.get(before).tags if tag != before]:
+        client.images.remove(tag)
+    container = client.containers.create(before, command=["true"], network_mode="none")
+    _define(project, DEFINITION + "env: {COLOUR: red}\n")
     try:
         said = images("prune", "image=mine")
-        assert said.status == 0 and said.lines[0].startswith(f"kept     {stale}: ")
-        assert client.images.get(stale)
+        assert said.status == 0 and said.lines[0].startswith(f"kept     {before}: ")
+        assert _has(docker_engine) == {before}
     finally:
         container.remove(force=True)
-
-
-def _tar() -> bytes:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as tar:
-        tar.addfile(tarfile.TarInfo("file"))
-    return packed.getvalue()
-
-
-def test_an_image_that_cannot_be_built_is_told_with_its_stage(images):
-    said = images("build", "image=mine")
-    assert said.status == 2
-    where, what, fix = (line.strip() for line in said.err.splitlines()[-3:])
-    assert where == "usecase=nothing_builds_it"
-    assert what == "the images could not be built: build_mine_amd64, build_mine_arm64, build_mine_armv7"
-    assert fix == "see what it says above; or executor=local"
-
-
-def test_build_brings_what_the_engine_lacks_once(images, docker_engine, plain_archive):
-    client = docker_engine.client()
-    runtime = {line.split()[1]: line.split()[2] for line in images("image=runtime").lines[1:]}
-    for platform in ("linux/arm64", "linux/arm/v7"):  # these are there, as far as the engine says
-        _engine.load(client, runtime[platform], plain_archive)
-    first, second = images("build", "image=runtime"), images("build", "image=runtime")
-    assert (first.status, second.status) == (0, 0), first.err
-    assert "until=[build_runtime_amd64]" in first.err and "until=" not in second.err
-    told = client.containers.run(runtime["linux/amd64"], ["python3", "-c", "import numpy, tflite_runtime; print(1)"], network_mode="none",
-                                 remove=True)  # fmt: skip
-    assert told.split() == [b"1"]
-    for reference in runtime.values():
-        client.images.remove(reference)
-
-
-def test_an_image_of_the_users_own_is_built_by_the_users_own_use_case(contained, give):
-    assert "not built" in give("images", "base=bootstrap", "image=mine").out
-    said = give("images", "build", "base=bootstrap", "image=mine")
-    assert said.status == 0 and SOME_MB.search(said.lines[-1]), said.err
-
-
-def test_without_an_engine_it_says_what_brings_one(images, monkeypatch):
-    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
-    assert [images(word).err.splitlines()[1].strip() for word in ("list", "build", "prune")] == ["no Docker engine answers"] * 3

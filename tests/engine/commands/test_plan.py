@@ -1,6 +1,9 @@
 """`plan`: what would run, where, and why."""
 
 import json
+import socket
+
+import pytest
 
 WARNS = """
     name: one
@@ -51,55 +54,85 @@ def test_the_plan_of_a_process_is_the_same(ran):
 
 # --- executor=auto
 
-AUTO = ("plan", "executor=auto", "base=bootstrap")
-NEEDS = "from engine.stage import Out\ndef only(data: Out) -> None:\n    import lightgbm\n"
+
+TORCH = """
+    from engine.stage import Out
+    def only(data: Out) -> None:
+        \"\"\"Write, by way of a package that no image has.\"\"\"
+        import torch
+        data.write_text(torch.__version__)
+"""
 
 
-def _why(said) -> str:
-    [told] = [line for line in said.lines if line.startswith("note: stages run")]
-    return told
+@pytest.fixture
+def answered(docker_engine, monkeypatch):
+    """An engine that answers, where the command line looks for one."""
+    monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
+    return docker_engine
 
 
-def test_without_an_engine_stages_run_as_processes_and_the_plan_says_why(give, monkeypatch):
-    assert _why(give(*AUTO)) == "note: stages run as local processes: no Docker engine is to be seen"
-    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:9")
-    assert _why(give(*AUTO)) == "note: stages run as local processes: no Docker engine answers"
+def _auto(give, *words: str) -> list[str]:
+    """Return the notes on where stages run."""
+    said = give("plan", "executor=auto", "base=bootstrap", *words)
+    assert (said.status, said.err) == (0, "")
+    return [line for line in said.lines if line.startswith("note: stages run")]
 
 
-def test_with_an_engine_stages_run_in_containers(contained, give):
-    assert _why(give(*AUTO)) == "note: stages run in containers: a Docker engine answers"
+def test_auto_does_without_containers_where_there_is_no_engine(give):
+    assert _auto(give) == ["note: stages run as local processes: no Docker engine is to be seen"]
 
 
-def test_where_no_image_has_what_a_stage_imports_all_stages_run_as_processes(contained, give):
-    contained.only_stage(NEEDS)
-    said = give(*AUTO, "usecase=one")
-    assert _why(said).startswith("note: stages run as local processes: no image for linux/")
-    assert _why(said).endswith(" has lightgbm, which the stage imports")
-    assert said.lines[1].split()[:2] == ["stage", "does"] and said.status == 0
+def test_auto_does_without_an_engine_that_does_not_answer(give, monkeypatch, tmp_path):
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.bind(f"{tmp_path}/d.sock")
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/d.sock")
+        assert _auto(give) == ["note: stages run as local processes: no Docker engine answers"]
 
 
-def test_who_names_an_executor_is_not_told_why(contained, give):
-    for name in ("local", "docker"):
-        assert "note: stages run" not in give("plan", f"executor={name}", "base=bootstrap").out
+def test_auto_takes_containers_where_an_engine_answers(give, answered):
+    assert _auto(give) == ["note: stages run in containers: a Docker engine answers"]
 
 
-def test_a_stage_of_the_host_runs_as_a_process_whatever_the_executor(contained, give):
-    keys = [json.loads(give("plan", f"executor={name}", "base=bootstrap", "+stages.a.runs_on=host", "format=json").out)[0]["fingerprint"]
-            for name in ("local", "docker")]  # fmt: skip
-    assert keys[0] == keys[1]
+def test_auto_does_without_containers_where_no_image_has_what_a_stage_imports(give, project, answered):
+    project.only_stage(TORCH)
+    [note] = _auto(give, "usecase=one")
+    assert note.startswith("note: stages run as local processes: no image for linux/") and note.endswith(
+        "has torch, which the stage imports"
+    )
 
 
-def test_an_image_is_part_of_a_fingerprint(contained, give):
-    def key(executor: str) -> str:
-        return json.loads(give("plan", f"executor={executor}", "base=bootstrap", "format=json").out)[0]["fingerprint"]
-
-    before = key("docker")
-    assert before == key("docker") != key("local")
-    (contained.path / "containers" / "mine" / "more.txt").write_text("x")
-    assert key("docker") != before
+def test_who_names_containers_is_refused_what_no_image_has(give, project, answered):
+    project.only_stage(TORCH)
+    said = give("plan", "executor=docker", "base=bootstrap", "usecase=one")
+    assert said.status == 2 and "has torch, which the stage imports" in said.err
 
 
-def test_a_plan_builds_nothing(contained, give, docker_engine):
+def test_a_stage_of_the_host_is_a_process_whatever_the_executor(give, project, answered):
+    project.only_stage(TORCH, runs_on="host")
+    assert _auto(give, "usecase=one") == ["note: stages run in containers: a Docker engine answers"]
+
+
+def test_who_names_an_executor_is_not_told_why(give):
+    assert not [line for line in give("plan", "executor=local").lines if "stages run" in line]
+
+
+def _first_key(give, *words: str) -> str:
+    return json.loads(give("plan", "base=bootstrap", "format=json", *words).out)[0]["fingerprint"]
+
+
+def test_a_stage_of_the_host_is_the_same_job_whatever_the_executor(with_own_image, give):
+    assert _first_key(give, "executor=local") == _first_key(give, "executor=docker", "+stages.a.runs_on=host")
+
+
+def test_an_image_is_part_of_a_fingerprint(with_own_image, give):
+    before = _first_key(give, "executor=docker")
+    assert before == _first_key(give, "executor=docker") != _first_key(give, "executor=local")
+    (with_own_image.path / "containers" / "mine" / "more.txt").write_text("x")
+    assert _first_key(give, "executor=docker") != before
+
+
+def test_a_plan_builds_nothing(with_own_image, give, docker_engine):
     before = {image.id for image in docker_engine.client().images.list()}
-    assert give(*AUTO).status == 0
-    assert {image.id for image in docker_engine.client().images.list()} == before and not list(contained.outputs.glob("[!.]*"))
+    assert give("plan", "executor=docker", "base=bootstrap").status == 0
+    assert {image.id for image in docker_engine.client().images.list()} == before
+    assert not list(with_own_image.outputs.glob("[!.]*"))

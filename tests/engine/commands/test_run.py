@@ -2,15 +2,21 @@
 
 import json
 import os
+import platform
 import signal
 import subprocess
 
 import pytest
 
-from engine import layout
+from engine import images, layout
 from engine.commands import run
+from engine.commands._executors import BUILDERS
 from engine.events import replay
+from engine.executors import _engine
 from engine.journal import FILE_NAME, Journal, read
+from engine.signature import Library
+from engine.target import platform_of
+from tests.conftest import ROOT
 
 NOTE = {"event": "note", "stage": None, "text": "a sample"}
 
@@ -197,42 +203,74 @@ def test_a_state_can_be_replayed_from_what_a_run_left(finished):
     assert replay(read(finished / FILE_NAME)).metrics == json.loads((finished / "metrics.json").read_text())
 
 
+# --- executor=auto
+
+
+@pytest.fixture
+def contained(project, docker_engine, monkeypatch):
+    """A folder with an image of Python alone, which is the smallest there is, on a real engine that does not have it yet."""
+    monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
+    (project.path / "containers" / "alone").mkdir(parents=True)
+    (project.path / "containers" / "alone" / "image.yaml").write_text(
+        "name: alone\ndescription: Python alone\nplatforms: [linux/amd64, linux/arm64]\n"
+    )
+    return project
+
+
+def _where(project) -> list[str]:
+    """Run with executor=auto, and return what is noted of where stages run."""
+    state = project.done("executor=auto", "base=bootstrap")
+    return [text for text in state.notes if text.startswith("stages run")]
+
+
+def test_auto_without_an_engine_runs_processes_and_says_why(project):
+    assert _where(project) == ["stages run as local processes: no Docker engine is to be seen"]
+
+
+def test_auto_runs_processes_where_an_image_cannot_be_built_and_says_which(contained):
+    [note] = _where(contained)
+    assert note.startswith("stages run as local processes: usecase=containers: the images could not be built: build_alone_")
+
+
+def test_who_names_containers_is_refused_an_image_that_cannot_be_built(contained):
+    result = contained.run("executor=docker", "base=bootstrap")
+    assert result.returncode == 2
+    assert result.stderr.splitlines()[-3] == "usecase=containers"
+    assert not list(contained.outputs.glob("chain/*/2*"))
+
+
+def test_auto_runs_containers_where_an_engine_has_the_image(contained, docker_engine, plain_archive):
+    library = Library(("stages",), [contained.path, ROOT])
+    sources = {module: digest for name in BUILDERS for module, digest in library.signature(name, name).sources.items()}
+    here = platform_of(platform.machine())
+    [image] = [one for one in images.read(contained.path / "containers", sources, "bootstrap") if one.platform == here]
+    _engine.load(docker_engine.client(), image.reference, plain_archive)
+    try:
+        assert _where(contained) == ["stages run in containers: a Docker engine answers"]
+        assert (contained.last / "artifacts" / "c" / "data").read_text() == "12"
+    finally:
+        docker_engine.client().images.remove(image.reference)
+
+
 # --- in containers
 
 
-def test_the_images_that_are_missing_are_built_and_the_stages_run_in_them(contained, give):
+def test_the_images_that_are_missing_are_built_and_the_stages_run_in_them(with_own_image, give):
     said = give("executor=auto", "base=bootstrap")
     assert said.status == 0, said.err
     assert "usecase=my_images" in said.err and "note: stages run in containers: a Docker engine answers" in said.lines
-    state = contained.state()
-    assert {name: (stage.state, stage.emulated) for name, stage in state.stages.items()} == dict.fromkeys("abc", ("finished", False))
     again = give("executor=docker", "base=bootstrap")
     assert "0 stages ran, 3 from the store" in again.out and again.err == ""
 
 
-def test_a_container_makes_the_same_artifacts_as_a_process(contained, give):
+def test_a_container_makes_the_same_artifacts_as_a_process(with_own_image, give):
     assert give("executor=docker", "base=bootstrap").status == 0
-    in_containers = contained.artifacts()
+    in_containers = with_own_image.artifacts()
     assert give("executor=local").status == 0
-    assert contained.artifacts() == in_containers and contained.started() == ["a", "b", "c"]
+    assert with_own_image.artifacts() == in_containers and with_own_image.started() == ["a", "b", "c"]
 
 
-def test_where_an_image_cannot_be_built_auto_runs_processes_and_says_why(contained, give):
-    contained.usecase("my_images", "params: {base: auto}\nstages:\n  other: {command: ['true'], outputs: [x]}\n")
-    said = give("executor=auto", "base=bootstrap")
-    assert said.status == 0, said.err
-    [why] = [line for line in said.lines if line.startswith("note: stages run")]
-    assert why.startswith("note: stages run as local processes: usecase=my_images: the images could not be built: build_mine_")
-
-
-def test_where_an_image_cannot_be_built_and_containers_were_asked_for_nothing_runs(contained, give):
-    contained.usecase("my_images", "params: {base: auto}\nstages:\n  other: {command: ['true'], outputs: [x]}\n")
-    said = give("executor=docker", "base=bootstrap")
-    assert said.status == 2 and said.err.splitlines()[-3] == "usecase=my_images"
-    assert not list(contained.outputs.glob("chain"))
-
-
-def test_of_a_run_in_containers_no_container_is_left(contained, give, docker_engine):
-    give("executor=docker", "base=bootstrap")
-    label = f"raspberrypi-mlops={layout.store_dir(contained.outputs)}"
+def test_of_a_run_in_containers_no_container_is_left(with_own_image, give, docker_engine):
+    assert give("executor=docker", "base=bootstrap").status == 0
+    label = f"raspberrypi-mlops={layout.store_dir(with_own_image.outputs)}"
     assert docker_engine.client().containers.list(all=True, filters={"label": label}) == []
