@@ -124,6 +124,23 @@ def test_the_same_command_takes_over_the_container_of_a_killed_run(contained):
     assert contained.done().stages["s"].cached
 
 
+def test_a_container_is_taken_over_again_where_its_heir_is_killed_too(contained):
+    """B5."""
+    contained.slow(params={"seconds": 9})
+    since = int(time.time())
+    for heirs in range(2):
+        run = contained.start()
+        contained.project.until(lambda before=heirs: len(_runs_at_work(contained)) > before)
+        _kill(run)
+    contained.done()
+    assert contained.created(since) == 1 and contained.containers() == []
+
+
+def _runs_at_work(contained):
+    """The runs whose stage has said that it runs."""
+    return [run for run in contained.project.runs if any(event.get("text") == "it runs" for event in contained.project.events(run))]
+
+
 def test_a_container_that_ended_after_its_run_was_killed_is_taken_as_it_is(contained):
     """B5."""
     contained.slow(params={"seconds": 1})

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from engine.executors import _options
 from engine.jobfolder import Launch
 from engine.placement import Setting
 from engine.store import remove_tree
+
+_TAKEN_OVER = "taken-over-"  # in a folder that does not stand where its container's labels say
 
 
 class Binds:
@@ -50,22 +52,30 @@ class Binds:
 
     def keep(self, labels: Mapping[str, str], work: Path) -> bool:
         """Save the folder of a container whose engine process is gone from being swept; say whether there was one."""
-        folder, kept = Path(labels[f"{_options.LABEL}.folder"]), work / "kept" / labels[f"{_options.LABEL}.fingerprint"]
+        fingerprint = labels[f"{_options.LABEL}.fingerprint"]
+        kept = work / "kept" / fingerprint
         kept.parent.mkdir(exist_ok=True)
-        try:
-            folder.rename(kept)  # the container's mount goes along
-        except OSError:
-            return False
-        self._kept[labels[f"{_options.LABEL}.fingerprint"]] = kept
-        return True
+        for folder in (Path(labels[f"{_options.LABEL}.folder"]), *self._kept_before(fingerprint)):
+            with suppress(OSError):
+                folder.rename(kept)  # the container's mount goes along
+                self._kept[fingerprint] = kept
+                return True
+        return False
 
     def take_over(self, launch: Launch, labels: Mapping[str, str]) -> None:
         """Put the kept folder in the place of the new one, and the log that the container writes in the place of the new log."""
         remove_tree(launch.folder)
         self._kept.pop(launch.fingerprint).rename(launch.folder)
+        (launch.folder / f"{_TAKEN_OVER}{launch.fingerprint}").touch()
         with suppress(OSError):  # the earlier run may have been removed
             launch.log.unlink(missing_ok=True)
             os.link(labels[f"{_options.LABEL}.log"], launch.log)
+
+    def _kept_before(self, fingerprint: str) -> Iterator[Path]:
+        """Yield where an engine that had taken the folder over, and was killed too, may have left it."""
+        work = self._setting.store / "work"
+        yield from work.glob(f"*/kept/{fingerprint}")
+        yield from (mark.parent for mark in work.glob(f"*/*/{_TAKEN_OVER}{fingerprint}"))
 
     def _give(self, launch: Launch, owner: _options.User) -> None:
         if os.getuid() != 0:

@@ -5,6 +5,8 @@ import random
 from pathlib import Path
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
 from engine.stage import StageError
 from stages.containers.sbom import sbom
@@ -126,16 +128,16 @@ def test_the_same_image_has_the_same_bill_to_the_byte(archive, locks, tmp_path):
     assert bills[0] == bills[1]
 
 
-def test_the_bill_keeps_to_what_the_schema_requires(archive, locks, tmp_path):
-    """The rules of bom-1.6.schema.json that concern what is written; the whole schema is checked where jsonschema is installed."""
+def test_the_bill_keeps_to_the_schema(archive, locks, tmp_path):
+    _, bill = _bill(archive, tmp_path, locks)
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(bill)) is None
+
+
+def test_every_component_has_a_reference_of_its_own(archive, locks, tmp_path):
     _, bill = _bill(archive, tmp_path, locks)
     references = [component["bom-ref"] for component in bill["components"]] + [bill["metadata"]["component"]["bom-ref"]]
     assert len(set(references)) == len(references)
     assert {entry["ref"] for entry in bill["dependencies"]} == set(references)
-    assert all({"type", "name"} <= component.keys() and component["type"] == "library" for component in bill["components"])
-    assert all(
-        ("expression" in licence) != ("license" in licence) for component in bill["components"] for licence in component.get("licenses", [])
-    )
 
 
 def test_cyclonedx_reads_the_bill_back(archive, tmp_path):
