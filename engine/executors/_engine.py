@@ -1,6 +1,8 @@
 """A container engine: reaching it, and what its refusals mean."""
 
+import base64
 import errno
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -93,6 +95,28 @@ def patience(client: Any) -> Iterator[None]:
         yield
     finally:
         client.api.timeout = before
+
+
+@contextmanager
+def archived(container: Any, path: str | Path) -> Iterator[tuple[dict[str, Any], Iterator[bytes]] | None]:
+    """Give what the engine says of a file or folder of the container, and its tar; None where it is not there.
+
+    docker-py's get_archive would leave its connection open where not all is read.
+    """
+    import requests
+    from docker.errors import create_api_error_from_http_exception
+
+    api = container.client.api
+    url = f"{api.base_url}/v{api.api_version}/containers/{container.id}/archive"
+    with api.get(url, params={"path": str(path)}, stream=True, timeout=api.timeout) as answer:
+        if answer.status_code == 404:
+            yield None
+            return
+        try:
+            answer.raise_for_status()
+        except requests.HTTPError as error:
+            create_api_error_from_http_exception(error)
+        yield json.loads(base64.b64decode(answer.headers["X-Docker-Container-Path-Stat"])), answer.iter_content(1 << 16)
 
 
 def is_gone(error: BaseException) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from engine import images
 from engine.errors import UserError, did_you_mean
-from engine.executors import _known
+from engine.executors import _engine, _known
 from engine.images import Image
 from engine.placement import Setting
 from engine.plan import Planned
@@ -101,11 +101,11 @@ def _created(client: Any, image: Any) -> Iterator[Any]:
 
 def _head(container: Any, path: str) -> tuple[bytes, dict[str, Any]]:
     """Return the first bytes of a file of the container, and what the engine says of it."""
-    from docker.errors import APIError
-
-    try:
-        chunks, facts = container.get_archive(path, chunk_size=1024)
-        first = next(iter(chunks), b"")
-    except APIError:
-        return b"", {}
-    return first[512:1024], facts  # behind the tar's own header
+    with _engine.archived(container, path) as found:
+        if found is None:
+            return b"", {}
+        facts, chunks = found
+        data = b""
+        while len(data) < 1024 and (chunk := next(chunks, b"")):
+            data += chunk
+        return data[512:1024], facts  # behind the tar's own header

@@ -192,18 +192,15 @@ def _has(container: Any, path: Path) -> bool:
 
 def _get(container: Any, path: Path, more_than: int = -1, at_most: int | None = None) -> IO[bytes] | None:
     """Return a file or folder of the container as a tar; None where it is not there, or not of a size that is asked for."""
-    from docker.errors import NotFound
-
-    try:
-        chunks, facts = container.get_archive(str(path))
-    except NotFound:
-        return None
-    is_file = not facts["mode"] >> 31  # Go's os.ModeDir
-    if is_file and (facts["size"] <= more_than or (at_most is not None and facts["size"] > at_most)):
-        chunks.close()
-        return None
-    file = tempfile.TemporaryFile()
-    for chunk in chunks:
-        file.write(chunk)
+    with _engine.archived(container, path) as found:
+        if found is None:
+            return None
+        facts, chunks = found
+        is_file = not facts["mode"] >> 31  # Go's os.ModeDir
+        if is_file and (facts["size"] <= more_than or (at_most is not None and facts["size"] > at_most)):
+            return None
+        file = tempfile.TemporaryFile()
+        for chunk in chunks:
+            file.write(chunk)
     file.seek(0)
     return file

@@ -114,3 +114,25 @@ def test_a_stage_of_the_host_is_a_process_whatever_the_executor(give, project, a
 
 def test_who_names_an_executor_is_not_told_why(give):
     assert not [line for line in give("plan", "executor=local").lines if "stages run" in line]
+
+
+def _first_key(give, *words: str) -> str:
+    return json.loads(give("plan", "base=bootstrap", "format=json", *words).out)[0]["fingerprint"]
+
+
+def test_a_stage_of_the_host_is_the_same_job_whatever_the_executor(with_own_image, give):
+    assert _first_key(give, "executor=local") == _first_key(give, "executor=docker", "+stages.a.runs_on=host")
+
+
+def test_an_image_is_part_of_a_fingerprint(with_own_image, give):
+    before = _first_key(give, "executor=docker")
+    assert before == _first_key(give, "executor=docker") != _first_key(give, "executor=local")
+    (with_own_image.path / "containers" / "mine" / "more.txt").write_text("x")
+    assert _first_key(give, "executor=docker") != before
+
+
+def test_a_plan_builds_nothing(with_own_image, give, docker_engine):
+    before = {image.id for image in docker_engine.client().images.list()}
+    assert give("plan", "executor=docker", "base=bootstrap").status == 0
+    assert {image.id for image in docker_engine.client().images.list()} == before
+    assert not list(with_own_image.outputs.glob("[!.]*"))

@@ -250,3 +250,27 @@ def test_auto_runs_containers_where_an_engine_has_the_image(contained, docker_en
         assert (contained.last / "artifacts" / "c" / "data").read_text() == "12"
     finally:
         docker_engine.client().images.remove(image.reference)
+
+
+# --- in containers
+
+
+def test_the_images_that_are_missing_are_built_and_the_stages_run_in_them(with_own_image, give):
+    said = give("executor=auto", "base=bootstrap")
+    assert said.status == 0, said.err
+    assert "usecase=my_images" in said.err and "note: stages run in containers: a Docker engine answers" in said.lines
+    again = give("executor=docker", "base=bootstrap")
+    assert "0 stages ran, 3 from the store" in again.out and again.err == ""
+
+
+def test_a_container_makes_the_same_artifacts_as_a_process(with_own_image, give):
+    assert give("executor=docker", "base=bootstrap").status == 0
+    in_containers = with_own_image.artifacts()
+    assert give("executor=local").status == 0
+    assert with_own_image.artifacts() == in_containers and with_own_image.started() == ["a", "b", "c"]
+
+
+def test_of_a_run_in_containers_no_container_is_left(with_own_image, give, docker_engine):
+    assert give("executor=docker", "base=bootstrap").status == 0
+    label = f"raspberrypi-mlops={layout.store_dir(with_own_image.outputs)}"
+    assert docker_engine.client().containers.list(all=True, filters={"label": label}) == []
