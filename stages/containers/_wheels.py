@@ -75,6 +75,8 @@ def lay(wheel: Path, tree: Tree, leave_out: Sequence[str]) -> None:
     with unpacking():
         archive = zipfile.ZipFile(wheel)
     for info in archive.infolist():
+        if not info.filename:
+            raise StageError(f"{wheel.name} has a file without a name")
         if not info.is_dir() and not any(fnmatchcase(info.filename, pattern) for pattern in leave_out):
             tree.add(_place(info.filename), _packed(archive, info))
 
