@@ -25,7 +25,7 @@ _OPTIONS = {
 # What ssh writes, what it means, and the way out; the first that fits counts
 _CAUSES = (
     ("REMOTE HOST IDENTIFICATION HAS CHANGED", "its host key is not the one that this machine knows",
-     "find out why; if the device was set up anew: ssh-keygen -R {host}, then ssh {login} once, and compare the fingerprint"),
+     "find out why; if the device was set up anew: ssh-keygen -R {known}, then ssh {login} once, and compare the fingerprint"),
     ("Host key verification failed", "its host key is not known here", "ssh {login} once, and compare the fingerprint with the device's own"),
     ("Permission denied", "it does not let this user in", "ssh-copy-id {login}"),
     ("Could not resolve hostname", "its name cannot be found", "write its address, or put it into ~/.ssh/config"),
@@ -107,7 +107,7 @@ class Tunnel:
             self._look_for_the_end()
             if time.monotonic() > limit:
                 self._process.kill()
-                raise UserError(self._where, f"it does not answer within {OPEN_S:.0f} s", f"try: ssh {shlex.quote(self._login)}")
+                raise UserError(self._where, f"it does not answer within {OPEN_S:.0f} s", f"try: ssh {self._typed}")
             time.sleep(0.02)
 
     def _look_for_the_end(self) -> None:
@@ -115,12 +115,23 @@ class Tunnel:
         if self._process is None or self._process.poll() is None:
             return
         said = (self._socket.parent / "log").read_text(errors="replace").strip()
-        words = {"host": self._address.host, "login": self._login}
+        words = {"host": self._address.host, "known": self._known, "login": self._typed}
         for text, what, fix in _CAUSES:
             if text in said:
                 raise UserError(self._where, what, fix.format(**words))
         last = said.splitlines()[-1] if said else f"ssh ended with status {self._process.returncode}"
-        raise UserError(self._where, last, f"try: ssh {shlex.quote(self._login)}")
+        raise UserError(self._where, last, f"try: ssh {self._typed}")
+
+    @property
+    def _known(self) -> str:
+        """Return the name under which known_hosts has it."""
+        return shlex.quote(f"[{self._address.host}]:{self._address.port}") if self._address.port else self._address.host
+
+    @property
+    def _typed(self) -> str:
+        """Return what one types behind ssh to get there."""
+        port = f"-p {self._address.port} " if self._address.port else ""
+        return port + shlex.quote(self._login)
 
     @property
     def _login(self) -> str:

@@ -55,7 +55,7 @@ def test_a_host_key_that_is_not_known_is_not_taken(refused, sshd, tmp_path):
     (tmp_path / "known").touch()
     said = refused(_address(sshd), sshd.config.replace(str(sshd.known_hosts), str(tmp_path / "known")))
     assert (said.what, said.fix) == (
-        "its host key is not known here", f"ssh {sshd.user}@{sshd.host} once, and compare the fingerprint with the device's own"
+        "its host key is not known here", f"ssh -p {sshd.port} {sshd.user}@{sshd.host} once, and compare the fingerprint with the device's own"
     )  # fmt: skip
     assert (tmp_path / "known").read_text() == ""
 
@@ -65,7 +65,7 @@ def test_a_host_key_that_has_changed_is_not_taken(refused, sshd):
     known = sshd.known_hosts.read_text()
     said = refused(_address(sshd), sshd.config)
     assert said.what == "its host key is not the one that this machine knows"
-    assert f"ssh-keygen -R {sshd.host}" in said.fix
+    assert f"ssh-keygen -R '[{sshd.host}]:{sshd.port}', then ssh -p {sshd.port} " in said.fix
     assert sshd.known_hosts.read_text() == known
 
 
@@ -79,7 +79,7 @@ def test_a_key_that_the_device_does_not_take_is_said_with_how_to_give_it_one(ref
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "other")], check=True)
     config = sshd.config.replace(str(sshd.identity_file), str(tmp_path / "other")) + "  IdentitiesOnly yes\n  IdentityAgent none\n"
     said = refused(_address(sshd), config)
-    assert (said.what, said.fix) == ("it does not let this user in", f"ssh-copy-id {sshd.user}@{sshd.host}")
+    assert (said.what, said.fix) == ("it does not let this user in", f"ssh-copy-id -p {sshd.port} {sshd.user}@{sshd.host}")
 
 
 def test_where_nothing_listens_ssh_is_to_be_switched_on(refused):
@@ -110,7 +110,7 @@ def test_what_is_no_ssh_server_is_said_in_sshs_own_words(refused):
         thread.start()
         said = refused(f"ssh://pi@127.0.0.1:{server.getsockname()[1]}")
         thread.join()
-    assert said.what and said.fix == "try: ssh pi@127.0.0.1"
+    assert said.what and said.fix.startswith("try: ssh -p ") and said.fix.endswith(" pi@127.0.0.1")
 
 
 def test_a_device_without_a_docker_engine_is_told_how_to_get_one(refused, sshd, tmp_path):
