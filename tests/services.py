@@ -230,6 +230,7 @@ class SshServer(Service):
             "PidFile": "none", "UsePAM": "no", "StrictModes": "no", "PasswordAuthentication": "no", "KbdInteractiveAuthentication": "no",
             "PermitRootLogin": "prohibit-password", "AllowTcpForwarding": "yes", "AllowStreamLocalForwarding": "yes", "PrintMotd": "no",
             "Subsystem": "sftp internal-sftp", "MaxStartups": "100",
+            "SetEnv": f"HOME={self.folder}",  # what the developer's own shell does at its start is none of a test's business
         }  # fmt: skip
         (self.folder / "config").write_text("".join(f"{key} {value}\n" for key, value in settings.items()))
         self._run("sshd", "-D", "-e", "-f", str(self.folder / "config"))

@@ -34,8 +34,8 @@ def _leftovers(service: services.Service) -> list[object]:
     return [*services.processes_of(str(service.folder)), *mounts, *([service.folder] if service.folder.exists() else [])]
 
 
-def test_an_engine_is_empty_and_keeps_to_itself(docker_engine):
-    assert docker_engine.client().images.list() == [] and "nowhere" in os.environ["DOCKER_HOST"]
+def test_an_engine_is_empty_and_keeps_to_itself(own_docker_engine):
+    assert own_docker_engine.client().images.list() == [] and "nowhere" in os.environ["DOCKER_HOST"]
 
 
 def test_a_container_ends_with_its_engine(own_docker_engine):

@@ -183,13 +183,12 @@ def test_images_that_are_nobodys_here_are_left_alone(images, docker_engine, plai
     assert docker_engine.client().images.get(plain_image.reference)
 
 
-def test_an_image_that_a_container_has_is_kept_and_says_so(images, project, docker_engine, plain_archive):
+def test_an_image_that_a_container_has_is_kept_and_says_so(images, project, docker_engine, plain_image):
     before = _reference(project)
     client = docker_engine.client()
-    [image] = client.images.load(plain_archive.read_bytes())
-    image.tag(*before.rsplit(":", 1))
-    for tag in [tag for tag in client.images.get(before).tags if tag != before]:
-        client.images.remove(tag)
+    other = client.containers.create(plain_image.reference, command=["true"], network_mode="none")
+    other.commit(*before.rsplit(":", 1), changes="LABEL of=mine")  # an image without another name, or that alone would go
+    other.remove()
     container = client.containers.create(before, command=["true"], network_mode="none")
     _define(project, DEFINITION + "env: {COLOUR: red}\n")
     try:
