@@ -58,6 +58,7 @@ class Library:
     def __init__(self, packages: Sequence[str], roots: Sequence[Path]) -> None:
         self.packages, self.roots = tuple(packages), tuple(roots)
         self._known: dict[str, Signature | UserError] = {}
+        self._imported: dict[str, list[tuple[str, bool]]] = {}  # by module: many stages share a helper, and looking through it takes time
 
     def signature(self, uses: str, where: str) -> Signature:
         """Return the signature of a stage, or raise UserError that names the nearest one."""
@@ -126,7 +127,9 @@ class Library:
             if name in sources:
                 continue
             sources[name] = hashlib.sha256(file.read_bytes()).hexdigest()
-            for imported, is_guarded in _imported(_parsed(file), name):
+            if name not in self._imported:
+                self._imported[name] = list(_imported(_parsed(file), name))
+            for imported, is_guarded in self._imported[name]:
                 inner = self._module_path(imported) if imported.split(".")[0] in self.packages else None
                 if inner is not None:
                     waiting.append((imported, inner))
@@ -143,10 +146,11 @@ def _parsed(path: Path) -> ast.Module:
 
 def _imported(tree: ast.Module, module: str) -> Iterator[tuple[str, bool]]:
     """Yield every module that an import statement may mean, also inside functions, and whether its absence is caught."""
-    guarded = {id(inner) for node in ast.walk(tree) if isinstance(node, ast.Try) and _catches_absence(node)
-               for statement in node.body for inner in ast.walk(statement)}  # fmt: skip
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import | ast.ImportFrom):
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom | ast.Try)]
+    tries = [node for node in nodes if isinstance(node, ast.Try) and _catches_absence(node)]
+    guarded = {id(inner) for node in tries for statement in node.body for inner in ast.walk(statement)}
+    for node in nodes:
+        if not isinstance(node, ast.Try):
             yield from ((name, id(node) in guarded) for name in _modules(node, module))
 
 
