@@ -16,7 +16,7 @@ import pytest
 from engine.stage import StageError
 from stages.containers import _layout, _sandbox
 from stages.containers.smoke import smoke
-from tests import archives
+from tests import archives, services
 
 ROOT = Path(__file__).resolve().parents[3]
 MODELS = ROOT / "containers" / "smoke"
@@ -37,6 +37,13 @@ def _image(path: Path, python: bytes | str, on: str = "linux/amd64", **more) -> 
 def amd64(runtime_image) -> Path:
     """The image `runtime` for linux/amd64."""
     return runtime_image("linux/amd64")[0]
+
+
+@pytest.fixture(scope="module")
+def docker_engine() -> Iterator[services.DockerEngine]:
+    """An engine for these tests alone: what they leave in it is counted."""
+    with services.DockerEngine() as engine:
+        yield engine
 
 
 @pytest.fixture(scope="module")
