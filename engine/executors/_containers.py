@@ -24,6 +24,7 @@ from engine.stage import NO_SPACE
 from engine.store import Store
 
 LEAVING_S = 0.5  # how long after its containers' end an engine that shuts down still answers
+CLAIMED_S = 10.0  # how long an engine that has claimed a container is given to begin with its job
 LOST_S = 30.0  # how long an engine that has gone is waited for
 FOLLOW_S = 2.0  # how often what a stage says is fetched from afar
 
@@ -87,9 +88,12 @@ class Containers:
         store = Store(self._setting.store)
         for container in self._client.containers.list(all=True, filters={"label": f"{_options.LABEL}={self._setting.store}"}):
             labels = container.labels
-            if store.is_at_work(labels[f"{_options.LABEL}.run"]) or not self._claims.enter_context(store.alone(container.id)):
-                continue  # its engine lives, or another one goes on with it
             fingerprint = labels[f"{_options.LABEL}.fingerprint"]
+            if store.is_at_work(labels[f"{_options.LABEL}.run"]):
+                continue  # its engine lives
+            if not self._claims.enter_context(store.alone(container.id)):
+                _let_begin(store, fingerprint)
+                continue  # another one goes on with it
             if fingerprint in wanted and container.status in ("running", "exited") and self._files.keep(labels, work):
                 self._abandoned[fingerprint] = container
             else:
@@ -237,6 +241,16 @@ class Containers:
                 with suppress(Exception):  # the next time, or at the end
                     self._files.follow(self._client, running.container, running.launch)
             self._followed = time.monotonic()
+
+
+def _let_begin(store: Store, fingerprint: str) -> None:
+    """Wait until the engine that claimed a container has its job too: who came to the job's lock before it would start a twin."""
+    limit = time.monotonic() + CLAIMED_S
+    while time.monotonic() < limit and store.record(fingerprint) is None:
+        with store.alone(fingerprint) as is_free:
+            if not is_free:
+                return
+        time.sleep(0.05)
 
 
 def _remove(container: Any) -> None:
