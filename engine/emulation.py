@@ -15,6 +15,7 @@ _HEADERS = {  # of a program in ELF: bits, byte order, machine (System V ABI, e_
     "linux/arm64": (2, 1, 0xB7),
     "linux/arm/v7": (1, 1, 0x28),
 }
+MACHINES = {platform: machine for platform, (_, _, machine) in _HEADERS.items()}  # e_machine of elf(5)
 _PER_LINUX32, _ASK = 8, 0xFFFFFFFF  # linux/personality.h
 
 

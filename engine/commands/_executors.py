@@ -116,7 +116,7 @@ class Executors:
 
 def setting(request: Request) -> Setting:
     """Return what every executor of the request is told."""
-    options = {**request.settings.executor.model_dump(), **(request.settings.executor.model_extra or {})}
+    options = request.settings.executor.model_dump()
     store = layout.store_dir(request.outputs)
     return Setting(
         request.target, tuple(request.roots), request.settings.stage_packages, _images(request), store, request.settings.ssh_config, options

@@ -73,5 +73,4 @@ def _run(request: Request, usecase: str, stages: Sequence[str]) -> Path:
         raise UserError(
             f"usecase={usecase}", f"the images could not be built: {', '.join(stages)}", "see what it says above; or executor=local"
         )
-    runs = [run for run in layout.runs(request.outputs) if run.parent == request.outputs / usecase / "x86_64"]
-    return runs[-1]
+    return layout.find_run(request.outputs, None, usecase, "x86_64")

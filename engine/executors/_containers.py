@@ -260,8 +260,8 @@ def _remove(container: Any) -> None:
 
 def _python_path(setting: Setting, image: Any) -> str:
     """Return where Python looks for stages, and then where the image says."""
-    given = [word.partition("=")[2] for word in image.attrs["Config"].get("Env") or () if word.startswith("PYTHONPATH=")]
-    return os.pathsep.join([*map(str, setting.roots), *given])
+    given = _engine.environment(image).get("PYTHONPATH")
+    return os.pathsep.join([*map(str, setting.roots), *([] if given is None else [given])])
 
 
 def _tell(launch: Launch, text: str) -> None:

@@ -87,6 +87,11 @@ def load(client: Any, reference: str, archive: Path) -> Any:
     return image
 
 
+def environment(image: Any) -> dict[str, str]:
+    """Return the variables that an image sets."""
+    return dict(word.split("=", 1) for word in image.attrs["Config"].get("Env") or () if "=" in word)
+
+
 @contextmanager
 def patience(client: Any) -> Iterator[None]:
     """Let the calls inside take as long as much data may."""

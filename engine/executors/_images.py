@@ -5,16 +5,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from engine import images
+from engine import emulation, images
 from engine.errors import UserError, did_you_mean
 from engine.executors import _engine, _known
+from engine.executors._options import LABEL
 from engine.images import Image
 from engine.placement import Setting
 from engine.plan import Planned
 from engine.signature import Signature
 from engine.spec import StageSpec
 
-_MACHINES = {"linux/amd64": 62, "linux/arm64": 183, "linux/arm/v7": 40}  # e_machine of elf(5): EM_X86_64, EM_AARCH64, EM_ARM
 _PATH = "/usr/local/bin:/usr/bin:/bin"  # where an image says nothing
 
 
@@ -50,7 +50,7 @@ def check(client: Any, store: Path, jobs: Iterable[Planned]) -> None:
             raise UserError(str(reference), "the container engine has no such image", "python run.py images build")
         _known.refuse_another(store, client, str(reference), image)
         found = _machine_of(client, image)
-        if found is not None and found != _MACHINES[platform]:
+        if found is not None and found != emulation.MACHINES[platform]:
             raise UserError(str(reference), f"its Python is of another processor than {platform} (ELF machine {found}), whatever its label says",
                             f"docker rmi {reference}, then python run.py images build")  # fmt: skip
 
@@ -73,9 +73,9 @@ def _get(client: Any, reference: str | None) -> Any:
 
 def _machine_of(client: Any, image: Any) -> int | None:
     """Return the ELF machine of the image's Python: what an image says of its architecture may be wrong."""
-    given = [word.partition("=")[2] for word in image.attrs["Config"].get("Env") or () if word.startswith("PATH=")]
+    folders = _engine.environment(image).get("PATH", _PATH).split(":")
     with _created(client, image) as container:
-        heads = (_program(container, f"{folder}/python3") for folder in (given or [_PATH])[-1].split(":"))
+        heads = (_program(container, f"{folder}/python3") for folder in folders)
         head = next(filter(None, heads), b"")
         return int.from_bytes(head[18:20], "little") if head[:4] == b"\x7fELF" else None
 
@@ -92,7 +92,7 @@ def _program(container: Any, path: str) -> bytes:
 
 @contextmanager
 def _created(client: Any, image: Any) -> Iterator[Any]:
-    container = client.containers.create(image.id, command=["true"], network_mode="none", labels={"raspberrypi-mlops.check": "1"})
+    container = client.containers.create(image.id, command=["true"], network_mode="none", labels={f"{LABEL}.check": "1"})
     try:
         yield container
     finally:
