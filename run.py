@@ -9,11 +9,23 @@ import importlib
 import logging
 import os
 import re
+import signal
 import sys
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TypeGuard
 
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """End at once: before a command begins nothing is written, and a library interrupted in its middle may tell another error."""
+    os._exit(128 + number)
+
+
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell's background job ignores Ctrl-C, and goes on doing so
+    signal.signal(signal.SIGINT, _leave)
 gc.disable()  # until a command begins: imports make much that lives and little garbage, and looking for it costs a tenth of the start
 os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us as exceptions; we print three lines of each
 
@@ -56,9 +68,23 @@ def _run(request: compose.Request) -> float | None:
     command = importlib.import_module(f"engine.commands.{_command}")
     gc.freeze()
     gc.enable()
-    status, objective = command.main(request)
+    with _interruptible():
+        status, objective = command.main(request)
+        sys.stdout.flush()
     _statuses.append(status)
     return None if objective is None else float(objective)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C raise KeyboardInterrupt while a command works, so that it can tidy up."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is _leave:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def cli(argv: list[str]) -> int:

@@ -542,9 +542,14 @@ def test_a_second_interrupt_ends_a_stubborn_stage_at_once(project):
     assert not project.processes()
 
 
-def test_an_interrupt_during_the_composition_leaves_no_traceback(project):
+@pytest.mark.parametrize("module", ["engine.compose", "hydra.main", "omegaconf", "yaml", "engine.settings", "engine.scheduler"])
+def test_an_interrupt_before_the_command_begins_leaves_no_word(project, module, monkeypatch):
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")  # a line on stderr for each import: tells how far the start is
     engine = project.start()
-    time.sleep(0.1)
-    engine.send_signal(signal.SIGINT)
-    engine.communicate(timeout=20)
-    assert engine.returncode in (130, -signal.SIGINT)
+    for line in engine.stderr:
+        if line.split("|")[-1].strip() == module:
+            engine.send_signal(signal.SIGINT)
+            break
+    _, err = engine.communicate(timeout=20)
+    assert engine.returncode == 130
+    assert [line for line in err.splitlines() if not line.startswith("import time:")] == []
