@@ -55,9 +55,13 @@ class Executors:
             self._executor(name).prepare(jobs)
 
     def reclaim(self, planned: Iterable[Planned], work: Path) -> None:
-        """Go on with what ended engines left running, as far as these jobs want it."""
+        """Go on with what ended engines left running, as far as these jobs want it, and remove the rest."""
         for name, jobs in self._shared_out(planned).items():
-            self._executor(name).reclaim(jobs, work)
+            try:
+                self._executor(name).reclaim(jobs, work)
+            except UserError:
+                if any(one.record is None for one in jobs):
+                    raise  # else nothing is to run, and what was left waits
 
     def missing(self, planned: Iterable[Planned]) -> dict[str, list[str]]:
         """Return the images that these jobs need and their engines do not have, by executor."""

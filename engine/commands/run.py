@@ -72,7 +72,7 @@ def _run(request: Request) -> tuple[int, float | None]:
         run_dir = layout.new_run_dir(request.outputs, plan.usecase, plan.target.name, time.time())
         threading.Thread(target=report.template, daemon=True).start()
         with store.work(run_dir.name) as work, Journal(run_dir / FILE_NAME) as journal:
-            executors.reclaim(to_run, work)
+            executors.reclaim(plan.jobs.values() if store.has_abandoned() else to_run, work)
             _close_abandoned(request.outputs, store)
             tracking = _tracking(run_dir, request)
             recorder = Recorder(journal, [console.Sink(sys.stdout, run_dir=run_dir), *([tracking] if tracking else [])])
