@@ -9,6 +9,7 @@ import importlib
 import logging
 import os
 import re
+import shlex
 import signal
 import sys
 from collections import deque
@@ -31,7 +32,7 @@ os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us as exceptions; we print 
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
+from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
@@ -160,8 +161,12 @@ def _is_the_machines(error: BaseException) -> TypeGuard[OSError]:
 
 def _explained(error: BaseException) -> UserError:
     """Turn Hydra's mistake into our three lines."""
+    if isinstance(error, OverrideParseException):
+        return _unreadable(error.override)
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else type(error).__name__
+    if text.startswith(("Ambiguous value for argument", "Sweep parameters")):
+        return UserError(text.split("'")[1], "these are several values", "add --multirun to try each; a list is written key=[a,b]")
     key = re.search(r"Key '([^']+)' is not in struct|Could not override '([^']+)'|Could not find '([^']+)'", str(error))
     full = re.search(r"full_key: (\S+)|Could not override '([^']+)'", str(error))
     word = next((g for g in (full.groups() if full else ()) if g), None) or next((g for g in (key.groups() if key else ()) if g), None)
@@ -173,6 +178,18 @@ def _explained(error: BaseException) -> UserError:
         return UserError(word, "the use case does not set this key", f"write +{word}=... where the stage has it")
     known = [*_config_keys(), *COMMANDS]
     return UserError(word or "the command line", text, did_you_mean(word, known) if word else "write key=value; see python run.py --help")
+
+
+def _unreadable(override: str) -> UserError:
+    """Name what Hydra's grammar cannot read: a letter outside ASCII, ~, a quote, a bracket that stays open, a second `=`."""
+    key, _, value = override.partition("=")
+    what = "Hydra's grammar does not know this"
+    if not value or not re.fullmatch(r"[+~]*[\w./@:-]+", key):
+        return UserError(override, what, "write key=value; see python run.py --help")
+    at_home = f"{Path.home()}{value[1:]}" if value.startswith("~/") else value
+    quoted = at_home.replace('"', r"\"")
+    word = shlex.quote(f'{key}="{quoted}"')
+    return UserError(override, what, f"quote the value, for Hydra and for the shell: {word}")
 
 
 def _config_keys() -> list[str]:
