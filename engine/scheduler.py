@@ -396,4 +396,5 @@ def machine_limits(cpus: float | None, fail_fast: bool) -> Limits:
 
 def _gate(job: Job, metric: str, rule: str, metrics: Mapping[str, float]) -> dict[str, Any]:
     value = metrics.get(metric)
-    return {"event": "gate", "stage": job.stage, "metric": metric, "rule": rule, "value": value, "passed": holds(value, rule)}
+    return {"event": "gate", "stage": job.stage, "metric": metric, "rule": rule, "value": value,
+            "passed": value is not None and holds(value, rule)}  # fmt: skip

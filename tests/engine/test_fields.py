@@ -23,9 +23,7 @@ def test_a_size(text, size):
     assert fields.size_bytes(text) == size
 
 
-@pytest.mark.parametrize(
-    ("text", "rule"), [(">=0.85", ">= 0.85"), (" < 1e-3 ", "< 1e-3"), ("== -2", "== -2"), ("<=0  or none", "<= 0 or none")]
-)
+@pytest.mark.parametrize(("text", "rule"), [(">=0.85", ">= 0.85"), (" < 1e-3 ", "< 1e-3"), ("== -2", "== -2")])
 def test_a_rule_has_one_spelling(text, rule):
     assert fields.rule(text) == rule
 
@@ -38,17 +36,7 @@ def test_no_rule(text):
 
 @pytest.mark.parametrize(
     ("rule", "value", "kept"),
-    [
-        (">= 1", 1, True),
-        ("> 1", 1, False),
-        ("<= 1", 1, True),
-        ("< 1", 1, False),
-        ("== 1", 1, True),
-        ("== 1", 2, False),
-        ("<= 1", None, False),
-        ("<= 1 or none", None, True),
-        ("<= 1 or none", 2, False),
-    ],
+    [(">= 1", 1, True), ("> 1", 1, False), ("<= 1", 1, True), ("< 1", 1, False), ("== 1", 1, True), ("== 1", 2, False)],
 )
 def test_a_rule_holds_at_its_bound(rule, value, kept):
     assert fields.holds(value, rule) is kept
