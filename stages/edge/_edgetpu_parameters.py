@@ -93,10 +93,17 @@ def _transpose_conv(operator: Operator, inputs: list[Tensor], output: Tensor) ->
 
 
 def _elementwise(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
-    """A constant operand is sent each time: one number is part of the instructions, a vector in depth a table of 4 a line, more are data."""
-    constants = [tensor for tensor in inputs if tensor.is_constant and tensor.elements > 1]
-    sizes = [LINE * _steps(tensor.elements) if tensor.elements == tensor.shape[-1] else _lines(tensor.elements) for tensor in constants]
-    return Block(sum(sizes), is_cacheable=False)
+    """A constant operand is sent each time."""
+    return Block(sum(_operand(tensor, output) for tensor in inputs if tensor.is_constant), is_cacheable=False)
+
+
+def _operand(tensor: Tensor, output: Tensor) -> int:
+    """One number is part of the instructions, a vector in depth a table of 4 a line; other data are sent in whole rows of pixels."""
+    height, width, depth = (1, 1, 1, *tensor.shape)[-3:]
+    if height == width == 1:
+        return LINE * _steps(depth) if depth > 1 else 0
+    across = (1, 1, 1, *output.shape)[-2]
+    return _lines(height * max(width, across) * (_up(depth, STEP) if depth > 1 else 1))
 
 
 def _pad(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:

@@ -65,6 +65,7 @@ def test_a_constant_operand_is_sent_each_time_and_a_single_number_is_not() -> No
     assert size("SUB", [T((1, 9, 9, 3)), weights(1, 1, 1, 3)], T((1, 9, 9, 3))) == (0, 64)
     assert size("MUL", [T((1, 128)), weights(128)], T((1, 128))) == (0, 2048)
     assert size("ADD", [T((1, 9, 9, 3)), T((), data=b"\3")], T((1, 9, 9, 3))) == (0, 0)
+    assert size("ADD", [T((1, 400, 3, 2)), weights(1, 400, 1, 2)], T((1, 400, 3, 2))) == (0, 400 * 3 * 4)
 
 
 def test_very_long_inputs_are_never_cached() -> None:
