@@ -1,4 +1,4 @@
-"""Digests of files and folders, remembered per (device, inode, mtime, size) so that unchanged data costs a stat.
+"""Digests of files and folders, remembered per (device, inode, mtime, ctime, size) so that unchanged data costs a stat.
 
 `file:<sha256 of the bytes>`, or `tree:<sha256 of a sorted list of relative path, executable bit and file digest>`.
 """

@@ -67,7 +67,7 @@ def _from_mirror(file: AssetFile, source: Path, destination: Path) -> bool:
     if not source.is_file():
         return False
     shutil.copyfile(source, destination)
-    found = hashlib.sha256(destination.read_bytes()).hexdigest()
+    found = digests.sha256_of(destination)
     if found != file.sha256:
         raise UserError(
             str(source),
