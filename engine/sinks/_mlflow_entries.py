@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.events import Event, RunState, StageState
-from engine.sinks._mlflow_place import redact
-from engine.wording import figure_name
+from engine.wording import figure_name, redact
 
 Point = tuple[str, float, int, int]  # name, value, time in ms, step
 STATUS = {"finished": "FINISHED", "failed": "FAILED", "rejected": "FAILED", "interrupted": "KILLED"}
