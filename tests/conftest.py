@@ -108,7 +108,7 @@ class Project:
         return subprocess.Popen(argv, cwd=self.path, env=env, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, **options)  # fmt: skip
 
-    def run(self, *words: str, timeout_s: float = 60) -> "subprocess.CompletedProcess[str]":
+    def run(self, *words: str, timeout_s: float = 180) -> "subprocess.CompletedProcess[str]":
         """Run run.py on the folder to its end."""
         process = self.start(*words)
         out, err = process.communicate(timeout=timeout_s)
@@ -122,13 +122,13 @@ class Project:
 
     @property
     def runs(self) -> list[Path]:
-        """All run folders, oldest first (by the moment of their making)."""
-        return sorted(layout.runs(self.outputs), key=lambda path: (path / journal.FILE_NAME).stat().st_ctime_ns)
+        """All run folders, oldest first: by their first events, and one that was killed before it had any comes first of all."""
+        return sorted(layout.runs(self.outputs), key=lambda path: next((event["time"] for event in self.events(path)), 0.0))
 
     @property
     def last(self) -> Path:
         """The folder of the newest run."""
-        return max(layout.runs(self.outputs), key=lambda path: self.events(path)[0]["time"])
+        return self.runs[-1]
 
     @property
     def store(self) -> Store:
@@ -157,7 +157,7 @@ class Project:
         return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if self._is_ours(pid)]
 
     @staticmethod
-    def until(fact: Callable[[], Any], within_s: float = 20) -> Any:
+    def until(fact: Callable[[], Any], within_s: float = 60) -> Any:
         """Return the fact's value as soon as it is true; fail where it is not in time."""
         end = time.monotonic() + within_s
         while not (value := fact()):
