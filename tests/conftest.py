@@ -222,6 +222,16 @@ def _no_engine_of_the_developers() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _interrupts_are_heard() -> Iterator[None]:
+    """What tests start takes an interrupt as at a terminal, also where a shell started the tests in the background and had them ignore it."""
+    before = signal.getsignal(signal.SIGINT)
+    if before == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(scope="session")
 def docker_engine() -> Iterator[services.DockerEngine]:
     """A Docker engine for tests that leave it as it was."""
