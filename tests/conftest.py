@@ -20,6 +20,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+import hypothesis
 import pytest
 
 from engine import digest, journal, layout, signature
@@ -31,6 +32,9 @@ from engine.target import platform_of
 from tests import services
 
 ROOT = Path(__file__).resolve().parent.parent
+hypothesis.settings.register_profile("any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("any machine")  # a busy one is slow, and proves nothing by that
+
 MARK = "RPI_MLOPS_TEST_MARK"  # in the environment of the engine, and so of every process it starts
 
 MAKE = """

@@ -426,7 +426,7 @@ def _bench(tmp_path_factory) -> Bench:
     return Bench(tmp_path_factory.mktemp("run"))
 
 
-ANY = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ANY = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @ANY
