@@ -8,6 +8,7 @@ from engine.commands import _output, _planning
 from engine.compose import Request
 from engine.errors import UserError
 from engine.events import replay
+from engine.geometry import Edge, Node
 from engine.plan import Planned
 
 
@@ -29,7 +30,7 @@ def main(request: Request) -> tuple[int, None]:
     return 0, None
 
 
-def _write(path: Path, nodes: Sequence[picture.Node], edges: Sequence[picture.Edge]) -> None:
+def _write(path: Path, nodes: Sequence[Node], edges: Sequence[Edge]) -> None:
     if path.suffix == ".svg":
         path.write_text(picture.svg(nodes, edges), encoding="utf-8")
     elif path.suffix == ".png":
