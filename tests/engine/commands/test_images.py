@@ -52,6 +52,14 @@ def images(project, give, docker_engine, monkeypatch):
         client.images.remove(tag)
 
 
+@pytest.fixture
+def own_image(project):
+    """An image of the user's, and the use case that builds it."""
+    _define(project, f"name: mine\ndescription: x\nplatforms: [{HERE}]\nusecase: my_images\nenv: {{COLOUR: red}}\n")
+    (project.path / "containers" / "mine" / f"requirements-{ARCHITECTURES[HERE]}.lock").touch()
+    project.usecase("my_images", OWN.format(platform=HERE, arch=ARCHITECTURES[HERE]))
+
+
 def _define(project, text: str, name: str = "mine") -> None:
     path = project.path / "containers" / name / "image.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -153,14 +161,22 @@ def test_a_run_builds_the_image_that_it_needs_and_is_made_in_it(project, docker_
             docker_engine.client().images.remove(tag)
 
 
-def test_an_image_of_the_users_is_built_from_the_users_folder_by_the_users_use_case(images, project, docker_engine):
-    _define(project, f"name: mine\ndescription: x\nplatforms: [{HERE}]\nusecase: my_images\nenv: {{COLOUR: red}}\n")
-    (project.path / "containers" / "mine" / f"requirements-{ARCHITECTURES[HERE]}.lock").touch()
-    project.usecase("my_images", OWN.format(platform=HERE, arch=ARCHITECTURES[HERE]))
+def test_an_image_of_the_users_is_built_from_the_users_folder_by_the_users_use_case(images, own_image, project, docker_engine):
     said = images("build", "image=mine")
     assert said.status == 0, said.err
     image = docker_engine.client().images.get(_reference(project))
     assert "COLOUR=red" in image.attrs["Config"]["Env"]
+
+
+def test_where_the_target_has_a_device_its_engine_is_given_the_image(
+    images, own_image, project, docker_engine, sshd, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    (tmp_path / "ssh_config").write_text(sshd.config)
+    address = f"ssh://{sshd.user}@{sshd.host}:{sshd.port}{docker_engine.host.removeprefix('unix://')}"
+    said = images("build", "image=mine", "target=x86_64", f"target.device={address}", f"ssh_config={tmp_path / 'ssh_config'}")
+    assert said.status == 0, said.err
+    assert _has(docker_engine) == {_reference(project)} and set(_rows(said)) == {("mine", HERE)}
 
 
 # --- prune
