@@ -96,7 +96,7 @@ def _finish(run_dir: Path, recorder: Recorder, status: str, seconds: float) -> R
     last = {"event": "run_finished", "status": status, "seconds": seconds}
     final = replay([{**last, "time": time.time()}], recorder.state)
     layout.write_contract(run_dir, final)
-    (run_dir / "report.html").write_text(report.render(final), encoding="utf-8")
+    report.Sink(run_dir).show(last, final)
     if status == "finished":
         layout.point_latest(run_dir)
     recorder.emit(last)
