@@ -33,7 +33,7 @@ def refused(make_bench, tmp_path):
         start = time.monotonic()
         with pytest.raises(UserError) as caught:
             bench.executor.missing([])
-        assert time.monotonic() - start < 15
+        assert time.monotonic() - start < 60
         assert caught.value.where == f"target=aim: device {device}"
         assert all(text and "\n" not in text for text in (caught.value.where, caught.value.what, caught.value.fix))
         bench.executor.close()
