@@ -164,6 +164,34 @@ def test_a_container_that_is_no_longer_wanted_is_removed(contained):
     assert container.id not in [one.id for one in contained.engine.client().containers.list(all=True)]
 
 
+@pytest.mark.parametrize("word", ["executor=docker", "executor=local"])
+def test_a_run_that_takes_all_from_the_store_removes_what_a_killed_run_left_too(contained, word):
+    """B5."""
+    contained.slow(params={"seconds": 0})
+    contained.done(word)
+    contained.slow(params={"seconds": 60})
+    run = contained.start()
+    contained.until_at_work()
+    _kill(run)
+    contained.slow(params={"seconds": 0})
+    assert contained.done(word).stages["s"].cached
+    assert contained.containers() == []
+
+
+def test_an_engine_that_is_away_does_not_stop_a_run_that_takes_all_from_the_store(contained, monkeypatch):
+    """B5, B6."""
+    contained.slow(params={"seconds": 0})
+    contained.done()
+    contained.slow(params={"seconds": 60})
+    run = contained.start()
+    container = contained.until_at_work()
+    _kill(run)
+    contained.slow(params={"seconds": 0})
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
+    assert contained.done().stages["s"].cached
+    container.remove(force=True)
+
+
 def test_a_container_that_another_run_took_over_is_left_to_it(contained):
     """B5: three runs, of which the first is killed and two go on at once."""
     contained.slow(params={"seconds": 8})
@@ -272,6 +300,19 @@ def test_another_image_under_the_known_name_is_refused(contained):
     contained.engine.client().images.remove(contained.reference)
     _known.load(contained.project.store.root, contained.engine.client(), contained.reference, contained.archive)
     contained.done()
+
+
+def test_who_moves_the_name_of_an_image_does_not_move_the_stages_of_a_run(contained):
+    """B8."""
+    contained.slow()
+    stages = {name: {"uses": "mystages.only", "params": {"seconds": seconds}} for name, seconds in (("s", 4), ("t", 0))}
+    contained.project.usecase("one", json.dumps({"name": "one", "stages": stages}))
+    run = contained.start("executor.cpus=1")
+    contained.until_at_work()
+    _tag(contained, "other", layers=[archives.layer({"usr/bin/python3": Path("/bin/sh").resolve().read_bytes()})])
+    _, err = run.communicate(timeout=60)
+    contained.load()
+    assert run.returncode == 0, err
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "no archive", "no image"])

@@ -7,6 +7,7 @@ import importlib
 import platform
 import socket
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from typing import Any
 from engine import emulation, images, layout
 from engine.compose import Request
 from engine.errors import UserError
+from engine.events import StageState
 from engine.images import Image
 from engine.jobfolder import Ended, Launch
-from engine.placement import Placement, Setting
+from engine.placement import DEVICE, Placement, Setting
 from engine.plan import Planned
 from engine.signature import Library, Signature
 from engine.spec import StageSpec
@@ -32,9 +34,10 @@ class Executors:
 
     def __init__(self, request: Request, no_containers: str = "") -> None:
         self._setting = setting(request)
-        self.name, self.why = _chosen(request, self._setting, no_containers)
-        self.refusal = ""  # why containers, where they were chosen here, cannot run a stage
         self._made: dict[str, Any] = {}
+        self._reclaimed: set[str] = set()
+        self.name, self.why = self._chosen(request, no_containers)
+        self.refusal = ""  # why containers, where they were chosen here, cannot run a stage
         self._working: dict[str, str] = {}  # stage -> executor
 
     def place(self, spec: StageSpec, signature: Signature | None) -> Placement:
@@ -58,6 +61,17 @@ class Executors:
         """Go on with what ended engines left running, as far as these jobs want it."""
         for name, jobs in self._shared_out(planned).items():
             self._executor(name).reclaim(jobs, work)
+            self._reclaimed.add(name)
+
+    def reap(self, left: Iterable[StageState], work: Path) -> None:
+        """Remove the containers of stages that ended engines left at work, where `reclaim` had no job to look for.
+
+        An engine that is away keeps them until a run starts a container there.
+        """
+        homes = {"device" if stage.taken == DEVICE else "docker" for stage in left if stage.job.get("image")}
+        for name in sorted(homes - self._reclaimed):
+            with suppress(UserError, OSError):
+                self._executor(name).reclaim([], work)
 
     def missing(self, planned: Iterable[Planned]) -> dict[str, list[str]]:
         """Return the images that these jobs need and their engines do not have, by executor."""
@@ -108,6 +122,32 @@ class Executors:
             return "local"
         return "device" if spec.runs_on == "target" and self._setting.target.device else self.name
 
+    def _chosen(self, request: Request, no_containers: str) -> tuple[str, str]:
+        """Return the executor's name, and in a sentence why where it was not named."""
+        name = request.settings.executor.name
+        if name != "auto":
+            return name, ""
+        reason = no_containers or self._why_no_containers()
+        if reason:
+            return "local", f"stages run as local processes: {reason}"
+        return "docker", "stages run in containers: a Docker engine answers"
+
+    def _why_no_containers(self) -> str:
+        """Return what is against containers; empty where nothing is."""
+        from engine.executors import _engine
+
+        if not _engine.is_likely():
+            return "no Docker engine is to be seen"
+        try:
+            self._executor("docker").reach()
+        except UserError as error:
+            return error.what
+        aim = self._setting.target
+        if aim.device is None and not emulation.is_native(aim.platform, platform_of(platform.machine())):
+            seen = emulation.look(aim.platform)
+            return "" if seen.is_registered else f"{seen.what} ({seen.fix})"
+        return ""
+
     def _executor(self, name: str) -> Any:
         if name not in self._made:
             self._made[name] = importlib.import_module(f"engine.executors.{name}").Executor(self._setting)
@@ -156,32 +196,3 @@ def _answers(host: str) -> bool:
             return True
     except OSError:
         return False
-
-
-def _chosen(request: Request, told: Setting, no_containers: str) -> tuple[str, str]:
-    """Return the executor's name, and in a sentence why where it was not named."""
-    name = request.settings.executor.name
-    if name != "auto":
-        return name, ""
-    reason = no_containers or _why_no_containers(told)
-    if reason:
-        return "local", f"stages run as local processes: {reason}"
-    return "docker", "stages run in containers: a Docker engine answers"
-
-
-def _why_no_containers(told: Setting) -> str:
-    """Return what is against containers; empty where nothing is."""
-    from engine.executors import _engine
-
-    if not _engine.is_likely():
-        return "no Docker engine is to be seen"
-    try:
-        client = _engine.connect(_engine.address())
-    except UserError as error:
-        return error.what
-    client.close()
-    aim = told.target
-    if aim.device is None and not emulation.is_native(aim.platform, platform_of(platform.machine())):
-        seen = emulation.look(aim.platform)
-        return "" if seen.is_registered else f"{seen.what} ({seen.fix})"
-    return ""

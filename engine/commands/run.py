@@ -16,7 +16,7 @@ from engine.asset import Asset
 from engine.catalogue import ROOT
 from engine.commands import _download, _images, _planning
 from engine.compose import Request
-from engine.events import Event, RunState, replay
+from engine.events import Event, RunState, StageState, replay
 from engine.journal import FILE_NAME, Journal
 from engine.plan import Plan
 from engine.scheduler import Scheduler, machine_limits
@@ -73,7 +73,7 @@ def _run(request: Request) -> tuple[int, float | None]:
         threading.Thread(target=report.template, daemon=True).start()
         with store.work(run_dir.name) as work, Journal(run_dir / FILE_NAME) as journal:
             executors.reclaim(to_run, work)
-            _close_abandoned(request.outputs, store)
+            executors.reap(_close_abandoned(request.outputs, store), work)
             tracking = _tracking(run_dir, request)
             recorder = Recorder(journal, [console.Sink(sys.stdout, run_dir=run_dir), *([tracking] if tracking else [])])
             recorder.emit(_started(run_dir, request, plan), *({"event": "note", "stage": None, "text": text} for text in plan.notes))
@@ -125,14 +125,17 @@ def _tracking(run_dir: Path, request: Request) -> Any:
     return mlflow.Sink(run_dir, request.outputs, request.settings.tracking.model_dump())
 
 
-def _close_abandoned(outputs: Path, store: Store) -> None:
-    """End the runs whose engines were killed, so that their files tell it."""
+def _close_abandoned(outputs: Path, store: Store) -> list[StageState]:
+    """End the runs whose engines were killed, so that their files tell it; return the stages that they left at work."""
     gone = set(store.sweep())
+    left: list[StageState] = []
     for run_dir in layout.runs(outputs) if gone else ():
-        if run_dir.name in gone and layout.state(run_dir).status == "running":
+        if run_dir.name in gone and (state := layout.state(run_dir)).status == "running":
+            left += [stage for stage in state.stages.values() if stage.state == "running"]
             with Journal(run_dir / FILE_NAME) as journal:
                 journal.append({"event": "run_finished", "status": "interrupted", "seconds": None})
             layout.write_contract(run_dir, layout.state(run_dir))
+    return left
 
 
 @contextmanager

@@ -20,7 +20,9 @@ LOAD_S = 600.0  # of one call that carries an image or an artifact
 _KINDS = (
     ("no such image", "image_missing"),
     ("exec format error", "wrong_platform"),
+    ("is of another processor", "wrong_platform"),  # our own sentence
     ("error gathering device information", "no_device"),
+    ("bind source path does not exist: /dev/", "no_device"),
     ("no such device", "no_device"),
     ("no space left on device", "disk_full"),
     ("executable file not found", "no_command"),
@@ -108,20 +110,38 @@ def archived(container: Any, path: str | Path) -> Iterator[tuple[dict[str, Any],
 
     docker-py's get_archive would leave its connection open where not all is read.
     """
-    import requests
-    from docker.errors import create_api_error_from_http_exception
-
     api = container.client.api
     url = f"{api.base_url}/v{api.api_version}/containers/{container.id}/archive"
     with api.get(url, params={"path": str(path)}, stream=True, timeout=api.timeout) as answer:
         if answer.status_code == 404:
             yield None
             return
-        try:
-            answer.raise_for_status()
-        except requests.HTTPError as error:
-            create_api_error_from_http_exception(error)
+        _refuse(answer)
         yield json.loads(base64.b64decode(answer.headers["X-Docker-Container-Path-Stat"])), answer.iter_content(1 << 16)
+
+
+def words(container: Any, since_s: int = 0) -> Iterator[tuple[str, bytes]]:
+    """Yield what the container has said since a second, as far as its engine keeps it: moments, which sort as texts, and bytes.
+
+    docker-py's logs would join what has no end of line, and wait without a limit where it is read as it comes.
+    """
+    api = container.client.api
+    url = f"{api.base_url}/v{api.api_version}/containers/{container.id}/logs"
+    params = {"stdout": 1, "stderr": 1, "timestamps": 1, "since": since_s}
+    with api.get(url, params=params, timeout=api.timeout) as answer:
+        _refuse(answer)
+        data = answer.content
+    at = 0
+    while at + 8 <= len(data):  # a frame: stream, three bytes of nothing, length of what follows (Docker's API, "attach")
+        end = at + 8 + int.from_bytes(data[at + 4 : at + 8], "big")
+        moment, _, said = data[at + 8 : end].partition(b" ")
+        yield moment.decode(), said
+        at = end
+
+
+def is_full_here(error: BaseException) -> bool:
+    """True where a call ended because this machine's own disk is full."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def is_gone(error: BaseException) -> bool:
@@ -130,13 +150,15 @@ def is_gone(error: BaseException) -> bool:
     import urllib3
     from docker.errors import APIError
 
-    if isinstance(error, APIError):  # by its ancestors it is an OSError too
+    if isinstance(error, APIError):  # by its ancestors it is a RequestException too
         return False
-    return isinstance(error, requests.exceptions.ConnectionError | requests.exceptions.Timeout | urllib3.exceptions.HTTPError | OSError)
+    return isinstance(error, requests.RequestException | urllib3.exceptions.HTTPError | ConnectionError | TimeoutError)
 
 
 def said(error: Exception) -> str:
-    """Return what the engine wrote, in a line."""
+    """Return what the engine wrote, or what is in the way to it, in a line."""
+    if isinstance(error, UserError):
+        return f"{error.where}: {error.what}"
     text = str(getattr(error, "explanation", None) or error).strip()
     return next(iter(text.splitlines()), type(error).__name__)
 
@@ -144,6 +166,17 @@ def said(error: Exception) -> str:
 def kind_of(text: str) -> str:
     """Return the kind of failure that the engine's words mean; "failed" where they are none of the known ones."""
     return next((kind for words, kind in _KINDS if words in text.lower()), "failed")
+
+
+def _refuse(answer: Any) -> None:
+    """Raise docker.errors.APIError where the engine refused."""
+    import requests
+    from docker.errors import create_api_error_from_http_exception
+
+    try:
+        answer.raise_for_status()
+    except requests.HTTPError as error:
+        create_api_error_from_http_exception(error)
 
 
 def _not_taken(reference: str, archive: Path, gone: bool, text: str) -> UserError:

@@ -183,13 +183,13 @@ def test_figures_from_a_device_are_the_devices(device_bench, plain_image):
 def sent(device_bench, monkeypatch):
     """What has been sent into volumes so far, by its path; the sending itself goes on as it is."""
     filled: list[Path] = []
-    fill = _volumes.Volumes._fill
+    put = _volumes._Sending.put
 
-    def noted(self, holder, path, name) -> None:
+    def noted(self, holder, folder, path, name) -> None:
         filled.append(path)
-        fill(self, holder, path, name)
+        put(self, holder, folder, path, name)
 
-    monkeypatch.setattr(_volumes.Volumes, "_fill", noted)
+    monkeypatch.setattr(_volumes._Sending, "put", noted)
     yield filled
     for volume in _volumes_of(device_bench):
         volume.remove(force=True)
@@ -244,10 +244,10 @@ def test_a_changed_input_is_sent_anew(device_bench, sent, mine):
 def test_what_was_half_sent_is_sent_again(device_bench, sent, mine, monkeypatch):
     put = _volumes._put
 
-    def breaks(container, path, file, tar) -> None:
+    def breaks(container, path, file, tar, *more) -> None:
         if path == Path("/volume") and _volumes.MARK in tar.getnames():
             raise ConnectionError("the link broke")
-        put(container, path, file, tar)
+        put(container, path, file, tar, *more)
 
     with monkeypatch.context() as broken:
         broken.setattr(_volumes, "_put", breaks)

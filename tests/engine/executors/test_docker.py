@@ -36,7 +36,17 @@ def inspected(docker_bench):
 
 
 @pytest.fixture
-def accelerated(docker_bench):
+def usb():
+    """The folder of USB, which a machine without a bus lacks."""
+    missing = [folder for folder in (_options.USB, _options.USB.parent) if not folder.exists()]
+    _options.USB.mkdir(parents=True, exist_ok=True)
+    yield
+    for folder in missing:
+        folder.rmdir()
+
+
+@pytest.fixture
+def accelerated(docker_bench, usb):
     """What the engine says of a container that may use the Edge TPU of a bus; made, and never started: there may be none."""
     made = []
 
@@ -44,7 +54,7 @@ def accelerated(docker_bench):
         _, launch = docker_bench.lay_out("s", USES)
         owner = _options.user(os.getuid(), os.getgid())
         options = _options.container(launch, docker_bench.setting, owner, [], launch.log, bus, "/")
-        made.append(docker_bench.client.containers.create(**options))
+        made.append(docker_bench.client.containers.create(launch.job.place.image, **options))
         return docker_bench.client.api.inspect_container(made[-1].id)["HostConfig"]
 
     yield look
@@ -134,7 +144,7 @@ def test_where_the_stage_sets_none_the_limits_are_the_executors(docker_engine, p
     bench = make_bench("docker", plain_image, memory="128M", pids=99, shm="8M", tmp="4M")
     _, launch = bench.lay_out("s", USES)
     options = _options.container(launch, bench.setting, _options.user(1, 1), [], launch.log, None, "/")
-    made = docker_engine.client().containers.create(**options)
+    made = docker_engine.client().containers.create(launch.job.place.image, **options)
     try:
         host = docker_engine.client().api.inspect_container(made.id)["HostConfig"]
     finally:
@@ -158,20 +168,21 @@ def test_the_limit_of_processes_is_kept(docker_bench):
 
 
 def _reaches(host: dict) -> tuple:
-    return host["Binds"], host["Devices"] or [], host["DeviceCgroupRules"], host["GroupAdd"]
+    mounts = [(mount["Source"], mount["Target"], mount["ReadOnly"]) for mount in host.get("Mounts") or []]
+    return mounts, host["Devices"] or [], host["DeviceCgroupRules"], host["GroupAdd"]
 
 
 def test_without_an_edge_tpu_a_container_has_no_device(accelerated):
-    assert _reaches(accelerated(None)) == (None, [], None, None)
+    assert _reaches(accelerated(None)) == ([], [], None, None)
 
 
 def test_an_edge_tpu_on_usb_is_the_folder_of_usb_and_a_rule_for_its_kind(accelerated):
-    assert _reaches(accelerated("usb")) == (["/dev/bus/usb:/dev/bus/usb"], [], ["c 189:* rmw"], ["46"])
+    assert _reaches(accelerated("usb")) == ([("/dev/bus/usb", "/dev/bus/usb", False)], [], ["c 189:* rmw"], ["46"])
 
 
 def test_an_edge_tpu_on_pcie_is_its_node_alone(accelerated):
     node = {"PathOnHost": "/dev/apex_0", "PathInContainer": "/dev/apex_0", "CgroupPermissions": "rw"}
-    assert _reaches(accelerated("pcie")) == (None, [node], None, None)
+    assert _reaches(accelerated("pcie")) == ([], [node], None, None)
 
 
 @pytest.mark.parametrize("bus", ["usb", "pcie"])
@@ -193,7 +204,7 @@ def test_the_edge_tpu_goes_to_a_stage_that_asks_for_it_where_there_is_one(
     monkeypatch.setattr(coral, "find", lambda *_: found)
     bench = make_bench("docker", plain_image, target=CORAL)
     _, launch = bench.lay_out("s", {**USES, "resources": {"accelerator": accelerator}})
-    assert bench.executor._edgetpu(launch) == bus
+    assert bench.executor._machine.edgetpu(launch) == bus
 
 
 def test_an_edge_tpu_that_has_gone_since_it_was_seen_is_named(docker_bench, make_bench, plain_image, tmp_path, monkeypatch):
@@ -264,14 +275,14 @@ def test_an_emulated_container_has_the_processor_of_a_pi(docker_bench, on, proce
     place = dataclasses.replace(launch.job.place, platform=on, emulated=processor is not None)
     launch = dataclasses.replace(launch, job=dataclasses.replace(launch.job, place=place))
     options = _options.container(launch, docker_bench.setting, _options.user(1, 1), [], launch.log, None, "/")
-    made = docker_bench.client.containers.create(**options)
+    made = docker_bench.client.containers.create(launch.job.place.image, **options)
     try:
         found = docker_bench.client.api.inspect_container(made.id)
     finally:
         made.remove(force=True)
     assert dict(word.split("=", 1) for word in found["Config"]["Env"]).get("QEMU_CPU") == processor
-    binds = [bind.partition(":")[2] for bind in found["HostConfig"]["Binds"] or []]
-    assert binds == (["/sys/devices/system/cpu:ro"] if processor else [])
+    binds = [(mount["Target"], mount["ReadOnly"]) for mount in found["HostConfig"].get("Mounts") or []]
+    assert binds == ([("/sys/devices/system/cpu", True)] if processor else [])
 
 
 def test_the_image_is_all_of_the_environment_that_a_fingerprint_counts(make_bench):
