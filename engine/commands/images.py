@@ -16,7 +16,7 @@ from engine.store import Store
 def main(request: Request) -> tuple[int, None]:
     """Do what the word behind `images` says; `list` where there is none."""
     known = _chosen(request, list(setting(request).images()))
-    with closing(_engine.connect(_engine.address())) as client:
+    with closing(_engine.connect_here()) as client:
         {"build": _build, "list": _list, "prune": _prune}[request.settings.action](request, client, known)
     return 0, None
 

@@ -32,15 +32,37 @@ _KINDS = (
 
 def address() -> str:
     """Return where this machine's engine listens: DOCKER_HOST, else the chosen Docker context, else the usual socket."""
-    if named := os.environ.get("DOCKER_HOST"):
-        return named
+    named = os.environ.get("DOCKER_HOST")
+    return named or str(getattr(_context(), "Host", None) or _USUAL)
+
+
+def connect_here() -> Any:
+    """Return a client of this machine's engine that has been answered, or raise UserError that says why there is none."""
+    from docker.errors import TLSParameterError
+
+    try:
+        return connect(address(), _certificates())
+    except TLSParameterError as error:
+        raise _unreachable(address(), error) from None
+
+
+def _certificates() -> Any:
+    """Return what docker-py is to show and to check over TLS, as the docker command takes it: DOCKER_CERT_PATH, or the chosen context's."""
+    from docker.utils import kwargs_from_env
+
+    if os.environ.get("DOCKER_HOST"):
+        return kwargs_from_env().get("tls")
+    return getattr(_context(), "TLSConfig", None)
+
+
+def _context() -> Any:
+    """Return the chosen Docker context; None where there is none, or ~/.docker is damaged, which is no reason not to try the usual place."""
     from docker.context import ContextAPI
 
     try:
-        context = ContextAPI.get_current_context()
-        return str(context.Host) if context and context.Host else _USUAL
-    except Exception:  # a damaged ~/.docker is no reason not to try the usual place
-        return _USUAL
+        return ContextAPI.get_current_context()
+    except Exception:
+        return None
 
 
 def is_likely() -> bool:
@@ -55,13 +77,13 @@ def _is_socket(url: str) -> bool:
     return Path(url.removeprefix("unix://")).is_socket()
 
 
-def connect(url: str) -> Any:
+def connect(url: str, tls: Any = None) -> Any:
     """Return a docker.DockerClient that has been answered, or raise UserError that says why there is none."""
     import docker
     from docker.errors import DockerException
 
     try:
-        client = docker.DockerClient(base_url=url, version="auto", timeout=TIMEOUT_S)
+        client = docker.DockerClient(base_url=url, version="auto", timeout=TIMEOUT_S, tls=tls or False)
         client.ping()
         return client
     except DockerException as error:
@@ -195,6 +217,9 @@ def _unreachable(url: str, error: Exception) -> UserError:
         return UserError(
             url, "this user may not speak to the Docker engine", "sudo usermod -aG docker $USER, and log in anew; or executor=local"
         )
+    if "TLS" in text or "SSL" in text or "HTTPS" in text:
+        return UserError(url, f"the Docker engine and this machine do not agree on TLS: {text.splitlines()[0][:200]}",
+                         "export DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH=DIR, where ca.pem, cert.pem and key.pem are; or executor=local")  # fmt: skip
     if any(words in text for words in ("too old", "too new", "no longer supported")):
         return UserError(url, f"the Docker engine is too old: {text.splitlines()[0]}", "sudo apt-get install docker.io; or executor=local")
     return UserError(url, "no Docker engine answers", "sudo apt-get install docker.io && sudo systemctl start docker; or executor=local")

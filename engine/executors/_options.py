@@ -57,9 +57,9 @@ def labels(launch: Launch, setting: Setting) -> dict[str, str]:
 
 
 def container(
-    launch: Launch, setting: Setting, owner: User, mounts: Sequence[Any], log: Path | None, edgetpu: str | None, python_path: str
+    launch: Launch, setting: Setting, owner: User, mounts: Sequence[Any], log: Path | None, edgetpu: str | None, python_path: str, cpus: int
 ) -> dict[str, Any]:
-    """Return the options of the job's container; `edgetpu` is the bus of the Edge TPU that it may use.
+    """Return the options of the job's container; `edgetpu` is the bus of the Edge TPU that it may use, `cpus` all that the engine has.
 
     Without a log its engine keeps what it says: the last 5 to 10 MB, in two files of which the older one goes.
     """
@@ -83,7 +83,7 @@ def container(
         "security_opt": ["no-new-privileges:true"],
         "mem_limit": memory,
         "memswap_limit": memory,  # as much again in swap would be a limit that is none
-        "nano_cpus": int(spec.resources.cpus * 1e9) if "cpus" in spec.resources.model_fields_set else None,
+        "nano_cpus": int(min(spec.resources.cpus, cpus) * 1e9) if "cpus" in spec.resources.model_fields_set else None,
         "pids_limit": spec.resources.pids or limits.pids,
         "shm_size": limits.shm,
         "init": True,

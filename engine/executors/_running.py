@@ -159,9 +159,8 @@ class Running:
         mounts = self._files.mounts(self._client, self._launch, lambda: self._asked is None)
         owner = _options.user(os.getuid(), os.getgid())
         log, edgetpu, path = self._files.log(self._launch), self._machine.edgetpu(self._launch), _python_path(self._setting, image)
-        container = self._client.containers.create(
-            image.id, **_options.container(self._launch, self._setting, owner, mounts, log, edgetpu, path)
-        )
+        options = _options.container(self._launch, self._setting, owner, mounts, log, edgetpu, path, self._client.info()["NCPU"])
+        container = self._client.containers.create(image.id, **options)
         try:
             self._files.send(self._client, container, self._launch)
             container.start()

@@ -25,6 +25,7 @@ from engine.placement import Setting
 from engine.store import Store
 
 MARK = ".whole"  # written last: the volume has all that its name promises
+_CHUNK = 1 << 18  # bytes that are sent at once, between two looks whether the job is wanted
 _TURN_S = 0.2  # how often one looks whether another job has sent the same
 _INPUTS = Path("/inputs")
 _FOLLOWED = 10_000_000  # bytes of events up to which they are fetched while the stage runs
@@ -80,7 +81,7 @@ class Volumes:
             entry = self._entry(f"{root}/job.json", tarfile.REGTYPE, 0o644)
             entry.size = len(text.encode())
             tar.addfile(entry, io.BytesIO(text.encode()))
-            _put(container, launch.folder.parent, file, tar)
+            _put(container, launch.folder.parent, _all_of(file, tar))
 
     def follow(self, client: Any, container: Any, launch: Launch) -> None:
         """Bring what the stage has said so far."""
@@ -194,15 +195,32 @@ class _Sending:
 
     def put(self, holder: Any, folder: Path, path: Path, name: str) -> None:
         """Send the path, and then the mark that all of it is there."""
-        with _packed() as (file, tar):
-            for one in [path, *sorted(path.rglob("*"))] if path.is_dir() else [path]:
-                if "__pycache__" not in one.parts:
-                    self.go_on()
-                    tar.add(one, str(Path(name) / one.relative_to(path)), recursive=False, filter=_readable)
-            _put(holder, folder, file, tar, self.go_on)
+        _put(holder, folder, self._packed(path, name))
         with _packed() as (file, tar):
             tar.addfile(tarfile.TarInfo(MARK))
-            _put(holder, folder, file, tar)
+            _put(holder, folder, _all_of(file, tar))
+
+    def _packed(self, path: Path, name: str) -> Iterator[bytes]:
+        """Yield the path as a tar, which is kept nowhere; raise where the job is no longer wanted."""
+        with tarfile.open(fileobj=io.BytesIO(), mode="w") as known:  # what it knows of hard links
+            for one in [path, *sorted(path.rglob("*"))] if path.is_dir() else [path]:
+                if "__pycache__" not in one.parts:
+                    entry = _readable(known.gettarinfo(one, str(Path(name) / one.relative_to(path))))
+                    yield entry.tobuf()
+                    yield from self._content(one, entry)
+        yield bytes(2 * tarfile.BLOCKSIZE)
+
+    def _content(self, path: Path, entry: tarfile.TarInfo) -> Iterator[bytes]:
+        left = entry.size if entry.isreg() else 0
+        with path.open("rb") if left else io.BytesIO() as file:
+            while left:
+                self.go_on()
+                chunk = file.read(min(left, _CHUNK))
+                if not chunk:
+                    raise OSError(f"{path} became shorter while it was sent")
+                left -= len(chunk)
+                yield chunk
+        yield bytes(-entry.size % tarfile.BLOCKSIZE if entry.isreg() else 0)
 
 
 def _mount(target: Path, volume: str | None, labels: Mapping[str, str] | None = None) -> Any:
@@ -228,17 +246,15 @@ def _packed() -> Iterator[tuple[IO[bytes], tarfile.TarFile]]:
         yield file, tar
 
 
-def _put(container: Any, path: Path, file: IO[bytes], tar: tarfile.TarFile, go_on: Callable[[], None] = lambda: None) -> None:
+def _all_of(file: IO[bytes], tar: tarfile.TarFile) -> Iterator[bytes]:
     tar.close()
     file.seek(0)
+    yield from iter(lambda: file.read(_CHUNK), b"")
 
-    def chunks() -> Iterator[bytes]:
-        while chunk := file.read(1 << 16):
-            go_on()
-            yield chunk
 
+def _put(container: Any, path: Path, tar: Iterator[bytes]) -> None:
     with _engine.patience(container.client):
-        container.put_archive(str(path), chunks())
+        container.put_archive(str(path), tar)
 
 
 def _has(container: Any, path: Path) -> bool:

@@ -36,7 +36,7 @@ class Here:
         if url.startswith("ssh://"):
             raise UserError(url, "an engine on another machine does not see this machine's folders",
                             "name it as the target's device: target.device=ssh://user@host; or executor=local")  # fmt: skip
-        return _engine.connect(url)
+        return _engine.connect_here()
 
     def platform(self, spec: StageSpec) -> str:
         """Return the target's platform for its stages, else this machine's."""
@@ -51,7 +51,10 @@ class Here:
         return Placement(image.platform, emulated, EMULATED if emulated else platform.machine(), depends_on, image.reference)
 
     def refuse(self, client: Any, jobs: Sequence[Planned]) -> None:
-        """Raise UserError where a foreign platform has no handler."""
+        """Raise UserError for an engine whose users are not this machine's, and where a foreign platform has no handler."""
+        if any("rootless" in one for one in client.info().get("SecurityOptions") or ()):
+            raise UserError(_engine.address(), "a rootless Docker engine gives stages another user, who may not write here",
+                            "sudo systemctl start docker, and export DOCKER_HOST=unix:///var/run/docker.sock; or executor=local")  # fmt: skip
         for wanted in sorted({one.job.place.platform for one in jobs if one.job.place.emulated}):
             seen = emulation.look(wanted)
             if not seen.is_registered:

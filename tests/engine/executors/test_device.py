@@ -244,10 +244,11 @@ def test_a_changed_input_is_sent_anew(device_bench, sent, mine):
 def test_what_was_half_sent_is_sent_again(device_bench, sent, mine, monkeypatch):
     put = _volumes._put
 
-    def breaks(container, path, file, tar, *more) -> None:
-        if path == Path("/volume") and _volumes.MARK in tar.getnames():
+    def breaks(container, path, tar) -> None:
+        data = list(tar)
+        if path == Path("/volume") and data[0].startswith(_volumes.MARK.encode()):
             raise ConnectionError("the link broke")
-        put(container, path, file, tar, *more)
+        put(container, path, iter(data))
 
     with monkeypatch.context() as broken:
         broken.setattr(_volumes, "_put", breaks)
@@ -257,6 +258,20 @@ def test_what_was_half_sent_is_sent_again(device_bench, sent, mine, monkeypatch)
         assert (ended.status, ended.kind) == (None, "device_lost")
     assert _copies(device_bench, mine) == mine.read_text()
     assert sent.count(mine) == 2
+
+
+def test_a_job_that_is_to_end_while_its_files_are_sent_ends_then(device_bench, sent, tmp_path):
+    with (tmp_path / "big").open("wb") as big:
+        big.truncate(3_000_000_000)
+    _, launch = device_bench.lay_out("s", READS, tmp_path / "big")
+    device_bench.executor.launch(launch)
+    limit = time.monotonic() + 30
+    while tmp_path / "big" not in sent:
+        assert time.monotonic() < limit and device_bench.executor.wait(0.05) == []
+    device_bench.executor.terminate("s", force=False)
+    [ended] = device_bench.end()
+    assert (ended.status, "while its files were sent" in ended.why) == (None, True)
+    assert device_bench.client.containers.list(all=True) == []
 
 
 def test_nothing_that_is_sent_can_be_written_there(device_bench, sent, mine):

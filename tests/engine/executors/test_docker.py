@@ -3,17 +3,19 @@
 import dataclasses
 import os
 import platform
-from contextlib import suppress
+import subprocess
+from contextlib import closing, suppress
 
 import pytest
 
 from engine import coral, emulation
 from engine.errors import UserError
-from engine.executors import _options
+from engine.executors import _engine, _options
 from engine.images import ARCHITECTURES, Image
 from engine.placement import EMULATED
 from engine.spec import StageSpec
 from engine.target import Target, platform_of
+from tests import services
 from tests.machines import Machine
 
 HERE = platform_of(platform.machine())
@@ -53,7 +55,7 @@ def accelerated(docker_bench, usb):
     def look(bus: str | None) -> dict:
         _, launch = docker_bench.lay_out("s", USES)
         owner = _options.user(os.getuid(), os.getgid())
-        options = _options.container(launch, docker_bench.setting, owner, [], launch.log, bus, "/")
+        options = _options.container(launch, docker_bench.setting, owner, [], launch.log, bus, "/", 2)
         made.append(docker_bench.client.containers.create(launch.job.place.image, **options))
         return docker_bench.client.api.inspect_container(made[-1].id)["HostConfig"]
 
@@ -139,11 +141,16 @@ def test_the_limits_are_those_of_the_stage(inspected):
     }
 
 
+def test_a_stage_that_wants_more_processors_than_there_are_gets_all(inspected, docker_engine):
+    found = inspected(resources={"cpus": 512})["HostConfig"]
+    assert found["NanoCpus"] == docker_engine.client().info()["NCPU"] * 1_000_000_000
+
+
 def test_where_the_stage_sets_none_the_limits_are_the_executors(docker_engine, plain_image, make_bench, monkeypatch):
     monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
     bench = make_bench("docker", plain_image, memory="128M", pids=99, shm="8M", tmp="4M")
     _, launch = bench.lay_out("s", USES)
-    options = _options.container(launch, bench.setting, _options.user(1, 1), [], launch.log, None, "/")
+    options = _options.container(launch, bench.setting, _options.user(1, 1), [], launch.log, None, "/", 2)
     made = docker_engine.client().containers.create(launch.job.place.image, **options)
     try:
         host = docker_engine.client().api.inspect_container(made.id)["HostConfig"]
@@ -274,7 +281,7 @@ def test_an_emulated_container_has_the_processor_of_a_pi(docker_bench, on, proce
     _, launch = docker_bench.lay_out("s", USES)
     place = dataclasses.replace(launch.job.place, platform=on, emulated=processor is not None)
     launch = dataclasses.replace(launch, job=dataclasses.replace(launch.job, place=place))
-    options = _options.container(launch, docker_bench.setting, _options.user(1, 1), [], launch.log, None, "/")
+    options = _options.container(launch, docker_bench.setting, _options.user(1, 1), [], launch.log, None, "/", 2)
     made = docker_bench.client.containers.create(launch.job.place.image, **options)
     try:
         found = docker_bench.client.api.inspect_container(made.id)
@@ -338,6 +345,63 @@ def test_where_no_engine_answers_the_way_out_is_named(make_bench, plain_image, m
     with pytest.raises(UserError) as caught:
         bench.executor.prepare([planned])
     assert caught.value.what == "no Docker engine answers" and "executor=local" in caught.value.fix
+
+
+class Rootless:
+    """What an engine says that an ordinary user runs: there is none here."""
+
+    def info(self) -> dict:
+        return {"SecurityOptions": ["name=seccomp,profile=default", "name=rootless"]}
+
+
+def test_a_rootless_engine_is_refused(make_bench):
+    with pytest.raises(UserError) as caught:
+        make_bench("docker").executor._machine.refuse(Rootless(), [])
+    assert caught.value.what == "a rootless Docker engine gives stages another user, who may not write here"
+    assert "executor=local" in caught.value.fix
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    """A folder with one certificate that serves as all three."""
+    folder = tmp_path_factory.mktemp("certificates")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-days", "2",
+                    "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"], cwd=folder, check=True, capture_output=True)  # fmt: skip
+    (folder / "ca.pem").write_bytes((folder / "cert.pem").read_bytes())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tls_engine(certificates):
+    """An engine that listens with TLS, and wants a certificate."""
+    with services.DockerEngine(certificates=certificates) as engine:
+        yield engine
+
+
+@pytest.mark.docker
+def test_an_engine_behind_tls_is_reached_with_the_certificates_that_docker_takes(tls_engine, certificates, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", tls_engine.tls_host)
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+    monkeypatch.setenv("DOCKER_CERT_PATH", str(certificates))
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):  # of the developer's network; requests sets them above a session's own
+        monkeypatch.delenv(name, raising=False)
+    with closing(_engine.connect_here()) as client:
+        assert client.ping()
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("given", [None, "absent"])
+def test_an_engine_behind_tls_tells_what_is_missing(tls_engine, monkeypatch, tmp_path, given):
+    monkeypatch.setenv("DOCKER_HOST", tls_engine.tls_host)
+    if given:
+        monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+        monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path / given))
+    with pytest.raises(UserError) as caught:
+        _engine.connect_here()
+    assert (
+        caught.value.what.startswith("the Docker engine and this machine do not agree on TLS: ")
+        and "DOCKER_CERT_PATH=DIR" in caught.value.fix
+    )
 
 
 def test_a_job_whose_image_has_gone_since_is_told_so(docker_bench, make_bench):
