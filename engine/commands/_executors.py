@@ -7,24 +7,24 @@ import importlib
 import platform
 import socket
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from engine import emulation, images, layout
+from engine.catalogue import ROOT
 from engine.compose import Request
-from engine.errors import UserError
-from engine.events import StageState
+from engine.errors import UserError, did_you_mean
 from engine.images import Image
 from engine.jobfolder import Ended, Launch
-from engine.placement import DEVICE, Placement, Setting
+from engine.placement import Placement, Setting
 from engine.plan import Planned
 from engine.signature import Library, Signature
 from engine.spec import StageSpec
 from engine.store import write_whole
 from engine.target import platform_of
 
+_EXECUTORS = [path.stem for path in (ROOT / "engine" / "executors").glob("[a-z]*.py")]
 REGISTRY, PROBE_S = "registry-1.docker.io", 2.0  # where the pinned Debian of containers/base/registry.txt is
 BUILDERS = ("stages.containers.base", "stages.containers.build")  # what makes images: it goes into their tags
 
@@ -35,7 +35,6 @@ class Executors:
     def __init__(self, request: Request, no_containers: str = "") -> None:
         self._setting = setting(request)
         self._made: dict[str, Any] = {}
-        self._reclaimed: set[str] = set()
         self.name, self.why = self._chosen(request, no_containers)
         self.refusal = ""  # why containers, where they were chosen here, cannot run a stage
         self._working: dict[str, str] = {}  # stage -> executor
@@ -58,20 +57,13 @@ class Executors:
             self._executor(name).prepare(jobs)
 
     def reclaim(self, planned: Iterable[Planned], work: Path) -> None:
-        """Go on with what ended engines left running, as far as these jobs want it."""
+        """Go on with what ended engines left running, as far as these jobs want it, and remove the rest."""
         for name, jobs in self._shared_out(planned).items():
-            self._executor(name).reclaim(jobs, work)
-            self._reclaimed.add(name)
-
-    def reap(self, left: Iterable[StageState], work: Path) -> None:
-        """Remove the containers of stages that ended engines left at work, where `reclaim` had no job to look for.
-
-        An engine that is away keeps them until a run starts a container there.
-        """
-        homes = {"device" if stage.taken == DEVICE else "docker" for stage in left if stage.job.get("image")}
-        for name in sorted(homes - self._reclaimed):
-            with suppress(UserError, OSError):
-                self._executor(name).reclaim([], work)
+            try:
+                self._executor(name).reclaim(jobs, work)
+            except UserError:
+                if any(one.record is None for one in jobs):
+                    raise  # else nothing is to run, and what was left waits
 
     def missing(self, planned: Iterable[Planned]) -> dict[str, list[str]]:
         """Return the images that these jobs need and their engines do not have, by executor."""
@@ -126,6 +118,8 @@ class Executors:
         """Return the executor's name, and in a sentence why where it was not named."""
         name = request.settings.executor.name
         if name != "auto":
+            if name not in _EXECUTORS:
+                raise UserError(f"executor.name={name}", "there is no such executor", did_you_mean(name, _EXECUTORS))
             return name, ""
         reason = no_containers or self._why_no_containers()
         if reason:

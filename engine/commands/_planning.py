@@ -153,8 +153,7 @@ def describe(plan: Plan) -> list[dict[str, object]]:
     """Return the jobs as `run_started` holds them."""
     return [{"stage": name, "uses": p.job.uses, "doc": (p.job.signature.doc.partition("\n")[0] if p.job.signature else ""),
              "inputs": {key: str(ref) for key, ref in p.job.inputs.items() if ref}, "outputs": list(p.job.outputs), "params": dict(p.job.params),
-             "platform": p.job.place.platform, "image": p.job.place.image, "runs_on": p.job.spec.runs_on, "needs": p.job.needs}
-            for name, p in plan.jobs.items()]  # fmt: skip
+             "platform": p.job.place.platform, "runs_on": p.job.spec.runs_on, "needs": p.job.needs} for name, p in plan.jobs.items()]  # fmt: skip
 
 
 def table(rows: Sequence[Sequence[str]], indent: str = "") -> str:

@@ -1,7 +1,6 @@
 """`run` (the default): plan the use case, run what is not in the store, record everything."""
 
 import platform
-import re
 import signal
 import sys
 import threading
@@ -16,12 +15,13 @@ from engine.asset import Asset
 from engine.catalogue import ROOT
 from engine.commands import _download, _images, _planning
 from engine.compose import Request
-from engine.events import Event, RunState, StageState, replay
+from engine.events import Event, RunState, replay
 from engine.journal import FILE_NAME, Journal
 from engine.plan import Plan
 from engine.scheduler import Scheduler, machine_limits
 from engine.sinks import console, report
 from engine.store import Store
+from engine.wording import redact
 
 
 class Sink(Protocol):
@@ -72,8 +72,8 @@ def _run(request: Request) -> tuple[int, float | None]:
         run_dir = layout.new_run_dir(request.outputs, plan.usecase, plan.target.name, time.time())
         threading.Thread(target=report.template, daemon=True).start()
         with store.work(run_dir.name) as work, Journal(run_dir / FILE_NAME) as journal:
-            executors.reclaim(to_run, work)
-            executors.reap(_close_abandoned(request.outputs, store), work)
+            executors.reclaim(plan.jobs.values() if store.has_abandoned() else to_run, work)
+            _close_abandoned(request.outputs, store)
             tracking = _tracking(run_dir, request)
             recorder = Recorder(journal, [console.Sink(sys.stdout, run_dir=run_dir), *([tracking] if tracking else [])])
             recorder.emit(_started(run_dir, request, plan), *({"event": "note", "stage": None, "text": text} for text in plan.notes))
@@ -105,7 +105,7 @@ def _finish(run_dir: Path, recorder: Recorder, status: str, seconds: float) -> R
 
 def _started(run_dir: Path, request: Request, plan: Plan) -> dict[str, Any]:
     return {"event": "run_started", "run_id": run_dir.name, "usecase": plan.usecase, "target": plan.target.name,
-            "platform": plan.target.platform, "machine": platform.machine(), "command": [*map(_without_password, request.command)],
+            "platform": plan.target.platform, "machine": platform.machine(), "command": [*map(redact, request.command)],
             "git_commit": _git_commit(ROOT), "params": dict(plan.params), "objective": plan.objective, "assets": _assets(request, plan), "jobs": _planning.describe(plan)}  # fmt: skip
 
 
@@ -125,17 +125,14 @@ def _tracking(run_dir: Path, request: Request) -> Any:
     return mlflow.Sink(run_dir, request.outputs, request.settings.tracking.model_dump())
 
 
-def _close_abandoned(outputs: Path, store: Store) -> list[StageState]:
-    """End the runs whose engines were killed, so that their files tell it; return the stages that they left at work."""
+def _close_abandoned(outputs: Path, store: Store) -> None:
+    """End the runs whose engines were killed, so that their files tell it."""
     gone = set(store.sweep())
-    left: list[StageState] = []
     for run_dir in layout.runs(outputs) if gone else ():
-        if run_dir.name in gone and (state := layout.state(run_dir)).status == "running":
-            left += [stage for stage in state.stages.values() if stage.state == "running"]
+        if run_dir.name in gone and layout.state(run_dir).status == "running":
             with Journal(run_dir / FILE_NAME) as journal:
                 journal.append({"event": "run_finished", "status": "interrupted", "seconds": None})
             layout.write_contract(run_dir, layout.state(run_dir))
-    return left
 
 
 @contextmanager
@@ -151,11 +148,6 @@ def _interruptible(scheduler: Scheduler) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _without_password(word: str) -> str:
-    """Keep credentials inside a URI, as in tracking.uri, out of what is recorded; a login of ssh's holds none."""
-    return re.sub(r"(?<!ssh:)//[^/@\s]+@", "//...@", word)
 
 
 def _git_commit(folder: Path) -> str | None:

@@ -74,7 +74,7 @@ class Containers:
 
     def reclaim(self, planned: Iterable[Planned], work: Path) -> None:
         """Find the containers that ended engines left: keep what these jobs can go on with, remove the rest."""
-        wanted = {one.fingerprint: one.job.place.image for one in planned if one.fingerprint}
+        wanted = {one.fingerprint: one.job.place.image for one in planned if one.fingerprint and one.record is None}
         store = Store(self._setting.store)
         ours = {"label": f"{_options.LABEL}={self._setting.store}"}
         for container in self.reach().containers.list(all=True, filters=ours, ignore_removed=True):  # by other engines, meanwhile

@@ -93,7 +93,7 @@ def container(
 
 
 def _devices(edgetpu: str | None) -> Mapping[str, Any]:
-    """Return exactly what an Edge TPU needs. On USB its id and its node change at first use: the folder, and a rule for its kind."""
+    """Return which devices a container may open beside the usual ones: exactly those of the Edge TPU, on USB by a rule for their kind."""
     if edgetpu == "usb":
         return {"device_cgroup_rules": [f"c {USB_MAJOR}:* rmw"], "group_add": [str(PLUGDEV)]}
     return {"devices": ["/dev/apex_0:/dev/apex_0:rw"]} if edgetpu == "pcie" else {}

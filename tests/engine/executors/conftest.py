@@ -72,7 +72,7 @@ class Bench:
         self.executor.launch(launch)
         return folder
 
-    def end(self, jobs: int = 1, within_s: float = 30) -> list[Ended]:
+    def end(self, jobs: int = 1, within_s: float = 120) -> list[Ended]:
         """Wait until so many jobs have ended."""
         ended: list[Ended] = []
         limit = time.monotonic() + within_s
@@ -81,7 +81,7 @@ class Bench:
             ended += self.executor.wait(0.2)
         return ended
 
-    def until(self, folder: JobFolder, name: str, within_s: float = 30) -> None:
+    def until(self, folder: JobFolder, name: str, within_s: float = 120) -> None:
         """Wait for a file that a stage makes where it works, while its executor is heard."""
         limit = time.monotonic() + within_s
         while not self._has(folder, name):
@@ -137,7 +137,7 @@ class Bench:
         except OSError:
             return False
 
-    def are_gone(self, processes: list[int], within_s: float = 10) -> bool:
+    def are_gone(self, processes: list[int], within_s: float = 60) -> bool:
         """Say whether these processes end in time."""
         limit = time.monotonic() + within_s
         while set(processes) & set(self.processes()):

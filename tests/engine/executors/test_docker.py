@@ -38,18 +38,9 @@ def inspected(docker_bench):
 
 
 @pytest.fixture
-def usb():
-    """The folder of USB, which a machine without a bus lacks."""
-    missing = [folder for folder in (_options.USB, _options.USB.parent) if not folder.exists()]
-    _options.USB.mkdir(parents=True, exist_ok=True)
-    yield
-    for folder in missing:
-        folder.rmdir()
-
-
-@pytest.fixture
-def accelerated(docker_bench, usb):
+def accelerated(docker_bench, tmp_path, monkeypatch):
     """What the engine says of a container that may use the Edge TPU of a bus; made, and never started: there may be none."""
+    monkeypatch.setattr(_options, "USB", tmp_path)
     made = []
 
     def look(bus: str | None) -> dict:
@@ -175,7 +166,7 @@ def test_the_limit_of_processes_is_kept(docker_bench):
 
 
 def _reaches(host: dict) -> tuple:
-    mounts = [(mount["Source"], mount["Target"], mount["ReadOnly"]) for mount in host.get("Mounts") or []]
+    mounts = [(mount["Source"], mount["Target"], mount.get("ReadOnly", False)) for mount in host.get("Mounts") or []]
     return mounts, host["Devices"] or [], host["DeviceCgroupRules"], host["GroupAdd"]
 
 
@@ -184,7 +175,8 @@ def test_without_an_edge_tpu_a_container_has_no_device(accelerated):
 
 
 def test_an_edge_tpu_on_usb_is_the_folder_of_usb_and_a_rule_for_its_kind(accelerated):
-    assert _reaches(accelerated("usb")) == ([("/dev/bus/usb", "/dev/bus/usb", False)], [], ["c 189:* rmw"], ["46"])
+    folder = str(_options.USB)
+    assert _reaches(accelerated("usb")) == ([(folder, folder, False)], [], ["c 189:* rmw"], ["46"])
 
 
 def test_an_edge_tpu_on_pcie_is_its_node_alone(accelerated):
@@ -288,7 +280,7 @@ def test_an_emulated_container_has_the_processor_of_a_pi(docker_bench, on, proce
     finally:
         made.remove(force=True)
     assert dict(word.split("=", 1) for word in found["Config"]["Env"]).get("QEMU_CPU") == processor
-    binds = [(mount["Target"], mount["ReadOnly"]) for mount in found["HostConfig"].get("Mounts") or []]
+    binds = [(mount["Target"], mount.get("ReadOnly", False)) for mount in found["HostConfig"].get("Mounts") or []]
     assert binds == ([("/sys/devices/system/cpu", True)] if processor else [])
 
 
