@@ -3,14 +3,17 @@
 Exit status: 0 done, 1 failed or rejected by a gate, 2 the request is wrong and nothing started, 130 interrupted.
 """
 
+import ast
 import errno
 import gc
 import importlib
 import logging
 import os
 import re
+import shlex
 import signal
 import sys
+import traceback
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,7 +34,7 @@ os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us as exceptions; we print 
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
+from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
@@ -95,6 +98,8 @@ def cli(argv: list[str]) -> int:
         _command, rest = _split(argv)
         compose.guard_environment()
         _line = compose.register(rest)
+        if not {"--help", "-h"}.isdisjoint(_line.words):
+            print(_usage())
         if any(word.startswith("-") for word in _line.words):
             sys.argv = [str(ROOT / "run.py"), *_line.words]
             main()  # Hydra's own flags: a sweep, --cfg, --info, completion
@@ -144,13 +149,30 @@ def _split(argv: list[str]) -> tuple[str, list[str]]:
     return commands[0] if commands else "run", flags + overrides
 
 
+def _usage() -> str:
+    """Return the commands, each with the first line of its file; Hydra's own help goes on with choices and keys."""
+    said = [
+        ast.get_docstring(ast.parse((ROOT / "engine" / "commands" / f"{name}.py").read_text(encoding="utf-8"))) or "" for name in COMMANDS
+    ]
+    lines = [f"  {name:<10}{text.splitlines()[0].partition(': ')[2]}" for name, text in zip(COMMANDS, said, strict=True)]
+    return "\n".join(
+        [
+            "python run.py [command] key=value ...          with -m a list of values is a sweep: -m params.epochs=5,10",
+            "",
+            "== Commands ==",
+            *lines,
+            "",
+        ]
+    )
+
+
 def _mistake(error: BaseException) -> UserError | None:
     """Return the user's mistake that the exception stands for, or None where it is a fault of ours."""
     if isinstance(error, UserError):
         return error
     if _is_the_machines(error):
         return UserError(str(error.filename or "outputs"), f"the machine says: {error.strerror}", _MACHINE[error.errno])
-    return _explained(error) if isinstance(error, HydraException | OmegaConfBaseException) else None
+    return _explained(error) if isinstance(error, HydraException | OmegaConfBaseException) or _is_hydras(error) else None
 
 
 def _is_the_machines(error: BaseException) -> TypeGuard[OSError]:
@@ -158,10 +180,22 @@ def _is_the_machines(error: BaseException) -> TypeGuard[OSError]:
     return isinstance(error, OSError) and error.errno in _MACHINE
 
 
+def _is_hydras(error: BaseException) -> bool:
+    """True for what Hydra refuses with an exception of Python's own, such as `~usecase=[a]`."""
+    module = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)][-1:]
+    return isinstance(error, ValueError) and module[0].startswith(("hydra.", "omegaconf."))
+
+
 def _explained(error: BaseException) -> UserError:
     """Turn Hydra's mistake into our three lines."""
+    if isinstance(error, OverrideParseException):
+        return _unreadable(error.override)
+    if several := re.match(r"(?:Ambiguous value for argument|Sweep parameters) '(.+)'", str(error).lstrip()):
+        return UserError(
+            several[1], "these are several values", "for a run with each of them add --multirun; a list stands in brackets: key=[a,b]"
+        )
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = lines[0] if lines else type(error).__name__
+    text = lines[0].partition(" : Override(")[0] if lines else type(error).__name__
     key = re.search(r"Key '([^']+)' is not in struct|Could not override '([^']+)'|Could not find '([^']+)'", str(error))
     full = re.search(r"full_key: (\S+)|Could not override '([^']+)'", str(error))
     word = next((g for g in (full.groups() if full else ()) if g), None) or next((g for g in (key.groups() if key else ()) if g), None)
@@ -173,6 +207,15 @@ def _explained(error: BaseException) -> UserError:
         return UserError(word, "the use case does not set this key", f"write +{word}=... where the stage has it")
     known = [*_config_keys(), *COMMANDS]
     return UserError(word or "the command line", text, did_you_mean(word, known) if word else "write key=value; see python run.py --help")
+
+
+def _unreadable(word: str) -> UserError:
+    """Tell of a word that is not in Hydra's grammar: what is not plain text stands in quotes of its own, inside those of the shell."""
+    key, equals, value = word.partition("=")
+    if not equals or not re.fullmatch(r"[+~]*[\w.@/:]+", key, re.ASCII):
+        return UserError(word, "this cannot be read", "write key=value; see python run.py --help")
+    text = str(Path(value).expanduser() if value.startswith("~/") else value).replace('"', r"\"")
+    return UserError(word, "this value cannot be read", "as text it stands in quotes: " + shlex.quote(f'{key}="{text}"'))
 
 
 def _config_keys() -> list[str]:

@@ -28,7 +28,7 @@ from engine.wording import as_typed
 
 DEFAULT_USECASE = "pose_activity"  # conf/config.yaml's
 _GROUPS = ("target", "executor", "tracking", "pipeline")
-_USECASE = re.compile(r"(?:\+{0,2})usecase=(.+)")
+_USECASE = re.compile(r"(?:\+{0,2})usecase=(.*)")
 _NO_NAME = re.compile(r"(target|executor|tracking)=(null|true|false|nan|inf|[\[{].*|[-+.\d][-+.\deE_]*)", re.IGNORECASE)
 _ENV_ALLOWED = re.compile(r"(?:RPI_|MLFLOW_TRACKING_URI$|HOME$|USER$)")
 
@@ -115,14 +115,20 @@ def _asks_hydra(words: Sequence[str]) -> bool:
 
 
 def _register_usecase(name: str, path: Path) -> None:
-    node = yamlfile.load(path)
+    node = _loaded(path)
     node.setdefault("name", name)
+    ConfigStore.instance().store(group="usecase", name=name, node=node, package="_global_")
+
+
+def _loaded(path: Path) -> dict[str, Any]:
+    """Return what a file holds that Hydra shall compose, which takes a wrong `defaults:` for a fault of the program."""
+    node = yamlfile.load(path)
     defaults = node.get("defaults", [])
     if not isinstance(defaults, list) or not all(map(_is_choice, defaults)):
         raise UserError(
             f"{as_typed(path)}: defaults", "a list of choices is expected", "write a line '- /pipeline@stages: edge_export', or '- _self_'"
         )
-    ConfigStore.instance().store(group="usecase", name=name, node=node, package="_global_")
+    return node
 
 
 def _is_choice(item: Any) -> bool:
@@ -135,7 +141,7 @@ def _register_groups(folder: Path) -> None:
     become a config group and hide the key of that name."""
     for group in _GROUPS:
         for path in sorted((folder / group).glob("*.yaml")):
-            ConfigStore.instance().store(group=group, name=path.stem, node=yamlfile.load(path))
+            ConfigStore.instance().store(group=group, name=path.stem, node=_loaded(path))
 
 
 def single(line: CommandLine) -> Request:
@@ -239,7 +245,7 @@ def _asset(key: str, value: Any, declared: Mapping[str, Path], where: str) -> As
     if value in declared:
         return _load_asset(declared[value])
     path = Path(str(value)).expanduser()
-    for place in (path, ROOT / path):  # a use case of the project names the project's own folders
+    for place in (path, ROOT / path) if value != "" else ():  # a use case of the project names the project's own folders
         if place.exists():
             return place.absolute()
     raise UserError(

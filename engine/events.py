@@ -30,7 +30,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     # no_device, image_missing, wrong_platform, no_command, bus_error; retry_in_s is null for the last attempt
     "job_failed": ("stage", "attempt", "seconds", "kind", "message", "log", "log_tail", "retry_in_s"),
     "job_skipped": ("stage", "because"),
-    "gate": ("stage", "metric", "rule", "value", "passed"),
+    "gate": ("stage", "metric", "rule", "value", "passed"),  # passed is null where the metric is missing and the rule says "if measured"
     "run_finished": ("status", "seconds"),  # status: finished, failed, rejected, interrupted
 }
 
@@ -165,7 +165,7 @@ def _job_skipped(state: RunState, event: Event) -> None:
 def _gate(state: RunState, event: Event) -> None:
     stage = state.stages[event["stage"]]
     stage.gates.append({k: event[k] for k in ("metric", "rule", "value", "passed")})
-    if not event["passed"]:
+    if event["passed"] is False:
         stage.state = "rejected"
 
 

@@ -147,9 +147,9 @@ class Scheduler:
             self.store.materialise(digest, place)
         self._refresh_ready(self.plan.graph.successors(job.stage))
         gates = [_gate(job, metric, rule, record.metrics) for metric, rule in job.spec.require.items()]
-        passed = all(gate["passed"] for gate in gates)
-        self._over[job.stage] = "finished" if passed else "rejected"
-        if not passed:
+        broken = any(gate["passed"] is False for gate in gates)
+        self._over[job.stage] = "rejected" if broken else "finished"
+        if broken:
             gates += self._skip_after(job.stage, f"{job.stage} was rejected by its gate")
         return gates
 
@@ -396,5 +396,4 @@ def machine_limits(cpus: float | None, fail_fast: bool) -> Limits:
 
 def _gate(job: Job, metric: str, rule: str, metrics: Mapping[str, float]) -> dict[str, Any]:
     value = metrics.get(metric)
-    return {"event": "gate", "stage": job.stage, "metric": metric, "rule": rule, "value": value,
-            "passed": value is not None and holds(value, rule)}  # fmt: skip
+    return {"event": "gate", "stage": job.stage, "metric": metric, "rule": rule, "value": value, "passed": holds(value, rule)}

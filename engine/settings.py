@@ -49,7 +49,7 @@ class Settings(_Model):
 
     executor: Executor
     tracking: Tracking
-    outputs: str
+    outputs: str = Field(min_length=1)
     mirror: str | None
     data: str
     stage_packages: Annotated[tuple[str, ...], BeforeValidator(_listed)]

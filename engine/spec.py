@@ -38,7 +38,9 @@ class StageSpec(_Model):
     )
     image: str | None = Field(None, description="the image of its container, where another one than the smallest that serves is wanted")
     network: bool = Field(False, description="its container may use the network")
-    require: Mapping[str, Rule] = Field(default_factory=dict, description='gates: metric: ">= 0.85"')
+    require: Mapping[str, Rule] = Field(
+        default_factory=dict, description='gates: metric: ">= 0.85", or ">= 0.85 if measured" where it may be missing'
+    )
     retries: int = Field(0, ge=0, le=20)
     retry_delay: Duration = Field(1.0, description="before the first retry; doubles each time")
     timeout: Duration | None = Field(None, description="as 30m, ten times as long where it is emulated; the whole process tree ends then")

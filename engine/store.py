@@ -136,6 +136,10 @@ class Store:
             finally:
                 remove_tree(folder)
 
+    def has_abandoned(self) -> bool:
+        """Say whether an engine that is gone left its work folder."""
+        return any(_is_unlocked(folder / "lock") for folder in (self.root / "work").glob("[!.]*"))
+
     def sweep(self) -> list[str]:
         """Remove the work folders whose engines are gone, and return those engines' names."""
         gone = []

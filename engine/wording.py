@@ -4,6 +4,7 @@ One wording for the console, the report and the page. Plain text only: colours a
 """
 
 import math
+import re
 import shlex
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -12,6 +13,12 @@ from pathlib import Path
 from engine.events import RunState, StageState
 
 SYMBOLS = {"waiting": "·", "running": "▸", "finished": "✓", "failed": "✗", "skipped": "–", "rejected": "✗"}
+_CREDENTIALS = re.compile(r"(?<!ssh)://[^/@\s\"']+@")  # a login of ssh's holds no password: engine/target.py refuses one
+
+
+def redact(text: str) -> str:
+    """Return the text without the user and password of any URI in it."""
+    return _CREDENTIALS.sub("://***@", text)
 
 
 def duration(seconds: float | None) -> str:

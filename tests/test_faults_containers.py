@@ -164,6 +164,30 @@ def test_a_container_that_is_no_longer_wanted_is_removed(contained):
     assert container.id not in [one.id for one in contained.engine.client().containers.list(all=True)]
 
 
+def test_a_container_that_a_killed_run_left_is_removed_also_where_nothing_is_to_run(contained):
+    """B5."""
+    contained.slow(params={"seconds": 0})
+    contained.done()
+    run = contained.start("stages.s.params.seconds=60")
+    container = contained.until_at_work()
+    _kill(run)
+    assert container.id in [one.id for one in contained.containers()]
+    assert contained.done().stages["s"].cached
+    assert contained.containers() == []
+
+
+def test_what_is_in_the_store_needs_no_engine_though_a_killed_run_left_a_container(contained, monkeypatch):
+    """B5, B6."""
+    contained.slow(params={"seconds": 0})
+    contained.done()
+    run = contained.start("stages.s.params.seconds=60")
+    container = contained.until_at_work()
+    _kill(run)
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
+    assert contained.done().stages["s"].cached
+    container.remove(force=True)
+
+
 def test_a_container_that_another_run_took_over_is_left_to_it(contained):
     """B5: three runs, of which the first is killed and two go on at once."""
     contained.slow(params={"seconds": 8})

@@ -393,7 +393,23 @@ COMMANDS = {
     "executor": (["executor=lcal"], ["executor=lcal", "there is no such executor", "did you mean 'local'?"]),
     "parameter": (["params.m=1"], ["params.m", "Could not override 'params.m'.", "did you mean 'params.n'?"]),
     "setting": (["fail_fsat=true"], ["fail_fsat", "Could not override 'fail_fsat'.", "did you mean 'fail_fast'?"]),
-    "grammar": (["params.n=[1"], ["the command line", "no viable alternative at input '[1'", "write key=value; see python run.py --help"]),
+    "grammar": (["params.n=[1"], ["params.n=[1", "this value cannot be read", "as text it stands in quotes: 'params.n=\"[1\"'"]),
+    "blank": (["params.n=my videos (1)"], ["params.n=my videos (1)", "this value cannot be read", "as text it stands in quotes: 'params.n=\"my videos (1)\"'"]),
+    "home": (["params.n=~/videos"], ["params.n=~/videos", "this value cannot be read", f"as text it stands in quotes: 'params.n=\"{Path.home()}/videos\"'"]),
+    "key": (["params n=1"], ["params n=1", "this cannot be read", "write key=value; see python run.py --help"]),
+    "several": (["target=rpi3,rpi4"], ["target=rpi3,rpi4", "these are several values",
+                                       "for a run with each of them add --multirun; a list stands in brackets: key=[a,b]"]),
+    "range": (["params.n=range(3)"], ["params.n=range(3)", "these are several values",
+                                      "for a run with each of them add --multirun; a list stands in brackets: key=[a,b]"]),
+    "no_usecase": (["usecase="], ["usecase=", "there is no such use case", "choose one of: chain, clash, containers, data, edgetpu_images, lost, odd, packs, pose_activity, typo"]),
+    "no_outputs": (["outputs="], ["the command line: outputs", "string should have at least 1 character (it is '')",
+                                  "write text, in quotes where it looks like a number"]),
+    "no_asset": (["usecase=data", "assets.mine="], ["conf/usecases/data.yaml: assets.mine", "'' is neither a declared asset nor a path that exists",
+                                                    "choose one of: activity_sample, exercise, jhmdb, made, movenet_lightning, yoga"]),
+    "executor_name": (["executor.name=lcal"], ["executor.name=lcal", "there is no such executor", "did you mean 'local'?"]),
+    "hydras_own": (["~usecase=[a b]"], ["the command line", "Config group override deletion value must be a string", "write key=value; see python run.py --help"]),
+    "picture_place": (["graph", "output=mystages/no/dag.svg"], ["output=mystages/no/dag.svg", "it cannot be written: No such file or directory",
+                                                                "name a file in a folder that is yours"]),
     "top_level_key": (["usecase=typo"], ["conf/usecases/typo.yaml: param", "there is no key 'param' here", "did you mean 'params'?"]),
     "interpolation": (["usecase=lost"], ["conf/usecases/lost.yaml: stages.a.params.n", "Interpolation key 'params.epoch' not found", "did you mean 'params.epochs'?"]),
     "asset": (["usecase=data", "assets.mine=yogga"], ["conf/usecases/data.yaml: assets.mine", "'yogga' is neither a declared asset nor a path that exists", "did you mean 'yoga'?"]),
@@ -449,6 +465,12 @@ def refused(project, give):
 @pytest.mark.parametrize(("words", "said"), COMMANDS.values(), ids=COMMANDS)
 def test_a_command_that_cannot_be_done(refused, words, said):
     assert refused(words) == said
+
+
+def test_the_defaults_of_a_target_are_told_with_its_file(refused, project):
+    (project.path / "conf" / "target").mkdir(exist_ok=True)
+    (project.path / "conf" / "target" / "odd.yaml").write_text("platform: linux/amd64\ndefaults: {}\n")
+    assert refused(["target=odd"])[:2] == ["conf/target/odd.yaml: defaults", "a list of choices is expected"]
 
 
 @pytest.mark.parametrize(("words", "said"), PREDICTIONS.values(), ids=PREDICTIONS)

@@ -208,3 +208,10 @@ def _most_at_once(project) -> int:
         running += {"job_started": 1, "job_finished": -1}.get(event["event"], 0)
         most = max(most, running)
     return most
+
+
+def test_help_says_what_each_command_does(project):
+    result = project.run("--help")
+    commands = {path.stem for path in (ROOT / "engine" / "commands").glob("[a-z]*.py")}
+    assert result.returncode == 0
+    assert {line.split()[0] for line in result.stdout.splitlines() if line.startswith("  ") and len(line.split()) > 3} >= commands

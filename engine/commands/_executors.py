@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from engine import emulation, images, layout
+from engine.catalogue import ROOT
 from engine.compose import Request
-from engine.errors import UserError
+from engine.errors import UserError, did_you_mean
 from engine.images import Image
 from engine.jobfolder import Ended, Launch
 from engine.placement import Placement, Setting
@@ -23,6 +24,7 @@ from engine.spec import StageSpec
 from engine.store import write_whole
 from engine.target import platform_of
 
+_EXECUTORS = [path.stem for path in (ROOT / "engine" / "executors").glob("[a-z]*.py")]
 REGISTRY, PROBE_S = "registry-1.docker.io", 2.0  # where the pinned Debian of containers/base/registry.txt is
 BUILDERS = ("stages.containers.base", "stages.containers.build")  # what makes images: it goes into their tags
 
@@ -55,9 +57,13 @@ class Executors:
             self._executor(name).prepare(jobs)
 
     def reclaim(self, planned: Iterable[Planned], work: Path) -> None:
-        """Go on with what ended engines left running, as far as these jobs want it."""
+        """Go on with what ended engines left running, as far as these jobs want it, and remove the rest."""
         for name, jobs in self._shared_out(planned).items():
-            self._executor(name).reclaim(jobs, work)
+            try:
+                self._executor(name).reclaim(jobs, work)
+            except UserError:
+                if any(one.record is None for one in jobs):
+                    raise  # else nothing is to run, and what was left waits
 
     def missing(self, planned: Iterable[Planned]) -> dict[str, list[str]]:
         """Return the images that these jobs need and their engines do not have, by executor."""
@@ -162,6 +168,8 @@ def _chosen(request: Request, told: Setting, no_containers: str) -> tuple[str, s
     """Return the executor's name, and in a sentence why where it was not named."""
     name = request.settings.executor.name
     if name != "auto":
+        if name not in _EXECUTORS:
+            raise UserError(f"executor.name={name}", "there is no such executor", did_you_mean(name, _EXECUTORS))
         return name, ""
     reason = no_containers or _why_no_containers(told)
     if reason:

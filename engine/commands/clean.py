@@ -2,6 +2,8 @@
 
 import shutil
 import time
+from bisect import bisect_left
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from engine import layout
@@ -10,38 +12,38 @@ from engine.settings import Clean
 from engine.store import Store, remove_tree
 from engine.wording import plural
 
+Uses = tuple[set[str], set[str]]  # the fingerprints and the digests that a run uses
+
 
 def main(request: Request) -> tuple[int, None]:
     """Remove by the rules of `clean.*`, and say what went."""
     rules, store = request.settings.clean, Store(layout.store_dir(request.outputs))
     with store.unused() as is_unused:
-        doomed, kept = _chosen(request.outputs, store, rules)
+        uses = {path: _uses(path) for path in layout.runs(request.outputs)}
+        doomed = _chosen(uses, store, rules)
         for path in () if rules.dry_run else doomed:
             remove_tree(path)
-        freed_bytes = store.keep_only(*_used(kept), dry_run=rules.dry_run) if is_unused else 0
+        freed_bytes = store.keep_only(*_used(uses, doomed), dry_run=rules.dry_run) if is_unused else 0
     if not is_unused:
         print("a run is at work: the store is left as it is, give the command again later")
     verb = "would go" if rules.dry_run else "removed"
-    print(f"{verb}: {plural(len(doomed), 'run')}, {freed_bytes / 1e6:.1f} MB of the store; kept: {plural(len(kept), 'run')}")
+    print(f"{verb}: {plural(len(doomed), 'run')}, {freed_bytes / 1e6:.1f} MB of the store; kept: {plural(len(uses) - len(doomed), 'run')}")
     print(f"free on the disk: {shutil.disk_usage(request.outputs).free / 1e9:.1f} GB")
     return 0, None
 
 
-def _chosen(outputs: Path, store: Store, rules: Clean) -> tuple[list[Path], list[Path]]:
-    """Return the runs that go and those that stay: by number and age, then by the store's size, oldest first."""
-    runs = layout.runs(outputs)
-    idle = [path for path in runs if not store.is_at_work(path.name)]
+def _chosen(uses: Mapping[Path, Uses], store: Store, rules: Clean) -> list[Path]:
+    """Return the runs that go: by number and age, then as many more, oldest first, as the store's size asks for."""
+    idle = [path for path in uses if not store.is_at_work(path.name)]
     doomed = _doomed(idle, rules)
-    limit = rules.max_size
-    removable = [path for path in idle if path not in doomed and not _is_latest(path)]
-    while limit is not None and removable and _size_after(store, runs, doomed) > limit:
-        doomed.append(removable.pop(0))
-    return doomed, [path for path in runs if path not in doomed]
+    if rules.max_size is None:
+        return doomed
+    limit, removable = rules.max_size, [path for path in idle if path not in doomed and not _is_latest(path)]
 
+    def fits(more: int) -> bool:
+        return store.size_bytes() - store.keep_only(*_used(uses, [*doomed, *removable[:more]]), dry_run=True) <= limit
 
-def _size_after(store: Store, runs: list[Path], doomed: list[Path]) -> int:
-    kept = [path for path in runs if path not in doomed]
-    return store.size_bytes() - store.keep_only(*_used(kept), dry_run=True)
+    return doomed + removable[: bisect_left(range(len(removable)), True, key=fits)]
 
 
 def _doomed(runs: list[Path], rules: Clean) -> list[Path]:
@@ -58,7 +60,12 @@ def _is_latest(run_dir: Path) -> bool:
     return link.is_symlink() and link.readlink().name == run_dir.name
 
 
-def _used(runs: list[Path]) -> tuple[set[str], set[str]]:
-    """Return the fingerprints and the digests that these runs use."""
-    stages = [stage for run_dir in runs for stage in layout.state(run_dir).stages.values()]
+def _uses(run_dir: Path) -> Uses:
+    stages = layout.state(run_dir).stages.values()
     return {stage.fingerprint for stage in stages if stage.fingerprint}, {digest for stage in stages for digest in stage.outputs.values()}
+
+
+def _used(uses: Mapping[Path, Uses], doomed: Collection[Path]) -> Uses:
+    """Return what the runs that stay use."""
+    kept = [used for path, used in uses.items() if path not in doomed]
+    return {one for fingerprints, _ in kept for one in fingerprints}, {one for _, digests in kept for one in digests}

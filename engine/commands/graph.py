@@ -1,12 +1,14 @@
 """`graph`: the DAG in the terminal, or as a picture with output=FILE.svg or FILE.png."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from engine import picture
-from engine.commands import _planning
+from engine.commands import _output, _planning
 from engine.compose import Request
 from engine.errors import UserError
 from engine.events import replay
+from engine.geometry import Edge, Node
 from engine.plan import Planned
 
 
@@ -22,14 +24,19 @@ def main(request: Request) -> tuple[int, None]:
         print(picture.text(nodes, edges))
         return 0, None
     path = Path(output)
+    with _output.writing(output):
+        _write(path, nodes, edges)
+    print(path)
+    return 0, None
+
+
+def _write(path: Path, nodes: Sequence[Node], edges: Sequence[Edge]) -> None:
     if path.suffix == ".svg":
         path.write_text(picture.svg(nodes, edges), encoding="utf-8")
     elif path.suffix == ".png":
         path.write_bytes(picture.png(nodes, edges))
     else:
-        raise UserError(f"output={output}", "a picture is written as .svg or .png", f"write output={path.with_suffix('.svg')}")
-    print(path)
-    return 0, None
+        raise UserError(f"output={path}", "a picture is written as .svg or .png", f"write output={path.with_suffix('.svg')}")
 
 
 def _cached(name: str, planned: Planned) -> dict[str, object]:

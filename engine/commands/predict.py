@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import layout
-from engine.commands import _job, _planning
+from engine.commands import _job, _output, _planning
 from engine.compose import Request
 from engine.errors import UserError
 from engine.signature import Library, Signature
@@ -23,6 +23,9 @@ def main(request: Request) -> tuple[int, None]:
     source, package, signature = _source(request), _package(request), _signature(request)
     print(f"the model of run {package.parents[2].name}", file=sys.stderr)
     output = Path(request.settings.output).absolute() if request.settings.output else None
+    if output:
+        with _output.writing(request.settings.output):
+            output.parent.mkdir(parents=True, exist_ok=True)  # before the work, which may be long
     store = Store(layout.store_dir(request.outputs))
     with store.work(f"predict-{time.time_ns()}") as work:
         params = {"annotate": output is not None} if "annotate" in signature.params else {}
@@ -34,7 +37,8 @@ def main(request: Request) -> tuple[int, None]:
         rows = [json.loads(line) for line in (result / "predictions.jsonl").read_text(encoding="utf-8").splitlines()]
         _show(rows, request.settings.format)
         if output:
-            _deliver(result, output)
+            with _output.writing(request.settings.output):
+                _deliver(result, output)
     return 0, None
 
 
@@ -72,7 +76,7 @@ def _signature(request: Request) -> Signature:
 
 
 def _show(rows: list[dict[str, Any]], form: str) -> None:
-    if form == "jsonl":
+    if form != "table":
         for row in rows:
             print(json.dumps(row))
         return
@@ -88,7 +92,6 @@ def _deliver(result: Path, output: Path) -> None:
     """Copy the annotated video or pictures to where the user wants them: one to a file, several into a folder."""
     made = sorted((result / "annotated").glob("*"))
     if len(made) == 1 and output.suffix == made[0].suffix:
-        output.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(made[0], output)
     else:
         output.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,6 @@
 """`run` (the default): plan the use case, run what is not in the store, record everything."""
 
 import platform
-import re
 import signal
 import sys
 import threading
@@ -22,6 +21,7 @@ from engine.plan import Plan
 from engine.scheduler import Scheduler, machine_limits
 from engine.sinks import console, report
 from engine.store import Store
+from engine.wording import redact
 
 
 class Sink(Protocol):
@@ -72,7 +72,7 @@ def _run(request: Request) -> tuple[int, float | None]:
         run_dir = layout.new_run_dir(request.outputs, plan.usecase, plan.target.name, time.time())
         threading.Thread(target=report.template, daemon=True).start()
         with store.work(run_dir.name) as work, Journal(run_dir / FILE_NAME) as journal:
-            executors.reclaim(to_run, work)
+            executors.reclaim(plan.jobs.values() if store.has_abandoned() else to_run, work)
             _close_abandoned(request.outputs, store)
             tracking = _tracking(run_dir, request)
             recorder = Recorder(journal, [console.Sink(sys.stdout, run_dir=run_dir), *([tracking] if tracking else [])])
@@ -105,7 +105,7 @@ def _finish(run_dir: Path, recorder: Recorder, status: str, seconds: float) -> R
 
 def _started(run_dir: Path, request: Request, plan: Plan) -> dict[str, Any]:
     return {"event": "run_started", "run_id": run_dir.name, "usecase": plan.usecase, "target": plan.target.name,
-            "platform": plan.target.platform, "machine": platform.machine(), "command": [*map(_without_password, request.command)],
+            "platform": plan.target.platform, "machine": platform.machine(), "command": [*map(redact, request.command)],
             "git_commit": _git_commit(ROOT), "params": dict(plan.params), "objective": plan.objective, "assets": _assets(request, plan), "jobs": _planning.describe(plan)}  # fmt: skip
 
 
@@ -148,11 +148,6 @@ def _interruptible(scheduler: Scheduler) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _without_password(word: str) -> str:
-    """Keep credentials inside a URI, as in tracking.uri, out of what is recorded; a login of ssh's holds none."""
-    return re.sub(r"(?<!ssh:)//[^/@\s]+@", "//...@", word)
 
 
 def _git_commit(folder: Path) -> str | None:

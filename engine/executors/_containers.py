@@ -83,7 +83,7 @@ class Containers:
 
     def reclaim(self, planned: Iterable[Planned], work: Path) -> None:
         """Find the containers that ended engines left: keep what these jobs can go on with, remove the rest."""
-        wanted = {one.fingerprint for one in planned if one.fingerprint}
+        wanted = {one.fingerprint for one in planned if one.fingerprint and one.record is None}
         self._client = self._client or self._connect()
         store = Store(self._setting.store)
         for container in self._client.containers.list(all=True, filters={"label": f"{_options.LABEL}={self._setting.store}"}):

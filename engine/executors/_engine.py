@@ -22,6 +22,7 @@ _KINDS = (
     ("exec format error", "wrong_platform"),
     ("error gathering device information", "no_device"),
     ("no such device", "no_device"),
+    ("bind source path does not exist: /dev/", "no_device"),
     ("no space left on device", "disk_full"),
     ("executable file not found", "no_command"),
     ("exec python3 failed", "no_command"),  # of docker-init, which is tini

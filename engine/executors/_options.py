@@ -12,7 +12,7 @@ from engine.jobfolder import ENVIRONMENT, Launch
 from engine.placement import Setting
 
 LABEL = "raspberrypi-mlops"
-USB_MAJOR = 189  # Linux's character devices of USB: admin-guide/devices.txt
+USB, USB_MAJOR = "/dev/bus/usb", 189  # Linux's character devices of USB: admin-guide/devices.txt
 PLUGDEV, ROOT_STANDS_IN = 46, 1000  # Debian's group of pluggable devices; the ordinary user that a container of root's runs as
 
 # Under QEMU, for faults that were seen (docs/containers-pipeline.md): with its own choice, `max`, LiteRT's int8 kernels compute something else
@@ -72,7 +72,7 @@ def container(
         "environment": environment,
         "working_dir": cwd,
         "user": str(owner),
-        "mounts": list(mounts),
+        "mounts": [*mounts, *_usb(edgetpu)],
         "network_mode": limits.network if spec.network else "none",
         "read_only": True,
         "tmpfs": {"/tmp": f"size={limits.tmp},mode=1777"},
@@ -90,8 +90,13 @@ def container(
     }
 
 
+def _usb(edgetpu: str | None) -> list[dict[str, Any]]:
+    """Return the folder of USB's devices for an Edge TPU there, whose id and node change at first use; a mount is refused where it is not."""
+    return [{"Type": "bind", "Source": USB, "Target": USB}] if edgetpu == "usb" else []
+
+
 def _devices(edgetpu: str | None) -> Mapping[str, Any]:
-    """Return exactly what an Edge TPU needs. On USB its id and its node change at first use: the folder, and a rule for its kind."""
+    """Return which devices a container may open beside the usual ones: exactly those of the Edge TPU, on USB by a rule for their kind."""
     if edgetpu == "usb":
-        return {"volumes": ["/dev/bus/usb:/dev/bus/usb"], "device_cgroup_rules": [f"c {USB_MAJOR}:* rmw"], "group_add": [str(PLUGDEV)]}
+        return {"device_cgroup_rules": [f"c {USB_MAJOR}:* rmw"], "group_add": [str(PLUGDEV)]}
     return {"devices": ["/dev/apex_0:/dev/apex_0:rw"]} if edgetpu == "pcie" else {}

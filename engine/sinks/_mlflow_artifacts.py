@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from engine.events import Event
-from engine.sinks._mlflow_place import redact
+from engine.wording import redact
 
 _RUN_FILES = ("report.html", "run.json", "metrics.json", "journal.jsonl")
 _MOST_FILES = 200  # of one output: a folder of more is data, and each file costs a request

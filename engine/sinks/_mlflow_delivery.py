@@ -13,7 +13,8 @@ from engine.events import RunState, replay
 from engine.sinks import _mlflow_cursor as cursors
 from engine.sinks._mlflow_client import Recorder
 from engine.sinks._mlflow_entries import STATUS, Entry, entries
-from engine.sinks._mlflow_place import Place, redact
+from engine.sinks._mlflow_place import Place
+from engine.wording import redact
 
 
 class NotSent(Exception):

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.events import Event, RunState, StageState
-from engine.sinks._mlflow_place import redact
-from engine.wording import figure_name
+from engine.wording import figure_name, redact
 
 Point = tuple[str, float, int, int]  # name, value, time in ms, step
 STATUS = {"finished": "FINISHED", "failed": "FAILED", "rejected": "FAILED", "interrupted": "KILLED"}
@@ -146,12 +145,12 @@ def _job_skipped(event: Event, state: RunState) -> Iterator[Entry]:
 
 
 def _gate(event: Event, state: RunState) -> Iterator[Entry]:
-    verdict = "passed" if event["passed"] else "rejected"
+    verdict = {True: "passed", False: "rejected", None: "not judged"}[event["passed"]]
     tags = {key(f"rpi.gate.{event['metric']}"): text(f"{verdict}: {event['value']} must be {event['rule']}")}
-    if event["passed"]:
-        yield Entry(event["stage"], _ms(event), tags=tags)
-    else:
+    if event["passed"] is False:
         yield Entry(event["stage"], _ms(event), tags=tags | {"rpi.state": "rejected"}, end=("FAILED", _ms(event)))
+    else:
+        yield Entry(event["stage"], _ms(event), tags=tags)
 
 
 def _run_finished(event: Event, state: RunState) -> Iterator[Entry]:

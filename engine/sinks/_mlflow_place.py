@@ -4,7 +4,6 @@ Pure but for making paths absolute; nothing of mlflow is imported. `shown` is th
 """
 
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,10 +11,10 @@ from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from engine.errors import UserError
+from engine.wording import redact
 
 ARTIFACT_MAX_BYTES = 50_000_000
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s\"']+@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +60,6 @@ def settle(outputs: Path, settings: Mapping[str, Any]) -> Place:
         experiment=settings.get("experiment") or None,
         artifact_max_bytes=int(settings.get("artifact_max_bytes") or ARTIFACT_MAX_BYTES),
     )
-
-
-def redact(text: str) -> str:
-    """Return the text without the user and password of any URI in it."""
-    return _CREDENTIALS.sub("***@", text)
 
 
 def _checked(uri: str) -> tuple[str, str | None, str | None]:

@@ -110,10 +110,15 @@ def lines(event: Event, state: RunState, verbose: bool = False, run_dir: Path | 
     elif stage and kind == "job_failed":
         yield from _failed(stage, event, state)
     elif stage and kind == "gate" and (verbose or not event["passed"] or not stage.cached):
-        verdict = "keeps" if event["passed"] else "breaks"
-        yield f"{stage.name}: {event['metric']} {number(event['value'])} {verdict} the gate {event['rule']}"
+        yield f"{stage.name}: {_verdict(event)}"
     elif stage and kind == "progress" and verbose:
         yield f"{stage.name} {number(event['done'])}/{number(event['total'])} {event['message']}".rstrip()
+
+
+def _verdict(event: Event) -> str:
+    if event["passed"] is None:
+        return f"{event['metric']} was not measured: the gate {event['rule']} is not judged"
+    return f"{event['metric']} {number(event['value'])} {'keeps' if event['passed'] else 'breaks'} the gate {event['rule']}"
 
 
 def _fate(event: Event) -> str:

@@ -1,6 +1,6 @@
 """The stage that holds an image's bill of materials against known vulnerabilities, offline."""
 
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from engine.stage import In, Out, StageError, note
 
@@ -12,15 +12,16 @@ if TYPE_CHECKING:
 
 class ScanMetrics(TypedDict):
     """Components held against the file, records in it, and findings by severity without those that were accepted.
-    other: medium, low, and what nobody rated. fixable: findings for which a fixed version is named."""
+    other: medium, low, and what nobody rated. fixable: findings for which a fixed version is named. Without a file there are none
+    of either, and nothing is said of findings: none found is another thing than none looked for."""
 
     scanned: float
     records: float
-    critical: float
-    high: float
-    other: float
-    accepted: float
-    fixable: float
+    critical: NotRequired[float]
+    high: NotRequired[float]
+    other: NotRequired[float]
+    accepted: NotRequired[float]
+    fixable: NotRequired[float]
 
 
 def scan(sbom: In, report: Out, vulnerabilities: In | None = None, *, accepted: list[str] | None = None) -> ScanMetrics:
@@ -64,8 +65,10 @@ def scan(sbom: In, report: Out, vulnerabilities: In | None = None, *, accepted: 
     found = {"v": 1, "image": image, "scanned": vulnerabilities is not None, "records": result.records,
              "components": len(components), "findings": findings, "undecided": result.undecided}  # fmt: skip
     report.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    if not vulnerabilities:
+        return ScanMetrics(scanned=0.0, records=0.0)
     return ScanMetrics(
-        scanned=float(len(components) if vulnerabilities else 0),
+        scanned=float(len(components)),
         records=float(result.records),
         critical=float(levels.count("critical")),
         high=float(levels.count("high")),

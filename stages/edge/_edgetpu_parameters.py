@@ -14,8 +14,9 @@ LINE = 64  # bytes; everything begins on one
 STEP = 4  # inputs of one multiply step
 LANES = 64  # outputs that are computed at once; fewer are padded to 16, more to a multiple of 64
 TILES = 16
-CACHE_BYTES = int(7.1 * 2**20)  # of 8 MiB; 7.04 to 7.16 MiB in five published logs of compilers 15 and 16, the rest holds activations
+CACHE_BYTES = int(6.95 * 2**20)  # of 8 MiB; 6.74 to 7.16 MiB in nine published logs of compilers 2 to 16
 MOST_STEPS = 2**14 // STEP  # of one output: 4,096 inputs are cached, 16,384 never are, whatever room there is
+COARSE = 0.5  # a step of softmax's input: up to 0.27 it has tables, from 0.94 on none
 _ELEMENTWISE = ("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE")
 
 
@@ -93,10 +94,17 @@ def _transpose_conv(operator: Operator, inputs: list[Tensor], output: Tensor) ->
 
 
 def _elementwise(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
-    """A constant operand is sent each time: one number is part of the instructions, a vector in depth a table of 4 a line, more are data."""
-    constants = [tensor for tensor in inputs if tensor.is_constant and tensor.elements > 1]
-    sizes = [LINE * _steps(tensor.elements) if tensor.elements == tensor.shape[-1] else _lines(tensor.elements) for tensor in constants]
-    return Block(sum(sizes), is_cacheable=False)
+    """A constant operand is sent each time."""
+    return Block(sum(_operand(tensor, output) for tensor in inputs if tensor.is_constant), is_cacheable=False)
+
+
+def _operand(tensor: Tensor, output: Tensor) -> int:
+    """One number is part of the instructions, a vector in depth a table of 4 a line; other data are sent in whole rows of pixels."""
+    height, width, depth = (1, 1, 1, *tensor.shape)[-3:]
+    if height == width == 1:
+        return LINE * _steps(depth) if depth > 1 else 0
+    across = (1, 1, 1, *output.shape)[-2]
+    return _lines(height * max(width, across) * (_up(depth, STEP) if depth > 1 else 1))
 
 
 def _pad(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
@@ -115,17 +123,20 @@ def _joining(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
 
 
 def _reshape(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
-    """The positions of a picture of one channel lie on all tiles; a matrix for each tile gathers them into a vector."""
+    """The positions of a small picture lie on a tile each; where its channels do not end at a step, matrices move them into the vector."""
     shape = inputs[0].shape
-    if len(shape) != 4 or shape[-1] != 1 or len(output.shape) != 2:
+    if len(shape) != 4 or len(output.shape) != 2 or shape[-1] % STEP == 0:
         return Block(0)
     positions = shape[1] * shape[2]
-    return Block(LINE * (min(TILES, positions) + 1) if positions > 1 else 0)
+    matrix = STEP * _steps(shape[-1]) * _lanes(output.elements) if positions <= TILES else LINE
+    return Block(min(TILES, positions) * matrix + LINE if positions > 1 else 0)
 
 
 def _softmax(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
-    """The unsigned form has three tables, one entry for each element."""
-    return Block(LINE * (3 * _steps(output.elements) + 1) if output.type == "UINT8" else 0)
+    """Inputs in fine steps take three tables, one entry for each element of a row."""
+    if not output.shape or not inputs[0].scales or inputs[0].scales[0] >= COARSE:
+        return Block(0)
+    return Block(LINE * 3 * _steps(output.shape[-1]))
 
 
 def _dense_block(lanes: int, steps: int, header: int) -> Block:

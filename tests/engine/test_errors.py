@@ -11,6 +11,10 @@ def test_a_mistake_is_told_in_three_lines():
     )
 
 
+def test_a_line_stays_a_line_and_a_terminal_obeys_nothing_in_it():
+    assert str(UserError("u.yaml", "'a\nb\x1b[2J' is not a size", "write é")) == "u.yaml\n  'a\\nb\\x1b[2J' is not a size\n  write é"
+
+
 @pytest.mark.parametrize(("word", "known", "said"), [
     ("trian", ["train", "test"], "did you mean 'train'?"),
     ("train", iter(["train"]), "did you mean 'train'?"),

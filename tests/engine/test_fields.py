@@ -23,12 +23,14 @@ def test_a_size(text, size):
     assert fields.size_bytes(text) == size
 
 
-@pytest.mark.parametrize(("text", "rule"), [(">=0.85", ">= 0.85"), (" < 1e-3 ", "< 1e-3"), ("== -2", "== -2")])
+@pytest.mark.parametrize(
+    ("text", "rule"), [(">=0.85", ">= 0.85"), (" < 1e-3 ", "< 1e-3"), ("== -2", "== -2"), ("<=0 if  measured", "<= 0 if measured")]
+)
 def test_a_rule_has_one_spelling(text, rule):
     assert fields.rule(text) == rule
 
 
-@pytest.mark.parametrize("text", ["0.85", "=> 1", "> x", ">= nan", "> 1 or True"])
+@pytest.mark.parametrize("text", ["0.85", "=> 1", "> x", ">= nan", "> 1 or True", "if measured", "> 1 if true", "> 1if measured"])
 def test_no_rule(text):
     with pytest.raises(ValueError, match="is not a rule"):
         fields.rule(text)
@@ -36,10 +38,16 @@ def test_no_rule(text):
 
 @pytest.mark.parametrize(
     ("rule", "value", "kept"),
-    [(">= 1", 1, True), ("> 1", 1, False), ("<= 1", 1, True), ("< 1", 1, False), ("== 1", 1, True), ("== 1", 2, False)],
-)
+    [(">= 1", 1, True), ("> 1", 1, False), ("<= 1", 1, True), ("< 1", 1, False), ("== 1", 1, True), ("== 1", 2, False),
+     ("<= 1 if measured", 1, True), ("<= 1 if measured", 2, False)],
+)  # fmt: skip
 def test_a_rule_holds_at_its_bound(rule, value, kept):
     assert fields.holds(value, rule) is kept
+
+
+@pytest.mark.parametrize(("rule", "kept"), [("<= 1", False), ("<= 1 if measured", None)])
+def test_without_a_value_a_rule_is_broken_or_not_judged(rule, kept):
+    assert fields.holds(None, rule) is kept
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", ".x", "a.b", "", "x" * 65, "a b", "1a", "ä", "a\n", "a\0"])

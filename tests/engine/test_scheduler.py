@@ -395,6 +395,13 @@ def test_a_gate_on_a_metric_that_was_not_returned_breaks(bench):
     assert (state.status, state.stages["a"].gates[0]["value"]) == ("rejected", None)
 
 
+def test_a_gate_may_say_that_it_is_not_judged_without_its_metric(bench):
+    rule = "<= 0 if measured"
+    state = bench.run(stages(CHAIN) | {"a": {"uses": "mystages.free", "require": {"critical": rule}}})
+    assert (state.status, state.stages["c"].state) == ("finished", "finished")
+    assert state.stages["a"].gates == [{"metric": "critical", "rule": rule, "value": None, "passed": None}]
+
+
 # --- what is said
 
 

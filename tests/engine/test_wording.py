@@ -24,6 +24,15 @@ def test_a_number_has_four_digits_and_a_whole_one_all(value, said):
     assert wording.number(value) == said
 
 
+@pytest.mark.parametrize(("text", "said"), [
+    ("tracking.uri=http://ann:secret@host/x", "tracking.uri=http://***@host/x"), ("postgresql+psycopg2://ann@db", "postgresql+psycopg2://***@db"),
+    ("from https://a:b@c to 'https://d:e@f/g'", "from https://***@c to 'https://***@f/g'"), ("ann@host, http://host/a@b", "ann@host, http://host/a@b"),
+    ("target.device=ssh://pi@raspberrypi.local", "target.device=ssh://pi@raspberrypi.local"),
+])  # fmt: skip
+def test_credentials_in_a_uri_are_not_said(text, said):
+    assert wording.redact(text) == said
+
+
 def test_thousands_stand_apart_where_asked():
     assert wording.number(1234567, grouped=True) == "1\N{NARROW NO-BREAK SPACE}234\N{NARROW NO-BREAK SPACE}567"
 

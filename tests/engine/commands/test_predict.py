@@ -56,8 +56,9 @@ def test_what_the_model_says_is_a_table(predict):
     ]
 
 
-def test_what_the_model_says_is_a_line_of_json_each(predict):
-    assert [json.loads(line)["times"] for line in predict("input=words", "format=jsonl").lines] == [2, 40]
+@pytest.mark.parametrize("form", ["jsonl", "json"])
+def test_what_the_model_says_is_a_line_of_json_each(predict, form):
+    assert [json.loads(line)["times"] for line in predict("input=words", f"format={form}").lines] == [2, 40]
 
 
 def test_where_nothing_is_recognised_it_says_so(predict, packed):
@@ -94,6 +95,16 @@ def test_several_annotated_files_are_written_into_a_folder(predict, packed):
 def test_a_folder_of_results_is_written_again(predict, packed):
     for _ in range(2):
         assert predict("input=words", "output=mine").status == 0
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_work(predict):
+    said = predict("input=words", "output=words/out")
+    assert (said.status, said.out) == (2, "")
+    assert said.err.splitlines()[1:] == [
+        "output=words/out",
+        "  it cannot be written: File exists",
+        "  name a file in a folder that is yours",
+    ]
 
 
 def test_without_an_output_nothing_is_annotated(predict, packed):

@@ -100,7 +100,7 @@ def test_a_run_knows_its_command_and_its_commit(ran, give):
 
 def test_a_password_on_the_command_line_is_not_recorded(ran, give):
     give("params.n=4", "tracking.uri=http://ann:canary@host/")
-    assert "tracking.uri=http://...@host/" in ran.events()[0]["command"]
+    assert "tracking.uri=http://***@host/" in ran.events()[0]["command"]
     assert not [path for path in ran.last.rglob("*") if path.is_file() and b"canary" in path.read_bytes()]
 
 

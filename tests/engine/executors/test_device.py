@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import UserError
-from engine.executors import _volumes
-from engine.executors._options import LABEL
+from engine.executors import _options, _volumes
 from engine.placement import DEVICE
 from engine.spec import StageSpec
 from engine.target import Target, platform_of
@@ -196,7 +195,7 @@ def sent(device_bench, monkeypatch):
 
 
 def _volumes_of(bench) -> list:
-    return bench.client.volumes.list(filters={"label": f"{LABEL}.digest"})
+    return bench.client.volumes.list(filters={"label": f"{_options.LABEL}.digest"})
 
 
 def _copies(bench, path: Path) -> str:
@@ -287,9 +286,13 @@ def test_nothing_but_what_was_sent_is_left_on_the_device(device_bench, sent, min
 # --- an Edge TPU
 
 
+@pytest.mark.parametrize("bus", ["usb", "pcie"])
 @pytest.mark.parametrize(("accelerator", "kind"), [(True, "no_device"), (False, "")])
-def test_a_stage_that_wants_an_edge_tpu_is_refused_where_the_device_has_none(device_bench, make_bench, plain_image, accelerator, kind):
-    target = device_bench.setting.target.model_copy(update={"accelerator": "edgetpu", "bus": "pcie"})
+def test_a_stage_that_wants_an_edge_tpu_is_refused_where_the_device_has_none(
+    device_bench, make_bench, plain_image, monkeypatch, accelerator, kind, bus
+):
+    monkeypatch.setattr(_options, "USB", "/dev/bus/none")
+    target = device_bench.setting.target.model_copy(update={"accelerator": "edgetpu", "bus": bus})
     bench = make_bench("device", plain_image, target=target, ssh_config=device_bench.setting.ssh_config)
     _, ended = bench.does("pass", resources={"accelerator": accelerator})
     assert ended.kind == kind

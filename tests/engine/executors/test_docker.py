@@ -36,8 +36,9 @@ def inspected(docker_bench):
 
 
 @pytest.fixture
-def accelerated(docker_bench):
+def accelerated(docker_bench, tmp_path, monkeypatch):
     """What the engine says of a container that may use the Edge TPU of a bus; made, and never started: there may be none."""
+    monkeypatch.setattr(_options, "USB", str(tmp_path))
     made = []
 
     def look(bus: str | None) -> dict:
@@ -158,20 +159,21 @@ def test_the_limit_of_processes_is_kept(docker_bench):
 
 
 def _reaches(host: dict) -> tuple:
-    return host["Binds"], host["Devices"] or [], host["DeviceCgroupRules"], host["GroupAdd"]
+    return host.get("Mounts", []), host["Devices"] or [], host["DeviceCgroupRules"], host["GroupAdd"]
 
 
 def test_without_an_edge_tpu_a_container_has_no_device(accelerated):
-    assert _reaches(accelerated(None)) == (None, [], None, None)
+    assert _reaches(accelerated(None)) == ([], [], None, None)
 
 
 def test_an_edge_tpu_on_usb_is_the_folder_of_usb_and_a_rule_for_its_kind(accelerated):
-    assert _reaches(accelerated("usb")) == (["/dev/bus/usb:/dev/bus/usb"], [], ["c 189:* rmw"], ["46"])
+    folder = {"Type": "bind", "Source": _options.USB, "Target": _options.USB}
+    assert _reaches(accelerated("usb")) == ([folder], [], ["c 189:* rmw"], ["46"])
 
 
 def test_an_edge_tpu_on_pcie_is_its_node_alone(accelerated):
     node = {"PathOnHost": "/dev/apex_0", "PathInContainer": "/dev/apex_0", "CgroupPermissions": "rw"}
-    assert _reaches(accelerated("pcie")) == (None, [node], None, None)
+    assert _reaches(accelerated("pcie")) == ([], [node], None, None)
 
 
 @pytest.mark.parametrize("bus", ["usb", "pcie"])

@@ -104,9 +104,11 @@ def test_a_gate_says_whether_it_was_kept(events, make_job):
     events.start([make_job("evaluate")]).started("evaluate").finished("evaluate")
     events.add("gate", stage="evaluate", metric="accuracy", rule=">= 0.85", value=0.93, passed=True)
     events.add("gate", stage="evaluate", metric="drop", rule="<= 0.01", value=0.02, passed=False)
+    events.add("gate", stage="evaluate", metric="critical", rule="<= 0 if measured", value=None, passed=None)
     assert said(events)[3:] == [
         "evaluate: accuracy 0.93 keeps the gate >= 0.85",
         "evaluate: drop 0.02 breaks the gate <= 0.01",
+        "evaluate: critical was not measured: the gate <= 0 if measured is not judged",
     ]
 
 

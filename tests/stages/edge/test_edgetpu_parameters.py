@@ -50,8 +50,10 @@ def bias(count: int, value: int = 7) -> T:
         (192, "CONCATENATION", [T((1, 1)), T((1, 1))], T((1, 2)), "a matrix for each vector"),
         (64 * 10, "RESHAPE", [T((1, 3, 3, 1))], T((1, 9)), "positions are gathered from their tiles"),
         (0, "RESHAPE", [T((1, 1, 1, 9))], T((1, 9)), "a vector is where it is"),
-        (64 * (3 * 251 + 1), "SOFTMAX", [T((1, 1001), "UINT8")], T((1, 1001), "UINT8"), "tables of the unsigned softmax"),
-        (0, "SOFTMAX", [T((1, 1001))], T((1, 1001)), "the signed one has none"),
+        (9 * 8 * 4 * 320 + 64, "RESHAPE", [T((1, 3, 3, 30))], T((1, 270)), "channels off the step are moved by a matrix for each position"),
+        (0, "RESHAPE", [T((1, 4, 4, 32))], T((1, 512)), "channels that fill their steps need none"),
+        (64 * 3 * 251, "SOFTMAX", [T((1, 1001), scales=(0.13,))], T((1, 1001)), "tables of a softmax"),
+        (0, "SOFTMAX", [T((1, 1001), scales=(1.0,))], T((1, 1001)), "steps that are coarse need none"),
         (0, "RELU", [T((1, 8))], T((1, 8)), "no parameters at all"),
     ],
     ids=lambda value: value if isinstance(value, str) and " " in value else "",
@@ -65,6 +67,7 @@ def test_a_constant_operand_is_sent_each_time_and_a_single_number_is_not() -> No
     assert size("SUB", [T((1, 9, 9, 3)), weights(1, 1, 1, 3)], T((1, 9, 9, 3))) == (0, 64)
     assert size("MUL", [T((1, 128)), weights(128)], T((1, 128))) == (0, 2048)
     assert size("ADD", [T((1, 9, 9, 3)), T((), data=b"\3")], T((1, 9, 9, 3))) == (0, 0)
+    assert size("ADD", [T((1, 400, 3, 2)), weights(1, 400, 1, 2)], T((1, 400, 3, 2))) == (0, 400 * 3 * 4)
 
 
 def test_very_long_inputs_are_never_cached() -> None:
