@@ -54,6 +54,8 @@ _MACHINE: dict[int | None, str] = {
     errno.EIO: f"the disk reports errors: look at its health {_AGAIN}",
     errno.EROFS: "name a folder that can be written: outputs=DIR", errno.EACCES: "name a folder that can be written: outputs=DIR"}  # fmt: skip
 
+INTERRUPTED = 130
+
 _ACTIONS = ("build", "list", "prune")  # words that may follow `images`
 
 _command = "run"
@@ -74,6 +76,8 @@ def _run(request: compose.Request) -> float | None:
     with _interruptible():
         status, objective = command.main(request)
         sys.stdout.flush()
+    if status == INTERRUPTED:
+        raise KeyboardInterrupt  # of a sweep the other jobs are not wanted either
     _statuses.append(status)
     return None if objective is None else float(objective)
 
@@ -107,7 +111,7 @@ def cli(argv: list[str]) -> int:
             _run(compose.single(_line))
         sys.stdout.flush()
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:  # who read has gone, such as `head`: no word more, also none while the interpreter ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
@@ -206,7 +210,9 @@ def _explained(error: BaseException) -> UserError:
     if word and word.startswith("stages."):
         return UserError(word, "the use case does not set this key", f"write +{word}=... where the stage has it")
     known = [*_config_keys(), *COMMANDS]
-    return UserError(word or "the command line", text, did_you_mean(word, known) if word else "write key=value; see python run.py --help")
+    return UserError(
+        word or "the command line", f"{text:.200}", did_you_mean(word, known) if word else "write key=value; see python run.py --help"
+    )
 
 
 def _unreadable(word: str) -> UserError:

@@ -29,6 +29,7 @@ from engine.wording import as_typed
 DEFAULT_USECASE = "pose_activity"  # conf/config.yaml's
 _GROUPS = ("target", "executor", "tracking", "pipeline")
 _USECASE = re.compile(r"(?:\+{0,2})usecase=(.*)")
+_NO_CHOICE = re.compile(r"~(usecase|target|executor|tracking)(@.*|=.*)?")
 _NO_NAME = re.compile(r"(target|executor|tracking)=(null|true|false|nan|inf|[\[{].*|[-+.\d][-+.\deE_]*)", re.IGNORECASE)
 _ENV_ALLOWED = re.compile(r"(?:RPI_|MLFLOW_TRACKING_URI$|HOME$|USER$)")
 
@@ -77,6 +78,8 @@ def register(argv: Sequence[str]) -> CommandLine:
     chosen: list[str] = []
     words = []
     for word in catalogue.without_config_dirs(argv):
+        if dropped := _NO_CHOICE.fullmatch(word):
+            raise UserError(word, f"there is no run without {dropped[1]}", f"leave the word out, or write {dropped[1]}=NAME")
         if nameless := _NO_NAME.fullmatch(word):
             group = nameless[1]
             raise UserError(word, "a name is expected here", did_you_mean(nameless[2], catalogue.of_group(group, dirs)))

@@ -532,6 +532,17 @@ def test_an_interrupted_run_ends_its_stages_and_says_so(project, number):
     assert not project.processes()
 
 
+def test_an_interrupted_sweep_begins_no_further_job(project):
+    marks = project.path / "marks"
+    project.only_stage(SLEEPER, params={"marks": str(marks)}, retry_delay=1)
+    engine = project.start("--multirun", "usecase=one", "stages.s.retry_delay=1,2,3")
+    project.until(lambda: marks.exists() or engine.poll() is not None)
+    engine.send_signal(signal.SIGINT)
+    _, err = engine.communicate(timeout=20)
+    assert engine.returncode == 130 and "Traceback" not in err
+    assert len(project.runs) == 1
+
+
 def test_a_second_interrupt_ends_a_stubborn_stage_at_once(project):
     engine, marks = _asked(project, ends=False)
     engine.send_signal(signal.SIGINT)

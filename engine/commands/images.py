@@ -8,7 +8,7 @@ from engine.commands._executors import setting
 from engine.compose import Request
 from engine.errors import UserError, did_you_mean
 from engine.executors import _engine, _known
-from engine.images import REPOSITORY, Image
+from engine.images import REPOSITORY, Image, name_in
 from engine.store import Store
 
 
@@ -50,10 +50,10 @@ def _prune(request: Request, images: list[Image]) -> None:
     from docker.errors import APIError
 
     client = _engine.connect(_engine.address())
-    names = {f"{REPOSITORY}/{image.name}" for image in images}
+    names = {image.name for image in images}
     current = {image.reference for image in images}
     for reference, size in sorted(_there(client).items()):
-        if reference not in current and reference.rpartition(":")[0] in names:
+        if reference not in current and name_in(reference) in names:
             try:
                 client.images.remove(reference)
             except APIError as error:
