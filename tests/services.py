@@ -107,10 +107,12 @@ class DockerEngine(Service):
     """A dockerd of its own; containers have the network `none` or `host`.
 
     `own_containerd`: a containerd that stays when dockerd is killed, as on a real machine; `live_restore`: and so do the containers.
+    `certificates`: a folder with ca.pem, cert.pem and key.pem, with which it listens on loopback too, at `tls_host`.
     """
 
-    def __init__(self, *, own_containerd: bool = False, live_restore: bool = False) -> None:
+    def __init__(self, *, own_containerd: bool = False, live_restore: bool = False, certificates: Path | None = None) -> None:
         super().__init__()
+        self._certificates, self.tls_host = certificates, f"tcp://127.0.0.1:{free_port()}"
         self._own_containerd, self._live_restore = own_containerd or live_restore, live_restore
         self._containerd: _Containerd | None = None
         self._clients: list[Any] = []
@@ -127,6 +129,11 @@ class DockerEngine(Service):
             words.append(f"--containerd={self._containerd.socket}")
         if self._live_restore:
             words.append("--live-restore")
+        if self._certificates:
+            words += [f"--host={self.tls_host}", "--tlsverify"]
+            words += [
+                f"--tls{option}={self._certificates / name}.pem" for option, name in (("cacert", "ca"), ("cert", "cert"), ("key", "key"))
+            ]
         (self.folder / "daemon.json").write_text("{}")  # not the machine's own
         self._run(
             "dockerd", *words, f"--config-file={self.folder / 'daemon.json'}", f"--host={self.host}", "--bridge=none", "--iptables=false"

@@ -295,6 +295,19 @@ def test_another_image_under_the_known_name_is_refused(contained):
     contained.done()
 
 
+def test_who_moves_the_name_of_an_image_does_not_move_the_stages_of_a_run(contained):
+    """B8."""
+    contained.slow()
+    stages = {name: {"uses": "mystages.only", "params": {"seconds": seconds}} for name, seconds in (("s", 4), ("t", 0))}
+    contained.project.usecase("one", json.dumps({"name": "one", "stages": stages}))
+    run = contained.start("executor.cpus=1")
+    contained.until_at_work()
+    _tag(contained, "other", layers=[archives.layer({"usr/bin/python3": Path("/bin/sh").resolve().read_bytes()})])
+    _, err = run.communicate(timeout=60)
+    contained.load()
+    assert run.returncode == 0, err
+
+
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "no archive", "no image"])
 def test_a_damaged_image_archive_is_refused_in_a_sentence(docker_engine, tmp_path, damage):
     """B9: before it comes to this, the store holds the archive against its own digest."""

@@ -663,6 +663,14 @@ ELSEWHERE = {  # sentences that are costly to provoke, or come with no fixed pla
     ),
     "no Docker engine answers": ("tests/engine/executors/test_docker.py", "no Docker engine answers"),
     "the Docker engine is too old: x": ("tests/test_faults_containers.py", "the Docker engine is too old: "),
+    "the Docker engine and this machine do not agree on TLS: x": (
+        "tests/engine/executors/test_docker.py",
+        "the Docker engine and this machine do not agree on TLS: ",
+    ),
+    "a rootless Docker engine gives stages another user, who may not write here": (
+        "tests/engine/executors/test_docker.py",
+        "a rootless Docker engine gives stages another user, who may not write here",
+    ),
     "this user may not speak to the Docker engine": ("tests/test_faults_containers.py", "this user may not speak to the Docker engine"),
     "an engine on another machine does not see this machine's folders": (
         "tests/test_messages.py",

@@ -35,7 +35,7 @@ def _engine_of(request: Request) -> Iterator[Any]:
     """Give a client of the engine that has the target's images: the device's where there is one, else this machine's."""
     device = request.target.device
     if device is None:
-        with closing(_engine.connect(_engine.address())) as client:
+        with closing(_engine.connect_here()) as client:
             yield client
         return
     with (

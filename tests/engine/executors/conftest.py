@@ -49,7 +49,8 @@ class Bench:
         (folder / "mystages" / "act.py").write_text(ACT)
         self.setting = Setting(options.pop("target", TARGET), (folder, ROOT), ("mystages",), lambda: images, folder / "store",
                                options.pop("ssh_config", None), options)  # fmt: skip
-        self.executor = importlib.import_module(f"engine.executors.{name}").Executor(self.setting)
+        self.make = importlib.import_module(f"engine.executors.{name}").Executor
+        self.executor = self.make(self.setting)
 
     def plan(self, stage: str, keys: Mapping[str, object], asset: Path | None = None) -> tuple[Planned, dict[str, ResolvedAsset]]:
         """Settle the stage's job."""
