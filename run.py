@@ -7,6 +7,7 @@ import ast
 import errno
 import gc
 import importlib
+import io
 import logging
 import os
 import re
@@ -38,7 +39,7 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from engine import compose
+from engine import compose, yamlfile
 from engine.errors import UserError, did_you_mean
 
 ROOT = Path(__file__).resolve().parent
@@ -53,6 +54,8 @@ _MACHINE: dict[int | None, str] = {
     errno.ENOSPC: f"the disk is full: make room {_AGAIN}", errno.EDQUOT: f"the quota is used up: make room {_AGAIN}",
     errno.EIO: f"the disk reports errors: look at its health {_AGAIN}",
     errno.EROFS: "name a folder that can be written: outputs=DIR", errno.EACCES: "name a folder that can be written: outputs=DIR"}  # fmt: skip
+
+INTERRUPTED = 130
 
 _ACTIONS = ("build", "list", "prune")  # words that may follow `images`
 
@@ -74,6 +77,8 @@ def _run(request: compose.Request) -> float | None:
     with _interruptible():
         status, objective = command.main(request)
         sys.stdout.flush()
+    if status == INTERRUPTED:
+        raise KeyboardInterrupt  # of a sweep the other jobs are not wanted either
     _statuses.append(status)
     return None if objective is None else float(objective)
 
@@ -93,6 +98,7 @@ def _interruptible() -> Iterator[None]:
 def cli(argv: list[str]) -> int:
     """Return the exit status of the command line."""
     global _command, _line
+    _make_printable()
     logging.raiseExceptions = False  # Hydra prints by logging, which would show a traceback for each line that nobody reads
     try:
         _command, rest = _split(argv)
@@ -107,7 +113,7 @@ def cli(argv: list[str]) -> int:
             _run(compose.single(_line))
         sys.stdout.flush()
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:  # who read has gone, such as `head`: no word more, also none while the interpreter ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
@@ -119,6 +125,14 @@ def cli(argv: list[str]) -> int:
         print("\n".join(dict.fromkeys(map(str, mistakes))), file=sys.stderr)
         return 1 if any(map(_is_the_machines, leaves)) else 2
     return max(_statuses, default=0)
+
+
+def _make_printable() -> None:
+    """Let no command end for what it prints: a letter that the terminal lacks becomes '?', and a closed output takes all."""
+    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open to the end
+    sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def _split(argv: list[str]) -> tuple[str, list[str]]:
@@ -206,7 +220,9 @@ def _explained(error: BaseException) -> UserError:
     if word and word.startswith("stages."):
         return UserError(word, "the use case does not set this key", f"write +{word}=... where the stage has it")
     known = [*_config_keys(), *COMMANDS]
-    return UserError(word or "the command line", text, did_you_mean(word, known) if word else "write key=value; see python run.py --help")
+    return UserError(
+        word or "the command line", f"{text:.200}", did_you_mean(word, known) if word else "write key=value; see python run.py --help"
+    )
 
 
 def _unreadable(word: str) -> UserError:
@@ -220,8 +236,6 @@ def _unreadable(word: str) -> UserError:
 
 def _config_keys() -> list[str]:
     """Return the keys that the command line may set: the program's, and those of the use case's parameters."""
-    from engine import yamlfile
-
     keys = []
     for name, value in yamlfile.load(ROOT / "conf" / "config.yaml").items():
         below = value if isinstance(value, dict) and name != "hydra" else {}

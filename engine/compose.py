@@ -3,6 +3,7 @@
 The one file below run.py that knows Hydra and OmegaConf.
 """
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -29,6 +30,7 @@ from engine.wording import as_typed
 DEFAULT_USECASE = "pose_activity"  # conf/config.yaml's
 _GROUPS = ("target", "executor", "tracking", "pipeline")
 _USECASE = re.compile(r"(?:\+{0,2})usecase=(.*)")
+_NO_CHOICE = re.compile(r"~(usecase|target|executor|tracking)(@.*|=.*)?")
 _NO_NAME = re.compile(r"(target|executor|tracking)=(null|true|false|nan|inf|[\[{].*|[-+.\d][-+.\deE_]*)", re.IGNORECASE)
 _ENV_ALLOWED = re.compile(r"(?:RPI_|MLFLOW_TRACKING_URI$|HOME$|USER$)")
 
@@ -77,6 +79,8 @@ def register(argv: Sequence[str]) -> CommandLine:
     chosen: list[str] = []
     words = []
     for word in catalogue.without_config_dirs(argv):
+        if dropped := _NO_CHOICE.fullmatch(word):
+            raise UserError(word, f"there is no run without {dropped[1]}", f"leave the word out, or write {dropped[1]}=NAME")
         if nameless := _NO_NAME.fullmatch(word):
             group = nameless[1]
             raise UserError(word, "a name is expected here", did_you_mean(nameless[2], catalogue.of_group(group, dirs)))
@@ -313,8 +317,6 @@ def _unknown(data: Mapping[str, Any], where: str) -> list[UserError]:
 
 def _allowed_env(name: str, default: Any = None) -> Any:
     """`oc.env` for names that hold no secrets: what is resolved here reaches logs and MLflow."""
-    import os
-
     if not _ENV_ALLOWED.match(name):
         raise ValueError(f"the environment variable {name} may not be read from YAML")
     return os.environ.get(name, default)

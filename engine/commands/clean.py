@@ -17,6 +17,7 @@ Uses = tuple[set[str], set[str]]  # the fingerprints and the digests that a run 
 
 def main(request: Request) -> tuple[int, None]:
     """Remove by the rules of `clean.*`, and say what went."""
+    layout.make_outputs(request.outputs)
     rules, store = request.settings.clean, Store(layout.store_dir(request.outputs))
     with store.unused() as is_unused:
         uses = {path: _uses(path) for path in layout.runs(request.outputs)}

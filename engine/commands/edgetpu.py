@@ -21,6 +21,7 @@ def main(request: Request) -> tuple[int, None]:
     model = _model(request)
     where = f"model={request.settings.model}"
     signature = Library(["stages"], request.roots).signature(STAGE, where)
+    layout.make_outputs(request.outputs)
     store = Store(layout.store_dir(request.outputs))
     with store.work(f"edgetpu-{time.time_ns()}") as work:
         done = _job.run(request, signature, work, {"model": model}, {})

@@ -26,6 +26,7 @@ def main(request: Request) -> tuple[int, None]:
     if output:
         with _output.writing(request.settings.output):
             output.parent.mkdir(parents=True, exist_ok=True)  # before the work, which may be long
+    layout.make_outputs(request.outputs)
     store = Store(layout.store_dir(request.outputs))
     with store.work(f"predict-{time.time_ns()}") as work:
         params = {"annotate": output is not None} if "annotate" in signature.params else {}

@@ -209,7 +209,7 @@ def test_what_sync_sends_later_is_what_an_undisturbed_run_sends(
     follower = sink.Sink(folder, outputs, settings)
     began = time.monotonic()
     follower.close()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 4  # a short run's share, not the longest wait
     until(lambda: "does not answer" in follower.outcome and is_free(folder), 120)
     assert follower.outcome.endswith("python run.py sync sends it later")
     until(lambda: is_healthy(server), 200)

@@ -174,7 +174,7 @@ def test_a_container_that_does_not_end_is_ended(engine, amd64, out, monkeypatch,
     started = time.monotonic()
     with pytest.raises(StageError, match="did not end within 2 s; raise the parameter timeout_s"):
         smoke(amd64, MODELS, out, platform="linux/amd64", timeout_s=2)
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 90
 
 
 @pytest.mark.parametrize(
