@@ -39,7 +39,7 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from engine import compose
+from engine import compose, yamlfile
 from engine.errors import UserError, did_you_mean
 
 ROOT = Path(__file__).resolve().parent
@@ -204,7 +204,7 @@ def _explained(error: BaseException) -> UserError:
     """Turn Hydra's mistake into our three lines."""
     if isinstance(error, OverrideParseException):
         return _unreadable(error.override)
-    if several := re.match(r"Ambiguous value for argument '(.+)'", str(error)):
+    if several := re.match(r"(?:Ambiguous value for argument|Sweep parameters) '(.+)'", str(error).lstrip()):
         return UserError(
             several[1], "these are several values", "for a run with each of them add --multirun; a list stands in brackets: key=[a,b]"
         )
@@ -236,8 +236,6 @@ def _unreadable(word: str) -> UserError:
 
 def _config_keys() -> list[str]:
     """Return the keys that the command line may set: the program's, and those of the use case's parameters."""
-    from engine import yamlfile
-
     keys = []
     for name, value in yamlfile.load(ROOT / "conf" / "config.yaml").items():
         below = value if isinstance(value, dict) and name != "hydra" else {}

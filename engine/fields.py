@@ -13,7 +13,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
 _SECONDS = {"ms": 0.001, None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKMGT]?)i?B?")
 _BYTES = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-_RULE = re.compile(r"(>=|<=|>|<|==)\s*(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)(\s+or\s+none)?")
+_RULE = re.compile(r"(>=|<=|>|<|==)\s*(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)(\s+if\s+measured)?")
 
 
 def duration_s(value: Any) -> float:
@@ -39,18 +39,18 @@ def _identifier(name: str) -> str:
 
 
 def rule(text: Any) -> str:
-    """Return a gate's rule in its one spelling: an operator, a space, a number; `or none` behind it lets a metric be missing."""
+    """Return a gate's rule in its one spelling: an operator, a space, a number, and `if measured` where that is said."""
     match = _RULE.fullmatch(str(text).strip())
     if not match:
         raise ValueError(f"'{text}' is not a rule; write \">= 0.85\"")
-    return f"{match[1]} {match[2]}{' or none' if match[3] else ''}"
+    return f"{match[1]} {match[2]}" + (" if measured" if match[3] else "")
 
 
-def holds(value: float | None, rule_text: str) -> bool:
-    """Say whether the value keeps the rule; None, where the stage did not return the metric, only if the rule says `or none`."""
-    operator, bound, *or_none = rule_text.split()
+def holds(value: float | None, rule_text: str) -> bool | None:
+    """Say whether the value keeps the rule. Without a value it does not, or nobody can say (None) if the rule ends in `if measured`."""
+    operator, bound, *condition = rule_text.split()
     if value is None:
-        return bool(or_none)
+        return None if condition else False
     limit = float(bound)
     return {">=": value >= limit, "<=": value <= limit, ">": value > limit, "<": value < limit, "==": value == limit}[operator]
 

@@ -23,6 +23,7 @@ REPOSITORY = "raspberrypi-mlops"
 RUNTIMES = {"litert": "ai_edge_litert", "tflite_runtime": "tflite_runtime"}  # a stage that can use both needs the target's alone
 CONTAINERS = ROOT / "containers"  # the project's own, whose base an image of the user's may name
 RECORD = "image/1"
+_REFERENCE = re.compile(rf"{REPOSITORY}/([A-Za-z0-9_-]+):(?:{'|'.join(ARCHITECTURES.values())})-[0-9a-f]{{12}}")
 _LOCKED = re.compile(r"^([A-Za-z0-9][\w.-]*)==", re.MULTILINE)
 _DEBIAN = re.compile(r"^python3-([\w.+-]+)\s", re.MULTILINE)
 
@@ -90,6 +91,12 @@ def lacking(image: Image, packages: frozenset[str], runtime: str) -> list[str]:
 def named(images: Sequence[Image], name: str, platform: str) -> Image | None:
     """Return the image of this name for the platform, if there is one."""
     return next((image for image in images if (image.name, image.platform) == (name, platform)), None)
+
+
+def name_in(reference: str) -> str | None:
+    """Return the image's name in a reference of the form that is made here; None for one that somebody else gave."""
+    match = _REFERENCE.fullmatch(reference)
+    return match[1] if match else None
 
 
 def _needed(packages: frozenset[str], runtime: str) -> frozenset[str]:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from engine.errors import UserError, raise_all
+from engine.errors import UserError
 from engine.fields import Duration, Name, Rule, Scalar, Size, explain_all
 
 
@@ -39,7 +39,7 @@ class StageSpec(_Model):
     image: str | None = Field(None, description="the image of its container, where another one than the smallest that serves is wanted")
     network: bool = Field(False, description="its container may use the network")
     require: Mapping[str, Rule] = Field(
-        default_factory=dict, description='gates: metric: ">= 0.85", or ">= 0.85 or none" where the stage may leave the metric out'
+        default_factory=dict, description='gates: metric: ">= 0.85", or ">= 0.85 if measured" where it may be missing'
     )
     retries: int = Field(0, ge=0, le=20)
     retry_delay: Duration = Field(1.0, description="before the first retry; doubles each time")
@@ -58,14 +58,6 @@ class UseCase(_Model):
     objective: str | None = Field(None, description="the metric that a sweep reads, as evaluate.accuracy")
     predict: str | None = Field(None, description="the stage that `predict` runs with the packed model")
     stages: Mapping[Name, StageSpec] = Field(min_length=1)
-
-
-def parse(data: Mapping[str, Any], where: str) -> UseCase:
-    """Return the use case, or raise all mistakes of form together."""
-    usecase, mistakes = read(data, where)
-    raise_all(mistakes)
-    assert usecase is not None
-    return usecase
 
 
 def read(data: Mapping[str, Any], where: str) -> tuple[UseCase | None, list[UserError]]:

@@ -20,6 +20,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+import hypothesis
 import pytest
 
 from engine import digest, journal, layout, signature
@@ -31,6 +32,9 @@ from engine.target import platform_of
 from tests import services
 
 ROOT = Path(__file__).resolve().parent.parent
+hypothesis.settings.register_profile("any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("any machine")  # a busy one is slow, and proves nothing by that
+
 MARK = "RPI_MLOPS_TEST_MARK"  # in the environment of the engine, and so of every process it starts
 
 MAKE = """
@@ -108,7 +112,7 @@ class Project:
         return subprocess.Popen(argv, cwd=self.path, env=env, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, **options)  # fmt: skip
 
-    def run(self, *words: str, timeout_s: float = 60) -> "subprocess.CompletedProcess[str]":
+    def run(self, *words: str, timeout_s: float = 180) -> "subprocess.CompletedProcess[str]":
         """Run run.py on the folder to its end."""
         process = self.start(*words)
         out, err = process.communicate(timeout=timeout_s)
@@ -122,13 +126,13 @@ class Project:
 
     @property
     def runs(self) -> list[Path]:
-        """All run folders, oldest first (by the moment of their making)."""
-        return sorted(layout.runs(self.outputs), key=lambda path: (path / journal.FILE_NAME).stat().st_ctime_ns)
+        """All run folders, oldest first: by their first events, and one that was killed before it had any comes first of all."""
+        return sorted(layout.runs(self.outputs), key=lambda path: next((event["time"] for event in self.events(path)), 0.0))
 
     @property
     def last(self) -> Path:
         """The folder of the newest run."""
-        return max(layout.runs(self.outputs), key=lambda path: self.events(path)[0]["time"])
+        return self.runs[-1]
 
     @property
     def store(self) -> Store:
@@ -157,7 +161,7 @@ class Project:
         return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if self._is_ours(pid)]
 
     @staticmethod
-    def until(fact: Callable[[], Any], within_s: float = 20) -> Any:
+    def until(fact: Callable[[], Any], within_s: float = 60) -> Any:
         """Return the fact's value as soon as it is true; fail where it is not in time."""
         end = time.monotonic() + within_s
         while not (value := fact()):
@@ -220,6 +224,16 @@ def _no_engine_of_the_developers() -> Iterator[None]:
         for name in ("DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_API_VERSION"):
             environment.delenv(name, raising=False)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interrupts_are_heard() -> Iterator[None]:
+    """What tests start takes an interrupt as at a terminal, also where a shell started the tests in the background and had them ignore it."""
+    before = signal.getsignal(signal.SIGINT)
+    if before == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

@@ -140,7 +140,9 @@ class Contained:
 
     def containers(self) -> list[Any]:
         """All containers of this folder's jobs, running or not."""
-        return list(self.engine.client().containers.list(all=True, filters={"label": f"{LABEL}={self.project.store.root}"}))
+        return list(
+            self.engine.client().containers.list(all=True, ignore_removed=True, filters={"label": f"{LABEL}={self.project.store.root}"})
+        )
 
     def until_at_work(self) -> Any:
         """Wait until the stage is at work; return its container."""
@@ -150,7 +152,7 @@ class Contained:
 
     def events(self, since: int) -> list[tuple[str, str]]:
         """What happened to this folder's containers since then, in whole seconds: (what, stage)."""
-        label = f"{LABEL}={self.project.store.root}"
+        label = [f"{LABEL}={self.project.store.root}", f"{LABEL}.stage"]  # not what only carried files
         until = int(time.time()) + 1
         told = self.engine.client().events(since=since, until=until, decode=True, filters={"type": "container", "label": label})
         with closing(told):

@@ -82,7 +82,7 @@ class Service:
                 subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, "PATH": SBIN})
             )
 
-    def _until(self, answers: Callable[[], Any], within_s: float = 30) -> None:
+    def _until(self, answers: Callable[[], Any], within_s: float = 120) -> None:
         end = time.monotonic() + within_s
         while not answers():
             gone = next((process for process in self._processes if process.poll() is not None), None)
@@ -107,10 +107,12 @@ class DockerEngine(Service):
     """A dockerd of its own; containers have the network `none` or `host`.
 
     `own_containerd`: a containerd that stays when dockerd is killed, as on a real machine; `live_restore`: and so do the containers.
+    `certificates`: a folder with ca.pem, cert.pem and key.pem, with which it listens on loopback too, at `tls_host`.
     """
 
-    def __init__(self, *, own_containerd: bool = False, live_restore: bool = False) -> None:
+    def __init__(self, *, own_containerd: bool = False, live_restore: bool = False, certificates: Path | None = None) -> None:
         super().__init__()
+        self._certificates, self.tls_host = certificates, f"tcp://127.0.0.1:{free_port()}"
         self._own_containerd, self._live_restore = own_containerd or live_restore, live_restore
         self._containerd: _Containerd | None = None
         self._clients: list[Any] = []
@@ -127,6 +129,11 @@ class DockerEngine(Service):
             words.append(f"--containerd={self._containerd.socket}")
         if self._live_restore:
             words.append("--live-restore")
+        if self._certificates:
+            words += [f"--host={self.tls_host}", "--tlsverify"]
+            words += [
+                f"--tls{option}={self._certificates / name}.pem" for option, name in (("cacert", "ca"), ("cert", "cert"), ("key", "key"))
+            ]
         (self.folder / "daemon.json").write_text("{}")  # not the machine's own
         self._run(
             "dockerd", *words, f"--config-file={self.folder / 'daemon.json'}", f"--host={self.host}", "--bridge=none", "--iptables=false"
@@ -310,7 +317,7 @@ def _new_key(path: Path) -> None:
 
 
 def _kill_all(*marks: str) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while (pids := list(processes_of(*marks))) and time.monotonic() < end:
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):

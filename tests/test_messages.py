@@ -12,7 +12,7 @@ import pytest
 from engine import asset, check, compose, digest, fetch, images, layout, spec, target, yamlfile
 from engine.asset import AssetFile
 from engine.commands import _images
-from engine.errors import UserError
+from engine.errors import UserError, raise_all
 from engine.executors import _tunnel, device
 from engine.executors._tunnel import Tunnel
 from engine.placement import Placement, Setting
@@ -173,7 +173,7 @@ def mistakes_of(project):
         path = project.path / "u.yaml"
         path.write_text("name: u\n" + HEAD + stages)
         with pytest.raises(ExceptionGroup) as caught:
-            check.check(spec.parse(yamlfile.load(path), "u.yaml"), Library(["mystages"], [project.path]), lambda *_: HERE, "u.yaml")
+            check.check(_read(yamlfile.load(path), "u.yaml"), Library(["mystages"], [project.path]), lambda *_: HERE, "u.yaml")
         return _told(caught.value, project.path)
 
     return found
@@ -267,15 +267,21 @@ def _form(parse, data, where: str, change, said) -> None:
     assert _told(caught.value, Path("/nowhere")) == [said]
 
 
+def _read(data, where: str) -> spec.UseCase:
+    usecase, mistakes = spec.read(data, where)
+    raise_all(mistakes)
+    return usecase
+
+
 @pytest.mark.parametrize(("change", "said"), FORMS.values(), ids=FORMS)
 def test_the_form_of_a_use_case(change, said):
-    _form(spec.parse, {"name": "u", "stages": {"a": {"uses": "x"}}}, "u.yaml", change, said)
+    _form(_read, {"name": "u", "stages": {"a": {"uses": "x"}}}, "u.yaml", change, said)
 
 
 @pytest.mark.parametrize(("change", "said"), STAGE_FORMS.values(), ids=STAGE_FORMS)
 def test_the_form_of_a_stage(change, said):
     change = {"stages": {"a": {"uses": "x", **change}}}
-    _form(spec.parse, {"name": "u"}, "u.yaml", change, [f"u.yaml: stages.a.{said[0]}", *said[1:]])
+    _form(_read, {"name": "u"}, "u.yaml", change, [f"u.yaml: stages.a.{said[0]}", *said[1:]])
 
 
 @pytest.mark.parametrize(("change", "said"), TARGET_FORMS.values(), ids=TARGET_FORMS)
@@ -399,6 +405,8 @@ COMMANDS = {
     "key": (["params n=1"], ["params n=1", "this cannot be read", "write key=value; see python run.py --help"]),
     "several": (["target=rpi3,rpi4"], ["target=rpi3,rpi4", "these are several values",
                                        "for a run with each of them add --multirun; a list stands in brackets: key=[a,b]"]),
+    "range": (["params.n=range(3)"], ["params.n=range(3)", "these are several values",
+                                      "for a run with each of them add --multirun; a list stands in brackets: key=[a,b]"]),
     "no_usecase": (["usecase="], ["usecase=", "there is no such use case", "choose one of: chain, clash, containers, data, edgetpu_images, lost, odd, packs, pose_activity, typo"]),
     "no_outputs": (["outputs="], ["the command line: outputs", "string should have at least 1 character (it is '')",
                                   "write text, in quotes where it looks like a number"]),
@@ -655,6 +663,14 @@ ELSEWHERE = {  # sentences that are costly to provoke, or come with no fixed pla
     ),
     "no Docker engine answers": ("tests/engine/executors/test_docker.py", "no Docker engine answers"),
     "the Docker engine is too old: x": ("tests/test_faults_containers.py", "the Docker engine is too old: "),
+    "the Docker engine and this machine do not agree on TLS: x": (
+        "tests/engine/executors/test_docker.py",
+        "the Docker engine and this machine do not agree on TLS: ",
+    ),
+    "a rootless Docker engine gives stages another user, who may not write here": (
+        "tests/engine/executors/test_docker.py",
+        "a rootless Docker engine gives stages another user, who may not write here",
+    ),
     "this user may not speak to the Docker engine": ("tests/test_faults_containers.py", "this user may not speak to the Docker engine"),
     "an engine on another machine does not see this machine's folders": (
         "tests/test_messages.py",

@@ -63,7 +63,12 @@ def test_a_broken_gate_rejects_the_run_with_status_1(project):
     assert not (project.last.parent / "latest").exists()
 
 
-FAILING = "from engine.stage import Out\ndef only(data: Out) -> None:\n    import time; time.sleep(0.2); raise SystemExit(3)\n"
+FAILING = "from engine.stage import Out\ndef only(data: Out) -> None:\n    raise SystemExit(3)\n"
+UNTIL_ONE_FAILED = """    import time
+    from pathlib import Path
+    while not any('"job_failed"' in journal.read_text() for journal in Path("{outputs}").glob("*/*/*/journal.jsonl")):
+        time.sleep(0.01)
+"""
 
 
 @pytest.mark.parametrize(("word", "beside"), [("fail_fast=false", "finished"), ("fail_fast=true", "skipped")])
@@ -78,10 +83,9 @@ def test_the_first_failure_ends_the_run_if_asked(project, word, beside):
           b: {uses: mystages.double, inputs: {number: a.data}}
     """,
     )
-    slow = project.stage(
-        "make", (project.path / "mystages" / "make.py").read_text().replace("    data.", "    import time; time.sleep(1.5)\n    data.")
-    )
-    assert slow and project.run("usecase=one", word, "executor.cpus=2").returncode == 1
+    make = (project.path / "mystages" / "make.py").read_text()
+    project.stage("make", make.replace("    data.", f"{UNTIL_ONE_FAILED.format(outputs=project.outputs)}    data."))
+    assert project.run("usecase=one", word, "executor.cpus=2").returncode == 1
     assert project.state().stages["b"].state == beside
 
 
@@ -170,11 +174,22 @@ def test_a_broken_use_case_that_nobody_chose_stops_nobody(project):
 
 
 def test_stages_share_the_processors(project):
+    (project.path / "here").mkdir()
     project.stage(
         "only",
-        "from engine.stage import Out\ndef only(data: Out, *, n: int) -> None:\n    import time; time.sleep(0.3); data.write_text(str(n))\n",
+        """
+        import time
+        from pathlib import Path
+        from engine.stage import Out
+        def only(data: Out, *, n: int, here: str) -> None:
+            (Path(here) / str(n)).touch()
+            while len(list(Path(here).iterdir())) < 2:  # the first waits for the second
+                time.sleep(0.01)
+            data.write_text(str(n))
+    """,
     )
-    project.usecase("one", "stages:\n" + "".join(f"  s{n}: {{uses: mystages.only, params: {{n: {n}}}}}\n" for n in range(3)))
+    project.usecase("one", "stages:\n" + "".join(
+        f"  s{n}: {{uses: mystages.only, params: {{n: {n}, here: {project.path / 'here'}}}}}\n" for n in range(3)))  # fmt: skip
     project.done("usecase=one", "executor.cpus=2")
     assert _most_at_once(project) == 2
 

@@ -80,7 +80,7 @@ def test_a_registry_takes_an_image_and_keeps_it(docker_engine, registry):
 
 def _ssh(sshd: services.SshServer, *words: str) -> "subprocess.CompletedProcess[str]":
     argv = ["ssh", *sshd.options, "-p", str(sshd.port), f"{sshd.user}@{sshd.host}", *words]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=30)
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60)
 
 
 def test_an_ssh_server_lets_its_user_in(sshd):
@@ -124,4 +124,4 @@ def test_an_ssh_server_that_is_stopped_ends_its_sessions(sshd):
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as session:
         assert session.stdout.readline() == "in\n"
         sshd.stop()
-        assert session.wait(10) == 255
+        assert session.wait(50) == 255

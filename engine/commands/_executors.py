@@ -34,9 +34,9 @@ class Executors:
 
     def __init__(self, request: Request, no_containers: str = "") -> None:
         self._setting = setting(request)
-        self.name, self.why = _chosen(request, self._setting, no_containers)
-        self.refusal = ""  # why containers, where they were chosen here, cannot run a stage
         self._made: dict[str, Any] = {}
+        self.name, self.why = self._chosen(request, no_containers)
+        self.refusal = ""  # why containers, where they were chosen here, cannot run a stage
         self._working: dict[str, str] = {}  # stage -> executor
 
     def place(self, spec: StageSpec, signature: Signature | None) -> Placement:
@@ -114,6 +114,34 @@ class Executors:
             return "local"
         return "device" if spec.runs_on == "target" and self._setting.target.device else self.name
 
+    def _chosen(self, request: Request, no_containers: str) -> tuple[str, str]:
+        """Return the executor's name, and in a sentence why where it was not named."""
+        name = request.settings.executor.name
+        if name != "auto":
+            if name not in _EXECUTORS:
+                raise UserError(f"executor.name={name}", "there is no such executor", did_you_mean(name, _EXECUTORS))
+            return name, ""
+        reason = no_containers or self._why_no_containers()
+        if reason:
+            return "local", f"stages run as local processes: {reason}"
+        return "docker", "stages run in containers: a Docker engine answers"
+
+    def _why_no_containers(self) -> str:
+        """Return what is against containers; empty where nothing is."""
+        from engine.executors import _engine
+
+        if not _engine.is_likely():
+            return "no Docker engine is to be seen"
+        try:
+            self._executor("docker").reach()
+        except UserError as error:
+            return error.what
+        aim = self._setting.target
+        if aim.device is None and not emulation.is_native(aim.platform, platform_of(platform.machine())):
+            seen = emulation.look(aim.platform)
+            return "" if seen.is_registered else f"{seen.what} ({seen.fix})"
+        return ""
+
     def _executor(self, name: str) -> Any:
         if name not in self._made:
             self._made[name] = importlib.import_module(f"engine.executors.{name}").Executor(self._setting)
@@ -162,34 +190,3 @@ def _answers(host: str) -> bool:
             return True
     except OSError:
         return False
-
-
-def _chosen(request: Request, told: Setting, no_containers: str) -> tuple[str, str]:
-    """Return the executor's name, and in a sentence why where it was not named."""
-    name = request.settings.executor.name
-    if name != "auto":
-        if name not in _EXECUTORS:
-            raise UserError(f"executor.name={name}", "there is no such executor", did_you_mean(name, _EXECUTORS))
-        return name, ""
-    reason = no_containers or _why_no_containers(told)
-    if reason:
-        return "local", f"stages run as local processes: {reason}"
-    return "docker", "stages run in containers: a Docker engine answers"
-
-
-def _why_no_containers(told: Setting) -> str:
-    """Return what is against containers; empty where nothing is."""
-    from engine.executors import _engine
-
-    if not _engine.is_likely():
-        return "no Docker engine is to be seen"
-    try:
-        client = _engine.connect(_engine.address())
-    except UserError as error:
-        return error.what
-    client.close()
-    aim = told.target
-    if aim.device is None and not emulation.is_native(aim.platform, platform_of(platform.machine())):
-        seen = emulation.look(aim.platform)
-        return "" if seen.is_registered else f"{seen.what} ({seen.fix})"
-    return ""

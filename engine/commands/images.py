@@ -1,5 +1,6 @@
 """`images [build|list|prune]`: the images of containers/ and those that this machine's engine has of them."""
 
+from contextlib import closing
 from typing import Any
 
 from engine import layout
@@ -8,14 +9,15 @@ from engine.commands._executors import setting
 from engine.compose import Request
 from engine.errors import UserError, did_you_mean
 from engine.executors import _engine, _known
-from engine.images import REPOSITORY, Image
+from engine.images import REPOSITORY, Image, name_in
 from engine.store import Store
 
 
 def main(request: Request) -> tuple[int, None]:
     """Do what the word behind `images` says; `list` where there is none."""
     known = _chosen(request, list(setting(request).images()))
-    {"build": _build, "list": _list, "prune": _prune}[request.settings.action](request, known)
+    with closing(_engine.connect_here()) as client:
+        {"build": _build, "list": _list, "prune": _prune}[request.settings.action](request, client, known)
     return 0, None
 
 
@@ -26,34 +28,32 @@ def _chosen(request: Request, images: list[Image]) -> list[Image]:
     return [image for image in images if name in (None, image.name)]
 
 
-def _build(request: Request, images: list[Image]) -> None:
+def _build(request: Request, client: Any, images: list[Image]) -> None:
     """Build what the engine does not have, and give it to the engine."""
-    client = _engine.connect(_engine.address())
     there = _there(client)
     wanted = [image for image in images if image.reference not in there and (not image.optional or request.settings.image)]
     layout.make_outputs(request.outputs)
     with Store(layout.store_dir(request.outputs)).in_use():
         for reference, archive in _images.build(request, wanted).items():
             _known.load(layout.store_dir(request.outputs), client, reference, archive)
-    _list(request, images)
+    _list(request, client, images)
 
 
-def _list(request: Request, images: list[Image]) -> None:
-    there = _there(_engine.connect(_engine.address()))
+def _list(request: Request, client: Any, images: list[Image]) -> None:
+    there = _there(client)
     rows = [[image.name, image.platform, image.reference, f"{there[image.reference] / 1e6:,.0f} MB" if image.reference in there else "not built"]
             for image in images]  # fmt: skip
     print(_planning.table([["image", "platform", "reference", "size"], *rows]))
 
 
-def _prune(request: Request, images: list[Image]) -> None:
+def _prune(request: Request, client: Any, images: list[Image]) -> None:
     """Remove the images whose definitions have changed since, which no plan asks for any more."""
     from docker.errors import APIError
 
-    client = _engine.connect(_engine.address())
-    names = {f"{REPOSITORY}/{image.name}" for image in images}
+    names = {image.name for image in images}
     current = {image.reference for image in images}
     for reference, size in sorted(_there(client).items()):
-        if reference not in current and reference.rpartition(":")[0] in names:
+        if reference not in current and name_in(reference) in names:
             try:
                 client.images.remove(reference)
             except APIError as error:

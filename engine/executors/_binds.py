@@ -2,13 +2,13 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from engine.catalogue import ROOT
-from engine.executors import _options
+from engine.executors import _engine, _options
 from engine.jobfolder import Launch
 from engine.placement import Setting
 from engine.store import remove_tree
@@ -28,13 +28,13 @@ class Binds:
         """Return where the container writes the log: where it stands here."""
         return launch.log
 
-    def mounts(self, client: Any, launch: Launch) -> list[Any]:
+    def mounts(self, client: Any, launch: Launch, is_wanted: Callable[[], bool]) -> list[Any]:
         """Return the mounts: the job's folder and its log to write, inputs and sources to read."""
         (launch.folder / "cwd").mkdir()
         launch.log.touch()
         self._give(launch, self._owner)
         read = [ROOT / "engine" / "stage.py", *sources(self._setting), *filter(None, launch.inputs.values())]
-        return [*(_mount(path, read_only=True) for path in dict.fromkeys(read)), *(_mount(path) for path in (launch.folder, launch.log))]
+        return [*map(_options.bind, dict.fromkeys(read)), *(_options.bind(path, read_only=False) for path in (launch.folder, launch.log))]
 
     def send(self, client: Any, container: Any, launch: Launch) -> None:
         """Do nothing: all of it is there."""
@@ -43,8 +43,11 @@ class Binds:
         """Do nothing: what the stage says is written here."""
 
     def collect(self, client: Any, container: Any, launch: Launch) -> None:
-        """Make the job's files the caller's."""
+        """Make the job's files the caller's, and put what docker-init and runc said into the log."""
         self._give(launch, _options.User(os.getuid(), os.getgid()))
+        if container is not None and (said := b"".join(said for _, said in _engine.words(container))):
+            with launch.log.open("ab") as log:
+                log.write(said)
 
     def free_bytes(self, launch: Launch) -> int | None:
         """Return what is free on the disk of the job's folder."""
@@ -87,9 +90,3 @@ class Binds:
 def sources(setting: Setting) -> list[Path]:
     """Return the packages of stages that a job may import."""
     return [root / package for root in setting.roots for package in setting.packages if (root / package).is_dir()]
-
-
-def _mount(path: Path, *, read_only: bool = False) -> Any:
-    from docker.types import Mount
-
-    return Mount(target=str(path), source=str(path), type="bind", read_only=read_only)

@@ -20,6 +20,7 @@ LOAD_S = 600.0  # of one call that carries an image or an artifact
 _KINDS = (
     ("no such image", "image_missing"),
     ("exec format error", "wrong_platform"),
+    ("is of another processor", "wrong_platform"),  # our own sentence
     ("error gathering device information", "no_device"),
     ("no such device", "no_device"),
     ("bind source path does not exist: /dev/", "no_device"),
@@ -31,15 +32,37 @@ _KINDS = (
 
 def address() -> str:
     """Return where this machine's engine listens: DOCKER_HOST, else the chosen Docker context, else the usual socket."""
-    if named := os.environ.get("DOCKER_HOST"):
-        return named
+    named = os.environ.get("DOCKER_HOST")
+    return named or str(getattr(_context(), "Host", None) or _USUAL)
+
+
+def connect_here() -> Any:
+    """Return a client of this machine's engine that has been answered, or raise UserError that says why there is none."""
+    from docker.errors import TLSParameterError
+
+    try:
+        return connect(address(), _certificates())
+    except TLSParameterError as error:
+        raise _unreachable(address(), error) from None
+
+
+def _certificates() -> Any:
+    """Return what docker-py is to show and to check over TLS, as the docker command takes it: DOCKER_CERT_PATH, or the chosen context's."""
+    from docker.utils import kwargs_from_env
+
+    if os.environ.get("DOCKER_HOST"):
+        return kwargs_from_env().get("tls")
+    return getattr(_context(), "TLSConfig", None)
+
+
+def _context() -> Any:
+    """Return the chosen Docker context; None where there is none, or ~/.docker is damaged, which is no reason not to try the usual place."""
     from docker.context import ContextAPI
 
     try:
-        context = ContextAPI.get_current_context()
-        return str(context.Host) if context and context.Host else _USUAL
-    except Exception:  # a damaged ~/.docker is no reason not to try the usual place
-        return _USUAL
+        return ContextAPI.get_current_context()
+    except Exception:
+        return None
 
 
 def is_likely() -> bool:
@@ -54,13 +77,13 @@ def _is_socket(url: str) -> bool:
     return Path(url.removeprefix("unix://")).is_socket()
 
 
-def connect(url: str) -> Any:
+def connect(url: str, tls: Any = None) -> Any:
     """Return a docker.DockerClient that has been answered, or raise UserError that says why there is none."""
     import docker
     from docker.errors import DockerException
 
     try:
-        client = docker.DockerClient(base_url=url, version="auto", timeout=TIMEOUT_S)
+        client = docker.DockerClient(base_url=url, version="auto", timeout=TIMEOUT_S, tls=tls or False)
         client.ping()
         return client
     except DockerException as error:
@@ -109,20 +132,38 @@ def archived(container: Any, path: str | Path) -> Iterator[tuple[dict[str, Any],
 
     docker-py's get_archive would leave its connection open where not all is read.
     """
-    import requests
-    from docker.errors import create_api_error_from_http_exception
-
     api = container.client.api
     url = f"{api.base_url}/v{api.api_version}/containers/{container.id}/archive"
     with api.get(url, params={"path": str(path)}, stream=True, timeout=api.timeout) as answer:
         if answer.status_code == 404:
             yield None
             return
-        try:
-            answer.raise_for_status()
-        except requests.HTTPError as error:
-            create_api_error_from_http_exception(error)
+        _refuse(answer)
         yield json.loads(base64.b64decode(answer.headers["X-Docker-Container-Path-Stat"])), answer.iter_content(1 << 16)
+
+
+def words(container: Any, since_s: int = 0) -> Iterator[tuple[str, bytes]]:
+    """Yield what the container has said since a second, as far as its engine keeps it: moments, which sort as texts, and bytes.
+
+    docker-py's logs would join what has no end of line, and wait without a limit where it is read as it comes.
+    """
+    api = container.client.api
+    url = f"{api.base_url}/v{api.api_version}/containers/{container.id}/logs"
+    params = {"stdout": 1, "stderr": 1, "timestamps": 1, "since": since_s}
+    with api.get(url, params=params, timeout=api.timeout) as answer:
+        _refuse(answer)
+        data = answer.content
+    at = 0
+    while at + 8 <= len(data):  # a frame: stream, three bytes of nothing, length of what follows (Docker's API, "attach")
+        end = at + 8 + int.from_bytes(data[at + 4 : at + 8], "big")
+        moment, _, said = data[at + 8 : end].partition(b" ")
+        yield moment.decode(), said
+        at = end
+
+
+def is_full_here(error: BaseException) -> bool:
+    """True where a call ended because this machine's own disk is full."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def is_gone(error: BaseException) -> bool:
@@ -131,13 +172,15 @@ def is_gone(error: BaseException) -> bool:
     import urllib3
     from docker.errors import APIError
 
-    if isinstance(error, APIError):  # by its ancestors it is an OSError too
+    if isinstance(error, APIError):  # by its ancestors it is a RequestException too
         return False
-    return isinstance(error, requests.exceptions.ConnectionError | requests.exceptions.Timeout | urllib3.exceptions.HTTPError | OSError)
+    return isinstance(error, requests.RequestException | urllib3.exceptions.HTTPError | ConnectionError | TimeoutError)
 
 
 def said(error: Exception) -> str:
-    """Return what the engine wrote, in a line."""
+    """Return what the engine wrote, or what is in the way to it, in a line."""
+    if isinstance(error, UserError):
+        return f"{error.where}: {error.what}"
     text = str(getattr(error, "explanation", None) or error).strip()
     return next(iter(text.splitlines()), type(error).__name__)
 
@@ -145,6 +188,17 @@ def said(error: Exception) -> str:
 def kind_of(text: str) -> str:
     """Return the kind of failure that the engine's words mean; "failed" where they are none of the known ones."""
     return next((kind for words, kind in _KINDS if words in text.lower()), "failed")
+
+
+def _refuse(answer: Any) -> None:
+    """Raise docker.errors.APIError where the engine refused."""
+    import requests
+    from docker.errors import create_api_error_from_http_exception
+
+    try:
+        answer.raise_for_status()
+    except requests.HTTPError as error:
+        create_api_error_from_http_exception(error)
 
 
 def _not_taken(reference: str, archive: Path, gone: bool, text: str) -> UserError:
@@ -163,6 +217,9 @@ def _unreachable(url: str, error: Exception) -> UserError:
         return UserError(
             url, "this user may not speak to the Docker engine", "sudo usermod -aG docker $USER, and log in anew; or executor=local"
         )
+    if "TLS" in text or "SSL" in text or "HTTPS" in text:
+        return UserError(url, f"the Docker engine and this machine do not agree on TLS: {text.splitlines()[0][:200]}",
+                         "export DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH=DIR, where ca.pem, cert.pem and key.pem are; or executor=local")  # fmt: skip
     if any(words in text for words in ("too old", "too new", "no longer supported")):
         return UserError(url, f"the Docker engine is too old: {text.splitlines()[0]}", "sudo apt-get install docker.io; or executor=local")
     return UserError(url, "no Docker engine answers", "sudo apt-get install docker.io && sudo systemctl start docker; or executor=local")

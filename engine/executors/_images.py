@@ -42,17 +42,17 @@ def missing(client: Any, jobs: Iterable[Planned]) -> list[str]:
     ]
 
 
-def check(client: Any, store: Path, jobs: Iterable[Planned]) -> None:
-    """Refuse an image that is absent, is not the known one, or whose programs are of another platform than its job's."""
-    for reference, platform in sorted({(one.job.place.image, one.job.place.platform) for one in jobs if one.job.place.image}):
-        image = _get(client, reference)
-        if image is None:
-            raise UserError(str(reference), "the container engine has no such image", "python run.py images build")
-        _known.refuse_another(store, client, str(reference), image)
-        found = _machine_of(client, image)
-        if found is not None and found != emulation.MACHINES[platform]:
-            raise UserError(str(reference), f"its Python is of another processor than {platform} (ELF machine {found}), whatever its label says",
-                            f"docker rmi {reference}, then python run.py images build")  # fmt: skip
+def checked(client: Any, store: Path, reference: str, platform: str) -> Any:
+    """Return the engine's image; UserError where it is absent, is not the known one, or its programs are of another platform."""
+    image = _get(client, reference)
+    if image is None:
+        raise UserError(reference, "the container engine has no such image", "python run.py images build")
+    _known.refuse_another(store, client, reference, image)
+    found = _machine_of(client, image)
+    if found is not None and found != emulation.MACHINES[platform]:
+        raise UserError(reference, f"its Python is of another processor than {platform} (ELF machine {found}), whatever its label says",
+                        f"docker rmi {reference}, then python run.py images build")  # fmt: skip
+    return image
 
 
 def _is_there(connect: Callable[[], Any], reference: str) -> bool:

@@ -12,13 +12,14 @@ from engine.jobfolder import ENVIRONMENT, Launch
 from engine.placement import Setting
 
 LABEL = "raspberrypi-mlops"
-USB, USB_MAJOR = "/dev/bus/usb", 189  # Linux's character devices of USB: admin-guide/devices.txt
+USB, CPUS = Path("/dev/bus/usb"), Path("/sys/devices/system/cpu")
+USB_MAJOR = 189  # Linux's character devices of USB: admin-guide/devices.txt
 PLUGDEV, ROOT_STANDS_IN = 46, 1000  # Debian's group of pluggable devices; the ordinary user that a container of root's runs as
 
 # Under QEMU, for faults that were seen (docs/containers-pipeline.md): with its own choice, `max`, LiteRT's int8 kernels compute something else
 # than on a Pi's processors, and from the caches of the x86 machine below LiteRT for arm64 ends with signal 11.
 _PROCESSOR = {"linux/arm64": "cortex-a72", "linux/arm/v7": "cortex-a15"}
-_FOUR = Path(__file__).with_name("processors")  # what /sys/devices/system/cpu shows instead: four processors without caches
+_FOUR = Path(__file__).with_name("processors")  # what CPUS shows instead: four processors without caches
 
 
 class Limits(BaseModel):
@@ -56,9 +57,12 @@ def labels(launch: Launch, setting: Setting) -> dict[str, str]:
 
 
 def container(
-    launch: Launch, setting: Setting, owner: User, mounts: Sequence[Any], log: Path, edgetpu: str | None, python_path: str
+    launch: Launch, setting: Setting, owner: User, mounts: Sequence[Any], log: Path | None, edgetpu: str | None, python_path: str, cpus: int
 ) -> dict[str, Any]:
-    """Return the options of the job's container; `edgetpu` is the bus of the Edge TPU that it may use."""
+    """Return the options of the job's container; `edgetpu` is the bus of the Edge TPU that it may use, `cpus` all that the engine has.
+
+    Without a log its engine keeps what it says: the last 5 to 10 MB, in two files of which the older one goes.
+    """
     spec, limits = launch.job.spec, Limits.model_validate(setting.options)
     memory = spec.resources.memory or limits.memory or None
     cwd = str(launch.folder / "cwd")
@@ -66,13 +70,12 @@ def container(
     processor = {"QEMU_CPU": _PROCESSOR[emulated]} if emulated in _PROCESSOR else {}
     environment = {**ENVIRONMENT, **processor, **spec.env, "PYTHONPATH": python_path, "PYTHONUNBUFFERED": "1", "TMPDIR": cwd, "HOME": cwd}
     return {
-        "image": launch.job.place.image,
-        "entrypoint": ["python3", "-m", "engine.stage", str(launch.folder), str(log)],
+        "entrypoint": ["python3", "-m", "engine.stage", str(launch.folder), *([str(log)] if log else [])],
         "labels": labels(launch, setting),
         "environment": environment,
         "working_dir": cwd,
         "user": str(owner),
-        "mounts": [*mounts, *_usb(edgetpu)],
+        "mounts": [*mounts, *([bind(_FOUR, CPUS)] if emulated else []), *([bind(USB, read_only=False)] if edgetpu == "usb" else [])],
         "network_mode": limits.network if spec.network else "none",
         "read_only": True,
         "tmpfs": {"/tmp": f"size={limits.tmp},mode=1777"},
@@ -80,19 +83,13 @@ def container(
         "security_opt": ["no-new-privileges:true"],
         "mem_limit": memory,
         "memswap_limit": memory,  # as much again in swap would be a limit that is none
-        "nano_cpus": int(spec.resources.cpus * 1e9) if "cpus" in spec.resources.model_fields_set else None,
+        "nano_cpus": int(min(spec.resources.cpus, cpus) * 1e9) if "cpus" in spec.resources.model_fields_set else None,
         "pids_limit": spec.resources.pids or limits.pids,
         "shm_size": limits.shm,
         "init": True,
-        "log_config": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "1"}},
-        **({"volumes": [f"{_FOUR}:/sys/devices/system/cpu:ro"]} if emulated else {}),
+        "log_config": {"Type": "json-file", "Config": {"max-size": "5m", "max-file": "2"}},
         **_devices(edgetpu),
     }
-
-
-def _usb(edgetpu: str | None) -> list[dict[str, Any]]:
-    """Return the folder of USB's devices for an Edge TPU there, whose id and node change at first use; a mount is refused where it is not."""
-    return [{"Type": "bind", "Source": USB, "Target": USB}] if edgetpu == "usb" else []
 
 
 def _devices(edgetpu: str | None) -> Mapping[str, Any]:
@@ -100,3 +97,10 @@ def _devices(edgetpu: str | None) -> Mapping[str, Any]:
     if edgetpu == "usb":
         return {"device_cgroup_rules": [f"c {USB_MAJOR}:* rmw"], "group_add": [str(PLUGDEV)]}
     return {"devices": ["/dev/apex_0:/dev/apex_0:rw"]} if edgetpu == "pcie" else {}
+
+
+def bind(path: Path, to: Path | None = None, *, read_only: bool = True) -> Any:
+    """Return the mount of a path of the engine's machine, refused where there is none: with `volumes` the engine would make an empty folder."""
+    from docker.types import Mount
+
+    return Mount(target=str(to or path), source=str(path), type="bind", read_only=read_only)

@@ -10,10 +10,11 @@ from typing import Any
 from engine.executors._engine import kind_of
 from engine.jobfolder import Ended
 
-KILLED, TERMINATED = (
-    137,
-    143,
-)  # 128 + SIGKILL: out of memory, a killed engine, or somebody's kill; 128 + SIGTERM: also an engine that shuts down
+KILLED = 137  # 128 + SIGKILL: out of memory, a killed engine, or somebody's kill
+TERMINATED = 143  # 128 + SIGTERM: also an engine that shuts down
+
+# How lines begin that are docker-init's or runc's, not the stage's: what a stage says of a missing device is about its own
+_NOT_THE_STAGES = ("[FATAL tini", "standard_init_linux.go", "exec /", "exec user process")
 
 _WHYS = {
     "wrong_platform": "its image has programs of another processor than this engine can run ({text})",
@@ -24,8 +25,8 @@ _WHYS = {
 }
 
 
-def ended(stage: str, state: Mapping[str, Any], own_log: str, limits: Mapping[str, Any], *, lost: str) -> Ended:
-    """Return how the job ended: `state` and `limits` are inspect's State and HostConfig, `own_log` what the container wrote past the job's log.
+def ended(stage: str, state: Mapping[str, Any], said: str, limits: Mapping[str, Any], *, lost: str) -> Ended:
+    """Return how the job ended: `state` and `limits` are inspect's State and HostConfig, `said` the end of the log.
 
     lost: the kind of failure where the engine was away for a while, else empty.
     """
@@ -40,7 +41,7 @@ def ended(stage: str, state: Mapping[str, Any], own_log: str, limits: Mapping[st
         return Ended(stage, None, seconds, lost, "the container engine went away and took the container along")
     if status == -signal.SIGBUS:
         return Ended(stage, status, seconds, "bus_error", _bus_error(limits.get("ShmSize") or 0))
-    text = "\n".join(filter(None, [str(state.get("Error") or ""), own_log]))
+    text = "\n".join([str(state.get("Error") or ""), *(line for line in said.splitlines() if line.startswith(_NOT_THE_STAGES))])
     kind = kind_of(text)
     if kind == "failed":
         return Ended(stage, status, seconds)

@@ -9,9 +9,11 @@ import json
 import os
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,8 +25,14 @@ from engine.placement import Setting
 from engine.store import Store
 
 MARK = ".whole"  # written last: the volume has all that its name promises
+_CHUNK = 1 << 18  # bytes that are sent at once, between two looks whether the job is wanted
+_TURN_S = 0.2  # how often one looks whether another job has sent the same
 _INPUTS = Path("/inputs")
-_FOLLOWED = 10_000_000  # bytes of a log up to which it is fetched while the stage runs
+_FOLLOWED = 10_000_000  # bytes of events up to which they are fetched while the stage runs
+
+
+class Unwanted(Exception):
+    """The job's end has come before its files were there."""
 
 
 @dataclass(slots=True)
@@ -32,32 +40,33 @@ class _There:
     """Where a job's files are on the device, and how much of what it says has been fetched."""
 
     folder: Path
-    fetched: dict[str, int] = field(default_factory=dict)
+    fetched: int = 0  # bytes of its events
+    heard: tuple[str, int] = ("", 0)  # the moment of the last words, and how many were said at that
 
 
 class Volumes:
     """The job's folder is a volume of its container alone, and goes with it."""
 
     def __init__(self, setting: Setting) -> None:
-        self._setting, self._assets = setting, Store(setting.store).assets
+        self._setting = setting
         self._owner = _options.user(os.getuid(), os.getgid())
-        self._jobs: dict[str, _There] = {}  # by fingerprint
+        self._jobs: dict[Path, _There] = {}  # by the folder of the job
 
-    def log(self, launch: Launch) -> Path:
-        """Return where the container writes the log."""
-        return launch.folder / "log"
+    def log(self, launch: Launch) -> None:
+        """Leave the log to the engine, which keeps it short: a stage that floods it does not fill the device."""
 
-    def mounts(self, client: Any, launch: Launch) -> list[Any]:
+    def mounts(self, client: Any, launch: Launch, is_wanted: Callable[[], bool]) -> list[Any]:
         """Send what the device does not have yet, and return the mounts."""
-        self._jobs[launch.fingerprint] = _There(launch.folder)
+        self._jobs[launch.folder] = _There(launch.folder)
+        sending = _Sending(client, launch, Store(self._setting.store), is_wanted)
         mounts = [_mount(launch.folder.parent, None)]  # the folder itself is made in it, or it would be root's
         for name, path in launch.inputs.items():
             if path is not None:
-                mounts.append(_mount(_INPUTS / name, self._sent(client, launch, path, path.name)))
+                mounts.append(_mount(_INPUTS / name, self._sent(sending, path, path.name)))
         for path in sources(self._setting):
-            mounts.append(_mount(path, self._sent(client, launch, path, ".")))
+            mounts.append(_mount(path, self._sent(sending, path, ".")))
         stage = ROOT / "engine" / "stage.py"
-        return [*mounts, _mount(stage.parent, self._sent(client, launch, stage, stage.name))]
+        return [*mounts, _mount(stage.parent, self._sent(sending, stage, stage.name))]
 
     def send(self, client: Any, container: Any, launch: Launch) -> None:
         """Lay the job's folder out in the container: its own job.json, where to write, and where to be."""
@@ -72,25 +81,25 @@ class Volumes:
             entry = self._entry(f"{root}/job.json", tarfile.REGTYPE, 0o644)
             entry.size = len(text.encode())
             tar.addfile(entry, io.BytesIO(text.encode()))
-            _put(container, launch.folder.parent, file, tar)
+            _put(container, launch.folder.parent, _all_of(file, tar))
 
     def follow(self, client: Any, container: Any, launch: Launch) -> None:
         """Bring what the stage has said so far."""
-        self._fetch(container, launch, "events.jsonl", launch.folder / "events.jsonl", _FOLLOWED)
-        self._fetch(container, launch, "log", launch.log, _FOLLOWED)
+        self._fetch_events(container, launch, _FOLLOWED)
+        self._hear(container, launch, since_s=_second(self._jobs[launch.folder].heard[0]))
 
     def collect(self, client: Any, container: Any, launch: Launch) -> None:
         """Bring the outputs and all that was said."""
-        there = self._jobs.get(launch.fingerprint)
+        there = self._jobs.get(launch.folder)
         if container is None or there is None:
             return
-        self._fetch(container, launch, "events.jsonl", launch.folder / "events.jsonl")
-        self._fetch(container, launch, "log", launch.log)
-        self._fetch(container, launch, "result.json", launch.folder / "result.json")
-        if (data := _get(container, there.folder / "out")) is not None:
-            with data, tarfile.open(fileobj=data) as tar:
-                tar.extractall(launch.folder, filter="data")
-        self._jobs.pop(launch.fingerprint)
+        self._fetch_events(container, launch)
+        self._hear(container, launch)
+        for name in ("result.json", "out"):
+            if (data := _get(container, there.folder / name)) is not None:
+                with data, tarfile.open(fileobj=data) as tar:
+                    tar.extractall(launch.folder, filter="data")
+        self._jobs.pop(launch.folder)
 
     def free_bytes(self, launch: Launch) -> int | None:
         """Return nothing: the disk is the device's."""
@@ -102,55 +111,116 @@ class Volumes:
 
     def take_over(self, launch: Launch, labels: Mapping[str, str]) -> None:
         """Remember that the container's files stand where its own run put them."""
-        self._jobs[launch.fingerprint] = _There(Path(labels[f"{_options.LABEL}.folder"]))
+        self._jobs[launch.folder] = _There(Path(labels[f"{_options.LABEL}.folder"]))
 
-    def _sent(self, client: Any, launch: Launch, path: Path, name: str) -> str:
+    def _sent(self, sending: "_Sending", path: Path, name: str) -> str:
         """Return the volume that holds the path's content under this name, sent now if the device lacks it."""
-        digest = self._assets.of(path)
+        digest = sending.store.assets.of(path)
         volume = f"{_options.LABEL}-{hashlib.sha256(f'{digest} {name}'.encode()).hexdigest()[:32]}"
-        labels = {f"{_options.LABEL}.digest": digest}
-        options = {"image": launch.job.place.image, "entrypoint": ["true"], "network_mode": "none", "labels": labels}
-        holder = client.containers.create(**options, mounts=[_mount(Path("/volume"), volume, labels)])
+        with self._in_turn(volume, sending):
+            self._fill(volume, {f"{_options.LABEL}.digest": digest}, sending, path, name)
+        return volume
+
+    @contextmanager
+    def _in_turn(self, volume: str, sending: "_Sending") -> Iterator[None]:
+        """Wait for who sends the same just now, here or in another engine of the store: a job reads it as soon as it is whole."""
+        while True:
+            with sending.store.alone(volume) as is_free:
+                if is_free:
+                    yield
+                    return
+            sending.go_on()
+            time.sleep(_TURN_S)
+
+    def _fill(self, volume: str, labels: Mapping[str, str], sending: "_Sending", path: Path, name: str) -> None:
+        """Send the path into the volume, unless it is whole. What holds the volume meanwhile is `reclaim`'s where this engine is killed."""
+        owner = {_options.LABEL: str(self._setting.store), f"{_options.LABEL}.run": sending.launch.run}
+        options = {"image": sending.launch.job.place.image, "entrypoint": ["true"], "network_mode": "none", "labels": owner}
+        holder = sending.client.containers.create(**options, mounts=[_mount(Path("/volume"), volume, labels)])
         try:
             if not _has(holder, Path("/volume") / MARK):
-                self._fill(holder, path, name)
+                sending.put(holder, Path("/volume"), path, name)
         except BaseException:
             with suppress(Exception):  # half a volume on a full disk helps nobody; where the link is lost it is sent again
                 holder.remove(force=True)
-                client.volumes.get(volume).remove()
+                sending.client.volumes.get(volume).remove()
             raise
         holder.remove(force=True)
-        return volume
 
-    def _fill(self, holder: Any, path: Path, name: str) -> None:
-        with _packed() as (file, tar):
-            for one in [path, *sorted(path.rglob("*"))] if path.is_dir() else [path]:
-                if "__pycache__" not in one.parts:
-                    tar.add(one, str(Path(name) / one.relative_to(path)), recursive=False, filter=_readable)
-            _put(holder, Path("/volume"), file, tar)
-        with _packed() as (file, tar):
-            tar.addfile(tarfile.TarInfo(MARK))
-            _put(holder, Path("/volume"), file, tar)
-
-    def _fetch(self, container: Any, launch: Launch, name: str, to: Path, most: int | None = None) -> None:
-        """Append to the file what there is more of it on the device."""
-        there = self._jobs[launch.fingerprint]
-        have = there.fetched.get(name, 0)
-        data = _get(container, there.folder / name, more_than=have, at_most=most)
+    def _fetch_events(self, container: Any, launch: Launch, most: int | None = None) -> None:
+        """Append to the events what there is more of them on the device."""
+        there = self._jobs[launch.folder]
+        data = _get(container, there.folder / "events.jsonl", more_than=there.fetched, at_most=most)
         if data is None:
             return
         with data, tarfile.open(fileobj=data) as tar:
             content = tar.extractfile(tar.getmembers()[0])
             assert content is not None
-            content.seek(have)
-            with to.open("ab") as file:
+            content.seek(there.fetched)
+            with (launch.folder / "events.jsonl").open("ab") as file:
                 for chunk in iter(lambda: content.read(1 << 20), b""):
-                    there.fetched[name] = there.fetched.get(name, 0) + file.write(chunk)
+                    there.fetched += file.write(chunk)
+
+    def _hear(self, container: Any, launch: Launch, since_s: int = 0) -> None:
+        """Append to the log what was said since the last time. Where the engine has dropped that, all that it still has is new."""
+        there = self._jobs[launch.folder]
+        words = list(_engine.words(container, since_s))
+        moments = [moment for moment, _ in words]
+        last, times = there.heard
+        known = moments.index(last) + times if last in moments else 0
+        with launch.log.open("ab") as log:
+            log.writelines(said for _, said in words[known:])
+        if words[known:]:
+            there.heard = moments[-1], moments.count(moments[-1])
 
     def _entry(self, name: str, kind: bytes, mode: int) -> tarfile.TarInfo:
         entry = tarfile.TarInfo(name)
         entry.type, entry.mode, entry.uid, entry.gid = kind, mode, self._owner.uid, self._owner.gid
         return entry
+
+
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    """One job's way of its files to the device, which ends where the job is no longer wanted."""
+
+    client: Any
+    launch: Launch
+    store: Store
+    is_wanted: Callable[[], bool]
+
+    def go_on(self) -> None:
+        """Raise where the job is no longer wanted."""
+        if not self.is_wanted():
+            raise Unwanted("it was asked to end while its files were sent")
+
+    def put(self, holder: Any, folder: Path, path: Path, name: str) -> None:
+        """Send the path, and then the mark that all of it is there."""
+        _put(holder, folder, self._packed(path, name))
+        with _packed() as (file, tar):
+            tar.addfile(tarfile.TarInfo(MARK))
+            _put(holder, folder, _all_of(file, tar))
+
+    def _packed(self, path: Path, name: str) -> Iterator[bytes]:
+        """Yield the path as a tar, which is kept nowhere; raise where the job is no longer wanted."""
+        with tarfile.open(fileobj=io.BytesIO(), mode="w") as known:  # what it knows of hard links
+            for one in [path, *sorted(path.rglob("*"))] if path.is_dir() else [path]:
+                if "__pycache__" not in one.parts:
+                    entry = _readable(known.gettarinfo(one, str(Path(name) / one.relative_to(path))))
+                    yield entry.tobuf()
+                    yield from self._content(one, entry)
+        yield bytes(2 * tarfile.BLOCKSIZE)
+
+    def _content(self, path: Path, entry: tarfile.TarInfo) -> Iterator[bytes]:
+        left = entry.size if entry.isreg() else 0
+        with path.open("rb") if left else io.BytesIO() as file:
+            while left:
+                self.go_on()
+                chunk = file.read(min(left, _CHUNK))
+                if not chunk:
+                    raise OSError(f"{path} became shorter while it was sent")
+                left -= len(chunk)
+                yield chunk
+        yield bytes(-entry.size % tarfile.BLOCKSIZE if entry.isreg() else 0)
 
 
 def _mount(target: Path, volume: str | None, labels: Mapping[str, str] | None = None) -> Any:
@@ -176,11 +246,15 @@ def _packed() -> Iterator[tuple[IO[bytes], tarfile.TarFile]]:
         yield file, tar
 
 
-def _put(container: Any, path: Path, file: IO[bytes], tar: tarfile.TarFile) -> None:
+def _all_of(file: IO[bytes], tar: tarfile.TarFile) -> Iterator[bytes]:
     tar.close()
     file.seek(0)
+    yield from iter(lambda: file.read(_CHUNK), b"")
+
+
+def _put(container: Any, path: Path, tar: Iterator[bytes]) -> None:
     with _engine.patience(container.client):
-        container.put_archive(str(path), file)
+        container.put_archive(str(path), tar)
 
 
 def _has(container: Any, path: Path) -> bool:
@@ -204,3 +278,8 @@ def _get(container: Any, path: Path, more_than: int = -1, at_most: int | None = 
             file.write(chunk)
     file.seek(0)
     return file
+
+
+def _second(moment: str) -> int:
+    """Return the second of a moment of the engine's, in its own clock's count."""
+    return int(datetime.fromisoformat(f"{moment[:19]}+00:00").timestamp()) if moment else 0

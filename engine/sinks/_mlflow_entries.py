@@ -145,16 +145,12 @@ def _job_skipped(event: Event, state: RunState) -> Iterator[Entry]:
 
 
 def _gate(event: Event, state: RunState) -> Iterator[Entry]:
-    verdict = "passed" if event["passed"] else "rejected"
-    tags = {
-        key(f"rpi.gate.{event['metric']}"): text(
-            f"{verdict}: {'none' if event['value'] is None else event['value']} must be {event['rule']}"
-        )
-    }
-    if event["passed"]:
-        yield Entry(event["stage"], _ms(event), tags=tags)
-    else:
+    verdict = {True: "passed", False: "rejected", None: "not judged"}[event["passed"]]
+    tags = {key(f"rpi.gate.{event['metric']}"): text(f"{verdict}: {event['value']} must be {event['rule']}")}
+    if event["passed"] is False:
         yield Entry(event["stage"], _ms(event), tags=tags | {"rpi.state": "rejected"}, end=("FAILED", _ms(event)))
+    else:
+        yield Entry(event["stage"], _ms(event), tags=tags)
 
 
 def _run_finished(event: Event, state: RunState) -> Iterator[Entry]:

@@ -18,16 +18,17 @@ PLACES = ("usr/lib/python3", "usr/local/lib/python3")
 _COMPILE = """
 import importlib.util, sys
 from importlib._bootstrap_external import _code_to_hash_pyc
-for line in sys.stdin:
-    name, path = line.rstrip("\\n").split(" ", 1)
+def compile_file(name, path):
     with open(name, "rb") as stream:
         source = stream.read()
     try:
         code = compile(source, path, "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError):
-        continue  # templates and tests of errors: whoever imports them is told then
+        return  # templates and tests of errors: whoever imports them is told then
     with open(name + ".pyc", "wb") as out:
         out.write(_code_to_hash_pyc(code, importlib.util.source_hash(source), False))
+for line in sys.stdin:
+    compile_file(*line.rstrip("\\n").split(" ", 1))  # its code is gone before the next: a string that both have would show too
 """
 
 

@@ -2,10 +2,12 @@
 
 import hashlib
 import os
+import shutil
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import requests
@@ -18,6 +20,7 @@ TOGETHER = 4
 MAX_BYTES = 2 << 30
 MAX_TEXT_BYTES = 64 << 20
 _CHUNK = 1 << 20
+_FORGOTTEN_S = 86_400
 
 
 def cache() -> Path:
@@ -52,11 +55,20 @@ def keep(file: Path, sha256: str) -> Path:
     return file.rename(cache() / sha256)
 
 
+def sweep() -> None:
+    """Remove from the cache what downloads that were killed left a day ago; their names begin with a dot."""
+    for path in cache().glob(".*"):
+        with suppress(OSError):  # another build may be sweeping too
+            if path.stat().st_mtime < time.time() - _FORGOTTEN_S:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 def download_all(files: Sequence[tuple[str, Sequence[str]]]) -> list[Path]:
     """Return the paths of files, each given by its sha256 and the places where it may be.
 
     One session keeps its connections: a hundred small files take less than a second, and 20 where each asks for the host's address.
     """
+    sweep()
     with requests.Session() as session, ThreadPoolExecutor(TOGETHER) as pool:
         return list(pool.map(lambda file: download(*file, session), files))
 

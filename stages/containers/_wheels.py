@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from engine.stage import StageError
-from stages.containers._download import cache, cached, digest_of, keep
+from stages.containers._download import cache, cached, digest_of, keep, sweep
 from stages.containers._platform import PYTHON, Platform, wheel_tags
 from stages.containers._tree import Entry, Tree, file, inside, unpacking
 
@@ -39,10 +39,11 @@ def read_requirements(path: Path) -> dict[str, str]:
 
 def bring(requirements: dict[str, str], platform: Platform) -> list[Path]:
     """Return the wheels of the lock, those not in the cache brought by pip with whatever index it is set to."""
+    sweep()
     wheels = {sha256: cached(sha256) for sha256 in requirements}
     missing = [requirements[sha256] for sha256, path in wheels.items() if path is None]
     if missing:
-        with tempfile.TemporaryDirectory(dir=cache()) as folder:
+        with tempfile.TemporaryDirectory(dir=cache(), prefix=".") as folder:
             pip_download(missing, platform, Path(folder))
             for path in sorted(Path(folder).glob("*.whl")):
                 digest = digest_of(path)

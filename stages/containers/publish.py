@@ -46,7 +46,8 @@ def publish(
     *_smoke, *_scan:     what was said of them; of another image than the archive, it is refused: what is published is what was tested
     archives: folder with <name>-<arch>.tar, each an OCI layout that `docker load` takes too
     layout:   OCI layout of all platforms; index.json names the tag's manifest list and each platform's manifest
-    report:   JSON: digest of each platform's manifest and of the list, and where it was pushed
+    report:   JSON: digest of each platform's manifest and of the list, what the smoke test, the bill and the scan call the image that
+              it was compressed from (tested), and where it was pushed
 
     registry: host:port/path, without the image's name. User and password come from REGISTRY_USER and REGISTRY_PASSWORD, or
     from `docker login`. Manifests are read back and compared. Same archives, same bytes: compressed without time or name.
@@ -79,6 +80,7 @@ def publish(
         "tag": tag,
         "index": release.index.digest,
         "platforms": digests,
+        "tested": {image.platform: image.digest for image in images.values()},
         "pushed": str(goal) if registry else None,
     }
     report.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

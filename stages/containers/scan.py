@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 
 
 class ScanMetrics(TypedDict):
-    """Components held against the file, records in it, and, where there is a file, findings by severity without those that were
-    accepted. other: medium, low, and what nobody rated. fixable: findings for which a fixed version is named."""
+    """Components held against the file, records in it, and findings by severity without those that were accepted.
+    other: medium, low, and what nobody rated. fixable: findings for which a fixed version is named. Without a file there are none
+    of either, and nothing is said of findings: none found is another thing than none looked for."""
 
     scanned: float
     records: float

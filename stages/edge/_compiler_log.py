@@ -21,11 +21,15 @@ STATUSES = (
 ABORTED = "Internal compiler error. Aborting!"  # sometimes at random (google-coral/edgetpu#211)
 _UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _ROW = re.compile(r"([A-Z][A-Z0-9_]*)\s+(\d+)\s+(\S.*)")
+_FRAME = re.compile(
+    r"Edge TPU Compiler version |Started a compilation |Compilation child process |Compilation failed!|Invalid model: |\s*$"
+)
 _AFTER_THE_TABLE = re.compile(r"See the operation log|Compilation |Model |Edge TPU Compiler|Number of |Input|Output|\.\.\. ")
 # What the compiler says when it gives up, and what to do about it.
 _FAILURES = (
     ("Model not quantized", "the model is not quantised, and the Edge TPU takes 8-bit models only: compile what the stage quantise has made"),
     ("dynamic-sized tensors", "the model has tensors of dynamic size: give the network a batch of 1 and fixed shapes"),
+    ("Compilation timeout", "the compiler gave itself up after its time, mostly over large activations: make the input or its widest layer smaller"),
     ("large activation tensors", "an activation of the model is larger than the Edge TPU can hold: make the input or its widest layer smaller"),
     (ABORTED, "the compiler gave up with 'Internal compiler error', mostly over a layer that is too large for it: make the input or its widest "
               "layer smaller"),
@@ -104,10 +108,17 @@ def failure(text: str, status: int) -> str:
     newer = re.search(r"Didn't find op for builtin opcode '(\w+)' version '(\d+)'", text)
     if newer:
         return _readable.unreadable(newer[1], int(newer[2]))
+    custom = _said(r"Encountered unresolved custom op: (\w+)", text)
+    if custom:
+        return f"the compiler does not know the custom operator {custom}: leave it out of the model, and do its work behind it"
     known = next((sentence for mark, sentence in _FAILURES if mark in text), None)
     if known:
         return known
-    reason = _said(r"Compilation failed: ([^\n]+)", text) or next((line for line in reversed(text.split("\n")) if line.strip()), "nothing")
+    reason = _said(r"Compilation failed: ([^\n]+)", text) or next(
+        (line for line in reversed(text.split("\n")) if not _FRAME.match(line)), None
+    )
+    if reason is None:
+        return f"the compiler ended with exit status {status} and gave no reason, mostly over an operation or a size that it cannot take"
     return f"the compiler ended with exit status {status} and said: {reason.strip()[:300]}"
 
 

@@ -14,8 +14,11 @@ LINE = 64  # bytes; everything begins on one
 STEP = 4  # inputs of one multiply step
 LANES = 64  # outputs that are computed at once; fewer are padded to 16, more to a multiple of 64
 TILES = 16
-CACHE_BYTES = int(7.1 * 2**20)  # of 8 MiB; 7.04 to 7.16 MiB in five published logs of compilers 15 and 16, the rest holds activations
-MOST_STEPS = 2**14 // STEP  # of one output: 4,096 inputs are cached, 16,384 never are, whatever room there is
+PICTURES_CACHE = 7 * 2**20  # of 8 MiB; published logs of full caches show 6.74 to 7.16 MiB, since activations take their part
+VECTORS_CACHE = int(7.85 * 2**20)  # where nothing is wider than a vector: between 7.81 and 7.93 MiB
+MOST_INPUTS = 7_500  # of a fully connected layer: 6,912 are cached, 8,112 never are, whatever room there is
+MOST_PIECES = 32  # 22 have a matrix each, 4,096 do not
+COARSE = 0.5  # a step of softmax's input: up to 0.27 it has tables, from 0.94 on none
 _ELEMENTWISE = ("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE")
 
 
@@ -28,16 +31,19 @@ class Block:
 
 
 def parameter_bytes(graph: Subgraph, mapped: Collection[int]) -> tuple[int, int]:
-    """Return the bytes cached and the bytes streamed of the operators at these places: whole blocks, in order, while there is room."""
-    cached = streamed = 0
+    """Return the bytes cached and the bytes streamed of the operators at these places: whole blocks, the largest first, while there is room."""
     sent = _sent(graph)
-    for at in sorted(mapped):
-        block = _block(graph, graph.operators[at], sent)
-        if block.is_cacheable and cached + block.size_bytes <= CACHE_BYTES:
+    blocks = [_block(graph, graph.operators[at], sent) for at in mapped]
+    room, cached = _room(graph, mapped), 0
+    for block in sorted(blocks, key=lambda block: -block.size_bytes):
+        if block.is_cacheable and cached + block.size_bytes <= room:
             cached += block.size_bytes
-        else:
-            streamed += block.size_bytes
-    return cached, streamed
+    return cached, sum(block.size_bytes for block in blocks) - cached
+
+
+def _room(graph: Subgraph, mapped: Collection[int]) -> int:
+    made = (graph.tensors[place] for at in mapped for place in graph.operators[at].outputs)
+    return VECTORS_CACHE if all(size <= 1 for tensor in made for size in tensor.shape[:-1]) else PICTURES_CACHE
 
 
 def _sent(graph: Subgraph) -> set[int]:
@@ -84,7 +90,8 @@ def _fully_connected(operator: Operator, inputs: list[Tensor], output: Tensor) -
     if len(inputs[1].shape) != 2:
         return Block(0)
     outputs, depth = inputs[1].shape
-    return _dense_block(_lanes(outputs), _steps(depth), _header(inputs))
+    block = _dense_block(_lanes(outputs), _steps(depth), _header(inputs))
+    return Block(block.size_bytes, is_cacheable=depth < MOST_INPUTS)
 
 
 def _transpose_conv(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
@@ -93,10 +100,17 @@ def _transpose_conv(operator: Operator, inputs: list[Tensor], output: Tensor) ->
 
 
 def _elementwise(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
-    """A constant operand is sent each time: one number is part of the instructions, a vector in depth a table of 4 a line, more are data."""
-    constants = [tensor for tensor in inputs if tensor.is_constant and tensor.elements > 1]
-    sizes = [LINE * _steps(tensor.elements) if tensor.elements == tensor.shape[-1] else _lines(tensor.elements) for tensor in constants]
-    return Block(sum(sizes), is_cacheable=False)
+    """A constant operand is sent each time."""
+    return Block(sum(_operand(tensor, output) for tensor in inputs if tensor.is_constant), is_cacheable=False)
+
+
+def _operand(tensor: Tensor, output: Tensor) -> int:
+    """One number is part of the instructions, a vector in depth a table of 4 a line; other data are sent in whole rows of pixels."""
+    height, width, depth = (1, 1, 1, *tensor.shape)[-3:]
+    if height == width == 1:
+        return LINE * _steps(depth) if depth > 1 else 0
+    across = (1, 1, 1, *output.shape)[-2]
+    return _lines(height * max(width, across) * (_up(depth, STEP) if depth > 1 else 1))
 
 
 def _pad(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
@@ -114,22 +128,39 @@ def _joining(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
     return Block(LINE * (len(inputs) + 1 if len(output.shape) == 2 else 1))
 
 
+def _prelu(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
+    """Its slopes are sent as any other operand is."""
+    return Block(_operand(inputs[1], output), is_cacheable=False)
+
+
 def _reshape(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
-    """The positions of a picture of one channel lie on all tiles; a matrix for each tile gathers them into a vector."""
-    shape = inputs[0].shape
-    if len(shape) != 4 or shape[-1] != 1 or len(output.shape) != 2:
+    """Where pieces are put together in depth that do not end at a step, a matrix moves each to its place."""
+    depth, together = inputs[0].shape[-1:], output.shape[-1:]
+    if not depth or not together or depth[0] % STEP == 0 or together[0] % depth[0] != 0:
         return Block(0)
-    positions = shape[1] * shape[2]
-    return Block(LINE * (min(TILES, positions) + 1) if positions > 1 else 0)
+    pieces = together[0] // depth[0]
+    if pieces > MOST_PIECES:
+        return Block(LINE * (TILES + 1))
+    return Block(pieces * STEP * _steps(depth[0]) * _lanes(together[0]) + LINE if pieces > 1 else 0)
+
+
+def _transpose(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
+    """Where channels go in front, a matrix for each row puts its positions in depth."""
+    if len(inputs) < 2 or inputs[1].integers()[-3:] not in ((2, 0, 1), (3, 1, 2)):
+        return Block(0)
+    _, height, width = (1, 1, 1, *output.shape)[-3:]
+    return Block(height * STEP * _steps(width) * _lanes(width) + LINE)
 
 
 def _softmax(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
-    """The unsigned form has three tables, one entry for each element."""
-    return Block(LINE * (3 * _steps(output.elements) + 1) if output.type == "UINT8" else 0)
+    """Inputs in fine steps take three tables, one entry for each element of a row."""
+    if not output.shape or not inputs[0].scales or inputs[0].scales[0] >= COARSE:
+        return Block(0)
+    return Block(LINE * 3 * _steps(output.shape[-1]))
 
 
 def _dense_block(lanes: int, steps: int, header: int) -> Block:
-    return Block(_lines(lanes * (header + STEP * steps)), steps < MOST_STEPS)
+    return Block(_lines(lanes * (header + STEP * steps)))
 
 
 def _depthwise_block(outputs: int, places: int, header: int) -> Block:
@@ -170,9 +201,11 @@ _SIZES: dict[str, Callable[[Operator, list[Tensor], Tensor], Block]] = {
     "DEPTHWISE_CONV_2D": _depthwise,
     "FULLY_CONNECTED": _fully_connected,
     "PAD": _pad,
+    "PRELU": _prelu,
     "RESHAPE": _reshape,
     "SOFTMAX": _softmax,
     "SPLIT": _joining,
+    "TRANSPOSE": _transpose,
     "TRANSPOSE_CONV": _transpose_conv,
     **dict.fromkeys(_ELEMENTWISE, _elementwise),
 }

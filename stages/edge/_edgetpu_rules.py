@@ -4,6 +4,7 @@ From the table of supported operators and their limits at coral.ai/docs/edgetpu/
 compiled models show where the table says no more than "depending on size". Knows nothing of an operator's neighbours.
 """
 
+import math
 from collections.abc import Callable
 
 from stages.edge._readable import READABLE
@@ -38,11 +39,15 @@ PARAMETERS: dict[str, tuple[int, ...]] = {
 _LEAST_INPUTS = {
     "CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3, "PRELU": 2, "SPLIT": 2, "STRIDED_SLICE": 4,
 }  # fmt: skip
+# Newer than these came with TensorFlow 2.6: the compiler reads them and leaves them to the CPU. Seen of ADD, taken to hold for the others.
+_NEWEST = {"ADD": 3, "MUL": 4, "PAD": 3, "STRIDED_SLICE": 5}
 _LSTM_STATES = (18, 19)  # variables of 8 and 16 bits that live on the chip
 _BYTE_TYPES = ("INT8", "UINT8")
+TILE_BYTES = 192 * 2**10  # for activations: no compiled model was seen to fill more (its `used_narrow_memory_bytes_per_tile`)
+_TILES = 4  # in x, and as many in y
+_WINDOWED = ("AVERAGE_POOL_2D", "CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D", "MEAN", "PAD", "TRANSPOSE_CONV")  # done piece by piece
 MOST_SOFTMAX = 2**14  # documented as 16,000; 16,384 maps
 MOST_SCALING = 4  # 2 maps, 15.5 and 33 do not
-MOST_RESIZED = 2**20  # elements: 128 x 128 x 32 maps, 512 x 512 x 32 does not (google-coral/edgetpu#31, and #187 for a U-Net)
 MOST_ZEROS = 2**16  # bytes; a hostile graph may name one long constant in every operator
 MOST_MEAN = 2**14  # positions: 33 x 33 maps, 256 x 128 does not (google-coral/edgetpu#461)
 
@@ -56,7 +61,7 @@ def own_reason(graph: Subgraph, operator: Operator) -> str | None:
         return DATA_TYPE
     if operator.type not in SUPPORTED:
         return NOT_SUPPORTED
-    if operator.version > READABLE[operator.type]:
+    if operator.version > _NEWEST.get(operator.type, READABLE[operator.type]):
         return VERSION
     if any(not graph.tensors[place].is_constant for place in _parameters(operator)):
         return NOT_CONSTANT
@@ -89,8 +94,27 @@ def _is_limited(graph: Subgraph, operator: Operator) -> bool:
     if not is_whole(operator):
         return True
     inputs = [graph.tensors[place] for place in operator.inputs if place != ABSENT]
+    if operator.type not in _WINDOWED and any(_is_long_row(tensor) for tensor in _data(graph, operator)):
+        return True
     check = _LIMITS.get(operator.type)
     return check is not None and check(operator, inputs, graph.tensors[operator.outputs[0]])
+
+
+def _is_long_row(tensor: Tensor) -> bool:
+    """True for a row that does not fit on its tile; what has several rows is worked on in pieces."""
+    return math.prod(tensor.shape[-3:-2]) == 1 and _tile_bytes(tensor) > TILE_BYTES
+
+
+def _tile_bytes(tensor: Tensor) -> int:
+    """Return what one of the 4 x 4 tiles holds of a tensor: its part of the picture, channels in steps of 4; a single row is not spread."""
+    height, width, depth = (1, 1, 1, *tensor.shape)[-3:]
+    if height == 1:
+        return width * _steps(depth, 4) * 4
+    return _steps(height, _TILES) * _steps(width, _TILES) * _steps(depth, 4) * 4
+
+
+def _steps(size: int, step: int) -> int:
+    return -(-size // step)
 
 
 def _has_activation(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
@@ -151,17 +175,27 @@ def _resize(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
     before, after = inputs[0].shape, output.shape
     if len(before) != 4 or len(after) != 4 or 0 in before:
         return True
-    return max(after[1] / before[1], after[2] / before[2]) > MOST_SCALING or output.elements > MOST_RESIZED
+    return max(after[1] / before[1], after[2] / before[2]) > MOST_SCALING or _moving(operator, inputs, output)
+
+
+def _moving(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
+    """What is moved between tiles as a whole has to lie there twice, before and after."""
+    return _tile_bytes(inputs[0]) + _tile_bytes(output) > TILE_BYTES
+
+
+def _transpose(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
+    """A transposition is done on one tile."""
+    return inputs[0].elements + output.elements > TILE_BYTES
 
 
 def _softmax(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
-    return not _is_vector(inputs[0]) or inputs[0].elements > MOST_SOFTMAX
+    return bool(output.shape) and output.shape[-1] > MOST_SOFTMAX
 
 
 def _split(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
-    """The batch is not split; a split into one piece splits nothing."""
+    """The outermost dimension is not split; a split into one piece splits nothing."""
     shape = inputs[1].shape
-    return len(shape) > 3 and output.shape != shape and 0 in {axis % len(shape) for axis in inputs[0].integers()}
+    return len(shape) > 2 and output.shape != shape and 0 in {axis % len(shape) for axis in inputs[0].integers()}
 
 
 def _strided_slice(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
@@ -196,6 +230,7 @@ _LIMITS: dict[str, Callable[[Operator, list[Tensor], Tensor], bool]] = {
     "PRELU": _prelu,
     "REDUCE_MAX": _reduces_batch,
     "REDUCE_MIN": _reduces_batch,
+    "RESHAPE": _moving,
     "RESIZE_BILINEAR": _resize,
     "RESIZE_NEAREST_NEIGHBOR": _resize,
     "SOFTMAX": _softmax,
@@ -203,4 +238,5 @@ _LIMITS: dict[str, Callable[[Operator, list[Tensor], Tensor], bool]] = {
     "STRIDED_SLICE": _strided_slice,
     "SUM": _reduces_batch,
     "TILE": _tile,
+    "TRANSPOSE": _transpose,
 }

@@ -2,6 +2,7 @@
 
 import os
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -91,9 +92,11 @@ def test_a_change_that_keeps_size_and_mtime_is_seen(tree, tmp_path):
     assert cache.of(tree) != before
 
 
-def test_a_file_changed_just_now_is_not_remembered(tree, tmp_path, reads):
+def test_a_file_changed_just_now_is_not_remembered(tree, tmp_path, reads, monkeypatch):
     cache = DigestCache(tmp_path / "cache")
     (tree / "a").write_text("x")
+    just_now = (tree / "a").stat().st_ctime_ns + 50_000_000
+    monkeypatch.setattr(digest, "time", SimpleNamespace(time_ns=lambda: just_now))
     cache.of(tree / "a")
     cache.of(tree / "a")
     assert reads == ["a", "a"]

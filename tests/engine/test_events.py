@@ -98,7 +98,7 @@ def test_a_skipped_stage_says_why(begun):
     assert (stage.state, stage.because) == ("skipped", "b failed")
 
 
-@pytest.mark.parametrize(("passed", "state"), [(True, "finished"), (False, "rejected")])
+@pytest.mark.parametrize(("passed", "state"), [(True, "finished"), (None, "finished"), (False, "rejected")])
 def test_a_gate_that_breaks_rejects_its_stage(begun, passed, state):
     stage = _stage(begun, EXAMPLES["job_cached"], _event("gate", **GATE, passed=passed))
     assert (stage.state, stage.gates) == (state, [{**GATE, "passed": passed}])

@@ -220,3 +220,13 @@ def test_the_base_of_a_users_image_may_be_the_projects(containers, tmp_path):
     (mine / "image.yaml").write_text("description: own\nplatforms: [linux/amd64]\nbase: base\n")
     shutil.copytree(ROOT / "containers" / "base", mine.parent / "base")
     assert _tags(mine.parent) == {("own", AMD64): before}
+
+
+@pytest.mark.parametrize(("reference", "name"), [
+    ("raspberrypi-mlops/runtime:arm64-0123456789ab", "runtime"),
+    ("raspberrypi-mlops/runtime:latest", None),
+    ("raspberrypi-mlops/runtime:arm64-0123456789ab2", None),
+    ("localhost:5000/raspberrypi-mlops/runtime:arm64-0123456789ab", None),
+])  # fmt: skip
+def test_a_name_that_was_made_here_is_known_from_others(reference, name):
+    assert images.name_in(reference) == name

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -264,10 +265,12 @@ def test_after_its_last_retry_a_stage_has_failed(bench):
     assert (state.status, state.stages["a"].attempt, state.stages["a"].failure["retry_in_s"]) == ("failed", 3, None)
 
 
-def test_other_stages_run_while_one_waits_for_its_retry(bench):
+def test_other_stages_run_while_one_waits_for_its_retry(bench, monkeypatch):
+    hour = 3600.0
+    monkeypatch.setattr(schedulers, "time", SimpleNamespace(monotonic=lambda: hour * (1 + ("c" in bench.executor.launched))))
     bench.executor.does["a"] = succeeds_at(2)
-    bench.run({**stages({"a": []}, retries=1, retry_delay="300ms"), **stages({"b": [], "c": ["b"]})}, cpus=1)
-    assert bench.executor.launched.index("c") < len(bench.executor.launched) - 1
+    bench.run({**stages({"a": []}, retries=1, retry_delay="1h"), **stages({"b": [], "c": ["b"]})}, cpus=1)
+    assert bench.executor.launched[-1] == "a"
     assert Counter(bench.executor.launched) == {"a": 2, "b": 1, "c": 1}
 
 
@@ -305,12 +308,13 @@ def test_a_log_that_grows_too_long_is_cut_while_its_stage_runs(bench, monkeypatc
         log = bench.run_dir / "logs" / "a.log"
         if log.exists() or bench.executor.launched:
             assert not log.exists() or log.stat().st_size < 9000
+            if log.exists() and b"bytes were left out here" in log.read_bytes():
+                bench.executor.does.pop("a", None)  # it has been seen: now the stage may end
             with log.open("ab") as file:
                 file.write(b"x" * 2000)
 
     bench.executor.meanwhile = chatter
-    bench.run(stages({"a": []}, timeout="200ms"))
-    assert b"bytes were left out here" in (bench.run_dir / "logs" / "a.log").read_bytes()
+    assert bench.run(stages({"a": []})).status == "finished"
 
 
 def test_a_stage_that_ignores_the_request_is_ended_by_force_after_a_grace(bench, monkeypatch):
@@ -391,9 +395,11 @@ def test_a_gate_on_a_metric_that_was_not_returned_breaks(bench):
     assert (state.status, state.stages["a"].gates[0]["value"]) == ("rejected", None)
 
 
-def test_a_gate_that_allows_it_lets_a_metric_be_missing(bench):
-    state = bench.run({"a": {"uses": "mystages.free", "require": {"accuracy": ">= 0.8 or none"}}})
-    assert (state.status, state.stages["a"].gates[0]["value"]) == ("finished", None)
+def test_a_gate_may_say_that_it_is_not_judged_without_its_metric(bench):
+    rule = "<= 0 if measured"
+    state = bench.run(stages(CHAIN) | {"a": {"uses": "mystages.free", "require": {"critical": rule}}})
+    assert (state.status, state.stages["c"].state) == ("finished", "finished")
+    assert state.stages["a"].gates == [{"metric": "critical", "rule": rule, "value": None, "passed": None}]
 
 
 # --- what is said
@@ -427,7 +433,7 @@ def _bench(tmp_path_factory) -> Bench:
     return Bench(tmp_path_factory.mktemp("run"))
 
 
-ANY = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ANY = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @ANY

@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -158,12 +157,12 @@ def test_what_no_run_uses_goes_and_the_rest_stays(store, tmp_path):
 
 
 COMMIT = """
-import sys
+import sys, tempfile
 from pathlib import Path
 from engine.store import Record, Store
 root = Path(sys.argv[1])
-out = root / "out"
-(out / "folder").mkdir(parents=True, exist_ok=True)
+out = Path(tempfile.mkdtemp(dir=root))  # of each attempt its own, as a job's: what one has half committed is read-only
+(out / "folder").mkdir()
 (out / "folder" / "a").write_text("one")
 (out / "file").write_text("two")
 Store(root / "store").commit(Record("ab" * 32, "s", {}, {}), {"file": out / "file", "folder": out / "folder"})
@@ -175,7 +174,6 @@ Store(root / "store").commit(Record("ab" * 32, "s", {}, {}), {"file": out / "fil
 @pytest.mark.parametrize("syscall", ["rename", "fsync", "chmod"])
 @pytest.mark.parametrize("harm", ["signal=KILL", "error=ENOSPC"])
 def test_a_commit_cut_off_at_each_system_call_leaves_whole_things_and_can_be_done_again(tmp_path, syscall, harm):
-    deadline = time.monotonic() + 60
     for at in range(1, 12):
         root = tmp_path / str(at)
         root.mkdir()
@@ -190,5 +188,4 @@ def test_a_commit_cut_off_at_each_system_call_leaves_whole_things_and_can_be_don
             return  # it makes fewer calls than that
         subprocess.run([sys.executable, "-S", "-c", COMMIT, str(root)], cwd=ROOT, check=True)
         assert store.find(KEY)
-        assert time.monotonic() < deadline
     raise AssertionError("more calls than expected")

@@ -213,7 +213,7 @@ def test_no_engine_begins_while_the_store_is_cleaned(three):
         waiting = three.start("params.n=7")
         time.sleep(2)
         assert waiting.poll() is None and len(layout.runs(three.outputs)) == 3
-    waiting.communicate(timeout=30)
+    waiting.communicate(timeout=60)
     assert waiting.returncode == 0
 
 

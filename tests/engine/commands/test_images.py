@@ -183,6 +183,13 @@ def test_images_that_are_nobodys_here_are_left_alone(images, docker_engine, plai
     assert docker_engine.client().images.get(plain_image.reference)
 
 
+def test_a_name_that_somebody_else_gave_an_image_is_left_alone(images, docker_engine, plain_image):
+    client = docker_engine.client()
+    client.images.get(plain_image.reference).tag(f"{REPOSITORY}/mine", "of-ann")
+    said = images("prune")
+    assert (said.status, said.out) == (0, "") and _has(docker_engine) == {f"{REPOSITORY}/mine:of-ann"}
+
+
 def test_an_image_that_a_container_has_is_kept_and_says_so(images, project, docker_engine, plain_image):
     before = _reference(project)
     client = docker_engine.client()

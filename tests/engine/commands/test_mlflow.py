@@ -19,7 +19,7 @@ def _free_port() -> int:
 
 def _answers(address: str, port: int) -> bool:
     try:
-        with closing(http.client.HTTPConnection(address, port, timeout=2)) as connection:
+        with closing(http.client.HTTPConnection(address, port, timeout=10)) as connection:
             connection.request("GET", "/health")
             return connection.getresponse().status == 200
     except OSError:
@@ -29,8 +29,8 @@ def _answers(address: str, port: int) -> bool:
 def test_the_page_answers_on_loopback_and_ends_with_the_command(project):
     port = _free_port()
     served = project.start("mlflow", f"port={port}", start_new_session=True)
-    project.until(lambda: _answers("127.0.0.1", port), within_s=90)
+    project.until(lambda: _answers("127.0.0.1", port), within_s=200)
     assert not _answers("127.0.0.2", port)
     os.killpg(served.pid, signal.SIGINT)
     served.communicate(timeout=60)
-    project.until(lambda: not project.processes(), within_s=30)
+    project.until(lambda: not project.processes(), within_s=60)

@@ -49,11 +49,12 @@ class Bench:
         (folder / "mystages" / "act.py").write_text(ACT)
         self.setting = Setting(options.pop("target", TARGET), (folder, ROOT), ("mystages",), lambda: images, folder / "store",
                                options.pop("ssh_config", None), options)  # fmt: skip
-        self.executor = importlib.import_module(f"engine.executors.{name}").Executor(self.setting)
+        self.make = importlib.import_module(f"engine.executors.{name}").Executor
+        self.executor = self.make(self.setting)
 
     def plan(self, stage: str, keys: Mapping[str, object], asset: Path | None = None) -> tuple[Planned, dict[str, ResolvedAsset]]:
         """Settle the stage's job."""
-        usecase = spec.parse({"name": "u", "assets": {"mine": str(asset) if asset else None}, "stages": {stage: keys}}, "u.yaml")
+        usecase = spec.read({"name": "u", "assets": {"mine": str(asset) if asset else None}, "stages": {stage: keys}}, "u.yaml")[0]
         job = check.check(usecase, Library(["mystages"], [self.folder]), self.executor.place, "u.yaml").jobs[stage]
         assets = {"mine": ResolvedAsset("mine", "mine", asset, self.store.assets.of(asset), None, "", False)} if asset else {}
         return settle(job, {}, assets, self.store), assets
@@ -71,7 +72,7 @@ class Bench:
         self.executor.launch(launch)
         return folder
 
-    def end(self, jobs: int = 1, within_s: float = 30) -> list[Ended]:
+    def end(self, jobs: int = 1, within_s: float = 120) -> list[Ended]:
         """Wait until so many jobs have ended."""
         ended: list[Ended] = []
         limit = time.monotonic() + within_s
@@ -80,7 +81,7 @@ class Bench:
             ended += self.executor.wait(0.2)
         return ended
 
-    def until(self, folder: JobFolder, name: str, within_s: float = 30) -> None:
+    def until(self, folder: JobFolder, name: str, within_s: float = 120) -> None:
         """Wait for a file that a stage makes where it works, while its executor is heard."""
         limit = time.monotonic() + within_s
         while not self._has(folder, name):
@@ -136,7 +137,7 @@ class Bench:
         except OSError:
             return False
 
-    def are_gone(self, processes: list[int], within_s: float = 10) -> bool:
+    def are_gone(self, processes: list[int], within_s: float = 60) -> bool:
         """Say whether these processes end in time."""
         limit = time.monotonic() + within_s
         while set(processes) & set(self.processes()):

@@ -3,17 +3,19 @@
 import dataclasses
 import os
 import platform
-from contextlib import suppress
+import subprocess
+from contextlib import closing, suppress
 
 import pytest
 
 from engine import coral, emulation
 from engine.errors import UserError
-from engine.executors import _options
+from engine.executors import _engine, _options
 from engine.images import ARCHITECTURES, Image
 from engine.placement import EMULATED
 from engine.spec import StageSpec
 from engine.target import Target, platform_of
+from tests import services
 from tests.machines import Machine
 
 HERE = platform_of(platform.machine())
@@ -38,14 +40,14 @@ def inspected(docker_bench):
 @pytest.fixture
 def accelerated(docker_bench, tmp_path, monkeypatch):
     """What the engine says of a container that may use the Edge TPU of a bus; made, and never started: there may be none."""
-    monkeypatch.setattr(_options, "USB", str(tmp_path))
+    monkeypatch.setattr(_options, "USB", tmp_path)
     made = []
 
     def look(bus: str | None) -> dict:
         _, launch = docker_bench.lay_out("s", USES)
         owner = _options.user(os.getuid(), os.getgid())
-        options = _options.container(launch, docker_bench.setting, owner, [], launch.log, bus, "/")
-        made.append(docker_bench.client.containers.create(**options))
+        options = _options.container(launch, docker_bench.setting, owner, [], launch.log, bus, "/", 2)
+        made.append(docker_bench.client.containers.create(launch.job.place.image, **options))
         return docker_bench.client.api.inspect_container(made[-1].id)["HostConfig"]
 
     yield look
@@ -130,12 +132,17 @@ def test_the_limits_are_those_of_the_stage(inspected):
     }
 
 
+def test_a_stage_that_wants_more_processors_than_there_are_gets_all(inspected, docker_engine):
+    found = inspected(resources={"cpus": 512})["HostConfig"]
+    assert found["NanoCpus"] == docker_engine.client().info()["NCPU"] * 1_000_000_000
+
+
 def test_where_the_stage_sets_none_the_limits_are_the_executors(docker_engine, plain_image, make_bench, monkeypatch):
     monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
     bench = make_bench("docker", plain_image, memory="128M", pids=99, shm="8M", tmp="4M")
     _, launch = bench.lay_out("s", USES)
-    options = _options.container(launch, bench.setting, _options.user(1, 1), [], launch.log, None, "/")
-    made = docker_engine.client().containers.create(**options)
+    options = _options.container(launch, bench.setting, _options.user(1, 1), [], launch.log, None, "/", 2)
+    made = docker_engine.client().containers.create(launch.job.place.image, **options)
     try:
         host = docker_engine.client().api.inspect_container(made.id)["HostConfig"]
     finally:
@@ -159,7 +166,8 @@ def test_the_limit_of_processes_is_kept(docker_bench):
 
 
 def _reaches(host: dict) -> tuple:
-    return host.get("Mounts", []), host["Devices"] or [], host["DeviceCgroupRules"], host["GroupAdd"]
+    mounts = [(mount["Source"], mount["Target"], mount.get("ReadOnly", False)) for mount in host.get("Mounts") or []]
+    return mounts, host["Devices"] or [], host["DeviceCgroupRules"], host["GroupAdd"]
 
 
 def test_without_an_edge_tpu_a_container_has_no_device(accelerated):
@@ -167,8 +175,8 @@ def test_without_an_edge_tpu_a_container_has_no_device(accelerated):
 
 
 def test_an_edge_tpu_on_usb_is_the_folder_of_usb_and_a_rule_for_its_kind(accelerated):
-    folder = {"Type": "bind", "Source": _options.USB, "Target": _options.USB}
-    assert _reaches(accelerated("usb")) == ([folder], [], ["c 189:* rmw"], ["46"])
+    folder = str(_options.USB)
+    assert _reaches(accelerated("usb")) == ([(folder, folder, False)], [], ["c 189:* rmw"], ["46"])
 
 
 def test_an_edge_tpu_on_pcie_is_its_node_alone(accelerated):
@@ -195,7 +203,7 @@ def test_the_edge_tpu_goes_to_a_stage_that_asks_for_it_where_there_is_one(
     monkeypatch.setattr(coral, "find", lambda *_: found)
     bench = make_bench("docker", plain_image, target=CORAL)
     _, launch = bench.lay_out("s", {**USES, "resources": {"accelerator": accelerator}})
-    assert bench.executor._edgetpu(launch) == bus
+    assert bench.executor._machine.edgetpu(launch) == bus
 
 
 def test_an_edge_tpu_that_has_gone_since_it_was_seen_is_named(docker_bench, make_bench, plain_image, tmp_path, monkeypatch):
@@ -265,15 +273,15 @@ def test_an_emulated_container_has_the_processor_of_a_pi(docker_bench, on, proce
     _, launch = docker_bench.lay_out("s", USES)
     place = dataclasses.replace(launch.job.place, platform=on, emulated=processor is not None)
     launch = dataclasses.replace(launch, job=dataclasses.replace(launch.job, place=place))
-    options = _options.container(launch, docker_bench.setting, _options.user(1, 1), [], launch.log, None, "/")
-    made = docker_bench.client.containers.create(**options)
+    options = _options.container(launch, docker_bench.setting, _options.user(1, 1), [], launch.log, None, "/", 2)
+    made = docker_bench.client.containers.create(launch.job.place.image, **options)
     try:
         found = docker_bench.client.api.inspect_container(made.id)
     finally:
         made.remove(force=True)
     assert dict(word.split("=", 1) for word in found["Config"]["Env"]).get("QEMU_CPU") == processor
-    binds = [bind.partition(":")[2] for bind in found["HostConfig"]["Binds"] or []]
-    assert binds == (["/sys/devices/system/cpu:ro"] if processor else [])
+    binds = [(mount["Target"], mount.get("ReadOnly", False)) for mount in found["HostConfig"].get("Mounts") or []]
+    assert binds == ([("/sys/devices/system/cpu", True)] if processor else [])
 
 
 def test_the_image_is_all_of_the_environment_that_a_fingerprint_counts(make_bench):
@@ -330,6 +338,63 @@ def test_where_no_engine_answers_the_way_out_is_named(make_bench, plain_image, m
     with pytest.raises(UserError) as caught:
         bench.executor.prepare([planned])
     assert caught.value.what == "no Docker engine answers" and "executor=local" in caught.value.fix
+
+
+class Rootless:
+    """What an engine says that an ordinary user runs: there is none here."""
+
+    def info(self) -> dict:
+        return {"SecurityOptions": ["name=seccomp,profile=default", "name=rootless"]}
+
+
+def test_a_rootless_engine_is_refused(make_bench):
+    with pytest.raises(UserError) as caught:
+        make_bench("docker").executor._machine.refuse(Rootless(), [])
+    assert caught.value.what == "a rootless Docker engine gives stages another user, who may not write here"
+    assert "executor=local" in caught.value.fix
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    """A folder with one certificate that serves as all three."""
+    folder = tmp_path_factory.mktemp("certificates")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-days", "2",
+                    "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"], cwd=folder, check=True, capture_output=True)  # fmt: skip
+    (folder / "ca.pem").write_bytes((folder / "cert.pem").read_bytes())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tls_engine(certificates):
+    """An engine that listens with TLS, and wants a certificate."""
+    with services.DockerEngine(certificates=certificates) as engine:
+        yield engine
+
+
+@pytest.mark.docker
+def test_an_engine_behind_tls_is_reached_with_the_certificates_that_docker_takes(tls_engine, certificates, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", tls_engine.tls_host)
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+    monkeypatch.setenv("DOCKER_CERT_PATH", str(certificates))
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):  # of the developer's network; requests sets them above a session's own
+        monkeypatch.delenv(name, raising=False)
+    with closing(_engine.connect_here()) as client:
+        assert client.ping()
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("given", [None, "absent"])
+def test_an_engine_behind_tls_tells_what_is_missing(tls_engine, monkeypatch, tmp_path, given):
+    monkeypatch.setenv("DOCKER_HOST", tls_engine.tls_host)
+    if given:
+        monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+        monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path / given))
+    with pytest.raises(UserError) as caught:
+        _engine.connect_here()
+    assert (
+        caught.value.what.startswith("the Docker engine and this machine do not agree on TLS: ")
+        and "DOCKER_CERT_PATH=DIR" in caught.value.fix
+    )
 
 
 def test_a_job_whose_image_has_gone_since_is_told_so(docker_bench, make_bench):

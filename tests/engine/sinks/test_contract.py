@@ -27,7 +27,7 @@ BUILT = {  # a sink's name, then how it is opened for a run's folder
     "mlflow": lambda sink, run_dir: sink(run_dir, run_dir.parents[2], AWAY),
     "report": lambda sink, run_dir: sink(run_dir),
 }
-ENDINGS = ["finished", "failed", "rejected", "interrupted", "cached", "retried", "without the gate's metric"]
+ENDINGS = ["finished", "failed", "rejected", "interrupted", "cached", "retried", "without the gate's metric", "not judged"]
 
 
 @pytest.fixture
@@ -54,6 +54,7 @@ def runs(events, make_job):
         "finished": tested(0.9, True).done().events,
         "rejected": tested(0.5, False).done("rejected").events,
         "without the gate's metric": tested(None, False).done("rejected").events,
+        "not judged": tested(None, None).done().events,
         "failed": made().failed("train").add(**skipped, because="train failed").done("failed").events,
         "interrupted": made().failed("train", kind="killed").add(**skipped, because="the run was interrupted").done("interrupted").events,
         "cached": begun().cached("make").cached("train", points=[["loss", 0, 0.5, 1.0]]).cached("test", notes=["old"]).done().events,
@@ -96,7 +97,12 @@ def test_every_sink_says_here_how_it_is_opened():
 def test_a_sink_takes_a_run_of_every_ending(sink, runs, ending):
     state = _show(sink, runs[ending])
     sink.close()
-    assert state.status == {"cached": "finished", "retried": "finished", "without the gate's metric": "rejected"}.get(ending, ending)
+    assert state.status == {
+        "cached": "finished",
+        "retried": "finished",
+        "without the gate's metric": "rejected",
+        "not judged": "finished",
+    }.get(ending, ending)
 
 
 def test_a_sink_passes_over_events_that_it_does_not_know(sink, runs):

@@ -150,6 +150,13 @@ def test_a_broken_gate_is_named_with_its_rule(events, make_job):
     assert "&gt;= 0.85" in page and "broken" in page
 
 
+def test_a_gate_that_was_not_judged_is_shown_as_neither_passed_nor_broken(events, make_job):
+    events.start([make_job("scan")]).started("scan").finished("scan")
+    events.add("gate", stage="scan", metric="critical", rule="<= 0 if measured", value=None, passed=None)
+    page = page_of(events.done())
+    assert "not judged" in page and ">passed<" not in page and ">broken<" not in page
+
+
 def test_an_asset_shows_its_licence_and_whether_it_is_a_sample(events, make_job):
     asset = {
         "key": "data", "name": "flowers", "digest": "sha256:" + "ab" * 32,

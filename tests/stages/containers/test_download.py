@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import os
 import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -81,3 +82,14 @@ def test_a_cache_that_cannot_be_made_says_what_to_set(tmp_path: Path, monkeypatc
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises(StageError, match="set XDG_CACHE_HOME"):
         cache()
+
+
+def test_what_a_killed_download_left_is_removed_after_a_day(server: str, tmp_path: Path) -> None:
+    old, new, kept = cache() / ".old", cache() / ".new", cache() / put(tmp_path, "x", b"data")
+    (cache() / ".folder").mkdir()
+    for path in (old, new, kept):
+        path.write_bytes(b"data")
+    for path in (old, kept, cache() / ".folder"):
+        os.utime(path, (0, 0))
+    assert download_all([(kept.name, [])]) == [kept]
+    assert set(cache().iterdir()) == {new, kept}

@@ -79,6 +79,11 @@ def test_an_archive_of_each_platform_can_be_read_again(release):
         assert image.digest == report["platforms"][image.platform]
 
 
+def test_the_report_says_what_the_tests_call_each_image(release, images):
+    report = json.loads((release()[0] / "report.json").read_text())
+    assert report["tested"] == {image.platform: image.digest for image in map(_layout.read, images.values())}
+
+
 def test_docker_loads_an_archive_under_the_images_name(release, docker_engine):
     folder, _ = release()
     client = docker_engine.client()

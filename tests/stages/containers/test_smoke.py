@@ -107,6 +107,10 @@ def test_both_runtimes_of_the_image_agree_under_the_reference_kernels(expected):
     assert (metrics["reference_bit_equal"], metrics["models"], metrics["runtimes"]) == (1, 3, 2)
 
 
+def test_without_expected_outputs_no_difference_is_said(expected):
+    assert not expected[1].keys() & {"default_max_steps", "default_outputs_differ", "outputs"}
+
+
 def test_the_outputs_say_where_they_come_from(expected):
     found = json.loads(expected[0].read_text())
     assert (found["platform"], found["taken"], found["machine"]) == ("linux/amd64", "linux/amd64", "x86_64")
@@ -170,7 +174,7 @@ def test_a_container_that_does_not_end_is_ended(engine, amd64, out, monkeypatch,
     started = time.monotonic()
     with pytest.raises(StageError, match="did not end within 2 s; raise the parameter timeout_s"):
         smoke(amd64, MODELS, out, platform="linux/amd64", timeout_s=2)
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 90
 
 
 @pytest.mark.parametrize(

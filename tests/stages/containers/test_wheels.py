@@ -54,7 +54,7 @@ def test_what_is_no_wheel_is_refused(tmp_path: Path) -> None:
 
 
 @given(st.integers(0, len(WHOLE) - 1), st.integers(0, 255))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_a_damaged_wheel_gives_a_sentence_or_a_whole_layer(tmp_path: Path, place: int, value: int) -> None:
     damaged = bytearray(WHOLE)
     damaged[place] = value

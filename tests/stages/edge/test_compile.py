@@ -116,10 +116,16 @@ def test_a_compiler_that_says_success_and_writes_nothing_has_failed(script, comp
 
 def test_a_compiler_that_does_not_end_is_ended_with_its_children(script, compiled, tmp_path):
     script(f"sleep 300 & echo $! > {tmp_path / 'child'}; wait")
-    start = time.monotonic()
-    with pytest.raises(StageError, match="the compiler did not end within 1 s"):
-        compiled(timeout_s=1)
-    assert time.monotonic() - start < 20
-    child = int((tmp_path / "child").read_text())
-    status = Path(f"/proc/{child}/stat")
-    assert not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z"
+    with pytest.raises(StageError, match="the compiler did not end within 3 s"):
+        compiled(timeout_s=3)
+    end = time.monotonic() + 60
+    while _lives(int((tmp_path / "child").read_text())):  # it has been killed, and the kernel takes its time
+        assert time.monotonic() < end, "the child lives on"
+        time.sleep(0.02)
+
+
+def _lives(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -45,6 +45,8 @@ ROWS = (
     Row("CONV_2D", 2, MAPPED),
     Row("DEQUANTIZE", 2, "Operation is working on an unsupported data type"),
 )
+BEGUN = "Edge TPU Compiler version 16.0.384591198\nStarted a compilation timeout timer of 180 seconds.\n"
+ENDED = "Compilation child process completed within timeout period.\nCompilation failed! \n"
 TAIL = "Compilation child process completed within timeout period.\nCompilation succeeded! \n"
 
 
@@ -130,7 +132,16 @@ def test_a_log_that_is_cut_off_or_torn_is_read_as_far_as_it_goes(noise, at):
     ("Compilation failed: Compilation failed due to large activation tensors in model.", "an activation of the model is larger"),
     ("Internal compiler error. Aborting! ", "the compiler gave up with 'Internal compiler error'"),
     ("Compilation failed: it is Monday.\nCompilation failed! ", "the compiler ended with exit status 1 and said: it is Monday."),
-    ("", "the compiler ended with exit status 1 and said: nothing"),
-], ids=["not quantised", "not parsed", "newer operator", "unknown operator", "dynamic", "large", "internal", "other", "silent"])  # fmt: skip
+    # google-coral/edgetpu#686, #728, #800; jiri-kula/EfficientDet for the custom operator
+    (BEGUN + "Compilation timeout. This is usually caused by large activations.\nCompilation failed! ", "the compiler gave itself up"),
+    (BEGUN + "libc++abi: terminating with uncaught exception of type std::out_of_range: vector\n" + ENDED,
+     "the compiler ended with exit status 1 and said: libc++abi: terminating with uncaught exception of type std::out_of_range: vector"),
+    (BEGUN + ENDED, "the compiler ended with exit status 1 and gave no reason"),
+    (BEGUN + "ERROR: Encountered unresolved custom op: Atan.\nERROR: Node number 1 (Atan) failed to prepare.\n\n"
+     "Compilation failed: Model failed in Tflite interpreter. Please ensure model can be loaded/run in Tflite interpreter.\n" + ENDED,
+     "the compiler does not know the custom operator Atan"),
+    ("", "the compiler ended with exit status 1 and gave no reason"),
+], ids=["not quantised", "not parsed", "newer operator", "unknown operator", "dynamic", "large", "internal", "other", "its own time", "exception",
+        "no reason", "custom operator", "silent"])  # fmt: skip
 def test_each_failure_is_a_sentence_that_says_what_to_do(text, said):
     assert failure(text, 1).startswith(said)

@@ -61,6 +61,7 @@ OUT = T((1, 8, 8, 8))
         (NOT_SUPPORTED, "DEPTH_TO_SPACE", [PICTURE], T((1, 16, 16, 1)), {}),
         (DATA_TYPE, "ARG_MAX", [PICTURE, ints(3)], T((1, 8, 8), "INT64"), {}),
         (None, "ADD", [PICTURE, T((1, 1, 1, 4), data=bytes(4))], PICTURE, {}),
+        (VERSION, "ADD", [PICTURE, PICTURE], PICTURE, {"version": 4}),
         (DATA_TYPE, "ADD", [T((4,), "INT32"), ints(1)], T((4,), "INT32"), {}),
         (None, "FULLY_CONNECTED", [T((1, 8)), T((4, 8), data=bytes(32))], T((1, 4)), {}),
         (VERSION, "FULLY_CONNECTED", [T((1, 8)), T((4, 8), data=bytes(32))], T((1, 4)), {"version": 12}),
@@ -91,12 +92,14 @@ OUT = T((1, 8, 8, 8))
         (UNSPECIFIED, "RESIZE_BILINEAR", [PICTURE, ints(64, 64)], T((1, 64, 64, 4)), {}),
         (UNSPECIFIED, "RESIZE_NEAREST_NEIGHBOR", [T((1, 256, 256, 32)), ints(512, 512)], T((1, 512, 512, 32)), {}),
         (None, "RESIZE_BILINEAR", [T((1, 64, 64, 32)), ints(128, 128)], T((1, 128, 128, 32)), {}),
+        (None, "RESIZE_BILINEAR", [T((1, 128, 128, 32)), ints(256, 256)], T((1, 256, 256, 32)), {}),
         (None, "SOFTMAX", [T((1, 1000))], T((1, 1000)), {}),
         (UNSPECIFIED, "SOFTMAX", [T((1, 20_000))], T((1, 20_000)), {}),
-        (UNSPECIFIED, "SOFTMAX", [T((10, 10))], T((10, 10)), {}),
+        (None, "SOFTMAX", [T((1, 4, 8400, 16))], T((1, 4, 8400, 16)), {}),
         (None, "SPLIT", [ints(3), PICTURE], T((1, 8, 8, 2)), {}),
         (None, "SPLIT", [ints(0), PICTURE], PICTURE, {}),
         (UNSPECIFIED, "SPLIT", [ints(0), PICTURE], T((0, 8, 8, 4)), {}),
+        (UNSPECIFIED, "SPLIT", [ints(0), T((2, 64, 32))], T((1, 64, 32)), {}),
         (None, "STRIDED_SLICE", [PICTURE, ints(0, 0), ints(1, 4), ints(1, 1)], T((1, 4, 8, 4)), {}),
         (UNSPECIFIED, "STRIDED_SLICE", [PICTURE, ints(0, 0), ints(1, 4), ints(1, 2)], T((1, 2, 8, 4)), {}),
         (None, "TILE", [T((1, 1, 1, 4)), ints(1, 8, 8, 1)], PICTURE, {}),
@@ -108,6 +111,30 @@ OUT = T((1, 8, 8, 8))
 )  # fmt: skip
 def test_an_operator(expected: str | None, kind: str, inputs: list[T], output: T, more: dict[str, Any]) -> None:
     assert reason(kind, inputs, output, **more) == expected
+
+
+@pytest.mark.parametrize(
+    ("fits", "kind", "before", "after"),
+    [
+        (True, "TRANSPOSE", (1, 24, 24, 144), (1, 144, 24, 24)),
+        (False, "TRANSPOSE", (1, 20, 20, 256), (1, 256, 20, 20)),
+        (True, "RESHAPE", (1, 40, 40, 255), (1, 1600, 3, 85)),
+        (False, "RESHAPE", (1, 80, 80, 255), (1, 6400, 3, 85)),
+        (False, "RESHAPE", (1, 1600, 3, 85), (1, 4800, 85)),
+        (True, "RESHAPE", (1, 64, 2100), (1, 4, 16, 2100)),
+        (True, "LOGISTIC", (1, 80, 2100), (1, 80, 2100)),
+        (False, "LOGISTIC", (1, 80, 8400), (1, 80, 8400)),
+        (True, "LOGISTIC", (1, 320, 320, 16), (1, 320, 320, 16)),
+        (True, "CONCATENATION", (1, 84, 2100), (1, 84, 2100)),
+        (False, "CONCATENATION", (1, 144, 2100), (1, 144, 2100)),
+        (True, "QUANTIZE", (1, 721, 1281, 3), (1, 721, 1281, 3)),
+    ],
+)
+def test_activations_that_cannot_be_cut_into_rows_have_to_fit_on_a_tile(
+    fits: bool, kind: str, before: tuple[int, ...], after: tuple[int, ...]
+) -> None:
+    sizes = {"TRANSPOSE": [ints(0, 3, 1, 2)], "RESHAPE": [ints(*after)]}
+    assert reason(kind, [T(before), *sizes.get(kind, [])], T(after)) == (None if fits else UNSPECIFIED)
 
 
 @pytest.mark.parametrize("kind", sorted(SUPPORTED))

@@ -1,0 +1,269 @@
+"""One job in its container, from the sending of its files to the verdict on its end: the work of a thread of its own.
+
+So what takes long holds up this job alone. An engine that goes away is given time to come back.
+"""
+
+import os
+import tarfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+from engine.errors import UserError
+from engine.executors import _engine, _options, _verdict
+from engine.images import Image
+from engine.jobfolder import Ended, Launch, log_tail
+from engine.placement import Placement, Setting
+from engine.plan import Planned
+from engine.spec import StageSpec
+from engine.stage import NO_SPACE
+
+LEAVING_S = 0.5  # how long after its containers' end an engine that shuts down still answers
+LOST_S = 30.0  # how long an engine that has gone is waited for
+
+
+class Files(Protocol):
+    """How a job's files reach the container, and how they come back."""
+
+    def log(self, launch: Launch) -> Path | None:
+        """Return where the container writes the log; None where it leaves that to its engine."""
+
+    def mounts(self, client: Any, launch: Launch, is_wanted: Callable[[], bool]) -> list[Any]:
+        """Return the container's mounts, and see to it that what they name is there; raise where the job is no longer wanted."""
+
+    def send(self, client: Any, container: Any, launch: Launch) -> None:
+        """Bring the job's files into the container, which has not started."""
+
+    def follow(self, client: Any, container: Any, launch: Launch) -> None:
+        """Bring what the stage has said so far."""
+
+    def collect(self, client: Any, container: Any, launch: Launch) -> None:
+        """Bring the outputs and all that was said."""
+
+    def free_bytes(self, launch: Launch) -> int | None:
+        """Return how much more the disk takes where the job writes; None where that is not known."""
+
+    def keep(self, labels: Mapping[str, str], work: Path) -> bool:
+        """See to it that the files of an abandoned container stay; say whether they are there."""
+
+    def take_over(self, launch: Launch, labels: Mapping[str, str]) -> None:
+        """Let the launch have the files of the abandoned container."""
+
+
+class Machine(Protocol):
+    """The machine whose engine it is."""
+
+    @property
+    def lost(self) -> str:
+        """The kind of failure of a job whose engine has gone."""
+
+    @property
+    def files(self) -> Files:
+        """How files come and go there."""
+
+    def connect(self) -> Any:
+        """Return a client of the engine that has been answered; UserError that says what is in the way."""
+
+    def platform(self, spec: StageSpec) -> str:
+        """Return the platform that the stage runs on."""
+
+    def place(self, spec: StageSpec, image: Image) -> Placement:
+        """Return where the stage runs, in this image."""
+
+    def refuse(self, client: Any, jobs: Sequence[Planned]) -> None:
+        """Raise UserError for what the machine could not run."""
+
+    def edgetpu(self, launch: Launch) -> str | None:
+        """Return the bus of the Edge TPU that the job may use."""
+
+    def close(self) -> None:
+        """End the way to the engine."""
+
+
+class Running:
+    """A job at work. `say` hears of its end, once."""
+
+    def __init__(self, launch: Launch, setting: Setting, machine: Machine, image: Callable[[Any, Placement], Any],
+                 say: Callable[[tuple["Running", Ended]], None]) -> None:  # fmt: skip
+        self._launch, self._setting, self._machine, self._image, self._say = launch, setting, machine, image, say
+        self._files = machine.files
+        self._client: Any = None
+        self._container: Any = None
+        self._started = time.monotonic()
+        self._asked: float | None = None  # when it was asked to end
+        self._signal = ""
+        self._is_closed = False
+        self._hears = threading.Lock()  # held by who brings what the stage said
+
+    def begin(self, left: str | None) -> None:
+        """Start the container, or go on with the one of this id, and return at once."""
+        threading.Thread(target=self._live, args=(left,), daemon=True).start()
+
+    def end(self, *, force: bool) -> bool:
+        """Ask the container to end, or end it; say whether its engine heard. One that is not there yet does not come."""
+        self._asked, self._signal = self._asked or time.monotonic(), "SIGKILL" if force else "SIGTERM"
+        return self._container is not None and self._kill()
+
+    @property
+    def asked_for_s(self) -> float:
+        """Return how long ago it was first asked to end."""
+        return time.monotonic() - (self._asked or time.monotonic())
+
+    def lost(self, why: str) -> Ended:
+        """Return the end of a job whose engine has gone."""
+        return self._over(self._machine.lost, why)
+
+    def follow(self) -> None:
+        """Bring what the stage has said so far, unless its thread is at that."""
+        if self._container is None or not self._hears.acquire(blocking=False):
+            return
+        try:
+            self._files.follow(self._client, self._container, self._launch)
+        except Exception:  # the next time, or at the end
+            return
+        finally:
+            self._hears.release()
+
+    def close(self) -> None:
+        """Remove the container, and let none come."""
+        self._is_closed = True
+        self.end(force=True)
+        self._remove()
+
+    def _live(self, left: str | None) -> None:
+        ended = self._start(left) or self._finish(self._watch())
+        self._remove()
+        if self._client is not None:
+            self._client.close()
+        self._say((self, ended))
+
+    def _start(self, left: str | None) -> Ended | None:
+        """Start the container, or find the one that an ended engine left; a refusal is the job's end."""
+        try:
+            self._client = self._machine.connect()
+        except UserError as error:
+            return self.lost(_engine.said(error))
+        try:
+            self._container = self._client.containers.get(left) if left else self._made()
+        except Exception as error:
+            return self._refused(error)
+        if self._asked:
+            self._kill()  # what `end` was told before there was a container
+        return None
+
+    def _made(self) -> Any:
+        image = self._image(self._client, self._launch.job.place)
+        mounts = self._files.mounts(self._client, self._launch, lambda: self._asked is None)
+        owner = _options.user(os.getuid(), os.getgid())
+        log, edgetpu, path = self._files.log(self._launch), self._machine.edgetpu(self._launch), _python_path(self._setting, image)
+        options = _options.container(self._launch, self._setting, owner, mounts, log, edgetpu, path, self._client.info()["NCPU"])
+        container = self._client.containers.create(image.id, **options)
+        try:
+            self._files.send(self._client, container, self._launch)
+            container.start()
+        except BaseException:
+            remove(container)
+            raise
+        return container
+
+    def _refused(self, error: Exception) -> Ended:
+        with suppress(Exception):
+            self._files.collect(self._client, None, self._launch)
+        text = _engine.said(error)
+        if _engine.is_full_here(error):
+            return self._over("disk_full", f"this machine's disk is full: {text}")
+        if _engine.is_gone(error):
+            return self.lost(f"the container engine went away: {text}")
+        kind = _engine.kind_of(text)
+        return self._over(kind, text if isinstance(error, UserError) and kind == "failed" else _verdict.why(kind, text))
+
+    def _watch(self) -> bool:
+        """Wait for the container's end, and say whether the engine was away; one that has gone is given time to come back."""
+        from docker.errors import NotFound
+
+        was_away = False
+        while True:
+            try:
+                if self._client is None:
+                    self._client = self._connect_again()
+                    self._container = self._client.containers.get(self._container.id)
+                self._client.api.wait(self._container.id, timeout=None)
+                self._look_at_the_engine()
+                return was_away
+            except NotFound:
+                return was_away
+            except Exception as error:
+                if self._client is None or not _engine.is_gone(error):
+                    return was_away
+                self._client.close()
+                self._client, was_away = None, True
+
+    def _look_at_the_engine(self) -> None:
+        """Raise where the container was ended by an engine that goes down itself: it ends its containers first, and says so as if all were well."""
+        state = self._client.api.inspect_container(self._container.id)["State"]
+        if state["ExitCode"] in (_verdict.KILLED, _verdict.TERMINATED) and not state["OOMKilled"] and not self._asked:
+            time.sleep(LEAVING_S)
+            self._client.ping()
+
+    def _connect_again(self) -> Any:
+        limit = time.monotonic() + LOST_S
+        while True:
+            try:
+                return self._machine.connect()
+            except UserError:
+                if time.monotonic() > limit or self._is_closed:
+                    raise
+                time.sleep(0.5)
+
+    def _finish(self, was_away: bool) -> Ended:
+        """Bring what the container made and said, and return how it ended."""
+        try:
+            self._container.reload()
+            with self._hears:
+                self._files.collect(self._client, self._container, self._launch)
+        except Exception as error:
+            return self._not_brought(error)
+        said = log_tail(self._launch.log)
+        state, limits = self._container.attrs["State"], self._container.attrs["HostConfig"]
+        ended = _verdict.ended(self._launch.job.stage, state, said, limits, lost=self._machine.lost if was_away else "")
+        if not ended.kind and (ended.status == NO_SPACE or (ended.status and "No space left on device" in said)):
+            most = _options.Limits.model_validate(self._setting.options)
+            return _verdict.no_space(ended, self._files.free_bytes(self._launch), most.tmp, most.shm)
+        return ended
+
+    def _not_brought(self, error: Exception) -> Ended:
+        text = _engine.said(error)
+        if _engine.is_full_here(error):
+            return self._over("disk_full", f"this machine's disk is full: {text}")
+        if isinstance(error, tarfile.TarError):
+            return self._over("bad_output", f"its outputs hold what does not leave a device: {text}")
+        return self.lost(f"the container engine went away, and did not come back with the container: {text}")
+
+    def _over(self, kind: str, why: str) -> Ended:
+        return Ended(self._launch.job.stage, None, time.monotonic() - self._started, kind, why)
+
+    def _kill(self) -> bool:
+        try:
+            self._container.kill(self._signal)
+        except Exception as error:  # where it has ended meanwhile its thread tells
+            return not _engine.is_gone(error)
+        return True
+
+    def _remove(self) -> None:
+        if self._container is not None:
+            remove(self._container)
+
+
+def remove(container: Any) -> None:
+    """See to it that the container is gone, as far as its engine hears: the next run's `reclaim` looks again."""
+    with suppress(Exception):
+        container.remove(force=True, v=True)
+
+
+def _python_path(setting: Setting, image: Any) -> str:
+    """Return where Python looks for stages, and then where the image says."""
+    given = _engine.environment(image).get("PYTHONPATH")
+    return os.pathsep.join([*map(str, setting.roots), *([] if given is None else [given])])
