@@ -56,7 +56,8 @@ def _placed(name: str, spec: StageSpec, signature: Signature | None, place: Plac
     try:
         return place(spec, signature)
     except UserError as mistake:
-        result.mistakes.append(UserError(f"{where}: stages.{name}.runs_on", mistake.what, mistake.fix))
+        key = "image" if mistake.where == "image" else "runs_on"
+        result.mistakes.append(UserError(f"{where}: stages.{name}.{key}", mistake.what, mistake.fix))
         return Placement("", False, "")
 
 

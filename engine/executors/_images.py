@@ -27,7 +27,7 @@ def choose(setting: Setting, platform: str, spec: StageSpec, signature: Signatur
         is_optional = any(one.name == spec.image and one.optional for one in setting.images())
         if image is None and not is_optional:
             known = sorted({one.name for one in setting.images() if one.platform == platform})
-            raise UserError("", f"there is no image '{spec.image}' for {platform}", did_you_mean(spec.image, known))
+            raise UserError("image", f"there is no image '{spec.image}' for {platform}", did_you_mean(spec.image, known))
         if image is not None and (
             not is_optional or (not images.lacking(image, packages, runtime) and _is_there(connect, image.reference))
         ):

@@ -3,6 +3,7 @@
 import pytest
 
 from engine import check, spec
+from engine.errors import UserError
 from engine.graph import Reference
 from engine.placement import Placement
 from engine.signature import Library
@@ -113,3 +114,14 @@ def test_all_mistakes_come_at_once_and_in_the_order_of_the_file(checked):
     assert [mistake.where for mistake in caught.value.exceptions] == [
         "u.yaml: stages.a.uses", "u.yaml: stages.b.inputs.number", "u.yaml: stages.c.params.m", "u.yaml: objective",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("where", "key"), [("image", "image"), ("", "runs_on"), ("target=t: device", "runs_on")])
+def test_a_stage_without_a_place_is_told_with_the_key_that_asks_for_it(project, where, key):
+    def place(spec, signature):
+        raise UserError(where, "there is none", "take another one")
+
+    usecase = spec.parse({"name": "u", "stages": {"a": A}}, "u.yaml")
+    with pytest.raises(ExceptionGroup) as caught:
+        check.check(usecase, Library(["mystages"], [project.path]), place, "u.yaml")
+    assert [str(one) for one in caught.value.exceptions] == [f"u.yaml: stages.a.{key}\n  there is none\n  take another one"]

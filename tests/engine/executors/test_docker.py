@@ -298,6 +298,7 @@ def test_an_image_that_the_yaml_names_goes_before_the_smallest(make_bench):
 def test_an_image_that_nobody_defines_is_refused_with_the_nearest(make_bench):
     with pytest.raises(UserError) as caught:
         make_bench("docker", *ANY).executor.place(StageSpec(uses="x", image="anny"), None)
+    assert caught.value.where == "image"
     assert (caught.value.what, caught.value.fix) == (f"there is no image 'anny' for {HERE}", "did you mean 'any'?")
 
 
