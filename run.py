@@ -7,6 +7,7 @@ import ast
 import errno
 import gc
 import importlib
+import io
 import logging
 import os
 import re
@@ -38,7 +39,7 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from engine import compose
+from engine import compose, yamlfile
 from engine.errors import UserError, did_you_mean
 
 ROOT = Path(__file__).resolve().parent
@@ -97,6 +98,7 @@ def _interruptible() -> Iterator[None]:
 def cli(argv: list[str]) -> int:
     """Return the exit status of the command line."""
     global _command, _line
+    _make_printable()
     logging.raiseExceptions = False  # Hydra prints by logging, which would show a traceback for each line that nobody reads
     try:
         _command, rest = _split(argv)
@@ -123,6 +125,14 @@ def cli(argv: list[str]) -> int:
         print("\n".join(dict.fromkeys(map(str, mistakes))), file=sys.stderr)
         return 1 if any(map(_is_the_machines, leaves)) else 2
     return max(_statuses, default=0)
+
+
+def _make_printable() -> None:
+    """Let no command end for what it prints: a letter that the terminal lacks becomes '?', and a closed output takes all."""
+    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open to the end
+    sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def _split(argv: list[str]) -> tuple[str, list[str]]:
@@ -226,8 +236,6 @@ def _unreadable(word: str) -> UserError:
 
 def _config_keys() -> list[str]:
     """Return the keys that the command line may set: the program's, and those of the use case's parameters."""
-    from engine import yamlfile
-
     keys = []
     for name, value in yamlfile.load(ROOT / "conf" / "config.yaml").items():
         below = value if isinstance(value, dict) and name != "hydra" else {}

@@ -14,6 +14,7 @@ from engine.wording import duration, number
 Series = Mapping[str, Sequence[tuple[int, float]]]
 MOST_POINTS = 400  # of one curve; more would not be seen at this width
 COLOURS = 4
+TIMELINE_WIDTH = 960
 CLOCK_STEPS_S = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
 
 
@@ -51,10 +52,10 @@ def lines(title: str, series: Series, width: int = 460, height: int = 230) -> st
     return _svg(f"{title} over steps", width, height, parts)
 
 
-def timeline(bars: Sequence[Bar], width: int = 960) -> str:
+def timeline(bars: Sequence[Bar]) -> str:
     """Return a row for each bar, over a common axis of time."""
     left = 24 + 6.8 * max((len(bar.name) for bar in bars), default=0)
-    left, right, row = min(left, 240.0), width - 70.0, 24
+    left, right, row = min(left, 240.0), TIMELINE_WIDTH - 70.0, 24
     last = max((bar.end for bar in bars), default=0.0) or 1.0
     bottom = len(bars) * row + 8
     parts = []
@@ -68,7 +69,7 @@ def timeline(bars: Sequence[Bar], width: int = 960) -> str:
         place = f'x="{x:.1f}" y="{i * row + 8}" width="{max(w, 2):.1f}" height="16" rx="3"'
         parts.append(f'<rect class="bar bar-{bar.state}" {place}/>')
         parts.append(_text(x + max(w, 2) + 6, i * row + 20, duration(bar.end - bar.start), "tick"))
-    return _svg("When each stage ran", width, bottom + 24, parts)
+    return _svg("When each stage ran", TIMELINE_WIDTH, bottom + 24, parts)
 
 
 def heat_map(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> str:

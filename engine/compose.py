@@ -3,6 +3,7 @@
 The one file below run.py that knows Hydra and OmegaConf.
 """
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -316,8 +317,6 @@ def _unknown(data: Mapping[str, Any], where: str) -> list[UserError]:
 
 def _allowed_env(name: str, default: Any = None) -> Any:
     """`oc.env` for names that hold no secrets: what is resolved here reaches logs and MLflow."""
-    import os
-
     if not _ENV_ALLOWED.match(name):
         raise ValueError(f"the environment variable {name} may not be read from YAML")
     return os.environ.get(name, default)

@@ -1,4 +1,4 @@
-"""Digests of files and folders, remembered per (device, inode, mtime, size) so that unchanged data costs a stat.
+"""Digests of files and folders, remembered per (device, inode, mtime, ctime, size) so that unchanged data costs a stat.
 
 `file:<sha256 of the bytes>`, or `tree:<sha256 of a sorted list of relative path, executable bit and file digest>`.
 """
@@ -9,6 +9,7 @@ import sqlite3
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 from engine.errors import UserError
@@ -54,7 +55,7 @@ class DigestCache:
 
     def _load(self) -> dict[tuple[int, int], tuple[int, int, int, str]]:
         try:
-            with self._connection() as database:
+            with closing(self._connection()) as database:
                 rows = database.execute("SELECT device, inode, mtime, ctime, size, sha256 FROM digest").fetchall()
         except (sqlite3.Error, OSError):
             return {}
@@ -65,7 +66,7 @@ class DigestCache:
             return
         rows = [(str(key[0]), str(key[1]), *facts) for key, facts in self._fresh.items()]
         try:
-            with self._connection() as database:
+            with closing(self._connection()) as database, database:
                 database.executemany("INSERT OR REPLACE INTO digest VALUES (?, ?, ?, ?, ?, ?)", rows)
         except (sqlite3.Error, OSError):
             return  # a cache: what it cannot keep is read again

@@ -40,11 +40,6 @@ class Emulation:
     fix: str
 
 
-def registered(platform: str, binfmt: Path = BINFMT) -> bool:
-    """Say whether containers of the platform run here through a handler."""
-    return look(platform, binfmt).is_registered
-
-
 def look(platform: str, binfmt: Path = BINFMT) -> Emulation:
     """Return how programs of the platform are handled."""
     if not (binfmt / "register").exists():

@@ -14,13 +14,13 @@ Event = Mapping[str, Any]
 
 FIELDS: dict[str, tuple[str, ...]] = {
     # run_id, usecase, target (name), platform (of the target, OCI form), machine (this one's, as x86_64), command
-    # (argv), git_commit (or null), params (flat), settings (retries and the like that the user gave), objective,
+    # (argv), git_commit (or null), params (flat), objective (the metric that a sweep reads, or null),
     # assets: [{key, name, digest, source, licence, path, sample (bool)}]
     # jobs: [{stage, uses, doc, inputs: {name: reference}, outputs: [name], params, platform, runs_on, needs: [stage]}]
-    "run_started": ("run_id", "usecase", "target", "platform", "machine", "command", "git_commit", "params", "assets", "jobs"),
+    "run_started": ("run_id", "usecase", "target", "platform", "machine", "command", "git_commit", "params", "objective", "assets", "jobs"),
     "note": ("text", "stage"),  # stage is null for a note of the run itself
     # taken: where the figures were measured: "x86_64", "simulated on x86_64", "emulated (qemu)", "device"
-    "job_cached": ("stage", "fingerprint", "outputs", "metrics", "points", "figures", "seconds", "platform", "emulated", "taken"),
+    "job_cached": ("stage", "fingerprint", "outputs", "metrics", "points", "figures", "notes", "seconds", "platform", "emulated", "taken"),
     "job_started": ("stage", "attempt", "fingerprint", "log", "platform", "emulated", "taken"),
     "progress": ("stage", "done", "total", "message"),
     "metric": ("stage", "name", "value", "step"),

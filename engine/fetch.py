@@ -1,5 +1,6 @@
 """Brings declared assets to the disk: from the store, else from the mirror folder, else from their source; always checked."""
 
+import errno
 import hashlib
 import os
 import shutil
@@ -67,7 +68,7 @@ def _from_mirror(file: AssetFile, source: Path, destination: Path) -> bool:
     if not source.is_file():
         return False
     shutil.copyfile(source, destination)
-    found = hashlib.sha256(destination.read_bytes()).hexdigest()
+    found = digests.sha256_of(destination)
     if found != file.sha256:
         raise UserError(
             str(source),
@@ -91,6 +92,8 @@ def _download(asset: Asset, file: AssetFile, destination: Path, mirror: Path | N
                 if size > file.bytes:
                     break
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise  # no fault of the source's
         reason = getattr(error, "reason", None) or error
         place = (mirror or Path("MIRROR")) / file.mirror
         raise UserError(f"asset {asset.name}: {file.path}", f"it is not on this machine, and {file.url} cannot be reached ({reason})",

@@ -6,7 +6,7 @@ It is written by one engine and read by everyone, also while it grows and after 
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,10 +20,10 @@ class Journal:
     """The open journal of a run; goes on after the last whole line of an existing one."""
 
     def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
-        whole = read(path) if path.exists() else []
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        os.ftruncate(self._file, _whole_bytes(path))
-        self._seq = whole[-1]["seq"] + 1 if whole else 0
+        whole = list(_whole(path.read_bytes()))
+        os.ftruncate(self._file, sum(size for size, _ in whole))  # what is appended behind a damaged line is never read
+        self._seq = whole[-1][1]["seq"] + 1 if whole else 0
         self._now = now
 
     def append(self, *events: Mapping[str, Any]) -> list[Event]:
@@ -75,34 +75,17 @@ def read(path: Path) -> list[Event]:
 
 
 def _parse(data: bytes) -> list[Event]:
-    """Parse whole lines, up to the first that is none: what follows a damaged line has lost its context."""
-    events: list[Event] = []
-    for line in data.splitlines():
+    """Return the events, without those of a newer version."""
+    return [event for _, event in _whole(data) if event.get("v", 0) <= SCHEMA_VERSION]
+
+
+def _whole(data: bytes) -> Iterator[tuple[int, Event]]:
+    """Yield each event with its bytes, up to the first line that is none: what follows a damaged line has lost its context."""
+    for line in data[: data.rfind(b"\n") + 1].splitlines(keepends=True):
         try:
             event = json.loads(line)
         except ValueError:
-            return events
+            return
         if not isinstance(event, dict) or "seq" not in event:
-            return events
-        if event.get("v", 0) <= SCHEMA_VERSION:
-            events.append(event)
-    return events
-
-
-def _whole_bytes(path: Path) -> int:
-    """Return the length of the file up to the last line that readers reach: what is appended behind a damaged one is never read."""
-    data = path.read_bytes()
-    whole = 0
-    for line in data[: data.rfind(b"\n") + 1].splitlines(keepends=True):
-        if not _is_event(line):
-            break
-        whole += len(line)
-    return whole
-
-
-def _is_event(line: bytes) -> bool:
-    try:
-        event = json.loads(line)
-    except ValueError:
-        return False
-    return isinstance(event, dict) and "seq" in event
+            return
+        yield len(line), event

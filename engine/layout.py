@@ -50,19 +50,18 @@ def runs(outputs: Path) -> list[Path]:
 
 def find_run(outputs: Path, name: str | None, usecase: str | None = None, target: str | None = None) -> Path:
     """Return the run of this id, or of its beginning; without one the newest of the use case and target."""
+    every = runs(outputs)
     known = [
-        path
-        for path in runs(outputs)
-        if (usecase is None or path.parent.parent.name == usecase) and (target is None or path.parent.name == target)
+        path for path in every if (usecase is None or path.parent.parent.name == usecase) and (target is None or path.parent.name == target)
     ]
     if name is None:
         if not known:
             raise UserError(f"{outputs}", "there is no run here yet", "start one: python run.py usecase=pose_activity target=rpi4_coral")
         return known[-1]
-    matching = [path for path in runs(outputs) if path.name.startswith(name)]
+    matching = [path for path in every if path.name.startswith(name)]
     if len(matching) != 1:
         what = "there is no such run" if not matching else f"{len(matching)} runs begin so"
-        raise UserError(f"run={name}", what, did_you_mean(name, [path.name for path in runs(outputs)]))
+        raise UserError(f"run={name}", what, did_you_mean(name, [path.name for path in every]))
     return matching[0]
 
 

@@ -120,8 +120,6 @@ class Scheduler:
         if said:
             self.emit(*said)
 
-    # --- what the store has
-
     def _take_cached(self) -> None:
         """Take all that the plan found in the store, with one append to the journal."""
         events: list[dict[str, Any]] = []
@@ -156,8 +154,6 @@ class Scheduler:
     def _leave(self, name: str) -> None:
         del self._waiting[name]
         self._ready.discard(name)
-
-    # --- starting
 
     def _start_ready(self) -> None:
         now = time.monotonic()
@@ -241,8 +237,6 @@ class Scheduler:
                     self._refresh_ready([ref.stage, *self.plan.graph.successors(ref.stage)])
                     damaged = True
         return damaged
-
-    # --- ending
 
     def _finish(self, ended: Ended) -> None:
         running = self._running.pop(ended.stage)
@@ -341,12 +335,9 @@ class Scheduler:
             self._over[name] = "skipped"
         return [{"event": "job_skipped", "stage": name, "because": because} for name in stages]
 
-    # --- time
-
     def _stream(self) -> None:
-        events = [event for running in self._running.values() for event in running.folder.poll()]
-        if events:
-            self._say(*events)
+        for running in self._running.values():
+            self._say(*running.folder.poll())
 
     def _watch_time(self) -> None:
         now = time.monotonic()

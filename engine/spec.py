@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from engine.errors import UserError, raise_all
+from engine.errors import UserError
 from engine.fields import Duration, Name, Rule, Scalar, Size, explain_all
 
 
@@ -58,14 +58,6 @@ class UseCase(_Model):
     objective: str | None = Field(None, description="the metric that a sweep reads, as evaluate.accuracy")
     predict: str | None = Field(None, description="the stage that `predict` runs with the packed model")
     stages: Mapping[Name, StageSpec] = Field(min_length=1)
-
-
-def parse(data: Mapping[str, Any], where: str) -> UseCase:
-    """Return the use case, or raise all mistakes of form together."""
-    usecase, mistakes = read(data, where)
-    raise_all(mistakes)
-    assert usecase is not None
-    return usecase
 
 
 def read(data: Mapping[str, Any], where: str) -> tuple[UseCase | None, list[UserError]]:

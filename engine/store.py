@@ -60,8 +60,6 @@ class Store:
         self.assets = digests.DigestCache(root / "digests.sqlite")
         self._clones = True  # until the file system says that it does not
 
-    # --- reading
-
     def find(self, fingerprint: str) -> Record | None:
         """Return the record of a job whose artifacts are all there and are what their digests say."""
         record = self.record(fingerprint)
@@ -105,8 +103,6 @@ class Store:
                 (there / name).mkdir()
             for name in names:
                 self._lay(Path(folder, name), there / name)
-
-    # --- writing
 
     def commit(self, record: Record, paths: Mapping[str, Path]) -> Record:
         """Take the outputs in and write the record; BadOutput for an output that is none. The paths are gone then."""
@@ -183,7 +179,7 @@ class Store:
     def unused(self) -> Iterator[bool]:
         """Yield whether no engine uses the store; none begins to while this lasts."""
         with self._lock_of_all() as lock:
-            yield _is_taken(lock, fcntl.LOCK_EX)
+            yield _is_taken(lock)
 
     def _lock_of_all(self) -> IO[str]:
         self.root.mkdir(parents=True, exist_ok=True)
@@ -195,7 +191,7 @@ class Store:
         path = self.root / "locks" / fingerprint
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w") as lock:
-            yield _is_taken(lock, fcntl.LOCK_EX)
+            yield _is_taken(lock)
 
     def _take_in(self, name: str, path: Path) -> str:
         _check(name, path)
@@ -334,10 +330,10 @@ def _size(path: Path) -> int:
     return sum(facts.st_size for _, facts in digests.files(path)) if path.is_dir() else path.stat().st_size
 
 
-def _is_taken(lock: IO[str], kind: int) -> bool:
+def _is_taken(lock: IO[str]) -> bool:
     """Take the lock if it is free, and say whether it is ours now; the kernel frees it with the file."""
     try:
-        fcntl.flock(lock, kind | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return True
     except BlockingIOError:
         return False
@@ -346,6 +342,6 @@ def _is_taken(lock: IO[str], kind: int) -> bool:
 def _is_unlocked(path: Path) -> bool:
     try:
         with path.open("r+") as lock:
-            return _is_taken(lock, fcntl.LOCK_EX)
+            return _is_taken(lock)
     except FileNotFoundError:
         return False  # being made just now, or by hand

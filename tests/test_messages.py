@@ -12,7 +12,7 @@ import pytest
 from engine import asset, check, compose, digest, fetch, images, layout, spec, target, yamlfile
 from engine.asset import AssetFile
 from engine.commands import _images
-from engine.errors import UserError
+from engine.errors import UserError, raise_all
 from engine.executors import _tunnel, device
 from engine.executors._tunnel import Tunnel
 from engine.placement import Placement, Setting
@@ -173,7 +173,7 @@ def mistakes_of(project):
         path = project.path / "u.yaml"
         path.write_text("name: u\n" + HEAD + stages)
         with pytest.raises(ExceptionGroup) as caught:
-            check.check(spec.parse(yamlfile.load(path), "u.yaml"), Library(["mystages"], [project.path]), lambda *_: HERE, "u.yaml")
+            check.check(_read(yamlfile.load(path), "u.yaml"), Library(["mystages"], [project.path]), lambda *_: HERE, "u.yaml")
         return _told(caught.value, project.path)
 
     return found
@@ -267,15 +267,21 @@ def _form(parse, data, where: str, change, said) -> None:
     assert _told(caught.value, Path("/nowhere")) == [said]
 
 
+def _read(data, where: str) -> spec.UseCase:
+    usecase, mistakes = spec.read(data, where)
+    raise_all(mistakes)
+    return usecase
+
+
 @pytest.mark.parametrize(("change", "said"), FORMS.values(), ids=FORMS)
 def test_the_form_of_a_use_case(change, said):
-    _form(spec.parse, {"name": "u", "stages": {"a": {"uses": "x"}}}, "u.yaml", change, said)
+    _form(_read, {"name": "u", "stages": {"a": {"uses": "x"}}}, "u.yaml", change, said)
 
 
 @pytest.mark.parametrize(("change", "said"), STAGE_FORMS.values(), ids=STAGE_FORMS)
 def test_the_form_of_a_stage(change, said):
     change = {"stages": {"a": {"uses": "x", **change}}}
-    _form(spec.parse, {"name": "u"}, "u.yaml", change, [f"u.yaml: stages.a.{said[0]}", *said[1:]])
+    _form(_read, {"name": "u"}, "u.yaml", change, [f"u.yaml: stages.a.{said[0]}", *said[1:]])
 
 
 @pytest.mark.parametrize(("change", "said"), TARGET_FORMS.values(), ids=TARGET_FORMS)

@@ -1,6 +1,9 @@
 """The command line as a process: exit statuses, overrides, what a run leaves for scripts."""
 
 import json
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -215,3 +218,16 @@ def test_help_says_what_each_command_does(project):
     commands = {path.stem for path in (ROOT / "engine" / "commands").glob("[a-z]*.py")}
     assert result.returncode == 0
     assert {line.split()[0] for line in result.stdout.splitlines() if line.startswith("  ") and len(line.split()) > 3} >= commands
+
+
+def test_a_terminal_without_a_letter_gets_another_one(project, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii:strict")
+    result = project.run("graph")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["?", "?", "?"]
+
+
+def test_a_closed_output_stops_no_command(project):
+    closed = f"{shlex.join([sys.executable, str(ROOT / 'run.py')])} list --config-dir {shlex.quote(str(project.path / 'conf'))} >&-"
+    result = subprocess.run(["sh", "-c", closed], cwd=project.path, stderr=subprocess.PIPE, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")

@@ -42,7 +42,7 @@ def copy_run_files(run_dir: Path, start: Event, target: Path) -> None:
     for name in _RUN_FILES:
         if (run_dir / name).exists():
             _write(target / name, (run_dir / name).read_text(encoding="utf-8", errors="replace"))
-    config = {name: start.get(name) for name in ("usecase", "target", "params", "settings", "assets", "jobs")}
+    config = {name: start.get(name) for name in ("usecase", "target", "params", "objective", "assets", "jobs")}
     _write(target / "config.json", json.dumps(config, indent=2, ensure_ascii=False))
 
 

@@ -1,6 +1,6 @@
 """Sends what MLflow missed: every run whose cursor is not at its journal's end."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,13 +31,13 @@ class SyncReport:
         return "\n".join([", ".join(said), *(f"not sent: {run}: {why}" for run, why in self.problems.items())])
 
 
-def sync(outputs: Path, settings: Mapping[str, Any], run_dirs: Iterable[Path] | None = None) -> SyncReport:
+def sync(outputs: Path, settings: Mapping[str, Any]) -> SyncReport:
     """Every run is in MLflow as if it had never been away; a second call changes nothing."""
     place = _mlflow_place.settle(outputs, settings)
     prepare_environment(place, TIMEOUT_S)
     report = SyncReport()
     failures = 0
-    for run_dir in layout.runs(outputs) if run_dirs is None else run_dirs:
+    for run_dir in layout.runs(outputs):
         if failures >= 2:  # the same wall twice: each further run would only wait for it again
             report.problems.setdefault(run_dir.name, "left for the next sync, after the problems above")
         elif not _sync_one(run_dir, place, report):

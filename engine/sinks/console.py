@@ -34,11 +34,10 @@ class Sink:
         stream: TextIO,
         *,
         plain: bool | None = None,
-        verbose: bool = False,
         run_dir: Path | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._stream, self._verbose, self._run_dir, self._clock = stream, verbose, run_dir, clock
+        self._stream, self._run_dir, self._clock = stream, run_dir, clock
         self._plain = not _is_terminal(stream) if plain is None else plain
         self._held: dict[str, list[str]] = {}  # what befell stages, told once something else happens
         self._table: Table | None = None
@@ -67,7 +66,7 @@ class Sink:
             self.close()
         if (fate := _fate(event)) and self._table is None:
             self._held.setdefault(fate, []).append(event["stage"])
-        elif said := list(lines(event, state, self._verbose, self._run_dir)):
+        elif said := list(lines(event, state, self._run_dir)):
             self._tell_held()
             self._tell(said if self._table is None else _worth_keeping(event, said))
 
@@ -79,7 +78,7 @@ class Sink:
     def _tell_held(self) -> None:
         held, self._held = self._held, {}
         for fate, stages in held.items():
-            if len(stages) <= FEW or self._verbose:
+            if len(stages) <= FEW:
                 self._tell([f"{stage} {fate}" for stage in stages])
             else:
                 self._tell([f"{plural(len(stages), 'stage')} {fate}"])
@@ -92,7 +91,7 @@ class Sink:
             self._stream.flush()
 
 
-def lines(event: Event, state: RunState, verbose: bool = False, run_dir: Path | None = None) -> Iterator[str]:
+def lines(event: Event, state: RunState, run_dir: Path | None = None) -> Iterator[str]:
     """Say the event in lines of text; most events are not worth one."""
     kind = event["event"]
     stage = state.stages.get(event.get("stage") or "")
@@ -109,10 +108,8 @@ def lines(event: Event, state: RunState, verbose: bool = False, run_dir: Path | 
         yield _finished(stage)
     elif stage and kind == "job_failed":
         yield from _failed(stage, event, state)
-    elif stage and kind == "gate" and (verbose or not event["passed"] or not stage.cached):
+    elif stage and kind == "gate" and not (event["passed"] and stage.cached):
         yield f"{stage.name}: {_verdict(event)}"
-    elif stage and kind == "progress" and verbose:
-        yield f"{stage.name} {number(event['done'])}/{number(event['total'])} {event['message']}".rstrip()
 
 
 def _verdict(event: Event) -> str:

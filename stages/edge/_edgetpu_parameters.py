@@ -17,6 +17,7 @@ TILES = 16
 PICTURES_CACHE = 7 * 2**20  # of 8 MiB; published logs of full caches show 6.74 to 7.16 MiB, since activations take their part
 VECTORS_CACHE = int(7.85 * 2**20)  # where nothing is wider than a vector: between 7.81 and 7.93 MiB
 MOST_INPUTS = 7_500  # of a fully connected layer: 6,912 are cached, 8,112 never are, whatever room there is
+MOST_PIECES = 32  # 22 have a matrix each, 4,096 do not
 COARSE = 0.5  # a step of softmax's input: up to 0.27 it has tables, from 0.94 on none
 _ELEMENTWISE = ("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE")
 
@@ -127,14 +128,28 @@ def _joining(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
     return Block(LINE * (len(inputs) + 1 if len(output.shape) == 2 else 1))
 
 
+def _prelu(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
+    """Its slopes are sent as any other operand is."""
+    return Block(_operand(inputs[1], output), is_cacheable=False)
+
+
 def _reshape(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
-    """The positions of a small picture lie on a tile each; where its channels do not end at a step, matrices move them into the vector."""
-    shape = inputs[0].shape
-    if len(shape) != 4 or len(output.shape) != 2 or shape[-1] % STEP == 0:
+    """Where pieces are put together in depth that do not end at a step, a matrix moves each to its place."""
+    depth, together = inputs[0].shape[-1:], output.shape[-1:]
+    if not depth or not together or depth[0] % STEP == 0 or together[0] % depth[0] != 0:
         return Block(0)
-    positions = shape[1] * shape[2]
-    matrix = STEP * _steps(shape[-1]) * _lanes(output.elements) if positions <= TILES else LINE
-    return Block(min(TILES, positions) * matrix + LINE if positions > 1 else 0)
+    pieces = together[0] // depth[0]
+    if pieces > MOST_PIECES:
+        return Block(LINE * (TILES + 1))
+    return Block(pieces * STEP * _steps(depth[0]) * _lanes(together[0]) + LINE if pieces > 1 else 0)
+
+
+def _transpose(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
+    """Where channels go in front, a matrix for each row puts its positions in depth."""
+    if len(inputs) < 2 or inputs[1].integers()[-3:] not in ((2, 0, 1), (3, 1, 2)):
+        return Block(0)
+    _, height, width = (1, 1, 1, *output.shape)[-3:]
+    return Block(height * STEP * _steps(width) * _lanes(width) + LINE)
 
 
 def _softmax(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
@@ -186,9 +201,11 @@ _SIZES: dict[str, Callable[[Operator, list[Tensor], Tensor], Block]] = {
     "DEPTHWISE_CONV_2D": _depthwise,
     "FULLY_CONNECTED": _fully_connected,
     "PAD": _pad,
+    "PRELU": _prelu,
     "RESHAPE": _reshape,
     "SOFTMAX": _softmax,
     "SPLIT": _joining,
+    "TRANSPOSE": _transpose,
     "TRANSPOSE_CONV": _transpose_conv,
     **dict.fromkeys(_ELEMENTWISE, _elementwise),
 }

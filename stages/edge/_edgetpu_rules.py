@@ -39,6 +39,8 @@ PARAMETERS: dict[str, tuple[int, ...]] = {
 _LEAST_INPUTS = {
     "CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3, "PRELU": 2, "SPLIT": 2, "STRIDED_SLICE": 4,
 }  # fmt: skip
+# Newer than these came with TensorFlow 2.6: the compiler reads them and leaves them to the CPU. Seen of ADD, taken to hold for the others.
+_NEWEST = {"ADD": 3, "MUL": 4, "PAD": 3, "STRIDED_SLICE": 5}
 _LSTM_STATES = (18, 19)  # variables of 8 and 16 bits that live on the chip
 _BYTE_TYPES = ("INT8", "UINT8")
 TILE_BYTES = 192 * 2**10  # for activations: no compiled model was seen to fill more (its `used_narrow_memory_bytes_per_tile`)
@@ -59,7 +61,7 @@ def own_reason(graph: Subgraph, operator: Operator) -> str | None:
         return DATA_TYPE
     if operator.type not in SUPPORTED:
         return NOT_SUPPORTED
-    if operator.version > READABLE[operator.type]:
+    if operator.version > _NEWEST.get(operator.type, READABLE[operator.type]):
         return VERSION
     if any(not graph.tensors[place].is_constant for place in _parameters(operator)):
         return NOT_CONSTANT

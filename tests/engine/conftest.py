@@ -124,7 +124,7 @@ class Bench:
     def plan(self, stages: Mapping[str, Any], assets: Mapping[str, Path] | None = None) -> Plan:
         """Plan a use case of these stages."""
         assets = assets or {}
-        usecase = spec.parse({"name": "u", "assets": {key: str(path) for key, path in assets.items()}, "stages": stages}, "u.yaml")
+        usecase = spec.read({"name": "u", "assets": {key: str(path) for key, path in assets.items()}, "stages": stages}, "u.yaml")[0]
         checked = check.check(
             usecase, Library(["mystages"], [self.folder]), lambda spec, _: PLACES.get(spec.runs_on, PLACES["build"]), "u.yaml"
         )

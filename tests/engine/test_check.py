@@ -22,7 +22,7 @@ def checked(project):
     project.stage("split", SPLIT)
 
     def check_it(stages, **keys):
-        usecase = spec.parse({"name": "u", "stages": stages, **keys}, "u.yaml")
+        usecase = spec.read({"name": "u", "stages": stages, **keys}, "u.yaml")[0]
         return check.check(usecase, Library(["mystages"], [project.path]), lambda spec, _: PLACES[spec.runs_on], "u.yaml")
 
     return check_it

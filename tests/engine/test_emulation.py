@@ -31,7 +31,7 @@ def _register(binfmt, name, magic, *, flags="POCF", state="enabled"):
 def test_a_handler_is_known_by_the_programs_that_it_takes_not_by_its_name(binfmt):
     _register(binfmt, "some-name", ARM64)
     _register(binfmt, "qemu-armeb", BIG_ENDIAN_ARM)
-    assert [emulation.registered(name, binfmt) for name in emulation.PLATFORMS] == [False, True, False]
+    assert [emulation.look(name, binfmt).is_registered for name in emulation.PLATFORMS] == [False, True, False]
     _register(binfmt, "qemu-arm", ARM)
     assert emulation.look("linux/arm/v7", binfmt).what == "linux/arm/v7 through qemu-arm"
 
@@ -51,7 +51,7 @@ def test_a_handler_that_is_switched_off_is_not_registered(binfmt):
 def test_no_handler_works_where_all_are_switched_off(binfmt):
     _register(binfmt, "qemu-aarch64", ARM64)
     (binfmt / "status").write_text("disabled\n")
-    assert not emulation.registered("linux/arm64", binfmt)
+    assert not emulation.look("linux/arm64", binfmt).is_registered
 
 
 def test_a_handler_without_the_flag_f_does_not_reach_into_a_container(binfmt):
@@ -79,7 +79,7 @@ def test_an_odd_file_there_is_no_handler(tmp_path_factory, data):
     (binfmt / "odd").write_bytes(b"enabled\nflags: F\noffset 0\nmagic " + data)
     (binfmt / "odder").write_bytes(data)
     (binfmt / "folder").mkdir()
-    assert not emulation.registered("linux/arm64", binfmt)
+    assert not emulation.look("linux/arm64", binfmt).is_registered
 
 
 def test_asking_for_32_bits_leaves_the_process_as_it_was():
@@ -89,4 +89,4 @@ def test_asking_for_32_bits_leaves_the_process_as_it_was():
 
 @pytest.mark.qemu
 def test_this_machine_runs_both_kinds_of_arm():
-    assert emulation.registered("linux/arm64") and emulation.registered("linux/arm/v7")
+    assert emulation.look("linux/arm64").is_registered and emulation.look("linux/arm/v7").is_registered

@@ -1,6 +1,8 @@
 """Declared assets on the disk: from the store, the mirror, the source; always checked."""
 
 import hashlib
+import os
+import subprocess
 
 import pytest
 
@@ -56,6 +58,20 @@ def test_an_asset_that_cannot_be_reached_says_where_to_put_it_and_leaves_nothing
         _bring(model, tmp_path, None)
     assert "cannot be reached" in caught.value.what and "models/m.tflite" in caught.value.fix
     assert not list((tmp_path / "store" / "assets").iterdir())
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="not root: a tmpfs cannot be mounted")
+def test_a_disk_that_an_asset_fills_is_not_told_as_a_source_that_cannot_be_reached(model, tmp_path):
+    (tmp_path / "big").write_bytes(b"x" * 2_000_000)
+    (tmp_path / "store").mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", tmp_path / "store"], check=True)
+    file = model.files[0].model_copy(update={"url": (tmp_path / "big").as_uri(), "bytes": 2_000_000})
+    try:
+        with pytest.raises(OSError, match="No space left on device"):
+            _bring(model.model_copy(update={"files": (file,)}), tmp_path, None)
+    finally:
+        subprocess.run(["umount", "-l", tmp_path / "store"], check=True)
 
 
 @pytest.mark.parametrize("path", ["../m", "/m", "a/../../m", "a\\b", "", "a//b"])

@@ -73,7 +73,7 @@ def prints(project):
     """The fingerprints of stages `make` and `double`, whose sources are read anew."""
 
     def found(stages: str = "make") -> dict[str, str]:
-        usecase = spec.parse({"name": "u", "stages": {name: {"uses": f"mystages.{name}"} for name in stages.split()}}, "u")
+        usecase = spec.read({"name": "u", "stages": {name: {"uses": f"mystages.{name}"} for name in stages.split()}}, "u")[0]
         jobs = check.check(usecase, Library(["mystages"], [project.path]), lambda *_: PLACE, "u").jobs
         return {name: fingerprint(job.parts({})) for name, job in jobs.items()}
 

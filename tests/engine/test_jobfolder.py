@@ -29,7 +29,7 @@ def lay_out(project, store):
     mine.write_text("4")
 
     def laid(**keys):
-        usecase = spec.parse({"name": "u", "assets": {"mine": str(mine)}, "stages": {"s": keys}}, "u.yaml")
+        usecase = spec.read({"name": "u", "assets": {"mine": str(mine)}, "stages": {"s": keys}}, "u.yaml")[0]
         job = check.check(usecase, Library(["mystages"], [project.path]), lambda *_: PLACE, "u.yaml").jobs["s"]
         assets = {"mine": ResolvedAsset("mine", "mine", mine, store.assets.of(mine), None, "", False)}
         planned = settle(job, {}, assets, store)

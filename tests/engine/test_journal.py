@@ -65,6 +65,13 @@ def test_events_of_a_newer_version_are_left_out(written):
     assert len(journal.read(written)) == 3
 
 
+def test_numbers_go_on_behind_an_event_of_a_newer_version(written):
+    with written.open("a") as file:
+        file.write(json.dumps({"v": 99, "seq": 3, "time": 2, "event": "future"}) + "\n")
+    with Journal(written) as log:
+        assert log.append({"event": "note", "text": "more", "stage": None})[0]["seq"] == 4
+
+
 def test_a_follower_sees_each_event_once_while_the_file_grows(tmp_path):
     path = tmp_path / "journal.jsonl"
     follower = Follower(path)

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def _stage(**keys):
-    return spec.parse({"name": "u", "stages": {"a": {"uses": "stages.x", **keys}}}, "u.yaml").stages["a"]
+    return spec.read({"name": "u", "stages": {"a": {"uses": "stages.x", **keys}}}, "u.yaml")[0].stages["a"]
 
 
 def test_a_stage_has_these_defaults():
@@ -43,7 +43,7 @@ def test_a_use_case_is_frozen():
 
 def test_parameters_may_be_lists_of_plain_values():
     params = {"sizes": [1, 2.5, "x", None, True], "name": None}
-    assert spec.parse({"name": "u", "params": params, "stages": {"a": {"uses": "x"}}}, "u").params == params
+    assert spec.read({"name": "u", "params": params, "stages": {"a": {"uses": "x"}}}, "u")[0].params == params
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("usecases/*.yaml")), ids=lambda path: path.stem)

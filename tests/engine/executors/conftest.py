@@ -54,7 +54,7 @@ class Bench:
 
     def plan(self, stage: str, keys: Mapping[str, object], asset: Path | None = None) -> tuple[Planned, dict[str, ResolvedAsset]]:
         """Settle the stage's job."""
-        usecase = spec.parse({"name": "u", "assets": {"mine": str(asset) if asset else None}, "stages": {stage: keys}}, "u.yaml")
+        usecase = spec.read({"name": "u", "assets": {"mine": str(asset) if asset else None}, "stages": {stage: keys}}, "u.yaml")[0]
         job = check.check(usecase, Library(["mystages"], [self.folder]), self.executor.place, "u.yaml").jobs[stage]
         assets = {"mine": ResolvedAsset("mine", "mine", asset, self.store.assets.of(asset), None, "", False)} if asset else {}
         return settle(job, {}, assets, self.store), assets

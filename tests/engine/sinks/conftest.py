@@ -35,7 +35,7 @@ class EventBuilder:
         fields = {
             "run_id": "20270115-080000-abcd", "usecase": "demo", "target": "rpi4", "platform": "linux/arm64",
             "machine": "x86_64", "command": ["run.py", "usecase=demo", "target=rpi4"],
-            "git_commit": "0123456789abcdef0123456789abcdef01234567", "params": {"epochs": 3}, "settings": {},
+            "git_commit": "0123456789abcdef0123456789abcdef01234567", "params": {"epochs": 3},
             "objective": "train.accuracy", "assets": [], "jobs": list(jobs),
         }  # fmt: skip
         return self.add("run_started", **{**fields, **more})

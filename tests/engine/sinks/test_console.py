@@ -66,13 +66,6 @@ def test_few_cached_stages_are_named(events, make_job):
     assert said(events)[1:] == ["a taken from the store", "b taken from the store"]
 
 
-def test_all_cached_stages_are_named_if_asked(events, make_job):
-    events.start([make_job(f"s{i}") for i in range(9)])
-    for i in range(9):
-        events.cached(f"s{i}")
-    assert len(said(events, verbose=True)) == 10
-
-
 def test_a_retry_says_why_and_when(events, make_job):
     events.start([make_job("train")]).started("train")
     events.failed("train", retry_in_s=5.0, kind="timeout", message="took longer than 30 s").started("train", 2)

@@ -3,12 +3,13 @@
 import hashlib
 import json
 import os
+import struct
 import subprocess
 import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -201,6 +202,25 @@ def test_every_program_of_the_runtime_image_is_of_its_platform(runtime: tuple[st
                 heads = {info.name: stream.read(20) for info in files if info.isreg() and (stream := files.extractfile(info))}
             machines = {int.from_bytes(head[18:20], "little") for head in heads.values() if head.startswith(b"\x7fELF")}
             assert machines == {ELF_MACHINES[platform]}
+
+
+def test_what_runs_on_a_pi_5_is_aligned_to_its_pages_of_16_kib(runtime_image: Callable[[str], tuple[Path, BuildMetrics]]) -> None:
+    with tarfile.open(runtime_image("linux/arm64")[0]) as whole:
+        for layer in [name for name in whole.getnames() if whole.getmember(name).size > 1 << 20]:
+            with tarfile.open(fileobj=whole.extractfile(layer)) as files:
+                alignments = {info.name: _alignment(stream) for info in files if info.isreg() and (stream := files.extractfile(info))}
+            assert [name for name, alignment in alignments.items() if alignment < 16 << 10] == []
+
+
+def _alignment(stream: IO[bytes]) -> int:
+    """Return the least alignment of what the kernel maps of a 64-bit ELF file (elf(5)); of any other file much."""
+    head, much = stream.read(64), 1 << 30
+    if not head.startswith(b"\x7fELF"):
+        return much
+    (place,), (size, count) = struct.unpack_from("<Q", head, 32), struct.unpack_from("<HH", head, 54)
+    stream.seek(place)
+    segments = [stream.read(size) for _ in range(count)]
+    return min((int.from_bytes(each[48:56], "little") for each in segments if each[:4] == b"\1\0\0\0"), default=much)  # PT_LOAD
 
 
 def test_the_runtime_image_lies_at_most_150_mb_above_its_base(runtime: tuple[str, Path, BuildMetrics]) -> None:

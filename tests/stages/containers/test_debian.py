@@ -68,6 +68,7 @@ def test_a_package_that_the_tree_has_is_not_unpacked_again(tmp_path: Path, cache
 def test_a_real_package_made_by_dpkg_is_read(tmp_path: Path, cache: Path) -> None:
     folder = tmp_path / "p"
     (folder / "DEBIAN").mkdir(parents=True)
+    (folder / "DEBIAN").chmod(0o755)  # whatever the umask: dpkg asks for it
     (folder / "DEBIAN/control").write_text("Package: p\nVersion: 1\nArchitecture: all\nMaintainer: me <me@x.org>\nDescription: x\n")
     (folder / "etc").mkdir()
     (folder / "etc/p.conf").write_text("p")

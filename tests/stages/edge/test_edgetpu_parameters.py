@@ -25,6 +25,10 @@ def weights(*shape: int, channels: int = 1) -> T:
     return T(shape, data=b"\1" * count, scales=tuple(0.1 + at for at in range(channels)))
 
 
+def ints(*numbers: int) -> T:
+    return T((len(numbers),), "INT32", data=struct.pack(f"<{len(numbers)}i", *numbers))
+
+
 def bias(count: int, value: int = 7) -> T:
     return T((count,), "INT32", data=struct.pack("<i", value) * count)
 
@@ -51,6 +55,10 @@ def bias(count: int, value: int = 7) -> T:
         (64 * 10, "RESHAPE", [T((1, 3, 3, 1))], T((1, 9)), "positions are gathered from their tiles"),
         (0, "RESHAPE", [T((1, 1, 1, 9))], T((1, 9)), "a vector is where it is"),
         (9 * 8 * 4 * 320 + 64, "RESHAPE", [T((1, 3, 3, 30))], T((1, 270)), "channels off the step are moved by a matrix for each position"),
+        (64 * (22 * 6 * 32 + 1), "RESHAPE", [T((1, 144, 22, 22))], T((1, 144, 484)), "so are rows that are put together"),
+        (64 * 17, "RESHAPE", [T((1, 64, 64, 1))], T((1, 4096)), "many are gathered from the tiles"),
+        (64 * (20 * 10 + 1), "TRANSPOSE", [T((1, 20, 20, 144)), ints(0, 3, 1, 2)], T((1, 144, 20, 20)), "a matrix for each row that is turned"),
+        (0, "TRANSPOSE", [T((1, 20, 10, 144)), ints(0, 2, 1, 3)], T((1, 10, 20, 144)), "channels that stay in depth need none"),
         (0, "RESHAPE", [T((1, 4, 4, 32))], T((1, 512)), "channels that fill their steps need none"),
         (64 * 3 * 251, "SOFTMAX", [T((1, 1001), scales=(0.13,))], T((1, 1001)), "tables of a softmax"),
         (0, "SOFTMAX", [T((1, 1001), scales=(1.0,))], T((1, 1001)), "steps that are coarse need none"),
@@ -64,6 +72,7 @@ def test_bytes_that_are_cached(expected: int, kind: str, inputs: list[T], output
 
 def test_a_constant_operand_is_sent_each_time_and_a_single_number_is_not() -> None:
     assert size("MUL", [T((1, 48, 48, 1)), weights(48, 48, 1)], T((1, 48, 48, 1))) == (0, 2304)
+    assert size("PRELU", [T((1, 9, 9, 64)), weights(1, 1, 64)], T((1, 9, 9, 64))) == (0, 1024)
     assert size("SUB", [T((1, 9, 9, 3)), weights(1, 1, 1, 3)], T((1, 9, 9, 3))) == (0, 64)
     assert size("MUL", [T((1, 128)), weights(128)], T((1, 128))) == (0, 2048)
     assert size("ADD", [T((1, 9, 9, 3)), T((), data=b"\3")], T((1, 9, 9, 3))) == (0, 0)
@@ -104,7 +113,9 @@ def test_pictures_leave_less_room_than_vectors() -> None:
     assert layers(1_920, 1_920, place=(1, 8, 8, 4)) == (large, large)
 
 
-@pytest.mark.parametrize("kind", ["CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "PAD", "RESHAPE", "ADD", "SOFTMAX"])
+@pytest.mark.parametrize(
+    "kind", ["CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "PAD", "PRELU", "RESHAPE", "TRANSPOSE", "ADD", "SOFTMAX"]
+)
 def test_odd_shapes_are_no_error(kind: str) -> None:
     for shape in ((), (0,), (3, 0, 0, 1), (2,) * 6):
         for count in range(4):

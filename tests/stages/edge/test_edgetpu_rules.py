@@ -61,6 +61,7 @@ OUT = T((1, 8, 8, 8))
         (NOT_SUPPORTED, "DEPTH_TO_SPACE", [PICTURE], T((1, 16, 16, 1)), {}),
         (DATA_TYPE, "ARG_MAX", [PICTURE, ints(3)], T((1, 8, 8), "INT64"), {}),
         (None, "ADD", [PICTURE, T((1, 1, 1, 4), data=bytes(4))], PICTURE, {}),
+        (VERSION, "ADD", [PICTURE, PICTURE], PICTURE, {"version": 4}),
         (DATA_TYPE, "ADD", [T((4,), "INT32"), ints(1)], T((4,), "INT32"), {}),
         (None, "FULLY_CONNECTED", [T((1, 8)), T((4, 8), data=bytes(32))], T((1, 4)), {}),
         (VERSION, "FULLY_CONNECTED", [T((1, 8)), T((4, 8), data=bytes(32))], T((1, 4)), {"version": 12}),
