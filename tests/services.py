@@ -58,8 +58,19 @@ class Service:
         """End it as a crash would."""
         self._end(signal.SIGKILL)
 
+    def pause(self) -> None:
+        """Let it hang."""
+        for process in self._processes:
+            process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it hang no longer."""
+        for process in self._processes:
+            process.send_signal(signal.SIGCONT)
+
     def close(self) -> None:
         """End it and what it started, and remove its folder."""
+        self.go_on()
         _kill_all(*self._containers())  # first: one that ignores SIGTERM would hold its engine up for 10 s
         self.stop()
         _kill_all(str(self.folder))

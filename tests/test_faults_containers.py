@@ -86,6 +86,25 @@ def test_a_container_that_outlived_its_engine_is_gone_on_with(on_engine):
     assert _attempts(on_engine) == [("job_finished", None)]
 
 
+@pytest.mark.docker
+@pytest.mark.parametrize("on_engine", ["own_docker_engine"], indirect=True)
+def test_an_engine_that_hangs_does_not_keep_a_run_that_is_interrupted_twice(on_engine):
+    """B2: it takes connections, and answers none of them."""
+    on_engine.slow(params={"seconds": 100})
+    run = on_engine.start()
+    on_engine.until_at_work()
+    on_engine.engine.pause()
+    for _ in range(2):
+        run.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+    out, err = run.communicate(timeout=90)
+    on_engine.engine.go_on()
+    assert run.returncode == 130, out + err
+    on_engine.slow(params={"seconds": 0})
+    on_engine.done()
+    assert on_engine.containers() == []
+
+
 def test_a_broken_connection_neither_ends_a_stage_nor_starts_it_twice(contained, tmp_path, monkeypatch):
     """B4."""
     contained.slow()

@@ -188,6 +188,22 @@ def test_a_link_among_the_outputs_is_refused_on_a_device_as_it_is_here(on_device
     assert failure["kind"] == "bad_output" and "link" in failure["message"]
 
 
+def test_what_only_carried_files_for_a_killed_run_goes_with_the_next(on_device, tmp_path):
+    with (tmp_path / "big").open("wb") as big:
+        big.truncate(600_000_000)
+    on_device.takes(tmp_path / "big", runs_on="target")
+    run = on_device.start()
+    on_device.project.until(on_device.containers, within_s=60)
+    run.send_signal(signal.SIGKILL)
+    run.communicate()
+    assert on_device.containers() != []
+    on_device.slow(params={"seconds": 0}, runs_on="target")
+    on_device.done()
+    assert on_device.containers() == []
+    for volume in on_device.engine.client().volumes.list():
+        volume.remove(force=True)
+
+
 def test_a_device_of_another_platform_is_refused(behind, docker_engine):
     on_device = behind(docker_engine, OTHER)
     on_device.slow(runs_on="target")
