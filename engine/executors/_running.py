@@ -7,6 +7,7 @@ import os
 import tarfile
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -134,7 +135,11 @@ class Running:
         self._remove()
 
     def _live(self, left: str | None) -> None:
-        ended = self._start(left) or self._finish(self._watch())
+        try:
+            ended = self._start(left) or self._finish(self._watch())
+        except Exception as error:  # a fault of ours: it is shown, and the run does not wait for ever
+            traceback.print_exc()
+            ended = self._over("failed", f"the executor failed: {error!r}")
         self._remove()
         if self._client is not None:
             self._client.close()

@@ -10,7 +10,7 @@ import pytest
 
 from engine import coral, emulation
 from engine.errors import UserError
-from engine.executors import _engine, _options
+from engine.executors import _engine, _options, _verdict
 from engine.images import ARCHITECTURES, Image
 from engine.placement import EMULATED
 from engine.spec import StageSpec
@@ -160,6 +160,13 @@ def test_the_limit_of_processes_is_kept(docker_bench):
     code = "n = 0\ntry:\n    while n < 200:\n        os.fork() or time.sleep(60)\n        n += 1\nexcept BlockingIOError:\n    text = n"
     folder, ended = docker_bench.does(code, resources={"pids": 20})
     assert ended.status == 0 and 5 < int((folder.path / "out" / "data").read_text()) < 20
+
+
+def test_a_fault_of_the_executor_is_shown_and_ends_the_job(docker_bench, monkeypatch, capsys):
+    monkeypatch.setattr(_verdict, "ended", lambda *_, **__: {}["fault"])
+    _, ended = docker_bench.does("pass")
+    assert (ended.status, ended.why) == (None, "the executor failed: KeyError('fault')")
+    assert "Traceback" in capsys.readouterr().err
 
 
 # --- devices
