@@ -385,6 +385,19 @@ def test_the_outputs_are_the_callers(contained):
     assert owners == {os.getuid()}
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="not root: who calls reads as themselves")
+def test_a_source_that_the_stages_of_root_may_not_read_is_named(contained):
+    """B12."""
+    contained.slow()
+    source = contained.project.path / "mystages" / "only.py"
+    source.chmod(0o600)
+    assert contained.refused() == [
+        str(source),
+        "root's stages run as an ordinary user in their containers, who may not read it",
+        f"chmod -R go+rX {source.parent}; or executor=local",
+    ]
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="not root: the tests above were this one")
 def test_the_outputs_are_an_ordinary_users(contained):
     """B12: who may read all, since the tests' Python may be root's, and write what is their own."""

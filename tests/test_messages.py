@@ -667,6 +667,10 @@ ELSEWHERE = {  # sentences that are costly to provoke, or come with no fixed pla
         "tests/engine/executors/test_docker.py",
         "the Docker engine and this machine do not agree on TLS: ",
     ),
+    "root's stages run as an ordinary user in their containers, who may not read it": (
+        "tests/test_faults_containers.py",
+        "root's stages run as an ordinary user in their containers, who may not read it",
+    ),
     "a rootless Docker engine gives stages another user, who may not write here": (
         "tests/engine/executors/test_docker.py",
         "a rootless Docker engine gives stages another user, who may not write here",

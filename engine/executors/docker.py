@@ -11,7 +11,7 @@ from typing import Any
 from engine import coral, emulation
 from engine.errors import UserError
 from engine.executors import _engine
-from engine.executors._binds import Binds
+from engine.executors._binds import Binds, hidden_source
 from engine.executors._containers import Containers
 from engine.images import Image
 from engine.jobfolder import Launch
@@ -27,7 +27,7 @@ class Here:
     lost = "daemon_lost"
 
     def __init__(self, setting: Setting) -> None:
-        self._target, self._platform = setting.target, platform_of(platform.machine())
+        self._setting, self._target, self._platform = setting, setting.target, platform_of(platform.machine())
         self.files = Binds(setting)
 
     def connect(self) -> Any:
@@ -51,10 +51,13 @@ class Here:
         return Placement(image.platform, emulated, EMULATED if emulated else platform.machine(), depends_on, image.reference)
 
     def refuse(self, client: Any, jobs: Sequence[Planned]) -> None:
-        """Raise UserError for an engine whose users are not this machine's, and where a foreign platform has no handler."""
+        """Raise UserError for an engine whose users are not this machine's, sources that they may not read, and a foreign platform without a handler."""
         if any("rootless" in one for one in client.info().get("SecurityOptions") or ()):
             raise UserError(_engine.address(), "a rootless Docker engine gives stages another user, who may not write here",
                             "sudo systemctl start docker, and export DOCKER_HOST=unix:///var/run/docker.sock; or executor=local")  # fmt: skip
+        if hidden := hidden_source(self._setting):
+            raise UserError(str(hidden), "root's stages run as an ordinary user in their containers, who may not read it",
+                            f"chmod -R go+rX {hidden.parent}; or executor=local")  # fmt: skip
         for wanted in sorted({one.job.place.platform for one in jobs if one.job.place.emulated}):
             seen = emulation.look(wanted)
             if not seen.is_registered:
