@@ -121,7 +121,7 @@ def test_a_stage_without_a_place_is_told_with_the_key_that_asks_for_it(project, 
     def place(spec, signature):
         raise UserError(where, "there is none", "take another one")
 
-    usecase = spec.parse({"name": "u", "stages": {"a": A}}, "u.yaml")
+    usecase = spec.read({"name": "u", "stages": {"a": A}}, "u.yaml")[0]
     with pytest.raises(ExceptionGroup) as caught:
         check.check(usecase, Library(["mystages"], [project.path]), place, "u.yaml")
     assert [str(one) for one in caught.value.exceptions] == [f"u.yaml: stages.a.{key}\n  there is none\n  take another one"]
