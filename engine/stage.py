@@ -160,6 +160,8 @@ if __name__ == "__main__":
 
     if len(sys.argv) > 2:
         stage.log_to(Path(sys.argv[2]))
+    else:
+        os.dup2(1, 2)  # one stream: of two, who reads them cannot tell which said what first
     try:
         status = stage.run_job(Path(sys.argv[1]).absolute())
     except OSError as error:

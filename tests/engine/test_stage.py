@@ -50,9 +50,14 @@ def _said(runs) -> list[dict[str, object]]:
 
 def test_a_stage_writes_its_outputs_and_its_metrics(runs):
     ended, result = runs("data.write_text('1'); return {'n': 2, 'share': 0.5}")
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (ended.returncode, ended.stdout) == (0, "")
     assert result == {"metrics": {"n": 2.0, "share": 0.5}}
     assert (runs.job / "out" / "data").read_text() == "1"
+
+
+def test_what_a_stage_prints_and_complains_of_keeps_its_order(runs):
+    ended, _ = runs("for n in range(50): print(n, file=(sys.stdout, sys.stderr)[n % 2], flush=True)")
+    assert ended.stdout.split() == [str(n) for n in range(50)]
 
 
 @pytest.mark.parametrize(
@@ -82,29 +87,29 @@ def test_an_input_is_a_path(runs, tmp_path):
 ], ids=["nan", "infinite", "text", "truth", "list"])  # fmt: skip
 def test_metrics_that_are_no_numbers_are_refused(runs, returned, said):
     ended, result = runs(f"return {returned}")
-    assert (ended.returncode, result, ended.stderr) == (1, {"error": said}, f"error: {said}\n")
+    assert (ended.returncode, result, ended.stdout) == (1, {"error": said}, f"error: {said}\n")
 
 
 def test_a_stage_error_is_a_sentence_without_a_traceback(runs):
     ended, result = runs("raise StageError('no pictures')")
-    assert (ended.returncode, result, ended.stderr) == (1, {"error": "no pictures"}, "error: no pictures\n")
+    assert (ended.returncode, result, ended.stdout) == (1, {"error": "no pictures"}, "error: no pictures\n")
 
 
 def test_another_exception_is_told_in_its_last_line_and_keeps_its_traceback(runs):
     ended, result = runs("1 / 0")
     assert (ended.returncode, result) == (1, {"error": "ZeroDivisionError: division by zero"})
-    assert ended.stderr.splitlines()[-1] == "ZeroDivisionError: division by zero"
+    assert ended.stdout.splitlines()[-1] == "ZeroDivisionError: division by zero"
 
 
 def test_a_traceback_begins_with_the_stage(runs):
     ended, _ = runs("1 / 0")
-    assert ended.stderr.splitlines()[0] == "Traceback (most recent call last):"
-    assert "act.py" in ended.stderr and "engine/stage.py" not in ended.stderr
+    assert ended.stdout.splitlines()[0] == "Traceback (most recent call last):"
+    assert "act.py" in ended.stdout and "engine/stage.py" not in ended.stdout
 
 
 def test_there_is_one_stage_module_in_a_job(runs):
     ended, _ = runs("assert sys.modules['__main__'].__dict__ is not stage.__dict__; stage.note('heard')")
-    assert ended.returncode == 0, ended.stderr
+    assert ended.returncode == 0, ended.stdout
     assert [event["text"] for event in _said(runs)] == ["heard"]
 
 
@@ -182,5 +187,5 @@ def test_an_engine_without_any_other_file_runs_a_stage(runs, tmp_path):
     ended = subprocess.run(
         [sys.executable, "-S", "-m", "engine.stage", str(runs.job)], cwd=tmp_path, env=env, capture_output=True, text=True
     )
-    assert ended.returncode == 0, ended.stderr
+    assert ended.returncode == 0, ended.stdout
     assert json.loads((runs.job / "result.json").read_text()) == {"metrics": {"n": 1.0}}
