@@ -51,6 +51,19 @@ def test_what_only_looks_like_an_engine_is_none(tmp_path, monkeypatch, answer):
     )
 
 
+def test_a_rootless_engine_is_none_for_the_stages(tmp_path, monkeypatch):
+    info = b'{"ServerVersion": "27", "SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless"]}'
+    with socket.socket(socket.AF_UNIX) as rootless:
+        rootless.bind(str(tmp_path / "s"))
+        rootless.listen()
+        answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(info), info)
+        threading.Thread(target=_answer, args=(rootless, answer), daemon=True).start()
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path / 's'}")
+        (found,) = _doctor_containers.engine()
+        rootless.shutdown(socket.SHUT_RDWR)
+    assert not found.is_there and found.what.endswith("it is rootless, and its stages could not write here")
+
+
 def _answer(server: socket.socket, answer: bytes) -> None:
     while True:
         try:
