@@ -210,8 +210,10 @@ class Running:
         """Raise where the container was ended by an engine that goes down itself: it ends its containers first, and says so as if all were well."""
         state = self._client.api.inspect_container(self._container.id)["State"]
         if state["ExitCode"] in (_verdict.KILLED, _verdict.TERMINATED) and not state["OOMKilled"] and not self._asked:
-            time.sleep(LEAVING_S)
-            self._client.ping()
+            limit = time.monotonic() + LEAVING_S
+            while time.monotonic() < limit:  # again and again: it may be back before that
+                self._client.ping()
+                time.sleep(LEAVING_S / 10)
 
     def _connect_again(self) -> Any:
         limit = time.monotonic() + LOST_S
