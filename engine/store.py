@@ -134,18 +134,17 @@ class Store:
 
     def has_abandoned(self) -> bool:
         """Say whether an engine that is gone left its work folder."""
-        return any(_is_unlocked(folder / "lock") for folder in (self.root / "work").glob("[!.]*"))
+        return any(self._abandoned())
 
     def sweep(self) -> list[str]:
         """Remove the work folders whose engines are gone, and return those engines' names."""
         gone = []
-        for folder in sorted((self.root / "work").glob("[!.]*")):
-            if _is_unlocked(folder / "lock"):
-                aside = folder.with_name(f".gone-{uuid.uuid4().hex}")
-                with suppress(FileNotFoundError):  # another engine sweeps too: one of us renames it
-                    folder.rename(aside)
-                    gone.append(folder.name)
-                    remove_tree(aside)
+        for folder in self._abandoned():
+            aside = folder.with_name(f".gone-{uuid.uuid4().hex}")
+            with suppress(FileNotFoundError):  # another engine sweeps too: one of us renames it
+                folder.rename(aside)
+                gone.append(folder.name)
+                remove_tree(aside)
         return gone
 
     def is_at_work(self, owner: str) -> bool:
@@ -180,6 +179,9 @@ class Store:
         """Yield whether no engine uses the store; none begins to while this lasts."""
         with self._lock_of_all() as lock:
             yield _is_taken(lock)
+
+    def _abandoned(self) -> Iterator[Path]:
+        yield from (folder for folder in sorted((self.root / "work").glob("[!.]*")) if _is_unlocked(folder / "lock"))
 
     def _lock_of_all(self) -> IO[str]:
         self.root.mkdir(parents=True, exist_ok=True)

@@ -144,6 +144,10 @@ class Contained:
             self.engine.client().containers.list(all=True, ignore_removed=True, filters={"label": f"{LABEL}={self.project.store.root}"})
         )
 
+    def at_work(self, *words: str) -> tuple["Popen[str]", Any]:
+        """Start run.py, and wait until its stage is at work; return it and the stage's container."""
+        return self.start(*words), self.until_at_work()
+
     def until_at_work(self) -> Any:
         """Wait until the stage is at work; return its container."""
         self.project.until(lambda: list(self.project.store.root.glob("work/*/s-*/cwd/ready")))

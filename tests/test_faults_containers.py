@@ -62,8 +62,7 @@ def _attempts(contained):
 def test_a_stage_whose_engine_took_its_container_along_is_run_again(on_engine, how):
     """B2, B3."""
     on_engine.slow()
-    run = on_engine.start()
-    on_engine.until_at_work()
+    run, _ = on_engine.at_work()
     getattr(on_engine.engine, how)()
     on_engine.engine.start()
     out, err = run.communicate(timeout=90)
@@ -77,8 +76,7 @@ def test_a_stage_whose_engine_took_its_container_along_is_run_again(on_engine, h
 def test_a_container_that_outlived_its_engine_is_gone_on_with(on_engine):
     """B3."""
     on_engine.slow(params={"seconds": 6})
-    run = on_engine.start()
-    on_engine.until_at_work()
+    run, _ = on_engine.at_work()
     on_engine.engine.kill()
     on_engine.engine.start()
     out, err = run.communicate(timeout=90)
@@ -91,8 +89,7 @@ def test_a_container_that_outlived_its_engine_is_gone_on_with(on_engine):
 def test_an_engine_that_hangs_does_not_keep_a_run_that_is_interrupted_twice(on_engine):
     """B2: it takes connections, and answers none of them."""
     on_engine.slow(params={"seconds": 100})
-    run = on_engine.start()
-    on_engine.until_at_work()
+    run, _ = on_engine.at_work()
     on_engine.engine.pause()
     for _ in range(2):
         run.send_signal(signal.SIGINT)
@@ -111,8 +108,7 @@ def test_a_broken_connection_neither_ends_a_stage_nor_starts_it_twice(contained,
     since = int(time.time())
     with Relay(contained.engine.socket, tmp_path / "relay.sock") as relay:
         monkeypatch.setenv("DOCKER_HOST", relay.host)
-        run = contained.start()
-        contained.until_at_work()
+        run, _ = contained.at_work()
         for _ in range(3):
             relay.cut()
             time.sleep(0.3)
@@ -133,8 +129,7 @@ def test_the_same_command_takes_over_the_container_of_a_killed_run(contained):
     """B5."""
     contained.slow()
     since = int(time.time())
-    run = contained.start()
-    contained.until_at_work()
+    run, _ = contained.at_work()
     _kill(run)
     state = contained.done()
     assert contained.created(since) == 1 and contained.containers() == []
@@ -164,8 +159,7 @@ def test_a_container_that_ended_after_its_run_was_killed_is_taken_as_it_is(conta
     """B5."""
     contained.slow(params={"seconds": 1})
     since = int(time.time())
-    run = contained.start()
-    container = contained.until_at_work()
+    run, container = contained.at_work()
     _kill(run)
     container.wait()
     contained.done()
@@ -175,21 +169,25 @@ def test_a_container_that_ended_after_its_run_was_killed_is_taken_as_it_is(conta
 def test_a_container_that_is_no_longer_wanted_is_removed(contained):
     """B5."""
     contained.slow()
-    run = contained.start()
-    container = contained.until_at_work()
+    run, container = contained.at_work()
     _kill(run)
     contained.slow(params={"seconds": 0})
     contained.done()
     assert container.id not in [one.id for one in contained.engine.client().containers.list(all=True)]
 
 
-def test_a_container_that_a_killed_run_left_is_removed_also_where_nothing_is_to_run(contained):
-    """B5."""
+def _left_behind(contained):
+    """The container that a killed run left, where the next run of `one` has nothing to run."""
     contained.slow(params={"seconds": 0})
     contained.done()
-    run = contained.start("stages.s.params.seconds=60")
-    container = contained.until_at_work()
+    run, container = contained.at_work("stages.s.params.seconds=60")
     _kill(run)
+    return container
+
+
+def test_a_container_that_a_killed_run_left_is_removed_also_where_nothing_is_to_run(contained):
+    """B5."""
+    container = _left_behind(contained)
     assert container.id in [one.id for one in contained.containers()]
     assert contained.done().stages["s"].cached
     assert contained.containers() == []
@@ -197,11 +195,7 @@ def test_a_container_that_a_killed_run_left_is_removed_also_where_nothing_is_to_
 
 def test_what_is_in_the_store_needs_no_engine_though_a_killed_run_left_a_container(contained, monkeypatch):
     """B5, B6."""
-    contained.slow(params={"seconds": 0})
-    contained.done()
-    run = contained.start("stages.s.params.seconds=60")
-    container = contained.until_at_work()
-    _kill(run)
+    container = _left_behind(contained)
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
     assert contained.done().stages["s"].cached
     container.remove(force=True)
@@ -211,8 +205,7 @@ def test_a_container_that_another_run_took_over_is_left_to_it(contained):
     """B5: three runs, of which the first is killed and two go on at once."""
     contained.slow(params={"seconds": 8})
     since = int(time.time())
-    run = contained.start()
-    contained.until_at_work()
+    run, _ = contained.at_work()
     _kill(run)
     heirs = [contained.start(), contained.start()]
     said = [heir.communicate(timeout=90) for heir in heirs]
@@ -319,8 +312,7 @@ def test_who_moves_the_name_of_an_image_does_not_move_the_stages_of_a_run(contai
     contained.slow()
     stages = {name: {"uses": "mystages.only", "params": {"seconds": seconds}} for name, seconds in (("s", 4), ("t", 0))}
     contained.project.usecase("one", json.dumps({"name": "one", "stages": stages}))
-    run = contained.start("executor.cpus=1")
-    contained.until_at_work()
+    run, _ = contained.at_work("executor.cpus=1")
     _tag(contained, "other", layers=[archives.layer({"usr/bin/python3": Path("/bin/sh").resolve().read_bytes()})])
     _, err = run.communicate(timeout=60)
     contained.load()

@@ -37,9 +37,8 @@ def engine() -> list[Finding]:
     except (http.client.HTTPException, ValueError, AttributeError) as error:
         what = f"Docker engine ({where}): what answers there is none ({type(error).__name__})"
         return [Finding(False, what, "name the engine's own socket: DOCKER_HOST=unix:///var/run/docker.sock")]
-    if "rootless" in str(info.get("SecurityOptions")):
-        fix = "sudo systemctl start docker, and export DOCKER_HOST=unix:///var/run/docker.sock"
-        return [Finding(False, f"Docker engine ({where}): it is rootless, and its stages could not write here", fix)]
+    if _engine.is_rootless(info):
+        return [Finding(False, f"Docker engine ({where}): it is rootless, and its stages could not write here", _engine.ROOTFUL)]
     kind = platform_of(str(info.get("Architecture")))
     return [Finding(True, f"Docker engine {info.get('ServerVersion')} ({where}), {kind}"), *_room(Path(str(info.get("DockerRootDir"))))]
 

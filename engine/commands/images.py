@@ -10,7 +10,7 @@ from engine.commands._executors import setting
 from engine.compose import Request
 from engine.errors import UserError, did_you_mean
 from engine.executors import _engine, _known
-from engine.executors._tunnel import Tunnel
+from engine.executors.device import Device
 from engine.images import REPOSITORY, Image, name_in
 from engine.store import Store
 
@@ -33,15 +33,11 @@ def _chosen(request: Request, images: list[Image]) -> list[Image]:
 @contextmanager
 def _engine_of(request: Request) -> Iterator[Any]:
     """Give a client of the engine that has the target's images: the device's where there is one, else this machine's."""
-    device = request.target.device
-    if device is None:
+    if request.target.device is None:
         with closing(_engine.connect_here()) as client:
             yield client
         return
-    with (
-        closing(Tunnel(device, f"target={request.target.name}: device {device}", request.settings.ssh_config)) as way,
-        closing(way.connect()) as client,
-    ):
+    with closing(Device(setting(request))) as device, closing(device.connect()) as client:
         yield client
 
 

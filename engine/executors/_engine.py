@@ -5,14 +5,16 @@ import errno
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from engine.errors import UserError
+from engine.target import DOCKER_SOCKET
 
-_USUAL = "unix:///var/run/docker.sock"
+_USUAL = f"unix://{DOCKER_SOCKET}"
+ROOTFUL = f"sudo systemctl start docker, and export DOCKER_HOST={_USUAL}"
 TIMEOUT_S = 20.0  # of one call; what may take long is waited for apart
 LOAD_S = 600.0  # of one call that carries an image or an artifact
 
@@ -63,6 +65,11 @@ def _context() -> Any:
         return ContextAPI.get_current_context()
     except Exception:
         return None
+
+
+def is_rootless(info: Mapping[str, Any]) -> bool:
+    """True for an engine, by what it says of itself, whose users are not this machine's: its stages could not write here."""
+    return any("rootless" in str(one) for one in info.get("SecurityOptions") or ())
 
 
 def is_likely() -> bool:

@@ -52,9 +52,9 @@ class Here:
 
     def refuse(self, client: Any, jobs: Sequence[Planned]) -> None:
         """Raise UserError for an engine whose users are not this machine's, sources that they may not read, and a foreign platform without a handler."""
-        if any("rootless" in one for one in client.info().get("SecurityOptions") or ()):
+        if _engine.is_rootless(client.info()):
             raise UserError(_engine.address(), "a rootless Docker engine gives stages another user, who may not write here",
-                            "sudo systemctl start docker, and export DOCKER_HOST=unix:///var/run/docker.sock; or executor=local")  # fmt: skip
+                            f"{_engine.ROOTFUL}; or executor=local")  # fmt: skip
         if hidden := hidden_source(self._setting):
             raise UserError(str(hidden), "root's stages run as an ordinary user in their containers, who may not read it",
                             f"chmod -R go+rX {hidden.parent}; or executor=local")  # fmt: skip
