@@ -83,6 +83,7 @@ class RunState:
     notes: list[str] = field(default_factory=list)
     stages: dict[str, StageState] = field(default_factory=dict)
     last_time: float = 0.0
+    damage: str = ""  # why the journal could be read only so far, in a sentence
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -95,7 +96,8 @@ def replay(events: Iterable[Event], state: RunState | None = None) -> RunState:
     state = state or RunState()
     for event in events:
         state.last_time = event["time"]
-        _REDUCERS.get(event["event"], _ignore)(state, event)
+        if event.get("stage") is None or event["stage"] in state.stages:  # a stage that the run does not have is passed over
+            _REDUCERS.get(event["event"], _ignore)(state, event)
     return state
 
 

@@ -1,28 +1,33 @@
-"""A job as a folder: lays it out, reads what the stage said, and takes its outputs. Runs nothing."""
+"""A job as a folder: lays it out, reads what the stage said, and takes its outputs. Runs nothing.
+
+The stage may do anything to the folder, and the engine has more rights than a container: what is in it is reached
+through handles that were opened when it was made, and nothing in it is believed unread.
+"""
 
 import json
+import os
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from engine import eventschema, handles
 from engine.events import figure
 from engine.plan import Job, Planned, ResolvedAsset
 from engine.store import BadOutput, Record, Store
+from engine.wording import plural
 
 LOG_TAIL_LINES = 20
 LOG_MOST, LOG_ENDS = 100_000_000, 1_000_000  # bytes of a log above which it is cut, and what is kept of each end then
 READ_MOST = 8_000_000  # bytes of what a stage says that are read at once
+EVENTS_MOST, EVENTS_MOST_BYTES = 100_000, 64_000_000  # what a stage may say in all; what goes beyond is not read
+RESULT_MOST_BYTES = 8_000_000
 ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0",
                "OPENBLAS_NUM_THREADS": "1", "TF_ENABLE_ONEDNN_OPTS": "0"}  # fmt: skip
 """The environment of every job, so that all executors give the same bytes."""
-_SAID = {
-    "progress": ("done", "total", "message"),
-    "metric": ("name", "value", "step"),
-    "note": ("text",),
-}
 _PLACEHOLDER = re.compile(r"\{(inputs|outputs|params)\.(\w+)\}")
 
 
@@ -37,6 +42,8 @@ class Launch:
     run: str = ""
     attempt: int = 1
     inputs: Mapping[str, Path | None] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)  # what the executor says in the stage's name
+    adopted: Callable[[], None] = lambda: None  # called when the folder of an ended engine was put in its place
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,35 +67,41 @@ class JobFolder:
     path: Path
     planned: Planned
     inputs: Mapping[str, Path | None]
+    notes: list[str] = field(default_factory=list)  # of the executor and of this, until they are read
     said: list[dict[str, Any]] = field(default_factory=list)
+    _made: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # the folder and its out/, as they were made
     _offset: int = 0
+    _count: int = 0
+    _is_deaf: bool = False  # too much was said, or not in events.jsonl
+    _refused: int = 0
+    _first_refusal: str = ""
 
     @property
     def job(self) -> Job:
         """Return the job."""
         return self.planned.job
 
-    def poll(self) -> list[dict[str, Any]]:
-        """Return what the stage said since the last call, as events of the run; what is no event is left out."""
-        try:
-            with (self.path / "events.jsonl").open("rb") as file:
-                file.seek(self._offset)
-                data = file.read(READ_MOST)
-        except FileNotFoundError:
-            return []
-        if len(data) < READ_MOST or b"\n" in data:  # a line of megabytes is no event: it is passed over
-            data = data[: data.rfind(b"\n") + 1]
-        self._offset += len(data)
-        fresh = [event for line in data.splitlines() if (event := self._event(line))]
+    def poll(self, *, to_the_end: bool = False) -> list[dict[str, Any]]:
+        """Return what the stage said since the last call, as events of the run; at the end a note says what was left out."""
+        fresh: list[dict[str, Any]] = []
+        while not self._is_deaf:
+            data = self._more()
+            fresh += [event for line in data.splitlines() if (event := self._event(line))]
+            if not (data and to_the_end):
+                break
+        if to_the_end and self._refused:
+            self.notes.append(f"{plural(self._refused, 'report')} left out, which can be no event: {self._first_refusal}")
+        fresh += [self._note(text) for text in self.notes]
+        self.notes.clear()
         self.said += fresh
         return fresh
 
     def result(self) -> dict[str, Any]:
-        """Return the stage's own account: `metrics`, or `error`; empty where it left none."""
+        """Return the stage's own account: `metrics`, `error`, `exit_status`; empty where it left none, or what it left is none."""
         try:
-            found: dict[str, Any] = json.loads((self.path / "result.json").read_bytes())
-            return found
-        except (OSError, ValueError):
+            with handles.folder(self.path) as folder:
+                return eventschema.result(json.loads(handles.read("result.json", RESULT_MOST_BYTES, at=folder)))
+        except (OSError, ValueError, RecursionError):
             return {}
 
     def commit(self, store: Store, metrics: Mapping[str, float], seconds: float) -> Record:
@@ -104,16 +117,67 @@ class JobFolder:
         notes = [e["text"] for e in self.said if e["event"] == "note"]
         record = Record(planned.fingerprint, job.stage, planned.parts, {}, metrics, points, figures, notes, seconds,
                         job.place.platform, job.place.emulated, job.place.taken)  # fmt: skip
-        return store.commit(record, {name: self.path / "out" / name for name in job.outputs})
+        private = self.path.with_name(f"{self.path.name}.out")
+        try:
+            return store.commit(record, self._taken(private))
+        finally:
+            handles.remove(private)
+
+    def adopt(self) -> None:
+        """Take the folder that now stands at the path for the job's own: an ended engine made it, and its stage may be at work."""
+        try:
+            self._made = _identities(self.path)
+        except OSError:  # it has no out/ any more: nothing of it will be taken
+            self._made = {}
+
+    def _taken(self, private: Path) -> dict[str, Path]:
+        """Move the outputs to where the stage cannot reach them, and return where they are; nothing else is moved."""
+        private.mkdir(mode=0o700)
+        try:
+            with handles.folder(self.path) as folder, handles.folder("out", at=folder) as out:
+                if {".": _identity(folder), "out": _identity(out)} != self._made:
+                    raise BadOutput("its folder out/ is not the one that was made for it")
+                for name in self.job.outputs:
+                    handles.make_writable(name, at=out)  # a folder that is moved is written to: its `..` changes
+                    with suppress(FileNotFoundError):  # the store says which
+                        os.rename(name, private / name, src_dir_fd=out)
+        except OSError as error:
+            raise BadOutput(f"its folder out/ cannot be read: {error.strerror}") from None
+        return {name: private / name for name in self.job.outputs}
+
+    def _more(self) -> bytes:
+        """Return the next whole lines of events.jsonl; a line of megabytes is no event, and is passed over."""
+        try:
+            with handles.folder(self.path) as folder, open(handles.open_file("events.jsonl", at=folder), "rb") as file:
+                file.seek(self._offset)
+                data = file.read(READ_MOST)
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            self._is_deaf = True
+            self.notes.append(f"its events can no longer be read: {error.strerror}")
+            return b""
+        if len(data) < READ_MOST or b"\n" in data:
+            data = data[: data.rfind(b"\n") + 1]
+        self._offset += len(data)
+        self._count += data.count(b"\n")
+        if self._offset > EVENTS_MOST_BYTES or self._count > EVENTS_MOST:
+            self._is_deaf = True
+            most = f"{EVENTS_MOST:,} events, or {EVENTS_MOST_BYTES / 1e6:.0f} MB"
+            self.notes.append(f"it reported more than {most}: the rest is left out")
+        return data
 
     def _event(self, line: bytes) -> dict[str, Any] | None:
         """Return the event with the fields that it may have, and no more: `seq` and `v` are the journal's."""
         try:
-            said = json.loads(line)
-            fields = figure(said) if said["event"] == "figure" else {key: said[key] for key in _SAID[said["event"]]}
-            return {"event": said["event"], "stage": self.job.stage, "time": float(said["time"]), **fields}
-        except (ValueError, KeyError, TypeError, RecursionError):
+            return {"stage": self.job.stage, **eventschema.said(json.loads(line))}
+        except (ValueError, RecursionError) as error:
+            self._refused += 1
+            self._first_refusal = self._first_refusal or f"{error}"[:200]
             return None
+
+    def _note(self, text: str) -> dict[str, Any]:
+        return {"event": "note", "stage": self.job.stage, "text": text, "time": time.time()}
 
 
 def lay_out(
@@ -126,15 +190,24 @@ def lay_out(
               for name, ref in job.inputs.items()}  # fmt: skip
     outputs = {name: path / "out" / name for name in job.outputs}
     (path / "job.json").write_text(json.dumps(_description(job, inputs, outputs)), encoding="utf-8")
-    return JobFolder(path, planned, inputs)
+    return JobFolder(path, planned, inputs, _made=_identities(path))
+
+
+def open_log(log: Path) -> None:
+    """See to it that the log is a file that can be appended to; what else a stage put there is removed."""
+    try:
+        handles.append(log, b"")
+    except OSError:
+        handles.remove(log)
+        handles.append(log, b"")
 
 
 def log_tail(log: Path) -> str:
     """Return the last lines of a log, however long it is or broken its text."""
     try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - 16_384))
-            lines = file.read().decode(errors="replace").splitlines()
+        with open(handles.open_file(log), "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - 16_384))
+            lines = file.read(16_384).decode(errors="replace").splitlines()
     except OSError:
         return ""
     return "\n".join(line[:500] for line in lines[-LOG_TAIL_LINES:])
@@ -142,15 +215,24 @@ def log_tail(log: Path) -> str:
 
 def cut(log: Path) -> None:
     """Cut the middle out of a log that has become too long, while its stage goes on appending: no stage fills the disk with words."""
-    with suppress(OSError):
-        if (size := log.stat().st_size) <= LOG_MOST:
+    with suppress(OSError), open(handles.open_file(log, os.O_RDWR), "r+b") as file:
+        if (size := os.fstat(file.fileno()).st_size) <= LOG_MOST:
             return
-        with log.open("r+b") as file:
-            file.seek(size - LOG_ENDS)
-            end = file.read(LOG_ENDS)
-            file.truncate(LOG_ENDS)
-            file.seek(LOG_ENDS)
-            file.write(b"\n--- %d bytes were left out here: the log was too long\n" % (size - 2 * LOG_ENDS) + end)
+        file.seek(size - LOG_ENDS)
+        end = file.read(LOG_ENDS)
+        file.truncate(LOG_ENDS)
+        file.seek(LOG_ENDS)
+        file.write(b"\n--- %d bytes were left out here: the log was too long\n" % (size - 2 * LOG_ENDS) + end)
+
+
+def _identities(path: Path) -> dict[str, tuple[int, int]]:
+    with handles.folder(path) as folder, handles.folder("out", at=folder) as out:
+        return {".": _identity(folder), "out": _identity(out)}
+
+
+def _identity(handle: int) -> tuple[int, int]:
+    facts = os.fstat(handle)
+    return facts.st_dev, facts.st_ino
 
 
 def _description(job: Job, inputs: Mapping[str, Path | None], outputs: Mapping[str, Path]) -> dict[str, Any]:

@@ -1,19 +1,23 @@
 """The run's log: JSON lines, appended and fsynced before anything shows them.
 
 It is written by one engine and read by everyone, also while it grows and after a crash: a line counts when it is whole.
+A line that is whole and no event ends the reading, which says so: what follows it has lost its context.
 """
 
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from engine import eventschema, handles
 from engine.events import SCHEMA_VERSION, Event
 
 FILE_NAME = "journal.jsonl"
+_SURROGATES = re.compile("[\ud800-\udfff]+")
 
 
 class Journal:
@@ -28,12 +32,17 @@ class Journal:
 
     def append(self, *events: Mapping[str, Any]) -> list[Event]:
         """Make the events durable, with one write and one fsync, and return them as they stand in the file."""
-        stamped: list[Event] = [self._stamp(event) for event in events]
-        data = "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in stamped).encode()
+        stamped = [self._stamp(event) for event in events]
+        lines = [json.dumps(event, ensure_ascii=False) + "\n" for event in stamped]
+        try:
+            data = "".join(lines).encode()
+        except UnicodeEncodeError:  # a name of bytes that are not UTF-8: it is written, and shown, in another form
+            lines = [_SURROGATES.sub(_escaped, line) for line in lines]
+            data, stamped = "".join(lines).encode(), [json.loads(line) for line in lines]
         while data:
             data = data[os.write(self._file, data) :]
         os.fdatasync(self._file)
-        return stamped
+        return list(stamped)
 
     def close(self) -> None:
         """Close the file; what was appended is on the disk already."""
@@ -51,41 +60,50 @@ class Journal:
 
 
 class Follower:
-    """A reader that asks again and again what is new."""
+    """A reader that asks again and again what is new. `damage`: what ended the reading, in a sentence; empty where nothing did."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self._offset = path, 0
+        self._path, self._offset, self._lines = path, 0, 0
+        self.damage = ""
 
     def poll(self) -> list[Event]:
-        """Return the whole events since the last call; none while the file does not exist."""
+        """Return the whole events since the last call; none while the file does not exist, and none beyond damage."""
+        if self.damage:
+            return []
         try:
-            with self._path.open("rb") as file:
+            with open(handles.open_file(self._path), "rb") as file:
                 file.seek(self._offset)
                 data = file.read()
         except FileNotFoundError:
             return []
+        except OSError as error:
+            self.damage = f"its journal cannot be read: {error.strerror}"
+            return []
         data = data[: data.rfind(b"\n") + 1]
+        found = list(_whole(data))
+        if sum(size for size, _ in found) < len(data):
+            self.damage = f"its journal is damaged: line {self._lines + len(found) + 1} is no event"
         self._offset += len(data)
-        return _parse(data)
+        self._lines += len(found)
+        return [event for _, event in found if event["v"] <= SCHEMA_VERSION]
 
 
 def read(path: Path) -> list[Event]:
-    """Return the journal's whole events; a last line that a crash tore off is left out."""
+    """Return the journal's whole events; a last line that a crash tore off is left out, and what is behind damage."""
     return Follower(path).poll()
 
 
-def _parse(data: bytes) -> list[Event]:
-    """Return the events, without those of a newer version."""
-    return [event for _, event in _whole(data) if event.get("v", 0) <= SCHEMA_VERSION]
-
-
 def _whole(data: bytes) -> Iterator[tuple[int, Event]]:
-    """Yield each event with its bytes, up to the first line that is none: what follows a damaged line has lost its context."""
+    """Yield each event with its bytes, up to the first line that is none."""
     for line in data[: data.rfind(b"\n") + 1].splitlines(keepends=True):
         try:
-            event = json.loads(line)
-        except ValueError:
+            event = eventschema.checked(json.loads(line))
+        except (ValueError, RecursionError):
             return
-        if not isinstance(event, dict) or "seq" not in event:
+        if event is None:
             return
         yield len(line), event
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return json.dumps(eventschema.well_formed(found[0]), ensure_ascii=False)[1:-1]

@@ -2,7 +2,9 @@
 
 import errno
 import json
+import os
 import secrets
+import stat
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,12 +27,22 @@ def make_outputs(outputs: Path) -> None:
     """See to it that the outputs folder is there, or say why it cannot be."""
     try:
         store_dir(outputs).mkdir(parents=True, exist_ok=True)
+        _share(outputs)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise UserError(
             f"outputs={outputs}", f"it cannot be made: {error.strerror}", "name a folder that can be written: outputs=DIR"
         ) from None
+
+
+def _share(outputs: Path) -> None:
+    """Let the group write what is made from now on, if it may write the outputs folder: its members share runs and store.
+
+    What git does for core.sharedRepository=group: their umask may be another one, and mostly is.
+    """
+    if outputs.stat().st_mode & stat.S_IWGRP:
+        os.umask(os.umask(0o077) & ~0o070)
 
 
 def new_run_dir(outputs: Path, usecase: str, target: str, now_s: float) -> Path:
@@ -66,8 +78,11 @@ def find_run(outputs: Path, name: str | None, usecase: str | None = None, target
 
 
 def state(run_dir: Path) -> RunState:
-    """Return what the journal of a run says."""
-    return replay(journal.read(run_dir / journal.FILE_NAME))
+    """Return what the journal of a run says, as far as it can be read; `damage` says where that ends."""
+    follower = journal.Follower(run_dir / journal.FILE_NAME)
+    found = replay(follower.poll())
+    found.damage = follower.damage
+    return found
 
 
 def write_contract(run_dir: Path, state: RunState) -> None:

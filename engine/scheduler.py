@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from engine import graph as graphs
-from engine import jobfolder
+from engine import handles, jobfolder
+from engine.errors import UserError
 from engine.fields import holds
 from engine.jobfolder import Ended, JobFolder, Launch
-from engine.plan import Job, Plan, Planned, settle
+from engine.plan import Job, Plan, Planned, ResolvedAsset, settle
 from engine.store import BadOutput, Record, Store, remove_tree
 
 POLL_S = 0.1  # how often a running stage's progress is read
@@ -210,16 +211,18 @@ class Scheduler:
         attempt = self._attempts[job.stage] = self._attempts.get(job.stage, 0) + 1
         log = self.run_dir / "logs" / f"{job.stage}.log"
         log.parent.mkdir(exist_ok=True)
+        jobfolder.open_log(log)
         if attempt > 1:
-            with log.open("a", encoding="utf-8") as file:
-                file.write(f"--- attempt {attempt}\n")
+            handles.append(log, f"--- attempt {attempt}\n".encode())
         folder = jobfolder.lay_out(self.work / f"{job.stage}-{attempt}", planned, self.digests, self.plan.assets, self.store)
         self._say({"event": "job_started", "stage": job.stage, "attempt": attempt, "fingerprint": planned.fingerprint, "log": str(log),
                    "platform": job.place.platform, "emulated": job.place.emulated, "taken": job.place.taken})  # fmt: skip
         deadline = time.monotonic() + (_timeout_s(job) or float("inf"))
         self._running[job.stage] = _Running(folder, log, deadline, alone)
         self._leave(job.stage)
-        self.executor.launch(Launch(job, folder.path, log, planned.fingerprint or "", self.run_dir.name, attempt, folder.inputs))
+        self.executor.launch(
+            Launch(job, folder.path, log, planned.fingerprint or "", self.run_dir.name, attempt, folder.inputs, folder.notes, folder.adopt)
+        )
 
     def _send_back_damaged(self, job: Job) -> bool:
         """Look at the job's inputs where the store keeps them; a damaged one is set aside, and its stage runs again."""
@@ -241,7 +244,7 @@ class Scheduler:
     def _finish(self, ended: Ended) -> None:
         running = self._running.pop(ended.stage)
         jobfolder.cut(running.log)
-        events = [event for some in iter(running.folder.poll, []) for event in some]
+        events = running.folder.poll(to_the_end=True)
         try:
             with running.alone:
                 record, failure = self._outcome(running, ended)
@@ -296,12 +299,17 @@ class Scheduler:
             if ref is None:
                 continue
             if ref.stage is None:
-                asset = self.plan.assets[ref.name]
-                if self.store.assets.of(asset.path) != asset.digest:
+                if not self._is_as_planned(self.plan.assets[ref.name]):
                     changed.append(str(ref))
             elif not self.store.is_whole(self.digests[ref.stage][ref.name]):
                 changed.append(name)
         return changed
+
+    def _is_as_planned(self, asset: ResolvedAsset) -> bool:
+        try:
+            return self.store.assets.of(asset.path) == asset.digest
+        except UserError:  # it is gone, or can no longer be read
+            return False
 
     def _fail(self, running: _Running, ended: Ended, kind: str, message: str) -> list[dict[str, Any]]:
         job = running.folder.job

@@ -16,6 +16,7 @@ import json
 import os
 import shutil
 import stat
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -24,9 +25,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from engine import digest as digests
+from engine import handles
 from engine.errors import UserError
+from engine.handles import Entry
 
 SCHEMA_VERSION = 1
+MAX_DEPTH, MAX_PATH_BYTES = 100, 2000  # of what is in an output: all that read it later walk and join its paths
+STALE_S = 3600.0  # a work folder that is still without its lock after this time has no engine
 _FICLONE = 0x40049409  # linux/fs.h
 
 
@@ -71,11 +76,13 @@ class Store:
         """Return the job's record as it stands, without a look at its artifacts; None where it is absent or damaged."""
         try:
             data = json.loads(self._action(fingerprint).read_bytes())
-            if data.pop("v") != SCHEMA_VERSION or data["fingerprint"] != fingerprint:
-                return None
-            return Record(**data)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, RecursionError):
             return None
+        from engine import eventschema  # which a commit does not need
+
+        if not eventschema.is_record(data) or data.pop("v") != SCHEMA_VERSION or data["fingerprint"] != fingerprint:
+            return None
+        return Record(**data)
 
     def is_whole(self, digest: str) -> bool:
         """Say whether the artifact is there and every byte is what the digest says."""
@@ -97,15 +104,20 @@ class Store:
             self._lay(source, destination)
             return
         destination.mkdir()
-        for folder, folders, names in os.walk(source):
-            there = destination / Path(folder).relative_to(source)
-            for name in folders:
-                (there / name).mkdir()
-            for name in names:
-                self._lay(Path(folder, name), there / name)
+        with handles.folder(source) as root:
+            entries = [(entry.path, entry.is_folder) for entry in handles.walk(root)]
+        for path, is_folder in reversed(entries):  # a folder comes before what it holds
+            if is_folder:
+                (destination / path).mkdir()
+            else:
+                self._lay(source / path, destination / path)
 
     def commit(self, record: Record, paths: Mapping[str, Path]) -> Record:
-        """Take the outputs in and write the record; BadOutput for an output that is none. The paths are gone then."""
+        """Take the outputs in and write the record; BadOutput for an output that is none. The paths are gone then.
+
+        The paths must be out of the reach of the stage that wrote them; what they hold may be anything.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
         outputs = {name: self._take_in(name, path) for name, path in paths.items()}
         whole = Record(**{**{key: getattr(record, key) for key in Record.__slots__}, "outputs": outputs})
         self._write_action(whole)
@@ -116,7 +128,7 @@ class Store:
         aside = self.root / "corrupt" / f"{digest.replace(':', '-')}.{uuid.uuid4().hex[:8]}"
         aside.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):
-            _make_writable(self.path(digest))
+            handles.make_writable(self.path(digest))  # a folder that is moved is written to: its `..` changes
             self.path(digest).rename(aside)
 
     @contextmanager
@@ -141,16 +153,24 @@ class Store:
         gone = []
         for folder in self._abandoned():
             aside = folder.with_name(f".gone-{uuid.uuid4().hex}")
-            with suppress(FileNotFoundError):  # another engine sweeps too: one of us renames it
+            with suppress(OSError):  # another engine sweeps too, and one of us renames it; or it is another user's
                 folder.rename(aside)
                 gone.append(folder.name)
-                remove_tree(aside)
+        for leftover in self._leftovers():  # also of an engine that was killed while it swept
+            remove_tree(leftover)
         return gone
 
     def is_at_work(self, owner: str) -> bool:
         """Say whether the engine of this name is alive."""
         lock = self.root / "work" / owner / "lock"
         return lock.exists() and not _is_unlocked(lock)
+
+    def _leftovers(self) -> Iterator[Path]:
+        """Yield the hidden work folders that no engine has: renamed to be removed, or never locked."""
+        for folder in (self.root / "work").glob(".*"):
+            with suppress(OSError):
+                if folder.name.startswith(".gone-") or time.time() - folder.stat().st_mtime > STALE_S:
+                    yield folder
 
     def size_bytes(self) -> int:
         """Return the bytes that the artifacts take."""
@@ -160,12 +180,13 @@ class Store:
         """Remove records and artifacts that are not named, and what nobody can use; return the artifacts' bytes."""
         records = [path for path in self.root.glob("actions/*/*.json") if path.stem not in fingerprints]
         artifacts = [path for path in self.root.glob("objects/*/*/*") if f"{path.parent.parent.name}:{path.name}" not in digests]
-        freed = sum(map(_size, artifacts))
+        freed = {path: _size(path) for path in artifacts}
         if not dry_run:
-            rest = [*self.root.glob("locks/*"), *self.root.glob("corrupt/*")]
-            for path in [*records, *artifacts, *rest]:  # records first: none names what is gone
-                remove_tree(path)
-        return freed
+            partial = [*self.root.glob("actions/*/.*.part"), *self.root.glob("assets/.*")]  # of engines that were killed
+            for path in [*self.root.glob("locks/*"), *self.root.glob("corrupt/*"), *partial, *records]:
+                remove_tree(path)  # records before artifacts: none names what is gone
+            freed = {path: size for path, size in freed.items() if remove_tree(path)}
+        return sum(freed.values())
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -185,19 +206,19 @@ class Store:
 
     def _lock_of_all(self) -> IO[str]:
         self.root.mkdir(parents=True, exist_ok=True)
-        return (self.root / "lock").open("a")
+        return _opened(self.root / "lock", os.O_CREAT)
 
     @contextmanager
     def alone(self, fingerprint: str) -> Iterator[bool]:
         """Yield whether this engine, of all that share the store, may do the job now; the kernel frees it on death."""
         path = self.root / "locks" / fingerprint
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w") as lock:
+        with _opened(path, os.O_CREAT) as lock:
             yield _is_taken(lock)
 
     def _take_in(self, name: str, path: Path) -> str:
-        _check(name, path)
-        digest = digests.of(path)
+        _seal(name, path, self._folder_mode)
+        digest = _digest(name, path)
         place = self.path(digest)
         if place.exists():
             if self.is_whole(digest):
@@ -205,7 +226,6 @@ class Store:
                 return digest
             self.quarantine(digest)
         place.parent.mkdir(parents=True, exist_ok=True)
-        _seal(path)
         try:
             path.rename(place)
         except OSError as error:
@@ -213,9 +233,14 @@ class Store:
                 raise
             remove_tree(path)  # another engine was first with the same bytes
         if place.is_dir():
-            place.chmod(0o555)
+            place.chmod(self._folder_mode)
         _fsync_folder(place.parent)
         return digest
+
+    @property
+    def _folder_mode(self) -> int:
+        """The mode of a folder in an artifact: read-only, but for the group that shares the store, whose members clean it."""
+        return 0o575 if self.root.stat().st_mode & stat.S_IWGRP else 0o555
 
     def _lay(self, source: Path, destination: Path) -> None:
         """Put one file there: a reflink, which shares blocks but no writes, else a hard link, else a copy."""
@@ -253,50 +278,89 @@ def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
         _fsync_folder(path.parent)
 
 
-def remove_tree(path: Path) -> None:
-    """Remove a file or a folder, also where the stage or the store made it read-only."""
-    if path.is_dir() and not path.is_symlink():
-        _make_writable(path)
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
+def remove_tree(path: Path) -> bool:
+    """Remove a file or a folder, also where the stage or the store made it read-only; say whether it is gone."""
+    return handles.remove(path)
 
 
-def _check(name: str, path: Path) -> None:
-    """Refuse what is absent, links, and anything but files and folders."""
-    if not os.path.lexists(path):
-        raise BadOutput(f"the stage did not write its output '{name}'")
-    entries = [path, *path.rglob("*")] if path.is_dir() and not path.is_symlink() else [path]
-    for entry in entries:
-        mode = entry.lstat().st_mode
-        shown = entry.relative_to(path.parent)
-        if stat.S_ISLNK(mode):
-            raise BadOutput(f"output '{name}' holds a symbolic link, {shown} -> {entry.readlink()}; write the file itself")
-        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-            raise BadOutput(f"output '{name}' holds {shown}, which is neither a file nor a folder")
+def _seal(output: str, path: Path, folder_mode: int) -> None:
+    """Make all of an output read-only and durable, a top folder but for its mode: it is still to be moved.
+
+    BadOutput for what is absent, unreadable or too deep, for links, and for anything but files and folders. A file that
+    has other names gets a copy of its own, so that they stay what they are.
+    """
+    with handles.folder(path.parent) as above:
+        try:
+            top = Entry(above, path.name, path.name, os.stat(path.name, dir_fd=above, follow_symlinks=False))
+        except FileNotFoundError:
+            raise BadOutput(f"the stage did not write its output '{output}'") from None
+        if not top.is_folder:
+            _seal_one(output, top, folder_mode)
+            return
+        _refuse(output, top)
+        handles.make_writable(path.name, at=above)
+        with handles.folder(path.name, at=above) as root:
+            for entry in handles.walk(root, unlock=True):
+                inside = Entry(entry.folder, entry.name, f"{path.name}/{entry.path}", entry.facts)
+                _seal_one(output, inside, folder_mode)
+            os.fsync(root)
 
 
-def _seal(path: Path) -> None:
-    """Make every file read-only and durable, and every folder durable; the top folder stays writable for its rename."""
-    if not path.is_dir():
-        _seal_file(path)
+def _seal_one(output: str, entry: Entry, folder_mode: int) -> None:
+    _refuse(output, entry)
+    if entry.is_folder:
+        with handles.folder(entry.name, at=entry.folder) as handle:
+            os.fchmod(handle, folder_mode)
+            os.fsync(handle)
         return
-    for folder, folders, names in os.walk(path, topdown=False):
-        for name in names:
-            _seal_file(Path(folder, name))
-        for name in folders:
-            Path(folder, name).chmod(0o555)
-        _fsync_folder(Path(folder))
+    with open(handles.open_file(entry.name, at=entry.folder), "rb") as file:
+        facts = os.fstat(file.fileno())
+        if facts.st_nlink > 1:
+            _seal_copy(file, entry, facts)
+        else:
+            _seal_file(file.fileno(), facts)
 
 
-def _seal_file(path: Path) -> None:
-    executable = path.stat().st_mode & stat.S_IXUSR
-    path.chmod(0o555 if executable else 0o444)
-    file = os.open(path, os.O_RDONLY)
+def _refuse(output: str, entry: Entry) -> None:
+    """Raise BadOutput for what an artifact cannot hold."""
+    mode, shown = entry.facts.st_mode, entry.path
+    if stat.S_ISLNK(mode):
+        there = os.readlink(entry.name, dir_fd=entry.folder)
+        raise BadOutput(f"output '{output}' holds a symbolic link, {shown} -> {there}; write the file itself")
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise BadOutput(f"output '{output}' holds {shown}, which is neither a file nor a folder")
+    if entry.facts.st_dev != os.fstat(entry.folder).st_dev:
+        raise BadOutput(f"output '{output}' holds {shown}, where another file system is mounted")
+    if not mode & stat.S_IRUSR or (entry.is_folder and not mode & stat.S_IXUSR):
+        raise BadOutput(f"output '{output}' holds {shown}, which cannot be read (mode {stat.S_IMODE(mode):04o})")
+    if shown.count("/") > MAX_DEPTH or len(os.fsencode(shown)) > MAX_PATH_BYTES:
+        raise BadOutput(f"output '{output}' holds folders nested more than {MAX_DEPTH} deep, or a path of more than {MAX_PATH_BYTES} bytes")
+    disk = os.fstatvfs(entry.folder)
+    if entry.facts.st_size > disk.f_blocks * disk.f_frsize:
+        raise BadOutput(f"output '{output}' holds {shown} of {entry.facts.st_size:,} bytes, more than its disk has")
+
+
+def _seal_copy(file: IO[bytes], entry: Entry, facts: os.stat_result) -> None:
+    """Put a sealed copy in the place of a file that has other names elsewhere."""
+    partial = f".{uuid.uuid4().hex}.part"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with open(os.open(partial, flags, 0o600, dir_fd=entry.folder), "wb") as copy:
+        shutil.copyfileobj(file, copy, 1 << 20)
+        copy.flush()
+        _seal_file(copy.fileno(), facts)
+    os.replace(partial, entry.name, src_dir_fd=entry.folder, dst_dir_fd=entry.folder)
+
+
+def _seal_file(file: int, facts: os.stat_result) -> None:
+    os.fchmod(file, 0o555 if facts.st_mode & stat.S_IXUSR else 0o444)
+    os.fsync(file)
+
+
+def _digest(output: str, path: Path) -> str:
     try:
-        os.fsync(file)
-    finally:
-        os.close(file)
+        return digests.of(path)
+    except UserError as error:
+        raise BadOutput(f"output '{output}': {error.where}: {error.what}") from None
 
 
 def _fsync_folder(folder: Path) -> None:
@@ -319,15 +383,6 @@ def _clone(source: Path, destination: Path) -> bool:
             return False
 
 
-def _make_writable(path: Path) -> None:
-    if path.is_dir():
-        for folder, folders, _ in os.walk(path):
-            for name in folders:
-                with suppress(OSError):
-                    Path(folder, name).chmod(0o755)
-        path.chmod(0o755)
-
-
 def _size(path: Path) -> int:
     return sum(facts.st_size for _, facts in digests.files(path)) if path.is_dir() else path.stat().st_size
 
@@ -343,7 +398,15 @@ def _is_taken(lock: IO[str]) -> bool:
 
 def _is_unlocked(path: Path) -> bool:
     try:
-        with path.open("r+") as lock:
+        with _opened(path) as lock:
             return _is_taken(lock)
-    except FileNotFoundError:
+    except OSError:
         return False  # being made just now, or by hand
+
+
+def _opened(path: Path, flags: int = 0) -> IO[str]:
+    """Open a lock file: to write where that is allowed, since a network file system locks nothing else exclusively."""
+    try:
+        return open(handles.open_file(path, os.O_RDWR | flags), "r+")
+    except PermissionError:
+        return open(handles.open_file(path))  # another user's, which flock(2) locks all the same

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from engine import layout
 from engine.compose import Request
+from engine.events import RunState
 from engine.settings import Clean
 from engine.store import Store, remove_tree
-from engine.wording import plural
+from engine.wording import as_typed, plural
 
 Uses = tuple[set[str], set[str]]  # the fingerprints and the digests that a run uses
 
@@ -20,11 +21,17 @@ def main(request: Request) -> tuple[int, None]:
     layout.make_outputs(request.outputs)
     rules, store = request.settings.clean, Store(layout.store_dir(request.outputs))
     with store.unused() as is_unused:
-        uses = {path: _uses(path) for path in layout.runs(request.outputs)}
-        doomed = _chosen(uses, store, rules)
-        for path in () if rules.dry_run else doomed:
-            remove_tree(path)
+        states = {path: layout.state(path) for path in layout.runs(request.outputs)}
+        uses = {path: _uses(state) for path, state in states.items()}
+        doomed = _chosen([path for path, state in states.items() if not state.damage], uses, store, rules)
+        left = [path for path in doomed if not rules.dry_run and not remove_tree(path)]
+        doomed = [path for path in doomed if path not in left]
         freed_bytes = store.keep_only(*_used(uses, doomed), dry_run=rules.dry_run) if is_unused else 0
+    for path, state in states.items():
+        if state.damage:
+            print(f"kept: {as_typed(path)}: {state.damage}; remove the folder by hand")
+    for path in left:
+        print(f"kept: {as_typed(path)}: some of it is another user's, who can remove it")
     if not is_unused:
         print("a run is at work: the store is left as it is, give the command again later")
     verb = "would go" if rules.dry_run else "removed"
@@ -33,9 +40,9 @@ def main(request: Request) -> tuple[int, None]:
     return 0, None
 
 
-def _chosen(uses: Mapping[Path, Uses], store: Store, rules: Clean) -> list[Path]:
-    """Return the runs that go: by number and age, then as many more, oldest first, as the store's size asks for."""
-    idle = [path for path in uses if not store.is_at_work(path.name)]
+def _chosen(runs: list[Path], uses: Mapping[Path, Uses], store: Store, rules: Clean) -> list[Path]:
+    """Return which of the runs go: by number and age, then as many more, oldest first, as the store's size asks for."""
+    idle = [path for path in runs if not store.is_at_work(path.name)]
     doomed = _doomed(idle, rules)
     if rules.max_size is None:
         return doomed
@@ -61,8 +68,8 @@ def _is_latest(run_dir: Path) -> bool:
     return link.is_symlink() and link.readlink().name == run_dir.name
 
 
-def _uses(run_dir: Path) -> Uses:
-    stages = layout.state(run_dir).stages.values()
+def _uses(state: RunState) -> Uses:
+    stages = state.stages.values()
     return {stage.fingerprint for stage in stages if stage.fingerprint}, {digest for stage in stages for digest in stage.outputs.values()}
 
 

@@ -1,16 +1,19 @@
 """`logs`: what the stages of a run printed; with follow=true also what they print from now on."""
 
+import codecs
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-from engine import layout
+from engine import handles, layout
 from engine.commands import _planning, _runs
 from engine.compose import Request
 from engine.store import Store
 
 POLL_S = 0.3
+CHUNK_BYTES = 1 << 20
 
 
 def main(request: Request) -> tuple[int, None]:
@@ -46,9 +49,11 @@ def _of_cached(outputs: Path, run_dir: Path, wanted: str | None) -> Iterator[tup
 
 def _show(path: Path, start: int) -> int:
     """Print the file from there on, and return where it ends now."""
-    with path.open("rb") as file:
+    with open(handles.open_file(path), "rb") as file:
         file.seek(start)
-        data = file.read()
-    sys.stdout.write(data.decode(errors="replace"))
+        words = codecs.getincrementaldecoder("utf-8")("replace")
+        for data in iter(partial(file.read, CHUNK_BYTES), b""):
+            sys.stdout.write(words.decode(data))
+            start += len(data)
     sys.stdout.flush()
-    return start + len(data)
+    return start

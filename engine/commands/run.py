@@ -47,12 +47,16 @@ class Recorder:
             return
         for event in self._journal.append(*events):
             replay([event], self.state)
-            for sink in list(self._sinks):
-                try:
-                    sink.show(event, self.state)
-                except Exception as error:
-                    self._sinks.remove(sink)
-                    print(f"warning: {type(sink).__module__} failed and shows no more: {error!r}", file=sys.stderr)
+            self._sinks = [sink for sink in self._sinks if self.show(sink, event, self.state)]
+
+    def show(self, sink: Sink, event: Event, state: RunState) -> bool:
+        """Show an event to a sink; say whether it could take it."""
+        try:
+            sink.show(event, state)
+            return True
+        except Exception as error:
+            print(f"warning: {type(sink).__module__} failed and shows no more: {error!r}", file=sys.stderr)
+            return False
 
 
 def main(request: Request) -> tuple[int, float | None]:
@@ -96,7 +100,7 @@ def _finish(run_dir: Path, recorder: Recorder, status: str, seconds: float) -> R
     last = {"event": "run_finished", "status": status, "seconds": seconds}
     final = replay([{**last, "time": time.time()}], recorder.state)
     layout.write_contract(run_dir, final)
-    report.Sink(run_dir).show(last, final)
+    recorder.show(report.Sink(run_dir), last, final)
     if status == "finished":
         layout.point_latest(run_dir)
     recorder.emit(last)
@@ -129,7 +133,8 @@ def _close_abandoned(outputs: Path, store: Store) -> None:
     """End the runs whose engines were killed, so that their files tell it."""
     gone = set(store.sweep())
     for run_dir in layout.runs(outputs) if gone else ():
-        if run_dir.name in gone and layout.state(run_dir).status == "running":
+        state = layout.state(run_dir) if run_dir.name in gone else None
+        if state is not None and state.status == "running" and not state.damage:
             with Journal(run_dir / FILE_NAME) as journal:
                 journal.append({"event": "run_finished", "status": "interrupted", "seconds": None})
             layout.write_contract(run_dir, layout.state(run_dir))

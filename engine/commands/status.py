@@ -31,6 +31,8 @@ def main(request: Request) -> tuple[int, None]:
 
 
 def _said(state: RunState, store: Store, run_id: str) -> str:
+    if state.damage:
+        return f"unknown from some point on: {state.damage}"
     if state.status != "running":
         return f"{state.status} after {duration(state.seconds)}" if state.seconds is not None else state.status
     if store.is_at_work(run_id):

@@ -8,13 +8,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from engine import handles
 from engine.catalogue import ROOT
 from engine.executors import _engine, _options
-from engine.jobfolder import Launch
+from engine.jobfolder import Launch, open_log
 from engine.placement import Setting
 from engine.store import remove_tree
 
-_TAKEN_OVER = "taken-over-"  # in a folder that does not stand where its container's labels say
+_KEPT, _TAKEN_OVER = "kept", "taken-over"  # of a work folder: folders, and names of folders, of containers that go on
 
 
 class Binds:
@@ -32,7 +33,7 @@ class Binds:
     def mounts(self, client: Any, launch: Launch, is_wanted: Callable[[], bool]) -> list[Any]:
         """Return the mounts: the job's folder and its log to write, inputs and sources to read."""
         (launch.folder / "cwd").mkdir()
-        launch.log.touch()
+        open_log(launch.log)
         self._give(launch, self._owner)
         read = [ROOT / "engine" / "stage.py", *sources(self._setting), *filter(None, launch.inputs.values())]
         return [*map(_options.bind, dict.fromkeys(read)), *(_options.bind(path, read_only=False) for path in (launch.folder, launch.log))]
@@ -47,8 +48,7 @@ class Binds:
         """Make the job's files the caller's, and put what docker-init and runc said into the log."""
         self._give(launch, _options.User(os.getuid(), os.getgid()))
         if container is not None and (said := b"".join(said for _, said in _engine.words(container))):
-            with launch.log.open("ab") as log:
-                log.write(said)
+            handles.append(launch.log, said)
 
     def free_bytes(self, launch: Launch) -> int | None:
         """Return what is free on the disk of the job's folder."""
@@ -57,7 +57,7 @@ class Binds:
     def keep(self, labels: Mapping[str, str], work: Path) -> bool:
         """Save the folder of a container whose engine process is gone from being swept; say whether there was one."""
         fingerprint = labels[f"{_options.LABEL}.fingerprint"]
-        kept = work / "kept" / fingerprint
+        kept = work / _KEPT / fingerprint
         kept.parent.mkdir(exist_ok=True)
         for folder in (Path(labels[f"{_options.LABEL}.folder"]), *self._kept_before(fingerprint)):
             with suppress(OSError):
@@ -70,7 +70,10 @@ class Binds:
         """Put the kept folder in the place of the new one, and the log that the container writes in the place of the new log."""
         remove_tree(launch.folder)
         self._kept.pop(launch.fingerprint).rename(launch.folder)
-        (launch.folder / f"{_TAKEN_OVER}{launch.fingerprint}").touch()
+        launch.adopted()
+        mark = launch.folder.parent / _TAKEN_OVER / launch.fingerprint  # where no container can write
+        mark.parent.mkdir(exist_ok=True)
+        mark.write_text(launch.folder.name, encoding="utf-8")
         with suppress(OSError):  # the earlier run may have been removed
             launch.log.unlink(missing_ok=True)
             os.link(labels[f"{_options.LABEL}.log"], launch.log)
@@ -78,14 +81,18 @@ class Binds:
     def _kept_before(self, fingerprint: str) -> Iterator[Path]:
         """Yield where an engine that had taken the folder over, and was killed too, may have left it."""
         work = self._setting.store / "work"
-        yield from work.glob(f"*/kept/{fingerprint}")
-        yield from (mark.parent for mark in work.glob(f"*/*/{_TAKEN_OVER}{fingerprint}"))
+        yield from work.glob(f"*/{_KEPT}/{fingerprint}")
+        for mark in work.glob(f"*/{_TAKEN_OVER}/{fingerprint}"):
+            yield mark.parents[1] / mark.read_text(encoding="utf-8")
 
     def _give(self, launch: Launch, owner: _options.User) -> None:
         if os.getuid() != 0:
             return
-        for path in (launch.log, launch.folder, *launch.folder.rglob("*")):
-            os.chown(path, owner.uid, owner.gid, follow_symlinks=False)
+        with handles.folder(launch.folder) as folder:
+            for entry in handles.walk(folder):
+                os.chown(entry.name, owner.uid, owner.gid, dir_fd=entry.folder, follow_symlinks=False)
+            os.fchown(folder, owner.uid, owner.gid)
+        os.chown(launch.log, owner.uid, owner.gid, follow_symlinks=False)
 
 
 def hidden_source(setting: Setting) -> Path | None:

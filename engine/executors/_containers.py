@@ -4,7 +4,6 @@ A container outlives this process. Who gives the same command again takes over w
 Whose engine it is, and how files come and go there, is told by the executor that uses this: `machine`.
 """
 
-import json
 import queue
 import threading
 import time
@@ -97,7 +96,7 @@ class Containers:
         container = self._abandoned.pop(launch.fingerprint, None)
         if container is not None:
             self._machine.files.take_over(launch, container.labels)
-            _tell(launch, f"went on in the container that the run {container.labels[f'{_options.LABEL}.run']} had started")
+            launch.notes.append(f"went on in the container that the run {container.labels[f'{_options.LABEL}.run']} had started")
         running = Running(launch, self._setting, self._machine, self._image, self._ends.put)
         self._running[launch.job.stage] = running
         running.begin(container and container.id)
@@ -161,9 +160,3 @@ def _let_begin(store: Store, fingerprint: str) -> None:
             if not is_free:
                 return
         time.sleep(0.05)
-
-
-def _tell(launch: Launch, text: str) -> None:
-    """Say something in the stage's name."""
-    with (launch.folder / "events.jsonl").open("a", encoding="utf-8") as events:
-        events.write(json.dumps({"event": "note", "text": text, "time": time.time()}) + "\n")

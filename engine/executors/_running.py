@@ -246,7 +246,7 @@ class Running:
         if _engine.is_full_here(error):
             return self._over("disk_full", f"this machine's disk is full: {text}")
         if isinstance(error, tarfile.TarError):
-            return self._over("bad_output", f"its outputs hold what does not leave a device: {text}")
+            return self._over("bad_output", text)
         return self.lost(f"the container engine went away, and did not come back with the container: {text}")
 
     def _over(self, kind: str, why: str) -> Ended:

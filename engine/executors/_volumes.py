@@ -14,21 +14,32 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
+from engine import handles
 from engine.catalogue import ROOT
 from engine.executors import _engine, _options
 from engine.executors._binds import sources
-from engine.jobfolder import Launch
+from engine.jobfolder import EVENTS_MOST_BYTES, RESULT_MOST_BYTES, Launch
 from engine.placement import Setting
-from engine.store import Store
+from engine.store import MAX_DEPTH, MAX_PATH_BYTES, Store
 
 MARK = ".whole"  # written last: the volume has all that its name promises
 _CHUNK = 1 << 18  # bytes that are sent at once, between two looks whether the job is wanted
 _TURN_S = 0.2  # how often one looks whether another job has sent the same
 _INPUTS = Path("/inputs")
+_GO_TYPE_BITS = 0x8F280000  # of Go's os.FileMode, which Docker tells: folder, link, device, FIFO, socket, ...
 _FOLLOWED = 10_000_000  # bytes of events up to which they are fetched while the stage runs
+
+
+class NotPlain(tarfile.FilterError):
+    """A stage on a device wrote what no artifact can hold."""
+
+
+class _TooLarge(Exception):
+    """A file on the device is larger than what is asked for."""
 
 
 class Unwanted(Exception):
@@ -93,12 +104,15 @@ class Volumes:
         there = self._jobs.get(launch.folder)
         if container is None or there is None:
             return
-        self._fetch_events(container, launch)
+        if not self._fetch_events(container, launch, EVENTS_MOST_BYTES):
+            launch.notes.append(f"it reported more than {EVENTS_MOST_BYTES / 1e6:.0f} MB: the rest is left out")
         self._hear(container, launch)
-        for name in ("result.json", "out"):
-            if (data := _get(container, there.folder / name)) is not None:
-                with data, tarfile.open(fileobj=data) as tar:
-                    tar.extractall(launch.folder, filter="data")
+        with suppress(_TooLarge), _file(container, there.folder / "result.json", RESULT_MOST_BYTES) as result:
+            if result is not None:
+                handles.append(launch.folder / "result.json", result.read())
+        if (data := _get(container, there.folder / "out")) is not None:
+            with data, tarfile.open(fileobj=data) as tar:
+                tar.extractall(launch.folder, filter=_plain)
         self._jobs.pop(launch.folder)
 
     def free_bytes(self, launch: Launch) -> int | None:
@@ -147,19 +161,19 @@ class Volumes:
             raise
         holder.remove(force=True)
 
-    def _fetch_events(self, container: Any, launch: Launch, most: int | None = None) -> None:
-        """Append to the events what there is more of them on the device."""
+    def _fetch_events(self, container: Any, launch: Launch, most: int) -> bool:
+        """Append to the events what there is more of them on the device; say whether they were few enough to be fetched."""
         there = self._jobs[launch.folder]
-        data = _get(container, there.folder / "events.jsonl", more_than=there.fetched, at_most=most)
-        if data is None:
-            return
-        with data, tarfile.open(fileobj=data) as tar:
-            content = tar.extractfile(tar.getmembers()[0])
-            assert content is not None
-            content.seek(there.fetched)
-            with (launch.folder / "events.jsonl").open("ab") as file:
-                for chunk in iter(lambda: content.read(1 << 20), b""):
-                    there.fetched += file.write(chunk)
+        try:
+            with _file(container, there.folder / "events.jsonl", most, more_than=there.fetched) as content:
+                if content is not None:
+                    content.seek(there.fetched)
+                    for chunk in iter(partial(content.read, 1 << 20), b""):
+                        handles.append(launch.folder / "events.jsonl", chunk)
+                        there.fetched += len(chunk)
+        except _TooLarge:
+            return False
+        return True
 
     def _hear(self, container: Any, launch: Launch, since_s: int = 0) -> None:
         """Append to the log what was said since the last time. Where the engine has dropped that, all that it still has is new."""
@@ -168,8 +182,7 @@ class Volumes:
         moments = [moment for moment, _ in words]
         last, times = there.heard
         known = moments.index(last) + times if last in moments else 0
-        with launch.log.open("ab") as log:
-            log.writelines(said for _, said in words[known:])
+        handles.append(launch.log, b"".join(said for _, said in words[known:]))
         if words[known:]:
             there.heard = moments[-1], moments.count(moments[-1])
 
@@ -232,6 +245,22 @@ def _mount(target: Path, volume: str | None, labels: Mapping[str, str] | None = 
     )
 
 
+def _plain(entry: tarfile.TarInfo, _: str) -> tarfile.TarInfo:
+    """Let nothing pass but files and folders of out/, at an ordinary depth; NotPlain for what no artifact can hold."""
+    inside = entry.name.split("/")
+    shown = "/".join(inside[1:])
+    if inside[0] != "out" or ".." in inside or (len(inside) == 1 and not entry.isdir()):
+        raise NotPlain("its folder out/ is not the one that was made for it")
+    if entry.issym():
+        raise NotPlain(f"output '{inside[1]}' holds a symbolic link, {shown} -> {entry.linkname}; write the file itself")
+    is_own = entry.islnk() and entry.linkname.startswith("out/") and ".." not in entry.linkname.split("/")
+    if not (entry.isfile() or entry.isdir() or is_own):
+        raise NotPlain(f"output '{inside[1]}' holds {shown}, which is neither a file nor a folder")
+    if len(inside) > MAX_DEPTH or len(os.fsencode(entry.name)) > MAX_PATH_BYTES:
+        raise NotPlain(f"an output holds folders nested more than {MAX_DEPTH} deep, or a path of more than {MAX_PATH_BYTES} bytes")
+    return entry.replace(mode=entry.mode & 0o777, uid=None, gid=None, uname=None, gname=None, deep=False)  # type: ignore[arg-type]
+
+
 def _readable(entry: tarfile.TarInfo) -> tarfile.TarInfo:
     """Let whoever the container runs as read it, and nobody write it."""
     entry.uid = entry.gid = 0
@@ -264,20 +293,38 @@ def _has(container: Any, path: Path) -> bool:
     return found is not None
 
 
-def _get(container: Any, path: Path, more_than: int = -1, at_most: int | None = None) -> IO[bytes] | None:
-    """Return a file or folder of the container as a tar; None where it is not there, or not of a size that is asked for."""
+def _get(container: Any, path: Path, is_asked_for: Callable[[Mapping[str, Any]], bool] = lambda _: True) -> IO[bytes] | None:
+    """Return a file or folder of the container as a tar; None where it is not there, or not asked for by what it is."""
     with _engine.archived(container, path) as found:
         if found is None:
             return None
         facts, chunks = found
-        is_file = not facts["mode"] >> 31  # Go's os.ModeDir
-        if is_file and (facts["size"] <= more_than or (at_most is not None and facts["size"] > at_most)):
+        if not is_asked_for(facts):
             return None
         file = tempfile.TemporaryFile()
         for chunk in chunks:
             file.write(chunk)
     file.seek(0)
     return file
+
+
+@contextmanager
+def _file(container: Any, path: Path, most: int, more_than: int = -1) -> Iterator[IO[bytes] | None]:
+    """Give a regular file of the container; None where there is none, or it has no more bytes than are known. _TooLarge above `most`."""
+
+    def is_asked_for(facts: Mapping[str, Any]) -> bool:
+        is_file = not facts["mode"] & _GO_TYPE_BITS
+        if is_file and facts["size"] > most:
+            raise _TooLarge(path)
+        return is_file and bool(facts["size"] > more_than)
+
+    data = _get(container, path, is_asked_for)
+    if data is None:
+        yield None
+        return
+    with data, tarfile.open(fileobj=data) as tar:
+        entry = tar.next()
+        yield tar.extractfile(entry) if entry is not None and entry.isreg() else None
 
 
 def _second(moment: str) -> int:

@@ -1,0 +1,187 @@
+"""Files reached by handles, for folders in which somebody else may write: what a stage leaves there may be anything.
+
+No symbolic link is followed, no other file system is entered, nothing but a regular file is opened, no open blocks,
+no read is without a limit, and no walk recurses.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_SAFELY = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class NotAFile(OSError):
+    """What stands there is no regular file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One name in a tree. `folder` is the open folder that holds it, until the walk goes on."""
+
+    folder: int
+    name: str
+    path: str  # from the root of the walk
+    facts: os.stat_result  # of the entry itself: a link is not followed
+
+    @property
+    def is_folder(self) -> bool:
+        """True for a real folder."""
+        return stat.S_ISDIR(self.facts.st_mode)
+
+
+@dataclass(slots=True)
+class _Level:
+    """A folder that the walk is in."""
+
+    name: str
+    facts: os.stat_result
+    left: list[str] = field(default_factory=list)
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        return self.facts.st_dev, self.facts.st_ino
+
+
+def open_file(path: str | Path, flags: int = os.O_RDONLY, *, at: int | None = None) -> int:
+    """Return a descriptor of a regular file, never of a link, a device or a FIFO; `at` is the folder that a name is in."""
+    file = os.open(path, flags | _SAFELY, 0o644, dir_fd=at)
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise NotAFile(None, "it is not a regular file", str(path))
+    return file
+
+
+@contextmanager
+def folder(path: str | Path, *, at: int | None = None) -> Iterator[int]:
+    """Open a real folder."""
+    handle = os.open(path, _FOLDER, dir_fd=at)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def read(path: str | Path, most_bytes: int, *, at: int | None = None) -> bytes:
+    """Return a regular file's bytes; OSError for anything else, and for more bytes than are allowed."""
+    with open(open_file(path, at=at), "rb") as file:
+        data = file.read(most_bytes + 1)
+    if len(data) > most_bytes:
+        raise NotAFile(None, f"it has more than {most_bytes:,} bytes", str(path))
+    return data
+
+
+def append(path: str | Path, data: bytes, *, at: int | None = None) -> None:
+    """Append to a regular file, or make it."""
+    with open(open_file(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, at=at), "wb") as file:
+        file.write(data)
+
+
+def walk(root: int, *, unlock: bool = False) -> Iterator[Entry]:
+    """Yield all that is below an open folder, sorted, and each folder after what it holds.
+
+    A mount point is yielded as it is and not entered. unlock: make each folder one's own to read and write first.
+    A folder that is moved while the walk is in it raises OSError. The walk goes up through `..`, so that it
+    needs one descriptor and no path, however deep the tree is.
+    """
+    here = os.dup(root)
+    levels = [_Level("", os.fstat(root), _names(here, unlock))]
+    try:
+        while True:
+            level = levels[-1]
+            if not level.left:
+                levels.pop()
+                if not levels:
+                    return
+                here = _replaced(here, _above(here, levels[-1]))
+                yield Entry(here, level.name, _path(levels, level.name), level.facts)
+                continue
+            name = level.left.pop()
+            try:
+                facts = os.stat(name, dir_fd=here, follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            if not stat.S_ISDIR(facts.st_mode) or facts.st_dev != level.facts.st_dev:
+                yield Entry(here, name, _path(levels, name), facts)
+                continue
+            if unlock:
+                make_writable(name, at=here)
+            try:
+                here = _replaced(here, os.open(name, _FOLDER, dir_fd=here))
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, _path(levels, name)) from None
+            levels.append(_Level(name, os.fstat(here), _names(here, unlock)))
+    finally:
+        os.close(here)
+
+
+def make_writable(path: str | Path, *, at: int | None = None) -> None:
+    """Let the owner of a real folder do all in it, as far as that is this user; a link in its place is left alone."""
+    with suppress(OSError):
+        handle = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
+        try:
+            # A handle that only names its file can be changed through /proc alone: proc(5), /proc/pid/fd.
+            mode = stat.S_IMODE(os.fstat(handle).st_mode)
+            if mode & 0o700 != 0o700:
+                Path(f"/proc/self/fd/{handle}").chmod(mode | 0o700)
+        finally:
+            os.close(handle)
+
+
+def remove(path: str | Path, *, at: int | None = None) -> bool:
+    """Remove a file, a link, or a folder with all that it holds, as far as this user may; say whether it is gone."""
+    try:
+        os.unlink(path, dir_fd=at)
+        return True
+    except FileNotFoundError:
+        return True
+    except OSError:
+        make_writable(path, at=at)
+    with suppress(OSError):
+        with folder(path, at=at) as root:
+            for entry in walk(root, unlock=True):
+                with suppress(OSError):
+                    _remove_one(entry)
+        os.rmdir(path, dir_fd=at)
+        return True
+    return False
+
+
+def _remove_one(entry: Entry) -> None:
+    if entry.is_folder:
+        os.rmdir(entry.name, dir_fd=entry.folder)
+    else:
+        os.unlink(entry.name, dir_fd=entry.folder)
+
+
+def _names(handle: int, unlock: bool) -> list[str]:
+    """Return the names in a folder, the last one first; none of one that may not be read and is only to be emptied."""
+    try:
+        return sorted(os.listdir(handle), reverse=True)
+    except OSError:
+        if unlock:
+            return []
+        raise
+
+
+def _above(handle: int, level: _Level) -> int:
+    """Return the folder above, which must still be the one that the walk came from."""
+    above = os.open("..", _FOLDER, dir_fd=handle)
+    facts = os.fstat(above)
+    if (facts.st_dev, facts.st_ino) != level.identity:
+        os.close(above)
+        raise OSError(None, "a folder was moved while it was read", level.name)
+    return above
+
+
+def _replaced(old: int, new: int) -> int:
+    os.close(old)
+    return new
+
+
+def _path(levels: list[_Level], name: str) -> str:
+    return "/".join([*(level.name for level in levels[1:]), name])
