@@ -4,6 +4,7 @@ No symbolic link is followed, no other file system is entered, nothing but a reg
 no read is without a limit, and no walk recurses.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -40,11 +41,7 @@ class _Level:
 
     name: str
     facts: os.stat_result
-    left: list[str] = field(default_factory=list)
-
-    @property
-    def identity(self) -> tuple[int, int]:
-        return self.facts.st_dev, self.facts.st_ino
+    left: list[str] = field(default_factory=list)  # names, the next one last
 
 
 def open_file(path: str | Path, flags: int = os.O_RDONLY, *, at: int | None = None) -> int:
@@ -97,7 +94,7 @@ def walk(root: int, *, unlock: bool = False) -> Iterator[Entry]:
                 levels.pop()
                 if not levels:
                     return
-                here = _replaced(here, _above(here, levels[-1]))
+                here = _replaced(here, _entered("..", here, levels[-1].facts))
                 yield Entry(here, level.name, _path(levels, level.name), level.facts)
                 continue
             name = level.left.pop()
@@ -111,10 +108,10 @@ def walk(root: int, *, unlock: bool = False) -> Iterator[Entry]:
             if unlock:
                 make_writable(name, at=here)
             try:
-                here = _replaced(here, os.open(name, _FOLDER, dir_fd=here))
+                here = _replaced(here, _entered(name, here, facts))
             except OSError as error:
                 raise OSError(error.errno, error.strerror, _path(levels, name)) from None
-            levels.append(_Level(name, os.fstat(here), _names(here, unlock)))
+            levels.append(_Level(name, facts, _names(here, unlock)))
     finally:
         os.close(here)
 
@@ -168,14 +165,14 @@ def _names(handle: int, unlock: bool) -> list[str]:
         raise
 
 
-def _above(handle: int, level: _Level) -> int:
-    """Return the folder above, which must still be the one that the walk came from."""
-    above = os.open("..", _FOLDER, dir_fd=handle)
-    facts = os.fstat(above)
-    if (facts.st_dev, facts.st_ino) != level.identity:
-        os.close(above)
-        raise OSError(None, "a folder was moved while it was read", level.name)
-    return above
+def _entered(name: str, at: int, wanted: os.stat_result) -> int:
+    """Return a folder, which must still be the one that was seen under this name, or above."""
+    handle = os.open(name, _FOLDER, dir_fd=at)
+    facts = os.fstat(handle)
+    if (facts.st_dev, facts.st_ino) != (wanted.st_dev, wanted.st_ino):
+        os.close(handle)
+        raise OSError(errno.ESTALE, "a folder was moved while it was read", name)
+    return handle
 
 
 def _replaced(old: int, new: int) -> int:

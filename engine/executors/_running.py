@@ -242,11 +242,15 @@ class Running:
         return ended
 
     def _not_brought(self, error: Exception) -> Ended:
+        from docker.errors import APIError
+
         text = _engine.said(error)
         if _engine.is_full_here(error):
             return self._over("disk_full", f"this machine's disk is full: {text}")
         if isinstance(error, tarfile.TarError):
             return self._over("bad_output", text)
+        if isinstance(error, APIError):
+            return self._over("bad_output", f"the container engine does not give its outputs: {text}")
         return self.lost(f"the container engine went away, and did not come back with the container: {text}")
 
     def _over(self, kind: str, why: str) -> Ended:

@@ -311,6 +311,7 @@ def _get(container: Any, path: Path, is_asked_for: Callable[[Mapping[str, Any]],
 @contextmanager
 def _file(container: Any, path: Path, most: int, more_than: int = -1) -> Iterator[IO[bytes] | None]:
     """Give a regular file of the container; None where there is none, or it has no more bytes than are known. _TooLarge above `most`."""
+    from docker.errors import APIError
 
     def is_asked_for(facts: Mapping[str, Any]) -> bool:
         is_file = not facts["mode"] & _GO_TYPE_BITS
@@ -318,7 +319,9 @@ def _file(container: Any, path: Path, most: int, more_than: int = -1) -> Iterato
             raise _TooLarge(path)
         return is_file and bool(facts["size"] > more_than)
 
-    data = _get(container, path, is_asked_for)
+    data = None
+    with suppress(APIError):  # a name that the engine cannot follow, such as a link to itself
+        data = _get(container, path, is_asked_for)
     if data is None:
         yield None
         return

@@ -23,6 +23,8 @@ from engine.store import Store
 from engine.target import Target, platform_of
 
 ROOT = Path(__file__).resolve().parents[3]
+EXECUTORS = sorted(path.stem for path in (ROOT / "engine" / "executors").glob("[a-z]*.py"))
+MARKS = {"docker": ("docker",), "device": ("docker", "ssh")}
 MARK = "RPI_MLOPS_TEST_EXECUTOR"  # in the environment of the executor, and so of every process that it starts
 TARGET = Target(name="here", platform=platform_of(platform.machine()), runtime="litert")
 
@@ -190,3 +192,12 @@ def device_bench(docker_engine, plain_image, sshd, tmp_path, make_bench) -> Benc
     made = make_bench("device", plain_image, target=target, ssh_config=str(config))
     made.client = docker_engine.client()
     return made
+
+
+@pytest.fixture(params=[pytest.param(name, marks=[getattr(pytest.mark, mark) for mark in MARKS.get(name, ())]) for name in EXECUTORS])
+def bench(request):
+    """Each executor in turn; one that needs nothing beside it has no fixture of its own."""
+    try:
+        return request.getfixturevalue(f"{request.param}_bench")
+    except pytest.FixtureLookupError:
+        return request.getfixturevalue("make_bench")(request.param)

@@ -15,23 +15,12 @@ from engine.placement import DEVICE, EMULATED
 from engine.spec import StageSpec
 
 ROOT = Path(__file__).resolve().parents[3]
-EXECUTORS = sorted(path.stem for path in (ROOT / "engine" / "executors").glob("[a-z]*.py"))
-MARKS = {"docker": ("docker",), "device": ("docker", "ssh")}
 TARGETS = sorted((ROOT / "conf" / "target").glob("*.yaml"))
 HERE = {"x86_64": "linux/amd64", "aarch64": "linux/arm64", "armv7l": "linux/arm/v7"}
 
 ESCAPED = "subprocess.Popen([sys.executable, '-c', 'import os, time; os.fork() and os._exit(0); os.setsid(); time.sleep(120)'], start_new_session=True)"
 SLEEPS = f"{ESCAPED}; Path('ready').touch(); time.sleep(120)"
 STUBBORN = f"signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEPS}"
-
-
-@pytest.fixture(params=[pytest.param(name, marks=[getattr(pytest.mark, mark) for mark in MARKS.get(name, ())]) for name in EXECUTORS])
-def bench(request):
-    """Each executor in turn; one that needs nothing beside it has no fixture of its own."""
-    try:
-        return request.getfixturevalue(f"{request.param}_bench")
-    except pytest.FixtureLookupError:
-        return request.getfixturevalue("make_bench")(request.param)
 
 
 # --- the end of a job
