@@ -46,7 +46,7 @@ class _Level:
 
 def open_file(path: str | Path, flags: int = os.O_RDONLY, *, at: int | None = None) -> int:
     """Return a descriptor of a regular file, never of a link, a device or a FIFO; `at` is the folder that a name is in."""
-    file = os.open(path, flags | _SAFELY, 0o644, dir_fd=at)
+    file = os.open(path, flags | _SAFELY, 0o666, dir_fd=at)
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
         raise NotAFile(None, "it is not a regular file", str(path))

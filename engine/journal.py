@@ -24,7 +24,7 @@ class Journal:
     """The open journal of a run; goes on after the last whole line of an existing one."""
 
     def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         whole = list(_whole(path.read_bytes()))
         os.ftruncate(self._file, sum(size for size, _ in whole))  # what is appended behind a damaged line is never read
         self._seq = whole[-1][1]["seq"] + 1 if whole else 0

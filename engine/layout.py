@@ -26,8 +26,9 @@ def store_dir(outputs: Path) -> Path:
 def make_outputs(outputs: Path) -> None:
     """See to it that the outputs folder is there, or say why it cannot be."""
     try:
-        store_dir(outputs).mkdir(parents=True, exist_ok=True)
+        outputs.mkdir(parents=True, exist_ok=True)
         _share(outputs)
+        store_dir(outputs).mkdir(exist_ok=True)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent
@@ -103,10 +103,10 @@ class Project:
         self.stage("only", source)
         self.usecase("one", "name: one\nstages:\n  s: " + json.dumps({"uses": "mystages.only", **keys}))
 
-    def start(self, *words: str, **options: Any) -> "subprocess.Popen[str]":
-        """Start run.py on the folder."""
+    def start(self, *words: str, before: Sequence[str] = (), **options: Any) -> "subprocess.Popen[str]":
+        """Start run.py on the folder; `before`: a program that starts it."""
         words = tuple(words) if any(word.startswith("usecase=") for word in words) else (*words, "usecase=chain")
-        argv = [sys.executable, str(ROOT / "run.py"), "--config-dir", str(self.path / "conf"), "stage_packages=[mystages]",
+        argv = [*before, sys.executable, str(ROOT / "run.py"), "--config-dir", str(self.path / "conf"), "stage_packages=[mystages]",
                 "tracking=none", "executor=local", f"outputs={self.outputs}", *words]  # fmt: skip
         env = {**os.environ, MARK: self.mark}
         return subprocess.Popen(argv, cwd=self.path, env=env, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -134,7 +134,9 @@ def _close_abandoned(outputs: Path, store: Store) -> None:
     gone = set(store.sweep())
     for run_dir in layout.runs(outputs) if gone else ():
         state = layout.state(run_dir) if run_dir.name in gone else None
-        if state is not None and state.status == "running" and not state.damage:
+        if state is None or state.status != "running" or state.damage:
+            continue
+        with suppress(PermissionError):  # another user's, who shares the folder without its group
             with Journal(run_dir / FILE_NAME) as journal:
                 journal.append({"event": "run_finished", "status": "interrupted", "seconds": None})
             layout.write_contract(run_dir, layout.state(run_dir))

@@ -1,0 +1,264 @@
+"""Whole runs with stages that are wrong or hostile, journals that rot, and users who share a folder: a run ends, and says how."""
+
+import json
+import os
+import random
+import re
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from engine import eventschema, journal, layout
+from engine.events import replay
+
+NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="not root: there is no other user to be")
+DOES = """
+    import os, shutil, sys
+    from pathlib import Path
+    from engine.stage import Out, StageError, metric, note
+    def only(data: Out, *, code: str) -> None:
+        \"\"\"Do as the test says, then write the output.\"\"\"
+        job = data.parents[1]
+        exec(code, globals() | {"data": data, "job": job}, {})
+        data.write_text("done")
+"""
+BESIDE = """
+    import time
+    from engine.stage import Out
+    def beside(data: Out) -> None:
+        \"\"\"Be at work while another stage misbehaves.\"\"\"
+        time.sleep(1)
+        data.write_text("whole")
+"""
+
+
+@pytest.fixture
+def does(project):
+    """Run a stage that does this, beside one that is none the worse for it; return how run.py ended, and the run's state."""
+    project.stage("only", DOES)
+    project.stage("beside", BESIDE)
+
+    def run(code: str, *words: str):
+        stages = {"s": {"uses": "mystages.only", "params": {"code": code}}, "other": {"uses": "mystages.beside"}}
+        project.usecase("one", json.dumps({"name": "one", "stages": stages}))
+        result = project.run("usecase=one", *words)
+        assert "Traceback" not in result.stderr, result.stderr
+        return result, project.state()
+
+    return run
+
+
+# --- outputs
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "shutil.rmtree(job / 'out'); os.symlink({private!r}, job / 'out'); sys.exit(0)",
+        "data.touch(mode=0); sys.exit(0)",
+        "shutil.rmtree(job / 'out'); os.mkfifo(job / 'out'); sys.exit(0)",
+        "os.symlink({private!r} + '/data', data); sys.exit(0)",
+        "top = data\nfor _ in range(300):\n    top.mkdir(); os.chdir(top); top = Path('d')\nsys.exit(0)",
+        "shutil.rmtree(job); sys.exit(0)",
+    ],
+    ids=["a link for out/", "an unreadable output", "a FIFO for out/", "a link for an output", "300 levels", "no job folder"],
+)  # fmt: skip
+def test_a_bad_output_fails_its_stage_alone_and_the_run_says_so(project, does, tmp_path, code):
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    (private / "data").write_text("the host's own")
+    (private / "data").chmod(0o600)
+    result, state = does(code.replace("{private!r}", repr(str(private))))
+    assert result.returncode == 1
+    assert {name: stage.state for name, stage in state.stages.items()} == {"s": "failed", "other": "finished"}
+    assert state.stages["s"].failure["kind"] == "bad_output"
+    found = json.loads((project.last / "run.json").read_text())
+    assert (found["status"], (project.last / "report.html").is_file()) == ("failed", True)
+    assert (private / "data").read_text() == "the host's own"
+    assert [oct(path.stat().st_mode & 0o777) for path in (private, private / "data")] == ["0o700", "0o600"]
+    assert not list((project.store.root / "work").iterdir())
+
+
+# --- what it says
+
+
+NAME = "os.fsdecode(b'caf\\xe9.txt')"
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        (f"note('left out: ' + {NAME})", 0),
+        (f"raise StageError('cannot read ' + {NAME})", 1),
+        (f"open({NAME} + '/x')", 1),
+        (f"print({NAME}); print({NAME}, file=sys.stderr)", 0),
+        (f"raise SystemExit({NAME})", 1),
+        (f"data.mkdir(); (data / {NAME}).touch(); os.symlink('x', data / ({NAME} + '2')); sys.exit(0)", 1),
+    ],
+    ids=["a note", "a StageError", "an exception", "printed", "an exit", "an output"],
+)
+@pytest.mark.parametrize("tracking", ["none", "mlflow"])
+def test_a_file_name_that_is_not_utf_8_is_shown_and_ends_nothing(project, does, code, status, tracking):
+    result, state = does(code, f"tracking={tracking}")
+    assert (result.returncode, state.stages["other"].state) == (status, "finished")
+    assert re.search(r"caf(\\xe9|\\udce9|\ufffd|\?)", result.stdout) or "print" in code or "note" not in code or "caf" in result.stdout
+    for command in ("status", "logs"):
+        shown = project.run(command, "usecase=one")
+        assert (shown.returncode, shown.stderr) == (0, ""), shown.stderr
+    assert (project.last / "report.html").read_text(encoding="utf-8")
+    if tracking == "mlflow":
+        sent = project.run("sync", "tracking=mlflow", "usecase=one")
+        assert sent.returncode == 0, sent.stdout + sent.stderr
+
+
+@pytest.mark.parametrize("say", [
+    "metric(123, 1.0, 0)", "metric('loss', float('nan'), 0)", "metric('loss', 1e308 * 10, 2**70)", "metric('x' * 5000, 1, 1)", "note('x' * 10**6)",
+    "note(7)", "open(job / 'events.jsonl', 'a').write('{\"event\": \"metric\", \"name\": 123, \"value\": 1.0, \"step\": 0, \"time\": 1}\\n')",
+    "open(job / 'events.jsonl', 'a').write('{\"event\": \"figure\", \"kind\": \"op_graph\", \"name\": \"g\", \"nodes\": [], \"edges\": [[0, 9]], \"time\": 1}\\n')",
+    "open(job / 'events.jsonl', 'a').write('{\"event\": \"metric\", \"name\": \"a\", \"value\": 1' + '0' * 400 + ', \"step\": 0, \"time\": 1}\\n')",
+])  # fmt: skip
+def test_whatever_a_stage_reports_the_run_and_those_that_take_it_from_the_store_have_their_report(project, does, say):
+    for cached in (False, True):
+        result, state = does(say)
+        assert result.returncode == 0 and "warning" not in result.stderr, result.stderr
+        assert state.stages["s"].cached is cached
+        assert "</html>" in (project.last / "report.html").read_text()
+
+
+# --- a journal that rots
+
+
+@pytest.fixture
+def rotten(project):
+    """A folder with a whole run and one whose journal can be changed; return its path and what it held."""
+    project.done()
+    project.done("params.n=2")
+    path = project.runs[0] / journal.FILE_NAME
+    return path, path.read_bytes()
+
+
+def _flip(data: bytes, bit: int) -> bytes:
+    return data[: bit // 8] + bytes([data[bit // 8] ^ (1 << bit % 8)]) + data[bit // 8 + 1 :]
+
+
+def test_a_journal_with_any_bit_flipped_is_read_to_some_point_and_can_be_shown(rotten):
+    path, whole = rotten
+    chance = random.Random(8)
+    damaged = 0
+    for bit in chance.sample(range(len(whole) * 8), 3000):
+        path.write_bytes(_flip(whole, bit))
+        state = layout.state(path.parent)
+        damaged += bool(state.damage)
+        layout.write_contract(path.parent, state)
+    assert damaged > 300
+
+
+def test_events_with_any_value_changed_are_refused_or_replayed_and_shown(rotten, tmp_path):
+    chance = random.Random(9)
+    events = [json.loads(line) for line in rotten[1].splitlines()]
+    odd = [None, True, -1, 2**70, float("nan"), 1e308, "", "x" * 300, "\udce9", [], {}, [[]], {"a": None}, [1], "b"]
+    for _ in range(2500):
+        changed = json.loads(json.dumps(events))
+        holder = chance.choice(changed)
+        while isinstance(holder, dict | list) and holder:
+            key = chance.choice(list(holder) if isinstance(holder, dict) else range(len(holder)))
+            if not isinstance(holder[key], dict | list) or chance.random() < 0.3:
+                holder[key] = chance.choice(odd)
+                break
+            holder = holder[key]
+        good = [event for one in changed if (event := eventschema.checked(one))]
+        state = replay(good)
+        layout.write_contract(tmp_path, state)
+
+
+@pytest.mark.parametrize("damage", ["a bit", "a FIFO", "a folder", "unreadable bytes", "nothing"])
+def test_a_damaged_journal_is_told_of_its_run_alone(project, rotten, damage):
+    path, whole = rotten
+    if damage in ("a FIFO", "a folder"):
+        path.unlink()
+        os.mkfifo(path) if damage == "a FIFO" else path.mkdir()
+    else:
+        path.write_bytes({"a bit": whole.replace(b'"job_finished"', b'"job_finishee"', 1).replace(b'"seq": 3', b'"seq": x', 1),
+                          "unreadable bytes": b"\xff\n" * 10, "nothing": b""}[damage])  # fmt: skip
+    for command in ("clean", "status", f"status run={path.parent.name}", "explain stage=a", "logs", "sync tracking=mlflow", "run", "plan"):
+        said = project.run(*command.split(), "usecase=chain")
+        assert "Traceback" not in said.stderr, said.stderr
+        assert said.returncode in ((0,) if not command.startswith("sync") else (0, 1)), f"{command}: {said.stdout}{said.stderr}"
+        if command in ("clean", "sync tracking=mlflow") and damage != "nothing":
+            assert path.parent.name in said.stdout and "journal" in said.stdout, f"{command}: {said.stdout}"
+    assert path.parent.is_dir()
+
+
+# --- a folder that is shared
+
+
+OTHERS = [(40_001, 40_000), (40_002, 40_000)]  # user and group
+"""Two users of one group, who need not be in /etc/passwd."""
+
+
+@pytest.fixture
+def shared(project):
+    """A project that all may read, with an outputs folder of a group, and runs of it by the group's users."""
+    for path in [project.path, *project.path.parents][:-1]:
+        if path.stat().st_uid == os.getuid() and path != Path("/tmp"):
+            path.chmod(path.stat().st_mode | 0o055)
+    project.outputs.mkdir()
+    os.chown(project.outputs, 0, OTHERS[0][1])
+    project.outputs.chmod(0o2775)
+
+    def start(at: int, *words: str) -> "subprocess.Popen[str]":
+        user, group = OTHERS[at]
+        # Python may be installed where only root may look: reading is let through, writing is not.
+        become = ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups", "--inh-caps=+dac_read_search",
+                  "--ambient-caps=+dac_read_search", "--bounding-set=-all,+dac_read_search"]  # fmt: skip
+        return project.start(*words, before=become)
+
+    return start
+
+
+@pytest.mark.root
+@NEEDS_ROOT
+def test_two_users_of_a_group_run_and_clean_in_one_folder(project, shared):
+    for at in (0, 1, 0):
+        engine = shared(at, f"params.n={at}")
+        out, err = engine.communicate(timeout=120)
+        assert engine.returncode == 0, out + err
+    for at in (1, 0):
+        engine = shared(at, "clean", "clean.keep_last=1")
+        out, err = engine.communicate(timeout=120)
+        assert engine.returncode == 0 and "kept: 1 run" in out and "another user" not in out, out + err
+    assert len(project.runs) == 1
+
+
+@pytest.mark.root
+@NEEDS_ROOT
+def test_a_users_run_goes_on_after_another_users_engine_was_killed(project, shared):
+    project.only_stage(
+        "import time\nfrom engine.stage import Out\ndef only(data: Out, *, seconds: int) -> None:\n"
+        "    import os; os.makedirs('a/b'); os.chmod('a', 0o555); time.sleep(seconds); data.write_text('done')\n", params={"seconds": 60})  # fmt: skip
+    engine = shared(0, "usecase=one")
+    project.until(lambda: list(project.store.root.glob("work/*/s-1/cwd/a/b")))
+    engine.kill()
+    engine.communicate()
+    project.until(lambda: not project.processes())
+    project.only_stage("from engine.stage import Out\ndef only(data: Out) -> None:\n    data.write_text('done')\n")
+    engine = shared(1, "usecase=one")
+    out, err = engine.communicate(timeout=120)
+    assert engine.returncode == 0, out + err
+
+
+# --- leftovers
+
+
+def test_what_a_killed_sweep_left_is_removed_by_the_next_run(project):
+    project.done()
+    gone = project.store.root / "work" / ".gone-0123"
+    (gone / "s-1" / "cwd").mkdir(parents=True)
+    (gone / "s-1" / "cwd" / "big").write_bytes(b"x" * 100_000)
+    old = project.store.root / "work" / ".20260101-000000-000-abcd"
+    old.mkdir()
+    os.utime(old, (time.time() - 86400,) * 2)
+    project.done()
+    assert not list((project.store.root / "work").iterdir())
