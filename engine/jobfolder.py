@@ -8,7 +8,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +28,7 @@ RESULT_MOST_BYTES = 8_000_000
 ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0",
                "OPENBLAS_NUM_THREADS": "1", "TF_ENABLE_ONEDNN_OPTS": "0"}  # fmt: skip
 """The environment of every job, so that all executors give the same bytes."""
+Identities = Mapping[str, tuple[int, int]]  # of a job's folder (".") and its out/: device and inode
 _PLACEHOLDER = re.compile(r"\{(inputs|outputs|params)\.(\w+)\}")
 
 
@@ -69,7 +70,7 @@ class JobFolder:
     inputs: Mapping[str, Path | None]
     notes: list[str] = field(default_factory=list)  # of the executor and of this, until they are read
     said: list[dict[str, Any]] = field(default_factory=list)
-    _made: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # the folder and its out/, as they were made
+    _made: Identities = field(default_factory=dict)  # the folder and its out/, as they were made
     _offset: int = 0
     _count: int = 0
     _is_deaf: bool = False  # too much was said, or not in events.jsonl
@@ -119,31 +120,16 @@ class JobFolder:
                         job.place.platform, job.place.emulated, job.place.taken)  # fmt: skip
         private = self.path.with_name(f"{self.path.name}.out")
         try:
-            return store.commit(record, self._taken(private))
+            return store.commit(record, take_out(self.path, self._made, job.outputs, private))
         finally:
             handles.remove(private)
 
     def adopt(self) -> None:
         """Take the folder that now stands at the path for the job's own: an ended engine made it, and its stage may be at work."""
         try:
-            self._made = _identities(self.path)
+            self._made = identities(self.path)
         except OSError:  # it has no out/ any more: nothing of it will be taken
             self._made = {}
-
-    def _taken(self, private: Path) -> dict[str, Path]:
-        """Move the outputs to where the stage cannot reach them, and return where they are; nothing else is moved."""
-        private.mkdir(mode=0o700)
-        try:
-            with handles.folder(self.path) as folder, handles.folder("out", at=folder) as out:
-                if {".": _identity(folder), "out": _identity(out)} != self._made:
-                    raise BadOutput("its folder out/ is not the one that was made for it")
-                for name in self.job.outputs:
-                    handles.make_writable(name, at=out)  # a folder that is moved is written to: its `..` changes
-                    with suppress(FileNotFoundError):  # the store says which
-                        os.rename(name, private / name, src_dir_fd=out)
-        except OSError as error:
-            raise BadOutput(f"its folder out/ cannot be read: {error.strerror}") from None
-        return {name: private / name for name in self.job.outputs}
 
     def _more(self) -> bytes:
         """Return the next whole lines of events.jsonl; a line of megabytes is no event, and is passed over."""
@@ -190,7 +176,26 @@ def lay_out(
               for name, ref in job.inputs.items()}  # fmt: skip
     outputs = {name: path / "out" / name for name in job.outputs}
     (path / "job.json").write_text(json.dumps(_description(job, inputs, outputs)), encoding="utf-8")
-    return JobFolder(path, planned, inputs, _made=_identities(path))
+    return JobFolder(path, planned, inputs, _made=identities(path))
+
+
+def take_out(path: Path, made: Identities, names: Iterable[str], private: Path) -> dict[str, Path]:
+    """Move the outputs of these names to a new folder that the stage cannot reach, and return where they are; nothing else is moved.
+
+    BadOutput where the job's folder or its out/ is not the one that was made. What the stage did not write is not there.
+    """
+    private.mkdir(mode=0o700)
+    try:
+        with handles.folder(path) as folder, handles.folder("out", at=folder) as out:
+            if {".": _identity(folder), "out": _identity(out)} != made:
+                raise BadOutput("its folder out/ is not the one that was made for it")
+            for name in names:
+                handles.make_writable(name, at=out)  # a folder that is moved is written to: its `..` changes
+                with suppress(FileNotFoundError):
+                    os.rename(name, private / name, src_dir_fd=out)
+    except OSError as error:
+        raise BadOutput(f"its folder out/ cannot be read: {error.strerror}") from None
+    return {name: private / name for name in names}
 
 
 def open_log(log: Path) -> None:
@@ -225,7 +230,8 @@ def cut(log: Path) -> None:
         file.write(b"\n--- %d bytes were left out here: the log was too long\n" % (size - 2 * LOG_ENDS) + end)
 
 
-def _identities(path: Path) -> dict[str, tuple[int, int]]:
+def identities(path: Path) -> Identities:
+    """Return what tells a job's folder and its out/ from others that a stage may put in their places."""
     with handles.folder(path) as folder, handles.folder("out", at=folder) as out:
         return {".": _identity(folder), "out": _identity(out)}
 

@@ -217,7 +217,7 @@ class Store:
             yield _is_taken(lock)
 
     def _take_in(self, name: str, path: Path) -> str:
-        _seal(name, path, self._folder_mode)
+        seal(name, path, self._folder_mode)
         digest = _digest(name, path)
         place = self.path(digest)
         if place.exists():
@@ -283,7 +283,7 @@ def remove_tree(path: Path) -> bool:
     return handles.remove(path)
 
 
-def _seal(output: str, path: Path, folder_mode: int) -> None:
+def seal(output: str, path: Path, folder_mode: int = 0o555) -> None:
     """Make all of an output read-only and durable, a top folder but for its mode: it is still to be moved.
 
     BadOutput for what is absent, unreadable or too deep, for links, and for anything but files and folders. A file that

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine import jobfolder
 from engine.commands._executors import setting
 from engine.compose import Request
 from engine.executors import local
@@ -13,6 +14,7 @@ from engine.jobfolder import Launch, log_tail
 from engine.plan import Job
 from engine.signature import Signature
 from engine.spec import StageSpec
+from engine.store import BadOutput, seal
 
 WAIT_S = 0.5
 REFUSAL = "error: "  # how engine.stage begins what a StageError says
@@ -39,6 +41,7 @@ def run(request: Request, signature: Signature, work: Path, inputs: Mapping[str,
     job = Job(signature.function, spec, signature, {}, signature.outputs, {}, executor.place(spec, signature))
     folder, log = work / "job", work / "job.log"
     (folder / "out").mkdir(parents=True)
+    made = jobfolder.identities(folder)
     outputs = {name: folder / "out" / name for name in signature.outputs}
     description = {"module": signature.module, "function": signature.function, "params": dict(params),
                    "inputs": {name: str(path) for name, path in inputs.items()},
@@ -50,4 +53,12 @@ def run(request: Request, signature: Signature, work: Path, inputs: Mapping[str,
             continue
     finally:
         executor.close()
-    return Done(ended[0].status == 0, outputs, log_tail(log))
+    if ended[0].status != 0:
+        return Done(False, {}, log_tail(log))
+    try:
+        taken = jobfolder.take_out(folder, made, signature.outputs, work / "outputs")
+        for name, path in taken.items():
+            seal(name, path)
+    except BadOutput as error:
+        return Done(False, {}, f"{signature.function}: {error}")
+    return Done(True, taken, log_tail(log))

@@ -35,7 +35,10 @@ def main(request: Request) -> tuple[int, None]:
             print(done.log_tail, file=sys.stderr)
             return 1, None
         result = next(iter(done.outputs.values()))
-        rows = [json.loads(line) for line in (result / "predictions.jsonl").read_text(encoding="utf-8").splitlines()]
+        rows = _rows(result)
+        if rows is None:
+            print(f"{signature.function}: it wrote no predictions.jsonl with a JSON object in each line", file=sys.stderr)
+            return 1, None
         _show(rows, request.settings.format)
         if output:
             with _output.writing(request.settings.output):
@@ -74,6 +77,16 @@ def _signature(request: Request) -> Signature:
         raise UserError(f"{request.where}: predict", "this use case names no stage for it", "add 'predict: stages.<domain>.predict'")
     library = Library(request.settings.stage_packages, request.roots)
     return library.signature(request.usecase.predict, f"{request.where}: predict")
+
+
+def _rows(result: Path) -> list[dict[str, Any]] | None:
+    """Return what the stage predicts, or None where that cannot be read."""
+    try:
+        lines = (result / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
+        rows = [json.loads(line) for line in lines]
+    except (OSError, ValueError, RecursionError):
+        return None
+    return rows if all(isinstance(row, dict) for row in rows) else None
 
 
 def _show(rows: list[dict[str, Any]], form: str) -> None:

@@ -133,3 +133,31 @@ def test_the_package_stays_as_it_was(predict, packed):
 def test_a_process_says_the_same(packed):
     result = packed.run("predict", "usecase=packed", "input=words", "format=jsonl")
     assert (result.returncode, result.stderr, len(result.stdout.splitlines())) == (0, f"the model of run {packed.last.name}\n", 2)
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ("os.symlink({private!r}, predictions)", "look: output 'predictions' holds a symbolic link"),
+        ("predictions.mkdir(); (predictions / 'annotated').symlink_to({private!r})", "look: output 'predictions' holds a symbolic link"),
+        ("predictions.mkdir(); os.mkfifo(predictions / 'predictions.jsonl')", "look: output 'predictions' holds predictions/predictions.jsonl, which"),
+        ("import shutil; shutil.rmtree(predictions.parent); os.symlink({private!r}, predictions.parent)", "look: its folder out/"),
+        ("predictions.mkdir(); (predictions / 'predictions.jsonl').write_text('[1]')", "look: it wrote no predictions.jsonl"),
+        ("predictions.mkdir()", "look: it wrote no predictions.jsonl"),
+        ("predictions.write_text('')", "look: it wrote no predictions.jsonl"),
+    ],
+    ids=["a link", "a link inside", "a FIFO", "a link for out/", "a list", "nothing", "a file"],
+)  # fmt: skip
+def test_a_stage_that_leaves_anything_else_than_predictions_is_refused_and_nothing_is_copied(predict, packed, code, why):
+    private = packed.path / "private"
+    private.mkdir()
+    for name in ("predictions", "key"):
+        (private / name).write_text("secret")
+    code = code.replace("{private!r}", repr(str(private)))
+    packed.stage(
+        "look", f"import os\nfrom engine.stage import In, Out\ndef look(package: In, source: In, predictions: Out) -> None:\n    {code}\n"
+    )
+    said = predict("input=words", "output=shown")
+    assert (said.status, "Traceback" in said.err) == (1, False) and why in said.err
+    assert "secret" not in said.out and not (packed.path / "shown").exists()
+    assert (private / "key").read_text() == "secret"
