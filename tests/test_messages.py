@@ -330,6 +330,7 @@ DIGESTS = {
     "dangling": (lambda folder: (folder / "x").symlink_to("nowhere"), ["{here}/data/x", "it cannot be read: No such file or directory", "remove it, or mend the link"]),
     "pipe_inside": (lambda folder: os.mkfifo(folder / "x"), ["{here}/data/x", "it is neither a file nor a folder", "remove it: artifacts and assets hold files and folders"]),
     "pipe": (lambda folder: (folder.rmdir(), os.mkfifo(folder)), ["{here}/data", "it is neither a file nor a folder", "give a file or a folder"]),
+    "kernel": (lambda folder: (folder / "x").symlink_to("/proc/version"), ["{here}/data/x", "it is on proc, a file system of the kernel", "copy the data you need to a folder of your own"]),
     "absent": (lambda folder: folder.rmdir(), ["{here}/data", "it cannot be read: No such file or directory", "check the path and its permissions"]),
 }  # fmt: skip
 
