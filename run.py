@@ -39,7 +39,7 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from engine import compose, sweep, yamlfile
+from engine import compose, layout, sweep, yamlfile
 from engine.errors import UserError, did_you_mean
 
 ROOT = Path(__file__).resolve().parent
@@ -150,7 +150,9 @@ def _run_with_flags() -> None:
     if not any(word == "-m" or re.fullmatch("--m[a-z]*", word) for word in _line.words):
         main()
         return
-    _sweep = sweep.statuses(compose.outputs(_line))
+    outputs = compose.outputs(_line)
+    layout.make_outputs(outputs)
+    _sweep = sweep.statuses(outputs)
     try:
         with _interruptible():  # a launcher ends the processes that it started only if it sees the exception
             main()

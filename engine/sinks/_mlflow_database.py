@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import UserError
-from engine.sinks._mlflow_place import Place
+from engine.sinks._mlflow_place import Place, sqlite_uri
 
 
 def prepare(place: Place) -> None:
@@ -19,8 +19,8 @@ def prepare(place: Place) -> None:
     Path(place.lock).parent.mkdir(parents=True, exist_ok=True)
     with open(place.lock, "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if place.uri.startswith("sqlite:"):
-            _make(Path(place.uri.removeprefix("sqlite:///").partition("?")[0]))
+        if place.database_path:
+            _make(place.database_path)
         _check(place)
 
 
@@ -31,7 +31,7 @@ def _make(path: Path) -> None:
     schema = _schema()
     partial = path.with_name(f".{path.name}.part")
     partial.unlink(missing_ok=True)
-    engine = schema.create_sqlalchemy_engine(f"sqlite:///{partial}")
+    engine = schema.create_sqlalchemy_engine(sqlite_uri(partial))
     schema._initialize_tables(engine)
     engine.dispose()
     with sqlite3.connect(partial) as connection:
