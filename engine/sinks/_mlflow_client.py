@@ -36,6 +36,7 @@ def prepare_environment(place: Place, timeout_s: int) -> None:
         MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT="true",
         MLFLOW_LOGGING_LEVEL="WARNING",
     )
+    os.environ.setdefault("PGCONNECT_TIMEOUT", str(timeout_s))  # PostgreSQL's clients wait for ever
     for name, value in (("USERNAME", place.username), ("PASSWORD", place.password)):
         if value is not None:
             os.environ[f"MLFLOW_TRACKING_{name}"] = value
