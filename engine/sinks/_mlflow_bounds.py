@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any
 
 _PIECE_BYTES = 64 * 1024
-_TICKS = 20  # how often the alarm comes in the shortest of the times: a library may swallow one
+_TICK_S = 0.25  # a library may swallow an alarm; of a quicker one psycopg, which looks every 0.1 s, would see none
 
 
 class Exceeded(BaseException):
@@ -58,7 +58,7 @@ class Watch:
     @contextmanager
     def active(self) -> Iterator[None]:
         """Apply the bounds to this process until the end of the block."""
-        with _alarm(self._check, self._tick_s()), _wrapped_adapter(self):
+        with _alarm(self._check), _wrapped_adapter(self):
             yield
 
     def send(self, send: Any, adapter: Any, request: Any, options: dict[str, Any]) -> Any:
@@ -104,9 +104,6 @@ class Watch:
         if now_s > self._end_s or (self._request_end_s is not None and now_s > self._request_end_s):
             raise Exceeded("answers too slowly")
 
-    def _tick_s(self) -> float:
-        return min(self._bounds.request_s, self._bounds.waiting_s, self._whole_s) / _TICKS
-
 
 @contextmanager
 def _wrapped_adapter(watch: Watch) -> Iterator[None]:
@@ -127,7 +124,7 @@ def _wrapped_adapter(watch: Watch) -> Iterator[None]:
 
 
 @contextmanager
-def _alarm(check: Any, tick_s: float) -> Iterator[None]:
+def _alarm(check: Any) -> Iterator[None]:
     """Call the check again and again, also while the program waits for something."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -140,7 +137,7 @@ def _alarm(check: Any, tick_s: float) -> Iterator[None]:
 
     before = signal.signal(signal.SIGALRM, ring)
     began_s = time.monotonic()
-    left_s, interval_s = signal.setitimer(signal.ITIMER_REAL, tick_s, tick_s)
+    left_s, interval_s = signal.setitimer(signal.ITIMER_REAL, _TICK_S, _TICK_S)
     try:
         yield
     finally:

@@ -16,6 +16,8 @@ from engine.sinks._mlflow_place import Place, sqlite_uri
 
 def prepare(place: Place) -> None:
     """The database is there, with the schema of the MLflow installed here."""
+    if place.uri.startswith("postgresql+psycopg2:"):
+        _let_signals_in()
     Path(place.lock).parent.mkdir(parents=True, exist_ok=True)
     with open(place.lock, "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -59,6 +61,11 @@ def _check(place: Place) -> None:
         what = f"the database has MLflow's schema {found}; the MLflow installed here needs {wanted}"
         fix = "take a backup, then: mlflow db upgrade <its URI> (or install the MLflow that made it)"
         raise UserError(f"tracking.uri: {place.shown}", what, fix)
+
+
+def _let_signals_in() -> None:
+    """Let psycopg2 wait in Python, where an alarm ends it; its own waiting goes on for ever."""
+    importlib.import_module("psycopg2.extensions").set_wait_callback(importlib.import_module("psycopg2.extras").wait_select)
 
 
 def _schema() -> Any:
