@@ -117,6 +117,18 @@ def _interruptible() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let a polite kill end a sweep as Ctrl-C does."""
+    before = signal.getsignal(signal.SIGTERM)
+    if before is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def cli(argv: list[str]) -> int:
     """Return the exit status of the command line."""
     global _command, _line
@@ -154,7 +166,7 @@ def _run_with_flags() -> None:
     layout.make_outputs(outputs)
     _sweep = sweep.statuses(outputs)
     try:
-        with _interruptible():  # a launcher ends the processes that it started only if it sees the exception
+        with _interruptible(), _terminable():  # a launcher ends the processes that it started only if it sees the exception
             main()
         _statuses.append(_sweep.worst())
     finally:

@@ -75,12 +75,13 @@ def test_a_job_whose_worker_is_killed_has_failed(swept):
     assert not list((swept.outputs / ".engine" / "sweeps").glob("statuses-*"))
 
 
-def test_an_interrupted_parallel_sweep_has_been_interrupted(swept):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_parallel_sweep_has_been_interrupted(swept, number):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     swept.stage("only", ONLY.replace("raise SystemExit(3)", "import time; time.sleep(60)"))
     engine = swept.start("-m", "usecase=one", "params.n=13,1", *JOBLIB, start_new_session=True)
     swept.until(lambda: any("job_started" in str(swept.events(run)) for run in swept.runs) or engine.poll() is not None)
-    os.killpg(engine.pid, signal.SIGINT)
+    os.killpg(engine.pid, number) if number == signal.SIGINT else engine.send_signal(number)
     _, err = engine.communicate(timeout=60)
     assert engine.returncode == 130, err
     swept.until(lambda: not swept.processes())
