@@ -39,7 +39,7 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from engine import compose, yamlfile
+from engine import compose, layout, sweep, yamlfile
 from engine.errors import UserError, did_you_mean
 
 ROOT = Path(__file__).resolve().parent
@@ -61,16 +61,38 @@ _ACTIONS = ("build", "list", "prune")  # words that may follow `images`
 
 _command = "run"
 _line = compose.CommandLine((), (), {}, {})
-_statuses: list[int] = []
+_sweep: sweep.Statuses | None = None  # these three travel with `main` to the processes that a launcher starts
+_statuses: list[int] = []  # of this process alone
 
 
 @hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name="config")
 def main(config: DictConfig) -> float | None:
     """Run the command once; a sweep calls this for each of its jobs and reads the objective."""
-    return _run(compose.request(config, HydraConfig.get(), _line))
+    if _sweep is None:
+        return _run(compose.request(config, HydraConfig.get(), _line))[1]
+    _make_printable()  # a launcher's process has done nothing of what `cli` does
+    compose.guard_environment()
+    return _run_job(config, _sweep)
 
 
-def _run(request: compose.Request) -> float | None:
+def _run_job(config: DictConfig, statuses: sweep.Statuses) -> float | None:
+    """Run one job of a sweep; its mistakes end it alone, so that the other jobs run."""
+    job = HydraConfig.get().job.num
+    statuses.begin(job)
+    objective = None
+    try:
+        status, objective = _run(compose.request(config, HydraConfig.get(), _line))
+    except KeyboardInterrupt:
+        statuses.end(job, INTERRUPTED)
+        raise
+    except Exception as error:
+        status = _tell(error)
+    statuses.end(job, status)
+    return objective
+
+
+def _run(request: compose.Request) -> tuple[int, float | None]:
+    """Run the command; return its exit status and the objective."""
     command = importlib.import_module(f"engine.commands.{_command}")
     gc.freeze()
     gc.enable()
@@ -80,7 +102,7 @@ def _run(request: compose.Request) -> float | None:
     if status == INTERRUPTED:
         raise KeyboardInterrupt  # of a sweep the other jobs are not wanted either
     _statuses.append(status)
-    return None if objective is None else float(objective)
+    return status, None if objective is None else float(objective)
 
 
 @contextmanager
@@ -95,6 +117,18 @@ def _interruptible() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let a polite kill end a sweep as Ctrl-C does."""
+    before = signal.getsignal(signal.SIGTERM)
+    if before is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def cli(argv: list[str]) -> int:
     """Return the exit status of the command line."""
     global _command, _line
@@ -107,8 +141,7 @@ def cli(argv: list[str]) -> int:
         if not {"--help", "-h"}.isdisjoint(_line.words):
             print(_usage())
         if any(word.startswith("-") for word in _line.words):
-            sys.argv = [str(ROOT / "run.py"), *_line.words]
-            main()  # Hydra's own flags: a sweep, --cfg, --info, completion
+            _run_with_flags()
         else:
             _run(compose.single(_line))
         sys.stdout.flush()
@@ -118,13 +151,37 @@ def cli(argv: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception as error:
-        leaves = _leaves(error)
-        mistakes = [_mistake(leaf) for leaf in leaves]
-        if None in mistakes:
-            raise  # ours, with its traceback
-        print("\n".join(dict.fromkeys(map(str, mistakes))), file=sys.stderr)
-        return 1 if any(map(_is_the_machines, leaves)) else 2
+        return _tell(error)
     return max(_statuses, default=0)
+
+
+def _run_with_flags() -> None:
+    """Let Hydra do what its own flags ask for: a sweep, --cfg, --info, completion."""
+    global _sweep
+    sys.argv = [str(ROOT / "run.py"), *_line.words]
+    if not any(word == "-m" or re.fullmatch("--m[a-z]*", word) for word in _line.words):
+        main()
+        return
+    outputs = compose.outputs(_line)
+    layout.make_outputs(outputs)
+    _sweep = sweep.statuses(outputs)
+    try:
+        with _interruptible(), _terminable():  # a launcher ends the processes that it started only if it sees the exception
+            main()
+        _statuses.append(_sweep.worst())
+    finally:
+        _sweep.remove()
+
+
+def _tell(error: Exception) -> int:
+    """Print a mistake in three lines, and a fault of ours with its traceback; return the exit status."""
+    leaves = _leaves(error)
+    mistakes = [_mistake(leaf) for leaf in leaves]
+    if None in mistakes:
+        traceback.print_exception(error)
+        return 1
+    print("\n".join(dict.fromkeys(map(str, mistakes))), file=sys.stderr)
+    return 1 if any(map(_is_the_machines, leaves)) else 2
 
 
 def _make_printable() -> None:

@@ -111,7 +111,8 @@ def _commands() -> list[str]:
         said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
         rows.append((f"`{path.stem}`", re.sub(r"^`\w+`( \(the default\))?: ", r"", said.splitlines()[0])))
     return ["### Commands", _table(("command", "what it does"), rows), "Exit status: 0 done; 1 a stage failed or a gate rejected; 2 the request is wrong and "
-            "nothing started; 130 interrupted."]  # fmt: skip
+            "nothing started; 130 interrupted. A sweep exits with the highest status of its jobs, whichever launcher runs them; the folder `outputs` "
+            "must be one that all its workers share."]  # fmt: skip
 
 
 def _events() -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -156,6 +157,16 @@ def single(line: CommandLine) -> Request:
     OmegaConf.set_struct(config, False)
     del config["hydra"]
     return request(config, chosen, line)
+
+
+def outputs(line: CommandLine) -> Path:
+    """Return the outputs folder of a sweep as a whole: the one that its jobs share, if the sweep is not over folders."""
+    parser = OverridesParser.create()
+    words = [word for word in line.words if not word.startswith("-")]
+    given = zip(words, parser.parse_overrides(words), strict=True)
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3", job_name="run"):
+        config = hydra_compose("config", [word for word, parsed in given if not parsed.is_sweep_override()])
+    return Path(str(config.outputs))
 
 
 def request(config: DictConfig, hydra: Any, line: CommandLine) -> Request:

@@ -25,6 +25,7 @@ def store_dir(outputs: Path) -> Path:
 
 def make_outputs(outputs: Path) -> None:
     """See to it that the outputs folder is there, or say why it cannot be."""
+    check_name(outputs)
     try:
         outputs.mkdir(parents=True, exist_ok=True)
         _share(outputs)
@@ -35,6 +36,14 @@ def make_outputs(outputs: Path) -> None:
         raise UserError(
             f"outputs={outputs}", f"it cannot be made: {error.strerror}", "name a folder that can be written: outputs=DIR"
         ) from None
+
+
+def check_name(outputs: Path) -> None:
+    """Refuse a path that is not UTF-8: no URI and no JSON file can name it."""
+    try:
+        str(outputs).encode()
+    except UnicodeEncodeError:
+        raise UserError(f"outputs={outputs}", "this path is not valid UTF-8", "rename the folder, or name another: outputs=DIR") from None
 
 
 def _share(outputs: Path) -> None:

@@ -448,6 +448,9 @@ COMMANDS = {
                         ["tracking.uri", "MLflow no longer records in a folder of files (its file store is refused since 3.13)", "leave it null, or name a database: sqlite:////path/to/mlflow.db"]),
     "tracking_port": (["sync", "tracking=mlflow", "tracking.uri=http://ann:secret@host:x"],
                       ["tracking.uri", "no MLflow is reached by 'http://***@host:x'", "write http://host:port, https://host or sqlite:////path/to/mlflow.db"]),
+    "tracking_sqlite": (["sync", "tracking=mlflow", "tracking.uri='sqlite:///:memory:'"],
+                        ["tracking.uri", "'sqlite:///:memory:' names no file of a database",
+                         "write sqlite:////path/to/mlflow.db, with %25 for % and %3F for ? in the path"]),
     "tracking_scheme": (["sync", "tracking=mlflow", "tracking.uri=ftp://ann:secret@host"],
                         ["tracking.uri", "no MLflow is reached by 'ftp://***@host'", "write http://host:port, https://host or sqlite:////path/to/mlflow.db"]),
 }  # fmt: skip
@@ -650,6 +653,7 @@ def test_a_target_without_a_device(tmp_path):
 # --- no mistake without its row
 
 ELSEWHERE = {  # sentences that are costly to provoke, or come with no fixed place: where they are tested, and by which words
+    "this path is not valid UTF-8": ("tests/engine/test_layout.py", "not valid UTF-8"),
     "no image for x has x, which the stage imports": (
         "tests/engine/test_images.py",
         "no image for linux/amd64 has torch, which the stage imports",

@@ -29,7 +29,7 @@ def mlflow(outputs: Path, tracking: Mapping[str, Any]) -> list[Finding]:
 
 
 def _database(outputs: Path, place: Place) -> Finding:
-    path = Path(place.uri.removeprefix("sqlite:///").partition("?")[0]) if place.uri.startswith("sqlite:") else None
+    path = place.database_path
     where = "sqlite below outputs/" if path == outputs.absolute() / "mlflow.db" else place.shown
     return Finding(True, f"MLflow: {where}" + ("" if path is None or path.exists() else ", which the first run makes"))
 

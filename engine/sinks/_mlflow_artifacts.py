@@ -4,7 +4,9 @@ Copies, because the store's files are read-only (MLflow, sending them a second t
 because links stay behind, and because credentials in text do.
 """
 
+import hashlib
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -14,25 +16,33 @@ from engine.events import Event
 from engine.wording import redact
 
 _RUN_FILES = ("report.html", "run.json", "metrics.json", "journal.jsonl")
+_LONGEST_NAME = 200
 _MOST_FILES = 200  # of one output: a folder of more is data, and each file costs a request
 
 
 def why_left_out(path: Path, max_bytes: int) -> str | None:
     """Say why an output is recorded by its digest alone; null where it is sent."""
     count = size_bytes = 0
-    for file in _files(path):
-        count, size_bytes = count + 1, size_bytes + file.stat().st_size
-        if count > _MOST_FILES:
-            return f"more than {_MOST_FILES} files"
-        if size_bytes > max_bytes:
-            return f"more than {max_bytes} bytes"
+    try:
+        for file in _files(path):
+            count, size_bytes = count + 1, size_bytes + file.stat().st_size
+            if count > _MOST_FILES:
+                return f"more than {_MOST_FILES} files"
+            if size_bytes > max_bytes:
+                return f"more than {max_bytes} bytes"
+            if not os.access(file, os.R_OK):
+                return "a file that cannot be read"
+    except OSError as error:  # such as a path that is too long
+        return f"cannot be read: {error.strerror}"
     return None
 
 
 def copy(source: Path, target: Path) -> None:
     """Copy a file or a folder with ordinary permissions and without the links inside it."""
     for file in _files(source):
-        place = target / file.relative_to(source) if source.is_dir() else target
+        place = target.joinpath(*map(_escaped, file.relative_to(source).parts)) if source.is_dir() else target
+        while place.exists():  # another name is escaped to the same
+            place = place.with_name(f"{place.name}_")
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, place)
 
@@ -55,10 +65,27 @@ def _write(path: Path, text: str) -> None:
     path.write_text(redact(text), encoding="utf-8", errors="replace")
 
 
+def _escaped(name: str) -> str:
+    """Return a file's name as it reaches MLflow, which puts it into a URL as it is: `a?b` as `a_x3fb`."""
+    words = re.sub(r"[%?#\\\x00-\x1f\x7f\ud800-\udfff]", lambda found: _hex(found[0]), name)
+    if len(words.encode()) <= _LONGEST_NAME:
+        return words
+    digest = hashlib.sha256(words.encode()).hexdigest()[:8]
+    return words.encode()[:_LONGEST_NAME].decode(errors="ignore") + f"_{digest}"
+
+
+def _hex(letter: str) -> str:
+    return "".join(f"_x{byte:02x}" for byte in letter.encode("utf-8", "surrogateescape"))
+
+
 def _files(path: Path) -> Iterator[Path]:
     """Return the regular files of an output; the output itself may be a link into the store."""
     if path.is_file():
         yield path
-    for file in sorted(path.rglob("*")) if path.is_dir() else ():
-        if file.is_file() and not file.is_symlink():
-            yield file
+    folders = [path] if path.is_dir() else []
+    while folders:  # no recursion, which a deep tree ends
+        for entry in sorted(os.scandir(folders.pop()), key=lambda entry: entry.name):
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(Path(entry.path))
+            elif entry.is_file(follow_symlinks=False):
+                yield Path(entry.path)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from engine.errors import UserError
 from engine.events import Event, RunState
 from engine.sinks import _mlflow_artifacts, _mlflow_database, _mlflow_model
-from engine.sinks._mlflow_entries import Entry, merge, milliseconds, text
+from engine.sinks._mlflow_entries import Entry, key, merge, milliseconds, text
 from engine.sinks._mlflow_place import Place
 
 _Item = TypeVar("_Item")
@@ -36,6 +36,7 @@ def prepare_environment(place: Place, timeout_s: int) -> None:
         MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT="true",
         MLFLOW_LOGGING_LEVEL="WARNING",
     )
+    os.environ.setdefault("PGCONNECT_TIMEOUT", str(timeout_s))  # PostgreSQL's clients wait for ever
     for name, value in (("USERNAME", place.username), ("PASSWORD", place.password)):
         if value is not None:
             os.environ[f"MLFLOW_TRACKING_{name}"] = value
@@ -128,7 +129,7 @@ class Recorder:
     def _log_assets(self, run_id: str, assets: Sequence[Mapping[str, Any]]) -> None:
         from mlflow.entities import DatasetInput, InputTag
 
-        inputs = [DatasetInput(_dataset(asset), [InputTag("mlflow.data.context", asset["key"])]) for asset in assets]
+        inputs = [DatasetInput(_dataset(asset), [InputTag("mlflow.data.context", text(asset["key"])[:500])]) for asset in assets]
         if inputs:
             self._client.log_inputs(run_id, inputs)
 
@@ -137,15 +138,16 @@ class Recorder:
         known = self._tags.setdefault(entry.stage, {})
         for name, digest in entry.outputs.items():
             path = self._run_dir / "artifacts" / (entry.stage or "") / name
-            if known.get(f"rpi.output.{name}") == digest or not path.exists():
+            tag, digest = key(f"rpi.output.{name}"), text(digest)
+            if known.get(tag) == digest or not path.exists():
                 continue
             left_out = _mlflow_artifacts.why_left_out(path, self._place.artifact_max_bytes)
             if left_out:
-                self._client.set_tag(run_id, f"rpi.left_out.{name}", left_out)
+                self._client.set_tag(run_id, key(f"rpi.left_out.{name}"), left_out)
             else:
                 self._send(run_id, name, path)
-            self._client.set_tag(run_id, f"rpi.output.{name}", digest)
-            known[f"rpi.output.{name}"] = digest
+            self._client.set_tag(run_id, tag, digest)
+            known[tag] = digest
 
     def _send(self, run_id: str, name: str, path: Path) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -160,12 +162,12 @@ def _dataset(asset: Mapping[str, Any]) -> Any:
     """Return the asset as MLflow's entity, built by hand: mlflow.data would read the data."""
     from mlflow.entities import Dataset
 
-    digest = (asset.get("digest") or "").rpartition(":")[2][:_DIGEST_LENGTH] or "unknown"
+    digest = text(asset.get("digest") or "").rpartition(":")[2][:_DIGEST_LENGTH] or "unknown"
     known = {name: asset.get(name) for name in ("source", "path", "digest", "licence", "sample")}
     kind = "http" if str(asset.get("source") or "").startswith("http") else "local"
     where = asset.get("source") or asset.get("path") or ""
     named = "url" if kind == "http" else "uri"
-    return Dataset(asset["name"][:500], digest, kind, text({named: where}), profile=text(known))
+    return Dataset(text(asset["name"])[:500], digest, kind, text({named: where}), profile=text(known))
 
 
 def _batches(items: Iterable[_Item], size: int) -> Iterable[list[_Item]]:

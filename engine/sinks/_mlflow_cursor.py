@@ -35,6 +35,8 @@ def load(run_dir: Path, place: str) -> Cursor:
         found = Cursor(**json.loads((run_dir / FILE_NAME).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return Cursor(place)
+    if not isinstance(found.seq, int) or not isinstance(found.engine, str | None):
+        return Cursor(place)
     return found if found.place == place else Cursor(place, engine=found.engine)
 
 
@@ -66,7 +68,8 @@ def identity(pid: int) -> str | None:
 
 def is_alive(engine: str) -> bool:
     """True while the process of this identity lives."""
-    return identity(int(engine.partition(":")[0])) == engine
+    pid = engine.partition(":")[0]
+    return pid.isdecimal() and identity(int(pid)) == engine
 
 
 def _locked(descriptor: int) -> bool:

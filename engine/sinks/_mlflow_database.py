@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import UserError
-from engine.sinks._mlflow_place import Place
+from engine.sinks._mlflow_place import Place, sqlite_uri
 
 
 def prepare(place: Place) -> None:
     """The database is there, with the schema of the MLflow installed here."""
+    if place.uri.startswith("postgresql+psycopg2:"):
+        _let_signals_in()
     Path(place.lock).parent.mkdir(parents=True, exist_ok=True)
     with open(place.lock, "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if place.uri.startswith("sqlite:"):
-            _make(Path(place.uri.removeprefix("sqlite:///").partition("?")[0]))
+        if place.database_path:
+            _make(place.database_path)
         _check(place)
 
 
@@ -31,7 +33,7 @@ def _make(path: Path) -> None:
     schema = _schema()
     partial = path.with_name(f".{path.name}.part")
     partial.unlink(missing_ok=True)
-    engine = schema.create_sqlalchemy_engine(f"sqlite:///{partial}")
+    engine = schema.create_sqlalchemy_engine(sqlite_uri(partial))
     schema._initialize_tables(engine)
     engine.dispose()
     with sqlite3.connect(partial) as connection:
@@ -59,6 +61,11 @@ def _check(place: Place) -> None:
         what = f"the database has MLflow's schema {found}; the MLflow installed here needs {wanted}"
         fix = "take a backup, then: mlflow db upgrade <its URI> (or install the MLflow that made it)"
         raise UserError(f"tracking.uri: {place.shown}", what, fix)
+
+
+def _let_signals_in() -> None:
+    """Let psycopg2 wait in Python, where an alarm ends it; its own waiting goes on for ever."""
+    importlib.import_module("psycopg2.extensions").set_wait_callback(importlib.import_module("psycopg2.extras").wait_select)
 
 
 def _schema() -> Any:

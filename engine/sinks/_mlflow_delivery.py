@@ -3,29 +3,38 @@
 Used by the sender beside a live run and by `sync`; whoever calls it holds the run's lock.
 """
 
+import importlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from engine import journal
 from engine.errors import UserError
-from engine.events import RunState, replay
+from engine.events import Event, RunState, replay
+from engine.sinks import _mlflow_answer
 from engine.sinks import _mlflow_cursor as cursors
+from engine.sinks._mlflow_bounds import Bounds, Exceeded, Watch
 from engine.sinks._mlflow_client import Recorder
-from engine.sinks._mlflow_entries import STATUS, Entry, entries
+from engine.sinks._mlflow_entries import STATUS, Entry, entries, milliseconds, text
 from engine.sinks._mlflow_place import Place
 from engine.wording import redact
+
+_ODD = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)  # of an event's contents
 
 
 class NotSent(Exception):
     """MLflow did not take it, now; why, in a sentence."""
 
+    def __init__(self, why: str, is_away: bool) -> None:
+        super().__init__(why)
+        self.is_away = is_away  # MLflow takes no other run either
+
 
 class Delivery:
     """One run's way to one MLflow."""
 
-    def __init__(self, run_dir: Path, place: Place) -> None:
-        self._run_dir, self._place = run_dir, place
+    def __init__(self, run_dir: Path, place: Place, bounds: Bounds) -> None:
+        self._run_dir, self._place, self._bounds = run_dir, place, bounds
         self._follower = journal.Follower(run_dir / journal.FILE_NAME)
         self._unsent: list[Entry] = []
         self._seq = -1
@@ -39,6 +48,11 @@ class Delivery:
         return self.state.status != "running"
 
     @property
+    def damage(self) -> str:
+        """Say why the journal cannot be read to its end; empty where it can."""
+        return self._follower.damage
+
+    @property
     def is_complete(self) -> bool:
         """True where MLflow has all that the journal says."""
         return self.cursor.is_closed and self.cursor.seq == self._seq
@@ -46,10 +60,13 @@ class Delivery:
     def read(self) -> None:
         """Take in the journal's new events."""
         for event in self._follower.poll():
-            replay([event], self.state)
             self._seq = event["seq"]
-            if self._seq > self.cursor.seq:
-                self._unsent += entries(event, self.state)
+            try:
+                replay([event], self.state)
+                if self._seq > self.cursor.seq:
+                    self._unsent += entries(event, self.state)
+            except _ODD as error:  # the other events can be sent
+                self._unsent.append(_left_out(event, error, self.state))
 
     def send(self) -> None:
         """What was read is in MLflow; on NotSent nothing is lost and all may be sent again."""
@@ -77,25 +94,49 @@ class Delivery:
 
     def _attempt(self, act: Callable[[Recorder], None]) -> None:
         """Act on a recorder; one that failed is thrown away, so that the next looks again at what is there."""
+        watch = None
         try:
-            self._recorder = self._recorder or Recorder(self._place, self._run_dir, self.state.start)
-            act(self._recorder)
-        except Exception as error:
+            importlib.import_module("mlflow.tracking")  # which takes seconds, and is not MLflow's fault
+            watch = Watch(self._bounds, self._place.is_database and not self._place.database_path)
+            with watch.active():
+                self._recorder = self._recorder or Recorder(self._place, self._run_dir, self.state.start)
+                act(self._recorder)
+        except (Exception, Exceeded) as error:
             self._recorder = None
-            self.mark(problem=_sentence(error, self._place))
-            raise NotSent(self.cursor.problem) from error
+            why, is_away = _explained(error, watch, self._place)
+            self.mark(problem=why)
+            raise NotSent(why, is_away) from error
 
     def _save(self, cursor: cursors.Cursor) -> None:
         cursors.save(self._run_dir, cursor)
         self.cursor = cursor
 
 
-def _sentence(error: Exception, place: Place) -> str:
+def _explained(error: BaseException, watch: Watch | None, place: Place) -> tuple[str, bool]:
+    """Say why the attempt failed, and whether the next run's would too."""
+    if isinstance(error, Exceeded):
+        return f"{place.shown} {error}", True
+    if isinstance(error, ModuleNotFoundError):
+        return f"{error.name} is not installed here: install the extra 'tracking'", True
+    if watch and watch.is_unanswered:
+        return f"{place.shown} does not answer", True
+    if watch and watch.answer:
+        problem = _mlflow_answer.problem(place.shown, watch.answer.status, watch.answer.body)
+        if problem:
+            return redact(problem), True
+    if isinstance(error, _ODD):
+        return f"its journal holds what MLflow cannot be told ({_sentence(error)})", False
+    return _sentence(error), "OperationalError" in str(error)  # SQLAlchemy's, of a database that is away
+
+
+def _sentence(error: BaseException) -> str:
     if isinstance(error, UserError):
         return redact(f"{error.where}: {error.what}; {error.fix}")
-    if isinstance(error, ModuleNotFoundError):
-        return f"{error.name} is not installed here: install the extra 'tracking'"
-    if "failed with exception" in str(error):  # how MLflow says that a request found no answer
-        return f"{place.shown} does not answer"
-    first = (str(error).splitlines() or [""])[0]
+    first = (str(error).encode("utf-8", "replace").decode().splitlines() or [""])[0]
     return redact(f"{type(error).__name__}: {first}")[:400]
+
+
+def _left_out(event: Event, error: Exception, state: RunState) -> Entry:
+    """Return what tells MLflow that an event is missing there."""
+    tags = {f"rpi.left_out_event.{event['seq']}": text(f"{event.get('event')}: {_sentence(error)}")}
+    return Entry(None, milliseconds(state.start.get("time")), tags=tags)

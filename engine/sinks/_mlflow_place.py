@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
+from engine import layout
 from engine.errors import UserError
 from engine.wording import redact
 
@@ -36,6 +37,12 @@ class Place:
         return urlsplit(self.uri).scheme.split("+")[0] in _DATABASES
 
     @property
+    def database_path(self) -> Path | None:
+        """Return the file of an sqlite database."""
+        database = self.uri.partition(":///")[2].partition("?")[0]
+        return Path(unquote(database)) if self.uri.startswith("sqlite") else None
+
+    @property
     def key(self) -> str:
         """Names the place in a cursor: what was sent to one MLflow is not yet in another."""
         return hashlib.sha256(f"{self.shown} {self.experiment}".encode()).hexdigest()[:16]
@@ -48,7 +55,8 @@ class Place:
 def settle(outputs: Path, settings: Mapping[str, Any]) -> Place:
     """Return the place that the settings name; sqlite below outputs/ where they name none."""
     outputs = outputs.absolute()
-    uri, username, password = _checked(settings.get("uri") or f"sqlite:///{outputs / 'mlflow.db'}")
+    layout.check_name(outputs)
+    uri, username, password = _checked(settings.get("uri") or sqlite_uri(outputs / "mlflow.db"))
     database = urlsplit(uri).scheme.split("+")[0] in _DATABASES
     return Place(
         uri=uri,
@@ -60,6 +68,34 @@ def settle(outputs: Path, settings: Mapping[str, Any]) -> Place:
         experiment=settings.get("experiment") or None,
         artifact_max_bytes=int(settings.get("artifact_max_bytes") or ARTIFACT_MAX_BYTES),
     )
+
+
+def sqlite_uri(path: Path, query: str = "") -> str:
+    """Return the URI by which SQLAlchemy opens exactly this file.
+
+    SQLAlchemy unquotes the path; MLflow does not where it makes the folder of a URI that begins with `sqlite:///`,
+    so that a quoted path also names the driver.
+    """
+    quoted = quote(str(path))
+    scheme = "sqlite" if quoted == str(path) else "sqlite+pysqlite"
+    return f"{scheme}:///{quoted}{query and '?'}{query}"
+
+
+def _checked_sqlite(uri: str) -> str:
+    """Return the URI with an absolute path, which a user quotes as SQLAlchemy does: `%25` for `%`, `%3F` for `?`."""
+    scheme, _, rest = uri.partition("://")
+    database, _, query = rest.removeprefix("/").partition("?")
+    what = f"{redact(uri)!r} names no file of a database"
+    fix = "write sqlite:////path/to/mlflow.db, with %25 for % and %3F for ? in the path"
+    try:
+        path = unquote(database, errors="strict")
+        path.encode()
+    except UnicodeError:
+        raise UserError("tracking.uri", what, fix) from None
+    is_file = path and not path.startswith((":memory:", "file:")) and "\0" not in path
+    if scheme not in ("sqlite", "sqlite+pysqlite") or not rest.startswith("/") or not is_file:
+        raise UserError("tracking.uri", what, fix)
+    return sqlite_uri(Path(path).absolute(), query)
 
 
 def _checked(uri: str) -> tuple[str, str | None, str | None]:
@@ -76,8 +112,7 @@ def _checked(uri: str) -> tuple[str, str | None, str | None]:
         bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
         return bare, _unquoted(parts.username), _unquoted(parts.password)
     if scheme == "sqlite":
-        path = uri.removeprefix("sqlite:///")
-        return f"sqlite:///{Path(path).absolute()}", None, None
+        return _checked_sqlite(uri), None, None
     if scheme in _DATABASES:
         return uri, None, None
     if scheme in ("", "file"):

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from engine.sinks import _mlflow_cursor as cursors
+from engine.sinks._mlflow_bounds import Bounds
 from engine.sinks._mlflow_client import prepare_environment
 from engine.sinks._mlflow_delivery import Delivery, NotSent
 from engine.sinks._mlflow_place import Place
@@ -20,6 +21,7 @@ RETRY_S = 12.0  # MLflow away: how often the circuit is tried while the run last
 FILES_S = 10.0  # how long the last files of an ended run may take
 LAST_TRIES = 3
 TIMEOUT_S = 3
+BOUNDS = Bounds(request_s=6, waiting_s=15)
 _STDIN = 0
 
 
@@ -32,7 +34,7 @@ def main(run_dir: Path) -> int:
     with cursors.held(run_dir, wait_s=60) as is_mine:
         if not is_mine:
             return 1
-        delivery = Delivery(run_dir, place)
+        delivery = Delivery(run_dir, place, BOUNDS)
         delivery.mark(engine=engine)
         is_away = _follow(delivery, engine)
         return 0 if _end(delivery, tries=1 if is_away else LAST_TRIES) else 1

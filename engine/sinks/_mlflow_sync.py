@@ -8,11 +8,13 @@ from typing import Any
 from engine import layout
 from engine.sinks import _mlflow_cursor as cursors
 from engine.sinks import _mlflow_place
+from engine.sinks._mlflow_bounds import Bounds
 from engine.sinks._mlflow_client import prepare_environment
 from engine.sinks._mlflow_delivery import Delivery, NotSent
 from engine.sinks._mlflow_place import Place
 
 TIMEOUT_S = 10
+BOUNDS = Bounds(request_s=20, waiting_s=30)
 SENDER_S = 60.0  # how long the sender of an ended run may take, before its lock is given up
 
 
@@ -31,7 +33,7 @@ class SyncReport:
         return "\n".join([", ".join(said), *(f"not sent: {run}: {why}" for run, why in self.problems.items())])
 
 
-def sync(outputs: Path, settings: Mapping[str, Any]) -> SyncReport:
+def sync(outputs: Path, settings: Mapping[str, Any], bounds: Bounds = BOUNDS) -> SyncReport:
     """Every run is in MLflow as if it had never been away; a second call changes nothing."""
     place = _mlflow_place.settle(outputs, settings)
     prepare_environment(place, TIMEOUT_S)
@@ -40,42 +42,49 @@ def sync(outputs: Path, settings: Mapping[str, Any]) -> SyncReport:
     for run_dir in layout.runs(outputs):
         if failures >= 2:  # the same wall twice: each further run would only wait for it again
             report.problems.setdefault(run_dir.name, "left for the next sync, after the problems above")
-        elif not _sync_one(run_dir, place, report):
+        elif not _is_taken(run_dir, place, bounds, report):
             failures += 1
     return report
 
 
-def _sync_one(run_dir: Path, place: Place, report: SyncReport) -> bool:
-    """Note in the report what became of the run; false where MLflow did not take it."""
-    delivery = Delivery(run_dir, place)
+def _is_taken(run_dir: Path, place: Place, bounds: Bounds, report: SyncReport) -> bool:
+    """Note in the report what became of the run; false if MLflow takes no run now."""
+    try:
+        _sync_one(run_dir, place, bounds, report)
+    except NotSent as error:
+        report.problems[run_dir.name] = str(error)
+        return not error.is_away
+    except Exception as error:  # of this run, such as a damaged journal: the others can be sent
+        report.problems[run_dir.name] = f"its files cannot be read ({type(error).__name__}: {error})"
+    return True
+
+
+def _sync_one(run_dir: Path, place: Place, bounds: Bounds, report: SyncReport) -> None:
+    delivery = Delivery(run_dir, place, bounds)
     delivery.read()
     is_running = not delivery.is_ended and _is_followed(delivery)
-    if delivery.is_complete or not delivery.state.start:
+    if delivery.damage and not delivery.cursor.is_closed:
+        report.problems[run_dir.name] = delivery.damage
+    elif delivery.damage or delivery.is_complete or not delivery.state.start:
         report.complete.append(run_dir.name)
-        return True
-    if is_running:
+    elif is_running:
         report.running.append(run_dir.name)
-        return True
-    with cursors.held(run_dir, SENDER_S) as is_mine:
-        if not is_mine:
-            report.problems[run_dir.name] = "another process is still sending it"
-            return True
-        return _send(run_dir, place, report)
+    else:
+        with cursors.held(run_dir, SENDER_S) as is_mine:
+            if is_mine:
+                _send(run_dir, place, bounds, report)
+            else:
+                report.problems[run_dir.name] = "another process is still sending it"
 
 
-def _send(run_dir: Path, place: Place, report: SyncReport) -> bool:
-    delivery = Delivery(run_dir, place)  # again, under the lock: its sender may have come to the end meanwhile
+def _send(run_dir: Path, place: Place, bounds: Bounds, report: SyncReport) -> None:
+    delivery = Delivery(run_dir, place, bounds)  # again, under the lock: its sender may have come to the end meanwhile
     delivery.read()
     if delivery.is_complete:
         report.complete.append(run_dir.name)
-        return True
-    try:
-        delivery.close()
-    except NotSent as error:
-        report.problems[run_dir.name] = str(error)
-        return False
+        return
+    delivery.close()
     report.sent.append(run_dir.name)
-    return True
 
 
 def _is_followed(delivery: Delivery) -> bool:

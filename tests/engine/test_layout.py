@@ -128,3 +128,9 @@ def test_a_file_is_seen_whole_or_not_at_all(tmp_path):
 
 def test_newest_first_goes_by_the_name(tmp_path):
     assert [path.name for path in layout.newest_first(tmp_path / name for name in "bca")] == ["c", "b", "a"]
+
+
+def test_an_outputs_folder_that_is_not_utf8_is_refused_before_it_is_made(tmp_path):
+    with pytest.raises(UserError, match="not valid UTF-8"):
+        layout.make_outputs(tmp_path / "a\udcff")
+    assert list(tmp_path.iterdir()) == []

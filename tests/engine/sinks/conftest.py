@@ -1,9 +1,12 @@
 """Runs as lists of events: `events` builds the envelope, the demo fixtures are whole runs."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from engine.sinks import _mlflow_database, _mlflow_place
 
 START = 1_800_000_000.0
 Events = list[dict[str, Any]]
@@ -77,3 +80,19 @@ def events() -> EventBuilder:
 @pytest.fixture
 def make_job() -> Callable[..., dict[str, Any]]:
     return job
+
+
+@pytest.fixture(scope="session")
+def fresh_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database as MLflow makes it; made once, for the migrations take seconds."""
+    outputs = tmp_path_factory.mktemp("fresh")
+    _mlflow_database.prepare(_mlflow_place.settle(outputs, {}))
+    return outputs / "mlflow.db"
+
+
+@pytest.fixture
+def outputs(tmp_path: Path, fresh_database: Path) -> Path:
+    folder = tmp_path / "outputs"
+    folder.mkdir()
+    (folder / "mlflow.db").write_bytes(fresh_database.read_bytes())
+    return folder

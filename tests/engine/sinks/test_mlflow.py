@@ -6,13 +6,12 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,29 +22,11 @@ pytest.importorskip("mlflow", reason="the extra 'tracking' is not installed")
 from engine import journal
 from engine.errors import UserError
 from engine.sinks import _mlflow_cursor as cursors
-from engine.sinks import _mlflow_database, _mlflow_entries, _mlflow_place
+from engine.sinks import _mlflow_entries, _mlflow_place
 from engine.sinks import mlflow as sink
+from tests.mlflow_runs import LONG, append, database, free_port, make_folder, snapshot, until, whole_run
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own and its dependencies'
-ASSET = {"key": "videos", "name": "yoga", "digest": "tree:" + "ab" * 32, "source": "https://example.org/yoga.zip",
-         "licence": "CC0", "path": "data/yoga", "sample": True}  # fmt: skip
-LONG = "x" * 7000
-
-
-@pytest.fixture(scope="session")
-def fresh_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database as MLflow makes it; made once, for the migrations take seconds."""
-    outputs = tmp_path_factory.mktemp("fresh")
-    _mlflow_database.prepare(_mlflow_place.settle(outputs, {}))
-    return outputs / "mlflow.db"
-
-
-@pytest.fixture
-def outputs(tmp_path: Path, fresh_database: Path) -> Path:
-    folder = tmp_path / "outputs"
-    folder.mkdir()
-    (folder / "mlflow.db").write_bytes(fresh_database.read_bytes())
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -64,86 +45,6 @@ def server(tmp_path_factory: pytest.TempPathFactory, fresh_database: Path) -> It
     process.wait()
 
 
-def whole_run(events: Any, make_job: Any, run_id: str = "r1", status: str = "finished") -> list[dict[str, Any]]:
-    """A run with all that MLflow is told of: points, a retry, a cached stage, a gate, an asset, long parameters."""
-    jobs = [make_job("split", {"videos": "asset:videos"}), make_job("train", {"data": "split.out"}, params={"lr": 0.1}),
-            make_job("package", {"model": "train.out"})]  # fmt: skip
-    events.events.clear()
-    params = {f"p{i}": i for i in range(150)} | {"long": LONG, "odd key!": "ü"}
-    command = ["run.py", "tracking.uri=http://ann:secret@host"]
-    events.start(jobs, run_id=run_id, params=params, assets=[ASSET], command=command)
-    events.cached("split", metrics={"rows": 100.0}, points=[["rows", 1, 50.0, 1_700_000_000.0]])
-    events.started("train").add("metric", stage="train", name="loss", value=3.0, step=0).failed("train", retry_in_s=1.0)
-    events.started("train", attempt=2)
-    for step in range(3):
-        events.add("metric", stage="train", name="loss", value=1.0 / (step + 1), step=step)
-    events.finished("train", attempt=2, accuracy=0.9, loss=0.3)
-    events.add("gate", stage="train", metric="accuracy", rule=">= 0.95", value=0.9, passed=status != "rejected")
-    events.add("gate", stage="train", metric="bias", rule="<= 0 if measured", value=None, passed=None)
-    if status == "rejected":
-        events.add("job_skipped", stage="package", because="train was rejected")
-    else:
-        events.started("package", taken="simulated on x86_64", emulated=True).finished("package", latency_ms=4.5)
-    return list(events.done(status).events)
-
-
-def make_folder(outputs: Path, found: list[dict[str, Any]], name: str = "r1") -> Path:
-    """A run's folder as the engine leaves it, with this journal."""
-    folder = outputs / "demo" / "rpi4" / name
-    for stage in ("split", "train"):
-        (folder / "artifacts" / stage).mkdir(parents=True)
-        (folder / "artifacts" / stage / "out").write_text(f"made by {stage}")
-    (folder / "artifacts" / "split" / "out").chmod(0o444)
-    for file in ("report.html", "run.json", "metrics.json"):
-        (folder / file).write_text("{}")
-    append(folder, found)
-    return folder
-
-
-def append(folder: Path, found: list[Mapping[str, Any]]) -> None:
-    with (folder / journal.FILE_NAME).open("a") as file:
-        file.writelines(json.dumps(event) + "\n" for event in found)
-
-
-def snapshot(uri: str, experiment: str = "demo") -> dict[str, Any]:
-    """All that MLflow knows, by run and stage, without what MLflow itself makes up (ids, its clock)."""
-    from mlflow.tracking import MlflowClient
-
-    client = MlflowClient(uri, registry_uri=uri)
-    found = client.get_experiment_by_name(experiment)
-    runs = client.search_runs([found.experiment_id]) if found else []
-    names = {run.info.run_id: run.data.tags["rpi.stage"] for run in runs}
-    known: dict[str, Any] = {}
-    for run in runs:
-        tags = dict(run.data.tags)
-        place = f"{tags['rpi.run_id']}/{tags['rpi.stage']}"
-        assert place not in known, "recorded twice"
-        for key, value in tags.items():
-            tags[key] = names.get(value, value)
-        points = {k: sorted((p.timestamp, p.step, p.value) for p in client.get_metric_history(run.info.run_id, k))
-                  for k in run.data.metrics}  # fmt: skip
-        inputs = [(i.dataset.name, i.dataset.digest, i.dataset.source) for i in run.inputs.dataset_inputs]
-        known[place] = {"tags": tags, "params": run.data.params, "points": points, "status": run.info.status,
-                        "times": (run.info.start_time, run.info.end_time), "inputs": inputs, "last": run.data.metrics,
-                        "files": sorted(files(client, run.info.run_id))}  # fmt: skip
-    return known
-
-
-def files(client: Any, run_id: str, path: str | None = None) -> Iterator[str]:
-    for found in client.list_artifacts(run_id, path):
-        yield from files(client, run_id, found.path) if found.is_dir else [found.path]
-
-
-def database(outputs: Path) -> str:
-    return f"sqlite:///{outputs}/mlflow.db"
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 def is_healthy(server: str) -> bool:
     try:
         connection = http.client.HTTPConnection(server.removeprefix("http://"), timeout=1)
@@ -151,14 +52,6 @@ def is_healthy(server: str) -> bool:
         return connection.getresponse().status == 200
     except OSError:
         return False
-
-
-def until(is_true: Callable[[], Any], seconds: float) -> float:
-    began = time.monotonic()
-    while not is_true():
-        assert time.monotonic() - began < seconds, "waited in vain"
-        time.sleep(0.05)
-    return time.monotonic() - began
 
 
 @pytest.fixture

@@ -1,0 +1,58 @@
+"""What an MLflow server's answer means when it is none of MLflow's."""
+
+import http
+import json
+
+_NO_ACCESS = "write the user and the password into tracking.uri, or set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+
+
+def problem(shown: str, status: int, body: bytes) -> str | None:
+    """Say what the server at this address answered; null for an answer, or an error, of MLflow's API."""
+    answers = f"{shown} answers with HTTP status {status}"
+    if status in (401, 403):
+        return f"{answers} (not allowed): {_way_in(body)}"
+    if status == 429:
+        return f"{answers} (too many requests)"
+    if status >= 500:
+        return f"{answers} ({_phrase(status)}){_message(body)}"
+    if _is_mlflows(body):
+        return None
+    if status == 404:
+        return f"{answers}: there is no MLflow at this address; look at tracking.uri"
+    if status >= 400:
+        return f"{answers} ({_phrase(status)})"
+    if status >= 300:
+        return f"{answers}: it redirects to another address; name that one in tracking.uri"
+    return f"{shown} answers with something else than MLflow's JSON; look at tracking.uri" if body.strip() else None
+
+
+def _way_in(body: bytes) -> str:
+    if b"Host header" in body:  # MLflow's protection against DNS rebinding
+        return "start the server with --allowed-hosts naming this address"
+    return _NO_ACCESS
+
+
+def _phrase(status: int) -> str:
+    try:
+        return http.HTTPStatus(status).phrase.lower()
+    except ValueError:
+        return "unknown"
+
+
+def _message(body: bytes) -> str:
+    """Return the first line of what MLflow says of its error."""
+    said = _json(body).get("message")
+    lines = said.splitlines() if isinstance(said, str) else []
+    return f": {lines[0]:.200}" if lines else ""
+
+
+def _is_mlflows(body: bytes) -> bool:
+    return bool(_json(body)) or body.strip() == b"{}"
+
+
+def _json(body: bytes) -> dict[str, object]:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
