@@ -299,7 +299,7 @@ def test_the_form_of_an_asset(change, said):
 YAML = {
     "empty": (b"", ["{here}/f.yaml", "the file is empty", "write the YAML, or remove the file"]),
     "list": (b"- a\n", ["{here}/f.yaml", "a mapping is expected, not a list", "begin with 'name: ...'"]),
-    "large": (b"#" * 10_000_001, ["{here}/f.yaml", "10,000,001 bytes are too many for a YAML file", "keep it under 10,000,000"]),
+    "large": (b"#" * 10_000_001, ["{here}/f.yaml", "more than 10,000,000 bytes are too many for a YAML file", "split the file"]),
     "latin": (b"a: \xe4\n", ["{here}/f.yaml", "it is not UTF-8 text (byte 3)", "save it as UTF-8"]),
     "absent": (None, ["{here}/f.yaml", "it cannot be read: No such file or directory", "check the path and its permissions"]),
     "loop": (b"x: &x [*x]\n", ["{here}/f.yaml", "*x stands inside what it names: it would never end", "write the value out"]),
