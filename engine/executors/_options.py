@@ -57,7 +57,7 @@ def limits(setting: Setting) -> Limits:
 
 def memory_limit(limits: Limits, machine_bytes: int) -> int | None:
     """Return the limit of a container whose stage sets none: the option's, or a share of what the engine's machine has."""
-    return int(machine_bytes * MEMORY_SHARE) if limits.memory is None else limits.memory or None
+    return (int(machine_bytes * MEMORY_SHARE) if limits.memory is None else limits.memory) or None
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,6 +203,18 @@ def test_a_folder_for_temporary_files_from_which_nothing_may_be_executed_is_as_g
     assert (ended.returncode, ended.stdout.splitlines()[-1:]) == (0, ["7 1"]), ended.stdout + ended.stderr
 
 
+def test_nothing_of_a_run_holds_the_value_of_a_passed_variable(project, monkeypatch):
+    monkeypatch.setenv("SOME_TOKEN", "s3cret-value")
+    project.only_stage(
+        "import os\nfrom engine.stage import Out\ndef only(data: Out) -> None:\n    data.write_text(str(len(os.environ['SOME_TOKEN'])))\n",
+        pass_env=["SOME_TOKEN"],
+    )
+    project.done("usecase=one")
+    assert (project.last / "artifacts" / "s" / "data").read_text() == str(len("s3cret-value"))
+    files = [path for path in project.outputs.rglob("*") if path.is_file()]
+    assert files and [path for path in files if b"s3cret-value" in path.read_bytes()] == []
+
+
 # --- a stage against its server
 
 
