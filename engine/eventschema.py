@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Annotated, Any, Literal, NotRequired, Required
 
-from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
 from engine.events import FIELDS, FIGURES, Event
@@ -127,8 +127,9 @@ def _has_its_nodes(figure: dict[str, Any]) -> dict[str, Any]:
 _FITS = {"confusion_matrix": _is_square, "op_graph": _has_its_nodes}
 
 Text = Annotated[str, AfterValidator(_cut)]
-Label = Annotated[str, Field(max_length=250), AfterValidator(well_formed)]
-Name = Annotated[str, Field(min_length=1, max_length=250), AfterValidator(well_formed)]
+Shown = BeforeValidator(lambda value: well_formed(value) if isinstance(value, str) else value)
+Label = Annotated[str, Field(max_length=250), Shown]
+Name = Annotated[str, Field(min_length=1, max_length=250), Shown]
 Count = Annotated[int, Field(ge=-(2**53), le=2**53)]  # what every reader of JSON keeps exactly: RFC 8259, section 6
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Moment = Annotated[float, Field(ge=-1e11, le=1e11, allow_inf_nan=False)]  # seconds since 1970

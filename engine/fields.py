@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ValidationError
@@ -10,10 +11,12 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ValidationError
 from engine.errors import UserError, did_you_mean
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
 _SECONDS = {"ms": 0.001, None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _LONGEST_S = 100 * 365 * 86400.0  # what a clock and a kernel's timer can count
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKMGT]?)i?B?")
+_MOST_BYTES = (1 << 63) - 1  # of Docker's own numbers, and of Linux's files
 _BYTES = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _RULE = re.compile(r"(>=|<=|>|<|==)\s*(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)(\s+if\s+measured)?")
 
@@ -34,13 +37,28 @@ def size_bytes(value: Any) -> int:
     match = _SIZE.fullmatch(str(value).strip())
     if not match:
         raise ValueError(f"'{value}' is not a size; write 512M or 2G")
-    return int(float(match[1]) * _BYTES[match[2]])
+    size = int(Decimal(match[1]) * _BYTES[match[2]])
+    if size > _MOST_BYTES:
+        raise ValueError(f"'{value!s:.20}' is more than any machine has; write 512M or 2G")
+    return size
 
 
 def _identifier(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise ValueError(f"'{name}' is not a name; write letters, digits and _ only, a letter first")
     return name
+
+
+def _variable(name: str) -> str:
+    if not _VARIABLE.fullmatch(name):
+        raise ValueError(f"'{name}' is not the name of an environment variable; write letters, digits and _ only, no digit first")
+    return name
+
+
+def _without_nul(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("an environment variable cannot hold the character NUL; leave it out")
+    return value
 
 
 def rule(text: Any) -> str:
@@ -64,6 +82,8 @@ _Model = TypeVar("_Model", bound=BaseModel)
 _OF_A_UNION = {"bool_type", "int_type", "float_type", "string_type", "list_type"}
 
 Name = Annotated[str, AfterValidator(_identifier)]
+EnvName = Annotated[str, AfterValidator(_variable)]
+EnvValue = Annotated[str, AfterValidator(_without_nul)]
 Duration = Annotated[float, BeforeValidator(duration_s)]
 Size = Annotated[int, BeforeValidator(size_bytes)]
 Rule = Annotated[str, BeforeValidator(rule)]

@@ -27,9 +27,8 @@ def make_outputs(outputs: Path) -> None:
     """See to it that the outputs folder is there, or say why it cannot be."""
     check_name(outputs)
     try:
-        outputs.mkdir(parents=True, exist_ok=True)
         _share(outputs)
-        store_dir(outputs).mkdir(exist_ok=True)
+        store_dir(outputs).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -51,7 +50,7 @@ def _share(outputs: Path) -> None:
 
     What git does for core.sharedRepository=group: their umask may be another one, and mostly is.
     """
-    if outputs.stat().st_mode & stat.S_IWGRP:
+    if outputs.is_dir() and outputs.stat().st_mode & stat.S_IWGRP:
         os.umask(os.umask(0o077) & ~0o070)
 
 

@@ -60,6 +60,7 @@ class Job:
         if self.spec.runs_on == "target":  # a figure that was emulated must not stand in for the device's, nor a PC's own for a Pi's
             environment["taken"] = self.place.taken
         parameter = {**self.params, "outputs": list(self.outputs), **{f"env {k}": v for k, v in self.spec.env.items()}}
+        parameter |= {f"pass_env {name}": True for name in self.spec.pass_env}  # their values may be secrets
         return {"source": source, "parameter": parameter, "input": digests, "environment": environment}
 
 

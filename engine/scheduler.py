@@ -30,6 +30,9 @@ EMULATED_TIMES = 10  # as much time has a stage under QEMU: loops in Python take
 _NOT_ITS_FAULT = frozenset({"daemon_lost", "device_lost"})  # the stage gets one attempt more than the YAML gives
 _BEYOND_RETRY = frozenset({"disk_full", "image_missing", "wrong_platform", "no_device", "no_command"})  # the next attempt would end so too
 
+# What is true of a stage whatever it gave to sys.exit; other kinds an executor guesses from the exit status or from words in the log
+_WHATEVER_IT_CHOSE = _NOT_ITS_FAULT | {"out_of_memory", "bad_output"}
+
 Emit = Callable[..., None]
 
 
@@ -280,10 +283,14 @@ class Scheduler:
             return "timeout", _too_late(running.folder.job)
         if running.ending:
             return "killed", running.ending
-        if ended.kind:
+        chosen = _chosen_status(result)
+        is_full = "No space left on device" in jobfolder.log_tail(running.log)
+        if ended.kind and (chosen is None or ended.kind in _WHATEVER_IT_CHOSE or (ended.kind == "disk_full" and is_full)):
             return ended.kind, ended.why
-        if shutil.disk_usage(self.work).free < 1 << 16 or "No space left on device" in jobfolder.log_tail(running.log):
+        if is_full or shutil.disk_usage(self.work).free < 1 << 16:
             return "disk_full", self._disk_full()
+        if chosen is not None:
+            return "failed", f"it ended with exit status {chosen}"
         if ended.status is None:
             return "killed", "the executor lost its process"
         if ended.status < 0:
@@ -380,6 +387,12 @@ class Scheduler:
 
 def _timeout_s(job: Job) -> float | None:
     return job.spec.timeout and job.spec.timeout * (EMULATED_TIMES if job.place.emulated else 1)
+
+
+def _chosen_status(result: Mapping[str, Any]) -> int | None:
+    """Return the status with which the stage ended itself, by sys.exit; None where it did not, or says what cannot be."""
+    status = result.get("exit_status")
+    return status if type(status) is int and 0 < status < 256 else None
 
 
 def _too_late(job: Job) -> str:

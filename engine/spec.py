@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine.errors import UserError
-from engine.fields import Duration, Name, Rule, Scalar, Size, explain_all
+from engine.fields import Duration, EnvName, EnvValue, Name, Rule, Scalar, Size, explain_all
 
 
 class _Model(BaseModel):
@@ -45,7 +45,11 @@ class StageSpec(_Model):
     retry_delay: Duration = Field(1.0, description="before the first retry; doubles each time")
     timeout: Duration | None = Field(None, description="as 30m, ten times as long where it is emulated; the whole process tree ends then")
     resources: Resources = Resources()
-    env: Mapping[str, str] = Field(default_factory=dict, description="environment variables of the stage")
+    env: Mapping[EnvName, EnvValue] = Field(default_factory=dict, description="environment variables of the stage")
+    pass_env: tuple[EnvName, ...] = Field(
+        (),
+        description="names of variables that it gets from the environment of run.py, where they are set; their values are recorded nowhere",
+    )
 
 
 class UseCase(_Model):

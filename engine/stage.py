@@ -4,13 +4,15 @@ Standard library only, and no newer syntax than Python 3.9: this file also runs 
 It knows nothing of plans, stores, MLflow or containers.
 
 A job folder holds `job.json` (module and function, or a command; inputs, outputs, parameters), `out/` for the outputs,
-`events.jsonl` that the stage appends to while it runs, and at the end `result.json` with its metrics.
+`events.jsonl` that the stage appends to while it runs, and at the end `result.json` with its metrics, its error or the
+exit status that it chose.
 """
 
 import errno
 import importlib
 import json
 import math
+import operator
 import os
 import sys
 import time
@@ -44,23 +46,24 @@ def progress(done: float, total: float, message: str = "") -> None:
     if now - _last_progress_s < PROGRESS_INTERVAL_S and done < total:
         return
     _last_progress_s = now
-    _send({"event": "progress", "done": done, "total": total, "message": message})
+    _send({"event": "progress", "done": _number(done), "total": _number(total), "message": _text(message)})
 
 
 def metric(name: str, value: float, step: int) -> None:
     """Record one point of a curve, such as the loss of an epoch."""
-    _send({"event": "metric", "name": name, "value": float(value), "step": int(step)})
+    _send({"event": "metric", "name": _text(name), "value": float(value), "step": int(step)})
 
 
 def note(text: str) -> None:
     """Record a sentence that the user should read: something skipped, chosen or assumed."""
-    _send({"event": "note", "text": text})
+    _send({"event": "note", "text": _text(text)})
 
 
 def confusion_matrix(name: str, labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> None:
     """Record a confusion matrix: rows are the true classes, columns the predicted ones, in the labels' order."""
     rows = [[int(cell) for cell in row] for row in matrix]
-    _send({"event": "figure", "kind": "confusion_matrix", "name": name, "labels": list(labels), "matrix": rows})
+    names = [_text(label) for label in labels]
+    _send({"event": "figure", "kind": "confusion_matrix", "name": _text(name), "labels": names, "matrix": rows})
 
 
 def op_graph(name: str, nodes: Sequence[Mapping[str, Any]], edges: Sequence[Sequence[int]]) -> None:
@@ -68,9 +71,12 @@ def op_graph(name: str, nodes: Sequence[Mapping[str, Any]], edges: Sequence[Sequ
 
     An edge is a pair of places in the nodes: who makes a tensor, and who reads it.
     """
-    rows = [{"type": str(node["type"]), "mapped": bool(node["mapped"]), "reason": node["reason"]} for node in nodes]
+    rows = []
+    for node in nodes:
+        reason = None if node["reason"] is None else _text(node["reason"])
+        rows.append({"type": _text(node["type"]), "mapped": bool(node["mapped"]), "reason": reason})
     pairs = [[int(source), int(target)] for source, target in edges]
-    _send({"event": "figure", "kind": "op_graph", "name": name, "nodes": rows, "edges": pairs})
+    _send({"event": "figure", "kind": "op_graph", "name": _text(name), "nodes": rows, "edges": pairs})
 
 
 def taken() -> str:
@@ -82,7 +88,7 @@ def taken() -> str:
 
 
 def run_job(job_dir: Path) -> int:
-    """Run the job of this folder in this process; the exit status is 0, or 1 with the cause in result.json."""
+    """Run the job of this folder in this process, and return the exit status: 0, what the stage chose, or 1 with the cause in result.json."""
     global _taken
     job = json.loads((job_dir / "job.json").read_text(encoding="utf-8"))
     if "command" in job:
@@ -93,12 +99,17 @@ def run_job(job_dir: Path) -> int:
         metrics = _call(job)
         _write_result(job_dir, {"metrics": _checked(metrics)})
     except StageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return _failed(job_dir, str(error))
-    except Exception as error:
+        _write_result(job_dir, {"error": _text(error)})
+        _complain(f"error: {error}")
+        return 1
+    except SystemExit as end:
+        return _exited(job_dir, end)
+    except BaseException as error:
         inner = error.__traceback__ and error.__traceback__.tb_next and error.__traceback__.tb_next.tb_next
-        traceback.print_exception(type(error), error, inner or error.__traceback__)  # from the stage on
-        return _failed(job_dir, "".join(traceback.format_exception_only(type(error), error)).strip())
+        message = "".join(traceback.format_exception_only(type(error), error)).strip()
+        _write_result(job_dir, {"error": _text(message)})
+        _complain("".join(traceback.format_exception(type(error), error, inner or error.__traceback__)).rstrip())  # from the stage on
+        return 1
     return 0
 
 
@@ -110,9 +121,50 @@ def log_to(path: Path) -> None:
     os.close(log)
 
 
-def _failed(job_dir: Path, message: str) -> int:
-    _write_result(job_dir, {"error": message})
-    return 1
+def speak_utf8() -> None:
+    """Print any text, also names of files that are not UTF-8; a stage must not fail because it prints one."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def _exited(job_dir: Path, end: SystemExit) -> int:
+    """Write down the status with which the stage ended itself, and return it: an executor may see it changed, or as a signal."""
+    if end.code is None:
+        status = 0
+    elif isinstance(end.code, int):
+        status = end.code & 0xFF or int(end.code != 0)  # a multiple of 256 would be the system's 0
+    else:
+        status = 1
+        _complain(end.code)
+    _write_result(job_dir, {"exit_status": status})
+    return status
+
+
+def _complain(text: object) -> None:
+    """Print to the log, if the stage has left it open."""
+    try:
+        print(_text(text), file=sys.stderr, flush=True)
+    except (OSError, ValueError, AttributeError) as error:
+        if getattr(error, "errno", None) == errno.ENOSPC:
+            raise
+
+
+def _text(said: object) -> str:
+    """Return what a stage says as text that is valid UTF-8: bytes of a file's name that are not show as \\xff."""
+    text = str(said)
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _number(said: Any) -> Union[int, float]:
+    """Return a number of Python's own, such as NumPy's are not."""
+    try:
+        return operator.index(said)
+    except TypeError:
+        return float(said)
 
 
 def _call(job: Dict[str, Any]) -> Any:
@@ -130,11 +182,25 @@ def _checked(metrics: Any) -> Dict[str, float]:
         raise StageError(f"the stage returned {type(metrics).__name__}, not a dictionary of metrics")
     bad: List[str] = []
     for name, value in metrics.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            bad.append(f"{name} = {value!r}")
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not _is_finite(value):
+            bad.append(f"{name} = {_short(value)}")
     if bad:
         raise StageError("metrics must be finite numbers: " + ", ".join(bad))
-    return {name: float(value) for name, value in metrics.items()}
+    return {_text(name): float(value) for name, value in metrics.items()}
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number of more than 308 digits
+        return False
+
+
+def _short(value: object) -> str:
+    try:
+        return repr(value)[:80]
+    except ValueError:  # a whole number of more than 4,300 digits: sys.set_int_max_str_digits
+        return "a number of thousands of digits"
 
 
 def _write_result(job_dir: Path, result: Dict[str, Any]) -> None:
@@ -162,6 +228,7 @@ if __name__ == "__main__":
         stage.log_to(Path(sys.argv[2]))
     else:
         os.dup2(1, 2)  # one stream: of two, who reads them cannot tell which said what first
+    stage.speak_utf8()
     try:
         status = stage.run_job(Path(sys.argv[1]).absolute())
     except OSError as error:

@@ -26,6 +26,7 @@ import pytest
 from engine import digest, journal, layout, signature
 from engine.events import Event, RunState
 from engine.executors import _engine
+from engine.executors._processes import MARK as SERVER
 from engine.images import ARCHITECTURES, Image
 from engine.store import Store
 from engine.target import platform_of
@@ -35,7 +36,7 @@ ROOT = Path(__file__).resolve().parent.parent
 hypothesis.settings.register_profile("any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("any machine")  # a busy one is slow, and proves nothing by that
 
-MARK = "RPI_MLOPS_TEST_MARK"  # in the environment of the engine, and so of every process it starts
+MARK = "RPI_MLOPS_TEST_MARK"  # in the environment of the engine, and of what it starts, but for its stages: these have SERVER's
 
 MAKE = """
     from engine.stage import Out
@@ -170,8 +171,10 @@ class Project:
         return value
 
     def _is_ours(self, pid: int) -> bool:
+        own, server, store = f"{MARK}={self.mark}".encode(), f"{SERVER}=".encode(), f" {self.outputs}/".encode()
         try:
-            if f"{MARK}={self.mark}".encode() not in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+            words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            if not any(word == own or (word.startswith(server) and store in word) for word in words):
                 return False
             return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
         except OSError:

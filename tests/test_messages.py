@@ -194,6 +194,7 @@ def test_two_mistakes_are_told_at_once_in_the_order_of_the_file(mistakes_of):
 
 WRITE_TEXT, SEE = "write text, in quotes where it looks like a number", "see docs/reference.md for what stands here"
 NAME_RULE = "write letters, digits and _ only, a letter first"
+VARIABLE_RULE = "write letters, digits and _ only, no digit first"
 FORMS = {
     "no_name": ({"name": None}, ["u.yaml: name", "the key 'name' is missing", "add 'name: ...'"]),
     "name": ({"name": "u u"}, ["u.yaml: name", "'u u' is not a name", NAME_RULE]),
@@ -225,6 +226,10 @@ STAGE_FORMS = {
     "command": ({"command": "ls"}, ["command", "input should be a valid tuple (it is 'ls')", "write a list: [a, b]"]),
     "input": ({"inputs": {"x": None}}, ["inputs.x", "input should be a valid string (it is None)", WRITE_TEXT]),
     "timeout": ({"timeout": -1}, ["timeout", "'-1' is not a duration", "write 90s, 30m or 2h"]),
+    "env_name": ({"env": {"A=B": "x"}}, ["env.A=B", "'A=B' is not the name of an environment variable", VARIABLE_RULE]),
+    "env_value": ({"env": {"A": "x\0y"}}, ["env.A", "an environment variable cannot hold the character NUL", "leave it out"]),
+    "pass_env_name": ({"pass_env": ["TOKEN", "9A"]}, ["pass_env.1", "'9A' is not the name of an environment variable", VARIABLE_RULE]),
+    "pass_env": ({"pass_env": "TOKEN"}, ["pass_env", "input should be a valid tuple (it is 'TOKEN')", "write a list: [a, b]"]),
     "parameter_name": ({"params": {"a b": 1}}, ["params.a b", "'a b' is not a name", NAME_RULE]),
 }  # fmt: skip
 DEVICE = "ssh://user@host, with :port and /path/to/docker.sock where they differ"
@@ -527,6 +532,15 @@ SETTINGS = {
     "cpus": (["executor.cpus=many"],
              ["the command line: executor.cpus", "input should be a valid number, unable to parse string as a number (it is 'many')", "write a number"]),
     "no_cpus": (["executor.cpus=0"], ["the command line: executor.cpus", "input should be greater than 0 (it is 0)", "write a larger number"]),
+    "memory": (["executor=docker", "executor.memory=banana"], ["executor=docker: memory", "'banana' is not a size", "write 512M or 2G"]),
+    "memory_of_auto": (["executor=auto", "+executor.memory=banana"], ["executor=auto: memory", "'banana' is not a size", "write 512M or 2G"]),
+    "memory_of_a_device": (["executor=local", "+executor.memory=9k", "target.device=ssh://pi@nowhere"],
+                           ["executor=local: memory", "a container needs 6M of memory at least", "write 512M or 2G, or 0 for no limit"]),
+    "memory_of_no_machine": (["executor=docker", f"executor.memory={10**30}"],
+                             ["executor=docker: memory", f"'{str(10**30)[:20]}' is more than any machine has", "write 512M or 2G"]),
+    "pids": (["executor=docker", "executor.pids=-3"], ["executor=docker: pids", "input should be greater than 0 (it is -3)", "write a larger number"]),
+    "executor_key": (["executor=docker", "+executor.colour=red"], ["executor=docker: colour", "there is no key 'colour' here",
+                     "choose one of: memory, network, pids, shm, tmp"]),
     "format": (["plan", "format=xml"],
                ["the command line: format", "input should be 'table', 'json' or 'jsonl' (it is 'xml')", "choose one of the values named"]),
     "port": (["port=0"], ["the command line: port", "input should be greater than or equal to 1 (it is 0)", "write a larger number"]),
@@ -661,6 +675,7 @@ ELSEWHERE = {  # sentences that are costly to provoke, or come with no fixed pla
     "no image serves x": ("tests/engine/test_images.py", "no image serves linux/arm64"),
     "'x' is no platform": ("tests/test_messages.py", "def test_an_image_for_no_platform"),
     "there is no image 'x' for x": ("tests/engine/executors/test_docker.py", "there is no image 'anny' for "),
+    "the container engine has no such network": ("tests/engine/executors/test_docker.py", "the container engine has no such network"),
     "the container engine has no such image": ("tests/engine/executors/test_docker.py", "the container engine has no such image"),
     "its Python is of another processor than x (ELF machine x), whatever its label says": (
         "tests/test_faults_containers.py",

@@ -12,6 +12,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
+from engine.errors import UserError
 from engine.executors import _images, _known, _options
 from engine.executors._running import Machine, Running, remove
 from engine.jobfolder import Ended, Launch
@@ -30,6 +31,7 @@ class Containers:
     """The jobs of one run on one engine."""
 
     def __init__(self, machine: Callable[[Setting], Machine], setting: Setting) -> None:
+        self._limits = _options.limits(setting)  # a mistake in them is told before anything starts
         self._setting, self._machine = setting, machine(setting)
         self._client: Any = None
         self._images: dict[str, Any] = {}  # by reference, as each was when it was looked at
@@ -67,9 +69,11 @@ class Containers:
 
     def prepare(self, planned: Iterable[Planned]) -> None:
         """Refuse what the engine could not run."""
-        client = self.reach()
-        for _, place in sorted({str(one.job.place.image): one.job.place for one in planned}.items()):
+        client, jobs = self.reach(), list(planned)
+        for _, place in sorted({str(one.job.place.image): one.job.place for one in jobs}.items()):
             self._image(client, place)
+        if any(one.job.spec.network for one in jobs):
+            _refuse_network(client, self._limits.network)
 
     def reclaim(self, planned: Iterable[Planned], work: Path) -> None:
         """Find the containers that ended engines left: keep what these jobs can go on with, remove the rest."""
@@ -150,6 +154,19 @@ class Containers:
             for running in self._running.values():
                 running.follow()
             self._followed = time.monotonic()
+
+
+def _refuse_network(client: Any, name: str) -> None:
+    """Raise UserError for a network that the engine does not have."""
+    from docker.errors import NotFound
+
+    if name in ("bridge", "host", "none") or name.startswith("container:"):
+        return
+    try:
+        client.networks.get(name)
+    except NotFound:
+        fix = f"docker network create {name}; or executor.network=bridge"
+        raise UserError(f"executor.network={name}", "the container engine has no such network", fix) from None
 
 
 def _let_begin(store: Store, fingerprint: str) -> None:

@@ -1,17 +1,23 @@
 """What a stage's container may: no more than its job needs. Plain data for docker-py, no call."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from engine.fields import Size
+from engine.environment import passed
+from engine.fields import Size, validated
 from engine.jobfolder import ENVIRONMENT, Launch
 from engine.placement import Setting
 
 LABEL = "raspberrypi-mlops"
+MEMORY_SHARE = 0.75  # of a machine's memory for a container without a limit of its own: the machine goes on to answer
+LEAST_MEMORY = 6 << 20  # Docker refuses less
+_MOST_PIDS = 1 << 22  # as many as Linux can have
+_OURS = ("auto", "docker", "local", "device")  # the executors whose options are these and no others
 USB, CPUS = Path("/dev/bus/usb"), Path("/sys/devices/system/cpu")
 USB_MAJOR = 189  # Linux's character devices of USB: admin-guide/devices.txt
 PLUGDEV, ROOT_STANDS_IN = 46, 1000  # Debian's group of pluggable devices; the ordinary user that a container of root's runs as
@@ -25,13 +31,33 @@ _FOUR = Path(__file__).with_name("processors")  # what CPUS shows instead: four 
 class Limits(BaseModel):
     """conf/executor/docker.yaml: what a stage's container may take where the stage says nothing."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    memory: Size = Field(0, description="bytes, as 4G; 0: no limit")
-    pids: int = Field(2048, gt=0)
-    tmp: Size = Field(256_000_000, description="of /tmp, in memory")
-    shm: Size = Field(256_000_000, description="of /dev/shm, which data loaders share")
-    network: str = Field("bridge", description="the engine's network of stages that ask for one")
+    memory: Size | None = Field(None, description="bytes, as 4G; null: 75 % of what the engine's machine has; 0: no limit")
+    pids: int = Field(2048, gt=0, le=_MOST_PIDS)
+    tmp: Size = Field(256_000_000, gt=0, description="of /tmp, in memory")
+    shm: Size = Field(256_000_000, gt=0, description="of /dev/shm, which data loaders share")
+    network: str = Field("bridge", min_length=1, description="the engine's network of stages that ask for one")
+
+    @field_validator("memory")
+    @classmethod
+    def _is_enough(cls, memory: int | None) -> int | None:
+        if memory and memory < LEAST_MEMORY:
+            raise ValueError("a container needs 6M of memory at least; write 512M or 2G, or 0 for no limit")
+        return memory
+
+
+def limits(setting: Setting) -> Limits:
+    """Return the limits, or raise all mistakes in the options together. Another executor's options may have keys of its own."""
+    name = setting.options.get("name", "docker")
+    of_everyone = {"name", "cpus"}  # engine.settings has seen to these
+    own = {key: value for key, value in setting.options.items() if key in Limits.model_fields or (name in _OURS and key not in of_everyone)}
+    return validated(Limits, own, "the executor's options are wrong", f"executor={name}")
+
+
+def memory_limit(limits: Limits, machine_bytes: int) -> int | None:
+    """Return the limit of a container whose stage sets none: the option's, or a share of what the engine's machine has."""
+    return (int(machine_bytes * MEMORY_SHARE) if limits.memory is None else limits.memory) or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +83,26 @@ def labels(launch: Launch, setting: Setting) -> dict[str, str]:
 
 
 def container(
-    launch: Launch, setting: Setting, owner: User, mounts: Sequence[Any], log: Path | None, edgetpu: str | None, python_path: str, cpus: int
+    launch: Launch,
+    setting: Setting,
+    owner: User,
+    mounts: Sequence[Any],
+    log: Path | None,
+    edgetpu: str | None,
+    python_path: str,
+    machine: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return the options of the job's container; `edgetpu` is the bus of the Edge TPU that it may use, `cpus` all that the engine has.
+    """Return the options of the job's container; `edgetpu` is the bus of the Edge TPU that it may use, `machine` what its engine says of itself.
 
     Without a log its engine keeps what it says: the last 5 to 10 MB, in two files of which the older one goes.
     """
-    spec, limits = launch.job.spec, Limits.model_validate(setting.options)
-    memory = spec.resources.memory or limits.memory or None
+    spec, most = launch.job.spec, limits(setting)
+    memory = spec.resources.memory or memory_limit(most, machine["MemTotal"])
     cwd = str(launch.folder / "cwd")
     emulated = launch.job.place.platform if launch.job.place.emulated else None
     processor = {"QEMU_CPU": _PROCESSOR[emulated]} if emulated in _PROCESSOR else {}
-    environment = {**ENVIRONMENT, **processor, **spec.env, "PYTHONPATH": python_path, "PYTHONUNBUFFERED": "1", "TMPDIR": cwd, "HOME": cwd}
+    given = {**spec.env, **passed(spec.pass_env, os.environ)}
+    environment = {**ENVIRONMENT, **processor, **given, "PYTHONPATH": python_path, "PYTHONUNBUFFERED": "1", "TMPDIR": cwd, "HOME": cwd}
     return {
         "entrypoint": ["python3", "-m", "engine.stage", str(launch.folder), *([str(log)] if log else [])],
         "labels": labels(launch, setting),
@@ -76,16 +110,16 @@ def container(
         "working_dir": cwd,
         "user": str(owner),
         "mounts": [*mounts, *([bind(_FOUR, CPUS)] if emulated else []), *([bind(USB, read_only=False)] if edgetpu == "usb" else [])],
-        "network_mode": limits.network if spec.network else "none",
+        "network_mode": most.network if spec.network else "none",
         "read_only": True,
-        "tmpfs": {"/tmp": f"size={limits.tmp},mode=1777"},
+        "tmpfs": {"/tmp": f"size={most.tmp},mode=1777"},
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
         "mem_limit": memory,
         "memswap_limit": memory,  # as much again in swap would be a limit that is none
-        "nano_cpus": int(min(spec.resources.cpus, cpus) * 1e9) if "cpus" in spec.resources.model_fields_set else None,
-        "pids_limit": spec.resources.pids or limits.pids,
-        "shm_size": limits.shm,
+        "nano_cpus": int(min(spec.resources.cpus, machine["NCPU"]) * 1e9) if "cpus" in spec.resources.model_fields_set else None,
+        "pids_limit": spec.resources.pids or most.pids,
+        "shm_size": most.shm,
         "init": True,
         "log_config": {"Type": "json-file", "Config": {"max-size": "5m", "max-file": "2"}},
         **_devices(edgetpu),

@@ -164,7 +164,7 @@ class Running:
         mounts = self._files.mounts(self._client, self._launch, lambda: self._asked is None)
         owner = _options.user(os.getuid(), os.getgid())
         log, edgetpu, path = self._files.log(self._launch), self._machine.edgetpu(self._launch), _python_path(self._setting, image)
-        options = _options.container(self._launch, self._setting, owner, mounts, log, edgetpu, path, self._client.info()["NCPU"])
+        options = _options.container(self._launch, self._setting, owner, mounts, log, edgetpu, path, self._client.info())
         container = self._client.containers.create(image.id, **options)
         try:
             self._files.send(self._client, container, self._launch)
@@ -237,7 +237,7 @@ class Running:
         state, limits = self._container.attrs["State"], self._container.attrs["HostConfig"]
         ended = _verdict.ended(self._launch.job.stage, state, said, limits, lost=self._machine.lost if was_away else "")
         if not ended.kind and (ended.status == NO_SPACE or (ended.status and "No space left on device" in said)):
-            most = _options.Limits.model_validate(self._setting.options)
+            most = _options.limits(self._setting)
             return _verdict.no_space(ended, self._files.free_bytes(self._launch), most.tmp, most.shm)
         return ended
 

@@ -13,10 +13,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine import coral
+from engine.environment import allowed, passed
+from engine.executors import _options, _processes
 from engine.fingerprint import environment
 from engine.jobfolder import ENVIRONMENT, Ended, Launch
 from engine.placement import Placement, Setting
@@ -32,17 +35,23 @@ _SLOW_IMPORTS = ("tensorflow", "keras")  # seconds each; one server keeps them f
 class _Server:
     process: subprocess.Popen[bytes]
     connection: socket.socket
+    pidfd: int | None  # readable when the process has ended; None where the kernel gives none
+    mark: str
     buffer: bytes = b""
     jobs: dict[str, float] = field(default_factory=dict)  # stage -> when it was launched
     pids: dict[str, int] = field(default_factory=dict)
+    forced: dict[str, float] = field(default_factory=dict)  # stage -> when it was first to end by force
     has_answered: bool = False  # before that it imports, and reads nothing
 
 
 class Executor:
     """Local processes."""
 
+    silent_s = 5.0  # how long a server may leave a job's end by force unreported, before it is ended itself
+
     def __init__(self, setting: Setting) -> None:
-        self._target = setting.target
+        _options.limits(setting)  # of the containers beside it; their mistakes are told before anything starts
+        self._target, self._store = setting.target, setting.store
         self._python_path = os.pathsep.join(map(str, setting.roots))
         self._servers: dict[tuple[str, ...], _Server] = {}
         self._selector = selectors.DefaultSelector()
@@ -66,7 +75,8 @@ class Executor:
             self._server(preload, sorted(names))
 
     def reclaim(self, planned: Iterable[Planned], work: Path) -> None:
-        """Do nothing: processes end with the engine that started them."""
+        """End the processes that killed engines left: nothing can go on with them."""
+        _processes.kill_abandoned(self._store)
 
     def launch(self, launch: Launch) -> None:
         """Start the job; its end comes from `wait`."""
@@ -74,7 +84,9 @@ class Executor:
         cwd = launch.folder / "cwd"
         cwd.mkdir()
         server.jobs[launch.job.stage] = time.monotonic()
-        env = {**launch.job.spec.env, "PYTHONPATH": self._python_path, "TMPDIR": str(cwd)}
+        spec = launch.job.spec
+        given = {**spec.env, **passed(spec.pass_env, os.environ)}
+        env = {**given, "PYTHONPATH": self._python_path, "TMPDIR": str(cwd), _processes.MARK: server.mark}
         request = {
             "do": "launch",
             "job": launch.job.stage,
@@ -83,82 +95,90 @@ class Executor:
             "cwd": str(cwd),
             "env": env,
         }
-        _send(server, request)
+        _send(server, request, self.silent_s)
 
     def wait(self, timeout_s: float) -> list[Ended]:
         """Return the jobs that ended; wait for one up to the timeout."""
         ended: list[Ended] = []
+        for server in self._servers.values():
+            _wake(server)
         for key, _ in self._selector.select(timeout_s):
-            ended += self._receive(key.data)
+            if key.data in self._servers:  # else lost by the event before
+                ended += self._receive(key.data, has_ended=isinstance(key.fileobj, int))
         return ended
 
     def terminate(self, stage: str, *, force: bool) -> None:
-        """Ask the job's process tree to end, or end it."""
+        """Ask the job's process tree to end, or end it; by force without its server too, which may have been stopped or hang."""
         for server in self._servers.values():
-            if stage in server.jobs:
-                _send(server, {"do": "signal", "job": stage, "signal": signal.SIGKILL if force else signal.SIGTERM})
-                if force and not server.has_answered:
-                    server.process.kill()
+            if stage not in server.jobs:
+                continue
+            server.process.send_signal(signal.SIGCONT)
+            if force and stage in server.pids:
+                _processes.kill_tree(server.pids[stage], signal.SIGKILL)
+            number = signal.SIGKILL if force else signal.SIGTERM
+            _send(server, {"do": "signal", "job": stage, "signal": number}, self.silent_s)
+            if force and self._is_silent(server, stage):
+                server.process.kill()  # `wait` sees that, and reports its jobs as lost
 
     def close(self) -> None:
         """End the servers and with them every job."""
         for server in self._servers.values():
+            server.process.send_signal(signal.SIGCONT)
             server.connection.close()
         for server in self._servers.values():
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 server.process.wait(0.5)
-            except subprocess.TimeoutExpired:
-                server.process.kill()
-                server.process.wait()
+            self._end(server)
         self._servers.clear()
         self._selector.close()
+
+    def _is_silent(self, server: _Server, stage: str) -> bool:
+        first = server.forced.setdefault(stage, time.monotonic())
+        return not server.has_answered or time.monotonic() - first > self.silent_s
 
     def _server(self, preload: tuple[str, ...], modules: Iterable[str] = ()) -> _Server:
         if preload not in self._servers:
             ours, theirs = socket.socketpair()
             argv = [sys.executable, "-m", "engine.executors._forkserver", str(theirs.fileno()), *preload, *modules]
-            env = {**os.environ, **ENVIRONMENT, "PYTHONPATH": self._python_path}
+            mark = _processes.new_mark(self._store)
+            env = {**allowed(os.environ), **ENVIRONMENT, "PYTHONPATH": self._python_path, _processes.MARK: mark}
             process = subprocess.Popen(argv, env=env, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
             theirs.close()
-            self._servers[preload] = _Server(process, ours)
-            self._selector.register(ours, selectors.EVENT_READ, preload)
+            ours.setblocking(False)
+            server = self._servers[preload] = _Server(process, ours, _pidfd(process), mark)
+            for source in (ours, server.pidfd):
+                if source is not None:
+                    self._selector.register(source, selectors.EVENT_READ, preload)
         return self._servers[preload]
 
-    def _receive(self, preload: tuple[str, ...]) -> list[Ended]:
+    def _receive(self, preload: tuple[str, ...], *, has_ended: bool) -> list[Ended]:
+        """Read what the server says; of one that has ended all that it still said, and then its jobs are lost."""
         server = self._servers[preload]
-        try:
-            data = server.connection.recv(1 << 16)
-        except ConnectionError:
-            data = b""
-        if not data:
-            return self._lose(preload)
-        server.has_answered = True
-        *lines, server.buffer = (server.buffer + data).split(b"\n")
         ended: list[Ended] = []
-        for line in lines:
-            message: Mapping[str, int] = json.loads(line)
-            stage = str(message["job"])
-            if "started" in message:
-                server.pids[stage] = message["started"]
-            else:
-                del server.jobs[stage], server.pids[stage]
-                ended.append(Ended(stage, message["ended"], message["seconds"]))
+        while data := _received(server):
+            ended += _heard(server, data)
+        if has_ended or data == b"":
+            ended += self._lose(preload)
         return ended
 
     def _lose(self, preload: tuple[str, ...]) -> list[Ended]:
-        """The server died: its jobs died with it, but for their own children, which share their groups."""
+        """Report the jobs of a server that died, and end what is left of them: only their first processes died with it."""
         server = self._servers.pop(preload)
         self._selector.unregister(server.connection)
-        server.connection.close()
-        for pid in server.pids.values():
-            try:
-                os.killpg(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-        server.process.kill()
-        server.process.wait()
+        if server.pidfd is not None:
+            self._selector.unregister(server.pidfd)
+        self._end(server)
         return [Ended(stage, None, time.monotonic() - start) for stage, start in server.jobs.items()]
+
+    def _end(self, server: _Server) -> None:
+        server.connection.close()
+        if server.pidfd is not None:
+            os.close(server.pidfd)
+        server.process.kill()
+        _processes.kill_marked(server.mark, server.pids.values())
+        with suppress(subprocess.TimeoutExpired):
+            server.process.wait(_processes.END_S)
 
 
 def _preload(job: Job) -> tuple[str, ...]:
@@ -166,8 +186,55 @@ def _preload(job: Job) -> tuple[str, ...]:
     return ("tensorflow",) if imports & set(_SLOW_IMPORTS) else ()
 
 
-def _send(server: _Server, message: Mapping[str, object]) -> None:
+def _pidfd(process: subprocess.Popen[bytes]) -> int | None:
+    """Return what tells the process's end, whoever still holds its socket; None where the kernel or a sandbox has no such thing."""
     try:
+        return os.pidfd_open(process.pid)
+    except OSError:
+        return None
+
+
+def _wake(server: _Server) -> None:
+    """Let a server go on that one of its jobs has stopped."""
+    with suppress(ChildProcessError):
+        if os.waitid(os.P_PID, server.process.pid, os.WSTOPPED | os.WNOHANG):
+            server.process.send_signal(signal.SIGCONT)
+
+
+def _received(server: _Server) -> bytes | None:
+    """Return what has come from the server; None: nothing yet; empty: nothing comes any more."""
+    try:
+        return server.connection.recv(1 << 16)
+    except BlockingIOError:
+        return None
+    except ConnectionError:
+        return b""
+
+
+def _heard(server: _Server, data: bytes) -> list[Ended]:
+    """Take in the answers, and return the jobs that ended."""
+    server.has_answered = True
+    *lines, server.buffer = (server.buffer + data).split(b"\n")
+    ended: list[Ended] = []
+    for line in lines:
+        message: Mapping[str, int] = json.loads(line)
+        stage = str(message["job"])
+        if "started" in message:
+            server.pids[stage] = message["started"]
+            continue
+        del server.jobs[stage], server.pids[stage]
+        server.forced.pop(stage, None)
+        ended.append(Ended(stage, message["ended"], message["seconds"]))
+    return ended
+
+
+def _send(server: _Server, message: Mapping[str, object], within_s: float) -> None:
+    try:
+        server.connection.settimeout(within_s)
         server.connection.sendall(json.dumps(message).encode() + b"\n")
-    except (BrokenPipeError, ConnectionError):
+    except TimeoutError:
+        server.process.kill()  # it hangs, with as many requests unread as the socket holds
+    except ConnectionError:
         return  # `wait` sees the closed socket and reports the loss
+    finally:
+        server.connection.setblocking(False)

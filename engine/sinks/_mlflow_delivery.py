@@ -10,16 +10,14 @@ from pathlib import Path
 
 from engine import journal
 from engine.errors import UserError
-from engine.events import Event, RunState, replay
+from engine.events import RunState, replay
 from engine.sinks import _mlflow_answer
 from engine.sinks import _mlflow_cursor as cursors
 from engine.sinks._mlflow_bounds import Bounds, Exceeded, Watch
 from engine.sinks._mlflow_client import Recorder
-from engine.sinks._mlflow_entries import STATUS, Entry, entries, milliseconds, text
+from engine.sinks._mlflow_entries import STATUS, Entry, entries
 from engine.sinks._mlflow_place import Place
 from engine.wording import redact
-
-_ODD = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)  # of an event's contents
 
 
 class NotSent(Exception):
@@ -60,13 +58,10 @@ class Delivery:
     def read(self) -> None:
         """Take in the journal's new events."""
         for event in self._follower.poll():
+            replay([event], self.state)
             self._seq = event["seq"]
-            try:
-                replay([event], self.state)
-                if self._seq > self.cursor.seq:
-                    self._unsent += entries(event, self.state)
-            except _ODD as error:  # the other events can be sent
-                self._unsent.append(_left_out(event, error, self.state))
+            if self._seq > self.cursor.seq and (event.get("stage") is None or event["stage"] in self.state.stages):
+                self._unsent += entries(event, self.state)
 
     def send(self) -> None:
         """What was read is in MLflow; on NotSent nothing is lost and all may be sent again."""
@@ -124,8 +119,6 @@ def _explained(error: BaseException, watch: Watch | None, place: Place) -> tuple
         problem = _mlflow_answer.problem(place.shown, watch.answer.status, watch.answer.body)
         if problem:
             return redact(problem), True
-    if isinstance(error, _ODD):
-        return f"its journal holds what MLflow cannot be told ({_sentence(error)})", False
     return _sentence(error), "OperationalError" in str(error)  # SQLAlchemy's, of a database that is away
 
 
@@ -134,9 +127,3 @@ def _sentence(error: BaseException) -> str:
         return redact(f"{error.where}: {error.what}; {error.fix}")
     first = (str(error).encode("utf-8", "replace").decode().splitlines() or [""])[0]
     return redact(f"{type(error).__name__}: {first}")[:400]
-
-
-def _left_out(event: Event, error: Exception, state: RunState) -> Entry:
-    """Return what tells MLflow that an event is missing there."""
-    tags = {f"rpi.left_out_event.{event['seq']}": text(f"{event.get('event')}: {_sentence(error)}")}
-    return Entry(None, milliseconds(state.start.get("time")), tags=tags)

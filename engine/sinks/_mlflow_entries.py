@@ -4,7 +4,6 @@ Every time and step comes from the journal, so that an entry sent twice leaves w
 """
 
 import json
-import math
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,7 +17,6 @@ Point = tuple[str, float, int, int]  # name, value, time in ms, step
 STATUS = {"finished": "FINISHED", "failed": "FAILED", "rejected": "FAILED", "interrupted": "KILLED"}
 LONGEST_VALUE = 6000  # MLflow's limit for a parameter, and below its 8000 for a tag
 _LONGEST_KEY = 250
-_MOST = 2**63 - 1  # what a database holds as a whole number
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,46 +53,21 @@ def text(value: Any) -> str:
     return words if len(words) <= LONGEST_VALUE else words[: LONGEST_VALUE - 4] + " ..."
 
 
-def key(name: Any) -> str:
+def key(name: str) -> str:
     """Return a name that MLflow takes as a key."""
-    words = re.sub(r"[^\w\-. /:]", "_", str(name), flags=re.ASCII)[:_LONGEST_KEY]
+    words = re.sub(r"[^\w\-. /:]", "_", name, flags=re.ASCII)[:_LONGEST_KEY]
     is_plain = words and posixpath.normpath(words) == words and not words.startswith(("/", ".."))
     return words if is_plain and words != "." else re.sub(r"^\.|/|^$", "_", words)  # MLflow takes keys for paths
 
 
-def number(value: Any) -> float | None:
-    """Return the value as MLflow takes it; null for what is no number."""
-    if not isinstance(value, int | float):
-        return None
-    try:
-        return float(value)
-    except OverflowError:
-        return math.copysign(math.inf, value)
-
-
-def whole(value: Any) -> int:
-    """Return a step or a time as MLflow takes it: within 64 bits, and 0 for what is no number."""
-    found = number(value)
-    if found is None or math.isnan(found):
-        return 0
-    within: int | float = max(min(value, _MOST), -_MOST)
-    return round(within)
-
-
-def _point(name: str, value: Any, time_ms: int, step: Any) -> tuple[Point, ...]:
-    """Return the point, or nothing for a value that is no number."""
-    found = number(value)
-    return () if found is None else ((name, found, time_ms, whole(step)),)
-
-
-def _metric_key(stage: StageState, name: Any) -> str:
+def _metric_key(stage: StageState, name: str) -> str:
     """Return the metric's column: MLflow shows runs side by side, and there a PC's latency must not stand among a Pi's."""
-    return key(figure_name(stage, str(name)).replace(" (", ": ").replace("(", "").replace(")", ""))
+    return key(figure_name(stage, name).replace(" (", ": ").replace("(", "").replace(")", ""))
 
 
-def milliseconds(time_s: Any) -> int:
+def milliseconds(time_s: float) -> int:
     """Return a time of the journal as MLflow counts."""
-    return max(whole((number(time_s) or 0.0) * 1000), 0)
+    return round(time_s * 1000)
 
 
 def _joined(a: Entry, b: Entry) -> Entry:
@@ -109,11 +82,11 @@ def _nothing(event: Event, state: RunState) -> Iterator[Entry]:
 def _run_started(event: Event, state: RunState) -> Iterator[Entry]:
     names = ("usecase", "target", "platform", "machine", "objective")
     tags = {f"rpi.{name}": text(event.get(name) or "") for name in names}
-    tags["rpi.command"] = text(" ".join(map(str, event.get("command") or ())))
+    tags["rpi.command"] = text(" ".join(event.get("command", ())))
     tags["rpi.sample_data"] = str(any(asset.get("sample") for asset in event["assets"])).lower()
     tags["rpi.status"] = "running"
     if event.get("git_commit"):
-        tags["mlflow.source.git.commit"] = tags["rpi.git_commit"] = text(event["git_commit"])
+        tags["mlflow.source.git.commit"] = tags["rpi.git_commit"] = event["git_commit"]
     params = {key(name): text(value) for name, value in event["params"].items()}
     yield Entry(None, _ms(event), params, tags, assets=tuple(event["assets"]))
 
@@ -124,8 +97,7 @@ def _job_started(event: Event, state: RunState) -> Iterator[Entry]:
 
 def _job_cached(event: Event, state: RunState) -> Iterator[Entry]:
     stage = event["stage"]
-    found = (_point(_metric_key(state.stages[stage], p[0]), p[2], milliseconds(p[3]), p[1]) for p in event["points"])
-    points = tuple(point for points in found for point in points)
+    points = tuple((_metric_key(state.stages[stage], p[0]), float(p[2]), milliseconds(p[3]), int(p[1])) for p in event["points"])
     yield _opening(event, state, cached=True)
     yield Entry(stage, _ms(event), points=points)
     yield from _ending(event, state)
@@ -150,8 +122,7 @@ def _ending(event: Event, state: RunState) -> Iterator[Entry]:
     # MLflow shows the value of the highest step: a final value must not hide behind its own curve.
     about = state.stages[stage]
     last = {name: step for name, step, _, _ in about.points}
-    found = (_point(_metric_key(about, name), value, now, last.get(name)) for name, value in event["metrics"].items())
-    final = tuple(point for points in found for point in points)
+    final = tuple((_metric_key(about, name), float(value), now, last.get(name, 0)) for name, value in event["metrics"].items())
     tags = {"rpi.state": "finished", "rpi.seconds": text(event["seconds"])}
     yield Entry(stage, now, tags=tags, points=final, outputs=event["outputs"], end=("FINISHED", now))
     if final:
@@ -159,8 +130,8 @@ def _ending(event: Event, state: RunState) -> Iterator[Entry]:
 
 
 def _metric(event: Event, state: RunState) -> Iterator[Entry]:
-    name = _metric_key(state.stages[event["stage"]], event["name"])
-    yield Entry(event["stage"], _ms(event), points=_point(name, event["value"], _ms(event), event["step"]))
+    point = (_metric_key(state.stages[event["stage"]], event["name"]), float(event["value"]), _ms(event), int(event["step"]))
+    yield Entry(event["stage"], _ms(event), points=(point,))
 
 
 def _job_failed(event: Event, state: RunState) -> Iterator[Entry]:
@@ -187,7 +158,7 @@ def _gate(event: Event, state: RunState) -> Iterator[Entry]:
 
 def _run_finished(event: Event, state: RunState) -> Iterator[Entry]:
     # The status itself is set when the run's files are there too: an ended MLflow run is a whole one.
-    tags = {"rpi.status": text(event["status"]), "status": text(event["status"]), "rpi.seconds": text(event["seconds"])}
+    tags = {"rpi.status": event["status"], "status": event["status"], "rpi.seconds": text(event["seconds"])}
     yield Entry(None, _ms(event), tags=tags)
 
 

@@ -18,9 +18,26 @@ def test_no_duration(text):
         fields.duration_s(text)
 
 
-@pytest.mark.parametrize(("text", "size"), [("512M", 512_000_000), ("2G", 2 * 10**9), ("2GiB", 2 * 10**9), ("10k", 10_000), (7, 7)])
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("512M", 512_000_000),
+        ("2G", 2 * 10**9),
+        ("2GiB", 2 * 10**9),
+        ("10k", 10_000),
+        (7, 7),
+        ("0.3G", 300_000_000),
+        ("9223372036854775807", (1 << 63) - 1),
+    ],
+)
 def test_a_size(text, size):
     assert fields.size_bytes(text) == size
+
+
+@pytest.mark.parametrize("text", ["9223372036854775808", "9" * 400, "9" * 400 + "T", f"0.{'9' * 400}e"])
+def test_a_size_that_no_machine_has_is_refused(text):
+    with pytest.raises(ValueError, match=r"size|more than any machine has"):
+        fields.size_bytes(text)
 
 
 @pytest.mark.parametrize(

@@ -81,11 +81,22 @@ def test_one_input_more_is_another_fingerprint(bench, tmp_path):
 
 
 @pytest.mark.parametrize("keys", [
-    {"params": {"n": 2}}, {"env": {"COLOUR": "red"}}, {"outputs": ["data", "more"]}, {"command": ["made", "{outputs.data}"]},
-], ids=["parameter", "environment", "outputs", "command"])  # fmt: skip
+    {"params": {"n": 2}}, {"env": {"COLOUR": "red"}}, {"pass_env": ["COLOUR"]}, {"outputs": ["data", "more"]}, {"command": ["made", "{outputs.data}"]},
+], ids=["parameter", "environment", "passed", "outputs", "command"])  # fmt: skip
 def test_what_a_command_depends_on_changes_its_fingerprint(bench, keys):
     plain = {"command": ["make", "{outputs.data}"], "outputs": ["data"]}
     assert bench.plan({"a": plain}).jobs["a"].fingerprint != bench.plan({"a": plain | keys}).jobs["a"].fingerprint
+
+
+def test_the_value_of_a_passed_variable_is_no_part_of_a_fingerprint(bench, monkeypatch):
+    keys = {"command": ["make", "{outputs.data}"], "outputs": ["data"], "pass_env": ["TOKEN"]}
+    prints, parts = set(), []
+    for value in ("first", "second"):
+        monkeypatch.setenv("TOKEN", value)
+        planned = bench.plan({"a": keys}).jobs["a"]
+        prints.add(planned.fingerprint)
+        parts.append(str(planned.parts))
+    assert len(prints) == 1 and "first" not in parts[0] and "second" not in parts[1]
 
 
 @pytest.mark.parametrize("keys", [

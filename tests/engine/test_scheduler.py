@@ -201,6 +201,20 @@ def test_an_end_is_told_by_its_kind(bench, status, kind, message):
     assert (failure["kind"], failure["message"]) == (kind, message)
 
 
+@pytest.mark.parametrize(("status", "chosen"), [(-9, 137), (-15, 143), (74, 74), (3, 3)])
+def test_an_exit_status_that_the_stage_chose_is_believed_whatever_its_executor_makes_of_it(bench, status, chosen):
+    bench.executor.does["a"] = lambda folder, attempt: (folder / "result.json").write_text(f'{{"exit_status": {chosen}}}') and status
+    failure = bench.run(stages({"a": []})).stages["a"].failure
+    assert (failure["kind"], failure["message"]) == ("failed", f"it ended with exit status {chosen}")
+
+
+@pytest.mark.parametrize("said", ["0", "256", "-1", "true", '"137"', "null", "[1]"])
+def test_an_exit_status_that_no_process_has_is_not_believed(bench, said):
+    bench.executor.does["a"] = lambda folder, attempt: (folder / "result.json").write_text(f'{{"exit_status": {said}}}') and -9
+    failure = bench.run(stages({"a": []})).stages["a"].failure
+    assert (failure["kind"], failure["message"]) == ("killed", "signal 9 ended it")
+
+
 def test_the_stages_own_sentence_is_its_failures(bench):
     bench.executor.does["a"] = lambda folder, attempt: (folder / "result.json").write_text('{"error": "no pictures"}') and 1
     assert bench.run(stages({"a": []})).stages["a"].failure["message"] == "no pictures"

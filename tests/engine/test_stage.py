@@ -107,6 +107,53 @@ def test_a_traceback_begins_with_the_stage(runs):
     assert "act.py" in ended.stdout and "engine/stage.py" not in ended.stdout
 
 
+def test_an_interrupt_of_its_own_is_a_failure(runs):
+    ended, result = runs("raise KeyboardInterrupt")
+    assert (ended.returncode, result) == (1, {"error": "KeyboardInterrupt"})
+
+
+@pytest.mark.parametrize("stream", ["sys.stderr.close()", "sys.stderr = None", "os.close(2)", "sys.stdout.close(); sys.stderr.close()"])
+@pytest.mark.parametrize(("failing", "left"), [
+    ("raise StageError('no pictures')", {"error": "no pictures"}), ("1 / 0", {"error": "ZeroDivisionError: division by zero"}),
+    ("sys.exit('no luck')", {"exit_status": 1}),
+])  # fmt: skip
+def test_a_failure_is_told_also_where_the_stage_has_closed_its_log(runs, stream, failing, left):
+    assert runs(f"{stream}; {failing}")[1] == left
+
+
+def test_a_metric_of_hundreds_of_digits_is_refused(runs):
+    assert runs("return {'n': 10 ** 400}")[1]["error"].startswith("metrics must be finite numbers: n = 1000")
+
+
+def test_a_metric_of_thousands_of_digits_is_refused(runs):
+    assert runs("return {'n': 10 ** 5000}")[1] == {"error": "metrics must be finite numbers: n = a number of thousands of digits"}
+
+
+def test_what_a_stage_says_is_of_the_types_of_the_event(runs):
+    from_numpy = (
+        "import fractions, pathlib; progress(fractions.Fraction(1, 2), True, None); metric(123, '1.5', 2.0); note(pathlib.Path('x'))"
+    )
+    ended, _ = runs(f"{from_numpy}; confusion_matrix(7, [0, None], [[1.0]]); op_graph(8, [{{'type': 1, 'mapped': 0, 'reason': 2}}], [])")
+    assert ended.returncode == 0, ended.stdout
+    said = _said(runs)
+    assert all(event.pop("time") for event in said)
+    assert said == [
+        {"event": "progress", "done": 0.5, "total": 1, "message": "None"}, {"event": "metric", "name": "123", "value": 1.5, "step": 2},
+        {"event": "note", "text": "x"}, {"event": "figure", "kind": "confusion_matrix", "name": "7", "labels": ["0", "None"], "matrix": [[1]]},
+        {"event": "figure", "kind": "op_graph", "name": "8", "nodes": [{"type": "1", "mapped": False, "reason": "2"}], "edges": []},
+    ]  # fmt: skip
+
+
+def test_the_names_of_metrics_are_text(runs):
+    assert runs("return {1: 2, os.fsdecode(b'caf\\xe9'): 3}")[1] == {"metrics": {"1": 2.0, "caf\\xe9": 3.0}}
+
+
+@pytest.mark.parametrize(("name", "shown"), [(r"os.fsdecode(b'caf\xe9')", r"caf\xe9"), (r"'\ud800'", r"\ud800"), ("'ü'", "ü")])
+def test_text_that_is_not_utf_8_is_shown_by_its_bytes(runs, name, shown):
+    ended, _ = runs(f"note({name})")
+    assert ended.returncode == 0 and [event["text"] for event in _said(runs)] == [shown]
+
+
 def test_there_is_one_stage_module_in_a_job(runs):
     ended, _ = runs("assert sys.modules['__main__'].__dict__ is not stage.__dict__; stage.note('heard')")
     assert ended.returncode == 0, ended.stdout

@@ -25,7 +25,7 @@ from engine.target import Target, platform_of
 ROOT = Path(__file__).resolve().parents[3]
 EXECUTORS = sorted(path.stem for path in (ROOT / "engine" / "executors").glob("[a-z]*.py"))
 MARKS = {"docker": ("docker",), "device": ("docker", "ssh")}
-MARK = "RPI_MLOPS_TEST_EXECUTOR"  # in the environment of the executor, and so of every process that it starts
+MARK = "RPI_MLOPS_TEST_EXECUTOR"  # in the environment of the executor, and so of what it starts with all of it, such as ssh
 TARGET = Target(name="here", platform=platform_of(platform.machine()), runtime="litert")
 
 ACT = '''
@@ -132,8 +132,10 @@ class Bench:
                 yield from (int(row[1]) for row in container.top()["Processes"])
 
     def _is_ours(self, pid: int) -> bool:
+        marks = (f"{MARK}={self.mark}\0", f"{self.folder}/", f"{self.folder}:")  # PYTHONPATH, also of what has a folder of the job's
         try:
-            if f"{MARK}={self.mark}".encode() not in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+            environment = Path(f"/proc/{pid}/environ").read_bytes() + b"\0"
+            if not any(mark.encode() in environment for mark in marks):
                 return False
             return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
         except OSError:

@@ -61,6 +61,20 @@ def test_an_exit_status_is_passed_on(bench):
     assert bench.does("sys.exit(7)")[1].status == 7
 
 
+@pytest.mark.parametrize(("code", "status"), [
+    ("137", 137), ("143", 143), ("74", 74), ("256", 1), ("-1", 255), ("'no luck'", 1), ("True", 1), ("", 0), ("None", 0), ("0", 0), ("False", 0),
+])  # fmt: skip
+def test_sys_exit_means_its_exit_status(bench, code, status):
+    folder, ended = bench.does(f"sys.exit({code})")
+    assert folder.result() == {"exit_status": status}
+    assert (ended.status == 0) is (status == 0)
+
+
+def test_the_text_of_sys_exit_is_printed(bench):
+    folder, _ = bench.does("sys.exit('no luck')")
+    assert (folder.path / "log").read_text() == "no luck\n"
+
+
 @pytest.mark.parametrize("number", [6, 9, 11])
 def test_a_signal_is_a_negative_status(bench, number):
     assert bench.does(f"os.kill(os.getpid(), {number})")[1].status == -number
@@ -101,6 +115,67 @@ def test_temporary_files_of_a_stage_lie_in_its_jobs_folder(bench):
 
 def test_the_environment_that_the_yaml_gives_reaches_the_stage(bench):
     assert bench.says("os.environ['COLOUR']", env={"COLOUR": "red; blue $HOME"}) == "red; blue $HOME"
+
+
+SECRETS = ("AWS_SECRET_ACCESS_KEY", "MLFLOW_TRACKING_PASSWORD", "HTTPS_PROXY", "PIP_INDEX_URL", "SOME_TOKEN")
+
+
+def test_the_callers_secrets_do_not_reach_the_stage_nor_the_process_that_it_came_from(bench, monkeypatch):
+    for name in SECRETS:
+        monkeypatch.setenv(name, "s3cret")
+    read = "[Path(f'/proc/{pid}/environ').read_bytes() for pid in ('self', os.getppid()) if os.access(f'/proc/{pid}/environ', os.R_OK)]"
+    assert bench.says(f"'s3cret' in str({read}) + str(os.environ)") == "False"
+
+
+def test_a_variable_that_pass_env_names_reaches_the_stage_and_no_other(bench, monkeypatch):
+    monkeypatch.setenv("SOME_TOKEN", "s3cret $HOME; x")
+    monkeypatch.delenv("ABSENT", raising=False)
+    seen = "repr([os.environ.get(name) for name in ('SOME_TOKEN', 'ABSENT')])"
+    assert bench.says(seen, stage="opens", pass_env=["SOME_TOKEN", "ABSENT"]) == "['s3cret $HOME; x', None]"
+    assert bench.says(seen, stage="next") == "[None, None]"
+
+
+def test_a_variable_that_pass_env_names_goes_before_the_value_that_the_yaml_gives(bench, monkeypatch):
+    monkeypatch.setenv("SOME_TOKEN", "the caller's")
+    keys = {"env": {"SOME_TOKEN": "the YAML's", "ABSENT": "the YAML's"}, "pass_env": ["SOME_TOKEN", "ABSENT"]}
+    assert bench.says("repr([os.environ[name] for name in ('SOME_TOKEN', 'ABSENT')])", **keys) == repr(["the caller's", "the YAML's"])
+
+
+def test_a_variable_that_pass_env_names_reaches_a_command(bench, monkeypatch):
+    monkeypatch.setenv("SOME_TOKEN", "s3cret")
+    _, launch = bench.lay_out("s", {"command": ["printenv", "SOME_TOKEN"], "outputs": ["y"], "pass_env": ["SOME_TOKEN"]})
+    bench.executor.launch(launch)
+    bench.end()
+    assert launch.log.read_text() == "s3cret\n"
+
+
+def test_the_value_of_a_passed_variable_is_written_nowhere(bench, monkeypatch):
+    monkeypatch.setenv("SOME_TOKEN", "s3cret")
+    bench.does("pass", pass_env=["SOME_TOKEN"])
+    assert [path for path in bench.folder.rglob("*") if path.is_file() and b"s3cret" in path.read_bytes()] == []
+
+
+def test_pass_env_does_not_move_a_stages_temporary_files(bench, monkeypatch, tmp_path):
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "elsewhere"))
+    assert bench.says("os.environ['TMPDIR'] == tempfile.gettempdir() == os.getcwd()", pass_env=["TMPDIR"]) == "True"
+
+
+def test_a_stage_may_say_and_print_a_name_that_is_not_utf_8(bench):
+    name = "os.fsdecode(b'caf\\xe9')"
+    folder, ended = bench.does(
+        f"from engine.stage import note; note({name}); print({name}); print({name}, file=sys.stderr); metric({name}, 1, 0)"
+    )
+    assert ended.status == 0
+    assert [event.get("text") or event.get("name") for event in folder.poll()] == ["caf\\xe9"] * 2
+    assert (folder.path / "log").read_text(encoding="utf-8").splitlines() == ["caf\\udce9"] * 2
+
+
+@pytest.mark.parametrize("kind", ["StageError", "ValueError", "sys.exit"])
+def test_a_stage_may_fail_with_a_name_that_is_not_utf_8(bench, kind):
+    raising = "" if kind == "sys.exit" else "raise "
+    folder, ended = bench.does(f"{raising}{kind}(os.fsdecode(b'caf\\xe9'))")
+    assert ended.status == 1
+    assert str(folder.result()).encode("utf-8") and "caf\\xe9" in (folder.path / "log").read_text(encoding="utf-8")
 
 
 def test_what_a_stage_does_to_its_environment_no_other_stage_sees(bench):

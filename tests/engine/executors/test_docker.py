@@ -46,7 +46,7 @@ def accelerated(docker_bench, tmp_path, monkeypatch):
     def look(bus: str | None) -> dict:
         _, launch = docker_bench.lay_out("s", USES)
         owner = _options.user(os.getuid(), os.getgid())
-        options = _options.container(launch, docker_bench.setting, owner, [], launch.log, bus, "/", 2)
+        options = _options.container(launch, docker_bench.setting, owner, [], launch.log, bus, "/", {"NCPU": 2, "MemTotal": 8 << 30})
         made.append(docker_bench.client.containers.create(launch.job.place.image, **options))
         return docker_bench.client.api.inspect_container(made[-1].id)["HostConfig"]
 
@@ -141,7 +141,7 @@ def test_where_the_stage_sets_none_the_limits_are_the_executors(docker_engine, p
     monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
     bench = make_bench("docker", plain_image, memory="128M", pids=99, shm="8M", tmp="4M")
     _, launch = bench.lay_out("s", USES)
-    options = _options.container(launch, bench.setting, _options.user(1, 1), [], launch.log, None, "/", 2)
+    options = _options.container(launch, bench.setting, _options.user(1, 1), [], launch.log, None, "/", {"NCPU": 2, "MemTotal": 8 << 30})
     made = docker_engine.client().containers.create(launch.job.place.image, **options)
     try:
         host = docker_engine.client().api.inspect_container(made.id)["HostConfig"]
@@ -151,9 +151,37 @@ def test_where_the_stage_sets_none_the_limits_are_the_executors(docker_engine, p
     assert host["Tmpfs"] == {"/tmp": "size=4000000,mode=1777"}
 
 
-def test_without_any_limit_processes_are_counted_all_the_same(inspected):
-    found = inspected()["HostConfig"]
-    assert (found["Memory"], found["NanoCpus"], found["PidsLimit"]) == (0, 0, 2048)
+def _made(bench) -> dict:
+    """What the engine says of a container of a stage without limits, which has not started."""
+    _, launch = bench.lay_out("s", USES)
+    options = _options.container(launch, bench.setting, _options.user(1, 1), [], launch.log, None, "/", bench.client.info())
+    made = bench.client.containers.create(launch.job.place.image, **options)
+    try:
+        return bench.client.api.inspect_container(made.id)["HostConfig"]
+    finally:
+        made.remove(force=True)
+
+
+def test_without_any_limit_a_stage_has_three_quarters_of_the_machines_memory(inspected, docker_bench):
+    found, most = inspected()["HostConfig"], docker_bench.client.info()["MemTotal"] * 3 // 4
+    assert (found["Memory"], found["MemorySwap"], found["NanoCpus"], found["PidsLimit"]) == (most, most, 0, 2048)
+
+
+@pytest.mark.parametrize(("memory", "limit"), [(0, 0), ("0", 0), ("300M", 300_000_000)])
+def test_the_executors_limit_of_memory_goes_before_the_machines(docker_engine, plain_image, make_bench, monkeypatch, memory, limit):
+    monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
+    bench = make_bench("docker", plain_image, memory=memory)
+    bench.client = docker_engine.client()
+    assert _made(bench)["Memory"] == limit
+
+
+def test_a_network_that_the_engine_does_not_have_is_told_before_anything_starts(docker_engine, plain_image, make_bench, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
+    bench = make_bench("docker", plain_image, network="nosuch")
+    planned = [bench.plan("s", {**USES, "network": network})[0] for network in (False, True)]
+    bench.executor.prepare(planned[:1])
+    with pytest.raises(UserError, match="the container engine has no such network"):
+        bench.executor.prepare(planned)
 
 
 def test_the_limit_of_processes_is_kept(docker_bench):
@@ -280,7 +308,9 @@ def test_an_emulated_container_has_the_processor_of_a_pi(docker_bench, on, proce
     _, launch = docker_bench.lay_out("s", USES)
     place = dataclasses.replace(launch.job.place, platform=on, emulated=processor is not None)
     launch = dataclasses.replace(launch, job=dataclasses.replace(launch.job, place=place))
-    options = _options.container(launch, docker_bench.setting, _options.user(1, 1), [], launch.log, None, "/", 2)
+    options = _options.container(
+        launch, docker_bench.setting, _options.user(1, 1), [], launch.log, None, "/", {"NCPU": 2, "MemTotal": 8 << 30}
+    )
     made = docker_bench.client.containers.create(launch.job.place.image, **options)
     try:
         found = docker_bench.client.api.inspect_container(made.id)

@@ -1,8 +1,12 @@
-"""Local processes: what is warm before a job, and what a lost server takes with it."""
+"""Local processes: what is warm before a job, what a job gets of its server, and that nothing outlives a lost server or engine."""
 
 import os
+import signal
+import subprocess
+import sys
 import time
 import warnings
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +16,12 @@ from engine.plan import Planned
 from engine.spec import Resources, StageSpec
 from engine.target import Target
 
+ROOT = Path(__file__).resolve().parents[3]
 SLEEPS = "Path('ready').touch(); time.sleep(120)"
+# What a stage leaves: in a session of its own, child of nobody that is known; and out of the stage's own tree too
+ESCAPES = "subprocess.Popen([sys.executable, '-c', 'import os, time; os.fork() and os._exit(0); os.setsid(); time.sleep(300)'], start_new_session=True).wait()"
+LEAVES = f"import ctypes; ctypes.CDLL(None).prctl(36, 0); {ESCAPES}"
+STOPS = "import os, time; os.fork() and os._exit(0); os.setsid()\nwhile True: os.kill({server}, 19); time.sleep(0.001)"
 
 
 @pytest.fixture
@@ -123,3 +132,241 @@ def test_an_edge_tpu_counts_for_the_stages_that_ask_for_it_and_no_others(tmp_pat
     found = executor.place(StageSpec(command=("true",), runs_on="target", resources=Resources(accelerator=asks)), None)
     executor.close()
     assert ("edgetpu" in found.environment) is counts
+
+
+# --- what a job gets of its server
+
+
+def test_a_job_holds_nothing_open_that_is_its_servers(bench):
+    held = bench.says("[os.path.realpath(path) for path in Path('/proc/self/fd').iterdir()]")
+    assert "socket:" not in held and "pipe:" not in held and "eventpoll" not in held
+
+
+def test_a_program_that_a_job_starts_holds_nothing_open_that_is_its_servers(bench):
+    _, launch = bench.lay_out("s", {"command": ["ls", "-l", "/proc/self/fd"], "outputs": ["y"]})
+    bench.executor.launch(launch)
+    bench.end()
+    assert "socket:" not in launch.log.read_text() and "pipe:" not in launch.log.read_text()
+
+
+def _warmed(bench, imports: str) -> None:
+    """Let the server import a stage with these lines."""
+    (bench.folder / "mystages" / "warm.py").write_text(f"{imports}\nfrom engine.stage import Out\ndef warm(data: Out) -> None:\n    pass\n")
+    _, warm = bench.lay_out("warm", {"uses": "mystages.warm"})
+    bench.executor.prepare([Planned(warm.job, None, None, None, "")])
+
+
+def test_temporary_files_lie_in_the_jobs_folder_also_where_the_server_has_made_some(bench):
+    _warmed(bench, "import tempfile\ntempfile.gettempdir()")
+    assert bench.says("tempfile.gettempdir() == os.environ['TMPDIR'] == os.getcwd()") == "True"
+
+
+def test_temporary_files_of_a_stage_with_tensorflow_lie_in_its_jobs_folder(bench):
+    pytest.importorskip("tensorflow", reason="the extra 'train' is not installed")
+    (bench.folder / "mystages" / "deep.py").write_text(
+        "import os, tempfile\nfrom engine.stage import Out\ndef deep(data: Out) -> None:\n"
+        "    import tensorflow\n    data.write_text(str(tempfile.gettempdir() == os.environ['TMPDIR'] == os.getcwd()))\n"
+    )
+    folder, launch = bench.lay_out("s", {"uses": "mystages.deep"})
+    bench.executor.launch(launch)
+    bench.end()
+    assert (folder.path / "out" / "data").read_text() == "True"
+
+
+def test_two_jobs_of_a_server_do_not_draw_the_same_random_numbers(bench):
+    pytest.importorskip("numpy")
+    _warmed(bench, "import random, numpy\nrandom.random(), numpy.random.random()")
+    drawn = [bench.says("__import__('random').random(), __import__('numpy').random.random()", stage=name) for name in "ab"]
+    assert not set(drawn[0].strip("()").split(", ")) & set(drawn[1].strip("()").split(", "))
+
+
+def test_a_time_zone_that_the_yaml_gives_is_the_stages(bench):
+    assert bench.says("time.strftime('%z', time.localtime(0))", env={"TZ": "XYZ-5"}) == "+0500"
+
+
+def test_a_folder_for_temporary_files_from_which_nothing_may_be_executed_is_as_good(project):
+    """TMPDIR and outputs/ lie there; only a namespace of its own lets an ordinary user mount one."""
+    if subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode:
+        pytest.skip("this machine gives no user its own mounts: sysctl kernel.unprivileged_userns_clone=1")
+    project.only_stage(
+        "import ctypes, os, tempfile\nfrom engine.stage import Out\ndef only(data: Out) -> None:\n"
+        "    called = ctypes.CFUNCTYPE(ctypes.c_int)(lambda: 7)()\n"
+        "    assert os.statvfs(tempfile.gettempdir()).f_flag & os.ST_NOEXEC\n"
+        "    data.write_text(f'{called} {tempfile.TemporaryFile().write(b\"x\")}')\n"
+    )
+    project.outputs.mkdir()
+    script = 'mount -t tmpfs -o noexec none "$1" && shift && "$@" && cat "$TMPDIR"/one/x86_64/latest/artifacts/s/data'
+    words = [sys.executable, str(ROOT / "run.py"), f"--config-dir={project.path / 'conf'}", "stage_packages=[mystages]", "tracking=none"]
+    words += ["executor=local", "usecase=one", "target=x86_64", f"outputs={project.outputs}"]
+    ended = subprocess.run(["unshare", "-rm", "sh", "-c", script, "sh", str(project.outputs), *words], cwd=project.path,
+                           env={**os.environ, "TMPDIR": str(project.outputs)}, capture_output=True, text=True)  # fmt: skip
+    assert (ended.returncode, ended.stdout.splitlines()[-1:]) == (0, ["7 1"]), ended.stdout + ended.stderr
+
+
+def test_nothing_of_a_run_holds_the_value_of_a_passed_variable(project, monkeypatch):
+    monkeypatch.setenv("SOME_TOKEN", "s3cret-value")
+    project.only_stage(
+        "import os\nfrom engine.stage import Out\ndef only(data: Out) -> None:\n    data.write_text(str(len(os.environ['SOME_TOKEN'])))\n",
+        pass_env=["SOME_TOKEN"],
+    )
+    project.done("usecase=one")
+    assert (project.last / "artifacts" / "s" / "data").read_text() == str(len("s3cret-value"))
+    files = [path for path in project.outputs.rglob("*") if path.is_file()]
+    assert files and [path for path in files if b"s3cret-value" in path.read_bytes()] == []
+
+
+# --- a stage against its server
+
+
+@pytest.mark.parametrize("also", ["pass", ESCAPES, LEAVES], ids=["alone", "escapes", "leaves"])
+def test_a_stage_that_kills_its_server_is_lost_and_leaves_nothing(bench, also):
+    bench.start(f"{also}; os.kill(os.getppid(), 9); time.sleep(300)")
+    [ended] = bench.end()
+    assert (ended.stage, ended.status) == ("s", None)
+    assert bench.are_gone(bench.processes())
+
+
+def test_the_death_of_a_server_is_seen_also_where_a_process_of_its_holds_its_socket(bench):
+    """An import may fork, and what it forks holds all that the server had open."""
+    _warmed(bench, "import os, time\nif os.fork() == 0: time.sleep(300)")
+    folder = bench.start("Path('part').write_text(str(os.getppid())); Path('part').rename('ready'); time.sleep(120)")
+    bench.until(folder, "ready")
+    os.kill(int((folder.path / "cwd" / "ready").read_text()), 9)
+    assert [(one.stage, one.status) for one in bench.end(within_s=60)] == [("s", None)]
+    assert bench.are_gone(bench.processes())
+
+
+def test_what_left_a_stages_tree_ends_with_a_lost_server(bench):
+    server = _server(bench)
+    folder = bench.start(f"{LEAVES}; {SLEEPS}")
+    bench.until(folder, "ready")
+    os.kill(server, 9)
+    assert [ended.status for ended in bench.end()] == [None]
+    assert bench.are_gone(bench.processes())
+
+
+def test_a_stage_that_stops_its_server_ends_as_if_it_had_not(bench):
+    assert bench.does("os.kill(os.getppid(), signal.SIGSTOP)")[1].status == 0
+    assert bench.does("pass", stage="next")[1].status == 0
+
+
+def test_a_stage_whose_server_is_stopped_ends_by_force(bench):
+    server = _server(bench)
+    folder = bench.start(f"signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEPS}")
+    bench.until(folder, "ready")
+    os.kill(server, signal.SIGSTOP)
+    bench.executor.terminate("s", force=True)
+    assert [ended.status for ended in bench.end()] == [-9]
+
+
+def test_a_server_that_does_not_report_an_end_by_force_is_ended_with_its_jobs(bench):
+    """Something outside of the stage's tree stops the server again and again: the engine alone can end all of it."""
+    bench.executor.silent_s = 0.5
+    server = _server(bench)
+    program = STOPS.format(server=server)
+    code = f"import ctypes; ctypes.CDLL(None).prctl(36, 0); subprocess.Popen([sys.executable, '-c', {program!r}]).wait(); {SLEEPS}"
+    folder = bench.start(code)
+    bench.until(folder, "ready")
+    bench.executor.terminate("s", force=False)
+    ended, limit = [], time.monotonic() + 120
+    while not ended:
+        assert time.monotonic() < limit
+        bench.executor.terminate("s", force=True)
+        ended = bench.executor.wait(0.05)
+    assert [one.stage for one in ended] == ["s"]
+    bench.executor.close()
+    assert bench.are_gone(bench.processes())
+
+
+def test_a_server_that_hangs_is_ended_with_its_jobs_some_time_after_the_first_force(bench):
+    """A thread of an import takes the interpreter's lock for good: `PyDLL` keeps it during the call."""
+    bench.executor.silent_s = 0.5
+    _warmed(
+        bench,
+        "import ctypes, pathlib, threading, time\ndef hang():\n"
+        f"    while not pathlib.Path({str(bench.folder / 'hang')!r}).exists(): time.sleep(0.01)\n"
+        f"    pathlib.Path({str(bench.folder / 'hangs')!r}).touch(); ctypes.PyDLL(None).sleep(300)\n"
+        "threading.Thread(target=hang, daemon=True).start()",
+    )
+    bench.until(bench.start(SLEEPS, stage="beside"), "ready")
+    bench.until(bench.start(SLEEPS), "ready")
+    (bench.folder / "hang").touch()
+    ended, limit = [], time.monotonic() + 120
+    while len(ended) < 2:
+        assert time.monotonic() < limit
+        if (bench.folder / "hangs").exists():
+            bench.executor.terminate("s", force=True)
+        ended += bench.executor.wait(0.05)
+    assert sorted((one.stage, one.status) for one in ended) == [("beside", None), ("s", None)]
+    assert bench.are_gone(bench.processes())
+
+
+def test_a_server_that_hangs_in_an_import_is_ended_by_force(bench):
+    _warmed(bench, "while True: pass")
+    bench.start("pass")
+    bench.executor.terminate("s", force=True)
+    assert [ended.status for ended in bench.end()] == [None]
+
+
+# --- an engine that is killed
+
+
+def _at_work(project, code: str):
+    """Start a run whose stage does this; return its engine, its server and all processes."""
+    project.only_stage(
+        "import os, subprocess, sys, time\nfrom pathlib import Path\nfrom engine.stage import Out\ndef only(data: Out) -> None:\n"
+        f"    {code}\n    Path({str(project.path / 'pids')!r}).write_text(str(os.getppid()))\n    time.sleep(300)\n"
+    )
+    engine = project.start("usecase=one")
+    server = int(project.until(lambda: (project.path / "pids").is_file() and (project.path / "pids").read_text()))
+    return engine, server
+
+
+def _kill(engine: "subprocess.Popen[str]") -> None:
+    engine.kill()
+    engine.communicate()
+
+
+@pytest.mark.parametrize("code", ["pass", ESCAPES, LEAVES], ids=["alone", "escapes", "leaves"])
+def test_an_engine_that_is_killed_leaves_no_process(project, code):
+    engine, _ = _at_work(project, code)
+    _kill(engine)
+    project.until(lambda: not project.processes())
+
+
+def test_an_engine_that_is_killed_leaves_no_process_where_its_server_is_stopped(project):
+    engine, server = _at_work(project, ESCAPES)
+    engine.send_signal(signal.SIGSTOP)  # so that it does not let the server go on
+    os.kill(server, signal.SIGSTOP)
+    _kill(engine)
+    project.until(lambda: not project.processes())
+
+
+def test_what_outlives_engine_and_server_is_ended_by_the_next_run(project):
+    engine, server = _at_work(project, LEAVES)
+    engine.send_signal(signal.SIGSTOP)  # so that it does not see the server's end
+    os.kill(server, signal.SIGKILL)
+    _kill(engine)
+    left = project.until(project.processes)
+    project.usecase("other", "name: other\nstages:\n  s: {uses: mystages.make}")
+    project.done("usecase=other")
+    assert not set(left) & set(project.processes())
+
+
+def test_what_a_living_engine_has_at_work_is_no_other_engines_to_end(bench):
+    folder = bench.start("Path('ready').touch()\nwhile not Path('go').exists(): time.sleep(0.01)")
+    bench.until(folder, "ready")
+    other = bench.make(bench.setting)
+    other.reclaim([], Path())
+    other.close()
+    bench.put(folder, "go")
+    assert [ended.status for ended in bench.end()] == [0]
+
+
+def test_a_run_whose_stage_kills_the_server_ends(project):
+    project.only_stage(
+        "import os, time\nfrom engine.stage import Out\ndef only(data: Out) -> None:\n    os.kill(os.getppid(), 9)\n    time.sleep(300)\n"
+    )
+    assert project.run("usecase=one").returncode == 1
+    assert project.state().stages["s"].failure["message"] == "the executor lost its process"
+    project.until(lambda: not project.processes())

@@ -41,15 +41,11 @@ def metric(**fields: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "event",
     [
-        metric(name=123), metric(name=None), metric(name=["a"]), metric(name=""), metric(name=".."), metric(name="/a"),
-        metric(name="a//b"), metric(name="a\udcff"), metric(name="x" * 9000),
-        metric(value=None), metric(value="much"), metric(value=float("nan")), metric(value=float("-inf")), metric(value=10**400),
-        metric(step=2**70), metric(step=-(2**70)), metric(step=None), metric(step=float("inf")), metric(step=float("nan")), metric(step="x"),
-        metric(stage="unknown"), metric(stage=["train"]), metric(time=None), metric(time=1e300), metric(time="now"), {"event": "metric"},
-        {"event": "note", "stage": "train", "text": "a\udcffb\0c"}, {"event": "note", "stage": None, "text": None},
-        {"event": "job_finished", "stage": "split", "attempt": 1, "seconds": 1.0, "outputs": {}, "metrics": {"m": None, "": 1, "n": 2**2000}},
-        {"event": "job_cached", "stage": "split"}, {"event": ["x"]}, {"event": "gate", "stage": "train", "metric": 1, "passed": "yes"},
-        {"event": "job_failed", "stage": "train", "attempt": 1, "seconds": 1, "kind": "\udcff", "message": "a\0\udcff", "retry_in_s": 1},
+        metric(name=".."), metric(name="/a"), metric(name="a//b"), metric(name="a\udcff"), metric(name="x" * 250),
+        metric(value=float("nan")), metric(value=float("-inf")), metric(step=2**53), metric(step=-(2**53)), metric(stage="unknown"),
+        {"event": "note", "stage": "train", "text": "a\udcffb\0c"},
+        {"event": "job_failed", "stage": "train", "attempt": 1, "seconds": 1, "kind": "\udcff", "message": "a\0\udcff", "log": "", "log_tail": "",
+         "retry_in_s": 1},
     ],
     ids=lambda event: ascii(event)[:60],
 )  # fmt: skip
@@ -62,18 +58,10 @@ def test_an_odd_event_does_not_keep_a_run_from_mlflow(outputs: Path, events: Any
     assert sink.sync(outputs, {}).complete == ["r1"]
 
 
-def test_an_event_that_cannot_be_told_is_named_on_the_run(outputs: Path, events: Any, make_job: Any) -> None:
-    found = odd_run(events, make_job, metric(stage="unknown"))
-    make_folder(outputs, found)
-    sink.sync(outputs, {})
-    seq = next(event["seq"] for event in found if event.get("stage") == "unknown")
-    assert snapshot(database(outputs))["r1/"]["tags"][f"rpi.left_out_event.{seq}"] == "metric: KeyError: 'unknown'"
-
-
 def test_odd_parameters_and_words_of_a_run_reach_mlflow(outputs: Path, events: Any, make_job: Any) -> None:
     found = odd_run(events, make_job)
     params = {"a\udcff": "b\udcff\0", "n": float("nan"), "none": None, "..": 1, "": 2, "huge": 2**2000, "deep": {"a": [1]}}
-    found[0] |= {"params": params, "command": ["run.py", "a\udcff", 1], "git_commit": "\udcff", "usecase": "demo", "target": None}
+    found[0] |= {"params": params, "command": ["run.py", "a\udcff"], "git_commit": "\udcff", "usecase": "demo"}
     make_folder(outputs, found)
     assert sink.sync(outputs, {}).problems == {}
     assert snapshot(database(outputs))["r1/"]["params"]["a_"] == "b??"
@@ -89,8 +77,9 @@ def test_a_damaged_run_is_reported_and_the_others_are_sent(outputs: Path, events
         path.write_text("\n".join([json.dumps(start), *others]) + "\n")
     (outputs / "demo" / "rpi4" / "r4" / ".mlflow.lock").mkdir()
     report = sink.sync(outputs, {})
-    assert report.sent == ["r3", "r5"]  # of r3 what can be told
-    assert set(report.problems) == {"r1", "r2", "r4"}
+    assert report.sent == ["r5"]
+    assert set(report.problems) == {"r1", "r2", "r3", "r4"}
+    assert report.problems["r1"] == "its journal is damaged: line 1 is no event"
     assert all("left for the next sync" not in why for why in report.problems.values())
 
 
@@ -136,7 +125,7 @@ def test_a_tree_too_deep_to_be_copied_is_left_out(outputs: Path, events: Any, ma
 
 @pytest.mark.parametrize(
     ("name", "taken"),
-    [("a/b", "a/b"), ("..", "__"), ("/a", "_a"), ("a//b", "a__b"), ("a/", "a_"), (".", "_"), ("", "_"), (7, "7"), ("a/../b", "a_.._b")],
+    [("a/b", "a/b"), ("..", "__"), ("/a", "_a"), ("a//b", "a__b"), ("a/", "a_"), (".", "_"), ("", "_"), ("a/../b", "a_.._b")],
 )
 def test_a_key_is_one_that_mlflow_takes(name: Any, taken: str) -> None:
     from mlflow.utils.validation import _validate_metric_name

@@ -1,0 +1,112 @@
+"""The processes of a fork server, found in /proc: its tree, and by a mark in their environment those that left the tree.
+
+The mark names the engine, the server and the store. A process keeps it whatever session or parent it moves to.
+"""
+
+import os
+import signal
+import time
+import uuid
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+
+MARK = "RPI_MLOPS_SERVER"  # the environment variable that holds the mark
+END_S = 2.0  # how long killed processes are waited for; one that the kernel holds in a system call may take longer
+
+
+def new_mark(store: Path) -> str:
+    """Return the mark of a new server of this engine: `NAMESPACE.PID.START.SERVER STORE`."""
+    pid = os.getpid()
+    return f"{_namespace()}.{pid}.{_start(pid)}.{uuid.uuid4().hex[:12]} {store}"
+
+
+def kill_tree(pid: int, number: int, *, itself: bool = True) -> None:
+    """Send the signal to a process and all its descendants, whatever session they moved to."""
+    tree = [pid]
+    for one in tree:
+        tree.extend(children(one))  # grows while it is walked
+    for one in tree if itself else tree[1:]:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(one, number)
+
+
+def children(pid: int) -> list[int]:
+    """Return a process's children, as the kernel lists them for each of its threads (proc(5), CONFIG_PROC_CHILDREN)."""
+    found: list[int] = []
+    with suppress(OSError):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/children", "rb") as file:
+                found += map(int, file.read().split())
+    return found
+
+
+def kill_marked(mark: str, jobs: Collection[int] = (), *, within_s: float = END_S) -> None:
+    """Kill the trees of these jobs and every process with the mark or of a job's session, until none is left or the time is up.
+
+    Once is not enough: a process may fork between the look and the signal.
+    """
+    for pid in jobs:
+        kill_tree(pid, signal.SIGKILL)
+    limit = time.monotonic() + within_s
+    while found := [pid for pid in _others() if (mark and _mark_of(pid) == mark) or _session(pid) in jobs]:
+        for pid in found:
+            kill_tree(pid, signal.SIGKILL)
+        if time.monotonic() > limit:
+            return
+        time.sleep(0.01)
+
+
+def kill_abandoned(store: Path) -> None:
+    """Kill the processes that engines of this store have left which are gone themselves."""
+    for mark in {_mark_of(pid) for pid in _others()} - {""}:
+        if _is_abandoned(mark, store):
+            kill_marked(mark)
+
+
+def _is_abandoned(mark: str, store: Path) -> bool:
+    """Say whether the mark is this store's, and its engine gone; what is said in another PID namespace nobody here can check."""
+    engine, _, place = mark.partition(" ")
+    namespace, pid, start, _ = engine.split(".") if engine.count(".") == 3 else ("", "", "", "")
+    if place != str(store) or namespace != str(_namespace()) or not pid.isdecimal():
+        return False
+    return _start(int(pid)) != start
+
+
+def _others() -> list[int]:
+    """Return all processes but this one."""
+    return [int(name) for name in os.listdir("/proc") if name.isdecimal() and int(name) != os.getpid()]
+
+
+def _mark_of(pid: int) -> str:
+    """Return the mark of a process; empty for one that has none, has ended or is another user's."""
+    try:
+        words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return ""
+    prefix = f"{MARK}=".encode()
+    return next((os.fsdecode(word.removeprefix(prefix)) for word in words if word.startswith(prefix)), "")
+
+
+def _session(pid: int) -> int:
+    """Return the session of a living process, else 0."""
+    fields = _stat(pid)
+    return int(fields[3]) if fields and fields[0] not in (b"Z", b"X") else 0
+
+
+def _start(pid: int) -> str:
+    """Return when a living process started, in ticks since the boot: with it a PID means one process only."""
+    fields = _stat(pid)
+    return fields[19].decode() if fields and fields[0] not in (b"Z", b"X") else ""
+
+
+def _stat(pid: int) -> list[bytes]:
+    """Return the fields of proc(5)'s stat after the name, which may hold anything."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return []
+
+
+def _namespace() -> int:
+    return Path("/proc/self/ns/pid").stat().st_ino
