@@ -177,6 +177,7 @@ def request(config: DictConfig, hydra: Any, line: CommandLine) -> Request:
     notes: list[str] = []
     mistakes: list[UserError] = []
     OmegaConf.set_struct(config, False)
+    _refuse_odd_values(OmegaConf.to_container(config, resolve=False), where, overrides)  # where it was written
     set_here = {key: _resolved(config, key) for key in Settings.model_fields}
     _refuse_odd_values(set_here, "the command line", overrides)
     settings = _settings.parse(set_here, "the command line")
@@ -314,7 +315,7 @@ def _unresolved(config: DictConfig, place: str, said: str) -> UserError:
     return UserError(place, said, did_you_mean(missing[1], _keys(OmegaConf.to_container(config, resolve=False))))
 
 
-def _refuse_odd_values(data: Mapping[str, Any], where: str, overrides: Sequence[str], mistakes: Sequence[UserError] = ()) -> None:
+def _refuse_odd_values(data: Any, where: str, overrides: Sequence[str], mistakes: Sequence[UserError] = ()) -> None:
     """Raise every value that is not plain, with the mistakes so far: no later check could deal with it."""
     found = []
     for place, what, fix in plain.faults(data):

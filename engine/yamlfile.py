@@ -116,8 +116,9 @@ def _refuse_bombs(path: Path, text: str) -> None:
     open_nodes: list[tuple[str | None, int]] = []  # anchor, nodes counted before it
     nodes = 0
     for event in yaml.parse(text, Loader=_Loader):
-        if getattr(event, "tag", None) is not None:
-            raise UserError(f"{path}, line {event.start_mark.line + 1}", f"tags are not allowed: '{event.tag}'", "write plain values")
+        if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag is not None:
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            raise UserError(f"{path}, line {line}", f"tags are not allowed: '{event.tag}'", "write plain values")
         if isinstance(event, yaml.AliasEvent):
             if any(anchor == event.anchor for anchor, _ in open_nodes):
                 raise UserError(f"{path}", f"*{event.anchor} stands inside what it names: it would never end", "write the value out")

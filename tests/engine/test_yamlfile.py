@@ -104,7 +104,7 @@ def test_what_is_read_as_a_date_or_no_number_is_to_be_written_in_quotes(tmp_path
 
 @pytest.mark.parametrize("text", [r"\0", r"\ud800", r"a\udfffb"])
 def test_text_that_no_file_can_hold_is_refused(tmp_path, text):
-    with pytest.raises(UserError, match="a character that is not allowed|invalid Unicode character"):
+    with pytest.raises(UserError, match=r"a character that is not allowed|invalid Unicode character"):
         _load(tmp_path, f'x: "{text}"')
 
 
@@ -116,7 +116,7 @@ def test_no_tag_is_allowed(tmp_path, text):
 
 @pytest.mark.parametrize("path", ["/proc/kmsg", "/dev/zero", "/proc/self/environ"])
 def test_what_never_ends_is_no_yaml_file(path):
-    with pytest.raises(UserError, match="neither a file nor a folder|a file system of the kernel"):
+    with pytest.raises(UserError, match=r"neither a file nor a folder|a file system of the kernel"):
         yamlfile.load(Path(path))
 
 
