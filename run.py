@@ -96,7 +96,7 @@ def _run(request: compose.Request) -> tuple[int, float | None]:
     command = importlib.import_module(f"engine.commands.{_command}")
     gc.freeze()
     gc.enable()
-    with _interruptible():
+    with _interruptible(), layout.unobstructed(request.outputs):
         status, objective = command.main(request)
         sys.stdout.flush()
     if status == INTERRUPTED:
@@ -241,6 +241,8 @@ def _mistake(error: BaseException) -> UserError | None:
     """Return the user's mistake that the exception stands for, or None where it is a fault of ours."""
     if isinstance(error, UserError):
         return error
+    if isinstance(error, OSError) and error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+        return UserError(f"{error.filename!s:.80}", f"this path cannot be followed: {error.strerror}", "name another path")
     if _is_the_machines(error):
         return UserError(str(error.filename or "outputs"), f"the machine says: {error.strerror}", _MACHINE[error.errno])
     return _explained(error) if isinstance(error, HydraException | OmegaConfBaseException) or _is_hydras(error) else None
@@ -261,6 +263,8 @@ def _explained(error: BaseException) -> UserError:
     """Turn Hydra's mistake into our three lines."""
     if isinstance(error, OverrideParseException):
         return _unreadable(error.override)
+    if "integer string conversion" in str(error):  # Python's own limit, sys.get_int_max_str_digits
+        return UserError("the command line", "a number has too many digits", "write a smaller number, or text in quotes: key='\"...\"'")
     if several := re.match(r"(?:Ambiguous value for argument|Sweep parameters) '(.+)'", str(error).lstrip()):
         return UserError(
             several[1], "these are several values", "for a run with each of them add --multirun; a list stands in brackets: key=[a,b]"

@@ -18,11 +18,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from engine import asset, catalogue, spec, target, yamlfile
+from engine import asset, catalogue, plain, spec, target, yamlfile
 from engine import settings as _settings
 from engine.asset import Asset
 from engine.catalogue import ROOT
-from engine.errors import UserError, did_you_mean
+from engine.errors import UserError, did_you_mean, raise_all
 from engine.settings import Settings
 from engine.spec import UseCase
 from engine.target import Target
@@ -177,13 +177,17 @@ def request(config: DictConfig, hydra: Any, line: CommandLine) -> Request:
     notes: list[str] = []
     mistakes: list[UserError] = []
     OmegaConf.set_struct(config, False)
-    settings = _settings.parse({key: _resolved(config, key) for key in Settings.model_fields}, "the command line")
+    _refuse_odd_values(OmegaConf.to_container(config, resolve=False), where, overrides)  # where it was written
+    set_here = {key: _resolved(config, key) for key in Settings.model_fields}
+    _refuse_odd_values(set_here, "the command line", overrides)
+    settings = _settings.parse(set_here, "the command line")
     _take_own_data(config, Path(settings.data), declared, overrides, notes)
     assets = _apply_assets(config, declared, overrides, where, mistakes)
     reach = _reach(assets, settings, notes)
     if isinstance(config.get("target"), DictConfig):  # before ${target.runtime} is resolved
         config.target = target.completed(OmegaConf.to_container(config.target, resolve=False))  # type: ignore[arg-type]
     data = _plain(config, where, mistakes)
+    _refuse_odd_values(data, where, overrides, mistakes)
     usecase, malformed = spec.read({key: data.pop(key) for key in list(data) if key in UseCase.model_fields}, where)
     chosen = target.parse(data.pop("target"), f"conf/target/{hydra.runtime.choices['target']}.yaml")
     mistakes += [*malformed, *_unknown(data, where)]
@@ -309,6 +313,16 @@ def _unresolved(config: DictConfig, place: str, said: str) -> UserError:
     if not missing:
         return UserError(place, said, "write ${params.<name>} or ${target.<key>}")
     return UserError(place, said, did_you_mean(missing[1], _keys(OmegaConf.to_container(config, resolve=False))))
+
+
+def _refuse_odd_values(data: Any, where: str, overrides: Sequence[str], mistakes: Sequence[UserError] = ()) -> None:
+    """Raise every value that is not plain, with the mistakes so far: no later check could deal with it."""
+    found = []
+    for place, what, fix in plain.faults(data):
+        key = ".".join(place)
+        value = _value_of(key, overrides)
+        found.append(UserError(f"{where}: {key}" if value is None else f"{key}={value:.80}", what, fix))
+    raise_all([*mistakes, *found] if found else [])
 
 
 def _keys(data: Any, prefix: str = "") -> list[str]:

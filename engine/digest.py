@@ -1,6 +1,7 @@
 """Digests of files and folders, remembered per (device, inode, mtime, ctime, size) so that unchanged data costs a stat.
 
-`file:<sha256 of the bytes>`, or `tree:<sha256 of a sorted list of relative path, executable bit and file digest>`.
+`file:<sha256 of the bytes>`, or `tree:<sha256 of a sorted list of relative path, executable bit and file digest>`. An empty
+folder has a line of its own in that list, and a folder that links lead to again has one that names where it was first.
 """
 
 import hashlib
@@ -10,8 +11,10 @@ import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
+from engine import ordinary
 from engine.errors import UserError
 
 _CHUNK = 1 << 20
@@ -96,48 +99,89 @@ def declared(sha256s: Mapping[str, str]) -> str:
 def sha256_of(path: Path) -> str:
     """Return the sha256 of the file's bytes, in hexadecimal."""
     digest = hashlib.sha256()
-    with path.open("rb", buffering=0) as file:
+    with ordinary.opened(path) as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
 
 
 def files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield every file below the folder by relative path, sorted, folders followed but once; refuse devices and loops."""
-    yield from _files(folder, "", ())
+    """Yield every file below the folder by relative path, sorted, each real folder entered once; refuse devices and loops."""
+    return ((name, found) for name, found in _entries(folder) if isinstance(found, os.stat_result))
 
 
-def _files(folder: Path, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[tuple[str, os.stat_result]]:
-    status = folder.stat()
-    here = (status.st_dev, status.st_ino)
-    if here in above:
-        raise UserError(str(folder), "a symbolic link leads back to a folder above it", "remove the link")
-    for name in sorted(os.listdir(folder)):
-        path = folder / name
-        try:
-            status = path.stat()
-        except OSError as error:
-            raise UserError(str(path), f"it cannot be read: {error.strerror}", "remove it, or mend the link") from None
-        if stat.S_ISDIR(status.st_mode):
-            yield from _files(path, f"{prefix}{name}/", (*above, here))
-        elif stat.S_ISREG(status.st_mode):
-            yield prefix + name, status
-        else:
-            raise UserError(str(path), "it is neither a file nor a folder", "remove it: artifacts and assets hold files and folders")
+@dataclass(slots=True)
+class _Level:
+    """A folder that the walk is in."""
+
+    folder: Path
+    prefix: str
+    identity: tuple[int, int]
+    names: Iterator[str]
+
+
+def _entries(root: Path) -> Iterator[tuple[str, os.stat_result | str | None]]:
+    """Yield by relative path, sorted: a file's facts, None for an empty folder, and for one that was reached before, where."""
+    status = root.stat()
+    top = (status.st_dev, status.st_ino)
+    levels, above = [_Level(root, "", top, iter(sorted(os.listdir(root))))], {top}
+    first: dict[tuple[int, int], str] = {}
+    while levels:
+        level = levels[-1]
+        name = next(level.names, None)
+        if name is None:
+            above.remove(levels.pop().identity)
+            continue
+        path, relative = level.folder / name, level.prefix + name
+        status = _facts(path)
+        if stat.S_ISREG(status.st_mode):
+            yield relative, status
+            continue
+        identity = (status.st_dev, status.st_ino)
+        if identity in above:
+            raise UserError(str(path), "a symbolic link leads back to a folder above it", "remove the link")
+        if identity in first:
+            yield relative, first[identity]
+            continue
+        first[identity], names = relative, sorted(os.listdir(path))
+        if not names:
+            yield relative, None
+        above.add(identity)
+        levels.append(_Level(path, f"{relative}/", identity, iter(names)))
+
+
+def _facts(path: Path) -> os.stat_result:
+    """Return what a file or folder is; UserError for anything else."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise UserError(str(path), f"it cannot be read: {error.strerror}", "remove it, or mend the link") from None
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        raise UserError(str(path), "it is neither a file nor a folder", "remove it: artifacts and assets hold files and folders")
+    ordinary.refuse_kernels(str(path), status)
+    return status
 
 
 def _digest(path: Path, file_sha256: Callable[[Path, os.stat_result], str]) -> str:
     try:
         status = path.stat()
+        ordinary.check(str(path), status)
         if stat.S_ISREG(status.st_mode):
             return f"file:{file_sha256(path, status)}"
-        if not stat.S_ISDIR(status.st_mode):
-            raise UserError(str(path), "it is neither a file nor a folder", "give a file or a folder")
         tree = hashlib.sha256(b"tree/1\n")
-        for name, facts in files(path):
-            executable = "x" if facts.st_mode & stat.S_IXUSR else "-"
-            line = f"{executable} {file_sha256(path / name, facts)} ".encode() + os.fsencode(name) + b"\0"
-            tree.update(line)
+        for name, found in _entries(path):
+            tree.update(_line(path, name, found, file_sha256))
         return f"tree:{tree.hexdigest()}"
     except OSError as error:
         raise UserError(str(error.filename or path), f"it cannot be read: {error.strerror}", "check the path and its permissions") from None
+
+
+def _line(root: Path, name: str, found: os.stat_result | str | None, file_sha256: Callable[[Path, os.stat_result], str]) -> bytes:
+    """Return an entry's line; its beginning says of which kind it is, and no name holds a NUL."""
+    encoded = os.fsencode(name) + b"\0"
+    if found is None:
+        return b"empty " + encoded
+    if isinstance(found, str):
+        return b"as " + encoded + os.fsencode(found) + b"\0"
+    executable = "x" if found.st_mode & stat.S_IXUSR else "-"
+    return f"{executable} {file_sha256(root / name, found)} ".encode() + encoded

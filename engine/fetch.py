@@ -3,12 +3,12 @@
 import errno
 import hashlib
 import os
-import shutil
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 from engine import digest as digests
+from engine import ordinary
 from engine.asset import Asset, AssetFile
 from engine.errors import UserError
 from engine.store import Store, remove_tree
@@ -67,7 +67,11 @@ def _from_mirror(file: AssetFile, source: Path, destination: Path) -> bool:
     """Copy the file if the mirror has it; a copy that is another file is a mistake to be told, not to be passed over."""
     if not source.is_file():
         return False
-    shutil.copyfile(source, destination)
+    with ordinary.opened(source) as data, destination.open("wb") as out:
+        left = file.bytes + 1
+        while left and (chunk := data.read(min(left, _CHUNK))):
+            out.write(chunk)
+            left -= len(chunk)
     found = digests.sha256_of(destination)
     if found != file.sha256:
         raise UserError(

@@ -1,5 +1,6 @@
 """What single values in our YAML files mean: names, durations, sizes, rules; and mistakes told in three lines."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -13,6 +14,7 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
 _SECONDS = {"ms": 0.001, None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_LONGEST_S = 100 * 365 * 86400.0  # what a clock and a kernel's timer can count
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKMGT]?)i?B?")
 _MOST_BYTES = (1 << 63) - 1  # of Docker's own numbers, and of Linux's files
 _BYTES = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
@@ -23,8 +25,11 @@ def duration_s(value: Any) -> float:
     """Return seconds of `90`, `90s`, `1.5m`, `2h`."""
     match = _DURATION.fullmatch(str(value).strip())
     if not match:
-        raise ValueError(f"'{value}' is not a duration; write 90s, 30m or 2h")
-    return float(match[1]) * _SECONDS[match[2]]
+        raise ValueError(f"'{value!s:.80}' is not a duration; write 90s, 30m or 2h")
+    seconds = float(match[1]) * _SECONDS[match[2]]
+    if seconds > _LONGEST_S:
+        raise ValueError(f"'{value!s:.40}' is longer than 100 years; write 90s, 30m or 2h")
+    return seconds
 
 
 def size_bytes(value: Any) -> int:
@@ -59,8 +64,8 @@ def _without_nul(value: str) -> str:
 def rule(text: Any) -> str:
     """Return a gate's rule in its one spelling: an operator, a space, a number, and `if measured` where that is said."""
     match = _RULE.fullmatch(str(text).strip())
-    if not match:
-        raise ValueError(f"'{text}' is not a rule; write \">= 0.85\"")
+    if not match or not math.isfinite(float(match[2])):
+        raise ValueError(f"'{text!s:.80}' is not a rule; write \">= 0.85\"")
     return f"{match[1]} {match[2]}" + (" if measured" if match[3] else "")
 
 

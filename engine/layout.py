@@ -3,18 +3,24 @@
 import errno
 import json
 import os
+import re
 import secrets
 import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from engine import journal
+from engine import handles, journal
 from engine.errors import UserError, did_you_mean
 from engine.events import RunState, replay
-from engine.store import write_whole
+from engine.store import FOLDERS, write_whole
+from engine.wording import as_typed
 
+_ID = re.compile(r"(\d{8}-\d{6})(?:-(\d{3}))?-[0-9a-f]+", re.ASCII)  # before 0.1 without milliseconds
+_OBSTRUCTED = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENXIO, errno.ELOOP)  # a socket: ENXIO; a link: ELOOP
 ENGINE_DIR = ".engine"  # below outputs/: the store and all that is not for users
 
 
@@ -29,12 +35,41 @@ def make_outputs(outputs: Path) -> None:
     try:
         _share(outputs)
         store_dir(outputs).mkdir(parents=True, exist_ok=True)
+        for place in (store_dir(outputs) / name for name in FOLDERS):
+            if os.path.lexists(place) and not place.is_dir():  # before a stage has worked for nothing
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(place))
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise UserError(
-            f"outputs={outputs}", f"it cannot be made: {error.strerror}", "name a folder that can be written: outputs=DIR"
+        why = os.strerror(errno.ENOTDIR) if isinstance(error, FileExistsError) else error.strerror
+        raise _obstructed(error, outputs) or UserError(
+            f"outputs={outputs}", f"it cannot be made: {why}", "name a folder that can be written: outputs=DIR"
         ) from None
+
+
+@contextmanager
+def unobstructed(outputs: Path) -> Iterator[None]:
+    """Tell in three lines that something below outputs is in the place of a file or folder of the engine's."""
+    try:
+        yield
+    except OSError as error:
+        if told := _obstructed(error, outputs):
+            raise told from None
+        raise
+
+
+def _obstructed(error: OSError, outputs: Path) -> UserError | None:
+    """Return what is in the way, if that is why the operating system refused."""
+    if error.errno not in _OBSTRUCTED and not isinstance(error, handles.NotAFile):
+        return None
+    named = [Path(os.fsdecode(name)) for name in (error.filename2, error.filename) if isinstance(name, str | bytes)]
+    for path in named:
+        for place in (*reversed(path.parents), path):
+            wants_file = place == path and error.errno == errno.EISDIR
+            if outputs in place.parents and os.path.lexists(place) and (place.is_dir() and not place.is_symlink()) == wants_file:
+                kind = "folder" if wants_file else "file"
+                return UserError(str(place), f"this {kind} is in the engine's way", "remove or rename it, and give the same command")
+    return None
 
 
 def check_name(outputs: Path) -> None:
@@ -55,11 +90,33 @@ def _share(outputs: Path) -> None:
 
 
 def new_run_dir(outputs: Path, usecase: str, target: str, now_s: float) -> Path:
-    """Make and return the folder of a new run: its id sorts by time, to the millisecond, and is unique."""
-    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now_s))
-    folder = outputs / usecase / target / f"{stamp}-{int(now_s % 1 * 1000):03}-{secrets.token_hex(2)}"
+    """Make and return the folder of a new run. Its id is unique, and sorts after those of all earlier runs.
+
+    It says the time to the millisecond; if the clock went back, the time after the newest id. When the run began
+    is in its journal.
+    """
+    moment_ms = max(int(now_s * 1000), 1 + max(map(_moment_ms, _ids(outputs)), default=-(1 << 62)))
+    seconds, milliseconds = divmod(moment_ms, 1000)
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(seconds))
+    folder = outputs / usecase / target / f"{stamp}-{milliseconds:03}-{secrets.token_hex(2)}"
     (folder / "artifacts").mkdir(parents=True)
     return folder
+
+
+def _ids(outputs: Path) -> Iterator[re.Match[str]]:
+    """Yield the ids of all runs, also of those that have no journal yet."""
+    for path in outputs.glob("[!.]*/*/*"):
+        if found := _ID.fullmatch(path.name):
+            yield found
+
+
+def _moment_ms(run_id: re.Match[str]) -> int:
+    """Return the moment that an id says; long ago for one that is no date."""
+    year, month, day, hour, minute, second = (int(run_id[1][at : at + 2 + 2 * (at == 0)]) for at in (0, 4, 6, 9, 11, 13))
+    try:
+        return int(datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp()) * 1000 + int(run_id[2] or 0)
+    except ValueError:
+        return -(1 << 62)
 
 
 def runs(outputs: Path) -> list[Path]:
@@ -111,14 +168,27 @@ def run_json(state: RunState) -> dict[str, Any]:
             **{key: start.get(key) for key in keys}, "notes": state.notes, "stages": stages}  # fmt: skip
 
 
-def point_latest(run_dir: Path) -> None:
-    """Make `latest` name this run, unless a newer one was faster."""
+def point_latest(run_dir: Path) -> str:
+    """Make `latest` name this run, unless it names a newer one that was faster; return what is in the way, if anything is."""
     link = run_dir.parent / "latest"
-    if link.is_symlink() and link.readlink().name > run_dir.name:
-        return
     partial = run_dir.parent / f".latest.{run_dir.name}"
-    partial.symlink_to(run_dir.name)
-    partial.replace(link)
+    try:
+        if _names_newer(link, run_dir):
+            return ""
+        partial.symlink_to(run_dir.name)
+        partial.replace(link)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        why = "it is a folder" if link.is_dir() and not link.is_symlink() else error.strerror
+        return f"{as_typed(link)} does not name this run: {why}; remove it, and the next run makes it anew"
+    return ""
+
+
+def _names_newer(link: Path, run_dir: Path) -> bool:
+    """True if the link names a run that is there, and that began after this one."""
+    named = link.readlink() if link.is_symlink() else Path()
+    return len(named.parts) == 1 and named.name > run_dir.name and (run_dir.parent / named / journal.FILE_NAME).is_file()
 
 
 def newest_first(folders: Iterable[Path]) -> list[Path]:

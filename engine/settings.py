@@ -23,7 +23,7 @@ class Executor(_Model):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     name: str
-    cpus: float | None = Field(None, gt=0)
+    cpus: float | None = Field(None, gt=0, allow_inf_nan=False)
 
 
 class Tracking(_Model):

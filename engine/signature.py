@@ -9,8 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from engine import ordinary
 from engine.errors import UserError, did_you_mean
 
+_MOST_BYTES = 10_000_000  # of a stage's source
 REQUIRED: Any = object()  # the default of a parameter that has none
 _STAGE_API = "engine.stage"
 _TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (float, int), "str": (str,), "bool": (bool,), "None": (type(None),)}
@@ -87,6 +89,8 @@ class Library:
             return self._read(uses, path)
         except SyntaxError as error:
             return UserError(f"{path}, line {error.lineno}", f"Python cannot read it: {error.msg}", "mend the stage's source")
+        except (ValueError, RecursionError, MemoryError) as error:  # no UTF-8, a NUL, or brackets a thousand deep
+            return UserError(str(path), f"Python cannot read it: {str(error) or type(error).__name__}", "mend the stage's source")
         except UserError as error:
             return error
 
@@ -126,7 +130,7 @@ class Library:
             name, file = waiting.pop()
             if name in sources:
                 continue
-            sources[name] = hashlib.sha256(file.read_bytes()).hexdigest()
+            sources[name] = hashlib.sha256(ordinary.read(file, _MOST_BYTES)).hexdigest()
             if name not in self._imported:
                 self._imported[name] = list(_imported(_parsed(file), name))
             for imported, is_guarded in self._imported[name]:
@@ -141,7 +145,7 @@ class Library:
 
 @cache
 def _parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+    return ast.parse(ordinary.read(path, _MOST_BYTES).decode("utf-8"), str(path))
 
 
 def _imported(tree: ast.Module, module: str) -> Iterator[tuple[str, bool]]:

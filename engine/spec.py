@@ -17,7 +17,7 @@ class _Model(BaseModel):
 class Resources(_Model):
     """What a job takes of the machine while it runs."""
 
-    cpus: float = Field(1, gt=0, description="processor cores")
+    cpus: float = Field(1, gt=0, allow_inf_nan=False, description="processor cores")
     memory: Size = Field(0, description="bytes, as 512M or 2G; 0: not counted")
     pids: int = Field(0, ge=0, description="processes and threads that its container may have; 0: the executor's limit")
     accelerator: bool = Field(False, description="needs the target's accelerator for itself")

@@ -30,6 +30,7 @@ from engine.errors import UserError
 from engine.handles import Entry
 
 SCHEMA_VERSION = 1
+FOLDERS = ("objects", "actions", "corrupt", "work", "locks", "assets")
 MAX_DEPTH, MAX_PATH_BYTES = 100, 2000  # of what is in an output: all that read it later walk and join its paths
 STALE_S = 3600.0  # a work folder that is still without its lock after this time has no engine
 _FICLONE = 0x40049409  # linux/fs.h

@@ -39,7 +39,7 @@ class Target(BaseModel):
     runtime: Literal["litert", "tflite_runtime"] = Field(
         "litert", description="left out: tflite_runtime on linux/arm/v7 and with an Edge TPU, else litert"
     )
-    cpus: float = Field(4, gt=0)
+    cpus: float = Field(4, gt=0, allow_inf_nan=False)
     memory: Size = Field(0, description="bytes, as 4G")
     device: str | None = Field(
         None, description="ssh://[user@]host[:port][/path/to/docker.sock]; null: there is none, figures are simulated"

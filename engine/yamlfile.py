@@ -1,12 +1,13 @@
 """Reads a YAML file as plain data, and refuses what could surprise: bombs, tags, duplicate keys, other encodings."""
 
 import re
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from engine import ordinary, plain
 from engine.errors import UserError
 
 MAX_BYTES = 10_000_000
@@ -16,20 +17,65 @@ MAX_NODES = 500_000  # after expansion of aliases
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
+_READ_AS = {"int": "a number", "float": "a number", "bool": "true or false", "null": "null", "timestamp": "a date",
+            "seq": "a list", "map": "a mapping"}  # fmt: skip
+
+
+class _Refused(yaml.MarkedYAMLError):
+    """What is well-formed YAML and still not wanted, and what to write instead."""
+
+    def __init__(self, node: yaml.Node, problem: str, fix: str) -> None:
+        super().__init__(problem=problem, problem_mark=node.start_mark)
+        self.fix = fix
+
+
 class _StrictLoader(_Loader):  # type: ignore[misc, valid-type]
-    """Safe YAML in which `1e-3` is a number, as Hydra reads it, and a key stands once."""
+    """Safe YAML in which `1e-3` is a number, as Hydra reads it, a key is text and stands once, and every value is plain."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            _refuse_odd_key(key_node)
             if key_node.value in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"the key '{key_node.value}' stands twice", key_node.start_mark)
-            if isinstance(key_node.value, Hashable):
-                seen.add(key_node.value)
+            seen.add(key_node.value)
+        self.flatten_mapping(node)  # keys that come by `<<`
+        for key_node, _ in node.value:
+            _refuse_odd_key(key_node)
         mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
         return mapping
 
 
+def _refuse_odd_key(node: yaml.Node) -> None:
+    """Refuse a key that is no text: a list cannot be one, and 1, on or 2024-01-31 would not be what is written there."""
+    kind = node.tag.rpartition(":")[2]
+    if not isinstance(node, yaml.ScalarNode):
+        raise _Refused(node, f"a key cannot be {_READ_AS.get(kind, 'a list or a mapping')}", "write the key as text")
+    if kind in _READ_AS:
+        raise _Refused(node, f"the key '{node.value:.80}' is read as {_READ_AS[kind]}", f'write it in quotes: "{node.value:.80}"')
+
+
+def _constructor(kind: str) -> Callable[[Any, yaml.ScalarNode], Any]:
+    """Return what makes a value of this kind, and refuses one that is not plain."""
+    made = getattr(_Loader, f"construct_yaml_{kind}")
+
+    def construct(loader: Any, node: yaml.ScalarNode) -> Any:
+        try:
+            value = made(loader, node)
+        except (ValueError, OverflowError, AttributeError):  # such as 0x_, 2024-13-45, or a number of 5,000 digits
+            raise _Refused(node, f"'{node.value:.80}' cannot be read", f'as text, write it in quotes: "{node.value:.80}"') from None
+        if kind == "timestamp":
+            raise _Refused(node, f"'{node.value:.80}' is a date, which no key takes", f'write it in quotes: "{node.value:.80}"')
+        if found := plain.fault(value):
+            raise _Refused(node, *found)
+        return value
+
+    return construct
+
+
+for _kind in ("int", "float", "str", "timestamp"):
+    _StrictLoader.add_constructor(f"tag:yaml.org,2002:{_kind}", _constructor(_kind))
+_StrictLoader.add_constructor("tag:yaml.org,2002:value", _constructor("str"))  # YAML 1.1's `=`
 _StrictLoader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?(?:\d[\d_]*)(?:\.[\d_]*)?(?:[eE][-+]?\d+)$|^[-+]?\d[\d_]*\.[\d_]*$|^[-+]?\.\d+(?:[eE][-+]?\d+)?$|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$"),
@@ -54,10 +100,10 @@ def load(path: Path) -> dict[str, Any]:
 
 def _text(path: Path) -> str:
     try:
-        size_bytes = path.stat().st_size
-        if size_bytes > MAX_BYTES:
-            raise UserError(str(path), f"{size_bytes:,} bytes are too many for a YAML file", f"keep it under {MAX_BYTES:,}")
-        return path.read_text(encoding="utf-8-sig")
+        data = ordinary.read(path, MAX_BYTES)
+        if len(data) > MAX_BYTES:
+            raise UserError(str(path), f"more than {MAX_BYTES:,} bytes are too many for a YAML file", "split the file")
+        return data.decode("utf-8-sig")
     except OSError as error:
         raise UserError(str(path), f"it cannot be read: {error.strerror}", "check the path and its permissions") from None
     except UnicodeDecodeError as error:
@@ -70,6 +116,9 @@ def _refuse_bombs(path: Path, text: str) -> None:
     open_nodes: list[tuple[str | None, int]] = []  # anchor, nodes counted before it
     nodes = 0
     for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag is not None:
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            raise UserError(f"{path}, line {line}", f"tags are not allowed: '{event.tag}'", "write plain values")
         if isinstance(event, yaml.AliasEvent):
             if any(anchor == event.anchor for anchor, _ in open_nodes):
                 raise UserError(f"{path}", f"*{event.anchor} stands inside what it names: it would never end", "write the value out")
@@ -99,8 +148,8 @@ def _explained(path: Path, text: str, error: yaml.YAMLError) -> UserError:
         return UserError(where, "inside { } a value with ${...} needs quotes: YAML takes its braces for a mapping",
                          'write {epochs: "${params.epochs}"}, or one key a line')  # fmt: skip
     problem = str(getattr(error, "problem", None) or error).splitlines()[0]
-    if "could not determine a constructor" in problem:
-        return UserError(where, f"tags are not allowed: {problem.split('tag ')[-1]}", "write plain values")
+    if isinstance(error, _Refused):
+        return UserError(where, problem, error.fix)
     if "stands twice" in problem:
         return UserError(where, problem, "keep one of the two")
     if "\\t" in problem or any(re.match(r" *\t", one) for one in lines[line - 1 : line]):

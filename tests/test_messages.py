@@ -304,7 +304,7 @@ def test_the_form_of_an_asset(change, said):
 YAML = {
     "empty": (b"", ["{here}/f.yaml", "the file is empty", "write the YAML, or remove the file"]),
     "list": (b"- a\n", ["{here}/f.yaml", "a mapping is expected, not a list", "begin with 'name: ...'"]),
-    "large": (b"#" * 10_000_001, ["{here}/f.yaml", "10,000,001 bytes are too many for a YAML file", "keep it under 10,000,000"]),
+    "large": (b"#" * 10_000_001, ["{here}/f.yaml", "more than 10,000,000 bytes are too many for a YAML file", "split the file"]),
     "latin": (b"a: \xe4\n", ["{here}/f.yaml", "it is not UTF-8 text (byte 3)", "save it as UTF-8"]),
     "absent": (None, ["{here}/f.yaml", "it cannot be read: No such file or directory", "check the path and its permissions"]),
     "loop": (b"x: &x [*x]\n", ["{here}/f.yaml", "*x stands inside what it names: it would never end", "write the value out"]),
@@ -335,6 +335,7 @@ DIGESTS = {
     "dangling": (lambda folder: (folder / "x").symlink_to("nowhere"), ["{here}/data/x", "it cannot be read: No such file or directory", "remove it, or mend the link"]),
     "pipe_inside": (lambda folder: os.mkfifo(folder / "x"), ["{here}/data/x", "it is neither a file nor a folder", "remove it: artifacts and assets hold files and folders"]),
     "pipe": (lambda folder: (folder.rmdir(), os.mkfifo(folder)), ["{here}/data", "it is neither a file nor a folder", "give a file or a folder"]),
+    "kernel": (lambda folder: (folder / "x").symlink_to("/proc/version"), ["{here}/data/x", "it is on proc, a file system of the kernel", "copy the data you need to a folder of your own"]),
     "absent": (lambda folder: folder.rmdir(), ["{here}/data", "it cannot be read: No such file or directory", "check the path and its permissions"]),
 }  # fmt: skip
 
@@ -392,6 +393,7 @@ FILES = {
     "conf/usecases/data.yaml": 'assets: {mine: yoga}\nstages: {a: {uses: mystages.double, inputs: {number: "asset:mine"}}}\n',
     "conf/usecases/clash.yaml": 'assets: {mine: made}\nstages: {mine: {uses: mystages.double, inputs: {number: "asset:mine"}}}\n',
     "conf/usecases/packs.yaml": "stages: {a: {uses: mystages.pack}}\n",
+    "crowded/.engine": "",
     "conf/asset/made.yaml": "name: made\ndescription: x\nlicence: MIT\nmade_by: {uses: mystages.make, output: data}\n",
     "mystages/pack.py": "from engine.stage import Out\ndef pack(package: Out) -> None:\n    package.mkdir()\n    (package / 'x').touch()\n",
 }
@@ -535,7 +537,7 @@ SETTINGS = {
     "memory_of_auto": (["executor=auto", "+executor.memory=banana"], ["executor=auto: memory", "'banana' is not a size", "write 512M or 2G"]),
     "memory_of_a_device": (["executor=local", "+executor.memory=9k", "target.device=ssh://pi@nowhere"],
                            ["executor=local: memory", "a container needs 6M of memory at least", "write 512M or 2G, or 0 for no limit"]),
-    "memory_of_no_machine": (["executor=docker", f"executor.memory={10**30}"],
+    "memory_of_no_machine": (["executor=docker", f"executor.memory={10**30}T"],
                              ["executor=docker: memory", f"'{str(10**30)[:20]}' is more than any machine has", "write 512M or 2G"]),
     "pids": (["executor=docker", "executor.pids=-3"], ["executor=docker: pids", "input should be greater than 0 (it is -3)", "write a larger number"]),
     "executor_key": (["executor=docker", "+executor.colour=red"], ["executor=docker: colour", "there is no key 'colour' here",
@@ -552,6 +554,18 @@ SETTINGS = {
                              "name a folder that can be written: outputs=DIR"]),
     "outputs_in_proc": (["outputs=/proc/x"], ["outputs=/proc/x", "it cannot be made: No such file or directory",
                         "name a folder that can be written: outputs=DIR"]),
+    "not_finite": (["params.n=nan"], ["params.n=nan", "nan is not a finite number", 'write a finite number, or text in quotes: "nan"']),
+    "not_finite_inside": (["params.n=[1,inf]"], ["conf/usecases/chain.yaml: params.n.1", "inf is not a finite number",
+                          'write a finite number, or text in quotes: "inf"']),
+    "too_many_bits": (["params.n=99999999999999999999"], ["params.n=99999999999999999999", "this number has more than 64 bits",
+                      "write a smaller number, or text in quotes"]),
+    "too_many_digits": (["params.n=" + "9" * 5000], ["the command line", "a number has too many digits",
+                        "write a smaller number, or text in quotes: key='\"...\"'"]),
+    "key_is_no_text": (["params.n={1:2}"], ["params.n={1:2}", "a key of type int is not allowed", "write the key as text, in quotes"]),
+    "path_too_long": (["data=" + "a" * 300], ["a" * 80, "this path cannot be followed: File name too long", "name another path"]),
+    "kernels_mirror": (["usecase=data", "assets.mine=movenet_lightning", "mirror=/proc"],
+                       ["mirror=/proc", "it is on proc, a file system of the kernel", "copy the data you need to a folder of your own"]),
+    "in_the_way": (["outputs=crowded"], ["{here}/crowded/.engine", "this file is in the engine's way", "remove or rename it, and give the same command"]),
     "stage_key": (["stages.a.retries=3"], ["stages.a.retries", "the use case does not set this key",
                   "write +stages.a.retries=... where the stage has it"]),
 }  # fmt: skip
@@ -680,6 +694,12 @@ ELSEWHERE = {  # sentences that are costly to provoke, or come with no fixed pla
         "tests/test_faults_containers.py",
         "its Python is of another processor than",
     ),
+    "this is not the address of a Docker engine: x": (
+        "tests/engine/executors/test_engine.py",
+        "this is not the address of a Docker engine: ",
+    ),
+    "there is no such Docker context": ("tests/engine/executors/test_engine.py", "there is no such Docker context"),
+    "this Docker configuration is damaged": ("tests/engine/executors/test_engine.py", "this Docker configuration is damaged"),
     "no Docker engine answers": ("tests/engine/executors/test_docker.py", "no Docker engine answers"),
     "the Docker engine is too old: x": ("tests/test_faults_containers.py", "the Docker engine is too old: "),
     "the Docker engine and this machine do not agree on TLS: x": (

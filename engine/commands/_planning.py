@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import check, fetch, layout
+from engine import check, digest, fetch, layout, ordinary
 from engine import graph as graphs
 from engine.asset import Asset
 from engine.check import Checked
@@ -127,7 +127,15 @@ def _mirror(request: Request) -> Path | None:
     mirror = Path(request.settings.mirror).expanduser().absolute()
     if not mirror.is_dir():
         raise UserError(f"mirror={request.settings.mirror}", "there is no such folder", "name a folder that holds copies of assets")
+    ordinary.refuse_kernels(f"mirror={request.settings.mirror}", mirror.stat())
     return mirror
+
+
+def refuse_endless(where: str, path: Path) -> None:
+    """Raise UserError if the path, or any file below it, is one that a stage could read for ever."""
+    ordinary.check(where, path.stat())
+    for _ in digest.files(path) if path.is_dir() else ():
+        continue
 
 
 def _resolved(key: str, asset: Asset | Path, store: Store) -> ResolvedAsset:

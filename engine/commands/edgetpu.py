@@ -41,6 +41,7 @@ def _model(request: Request) -> Path:
     path = Path(request.settings.model).expanduser().absolute()
     if not path.is_file():
         raise UserError(f"model={request.settings.model}", "there is no such file", "give the path of a .tflite file")
+    _planning.refuse_endless(f"model={request.settings.model}", path)
     return path
 
 

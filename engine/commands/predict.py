@@ -69,6 +69,7 @@ def _source(request: Request) -> Path:
         raise UserError(
             f"input={request.settings.input}", "there is no such file or folder", "give the path of a video, a picture or a folder"
         )
+    _planning.refuse_endless(f"input={request.settings.input}", path)
     return path
 
 

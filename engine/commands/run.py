@@ -1,6 +1,8 @@
 """`run` (the default): plan the use case, run what is not in the store, record everything."""
 
+import os
 import platform
+import re
 import signal
 import sys
 import threading
@@ -10,11 +12,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from engine import layout
+from engine import layout, ordinary
 from engine.asset import Asset
 from engine.catalogue import ROOT
 from engine.commands import _download, _images, _planning
 from engine.compose import Request
+from engine.errors import UserError
 from engine.events import Event, RunState, replay
 from engine.journal import FILE_NAME, Journal
 from engine.plan import Plan
@@ -22,6 +25,8 @@ from engine.scheduler import Scheduler, machine_limits
 from engine.sinks import console, report
 from engine.store import Store
 from engine.wording import redact
+
+_MOST_OF_GIT = 100_000_000  # bytes of packed-refs
 
 
 class Sink(Protocol):
@@ -101,9 +106,10 @@ def _finish(run_dir: Path, recorder: Recorder, status: str, seconds: float) -> R
     final = replay([{**last, "time": time.time()}], recorder.state)
     layout.write_contract(run_dir, final)
     recorder.show(report.Sink(run_dir), last, final)
-    if status == "finished":
-        layout.point_latest(run_dir)
+    in_the_way = layout.point_latest(run_dir) if status == "finished" else ""
     recorder.emit(last)
+    if in_the_way:
+        print(f"warning: {in_the_way}", file=sys.stderr)
     return final
 
 
@@ -158,19 +164,28 @@ def _interruptible(scheduler: Scheduler) -> Iterator[None]:
 
 
 def _git_commit(folder: Path) -> str | None:
-    """Return the project's commit without starting git."""
+    """Return the project's commit without starting git; None where there is none, or the repository is damaged."""
     try:
         git = folder / ".git"
         if git.is_file():  # a worktree: the file names its folder
-            git = folder / git.read_text().strip().removeprefix("gitdir: ")
-        head = (git / "HEAD").read_text().strip()
-        if not head.startswith("ref: "):
-            return head
-        name = head.removeprefix("ref: ")
-        common = git / (git / "commondir").read_text().strip() if (git / "commondir").is_file() else git
-        if (common / name).is_file():
-            return (common / name).read_text().strip()
-        packed = (common / "packed-refs").read_text().splitlines()
-        return next((line.split()[0] for line in packed if line.endswith(name)), None)
-    except OSError:
+            git = folder / _word(git).removeprefix("gitdir: ")
+        commit = _word(git / "HEAD")
+        if commit.startswith("ref: "):
+            common = git / _word(git / "commondir") if (git / "commondir").is_file() else git
+            commit = _commit_of(common, commit.removeprefix("ref: "))
+    except (OSError, UserError):
         return None
+    return commit if re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", commit) else None
+
+
+def _commit_of(git: Path, ref: str) -> str:
+    """Return what a branch's file says, or else its line of packed-refs; empty where neither names it."""
+    if (git / ref).is_file():
+        return _word(git / ref)
+    lines = (line.split(" ") for line in _word(git / "packed-refs").splitlines())
+    return next((words[0] for words in lines if words[1:] == [ref]), "")
+
+
+def _word(path: Path) -> str:
+    """Return a file of git's, which may name a branch in any encoding."""
+    return os.fsdecode(ordinary.read(path, _MOST_OF_GIT)).strip().replace("\0", "")

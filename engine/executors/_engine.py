@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from engine import ordinary
 from engine.errors import UserError
 from engine.target import DOCKER_SOCKET
 
@@ -42,6 +43,9 @@ def connect_here() -> Any:
     """Return a client of this machine's engine that has been answered, or raise UserError that says why there is none."""
     from docker.errors import TLSParameterError
 
+    name = os.environ.get("DOCKER_CONTEXT")
+    if name and not os.environ.get("DOCKER_HOST") and _context() is None:
+        raise UserError(f"DOCKER_CONTEXT={name}", "there is no such Docker context", "name one of: docker context ls; or executor=local")
     try:
         return connect(address(), _certificates())
     except TLSParameterError as error:
@@ -62,9 +66,20 @@ def _context() -> Any:
     from docker.context import ContextAPI
 
     try:
-        return ContextAPI.get_current_context()
+        _check_configuration()
+        return ContextAPI.get_context(os.environ.get("DOCKER_CONTEXT"))
     except Exception:
         return None
+
+
+def _check_configuration() -> str:
+    """Return where Docker's configuration is, empty for nowhere; UserError where reading it would never end."""
+    from docker.utils.config import find_config_file
+
+    place = str(find_config_file() or "")
+    if place:
+        ordinary.check(place, Path(place).stat())
+    return place
 
 
 def is_rootless(info: Mapping[str, Any]) -> bool:
@@ -75,6 +90,8 @@ def is_rootless(info: Mapping[str, Any]) -> bool:
 def is_likely() -> bool:
     """Say, without asking anybody, whether there may be an engine: most machines without one are told so at once."""
     named = os.environ.get("DOCKER_HOST", "")
+    if not named and os.environ.get("DOCKER_CONTEXT"):
+        return True
     if not named and (Path.home() / ".docker" / "config.json").exists():
         return True  # it may name a context
     return _is_socket(named or _USUAL) or (bool(named) and not named.startswith("unix://"))
@@ -89,12 +106,21 @@ def connect(url: str, tls: Any = None) -> Any:
     import docker
     from docker.errors import DockerException
 
+    configuration = _check_configuration()
     try:
         client = docker.DockerClient(base_url=url, version="auto", timeout=TIMEOUT_S, tls=tls or False)
         client.ping()
         return client
     except DockerException as error:
         raise _unreachable(url, error) from None
+    except ValueError as error:  # of urllib, for an address with a bad port or a bad bracket
+        raise UserError(
+            url, f"this is not the address of a Docker engine: {error}", f"export DOCKER_HOST={_USUAL}; or executor=local"
+        ) from None
+    except (AttributeError, TypeError, RecursionError):  # docker-py takes for granted what is in that file
+        if not configuration:
+            raise
+        raise UserError(configuration, "this Docker configuration is damaged", "correct or remove it; or executor=local") from None
 
 
 def load(client: Any, reference: str, archive: Path) -> Any:

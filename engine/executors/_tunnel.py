@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from engine import ordinary
 from engine.errors import UserError
 from engine.executors import _engine
 from engine.target import Address, address
@@ -93,6 +94,8 @@ class Tunnel:
         """Start ssh. Its remote command reads until our end closes: so it ends with this process, however that ends."""
         if shutil.which("ssh") is None:
             raise UserError(self._where, "this machine has no ssh", "sudo apt-get install openssh-client")
+        if self._config and Path(self._config).exists():
+            ordinary.check(f"ssh_config={self._config}", Path(self._config).stat())
         if self._process is not None and self._process.stdin:
             self._process.stdin.close()
         self._socket.unlink(missing_ok=True)

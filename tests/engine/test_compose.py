@@ -10,6 +10,7 @@ import pytest
 
 from engine import catalogue, compose
 from engine.asset import Asset
+from engine.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = """
@@ -264,3 +265,38 @@ def test_any_other_variable_may_not(project, name):
 
 def test_a_missing_variable_has_its_default(project):
     assert _param(project, "${oc.env:RPI_NO_SUCH,blue}").stdout == "blue\n"
+
+
+# --- values that no program can take
+
+
+def _told(asks, *words: str) -> list[UserError]:
+    with pytest.raises(ExceptionGroup) as caught:
+        asks(*words)
+    return list(caught.value.exceptions)
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999", "9" * 400, "[1,nan]", "{a:inf}", "{1:2}", "{nan:1}"])
+@pytest.mark.parametrize(
+    "key", ["params.n", "+stages.a.params.x", "executor.cpus", "+stages.a.resources.cpus", "port", "+stages.a.retry_delay"]
+)
+def test_an_odd_value_is_named_with_its_key_and_a_way_out(asks, key, value):
+    told = _told(asks, "usecase=chain", f"{key}={value}")
+    assert any(key.lstrip("+") in mistake.where for mistake in told)
+    assert all(len(str(mistake).splitlines()) == 3 for mistake in told)
+
+
+@pytest.mark.parametrize("key", ["executor.cpus", "target.cpus", "+stages.a.resources.cpus"])
+@pytest.mark.parametrize("value", ["inf", "nan", "1e999"])
+def test_text_is_no_way_to_an_endless_number(asks, key, value):
+    words = f'{key}="{value}"'
+    try:
+        told = list(asks("usecase=chain", words).mistakes)
+    except ExceptionGroup as several:
+        told = list(several.exceptions)
+    assert [key.lstrip("+").partition(".")[2] in mistake.where for mistake in told] == [True]
+
+
+def test_an_odd_number_of_a_resolver_is_found_too(asks, project):
+    project.usecase("odd", "params: {n: '${oc.decode:\"nan\"}'}\nstages: {a: {uses: mystages.make}}")
+    assert [mistake.what for mistake in _told(asks, "usecase=odd")] == ["nan is not a finite number"]

@@ -2,13 +2,15 @@
 
 import os
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from engine import digest
+from engine import digest, handles
 from engine.digest import DigestCache
 from engine.errors import UserError
+from engine.store import remove_tree
 
 EMPTY = "file:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
@@ -137,3 +139,86 @@ def test_a_name_that_is_no_utf8_is_digested(tmp_path):
     with open(os.fsencode(tmp_path / "t") + b"/\xff", "wb"):
         pass
     assert digest.of(tmp_path / "t").startswith("tree:")
+
+
+def test_a_folder_with_two_links_a_level_is_entered_once_a_level(tmp_path):
+    for level in range(30):
+        (tmp_path / "data" / str(level)).mkdir(parents=True)
+        for name in ("left", "right") if level else ():
+            (tmp_path / "data" / str(level - 1) / name).symlink_to(tmp_path / "data" / str(level))
+    (tmp_path / "data" / "29" / "last").touch()
+    found = [name for name, _ in digest.files(tmp_path / "data" / "0")]
+    assert found == ["left/" * 29 + "last"]
+    assert digest.of(tmp_path / "data" / "0").startswith("tree:")
+
+
+def test_where_a_second_way_to_a_folder_is_counts(tree):
+    (tree / "again").symlink_to("inner")
+    once = digest.of(tree)
+    (tree / "again").rename(tree / "anew")
+    assert digest.of(tree) != once
+
+
+def test_a_folder_is_another_one_than_a_second_way_to_it(tree):
+    (tree / "again").symlink_to("inner")
+    linked = digest.of(tree)
+    (tree / "again").unlink()
+    (tree / "again").mkdir()
+    assert digest.of(tree) != linked
+
+
+@pytest.mark.parametrize("name", ["class", "inner/class", "a_first_one"])
+def test_an_empty_folder_counts(tree, name):
+    before = digest.of(tree)
+    (tree / name).mkdir()
+    assert digest.of(tree) != before
+
+
+def test_an_empty_folder_is_another_one_than_an_empty_file_or_another_empty_folder(tree):
+    (tree / "e").mkdir()
+    (seen := set()).add(digest.of(tree))
+    (tree / "e").rename(tree / "f")
+    seen.add(digest.of(tree))
+    (tree / "f" / "e").mkdir()
+    seen.add(digest.of(tree))
+    remove_tree(tree / "f")
+    (tree / "e").touch()
+    seen.add(digest.of(tree))
+    assert len(seen) == 4
+
+
+def test_a_tree_without_empty_folders_and_second_ways_keeps_the_digest_of_earlier_versions(tree):
+    sha256s = {name: digest.sha256_of(tree / name) for name in ("a", "inner/b")}
+    (tree / "run.sh").unlink()
+    assert digest.of(tree) == digest.declared(sha256s)
+    assert digest.declared({"a": "0" * 64}) == "tree:5aaed72b8b12895a05f45bcd0e97273798062320946c77091e9f14db6b686eef"
+
+
+def test_a_tree_whose_paths_are_longer_than_the_kernel_takes_is_refused(tmp_path):
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("d", dir_fd=here)
+        here, above = os.open("d", os.O_RDONLY, dir_fd=here), here
+        os.close(above)
+    os.close(here)
+    with pytest.raises(UserError, match="it cannot be read: File name too long"):
+        digest.of(tmp_path / "d")
+    assert handles.remove(tmp_path / "d")
+
+
+def test_a_tree_of_a_thousand_levels_is_digested(tmp_path):
+    for level in range(1, 1001):
+        (tmp_path / "/".join("d" * level)).mkdir()
+    assert digest.of(tmp_path).startswith("tree:")
+
+
+@pytest.mark.parametrize("path", ["/proc/kmsg", "/proc/version", "/proc", "/sys", "/dev/zero", "/dev"])
+def test_what_never_ends_is_refused_without_reading_it(path):
+    with pytest.raises(UserError, match=r"neither a file nor a folder|file system of the kernel"):
+        digest.of(Path(path))
+
+
+def test_a_file_that_became_a_pipe_is_refused_without_waiting(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="it is neither a file nor a folder"):
+        digest.sha256_of(tmp_path / "pipe")

@@ -80,3 +80,17 @@ def test_a_path_that_leaves_the_assets_folder_is_refused(path):
         asset.parse({"name": "m", "description": "", "licence": None, "files": [
             {"path": path, "mirror": "m", "url": "https://x/m", "sha256": "0" * 64, "bytes": 1}]}, "f")  # fmt: skip
     assert "is not a path inside a folder" in caught.value.exceptions[0].what
+
+
+@pytest.mark.parametrize("there", ["/proc/kmsg", "/proc/version"])
+def test_a_copy_in_the_mirror_that_is_the_kernels_is_refused_and_not_read(model, tmp_path, mirror, there):
+    (mirror / model.files[0].mirror).unlink()
+    (mirror / model.files[0].mirror).symlink_to(there)
+    with pytest.raises(UserError, match="it is on proc, a file system of the kernel"):
+        _bring(model, tmp_path, mirror)
+
+
+def test_of_a_copy_in_the_mirror_no_more_is_read_than_the_asset_has(model, tmp_path, mirror):
+    os.truncate(mirror / model.files[0].mirror, 1 << 40)
+    with pytest.raises(UserError, match="its sha256 is"):
+        _bring(model, tmp_path, mirror)

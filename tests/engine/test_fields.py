@@ -71,3 +71,15 @@ def test_without_a_value_a_rule_is_broken_or_not_judged(rule, kept):
 def test_a_name_that_could_leave_its_folder_is_refused(name):
     _, mistakes = spec.read({"name": "x", "stages": {"s": {"command": ["true"], "outputs": [name]}}}, "f.yaml")
     assert mistakes[0].what.endswith("is not a name")
+
+
+@pytest.mark.parametrize("text", ["9" * 400 + "s", "1000000000h", 10**30])
+def test_a_duration_that_no_clock_counts_is_refused(text):
+    with pytest.raises(ValueError, match="is longer than 100 years; write 90s"):
+        fields.duration_s(text)
+
+
+@pytest.mark.parametrize("text", [">= 1e999", "< " + "9" * 400, ">= nan", "<= inf"])
+def test_a_rule_holds_against_a_finite_number(text):
+    with pytest.raises(ValueError, match="is not a rule"):
+        fields.rule(text)

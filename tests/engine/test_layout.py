@@ -1,14 +1,16 @@
 """Where a run's files stand, which run a name means, and what the files for scripts hold."""
 
 import json
+import os
 import time
+from pathlib import Path
 
 import pytest
 
 from engine import layout
 from engine.errors import UserError
 from engine.journal import FILE_NAME, Journal
-from engine.store import Store, write_whole
+from engine.store import FOLDERS, Store, write_whole
 
 STARTED = {"event": "run_started", "run_id": "r", "usecase": "u", "target": "t", "platform": "linux/arm64", "machine": "x86_64",
            "command": ["python", "run.py"], "git_commit": None, "params": {"n": 1}, "assets": [], "jobs": [{"stage": "a"}]}  # fmt: skip
@@ -134,3 +136,64 @@ def test_an_outputs_folder_that_is_not_utf8_is_refused_before_it_is_made(tmp_pat
     with pytest.raises(UserError, match="not valid UTF-8"):
         layout.make_outputs(tmp_path / "a\udcff")
     assert list(tmp_path.iterdir()) == []
+
+
+# --- the clock, and what is in the way
+
+
+NOW_S = 1_800_000_000.0
+
+
+@pytest.mark.parametrize("back_s", [0.5, 3600.0, NOW_S, NOW_S + 86400.0])
+def test_a_run_sorts_after_all_earlier_ones_also_if_the_clock_went_back(outputs, back_s):
+    made = [
+        layout.new_run_dir(outputs, usecase, "t", now_s).name
+        for usecase, now_s in (("u", NOW_S), ("v", NOW_S - back_s), ("u", NOW_S - back_s))
+    ]
+    assert sorted(made) == made and made[1].startswith("20270115-080000-001-")
+
+
+@pytest.mark.parametrize(
+    ("now_s", "begins"), [(0.0, "19700101-000000-000-"), (9_300_000_000.25, "22640914-212000-250-"), (-1.0, "19691231-235959-000-")]
+)
+def test_a_run_in_any_century_is_named_by_its_time(outputs, now_s, begins):
+    assert layout.new_run_dir(outputs, "u", "t", now_s).name.startswith(begins)
+
+
+def test_a_folder_whose_name_is_no_moment_does_not_count_as_a_run(outputs):
+    for name in ("99999999-999999-999-abcd", "notes", "99991231-235959"):
+        (outputs / "u" / "t" / name).mkdir(parents=True)
+    assert layout.new_run_dir(outputs, "u", "t", NOW_S).name.startswith("20270115-080000-000-")
+
+
+@pytest.mark.parametrize("named", ["20990101-000000-000-aaaa", "nowhere", "../t/20270202-000000-bb", "/", ".", "zzz"])
+def test_latest_moves_from_what_is_no_newer_run(run, outputs, named):
+    folder, _ = run("20270101-000000-aa"), run("20270202-000000-bb")
+    (folder.parent / "zzz").mkdir()
+    (folder.parent / "latest").symlink_to(named)
+    assert layout.point_latest(folder) == ""
+    assert (folder.parent / "latest").readlink().name == folder.name
+
+
+@pytest.mark.parametrize("is_full", [False, True])
+def test_a_folder_in_the_place_of_latest_is_named_and_kept(run, is_full):
+    folder = run("20270101-000000-aa")
+    (folder.parent / "latest" / ("mine" if is_full else "")).mkdir(parents=True)
+    assert "it is a folder; remove it" in layout.point_latest(folder)
+    assert (folder.parent / "latest").is_dir() and not (folder.parent / "latest").is_symlink()
+    assert sorted(path.name for path in folder.parent.iterdir()) == [folder.name, "latest"]
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+@pytest.mark.parametrize("make", [Path.touch, os.mkfifo, lambda path: path.symlink_to("nowhere")], ids=["file", "pipe", "dangling"])
+def test_what_is_in_the_place_of_a_folder_of_the_store_is_named_before_a_stage_starts(outputs, name, make):
+    layout.store_dir(outputs).mkdir(parents=True)
+    make(layout.store_dir(outputs) / name)
+    with pytest.raises(UserError, match=rf"\.engine/{name}\n  this file is in the engine's way\n  remove or rename it"):
+        layout.make_outputs(outputs)
+
+
+def test_what_is_in_the_way_elsewhere_is_no_mistake_of_the_users(outputs, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError), layout.unobstructed(outputs):
+        (tmp_path / "file" / "below").mkdir()

@@ -158,3 +158,13 @@ def test_the_order_of_keys_is_not_part_of_a_fingerprint():
 
 def test_whole_and_broken_numbers_make_different_jobs():
     assert fingerprint.fingerprint({"parameter": {"x": 1}}) != fingerprint.fingerprint({"parameter": {"x": 1.0}})
+
+
+@pytest.mark.parametrize(
+    "source", [b"# \xff\ndef s(): ...", b"def s(): ...\0", b"x = " + b"(" * 3000 + b")" * 3000, b"x = " + b"-" * 9000 + b"1\n"]
+)
+def test_a_source_that_python_cannot_read_is_named(tmp_path, source):
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "s.py").write_bytes(source)
+    with pytest.raises(UserError, match=r"lib/s\.py.*\n  Python cannot read it: "):
+        Library(["lib"], [tmp_path]).signature("lib.s", "f.yaml: stages.s.uses")

@@ -1,5 +1,8 @@
 """YAML as plain data; what could surprise is refused."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from engine import yamlfile
@@ -52,12 +55,74 @@ def test_what_is_refused(tmp_path, text, said):
 def test_a_file_of_a_hundred_megabytes_is_not_read(tmp_path):
     with (tmp_path / "f.yaml").open("wb") as file:
         file.truncate(100_000_000)
-    with pytest.raises(UserError, match="100,000,000 bytes are too many"):
+    with pytest.raises(UserError, match="more than 10,000,000 bytes are too many"):
         yamlfile.load(tmp_path / "f.yaml")
 
 
 def test_an_absent_file_is_named(tmp_path):
     with pytest.raises(UserError, match="it cannot be read: No such file or directory"):
+        yamlfile.load(tmp_path / "f.yaml")
+
+
+@pytest.mark.parametrize("text", [".nan", ".inf", "-.inf", "1e999", "-1e999", "9" * 400, "9" * 5000, "0x" + "f" * 17, "1" * 400 + ".5"])
+@pytest.mark.parametrize("form", ["a: 1\nx: {}", "a: 1\nx: [1, {}]", "a: 1\nx: {{b: {}}}"])
+def test_a_number_that_is_not_finite_or_too_large_is_refused_with_its_line(tmp_path, form, text):
+    with pytest.raises(UserError, match=r"f\.yaml, line 2\n  .*(finite|64 bits|cannot be read).*\n  .*in quotes"):
+        _load(tmp_path, form.format(text))
+
+
+@pytest.mark.parametrize(("text", "value"), [("18446744073709551615", 2**64 - 1), ("-9223372036854775808", -(2**63)), ("1e308", 1e308)])
+def test_a_number_that_every_program_has_is_taken(tmp_path, text, value):
+    assert _load(tmp_path, f"x: {text}") == {"x": value}
+
+
+@pytest.mark.parametrize(
+    ("key", "kind"),
+    [("[1, 2]", "a list"), ("{a: 1}", "a mapping"), ("1", "a number"), ("1.5", "a number"), ("null", "null"), ("~", "null"), ("on", "true or false"),
+     ("false", "true or false"), ("2024-01-31", "a date"), (".nan", "a number"), ("? [a]\n", "a list"), ("9" * 400, "a number")],
+)  # fmt: skip
+def test_a_key_that_is_no_text_is_refused_with_its_line(tmp_path, key, kind):
+    with pytest.raises(UserError, match=rf"f\.yaml, line 2\n  .*{kind}\n  write "):
+        _load(tmp_path, f"a: 1\n{key}: 1\n")
+
+
+def test_a_key_that_is_no_text_is_refused_also_where_it_comes_by_a_merge(tmp_path):
+    with pytest.raises(UserError, match="the key '1' is read as a number"):
+        _load(tmp_path, "x: {<<: {1: 2}}")
+
+
+def test_a_key_in_quotes_is_text(tmp_path):
+    assert _load(tmp_path, '"1": a\n"on": b\n"=": =\n') == {"1": "a", "on": "b", "=": "="}
+
+
+@pytest.mark.parametrize("text", ["2024-01-31", "2024-01-31 10:00:00", "2024-13-45", "0x_"])
+def test_what_is_read_as_a_date_or_no_number_is_to_be_written_in_quotes(tmp_path, text):
+    with pytest.raises(UserError, match=rf'f\.yaml, line 1\n  .*{text}.*\n  .*in quotes: "{text}"'):
+        _load(tmp_path, f"x: {text}")
+    assert _load(tmp_path, f"x: '{text}'") == {"x": text}
+
+
+@pytest.mark.parametrize("text", [r"\0", r"\ud800", r"a\udfffb"])
+def test_text_that_no_file_can_hold_is_refused(tmp_path, text):
+    with pytest.raises(UserError, match=r"a character that is not allowed|invalid Unicode character"):
+        _load(tmp_path, f'x: "{text}"')
+
+
+@pytest.mark.parametrize("text", ["!!binary aGk=", "!!set {a}", "!!omap [a: 1]", "!!str 1", "!own 1", "! 1"])
+def test_no_tag_is_allowed(tmp_path, text):
+    with pytest.raises(UserError, match=r"f\.yaml, line 1\n  tags are not allowed"):
+        _load(tmp_path, f"x: {text}")
+
+
+@pytest.mark.parametrize("path", ["/proc/kmsg", "/dev/zero", "/proc/self/environ"])
+def test_what_never_ends_is_no_yaml_file(path):
+    with pytest.raises(UserError, match=r"neither a file nor a folder|a file system of the kernel"):
+        yamlfile.load(Path(path))
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "f.yaml")
+    with pytest.raises(UserError, match="neither a file nor a folder"):
         yamlfile.load(tmp_path / "f.yaml")
 
 

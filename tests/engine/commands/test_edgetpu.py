@@ -74,3 +74,8 @@ def test_a_model_without_operators_is_an_empty_table(project, give):
     (project.path / "none.tflite").write_bytes(model(G([T((1,))], [], outputs=(0,))))
     said = give("edgetpu", "model=none.tflite")
     assert (said.status, said.lines[2]) == (0, "0 of 0 operators on the Edge TPU (prediction for compiler 16)")
+
+
+def test_a_model_that_never_ends_is_refused(give):
+    said = give("edgetpu", "model=/proc/kmsg")
+    assert (said.status, said.err.splitlines()[0]) == (2, "model=/proc/kmsg") and "a file system of the kernel" in said.err

@@ -1,6 +1,7 @@
 """`predict`: the packed model of the newest run, on a file or a folder of the user's."""
 
 import json
+import os
 
 import pytest
 
@@ -161,3 +162,12 @@ def test_a_stage_that_leaves_anything_else_than_predictions_is_refused_and_nothi
     assert (said.status, "Traceback" in said.err) == (1, False) and why in said.err
     assert "secret" not in said.out and not (packed.path / "shown").exists()
     assert (private / "key").read_text() == "secret"
+
+
+@pytest.mark.parametrize("there", ["/proc/kmsg", "/proc", "/dev/zero", "pipe", "inside"])
+def test_an_input_that_never_ends_is_refused_before_a_stage_starts(predict, packed, there):
+    (packed.path / "inside").mkdir()
+    os.mkfifo(packed.path / "pipe")
+    os.mkfifo(packed.path / "inside" / "pipe")
+    said = predict(f"input={there}")
+    assert said.status == 2 and ("neither a file nor a folder" in said.err or "a file system of the kernel" in said.err)

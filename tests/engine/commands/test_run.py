@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 import signal
 import subprocess
 
@@ -274,3 +275,68 @@ def test_of_a_run_in_containers_no_container_is_left(with_own_image, give, docke
     assert give("executor=docker", "base=bootstrap").status == 0
     label = f"raspberrypi-mlops={layout.store_dir(with_own_image.outputs)}"
     assert docker_engine.client().containers.list(all=True, filters={"label": label}) == []
+
+
+@pytest.mark.parametrize("branch", [b"caf\xe9", "wörk".encode(), b"a" * 200])
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_commit_of_a_branch_of_any_name_is_read(tmp_path, branch, packed):
+    git = ["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run([*git, "init", "-q", "-b", branch], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "x"], check=True)
+    if packed:
+        subprocess.run([*git, "pack-refs", "--all"], check=True)
+    assert re.fullmatch("[0-9a-f]{40}", run._git_commit(tmp_path) or "")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"", b"\0" * 100, os.urandom(999), b"ref: ", b"ref: refs/heads/none", b"ref: ../../..", b"ref: \0", b"abc\n", b"ref: " + b"a" * 5000],
+)
+@pytest.mark.parametrize("packed", [None, b"", b"\n\n", os.urandom(999)])
+def test_a_damaged_repository_has_no_commit(tmp_path, head, packed):
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "HEAD").write_bytes(head)
+    if packed is not None:
+        (tmp_path / ".git" / "packed-refs").write_bytes(packed)
+    assert run._git_commit(tmp_path) is None
+
+
+@pytest.mark.parametrize("text", [b"", b"gitdir: /no/where", b"gitdir: \0", os.urandom(99), b"gitdir: .git"])
+def test_a_git_file_that_points_nowhere_has_no_commit(tmp_path, text):
+    (tmp_path / ".git").write_bytes(text)
+    assert run._git_commit(tmp_path) is None
+
+
+# --- what is in the engine's way
+
+
+def test_a_folder_in_the_place_of_latest_is_warned_of_and_the_run_is_whole(give, project):
+    assert give().status == 0
+    link = project.last.parent / "latest"
+    link.unlink()
+    (link / "mine").mkdir(parents=True)
+    said = give()
+    assert said.status == 0 and "latest does not name this run: it is a folder; remove it" in said.err
+    assert (link / "mine").is_dir() and project.state().status == "finished" and (project.last / "report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    "place", ["chain", "chain/x86_64", ".engine", ".engine/lock", ".engine/work", ".engine/objects", ".engine/actions"]
+)
+def test_what_is_in_the_engines_way_is_named_and_no_stage_starts(give, project, place):
+    path = project.outputs / place
+    path.parent.mkdir(parents=True)
+    path.mkdir() if place.endswith("lock") else path.touch()
+    said = give()
+    assert said.status == 2
+    assert said.err.splitlines() == [
+        str(path),
+        f"  this {'folder' if path.is_dir() else 'file'} is in the engine's way",
+        "  remove or rename it, and give the same command",
+    ]
+    assert project.runs == []
+
+
+def test_a_folder_in_the_place_of_the_digests_costs_only_time(give, project):
+    (project.outputs / ".engine" / "digests.sqlite").mkdir(parents=True)
+    assert give().status == 0

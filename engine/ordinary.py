@@ -1,0 +1,65 @@
+"""What the user names must be an ordinary file or folder.
+
+Reading a FIFO, a device or one of the kernel's own files may block or never end: /proc/kmsg is a regular file by its mode.
+Unlike engine/handles.py this follows links: the user may name a path by one.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from io import FileIO
+from pathlib import Path
+
+from engine.errors import UserError
+
+# File systems without data of a user's, as /proc/filesystems names them
+_KERNEL = frozenset({
+    "proc", "sysfs", "debugfs", "tracefs", "securityfs", "configfs", "cgroup", "cgroup2", "bpf", "pstore", "efivarfs", "selinuxfs",
+    "smackfs", "binfmt_misc", "fusectl", "mqueue", "rpc_pipefs", "nfsd", "devpts", "devtmpfs", "autofs", "nsfs", "resctrl",
+})  # fmt: skip
+
+
+def check(where: str, status: os.stat_result) -> None:
+    """Raise UserError unless the status is that of an ordinary file or folder."""
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        raise UserError(where, "it is neither a file nor a folder", "give a file or a folder")
+    refuse_kernels(where, status)
+
+
+def refuse_kernels(where: str, status: os.stat_result) -> None:
+    """Raise UserError for what the kernel makes up as it is read."""
+    if os.major(status.st_dev) == 0 and (kind := _kernel_file_systems().get(status.st_dev)):
+        raise UserError(where, f"it is on {kind}, a file system of the kernel", "copy the data you need to a folder of your own")
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[FileIO]:
+    """Open an ordinary file to read, without waiting for anybody; UserError for what is none."""
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY), "rb", buffering=0) as file:
+        check(str(path), os.fstat(file.fileno()))
+        yield file
+
+
+def read(path: Path, most_bytes: int) -> bytes:
+    """Return what an ordinary file holds, at most one byte more than is allowed."""
+    with opened(path) as file:
+        data = bytearray()
+        while len(data) <= most_bytes and (chunk := file.read(most_bytes + 1 - len(data))):
+            data += chunk
+    return bytes(data)
+
+
+@cache
+def _kernel_file_systems() -> dict[int, str]:
+    """Return the types of the kernel's mounted file systems by device number: proc(5), /proc/pid/mountinfo."""
+    found = {}
+    mounts = Path("/proc/self/mountinfo")
+    for line in mounts.read_bytes().splitlines() if mounts.exists() else ():
+        mount, _, source = line.partition(b" - ")
+        major, _, minor = mount.split()[2].partition(b":")
+        kind = source.split()[0].decode("ascii", "replace")
+        if kind in _KERNEL:
+            found[os.makedev(int(major), int(minor))] = kind
+    return found

@@ -1,0 +1,42 @@
+"""Plain values: what a YAML file or the command line may hold. Every program, JSON and a database can take them as they are."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+BITS = 64  # of a whole number: what JSON's readers, databases and numpy have
+
+
+def fault(value: Any) -> tuple[str, str] | None:
+    """Return what is wrong with a single value and what to write instead, or None."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{value} is not a finite number", f'write a finite number, or text in quotes: "{value}"'
+    if isinstance(value, int) and value.bit_length() > BITS:
+        return f"this number has more than {BITS} bits", "write a smaller number, or text in quotes"
+    if isinstance(value, str) and not _is_writable(value):
+        return f"{value[:80]!r} contains a character that is not allowed", "leave out NUL and lone surrogates"
+    if value is None or isinstance(value, bool | int | float | str):
+        return None
+    return f"a value of type {type(value).__name__} is not allowed", "write text (in quotes), a number, true, false or null"
+
+
+def faults(data: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str, str]]:
+    """Yield where in mappings and lists something is wrong, what, and what to write instead."""
+    if isinstance(data, Mapping):
+        for key, value in data.items():
+            if not isinstance(key, str):
+                yield place, f"a key of type {type(key).__name__} is not allowed", "write the key as text, in quotes"
+            elif found := fault(key):
+                yield (place, *found)
+            else:
+                yield from faults(value, (*place, key))
+    elif isinstance(data, list | tuple):
+        for at, value in enumerate(data):
+            yield from faults(value, (*place, str(at)))
+    elif found := fault(data):
+        yield (place, *found)
+
+
+def _is_writable(text: str) -> bool:
+    """True for text that a file, a program and an environment variable can take."""
+    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
