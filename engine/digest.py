@@ -4,8 +4,11 @@
 folder has a line of its own in that list, and a folder that links lead to again has one that names where it was first.
 """
 
+import errno
+import fcntl
 import hashlib
 import os
+import signal
 import sqlite3
 import stat
 import time
@@ -18,6 +21,7 @@ from engine import ordinary
 from engine.errors import UserError
 
 _CHUNK = 1 << 20
+_F_SETSIG = 10  # linux/fcntl.h
 _SETTLED_NS = 100_000_000  # a file changed within this time may change again with the same mtime: read it next time
 
 
@@ -51,8 +55,9 @@ class DigestCache:
         found = self._known.get(key)
         if found and found[:3] == facts:
             return found[3]
+        is_being_written = _is_open_for_writing(path)
         digest = sha256_of(path)
-        if time.time_ns() - max(facts[0], facts[1]) > _SETTLED_NS:
+        if time.time_ns() - max(facts[0], facts[1]) > _SETTLED_NS and not is_being_written:
             self._known[key] = self._fresh[key] = (*facts, digest)
         return digest
 
@@ -103,6 +108,22 @@ def sha256_of(path: Path) -> str:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def _is_open_for_writing(path: Path) -> bool:
+    """Say whether somebody has the file open for writing, as far as the kernel tells this user.
+
+    A memory mapping that was written to before can be written to again without a new mtime, as long as its page is dirty. The
+    kernel refuses a read lease on such a file: fcntl(2), F_SETLEASE. Whoever maps the file later changes its mtime.
+    """
+    with ordinary.opened(path) as file:
+        try:
+            fcntl.fcntl(file, _F_SETSIG, signal.SIGURG)  # which is ignored: who opens the file just now breaks the lease
+            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        except OSError as error:
+            return error.errno == errno.EAGAIN
+    return False
 
 
 def files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:

@@ -1,6 +1,7 @@
 """Whole runs with stages that are wrong or hostile, journals that rot, and users who share a folder: a run ends, and says how."""
 
 import json
+import mmap
 import os
 import random
 import re
@@ -79,6 +80,18 @@ def test_a_bad_output_fails_its_stage_alone_and_the_run_says_so(project, does, t
     assert (private / "data").read_text() == "the host's own"
     assert [oct(path.stat().st_mode & 0o777) for path in (private, private / "data")] == ["0o700", "0o600"]
     assert not list((project.store.root / "work").iterdir())
+
+
+def test_an_artifact_that_is_written_through_a_mapping_between_two_runs_is_made_again(project):
+    first = project.done()
+    digest = first.stages["a"].outputs["data"]
+    with project.store.path(digest).open("r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
+        kept = memory[:1]
+        memory[:1] = b"X"  # and neither synced nor closed
+        second = project.done()
+        assert {name: stage.cached for name, stage in second.stages.items()} == {"a": False, "b": True, "c": True}
+        assert project.artifacts() == project.artifacts(project.runs[0]) | {"a/data": digest}
+        assert kept != b"X" and project.store.is_whole(digest)
 
 
 # --- what it says

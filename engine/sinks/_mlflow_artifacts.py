@@ -9,9 +9,11 @@ import json
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from engine import handles
 from engine.events import Event
 from engine.wording import redact
 
@@ -79,13 +81,11 @@ def _hex(letter: str) -> str:
 
 
 def _files(path: Path) -> Iterator[Path]:
-    """Return the regular files of an output; the output itself may be a link into the store."""
-    if path.is_file():
-        yield path
-    folders = [path] if path.is_dir() else []
-    while folders:  # no recursion, which a deep tree ends
-        for entry in sorted(os.scandir(folders.pop()), key=lambda entry: entry.name):
-            if entry.is_dir(follow_symlinks=False):
-                folders.append(Path(entry.path))
-            elif entry.is_file(follow_symlinks=False):
-                yield Path(entry.path)
+    """Return the regular files of an output, however deep; the output itself may be a link into the store."""
+    if not path.is_dir():
+        yield from [path] if path.is_file() else []
+        return
+    with handles.folder(path.resolve()) as root:
+        for entry in handles.walk(root):
+            if stat.S_ISREG(entry.facts.st_mode):
+                yield path / entry.path

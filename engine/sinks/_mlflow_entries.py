@@ -86,7 +86,7 @@ def _run_started(event: Event, state: RunState) -> Iterator[Entry]:
     tags["rpi.sample_data"] = str(any(asset.get("sample") for asset in event["assets"])).lower()
     tags["rpi.status"] = "running"
     if event.get("git_commit"):
-        tags["mlflow.source.git.commit"] = tags["rpi.git_commit"] = event["git_commit"]
+        tags["mlflow.source.git.commit"] = tags["rpi.git_commit"] = text(event["git_commit"])
     params = {key(name): text(value) for name, value in event["params"].items()}
     yield Entry(None, _ms(event), params, tags, assets=tuple(event["assets"]))
 

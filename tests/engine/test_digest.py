@@ -1,5 +1,6 @@
 """Digests of files and folders, and the cache that makes the second look a stat."""
 
+import mmap
 import os
 import time
 from pathlib import Path
@@ -222,3 +223,16 @@ def test_a_file_that_became_a_pipe_is_refused_without_waiting(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(UserError, match="it is neither a file nor a folder"):
         digest.sha256_of(tmp_path / "pipe")
+
+
+def test_data_that_is_changed_through_a_mapping_is_read_again(tmp_path):
+    path = tmp_path / "data"
+    path.write_bytes(b"one")
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
+        memory[:] = b"two"
+        old = time.time_ns() - 10**10
+        os.utime(path, ns=(old, old))
+        time.sleep(0.2)  # longer than a file must have been left alone
+        before = DigestCache(tmp_path / "digests.sqlite").of(path)
+        memory[:] = b"six"  # the page is dirty already: the times of the file stay as they are
+        assert DigestCache(tmp_path / "digests.sqlite").of(path) == digest.of(path) != before
