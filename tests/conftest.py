@@ -113,7 +113,7 @@ class Project:
         return subprocess.Popen(argv, cwd=self.path, env=env, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, **options)  # fmt: skip
 
-    def run(self, *words: str, timeout_s: float = 180) -> "subprocess.CompletedProcess[str]":
+    def run(self, *words: str, timeout_s: float = 600) -> "subprocess.CompletedProcess[str]":
         """Run run.py on the folder to its end."""
         process = self.start(*words)
         out, err = process.communicate(timeout=timeout_s)
@@ -162,7 +162,7 @@ class Project:
         return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if self._is_ours(pid)]
 
     @staticmethod
-    def until(fact: Callable[[], Any], within_s: float = 60) -> Any:
+    def until(fact: Callable[[], Any], within_s: float = 300) -> Any:
         """Return the fact's value as soon as it is true; fail where it is not in time."""
         end = time.monotonic() + within_s
         while not (value := fact()):

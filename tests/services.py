@@ -93,7 +93,7 @@ class Service:
                 subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, "PATH": SBIN})
             )
 
-    def _until(self, answers: Callable[[], Any], within_s: float = 120) -> None:
+    def _until(self, answers: Callable[[], Any], within_s: float = 300) -> None:
         end = time.monotonic() + within_s
         while not answers():
             gone = next((process for process in self._processes if process.poll() is not None), None)
@@ -328,7 +328,7 @@ def _new_key(path: Path) -> None:
 
 
 def _kill_all(*marks: str) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while (pids := list(processes_of(*marks))) and time.monotonic() < end:
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):

@@ -65,7 +65,7 @@ def test_a_stage_whose_engine_took_its_container_along_is_run_again(on_engine, h
     run, _ = on_engine.at_work()
     getattr(on_engine.engine, how)()
     on_engine.engine.start()
-    out, err = run.communicate(timeout=90)
+    out, err = run.communicate(timeout=300)
     assert run.returncode == 0, out + err
     assert _attempts(on_engine) == [("job_failed", "daemon_lost"), ("job_finished", None)]
     assert on_engine.containers() == []
@@ -79,7 +79,7 @@ def test_a_container_that_outlived_its_engine_is_gone_on_with(on_engine):
     run, _ = on_engine.at_work()
     on_engine.engine.kill()
     on_engine.engine.start()
-    out, err = run.communicate(timeout=90)
+    out, err = run.communicate(timeout=300)
     assert run.returncode == 0, out + err
     assert _attempts(on_engine) == [("job_finished", None)]
 
@@ -94,7 +94,7 @@ def test_an_engine_that_hangs_does_not_keep_a_run_that_is_interrupted_twice(on_e
     for _ in range(2):
         run.send_signal(signal.SIGINT)
         time.sleep(0.5)
-    out, err = run.communicate(timeout=90)
+    out, err = run.communicate(timeout=300)
     on_engine.engine.go_on()
     assert run.returncode == 130, out + err
     on_engine.slow(params={"seconds": 0})
@@ -112,7 +112,7 @@ def test_a_broken_connection_neither_ends_a_stage_nor_starts_it_twice(contained,
         for _ in range(3):
             relay.cut()
             time.sleep(0.3)
-        out, err = run.communicate(timeout=60)
+        out, err = run.communicate(timeout=300)
     assert run.returncode == 0, out + err
     assert (_attempts(contained), contained.created(since)) == ([("job_finished", None)], 1)
 
@@ -208,7 +208,7 @@ def test_a_container_that_another_run_took_over_is_left_to_it(contained):
     run, _ = contained.at_work()
     _kill(run)
     heirs = [contained.start(), contained.start()]
-    said = [heir.communicate(timeout=90) for heir in heirs]
+    said = [heir.communicate(timeout=300) for heir in heirs]
     assert [heir.returncode for heir in heirs] == [0, 0], said
     assert contained.created(since) == 1 and contained.containers() == []
 
@@ -314,7 +314,7 @@ def test_who_moves_the_name_of_an_image_does_not_move_the_stages_of_a_run(contai
     contained.project.usecase("one", json.dumps({"name": "one", "stages": stages}))
     run, _ = contained.at_work("executor.cpus=1")
     _tag(contained, "other", layers=[archives.layer({"usr/bin/python3": Path("/bin/sh").resolve().read_bytes()})])
-    _, err = run.communicate(timeout=60)
+    _, err = run.communicate(timeout=300)
     contained.load()
     assert run.returncode == 0, err
 
@@ -502,7 +502,7 @@ for _ in range(5):
     subprocess.run([sys.executable, "-c", "import os; os.fork() and os._exit(0)"])
 def zombies():
     return [p for p in os.listdir("/proc") if p.isdigit() and Path(f"/proc/{p}/stat").read_text().rpartition(")")[2].split()[0] == "Z"]
-end = time.monotonic() + 60
+end = time.monotonic() + 300
 while (text := zombies()) and time.monotonic() < end:
     time.sleep(0.05)
 """

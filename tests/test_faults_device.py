@@ -63,7 +63,7 @@ def small_engine():
 
 
 def _at_work(on_device):
-    on_device.project.until(lambda: any(one.status == "running" for one in on_device.containers()), within_s=120)
+    on_device.project.until(lambda: any(one.status == "running" for one in on_device.containers()), within_s=300)
     time.sleep(1)
 
 
@@ -75,7 +75,7 @@ def test_a_link_that_comes_back_neither_ends_a_stage_nor_starts_it_twice(on_devi
     sshd.stop()
     time.sleep(2)
     sshd.start()
-    out, err = run.communicate(timeout=90)
+    out, err = run.communicate(timeout=300)
     assert run.returncode == 0, out + err
     assert (on_device.project.started(), on_device.created(since), on_device.containers()) == (["s"], 1, [])
 
@@ -86,7 +86,7 @@ def test_a_link_that_is_lost_for_good_is_named_in_time_and_the_same_command_goes
     run = on_device.start()
     _at_work(on_device)
     sshd.stop()
-    out, _ = run.communicate(timeout=120)
+    out, _ = run.communicate(timeout=300)
     assert run.returncode == 1, out
     assert on_device.project.state().stages["s"].failure["kind"] == "device_lost"
     sshd.start()
@@ -158,9 +158,9 @@ def test_a_stage_that_floods_its_log_does_not_fill_the_device(on_device):
     run = on_device.start()
     _at_work(on_device)
     [container] = on_device.containers()
-    on_device.project.until(lambda: container.exec_run(["test", "-e", "ready"]).exit_code == 0, within_s=60)
+    on_device.project.until(lambda: container.exec_run(["test", "-e", "ready"]).exit_code == 0, within_s=300)
     kept = sum(path.stat().st_size for path in (on_device.engine.folder / "data" / "containers" / container.id).glob("*-json.log*"))
-    out, err = run.communicate(timeout=90)
+    out, err = run.communicate(timeout=300)
     assert run.returncode == 0, out + err
     said = (on_device.project.last / "logs" / "s.log").read_bytes()
     assert kept < 11_000_000 and said.startswith(b"first\n") and said.endswith(b"\nlast")
@@ -193,7 +193,7 @@ def test_what_only_carried_files_for_a_killed_run_goes_with_the_next(on_device, 
         big.truncate(600_000_000)
     on_device.takes(tmp_path / "big", runs_on="target")
     run = on_device.start()
-    on_device.project.until(on_device.containers, within_s=60)
+    on_device.project.until(on_device.containers, within_s=300)
     run.send_signal(signal.SIGKILL)
     run.communicate()
     assert on_device.containers() != []

@@ -236,11 +236,11 @@ def shared(project):
 def test_two_users_of_a_group_run_and_clean_in_one_folder(project, shared):
     for at in (0, 1, 0):
         engine = shared(at, f"params.n={at}")
-        out, err = engine.communicate(timeout=120)
+        out, err = engine.communicate(timeout=300)
         assert engine.returncode == 0, out + err
     for at in (1, 0):
         engine = shared(at, "clean", "clean.keep_last=1")
-        out, err = engine.communicate(timeout=120)
+        out, err = engine.communicate(timeout=300)
         assert engine.returncode == 0 and "kept: 1 run" in out and "another user" not in out, out + err
     assert len(project.runs) == 1
 
@@ -258,7 +258,7 @@ def test_a_users_run_goes_on_after_another_users_engine_was_killed(project, shar
     project.until(lambda: not project.processes())
     project.only_stage("from engine.stage import Out\ndef only(data: Out) -> None:\n    data.write_text('done')\n")
     engine = shared(1, "usecase=one")
-    out, err = engine.communicate(timeout=120)
+    out, err = engine.communicate(timeout=300)
     assert engine.returncode == 0, out + err
 
 

@@ -70,7 +70,7 @@ def test_a_job_whose_worker_is_killed_has_failed(swept):
     swept.until(lambda: any("started" in str(swept.events(run)) for run in swept.runs) or engine.poll() is not None)
     for pid in workers(engine.pid):
         os.kill(pid, signal.SIGKILL)
-    _, err = engine.communicate(timeout=60)
+    _, err = engine.communicate(timeout=300)
     assert engine.returncode == 1, err
     assert not list((swept.outputs / ".engine" / "sweeps").glob("statuses-*"))
 
@@ -82,7 +82,7 @@ def test_an_interrupted_parallel_sweep_has_been_interrupted(swept, number):
     engine = swept.start("-m", "usecase=one", "params.n=13,1", *JOBLIB, start_new_session=True)
     swept.until(lambda: any("job_started" in str(swept.events(run)) for run in swept.runs) or engine.poll() is not None)
     os.killpg(engine.pid, number) if number == signal.SIGINT else engine.send_signal(number)
-    _, err = engine.communicate(timeout=60)
+    _, err = engine.communicate(timeout=300)
     assert engine.returncode == 130, err
     swept.until(lambda: not swept.processes())
     assert not list((swept.outputs / ".engine" / "sweeps").glob("statuses-*"))

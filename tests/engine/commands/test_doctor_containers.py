@@ -101,7 +101,7 @@ def test_an_odd_address_is_no_engine(monkeypatch, where):
 def test_an_engine_that_hangs_is_given_up(monkeypatch, deaf):
     begin = time.monotonic()
     monkeypatch.setenv("DOCKER_HOST", f"tcp://{deaf}")
-    assert not _doctor_containers.engine()[0].is_there and time.monotonic() - begin < 10
+    assert not _doctor_containers.engine()[0].is_there and time.monotonic() - begin < 60
 
 
 def test_an_engine_behind_ssh_is_not_waited_for(monkeypatch):

@@ -58,7 +58,7 @@ def test_a_server_is_there_if_it_answers_as_one(tmp_path, server, status, is_the
 def test_a_server_that_hangs_is_given_up(tmp_path, deaf):
     begin = time.monotonic()
     assert _said(tmp_path, f"http://{deaf}").what == f"MLflow: http://{deaf} does not answer (timed out)"
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < 60
 
 
 def test_a_server_that_is_away_holds_no_run_up(tmp_path, free_port):

@@ -69,6 +69,6 @@ def test_following_shows_what_comes_and_ends_with_the_run(project):
     reader = project.start("logs", "follow=true", "usecase=one")
     assert [reader.stdout.readline().rstrip() for _ in range(2)] == ["--- s", "first"]
     (project.path / "here").unlink()
-    out, err = reader.communicate(timeout=60)
+    out, err = reader.communicate(timeout=300)
     assert (out, err, reader.returncode) == ("second\n", "", 0)
-    engine.communicate(timeout=60)
+    engine.communicate(timeout=300)

@@ -29,8 +29,8 @@ def _answers(address: str, port: int) -> bool:
 def test_the_page_answers_on_loopback_and_ends_with_the_command(project):
     port = _free_port()
     served = project.start("mlflow", f"port={port}", start_new_session=True)
-    project.until(lambda: _answers("127.0.0.1", port), within_s=200)
+    project.until(lambda: _answers("127.0.0.1", port), within_s=300)
     assert not _answers("127.0.0.2", port)
     os.killpg(served.pid, signal.SIGINT)
-    served.communicate(timeout=60)
-    project.until(lambda: not project.processes(), within_s=60)
+    served.communicate(timeout=300)
+    project.until(lambda: not project.processes(), within_s=300)

@@ -160,7 +160,7 @@ def test_the_handlers_of_signals_are_as_before(project, give):
 def test_an_interrupted_run_goes_on_with_the_same_command(project, give):
     engine = _sleeper(project)
     os.kill(engine.pid, signal.SIGINT)
-    engine.communicate(timeout=60)
+    engine.communicate(timeout=300)
     assert engine.returncode == 130
     project.stage("only", "from engine.stage import Out\ndef only(data: Out) -> None:\n    data.write_text('1')\n")
     assert give("usecase=one").status == 0

@@ -74,7 +74,7 @@ class Bench:
         self.executor.launch(launch)
         return folder
 
-    def end(self, jobs: int = 1, within_s: float = 120) -> list[Ended]:
+    def end(self, jobs: int = 1, within_s: float = 300) -> list[Ended]:
         """Wait until so many jobs have ended."""
         ended: list[Ended] = []
         limit = time.monotonic() + within_s
@@ -83,7 +83,7 @@ class Bench:
             ended += self.executor.wait(0.2)
         return ended
 
-    def until(self, folder: JobFolder, name: str, within_s: float = 120) -> None:
+    def until(self, folder: JobFolder, name: str, within_s: float = 300) -> None:
         """Wait for a file that a stage makes where it works, while its executor is heard."""
         limit = time.monotonic() + within_s
         while not self._has(folder, name):
@@ -103,6 +103,15 @@ class Bench:
     def _inside(self, folder: JobFolder, *command: str) -> bool:
         found = self.client.containers.list(filters={"label": f"{LABEL}.folder={folder.path}"})
         return bool(found) and found[0].exec_run(list(command)).exit_code == 0
+
+    def container(self, folder: JobFolder) -> Any:
+        """Return the stage's container, as soon as its engine says that it runs: what the stage does may be seen before."""
+        limit = time.monotonic() + 300
+        while not (found := self.client.containers.list(filters={"label": f"{LABEL}.folder={folder.path}"})):
+            assert time.monotonic() < limit, "no container"
+            assert self.executor.wait(0.05) == []
+        [container] = found
+        return container
 
     def does(self, code: str, **keys: object) -> tuple[JobFolder, Ended]:
         """Launch a stage that does this and wait for its end."""
@@ -141,7 +150,7 @@ class Bench:
         except OSError:
             return False
 
-    def are_gone(self, processes: list[int], within_s: float = 60) -> bool:
+    def are_gone(self, processes: list[int], within_s: float = 300) -> bool:
         """Say whether these processes end in time."""
         limit = time.monotonic() + within_s
         while set(processes) & set(self.processes()):

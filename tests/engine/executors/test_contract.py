@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parents[3]
 TARGETS = sorted((ROOT / "conf" / "target").glob("*.yaml"))
 HERE = {"x86_64": "linux/amd64", "aarch64": "linux/arm64", "armv7l": "linux/arm/v7"}
 
-ESCAPED = "subprocess.Popen([sys.executable, '-c', 'import os, time; os.fork() and os._exit(0); os.setsid(); time.sleep(120)'], start_new_session=True)"
-SLEEPS = f"{ESCAPED}; Path('ready').touch(); time.sleep(120)"
+ESCAPED = "subprocess.Popen([sys.executable, '-c', 'import os, time; os.fork() and os._exit(0); os.setsid(); time.sleep(600)'], start_new_session=True)"
+SLEEPS = f"{ESCAPED}; Path('ready').touch(); time.sleep(600)"
 STUBBORN = f"signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEPS}"
 
 
@@ -195,17 +195,17 @@ def test_the_engines_own_environment_stays_as_it_is(bench):
 def test_waiting_ends_with_the_job_and_not_with_the_timeout(bench):
     bench.start("time.sleep(0.2)")
     start = time.monotonic()
-    while not bench.executor.wait(60):
-        assert time.monotonic() - start < 50
-    assert time.monotonic() - start < 50
+    while not bench.executor.wait(300):
+        assert time.monotonic() - start < 300
+    assert time.monotonic() - start < 300
 
 
 def test_waiting_for_nothing_ends_with_the_timeout(bench):
-    folder = bench.start("Path('ready').touch(); time.sleep(60)")
+    folder = bench.start("Path('ready').touch(); time.sleep(600)")
     bench.until(folder, "ready")
     start = time.monotonic()
     assert bench.executor.wait(0.3) == []
-    assert 0.2 < time.monotonic() - start < 20
+    assert 0.2 < time.monotonic() - start < 100
     assert not (folder.path / "result.json").exists()
 
 
@@ -260,7 +260,7 @@ def test_the_end_of_one_job_leaves_the_others_alone(bench):
 
 @pytest.mark.parametrize("force", [False, True])
 def test_a_job_that_has_hardly_been_launched_can_be_ended(bench, force):
-    bench.start("time.sleep(120)")
+    bench.start("time.sleep(600)")
     bench.executor.terminate("s", force=force)
     [ended] = bench.end()
     assert ended.status is None or ended.status < 0
@@ -276,7 +276,7 @@ def test_what_a_stage_leaves_running_ends_with_it(bench):
     bench.does("pass")
     warm = bench.processes()
     bench.does(ESCAPED)
-    limit = time.monotonic() + 60
+    limit = time.monotonic() + 300
     while set(bench.processes()) - set(warm):
         assert time.monotonic() < limit, "the grandchild lives on"
         time.sleep(0.05)

@@ -19,7 +19,7 @@ from tests import services
 from tests.machines import Machine
 
 HERE = platform_of(platform.machine())
-SLEEPS = "Path('ready').touch(); time.sleep(120)"
+SLEEPS = "Path('ready').touch(); time.sleep(600)"
 CORAL = Target(name="with_coral", platform=HERE, accelerator="edgetpu", bus="usb")
 USES = {"uses": "mystages.act", "params": {"code": "pass"}}
 
@@ -31,8 +31,7 @@ def inspected(docker_bench):
     def look(**keys: object) -> dict:
         folder = docker_bench.start(SLEEPS, **keys)
         docker_bench.until(folder, "ready")
-        [container] = docker_bench.client.containers.list(filters={"label": f"{_options.LABEL}.folder={folder.path}"})
-        return container.attrs
+        return docker_bench.container(folder).attrs
 
     return look
 
@@ -106,8 +105,7 @@ def test_a_stage_has_a_network_only_where_it_asks_for_one(docker_engine, plain_i
     bench.client = docker_engine.client()
     folder = bench.start(SLEEPS, **keys)
     bench.until(folder, "ready")
-    [container] = bench.client.containers.list(filters={"label": f"{_options.LABEL}.folder={folder.path}"})
-    assert container.attrs["HostConfig"]["NetworkMode"] == mode
+    assert bench.container(folder).attrs["HostConfig"]["NetworkMode"] == mode
 
 
 def test_a_stage_without_a_network_has_the_loopback_alone(docker_bench):
@@ -185,7 +183,7 @@ def test_a_network_that_the_engine_does_not_have_is_told_before_anything_starts(
 
 
 def test_the_limit_of_processes_is_kept(docker_bench):
-    code = "n = 0\ntry:\n    while n < 200:\n        os.fork() or time.sleep(60)\n        n += 1\nexcept BlockingIOError:\n    text = n"
+    code = "n = 0\ntry:\n    while n < 200:\n        os.fork() or time.sleep(600)\n        n += 1\nexcept BlockingIOError:\n    text = n"
     folder, ended = docker_bench.does(code, resources={"pids": 20})
     assert ended.status == 0 and 5 < int((folder.path / "out" / "data").read_text()) < 20
 
