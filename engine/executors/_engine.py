@@ -16,6 +16,7 @@ from engine.target import DOCKER_SOCKET
 _USUAL = f"unix://{DOCKER_SOCKET}"
 ROOTFUL = f"sudo systemctl start docker, and export DOCKER_HOST={_USUAL}"
 TIMEOUT_S = 20.0  # of one call; what may take long is waited for apart
+_MOMENT = 40  # characters of a moment: 2026-01-01T00:00:00.000000000Z
 LOAD_S = 600.0  # of one call that carries an image or an artifact
 
 # What dockerd and runc write, in lower case, and the kind of failure that it is
@@ -87,13 +88,18 @@ def _is_socket(url: str) -> bool:
 def connect(url: str, tls: Any = None) -> Any:
     """Return a docker.DockerClient that has been answered, or raise UserError that says why there is none."""
     import docker
+    import requests
+    from docker.constants import DEFAULT_DOCKER_API_VERSION
     from docker.errors import DockerException
 
+    from engine.executors._client import Api
+
     try:
-        client = docker.DockerClient(base_url=url, version="auto", timeout=TIMEOUT_S, tls=tls or False)
+        client = docker.DockerClient(base_url=url, version=DEFAULT_DOCKER_API_VERSION)  # which asks nobody yet
+        client.api = Api(base_url=url, version="auto", timeout=TIMEOUT_S, tls=tls or False)
         client.ping()
         return client
-    except DockerException as error:
+    except (DockerException, requests.RequestException, ValueError) as error:
         raise _unreachable(url, error) from None
 
 
@@ -164,7 +170,7 @@ def words(container: Any, since_s: int = 0) -> Iterator[tuple[str, bytes]]:
     while at + 8 <= len(data):  # a frame: stream, three bytes of nothing, length of what follows (Docker's API, "attach")
         end = at + 8 + int.from_bytes(data[at + 4 : at + 8], "big")
         moment, _, said = data[at + 8 : end].partition(b" ")
-        yield moment.decode(), said
+        yield moment.decode("ascii", "replace")[:_MOMENT], said
         at = end
 
 
@@ -189,7 +195,7 @@ def said(error: Exception) -> str:
     if isinstance(error, UserError):
         return f"{error.where}: {error.what}"
     text = str(getattr(error, "explanation", None) or error).strip()
-    return next(iter(text.splitlines()), type(error).__name__)
+    return next(iter(text.splitlines()), type(error).__name__)[:500]
 
 
 def kind_of(text: str) -> str:
