@@ -279,10 +279,10 @@ def _file(container: Any, path: Path, most: int, known: int = 0) -> Iterator[Ite
         yield iter(()) if found is None else _new_in(*found, path, most, known)
 
 
-def _new_in(facts: Mapping[str, Any], chunks: Iterator[bytes], path: Path, most: int, known: int) -> Iterator[bytes]:
-    if facts["mode"] & _GO_TYPE_BITS or facts["size"] <= known:
+def _new_in(facts: _engine.PathStat, chunks: Iterator[bytes], path: Path, most: int, known: int) -> Iterator[bytes]:
+    if facts.mode & _GO_TYPE_BITS or facts.size <= known:
         return iter(())
-    if facts["size"] > most:
+    if facts.size > most:
         raise _TooLarge(path)
     return _archive.content(chunks, most, known)
 

@@ -154,7 +154,7 @@ def test_where_the_stage_sets_none_the_limits_are_the_executors(docker_engine, p
 def _made(bench) -> dict:
     """What the engine says of a container of a stage without limits, which has not started."""
     _, launch = bench.lay_out("s", USES)
-    options = _options.container(launch, bench.setting, _options.user(1, 1), [], launch.log, None, "/", bench.client.info())
+    options = _options.container(launch, bench.setting, _options.user(1, 1), [], launch.log, None, "/", _engine.info(bench.client))
     made = bench.client.containers.create(launch.job.place.image, **options)
     try:
         return bench.client.api.inspect_container(made.id)["HostConfig"]

@@ -1,17 +1,105 @@
 """A device's engine that is not what it says: a server of nonsense on a real socket, and archives that no engine would send."""
 
+import base64
+import contextlib
+import http.server
+import json
 import os
+import platform
 import resource
+import socketserver
 import tarfile
+import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from itertools import count, repeat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from engine.executors import _archive
+from engine.errors import UserError
+from engine.executors import _archive, _client, _engine, _verdict
 
 ZEROS = bytes(1 << 16)
+ID = "ab" * 32
+IMAGE = "raspberrypi-mlops/plain:1"
+VERSION = {"ApiVersion": "1.45", "Version": "28", "Arch": "amd64"}
+INFO = {"ID": "x", "Architecture": platform.machine(), "MemTotal": 1 << 33, "NCPU": 4}
+DRIP = object()
+HEADER_DRIP = object()
+ENDLESS = object()
+BREAK = object()
+
+
+class _Liar(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    """A server on a Unix socket that gives for a path, the longest that fits, what a test says."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path), _Handler)
+        self.url = f"unix://{path}"
+        self.answers: dict[str, Any] = {"/_ping": "OK", "/version": VERSION, "/info": INFO}
+        self.asked: list[str] = []
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        self.rfile.read(length)
+        path = self.path.partition("?")[0]
+        self.server.asked.append(f"{self.command} {path}")  # type: ignore[attr-defined]
+        fits = [end for end in self.server.answers if end in path]  # type: ignore[attr-defined]
+        with contextlib.suppress(OSError):
+            self._give(self.server.answers[max(fits, key=len)] if fits else (404, {"message": "no such thing"}))  # type: ignore[attr-defined]
+
+    do_POST = do_PUT = do_DELETE = do_HEAD = do_GET
+
+    def _give(self, answer: Any) -> None:
+        self.close_connection = True
+        if answer is BREAK:
+            return
+        status, answer, more = answer if isinstance(answer, tuple) and len(answer) == 3 else (200, answer, {})
+        if isinstance(answer, tuple):
+            status, answer = answer
+        if answer is BREAK:
+            more, answer = {**more, "Content-Length": "100"}, b"{"
+        self.send_response(status)
+        for key, value in more.items():
+            self.send_header(key, value)
+        if answer is HEADER_DRIP:
+            self.flush_headers()
+            while True:
+                self.wfile.write(b"x")
+                time.sleep(0.05)
+        self.end_headers()
+        if answer in (DRIP, ENDLESS):
+            while True:
+                self.wfile.write(b" " if answer is DRIP else ZEROS)
+                time.sleep(0.05 if answer is DRIP else 0)
+        self.wfile.write(
+            answer if isinstance(answer, bytes) else answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
+        )
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def liar(tmp_path_factory, monkeypatch) -> Iterator[_Liar]:
+    """A server that answers as a Docker engine, and lies where the test says; nobody waits for it for long."""
+    monkeypatch.setattr(_engine, "TIMEOUT_S", 1.0)
+    monkeypatch.setattr(_client, "ANSWER_S", 3.0)
+    monkeypatch.setattr(_client, "ANSWER_BYTES", 20_000_000)
+    with tempfile.TemporaryDirectory() as folder, _Liar(Path(folder) / "s") as server:
+        yield server
+        server.shutdown()
 
 
 def _header(name: str, size: int = 0, kind: bytes = tarfile.REGTYPE, **more: object) -> bytes:
@@ -119,3 +207,149 @@ def test_the_content_of_one_file_is_no_more_than_was_asked_for():
         list(_archive.content(_endless(iter([_header("x", 1 << 40)])), 5))
     with pytest.raises(_archive.NotPlain):
         list(_archive.content(_endless(iter([_claims(_header("x", 1, tarfile.XHDTYPE), CLAIMED)])), 5))
+
+
+# --- answers
+
+
+def _container(liar: _Liar) -> Any:
+    liar.answers[f"/containers/{ID}/json"] = {"Id": ID, "Image": "x", "State": {}, "Config": {"Labels": {}}}
+    return _engine.connect(liar.url).containers.get(ID)
+
+
+@pytest.mark.parametrize("path", ["/version", "/_ping"])
+@pytest.mark.parametrize(
+    "answer",
+    [DRIP, HEADER_DRIP, ENDLESS, BREAK, b"\xff\xfe", [], {}, {"ApiVersion": [1]}, {"ApiVersion": "x.y"}, "[" * 100_000, (500, "\n" * 9)],
+    ids=[
+        "drips",
+        "drips in its header",
+        "never ends",
+        "breaks off",
+        "no text",
+        "a list",
+        "empty",
+        "a list for a version",
+        "no version",
+        "deep",
+        "500",
+    ],
+)
+def test_what_is_no_engine_is_named_in_time(liar, path, answer):
+    liar.answers[path] = answer
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    try:
+        _engine.connect(liar.url)
+    except UserError as refused:
+        assert refused.where == liar.url and refused.fix
+    else:
+        assert path == "/_ping" and answer not in (DRIP, HEADER_DRIP, ENDLESS, BREAK)  # any answer to a ping will do
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 200_000  # kB
+
+
+@pytest.mark.parametrize("answer", [DRIP, HEADER_DRIP, ENDLESS, BREAK], ids=["drips", "drips in its header", "never ends", "breaks off"])
+@pytest.mark.parametrize("call", ["logs", "json", "archive"])
+def test_an_answer_that_drips_or_never_ends_is_given_up(liar, job, call, answer):
+    container = _container(liar)
+    stat = base64.b64encode(json.dumps({"size": 5, "mode": 0}).encode()).decode()
+    liar.answers[f"/containers/{ID}/{call}"] = (200, answer, {"X-Docker-Container-Path-Stat": stat})
+    if call == "archive" and answer is ENDLESS:
+        pytest.skip("zeros are the end of an archive, and nobody reads on")
+    with pytest.raises(Exception) as gone:
+        if call == "logs":
+            list(_engine.words(container))
+        elif call == "json":
+            container.reload()
+        else:
+            with _engine.archived(container, "/x") as found:
+                _archive.unpack(found[1], job)
+    assert _engine.is_gone(gone.value) or isinstance(gone.value, tarfile.TarError)
+
+
+def test_an_engine_that_sends_its_client_elsewhere_is_not_followed(liar):
+    container = _container(liar)
+    liar.answers[f"/containers/{ID}/json"] = (307, ENDLESS, {"Location": f"/containers/{ID}/elsewhere"})
+    with pytest.raises(Exception) as gone:
+        container.reload()
+    assert _engine.is_gone(gone.value) and not any("elsewhere" in asked for asked in liar.asked)
+
+
+def test_words_with_a_moment_that_is_none_are_words(liar):
+    container = _container(liar)
+    frames = [b"\xff\xfe no moment", b"", b"x" * 100]
+    liar.answers["/logs"] = (
+        b"".join(b"\1\0\0\0" + len(frame).to_bytes(4, "big") + frame for frame in frames) + b"\1\0\0\0\xff\xff\xff\xff cut"
+    )
+    found = list(_engine.words(container))
+    assert [said for _, said in found] == [b"no moment", b"", b"", b"cut"] and all(len(moment) <= 40 for moment, _ in found)
+
+
+@pytest.mark.parametrize(
+    "odd", [{"MemTotal": 0}, {"MemTotal": "much"}, {"MemTotal": 10**30}, {"NCPU": -1}, {"ID": None}, {"Architecture": 5}]
+)
+def test_an_odd_account_of_an_engine_is_named(liar, odd):
+    liar.answers["/info"] = {**INFO, **odd}
+    with pytest.raises(_engine.Nonsense, match=f"its answer makes no sense: {next(iter(odd))}: "):
+        _engine.info(_engine.connect(liar.url))
+
+
+@pytest.mark.parametrize(
+    "odd", [None, [], {}, {"Running": False}, {"Running": False, "ExitCode": 10**30}, {"Running": False, "ExitCode": "x"}]
+)
+def test_an_odd_account_of_a_container_is_named(liar, odd):
+    container = _container(liar)
+    container.attrs["State"] = odd
+    with pytest.raises(_engine.Nonsense):
+        _engine.state(container)
+
+
+@pytest.mark.parametrize("moment", ["garbage", "9999-99-99T99:99:99Z", "", "2026-01-01T00:00:00Z" * 4, "١٢٣٤-٠١-٠١T٠٠:٠٠:٠٠Z"])
+def test_a_moment_that_is_none_makes_no_seconds(moment):
+    assert _verdict.seconds_of(_engine.State(Running=False, ExitCode=0, StartedAt=moment, FinishedAt="2026-01-01T00:00:00Z")) == 0.0
+
+
+@pytest.mark.parametrize("stat", ["", "garbage", "bnVsbA==", base64.b64encode(b'{"size": -1, "mode": 0}').decode(), "W10="])
+def test_an_odd_account_of_a_path_is_named(liar, stat):
+    container = _container(liar)
+    liar.answers["/archive"] = (200, b"", {"X-Docker-Container-Path-Stat": stat})
+    with pytest.raises(_engine.Nonsense), _engine.archived(container, "/x"):
+        pass
+
+
+# --- the executor
+
+
+@pytest.fixture
+def told(liar, make_bench, monkeypatch):
+    """An executor whose engine lies."""
+    monkeypatch.setenv("DOCKER_HOST", liar.url)
+    return make_bench("docker")
+
+
+@pytest.mark.parametrize("identity", ["../../../../outside", "x", "AB" * 32])
+def test_an_id_that_is_none_is_no_name_of_a_file(told, liar, tmp_path, identity):
+    labels = {"raspberrypi-mlops": "x", "raspberrypi-mlops.run": "r", "raspberrypi-mlops.fingerprint": "f"}
+    liar.answers["/containers/json"] = [{"Id": identity, "Labels": labels}]
+    liar.answers["/json"] = {"Id": identity, "Image": "x", "State": {"Status": "exited"}, "Config": {"Labels": labels}}
+    before = sorted(tmp_path.parent.rglob("*"))
+    told.executor.reclaim([], tmp_path)
+    assert sorted(path for path in tmp_path.parent.rglob("*")) == before
+    assert not any(asked.startswith("DELETE") for asked in liar.asked)
+
+
+@pytest.mark.parametrize("answer", [DRIP, ENDLESS, BREAK, {}, [{}], [5], "text", (500, {"message": "x" * 100_000})])
+def test_a_list_of_containers_that_is_none_is_a_users_mistake_in_three_lines(told, liar, tmp_path, answer):
+    liar.answers["/containers/json"] = answer
+    if answer == {}:
+        told.executor.reclaim([], tmp_path)
+        return
+    with pytest.raises(UserError) as refused:
+        told.executor.reclaim([], tmp_path)
+    assert refused.value.where == liar.url and len(refused.value.what) < 1000 and "\n" not in refused.value.what
+
+
+@pytest.mark.parametrize("odd", [{"MemTotal": 0}, {"ID": None}, {"SecurityOptions": 5}])
+def test_an_engine_with_an_odd_account_of_itself_is_refused_before_anything_starts(told, liar, odd):
+    liar.answers["/info"] = {**INFO, **odd}
+    with pytest.raises(UserError, match="makes no sense"):
+        told.executor.missing([])
