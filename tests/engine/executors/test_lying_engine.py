@@ -20,7 +20,9 @@ from typing import Any
 import pytest
 
 from engine.errors import UserError
-from engine.executors import _archive, _client, _engine, _verdict
+from engine.executors import _archive, _client, _containers, _engine, _running, _verdict
+from engine.images import Image
+from engine.target import platform_of
 
 ZEROS = bytes(1 << 16)
 ID = "ab" * 32
@@ -29,12 +31,14 @@ VERSION = {"ApiVersion": "1.45", "Version": "28", "Arch": "amd64"}
 INFO = {"ID": "x", "Architecture": platform.machine(), "MemTotal": 1 << 33, "NCPU": 4}
 DRIP = object()
 HEADER_DRIP = object()
+RUNNING = {"Running": True, "ExitCode": 0, "Status": "running"}
+HERE = platform_of(platform.machine())
 ENDLESS = object()
 BREAK = object()
 
 
 class _Liar(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    """A server on a Unix socket that gives for a path, the longest that fits, what a test says."""
+    """A server on a Unix socket that gives for a path, by its end or else a part of it, what a test says."""
 
     daemon_threads = True
     block_on_close = False
@@ -57,7 +61,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.server.asked.append(f"{self.command} {path}")  # type: ignore[attr-defined]
         fits = [end for end in self.server.answers if end in path]  # type: ignore[attr-defined]
         with contextlib.suppress(OSError):
-            self._give(self.server.answers[max(fits, key=len)] if fits else (404, {"message": "no such thing"}))  # type: ignore[attr-defined]
+            self._give(
+                self.server.answers[max(fits, key=lambda end: (path.endswith(end), len(end)))]
+                if fits
+                else (404, {"message": "no such thing"})
+            )  # type: ignore[attr-defined]
 
     do_POST = do_PUT = do_DELETE = do_HEAD = do_GET
 
@@ -353,3 +361,72 @@ def test_an_engine_with_an_odd_account_of_itself_is_refused_before_anything_star
     liar.answers["/info"] = {**INFO, **odd}
     with pytest.raises(UserError, match="makes no sense"):
         told.executor.missing([])
+
+
+@pytest.fixture
+def at_work(liar, make_bench, monkeypatch):
+    """Launch a job whose container its engine has made and started, and which goes on and on."""
+    monkeypatch.setenv("DOCKER_HOST", liar.url)
+    liar.answers |= {
+        "/images/": {"Id": f"sha256:{'0' * 64}", "Config": {}},
+        "/containers/create": {"Id": ID},
+        f"/containers/{ID}": {"Id": ID, "Image": "x", "State": RUNNING, "Config": {"Labels": {}}, "HostConfig": {}},
+        "/archive": (404, {"message": "no such file"}),
+        "/logs": b"",
+        "/wait": DRIP,
+    }
+
+    def launch(**answers: Any) -> Any:
+        liar.answers |= {f"/{key}": answer for key, answer in answers.items()}
+        bench = make_bench("docker", Image("plain", HERE, "1", frozenset(), False, "containers"))
+        bench.start("pass")
+        return bench
+
+    return launch
+
+
+@pytest.mark.parametrize("wait", [(500, {"message": "what?"}), {"StatusCode": 0}], ids=["refuses", "says it ended"])
+def test_a_container_that_is_still_at_work_has_not_ended_well(at_work, capsys, wait):
+    [ended] = at_work(wait=wait).end()
+    assert (ended.status, ended.kind) == (None, "daemon_lost") and "still at work" in ended.why
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "state", [None, {}, {"Running": False, "ExitCode": "zero"}, {"Running": False, "ExitCode": 10**30}, {"Running": False}]
+)
+def test_an_end_that_makes_no_sense_is_a_lost_engine_and_no_traceback(at_work, liar, capsys, state):
+    liar.answers[f"/containers/{ID}/json"] = {"Id": ID, "State": state, "Config": {"Labels": {}}, "HostConfig": {}}
+    [ended] = at_work(wait={"StatusCode": 0}).end()
+    assert (ended.status, ended.kind) == (None, "daemon_lost") and "makes no sense" in ended.why
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_container_that_nothing_ends_is_given_up(at_work, monkeypatch):
+    monkeypatch.setattr(_running, "LOST_S", 1.0)
+    bench = at_work()
+    ended, limit = [], time.monotonic() + 60
+    while not ended:
+        assert time.monotonic() < limit
+        bench.executor.terminate("s", force=True)
+        ended = bench.executor.wait(0.1)
+    assert (ended[0].kind, ended[0].why) == ("daemon_lost", "it was given up: its container engine does not end it")
+
+
+def test_an_engine_that_breaks_every_call_off_keeps_no_processor_busy(at_work, liar):
+    bench = at_work(wait=BREAK)
+    bench.executor.wait(3)
+    assert 1 < sum("/wait" in asked for asked in liar.asked) < 30
+
+
+def test_an_engine_that_dawdles_with_the_words_of_a_stage_holds_up_nobody(at_work, liar, monkeypatch):
+    monkeypatch.setattr(_containers, "FOLLOW_S", 0.0)
+    bench = at_work()
+    monkeypatch.setattr(bench.executor._machine.files, "follow", lambda *_: time.sleep(60))
+    limit = time.monotonic() + 30
+    while not any("/start" in asked for asked in liar.asked):
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+    for _ in range(5):
+        bench.executor.wait(0.1)
+    assert time.monotonic() < limit
