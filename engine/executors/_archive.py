@@ -32,7 +32,8 @@ class _Forward:
 
     def __init__(self, chunks: Iterator[bytes], most_bytes: int) -> None:
         self._chunks, self._most_bytes = chunks, most_bytes
-        self._data, self._at = b"", 0
+        self._chunk, self._here = b"", 0  # what came last, and how much of it was read
+        self._at = 0
         self.last = b""  # what was read last
 
     def tell(self) -> int:
@@ -53,11 +54,18 @@ class _Forward:
             raise NotPlain(f"its archive has a header of {size:,} bytes")
         if self._at + size > self._most_bytes:
             raise NotPlain(f"it is more than the {self._most_bytes:,} bytes that are free or allowed here")
-        while len(self._data) < size and (chunk := next(self._chunks, b"")):
-            self._data += chunk
-        self.last, self._data = self._data[:size], self._data[size:]
+        parts: list[bytes] = []
+        while size and (self._here < len(self._chunk) or self._go_on()):
+            parts.append(self._chunk[self._here : self._here + size])
+            self._here += len(parts[-1])
+            size -= len(parts[-1])
+        self.last = b"".join(parts)
         self._at += len(self.last)
         return self.last
+
+    def _go_on(self) -> bool:
+        self._chunk, self._here = next(self._chunks, b""), 0
+        return bool(self._chunk)
 
 
 def unpack(chunks: Iterator[bytes], folder: Path) -> None:
