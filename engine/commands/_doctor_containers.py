@@ -37,7 +37,7 @@ def engine() -> list[Finding]:
     except (http.client.HTTPException, ValueError, AttributeError) as error:
         what = f"Docker engine ({where}): what answers there is none ({type(error).__name__})"
         return [Finding(False, what, "name the engine's own socket: DOCKER_HOST=unix:///var/run/docker.sock")]
-    if _engine.is_rootless(info):
+    if _engine.is_rootless(info.get("SecurityOptions") or ()):
         return [Finding(False, f"Docker engine ({where}): it is rootless, and its stages could not write here", _engine.ROOTFUL)]
     kind = platform_of(str(info.get("Architecture")))
     return [Finding(True, f"Docker engine {info.get('ServerVersion')} ({where}), {kind}"), *_room(Path(str(info.get("DockerRootDir"))))]

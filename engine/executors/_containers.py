@@ -5,15 +5,17 @@ Whose engine it is, and how files come and go there, is told by the executor tha
 """
 
 import queue
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from engine.errors import UserError
-from engine.executors import _images, _known, _options
+from engine.executors import _engine, _images, _known, _options
 from engine.executors._running import Machine, Running, remove
 from engine.jobfolder import Ended, Launch
 from engine.placement import Placement, Setting
@@ -23,8 +25,28 @@ from engine.spec import StageSpec
 from engine.store import Store
 
 CLAIMED_S = 10.0  # how long an engine that has claimed a container is given to begin with its job
+_NAME = re.compile(r"[\w@+-][\w.@+-]*")  # of runs and fingerprints
+_Result = TypeVar("_Result")
 FOLLOW_S = 2.0  # how often what a stage says is fetched from afar
 GIVE_UP_S = 5.0  # how long a job that must end may still be on its way into a container
+
+
+def _named(method: Callable[..., _Result]) -> Callable[..., _Result]:
+    """Let a call raise UserError where the engine goes away meanwhile, refuses, or answers with nonsense."""
+
+    @wraps(method)
+    def call(self: "Containers", *arguments: Any) -> _Result:
+        from docker.errors import DockerException
+
+        try:
+            return method(self, *arguments)
+        except Exception as error:
+            if not (isinstance(error, DockerException) or _engine.is_gone(error)):
+                raise
+            fix = "look at it there: docker info; then give the same command"
+            raise UserError(self.where, f"the container engine does not do its work: {_engine.said(error)}", fix) from None
+
+    return call
 
 
 class Containers:
@@ -42,6 +64,11 @@ class Containers:
         self._ends: queue.SimpleQueue[tuple[Running, Ended]] = queue.SimpleQueue()
         self._followed = 0.0
 
+    @property
+    def where(self) -> str:
+        """Return which engine it is, for the user."""
+        return self._machine.where
+
     def reach(self) -> Any:
         """Return a client of the engine that has just been answered; UserError where there is none. A way that broke is opened again."""
         with suppress(Exception):
@@ -52,10 +79,12 @@ class Containers:
         self._client = self._machine.connect()
         return self._client
 
+    @_named
     def place(self, spec: StageSpec, signature: Signature | None) -> Placement:
         """Return where the stage runs: in which image, and under which label its figures stand."""
         return self._machine.place(spec, _images.choose(self._setting, self._machine.platform(spec), spec, signature, self.reach))
 
+    @_named
     def missing(self, planned: Iterable[Planned]) -> list[str]:
         """Return the images of these jobs that the engine does not have; UserError where the machine could not run them."""
         jobs = list(planned)
@@ -63,10 +92,12 @@ class Containers:
         self._machine.refuse(client, jobs)
         return _images.missing(client, jobs)
 
+    @_named
     def load(self, reference: str, archive: Path) -> None:
         """Give the engine an image."""
         _known.load(self._setting.store, self.reach(), reference, archive)
 
+    @_named
     def prepare(self, planned: Iterable[Planned]) -> None:
         """Refuse what the engine could not run."""
         client, jobs = self.reach(), list(planned)
@@ -75,12 +106,15 @@ class Containers:
         if any(one.job.spec.network for one in jobs):
             _refuse_network(client, self._limits.network)
 
+    @_named
     def reclaim(self, planned: Iterable[Planned], work: Path) -> None:
         """Find the containers that ended engines left: keep what these jobs can go on with, remove the rest."""
         wanted = {one.fingerprint: one.job.place.image for one in planned if one.fingerprint and one.record is None}
         store = Store(self._setting.store)
         ours = {"label": f"{_options.LABEL}={self._setting.store}"}
-        for container in self.reach().containers.list(all=True, filters=ours, ignore_removed=True):  # by other engines, meanwhile
+        with _engine.sense():
+            found = self.reach().containers.list(all=True, filters=ours, ignore_removed=True)  # by other engines, meanwhile
+        for container in filter(_is_ours, found):
             labels = container.labels
             fingerprint = labels.get(f"{_options.LABEL}.fingerprint", "")  # what only carried files has none
             if store.is_at_work(labels[f"{_options.LABEL}.run"]):
@@ -119,8 +153,13 @@ class Containers:
     def terminate(self, stage: str, *, force: bool) -> None:
         """Ask the job's container to end, or end it; by force also a job whose engine does not hear."""
         running = self._running.get(stage)
-        if running is not None and not running.end(force=force) and force and running.asked_for_s > GIVE_UP_S:
+        if running is None:
+            return
+        is_heard = running.end(force=force)
+        if force and not is_heard and running.asked_for_s > GIVE_UP_S:
             self._ends.put((running, running.lost("it was given up: its container engine does not answer")))
+        elif force and running.is_immortal:
+            self._ends.put((running, running.lost("it was given up: its container engine does not end it")))
 
     def close(self) -> None:
         """Remove every container of this run."""
@@ -154,6 +193,14 @@ class Containers:
             for running in self._running.values():
                 running.follow()
             self._followed = time.monotonic()
+
+
+def _is_ours(container: Any) -> bool:
+    """True for what an engine of this project made: what its names say becomes names of files here."""
+    with _engine.sense():
+        names = [container.labels.get(f"{_options.LABEL}.{key}", "-") for key in ("run", "fingerprint")]
+        is_whole = f"{_options.LABEL}.run" in container.labels and isinstance(container.attrs.get("Image"), str)
+        return is_whole and _engine.is_named(container) and all(_NAME.fullmatch(name) for name in names)
 
 
 def _refuse_network(client: Any, name: str) -> None:

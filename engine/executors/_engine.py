@@ -5,10 +5,12 @@ import errno
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine import ordinary
 from engine.errors import UserError
@@ -17,6 +19,7 @@ from engine.target import DOCKER_SOCKET
 _USUAL = f"unix://{DOCKER_SOCKET}"
 ROOTFUL = f"sudo systemctl start docker, and export DOCKER_HOST={_USUAL}"
 TIMEOUT_S = 20.0  # of one call; what may take long is waited for apart
+_MOMENT = 40  # characters of a moment: 2026-01-01T00:00:00.000000000Z
 LOAD_S = 600.0  # of one call that carries an image or an artifact
 
 # What dockerd and runc write, in lower case, and the kind of failure that it is
@@ -31,6 +34,57 @@ _KINDS = (
     ("executable file not found", "no_command"),
     ("exec python3 failed", "no_command"),  # of docker-init, which is tini
 )
+
+
+_Answer = TypeVar("_Answer", bound=BaseModel)
+
+
+class Nonsense(ConnectionError):
+    """An answer that no engine gives: what answers is none, or lies."""
+
+
+class Info(BaseModel):
+    """What an engine says of itself and its machine."""
+
+    model_config = ConfigDict(frozen=True)
+
+    ID: str = Field(max_length=500)
+    Architecture: str = Field(max_length=50)
+    MemTotal: int = Field(gt=0, lt=1 << 60)
+    NCPU: int = Field(gt=0, lt=1 << 20)
+    SecurityOptions: list[str] | None = None
+
+
+class State(BaseModel):
+    """What an engine says of how a container does."""
+
+    model_config = ConfigDict(frozen=True)
+
+    Running: bool
+    ExitCode: int = Field(ge=0, le=255)
+    OOMKilled: bool = False
+    Error: str = ""
+    StartedAt: str = Field("", max_length=100)
+    FinishedAt: str = Field("", max_length=100)
+
+
+class Given(BaseModel):
+    """The limits that a container has."""
+
+    model_config = ConfigDict(frozen=True)
+
+    Memory: int = Field(0, lt=1 << 60)
+    ShmSize: int = Field(0, lt=1 << 60)
+
+
+class PathStat(BaseModel):
+    """What an engine says of a path in a container."""
+
+    model_config = ConfigDict(frozen=True)
+
+    size: int = Field(ge=0)
+    mode: int = Field(ge=0)
+    linkTarget: str = Field("", max_length=4096)
 
 
 def address() -> str:
@@ -82,9 +136,9 @@ def _check_configuration() -> str:
     return place
 
 
-def is_rootless(info: Mapping[str, Any]) -> bool:
-    """True for an engine, by what it says of itself, whose users are not this machine's: its stages could not write here."""
-    return any("rootless" in str(one) for one in info.get("SecurityOptions") or ())
+def is_rootless(security_options: Iterable[object]) -> bool:
+    """True for an engine, by its SecurityOptions, whose users are not this machine's: its stages could not write here."""
+    return any("rootless" in str(one) for one in security_options)
 
 
 def is_likely() -> bool:
@@ -104,14 +158,19 @@ def _is_socket(url: str) -> bool:
 def connect(url: str, tls: Any = None) -> Any:
     """Return a docker.DockerClient that has been answered, or raise UserError that says why there is none."""
     import docker
+    import requests
+    from docker.constants import DEFAULT_DOCKER_API_VERSION
     from docker.errors import DockerException
+
+    from engine.executors._client import Api
 
     configuration = _check_configuration()
     try:
-        client = docker.DockerClient(base_url=url, version="auto", timeout=TIMEOUT_S, tls=tls or False)
+        client = docker.DockerClient(base_url=url, version=DEFAULT_DOCKER_API_VERSION)  # which asks nobody yet
+        client.api = Api(base_url=url, version="auto", timeout=TIMEOUT_S, tls=tls or False)
         client.ping()
         return client
-    except DockerException as error:
+    except (DockerException, requests.RequestException) as error:
         raise _unreachable(url, error) from None
     except ValueError as error:  # of urllib, for an address with a bad port or a bad bracket
         raise UserError(
@@ -121,6 +180,39 @@ def connect(url: str, tls: Any = None) -> Any:
         if not configuration:
             raise
         raise UserError(configuration, "this Docker configuration is damaged", "correct or remove it; or executor=local") from None
+
+
+def info(client: Any) -> Info:
+    """Return what the engine says of itself; Nonsense where that is no account of one."""
+    return _sensible(Info, client.info())
+
+
+def state(container: Any) -> State:
+    """Return how the container does, as its engine said last."""
+    return _sensible(State, container.attrs.get("State"))
+
+
+def given(container: Any) -> Given:
+    """Return the container's limits, as its engine said last."""
+    return _sensible(Given, container.attrs.get("HostConfig"))
+
+
+def is_named(container: Any) -> bool:
+    """True for an id as engines give them: others would be paths in the names of files here."""
+    return re.fullmatch("[0-9a-f]{64}", str(container.id)) is not None
+
+
+@contextmanager
+def sense() -> Iterator[None]:
+    """Raise Nonsense where docker-py stumbles over an answer; for calls of it alone."""
+    import requests
+
+    try:
+        yield
+    except requests.RequestException:
+        raise
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+        raise Nonsense(f"its answer makes no sense: {error!r}"[:300]) from None
 
 
 def load(client: Any, reference: str, archive: Path) -> Any:
@@ -146,7 +238,8 @@ def load(client: Any, reference: str, archive: Path) -> Any:
 
 def environment(image: Any) -> dict[str, str]:
     """Return the variables that an image sets."""
-    return dict(word.split("=", 1) for word in image.attrs["Config"].get("Env") or () if "=" in word)
+    with sense():
+        return dict(word.split("=", 1) for word in image.attrs["Config"].get("Env") or () if "=" in word)
 
 
 @contextmanager
@@ -160,7 +253,7 @@ def patience(client: Any) -> Iterator[None]:
 
 
 @contextmanager
-def archived(container: Any, path: str | Path) -> Iterator[tuple[dict[str, Any], Iterator[bytes]] | None]:
+def archived(container: Any, path: str | Path) -> Iterator[tuple[PathStat, Iterator[bytes]] | None]:
     """Give what the engine says of a file or folder of the container, and its tar; None where it is not there.
 
     docker-py's get_archive would leave its connection open where not all is read.
@@ -172,7 +265,9 @@ def archived(container: Any, path: str | Path) -> Iterator[tuple[dict[str, Any],
             yield None
             return
         _refuse(answer)
-        yield json.loads(base64.b64decode(answer.headers["X-Docker-Container-Path-Stat"])), answer.iter_content(1 << 16)
+        with sense():
+            facts = _sensible(PathStat, json.loads(base64.b64decode(answer.headers["X-Docker-Container-Path-Stat"])))
+        yield facts, answer.iter_content(1 << 16)
 
 
 def words(container: Any, since_s: int = 0) -> Iterator[tuple[str, bytes]]:
@@ -190,7 +285,7 @@ def words(container: Any, since_s: int = 0) -> Iterator[tuple[str, bytes]]:
     while at + 8 <= len(data):  # a frame: stream, three bytes of nothing, length of what follows (Docker's API, "attach")
         end = at + 8 + int.from_bytes(data[at + 4 : at + 8], "big")
         moment, _, said = data[at + 8 : end].partition(b" ")
-        yield moment.decode(), said
+        yield moment.decode("ascii", "replace")[:_MOMENT], said
         at = end
 
 
@@ -215,12 +310,21 @@ def said(error: Exception) -> str:
     if isinstance(error, UserError):
         return f"{error.where}: {error.what}"
     text = str(getattr(error, "explanation", None) or error).strip()
-    return next(iter(text.splitlines()), type(error).__name__)
+    return next(iter(text.splitlines()), type(error).__name__)[:500]
 
 
 def kind_of(text: str) -> str:
     """Return the kind of failure that the engine's words mean; "failed" where they are none of the known ones."""
     return next((kind for words, kind in _KINDS if words in text.lower()), "failed")
+
+
+def _sensible(kind: type[_Answer], answer: object) -> _Answer:
+    try:
+        return kind.model_validate(answer)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or kind.__name__
+        raise Nonsense(f"its answer makes no sense: {where}: {first['msg']}"[:300]) from None
 
 
 def _refuse(answer: Any) -> None:

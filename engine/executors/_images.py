@@ -1,5 +1,6 @@
 """Which image a job's container is made of, and whether the engine has it as it must be."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,7 +67,11 @@ def _get(client: Any, reference: str | None) -> Any:
     from docker.errors import ImageNotFound
 
     try:
-        return client.images.get(reference)
+        with _engine.sense():
+            image = client.images.get(reference)
+            if not re.fullmatch("sha256:[0-9a-f]{64}", image.id):
+                raise _engine.Nonsense("its answer makes no sense: an image without an id")
+            return image
     except ImageNotFound:
         return None
 
@@ -84,9 +89,9 @@ def _program(container: Any, path: str) -> bytes:
     """Return the first bytes of a program; none where there is none."""
     for _ in range(8):  # links: python3 -> python3.11
         head, facts = _head(container, path)
-        if not facts.get("linkTarget"):
+        if not facts.linkTarget:
             return head
-        path = facts["linkTarget"]
+        path = facts.linkTarget
     return b""
 
 
@@ -99,11 +104,11 @@ def _created(client: Any, image: Any) -> Iterator[Any]:
         container.remove(force=True, v=True)
 
 
-def _head(container: Any, path: str) -> tuple[bytes, dict[str, Any]]:
+def _head(container: Any, path: str) -> tuple[bytes, _engine.PathStat]:
     """Return the first bytes of a file of the container, and what the engine says of it."""
     with _engine.archived(container, path) as found:
         if found is None:
-            return b"", {}
+            return b"", _engine.PathStat(size=0, mode=0)
         facts, chunks = found
         data = b""
         while len(data) < 1024 and (chunk := next(chunks, b"")):

@@ -21,7 +21,7 @@ def load(store: Path, client: Any, reference: str, archive: Path) -> None:
 def refuse_another(store: Path, client: Any, reference: str, image: Any) -> None:
     """Raise UserError where the engine's image is not the one that is known under its name; the first is known by being there."""
     place = _place(store, client, reference)
-    known = place.read_text(encoding="ascii") if place.is_file() else None
+    known = place.read_text(encoding="utf-8", errors="replace") if place.is_file() else None
     if known is None:
         write_whole(place, image.id.encode())
     elif known != image.id:
@@ -30,7 +30,7 @@ def refuse_another(store: Path, client: Any, reference: str, image: Any) -> None
 
 
 def _place(store: Path, client: Any, reference: str) -> Path:
-    name = hashlib.sha256(f"{client.info()['ID']} {reference}".encode()).hexdigest()
+    name = hashlib.sha256(f"{_engine.info(client).ID} {reference}".encode()).hexdigest()
     return store / "images" / name
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from engine.environment import passed
+from engine.executors._engine import Info
 from engine.fields import Size, validated
 from engine.jobfolder import ENVIRONMENT, Launch
 from engine.placement import Setting
@@ -90,14 +91,14 @@ def container(
     log: Path | None,
     edgetpu: str | None,
     python_path: str,
-    machine: Mapping[str, Any],
+    machine: Info,
 ) -> dict[str, Any]:
     """Return the options of the job's container; `edgetpu` is the bus of the Edge TPU that it may use, `machine` what its engine says of itself.
 
     Without a log its engine keeps what it says: the last 5 to 10 MB, in two files of which the older one goes.
     """
     spec, most = launch.job.spec, limits(setting)
-    memory = spec.resources.memory or memory_limit(most, machine["MemTotal"])
+    memory = spec.resources.memory or memory_limit(most, machine.MemTotal)
     cwd = str(launch.folder / "cwd")
     emulated = launch.job.place.platform if launch.job.place.emulated else None
     processor = {"QEMU_CPU": _PROCESSOR[emulated]} if emulated in _PROCESSOR else {}
@@ -117,7 +118,7 @@ def container(
         "security_opt": ["no-new-privileges:true"],
         "mem_limit": memory,
         "memswap_limit": memory,  # as much again in swap would be a limit that is none
-        "nano_cpus": int(min(spec.resources.cpus, machine["NCPU"]) * 1e9) if "cpus" in spec.resources.model_fields_set else None,
+        "nano_cpus": int(min(spec.resources.cpus, machine.NCPU) * 1e9) if "cpus" in spec.resources.model_fields_set else None,
         "pids_limit": spec.resources.pids or most.pids,
         "shm_size": most.shm,
         "init": True,

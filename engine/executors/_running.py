@@ -23,6 +23,7 @@ from engine.spec import StageSpec
 from engine.stage import NO_SPACE
 
 LEAVING_S = 0.5  # how long after its containers' end an engine that shuts down still answers
+AGAIN_S = 0.2
 LOST_S = 30.0  # how long an engine that has gone is waited for
 
 
@@ -62,6 +63,10 @@ class Machine(Protocol):
         """The kind of failure of a job whose engine has gone."""
 
     @property
+    def where(self) -> str:
+        """Return which engine it is, for the user."""
+
+    @property
     def files(self) -> Files:
         """How files come and go there."""
 
@@ -95,6 +100,7 @@ class Running:
         self._container: Any = None
         self._started = time.monotonic()
         self._asked: float | None = None  # when it was asked to end
+        self._forced: float | None = None  # when it was first ended by force
         self._signal = ""
         self._is_closed = False
         self._hears = threading.Lock()  # held by who brings what the stage said
@@ -106,6 +112,8 @@ class Running:
     def end(self, *, force: bool) -> bool:
         """Ask the container to end, or end it; say whether its engine heard. One that is not there yet does not come."""
         self._asked, self._signal = self._asked or time.monotonic(), "SIGKILL" if force else "SIGTERM"
+        if force:
+            self._forced = self._forced or time.monotonic()
         return self._container is not None and self._kill()
 
     @property
@@ -113,14 +121,21 @@ class Running:
         """Return how long ago it was first asked to end."""
         return time.monotonic() - (self._asked or time.monotonic())
 
+    @property
+    def is_immortal(self) -> bool:
+        """True for a container that goes on long after its engine has heard to end it by force."""
+        return self._forced is not None and time.monotonic() - self._forced > LOST_S
+
     def lost(self, why: str) -> Ended:
         """Return the end of a job whose engine has gone."""
         return self._over(self._machine.lost, why)
 
     def follow(self) -> None:
-        """Bring what the stage has said so far, unless its thread is at that."""
-        if self._container is None or not self._hears.acquire(blocking=False):
-            return
+        """Begin to bring what the stage has said so far, unless somebody is at that: an engine that dawdles holds up nobody else."""
+        if self._container is not None and self._hears.acquire(blocking=False):
+            threading.Thread(target=self._follow, daemon=True).start()
+
+    def _follow(self) -> None:
         try:
             self._files.follow(self._client, self._container, self._launch)
         except Exception:  # the next time, or at the end
@@ -152,7 +167,11 @@ class Running:
         except UserError as error:
             return self.lost(_engine.said(error))
         try:
-            self._container = self._client.containers.get(left) if left else self._made()
+            if not left:
+                self._container = self._made()
+            else:
+                with _engine.sense():
+                    self._container = self._client.containers.get(left)
         except Exception as error:
             return self._refused(error)
         if self._asked:
@@ -164,8 +183,9 @@ class Running:
         mounts = self._files.mounts(self._client, self._launch, lambda: self._asked is None)
         owner = _options.user(os.getuid(), os.getgid())
         log, edgetpu, path = self._files.log(self._launch), self._machine.edgetpu(self._launch), _python_path(self._setting, image)
-        options = _options.container(self._launch, self._setting, owner, mounts, log, edgetpu, path, self._client.info())
-        container = self._client.containers.create(image.id, **options)
+        options = _options.container(self._launch, self._setting, owner, mounts, log, edgetpu, path, _engine.info(self._client))
+        with _engine.sense():
+            container = self._client.containers.create(image.id, **options)
         try:
             self._files.send(self._client, container, self._launch)
             container.start()
@@ -198,18 +218,20 @@ class Running:
                 self._client.api.wait(self._container.id, timeout=None)
                 self._look_at_the_engine()
                 return was_away
-            except NotFound:
+            except (NotFound, _engine.Nonsense):
                 return was_away
             except Exception as error:
                 if self._client is None or not _engine.is_gone(error):
                     return was_away
+                time.sleep(AGAIN_S)  # an engine that breaks every call off would keep a processor busy
                 self._client.close()
                 self._client, was_away = None, True
 
     def _look_at_the_engine(self) -> None:
         """Raise where the container was ended by an engine that goes down itself: it ends its containers first, and says so as if all were well."""
-        state = self._client.api.inspect_container(self._container.id)["State"]
-        if state["ExitCode"] in (_verdict.KILLED, _verdict.TERMINATED) and not state["OOMKilled"] and not self._asked:
+        self._container.reload()
+        state = _engine.state(self._container)
+        if state.ExitCode in (_verdict.KILLED, _verdict.TERMINATED) and not state.OOMKilled and not self._asked:
             limit = time.monotonic() + LEAVING_S
             while time.monotonic() < limit:  # again and again: it may be back before that
                 self._client.ping()
@@ -229,12 +251,14 @@ class Running:
         """Bring what the container made and said, and return how it ended."""
         try:
             self._container.reload()
+            state, limits = _engine.state(self._container), _engine.given(self._container)
+            if state.Running:  # no end has been seen, and its exit status is 0 already
+                return self.lost("the container engine lost sight of the container, which is still at work")
             with self._hears:
                 self._files.collect(self._client, self._container, self._launch)
         except Exception as error:
             return self._not_brought(error)
         said = log_tail(self._launch.log)
-        state, limits = self._container.attrs["State"], self._container.attrs["HostConfig"]
         ended = _verdict.ended(self._launch.job.stage, state, said, limits, lost=self._machine.lost if was_away else "")
         if not ended.kind and (ended.status == NO_SPACE or (ended.status and "No space left on device" in said)):
             most = _options.limits(self._setting)

@@ -2,12 +2,10 @@
 
 import re
 import signal
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
-from engine.executors._engine import kind_of
+from engine.executors._engine import Given, State, kind_of
 from engine.jobfolder import Ended
 
 KILLED = 137  # 128 + SIGKILL: out of memory, a killed engine, or somebody's kill
@@ -25,23 +23,23 @@ _WHYS = {
 }
 
 
-def ended(stage: str, state: Mapping[str, Any], said: str, limits: Mapping[str, Any], *, lost: str) -> Ended:
+def ended(stage: str, state: State, said: str, limits: Given, *, lost: str) -> Ended:
     """Return how the job ended: `state` and `limits` are inspect's State and HostConfig, `said` the end of the log.
 
     lost: the kind of failure where the engine was away for a while, else empty.
     """
-    code, seconds = int(state["ExitCode"]), seconds_of(state)
+    code, seconds = state.ExitCode, seconds_of(state)
     status = -(code - 128) if 128 < code <= 128 + 64 else code
     if code == 0:
         return Ended(stage, 0, seconds)
-    if state.get("OOMKilled"):
-        limit = f"its limit of {limits['Memory'] / 1e6:,.0f} MB" if limits.get("Memory") else "what the machine has"
+    if state.OOMKilled:
+        limit = f"its limit of {limits.Memory / 1e6:,.0f} MB" if limits.Memory else "what the machine has"
         return Ended(stage, status, seconds, "out_of_memory", f"it wanted more memory than {limit}: raise resources.memory of the stage")
     if lost and code in (KILLED, TERMINATED):
         return Ended(stage, None, seconds, lost, "the container engine went away and took the container along")
     if status == -signal.SIGBUS:
-        return Ended(stage, status, seconds, "bus_error", _bus_error(limits.get("ShmSize") or 0))
-    text = "\n".join([str(state.get("Error") or ""), *(line for line in said.splitlines() if line.startswith(_NOT_THE_STAGES))])
+        return Ended(stage, status, seconds, "bus_error", _bus_error(limits.ShmSize))
+    text = "\n".join([state.Error, *(line for line in said.splitlines() if line.startswith(_NOT_THE_STAGES))])
     kind = kind_of(text)
     if kind == "failed":
         return Ended(stage, status, seconds)
@@ -70,13 +68,16 @@ def _bus_error(shm: int) -> str:
     return f"SIGBUS ended it: most often /dev/shm is full, which holds {shm / 1e6:,.0f} MB here: executor.shm=1G"
 
 
-def seconds_of(state: Mapping[str, Any]) -> float:
+def seconds_of(state: State) -> float:
     """Return how long the container ran."""
-    start, end = (_moment(str(state.get(key, ""))) for key in ("StartedAt", "FinishedAt"))
+    start, end = (_moment(text) for text in (state.StartedAt, state.FinishedAt))
     return max((end - start).total_seconds(), 0.0) if start and end else 0.0
 
 
 def _moment(text: str) -> datetime | None:
     """Read the engine's nanoseconds, of which Python keeps the micro ones."""
-    match = re.match(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,6})?\d*(Z|[+-]\d\d:\d\d)?$", text)
-    return datetime.fromisoformat(f"{match[1]}{match[2] or ''}+00:00") if match else None
+    match = re.match(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,6})?\d*(Z|[+-]\d\d:\d\d)?$", text, re.ASCII)
+    try:
+        return datetime.fromisoformat(f"{match[1]}{match[2] or ''}+00:00") if match else None
+    except ValueError:  # of no calendar
+        return None

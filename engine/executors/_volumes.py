@@ -11,20 +11,19 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from engine import handles
 from engine.catalogue import ROOT
-from engine.executors import _engine, _options
+from engine.executors import _archive, _engine, _options
 from engine.executors._binds import sources
 from engine.jobfolder import EVENTS_MOST_BYTES, RESULT_MOST_BYTES, Launch
 from engine.placement import Setting
-from engine.store import MAX_DEPTH, MAX_PATH_BYTES, Store
+from engine.store import Store
 
 MARK = ".whole"  # written last: the volume has all that its name promises
 _CHUNK = 1 << 18  # bytes that are sent at once, between two looks whether the job is wanted
@@ -32,10 +31,6 @@ _TURN_S = 0.2  # how often one looks whether another job has sent the same
 _INPUTS = Path("/inputs")
 _GO_TYPE_BITS = 0x8F280000  # of Go's os.FileMode, which Docker tells: folder, link, device, FIFO, socket, ...
 _FOLLOWED = 10_000_000  # bytes of events up to which they are fetched while the stage runs
-
-
-class NotPlain(tarfile.FilterError):
-    """A stage on a device wrote what no artifact can hold."""
 
 
 class _TooLarge(Exception):
@@ -107,12 +102,11 @@ class Volumes:
         if not self._fetch_events(container, launch, EVENTS_MOST_BYTES):
             launch.notes.append(f"it reported more than {EVENTS_MOST_BYTES / 1e6:.0f} MB: the rest is left out")
         self._hear(container, launch)
-        with suppress(_TooLarge), _file(container, there.folder / "result.json", RESULT_MOST_BYTES) as result:
-            if result is not None:
-                handles.append(launch.folder / "result.json", result.read())
-        if (data := _get(container, there.folder / "out")) is not None:
-            with data, tarfile.open(fileobj=data) as tar:
-                tar.extractall(launch.folder, filter=_plain)
+        with suppress(_TooLarge, tarfile.TarError), _file(container, there.folder / "result.json", RESULT_MOST_BYTES) as result:
+            handles.append(launch.folder / "result.json", b"".join(result))
+        with _engine.archived(container, there.folder / "out") as found:
+            if found is not None:
+                _archive.unpack(found[1], launch.folder)
         self._jobs.pop(launch.folder)
 
     def free_bytes(self, launch: Launch) -> int | None:
@@ -165,13 +159,11 @@ class Volumes:
         """Append to the events what there is more of them on the device; say whether they were few enough to be fetched."""
         there = self._jobs[launch.folder]
         try:
-            with _file(container, there.folder / "events.jsonl", most, more_than=there.fetched) as content:
-                if content is not None:
-                    content.seek(there.fetched)
-                    for chunk in iter(partial(content.read, 1 << 20), b""):
-                        handles.append(launch.folder / "events.jsonl", chunk)
-                        there.fetched += len(chunk)
-        except _TooLarge:
+            with _file(container, there.folder / "events.jsonl", most, known=there.fetched) as content:
+                for chunk in content:
+                    handles.append(launch.folder / "events.jsonl", chunk)
+                    there.fetched += len(chunk)
+        except (_TooLarge, tarfile.TarError):
             return False
         return True
 
@@ -245,22 +237,6 @@ def _mount(target: Path, volume: str | None, labels: Mapping[str, str] | None = 
     )
 
 
-def _plain(entry: tarfile.TarInfo, _: str) -> tarfile.TarInfo:
-    """Let nothing pass but files and folders of out/, at an ordinary depth; NotPlain for what no artifact can hold."""
-    inside = entry.name.split("/")
-    shown = "/".join(inside[1:])
-    if inside[0] != "out" or ".." in inside or (len(inside) == 1 and not entry.isdir()):
-        raise NotPlain("its folder out/ is not the one that was made for it")
-    if entry.issym():
-        raise NotPlain(f"output '{inside[1]}' holds a symbolic link, {shown} -> {entry.linkname}; write the file itself")
-    is_own = entry.islnk() and entry.linkname.startswith("out/") and ".." not in entry.linkname.split("/")
-    if not (entry.isfile() or entry.isdir() or is_own):
-        raise NotPlain(f"output '{inside[1]}' holds {shown}, which is neither a file nor a folder")
-    if len(inside) > MAX_DEPTH or len(os.fsencode(entry.name)) > MAX_PATH_BYTES:
-        raise NotPlain(f"an output holds folders nested more than {MAX_DEPTH} deep, or a path of more than {MAX_PATH_BYTES} bytes")
-    return entry.replace(mode=entry.mode & 0o777, uid=None, gid=None, uname=None, gname=None, deep=False)  # type: ignore[arg-type]
-
-
 def _readable(entry: tarfile.TarInfo) -> tarfile.TarInfo:
     """Let whoever the container runs as read it, and nobody write it."""
     entry.uid = entry.gid = 0
@@ -287,47 +263,28 @@ def _put(container: Any, path: Path, tar: Iterator[bytes]) -> None:
 
 
 def _has(container: Any, path: Path) -> bool:
-    found = _get(container, path)
-    if found is not None:
-        found.close()
-    return found is not None
-
-
-def _get(container: Any, path: Path, is_asked_for: Callable[[Mapping[str, Any]], bool] = lambda _: True) -> IO[bytes] | None:
-    """Return a file or folder of the container as a tar; None where it is not there, or not asked for by what it is."""
     with _engine.archived(container, path) as found:
-        if found is None:
-            return None
-        facts, chunks = found
-        if not is_asked_for(facts):
-            return None
-        file = tempfile.TemporaryFile()
-        for chunk in chunks:
-            file.write(chunk)
-    file.seek(0)
-    return file
+        return found is not None
 
 
 @contextmanager
-def _file(container: Any, path: Path, most: int, more_than: int = -1) -> Iterator[IO[bytes] | None]:
-    """Give a regular file of the container; None where there is none, or it has no more bytes than are known. _TooLarge above `most`."""
+def _file(container: Any, path: Path, most: int, known: int = 0) -> Iterator[Iterator[bytes]]:
+    """Give what a regular file of the container has beyond the bytes that are known. _TooLarge above `most`."""
     from docker.errors import APIError
 
-    def is_asked_for(facts: Mapping[str, Any]) -> bool:
-        is_file = not facts["mode"] & _GO_TYPE_BITS
-        if is_file and facts["size"] > most:
-            raise _TooLarge(path)
-        return is_file and bool(facts["size"] > more_than)
+    with ExitStack() as stack:
+        found = None
+        with suppress(APIError):  # a name that the engine cannot follow, such as a link to itself
+            found = stack.enter_context(_engine.archived(container, path))
+        yield iter(()) if found is None else _new_in(*found, path, most, known)
 
-    data = None
-    with suppress(APIError):  # a name that the engine cannot follow, such as a link to itself
-        data = _get(container, path, is_asked_for)
-    if data is None:
-        yield None
-        return
-    with data, tarfile.open(fileobj=data) as tar:
-        entry = tar.next()
-        yield tar.extractfile(entry) if entry is not None and entry.isreg() else None
+
+def _new_in(facts: _engine.PathStat, chunks: Iterator[bytes], path: Path, most: int, known: int) -> Iterator[bytes]:
+    if facts.mode & _GO_TYPE_BITS or facts.size <= known:
+        return iter(())
+    if facts.size > most:
+        raise _TooLarge(path)
+    return _archive.content(chunks, most, known)
 
 
 def _second(moment: str) -> int:

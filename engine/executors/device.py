@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from engine.errors import UserError
+from engine.executors import _engine
 from engine.executors._containers import Containers
 from engine.executors._tunnel import Tunnel
 from engine.executors._volumes import Volumes
@@ -23,8 +24,8 @@ class Device:
 
     def __init__(self, setting: Setting) -> None:
         self._target = setting.target
-        self._where = f"target={self._target.name}: device {self._target.device}"
-        self._tunnel = Tunnel(self._target.device, self._where, setting.ssh_config) if self._target.device else None
+        self.where = f"target={self._target.name}: device {self._target.device}"
+        self._tunnel = Tunnel(self._target.device, self.where, setting.ssh_config) if self._target.device else None
         self.files = Volumes(setting)
 
     def connect(self) -> Any:
@@ -46,9 +47,9 @@ class Device:
 
         An engine on Arm of 64 bits runs images of 32 bits too; nothing else that is foreign would give the device's figures.
         """
-        found, aim = platform_of(client.info()["Architecture"]), self._target.platform
+        found, aim = platform_of(_engine.info(client).Architecture), self._target.platform
         if found != aim and (aim, found) != ("linux/arm/v7", "linux/arm64"):
-            raise UserError(self._where, f"the device is {found}, and the target {aim}", "choose the target that the device is")
+            raise UserError(self.where, f"the device is {found}, and the target {aim}", "choose the target that the device is")
 
     def edgetpu(self, launch: Launch) -> str | None:
         """Return the bus of the target's Edge TPU for a job that asks for it: what the device lacks, its engine refuses."""

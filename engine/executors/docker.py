@@ -30,6 +30,11 @@ class Here:
         self._setting, self._target, self._platform = setting, setting.target, platform_of(platform.machine())
         self.files = Binds(setting)
 
+    @property
+    def where(self) -> str:
+        """Return the engine's address."""
+        return _engine.address()
+
     def connect(self) -> Any:
         """Return a client of the engine; UserError that says what is in the way, such as an engine that is another machine's."""
         url = _engine.address()
@@ -52,7 +57,7 @@ class Here:
 
     def refuse(self, client: Any, jobs: Sequence[Planned]) -> None:
         """Raise UserError for an engine whose users are not this machine's, sources that they may not read, and a foreign platform without a handler."""
-        if _engine.is_rootless(client.info()):
+        if _engine.is_rootless(_engine.info(client).SecurityOptions or ()):
             raise UserError(_engine.address(), "a rootless Docker engine gives stages another user, who may not write here",
                             f"{_engine.ROOTFUL}; or executor=local")  # fmt: skip
         if hidden := hidden_source(self._setting):

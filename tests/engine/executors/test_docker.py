@@ -22,6 +22,7 @@ HERE = platform_of(platform.machine())
 SLEEPS = "Path('ready').touch(); time.sleep(600)"
 CORAL = Target(name="with_coral", platform=HERE, accelerator="edgetpu", bus="usb")
 USES = {"uses": "mystages.act", "params": {"code": "pass"}}
+MACHINE = _engine.Info(ID="x", Architecture="x86_64", MemTotal=8 << 30, NCPU=2)
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def accelerated(docker_bench, tmp_path, monkeypatch):
     def look(bus: str | None) -> dict:
         _, launch = docker_bench.lay_out("s", USES)
         owner = _options.user(os.getuid(), os.getgid())
-        options = _options.container(launch, docker_bench.setting, owner, [], launch.log, bus, "/", {"NCPU": 2, "MemTotal": 8 << 30})
+        options = _options.container(launch, docker_bench.setting, owner, [], launch.log, bus, "/", MACHINE)
         made.append(docker_bench.client.containers.create(launch.job.place.image, **options))
         return docker_bench.client.api.inspect_container(made[-1].id)["HostConfig"]
 
@@ -139,7 +140,7 @@ def test_where_the_stage_sets_none_the_limits_are_the_executors(docker_engine, p
     monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
     bench = make_bench("docker", plain_image, memory="128M", pids=99, shm="8M", tmp="4M")
     _, launch = bench.lay_out("s", USES)
-    options = _options.container(launch, bench.setting, _options.user(1, 1), [], launch.log, None, "/", {"NCPU": 2, "MemTotal": 8 << 30})
+    options = _options.container(launch, bench.setting, _options.user(1, 1), [], launch.log, None, "/", MACHINE)
     made = docker_engine.client().containers.create(launch.job.place.image, **options)
     try:
         host = docker_engine.client().api.inspect_container(made.id)["HostConfig"]
@@ -152,7 +153,7 @@ def test_where_the_stage_sets_none_the_limits_are_the_executors(docker_engine, p
 def _made(bench) -> dict:
     """What the engine says of a container of a stage without limits, which has not started."""
     _, launch = bench.lay_out("s", USES)
-    options = _options.container(launch, bench.setting, _options.user(1, 1), [], launch.log, None, "/", bench.client.info())
+    options = _options.container(launch, bench.setting, _options.user(1, 1), [], launch.log, None, "/", _engine.info(bench.client))
     made = bench.client.containers.create(launch.job.place.image, **options)
     try:
         return bench.client.api.inspect_container(made.id)["HostConfig"]
@@ -306,9 +307,7 @@ def test_an_emulated_container_has_the_processor_of_a_pi(docker_bench, on, proce
     _, launch = docker_bench.lay_out("s", USES)
     place = dataclasses.replace(launch.job.place, platform=on, emulated=processor is not None)
     launch = dataclasses.replace(launch, job=dataclasses.replace(launch.job, place=place))
-    options = _options.container(
-        launch, docker_bench.setting, _options.user(1, 1), [], launch.log, None, "/", {"NCPU": 2, "MemTotal": 8 << 30}
-    )
+    options = _options.container(launch, docker_bench.setting, _options.user(1, 1), [], launch.log, None, "/", MACHINE)
     made = docker_bench.client.containers.create(launch.job.place.image, **options)
     try:
         found = docker_bench.client.api.inspect_container(made.id)
@@ -379,7 +378,7 @@ class Rootless:
     """What an engine says that an ordinary user runs: there is none here."""
 
     def info(self) -> dict:
-        return {"SecurityOptions": ["name=seccomp,profile=default", "name=rootless"]}
+        return {**MACHINE.model_dump(), "SecurityOptions": ["name=seccomp,profile=default", "name=rootless"]}
 
 
 def test_a_rootless_engine_is_refused(make_bench):

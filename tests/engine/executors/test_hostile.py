@@ -200,3 +200,15 @@ def test_removing_a_job_folder_changes_nothing_behind_its_links(bench, private):
     assert ended.status == 0, (folder.path / "log").read_text()
     assert handles.remove(folder.path) and not folder.path.exists()
     assert _look(private) == before
+
+
+@pytest.mark.docker
+@pytest.mark.ssh
+@pytest.mark.parametrize("name", ["data", "../result.json"])
+def test_a_file_that_pretends_to_be_large_on_a_device_is_not_fetched(device_bench, name):
+    end = "data.write_text('done'); os._exit(0)" if name != "data" else END
+    folder, ended = device_bench.does(f"open(data.parent / {name!r}, 'w').truncate(1 << 42); {end}")
+    if name == "data":
+        assert ended.kind == "bad_output" and "output 'data' holds data of 4,398,046,511,104 bytes, more than its disk has" in ended.why
+    else:
+        assert (ended.status, folder.result()) == (0, {})
