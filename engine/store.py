@@ -210,6 +210,10 @@ class Store:
 
     def _lock_of_all(self) -> IO[str]:
         self.root.mkdir(parents=True, exist_ok=True)
+        for name in ("objects", "actions", "corrupt", "work", "locks"):
+            folder = self.root / name
+            if os.path.lexists(folder) and not folder.is_dir():
+                raise UserError(str(folder), "this is not a folder", "remove it, and give the same command")
         path = self.root / "lock"
         try:
             return _opened(path, os.O_CREAT)
@@ -273,6 +277,8 @@ class Store:
 
     def _write_action(self, record: Record) -> None:
         text = json.dumps({"v": SCHEMA_VERSION, **asdict(record)})
+        if self._action(record.fingerprint).is_dir():  # which no file replaces
+            remove_tree(self._action(record.fingerprint))
         write_whole(self._action(record.fingerprint), text.encode())
 
 

@@ -207,6 +207,17 @@ def test_a_record_that_is_no_file_or_far_too_large_is_as_none(store, outputs, ki
         with path.open("wb") as file:
             file.truncate(1 << 40)
     assert store.record(path.stem) is None
+    store.commit(_record(), {})
+    assert store.record(path.stem) == _record()
+
+
+@pytest.mark.parametrize("name", ["objects", "actions", "corrupt", "work", "locks"])
+@pytest.mark.parametrize("harm", [Path.touch, lambda path: path.symlink_to("/nowhere/a")], ids=["file", "link"])
+def test_a_part_of_the_store_that_is_no_folder_is_told(store, name, harm):
+    store.root.mkdir(parents=True)
+    harm(store.root / name)
+    with pytest.raises(UserError, match="this is not a folder"), store.in_use():
+        pass
 
 
 def test_an_artifact_behind_a_link_is_not_the_stores(store, outputs, tmp_path):
