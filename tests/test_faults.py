@@ -621,7 +621,7 @@ def test_a_run_whose_folder_is_removed_meanwhile_fails_and_the_same_command_resu
 
 def test_a_stage_whose_work_folder_is_removed_meanwhile_fails_and_the_run_is_recorded(waiting):
     project, run = waiting
-    status, out, _ = run(lambda: [shutil.rmtree(path) for path in (project.store.root / "work").iterdir()])
+    status, out, _ = run(lambda: [shutil.rmtree(path) for path in project.store.root.glob("work/*/w-1")])
     assert status == 1 and "its work folder was removed while it ran" in out
     assert json.loads((project.last / "run.json").read_text())["status"] == "failed"
     assert project.done("usecase=waiting").stages["a"].cached
