@@ -53,6 +53,9 @@ _AGAIN = "and give the same command: it goes on from what is in the store"
 _MACHINE: dict[int | None, str] = {
     errno.ENOSPC: f"the disk is full: make room {_AGAIN}", errno.EDQUOT: f"the quota is used up: make room {_AGAIN}",
     errno.EIO: f"the disk reports errors: look at its health {_AGAIN}",
+    errno.EFBIG: f"raise the limit on the size of files, ulimit -f unlimited, {_AGAIN}",
+    errno.EMFILE: f"raise the limit on open files, ulimit -n 1024, {_AGAIN}",
+    errno.ESTALE: f"leave the outputs folder alone while a run is at work {_AGAIN}",
     errno.EROFS: "name a folder that can be written: outputs=DIR", errno.EACCES: "name a folder that can be written: outputs=DIR"}  # fmt: skip
 
 INTERRUPTED = 130
@@ -136,6 +139,7 @@ def cli(argv: list[str]) -> int:
     logging.raiseExceptions = False  # Hydra prints by logging, which would show a traceback for each line that nobody reads
     try:
         _command, rest = _split(argv)
+        _check_folder()
         compose.guard_environment()
         _line = compose.register(rest)
         if not {"--help", "-h"}.isdisjoint(_line.words):
@@ -153,6 +157,14 @@ def cli(argv: list[str]) -> int:
     except Exception as error:
         return _tell(error)
     return max(_statuses, default=0)
+
+
+def _check_folder() -> None:
+    """Refuse to start in a folder that was deleted: no path can be made absolute there."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise UserError("the current folder", "it was deleted", "change to a folder that exists, and give the same command") from None
 
 
 def _run_with_flags() -> None:

@@ -4,11 +4,13 @@ It is written by one engine and read by everyone, also while it grows and after 
 A line that is whole and no event ends the reading, which says so: what follows it has lost its context.
 """
 
+import errno
 import json
 import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,6 +26,7 @@ class Journal:
     """The open journal of a run; goes on after the last whole line of an existing one."""
 
     def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
+        self._path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         whole = list(_whole(path.read_bytes()))
         os.ftruncate(self._file, sum(size for size, _ in whole))  # what is appended behind a damaged line is never read
@@ -31,7 +34,13 @@ class Journal:
         self._now = now
 
     def append(self, *events: Mapping[str, Any]) -> list[Event]:
-        """Make the events durable, with one write and one fsync, and return them as they stand in the file."""
+        """Make the events durable, with one write and one fsync, and return them as they stand in the file.
+
+        OSError if the disk does not take them, or if the file was removed: the journal then ends where it ended before.
+        """
+        if not self.is_in_place():
+            raise OSError(errno.ESTALE, "the run's journal was removed during the run", str(self._path))
+        before = self._seq
         stamped = [self._stamp(event) for event in events]
         lines = [json.dumps(event, ensure_ascii=False) + "\n" for event in stamped]
         try:
@@ -39,10 +48,19 @@ class Journal:
         except UnicodeEncodeError:  # a name of bytes that are not UTF-8: it is written, and shown, in another form
             lines = [_SURROGATES.sub(_escaped, line) for line in lines]
             data, stamped = "".join(lines).encode(), [json.loads(line) for line in lines]
-        while data:
-            data = data[os.write(self._file, data) :]
-        os.fdatasync(self._file)
+        try:
+            self._write(data)
+        except OSError:
+            self._seq = before
+            raise
         return list(stamped)
+
+    def is_in_place(self) -> bool:
+        """Say whether the file is still the one at its path: a removed file takes every event, and nobody reads them."""
+        try:
+            return os.path.samestat(os.fstat(self._file), self._path.stat())
+        except OSError:
+            return False
 
     def close(self) -> None:
         """Close the file; what was appended is on the disk already."""
@@ -53,6 +71,18 @@ class Journal:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+    def _write(self, data: bytes) -> None:
+        """Write all, or nothing: what is appended behind half a line is never read."""
+        size = os.fstat(self._file).st_size
+        try:
+            while data:
+                data = data[os.write(self._file, data) :]
+            os.fdatasync(self._file)
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(self._file, size)
+            raise
 
     def _stamp(self, event: Mapping[str, Any]) -> dict[str, Any]:
         seq, self._seq = self._seq, self._seq + 1

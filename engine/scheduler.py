@@ -64,6 +64,7 @@ class _Running:
     log: Path
     deadline: float
     alone: ExitStack
+    reads: Mapping[str, str] = field(default_factory=dict)  # its inputs from other stages, and their digests when it started
     ending: str | None = None  # why it was told to end: timeout, interrupted
     kill_at: float = float("inf")
 
@@ -221,11 +222,16 @@ class Scheduler:
         self._say({"event": "job_started", "stage": job.stage, "attempt": attempt, "fingerprint": planned.fingerprint, "log": str(log),
                    "platform": job.place.platform, "emulated": job.place.emulated, "taken": job.place.taken})  # fmt: skip
         deadline = time.monotonic() + (_timeout_s(job) or float("inf"))
-        self._running[job.stage] = _Running(folder, log, deadline, alone)
+        self._running[job.stage] = _Running(folder, log, deadline, alone, self._reads(job))
         self._leave(job.stage)
         self.executor.launch(
             Launch(job, folder.path, log, planned.fingerprint or "", self.run_dir.name, attempt, folder.inputs, folder.notes, folder.adopt)
         )
+
+    def _reads(self, job: Job) -> dict[str, str]:
+        """Return the artifacts that the job reads; another stage may find one damaged and send it back meanwhile."""
+        refs = {name: ref for name, ref in job.inputs.items() if ref and ref.stage}
+        return {name: self.digests[str(ref.stage)][ref.name] for name, ref in refs.items()}
 
     def _send_back_damaged(self, job: Job) -> bool:
         """Look at the job's inputs where the store keeps them; a damaged one is set aside, and its stage runs again."""
@@ -266,7 +272,7 @@ class Scheduler:
         folder, result = running.folder, running.folder.result()
         if running.ending or ended.status != 0:
             return None, self._cause(running, ended, result)
-        changed = self._changed_inputs(folder)
+        changed = self._changed_inputs(running)
         if changed:
             return None, ("input_changed", f"its input '{changed[0]}' changed while it ran; nothing of it was kept")
         try:
@@ -287,6 +293,8 @@ class Scheduler:
         is_full = "No space left on device" in jobfolder.log_tail(running.log)
         if ended.kind and (chosen is None or ended.kind in _WHATEVER_IT_CHOSE or (ended.kind == "disk_full" and is_full)):
             return ended.kind, ended.why
+        if not running.folder.path.exists():
+            return "killed", "its work folder was removed while it ran"
         if is_full or shutil.disk_usage(self.work).free < 1 << 16:
             return "disk_full", self._disk_full()
         if chosen is not None:
@@ -298,19 +306,12 @@ class Scheduler:
         return "failed", str(result.get("error") or f"it ended with exit status {ended.status}")
 
     def _disk_full(self) -> str:
-        return f"the disk is full: {shutil.disk_usage(self.work).free:,} bytes are free at {self.store.root}; make room and give the same command"
+        return f"the disk is full: {shutil.disk_usage(self.store.root).free:,} bytes are free at {self.store.root}; make room and give the same command"
 
-    def _changed_inputs(self, folder: JobFolder) -> list[str]:
-        changed = []
-        for name, ref in folder.job.inputs.items():
-            if ref is None:
-                continue
-            if ref.stage is None:
-                if not self._is_as_planned(self.plan.assets[ref.name]):
-                    changed.append(str(ref))
-            elif not self.store.is_whole(self.digests[ref.stage][ref.name]):
-                changed.append(name)
-        return changed
+    def _changed_inputs(self, running: _Running) -> list[str]:
+        assets = [ref for ref in running.folder.job.inputs.values() if ref and ref.stage is None]
+        changed = [str(ref) for ref in assets if not self._is_as_planned(self.plan.assets[ref.name])]
+        return changed + [name for name, digest in running.reads.items() if not self.store.is_whole(digest)]
 
     def _is_as_planned(self, asset: ResolvedAsset) -> bool:
         try:

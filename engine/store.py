@@ -32,6 +32,7 @@ from engine.handles import Entry
 SCHEMA_VERSION = 1
 FOLDERS = ("objects", "actions", "corrupt", "work", "locks", "assets")
 MAX_DEPTH, MAX_PATH_BYTES = 100, 2000  # of what is in an output: all that read it later walk and join its paths
+RECORD_MOST_BYTES = 256_000_000  # four times what a stage may say: a larger file is no record
 STALE_S = 3600.0  # a work folder that is still without its lock after this time has no engine
 _FICLONE = 0x40049409  # linux/fs.h
 
@@ -76,7 +77,7 @@ class Store:
     def record(self, fingerprint: str) -> Record | None:
         """Return the job's record as it stands, without a look at its artifacts; None where it is absent or damaged."""
         try:
-            data = json.loads(self._action(fingerprint).read_bytes())
+            data = json.loads(handles.read(self._action(fingerprint), RECORD_MOST_BYTES))
         except (OSError, ValueError, RecursionError):
             return None
         from engine import eventschema  # which a commit does not need
@@ -87,8 +88,11 @@ class Store:
 
     def is_whole(self, digest: str) -> bool:
         """Say whether the artifact is there and every byte is what the digest says."""
+        path = self.path(digest)
+        if path.is_symlink():  # whoever may change the file that it names changes it behind the store's back
+            return False
         try:
-            return digests.of(self.path(digest)) == digest
+            return digests.of(path) == digest
         except UserError:
             return False
 
@@ -207,7 +211,19 @@ class Store:
 
     def _lock_of_all(self) -> IO[str]:
         self.root.mkdir(parents=True, exist_ok=True)
-        return _opened(self.root / "lock", os.O_CREAT)
+        for name in ("objects", "actions", "corrupt", "work", "locks"):
+            folder = self.root / name
+            if os.path.lexists(folder) and not folder.is_dir():
+                raise UserError(str(folder), "this is not a folder", "remove it, and give the same command")
+        path = self.root / "lock"
+        try:
+            return _opened(path, os.O_CREAT)
+        except OSError as error:
+            if path.is_file() and not path.is_symlink():
+                raise
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+                raise
+            raise UserError(str(path), "this lock is not a regular file", "remove it, and give the same command") from None
 
     @contextmanager
     def alone(self, fingerprint: str) -> Iterator[bool]:
@@ -262,6 +278,8 @@ class Store:
 
     def _write_action(self, record: Record) -> None:
         text = json.dumps({"v": SCHEMA_VERSION, **asdict(record)})
+        if self._action(record.fingerprint).is_dir():  # which no file replaces
+            remove_tree(self._action(record.fingerprint))
         write_whole(self._action(record.fingerprint), text.encode())
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -575,3 +576,168 @@ def test_an_interrupt_before_the_command_begins_leaves_no_word(project, module, 
     engine.send_signal(signal.SIGINT)
     out, err = engine.communicate(timeout=300)
     assert (engine.returncode, out, err) == (130, "", "")
+
+
+# --- a machine that takes things away during a run
+
+WAITER = """
+    import os, time
+    from engine.stage import In, Out
+    def wait(number: In, data: Out, *, go: str) -> None:
+        \"\"\"Wait until a file is there.\"\"\"
+        open(f"{go}.here", "w").close()
+        while not os.path.exists(go):
+            time.sleep(0.05)
+        data.write_text(number.read_text())
+"""
+
+
+@pytest.fixture
+def waiting(project):
+    """Harm the outputs while the stage `w` waits, let it go on, and return the ended run."""
+    go = project.path / "go"
+    project.stage("wait", WAITER)
+    project.usecase(
+        "waiting",
+        f"""
+        name: waiting
+        stages:
+          a: {{uses: mystages.make}}
+          w: {{uses: mystages.wait, inputs: {{number: a.data}}, params: {{go: "{go}"}}}}
+          after: {{uses: mystages.double, inputs: {{number: w.data}}}}
+        """,
+    )
+
+    def run(harm):
+        process = project.start("usecase=waiting")
+        project.until(Path(f"{go}.here").exists)
+        harm()
+        go.touch()
+        out, err = process.communicate(timeout=180)
+        assert "Traceback" not in err, err
+        assert not project.processes()
+        return process.returncode, out, err
+
+    return project, run
+
+
+def test_a_run_whose_folder_is_removed_meanwhile_fails_and_the_same_command_resumes(waiting):
+    project, run = waiting
+    status, _, err = run(lambda: shutil.rmtree(project.last))
+    assert status == 1
+    assert "the run's journal was removed" in err and "leave the outputs folder alone" in err
+    assert project.done("usecase=waiting").stages["a"].cached
+
+
+def test_a_stage_whose_work_folder_is_removed_meanwhile_fails_and_the_run_is_recorded(waiting):
+    project, run = waiting
+    status, out, _ = run(lambda: [shutil.rmtree(path) for path in project.store.root.glob("work/*/w-1")])
+    assert status == 1 and "its work folder was removed while it ran" in out
+    assert json.loads((project.last / "run.json").read_text())["status"] == "failed"
+    assert project.done("usecase=waiting").stages["a"].cached
+
+
+@pytest.mark.root
+@NEEDS_ROOT
+def test_a_disk_that_is_taken_away_during_a_run_is_told(waiting):
+    project, run = waiting
+    project.outputs.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", project.outputs], check=True)
+    status, _, err = run(lambda: subprocess.run(["umount", "-l", project.outputs], check=True))
+    assert status == 1 and "the run's journal was removed" in err
+    assert not layout.runs(project.outputs), "nothing that looks like a run is left below the mount point"
+    project.done("usecase=waiting")
+
+
+@pytest.mark.root
+@NEEDS_ROOT
+def test_a_run_that_the_machine_ends_is_recorded_as_failed_with_the_reason(waiting):
+    project, run = waiting
+    places = []
+
+    def harm():
+        places.append(project.last / "artifacts")
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "nr_inodes=1", "tmpfs", places[0]], check=True)  # no file more
+
+    try:
+        status, _, err = run(harm)
+    finally:
+        subprocess.run(["umount", "-l", *places], check=True)
+    assert status == 1 and "the disk is full" in err
+    summary = json.loads((project.last / "run.json").read_text())
+    assert summary["status"] == project.state().status == "failed"
+    assert summary["notes"] == ["the run could not go on: No space left on device"]
+    assert (project.last / "report.html").exists()
+    assert project.done("usecase=waiting").stages["w"].cached, "what was committed is not lost"
+
+
+@pytest.mark.parametrize("kb", [1, 2, 4])
+def test_a_limit_on_the_size_of_files_is_told_with_its_remedy(project, kb):
+    process = project.start(before=["bash", "-c", f'ulimit -f {kb}; exec "$@"', "limited"])
+    _, err = process.communicate(timeout=180)
+    assert "Traceback" not in err, err
+    if process.returncode:
+        assert process.returncode == 1
+    project.done()
+
+
+def test_a_command_in_a_deleted_folder_says_so(project):
+    gone = project.path / "gone"
+    gone.mkdir()
+    process = project.start(before=["bash", "-c", f'cd "{gone}" && rmdir "{gone}" && exec "$@"', "gone"])
+    _, err = process.communicate(timeout=180)
+    assert process.returncode == 2
+    assert err.splitlines()[:2] == ["the current folder", "  it was deleted"]
+
+
+def test_an_input_that_another_stage_finds_damaged_fails_the_stage_that_reads_it(project):
+    """`w` reads what `a` made; `b`, which reads it too, finds it damaged when it starts: `a` runs again beside `w`."""
+    project.stage(
+        "wait",
+        """
+        import os, time
+        from engine.stage import In, Out
+        def wait(data: Out, number: In | None = None, *, here: str, go: str) -> None:
+            while os.path.exists(here) and not os.path.exists(go):
+                time.sleep(0.05)
+            open(here, "w").close()
+            while number and not os.path.exists(go):
+                time.sleep(0.05)
+            data.write_text(os.path.basename(here))
+        """,
+    )
+    project.stage(
+        "length",
+        """
+        from engine.stage import In, Out
+        def length(number: In, data: Out) -> None:
+            data.write_text(str(len(number.read_text())))
+        """,
+    )
+    files = {name: project.path / name for name in ("a", "a-go", "w", "w-go", "c", "c-go")}
+    files["c"].touch()
+    project.usecase(
+        "two",
+        f"""
+        name: two
+        stages:
+          a: {{uses: mystages.wait, params: {{here: "{files["a"]}", go: "{files["a-go"]}"}}}}
+          c: {{uses: mystages.wait, params: {{here: "{files["c"]}", go: "{files["c-go"]}"}}}}
+          w: {{uses: mystages.wait, inputs: {{number: a.data}}, params: {{here: "{files["w"]}", go: "{files["w-go"]}"}}}}
+          b: {{uses: mystages.length, inputs: {{number: a.data}}, resources: {{cpus: 2}}}}
+        """,
+    )
+    process = project.start("usecase=two", "executor.cpus=3")
+    project.until(files["w"].exists)
+    place = project.store.path(next(e for e in project.events() if e["event"] == "job_finished")["outputs"]["data"])
+    place.chmod(0o644)
+    place.write_text("9")
+    files["c-go"].touch()  # which makes room for `b`
+    project.until(lambda: any("was damaged" in e.get("text", "") for e in project.events()))
+    files["w-go"].touch()
+    project.until(lambda: process.poll() is not None or project.state().stages["w"].state == "failed")
+    files["a-go"].touch()
+    _, err = process.communicate(timeout=180)
+    assert process.returncode == 1 and "Traceback" not in err, err
+    assert project.state().stages["w"].failure["kind"] == "input_changed"
+    project.done("usecase=two")

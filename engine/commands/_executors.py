@@ -102,6 +102,7 @@ class Executors:
         """End all that runs."""
         for executor in self._made.values():
             executor.close()
+        self._made.clear()
 
     def _shared_out(self, planned: Iterable[Planned]) -> dict[str, list[Planned]]:
         shares: dict[str, list[Planned]] = {}

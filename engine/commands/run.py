@@ -89,9 +89,15 @@ def _run(request: Request) -> tuple[int, float | None]:
             limits = machine_limits(request.settings.executor.cpus, request.settings.fail_fast)
             scheduler = Scheduler(plan, store, executors, work, run_dir, limits, recorder.emit)
             start = time.monotonic()
-            with _interruptible(scheduler):
-                status = scheduler.run()
-            state = _finish(run_dir, recorder, status, time.monotonic() - start)
+            try:
+                with _interruptible(scheduler):
+                    status = scheduler.run()
+                state = _finish(run_dir, recorder, status, time.monotonic() - start)
+            except Exception as error:
+                executors.close()
+                if journal.is_in_place():
+                    _give_up(run_dir, recorder, error, time.monotonic() - start)
+                raise
     finally:
         executors.close()
     if tracking:
@@ -111,6 +117,20 @@ def _finish(run_dir: Path, recorder: Recorder, status: str, seconds: float) -> R
     if in_the_way:
         print(f"warning: {in_the_way}", file=sys.stderr)
     return final
+
+
+def _give_up(run_dir: Path, recorder: Recorder, error: Exception, seconds: float) -> None:
+    """Record that the run ended here and why, as far as the disk takes it; what is in the store stays there."""
+    why = error.strerror if isinstance(error, OSError) and error.strerror else repr(error)
+    note = {"event": "note", "stage": None, "text": f"the run could not go on: {why}"}
+    last = {"event": "run_finished", "status": "failed", "seconds": seconds}
+    now = time.time()
+    final = replay([{**note, "time": now}, {**last, "time": now}], recorder.state)
+    with suppress(OSError):
+        layout.write_contract(run_dir, final)
+    recorder.show(report.Sink(run_dir), last, final)
+    with suppress(OSError):
+        recorder.emit(note, last)
 
 
 def _started(run_dir: Path, request: Request, plan: Plan) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The journal: durable, numbered without gaps, readable while it grows and torn at any byte."""
 
 import json
+import resource
 
 import pytest
 
@@ -91,3 +92,27 @@ def test_a_follower_waits_for_the_end_of_a_line(written):
     assert len(follower.poll()) == 2
     written.write_bytes(data)
     assert _texts(follower.poll()) == ["drei"]
+
+
+def test_an_event_that_does_not_fit_leaves_the_journal_whole_and_to_be_gone_on_with(written):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    size = written.stat().st_size
+    with Journal(written) as log:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 10, limits[1]))
+        try:
+            with pytest.raises(OSError, match="File too large"):
+                log.append({"event": "note", "text": "much" * 100, "stage": None})
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert written.stat().st_size == size
+        log.append({"event": "note", "text": "more", "stage": None})
+    assert [(e["seq"], e["text"]) for e in journal.read(written)][-1] == (3, "more")
+
+
+def test_a_removed_journal_takes_no_event(written):
+    with Journal(written) as log:
+        written.unlink()
+        with pytest.raises(OSError, match="was removed"):
+            log.append({"event": "note", "text": "more", "stage": None})
+        written.write_text("")
+        assert not log.is_in_place()

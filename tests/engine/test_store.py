@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.errors import UserError
 from engine.store import BadOutput, Record, Store, remove_tree, write_whole
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -189,3 +190,51 @@ def test_a_commit_cut_off_at_each_system_call_leaves_whole_things_and_can_be_don
         subprocess.run([sys.executable, "-S", "-c", COMMIT, str(root)], cwd=ROOT, check=True)
         assert store.find(KEY)
     raise AssertionError("more calls than expected")
+
+
+@pytest.mark.parametrize("kind", ["fifo", "zero", "folder", "sparse"])
+def test_a_record_that_is_no_file_or_far_too_large_is_as_none(store, outputs, kind):
+    store.commit(_record(), outputs)
+    path = next(store.root.glob("actions/*/*.json"))
+    path.unlink()
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "zero":
+        path.symlink_to("/dev/zero")
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        with path.open("wb") as file:
+            file.truncate(1 << 40)
+    assert store.record(path.stem) is None
+    store.commit(_record(), {})
+    assert store.record(path.stem) == _record()
+
+
+@pytest.mark.parametrize("name", ["objects", "actions", "corrupt", "work", "locks"])
+@pytest.mark.parametrize("harm", [Path.touch, lambda path: path.symlink_to("/nowhere/a")], ids=["file", "link"])
+def test_a_part_of_the_store_that_is_no_folder_is_told(store, name, harm):
+    store.root.mkdir(parents=True)
+    harm(store.root / name)
+    with pytest.raises(UserError, match="this is not a folder"), store.in_use():
+        pass
+
+
+def test_an_artifact_behind_a_link_is_not_the_stores(store, outputs, tmp_path):
+    record = store.commit(_record(), outputs)
+    digest = next(iter(record.outputs.values()))
+    place, outside = store.path(digest), tmp_path / "outside"
+    store.materialise(digest, outside)
+    store.quarantine(digest)
+    place.symlink_to(outside)
+    assert not store.is_whole(digest)
+    store.quarantine(digest)
+    assert outside.exists() and not place.is_symlink()
+
+
+@pytest.mark.parametrize("harm", [os.mkfifo, os.mkdir, lambda path: path.symlink_to(path)], ids=["fifo", "folder", "loop"])
+def test_a_lock_that_is_no_file_is_told(store, harm):
+    store.root.mkdir(parents=True, exist_ok=True)
+    harm(store.root / "lock")
+    with pytest.raises(UserError, match="this lock is not a regular file"), store.in_use():
+        pass
