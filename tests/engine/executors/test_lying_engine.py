@@ -255,14 +255,19 @@ def test_what_is_no_engine_is_named_in_time(liar, path, answer):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 200_000  # kB
 
 
-@pytest.mark.parametrize("answer", [DRIP, HEADER_DRIP, ENDLESS, BREAK], ids=["drips", "drips in its header", "never ends", "breaks off"])
-@pytest.mark.parametrize("call", ["logs", "json", "archive"])
-def test_an_answer_that_drips_or_never_ends_is_given_up(liar, job, call, answer):
+SLOW = {"drips": DRIP, "drips in its header": HEADER_DRIP, "never ends": ENDLESS, "breaks off": BREAK}
+
+
+@pytest.mark.parametrize(
+    ("call", "how"),
+    [
+        (call, how) for call in ("logs", "json", "archive") for how in SLOW if (call, how) != ("archive", "never ends")
+    ],  # zeros end an archive
+)
+def test_an_answer_that_drips_or_never_ends_is_given_up(liar, job, call, how):
     container = _container(liar)
     stat = base64.b64encode(json.dumps({"size": 5, "mode": 0}).encode()).decode()
-    liar.answers[f"/containers/{ID}/{call}"] = (200, answer, {"X-Docker-Container-Path-Stat": stat})
-    if call == "archive" and answer is ENDLESS:
-        pytest.skip("zeros are the end of an archive, and nobody reads on")
+    liar.answers[f"/containers/{ID}/{call}"] = (200, SLOW[how], {"X-Docker-Container-Path-Stat": stat})
     with pytest.raises(Exception) as gone:
         if call == "logs":
             list(_engine.words(container))
@@ -354,6 +359,7 @@ def test_a_list_of_containers_that_is_none_is_a_users_mistake_in_three_lines(tol
     with pytest.raises(UserError) as refused:
         told.executor.reclaim([], tmp_path)
     assert refused.value.where == liar.url and len(refused.value.what) < 1000 and "\n" not in refused.value.what
+    assert refused.value.what.startswith("the container engine does not do its work: ")
 
 
 @pytest.mark.parametrize("odd", [{"MemTotal": 0}, {"ID": None}, {"SecurityOptions": 5}])
