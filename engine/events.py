@@ -26,7 +26,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "metric": ("stage", "name", "value", "step"),
     "figure": ("stage", "kind", "name"),  # and what FIGURES lists for the kind
     "job_finished": ("stage", "attempt", "seconds", "outputs", "metrics"),  # outputs: {name: digest}
-    # kind: failed, timeout, killed, input_changed, bad_output, disk_full, and of containers: out_of_memory, daemon_lost, device_lost,
+    # kind: failed, timeout, killed, input_changed, bad_output, disk_full, disk_error, and of containers: out_of_memory, daemon_lost, device_lost,
     # no_device, image_missing, wrong_platform, no_command, bus_error; retry_in_s is null for the last attempt
     "job_failed": ("stage", "attempt", "seconds", "kind", "message", "log", "log_tail", "retry_in_s"),
     "job_skipped": ("stage", "because"),

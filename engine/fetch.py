@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine import digest as digests
-from engine import ordinary
+from engine import handles, ordinary
 from engine.asset import Asset, AssetFile
 from engine.errors import UserError
-from engine.store import Store, remove_tree
+from engine.store import Store
 
 TIMEOUT_S = 20
 _CHUNK = 1 << 18
@@ -57,10 +57,10 @@ def _assemble(asset: Asset, folder: Path, mirror: Path | None, say: Say) -> None
             destination.parent.mkdir(parents=True, exist_ok=True)
             if not (mirror and _from_mirror(file, mirror / file.mirror, destination)):
                 _download(asset, file, destination, mirror, say)
-        remove_tree(folder)
+        handles.remove(folder)
         partial.rename(folder)
     finally:
-        remove_tree(partial)
+        handles.remove(partial)
 
 
 def _from_mirror(file: AssetFile, source: Path, destination: Path) -> bool:

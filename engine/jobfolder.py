@@ -17,7 +17,7 @@ from typing import Any
 from engine import eventschema, handles
 from engine.events import figure
 from engine.plan import Job, Planned, ResolvedAsset
-from engine.store import BadOutput, Record, Store
+from engine.store import DISK_FAULTS, BadOutput, Record, Store
 from engine.wording import plural
 
 LOG_TAIL_LINES = 20
@@ -194,6 +194,8 @@ def take_out(path: Path, made: Identities, names: Iterable[str], private: Path) 
                 with suppress(FileNotFoundError):
                     os.rename(name, private / name, src_dir_fd=out)
     except OSError as error:
+        if error.errno in DISK_FAULTS:
+            raise
         raise BadOutput(f"its folder out/ cannot be read: {error.strerror}") from None
     return {name: private / name for name in names}
 

@@ -20,7 +20,7 @@ from engine.errors import UserError
 from engine.fields import holds
 from engine.jobfolder import Ended, JobFolder, Launch
 from engine.plan import Job, Plan, Planned, ResolvedAsset, settle
-from engine.store import BadOutput, Record, Store, remove_tree
+from engine.store import DISK_FAULTS, BadOutput, Record, Store
 
 POLL_S = 0.1  # how often a running stage's progress is read
 BUSY_S = 0.2  # how often a job that another engine does is looked up
@@ -28,7 +28,9 @@ GRACE_S = 10.0  # between the request to end and the end
 EMULATED_TIMES = 10  # as much time has a stage under QEMU: loops in Python take 3 (arm64) to 9 times (arm/v7) as long there, as measured
 
 _NOT_ITS_FAULT = frozenset({"daemon_lost", "device_lost"})  # the stage gets one attempt more than the YAML gives
-_BEYOND_RETRY = frozenset({"disk_full", "image_missing", "wrong_platform", "no_device", "no_command"})  # the next attempt would end so too
+_BEYOND_RETRY = frozenset(
+    {"disk_full", "disk_error", "image_missing", "wrong_platform", "no_device", "no_command"}
+)  # the next attempt would end so too
 
 # What is true of a stage whatever it gave to sys.exit; other kinds an executor guesses from the exit status or from words in the log
 _WHATEVER_IT_CHOSE = _NOT_ITS_FAULT | {"out_of_memory", "bad_output"}
@@ -146,7 +148,7 @@ class Scheduler:
         self.digests[job.stage] = record.outputs
         for output, digest in record.outputs.items():
             place = self.run_dir / "artifacts" / job.stage / output
-            remove_tree(place)
+            handles.remove(place)
             self.store.materialise(digest, place)
         self._refresh_ready(self.plan.graph.successors(job.stage))
         gates = [_gate(job, metric, rule, record.metrics) for metric, rule in job.spec.require.items()]
@@ -258,7 +260,7 @@ class Scheduler:
             with running.alone:
                 record, failure = self._outcome(running, ended)
         finally:
-            self._janitor.submit(remove_tree, running.folder.path)
+            self._janitor.submit(handles.remove, running.folder.path)
         if record is None:
             self._say(*events, *self._fail(running, ended, *failure))
             return
@@ -282,6 +284,11 @@ class Scheduler:
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 return None, ("disk_full", self._disk_full())
+            if error.errno in DISK_FAULTS:
+                return None, (
+                    "disk_error",
+                    f"the disk of {self.store.root} reports an error ({error.strerror}); check it and give the same command",
+                )
             return None, ("bad_output", f"its outputs could not be stored: {error}")
 
     def _cause(self, running: _Running, ended: Ended, result: Mapping[str, Any]) -> tuple[str, str]:

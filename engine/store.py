@@ -34,6 +34,7 @@ FOLDERS = ("objects", "actions", "corrupt", "work", "locks", "assets")
 MAX_DEPTH, MAX_PATH_BYTES = 100, 2000  # of what is in an output: all that read it later walk and join its paths
 RECORD_MOST_BYTES = 256_000_000  # four times what a stage may say: a larger file is no record
 STALE_S = 3600.0  # a work folder that is still without its lock after this time has no engine
+DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)  # of the disk, whatever is written
 _FICLONE = 0x40049409  # linux/fs.h
 
 
@@ -147,7 +148,7 @@ class Store:
             try:
                 yield folder
             finally:
-                remove_tree(folder)
+                handles.remove(folder)
 
     def has_abandoned(self) -> bool:
         """Say whether an engine that is gone left its work folder."""
@@ -162,7 +163,7 @@ class Store:
                 folder.rename(aside)
                 gone.append(folder.name)
         for leftover in self._leftovers():  # also of an engine that was killed while it swept
-            remove_tree(leftover)
+            handles.remove(leftover)
         return gone
 
     def is_at_work(self, owner: str) -> bool:
@@ -189,8 +190,8 @@ class Store:
         if not dry_run:
             partial = [*self.root.glob("actions/*/.*.part"), *self.root.glob("assets/.*")]  # of engines that were killed
             for path in [*self.root.glob("locks/*"), *self.root.glob("corrupt/*"), *partial, *records]:
-                remove_tree(path)  # records before artifacts: none names what is gone
-            freed = {path: size for path, size in freed.items() if remove_tree(path)}
+                handles.remove(path)  # records before artifacts: none names what is gone
+            freed = {path: size for path, size in freed.items() if handles.remove(path)}
         return sum(freed.values())
 
     @contextmanager
@@ -239,16 +240,16 @@ class Store:
         place = self.path(digest)
         if place.exists():
             if self.is_whole(digest):
-                remove_tree(path)
+                handles.remove(path)
                 return digest
             self.quarantine(digest)
         place.parent.mkdir(parents=True, exist_ok=True)
         try:
-            path.rename(place)
+            _move(name, path, place)
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
-            remove_tree(path)  # another engine was first with the same bytes
+            handles.remove(path)  # another engine was first with the same bytes
         if place.is_dir():
             place.chmod(self._folder_mode)
         _fsync_folder(place.parent)
@@ -279,7 +280,7 @@ class Store:
     def _write_action(self, record: Record) -> None:
         text = json.dumps({"v": SCHEMA_VERSION, **asdict(record)})
         if self._action(record.fingerprint).is_dir():  # which no file replaces
-            remove_tree(self._action(record.fingerprint))
+            handles.remove(self._action(record.fingerprint))
         write_whole(self._action(record.fingerprint), text.encode())
 
 
@@ -295,11 +296,6 @@ def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
     partial.replace(path)
     if durable:
         _fsync_folder(path.parent)
-
-
-def remove_tree(path: Path) -> bool:
-    """Remove a file or a folder, also where the stage or the store made it read-only; say whether it is gone."""
-    return handles.remove(path)
 
 
 def seal(output: str, path: Path, folder_mode: int = 0o555) -> None:
@@ -338,6 +334,24 @@ def _seal_one(output: str, entry: Entry, folder_mode: int) -> None:
             _seal_copy(file, entry, facts)
         else:
             _seal_file(file.fileno(), facts)
+
+
+def _move(output: str, path: Path, place: Path) -> None:
+    """Move a sealed output to its place, which may be on another disk, such as the one that a link at objects/ leads to."""
+    try:
+        path.rename(place)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        partial = place.with_name(f".{uuid.uuid4().hex}.part")
+        try:
+            shutil.copytree(path, partial) if path.is_dir() else shutil.copy(path, partial)
+            seal(output, partial)
+            handles.make_writable(partial)
+            partial.rename(place)
+        finally:
+            handles.remove(partial)
+        handles.remove(path)
 
 
 def _refuse(output: str, entry: Entry) -> None:

@@ -8,8 +8,9 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine import handles
 from engine.layout import store_dir
-from engine.store import remove_tree, write_whole
+from engine.store import write_whole
 
 FAILED = 1
 
@@ -37,7 +38,7 @@ class Statuses:
 
     def remove(self) -> None:
         """Leave nothing behind."""
-        remove_tree(self.folder)
+        handles.remove(self.folder)
 
 
 def statuses(outputs: Path) -> Statuses:

@@ -423,6 +423,20 @@ def test_a_disk_that_the_engine_itself_fills_is_told_and_the_next_run_succeeds(s
     _assert_store_is_whole(small_disk)
 
 
+@pytest.mark.strace
+@pytest.mark.skipif(shutil.which("strace") is None, reason="there is no strace: a disk cannot be made to fail")
+@pytest.mark.parametrize(("call", "error"), [("renameat", "EIO"), ("fchmod", "EROFS"), ("fsync", "EIO")])
+def test_a_disk_that_fails_while_outputs_are_stored_is_told_as_such(project, call, error):
+    failing = ["strace", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:error={error}:when=1"]
+    engine = project.start(before=failing)  # the engine alone: its stages are others' children
+    out, err = engine.communicate(timeout=300)
+    assert engine.returncode == 1 and "Traceback" not in err, err
+    failure = project.state().stages["a"].failure
+    assert failure["kind"] == "disk_error" and "reports an error" in failure["message"] and "the disk reports an error" in out
+    assert json.loads((project.last / "run.json").read_text())["status"] == "failed"
+    project.done()
+
+
 # --- two engines
 
 

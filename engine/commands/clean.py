@@ -6,11 +6,11 @@ from bisect import bisect_left
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from engine import layout
+from engine import handles, layout
 from engine.compose import Request
 from engine.events import RunState
 from engine.settings import Clean
-from engine.store import Store, remove_tree
+from engine.store import Store
 from engine.wording import as_typed, plural
 
 Uses = tuple[set[str], set[str]]  # the fingerprints and the digests that a run uses
@@ -24,7 +24,7 @@ def main(request: Request) -> tuple[int, None]:
         states = {path: layout.state(path) for path in layout.runs(request.outputs)}
         uses = {path: _uses(state) for path, state in states.items()}
         doomed = _chosen([path for path, state in states.items() if not state.damage], uses, store, rules)
-        left = [path for path in doomed if not rules.dry_run and not remove_tree(path)]
+        left = [path for path in doomed if not rules.dry_run and not handles.remove(path)]
         doomed = [path for path in doomed if path not in left]
         freed_bytes = store.keep_only(*_used(uses, doomed), dry_run=rules.dry_run) if is_unused else 0
     for path, state in states.items():

@@ -13,7 +13,6 @@ from engine.catalogue import ROOT
 from engine.executors import _engine, _options
 from engine.jobfolder import Launch, open_log
 from engine.placement import Setting
-from engine.store import remove_tree
 
 _KEPT, _TAKEN_OVER = "kept", "taken-over"  # of a work folder: folders, and names of folders, of containers that go on
 
@@ -68,7 +67,7 @@ class Binds:
 
     def take_over(self, launch: Launch, labels: Mapping[str, str]) -> None:
         """Put the kept folder in the place of the new one, and the log that the container writes in the place of the new log."""
-        remove_tree(launch.folder)
+        handles.remove(launch.folder)
         self._kept.pop(launch.fingerprint).rename(launch.folder)
         launch.adopted()
         mark = launch.folder.parent / _TAKEN_OVER / launch.fingerprint  # where no container can write

@@ -20,6 +20,7 @@ ENDINGS = {
     "failed": "failed", "timeout": "timed out", "killed": "was killed",
     "input_changed": "failed, an input changed",
     "bad_output": "failed, an output is wrong", "disk_full": "failed, the disk is full",
+    "disk_error": "failed, the disk reports an error",
     "out_of_memory": "ran out of memory", "daemon_lost": "was lost with its container engine", "device_lost": "was lost with its device",
     "no_device": "found no such device", "image_missing": "has no image", "wrong_platform": "is of another platform", "no_command": "lacks its program",
     "bus_error": "lost its memory under it",

@@ -4,12 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from engine import handles
 from engine.errors import UserError
-from engine.store import BadOutput, Record, Store, remove_tree, write_whole
+from engine.store import BadOutput, Record, Store, write_whole
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "ab" * 32
@@ -19,7 +21,7 @@ KEY = "ab" * 32
 def store(tmp_path):
     """A store with nothing in it."""
     yield Store(tmp_path / "store")
-    remove_tree(tmp_path / "store")
+    handles.remove(tmp_path / "store")
 
 
 @pytest.fixture
@@ -65,8 +67,26 @@ def test_an_artifact_is_laid_out_as_it_was_written(store, outputs, tmp_path):
     store.materialise(made.outputs["folder"], tmp_path / "there")
     assert (tmp_path / "there" / "inner" / "b").read_text() == "two"
     assert os.access(tmp_path / "there" / "run.sh", os.X_OK)
-    remove_tree(tmp_path / "there")
+    handles.remove(tmp_path / "there")
     assert store.is_whole(made.outputs["folder"])
+
+
+def test_artifacts_may_lie_on_another_disk(store, outputs, tmp_path):
+    elsewhere = Path(tempfile.mkdtemp(dir="/dev/shm"))
+    assert elsewhere.stat().st_dev != tmp_path.stat().st_dev
+    store.root.mkdir()
+    (store.root / "objects").symlink_to(elsewhere)
+    try:
+        made = store.commit(_record(), outputs)
+        assert store.find(KEY) == made and not any(path.exists() for path in outputs.values())
+        assert not list(elsewhere.rglob("*.part"))
+        modes = {
+            path.stat().st_mode & 0o222 for digest in made.outputs.values() for path in [store.path(digest), *store.path(digest).rglob("*")]
+        }
+        assert modes == {0}
+        assert (store.path(made.outputs["folder"]) / "run.sh").stat().st_mode & 0o100
+    finally:
+        handles.remove(elsewhere)
 
 
 def test_an_absent_output_is_refused_and_leaves_no_record(store, tmp_path):
