@@ -181,7 +181,8 @@ def point_latest(run_dir: Path) -> str:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
         why = "it is a folder" if link.is_dir() and not link.is_symlink() else error.strerror
-        return f"{as_typed(link)} does not name this run: {why}; remove it, and the next run makes it anew"
+        fix = "remove it, and the next run makes it anew" if os.path.lexists(link) else "use the run's own folder"
+        return f"{as_typed(link)} does not name this run: {why}; {fix}"
     return ""
 
 

@@ -251,7 +251,8 @@ class Store:
                 raise
             handles.remove(path)  # another engine was first with the same bytes
         if place.is_dir():
-            place.chmod(self._folder_mode)
+            with handles.folder(place) as folder:
+                _set_mode(folder, self._folder_mode)
         _fsync_folder(place.parent)
         return digest
 
@@ -271,8 +272,9 @@ class Store:
         except OSError as error:
             if error.errno == errno.ENOENT:
                 raise
-            shutil.copyfile(source, destination)
-            destination.chmod(source.stat().st_mode & 0o555)
+            with source.open("rb") as old, destination.open("xb") as new:
+                shutil.copyfileobj(old, new, 1 << 20)
+                _set_mode(new.fileno(), source.stat().st_mode & 0o555)
 
     def _action(self, fingerprint: str) -> Path:
         return self.root / "actions" / fingerprint[:2] / f"{fingerprint}.json"
@@ -325,7 +327,7 @@ def _seal_one(output: str, entry: Entry, folder_mode: int) -> None:
     _refuse(output, entry)
     if entry.is_folder:
         with handles.folder(entry.name, at=entry.folder) as handle:
-            os.fchmod(handle, folder_mode)
+            _set_mode(handle, folder_mode)
             os.fsync(handle)
         return
     with open(handles.open_file(entry.name, at=entry.folder), "rb") as file:
@@ -385,8 +387,17 @@ def _seal_copy(file: IO[bytes], entry: Entry, facts: os.stat_result) -> None:
 
 
 def _seal_file(file: int, facts: os.stat_result) -> None:
-    os.fchmod(file, 0o555 if facts.st_mode & stat.S_IXUSR else 0o444)
+    _set_mode(file, 0o555 if facts.st_mode & stat.S_IXUSR else 0o444)
     os.fsync(file)
+
+
+def _set_mode(handle: int, mode: int) -> None:
+    """Set the mode, if the file system has modes (FAT has none). Digests are checked at every use, whether or not a file is read-only."""
+    try:
+        os.fchmod(handle, mode)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise
 
 
 def _digest(output: str, path: Path) -> str:

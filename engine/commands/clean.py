@@ -31,7 +31,7 @@ def main(request: Request) -> tuple[int, None]:
         if state.damage:
             print(f"kept: {as_typed(path)}: {state.damage}; remove the folder by hand")
     for path in left:
-        print(f"kept: {as_typed(path)}: some of it is another user's, who can remove it")
+        print(f"kept: {as_typed(path)}: some of it could not be removed: it is in use, or another user's")
     if not is_unused:
         print("a run is at work: the store is left as it is, give the command again later")
     verb = "would go" if rules.dry_run else "removed"
