@@ -212,19 +212,7 @@ class Store:
 
     def _lock_of_all(self) -> IO[str]:
         self.root.mkdir(parents=True, exist_ok=True)
-        for name in ("objects", "actions", "corrupt", "work", "locks"):
-            folder = self.root / name
-            if os.path.lexists(folder) and not folder.is_dir():
-                raise UserError(str(folder), "this is not a folder", "remove it, and give the same command")
-        path = self.root / "lock"
-        try:
-            return _opened(path, os.O_CREAT)
-        except OSError as error:
-            if path.is_file() and not path.is_symlink():
-                raise
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
-                raise
-            raise UserError(str(path), "this lock is not a regular file", "remove it, and give the same command") from None
+        return _opened(self.root / "lock", os.O_CREAT)
 
     @contextmanager
     def alone(self, fingerprint: str) -> Iterator[bool]:

@@ -756,12 +756,10 @@ ELSEWHERE = {  # sentences that are costly to provoke, or come with no fixed pla
     ),
     "2 runs begin so": ("tests/test_messages.py", "def test_a_run_that_two_beginnings_share"),
     "it was deleted": ("tests/test_faults.py", "def test_a_command_in_a_deleted_folder_says_so"),
-    "this is not a folder": ("tests/engine/test_store.py", "def test_a_part_of_the_store_that_is_no_folder_is_told"),
     "the container engine does not do its work: x": (
         "tests/engine/executors/test_lying_engine.py",
         "the container engine does not do its work",
     ),
-    "this lock is not a regular file": ("tests/engine/test_store.py", "def test_a_lock_that_is_no_file_is_told"),
     "the machine says: x": ("tests/test_messages.py", "def test_a_file_system_that_cannot_be_written"),
 }
 SOURCE_FILES = [ROOT / "run.py", *sorted((ROOT / "engine").rglob("*.py"))]

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from engine import handles
-from engine.errors import UserError
 from engine.store import BadOutput, Record, Store, write_whole
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -231,15 +230,6 @@ def test_a_record_that_is_no_file_or_far_too_large_is_as_none(store, outputs, ki
     assert store.record(path.stem) == _record()
 
 
-@pytest.mark.parametrize("name", ["objects", "actions", "corrupt", "work", "locks"])
-@pytest.mark.parametrize("harm", [Path.touch, lambda path: path.symlink_to("/nowhere/a")], ids=["file", "link"])
-def test_a_part_of_the_store_that_is_no_folder_is_told(store, name, harm):
-    store.root.mkdir(parents=True)
-    harm(store.root / name)
-    with pytest.raises(UserError, match="this is not a folder"), store.in_use():
-        pass
-
-
 def test_an_artifact_behind_a_link_is_not_the_stores(store, outputs, tmp_path):
     record = store.commit(_record(), outputs)
     digest = next(iter(record.outputs.values()))
@@ -250,11 +240,3 @@ def test_an_artifact_behind_a_link_is_not_the_stores(store, outputs, tmp_path):
     assert not store.is_whole(digest)
     store.quarantine(digest)
     assert outside.exists() and not place.is_symlink()
-
-
-@pytest.mark.parametrize("harm", [os.mkfifo, os.mkdir, lambda path: path.symlink_to(path)], ids=["fifo", "folder", "loop"])
-def test_a_lock_that_is_no_file_is_told(store, harm):
-    store.root.mkdir(parents=True, exist_ok=True)
-    harm(store.root / "lock")
-    with pytest.raises(UserError, match="this lock is not a regular file"), store.in_use():
-        pass

@@ -6,6 +6,7 @@ import platform
 import re
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -320,13 +321,20 @@ def test_a_folder_in_the_place_of_latest_is_warned_of_and_the_run_is_whole(give,
     assert (link / "mine").is_dir() and project.state().status == "finished" and (project.last / "report.html").is_file()
 
 
-@pytest.mark.parametrize(
-    "place", ["chain", "chain/x86_64", ".engine", ".engine/lock", ".engine/work", ".engine/objects", ".engine/actions"]
-)
-def test_what_is_in_the_engines_way_is_named_and_no_stage_starts(give, project, place):
+FOR_A_FOLDER = {"a file": Path.touch, "a dangling link": lambda path: path.symlink_to("/nowhere/a")}
+FOR_A_FILE = {"a folder": Path.mkdir, "a FIFO": os.mkfifo, "a loop": lambda path: path.symlink_to(path)}
+IN_THE_WAY = [
+    *((place, how) for place in ("chain", "chain/x86_64", ".engine") for how in ("a file",)),
+    *((f".engine/{name}", how) for name in ("work", "objects", "actions", "corrupt", "locks", "assets") for how in FOR_A_FOLDER),
+    *((".engine/lock", how) for how in FOR_A_FILE),
+]
+
+
+@pytest.mark.parametrize(("place", "how"), IN_THE_WAY)
+def test_what_is_in_the_engines_way_is_named_and_no_stage_starts(give, project, place, how):
     path = project.outputs / place
     path.parent.mkdir(parents=True)
-    path.mkdir() if place.endswith("lock") else path.touch()
+    (FOR_A_FOLDER | FOR_A_FILE)[how](path)
     said = give()
     assert said.status == 2
     assert said.err.splitlines() == [
