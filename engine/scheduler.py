@@ -20,7 +20,7 @@ from engine.errors import UserError
 from engine.fields import holds
 from engine.jobfolder import Ended, JobFolder, Launch
 from engine.plan import Job, Plan, Planned, ResolvedAsset, settle
-from engine.store import DISK_FAULTS, BadOutput, Record, Store
+from engine.store import DISK_FAULTS, FOLDERS, BadOutput, Record, Store
 
 POLL_S = 0.1  # how often a running stage's progress is read
 BUSY_S = 0.2  # how often a job that another engine does is looked up
@@ -313,7 +313,10 @@ class Scheduler:
         return "failed", str(result.get("error") or f"it ended with exit status {ended.status}")
 
     def _disk_full(self) -> str:
-        return f"the disk is full: {shutil.disk_usage(self.store.root).free:,} bytes are free at {self.store.root}; make room and give the same command"
+        places = [place for place in (self.work, *(self.store.root / name for name in FOLDERS)) if place.is_dir()]
+        free = {place: shutil.disk_usage(place).free for place in places}  # each may be on another disk
+        fullest = min(places, key=lambda place: free[place])
+        return f"the disk is full: {free[fullest]:,} bytes are free at {fullest}; make room and give the same command"
 
     def _changed_inputs(self, running: _Running) -> list[str]:
         assets = [ref for ref in running.folder.job.inputs.values() if ref and ref.stage is None]
