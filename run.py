@@ -59,6 +59,7 @@ _MACHINE: dict[int | None, str] = {
     errno.EROFS: "name a folder that can be written: outputs=DIR", errno.EACCES: "name a folder that can be written: outputs=DIR"}  # fmt: skip
 
 INTERRUPTED = 130
+_REFUSALS = (ValueError, TypeError, AttributeError, LookupError, AssertionError)  # with which Hydra refuses words, beside its own
 
 _ACTIONS = ("build", "list", "prune")  # words that may follow `images`
 
@@ -268,7 +269,7 @@ def _is_the_machines(error: BaseException) -> TypeGuard[OSError]:
 def _is_hydras(error: BaseException) -> bool:
     """True for what Hydra refuses with an exception of Python's own, such as `~usecase=[a]`."""
     module = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)][-1:]
-    return isinstance(error, ValueError) and module[0].startswith(("hydra.", "omegaconf."))
+    return isinstance(error, _REFUSALS) and module[0].startswith(("hydra.", "omegaconf."))
 
 
 def _explained(error: BaseException) -> UserError:

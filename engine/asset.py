@@ -38,14 +38,14 @@ class MadeBy(_Model):
 
     uses: str
     output: Name
-    params: Mapping[str, Any] = Field(default_factory=dict)
+    params: Mapping[Name, Any] = Field(default_factory=dict)
 
 
 class Settings(_Model):
     """What the asset asks of the use case, below what the user says."""
 
-    params: Mapping[str, Any] = Field(default_factory=dict)
-    assets: Mapping[str, str | None] = Field(default_factory=dict)
+    params: Mapping[Name, Any] = Field(default_factory=dict)
+    assets: Mapping[Name, str | None] = Field(default_factory=dict)
 
 
 class Asset(_Model):

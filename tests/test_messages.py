@@ -422,6 +422,7 @@ COMMANDS = {
     "executor_name": (["executor.name=lcal"], ["executor.name=lcal", "there is no such executor", "did you mean 'local'?"]),
     "no_choice": (["~target"], ["~target", "there is no run without target", "leave the word out, or write target=NAME"]),
     "hydras_own": (["~hydra/launcher=[a b]"], ["the command line", "Config group override deletion value must be a string", "write key=value; see python run.py --help"]),
+    "hydras_launcher": (["hydra/launcher=[1,2]"], ["the command line", "argument of type 'int' is not iterable", "write key=value; see python run.py --help"]),
     "clean_outputs": (["clean", "outputs=mystages/make.py"], ["outputs={here}/mystages/make.py", "it cannot be made: Not a directory", "name a folder that can be written: outputs=DIR"]),
     "edgetpu_outputs": (["edgetpu", "model=mystages/make.py", "outputs=mystages/make.py"],
                         ["outputs={here}/mystages/make.py", "it cannot be made: Not a directory", "name a folder that can be written: outputs=DIR"]),

@@ -36,7 +36,8 @@ def _write(path: Path, nodes: Sequence[Node], edges: Sequence[Edge]) -> None:
     elif path.suffix == ".png":
         path.write_bytes(picture.png(nodes, edges))
     else:
-        raise UserError(f"output={path}", "a picture is written as .svg or .png", f"write output={path.with_suffix('.svg')}")
+        raise UserError(f"output={path}", "a picture is written as .svg or .png",
+                        f"write output={path / 'dag.svg' if path.is_dir() else path.with_suffix('.svg')}")  # fmt: skip
 
 
 def _cached(name: str, planned: Planned) -> dict[str, object]:

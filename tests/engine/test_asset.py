@@ -46,3 +46,14 @@ def test_a_shipped_asset_that_a_stage_makes_names_an_output_of_it(path):
     else:
         signature = Library(["stages"], [ROOT]).signature(made_by.uses, path.name)
         assert made_by.output in signature.outputs and made_by.params.keys() <= signature.params.keys()
+
+
+@pytest.mark.parametrize("name", ["/", "a.b", "a b", "", "é"])
+@pytest.mark.parametrize("where", ["params", "assets", "made_by"])
+def test_what_an_asset_sets_is_named_as_in_a_use_case(name, where):
+    data = (
+        {**MADE, "made_by": {**MADE["made_by"], "params": {name: 1}}} if where == "made_by" else {**MADE, "settings": {where: {name: "1"}}}
+    )
+    with pytest.raises(ExceptionGroup) as caught:
+        asset.parse(data, "m.yaml")
+    assert [mistake.what for mistake in caught.value.exceptions] == [f"'{name}' is not a name"]

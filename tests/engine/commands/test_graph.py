@@ -1,5 +1,6 @@
 """`graph`: the DAG in the terminal and as a picture."""
 
+import os
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -31,3 +32,19 @@ def test_an_asset_is_drawn_too(give, project):
     (project.path / "mine.txt").write_text("1")
     project.usecase("one", 'assets: {mine: mine.txt}\nstages: {a: {uses: mystages.double, inputs: {number: "asset:mine"}}}')
     assert "asset:mine" in give("graph", "usecase=one").out
+
+
+@pytest.mark.parametrize("place", ["pipe.svg", "/dev/zero", "/proc/version"])
+def test_what_would_never_take_a_picture_is_refused(give, project, place):
+    os.mkfifo(project.path / "pipe.svg")
+    said = give("graph", f"output={place}")
+    assert said.status == 2 and ("neither a file nor a folder" in said.err or "a file system of the kernel" in said.err)
+
+
+@pytest.mark.parametrize("place", ["/", ".", "..", "dag"])
+def test_a_picture_without_a_suffix_is_refused_with_a_name(give, place):
+    said = give("graph", f"output={place}")
+    assert said.status == 2 and said.err.splitlines()[1:] == [
+        "  a picture is written as .svg or .png",
+        "  write output=" + {"/": "/dag.svg", ".": "dag.svg", "..": "../dag.svg", "dag": "dag.svg"}[place],
+    ]
