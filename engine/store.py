@@ -188,7 +188,8 @@ class Store:
         artifacts = [path for path in self.root.glob("objects/*/*/*") if f"{path.parent.parent.name}:{path.name}" not in digests]
         freed = {path: _size(path) for path in artifacts}
         if not dry_run:
-            partial = [*self.root.glob("actions/*/.*.part"), *self.root.glob("assets/.*")]  # of engines that were killed
+            sweeps = (path for path in self.root.glob("sweeps/*") if time.time() - path.stat().st_mtime > STALE_S)
+            partial = [*self.root.glob("actions/*/.*.part"), *self.root.glob("assets/.*"), *sweeps]  # of engines that were killed
             for path in [*self.root.glob("locks/*"), *self.root.glob("corrupt/*"), *partial, *records]:
                 handles.remove(path)  # records before artifacts: none names what is gone
             freed = {path: size for path, size in freed.items() if handles.remove(path)}

@@ -176,6 +176,15 @@ def test_what_no_run_uses_goes_and_the_rest_stays(store, tmp_path):
     assert store.find(KEY) is None and store.find("cd" * 32)
 
 
+def test_what_killed_engines_and_sweeps_left_goes_with_a_clean(store):
+    left = [store.root / name for name in ("sweeps/statuses-old", "assets/.partial", "actions/ab/.x.json.1.part", "sweeps/statuses-new")]
+    for path in left:
+        path.mkdir(parents=True)
+    os.utime(left[0], (1e9, 1e9))
+    store.keep_only(set(), set(), dry_run=False)
+    assert [path.exists() for path in left] == [False, False, False, True]
+
+
 COMMIT = """
 import sys, tempfile
 from pathlib import Path
