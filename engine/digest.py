@@ -1,7 +1,7 @@
 """Digests of files and folders, remembered per (device, inode, mtime, ctime, size) so that unchanged data costs a stat.
 
 `file:<sha256 of the bytes>`, or `tree:<sha256 of a sorted list of relative path, executable bit and file digest>`. An empty
-folder has a line of its own in that list, and a folder that links lead to again has one that names where it was first.
+folder is one line in that list. A folder that links reach again is one line too, which names the path where it was first reached.
 """
 
 import errno

@@ -17,7 +17,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class NotAFile(OSError):
-    """What stands there is no regular file."""
+    """The path names something other than a regular file, or too large a file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -292,8 +292,8 @@ def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
 def seal(output: str, path: Path, folder_mode: int = 0o555) -> None:
     """Make all of an output read-only and durable, a top folder but for its mode: it is still to be moved.
 
-    BadOutput for what is absent, unreadable or too deep, for links, and for anything but files and folders. A file that
-    has other names gets a copy of its own, so that they stay what they are.
+    BadOutput for what is absent, unreadable or too deep, for links, and for anything but files and folders. A file with
+    several hard links is replaced by a copy, so the other names keep their content and mode.
     """
     with handles.folder(path.parent) as above:
         try:

@@ -15,7 +15,7 @@ _SLOWEST = 1000  # bytes a second, below which an answer is taken for none
 
 
 class Api(docker.APIClient):  # type: ignore[misc]
-    """docker-py's client with limits. What is streamed is limited by who reads it, but for its slowness."""
+    """docker-py's client with limits on time and size. Streams are limited in time here, and in size by their readers."""
 
     def send(self, request: Any, **options: Any) -> Any:
         """Send a request; requests' own errors for an answer that is too long, or takes too long."""

@@ -53,7 +53,7 @@ class Containers:
     """The jobs of one run on one engine."""
 
     def __init__(self, machine: Callable[[Setting], Machine], setting: Setting) -> None:
-        self._limits = _options.limits(setting)  # a mistake in them is told before anything starts
+        self._limits = _options.limits(setting)  # invalid options are reported before anything starts
         self._setting, self._machine = setting, machine(setting)
         self._client: Any = None
         self._images: dict[str, Any] = {}  # by reference, as each was when it was looked at

@@ -15,7 +15,7 @@ from engine.jobfolder import ENVIRONMENT, Launch
 from engine.placement import Setting
 
 LABEL = "raspberrypi-mlops"
-MEMORY_SHARE = 0.75  # of a machine's memory for a container without a limit of its own: the machine goes on to answer
+MEMORY_SHARE = 0.75  # of the machine's memory, for a container without an explicit limit, so that the machine stays responsive
 LEAST_MEMORY = 6 << 20  # Docker refuses less
 _MOST_PIDS = 1 << 22  # as many as Linux can have
 _OURS = ("auto", "docker", "local", "device")  # the executors whose options are these and no others

@@ -65,7 +65,7 @@ def kill_abandoned(store: Path) -> None:
 
 
 def _is_abandoned(mark: str, store: Path) -> bool:
-    """Say whether the mark is this store's, and its engine gone; what is said in another PID namespace nobody here can check."""
+    """Return whether the mark belongs to this store and its engine is gone; False for marks of other PID namespaces, which cannot be checked."""
     engine, _, place = mark.partition(" ")
     namespace, pid, start, _ = engine.split(".") if engine.count(".") == 3 else ("", "", "", "")
     if place != str(store) or namespace != str(_namespace()) or not pid.isdecimal():

@@ -50,7 +50,7 @@ class Executor:
     silent_s = 5.0  # how long a server may leave a job's end by force unreported, before it is ended itself
 
     def __init__(self, setting: Setting) -> None:
-        _options.limits(setting)  # of the containers beside it; their mistakes are told before anything starts
+        _options.limits(setting)  # invalid container options are reported before anything starts, also if no container runs
         self._target, self._store = setting.target, setting.store
         self._python_path = os.pathsep.join(map(str, setting.roots))
         self._servers: dict[tuple[str, ...], _Server] = {}

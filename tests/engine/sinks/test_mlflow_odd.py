@@ -18,14 +18,6 @@ from tests.mlflow_runs import database, make_folder, snapshot, whole_run
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own and its dependencies'
 
 
-@pytest.fixture
-def outputs(tmp_path: Path, fresh_database: Path) -> Path:
-    folder = tmp_path / "outputs"
-    folder.mkdir()
-    (folder / "mlflow.db").write_bytes(fresh_database.read_bytes())
-    return folder
-
-
 def odd_run(events: Any, make_job: Any, *added: dict[str, Any]) -> list[dict[str, Any]]:
     """A whole run with these events in its middle, while `train` runs."""
     found = whole_run(events, make_job)
