@@ -1,6 +1,8 @@
-"""The command line: `python run.py [command] key=value ...`. Composes with Hydra, runs one command, tells mistakes.
+"""The command line: `python run.py [command] key=value ...`. Composes with Hydra, runs one command, tells
+mistakes.
 
-Exit status: 0 done, 1 failed or rejected by a gate, 2 the request is wrong and nothing started, 130 interrupted.
+Exit status: 0 done, 1 failed or rejected by a gate, 2 the request is wrong and nothing started, 130
+interrupted.
 """
 
 import ast
@@ -24,13 +26,19 @@ from typing import TypeGuard
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    """End at once: before a command begins nothing is written, and a library interrupted in its middle may tell another error."""
+    """End at once: before a command begins nothing is written, and a library interrupted in its middle may
+    tell another error.
+    """
     os._exit(128 + number)
 
 
-if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell's background job ignores Ctrl-C, and goes on doing so
+if (
+    signal.getsignal(signal.SIGINT) is signal.default_int_handler
+):  # a shell's background job ignores Ctrl-C, and goes on doing so
     signal.signal(signal.SIGINT, _leave)
-gc.disable()  # until a command begins: imports make much that lives and little garbage, and looking for it costs a tenth of the start
+# until a command begins: imports make much that lives and little garbage, and looking for it costs a tenth of
+# the start
+gc.disable()
 os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us as exceptions; we print three lines of each
 
 import hydra
@@ -45,21 +53,48 @@ from engine.errors import UserError, did_you_mean
 ROOT = Path(__file__).resolve().parent
 COMMANDS = sorted(path.stem for path in (ROOT / "engine" / "commands").glob("[a-z]*.py"))
 
-_FLAGS_WITH_VALUE = {"--cfg", "-c", "--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--package", "-p",
-                     "--experimental-rerun"}  # fmt: skip
-_TOPICS = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")  # what --info may be followed by
+_FLAGS_WITH_VALUE = {
+    "--cfg",
+    "-c",
+    "--config-dir",
+    "-cd",
+    "--config-name",
+    "-cn",
+    "--config-path",
+    "-cp",
+    "--package",
+    "-p",
+    "--experimental-rerun",
+}
+_TOPICS = (
+    "all",
+    "config",
+    "defaults",
+    "defaults-tree",
+    "plugins",
+    "searchpath",
+)  # what --info may be followed by
 
 _AGAIN = "and give the same command: it goes on from what is in the store"
 _MACHINE: dict[int | None, str] = {
-    errno.ENOSPC: f"the disk is full: make room {_AGAIN}", errno.EDQUOT: f"the quota is used up: make room {_AGAIN}",
+    errno.ENOSPC: f"the disk is full: make room {_AGAIN}",
+    errno.EDQUOT: f"the quota is used up: make room {_AGAIN}",
     errno.EIO: f"the disk reports errors: look at its health {_AGAIN}",
     errno.EFBIG: f"raise the limit on the size of files, ulimit -f unlimited, {_AGAIN}",
     errno.EMFILE: f"raise the limit on open files, ulimit -n 1024, {_AGAIN}",
     errno.ESTALE: f"leave the outputs folder alone while a run is at work {_AGAIN}",
-    errno.EROFS: "name a folder that can be written: outputs=DIR", errno.EACCES: "name a folder that can be written: outputs=DIR"}  # fmt: skip
+    errno.EROFS: "name a folder that can be written: outputs=DIR",
+    errno.EACCES: "name a folder that can be written: outputs=DIR",
+}
 
 INTERRUPTED = 130
-_REFUSALS = (ValueError, TypeError, AttributeError, LookupError, AssertionError)  # with which Hydra refuses words, beside its own
+_REFUSALS = (
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    AssertionError,
+)  # with which Hydra refuses words, beside its own
 
 _ACTIONS = ("build", "list", "prune")  # words that may follow `images`
 
@@ -137,7 +172,9 @@ def cli(argv: list[str]) -> int:
     """Return the exit status of the command line."""
     global _command, _line
     _make_printable()
-    logging.raiseExceptions = False  # Hydra prints by logging, which would show a traceback for each line that nobody reads
+    logging.raiseExceptions = (
+        False  # Hydra prints by logging, which would show a traceback for each line that nobody reads
+    )
     try:
         _command, rest = _split(argv)
         _check_folder()
@@ -152,7 +189,9 @@ def cli(argv: list[str]) -> int:
         sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:  # who read has gone, such as `head`: no word more, also none while the interpreter ends
+    except (
+        BrokenPipeError
+    ):  # who read has gone, such as `head`: no word more, also none while the interpreter ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception as error:
@@ -165,7 +204,11 @@ def _check_folder() -> None:
     try:
         Path.cwd()
     except FileNotFoundError:
-        raise UserError("the current folder", "it was deleted", "change to a folder that exists, and give the same command") from None
+        raise UserError(
+            "the current folder",
+            "it was deleted",
+            "change to a folder that exists, and give the same command",
+        ) from None
 
 
 def _run_with_flags() -> None:
@@ -179,7 +222,10 @@ def _run_with_flags() -> None:
     layout.make_outputs(outputs)
     _sweep = sweep.statuses(outputs)
     try:
-        with _interruptible(), _terminable():  # a launcher ends the processes that it started only if it sees the exception
+        with (
+            _interruptible(),
+            _terminable(),
+        ):  # a launcher ends the processes that it started only if it sees the exception
             main()
         _statuses.append(_sweep.worst())
     finally:
@@ -198,7 +244,9 @@ def _tell(error: Exception) -> int:
 
 
 def _make_printable() -> None:
-    """Let no command end for what it prints: a letter that the terminal lacks becomes '?', and a closed output takes all."""
+    """Let no command end for what it prints: a letter that the terminal lacks becomes '?', and a closed
+    output takes all.
+    """
     sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open to the end
     sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -223,25 +271,42 @@ def _split(argv: list[str]) -> tuple[str, list[str]]:
             (overrides if "=" in word or word.startswith("~") else commands).append(word)
     if commands[:1] == ["images"] and len(commands) == 2:
         if commands[1] not in _ACTIONS:
-            raise UserError(f"run.py {' '.join(commands)}", "there is no such action", did_you_mean(commands[1], _ACTIONS))
+            raise UserError(
+                f"run.py {' '.join(commands)}", "there is no such action", did_you_mean(commands[1], _ACTIONS)
+            )
         return "images", [*flags, *overrides, f"action={commands[1]}"]
     for word in commands:
         if word not in COMMANDS:
             raise UserError(f"run.py {word}", "there is no such command", did_you_mean(word, COMMANDS))
     if len(commands) > 1:
-        raise UserError(f"run.py {' '.join(commands)}", "these are several commands", f"give one: run.py {commands[0]} key=value ...")
+        raise UserError(
+            f"run.py {' '.join(commands)}",
+            "these are several commands",
+            f"give one: run.py {commands[0]} key=value ...",
+        )
     return commands[0] if commands else "run", flags + overrides
 
 
 def _usage() -> str:
-    """Return the commands, each with the first line of its file; Hydra's own help goes on with choices and keys."""
+    """Return the commands, each with the first line of its file.
+
+    Hydra's own help goes on with choices and keys.
+    """
     said = [
-        ast.get_docstring(ast.parse((ROOT / "engine" / "commands" / f"{name}.py").read_text(encoding="utf-8"))) or "" for name in COMMANDS
+        ast.get_docstring(
+            ast.parse((ROOT / "engine" / "commands" / f"{name}.py").read_text(encoding="utf-8"))
+        )
+        or ""
+        for name in COMMANDS
     ]
-    lines = [f"  {name:<10}{text.splitlines()[0].partition(': ')[2]}" for name, text in zip(COMMANDS, said, strict=True)]
+    lines = [
+        f"  {name:<10}{text.splitlines()[0].partition(': ')[2]}"
+        for name, text in zip(COMMANDS, said, strict=True)
+    ]
     return "\n".join(
         [
-            "python run.py [command] key=value ...          with -m a list of values is a sweep: -m params.epochs=5,10",
+            "python run.py [command] key=value ...          with -m a list of values is a sweep: -m "
+            "params.epochs=5,10",
             "",
             "== Commands ==",
             *lines,
@@ -255,14 +320,25 @@ def _mistake(error: BaseException) -> UserError | None:
     if isinstance(error, UserError):
         return error
     if isinstance(error, OSError) and error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
-        return UserError(f"{error.filename!s:.80}", f"this path cannot be followed: {error.strerror}", "name another path")
+        return UserError(
+            f"{error.filename!s:.80}", f"this path cannot be followed: {error.strerror}", "name another path"
+        )
     if _is_the_machines(error):
-        return UserError(str(error.filename or "outputs"), f"the machine says: {error.strerror}", _MACHINE[error.errno])
-    return _explained(error) if isinstance(error, HydraException | OmegaConfBaseException) or _is_hydras(error) else None
+        return UserError(
+            str(error.filename or "outputs"), f"the machine says: {error.strerror}", _MACHINE[error.errno]
+        )
+    return (
+        _explained(error)
+        if isinstance(error, HydraException | OmegaConfBaseException) or _is_hydras(error)
+        else None
+    )
 
 
 def _is_the_machines(error: BaseException) -> TypeGuard[OSError]:
-    """True for a full disk and the like; Hydra's MissingConfigException is an OSError too, without a number."""
+    """True for a full disk and the like.
+
+    Hydra's MissingConfigException is an OSError too, without a number.
+    """
     return isinstance(error, OSError) and error.errno in _MACHINE
 
 
@@ -277,39 +353,57 @@ def _explained(error: BaseException) -> UserError:
     if isinstance(error, OverrideParseException):
         return _unreadable(error.override)
     if "integer string conversion" in str(error):  # Python's own limit, sys.get_int_max_str_digits
-        return UserError("the command line", "a number has too many digits", "write a smaller number, or text in quotes: key='\"...\"'")
+        return UserError(
+            "the command line",
+            "a number has too many digits",
+            "write a smaller number, or text in quotes: key='\"...\"'",
+        )
     if several := re.match(r"(?:Ambiguous value for argument|Sweep parameters) '(.+)'", str(error).lstrip()):
         return UserError(
-            several[1], "these are several values", "for a run with each of them add --multirun; a list stands in brackets: key=[a,b]"
+            several[1],
+            "these are several values",
+            "for a run with each of them add --multirun; a list stands in brackets: key=[a,b]",
         )
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0].partition(" : Override(")[0] if lines else type(error).__name__
-    key = re.search(r"Key '([^']+)' is not in struct|Could not override '([^']+)'|Could not find '([^']+)'", str(error))
+    key = re.search(
+        r"Key '([^']+)' is not in struct|Could not override '([^']+)'|Could not find '([^']+)'", str(error)
+    )
     full = re.search(r"full_key: (\S+)|Could not override '([^']+)'", str(error))
-    word = next((g for g in (full.groups() if full else ()) if g), None) or next((g for g in (key.groups() if key else ()) if g), None)
+    word = next((g for g in (full.groups() if full else ()) if g), None) or next(
+        (g for g in (key.groups() if key else ()) if g), None
+    )
     if word and "/" in word:
         group, _, name = word.partition("/")
         choices = [path.stem for path in (ROOT / "conf" / group).glob("*.yaml")]
         return UserError(f"{group}={name}", f"there is no such {group}", did_you_mean(name, choices))
     if word and word.startswith("stages."):
-        return UserError(word, "the use case does not set this key", f"write +{word}=... where the stage has it")
+        return UserError(
+            word, "the use case does not set this key", f"write +{word}=... where the stage has it"
+        )
     known = [*_config_keys(), *COMMANDS]
     return UserError(
-        word or "the command line", f"{text:.200}", did_you_mean(word, known) if word else "write key=value; see python run.py --help"
+        word or "the command line",
+        f"{text:.200}",
+        did_you_mean(word, known) if word else "write key=value; see python run.py --help",
     )
 
 
 def _unreadable(word: str) -> UserError:
-    """Tell of a word that is not in Hydra's grammar: what is not plain text stands in quotes of its own, inside those of the shell."""
+    """Tell of a word that is not in Hydra's grammar: what is not plain text stands in quotes of its own,
+    inside those of the shell.
+    """
     key, equals, value = word.partition("=")
     if not equals or not re.fullmatch(r"[+~]*[\w.@/:]+", key, re.ASCII):
         return UserError(word, "this cannot be read", "write key=value; see python run.py --help")
     text = str(Path(value).expanduser() if value.startswith("~/") else value).replace('"', r"\"")
-    return UserError(word, "this value cannot be read", "as text it stands in quotes: " + shlex.quote(f'{key}="{text}"'))
+    return UserError(
+        word, "this value cannot be read", "as text it stands in quotes: " + shlex.quote(f'{key}="{text}"')
+    )
 
 
 def _config_keys() -> list[str]:
-    """Return the keys that the command line may set: the program's, and those of the use case's parameters."""
+    """Return the keys that the command line may set: the program's and the use case's."""
     keys = []
     for name, value in yamlfile.load(ROOT / "conf" / "config.yaml").items():
         below = value if isinstance(value, dict) and name != "hydra" else {}
@@ -319,7 +413,9 @@ def _config_keys() -> list[str]:
             data = yamlfile.load(path)
         except UserError:  # another mistake than the one that is told
             continue
-        keys += [f"{group}.{name}" for group in ("params", "assets", "stages") for name in data.get(group) or {}]
+        keys += [
+            f"{group}.{name}" for group in ("params", "assets", "stages") for name in data.get(group) or {}
+        ]
     return keys
 
 

@@ -1,7 +1,9 @@
-"""How well the mapping prediction foretells the Edge TPU's compiler: `python benchmarks/edgetpu.py [mirror=FOLDER]`.
+"""How well the mapping prediction foretells the Edge TPU's compiler: `python benchmarks/edgetpu.py
+[mirror=FOLDER]`.
 
-The truth is what the compiler did with real models: `edgetpu_pairs/truth.json` of the mirror folder, which RPI_MLOPS_MIRROR
-names too. Each compiled file is read as well, and has to say the same. Without a mirror there is nothing to compare with.
+The truth is what the compiler did with real models: `edgetpu_pairs/truth.json` of the mirror folder, which
+RPI_MLOPS_MIRROR names too. Each compiled file is read as well, and has to say the same. Without a mirror
+there is nothing to compare with.
 """
 
 import json
@@ -24,10 +26,15 @@ TOLERANCE = 0.05
 def main(words: list[str]) -> int:
     """Print a row for each model and the totals."""
     named = [word.removeprefix("mirror=") for word in words if word.startswith("mirror=")]
-    mirror = Path(named[-1] if named else os.environ.get("RPI_MLOPS_MIRROR", ROOT.parent / "shared" / "mirror"))
+    mirror = Path(
+        named[-1] if named else os.environ.get("RPI_MLOPS_MIRROR", ROOT.parent / "shared" / "mirror")
+    )
     truth = mirror / "edgetpu_pairs" / "truth.json"
     if not truth.is_file():
-        print(f"no models to compare with: there is no {truth}; name a mirror folder with mirror=FOLDER or RPI_MLOPS_MIRROR")
+        print(
+            f"no models to compare with: there is no {truth}; name a mirror folder with mirror=FOLDER "
+            "or RPI_MLOPS_MIRROR"
+        )
         return 0
     models = json.loads(truth.read_text(encoding="utf-8"))
     print(
@@ -36,7 +43,8 @@ def main(words: list[str]) -> int:
     rows = [_row(mirror, one) for one in models]
     operators, in_bytes, in_file = (sum(row[at] for row in rows) for at in range(3))
     print(
-        f"\nof {len(models)} models: the right operators of {operators}, cached and streamed bytes within {TOLERANCE:.0%} of {in_bytes}, "
+        f"\nof {len(models)} models: the right operators of {operators}, cached and streamed bytes "
+        f"within {TOLERANCE:.0%} of {in_bytes}, "
         f"compiled files read rightly {in_file}"
     )
     return 0
@@ -54,7 +62,8 @@ def _row(mirror: Path, truth: dict[str, Any]) -> tuple[bool, bool, bool]:
     is_read = all(compiled[key] == truth[key] for key in (*BYTES, "min_runtime"))
     print(
         f"{truth['name'][:43]:44}{truth['n_ops']:10}{wrong:7}{truth[BYTES[0]]:11,}{errors[0]:8.1%}{truth[BYTES[1]]:11,}{errors[1]:8.1%}"
-        f"{found['min_runtime']:4} / {truth['min_runtime']:2}{'ok' if is_read else 'no':>6}{milliseconds:7.1f}"
+        f"{found['min_runtime']:4} / "
+        f"{truth['min_runtime']:2}{'ok' if is_read else 'no':>6}{milliseconds:7.1f}"
     )
     return wrong == 0, all(abs(error) <= TOLERANCE for error in errors), is_read
 

@@ -1,9 +1,10 @@
-"""What the engine costs: `python benchmarks/engine.py` prints ratios to 30 bare Python subprocesses that do the same work.
+"""What the engine costs: `python benchmarks/engine.py` prints ratios to 30 bare Python subprocesses that do
+the same work.
 
-A bare process costs what its interpreter's site-packages make it cost, so there are two baselines: the environment's own
-Python, and the one that it was made from. Every figure is the median of some runs of the whole process, from
-`python run.py` to its exit, in one sitting on this machine.
-doit, Snakemake and DVC stand beside it where benchmarks/.venv has them (`make bench` makes it). A short form for a smoke test: `--quick`.
+A bare process costs what its interpreter's site-packages make it cost, so there are two baselines: the
+environment's own Python, and the one that it was made from. Every figure is the median of some runs of the
+whole process, from `python run.py` to its exit, in one sitting on this machine. doit, Snakemake and DVC stand
+beside it where benchmarks/.venv has them (`make bench` makes it). A short form for a smoke test: `--quick`.
 """
 
 import argparse
@@ -68,7 +69,12 @@ def fan(n: int) -> str:
     """Return the use case of n stages that read one."""
     lines = ["name: fan", "stages:", "  s0:", "    uses: bench.first"]
     for i in range(1, n):
-        lines += [f"  s{i}:", "    uses: bench.step", '    inputs: {before: "s0.after"}', f"    params: {{add: {i}}}"]
+        lines += [
+            f"  s{i}:",
+            "    uses: bench.step",
+            '    inputs: {before: "s0.after"}',
+            f"    params: {{add: {i}}}",
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -93,7 +99,9 @@ class Bench:
             "stage_packages=[bench]",
             *words,
         ]
-        env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}  # as users have it
+        env = {
+            name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
+        }  # as users have it
         start = time.perf_counter()
         done = subprocess.run(argv, cwd=self.folder, env=env, capture_output=True, text=True)
         seconds = time.perf_counter() - start
@@ -126,7 +134,9 @@ class Bench:
         return seconds
 
     def settle(self) -> None:
-        """Wait until MLflow has what was recorded in the background, so that it does not load the next figure."""
+        """Wait until MLflow has what was recorded in the background, so that it does not load the next
+        figure.
+        """
         while subprocess.run(["pgrep", "-f", "engine.sinks.mlflow"], capture_output=True).returncode == 0:
             time.sleep(0.2)
 
@@ -173,32 +183,42 @@ def other_tools(folder: Path, n: int) -> dict[str, tuple[float, float]]:
 
 
 def _dodo(n: int) -> str:
-    return (f"import sys\nB = {BARE!r}\n\ndef task_s():\n    for i in range({n}):\n"
-            "        yield {'name': str(i), 'file_dep': [f'f{i}'], 'targets': [f'f{i+1}'], 'actions': [[sys.executable, '-c', B, f'f{i}', f'f{i+1}']]}\n")  # fmt: skip
+    return (
+        f"import sys\nB = {BARE!r}\n\ndef task_s():\n    for i in range({n}):\n"
+        "        yield {'name': str(i), 'file_dep': [f'f{i}'], 'targets': [f'f{i+1}'], 'actions': "
+        "[[sys.executable, '-c', B, f'f{i}', f'f{i+1}']]}\n"
+    )
 
 
 def _snakefile(n: int, step: str) -> str:
     rules = "".join(
-        f"rule s{i}:\n    input: 'f{i}'\n    output: 'f{i + 1}'\n    shell: '''{step} {{input}} {{output}}'''\n" for i in range(n)
+        f"rule s{i}:\n    input: 'f{i}'\n    output: 'f{i + 1}'\n    shell: '''{step} {{input}} "
+        f"{{output}}'''\n"
+        for i in range(n)
     )
     return f"rule all:\n    input: 'f{n}'\n{rules}"
 
 
 def _dvc(n: int, step: str) -> str:
     return "stages:\n" + "".join(
-        f"  s{i}:\n    cmd: {json.dumps(f'{step} f{i} f{i + 1}')}\n    deps: [f{i}]\n    outs: [f{i + 1}]\n" for i in range(n)
+        f"  s{i}:\n    cmd: {json.dumps(f'{step} f{i} f{i + 1}')}\n    deps: [f{i}]\n    outs: [f{i + 1}]\n"
+        for i in range(n)
     )
 
 
 def tensorflow_start(bench: Bench) -> tuple[float, float]:
-    """Return the seconds to the end of a TensorFlow import, in a fresh process and in a fork of the warm server."""
+    """Return the seconds to the end of a TensorFlow import, in a fresh process and in a fork of the warm
+    server.
+    """
     argv = [sys.executable, "-c", "import tensorflow"]
     env = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
     subprocess.run(argv, env=env, check=True, capture_output=True)
     start = time.perf_counter()
     subprocess.run(argv, env=env, check=True, capture_output=True)
     fresh = time.perf_counter() - start
-    lines = ["name: heavy", "stages:"] + [f"  s{i}:\n    uses: bench.heavy\n    env: {{N: '{i}'}}" for i in range(3)]
+    lines = ["name: heavy", "stages:"] + [
+        f"  s{i}:\n    uses: bench.heavy\n    env: {{N: '{i}'}}" for i in range(3)
+    ]
     path = bench.write("heavy", "\n".join(lines) + "\n")
     bench.fresh(path, "tracking=none", "executor.cpus=1")
     run_dir = (bench.folder / "outputs" / "heavy" / "x86_64" / "latest").resolve()
@@ -220,7 +240,10 @@ def digests(folder: Path, quick: bool) -> list[tuple[str, float]]:
             file.write(os.urandom(10_000_000))
     time.sleep(0.2)
     found = []
-    for name, path in ((f"{len(os.listdir(small)):,} small files", small), (f"one file of {large.stat().st_size / 1e9:.1f} GB", large)):
+    for name, path in (
+        (f"{len(os.listdir(small)):,} small files", small),
+        (f"one file of {large.stat().st_size / 1e9:.1f} GB", large),
+    ):
         for when in ("first", "again"):
             start = time.perf_counter()
             DigestCache(folder / "digests.sqlite").of(path)
@@ -242,12 +265,18 @@ class Table:
 
     def tell(self, what: str, seconds: float) -> None:
         """Print one line."""
-        print(f"{what:60} {seconds:7.2f} {seconds / self._ours:16.2f} {seconds / self._plain:20.2f}", flush=True)
+        print(
+            f"{what:60} {seconds:7.2f} {seconds / self._ours:16.2f} {seconds / self._plain:20.2f}", flush=True
+        )
 
 
 def engine_figures(bench: Bench, table: Table) -> None:
     """Measure runs of trivial stages: cold, again, and with one parameter changed."""
-    c30, f30, c1000 = bench.write("chain", chain(30)), bench.write("fan", fan(30)), bench.write("chain1000", chain(1000))
+    c30, f30, c1000 = (
+        bench.write("chain", chain(30)),
+        bench.write("fan", fan(30)),
+        bench.write("chain1000", chain(1000)),
+    )
     adds = iter(range(2, 100))  # another change each time, or it would come from the store
     bench.fresh(c30)  # makes MLflow's database
     table.tell("chain of 30, cold, journalled, stored and tracked", bench.median(lambda: bench.fresh(c30)))
@@ -258,7 +287,10 @@ def engine_figures(bench: Bench, table: Table) -> None:
     table.tell("fan of 30, two workers, cold", bench.median(lambda: bench.fresh(f30, "executor.cpus=2")))
     table.tell("chain of 1000, cold", bench.fresh(c1000))
     table.tell("chain of 1000, nothing to do", bench.median(lambda: bench.again(c1000)))
-    print(f"{'largest memory of an engine (1000 stages)':60} {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024:4.0f} MB")
+    print(
+        f"{'largest memory of an engine (1000 stages)':60} "
+        f"{resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024:4.0f} MB"
+    )
 
 
 def main() -> None:

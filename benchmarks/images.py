@@ -1,7 +1,9 @@
-"""What an image costs: `python benchmarks/images.py` builds runtime for arm64 without emulation, and its Dockerfile inside QEMU.
+"""What an image costs: `python benchmarks/images.py` builds runtime for arm64 without emulation, and its
+Dockerfile inside QEMU.
 
-Both begin with the same base and find their wheels on this machine's disk; Docker gets an engine of its own, so that nothing is cached.
-Where Docker or QEMU is missing, the first figure stands alone. `--image` and `--platform` choose others.
+Both begin with the same base and find their wheels on this machine's disk; Docker gets an engine of its own,
+so that nothing is cached. Where Docker or QEMU is missing, the first figure stands alone. `--image` and
+`--platform` choose others.
 """
 
 import argparse
@@ -24,7 +26,10 @@ from stages.containers._wheels import pip_download, read_requirements  # noqa: E
 
 LIMIT_S, LIMIT_RATIO, LIMIT_BYTES = 10, 10, 150_000_000
 START_S = 30
-STAGE = "import sys; from pathlib import Path; from stages.containers.{0} import {0}; print({0}(*map(Path, sys.argv[2:]), platform=sys.argv[1]{1}))"
+STAGE = (
+    "import sys; from pathlib import Path; from stages.containers.{0} import {0}; "
+    "print({0}(*map(Path, sys.argv[2:]), platform=sys.argv[1]{1}))"
+)
 
 
 def stage(name: str, platform: Platform, *paths: Path, more: str = "") -> float:
@@ -32,7 +37,10 @@ def stage(name: str, platform: Platform, *paths: Path, more: str = "") -> float:
     paths[-1].unlink(missing_ok=True)
     start = time.perf_counter()
     subprocess.run(
-        [sys.executable, "-c", STAGE.format(name, more), platform.name, *map(str, paths)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL
+        [sys.executable, "-c", STAGE.format(name, more), platform.name, *map(str, paths)],
+        cwd=ROOT,
+        check=True,
+        stdout=subprocess.DEVNULL,
     )
     return time.perf_counter() - start
 
@@ -75,7 +83,9 @@ def engine(folder: Path) -> Iterator[dict[str, str]]:
         finally:
             process.terminate()
             process.wait()
-            subprocess.run(["umount", f"{folder}/exec/netns/default"], stderr=subprocess.DEVNULL)  # which the engine leaves mounted
+            subprocess.run(
+                ["umount", f"{folder}/exec/netns/default"], stderr=subprocess.DEVNULL
+            )  # which the engine leaves mounted
 
 
 def docker_build(image: Path, platform: Platform, base: Path, folder: Path) -> float:
@@ -83,13 +93,26 @@ def docker_build(image: Path, platform: Platform, base: Path, folder: Path) -> f
     context = folder / "context"
     shutil.copytree(image, context)
     (context / "wheels").mkdir()
-    pip_download(list(read_requirements(image / f"requirements-{platform.arch}.lock").values()), platform, context / "wheels")
+    pip_download(
+        list(read_requirements(image / f"requirements-{platform.arch}.lock").values()),
+        platform,
+        context / "wheels",
+    )
     (folder / "base").mkdir()
     os.link(base, folder / "base" / "base.tar")
     (folder / "base" / "Dockerfile").write_text("FROM scratch\nADD base.tar /\n")
     lock = image / f"debian-{platform.arch}.lock"
-    packages = [line.split()[0] for line in lock.read_text().splitlines() if line.startswith("python3-")] if lock.exists() else []
-    settings = {"BASE": "base", "ARCH": platform.arch, "PIP_NO_INDEX": "1", "DEBIAN_PACKAGES": " ".join(packages)}
+    packages = (
+        [line.split()[0] for line in lock.read_text().splitlines() if line.startswith("python3-")]
+        if lock.exists()
+        else []
+    )
+    settings = {
+        "BASE": "base",
+        "ARCH": platform.arch,
+        "PIP_NO_INDEX": "1",
+        "DEBIAN_PACKAGES": " ".join(packages),
+    }
     arguments = [word for name, value in settings.items() for word in ("--build-arg", f"{name}={value}")]
     with engine(folder) as environment:
         build = ["docker", "build", "--platform", platform.name, "--network", "host"]
@@ -115,16 +138,24 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         base, archive = folder / "base.tar", folder / "image.tar"
-        bootstrap_s = min(stage("base", platform, ROOT / "containers" / "base", base, more=", base='bootstrap'") for _ in range(2))
-        build_s = min(stage("build", platform, image, base, archive) for _ in range(3))  # the first may still download
+        bootstrap_s = min(
+            stage("base", platform, ROOT / "containers" / "base", base, more=", base='bootstrap'")
+            for _ in range(2)
+        )
+        build_s = min(
+            stage("build", platform, image, base, archive) for _ in range(3)
+        )  # the first may still download
         above = archive.stat().st_size - base.stat().st_size
         first = hashlib.sha256(archive.read_bytes()).hexdigest()
         stage("build", platform, image, base, archive)
         same = "the same" if hashlib.sha256(archive.read_bytes()).hexdigest() == first else "NOT the same"
         print(f"{chosen.image} for {platform.name}, without emulation, warm:")
-        print(f"  base from Debian's packages       {bootstrap_s:8.1f} s   {base.stat().st_size / 1e6:8.1f} MB")
         print(
-            f"  image on that base                {build_s:8.1f} s   {above / 1e6:8.1f} MB above it   (limits: {LIMIT_S} s, {LIMIT_BYTES / 1e6:.0f} MB)"
+            f"  base from Debian's packages       {bootstrap_s:8.1f} s   {base.stat().st_size / 1e6:8.1f} MB"
+        )
+        print(
+            f"  image on that base                {build_s:8.1f} s   {above / 1e6:8.1f} MB above it   "
+            f"(limits: {LIMIT_S} s, {LIMIT_BYTES / 1e6:.0f} MB)"
         )
         print(f"  built twice                       {same} bytes, sha256 {first[:12]}")
         reason = missing(platform)

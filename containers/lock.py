@@ -1,7 +1,8 @@
 """Makes every lock under containers/ anew: `make lock`.
 
-Debian packages are resolved by apt for each platform, in a private root and without emulation, from the main suite alone.
-Wheels are those of uv.lock, so that a stage in a container has the versions that it has in a local process.
+Debian packages are resolved by apt for each platform, in a private root and without emulation, from the main
+suite alone. Wheels are those of uv.lock, so that a stage in a container has the versions that it has in a
+local process.
 """
 
 import email.utils
@@ -23,10 +24,14 @@ from packaging.utils import parse_wheel_filename
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from stages.containers._platform import PLATFORMS, PYTHON, Platform, wheel_tags  # noqa: E402 - the root comes first
+
+from stages.containers._platform import PLATFORMS, PYTHON, Platform, wheel_tags
 
 CONTAINERS = ROOT / "containers"
-SUITE = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bookworm main"
+SUITE = (
+    "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian "
+    "bookworm main"
+)
 BASE = ["?essential", "usr-is-merged", "apt", "ca-certificates", "python3"]
 APT = """\
 Dir "{root}";
@@ -44,7 +49,12 @@ class Apt:
 
     def __init__(self, root: Path, platform: Platform) -> None:
         self.root = root
-        for folder in ("etc/apt/apt.conf.d", "etc/apt/preferences.d", "var/lib/apt/lists/partial", "var/cache/apt/archives/partial"):
+        for folder in (
+            "etc/apt/apt.conf.d",
+            "etc/apt/preferences.d",
+            "var/lib/apt/lists/partial",
+            "var/cache/apt/archives/partial",
+        ):
             (root / folder).mkdir(parents=True)
         (root / "status").touch()
         (root / "etc/apt/sources.list").write_text(SUITE + "\n")
@@ -79,7 +89,10 @@ def _stanzas(index: str) -> Iterator[tuple[str, str]]:
     for stanza in index.split("\n\n"):
         fields = dict(re.findall(r"^(Package|Version|Filename|SHA256): (.*)$", stanza, re.MULTILINE))
         if "Filename" in fields:
-            yield fields["Filename"], f"{fields['Package']} {fields['Version']} {fields['Filename']} {fields['SHA256']}"
+            yield (
+                fields["Filename"],
+                f"{fields['Package']} {fields['Version']} {fields['Filename']} {fields['SHA256']}",
+            )
 
 
 class Wheels:
@@ -92,16 +105,35 @@ class Wheels:
         for name, version in self.packages:
             self.versions.setdefault(name, []).append(version)
         version = ".".join(map(str, PYTHON))
-        self.environment = {"python_version": version, "python_full_version": f"{version}.2", "sys_platform": "linux", "os_name": "posix",
-                            "platform_machine": platform.machine, "platform_system": "Linux", "implementation_name": "cpython",
-                            "platform_python_implementation": "CPython"}  # fmt: skip
+        self.environment = {
+            "python_version": version,
+            "python_full_version": f"{version}.2",
+            "sys_platform": "linux",
+            "os_name": "posix",
+            "platform_machine": platform.machine,
+            "platform_system": "Linux",
+            "implementation_name": "cpython",
+            "platform_python_implementation": "CPython",
+        }
         tags = wheel_tags(platform)
-        self.order = {tag: n for n, tag in enumerate([*cpython_tags(PYTHON, platforms=tags), *compatible_tags(PYTHON, platforms=tags)])}
+        self.order = {
+            tag: n
+            for n, tag in enumerate(
+                [*cpython_tags(PYTHON, platforms=tags), *compatible_tags(PYTHON, platforms=tags)]
+            )
+        }
 
     def closure(self, extra: str, without: Iterable[str]) -> list[str]:
-        """Return the lock's lines for one of the project's extras and all that it needs; `without` comes from elsewhere or not at all."""
+        """Return the lock's lines for one of the project's extras and all that it needs.
+
+        `without` comes from elsewhere or not at all.
+        """
         seen, done = set(without), []
-        todo = self._chosen(self.packages["raspberrypi-mlops", self.versions["raspberrypi-mlops"][0]]["optional-dependencies"][extra])
+        todo = self._chosen(
+            self.packages["raspberrypi-mlops", self.versions["raspberrypi-mlops"][0]][
+                "optional-dependencies"
+            ][extra]
+        )
         while todo:
             name, version = todo.pop()
             if name not in seen:
@@ -112,16 +144,21 @@ class Wheels:
         return sorted(done)
 
     def _chosen(self, dependencies: list[dict[str, Any]]) -> list[tuple[str, str]]:
-        fitting = [d for d in dependencies if "marker" not in d or Marker(d["marker"]).evaluate(self.environment)]
+        fitting = [
+            d for d in dependencies if "marker" not in d or Marker(d["marker"]).evaluate(self.environment)
+        ]
         return [(d["name"], d.get("version") or self.versions[d["name"]][0]) for d in fitting]
 
     def _wheel(self, package: dict[str, Any]) -> str:
         """Return the hash of the wheel that pip would choose there."""
-        fitting = [(self._rank(wheel["url"].rsplit("/", 1)[1]), wheel["hash"]) for wheel in package.get("wheels", [])]
+        fitting = [
+            (self._rank(wheel["url"].rsplit("/", 1)[1]), wheel["hash"]) for wheel in package.get("wheels", [])
+        ]
         best = min(fitting, default=(len(self.order), ""))
         if best[0] == len(self.order):
             sys.exit(
-                f"{package['name']} {package['version']} has no wheel for {self.environment['platform_machine']}; let a Debian package stand in for it"
+                f"{package['name']} {package['version']} has no wheel for "
+                f"{self.environment['platform_machine']}; let a Debian package stand in for it"
             )
         return best[1]
 
@@ -141,7 +178,10 @@ def lock_platform(platform: Platform, root: Path) -> None:
             continue
         instead = image.get("debian", {}).get(platform.arch, {})
         left_out = [*instead, *image["wheels"].get("without", [])]
-        _write(file.parent / f"requirements-{platform.arch}.lock", Wheels(platform).closure(image["wheels"]["extra"], left_out))
+        _write(
+            file.parent / f"requirements-{platform.arch}.lock",
+            Wheels(platform).closure(image["wheels"]["extra"], left_out),
+        )
         if instead:
             packages = sorted(set(apt.closure([*BASE, *instead.values()])) - set(base))
             _write(file.parent / f"debian-{platform.arch}.lock", [f"epoch {apt.epoch()}", *packages])

@@ -1,4 +1,5 @@
-"""Writes docs/reference.md and conf/schema/*.json from the models, the events and conf/config.yaml: `python docs/reference.py`.
+"""Writes docs/reference.md and conf/schema/*.json from the models, the events and conf/config.yaml: `python
+docs/reference.py`.
 
 With --check it writes nothing, and the exit status is 1 where a file is stale.
 """
@@ -25,12 +26,27 @@ from engine import asset, events, fields, spec, target, yamlfile  # noqa: E402
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 REFERENCE = {"type": "string", "pattern": r"\$\{"}  # ${params.x}, resolved before the models see it
 MODELS: dict[str, tuple[type[BaseModel], str, str]] = {
-    "usecase": (spec.UseCase, "A use case", "`usecases/<name>.yaml`. `name` may be left out: it is the file's."),
+    "usecase": (
+        spec.UseCase,
+        "A use case",
+        "`usecases/<name>.yaml`. `name` may be left out: it is the file's.",
+    ),
     "target": (target.Target, "A target", "`conf/target/<name>.yaml`."),
-    "asset": (asset.Asset, "An asset", "`conf/asset/<name>.yaml`: what no stage makes. It has either `files` or `made_by`."),
+    "asset": (
+        asset.Asset,
+        "An asset",
+        "`conf/asset/<name>.yaml`: what no stage makes. It has either `files` or `made_by`.",
+    ),
 }
 SCALARS = (bool, int, float, str)
-WORDS = {bool: "true or false", int: "whole number", float: "number", str: "text", NoneType: "null", Any: "any value"}
+WORDS = {
+    bool: "true or false",
+    int: "whole number",
+    float: "number",
+    str: "text",
+    NoneType: "null",
+    Any: "any value",
+}
 
 
 def files() -> dict[Path, str]:
@@ -42,7 +58,11 @@ def files() -> dict[Path, str]:
 
 def stale() -> list[Path]:
     """Return the made files that do not hold what they have to."""
-    return [path for path, text in files().items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
+    return [
+        path
+        for path, text in files().items()
+        if not path.is_file() or path.read_text(encoding="utf-8") != text
+    ]
 
 
 class _Input(GenerateJsonSchema):
@@ -60,7 +80,10 @@ def schema(name: str) -> dict[str, Any]:
     if name == "usecase":
         made["required"] = []  # the name is the file's; every stage may come from a shared sub-DAG
         made["properties"]["stages"].pop("minProperties", None)
-        made["properties"]["defaults"] = {"type": "array", "description": "Hydra's defaults list, as /pipeline@stages: edge_export"}
+        made["properties"]["defaults"] = {
+            "type": "array",
+            "description": "Hydra's defaults list, as /pipeline@stages: edge_export",
+        }
         made = _with_references(made)
     return made
 
@@ -83,11 +106,25 @@ def _command_line() -> list[str]:
     text = (ROOT / "conf" / "config.yaml").read_text(encoding="utf-8")
     said = dict(re.findall(r"^\s*(\w+):.*?#\s*(.+)$", text, re.MULTILINE))
     config = yamlfile.load(ROOT / "conf" / "config.yaml")
-    groups = {key: value for entry in config["defaults"] if isinstance(entry, dict) for key, value in entry.items() if "/" not in key}
+    groups = {
+        key: value
+        for entry in config["defaults"]
+        if isinstance(entry, dict)
+        for key, value in entry.items()
+        if "/" not in key
+    }
     rows = [(f"`{key}`", f"`{value}`", _place(key)) for key, value in groups.items()]
-    rows += [(f"`{key}`", f"`{_plain(value)}`", said.get(key.rpartition(".")[2], "")) for key, value in _flat(config)]
-    return ["## The command line", "`python run.py [command] key=value ...`; every key of `conf/config.yaml`, and below them `params.*`, `assets.*` and `stages.*` of the "
-            "use case. `-m` with a list (`params.epochs=5,10`) is a sweep.", _table(("key", "default", "what it means"), rows)]  # fmt: skip
+    rows += [
+        (f"`{key}`", f"`{_plain(value)}`", said.get(key.rpartition(".")[2], ""))
+        for key, value in _flat(config)
+    ]
+    return [
+        "## The command line",
+        "`python run.py [command] key=value ...`; every key of `conf/config.yaml`, and below them "
+        "`params.*`, `assets.*` and `stages.*` of the "
+        "use case. `-m` with a list (`params.epochs=5,10`) is a sweep.",
+        _table(("key", "default", "what it means"), rows),
+    ]
 
 
 def _place(group: str) -> str:
@@ -110,18 +147,32 @@ def _commands() -> list[str]:
     for path in sorted((ROOT / "engine" / "commands").glob("[a-z]*.py")):
         said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
         rows.append((f"`{path.stem}`", re.sub(r"^`\w+`( \(the default\))?: ", r"", said.splitlines()[0])))
-    return ["### Commands", _table(("command", "what it does"), rows), "Exit status: 0 done; 1 a stage failed or a gate rejected; 2 the request is wrong and "
-            "nothing started; 130 interrupted. A sweep exits with the highest status of its jobs, whichever launcher runs them; the folder `outputs` "
-            "must be one that all its workers share."]  # fmt: skip
+    return [
+        "### Commands",
+        _table(("command", "what it does"), rows),
+        "Exit status: 0 done; 1 a stage failed or a gate rejected; 2 the request is wrong and "
+        "nothing started; 130 interrupted. A sweep exits with the highest status of its jobs, "
+        "whichever launcher runs them; the folder `outputs` "
+        "must be one that all its workers share.",
+    ]
 
 
 def _events() -> list[str]:
     rows = [(f"`{kind}`", ", ".join(f"`{name}`" for name in names)) for kind, names in events.FIELDS.items()]
-    figures = [(f"`{kind}`", ", ".join(f"`{name}`" for name in names)) for kind, names in events.FIGURES.items()]
-    return ["## Events", "One JSON object a line in a run's `journal.jsonl`, in this order of fields: `v` (schema version, now "
-            f"{events.SCHEMA_VERSION}), `seq` (from 0, no gaps), `time` (seconds since 1970, UTC), `event`, and those of its kind. "
-            "A reader passes over fields that it does not know.", _table(("event", "fields"), rows),
-            "A `figure` has more fields, by its `kind`:", _table(("kind", "fields"), figures)]  # fmt: skip
+    figures = [
+        (f"`{kind}`", ", ".join(f"`{name}`" for name in names)) for kind, names in events.FIGURES.items()
+    ]
+    return [
+        "## Events",
+        "One JSON object a line in a run's `journal.jsonl`, in this order of fields: `v` (schema "
+        "version, now "
+        f"{events.SCHEMA_VERSION}), `seq` (from 0, no gaps), `time` (seconds since 1970, UTC), "
+        "`event`, and those of its kind. "
+        "A reader passes over fields that it does not know.",
+        _table(("event", "fields"), rows),
+        "A `figure` has more fields, by its `kind`:",
+        _table(("kind", "fields"), figures),
+    ]
 
 
 def _models(model: type[BaseModel]) -> list[type[BaseModel]]:
@@ -139,13 +190,20 @@ def _inside(annotation: Any) -> list[type[BaseModel]]:
 
 
 def _heading(model: type[BaseModel]) -> str:
-    return {"StageSpec": "A stage", "Resources": "resources", "Settings": "settings", "AssetFile": "A file of files", "MadeBy": "made_by"}[
-        model.__name__
-    ]
+    return {
+        "StageSpec": "A stage",
+        "Resources": "resources",
+        "Settings": "settings",
+        "AssetFile": "A file of files",
+        "MadeBy": "made_by",
+    }[model.__name__]
 
 
 def _rows(model: type[BaseModel]) -> list[tuple[str, ...]]:
-    return [(f"`{name}`", _type(field), _default(field), field.description or "") for name, field in model.model_fields.items()]
+    return [
+        (f"`{name}`", _type(field), _default(field), field.description or "")
+        for name, field in model.model_fields.items()
+    ]
 
 
 def _default(field: FieldInfo) -> str:
@@ -184,7 +242,9 @@ def _word(annotation: Any) -> str:
         return ", ".join(f"`{value}`" for value in arguments)
     if origin in (Union, UnionType):
         scalar = set(SCALARS) <= set(arguments)  # any plain value: one word for the four
-        words = ["value"] * scalar + [_word(one) for one in arguments if one is not NoneType and not (scalar and one in SCALARS)]
+        words = ["value"] * scalar + [
+            _word(one) for one in arguments if one is not NoneType and not (scalar and one in SCALARS)
+        ]
         return " or ".join(words + ["null"] * (NoneType in arguments))
     if origin in (tuple, list):
         return f"list of: {_word(arguments[0])}"

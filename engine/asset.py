@@ -12,7 +12,9 @@ def _inside(path: str) -> str:
     """Return the path if it cannot leave the folder it is relative to."""
     parts = path.split("/")
     if not path or "\0" in path or "\\" in path or any(part in ("", ".", "..") for part in parts):
-        raise ValueError(f"'{path}' is not a path inside a folder; write it without a leading /, '.' and '..'")
+        raise ValueError(
+            f"'{path}' is not a path inside a folder; write it without a leading /, '.' and '..'"
+        )
     return path
 
 

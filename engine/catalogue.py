@@ -1,4 +1,6 @@
-"""What there is to choose from, each by its file's name: use cases, targets and assets, the user's before the project's."""
+"""What there is to choose from, each by its file's name: use cases, targets and assets, the user's before the
+project's.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -45,7 +45,9 @@ def lines(title: str, series: Series, width: int = 460, height: int = 230) -> st
     parts = [_text(left, 16, title, "title")]
     parts += [_grid(left, right, y(tick), f"{tick:.4g}") for tick in ticks(low, high, 5)]
     whole = sorted({round(tick) for tick in ticks(first, last, 8)})
-    parts += [_text(x(step), bottom + 16, str(step), "tick middle") for step in whole if first <= step <= last]
+    parts += [
+        _text(x(step), bottom + 16, str(step), "tick middle") for step in whole if first <= step <= last
+    ]
     for i, (name, curve) in enumerate(series.items()):
         parts += [_curve(i, [(x(s), y(v)) for s, v in _thinned(curve) if math.isfinite(v)])]
         parts += [_legend(i, name, right - sum(len(n) * 6.4 + 26 for n in list(series)[i:]))]
@@ -104,7 +106,9 @@ def ticks(low: float, high: float, most: int) -> list[float]:
 def _time_ticks(last: float) -> list[float]:
     """Return moments that are round on a clock once minutes count: 15 s, 2 min, not 50 s."""
     steps = [step for step in CLOCK_STEPS_S if last / 8 <= step <= last]
-    return [n * steps[0] for n in range(int(last / steps[0]) + 1)] if steps and last > 30 else ticks(0, last, 7)
+    return (
+        [n * steps[0] for n in range(int(last / steps[0]) + 1)] if steps and last > 30 else ticks(0, last, 7)
+    )
 
 
 def _padded(low: float, high: float) -> tuple[float, float]:
@@ -127,7 +131,9 @@ def _text(x: float, y: float, words: str, kind: str) -> str:
 
 
 def _upright(x: float, y: float, words: str) -> str:
-    return f'<text class="tick middle" transform="translate({x:.1f} {y:.1f}) rotate(-90)">{escape(words)}</text>'
+    return (
+        f'<text class="tick middle" transform="translate({x:.1f} {y:.1f}) rotate(-90)">{escape(words)}</text>'
+    )
 
 
 def _slanted(x: float, y: float, words: str) -> str:
@@ -142,7 +148,9 @@ def _grid(left: float, right: float, y: float, words: str) -> str:
 def _curve(index: int, points: Sequence[tuple[float, float]]) -> str:
     colour = f"--colour:var(--series-{index % COLOURS})"
     if len(points) == 1:
-        return f'<circle class="dot" style="{colour}" cx="{points[0][0]:.1f}" cy="{points[0][1]:.1f}" r="3.5"/>'
+        return (
+            f'<circle class="dot" style="{colour}" cx="{points[0][0]:.1f}" cy="{points[0][1]:.1f}" r="3.5"/>'
+        )
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     return f'<polyline class="curve" style="{colour}" points="{path}"/>'
 

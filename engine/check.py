@@ -1,4 +1,7 @@
-"""Checks a use case whole, against the stages' signatures, and makes its jobs. All mistakes at once, nothing started."""
+"""Checks a use case whole, against the stages' signatures, and makes its jobs.
+
+All mistakes at once, nothing started.
+"""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -32,16 +35,25 @@ class Checked:
 def check(usecase: UseCase, library: Library, place: Place, where: str) -> Checked:
     """Return the use case's jobs and warnings; raise an ExceptionGroup of every UserError found."""
     result = Checked()
-    signatures = {name: _signature(name, spec, library, where, result) for name, spec in usecase.stages.items()}
-    outputs = {name: spec.outputs if spec.command else (signatures[name].outputs if signatures[name] else None)  # type: ignore[union-attr]
-               for name, spec in usecase.stages.items()}  # fmt: skip
+    signatures = {
+        name: _signature(name, spec, library, where, result) for name, spec in usecase.stages.items()
+    }
+    outputs = {name: _outputs(spec, signatures[name]) for name, spec in usecase.stages.items()}
     jobs: dict[str, Job] = {}
     for name, spec in usecase.stages.items():
         signature = signatures[name]
         inputs = _inputs(name, spec, signature, usecase, outputs, where, result)
         params = _params(name, spec, signature, where, result)
         _gates(name, spec, signature, where, result)
-        jobs[name] = Job(name, spec, signature, inputs, outputs[name] or (), params, _placed(name, spec, signature, place, where, result))
+        jobs[name] = Job(
+            name,
+            spec,
+            signature,
+            inputs,
+            outputs[name] or (),
+            params,
+            _placed(name, spec, signature, place, where, result),
+        )
     result.graph = graphs.build(jobs, _edges(jobs, usecase))
     result.mistakes += graphs.cycles(result.graph, where)
     _objective(usecase, signatures, where, result)
@@ -52,7 +64,15 @@ def check(usecase: UseCase, library: Library, place: Place, where: str) -> Check
     return result
 
 
-def _placed(name: str, spec: StageSpec, signature: Signature | None, place: Place, where: str, result: Checked) -> Placement:
+def _outputs(spec: StageSpec, signature: Signature | None) -> tuple[str, ...] | None:
+    if spec.command:
+        return spec.outputs
+    return signature.outputs if signature else None
+
+
+def _placed(
+    name: str, spec: StageSpec, signature: Signature | None, place: Place, where: str, result: Checked
+) -> Placement:
     try:
         return place(spec, signature)
     except UserError as mistake:
@@ -64,13 +84,17 @@ def _placed(name: str, spec: StageSpec, signature: Signature | None, place: Plac
 def _signature(name: str, spec: StageSpec, library: Library, where: str, result: Checked) -> Signature | None:
     key = f"{where}: stages.{name}"
     if bool(spec.uses) == bool(spec.command):
-        result.mistakes.append(UserError(key, "a stage has one of 'uses' and 'command'", "write 'uses: stages.<domain>.<stage>'"))
+        result.mistakes.append(
+            UserError(key, "a stage has one of 'uses' and 'command'", "write 'uses: stages.<domain>.<stage>'")
+        )
         return None
     if spec.command:
         _command(spec, key, result)
         return None
     if spec.outputs:
-        result.mistakes.append(UserError(f"{key}.outputs", "a function's outputs stand in its signature", "remove the key"))
+        result.mistakes.append(
+            UserError(f"{key}.outputs", "a function's outputs stand in its signature", "remove the key")
+        )
     try:
         return library.signature(spec.uses or "", f"{key}.uses")
     except UserError as mistake:
@@ -85,22 +109,39 @@ def _command(spec: StageSpec, key: str, result: Checked) -> None:
             if group not in known or name not in known[group]:
                 choices = [f"{g}.{n}" for g, names in known.items() for n in names]
                 result.mistakes.append(
-                    UserError(f"{key}.command", f"there is no '{group}.{name}' to fill in", did_you_mean(f"{group}.{name}", choices))
+                    UserError(
+                        f"{key}.command",
+                        f"there is no '{group}.{name}' to fill in",
+                        did_you_mean(f"{group}.{name}", choices),
+                    )
                 )
     for name in sorted({name for name in spec.outputs if spec.outputs.count(name) > 1}):
-        result.mistakes.append(UserError(f"{key}.outputs", f"'{name}' has two producers: it stands twice", "keep one of the two"))
+        result.mistakes.append(
+            UserError(f"{key}.outputs", f"'{name}' has two producers: it stands twice", "keep one of the two")
+        )
     if not spec.outputs:
-        result.mistakes.append(UserError(f"{key}.outputs", "a command says what it writes", "write 'outputs: [name]'"))
+        result.mistakes.append(
+            UserError(f"{key}.outputs", "a command says what it writes", "write 'outputs: [name]'")
+        )
 
 
-def _inputs(name: str, spec: StageSpec, signature: Signature | None, usecase: UseCase, outputs: Mapping[str, Sequence[str] | None],
-            where: str, result: Checked) -> dict[str, Reference | None]:  # fmt: skip
+def _inputs(
+    name: str,
+    spec: StageSpec,
+    signature: Signature | None,
+    usecase: UseCase,
+    outputs: Mapping[str, Sequence[str] | None],
+    where: str,
+    result: Checked,
+) -> dict[str, Reference | None]:
     found: dict[str, Reference | None] = {}
     wanted = signature.inputs if signature else dict.fromkeys(spec.inputs, True)
     for key, text in spec.inputs.items():
         place = f"{where}: stages.{name}.inputs.{key}"
         if key not in wanted:
-            result.mistakes.append(UserError(place, f"'{spec.uses}' has no input '{key}'", did_you_mean(key, wanted)))
+            result.mistakes.append(
+                UserError(place, f"'{spec.uses}' has no input '{key}'", did_you_mean(key, wanted))
+            )
             continue
         try:
             found[key] = _resolved(text, place, usecase, outputs)
@@ -111,46 +152,79 @@ def _inputs(name: str, spec: StageSpec, signature: Signature | None, usecase: Us
         if ref and ref.stage is None and usecase.assets[ref.name] is None:
             found[key] = None
             if wanted[key]:
-                result.mistakes.append(UserError(f"{where}: assets.{ref.name}", f"the stage '{name}' needs this asset, and it is null",
-                                                 f"write assets.{ref.name}=NAME_OR_PATH"))  # fmt: skip
+                result.mistakes.append(
+                    UserError(
+                        f"{where}: assets.{ref.name}",
+                        f"the stage '{name}' needs this asset, and it is null",
+                        f"write assets.{ref.name}=NAME_OR_PATH",
+                    )
+                )
     for key, required in wanted.items():
         if required and key not in spec.inputs:
-            result.mistakes.append(UserError(f"{where}: stages.{name}.inputs", f"'{spec.uses}' needs the input '{key}'",
-                                             f"add '{key}: stage.output' or '{key}: asset:name'"))  # fmt: skip
+            result.mistakes.append(
+                UserError(
+                    f"{where}: stages.{name}.inputs",
+                    f"'{spec.uses}' needs the input '{key}'",
+                    f"add '{key}: stage.output' or '{key}: asset:name'",
+                )
+            )
         found.setdefault(key, None)
     return found
 
 
-def _resolved(text: str, place: str, usecase: UseCase, outputs: Mapping[str, Sequence[str] | None]) -> Reference:
+def _resolved(
+    text: str, place: str, usecase: UseCase, outputs: Mapping[str, Sequence[str] | None]
+) -> Reference:
     """Return the reference if it names something that exists."""
     ref = graphs.reference(text)
     made = [f"{stage}.{output}" for stage, names in outputs.items() for output in names or ()]
     if ref is None:
-        raise UserError(place, f"'{text}' is no reference", did_you_mean(text, made, "write stage.output, or asset:key"))
+        raise UserError(
+            place, f"'{text}' is no reference", did_you_mean(text, made, "write stage.output, or asset:key")
+        )
     if ref.stage is None:
         if ref.name not in usecase.assets:
-            raise UserError(place, f"there is no asset '{ref.name}'", did_you_mean(text, [f"asset:{key}" for key in usecase.assets]))
+            raise UserError(
+                place,
+                f"there is no asset '{ref.name}'",
+                did_you_mean(text, [f"asset:{key}" for key in usecase.assets]),
+            )
         return ref
     if ref.stage in outputs and (outputs[ref.stage] is None or ref.name in (outputs[ref.stage] or ())):
         return ref
     raise UserError(place, f"no stage makes '{text}'", did_you_mean(text, made))
 
 
-def _params(name: str, spec: StageSpec, signature: Signature | None, where: str, result: Checked) -> dict[str, Any]:
+def _params(
+    name: str, spec: StageSpec, signature: Signature | None, where: str, result: Checked
+) -> dict[str, Any]:
     if signature is None:
         return dict(spec.params)
     for key, value in spec.params.items():
         place = f"{where}: stages.{name}.params.{key}"
         if key not in signature.params:
-            result.mistakes.append(UserError(place, f"'{spec.uses}' has no parameter '{key}'", did_you_mean(key, signature.params)))
+            result.mistakes.append(
+                UserError(
+                    place, f"'{spec.uses}' has no parameter '{key}'", did_you_mean(key, signature.params)
+                )
+            )
         elif not signature.params[key].accepts(value):
             annotation = signature.params[key].annotation
-            result.mistakes.append(UserError(place, f"{value!r} is not of the type {annotation}", f"write a value of type {annotation}"))
+            result.mistakes.append(
+                UserError(
+                    place, f"{value!r} is not of the type {annotation}", f"write a value of type {annotation}"
+                )
+            )
     params = {}
     for key, parameter in signature.params.items():
         if key not in spec.params and parameter.default is REQUIRED:
-            result.mistakes.append(UserError(f"{where}: stages.{name}.params", f"'{spec.uses}' needs the parameter '{key}'",
-                                             f"add '{key}: <{parameter.annotation}>'"))  # fmt: skip
+            result.mistakes.append(
+                UserError(
+                    f"{where}: stages.{name}.params",
+                    f"'{spec.uses}' needs the parameter '{key}'",
+                    f"add '{key}: <{parameter.annotation}>'",
+                )
+            )
         value = spec.params.get(key, parameter.default)
         params[key] = float(value) if parameter.annotation == "float" and type(value) is int else value
     return params
@@ -163,8 +237,13 @@ def _gates(name: str, spec: StageSpec, signature: Signature | None, where: str, 
     for metric in spec.require:
         if metric not in known:
             does = f"'{spec.uses}'" if spec.uses else "a command"
-            result.mistakes.append(UserError(f"{where}: stages.{name}.require.{metric}", f"{does} returns no metric '{metric}'",
-                                             did_you_mean(metric, known)))  # fmt: skip
+            result.mistakes.append(
+                UserError(
+                    f"{where}: stages.{name}.require.{metric}",
+                    f"{does} returns no metric '{metric}'",
+                    did_you_mean(metric, known),
+                )
+            )
 
 
 def _metrics(spec: StageSpec, signature: Signature | None) -> frozenset[str] | None:
@@ -174,7 +253,9 @@ def _metrics(spec: StageSpec, signature: Signature | None) -> frozenset[str] | N
     return signature.metrics if signature else None
 
 
-def _objective(usecase: UseCase, signatures: Mapping[str, Signature | None], where: str, result: Checked) -> None:
+def _objective(
+    usecase: UseCase, signatures: Mapping[str, Signature | None], where: str, result: Checked
+) -> None:
     if usecase.objective is None:
         return
     returned = {name: _metrics(spec, signatures[name]) for name, spec in usecase.stages.items()}
@@ -182,7 +263,11 @@ def _objective(usecase: UseCase, signatures: Mapping[str, Signature | None], whe
     open_ended = [name for name, known in returned.items() if known is None]
     if usecase.objective not in metrics and usecase.objective.split(".")[0] not in open_ended:
         result.mistakes.append(
-            UserError(f"{where}: objective", f"no stage returns '{usecase.objective}'", did_you_mean(usecase.objective, metrics))
+            UserError(
+                f"{where}: objective",
+                f"no stage returns '{usecase.objective}'",
+                did_you_mean(usecase.objective, metrics),
+            )
         )
 
 
@@ -198,8 +283,12 @@ def _edges(jobs: Mapping[str, Job], usecase: UseCase) -> list[tuple[str, str, st
 def _unused(jobs: Mapping[str, Job], usecase: UseCase) -> list[str]:
     """Name what nobody reads: assets always, outputs where the stage has others that are read."""
     read = {str(ref) for job in jobs.values() for ref in job.inputs.values() if ref}
-    warnings = [f"assets.{key} is read by no stage" for key, value in usecase.assets.items() if value is not None
-                and f"asset:{key}" not in {text for spec in usecase.stages.values() for text in spec.inputs.values()}]  # fmt: skip
+    warnings = [
+        f"assets.{key} is read by no stage"
+        for key, value in usecase.assets.items()
+        if value is not None
+        and f"asset:{key}" not in {text for spec in usecase.stages.values() for text in spec.inputs.values()}
+    ]
     for name, job in jobs.items():
         unread = [output for output in job.outputs if f"{name}.{output}" not in read]
         if unread and len(unread) < len(job.outputs):

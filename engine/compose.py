@@ -1,4 +1,5 @@
-"""From the command line to a request: use cases registered with Hydra, and the configuration it composes as frozen data.
+"""From the command line to a request: use cases registered with Hydra, and the configuration it composes as
+frozen data.
 
 The one file below run.py that knows Hydra and OmegaConf.
 """
@@ -9,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
@@ -32,7 +33,9 @@ DEFAULT_USECASE = "pose_activity"  # conf/config.yaml's
 _GROUPS = ("target", "executor", "tracking", "pipeline")
 _USECASE = re.compile(r"(?:\+{0,2})usecase=(.*)")
 _NO_CHOICE = re.compile(r"~(usecase|target|executor|tracking)(@.*|=.*)?")
-_NO_NAME = re.compile(r"(target|executor|tracking)=(null|true|false|nan|inf|[\[{].*|[-+.\d][-+.\deE_]*)", re.IGNORECASE)
+_NO_NAME = re.compile(
+    r"(target|executor|tracking)=(null|true|false|nan|inf|[\[{].*|[-+.\d][-+.\deE_]*)", re.IGNORECASE
+)
 _ENV_ALLOWED = re.compile(r"(?:RPI_|MLFLOW_TRACKING_URI$|HOME$|USER$)")
 
 
@@ -81,10 +84,16 @@ def register(argv: Sequence[str]) -> CommandLine:
     words = []
     for word in catalogue.without_config_dirs(argv):
         if dropped := _NO_CHOICE.fullmatch(word):
-            raise UserError(word, f"there is no run without {dropped[1]}", f"leave the word out, or write {dropped[1]}=NAME")
+            raise UserError(
+                word,
+                f"there is no run without {dropped[1]}",
+                f"leave the word out, or write {dropped[1]}=NAME",
+            )
         if nameless := _NO_NAME.fullmatch(word):
             group = nameless[1]
-            raise UserError(word, "a name is expected here", did_you_mean(nameless[2], catalogue.of_group(group, dirs)))
+            raise UserError(
+                word, "a name is expected here", did_you_mean(nameless[2], catalogue.of_group(group, dirs))
+            )
         match = _USECASE.fullmatch(word)
         for value in match[1].split(",") if match else ():
             path = _path_of(value, known)
@@ -92,7 +101,9 @@ def register(argv: Sequence[str]) -> CommandLine:
             chosen.append(path.stem)
         words.append("usecase=" + ",".join(chosen) if match else word)
     files = known | by_path
-    for name in chosen if len(chosen) == 1 else {DEFAULT_USECASE, *chosen}:  # a sweep is composed from the default first
+    for name in (
+        chosen if len(chosen) == 1 else {DEFAULT_USECASE, *chosen}
+    ):  # a sweep is composed from the default first
         _register_usecase(name, files[name])
     for name in files.keys() - {DEFAULT_USECASE, *chosen} if _asks_hydra(words) else ():
         with suppress(UserError):  # of a use case that nobody chose
@@ -116,7 +127,10 @@ def _path_of(value: str, known: Mapping[str, Path]) -> Path:
 
 def _asks_hydra(words: Sequence[str]) -> bool:
     """True where Hydra is asked what there is, and so must know of every use case."""
-    return any(word in ("--help", "-h", "--shell-completion", "--hydra-help") or word.startswith(("--info", "-sc")) for word in words)
+    return any(
+        word in ("--help", "-h", "--shell-completion", "--hydra-help") or word.startswith(("--info", "-sc"))
+        for word in words
+    )
 
 
 def _register_usecase(name: str, path: Path) -> None:
@@ -126,31 +140,40 @@ def _register_usecase(name: str, path: Path) -> None:
 
 
 def _loaded(path: Path) -> dict[str, Any]:
-    """Return what a file holds that Hydra shall compose, which takes a wrong `defaults:` for a fault of the program."""
+    """Return what a file holds that Hydra shall compose, which takes a wrong `defaults:` for a fault of the
+    program.
+    """
     node = yamlfile.load(path)
     defaults = node.get("defaults", [])
     if not isinstance(defaults, list) or not all(map(_is_choice, defaults)):
         raise UserError(
-            f"{as_typed(path)}: defaults", "a list of choices is expected", "write a line '- /pipeline@stages: edge_export', or '- _self_'"
+            f"{as_typed(path)}: defaults",
+            "a list of choices is expected",
+            "write a line '- /pipeline@stages: edge_export', or '- _self_'",
         )
     return node
 
 
 def _is_choice(item: Any) -> bool:
     """True for `_self_` and the like, and for `group: name`, as Hydra's defaults lists have them."""
-    return isinstance(item, str) or (isinstance(item, dict) and len(item) == 1 and isinstance(next(iter(item.values())), str | list | None))
+    return isinstance(item, str) or (
+        isinstance(item, dict) and len(item) == 1 and isinstance(next(iter(item.values())), str | list | None)
+    )
 
 
 def _register_groups(folder: Path) -> None:
-    """Tell Hydra of a user's targets and the like. It gets no search path: any folder there, such as outputs/, would
-    become a config group and hide the key of that name."""
+    """Tell Hydra of a user's targets and the like. It gets no search path: any folder there, such as
+    outputs/, would become a config group and hide the key of that name.
+    """
     for group in _GROUPS:
         for path in sorted((folder / group).glob("*.yaml")):
             ConfigStore.instance().store(group=group, name=path.stem, node=_loaded(path))
 
 
 def single(line: CommandLine) -> Request:
-    """Compose a request without sweep or other flag of Hydra's: the same result as under `hydra.main`, in half the time."""
+    """Compose a request without sweep or other flag of Hydra's: the same result as under `hydra.main`, in
+    half the time.
+    """
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3", job_name="run"):
         config = hydra_compose("config", list(line.words), return_hydra_config=True)
     chosen = config.hydra
@@ -160,7 +183,9 @@ def single(line: CommandLine) -> Request:
 
 
 def outputs(line: CommandLine) -> Path:
-    """Return the outputs folder of a sweep as a whole: the one that its jobs share, if the sweep is not over folders."""
+    """Return the outputs folder of a sweep as a whole: the one that its jobs share, if the sweep is not over
+    folders.
+    """
     parser = OverridesParser.create()
     words = [word for word in line.words if not word.startswith("-")]
     given = zip(words, parser.parse_overrides(words), strict=True)
@@ -177,7 +202,9 @@ def request(config: DictConfig, hydra: Any, line: CommandLine) -> Request:
     notes: list[str] = []
     mistakes: list[UserError] = []
     OmegaConf.set_struct(config, False)
-    _refuse_odd_values(OmegaConf.to_container(config, resolve=False), where, overrides)  # where it was written
+    _refuse_odd_values(
+        OmegaConf.to_container(config, resolve=False), where, overrides
+    )  # where it was written
     set_here = {key: _resolved(config, key) for key in Settings.model_fields}
     _refuse_odd_values(set_here, "the command line", overrides)
     settings = _settings.parse(set_here, "the command line")
@@ -185,17 +212,30 @@ def request(config: DictConfig, hydra: Any, line: CommandLine) -> Request:
     assets = _apply_assets(config, declared, overrides, where, mistakes)
     reach = _reach(assets, settings, notes)
     if isinstance(config.get("target"), DictConfig):  # before ${target.runtime} is resolved
-        config.target = target.completed(OmegaConf.to_container(config.target, resolve=False))  # type: ignore[arg-type]
+        given = cast(dict[str, Any], OmegaConf.to_container(config.target, resolve=False))
+        config.target = target.completed(given)
     data = _plain(config, where, mistakes)
     _refuse_odd_values(data, where, overrides, mistakes)
-    usecase, malformed = spec.read({key: data.pop(key) for key in list(data) if key in UseCase.model_fields}, where)
+    usecase, malformed = spec.read(
+        {key: data.pop(key) for key in list(data) if key in UseCase.model_fields}, where
+    )
     chosen = target.parse(data.pop("target"), f"conf/target/{hydra.runtime.choices['target']}.yaml")
     mistakes += [*malformed, *_unknown(data, where)]
     if usecase is None:
         raise ExceptionGroup("the use case is wrong", mistakes)
     choices = tuple(word for word in line.words if word.startswith(("usecase=", "target=")))
-    return Request(usecase, chosen, where, assets, line.dirs, settings.model_copy(update={"until": reach}), _command(line, overrides),
-                   choices, tuple(notes), tuple(mistakes))  # fmt: skip
+    return Request(
+        usecase,
+        chosen,
+        where,
+        assets,
+        line.dirs,
+        settings.model_copy(update={"until": reach}),
+        _command(line, overrides),
+        choices,
+        tuple(notes),
+        tuple(mistakes),
+    )
 
 
 def _command(line: CommandLine, overrides: Sequence[str]) -> tuple[str, ...]:
@@ -205,20 +245,30 @@ def _command(line: CommandLine, overrides: Sequence[str]) -> tuple[str, ...]:
     return ("python", "run.py", *flags, *(by_path.get(word, word) for word in overrides))
 
 
-def _take_own_data(config: DictConfig, data: Path, declared: Mapping[str, Path], overrides: Sequence[str], notes: list[str]) -> None:
+def _take_own_data(
+    config: DictConfig, data: Path, declared: Mapping[str, Path], overrides: Sequence[str], notes: list[str]
+) -> None:
     """Put data/<usecase>/ in the place of a sample, where the user has laid data there and named no other."""
     folder = data / str(config.get("name"))
     if not folder.is_dir() or not any(folder.iterdir()):
         return
     for key in _asset_keys(config):
         value = config.assets[key]
-        if value in declared and _value_of(f"assets.{key}", overrides) is None and _load_asset(declared[value]).sample:
+        if (
+            value in declared
+            and _value_of(f"assets.{key}", overrides) is None
+            and _load_asset(declared[value]).sample
+        ):
             config.assets[key] = str(folder)
             notes.append(f"{folder} is taken as {key}, instead of the sample {value}")
 
 
 def _apply_assets(
-    config: DictConfig, declared: Mapping[str, Path], overrides: Sequence[str], where: str, mistakes: list[UserError]
+    config: DictConfig,
+    declared: Mapping[str, Path],
+    overrides: Sequence[str],
+    where: str,
+    mistakes: list[UserError],
 ) -> dict[str, Asset | Path | None]:
     """Resolve each asset's value, and let it set what the user has not."""
     found: dict[str, Asset | Path | None] = {}
@@ -235,18 +285,26 @@ def _apply_assets(
 
 
 def _asset_keys(config: DictConfig) -> list[str]:
-    """Return the use case's keys of assets; none where it has something else in their place, which the check of its form tells."""
+    """Return the use case's keys of assets.
+
+    None where it has something else in their place, which the check of its form tells.
+    """
     assets = config.get("assets")
     return [key for key in assets if isinstance(key, str)] if isinstance(assets, DictConfig) else []
 
 
-def _reach(assets: Mapping[str, Asset | Path | None], settings: Settings, notes: list[str]) -> tuple[str, ...]:
+def _reach(
+    assets: Mapping[str, Asset | Path | None], settings: Settings, notes: list[str]
+) -> tuple[str, ...]:
     """Return the stages to end with: those that the user names, else those that the data can reach."""
     if settings.until:
         return settings.until
     for chosen in assets.values():
         if isinstance(chosen, Asset) and chosen.until:
-            notes.append(f"{chosen.name} reaches {', '.join(chosen.until)} and no further stage: nothing beyond is planned")
+            notes.append(
+                f"{chosen.name} reaches {', '.join(chosen.until)} and no further stage: nothing beyond "
+                "is planned"
+            )
             return chosen.until
     return ()
 
@@ -264,11 +322,15 @@ def _asset(key: str, value: Any, declared: Mapping[str, Path], where: str) -> As
     if value in declared:
         return _load_asset(declared[value])
     path = Path(str(value)).expanduser()
-    for place in (path, ROOT / path) if value != "" else ():  # a use case of the project names the project's own folders
+    for place in (
+        (path, ROOT / path) if value != "" else ()
+    ):  # a use case of the project names the project's own folders
         if place.exists():
             return place.absolute()
     raise UserError(
-        f"{where}: assets.{key}", f"'{value}' is neither a declared asset nor a path that exists", did_you_mean(str(value), declared)
+        f"{where}: assets.{key}",
+        f"'{value}' is neither a declared asset nor a path that exists",
+        did_you_mean(str(value), declared),
     )
 
 
@@ -291,7 +353,9 @@ def _resolved(config: DictConfig, key: str) -> Any:
 
 
 def _plain(config: DictConfig, where: str, mistakes: list[UserError]) -> dict[str, Any]:
-    """Resolve every ${...}; a wrong one is told with its place, and taken out so that the others are seen too."""
+    """Resolve every ${...}; a wrong one is told with its place, and taken out so that the others are seen
+    too.
+    """
     taken_out: set[str] = set()
     while True:
         try:
@@ -312,10 +376,14 @@ def _unresolved(config: DictConfig, place: str, said: str) -> UserError:
     missing = re.search(r"Interpolation key '([^']+)' not found", said)
     if not missing:
         return UserError(place, said, "write ${params.<name>} or ${target.<key>}")
-    return UserError(place, said, did_you_mean(missing[1], _keys(OmegaConf.to_container(config, resolve=False))))
+    return UserError(
+        place, said, did_you_mean(missing[1], _keys(OmegaConf.to_container(config, resolve=False)))
+    )
 
 
-def _refuse_odd_values(data: Any, where: str, overrides: Sequence[str], mistakes: Sequence[UserError] = ()) -> None:
+def _refuse_odd_values(
+    data: Any, where: str, overrides: Sequence[str], mistakes: Sequence[UserError] = ()
+) -> None:
     """Raise every value that is not plain, with the mistakes so far: no later check could deal with it."""
     found = []
     for place, what, fix in plain.faults(data):
@@ -328,13 +396,19 @@ def _refuse_odd_values(data: Any, where: str, overrides: Sequence[str], mistakes
 def _keys(data: Any, prefix: str = "") -> list[str]:
     if not isinstance(data, dict):
         return [prefix.rstrip(".")]
-    return [key for name, value in data.items() if name != "stages" for key in _keys(value, f"{prefix}{name}.")]
+    return [
+        key for name, value in data.items() if name != "stages" for key in _keys(value, f"{prefix}{name}.")
+    ]
 
 
 def _unknown(data: Mapping[str, Any], where: str) -> list[UserError]:
     """A key that is neither the use case's nor the program's is a typing mistake at the file's top level."""
     return [
-        UserError(f"{where}: {key}", f"there is no key '{key}' here", did_you_mean(key, [*UseCase.model_fields, "defaults"]))
+        UserError(
+            f"{where}: {key}",
+            f"there is no key '{key}' here",
+            did_you_mean(key, [*UseCase.model_fields, "defaults"]),
+        )
         for key in data
         if key not in Settings.model_fields
     ]

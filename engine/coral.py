@@ -1,4 +1,6 @@
-"""The Edge TPUs of this machine, as the kernel lists them in /sys: which bus, which device node, and in what state. Opens none."""
+"""The Edge TPUs of this machine, as the kernel lists them in /sys: which bus, which device node, and in what
+state. Opens none.
+"""
 
 import os
 from collections.abc import Iterator
@@ -11,14 +13,17 @@ SYS, DEV = Path("/sys"), Path("/dev")
 Bus = Literal["usb", "pcie"]
 State = Literal["ready", "not used yet", "driver missing", "node missing", "no permission"]
 
-# A USB Accelerator begins as Global Unichip's 1a6e:089a; at first use it loads its firmware, leaves the bus and comes back as Google's
-# 18d1:9302 with another device node (google-coral/libedgetpu, driver/usb). So neither the id nor the node may be written down.
+# A USB Accelerator begins as Global Unichip's 1a6e:089a; at first use it loads its firmware, leaves the bus
+# and comes back as Google's
+# 18d1:9302 with another device node (google-coral/libedgetpu, driver/usb). So neither the id nor the node may
+# be written down.
 USB_IDS = {"1a6e:089a": False, "18d1:9302": True}  # id -> was it used since it was plugged in?
 PCIE_ID = "1ac1:089a"
 LIBRARY = "libedgetpu.so.1"
 UDEV_RULES = {
     "usb": "".join(
-        f'SUBSYSTEM=="usb", ATTRS{{idVendor}}=="{vendor}", ATTRS{{idProduct}}=="{product}", MODE="0664", GROUP="plugdev"\n'
+        f'SUBSYSTEM=="usb", ATTRS{{idVendor}}=="{vendor}", ATTRS{{idProduct}}=="{product}", '
+        'MODE="0664", GROUP="plugdev"\n'
         for vendor, product in (usb_id.split(":") for usb_id in USB_IDS)
     ),
     "pcie": 'SUBSYSTEM=="apex", MODE="0660", GROUP="apex"\n',
@@ -47,14 +52,19 @@ def find(sys: Path = SYS, dev: Path = DEV) -> list[Coral]:
 
 
 def library(root: Path = Path("/")) -> Path | None:
-    """Return the Edge TPU's library, looked for where the loader does. It is not loaded: one that does not fit ends the process."""
+    """Return the Edge TPU's library, looked for where the loader does.
+
+    It is not loaded: one that does not fit ends the process.
+    """
     named = [Path(place) for place in os.environ.get("LD_LIBRARY_PATH", "").split(":") if place]
     usual = [root / "usr/local/lib", *sorted((root / "usr/lib").glob("*-linux-gnu*")), root / "usr/lib"]
     return next((place / LIBRARY for place in named + usual if (place / LIBRARY).exists()), None)
 
 
 def seen(sys: Path = SYS, dev: Path = DEV, root: Path = Path("/")) -> str:
-    """Say what of it a fingerprint counts: a figure that was taken without an Edge TPU must not stay once there is one."""
+    """Say what of it a fingerprint counts: a figure that was taken without an Edge TPU must not stay once
+    there is one.
+    """
     ready = sorted({found.bus for found in find(sys, dev) if found.is_usable})
     return f"{', '.join(ready) or 'no device'}, {'with' if library(root) else 'without'} library"
 
@@ -64,7 +74,13 @@ def _on_usb(sys: Path, dev: Path) -> Iterator[Coral]:
         usb_id = f"{_line(device / 'idVendor')}:{_line(device / 'idProduct')}"
         if usb_id in USB_IDS:
             node = dev / f"bus/usb/{_number(device / 'busnum'):03d}/{_number(device / 'devnum'):03d}"
-            yield Coral("usb", usb_id, node if node.exists() else None, _state(node, USB_IDS[usb_id]), _number(device / "speed"))
+            yield Coral(
+                "usb",
+                usb_id,
+                node if node.exists() else None,
+                _state(node, USB_IDS[usb_id]),
+                _number(device / "speed"),
+            )
 
 
 def _on_pcie(sys: Path, dev: Path) -> Iterator[Coral]:
@@ -72,7 +88,14 @@ def _on_pcie(sys: Path, dev: Path) -> Iterator[Coral]:
         pci_id = f"{_line(device / 'vendor')}:{_line(device / 'device')}".replace("0x", "")
         if pci_id != PCIE_ID:
             continue
-        node = next((dev / apex.name for apex in sorted((sys / "class/apex").glob("apex_*")) if _belongs(apex, device)), None)
+        node = next(
+            (
+                dev / apex.name
+                for apex in sorted((sys / "class/apex").glob("apex_*"))
+                if _belongs(apex, device)
+            ),
+            None,
+        )
         state: State = _state(node, True) if node else "driver missing"
         yield Coral("pcie", pci_id, node if node and node.exists() else None, state)
 

@@ -1,7 +1,9 @@
-"""Digests of files and folders, remembered per (device, inode, mtime, ctime, size) so that unchanged data costs a stat.
+"""Digests of files and folders, remembered per (device, inode, mtime, ctime, size) so that unchanged data
+costs a stat.
 
-`file:<sha256 of the bytes>`, or `tree:<sha256 of a sorted list of relative path, executable bit and file digest>`. An empty
-folder is one line in that list. A folder that links reach again is one line too, which names the path where it was first reached.
+`file:<sha256 of the bytes>`, or `tree:<sha256 of a sorted list of relative path, executable bit and file
+digest>`. An empty folder is one line in that list. A folder that links reach again is one line too, which
+names the path where it was first reached.
 """
 
 import errno
@@ -22,7 +24,9 @@ from engine.errors import UserError
 
 _CHUNK = 1 << 20
 _F_SETSIG = 10  # linux/fcntl.h
-_SETTLED_NS = 100_000_000  # a file changed within this time may change again with the same mtime: read it next time
+_SETTLED_NS = (
+    100_000_000  # a file changed within this time may change again with the same mtime: read it next time
+)
 
 
 class DigestCache:
@@ -64,7 +68,9 @@ class DigestCache:
     def _load(self) -> dict[tuple[int, int], tuple[int, int, int, str]]:
         try:
             with closing(self._connection()) as database:
-                rows = database.execute("SELECT device, inode, mtime, ctime, size, sha256 FROM digest").fetchall()
+                rows = database.execute(
+                    "SELECT device, inode, mtime, ctime, size, sha256 FROM digest"
+                ).fetchall()
         except (sqlite3.Error, OSError):
             return {}
         return {(int(r[0]), int(r[1])): (r[2], r[3], r[4], r[5]) for r in rows}
@@ -83,13 +89,18 @@ class DigestCache:
     def _connection(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         database = sqlite3.connect(self._path, timeout=5)
-        database.execute("CREATE TABLE IF NOT EXISTS digest (device TEXT, inode TEXT, mtime INTEGER, ctime INTEGER,"
-                         " size INTEGER, sha256 TEXT, PRIMARY KEY (device, inode))")  # fmt: skip
+        database.execute(
+            "CREATE TABLE IF NOT EXISTS digest (device TEXT, inode TEXT, mtime INTEGER, ctime INTEGER,"
+            " size INTEGER, sha256 TEXT, PRIMARY KEY (device, inode))"
+        )
         return database
 
 
 def of(path: Path) -> str:
-    """Return the digest of a file or folder, reading every byte; UserError for what an artifact cannot hold."""
+    """Return the digest of a file or folder, reading every byte.
+
+    UserError for what an artifact cannot hold.
+    """
     return _digest(path, lambda file, _: sha256_of(file))
 
 
@@ -113,12 +124,15 @@ def sha256_of(path: Path) -> str:
 def _is_open_for_writing(path: Path) -> bool:
     """Say whether somebody has the file open for writing, as far as the kernel tells this user.
 
-    A memory mapping that was written to before can be written to again without a new mtime, as long as its page is dirty. The
-    kernel refuses a read lease on such a file: fcntl(2), F_SETLEASE. Whoever maps the file later changes its mtime.
+    A memory mapping that was written to before can be written to again without a new mtime, as long as its
+    page is dirty. The kernel refuses a read lease on such a file: fcntl(2), F_SETLEASE. Whoever maps the file
+    later changes its mtime.
     """
     with ordinary.opened(path) as file:
         try:
-            fcntl.fcntl(file, _F_SETSIG, signal.SIGURG)  # which is ignored: who opens the file just now breaks the lease
+            fcntl.fcntl(
+                file, _F_SETSIG, signal.SIGURG
+            )  # which is ignored: who opens the file just now breaks the lease
             fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
             fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
         except OSError as error:
@@ -127,7 +141,10 @@ def _is_open_for_writing(path: Path) -> bool:
 
 
 def files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield every file below the folder by relative path, sorted, each real folder entered once; refuse devices and loops."""
+    """Yield every file below the folder by relative path, sorted, each real folder entered once.
+
+    Refuse devices and loops.
+    """
     return ((name, found) for name, found in _entries(folder) if isinstance(found, os.stat_result))
 
 
@@ -142,7 +159,9 @@ class _Level:
 
 
 def _entries(root: Path) -> Iterator[tuple[str, os.stat_result | str | None]]:
-    """Yield by relative path, sorted: a file's facts, None for an empty folder, and for one that was reached before, where."""
+    """Yield by relative path, sorted: a file's facts, None for an empty folder, and for one that was reached
+    before, where.
+    """
     status = root.stat()
     top = (status.st_dev, status.st_ino)
     levels, above = [_Level(root, "", top, iter(sorted(os.listdir(root))))], {top}
@@ -176,9 +195,15 @@ def _facts(path: Path) -> os.stat_result:
     try:
         status = path.stat()
     except OSError as error:
-        raise UserError(str(path), f"it cannot be read: {error.strerror}", "remove it, or mend the link") from None
+        raise UserError(
+            str(path), f"it cannot be read: {error.strerror}", "remove it, or mend the link"
+        ) from None
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
-        raise UserError(str(path), "it is neither a file nor a folder", "remove it: artifacts and assets hold files and folders")
+        raise UserError(
+            str(path),
+            "it is neither a file nor a folder",
+            "remove it: artifacts and assets hold files and folders",
+        )
     ordinary.refuse_kernels(str(path), status)
     return status
 
@@ -194,10 +219,19 @@ def _digest(path: Path, file_sha256: Callable[[Path, os.stat_result], str]) -> s
             tree.update(_line(path, name, found, file_sha256))
         return f"tree:{tree.hexdigest()}"
     except OSError as error:
-        raise UserError(str(error.filename or path), f"it cannot be read: {error.strerror}", "check the path and its permissions") from None
+        raise UserError(
+            str(error.filename or path),
+            f"it cannot be read: {error.strerror}",
+            "check the path and its permissions",
+        ) from None
 
 
-def _line(root: Path, name: str, found: os.stat_result | str | None, file_sha256: Callable[[Path, os.stat_result], str]) -> bytes:
+def _line(
+    root: Path,
+    name: str,
+    found: os.stat_result | str | None,
+    file_sha256: Callable[[Path, os.stat_result], str],
+) -> bytes:
     """Return an entry's line; its beginning says of which kind it is, and no name holds a NUL."""
     encoded = os.fsencode(name) + b"\0"
     if found is None:

@@ -1,4 +1,6 @@
-"""Which platforms' programs this machine's kernel runs: through QEMU's handlers those of other processors too. Reads, registers nothing."""
+"""Which platforms' programs this machine's kernel runs: through QEMU's handlers those of other processors
+too. Reads, registers nothing.
+"""
 
 import ctypes
 from collections.abc import Iterator
@@ -26,12 +28,16 @@ class Handler:
     name: str
     interpreter: str
     is_enabled: bool
-    is_fixed: bool  # flag F: opened when it was registered, so it works also where its file is not, as in a container
+    # flag F: opened when it was registered, so it works also where its file is not, as in a container
+    is_fixed: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Emulation:
-    """Whether containers of a platform run here through a handler; if not, why, and the command that mends it."""
+    """Whether containers of a platform run here through a handler.
+
+    If not, why, and the command that mends it.
+    """
 
     platform: str
     handler: Handler | None
@@ -44,15 +50,34 @@ def look(platform: str, binfmt: Path = BINFMT) -> Emulation:
     """Return how programs of the platform are handled."""
     if not (binfmt / "register").exists():
         fix = f"sudo mount -t binfmt_misc binfmt_misc {binfmt}, then: {HOW_TO_REGISTER}"
-        return Emulation(platform, None, False, f"no handler is seen for {platform}: binfmt_misc is not mounted", fix)
-    found = sorted(_handlers(platform, binfmt), key=lambda handler: (not handler.is_enabled, not handler.is_fixed, handler.name))
+        return Emulation(
+            platform, None, False, f"no handler is seen for {platform}: binfmt_misc is not mounted", fix
+        )
+    found = sorted(
+        _handlers(platform, binfmt),
+        key=lambda handler: (not handler.is_enabled, not handler.is_fixed, handler.name),
+    )
     if not found:
-        return Emulation(platform, None, False, f"no handler is registered for {platform}", f"{HOW_TO_REGISTER}, or: {BY_CONTAINER}")
+        return Emulation(
+            platform,
+            None,
+            False,
+            f"no handler is registered for {platform}",
+            f"{HOW_TO_REGISTER}, or: {BY_CONTAINER}",
+        )
     best = found[0]
     if not best.is_enabled or _is_off(binfmt):
-        return Emulation(platform, best, False, f"the handler {best.name} for {platform} is switched off", "sudo update-binfmts --enable")
+        return Emulation(
+            platform,
+            best,
+            False,
+            f"the handler {best.name} for {platform} is switched off",
+            "sudo update-binfmts --enable",
+        )
     if not best.is_fixed:
-        what = f"the handler {best.name} for {platform} lacks the flag F, so it is not found inside a container"
+        what = (
+            f"the handler {best.name} for {platform} lacks the flag F, so it is not found inside a container"
+        )
         return Emulation(platform, best, False, what, f"{HOW_TO_REGISTER}, or: {BY_CONTAINER}")
     return Emulation(platform, best, True, f"{platform} through {best.name}", "")
 
@@ -63,7 +88,9 @@ def is_native(platform: str, here: str) -> bool:
 
 
 def runs_32_bit() -> bool:
-    """Say whether this machine's processor takes 32-bit programs: an arm64 kernel refuses the personality where the processor cannot (arch/arm64/kernel/sys.c)."""
+    """Say whether this machine's processor takes 32-bit programs: an arm64 kernel refuses the personality
+    where the processor cannot (arch/arm64/kernel/sys.c).
+    """
     try:
         personality = ctypes.CDLL(None).personality
     except (OSError, AttributeError):
@@ -85,11 +112,16 @@ def _handlers(platform: str, binfmt: Path) -> Iterator[Handler]:
             continue  # it went meanwhile
         facts = {key.rstrip(":"): value.strip() for key, _, value in (line.partition(" ") for line in lines)}
         if _header(facts.get("magic", ""), facts.get("offset", "0")) == _HEADERS.get(platform):
-            yield Handler(path.name, facts.get("interpreter", ""), "enabled" in facts, "F" in facts.get("flags", ""))
+            yield Handler(
+                path.name, facts.get("interpreter", ""), "enabled" in facts, "F" in facts.get("flags", "")
+            )
 
 
 def _header(magic: str, offset: str) -> tuple[int, int, int] | None:
-    """Return bits, byte order and machine of the programs that begin so; None where they are no ELF programs."""
+    """Return bits, byte order and machine of the programs that begin so.
+
+    None where they are no ELF programs.
+    """
     try:
         begin = bytes.fromhex(magic)
     except ValueError:

@@ -1,22 +1,51 @@
-"""Which of the caller's environment variables a stage gets: what programs need to run, and what its `pass_env` names. No I/O.
+"""Which of the caller's environment variables a stage gets: what programs need to run, and what its
+`pass_env` names. No I/O.
 
-Proxies and settings of pip, MLflow, AWS or Docker may hold passwords: they are passed on by name or not at all.
+Proxies and settings of pip, MLflow, AWS or Docker may hold passwords: they are passed on by name or not at
+all.
 """
 
 from collections.abc import Iterable, Mapping
 
-ALLOWED = frozenset({
-    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "TZ", "LANG", "LANGUAGE", "TMPDIR", "LD_LIBRARY_PATH",
-    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
-    "PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONIOENCODING", "PYTHONNOUSERSITE", "PYTHONUSERBASE", "PYTHONUTF8",
-    "TF_NUM_INTEROP_THREADS", "TF_NUM_INTRAOP_THREADS", "XLA_FLAGS", "KERAS_HOME", "MPLBACKEND", "MPLCONFIGDIR",
-})  # fmt: skip
+ALLOWED = frozenset(
+    {
+        "PATH",
+        "HOME",
+        "USER",
+        "LOGNAME",
+        "SHELL",
+        "TERM",
+        "TZ",
+        "LANG",
+        "LANGUAGE",
+        "TMPDIR",
+        "LD_LIBRARY_PATH",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "REQUESTS_CA_BUNDLE",
+        "CURL_CA_BUNDLE",
+        "PYTHONDONTWRITEBYTECODE",
+        "PYTHONHOME",
+        "PYTHONIOENCODING",
+        "PYTHONNOUSERSITE",
+        "PYTHONUSERBASE",
+        "PYTHONUTF8",
+        "TF_NUM_INTEROP_THREADS",
+        "TF_NUM_INTRAOP_THREADS",
+        "XLA_FLAGS",
+        "KERAS_HOME",
+        "MPLBACKEND",
+        "MPLCONFIGDIR",
+    }
+)
 ALLOWED_PREFIXES = ("LC_", "XDG_", "OMP_", "GOMP_", "KMP_", "OPENBLAS_", "MKL_", "NVPL_")
 
 
 def allowed(caller: Mapping[str, str]) -> dict[str, str]:
     """Return what every local stage gets of the caller's environment."""
-    return {name: value for name, value in caller.items() if name in ALLOWED or name.startswith(ALLOWED_PREFIXES)}
+    return {
+        name: value for name, value in caller.items() if name in ALLOWED or name.startswith(ALLOWED_PREFIXES)
+    }
 
 
 def passed(names: Iterable[str], caller: Mapping[str, str]) -> dict[str, str]:

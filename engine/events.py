@@ -1,8 +1,8 @@
 """What a run says of itself: the events of the journal, and the state that replaying them gives.
 
-Plain data and a pure reducer; who writes, reads and shows them lives above.
-Every event is a JSON object: `v` (schema version), `seq` (from 0, no gaps), `time` (seconds since 1970, UTC),
-`event` (its kind), then the fields that `FIELDS` lists for the kind. A reader ignores fields it does not know.
+Plain data and a pure reducer; who writes, reads and shows them lives above. Every event is a JSON object: `v`
+(schema version), `seq` (from 0, no gaps), `time` (seconds since 1970, UTC), `event` (its kind), then the
+fields that `FIELDS` lists for the kind. A reader ignores fields it does not know.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,24 +13,57 @@ SCHEMA_VERSION = 1
 Event = Mapping[str, Any]
 
 FIELDS: dict[str, tuple[str, ...]] = {
-    # run_id, usecase, target (name), platform (of the target, OCI form), machine (this one's, as x86_64), command
+    # run_id, usecase, target (name), platform (of the target, OCI form), machine (this one's, as x86_64),
+    # command
     # (argv), git_commit (or null), params (flat), objective (the metric that a sweep reads, or null),
     # assets: [{key, name, digest, source, licence, path, sample (bool)}]
-    # jobs: [{stage, uses, doc, inputs: {name: reference}, outputs: [name], params, platform, runs_on, needs: [stage]}]
-    "run_started": ("run_id", "usecase", "target", "platform", "machine", "command", "git_commit", "params", "objective", "assets", "jobs"),
+    # jobs: [{stage, uses, doc, inputs: {name: reference}, outputs: [name], params, platform, runs_on, needs:
+    # [stage]}]
+    "run_started": (
+        "run_id",
+        "usecase",
+        "target",
+        "platform",
+        "machine",
+        "command",
+        "git_commit",
+        "params",
+        "objective",
+        "assets",
+        "jobs",
+    ),
     "note": ("text", "stage"),  # stage is null for a note of the run itself
     # taken: where the figures were measured: "x86_64", "simulated on x86_64", "emulated (qemu)", "device"
-    "job_cached": ("stage", "fingerprint", "outputs", "metrics", "points", "figures", "notes", "seconds", "platform", "emulated", "taken"),
+    "job_cached": (
+        "stage",
+        "fingerprint",
+        "outputs",
+        "metrics",
+        "points",
+        "figures",
+        "notes",
+        "seconds",
+        "platform",
+        "emulated",
+        "taken",
+    ),
     "job_started": ("stage", "attempt", "fingerprint", "log", "platform", "emulated", "taken"),
     "progress": ("stage", "done", "total", "message"),
     "metric": ("stage", "name", "value", "step"),
     "figure": ("stage", "kind", "name"),  # and what FIGURES lists for the kind
     "job_finished": ("stage", "attempt", "seconds", "outputs", "metrics"),  # outputs: {name: digest}
-    # kind: failed, timeout, killed, input_changed, bad_output, disk_full, disk_error, and of containers: out_of_memory, daemon_lost, device_lost,
+    # kind: failed, timeout, killed, input_changed, bad_output, disk_full, disk_error, and of containers:
+    # out_of_memory, daemon_lost, device_lost,
     # no_device, image_missing, wrong_platform, no_command, bus_error; retry_in_s is null for the last attempt
     "job_failed": ("stage", "attempt", "seconds", "kind", "message", "log", "log_tail", "retry_in_s"),
     "job_skipped": ("stage", "because"),
-    "gate": ("stage", "metric", "rule", "value", "passed"),  # passed is null where the metric is missing and the rule says "if measured"
+    "gate": (
+        "stage",
+        "metric",
+        "rule",
+        "value",
+        "passed",
+    ),  # passed is null where the metric is missing and the rule says "if measured"
     "run_finished": ("status", "seconds"),  # status: finished, failed, rejected, interrupted
 }
 
@@ -41,7 +74,10 @@ FIGURES: dict[str, tuple[str, ...]] = {
 
 
 def figure(event: Event) -> dict[str, Any]:
-    """Return what a figure's event says of the figure; KeyError where it lacks a field or is of no kind that there is."""
+    """Return what a figure's event says of the figure.
+
+    KeyError where it lacks a field or is of no kind that there is.
+    """
     return {key: event[key] for key in ("kind", "name", *FIGURES[event["kind"]])}
 
 
@@ -96,7 +132,9 @@ def replay(events: Iterable[Event], state: RunState | None = None) -> RunState:
     state = state or RunState()
     for event in events:
         state.last_time = event["time"]
-        if event.get("stage") is None or event["stage"] in state.stages:  # a stage that the run does not have is passed over
+        if (
+            event.get("stage") is None or event["stage"] in state.stages
+        ):  # a stage that the run does not have is passed over
             _REDUCERS.get(event["event"], _ignore)(state, event)
     return state
 
@@ -176,7 +214,16 @@ def _run_finished(state: RunState, event: Event) -> None:
 
 
 _REDUCERS = {
-    "run_started": _run_started, "note": _note, "job_cached": _job_cached, "job_started": _job_started,
-    "progress": _progress, "metric": _metric, "figure": _figure, "job_finished": _job_finished,
-    "job_failed": _job_failed, "job_skipped": _job_skipped, "gate": _gate, "run_finished": _run_finished,
-}  # fmt: skip
+    "run_started": _run_started,
+    "note": _note,
+    "job_cached": _job_cached,
+    "job_started": _job_started,
+    "progress": _progress,
+    "metric": _metric,
+    "figure": _figure,
+    "job_finished": _job_finished,
+    "job_failed": _job_failed,
+    "job_skipped": _job_skipped,
+    "gate": _gate,
+    "run_finished": _run_finished,
+}

@@ -1,4 +1,5 @@
-"""What an event, a stage's own words and a record must look like: each is checked here when it is read from a file.
+"""What an event, a stage's own words and a record must look like: each is checked here when it is read from a
+file.
 
 Who wrote the file does not matter: a stage may write anything, and a disk may flip a bit.
 """
@@ -15,7 +16,19 @@ from engine.events import FIELDS, FIGURES, Event
 
 TEXT_MOST = 10_000  # letters of a sentence that a stage says; the rest is cut off
 SAYS = ("progress", "metric", "note", "figure")  # the events that a stage may write
-_RECORD = ("fingerprint", "stage", "outputs", "metrics", "points", "figures", "notes", "seconds", "platform", "emulated", "taken")
+_RECORD = (
+    "fingerprint",
+    "stage",
+    "outputs",
+    "metrics",
+    "points",
+    "figures",
+    "notes",
+    "seconds",
+    "platform",
+    "emulated",
+    "taken",
+)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -25,7 +38,10 @@ def well_formed(text: str) -> str:
 
 
 def checked(event: Any) -> Event | None:
-    """Return the event of a journal, or None for what is none; one of a kind that only a newer version knows is as it is."""
+    """Return the event of a journal, or None for what is none.
+
+    One of a kind that only a newer version knows is as it is.
+    """
     try:
         stamped = _form("event").validate_python(event)
         if stamped["event"] not in FIELDS:
@@ -39,7 +55,10 @@ def checked(event: Any) -> Event | None:
 
 
 def said(line: Any) -> dict[str, Any]:
-    """Return what a stage said, with the fields of its kind and no more; ValueError, in a sentence, for anything else."""
+    """Return what a stage said, with the fields of its kind and no more.
+
+    ValueError, in a sentence, for anything else.
+    """
     kind = line.get("event") if isinstance(line, dict) else None
     if kind not in SAYS:
         raise ValueError(f"an event is one of {', '.join(SAYS)}")
@@ -79,7 +98,9 @@ def _figure(data: Mapping[str, Any]) -> dict[str, Any]:
 
 @cache
 def _form(name: str) -> "TypeAdapter[dict[str, Any]]":
-    """Return what checks an event of this kind, a figure of this kind, any event at all ("event"), or a record."""
+    """Return what checks an event of this kind, a figure of this kind, any event at all ("event"), or a
+    record.
+    """
     stamp = {"v": Count, "seq": Count, "time": Moment, "event": str if name == "event" else Literal[name]}
     if name == "event":
         return _adapter(name, stamp)
@@ -90,7 +111,9 @@ def _form(name: str) -> "TypeAdapter[dict[str, Any]]":
     return _adapter(name, {**stamp, **_types(name, FIELDS[name])})
 
 
-def _adapter(name: str, fields: Mapping[str, Any], fits: Callable[[Any], Any] = dict) -> "TypeAdapter[dict[str, Any]]":
+def _adapter(
+    name: str, fields: Mapping[str, Any], fits: Callable[[Any], Any] = dict
+) -> "TypeAdapter[dict[str, Any]]":
     make: Any = TypedDict  # of fields that are known here alone
     form: Any = make(name, dict(fields))
     form.__pydantic_config__ = ConfigDict(extra="allow", strict=True)  # a newer version may say more
@@ -130,10 +153,14 @@ Text = Annotated[str, AfterValidator(_cut)]
 Shown = BeforeValidator(lambda value: well_formed(value) if isinstance(value, str) else value)
 Label = Annotated[str, Field(max_length=250), Shown]
 Name = Annotated[str, Field(min_length=1, max_length=250), Shown]
-Count = Annotated[int, Field(ge=-(2**53), le=2**53)]  # what every reader of JSON keeps exactly: RFC 8259, section 6
+Count = Annotated[
+    int, Field(ge=-(2**53), le=2**53)
+]  # what every reader of JSON keeps exactly: RFC 8259, section 6
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Moment = Annotated[float, Field(ge=-1e11, le=1e11, allow_inf_nan=False)]  # seconds since 1970
-Key = Annotated[str, Field(pattern=r"^\w[\w@.-]*$", max_length=250)]  # of a stage or an output: it becomes part of a path
+Key = Annotated[
+    str, Field(pattern=r"^\w[\w@.-]*$", max_length=250)
+]  # of a stage or an output: it becomes part of a path
 Digest = Annotated[str, Field(pattern=r"^(file|tree):[0-9a-f]{64}$")]
 Metrics = dict[Name, Finite]
 Edge = Annotated[list[Count], Field(min_length=2, max_length=2)]
@@ -191,23 +218,60 @@ class Point(TypedDict):
 
 
 def _is_point(point: list[Any]) -> list[Any]:
-    found = TypeAdapter(Point).validate_python(dict(zip(Point.__annotations__, point, strict=True)), strict=True)
+    found = TypeAdapter(Point).validate_python(
+        dict(zip(Point.__annotations__, point, strict=True)), strict=True
+    )
     return list(found.values())
 
 
 _TYPES: dict[str, Any] = {
-    "run_id": Name, "usecase": str, "target": str, "machine": str, "command": list[str], "git_commit": str | None,
-    "objective": NotRequired[str | None], "assets": list[Asset], "jobs": list[Job], "params": dict[str, Any],
-    "stage": Key, "text": Text, "fingerprint": Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")], "outputs": dict[Key, str], "metrics": Metrics,
+    "run_id": Name,
+    "usecase": str,
+    "target": str,
+    "machine": str,
+    "command": list[str],
+    "git_commit": str | None,
+    "objective": NotRequired[str | None],
+    "assets": list[Asset],
+    "jobs": list[Job],
+    "params": dict[str, Any],
+    "stage": Key,
+    "text": Text,
+    "fingerprint": Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")],
+    "outputs": dict[Key, str],
+    "metrics": Metrics,
     "points": list[Annotated[list[Any], Field(min_length=4, max_length=4), AfterValidator(_is_point)]],
     "figures": list[Annotated[dict[str, Any], AfterValidator(_figure)]],
-    "notes": list[Text], "seconds": Finite, "platform": str, "emulated": bool, "taken": str, "attempt": Count, "log": str,
-    "done": Finite, "total": Finite, "message": Text, "kind": str, "name": Name, "value": float, "step": Count, "log_tail": str,
-    "retry_in_s": Finite | None, "because": str, "metric": str, "rule": str, "passed": bool | None,
+    "notes": list[Text],
+    "seconds": Finite,
+    "platform": str,
+    "emulated": bool,
+    "taken": str,
+    "attempt": Count,
+    "log": str,
+    "done": Finite,
+    "total": Finite,
+    "message": Text,
+    "kind": str,
+    "name": Name,
+    "value": float,
+    "step": Count,
+    "log_tail": str,
+    "retry_in_s": Finite | None,
+    "because": str,
+    "metric": str,
+    "rule": str,
+    "passed": bool | None,
     "status": Literal["finished", "failed", "rejected", "interrupted"],
-    "labels": list[Label], "matrix": list[list[Count]], "nodes": list[Op], "edges": list[Edge],
-}  # fmt: skip
+    "labels": list[Label],
+    "matrix": list[list[Count]],
+    "nodes": list[Op],
+    "edges": list[Edge],
+}
 _SPECIAL: dict[tuple[str, str], Any] = {  # a field that may be something else in one kind of event
-    ("record", "outputs"): dict[Key, Digest], ("job_cached", "notes"): NotRequired[list[Text]],
-    ("note", "stage"): Key | None, ("run_finished", "seconds"): Finite | None, ("gate", "value"): Finite | None,
-}  # fmt: skip
+    ("record", "outputs"): dict[Key, Digest],
+    ("job_cached", "notes"): NotRequired[list[Text]],
+    ("note", "stage"): Key | None,
+    ("run_finished", "seconds"): Finite | None,
+    ("gate", "value"): Finite | None,
+}

@@ -1,4 +1,7 @@
-"""Brings declared assets to the disk: from the store, else from the mirror folder, else from their source; always checked."""
+"""Brings declared assets to the disk: from the store, else from the mirror folder, else from their source.
+
+Always checked.
+"""
 
 import errno
 import hashlib
@@ -64,7 +67,10 @@ def _assemble(asset: Asset, folder: Path, mirror: Path | None, say: Say) -> None
 
 
 def _from_mirror(file: AssetFile, source: Path, destination: Path) -> bool:
-    """Copy the file if the mirror has it; a copy that is another file is a mistake to be told, not to be passed over."""
+    """Copy the file if the mirror has it.
+
+    A copy that is another file is a mistake to be told, not to be passed over.
+    """
     if not source.is_file():
         return False
     with ordinary.opened(source) as data, destination.open("wb") as out:
@@ -100,8 +106,14 @@ def _download(asset: Asset, file: AssetFile, destination: Path, mirror: Path | N
             raise  # no fault of the source's
         reason = getattr(error, "reason", None) or error
         place = (mirror or Path("MIRROR")) / file.mirror
-        raise UserError(f"asset {asset.name}: {file.path}", f"it is not on this machine, and {file.url} cannot be reached ({reason})",
-                        f"put the file at {place} and add mirror={mirror or 'MIRROR'}") from None  # fmt: skip
+        raise UserError(
+            f"asset {asset.name}: {file.path}",
+            f"it is not on this machine, and {file.url} cannot be reached ({reason})",
+            f"put the file at {place} and add mirror={mirror or 'MIRROR'}",
+        ) from None
     if received.hexdigest() != file.sha256:
-        raise UserError(f"asset {asset.name}: {file.path}", f"{file.url} sent another file (sha256 {received.hexdigest()[:12]}..., {size:,} bytes)",
-                        "try again, or put the right file into a folder and name it with mirror=")  # fmt: skip
+        raise UserError(
+            f"asset {asset.name}: {file.path}",
+            f"{file.url} sent another file (sha256 {received.hexdigest()[:12]}..., {size:,} bytes)",
+            "try again, or put the right file into a folder and name it with mirror=",
+        )

@@ -1,4 +1,7 @@
-"""What single values in our YAML files mean: names, durations, sizes, rules; and mistakes told in three lines."""
+"""What single values in our YAML files mean: names, durations, sizes, rules.
+
+And mistakes told in three lines.
+"""
 
 import math
 import re
@@ -51,7 +54,10 @@ def _identifier(name: str) -> str:
 
 def _variable(name: str) -> str:
     if not _VARIABLE.fullmatch(name):
-        raise ValueError(f"'{name}' is not the name of an environment variable; write letters, digits and _ only, no digit first")
+        raise ValueError(
+            f"'{name}' is not the name of an environment variable; write letters, digits and _ only, "
+            "no digit first"
+        )
     return name
 
 
@@ -62,7 +68,9 @@ def _without_nul(value: str) -> str:
 
 
 def rule(text: Any) -> str:
-    """Return a gate's rule in its one spelling: an operator, a space, a number, and `if measured` where that is said."""
+    """Return a gate's rule in its one spelling: an operator, a space, a number, and `if measured` where that
+    is said.
+    """
     match = _RULE.fullmatch(str(text).strip())
     if not match or not math.isfinite(float(match[2])):
         raise ValueError(f"'{text!s:.80}' is not a rule; write \">= 0.85\"")
@@ -70,12 +78,21 @@ def rule(text: Any) -> str:
 
 
 def holds(value: float | None, rule_text: str) -> bool | None:
-    """Say whether the value keeps the rule. Without a value it does not, or nobody can say (None) if the rule ends in `if measured`."""
+    """Say whether the value keeps the rule.
+
+    Without a value it does not, or nobody can say (None) if the rule ends in `if measured`.
+    """
     operator, bound, *condition = rule_text.split()
     if value is None:
         return None if condition else False
     limit = float(bound)
-    return {">=": value >= limit, "<=": value <= limit, ">": value > limit, "<": value < limit, "==": value == limit}[operator]
+    return {
+        ">=": value >= limit,
+        "<=": value <= limit,
+        ">": value > limit,
+        "<": value < limit,
+        "==": value == limit,
+    }[operator]
 
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -102,9 +119,17 @@ def explain_all(error: ValidationError, model: type[BaseModel], where: str) -> l
     """Turn pydantic's mistakes into the user's three lines each."""
     found: dict[tuple[Any, ...], list[Any]] = {}
     for mistake in error.errors(include_url=False):
-        by_value = (mistake["loc"][:-1], id(mistake["input"]))  # a value that fits no type of a union has a mistake for each of them
-        found.setdefault(by_value if mistake["type"] in _OF_A_UNION else (mistake["loc"],), []).append(mistake)
-    return [_explained(same[0], model, where) if len(same) == 1 else _fits_nothing(same[0], where) for same in found.values()]
+        by_value = (
+            mistake["loc"][:-1],
+            id(mistake["input"]),
+        )  # a value that fits no type of a union has a mistake for each of them
+        found.setdefault(by_value if mistake["type"] in _OF_A_UNION else (mistake["loc"],), []).append(
+            mistake
+        )
+    return [
+        _explained(same[0], model, where) if len(same) == 1 else _fits_nothing(same[0], where)
+        for same in found.values()
+    ]
 
 
 def _explained(mistake: Any, model: type[BaseModel], where: str) -> UserError:
@@ -112,7 +137,9 @@ def _explained(mistake: Any, model: type[BaseModel], where: str) -> UserError:
     key = f"{where}: {'.'.join(place)}"
     kind = mistake["type"]
     if kind == "extra_forbidden":
-        return UserError(key, f"there is no key '{place[-1]}' here", did_you_mean(place[-1], _keys_at(model, place[:-1])))
+        return UserError(
+            key, f"there is no key '{place[-1]}' here", did_you_mean(place[-1], _keys_at(model, place[:-1]))
+        )
     if kind == "missing":
         return UserError(key, f"the key '{place[-1]}' is missing", f"add '{place[-1]}: ...'")
     message = mistake["msg"].removeprefix("Value error, ")
@@ -124,16 +151,30 @@ def _explained(mistake: Any, model: type[BaseModel], where: str) -> UserError:
 
 def _fits_nothing(mistake: Any, where: str) -> UserError:
     key = ".".join(str(part) for part in mistake["loc"][:-1])
-    return UserError(f"{where}: {key}", f"a plain value is expected here (it is {mistake['input']!r:.80})",
-                     "write a number, text, true, false or null, or a list of them")  # fmt: skip
+    return UserError(
+        f"{where}: {key}",
+        f"a plain value is expected here (it is {mistake['input']!r:.80})",
+        "write a number, text, true, false or null, or a list of them",
+    )
 
 
 def _fix_for(kind: str) -> str:
-    by_kind = {"int": "write a whole number", "float": "write a number", "bool": "write true or false",
-               "greater": "write a larger number", "less": "write a smaller number", "string": "write text, in quotes where it looks like a number",
-               "dict": "write 'key: value' lines below it", "mapping": "write 'key: value' lines below it",
-               "literal": "choose one of the values named", "tuple": "write a list: [a, b]"}  # fmt: skip
-    return next((fix for start, fix in by_kind.items() if kind.startswith(start)), "see docs/reference.md for what stands here")
+    by_kind = {
+        "int": "write a whole number",
+        "float": "write a number",
+        "bool": "write true or false",
+        "greater": "write a larger number",
+        "less": "write a smaller number",
+        "string": "write text, in quotes where it looks like a number",
+        "dict": "write 'key: value' lines below it",
+        "mapping": "write 'key: value' lines below it",
+        "literal": "choose one of the values named",
+        "tuple": "write a list: [a, b]",
+    }
+    return next(
+        (fix for start, fix in by_kind.items() if kind.startswith(start)),
+        "see docs/reference.md for what stands here",
+    )
 
 
 def _keys_at(model: type[BaseModel], place: Sequence[str]) -> list[str]:

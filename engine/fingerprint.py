@@ -1,4 +1,7 @@
-"""What makes two jobs the same: a digest over source, parameters, inputs and environment. Pure but for `environment`."""
+"""What makes two jobs the same: a digest over source, parameters, inputs and environment.
+
+Pure but for `environment`.
+"""
 
 import hashlib
 import json
@@ -40,8 +43,13 @@ def differences(before: Parts, after: Parts) -> list[str]:
 
 
 def environment(imports: frozenset[str], programs: Sequence[str] = ()) -> dict[str, str]:
-    """Return what of this machine's environment a local job depends on: Python, processor, the packages it imports and the programs it runs."""
-    versions = {"python": "{}.{}.{}".format(*sys.version_info), "machine": f"{platform.system()} {platform.machine()}".lower()}
+    """Return what of this machine's environment a local job depends on: Python, processor, the packages it
+    imports and the programs it runs.
+    """
+    versions = {
+        "python": "{}.{}.{}".format(*sys.version_info),
+        "machine": f"{platform.system()} {platform.machine()}".lower(),
+    }
     installed = _installed()
     for package in sorted(imports - sys.stdlib_module_names):
         names = (package.lower(), *DISTRIBUTIONS.get(package, ()))
@@ -51,7 +59,10 @@ def environment(imports: frozenset[str], programs: Sequence[str] = ()) -> dict[s
 
 
 def _program(name: str) -> str:
-    """Return the digest of a program on PATH; one that is brought later must not be passed over for what was made without it."""
+    """Return the digest of a program on PATH.
+
+    One that is brought later must not be passed over for what was made without it.
+    """
     path = shutil.which(name)
     return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else "not installed"
 

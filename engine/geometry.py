@@ -211,7 +211,9 @@ def _row_heights(nodes: Sequence[Node], rows: Sequence[Sequence[Slot]]) -> list[
     return [TITLE_HEIGHT + LINE_HEIGHT * lines + (6 if lines else 0) for lines in most]
 
 
-def _columns(rows: Sequence[Sequence[Slot]], chains: Sequence[Sequence[Slot]], widths: Mapping[str, float]) -> dict[Slot, float]:
+def _columns(
+    rows: Sequence[Sequence[Slot]], chains: Sequence[Sequence[Slot]], widths: Mapping[str, float]
+) -> dict[Slot, float]:
     """Return the middle of every slot: near its neighbours' mean, and never over the next in its row."""
     above, below = _neighbours(chains)
     size = {slot: widths[slot] if isinstance(slot, str) else RAIL_WIDTH for row in rows for slot in row}
@@ -221,7 +223,9 @@ def _columns(rows: Sequence[Sequence[Slot]], chains: Sequence[Sequence[Slot]], w
         for row in rows if sweep % 2 == 0 else rows[::-1]:
             near = above if sweep % 2 == 0 else below
             ends = [near[slot] | (below[slot] if both else set()) for slot in row]
-            wanted = [_mean(middles, found, middles.get(slot, 0.0)) for slot, found in zip(row, ends, strict=True)]
+            wanted = [
+                _mean(middles, found, middles.get(slot, 0.0)) for slot, found in zip(row, ends, strict=True)
+            ]
             middles.update(zip(row, _spread(wanted, [size[slot] for slot in row]), strict=True))
     left = min((middles[slot] - size[slot] / 2 for slot in middles), default=0.0)
     return {slot: middle - left + MARGIN for slot, middle in middles.items()}
@@ -261,7 +265,9 @@ def _ways(
     return ways
 
 
-def _ports(ends: Iterable[tuple[Slot, Slot]], middles: Mapping[Slot, float], boxes: Mapping[str, Box]) -> dict[tuple[Slot, Slot], float]:
+def _ports(
+    ends: Iterable[tuple[Slot, Slot]], middles: Mapping[Slot, float], boxes: Mapping[str, Box]
+) -> dict[tuple[Slot, Slot], float]:
     """Return where on a box's side the lines to each neighbour begin, in the neighbours' order."""
     others: dict[Slot, set[Slot]] = defaultdict(set)
     for slot, other in ends:
@@ -274,13 +280,20 @@ def _ports(ends: Iterable[tuple[Slot, Slot]], middles: Mapping[Slot, float], box
     return ports
 
 
-def _label_places(edges: Sequence[Edge], ways: Sequence[Sequence[Point]], boxes: Mapping[str, Box]) -> list[Point | None]:
+def _label_places(
+    edges: Sequence[Edge], ways: Sequence[Sequence[Point]], boxes: Mapping[str, Box]
+) -> list[Point | None]:
     """Return a free place on each edge's last curve; none where the label is empty or finds no room."""
     taken = [(box.x, box.y, box.x + box.width, box.y + box.height) for box in boxes.values()]
-    return [_free_place(edge.label, way[-2], way[-1], taken) if edge.label else None for edge, way in zip(edges, ways, strict=True)]
+    return [
+        _free_place(edge.label, way[-2], way[-1], taken) if edge.label else None
+        for edge, way in zip(edges, ways, strict=True)
+    ]
 
 
-def _free_place(label: str, start: Point, end: Point, taken: list[tuple[float, float, float, float]]) -> Point | None:
+def _free_place(
+    label: str, start: Point, end: Point, taken: list[tuple[float, float, float, float]]
+) -> Point | None:
     half = len(label) * 6 / 2 + 3
     for t in (0.5, 0.34, 0.66, 0.24, 0.76):
         x, y = bend(start, end, t)

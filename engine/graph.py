@@ -47,13 +47,20 @@ def cycles(graph: "nx.DiGraph[str]", where: str) -> list[UserError]:
         around = nx.find_cycle(graph.subgraph(knot), first)
         spelt = " -> ".join([edge[0] for edge in around] + [around[0][0]])
         name = graph.edges[around[-1]]["inputs"][0]
-        mistakes.append(UserError(f"{where}: stages.{around[-1][1]}.inputs.{name}", f"these stages wait for one another: {spelt}",
-                                  "take one of these inputs from an earlier stage"))  # fmt: skip
+        mistakes.append(
+            UserError(
+                f"{where}: stages.{around[-1][1]}.inputs.{name}",
+                f"these stages wait for one another: {spelt}",
+                "take one of these inputs from an earlier stage",
+            )
+        )
     return mistakes
 
 
 def order(graph: "nx.DiGraph[str]") -> list[str]:
-    """Return the stages so that each comes after what it needs, in the order they were added where that is free."""
+    """Return the stages so that each comes after what it needs, in the order they were added where that is
+    free.
+    """
     position = {name: at for at, name in enumerate(graph)}
     return list(nx.lexicographical_topological_sort(graph, key=position.__getitem__))
 
@@ -62,7 +69,9 @@ def priorities(graph: "nx.DiGraph[str]", seconds: Mapping[str, float]) -> dict[s
     """Return for each stage the seconds of the longest path from its start to the end of the run."""
     longest: dict[str, float] = {}
     for name in reversed(order(graph)):
-        longest[name] = seconds.get(name, 1.0) + max((longest[after] for after in graph.successors(name)), default=0.0)
+        longest[name] = seconds.get(name, 1.0) + max(
+            (longest[after] for after in graph.successors(name)), default=0.0
+        )
     return longest
 
 

@@ -1,7 +1,8 @@
-"""Files reached by handles, for folders in which somebody else may write: what a stage leaves there may be anything.
+"""Files reached by handles, for folders in which somebody else may write: what a stage leaves there may be
+anything.
 
-No symbolic link is followed, no other file system is entered, nothing but a regular file is opened, no open blocks,
-no read is without a limit, and no walk recurses.
+No symbolic link is followed, no other file system is entered, nothing but a regular file is opened, no open
+blocks, no read is without a limit, and no walk recurses.
 """
 
 import errno
@@ -45,7 +46,10 @@ class _Level:
 
 
 def open_file(path: str | Path, flags: int = os.O_RDONLY, *, at: int | None = None) -> int:
-    """Return a descriptor of a regular file, never of a link, a device or a FIFO; `at` is the folder that a name is in."""
+    """Return a descriptor of a regular file, never of a link, a device or a FIFO.
+
+    `at` is the folder that a name is in.
+    """
     file = os.open(path, flags | _SAFELY, 0o666, dir_fd=at)
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
@@ -81,9 +85,9 @@ def append(path: str | Path, data: bytes, *, at: int | None = None) -> None:
 def walk(root: int, *, unlock: bool = False) -> Iterator[Entry]:
     """Yield all that is below an open folder, sorted, and each folder after what it holds.
 
-    A mount point is yielded as it is and not entered. unlock: make each folder one's own to read and write first.
-    A folder that is moved while the walk is in it raises OSError. The walk goes up through `..`, so that it
-    needs one descriptor and no path, however deep the tree is.
+    A mount point is yielded as it is and not entered. unlock: make each folder one's own to read and write
+    first. A folder that is moved while the walk is in it raises OSError. The walk goes up through `..`, so
+    that it needs one descriptor and no path, however deep the tree is.
     """
     here = os.dup(root)
     levels = [_Level("", os.fstat(root), _names(here, unlock))]
@@ -117,7 +121,10 @@ def walk(root: int, *, unlock: bool = False) -> Iterator[Entry]:
 
 
 def make_writable(path: str | Path, *, at: int | None = None) -> None:
-    """Let the owner of a real folder do all in it, as far as that is this user; a link in its place is left alone."""
+    """Let the owner of a real folder do all in it, as far as that is this user.
+
+    A link in its place is left alone.
+    """
     with suppress(OSError):
         handle = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
         try:
@@ -130,7 +137,10 @@ def make_writable(path: str | Path, *, at: int | None = None) -> None:
 
 
 def remove(path: str | Path, *, at: int | None = None) -> bool:
-    """Remove a file, a link, or a folder with all that it holds, as far as this user may; say whether it is gone."""
+    """Remove a file, a link, or a folder with all that it holds, as far as this user may.
+
+    Say whether it is gone.
+    """
     try:
         os.unlink(path, dir_fd=at)
         return True
@@ -156,7 +166,10 @@ def _remove_one(entry: Entry) -> None:
 
 
 def _names(handle: int, unlock: bool) -> list[str]:
-    """Return the names in a folder, the last one first; none of one that may not be read and is only to be emptied."""
+    """Return the names in a folder, the last one first.
+
+    None of one that may not be read and is only to be emptied.
+    """
     try:
         return sorted(os.listdir(handle), reverse=True)
     except OSError:

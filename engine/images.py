@@ -1,4 +1,5 @@
-"""The images of containers/: which of them serves a stage, and the tag that is the hash of all that goes into one.
+"""The images of containers/: which of them serves a stage, and the tag that is the hash of all that goes into
+one.
 
 Reads the definitions alone; builds nothing and asks no container engine.
 """
@@ -20,10 +21,15 @@ from engine.wording import listed
 
 ARCHITECTURES = {"linux/amd64": "amd64", "linux/arm64": "arm64", "linux/arm/v7": "armv7"}
 REPOSITORY = "raspberrypi-mlops"
-RUNTIMES = {"litert": "ai_edge_litert", "tflite_runtime": "tflite_runtime"}  # a stage that can use both needs the target's alone
+RUNTIMES = {
+    "litert": "ai_edge_litert",
+    "tflite_runtime": "tflite_runtime",
+}  # a stage that can use both needs the target's alone
 CONTAINERS = ROOT / "containers"  # the project's own, whose base an image of the user's may name
 RECORD = "image/1"
-_REFERENCE = re.compile(rf"{REPOSITORY}/([A-Za-z0-9_-]+):(?:{'|'.join(ARCHITECTURES.values())})-[0-9a-f]{{12}}")
+_REFERENCE = re.compile(
+    rf"{REPOSITORY}/([A-Za-z0-9_-]+):(?:{'|'.join(ARCHITECTURES.values())})-[0-9a-f]{{12}}"
+)
 _LOCKED = re.compile(r"^([A-Za-z0-9][\w.-]*)==", re.MULTILINE)
 _DEBIAN = re.compile(r"^python3-([\w.+-]+)\s", re.MULTILINE)
 
@@ -37,7 +43,9 @@ class Definition(BaseModel):
     platforms: tuple[str, ...] = Field(min_length=1)
     base: Name | None = None
     optional: bool = Field(False, description="used where it is there, and not asked for where it is not")
-    usecase: Name = Field("containers", description="the use case whose stage build_<image>_<architecture> makes it")
+    usecase: Name = Field(
+        "containers", description="the use case whose stage build_<image>_<architecture> makes it"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +71,15 @@ class Image:
 
 
 def read(folder: Path, sources: Mapping[str, str], base: str) -> list[Image]:
-    """Return every image below the folder for each of its platforms; `sources` are the digests of what builds them, `base` how the Debian is had."""
-    return [_image(path.parent, platform, {**sources, "base": base}) for path in sorted(folder.glob("*/image.yaml"))
-            for platform in _definition(path).platforms]  # fmt: skip
+    """Return every image below the folder for each of its platforms.
+
+    `sources` are the digests of what builds them, `base` how the Debian is had.
+    """
+    return [
+        _image(path.parent, platform, {**sources, "base": base})
+        for path in sorted(folder.glob("*/image.yaml"))
+        for platform in _definition(path).platforms
+    ]
 
 
 def serving(images: Sequence[Image], platform: str, packages: frozenset[str], runtime: str) -> Image:
@@ -73,12 +87,18 @@ def serving(images: Sequence[Image], platform: str, packages: frozenset[str], ru
     at_hand = [image for image in images if image.platform == platform and not image.optional]
     if not at_hand:
         platforms = listed(sorted({image.platform for image in images}))
-        raise UserError("", f"no image serves {platform}", f"add one below containers/; there are images for {platforms}")
+        raise UserError(
+            "", f"no image serves {platform}", f"add one below containers/; there are images for {platforms}"
+        )
     best = min(at_hand, key=lambda image: (len(lacking(image, packages, runtime)), len(image.packages)))
     missing = lacking(best, packages, runtime)
     if missing:
         elsewhere = any(_names(missing[0]) & image.packages for image in images)
-        fix = "run the stage on the build machine: runs_on: build" if elsewhere else f"add {missing[0]} to an image below containers/"
+        fix = (
+            "run the stage on the build machine: runs_on: build"
+            if elsewhere
+            else f"add {missing[0]} to an image below containers/"
+        )
         raise UserError("", f"no image for {platform} has {listed(missing)}, which the stage imports", fix)
     return best
 
@@ -94,7 +114,10 @@ def named(images: Sequence[Image], name: str, platform: str) -> Image | None:
 
 
 def name_in(reference: str) -> str | None:
-    """Return the image's name in a reference of the form that is made here; None for one that somebody else gave."""
+    """Return the image's name in a reference of the form that is made here.
+
+    None for one that somebody else gave.
+    """
     match = _REFERENCE.fullmatch(reference)
     return match[1] if match else None
 
@@ -112,14 +135,18 @@ def _image(folder: Path, platform: str, sources: Mapping[str, str]) -> Image:
     path = folder / "image.yaml"
     definition = _definition(path)
     if platform not in ARCHITECTURES:
-        raise UserError(f"{path}: platforms", f"'{platform}' is no platform", f"write {listed(ARCHITECTURES, 'or')}")
+        raise UserError(
+            f"{path}: platforms", f"'{platform}' is no platform", f"write {listed(ARCHITECTURES, 'or')}"
+        )
     architecture = ARCHITECTURES[platform]
     parts = dict.fromkeys(_files(folder, architecture), folder.parent)
     if definition.base:
         beside = folder.parent if (folder.parent / definition.base).is_dir() else CONTAINERS
         parts |= dict.fromkeys(_files(beside / definition.base, architecture), beside)
     tag = f"{architecture}-{_digest(parts, sources)[:12]}"
-    return Image(folder.name, platform, tag, _packages(folder, architecture), definition.optional, definition.usecase)
+    return Image(
+        folder.name, platform, tag, _packages(folder, architecture), definition.optional, definition.usecase
+    )
 
 
 def _definition(path: Path) -> Definition:
@@ -137,15 +164,21 @@ def _packages(folder: Path, architecture: str) -> frozenset[str]:
     for name, pattern in (("requirements", _LOCKED), ("debian", _DEBIAN)):
         path = folder / f"{name}-{architecture}.lock"
         if path.is_file():
-            found |= {match.lower().replace("-", "_") for match in pattern.findall(path.read_text(encoding="utf-8"))}
+            found |= {
+                match.lower().replace("-", "_") for match in pattern.findall(path.read_text(encoding="utf-8"))
+            }
     return frozenset(found)
 
 
 def _digest(files: Mapping[Path, Path], sources: Mapping[str, str]) -> str:
-    """Return the digest of the files, each under its path below the folder it is given with, and of the sources."""
+    """Return the digest of the files, each under its path below the folder it is given with, and of the
+    sources.
+    """
     whole = hashlib.sha256(RECORD.encode())
     for path, root in files.items():
-        whole.update(f"\0{path.relative_to(root).as_posix()}\0{hashlib.sha256(path.read_bytes()).hexdigest()}".encode())
+        whole.update(
+            f"\0{path.relative_to(root).as_posix()}\0{hashlib.sha256(path.read_bytes()).hexdigest()}".encode()
+        )
     for name, digest in sorted(sources.items()):
         whole.update(f"\0{name}\0{digest}".encode())
     return whole.hexdigest()

@@ -1,7 +1,7 @@
 """A job as a folder: lays it out, reads what the stage said, and takes its outputs. Runs nothing.
 
-The stage may do anything to the folder, and the engine has more rights than a container: what is in it is reached
-through handles that were opened when it was made, and nothing in it is believed unread.
+The stage may do anything to the folder, and the engine has more rights than a container: what is in it is
+reached through handles that were opened when it was made, and nothing in it is believed unread.
 """
 
 import json
@@ -21,12 +21,24 @@ from engine.store import DISK_FAULTS, BadOutput, Record, Store
 from engine.wording import plural
 
 LOG_TAIL_LINES = 20
-LOG_MOST, LOG_ENDS = 100_000_000, 1_000_000  # bytes of a log above which it is cut, and what is kept of each end then
+LOG_MOST, LOG_ENDS = (
+    100_000_000,
+    1_000_000,
+)  # bytes of a log above which it is cut, and what is kept of each end then
 READ_MOST = 8_000_000  # bytes of what a stage says that are read at once
-EVENTS_MOST, EVENTS_MOST_BYTES = 100_000, 64_000_000  # what a stage may say in all; what goes beyond is not read
+EVENTS_MOST, EVENTS_MOST_BYTES = (
+    100_000,
+    64_000_000,
+)  # what a stage may say in all; what goes beyond is not read
 RESULT_MOST_BYTES = 8_000_000
-ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0",
-               "OPENBLAS_NUM_THREADS": "1", "TF_ENABLE_ONEDNN_OPTS": "0"}  # fmt: skip
+ENVIRONMENT = {
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "CUDA_VISIBLE_DEVICES": "-1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONHASHSEED": "0",
+    "OPENBLAS_NUM_THREADS": "1",
+    "TF_ENABLE_ONEDNN_OPTS": "0",
+}
 """The environment of every job, so that all executors give the same bytes."""
 Identities = Mapping[str, tuple[int, int]]  # of a job's folder (".") and its out/: device and inode
 _PLACEHOLDER = re.compile(r"\{(inputs|outputs|params)\.(\w+)\}")
@@ -44,7 +56,9 @@ class Launch:
     attempt: int = 1
     inputs: Mapping[str, Path | None] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)  # what the executor says in the stage's name
-    adopted: Callable[[], None] = lambda: None  # called when the folder of an ended engine was put in its place
+    adopted: Callable[[], None] = lambda: (
+        None
+    )  # called when the folder of an ended engine was put in its place
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +97,10 @@ class JobFolder:
         return self.planned.job
 
     def poll(self, *, to_the_end: bool = False) -> list[dict[str, Any]]:
-        """Return what the stage said since the last call, as events of the run; at the end a note says what was left out."""
+        """Return what the stage said since the last call, as events of the run.
+
+        At the end a note says what was left out.
+        """
         fresh: list[dict[str, Any]] = []
         while not self._is_deaf:
             data = self._more()
@@ -91,17 +108,24 @@ class JobFolder:
             if not (data and to_the_end):
                 break
         if to_the_end and self._refused:
-            self.notes.append(f"{plural(self._refused, 'report')} left out, which can be no event: {self._first_refusal}")
+            self.notes.append(
+                f"{plural(self._refused, 'report')} left out, which can be no event: {self._first_refusal}"
+            )
         fresh += [self._note(text) for text in self.notes]
         self.notes.clear()
         self.said += fresh
         return fresh
 
     def result(self) -> dict[str, Any]:
-        """Return the stage's own account: `metrics`, `error`, `exit_status`; empty where it left none, or what it left is none."""
+        """Return the stage's own account: `metrics`, `error`, `exit_status`.
+
+        Empty where it left none, or what it left is none.
+        """
         try:
             with handles.folder(self.path) as folder:
-                return eventschema.result(json.loads(handles.read("result.json", RESULT_MOST_BYTES, at=folder)))
+                return eventschema.result(
+                    json.loads(handles.read("result.json", RESULT_MOST_BYTES, at=folder))
+                )
         except (OSError, ValueError, RecursionError):
             return {}
 
@@ -109,15 +133,31 @@ class JobFolder:
         """Put the outputs into the store; BadOutput where one is missing or is none."""
         job, planned = self.job, self.planned
         assert planned.fingerprint is not None and planned.parts is not None
-        wanted = (job.signature.metrics or frozenset()) - job.signature.optional_metrics if job.signature else frozenset()
+        wanted = (
+            (job.signature.metrics or frozenset()) - job.signature.optional_metrics
+            if job.signature
+            else frozenset()
+        )
         missing = sorted(wanted - metrics.keys())
         if missing:
             raise BadOutput(f"the stage did not return its metric '{missing[0]}'")
         points = [[e["name"], e["step"], e["value"], e["time"]] for e in self.said if e["event"] == "metric"]
         figures = [figure(e) for e in self.said if e["event"] == "figure"]
         notes = [e["text"] for e in self.said if e["event"] == "note"]
-        record = Record(planned.fingerprint, job.stage, planned.parts, {}, metrics, points, figures, notes, seconds,
-                        job.place.platform, job.place.emulated, job.place.taken)  # fmt: skip
+        record = Record(
+            planned.fingerprint,
+            job.stage,
+            planned.parts,
+            {},
+            metrics,
+            points,
+            figures,
+            notes,
+            seconds,
+            job.place.platform,
+            job.place.emulated,
+            job.place.taken,
+        )
         private = self.path.with_name(f"{self.path.name}.out")
         try:
             return store.commit(record, take_out(self.path, self._made, job.outputs, private))
@@ -125,16 +165,24 @@ class JobFolder:
             handles.remove(private)
 
     def adopt(self) -> None:
-        """Take the folder that now stands at the path for the job's own: an ended engine made it, and its stage may be at work."""
+        """Take the folder that now stands at the path for the job's own: an ended engine made it, and its
+        stage may be at work.
+        """
         try:
             self._made = identities(self.path)
         except OSError:  # it has no out/ any more: nothing of it will be taken
             self._made = {}
 
     def _more(self) -> bytes:
-        """Return the next whole lines of events.jsonl; a line of megabytes is no event, and is passed over."""
+        """Return the next whole lines of events.jsonl.
+
+        A line of megabytes is no event, and is passed over.
+        """
         try:
-            with handles.folder(self.path) as folder, open(handles.open_file("events.jsonl", at=folder), "rb") as file:
+            with (
+                handles.folder(self.path) as folder,
+                open(handles.open_file("events.jsonl", at=folder), "rb") as file,
+            ):
                 file.seek(self._offset)
                 data = file.read(READ_MOST)
         except FileNotFoundError:
@@ -167,22 +215,37 @@ class JobFolder:
 
 
 def lay_out(
-    path: Path, planned: Planned, digests: Mapping[str, Mapping[str, str]], assets: Mapping[str, ResolvedAsset], store: Store
+    path: Path,
+    planned: Planned,
+    digests: Mapping[str, Mapping[str, str]],
+    assets: Mapping[str, ResolvedAsset],
+    store: Store,
 ) -> JobFolder:
-    """Make the job's folder, with job.json and an empty out/; artifacts are read where the store keeps them."""
+    """Make the job's folder, with job.json and an empty out/.
+
+    Artifacts are read where the store keeps them.
+    """
     job = planned.job
     (path / "out").mkdir(parents=True)
-    inputs = {name: None if ref is None else assets[ref.name].path if ref.stage is None else store.path(digests[ref.stage][ref.name])
-              for name, ref in job.inputs.items()}  # fmt: skip
+    inputs = {
+        name: None
+        if ref is None
+        else assets[ref.name].path
+        if ref.stage is None
+        else store.path(digests[ref.stage][ref.name])
+        for name, ref in job.inputs.items()
+    }
     outputs = {name: path / "out" / name for name in job.outputs}
     (path / "job.json").write_text(json.dumps(_description(job, inputs, outputs)), encoding="utf-8")
     return JobFolder(path, planned, inputs, _made=identities(path))
 
 
 def take_out(path: Path, made: Identities, names: Iterable[str], private: Path) -> dict[str, Path]:
-    """Move the outputs of these names to a new folder that the stage cannot reach, and return where they are; nothing else is moved.
+    """Move the outputs of these names to a new folder that the stage cannot reach, and return where they are;
+    nothing else is moved.
 
-    BadOutput where the job's folder or its out/ is not the one that was made. What the stage did not write is not there.
+    BadOutput where the job's folder or its out/ is not the one that was made. What the stage did not write is
+    not there.
     """
     private.mkdir(mode=0o700)
     try:
@@ -221,7 +284,9 @@ def log_tail(log: Path) -> str:
 
 
 def cut(log: Path) -> None:
-    """Cut the middle out of a log that has become too long, while its stage goes on appending: no stage fills the disk with words."""
+    """Cut the middle out of a log that has become too long, while its stage goes on appending: no stage fills
+    the disk with words.
+    """
     with suppress(OSError), open(handles.open_file(log, os.O_RDWR), "r+b") as file:
         if (size := os.fstat(file.fileno()).st_size) <= LOG_MOST:
             return
@@ -250,11 +315,19 @@ def _description(job: Job, inputs: Mapping[str, Path | None], outputs: Mapping[s
         "params": dict(job.params),
     }
     if job.signature:
-        return {"module": job.signature.module, "function": job.signature.function, "taken": job.place.taken, **common}
+        return {
+            "module": job.signature.module,
+            "function": job.signature.function,
+            "taken": job.place.taken,
+            **common,
+        }
     groups = {"inputs": inputs, "outputs": outputs, "params": job.params}
     return {"command": [_filled(word, groups) for word in job.spec.command or ()], **common}
 
 
 def _filled(word: str, groups: Mapping[str, Mapping[str, Any]]) -> str:
-    """Fill {inputs.x} and the like in, once: what a value holds stays as it is. The check has seen to it that each exists."""
+    """Fill {inputs.x} and the like in, once: what a value holds stays as it is.
+
+    The check has seen to it that each exists.
+    """
     return _PLACEHOLDER.sub(lambda found: str(groups[found[1]][found[2]]), word)

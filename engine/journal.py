@@ -1,7 +1,8 @@
 """The run's log: JSON lines, appended and fsynced before anything shows them.
 
-It is written by one engine and read by everyone, also while it grows and after a crash: a line counts when it is whole.
-A line that is whole and no event ends the reading, which says so: what follows it has lost its context.
+It is written by one engine and read by everyone, also while it grows and after a crash: a line counts when it
+is whole. A line that is whole and no event ends the reading, which says so: what follows it has lost its
+context.
 """
 
 import errno
@@ -29,14 +30,17 @@ class Journal:
         self._path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         whole = list(_whole(path.read_bytes()))
-        os.ftruncate(self._file, sum(size for size, _ in whole))  # what is appended behind a damaged line is never read
+        os.ftruncate(
+            self._file, sum(size for size, _ in whole)
+        )  # what is appended behind a damaged line is never read
         self._seq = whole[-1][1]["seq"] + 1 if whole else 0
         self._now = now
 
     def append(self, *events: Mapping[str, Any]) -> list[Event]:
         """Make the events durable, with one write and one fsync, and return them as they stand in the file.
 
-        OSError if the disk does not take them, or if the file was removed: the journal then ends where it ended before.
+        OSError if the disk does not take them, or if the file was removed: the journal then ends where it
+        ended before.
         """
         if not self.is_in_place():
             raise OSError(errno.ESTALE, "the run's journal was removed during the run", str(self._path))
@@ -45,7 +49,9 @@ class Journal:
         lines = [json.dumps(event, ensure_ascii=False) + "\n" for event in stamped]
         try:
             data = "".join(lines).encode()
-        except UnicodeEncodeError:  # a name of bytes that are not UTF-8: it is written, and shown, in another form
+        except (
+            UnicodeEncodeError
+        ):  # a name of bytes that are not UTF-8: it is written, and shown, in another form
             lines = [_SURROGATES.sub(_escaped, line) for line in lines]
             data, stamped = "".join(lines).encode(), [json.loads(line) for line in lines]
         try:
@@ -56,7 +62,9 @@ class Journal:
         return list(stamped)
 
     def is_in_place(self) -> bool:
-        """Say whether the file is still the one at its path: a removed file takes every event, and nobody reads them."""
+        """Say whether the file is still the one at its path: a removed file takes every event, and nobody
+        reads them.
+        """
         try:
             return os.path.samestat(os.fstat(self._file), self._path.stat())
         except OSError:
@@ -69,7 +77,9 @@ class Journal:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def _write(self, data: bytes) -> None:
@@ -90,14 +100,20 @@ class Journal:
 
 
 class Follower:
-    """A reader that asks again and again what is new. `damage`: what ended the reading, in a sentence; empty where nothing did."""
+    """A reader that asks again and again what is new.
+
+    `damage`: what ended the reading, in a sentence; empty where nothing did.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path, self._offset, self._lines = path, 0, 0
         self.damage = ""
 
     def poll(self) -> list[Event]:
-        """Return the whole events since the last call; none while the file does not exist, and none beyond damage."""
+        """Return the whole events since the last call.
+
+        None while the file does not exist, and none beyond damage.
+        """
         if self.damage:
             return []
         try:
@@ -119,7 +135,10 @@ class Follower:
 
 
 def read(path: Path) -> list[Event]:
-    """Return the journal's whole events; a last line that a crash tore off is left out, and what is behind damage."""
+    """Return the journal's whole events.
+
+    A last line that a crash tore off is left out, and what is behind damage.
+    """
     return Follower(path).poll()
 
 

@@ -1,4 +1,7 @@
-"""Where a run's files stand below outputs/, and the files that users' scripts read. The names here are a contract."""
+"""Where a run's files stand below outputs/, and the files that users' scripts read.
+
+The names here are a contract.
+"""
 
 import errno
 import json
@@ -20,7 +23,13 @@ from engine.store import FOLDERS, write_whole
 from engine.wording import as_typed
 
 _ID = re.compile(r"(\d{8}-\d{6})(?:-(\d{3}))?-[0-9a-f]+", re.ASCII)  # before 0.1 without milliseconds
-_OBSTRUCTED = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENXIO, errno.ELOOP)  # a socket: ENXIO; a link: ELOOP
+_OBSTRUCTED = (
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EEXIST,
+    errno.ENXIO,
+    errno.ELOOP,
+)  # a socket: ENXIO; a link: ELOOP
 ENGINE_DIR = ".engine"  # below outputs/: the store and all that is not for users
 
 
@@ -43,13 +52,15 @@ def make_outputs(outputs: Path) -> None:
             raise
         why = os.strerror(errno.ENOTDIR) if isinstance(error, FileExistsError) else error.strerror
         raise _obstructed(error, outputs) or UserError(
-            f"outputs={outputs}", f"it cannot be made: {why}", "name a folder that can be written: outputs=DIR"
+            f"outputs={outputs}",
+            f"it cannot be made: {why}",
+            "name a folder that can be written: outputs=DIR",
         ) from None
 
 
 @contextmanager
 def unobstructed(outputs: Path) -> Iterator[None]:
-    """Tell in three lines that something below outputs is in the place of a file or folder of the engine's."""
+    """Turn an OSError into a UserError if something below outputs is in the engine's way."""
     try:
         yield
     except OSError as error:
@@ -62,13 +73,23 @@ def _obstructed(error: OSError, outputs: Path) -> UserError | None:
     """Return what is in the way, if that is why the operating system refused."""
     if error.errno not in _OBSTRUCTED and not isinstance(error, handles.NotAFile):
         return None
-    named = [Path(os.fsdecode(name)) for name in (error.filename2, error.filename) if isinstance(name, str | bytes)]
+    named = [
+        Path(os.fsdecode(name)) for name in (error.filename2, error.filename) if isinstance(name, str | bytes)
+    ]
     for path in named:
         for place in (*reversed(path.parents), path):
             wants_file = place == path and error.errno == errno.EISDIR
-            if outputs in place.parents and os.path.lexists(place) and (place.is_dir() and not place.is_symlink()) == wants_file:
+            if (
+                outputs in place.parents
+                and os.path.lexists(place)
+                and (place.is_dir() and not place.is_symlink()) == wants_file
+            ):
                 kind = "folder" if wants_file else "file"
-                return UserError(str(place), f"this {kind} is in the engine's way", "remove or rename it, and give the same command")
+                return UserError(
+                    str(place),
+                    f"this {kind} is in the engine's way",
+                    "remove or rename it, and give the same command",
+                )
     return None
 
 
@@ -77,11 +98,16 @@ def check_name(outputs: Path) -> None:
     try:
         str(outputs).encode()
     except UnicodeEncodeError:
-        raise UserError(f"outputs={outputs}", "this path is not valid UTF-8", "rename the folder, or name another: outputs=DIR") from None
+        raise UserError(
+            f"outputs={outputs}",
+            "this path is not valid UTF-8",
+            "rename the folder, or name another: outputs=DIR",
+        ) from None
 
 
 def _share(outputs: Path) -> None:
-    """Let the group write what is made from now on, if it may write the outputs folder: its members share runs and store.
+    """Let the group write what is made from now on, if it may write the outputs folder: its members share
+    runs and store.
 
     What git does for core.sharedRepository=group: their umask may be another one, and mostly is.
     """
@@ -92,8 +118,8 @@ def _share(outputs: Path) -> None:
 def new_run_dir(outputs: Path, usecase: str, target: str, now_s: float) -> Path:
     """Make and return the folder of a new run. Its id is unique, and sorts after those of all earlier runs.
 
-    It says the time to the millisecond; if the clock went back, the time after the newest id. When the run began
-    is in its journal.
+    It says the time to the millisecond; if the clock went back, the time after the newest id. When the run
+    began is in its journal.
     """
     moment_ms = max(int(now_s * 1000), 1 + max(map(_moment_ms, _ids(outputs)), default=-(1 << 62)))
     seconds, milliseconds = divmod(moment_ms, 1000)
@@ -112,9 +138,13 @@ def _ids(outputs: Path) -> Iterator[re.Match[str]]:
 
 def _moment_ms(run_id: re.Match[str]) -> int:
     """Return the moment that an id says; long ago for one that is no date."""
-    year, month, day, hour, minute, second = (int(run_id[1][at : at + 2 + 2 * (at == 0)]) for at in (0, 4, 6, 9, 11, 13))
+    year, month, day, hour, minute, second = (
+        int(run_id[1][at : at + 2 + 2 * (at == 0)]) for at in (0, 4, 6, 9, 11, 13)
+    )
     try:
-        return int(datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp()) * 1000 + int(run_id[2] or 0)
+        return int(datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp()) * 1000 + int(
+            run_id[2] or 0
+        )
     except ValueError:
         return -(1 << 62)
 
@@ -122,7 +152,12 @@ def _moment_ms(run_id: re.Match[str]) -> int:
 def runs(outputs: Path) -> list[Path]:
     """Return the folders of all runs, oldest first."""
     return sorted(
-        (path.parent for path in outputs.glob(f"[!.]*/*/*/{journal.FILE_NAME}") if not path.parent.is_symlink()), key=lambda p: p.name
+        (
+            path.parent
+            for path in outputs.glob(f"[!.]*/*/*/{journal.FILE_NAME}")
+            if not path.parent.is_symlink()
+        ),
+        key=lambda p: p.name,
     )
 
 
@@ -130,11 +165,18 @@ def find_run(outputs: Path, name: str | None, usecase: str | None = None, target
     """Return the run of this id, or of its beginning; without one the newest of the use case and target."""
     every = runs(outputs)
     known = [
-        path for path in every if (usecase is None or path.parent.parent.name == usecase) and (target is None or path.parent.name == target)
+        path
+        for path in every
+        if (usecase is None or path.parent.parent.name == usecase)
+        and (target is None or path.parent.name == target)
     ]
     if name is None:
         if not known:
-            raise UserError(f"{outputs}", "there is no run here yet", "start one: python run.py usecase=pose_activity target=rpi4_coral")
+            raise UserError(
+                f"{outputs}",
+                "there is no run here yet",
+                "start one: python run.py usecase=pose_activity target=rpi4_coral",
+            )
         return known[-1]
     matching = [path for path in every if path.name.startswith(name)]
     if len(matching) != 1:
@@ -160,16 +202,38 @@ def write_contract(run_dir: Path, state: RunState) -> None:
 def run_json(state: RunState) -> dict[str, Any]:
     """Return what run.json holds."""
     start = state.start
-    stages = {s.name: {"state": s.state, "cached": s.cached, "seconds": s.seconds, "platform": s.platform, "emulated": s.emulated,
-                       "taken": s.taken, "fingerprint": s.fingerprint, "attempt": s.attempt, "outputs": s.outputs, "gates": s.gates}
-              for s in state.stages.values()}  # fmt: skip
+    stages = {
+        s.name: {
+            "state": s.state,
+            "cached": s.cached,
+            "seconds": s.seconds,
+            "platform": s.platform,
+            "emulated": s.emulated,
+            "taken": s.taken,
+            "fingerprint": s.fingerprint,
+            "attempt": s.attempt,
+            "outputs": s.outputs,
+            "gates": s.gates,
+        }
+        for s in state.stages.values()
+    }
     keys = ("run_id", "usecase", "target", "platform", "machine", "command", "git_commit", "params", "assets")
-    return {"v": 1, "status": state.status, "seconds": state.seconds, "started": start.get("time"),
-            **{key: start.get(key) for key in keys}, "notes": state.notes, "stages": stages}  # fmt: skip
+    return {
+        "v": 1,
+        "status": state.status,
+        "seconds": state.seconds,
+        "started": start.get("time"),
+        **{key: start.get(key) for key in keys},
+        "notes": state.notes,
+        "stages": stages,
+    }
 
 
 def point_latest(run_dir: Path) -> str:
-    """Make `latest` name this run, unless it names a newer one that was faster; return what is in the way, if anything is."""
+    """Make `latest` name this run, unless it names a newer one that was faster.
+
+    Return what is in the way, if anything is.
+    """
     link = run_dir.parent / "latest"
     partial = run_dir.parent / f".latest.{run_dir.name}"
     try:
@@ -181,7 +245,11 @@ def point_latest(run_dir: Path) -> str:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
         why = "it is a folder" if link.is_dir() and not link.is_symlink() else error.strerror
-        fix = "remove it, and the next run makes it anew" if os.path.lexists(link) else "use the run's own folder"
+        fix = (
+            "remove it, and the next run makes it anew"
+            if os.path.lexists(link)
+            else "use the run's own folder"
+        )
         return f"{as_typed(link)} does not name this run: {why}; {fix}"
     return ""
 
@@ -189,7 +257,11 @@ def point_latest(run_dir: Path) -> str:
 def _names_newer(link: Path, run_dir: Path) -> bool:
     """True if the link names a run that is there, and that began after this one."""
     named = link.readlink() if link.is_symlink() else Path()
-    return len(named.parts) == 1 and named.name > run_dir.name and (run_dir.parent / named / journal.FILE_NAME).is_file()
+    return (
+        len(named.parts) == 1
+        and named.name > run_dir.name
+        and (run_dir.parent / named / journal.FILE_NAME).is_file()
+    )
 
 
 def newest_first(folders: Iterable[Path]) -> list[Path]:

@@ -1,7 +1,8 @@
 """Draws a model's operators as inline SVG: which an accelerator takes, and why it leaves the others.
 
-Pure. Operators stand in rows by the longest path to them, and the rows in columns side by side, so that a graph of several
-hundred stays on one page. Without a colour of its own: the page has the classes `op-mapped`, `op-left` and `op-edge`.
+Pure. Operators stand in rows by the longest path to them, and the rows in columns side by side, so that a
+graph of several hundred stays on one page. Without a colour of its own: the page has the classes `op-mapped`,
+`op-left` and `op-edge`.
 """
 
 from collections import defaultdict
@@ -37,7 +38,9 @@ class _Place:
 
 def svg(ops: Sequence[Op], edges: Iterable[Edge]) -> str:
     """Return the drawing; each operator's title says where it runs, and why."""
-    known = sorted({edge for edge in edges if 0 <= edge[0] < edge[1] < len(ops)})  # operators stand in the order in which they run
+    known = sorted(
+        {edge for edge in edges if 0 <= edge[0] < edge[1] < len(ops)}
+    )  # operators stand in the order in which they run
     places = _places(_rows(len(ops), known))
     width = max((place.x + CELL_WIDTH for place in places.values()), default=200.0) + 3 * MARGIN
     height = max((place.y + CELL_HEIGHT for place in places.values()), default=TOP) + MARGIN
@@ -45,7 +48,10 @@ def svg(ops: Sequence[Op], edges: Iterable[Edge]) -> str:
     parts += [_line(places[source], places[target]) for source, target in known]
     parts += [_cell(at, op, places[at]) for at, op in enumerate(ops)]
     size = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
-    return f'<svg class="chart" role="img" aria-label="The operators, and where each runs" {size}>{"".join(parts)}</svg>'
+    return (
+        '<svg class="chart" role="img" aria-label="The operators, and where each runs" '
+        f"{size}>{''.join(parts)}</svg>"
+    )
 
 
 def _rows(count: int, edges: Sequence[Edge]) -> list[list[int]]:
@@ -56,7 +62,11 @@ def _rows(count: int, edges: Sequence[Edge]) -> list[list[int]]:
     levels: dict[int, list[int]] = defaultdict(list)
     for at, depth in enumerate(level):
         levels[depth].append(at)
-    return [levels[depth][at : at + MOST_ABREAST] for depth in sorted(levels) for at in range(0, len(levels[depth]), MOST_ABREAST)]
+    return [
+        levels[depth][at : at + MOST_ABREAST]
+        for depth in sorted(levels)
+        for at in range(0, len(levels[depth]), MOST_ABREAST)
+    ]
 
 
 def _places(rows: Sequence[Sequence[int]]) -> dict[int, _Place]:
@@ -74,10 +84,16 @@ def _places(rows: Sequence[Sequence[int]]) -> dict[int, _Place]:
 
 def _cell(at: int, op: Op, place: _Place) -> str:
     """Draw an operator; one that is left to the CPU has a dashed edge too, for who sees no colours."""
-    title = escape(f"{at} {op.type}: " + ("Mapped to Edge TPU" if op.is_mapped else op.reason or "left to the CPU"))
+    title = escape(
+        f"{at} {op.type}: " + ("Mapped to Edge TPU" if op.is_mapped else op.reason or "left to the CPU")
+    )
     kind = "op-mapped" if op.is_mapped else "op-left"
-    shape = f'<rect class="{kind}" x="{place.x:.0f}" y="{place.y:.0f}" width="{CELL_WIDTH:.0f}" height="{CELL_HEIGHT:.0f}" rx="3"/>'
-    return f"<g><title>{title}</title>{shape}{_text(place.x + 5, place.y + 11, f'{at} {op.type[:LONGEST_NAME]}')}</g>"
+    shape = (
+        f'<rect class="{kind}" x="{place.x:.0f}" y="{place.y:.0f}" width="{CELL_WIDTH:.0f}" '
+        f'height="{CELL_HEIGHT:.0f}" rx="3"/>'
+    )
+    name = _text(place.x + 5, place.y + 11, f"{at} {op.type[:LONGEST_NAME]}")
+    return f"<g><title>{title}</title>{shape}{name}</g>"
 
 
 def _line(source: _Place, target: _Place) -> str:
@@ -89,9 +105,17 @@ def _line(source: _Place, target: _Place) -> str:
         bow = min(12.0 + target.row - source.row, COLUMN_GAP - CELL_GAP)
         right = max(source.x, target.x) + CELL_WIDTH + bow
         y1, y2 = source.y + CELL_HEIGHT / 2, target.y + CELL_HEIGHT / 2
-        path = f"M{source.x + CELL_WIDTH:.0f} {y1:.0f}C{right:.0f} {y1:.0f} {right:.0f} {y2:.0f} {target.x + CELL_WIDTH:.0f} {y2:.0f}"
+        path = (
+            f"M{source.x + CELL_WIDTH:.0f} {y1:.0f}C{right:.0f} {y1:.0f} {right:.0f} {y2:.0f} "
+            f"{target.x + CELL_WIDTH:.0f} {y2:.0f}"
+        )
     else:
-        x1, y1, x2, y2 = source.x + CELL_WIDTH, source.y + CELL_HEIGHT / 2, target.x, target.y + CELL_HEIGHT / 2
+        x1, y1, x2, y2 = (
+            source.x + CELL_WIDTH,
+            source.y + CELL_HEIGHT / 2,
+            target.x,
+            target.y + CELL_HEIGHT / 2,
+        )
         half = (x1 + x2) / 2
         path = f"M{x1:.0f} {y1:.0f}C{half:.0f} {y1:.0f} {half:.0f} {y2:.0f} {x2:.0f} {y2:.0f}"
     return f'<path class="op-edge" d="{path}"/>'
@@ -101,7 +125,10 @@ def _legend(ops: Sequence[Op]) -> list[str]:
     mapped = sum(op.is_mapped for op in ops)
     parts, x = [], MARGIN
     for kind, words in (("op-mapped", f"Edge TPU: {mapped}"), ("op-left", f"CPU: {len(ops) - mapped}")):
-        parts.append(f'<rect class="{kind}" x="{x:.0f}" y="6" width="14" height="12" rx="3"/>{_text(x + 20, 16, words)}')
+        parts.append(
+            f'<rect class="{kind}" x="{x:.0f}" y="6" width="14" height="12" '
+            f'rx="3"/>{_text(x + 20, 16, words)}'
+        )
         x += 110
     return parts
 

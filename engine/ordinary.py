@@ -1,7 +1,7 @@
 """What the user names must be an ordinary file or folder.
 
-Reading a FIFO, a device or one of the kernel's own files may block or never end: /proc/kmsg is a regular file by its mode.
-Unlike engine/handles.py this follows links: the user may name a path by one.
+Reading a FIFO, a device or one of the kernel's own files may block or never end: /proc/kmsg is a regular file
+by its mode. Unlike engine/handles.py this follows links: the user may name a path by one.
 """
 
 import os
@@ -15,10 +15,33 @@ from pathlib import Path
 from engine.errors import UserError
 
 # File systems without data of a user's, as /proc/filesystems names them
-_KERNEL = frozenset({
-    "proc", "sysfs", "debugfs", "tracefs", "securityfs", "configfs", "cgroup", "cgroup2", "bpf", "pstore", "efivarfs", "selinuxfs",
-    "smackfs", "binfmt_misc", "fusectl", "mqueue", "rpc_pipefs", "nfsd", "devpts", "devtmpfs", "autofs", "nsfs", "resctrl",
-})  # fmt: skip
+_KERNEL = frozenset(
+    {
+        "proc",
+        "sysfs",
+        "debugfs",
+        "tracefs",
+        "securityfs",
+        "configfs",
+        "cgroup",
+        "cgroup2",
+        "bpf",
+        "pstore",
+        "efivarfs",
+        "selinuxfs",
+        "smackfs",
+        "binfmt_misc",
+        "fusectl",
+        "mqueue",
+        "rpc_pipefs",
+        "nfsd",
+        "devpts",
+        "devtmpfs",
+        "autofs",
+        "nsfs",
+        "resctrl",
+    }
+)
 
 
 def check(where: str, status: os.stat_result) -> None:
@@ -31,13 +54,19 @@ def check(where: str, status: os.stat_result) -> None:
 def refuse_kernels(where: str, status: os.stat_result) -> None:
     """Raise UserError for what the kernel makes up as it is read."""
     if os.major(status.st_dev) == 0 and (kind := _kernel_file_systems().get(status.st_dev)):
-        raise UserError(where, f"it is on {kind}, a file system of the kernel", "copy the data you need to a folder of your own")
+        raise UserError(
+            where,
+            f"it is on {kind}, a file system of the kernel",
+            "copy the data you need to a folder of your own",
+        )
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[FileIO]:
     """Open an ordinary file to read, without waiting for anybody; UserError for what is none."""
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY), "rb", buffering=0) as file:
+    with open(
+        os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY), "rb", buffering=0
+    ) as file:
         check(str(path), os.fstat(file.fileno()))
         yield file
 
@@ -53,7 +82,7 @@ def read(path: Path, most_bytes: int) -> bytes:
 
 @cache
 def _kernel_file_systems() -> dict[int, str]:
-    """Return the types of the kernel's mounted file systems by device number: proc(5), /proc/pid/mountinfo."""
+    """Return the kernel's mounted file systems, type by device number: proc(5), /proc/pid/mountinfo."""
     found = {}
     mounts = Path("/proc/self/mountinfo")
     for line in mounts.read_bytes().splitlines() if mounts.exists() else ():

@@ -24,17 +24,23 @@ ACCENTS = {
     "asset": ("#6d5bd0", "#a99cf5"),
 }
 PALETTE = {  # light, dark
-    "ink": ("#1b2430", "#e6eaf0"), "soft": ("#5b6676", "#9aa5b5"), "card": ("#ffffff", "#1c232d"),
-    "line": ("#d5dae2", "#39424f"), "edge": ("#9aa4b2", "#667182"), "paper": ("#ffffff", "#12171e"),
+    "ink": ("#1b2430", "#e6eaf0"),
+    "soft": ("#5b6676", "#9aa5b5"),
+    "card": ("#ffffff", "#1c232d"),
+    "line": ("#d5dae2", "#39424f"),
+    "edge": ("#9aa4b2", "#667182"),
+    "paper": ("#ffffff", "#12171e"),
     "tint": ("#f3f1fd", "#252238"),
-}  # fmt: skip
+}
 PNG_SCALE = 2
 
 
 def of_run(state: RunState) -> tuple[list[Node], list[Edge]]:
     """Return the nodes and edges of a run: its stages as they stand, and the assets that they read."""
     stages = state.stages.values()
-    edges = list(dict.fromkeys(_edge(s.name, ref) for s in stages for ref in s.job.get("inputs", {}).values()))
+    edges = list(
+        dict.fromkeys(_edge(s.name, ref) for s in stages for ref in s.job.get("inputs", {}).values())
+    )
     read = {edge.source for edge in edges}
     assets = [(f"asset:{asset['key']}", asset["name"]) for asset in state.start.get("assets", ())]
     nodes = [Node(key, (name,), "asset", is_asset=True) for key, name in assets if key in read]
@@ -93,7 +99,9 @@ def text(nodes: Sequence[Node], edges: Sequence[Edge]) -> str:
         drawn.append((_rail_row(name, sources[name], unread, rails), by_name[name]))
     breadth = max((len(row) for row, _ in drawn), default=0)
     title = max((len(_title(node)) for node in nodes), default=0)
-    return "\n".join(f"{row:<{breadth}}  {_title(node):<{title}}  {_remark(node, edges)}".rstrip() for row, node in drawn)
+    return "\n".join(
+        f"{row:<{breadth}}  {_title(node):<{title}}  {_remark(node, edges)}".rstrip() for row, node in drawn
+    )
 
 
 # A run's nodes
@@ -137,7 +145,11 @@ def _css() -> str:
 
     states = "".join(f".dag .s-{state}{{--accent:var(--s-{state})}}" for state in ACCENTS)
     return (
-        rules(0) + "@media screen and (prefers-color-scheme:dark){" + rules(1) + "}" + states
+        rules(0)
+        + "@media screen and (prefers-color-scheme:dark){"
+        + rules(1)
+        + "}"
+        + states
         + ".dag{max-width:100%;height:auto;font:12px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif}"
         ".dag .box{fill:var(--card);stroke:var(--line)}.dag .bar{fill:var(--accent)}"
         ".dag .asset .box{fill:var(--tint);stroke:var(--accent);stroke-opacity:.45}"
@@ -150,7 +162,7 @@ def _css() -> str:
         "stroke:var(--paper);stroke-width:4px;paint-order:stroke;stroke-linejoin:round}"
         ".dag .pill{fill:var(--card);stroke:var(--edge)}"
         ".dag .pill-text{font-size:9px;fill:var(--soft);text-anchor:middle}"
-    )  # fmt: skip
+    )
 
 
 def _svg_line(route: Route) -> str:
@@ -226,7 +238,9 @@ def _paint(draw: Any, fonts: dict[int, Any], nodes: Sequence[Node], plan: Layout
         if route.label_at is not None:
             at = tuple(v * PNG_SCALE for v in route.label_at)
             paper = PALETTE["paper"][0]
-            draw.text(at, route.edge.label, PALETTE["soft"][0], fonts[10], "mm", stroke_width=4, stroke_fill=paper)
+            draw.text(
+                at, route.edge.label, PALETTE["soft"][0], fonts[10], "mm", stroke_width=4, stroke_fill=paper
+            )
 
 
 def _paint_line(draw: Any, route: Route) -> None:
@@ -239,7 +253,9 @@ def _paint_line(draw: Any, route: Route) -> None:
 def _paint_box(draw: Any, fonts: dict[int, Any], node: Node, box: Box) -> None:
     accent = ACCENTS.get(node.state, ACCENTS["waiting"])[0]
     x, y, width, height = (v * PNG_SCALE for v in (box.x, box.y, box.width, box.height))
-    fill, outline = (PALETTE["tint"][0], accent) if node.is_asset else (PALETTE["card"][0], PALETTE["line"][0])
+    fill, outline = (
+        (PALETTE["tint"][0], accent) if node.is_asset else (PALETTE["card"][0], PALETTE["line"][0])
+    )
     radius = height / 2 if node.is_asset else 14
     draw.rounded_rectangle((x, y, x + width, y + height), radius, fill, outline, 2)
     if not node.is_asset:
@@ -292,9 +308,13 @@ def _row_marks(own: int, joined: set[int], ending: set[int], rails: Sequence[str
 
 
 _JOINTS = {  # (ends here, line to the left, line to the right)
-    (False, False, True): "├", (False, True, False): "┤", (False, True, True): "┼",
-    (True, False, True): "╰", (True, True, False): "╯", (True, True, True): "┴",
-}  # fmt: skip
+    (False, False, True): "├",
+    (False, True, False): "┤",
+    (False, True, True): "┼",
+    (True, False, True): "╰",
+    (True, True, False): "╯",
+    (True, True, True): "┴",
+}
 
 
 def _remark(node: Node, edges: Sequence[Edge]) -> str:

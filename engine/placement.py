@@ -1,4 +1,7 @@
-"""Where a job runs, in what environment, and how its figures are labelled; and what an executor is told when it is made. No I/O."""
+"""Where a job runs, in what environment, and how its figures are labelled.
+
+And what an executor is told when it is made. No I/O.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

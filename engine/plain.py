@@ -1,4 +1,7 @@
-"""Plain values: what a YAML file or the command line may hold. Every program, JSON and a database can take them as they are."""
+"""Plain values: what a YAML file or the command line may hold.
+
+Every program, JSON and a database can take them as they are.
+"""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -17,7 +20,10 @@ def fault(value: Any) -> tuple[str, str] | None:
         return f"{value[:80]!r} contains a character that is not allowed", "leave out NUL and lone surrogates"
     if value is None or isinstance(value, bool | int | float | str):
         return None
-    return f"a value of type {type(value).__name__} is not allowed", "write text (in quotes), a number, true, false or null"
+    return (
+        f"a value of type {type(value).__name__} is not allowed",
+        "write text (in quotes), a number, true, false or null",
+    )
 
 
 def faults(data: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str, str]]:
@@ -25,7 +31,11 @@ def faults(data: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
     if isinstance(data, Mapping):
         for key, value in data.items():
             if not isinstance(key, str):
-                yield place, f"a key of type {type(key).__name__} is not allowed", "write the key as text, in quotes"
+                yield (
+                    place,
+                    f"a key of type {type(key).__name__} is not allowed",
+                    "write the key as text, in quotes",
+                )
             elif found := fault(key):
                 yield (place, *found)
             else:

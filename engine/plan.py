@@ -1,4 +1,7 @@
-"""The use case resolved against a target: its jobs, and for each whether the store has it already. Starts nothing."""
+"""The use case resolved against a target: its jobs, and for each whether the store has it already.
+
+Starts nothing.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -55,11 +58,19 @@ class Job:
 
     def parts(self, digests: Mapping[str, str | None]) -> fingerprints.Parts:
         """Return the pre-image of the fingerprint, given its inputs' digests."""
-        source = dict(self.signature.sources) if self.signature else {"command": list(self.spec.command or ())}
+        source = (
+            dict(self.signature.sources) if self.signature else {"command": list(self.spec.command or ())}
+        )
         environment = {**self.place.environment, "platform": self.place.platform}
-        if self.spec.runs_on == "target":  # a figure that was emulated must not stand in for the device's, nor a PC's own for a Pi's
+        if (
+            self.spec.runs_on == "target"
+        ):  # a figure that was emulated must not stand in for the device's, nor a PC's own for a Pi's
             environment["taken"] = self.place.taken
-        parameter = {**self.params, "outputs": list(self.outputs), **{f"env {k}": v for k, v in self.spec.env.items()}}
+        parameter = {
+            **self.params,
+            "outputs": list(self.outputs),
+            **{f"env {k}": v for k, v in self.spec.env.items()},
+        }
         parameter |= {f"pass_env {name}": True for name in self.spec.pass_env}  # their values may be secrets
         return {"source": source, "parameter": parameter, "input": digests, "environment": environment}
 
@@ -99,7 +110,9 @@ class Records(Protocol):
         """Return a job's record as it stands."""
 
 
-def settle(job: Job, outputs: Mapping[str, Mapping[str, str]], assets: Mapping[str, ResolvedAsset], store: Records) -> Planned:
+def settle(
+    job: Job, outputs: Mapping[str, Mapping[str, str]], assets: Mapping[str, ResolvedAsset], store: Records
+) -> Planned:
     """Fingerprint the job and look it up, as far as its inputs are known: stage -> output -> digest."""
     digests: dict[str, str | None] = {}
     for name, ref in job.inputs.items():
@@ -117,10 +130,18 @@ def settle(job: Job, outputs: Mapping[str, Mapping[str, str]], assets: Mapping[s
     if record:
         return Planned(job, key, parts, record, "in the store")
     damaged = store.record(key) is not None
-    return Planned(job, key, parts, None, "its artifact in the store is damaged or gone" if damaged else "not in the store")
+    return Planned(
+        job,
+        key,
+        parts,
+        None,
+        "its artifact in the store is damaged or gone" if damaged else "not in the store",
+    )
 
 
-def settle_all(jobs: Mapping[str, Job], assets: Mapping[str, ResolvedAsset], store: Records) -> dict[str, Planned]:
+def settle_all(
+    jobs: Mapping[str, Job], assets: Mapping[str, ResolvedAsset], store: Records
+) -> dict[str, Planned]:
     """Settle the jobs in their order, each from the outputs of those before it."""
     planned: dict[str, Planned] = {}
     outputs: dict[str, Mapping[str, str]] = {}

@@ -25,14 +25,19 @@ from engine.store import DISK_FAULTS, FOLDERS, BadOutput, Record, Store
 POLL_S = 0.1  # how often a running stage's progress is read
 BUSY_S = 0.2  # how often a job that another engine does is looked up
 GRACE_S = 10.0  # between the request to end and the end
-EMULATED_TIMES = 10  # as much time has a stage under QEMU: loops in Python take 3 (arm64) to 9 times (arm/v7) as long there, as measured
+# as much time has a stage under QEMU: loops in Python take 3 (arm64) to 9 times (arm/v7) as long there, as
+# measured
+EMULATED_TIMES = 10
 
-_NOT_ITS_FAULT = frozenset({"daemon_lost", "device_lost"})  # the stage gets one attempt more than the YAML gives
+_NOT_ITS_FAULT = frozenset(
+    {"daemon_lost", "device_lost"}
+)  # the stage gets one attempt more than the YAML gives
 _BEYOND_RETRY = frozenset(
     {"disk_full", "disk_error", "image_missing", "wrong_platform", "no_device", "no_command"}
 )  # the next attempt would end so too
 
-# What is true of a stage whatever it gave to sys.exit; other kinds an executor guesses from the exit status or from words in the log
+# What is true of a stage whatever it gave to sys.exit; other kinds an executor guesses from the exit status
+# or from words in the log
 _WHATEVER_IT_CHOSE = _NOT_ITS_FAULT | {"out_of_memory", "bad_output"}
 
 Emit = Callable[..., None]
@@ -66,7 +71,9 @@ class _Running:
     log: Path
     deadline: float
     alone: ExitStack
-    reads: Mapping[str, str] = field(default_factory=dict)  # its inputs from other stages, and their digests when it started
+    reads: Mapping[str, str] = field(
+        default_factory=dict
+    )  # its inputs from other stages, and their digests when it started
     ending: str | None = None  # why it was told to end: timeout, interrupted
     kill_at: float = float("inf")
 
@@ -92,8 +99,12 @@ class Scheduler:
     _priority: Mapping[str, float] = field(default_factory=dict)
     _order: Mapping[str, int] = field(default_factory=dict)  # of the plan
     _ready: set[str] = field(default_factory=set)
-    _said: list[Mapping[str, Any]] = field(default_factory=list)  # events of this turn of the loop: one fsync for all
-    _janitor: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))  # removing a folder costs as much as a stage
+    _said: list[Mapping[str, Any]] = field(
+        default_factory=list
+    )  # events of this turn of the loop: one fsync for all
+    _janitor: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(1)
+    )  # removing a folder costs as much as a stage
 
     def run(self) -> str:
         """Run to the end and return the status: finished, failed, rejected or interrupted."""
@@ -117,7 +128,9 @@ class Scheduler:
         self._janitor.shutdown()
         if self.interrupts:
             return "interrupted"
-        return next((status for status in ("failed", "rejected") if status in self._over.values()), "finished")
+        return next(
+            (status for status in ("failed", "rejected") if status in self._over.values()), "finished"
+        )
 
     def _say(self, *events: Mapping[str, Any]) -> None:
         self._said += events
@@ -131,15 +144,30 @@ class Scheduler:
         """Take all that the plan found in the store, with one append to the journal."""
         events: list[dict[str, Any]] = []
         for name, planned in self.plan.jobs.items():
-            if planned.record and not (set(planned.job.needs) - self.digests.keys()) and name in self._waiting:
+            if (
+                planned.record
+                and not (set(planned.job.needs) - self.digests.keys())
+                and name in self._waiting
+            ):
                 events += self._cached(planned, planned.record)
         self._say(*events)
 
     def _cached(self, planned: Planned, record: Record) -> list[dict[str, Any]]:
         name = planned.job.stage
-        event = {"event": "job_cached", "stage": name, "fingerprint": record.fingerprint, "outputs": record.outputs,
-                 "metrics": record.metrics, "points": record.points, "figures": record.figures, "notes": record.notes,
-                 "seconds": record.seconds, "platform": record.platform, "emulated": record.emulated, "taken": record.taken}  # fmt: skip
+        event = {
+            "event": "job_cached",
+            "stage": name,
+            "fingerprint": record.fingerprint,
+            "outputs": record.outputs,
+            "metrics": record.metrics,
+            "points": record.points,
+            "figures": record.figures,
+            "notes": record.notes,
+            "seconds": record.seconds,
+            "platform": record.platform,
+            "emulated": record.emulated,
+            "taken": record.taken,
+        }
         self._leave(name)
         return [event, *self._publish(planned.job, record)]
 
@@ -168,7 +196,9 @@ class Scheduler:
         for name in sorted(ready, key=lambda n: (-self._priority[n], self._order[n])):
             if sum(job.spec.resources.cpus for job in self._jobs_at_work()) >= self.limits.cpus:
                 return  # a glance for all of them: of a thousand ready stages two may run
-            if name in self._ready and self._has_room(self._waiting[name]):  # a start may find an input damaged, which others wait for too
+            if name in self._ready and self._has_room(
+                self._waiting[name]
+            ):  # a start may find an input damaged, which others wait for too
                 self._start(name)
 
     def _refresh_ready(self, names: Iterable[str]) -> None:
@@ -187,8 +217,10 @@ class Scheduler:
         wants = job.spec.resources
         if wants.accelerator and any(one.accelerator for one in taken):
             return False
-        return (wants.cpus + sum(one.cpus for one in taken) <= self.limits.cpus
-                and wants.memory + sum(one.memory for one in taken) <= self.limits.memory_bytes)  # fmt: skip
+        return (
+            wants.cpus + sum(one.cpus for one in taken) <= self.limits.cpus
+            and wants.memory + sum(one.memory for one in taken) <= self.limits.memory_bytes
+        )
 
     def _jobs_at_work(self) -> list[Job]:
         return [running.folder.job for running in self._running.values()]
@@ -220,23 +252,51 @@ class Scheduler:
         jobfolder.open_log(log)
         if attempt > 1:
             handles.append(log, f"--- attempt {attempt}\n".encode())
-        folder = jobfolder.lay_out(self.work / f"{job.stage}-{attempt}", planned, self.digests, self.plan.assets, self.store)
-        self._say({"event": "job_started", "stage": job.stage, "attempt": attempt, "fingerprint": planned.fingerprint, "log": str(log),
-                   "platform": job.place.platform, "emulated": job.place.emulated, "taken": job.place.taken})  # fmt: skip
+        folder = jobfolder.lay_out(
+            self.work / f"{job.stage}-{attempt}", planned, self.digests, self.plan.assets, self.store
+        )
+        self._say(
+            {
+                "event": "job_started",
+                "stage": job.stage,
+                "attempt": attempt,
+                "fingerprint": planned.fingerprint,
+                "log": str(log),
+                "platform": job.place.platform,
+                "emulated": job.place.emulated,
+                "taken": job.place.taken,
+            }
+        )
         deadline = time.monotonic() + (_timeout_s(job) or float("inf"))
         self._running[job.stage] = _Running(folder, log, deadline, alone, self._reads(job))
         self._leave(job.stage)
         self.executor.launch(
-            Launch(job, folder.path, log, planned.fingerprint or "", self.run_dir.name, attempt, folder.inputs, folder.notes, folder.adopt)
+            Launch(
+                job,
+                folder.path,
+                log,
+                planned.fingerprint or "",
+                self.run_dir.name,
+                attempt,
+                folder.inputs,
+                folder.notes,
+                folder.adopt,
+            )
         )
 
     def _reads(self, job: Job) -> dict[str, str]:
-        """Return the artifacts that the job reads; another stage may find one damaged and send it back meanwhile."""
+        """Return the artifacts that the job reads.
+
+        Another stage may find one damaged and send it back meanwhile.
+        """
         refs = {name: ref for name, ref in job.inputs.items() if ref and ref.stage}
         return {name: self.digests[str(ref.stage)][ref.name] for name, ref in refs.items()}
 
     def _send_back_damaged(self, job: Job) -> bool:
-        """Look at the job's inputs where the store keeps them; a damaged one is set aside, and its stage runs again."""
+        """Look at the job's inputs where the store keeps them.
+
+        A damaged one is set aside, and its stage runs again.
+        """
         damaged = False
         for ref in job.inputs.values():
             if ref and ref.stage and ref.stage in self.digests:
@@ -244,7 +304,11 @@ class Scheduler:
                 if not self.store.is_whole(digest):
                     self.store.quarantine(digest)
                     self._say(
-                        {"event": "note", "stage": None, "text": f"{ref} was damaged in the store: set aside, {ref.stage} runs again"}
+                        {
+                            "event": "note",
+                            "stage": None,
+                            "text": f"{ref} was damaged in the store: set aside, {ref.stage} runs again",
+                        }
                     )
                     self._waiting[ref.stage] = self.plan.jobs[ref.stage].job
                     del self.digests[ref.stage], self._over[ref.stage]
@@ -266,8 +330,18 @@ class Scheduler:
             return
         job = running.folder.job
         published = self._publish(job, record)
-        self._say(*events, {"event": "job_finished", "stage": job.stage, "attempt": self._attempts[job.stage], "seconds": ended.seconds,
-                            "outputs": record.outputs, "metrics": record.metrics}, *published)  # fmt: skip
+        self._say(
+            *events,
+            {
+                "event": "job_finished",
+                "stage": job.stage,
+                "attempt": self._attempts[job.stage],
+                "seconds": ended.seconds,
+                "outputs": record.outputs,
+                "metrics": record.metrics,
+            },
+            *published,
+        )
 
     def _outcome(self, running: _Running, ended: Ended) -> tuple[Record | None, tuple[str, str]]:
         """Return the committed record, or the kind of failure and its sentence."""
@@ -276,7 +350,10 @@ class Scheduler:
             return None, self._cause(running, ended, result)
         changed = self._changed_inputs(running)
         if changed:
-            return None, ("input_changed", f"its input '{changed[0]}' changed while it ran; nothing of it was kept")
+            return None, (
+                "input_changed",
+                f"its input '{changed[0]}' changed while it ran; nothing of it was kept",
+            )
         try:
             return folder.commit(self.store, result.get("metrics", {}), ended.seconds), ("", "")
         except BadOutput as error:
@@ -287,7 +364,8 @@ class Scheduler:
             if error.errno in DISK_FAULTS:
                 return None, (
                     "disk_error",
-                    f"the disk of {self.store.root} reports an error ({error.strerror}); check it and give the same command",
+                    f"the disk of {self.store.root} reports an error ({error.strerror}); check it and "
+                    "give the same command",
                 )
             return None, ("bad_output", f"its outputs could not be stored: {error}")
 
@@ -298,7 +376,9 @@ class Scheduler:
             return "killed", running.ending
         chosen = _chosen_status(result)
         is_full = "No space left on device" in jobfolder.log_tail(running.log)
-        if ended.kind and (chosen is None or ended.kind in _WHATEVER_IT_CHOSE or (ended.kind == "disk_full" and is_full)):
+        if ended.kind and (
+            chosen is None or ended.kind in _WHATEVER_IT_CHOSE or (ended.kind == "disk_full" and is_full)
+        ):
             return ended.kind, ended.why
         if not running.folder.path.exists():
             return "killed", "its work folder was removed while it ran"
@@ -313,10 +393,15 @@ class Scheduler:
         return "failed", str(result.get("error") or f"it ended with exit status {ended.status}")
 
     def _disk_full(self) -> str:
-        places = [place for place in (self.work, *(self.store.root / name for name in FOLDERS)) if place.is_dir()]
+        places = [
+            place for place in (self.work, *(self.store.root / name for name in FOLDERS)) if place.is_dir()
+        ]
         free = {place: shutil.disk_usage(place).free for place in places}  # each may be on another disk
         fullest = min(places, key=lambda place: free[place])
-        return f"the disk is full: {free[fullest]:,} bytes are free at {fullest}; make room and give the same command"
+        return (
+            f"the disk is full: {free[fullest]:,} bytes are free at {fullest}; make room and give "
+            "the same command"
+        )
 
     def _changed_inputs(self, running: _Running) -> list[str]:
         assets = [ref for ref in running.folder.job.inputs.values() if ref and ref.stage is None]
@@ -336,8 +421,17 @@ class Scheduler:
         tries = job.spec.retries + (kind in _NOT_ITS_FAULT)
         again = attempt <= tries and kind not in _BEYOND_RETRY and not is_over
         delay = job.spec.retry_delay * 2 ** (attempt - 1) if again else None
-        event = {"event": "job_failed", "stage": job.stage, "attempt": attempt, "seconds": ended.seconds, "kind": kind, "message": message,
-                 "log": str(running.log), "log_tail": jobfolder.log_tail(running.log), "retry_in_s": delay}  # fmt: skip
+        event = {
+            "event": "job_failed",
+            "stage": job.stage,
+            "attempt": attempt,
+            "seconds": ended.seconds,
+            "kind": kind,
+            "message": message,
+            "log": str(running.log),
+            "log_tail": jobfolder.log_tail(running.log),
+            "retry_in_s": delay,
+        }
         if delay is not None:
             self._waiting[job.stage] = job
             self._refresh_ready([job.stage])
@@ -401,7 +495,10 @@ def _timeout_s(job: Job) -> float | None:
 
 
 def _chosen_status(result: Mapping[str, Any]) -> int | None:
-    """Return the status with which the stage ended itself, by sys.exit; None where it did not, or says what cannot be."""
+    """Return the status with which the stage ended itself, by sys.exit.
+
+    None where it did not, or says what cannot be.
+    """
     status = result.get("exit_status")
     return status if type(status) is int and 0 < status < 256 else None
 
@@ -419,4 +516,11 @@ def machine_limits(cpus: float | None, fail_fast: bool) -> Limits:
 
 def _gate(job: Job, metric: str, rule: str, metrics: Mapping[str, float]) -> dict[str, Any]:
     value = metrics.get(metric)
-    return {"event": "gate", "stage": job.stage, "metric": metric, "rule": rule, "value": value, "passed": holds(value, rule)}
+    return {
+        "event": "gate",
+        "stage": job.stage,
+        "metric": metric,
+        "rule": rule,
+        "value": value,
+        "passed": holds(value, rule),
+    }

@@ -1,4 +1,7 @@
-"""What the command line may set beside a use case and a target: the keys of conf/config.yaml, typed. No I/O."""
+"""What the command line may set beside a use case and a target: the keys of conf/config.yaml, typed.
+
+No I/O.
+"""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal

@@ -1,4 +1,7 @@
-"""What a stage's source says of it: inputs, outputs, parameters, metrics, imports. Read by its syntax, never imported."""
+"""What a stage's source says of it: inputs, outputs, parameters, metrics, imports.
+
+Read by its syntax, never imported.
+"""
 
 import ast
 import hashlib
@@ -15,7 +18,13 @@ from engine.errors import UserError, did_you_mean
 _MOST_BYTES = 10_000_000  # of a stage's source
 REQUIRED: Any = object()  # the default of a parameter that has none
 _STAGE_API = "engine.stage"
-_TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (float, int), "str": (str,), "bool": (bool,), "None": (type(None),)}
+_TYPES: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (float, int),
+    "str": (str,),
+    "bool": (bool,),
+    "None": (type(None),),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +53,9 @@ class Signature:
     metrics: frozenset[str] | None  # None: the stage does not say
     sources: Mapping[str, str]  # project module -> sha256 of its file, the stage's own among them
     imports: frozenset[str]  # top-level packages from outside the project
-    optional: frozenset[str] = frozenset()  # those of them that the stage does without, as `except ImportError` says
+    optional: frozenset[str] = (
+        frozenset()
+    )  # those of them that the stage does without, as `except ImportError` says
     optional_metrics: frozenset[str] = frozenset()  # those of them that it may leave out: NotRequired
     programs: tuple[str, ...] = ()  # what it runs from PATH where it is there, listed in its file as PROGRAMS
 
@@ -60,7 +71,9 @@ class Library:
     def __init__(self, packages: Sequence[str], roots: Sequence[Path]) -> None:
         self.packages, self.roots = tuple(packages), tuple(roots)
         self._known: dict[str, Signature | UserError] = {}
-        self._imported: dict[str, list[tuple[str, bool]]] = {}  # by module: many stages share a helper, and looking through it takes time
+        self._imported: dict[
+            str, list[tuple[str, bool]]
+        ] = {}  # by module: many stages share a helper, and looking through it takes time
 
     def signature(self, uses: str, where: str) -> Signature:
         """Return the signature of a stage, or raise UserError that names the nearest one."""
@@ -73,9 +86,13 @@ class Library:
 
     def names(self) -> list[str]:
         """Return all stages, as `uses:` names them."""
-        found = {".".join(path.relative_to(root).with_suffix("").parts)
-                 for root in self.roots for package in self.packages for path in (root / package).rglob("*.py")
-                 if not path.name.startswith("_")}  # fmt: skip
+        found = {
+            ".".join(path.relative_to(root).with_suffix("").parts)
+            for root in self.roots
+            for package in self.packages
+            for path in (root / package).rglob("*.py")
+            if not path.name.startswith("_")
+        }
         return sorted(found)
 
     def _look_up(self, uses: str) -> Signature | UserError:
@@ -88,9 +105,21 @@ class Library:
         try:
             return self._read(uses, path)
         except SyntaxError as error:
-            return UserError(f"{path}, line {error.lineno}", f"Python cannot read it: {error.msg}", "mend the stage's source")
-        except (ValueError, RecursionError, MemoryError) as error:  # no UTF-8, a NUL, or brackets a thousand deep
-            return UserError(str(path), f"Python cannot read it: {str(error) or type(error).__name__}", "mend the stage's source")
+            return UserError(
+                f"{path}, line {error.lineno}",
+                f"Python cannot read it: {error.msg}",
+                "mend the stage's source",
+            )
+        except (
+            ValueError,
+            RecursionError,
+            MemoryError,
+        ) as error:  # no UTF-8, a NUL, or brackets a thousand deep
+            return UserError(
+                str(path),
+                f"Python cannot read it: {str(error) or type(error).__name__}",
+                "mend the stage's source",
+            )
         except UserError as error:
             return error
 
@@ -109,19 +138,40 @@ class Library:
         name = uses.rpartition(".")[2]
         function = next((n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == name), None)
         if function is None:
-            raise UserError(str(path), f"it has no function '{name}'", "a stage is a function named as its file")
+            raise UserError(
+                str(path), f"it has no function '{name}'", "a stage is a function named as its file"
+            )
         inputs, outputs = _paths(function, path)
         sources, imports, optional = self._closure(uses, path)
-        params = {a.arg: Parameter(ast.unparse(a.annotation) if a.annotation else "str", _default(d, path))
-                  for a, d in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)}  # fmt: skip
+        params = {
+            a.arg: Parameter(ast.unparse(a.annotation) if a.annotation else "str", _default(d, path))
+            for a, d in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)
+        }
         doc = ast.get_docstring(function) or ast.get_docstring(tree) or ""
         metrics = _metrics(function, tree)
         names = None if metrics is None else frozenset(metrics)
         left_out = frozenset(name for name, is_required in (metrics or {}).items() if not is_required)
-        return Signature(uses, name, path, doc, inputs, outputs, params, names, sources, imports, optional, left_out, _programs(tree))
+        return Signature(
+            uses,
+            name,
+            path,
+            doc,
+            inputs,
+            outputs,
+            params,
+            names,
+            sources,
+            imports,
+            optional,
+            left_out,
+            _programs(tree),
+        )
 
     def _closure(self, module: str, path: Path) -> tuple[dict[str, str], frozenset[str], frozenset[str]]:
-        """Follow imports through the project's modules; digest those, and name the packages outside, also those that may be absent."""
+        """Follow imports through the project's modules.
+
+        Digest those, and name the packages outside, also those that may be absent.
+        """
         sources: dict[str, str] = {}
         outside: set[str] = set()
         needed: set[str] = set()
@@ -149,7 +199,9 @@ def _parsed(path: Path) -> ast.Module:
 
 
 def _imported(tree: ast.Module, module: str) -> Iterator[tuple[str, bool]]:
-    """Yield every module that an import statement may mean, also inside functions, and whether its absence is caught."""
+    """Yield every module that an import statement may mean, also inside functions, and whether its absence is
+    caught.
+    """
     nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom | ast.Try)]
     tries = [node for node in nodes if isinstance(node, ast.Try) and _catches_absence(node)]
     guarded = {id(inner) for node in tries for statement in node.body for inner in ast.walk(statement)}
@@ -159,7 +211,13 @@ def _imported(tree: ast.Module, module: str) -> Iterator[tuple[str, bool]]:
 
 
 def _catches_absence(node: ast.Try) -> bool:
-    names = {inner.id for handler in node.handlers if handler.type for inner in ast.walk(handler.type) if isinstance(inner, ast.Name)}
+    names = {
+        inner.id
+        for handler in node.handlers
+        if handler.type
+        for inner in ast.walk(handler.type)
+        if isinstance(inner, ast.Name)
+    }
     return bool(names & {"ImportError", "ModuleNotFoundError"})
 
 
@@ -180,17 +238,24 @@ def _paths(function: ast.FunctionDef, path: Path) -> tuple[dict[str, bool], tupl
     inputs: dict[str, bool] = {}
     outputs: list[str] = []
     for argument in arguments:
-        words = {n.id if isinstance(n, ast.Name) else n.attr for n in ast.walk(argument.annotation or ast.Constant(None))
-                 if isinstance(n, ast.Name | ast.Attribute)}  # fmt: skip
+        words = {
+            n.id if isinstance(n, ast.Name) else n.attr
+            for n in ast.walk(argument.annotation or ast.Constant(None))
+            if isinstance(n, ast.Name | ast.Attribute)
+        }
         if "Out" in words:
             outputs.append(argument.arg)
         elif "In" in words:
             inputs[argument.arg] = not any(
-                isinstance(n, ast.Constant) and n.value is None for n in ast.walk(argument.annotation or argument)
+                isinstance(n, ast.Constant) and n.value is None
+                for n in ast.walk(argument.annotation or argument)
             )
         else:
-            raise UserError(f"{path}, line {argument.lineno}", f"'{argument.arg}' is neither In nor Out",
-                            "annotate paths as In or Out, and put parameters behind a *")  # fmt: skip
+            raise UserError(
+                f"{path}, line {argument.lineno}",
+                f"'{argument.arg}' is neither In nor Out",
+                "annotate paths as In or Out, and put parameters behind a *",
+            )
     return inputs, tuple(outputs)
 
 
@@ -200,13 +265,22 @@ def _default(node: ast.expr | None, path: Path) -> Any:
     try:
         value = ast.literal_eval(node)
     except ValueError:
-        raise UserError(f"{path}, line {node.lineno}", "a default must be a plain value", "write a number, text, a list or None") from None
+        raise UserError(
+            f"{path}, line {node.lineno}",
+            "a default must be a plain value",
+            "write a number, text, a list or None",
+        ) from None
     return list(value) if isinstance(value, tuple) else value
 
 
 def _metrics(function: ast.FunctionDef, tree: ast.Module) -> dict[str, bool] | None:
-    """Return the keys of the TypedDict that the function returns, and whether each is required; none where it returns nothing."""
-    if function.returns is None or (isinstance(function.returns, ast.Constant) and function.returns.value is None):
+    """Return the keys of the TypedDict that the function returns, and whether each is required.
+
+    None where it returns nothing.
+    """
+    if function.returns is None or (
+        isinstance(function.returns, ast.Constant) and function.returns.value is None
+    ):
         return {}
     name = function.returns.id if isinstance(function.returns, ast.Name) else None
     classes = (n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == name)
@@ -214,14 +288,20 @@ def _metrics(function: ast.FunctionDef, tree: ast.Module) -> dict[str, bool] | N
     if found is None:
         return None
     keys = [n for n in found.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)]
-    return {ast.unparse(key.target): not ast.unparse(key.annotation).startswith("NotRequired[") for key in keys}
+    return {
+        ast.unparse(key.target): not ast.unparse(key.annotation).startswith("NotRequired[") for key in keys
+    }
 
 
 def _programs(tree: ast.Module) -> tuple[str, ...]:
     """Return the names that the stage's file lists as PROGRAMS."""
     for node in tree.body:
         if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["PROGRAMS"]:
-            return tuple(n.value for n in ast.walk(node.value) if isinstance(n, ast.Constant) and isinstance(n.value, str))
+            return tuple(
+                n.value
+                for n in ast.walk(node.value)
+                if isinstance(n, ast.Constant) and isinstance(n.value, str)
+            )
     return ()
 
 
@@ -233,15 +313,23 @@ def _accepts(node: ast.expr, value: Any) -> bool:
             return value is None
         case ast.Name(id=name):
             wanted = _TYPES.get(name)
-            return wanted is None or (isinstance(value, wanted) and (name == "bool" or not isinstance(value, bool)))
+            return wanted is None or (
+                isinstance(value, wanted) and (name == "bool" or not isinstance(value, bool))
+            )
         case ast.Subscript(value=ast.Name(id="Literal"), slice=choices):
-            return value in ast.literal_eval(ast.Tuple(choices.elts if isinstance(choices, ast.Tuple) else [choices], ast.Load()))
+            return value in ast.literal_eval(
+                ast.Tuple(choices.elts if isinstance(choices, ast.Tuple) else [choices], ast.Load())
+            )
         case ast.Subscript(value=ast.Name(id="list" | "List" | "Sequence"), slice=item):
             return isinstance(value, list | tuple) and all(_accepts(item, one) for one in value)
         case ast.Subscript(value=ast.Name(id="tuple" | "Tuple"), slice=ast.Tuple(elts=items)):
             if len(items) == 2 and isinstance(items[1], ast.Constant) and items[1].value is ...:
                 return isinstance(value, list | tuple) and all(_accepts(items[0], one) for one in value)
-            return isinstance(value, list | tuple) and len(value) == len(items) and all(map(_accepts, items, value))
+            return (
+                isinstance(value, list | tuple)
+                and len(value) == len(items)
+                and all(map(_accepts, items, value))
+            )
         case ast.Subscript(value=ast.Name(id="dict" | "Mapping")):
             return isinstance(value, Mapping)
     return True

@@ -19,7 +19,9 @@ class Resources(_Model):
 
     cpus: float = Field(1, gt=0, allow_inf_nan=False, description="processor cores")
     memory: Size = Field(0, description="bytes, as 512M or 2G; 0: not counted")
-    pids: int = Field(0, ge=0, description="processes and threads that its container may have; 0: the executor's limit")
+    pids: int = Field(
+        0, ge=0, description="processes and threads that its container may have; 0: the executor's limit"
+    )
     accelerator: bool = Field(False, description="needs the target's accelerator for itself")
 
 
@@ -30,25 +32,40 @@ class StageSpec(_Model):
     command: tuple[str, ...] | None = Field(
         None, description="or: a command, one word an item; {inputs.x}, {outputs.y}, {params.z} are filled in"
     )
-    inputs: Mapping[Name, str] = Field(default_factory=dict, description="input name: stage.output, or asset:key")
-    outputs: tuple[Name, ...] = Field((), description="what a command writes; a function's outputs stand in its signature")
+    inputs: Mapping[Name, str] = Field(
+        default_factory=dict, description="input name: stage.output, or asset:key"
+    )
+    outputs: tuple[Name, ...] = Field(
+        (), description="what a command writes; a function's outputs stand in its signature"
+    )
     params: Mapping[Name, Any] = Field(default_factory=dict)
     runs_on: Literal["build", "target", "host"] = Field(
-        "build", description="the machine's own platform, the target's, or host: a process of this machine whatever the executor"
+        "build",
+        description="the machine's own platform, the target's, or host: a process of this machine "
+        "whatever the executor",
     )
-    image: str | None = Field(None, description="the image of its container, where another one than the smallest that serves is wanted")
+    image: str | None = Field(
+        None,
+        description="the image of its container, where another one than the smallest that serves is wanted",
+    )
     network: bool = Field(False, description="its container may use the network")
     require: Mapping[str, Rule] = Field(
-        default_factory=dict, description='gates: metric: ">= 0.85", or ">= 0.85 if measured" where it may be missing'
+        default_factory=dict,
+        description='gates: metric: ">= 0.85", or ">= 0.85 if measured" where it may be missing',
     )
     retries: int = Field(0, ge=0, le=20)
     retry_delay: Duration = Field(1.0, description="before the first retry; doubles each time")
-    timeout: Duration | None = Field(None, description="as 30m, ten times as long where it is emulated; the whole process tree ends then")
+    timeout: Duration | None = Field(
+        None, description="as 30m, ten times as long where it is emulated; the whole process tree ends then"
+    )
     resources: Resources = Resources()
-    env: Mapping[EnvName, EnvValue] = Field(default_factory=dict, description="environment variables of the stage")
+    env: Mapping[EnvName, EnvValue] = Field(
+        default_factory=dict, description="environment variables of the stage"
+    )
     pass_env: tuple[EnvName, ...] = Field(
         (),
-        description="names of variables that it gets from the environment of run.py, where they are set; their values are recorded nowhere",
+        description="names of variables that it gets from the environment of run.py, where they are "
+        "set; their values are recorded nowhere",
     )
 
 
@@ -58,7 +75,9 @@ class UseCase(_Model):
     name: Name
     description: str = ""
     params: Mapping[Name, Scalar | list[Scalar]] = Field(default_factory=dict)
-    assets: Mapping[Name, str | None] = Field(default_factory=dict, description="key: name in conf/asset, a path, or null")
+    assets: Mapping[Name, str | None] = Field(
+        default_factory=dict, description="key: name in conf/asset, a path, or null"
+    )
     objective: str | None = Field(None, description="the metric that a sweep reads, as evaluate.accuracy")
     predict: str | None = Field(None, description="the stage that `predict` runs with the packed model")
     stages: Mapping[Name, StageSpec] = Field(min_length=1)
@@ -67,7 +86,8 @@ class UseCase(_Model):
 def read(data: Mapping[str, Any], where: str) -> tuple[UseCase | None, list[UserError]]:
     """Return the use case without what is wrong in it, and every mistake of form.
 
-    So the rest can be checked too and all mistakes of a file are told at once. None: nothing is left to check.
+    So the rest can be checked too and all mistakes of a file are told at once. None: nothing is left to
+    check.
     """
     try:
         return UseCase.model_validate(data), []
@@ -81,7 +101,10 @@ def read(data: Mapping[str, Any], where: str) -> tuple[UseCase | None, list[User
 
 
 def _without(data: Mapping[str, Any], places: Iterable[tuple[str | int, ...]]) -> dict[str, Any]:
-    """Return a copy without the values at these places; a place may go on below a value, into the types it might have had."""
+    """Return a copy without the values at these places.
+
+    A place may go on below a value, into the types it might have had.
+    """
     rest: dict[str, Any] = copy.deepcopy(dict(data))
     for place in places:
         holder: Any = rest

@@ -1,11 +1,12 @@
-"""The inside of a job: what a stage may import, and `python -m engine.stage JOB_FOLDER [LOG]`, which runs one.
+"""The inside of a job: what a stage may import, and `python -m engine.stage JOB_FOLDER [LOG]`, which runs
+one.
 
 Standard library only, and no newer syntax than Python 3.9: this file also runs inside small ARM images.
 It knows nothing of plans, stores, MLflow or containers.
 
-A job folder holds `job.json` (module and function, or a command; inputs, outputs, parameters), `out/` for the outputs,
-`events.jsonl` that the stage appends to while it runs, and at the end `result.json` with its metrics, its error or the
-exit status that it chose.
+A job folder holds `job.json` (module and function, or a command; inputs, outputs, parameters), `out/` for the
+outputs, `events.jsonl` that the stage appends to while it runs, and at the end `result.json` with its
+metrics, its error or the exit status that it chose.
 """
 
 import errno
@@ -28,7 +29,9 @@ Out = Path
 
 JOB_VERSION = 1
 PROGRESS_INTERVAL_S = 0.2
-NO_SPACE = 74  # exit status where the disk was so full that not even the failure could be written down: EX_IOERR of sysexits.h
+# exit status where the disk was so full that not even the failure could be written down: EX_IOERR of
+# sysexits.h
+NO_SPACE = 74
 
 _events: Optional[int] = None  # file descriptor of events.jsonl; None in a bare call, such as a unit test
 _last_progress_s = 0.0
@@ -60,14 +63,17 @@ def note(text: str) -> None:
 
 
 def confusion_matrix(name: str, labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> None:
-    """Record a confusion matrix: rows are the true classes, columns the predicted ones, in the labels' order."""
+    """Record a confusion matrix: rows are true classes, columns predicted ones, in the labels' order."""
     rows = [[int(cell) for cell in row] for row in matrix]
     names = [_text(label) for label in labels]
-    _send({"event": "figure", "kind": "confusion_matrix", "name": _text(name), "labels": names, "matrix": rows})
+    _send(
+        {"event": "figure", "kind": "confusion_matrix", "name": _text(name), "labels": names, "matrix": rows}
+    )
 
 
 def op_graph(name: str, nodes: Sequence[Mapping[str, Any]], edges: Sequence[Sequence[int]]) -> None:
-    """Record a model's graph as it is placed: each node has `type`, `mapped` (on the accelerator) and `reason` (why not, or None).
+    """Record a model's graph as it is placed: each node has `type`, `mapped` (on the accelerator) and
+    `reason` (why not, or None).
 
     An edge is a pair of places in the nodes: who makes a tensor, and who reads it.
     """
@@ -80,15 +86,19 @@ def op_graph(name: str, nodes: Sequence[Mapping[str, Any]], edges: Sequence[Sequ
 
 
 def taken() -> str:
-    """Return where this stage's figures are taken, as the run labels them: `device`, `emulated (qemu)`, `simulated on x86_64`.
+    """Return where this stage's figures are taken, as the run labels them: `device`, `emulated (qemu)`,
+    `simulated on x86_64`.
 
-    For stages with `runs_on: target`: theirs are other jobs where it differs. In a bare call it is the machine's architecture.
+    For stages with `runs_on: target`: theirs are other jobs where it differs. In a bare call it is the
+    machine's architecture.
     """
     return _taken or os.uname().machine
 
 
 def run_job(job_dir: Path) -> int:
-    """Run the job of this folder in this process, and return the exit status: 0, what the stage chose, or 1 with the cause in result.json."""
+    """Run the job of this folder in this process, and return the exit status: 0, what the stage chose, or 1
+    with the cause in result.json.
+    """
     global _taken
     job = json.loads((job_dir / "job.json").read_text(encoding="utf-8"))
     if "command" in job:
@@ -108,13 +118,17 @@ def run_job(job_dir: Path) -> int:
         inner = error.__traceback__ and error.__traceback__.tb_next and error.__traceback__.tb_next.tb_next
         message = "".join(traceback.format_exception_only(type(error), error)).strip()
         _write_result(job_dir, {"error": _text(message)})
-        _complain("".join(traceback.format_exception(type(error), error, inner or error.__traceback__)).rstrip())  # from the stage on
+        _complain(
+            "".join(traceback.format_exception(type(error), error, inner or error.__traceback__)).rstrip()
+        )  # from the stage on
         return 1
     return 0
 
 
 def log_to(path: Path) -> None:
-    """Send all that this process and its children print to the end of the file, as an executor does that cannot do so itself."""
+    """Send all that this process and its children print to the end of the file, as an executor does that
+    cannot do so itself.
+    """
     log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(log, 1)
     os.dup2(log, 2)
@@ -129,7 +143,9 @@ def speak_utf8() -> None:
 
 
 def _exited(job_dir: Path, end: SystemExit) -> int:
-    """Write down the status with which the stage ended itself, and return it: an executor may see it changed, or as a signal."""
+    """Write down the status with which the stage ended itself, and return it: an executor may see it changed,
+    or as a signal.
+    """
     if end.code is None:
         status = 0
     elif isinstance(end.code, int):
@@ -151,7 +167,9 @@ def _complain(text: object) -> None:
 
 
 def _text(said: object) -> str:
-    """Return what a stage says as text that is valid UTF-8: bytes of a file's name that are not show as \\xff."""
+    """Return what a stage says as text that is valid UTF-8: bytes of a file's name that are not show as
+    \\xff.
+    """
     text = str(said)
     try:
         return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
@@ -169,7 +187,9 @@ def _number(said: Any) -> Union[int, float]:
 
 def _call(job: Dict[str, Any]) -> Any:
     function = getattr(importlib.import_module(job["module"]), job["function"])
-    paths: Dict[str, Union[Path, None]] = {name: Path(path) if path else None for name, path in job["inputs"].items()}
+    paths: Dict[str, Union[Path, None]] = {
+        name: Path(path) if path else None for name, path in job["inputs"].items()
+    }
     paths.update({name: Path(path) for name, path in job["outputs"].items()})
     return function(**paths, **job["params"])
 
@@ -221,7 +241,8 @@ def _send(event: Dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    # Stages import `engine.stage`; run as a script this module is called `__main__`, and there must be one of it.
+    # Stages import `engine.stage`; run as a script this module is called `__main__`, and there must be one of
+    # it.
     from engine import stage
 
     if len(sys.argv) > 2:

@@ -31,7 +31,10 @@ from engine.handles import Entry
 
 SCHEMA_VERSION = 1
 FOLDERS = ("objects", "actions", "corrupt", "work", "locks", "assets")
-MAX_DEPTH, MAX_PATH_BYTES = 100, 2000  # of what is in an output: all that read it later walk and join its paths
+MAX_DEPTH, MAX_PATH_BYTES = (
+    100,
+    2000,
+)  # of what is in an output: all that read it later walk and join its paths
 RECORD_MOST_BYTES = 256_000_000  # four times what a stage may say: a larger file is no record
 STALE_S = 3600.0  # a work folder that is still without its lock after this time has no engine
 DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)  # of the disk, whatever is written
@@ -76,14 +79,21 @@ class Store:
         return record
 
     def record(self, fingerprint: str) -> Record | None:
-        """Return the job's record as it stands, without a look at its artifacts; None where it is absent or damaged."""
+        """Return the job's record as it stands, without a look at its artifacts.
+
+        None where it is absent or damaged.
+        """
         try:
             data = json.loads(handles.read(self._action(fingerprint), RECORD_MOST_BYTES))
         except (OSError, ValueError, RecursionError):
             return None
         from engine import eventschema  # which a commit does not need
 
-        if not eventschema.is_record(data) or data.pop("v") != SCHEMA_VERSION or data["fingerprint"] != fingerprint:
+        if (
+            not eventschema.is_record(data)
+            or data.pop("v") != SCHEMA_VERSION
+            or data["fingerprint"] != fingerprint
+        ):
             return None
         return Record(**data)
 
@@ -119,7 +129,8 @@ class Store:
                 self._lay(source / path, destination / path)
 
     def commit(self, record: Record, paths: Mapping[str, Path]) -> Record:
-        """Take the outputs in and write the record; BadOutput for an output that is none. The paths are gone then.
+        """Take the outputs in and write the record; BadOutput for an output that is none. The paths are gone
+        then.
 
         The paths must be out of the reach of the stage that wrote them; what they hold may be anything.
         """
@@ -139,7 +150,7 @@ class Store:
 
     @contextmanager
     def work(self, owner: str) -> Iterator[Path]:
-        """Yield a private folder on the store's file system, locked while the engine lives and removed after."""
+        """Yield a private folder on the store's file system, locked while the engine lives, then removed."""
         hidden, folder = self.root / "work" / f".{owner}", self.root / "work" / owner
         hidden.mkdir(parents=True)
         with (hidden / "lock").open("w") as lock:
@@ -159,7 +170,9 @@ class Store:
         gone = []
         for folder in self._abandoned():
             aside = folder.with_name(f".gone-{uuid.uuid4().hex}")
-            with suppress(OSError):  # another engine sweeps too, and one of us renames it; or it is another user's
+            with suppress(
+                OSError
+            ):  # another engine sweeps too, and one of us renames it; or it is another user's
                 folder.rename(aside)
                 gone.append(folder.name)
         for leftover in self._leftovers():  # also of an engine that was killed while it swept
@@ -183,13 +196,26 @@ class Store:
         return sum(_size(path) for path in self.root.glob("objects/*/*/*"))
 
     def keep_only(self, fingerprints: set[str], digests: set[str], *, dry_run: bool) -> int:
-        """Remove records and artifacts that are not named, and what nobody can use; return the artifacts' bytes."""
+        """Remove records and artifacts that are not named, and what nobody can use.
+
+        Return the artifacts' bytes.
+        """
         records = [path for path in self.root.glob("actions/*/*.json") if path.stem not in fingerprints]
-        artifacts = [path for path in self.root.glob("objects/*/*/*") if f"{path.parent.parent.name}:{path.name}" not in digests]
+        artifacts = [
+            path
+            for path in self.root.glob("objects/*/*/*")
+            if f"{path.parent.parent.name}:{path.name}" not in digests
+        ]
         freed = {path: _size(path) for path in artifacts}
         if not dry_run:
-            sweeps = (path for path in self.root.glob("sweeps/*") if time.time() - path.stat().st_mtime > STALE_S)
-            partial = [*self.root.glob("actions/*/.*.part"), *self.root.glob("assets/.*"), *sweeps]  # of engines that were killed
+            sweeps = (
+                path for path in self.root.glob("sweeps/*") if time.time() - path.stat().st_mtime > STALE_S
+            )
+            partial = [
+                *self.root.glob("actions/*/.*.part"),
+                *self.root.glob("assets/.*"),
+                *sweeps,
+            ]  # of engines that were killed
             for path in [*self.root.glob("locks/*"), *self.root.glob("corrupt/*"), *partial, *records]:
                 handles.remove(path)  # records before artifacts: none names what is gone
             freed = {path: size for path, size in freed.items() if handles.remove(path)}
@@ -209,7 +235,9 @@ class Store:
             yield _is_taken(lock)
 
     def _abandoned(self) -> Iterator[Path]:
-        yield from (folder for folder in sorted((self.root / "work").glob("[!.]*")) if _is_unlocked(folder / "lock"))
+        yield from (
+            folder for folder in sorted((self.root / "work").glob("[!.]*")) if _is_unlocked(folder / "lock")
+        )
 
     def _lock_of_all(self) -> IO[str]:
         self.root.mkdir(parents=True, exist_ok=True)
@@ -217,7 +245,10 @@ class Store:
 
     @contextmanager
     def alone(self, fingerprint: str) -> Iterator[bool]:
-        """Yield whether this engine, of all that share the store, may do the job now; the kernel frees it on death."""
+        """Yield whether this engine, of all that share the store, may do the job now.
+
+        The kernel frees it on death.
+        """
         path = self.root / "locks" / fingerprint
         path.parent.mkdir(parents=True, exist_ok=True)
         with _opened(path, os.O_CREAT) as lock:
@@ -247,7 +278,9 @@ class Store:
 
     @property
     def _folder_mode(self) -> int:
-        """The mode of a folder in an artifact: read-only, but for the group that shares the store, whose members clean it."""
+        """The mode of a folder in an artifact: read-only, but for the group that shares the store, whose
+        members clean it.
+        """
         return 0o575 if self.root.stat().st_mode & stat.S_IWGRP else 0o555
 
     def _lay(self, source: Path, destination: Path) -> None:
@@ -292,8 +325,8 @@ def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
 def seal(output: str, path: Path, folder_mode: int = 0o555) -> None:
     """Make all of an output read-only and durable, a top folder but for its mode: it is still to be moved.
 
-    BadOutput for what is absent, unreadable or too deep, for links, and for anything but files and folders. A file with
-    several hard links is replaced by a copy, so the other names keep their content and mode.
+    BadOutput for what is absent, unreadable or too deep, for links, and for anything but files and folders. A
+    file with several hard links is replaced by a copy, so the other names keep their content and mode.
     """
     with handles.folder(path.parent) as above:
         try:
@@ -328,7 +361,9 @@ def _seal_one(output: str, entry: Entry, folder_mode: int) -> None:
 
 
 def _move(output: str, path: Path, place: Path) -> None:
-    """Move a sealed output to its place, which may be on another disk, such as the one that a link at objects/ leads to."""
+    """Move a sealed output to its place, which may be on another disk, such as the one that a link at
+    objects/ leads to.
+    """
     try:
         path.rename(place)
     except OSError as error:
@@ -356,12 +391,19 @@ def _refuse(output: str, entry: Entry) -> None:
     if entry.facts.st_dev != os.fstat(entry.folder).st_dev:
         raise BadOutput(f"output '{output}' holds {shown}, where another file system is mounted")
     if not mode & stat.S_IRUSR or (entry.is_folder and not mode & stat.S_IXUSR):
-        raise BadOutput(f"output '{output}' holds {shown}, which cannot be read (mode {stat.S_IMODE(mode):04o})")
+        raise BadOutput(
+            f"output '{output}' holds {shown}, which cannot be read (mode {stat.S_IMODE(mode):04o})"
+        )
     if shown.count("/") > MAX_DEPTH or len(os.fsencode(shown)) > MAX_PATH_BYTES:
-        raise BadOutput(f"output '{output}' holds folders nested more than {MAX_DEPTH} deep, or a path of more than {MAX_PATH_BYTES} bytes")
+        raise BadOutput(
+            f"output '{output}' holds folders nested more than {MAX_DEPTH} deep, or a path of more "
+            f"than {MAX_PATH_BYTES} bytes"
+        )
     disk = os.fstatvfs(entry.folder)
     if entry.facts.st_size > disk.f_blocks * disk.f_frsize:
-        raise BadOutput(f"output '{output}' holds {shown} of {entry.facts.st_size:,} bytes, more than its disk has")
+        raise BadOutput(
+            f"output '{output}' holds {shown} of {entry.facts.st_size:,} bytes, more than its disk has"
+        )
 
 
 def _seal_copy(file: IO[bytes], entry: Entry, facts: os.stat_result) -> None:
@@ -381,7 +423,10 @@ def _seal_file(file: int, facts: os.stat_result) -> None:
 
 
 def _set_mode(handle: int, mode: int) -> None:
-    """Set the mode, if the file system has modes (FAT has none). Digests are checked at every use, whether or not a file is read-only."""
+    """Set the mode, if the file system has modes (FAT has none).
+
+    Digests are checked at every use, whether or not a file is read-only.
+    """
     try:
         os.fchmod(handle, mode)
     except OSError as error:
@@ -438,7 +483,9 @@ def _is_unlocked(path: Path) -> bool:
 
 
 def _opened(path: Path, flags: int = 0) -> IO[str]:
-    """Open a lock file: to write where that is allowed, since a network file system locks nothing else exclusively."""
+    """Open a lock file: to write where that is allowed, since a network file system locks nothing else
+    exclusively.
+    """
     try:
         return open(handles.open_file(path, os.O_RDWR | flags), "r+")
     except PermissionError:

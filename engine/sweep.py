@@ -1,7 +1,7 @@
 """The exit statuses of a sweep's jobs: one small file per job, whatever process or node runs it.
 
-A launcher may run a job in another process, and Hydra's sweepers drop what a job returns, so that files are the one
-way back. They lie in the outputs folder, which all jobs of a sweep share.
+A launcher may run a job in another process, and Hydra's sweepers drop what a job returns, so that files are
+the one way back. They lie in the outputs folder, which all jobs of a sweep share.
 """
 
 import secrets

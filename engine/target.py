@@ -13,7 +13,9 @@ _PLATFORMS = {"x86_64": "linux/amd64", "aarch64": "linux/arm64", "armv7l": "linu
 
 DOCKER_SOCKET = "/var/run/docker.sock"
 # A word of it that begins with "-" would be an option to ssh.
-_DEVICE = re.compile(r"ssh://(?:(\w[\w.-]*)@)?(\w[\w.-]*|\[[0-9A-Fa-f:.]+\])(?::(\d{1,6}))?(/[\w./+-]*\w)?", re.ASCII)
+_DEVICE = re.compile(
+    r"ssh://(?:(\w[\w.-]*)@)?(\w[\w.-]*|\[[0-9A-Fa-f:.]+\])(?::(\d{1,6}))?(/[\w./+-]*\w)?", re.ASCII
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +37,18 @@ class Target(BaseModel):
     description: str = ""
     platform: Literal["linux/amd64", "linux/arm64", "linux/arm/v7"]
     accelerator: Literal["none", "edgetpu", "gpu"] = "none"
-    bus: Literal["usb", "pcie"] | None = Field(None, validate_default=True, description="of the Edge TPU; usb where nothing is said")
+    bus: Literal["usb", "pcie"] | None = Field(
+        None, validate_default=True, description="of the Edge TPU; usb where nothing is said"
+    )
     runtime: Literal["litert", "tflite_runtime"] = Field(
         "litert", description="left out: tflite_runtime on linux/arm/v7 and with an Edge TPU, else litert"
     )
     cpus: float = Field(4, gt=0, allow_inf_nan=False)
     memory: Size = Field(0, description="bytes, as 4G")
     device: str | None = Field(
-        None, description="ssh://[user@]host[:port][/path/to/docker.sock]; null: there is none, figures are simulated"
+        None,
+        description="ssh://[user@]host[:port][/path/to/docker.sock]; null: there is none, figures are "
+        "simulated",
     )
 
     @field_validator("bus")
@@ -64,7 +70,9 @@ class Target(BaseModel):
 
 def parse(data: Mapping[str, Any], where: str) -> Target:
     """Return the target, or raise all mistakes of form together."""
-    return validated(Target, completed(data) if isinstance(data, Mapping) else data, "the target is wrong", where)
+    return validated(
+        Target, completed(data) if isinstance(data, Mapping) else data, "the target is wrong", where
+    )
 
 
 def completed(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,7 +93,9 @@ def address(device: str) -> Address:
     """Return what a target's `device:` says, or raise ValueError: what is wrong; what to write."""
     form = "ssh://user@host, with :port and /path/to/docker.sock where they differ"
     if re.match(r"[a-z]*:?//[^/@]*:[^/@]*@", device):
-        raise ValueError(f"a password has no place in a device's address; use a key (ssh-copy-id), and write {form}")
+        raise ValueError(
+            f"a password has no place in a device's address; use a key (ssh-copy-id), and write {form}"
+        )
     found = _DEVICE.fullmatch(device)
     if not found:
         raise ValueError(f"'{device:.80}' is no device's address; write {form}")

@@ -13,7 +13,9 @@ from pathlib import Path
 from engine.events import RunState, StageState
 
 SYMBOLS = {"waiting": "·", "running": "▸", "finished": "✓", "failed": "✗", "skipped": "–", "rejected": "✗"}
-_CREDENTIALS = re.compile(r"(?<!ssh)://[^/@\s\"']+@")  # a login of ssh's holds no password: engine/target.py refuses one
+_CREDENTIALS = re.compile(
+    r"(?<!ssh)://[^/@\s\"']+@"
+)  # a login of ssh's holds no password: engine/target.py refuses one
 
 
 def redact(text: str) -> str:
@@ -89,6 +91,8 @@ def stand_ins(state: RunState) -> dict[str, list[str]]:
 
 
 def figure_name(stage: StageState, name: str) -> str:
-    """Return a metric's name for a column that has no place for a label: a figure of speed that was not taken on the device says so."""
+    """Return a metric's name for a column that has no place for a label: a figure of speed that was not taken
+    on the device says so.
+    """
     is_of_speed = "latency" in name or name.endswith(("_s", "_ms", "_us"))
     return f"{name} ({stage.taken or 'emulated'})" if is_of_speed and is_stand_in(stage) else name

@@ -1,4 +1,6 @@
-"""Reads a YAML file as plain data, and refuses what could surprise: bombs, tags, duplicate keys, other encodings."""
+"""Reads a YAML file as plain data, and refuses what could surprise: bombs, tags, duplicate keys, other
+encodings.
+"""
 
 import re
 from collections.abc import Callable, Hashable
@@ -17,8 +19,15 @@ MAX_NODES = 500_000  # after expansion of aliases
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-_READ_AS = {"int": "a number", "float": "a number", "bool": "true or false", "null": "null", "timestamp": "a date",
-            "seq": "a list", "map": "a mapping"}  # fmt: skip
+_READ_AS = {
+    "int": "a number",
+    "float": "a number",
+    "bool": "true or false",
+    "null": "null",
+    "timestamp": "a date",
+    "seq": "a list",
+    "map": "a mapping",
+}
 
 
 class _Refused(yaml.MarkedYAMLError):
@@ -30,14 +39,18 @@ class _Refused(yaml.MarkedYAMLError):
 
 
 class _StrictLoader(_Loader):  # type: ignore[misc, valid-type]
-    """Safe YAML in which `1e-3` is a number, as Hydra reads it, a key is text and stands once, and every value is plain."""
+    """Safe YAML in which `1e-3` is a number, as Hydra reads it, a key is text and stands once, and every
+    value is plain.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
             _refuse_odd_key(key_node)
             if key_node.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key '{key_node.value}' stands twice", key_node.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key '{key_node.value}' stands twice", key_node.start_mark
+                )
             seen.add(key_node.value)
         self.flatten_mapping(node)  # keys that come by `<<`
         for key_node, _ in node.value:
@@ -47,12 +60,20 @@ class _StrictLoader(_Loader):  # type: ignore[misc, valid-type]
 
 
 def _refuse_odd_key(node: yaml.Node) -> None:
-    """Refuse a key that is no text: a list cannot be one, and 1, on or 2024-01-31 would not be what is written there."""
+    """Refuse a key that is no text: a list cannot be one, and 1, on or 2024-01-31 would not be what is
+    written there.
+    """
     kind = node.tag.rpartition(":")[2]
     if not isinstance(node, yaml.ScalarNode):
-        raise _Refused(node, f"a key cannot be {_READ_AS.get(kind, 'a list or a mapping')}", "write the key as text")
+        raise _Refused(
+            node, f"a key cannot be {_READ_AS.get(kind, 'a list or a mapping')}", "write the key as text"
+        )
     if kind in _READ_AS:
-        raise _Refused(node, f"the key '{node.value:.80}' is read as {_READ_AS[kind]}", f'write it in quotes: "{node.value:.80}"')
+        raise _Refused(
+            node,
+            f"the key '{node.value:.80}' is read as {_READ_AS[kind]}",
+            f'write it in quotes: "{node.value:.80}"',
+        )
 
 
 def _constructor(kind: str) -> Callable[[Any, yaml.ScalarNode], Any]:
@@ -62,10 +83,20 @@ def _constructor(kind: str) -> Callable[[Any, yaml.ScalarNode], Any]:
     def construct(loader: Any, node: yaml.ScalarNode) -> Any:
         try:
             value = made(loader, node)
-        except (ValueError, OverflowError, AttributeError):  # such as 0x_, 2024-13-45, or a number of 5,000 digits
-            raise _Refused(node, f"'{node.value:.80}' cannot be read", f'as text, write it in quotes: "{node.value:.80}"') from None
+        except (
+            ValueError,
+            OverflowError,
+            AttributeError,
+        ):  # such as 0x_, 2024-13-45, or a number of 5,000 digits
+            raise _Refused(
+                node, f"'{node.value:.80}' cannot be read", f'as text, write it in quotes: "{node.value:.80}"'
+            ) from None
         if kind == "timestamp":
-            raise _Refused(node, f"'{node.value:.80}' is a date, which no key takes", f'write it in quotes: "{node.value:.80}"')
+            raise _Refused(
+                node,
+                f"'{node.value:.80}' is a date, which no key takes",
+                f'write it in quotes: "{node.value:.80}"',
+            )
         if found := plain.fault(value):
             raise _Refused(node, *found)
         return value
@@ -78,9 +109,11 @@ for _kind in ("int", "float", "str", "timestamp"):
 _StrictLoader.add_constructor("tag:yaml.org,2002:value", _constructor("str"))  # YAML 1.1's `=`
 _StrictLoader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:\d[\d_]*)(?:\.[\d_]*)?(?:[eE][-+]?\d+)$|^[-+]?\d[\d_]*\.[\d_]*$|^[-+]?\.\d+(?:[eE][-+]?\d+)?$|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$"),
+    re.compile(
+        r"^[-+]?(?:\d[\d_]*)(?:\.[\d_]*)?(?:[eE][-+]?\d+)$|^[-+]?\d[\d_]*\.[\d_]*$|^[-+]?\.\d+(?:[eE][-+]?\d+)?$|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$"
+    ),
     list("-+0123456789."),
-)  # fmt: skip
+)
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -94,7 +127,9 @@ def load(path: Path) -> dict[str, Any]:
     if data is None:
         raise UserError(str(path), "the file is empty", "write the YAML, or remove the file")
     if not isinstance(data, dict):
-        raise UserError(str(path), f"a mapping is expected, not a {type(data).__name__}", "begin with 'name: ...'")
+        raise UserError(
+            str(path), f"a mapping is expected, not a {type(data).__name__}", "begin with 'name: ...'"
+        )
     return data
 
 
@@ -102,10 +137,14 @@ def _text(path: Path) -> str:
     try:
         data = ordinary.read(path, MAX_BYTES)
         if len(data) > MAX_BYTES:
-            raise UserError(str(path), f"more than {MAX_BYTES:,} bytes are too many for a YAML file", "split the file")
+            raise UserError(
+                str(path), f"more than {MAX_BYTES:,} bytes are too many for a YAML file", "split the file"
+            )
         return data.decode("utf-8-sig")
     except OSError as error:
-        raise UserError(str(path), f"it cannot be read: {error.strerror}", "check the path and its permissions") from None
+        raise UserError(
+            str(path), f"it cannot be read: {error.strerror}", "check the path and its permissions"
+        ) from None
     except UnicodeDecodeError as error:
         raise UserError(str(path), f"it is not UTF-8 text (byte {error.start})", "save it as UTF-8") from None
 
@@ -118,10 +157,16 @@ def _refuse_bombs(path: Path, text: str) -> None:
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag is not None:
             line = event.start_mark.line + 1 if event.start_mark else 1
-            raise UserError(f"{path}, line {line}", f"tags are not allowed: '{event.tag}'", "write plain values")
+            raise UserError(
+                f"{path}, line {line}", f"tags are not allowed: '{event.tag}'", "write plain values"
+            )
         if isinstance(event, yaml.AliasEvent):
             if any(anchor == event.anchor for anchor, _ in open_nodes):
-                raise UserError(f"{path}", f"*{event.anchor} stands inside what it names: it would never end", "write the value out")
+                raise UserError(
+                    f"{path}",
+                    f"*{event.anchor} stands inside what it names: it would never end",
+                    "write the value out",
+                )
             nodes += sizes.get(event.anchor or "", 1)
         elif isinstance(event, yaml.CollectionStartEvent):
             open_nodes.append((event.anchor, nodes))
@@ -133,7 +178,11 @@ def _refuse_bombs(path: Path, text: str) -> None:
         elif isinstance(event, yaml.ScalarEvent):
             nodes += 1
         if nodes > MAX_NODES:
-            raise UserError(str(path), f"its aliases expand to more than {MAX_NODES:,} values", "write the values out, or split the file")
+            raise UserError(
+                str(path),
+                f"its aliases expand to more than {MAX_NODES:,} values",
+                "write the values out, or split the file",
+            )
         if len(open_nodes) > MAX_DEPTH:
             raise UserError(str(path), f"it is nested more than {MAX_DEPTH} levels deep", "flatten it")
 
@@ -145,8 +194,11 @@ def _explained(path: Path, text: str, error: yaml.YAMLError) -> UserError:
     lines = text.splitlines()
     around = lines[max(0, line - 2) : line + 1]
     if any(re.search(r"[{\[,].*:\s*\$\{", one) for one in around):
-        return UserError(where, "inside { } a value with ${...} needs quotes: YAML takes its braces for a mapping",
-                         'write {epochs: "${params.epochs}"}, or one key a line')  # fmt: skip
+        return UserError(
+            where,
+            "inside { } a value with ${...} needs quotes: YAML takes its braces for a mapping",
+            'write {epochs: "${params.epochs}"}, or one key a line',
+        )
     problem = str(getattr(error, "problem", None) or error).splitlines()[0]
     if isinstance(error, _Refused):
         return UserError(where, problem, error.fix)

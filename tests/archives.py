@@ -30,7 +30,14 @@ def layer(files: Mapping[str, bytes | str]) -> bytes:
     return out.getvalue()
 
 
-def write(path: Path, layers: Iterable[bytes], on: str = "linux/amd64", *, diff_ids: list[str] | None = None, **config: Any) -> Path:
+def write(
+    path: Path,
+    layers: Iterable[bytes],
+    on: str = "linux/amd64",
+    *,
+    diff_ids: list[str] | None = None,
+    **config: Any,
+) -> Path:
     """Write the archive of an image with these layers, as the stage `build` lays it out."""
     layers = list(layers)
     blobs: dict[str, bytes] = {}
@@ -38,16 +45,37 @@ def write(path: Path, layers: Iterable[bytes], on: str = "linux/amd64", *, diff_
     def blob(content: bytes, kind: str) -> dict[str, Any]:
         digest = hashlib.sha256(content).hexdigest()
         blobs[digest] = content
-        return {"mediaType": f"application/vnd.oci.image.{kind}", "digest": f"sha256:{digest}", "size": len(content)}
+        return {
+            "mediaType": f"application/vnd.oci.image.{kind}",
+            "digest": f"sha256:{digest}",
+            "size": len(content),
+        }
 
     descriptors = [blob(content, "layer.v1.tar") for content in layers]
-    about = {**PLATFORMS[on], "created": "2026-01-02T03:04:05Z", "config": config,
-             "rootfs": {"type": "layers", "diff_ids": diff_ids or [each["digest"] for each in descriptors]}}  # fmt: skip
+    about = {
+        **PLATFORMS[on],
+        "created": "2026-01-02T03:04:05Z",
+        "config": config,
+        "rootfs": {"type": "layers", "diff_ids": diff_ids or [each["digest"] for each in descriptors]},
+    }
     settings = blob(json.dumps(about).encode(), "config.v1+json")
-    manifest = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": settings, "layers": descriptors}
-    index = {"schemaVersion": 2, "manifests": [{**blob(json.dumps(manifest).encode(), "manifest.v1+json"), "platform": PLATFORMS[on]}]}
-    docker = [{"Config": f"blobs/sha256/{settings['digest'][7:]}", "RepoTags": None,
-               "Layers": [f"blobs/sha256/{each['digest'][7:]}" for each in descriptors]}]  # fmt: skip
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": settings,
+        "layers": descriptors,
+    }
+    index = {
+        "schemaVersion": 2,
+        "manifests": [{**blob(json.dumps(manifest).encode(), "manifest.v1+json"), "platform": PLATFORMS[on]}],
+    }
+    docker = [
+        {
+            "Config": f"blobs/sha256/{settings['digest'][7:]}",
+            "RepoTags": None,
+            "Layers": [f"blobs/sha256/{each['digest'][7:]}" for each in descriptors],
+        }
+    ]
     members = {
         "oci-layout": b'{"imageLayoutVersion": "1.0.0"}',
         "index.json": json.dumps(index).encode(),

@@ -1,4 +1,7 @@
-"""A user's folder with trivial stages and use cases; the command line on it, as a process (`project`) and in this one (`give`)."""
+"""A user's folder with trivial stages and use cases.
+
+The command line on it, as a process (`project`) and in this one (`give`).
+"""
 
 import copy
 import hashlib
@@ -33,7 +36,9 @@ from engine.target import platform_of
 from tests import services
 
 ROOT = Path(__file__).resolve().parent.parent
-hypothesis.settings.register_profile("any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("any machine")  # a busy one is slow, and proves nothing by that
 
 MARK = "RPI_MLOPS_TEST_MARK"  # in the environment of the engine, and of what it starts, but for its stages: these have SERVER's
@@ -100,18 +105,41 @@ class Project:
         return path
 
     def only_stage(self, source: str, **keys: Any) -> None:
-        """Make the use case `one`, of the single stage `s` with this source; its function is called `only`."""
+        """Make the use case `one`, of the single stage `s` with this source.
+
+        Its function is called `only`.
+        """
         self.stage("only", source)
         self.usecase("one", "name: one\nstages:\n  s: " + json.dumps({"uses": "mystages.only", **keys}))
 
     def start(self, *words: str, before: Sequence[str] = (), **options: Any) -> "subprocess.Popen[str]":
         """Start run.py on the folder; `before`: a program that starts it."""
-        words = tuple(words) if any(word.startswith("usecase=") for word in words) else (*words, "usecase=chain")
-        argv = [*before, sys.executable, str(ROOT / "run.py"), "--config-dir", str(self.path / "conf"), "stage_packages=[mystages]",
-                "tracking=none", "executor=local", f"outputs={self.outputs}", *words]  # fmt: skip
+        words = (
+            tuple(words) if any(word.startswith("usecase=") for word in words) else (*words, "usecase=chain")
+        )
+        argv = [
+            *before,
+            sys.executable,
+            str(ROOT / "run.py"),
+            "--config-dir",
+            str(self.path / "conf"),
+            "stage_packages=[mystages]",
+            "tracking=none",
+            "executor=local",
+            f"outputs={self.outputs}",
+            *words,
+        ]
         env = {**os.environ, MARK: self.mark}
-        return subprocess.Popen(argv, cwd=self.path, env=env, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, **options)  # fmt: skip
+        return subprocess.Popen(
+            argv,
+            cwd=self.path,
+            env=env,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            **options,
+        )
 
     def run(self, *words: str, timeout_s: float = 600) -> "subprocess.CompletedProcess[str]":
         """Run run.py on the folder to its end."""
@@ -127,8 +155,13 @@ class Project:
 
     @property
     def runs(self) -> list[Path]:
-        """All run folders, oldest first: by their first events, and one that was killed before it had any comes first of all."""
-        return sorted(layout.runs(self.outputs), key=lambda path: next((event["time"] for event in self.events(path)), 0.0))
+        """All run folders, oldest first: by their first events, and one that was killed before it had any
+        comes first of all.
+        """
+        return sorted(
+            layout.runs(self.outputs),
+            key=lambda path: next((event["time"] for event in self.events(path)), 0.0),
+        )
 
     @property
     def last(self) -> Path:
@@ -171,7 +204,11 @@ class Project:
         return value
 
     def _is_ours(self, pid: int) -> bool:
-        own, server, store = f"{MARK}={self.mark}".encode(), f"{SERVER}=".encode(), f" {self.outputs}/".encode()
+        own, server, store = (
+            f"{MARK}={self.mark}".encode(),
+            f"{SERVER}=".encode(),
+            f" {self.outputs}/".encode(),
+        )
         try:
             words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
             if not any(word == own or (word.startswith(server) and store in word) for word in words):
@@ -231,7 +268,9 @@ def _no_engine_of_the_developers() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _interrupts_are_heard() -> Iterator[None]:
-    """What tests start takes an interrupt as at a terminal, also where a shell started the tests in the background and had them ignore it."""
+    """What tests start takes an interrupt as at a terminal, also where a shell started the tests in the
+    background and had them ignore it.
+    """
     before = signal.getsignal(signal.SIGINT)
     if before == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -276,9 +315,18 @@ def sshd() -> Iterator[services.SshServer]:
 
 @pytest.fixture(scope="session")
 def plain_archive(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The archive of an image with Debian and Python alone, for this machine; kept between sessions until what makes it changes."""
-    made_by = [*sorted((ROOT / "containers" / "base").iterdir()), *sorted((ROOT / "stages" / "containers").glob("*.py")), Path(__file__)]
-    key = hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in made_by)).hexdigest()[:16]
+    """The archive of an image with Debian and Python alone, for this machine.
+
+    Kept between sessions until what makes it changes.
+    """
+    made_by = [
+        *sorted((ROOT / "containers" / "base").iterdir()),
+        *sorted((ROOT / "stages" / "containers").glob("*.py")),
+        Path(__file__),
+    ]
+    key = hashlib.sha256(
+        b"".join(hashlib.sha256(path.read_bytes()).digest() for path in made_by)
+    ).hexdigest()[:16]
     kept = pytestconfig.cache.mkdir("plain-image") / f"{key}.tar"
     if not kept.is_file():
         for older in kept.parent.glob("*.tar"):
@@ -299,7 +347,12 @@ def _build_plain(archive: Path) -> None:
 
     here, rootfs = platform_of(platform.machine()), archive.with_name("rootfs.tar")
     base(ROOT / "containers" / "base", rootfs, platform=here, base="bootstrap")
-    settings = {"Env": ["PATH=/usr/local/bin:/usr/bin:/bin"], "User": "1000:1000", "WorkingDir": "/", "Cmd": ["python3"]}
+    settings = {
+        "Env": ["PATH=/usr/local/bin:/usr/bin:/bin"],
+        "User": "1000:1000",
+        "WorkingDir": "/",
+        "Cmd": ["python3"],
+    }
     write_archive(archive, [Layer(rootfs, "Debian and Python")], PLATFORMS[here], settings, epoch_of(rootfs))
     rootfs.unlink()
 
@@ -324,7 +377,10 @@ def project(tmp_path: Path) -> Iterator[Project]:
 
 @pytest.fixture
 def give(project, capfd, monkeypatch) -> Callable[..., Said]:
-    """Give a command on the project; each run is a second later than the one before, however fast they are."""
+    """Give a command on the project.
+
+    Each run is a second later than the one before, however fast they are.
+    """
     seconds, new_run_dir = itertools.count(), layout.new_run_dir
     monkeypatch.setattr(layout, "new_run_dir", lambda o, u, t, now: new_run_dir(o, u, t, now + next(seconds)))
     monkeypatch.chdir(project.path)

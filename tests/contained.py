@@ -1,4 +1,6 @@
-"""A user's folder whose stages run in containers of a real engine, in an image that has Debian's Python and nothing else."""
+"""A user's folder whose stages run in containers of a real engine, in an image that has Debian's Python and
+nothing else.
+"""
 
 import json
 import platform
@@ -69,13 +71,24 @@ class Contained:
     """The folder, and the engine that its stages run on."""
 
     def __init__(self, project: Project, engine: services.DockerEngine, archive: Path, *words: str) -> None:
-        self.project, self.engine, self.archive, self.words = project, engine, archive, ("base=bootstrap", *words)
+        self.project, self.engine, self.archive, self.words = (
+            project,
+            engine,
+            archive,
+            ("base=bootstrap", *words),
+        )
         definition = project.path / "containers" / "plain" / "image.yaml"
         definition.parent.mkdir(parents=True)
         definition.write_text(IMAGE)
         library = Library(("stages",), [project.path, ROOT])
-        sources = {module: digest for name in BUILDERS for module, digest in library.signature(name, name).sources.items()}
-        [image] = [one for one in images.read(definition.parents[1], sources, "bootstrap") if one.platform == HERE]
+        sources = {
+            module: digest
+            for name in BUILDERS
+            for module, digest in library.signature(name, name).sources.items()
+        }
+        [image] = [
+            one for one in images.read(definition.parents[1], sources, "bootstrap") if one.platform == HERE
+        ]
         self.reference = image.reference
         self.load()
 
@@ -103,7 +116,9 @@ class Contained:
         """Make the use case `one` of a stage that reads this."""
         self.project.stage("only", READS)
         stages = {"s": {"uses": "mystages.only", "inputs": {"given": "asset:mine"}, **keys}}
-        self.project.usecase("one", json.dumps({"name": "one", "assets": {"mine": str(given)}, "stages": stages}))
+        self.project.usecase(
+            "one", json.dumps({"name": "one", "assets": {"mine": str(given)}, "stages": stages})
+        )
 
     def start(self, *words: str) -> "Popen[str]":
         """Start run.py on the folder."""
@@ -120,7 +135,9 @@ class Contained:
     def fails(self, *words: str) -> dict[str, Any]:
         """Run to exit status 1, and return how the stage failed."""
         result = self.run(*words)
-        assert (result.returncode, "Traceback" in result.stderr) == (1, False), f"{result.stdout}\n{result.stderr}"
+        assert (result.returncode, "Traceback" in result.stderr) == (1, False), (
+            f"{result.stdout}\n{result.stderr}"
+        )
         failure = self.project.state().stages["s"].failure
         assert failure
         return dict(failure)
@@ -141,7 +158,9 @@ class Contained:
     def containers(self) -> list[Any]:
         """All containers of this folder's jobs, running or not."""
         return list(
-            self.engine.client().containers.list(all=True, ignore_removed=True, filters={"label": f"{LABEL}={self.project.store.root}"})
+            self.engine.client().containers.list(
+                all=True, ignore_removed=True, filters={"label": f"{LABEL}={self.project.store.root}"}
+            )
         )
 
     def at_work(self, *words: str) -> tuple["Popen[str]", Any]:
@@ -158,7 +177,9 @@ class Contained:
         """What happened to this folder's containers since then, in whole seconds: (what, stage)."""
         label = [f"{LABEL}={self.project.store.root}", f"{LABEL}.stage"]  # not what only carried files
         until = int(time.time()) + 1
-        told = self.engine.client().events(since=since, until=until, decode=True, filters={"type": "container", "label": label})
+        told = self.engine.client().events(
+            since=since, until=until, decode=True, filters={"type": "container", "label": label}
+        )
         with closing(told):
             return [(one["Action"], one["Actor"]["Attributes"][f"{LABEL}.stage"]) for one in told]
 
@@ -236,7 +257,10 @@ def answering(version: str, at: Path) -> str:
             with connection:
                 connection.recv(1 << 16)
                 connection.sendall(
-                    b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
+                    (
+                        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: "
+                        b"application/json\r\nContent-Length: %d\r\n\r\n%b"
+                    )
                     % (len(body), body)
                 )
 

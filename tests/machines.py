@@ -15,7 +15,14 @@ class Machine:
     def plug(self, port: str, vendor: str, product: str, devnum: int, speed: str = "5000") -> Path:
         """Plug a device into a port, or let the one there come back as another."""
         shutil.rmtree(self.sys / "bus/usb/devices" / port, ignore_errors=True)
-        _write(self.sys / "bus/usb/devices" / port, idVendor=vendor, idProduct=product, busnum="2", devnum=str(devnum), speed=speed)
+        _write(
+            self.sys / "bus/usb/devices" / port,
+            idVendor=vendor,
+            idProduct=product,
+            busnum="2",
+            devnum=str(devnum),
+            speed=speed,
+        )
         shutil.rmtree(self.dev / "bus/usb/002", ignore_errors=True)
         return _node(self.dev / f"bus/usb/002/{devnum:03d}")
 

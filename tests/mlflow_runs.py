@@ -1,4 +1,6 @@
-"""Runs as MLflow is told of them, in folders as the engine leaves them, and all that an MLflow knows afterwards."""
+"""Runs as MLflow is told of them, in folders as the engine leaves them, and all that an MLflow knows
+afterwards.
+"""
 
 import json
 import socket
@@ -9,31 +11,51 @@ from typing import Any
 
 from engine import journal
 
-ASSET = {"key": "videos", "name": "yoga", "digest": "tree:" + "ab" * 32, "source": "https://example.org/yoga.zip",
-         "licence": "CC0", "path": "data/yoga", "sample": True}  # fmt: skip
+ASSET = {
+    "key": "videos",
+    "name": "yoga",
+    "digest": "tree:" + "ab" * 32,
+    "source": "https://example.org/yoga.zip",
+    "licence": "CC0",
+    "path": "data/yoga",
+    "sample": True,
+}
 LONG = "x" * 7000
 
 
-def whole_run(events: Any, make_job: Any, run_id: str = "r1", status: str = "finished") -> list[dict[str, Any]]:
-    """A run with all that MLflow is told of: points, a retry, a cached stage, a gate, an asset, long parameters."""
-    jobs = [make_job("split", {"videos": "asset:videos"}), make_job("train", {"data": "split.out"}, params={"lr": 0.1}),
-            make_job("package", {"model": "train.out"})]  # fmt: skip
+def whole_run(
+    events: Any, make_job: Any, run_id: str = "r1", status: str = "finished"
+) -> list[dict[str, Any]]:
+    """A run with all that MLflow is told of: points, a retry, a cached stage, a gate, an asset, long
+    parameters.
+    """
+    jobs = [
+        make_job("split", {"videos": "asset:videos"}),
+        make_job("train", {"data": "split.out"}, params={"lr": 0.1}),
+        make_job("package", {"model": "train.out"}),
+    ]
     events.events.clear()
     params = {f"p{i}": i for i in range(150)} | {"long": LONG, "odd key!": "ü"}
     command = ["run.py", "tracking.uri=http://ann:secret@host"]
     events.start(jobs, run_id=run_id, params=params, assets=[ASSET], command=command)
     events.cached("split", metrics={"rows": 100.0}, points=[["rows", 1, 50.0, 1_700_000_000.0]])
-    events.started("train").add("metric", stage="train", name="loss", value=3.0, step=0).failed("train", retry_in_s=1.0)
+    events.started("train").add("metric", stage="train", name="loss", value=3.0, step=0).failed(
+        "train", retry_in_s=1.0
+    )
     events.started("train", attempt=2)
     for step in range(3):
         events.add("metric", stage="train", name="loss", value=1.0 / (step + 1), step=step)
     events.finished("train", attempt=2, accuracy=0.9, loss=0.3)
-    events.add("gate", stage="train", metric="accuracy", rule=">= 0.95", value=0.9, passed=status != "rejected")
+    events.add(
+        "gate", stage="train", metric="accuracy", rule=">= 0.95", value=0.9, passed=status != "rejected"
+    )
     events.add("gate", stage="train", metric="bias", rule="<= 0 if measured", value=None, passed=None)
     if status == "rejected":
         events.add("job_skipped", stage="package", because="train was rejected")
     else:
-        events.started("package", taken="simulated on x86_64", emulated=True).finished("package", latency_ms=4.5)
+        events.started("package", taken="simulated on x86_64", emulated=True).finished(
+            "package", latency_ms=4.5
+        )
     return list(events.done(status).events)
 
 
@@ -70,12 +92,21 @@ def snapshot(uri: str, experiment: str = "demo") -> dict[str, Any]:
         assert place not in known, "recorded twice"
         for key, value in tags.items():
             tags[key] = names.get(value, value)
-        points = {k: sorted((p.timestamp, p.step, p.value) for p in client.get_metric_history(run.info.run_id, k))
-                  for k in run.data.metrics}  # fmt: skip
+        points = {
+            k: sorted((p.timestamp, p.step, p.value) for p in client.get_metric_history(run.info.run_id, k))
+            for k in run.data.metrics
+        }
         inputs = [(i.dataset.name, i.dataset.digest, i.dataset.source) for i in run.inputs.dataset_inputs]
-        known[place] = {"tags": tags, "params": run.data.params, "points": points, "status": run.info.status,
-                        "times": (run.info.start_time, run.info.end_time), "inputs": inputs, "last": run.data.metrics,
-                        "files": sorted(files(client, run.info.run_id))}  # fmt: skip
+        known[place] = {
+            "tags": tags,
+            "params": run.data.params,
+            "points": points,
+            "status": run.info.status,
+            "times": (run.info.start_time, run.info.end_time),
+            "inputs": inputs,
+            "last": run.data.metrics,
+            "files": sorted(files(client, run.info.run_id)),
+        }
     return known
 
 

@@ -1,6 +1,8 @@
-"""Real services for tests: a Docker engine, an image registry and an SSH server, each private, on loopback, in a folder of its own.
+"""Real services for tests: a Docker engine, an image registry and an SSH server, each private, on loopback,
+in a folder of its own.
 
-Each is a context manager and ends with its block; where the test process itself is killed, the kernel ends the service.
+Each is a context manager and ends with its block; where the test process itself is killed, the kernel ends
+the service.
 """
 
 import contextlib
@@ -32,7 +34,9 @@ class Service:
     """A program that runs in a folder of its own until it is told to end."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="rpi-mlops-"))  # short: a socket's path has at most 107 bytes
+        self.folder = Path(
+            tempfile.mkdtemp(prefix="rpi-mlops-")
+        )  # short: a socket's path has at most 107 bytes
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
@@ -90,7 +94,13 @@ class Service:
         command = ["setpriv", "--pdeathsig", "TERM", shutil.which(argv[0], path=SBIN) or argv[0], *argv[1:]]
         with (self.folder / f"{argv[0]}.log").open("ab") as log:
             self._processes.append(
-                subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, "PATH": SBIN})
+                subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env={**os.environ, "PATH": SBIN},
+                )
             )
 
     def _until(self, answers: Callable[[], Any], within_s: float = 300) -> None:
@@ -99,7 +109,8 @@ class Service:
             gone = next((process for process in self._processes if process.poll() is not None), None)
             if gone or time.monotonic() > end:
                 raise RuntimeError(
-                    f"{type(self).__name__} {f'ended with {gone.returncode}' if gone else 'does not answer'}:\n{self.log[-3000:]}"
+                    f"{type(self).__name__} "
+                    f"{f'ended with {gone.returncode}' if gone else 'does not answer'}:\n{self.log[-3000:]}"
                 )
             time.sleep(0.02)
 
@@ -117,11 +128,14 @@ class Service:
 class DockerEngine(Service):
     """A dockerd of its own; containers have the network `none` or `host`.
 
-    `own_containerd`: a containerd that stays when dockerd is killed, as on a real machine; `live_restore`: and so do the containers.
-    `certificates`: a folder with ca.pem, cert.pem and key.pem, with which it listens on loopback too, at `tls_host`.
+    `own_containerd`: a containerd that stays when dockerd is killed, as on a real machine; `live_restore`:
+    and so do the containers. `certificates`: a folder with ca.pem, cert.pem and key.pem, with which it
+    listens on loopback too, at `tls_host`.
     """
 
-    def __init__(self, *, own_containerd: bool = False, live_restore: bool = False, certificates: Path | None = None) -> None:
+    def __init__(
+        self, *, own_containerd: bool = False, live_restore: bool = False, certificates: Path | None = None
+    ) -> None:
         super().__init__()
         self._certificates, self.tls_host = certificates, f"tcp://127.0.0.1:{free_port()}"
         self._own_containerd, self._live_restore = own_containerd or live_restore, live_restore
@@ -132,7 +146,10 @@ class DockerEngine(Service):
 
     def start(self) -> None:
         """Start it; after `stop` or `kill`, with what it held."""
-        words = [f"--{key}={self.folder / name}" for key, name in (("data-root", "data"), ("exec-root", "exec"), ("pidfile", "pid"))]
+        words = [
+            f"--{key}={self.folder / name}"
+            for key, name in (("data-root", "data"), ("exec-root", "exec"), ("pidfile", "pid"))
+        ]
         if self._own_containerd and not self._containerd:
             self._containerd = _Containerd()
             self._containerd.start()
@@ -143,11 +160,17 @@ class DockerEngine(Service):
         if self._certificates:
             words += [f"--host={self.tls_host}", "--tlsverify"]
             words += [
-                f"--tls{option}={self._certificates / name}.pem" for option, name in (("cacert", "ca"), ("cert", "cert"), ("key", "key"))
+                f"--tls{option}={self._certificates / name}.pem"
+                for option, name in (("cacert", "ca"), ("cert", "cert"), ("key", "key"))
             ]
         (self.folder / "daemon.json").write_text("{}")  # not the machine's own
         self._run(
-            "dockerd", *words, f"--config-file={self.folder / 'daemon.json'}", f"--host={self.host}", "--bridge=none", "--iptables=false"
+            "dockerd",
+            *words,
+            f"--config-file={self.folder / 'daemon.json'}",
+            f"--host={self.host}",
+            "--bridge=none",
+            "--iptables=false",
         )
         self._until(self._answers)
 
@@ -190,7 +213,8 @@ class _Containerd(Service):
     def start(self) -> None:
         """Start it."""
         (self.folder / "config.toml").write_text(
-            f'version = 2\nroot = "{self.folder}/root"\nstate = "{self.folder}/state"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
+            f'version = 2\nroot = "{self.folder}/root"\nstate = '
+            f'"{self.folder}/state"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
             f'[grpc]\naddress = "{self.socket}"\n'
         )
         self._run("containerd", "--config", str(self.folder / "config.toml"))
@@ -210,7 +234,8 @@ class Registry(Service):
         """Start it; after `stop`, with what it held."""
         (self.folder / "config.yml").write_text(
             "version: 0.1\nlog: {accesslog: {disabled: true}}\n"
-            f"storage: {{filesystem: {{rootdirectory: {self.folder}/data}}, delete: {{enabled: true}}}}\nhttp: {{addr: '{self.address}'}}\n"
+            f"storage: {{filesystem: {{rootdirectory: {self.folder}/data}}, delete: {{enabled: "
+            f"true}}}}\nhttp: {{addr: '{self.address}'}}\n"
         )
         self._run("docker-registry", "serve", str(self.folder / "config.yml"))
         self._until(lambda: _greets(self.port, b"GET /v2/ HTTP/1.0\r\n\r\n", b"HTTP/1."))
@@ -222,34 +247,65 @@ class SshServer(Service):
     def __init__(self) -> None:
         super().__init__()
         self.host, self.port, self.user = "127.0.0.1", free_port(), pwd.getpwuid(os.geteuid()).pw_name
-        self.identity_file, self.known_hosts, self._host_key = self.folder / "id", self.folder / "known_hosts", self.folder / "host"
+        self.identity_file, self.known_hosts, self._host_key = (
+            self.folder / "id",
+            self.folder / "known_hosts",
+            self.folder / "host",
+        )
         _new_key(self.identity_file)
         _new_key(self._host_key)
-        self.known_hosts.write_text(f"[{self.host}]:{self.port} {self._host_key.with_suffix('.pub').read_text()}")
+        self.known_hosts.write_text(
+            f"[{self.host}]:{self.port} {self._host_key.with_suffix('.pub').read_text()}"
+        )
 
     @property
     def options(self) -> list[str]:
         """What the ssh command needs to log in, and nothing of the developer's own."""
-        pairs = {"IdentityFile": self.identity_file, "UserKnownHostsFile": self.known_hosts, "GlobalKnownHostsFile": "/dev/null",
-                 "IdentitiesOnly": "yes", "IdentityAgent": "none", "StrictHostKeyChecking": "yes", "BatchMode": "yes"}  # fmt: skip
-        return ["-F", "none", *itertools.chain.from_iterable(("-o", f"{key}={value}") for key, value in pairs.items())]
+        pairs = {
+            "IdentityFile": self.identity_file,
+            "UserKnownHostsFile": self.known_hosts,
+            "GlobalKnownHostsFile": "/dev/null",
+            "IdentitiesOnly": "yes",
+            "IdentityAgent": "none",
+            "StrictHostKeyChecking": "yes",
+            "BatchMode": "yes",
+        }
+        return [
+            "-F",
+            "none",
+            *itertools.chain.from_iterable(("-o", f"{key}={value}") for key, value in pairs.items()),
+        ]
 
     @property
     def config(self) -> str:
         """The same as a configuration file of ssh's."""
-        return f"Host *\n  IdentityFile {self.identity_file}\n  UserKnownHostsFile {self.known_hosts}\n  GlobalKnownHostsFile /dev/null\n"
+        return (
+            f"Host *\n  IdentityFile {self.identity_file}\n  UserKnownHostsFile "
+            f"{self.known_hosts}\n  GlobalKnownHostsFile /dev/null\n"
+        )
 
     def start(self) -> None:
         """Start it; after `stop`, with the same keys."""
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd refuses to run as root without it
         settings = {
-            "Port": self.port, "ListenAddress": self.host, "HostKey": self._host_key, "AuthorizedKeysFile": self.identity_file.with_suffix(".pub"),
-            "PidFile": "none", "UsePAM": "no", "StrictModes": "no", "PasswordAuthentication": "no", "KbdInteractiveAuthentication": "no",
-            "PermitRootLogin": "prohibit-password", "AllowTcpForwarding": "yes", "AllowStreamLocalForwarding": "yes", "PrintMotd": "no",
-            "Subsystem": "sftp internal-sftp", "MaxStartups": "100",
+            "Port": self.port,
+            "ListenAddress": self.host,
+            "HostKey": self._host_key,
+            "AuthorizedKeysFile": self.identity_file.with_suffix(".pub"),
+            "PidFile": "none",
+            "UsePAM": "no",
+            "StrictModes": "no",
+            "PasswordAuthentication": "no",
+            "KbdInteractiveAuthentication": "no",
+            "PermitRootLogin": "prohibit-password",
+            "AllowTcpForwarding": "yes",
+            "AllowStreamLocalForwarding": "yes",
+            "PrintMotd": "no",
+            "Subsystem": "sftp internal-sftp",
+            "MaxStartups": "100",
             "SetEnv": f"HOME={self.folder}",  # what the developer's own shell does at its start is none of a test's business
-        }  # fmt: skip
+        }
         (self.folder / "config").write_text("".join(f"{key} {value}\n" for key, value in settings.items()))
         self._run("sshd", "-D", "-e", "-f", str(self.folder / "config"))
         self._until(lambda: _greets(self.port, b"", b"SSH-2.0"))
@@ -274,16 +330,24 @@ class SshServer(Service):
 
 @functools.cache
 def _docker() -> str | None:
-    if absent := [name for name in ("dockerd", "containerd", "iptables") if not shutil.which(name, path=SBIN)]:
+    if absent := [
+        name for name in ("dockerd", "containerd", "iptables") if not shutil.which(name, path=SBIN)
+    ]:
         return f"there is no {absent[0]}: sudo apt-get install docker.io iptables"
     may_mount = (
         os.geteuid() == 0
-        and subprocess.run(["unshare", "--mount", "--propagation", "unchanged", "true"], capture_output=True, check=False).returncode == 0
+        and subprocess.run(
+            ["unshare", "--mount", "--propagation", "unchanged", "true"], capture_output=True, check=False
+        ).returncode
+        == 0
     )
     return (
         None
         if may_mount
-        else "a Docker engine cannot be started here: run the tests as root, after: sudo apt-get install docker.io iptables"
+        else (
+            "a Docker engine cannot be started here: run the tests as root, after: sudo apt-get "
+            "install docker.io iptables"
+        )
     )
 
 
@@ -298,10 +362,19 @@ def _ssh() -> str | None:
 
 
 def _registry() -> str | None:
-    return None if shutil.which("docker-registry", path=SBIN) else "there is no docker-registry: sudo apt-get install docker-registry"
+    return (
+        None
+        if shutil.which("docker-registry", path=SBIN)
+        else "there is no docker-registry: sudo apt-get install docker-registry"
+    )
 
 
-_NEEDS: dict[str, Callable[[], str | None]] = {"docker": _docker, "qemu": _qemu, "ssh": _ssh, "registry": _registry}
+_NEEDS: dict[str, Callable[[], str | None]] = {
+    "docker": _docker,
+    "qemu": _qemu,
+    "ssh": _ssh,
+    "registry": _registry,
+}
 
 
 def free_port() -> int:
@@ -337,7 +410,9 @@ def _kill_all(*marks: str) -> None:
 
 
 def processes_of(*marks: str) -> Iterator[int]:
-    """Yield what runs for one of the marks: a folder in its command line, or a container in its control group."""
+    """Yield what runs for one of the marks: a folder in its command line, or a container in its control
+    group.
+    """
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             told = Path(f"/proc/{pid}/cmdline").read_bytes() + Path(f"/proc/{pid}/cgroup").read_bytes()

@@ -1,4 +1,6 @@
-"""The documentation keeps up: made pages are fresh, every key is named, links lead somewhere, schemas fit the files."""
+"""The documentation keeps up: made pages are fresh, every key is named, links lead somewhere, schemas fit the
+files.
+"""
 
 import importlib.util
 import re
@@ -12,7 +14,13 @@ from engine import yamlfile
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(
-    path for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("usecases/*.md"), *ROOT.glob("containers/**/*.md")]
+    path
+    for path in [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("usecases/*.md"),
+        *ROOT.glob("containers/**/*.md"),
+    ]
 )
 COMMANDS = {path.stem for path in (ROOT / "engine" / "commands").glob("[a-z]*.py")}
 
@@ -51,7 +59,11 @@ def test_the_reference_names_each_key_of_the_command_line(key):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_relative_links_resolve(page):
     links = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
-    paths = [link.partition("#")[0] for link in links if "://" not in link and not link.startswith(("#", "mailto:"))]
+    paths = [
+        link.partition("#")[0]
+        for link in links
+        if "://" not in link and not link.startswith(("#", "mailto:"))
+    ]
     assert [path for path in paths if not (page.parent / path).exists()] == []
 
 
@@ -71,7 +83,12 @@ def test_a_use_case_names_its_schema_at_its_head(path):
 def test_the_schema_knows_each_top_level_key_of_the_files(made, kind):
     folder = ROOT / "usecases" if kind == "usecase" else ROOT / "conf" / kind
     known = made.schema(kind)["properties"].keys()
-    assert [(path.name, key) for path in sorted(folder.glob("*.yaml")) for key in yamlfile.load(path) if key not in known] == []
+    assert [
+        (path.name, key)
+        for path in sorted(folder.glob("*.yaml"))
+        for key in yamlfile.load(path)
+        if key not in known
+    ] == []
 
 
 def test_the_schema_takes_what_a_writer_types_for_durations_sizes_and_references(made):

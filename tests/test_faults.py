@@ -1,4 +1,6 @@
-"""What may go wrong on one machine, with real processes: kills, a full disk, rot, two engines, hostile stages."""
+"""What may go wrong on one machine, with real processes: kills, a full disk, rot, two engines, hostile
+stages.
+"""
 
 import json
 import os
@@ -87,7 +89,9 @@ def _stage_process(project, engine: int) -> int | None:
 
 
 def _goes_on(project, reference: dict[str, str]) -> None:
-    """Give the command again: all that was committed is taken, the rest is made, and all is as if nothing had been."""
+    """Give the command again: all that was committed is taken, the rest is made, and all is as if nothing had
+    been.
+    """
     committed = _committed(project)
     again = project.done("usecase=steps")
     assert {name for name, stage in again.stages.items() if stage.cached} == {
@@ -99,8 +103,15 @@ def _goes_on(project, reference: dict[str, str]) -> None:
 
 
 def _until_it_has_said(project, events: int, engine) -> None:
-    """Wait until the run's journal has so many events, or the run is over: a slow machine comes to them later, and comes to them all."""
-    project.until(lambda: engine.poll() is not None or sum(len(project.events(run)) for run in layout.runs(project.outputs)) >= events)
+    """Wait until the run's journal has so many events, or the run is over: a slow machine comes to them
+    later, and comes to them all.
+    """
+    project.until(
+        lambda: (
+            engine.poll() is not None
+            or sum(len(project.events(run)) for run in layout.runs(project.outputs)) >= events
+        )
+    )
 
 
 def _kill_engine(project, events: int, wait_s: float, reference: dict[str, str]) -> bool:
@@ -142,7 +153,12 @@ def test_the_same_command_goes_on_after_a_kill_at_25_random_instants(steps, kill
     events, reference = len(steps.events()), steps.artifacts()
     instants = [(chance.randrange(events), chance.uniform(0, 0.03)) for _ in range(25)]
     with ThreadPoolExecutor(3) as at_once:
-        hits = list(at_once.map(lambda trial: kill(steps.beside(f"outputs{trial[0]}"), *trial[1], reference), enumerate(instants)))
+        hits = list(
+            at_once.map(
+                lambda trial: kill(steps.beside(f"outputs{trial[0]}"), *trial[1], reference),
+                enumerate(instants),
+            )
+        )
     assert sum(hits) > 12, "most kills must hit a run at work"
 
 
@@ -161,23 +177,58 @@ def _failure(project, *words: str) -> tuple[str, str]:
 
 
 def _bad_stage(body: str, returns: str = "None") -> str:
-    return f"import os\nfrom pathlib import Path\nfrom engine.stage import In, Out, StageError\ndef only(data: Out) -> {returns}:\n    {body}\n"
+    return (
+        "import os\nfrom pathlib import Path\nfrom engine.stage import In, Out, StageError\ndef "
+        f"only(data: Out) -> {returns}:\n    {body}\n"
+    )
 
 
-@pytest.mark.parametrize(("body", "kind", "said"), [
-    ("pass", "bad_output", "the stage did not write its output 'data'"),
-    ("data.symlink_to('/etc/passwd')", "bad_output", "output 'data' holds a symbolic link, data -> /etc/passwd; write the file itself"),
-    ("data.symlink_to('/etc')", "bad_output", "output 'data' holds a symbolic link, data -> /etc; write the file itself"),
-    ("data.mkdir(); (data / 'x').symlink_to('../../../..')", "bad_output", "output 'data' holds a symbolic link, data/x -> ../../../..; write the file itself"),
-    ("data.mkdir(); os.mkfifo(data / 'x')", "bad_output", "output 'data' holds data/x, which is neither a file nor a folder"),
-    ("data.write_text('1'); return {'loss': float('nan')}", "failed", "metrics must be finite numbers: loss = nan"),
-    ("data.write_text('1'); return {'loss': float('inf')}", "failed", "metrics must be finite numbers: loss = inf"),
-    ("data.write_text('1'); return {'loss': 'low'}", "failed", "metrics must be finite numbers: loss = 'low'"),
-    ("data.write_text('1'); return 3", "failed", "the stage returned int, not a dictionary of metrics"),
-    ("raise StageError('the picture a.png is empty')", "failed", "the picture a.png is empty"),
-    ("os._exit(7)", "failed", "it ended with exit status 7"),
-    ("os.kill(os.getpid(), 11)", "killed", "signal 11 ended it"),
-], ids=lambda value: None)  # fmt: skip
+@pytest.mark.parametrize(
+    ("body", "kind", "said"),
+    [
+        ("pass", "bad_output", "the stage did not write its output 'data'"),
+        (
+            "data.symlink_to('/etc/passwd')",
+            "bad_output",
+            "output 'data' holds a symbolic link, data -> /etc/passwd; write the file itself",
+        ),
+        (
+            "data.symlink_to('/etc')",
+            "bad_output",
+            "output 'data' holds a symbolic link, data -> /etc; write the file itself",
+        ),
+        (
+            "data.mkdir(); (data / 'x').symlink_to('../../../..')",
+            "bad_output",
+            "output 'data' holds a symbolic link, data/x -> ../../../..; write the file itself",
+        ),
+        (
+            "data.mkdir(); os.mkfifo(data / 'x')",
+            "bad_output",
+            "output 'data' holds data/x, which is neither a file nor a folder",
+        ),
+        (
+            "data.write_text('1'); return {'loss': float('nan')}",
+            "failed",
+            "metrics must be finite numbers: loss = nan",
+        ),
+        (
+            "data.write_text('1'); return {'loss': float('inf')}",
+            "failed",
+            "metrics must be finite numbers: loss = inf",
+        ),
+        (
+            "data.write_text('1'); return {'loss': 'low'}",
+            "failed",
+            "metrics must be finite numbers: loss = 'low'",
+        ),
+        ("data.write_text('1'); return 3", "failed", "the stage returned int, not a dictionary of metrics"),
+        ("raise StageError('the picture a.png is empty')", "failed", "the picture a.png is empty"),
+        ("os._exit(7)", "failed", "it ended with exit status 7"),
+        ("os.kill(os.getpid(), 11)", "killed", "signal 11 ended it"),
+    ],
+    ids=lambda value: None,
+)
 def test_a_broken_stage_leaves_a_clear_error_and_no_artifact(project, body, kind, said):
     project.only_stage(_bad_stage(body, "dict"))
     assert _failure(project) == (kind, said)
@@ -224,7 +275,10 @@ def test_an_input_that_changes_while_the_stage_runs_is_found_and_nothing_kept(pr
           s: {{uses: mystages.only, inputs: {{before: "asset:mine"}}, params: {{other: "{mine}"}}}}
     """,
     )
-    assert _failure(project) == ("input_changed", "its input 'asset:mine' changed while it ran; nothing of it was kept")
+    assert _failure(project) == (
+        "input_changed",
+        "its input 'asset:mine' changed while it ran; nothing of it was kept",
+    )
 
 
 def test_a_stage_that_writes_into_its_input_spoils_nothing(project):
@@ -239,11 +293,15 @@ def test_a_stage_that_writes_into_its_input_spoils_nothing(project):
             data.write_text("1")
     """,
     )
-    project.usecase("one", "stages: {a: {uses: mystages.make}, s: {uses: mystages.only, inputs: {before: a.data}}}")
+    project.usecase(
+        "one", "stages: {a: {uses: mystages.make}, s: {uses: mystages.only, inputs: {before: a.data}}}"
+    )
     assert project.run("usecase=one").returncode == 1
     failure = project.state().stages["s"].failure
     assert failure["kind"] == "input_changed"
-    project.usecase("one", "stages: {a: {uses: mystages.make}, s: {uses: mystages.double, inputs: {number: a.data}}}")
+    project.usecase(
+        "one", "stages: {a: {uses: mystages.make}, s: {uses: mystages.double, inputs: {number: a.data}}}"
+    )
     state = project.done("usecase=one")
     assert state.metrics["s.total"] == 2
     _assert_store_is_whole(project)
@@ -254,7 +312,9 @@ def test_a_stage_that_writes_into_its_input_spoils_nothing(project):
 
 def _objects(project) -> list[Path]:
     return [
-        p for artifact in project.store.root.glob("objects/*/*/*") for p in ([artifact] if artifact.is_file() else artifact.rglob("*.bin"))
+        p
+        for artifact in project.store.root.glob("objects/*/*/*")
+        for p in ([artifact] if artifact.is_file() else artifact.rglob("*.bin"))
     ]
 
 
@@ -280,14 +340,18 @@ def test_a_flipped_byte_in_a_stored_artifact_is_found_and_mended(project, stage)
     _assert_store_is_whole(project)
 
 
-@pytest.mark.parametrize("harm", [
-    lambda path: path.unlink(),
-    lambda path: path.write_bytes(b""),
-    lambda path: path.write_bytes(path.read_bytes() + b"x"),
-    lambda path: (path.unlink(), path.mkdir()),
-    lambda path: (path.unlink(), path.symlink_to("/etc/passwd")),
-    lambda path: (path.unlink(), path.symlink_to(path)),
-], ids=["missing", "empty", "longer", "folder", "symlink", "loop"])  # fmt: skip
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda path: path.unlink(),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(path.read_bytes() + b"x"),
+        lambda path: (path.unlink(), path.mkdir()),
+        lambda path: (path.unlink(), path.symlink_to("/etc/passwd")),
+        lambda path: (path.unlink(), path.symlink_to(path)),
+    ],
+    ids=["missing", "empty", "longer", "folder", "symlink", "loop"],
+)
 def test_a_stored_artifact_that_is_no_more_what_it_was_is_made_again(project, harm):
     state = project.done()
     reference = project.artifacts()
@@ -392,7 +456,8 @@ def test_a_disk_that_a_stage_fills_is_told_and_nothing_half_committed(small_disk
     small_disk.stage("only", FILLER)
     small_disk.usecase(
         "one",
-        'params: {size: 3000000}\nstages: {a: {uses: mystages.make}, s: {uses: mystages.only, inputs: {before: a.data}, params: {size: "${params.size}"}}}',
+        "params: {size: 3000000}\nstages: {a: {uses: mystages.make}, s: {uses: mystages.only, inputs: "
+        '{before: a.data}, params: {size: "${params.size}"}}}',
     )
     result = small_disk.run("usecase=one")
     assert result.returncode == 1 and "Traceback" not in result.stderr
@@ -424,15 +489,30 @@ def test_a_disk_that_the_engine_itself_fills_is_told_and_the_next_run_succeeds(s
 
 
 @pytest.mark.strace
-@pytest.mark.skipif(shutil.which("strace") is None, reason="there is no strace: a disk cannot be made to fail")
+@pytest.mark.skipif(
+    shutil.which("strace") is None, reason="there is no strace: a disk cannot be made to fail"
+)
 @pytest.mark.parametrize(("call", "error"), [("renameat", "EIO"), ("fchmod", "EROFS"), ("fsync", "EIO")])
 def test_a_disk_that_fails_while_outputs_are_stored_is_told_as_such(project, call, error):
-    failing = ["strace", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:error={error}:when=1"]
+    failing = [
+        "strace",
+        "-qq",
+        "-o",
+        "/dev/null",
+        "-e",
+        f"trace={call}",
+        "-e",
+        f"inject={call}:error={error}:when=1",
+    ]
     engine = project.start(before=failing)  # the engine alone: its stages are others' children
     out, err = engine.communicate(timeout=300)
     assert engine.returncode == 1 and "Traceback" not in err, err
     failure = project.state().stages["a"].failure
-    assert failure["kind"] == "disk_error" and "reports an error" in failure["message"] and "the disk reports an error" in out
+    assert (
+        failure["kind"] == "disk_error"
+        and "reports an error" in failure["message"]
+        and "the disk reports an error" in out
+    )
     assert json.loads((project.last / "run.json").read_text())["status"] == "failed"
     project.done()
 
@@ -485,9 +565,14 @@ def test_a_timeout_ends_the_whole_process_tree(project):
 
 @pytest.mark.slow
 def test_a_stage_that_ignores_the_request_to_end_is_killed_after_ten_seconds(project):
-    project.only_stage(ESCAPER.format(stubborn=True, sleep=100), timeout="3s")  # time enough to say that it ignores them
+    project.only_stage(
+        ESCAPER.format(stubborn=True, sleep=100), timeout="3s"
+    )  # time enough to say that it ignores them
     assert _failure(project)[0] == "timeout"
-    started, ended = (next(e["time"] for e in project.events() if e["event"] == kind) for kind in ("job_started", "job_failed"))
+    started, ended = (
+        next(e["time"] for e in project.events() if e["event"] == kind)
+        for kind in ("job_started", "job_failed")
+    )
     assert 13 <= ended - started < 60
     project.until(lambda: not project.processes())
 
@@ -524,11 +609,15 @@ def test_a_retry_goes_on_after_a_failure_and_doubles_its_delay(project):
 
 
 def _asked(project, *, ends: bool):
-    """Start a stage that marks that it runs (x) and each request to end (y), and ends then, or not; return the engine and the marks."""
+    """Start a stage that marks that it runs (x) and each request to end (y), and ends then, or not.
+
+    Return the engine and the marks.
+    """
     marks = project.path / "marks"
     handler = f"lambda *_: open(marks, 'a').write('y'){' and sys.exit(1)' if ends else ''}"
     project.only_stage(
-        SLEEPER.replace("open(", f"import signal, sys; signal.signal(signal.SIGTERM, {handler}); open("), params={"marks": str(marks)}
+        SLEEPER.replace("open(", f"import signal, sys; signal.signal(signal.SIGTERM, {handler}); open("),
+        params={"marks": str(marks)},
     )
     engine = project.start("usecase=one")
     project.until(marks.exists)
@@ -580,7 +669,9 @@ sys.meta_path.insert(0, Waits())
 """
 
 
-@pytest.mark.parametrize("module", ["engine.compose", "hydra.main", "omegaconf", "yaml", "engine.settings", "engine.scheduler"])
+@pytest.mark.parametrize(
+    "module", ["engine.compose", "hydra.main", "omegaconf", "yaml", "engine.settings", "engine.scheduler"]
+)
 def test_an_interrupt_before_the_command_begins_leaves_no_word(project, module, monkeypatch, tmp_path):
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(WAITS.format(module=module))
@@ -671,7 +762,9 @@ def test_a_run_that_the_machine_ends_is_recorded_as_failed_with_the_reason(waiti
 
     def harm():
         places.append(project.last / "artifacts")
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "nr_inodes=1", "tmpfs", places[0]], check=True)  # no file more
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "nr_inodes=1", "tmpfs", places[0]], check=True
+        )  # no file more
 
     try:
         status, _, err = run(harm)
@@ -706,7 +799,10 @@ def test_a_command_in_a_deleted_folder_says_so(project, monkeypatch):
 
 
 def test_an_input_that_another_stage_finds_damaged_fails_the_stage_that_reads_it(project):
-    """`w` reads what `a` made; `b`, which reads it too, finds it damaged when it starts: `a` runs again beside `w`."""
+    """`w` reads what `a` made.
+
+    `b`, which reads it too, finds it damaged when it starts: `a` runs again beside `w`.
+    """
     project.stage(
         "wait",
         """
@@ -744,7 +840,9 @@ def test_an_input_that_another_stage_finds_damaged_fails_the_stage_that_reads_it
     )
     process = project.start("usecase=two", "executor.cpus=3")
     project.until(files["w"].exists)
-    place = project.store.path(next(e for e in project.events() if e["event"] == "job_finished")["outputs"]["data"])
+    place = project.store.path(
+        next(e for e in project.events() if e["event"] == "job_finished")["outputs"]["data"]
+    )
     place.chmod(0o644)
     place.write_text("9")
     files["c-go"].touch()  # which makes room for `b`

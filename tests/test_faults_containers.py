@@ -1,4 +1,5 @@
-"""What may go wrong with containers, with real engines that are stopped, killed, cut off and given hostile images and stages.
+"""What may go wrong with containers, with real engines that are stopped, killed, cut off and given hostile
+images and stages.
 
 | row | fault | row | fault |
 | --- | --- | --- | --- |
@@ -31,7 +32,9 @@ from tests import archives
 from tests.conftest import CHAIN
 from tests.contained import Contained, Relay, answering
 
-FOREIGN = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00\x34\x12" + bytes(44)  # of no processor, so that no handler of QEMU's takes it
+FOREIGN = (
+    b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00\x34\x12" + bytes(44)
+)  # of no processor, so that no handler of QEMU's takes it
 
 
 @pytest.fixture
@@ -50,7 +53,11 @@ def on_engine(project, plain_archive, monkeypatch, request):
 
 
 def _attempts(contained):
-    return [(event["event"], event.get("kind")) for event in contained.project.events() if event["event"] in ("job_failed", "job_finished")]
+    return [
+        (event["event"], event.get("kind"))
+        for event in contained.project.events()
+        if event["event"] in ("job_failed", "job_finished")
+    ]
 
 
 # --- the engine goes away
@@ -152,7 +159,11 @@ def test_a_container_is_taken_over_again_where_its_heir_is_killed_too(contained)
 
 def _runs_at_work(contained):
     """The runs whose stage has said that it runs."""
-    return [run for run in contained.project.runs if any(event.get("text") == "it runs" for event in contained.project.events(run))]
+    return [
+        run
+        for run in contained.project.runs
+        if any(event.get("text") == "it runs" for event in contained.project.events(run))
+    ]
 
 
 def test_a_container_that_ended_after_its_run_was_killed_is_taken_as_it_is(contained):
@@ -248,7 +259,10 @@ def test_no_engine_is_said_at_once_with_the_way_out(contained, monkeypatch):
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
     contained.slow()
     lines = contained.refused()
-    assert lines[1:] == ["no Docker engine answers", "sudo apt-get install docker.io && sudo systemctl start docker; or executor=local"]
+    assert lines[1:] == [
+        "no Docker engine answers",
+        "sudo apt-get install docker.io && sudo systemctl start docker; or executor=local",
+    ]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="not root: there is no other user to be")
@@ -264,7 +278,10 @@ def test_a_user_who_may_not_speak_to_the_engine_is_told_the_group(docker_engine)
     finally:
         os.seteuid(0)
         folder.chmod(0o700)
-    assert refused.value.what == "this user may not speak to the Docker engine" and "usermod -aG docker" in refused.value.fix
+    assert (
+        refused.value.what == "this user may not speak to the Docker engine"
+        and "usermod -aG docker" in refused.value.fix
+    )
 
 
 def test_an_engine_that_is_too_old_is_named_so(contained, tmp_path, monkeypatch):
@@ -303,17 +320,26 @@ def test_another_image_under_the_known_name_is_refused(contained):
     assert lines[0] == contained.reference
     assert lines[1].startswith(f"the image under this name is another one than before: {other[7:19]}, ")
     contained.engine.client().images.remove(contained.reference)
-    _known.load(contained.project.store.root, contained.engine.client(), contained.reference, contained.archive)
+    _known.load(
+        contained.project.store.root, contained.engine.client(), contained.reference, contained.archive
+    )
     contained.done()
 
 
 def test_who_moves_the_name_of_an_image_does_not_move_the_stages_of_a_run(contained):
     """B8."""
     contained.slow()
-    stages = {name: {"uses": "mystages.only", "params": {"seconds": seconds}} for name, seconds in (("s", 4), ("t", 0))}
+    stages = {
+        name: {"uses": "mystages.only", "params": {"seconds": seconds}}
+        for name, seconds in (("s", 4), ("t", 0))
+    }
     contained.project.usecase("one", json.dumps({"name": "one", "stages": stages}))
     run, _ = contained.at_work("executor.cpus=1")
-    _tag(contained, "other", layers=[archives.layer({"usr/bin/python3": Path("/bin/sh").resolve().read_bytes()})])
+    _tag(
+        contained,
+        "other",
+        layers=[archives.layer({"usr/bin/python3": Path("/bin/sh").resolve().read_bytes()})],
+    )
     _, err = run.communicate(timeout=300)
     contained.load()
     assert run.returncode == 0, err
@@ -336,15 +362,26 @@ def test_a_damaged_image_archive_is_refused_in_a_sentence(docker_engine, tmp_pat
     )
     with pytest.raises(UserError) as refused:
         _known.load(tmp_path, docker_engine.client(), "raspberrypi-mlops/damaged:1", archive)
-    sentence = "it holds 0 images, not one" if damage == "no image" else "the container engine does not take this archive: "
-    assert refused.value.where == str(archive) and refused.value.what.startswith(sentence) and "\n" not in refused.value.what
+    sentence = (
+        "it holds 0 images, not one"
+        if damage == "no image"
+        else "the container engine does not take this archive: "
+    )
+    assert (
+        refused.value.where == str(archive)
+        and refused.value.what.startswith(sentence)
+        and "\n" not in refused.value.what
+    )
     assert not docker_engine.client().images.list("raspberrypi-mlops/damaged")
 
 
 def test_an_engine_that_goes_away_while_it_is_given_an_image_is_named(docker_engine, tmp_path):
     """B9."""
     archive = archives.write(tmp_path / "image.tar", [archives.layer({"some": bytes(100_000)})])
-    with Relay(docker_engine.socket, tmp_path / "relay.sock") as relay, closing(_engine.connect(relay.host)) as client:
+    with (
+        Relay(docker_engine.socket, tmp_path / "relay.sock") as relay,
+        closing(_engine.connect(relay.host)) as client,
+    ):
         relay.close()
         with pytest.raises(UserError, match="the container engine went away while it was given the image: "):
             _known.load(tmp_path, client, "raspberrypi-mlops/lost:1", archive)
@@ -353,7 +390,9 @@ def test_an_engine_that_goes_away_while_it_is_given_an_image_is_named(docker_eng
 @pytest.mark.parametrize("path", ["usr/bin", "opt"])
 def test_an_image_of_another_processor_is_refused_whatever_its_label_says(contained, path):
     """B10."""
-    _tag(contained, "other", layers=[archives.layer({f"{path}/python3": FOREIGN})], Env=[f"PATH=/bin:/{path}"])
+    _tag(
+        contained, "other", layers=[archives.layer({f"{path}/python3": FOREIGN})], Env=[f"PATH=/bin:/{path}"]
+    )
     contained.slow()
     assert "its Python is of another processor than" in contained.refused()[1]
 
@@ -398,11 +437,24 @@ def test_the_outputs_are_an_ordinary_users(contained):
     for path in (contained.project.path, *contained.project.path.rglob("*")):
         os.chown(path, uid, uid)
     os.chown(contained.engine.socket, 0, uid)
-    command = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", f"--inh-caps={reads}", f"--ambient-caps={reads}"]
+    command = [
+        "setpriv",
+        f"--reuid={uid}",
+        f"--regid={uid}",
+        "--clear-groups",
+        f"--inh-caps={reads}",
+        f"--ambient-caps={reads}",
+    ]
     run = contained.start()
     _kill(run)
-    run = subprocess.run([*command, *run.args], cwd=contained.project.path, env={**os.environ, "HOME": str(contained.project.path)},
-                         capture_output=True, text=True, timeout=60)  # fmt: skip
+    run = subprocess.run(
+        [*command, *run.args],
+        cwd=contained.project.path,
+        env={**os.environ, "HOME": str(contained.project.path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     os.chown(contained.engine.socket, 0, 0)
     assert run.returncode == 0, run.stderr
     assert {path.lstat().st_uid for path in (contained.project.outputs / "one").rglob("*")} == {uid}
@@ -415,7 +467,10 @@ ATTEMPTS = {
     "become root": "os.setuid(0)",
     "give a file away": "(data.parent.parent / 'cwd' / 'mine').touch() or os.chown('mine', 0, 0)",
     "make a device": "os.mknod('disk', 0o60600, os.makedev(8, 0))",
-    "make a network": "os.unshare(0x40000000) if hasattr(os, 'unshare') else subprocess.check_call(['/usr/bin/unshare', '-n'])",
+    "make a network": (
+        "os.unshare(0x40000000) if hasattr(os, 'unshare') else "
+        "subprocess.check_call(['/usr/bin/unshare', '-n'])"
+    ),
     "connect to this machine": "socket.create_connection(('127.0.0.1', {port}), 2)",
     "connect to the world": "socket.create_connection(('192.0.2.1', 80), 2)",
     "speak to the engine": "socket.socket(socket.AF_UNIX).connect('/var/run/docker.sock')",
@@ -444,7 +499,10 @@ text = json.dumps([done, facts, os.getuid(), sorted(os.listdir(data.parents[2]))
 """
     done, status, uid, beside, processes = json.loads(contained.says(code))
     assert done == []
-    assert (status["CapEff:"], status["CapBnd:"]) == ("0" * 16, "0" * 16) and (status["NoNewPrivs:"], status["Seccomp:"]) == ("1", "2")
+    assert (status["CapEff:"], status["CapBnd:"]) == ("0" * 16, "0" * 16) and (
+        status["NoNewPrivs:"],
+        status["Seccomp:"],
+    ) == ("1", "2")
     assert uid != 0 and len(beside) == 1 and len(processes) == 2  # init, and the stage
 
 
@@ -471,7 +529,10 @@ def test_a_full_folder_of_the_containers_own_is_not_called_a_full_disk(contained
 
 def test_too_little_shared_memory_is_named(contained):
     """B15."""
-    contained.does("f = open('/dev/shm/big', 'w+b'); f.truncate(8_000_000); mmap.mmap(f.fileno(), 0).write(bytes(8_000_000))")
+    contained.does(
+        "f = open('/dev/shm/big', 'w+b'); f.truncate(8_000_000); mmap.mmap(f.fileno(), "
+        "0).write(bytes(8_000_000))"
+    )
     failure = contained.fails("executor.shm=2M")
     assert failure["kind"] == "bus_error" and "executor.shm=1G" in failure["message"]
 
@@ -480,7 +541,10 @@ def test_a_stage_that_wants_too_much_memory_is_told_its_limit(contained):
     """B1."""
     contained.does("bytearray(200_000_000)", resources={"memory": "40M"})
     failure = contained.fails()
-    assert failure["kind"] == "out_of_memory" and "its limit of 40 MB: raise resources.memory" in failure["message"]
+    assert (
+        failure["kind"] == "out_of_memory"
+        and "its limit of 40 MB: raise resources.memory" in failure["message"]
+    )
 
 
 def test_who_kills_a_stage_is_not_taken_for_a_lack_of_memory(contained):
@@ -519,7 +583,11 @@ def _peak_bytes(run):
         try:
             peak = max(
                 peak,
-                *(int(line.split()[1]) * 1024 for line in Path(f"/proc/{run.pid}/status").read_text().splitlines() if "VmHWM" in line),
+                *(
+                    int(line.split()[1]) * 1024
+                    for line in Path(f"/proc/{run.pid}/status").read_text().splitlines()
+                    if "VmHWM" in line
+                ),
                 0,
             )
         except (OSError, TypeError):
@@ -528,11 +596,14 @@ def _peak_bytes(run):
     return peak
 
 
-@pytest.mark.parametrize("into", ["1", "os.open('../events.jsonl', os.O_WRONLY | os.O_APPEND)"], ids=["log", "events"])
+@pytest.mark.parametrize(
+    "into", ["1", "os.open('../events.jsonl', os.O_WRONLY | os.O_APPEND)"], ids=["log", "events"]
+)
 def test_a_flood_of_words_costs_neither_memory_nor_disk(contained, into):
     """A29: 250 MB without the end of a line."""
     contained.does(
-        f"print('first', flush=True); to = {into}\nfor _ in range(250): os.write(to, b'x' * 1_000_000); time.sleep(0.002)\nos.write(to, b'last')"
+        f"print('first', flush=True); to = {into}\nfor _ in range(250): os.write(to, b'x' * "
+        "1_000_000); time.sleep(0.002)\nos.write(to, b'last')"
     )
     run = contained.start()
     peak = _peak_bytes(run)

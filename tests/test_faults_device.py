@@ -1,7 +1,8 @@
-"""What may go wrong on the way to a device and on it: a real SSH server and a real engine behind it, on this machine.
+"""What may go wrong on the way to a device and on it: a real SSH server and a real engine behind it, on this
+machine.
 
-Rows of the fault matrix: G1, G2 (the link is lost for a while, or for good), B5 (`run.py` is killed meanwhile), G11 (its disk is full),
-B11 and F7 (it lacks its accelerator), G15 (it is of another platform).
+Rows of the fault matrix: G1, G2 (the link is lost for a while, or for good), B5 (`run.py` is killed
+meanwhile), G11 (its disk is full), B11 and F7 (it lacks its accelerator), G15 (it is of another platform).
 """
 
 import json
@@ -53,7 +54,9 @@ def small_engine():
         engine = services.DockerEngine()
         made.append(engine)
         (engine.folder / "data").mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", engine.folder / "data"], check=True)
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", engine.folder / "data"], check=True
+        )
         engine.start()
         return engine
 
@@ -63,7 +66,9 @@ def small_engine():
 
 
 def _at_work(on_device):
-    on_device.project.until(lambda: any(one.status == "running" for one in on_device.containers()), within_s=300)
+    on_device.project.until(
+        lambda: any(one.status == "running" for one in on_device.containers()), within_s=300
+    )
     time.sleep(1)
 
 
@@ -103,7 +108,9 @@ def test_the_same_command_takes_over_what_runs_on_the_device(on_device):
     run.communicate()
     state = on_device.done()
     assert (on_device.created(since), on_device.containers()) == (1, [])
-    assert state.stages["s"].taken == "device" and any("went on in the container" in note for note in state.stages["s"].notes)
+    assert state.stages["s"].taken == "device" and any(
+        "went on in the container" in note for note in state.stages["s"].notes
+    )
     assert (on_device.project.last / "artifacts" / "s" / "data").read_text() == "done"
 
 
@@ -136,7 +143,10 @@ def test_a_device_without_room_for_an_input_is_told_so(behind, small_engine, tmp
 def test_a_device_without_room_for_an_image_is_told_so(small_engine, plain_archive, tmp_path):
     with pytest.raises(UserError) as refused:
         _known.load(tmp_path, small_engine("60m").client(), "raspberrypi-mlops/plain:1", plain_archive)
-    assert refused.value.what.startswith("the disk of the container engine is full: ") and "docker system prune" in refused.value.fix
+    assert (
+        refused.value.what.startswith("the disk of the container engine is full: ")
+        and "docker system prune" in refused.value.fix
+    )
 
 
 @pytest.mark.parametrize(("bus", "node"), [("pcie", "/dev/apex_0"), ("usb", "/dev/bus/usb")])
@@ -147,19 +157,28 @@ def test_a_device_without_its_accelerator_is_told_from_a_missing_program(behind,
     on_device.slow(runs_on="target", resources={"accelerator": True}, retries=3)
     failure = on_device.fails()
     assert (failure["kind"], failure["attempt"]) == ("no_device", 1)
-    assert node in failure["message"] and "plug the Edge TPU in, or choose a target without one" in failure["message"]
+    assert (
+        node in failure["message"]
+        and "plug the Edge TPU in, or choose a target without one" in failure["message"]
+    )
     assert not Path(node).exists()
 
 
 def test_a_stage_that_floods_its_log_does_not_fill_the_device(on_device):
     """A29."""
-    code = "print('first', flush=True); time.sleep(4)\nfor _ in range(60): os.write(1, b'x' * 1_000_000)\nos.write(1, b'\\nlast')"
+    code = (
+        "print('first', flush=True); time.sleep(4)\nfor _ in range(60): os.write(1, b'x' * "
+        "1_000_000)\nos.write(1, b'\\nlast')"
+    )
     on_device.does(f"{code}; Path('ready').touch(); time.sleep(6)", runs_on="target")
     run = on_device.start()
     _at_work(on_device)
     [container] = on_device.containers()
     on_device.project.until(lambda: container.exec_run(["test", "-e", "ready"]).exit_code == 0, within_s=300)
-    kept = sum(path.stat().st_size for path in (on_device.engine.folder / "data" / "containers" / container.id).glob("*-json.log*"))
+    kept = sum(
+        path.stat().st_size
+        for path in (on_device.engine.folder / "data" / "containers" / container.id).glob("*-json.log*")
+    )
     out, err = run.communicate(timeout=300)
     assert run.returncode == 0, out + err
     said = (on_device.project.last / "logs" / "s.log").read_bytes()
@@ -168,11 +187,17 @@ def test_a_stage_that_floods_its_log_does_not_fill_the_device(on_device):
 
 def test_the_end_of_a_failed_stages_log_comes_from_the_device_also_after_a_flood(on_device):
     """A29."""
-    code = "\nfor n in range(400_000): print(f'{n:080}')\nprint('no such device', flush=True)\nraise ValueError('the last word')"
+    code = (
+        "\nfor n in range(400_000): print(f'{n:080}')\nprint('no such device', flush=True)\nraise "
+        "ValueError('the last word')"
+    )
     on_device.does(code, runs_on="target")
     failure = on_device.fails()
     assert (failure["kind"], failure["message"]) == ("failed", "ValueError: the last word")
-    assert failure["log_tail"].splitlines()[-1] == "ValueError: the last word" and f"{399_999:080}" in failure["log_tail"]
+    assert (
+        failure["log_tail"].splitlines()[-1] == "ValueError: the last word"
+        and f"{399_999:080}" in failure["log_tail"]
+    )
 
 
 def test_what_is_said_comes_once_and_in_its_order(on_device):
@@ -183,7 +208,9 @@ def test_what_is_said_comes_once_and_in_its_order(on_device):
 
 
 def test_a_link_among_the_outputs_is_refused_on_a_device_as_it_is_here(on_device):
-    on_device.does("data.mkdir(); os.symlink('/etc/passwd', data / 'link'); exit = sys.exit(0)", runs_on="target")
+    on_device.does(
+        "data.mkdir(); os.symlink('/etc/passwd', data / 'link'); exit = sys.exit(0)", runs_on="target"
+    )
     failure = on_device.fails()
     assert failure["kind"] == "bad_output" and "link" in failure["message"]
 
@@ -207,4 +234,7 @@ def test_what_only_carried_files_for_a_killed_run_goes_with_the_next(on_device, 
 def test_a_device_of_another_platform_is_refused(behind, docker_engine):
     on_device = behind(docker_engine, OTHER)
     on_device.slow(runs_on="target")
-    assert on_device.refused()[1:] == [f"the device is {HERE}, and the target {OTHER}", "choose the target that the device is"]
+    assert on_device.refused()[1:] == [
+        f"the device is {HERE}, and the target {OTHER}",
+        "choose the target that the device is",
+    ]

@@ -1,4 +1,6 @@
-"""What import-linter cannot say: siblings are independent whatever their names, and stages share only helpers."""
+"""What import-linter cannot say: siblings are independent whatever their names, and stages share only
+helpers.
+"""
 
 import ast
 from collections.abc import Iterator
@@ -28,7 +30,9 @@ def _imported(path: Path) -> Iterator[str]:
 @pytest.mark.parametrize("path", STAGES, ids=_module)
 def test_a_stage_imports_only_the_helpers_of_its_own_domain(path):
     domain = _module(path).rpartition(".")[0]
-    wrong = [name for name in _imported(path) if name.startswith("stages") and not name.startswith(f"{domain}._")]
+    wrong = [
+        name for name in _imported(path) if name.startswith("stages") and not name.startswith(f"{domain}._")
+    ]
     assert wrong == []
 
 

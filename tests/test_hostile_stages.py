@@ -1,4 +1,6 @@
-"""Whole runs with stages that are wrong or hostile, journals that rot, and users who share a folder: a run ends, and says how."""
+"""Whole runs with stages that are wrong or hostile, journals that rot, and users who share a folder: a run
+ends, and says how.
+"""
 
 import json
 import mmap
@@ -37,12 +39,18 @@ BESIDE = """
 
 @pytest.fixture
 def does(project):
-    """Run a stage that does this, beside one that is none the worse for it; return how run.py ended, and the run's state."""
+    """Run a stage that does this, beside one that is none the worse for it.
+
+    Return how run.py ended, and the run's state.
+    """
     project.stage("only", DOES)
     project.stage("beside", BESIDE)
 
     def run(code: str, *words: str):
-        stages = {"s": {"uses": "mystages.only", "params": {"code": code}}, "other": {"uses": "mystages.beside"}}
+        stages = {
+            "s": {"uses": "mystages.only", "params": {"code": code}},
+            "other": {"uses": "mystages.beside"},
+        }
         project.usecase("one", json.dumps({"name": "one", "stages": stages}))
         result = project.run("usecase=one", *words)
         assert "Traceback" not in result.stderr, result.stderr
@@ -64,7 +72,7 @@ def does(project):
         "top = data\nfor _ in range(300):\n    top.mkdir(); os.chdir(top); top = Path('d')\nsys.exit(0)",
     ],
     ids=["a link for out/", "an unreadable output", "a FIFO for out/", "a link for an output", "300 levels"],
-)  # fmt: skip
+)
 def test_a_bad_output_fails_its_stage_alone_and_the_run_says_so(project, does, tmp_path, code):
     private = tmp_path / "private"
     private.mkdir(mode=0o700)
@@ -88,14 +96,22 @@ def test_an_artifact_that_is_written_through_a_mapping_between_two_runs_is_made_
         kept = memory[:1]
         memory[:1] = b"X"  # and neither synced nor closed
         second = project.done()
-        assert {name: stage.cached for name, stage in second.stages.items()} == {"a": False, "b": True, "c": True}
+        assert {name: stage.cached for name, stage in second.stages.items()} == {
+            "a": False,
+            "b": True,
+            "c": True,
+        }
         assert project.artifacts() == project.artifacts(project.runs[0]) | {"a/data": digest}
         assert kept != b"X" and project.store.is_whole(digest)
 
 
 def test_a_stage_that_removes_its_job_folder_fails_alone(project, does):
     result, state = does("shutil.rmtree(job); sys.exit(0)")
-    assert (result.returncode, state.stages["s"].state, state.stages["other"].state) == (1, "failed", "finished")
+    assert (result.returncode, state.stages["s"].state, state.stages["other"].state) == (
+        1,
+        "failed",
+        "finished",
+    )
     assert (project.last / "run.json").is_file() and not list((project.store.root / "work").iterdir())
 
 
@@ -121,7 +137,12 @@ NAME = "os.fsdecode(b'caf\\xe9.txt')"
 def test_a_file_name_that_is_not_utf_8_is_shown_and_ends_nothing(project, does, code, status, tracking):
     result, state = does(code, f"tracking={tracking}")
     assert (result.returncode, state.stages["other"].state) == (status, "finished")
-    assert re.search(r"caf(\\xe9|\\udce9|\ufffd|\?)", result.stdout) or "print" in code or "note" not in code or "caf" in result.stdout
+    assert (
+        re.search(r"caf(\\xe9|\\udce9|\ufffd|\?)", result.stdout)
+        or "print" in code
+        or "note" not in code
+        or "caf" in result.stdout
+    )
     for command in ("status", "logs"):
         shown = project.run(command, "usecase=one")
         assert (shown.returncode, shown.stderr) == (0, ""), shown.stderr
@@ -131,13 +152,26 @@ def test_a_file_name_that_is_not_utf_8_is_shown_and_ends_nothing(project, does, 
         assert sent.returncode == 0, sent.stdout + sent.stderr
 
 
-@pytest.mark.parametrize("say", [
-    "metric(123, 1.0, 0)", "metric('loss', float('nan'), 0)", "metric('loss', 1e308 * 10, 2**70)", "metric('x' * 5000, 1, 1)", "note('x' * 10**6)",
-    "note(7)", "open(job / 'events.jsonl', 'a').write('{\"event\": \"metric\", \"name\": 123, \"value\": 1.0, \"step\": 0, \"time\": 1}\\n')",
-    "open(job / 'events.jsonl', 'a').write('{\"event\": \"figure\", \"kind\": \"op_graph\", \"name\": \"g\", \"nodes\": [], \"edges\": [[0, 9]], \"time\": 1}\\n')",
-    "open(job / 'events.jsonl', 'a').write('{\"event\": \"metric\", \"name\": \"a\", \"value\": 1' + '0' * 400 + ', \"step\": 0, \"time\": 1}\\n')",
-])  # fmt: skip
-def test_whatever_a_stage_reports_the_run_and_those_that_take_it_from_the_store_have_their_report(project, does, say):
+@pytest.mark.parametrize(
+    "say",
+    [
+        "metric(123, 1.0, 0)",
+        "metric('loss', float('nan'), 0)",
+        "metric('loss', 1e308 * 10, 2**70)",
+        "metric('x' * 5000, 1, 1)",
+        "note('x' * 10**6)",
+        "note(7)",
+        'open(job / \'events.jsonl\', \'a\').write(\'{"event": "metric", "name": 123, "value": 1.0, '
+        '"step": 0, "time": 1}\\n\')',
+        'open(job / \'events.jsonl\', \'a\').write(\'{"event": "figure", "kind": "op_graph", "name": '
+        '"g", "nodes": [], "edges": [[0, 9]], "time": 1}\\n\')',
+        'open(job / \'events.jsonl\', \'a\').write(\'{"event": "metric", "name": "a", "value": 1\' + '
+        "'0' * 400 + ', \"step\": 0, \"time\": 1}\\n')",
+    ],
+)
+def test_whatever_a_stage_reports_the_run_and_those_that_take_it_from_the_store_have_their_report(
+    project, does, say
+):
     for cached in (False, True):
         result, state = does(say)
         assert result.returncode == 0 and "warning" not in result.stderr, result.stderr
@@ -176,7 +210,23 @@ def test_a_journal_with_any_bit_flipped_is_read_to_some_point_and_can_be_shown(r
 def test_events_with_any_value_changed_are_refused_or_replayed_and_shown(rotten, tmp_path):
     chance = random.Random(9)
     events = [json.loads(line) for line in rotten[1].splitlines()]
-    odd = [None, True, -1, 2**70, float("nan"), 1e308, "", "x" * 300, "\udce9", [], {}, [[]], {"a": None}, [1], "b"]
+    odd = [
+        None,
+        True,
+        -1,
+        2**70,
+        float("nan"),
+        1e308,
+        "",
+        "x" * 300,
+        "\udce9",
+        [],
+        {},
+        [[]],
+        {"a": None},
+        [1],
+        "b",
+    ]
     for _ in range(2500):
         changed = json.loads(json.dumps(events))
         holder = chance.choice(changed)
@@ -198,12 +248,30 @@ def test_a_damaged_journal_is_told_of_its_run_alone(project, rotten, damage):
         path.unlink()
         os.mkfifo(path) if damage == "a FIFO" else path.mkdir()
     else:
-        path.write_bytes({"a bit": whole.replace(b'"job_finished"', b'"job_finishee"', 1).replace(b'"seq": 3', b'"seq": x', 1),
-                          "unreadable bytes": b"\xff\n" * 10, "nothing": b""}[damage])  # fmt: skip
-    for command in ("clean", "status", f"status run={path.parent.name}", "explain stage=a", "logs", "sync tracking=mlflow", "run", "plan"):
+        path.write_bytes(
+            {
+                "a bit": whole.replace(b'"job_finished"', b'"job_finishee"', 1).replace(
+                    b'"seq": 3', b'"seq": x', 1
+                ),
+                "unreadable bytes": b"\xff\n" * 10,
+                "nothing": b"",
+            }[damage]
+        )
+    for command in (
+        "clean",
+        "status",
+        f"status run={path.parent.name}",
+        "explain stage=a",
+        "logs",
+        "sync tracking=mlflow",
+        "run",
+        "plan",
+    ):
         said = project.run(*command.split(), "usecase=chain")
         assert "Traceback" not in said.stderr, said.stderr
-        assert said.returncode in ((0,) if not command.startswith("sync") else (0, 1)), f"{command}: {said.stdout}{said.stderr}"
+        assert said.returncode in ((0,) if not command.startswith("sync") else (0, 1)), (
+            f"{command}: {said.stdout}{said.stderr}"
+        )
         if command in ("clean", "sync tracking=mlflow") and damage != "nothing":
             assert path.parent.name in said.stdout and "journal" in said.stdout, f"{command}: {said.stdout}"
     assert path.parent.is_dir()
@@ -229,8 +297,15 @@ def shared(project):
     def start(at: int, *words: str) -> "subprocess.Popen[str]":
         user, group = OTHERS[at]
         # Python may be installed where only root may look: reading is let through, writing is not.
-        become = ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups", "--inh-caps=+dac_read_search",
-                  "--ambient-caps=+dac_read_search", "--bounding-set=-all,+dac_read_search"]  # fmt: skip
+        become = [
+            "setpriv",
+            f"--reuid={user}",
+            f"--regid={group}",
+            "--clear-groups",
+            "--inh-caps=+dac_read_search",
+            "--ambient-caps=+dac_read_search",
+            "--bounding-set=-all,+dac_read_search",
+        ]
         return project.start(*words, before=become)
 
     return start
@@ -255,13 +330,18 @@ def test_two_users_of_a_group_run_and_clean_in_one_folder(project, shared):
 def test_a_users_run_goes_on_after_another_users_engine_was_killed(project, shared):
     project.only_stage(
         "import time\nfrom engine.stage import Out\ndef only(data: Out, *, seconds: int) -> None:\n"
-        "    import os; os.makedirs('a/b'); os.chmod('a', 0o555); time.sleep(seconds); data.write_text('done')\n", params={"seconds": 60})  # fmt: skip
+        "    import os; os.makedirs('a/b'); os.chmod('a', 0o555); time.sleep(seconds); "
+        "data.write_text('done')\n",
+        params={"seconds": 60},
+    )
     engine = shared(0, "usecase=one")
     project.until(lambda: list(project.store.root.glob("work/*/s-1/cwd/a/b")))
     engine.kill()
     engine.communicate()
     project.until(lambda: not project.processes())
-    project.only_stage("from engine.stage import Out\ndef only(data: Out) -> None:\n    data.write_text('done')\n")
+    project.only_stage(
+        "from engine.stage import Out\ndef only(data: Out) -> None:\n    data.write_text('done')\n"
+    )
     engine = shared(1, "usecase=one")
     out, err = engine.communicate(timeout=300)
     assert engine.returncode == 0, out + err

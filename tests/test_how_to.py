@@ -1,4 +1,6 @@
-"""The how-to pages, followed literally: the files that a page shows are written, and the commands of its proof run."""
+"""The how-to pages, followed literally: the files that a page shows are written, and the commands of its
+proof run.
+"""
 
 import re
 import shlex
@@ -15,7 +17,9 @@ PAGES = sorted((ROOT / "docs" / "how-to").glob("add-*.md"))
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """The project's files, as a newcomer has them, in the environment of the tests."""
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     for name in listed.stdout.splitlines():
         if (ROOT / name).is_file():
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -16,8 +16,17 @@ def test_a_run_leaves_what_scripts_read(project):
     latest = project.outputs / "chain" / "x86_64" / "latest"
     run, metrics = (json.loads((latest / name).read_text()) for name in ("run.json", "metrics.json"))
     assert metrics == {"b.total": 10, "c.total": 20}
-    assert (run["v"], run["status"], run["run_id"], run["params"]) == (1, "finished", project.last.name, {"n": 5})
-    assert {name: stage["state"] for name, stage in run["stages"].items()} == {"a": "finished", "b": "finished", "c": "finished"}
+    assert (run["v"], run["status"], run["run_id"], run["params"]) == (
+        1,
+        "finished",
+        project.last.name,
+        {"n": 5},
+    )
+    assert {name: stage["state"] for name, stage in run["stages"].items()} == {
+        "a": "finished",
+        "b": "finished",
+        "c": "finished",
+    }
     assert (latest / "artifacts" / "c" / "data").read_text() == "20"
 
 
@@ -59,7 +68,11 @@ def test_a_broken_gate_rejects_the_run_with_status_1(project):
     result = project.run("usecase=one")
     assert result.returncode == 1, result.stderr
     state = project.state()
-    assert (state.status, state.stages["b"].state, state.stages["c"].state) == ("rejected", "rejected", "skipped")
+    assert (state.status, state.stages["b"].state, state.stages["c"].state) == (
+        "rejected",
+        "rejected",
+        "skipped",
+    )
     assert not (project.last.parent / "latest").exists()
 
 
@@ -84,20 +97,29 @@ def test_the_first_failure_ends_the_run_if_asked(project, word, beside):
     """,
     )
     make = (project.path / "mystages" / "make.py").read_text()
-    project.stage("make", make.replace("    data.", f"{UNTIL_ONE_FAILED.format(outputs=project.outputs)}    data."))
+    project.stage(
+        "make", make.replace("    data.", f"{UNTIL_ONE_FAILED.format(outputs=project.outputs)}    data.")
+    )
     assert project.run("usecase=one", word, "executor.cpus=2").returncode == 1
     assert project.state().stages["b"].state == beside
 
 
-@pytest.mark.parametrize(("words", "said"), [
-    (["usecase=chian"], "usecase=chian\n  there is no such use case\n  did you mean 'chain'?\n"),
-    (["usecase=chain", "params.m=1"], "params.m"),
-    (["usecase=chain", "target=rpi4_corl"], "did you mean 'rpi4_coral'?"),
-    (["usecase=chain", "until=[d]"], "there is no stage 'd'"),
-    (["explian", "usecase=chain"], "run.py explian\n  there is no such command\n  did you mean 'explain'?\n"),
-    (["plan", "list", "usecase=chain"], "these are several commands"),
-    (["usecase=nowhere/u.yaml"], "usecase=nowhere/u.yaml\n  there is no such file"),
-], ids=["usecase", "parameter", "target", "until", "command", "commands", "file"])  # fmt: skip
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["usecase=chian"], "usecase=chian\n  there is no such use case\n  did you mean 'chain'?\n"),
+        (["usecase=chain", "params.m=1"], "params.m"),
+        (["usecase=chain", "target=rpi4_corl"], "did you mean 'rpi4_coral'?"),
+        (["usecase=chain", "until=[d]"], "there is no stage 'd'"),
+        (
+            ["explian", "usecase=chain"],
+            "run.py explian\n  there is no such command\n  did you mean 'explain'?\n",
+        ),
+        (["plan", "list", "usecase=chain"], "these are several commands"),
+        (["usecase=nowhere/u.yaml"], "usecase=nowhere/u.yaml\n  there is no such file"),
+    ],
+    ids=["usecase", "parameter", "target", "until", "command", "commands", "file"],
+)
 def test_a_wrong_request_ends_with_status_2_and_nothing_started(project, words, said):
     result = project.run(*words)
     assert result.returncode == 2
@@ -121,11 +143,17 @@ def test_mistakes_of_form_and_of_meaning_are_told_together_stage_by_stage(projec
     told = [line.partition(": ")[2] for line in result.stderr.splitlines() if not line.startswith(" ")]
     assert result.returncode == 2
     assert told[:2] == ["params.m", "objectiv"]
-    assert [key for key in told if key.startswith("stages.a")] == ["stages.a.params.n", "stages.a.timeout", "stages.a.uses"]
+    assert [key for key in told if key.startswith("stages.a")] == [
+        "stages.a.params.n",
+        "stages.a.timeout",
+        "stages.a.uses",
+    ]
     assert told[5:] == ["stages.b.input", "stages.c.inputs.number", "stages.c.require.totl"]
 
 
-@pytest.mark.parametrize("stages", ["b: 3", "my stage: {uses: mystages.make}", "b: [uses]", "b: {uses: 3}", "b: null"])
+@pytest.mark.parametrize(
+    "stages", ["b: 3", "my stage: {uses: mystages.make}", "b: [uses]", "b: {uses: 3}", "b: null"]
+)
 def test_what_is_no_stage_at_all_hides_no_other_mistake(project, stages):
     project.usecase("wrong", f"stages:\n  a: {{uses: mystages.mak}}\n  {stages}\n")
     result = project.run("plan", "usecase=wrong")
@@ -134,7 +162,9 @@ def test_what_is_no_stage_at_all_hides_no_other_mistake(project, stages):
 
 
 def test_a_use_case_is_taken_by_its_path(project):
-    path = project.usecase("chain", (project.path / "conf" / "usecases" / "chain.yaml").read_text()).rename(project.path / "my.yaml")
+    path = project.usecase("chain", (project.path / "conf" / "usecases" / "chain.yaml").read_text()).rename(
+        project.path / "my.yaml"
+    )
     project.done(f"usecase={path}")
     assert project.last.parent.parent.name == "chain"
 
@@ -147,10 +177,15 @@ def test_a_use_case_given_by_its_path_is_named_by_it(project):
 
 
 def test_the_command_that_goes_on_names_the_file_and_the_folders_again(project):
-    path = project.usecase("chain", (project.path / "conf" / "usecases" / "chain.yaml").read_text()).rename(project.path / "my.yaml")
+    path = project.usecase("chain", (project.path / "conf" / "usecases" / "chain.yaml").read_text()).rename(
+        project.path / "my.yaml"
+    )
     project.done(f"usecase={path}")
     command = json.loads((project.last / "run.json").read_text())["command"]
-    assert command[:4] == ["python", "run.py", "--config-dir", str(project.path / "conf")] and f"usecase={path}" in command
+    assert (
+        command[:4] == ["python", "run.py", "--config-dir", str(project.path / "conf")]
+        and f"usecase={path}" in command
+    )
 
 
 def test_a_sweep_runs_each_use_case_for_each_target(project):
@@ -158,12 +193,19 @@ def test_a_sweep_runs_each_use_case_for_each_target(project):
     result = project.run("-m", "usecase=chain,other", "target=rpi3,rpi4")
     assert result.returncode == 0, result.stderr
     assert sorted((run.parent.parent.name, run.parent.name) for run in project.runs) == [
-        ("chain", "rpi3"), ("chain", "rpi4"), ("other", "rpi3"), ("other", "rpi4"),
-    ]  # fmt: skip
+        ("chain", "rpi3"),
+        ("chain", "rpi4"),
+        ("other", "rpi3"),
+        ("other", "rpi4"),
+    ]
 
 
 def test_a_sweep_computes_what_its_jobs_share_once(project):
-    project.usecase("one", "params: {n: 1}\nstages: {a: {uses: mystages.make}, b: {uses: mystages.make, params: {n: '${params.n}'}}}")
+    project.usecase(
+        "one",
+        "params: {n: 1}\nstages: {a: {uses: mystages.make}, b: {uses: mystages.make, params: {n: "
+        "'${params.n}'}}}",
+    )
     assert project.run("-m", "usecase=one", "params.n=2,3").returncode == 0
     assert sorted(stage for run in project.runs for stage in project.started(run)) == ["a", "b", "b"]
 
@@ -188,8 +230,14 @@ def test_stages_share_the_processors(project):
             data.write_text(str(n))
     """,
     )
-    project.usecase("one", "stages:\n" + "".join(
-        f"  s{n}: {{uses: mystages.only, params: {{n: {n}, here: {project.path / 'here'}}}}}\n" for n in range(3)))  # fmt: skip
+    project.usecase(
+        "one",
+        "stages:\n"
+        + "".join(
+            f"  s{n}: {{uses: mystages.only, params: {{n: {n}, here: {project.path / 'here'}}}}}\n"
+            for n in range(3)
+        ),
+    )
     project.done("usecase=one", "executor.cpus=2")
     assert _most_at_once(project) == 2
 
@@ -197,10 +245,17 @@ def test_stages_share_the_processors(project):
 def test_one_stage_at_a_time_holds_the_accelerator(project):
     project.stage(
         "only",
-        "from engine.stage import Out\ndef only(data: Out, *, n: int) -> None:\n    import time; time.sleep(0.2); data.write_text(str(n))\n",
+        "from engine.stage import Out\ndef only(data: Out, *, n: int) -> None:\n    import time; "
+        "time.sleep(0.2); data.write_text(str(n))\n",
     )
-    project.usecase("one", "stages:\n" + "".join(
-        f"  s{n}: {{uses: mystages.only, params: {{n: {n}}}, resources: {{accelerator: true}}}}\n" for n in range(3)))  # fmt: skip
+    project.usecase(
+        "one",
+        "stages:\n"
+        + "".join(
+            f"  s{n}: {{uses: mystages.only, params: {{n: {n}}}, resources: {{accelerator: true}}}}\n"
+            for n in range(3)
+        ),
+    )
     project.done("usecase=one", "executor.cpus=4")
     assert _most_at_once(project) == 1
 
@@ -217,7 +272,11 @@ def test_help_says_what_each_command_does(project):
     result = project.run("--help")
     commands = {path.stem for path in (ROOT / "engine" / "commands").glob("[a-z]*.py")}
     assert result.returncode == 0
-    assert {line.split()[0] for line in result.stdout.splitlines() if line.startswith("  ") and len(line.split()) > 3} >= commands
+    assert {
+        line.split()[0]
+        for line in result.stdout.splitlines()
+        if line.startswith("  ") and len(line.split()) > 3
+    } >= commands
 
 
 def test_a_terminal_without_a_letter_gets_another_one(project, monkeypatch):
@@ -228,6 +287,11 @@ def test_a_terminal_without_a_letter_gets_another_one(project, monkeypatch):
 
 
 def test_a_closed_output_stops_no_command(project):
-    closed = f"{shlex.join([sys.executable, str(ROOT / 'run.py')])} list --config-dir {shlex.quote(str(project.path / 'conf'))} >&-"
-    result = subprocess.run(["sh", "-c", closed], cwd=project.path, stderr=subprocess.PIPE, text=True, check=False)
+    closed = (
+        f"{shlex.join([sys.executable, str(ROOT / 'run.py')])} list --config-dir "
+        f"{shlex.quote(str(project.path / 'conf'))} >&-"
+    )
+    result = subprocess.run(
+        ["sh", "-c", closed], cwd=project.path, stderr=subprocess.PIPE, text=True, check=False
+    )
     assert (result.returncode, result.stderr) == (0, "")

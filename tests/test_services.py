@@ -16,7 +16,12 @@ from tests import services
 def _image(engine: services.DockerEngine) -> str:
     """Make an image of a shell that can sleep, and return its id."""
     shell = Path("/bin/sh").resolve()
-    files = {"bin/sh": shell, **_libraries(shell), "bin/sleep": Path("/bin/sleep"), **_libraries(Path("/bin/sleep"))}
+    files = {
+        "bin/sh": shell,
+        **_libraries(shell),
+        "bin/sleep": Path("/bin/sleep"),
+        **_libraries(Path("/bin/sleep")),
+    }
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
         for name, path in files.items():
@@ -31,7 +36,11 @@ def _libraries(program: Path) -> dict[str, Path]:
 
 def _leftovers(service: services.Service) -> list[object]:
     mounts = [line for line in Path("/proc/mounts").read_text().splitlines() if str(service.folder) in line]
-    return [*services.processes_of(str(service.folder)), *mounts, *([service.folder] if service.folder.exists() else [])]
+    return [
+        *services.processes_of(str(service.folder)),
+        *mounts,
+        *([service.folder] if service.folder.exists() else []),
+    ]
 
 
 def test_an_engine_is_empty_and_keeps_to_itself(own_docker_engine):
@@ -41,8 +50,12 @@ def test_an_engine_is_empty_and_keeps_to_itself(own_docker_engine):
 def test_a_container_ends_with_its_engine(own_docker_engine):
     _image(own_docker_engine)
     client = own_docker_engine.client()
-    container = client.containers.run("shell", ["/bin/sleep", "60"], detach=True, network_mode="none", stop_signal="SIGKILL")
-    assert container.status == "created" and [found.id for found in client.containers.list()] == [container.id]
+    container = client.containers.run(
+        "shell", ["/bin/sleep", "60"], detach=True, network_mode="none", stop_signal="SIGKILL"
+    )
+    assert container.status == "created" and [found.id for found in client.containers.list()] == [
+        container.id
+    ]
     own_docker_engine.kill()
     own_docker_engine.start()
     ended = own_docker_engine.client().containers.get(container.id).attrs["State"]
@@ -51,7 +64,9 @@ def test_a_container_ends_with_its_engine(own_docker_engine):
 
 def test_a_container_outlives_an_engine_that_restores(live_docker_engine):
     _image(live_docker_engine)
-    container = live_docker_engine.client().containers.run("shell", ["/bin/sleep", "60"], detach=True, network_mode="none")
+    container = live_docker_engine.client().containers.run(
+        "shell", ["/bin/sleep", "60"], detach=True, network_mode="none"
+    )
     live_docker_engine.kill()
     live_docker_engine.start()
     assert live_docker_engine.client().containers.get(container.id).status == "running"
@@ -62,7 +77,9 @@ def test_a_container_outlives_an_engine_that_restores(live_docker_engine):
 def test_nothing_is_left_of_an_engine(live_restore):
     with services.DockerEngine(live_restore=live_restore) as engine:
         _image(engine)
-        container = engine.client().containers.run("shell", ["/bin/sleep", "60"], detach=True, network_mode="none")
+        container = engine.client().containers.run(
+            "shell", ["/bin/sleep", "60"], detach=True, network_mode="none"
+        )
         assert list(services.processes_of(container.id))
     assert _leftovers(engine) == [] and list(services.processes_of(container.id)) == []
 
@@ -121,7 +138,9 @@ def test_an_ssh_server_forwards_a_socket(sshd, tmp_path):
 
 def test_an_ssh_server_that_is_stopped_ends_its_sessions(sshd):
     argv = ["ssh", *sshd.options, "-p", str(sshd.port), f"{sshd.user}@{sshd.host}", "echo in; sleep 60"]
-    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as session:
+    with subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as session:
         assert session.stdout.readline() == "in\n"
         sshd.stop()
         assert session.wait(50) == 255

@@ -67,7 +67,9 @@ def test_a_job_whose_worker_is_killed_has_failed(swept):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     swept.stage("only", ONLY.replace("raise SystemExit(3)", "import time; time.sleep(60)"))
     engine = swept.start("-m", "usecase=one", "params.n=13,1", *JOBLIB)
-    swept.until(lambda: any("started" in str(swept.events(run)) for run in swept.runs) or engine.poll() is not None)
+    swept.until(
+        lambda: any("started" in str(swept.events(run)) for run in swept.runs) or engine.poll() is not None
+    )
     for pid in workers(engine.pid):
         os.kill(pid, signal.SIGKILL)
     _, err = engine.communicate(timeout=300)
@@ -80,7 +82,11 @@ def test_an_interrupted_parallel_sweep_has_been_interrupted(swept, number):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     swept.stage("only", ONLY.replace("raise SystemExit(3)", "import time; time.sleep(60)"))
     engine = swept.start("-m", "usecase=one", "params.n=13,1", *JOBLIB, start_new_session=True)
-    swept.until(lambda: any("job_started" in str(swept.events(run)) for run in swept.runs) or engine.poll() is not None)
+    swept.until(
+        lambda: (
+            any("job_started" in str(swept.events(run)) for run in swept.runs) or engine.poll() is not None
+        )
+    )
     os.killpg(engine.pid, number) if number == signal.SIGINT else engine.send_signal(number)
     _, err = engine.communicate(timeout=300)
     assert engine.returncode == 130, err

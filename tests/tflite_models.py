@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-schema: Any = pytest.importorskip("ai_edge_litert.schema_py_generated", reason="the extra 'runtime' is not installed")
+schema: Any = pytest.importorskip(
+    "ai_edge_litert.schema_py_generated", reason="the extra 'runtime' is not installed"
+)
 flatbuffers: Any = pytest.importorskip("flatbuffers", reason="the extra 'runtime' is not installed")
 
 
@@ -67,7 +69,10 @@ def _subgraph(made: Any, graph: G) -> Any:
     result = schema.SubGraphT()
     result.name = "main"
     result.tensors = [_tensor(made, tensor, at) for at, tensor in enumerate(graph.tensors)]
-    result.inputs, result.outputs = list(graph.inputs), list(graph.outputs or (graph.ops[-1].outputs if graph.ops else ()))
+    result.inputs, result.outputs = (
+        list(graph.inputs),
+        list(graph.outputs or (graph.ops[-1].outputs if graph.ops else ())),
+    )
     result.operators = [_operator(made, op) for op in graph.ops]
     return result
 
@@ -79,7 +84,10 @@ def _tensor(made: Any, tensor: T, at: int) -> Any:
     result.shapeSignature = list(tensor.signature) if tensor.signature else None
     result.quantization = schema.QuantizationParametersT()
     if tensor.scales and tensor.type != "FLOAT32":
-        result.quantization.scale, result.quantization.zeroPoint = list(tensor.scales), [0] * len(tensor.scales)
+        result.quantization.scale, result.quantization.zeroPoint = (
+            list(tensor.scales),
+            [0] * len(tensor.scales),
+        )
     if tensor.data is not None:
         buffer = schema.BufferT()
         buffer.data = list(tensor.data)
@@ -91,10 +99,18 @@ def _tensor(made: Any, tensor: T, at: int) -> Any:
 def _operator(made: Any, op: Op) -> Any:
     code = schema.OperatorCodeT()
     code.builtinCode = getattr(schema.BuiltinOperator, op.type)
-    code.deprecatedBuiltinCode, code.version, code.customCode = min(code.builtinCode, 127), op.version, op.custom_code
+    code.deprecatedBuiltinCode, code.version, code.customCode = (
+        min(code.builtinCode, 127),
+        op.version,
+        op.custom_code,
+    )
     made.operatorCodes.append(code)
     result = schema.OperatorT()
-    result.opcodeIndex, result.inputs, result.outputs = len(made.operatorCodes) - 1, list(op.inputs), list(op.outputs)
+    result.opcodeIndex, result.inputs, result.outputs = (
+        len(made.operatorCodes) - 1,
+        list(op.inputs),
+        list(op.outputs),
+    )
     if op.custom_options is not None:
         result.customOptions = list(op.custom_options)
     if op.options:
@@ -107,7 +123,9 @@ def _operator(made: Any, op: Op) -> Any:
 
 
 def package(executables: Sequence[tuple[int, int]], min_runtime: int = 14) -> bytes:
-    """Return a DarwiNN package with executables of these types and bytes of parameters, as the Edge TPU's compiler nests them."""
+    """Return a DarwiNN package with executables of these types and bytes of parameters, as the Edge TPU's
+    compiler nests them.
+    """
     multi = flatbuffers.Builder(64)
     offsets = [multi.CreateString(_executable(kind, size)) for kind, size in executables]
     multi.StartVector(4, len(offsets), 4)
@@ -118,7 +136,10 @@ def package(executables: Sequence[tuple[int, int]], min_runtime: int = 14) -> by
     multi.PrependUOffsetTRelativeSlot(0, vector, 0)
     multi.Finish(multi.EndObject())
     builder = flatbuffers.Builder(64)
-    serialized, version = builder.CreateByteVector(bytes(multi.Output())), builder.CreateString("a test's compiler")
+    serialized, version = (
+        builder.CreateByteVector(bytes(multi.Output())),
+        builder.CreateString("a test's compiler"),
+    )
     builder.StartObject(8)
     builder.PrependInt32Slot(0, min_runtime, 0)
     builder.PrependUOffsetTRelativeSlot(1, serialized, 0)

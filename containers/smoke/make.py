@@ -1,9 +1,10 @@
-"""Makes the small reference models of the smoke test anew: int8, one for each kind of arithmetic that a real model mixes.
+"""Makes the small reference models of the smoke test anew: int8, one for each kind of arithmetic that a real
+model mixes.
 
     python containers/smoke/make.py
 
-Weights are seeded noise: the models are there to be computed, not to be right. Another version of TensorFlow may write
-other bytes; the smoke test compares platforms with one another, and so does not mind.
+Weights are seeded noise: the models are there to be computed, not to be right. Another version of TensorFlow
+may write other bytes; the smoke test compares platforms with one another, and so does not mind.
 """
 
 from collections.abc import Callable
@@ -23,10 +24,14 @@ def main() -> None:
         keras.utils.set_random_seed(7)
         model = network(keras)
         for layer in model.layers:  # per-channel scales that differ, as after training
-            layer.set_weights([w * np.geomspace(0.25, 4, w.shape[-1]).astype(w.dtype) for w in layer.get_weights()])
+            layer.set_weights(
+                [w * np.geomspace(0.25, 4, w.shape[-1]).astype(w.dtype) for w in layer.get_weights()]
+            )
         chance = np.random.default_rng(7)
         examples = chance.normal(size=(64, 1, *model.input_shape[1:])).astype(np.float32)
-        (HERE / f"{name}.tflite").write_bytes(_int8(tf, model, examples, tf.uint8 if name == "dense" else tf.int8))
+        (HERE / f"{name}.tflite").write_bytes(
+            _int8(tf, model, examples, tf.uint8 if name == "dense" else tf.int8)
+        )
 
 
 def _convolutions(keras: Any) -> Any:
@@ -50,12 +55,18 @@ def _convolutions(keras: Any) -> Any:
 def _dense(keras: Any) -> Any:
     """Return what classifies a vector: dense layers, tanh, logistic."""
     layers = keras.layers
-    hidden = [layers.Dense(32, activation="tanh"), layers.Dense(32, activation="sigmoid"), layers.Dense(6, activation="softmax")]
+    hidden = [
+        layers.Dense(32, activation="tanh"),
+        layers.Dense(32, activation="sigmoid"),
+        layers.Dense(6, activation="softmax"),
+    ]
     return keras.Sequential([keras.Input((64,)), *hidden])
 
 
 def _residual(keras: Any) -> Any:
-    """Return sums, products, means, concatenation, resizing and padding, as detectors and pose models have them."""
+    """Return sums, products, means, concatenation, resizing and padding, as detectors and pose models have
+    them.
+    """
     layers = keras.layers
     inputs = keras.Input((16, 16, 4))
     left = layers.Conv2D(8, 3, padding="same", activation="relu")(inputs)

@@ -1,4 +1,5 @@
-"""What `doctor` says of containers: the Docker engine, the platforms that it can run, and the way to an engine on a device.
+"""What `doctor` says of containers: the Docker engine, the platforms that it can run, and the way to an
+engine on a device.
 
 The engine is asked over plain HTTP: that is quick, ends in time, and needs no package.
 """
@@ -25,22 +26,38 @@ def engine() -> list[Finding]:
     """Return the engine with its version, its platform and the room for its images."""
     where = _where()
     if not where.startswith(("unix://", "tcp://")) or os.environ.get("DOCKER_TLS_VERIFY"):
-        return [Finding(True, f"Docker engine ({where}): not asked, since that may take long; docker version asks it")]
+        return [
+            Finding(
+                True, f"Docker engine ({where}): not asked, since that may take long; docker version asks it"
+            )
+        ]
     try:
         info = _asked(where, "/info")
     except PermissionError:
         fix = "sudo usermod -aG docker $USER, and log in anew"
         return [Finding(False, f"Docker engine ({where}): this user may not speak to it", fix)]
     except OSError:
-        fix = "not needed: stages run as local processes; one comes with: sudo apt-get install docker.io && sudo systemctl start docker"
+        fix = (
+            "not needed: stages run as local processes; one comes with: sudo apt-get install "
+            "docker.io && sudo systemctl start docker"
+        )
         return [Finding(False, f"Docker engine ({where}): none answers", fix)]
     except (http.client.HTTPException, ValueError, AttributeError) as error:
         what = f"Docker engine ({where}): what answers there is none ({type(error).__name__})"
         return [Finding(False, what, "name the engine's own socket: DOCKER_HOST=unix:///var/run/docker.sock")]
     if _engine.is_rootless(info.get("SecurityOptions") or ()):
-        return [Finding(False, f"Docker engine ({where}): it is rootless, and its stages could not write here", _engine.ROOTFUL)]
+        return [
+            Finding(
+                False,
+                f"Docker engine ({where}): it is rootless, and its stages could not write here",
+                _engine.ROOTFUL,
+            )
+        ]
     kind = platform_of(str(info.get("Architecture")))
-    return [Finding(True, f"Docker engine {info.get('ServerVersion')} ({where}), {kind}"), *_room(Path(str(info.get("DockerRootDir"))))]
+    return [
+        Finding(True, f"Docker engine {info.get('ServerVersion')} ({where}), {kind}"),
+        *_room(Path(str(info.get("DockerRootDir")))),
+    ]
 
 
 def foreign_platforms(binfmt: Path = emulation.BINFMT, machine: str | None = None) -> list[Finding]:
@@ -74,9 +91,14 @@ def _where() -> str:
 
 
 def _asked(where: str, path: str) -> dict[str, Any]:
-    """Return what the engine answers, or raise OSError, HTTPException, ValueError; AttributeError where it is no mapping."""
+    """Return what the engine answers, or raise OSError, HTTPException, ValueError.
+
+    AttributeError where it is no mapping.
+    """
     connection = (
-        _Unix(where) if where.startswith("unix://") else http.client.HTTPConnection(where.removeprefix("tcp://"), timeout=_TIMEOUT_S)
+        _Unix(where)
+        if where.startswith("unix://")
+        else http.client.HTTPConnection(where.removeprefix("tcp://"), timeout=_TIMEOUT_S)
     )
     try:
         connection.request("GET", path)
@@ -110,4 +132,8 @@ def _room(folder: Path) -> list[Finding]:
     except OSError:  # on another machine, or hidden from this user
         return []
     fix = "make room: python run.py images prune"
-    return [] if free is None else [Finding(free > _LEAST_ROOM, f"{free / 1e9:.1f} GB free for images ({folder})", fix)]
+    return (
+        []
+        if free is None
+        else [Finding(free > _LEAST_ROOM, f"{free / 1e9:.1f} GB free for images ({folder})", fix)]
+    )

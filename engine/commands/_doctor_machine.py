@@ -21,13 +21,18 @@ _LEAST_DISK = 2e9  # bytes: a run of the largest use case, with room for its sto
 
 def python(proc: Path = Path("/proc")) -> list[Finding]:
     """Return the machine and its Python."""
-    what = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}, {os.cpu_count()} processors"
+    what = (
+        f"Python {platform.python_version()} on {platform.system()} {platform.machine()}, "
+        f"{os.cpu_count()} processors"
+    )
     return [Finding(True, what + _memory(proc) + _model(proc))]
 
 
 def packages(machine: str | None = None, version: tuple[int, int] = sys.version_info[:2]) -> list[Finding]:
     """Return the versions of what is installed; what no machine of this kind can have is left out."""
-    not_to_be_had = {"ai-edge-litert"} if (machine or platform.machine()) == "armv7l" else set()  # no wheels for it
+    not_to_be_had = (
+        {"ai-edge-litert"} if (machine or platform.machine()) == "armv7l" else set()
+    )  # no wheels for it
     not_to_be_had |= {"tflite-runtime"} if version >= (3, 12) else set()
     found = [Finding(True, ", ".join(filter(None, map(_installed, _CORE))))]
     for extra, names in _EXTRAS.items():
@@ -39,7 +44,11 @@ def disk(outputs: Path) -> list[Finding]:
     """Return how much room there is for runs."""
     place = next(folder for folder in (outputs, *outputs.parents) if folder.exists())
     free = shutil.disk_usage(place).free
-    return [Finding(free > _LEAST_DISK, f"{free / 1e9:.1f} GB free for {outputs}", "make room: python run.py clean")]
+    return [
+        Finding(
+            free > _LEAST_DISK, f"{free / 1e9:.1f} GB free for {outputs}", "make room: python run.py clean"
+        )
+    ]
 
 
 def _package(name: str, extra: str) -> Finding:
@@ -65,6 +74,8 @@ def _memory(proc: Path) -> str:
 def _model(proc: Path) -> str:
     """Return what a board says it is, as "Raspberry Pi 5 Model B Rev 1.0"; a PC says nothing."""
     try:
-        return f", {(proc / 'device-tree/model').read_text(encoding='utf-8', errors='replace').rstrip(chr(0))}"
+        return (
+            f", {(proc / 'device-tree/model').read_text(encoding='utf-8', errors='replace').rstrip(chr(0))}"
+        )
     except OSError:
         return ""

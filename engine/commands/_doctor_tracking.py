@@ -1,4 +1,7 @@
-"""What `doctor` says of runs and of the MLflow that records them. Imports no MLflow: a server is asked over HTTP."""
+"""What `doctor` says of runs and of the MLflow that records them.
+
+Imports no MLflow: a server is asked over HTTP.
+"""
 
 import http.client
 import urllib.error
@@ -31,7 +34,9 @@ def mlflow(outputs: Path, tracking: Mapping[str, Any]) -> list[Finding]:
 def _database(outputs: Path, place: Place) -> Finding:
     path = place.database_path
     where = "sqlite below outputs/" if path == outputs.absolute() / "mlflow.db" else place.shown
-    return Finding(True, f"MLflow: {where}" + ("" if path is None or path.exists() else ", which the first run makes"))
+    return Finding(
+        True, f"MLflow: {where}" + ("" if path is None or path.exists() else ", which the first run makes")
+    )
 
 
 def _server(place: Place) -> Finding:
@@ -44,8 +49,14 @@ def _server(place: Place) -> Finding:
         error.close()
         if error.code in (401, 403):  # there, and particular about whom it answers
             return Finding(True, f"MLflow: {place.shown} answers")
-        return Finding(False, f"MLflow: {place.shown} answers with status {error.code}", "look whether that is an MLflow server")
+        return Finding(
+            False,
+            f"MLflow: {place.shown} answers with status {error.code}",
+            "look whether that is an MLflow server",
+        )
     except (OSError, ValueError, http.client.HTTPException) as error:
         why = getattr(error, "reason", error)
         fix = "runs go on without it; when it is back: python run.py sync"
-        return Finding(False, f"MLflow: {place.shown} does not answer ({getattr(why, 'strerror', None) or why})", fix)
+        return Finding(
+            False, f"MLflow: {place.shown} does not answer ({getattr(why, 'strerror', None) or why})", fix
+        )

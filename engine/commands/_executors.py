@@ -1,6 +1,8 @@
-"""The executors of one request: the chosen one for the build machine, the device's where the target has one, and processes for `host`.
+"""The executors of one request: the chosen one for the build machine, the device's where the target has one,
+and processes for `host`.
 
-`executor=NAME` is engine/executors/NAME.py; `executor=auto` chooses between containers and processes, and says why.
+`executor=NAME` is engine/executors/NAME.py; `executor=auto` chooses between containers and processes, and
+says why.
 """
 
 import importlib
@@ -40,7 +42,10 @@ class Executors:
         self._working: dict[str, str] = {}  # stage -> executor
 
     def place(self, spec: StageSpec, signature: Signature | None) -> Placement:
-        """Return where a stage runs; what no image serves is a mistake only where the user named the executor."""
+        """Return where a stage runs.
+
+        What no image serves is a mistake only where the user named the executor.
+        """
         name = self._of(spec)
         try:
             placement: Placement = self._executor(name).place(spec, signature)
@@ -52,7 +57,10 @@ class Executors:
         return placement
 
     def prepare(self, planned: Iterable[Planned]) -> None:
-        """Let every executor that has something to do make ready for it; UserError where it could not do it."""
+        """Let every executor that has something to do make ready for it.
+
+        UserError where it could not do it.
+        """
         for name, jobs in self._shared_out(planned).items():
             self._executor(name).prepare(jobs)
 
@@ -68,7 +76,9 @@ class Executors:
     def missing(self, planned: Iterable[Planned]) -> dict[str, list[str]]:
         """Return the images that these jobs need and their engines do not have, by executor."""
         in_images = (one for one in planned if one.job.place.image)
-        return {name: self._executor(name).missing(jobs) for name, jobs in self._shared_out(in_images).items()}
+        return {
+            name: self._executor(name).missing(jobs) for name, jobs in self._shared_out(in_images).items()
+        }
 
     def images(self) -> Sequence[Image]:
         """Return all images that there are definitions of."""
@@ -120,7 +130,9 @@ class Executors:
         name = request.settings.executor.name
         if name != "auto":
             if name not in _EXECUTORS:
-                raise UserError(f"executor.name={name}", "there is no such executor", did_you_mean(name, _EXECUTORS))
+                raise UserError(
+                    f"executor.name={name}", "there is no such executor", did_you_mean(name, _EXECUTORS)
+                )
             return name, ""
         reason = no_containers or self._why_no_containers()
         if reason:
@@ -154,20 +166,32 @@ def setting(request: Request) -> Setting:
     options = request.settings.executor.model_dump()
     store = layout.store_dir(request.outputs)
     return Setting(
-        request.target, tuple(request.roots), request.settings.stage_packages, _images(request), store, request.settings.ssh_config, options
+        request.target,
+        tuple(request.roots),
+        request.settings.stage_packages,
+        _images(request),
+        store,
+        request.settings.ssh_config,
+        options,
     )
 
 
 def _images(request: Request) -> Callable[[], Sequence[Image]]:
-    """Return what reads the images of containers/, the user's before the project's, when it is first asked."""
+    """Return what reads the images of containers/, the user's before the project's, when first asked."""
 
     @cache
     def read() -> tuple[Image, ...]:
         library = Library(("stages",), request.roots)
         base = base_of(request)
-        sources = {module: digest for name in BUILDERS for module, digest in library.signature(name, name).sources.items()}
+        sources = {
+            module: digest
+            for name in BUILDERS
+            for module, digest in library.signature(name, name).sources.items()
+        }
         found = {
-            (one.name, one.platform): one for root in reversed(request.roots) for one in images.read(root / "containers", sources, base)
+            (one.name, one.platform): one
+            for root in reversed(request.roots)
+            for one in images.read(root / "containers", sources, base)
         }
         return tuple(found.values())
 
@@ -175,7 +199,10 @@ def _images(request: Request) -> Callable[[], Sequence[Image]]:
 
 
 def base_of(request: Request) -> str:
-    """Return how the images' Debian is had. `auto` is settled once for these outputs, since another base would make another image."""
+    """Return how the images' Debian is had.
+
+    `auto` is settled once for these outputs, since another base would make another image.
+    """
     if request.settings.base != "auto":
         return request.settings.base
     settled = layout.store_dir(request.outputs) / "base"

@@ -20,7 +20,10 @@ Check = Callable[[], list[Finding]]
 
 
 def gather(checks: Mapping[str, Check], within_s: float) -> list[Finding]:
-    """Return what the checks find, in their order; they all look at the same time, and what is late is said to be."""
+    """Return what the checks find, in their order.
+
+    They all look at the same time, and what is late is said to be.
+    """
     end = time.monotonic() + within_s
     looks = [_Look(name, check) for name, check in checks.items()]
     return [finding for look in looks for finding in look.result(end, within_s)]
@@ -30,7 +33,13 @@ def first_line(argv: Sequence[str], within_s: float = 0.8) -> str:
     """Return the first line that a program says; empty where it says none in time."""
     try:
         done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=within_s, check=False
+            argv,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=within_s,
+            check=False,
         )
     except (OSError, subprocess.SubprocessError):
         return ""
@@ -54,7 +63,11 @@ class _Look:
             raise self._bug
         if self._found is None:
             return [
-                Finding(False, f"{self._name}: no answer within {within_s:g} s", "look whether it is overloaded or cut off, and try again")
+                Finding(
+                    False,
+                    f"{self._name}: no answer within {within_s:g} s",
+                    "look whether it is overloaded or cut off, and try again",
+                )
             ]
         return self._found
 
@@ -62,6 +75,8 @@ class _Look:
         try:
             self._found = self._check()
         except OSError as error:
-            self._found = [Finding(False, f"{self._name}: it cannot be looked at ({error.strerror or error})")]
+            self._found = [
+                Finding(False, f"{self._name}: it cannot be looked at ({error.strerror or error})")
+            ]
         except Exception as error:
             self._bug = error

@@ -31,10 +31,16 @@ class Done:
     @property
     def refusal(self) -> str | None:
         """Return what the stage says of the user's data, or None where it failed in another way."""
-        return self.log_tail.removeprefix(REFUSAL) if not self.succeeded and self.log_tail.startswith(REFUSAL) else None
+        return (
+            self.log_tail.removeprefix(REFUSAL)
+            if not self.succeeded and self.log_tail.startswith(REFUSAL)
+            else None
+        )
 
 
-def run(request: Request, signature: Signature, work: Path, inputs: Mapping[str, Path], params: Mapping[str, Any]) -> Done:
+def run(
+    request: Request, signature: Signature, work: Path, inputs: Mapping[str, Path], params: Mapping[str, Any]
+) -> Done:
     """Run the stage in a process of this machine and wait for its end."""
     spec = StageSpec(uses=signature.module)
     executor = local.Executor(setting(request))
@@ -43,9 +49,13 @@ def run(request: Request, signature: Signature, work: Path, inputs: Mapping[str,
     (folder / "out").mkdir(parents=True)
     made = jobfolder.identities(folder)
     outputs = {name: folder / "out" / name for name in signature.outputs}
-    description = {"module": signature.module, "function": signature.function, "params": dict(params),
-                   "inputs": {name: str(path) for name, path in inputs.items()},
-                   "outputs": {name: str(path) for name, path in outputs.items()}}  # fmt: skip
+    description = {
+        "module": signature.module,
+        "function": signature.function,
+        "params": dict(params),
+        "inputs": {name: str(path) for name, path in inputs.items()},
+        "outputs": {name: str(path) for name, path in outputs.items()},
+    }
     (folder / "job.json").write_text(json.dumps(description), encoding="utf-8")
     try:
         executor.launch(Launch(job, folder, log))

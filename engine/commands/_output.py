@@ -17,4 +17,8 @@ def writing(output: str | None) -> Iterator[None]:
             ordinary.check(f"output={output}", place.stat())
         yield
     except OSError as error:
-        raise UserError(f"output={output}", f"it cannot be written: {error.strerror}", "name a file in a folder that is yours") from None
+        raise UserError(
+            f"output={output}",
+            f"it cannot be written: {error.strerror}",
+            "name a file in a folder that is yours",
+        ) from None

@@ -9,7 +9,9 @@ from engine.events import StageState
 
 
 def chosen(request: Request) -> Path:
-    """Return the folder of run=ID, or of the newest run, of the use case and target as far as the user named them."""
+    """Return the folder of run=ID, or of the newest run, of the use case and target as far as the user named
+    them.
+    """
     named = {word.partition("=")[0] for word in request.choices_given}
     usecase = request.usecase.name if "usecase" in named else None
     target = request.target.name if "target" in named else None
@@ -17,7 +19,10 @@ def chosen(request: Request) -> Path:
 
 
 def makers(outputs: Path, stages: Iterable[StageState]) -> dict[str, Path]:
-    """Return for each of these stages the newest run that did its job itself, where there is one still; each journal is read once."""
+    """Return for each of these stages the newest run that did its job itself, where there is one still.
+
+    Each journal is read once.
+    """
     wanted = {stage.name: stage.fingerprint for stage in stages}
     found: dict[str, Path] = {}
     for run_dir in reversed(layout.runs(outputs)):

@@ -35,13 +35,18 @@ def main(request: Request) -> tuple[int, None]:
     if not is_unused:
         print("a run is at work: the store is left as it is, give the command again later")
     verb = "would go" if rules.dry_run else "removed"
-    print(f"{verb}: {plural(len(doomed), 'run')}, {freed_bytes / 1e6:.1f} MB of the store; kept: {plural(len(uses) - len(doomed), 'run')}")
+    print(
+        f"{verb}: {plural(len(doomed), 'run')}, {freed_bytes / 1e6:.1f} MB of the store; kept: "
+        f"{plural(len(uses) - len(doomed), 'run')}"
+    )
     print(f"free on the disk: {shutil.disk_usage(request.outputs).free / 1e9:.1f} GB")
     return 0, None
 
 
 def _chosen(runs: list[Path], uses: Mapping[Path, Uses], store: Store, rules: Clean) -> list[Path]:
-    """Return which of the runs go: by number and age, then as many more, oldest first, as the store's size asks for."""
+    """Return which of the runs go: by number and age, then as many more, oldest first, as the store's size
+    asks for.
+    """
     idle = [path for path in runs if not store.is_at_work(path.name)]
     doomed = _doomed(idle, rules)
     if rules.max_size is None:
@@ -49,7 +54,10 @@ def _chosen(runs: list[Path], uses: Mapping[Path, Uses], store: Store, rules: Cl
     limit, removable = rules.max_size, [path for path in idle if path not in doomed and not _is_latest(path)]
 
     def fits(more: int) -> bool:
-        return store.size_bytes() - store.keep_only(*_used(uses, [*doomed, *removable[:more]]), dry_run=True) <= limit
+        return (
+            store.size_bytes() - store.keep_only(*_used(uses, [*doomed, *removable[:more]]), dry_run=True)
+            <= limit
+        )
 
     return doomed + removable[: bisect_left(range(len(removable)), True, key=fits)]
 
@@ -59,8 +67,17 @@ def _doomed(runs: list[Path], rules: Clean) -> list[Path]:
     by_place: dict[Path, list[Path]] = {}
     for path in runs:
         by_place.setdefault(path.parent, []).append(path)
-    old = [path for place in by_place.values() for path in layout.newest_first(place)[rules.keep_last :] if not _is_latest(path)]
-    return sorted(path for path in old if rules.older_than is None or time.time() - path.stat().st_mtime > rules.older_than)
+    old = [
+        path
+        for place in by_place.values()
+        for path in layout.newest_first(place)[rules.keep_last :]
+        if not _is_latest(path)
+    ]
+    return sorted(
+        path
+        for path in old
+        if rules.older_than is None or time.time() - path.stat().st_mtime > rules.older_than
+    )
 
 
 def _is_latest(run_dir: Path) -> bool:
@@ -70,10 +87,14 @@ def _is_latest(run_dir: Path) -> bool:
 
 def _uses(state: RunState) -> Uses:
     stages = state.stages.values()
-    return {stage.fingerprint for stage in stages if stage.fingerprint}, {digest for stage in stages for digest in stage.outputs.values()}
+    return {stage.fingerprint for stage in stages if stage.fingerprint}, {
+        digest for stage in stages for digest in stage.outputs.values()
+    }
 
 
 def _used(uses: Mapping[Path, Uses], doomed: Collection[Path]) -> Uses:
     """Return what the runs that stay use."""
     kept = [used for path, used in uses.items() if path not in doomed]
-    return {one for fingerprints, _ in kept for one in fingerprints}, {one for _, digests in kept for one in digests}
+    return {one for fingerprints, _ in kept for one in fingerprints}, {
+        one for _, digests in kept for one in digests
+    }

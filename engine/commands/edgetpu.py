@@ -1,4 +1,7 @@
-"""`edgetpu`: which operators of model=FILE.tflite the Edge TPU would take and why not the others; of a compiled file, what is in it."""
+"""`edgetpu`: list which operators of model=FILE.tflite the Edge TPU can run and why not the others.
+
+Of a compiled file, list what is in it.
+"""
 
 import json
 import time
@@ -26,12 +29,20 @@ def main(request: Request) -> tuple[int, None]:
     with store.work(f"edgetpu-{time.time_ns()}") as work:
         done = _job.run(request, signature, work, {"model": model}, {})
         if done.refusal:
-            raise UserError(where, done.refusal, "give a .tflite file as the converter or the Edge TPU's compiler wrote it")
+            raise UserError(
+                where,
+                done.refusal,
+                "give a .tflite file as the converter or the Edge TPU's compiler wrote it",
+            )
         if not done.succeeded:
             print(done.log_tail)
             return 1, None
         found = json.loads(done.outputs["report"].read_text(encoding="utf-8"))
-    print(json.dumps({key: found[key] for key in SHOWN}) if request.settings.format != "table" else _table(found))
+    print(
+        json.dumps({key: found[key] for key in SHOWN})
+        if request.settings.format != "table"
+        else _table(found)
+    )
     return 0, None
 
 
@@ -40,19 +51,27 @@ def _model(request: Request) -> Path:
         raise UserError("model", "edgetpu needs a model to look at", "add model=FILE.tflite")
     path = Path(request.settings.model).expanduser().absolute()
     if not path.is_file():
-        raise UserError(f"model={request.settings.model}", "there is no such file", "give the path of a .tflite file")
+        raise UserError(
+            f"model={request.settings.model}", "there is no such file", "give the path of a .tflite file"
+        )
     _planning.refuse_endless(f"model={request.settings.model}", path)
     return path
 
 
 def _table(found: dict[str, Any]) -> str:
-    rows = [[str(op["index"]), op["type"], "yes" if op["mapped"] else "no", op["reason"] or ""] for op in found["ops"]]
+    rows = [
+        [str(op["index"]), op["type"], "yes" if op["mapped"] else "no", op["reason"] or ""]
+        for op in found["ops"]
+    ]
     mapped = sum(op["mapped"] for op in found["ops"])
     kind = "prediction for compiler 16" if found["predicted"] else "read from the compiled file"
-    return "\n".join([
-        _planning.table([["index", "type", "mapped", "reason"], *rows]),
-        "",
-        f"{mapped} of {len(rows)} operators on the Edge TPU ({kind})",
-        f"parameters: {found['cached_param_bytes']:,} bytes cached, {found['streamed_param_bytes']:,} bytes streamed at each inference",
-        f"minimum runtime: {found['min_runtime']}",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            _planning.table([["index", "type", "mapped", "reason"], *rows]),
+            "",
+            f"{mapped} of {len(rows)} operators on the Edge TPU ({kind})",
+            f"parameters: {found['cached_param_bytes']:,} bytes cached, "
+            f"{found['streamed_param_bytes']:,} bytes streamed at each inference",
+            f"minimum runtime: {found['min_runtime']}",
+        ]
+    )

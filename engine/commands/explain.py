@@ -27,10 +27,14 @@ def main(request: Request) -> tuple[int, None]:
 
 
 def _last_fingerprints(request: Request) -> dict[str, str]:
-    """Return, from all runs of this use case and target, the newest fingerprint that each stage finished with."""
+    """Return, from all runs of this use case and target, the newest fingerprint that each stage finished
+    with.
+    """
     found: dict[str, str] = {}
     folder = request.outputs / request.usecase.name / request.target.name
-    for run_dir in layout.newest_first(path for path in layout.runs(request.outputs) if path.parent == folder):
+    for run_dir in layout.newest_first(
+        path for path in layout.runs(request.outputs) if path.parent == folder
+    ):
         for stage in layout.state(run_dir).stages.values():
             if stage.state in ("finished", "rejected") and stage.fingerprint:
                 found.setdefault(stage.name, stage.fingerprint)
@@ -39,11 +43,18 @@ def _last_fingerprints(request: Request) -> dict[str, str]:
 
 def _reasons(planned: Planned, before: Parts | None, jobs: Mapping[str, Planned]) -> list[str]:
     if before is None:
-        return ["unchanged" if planned.record else "it has not run to its end before, for this use case and target"]
+        return [
+            "unchanged"
+            if planned.record
+            else "it has not run to its end before, for this use case and target"
+        ]
     after = planned.parts or planned.job.parts(_hoped_inputs(planned, before, jobs))
     changes = fingerprints.differences(before, after)
-    remade = [f"input {name}: {ref.stage} runs again" for name, ref in planned.job.inputs.items()
-              if planned.parts is None and ref and ref.stage and jobs[ref.stage].record is None]  # fmt: skip
+    remade = [
+        f"input {name}: {ref.stage} runs again"
+        for name, ref in planned.job.inputs.items()
+        if planned.parts is None and ref and ref.stage and jobs[ref.stage].record is None
+    ]
     if changes or remade:
         return [*changes, *remade]
     return ["unchanged" if planned.record else planned.reason]

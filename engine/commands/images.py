@@ -1,4 +1,7 @@
-"""`images [build|list|prune]`: the images of containers/ and those that an engine has of them: this machine's, or that of the target's device."""
+"""`images [build|list|prune]`: build, list or remove the container images of containers/.
+
+They belong to an engine: this machine's, or that of the target's device.
+"""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -26,13 +29,19 @@ def main(request: Request) -> tuple[int, None]:
 def _chosen(request: Request, images: list[Image]) -> list[Image]:
     name = request.settings.image
     if name and name not in {image.name for image in images}:
-        raise UserError(f"image={name}", "there is no such image", did_you_mean(name, sorted({image.name for image in images})))
+        raise UserError(
+            f"image={name}",
+            "there is no such image",
+            did_you_mean(name, sorted({image.name for image in images})),
+        )
     return [image for image in images if name in (None, image.name)]
 
 
 @contextmanager
 def _engine_of(request: Request) -> Iterator[Any]:
-    """Give a client of the engine that has the target's images: the device's where there is one, else this machine's."""
+    """Give a client of the engine that has the target's images: the device's where there is one, else this
+    machine's.
+    """
     if request.target.device is None:
         with closing(_engine.connect_here()) as client:
             yield client
@@ -46,7 +55,11 @@ def _build(request: Request, client: Any, images: list[Image]) -> None:
     there = _there(client)
     if request.target.device:
         images = [image for image in images if image.platform == request.target.platform]
-    wanted = [image for image in images if image.reference not in there and (not image.optional or request.settings.image)]
+    wanted = [
+        image
+        for image in images
+        if image.reference not in there and (not image.optional or request.settings.image)
+    ]
     layout.make_outputs(request.outputs)
     with Store(layout.store_dir(request.outputs)).in_use():
         for reference, archive in _images.build(request, wanted).items():
@@ -56,8 +69,15 @@ def _build(request: Request, client: Any, images: list[Image]) -> None:
 
 def _list(request: Request, client: Any, images: list[Image]) -> None:
     there = _there(client)
-    rows = [[image.name, image.platform, image.reference, f"{there[image.reference] / 1e6:,.0f} MB" if image.reference in there else "not built"]
-            for image in images]  # fmt: skip
+    rows = [
+        [
+            image.name,
+            image.platform,
+            image.reference,
+            f"{there[image.reference] / 1e6:,.0f} MB" if image.reference in there else "not built",
+        ]
+        for image in images
+    ]
     print(_planning.table([["image", "platform", "reference", "size"], *rows]))
 
 
@@ -79,4 +99,9 @@ def _prune(request: Request, client: Any, images: list[Image]) -> None:
 
 def _there(client: Any) -> dict[str, int]:
     """Return the bytes of our images that the engine has, by reference."""
-    return {tag: image.attrs["Size"] for image in client.images.list() for tag in image.tags if tag.startswith(f"{REPOSITORY}/")}
+    return {
+        tag: image.attrs["Size"]
+        for image in client.images.list()
+        for tag in image.tags
+        if tag.startswith(f"{REPOSITORY}/")
+    }

@@ -54,6 +54,14 @@ def _stages(library: Library) -> dict[str, dict[str, Any]]:
 
 def _lines(signature: Signature) -> list[str]:
     inputs = [name if required else f"{name} (optional)" for name, required in signature.inputs.items()]
-    params = [f"{name}: {p.annotation}" + ("" if p.default is REQUIRED else f" = {p.default!r}") for name, p in signature.params.items()]
-    rows = (("reads", inputs), ("writes", signature.outputs), ("parameters", params), ("metrics", sorted(signature.metrics or ())))
+    params = [
+        f"{name}: {p.annotation}" + ("" if p.default is REQUIRED else f" = {p.default!r}")
+        for name, p in signature.params.items()
+    ]
+    rows = (
+        ("reads", inputs),
+        ("writes", signature.outputs),
+        ("parameters", params),
+        ("metrics", sorted(signature.metrics or ())),
+    )
     return [f"{label} {', '.join(values)}" for label, values in rows if values]

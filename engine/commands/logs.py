@@ -39,7 +39,11 @@ def main(request: Request) -> tuple[int, None]:
 
 def _of_cached(outputs: Path, run_dir: Path, wanted: str | None) -> Iterator[tuple[Path, str]]:
     """Yield the logs of the stages that the run took from the store, from the runs that made them."""
-    cached = [stage for stage in layout.state(run_dir).stages.values() if stage.cached and wanted in (None, stage.name)]
+    cached = [
+        stage
+        for stage in layout.state(run_dir).stages.values()
+        if stage.cached and wanted in (None, stage.name)
+    ]
     makers = _runs.makers(outputs, cached)
     for name, made_in in ((stage.name, makers[stage.name]) for stage in cached if stage.name in makers):
         path = made_in / "logs" / f"{name}.log"

@@ -9,4 +9,6 @@ from engine.sinks import mlflow
 def main(request: Request) -> tuple[int, None]:
     """Serve until interrupted."""
     say = functools.partial(print, flush=True)
-    return mlflow.serve(request.outputs, request.settings.tracking.model_dump(), request.settings.port, say), None
+    return mlflow.serve(
+        request.outputs, request.settings.tracking.model_dump(), request.settings.port, say
+    ), None

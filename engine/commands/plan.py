@@ -10,12 +10,25 @@ from engine.wording import plural
 def main(request: Request) -> tuple[int, None]:
     """Print the plan as a table, or as JSON with format=json."""
     planning = _planning.plan(request)
-    rows = [{"stage": name, "does": "cached" if p.record else "run", "runs_on": p.job.spec.runs_on, "platform": p.job.place.platform,
-             "taken": p.job.place.taken, "fingerprint": p.fingerprint, "why": p.reason} for name, p in planning.plan.jobs.items()]  # fmt: skip
+    rows = [
+        {
+            "stage": name,
+            "does": "cached" if p.record else "run",
+            "runs_on": p.job.spec.runs_on,
+            "platform": p.job.place.platform,
+            "taken": p.job.place.taken,
+            "fingerprint": p.fingerprint,
+            "why": p.reason,
+        }
+        for name, p in planning.plan.jobs.items()
+    ]
     if request.settings.format == "json":
         print(json.dumps(rows, indent=2))
         return 0, None
-    print(f"{planning.plan.usecase} for {request.target.name} ({request.target.platform}, {request.target.runtime})")
+    print(
+        f"{planning.plan.usecase} for {request.target.name} ({request.target.platform}, "
+        f"{request.target.runtime})"
+    )
     shown = [
         [name, "cached" if p.record else "run", p.job.place.taken, (p.fingerprint or "-")[:12], p.reason]
         for name, p in planning.plan.jobs.items()

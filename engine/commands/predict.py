@@ -1,4 +1,4 @@
-"""`predict`: run the packed model of the newest finished run of the use case and target on input=FILE_OR_FOLDER.
+"""`predict`: run the packed model of the newest finished run on input=FILE_OR_FOLDER.
 
 The use case's `predict:` names the stage that does it; here it is laid out, run and its result shown.
 """
@@ -37,7 +37,10 @@ def main(request: Request) -> tuple[int, None]:
         result = next(iter(done.outputs.values()))
         rows = _rows(result)
         if rows is None:
-            print(f"{signature.function}: it wrote no predictions.jsonl with a JSON object in each line", file=sys.stderr)
+            print(
+                f"{signature.function}: it wrote no predictions.jsonl with a JSON object in each line",
+                file=sys.stderr,
+            )
             return 1, None
         _show(rows, request.settings.format)
         if output:
@@ -52,7 +55,11 @@ def _package(request: Request) -> Path:
         runs = [layout.find_run(request.outputs, request.settings.run)]
     else:
         folder = request.outputs / request.usecase.name / request.target.name
-        runs = [run for run in reversed(layout.runs(request.outputs)) if run.parent == folder and layout.state(run).status == "finished"]
+        runs = [
+            run
+            for run in reversed(layout.runs(request.outputs))
+            if run.parent == folder and layout.state(run).status == "finished"
+        ]
     for run_dir in runs:
         for found in sorted(run_dir.glob("artifacts/*/package")):
             return found
@@ -67,7 +74,9 @@ def _source(request: Request) -> Path:
     path = Path(request.settings.input).expanduser().absolute()
     if not path.exists():
         raise UserError(
-            f"input={request.settings.input}", "there is no such file or folder", "give the path of a video, a picture or a folder"
+            f"input={request.settings.input}",
+            "there is no such file or folder",
+            "give the path of a video, a picture or a folder",
         )
     _planning.refuse_endless(f"input={request.settings.input}", path)
     return path
@@ -75,7 +84,11 @@ def _source(request: Request) -> Path:
 
 def _signature(request: Request) -> Signature:
     if request.usecase.predict is None:
-        raise UserError(f"{request.where}: predict", "this use case names no stage for it", "add 'predict: stages.<domain>.predict'")
+        raise UserError(
+            f"{request.where}: predict",
+            "this use case names no stage for it",
+            "add 'predict: stages.<domain>.predict'",
+        )
     library = Library(request.settings.stage_packages, request.roots)
     return library.signature(request.usecase.predict, f"{request.where}: predict")
 
@@ -99,12 +112,17 @@ def _show(rows: list[dict[str, Any]], form: str) -> None:
         print("nothing was recognised")
         return
     keys = list(rows[0])
-    cells = [[f"{row[k]:.3f}" if isinstance(row.get(k), float) else str(row.get(k, "")) for k in keys] for row in rows]
+    cells = [
+        [f"{row[k]:.3f}" if isinstance(row.get(k), float) else str(row.get(k, "")) for k in keys]
+        for row in rows
+    ]
     print(_planning.table([keys, *cells]))
 
 
 def _deliver(result: Path, output: Path) -> None:
-    """Copy the annotated video or pictures to where the user wants them: one to a file, several into a folder."""
+    """Copy the annotated video or pictures to where the user wants them: one to a file, several into a
+    folder.
+    """
     made = sorted((result / "annotated").glob("*"))
     if len(made) == 1 and output.suffix == made[0].suffix:
         shutil.copyfile(made[0], output)

@@ -84,8 +84,13 @@ def _run(request: Request) -> tuple[int, float | None]:
             executors.reclaim(plan.jobs.values() if store.has_abandoned() else to_run, work)
             _close_abandoned(request.outputs, store)
             tracking = _tracking(run_dir, request)
-            recorder = Recorder(journal, [console.Sink(sys.stdout, run_dir=run_dir), *([tracking] if tracking else [])])
-            recorder.emit(_started(run_dir, request, plan), *({"event": "note", "stage": None, "text": text} for text in plan.notes))
+            recorder = Recorder(
+                journal, [console.Sink(sys.stdout, run_dir=run_dir), *([tracking] if tracking else [])]
+            )
+            recorder.emit(
+                _started(run_dir, request, plan),
+                *({"event": "note", "stage": None, "text": text} for text in plan.notes),
+            )
             limits = machine_limits(request.settings.executor.cpus, request.settings.fail_fast)
             scheduler = Scheduler(plan, store, executors, work, run_dir, limits, recorder.emit)
             start = time.monotonic()
@@ -120,7 +125,10 @@ def _finish(run_dir: Path, recorder: Recorder, status: str, seconds: float) -> R
 
 
 def _give_up(run_dir: Path, recorder: Recorder, error: Exception, seconds: float) -> None:
-    """Record that the run ended here and why, as far as the disk takes it; what is in the store stays there."""
+    """Record that the run ended here and why, as far as the disk takes it.
+
+    What is in the store stays there.
+    """
     why = error.strerror if isinstance(error, OSError) and error.strerror else repr(error)
     note = {"event": "note", "stage": None, "text": f"the run could not go on: {why}"}
     last = {"event": "run_finished", "status": "failed", "seconds": seconds}
@@ -134,16 +142,48 @@ def _give_up(run_dir: Path, recorder: Recorder, error: Exception, seconds: float
 
 
 def _started(run_dir: Path, request: Request, plan: Plan) -> dict[str, Any]:
-    return {"event": "run_started", "run_id": run_dir.name, "usecase": plan.usecase, "target": plan.target.name,
-            "platform": plan.target.platform, "machine": platform.machine(), "command": [*map(redact, request.command)],
-            "git_commit": _git_commit(ROOT), "params": dict(plan.params), "objective": plan.objective, "assets": _assets(request, plan), "jobs": _planning.describe(plan)}  # fmt: skip
+    return {
+        "event": "run_started",
+        "run_id": run_dir.name,
+        "usecase": plan.usecase,
+        "target": plan.target.name,
+        "platform": plan.target.platform,
+        "machine": platform.machine(),
+        "command": [*map(redact, request.command)],
+        "git_commit": _git_commit(ROOT),
+        "params": dict(plan.params),
+        "objective": plan.objective,
+        "assets": _assets(request, plan),
+        "jobs": _planning.describe(plan),
+    }
 
 
 def _assets(request: Request, plan: Plan) -> list[dict[str, Any]]:
-    found = [{"key": a.key, "name": a.name, "digest": a.digest, "source": a.source, "licence": a.licence, "path": str(a.path), "sample": a.sample}
-             for a in plan.assets.values()]  # fmt: skip
-    made = [{"key": key, "name": a.name, "digest": None, "source": a.source, "licence": a.licence, "path": None, "sample": a.sample}
-            for key, a in request.assets.items() if isinstance(a, Asset) and a.made_by and key in plan.jobs]  # fmt: skip
+    found = [
+        {
+            "key": a.key,
+            "name": a.name,
+            "digest": a.digest,
+            "source": a.source,
+            "licence": a.licence,
+            "path": str(a.path),
+            "sample": a.sample,
+        }
+        for a in plan.assets.values()
+    ]
+    made = [
+        {
+            "key": key,
+            "name": a.name,
+            "digest": None,
+            "source": a.source,
+            "licence": a.licence,
+            "path": None,
+            "sample": a.sample,
+        }
+        for key, a in request.assets.items()
+        if isinstance(a, Asset) and a.made_by and key in plan.jobs
+    ]
     return found + made
 
 
@@ -184,7 +224,10 @@ def _interruptible(scheduler: Scheduler) -> Iterator[None]:
 
 
 def _git_commit(folder: Path) -> str | None:
-    """Return the project's commit without starting git; None where there is none, or the repository is damaged."""
+    """Return the project's commit without starting git.
+
+    None where there is none, or the repository is damaged.
+    """
     try:
         git = folder / ".git"
         if git.is_file():  # a worktree: the file names its folder

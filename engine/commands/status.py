@@ -15,15 +15,21 @@ from engine.wording import as_typed, duration
 
 
 def main(request: Request) -> tuple[int, None]:
-    """Print the state of run=ID, or of the newest run of any use case that the command line does not narrow."""
+    """Print the state of run=ID, or of the newest run that the command line does not exclude."""
     run_dir = _runs.chosen(request)
     state = layout.state(run_dir)
     if request.settings.format == "json":
         print(json.dumps(layout.run_json(state), indent=2))
         return 0, None
     store = Store(layout.store_dir(request.outputs))
-    print(f"run {run_dir.name}: {state.start.get('usecase')} for {state.start.get('target')}, {_said(state, store, run_dir.name)}")
-    rows = [[s.name, s.state + (" (cached)" if s.cached else ""), duration(s.seconds), _remark(s, run_dir)] for s in state.stages.values()]
+    print(
+        f"run {run_dir.name}: {state.start.get('usecase')} for {state.start.get('target')}, "
+        f"{_said(state, store, run_dir.name)}"
+    )
+    rows = [
+        [s.name, s.state + (" (cached)" if s.cached else ""), duration(s.seconds), _remark(s, run_dir)]
+        for s in state.stages.values()
+    ]
     if rows:
         print(_planning.table([["stage", "state", "took", ""], *rows], "  "))
     print(f"  {as_typed(run_dir)}")
@@ -34,7 +40,9 @@ def _said(state: RunState, store: Store, run_id: str) -> str:
     if state.damage:
         return f"unknown from some point on: {state.damage}"
     if state.status != "running":
-        return f"{state.status} after {duration(state.seconds)}" if state.seconds is not None else state.status
+        return (
+            f"{state.status} after {duration(state.seconds)}" if state.seconds is not None else state.status
+        )
     if store.is_at_work(run_id):
         return f"running for {duration(time.time() - state.start.get('time', time.time()))}"
     return "its engine was killed; give its command again, and it goes on from what is in the store"
@@ -46,7 +54,11 @@ def _remark(stage: StageState, run_dir: Path) -> str:
     if stage.state == "running" and stage.progress:
         done, total, message = stage.progress
         return f"{done:g} of {total:g} {message}".strip()
-    changed = [name for name, digest in stage.outputs.items() if _differs(run_dir / "artifacts" / stage.name / name, digest)]
+    changed = [
+        name
+        for name, digest in stage.outputs.items()
+        if _differs(run_dir / "artifacts" / stage.name / name, digest)
+    ]
     if changed:
         return f"changed by hand since: {', '.join(changed)}"
     return stage.because or ""

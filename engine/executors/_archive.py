@@ -1,6 +1,8 @@
-"""Read a tar that a container engine sends, as it comes: neither the engine nor the stage behind it is trusted.
+"""Read a tar that a container engine sends, as it comes: neither the engine nor the stage behind it is
+trusted.
 
-Nothing is kept in memory but the entry at hand, nothing is written outside the folder, and no more bytes than are allowed.
+Nothing is kept in memory but the entry at hand, nothing is written outside the folder, and no more bytes than
+are allowed.
 """
 
 import errno
@@ -10,7 +12,7 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from engine.store import MAX_DEPTH, MAX_PATH_BYTES
 
@@ -69,7 +71,10 @@ class _Forward:
 
 
 def unpack(chunks: Iterator[bytes], folder: Path) -> None:
-    """Write out/ below a folder of the engine's own; NotPlain for what no artifact can hold, and more than the disk takes."""
+    """Write out/ below a folder of the engine's own.
+
+    NotPlain for what no artifact can hold, and more than the disk takes.
+    """
     most_bytes = max(shutil.disk_usage(folder).free - _SPARE, 0)
     narrow: dict[Path, int] = {}  # folders that their owner may not write to, until all is in them
     with _opened(chunks, most_bytes) as tar:
@@ -86,7 +91,10 @@ def unpack(chunks: Iterator[bytes], folder: Path) -> None:
 
 
 def content(chunks: Iterator[bytes], most_bytes: int, skip_bytes: int = 0) -> Iterator[bytes]:
-    """Yield a regular file's bytes, all but the first; nothing where it is none. NotPlain where it has more than are allowed."""
+    """Yield a regular file's bytes, all but the first; nothing where it is none.
+
+    NotPlain where it has more than are allowed.
+    """
     with _opened(chunks, most_bytes + _HEADERS) as tar:
         entry = tar.next()
         if entry is None or not entry.isreg() or entry.issparse():
@@ -120,7 +128,9 @@ def _entries(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
 
 
 def _extract(tar: tarfile.TarFile, entry: tarfile.TarInfo, folder: Path) -> None:
-    """Write one entry; a name that two of them have, or that the disk does not take, is the stage's mistake and not the link's."""
+    """Write one entry; a name that two of them have, or that the disk does not take, is the stage's mistake
+    and not the link's.
+    """
     path = folder / entry.name
     if entry.isdir() and path.is_dir():
         return
@@ -135,18 +145,32 @@ def _extract(tar: tarfile.TarFile, entry: tarfile.TarInfo, folder: Path) -> None
 
 
 def _plain(entry: tarfile.TarInfo, most_bytes: int) -> tarfile.TarInfo:
-    """Let nothing pass but files and folders of out/, at an ordinary depth; NotPlain for what no artifact can hold."""
+    """Let nothing pass but files and folders of out/, at an ordinary depth.
+
+    NotPlain for what no artifact can hold.
+    """
     inside = entry.name.split("/")
     shown = "/".join(inside[1:])
     if inside[0] != "out" or ".." in inside or (len(inside) == 1 and not entry.isdir()):
         raise NotPlain("its folder out/ is not the one that was made for it")
     if entry.issym():
-        raise NotPlain(f"output '{inside[1]}' holds a symbolic link, {shown} -> {entry.linkname}; write the file itself")
+        raise NotPlain(
+            f"output '{inside[1]}' holds a symbolic link, {shown} -> {entry.linkname}; write the file itself"
+        )
     is_own = entry.islnk() and entry.linkname.startswith("out/") and ".." not in entry.linkname.split("/")
     if entry.issparse() or not (entry.isreg() or entry.isdir() or is_own):
         raise NotPlain(f"output '{inside[1]}' holds {shown}, which is neither a file nor a folder")
     if len(inside) > MAX_DEPTH or len(os.fsencode(entry.name)) > MAX_PATH_BYTES:
-        raise NotPlain(f"an output holds folders nested more than {MAX_DEPTH} deep, or a path of more than {MAX_PATH_BYTES} bytes")
+        raise NotPlain(
+            f"an output holds folders nested more than {MAX_DEPTH} deep, or a path of more than "
+            f"{MAX_PATH_BYTES} bytes"
+        )
     if len(inside) > 1 and not 0 <= entry.size <= most_bytes:
-        raise NotPlain(f"output '{inside[1]}' holds {shown} of {entry.size:,} bytes, more than its disk has free: {most_bytes:,}")
-    return entry.replace(mode=entry.mode & 0o777, uid=None, gid=None, uname=None, gname=None, deep=False)  # type: ignore[arg-type]
+        raise NotPlain(
+            f"output '{inside[1]}' holds {shown} of {entry.size:,} bytes, more than its disk has free: "
+            f"{most_bytes:,}"
+        )
+    nobody: Any = None  # tarfile's stubs know only numbers and names, its documentation None too
+    return entry.replace(
+        mode=entry.mode & 0o777, uid=nobody, gid=nobody, uname=nobody, gname=nobody, deep=False
+    )

@@ -1,4 +1,6 @@
-"""Hands a job's files to a container of this machine: its folders are mounted at the very paths that they have here."""
+"""Hands a job's files to a container of this machine: its folders are mounted at the very paths that they
+have here.
+"""
 
 import os
 import shutil
@@ -14,11 +16,16 @@ from engine.executors import _engine, _options
 from engine.jobfolder import Launch, open_log
 from engine.placement import Setting
 
-_KEPT, _TAKEN_OVER = "kept", "taken-over"  # of a work folder: folders, and names of folders, of containers that go on
+_KEPT, _TAKEN_OVER = (
+    "kept",
+    "taken-over",
+)  # of a work folder: folders, and names of folders, of containers that go on
 
 
 class Binds:
-    """Nothing is copied. Where root calls, the job's folder is the container's user's while it runs, and root's again after."""
+    """Nothing is copied. Where root calls, the job's folder is the container's user's while it runs, and
+    root's again after.
+    """
 
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
@@ -35,7 +42,10 @@ class Binds:
         open_log(launch.log)
         self._give(launch, self._owner)
         read = [ROOT / "engine" / "stage.py", *sources(self._setting), *filter(None, launch.inputs.values())]
-        return [*map(_options.bind, dict.fromkeys(read)), *(_options.bind(path, read_only=False) for path in (launch.folder, launch.log))]
+        return [
+            *map(_options.bind, dict.fromkeys(read)),
+            *(_options.bind(path, read_only=False) for path in (launch.folder, launch.log)),
+        ]
 
     def send(self, client: Any, container: Any, launch: Launch) -> None:
         """Do nothing: all of it is there."""
@@ -54,7 +64,10 @@ class Binds:
         return shutil.disk_usage(launch.folder).free
 
     def keep(self, labels: Mapping[str, str], work: Path) -> bool:
-        """Save the folder of a container whose engine process is gone from being swept; say whether there was one."""
+        """Save the folder of a container whose engine process is gone from being swept.
+
+        Say whether there was one.
+        """
         fingerprint = labels[f"{_options.LABEL}.fingerprint"]
         kept = work / _KEPT / fingerprint
         kept.parent.mkdir(exist_ok=True)
@@ -66,7 +79,9 @@ class Binds:
         return False
 
     def take_over(self, launch: Launch, labels: Mapping[str, str]) -> None:
-        """Put the kept folder in the place of the new one, and the log that the container writes in the place of the new log."""
+        """Put the kept folder in the place of the new one, and the log that the container writes in the place
+        of the new log.
+        """
         handles.remove(launch.folder)
         self._kept.pop(launch.fingerprint).rename(launch.folder)
         launch.adopted()
@@ -95,14 +110,23 @@ class Binds:
 
 
 def hidden_source(setting: Setting) -> Path | None:
-    """Return a source that root's stages could not read, since in their containers they are an ordinary user; None where all is well."""
+    """Return a source that root's stages could not read, since in their containers they are an ordinary user;
+    None where all is well.
+    """
     if os.getuid() != 0:
         return None
     stage = ROOT / "engine" / "stage.py"
-    paths = (path for tree in (stage, *sources(setting)) for path in (tree, *tree.rglob("*")) if "__pycache__" not in path.parts)
+    paths = (
+        path
+        for tree in (stage, *sources(setting))
+        for path in (tree, *tree.rglob("*"))
+        if "__pycache__" not in path.parts
+    )
     return next((path for path in paths if path.exists() and not path.stat().st_mode & stat.S_IROTH), None)
 
 
 def sources(setting: Setting) -> list[Path]:
     """Return the packages of stages that a job may import."""
-    return [root / package for root in setting.roots for package in setting.packages if (root / package).is_dir()]
+    return [
+        root / package for root in setting.roots for package in setting.packages if (root / package).is_dir()
+    ]

@@ -15,7 +15,10 @@ _SLOWEST = 1000  # bytes a second, below which an answer is taken for none
 
 
 class Api(docker.APIClient):  # type: ignore[misc]
-    """docker-py's client with limits on time and size. Streams are limited in time here, and in size by their readers."""
+    """docker-py's client with limits on time and size.
+
+    Streams are limited in time here, and in size by their readers.
+    """
 
     def send(self, request: Any, **options: Any) -> Any:
         """Send a request; requests' own errors for an answer that is too long, or takes too long."""
@@ -30,12 +33,14 @@ class Api(docker.APIClient):  # type: ignore[misc]
         return answer
 
     def get_redirect_target(self, resp: Any) -> None:
-        """Follow none: no engine sends its client elsewhere, and requests would read all of such an answer."""
+        """Follow none: no engine sends its client elsewhere, and requests would read such an answer whole."""
 
     def mount(self, prefix: str, adapter: Any) -> None:
         """Put an adapter of our own in the place of docker-py's for a Unix socket."""
         if isinstance(adapter, UnixHTTPAdapter):
-            adapter = self._custom_adapter = _Adapter(adapter.socket_path, adapter.timeout, max_pool_size=adapter.max_pool_size)
+            adapter = self._custom_adapter = _Adapter(
+                adapter.socket_path, adapter.timeout, max_pool_size=adapter.max_pool_size
+            )
         super().mount(prefix, adapter)
 
 
@@ -47,7 +52,9 @@ class _Adapter(UnixHTTPAdapter):  # type: ignore[misc]
         with self.pools.lock:
             pool = self.pools.get(url)
             if pool is None:
-                pool = self.pools[url] = _Pool(url, self.socket_path, self.timeout, maxsize=self.max_pool_size)
+                pool = self.pools[url] = _Pool(
+                    url, self.socket_path, self.timeout, maxsize=self.max_pool_size
+                )
         return pool
 
 
@@ -65,7 +72,9 @@ class _Connection(UnixHTTPConnection):  # type: ignore[misc]
 
 
 class _Socket(socket.socket):
-    """Gives up on an answer of which hardly anything comes: a timeout of each read alone would wait for every byte anew."""
+    """Gives up on an answer of which hardly anything comes: a timeout of each read alone would wait for every
+    byte anew.
+    """
 
     _patience_s: float | None = None
     _since = 0.0
@@ -74,7 +83,9 @@ class _Socket(socket.socket):
     def settimeout(self, value: float | None) -> None:
         """Count anew: urllib3 sets it before each answer."""
         super().settimeout(value)
-        self._patience_s = value if value and value <= ANSWER_S else None  # with more, it may be an engine at work on an image
+        self._patience_s = (
+            value if value and value <= ANSWER_S else None
+        )  # with more, it may be an engine at work on an image
         self._since, self._received = time.monotonic(), 0
 
     def recv_into(self, *arguments: Any) -> int:

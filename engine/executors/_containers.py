@@ -1,7 +1,9 @@
-"""Runs jobs as containers of one engine: created, started, waited for, inspected and removed by label, never attached.
+"""Runs jobs as containers of one engine: created, started, waited for, inspected and removed by label, never
+attached.
 
-A container outlives this process. Who gives the same command again takes over what still fits, and removes the rest.
-Whose engine it is, and how files come and go there, is told by the executor that uses this: `machine`.
+A container outlives this process. Who gives the same command again takes over what still fits, and removes
+the rest. Whose engine it is, and how files come and go there, is told by the executor that uses this:
+`machine`.
 """
 
 import queue
@@ -44,7 +46,9 @@ def _named(method: Callable[..., _Result]) -> Callable[..., _Result]:
             if not (isinstance(error, DockerException) or _engine.is_gone(error)):
                 raise
             fix = "look at it there: docker info; then give the same command"
-            raise UserError(self.where, f"the container engine does not do its work: {_engine.said(error)}", fix) from None
+            raise UserError(
+                self.where, f"the container engine does not do its work: {_engine.said(error)}", fix
+            ) from None
 
     return call
 
@@ -60,7 +64,9 @@ class Containers:
         self._looks = threading.Lock()
         self._running: dict[str, Running] = {}
         self._abandoned: dict[str, Any] = {}  # fingerprint -> container
-        self._claims = ExitStack()  # of containers that ended engines left; the kernel frees them with this process
+        self._claims = (
+            ExitStack()
+        )  # of containers that ended engines left; the kernel frees them with this process
         self._ends: queue.SimpleQueue[tuple[Running, Ended]] = queue.SimpleQueue()
         self._followed = 0.0
 
@@ -70,7 +76,10 @@ class Containers:
         return self._machine.where
 
     def reach(self) -> Any:
-        """Return a client of the engine that has just been answered; UserError where there is none. A way that broke is opened again."""
+        """Return a client of the engine that has just been answered; UserError where there is none.
+
+        A way that broke is opened again.
+        """
         with suppress(Exception):
             self._client.ping()
             return self._client
@@ -82,11 +91,16 @@ class Containers:
     @_named
     def place(self, spec: StageSpec, signature: Signature | None) -> Placement:
         """Return where the stage runs: in which image, and under which label its figures stand."""
-        return self._machine.place(spec, _images.choose(self._setting, self._machine.platform(spec), spec, signature, self.reach))
+        return self._machine.place(
+            spec, _images.choose(self._setting, self._machine.platform(spec), spec, signature, self.reach)
+        )
 
     @_named
     def missing(self, planned: Iterable[Planned]) -> list[str]:
-        """Return the images of these jobs that the engine does not have; UserError where the machine could not run them."""
+        """Return the images of these jobs that the engine does not have.
+
+        UserError where the machine could not run them.
+        """
         jobs = list(planned)
         client = self.reach()
         self._machine.refuse(client, jobs)
@@ -108,12 +122,16 @@ class Containers:
 
     @_named
     def reclaim(self, planned: Iterable[Planned], work: Path) -> None:
-        """Find the containers that ended engines left: keep what these jobs can go on with, remove the rest."""
-        wanted = {one.fingerprint: one.job.place.image for one in planned if one.fingerprint and one.record is None}
+        """Find the containers that ended engines left: keep what these jobs can use, remove the rest."""
+        wanted = {
+            one.fingerprint: one.job.place.image for one in planned if one.fingerprint and one.record is None
+        }
         store = Store(self._setting.store)
         ours = {"label": f"{_options.LABEL}={self._setting.store}"}
         with _engine.sense():
-            found = self.reach().containers.list(all=True, filters=ours, ignore_removed=True)  # by other engines, meanwhile
+            found = self.reach().containers.list(
+                all=True, filters=ours, ignore_removed=True
+            )  # by other engines, meanwhile
         for container in filter(_is_ours, found):
             labels = container.labels
             fingerprint = labels.get(f"{_options.LABEL}.fingerprint", "")  # what only carried files has none
@@ -123,18 +141,28 @@ class Containers:
                 _let_begin(store, fingerprint)
                 continue  # another one goes on with it
             image = self._images.get(wanted.get(fingerprint) or "")
-            fits = image is not None and container.attrs["Image"] == image.id and container.status in ("running", "exited")
+            fits = (
+                image is not None
+                and container.attrs["Image"] == image.id
+                and container.status in ("running", "exited")
+            )
             if fits and self._machine.files.keep(labels, work):
                 self._abandoned[fingerprint] = container
             else:
                 remove(container)
 
     def launch(self, launch: Launch) -> None:
-        """Start the job, or go on with its abandoned container; a refusal is the job's end, which comes from `wait`."""
+        """Start the job, or go on with its abandoned container.
+
+        A refusal is the job's end, which comes from `wait`.
+        """
         container = self._abandoned.pop(launch.fingerprint, None)
         if container is not None:
             self._machine.files.take_over(launch, container.labels)
-            launch.notes.append(f"went on in the container that the run {container.labels[f'{_options.LABEL}.run']} had started")
+            launch.notes.append(
+                f"went on in the container that the run {container.labels[f'{_options.LABEL}.run']} "
+                "had started"
+            )
         running = Running(launch, self._setting, self._machine, self._image, self._ends.put)
         self._running[launch.job.stage] = running
         running.begin(container and container.id)
@@ -174,11 +202,15 @@ class Containers:
         self._machine.close()
 
     def _image(self, client: Any, place: Placement) -> Any:
-        """Return the engine's image of a job, looked at once: who moves its name meanwhile does not move the jobs of this run."""
+        """Return the engine's image of a job, looked at once: who moves its name meanwhile does not move the
+        jobs of this run.
+        """
         reference = str(place.image)
         with self._looks:
             if reference not in self._images:
-                self._images[reference] = _images.checked(client, self._setting.store, reference, place.platform)
+                self._images[reference] = _images.checked(
+                    client, self._setting.store, reference, place.platform
+                )
             return self._images[reference]
 
     def _taken(self, running: Running, ended: Ended) -> list[Ended]:
@@ -199,7 +231,9 @@ def _is_ours(container: Any) -> bool:
     """True for what an engine of this project made: what its names say becomes names of files here."""
     with _engine.sense():
         names = [container.labels.get(f"{_options.LABEL}.{key}", "-") for key in ("run", "fingerprint")]
-        is_whole = f"{_options.LABEL}.run" in container.labels and isinstance(container.attrs.get("Image"), str)
+        is_whole = f"{_options.LABEL}.run" in container.labels and isinstance(
+            container.attrs.get("Image"), str
+        )
         return is_whole and _engine.is_named(container) and all(_NAME.fullmatch(name) for name in names)
 
 
@@ -217,7 +251,9 @@ def _refuse_network(client: Any, name: str) -> None:
 
 
 def _let_begin(store: Store, fingerprint: str) -> None:
-    """Wait until the engine that claimed a container has its job too: who came to the job's lock before it would start a twin."""
+    """Wait until the engine that claimed a container has its job too: who came to the job's lock before it
+    would start a twin.
+    """
     limit = time.monotonic() + CLAIMED_S
     while fingerprint and time.monotonic() < limit and store.record(fingerprint) is None:
         with store.alone(fingerprint) as is_free:

@@ -88,18 +88,26 @@ class PathStat(BaseModel):
 
 
 def address() -> str:
-    """Return where this machine's engine listens: DOCKER_HOST, else the chosen Docker context, else the usual socket."""
+    """Return where this machine's engine listens: DOCKER_HOST, else the chosen Docker context, else the usual
+    socket.
+    """
     named = os.environ.get("DOCKER_HOST")
     return named or str(getattr(_context(), "Host", None) or _USUAL)
 
 
 def connect_here() -> Any:
-    """Return a client of this machine's engine that has been answered, or raise UserError that says why there is none."""
+    """Return a client of this machine's engine that has been answered, or raise UserError that says why there
+    is none.
+    """
     from docker.errors import TLSParameterError
 
     name = os.environ.get("DOCKER_CONTEXT")
     if name and not os.environ.get("DOCKER_HOST") and _context() is None:
-        raise UserError(f"DOCKER_CONTEXT={name}", "there is no such Docker context", "name one of: docker context ls; or executor=local")
+        raise UserError(
+            f"DOCKER_CONTEXT={name}",
+            "there is no such Docker context",
+            "name one of: docker context ls; or executor=local",
+        )
     try:
         return connect(address(), _certificates())
     except TLSParameterError as error:
@@ -107,7 +115,9 @@ def connect_here() -> Any:
 
 
 def _certificates() -> Any:
-    """Return what docker-py is to show and to check over TLS, as the docker command takes it: DOCKER_CERT_PATH, or the chosen context's."""
+    """Return what docker-py is to show and to check over TLS, as the docker command takes it:
+    DOCKER_CERT_PATH, or the chosen context's.
+    """
     from docker.utils import kwargs_from_env
 
     if os.environ.get("DOCKER_HOST"):
@@ -116,7 +126,10 @@ def _certificates() -> Any:
 
 
 def _context() -> Any:
-    """Return the chosen Docker context; None where there is none, or ~/.docker is damaged, which is no reason not to try the usual place."""
+    """Return the chosen Docker context.
+
+    None where there is none, or ~/.docker is damaged, which is no reason not to try the usual place.
+    """
     from docker.context import ContextAPI
 
     try:
@@ -127,7 +140,10 @@ def _context() -> Any:
 
 
 def _check_configuration() -> str:
-    """Return where Docker's configuration is, empty for nowhere; UserError where reading it would never end."""
+    """Return where Docker's configuration is, empty for nowhere.
+
+    UserError where reading it would never end.
+    """
     from docker.utils.config import find_config_file
 
     place = str(find_config_file() or "")
@@ -137,12 +153,16 @@ def _check_configuration() -> str:
 
 
 def is_rootless(security_options: Iterable[object]) -> bool:
-    """True for an engine, by its SecurityOptions, whose users are not this machine's: its stages could not write here."""
+    """True for an engine, by its SecurityOptions, whose users are not this machine's: its stages could not
+    write here.
+    """
     return any("rootless" in str(one) for one in security_options)
 
 
 def is_likely() -> bool:
-    """Say, without asking anybody, whether there may be an engine: most machines without one are told so at once."""
+    """Say, without asking anybody, whether there may be an engine: most machines without one are told so at
+    once.
+    """
     named = os.environ.get("DOCKER_HOST", "")
     if not named and os.environ.get("DOCKER_CONTEXT"):
         return True
@@ -166,7 +186,9 @@ def connect(url: str, tls: Any = None) -> Any:
 
     configuration = _check_configuration()
     try:
-        client = docker.DockerClient(base_url=url, version=DEFAULT_DOCKER_API_VERSION)  # which asks nobody yet
+        client = docker.DockerClient(
+            base_url=url, version=DEFAULT_DOCKER_API_VERSION
+        )  # which asks nobody yet
         client.api = Api(base_url=url, version="auto", timeout=TIMEOUT_S, tls=tls or False)
         client.ping()
         return client
@@ -174,12 +196,16 @@ def connect(url: str, tls: Any = None) -> Any:
         raise _unreachable(url, error) from None
     except ValueError as error:  # of urllib, for an address with a bad port or a bad bracket
         raise UserError(
-            url, f"this is not the address of a Docker engine: {error}", f"export DOCKER_HOST={_USUAL}; or executor=local"
+            url,
+            f"this is not the address of a Docker engine: {error}",
+            f"export DOCKER_HOST={_USUAL}; or executor=local",
         ) from None
     except (AttributeError, TypeError, RecursionError):  # docker-py takes for granted what is in that file
         if not configuration:
             raise
-        raise UserError(configuration, "this Docker configuration is damaged", "correct or remove it; or executor=local") from None
+        raise UserError(
+            configuration, "this Docker configuration is damaged", "correct or remove it; or executor=local"
+        ) from None
 
 
 def info(client: Any) -> Info:
@@ -216,20 +242,29 @@ def sense() -> Iterator[None]:
 
 
 def load(client: Any, reference: str, archive: Path) -> Any:
-    """Give the engine an image from its archive, under this reference, and return it; UserError where the engine does not take it."""
+    """Give the engine an image from its archive, under this reference, and return it.
+
+    UserError where the engine does not take it.
+    """
     import requests
     from docker.errors import DockerException
 
     try:
         with archive.open("rb") as data, patience(client):
-            told = list(client.api.load_image(data))  # to its end: images.load leaves a refusal half read, and its connection open
+            told = list(
+                client.api.load_image(data)
+            )  # to its end: images.load leaves a refusal half read, and its connection open
     except (DockerException, requests.RequestException) as error:
         raise _not_taken(reference, archive, is_gone(error), said(error)) from None
     if refusal := next((one["error"] for one in told if "error" in one), None):
         raise _not_taken(reference, archive, False, refusal)
-    loaded = re.findall(r"^Loaded image(?: ID)?: (\S+)", "".join(one.get("stream", "") for one in told), re.MULTILINE)
+    loaded = re.findall(
+        r"^Loaded image(?: ID)?: (\S+)", "".join(one.get("stream", "") for one in told), re.MULTILINE
+    )
     if len(loaded) != 1:
-        raise UserError(str(archive), f"it holds {len(loaded)} images, not one", "remove it, and give the same command")
+        raise UserError(
+            str(archive), f"it holds {len(loaded)} images, not one", "remove it, and give the same command"
+        )
     image = client.images.get(loaded[0])
     repository, _, tag = reference.rpartition(":")
     image.tag(repository, tag)
@@ -254,7 +289,8 @@ def patience(client: Any) -> Iterator[None]:
 
 @contextmanager
 def archived(container: Any, path: str | Path) -> Iterator[tuple[PathStat, Iterator[bytes]] | None]:
-    """Give what the engine says of a file or folder of the container, and its tar; None where it is not there.
+    """Give what the engine says of a file or folder of the container, and its tar; None where it is not
+    there.
 
     docker-py's get_archive would leave its connection open where not all is read.
     """
@@ -266,14 +302,18 @@ def archived(container: Any, path: str | Path) -> Iterator[tuple[PathStat, Itera
             return
         _refuse(answer)
         with sense():
-            facts = _sensible(PathStat, json.loads(base64.b64decode(answer.headers["X-Docker-Container-Path-Stat"])))
+            facts = _sensible(
+                PathStat, json.loads(base64.b64decode(answer.headers["X-Docker-Container-Path-Stat"]))
+            )
         yield facts, answer.iter_content(1 << 16)
 
 
 def words(container: Any, since_s: int = 0) -> Iterator[tuple[str, bytes]]:
-    """Yield what the container has said since a second, as far as its engine keeps it: moments, which sort as texts, and bytes.
+    """Yield what the container has said since a second, as far as its engine keeps it: moments, which sort as
+    texts, and bytes.
 
-    docker-py's logs would join what has no end of line, and wait without a limit where it is read as it comes.
+    docker-py's logs would join what has no end of line, and wait without a limit where it is read as it
+    comes.
     """
     api = container.client.api
     url = f"{api.base_url}/v{api.api_version}/containers/{container.id}/logs"
@@ -282,7 +322,9 @@ def words(container: Any, since_s: int = 0) -> Iterator[tuple[str, bytes]]:
         _refuse(answer)
         data = answer.content
     at = 0
-    while at + 8 <= len(data):  # a frame: stream, three bytes of nothing, length of what follows (Docker's API, "attach")
+    while at + 8 <= len(
+        data
+    ):  # a frame: stream, three bytes of nothing, length of what follows (Docker's API, "attach")
         end = at + 8 + int.from_bytes(data[at + 4 : at + 8], "big")
         moment, _, said = data[at + 8 : end].partition(b" ")
         yield moment.decode("ascii", "replace")[:_MOMENT], said
@@ -302,7 +344,9 @@ def is_gone(error: BaseException) -> bool:
 
     if isinstance(error, APIError):  # by its ancestors it is a RequestException too
         return False
-    return isinstance(error, requests.RequestException | urllib3.exceptions.HTTPError | ConnectionError | TimeoutError)
+    return isinstance(
+        error, requests.RequestException | urllib3.exceptions.HTTPError | ConnectionError | TimeoutError
+    )
 
 
 def said(error: Exception) -> str:
@@ -314,7 +358,10 @@ def said(error: Exception) -> str:
 
 
 def kind_of(text: str) -> str:
-    """Return the kind of failure that the engine's words mean; "failed" where they are none of the known ones."""
+    """Return the kind of failure that the engine's words mean.
+
+    "failed" where they are none of the known ones.
+    """
     return next((kind for words, kind in _KINDS if words in text.lower()), "failed")
 
 
@@ -340,23 +387,47 @@ def _refuse(answer: Any) -> None:
 
 def _not_taken(reference: str, archive: Path, gone: bool, text: str) -> UserError:
     if gone:
-        return UserError(reference, f"the container engine went away while it was given the image: {text}", "give the same command")
+        return UserError(
+            reference,
+            f"the container engine went away while it was given the image: {text}",
+            "give the same command",
+        )
     if kind_of(text) == "disk_full":
         return UserError(
-            reference, f"the disk of the container engine is full: {text}", "there: docker system prune; then give the same command"
+            reference,
+            f"the disk of the container engine is full: {text}",
+            "there: docker system prune; then give the same command",
         )
-    return UserError(str(archive), f"the container engine does not take this archive: {text}", "remove it, and give the same command")
+    return UserError(
+        str(archive),
+        f"the container engine does not take this archive: {text}",
+        "remove it, and give the same command",
+    )
 
 
 def _unreachable(url: str, error: Exception) -> UserError:
     text = str(error)
     if "Permission denied" in text or f"Errno {errno.EACCES}" in text:
         return UserError(
-            url, "this user may not speak to the Docker engine", "sudo usermod -aG docker $USER, and log in anew; or executor=local"
+            url,
+            "this user may not speak to the Docker engine",
+            "sudo usermod -aG docker $USER, and log in anew; or executor=local",
         )
     if "TLS" in text or "SSL" in text or "HTTPS" in text:
-        return UserError(url, f"the Docker engine and this machine do not agree on TLS: {text.splitlines()[0][:200]}",
-                         "export DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH=DIR, where ca.pem, cert.pem and key.pem are; or executor=local")  # fmt: skip
+        return UserError(
+            url,
+            f"the Docker engine and this machine do not agree on TLS: {text.splitlines()[0][:200]}",
+            "export DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH=DIR, where ca.pem, cert.pem and key.pem are; "
+            "or executor=local",
+        )
     if any(words in text for words in ("too old", "too new", "no longer supported")):
-        return UserError(url, f"the Docker engine is too old: {text.splitlines()[0]}", "sudo apt-get install docker.io; or executor=local")
-    return UserError(url, "no Docker engine answers", "sudo apt-get install docker.io && sudo systemctl start docker; or executor=local")
+        return UserError(
+            url,
+            f"the Docker engine is too old: {text.splitlines()[0]}",
+            "sudo apt-get install docker.io; or executor=local",
+        )
+    return UserError(
+        url,
+        "no Docker engine answers",
+        "sudo apt-get install docker.io && sudo systemctl start docker; or executor=local",
+    )

@@ -1,7 +1,9 @@
-"""A warm process that forks a child for each job: `python -m engine.executors._forkserver SOCKET_FD [MODULE...]`.
+"""A warm process that forks a child for each job: `python -m engine.executors._forkserver SOCKET_FD
+[MODULE...]`.
 
-It imports the named modules once and never runs an operation of theirs, so that a fork is as good as a fresh process.
-Requests and answers are JSON lines on the socket, which no job inherits. When the engine goes away, every process of every job goes too.
+It imports the named modules once and never runs an operation of theirs, so that a fork is as good as a fresh
+process. Requests and answers are JSON lines on the socket, which no job inherits. When the engine goes away,
+every process of every job goes too.
 """
 
 import ctypes
@@ -83,7 +85,9 @@ class Server:
         self._answer({"job": request["job"], "started": pid})
 
     def _let_go(self) -> None:
-        """Close in a forked job what is the server's: while a job holds the socket, the engine does not see the server's death."""
+        """Close in a forked job what is the server's: while a job holds the socket, the engine does not see
+        the server's death.
+        """
         signal.set_wakeup_fd(-1)
         self._waiting.close()
         self._connection.close()
@@ -91,7 +95,9 @@ class Server:
         os.close(self._wake_w)
 
     def _reap(self) -> None:
-        """Report the jobs that ended, and kill what they left: each orphan that ends may have had children of its own."""
+        """Report the jobs that ended, and kill what they left: each orphan that ends may have had children of
+        its own.
+        """
         ended: list[tuple[int, int]] = []
         with suppress(ChildProcessError):
             while (found := os.waitpid(-1, os.WNOHANG)) != (0, 0):
@@ -103,7 +109,7 @@ class Server:
             self._answer({"job": job, "ended": os.waitstatus_to_exitcode(status), "seconds": seconds})
 
     def _end_leftovers(self, ended: list[int]) -> None:
-        """Kill what ended jobs left behind: their process groups, and orphans, which come to this subreaper."""
+        """Kill what ended jobs left: their process groups, and orphans, which come to this subreaper."""
         for pid in ended:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
@@ -160,7 +166,9 @@ def _redirect(log: str) -> None:
 
 def _main() -> None:
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGCONT)  # so that a server that was stopped wakes, and sees that its engine has gone
+    _libc.prctl(
+        _PR_SET_PDEATHSIG, signal.SIGCONT
+    )  # so that a server that was stopped wakes, and sees that its engine has gone
     connection = socket.socket(fileno=int(sys.argv[1]))
     connection.set_inheritable(False)
     for module in sys.argv[2:]:

@@ -19,8 +19,13 @@ from engine.spec import StageSpec
 _PATH = "/usr/local/bin:/usr/bin:/bin"  # where an image says nothing
 
 
-def choose(setting: Setting, platform: str, spec: StageSpec, signature: Signature | None, connect: Callable[[], Any]) -> Image:
-    """Return the image that the YAML names, else the smallest that has what the stage imports; UserError where there is none."""
+def choose(
+    setting: Setting, platform: str, spec: StageSpec, signature: Signature | None, connect: Callable[[], Any]
+) -> Image:
+    """Return the image that the YAML names, else the smallest that has what the stage imports.
+
+    UserError where there is none.
+    """
     runtimes, runtime = frozenset(images.RUNTIMES.values()), setting.target.runtime
     packages = signature.needs | signature.imports & runtimes if signature else frozenset()
     if spec.image:
@@ -28,9 +33,12 @@ def choose(setting: Setting, platform: str, spec: StageSpec, signature: Signatur
         is_optional = any(one.name == spec.image and one.optional for one in setting.images())
         if image is None and not is_optional:
             known = sorted({one.name for one in setting.images() if one.platform == platform})
-            raise UserError("image", f"there is no image '{spec.image}' for {platform}", did_you_mean(spec.image, known))
+            raise UserError(
+                "image", f"there is no image '{spec.image}' for {platform}", did_you_mean(spec.image, known)
+            )
         if image is not None and (
-            not is_optional or (not images.lacking(image, packages, runtime) and _is_there(connect, image.reference))
+            not is_optional
+            or (not images.lacking(image, packages, runtime) and _is_there(connect, image.reference))
         ):
             return image
     return images.serving(setting.images(), platform, packages, runtime)
@@ -39,20 +47,29 @@ def choose(setting: Setting, platform: str, spec: StageSpec, signature: Signatur
 def missing(client: Any, jobs: Iterable[Planned]) -> list[str]:
     """Return the images of these jobs that the engine does not have."""
     return [
-        reference for reference in sorted({one.job.place.image for one in jobs if one.job.place.image}) if _get(client, reference) is None
+        reference
+        for reference in sorted({one.job.place.image for one in jobs if one.job.place.image})
+        if _get(client, reference) is None
     ]
 
 
 def checked(client: Any, store: Path, reference: str, platform: str) -> Any:
-    """Return the engine's image; UserError where it is absent, is not the known one, or its programs are of another platform."""
+    """Return the engine's image.
+
+    UserError where it is absent, is not the known one, or its programs are of another platform.
+    """
     image = _get(client, reference)
     if image is None:
         raise UserError(reference, "the container engine has no such image", "python run.py images build")
     _known.refuse_another(store, client, reference, image)
     found = _machine_of(client, image)
     if found is not None and found != emulation.MACHINES[platform]:
-        raise UserError(reference, f"its Python is of another processor than {platform} (ELF machine {found}), whatever its label says",
-                        f"docker rmi {reference}, then python run.py images build")  # fmt: skip
+        raise UserError(
+            reference,
+            f"its Python is of another processor than {platform} (ELF machine {found}), whatever its "
+            "label says",
+            f"docker rmi {reference}, then python run.py images build",
+        )
     return image
 
 
@@ -97,7 +114,9 @@ def _program(container: Any, path: str) -> bytes:
 
 @contextmanager
 def _created(client: Any, image: Any) -> Iterator[Any]:
-    container = client.containers.create(image.id, command=["true"], network_mode="none", labels={f"{LABEL}.check": "1"})
+    container = client.containers.create(
+        image.id, command=["true"], network_mode="none", labels={f"{LABEL}.check": "1"}
+    )
     try:
         yield container
     finally:

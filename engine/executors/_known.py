@@ -1,4 +1,5 @@
-"""Which image a container engine was given under a name, or had when it was first used: another one under that name is refused.
+"""Which image a container engine was given under a name, or had when it was first used: another one under
+that name is refused.
 
 What is known stands below outputs/, a file for each name and engine; whoever removes it lets the next one in.
 """
@@ -19,14 +20,21 @@ def load(store: Path, client: Any, reference: str, archive: Path) -> None:
 
 
 def refuse_another(store: Path, client: Any, reference: str, image: Any) -> None:
-    """Raise UserError where the engine's image is not the one that is known under its name; the first is known by being there."""
+    """Raise UserError where the engine's image is not the one that is known under its name.
+
+    The first is known by being there.
+    """
     place = _place(store, client, reference)
     known = place.read_text(encoding="utf-8", errors="replace") if place.is_file() else None
     if known is None:
         write_whole(place, image.id.encode())
     elif known != image.id:
-        raise UserError(reference, f"the image under this name is another one than before: {_short(image.id)}, and it was {_short(known)}",
-                        f"docker rmi {reference}, and give the same command: it is built again")  # fmt: skip
+        raise UserError(
+            reference,
+            f"the image under this name is another one than before: {_short(image.id)}, and it was "
+            f"{_short(known)}",
+            f"docker rmi {reference}, and give the same command: it is built again",
+        )
 
 
 def _place(store: Path, client: Any, reference: str) -> Path:

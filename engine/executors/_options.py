@@ -15,16 +15,22 @@ from engine.jobfolder import ENVIRONMENT, Launch
 from engine.placement import Setting
 
 LABEL = "raspberrypi-mlops"
-MEMORY_SHARE = 0.75  # of the machine's memory, for a container without an explicit limit, so that the machine stays responsive
+# of the machine's memory, for a container without an explicit limit, so that the machine stays responsive
+MEMORY_SHARE = 0.75
 LEAST_MEMORY = 6 << 20  # Docker refuses less
 _MOST_PIDS = 1 << 22  # as many as Linux can have
 _OURS = ("auto", "docker", "local", "device")  # the executors whose options are these and no others
 USB, CPUS = Path("/dev/bus/usb"), Path("/sys/devices/system/cpu")
 USB_MAJOR = 189  # Linux's character devices of USB: admin-guide/devices.txt
-PLUGDEV, ROOT_STANDS_IN = 46, 1000  # Debian's group of pluggable devices; the ordinary user that a container of root's runs as
+PLUGDEV, ROOT_STANDS_IN = (
+    46,
+    1000,
+)  # Debian's group of pluggable devices; the ordinary user that a container of root's runs as
 
-# Under QEMU, for faults that were seen (docs/containers-pipeline.md): with its own choice, `max`, LiteRT's int8 kernels compute something else
-# than on a Pi's processors, and from the caches of the x86 machine below LiteRT for arm64 ends with signal 11.
+# Under QEMU, for faults that were seen (docs/containers-pipeline.md): with its own choice, `max`, LiteRT's
+# int8 kernels compute something else
+# than on a Pi's processors, and from the caches of the x86 machine below LiteRT for arm64 ends with signal
+# 11.
 _PROCESSOR = {"linux/arm64": "cortex-a72", "linux/arm/v7": "cortex-a15"}
 _FOUR = Path(__file__).with_name("processors")  # what CPUS shows instead: four processors without caches
 
@@ -34,11 +40,15 @@ class Limits(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    memory: Size | None = Field(None, description="bytes, as 4G; null: 75 % of what the engine's machine has; 0: no limit")
+    memory: Size | None = Field(
+        None, description="bytes, as 4G; null: 75 % of what the engine's machine has; 0: no limit"
+    )
     pids: int = Field(2048, gt=0, le=_MOST_PIDS)
     tmp: Size = Field(256_000_000, gt=0, description="of /tmp, in memory")
     shm: Size = Field(256_000_000, gt=0, description="of /dev/shm, which data loaders share")
-    network: str = Field("bridge", min_length=1, description="the engine's network of stages that ask for one")
+    network: str = Field(
+        "bridge", min_length=1, description="the engine's network of stages that ask for one"
+    )
 
     @field_validator("memory")
     @classmethod
@@ -49,15 +59,24 @@ class Limits(BaseModel):
 
 
 def limits(setting: Setting) -> Limits:
-    """Return the limits, or raise all mistakes in the options together. Another executor's options may have keys of its own."""
+    """Return the limits, or raise all mistakes in the options together.
+
+    Another executor's options may have keys of its own.
+    """
     name = setting.options.get("name", "docker")
     of_everyone = {"name", "cpus"}  # engine.settings has seen to these
-    own = {key: value for key, value in setting.options.items() if key in Limits.model_fields or (name in _OURS and key not in of_everyone)}
+    own = {
+        key: value
+        for key, value in setting.options.items()
+        if key in Limits.model_fields or (name in _OURS and key not in of_everyone)
+    }
     return validated(Limits, own, "the executor's options are wrong", f"executor={name}")
 
 
 def memory_limit(limits: Limits, machine_bytes: int) -> int | None:
-    """Return the limit of a container whose stage sets none: the option's, or a share of what the engine's machine has."""
+    """Return the limit of a container whose stage sets none: the option's, or a share of what the engine's
+    machine has.
+    """
     return (int(machine_bytes * MEMORY_SHARE) if limits.memory is None else limits.memory) or None
 
 
@@ -79,8 +98,15 @@ def user(uid: int, gid: int) -> User:
 
 def labels(launch: Launch, setting: Setting) -> dict[str, str]:
     """Return what finds the container again, also for another engine process."""
-    return {LABEL: str(setting.store), f"{LABEL}.run": launch.run, f"{LABEL}.stage": launch.job.stage, f"{LABEL}.attempt": str(launch.attempt),
-            f"{LABEL}.fingerprint": launch.fingerprint, f"{LABEL}.folder": str(launch.folder), f"{LABEL}.log": str(launch.log)}  # fmt: skip
+    return {
+        LABEL: str(setting.store),
+        f"{LABEL}.run": launch.run,
+        f"{LABEL}.stage": launch.job.stage,
+        f"{LABEL}.attempt": str(launch.attempt),
+        f"{LABEL}.fingerprint": launch.fingerprint,
+        f"{LABEL}.folder": str(launch.folder),
+        f"{LABEL}.log": str(launch.log),
+    }
 
 
 def container(
@@ -93,9 +119,11 @@ def container(
     python_path: str,
     machine: Info,
 ) -> dict[str, Any]:
-    """Return the options of the job's container; `edgetpu` is the bus of the Edge TPU that it may use, `machine` what its engine says of itself.
+    """Return the options of the job's container; `edgetpu` is the bus of the Edge TPU that it may use,
+    `machine` what its engine says of itself.
 
-    Without a log its engine keeps what it says: the last 5 to 10 MB, in two files of which the older one goes.
+    Without a log its engine keeps what it says: the last 5 to 10 MB, in two files of which the older one
+    goes.
     """
     spec, most = launch.job.spec, limits(setting)
     memory = spec.resources.memory or memory_limit(most, machine.MemTotal)
@@ -103,14 +131,26 @@ def container(
     emulated = launch.job.place.platform if launch.job.place.emulated else None
     processor = {"QEMU_CPU": _PROCESSOR[emulated]} if emulated in _PROCESSOR else {}
     given = {**spec.env, **passed(spec.pass_env, os.environ)}
-    environment = {**ENVIRONMENT, **processor, **given, "PYTHONPATH": python_path, "PYTHONUNBUFFERED": "1", "TMPDIR": cwd, "HOME": cwd}
+    environment = {
+        **ENVIRONMENT,
+        **processor,
+        **given,
+        "PYTHONPATH": python_path,
+        "PYTHONUNBUFFERED": "1",
+        "TMPDIR": cwd,
+        "HOME": cwd,
+    }
     return {
         "entrypoint": ["python3", "-m", "engine.stage", str(launch.folder), *([str(log)] if log else [])],
         "labels": labels(launch, setting),
         "environment": environment,
         "working_dir": cwd,
         "user": str(owner),
-        "mounts": [*mounts, *([bind(_FOUR, CPUS)] if emulated else []), *([bind(USB, read_only=False)] if edgetpu == "usb" else [])],
+        "mounts": [
+            *mounts,
+            *([bind(_FOUR, CPUS)] if emulated else []),
+            *([bind(USB, read_only=False)] if edgetpu == "usb" else []),
+        ],
         "network_mode": most.network if spec.network else "none",
         "read_only": True,
         "tmpfs": {"/tmp": f"size={most.tmp},mode=1777"},
@@ -118,7 +158,9 @@ def container(
         "security_opt": ["no-new-privileges:true"],
         "mem_limit": memory,
         "memswap_limit": memory,  # as much again in swap would be a limit that is none
-        "nano_cpus": int(min(spec.resources.cpus, machine.NCPU) * 1e9) if "cpus" in spec.resources.model_fields_set else None,
+        "nano_cpus": int(min(spec.resources.cpus, machine.NCPU) * 1e9)
+        if "cpus" in spec.resources.model_fields_set
+        else None,
         "pids_limit": spec.resources.pids or most.pids,
         "shm_size": most.shm,
         "init": True,
@@ -128,14 +170,18 @@ def container(
 
 
 def _devices(edgetpu: str | None) -> Mapping[str, Any]:
-    """Return which devices a container may open beside the usual ones: exactly those of the Edge TPU, on USB by a rule for their kind."""
+    """Return which devices a container may open beside the usual ones: exactly those of the Edge TPU, on USB
+    by a rule for their kind.
+    """
     if edgetpu == "usb":
         return {"device_cgroup_rules": [f"c {USB_MAJOR}:* rmw"], "group_add": [str(PLUGDEV)]}
     return {"devices": ["/dev/apex_0:/dev/apex_0:rw"]} if edgetpu == "pcie" else {}
 
 
 def bind(path: Path, to: Path | None = None, *, read_only: bool = True) -> Any:
-    """Return the mount of a path of the engine's machine, refused where there is none: with `volumes` the engine would make an empty folder."""
+    """Return the mount of a path of the engine's machine, refused where there is none: with `volumes` the
+    engine would make an empty folder.
+    """
     from docker.types import Mount
 
     return Mount(target=str(to or path), source=str(path), type="bind", read_only=read_only)

@@ -1,6 +1,8 @@
-"""The processes of a fork server, found in /proc: its tree, and by a mark in their environment those that left the tree.
+"""The processes of a fork server, found in /proc: its tree, and by a mark in their environment those that
+left the tree.
 
-The mark names the engine, the server and the store. A process keeps it whatever session or parent it moves to.
+The mark names the engine, the server and the store. A process keeps it whatever session or parent it moves
+to.
 """
 
 import os
@@ -12,7 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 
 MARK = "RPI_MLOPS_SERVER"  # the environment variable that holds the mark
-END_S = 2.0  # how long killed processes are waited for; one that the kernel holds in a system call may take longer
+# how long killed processes are waited for; one that the kernel holds in a system call may take longer
+END_S = 2.0
 
 
 def new_mark(store: Path) -> str:
@@ -32,7 +35,9 @@ def kill_tree(pid: int, number: int, *, itself: bool = True) -> None:
 
 
 def children(pid: int) -> list[int]:
-    """Return a process's children, as the kernel lists them for each of its threads (proc(5), CONFIG_PROC_CHILDREN)."""
+    """Return a process's children, as the kernel lists them for each of its threads (proc(5),
+    CONFIG_PROC_CHILDREN).
+    """
     found: list[int] = []
     with suppress(OSError):
         for task in os.listdir(f"/proc/{pid}/task"):
@@ -42,7 +47,8 @@ def children(pid: int) -> list[int]:
 
 
 def kill_marked(mark: str, jobs: Collection[int] = (), *, within_s: float = END_S) -> None:
-    """Kill the trees of these jobs and every process with the mark or of a job's session, until none is left or the time is up.
+    """Kill the trees of these jobs and every process with the mark or of a job's session, until none is left
+    or the time is up.
 
     Once is not enough: a process may fork between the look and the signal.
     """
@@ -65,7 +71,10 @@ def kill_abandoned(store: Path) -> None:
 
 
 def _is_abandoned(mark: str, store: Path) -> bool:
-    """Return whether the mark belongs to this store and its engine is gone; False for marks of other PID namespaces, which cannot be checked."""
+    """Return whether the mark belongs to this store and its engine is gone.
+
+    False for marks of other PID namespaces, which cannot be checked.
+    """
     engine, _, place = mark.partition(" ")
     namespace, pid, start, _ = engine.split(".") if engine.count(".") == 3 else ("", "", "", "")
     if place != str(store) or namespace != str(_namespace()) or not pid.isdecimal():

@@ -1,4 +1,5 @@
-"""One job in its container, from the sending of its files to the verdict on its end: the work of a thread of its own.
+"""One job in its container, from the sending of its files to the verdict on its end: the work of a thread of
+its own.
 
 So what takes long holds up this job alone. An engine that goes away is given time to come back.
 """
@@ -34,7 +35,10 @@ class Files(Protocol):
         """Return where the container writes the log; None where it leaves that to its engine."""
 
     def mounts(self, client: Any, launch: Launch, is_wanted: Callable[[], bool]) -> list[Any]:
-        """Return the container's mounts, and see to it that what they name is there; raise where the job is no longer wanted."""
+        """Return the container's mounts, and see to it that what they name is there.
+
+        Raise where the job is no longer wanted.
+        """
 
     def send(self, client: Any, container: Any, launch: Launch) -> None:
         """Bring the job's files into the container, which has not started."""
@@ -92,9 +96,21 @@ class Machine(Protocol):
 class Running:
     """A job at work. `say` hears of its end, once."""
 
-    def __init__(self, launch: Launch, setting: Setting, machine: Machine, image: Callable[[Any, Placement], Any],
-                 say: Callable[[tuple["Running", Ended]], None]) -> None:  # fmt: skip
-        self._launch, self._setting, self._machine, self._image, self._say = launch, setting, machine, image, say
+    def __init__(
+        self,
+        launch: Launch,
+        setting: Setting,
+        machine: Machine,
+        image: Callable[[Any, Placement], Any],
+        say: Callable[[tuple["Running", Ended]], None],
+    ) -> None:
+        self._launch, self._setting, self._machine, self._image, self._say = (
+            launch,
+            setting,
+            machine,
+            image,
+            say,
+        )
         self._files = machine.files
         self._client: Any = None
         self._container: Any = None
@@ -110,7 +126,10 @@ class Running:
         threading.Thread(target=self._live, args=(left,), daemon=True).start()
 
     def end(self, *, force: bool) -> bool:
-        """Ask the container to end, or end it; say whether its engine heard. One that is not there yet does not come."""
+        """Ask the container to end, or end it; say whether its engine heard.
+
+        One that is not there yet does not come.
+        """
         self._asked, self._signal = self._asked or time.monotonic(), "SIGKILL" if force else "SIGTERM"
         if force:
             self._forced = self._forced or time.monotonic()
@@ -131,7 +150,9 @@ class Running:
         return self._over(self._machine.lost, why)
 
     def follow(self) -> None:
-        """Begin to bring what the stage has said so far, unless somebody is at that: an engine that dawdles holds up nobody else."""
+        """Begin to bring what the stage has said so far, unless somebody is at that: an engine that dawdles
+        holds up nobody else.
+        """
         if self._container is not None and self._hears.acquire(blocking=False):
             threading.Thread(target=self._follow, daemon=True).start()
 
@@ -182,8 +203,14 @@ class Running:
         image = self._image(self._client, self._launch.job.place)
         mounts = self._files.mounts(self._client, self._launch, lambda: self._asked is None)
         owner = _options.user(os.getuid(), os.getgid())
-        log, edgetpu, path = self._files.log(self._launch), self._machine.edgetpu(self._launch), _python_path(self._setting, image)
-        options = _options.container(self._launch, self._setting, owner, mounts, log, edgetpu, path, _engine.info(self._client))
+        log, edgetpu, path = (
+            self._files.log(self._launch),
+            self._machine.edgetpu(self._launch),
+            _python_path(self._setting, image),
+        )
+        options = _options.container(
+            self._launch, self._setting, owner, mounts, log, edgetpu, path, _engine.info(self._client)
+        )
         with _engine.sense():
             container = self._client.containers.create(image.id, **options)
         try:
@@ -203,10 +230,15 @@ class Running:
         if _engine.is_gone(error):
             return self.lost(f"the container engine went away: {text}")
         kind = _engine.kind_of(text)
-        return self._over(kind, text if isinstance(error, UserError) and kind == "failed" else _verdict.why(kind, text))
+        return self._over(
+            kind, text if isinstance(error, UserError) and kind == "failed" else _verdict.why(kind, text)
+        )
 
     def _watch(self) -> bool:
-        """Wait for the container's end, and say whether the engine was away; one that has gone is given time to come back."""
+        """Wait for the container's end, and say whether the engine was away.
+
+        One that has gone is given time to come back.
+        """
         from docker.errors import NotFound
 
         was_away = False
@@ -228,10 +260,16 @@ class Running:
                 self._client, was_away = None, True
 
     def _look_at_the_engine(self) -> None:
-        """Raise where the container was ended by an engine that goes down itself: it ends its containers first, and says so as if all were well."""
+        """Raise where the container was ended by an engine that goes down itself: it ends its containers
+        first, and says so as if all were well.
+        """
         self._container.reload()
         state = _engine.state(self._container)
-        if state.ExitCode in (_verdict.KILLED, _verdict.TERMINATED) and not state.OOMKilled and not self._asked:
+        if (
+            state.ExitCode in (_verdict.KILLED, _verdict.TERMINATED)
+            and not state.OOMKilled
+            and not self._asked
+        ):
             limit = time.monotonic() + LEAVING_S
             while time.monotonic() < limit:  # again and again: it may be back before that
                 self._client.ping()
@@ -259,8 +297,12 @@ class Running:
         except Exception as error:
             return self._not_brought(error)
         said = log_tail(self._launch.log)
-        ended = _verdict.ended(self._launch.job.stage, state, said, limits, lost=self._machine.lost if was_away else "")
-        if not ended.kind and (ended.status == NO_SPACE or (ended.status and "No space left on device" in said)):
+        ended = _verdict.ended(
+            self._launch.job.stage, state, said, limits, lost=self._machine.lost if was_away else ""
+        )
+        if not ended.kind and (
+            ended.status == NO_SPACE or (ended.status and "No space left on device" in said)
+        ):
             most = _options.limits(self._setting)
             return _verdict.no_space(ended, self._files.free_bytes(self._launch), most.tmp, most.shm)
         return ended
@@ -293,7 +335,7 @@ class Running:
 
 
 def remove(container: Any) -> None:
-    """See to it that the container is gone, as far as its engine hears: the next run's `reclaim` looks again."""
+    """Remove the container, as far as its engine hears: the next run's `reclaim` looks again."""
     with suppress(Exception):
         container.remove(force=True, v=True)
 

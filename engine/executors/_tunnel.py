@@ -1,4 +1,6 @@
-"""The way to a device's Docker engine: a socket of this machine that OpenSSH carries there, by the user's own keys and host keys."""
+"""The way to a device's Docker engine: a socket of this machine that OpenSSH carries there, by the user's own
+keys and host keys.
+"""
 
 import shlex
 import shutil
@@ -19,23 +21,47 @@ OPEN_S = 15.0
 ALIVE_S, ALIVE_TIMES = 5, 3  # a link that says nothing for 15 s is taken for lost
 
 _OPTIONS = {
-    "BatchMode": "yes", "ConnectTimeout": CONNECT_S, "ConnectionAttempts": 1, "ServerAliveInterval": ALIVE_S, "ServerAliveCountMax": ALIVE_TIMES,
-    "StrictHostKeyChecking": "yes", "ControlMaster": "no", "ControlPath": "none", "ExitOnForwardFailure": "yes", "LogLevel": "INFO",
-}  # fmt: skip
+    "BatchMode": "yes",
+    "ConnectTimeout": CONNECT_S,
+    "ConnectionAttempts": 1,
+    "ServerAliveInterval": ALIVE_S,
+    "ServerAliveCountMax": ALIVE_TIMES,
+    "StrictHostKeyChecking": "yes",
+    "ControlMaster": "no",
+    "ControlPath": "none",
+    "ExitOnForwardFailure": "yes",
+    "LogLevel": "INFO",
+}
 
 # What ssh writes, what it means, and the way out; the first that fits counts
 _CAUSES = (
-    ("REMOTE HOST IDENTIFICATION HAS CHANGED", "its host key is not the one that this machine knows",
-     "find out why; if the device was set up anew: ssh-keygen -R {known}, then ssh {login} once, and compare the fingerprint"),
-    ("Host key verification failed", "its host key is not known here", "ssh {login} once, and compare the fingerprint with the device's own"),
+    (
+        "REMOTE HOST IDENTIFICATION HAS CHANGED",
+        "its host key is not the one that this machine knows",
+        "find out why; if the device was set up anew: ssh-keygen -R {known}, then ssh {login} once, "
+        "and compare the fingerprint",
+    ),
+    (
+        "Host key verification failed",
+        "its host key is not known here",
+        "ssh {login} once, and compare the fingerprint with the device's own",
+    ),
     ("Permission denied", "it does not let this user in", "ssh-copy-id {login}"),
-    ("Could not resolve hostname", "its name cannot be found", "write its address, or put it into ~/.ssh/config"),
-    ("Connection refused", "nothing listens for SSH there", "switch SSH on there: sudo systemctl enable --now ssh"),
+    (
+        "Could not resolve hostname",
+        "its name cannot be found",
+        "write its address, or put it into ~/.ssh/config",
+    ),
+    (
+        "Connection refused",
+        "nothing listens for SSH there",
+        "switch SSH on there: sudo systemctl enable --now ssh",
+    ),
     ("timed out", "it does not answer", "is it on, and in this network? ping {host}"),
     ("No route to host", "it cannot be reached", "is it on, and in this network? ping {host}"),
     ("unreachable", "it cannot be reached", "is it on, and in this network? ping {host}"),
     ("Bad owner or permissions", "ssh refuses its configuration", "chmod 600 ~/.ssh/config"),
-)  # fmt: skip
+)
 
 
 class Tunnel:
@@ -60,8 +86,11 @@ class Tunnel:
             return _engine.connect(self._url)
         except UserError:
             self._look_for_the_end()
-            raise UserError(self._where, f"the device answers, but no Docker engine does at {self._address.socket}",
-                            "there: sudo apt-get install docker.io && sudo usermod -aG docker $USER") from None  # fmt: skip
+            raise UserError(
+                self._where,
+                f"the device answers, but no Docker engine does at {self._address.socket}",
+                "there: sudo apt-get install docker.io && sudo usermod -aG docker $USER",
+            ) from None
 
     def close(self) -> None:
         """End the way."""
@@ -87,11 +116,15 @@ class Tunnel:
     @property
     def _socket(self) -> Path:
         if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="rpi-ssh-"))  # short: a socket's path has at most 107 bytes
+            self._folder = Path(
+                tempfile.mkdtemp(prefix="rpi-ssh-")
+            )  # short: a socket's path has at most 107 bytes
         return self._folder / "docker.sock"
 
     def _open(self) -> None:
-        """Start ssh. Its remote command reads until our end closes: so it ends with this process, however that ends."""
+        """Start ssh. Its remote command reads until our end closes: so it ends with this process, however
+        that ends.
+        """
         if shutil.which("ssh") is None:
             raise UserError(self._where, "this machine has no ssh", "sudo apt-get install openssh-client")
         if self._config and Path(self._config).exists():
@@ -102,15 +135,29 @@ class Tunnel:
         options = [f"-o{key}={value}" for key, value in _OPTIONS.items()]
         config = ["-F", self._config] if self._config else []
         port = ["-p", str(self._address.port)] if self._address.port else []
-        argv = ["ssh", "-T", *config, *options, *port, "-L", f"{self._socket}:{self._address.socket}", self._login, "cat"]
+        argv = [
+            "ssh",
+            "-T",
+            *config,
+            *options,
+            *port,
+            "-L",
+            f"{self._socket}:{self._address.socket}",
+            self._login,
+            "cat",
+        ]
         with (self._socket.parent / "log").open("wb") as log:
-            self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log)
+            self._process = subprocess.Popen(
+                argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log
+            )
         limit = time.monotonic() + OPEN_S
         while not self._socket.exists():
             self._look_for_the_end()
             if time.monotonic() > limit:
                 self._process.kill()
-                raise UserError(self._where, f"it does not answer within {OPEN_S:.0f} s", f"try: ssh {self._typed}")
+                raise UserError(
+                    self._where, f"it does not answer within {OPEN_S:.0f} s", f"try: ssh {self._typed}"
+                )
             time.sleep(0.02)
 
     def _look_for_the_end(self) -> None:
@@ -128,7 +175,11 @@ class Tunnel:
     @property
     def _known(self) -> str:
         """Return the name under which known_hosts has it."""
-        return shlex.quote(f"[{self._address.host}]:{self._address.port}") if self._address.port else self._address.host
+        return (
+            shlex.quote(f"[{self._address.host}]:{self._address.port}")
+            if self._address.port
+            else self._address.host
+        )
 
     @property
     def _typed(self) -> str:

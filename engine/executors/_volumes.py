@@ -1,4 +1,5 @@
-"""Hands a job's files to a container of another machine, through its engine alone: inputs as volumes known by digest, each sent once.
+"""Hands a job's files to a container of another machine, through its engine alone: inputs as volumes known by
+digest, each sent once.
 
 A volume that was being sent when the link broke lacks its mark and is sent again.
 """
@@ -59,13 +60,15 @@ class Volumes:
         self._jobs: dict[Path, _There] = {}  # by the folder of the job
 
     def log(self, launch: Launch) -> None:
-        """Leave the log to the engine, which keeps it short: a stage that floods it does not fill the device."""
+        """Leave the log to the engine, which keeps it short: a stage cannot fill the device with it."""
 
     def mounts(self, client: Any, launch: Launch, is_wanted: Callable[[], bool]) -> list[Any]:
         """Send what the device does not have yet, and return the mounts."""
         self._jobs[launch.folder] = _There(launch.folder)
         sending = _Sending(client, launch, Store(self._setting.store), is_wanted)
-        mounts = [_mount(launch.folder.parent, None)]  # the folder itself is made in it, or it would be root's
+        mounts = [
+            _mount(launch.folder.parent, None)
+        ]  # the folder itself is made in it, or it would be root's
         for name, path in launch.inputs.items():
             if path is not None:
                 mounts.append(_mount(_INPUTS / name, self._sent(sending, path, path.name)))
@@ -79,7 +82,9 @@ class Volumes:
         text = (launch.folder / "job.json").read_text(encoding="utf-8")
         for name, path in launch.inputs.items():
             if path is not None:
-                text = text.replace(json.dumps(str(path))[1:-1], json.dumps(str(_INPUTS / name / path.name))[1:-1])
+                text = text.replace(
+                    json.dumps(str(path))[1:-1], json.dumps(str(_INPUTS / name / path.name))[1:-1]
+                )
         with _packed() as (file, tar):
             root = launch.folder.name
             for folder in (root, f"{root}/out", f"{root}/cwd"):
@@ -100,9 +105,14 @@ class Volumes:
         if container is None or there is None:
             return
         if not self._fetch_events(container, launch, EVENTS_MOST_BYTES):
-            launch.notes.append(f"it reported more than {EVENTS_MOST_BYTES / 1e6:.0f} MB: the rest is left out")
+            launch.notes.append(
+                f"it reported more than {EVENTS_MOST_BYTES / 1e6:.0f} MB: the rest is left out"
+            )
         self._hear(container, launch)
-        with suppress(_TooLarge, tarfile.TarError), _file(container, there.folder / "result.json", RESULT_MOST_BYTES) as result:
+        with (
+            suppress(_TooLarge, tarfile.TarError),
+            _file(container, there.folder / "result.json", RESULT_MOST_BYTES) as result,
+        ):
             handles.append(launch.folder / "result.json", b"".join(result))
         with _engine.archived(container, there.folder / "out") as found:
             if found is not None:
@@ -122,7 +132,7 @@ class Volumes:
         self._jobs[launch.folder] = _There(Path(labels[f"{_options.LABEL}.folder"]))
 
     def _sent(self, sending: "_Sending", path: Path, name: str) -> str:
-        """Return the volume that holds the path's content under this name, sent now if the device lacks it."""
+        """Return the volume that holds the path's content under this name; send it if the device lacks it."""
         digest = sending.store.assets.of(path)
         volume = f"{_options.LABEL}-{hashlib.sha256(f'{digest} {name}'.encode()).hexdigest()[:32]}"
         with self._in_turn(volume, sending):
@@ -131,7 +141,9 @@ class Volumes:
 
     @contextmanager
     def _in_turn(self, volume: str, sending: "_Sending") -> Iterator[None]:
-        """Wait for who sends the same just now, here or in another engine of the store: a job reads it as soon as it is whole."""
+        """Wait for who sends the same just now, here or in another engine of the store: a job reads it as
+        soon as it is whole.
+        """
         while True:
             with sending.store.alone(volume) as is_free:
                 if is_free:
@@ -140,23 +152,38 @@ class Volumes:
             sending.go_on()
             time.sleep(_TURN_S)
 
-    def _fill(self, volume: str, labels: Mapping[str, str], sending: "_Sending", path: Path, name: str) -> None:
-        """Send the path into the volume, unless it is whole. What holds the volume meanwhile is `reclaim`'s where this engine is killed."""
+    def _fill(
+        self, volume: str, labels: Mapping[str, str], sending: "_Sending", path: Path, name: str
+    ) -> None:
+        """Send the path into the volume, unless it is whole.
+
+        What holds the volume meanwhile is `reclaim`'s where this engine is killed.
+        """
         owner = {_options.LABEL: str(self._setting.store), f"{_options.LABEL}.run": sending.launch.run}
-        options = {"image": sending.launch.job.place.image, "entrypoint": ["true"], "network_mode": "none", "labels": owner}
+        options = {
+            "image": sending.launch.job.place.image,
+            "entrypoint": ["true"],
+            "network_mode": "none",
+            "labels": owner,
+        }
         holder = sending.client.containers.create(**options, mounts=[_mount(Path("/volume"), volume, labels)])
         try:
             if not _has(holder, Path("/volume") / MARK):
                 sending.put(holder, Path("/volume"), path, name)
         except BaseException:
-            with suppress(Exception):  # half a volume on a full disk helps nobody; where the link is lost it is sent again
+            with suppress(
+                Exception
+            ):  # half a volume on a full disk helps nobody; where the link is lost it is sent again
                 holder.remove(force=True)
                 sending.client.volumes.get(volume).remove()
             raise
         holder.remove(force=True)
 
     def _fetch_events(self, container: Any, launch: Launch, most: int) -> bool:
-        """Append to the events what there is more of them on the device; say whether they were few enough to be fetched."""
+        """Append to the events what there is more of them on the device.
+
+        Say whether they were few enough to be fetched.
+        """
         there = self._jobs[launch.folder]
         try:
             with _file(container, there.folder / "events.jsonl", most, known=there.fetched) as content:
@@ -168,7 +195,10 @@ class Volumes:
         return True
 
     def _hear(self, container: Any, launch: Launch, since_s: int = 0) -> None:
-        """Append to the log what was said since the last time. Where the engine has dropped that, all that it still has is new."""
+        """Append to the log what was said since the last time.
+
+        Where the engine has dropped that, all that it still has is new.
+        """
         there = self._jobs[launch.folder]
         words = list(_engine.words(container, since_s))
         moments = [moment for moment, _ in words]
@@ -233,7 +263,11 @@ def _mount(target: Path, volume: str | None, labels: Mapping[str, str] | None = 
     from docker.types import Mount
 
     return Mount(
-        target=str(target), source=volume, type="volume", read_only=volume is not None and labels is None, labels=dict(labels or {})
+        target=str(target),
+        source=volume,
+        type="volume",
+        read_only=volume is not None and labels is None,
+        labels=dict(labels or {}),
     )
 
 
@@ -269,7 +303,10 @@ def _has(container: Any, path: Path) -> bool:
 
 @contextmanager
 def _file(container: Any, path: Path, most: int, known: int = 0) -> Iterator[Iterator[bytes]]:
-    """Give what a regular file of the container has beyond the bytes that are known. _TooLarge above `most`."""
+    """Give what a regular file of the container has beyond the bytes that are known.
+
+    _TooLarge above `most`.
+    """
     from docker.errors import APIError
 
     with ExitStack() as stack:
@@ -279,7 +316,9 @@ def _file(container: Any, path: Path, most: int, known: int = 0) -> Iterator[Ite
         yield iter(()) if found is None else _new_in(*found, path, most, known)
 
 
-def _new_in(facts: _engine.PathStat, chunks: Iterator[bytes], path: Path, most: int, known: int) -> Iterator[bytes]:
+def _new_in(
+    facts: _engine.PathStat, chunks: Iterator[bytes], path: Path, most: int, known: int
+) -> Iterator[bytes]:
     if facts.mode & _GO_TYPE_BITS or facts.size <= known:
         return iter(())
     if facts.size > most:

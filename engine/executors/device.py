@@ -1,4 +1,7 @@
-"""Runs the jobs of a target on the device itself: containers of its Docker engine, which SSH reaches. Figures from here are the device's."""
+"""Runs the jobs of a target on the device itself: containers of its Docker engine, which SSH reaches.
+
+Figures from here are the device's.
+"""
 
 from collections.abc import Sequence
 from functools import partial
@@ -25,13 +28,19 @@ class Device:
     def __init__(self, setting: Setting) -> None:
         self._target = setting.target
         self.where = f"target={self._target.name}: device {self._target.device}"
-        self._tunnel = Tunnel(self._target.device, self.where, setting.ssh_config) if self._target.device else None
+        self._tunnel = (
+            Tunnel(self._target.device, self.where, setting.ssh_config) if self._target.device else None
+        )
         self.files = Volumes(setting)
 
     def connect(self) -> Any:
         """Return a client of the engine; UserError that says what is in the way."""
         if self._tunnel is None:
-            raise UserError(f"target={self._target.name}: device", "this target names no device", "write device: ssh://user@host")
+            raise UserError(
+                f"target={self._target.name}: device",
+                "this target names no device",
+                "write device: ssh://user@host",
+            )
         return self._tunnel.connect()
 
     def platform(self, spec: StageSpec) -> str:
@@ -45,14 +54,21 @@ class Device:
     def refuse(self, client: Any, jobs: Sequence[Planned]) -> None:
         """Raise UserError for a device that is not the target.
 
-        An engine on Arm of 64 bits runs images of 32 bits too; nothing else that is foreign would give the device's figures.
+        An engine on Arm of 64 bits runs images of 32 bits too; nothing else that is foreign would give the
+        device's figures.
         """
         found, aim = platform_of(_engine.info(client).Architecture), self._target.platform
         if found != aim and (aim, found) != ("linux/arm/v7", "linux/arm64"):
-            raise UserError(self.where, f"the device is {found}, and the target {aim}", "choose the target that the device is")
+            raise UserError(
+                self.where,
+                f"the device is {found}, and the target {aim}",
+                "choose the target that the device is",
+            )
 
     def edgetpu(self, launch: Launch) -> str | None:
-        """Return the bus of the target's Edge TPU for a job that asks for it: what the device lacks, its engine refuses."""
+        """Return the bus of the target's Edge TPU for a job that asks for it: what the device lacks, its
+        engine refuses.
+        """
         return self._target.bus if launch.job.spec.resources.accelerator else None
 
     def close(self) -> None:

@@ -36,11 +36,17 @@ class Here:
         return _engine.address()
 
     def connect(self) -> Any:
-        """Return a client of the engine; UserError that says what is in the way, such as an engine that is another machine's."""
+        """Return a client of the engine.
+
+        UserError that says what is in the way, such as an engine that is another machine's.
+        """
         url = _engine.address()
         if url.startswith("ssh://"):
-            raise UserError(url, "an engine on another machine does not see this machine's folders",
-                            "name it as the target's device: target.device=ssh://user@host; or executor=local")  # fmt: skip
+            raise UserError(
+                url,
+                "an engine on another machine does not see this machine's folders",
+                "name it as the target's device: target.device=ssh://user@host; or executor=local",
+            )
         return _engine.connect_here()
 
     def platform(self, spec: StageSpec) -> str:
@@ -53,16 +59,30 @@ class Here:
         depends_on = {"image": image.reference}
         if spec.resources.accelerator and self._target.accelerator == "edgetpu" and not emulated:
             depends_on["edgetpu"] = coral.seen()
-        return Placement(image.platform, emulated, EMULATED if emulated else platform.machine(), depends_on, image.reference)
+        return Placement(
+            image.platform,
+            emulated,
+            EMULATED if emulated else platform.machine(),
+            depends_on,
+            image.reference,
+        )
 
     def refuse(self, client: Any, jobs: Sequence[Planned]) -> None:
-        """Raise UserError for an engine whose users are not this machine's, sources that they may not read, and a foreign platform without a handler."""
+        """Raise UserError for an engine whose users are not this machine's, sources that they may not read,
+        and a foreign platform without a handler.
+        """
         if _engine.is_rootless(_engine.info(client).SecurityOptions or ()):
-            raise UserError(_engine.address(), "a rootless Docker engine gives stages another user, who may not write here",
-                            f"{_engine.ROOTFUL}; or executor=local")  # fmt: skip
+            raise UserError(
+                _engine.address(),
+                "a rootless Docker engine gives stages another user, who may not write here",
+                f"{_engine.ROOTFUL}; or executor=local",
+            )
         if hidden := hidden_source(self._setting):
-            raise UserError(str(hidden), "root's stages run as an ordinary user in their containers, who may not read it",
-                            f"chmod -R go+rX {hidden.parent}; or executor=local")  # fmt: skip
+            raise UserError(
+                str(hidden),
+                "root's stages run as an ordinary user in their containers, who may not read it",
+                f"chmod -R go+rX {hidden.parent}; or executor=local",
+            )
         for wanted in sorted({one.job.place.platform for one in jobs if one.job.place.emulated}):
             seen = emulation.look(wanted)
             if not seen.is_registered:
@@ -72,7 +92,9 @@ class Here:
         """Return the bus of the Edge TPU that the job asks for and this machine has."""
         if not launch.job.spec.resources.accelerator or launch.job.place.emulated:
             return None
-        return next((found.bus for found in coral.find() if found.bus == self._target.bus and found.is_usable), None)
+        return next(
+            (found.bus for found in coral.find() if found.bus == self._target.bus and found.is_usable), None
+        )
 
     def close(self) -> None:
         """Do nothing: there is no way to end."""

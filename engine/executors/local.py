@@ -50,7 +50,9 @@ class Executor:
     silent_s = 5.0  # how long a server may leave a job's end by force unreported, before it is ended itself
 
     def __init__(self, setting: Setting) -> None:
-        _options.limits(setting)  # invalid container options are reported before anything starts, also if no container runs
+        _options.limits(
+            setting
+        )  # invalid container options are reported before anything starts, also if no container runs
         self._target, self._store = setting.target, setting.store
         self._python_path = os.pathsep.join(map(str, setting.roots))
         self._servers: dict[tuple[str, ...], _Server] = {}
@@ -61,7 +63,9 @@ class Executor:
         machine = platform.machine()
         here = platform_of(machine)
         is_stand_in = spec.runs_on == "target" and self._target.platform != here
-        depends_on = environment(signature.imports, signature.programs) if signature else environment(frozenset())
+        depends_on = (
+            environment(signature.imports, signature.programs) if signature else environment(frozenset())
+        )
         if spec.resources.accelerator and self._target.accelerator == "edgetpu":
             depends_on["edgetpu"] = coral.seen()
         return Placement(here, False, f"simulated on {machine}" if is_stand_in else machine, depends_on)
@@ -108,7 +112,10 @@ class Executor:
         return ended
 
     def terminate(self, stage: str, *, force: bool) -> None:
-        """Ask the job's process tree to end, or end it; by force without its server too, which may have been stopped or hang."""
+        """Ask the job's process tree to end, or end it.
+
+        By force without its server too, which may have been stopped or hang.
+        """
         for server in self._servers.values():
             if stage not in server.jobs:
                 continue
@@ -139,11 +146,30 @@ class Executor:
     def _server(self, preload: tuple[str, ...], modules: Iterable[str] = ()) -> _Server:
         if preload not in self._servers:
             ours, theirs = socket.socketpair()
-            argv = [sys.executable, "-m", "engine.executors._forkserver", str(theirs.fileno()), *preload, *modules]
+            argv = [
+                sys.executable,
+                "-m",
+                "engine.executors._forkserver",
+                str(theirs.fileno()),
+                *preload,
+                *modules,
+            ]
             mark = _processes.new_mark(self._store)
-            env = {**allowed(os.environ), **ENVIRONMENT, "PYTHONPATH": self._python_path, _processes.MARK: mark}
-            process = subprocess.Popen(argv, env=env, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
-                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
+            env = {
+                **allowed(os.environ),
+                **ENVIRONMENT,
+                "PYTHONPATH": self._python_path,
+                _processes.MARK: mark,
+            }
+            process = subprocess.Popen(
+                argv,
+                env=env,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
             theirs.close()
             ours.setblocking(False)
             server = self._servers[preload] = _Server(process, ours, _pidfd(process), mark)
@@ -153,7 +179,10 @@ class Executor:
         return self._servers[preload]
 
     def _receive(self, preload: tuple[str, ...], *, has_ended: bool) -> list[Ended]:
-        """Read what the server says; of one that has ended all that it still said, and then its jobs are lost."""
+        """Read what the server says.
+
+        Of one that has ended all that it still said, and then its jobs are lost.
+        """
         server = self._servers[preload]
         ended: list[Ended] = []
         while data := _received(server):
@@ -163,7 +192,9 @@ class Executor:
         return ended
 
     def _lose(self, preload: tuple[str, ...]) -> list[Ended]:
-        """Report the jobs of a server that died, and end what is left of them: only their first processes died with it."""
+        """Report the jobs of a server that died, and end what is left of them: only their first processes
+        died with it.
+        """
         server = self._servers.pop(preload)
         self._selector.unregister(server.connection)
         if server.pidfd is not None:
@@ -187,7 +218,10 @@ def _preload(job: Job) -> tuple[str, ...]:
 
 
 def _pidfd(process: subprocess.Popen[bytes]) -> int | None:
-    """Return what tells the process's end, whoever still holds its socket; None where the kernel or a sandbox has no such thing."""
+    """Return what tells the process's end, whoever still holds its socket.
+
+    None where the kernel or a sandbox has no such thing.
+    """
     try:
         return os.pidfd_open(process.pid)
     except OSError:

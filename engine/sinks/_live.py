@@ -29,9 +29,12 @@ class Table:
         self._state, self._clock = RunState(), clock
         self._console = Console(file=stream, force_terminal=True, highlight=False)
         self._live = Live(
-            console=self._console, get_renderable=self._render, refresh_per_second=8,
-            redirect_stdout=False, redirect_stderr=False,
-        )  # fmt: skip
+            console=self._console,
+            get_renderable=self._render,
+            refresh_per_second=8,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
         atexit.register(self.stop)  # a run that dies without closing its sinks must not keep the cursor
         self._live.start()
 
@@ -58,7 +61,9 @@ class Table:
         grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         for row in self._rows():
             grid.add_row(*row)
-        return Group(grid, Text(_counts(self._state, self._elapsed(self._state.start.get("time"))), style="dim"))
+        return Group(
+            grid, Text(_counts(self._state, self._elapsed(self._state.start.get("time"))), style="dim")
+        )
 
     def _rows(self) -> list[Sequence[RenderableType]]:
         stages = list(self._state.stages.values())
@@ -98,7 +103,9 @@ def _bar(stage: StageState) -> RenderableType:
         return Text("running", style="blue")
     done, total, message = stage.progress
     grid = Grid.grid(padding=(0, 1, 0, 0))
-    grid.add_row(ProgressBar(total, done, width=12), Text(message or f"{100 * done / total:.0f} %", style="dim"))
+    grid.add_row(
+        ProgressBar(total, done, width=12), Text(message or f"{100 * done / total:.0f} %", style="dim")
+    )
     return grid
 
 
@@ -109,7 +116,9 @@ def _remark(stage: StageState) -> Text:
     words = [] if stage.state in ("waiting", "finished") else [stage.state]
     words += ["from the store"] * stage.cached
     words += [stage.taken or "emulated"] * (is_stand_in(stage) and bool(stage.metrics))
-    return Text(", ".join(words), style=STYLES.get(stage.state, "dim") if stage.state != "finished" else "dim")
+    return Text(
+        ", ".join(words), style=STYLES.get(stage.state, "dim") if stage.state != "finished" else "dim"
+    )
 
 
 def _metrics(stage: StageState, state: RunState) -> str:

@@ -3,7 +3,10 @@
 import http
 import json
 
-_NO_ACCESS = "write the user and the password into tracking.uri, or set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+_NO_ACCESS = (
+    "write the user and the password into tracking.uri, or set MLFLOW_TRACKING_USERNAME and "
+    "MLFLOW_TRACKING_PASSWORD"
+)
 
 
 def problem(shown: str, status: int, body: bytes) -> str | None:
@@ -23,7 +26,11 @@ def problem(shown: str, status: int, body: bytes) -> str | None:
         return f"{answers} ({_phrase(status)})"
     if status >= 300:
         return f"{answers}: it redirects to another address; name that one in tracking.uri"
-    return f"{shown} answers with something else than MLflow's JSON; look at tracking.uri" if body.strip() else None
+    return (
+        f"{shown} answers with something else than MLflow's JSON; look at tracking.uri"
+        if body.strip()
+        else None
+    )
 
 
 def _way_in(body: bytes) -> str:

@@ -1,7 +1,7 @@
 """What of a run's files goes to MLflow, as copies.
 
-Copies, because the store's files are read-only (MLflow, sending them a second time, could not write over the first),
-because links stay behind, and because credentials in text do.
+Copies, because the store's files are read-only (MLflow, sending them a second time, could not write over the
+first), because links stay behind, and because credentials in text do.
 """
 
 import hashlib
@@ -54,7 +54,9 @@ def copy_run_files(run_dir: Path, start: Event, target: Path) -> None:
     for name in _RUN_FILES:
         if (run_dir / name).exists():
             _write(target / name, (run_dir / name).read_text(encoding="utf-8", errors="replace"))
-    config = {name: start.get(name) for name in ("usecase", "target", "params", "objective", "assets", "jobs")}
+    config = {
+        name: start.get(name) for name in ("usecase", "target", "params", "objective", "assets", "jobs")
+    }
     _write(target / "config.json", json.dumps(config, indent=2, ensure_ascii=False))
 
 

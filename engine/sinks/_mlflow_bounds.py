@@ -1,8 +1,8 @@
 """Bounds on what an MLflow may cost: the time of a request and of an attempt, and the size of an answer.
 
-The timeouts of requests bound each read of a socket alone: a server that sends a byte now and then keeps a caller for
-ever. An alarm ends what takes too long, whatever it waits for, and so works in the main thread only; elsewhere the
-timeouts of the sockets have to do.
+The timeouts of requests bound each read of a socket alone: a server that sends a byte now and then keeps a
+caller for ever. An alarm ends what takes too long, whatever it waits for, and so works in the main thread
+only; elsewhere the timeouts of the sockets have to do.
 """
 
 import signal
@@ -15,11 +15,16 @@ from types import FrameType
 from typing import Any
 
 _PIECE_BYTES = 64 * 1024
-_TICK_S = 0.25  # a library may swallow an alarm; of a quicker one psycopg, which looks every 0.1 s, would see none
+_TICK_S = (
+    0.25  # a library may swallow an alarm; of a quicker one psycopg, which looks every 0.1 s, would see none
+)
 
 
 class Exceeded(BaseException):
-    """MLflow took too long or sent too much. No Exception, because MLflow and its libraries catch those and go on."""
+    """MLflow took too long or sent too much.
+
+    No Exception, because MLflow and its libraries catch those and go on.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +49,10 @@ class Answer:
 
 
 class Watch:
-    """One attempt within its bounds; it remembers the last answer, of which MLflow's exceptions say little."""
+    """One attempt within its bounds.
+
+    It remembers the last answer, of which MLflow's exceptions say little.
+    """
 
     def __init__(self, bounds: Bounds, is_database_server: bool = False) -> None:
         self.answer: Answer | None = None
@@ -66,7 +74,9 @@ class Watch:
         from urllib3 import Retry
 
         self.answer, self.is_unanswered = None, True
-        adapter.max_retries = Retry(0, read=False)  # else urllib3 reads a refusal to its end, to send the request again
+        adapter.max_retries = Retry(
+            0, read=False
+        )  # else urllib3 reads a refusal to its end, to send the request again
         with self._waiting(_upload_bytes(request)):
             response = send(adapter, request, **{**options, "stream": True})
             try:

@@ -1,7 +1,7 @@
 """One run's side of MLflow: entries go in, and what is there already is found before anything is made.
 
-MLflow's own retries are off: they repeat a request that the server may have carried out, and make a run twice.
-A failed call ends the attempt; the next one begins with looking what is there.
+MLflow's own retries are off: they repeat a request that the server may have carried out, and make a run
+twice. A failed call ends the attempt; the next one begins with looking what is there.
 """
 
 import os
@@ -21,7 +21,9 @@ _Item = TypeVar("_Item")
 _MOST_RUNS = 10_000  # of one run: its stages
 _DIGEST_LENGTH = 36  # MLflow's limit; the whole digest stands in the source
 
-_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}  # or its page opens on traces of language models
+_EXPERIMENT_TAGS = {
+    "mlflow.experimentKind": "custom_model_development"
+}  # or its page opens on traces of language models
 
 
 def prepare_environment(place: Place, timeout_s: int) -> None:
@@ -88,7 +90,9 @@ class Recorder:
         if found is None:
             root = self._place.artifact_root and f"{self._place.artifact_root}/{_mlflow_artifacts.slug(name)}"
             try:
-                return str(self._client.create_experiment(name, artifact_location=root, tags=_EXPERIMENT_TAGS))
+                return str(
+                    self._client.create_experiment(name, artifact_location=root, tags=_EXPERIMENT_TAGS)
+                )
             except MlflowException:  # another run was first
                 found = self._client.get_experiment_by_name(name)
         if found is None or found.lifecycle_stage != "active":
@@ -129,7 +133,10 @@ class Recorder:
     def _log_assets(self, run_id: str, assets: Sequence[Mapping[str, Any]]) -> None:
         from mlflow.entities import DatasetInput, InputTag
 
-        inputs = [DatasetInput(_dataset(asset), [InputTag("mlflow.data.context", text(asset["key"])[:500])]) for asset in assets]
+        inputs = [
+            DatasetInput(_dataset(asset), [InputTag("mlflow.data.context", text(asset["key"])[:500])])
+            for asset in assets
+        ]
         if inputs:
             self._client.log_inputs(run_id, inputs)
 

@@ -1,7 +1,7 @@
 """What of a run is in MLflow already, who may send the rest, and whether the run's engine still lives.
 
-`mlflow.json` in the run's folder is the cursor; a folder without one has sent nothing. The lock is the kernel's and
-dies with its holder.
+`mlflow.json` in the run's folder is the cursor; a folder without one has sent nothing. The lock is the
+kernel's and dies with its holder.
 """
 
 import fcntl
@@ -56,9 +56,13 @@ def held(run_dir: Path, wait_s: float) -> Iterator[bool]:
 
 
 def identity(pid: int) -> str | None:
-    """Name a living process so that a later one of the same number is not taken for it; null for a dead one."""
+    """Name a living process so that a later one of the same number is not taken for it.
+
+    Null for a dead one.
+    """
     try:
-        # After the command, which may hold anything up to the last parenthesis: state is field 3, start time 22.
+        # After the command, which may hold anything up to the last parenthesis: state is field 3, start time
+        # 22.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:

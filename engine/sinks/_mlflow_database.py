@@ -1,7 +1,7 @@
 """A tracking database: made once, whole, under a lock; one of another MLflow version is left as it is.
 
-MLflow itself migrates on first touch, and processes that start at once destroy each other's migration: of 18 first
-touches of a fresh sqlite file by 6 processes at a time, 1 succeeded.
+MLflow itself migrates on first touch, and processes that start at once destroy each other's migration: of 18
+first touches of a fresh sqlite file by 6 processes at a time, 1 succeeded.
 """
 
 import fcntl
@@ -27,7 +27,10 @@ def prepare(place: Place) -> None:
 
 
 def _make(path: Path) -> None:
-    """Make the file where there is none; a crash half-way through the migrations leaves only a file beside it."""
+    """Make the file where there is none.
+
+    A crash half-way through the migrations leaves only a file beside it.
+    """
     if path.exists() and path.stat().st_size > 0:
         return
     schema = _schema()
@@ -65,7 +68,9 @@ def _check(place: Place) -> None:
 
 def _let_signals_in() -> None:
     """Let psycopg2 wait in Python, where an alarm ends it; its own waiting goes on for ever."""
-    importlib.import_module("psycopg2.extensions").set_wait_callback(importlib.import_module("psycopg2.extras").wait_select)
+    importlib.import_module("psycopg2.extensions").set_wait_callback(
+        importlib.import_module("psycopg2.extras").wait_select
+    )
 
 
 def _schema() -> Any:

@@ -60,7 +60,9 @@ class Delivery:
         for event in self._follower.poll():
             replay([event], self.state)
             self._seq = event["seq"]
-            if self._seq > self.cursor.seq and (event.get("stage") is None or event["stage"] in self.state.stages):
+            if self._seq > self.cursor.seq and (
+                event.get("stage") is None or event["stage"] in self.state.stages
+            ):
                 self._unsent += entries(event, self.state)
 
     def send(self) -> None:
@@ -88,7 +90,10 @@ class Delivery:
         self._save(replace(self.cursor, seq=self._seq, is_closed=True, problem=None))
 
     def _attempt(self, act: Callable[[Recorder], None]) -> None:
-        """Act on a recorder; one that failed is thrown away, so that the next looks again at what is there."""
+        """Act on a recorder.
+
+        One that failed is thrown away, so that the next looks again at what is there.
+        """
         watch = None
         try:
             importlib.import_module("mlflow.tracking")  # which takes seconds, and is not MLflow's fault

@@ -57,11 +57,15 @@ def key(name: str) -> str:
     """Return a name that MLflow takes as a key."""
     words = re.sub(r"[^\w\-. /:]", "_", name, flags=re.ASCII)[:_LONGEST_KEY]
     is_plain = words and posixpath.normpath(words) == words and not words.startswith(("/", ".."))
-    return words if is_plain and words != "." else re.sub(r"^\.|/|^$", "_", words)  # MLflow takes keys for paths
+    return (
+        words if is_plain and words != "." else re.sub(r"^\.|/|^$", "_", words)
+    )  # MLflow takes keys for paths
 
 
 def _metric_key(stage: StageState, name: str) -> str:
-    """Return the metric's column: MLflow shows runs side by side, and there a PC's latency must not stand among a Pi's."""
+    """Return the metric's column: MLflow shows runs side by side, and there a PC's latency must not stand
+    among a Pi's.
+    """
     return key(figure_name(stage, name).replace(" (", ": ").replace("(", "").replace(")", ""))
 
 
@@ -71,8 +75,16 @@ def milliseconds(time_s: float) -> int:
 
 
 def _joined(a: Entry, b: Entry) -> Entry:
-    return Entry(a.stage, a.time_ms, {**a.params, **b.params}, {**a.tags, **b.tags}, a.points + b.points,
-                 a.assets + b.assets, {**a.outputs, **b.outputs}, b.end or a.end)  # fmt: skip
+    return Entry(
+        a.stage,
+        a.time_ms,
+        {**a.params, **b.params},
+        {**a.tags, **b.tags},
+        a.points + b.points,
+        a.assets + b.assets,
+        {**a.outputs, **b.outputs},
+        b.end or a.end,
+    )
 
 
 def _nothing(event: Event, state: RunState) -> Iterator[Entry]:
@@ -97,7 +109,10 @@ def _job_started(event: Event, state: RunState) -> Iterator[Entry]:
 
 def _job_cached(event: Event, state: RunState) -> Iterator[Entry]:
     stage = event["stage"]
-    points = tuple((_metric_key(state.stages[stage], p[0]), float(p[2]), milliseconds(p[3]), int(p[1])) for p in event["points"])
+    points = tuple(
+        (_metric_key(state.stages[stage], p[0]), float(p[2]), milliseconds(p[3]), int(p[1]))
+        for p in event["points"]
+    )
     yield _opening(event, state, cached=True)
     yield Entry(stage, _ms(event), points=points)
     yield from _ending(event, state)
@@ -111,33 +126,47 @@ def _opening(event: Event, state: RunState, *, cached: bool) -> Entry:
     tags |= {"rpi.uses": text(job.get("uses") or ""), "rpi.attempt": str(event.get("attempt", 0))}
     tags["mlflow.note.content"] = text(job.get("doc") or "")
     params = {key(name): text(value) for name, value in job.get("params", {}).items()}
-    keys = {ref.removeprefix("asset:") for ref in job.get("inputs", {}).values() if str(ref).startswith("asset:")}
+    keys = {
+        ref.removeprefix("asset:") for ref in job.get("inputs", {}).values() if str(ref).startswith("asset:")
+    }
     assets = tuple(asset for asset in state.start["assets"] if asset["key"] in keys)
     return Entry(event["stage"], _ms(event), params, tags, assets=assets)
 
 
 def _ending(event: Event, state: RunState) -> Iterator[Entry]:
-    """Return what a stage leaves: its metrics, there and on the parent, its outputs, and that it has ended."""
+    """Return what a stage leaves: metrics, there and on the parent, outputs, and that it has ended."""
     stage, now = event["stage"], _ms(event)
     # MLflow shows the value of the highest step: a final value must not hide behind its own curve.
     about = state.stages[stage]
     last = {name: step for name, step, _, _ in about.points}
-    final = tuple((_metric_key(about, name), float(value), now, last.get(name, 0)) for name, value in event["metrics"].items())
+    final = tuple(
+        (_metric_key(about, name), float(value), now, last.get(name, 0))
+        for name, value in event["metrics"].items()
+    )
     tags = {"rpi.state": "finished", "rpi.seconds": text(event["seconds"])}
     yield Entry(stage, now, tags=tags, points=final, outputs=event["outputs"], end=("FINISHED", now))
     if final:
-        yield Entry(None, now, points=tuple((key(f"{stage}.{name}"), value, at, 0) for name, value, at, _ in final))
+        yield Entry(
+            None, now, points=tuple((key(f"{stage}.{name}"), value, at, 0) for name, value, at, _ in final)
+        )
 
 
 def _metric(event: Event, state: RunState) -> Iterator[Entry]:
-    point = (_metric_key(state.stages[event["stage"]], event["name"]), float(event["value"]), _ms(event), int(event["step"]))
+    point = (
+        _metric_key(state.stages[event["stage"]], event["name"]),
+        float(event["value"]),
+        _ms(event),
+        int(event["step"]),
+    )
     yield Entry(event["stage"], _ms(event), points=(point,))
 
 
 def _job_failed(event: Event, state: RunState) -> Iterator[Entry]:
     tags = {"rpi.failure": text(f"{event['kind']}: {event['message']}"), "rpi.attempt": str(event["attempt"])}
     if event["retry_in_s"] is None:
-        yield Entry(event["stage"], _ms(event), tags=tags | {"rpi.state": "failed"}, end=("FAILED", _ms(event)))
+        yield Entry(
+            event["stage"], _ms(event), tags=tags | {"rpi.state": "failed"}, end=("FAILED", _ms(event))
+        )
     else:
         yield Entry(event["stage"], _ms(event), tags=tags)
 
@@ -151,7 +180,9 @@ def _gate(event: Event, state: RunState) -> Iterator[Entry]:
     verdict = {True: "passed", False: "rejected", None: "not judged"}[event["passed"]]
     tags = {key(f"rpi.gate.{event['metric']}"): text(f"{verdict}: {event['value']} must be {event['rule']}")}
     if event["passed"] is False:
-        yield Entry(event["stage"], _ms(event), tags=tags | {"rpi.state": "rejected"}, end=("FAILED", _ms(event)))
+        yield Entry(
+            event["stage"], _ms(event), tags=tags | {"rpi.state": "rejected"}, end=("FAILED", _ms(event))
+        )
     else:
         yield Entry(event["stage"], _ms(event), tags=tags)
 
@@ -167,7 +198,13 @@ def _ms(event: Event) -> int:
 
 
 _ENTRIES = {
-    "run_started": _run_started, "job_started": _job_started, "job_cached": _job_cached, "job_finished": _ending,
-    "metric": _metric, "job_failed": _job_failed, "job_skipped": _job_skipped, "gate": _gate,
+    "run_started": _run_started,
+    "job_started": _job_started,
+    "job_cached": _job_cached,
+    "job_finished": _ending,
+    "metric": _metric,
+    "job_failed": _job_failed,
+    "job_skipped": _job_skipped,
+    "gate": _gate,
     "run_finished": _run_finished,
-}  # fmt: skip
+}

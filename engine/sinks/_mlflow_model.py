@@ -26,7 +26,9 @@ def log(client: Any, experiment: str, run_id: str, name: str, package: Path) -> 
     from mlflow.entities import LoggedModelOutput
 
     found = client.search_logged_models([experiment], f"tags.`{_SOURCE}` = '{run_id}'", max_results=1)
-    model = found[0] if found else client.create_logged_model(experiment, name, run_id, tags={_SOURCE: run_id})
+    model = (
+        found[0] if found else client.create_logged_model(experiment, name, run_id, tags={_SOURCE: run_id})
+    )
     if str(model.status) != "READY":
         with tempfile.TemporaryDirectory() as folder:
             _save(model, run_id, package, Path(folder) / "model")

@@ -1,6 +1,7 @@
 """Where a run is recorded: the tracking settings, checked and settled, with credentials kept apart.
 
-Pure but for making paths absolute; nothing of mlflow is imported. `shown` is the only form of the URI for human eyes.
+Pure but for making paths absolute; nothing of mlflow is imported. `shown` is the only form of the URI for
+human eyes.
 """
 
 import hashlib
@@ -73,8 +74,8 @@ def settle(outputs: Path, settings: Mapping[str, Any]) -> Place:
 def sqlite_uri(path: Path, query: str = "") -> str:
     """Return the URI by which SQLAlchemy opens exactly this file.
 
-    SQLAlchemy unquotes the path; MLflow does not where it makes the folder of a URI that begins with `sqlite:///`,
-    so that a quoted path also names the driver.
+    SQLAlchemy unquotes the path; MLflow does not where it makes the folder of a URI that begins with
+    `sqlite:///`, so that a quoted path also names the driver.
     """
     quoted = quote(str(path))
     scheme = "sqlite" if quoted == str(path) else "sqlite+pysqlite"
@@ -82,7 +83,9 @@ def sqlite_uri(path: Path, query: str = "") -> str:
 
 
 def _checked_sqlite(uri: str) -> str:
-    """Return the URI with an absolute path, which a user quotes as SQLAlchemy does: `%25` for `%`, `%3F` for `?`."""
+    """Return the URI with an absolute path, which a user quotes as SQLAlchemy does: `%25` for `%`, `%3F` for
+    `?`.
+    """
     scheme, _, rest = uri.partition("://")
     database, _, query = rest.removeprefix("/").partition("?")
     what = f"{redact(uri)!r} names no file of a database"
@@ -117,7 +120,9 @@ def _checked(uri: str) -> tuple[str, str | None, str | None]:
         return uri, None, None
     if scheme in ("", "file"):
         refused = "MLflow no longer records in a folder of files (its file store is refused since 3.13)"
-        raise UserError("tracking.uri", refused, "leave it null, or name a database: sqlite:////path/to/mlflow.db")
+        raise UserError(
+            "tracking.uri", refused, "leave it null, or name a database: sqlite:////path/to/mlflow.db"
+        )
     raise UserError("tracking.uri", what, fix)
 
 

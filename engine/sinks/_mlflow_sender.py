@@ -1,7 +1,7 @@
 """The process beside a run that carries its journal to MLflow, and ends soon after the run does.
 
-Its settings come through standard input, so that no credential stands in a command line; a second line, or the
-end of the input, says that the run's files are complete.
+Its settings come through standard input, so that no credential stands in a command line; a second line, or
+the end of the input, says that the run's files are complete.
 """
 
 import json

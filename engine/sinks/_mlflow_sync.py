@@ -30,7 +30,9 @@ class SyncReport:
     def __str__(self) -> str:
         counts = {"sent": self.sent, "complete already": self.complete, "still running": self.running}
         said = [f"{len(runs)} {what}" for what, runs in counts.items() if runs] or ["no run to send"]
-        return "\n".join([", ".join(said), *(f"not sent: {run}: {why}" for run, why in self.problems.items())])
+        return "\n".join(
+            [", ".join(said), *(f"not sent: {run}: {why}" for run, why in self.problems.items())]
+        )
 
 
 def sync(outputs: Path, settings: Mapping[str, Any], bounds: Bounds = BOUNDS) -> SyncReport:
@@ -78,7 +80,9 @@ def _sync_one(run_dir: Path, place: Place, bounds: Bounds, report: SyncReport) -
 
 
 def _send(run_dir: Path, place: Place, bounds: Bounds, report: SyncReport) -> None:
-    delivery = Delivery(run_dir, place, bounds)  # again, under the lock: its sender may have come to the end meanwhile
+    delivery = Delivery(
+        run_dir, place, bounds
+    )  # again, under the lock: its sender may have come to the end meanwhile
     delivery.read()
     if delivery.is_complete:
         report.complete.append(run_dir.name)

@@ -17,14 +17,22 @@ if TYPE_CHECKING:
 
 FEW = 3  # stages with the same fate are named one by one up to here, and counted beyond
 ENDINGS = {
-    "failed": "failed", "timeout": "timed out", "killed": "was killed",
+    "failed": "failed",
+    "timeout": "timed out",
+    "killed": "was killed",
     "input_changed": "failed, an input changed",
-    "bad_output": "failed, an output is wrong", "disk_full": "failed, the disk is full",
+    "bad_output": "failed, an output is wrong",
+    "disk_full": "failed, the disk is full",
     "disk_error": "failed, the disk reports an error",
-    "out_of_memory": "ran out of memory", "daemon_lost": "was lost with its container engine", "device_lost": "was lost with its device",
-    "no_device": "found no such device", "image_missing": "has no image", "wrong_platform": "is of another platform", "no_command": "lacks its program",
+    "out_of_memory": "ran out of memory",
+    "daemon_lost": "was lost with its container engine",
+    "device_lost": "was lost with its device",
+    "no_device": "found no such device",
+    "image_missing": "has no image",
+    "wrong_platform": "is of another platform",
+    "no_command": "lacks its program",
     "bus_error": "lost its memory under it",
-}  # fmt: skip
+}
 
 
 class Sink:
@@ -104,7 +112,9 @@ def lines(event: Event, state: RunState, run_dir: Path | None = None) -> Iterato
     elif kind == "run_finished":
         yield from _ending(state, run_dir)
     elif stage and kind == "job_started":
-        yield f"{stage.name} started" + (f" again, attempt {event['attempt']}" if event["attempt"] > 1 else "")
+        yield f"{stage.name} started" + (
+            f" again, attempt {event['attempt']}" if event["attempt"] > 1 else ""
+        )
     elif stage and kind == "job_finished":
         yield _finished(stage)
     elif stage and kind == "job_failed":
@@ -116,7 +126,10 @@ def lines(event: Event, state: RunState, run_dir: Path | None = None) -> Iterato
 def _verdict(event: Event) -> str:
     if event["passed"] is None:
         return f"{event['metric']} was not measured: the gate {event['rule']} is not judged"
-    return f"{event['metric']} {number(event['value'])} {'keeps' if event['passed'] else 'breaks'} the gate {event['rule']}"
+    return (
+        f"{event['metric']} {number(event['value'])} {'keeps' if event['passed'] else 'breaks'} the "
+        f"gate {event['rule']}"
+    )
 
 
 def _fate(event: Event) -> str:
@@ -159,7 +172,9 @@ def _ending(state: RunState, run_dir: Path | None) -> Iterator[str]:
     ran = sum(stage.attempt > 0 for stage in state.stages.values())
     word = "after" if state.status in ("failed", "interrupted") else "in"
     counts = f"{plural(ran, 'stage')} ran, {cached} from the store"
-    yield f"{state.status} {word} {duration(state.seconds)}: {counts}" + (f"; {as_typed(run_dir)}" if run_dir else "")
+    yield f"{state.status} {word} {duration(state.seconds)}: {counts}" + (
+        f"; {as_typed(run_dir)}" if run_dir else ""
+    )
 
 
 def _is_terminal(stream: TextIO) -> bool:

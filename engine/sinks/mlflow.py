@@ -33,7 +33,8 @@ _WAIT_SHARE = 0.1  # of the run's own time
 class Sink:
     """Starts the sender and, at the end, waits for it for a bounded time.
 
-    A run that is over in a moment is over before its sender starts: importing MLflow would take the processors from its stages.
+    A run that is over in a moment is over before its sender starts: importing MLflow would take the
+    processors from its stages.
     """
 
     def __init__(self, run_dir: Path, outputs: Path, settings: Mapping[str, Any]) -> None:
@@ -68,7 +69,10 @@ class Sink:
         """Say what became of the record, in a sentence."""
         cursor = cursors.load(self._run_dir, self._place.key)
         if cursor.is_closed:
-            return f"recorded in MLflow ({'python run.py mlflow opens its page' if self._place.is_database else self._place.shown})"
+            return (
+                "recorded in MLflow "
+                f"({'python run.py mlflow opens its page' if self._place.is_database else self._place.shown})"
+            )
         if self._child is not None and self._child.returncode == -1 and cursor.problem is None:
             return "still being sent to MLflow in the background"
         why = cursor.problem or f"the sender ended early, see {self._run_dir / 'mlflow.log'}"
@@ -105,7 +109,9 @@ def _spawn(run_dir: Path, place: Place) -> "subprocess.Popen[bytes]":
     """Start the sender, away from the run's signals, and tell it through a pipe what to do."""
     command = [sys.executable, "-m", "engine.sinks.mlflow", str(run_dir)]
     with (run_dir / "mlflow.log").open("ab") as log:
-        child = subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True)
+        child = subprocess.Popen(
+            command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
+        )
     request = {"place": place.to_json(), "engine": cursors.identity(os.getpid())}
     assert child.stdin is not None
     child.stdin.write(json.dumps(request).encode() + b"\n")

@@ -39,15 +39,23 @@ class Sink:
 
 def render(state: RunState) -> str:
     """Return the whole page."""
-    view = {**_view(state), **_drawings(state), "curves": _curves(state),
-            "matrices": _figures(state, "confusion_matrix", _matrix), "op_graphs": _figures(state, "op_graph", _op_graph)}  # fmt: skip
+    view = {
+        **_view(state),
+        **_drawings(state),
+        "curves": _curves(state),
+        "matrices": _figures(state, "confusion_matrix", _matrix),
+        "op_graphs": _figures(state, "op_graph", _op_graph),
+    }
     page: str = template().render(view)
     return page
 
 
 @cache
 def template() -> Any:
-    """Return the compiled page; a run asks for it while its stages work, so that its end need not wait for it."""
+    """Return the compiled page.
+
+    A run asks for it while its stages work, so that its end need not wait for it.
+    """
     import jinja2  # heavy, and no other command needs it
 
     source = Path(__file__).with_suffix(".html.j2").read_text(encoding="utf-8")
@@ -92,7 +100,9 @@ def _most_telling(stages: list[StageState]) -> list[StageState]:
     if len(stages) <= MOST_ROWS:
         return stages
     weight = {"failed": 0, "rejected": 0, "running": 1, "finished": 2, "waiting": 4, "skipped": 4}
-    ranked = sorted(stages, key=lambda stage: 3 if stage.cached and stage.state == "finished" else weight[stage.state])
+    ranked = sorted(
+        stages, key=lambda stage: 3 if stage.cached and stage.state == "finished" else weight[stage.state]
+    )
     kept = {stage.name for stage in ranked[:MOST_ROWS]}
     return [stage for stage in stages if stage.name in kept]
 
@@ -105,7 +115,11 @@ def _notes(state: RunState) -> list[tuple[str, str]]:
 def _drawings(state: RunState) -> dict[str, str]:
     dag = picture.svg(*picture.of_run(state)) if 0 < len(state.stages) <= MOST_DRAWN else ""
     began = state.start.get("time", 0.0)
-    ran = [s for s in state.stages.values() if s.started is not None and s.ended is not None and s.ended >= s.started]
+    ran = [
+        s
+        for s in state.stages.values()
+        if s.started is not None and s.ended is not None and s.ended >= s.started
+    ]
     bars = [charts.Bar(s.name, (s.started or 0) - began, (s.ended or 0) - began, s.state) for s in ran]
     longest = sorted(bars, key=lambda bar: bar.start - bar.end)[:MOST_DRAWN]
     timeline = charts.timeline(sorted(longest, key=lambda bar: bar.start)) if longest else ""
@@ -114,7 +128,9 @@ def _drawings(state: RunState) -> dict[str, str]:
 
 def _curves(state: RunState) -> list[tuple[str, str]]:
     found = [
-        (stage.name, charts.lines(quantity, series)) for stage in state.stages.values() for quantity, series in _quantities(stage).items()
+        (stage.name, charts.lines(quantity, series))
+        for stage in state.stages.values()
+        for quantity, series in _quantities(stage).items()
     ]
     return found[:MOST_CHARTS]
 
@@ -144,5 +160,8 @@ def _matrix(figure: Mapping[str, Any]) -> str:
 
 
 def _op_graph(figure: Mapping[str, Any]) -> str:
-    nodes = [opgraph.Op(str(node["type"]), bool(node["mapped"]), node["reason"] and str(node["reason"])) for node in figure["nodes"]]
+    nodes = [
+        opgraph.Op(str(node["type"]), bool(node["mapped"]), node["reason"] and str(node["reason"]))
+        for node in figure["nodes"]
+    ]
     return opgraph.svg(nodes, [(source, target) for source, target in figure["edges"]])

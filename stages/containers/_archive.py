@@ -1,7 +1,8 @@
-"""Writes an image as one tar that is both an OCI image layout and what `docker load` takes; every time the same bytes.
+"""Writes an image as one tar that is both an OCI image layout and what `docker load` takes; every time the
+same bytes.
 
-Docker's form is told by manifest.json, whose paths point at the layout's own blobs (image-layout.md of the OCI image
-specification; image/v1.2 of Moby).
+Docker's form is told by manifest.json, whose paths point at the layout's own blobs (image-layout.md of the
+OCI image specification; image/v1.2 of Moby).
 """
 
 import hashlib
@@ -30,21 +31,35 @@ class Layer:
     created_by: str
 
 
-def write_archive(archive: Path, layers: Sequence[Layer], platform: Platform, settings: Mapping[str, Any], epoch: int) -> None:
-    """Write the image with these layers, lowest first, and these settings (`Env`, `User`, `Labels`, ... of the OCI configuration)."""
+def write_archive(
+    archive: Path, layers: Sequence[Layer], platform: Platform, settings: Mapping[str, Any], epoch: int
+) -> None:
+    """Write the image with these layers, lowest first, and these settings (`Env`, `User`, `Labels`, ...
+
+    of the OCI configuration).
+    """
     created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(epoch))
     digests = [digest_of(layer.path) for layer in layers]
-    config = _json({
-        **platform.oci,
-        "created": created,
-        "config": settings,
-        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}" for digest in digests]},
-        "history": [{"created": created, "created_by": layer.created_by} for layer in layers],
-    })  # fmt: skip
-    described = [_descriptor(LAYER, digest, layer.path.stat().st_size) for digest, layer in zip(digests, layers, strict=True)]
-    manifest = _json({"schemaVersion": 2, "mediaType": MANIFEST, "config": _of(CONFIG, config), "layers": described})
+    config = _json(
+        {
+            **platform.oci,
+            "created": created,
+            "config": settings,
+            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}" for digest in digests]},
+            "history": [{"created": created, "created_by": layer.created_by} for layer in layers],
+        }
+    )
+    described = [
+        _descriptor(LAYER, digest, layer.path.stat().st_size)
+        for digest, layer in zip(digests, layers, strict=True)
+    ]
+    manifest = _json(
+        {"schemaVersion": 2, "mediaType": MANIFEST, "config": _of(CONFIG, config), "layers": described}
+    )
     index = {"schemaVersion": 2, "manifests": [{**_of(MANIFEST, manifest), "platform": platform.oci}]}
-    docker = [{"Config": _blob(_sha256(config)), "RepoTags": None, "Layers": [_blob(digest) for digest in digests]}]
+    docker = [
+        {"Config": _blob(_sha256(config)), "RepoTags": None, "Layers": [_blob(digest) for digest in digests]}
+    ]
     parts: dict[str, bytes | Path] = {
         "oci-layout": _json({"imageLayoutVersion": "1.0.0"}),
         "index.json": _json(index),

@@ -1,7 +1,9 @@
-"""Compiles a tree's Python modules beforehand: where the root is read-only, each start would else compile them anew.
+"""Compiles a tree's Python modules beforehand: where the root is read-only, each start would else compile
+them anew.
 
-Measured under QEMU for arm64: numpy and a TFLite runtime import in 1.7 s, and in 4.6 s without. The files say that they are not
-to be compared with their source (PEP 552, unchecked), so they hold no time. Only this Python's own minor version can be compiled for.
+Measured under QEMU for arm64: numpy and a TFLite runtime import in 1.7 s, and in 4.6 s without. The files say
+that they are not to be compared with their source (PEP 552, unchecked), so they hold no time. Only this
+Python's own minor version can be compiled for.
 """
 
 import os
@@ -28,14 +30,21 @@ def compile_file(name, path):
     with open(name + ".pyc", "wb") as out:
         out.write(_code_to_hash_pyc(code, importlib.util.source_hash(source), False))
 for line in sys.stdin:
-    compile_file(*line.rstrip("\\n").split(" ", 1))  # its code is gone before the next: a string that both have would show too
+    # its code is gone before the next: a string that both have would show too
+    compile_file(*line.rstrip("\\n").split(" ", 1))
 """
 
 
 def add_bytecode(tree: Tree, folder: Path) -> int:
-    """Add what the modules of this tree, not those below, compile to, and return how many there are; `folder` is for files in between."""
+    """Add what the modules of this tree, not those below, compile to, and return how many there are.
+
+    `folder` is for files in between.
+    """
     if sys.version_info[:2] != PYTHON:
-        note(f"the images start slower: their Python is {PYTHON[0]}.{PYTHON[1]}, and only that version compiles modules for them")
+        note(
+            f"the images start slower: their Python is {PYTHON[0]}.{PYTHON[1]}, and only that version "
+            "compiles modules for them"
+        )
         return 0
     sources = sorted(path for path in tree.entries if path.endswith(".py") and path.startswith(PLACES))
     with tempfile.TemporaryDirectory(dir=folder) as work:
@@ -51,7 +60,9 @@ def add_bytecode(tree: Tree, folder: Path) -> int:
 
 
 def _compile(lines: list[str], work: Path) -> None:
-    """Compile in fresh processes, one a core: a process's own strings would else show in what it writes (python/cpython#78274)."""
+    """Compile in fresh processes, one a core: a process's own strings would else show in what it writes
+    (python/cpython#78274).
+    """
     cores = os.cpu_count() or 1
     argv = [sys.executable, "-S", "-s", "-W", "ignore", "-c", _COMPILE]
     env = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}

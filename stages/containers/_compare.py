@@ -1,4 +1,4 @@
-"""Compares what images computed: reference kernels bit by bit, default kernels in steps of the quantisation."""
+"""Compares what images computed: reference kernels bit by bit, default kernels in quantisation steps."""
 
 import base64
 import binascii
@@ -47,7 +47,8 @@ def runtimes(found: Outputs) -> set[str]:
 def compare(found: Outputs, expected: Outputs | None) -> Comparison:
     """Return how far the default kernels are off; StageError where the reference kernels differ at all.
 
-    Under the reference kernels all runtimes and all platforms agree, so one set of outputs for each model is the measure of all.
+    Under the reference kernels all runtimes and all platforms agree, so one set of outputs for each model is
+    the measure of all.
     """
     if expected is not None:
         _check_same_models(found, expected)
@@ -58,10 +59,13 @@ def compare(found: Outputs, expected: Outputs | None) -> Comparison:
             for where, other in _references(name, found, expected):
                 if _differing(tensors, other):
                     raise StageError(
-                        f"{name}: {runtime} with the reference kernels differs from {where}: the image computes something else"
+                        f"{name}: {runtime} with the reference kernels differs from {where}: the image "
+                        "computes something else"
                     )
             continue
-        kernels = max(kernels, _steps(tensors, list(_tensors(found["models"][name]["runs"][runtime]["reference"]))))
+        kernels = max(
+            kernels, _steps(tensors, list(_tensors(found["models"][name]["runs"][runtime]["reference"])))
+        )
         theirs = expected["models"][name]["runs"].get(runtime) if expected is not None else None
         if theirs is not None:
             other = list(_tensors(theirs["default"]))
@@ -71,13 +75,17 @@ def compare(found: Outputs, expected: Outputs | None) -> Comparison:
 
 
 def _check_same_models(found: Outputs, expected: Outputs) -> None:
-    ours, theirs = ({name: model["sha256"] for name, model in each["models"].items()} for each in (found, expected))
+    ours, theirs = (
+        {name: model["sha256"] for name, model in each["models"].items()} for each in (found, expected)
+    )
     if ours != theirs:
         odd = sorted(name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name))
         raise StageError(f"the expected outputs are of other models: {', '.join(odd)}")
 
 
-def _references(name: str, found: Outputs, expected: Outputs | None) -> Iterator[tuple[str, list[NDArray[Any]]]]:
+def _references(
+    name: str, found: Outputs, expected: Outputs | None
+) -> Iterator[tuple[str, list[NDArray[Any]]]]:
     """Yield every set of reference outputs that there is for the model, with its place."""
     for where, each in (("this image", found), ("what is expected", expected)):
         if each is not None:
@@ -98,16 +106,32 @@ def _tensors(run: Any) -> Iterator[NDArray[Any]]:
     for example in run["outputs"]:
         for tensor in example:
             kind = np.dtype(tensor["type"]).newbyteorder("<")
-            yield np.frombuffer(base64.b64decode(tensor["data"], validate=True), kind).reshape(tensor["shape"])
+            yield np.frombuffer(base64.b64decode(tensor["data"], validate=True), kind).reshape(
+                tensor["shape"]
+            )
 
 
 def _differing(ours: list[NDArray[Any]], theirs: list[NDArray[Any]]) -> int:
     """Return how many tensors are not the same, bit by bit."""
-    pairs = sum(one.shape != other.shape or one.tobytes() != other.tobytes() for one, other in zip(ours, theirs, strict=False))
+    pairs = sum(
+        one.shape != other.shape or one.tobytes() != other.tobytes()
+        for one, other in zip(ours, theirs, strict=False)
+    )
     return pairs + abs(len(ours) - len(theirs))
 
 
 def _steps(ours: list[NDArray[Any]], theirs: list[NDArray[Any]]) -> int:
     """Return the greatest difference of two integer tensors; float ones have no steps."""
-    pairs = [(one, other) for one, other in zip(ours, theirs, strict=False) if one.dtype.kind in "iu" and one.shape == other.shape]
-    return max((int(np.abs(one.astype(np.int64) - other.astype(np.int64)).max()) for one, other in pairs if one.size), default=0)
+    pairs = [
+        (one, other)
+        for one, other in zip(ours, theirs, strict=False)
+        if one.dtype.kind in "iu" and one.shape == other.shape
+    ]
+    return max(
+        (
+            int(np.abs(one.astype(np.int64) - other.astype(np.int64)).max())
+            for one, other in pairs
+            if one.size
+        ),
+        default=0,
+    )

@@ -1,4 +1,7 @@
-"""Who a person is to a registry: from the environment, or from what `docker login` left. Never in an argument, a log or a message."""
+"""Who a person is to a registry: from the environment, or from what `docker login` left.
+
+Never in an argument, a log or a message.
+"""
 
 import base64
 import binascii
@@ -18,7 +21,8 @@ _DOCKER_HUB = "https://index.docker.io/v1/"  # under this key `docker login` wit
 def of(host: str, environment: Mapping[str, str] = os.environ) -> tuple[str, str] | None:
     """Return user and password for the registry's host, or None: then the registry is asked as anybody.
 
-    REGISTRY_USER and REGISTRY_PASSWORD come first; else config.json in DOCKER_CONFIG or ~/.docker, with its credential helpers.
+    REGISTRY_USER and REGISTRY_PASSWORD come first; else config.json in DOCKER_CONFIG or ~/.docker, with its
+    credential helpers.
     """
     if environment.get("REGISTRY_USER") and environment.get("REGISTRY_PASSWORD"):
         return environment["REGISTRY_USER"], environment["REGISTRY_PASSWORD"]
@@ -41,7 +45,9 @@ def _config(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError):
-        raise StageError(f"{path} cannot be read as JSON: mend it, or log in anew with docker login") from None
+        raise StageError(
+            f"{path} cannot be read as JSON: mend it, or log in anew with docker login"
+        ) from None
     return config if isinstance(config, dict) else {}
 
 
@@ -58,7 +64,10 @@ def _from_entry(entry: Any, key: str) -> tuple[str, str] | None:
 
 
 def _from_helper(helper: str, key: str) -> tuple[str, str] | None:
-    """Ask Docker's credential helper, which answers with JSON; one that is not there, or knows nothing, is as none."""
+    """Ask Docker's credential helper, which answers with JSON.
+
+    One that is not there, or knows nothing, is as none.
+    """
     if not helper.replace("-", "").replace("_", "").isalnum():
         raise StageError(f"'{helper}' is no name of a credential helper: mend config.json")
     argv = [f"docker-credential-{helper}", "get"]
@@ -67,5 +76,7 @@ def _from_helper(helper: str, key: str) -> tuple[str, str] | None:
         answer = json.loads(said.stdout) if said.returncode == 0 else {}
     except (OSError, ValueError, subprocess.TimeoutExpired):
         return None
-    user, password = (answer.get("Username"), answer.get("Secret")) if isinstance(answer, dict) else (None, None)
+    user, password = (
+        (answer.get("Username"), answer.get("Secret")) if isinstance(answer, dict) else (None, None)
+    )
     return (user, password) if isinstance(user, str) and isinstance(password, str) and user else None

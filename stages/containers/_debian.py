@@ -1,7 +1,7 @@
 """Debian packages without dpkg: the lock that names them, their download, and their unpacking into a tree.
 
-No maintainer script runs, so packages of any platform unpack on any other; what the scripts of the base would have
-done is in `_rootfs.py`. Form of a package: deb(5).
+No maintainer script runs, so packages of any platform unpack on any other; what the scripts of the base would
+have done is in `_rootfs.py`. Form of a package: deb(5).
 """
 
 import re
@@ -39,29 +39,44 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """The packages of one platform; `epoch` is when their release was made, and the time of every file made from them."""
+    """The packages of one platform.
+
+    `epoch` is when their release was made, and the time of every file made from them.
+    """
 
     epoch: int
     packages: tuple[Package, ...]
 
 
 def read_lock(path: Path) -> Lock:
-    """Return the lock that a file holds: `epoch SECONDS`, then one package a line: name, version, place, sha256."""
+    """Return the lock that a file holds: `epoch SECONDS`, then one package a line: name, version, place,
+    sha256.
+    """
     if not path.is_file():
-        raise StageError(f"there is no {path.name}: no lock of Debian packages for this platform; make it with: make lock")
-    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+        raise StageError(
+            f"there is no {path.name}: no lock of Debian packages for this platform; make it with: make lock"
+        )
+    lines = [
+        line for line in path.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")
+    ]
     head, *rest = lines or [""]
     match = re.fullmatch(r"epoch (\d{1,12})", head)
     if not match:
-        raise StageError(f"{path.name} is no lock of Debian packages: its first line is not 'epoch SECONDS'; make it anew with: make lock")
+        raise StageError(
+            f"{path.name} is no lock of Debian packages: its first line is not 'epoch SECONDS'; make "
+            "it anew with: make lock"
+        )
     for line in rest:
         if not _LINE.fullmatch(line):
-            raise StageError(f"{path.name} is no lock of Debian packages: '{line[:80]}'; make it anew with: make lock")
+            raise StageError(
+                f"{path.name} is no lock of Debian packages: '{line[:80]}'; make it anew with: make lock"
+            )
     return Lock(int(match[1]), tuple(Package(*line.split(" ")) for line in rest))
 
 
 def install(tree: Tree, lock: Lock, leave_out: Sequence[str] = ()) -> int:
-    """Bring and unpack the packages of the lock that the tree lacks, write dpkg's records of them, and return how many there were.
+    """Bring and unpack the packages of the lock that the tree lacks, write dpkg's records of them, and return
+    how many there were.
 
     leave_out: patterns of files that are not unpacked, beside what nobody reads in a container.
     """
@@ -85,9 +100,11 @@ def _places(package: Package, epoch: int) -> list[str]:
 
 
 def read_repository(source: Mapping[str, str], architecture: str, epoch: int) -> Lock:
-    """Return a lock of the packages that an apt source has now, for one whose owner lets nothing be known beforehand.
+    """Return a lock of the packages that an apt source has now, for one whose owner lets nothing be known
+    beforehand.
 
-    source: url (https), suite, component, and packages, each as NAME=VERSION. The index vouches for the packages, TLS for the index.
+    source: url (https), suite, component, and packages, each as NAME=VERSION. The index vouches for the
+    packages, TLS for the index.
     """
     if source.keys() != {"url", "suite", "component", "packages"} or not source["url"].startswith("https://"):
         raise StageError("image.yaml: a repository has url (https://), suite, component and packages")
@@ -105,14 +122,23 @@ def read_repository(source: Mapping[str, str], architecture: str, epoch: int) ->
 def _unpack(deb: Path, tree: Tree, leave_out: Sequence[str]) -> str:
     """Add the package's files to the tree and return its paragraph for dpkg's status file."""
     parts = read_ar(deb.read_bytes())
-    control = {name: entry for path, entry in members(_part(parts, "control.tar")) for name in ["/".join(inside(path))] if entry.size}
+    control = {
+        name: entry
+        for path, entry in members(_part(parts, "control.tar"))
+        for name in ["/".join(inside(path))]
+        if entry.size
+    }
     if "control" not in control:
         raise StageError("a Debian package has no control file")
     stanza = control.pop("control").read().decode("utf-8", "replace").strip()
     names = ["/."]
     for path, entry in members(_part(parts, "data.tar")):
         where = "/".join(inside(path))
-        if where and not UNREAD.match(where) and not any(fnmatchcase(where, pattern) for pattern in leave_out):
+        if (
+            where
+            and not UNREAD.match(where)
+            and not any(fnmatchcase(where, pattern) for pattern in leave_out)
+        ):
             tree.add(where, entry)
             names.append(f"/{where}")
     known_as = _field(stanza, "Package")
@@ -121,7 +147,9 @@ def _unpack(deb: Path, tree: Tree, leave_out: Sequence[str]) -> str:
     tree.add(f"{INFO}/{known_as}.list", file("".join(f"{name}\n" for name in names).encode()))
     for name, entry in control.items():
         tree.add(f"{INFO}/{known_as}.{name}", entry)
-    return re.sub(r"^(Package: .*)$", r"\1\nStatus: install ok installed", stanza, count=1, flags=re.MULTILINE)
+    return re.sub(
+        r"^(Package: .*)$", r"\1\nStatus: install ok installed", stanza, count=1, flags=re.MULTILINE
+    )
 
 
 def read_ar(data: bytes) -> dict[str, bytes]:
@@ -135,7 +163,9 @@ def read_ar(data: bytes) -> dict[str, bytes]:
         if header[58:60] != b"`\n" or not digits.isdigit() or place + 60 + int(digits) > len(data):
             raise StageError("a Debian package is broken: its ar archive is cut off or damaged")
         size = int(digits)
-        parts[header[:16].decode("ascii", "replace").strip().rstrip("/")] = data[place + 60 : place + 60 + size]
+        parts[header[:16].decode("ascii", "replace").strip().rstrip("/")] = data[
+            place + 60 : place + 60 + size
+        ]
         place += 60 + size + size % 2
     return parts
 
@@ -144,7 +174,10 @@ def _part(parts: dict[str, bytes], stem: str) -> IO[bytes]:
     for ending in ("", ".xz", ".gz", ".bz2"):
         if stem + ending in parts:
             return BytesIO(parts[stem + ending])
-    raise StageError(f"a Debian package has no {stem} that can be read here; it has {', '.join(sorted(parts)) or 'nothing'}")
+    raise StageError(
+        f"a Debian package has no {stem} that can be read here; it has "
+        f"{', '.join(sorted(parts)) or 'nothing'}"
+    )
 
 
 def _stanzas(tree: Tree) -> list[str]:
@@ -153,7 +186,9 @@ def _stanzas(tree: Tree) -> list[str]:
 
 
 def _sorted_status(stanzas: Iterable[str]) -> bytes:
-    return "".join(f"{stanza}\n\n" for stanza in sorted(stanzas, key=lambda stanza: _field(stanza, "Package"))).encode()
+    return "".join(
+        f"{stanza}\n\n" for stanza in sorted(stanzas, key=lambda stanza: _field(stanza, "Package"))
+    ).encode()
 
 
 def _field(stanza: str, name: str) -> str:

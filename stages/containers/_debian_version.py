@@ -10,8 +10,13 @@ _END = 0  # where letters end: after `~`, before any other letter
 
 
 def key(version: str) -> Key:
-    """Return what sorts as the versions do: epoch, upstream version, revision. ValueError where it is no version."""
-    found = re.fullmatch(r"(?:(\d{1,9}):)?([A-Za-z0-9][A-Za-z0-9.+:~-]*?)(?:-([A-Za-z0-9.+~]+))?", version, re.ASCII)
+    """Return what sorts as the versions do: epoch, upstream version, revision.
+
+    ValueError where it is no version.
+    """
+    found = re.fullmatch(
+        r"(?:(\d{1,9}):)?([A-Za-z0-9][A-Za-z0-9.+:~-]*?)(?:-([A-Za-z0-9.+~]+))?", version, re.ASCII
+    )
     if not found or len(version) > _LONGEST or (":" in found[2] and found[1] is None):
         raise ValueError(f"{version[:80]!r} is no Debian version")
     return int(found[1] or 0), _part(found[2]), _part(found[3] or "0")

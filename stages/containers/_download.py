@@ -1,4 +1,7 @@
-"""Brings files that a lock names to this machine's cache, each known by its sha256; nothing unchecked is ever returned."""
+"""Brings files that a lock names to this machine's cache, each known by its sha256.
+
+Nothing unchecked is ever returned.
+"""
 
 import hashlib
 import os
@@ -24,12 +27,18 @@ _FORGOTTEN_S = 86_400
 
 
 def cache() -> Path:
-    """Return the folder of downloads, which outlives runs and is shared by them; deleting it costs time only."""
+    """Return the folder of downloads, which outlives runs and is shared by them.
+
+    Deleting it costs time only.
+    """
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "raspberrypi-mlops" / "sha256"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StageError(f"the cache of downloads cannot be made ({error}); set XDG_CACHE_HOME to a folder that can be written") from None
+        raise StageError(
+            f"the cache of downloads cannot be made ({error}); set XDG_CACHE_HOME to a folder that can "
+            "be written"
+        ) from None
     return folder
 
 
@@ -66,7 +75,8 @@ def sweep() -> None:
 def download_all(files: Sequence[tuple[str, Sequence[str]]]) -> list[Path]:
     """Return the paths of files, each given by its sha256 and the places where it may be.
 
-    One session keeps its connections: a hundred small files take less than a second, and 20 where each asks for the host's address.
+    One session keeps its connections: a hundred small files take less than a second, and 20 where each asks
+    for the host's address.
     """
     sweep()
     with requests.Session() as session, ThreadPoolExecutor(TOGETHER) as pool:

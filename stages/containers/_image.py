@@ -6,12 +6,27 @@ from typing import Any
 
 from engine.stage import StageError
 
-_KEYS = {"name", "description", "platforms", "wheels", "leave_out", "debian", "base", "usecase", "repository", "env", "user", "optional"}
+_KEYS = {
+    "name",
+    "description",
+    "platforms",
+    "wheels",
+    "leave_out",
+    "debian",
+    "base",
+    "usecase",
+    "repository",
+    "env",
+    "user",
+    "optional",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One image; `leave_out` are patterns of files in its packages, `repository` is an apt source with packages that no lock can name."""
+    """One image; `leave_out` are patterns of files in its packages, `repository` is an apt source with
+    packages that no lock can name.
+    """
 
     name: str
     description: str
@@ -37,12 +52,19 @@ def read_image(folder: Path) -> Image:
 
 
 def _checked(data: Any) -> Image:
-    if not isinstance(data, dict) or not isinstance(data.get("platforms"), list) or not isinstance(data.get("name"), str):
+    if (
+        not isinstance(data, dict)
+        or not isinstance(data.get("platforms"), list)
+        or not isinstance(data.get("name"), str)
+    ):
         raise StageError("image.yaml has no name, or names no platforms")
     name = data["name"]
     unknown = sorted(str(key) for key in data.keys() - _KEYS)
     if unknown:
-        raise StageError(f"{name}/image.yaml has keys that mean nothing: {', '.join(unknown)}; known are {', '.join(sorted(_KEYS))}")
+        raise StageError(
+            f"{name}/image.yaml has keys that mean nothing: {', '.join(unknown)}; known are "
+            f"{', '.join(sorted(_KEYS))}"
+        )
     env, repository = data.get("env") or {}, data.get("repository") or {}
     if not (isinstance(env, dict) and isinstance(repository, dict)):
         raise StageError(f"{name}/image.yaml: env and repository are lists of names with values")

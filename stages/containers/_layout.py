@@ -1,4 +1,7 @@
-"""Reads an image archive: one tar with an OCI image layout of one image. Nothing of it is unpacked to the disk."""
+"""Reads an image archive: one tar with an OCI image layout of one image.
+
+Nothing of it is unpacked to the disk.
+"""
 
 import hashlib
 import json
@@ -19,7 +22,16 @@ _JSON_BYTES = 4 << 20
 _FILE_BYTES = 64 << 20
 _MAX_LINKS = 40  # as the kernel's
 _CHUNK = 1 << 20
-_UNREADABLE = (tarfile.TarError, zlib.error, EOFError, OSError, ValueError, KeyError, TypeError, RecursionError)
+_UNREADABLE = (
+    tarfile.TarError,
+    zlib.error,
+    EOFError,
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    RecursionError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +49,9 @@ class Image:
     def platform(self) -> str:
         """As linux/arm/v7; arm64's variant v8 is the only one, and left out."""
         variant = self.config.get("variant") if self.config.get("variant") != "v8" else None
-        return "/".join(str(part) for part in (self.config.get("os"), self.config.get("architecture"), variant) if part)
+        return "/".join(
+            str(part) for part in (self.config.get("os"), self.config.get("architecture"), variant) if part
+        )
 
     @property
     def arch(self) -> str:
@@ -50,7 +64,9 @@ class Image:
         from datetime import datetime
 
         try:
-            return int(datetime.fromisoformat(str(self.config.get("created")).replace("Z", "+00:00")).timestamp())
+            return int(
+                datetime.fromisoformat(str(self.config.get("created")).replace("Z", "+00:00")).timestamp()
+            )
         except (ValueError, OverflowError):
             return 0
 
@@ -67,7 +83,10 @@ def read(path: Path) -> Image:
             manifest = json.loads(_blob(tar, digest))
             config_digest = _checked(manifest["config"]["digest"])
             content = _blob(tar, config_digest)
-            layers = tuple((_checked(layer["digest"]), int(layer["size"]), str(layer["mediaType"])) for layer in manifest["layers"])
+            layers = tuple(
+                (_checked(layer["digest"]), int(layer["size"]), str(layer["mediaType"]))
+                for layer in manifest["layers"]
+            )
             config = json.loads(content)
             if not isinstance(config, dict) or len(config["rootfs"]["diff_ids"]) != len(layers):
                 raise StageError(f"{path.name} has a configuration that does not fit its layers")
@@ -90,7 +109,8 @@ def blob(image: Image, digest: str) -> Iterator[IO[bytes]]:
 
 
 def files(image: Image, wanted: re.Pattern[str], head: int | None = None) -> dict[str, bytes | str]:
-    """Return the image's files whose whole path fits: their bytes, or the first of them; a symbolic link is a str, its target.
+    """Return the image's files whose whole path fits: their bytes, or the first of them; a symbolic link is a
+    str, its target.
 
     Paths have no leading slash. What a higher layer overwrites or whites out is not there.
     """
@@ -101,7 +121,9 @@ def files(image: Image, wanted: re.Pattern[str], head: int | None = None) -> dic
                 for member in layer:
                     _take(layer, member, wanted, head, found)
         except _UNREADABLE as error:
-            raise StageError(f"a layer of {image.path.name} cannot be read: {error or type(error).__name__}") from None
+            raise StageError(
+                f"a layer of {image.path.name} cannot be read: {error or type(error).__name__}"
+            ) from None
     return found
 
 
@@ -116,7 +138,11 @@ def follow(found: dict[str, bytes | str], path: str) -> bytes | None:
 
 
 def _take(
-    layer: tarfile.TarFile, member: tarfile.TarInfo, wanted: re.Pattern[str], head: int | None, found: dict[str, bytes | str]
+    layer: tarfile.TarFile,
+    member: tarfile.TarInfo,
+    wanted: re.Pattern[str],
+    head: int | None,
+    found: dict[str, bytes | str],
 ) -> None:
     path = posixpath.normpath("/" + member.name).lstrip("/")
     folder, _, name = path.rpartition("/")

@@ -64,13 +64,17 @@ def scan(components: Iterable[Component], vulnerabilities: Path) -> Result:
         try:
             _judge(record, by_name, result)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise StageError(f"{where} is no vulnerability in OSV's form ({type(error).__name__}: {str(error)[:80]})") from None
+            raise StageError(
+                f"{where} is no vulnerability in OSV's form ({type(error).__name__}: {str(error)[:80]})"
+            ) from None
     result.findings = _merged(result.findings)
     return result
 
 
 def records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield every record with its place: of a folder, a zip of them, a JSON file with one or a list, or one record a line."""
+    """Yield every record with its place: of a folder, a zip of them, a JSON file with one or a list, or one
+    record a line.
+    """
     if path.is_dir():
         for file in sorted(path.rglob("*")):
             if file.is_file() and file.suffix in (".json", ".jsonl", ".zip"):
@@ -87,9 +91,19 @@ def _of_zip(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             for member in archive.infolist():
                 if member.filename.endswith(".json"):
                     if member.file_size > RECORD_BYTES:
-                        raise StageError(f"{path.name}: {member.filename} is longer than {RECORD_BYTES:,} bytes")
+                        raise StageError(
+                            f"{path.name}: {member.filename} is longer than {RECORD_BYTES:,} bytes"
+                        )
                     yield from _parsed(archive.read(member), f"{path.name}: {member.filename}")
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        NotImplementedError,
+        RuntimeError,
+        EOFError,
+        OSError,
+        ValueError,
+    ) as error:
         raise StageError(f"{path.name} is a zip that cannot be read: {str(error)[:120]}") from None
 
 
@@ -97,7 +111,9 @@ def _of_file(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the records of a JSON file; one whose first line is whole has a record in each line."""
     size = path.stat().st_size
     if size > FILE_BYTES:
-        raise StageError(f"{path.name} is longer than {FILE_BYTES:,} bytes: give the records as a zip or a folder")
+        raise StageError(
+            f"{path.name} is longer than {FILE_BYTES:,} bytes: give the records as a zip or a folder"
+        )
     with path.open("rb") as lines:
         first = lines.readline(RECORD_BYTES)
         if len(first) < size and _is_json(first):
@@ -121,15 +137,22 @@ def _parsed(content: bytes, where: str) -> Iterator[tuple[str, dict[str, Any]]]:
         found = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise StageError(f"{where} is no JSON: {str(error)[:80]}") from None
-    found = found.get("vulns", [found]) if isinstance(found, dict) else found  # {"vulns": [...]} is what osv.dev answers
+    found = (
+        found.get("vulns", [found]) if isinstance(found, dict) else found
+    )  # {"vulns": [...]} is what osv.dev answers
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
         raise StageError(f"{where} holds no vulnerability, nor a list of them")
     yield from ((where, each) for each in found)
 
 
 def _judge(record: dict[str, Any], by_name: dict[tuple[str, str], list[Component]], result: Result) -> None:
-    upstream = record.get("upstream") or []  # Debian's record of a CVE names that one; its advisories name several
-    names = {_text(name) for name in [record["id"], *(record.get("aliases") or []), *(upstream if len(upstream) == 1 else [])]}
+    upstream = (
+        record.get("upstream") or []
+    )  # Debian's record of a CVE names that one; its advisories name several
+    names = {
+        _text(name)
+        for name in [record["id"], *(record.get("aliases") or []), *(upstream if len(upstream) == 1 else [])]
+    }
     if record.get("withdrawn"):
         return
     for affected in record.get("affected") or []:
@@ -139,10 +162,20 @@ def _judge(record: dict[str, Any], by_name: dict[tuple[str, str], list[Component
         ecosystem, name = _text(package["ecosystem"]), _text(package["name"])
         family, _, release = ecosystem.partition(":")
         for component in by_name.get((family, normal(name) if family == "PyPI" else name), ()):
-            if (not release or component.ecosystem == ecosystem) and _is_affected(component, affected, record["id"], result.undecided):
-                fixed = {_text(e["fixed"]) for r in affected.get("ranges") or [] if r["type"] != "GIT" for e in r["events"] if "fixed" in e}
+            if (not release or component.ecosystem == ecosystem) and _is_affected(
+                component, affected, record["id"], result.undecided
+            ):
+                fixed = {
+                    _text(e["fixed"])
+                    for r in affected.get("ranges") or []
+                    if r["type"] != "GIT"
+                    for e in r["events"]
+                    if "fixed" in e
+                }
                 summary = str(record.get("summary") or record.get("details") or "").strip()[:200]
-                result.findings.append(Finding(component, names, _severity.level(record), fixed, summary.partition("\n")[0]))
+                result.findings.append(
+                    Finding(component, names, _severity.level(record), fixed, summary.partition("\n")[0])
+                )
 
 
 def _is_affected(component: Component, affected: dict[str, Any], name: str, undecided: list[str]) -> bool:
@@ -162,10 +195,17 @@ def _is_affected(component: Component, affected: dict[str, Any], name: str, unde
 
 
 def _is_inside(version: Any, events: list[dict[str, str]], order: Callable[[str], Any]) -> bool:
-    """Follow the events in the order of their versions; what is introduced at 0 was there from the beginning."""
+    """Follow the events in the order of their versions.
+
+    What is introduced at 0 was there from the beginning.
+    """
     kinds = [(kind, _text(event[kind])) for event in events for kind in _EVENTS if kind in event]
     starts = any(kind == "introduced" and at == "0" for kind, at in kinds)
-    turns = sorted((order(at), kind) for kind, at in kinds if (kind, at) != ("introduced", "0") and not (kind == "limit" and at == "*"))
+    turns = sorted(
+        (order(at), kind)
+        for kind, at in kinds
+        if (kind, at) != ("introduced", "0") and not (kind == "limit" and at == "*")
+    )
     inside = starts
     for at, kind in turns:
         if kind == "introduced" and version >= at:
@@ -176,10 +216,17 @@ def _is_inside(version: Any, events: list[dict[str, str]], order: Callable[[str]
 
 
 def _merged(findings: list[Finding]) -> list[Finding]:
-    """Return one finding for each vulnerability of a component, under all its names, as grave as the worst of them says."""
+    """Return one finding for each vulnerability of a component, under all its names, as grave as the worst of
+    them says.
+    """
     known: dict[tuple[Component, str], Finding] = {}
     for finding in findings:
-        everything = [*{id(same): same for name in finding.names if (same := known.get((finding.component, name)))}.values(), finding]
+        everything = [
+            *{
+                id(same): same for name in finding.names if (same := known.get((finding.component, name)))
+            }.values(),
+            finding,
+        ]
         merged = Finding(
             finding.component,
             set().union(*(each.names for each in everything)),
@@ -189,7 +236,10 @@ def _merged(findings: list[Finding]) -> list[Finding]:
         )
         known.update({(finding.component, name): merged for name in merged.names})
     kept = {id(finding): finding for finding in known.values()}.values()
-    return sorted(kept, key=lambda each: (-_severity.LEVELS.index(each.severity), each.component.name, sorted(each.names)))
+    return sorted(
+        kept,
+        key=lambda each: (-_severity.LEVELS.index(each.severity), each.component.name, sorted(each.names)),
+    )
 
 
 def _text(value: Any) -> str:

@@ -1,4 +1,6 @@
-"""What is installed in an image: Python distributions by their metadata, Debian packages by dpkg's status, and what locks say of both."""
+"""What is installed in an image: Python distributions by their metadata, Debian packages by dpkg's status,
+and what locks say of both.
+"""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -18,7 +20,10 @@ _SHORT = 100  # a longer licence is the licence's text
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """One installed package; `source` is Debian's source package and its version, which its security tracker speaks of."""
+    """One installed package.
+
+    `source` is Debian's source package and its version, which its security tracker speaks of.
+    """
 
     kind: str  # pypi or deb
     name: str
@@ -32,7 +37,7 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """All packages, sorted, and the Debian release that they belong to (empty: another or no distribution)."""
+    """All packages, sorted, and their Debian release (empty: another or no distribution)."""
 
     packages: tuple[Package, ...]
     release: str
@@ -42,11 +47,17 @@ def installed(image: _layout.Image) -> Installed:
     """Return what is installed in the image. Python files that a Debian package ships are that package's."""
     found = _layout.files(image, _WANTED)
     texts = {path: _text(found, path) for path in found}
-    by_kind = {path: next(k for k, v in match.groupdict().items() if v) for path in texts if (match := _WANTED.fullmatch(path))}
+    by_kind = {
+        path: next(k for k, v in match.groupdict().items() if v)
+        for path in texts
+        if (match := _WANTED.fullmatch(path))
+    }
     wheels = [_distribution(texts[path], path) for path, kind in by_kind.items() if kind == "metadata"]
     debs = [package for path, kind in by_kind.items() if kind == "status" for package in _dpkg(texts, path)]
     release = texts.get("etc/os-release") or texts.get("usr/lib/os-release") or ""
-    return Installed(tuple(sorted({*wheels, *debs}, key=lambda p: (p.kind, p.name, p.version, p.arch))), _release(release))
+    return Installed(
+        tuple(sorted({*wheels, *debs}, key=lambda p: (p.kind, p.name, p.version, p.arch))), _release(release)
+    )
 
 
 def locked(folder: Path, arch: str) -> dict[tuple[str, str, str], str]:
@@ -84,7 +95,11 @@ def _distribution(text: str, path: str) -> Package:
     if expression:
         return Package("pypi", normal(name), version, licences=(expression,), is_expression=True)
     own = str(head["License"] or "").strip()
-    classified = [str(each).rpartition("::")[2].strip() for each in head.get_all("Classifier", []) if str(each).startswith("License ::")]
+    classified = [
+        str(each).rpartition("::")[2].strip()
+        for each in head.get_all("Classifier", [])
+        if str(each).startswith("License ::")
+    ]
     licences = [own] if own and own != "UNKNOWN" and len(own) <= _SHORT and "\n" not in own else classified
     return Package("pypi", normal(name), version, licences=tuple(sorted(set(licences))))
 
@@ -99,9 +114,13 @@ def _dpkg(texts: Mapping[str, str], path: str) -> Iterator[Package]:
         if not re.fullmatch(r"[a-z0-9][a-z0-9+.-]*", name) or not re.fullmatch(r"[A-Za-z0-9.+:~-]+", version):
             raise StageError(f"{path} has a stanza without a package and its version: {stanza[:60]!r}")
         source = re.fullmatch(r"(\S+)(?: \((\S+)\))?", fields.get("Source", name))
-        licences = re.findall(r"^License:[ \t]*(\S.*)$", texts.get(f"usr/share/doc/{name}/copyright", ""), re.MULTILINE)
+        licences = re.findall(
+            r"^License:[ \t]*(\S.*)$", texts.get(f"usr/share/doc/{name}/copyright", ""), re.MULTILINE
+        )
         kept = tuple(sorted({licence.strip() for licence in licences if len(licence) <= _SHORT}))
-        yield Package("deb", name, version, arch, (source[1], source[2] or version) if source else (name, version), kept)
+        yield Package(
+            "deb", name, version, arch, (source[1], source[2] or version) if source else (name, version), kept
+        )
 
 
 def _release(text: str) -> str:

@@ -23,10 +23,29 @@ class Platform:
 PLATFORMS = {
     platform.name: platform
     for platform in (
-        Platform("linux/amd64", "amd64", "amd64", "x86_64", "x86_64-linux-gnu", {"architecture": "amd64", "os": "linux"}),
-        Platform("linux/arm64", "arm64", "arm64", "aarch64", "aarch64-linux-gnu", {"architecture": "arm64", "os": "linux"}),
         Platform(
-            "linux/arm/v7", "armv7", "armhf", "armv7l", "arm-linux-gnueabihf", {"architecture": "arm", "os": "linux", "variant": "v7"}
+            "linux/amd64",
+            "amd64",
+            "amd64",
+            "x86_64",
+            "x86_64-linux-gnu",
+            {"architecture": "amd64", "os": "linux"},
+        ),
+        Platform(
+            "linux/arm64",
+            "arm64",
+            "arm64",
+            "aarch64",
+            "aarch64-linux-gnu",
+            {"architecture": "arm64", "os": "linux"},
+        ),
+        Platform(
+            "linux/arm/v7",
+            "armv7",
+            "armhf",
+            "armv7l",
+            "arm-linux-gnueabihf",
+            {"architecture": "arm", "os": "linux", "variant": "v7"},
         ),
     )
 }
@@ -40,6 +59,11 @@ def platform_of(name: str) -> Platform:
 
 
 def wheel_tags(platform: Platform) -> list[str]:
-    """Return the platform tags of wheels that run there, the newest glibc first (PEP 600 and the names before it)."""
+    """Return the platform tags of wheels that run there, the newest glibc first (PEP 600 and the names before
+    it).
+    """
     numbered = [f"manylinux_2_{minor}_{platform.machine}" for minor in range(GLIBC, 4, -1)]
-    return [*numbered, *(f"{name}_{platform.machine}" for name in ("manylinux2014", "manylinux2010", "manylinux1"))]
+    return [
+        *numbered,
+        *(f"{name}_{platform.machine}" for name in ("manylinux2014", "manylinux2010", "manylinux1")),
+    ]

@@ -1,6 +1,8 @@
-"""A client of the OCI distribution protocol: pulls and pushes blobs and manifests, each checked by its digest.
+"""A client of the OCI distribution protocol: pulls and pushes blobs and manifests, each checked by its
+digest.
 
-Knows nothing of what an image is for. Plain HTTP is spoken to this machine only (github.com/opencontainers/distribution-spec).
+Knows nothing of what an image is for. Plain HTTP is spoken to this machine only
+(github.com/opencontainers/distribution-spec).
 """
 
 import hashlib
@@ -47,14 +49,22 @@ class Reference:
     digest: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.host}/{self.name}" + (f":{self.tag}" if self.tag else "") + (f"@{self.digest}" if self.digest else "")
+        return (
+            f"{self.host}/{self.name}"
+            + (f":{self.tag}" if self.tag else "")
+            + (f"@{self.digest}" if self.digest else "")
+        )
 
 
 def parse(text: str) -> Reference:
-    """Return the parts of `[host/]name[:tag][@sha256:...]`, read as Docker reads it: without a host it is Docker Hub's."""
+    """Return the parts of `[host/]name[:tag][@sha256:...]`, read as Docker reads it: without a host it is
+    Docker Hub's.
+    """
     found = _REFERENCE.fullmatch(text)
     host = found["host"] if found else None
-    is_host = host is not None and ("." in host or ":" in host or host == "localhost")  # `library/debian` has none
+    is_host = host is not None and (
+        "." in host or ":" in host or host == "localhost"
+    )  # `library/debian` has none
     if not found or (host and not is_host and host != host.lower()):
         shown = re.sub(r"[^/@]*@(?!sha256:)", "...@", text[:200])  # what stands before an @ may be a password
         raise StageError(f"'{shown}' is no image reference: write host:port/name:tag, or name@sha256:...")
@@ -69,7 +79,8 @@ def parse(text: str) -> Reference:
 def pull(reference: str, platform: str, folder: Path) -> str:
     """Write the image of one platform into the folder as an OCI image layout; return its manifest's digest.
 
-    A reference with a digest is pinned: what is pulled is exactly that. `platform` is linux/amd64, linux/arm64 or linux/arm/v7.
+    A reference with a digest is pinned: what is pulled is exactly that. `platform` is linux/amd64,
+    linux/arm64 or linux/arm/v7.
     """
     where = parse(reference)
     repository = Repository(where)
@@ -85,7 +96,11 @@ def pull(reference: str, platform: str, folder: Path) -> str:
     for part, size in _parts(manifest, where):
         repository.download(part, size, blobs)
     (folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}\n', encoding="utf-8")
-    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [{"mediaType": kind, "digest": digest, "size": len(content)}]}
+    index = {
+        "schemaVersion": 2,
+        "mediaType": OCI_INDEX,
+        "manifests": [{"mediaType": kind, "digest": digest, "size": len(content)}],
+    }
     (folder / "index.json").write_text(json.dumps(index) + "\n", encoding="utf-8")
     return digest
 
@@ -96,7 +111,10 @@ def digest_of(content: bytes) -> str:
 
 
 class Repository:
-    """One repository of a registry. Each call has a deadline, is tried a few times, and fails with a StageError."""
+    """One repository of a registry.
+
+    Each call has a deadline, is tried a few times, and fails with a StageError.
+    """
 
     def __init__(self, reference: Reference) -> None:
         self._reference = reference
@@ -111,23 +129,32 @@ class Repository:
     def manifest(self, wanted: str) -> tuple[str, bytes]:
         """Return media type and bytes of the manifest or index of a tag or digest; a digest is checked."""
         accept = ", ".join([OCI_INDEX, OCI_MANIFEST, DOCKER_INDEX, DOCKER_MANIFEST])
-        with self._ask("GET", f"{self._url}/manifests/{wanted}", (200,), headers={"Accept": accept}, stream=True) as answer:
+        with self._ask(
+            "GET", f"{self._url}/manifests/{wanted}", (200,), headers={"Accept": accept}, stream=True
+        ) as answer:
             content = b"".join(_bounded(answer, _MANIFEST_BYTES, f"the manifest {wanted}"))
             kind = answer.headers.get("Content-Type", "").partition(";")[0].strip()
         if _DIGEST.fullmatch(wanted) and digest_of(content) != wanted:
-            raise StageError(f"{self._reference.host} sent another manifest than {wanted[:19]}...: its digest is wrong")
+            raise StageError(
+                f"{self._reference.host} sent another manifest than {wanted[:19]}...: its digest is wrong"
+            )
         return kind, content
 
     def download(self, digest: str, size: int, folder: Path) -> None:
         """Bring a blob into the folder, under its digest in hexadecimal, or nothing at all."""
         partial, received = folder / f".{digest[7:]}", hashlib.sha256()
         try:
-            with self._ask("GET", f"{self._url}/blobs/{digest}", (200,), stream=True) as answer, partial.open("wb") as out:
+            with (
+                self._ask("GET", f"{self._url}/blobs/{digest}", (200,), stream=True) as answer,
+                partial.open("wb") as out,
+            ):
                 for chunk in _bounded(answer, size, f"the blob {digest[:19]}..."):
                     received.update(chunk)
                     out.write(chunk)
             if "sha256:" + received.hexdigest() != digest:
-                raise StageError(f"{self._reference.host} sent another blob than {digest[:19]}...: its digest is wrong")
+                raise StageError(
+                    f"{self._reference.host} sent another blob than {digest[:19]}...: its digest is wrong"
+                )
             partial.rename(folder / digest[7:])
         finally:
             partial.unlink(missing_ok=True)
@@ -140,8 +167,12 @@ class Repository:
             begun = self._ask("POST", f"{self._url}/blobs/uploads/", (202,))
             place = urljoin(begun.url, begun.headers.get("Location", ""))
             with path.open("rb") as blob:
-                sent = self._try("PUT", f"{place}{'&' if '?' in place else '?'}digest={digest}", data=blob,
-                                 headers={"Content-Type": "application/octet-stream"})  # fmt: skip
+                sent = self._try(
+                    "PUT",
+                    f"{place}{'&' if '?' in place else '?'}digest={digest}",
+                    data=blob,
+                    headers={"Content-Type": "application/octet-stream"},
+                )
             if isinstance(sent, requests.Response) and sent.status_code == 201:
                 return True
             if attempt == _ATTEMPTS - 1 or (isinstance(sent, requests.Response) and sent.status_code < 500):
@@ -150,8 +181,13 @@ class Repository:
         raise AssertionError
 
     def put_manifest(self, wanted: str, content: bytes, kind: str) -> str:
-        """Put a manifest or index under a tag or its digest; return its digest, as read back from the registry."""
-        self._ask("PUT", f"{self._url}/manifests/{wanted}", (201,), data=content, headers={"Content-Type": kind})
+        """Put a manifest or index under a tag or its digest.
+
+        Return its digest, as read back from the registry.
+        """
+        self._ask(
+            "PUT", f"{self._url}/manifests/{wanted}", (201,), data=content, headers={"Content-Type": kind}
+        )
         digest = digest_of(content)
         if self.manifest(wanted)[1] != content or self.manifest(digest)[1] != content:
             raise StageError(f"{self._reference.host} gives back another manifest for {wanted} than was sent")
@@ -188,12 +224,20 @@ class Repository:
             return error
 
     def _send(self, method: str, url: str, **more: Any) -> requests.Response:
-        is_ours = urlsplit(url)[:2] == urlsplit(self._root)[:2]  # an upload may be sent elsewhere: nobody else learns who we are
-        headers = {"Accept-Encoding": "identity", **more.pop("headers", {}), **(self._authorization if is_ours else {})}
+        is_ours = (
+            urlsplit(url)[:2] == urlsplit(self._root)[:2]
+        )  # an upload may be sent elsewhere: nobody else learns who we are
+        headers = {
+            "Accept-Encoding": "identity",
+            **more.pop("headers", {}),
+            **(self._authorization if is_ours else {}),
+        }
         return self._session.request(method, url, headers=headers, timeout=_TIMEOUT_S, **more)
 
     def _log_in(self, challenge: str, method: str) -> bool:
-        """Follow the registry's challenge: a token from the place it names (RFC 6750), or user and password (RFC 7617)."""
+        """Follow the registry's challenge: a token from the place it names (RFC 6750), or user and password
+        (RFC 7617).
+        """
         scheme, _, rest = challenge.partition(" ")
         known = _credentials.of(self._reference.host)
         if scheme.lower() == "basic" and known:
@@ -202,10 +246,16 @@ class Repository:
         if scheme.lower() != "bearer":
             return False
         said = dict(re.findall(r'(\w+)="([^"]*)"', rest))
-        realm, actions = said.pop("realm", ""), "pull" if method in ("GET", "HEAD") and not self._authorization else "pull,push"
+        realm, actions = (
+            said.pop("realm", ""),
+            "pull" if method in ("GET", "HEAD") and not self._authorization else "pull,push",
+        )
         if urlsplit(realm).scheme != "https" and not (realm.startswith("http://") and _is_here(realm)):
             raise StageError(f"{self._reference.host} asks for the password over plain HTTP: it is not sent")
-        query = {"scope": f"repository:{self._reference.name}:{actions}", **{k: v for k, v in said.items() if k in ("service", "scope")}}
+        query = {
+            "scope": f"repository:{self._reference.name}:{actions}",
+            **{k: v for k, v in said.items() if k in ("service", "scope")},
+        }
         answer = self._session.get(realm, params=query, auth=known, timeout=_TIMEOUT_S)
         token = _token(answer)
         self._authorization = {"Authorization": f"Bearer {token}"} if token else {}
@@ -216,11 +266,17 @@ class Repository:
         if isinstance(answer, requests.exceptions.SSLError):
             return StageError(f"{host} has no certificate that this machine trusts")
         if isinstance(answer, requests.RequestException):
-            return StageError(f"the registry {host} cannot be reached ({type(answer).__name__}): is it running, and its name right?")
+            return StageError(
+                f"the registry {host} cannot be reached ({type(answer).__name__}): is it running, and "
+                "its name right?"
+            )
         what = f"{self._reference.name} at {host}"
         if answer.status_code in (401, 403):
-            return StageError(f"{host} does not let you {'read' if method in ('GET', 'HEAD') else 'write'} {self._reference.name}: "
-                              f"docker login {host}, or set REGISTRY_USER and REGISTRY_PASSWORD")  # fmt: skip
+            return StageError(
+                f"{host} does not let you {'read' if method in ('GET', 'HEAD') else 'write'} "
+                f"{self._reference.name}: "
+                f"docker login {host}, or set REGISTRY_USER and REGISTRY_PASSWORD"
+            )
         if answer.status_code == 404:
             return StageError(f"there is no such image: {what}")
         return StageError(f"{what}: {method} is answered with {answer.status_code} {answer.reason}")
@@ -273,9 +329,13 @@ def _choose(index: dict[str, Any], platform: str, where: Reference) -> str:
         about = entry.get("platform") if isinstance(entry, dict) else None
         if isinstance(about, dict):
             variant = about.get("variant") if about.get("variant") != "v8" else None
-            offered["/".join(str(p) for p in (about.get("os"), about.get("architecture"), variant) if p)] = _descriptor(entry, where)[0]
+            offered["/".join(str(p) for p in (about.get("os"), about.get("architecture"), variant) if p)] = (
+                _descriptor(entry, where)[0]
+            )
     if platform not in offered:
-        raise StageError(f"{where} has no image for {platform}; it has {', '.join(sorted(offered)) or 'none'}")
+        raise StageError(
+            f"{where} has no image for {platform}; it has {', '.join(sorted(offered)) or 'none'}"
+        )
     return offered[platform]
 
 

@@ -1,4 +1,6 @@
-"""Writes what is published of an image: layers compressed, manifests and the list of platforms, as an OCI layout and as archives."""
+"""Writes what is published of an image: layers compressed, manifests and the list of platforms, as an OCI
+layout and as archives.
+"""
 
 import gzip
 import hashlib
@@ -52,23 +54,45 @@ def write(layout: Path, name: str, tag: str, images: list[_layout.Image], compre
     blobs = layout / "blobs" / "sha256"
     blobs.mkdir(parents=True)
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # zlib works without the interpreter's lock
-        jobs = [[pool.submit(_layer, image, layer, blobs, compression) for layer in image.layers] for image in images]
+        jobs = [
+            [pool.submit(_layer, image, layer, blobs, compression) for layer in image.layers]
+            for image in images
+        ]
         layers = [[job.result() for job in of_image] for of_image in jobs]
     configs = [_keep(blobs, _CONFIG, image.config_bytes) for image in images]
-    manifests = [_keep(blobs, OCI_MANIFEST, _json({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config.descriptor(),
-                                                   "layers": [layer.descriptor() for layer in below]}))
-                 for config, below in zip(configs, layers, strict=True)]  # fmt: skip
-    entries = [manifest.descriptor(platform=_platform(image)) for manifest, image in zip(manifests, images, strict=True)]
+    manifests = [
+        _keep(
+            blobs,
+            OCI_MANIFEST,
+            _json(
+                {
+                    "schemaVersion": 2,
+                    "mediaType": OCI_MANIFEST,
+                    "config": config.descriptor(),
+                    "layers": [layer.descriptor() for layer in below],
+                }
+            ),
+        )
+        for config, below in zip(configs, layers, strict=True)
+    ]
+    entries = [
+        manifest.descriptor(platform=_platform(image))
+        for manifest, image in zip(manifests, images, strict=True)
+    ]
     index = _keep(blobs, OCI_INDEX, _json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}))
     named = index.descriptor(annotations={_NAME: tag, "org.opencontainers.image.title": name})
     (layout / "oci-layout").write_bytes(_LAYOUT)
-    (layout / "index.json").write_bytes(_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [named, *entries]}))
+    (layout / "index.json").write_bytes(
+        _json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [named, *entries]})
+    )
     parts = {part.digest: part for part in (*configs, *(layer for below in layers for layer in below))}
     return Release(tuple(parts.values()), tuple(manifests), index)
 
 
 def write_archives(folder: Path, layout: Path, name: str, tag: str, release: Release) -> None:
-    """Write each platform's image as one tar: an OCI layout of its own, with Docker's manifest.json beside it."""
+    """Write each platform's image as one tar: an OCI layout of its own, with Docker's manifest.json beside
+    it.
+    """
     folder.mkdir()
     entries = json.loads((layout / "blobs" / "sha256" / release.index.digest[7:]).read_bytes())["manifests"]
     for entry in entries:
@@ -76,10 +100,18 @@ def write_archives(folder: Path, layout: Path, name: str, tag: str, release: Rel
         parts = [entry, manifest["config"], *manifest["layers"]]
         paths = [f"blobs/sha256/{part['digest'][7:]}" for part in parts]
         docker = [{"Config": paths[1], "RepoTags": [f"{name}:{tag}"], "Layers": paths[2:]}]
-        index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [{**entry, "annotations": {_NAME: tag}}]}
+        index = {
+            "schemaVersion": 2,
+            "mediaType": OCI_INDEX,
+            "manifests": [{**entry, "annotations": {_NAME: tag}}],
+        }
         arch = entry["platform"]["architecture"] + entry["platform"].get("variant", "").replace("v8", "")
         with tarfile.open(folder / f"{name}-{arch}.tar", "w", format=tarfile.USTAR_FORMAT) as tar:
-            for path, content in {"index.json": _json(index), "manifest.json": _json(docker), "oci-layout": _LAYOUT}.items():
+            for path, content in {
+                "index.json": _json(index),
+                "manifest.json": _json(docker),
+                "oci-layout": _LAYOUT,
+            }.items():
                 _add(tar, path, io.BytesIO(content), len(content))
             for path in sorted(set(paths)):
                 with (layout / path).open("rb") as stream:
@@ -91,10 +123,14 @@ def _layer(image: _layout.Image, layer: tuple[str, int, str], blobs: Path, compr
     digest, _, kind = layer
     is_compressed = kind.endswith("gzip")
     if not (is_compressed or kind.endswith("tar")):
-        raise StageError(f"{image.path.name} has a layer of the kind {kind}; plain ones and those in gzip can be published")
+        raise StageError(
+            f"{image.path.name} has a layer of the kind {kind}; plain ones and those in gzip can be published"
+        )
     partial, read, written, size = blobs / f".{uuid.uuid4().hex}", hashlib.sha256(), hashlib.sha256(), 0
     with _layout.blob(image, digest) as stream, partial.open("wb") as out:
-        for chunk in _chunks(stream, read) if is_compressed else _compressed(_chunks(stream, read), compression):
+        for chunk in (
+            _chunks(stream, read) if is_compressed else _compressed(_chunks(stream, read), compression)
+        ):
             written.update(chunk)
             size += out.write(chunk)
     if "sha256:" + read.hexdigest() != digest:

@@ -8,8 +8,22 @@ from stages.containers._platform import Platform
 from stages.containers._tree import FOLDER, Tree, file, link
 
 MERGED = ("bin", "lib", "sbin")
-FOLDERS = ("etc/ssl/certs", "home", "mnt", "opt", "run/lock", "srv", "usr/local/bin", "usr/local/lib/python3.11/dist-packages",
-           "var/lib/dpkg/updates", "var/lib/dpkg/triggers", "var/lib/dpkg/alternatives", "proc", "sys", "dev")  # fmt: skip
+FOLDERS = (
+    "etc/ssl/certs",
+    "home",
+    "mnt",
+    "opt",
+    "run/lock",
+    "srv",
+    "usr/local/bin",
+    "usr/local/lib/python3.11/dist-packages",
+    "var/lib/dpkg/updates",
+    "var/lib/dpkg/triggers",
+    "var/lib/dpkg/alternatives",
+    "proc",
+    "sys",
+    "dev",
+)
 SOURCES = """\
 Types: deb
 URIs: http://deb.debian.org/debian
@@ -38,18 +52,31 @@ def prepare(tree: Tree, platform: Platform) -> None:
 
 
 def settle(tree: Tree) -> None:
-    """Write what the scripts would have written, after all packages of the base; what is there already stays."""
+    """Write what the scripts would have written, after all packages of the base.
+
+    What is there already stays.
+    """
     for folder in FOLDERS:
         tree.add(folder, FOLDER)
     for path, lines in (("passwd", _USERS), ("group", _GROUPS)):
-        tree.add(f"etc/{path}", file(_with(tree.read(f"etc/{path}") or tree.read(f"usr/share/base-passwd/{path}.master") or b"", lines)))
+        tree.add(
+            f"etc/{path}",
+            file(
+                _with(
+                    tree.read(f"etc/{path}") or tree.read(f"usr/share/base-passwd/{path}.master") or b"",
+                    lines,
+                )
+            ),
+        )
     _write(tree, "etc/nsswitch.conf", tree.read("usr/share/libc-bin/nsswitch.conf") or b"hosts: files dns\n")
     _write(tree, "etc/apt/sources.list.d/debian.sources", SOURCES.encode())
     _write(tree, CERTIFICATES, _certificates(tree))
     _write(tree, "var/lib/dpkg/available", b"")
     _write(tree, "var/lib/dpkg/info/format", b"1\n")
     if not tree.get("usr/lib/ssl/cert.pem"):
-        tree.add("usr/lib/ssl/cert.pem", link(f"/{CERTIFICATES}"))  # where OpenSSL, and so Python, looks first
+        tree.add(
+            "usr/lib/ssl/cert.pem", link(f"/{CERTIFICATES}")
+        )  # where OpenSSL, and so Python, looks first
 
 
 def alternatives(tree: Tree, platform: Platform) -> None:
@@ -68,10 +95,16 @@ def _write(tree: Tree, path: str, data: bytes) -> None:
 def _with(table: bytes, lines: list[str]) -> bytes:
     """Return a table of users or groups with these lines, but for those whose name it has."""
     names = {line.split(b":")[0] for line in table.splitlines()}
-    return table + b"".join(f"{line}\n".encode() for line in lines if line.split(":")[0].encode() not in names)
+    return table + b"".join(
+        f"{line}\n".encode() for line in lines if line.split(":")[0].encode() not in names
+    )
 
 
 def _certificates(tree: Tree) -> bytes:
     folder = "usr/share/ca-certificates/"
-    parts = [tree.read(path) or b"" for path in sorted(tree.paths()) if path.startswith(folder) and path.endswith(".crt")]
+    parts = [
+        tree.read(path) or b""
+        for path in sorted(tree.paths())
+        if path.startswith(folder) and path.endswith(".crt")
+    ]
     return b"".join(part if part.endswith(b"\n") else part + b"\n" for part in parts)

@@ -1,7 +1,9 @@
-"""Runs one program of an image in a Docker engine, with no right that it does not need, and leaves nothing behind.
+"""Runs one program of an image in a Docker engine, with no right that it does not need, and leaves nothing
+behind.
 
-Create, start, wait, inspect, logs, remove: never attached, so an engine that goes away is noticed and a container is not lost.
-Files go in and come out through the engine's own interface: it may be on another machine.
+Create, start, wait, inspect, logs, remove: never attached, so an engine that goes away is noticed and a
+container is not lost. Files go in and come out through the engine's own interface: it may be on another
+machine.
 """
 
 import io
@@ -26,21 +28,26 @@ from stages.containers._layout import Image
 
 _VOLUME = "/smoke"  # the container's root is read-only, and a volume itself stays root's
 FOLDER = f"{_VOLUME}/job"
-LABEL = "raspberrypi-mlops.smoke"  # its value: when a container may be removed by whoever finds it, in seconds since 1970
+# its value: when a container may be removed by whoever finds it, in seconds since 1970
+LABEL = "raspberrypi-mlops.smoke"
 _REPOSITORY = "raspberrypi-mlops-smoke"  # of images while they are tried; a tag begins with such a time too
 _DAY_S = 86_400
 _USER = 1000
-# Under QEMU a program sees the caches of the machine below, and LiteRT 2.3.0 for arm64 follows a null pointer on x86's (seen: signal 11
+# Under QEMU a program sees the caches of the machine below, and LiteRT 2.3.0 for arm64 follows a null pointer
+# on x86's (seen: signal 11
 # in Interpreter()). It is shown four processors without caches instead, as of a Raspberry Pi.
 _PROCESSORS = "/sys/devices/system/cpu"
 _FOUR = dict.fromkeys(("online", "possible", "present"), b"0-3\n")
-# QEMU 7.2's own choice for arm64, `max`, has instructions that no Pi has, and with those XNNPACK's int8 kernels compute something else
-# (seen: up to 137 of 255 steps off; with any real processor 1). So it is the processor of a Pi 4; for arm/v7 the oldest with VFPv4 and NEON.
+# QEMU 7.2's own choice for arm64, `max`, has instructions that no Pi has, and with those XNNPACK's int8
+# kernels compute something else
+# (seen: up to 137 of 255 steps off; with any real processor 1). So it is the processor of a Pi 4; for arm/v7
+# the oldest with VFPv4 and NEON.
 _QEMU_CPU = {"arm64": "cortex-a72", "arm": "cortex-a15"}
 _CALL_TIMEOUT_S = 600  # an engine on a slow disk takes minutes to load an image
 _LOG_LINES = 40
 _NO_EMULATION = (
-    "this engine cannot run {platform}: no QEMU handler is registered for it; sudo apt-get install qemu-user-static binfmt-support, "
+    "this engine cannot run {platform}: no QEMU handler is registered for it; sudo apt-get install "
+    "qemu-user-static binfmt-support, "
     "or docker run --privileged --rm tonistiigi/binfmt --install all"
 )
 
@@ -54,11 +61,15 @@ def engine() -> Iterator[Any]:
     except (DockerException, requests.RequestException, OSError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         place = os.environ.get("DOCKER_HOST") or "this machine's own socket"
-        raise StageError(f"no Docker engine answers at {place}: sudo apt-get install docker.io, or set DOCKER_HOST") from None
+        raise StageError(
+            f"no Docker engine answers at {place}: sudo apt-get install docker.io, or set DOCKER_HOST"
+        ) from None
     try:
         yield client
     except (requests.RequestException, OSError) as error:
-        raise StageError(f"the Docker engine went away ({type(error).__name__}): start it, and run this again") from None
+        raise StageError(
+            f"the Docker engine went away ({type(error).__name__}): start it, and run this again"
+        ) from None
     except DockerException as error:
         raise StageError(f"the Docker engine refuses: {_sentence(error)}") from None
     finally:
@@ -96,9 +107,20 @@ def loaded(client: Any, image: Image) -> Iterator[str]:
 
 
 def run(
-    client: Any, image: Image, name: str, argv: Sequence[str], files: Mapping[str, bytes], wanted: str, *, memory_mb: int, timeout_s: int
+    client: Any,
+    image: Image,
+    name: str,
+    argv: Sequence[str],
+    files: Mapping[str, bytes],
+    wanted: str,
+    *,
+    memory_mb: int,
+    timeout_s: int,
 ) -> bytes:
-    """Return the file that `argv` leaves in FOLDER, where it finds `files`; StageError says what went wrong."""
+    """Return the file that `argv` leaves in FOLDER, where it finds `files`.
+
+    StageError says what went wrong.
+    """
     _remove_forgotten(client)
     limit = memory_mb << 20
     shown, environment = {}, {"HOME": "/tmp", "PYTHONDONTWRITEBYTECODE": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
@@ -107,15 +129,29 @@ def run(
         environment["QEMU_CPU"] = _QEMU_CPU.get(image.config["architecture"], "max")
     with _ended_politely():
         container = client.containers.create(
-            name, entrypoint=[argv[0]], command=list(argv[1:]), user=f"{_USER}:{_USER}", network_mode="none", read_only=True, init=True,
-            cap_drop=["ALL"], security_opt=["no-new-privileges"], mem_limit=limit, memswap_limit=limit, pids_limit=256,
-            tmpfs={"/tmp": "size=64m,mode=1777"}, volumes=[_VOLUME, *shown], working_dir=_VOLUME,
+            name,
+            entrypoint=[argv[0]],
+            command=list(argv[1:]),
+            user=f"{_USER}:{_USER}",
+            network_mode="none",
+            read_only=True,
+            init=True,
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            mem_limit=limit,
+            memswap_limit=limit,
+            pids_limit=256,
+            tmpfs={"/tmp": "size=64m,mode=1777"},
+            volumes=[_VOLUME, *shown],
+            working_dir=_VOLUME,
             environment=environment,
             labels={LABEL: str(int(time.time()) + timeout_s + _CALL_TIMEOUT_S)},
             log_config=LogConfig(type="json-file", config={"max-size": "1m", "max-file": "1"}),
-        )  # fmt: skip
+        )
         try:
-            container.put_archive(_VOLUME, _packed({"job": None, **{f"job/{name}": content for name, content in files.items()}}))
+            container.put_archive(
+                _VOLUME, _packed({"job": None, **{f"job/{name}": content for name, content in files.items()}})
+            )
             for place, contents in shown.items():
                 container.put_archive(place, _packed(contents))
             _start_and_wait(container, image, memory_mb, timeout_s)
@@ -150,7 +186,9 @@ def _start_and_wait(container: Any, image: Image, memory_mb: int, timeout_s: int
 def _cause(image: Image, said: str, status: int = 1) -> StageError:
     if "exec format error" in said.lower():
         return StageError(_NO_EMULATION.format(platform=image.platform))
-    if "executable file not found" in said or ("no such file or directory" in said.lower() and status in (1, 127)):
+    if "executable file not found" in said or (
+        "no such file or directory" in said.lower() and status in (1, 127)
+    ):
         return StageError(f"the image cannot start Python: {said}")
     if 128 < status < 128 + signal.NSIG:
         return StageError(f"Python was ended in the image by {_signal_name(status - 128)}: {said}")
@@ -171,7 +209,9 @@ def _packed(files: Mapping[str, bytes | None]) -> bytes:
         for name, content in files.items():
             info = tarfile.TarInfo(name)
             info.uid = info.gid = _USER
-            info.type, info.mode, info.size = (tarfile.DIRTYPE, 0o755, 0) if content is None else (tarfile.REGTYPE, 0o444, len(content))
+            info.type, info.mode, info.size = (
+                (tarfile.DIRTYPE, 0o755, 0) if content is None else (tarfile.REGTYPE, 0o444, len(content))
+            )
             tar.addfile(info, io.BytesIO(content or b""))
     return out.getvalue()
 

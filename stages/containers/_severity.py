@@ -5,10 +5,25 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-LEVELS = ("unknown", "low", "medium", "high", "critical")  # from the least on; what nobody rated may be anything
+LEVELS = (
+    "unknown",
+    "low",
+    "medium",
+    "high",
+    "critical",
+)  # from the least on; what nobody rated may be anything
 
-_WORDS = {"low": "low", "moderate": "medium", "medium": "medium", "important": "high", "high": "high", "critical": "critical"}
-_WEIGHTS: Mapping[str, Mapping[str, float]] = {  # https://www.first.org/cvss/v3.1/specification-document, table 16
+_WORDS = {
+    "low": "low",
+    "moderate": "medium",
+    "medium": "medium",
+    "important": "high",
+    "high": "high",
+    "critical": "critical",
+}
+_WEIGHTS: Mapping[
+    str, Mapping[str, float]
+] = {  # https://www.first.org/cvss/v3.1/specification-document, table 16
     "AV": {"N": 0.85, "A": 0.62, "L": 0.55, "P": 0.2},
     "AC": {"L": 0.77, "H": 0.44},
     "UI": {"N": 0.85, "R": 0.62},
@@ -20,14 +35,28 @@ _PRIVILEGES = {"U": {"N": 0.85, "L": 0.62, "H": 0.27}, "C": {"N": 0.85, "L": 0.6
 
 
 def level(record: Mapping[str, Any]) -> str:
-    """Return one of LEVELS for a record in OSV's form: the worst that its vectors or its database's words say.
+    """Return one of LEVELS for a record in OSV's form: the worst that its vectors or its database's words
+    say.
 
     Vectors of CVSS 3 are computed; those of 2 and 4 are not, and the database's word stands for them.
     """
-    said = [_of_score(score) for entry in _list(record.get("severity")) if (score := base_score(str(_get(entry, "score")))) is not None]
-    words = [_get(record.get("database_specific"), "severity"),
-             *(_get(_get(affected, key), word) for affected in _list(record.get("affected"))
-               for key, word in (("ecosystem_specific", "severity"), ("ecosystem_specific", "urgency"), ("database_specific", "severity")))]  # fmt: skip
+    said = [
+        _of_score(score)
+        for entry in _list(record.get("severity"))
+        if (score := base_score(str(_get(entry, "score")))) is not None
+    ]
+    words = [
+        _get(record.get("database_specific"), "severity"),
+        *(
+            _get(_get(affected, key), word)
+            for affected in _list(record.get("affected"))
+            for key, word in (
+                ("ecosystem_specific", "severity"),
+                ("ecosystem_specific", "urgency"),
+                ("database_specific", "severity"),
+            )
+        ),
+    ]
     said += [_WORDS[word.lower()] for word in words if isinstance(word, str) and word.lower() in _WORDS]
     return max(said, key=LEVELS.index, default="unknown")
 

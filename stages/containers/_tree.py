@@ -1,7 +1,8 @@
-"""A file system that is only written as one tar, never to the disk: sorted, owned by root, every time the same bytes.
+"""A file system that is only written as one tar, never to the disk: sorted, owned by root, every time the
+same bytes.
 
-Paths are kept without a leading slash. A link on the way to a file is followed inside the tree, as in a real root, so a
-package that ships /lib/x lands in usr/lib/x where lib is a link, and nothing can leave the tree.
+Paths are kept without a leading slash. A link on the way to a file is followed inside the tree, as in a real
+root, so a package that ships /lib/x lands in usr/lib/x where lib is a link, and nothing can leave the tree.
 """
 
 import errno
@@ -19,7 +20,8 @@ from typing import IO
 from engine.stage import StageError
 
 MAX_LINKS = 40  # as the kernel's
-PERMISSIONS = 0o1777  # set-user-ID and set-group-ID are left out: every file belongs to root, and no stage may become it
+# set-user-ID and set-group-ID are left out: every file belongs to root, and no stage may become it
+PERMISSIONS = 0o1777
 WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"
 
 
@@ -38,11 +40,17 @@ _UNREADABLE = (
 
 @contextmanager
 def unpacking() -> Iterator[None]:
-    """Turn what the standard library raises for a broken archive into a sentence; the system's own errors, such as a full disk, stay."""
+    """Turn what the standard library raises for a broken archive into a sentence.
+
+    The system's own errors, such as a full disk, stay.
+    """
     try:
         yield
     except _UNREADABLE as error:
-        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # EINVAL: an offset before the beginning
+        if isinstance(error, OSError) and error.errno not in (
+            None,
+            errno.EINVAL,
+        ):  # EINVAL: an offset before the beginning
             raise
         raise StageError(f"a package cannot be unpacked: {error}") from None
 
@@ -77,7 +85,10 @@ def link(target: str) -> Entry:
 
 
 class Tree:
-    """Paths and what they are; `below` is the tree of the layers that this one lies on, read and never changed."""
+    """Paths and what they are.
+
+    `below` is the tree of the layers that this one lies on, read and never changed.
+    """
 
     def __init__(self, below: "Tree | None" = None) -> None:
         self.entries: dict[str, Entry] = {}
@@ -128,7 +139,10 @@ class Tree:
         return "/".join(done)
 
     def overlay(self, layer: IO[bytes]) -> None:
-        """Lay an image's layer, a tar in any compression, on this tree; its whiteouts remove what they name."""
+        """Lay an image's layer, a tar in any compression, on this tree.
+
+        Its whiteouts remove what they name.
+        """
         for name, entry in members(layer):
             folder, _, last = name.rpartition("/")
             if last == OPAQUE:
@@ -159,7 +173,9 @@ class Tree:
         return entry is not None and entry.kind == tarfile.DIRTYPE
 
     def _make_parents(self, path: str) -> None:
-        """Name every folder on the way: an engine that finds one unnamed in a layer makes it readable to root alone."""
+        """Name every folder on the way: an engine that finds one unnamed in a layer makes it readable to root
+        alone.
+        """
         parts = path.split("/")
         for depth in range(1, len(parts)):
             parent = "/".join(parts[:depth])
@@ -212,7 +228,10 @@ def _entry(tar: tarfile.TarFile, info: tarfile.TarInfo, seen: dict[str, Entry]) 
 
 
 def read_tree(path: Path, below: Tree | None = None) -> Tree:
-    """Return the tree of an uncompressed tar that `write` made; bytes of files are read when they are asked for."""
+    """Return the tree of an uncompressed tar that `write` made.
+
+    Bytes of files are read when they are asked for.
+    """
     tree = Tree(below)
     try:
         with tarfile.open(path, "r:") as tar:
@@ -220,7 +239,9 @@ def read_tree(path: Path, below: Tree | None = None) -> Tree:
                 if info.islnk():
                     entry = tree.entries[info.linkname]
                 elif info.isreg():
-                    entry = Entry(info.type, info.mode, info.size, "", _slice(path, info.offset_data, info.size))
+                    entry = Entry(
+                        info.type, info.mode, info.size, "", _slice(path, info.offset_data, info.size)
+                    )
                 else:
                     entry = Entry(info.type, info.mode, 0, info.linkname)
                 tree.entries["/".join(inside(info.name))] = entry

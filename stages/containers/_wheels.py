@@ -1,6 +1,8 @@
-"""Wheels without an installer: brought by pip for another platform, checked, and laid in a tree as they are packed.
+"""Wheels without an installer: brought by pip for another platform, checked, and laid in a tree as they are
+packed.
 
-Scripts are not made: in a container programs start with `python3 -m`. Form of a wheel: packaging.python.org, binary distribution format.
+Scripts are not made: in a container programs start with `python3 -m`. Form of a wheel: packaging.python.org,
+binary distribution format.
 """
 
 import re
@@ -27,18 +29,23 @@ _SCHEMES = {"purelib": SITE, "platlib": SITE, "data": "usr/local", "scripts": "u
 
 def read_requirements(path: Path) -> dict[str, str]:
     """Return the lines of a lock of wheels by their sha256."""
-    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+    lines = [
+        line for line in path.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")
+    ]
     found = {}
     for line in lines:
         match = _LINE.fullmatch(line)
         if not match:
-            raise StageError(f"{path.name}: '{line[:80]}' is not NAME==VERSION --hash=sha256:...; make it anew with: make lock")
+            raise StageError(
+                f"{path.name}: '{line[:80]}' is not NAME==VERSION --hash=sha256:...; make it anew "
+                "with: make lock"
+            )
         found[match[3]] = line
     return found
 
 
 def bring(requirements: dict[str, str], platform: Platform) -> list[Path]:
-    """Return the wheels of the lock, those not in the cache brought by pip with whatever index it is set to."""
+    """Return the wheels of the lock; pip downloads those not in the cache from its configured index."""
     sweep()
     wheels = {sha256: cached(sha256) for sha256 in requirements}
     missing = [requirements[sha256] for sha256, path in wheels.items() if path is None]
@@ -59,8 +66,28 @@ def pip_download(lines: list[str], platform: Platform, folder: Path) -> None:
     wanted = folder / "requirements.txt"
     wanted.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     version = ".".join(map(str, PYTHON))
-    argv = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--require-hashes", "--only-binary", ":all:", "--no-cache-dir", "--ignore-requires-python",
-            "--disable-pip-version-check", "--implementation", "cp", "--python-version", version, "-d", str(folder), "-r", str(wanted)]  # fmt: skip
+    argv = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "-q",
+        "--no-deps",
+        "--require-hashes",
+        "--only-binary",
+        ":all:",
+        "--no-cache-dir",
+        "--ignore-requires-python",
+        "--disable-pip-version-check",
+        "--implementation",
+        "cp",
+        "--python-version",
+        version,
+        "-d",
+        str(folder),
+        "-r",
+        str(wanted),
+    ]
     argv += [word for abi in _ABIS for word in ("--abi", abi)]
     argv += [word for tag in wheel_tags(platform) for word in ("--platform", tag)]
     done = subprocess.run(argv, capture_output=True, text=True)
@@ -68,11 +95,17 @@ def pip_download(lines: list[str], platform: Platform, folder: Path) -> None:
         reasons = [
             line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.startswith("ERROR")
         ] or done.stderr.splitlines()[-1:]
-        raise StageError(f"pip cannot bring the wheels for {platform.name}: {' '.join(reasons[:3]) or 'it does not say why'}")
+        raise StageError(
+            f"pip cannot bring the wheels for {platform.name}: "
+            f"{' '.join(reasons[:3]) or 'it does not say why'}"
+        )
 
 
 def lay(wheel: Path, tree: Tree, leave_out: Sequence[str]) -> None:
-    """Add the files of a wheel to the tree but for those that match a pattern; their bytes are read when the tree is written."""
+    """Add the files of a wheel to the tree but for those that match a pattern.
+
+    Their bytes are read when the tree is written.
+    """
     with unpacking():
         archive = zipfile.ZipFile(wheel)
     for info in archive.infolist():
@@ -83,7 +116,10 @@ def lay(wheel: Path, tree: Tree, leave_out: Sequence[str]) -> None:
 
 
 def _place(name: str) -> str:
-    """Return where a file of a wheel belongs; only NAME.data/SCHEME/ lies elsewhere than beside the modules."""
+    """Return where a file of a wheel belongs.
+
+    Only NAME.data/SCHEME/ lies elsewhere than beside the modules.
+    """
     parts = inside(name)
     if len(parts) > 2 and parts[0].endswith(".data"):
         return "/".join([_SCHEMES.get(parts[1], SITE), *parts[2:]])

@@ -20,9 +20,10 @@ class BaseMetrics(TypedDict):
 def base(lock: In, rootfs: Out, *, platform: str, base: str = "auto") -> BaseMetrics:
     """Write Debian with Python as one tar; `lock` is the folder with debian-<arch>.lock and registry.txt.
 
-    base: `bootstrap` unpacks the packages of the lock; `registry` begins with Debian's own image, pinned by digest, and adds
-    from the lock what that lacks; `auto` does so where the registry can be reached, and else bootstraps. No root, no emulation.
-    Bootstrapped, the same lock gives the same bytes: every file has the time of the release.
+    base: `bootstrap` unpacks the packages of the lock; `registry` begins with Debian's own image, pinned by
+    digest, and adds from the lock what that lacks; `auto` does so where the registry can be reached, and else
+    bootstraps. No root, no emulation. Bootstrapped, the same lock gives the same bytes: every file has the
+    time of the release.
     """
     from stages.containers._bytecode import add_bytecode
     from stages.containers._debian import install, installed, read_lock
@@ -47,7 +48,10 @@ def base(lock: In, rootfs: Out, *, platform: str, base: str = "auto") -> BaseMet
 
 
 def _pulled(tree: "Tree", pin: "Path", platform: str, is_optional: bool) -> bool:
-    """Lay the layers of the pinned image on the tree; false where the registry cannot be reached and need not be."""
+    """Lay the layers of the pinned image on the tree.
+
+    False where the registry cannot be reached and need not be.
+    """
     import json
     import tempfile
 

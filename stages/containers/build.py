@@ -19,11 +19,14 @@ class BuildMetrics(TypedDict):
 
 
 def build(context: In, base: In, archive: Out, *, platform: str) -> BuildMetrics:
-    """Write the image that the folder `context` describes (containers/<image>/) as an OCI archive that `docker load` takes too.
+    """Write the image that the folder `context` describes (containers/<image>/) as an OCI archive.
 
-    On the tar of the base lies one layer: the wheels of requirements-<arch>.lock and the packages of debian-<arch>.lock, each
-    brought for the platform and checked by its sha256. Every file has the time of the base, belongs to root and stands in its
-    sorted place, so the same inputs give the same bytes on any machine.
+    `docker load` takes it too.
+
+    On the tar of the base lies one layer: the wheels of requirements-<arch>.lock and the packages of
+    debian-<arch>.lock, each brought for the platform and checked by its sha256. Every file has the time of
+    the base, belongs to root and stands in its sorted place, so the same inputs give the same bytes on any
+    machine.
     """
     import tempfile
     from pathlib import Path
@@ -36,7 +39,9 @@ def build(context: In, base: In, archive: Out, *, platform: str) -> BuildMetrics
 
     on, image, epoch = platform_of(platform), read_image(context), epoch_of(base)
     if platform not in image.platforms:
-        raise StageError(f"the image {image.name} is not made for {platform}, but for {', '.join(image.platforms)}")
+        raise StageError(
+            f"the image {image.name} is not made for {platform}, but for {', '.join(image.platforms)}"
+        )
     tree = Tree(read_tree(base))
     packages = _fill(tree, context, image, on, epoch)
     with tempfile.TemporaryDirectory(dir=archive.parent) as folder:
@@ -47,7 +52,9 @@ def build(context: In, base: In, archive: Out, *, platform: str) -> BuildMetrics
         layers = [Layer(base, "Debian and Python"), Layer(layer, f"what {image.name} needs")]
         write_archive(archive, layers, on, _settings(image), epoch)
         above = layer.stat().st_size
-    return BuildMetrics(size_bytes=float(base.stat().st_size + above), above_base_bytes=float(above), packages=float(packages))
+    return BuildMetrics(
+        size_bytes=float(base.stat().st_size + above), above_base_bytes=float(above), packages=float(packages)
+    )
 
 
 def _fill(tree: "Tree", context: In, image: "Image", on: "Platform", epoch: int) -> int:
@@ -72,9 +79,15 @@ def _fill(tree: "Tree", context: In, image: "Image", on: "Platform", epoch: int)
 def _settings(image: "Image") -> dict[str, Any]:
     """Return how a container of the image starts, in the words of the OCI image specification (config.md)."""
     return {
-        "Env": ["PATH=/usr/local/bin:/usr/bin:/bin", *(f"{key}={value}" for key, value in sorted(image.env.items()))],
+        "Env": [
+            "PATH=/usr/local/bin:/usr/bin:/bin",
+            *(f"{key}={value}" for key, value in sorted(image.env.items())),
+        ],
         "User": image.user,
         "WorkingDir": "/",
         "Cmd": ["python3"],
-        "Labels": {"org.opencontainers.image.title": image.name, "org.opencontainers.image.description": image.description},
+        "Labels": {
+            "org.opencontainers.image.title": image.name,
+            "org.opencontainers.image.description": image.description,
+        },
     }

@@ -1,4 +1,6 @@
-"""The stage that makes an image ready to be taken: an archive for each platform, one layout for all, and a registry's manifest list."""
+"""The stage that makes an image ready to be taken: an archive for each platform, one layout for all, and a
+registry's manifest list.
+"""
 
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -12,7 +14,10 @@ if TYPE_CHECKING:
 
 
 class PublishMetrics(TypedDict):
-    """Platforms, blobs and compressed bytes of the image; whether it was pushed (1 or 0), and blobs that the registry lacked."""
+    """Platforms, blobs and compressed bytes of the image.
+
+    Whether it was pushed (1 or 0), and blobs that the registry lacked.
+    """
 
     platforms: float
     blobs: float
@@ -40,24 +45,29 @@ def publish(
     registry: str | None = None,
     compression: int = 4,
 ) -> PublishMetrics:
-    """Write the image's platforms with compressed layers, and push them under one tag where a registry is given.
+    """Write the image's platforms with compressed layers, and push them under one tag to the registry.
 
     amd64, arm64, armv7: archives as the stage `build` writes them; at least one
-    *_smoke, *_scan:     what was said of them; of another image than the archive, it is refused: what is published is what was tested
+    *_smoke, *_scan:     what was said of them; of another image than the archive, it is refused: what is
+                         published is what was tested
     archives: folder with <name>-<arch>.tar, each an OCI layout that `docker load` takes too
-    layout:   OCI layout of all platforms; index.json names the tag's manifest list and each platform's manifest
-    report:   JSON: digest of each platform's manifest and of the list, what the smoke test, the bill and the scan call the image that
-              it was compressed from (tested), and where it was pushed
+    layout:   OCI layout of all platforms; index.json names the tag's manifest list and each platform's
+              manifest
+    report:   JSON: digest of each platform's manifest and of the list, what the smoke test, the bill and the
+              scan call the image that it was compressed from (tested), and where it was pushed
 
-    registry: host:port/path, without the image's name. User and password come from REGISTRY_USER and REGISTRY_PASSWORD, or
-    from `docker login`. Manifests are read back and compared. Same archives, same bytes: compressed without time or name.
-    StageError: an input is not what it should be, or the registry cannot be reached or refuses.
+    registry: host:port/path, without the image's name. User and password come from REGISTRY_USER and
+    REGISTRY_PASSWORD, or from `docker login`. Manifests are read back and compared. Same archives, same
+    bytes: compressed without time or name. StageError: an input is not what it should be, or the registry
+    cannot be reached or refuses.
     """
     import json
 
     from stages.containers import _layout, _registry, _release
 
-    goal = _registry.parse(f"{registry or 'localhost'}/{name}:{tag}")  # the form is checked before anything is done
+    goal = _registry.parse(
+        f"{registry or 'localhost'}/{name}:{tag}"
+    )  # the form is checked before anything is done
     given = {
         "amd64": (amd64, amd64_smoke, amd64_scan),
         "arm64": (arm64, arm64_smoke, arm64_scan),
@@ -73,7 +83,10 @@ def publish(
     uploaded = _push(release, layout, goal) if registry else 0
     if not registry:
         note("no registry was given: nothing was pushed; give one with params.registry=HOST:PORT/PATH")
-    digests = {image.platform: manifest.digest for image, manifest in zip(images.values(), release.manifests, strict=True)}
+    digests = {
+        image.platform: manifest.digest
+        for image, manifest in zip(images.values(), release.manifests, strict=True)
+    }
     found = {
         "v": 1,
         "name": name,
@@ -113,7 +126,10 @@ def _image_of(path: "Path", what: str) -> Any:
 
 
 def _push(release: "Release", layout: "Path", goal: Any) -> int:
-    """Bring everything to the registry, the list last, so that the tag never names what is not there; return how many blobs it lacked."""
+    """Bring everything to the registry, the list last, so that the tag never names what is not there.
+
+    Return how many blobs it lacked.
+    """
     from stages.containers import _registry
 
     repository, uploaded = _registry.Repository(goal), 0

@@ -20,15 +20,19 @@ class SbomMetrics(TypedDict):
     with_hash: float
 
 
-def sbom(archive: In, sbom: Out, context: In | None = None, lock: In | None = None, *, name: str = "image") -> SbomMetrics:
+def sbom(
+    archive: In, sbom: Out, context: In | None = None, lock: In | None = None, *, name: str = "image"
+) -> SbomMetrics:
     """Write the software bill of materials of an image: CycloneDX 1.6, JSON.
 
-    archive:       an OCI image layout in one tar; what is installed is read from its layers, not from its labels
-    context, lock: the image's and the base's folders with requirements-<arch>.lock and debian-<arch>.lock; they give the hashes
+    archive:       an OCI image layout in one tar; what is installed is read from its layers, not from its
+    labels context, lock: the image's and the base's folders with requirements-<arch>.lock and
+    debian-<arch>.lock; they give the hashes
 
-    Nothing depends on when or where it is made: the serial number comes from the image's digest, the time from the image's own.
-    Source: https://cyclonedx.org/docs/1.6/json/, https://github.com/package-url/purl-spec.
-    StageError: the archive cannot be read, nothing is installed in it, or it lacks what a lock names.
+    Nothing depends on when or where it is made: the serial number comes from the image's digest, the time
+    from the image's own. Source: https://cyclonedx.org/docs/1.6/json/,
+    https://github.com/package-url/purl-spec. StageError: the archive cannot be read, nothing is installed in
+    it, or it lacks what a lock names.
     """
     from dataclasses import replace
 
@@ -38,11 +42,21 @@ def sbom(archive: In, sbom: Out, context: In | None = None, lock: In | None = No
     found = _packages.installed(image)
     if not found.packages:
         raise StageError("nothing is installed in the image that dpkg or a Python distribution tells of")
-    hashes = {key: sha256 for folder in (context, lock) if folder for key, sha256 in _packages.locked(folder, image.arch).items()}
+    hashes = {
+        key: sha256
+        for folder in (context, lock)
+        if folder
+        for key, sha256 in _packages.locked(folder, image.arch).items()
+    }
     missing = hashes.keys() - {(package.kind, package.name, package.version) for package in found.packages}
     if missing:
-        raise StageError(f"the image lacks what its locks name: {', '.join(sorted(f'{n} {v}' for _, n, v in missing))}")
-    packages = [replace(package, sha256=hashes.get((package.kind, package.name, package.version), "")) for package in found.packages]
+        raise StageError(
+            f"the image lacks what its locks name: {', '.join(sorted(f'{n} {v}' for _, n, v in missing))}"
+        )
+    packages = [
+        replace(package, sha256=hashes.get((package.kind, package.name, package.version), ""))
+        for package in found.packages
+    ]
     sbom.write_text(_json(image, name, found.release, packages), encoding="utf-8")
     return SbomMetrics(
         components=float(len(packages)),
@@ -93,7 +107,11 @@ def _component(package: "Package", release: str) -> Any:
         purl = PackageURL("deb", "debian", package.name, package.version, qualifiers)
     else:
         purl = PackageURL("pypi", None, package.name, package.version)
-    source = dict(zip(("debian:source", "debian:source_version"), package.source, strict=True)) if package.kind == "deb" else {}
+    source = (
+        dict(zip(("debian:source", "debian:source_version"), package.source, strict=True))
+        if package.kind == "deb"
+        else {}
+    )
     return Component(
         name=package.name,
         version=package.version,
@@ -101,6 +119,9 @@ def _component(package: "Package", release: str) -> Any:
         purl=purl,
         bom_ref=str(purl),
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=package.sha256)] if package.sha256 else [],
-        licenses=[LicenseExpression(text) if package.is_expression else DisjunctiveLicense(name=text) for text in package.licences],
+        licenses=[
+            LicenseExpression(text) if package.is_expression else DisjunctiveLicense(name=text)
+            for text in package.licences
+        ],
         properties=[Property(name=key, value=value) for key, value in source.items()],
     )

@@ -11,9 +11,11 @@ if TYPE_CHECKING:
 
 
 class ScanMetrics(TypedDict):
-    """Components held against the file, records in it, and findings by severity without those that were accepted.
-    other: medium, low, and what nobody rated. fixable: findings for which a fixed version is named. Without a file there are none
-    of either, and nothing is said of findings: none found is another thing than none looked for."""
+    """Components held against the file, records in it, and findings by severity without those that were
+    accepted. other: medium, low, and what nobody rated. fixable: findings for which a fixed version is named.
+    Without a file there are none of either, and nothing is said of findings: none found is another thing than
+    none looked for.
+    """
 
     scanned: float
     records: float
@@ -24,16 +26,19 @@ class ScanMetrics(TypedDict):
     fixable: NotRequired[float]
 
 
-def scan(sbom: In, report: Out, vulnerabilities: In | None = None, *, accepted: list[str] | None = None) -> ScanMetrics:
+def scan(
+    sbom: In, report: Out, vulnerabilities: In | None = None, *, accepted: list[str] | None = None
+) -> ScanMetrics:
     """Write which vulnerabilities of a file concern the components, gravest first.
 
     sbom:            CycloneDX, JSON, as the stage `sbom` writes it
-    vulnerabilities: OSV records: a JSON file with one or a list, one record a line, or a folder or zip of such files, as
-                     osv.dev offers for the ecosystems PyPI and Debian. None: nothing is scanned, and the report says so
+    vulnerabilities: OSV records: a JSON file with one or a list, one record a line, or a folder or zip of
+                     such files, as osv.dev offers for the ecosystems PyPI and Debian. None: nothing is
+                     scanned, and the report says so
     accepted:        names of vulnerabilities (CVE-..., GHSA-..., PYSEC-...) that are listed and not counted
 
-    Debian's are looked up by source package and release, as its security tracker names them. Severity is the base score of
-    a CVSS 3 vector, else the database's word. Same records, same report: it holds no time.
+    Debian's are looked up by source package and release, as its security tracker names them. Severity is the
+    base score of a CVSS 3 vector, else the database's word. Same records, same report: it holds no time.
     StageError: the bill or the file cannot be read.
     """
     import json
@@ -43,9 +48,14 @@ def scan(sbom: In, report: Out, vulnerabilities: In | None = None, *, accepted: 
     image, components = _components(sbom)
     result = _osv.scan(components, vulnerabilities) if vulnerabilities else _osv.Result()
     if not vulnerabilities:
-        note("no vulnerability file was given: nothing was scanned; give one with assets.vulnerabilities=PATH")
+        note(
+            "no vulnerability file was given: nothing was scanned; give one with assets.vulnerabilities=PATH"
+        )
     if vulnerabilities and not result.records:
-        raise StageError(f"there is no vulnerability in {vulnerabilities.name}: give a file, folder or zip with records in OSV's form")
+        raise StageError(
+            f"there is no vulnerability in {vulnerabilities.name}: give a file, folder or zip with "
+            "records in OSV's form"
+        )
     if result.undecided:
         note(f"{len(result.undecided)} ranges have versions that cannot be compared; the report lists them")
     allowed = set(accepted or [])
@@ -62,8 +72,15 @@ def scan(sbom: In, report: Out, vulnerabilities: In | None = None, *, accepted: 
         }
         for finding in result.findings
     ]
-    found = {"v": 1, "image": image, "scanned": vulnerabilities is not None, "records": result.records,
-             "components": len(components), "findings": findings, "undecided": result.undecided}  # fmt: skip
+    found = {
+        "v": 1,
+        "image": image,
+        "scanned": vulnerabilities is not None,
+        "records": result.records,
+        "components": len(components),
+        "findings": findings,
+        "undecided": result.undecided,
+    }
     report.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     if not vulnerabilities:
         return ScanMetrics(scanned=0.0, records=0.0)

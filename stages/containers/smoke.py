@@ -1,4 +1,6 @@
-"""The stage that proves that an image works: it computes reference models in it, and compares the outputs bit by bit."""
+"""The stage that proves that an image works: it computes reference models in it, and compares the outputs bit
+by bit.
+"""
 
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
@@ -15,10 +17,12 @@ _ELF = {  # architecture: (class, machine) of an ELF file, from elf(5) and elf.h
 
 
 class SmokeMetrics(TypedDict):
-    """reference_bit_equal is 1: else the stage fails. default_max_steps and default_outputs_differ are measured against what is
-    expected with the same runtime's default kernels, kernels_max_steps against the image's own reference kernels; steps are those
-    of the quantisation, and an output is one tensor for one example: `outputs` of them were compared, and where there was nothing to
-    compare with, all three are left out. seconds is the longest that a model took with the default kernels."""
+    """reference_bit_equal is 1: else the stage fails. default_max_steps and default_outputs_differ are
+    measured against what is expected with the same runtime's default kernels, kernels_max_steps against the
+    image's own reference kernels; steps are those of the quantisation, and an output is one tensor for one
+    example: `outputs` of them were compared, and where there was nothing to compare with, all three are left
+    out. seconds is the longest that a model took with the default kernels.
+    """
 
     reference_bit_equal: float
     default_max_steps: NotRequired[float]
@@ -45,13 +49,14 @@ def smoke(
 ) -> SmokeMetrics:
     """Run every .tflite file of a folder in the image, with each runtime that it has, and write the outputs.
 
-    archive:  an OCI image layout in one tar, which Docker can load
-    expected: the `outputs` of the same models on another platform; without it the image's runtimes are compared with one another
-    outputs:  JSON: image, platform, where it was taken, versions, and per model, runtime and kernels seconds and tensors
+    archive:  an OCI image layout in one tar, which Docker can load expected: the `outputs` of the same models
+    on another platform; without it the image's runtimes are compared with one another outputs:  JSON: image,
+    platform, where it was taken, versions, and per model, runtime and kernels seconds and tensors
 
-    The container has no network, no capability, an ordinary user and a read-only root. With the reference kernels every
-    output must be bit-equal; the default kernels round differently on x86 and ARM, which is measured and no failure.
-    StageError: the image is for another platform than it says, cannot run, or computes something else.
+    The container has no network, no capability, an ordinary user and a read-only root. With the reference
+    kernels every output must be bit-equal; the default kernels round differently on x86 and ARM, which is
+    measured and no failure. StageError: the image is for another platform than it says, cannot run, or
+    computes something else.
     """
     import json
 
@@ -67,10 +72,15 @@ def smoke(
     raw, is_emulated = _compute(image, contents, [str(examples), *(imports or [])], memory_mb, timeout_s)
     found = _compare.parse(raw, "what the image computed")
     taken = f"emulated (qemu), {platform}" if is_emulated else platform
-    outputs.write_text(json.dumps({**found, "image": image.digest, "platform": platform, "taken": taken}, indent=1), encoding="utf-8")
+    outputs.write_text(
+        json.dumps({**found, "image": image.digest, "platform": platform, "taken": taken}, indent=1),
+        encoding="utf-8",
+    )
     result = _compare.compare(found, wanted)
     _tell(found, taken, wanted is not None)
-    slowest = max(run["default"]["seconds"] for model in found["models"].values() for run in model["runs"].values())
+    slowest = max(
+        run["default"]["seconds"] for model in found["models"].values() for run in model["runs"].values()
+    )
     metrics = SmokeMetrics(
         reference_bit_equal=1.0,
         kernels_max_steps=float(result.kernels_max_steps),
@@ -86,7 +96,9 @@ def smoke(
     return metrics
 
 
-def _compute(image: "Image", contents: dict[str, bytes], words: list[str], memory_mb: int, timeout_s: int) -> tuple[bytes, bool]:
+def _compute(
+    image: "Image", contents: dict[str, bytes], words: list[str], memory_mb: int, timeout_s: int
+) -> tuple[bytes, bool]:
     """Return what the script wrote in the image, and whether another processor stood in for the image's."""
     from pathlib import Path
 
@@ -96,7 +108,9 @@ def _compute(image: "Image", contents: dict[str, bytes], words: list[str], memor
     with _sandbox.engine() as client, _sandbox.loaded(client, image) as name:
         argv = ["python3", f"{_sandbox.FOLDER}/{script.name}", _sandbox.FOLDER, *words]
         files = {**contents, script.name: script.read_bytes()}
-        said = _sandbox.run(client, image, name, argv, files, "outputs.json", memory_mb=memory_mb, timeout_s=timeout_s)
+        said = _sandbox.run(
+            client, image, name, argv, files, "outputs.json", memory_mb=memory_mb, timeout_s=timeout_s
+        )
         return said, _sandbox.is_emulated(client, image)
 
 
@@ -109,14 +123,26 @@ def _check_platform(image: "Image", platform: str) -> None:
     if image.platform != platform:
         raise StageError(f"the image says that it is for {image.platform}, not for {platform}")
     pythons = _layout.files(image, re.compile(r"(usr/(local/)?)?bin(/python3[.\d]*)?"), head=20)
-    head = next((head for place in ("usr/local/bin", "usr/bin", "bin") if (head := _layout.follow(pythons, f"{place}/python3"))), None)
+    head = next(
+        (
+            head
+            for place in ("usr/local/bin", "usr/bin", "bin")
+            if (head := _layout.follow(pythons, f"{place}/python3"))
+        ),
+        None,
+    )
     if head is None:
         raise StageError("the image has no python3 in usr/local/bin, usr/bin or bin")
-    found = (head[4], int.from_bytes(head[18:20], "little")) if head.startswith(b"\x7fELF") and len(head) == 20 else None
+    found = (
+        (head[4], int.from_bytes(head[18:20], "little"))
+        if head.startswith(b"\x7fELF") and len(head) == 20
+        else None
+    )
     if found != _ELF[image.config["architecture"]]:
         names = {value: name for name, value in _ELF.items()}
         raise StageError(
-            f"the image says {platform}, but its python3 is {f'for {names[found]}' if found in names else 'no program for it'}"
+            f"the image says {platform}, but its python3 is "
+            f"{f'for {names[found]}' if found in names else 'no program for it'}"
         )
 
 

@@ -1,4 +1,4 @@
-"""Reads what the Edge TPU's compiler printed: what it mapped and why not the rest, bytes, and why it failed."""
+"""Reads the log of the Edge TPU's compiler: what it mapped, why not the rest, bytes, why it failed."""
 
 import re
 from collections import Counter
@@ -22,20 +22,46 @@ ABORTED = "Internal compiler error. Aborting!"  # sometimes at random (google-co
 _UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _ROW = re.compile(r"([A-Z][A-Z0-9_]*)\s+(\d+)\s+(\S.*)")
 _FRAME = re.compile(
-    r"Edge TPU Compiler version |Started a compilation |Compilation child process |Compilation failed!|Invalid model: |\s*$"
+    r"Edge TPU Compiler version |Started a compilation |Compilation child process |Compilation "
+    r"failed!|Invalid model: |\s*$"
 )
-_AFTER_THE_TABLE = re.compile(r"See the operation log|Compilation |Model |Edge TPU Compiler|Number of |Input|Output|\.\.\. ")
+_AFTER_THE_TABLE = re.compile(
+    r"See the operation log|Compilation |Model |Edge TPU Compiler|Number of |Input|Output|\.\.\. "
+)
 # What the compiler says when it gives up, and what to do about it.
 _FAILURES = (
-    ("Model not quantized", "the model is not quantised, and the Edge TPU takes 8-bit models only: compile what the stage quantise has made"),
-    ("dynamic-sized tensors", "the model has tensors of dynamic size: give the network a batch of 1 and fixed shapes"),
-    ("Compilation timeout", "the compiler gave itself up after its time, mostly over large activations: make the input or its widest layer smaller"),
-    ("large activation tensors", "an activation of the model is larger than the Edge TPU can hold: make the input or its widest layer smaller"),
-    (ABORTED, "the compiler gave up with 'Internal compiler error', mostly over a layer that is too large for it: make the input or its widest "
-              "layer smaller"),
-    ("could not be parsed", "the compiler cannot read the model: the file is damaged, or made by a converter that is newer than the compiler"),
+    (
+        "Model not quantized",
+        "the model is not quantised, and the Edge TPU takes 8-bit models only: compile what the stage "
+        "quantise has made",
+    ),
+    (
+        "dynamic-sized tensors",
+        "the model has tensors of dynamic size: give the network a batch of 1 and fixed shapes",
+    ),
+    (
+        "Compilation timeout",
+        "the compiler gave itself up after its time, mostly over large activations: make the input or "
+        "its widest layer smaller",
+    ),
+    (
+        "large activation tensors",
+        "an activation of the model is larger than the Edge TPU can hold: make the input or its widest "
+        "layer smaller",
+    ),
+    (
+        ABORTED,
+        "the compiler gave up with 'Internal compiler error', mostly over a layer that is too large "
+        "for it: make the input or its widest "
+        "layer smaller",
+    ),
+    (
+        "could not be parsed",
+        "the compiler cannot read the model: the file is damaged, or made by a converter that is newer "
+        "than the compiler",
+    ),
     ("Invalid model", "the compiler takes the file for no valid model: convert it anew"),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +88,25 @@ class CompilerLog:
     rows: tuple[Row, ...]
 
     def as_json(self) -> dict[str, Any]:
-        names = ("version", "operations", "on_edgetpu", "on_cpu", "subgraphs", "on_chip_bytes", "on_chip_remaining_bytes", "off_chip_bytes")
+        names = (
+            "version",
+            "operations",
+            "on_edgetpu",
+            "on_cpu",
+            "subgraphs",
+            "on_chip_bytes",
+            "on_chip_remaining_bytes",
+            "off_chip_bytes",
+        )
         rows = [{"type": row.type, "count": row.count, "status": row.status} for row in self.rows]
         return {name: getattr(self, name) for name in names} | {"operators": rows}
 
 
 def parse(text: str) -> CompilerLog:
-    """Return what the log says; numbers that it lacks follow from the table, and without that all operators are mapped."""
+    """Return what the log says.
+
+    Numbers that it lacks follow from the table, and without that all operators are mapped.
+    """
     rows = table(text)
     counts = Counter[bool]()
     for row in rows:
@@ -89,7 +127,10 @@ def parse(text: str) -> CompilerLog:
 
 
 def table(text: str) -> tuple[Row, ...]:
-    """Return the rows of the operators' table; a type stands there once for each status, and a long status may be wrapped."""
+    """Return the rows of the operators' table.
+
+    A type stands there once for each status, and a long status may be wrapped.
+    """
     rows: list[Row] = []
     _, _, below = _partitioned(text)
     for line in map(str.strip, below.splitlines()):
@@ -110,7 +151,10 @@ def failure(text: str, status: int) -> str:
         return _readable.unreadable(newer[1], int(newer[2]))
     custom = _said(r"Encountered unresolved custom op: (\w+)", text)
     if custom:
-        return f"the compiler does not know the custom operator {custom}: leave it out of the model, and do its work behind it"
+        return (
+            f"the compiler does not know the custom operator {custom}: leave it out of the model, "
+            "and do its work behind it"
+        )
     known = next((sentence for mark, sentence in _FAILURES if mark in text), None)
     if known:
         return known
@@ -118,7 +162,10 @@ def failure(text: str, status: int) -> str:
         (line for line in reversed(text.split("\n")) if not _FRAME.match(line)), None
     )
     if reason is None:
-        return f"the compiler ended with exit status {status} and gave no reason, mostly over an operation or a size that it cannot take"
+        return (
+            f"the compiler ended with exit status {status} and gave no reason, mostly over an "
+            "operation or a size that it cannot take"
+        )
     return f"the compiler ended with exit status {status} and said: {reason.strip()[:300]}"
 
 

@@ -1,6 +1,8 @@
-"""Looks for an Edge TPU and says what keeps it from being used: reads /sys, /dev and /proc, whose roots are arguments.
+"""Looks for an Edge TPU and says what keeps it from being used: reads /sys, /dev and /proc, whose roots are
+arguments.
 
-Opens no device and loads no library; standard library only, since it runs in the child process that may crash.
+Opens no device and loads no library; standard library only, since it runs in the child process that may
+crash.
 """
 
 import os
@@ -39,7 +41,10 @@ def devices(roots: Roots) -> "list[Device]":
 
 
 def obstacle(roots: Roots) -> "tuple[str, str] | None":
-    """Return why no Edge TPU can be used, as cause and sentence; null where one can be, as far as can be seen from outside."""
+    """Return why no Edge TPU can be used, as cause and sentence.
+
+    Null where one can be, as far as can be seen from outside.
+    """
     found = devices(roots)
     if not found:
         return "device", _absent(roots)
@@ -49,19 +54,34 @@ def obstacle(roots: Roots) -> "tuple[str, str] | None":
 
 def _against(device: Device, roots: Roots) -> "tuple[str, str] | None":
     if not device.node.exists():
-        return "device", f"the Edge TPU is on {_called(device)}, but its node {device.node} is not here: a container has to be given it"
+        return (
+            "device",
+            f"the Edge TPU is on {_called(device)}, but its node {device.node} is not here: a "
+            "container has to be given it",
+        )
     if not os.access(device.node, os.R_OK | os.W_OK):
         group = "plugdev" if device.bus == "usb" else "apex"
-        return "permission", f"this user may not open {device.node}: join the group {group} and give it the device by a udev rule"
+        return (
+            "permission",
+            f"this user may not open {device.node}: join the group {group} and give it the device by a "
+            "udev rule",
+        )
     holder = next(_holders(device.node, roots), None)
     if holder:
-        return "busy", f"the Edge TPU is in use by {holder}, and serves one process at a time: end that one, or wait for it"
+        return (
+            "busy",
+            f"the Edge TPU is in use by {holder}, and serves one process at a time: end that one, or "
+            "wait for it",
+        )
     return None
 
 
 def _absent(roots: Roots) -> str:
     if any(_pci_folders(roots)):
-        return "the Edge TPU on PCIe has no driver, since there is no /dev/apex_0: install gasket-dkms (on a Pi 5 with the kernel of 4 kB pages)"
+        return (
+            "the Edge TPU on PCIe has no driver, since there is no /dev/apex_0: install gasket-dkms "
+            "(on a Pi 5 with the kernel of 4 kB pages)"
+        )
     return "none is connected"
 
 

@@ -1,7 +1,8 @@
 """Runs a compiled model on the Edge TPU in a child process, which may crash without taking the run along.
 
 The Edge TPU's library ends the process with a segmentation fault where it was built against another runtime
-(google-coral/edgetpu#812: tflite-runtime 2.12 and newer with the stock libedgetpu). `python -m stages.edge._delegate` is the child.
+(google-coral/edgetpu#812: tflite-runtime 2.12 and newer with the stock libedgetpu). `python -m
+stages.edge._delegate` is the child.
 """
 
 import json
@@ -32,7 +33,10 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 class Unavailable(Exception):
-    """Why the Edge TPU is not used: one of the causes library, device, permission, busy, version, model; and a sentence."""
+    """Why the Edge TPU is not used: one of the causes library, device, permission, busy, version, model.
+
+    And a sentence.
+    """
 
     def __init__(self, cause: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -45,10 +49,17 @@ class EdgeTpu:
     accelerator = "edgetpu"
 
     def __init__(self, path: Path, runtime: str, library: str = LIBRARY, roots: Roots = HERE) -> None:
-        wish = {"model": str(path), "runtime": runtime, "library": library, "roots": {k: str(v) for k, v in asdict(roots).items()}}
+        wish = {
+            "model": str(path),
+            "runtime": runtime,
+            "library": library,
+            "roots": {k: str(v) for k, v in asdict(roots).items()},
+        }
         paths = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
         argv = [sys.executable, "-m", "stages.edge._delegate", json.dumps(wish)]
-        self._child = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": paths})
+        self._child = subprocess.Popen(
+            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": paths}
+        )
         try:
             self._open(path)
         except BaseException:
@@ -64,17 +75,22 @@ class EdgeTpu:
         try:
             self._send(np.ascontiguousarray(tensor, self.input["dtype"]).tobytes())
             (took_ns,) = struct.unpack("<q", self._receive(8, INVOKE_TIMEOUT_S))
-            raw = self._receive(int(np.prod(self.output["shape"])) * np.dtype(self.output["dtype"]).itemsize, INVOKE_TIMEOUT_S)
+            raw = self._receive(
+                int(np.prod(self.output["shape"])) * np.dtype(self.output["dtype"]).itemsize, INVOKE_TIMEOUT_S
+            )
         except _Gone:
             raise StageError(
-                f"the Edge TPU's process {_said(self._ending())} in the middle of its work: unplug the device and plug it in again"
+                f"the Edge TPU's process {_said(self._ending())} in the middle of its work: unplug the "
+                "device and plug it in again"
             ) from None
         return np.frombuffer(raw, self.output["dtype"]).reshape(self.output["shape"]), took_ns / 1e6
 
     def peak_memory_mb(self) -> float:
         """Return the most memory that the child has held."""
         status = Path(f"/proc/{self._child.pid}/status").read_text(encoding="utf-8")
-        return next((int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM")), 0.0)
+        return next(
+            (int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM")), 0.0
+        )
 
     def close(self) -> None:
         """End the child; nothing is lost by closing twice."""
@@ -101,9 +117,13 @@ class EdgeTpu:
         if "cause" in said:
             raise Unavailable(said["cause"], said["sentence"])
         if not is_compiled(path):
-            raise Unavailable("model", "one is ready, but the model is not compiled for it: that takes edgetpu_compiler")
+            raise Unavailable(
+                "model", "one is ready, but the model is not compiled for it: that takes edgetpu_compiler"
+            )
         self.runtime: str = said["runtime"]
-        self.input, self.output = ({**tensor, "dtype": np.dtype(tensor["dtype"]).type} for tensor in (said["input"], said["output"]))
+        self.input, self.output = (
+            {**tensor, "dtype": np.dtype(tensor["dtype"]).type} for tensor in (said["input"], said["output"])
+        )
 
     def _send(self, data: bytes) -> None:
         assert self._child.stdin
@@ -136,11 +156,19 @@ class EdgeTpu:
     def _unopened(self) -> Unavailable:
         status = self._ending()
         if status is None:
-            return Unavailable("busy", f"it gave no answer within {OPEN_TIMEOUT_S:g} s: unplug it and plug it in again")
+            return Unavailable(
+                "busy", f"it gave no answer within {OPEN_TIMEOUT_S:g} s: unplug it and plug it in again"
+            )
         if status < 0:
-            return Unavailable("version", f"version mismatch: the process that loaded {LIBRARY} {_said(status)}; install a build of libedgetpu "
-                               "that was made for this version of the runtime (google-coral/edgetpu#812)")  # fmt: skip
-        return Unavailable("library", f"the process that loaded {LIBRARY} {_said(status)}; its error stands in the log")
+            return Unavailable(
+                "version",
+                f"version mismatch: the process that loaded {LIBRARY} {_said(status)}; install a build "
+                "of libedgetpu "
+                "that was made for this version of the runtime (google-coral/edgetpu#812)",
+            )
+        return Unavailable(
+            "library", f"the process that loaded {LIBRARY} {_said(status)}; its error stands in the log"
+        )
 
 
 def is_compiled(path: Path) -> bool:
@@ -155,7 +183,11 @@ class _Gone(Exception):
 def _said(status: int | None) -> str:
     if status is None:
         return "gave no answer"
-    return f"was ended by signal {-status} ({signal.Signals(-status).name})" if status < 0 else f"ended with exit status {status}"
+    return (
+        f"was ended by signal {-status} ({signal.Signals(-status).name})"
+        if status < 0
+        else f"ended with exit status {status}"
+    )
 
 
 def main(wish: "dict[str, Any]", requests: "IO[bytes]", replies: "IO[bytes]") -> None:
@@ -176,7 +208,13 @@ def main(wish: "dict[str, Any]", requests: "IO[bytes]", replies: "IO[bytes]") ->
     return _serve(interpreter, source, result, requests, replies)
 
 
-def _serve(interpreter: Any, source: "dict[str, Any]", result: "dict[str, Any]", requests: "IO[bytes]", replies: "IO[bytes]") -> None:
+def _serve(
+    interpreter: Any,
+    source: "dict[str, Any]",
+    result: "dict[str, Any]",
+    requests: "IO[bytes]",
+    replies: "IO[bytes]",
+) -> None:
     import numpy as np
 
     size = int(np.prod(source["shape"])) * np.dtype(source["dtype"]).itemsize
@@ -190,7 +228,7 @@ def _serve(interpreter: Any, source: "dict[str, Any]", result: "dict[str, Any]",
 
 
 def _interpreter(wish: "dict[str, Any]", bus: str) -> "tuple[str, Any]":
-    """Return the runtime's name, and an interpreter that has the Edge TPU: PyCoral's where it is installed."""
+    """Return the runtime's name, and an interpreter on the Edge TPU: PyCoral's if it is installed."""
     from importlib.metadata import version
 
     make_interpreter = None
@@ -200,14 +238,21 @@ def _interpreter(wish: "dict[str, Any]", bus: str) -> "tuple[str, Any]":
         except ImportError:  # such as one for another Python: the delegate is the same library
             make_interpreter = None
     if make_interpreter:
-        return f"PyCoral {version('pycoral')} with tflite-runtime {version('tflite-runtime')}", make_interpreter(wish["model"], device=bus)
+        return (
+            f"PyCoral {version('pycoral')} with tflite-runtime {version('tflite-runtime')}",
+            make_interpreter(wish["model"], device=bus),
+        )
     name, module = runtime_module(wish["runtime"])
     delegate = module.load_delegate(wish["library"], {"device": bus})
-    return f"{name} with {Path(wish['library']).name}", module.Interpreter(model_path=wish["model"], experimental_delegates=[delegate])
+    return f"{name} with {Path(wish['library']).name}", module.Interpreter(
+        model_path=wish["model"], experimental_delegates=[delegate]
+    )
 
 
 def has_pycoral() -> bool:
-    """True where Google's PyCoral is installed, without importing anything: PyPI's `pycoral` is a client of a coral-reef atlas."""
+    """True where Google's PyCoral is installed, without importing anything: PyPI's `pycoral` is a client of a
+    coral-reef atlas.
+    """
     from importlib.util import find_spec
 
     found = find_spec("pycoral")
@@ -236,7 +281,8 @@ def _explained(said: str) -> "tuple[str, str]":
     if "Failed to load delegate" in said or not lines:
         return (
             "busy",
-            "it was found, but could not be opened: another process holds it, maybe in another container, or it must be plugged in again",
+            "it was found, but could not be opened: another process holds it, maybe in another "
+            "container, or it must be plugged in again",
         )
     return "version", f"version mismatch: the runtime cannot run the model with it: {lines[0]}"
 
@@ -245,8 +291,12 @@ def _plain(tensor: "dict[str, Any]") -> "dict[str, Any]":
     import numpy as np
 
     scale, zero_point = tensor["quantization"]
-    return {"index": int(tensor["index"]), "shape": [int(n) for n in tensor["shape"]], "dtype": np.dtype(tensor["dtype"]).name,
-            "quantization": [float(scale), int(zero_point)]}  # fmt: skip
+    return {
+        "index": int(tensor["index"]),
+        "shape": [int(n) for n in tensor["shape"]],
+        "dtype": np.dtype(tensor["dtype"]).name,
+        "quantization": [float(scale), int(zero_point)],
+    }
 
 
 def _say(replies: "IO[bytes]", words: "dict[str, Any]") -> None:

@@ -1,4 +1,6 @@
-"""Decides which operators of a graph run on the Edge TPU together: of several parts that could, the compiler takes the first."""
+"""Decides which operators of a graph run on the Edge TPU together: of several parts that could, the compiler
+takes the first.
+"""
 
 from stages.edge._edgetpu_rules import ONE_SUBGRAPH, own_reason
 from stages.edge._tflite import Subgraph
@@ -12,17 +14,21 @@ def reasons(graph: Subgraph) -> list[str | None]:
 
 
 def _first_part(graph: Subgraph, is_able: list[bool]) -> set[int]:
-    """Return the first part of able operators, as TFLite cuts a graph for a delegate (`PartitionGraphIntoIndependentNodeSubsets`).
+    """Return the first part of able operators, as TFLite cuts a graph for a delegate
+    (`PartitionGraphIntoIndependentNodeSubsets`).
 
-    A part grows in the graph's order by every operator of its own kind whose inputs are ready. A first part for the CPU takes
-    all that can run before the Edge TPU; the part after it is the Edge TPU's.
+    A part grows in the graph's order by every operator of its own kind whose inputs are ready. A first part
+    for the CPU takes all that can run before the Edge TPU; the part after it is the Edge TPU's.
     """
     before = set() if is_able[:1] == [True] else _part(graph, is_able, False, set())
     return _part(graph, is_able, True, before)
 
 
 def _part(graph: Subgraph, is_able: list[bool], kind: bool, done: set[int]) -> set[int]:
-    """Return the operators of one kind that need nothing but those that are done and one another; one pass, for they stand in order."""
+    """Return the operators of one kind that need nothing but those that are done and one another.
+
+    One pass, for they stand in order.
+    """
     part: set[int] = set()
     waiting: set[int] = set()  # tensors that are made later than this part
     for at, operator in enumerate(graph.operators):

@@ -1,7 +1,8 @@
-"""Says how many bytes of parameters a mapped graph keeps on the Edge TPU and how many it is sent at each inference.
+"""Says how many bytes of parameters a mapped graph keeps on the Edge TPU and how many it is sent at each
+inference.
 
-The layout was read out of compiled files, by looking for their weights: a multiply step takes 4 inputs for up to 64 outputs.
-docs/edge-tpu.md tells how well it fits. Knows nothing of instructions.
+The layout was read out of compiled files, by looking for their weights: a multiply step takes 4 inputs for up
+to 64 outputs. docs/edge-tpu.md tells how well it fits. Knows nothing of instructions.
 """
 
 from collections.abc import Callable, Collection
@@ -14,7 +15,9 @@ LINE = 64  # bytes; everything begins on one
 STEP = 4  # inputs of one multiply step
 LANES = 64  # outputs that are computed at once; fewer are padded to 16, more to a multiple of 64
 TILES = 16
-PICTURES_CACHE = 7 * 2**20  # of 8 MiB; published logs of full caches show 6.74 to 7.16 MiB, since activations take their part
+PICTURES_CACHE = (
+    7 * 2**20
+)  # of 8 MiB; published logs of full caches show 6.74 to 7.16 MiB, since activations take their part
 VECTORS_CACHE = int(7.85 * 2**20)  # where nothing is wider than a vector: between 7.81 and 7.93 MiB
 MOST_INPUTS = 7_500  # of a fully connected layer: 6,912 are cached, 8,112 never are, whatever room there is
 MOST_PIECES = 32  # 22 have a matrix each, 4,096 do not
@@ -31,7 +34,9 @@ class Block:
 
 
 def parameter_bytes(graph: Subgraph, mapped: Collection[int]) -> tuple[int, int]:
-    """Return the bytes cached and the bytes streamed of the operators at these places: whole blocks, the largest first, while there is room."""
+    """Return the bytes cached and the bytes streamed of the operators at these places: whole blocks, the
+    largest first, while there is room.
+    """
     sent = _sent(graph)
     blocks = [_block(graph, graph.operators[at], sent) for at in mapped]
     room, cached = _room(graph, mapped), 0
@@ -43,7 +48,9 @@ def parameter_bytes(graph: Subgraph, mapped: Collection[int]) -> tuple[int, int]
 
 def _room(graph: Subgraph, mapped: Collection[int]) -> int:
     made = (graph.tensors[place] for at in mapped for place in graph.operators[at].outputs)
-    return VECTORS_CACHE if all(size <= 1 for tensor in made for size in tensor.shape[:-1]) else PICTURES_CACHE
+    return (
+        VECTORS_CACHE if all(size <= 1 for tensor in made for size in tensor.shape[:-1]) else PICTURES_CACHE
+    )
 
 
 def _sent(graph: Subgraph) -> set[int]:
@@ -64,7 +71,9 @@ def _block(graph: Subgraph, operator: Operator, sent: set[int]) -> Block:
 
 
 def _convolution(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
-    """Each step of a kernel's place holds 4 inputs of all its outputs: steps x lanes x 4 bytes, behind a header."""
+    """Each step of a kernel's place holds 4 inputs of all its outputs: steps x lanes x 4 bytes, behind a
+    header.
+    """
     weights = inputs[1]
     if len(weights.shape) != 4:
         return Block(0)
@@ -76,7 +85,10 @@ def _convolution(operator: Operator, inputs: list[Tensor], output: Tensor) -> Bl
 
 
 def _depthwise(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
-    """A depthwise kernel stands on the diagonal of its 4 x 4 steps; one that makes more channels is an ordinary convolution."""
+    """A depthwise kernel stands on the diagonal of its 4 x 4 steps.
+
+    One that makes more channels is an ordinary convolution.
+    """
     weights, depth = inputs[1], inputs[0].shape[-1] if inputs[0].shape else 0
     if len(weights.shape) != 4:
         return Block(0)
@@ -105,7 +117,10 @@ def _elementwise(operator: Operator, inputs: list[Tensor], output: Tensor) -> Bl
 
 
 def _operand(tensor: Tensor, output: Tensor) -> int:
-    """One number is part of the instructions, a vector in depth a table of 4 a line; other data are sent in whole rows of pixels."""
+    """One number is part of the instructions, a vector in depth a table of 4 a line.
+
+    Other data are sent in whole rows of pixels.
+    """
     height, width, depth = (1, 1, 1, *tensor.shape)[-3:]
     if height == width == 1:
         return LINE * _steps(depth) if depth > 1 else 0
@@ -121,7 +136,10 @@ def _pad(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
 
 
 def _joining(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
-    """Channels that do not begin at a step are moved there by a small matrix; each vector of several by one of its own."""
+    """Channels that do not begin at a step are moved there by a small matrix.
+
+    Each vector of several by one of its own.
+    """
     depths = [tensor.shape[-1] for tensor in (*inputs, output) if tensor.shape and not tensor.is_constant]
     if not any(depth % STEP for depth in depths):
         return Block(0)
@@ -168,7 +186,8 @@ def _depthwise_block(outputs: int, places: int, header: int) -> Block:
 
 
 def _header(inputs: list[Tensor]) -> int:
-    """Return the bytes before an output's weights: a bias, and if it is quantised per channel its scale and zero point.
+    """Return the bytes before an output's weights: a bias, and if it is quantised per channel its scale and
+    zero point.
 
     A bias that is zero everywhere, and a scale that is the same everywhere, are left out.
     """

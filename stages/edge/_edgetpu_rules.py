@@ -1,7 +1,9 @@
-"""Decides for one operator whether the Edge TPU's compiler 16 would take it, and if not says why in the compiler's words.
+"""Decides for one operator whether the Edge TPU's compiler 16 would take it, and if not says why in the
+compiler's words.
 
-From the table of supported operators and their limits at coral.ai/docs/edgetpu/models-intro (runtime 14), and from what
-compiled models show where the table says no more than "depending on size". Knows nothing of an operator's neighbours.
+From the table of supported operators and their limits at coral.ai/docs/edgetpu/models-intro (runtime 14), and
+from what compiled models show where the table says no more than "depending on size". Knows nothing of an
+operator's neighbours.
 """
 
 import math
@@ -22,30 +24,65 @@ DYNAMIC = "Operation is working on a dynamic-sized tensor"  # the compiler refus
 
 SUPPORTED = frozenset(
     """
-    ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D EXPAND_DIMS FULLY_CONNECTED L2_NORMALIZATION LOGISTIC MAXIMUM
-    MAX_POOL_2D MEAN MINIMUM MUL PACK PAD PRELU QUANTIZE REDUCE_MAX REDUCE_MIN RELU RELU6 RELU_N1_TO_1 RESHAPE RESIZE_BILINEAR
-    RESIZE_NEAREST_NEIGHBOR RSQRT SLICE SOFTMAX SPACE_TO_DEPTH SPLIT SQUARED_DIFFERENCE SQUEEZE STRIDED_SLICE SUB SUM TANH TILE
-    TRANSPOSE TRANSPOSE_CONV UNIDIRECTIONAL_SEQUENCE_LSTM
+    ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D EXPAND_DIMS FULLY_CONNECTED
+    L2_NORMALIZATION LOGISTIC MAXIMUM MAX_POOL_2D MEAN MINIMUM MUL PACK PAD PRELU QUANTIZE REDUCE_MAX
+    REDUCE_MIN RELU RELU6 RELU_N1_TO_1 RESHAPE RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR RSQRT SLICE SOFTMAX
+    SPACE_TO_DEPTH SPLIT SQUARED_DIFFERENCE SQUEEZE STRIDED_SLICE SUB SUM TANH TILE TRANSPOSE
+    TRANSPOSE_CONV UNIDIRECTIONAL_SEQUENCE_LSTM
 """.split()  # noqa: SIM905
 )
 # Which inputs are parameters: they must be constants, and may be of other types than 8 bits.
 PARAMETERS: dict[str, tuple[int, ...]] = {
-    "CONV_2D": (1, 2), "DEPTHWISE_CONV_2D": (1, 2), "FULLY_CONNECTED": (1, 2), "TRANSPOSE_CONV": (0, 1, 3), "EXPAND_DIMS": (1,),
-    "MEAN": (1,), "SUM": (1,), "REDUCE_MAX": (1,), "REDUCE_MIN": (1,), "PAD": (1,), "PRELU": (1,), "RESHAPE": (1,),
-    "RESIZE_BILINEAR": (1,), "RESIZE_NEAREST_NEIGHBOR": (1,), "SLICE": (1, 2), "SPLIT": (0,), "STRIDED_SLICE": (1, 2, 3),
-    "TILE": (1,), "TRANSPOSE": (1,), "UNIDIRECTIONAL_SEQUENCE_LSTM": tuple(range(1, 18)),
-}  # fmt: skip
-# How many inputs an operator has at least, so that one that lacks some is told from one that maps; the others have one.
+    "CONV_2D": (1, 2),
+    "DEPTHWISE_CONV_2D": (1, 2),
+    "FULLY_CONNECTED": (1, 2),
+    "TRANSPOSE_CONV": (0, 1, 3),
+    "EXPAND_DIMS": (1,),
+    "MEAN": (1,),
+    "SUM": (1,),
+    "REDUCE_MAX": (1,),
+    "REDUCE_MIN": (1,),
+    "PAD": (1,),
+    "PRELU": (1,),
+    "RESHAPE": (1,),
+    "RESIZE_BILINEAR": (1,),
+    "RESIZE_NEAREST_NEIGHBOR": (1,),
+    "SLICE": (1, 2),
+    "SPLIT": (0,),
+    "STRIDED_SLICE": (1, 2, 3),
+    "TILE": (1,),
+    "TRANSPOSE": (1,),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": tuple(range(1, 18)),
+}
+# How many inputs an operator has at least, so that one that lacks some is told from one that maps; the others
+# have one.
 _LEAST_INPUTS = {
-    "CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3, "PRELU": 2, "SPLIT": 2, "STRIDED_SLICE": 4,
-}  # fmt: skip
-# Newer than these came with TensorFlow 2.6: the compiler reads them and leaves them to the CPU. Seen of ADD, taken to hold for the others.
+    "CONV_2D": 2,
+    "DEPTHWISE_CONV_2D": 2,
+    "FULLY_CONNECTED": 2,
+    "TRANSPOSE_CONV": 3,
+    "PRELU": 2,
+    "SPLIT": 2,
+    "STRIDED_SLICE": 4,
+}
+# Newer than these came with TensorFlow 2.6: the compiler reads them and leaves them to the CPU. Seen of ADD,
+# taken to hold for the others.
 _NEWEST = {"ADD": 3, "MUL": 4, "PAD": 3, "STRIDED_SLICE": 5}
 _LSTM_STATES = (18, 19)  # variables of 8 and 16 bits that live on the chip
 _BYTE_TYPES = ("INT8", "UINT8")
-TILE_BYTES = 192 * 2**10  # for activations: no compiled model was seen to fill more (its `used_narrow_memory_bytes_per_tile`)
+TILE_BYTES = (
+    192 * 2**10
+)  # for activations: no compiled model was seen to fill more (its `used_narrow_memory_bytes_per_tile`)
 _TILES = 4  # in x, and as many in y
-_WINDOWED = ("AVERAGE_POOL_2D", "CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D", "MEAN", "PAD", "TRANSPOSE_CONV")  # done piece by piece
+_WINDOWED = (
+    "AVERAGE_POOL_2D",
+    "CONV_2D",
+    "DEPTHWISE_CONV_2D",
+    "MAX_POOL_2D",
+    "MEAN",
+    "PAD",
+    "TRANSPOSE_CONV",
+)  # done piece by piece
 MOST_SOFTMAX = 2**14  # documented as 16,000; 16,384 maps
 MOST_SCALING = 4  # 2 maps, 15.5 and 33 do not
 MOST_ZEROS = 2**16  # bytes; a hostile graph may name one long constant in every operator
@@ -80,12 +117,16 @@ def is_whole(operator: Operator) -> bool:
 
 def _parameters(operator: Operator) -> list[int]:
     places = PARAMETERS.get(operator.type, ())
-    return [operator.inputs[at] for at in places if at < len(operator.inputs) and operator.inputs[at] != ABSENT]
+    return [
+        operator.inputs[at] for at in places if at < len(operator.inputs) and operator.inputs[at] != ABSENT
+    ]
 
 
 def _data(graph: Subgraph, operator: Operator) -> list[Tensor]:
     """Return the tensors that the operator works on: all but its parameters and an LSTM's states."""
-    known = PARAMETERS.get(operator.type, ()) + (_LSTM_STATES if operator.type == "UNIDIRECTIONAL_SEQUENCE_LSTM" else ())
+    known = PARAMETERS.get(operator.type, ()) + (
+        _LSTM_STATES if operator.type == "UNIDIRECTIONAL_SEQUENCE_LSTM" else ()
+    )
     inputs = [place for at, place in enumerate(operator.inputs) if at not in known and place != ABSENT]
     return [graph.tensors[place] for place in (*inputs, *operator.outputs)]
 
@@ -106,7 +147,10 @@ def _is_long_row(tensor: Tensor) -> bool:
 
 
 def _tile_bytes(tensor: Tensor) -> int:
-    """Return what one of the 4 x 4 tiles holds of a tensor: its part of the picture, channels in steps of 4; a single row is not spread."""
+    """Return what one of the 4 x 4 tiles holds of a tensor: its part of the picture, channels in steps of 4.
+
+    A single row is not spread.
+    """
     height, width, depth = (1, 1, 1, *tensor.shape)[-3:]
     if height == 1:
         return width * _steps(depth, 4) * 4
@@ -152,7 +196,11 @@ def _mean(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
     positions = 1
     for axis in axes - {len(shape) - 1}:
         positions *= shape[axis]
-    return _reduces_batch(operator, inputs, output) or positions > MOST_MEAN or (len(shape) - 1 in axes and shape[-1] % 4 != 0)
+    return (
+        _reduces_batch(operator, inputs, output)
+        or positions > MOST_MEAN
+        or (len(shape) - 1 in axes and shape[-1] % 4 != 0)
+    )
 
 
 def _reduces_batch(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
@@ -195,7 +243,9 @@ def _softmax(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
 def _split(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
     """The outermost dimension is not split; a split into one piece splits nothing."""
     shape = inputs[1].shape
-    return len(shape) > 2 and output.shape != shape and 0 in {axis % len(shape) for axis in inputs[0].integers()}
+    return (
+        len(shape) > 2 and output.shape != shape and 0 in {axis % len(shape) for axis in inputs[0].integers()}
+    )
 
 
 def _strided_slice(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:

@@ -1,6 +1,8 @@
-"""Reads tables out of a FlatBuffer that may be hostile: every offset is checked, and what is read has a limit.
+"""Reads tables out of a FlatBuffer that may be hostile: every offset is checked, and what is read has a
+limit.
 
-Layout: the FlatBuffers internals page of its documentation. Knows no schema; fields are named by their number.
+Layout: the FlatBuffers internals page of its documentation. Knows no schema; fields are named by their
+number.
 """
 
 import mmap
@@ -45,7 +47,10 @@ class Blob:
         return int(self.unpack(form, at)[0])
 
     def offset(self, at: int) -> int:
-        """Return where the forward offset at this place leads; none may be zero, so nothing contains itself."""
+        """Return where the forward offset at this place leads.
+
+        None may be zero, so nothing contains itself.
+        """
         if (distance := self.integer("I", at)) < 4:
             raise self.bad("an offset leads nowhere")
         return at + distance
@@ -127,7 +132,7 @@ class Table:
         return self._at + distance if distance else 0
 
     def _vector(self, field: int, size: int) -> tuple[int, int]:
-        """Return where a vector's first element stands and how many there are, all of them inside the file."""
+        """Return the place of a vector's first element and how many there are, all inside the file."""
         at = self._place(field)
         if not at:
             return 0, 0

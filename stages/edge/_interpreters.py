@@ -7,7 +7,10 @@ from engine.stage import StageError, note
 
 
 def runtime_module(runtime: str) -> tuple[str, Any]:
-    """Return the runtime's name with its version, and its module; LiteRT where tflite_runtime is not to be had."""
+    """Return the runtime's name with its version, and its module.
+
+    LiteRT where tflite_runtime is not to be had.
+    """
     if runtime == "tflite_runtime":
         try:
             from tflite_runtime import interpreter
@@ -23,5 +26,6 @@ def runtime_module(runtime: str) -> tuple[str, Any]:
         return f"LiteRT {version('ai-edge-litert')}", litert
     except ImportError:
         raise StageError(
-            "LiteRT is not installed here: on armv7, for which it has no build, let the target's runtime be tflite_runtime"
+            "LiteRT is not installed here: on armv7, for which it has no build, let the target's "
+            "runtime be tflite_runtime"
         ) from None

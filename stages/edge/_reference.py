@@ -17,17 +17,28 @@ class Difference:
 
     examples: int
     outputs_differ: int  # examples with another output
-    max_step_difference: float  # of a single output, in quantisation steps; of a model with float outputs, in their unit
+    max_step_difference: (
+        float  # of a single output, in quantisation steps; of a model with float outputs, in their unit
+    )
     reference_examples: int
     reference_bit_equal: bool
 
     def __str__(self) -> str:
         said = f"all {self.examples} outputs are the same"
         if self.outputs_differ:
-            said = f"{self.outputs_differ} of {self.examples} outputs differ, by up to {_plural(self.max_step_difference, 'quantisation step')}"
+            said = (
+                f"{self.outputs_differ} of {self.examples} outputs differ, by up to "
+                f"{_plural(self.max_step_difference, 'quantisation step')}"
+            )
         if not self.reference_bit_equal:
-            return f"{said}; with the reference kernels they differ too, so file or arithmetic did not arrive whole"
-        return f"{said}; with the reference kernels {_plural(self.reference_examples, 'example')} agree to the bit"
+            return (
+                f"{said}; with the reference kernels they differ too, so file or arithmetic did not "
+                "arrive whole"
+            )
+        return (
+            f"{said}; with the reference kernels {_plural(self.reference_examples, 'example')} "
+            "agree to the bit"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +53,9 @@ class Reference:
 
     def against(self, default: NDArray[np.generic], reference: NDArray[np.generic]) -> Difference:
         """Compare the outputs of another platform with these."""
-        steps = np.abs(default.astype(np.float64) - self.default.astype(np.float64)).reshape(len(default), -1)  # exact for integers
+        steps = np.abs(default.astype(np.float64) - self.default.astype(np.float64)).reshape(
+            len(default), -1
+        )  # exact for integers
         return Difference(
             examples=len(default),
             outputs_differ=int((steps > 0).any(axis=1).sum()),
@@ -55,10 +68,16 @@ class Reference:
 def read(folder: Path, int8_model: Path, examples: int) -> Reference:
     """Return what the stage `reference` wrote; StageError where it is of another model or test part."""
     about = json.loads((folder / "reference.json").read_text(encoding="utf-8"))
-    default, plain, chosen = (np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("default", "reference", "chosen"))
-    if about["model_sha256"] != hashlib.sha256(int8_model.read_bytes()).hexdigest() or len(default) != examples:
+    default, plain, chosen = (
+        np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("default", "reference", "chosen")
+    )
+    if (
+        about["model_sha256"] != hashlib.sha256(int8_model.read_bytes()).hexdigest()
+        or len(default) != examples
+    ):
         raise StageError(
-            "the reference is of another model or test part than the one that is evaluated: run the stage `reference` on these"
+            "the reference is of another model or test part than the one that is evaluated: run the "
+            "stage `reference` on these"
         )
     return Reference(default, plain, chosen, about["runtime"], about["machine"])
 

@@ -1,5 +1,6 @@
-"""Opens a TFLite model with the runtime that a target has, on its Edge TPU where that can be used, and runs it on float
-examples. Knows no domain. It also runs in small ARM images that have no more than numpy and tflite-runtime.
+"""Opens a TFLite model with the runtime that a target has, on its Edge TPU where that can be used, and runs
+it on float examples. Knows no domain. It also runs in small ARM images that have no more than numpy and
+tflite-runtime.
 """
 
 import time
@@ -26,7 +27,10 @@ class Worker(Protocol):
     output: dict[str, Any]
 
     def invoke(self, tensor: NDArray[Any]) -> tuple[NDArray[Any], float]:
-        """Run the model on an input tensor; return the raw output tensor, and the milliseconds that it took."""
+        """Run the model on an input tensor.
+
+        Return the raw output tensor, and the milliseconds that it took.
+        """
 
     def peak_memory_mb(self) -> float | None:
         """Return the most memory that its own process has held; null where it shares one."""
@@ -46,7 +50,10 @@ class Model:
         return "Edge TPU" if self.accelerator == "edgetpu" else "CPU"
 
     def peak_memory_mb(self) -> float | None:
-        """Return the most memory that the worker's own process has held; null where it has none of its own."""
+        """Return the most memory that the worker's own process has held.
+
+        Null where it has none of its own.
+        """
         return self._worker.peak_memory_mb()
 
     def quantised(self, example: NDArray[np.float32]) -> NDArray[Any]:
@@ -77,8 +84,9 @@ class Model:
 def open_model(path: Path, runtime: str = "litert", threads: int = 1, kernels: str = "default") -> Model:
     """Return the model, open on the CPU.
 
-    kernels: "default" are the runtime's fast ones, which differ between x86 and ARM by some quantisation steps for
-             per-channel int8 models; "reference" are TFLite's plain ones: slow, and the same to the bit everywhere.
+    kernels: "default" are the runtime's fast ones, which differ between x86 and ARM by some quantisation
+             steps for per-channel int8 models; "reference" are TFLite's plain ones: slow, and the same to the
+             bit everywhere.
     """
     return Model(_Cpu(path, runtime, threads, kernels))
 
@@ -100,7 +108,9 @@ def open_on(
     try:
         return Model(_delegate.EdgeTpu(compiled_model or int8_model, runtime, library, roots))
     except _delegate.Unavailable as reason:
-        note(f"no Edge TPU is used (looked for {LOOKED_FOR}): {reason}; the int8 model runs on the CPU instead")
+        note(
+            f"no Edge TPU is used (looked for {LOOKED_FOR}): {reason}; the int8 model runs on the CPU instead"
+        )
     return open_model(int8_model, runtime, threads)
 
 

@@ -1,4 +1,6 @@
-"""The test part of a data set, and the figures that are made of it: by clip, where several examples are windows of one."""
+"""The test part of a data set, and the figures that are made of it: by clip, where several examples are
+windows of one.
+"""
 
 import json
 from dataclasses import dataclass
@@ -30,14 +32,20 @@ class Part:
         return matrix
 
     def _guesses(self, scores: NDArray[np.float32]) -> NDArray[np.intp]:
-        guesses: NDArray[np.intp] = np.stack([scores[self.clips == clip].mean(0) for clip in np.unique(self.clips)]).argmax(1)
+        guesses: NDArray[np.intp] = np.stack(
+            [scores[self.clips == clip].mean(0) for clip in np.unique(self.clips)]
+        ).argmax(1)
         return guesses
 
 
 def read(dataset: Path) -> Part:
     """Return the test part; StageError where it is empty."""
     labels = json.loads((dataset / "dataset.json").read_text(encoding="utf-8"))["labels"]
-    x, truth, path = np.load(dataset / "x_test.npy"), np.load(dataset / "y_test.npy"), dataset / "clip_test.npy"
+    x, truth, path = (
+        np.load(dataset / "x_test.npy"),
+        np.load(dataset / "y_test.npy"),
+        dataset / "clip_test.npy",
+    )
     if not len(x):
         raise StageError("the test part is empty")
     clips = np.load(path) if path.exists() else np.arange(len(x))

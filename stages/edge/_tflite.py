@@ -1,7 +1,9 @@
-"""Reads a `.tflite` model into plain data: its tensors and operators, with what decides where an operator can run.
+"""Reads a `.tflite` model into plain data: its tensors and operators, with what decides where an operator can
+run.
 
-Pure Python, so that it works in any image; it needs no TFLite runtime and runs nothing. The field numbers are those of
-TensorFlow's `tensorflow/compiler/mlir/lite/schema/schema.fbs`. A file that is no sound model ends in a `BadFile`.
+Pure Python, so that it works in any image; it needs no TFLite runtime and runs nothing. The field numbers are
+those of TensorFlow's `tensorflow/compiler/mlir/lite/schema/schema.fbs`. A file that is no sound model ends in
+a `BadFile`.
 """
 
 import struct
@@ -19,19 +21,36 @@ MAX_RANK = 32  # no operator knows as many; a hostile shape must not make huge p
 # The fields of an operator's options that decide something: name, field number, letter of its type, default.
 _OPTIONS: dict[str, tuple[tuple[str, int, str, int], ...]] = {
     "CONV_2D": (
-        ("padding", 0, "b", 0), ("stride_w", 1, "i", 0), ("stride_h", 2, "i", 0), ("fused_activation", 3, "b", 0),
-        ("dilation_w", 4, "i", 1), ("dilation_h", 5, "i", 1),
+        ("padding", 0, "b", 0),
+        ("stride_w", 1, "i", 0),
+        ("stride_h", 2, "i", 0),
+        ("fused_activation", 3, "b", 0),
+        ("dilation_w", 4, "i", 1),
+        ("dilation_h", 5, "i", 1),
     ),
     "DEPTHWISE_CONV_2D": (
-        ("padding", 0, "b", 0), ("stride_w", 1, "i", 0), ("stride_h", 2, "i", 0), ("depth_multiplier", 3, "i", 0),
-        ("fused_activation", 4, "b", 0), ("dilation_w", 5, "i", 1), ("dilation_h", 6, "i", 1),
+        ("padding", 0, "b", 0),
+        ("stride_w", 1, "i", 0),
+        ("stride_h", 2, "i", 0),
+        ("depth_multiplier", 3, "i", 0),
+        ("fused_activation", 4, "b", 0),
+        ("dilation_w", 5, "i", 1),
+        ("dilation_h", 6, "i", 1),
     ),
     "AVERAGE_POOL_2D": (
-        ("padding", 0, "b", 0), ("stride_w", 1, "i", 0), ("stride_h", 2, "i", 0), ("filter_width", 3, "i", 0),
-        ("filter_height", 4, "i", 0), ("fused_activation", 5, "b", 0),
+        ("padding", 0, "b", 0),
+        ("stride_w", 1, "i", 0),
+        ("stride_h", 2, "i", 0),
+        ("filter_width", 3, "i", 0),
+        ("filter_height", 4, "i", 0),
+        ("fused_activation", 5, "b", 0),
     ),
     "CONCATENATION": (("axis", 0, "i", 0), ("fused_activation", 1, "b", 0)),
-    "FULLY_CONNECTED": (("fused_activation", 0, "b", 0), ("weights_format", 1, "b", 0), ("keep_num_dims", 2, "b", 0)),
+    "FULLY_CONNECTED": (
+        ("fused_activation", 0, "b", 0),
+        ("weights_format", 1, "b", 0),
+        ("keep_num_dims", 2, "b", 0),
+    ),
     "ADD": (("fused_activation", 0, "b", 0),),
     "MUL": (("fused_activation", 0, "b", 0),),
     "SUB": (("fused_activation", 0, "b", 0),),
@@ -42,16 +61,24 @@ _OPTIONS: dict[str, tuple[tuple[str, int, str, int], ...]] = {
     "SPACE_TO_DEPTH": (("block_size", 0, "i", 0),),
     "SPLIT": (("num_splits", 0, "i", 0),),
     "STRIDED_SLICE": (
-        ("begin_mask", 0, "i", 0), ("end_mask", 1, "i", 0), ("ellipsis_mask", 2, "i", 0), ("new_axis_mask", 3, "i", 0),
+        ("begin_mask", 0, "i", 0),
+        ("end_mask", 1, "i", 0),
+        ("ellipsis_mask", 2, "i", 0),
+        ("new_axis_mask", 3, "i", 0),
         ("shrink_axis_mask", 4, "i", 0),
     ),
-    "TRANSPOSE_CONV": (("padding", 0, "b", 0), ("stride_w", 1, "i", 0), ("stride_h", 2, "i", 0), ("fused_activation", 3, "b", 0)),
+    "TRANSPOSE_CONV": (
+        ("padding", 0, "b", 0),
+        ("stride_w", 1, "i", 0),
+        ("stride_h", 2, "i", 0),
+        ("fused_activation", 3, "b", 0),
+    ),
     "MEAN": (("keep_dims", 0, "b", 0),),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": (("fused_activation", 0, "b", 0), ("time_major", 3, "b", 0)),
     "IF": (("then_subgraph", 0, "i", 0), ("else_subgraph", 1, "i", 0)),
     "WHILE": (("cond_subgraph", 0, "i", 0), ("body_subgraph", 1, "i", 0)),
     "CALL_ONCE": (("init_subgraph", 0, "i", 0),),
-}  # fmt: skip
+}
 _OPTIONS["MAX_POOL_2D"] = _OPTIONS["AVERAGE_POOL_2D"]
 for _name in ("SUM", "REDUCE_MAX", "REDUCE_MIN"):
     _OPTIONS[_name] = _OPTIONS["MEAN"]
@@ -92,7 +119,10 @@ class Tensor:
         return count
 
     def integers(self) -> tuple[int, ...]:
-        """Return the numbers of a small integer constant, such as axes or a new size; none if it is of another type or long."""
+        """Return the numbers of a small integer constant, such as axes or a new size.
+
+        None if it is of another type or long.
+        """
         letter = {"INT32": "i", "INT64": "q", "INT8": "b", "UINT8": "B"}.get(self.type)
         if letter is None or len(self.data) > MOST_NUMBERS or len(self.data) % struct.calcsize(f"<{letter}"):
             return ()
@@ -133,7 +163,10 @@ class Model:
 
 
 def read_model(path: Path) -> Model:
-    """Return the model in a file; every index in it is known to be sound. BadFile says what is wrong with the file."""
+    """Return the model in a file; every index in it is known to be sound.
+
+    BadFile says what is wrong with the file.
+    """
     blob = open_blob(path, "TFLite model")
     if bytes(blob.view[4:8]) != IDENTIFIER:
         raise BadFile(f"{blob.name} is no TFLite model: it lacks the mark '{IDENTIFIER.decode()}' of one")
@@ -198,7 +231,10 @@ def _operator(table: Table, codes: list[tuple[str, int, str]], tensors: int) -> 
         raise table.blob.bad(f"an operator names operator code {place} of {len(codes)}")
     name, version, custom_code = codes[place]
     options = table.table(4) if name in _OPTIONS else None
-    values = {key: options.number(field, form, default) if options else default for key, field, form, default in _OPTIONS.get(name, ())}
+    values = {
+        key: options.number(field, form, default) if options else default
+        for key, field, form, default in _OPTIONS.get(name, ())
+    }
     return Operator(
         type=name,
         version=version,

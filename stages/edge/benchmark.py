@@ -14,8 +14,9 @@ WARM_UP = 10
 
 
 class BenchmarkMetrics(TypedDict):
-    """Milliseconds of one inference, inferences a second, bytes of the model, megabytes of the process that ran it, and
-    whether that was the Edge TPU (1) or the CPU (0)."""
+    """Milliseconds of one inference, inferences a second, bytes of the model, megabytes of the process that
+    ran it, and whether that was the Edge TPU (1) or the CPU (0).
+    """
 
     latency_median_ms: float
     latency_p95_ms: float
@@ -36,10 +37,13 @@ def benchmark(
     repeats: int = 300,
     threads: int = 1,
 ) -> BenchmarkMetrics:
-    """Run the model on test examples, one at a time: the compiled one where the accelerator can be used, else the int8 one on the CPU.
+    """Run the model on test examples, one at a time, and measure its latency.
 
-    report: JSON with the metrics, the runtime, the accelerator, and where the figures were taken, without which a
-            latency means nothing; peak memory is that of a fresh process with the runtime and the model alone (VmHWM, proc(5)).
+    It is the compiled model if the accelerator can be used, else the int8 one on the CPU.
+
+    report: JSON with the metrics, the runtime, the accelerator, and where the figures were taken, without
+            which a latency means nothing; peak memory is that of a fresh process with the runtime and the
+            model alone (VmHWM, proc(5)).
 
     StageError: nothing to measure with.
     """
@@ -57,11 +61,25 @@ def benchmark(
     times = _times_ms(model, x, repeats)
     median, p95 = (float(v) for v in np.percentile(times, [50, 95]))
     memory_mb = model.peak_memory_mb() or _peak_memory_mb(str(int8_model), runtime)
-    metrics = BenchmarkMetrics(latency_median_ms=median, latency_p95_ms=p95, throughput_per_s=1000 / float(np.mean(times)),
-                               model_size_bytes=float(ran.stat().st_size), peak_memory_mb=memory_mb,
-                               on_edgetpu=float(model.accelerator == "edgetpu"))  # fmt: skip
-    note(f"measured with {model.runtime} on the {model.called}, {threads} thread{'s' if threads > 1 else ''}: {taken()}")
-    about = {**metrics, "runtime": model.runtime, "accelerator": model.accelerator, "threads": threads, "taken": taken()}
+    metrics = BenchmarkMetrics(
+        latency_median_ms=median,
+        latency_p95_ms=p95,
+        throughput_per_s=1000 / float(np.mean(times)),
+        model_size_bytes=float(ran.stat().st_size),
+        peak_memory_mb=memory_mb,
+        on_edgetpu=float(model.accelerator == "edgetpu"),
+    )
+    note(
+        f"measured with {model.runtime} on the {model.called}, {threads} "
+        f"thread{'s' if threads > 1 else ''}: {taken()}"
+    )
+    about = {
+        **metrics,
+        "runtime": model.runtime,
+        "accelerator": model.accelerator,
+        "threads": threads,
+        "taken": taken(),
+    }
     report.write_text(json.dumps(about, indent=1), encoding="utf-8")
     return metrics
 
@@ -85,9 +103,12 @@ def _peak_memory_mb(model: str, runtime: str) -> float:
     import sys
 
     code = (
-        "import sys; import numpy as np; from pathlib import Path; from stages.edge._runtime import open_model; m = open_model(Path(sys.argv[1]), sys.argv[2]);"
+        "import sys; import numpy as np; from pathlib import Path; from stages.edge._runtime import "
+        "open_model; m = open_model(Path(sys.argv[1]), sys.argv[2]);"
         "m.invoke(np.zeros(m.input['shape'], m.input['dtype'])); print(open('/proc/self/status').read())"
     )
-    said = subprocess.run([sys.executable, "-c", code, model, runtime], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        [sys.executable, "-c", code, model, runtime], capture_output=True, text=True, check=True
+    ).stdout
     peak = re.search(r"VmHWM:\s+(\d+) kB", said)
     return int(peak[1]) / 1024 if peak else 0.0

@@ -1,4 +1,4 @@
-"""The stage that says which operators of a model run on the Edge TPU, before its compiler is asked, or after."""
+"""The stage that says which operators of a model run on the Edge TPU, compiled or not."""
 
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -13,7 +13,10 @@ MOST_DRAWN = 2_000  # operators; a picture of more shows nothing
 
 
 class EdgetpuReportMetrics(TypedDict):
-    """The share of operators on the Edge TPU, 0 to 1; how many are on it and how many are not; bytes of its parameters; its runtime."""
+    """The share of operators on the Edge TPU, 0 to 1; how many are on it and how many are not.
+
+    Bytes of its parameters; its runtime.
+    """
 
     edgetpu_op_ratio: float
     ops_mapped: float
@@ -24,14 +27,16 @@ class EdgetpuReportMetrics(TypedDict):
 
 
 def edgetpu_report(model: In, report: Out) -> EdgetpuReportMetrics:
-    """Predict from a model's operators what the Edge TPU's compiler 16 maps, or read what it did out of a compiled model.
+    """Predict from a model's operators what the Edge TPU's compiler 16 maps.
 
-    model:  a .tflite flatbuffer; it is read and never run
-    report: JSON {ops: [{index, type, mapped, reason}], cached_param_bytes, streamed_param_bytes, min_runtime, predicted}
+    Of a compiled model, read what the compiler did.
 
-    The operators are those of the model's main graph. A compiled model has one operator where the mapped ones were, so its
-    ratio counts that as one. Sources: docs/edge-tpu.md.
-    StageError: the file is no TFLite model, or a damaged one.
+    model:  a .tflite flatbuffer; it is read and never run report: JSON {ops: [{index, type, mapped, reason}],
+    cached_param_bytes, streamed_param_bytes, min_runtime, predicted}
+
+    The operators are those of the model's main graph. A compiled model has one operator where the mapped ones
+    were, so its ratio counts that as one. Sources: docs/edge-tpu.md. StageError: the file is no TFLite model,
+    or a damaged one.
     """
     import json
 
@@ -77,7 +82,13 @@ def _of_compiled(graph: "Subgraph", compiled: "Compiled") -> dict[str, Any]:
     rows = []
     for at, operator in enumerate(graph.operators):
         is_tpu = operator.custom_code == CUSTOM_CODE
-        rows.append(_row(at, CUSTOM_CODE if is_tpu else operator.type, None if is_tpu else "left to the CPU by the compiler"))
+        rows.append(
+            _row(
+                at,
+                CUSTOM_CODE if is_tpu else operator.type,
+                None if is_tpu else "left to the CPU by the compiler",
+            )
+        )
     return {
         "ops": rows,
         "cached_param_bytes": compiled.cached_param_bytes,
@@ -95,12 +106,23 @@ def _say(graph: "Subgraph", found: dict[str, Any]) -> None:
     """Tell how it was found out, and draw the graph."""
     mapped, count = sum(op["mapped"] for op in found["ops"]), len(found["ops"])
     if found["predicted"]:
-        note(f"{mapped} of {count} operators would run on the Edge TPU: a prediction from their types and shapes, no compiler was asked")
+        note(
+            f"{mapped} of {count} operators would run on the Edge TPU: a prediction from their types "
+            "and shapes, no compiler was asked"
+        )
     else:
-        note(f"the model is compiled for the Edge TPU; operators beside its own, which run on the CPU: {count - mapped}")
+        note(
+            "the model is compiled for the Edge TPU; operators beside its own, which run on the CPU: "
+            f"{count - mapped}"
+        )
     if count <= MOST_DRAWN:
         makers = {place: at for at, operator in enumerate(graph.operators) for place in operator.outputs}
-        edges = {(makers[place], at) for at, operator in enumerate(graph.operators) for place in operator.inputs if place in makers}
+        edges = {
+            (makers[place], at)
+            for at, operator in enumerate(graph.operators)
+            for place in operator.inputs
+            if place in makers
+        }
         op_graph("predicted mapping" if found["predicted"] else "compiled", found["ops"], sorted(edges))
     else:
         note(f"a graph of {count:,} operators is not drawn")

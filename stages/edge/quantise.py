@@ -33,9 +33,10 @@ def quantise(
     int8_model, float_model: .tflite flatbuffers
 
     Fully connected layers are quantised per tensor: the Edge TPU's compiler 16 reads no per-channel ones
-    (google-coral/edgetpu#879). The conversion runs in a process of its own, since some models end it with signal 11.
-    StageError: the converter failed or left float tensors (ELU, LayerNorm and the like stay float without a word); for an
-    Edge TPU also what its compiler 16 cannot read: newer operators, other batches than 1, sizes that are not fixed.
+    (google-coral/edgetpu#879). The conversion runs in a process of its own, since some models end it with
+    signal 11. StageError: the converter failed or left float tensors (ELU, LayerNorm and the like stay float
+    without a word); for an Edge TPU also what its compiler 16 cannot read: newer operators, other batches
+    than 1, sizes that are not fixed.
     """
     import numpy as np
 
@@ -47,13 +48,25 @@ def quantise(
     calibration = np.asarray(examples[chosen], np.float32)
     _in_child(_convert, model, calibration, int8_model, float_model)
     converted = read_model(int8_model)
-    floats = [tensor.name for graph in converted.subgraphs for tensor in graph.tensors if tensor.type.startswith("FLOAT")]
+    floats = [
+        tensor.name
+        for graph in converted.subgraphs
+        for tensor in graph.tensors
+        if tensor.type.startswith("FLOAT")
+    ]
     if floats:
-        raise StageError(f"{len(floats)} tensors of the int8 model are float, such as '{floats[0]}': use operations with an int8 form")
+        raise StageError(
+            f"{len(floats)} tensors of the int8 model are float, such as '{floats[0]}': use operations "
+            "with an int8 form"
+        )
     obstacles = _readable.obstacles(converted) if accelerator == "edgetpu" else []
     if obstacles:
         raise StageError("; ".join(obstacles))
-    return QuantiseMetrics(int8_bytes=float(int8_model.stat().st_size), float_bytes=float(float_model.stat().st_size), float_tensors=0.0)
+    return QuantiseMetrics(
+        int8_bytes=float(int8_model.stat().st_size),
+        float_bytes=float(float_model.stat().st_size),
+        float_tensors=0.0,
+    )
 
 
 def _convert(model: "Path", calibration: Any, int8_model: "Path", float_model: "Path") -> None:
@@ -113,7 +126,10 @@ def _in_child(function: Any, *arguments: Any) -> None:
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if status < 0:
         raise StageError(
-            f"the converter was ended by signal {-status}: some operation of the model has no int8 form (a rolled LSTM or GRU has none)"
+            f"the converter was ended by signal {-status}: some operation of the model has no int8 "
+            "form (a rolled LSTM or GRU has none)"
         )
     if status:
-        raise StageError("the converter failed; its error stands above in the log (a rolled LSTM or GRU has no int8 form)")
+        raise StageError(
+            "the converter failed; its error stands above in the log (a rolled LSTM or GRU has no int8 form)"
+        )

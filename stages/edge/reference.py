@@ -1,4 +1,4 @@
-"""The stage that runs the int8 model on the build machine, for the target's own outputs to be compared with."""
+"""The stage that runs the int8 model on the build machine, to compare the target's outputs with."""
 
 from typing import TypedDict
 
@@ -12,15 +12,20 @@ class ReferenceMetrics(TypedDict):
     reference_examples: float
 
 
-def reference(dataset: In, int8_model: In, outputs: Out, *, runtime: str = "litert", reference_examples: int = 16) -> ReferenceMetrics:
-    """Run the int8 model on the test part with the target's runtime: all of it with the default kernels, some with the reference ones.
+def reference(
+    dataset: In, int8_model: In, outputs: Out, *, runtime: str = "litert", reference_examples: int = 16
+) -> ReferenceMetrics:
+    """Run the int8 model on the test part with the target's runtime.
 
-    The default kernels differ between x86 and ARM by some quantisation steps; the reference kernels are the same to the bit
-    on every platform, and slow, above all under emulation: so only a few examples are run with them, spread over the test part.
+    The default kernels run on all of it, the reference kernels on some.
+
+    The default kernels differ between x86 and ARM by some quantisation steps; the reference kernels are the
+    same to the bit on every platform, and slow, above all under emulation: so only a few examples are run
+    with them, spread over the test part.
 
     dataset: x_test.npy float32 (examples, ...)
-    outputs: default.npy and reference.npy, raw outputs int8 (examples, classes); chosen.npy int64, which examples
-             reference.npy is of; reference.json: runtime, machine, and the model's sha256
+    outputs: default.npy and reference.npy, raw outputs int8 (examples, classes); chosen.npy int64, which
+             examples reference.npy is of; reference.json: runtime, machine, and the model's sha256
 
     StageError: nothing to run.
     """
@@ -43,6 +48,10 @@ def reference(dataset: In, int8_model: In, outputs: Out, *, runtime: str = "lite
         np.save(outputs / f"{kernels}.npy", model.outputs(examples))
     note(f"run with {model.runtime} on {platform.machine()}, for the target to be compared with")
     np.save(outputs / "chosen.npy", chosen)
-    about = {"runtime": model.runtime, "machine": platform.machine(), "model_sha256": hashlib.sha256(int8_model.read_bytes()).hexdigest()}
+    about = {
+        "runtime": model.runtime,
+        "machine": platform.machine(),
+        "model_sha256": hashlib.sha256(int8_model.read_bytes()).hexdigest(),
+    }
     (outputs / "reference.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
     return ReferenceMetrics(examples=float(len(x)), reference_examples=float(len(chosen)))

@@ -1,4 +1,7 @@
-"""Makes new training windows of old ones: other views, other bodies, other tempi. Pure numpy, seeded by the caller."""
+"""Makes new training windows of old ones: other views, other bodies, other tempi.
+
+Pure numpy, seeded by the caller.
+"""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,6 @@
-"""A clip's keypoints, and the folder in which the stages hand many clips on: recordings.json and keypoints.npy."""
+"""A clip's keypoints, and the folder in which the stages hand many clips on: recordings.json and
+keypoints.npy.
+"""
 
 import json
 from dataclasses import dataclass
@@ -29,7 +31,9 @@ def write(folder: Path, clips: "list[Clip]") -> None:
     skeletons = sorted({clip.skeleton for clip in clips})
     if len(skeletons) > 1:
         one, other = (next(clip.name for clip in clips if clip.skeleton == name) for name in skeletons[:2])
-        raise StageError(f"the recordings mix two skeletons: {one} is {skeletons[0]}, {other} is {skeletons[1]}")
+        raise StageError(
+            f"the recordings mix two skeletons: {one} is {skeletons[0]}, {other} is {skeletons[1]}"
+        )
     entries, first = [], 0
     for clip in clips:
         entries.append(_entry(clip, first))

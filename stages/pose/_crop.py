@@ -1,7 +1,9 @@
-"""Where the person is: the square of a frame that MoveNet looks at, found from the keypoints of the frame before.
+"""Where the person is: the square of a frame that MoveNet looks at, found from the keypoints of the frame
+before.
 
-The rule is that of the MoveNet tutorial (tensorflow.org/hub/tutorials/movenet): a square round the hips, wide enough
-for 1.9 torsos and 1.2 bodies; the whole frame where no torso is seen. Squares are pixels and may leave the frame.
+The rule is that of the MoveNet tutorial (tensorflow.org/hub/tutorials/movenet): a square round the hips, wide
+enough for 1.9 torsos and 1.2 bodies; the whole frame where no torso is seen. Squares are pixels and may leave
+the frame.
 """
 
 from typing import NamedTuple
@@ -37,7 +39,10 @@ def whole(width: int, height: int) -> Square:
 
 
 def around(keypoints: np.ndarray, width: int, height: int) -> Square:
-    """Return the square round a person of (17, 3) keypoints, pixels and scores; the whole frame where there is none."""
+    """Return the square round a person of (17, 3) keypoints, pixels and scores.
+
+    The whole frame where there is none.
+    """
     score = keypoints[:, 2]
     if not (any(score[i] > MIN_SCORE for i in _HIPS) and any(score[i] > MIN_SCORE for i in _SHOULDERS)):
         return whole(width, height)
@@ -53,7 +58,10 @@ def around(keypoints: np.ndarray, width: int, height: int) -> Square:
 
 
 def cut(picture: np.ndarray, square: Square, size: int) -> np.ndarray:
-    """Return the square of an (h, w, 3) picture as (size, size, 3); what lies outside the picture is black."""
+    """Return the square of an (h, w, 3) picture as (size, size, 3).
+
+    What lies outside the picture is black.
+    """
     side = max(1, round(square.side))
     x, y = round(square.x), round(square.y)
     height, width = picture.shape[:2]

@@ -1,4 +1,5 @@
-"""Reads pictures and videos as RGB arrays, and refuses what is broken, too large or not a picture with `Unreadable`.
+"""Reads pictures and videos as RGB arrays, and refuses what is broken, too large or not a picture with
+`Unreadable`.
 
 Pictures go through Pillow: it says when a file is truncated, where OpenCV returns a half-grey picture.
 """
@@ -28,7 +29,9 @@ def read_picture(path: Path) -> np.ndarray:
                 return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
     except Unreadable:
         raise
-    except Exception as error:  # Pillow raises whatever its decoders raise: OSError, SyntaxError, struct.error ...
+    except (
+        Exception
+    ) as error:  # Pillow raises whatever its decoders raise: OSError, SyntaxError, struct.error ...
         raise Unreadable(_in_a_few_words(error)) from None
 
 

@@ -1,6 +1,8 @@
-"""Reads the JHMDB 2-D joints that DD-Net publishes as pickles, with an unpickler that can make numpy arrays only.
+"""Reads the JHMDB 2-D joints that DD-Net publishes as pickles, with an unpickler that can make numpy arrays
+only.
 
-Source: github.com/fandulu/DD-Net, data/JHMDB (Yang et al. 2019); the joints are JHMDB's pos_world (Jhuang et al. 2013).
+Source: github.com/fandulu/DD-Net, data/JHMDB (Yang et al. 2019); the joints are JHMDB's pos_world (Jhuang et
+al. 2013).
 """
 
 import pickle
@@ -35,14 +37,18 @@ def read(folder: Path) -> "list[Clip]":
     for split, name in FILES.items():
         content = _load(folder / name)
         for index, (pose, label) in enumerate(zip(content["pose"], content["label"], strict=True)):
-            clips.append(Clip(f"{split}/{index:04}", "jhmdb15", _keypoints(pose, name), str(label), None, split))
+            clips.append(
+                Clip(f"{split}/{index:04}", "jhmdb15", _keypoints(pose, name), str(label), None, split)
+            )
     return clips
 
 
 def _keypoints(pose: Any, name: str) -> np.ndarray:
     points = np.asarray(pose, np.float32)
     if points.ndim != 3 or points.shape[1:] != (len(JHMDB15), 2) or not np.isfinite(points).all():
-        raise StageError(f"{name} holds a pose of shape {points.shape}, not (frames, {len(JHMDB15)}, 2) finite numbers")
+        raise StageError(
+            f"{name} holds a pose of shape {points.shape}, not (frames, {len(JHMDB15)}, 2) finite numbers"
+        )
     score = np.ones((*points.shape[:2], 1), np.float32)
     return np.concatenate([points * UNIT_PIXELS, score], axis=2)  # (frames, 15, 3)
 

@@ -1,6 +1,7 @@
 """Keypoints as CSV: columns <joint>_x, <joint>_y, <joint>_score in any case and order, one row a frame.
 
-An empty x, y or score means that the joint was not seen: its score is 0, and its place the one where it was last seen.
+An empty x, y or score means that the joint was not seen: its score is 0, and its place the one where it was
+last seen.
 """
 
 import csv
@@ -15,7 +16,10 @@ from stages.pose._skeletons import SKELETONS
 
 
 def read_clip(path: Path) -> "tuple[str, np.ndarray]":
-    """Return the skeleton's name and (frames, joints, 3) of a CSV with one clip; its frames may not go backwards."""
+    """Return the skeleton's name and (frames, joints, 3) of a CSV with one clip.
+
+    Its frames may not go backwards.
+    """
     skeleton, rows = open_table(path)
     frames, last = [], -math.inf
     for line, row in enumerate(rows, start=2):
@@ -68,7 +72,9 @@ def _skeleton_of(columns: "list[str]") -> str:
     for name, joints in SKELETONS.items():
         if all(f"{joint}_{part}" in columns for joint in joints for part in ("x", "y", "score")):
             return name
-    raise Unreadable(f"its columns are not those of {' or '.join(SKELETONS)} (<joint>_x, <joint>_y, <joint>_score)")
+    raise Unreadable(
+        f"its columns are not those of {' or '.join(SKELETONS)} (<joint>_x, <joint>_y, <joint>_score)"
+    )
 
 
 def _without_empty(rows: "csv.DictReader[str]") -> "Iterator[dict[str, str]]":
@@ -76,9 +82,11 @@ def _without_empty(rows: "csv.DictReader[str]") -> "Iterator[dict[str, str]]":
 
 
 def _placed(keypoints: np.ndarray) -> np.ndarray:
-    """Return a clip (frames, joints, 3) whose unseen joints stand where they were last, or will first be, seen.
+    """Return a clip (frames, joints, 3) whose unseen joints stand where they were last, or will first be,
+    seen.
 
-    At 0, 0 they would stretch the body to the picture's corner. A joint never seen is put in the middle of the others.
+    At 0, 0 they would stretch the body to the picture's corner. A joint never seen is put in the middle of
+    the others.
     """
     seen = keypoints[:, :, 2] > 0  # (frames, joints)
     placed = keypoints.copy()

@@ -1,8 +1,9 @@
-"""Finds recordings that name their own split: train_data.csv and test_data.csv, with pictures beside them if there are any.
+"""Finds recordings that name their own split: train_data.csv and test_data.csv, with pictures beside them if
+there are any.
 
-The form is that of the yoga poses of TensorFlow's pose tutorial: filename, <JOINT>_x, _y, _score ..., class_name, and
-images/train/<class>/*.jpg. Where there are test pictures, they alone are the test: the keypoints of test_data.csv are
-those of a larger model on a workstation, not what a device will see.
+The form is that of the yoga poses of TensorFlow's pose tutorial: filename, <JOINT>_x, _y, _score ...,
+class_name, and images/train/<class>/*.jpg. Where there are test pictures, they alone are the test: the
+keypoints of test_data.csv are those of a larger model on a workstation, not what a device will see.
 """
 
 from pathlib import Path, PurePosixPath
@@ -13,7 +14,8 @@ from stages.pose._clips import Clip
 from stages.pose._frames import Unreadable
 from stages.pose._recordings import PICTURES, SPLITS, Source, visible
 
-TABLE_WEIGHT = 0.1  # its keypoints are another model's: the pictures, read by the model that will serve, count ten times as much
+# its keypoints are another model's: the pictures, read by the model that will serve, count ten times as much
+TABLE_WEIGHT = 0.1
 
 
 def is_labelled_tables(folder: Path) -> bool:
@@ -60,7 +62,17 @@ def _rows(table: Path, split: str, bad: "list[str]") -> "list[Clip]":
         except Unreadable as error:
             bad.append(f"{table.name}: {error}")
             continue
-        clips.append(Clip(f"{table.name}:{line}", skeleton, keypoints, label, person_of(name, label), split, weight=TABLE_WEIGHT))
+        clips.append(
+            Clip(
+                f"{table.name}:{line}",
+                skeleton,
+                keypoints,
+                label,
+                person_of(name, label),
+                split,
+                weight=TABLE_WEIGHT,
+            )
+        )
     return clips
 
 

@@ -1,4 +1,5 @@
-"""MoveNet on LiteRT, or on tflite-runtime where LiteRT is not: from a picture to 17 keypoints in the picture's pixels.
+"""MoveNet on LiteRT, or on tflite-runtime where LiteRT is not: from a picture to 17 keypoints in the
+picture's pixels.
 
 MoveNet finds one person. It sees a square crop that follows the person from frame to frame (`_crop`).
 """
@@ -24,15 +25,18 @@ class MoveNet:
         self._input = self._interpreter.get_input_details()[0]
         self._output = self._interpreter.get_output_details()[0]
         if self._input["shape"][-1] != 3 or tuple(self._output["shape"]) != (1, 1, 17, 3):
-            raise StageError(f"{model.name} is no MoveNet: it gives {tuple(self._output['shape'])}, not (1, 1, 17, 3)")
+            raise StageError(
+                f"{model.name} is no MoveNet: it gives {tuple(self._output['shape'])}, not (1, 1, 17, 3)"
+            )
         self._size = int(self._input["shape"][1])
         self._square: _crop.Square | None = None
 
     def of_picture(self, picture: np.ndarray) -> np.ndarray:
-        """Return (17, 3) x, y, score of an RGB picture (h, w, 3): the median of looks from near and far, and mirrored.
+        """Return (17, 3) x, y, score of an RGB picture (h, w, 3): the median of looks from near and far, and
+        mirrored.
 
-        A picture has no frame before it to steady the model. On yoga poses of people not trained on, the median
-        named 166 of 200 right, single looks 154, the best of three crops 157 (mean of two seeds).
+        A picture has no frame before it to steady the model. On yoga poses of people not trained on, the
+        median named 166 of 200 right, single looks 154, the best of three crops 157 (mean of two seeds).
         """
         height, width = picture.shape[:2]
         far = self._look(picture, _crop.whole(width, height))
@@ -44,7 +48,9 @@ class MoveNet:
         return keypoints.astype(np.float32)
 
     def follow(self, frame: np.ndarray) -> np.ndarray:
-        """Return (17, 3) x, y, score of the next RGB frame (h, w, 3), looking where the person was in the last."""
+        """Return (17, 3) x, y, score of the next RGB frame (h, w, 3), looking where the person was in the
+        last.
+        """
         height, width = frame.shape[:2]
         square = self._square or _crop.whole(width, height)
         keypoints = self._detect(frame, square)
@@ -66,8 +72,12 @@ class MoveNet:
         piece = _crop.cut(picture, square, self._size)
         self._interpreter.set_tensor(self._input["index"], piece[np.newaxis].astype(self._input["dtype"]))
         self._interpreter.invoke()
-        y, x, score = self._interpreter.get_tensor(self._output["index"])[0, 0].T  # each (17,), x and y in 0..1
-        return np.stack([square.x + x * square.side, square.y + y * square.side, score], axis=1).astype(np.float32)
+        y, x, score = self._interpreter.get_tensor(self._output["index"])[
+            0, 0
+        ].T  # each (17,), x and y in 0..1
+        return np.stack([square.x + x * square.side, square.y + y * square.side, score], axis=1).astype(
+            np.float32
+        )
 
 
 def load(model: Path, threads: int) -> Any:

@@ -1,4 +1,6 @@
-"""Opens a packed model: checks every file against the manifest, and runs its classifier on windows of features."""
+"""Opens a packed model: checks every file against the manifest, and runs its classifier on windows of
+features.
+"""
 
 import hashlib
 import json
@@ -16,7 +18,9 @@ class Package:
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
         _check(folder)
-        self.constants: dict[str, Any] = json.loads((folder / "preprocessing.json").read_text(encoding="utf-8"))
+        self.constants: dict[str, Any] = json.loads(
+            (folder / "preprocessing.json").read_text(encoding="utf-8")
+        )
         self.labels = (folder / "labels.txt").read_text(encoding="utf-8").splitlines()
         pose_model = folder / "pose_model.tflite"
         self.pose_model = pose_model if pose_model.is_file() else None
@@ -24,7 +28,9 @@ class Package:
         self._input = self._interpreter.get_input_details()[0]
         self._output = self._interpreter.get_output_details()[0]
         if int(self._output["shape"][-1]) != len(self.labels):
-            raise StageError(f"the model has {int(self._output['shape'][-1])} classes, labels.txt {len(self.labels)}")
+            raise StageError(
+                f"the model has {int(self._output['shape'][-1])} classes, labels.txt {len(self.labels)}"
+            )
 
     def probabilities(self, windows: np.ndarray) -> np.ndarray:
         """Return (windows, classes) of (windows, window, channels) float features."""
@@ -44,15 +50,21 @@ def _check(folder: Path) -> None:
     try:
         files = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["files"]
     except (OSError, ValueError, KeyError, TypeError):
-        raise StageError(f"{folder.name} is no packed model: it has no manifest.json that names its files") from None
+        raise StageError(
+            f"{folder.name} is no packed model: it has no manifest.json that names its files"
+        ) from None
     for name in sorted({"model.tflite", "labels.txt", "preprocessing.json"} - set(files)):
         raise StageError(f"the package's manifest does not name {name}")
     for name, entry in files.items():
         path = folder / name
         if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
             raise StageError(f"the package lacks {name}")
-        if hashlib.sha256(path.read_bytes()).hexdigest() != (entry["sha256"] if isinstance(entry, dict) else entry):
-            raise StageError(f"{name} of the package is not the file that its manifest names: pack the model again")
+        if hashlib.sha256(path.read_bytes()).hexdigest() != (
+            entry["sha256"] if isinstance(entry, dict) else entry
+        ):
+            raise StageError(
+                f"{name} of the package is not the file that its manifest names: pack the model again"
+            )
     if (folder / "pose_model.tflite").exists() and "pose_model.tflite" not in files:
         raise StageError("the package's manifest does not name pose_model.tflite")
 

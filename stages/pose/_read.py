@@ -42,10 +42,14 @@ def _read_pictures(source: Source, movenet: MoveNet, bad: "list[str]") -> "Clip 
         try:
             frames.append(look(_frames.read_picture(path)))
         except Unreadable as error:
-            name = source.name if path.name == source.name.rsplit("/", 1)[-1] else f"{source.name}/{path.name}"
+            name = (
+                source.name if path.name == source.name.rsplit("/", 1)[-1] else f"{source.name}/{path.name}"
+            )
             bad.append(f"{name} ({error})")
     return _clip(source, np.stack(frames)) if frames else None
 
 
-def _clip(source: Source, keypoints: np.ndarray, skeleton: str = "coco17", fps: "float | None" = None) -> Clip:
+def _clip(
+    source: Source, keypoints: np.ndarray, skeleton: str = "coco17", fps: "float | None" = None
+) -> Clip:
     return Clip(source.name, skeleton, keypoints, source.label, source.person, source.split, fps)

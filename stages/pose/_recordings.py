@@ -1,6 +1,7 @@
 """Finds the clips in a user's folder of recordings, in a fixed order; reads no picture, video or number.
 
-The layouts are those of docs/data.md: a sub-folder for each activity, or train/ and test/ holding such folders.
+The layouts are those of docs/data.md: a sub-folder for each activity, or train/ and test/ holding such
+folders.
 """
 
 import re
@@ -36,7 +37,7 @@ class Source:
 
 @dataclass
 class Found:
-    """What a folder holds: the clips' sources, the activities that have a folder, and the names passed over."""
+    """What a folder holds: the clips' sources, the activities with a folder, and the names passed over."""
 
     sources: "list[Source]" = field(default_factory=list)
     labels: "set[str]" = field(default_factory=set)
@@ -47,7 +48,9 @@ def find(root: Path) -> Found:
     """Return what there is to read; StageError where the layout is none of those known."""
     if root.is_file():
         if not kind_of(root):
-            raise StageError(f"{root.name} is no video, picture or keypoint CSV ({', '.join(VIDEOS + PICTURES + TABLES)})")
+            raise StageError(
+                f"{root.name} is no video, picture or keypoint CSV ({', '.join(VIDEOS + PICTURES + TABLES)})"
+            )
         return Found([Source(root.name, (root,), person=person_of(root.stem))])
     if not root.is_dir():
         raise StageError(f"the recordings {root.name} are neither a file nor a folder")
@@ -58,7 +61,9 @@ def find(root: Path) -> Found:
     found = Found()
     if set(SPLITS) <= set(names):
         if others := sorted(set(names) - set(SPLITS)):
-            raise StageError(f"beside train and test the recordings have {', '.join(others)}: move or remove that")
+            raise StageError(
+                f"beside train and test the recordings have {', '.join(others)}: move or remove that"
+            )
         for split in SPLITS:
             _add_activities(found, root, root / split, split)
     else:
@@ -99,7 +104,9 @@ def _add_activities(found: Found, root: Path, folder: Path, split: "str | None")
 def _clips_of(found: Found, root: Path, activity: Path, split: "str | None") -> Iterator[Source]:
     for entry in visible(activity):
         name = entry.relative_to(root).as_posix()
-        paths = [path for path in visible(entry) if kind_of(path) == "pictures"] if entry.is_dir() else [entry]
+        paths = (
+            [path for path in visible(entry) if kind_of(path) == "pictures"] if entry.is_dir() else [entry]
+        )
         if paths and kind_of(paths[0]):
             person = person_of(entry.name if entry.is_dir() else entry.stem)
             yield Source(name, tuple(paths), activity.name, person, split)

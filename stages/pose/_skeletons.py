@@ -1,4 +1,5 @@
-"""The two skeletons that the pose stages know: the names of their joints, in order, and the bones between them.
+"""The two skeletons that the pose stages know: the names of their joints, in order, and the bones between
+them.
 
 A skeleton is a name for a list of joints; nothing here knows a file format, a model or a feature.
 """
@@ -58,7 +59,12 @@ def bones(joints: "tuple[str, ...] | list[str]") -> "list[tuple[int, int]]":
     """Return the pairs of joint indices that a drawing joins with a line."""
     named = [(f"{side}_{a}", f"{side}_{b}") for side in ("left", "right") for a, b in _LIMBS]
     named += [("left_shoulder", "right_shoulder"), ("left_hip", "right_hip")]
-    named += [("nose", "left_eye"), ("nose", "right_eye"), ("left_eye", "left_ear"), ("right_eye", "right_ear")]
+    named += [
+        ("nose", "left_eye"),
+        ("nose", "right_eye"),
+        ("left_eye", "left_ear"),
+        ("right_eye", "right_ear"),
+    ]
     named += [("face", "neck"), ("neck", "belly")]
     place = {name: index for index, name in enumerate(joints)}
     return [(place[a], place[b]) for a, b in named if a in place and b in place]

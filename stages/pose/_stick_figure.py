@@ -1,4 +1,5 @@
-"""A jointed stick figure in front of a camera: how its joints move in six activities, and how a pose model would see them.
+"""A jointed stick figure in front of a camera: how its joints move in six activities, and how a pose model
+would see them.
 
 Lengths are parts of the body's height, angles degrees. A limb's `out` turns it sideways from hanging (0) over
 horizontal (90) to upright (180), its `ahead` swings it forwards. Nothing here is recorded from a person.
@@ -11,7 +12,14 @@ import numpy as np
 ACTIVITIES = ("arms_circling", "jumping_jacks", "squatting", "standing", "walking", "waving")
 
 _SIDES = (1.0, -1.0)  # left is on the picture's right: the figure looks at the camera
-_TEMPO_HZ = {"arms_circling": 0.6, "jumping_jacks": 0.9, "squatting": 0.45, "standing": 0.2, "walking": 0.9, "waving": 1.3}
+_TEMPO_HZ = {
+    "arms_circling": 0.6,
+    "jumping_jacks": 0.9,
+    "squatting": 0.45,
+    "standing": 0.2,
+    "walking": 0.9,
+    "waving": 1.3,
+}
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,8 @@ def act(activity: str, who: Person, frames: int, fps: float, random: np.random.G
 
 
 def observe(joints: np.ndarray, noise: float, missing: float, random: np.random.Generator) -> np.ndarray:
-    """Return (frames, 17, 3) with scores, as a pose model sees the joints: shaky, some of them badly, some not at all.
+    """Return (frames, 17, 3) with scores, as a pose model sees the joints: shaky, some of them badly, some
+    not at all.
 
     noise is in parts of the figure's height; a missing joint is 0, 0, 0.
     """
@@ -61,16 +70,23 @@ def observe(joints: np.ndarray, noise: float, missing: float, random: np.random.
     blurred = _stretches(frames, count, 2 * missing, random)
     spread = noise * height * np.where(blurred, 4.0, 1.0)[:, :, None]
     points = joints + random.normal(0, 1, joints.shape) * spread
-    score = np.where(blurred, random.uniform(0.05, 0.4, (frames, count)), random.uniform(0.45, 0.95, (frames, count)))
+    score = np.where(
+        blurred, random.uniform(0.05, 0.4, (frames, count)), random.uniform(0.45, 0.95, (frames, count))
+    )
     seen = np.concatenate([points, score[:, :, None]], axis=2)
     return np.where(occluded[:, :, None], 0.0, seen)
 
 
 def _pose(activity: str, phase: np.ndarray, reach: float, waves_left: bool) -> "tuple[dict, np.ndarray]":
-    """Return each limb's (out, ahead) for left and right, and how far the feet are off the ground (frames,)."""
+    """Return each limb's (out, ahead), left and right, and how far the feet are off the ground (frames,)."""
     still, swing = np.zeros_like(phase), np.sin(phase)
     beat = (1 - np.cos(phase)) / 2  # 0 at rest, 1 at the height of the movement
-    hang = {"arm": (still + 10, still), "forearm": (still + 6, still + 10), "thigh": (still + 4, still), "shin": (still, still)}
+    hang = {
+        "arm": (still + 10, still),
+        "forearm": (still + 6, still + 10),
+        "thigh": (still + 4, still),
+        "shin": (still, still),
+    }
     left, right, lift = dict(hang), dict(hang), still
     for side, sign in ((left, 1), (right, -1)):
         if activity == "arms_circling":
@@ -95,7 +111,10 @@ def _pose(activity: str, phase: np.ndarray, reach: float, waves_left: bool) -> "
 
 
 def _stand(who: Person, limbs: "dict", lift: np.ndarray) -> np.ndarray:
-    """Return (frames, 17, 3) x to the picture's right, y up, z towards the camera; the lower foot on the ground."""
+    """Return (frames, 17, 3) x to the picture's right, y up, z towards the camera.
+
+    The lower foot on the ground.
+    """
     still = np.zeros_like(lift)
     hips, places = np.stack([still, still, still], axis=1), {}
     for name, sign in zip(("left", "right"), _SIDES, strict=True):
@@ -125,7 +144,9 @@ def _towards(out: np.ndarray, ahead: np.ndarray, sign: float) -> np.ndarray:
 
 def _look(joints: np.ndarray, activity: str, random: np.random.Generator) -> np.ndarray:
     """Return (frames, 17, 2) pixels: turned, scaled and placed as one camera sees the figure."""
-    turn = np.radians(random.uniform(25, 80) * random.choice([-1, 1]) if activity == "walking" else random.normal(0, 22))
+    turn = np.radians(
+        random.uniform(25, 80) * random.choice([-1, 1]) if activity == "walking" else random.normal(0, 22)
+    )
     tilt = np.radians(random.normal(0, 3))
     across = joints[:, :, 0] * np.cos(turn) + joints[:, :, 2] * np.sin(turn)
     down = -joints[:, :, 1]
@@ -135,7 +156,9 @@ def _look(joints: np.ndarray, activity: str, random: np.random.Generator) -> np.
 
 
 def _stretches(frames: int, count: int, share: float, random: np.random.Generator) -> np.ndarray:
-    """Return (frames, count) true for about that share, in stretches: a joint is hidden for a while, not for a frame."""
+    """Return (frames, count) true for about that share, in stretches: a joint is hidden for a while, not for
+    a frame.
+    """
     length = 8
     starts = random.random((frames, count)) < share / length
     return np.stack([starts[max(0, i - length + 1) : i + 1].any(axis=0) for i in range(frames)])

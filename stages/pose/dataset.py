@@ -34,16 +34,18 @@ def dataset(
     """Cut clips into windows of `window` frames (1: single pictures), and split them.
 
     keypoints: what stages.pose.keypoints writes
-    dataset:   for each split x_*.npy float32 (windows, rows, 1, channels), y_*.npy int64 (windows,), clip_*.npy (windows,);
-               keypoints_train.npy (windows, window, joints, 3) for augmentation, weight_train.npy float32 (windows,);
-               dataset.json with labels and constants
+    dataset:   for each split x_*.npy float32 (windows, rows, 1, channels), y_*.npy int64 (windows,),
+               clip_*.npy (windows,); keypoints_train.npy (windows, window, joints, 3) for augmentation,
+               weight_train.npy float32 (windows,); dataset.json with labels and constants
 
-    With whole_clips a clip is one window, `window` frames that are spread over all of it: for clips that show an activity
-    once, from its beginning to its end. The device then looks at spans of the training clips' median length.
+    With whole_clips a clip is one window, `window` frames that are spread over all of it: for clips that show
+    an activity once, from its beginning to its end. The device then looks at spans of the training clips'
+    median length.
 
-    A recording's own train and test parts stay as they are; else whole people are set aside, or whole clips where there
-    are fewer than three people. Validation is taken from the training people in the same way; with val_share 0 there is none.
-    StageError: an activity without a clip to train on or to test with; the same clip in two parts.
+    A recording's own train and test parts stay as they are; else whole people are set aside, or whole clips
+    where there are fewer than three people. Validation is taken from the training people in the same way;
+    with val_share 0 there is none. StageError: an activity without a clip to train on or to test with; the
+    same clip in two parts.
     """
     import json
 
@@ -59,7 +61,12 @@ def dataset(
         raise StageError(f"a classifier needs two activities at least; there is {labels or 'none'}")
     parts = _split(clips, test_share, val_share, seed)
     _check(parts, labels, rows)
-    constants: dict[str, Any] = {"joints": about["joints"], "skeleton": about["skeleton"], "window": window, "stride": stride}
+    constants: dict[str, Any] = {
+        "joints": about["joints"],
+        "skeleton": about["skeleton"],
+        "window": window,
+        "stride": stride,
+    }
     constants["span"] = int(np.median([clip["frames"] for clip in parts["train"]])) if whole_clips else window
     cut = {split: _windows(parts[split], rows, labels, constants, whole_clips) for split in SPLITS}
     raw = _features.raw_features(cut["train"][0], about["joints"])
@@ -75,11 +82,17 @@ def dataset(
     np.save(dataset / "weight_train.npy", weights[cut["train"][2]])
     _describe(dataset, labels, constants, parts)
     sizes = {f"{split}_windows": float(len(cut[split][1])) for split in SPLITS}
-    return DatasetMetrics(train_windows=sizes["train_windows"], val_windows=sizes["val_windows"], test_windows=sizes["test_windows"],
-                          classes=float(len(labels)))  # fmt: skip
+    return DatasetMetrics(
+        train_windows=sizes["train_windows"],
+        val_windows=sizes["val_windows"],
+        test_windows=sizes["test_windows"],
+        classes=float(len(labels)),
+    )
 
 
-def _split(clips: list[dict[str, Any]], test_share: float, val_share: float, seed: int) -> dict[str, list[dict[str, Any]]]:
+def _split(
+    clips: list[dict[str, Any]], test_share: float, val_share: float, seed: int
+) -> dict[str, list[dict[str, Any]]]:
     test = [clip for clip in clips if clip["split"] == "test"]
     rest = [clip for clip in clips if clip["split"] != "test"]
     if not test:
@@ -88,7 +101,9 @@ def _split(clips: list[dict[str, Any]], test_share: float, val_share: float, see
     return {"train": train, "val": val, "test": test}
 
 
-def _set_aside(clips: list[dict[str, Any]], share: float, seed: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _set_aside(
+    clips: list[dict[str, Any]], share: float, seed: int
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Take about `share` of the clips away: whole people, or of each activity whole clips."""
     import random
 
@@ -105,7 +120,9 @@ def _set_aside(clips: list[dict[str, Any]], share: float, seed: int) -> tuple[li
                 away += chance.sample(ours, max(1, round(share * len(ours))))
     names = {clip["clip"] for clip in away}
     kept = [clip for clip in clips if clip["clip"] not in names]
-    if {clip["label"] for clip in kept} != {clip["label"] for clip in clips}:  # a person who alone does an activity stays
+    if {clip["label"] for clip in kept} != {
+        clip["label"] for clip in clips
+    }:  # a person who alone does an activity stays
         return clips, []
     return kept, away
 
@@ -114,15 +131,27 @@ def _check(parts: dict[str, list[dict[str, Any]]], labels: list[str], rows: Any)
     for split in ("train", "test"):
         absent = sorted(set(labels) - {clip["label"] for clip in parts[split]})
         if absent and split == "train":
-            raise StageError(f"no clip to train on for: {', '.join(absent)}; record more clips or people of it")
+            raise StageError(
+                f"no clip to train on for: {', '.join(absent)}; record more clips or people of it"
+            )
         if absent:
             note(f"no clip to test with for: {', '.join(absent)}")
     if not parts["test"]:
         raise StageError("there is no clip to test with: record at least two clips of each activity")
-    seen = {rows[c["first"] : c["first"] + c["frames"]].tobytes(): c["clip"] for c in parts["train"] + parts["val"]}
-    twins = [(c["clip"], seen[key]) for c in parts["test"] if (key := rows[c["first"] : c["first"] + c["frames"]].tobytes()) in seen]
+    seen = {
+        rows[c["first"] : c["first"] + c["frames"]].tobytes(): c["clip"]
+        for c in parts["train"] + parts["val"]
+    }
+    twins = [
+        (c["clip"], seen[key])
+        for c in parts["test"]
+        if (key := rows[c["first"] : c["first"] + c["frames"]].tobytes()) in seen
+    ]
     if twins:
-        raise StageError(f"{len(twins)} clips are in the training and in the test part, such as {twins[0][0]} and {twins[0][1]}")
+        raise StageError(
+            f"{len(twins)} clips are in the training and in the test part, such as {twins[0][0]} and "
+            f"{twins[0][1]}"
+        )
 
 
 def _windows(
@@ -134,16 +163,24 @@ def _windows(
 
     window = constants["window"]
     points = [rows[c["first"] : c["first"] + c["frames"]] for c in clips]
-    cut = [_features.resampled(one, window)[None] if whole_clips else _features.windows(one, constants) for one in points]
+    cut = [
+        _features.resampled(one, window)[None] if whole_clips else _features.windows(one, constants)
+        for one in points
+    ]
     counts = [len(one) for one in cut]
     empty = np.zeros((0, window, *rows.shape[1:]), np.float32)
     y = np.repeat([labels.index(c["label"]) for c in clips], counts).astype(np.int64)
     return np.concatenate([empty, *cut]), y, np.repeat(np.arange(len(clips)), counts).astype(np.int64)
 
 
-def _describe(dataset: "Path", labels: list[str], constants: dict[str, Any], parts: dict[str, list[dict[str, Any]]]) -> None:
+def _describe(
+    dataset: "Path", labels: list[str], constants: dict[str, Any], parts: dict[str, list[dict[str, Any]]]
+) -> None:
     import json
 
-    counts = {split: {label: sum(c["label"] == label for c in clips) for label in labels} for split, clips in parts.items()}
+    counts = {
+        split: {label: sum(c["label"] == label for c in clips) for label in labels}
+        for split, clips in parts.items()
+    }
     about = {"labels": labels, "preprocessing": constants, "clips": counts}
     (dataset / "dataset.json").write_text(json.dumps(about, indent=1), encoding="utf-8")

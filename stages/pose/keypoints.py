@@ -33,12 +33,13 @@ def keypoints(
     """Read a folder of recordings (docs/data.md) and write the keypoints of every frame.
 
     recordings: activity folders with videos, pictures or keypoint CSVs; or one file, which has no activity
-    model:      MoveNet single pose (.tflite), uint8 (1, 192, 192, 3) -> float32 (1, 1, 17, 3); not needed for CSVs
-    keypoints:  recordings.json, and keypoints.npy float32 (rows, joints, 3): x, y in pixels (y down), score 0 to 1
+    model:      MoveNet single pose (.tflite), uint8 (1, 192, 192, 3) -> float32 (1, 1, 17, 3); not needed for
+    CSVs keypoints:  recordings.json, and keypoints.npy float32 (rows, joints, 3): x, y in pixels (y down),
+    score 0 to 1
 
-    StageError: nothing to read, a single activity, an activity without a readable clip, more than max_bad_fraction
-    of the files unreadable, two skeletons, or pictures without a model.
-    Source: MoveNet and its crop, tensorflow.org/hub/tutorials/movenet.
+    StageError: nothing to read, a single activity, an activity without a readable clip, more than
+    max_bad_fraction of the files unreadable, two skeletons, or pictures without a model. Source: MoveNet and
+    its crop, tensorflow.org/hub/tutorials/movenet.
     """
     import numpy as np
 
@@ -102,7 +103,10 @@ def _read_all(sources: "list[Source]", movenet: "MoveNet | None", bad: list[str]
 
 
 def _check(clips: "list[Clip]", labels: set[str], allow_one_activity: bool) -> None:
-    """Refuse what no classifier can be trained on; one clip without an activity is let through, to be looked at."""
+    """Refuse what no classifier can be trained on.
+
+    One clip without an activity is let through, to be looked at.
+    """
     if not clips:
         raise StageError("the recordings hold no clip that can be read")
     seen = {clip.label for clip in clips if clip.label is not None}
@@ -113,7 +117,9 @@ def _check(clips: "list[Clip]", labels: set[str], allow_one_activity: bool) -> N
     trained = {clip.label for clip in clips if clip.split == "train"}
     if trained and (unknown := sorted(seen - trained)):
         raise StageError(f"{', '.join(unknown)} is in test but not in train")
-    people = {split: {clip.person for clip in clips if clip.split == split} - {None} for split in ("train", "test")}
+    people = {
+        split: {clip.person for clip in clips if clip.split == split} - {None} for split in ("train", "test")
+    }
     if both := sorted(people["train"] & people["test"]):
         note(f"{', '.join(both)} is in train and in test: the accuracy says little about people never seen")
 

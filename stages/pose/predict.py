@@ -1,4 +1,6 @@
-"""The stage that puts a packed activity classifier to work on a video, a picture, a folder of them or keypoint CSVs."""
+"""The stage that puts a packed activity classifier to work on a video, a picture, a folder of them or
+keypoint CSVs.
+"""
 
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -11,7 +13,10 @@ if TYPE_CHECKING:
 
 
 class PredictMetrics(TypedDict):
-    """predictions: lines written; mean_probability and mean_score: over them, 0 to 1; skipped: files not read."""
+    """predictions: lines written; mean_probability and mean_score: over them, 0 to 1.
+
+    Skipped: files not read.
+    """
 
     predictions: float
     mean_probability: float
@@ -19,17 +24,21 @@ class PredictMetrics(TypedDict):
     skipped: float
 
 
-def predict(package: In, source: In, result: Out, *, annotate: bool = False, threads: int = 1) -> PredictMetrics:
+def predict(
+    package: In, source: In, result: Out, *, annotate: bool = False, threads: int = 1
+) -> PredictMetrics:
     """Name the activity in each window of frames, or in each picture where the model looks at single ones.
 
-    package: model.tflite, labels.txt, preprocessing.json, manifest.json, and pose_model.tflite for pictures and videos
-    source:  a video, a picture, a keypoint CSV, or a folder of them; in a folder the pictures are frames of one clip
-             if the model looks at windows of several frames, and each for itself otherwise
-    result:  predictions.jsonl, a line a window: source, first_frame, last_frame, time_s (of the first frame, null
-             where no frame rate is known), activity, probability, mean_score; with annotate, annotated videos (.mp4)
-             and pictures (.png) in annotated/
+    package: model.tflite, labels.txt, preprocessing.json, manifest.json, and pose_model.tflite for pictures
+             and videos
+    source:  a video, a picture, a keypoint CSV, or a folder of them; in a folder the pictures are frames of
+             one clip if the model looks at windows of several frames, and each for itself otherwise
+    result:  predictions.jsonl, a line a window: source, first_frame, last_frame, time_s (of the first frame,
+             null where no frame rate is known), activity, probability, mean_score; with annotate, annotated
+             videos (.mp4) and pictures (.png) in annotated/
 
-    StageError: a file of the package that is missing or changed, nothing to read, keypoints of another skeleton.
+    StageError: a file of the package that is missing or changed, nothing to read, keypoints of another
+    skeleton.
     """
     import json
 
@@ -84,7 +93,9 @@ def _movenet(model: "Package", sources: "list[Source]", threads: int) -> Any:
     if all(source.kind == "table" for source in sources):
         return None
     if model.pose_model is None:
-        raise StageError("the package has no pose model: it was trained on keypoints, and takes keypoint CSVs only")
+        raise StageError(
+            "the package has no pose model: it was trained on keypoints, and takes keypoint CSVs only"
+        )
     from stages.pose._movenet import MoveNet
 
     return MoveNet(model.pose_model, threads)
@@ -96,7 +107,11 @@ def _predictions(clip: "Clip", model: "Package") -> list[dict[str, Any]]:
     expected = model.constants["skeleton"]
     if clip.skeleton != expected:
         raise StageError(f"{clip.name} has the joints of {clip.skeleton}, the model takes {expected}")
-    found = zip(cuts(len(clip.keypoints), model.constants), model.probabilities(features(clip.keypoints, model.constants)), strict=True)
+    found = zip(
+        cuts(len(clip.keypoints), model.constants),
+        model.probabilities(features(clip.keypoints, model.constants)),
+        strict=True,
+    )
     lines = []
     for (first, last), probability in found:
         best = int(probability.argmax())
@@ -115,7 +130,10 @@ def _predictions(clip: "Clip", model: "Package") -> list[dict[str, Any]]:
 
 
 def _annotate(source: "Source", clip: "Clip", lines: list[dict[str, Any]], result: Out) -> None:
-    """Draw the last prediction that had begun on each frame; what cannot be read was not in the clip either."""
+    """Draw the last prediction that had begun on each frame.
+
+    What cannot be read was not in the clip either.
+    """
     from stages.pose import _draw, _frames
 
     def caption(frame: int) -> str:
@@ -130,7 +148,9 @@ def _annotate(source: "Source", clip: "Clip", lines: list[dict[str, Any]], resul
         _draw.write_video(folder / f"{source.name}.mp4", drawn, clip.fps or 10.0)
         return
     for index, (path, frame) in enumerate(_readable(source)):
-        _draw.write_picture(folder / f"{path.name}.png", _draw.drawn(frame, clip.keypoints[index], caption(index)))
+        _draw.write_picture(
+            folder / f"{path.name}.png", _draw.drawn(frame, clip.keypoints[index], caption(index))
+        )
 
 
 def _readable(source: "Source") -> Any:

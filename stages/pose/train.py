@@ -9,8 +9,9 @@ if TYPE_CHECKING:
 
 
 class TrainMetrics(TypedDict):
-    """val_accuracy of the weights that are kept (of windows; of the training windows where none are set aside), and the
-    size of the network."""
+    """val_accuracy of the weights that are kept (of windows; of the training windows where none are set
+    aside), and the size of the network.
+    """
 
     val_accuracy: float
     val_loss: float
@@ -41,8 +42,8 @@ def train(
     branches:  dense networks in the model; each has its own loss, so that they err differently
     limb_swap: share of training windows with left and right arms, or legs, swapped
 
-    The network's weights are averaged over the steps (Polyak), the rate falls as a cosine. The same seed and the same number of
-    threads give the same bytes. StageError: the loss is no number any more.
+    The network's weights are averaged over the steps (Polyak), the rate falls as a cosine. The same seed and
+    the same number of threads give the same bytes. StageError: the loss is no number any more.
     """
     import keras
     import numpy as np
@@ -52,16 +53,23 @@ def train(
     learner, network = _networks(data.x["train"].shape[1:], len(data.labels), width, branches, dropout)
     batches = -(-len(data.x["train"]) // batch_size)
     rate = keras.optimizers.schedules.CosineDecay(learning_rate, max(1, epochs * batches))
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=1e-3, use_ema=True, ema_momentum=0.98, ema_overwrite_frequency=None)
+    optimizer = keras.optimizers.AdamW(
+        rate, weight_decay=1e-3, use_ema=True, ema_momentum=0.98, ema_overwrite_frequency=None
+    )
     penalty = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing)
     learner.compile(optimizer, penalty, metrics=["categorical_accuracy"])
     network.compile(loss="categorical_crossentropy", metrics=["categorical_accuracy"])
     chance = np.random.default_rng(seed)
     for epoch in range(1, epochs + 1):
         x, y = data.drawn(chance, augment, limb_swap)
-        row = _epoch(learner, x, np.repeat(y[:, None], branches, 1), batch_size)  # every branch has the same targets
+        row = _epoch(
+            learner, x, np.repeat(y[:, None], branches, 1), batch_size
+        )  # every branch has the same targets
         if not np.isfinite(row["loss"]):
-            raise StageError(f"the loss is {row['loss']} in epoch {epoch}: lower learning_rate, or look for broken keypoints")
+            raise StageError(
+                f"the loss is {row['loss']} in epoch {epoch}: lower learning_rate, or look for broken "
+                "keypoints"
+            )
         if len(data.x["val"]):
             row["val_loss"], row["val_accuracy"] = data.judge(network, "val")
         for name, value in row.items():
@@ -86,18 +94,28 @@ class _Data:
 
         about = json.loads((dataset / "dataset.json").read_text(encoding="utf-8"))
         self.labels, self._constants = about["labels"], about["preprocessing"]
-        self.x = {split: np.load(dataset / f"x_{split}.npy") for split in ("train", "val")}  # (windows, rows, 1, channels)
+        self.x = {
+            split: np.load(dataset / f"x_{split}.npy") for split in ("train", "val")
+        }  # (windows, rows, 1, channels)
         one_hot = np.eye(len(self.labels), dtype=np.float32)
-        self._y = {split: one_hot[np.load(dataset / f"y_{split}.npy")] for split in self.x}  # (windows, classes)
+        self._y = {
+            split: one_hot[np.load(dataset / f"y_{split}.npy")] for split in self.x
+        }  # (windows, classes)
         self._keypoints = np.load(dataset / "keypoints_train.npy")  # (windows, window, joints, 3)
         self._weight = np.load(dataset / "weight_train.npy").astype(np.float64)  # (windows,)
 
     def drawn(self, chance: Any, augment: bool, limb_swap: float) -> tuple[Any, Any]:
-        """Return an epoch's windows and targets: each window once, or, where some weigh more than others, by their weight."""
+        """Return an epoch's windows and targets: each window once, or, where some weigh more than others, by
+        their weight.
+        """
         from stages.pose import _augment, _features
 
         count, weight = len(self._weight), self._weight
-        rows = chance.choice(count, count, p=weight / weight.sum()) if weight.std() else chance.permutation(count)
+        rows = (
+            chance.choice(count, count, p=weight / weight.sum())
+            if weight.std()
+            else chance.permutation(count)
+        )
         if not augment:
             return self.x["train"][rows], self._y["train"][rows]
         seen = _augment.augmented(self._keypoints[rows], self._constants["joints"], limb_swap, chance)
@@ -120,15 +138,22 @@ def _fix(seed: int, threads: int) -> None:
     tf.config.experimental.enable_op_determinism()
 
 
-def _networks(shape: tuple[int, ...], classes: int, width: int, branches: int, dropout: float) -> tuple[Any, Any]:
-    """Return (rows, 1, channels) -> each branch's logits (branches, classes), to train; and -> the classes' probabilities."""
+def _networks(
+    shape: tuple[int, ...], classes: int, width: int, branches: int, dropout: float
+) -> tuple[Any, Any]:
+    """Return (rows, 1, channels) -> each branch's logits (branches, classes), to train.
+
+    And -> the classes' probabilities.
+    """
     import keras
     from keras import layers
 
     inputs = keras.Input(shape)
     flat = layers.Flatten()(inputs)  # (batch, rows * channels)
     outputs = [_branch(flat, classes, width, dropout) for _ in range(branches)]
-    apart = layers.Concatenate(axis=1)([layers.Reshape((1, classes))(one) for one in outputs])  # (batch, branches, classes)
+    apart = layers.Concatenate(axis=1)(
+        [layers.Reshape((1, classes))(one) for one in outputs]
+    )  # (batch, branches, classes)
     logits = outputs[0] if branches == 1 else layers.Average()(outputs)
     return keras.Model(inputs, apart), keras.Model(inputs, layers.Softmax()(logits))
 
@@ -154,7 +179,10 @@ def _epoch(network: Any, x: Any, y: Any, batch_size: int) -> dict[str, float]:
 
 
 def _save(network: Any, model: "Path") -> None:
-    """Write the architecture and the weights in files whose bytes depend on nothing else; a .keras file holds the time."""
+    """Write the architecture and the weights in files whose bytes depend on nothing else.
+
+    A .keras file holds the time.
+    """
     import numpy as np
 
     model.mkdir()

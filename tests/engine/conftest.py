@@ -1,4 +1,6 @@
-"""A run in this process: real plans, store and job folders, and an executor that does a job when it is asked to wait."""
+"""A run in this process: real plans, store and job folders, and an executor that does a job when it is asked
+to wait.
+"""
 
 import json
 import os
@@ -21,10 +23,15 @@ from engine.signature import Library
 from engine.store import Store
 from engine.target import Target
 
-PLACES = {"build": Placement("linux/amd64", False, "x86_64"), "target": Placement("linux/amd64", False, "simulated on x86_64")}
+PLACES = {
+    "build": Placement("linux/amd64", False, "x86_64"),
+    "target": Placement("linux/amd64", False, "simulated on x86_64"),
+}
 TARGET = Target(name="rpi4", platform="linux/arm64", runtime="litert")
 FREE = "from engine.stage import Out\ndef free(data: Out) -> dict: ...\n"  # may return any metric
-Does = Callable[[Path, int], int | None]  # job folder, attempt -> exit status; None: it goes on until it is told to end
+Does = Callable[
+    [Path, int], int | None
+]  # job folder, attempt -> exit status; None: it goes on until it is told to end
 
 
 class Inline:
@@ -124,24 +131,47 @@ class Bench:
     def plan(self, stages: Mapping[str, Any], assets: Mapping[str, Path] | None = None) -> Plan:
         """Plan a use case of these stages."""
         assets = assets or {}
-        usecase = spec.read({"name": "u", "assets": {key: str(path) for key, path in assets.items()}, "stages": stages}, "u.yaml")[0]
+        usecase = spec.read(
+            {"name": "u", "assets": {key: str(path) for key, path in assets.items()}, "stages": stages},
+            "u.yaml",
+        )[0]
         checked = check.check(
-            usecase, Library(["mystages"], [self.folder]), lambda spec, _: PLACES.get(spec.runs_on, PLACES["build"]), "u.yaml"
+            usecase,
+            Library(["mystages"], [self.folder]),
+            lambda spec, _: PLACES.get(spec.runs_on, PLACES["build"]),
+            "u.yaml",
         )
-        resolved = {key: ResolvedAsset(key, str(path), path, self.store.assets.of(path), None, "", False) for key, path in assets.items()}
+        resolved = {
+            key: ResolvedAsset(key, str(path), path, self.store.assets.of(path), None, "", False)
+            for key, path in assets.items()
+        }
         planned = settle_all(checked.jobs, resolved, self.store)
         return Plan("u", TARGET, {}, None, resolved, planned, checked.graph, ())
 
-    def run(self, stages: Mapping[str, Any] | Plan, cpus: float = 2, memory: int = 10**9, *, fail_fast: bool = False) -> RunState:
+    def run(
+        self,
+        stages: Mapping[str, Any] | Plan,
+        cpus: float = 2,
+        memory: int = 10**9,
+        *,
+        fail_fast: bool = False,
+    ) -> RunState:
         """Run to the end and return what the events say; `self.events` are those of this run."""
         plan = stages if isinstance(stages, Plan) else self.plan(stages)
         self._runs += 1
         self.events = []
-        self.executor.launched, self.executor.at_once, self.executor.times, self.executor.told = [], [], [], []
+        self.executor.launched, self.executor.at_once, self.executor.times, self.executor.told = (
+            [],
+            [],
+            [],
+            [],
+        )
         self._emit({"event": "run_started", "jobs": _planning.describe(plan)})
         with self.store.work(f"run{self._runs}") as work:
             limits = Limits(cpus, memory, fail_fast)
-            self.scheduler = Scheduler(plan, self.store, self.executor, work, self.run_dir, limits, self._emit)
+            self.scheduler = Scheduler(
+                plan, self.store, self.executor, work, self.run_dir, limits, self._emit
+            )
             status = self.scheduler.run()
         self._emit({"event": "run_finished", "status": status, "seconds": 0.0})
         return replay(self.events)

@@ -19,7 +19,12 @@ def _load(path: Path) -> asset.Asset:
 
 def test_an_asset_asks_for_nothing_by_default():
     found = asset.parse(MADE, "m.yaml")
-    assert (found.sample, found.until, dict(found.settings.params), dict(found.settings.assets)) == (False, (), {}, {})
+    assert (found.sample, found.until, dict(found.settings.params), dict(found.settings.assets)) == (
+        False,
+        (),
+        {},
+        {},
+    )
 
 
 def test_an_asset_without_a_licence_says_so():
@@ -52,7 +57,9 @@ def test_a_shipped_asset_that_a_stage_makes_names_an_output_of_it(path):
 @pytest.mark.parametrize("where", ["params", "assets", "made_by"])
 def test_what_an_asset_sets_is_named_as_in_a_use_case(name, where):
     data = (
-        {**MADE, "made_by": {**MADE["made_by"], "params": {name: 1}}} if where == "made_by" else {**MADE, "settings": {where: {name: "1"}}}
+        {**MADE, "made_by": {**MADE["made_by"], "params": {name: 1}}}
+        if where == "made_by"
+        else {**MADE, "settings": {where: {name: "1"}}}
     )
     with pytest.raises(ExceptionGroup) as caught:
         asset.parse(data, "m.yaml")

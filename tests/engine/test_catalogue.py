@@ -12,18 +12,30 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def dirs(tmp_path):
-    """A user's configuration with a use case, a target and an asset, one of each of a name that ships, before the project's."""
-    for name in ("usecases/mine", "usecases/pose_activity", "target/mine", "target/rpi4", "asset/mine", "asset/yoga"):
+    """A user's configuration with a use case, a target and an asset, one of each of a name that ships, before
+    the project's.
+    """
+    for name in (
+        "usecases/mine",
+        "usecases/pose_activity",
+        "target/mine",
+        "target/rpi4",
+        "asset/mine",
+        "asset/yoga",
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / f"{name}.yaml").write_text("description: mine\n")
     return tmp_path, ROOT / "conf"
 
 
-@pytest.mark.parametrize(("found", "same", "ships"), [
-    (catalogue.usecases, "pose_activity", None),
-    (partial(catalogue.of_group, "target"), "rpi4", "rpi3"),
-    (partial(catalogue.of_group, "asset"), "yoga", "jhmdb"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("found", "same", "ships"),
+    [
+        (catalogue.usecases, "pose_activity", None),
+        (partial(catalogue.of_group, "target"), "rpi4", "rpi3"),
+        (partial(catalogue.of_group, "asset"), "yoga", "jhmdb"),
+    ],
+)
 def test_the_users_files_come_before_those_that_ship(dirs, found, same, ships):
     files = found(dirs)
     assert files["mine"].is_relative_to(dirs[0]) and files[same].is_relative_to(dirs[0])
@@ -31,7 +43,10 @@ def test_the_users_files_come_before_those_that_ship(dirs, found, same, ships):
 
 
 def test_the_use_cases_that_ship_stay_to_be_chosen(tmp_path):
-    assert catalogue.usecases((tmp_path, ROOT / "conf"))["pose_activity"] == ROOT / "usecases" / "pose_activity.yaml"
+    assert (
+        catalogue.usecases((tmp_path, ROOT / "conf"))["pose_activity"]
+        == ROOT / "usecases" / "pose_activity.yaml"
+    )
 
 
 @pytest.mark.parametrize("words", [["--config-dir", "there"], ["--config-dir=there"], ["-cd", "there"]])

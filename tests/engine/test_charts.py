@@ -13,7 +13,9 @@ from engine.charts import Bar
 EVIL = '<script>"a&b"</script>'
 VALUES = st.floats(-1e300, 1e300) | st.sampled_from([math.nan, math.inf, -math.inf])
 CURVES = st.dictionaries(
-    st.text("ab<&", max_size=5), st.lists(st.tuples(st.integers(-5, 10**6), VALUES), min_size=1, max_size=6), max_size=5
+    st.text("ab<&", max_size=5),
+    st.lists(st.tuples(st.integers(-5, 10**6), VALUES), min_size=1, max_size=6),
+    max_size=5,
 )
 
 
@@ -22,7 +24,9 @@ def _tree(svg: str) -> ElementTree.Element:
 
 
 def _all(svg: str, tag: str, **having: str) -> list[ElementTree.Element]:
-    return [one for one in _tree(svg).iter(tag) if all(one.get(key) == value for key, value in having.items())]
+    return [
+        one for one in _tree(svg).iter(tag) if all(one.get(key) == value for key, value in having.items())
+    ]
 
 
 def _words(svg: str) -> list[str]:
@@ -108,13 +112,18 @@ def test_the_ticks_of_time_are_round_on_a_clock(last, ticks):
 
 def test_each_count_is_a_cell_in_its_row_and_column():
     cells = [
-        one.text for one in _all(charts.heat_map(["cat", "dog"], [[7, 1], [0, 1234]]), "text") if "cell-number" in one.get("class", "")
+        one.text
+        for one in _all(charts.heat_map(["cat", "dog"], [[7, 1], [0, 1234]]), "text")
+        if "cell-number" in one.get("class", "")
     ]
     assert cells == ["7", "1", "0", "1234"]
 
 
 def test_the_shade_is_the_share_of_the_row():
-    shades = [float(one.get("style").split(":")[1]) for one in _all(charts.heat_map(["a", "b"], [[9, 1], [0, 0]]), "rect")]
+    shades = [
+        float(one.get("style").split(":")[1])
+        for one in _all(charts.heat_map(["a", "b"], [[9, 1], [0, 0]]), "rect")
+    ]
     assert shades == [0.905, 0.145, 0.05, 0.05]
 
 
@@ -125,9 +134,16 @@ def test_no_classes_are_an_empty_matrix():
 # --- ticks
 
 
-@pytest.mark.parametrize(("low", "high", "found"), [
-    (0, 10, [0, 2, 4, 6, 8, 10]), (0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1.0]), (-3, 3, [-2, 0, 2]), (7, 7, [7]), (0, math.inf, [0]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("low", "high", "found"),
+    [
+        (0, 10, [0, 2, 4, 6, 8, 10]),
+        (0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1.0]),
+        (-3, 3, [-2, 0, 2]),
+        (7, 7, [7]),
+        (0, math.inf, [0]),
+    ],
+)
 def test_ticks_are_round_numbers(low, high, found):
     assert charts.ticks(low, high, 5) == pytest.approx(found)
 
@@ -139,9 +155,15 @@ def test_ticks_lie_between_the_ends_and_are_few(low, width, most):
     assert len(found) <= most + 2
 
 
-@pytest.mark.parametrize("svg", [
-    charts.lines(EVIL, {EVIL: [(0, 1.0), (1, 2.0)]}), charts.timeline([Bar(EVIL, 0, 1, "finished")]), charts.heat_map([EVIL], [[1]]),
-], ids=["lines", "timeline", "matrix"])  # fmt: skip
+@pytest.mark.parametrize(
+    "svg",
+    [
+        charts.lines(EVIL, {EVIL: [(0, 1.0), (1, 2.0)]}),
+        charts.timeline([Bar(EVIL, 0, 1, "finished")]),
+        charts.heat_map([EVIL], [[1]]),
+    ],
+    ids=["lines", "timeline", "matrix"],
+)
 def test_a_name_cannot_write_markup(svg):
     assert _all(svg, "script") == []
     assert any(EVIL[:20] in word for word in _words(svg))

@@ -1,4 +1,7 @@
-"""What a use case that is right becomes: jobs in order, defaults filled in, warnings. Its mistakes are in test_messages.py."""
+"""What a use case that is right becomes: jobs in order, defaults filled in, warnings.
+
+Its mistakes are in test_messages.py.
+"""
 
 import pytest
 
@@ -8,7 +11,10 @@ from engine.graph import Reference
 from engine.placement import Placement
 from engine.signature import Library
 
-PLACES = {"build": Placement("linux/amd64", False, "x86_64"), "target": Placement("linux/arm64", True, "emulated (qemu)")}
+PLACES = {
+    "build": Placement("linux/amd64", False, "x86_64"),
+    "target": Placement("linux/arm64", True, "emulated (qemu)"),
+}
 A = {"uses": "mystages.make"}
 SPLIT = '''
     from engine.stage import In, Out
@@ -24,7 +30,9 @@ def checked(project):
 
     def check_it(stages, **keys):
         usecase = spec.read({"name": "u", "stages": stages, **keys}, "u.yaml")[0]
-        return check.check(usecase, Library(["mystages"], [project.path]), lambda spec, _: PLACES[spec.runs_on], "u.yaml")
+        return check.check(
+            usecase, Library(["mystages"], [project.path]), lambda spec, _: PLACES[spec.runs_on], "u.yaml"
+        )
 
     return check_it
 
@@ -86,7 +94,9 @@ def test_a_gate_may_name_any_metric_of_a_stage_that_does_not_say_its_metrics(che
 @pytest.mark.parametrize("objective", ["b.total", "free.anything"])
 def test_an_objective_is_a_metric_of_a_stage(checked, project, objective):
     project.stage("free", "from engine.stage import Out\ndef free(data: Out) -> dict:\n    return {}\n")
-    assert checked({"a": A, "b": _double("a.data"), "free": {"uses": "mystages.free"}}, objective=objective).jobs
+    assert checked(
+        {"a": A, "b": _double("a.data"), "free": {"uses": "mystages.free"}}, objective=objective
+    ).jobs
 
 
 # --- warnings
@@ -101,7 +111,9 @@ def test_a_null_asset_that_no_stage_reads_is_none(checked):
 
 
 def test_an_output_that_no_stage_reads_is_a_warning_where_others_of_its_stage_are_read(checked):
-    assert checked({"a": {"uses": "mystages.split"}, "b": _double("a.left")}).warnings == ["no stage reads a.right"]
+    assert checked({"a": {"uses": "mystages.split"}, "b": _double("a.left")}).warnings == [
+        "no stage reads a.right"
+    ]
 
 
 def test_the_results_of_a_last_stage_are_none(checked):
@@ -110,13 +122,21 @@ def test_the_results_of_a_last_stage_are_none(checked):
 
 def test_all_mistakes_come_at_once_and_in_the_order_of_the_file(checked):
     with pytest.raises(ExceptionGroup) as caught:
-        checked({"a": {"uses": "mystages.no"}, "b": _double("x.y"), "c": {**A, "params": {"m": 1}}}, objective="c.loss")
+        checked(
+            {"a": {"uses": "mystages.no"}, "b": _double("x.y"), "c": {**A, "params": {"m": 1}}},
+            objective="c.loss",
+        )
     assert [mistake.where for mistake in caught.value.exceptions] == [
-        "u.yaml: stages.a.uses", "u.yaml: stages.b.inputs.number", "u.yaml: stages.c.params.m", "u.yaml: objective",
-    ]  # fmt: skip
+        "u.yaml: stages.a.uses",
+        "u.yaml: stages.b.inputs.number",
+        "u.yaml: stages.c.params.m",
+        "u.yaml: objective",
+    ]
 
 
-@pytest.mark.parametrize(("where", "key"), [("image", "image"), ("", "runs_on"), ("target=t: device", "runs_on")])
+@pytest.mark.parametrize(
+    ("where", "key"), [("image", "image"), ("", "runs_on"), ("target=t: device", "runs_on")]
+)
 def test_a_stage_without_a_place_is_told_with_the_key_that_asks_for_it(project, where, key):
     def place(spec, signature):
         raise UserError(where, "there is none", "take another one")
@@ -124,4 +144,6 @@ def test_a_stage_without_a_place_is_told_with_the_key_that_asks_for_it(project, 
     usecase = spec.read({"name": "u", "stages": {"a": A}}, "u.yaml")[0]
     with pytest.raises(ExceptionGroup) as caught:
         check.check(usecase, Library(["mystages"], [project.path]), place, "u.yaml")
-    assert [str(one) for one in caught.value.exceptions] == [f"u.yaml: stages.a.{key}\n  there is none\n  take another one"]
+    assert [str(one) for one in caught.value.exceptions] == [
+        f"u.yaml: stages.a.{key}\n  there is none\n  take another one"
+    ]

@@ -62,7 +62,9 @@ def test_a_use_case_of_the_users_folder_is_found_by_its_name(asks):
 
 
 def test_a_use_case_is_found_by_its_path(asks, project):
-    path = project.usecase("chain", (project.path / "conf" / "usecases" / "chain.yaml").read_text()).rename(project.path / "my.yaml")
+    path = project.usecase("chain", (project.path / "conf" / "usecases" / "chain.yaml").read_text()).rename(
+        project.path / "my.yaml"
+    )
     request = asks(f"usecase={path}")
     assert (request.usecase.name, request.where) == ("chain", "my.yaml")
 
@@ -86,16 +88,22 @@ def test_stages_are_looked_for_beside_the_users_conf_and_then_in_the_project(ask
 
 def test_a_target_of_the_users_folder_can_be_chosen(asks, project):
     (project.path / "conf" / "target").mkdir()
-    (project.path / "conf" / "target" / "mypi.yaml").write_text("name: mypi\nplatform: linux/arm64\nruntime: litert\n")
+    (project.path / "conf" / "target" / "mypi.yaml").write_text(
+        "name: mypi\nplatform: linux/arm64\nruntime: litert\n"
+    )
     assert asks("usecase=chain", "target=mypi").target.name == "mypi"
 
 
 @pytest.mark.parametrize(
-    ("words", "runtime"), [((), "litert"), (("target.accelerator=edgetpu",), "tflite_runtime")], ids=["cpu", "edgetpu"]
+    ("words", "runtime"),
+    [((), "litert"), (("target.accelerator=edgetpu",), "tflite_runtime")],
+    ids=["cpu", "edgetpu"],
 )
 def test_the_runtime_that_a_target_leaves_out_reaches_the_stages(asks, project, words, runtime):
     (project.path / "conf" / "target").mkdir()
-    (project.path / "conf" / "target" / "mypi.yaml").write_text("name: mypi\nplatform: linux/arm64\naccelerator: none\n")
+    (project.path / "conf" / "target" / "mypi.yaml").write_text(
+        "name: mypi\nplatform: linux/arm64\naccelerator: none\n"
+    )
     project.usecase("reading", 'stages: {a: {uses: mystages.make, params: {n: "${target.runtime}"}}}')
     request = asks("usecase=reading", "target=mypi", *words)
     assert (request.target.runtime, request.usecase.stages["a"].params["n"]) == (runtime, runtime)
@@ -119,7 +127,10 @@ def test_a_parameter_is_overridden_and_reaches_its_stage(asks):
 
 
 def test_the_words_that_chose_use_case_and_target_are_remembered(asks):
-    assert asks("usecase=chain", "target=rpi4", "params.n=5").choices_given == ("usecase=chain", "target=rpi4")
+    assert asks("usecase=chain", "target=rpi4", "params.n=5").choices_given == (
+        "usecase=chain",
+        "target=rpi4",
+    )
 
 
 def test_a_key_of_the_program_is_a_setting(asks):
@@ -129,7 +140,11 @@ def test_a_key_of_the_program_is_a_setting(asks):
 @pytest.mark.parametrize("written", ["1e-3", "0.001"])
 def test_a_number_means_the_same_in_a_file_and_on_the_command_line(asks, project, written):
     project.usecase("rate", f"params: {{rate: {written}}}\nstages: {{a: {{uses: mystages.make}}}}")
-    assert asks("usecase=rate").usecase.params["rate"] == asks("usecase=rate", f"params.rate={written}").usecase.params["rate"] == 0.001
+    assert (
+        asks("usecase=rate").usecase.params["rate"]
+        == asks("usecase=rate", f"params.rate={written}").usecase.params["rate"]
+        == 0.001
+    )
 
 
 # --- assets
@@ -150,7 +165,11 @@ def test_an_asset_may_be_switched_off(asks):
 
 def test_what_an_asset_asks_for_is_taken_where_the_user_says_nothing(asks):
     request = asks("usecase=reads")
-    assert (request.usecase.params["n"], request.usecase.stages["b"].params["n"], request.assets["other"]) == (7, 7, None)
+    assert (
+        request.usecase.params["n"],
+        request.usecase.stages["b"].params["n"],
+        request.assets["other"],
+    ) == (7, 7, None)
 
 
 @pytest.mark.parametrize("value", ["5", "3"])
@@ -211,25 +230,38 @@ def test_an_unknown_key_at_the_top_level_is_named_with_the_nearest(asks, project
 
 
 def test_a_reference_to_no_parameter_is_named_by_its_place(asks, project):
-    project.usecase("typo", 'params: {epochs: 1}\nstages: {a: {uses: mystages.make, params: {n: "${params.epoch}"}}}')
+    project.usecase(
+        "typo", 'params: {epochs: 1}\nstages: {a: {uses: mystages.make, params: {n: "${params.epoch}"}}}'
+    )
     [[where, what, fix]] = _mistakes(asks, "usecase=typo")
     assert (where, what, fix) == (
-        "conf/usecases/typo.yaml: stages.a.params.n", "Interpolation key 'params.epoch' not found", "did you mean 'params.epochs'?",
-    )  # fmt: skip
+        "conf/usecases/typo.yaml: stages.a.params.n",
+        "Interpolation key 'params.epoch' not found",
+        "did you mean 'params.epochs'?",
+    )
 
 
 def test_parameters_that_mean_one_another_are_a_mistake(asks, project):
-    project.usecase("loop", 'params: {a: "${params.b}", b: "${params.a}"}\nstages: {a: {uses: mystages.make}}')
+    project.usecase(
+        "loop", 'params: {a: "${params.b}", b: "${params.a}"}\nstages: {a: {uses: mystages.make}}'
+    )
     [where, what, _] = _mistakes(asks, "usecase=loop")[0]
     assert where.startswith("conf/usecases/loop.yaml: params.") and "ecursive" in what
 
 
 def test_every_asset_that_cannot_be_had_is_told_at_once(asks):
     assert _mistakes(asks, "usecase=reads", "assets.mine=sampel", "assets.other=/no/such") == [
-        ["conf/usecases/reads.yaml: assets.mine", "'sampel' is neither a declared asset nor a path that exists", "did you mean 'sample'?"],
-        ["conf/usecases/reads.yaml: assets.other", "'/no/such' is neither a declared asset nor a path that exists",
-         "choose one of: activity_sample, exercise, jhmdb, model, movenet_lightning, sample, yoga"],
-    ]  # fmt: skip
+        [
+            "conf/usecases/reads.yaml: assets.mine",
+            "'sampel' is neither a declared asset nor a path that exists",
+            "did you mean 'sample'?",
+        ],
+        [
+            "conf/usecases/reads.yaml: assets.other",
+            "'/no/such' is neither a declared asset nor a path that exists",
+            "choose one of: activity_sample, exercise, jhmdb, model, movenet_lightning, sample, yoga",
+        ],
+    ]
 
 
 # --- the environment
@@ -256,7 +288,9 @@ def test_a_harmless_variable_may_be_read(project, name):
     assert _param(project, f"${{oc.env:{name}}}", **{name: "red"}).stdout == "red\n"
 
 
-@pytest.mark.parametrize("name", ["AWS_SECRET_ACCESS_KEY", "PATH", "HOMEPAGE", "MLFLOW_TRACKING_PASSWORD", "X_RPI_"])
+@pytest.mark.parametrize(
+    "name", ["AWS_SECRET_ACCESS_KEY", "PATH", "HOMEPAGE", "MLFLOW_TRACKING_PASSWORD", "X_RPI_"]
+)
 def test_any_other_variable_may_not(project, name):
     result = _param(project, f"${{oc.env:{name}}}", **{name: "canary"})
     assert result.returncode != 0 and "canary" not in result.stdout + result.stderr
@@ -276,9 +310,19 @@ def _told(asks, *words: str) -> list[UserError]:
     return list(caught.value.exceptions)
 
 
-@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999", "9" * 400, "[1,nan]", "{a:inf}", "{1:2}", "{nan:1}"])
 @pytest.mark.parametrize(
-    "key", ["params.n", "+stages.a.params.x", "executor.cpus", "+stages.a.resources.cpus", "port", "+stages.a.retry_delay"]
+    "value", ["nan", "inf", "-inf", "1e999", "9" * 400, "[1,nan]", "{a:inf}", "{1:2}", "{nan:1}"]
+)
+@pytest.mark.parametrize(
+    "key",
+    [
+        "params.n",
+        "+stages.a.params.x",
+        "executor.cpus",
+        "+stages.a.resources.cpus",
+        "port",
+        "+stages.a.retry_delay",
+    ],
 )
 def test_an_odd_value_is_named_with_its_key_and_a_way_out(asks, key, value):
     told = _told(asks, "usecase=chain", f"{key}={value}")

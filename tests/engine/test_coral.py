@@ -26,7 +26,10 @@ def test_a_usb_accelerator_changes_its_id_and_its_node_at_first_use(machine):
     before = machine.plug("2-1", "1a6e", "089a", 3)
     assert coral.find(machine.sys, machine.dev) == [Coral("usb", "1a6e:089a", before, "not used yet", 5000)]
     after = machine.plug("2-1", "18d1", "9302", 4)
-    assert coral.find(machine.sys, machine.dev) == [Coral("usb", "18d1:9302", after, "ready", 5000)] and not before.exists()
+    assert (
+        coral.find(machine.sys, machine.dev) == [Coral("usb", "18d1:9302", after, "ready", 5000)]
+        and not before.exists()
+    )
 
 
 def test_the_speed_of_the_link_is_told(machine):
@@ -78,7 +81,11 @@ def test_a_machine_without_sys_has_none(tmp_path):
     assert coral.find(tmp_path / "sys", tmp_path / "dev") == []
 
 
-@given(st.dictionaries(st.sampled_from(["idVendor", "idProduct", "busnum", "devnum", "speed"]), st.binary(max_size=9)))
+@given(
+    st.dictionaries(
+        st.sampled_from(["idVendor", "idProduct", "busnum", "devnum", "speed"]), st.binary(max_size=9)
+    )
+)
 def test_odd_words_in_sys_do_no_harm(tmp_path_factory, files):
     machine = Machine(tmp_path_factory.mktemp("machine"))
     folder = machine.sys / "bus/usb/devices/3-1"
@@ -89,10 +96,14 @@ def test_odd_words_in_sys_do_no_harm(tmp_path_factory, files):
 
 
 def test_the_rules_for_udev_name_both_ids():
-    assert all(f'=="{part}"' in coral.UDEV_RULES["usb"] for usb_id in coral.USB_IDS for part in usb_id.split(":"))
+    assert all(
+        f'=="{part}"' in coral.UDEV_RULES["usb"] for usb_id in coral.USB_IDS for part in usb_id.split(":")
+    )
 
 
-def test_what_a_fingerprint_counts_changes_when_a_coral_or_its_library_comes_and_not_at_its_first_use(machine, tmp_path, monkeypatch):
+def test_what_a_fingerprint_counts_changes_when_a_coral_or_its_library_comes_and_not_at_its_first_use(
+    machine, tmp_path, monkeypatch
+):
     monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
     told = [coral.seen(machine.sys, machine.dev, tmp_path)]
     machine.plug("2-1", "1a6e", "089a", 3)
@@ -102,4 +113,9 @@ def test_what_a_fingerprint_counts_changes_when_a_coral_or_its_library_comes_and
     (tmp_path / "usr/lib").mkdir(parents=True)
     (tmp_path / "usr/lib" / coral.LIBRARY).touch()
     told.append(coral.seen(machine.sys, machine.dev, tmp_path))
-    assert told == ["no device, without library", "usb, without library", "usb, without library", "usb, with library"]
+    assert told == [
+        "no device, without library",
+        "usb, without library",
+        "usb, without library",
+        "usb, with library",
+    ]

@@ -46,13 +46,17 @@ def test_a_tree_is_the_same_wherever_it_lies(tree):
     assert digest.of(tree.rename(tree.with_name("moved"))) == before
 
 
-@pytest.mark.parametrize("change", [
-    lambda tree: (tree / "a").write_text("A"),
-    lambda tree: (tree / "a").rename(tree / "c"),
-    lambda tree: (tree / "a").chmod(0o755),
-    lambda tree: (tree / "new").touch(),
-    lambda tree: (tree / "inner" / "b").rename(tree / "b"),
-], ids=["bytes", "name", "executable", "one_more", "folder"])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tree: (tree / "a").write_text("A"),
+        lambda tree: (tree / "a").rename(tree / "c"),
+        lambda tree: (tree / "a").chmod(0o755),
+        lambda tree: (tree / "new").touch(),
+        lambda tree: (tree / "inner" / "b").rename(tree / "b"),
+    ],
+    ids=["bytes", "name", "executable", "one_more", "folder"],
+)
 def test_a_tree_with_another(tree, change):
     before = digest.of(tree)
     change(tree)
@@ -191,7 +195,10 @@ def test_a_tree_without_empty_folders_and_second_ways_keeps_the_digest_of_earlie
     sha256s = {name: digest.sha256_of(tree / name) for name in ("a", "inner/b")}
     (tree / "run.sh").unlink()
     assert digest.of(tree) == digest.declared(sha256s)
-    assert digest.declared({"a": "0" * 64}) == "tree:5aaed72b8b12895a05f45bcd0e97273798062320946c77091e9f14db6b686eef"
+    assert (
+        digest.declared({"a": "0" * 64})
+        == "tree:5aaed72b8b12895a05f45bcd0e97273798062320946c77091e9f14db6b686eef"
+    )
 
 
 def test_a_tree_whose_paths_are_longer_than_the_kernel_takes_is_refused(tmp_path):

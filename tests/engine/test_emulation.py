@@ -1,4 +1,6 @@
-"""Handlers for foreign programs, as the kernel lists them: a folder that looks like binfmt_misc, and the machine's own."""
+"""Handlers for foreign programs, as the kernel lists them: a folder that looks like binfmt_misc, and the
+machine's own.
+"""
 
 import platform
 import subprocess
@@ -24,14 +26,21 @@ def binfmt(tmp_path):
 
 
 def _register(binfmt, name, magic, *, flags="POCF", state="enabled"):
-    text = f"{state}\ninterpreter /usr/libexec/qemu-binfmt/{name}\nflags: {flags}\noffset 0\nmagic {magic}\nmask {'f' * 40}\n"
+    text = (
+        f"{state}\ninterpreter /usr/libexec/qemu-binfmt/{name}\nflags: {flags}\noffset 0\nmagic "
+        f"{magic}\nmask {'f' * 40}\n"
+    )
     (binfmt / name).write_text(text)
 
 
 def test_a_handler_is_known_by_the_programs_that_it_takes_not_by_its_name(binfmt):
     _register(binfmt, "some-name", ARM64)
     _register(binfmt, "qemu-armeb", BIG_ENDIAN_ARM)
-    assert [emulation.look(name, binfmt).is_registered for name in emulation.PLATFORMS] == [False, True, False]
+    assert [emulation.look(name, binfmt).is_registered for name in emulation.PLATFORMS] == [
+        False,
+        True,
+        False,
+    ]
     _register(binfmt, "qemu-arm", ARM)
     assert emulation.look("linux/arm/v7", binfmt).what == "linux/arm/v7 through qemu-arm"
 
@@ -69,7 +78,9 @@ def test_of_two_handlers_the_one_that_works_counts(binfmt):
 
 def test_a_machine_without_binfmt_misc_has_no_handlers(tmp_path):
     found = emulation.look("linux/arm64", tmp_path / "none")
-    assert not found.is_registered and "not mounted" in found.what and "sudo mount -t binfmt_misc" in found.fix
+    assert (
+        not found.is_registered and "not mounted" in found.what and "sudo mount -t binfmt_misc" in found.fix
+    )
 
 
 @given(st.binary(max_size=200))
@@ -84,7 +95,10 @@ def test_an_odd_file_there_is_no_handler(tmp_path_factory, data):
 
 def test_asking_for_32_bits_leaves_the_process_as_it_was():
     emulation.runs_32_bit()
-    assert platform.machine() == subprocess.run(["uname", "-m"], capture_output=True, text=True, check=True).stdout.strip()
+    assert (
+        platform.machine()
+        == subprocess.run(["uname", "-m"], capture_output=True, text=True, check=True).stdout.strip()
+    )
 
 
 @pytest.mark.qemu

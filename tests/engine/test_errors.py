@@ -12,17 +12,28 @@ def test_a_mistake_is_told_in_three_lines():
 
 
 def test_a_line_stays_a_line_and_a_terminal_obeys_nothing_in_it():
-    assert str(UserError("u.yaml", "'a\nb\x1b[2J' is not a size", "write é")) == "u.yaml\n  'a\\nb\\x1b[2J' is not a size\n  write é"
+    assert (
+        str(UserError("u.yaml", "'a\nb\x1b[2J' is not a size", "write é"))
+        == "u.yaml\n  'a\\nb\\x1b[2J' is not a size\n  write é"
+    )
 
 
-@pytest.mark.parametrize(("word", "known", "said"), [
-    ("trian", ["train", "test"], "did you mean 'train'?"),
-    ("train", iter(["train"]), "did you mean 'train'?"),
-    ("x", ["train", "test"], "choose one of: test, train"),
-    ("x", [], "there is none to choose from"),
-    ("x", [f"stage{n:02d}" for n in range(20)], "choose one of: " + ", ".join(f"stage{n:02d}" for n in range(12)) + ", ..."),
-    ("", ["a"], "choose one of: a"),
-], ids=["near", "same", "far", "none", "many", "empty"])  # fmt: skip
+@pytest.mark.parametrize(
+    ("word", "known", "said"),
+    [
+        ("trian", ["train", "test"], "did you mean 'train'?"),
+        ("train", iter(["train"]), "did you mean 'train'?"),
+        ("x", ["train", "test"], "choose one of: test, train"),
+        ("x", [], "there is none to choose from"),
+        (
+            "x",
+            [f"stage{n:02d}" for n in range(20)],
+            "choose one of: " + ", ".join(f"stage{n:02d}" for n in range(12)) + ", ...",
+        ),
+        ("", ["a"], "choose one of: a"),
+    ],
+    ids=["near", "same", "far", "none", "many", "empty"],
+)
 def test_the_nearest_word_is_named_or_all(word, known, said):
     assert did_you_mean(word, known) == said
 

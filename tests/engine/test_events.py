@@ -11,25 +11,61 @@ from engine.events import FIELDS, RunState, replay
 STAGES = ["a", "b"]
 JOBS = [{"stage": name, "inputs": {}, "outputs": ["out"], "needs": []} for name in STAGES]
 START = {"event": "run_started", "time": 1.0, "usecase": "u", "target": "t", "jobs": JOBS}
-CACHED = {"fingerprint": "f", "outputs": {"out": "file:1"}, "metrics": {"acc": 0.5}, "points": [["loss", 1, 0.5, 3.0]], "figures": [],
-          "notes": ["old"], "seconds": 9.0, "platform": "linux/amd64", "emulated": False, "taken": "x86_64"}  # fmt: skip
-STARTED = {"attempt": 1, "fingerprint": "f", "log": "a.log", "platform": "linux/amd64", "emulated": False, "taken": "x86_64"}
+CACHED = {
+    "fingerprint": "f",
+    "outputs": {"out": "file:1"},
+    "metrics": {"acc": 0.5},
+    "points": [["loss", 1, 0.5, 3.0]],
+    "figures": [],
+    "notes": ["old"],
+    "seconds": 9.0,
+    "platform": "linux/amd64",
+    "emulated": False,
+    "taken": "x86_64",
+}
+STARTED = {
+    "attempt": 1,
+    "fingerprint": "f",
+    "log": "a.log",
+    "platform": "linux/amd64",
+    "emulated": False,
+    "taken": "x86_64",
+}
 FIGURE = {"kind": "confusion_matrix", "name": "int8", "labels": ["x"], "matrix": [[1]]}
-FAILED = {"attempt": 1, "seconds": 1.0, "kind": "failed", "message": "no", "log": "a.log", "log_tail": "", "retry_in_s": None}
+FAILED = {
+    "attempt": 1,
+    "seconds": 1.0,
+    "kind": "failed",
+    "message": "no",
+    "log": "a.log",
+    "log_tail": "",
+    "retry_in_s": None,
+}
 GATE = {"metric": "acc", "rule": "> 1", "value": 0.5}
 
 
 def _event(event: str, **fields):
-    return {"event": event, "time": 2.0, **({"stage": "a"} if "stage" in FIELDS.get(event, ("stage",)) else {}), **fields}
+    return {
+        "event": event,
+        "time": 2.0,
+        **({"stage": "a"} if "stage" in FIELDS.get(event, ("stage",)) else {}),
+        **fields,
+    }
 
 
 EXAMPLES = {
-    "note": _event("note", text="chosen"), "job_cached": _event("job_cached", **CACHED), "job_started": _event("job_started", **STARTED),
-    "progress": _event("progress", done=1, total=2, message="half"), "metric": _event("metric", name="loss", value=0.5, step=1),
-    "figure": _event("figure", **FIGURE), "job_finished": _event("job_finished", attempt=1, seconds=1.0, outputs={"out": "file:1"}, metrics={}),
-    "job_failed": _event("job_failed", **FAILED), "job_skipped": _event("job_skipped", because="b failed"),
-    "gate": _event("gate", **GATE, passed=False), "run_finished": _event("run_finished", status="failed", seconds=3.0),
-}  # fmt: skip
+    "note": _event("note", text="chosen"),
+    "job_cached": _event("job_cached", **CACHED),
+    "job_started": _event("job_started", **STARTED),
+    "progress": _event("progress", done=1, total=2, message="half"),
+    "metric": _event("metric", name="loss", value=0.5, step=1),
+    "figure": _event("figure", **FIGURE),
+    "job_finished": _event("job_finished", attempt=1, seconds=1.0, outputs={"out": "file:1"}, metrics={}),
+    "job_failed": _event("job_failed", **FAILED),
+    "job_skipped": _event("job_skipped", because="b failed"),
+    "gate": _event("gate", **GATE, passed=False),
+    "run_finished": _event("run_finished", status="failed", seconds=3.0),
+}
 
 
 @pytest.fixture
@@ -51,12 +87,22 @@ def test_the_example_has_the_fields_that_are_promised(name):
 
 
 def test_a_graph_of_operators_is_kept_and_a_figure_of_a_newer_version_is_not(begun):
-    graph = {"kind": "op_graph", "name": "g", "nodes": [{"type": "ADD", "mapped": True, "reason": None}], "edges": []}
-    assert _stage(begun, _event("figure", **graph), _event("figure", kind="globe", name="x")).figures == [graph]
+    graph = {
+        "kind": "op_graph",
+        "name": "g",
+        "nodes": [{"type": "ADD", "mapped": True, "reason": None}],
+        "edges": [],
+    }
+    assert _stage(begun, _event("figure", **graph), _event("figure", kind="globe", name="x")).figures == [
+        graph
+    ]
 
 
 def test_a_run_begins_with_all_its_stages_waiting(begun):
-    assert (begun.status, {name: stage.state for name, stage in begun.stages.items()}) == ("running", {"a": "waiting", "b": "waiting"})
+    assert (begun.status, {name: stage.state for name, stage in begun.stages.items()}) == (
+        "running",
+        {"a": "waiting", "b": "waiting"},
+    )
 
 
 def test_a_started_stage_runs(begun):
@@ -67,7 +113,12 @@ def test_a_started_stage_runs(begun):
 def test_a_finished_stage_has_its_outputs_and_metrics(begun):
     finished = _event("job_finished", attempt=1, seconds=1.5, outputs={"out": "file:1"}, metrics={"acc": 0.9})
     stage = _stage(begun, EXAMPLES["job_started"], finished)
-    assert (stage.state, stage.seconds, stage.outputs, stage.metrics) == ("finished", 1.5, {"out": "file:1"}, {"acc": 0.9})
+    assert (stage.state, stage.seconds, stage.outputs, stage.metrics) == (
+        "finished",
+        1.5,
+        {"out": "file:1"},
+        {"acc": 0.9},
+    )
     assert begun.metrics == {"a.acc": 0.9}
 
 
@@ -83,14 +134,23 @@ def test_a_stage_that_failed_for_good_has_failed(begun):
 
 
 def test_a_stage_that_will_be_tried_again_waits(begun):
-    assert _stage(begun, EXAMPLES["job_started"], {**EXAMPLES["job_failed"], "retry_in_s": 1.0}).state == "waiting"
+    assert (
+        _stage(begun, EXAMPLES["job_started"], {**EXAMPLES["job_failed"], "retry_in_s": 1.0}).state
+        == "waiting"
+    )
 
 
 def test_a_second_attempt_begins_with_nothing_of_the_first(begun):
     said = [EXAMPLES[name] for name in ("job_started", "progress", "metric", "figure", "note", "job_failed")]
     stage = _stage(begun, *said, _event("job_started", **{**STARTED, "attempt": 2}))
     assert (stage.state, stage.attempt) == ("running", 2)
-    assert (stage.points, stage.figures, stage.notes, stage.progress, stage.failure) == ([], [], [], None, None)
+    assert (stage.points, stage.figures, stage.notes, stage.progress, stage.failure) == (
+        [],
+        [],
+        [],
+        None,
+        None,
+    )
 
 
 def test_a_skipped_stage_says_why(begun):
@@ -105,7 +165,10 @@ def test_a_gate_that_breaks_rejects_its_stage(begun, passed, state):
 
 
 def test_a_note_belongs_to_its_stage_or_to_the_run(begun):
-    replay([_event("note", text="of a"), {"event": "note", "time": 2.0, "stage": None, "text": "of the run"}], begun)
+    replay(
+        [_event("note", text="of a"), {"event": "note", "time": 2.0, "stage": None, "text": "of the run"}],
+        begun,
+    )
     assert (begun.notes, begun.stages["a"].notes) == (["of the run"], ["of a"])
 
 
@@ -123,7 +186,10 @@ def test_an_event_of_an_unknown_kind_changes_nothing_but_the_time(begun):
 
 
 EVENTS = st.lists(
-    st.sampled_from(sorted(EXAMPLES)).flatmap(lambda name: st.sampled_from(STAGES).map(lambda stage: (name, stage))), max_size=30
+    st.sampled_from(sorted(EXAMPLES)).flatmap(
+        lambda name: st.sampled_from(STAGES).map(lambda stage: (name, stage))
+    ),
+    max_size=30,
 )
 
 

@@ -9,8 +9,21 @@ from engine.events import FIELDS
 
 METRIC = {"event": "metric", "name": "loss", "value": 0.5, "step": 1, "time": 7.0}
 STAMP = {"v": 1, "seq": 0, "time": 1.0}
-RECORD = {"v": 1, "fingerprint": "ab" * 32, "stage": "s", "parts": {"source": {}}, "outputs": {"x": "file:" + "0" * 64}, "metrics": {"a": 1.0},
-          "points": [["loss", 1, 0.5, 7.0]], "figures": [], "notes": ["n"], "seconds": 1.0, "platform": "", "emulated": False, "taken": ""}  # fmt: skip
+RECORD = {
+    "v": 1,
+    "fingerprint": "ab" * 32,
+    "stage": "s",
+    "parts": {"source": {}},
+    "outputs": {"x": "file:" + "0" * 64},
+    "metrics": {"a": 1.0},
+    "points": [["loss", 1, 0.5, 7.0]],
+    "figures": [],
+    "notes": ["n"],
+    "seconds": 1.0,
+    "platform": "",
+    "emulated": False,
+    "taken": "",
+}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
@@ -25,21 +38,32 @@ def test_a_stages_word_has_the_fields_of_its_kind_and_no_more():
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        ({"name": 123}, "metric.name: Input should be a valid string"), ({"name": ""}, "metric.name: String should have at least 1 character"),
-        ({"step": 2**70}, "metric.step: Input should be less than or equal to 9007199254740992"), ({"step": True}, "metric.step: Input should be a valid integer"),
-        ({"value": 10**400}, "metric.value: Input should be a valid number"), ({"time": float("inf")}, "metric.time: Input should be a finite number"),
-        ({"event": "job_finished"}, "an event is one of progress, metric, note, figure"), ({"event": ["note"]}, "an event is one of progress, metric, note, figure"),
+        ({"name": 123}, "metric.name: Input should be a valid string"),
+        ({"name": ""}, "metric.name: String should have at least 1 character"),
+        ({"step": 2**70}, "metric.step: Input should be less than or equal to 9007199254740992"),
+        ({"step": True}, "metric.step: Input should be a valid integer"),
+        ({"value": 10**400}, "metric.value: Input should be a valid number"),
+        ({"time": float("inf")}, "metric.time: Input should be a finite number"),
+        ({"event": "job_finished"}, "an event is one of progress, metric, note, figure"),
+        ({"event": ["note"]}, "an event is one of progress, metric, note, figure"),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_with_a_stages_word_is_said(change, what):
     with pytest.raises(ValueError, match=f"^{what}"):
         eventschema.said({**METRIC, **change})
 
 
-@pytest.mark.parametrize("figure", [
-    {"kind": "confusion_matrix", "labels": ["a"], "matrix": [[1, 2]]}, {"kind": "confusion_matrix", "labels": ["a", "b"], "matrix": [[1, 2]]},
-    {"kind": "op_graph", "nodes": [], "edges": [[0, 1]]}, {"kind": "op_graph", "nodes": [{"type": 1}], "edges": []}, {"kind": "globe"}, {"kind": []},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "figure",
+    [
+        {"kind": "confusion_matrix", "labels": ["a"], "matrix": [[1, 2]]},
+        {"kind": "confusion_matrix", "labels": ["a", "b"], "matrix": [[1, 2]]},
+        {"kind": "op_graph", "nodes": [], "edges": [[0, 1]]},
+        {"kind": "op_graph", "nodes": [{"type": 1}], "edges": []},
+        {"kind": "globe"},
+        {"kind": []},
+    ],
+)
 def test_a_figure_whose_parts_do_not_belong_together_is_none(figure):
     with pytest.raises(ValueError, match=r"^figure"):
         eventschema.said({"event": "figure", "name": "f", "time": 1.0, **figure})
@@ -82,17 +106,37 @@ def test_a_record_is_one():
     assert eventschema.is_record(RECORD)
 
 
-@pytest.mark.parametrize("change", [
-    {"points": [[123, 0, 1.0, 1.0]]}, {"points": [["a", 0, 1.0]]}, {"outputs": {"x": "file:../../etc"}}, {"outputs": {"../x": "file:" + "0" * 64}},
-    {"metrics": {"a": float("nan")}}, {"metrics": {"a": "1"}}, {"notes": [1]}, {"seconds": None}, {"figures": [{"kind": "globe"}]}, {"stage": "../s"},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"points": [[123, 0, 1.0, 1.0]]},
+        {"points": [["a", 0, 1.0]]},
+        {"outputs": {"x": "file:../../etc"}},
+        {"outputs": {"../x": "file:" + "0" * 64}},
+        {"metrics": {"a": float("nan")}},
+        {"metrics": {"a": "1"}},
+        {"notes": [1]},
+        {"seconds": None},
+        {"figures": [{"kind": "globe"}]},
+        {"stage": "../s"},
+    ],
+)
 def test_a_record_of_odd_values_is_none(change):
     assert not eventschema.is_record({**RECORD, **change})
 
 
-@pytest.mark.parametrize(("data", "found"), [
-    ({"metrics": {"a": 1}}, {"metrics": {"a": 1.0}}), ({"error": "no"}, {"error": "no"}), ({"exit_status": 3}, {"exit_status": 3}),
-    ({"metrics": {"a": float("inf")}}, {}), ({"metrics": [1]}, {}), ({"error": 1}, {}), ([], {}), ({"metrics": {"a": True}}, {}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        ({"metrics": {"a": 1}}, {"metrics": {"a": 1.0}}),
+        ({"error": "no"}, {"error": "no"}),
+        ({"exit_status": 3}, {"exit_status": 3}),
+        ({"metrics": {"a": float("inf")}}, {}),
+        ({"metrics": [1]}, {}),
+        ({"error": 1}, {}),
+        ([], {}),
+        ({"metrics": {"a": True}}, {}),
+    ],
+)
 def test_a_result_is_what_engine_stage_writes(data, found):
     assert eventschema.result(data) == found

@@ -16,9 +16,23 @@ DATA = b"model"
 @pytest.fixture
 def model():
     """An asset of one file, whose source cannot be reached."""
-    return asset.parse({"name": "model", "description": "", "licence": "MIT", "files": [
-        {"path": "m.tflite", "mirror": "models/m.tflite", "url": "https://127.0.0.1:9/m", "sha256": hashlib.sha256(DATA).hexdigest(), "bytes": len(DATA)},
-    ]}, "f")  # fmt: skip
+    return asset.parse(
+        {
+            "name": "model",
+            "description": "",
+            "licence": "MIT",
+            "files": [
+                {
+                    "path": "m.tflite",
+                    "mirror": "models/m.tflite",
+                    "url": "https://127.0.0.1:9/m",
+                    "sha256": hashlib.sha256(DATA).hexdigest(),
+                    "bytes": len(DATA),
+                },
+            ],
+        },
+        "f",
+    )
 
 
 @pytest.fixture
@@ -77,8 +91,17 @@ def test_a_disk_that_an_asset_fills_is_not_told_as_a_source_that_cannot_be_reach
 @pytest.mark.parametrize("path", ["../m", "/m", "a/../../m", "a\\b", "", "a//b"])
 def test_a_path_that_leaves_the_assets_folder_is_refused(path):
     with pytest.raises(ExceptionGroup) as caught:
-        asset.parse({"name": "m", "description": "", "licence": None, "files": [
-            {"path": path, "mirror": "m", "url": "https://x/m", "sha256": "0" * 64, "bytes": 1}]}, "f")  # fmt: skip
+        asset.parse(
+            {
+                "name": "m",
+                "description": "",
+                "licence": None,
+                "files": [
+                    {"path": path, "mirror": "m", "url": "https://x/m", "sha256": "0" * 64, "bytes": 1}
+                ],
+            },
+            "f",
+        )
     assert "is not a path inside a folder" in caught.value.exceptions[0].what
 
 

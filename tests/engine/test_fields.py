@@ -6,7 +6,8 @@ from engine import fields, spec
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("90", 90), (90, 90), ("90s", 90), ("1.5m", 90), ("2h", 7200), ("1 d", 86400), ("5ms", 0.005)]
+    ("text", "seconds"),
+    [("90", 90), (90, 90), ("90s", 90), ("1.5m", 90), ("2h", 7200), ("1 d", 86400), ("5ms", 0.005)],
 )
 def test_a_duration(text, seconds):
     assert fields.duration_s(text) == seconds
@@ -41,13 +42,21 @@ def test_a_size_that_no_machine_has_is_refused(text):
 
 
 @pytest.mark.parametrize(
-    ("text", "rule"), [(">=0.85", ">= 0.85"), (" < 1e-3 ", "< 1e-3"), ("== -2", "== -2"), ("<=0 if  measured", "<= 0 if measured")]
+    ("text", "rule"),
+    [
+        (">=0.85", ">= 0.85"),
+        (" < 1e-3 ", "< 1e-3"),
+        ("== -2", "== -2"),
+        ("<=0 if  measured", "<= 0 if measured"),
+    ],
 )
 def test_a_rule_has_one_spelling(text, rule):
     assert fields.rule(text) == rule
 
 
-@pytest.mark.parametrize("text", ["0.85", "=> 1", "> x", ">= nan", "> 1 or True", "if measured", "> 1 if true", "> 1if measured"])
+@pytest.mark.parametrize(
+    "text", ["0.85", "=> 1", "> x", ">= nan", "> 1 or True", "if measured", "> 1 if true", "> 1if measured"]
+)
 def test_no_rule(text):
     with pytest.raises(ValueError, match="is not a rule"):
         fields.rule(text)
@@ -55,9 +64,17 @@ def test_no_rule(text):
 
 @pytest.mark.parametrize(
     ("rule", "value", "kept"),
-    [(">= 1", 1, True), ("> 1", 1, False), ("<= 1", 1, True), ("< 1", 1, False), ("== 1", 1, True), ("== 1", 2, False),
-     ("<= 1 if measured", 1, True), ("<= 1 if measured", 2, False)],
-)  # fmt: skip
+    [
+        (">= 1", 1, True),
+        ("> 1", 1, False),
+        ("<= 1", 1, True),
+        ("< 1", 1, False),
+        ("== 1", 1, True),
+        ("== 1", 2, False),
+        ("<= 1 if measured", 1, True),
+        ("<= 1 if measured", 2, False),
+    ],
+)
 def test_a_rule_holds_at_its_bound(rule, value, kept):
     assert fields.holds(value, rule) is kept
 
@@ -69,7 +86,9 @@ def test_without_a_value_a_rule_is_broken_or_not_judged(rule, kept):
 
 @pytest.mark.parametrize("name", ["../x", "a/b", ".x", "a.b", "", "x" * 65, "a b", "1a", "ä", "a\n", "a\0"])
 def test_a_name_that_could_leave_its_folder_is_refused(name):
-    _, mistakes = spec.read({"name": "x", "stages": {"s": {"command": ["true"], "outputs": [name]}}}, "f.yaml")
+    _, mistakes = spec.read(
+        {"name": "x", "stages": {"s": {"command": ["true"], "outputs": [name]}}}, "f.yaml"
+    )
     assert mistakes[0].what.endswith("is not a name")
 
 

@@ -20,8 +20,11 @@ PARTS = {
     "environment": {"python": "3.11.7", "platform": "linux/amd64"},
 }
 PLACE = Placement("linux/amd64", False, "x86_64")
-VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-                      lambda inner: st.lists(inner, max_size=3), max_leaves=5)  # fmt: skip
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3),
+    max_leaves=5,
+)
 
 
 def test_a_fingerprint_is_64_hexadecimal_digits_and_stays_so_for_ever():
@@ -39,7 +42,8 @@ def test_a_value_counts_in_the_part_where_it_stands():
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [(1, "1"), (None, "null"), (1, True), (0, False), ([1, 2], [2, 1]), ("", None), ("a b", ["a", "b"])]
+    ("one", "other"),
+    [(1, "1"), (None, "null"), (1, True), (0, False), ([1, 2], [2, 1]), ("", None), ("a b", ["a", "b"])],
 )
 def test_values_that_look_alike_differ(one, other):
     assert fingerprint({"parameter": {"x": one}}) != fingerprint({"parameter": {"x": other}})
@@ -49,14 +53,18 @@ def test_values_that_look_alike_differ(one, other):
 def test_the_order_of_keys_does_not_count(values, chance):
     names = list(values)
     chance.shuffle(names)
-    assert fingerprint({"parameter": values}) == fingerprint({"parameter": {name: values[name] for name in names}})
+    assert fingerprint({"parameter": values}) == fingerprint(
+        {"parameter": {name: values[name] for name in names}}
+    )
 
 
 @given(st.dictionaries(st.text(), VALUES, min_size=1, max_size=4), VALUES)
 def test_any_other_value_is_another_fingerprint(values, value):
     name = min(values)
     is_same = json.dumps(values[name]) == json.dumps(value)
-    assert (fingerprint({"parameter": values}) == fingerprint({"parameter": {**values, name: value}})) == is_same
+    assert (
+        fingerprint({"parameter": values}) == fingerprint({"parameter": {**values, name: value}})
+    ) == is_same
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -73,14 +81,19 @@ def prints(project):
     """The fingerprints of stages `make` and `double`, whose sources are read anew."""
 
     def found(stages: str = "make") -> dict[str, str]:
-        usecase = spec.read({"name": "u", "stages": {name: {"uses": f"mystages.{name}"} for name in stages.split()}}, "u")[0]
+        usecase = spec.read(
+            {"name": "u", "stages": {name: {"uses": f"mystages.{name}"} for name in stages.split()}}, "u"
+        )[0]
         jobs = check.check(usecase, Library(["mystages"], [project.path]), lambda *_: PLACE, "u").jobs
         return {name: fingerprint(job.parts({})) for name, job in jobs.items()}
 
     return found
 
 
-TWO = 'from engine.stage import Out\nfrom mystages._shared import N\ndef {name}(data: Out) -> None:\n    """Write."""\n    data.write_text("{name}")\n'
+TWO = (
+    "from engine.stage import Out\nfrom mystages._shared import N\ndef {name}(data: Out) -> None:\n  "
+    '  """Write."""\n    data.write_text("{name}")\n'
+)
 
 
 @pytest.fixture
@@ -145,15 +158,31 @@ def test_a_program_that_is_brought_later_is_another_environment(tmp_path, monkey
 # --- differences
 
 
-@pytest.mark.parametrize(("part", "change", "said"), [
-    ("parameter", {"epochs": 5, "rate": 0.5}, ["parameter epochs: 3 -> 5"]),
-    ("parameter", {"epochs": 3}, ["parameter rate: 0.5 -> none"]),
-    ("parameter", {"epochs": 3, "rate": 0.5, "seed": 1}, ["parameter seed: none -> 1"]),
-    ("source", {"stages.demo.train": "c" * 64}, ["source stages.demo.train: aaaaaaaaaaaa -> cccccccccccc"]),
-    ("input", {"data": "file:" + "d" * 64}, ["input data: file:bbbbbbb -> file:ddddddd"]),
-    ("environment", {"python": "3.12.1", "platform": "linux/amd64"}, ["environment python: 3.11.7 -> 3.12.1"]),
-    ("environment", {}, ["environment platform: linux/amd64 -> none", "environment python: 3.11.7 -> none"]),
-], ids=["changed", "gone", "new", "source", "input", "environment", "two"])  # fmt: skip
+@pytest.mark.parametrize(
+    ("part", "change", "said"),
+    [
+        ("parameter", {"epochs": 5, "rate": 0.5}, ["parameter epochs: 3 -> 5"]),
+        ("parameter", {"epochs": 3}, ["parameter rate: 0.5 -> none"]),
+        ("parameter", {"epochs": 3, "rate": 0.5, "seed": 1}, ["parameter seed: none -> 1"]),
+        (
+            "source",
+            {"stages.demo.train": "c" * 64},
+            ["source stages.demo.train: aaaaaaaaaaaa -> cccccccccccc"],
+        ),
+        ("input", {"data": "file:" + "d" * 64}, ["input data: file:bbbbbbb -> file:ddddddd"]),
+        (
+            "environment",
+            {"python": "3.12.1", "platform": "linux/amd64"},
+            ["environment python: 3.11.7 -> 3.12.1"],
+        ),
+        (
+            "environment",
+            {},
+            ["environment platform: linux/amd64 -> none", "environment python: 3.11.7 -> none"],
+        ),
+    ],
+    ids=["changed", "gone", "new", "source", "input", "environment", "two"],
+)
 def test_each_difference_is_a_line(part, change, said):
     assert differences(PARTS, {**PARTS, part: change}) == said
 

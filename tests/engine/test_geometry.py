@@ -34,8 +34,13 @@ def test_no_two_boxes_touch_and_all_is_inside_the_picture(dag, label):
     plan = layout(*_drawn(dag, label))
     assert plan.boxes.keys() == dag.keys()
     assert not any(_overlap(a, b) for a, b in combinations(plan.boxes.values(), 2))
-    corners = [(box.x + box.width, box.y + box.height) for box in plan.boxes.values()] + [(box.x, box.y) for box in plan.boxes.values()]
-    assert all(0 <= x <= plan.width and 0 <= y <= plan.height for x, y in corners + [p for route in plan.routes for p in route.points])
+    corners = [(box.x + box.width, box.y + box.height) for box in plan.boxes.values()] + [
+        (box.x, box.y) for box in plan.boxes.values()
+    ]
+    assert all(
+        0 <= x <= plan.width and 0 <= y <= plan.height
+        for x, y in corners + [p for route in plan.routes for p in route.points]
+    )
 
 
 @settings(max_examples=50)
@@ -55,7 +60,9 @@ def test_a_line_leaves_below_its_source_and_enters_above_its_target(dag):
 def test_no_label_lies_on_a_box_or_on_another_label(dag):
     plan = layout(*_drawn(dag, "data"))
     half = len("data") * 3 + 3
-    labels = [Box(x - half, y - 6, 2 * half, 12) for x, y in filter(None, (route.label_at for route in plan.routes))]
+    labels = [
+        Box(x - half, y - 6, 2 * half, 12) for x, y in filter(None, (route.label_at for route in plan.routes))
+    ]
     assert not any(_overlap(label, box) for label in labels for box in plan.boxes.values())
     assert not any(_overlap(a, b) for a, b in combinations(labels, 2))
 
@@ -85,7 +92,11 @@ def test_a_long_edge_passes_the_rows_between_on_a_straight_rail():
 
 def test_two_long_edges_from_one_source_share_a_rail():
     dag = {"a": [], "b": ["a"], "c": ["b"], "d": ["c", "a"], "e": ["c", "a"]}
-    rails = [route.points[1:3] for route in layout(*_drawn(dag)).routes if route.edge.source == "a" and len(route.points) > 2]
+    rails = [
+        route.points[1:3]
+        for route in layout(*_drawn(dag)).routes
+        if route.edge.source == "a" and len(route.points) > 2
+    ]
     assert len(rails) == 2 and rails[0] == rails[1]
 
 
@@ -100,7 +111,10 @@ def test_a_bend_goes_down_between_its_ends(t):
 
 
 def test_a_bend_begins_and_ends_at_its_ends():
-    assert (bend((10.0, 0.0), (50.0, 100.0), 0), bend((10.0, 0.0), (50.0, 100.0), 1)) == ((10.0, 0.0), (50.0, 100.0))
+    assert (bend((10.0, 0.0), (50.0, 100.0), 0), bend((10.0, 0.0), (50.0, 100.0), 1)) == (
+        (10.0, 0.0),
+        (50.0, 100.0),
+    )
 
 
 def test_a_chain_of_two_hundred_is_laid_out():

@@ -17,10 +17,18 @@ def diamond():
     return graphs.build("abcd", [("a", "b", "x"), ("a", "c", "x"), ("b", "d", "x"), ("c", "d", "y")])
 
 
-@pytest.mark.parametrize(("text", "found"), [
-    ("train.model", Reference("train", "model")), ("asset:data", Reference(None, "data")),
-    ("train", None), (".model", None), ("train.", None), ("a.b.c", None), ("", None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("train.model", Reference("train", "model")),
+        ("asset:data", Reference(None, "data")),
+        ("train", None),
+        (".model", None),
+        ("train.", None),
+        ("a.b.c", None),
+        ("", None),
+    ],
+)
 def test_a_reference_is_stage_dot_output_or_an_asset(text, found):
     assert graphs.reference(text) == found
 
@@ -38,7 +46,15 @@ def test_a_stage_that_waits_for_itself_is_a_cycle():
 
 
 def test_each_of_two_cycles_is_named():
-    assert len(graphs.cycles(graphs.build("abcd", [("a", "b", "x"), ("b", "a", "x"), ("c", "d", "x"), ("d", "c", "x")]), "f")) == 2
+    assert (
+        len(
+            graphs.cycles(
+                graphs.build("abcd", [("a", "b", "x"), ("b", "a", "x"), ("c", "d", "x"), ("d", "c", "x")]),
+                "f",
+            )
+        )
+        == 2
+    )
 
 
 def test_the_order_keeps_to_the_file_where_it_is_free(diamond):

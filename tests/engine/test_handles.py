@@ -97,7 +97,13 @@ def test_removing_follows_no_link_and_changes_no_mode_behind_one(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "make", [lambda path: path.touch(), lambda path: path.symlink_to("/"), lambda path: os.mkfifo(path), lambda path: None]
+    "make",
+    [
+        lambda path: path.touch(),
+        lambda path: path.symlink_to("/"),
+        lambda path: os.mkfifo(path),
+        lambda path: None,
+    ],
 )
 def test_anything_is_removed_and_what_is_not_there_is_gone(tmp_path, make):
     make(tmp_path / "x")

@@ -18,7 +18,9 @@ FILES = {
     "base/debian-armv7.lock": "python3.11 3.11.2-6 armhf\n",
     "base/registry.txt": "debian@sha256:1\n",
     "small/image.yaml": "description: small\nplatforms: [linux/amd64, linux/arm/v7]\nbase: base\n",
-    "small/requirements-amd64.lock": "numpy==1.26.4 --hash=sha256:1\nAI-Edge-LiteRT==2.3.0\n    # via nothing==1\n",
+    "small/requirements-amd64.lock": (
+        "numpy==1.26.4 --hash=sha256:1\nAI-Edge-LiteRT==2.3.0\n    # via nothing==1\n"
+    ),
     "small/requirements-armv7.lock": "tflite-runtime==2.14.0\n",
     "small/debian-armv7.lock": "python3-numpy 1:1.24.2-1 armhf https://example.org\nlibblas3 3.11 armhf\n",
     "small/readme.txt": "what it is for\n",
@@ -45,7 +47,9 @@ def _image(name: str, *packages: str, platform: str = AMD64, optional: bool = Fa
 
 
 RUNTIME = _image("runtime", "numpy", "ai_edge_litert", "pillow")
-TRAIN = _image("train", "numpy", "ai_edge_litert", "tflite_runtime", "pillow", "tensorflow", "opencv_python_headless")
+TRAIN = _image(
+    "train", "numpy", "ai_edge_litert", "tflite_runtime", "pillow", "tensorflow", "opencv_python_headless"
+)
 ARM = _image("runtime", "numpy", "tflite_runtime", platform=ARMV7)
 EDGETPU = _image("edgetpu", "numpy", "tflite_runtime", optional=True)
 ALL = (TRAIN, RUNTIME, EDGETPU, ARM)
@@ -59,30 +63,42 @@ def test_every_image_is_there_for_each_of_its_platforms(containers):
 
 
 def test_the_packages_are_those_of_the_locks_of_the_images_architecture(containers):
-    found = {image.platform: image.packages for image in images.read(containers, SOURCES, "registry") if image.name == "small"}
+    found = {
+        image.platform: image.packages
+        for image in images.read(containers, SOURCES, "registry")
+        if image.name == "small"
+    }
     assert found == {AMD64: {"numpy", "ai_edge_litert"}, ARMV7: {"tflite_runtime", "numpy"}}
 
 
 def test_an_image_names_the_stage_that_builds_it_and_what_an_engine_knows_it_by():
     image = Image("edgetpu-runtime", ARMV7, "armv7-0123456789ab", frozenset(), False, "containers")
-    assert (image.stage, image.reference) == ("build_edgetpu_runtime_armv7", "raspberrypi-mlops/edgetpu-runtime:armv7-0123456789ab")
+    assert (image.stage, image.reference) == (
+        "build_edgetpu_runtime_armv7",
+        "raspberrypi-mlops/edgetpu-runtime:armv7-0123456789ab",
+    )
 
 
 def test_a_tag_begins_with_the_architecture(containers):
-    assert all(tag.startswith(f"{ARCHITECTURES[platform]}-") and len(tag.rpartition("-")[2]) == 12
-               for (_, platform), tag in _tags(containers).items())  # fmt: skip
+    assert all(
+        tag.startswith(f"{ARCHITECTURES[platform]}-") and len(tag.rpartition("-")[2]) == 12
+        for (_, platform), tag in _tags(containers).items()
+    )
 
 
-@pytest.mark.parametrize(("text", "said"), [
-    ("platforms: [linux/amd64]", "small/image.yaml: description"),
-    ("description: x\nplatforms: []", "small/image.yaml: platforms"),
-    ("description: x\nplatforms: [linux/amd64]\nbase: ../..", "small/image.yaml: base"),
-    ("description: x\nplatforms: [windows/amd64]", "small/image.yaml: platforms"),
-    ("description: x\nplatforms: [linux/amd64]\nusecase: a/b", "small/image.yaml: usecase"),
-    ("- a list", "small/image.yaml"),
-    ("description: [", "small/image.yaml"),
-    ("", "small/image.yaml"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("platforms: [linux/amd64]", "small/image.yaml: description"),
+        ("description: x\nplatforms: []", "small/image.yaml: platforms"),
+        ("description: x\nplatforms: [linux/amd64]\nbase: ../..", "small/image.yaml: base"),
+        ("description: x\nplatforms: [windows/amd64]", "small/image.yaml: platforms"),
+        ("description: x\nplatforms: [linux/amd64]\nusecase: a/b", "small/image.yaml: usecase"),
+        ("- a list", "small/image.yaml"),
+        ("description: [", "small/image.yaml"),
+        ("", "small/image.yaml"),
+    ],
+)
 def test_a_definition_that_is_wrong_is_refused_with_its_place(containers, text, said):
     (containers / "small" / "image.yaml").write_text(text)
     with pytest.raises((UserError, ExceptionGroup)) as caught:
@@ -96,7 +112,9 @@ def test_where_there_is_no_folder_there_is_no_image(tmp_path):
 
 
 def test_the_projects_own_definitions_are_read():
-    found = {(image.name, image.platform): image for image in images.read(ROOT / "containers", SOURCES, "registry")}
+    found = {
+        (image.name, image.platform): image for image in images.read(ROOT / "containers", SOURCES, "registry")
+    }
     assert {"numpy", "tflite_runtime", "pillow"} <= found["runtime", AMD64].packages
     assert images.lacking(found["train", AMD64], frozenset({"tensorflow", "cv2", "numpy"}), "litert") == []
     assert ("train", ARMV7) not in found
@@ -110,7 +128,9 @@ def test_a_tag_stays_while_nothing_changes(containers):
     assert _tags(containers) == _tags(containers)
 
 
-def test_a_tag_does_not_depend_on_where_the_folder_lies_or_when_its_files_were_written(containers, tmp_path_factory):
+def test_a_tag_does_not_depend_on_where_the_folder_lies_or_when_its_files_were_written(
+    containers, tmp_path_factory
+):
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     for name in reversed(FILES):
         (elsewhere / name).parent.mkdir(parents=True, exist_ok=True)
@@ -118,21 +138,24 @@ def test_a_tag_does_not_depend_on_where_the_folder_lies_or_when_its_files_were_w
     assert _tags(containers) == _tags(elsewhere)
 
 
-@pytest.mark.parametrize(("name", "changed"), [
-    ("small/image.yaml", [("small", AMD64), ("small", ARMV7)]),
-    ("small/readme.txt", [("small", AMD64), ("small", ARMV7)]),
-    ("small/deep/notes.txt", [("small", AMD64), ("small", ARMV7)]),
-    ("small/new.txt", [("small", AMD64), ("small", ARMV7)]),
-    ("small/requirements-amd64.lock", [("small", AMD64)]),
-    ("small/requirements-armv7.lock", [("small", ARMV7)]),
-    ("small/debian-armv7.lock", [("small", ARMV7)]),
-    ("base/registry.txt", [("small", AMD64), ("small", ARMV7)]),
-    ("base/debian-amd64.lock", [("small", AMD64)]),
-    ("base/debian-armv7.lock", [("small", ARMV7)]),
-    ("base/debian-arm64.lock", []),
-    ("unrelated/image.yaml", [("unrelated", AMD64)]),
-    ("beside.txt", []),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [
+        ("small/image.yaml", [("small", AMD64), ("small", ARMV7)]),
+        ("small/readme.txt", [("small", AMD64), ("small", ARMV7)]),
+        ("small/deep/notes.txt", [("small", AMD64), ("small", ARMV7)]),
+        ("small/new.txt", [("small", AMD64), ("small", ARMV7)]),
+        ("small/requirements-amd64.lock", [("small", AMD64)]),
+        ("small/requirements-armv7.lock", [("small", ARMV7)]),
+        ("small/debian-armv7.lock", [("small", ARMV7)]),
+        ("base/registry.txt", [("small", AMD64), ("small", ARMV7)]),
+        ("base/debian-amd64.lock", [("small", AMD64)]),
+        ("base/debian-armv7.lock", [("small", ARMV7)]),
+        ("base/debian-arm64.lock", []),
+        ("unrelated/image.yaml", [("unrelated", AMD64)]),
+        ("beside.txt", []),
+    ],
+)
 def test_a_file_changes_the_tags_of_what_it_goes_into_and_no_others(containers, name, changed):
     before = _tags(containers)
     with (containers / name).open("a") as file:
@@ -147,10 +170,16 @@ def test_a_file_under_another_name_is_another_image(containers):
     assert _tags(containers)["small", AMD64] != before["small", AMD64]
 
 
-@pytest.mark.parametrize("changes", [
-    {"sources": {**SOURCES, "stages.containers.build": "3" * 64}}, {"sources": {**SOURCES, "stages.containers._new": "3" * 64}},
-    {"sources": {}}, {"base": "bootstrap"},
-], ids=["a builder changed", "a builder more", "no builder", "another Debian"])  # fmt: skip
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sources": {**SOURCES, "stages.containers.build": "3" * 64}},
+        {"sources": {**SOURCES, "stages.containers._new": "3" * 64}},
+        {"sources": {}},
+        {"base": "bootstrap"},
+    ],
+    ids=["a builder changed", "a builder more", "no builder", "another Debian"],
+)
 def test_what_builds_the_images_is_in_every_tag(containers, changes):
     before, after = _tags(containers), _tags(containers, **changes)
     assert all(before[key] != after[key] for key in before)
@@ -163,9 +192,16 @@ def test_the_order_of_the_builders_is_in_no_tag(containers):
 # --- which image serves
 
 
-@pytest.mark.parametrize(("packages", "name"), [
-    ((), "runtime"), (("numpy",), "runtime"), (("numpy", "PIL"), "runtime"), (("cv2",), "train"), (("tensorflow", "numpy"), "train"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("packages", "name"),
+    [
+        ((), "runtime"),
+        (("numpy",), "runtime"),
+        (("numpy", "PIL"), "runtime"),
+        (("cv2",), "train"),
+        (("tensorflow", "numpy"), "train"),
+    ],
+)
 def test_the_smallest_image_that_has_everything_serves(packages, name):
     assert images.serving(ALL, AMD64, frozenset(packages), "litert").name == name
 
@@ -173,7 +209,10 @@ def test_the_smallest_image_that_has_everything_serves(packages, name):
 @pytest.mark.parametrize("runtime", ["litert", "tflite_runtime"])
 def test_of_two_runtimes_that_a_stage_can_use_only_the_targets_is_needed(runtime):
     both = frozenset(images.RUNTIMES.values())
-    assert images.serving(ALL, AMD64, both, runtime).name == {"litert": "runtime", "tflite_runtime": "train"}[runtime]
+    assert (
+        images.serving(ALL, AMD64, both, runtime).name
+        == {"litert": "runtime", "tflite_runtime": "train"}[runtime]
+    )
 
 
 def test_a_stage_that_uses_one_runtime_needs_the_targets_own():
@@ -185,19 +224,45 @@ def test_a_stage_without_a_runtime_needs_none():
 
 
 def test_an_optional_image_serves_nobody_who_did_not_name_it():
-    assert images.serving((EDGETPU, TRAIN), AMD64, frozenset({"tflite_runtime"}), "tflite_runtime").name == "train"
+    assert (
+        images.serving((EDGETPU, TRAIN), AMD64, frozenset({"tflite_runtime"}), "tflite_runtime").name
+        == "train"
+    )
 
 
 def test_an_image_of_another_platform_serves_nobody():
     assert images.serving(ALL, ARMV7, frozenset({"numpy"}), "litert") is ARM
 
 
-@pytest.mark.parametrize(("platform", "packages", "what", "fix"), [
-    (ARMV7, {"tensorflow"}, "no image for linux/arm/v7 has tensorflow, which the stage imports", "run the stage on the build machine: runs_on: build"),
-    (AMD64, {"torch"}, "no image for linux/amd64 has torch, which the stage imports", "add torch to an image below containers/"),
-    (AMD64, {"cv2", "torch"}, "no image for linux/amd64 has torch, which the stage imports", "add torch to an image below containers/"),
-    (ARM64, {"numpy"}, "no image serves linux/arm64", "add one below containers/; there are images for linux/amd64 and linux/arm/v7"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("platform", "packages", "what", "fix"),
+    [
+        (
+            ARMV7,
+            {"tensorflow"},
+            "no image for linux/arm/v7 has tensorflow, which the stage imports",
+            "run the stage on the build machine: runs_on: build",
+        ),
+        (
+            AMD64,
+            {"torch"},
+            "no image for linux/amd64 has torch, which the stage imports",
+            "add torch to an image below containers/",
+        ),
+        (
+            AMD64,
+            {"cv2", "torch"},
+            "no image for linux/amd64 has torch, which the stage imports",
+            "add torch to an image below containers/",
+        ),
+        (
+            ARM64,
+            {"numpy"},
+            "no image serves linux/arm64",
+            "add one below containers/; there are images for linux/amd64 and linux/arm/v7",
+        ),
+    ],
+)
 def test_where_none_serves_the_refusal_names_what_is_lacking_and_a_way_out(platform, packages, what, fix):
     with pytest.raises(UserError) as caught:
         images.serving(ALL, platform, frozenset(packages), "litert")
@@ -222,11 +287,14 @@ def test_the_base_of_a_users_image_may_be_the_projects(containers, tmp_path):
     assert _tags(mine.parent) == {("own", AMD64): before}
 
 
-@pytest.mark.parametrize(("reference", "name"), [
-    ("raspberrypi-mlops/runtime:arm64-0123456789ab", "runtime"),
-    ("raspberrypi-mlops/runtime:latest", None),
-    ("raspberrypi-mlops/runtime:arm64-0123456789ab2", None),
-    ("localhost:5000/raspberrypi-mlops/runtime:arm64-0123456789ab", None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("reference", "name"),
+    [
+        ("raspberrypi-mlops/runtime:arm64-0123456789ab", "runtime"),
+        ("raspberrypi-mlops/runtime:latest", None),
+        ("raspberrypi-mlops/runtime:arm64-0123456789ab2", None),
+        ("localhost:5000/raspberrypi-mlops/runtime:arm64-0123456789ab", None),
+    ],
+)
 def test_a_name_that_was_made_here_is_known_from_others(reference, name):
     assert images.name_in(reference) == name

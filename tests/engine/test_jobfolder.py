@@ -13,7 +13,14 @@ from engine.store import BadOutput, Store
 
 PLACE = Placement("linux/amd64", False, "x86_64")
 METRIC = {"event": "metric", "name": "loss", "value": 0.5, "step": 1, "time": 7.0}
-FIGURE = {"event": "figure", "kind": "confusion_matrix", "name": "int8", "labels": ["x"], "matrix": [[1]], "time": 7.0}
+FIGURE = {
+    "event": "figure",
+    "kind": "confusion_matrix",
+    "name": "int8",
+    "labels": ["x"],
+    "matrix": [[1]],
+    "time": 7.0,
+}
 
 
 @pytest.fixture
@@ -30,7 +37,9 @@ def lay_out(project, store):
 
     def laid(**keys):
         usecase = spec.read({"name": "u", "assets": {"mine": str(mine)}, "stages": {"s": keys}}, "u.yaml")[0]
-        job = check.check(usecase, Library(["mystages"], [project.path]), lambda *_: PLACE, "u.yaml").jobs["s"]
+        job = check.check(usecase, Library(["mystages"], [project.path]), lambda *_: PLACE, "u.yaml").jobs[
+            "s"
+        ]
         assets = {"mine": ResolvedAsset("mine", "mine", mine, store.assets.of(mine), None, "", False)}
         planned = settle(job, {}, assets, store)
         return jobfolder.lay_out(project.path / "job", planned, {}, assets, store)
@@ -58,9 +67,13 @@ def _says(folder, *lines) -> None:
 
 def test_job_json_says_what_to_call_with_what(double, project):
     assert json.loads((double.path / "job.json").read_text()) == {
-        "module": "mystages.double", "function": "double", "params": {}, "taken": double.job.place.taken,
-        "inputs": {"number": str(project.path / "mine.txt")}, "outputs": {"data": str(project.path / "job" / "out" / "data")},
-    }  # fmt: skip
+        "module": "mystages.double",
+        "function": "double",
+        "params": {},
+        "taken": double.job.place.taken,
+        "inputs": {"number": str(project.path / "mine.txt")},
+        "outputs": {"data": str(project.path / "job" / "out" / "data")},
+    }
 
 
 def test_the_outputs_are_not_there_yet(make):
@@ -70,10 +83,18 @@ def test_the_outputs_are_not_there_yet(make):
 
 def test_a_commands_words_are_filled_in(lay_out, project):
     folder = lay_out(
-        command=["cp", "-n={params.n}", "{inputs.x}", "{outputs.y}/{params.n}"], inputs={"x": "asset:mine"}, outputs=["y"], params={"n": 3}
+        command=["cp", "-n={params.n}", "{inputs.x}", "{outputs.y}/{params.n}"],
+        inputs={"x": "asset:mine"},
+        outputs=["y"],
+        params={"n": 3},
     )
     job = json.loads((folder.path / "job.json").read_text())
-    assert job["command"] == ["cp", "-n=3", str(project.path / "mine.txt"), f"{project.path / 'job' / 'out' / 'y'}/3"]
+    assert job["command"] == [
+        "cp",
+        "-n=3",
+        str(project.path / "mine.txt"),
+        f"{project.path / 'job' / 'out' / 'y'}/3",
+    ]
 
 
 def test_a_parameters_value_is_not_filled_in_itself(lay_out):
@@ -98,11 +119,37 @@ def test_a_line_that_is_still_being_written_waits(make):
     assert [event["event"] for event in make.poll()] == ["metric"]
 
 
-@pytest.mark.parametrize("line", [
-    b"no json\n", b"[1]\n", b"\xff\xfe\n", b"{}\n", b'{"event": "job_finished", "stage": "other"}\n', b'{"event": "metric", "name": "loss"}\n',
-    b'{"event": ["note"], "text": "x", "time": 1}\n', b"null\n", b'{"event": "note", "text": "x"}\n', b'{"event": "note", "text": "x", "time": null}\n',
-    b'{"event": "progress", "done": 1, "total": 2, "time": 1}\n', b"[" * 100_000 + b"\n",
-], ids=["text", "list", "bytes", "empty", "not its own", "half", "odd kind", "null", "without a time", "odd time", "progress without words", "deep"])  # fmt: skip
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"no json\n",
+        b"[1]\n",
+        b"\xff\xfe\n",
+        b"{}\n",
+        b'{"event": "job_finished", "stage": "other"}\n',
+        b'{"event": "metric", "name": "loss"}\n',
+        b'{"event": ["note"], "text": "x", "time": 1}\n',
+        b"null\n",
+        b'{"event": "note", "text": "x"}\n',
+        b'{"event": "note", "text": "x", "time": null}\n',
+        b'{"event": "progress", "done": 1, "total": 2, "time": 1}\n',
+        b"[" * 100_000 + b"\n",
+    ],
+    ids=[
+        "text",
+        "list",
+        "bytes",
+        "empty",
+        "not its own",
+        "half",
+        "odd kind",
+        "null",
+        "without a time",
+        "odd time",
+        "progress without words",
+        "deep",
+    ],
+)
 def test_what_is_no_event_of_a_stage_is_passed_over(make, line):
     _says(make, line, METRIC)
     assert [event["event"] for event in make.poll()] == ["metric"]
@@ -135,7 +182,11 @@ def test_a_result_that_is_missing_or_broken_is_empty(make, text):
 def test_the_outputs_go_into_the_store_with_all_that_was_said(double, store):
     (double.path / "out" / "data").write_text("8")
     _says(
-        double, METRIC, FIGURE, {"event": "note", "text": "chosen", "time": 7.0}, {"event": "progress", "done": 1, "total": 1, "time": 7.0}
+        double,
+        METRIC,
+        FIGURE,
+        {"event": "note", "text": "chosen", "time": 7.0},
+        {"event": "progress", "done": 1, "total": 1, "time": 7.0},
     )
     double.poll()
     record = double.commit(store, {"total": 8.0}, 1.5)
@@ -196,7 +247,10 @@ def test_a_log_that_is_too_long_keeps_its_ends(tmp_path, monkeypatch):
     with log.open("ab") as stage:
         jobfolder.cut(log)
         stage.write(b" and more")
-    assert log.read_bytes() == b"beginning!\n--- 500 bytes were left out here: the log was too long\nthe ending and more"
+    assert (
+        log.read_bytes()
+        == b"beginning!\n--- 500 bytes were left out here: the log was too long\nthe ending and more"
+    )
 
 
 @pytest.mark.parametrize("size", [0, 100, None])

@@ -15,7 +15,10 @@ def written(tmp_path):
     path = tmp_path / "journal.jsonl"
     with Journal(path, now=lambda: 1.5) as log:
         log.append({"event": "note", "text": "eins", "stage": None})
-        log.append({"event": "note", "text": "ü\n\u2028", "stage": None}, {"event": "note", "text": "drei", "stage": None})
+        log.append(
+            {"event": "note", "text": "ü\n\u2028", "stage": None},
+            {"event": "note", "text": "drei", "stage": None},
+        )
     return path
 
 
@@ -24,7 +27,11 @@ def _texts(events):
 
 
 def test_events_are_numbered_and_stamped(written):
-    assert [(e["v"], e["seq"], e["time"]) for e in journal.read(written)] == [(1, 0, 1.5), (1, 1, 1.5), (1, 2, 1.5)]
+    assert [(e["v"], e["seq"], e["time"]) for e in journal.read(written)] == [
+        (1, 0, 1.5),
+        (1, 1, 1.5),
+        (1, 2, 1.5),
+    ]
 
 
 def test_a_journal_torn_at_every_byte_gives_the_whole_events_before(written):
@@ -45,7 +52,9 @@ def test_a_journal_torn_at_every_byte_is_gone_on_with_and_has_no_gap(written):
         assert _texts(events)[-1] == "more"
 
 
-@pytest.mark.parametrize("rubbish", [b"\0\0\0\0\n", b"\xff\xfe\n", b"[]\n", b"null\n", b"{}\n", b"nonsense\n"])
+@pytest.mark.parametrize(
+    "rubbish", [b"\0\0\0\0\n", b"\xff\xfe\n", b"[]\n", b"null\n", b"{}\n", b"nonsense\n"]
+)
 def test_a_damaged_line_ends_the_reading_without_an_error(written, rubbish):
     data = written.read_bytes()
     first = data.index(b"\n") + 1

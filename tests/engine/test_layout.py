@@ -12,10 +12,33 @@ from engine.errors import UserError
 from engine.journal import FILE_NAME, Journal
 from engine.store import FOLDERS, Store, write_whole
 
-STARTED = {"event": "run_started", "run_id": "r", "usecase": "u", "target": "t", "platform": "linux/arm64", "machine": "x86_64",
-           "command": ["python", "run.py"], "git_commit": None, "params": {"n": 1}, "assets": [], "jobs": [{"stage": "a"}]}  # fmt: skip
-CACHED = {"event": "job_cached", "stage": "a", "fingerprint": "f" * 64, "outputs": {"data": "file:1"}, "metrics": {"acc": 0.5}, "points": [],
-          "figures": [], "notes": [], "seconds": 9.0, "platform": "linux/amd64", "emulated": False, "taken": "x86_64"}  # fmt: skip
+STARTED = {
+    "event": "run_started",
+    "run_id": "r",
+    "usecase": "u",
+    "target": "t",
+    "platform": "linux/arm64",
+    "machine": "x86_64",
+    "command": ["python", "run.py"],
+    "git_commit": None,
+    "params": {"n": 1},
+    "assets": [],
+    "jobs": [{"stage": "a"}],
+}
+CACHED = {
+    "event": "job_cached",
+    "stage": "a",
+    "fingerprint": "f" * 64,
+    "outputs": {"data": "file:1"},
+    "metrics": {"acc": 0.5},
+    "points": [],
+    "figures": [],
+    "notes": [],
+    "seconds": 9.0,
+    "platform": "linux/amd64",
+    "emulated": False,
+    "taken": "x86_64",
+}
 
 
 @pytest.fixture
@@ -83,7 +106,8 @@ def test_without_a_name_the_newest_run_is_meant(run, outputs):
 
 
 @pytest.mark.parametrize(
-    ("usecase", "target", "found"), [("u", None, "2"), ("u", "t", "1"), (None, "t2", "2"), ("v", "t", "3"), (None, None, "3")]
+    ("usecase", "target", "found"),
+    [("u", None, "2"), ("u", "t", "1"), (None, "t2", "2"), ("v", "t", "3"), (None, None, "3")],
 )
 def test_the_newest_may_be_narrowed_to_a_use_case_and_a_target(run, outputs, usecase, target, found):
     run("1", "u", "t"), run("2", "u", "t2"), run("3", "v", "t")
@@ -109,11 +133,25 @@ def test_run_json_says_what_scripts_read(run):
     folder = run("r")
     layout.write_contract(folder, layout.state(folder))
     found = json.loads((folder / "run.json").read_text())
-    assert (found["v"], found["status"], found["seconds"], found["usecase"], found["params"]) == (1, "finished", 1.5, "u", {"n": 1})
+    assert (found["v"], found["status"], found["seconds"], found["usecase"], found["params"]) == (
+        1,
+        "finished",
+        1.5,
+        "u",
+        {"n": 1},
+    )
     assert found["stages"]["a"] == {
-        "state": "finished", "cached": True, "seconds": 9.0, "platform": "linux/amd64", "emulated": False, "taken": "x86_64",
-        "fingerprint": "f" * 64, "attempt": 0, "outputs": {"data": "file:1"}, "gates": [],
-    }  # fmt: skip
+        "state": "finished",
+        "cached": True,
+        "seconds": 9.0,
+        "platform": "linux/amd64",
+        "emulated": False,
+        "taken": "x86_64",
+        "fingerprint": "f" * 64,
+        "attempt": 0,
+        "outputs": {"data": "file:1"},
+        "gates": [],
+    }
 
 
 def test_metrics_json_is_flat(run):
@@ -154,7 +192,12 @@ def test_a_run_sorts_after_all_earlier_ones_also_if_the_clock_went_back(outputs,
 
 
 @pytest.mark.parametrize(
-    ("now_s", "begins"), [(0.0, "19700101-000000-000-"), (9_300_000_000.25, "22640914-212000-250-"), (-1.0, "19691231-235959-000-")]
+    ("now_s", "begins"),
+    [
+        (0.0, "19700101-000000-000-"),
+        (9_300_000_000.25, "22640914-212000-250-"),
+        (-1.0, "19691231-235959-000-"),
+    ],
 )
 def test_a_run_in_any_century_is_named_by_its_time(outputs, now_s, begins):
     assert layout.new_run_dir(outputs, "u", "t", now_s).name.startswith(begins)
@@ -166,7 +209,9 @@ def test_a_folder_whose_name_is_no_moment_does_not_count_as_a_run(outputs):
     assert layout.new_run_dir(outputs, "u", "t", NOW_S).name.startswith("20270115-080000-000-")
 
 
-@pytest.mark.parametrize("named", ["20990101-000000-000-aaaa", "nowhere", "../t/20270202-000000-bb", "/", ".", "zzz"])
+@pytest.mark.parametrize(
+    "named", ["20990101-000000-000-aaaa", "nowhere", "../t/20270202-000000-bb", "/", ".", "zzz"]
+)
 def test_latest_moves_from_what_is_no_newer_run(run, outputs, named):
     folder, _ = run("20270101-000000-aa"), run("20270202-000000-bb")
     (folder.parent / "zzz").mkdir()
@@ -185,11 +230,15 @@ def test_a_folder_in_the_place_of_latest_is_named_and_kept(run, is_full):
 
 
 @pytest.mark.parametrize("name", FOLDERS)
-@pytest.mark.parametrize("make", [Path.touch, os.mkfifo, lambda path: path.symlink_to("nowhere")], ids=["file", "pipe", "dangling"])
+@pytest.mark.parametrize(
+    "make", [Path.touch, os.mkfifo, lambda path: path.symlink_to("nowhere")], ids=["file", "pipe", "dangling"]
+)
 def test_what_is_in_the_place_of_a_folder_of_the_store_is_named_before_a_stage_starts(outputs, name, make):
     layout.store_dir(outputs).mkdir(parents=True)
     make(layout.store_dir(outputs) / name)
-    with pytest.raises(UserError, match=rf"\.engine/{name}\n  this file is in the engine's way\n  remove or rename it"):
+    with pytest.raises(
+        UserError, match=rf"\.engine/{name}\n  this file is in the engine's way\n  remove or rename it"
+    ):
         layout.make_outputs(outputs)
 
 

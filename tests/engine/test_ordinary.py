@@ -21,12 +21,24 @@ def test_no_more_than_one_byte_above_the_limit_is_read(tmp_path):
     assert ordinary.read(tmp_path / "file", 10) == b"x" * 11
 
 
-KERNELS = ["/proc/kmsg", "/proc/kcore", "/proc/self/environ", "/sys/kernel/profiling", "/dev/zero", "/dev/null"]
+KERNELS = [
+    "/proc/kmsg",
+    "/proc/kcore",
+    "/proc/self/environ",
+    "/sys/kernel/profiling",
+    "/dev/zero",
+    "/dev/null",
+]
 
 
-@pytest.mark.parametrize("path", [path for path in KERNELS if os.access(path, os.R_OK)])  # not every machine shows all of them
+@pytest.mark.parametrize(
+    "path", [path for path in KERNELS if os.access(path, os.R_OK)]
+)  # not every machine shows all of them
 def test_the_kernels_own_files_and_devices_are_refused(path):
-    with pytest.raises(UserError, match=r"neither a file nor a folder|file system of the kernel"), ordinary.opened(Path(path)):
+    with (
+        pytest.raises(UserError, match=r"neither a file nor a folder|file system of the kernel"),
+        ordinary.opened(Path(path)),
+    ):
         pass
 
 

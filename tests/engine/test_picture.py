@@ -99,7 +99,9 @@ def test_the_svg_has_dark_colours_too(diamond):
 
 
 def test_parallel_edges_become_one_with_both_labels():
-    plan = layout(nodes("split", "train"), [Edge("split", "train", "images"), Edge("split", "train", "labels")])
+    plan = layout(
+        nodes("split", "train"), [Edge("split", "train", "images"), Edge("split", "train", "labels")]
+    )
     assert [route.edge.label for route in plan.routes] == ["images, labels"]
 
 

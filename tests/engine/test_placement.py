@@ -20,17 +20,22 @@ def test_a_place_says_nothing_of_an_environment_that_it_does_not_have():
 
 
 def test_two_places_that_say_the_same_are_the_same():
-    assert Placement("linux/arm64", True, EMULATED, {"image": "a"}) == Placement("linux/arm64", True, EMULATED, {"image": "a"})
+    assert Placement("linux/arm64", True, EMULATED, {"image": "a"}) == Placement(
+        "linux/arm64", True, EMULATED, {"image": "a"}
+    )
 
 
 def test_figures_of_a_device_are_never_labelled_as_emulated():
     assert DEVICE != EMULATED
 
 
-@pytest.mark.parametrize(("of", "name", "value"), [
-    (Placement("linux/amd64", False, "x86_64"), "taken", DEVICE),
-    (Setting(AIM, (), (), tuple, Path("store")), "target", None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("of", "name", "value"),
+    [
+        (Placement("linux/amd64", False, "x86_64"), "taken", DEVICE),
+        (Setting(AIM, (), (), tuple, Path("store")), "target", None),
+    ],
+)
 def test_what_has_been_settled_stays(of, name, value):
     with pytest.raises(FrozenInstanceError):
         setattr(of, name, value)

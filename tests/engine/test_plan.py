@@ -31,12 +31,21 @@ def test_after_a_run_every_job_is_in_the_store(bench):
 def test_what_was_made_before_a_failure_is_in_the_store(bench):
     bench.executor.does["b"] = fails
     bench.run(stages(CHAIN))
-    assert _reasons(bench.plan(stages(CHAIN))) == {"a": "in the store", "b": "not in the store", "c": "waits for b"}
+    assert _reasons(bench.plan(stages(CHAIN))) == {
+        "a": "in the store",
+        "b": "not in the store",
+        "c": "waits for b",
+    }
 
 
-@pytest.mark.parametrize("harm", [
-    lambda place: place.unlink(), lambda place: (place.chmod(0o644), place.write_text("rotten")),
-], ids=["gone", "damaged"])  # fmt: skip
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda place: place.unlink(),
+        lambda place: (place.chmod(0o644), place.write_text("rotten")),
+    ],
+    ids=["gone", "damaged"],
+)
 def test_a_job_whose_artifact_is_no_more_what_it_was_runs_again_and_says_why(bench, harm):
     state = bench.run(stages(CHAIN))
     harm(bench.store.path(state.stages["b"].outputs["data"]))
@@ -58,13 +67,19 @@ def test_planning_starts_nothing_and_writes_nothing(bench):
 
 def test_a_job_needs_each_stage_once(bench):
     twice = stages({"a": []}) | {
-        "b": {"command": ["make", "{outputs.data}"], "outputs": ["data"], "inputs": {"x": "a.data", "y": "a.data"}}
+        "b": {
+            "command": ["make", "{outputs.data}"],
+            "outputs": ["data"],
+            "inputs": {"x": "a.data", "y": "a.data"},
+        }
     }
     assert bench.plan(twice).jobs["b"].job.needs == ["a"]
 
 
 def test_an_asset_counts_by_its_bytes_and_not_by_its_path(bench, tmp_path):
-    reading = {"a": {"command": ["make", "{outputs.data}"], "outputs": ["data"], "inputs": {"x": "asset:mine"}}}
+    reading = {
+        "a": {"command": ["make", "{outputs.data}"], "outputs": ["data"], "inputs": {"x": "asset:mine"}}
+    }
     prints = []
     for name, text in (("one", "same"), ("two", "same"), ("three", "other")):
         (tmp_path / name).write_text(text)
@@ -74,18 +89,33 @@ def test_an_asset_counts_by_its_bytes_and_not_by_its_path(bench, tmp_path):
 
 def test_one_input_more_is_another_fingerprint(bench, tmp_path):
     (tmp_path / "mine").write_text("x")
-    with_input = {"a": {"command": ["make", "{outputs.data}"], "outputs": ["data"], "inputs": {"x": "asset:mine"}}}
+    with_input = {
+        "a": {"command": ["make", "{outputs.data}"], "outputs": ["data"], "inputs": {"x": "asset:mine"}}
+    }
     without = {"a": {"command": ["make", "{outputs.data}"], "outputs": ["data"]}}
-    prints = {bench.plan(keys, {"mine": tmp_path / "mine"}).jobs["a"].fingerprint for keys in (with_input, without)}
+    prints = {
+        bench.plan(keys, {"mine": tmp_path / "mine"}).jobs["a"].fingerprint for keys in (with_input, without)
+    }
     assert len(prints) == 2
 
 
-@pytest.mark.parametrize("keys", [
-    {"params": {"n": 2}}, {"env": {"COLOUR": "red"}}, {"pass_env": ["COLOUR"]}, {"outputs": ["data", "more"]}, {"command": ["made", "{outputs.data}"]},
-], ids=["parameter", "environment", "passed", "outputs", "command"])  # fmt: skip
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"params": {"n": 2}},
+        {"env": {"COLOUR": "red"}},
+        {"pass_env": ["COLOUR"]},
+        {"outputs": ["data", "more"]},
+        {"command": ["made", "{outputs.data}"]},
+    ],
+    ids=["parameter", "environment", "passed", "outputs", "command"],
+)
 def test_what_a_command_depends_on_changes_its_fingerprint(bench, keys):
     plain = {"command": ["make", "{outputs.data}"], "outputs": ["data"]}
-    assert bench.plan({"a": plain}).jobs["a"].fingerprint != bench.plan({"a": plain | keys}).jobs["a"].fingerprint
+    assert (
+        bench.plan({"a": plain}).jobs["a"].fingerprint
+        != bench.plan({"a": plain | keys}).jobs["a"].fingerprint
+    )
 
 
 def test_the_value_of_a_passed_variable_is_no_part_of_a_fingerprint(bench, monkeypatch):
@@ -99,17 +129,29 @@ def test_the_value_of_a_passed_variable_is_no_part_of_a_fingerprint(bench, monke
     assert len(prints) == 1 and "first" not in parts[0] and "second" not in parts[1]
 
 
-@pytest.mark.parametrize("keys", [
-    {"retries": 3}, {"timeout": "1h"}, {"retry_delay": "9s"}, {"resources": {"cpus": 4, "memory": "1G"}},
-], ids=lambda keys: next(iter(keys)))  # fmt: skip
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"retries": 3},
+        {"timeout": "1h"},
+        {"retry_delay": "9s"},
+        {"resources": {"cpus": 4, "memory": "1G"}},
+    ],
+    ids=lambda keys: next(iter(keys)),
+)
 def test_how_a_stage_is_driven_does_not_change_its_fingerprint(bench, keys):
     plain = {"command": ["make", "{outputs.data}"], "outputs": ["data"]}
-    assert bench.plan({"a": plain}).jobs["a"].fingerprint == bench.plan({"a": plain | keys}).jobs["a"].fingerprint
+    assert (
+        bench.plan({"a": plain}).jobs["a"].fingerprint
+        == bench.plan({"a": plain | keys}).jobs["a"].fingerprint
+    )
 
 
 def test_a_gate_does_not_change_a_fingerprint(bench):
     plain = {"uses": "mystages.free"}
-    prints = {bench.plan({"a": plain | keys}).jobs["a"].fingerprint for keys in ({}, {"require": {"x": "> 1"}})}
+    prints = {
+        bench.plan({"a": plain | keys}).jobs["a"].fingerprint for keys in ({}, {"require": {"x": "> 1"}})
+    }
     assert len(prints) == 1
 
 

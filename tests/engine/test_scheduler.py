@@ -127,7 +127,10 @@ def test_an_artifact_that_rots_during_the_run_is_set_aside_and_made_again(bench)
 def test_an_artifact_that_rots_is_made_again_once_for_all_that_read_it(bench):
     bench.executor.does["c"] = _spoils(bench, "a")
     state = bench.run(stages({**CHAIN, "d": ["a", "c"], "e": ["a", "c"]}))
-    assert (state.status, Counter(bench.executor.launched)) == ("finished", {"a": 2, "b": 1, "c": 1, "d": 1, "e": 1})
+    assert (state.status, Counter(bench.executor.launched)) == (
+        "finished",
+        {"a": 2, "b": 1, "c": 1, "d": 1, "e": 1},
+    )
 
 
 def _other_engine(bench, plan: Plan, *, finishes: bool):
@@ -142,7 +145,9 @@ def _other_engine(bench, plan: Plan, *, finishes: bool):
         if len(looks) == 5:
             if finishes:
                 (bench.folder / "theirs").write_text("a ()")
-                bench.store.commit(Record(planned.fingerprint, "a", planned.parts, {}), {"data": bench.folder / "theirs"})
+                bench.store.commit(
+                    Record(planned.fingerprint, "a", planned.parts, {}), {"data": bench.folder / "theirs"}
+                )
             alone.__exit__(None, None, None)
 
     bench.executor.meanwhile = meanwhile
@@ -172,7 +177,14 @@ def test_what_depends_on_a_failure_is_skipped_and_the_rest_finishes(bench):
     bench.executor.does["b"] = fails
     state = bench.run(stages({"a": [], "b": ["a"], "c": ["b"], "d": ["c"], "x": ["a"], "y": ["x"]}))
     assert state.status == "failed"
-    assert _states(state) == {"a": "finished", "b": "failed", "c": "skipped", "d": "skipped", "x": "finished", "y": "finished"}
+    assert _states(state) == {
+        "a": "finished",
+        "b": "failed",
+        "c": "skipped",
+        "d": "skipped",
+        "x": "finished",
+        "y": "finished",
+    }
     assert state.stages["d"].because == "b failed"
 
 
@@ -181,20 +193,30 @@ def test_fail_fast_ends_what_is_at_work_and_skips_the_rest(bench):
     state = bench.run(stages({"a": [], "b": [], "c": ["b"]}), fail_fast=True)
     assert (state.status, _states(state)) == ("failed", {"a": "failed", "b": "failed", "c": "skipped"})
     assert bench.executor.told == [("b", False)]
-    assert (state.stages["b"].failure["kind"], state.stages["b"].failure["message"]) == ("killed", "a failed, and fail_fast is set")
+    assert (state.stages["b"].failure["kind"], state.stages["b"].failure["message"]) == (
+        "killed",
+        "a failed, and fail_fast is set",
+    )
 
 
 def test_fail_fast_tries_nothing_again(bench):
     bench.executor.does |= {"a": fails, "b": hangs}
-    bench.executor.meanwhile = lambda: bench.executor.does.pop("b", None) if bench.executor.launched.count("b") > 1 else None
+    bench.executor.meanwhile = lambda: (
+        bench.executor.does.pop("b", None) if bench.executor.launched.count("b") > 1 else None
+    )
     both = stages({"a": []}) | stages({"b": []}, retries=1, retry_delay="10ms")
     bench.run(both, fail_fast=True)
     assert sorted(bench.executor.launched) == ["a", "b"]
 
 
-@pytest.mark.parametrize(("status", "kind", "message"), [
-    (3, "failed", "it ended with exit status 3"), (-11, "killed", "signal 11 ended it"), (None, "killed", "the executor lost its process"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("status", "kind", "message"),
+    [
+        (3, "failed", "it ended with exit status 3"),
+        (-11, "killed", "signal 11 ended it"),
+        (None, "killed", "the executor lost its process"),
+    ],
+)
 def test_an_end_is_told_by_its_kind(bench, status, kind, message):
     bench.executor.does["a"] = lambda folder, attempt: status
     failure = bench.run(stages({"a": []})).stages["a"].failure
@@ -202,21 +224,29 @@ def test_an_end_is_told_by_its_kind(bench, status, kind, message):
 
 
 @pytest.mark.parametrize(("status", "chosen"), [(-9, 137), (-15, 143), (74, 74), (3, 3)])
-def test_an_exit_status_that_the_stage_chose_is_believed_whatever_its_executor_makes_of_it(bench, status, chosen):
-    bench.executor.does["a"] = lambda folder, attempt: (folder / "result.json").write_text(f'{{"exit_status": {chosen}}}') and status
+def test_an_exit_status_that_the_stage_chose_is_believed_whatever_its_executor_makes_of_it(
+    bench, status, chosen
+):
+    bench.executor.does["a"] = lambda folder, attempt: (
+        (folder / "result.json").write_text(f'{{"exit_status": {chosen}}}') and status
+    )
     failure = bench.run(stages({"a": []})).stages["a"].failure
     assert (failure["kind"], failure["message"]) == ("failed", f"it ended with exit status {chosen}")
 
 
 @pytest.mark.parametrize("said", ["0", "256", "-1", "true", '"137"', "null", "[1]"])
 def test_an_exit_status_that_no_process_has_is_not_believed(bench, said):
-    bench.executor.does["a"] = lambda folder, attempt: (folder / "result.json").write_text(f'{{"exit_status": {said}}}') and -9
+    bench.executor.does["a"] = lambda folder, attempt: (
+        (folder / "result.json").write_text(f'{{"exit_status": {said}}}') and -9
+    )
     failure = bench.run(stages({"a": []})).stages["a"].failure
     assert (failure["kind"], failure["message"]) == ("killed", "signal 9 ended it")
 
 
 def test_the_stages_own_sentence_is_its_failures(bench):
-    bench.executor.does["a"] = lambda folder, attempt: (folder / "result.json").write_text('{"error": "no pictures"}') and 1
+    bench.executor.does["a"] = lambda folder, attempt: (
+        (folder / "result.json").write_text('{"error": "no pictures"}') and 1
+    )
     assert bench.run(stages({"a": []})).stages["a"].failure["message"] == "no pictures"
 
 
@@ -233,14 +263,20 @@ def test_the_last_lines_of_the_log_come_with_the_failure(bench):
 def test_an_output_that_is_missing_is_a_failure_that_names_it(bench):
     bench.executor.does["a"] = lambda folder, attempt: 0
     failure = bench.run(stages({"a": []})).stages["a"].failure
-    assert (failure["kind"], failure["message"]) == ("bad_output", "the stage did not write its output 'data'")
+    assert (failure["kind"], failure["message"]) == (
+        "bad_output",
+        "the stage did not write its output 'data'",
+    )
 
 
 def test_an_asset_that_changes_while_a_stage_reads_it_fails_the_stage_and_nothing_is_kept(bench, tmp_path):
     mine = tmp_path / "mine"
     mine.write_text("1")
     bench.executor.does["a"] = lambda folder, attempt: writes(folder, attempt) + 0 * mine.write_text("22")
-    plan = bench.plan({"a": {"command": ["make", "{outputs.data}"], "outputs": ["data"], "inputs": {"x": "asset:mine"}}}, {"mine": mine})
+    plan = bench.plan(
+        {"a": {"command": ["make", "{outputs.data}"], "outputs": ["data"], "inputs": {"x": "asset:mine"}}},
+        {"mine": mine},
+    )
     assert bench.run(plan).stages["a"].failure["kind"] == "input_changed"
     assert not list(bench.store.root.glob("actions/*/*"))
 
@@ -262,8 +298,14 @@ def test_a_failed_stage_is_tried_again_after_a_delay_that_doubles(bench):
     bench.executor.does["a"] = succeeds_at(4)
     state = bench.run(stages({"a": []}, retries=5, retry_delay="20ms"))
     assert (state.status, state.stages["a"].attempt) == ("finished", 4)
-    assert [event["retry_in_s"] for event in bench.events if event["event"] == "job_failed"] == [0.02, 0.04, 0.08]
-    waits = [after - before for before, after in zip(bench.executor.times, bench.executor.times[1:], strict=False)]
+    assert [event["retry_in_s"] for event in bench.events if event["event"] == "job_failed"] == [
+        0.02,
+        0.04,
+        0.08,
+    ]
+    waits = [
+        after - before for before, after in zip(bench.executor.times, bench.executor.times[1:], strict=False)
+    ]
     assert all(wait >= delay for wait, delay in zip(waits, [0.02, 0.04, 0.08], strict=True))
 
 
@@ -276,12 +318,18 @@ def test_the_log_says_where_a_second_attempt_begins(bench):
 def test_after_its_last_retry_a_stage_has_failed(bench):
     bench.executor.does["a"] = fails
     state = bench.run(stages({"a": []}, retries=2, retry_delay="1ms"))
-    assert (state.status, state.stages["a"].attempt, state.stages["a"].failure["retry_in_s"]) == ("failed", 3, None)
+    assert (state.status, state.stages["a"].attempt, state.stages["a"].failure["retry_in_s"]) == (
+        "failed",
+        3,
+        None,
+    )
 
 
 def test_other_stages_run_while_one_waits_for_its_retry(bench, monkeypatch):
     hour = 3600.0
-    monkeypatch.setattr(schedulers, "time", SimpleNamespace(monotonic=lambda: hour * (1 + ("c" in bench.executor.launched))))
+    monkeypatch.setattr(
+        schedulers, "time", SimpleNamespace(monotonic=lambda: hour * (1 + ("c" in bench.executor.launched)))
+    )
     bench.executor.does["a"] = succeeds_at(2)
     bench.run({**stages({"a": []}, retries=1, retry_delay="1h"), **stages({"b": [], "c": ["b"]})}, cpus=1)
     assert bench.executor.launched[-1] == "a"
@@ -310,7 +358,10 @@ def test_an_emulated_stage_has_ten_times_as_long(bench):
     plan = bench.plan(stages({"a": []}, timeout="20ms"))
     emulated = replace(plan.jobs["a"].job, place=Placement("linux/arm64", True, EMULATED))
     failure = bench.run(replace(plan, jobs={"a": replace(plan.jobs["a"], job=emulated)})).stages["a"].failure
-    assert failure["message"] == "it did not end within its timeout of 0.2 s, 10 times that of the YAML since it was emulated"
+    assert (
+        failure["message"]
+        == "it did not end within its timeout of 0.2 s, 10 times that of the YAML since it was emulated"
+    )
 
 
 def test_a_log_that_grows_too_long_is_cut_while_its_stage_runs(bench, monkeypatch):
@@ -385,12 +436,16 @@ def test_what_was_done_before_an_interrupt_is_kept(bench):
 # --- gates
 
 
-@pytest.mark.parametrize(("value", "status", "after"), [(0.9, "finished", "finished"), (0.7, "rejected", "skipped")])
+@pytest.mark.parametrize(
+    ("value", "status", "after"), [(0.9, "finished", "finished"), (0.7, "rejected", "skipped")]
+)
 def test_a_gate_that_breaks_rejects_the_run_and_skips_what_comes_after(bench, value, status, after):
     bench.executor.does["a"] = returns(accuracy=value)
     state = bench.run(stages(CHAIN) | {"a": {"uses": "mystages.free", "require": {"accuracy": ">= 0.8"}}})
     assert (state.status, state.stages["a"].state, state.stages["c"].state) == (status, status, after)
-    assert state.stages["a"].gates == [{"metric": "accuracy", "rule": ">= 0.8", "value": value, "passed": value > 0.8}]
+    assert state.stages["a"].gates == [
+        {"metric": "accuracy", "rule": ">= 0.8", "value": value, "passed": value > 0.8}
+    ]
 
 
 def test_the_artifact_of_a_rejected_stage_is_kept_and_its_gate_asked_again(bench):
@@ -426,12 +481,18 @@ def test_an_end_is_said_after_all_that_the_stage_said(bench):
 
     bench.executor.does["a"] = talk
     bench.run(stages({"a": []}))
-    assert bench.kinds("job_started", "note", "job_finished") == [("job_started", "a"), ("note", "a"), ("job_finished", "a")]
+    assert bench.kinds("job_started", "note", "job_finished") == [
+        ("job_started", "a"),
+        ("note", "a"),
+        ("job_finished", "a"),
+    ]
 
 
 def test_points_and_figures_are_kept_and_told_again_when_the_store_has_them(bench):
     def talk(folder, attempt):
-        (folder / "events.jsonl").write_text('{"event": "metric", "name": "loss", "value": 0.5, "step": 3, "time": 7}\n')
+        (folder / "events.jsonl").write_text(
+            '{"event": "metric", "name": "loss", "value": 0.5, "step": 3, "time": 7}\n'
+        )
         return returns(accuracy=0.9)(folder, attempt)
 
     bench.executor.does["a"] = talk
@@ -447,12 +508,16 @@ def _bench(tmp_path_factory) -> Bench:
     return Bench(tmp_path_factory.mktemp("run"))
 
 
-ANY = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+ANY = settings(
+    max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 
 @ANY
 @given(dag=dags(), cpus=st.integers(1, 4), data=st.data())
-def test_in_any_dag_every_stage_runs_once_after_what_it_needs_and_no_more_at_once_than_allowed(tmp_path_factory, dag, cpus, data):
+def test_in_any_dag_every_stage_runs_once_after_what_it_needs_and_no_more_at_once_than_allowed(
+    tmp_path_factory, dag, cpus, data
+):
     bench = _bench(tmp_path_factory)
     bench.executor.pick = lambda running: data.draw(st.sampled_from(running))
     state = bench.run(stages(dag), cpus=cpus)

@@ -1,4 +1,7 @@
-"""The settings of a command: what may be left out, what is read how. What is refused is in test_messages.py."""
+"""The settings of a command: what may be left out, what is read how.
+
+What is refused is in test_messages.py.
+"""
 
 from pathlib import Path
 
@@ -14,7 +17,11 @@ GROUPS = {"executor": {"name": "local"}, "tracking": {"enabled": True}}
 
 def _shipped() -> dict[str, object]:
     """The keys of conf/config.yaml that are no use case's and not Hydra's."""
-    return {key: value for key, value in yamlfile.load(ROOT / "conf" / "config.yaml").items() if key not in ("defaults", "hydra")}
+    return {
+        key: value
+        for key, value in yamlfile.load(ROOT / "conf" / "config.yaml").items()
+        if key not in ("defaults", "hydra")
+    }
 
 
 def _parsed(**keys: object) -> Settings:

@@ -35,7 +35,11 @@ def library(tmp_path):
 
 def test_inputs_outputs_and_metrics(library):
     found = library.signature("lib.train", "f")
-    assert (found.inputs, found.outputs, found.metrics) == ({"data": True, "extra": False}, ("model", "history"), {"loss"})
+    assert (found.inputs, found.outputs, found.metrics) == (
+        {"data": True, "extra": False},
+        ("model", "history"),
+        {"loss"},
+    )
 
 
 def test_parameters_with_types_and_defaults(library):
@@ -54,17 +58,24 @@ def test_the_sources_are_the_stage_and_the_helpers_it_imports(library):
 def test_a_metric_that_is_not_required_may_be_left_out_and_stand_in_a_gate(tmp_path):
     (tmp_path / "lib").mkdir()
     keys = "class M(TypedDict):\n    loss: float\n    drift: NotRequired[float]\n"
-    (tmp_path / "lib" / "s.py").write_text(f"from engine.stage import Out\n{keys}def s(data: Out) -> M: ...\n")
+    (tmp_path / "lib" / "s.py").write_text(
+        f"from engine.stage import Out\n{keys}def s(data: Out) -> M: ...\n"
+    )
     found = Library(["lib"], [tmp_path]).signature("lib.s", "f")
     assert (found.metrics, found.optional_metrics) == ({"loss", "drift"}, {"drift"})
 
 
 def test_the_programs_are_those_that_the_file_lists(tmp_path):
     (tmp_path / "lib").mkdir()
-    (tmp_path / "lib" / "s.py").write_text('from engine.stage import Out\nPROGRAMS = ("cc", "ld")\ndef s(data: Out) -> None: ...\n')
+    (tmp_path / "lib" / "s.py").write_text(
+        'from engine.stage import Out\nPROGRAMS = ("cc", "ld")\ndef s(data: Out) -> None: ...\n'
+    )
     (tmp_path / "lib" / "t.py").write_text("from engine.stage import Out\ndef t(data: Out) -> None: ...\n")
     library = Library(["lib"], [tmp_path])
-    assert (library.signature("lib.s", "f").programs, library.signature("lib.t", "f").programs) == (("cc", "ld"), ())
+    assert (library.signature("lib.s", "f").programs, library.signature("lib.t", "f").programs) == (
+        ("cc", "ld"),
+        (),
+    )
 
 
 def test_the_imports_are_those_from_outside_also_of_helpers_and_inside_functions(library):
@@ -74,25 +85,34 @@ def test_the_imports_are_those_from_outside_also_of_helpers_and_inside_functions
 GUARDED = "try:\n        import torch\n    except {}:\n        torch = None"
 
 
-@pytest.mark.parametrize(("body", "needs"), [
-    ("import torch", {"torch"}),
-    (GUARDED.format("ImportError"), set()),
-    (GUARDED.format("ModuleNotFoundError"), set()),
-    (GUARDED.format("(OSError, ImportError)"), set()),
-    (GUARDED.format("ImportError as error"), set()),
-    (GUARDED.format("ValueError"), {"torch"}),
-    (GUARDED.format("Exception"), {"torch"}),
-    (GUARDED.replace(" {}", "").format(), {"torch"}),
-    (f"{GUARDED.format('ImportError')}\n    import torch", {"torch"}),
-    (f"import torch.nn\n    {GUARDED.format('ImportError')}", {"torch"}),
-    ("try:\n        pass\n    except ImportError:\n        import torch", {"torch"}),
-    ("try:\n        import json\n    except ImportError:\n        pass\n    else:\n        import torch", {"torch"}),
-    ("try:\n        from torch.nn import functional\n    except ImportError:\n        pass", set()),
-    ("try:\n        if True:\n            import torch\n    except ImportError:\n        pass", set()),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("body", "needs"),
+    [
+        ("import torch", {"torch"}),
+        (GUARDED.format("ImportError"), set()),
+        (GUARDED.format("ModuleNotFoundError"), set()),
+        (GUARDED.format("(OSError, ImportError)"), set()),
+        (GUARDED.format("ImportError as error"), set()),
+        (GUARDED.format("ValueError"), {"torch"}),
+        (GUARDED.format("Exception"), {"torch"}),
+        (GUARDED.replace(" {}", "").format(), {"torch"}),
+        (f"{GUARDED.format('ImportError')}\n    import torch", {"torch"}),
+        (f"import torch.nn\n    {GUARDED.format('ImportError')}", {"torch"}),
+        ("try:\n        pass\n    except ImportError:\n        import torch", {"torch"}),
+        (
+            "try:\n        import json\n    except ImportError:\n        pass\n    else:\n        "
+            "import torch",
+            {"torch"},
+        ),
+        ("try:\n        from torch.nn import functional\n    except ImportError:\n        pass", set()),
+        ("try:\n        if True:\n            import torch\n    except ImportError:\n        pass", set()),
+    ],
+)
 def test_a_stage_does_without_what_it_imports_only_where_the_absence_is_caught(tmp_path, body, needs):
     (tmp_path / "lib").mkdir()
-    (tmp_path / "lib" / "s.py").write_text(f"from engine.stage import Out\ndef s(data: Out) -> None:\n    {body}\n")
+    (tmp_path / "lib" / "s.py").write_text(
+        f"from engine.stage import Out\ndef s(data: Out) -> None:\n    {body}\n"
+    )
     found = Library(["lib"], [tmp_path]).signature("lib.s", "f")
     assert "torch" in found.imports
     assert found.needs == needs
@@ -102,7 +122,8 @@ def test_what_a_helper_needs_its_stage_needs_whatever_the_stage_catches(tmp_path
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "_helper.py").write_text("import torch\n")
     (tmp_path / "lib" / "s.py").write_text(
-        f"from engine.stage import Out\nfrom lib import _helper\ndef s(data: Out) -> None:\n    {GUARDED.format('ImportError')}\n"
+        "from engine.stage import Out\nfrom lib import _helper\ndef s(data: Out) -> None:\n    "
+        f"{GUARDED.format('ImportError')}\n"
     )
     assert Library(["lib"], [tmp_path]).signature("lib.s", "f").needs == {"torch"}
 
@@ -113,7 +134,9 @@ def test_pythons_own_modules_are_nothing_that_an_image_must_have(library):
     assert found.needs == {"numpy", "scipy"}
 
 
-@pytest.mark.parametrize(("changed", "stale"), [("other.py", False), ("train.py", True), ("_shared.py", True)])
+@pytest.mark.parametrize(
+    ("changed", "stale"), [("other.py", False), ("train.py", True), ("_shared.py", True)]
+)
 def test_editing_a_stage_makes_those_stale_that_use_it(library, changed, stale):
     root = library.roots[0]
     before = dict(library.signature("lib.train", "f").sources)
@@ -121,28 +144,52 @@ def test_editing_a_stage_makes_those_stale_that_use_it(library, changed, stale):
     assert (dict(Library(["lib"], [root]).signature("lib.train", "f").sources) != before) is stale
 
 
-@pytest.mark.parametrize(("annotation", "value", "taken"), [
-    ("int", 1, True), ("int", True, False), ("int", 1.5, False), ("int", "1", False), ("float", 1, True), ("float", 1.5, True),
-    ("float", True, False), ("str", "x", True), ("str", 1, False), ("bool", True, True), ("bool", 1, False),
-    ("int | None", None, True), ("int | None", "x", False), ("Literal['a', 'b']", "a", True), ("Literal['a', 'b']", "c", False),
-    ("list[int]", [1, 2], True), ("list[int]", ["a"], False), ("tuple[int, str]", [1, "a"], True), ("tuple[int, str]", [1], False),
-    ("dict[str, int]", {}, True), ("dict[str, int]", [], False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("annotation", "value", "taken"),
+    [
+        ("int", 1, True),
+        ("int", True, False),
+        ("int", 1.5, False),
+        ("int", "1", False),
+        ("float", 1, True),
+        ("float", 1.5, True),
+        ("float", True, False),
+        ("str", "x", True),
+        ("str", 1, False),
+        ("bool", True, True),
+        ("bool", 1, False),
+        ("int | None", None, True),
+        ("int | None", "x", False),
+        ("Literal['a', 'b']", "a", True),
+        ("Literal['a', 'b']", "c", False),
+        ("list[int]", [1, 2], True),
+        ("list[int]", ["a"], False),
+        ("tuple[int, str]", [1, "a"], True),
+        ("tuple[int, str]", [1], False),
+        ("dict[str, int]", {}, True),
+        ("dict[str, int]", [], False),
+    ],
+)
 def test_a_value_of_a_type(tmp_path, annotation, value, taken):
     (tmp_path / "lib").mkdir()
-    (tmp_path / "lib" / "s.py").write_text(f"from engine.stage import Out\ndef s(data: Out, *, p: {annotation}) -> None: ...\n")
+    (tmp_path / "lib" / "s.py").write_text(
+        f"from engine.stage import Out\ndef s(data: Out, *, p: {annotation}) -> None: ...\n"
+    )
     assert Library(["lib"], [tmp_path]).signature("lib.s", "f").params["p"].accepts(value) is taken
 
 
-@pytest.mark.parametrize(("uses", "source", "said"), [
-    ("os.system", None, "'os.system' is outside the stage library"),
-    ("lib.s..x", None, "there is no stage 'lib.s..x'"),
-    ("lib._hidden", "def _hidden(): ...", "there is no stage 'lib._hidden'"),
-    ("lib.s", "def t(): ...", "it has no function 's'"),
-    ("lib.s", "def s(:", "Python cannot read it: invalid syntax"),
-    ("lib.s", "def s(x: int): ...", "'x' is neither In nor Out"),
-    ("lib.s", "def s(*, x: int = open('x')): ...", "a default must be a plain value"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("uses", "source", "said"),
+    [
+        ("os.system", None, "'os.system' is outside the stage library"),
+        ("lib.s..x", None, "there is no stage 'lib.s..x'"),
+        ("lib._hidden", "def _hidden(): ...", "there is no stage 'lib._hidden'"),
+        ("lib.s", "def t(): ...", "it has no function 's'"),
+        ("lib.s", "def s(:", "Python cannot read it: invalid syntax"),
+        ("lib.s", "def s(x: int): ...", "'x' is neither In nor Out"),
+        ("lib.s", "def s(*, x: int = open('x')): ...", "a default must be a plain value"),
+    ],
+)
 def test_what_is_no_stage(tmp_path, uses, source, said):
     (tmp_path / "lib").mkdir()
     if source:
@@ -153,15 +200,25 @@ def test_what_is_no_stage(tmp_path, uses, source, said):
 
 
 def test_the_order_of_keys_is_not_part_of_a_fingerprint():
-    assert fingerprint.fingerprint({"a": {"x": 1, "y": 2}}) == fingerprint.fingerprint({"a": {"y": 2, "x": 1}})
+    assert fingerprint.fingerprint({"a": {"x": 1, "y": 2}}) == fingerprint.fingerprint(
+        {"a": {"y": 2, "x": 1}}
+    )
 
 
 def test_whole_and_broken_numbers_make_different_jobs():
-    assert fingerprint.fingerprint({"parameter": {"x": 1}}) != fingerprint.fingerprint({"parameter": {"x": 1.0}})
+    assert fingerprint.fingerprint({"parameter": {"x": 1}}) != fingerprint.fingerprint(
+        {"parameter": {"x": 1.0}}
+    )
 
 
 @pytest.mark.parametrize(
-    "source", [b"# \xff\ndef s(): ...", b"def s(): ...\0", b"x = " + b"(" * 3000 + b")" * 3000, b"x = " + b"-" * 9000 + b"1\n"]
+    "source",
+    [
+        b"# \xff\ndef s(): ...",
+        b"def s(): ...\0",
+        b"x = " + b"(" * 3000 + b")" * 3000,
+        b"x = " + b"-" * 9000 + b"1\n",
+    ],
 )
 def test_a_source_that_python_cannot_read_is_named(tmp_path, source):
     (tmp_path / "lib").mkdir()

@@ -23,10 +23,17 @@ def test_a_stage_has_these_defaults():
     assert (stage.inputs, stage.outputs, stage.params, stage.require, stage.env) == ({}, (), {}, {}, {})
 
 
-@pytest.mark.parametrize(("key", "written", "read"), [
-    ("timeout", "30m", 1800.0), ("timeout", 90, 90.0), ("retry_delay", "500ms", 0.5), ("require", {"acc": ">=0.85"}, {"acc": ">= 0.85"}),
-    ("command", ["cp", "a", "b"], ("cp", "a", "b")), ("outputs", ["x"], ("x",)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("key", "written", "read"),
+    [
+        ("timeout", "30m", 1800.0),
+        ("timeout", 90, 90.0),
+        ("retry_delay", "500ms", 0.5),
+        ("require", {"acc": ">=0.85"}, {"acc": ">= 0.85"}),
+        ("command", ["cp", "a", "b"], ("cp", "a", "b")),
+        ("outputs", ["x"], ("x",)),
+    ],
+)
 def test_values_are_read_into_one_form(key, written, read):
     assert getattr(_stage(**{key: written}), key) == read
 

@@ -23,7 +23,10 @@ def runs(tmp_path):
     (tmp_path / "mine").mkdir()
 
     def run(body, params=None, **more):
-        text = f"import os, sys\nfrom engine import stage\nfrom engine.stage import *\nfrom engine.stage import StageError\ndef act(data, before=None, **params):\n    {body}\n"
+        text = (
+            "import os, sys\nfrom engine import stage\nfrom engine.stage import *\nfrom "
+            f"engine.stage import StageError\ndef act(data, before=None, **params):\n    {body}\n"
+        )
         (tmp_path / "mine" / "act.py").write_text(text)
         described = {
             "module": "mine.act",
@@ -35,7 +38,11 @@ def runs(tmp_path):
         (job / "job.json").write_text(json.dumps({**described, **more}))
         env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
         ended = subprocess.run(
-            [sys.executable, "-W", "error", "-m", "engine.stage", str(job)], cwd=tmp_path, env=env, capture_output=True, text=True
+            [sys.executable, "-W", "error", "-m", "engine.stage", str(job)],
+            cwd=tmp_path,
+            env=env,
+            capture_output=True,
+            text=True,
         )
         path = job / "result.json"
         return ended, json.loads(path.read_text()) if path.exists() else None
@@ -61,7 +68,9 @@ def test_what_a_stage_prints_and_complains_of_keeps_its_order(runs):
 
 
 @pytest.mark.parametrize(
-    ("more", "label"), [({"taken": "emulated (qemu)"}, "emulated (qemu)"), ({}, os.uname().machine)], ids=["labelled", "bare"]
+    ("more", "label"),
+    [({"taken": "emulated (qemu)"}, "emulated (qemu)"), ({}, os.uname().machine)],
+    ids=["labelled", "bare"],
 )
 def test_a_stage_is_told_where_its_figures_are_taken(runs, more, label):
     ended, _ = runs("print(stage.taken(), end=''); return None", **more)
@@ -69,7 +78,9 @@ def test_a_stage_is_told_where_its_figures_are_taken(runs, more, label):
 
 
 def test_paths_come_as_paths_and_parameters_as_they_are(runs):
-    _, result = runs("print(type(data).__name__, before, params); return None", {"list": [1, None], "text": "ü"})
+    _, result = runs(
+        "print(type(data).__name__, before, params); return None", {"list": [1, None], "text": "ü"}
+    )
     assert result == {"metrics": {}}
 
 
@@ -78,13 +89,17 @@ def test_an_input_is_a_path(runs, tmp_path):
     assert ended.stdout == "here\n"
 
 
-@pytest.mark.parametrize(("returned", "said"), [
-    ("{'loss': float('nan')}", "metrics must be finite numbers: loss = nan"),
-    ("{'loss': float('-inf')}", "metrics must be finite numbers: loss = -inf"),
-    ("{'a': 1, 'b': 'x', 'c': None}", "metrics must be finite numbers: b = 'x', c = None"),
-    ("{'ok': True}", "metrics must be finite numbers: ok = True"),
-    ("[1]", "the stage returned list, not a dictionary of metrics"),
-], ids=["nan", "infinite", "text", "truth", "list"])  # fmt: skip
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        ("{'loss': float('nan')}", "metrics must be finite numbers: loss = nan"),
+        ("{'loss': float('-inf')}", "metrics must be finite numbers: loss = -inf"),
+        ("{'a': 1, 'b': 'x', 'c': None}", "metrics must be finite numbers: b = 'x', c = None"),
+        ("{'ok': True}", "metrics must be finite numbers: ok = True"),
+        ("[1]", "the stage returned list, not a dictionary of metrics"),
+    ],
+    ids=["nan", "infinite", "text", "truth", "list"],
+)
 def test_metrics_that_are_no_numbers_are_refused(runs, returned, said):
     ended, result = runs(f"return {returned}")
     assert (ended.returncode, result, ended.stdout) == (1, {"error": said}, f"error: {said}\n")
@@ -112,11 +127,18 @@ def test_an_interrupt_of_its_own_is_a_failure(runs):
     assert (ended.returncode, result) == (1, {"error": "KeyboardInterrupt"})
 
 
-@pytest.mark.parametrize("stream", ["sys.stderr.close()", "sys.stderr = None", "os.close(2)", "sys.stdout.close(); sys.stderr.close()"])
-@pytest.mark.parametrize(("failing", "left"), [
-    ("raise StageError('no pictures')", {"error": "no pictures"}), ("1 / 0", {"error": "ZeroDivisionError: division by zero"}),
-    ("sys.exit('no luck')", {"exit_status": 1}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "stream",
+    ["sys.stderr.close()", "sys.stderr = None", "os.close(2)", "sys.stdout.close(); sys.stderr.close()"],
+)
+@pytest.mark.parametrize(
+    ("failing", "left"),
+    [
+        ("raise StageError('no pictures')", {"error": "no pictures"}),
+        ("1 / 0", {"error": "ZeroDivisionError: division by zero"}),
+        ("sys.exit('no luck')", {"exit_status": 1}),
+    ],
+)
 def test_a_failure_is_told_also_where_the_stage_has_closed_its_log(runs, stream, failing, left):
     assert runs(f"{stream}; {failing}")[1] == left
 
@@ -126,29 +148,51 @@ def test_a_metric_of_hundreds_of_digits_is_refused(runs):
 
 
 def test_a_metric_of_thousands_of_digits_is_refused(runs):
-    assert runs("return {'n': 10 ** 5000}")[1] == {"error": "metrics must be finite numbers: n = a number of thousands of digits"}
+    assert runs("return {'n': 10 ** 5000}")[1] == {
+        "error": "metrics must be finite numbers: n = a number of thousands of digits"
+    }
 
 
 def test_what_a_stage_says_is_of_the_types_of_the_event(runs):
     from_numpy = (
-        "import fractions, pathlib; progress(fractions.Fraction(1, 2), True, None); metric(123, '1.5', 2.0); note(pathlib.Path('x'))"
+        "import fractions, pathlib; progress(fractions.Fraction(1, 2), True, None); "
+        "metric(123, '1.5', 2.0); note(pathlib.Path('x'))"
     )
-    ended, _ = runs(f"{from_numpy}; confusion_matrix(7, [0, None], [[1.0]]); op_graph(8, [{{'type': 1, 'mapped': 0, 'reason': 2}}], [])")
+    ended, _ = runs(
+        f"{from_numpy}; confusion_matrix(7, [0, None], [[1.0]]); op_graph(8, [{{'type': 1, 'mapped': "
+        f"0, 'reason': 2}}], [])"
+    )
     assert ended.returncode == 0, ended.stdout
     said = _said(runs)
     assert all(event.pop("time") for event in said)
     assert said == [
-        {"event": "progress", "done": 0.5, "total": 1, "message": "None"}, {"event": "metric", "name": "123", "value": 1.5, "step": 2},
-        {"event": "note", "text": "x"}, {"event": "figure", "kind": "confusion_matrix", "name": "7", "labels": ["0", "None"], "matrix": [[1]]},
-        {"event": "figure", "kind": "op_graph", "name": "8", "nodes": [{"type": "1", "mapped": False, "reason": "2"}], "edges": []},
-    ]  # fmt: skip
+        {"event": "progress", "done": 0.5, "total": 1, "message": "None"},
+        {"event": "metric", "name": "123", "value": 1.5, "step": 2},
+        {"event": "note", "text": "x"},
+        {
+            "event": "figure",
+            "kind": "confusion_matrix",
+            "name": "7",
+            "labels": ["0", "None"],
+            "matrix": [[1]],
+        },
+        {
+            "event": "figure",
+            "kind": "op_graph",
+            "name": "8",
+            "nodes": [{"type": "1", "mapped": False, "reason": "2"}],
+            "edges": [],
+        },
+    ]
 
 
 def test_the_names_of_metrics_are_text(runs):
     assert runs("return {1: 2, os.fsdecode(b'caf\\xe9'): 3}")[1] == {"metrics": {"1": 2.0, "caf\\xe9": 3.0}}
 
 
-@pytest.mark.parametrize(("name", "shown"), [(r"os.fsdecode(b'caf\xe9')", r"caf\xe9"), (r"'\ud800'", r"\ud800"), ("'ü'", "ü")])
+@pytest.mark.parametrize(
+    ("name", "shown"), [(r"os.fsdecode(b'caf\xe9')", r"caf\xe9"), (r"'\ud800'", r"\ud800"), ("'ü'", "ü")]
+)
 def test_text_that_is_not_utf_8_is_shown_by_its_bytes(runs, name, shown):
     ended, _ = runs(f"note({name})")
     assert ended.returncode == 0 and [event["text"] for event in _said(runs)] == [shown]
@@ -161,25 +205,42 @@ def test_there_is_one_stage_module_in_a_job(runs):
 
 
 def test_what_a_stage_says_is_a_line_each_with_its_time(runs):
-    runs("progress(1, 1, 'all'); metric('loss', 1, 2); note('ü'); confusion_matrix('int8', ['a', 'b'], [[1, 2], [3, 4]])")
+    runs(
+        "progress(1, 1, 'all'); metric('loss', 1, 2); note('ü'); confusion_matrix('int8', ['a', 'b'], "
+        "[[1, 2], [3, 4]])"
+    )
     said = _said(runs)
     assert all(event.pop("time") > 1e9 for event in said)
     assert said == [
-        {"event": "progress", "done": 1, "total": 1, "message": "all"}, {"event": "metric", "name": "loss", "value": 1.0, "step": 2},
+        {"event": "progress", "done": 1, "total": 1, "message": "all"},
+        {"event": "metric", "name": "loss", "value": 1.0, "step": 2},
         {"event": "note", "text": "ü"},
-        {"event": "figure", "kind": "confusion_matrix", "name": "int8", "labels": ["a", "b"], "matrix": [[1, 2], [3, 4]]},
-    ]  # fmt: skip
+        {
+            "event": "figure",
+            "kind": "confusion_matrix",
+            "name": "int8",
+            "labels": ["a", "b"],
+            "matrix": [[1, 2], [3, 4]],
+        },
+    ]
 
 
 def test_a_graph_is_said_with_what_is_mapped_and_why_not(runs):
     runs(
-        "op_graph('g', [{'type': 'ADD', 'mapped': True, 'reason': None}, {'type': 'ABS', 'mapped': 0, 'reason': 'no', 'index': 1}], {(0, 1)})"
+        "op_graph('g', [{'type': 'ADD', 'mapped': True, 'reason': None}, {'type': 'ABS', 'mapped': 0, "
+        "'reason': 'no', 'index': 1}], {(0, 1)})"
     )
     (said,) = _said(runs)
     assert {key: said[key] for key in said.keys() - {"time"}} == {
-        "event": "figure", "kind": "op_graph", "name": "g", "edges": [[0, 1]],
-        "nodes": [{"type": "ADD", "mapped": True, "reason": None}, {"type": "ABS", "mapped": False, "reason": "no"}],
-    }  # fmt: skip
+        "event": "figure",
+        "kind": "op_graph",
+        "name": "g",
+        "edges": [[0, 1]],
+        "nodes": [
+            {"type": "ADD", "mapped": True, "reason": None},
+            {"type": "ABS", "mapped": False, "reason": "no"},
+        ],
+    }
 
 
 def test_of_much_progress_few_lines_come_and_always_the_last(runs):
@@ -206,10 +267,19 @@ def test_a_bare_call_says_nothing(tmp_path, monkeypatch):
 
 def test_it_imports_the_standard_library_alone():
     tree = ast.parse(SOURCE.read_text())
-    names = {alias.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names = {
+        alias.name.split(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    }
     names |= {str(node.module).split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert names - {"engine"} <= sys.stdlib_module_names
-    assert [node.names[0].name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "engine"] == ["stage"]
+    assert [
+        node.names[0].name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "engine"
+    ] == ["stage"]
 
 
 def test_it_has_no_newer_syntax_than_python_3_9():
@@ -218,9 +288,17 @@ def test_it_has_no_newer_syntax_than_python_3_9():
 
 def test_its_annotations_are_read_by_python_3_9():
     tree = ast.parse(SOURCE.read_text())
-    annotations = [node.annotation for node in ast.walk(tree) if isinstance(node, ast.AnnAssign | ast.arg) and node.annotation]
-    annotations += [node.returns for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.returns]
-    assert [ast.unparse(one) for one in annotations if any(isinstance(node, ast.BitOr) for node in ast.walk(one))] == []
+    annotations = [
+        node.annotation
+        for node in ast.walk(tree)
+        if isinstance(node, ast.AnnAssign | ast.arg) and node.annotation
+    ]
+    annotations += [
+        node.returns for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.returns
+    ]
+    assert [
+        ast.unparse(one) for one in annotations if any(isinstance(node, ast.BitOr) for node in ast.walk(one))
+    ] == []
 
 
 def test_an_engine_without_any_other_file_runs_a_stage(runs, tmp_path):
@@ -232,7 +310,11 @@ def test_an_engine_without_any_other_file_runs_a_stage(runs, tmp_path):
     (runs.job / "result.json").unlink()
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join([str(tmp_path), str(alone)])}
     ended = subprocess.run(
-        [sys.executable, "-S", "-m", "engine.stage", str(runs.job)], cwd=tmp_path, env=env, capture_output=True, text=True
+        [sys.executable, "-S", "-m", "engine.stage", str(runs.job)],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
     )
     assert ended.returncode == 0, ended.stdout
     assert json.loads((runs.job / "result.json").read_text()) == {"metrics": {"n": 1.0}}

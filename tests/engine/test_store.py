@@ -57,7 +57,11 @@ def test_commits_of_the_same_bytes_give_the_same_digests(store, tmp_path):
 
 def test_an_artifact_is_read_only(store, outputs):
     made = store.commit(_record(), outputs)
-    modes = [path.stat().st_mode & 0o222 for d in made.outputs.values() for path in [store.path(d), *store.path(d).rglob("*")]]
+    modes = [
+        path.stat().st_mode & 0o222
+        for d in made.outputs.values()
+        for path in [store.path(d), *store.path(d).rglob("*")]
+    ]
     assert not any(modes)
 
 
@@ -80,7 +84,9 @@ def test_artifacts_may_lie_on_another_disk(store, outputs, tmp_path):
         assert store.find(KEY) == made and not any(path.exists() for path in outputs.values())
         assert not list(elsewhere.rglob("*.part"))
         modes = {
-            path.stat().st_mode & 0o222 for digest in made.outputs.values() for path in [store.path(digest), *store.path(digest).rglob("*")]
+            path.stat().st_mode & 0o222
+            for digest in made.outputs.values()
+            for path in [store.path(digest), *store.path(digest).rglob("*")]
         }
         assert modes == {0}
         assert (store.path(made.outputs["folder"]) / "run.sh").stat().st_mode & 0o100
@@ -122,7 +128,9 @@ def test_a_record_torn_at_every_byte_is_as_none(store, outputs):
         assert store.find(KEY) is None
 
 
-@pytest.mark.parametrize("text", ["null", "[]", "3", '"x"', '{"v": 99}', '{"v": 1}', f'{{"v": 1, "fingerprint": "{KEY}"}}'])
+@pytest.mark.parametrize(
+    "text", ["null", "[]", "3", '"x"', '{"v": 99}', '{"v": 1}', f'{{"v": 1, "fingerprint": "{KEY}"}}']
+)
 def test_a_record_of_another_form_is_as_none(store, text):
     write_whole(store.root / "actions" / KEY[:2] / f"{KEY}.json", text.encode())
     assert store.find(KEY) is None
@@ -136,7 +144,10 @@ def test_one_engine_of_all_does_a_job(store):
 
 
 def test_the_lock_of_a_killed_engine_is_free(store):
-    code = f"import sys, time\nfrom pathlib import Path\nfrom engine.store import Store\nwith Store(Path({str(store.root)!r})).alone('{KEY}'):\n print(1, flush=True); time.sleep(60)"
+    code = (
+        "import sys, time\nfrom pathlib import Path\nfrom engine.store import Store\nwith "
+        f"Store(Path({str(store.root)!r})).alone('{KEY}'):\n print(1, flush=True); time.sleep(60)"
+    )
     holder = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE)
     with holder:
         holder.stdout.readline()
@@ -177,7 +188,15 @@ def test_what_no_run_uses_goes_and_the_rest_stays(store, tmp_path):
 
 
 def test_what_killed_engines_and_sweeps_left_goes_with_a_clean(store):
-    left = [store.root / name for name in ("sweeps/statuses-old", "assets/.partial", "actions/ab/.x.json.1.part", "sweeps/statuses-new")]
+    left = [
+        store.root / name
+        for name in (
+            "sweeps/statuses-old",
+            "assets/.partial",
+            "actions/ab/.x.json.1.part",
+            "sweeps/statuses-new",
+        )
+    ]
     for path in left:
         path.mkdir(parents=True)
     os.utime(left[0], (1e9, 1e9))
@@ -199,15 +218,33 @@ Store(root / "store").commit(Record("ab" * 32, "s", {}, {}), {"file": out / "fil
 
 
 @pytest.mark.strace
-@pytest.mark.skipif(shutil.which("strace") is None, reason="there is no strace: system calls cannot be cut off one by one")
+@pytest.mark.skipif(
+    shutil.which("strace") is None, reason="there is no strace: system calls cannot be cut off one by one"
+)
 @pytest.mark.parametrize("syscall", ["rename", "fsync", "fchmod"])
 @pytest.mark.parametrize("harm", ["signal=KILL", "error=ENOSPC"])
-def test_a_commit_cut_off_at_each_system_call_leaves_whole_things_and_can_be_done_again(tmp_path, syscall, harm):
+def test_a_commit_cut_off_at_each_system_call_leaves_whole_things_and_can_be_done_again(
+    tmp_path, syscall, harm
+):
     for at in range(1, 12):
         root = tmp_path / str(at)
         root.mkdir()
-        argv = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={syscall}", "-e", f"inject={syscall}:{harm}:when={at}",
-                sys.executable, "-S", "-c", COMMIT, str(root)]  # fmt: skip
+        argv = [
+            "strace",
+            "-f",
+            "-qq",
+            "-o",
+            "/dev/null",
+            "-e",
+            f"trace={syscall}",
+            "-e",
+            f"inject={syscall}:{harm}:when={at}",
+            sys.executable,
+            "-S",
+            "-c",
+            COMMIT,
+            str(root),
+        ]
         cut = subprocess.run(argv, cwd=ROOT, capture_output=True)
         store = Store(root / "store")
         for path in store.root.glob("objects/*/*/*"):

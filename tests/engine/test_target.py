@@ -16,16 +16,31 @@ PI = {"name": "pi", "platform": "linux/arm64", "runtime": "litert"}
 
 def test_a_target_has_these_defaults():
     found = target.parse(PI, "pi.yaml")
-    assert (found.accelerator, found.cpus, found.memory, found.device, found.description) == ("none", 4, 0, None, "")
+    assert (found.accelerator, found.cpus, found.memory, found.device, found.description) == (
+        "none",
+        4,
+        0,
+        None,
+        "",
+    )
 
 
-@pytest.mark.parametrize(("platform", "accelerator", "runtime"), [
-    ("linux/amd64", "none", "litert"), ("linux/arm64", "none", "litert"), ("linux/arm64", "gpu", "litert"),
-    ("linux/arm/v7", "none", "tflite_runtime"),  # LiteRT has no armv7 build
-    ("linux/arm64", "edgetpu", "tflite_runtime"), ("linux/amd64", "edgetpu", "tflite_runtime"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("platform", "accelerator", "runtime"),
+    [
+        ("linux/amd64", "none", "litert"),
+        ("linux/arm64", "none", "litert"),
+        ("linux/arm64", "gpu", "litert"),
+        ("linux/arm/v7", "none", "tflite_runtime"),  # LiteRT has no armv7 build
+        ("linux/arm64", "edgetpu", "tflite_runtime"),
+        ("linux/amd64", "edgetpu", "tflite_runtime"),
+    ],
+)
 def test_a_target_that_names_no_runtime_has_the_one_that_fits_it(platform, accelerator, runtime):
-    assert target.parse({"name": "pi", "platform": platform, "accelerator": accelerator}, "pi.yaml").runtime == runtime
+    assert (
+        target.parse({"name": "pi", "platform": platform, "accelerator": accelerator}, "pi.yaml").runtime
+        == runtime
+    )
 
 
 def test_a_target_keeps_the_runtime_that_it_names():
@@ -37,15 +52,24 @@ def test_memory_is_read_in_bytes():
 
 
 def test_an_edge_tpu_is_on_usb_where_nothing_else_is_said():
-    buses = [target.parse({**PI, "accelerator": "edgetpu", **said}, "pi.yaml").bus for said in ({}, {"bus": None}, {"bus": "pcie"})]
+    buses = [
+        target.parse({**PI, "accelerator": "edgetpu", **said}, "pi.yaml").bus
+        for said in ({}, {"bus": None}, {"bus": "pcie"})
+    ]
     assert (buses, target.parse(PI, "pi.yaml").bus) == (["usb", "usb", "pcie"], None)
 
 
-@pytest.mark.parametrize(("device", "found"), [
-    ("ssh://raspberrypi.local", Address(None, "raspberrypi.local", None, "/var/run/docker.sock")),
-    ("ssh://pi@10.0.0.7:2222", Address("pi", "10.0.0.7", 2222, "/var/run/docker.sock")),
-    ("ssh://pi@[fe80::1]/run/user/1000/docker.sock", Address("pi", "fe80::1", None, "/run/user/1000/docker.sock")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("device", "found"),
+    [
+        ("ssh://raspberrypi.local", Address(None, "raspberrypi.local", None, "/var/run/docker.sock")),
+        ("ssh://pi@10.0.0.7:2222", Address("pi", "10.0.0.7", 2222, "/var/run/docker.sock")),
+        (
+            "ssh://pi@[fe80::1]/run/user/1000/docker.sock",
+            Address("pi", "fe80::1", None, "/run/user/1000/docker.sock"),
+        ),
+    ],
+)
 def test_a_device_is_reached_by_its_address(device, found):
     assert target.parse({**PI, "device": device}, "pi.yaml").device == device
     assert target.address(device) == found

@@ -8,33 +8,69 @@ from engine import wording
 from engine.events import RunState, StageState
 
 
-@pytest.mark.parametrize(("seconds", "said"), [
-    (None, ""), (0, "0 ms"), (0.0123, "12 ms"), (0.0999, "100 ms"), (0.1, "0.1 s"), (3.14159, "3.1 s"), (9.94, "9.9 s"), (9.96, "10 s"), (10, "10 s"), (59.4, "59 s"), (59.7, "1 min 00 s"),
-    (60, "1 min 00 s"), (119.6, "2 min 00 s"), (3599, "59 min 59 s"), (3600, "1 h 00 min"), (86400 * 2, "48 h 00 min"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (None, ""),
+        (0, "0 ms"),
+        (0.0123, "12 ms"),
+        (0.0999, "100 ms"),
+        (0.1, "0.1 s"),
+        (3.14159, "3.1 s"),
+        (9.94, "9.9 s"),
+        (9.96, "10 s"),
+        (10, "10 s"),
+        (59.4, "59 s"),
+        (59.7, "1 min 00 s"),
+        (60, "1 min 00 s"),
+        (119.6, "2 min 00 s"),
+        (3599, "59 min 59 s"),
+        (3600, "1 h 00 min"),
+        (86400 * 2, "48 h 00 min"),
+    ],
+)
 def test_a_duration_has_at_most_two_units(seconds, said):
     assert wording.duration(seconds) == said
 
 
-@pytest.mark.parametrize(("value", "said"), [
-    (1.0, "1"), (0, "0"), (-3.0, "-3"), (0.98765, "0.9877"), (1234.5678, "1235"), (1234567, "1234567"), (1e-7, "1e-07"), (3e15, "3e+15"),
-    (float("nan"), "nan"), (float("inf"), "inf"), (None, "none"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (1.0, "1"),
+        (0, "0"),
+        (-3.0, "-3"),
+        (0.98765, "0.9877"),
+        (1234.5678, "1235"),
+        (1234567, "1234567"),
+        (1e-7, "1e-07"),
+        (3e15, "3e+15"),
+        (float("nan"), "nan"),
+        (float("inf"), "inf"),
+        (None, "none"),
+    ],
+)
 def test_a_number_has_four_digits_and_a_whole_one_all(value, said):
     assert wording.number(value) == said
 
 
-@pytest.mark.parametrize(("text", "said"), [
-    ("tracking.uri=http://ann:secret@host/x", "tracking.uri=http://***@host/x"), ("postgresql+psycopg2://ann@db", "postgresql+psycopg2://***@db"),
-    ("from https://a:b@c to 'https://d:e@f/g'", "from https://***@c to 'https://***@f/g'"), ("ann@host, http://host/a@b", "ann@host, http://host/a@b"),
-    ("target.device=ssh://pi@raspberrypi.local", "target.device=ssh://pi@raspberrypi.local"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("tracking.uri=http://ann:secret@host/x", "tracking.uri=http://***@host/x"),
+        ("postgresql+psycopg2://ann@db", "postgresql+psycopg2://***@db"),
+        ("from https://a:b@c to 'https://d:e@f/g'", "from https://***@c to 'https://***@f/g'"),
+        ("ann@host, http://host/a@b", "ann@host, http://host/a@b"),
+        ("target.device=ssh://pi@raspberrypi.local", "target.device=ssh://pi@raspberrypi.local"),
+    ],
+)
 def test_credentials_in_a_uri_are_not_said(text, said):
     assert wording.redact(text) == said
 
 
 def test_thousands_stand_apart_where_asked():
-    assert wording.number(1234567, grouped=True) == "1\N{NARROW NO-BREAK SPACE}234\N{NARROW NO-BREAK SPACE}567"
+    assert (
+        wording.number(1234567, grouped=True) == "1\N{NARROW NO-BREAK SPACE}234\N{NARROW NO-BREAK SPACE}567"
+    )
 
 
 @given(st.floats())
@@ -51,35 +87,54 @@ def test_one_is_not_many(count, said):
     assert wording.plural(count, "stage") == said
 
 
-@pytest.mark.parametrize(("command", "said"), [
-    (["run.py", "usecase=chain"], "python run.py usecase=chain"),
-    (["python", "run.py", "assets.mine=/my data/x"], "python run.py 'assets.mine=/my data/x'"),
-    ([], ""),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["run.py", "usecase=chain"], "python run.py usecase=chain"),
+        (["python", "run.py", "assets.mine=/my data/x"], "python run.py 'assets.mine=/my data/x'"),
+        ([], ""),
+    ],
+)
 def test_a_command_can_be_pasted(command, said):
     assert wording.command_line(RunState(start={"command": command})) == said
 
 
-@pytest.mark.parametrize(("taken", "emulated", "stands_in"), [
-    ("x86_64", False, False), ("device", False, False), (None, False, False), ("simulated on x86_64", False, True),
-    ("emulated (qemu)", True, True), ("emulated (qemu)", False, True), (None, True, True),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("taken", "emulated", "stands_in"),
+    [
+        ("x86_64", False, False),
+        ("device", False, False),
+        (None, False, False),
+        ("simulated on x86_64", False, True),
+        ("emulated (qemu)", True, True),
+        ("emulated (qemu)", False, True),
+        (None, True, True),
+    ],
+)
 def test_a_figure_that_was_not_taken_on_the_device_stands_in_for_it(taken, emulated, stands_in):
     assert wording.is_stand_in(StageState("a", taken=taken, emulated=emulated)) is stands_in
 
 
-@pytest.mark.parametrize(("name", "taken", "column"), [
-    ("latency_median_ms", "simulated on x86_64", "latency_median_ms (simulated on x86_64)"),
-    ("throughput_per_s", "emulated (qemu)", "throughput_per_s (emulated (qemu))"),
-    ("latency_median_ms", "device", "latency_median_ms"), ("latency_median_ms", "x86_64", "latency_median_ms"),
-    ("accuracy", "simulated on x86_64", "accuracy"), ("model_size_bytes", "emulated (qemu)", "model_size_bytes"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "taken", "column"),
+    [
+        ("latency_median_ms", "simulated on x86_64", "latency_median_ms (simulated on x86_64)"),
+        ("throughput_per_s", "emulated (qemu)", "throughput_per_s (emulated (qemu))"),
+        ("latency_median_ms", "device", "latency_median_ms"),
+        ("latency_median_ms", "x86_64", "latency_median_ms"),
+        ("accuracy", "simulated on x86_64", "accuracy"),
+        ("model_size_bytes", "emulated (qemu)", "model_size_bytes"),
+    ],
+)
 def test_a_figure_of_speed_that_was_not_taken_on_the_device_has_a_column_of_its_own(name, taken, column):
     assert wording.figure_name(StageState("a", taken=taken), name) == column
 
 
 def test_stages_without_figures_stand_in_for_nothing():
-    stages = {"a": StageState("a", taken="simulated on x86_64", metrics={"ms": 1.0}), "b": StageState("b", taken="simulated on x86_64")}
+    stages = {
+        "a": StageState("a", taken="simulated on x86_64", metrics={"ms": 1.0}),
+        "b": StageState("b", taken="simulated on x86_64"),
+    }
     assert wording.stand_ins(RunState(stages=stages)) == {"simulated on x86_64": ["a"]}
 
 

@@ -8,7 +8,9 @@ import pytest
 from engine import yamlfile
 from engine.errors import UserError
 
-BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12))
+BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)
+)
 
 
 def _load(tmp_path, text):
@@ -19,7 +21,16 @@ def _load(tmp_path, text):
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("1e-3", 0.001), ("1.5", 1.5), ("3", 3), ("yes", True), ("null", None), ("0.1.2", "0.1.2"), ("'1e-3'", "1e-3"), ("-.5e3", -500.0)],
+    [
+        ("1e-3", 0.001),
+        ("1.5", 1.5),
+        ("3", 3),
+        ("yes", True),
+        ("null", None),
+        ("0.1.2", "0.1.2"),
+        ("'1e-3'", "1e-3"),
+        ("-.5e3", -500.0),
+    ],
 )
 def test_a_scalar(tmp_path, text, value):
     assert _load(tmp_path, f"x: {text}") == {"x": value}
@@ -30,21 +41,48 @@ def test_files_of_other_editors_are_read(tmp_path, text):
     assert _load(tmp_path, text)["x"] == 1
 
 
-@pytest.mark.parametrize(("text", "said"), [
-    (BOMB, "its aliases expand to more than 500,000 values"),
-    ("x: " + "[" * 50 + "]" * 50, "it is nested more than 40 levels deep"),
-    ("x: &x [*x]", "*x stands inside what it names: it would never end"),
-    ("", "the file is empty"),
-    ("- 1", "a mapping is expected, not a list"),
-    ("just text", "a mapping is expected, not a str"),
-    ("x: 1\nx: 2", "the key 'x' stands twice"),
-    ("x:\n\ty: 1", "a tab stands where YAML wants spaces"),
-    ("x: !!python/object/apply:os.system [true]", "tags are not allowed: 'tag:yaml.org,2002:python/object/apply:os.system'"),
-    ("x: *nobody", "found undefined alias"),
-    (b"\xff\xfe\x00", "it is not UTF-8 text (byte 0)"),
-    ("x: {epochs: ${params.epochs}}", "inside { } a value with ${...} needs quotes: YAML takes its braces for a mapping"),
-    ("x: {a: 1, epochs: ${params.epochs}, b: 2}", "inside { } a value with ${...} needs quotes: YAML takes its braces for a mapping"),
-], ids=["bomb", "deep", "recursive", "empty", "list", "text", "twice", "tab", "tag", "alias", "bytes", "flow", "flow_middle"])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (BOMB, "its aliases expand to more than 500,000 values"),
+        ("x: " + "[" * 50 + "]" * 50, "it is nested more than 40 levels deep"),
+        ("x: &x [*x]", "*x stands inside what it names: it would never end"),
+        ("", "the file is empty"),
+        ("- 1", "a mapping is expected, not a list"),
+        ("just text", "a mapping is expected, not a str"),
+        ("x: 1\nx: 2", "the key 'x' stands twice"),
+        ("x:\n\ty: 1", "a tab stands where YAML wants spaces"),
+        (
+            "x: !!python/object/apply:os.system [true]",
+            "tags are not allowed: 'tag:yaml.org,2002:python/object/apply:os.system'",
+        ),
+        ("x: *nobody", "found undefined alias"),
+        (b"\xff\xfe\x00", "it is not UTF-8 text (byte 0)"),
+        (
+            "x: {epochs: ${params.epochs}}",
+            "inside { } a value with ${...} needs quotes: YAML takes its braces for a mapping",
+        ),
+        (
+            "x: {a: 1, epochs: ${params.epochs}, b: 2}",
+            "inside { } a value with ${...} needs quotes: YAML takes its braces for a mapping",
+        ),
+    ],
+    ids=[
+        "bomb",
+        "deep",
+        "recursive",
+        "empty",
+        "list",
+        "text",
+        "twice",
+        "tab",
+        "tag",
+        "alias",
+        "bytes",
+        "flow",
+        "flow_middle",
+    ],
+)
 def test_what_is_refused(tmp_path, text, said):
     with pytest.raises(UserError) as caught:
         _load(tmp_path, text)
@@ -64,23 +102,43 @@ def test_an_absent_file_is_named(tmp_path):
         yamlfile.load(tmp_path / "f.yaml")
 
 
-@pytest.mark.parametrize("text", [".nan", ".inf", "-.inf", "1e999", "-1e999", "9" * 400, "9" * 5000, "0x" + "f" * 17, "1" * 400 + ".5"])
+@pytest.mark.parametrize(
+    "text",
+    [".nan", ".inf", "-.inf", "1e999", "-1e999", "9" * 400, "9" * 5000, "0x" + "f" * 17, "1" * 400 + ".5"],
+)
 @pytest.mark.parametrize("form", ["a: 1\nx: {}", "a: 1\nx: [1, {}]", "a: 1\nx: {{b: {}}}"])
 def test_a_number_that_is_not_finite_or_too_large_is_refused_with_its_line(tmp_path, form, text):
-    with pytest.raises(UserError, match=r"f\.yaml, line 2\n  .*(finite|64 bits|cannot be read).*\n  .*in quotes"):
+    with pytest.raises(
+        UserError, match=r"f\.yaml, line 2\n  .*(finite|64 bits|cannot be read).*\n  .*in quotes"
+    ):
         _load(tmp_path, form.format(text))
 
 
-@pytest.mark.parametrize(("text", "value"), [("18446744073709551615", 2**64 - 1), ("-9223372036854775808", -(2**63)), ("1e308", 1e308)])
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("18446744073709551615", 2**64 - 1), ("-9223372036854775808", -(2**63)), ("1e308", 1e308)],
+)
 def test_a_number_that_every_program_has_is_taken(tmp_path, text, value):
     assert _load(tmp_path, f"x: {text}") == {"x": value}
 
 
 @pytest.mark.parametrize(
     ("key", "kind"),
-    [("[1, 2]", "a list"), ("{a: 1}", "a mapping"), ("1", "a number"), ("1.5", "a number"), ("null", "null"), ("~", "null"), ("on", "true or false"),
-     ("false", "true or false"), ("2024-01-31", "a date"), (".nan", "a number"), ("? [a]\n", "a list"), ("9" * 400, "a number")],
-)  # fmt: skip
+    [
+        ("[1, 2]", "a list"),
+        ("{a: 1}", "a mapping"),
+        ("1", "a number"),
+        ("1.5", "a number"),
+        ("null", "null"),
+        ("~", "null"),
+        ("on", "true or false"),
+        ("false", "true or false"),
+        ("2024-01-31", "a date"),
+        (".nan", "a number"),
+        ("? [a]\n", "a list"),
+        ("9" * 400, "a number"),
+    ],
+)
 def test_a_key_that_is_no_text_is_refused_with_its_line(tmp_path, key, kind):
     with pytest.raises(UserError, match=rf"f\.yaml, line 2\n  .*{kind}\n  write "):
         _load(tmp_path, f"a: 1\n{key}: 1\n")

@@ -42,14 +42,23 @@ def free_port():
 
 @pytest.fixture
 def with_own_image(project, docker_engine, plain_archive, monkeypatch):
-    """The project with a Docker engine, and with an image of its own that a use case of its own builds at once."""
+    """The project with a Docker engine, and with an image of its own that a use case of its own builds at
+    once.
+    """
     here = platform_of(platform.machine())
     (project.path / "containers" / "mine").mkdir(parents=True)
-    (project.path / "containers" / "mine" / "image.yaml").write_text(f"description: x\nplatforms: [{here}]\nusecase: my_images\n")
-    build = f"  build_mine_{ARCHITECTURES[here]}: {{command: [cp, {plain_archive}, '{{outputs.archive}}'], outputs: [archive]}}\n"
+    (project.path / "containers" / "mine" / "image.yaml").write_text(
+        f"description: x\nplatforms: [{here}]\nusecase: my_images\n"
+    )
+    build = (
+        f"  build_mine_{ARCHITECTURES[here]}: {{command: [cp, {plain_archive}, "
+        f"'{{outputs.archive}}'], outputs: [archive]}}\n"
+    )
     project.usecase("my_images", f"params: {{base: auto}}\nstages:\n{build}")
     monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
     yield project
     client = docker_engine.client()
-    for tag in [tag for image in client.images.list() for tag in image.tags if tag.startswith(f"{REPOSITORY}/mine:")]:
+    for tag in [
+        tag for image in client.images.list() for tag in image.tags if tag.startswith(f"{REPOSITORY}/mine:")
+    ]:
         client.images.remove(tag, force=True)

@@ -62,7 +62,10 @@ def _names(project) -> list[int]:
 
 
 def _tree(folder: Path) -> dict[str, tuple[int, int]]:
-    return {str(path.relative_to(folder)): (path.lstat().st_mtime_ns, path.lstat().st_ino) for path in folder.rglob("*")}
+    return {
+        str(path.relative_to(folder)): (path.lstat().st_mtime_ns, path.lstat().st_ino)
+        for path in folder.rglob("*")
+    }
 
 
 def _cached(give, *words: str) -> set[bool]:
@@ -144,7 +147,9 @@ def test_what_a_failed_run_finished_stays_with_it(three, give):
     assert 9 in _numbers(three)
 
 
-@pytest.mark.parametrize(("max_size", "stay"), [("1G", [10, 20, 7]), ("12B", [20, 7]), ("11B", [20, 7]), ("10B", [7]), ("1B", [7])])
+@pytest.mark.parametrize(
+    ("max_size", "stay"), [("1G", [10, 20, 7]), ("12B", [20, 7]), ("11B", [20, 7]), ("10B", [7]), ("1B", [7])]
+)
 def test_the_oldest_runs_go_until_the_store_is_small_enough_but_never_the_latest(three, give, max_size, stay):
     assert three.store.size_bytes() == 13
     give("clean", f"clean.max_size={max_size}")
@@ -162,13 +167,18 @@ def test_what_was_set_aside_as_damaged_and_unused_locks_go(three, give):
     three.store.quarantine(three.state(layout.runs(three.outputs)[0]).stages["a"].outputs["data"])
     assert list((three.store.root / "corrupt").iterdir()) and list((three.store.root / "locks").iterdir())
     give("clean")
-    assert not list((three.store.root / "corrupt").iterdir()) and not list((three.store.root / "locks").iterdir())
+    assert not list((three.store.root / "corrupt").iterdir()) and not list(
+        (three.store.root / "locks").iterdir()
+    )
 
 
 def test_records_that_no_run_uses_go(three, give):
     before = len(list(three.store.root.glob("actions/*/*.json")))
     give("clean", "clean.keep_last=1")
-    assert (before, len(list(three.store.root.glob("actions/*/*.json")))) == (8, 3)  # to double 20 is one job of two runs
+    assert (before, len(list(three.store.root.glob("actions/*/*.json")))) == (
+        8,
+        3,
+    )  # to double 20 is one job of two runs
 
 
 def test_a_run_of_a_killed_engine_may_go(three, give):

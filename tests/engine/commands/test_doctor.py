@@ -13,7 +13,9 @@ from engine.commands._finding import Finding, first_line, gather
 def test_it_ends_with_status_0_and_a_line_for_each_thing(give):
     said = give("doctor")
     assert said.status == 0
-    assert said.lines[0].startswith(f"ok       Python {platform.python_version()} on Linux {platform.machine()}")
+    assert said.lines[0].startswith(
+        f"ok       Python {platform.python_version()} on Linux {platform.machine()}"
+    )
     assert all(line.startswith(("ok      ", "missing ", "         ")) for line in said.out.splitlines())
 
 
@@ -26,7 +28,9 @@ def test_what_is_missing_comes_with_what_brings_it(give, monkeypatch):
 
 def test_a_program_may_read_it(give):
     found = json.loads(give("doctor", "format=json").out)
-    assert {"is_there": False, "what": "Google's PyCoral"}.items() <= next(one for one in found if "PyCoral" in one["what"]).items()
+    assert {"is_there": False, "what": "Google's PyCoral"}.items() <= next(
+        one for one in found if "PyCoral" in one["what"]
+    ).items()
 
 
 def test_it_writes_nothing(give, project):
@@ -60,7 +64,9 @@ def test_what_cannot_be_looked_at_is_missing():
     def forbidden():
         raise PermissionError(13, "Permission denied")
 
-    assert gather({"disk": forbidden}, 5) == [Finding(False, "disk: it cannot be looked at (Permission denied)")]
+    assert gather({"disk": forbidden}, 5) == [
+        Finding(False, "disk: it cannot be looked at (Permission denied)")
+    ]
 
 
 def test_a_mistake_of_ours_is_not_hidden():

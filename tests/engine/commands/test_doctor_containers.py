@@ -10,7 +10,10 @@ import pytest
 from engine import emulation
 from engine.commands import _doctor_containers
 
-ARM64 = "enabled\ninterpreter /usr/libexec/qemu-binfmt/aarch64-binfmt-P\nflags: POCF\noffset 0\nmagic 7f454c460201010000000000000000000200b700\n"
+ARM64 = (
+    "enabled\ninterpreter /usr/libexec/qemu-binfmt/aarch64-binfmt-P\nflags: POCF\noffset 0\nmagic "
+    "7f454c460201010000000000000000000200b700\n"
+)
 
 
 @pytest.fixture
@@ -25,7 +28,9 @@ def test_an_engine_says_its_version_its_platform_and_its_room(docker_engine, mon
     monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
     version = docker_engine.client().version()["Version"]
     engine, room = _doctor_containers.engine()
-    assert engine.is_there and engine.what.startswith(f"Docker engine {version} ({docker_engine.host}), linux/")
+    assert engine.is_there and engine.what.startswith(
+        f"Docker engine {version} ({docker_engine.host}), linux/"
+    )
     assert room.what.endswith(f" GB free for images ({docker_engine.folder / 'data'})")
 
 
@@ -36,7 +41,13 @@ def test_without_an_engine_it_says_what_brings_one():
 
 
 @pytest.mark.parametrize(
-    "answer", [b"", b"hello\r\n", b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]"]
+    "answer",
+    [
+        b"",
+        b"hello\r\n",
+        b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]",
+    ],
 )
 def test_what_only_looks_like_an_engine_is_none(tmp_path, monkeypatch, answer):
     with socket.socket(socket.AF_UNIX) as odd:
@@ -47,7 +58,10 @@ def test_what_only_looks_like_an_engine_is_none(tmp_path, monkeypatch, answer):
         (found,) = _doctor_containers.engine()
         odd.shutdown(socket.SHUT_RDWR)
     assert not found.is_there and found.what.startswith(
-        (f"Docker engine (unix://{tmp_path / 's'}): what answers there is none", f"Docker engine (unix://{tmp_path / 's'}): none answers")
+        (
+            f"Docker engine (unix://{tmp_path / 's'}): what answers there is none",
+            f"Docker engine (unix://{tmp_path / 's'}): none answers",
+        )
     )
 
 
@@ -91,7 +105,15 @@ def test_a_socket_that_this_user_may_not_open_says_how_to_be_let_in(tmp_path, mo
 
 
 @pytest.mark.parametrize(
-    "where", ["tcp://127.0.0.1:x", "tcp://", "tcp://[", "unix://", f"unix:///{'long' * 50}", "tcp://no.such.host.invalid:1"]
+    "where",
+    [
+        "tcp://127.0.0.1:x",
+        "tcp://",
+        "tcp://[",
+        "unix://",
+        f"unix:///{'long' * 50}",
+        "tcp://no.such.host.invalid:1",
+    ],
 )
 def test_an_odd_address_is_no_engine(monkeypatch, where):
     monkeypatch.setenv("DOCKER_HOST", where)
@@ -110,7 +132,9 @@ def test_an_engine_behind_ssh_is_not_waited_for(monkeypatch):
 
 
 def test_each_platform_is_native_handled_or_missing(binfmt):
-    assert [(found.is_there, found.what) for found in _doctor_containers.foreign_platforms(binfmt, "x86_64")] == [
+    assert [
+        (found.is_there, found.what) for found in _doctor_containers.foreign_platforms(binfmt, "x86_64")
+    ] == [
         (True, "linux/amd64 natively"),
         (True, "linux/arm64 through qemu-aarch64"),
         (False, "no handler is registered for linux/arm/v7"),

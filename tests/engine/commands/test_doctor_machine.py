@@ -7,7 +7,9 @@ def test_a_raspberry_pi_says_which_it_is(tmp_path):
     (tmp_path / "device-tree").mkdir()
     (tmp_path / "device-tree" / "model").write_bytes(b"Raspberry Pi 5 Model B Rev 1.0\0")
     (tmp_path / "meminfo").write_text("MemTotal:        8245312 kB\nMemFree:          100 kB\n")
-    assert _doctor_machine.python(tmp_path)[0].what.endswith(" processors, 8.4 GB of memory, Raspberry Pi 5 Model B Rev 1.0")
+    assert _doctor_machine.python(tmp_path)[0].what.endswith(
+        " processors, 8.4 GB of memory, Raspberry Pi 5 Model B Rev 1.0"
+    )
 
 
 def test_a_machine_without_proc_says_less(tmp_path):
@@ -29,4 +31,6 @@ def test_a_package_that_is_missing_comes_with_the_extra_that_brings_it(monkeypat
 
 
 def test_room_is_measured_where_the_outputs_will_be(tmp_path):
-    assert _doctor_machine.disk(tmp_path / "not" / "yet")[0].what.endswith(f" GB free for {tmp_path / 'not' / 'yet'}")
+    assert _doctor_machine.disk(tmp_path / "not" / "yet")[0].what.endswith(
+        f" GB free for {tmp_path / 'not' / 'yet'}"
+    )

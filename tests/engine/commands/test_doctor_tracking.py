@@ -40,7 +40,10 @@ def test_runs_are_counted(ran):
 
 
 def test_the_database_of_the_outputs_is_made_by_the_first_run(tmp_path):
-    assert _doctor_tracking.mlflow(tmp_path, NONE)[1].what == "MLflow: sqlite below outputs/, which the first run makes"
+    assert (
+        _doctor_tracking.mlflow(tmp_path, NONE)[1].what
+        == "MLflow: sqlite below outputs/, which the first run makes"
+    )
     (tmp_path / "mlflow.db").touch()
     assert _doctor_tracking.mlflow(tmp_path, NONE)[1].what == "MLflow: sqlite below outputs/"
 
@@ -49,7 +52,9 @@ def test_without_tracking_there_is_nothing_to_look_for(tmp_path):
     assert _doctor_tracking.mlflow(tmp_path, {"enabled": False})[1].is_there
 
 
-@pytest.mark.parametrize(("status", "is_there"), [(200, True), (401, True), (403, True), (404, False), (500, False)])
+@pytest.mark.parametrize(
+    ("status", "is_there"), [(200, True), (401, True), (403, True), (404, False), (500, False)]
+)
 def test_a_server_is_there_if_it_answers_as_one(tmp_path, server, status, is_there):
     found = _said(tmp_path, f"{server}/{status}")
     assert (found.is_there, f"{server}/{status}" in found.what) == (is_there, True)
@@ -64,11 +69,20 @@ def test_a_server_that_hangs_is_given_up(tmp_path, deaf):
 def test_a_server_that_is_away_holds_no_run_up(tmp_path, free_port):
     found = _said(tmp_path, f"http://127.0.0.1:{free_port}")
     assert found.what == f"MLflow: http://127.0.0.1:{free_port} does not answer (Connection refused)"
-    assert (found.is_there, found.fix) == (False, "runs go on without it; when it is back: python run.py sync")
+    assert (found.is_there, found.fix) == (
+        False,
+        "runs go on without it; when it is back: python run.py sync",
+    )
 
 
 @pytest.mark.parametrize(
-    "uri", ["http://ann:canary@127.0.0.1:1", "http://ann:canary@127.0.0.1:x", "ftp://ann:canary@host", "http://ann:canary@[/"]
+    "uri",
+    [
+        "http://ann:canary@127.0.0.1:1",
+        "http://ann:canary@127.0.0.1:x",
+        "ftp://ann:canary@host",
+        "http://ann:canary@[/",
+    ],
 )
 def test_a_password_in_the_tracking_address_is_not_shown(tmp_path, uri):
     found = _said(tmp_path, uri)
@@ -77,4 +91,6 @@ def test_a_password_in_the_tracking_address_is_not_shown(tmp_path, uri):
 
 def test_an_address_that_mlflow_does_not_take_is_told(tmp_path):
     found = _said(tmp_path, "mlruns")
-    assert not found.is_there and found.fix == "leave it null, or name a database: sqlite:////path/to/mlflow.db"
+    assert (
+        not found.is_there and found.fix == "leave it null, or name a database: sqlite:////path/to/mlflow.db"
+    )

@@ -9,7 +9,13 @@ from tests.tflite_models import G, Op, T, model, write
 
 CONV = ("Conv2DOptions", {"strideW": 1, "strideH": 1, "dilationWFactor": 1, "dilationHFactor": 1})
 GRAPH = G(
-    [T((1, 8, 8, 4)), T((16, 1, 1, 4), data=bytes(range(64))), T((16,), "INT32", data=bytes(64)), T((1, 8, 8, 16)), T((1, 8, 8, 16))],
+    [
+        T((1, 8, 8, 4)),
+        T((16, 1, 1, 4), data=bytes(range(64))),
+        T((16,), "INT32", data=bytes(64)),
+        T((1, 8, 8, 16)),
+        T((1, 8, 8, 16)),
+    ],
     [Op("CONV_2D", (0, 1, 2), (3,), 3, CONV), Op("ELU", (3,), (4,))],
 )
 
@@ -49,14 +55,19 @@ def test_json_has_the_promised_keys_and_no_more(small, give):
 
 
 @pytest.mark.parametrize(
-    "damage", [lambda data: data[: len(data) // 2], lambda data: data[:8] + b"\xff" * (len(data) - 8)], ids=["cut", "ff"]
+    "damage",
+    [lambda data: data[: len(data) // 2], lambda data: data[:8] + b"\xff" * (len(data) - 8)],
+    ids=["cut", "ff"],
 )
 def test_a_damaged_model_is_three_lines(small, give, damage):
     small.write_bytes(damage(small.read_bytes()))
     said = give("edgetpu", "model=small.tflite")
     assert (said.status, said.out) == (2, "")
     where, what, fix = said.err.splitlines()
-    assert (where, fix.strip()) == ("model=small.tflite", "give a .tflite file as the converter or the Edge TPU's compiler wrote it")
+    assert (where, fix.strip()) == (
+        "model=small.tflite",
+        "give a .tflite file as the converter or the Edge TPU's compiler wrote it",
+    )
     assert what.strip().startswith("small.tflite cannot be read: ")
 
 
@@ -73,9 +84,15 @@ def test_nothing_of_it_stays_in_the_store(small, give, project):
 def test_a_model_without_operators_is_an_empty_table(project, give):
     (project.path / "none.tflite").write_bytes(model(G([T((1,))], [], outputs=(0,))))
     said = give("edgetpu", "model=none.tflite")
-    assert (said.status, said.lines[2]) == (0, "0 of 0 operators on the Edge TPU (prediction for compiler 16)")
+    assert (said.status, said.lines[2]) == (
+        0,
+        "0 of 0 operators on the Edge TPU (prediction for compiler 16)",
+    )
 
 
 def test_a_model_that_never_ends_is_refused(give):
     said = give("edgetpu", "model=/proc/kmsg")
-    assert (said.status, said.err.splitlines()[0]) == (2, "model=/proc/kmsg") and "a file system of the kernel" in said.err
+    assert (said.status, said.err.splitlines()[0]) == (
+        2,
+        "model=/proc/kmsg",
+    ) and "a file system of the kernel" in said.err

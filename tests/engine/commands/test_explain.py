@@ -7,11 +7,21 @@ def _edit(project, name: str) -> None:
 
 
 def test_what_never_ran_says_so(give):
-    assert give("explain", "stage=a").lines == ["a: runs", "it has not run to its end before, for this use case and target"]
+    assert give("explain", "stage=a").lines == [
+        "a: runs",
+        "it has not run to its end before, for this use case and target",
+    ]
 
 
 def test_what_did_not_change_says_so(ran, give):
-    assert give("explain").lines == ["a: from the store", "unchanged", "b: from the store", "unchanged", "c: from the store", "unchanged"]
+    assert give("explain").lines == [
+        "a: from the store",
+        "unchanged",
+        "b: from the store",
+        "unchanged",
+        "c: from the store",
+        "unchanged",
+    ]
 
 
 def test_a_changed_parameter_is_named_with_both_values(ran, give):

@@ -18,7 +18,10 @@ def test_what_the_store_has_is_marked(ran, give):
 def test_a_picture_is_written_as_svg(give, project):
     said = give("graph", "output=dag.svg")
     assert said.lines == ["dag.svg"]
-    words = {one.text for one in ElementTree.parse(project.path / "dag.svg").iter("{http://www.w3.org/2000/svg}text")}
+    words = {
+        one.text
+        for one in ElementTree.parse(project.path / "dag.svg").iter("{http://www.w3.org/2000/svg}text")
+    }
     assert {"a", "b", "c"} <= words
 
 
@@ -30,7 +33,10 @@ def test_a_picture_is_written_as_png(give, project):
 
 def test_an_asset_is_drawn_too(give, project):
     (project.path / "mine.txt").write_text("1")
-    project.usecase("one", 'assets: {mine: mine.txt}\nstages: {a: {uses: mystages.double, inputs: {number: "asset:mine"}}}')
+    project.usecase(
+        "one",
+        'assets: {mine: mine.txt}\nstages: {a: {uses: mystages.double, inputs: {number: "asset:mine"}}}',
+    )
     assert "asset:mine" in give("graph", "usecase=one").out
 
 
@@ -38,7 +44,9 @@ def test_an_asset_is_drawn_too(give, project):
 def test_what_would_never_take_a_picture_is_refused(give, project, place):
     os.mkfifo(project.path / "pipe.svg")
     said = give("graph", f"output={place}")
-    assert said.status == 2 and ("neither a file nor a folder" in said.err or "a file system of the kernel" in said.err)
+    assert said.status == 2 and (
+        "neither a file nor a folder" in said.err or "a file system of the kernel" in said.err
+    )
 
 
 @pytest.mark.parametrize("place", ["/", ".", "..", "dag"])

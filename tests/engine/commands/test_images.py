@@ -48,14 +48,19 @@ def images(project, give, docker_engine, monkeypatch):
 
     yield given
     client = docker_engine.client()
-    for tag in [tag for image in client.images.list() for tag in image.tags if tag.startswith(f"{REPOSITORY}/mine:")]:
+    for tag in [
+        tag for image in client.images.list() for tag in image.tags if tag.startswith(f"{REPOSITORY}/mine:")
+    ]:
         client.images.remove(tag)
 
 
 @pytest.fixture
 def own_image(project):
     """An image of the user's, and the use case that builds it."""
-    _define(project, f"name: mine\ndescription: x\nplatforms: [{HERE}]\nusecase: my_images\nenv: {{COLOUR: red}}\n")
+    _define(
+        project,
+        f"name: mine\ndescription: x\nplatforms: [{HERE}]\nusecase: my_images\nenv: {{COLOUR: red}}\n",
+    )
     (project.path / "containers" / "mine" / f"requirements-{ARCHITECTURES[HERE]}.lock").touch()
     project.usecase("my_images", OWN.format(platform=HERE, arch=ARCHITECTURES[HERE]))
 
@@ -69,12 +74,25 @@ def _define(project, text: str, name: str = "mine") -> None:
 def _reference(project) -> str:
     """What an engine knows the user's image for this machine by."""
     library = Library(("stages",), [project.path, ROOT])
-    sources = {module: digest for name in BUILDERS for module, digest in library.signature(name, name).sources.items()}
-    return next(one.reference for one in read(project.path / "containers", sources, "bootstrap") if one.platform == HERE)
+    sources = {
+        module: digest
+        for name in BUILDERS
+        for module, digest in library.signature(name, name).sources.items()
+    }
+    return next(
+        one.reference
+        for one in read(project.path / "containers", sources, "bootstrap")
+        if one.platform == HERE
+    )
 
 
 def _has(docker_engine) -> set[str]:
-    return {tag for image in docker_engine.client().images.list() for tag in image.tags if tag.startswith(f"{REPOSITORY}/mine:")}
+    return {
+        tag
+        for image in docker_engine.client().images.list()
+        for tag in image.tags
+        if tag.startswith(f"{REPOSITORY}/mine:")
+    }
 
 
 def _rows(said) -> dict[tuple[str, str], list[str]]:
@@ -108,20 +126,30 @@ def test_one_image_is_listed_where_it_is_named(images):
 def test_an_image_that_nobody_defines_is_refused_with_the_nearest(images):
     said = images("list", "image=mien")
     assert (said.status, said.out) == (2, "")
-    assert [line.strip() for line in said.err.splitlines()] == ["image=mien", "there is no such image", "did you mean 'mine'?"]
+    assert [line.strip() for line in said.err.splitlines()] == [
+        "image=mien",
+        "there is no such image",
+        "did you mean 'mine'?",
+    ]
 
 
 def test_a_wrong_definition_is_refused_with_its_file(images, project):
     _define(project, "description: x\nplatforms: []\n")
     said = images("list")
-    assert said.status == 2 and "containers/mine/image.yaml: platforms" in said.err and "Traceback" not in said.err
+    assert (
+        said.status == 2
+        and "containers/mine/image.yaml: platforms" in said.err
+        and "Traceback" not in said.err
+    )
 
 
 @pytest.mark.parametrize("action", ["list", "build", "prune"])
 def test_without_an_engine_the_way_out_is_named(images, monkeypatch, tmp_path, action):
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
     said = images(action)
-    assert said.status == 2 and [line.strip() for line in said.err.splitlines()][1] == "no Docker engine answers"
+    assert (
+        said.status == 2 and [line.strip() for line in said.err.splitlines()][1] == "no Docker engine answers"
+    )
 
 
 # --- build
@@ -143,7 +171,9 @@ def test_an_image_that_no_stage_builds_is_refused_with_its_use_case(images, dock
 
 
 def test_a_run_builds_the_image_that_it_needs_and_is_made_in_it(project, docker_engine, monkeypatch):
-    """The whole way: the smallest image that has numpy, built by its use case, given to the engine, and a stage in it."""
+    """The whole way: the smallest image that has numpy, built by its use case, given to the engine, and a
+    stage in it.
+    """
     monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
     project.only_stage(NUMPY)
     words = ("executor=docker", "base=bootstrap", "usecase=one")
@@ -151,9 +181,18 @@ def test_a_run_builds_the_image_that_it_needs_and_is_made_in_it(project, docker_
     assert first.returncode == 0, f"{first.stdout}\n{first.stderr}"
     text = (project.outputs / "one" / "x86_64" / "latest" / "artifacts" / "s" / "data").read_text()
     assert text.startswith("1.26.4 /usr/") and sys.prefix not in text
-    built = [tag for image in docker_engine.client().images.list() for tag in image.tags if tag.startswith(f"{REPOSITORY}/runtime:")]
+    built = [
+        tag
+        for image in docker_engine.client().images.list()
+        for tag in image.tags
+        if tag.startswith(f"{REPOSITORY}/runtime:")
+    ]
     try:
-        assert len(built) == 1 and first.stderr.startswith("images: python run.py ") and " usecase=containers " in first.stderr
+        assert (
+            len(built) == 1
+            and first.stderr.startswith("images: python run.py ")
+            and " usecase=containers " in first.stderr
+        )
         second: subprocess.CompletedProcess[str] = project.run(*words)
         assert second.returncode == 0 and "images:" not in second.stderr
     finally:
@@ -161,7 +200,9 @@ def test_a_run_builds_the_image_that_it_needs_and_is_made_in_it(project, docker_
             docker_engine.client().images.remove(tag)
 
 
-def test_an_image_of_the_users_is_built_from_the_users_folder_by_the_users_use_case(images, own_image, project, docker_engine):
+def test_an_image_of_the_users_is_built_from_the_users_folder_by_the_users_use_case(
+    images, own_image, project, docker_engine
+):
     said = images("build", "image=mine")
     assert said.status == 0, said.err
     image = docker_engine.client().images.get(_reference(project))
@@ -174,7 +215,13 @@ def test_where_the_target_has_a_device_its_engine_is_given_the_image(
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
     (tmp_path / "ssh_config").write_text(sshd.config)
     address = f"ssh://{sshd.user}@{sshd.host}:{sshd.port}{docker_engine.host.removeprefix('unix://')}"
-    said = images("build", "image=mine", "target=x86_64", f"target.device={address}", f"ssh_config={tmp_path / 'ssh_config'}")
+    said = images(
+        "build",
+        "image=mine",
+        "target=x86_64",
+        f"target.device={address}",
+        f"ssh_config={tmp_path / 'ssh_config'}",
+    )
     assert said.status == 0, said.err
     assert _has(docker_engine) == {_reference(project)} and set(_rows(said)) == {("mine", HERE)}
 
@@ -182,7 +229,9 @@ def test_where_the_target_has_a_device_its_engine_is_given_the_image(
 # --- prune
 
 
-def test_an_image_whose_definition_has_changed_is_removed_and_the_present_one_stays(images, project, docker_engine, plain_archive):
+def test_an_image_whose_definition_has_changed_is_removed_and_the_present_one_stays(
+    images, project, docker_engine, plain_archive
+):
     before = _reference(project)
     _define(project, DEFINITION + "env: {COLOUR: red}\n")
     after = _reference(project)
@@ -210,7 +259,9 @@ def test_an_image_that_a_container_has_is_kept_and_says_so(images, project, dock
     before = _reference(project)
     client = docker_engine.client()
     other = client.containers.create(plain_image.reference, command=["true"], network_mode="none")
-    other.commit(*before.rsplit(":", 1), changes="LABEL of=mine")  # an image without another name, or that alone would go
+    other.commit(
+        *before.rsplit(":", 1), changes="LABEL of=mine"
+    )  # an image without another name, or that alone would go
     other.remove()
     container = client.containers.create(before, command=["true"], network_mode="none")
     _define(project, DEFINITION + "env: {COLOUR: red}\n")

@@ -24,21 +24,37 @@ def test_the_users_own_stand_beside_what_ships(listed):
 
 def test_a_stage_says_what_it_reads_writes_takes_and_returns(listed):
     assert listed()["stages"] == {
-        "mystages.double": {"description": "Double a number.", "signature": ["reads number", "writes data", "metrics total"]},
-        "mystages.make": {"description": "Write a number.", "signature": ["writes data", "parameters n: int = 1"]},
+        "mystages.double": {
+            "description": "Double a number.",
+            "signature": ["reads number", "writes data", "metrics total"],
+        },
+        "mystages.make": {
+            "description": "Write a number.",
+            "signature": ["writes data", "parameters n: int = 1"],
+        },
     }
 
 
 def test_an_optional_input_and_a_required_parameter_can_be_told(listed, project):
-    project.stage("odd", "from engine.stage import In, Out\ndef odd(data: Out, before: In | None = None, *, n: int) -> None:\n    ...\n")
-    assert listed()["stages"]["mystages.odd"]["signature"] == ["reads before (optional)", "writes data", "parameters n: int"]
+    project.stage(
+        "odd",
+        "from engine.stage import In, Out\ndef odd(data: Out, before: In | None = None, *, n: int) -> "
+        "None:\n    ...\n",
+    )
+    assert listed()["stages"]["mystages.odd"]["signature"] == [
+        "reads before (optional)",
+        "writes data",
+        "parameters n: int",
+    ]
 
 
 def test_what_cannot_be_read_is_listed_as_such_and_hides_nothing(listed, project):
     project.stage("broken", "def broken(:\n")
     (project.path / "conf" / "usecases" / "bad.yaml").write_text("- a\n- list\n")
     found = listed()
-    assert found["stages"]["mystages.broken"]["description"].startswith("(cannot be read: Python cannot read it")
+    assert found["stages"]["mystages.broken"]["description"].startswith(
+        "(cannot be read: Python cannot read it"
+    )
     assert found["use cases"]["bad"]["description"] == "(cannot be read: a mapping is expected, not a list)"
     assert {"mystages.make", "mystages.double"} <= found["stages"].keys()
 
@@ -50,5 +66,10 @@ def test_helpers_are_no_stages(listed, project):
 
 def test_as_text_each_kind_has_its_heading(give):
     lines = give("list").out.splitlines()
-    assert [line for line in lines if not line.startswith(" ")] == ["use cases:", "targets:", "assets:", "stages:"]
+    assert [line for line in lines if not line.startswith(" ")] == [
+        "use cases:",
+        "targets:",
+        "assets:",
+        "stages:",
+    ]
     assert "  rpi4  Raspberry Pi 4 with a 64-bit system" in lines

@@ -2,7 +2,10 @@
 
 import pytest
 
-TALKING = "from engine.stage import In, Out\ndef {name}(data: Out{more}) -> None:\n    print('this is {name}')\n    data.write_text('1')\n"
+TALKING = (
+    "from engine.stage import In, Out\ndef {name}(data: Out{more}) -> None:\n    print('this is "
+    "{name}')\n    data.write_text('1')\n"
+)
 SLOWLY = """
     import time
     from pathlib import Path
@@ -22,7 +25,9 @@ def talked(project, give):
     """A run of two stages that print."""
     project.stage("one", TALKING.format(name="one", more=""))
     project.stage("two", TALKING.format(name="two", more=", before: In | None = None"))
-    project.usecase("talk", "stages: {a: {uses: mystages.one}, b: {uses: mystages.two, inputs: {before: a.data}}}")
+    project.usecase(
+        "talk", "stages: {a: {uses: mystages.one}, b: {uses: mystages.two, inputs: {before: a.data}}}"
+    )
     assert give("usecase=talk").status == 0
     return project
 

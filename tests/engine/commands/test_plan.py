@@ -15,7 +15,12 @@ WARNS = """
 def test_before_the_first_run_everything_runs(give, project):
     said = give("plan")
     assert said.lines[0] == "chain for x86_64 (linux/amd64, litert)"
-    assert [line.split()[:2] for line in said.lines[1:5]] == [["stage", "does"], ["a", "run"], ["b", "run"], ["c", "run"]]
+    assert [line.split()[:2] for line in said.lines[1:5]] == [
+        ["stage", "does"],
+        ["a", "run"],
+        ["b", "run"],
+        ["c", "run"],
+    ]
     assert said.lines[5] == "3 stages: 0 from the store, 3 to run"
     assert not list(project.outputs.glob("[!.]*"))
 

@@ -28,7 +28,8 @@ LOOK = '''
             (predictions / "annotated" / f"{word}.txt").write_text(str(factor * int(word)))
 '''
 PACKED = (
-    "name: packed\nparams: {factor: 2}\npredict: mystages.look\nstages: {p: {uses: mystages.pack, params: {factor: '${params.factor}'}}}\n"
+    "name: packed\nparams: {factor: 2}\npredict: mystages.look\nstages: {p: {uses: mystages.pack, "
+    "params: {factor: '${params.factor}'}}}\n"
 )
 
 
@@ -71,7 +72,10 @@ def test_where_nothing_is_recognised_it_says_so(predict, packed):
 def test_the_newest_finished_run_is_asked_and_an_older_one_by_its_id(predict, packed, give):
     older = packed.last.name
     give("usecase=packed", "params.factor=3")
-    assert [json.loads(predict("input=words", "format=jsonl", *words).lines[0])["times"] for words in ([], [f"run={older}"])] == [3, 2]
+    assert [
+        json.loads(predict("input=words", "format=jsonl", *words).lines[0])["times"]
+        for words in ([], [f"run={older}"])
+    ] == [3, 2]
 
 
 def test_a_newer_run_that_failed_is_passed_over(predict, packed, give):
@@ -133,30 +137,50 @@ def test_the_package_stays_as_it_was(predict, packed):
 
 def test_a_process_says_the_same(packed):
     result = packed.run("predict", "usecase=packed", "input=words", "format=jsonl")
-    assert (result.returncode, result.stderr, len(result.stdout.splitlines())) == (0, f"the model of run {packed.last.name}\n", 2)
+    assert (result.returncode, result.stderr, len(result.stdout.splitlines())) == (
+        0,
+        f"the model of run {packed.last.name}\n",
+        2,
+    )
 
 
 @pytest.mark.parametrize(
     ("code", "why"),
     [
         ("os.symlink({private!r}, predictions)", "look: output 'predictions' holds a symbolic link"),
-        ("predictions.mkdir(); (predictions / 'annotated').symlink_to({private!r})", "look: output 'predictions' holds a symbolic link"),
-        ("predictions.mkdir(); os.mkfifo(predictions / 'predictions.jsonl')", "look: output 'predictions' holds predictions/predictions.jsonl, which"),
-        ("import shutil; shutil.rmtree(predictions.parent); os.symlink({private!r}, predictions.parent)", "look: its folder out/"),
-        ("predictions.mkdir(); (predictions / 'predictions.jsonl').write_text('[1]')", "look: it wrote no predictions.jsonl"),
+        (
+            "predictions.mkdir(); (predictions / 'annotated').symlink_to({private!r})",
+            "look: output 'predictions' holds a symbolic link",
+        ),
+        (
+            "predictions.mkdir(); os.mkfifo(predictions / 'predictions.jsonl')",
+            "look: output 'predictions' holds predictions/predictions.jsonl, which",
+        ),
+        (
+            "import shutil; shutil.rmtree(predictions.parent); os.symlink({private!r}, predictions.parent)",
+            "look: its folder out/",
+        ),
+        (
+            "predictions.mkdir(); (predictions / 'predictions.jsonl').write_text('[1]')",
+            "look: it wrote no predictions.jsonl",
+        ),
         ("predictions.mkdir()", "look: it wrote no predictions.jsonl"),
         ("predictions.write_text('')", "look: it wrote no predictions.jsonl"),
     ],
     ids=["a link", "a link inside", "a FIFO", "a link for out/", "a list", "nothing", "a file"],
-)  # fmt: skip
-def test_a_stage_that_leaves_anything_else_than_predictions_is_refused_and_nothing_is_copied(predict, packed, code, why):
+)
+def test_a_stage_that_leaves_anything_else_than_predictions_is_refused_and_nothing_is_copied(
+    predict, packed, code, why
+):
     private = packed.path / "private"
     private.mkdir()
     for name in ("predictions", "key"):
         (private / name).write_text("secret")
     code = code.replace("{private!r}", repr(str(private)))
     packed.stage(
-        "look", f"import os\nfrom engine.stage import In, Out\ndef look(package: In, source: In, predictions: Out) -> None:\n    {code}\n"
+        "look",
+        "import os\nfrom engine.stage import In, Out\ndef look(package: In, source: In, predictions: "
+        f"Out) -> None:\n    {code}\n",
     )
     said = predict("input=words", "output=shown")
     assert (said.status, "Traceback" in said.err) == (1, False) and why in said.err
@@ -170,4 +194,6 @@ def test_an_input_that_never_ends_is_refused_before_a_stage_starts(predict, pack
     os.mkfifo(packed.path / "pipe")
     os.mkfifo(packed.path / "inside" / "pipe")
     said = predict(f"input={there}")
-    assert said.status == 2 and ("neither a file nor a folder" in said.err or "a file system of the kernel" in said.err)
+    assert said.status == 2 and (
+        "neither a file nor a folder" in said.err or "a file system of the kernel" in said.err
+    )

@@ -1,4 +1,7 @@
-"""`run`: what is recorded before anything is shown, and what a run leaves. The command line as a process is in tests/test_run.py."""
+"""`run`: what is recorded before anything is shown, and what a run leaves.
+
+The command line as a process is in tests/test_run.py.
+"""
 
 import json
 import os
@@ -58,7 +61,10 @@ def test_a_sink_that_fails_shows_no_more_and_takes_nothing_with_it(journal, tmp_
     for _ in range(3):
         recorder.emit(NOTE)
     assert (len(good.shown), len(bad.shown), len(recorder.state.notes)) == (3, 1, 3)
-    assert capsys.readouterr().err == f"warning: {Listener.__module__} failed and shows no more: RuntimeError('full')\n"
+    assert (
+        capsys.readouterr().err
+        == f"warning: {Listener.__module__} failed and shows no more: RuntimeError('full')\n"
+    )
 
 
 def test_nothing_to_say_writes_nothing(journal, tmp_path):
@@ -76,7 +82,14 @@ def finished(ran):
 
 
 def test_the_files_that_users_read_are_there(finished):
-    assert {path.name for path in finished.iterdir()} >= {"artifacts", "journal.jsonl", "logs", "metrics.json", "report.html", "run.json"}
+    assert {path.name for path in finished.iterdir()} >= {
+        "artifacts",
+        "journal.jsonl",
+        "logs",
+        "metrics.json",
+        "report.html",
+        "run.json",
+    }
 
 
 def test_the_files_say_what_the_journal_says(finished):
@@ -90,7 +103,9 @@ def test_no_work_is_left_behind(ran):
 def test_the_sinks_are_told_of_the_end_after_the_files_are_written(finished):
     last = read(finished / FILE_NAME)[-1]
     assert last["event"] == "run_finished"
-    assert all((finished / name).stat().st_mtime <= last["time"] + 0.1 for name in ("run.json", "report.html"))
+    assert all(
+        (finished / name).stat().st_mtime <= last["time"] + 0.1 for name in ("run.json", "report.html")
+    )
 
 
 def test_a_run_knows_its_command_and_its_commit(ran, give):
@@ -108,12 +123,17 @@ def test_a_password_on_the_command_line_is_not_recorded(ran, give):
 
 def test_an_asset_is_recorded_with_its_digest(project, give):
     (project.path / "mine.txt").write_text("4")
-    project.usecase("one", 'assets: {mine: mine.txt}\nstages: {a: {uses: mystages.double, inputs: {number: "asset:mine"}}}')
+    project.usecase(
+        "one",
+        'assets: {mine: mine.txt}\nstages: {a: {uses: mystages.double, inputs: {number: "asset:mine"}}}',
+    )
     give("usecase=one")
     [asset] = project.events()[0]["assets"]
     assert (asset["key"], asset["path"], asset["digest"]) == (
-        "mine", str(project.path / "mine.txt"), "file:4b227777d4dd1fc61c6f884f48641d02b4d121d3fd328cb08b5531fcacdabf8a",
-    )  # fmt: skip
+        "mine",
+        str(project.path / "mine.txt"),
+        "file:4b227777d4dd1fc61c6f884f48641d02b4d121d3fd328cb08b5531fcacdabf8a",
+    )
 
 
 def test_the_run_of_a_killed_engine_is_closed_by_the_next(ran, give):
@@ -125,7 +145,11 @@ def test_the_run_of_a_killed_engine_is_closed_by_the_next(ran, give):
     left.mkdir()
     (left / "lock").touch()
     give("params.n=4")
-    assert layout.state(killed).status == json.loads((killed / "run.json").read_text())["status"] == "interrupted"
+    assert (
+        layout.state(killed).status
+        == json.loads((killed / "run.json").read_text())["status"]
+        == "interrupted"
+    )
     assert not left.exists()
 
 
@@ -163,12 +187,16 @@ def test_an_interrupted_run_goes_on_with_the_same_command(project, give):
     os.kill(engine.pid, signal.SIGINT)
     engine.communicate(timeout=300)
     assert engine.returncode == 130
-    project.stage("only", "from engine.stage import Out\ndef only(data: Out) -> None:\n    data.write_text('1')\n")
+    project.stage(
+        "only", "from engine.stage import Out\ndef only(data: Out) -> None:\n    data.write_text('1')\n"
+    )
     assert give("usecase=one").status == 0
 
 
 def test_the_objective_is_what_a_sweep_reads(project):
-    project.usecase("chain", (project.path / "conf" / "usecases" / "chain.yaml").read_text() + "objective: c.total\n")
+    project.usecase(
+        "chain", (project.path / "conf" / "usecases" / "chain.yaml").read_text() + "objective: c.total\n"
+    )
     result = project.run("--multirun", "params.n=1,2")
     assert result.returncode == 0, result.stderr
     assert sorted(project.state(path).metrics["c.total"] for path in project.runs) == [4, 8]
@@ -184,7 +212,9 @@ def test_the_commit_is_read_without_git(tmp_path, packed):
     subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "x"], check=True)
     if packed:
         subprocess.run([*git, "pack-refs", "--all"], check=True)
-    wanted = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+    wanted = subprocess.run(
+        [*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True
+    ).stdout.strip()
     assert run._git_commit(tmp_path) == wanted
 
 
@@ -210,7 +240,9 @@ def test_a_state_can_be_replayed_from_what_a_run_left(finished):
 
 @pytest.fixture
 def contained(project, docker_engine, monkeypatch):
-    """A folder with an image of Python alone, which is the smallest there is, on a real engine that does not have it yet."""
+    """A folder with an image of Python alone, which is the smallest there is, on a real engine that does not
+    have it yet.
+    """
     monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
     (project.path / "containers" / "alone").mkdir(parents=True)
     (project.path / "containers" / "alone" / "image.yaml").write_text(
@@ -231,7 +263,9 @@ def test_auto_without_an_engine_runs_processes_and_says_why(project):
 
 def test_auto_runs_processes_where_an_image_cannot_be_built_and_says_which(contained):
     [note] = _where(contained)
-    assert note.startswith("stages run as local processes: usecase=containers: the images could not be built: build_alone_")
+    assert note.startswith(
+        "stages run as local processes: usecase=containers: the images could not be built: build_alone_"
+    )
 
 
 def test_who_names_containers_is_refused_an_image_that_cannot_be_built(contained):
@@ -243,9 +277,17 @@ def test_who_names_containers_is_refused_an_image_that_cannot_be_built(contained
 
 def test_auto_runs_containers_where_an_engine_has_the_image(contained, docker_engine, plain_archive):
     library = Library(("stages",), [contained.path, ROOT])
-    sources = {module: digest for name in BUILDERS for module, digest in library.signature(name, name).sources.items()}
+    sources = {
+        module: digest
+        for name in BUILDERS
+        for module, digest in library.signature(name, name).sources.items()
+    }
     here = platform_of(platform.machine())
-    [image] = [one for one in images.read(contained.path / "containers", sources, "bootstrap") if one.platform == here]
+    [image] = [
+        one
+        for one in images.read(contained.path / "containers", sources, "bootstrap")
+        if one.platform == here
+    ]
     _engine.load(docker_engine.client(), image.reference, plain_archive)
     try:
         assert _where(contained) == ["stages run in containers: a Docker engine answers"]
@@ -260,7 +302,10 @@ def test_auto_runs_containers_where_an_engine_has_the_image(contained, docker_en
 def test_the_images_that_are_missing_are_built_and_the_stages_run_in_them(with_own_image, give):
     said = give("executor=auto", "base=bootstrap")
     assert said.status == 0, said.err
-    assert "usecase=my_images" in said.err and "note: stages run in containers: a Docker engine answers" in said.lines
+    assert (
+        "usecase=my_images" in said.err
+        and "note: stages run in containers: a Docker engine answers" in said.lines
+    )
     again = give("executor=docker", "base=bootstrap")
     assert "0 stages ran, 3 from the store" in again.out and again.err == ""
 
@@ -291,7 +336,17 @@ def test_the_commit_of_a_branch_of_any_name_is_read(tmp_path, branch, packed):
 
 @pytest.mark.parametrize(
     "head",
-    [b"", b"\0" * 100, os.urandom(999), b"ref: ", b"ref: refs/heads/none", b"ref: ../../..", b"ref: \0", b"abc\n", b"ref: " + b"a" * 5000],
+    [
+        b"",
+        b"\0" * 100,
+        os.urandom(999),
+        b"ref: ",
+        b"ref: refs/heads/none",
+        b"ref: ../../..",
+        b"ref: \0",
+        b"abc\n",
+        b"ref: " + b"a" * 5000,
+    ],
 )
 @pytest.mark.parametrize("packed", [None, b"", b"\n\n", os.urandom(999)])
 def test_a_damaged_repository_has_no_commit(tmp_path, head, packed):
@@ -318,14 +373,22 @@ def test_a_folder_in_the_place_of_latest_is_warned_of_and_the_run_is_whole(give,
     (link / "mine").mkdir(parents=True)
     said = give()
     assert said.status == 0 and "latest does not name this run: it is a folder; remove it" in said.err
-    assert (link / "mine").is_dir() and project.state().status == "finished" and (project.last / "report.html").is_file()
+    assert (
+        (link / "mine").is_dir()
+        and project.state().status == "finished"
+        and (project.last / "report.html").is_file()
+    )
 
 
 FOR_A_FOLDER = {"a file": Path.touch, "a dangling link": lambda path: path.symlink_to("/nowhere/a")}
 FOR_A_FILE = {"a folder": Path.mkdir, "a FIFO": os.mkfifo, "a loop": lambda path: path.symlink_to(path)}
 IN_THE_WAY = [
     *((place, how) for place in ("chain", "chain/x86_64", ".engine") for how in ("a file",)),
-    *((f".engine/{name}", how) for name in ("work", "objects", "actions", "corrupt", "locks", "assets") for how in FOR_A_FOLDER),
+    *(
+        (f".engine/{name}", how)
+        for name in ("work", "objects", "actions", "corrupt", "locks", "assets")
+        for how in FOR_A_FOLDER
+    ),
     *((".engine/lock", how) for how in FOR_A_FILE),
 ]
 

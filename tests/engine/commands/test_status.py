@@ -4,7 +4,10 @@ import json
 
 import pytest
 
-FAILING = "from engine.stage import Out, StageError\ndef only(data: Out) -> None:\n    raise StageError('no pictures')\n"
+FAILING = (
+    "from engine.stage import Out, StageError\ndef only(data: Out) -> None:\n    raise "
+    "StageError('no pictures')\n"
+)
 SLEEPING = """
     import time
     from pathlib import Path
@@ -23,7 +26,11 @@ def _row(said, stage: str) -> list[str]:
 def test_a_finished_run_says_so_stage_by_stage(ran, give):
     said = give("status")
     assert said.lines[0].startswith(f"run {ran.last.name}: chain for x86_64, finished after ")
-    assert [line.split()[:2] for line in said.lines[2:5]] == [["a", "finished"], ["b", "finished"], ["c", "finished"]]
+    assert [line.split()[:2] for line in said.lines[2:5]] == [
+        ["a", "finished"],
+        ["b", "finished"],
+        ["c", "finished"],
+    ]
     assert said.lines[-1] == str(ran.last.relative_to(ran.path))
 
 
@@ -38,18 +45,26 @@ def test_a_run_is_named_by_its_beginning(ran, give, length):
 
 def test_an_unknown_run_names_the_nearest(ran, give):
     said = give("status", f"run={ran.last.name[:-1]}x")
-    assert (said.status, said.err.splitlines()[1:]) == (2, ["  there is no such run", f"  did you mean '{ran.last.name}'?"])
+    assert (said.status, said.err.splitlines()[1:]) == (
+        2,
+        ["  there is no such run", f"  did you mean '{ran.last.name}'?"],
+    )
 
 
 def test_where_nothing_ran_it_says_how_to_begin(give):
     said = give("status")
     assert said.status == 2
-    assert said.err.splitlines()[1:] == ["  there is no run here yet", "  start one: python run.py usecase=pose_activity target=rpi4_coral"]
+    assert said.err.splitlines()[1:] == [
+        "  there is no run here yet",
+        "  start one: python run.py usecase=pose_activity target=rpi4_coral",
+    ]
 
 
 def test_a_failure_says_its_sentence(project, give):
     project.stage("only", FAILING)
-    project.usecase("one", "stages: {s: {uses: mystages.only}, t: {uses: mystages.double, inputs: {number: s.data}}}")
+    project.usecase(
+        "one", "stages: {s: {uses: mystages.only}, t: {uses: mystages.double, inputs: {number: s.data}}}"
+    )
     give("usecase=one")
     said = give("status", "usecase=one")
     assert ", failed after " in said.lines[0]
@@ -71,13 +86,20 @@ def test_an_artifact_that_was_changed_by_hand_is_named(ran, give):
 
 def test_the_newest_run_may_be_narrowed_to_a_target(ran, give):
     give("target=rpi4")
-    assert "chain for rpi4" in give("status").lines[0] and "chain for x86_64" in give("status", "target=x86_64").lines[0]
+    assert (
+        "chain for rpi4" in give("status").lines[0]
+        and "chain for x86_64" in give("status", "target=x86_64").lines[0]
+    )
 
 
 def test_a_killed_engine_is_told_and_how_to_go_on(ran, give):
     path = ran.last / "journal.jsonl"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
-    assert give("status").lines[0].endswith("its engine was killed; give its command again, and it goes on from what is in the store")
+    assert (
+        give("status")
+        .lines[0]
+        .endswith("its engine was killed; give its command again, and it goes on from what is in the store")
+    )
 
 
 @pytest.fixture

@@ -12,8 +12,10 @@ def test_an_address_that_is_none_is_refused(give):
     said = give("sync", "tracking=mlflow", "tracking.uri=ftp://host")
     assert said.status == 2
     assert said.err.splitlines() == [
-        "tracking.uri", "  no MLflow is reached by 'ftp://host'", "  write http://host:port, https://host or sqlite:////path/to/mlflow.db",
-    ]  # fmt: skip
+        "tracking.uri",
+        "  no MLflow is reached by 'ftp://host'",
+        "  write http://host:port, https://host or sqlite:////path/to/mlflow.db",
+    ]
 
 
 @pytest.mark.filterwarnings("ignore")  # MLflow's own and its dependencies'

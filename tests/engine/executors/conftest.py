@@ -1,4 +1,6 @@
-"""An executor under test: job folders are laid out for it as the scheduler does, and its processes are counted."""
+"""An executor under test: job folders are laid out for it as the scheduler does, and its processes are
+counted.
+"""
 
 import importlib
 import os
@@ -25,7 +27,8 @@ from engine.target import Target, platform_of
 ROOT = Path(__file__).resolve().parents[3]
 EXECUTORS = sorted(path.stem for path in (ROOT / "engine" / "executors").glob("[a-z]*.py"))
 MARKS = {"docker": ("docker",), "device": ("docker", "ssh")}
-MARK = "RPI_MLOPS_TEST_EXECUTOR"  # in the environment of the executor, and so of what it starts with all of it, such as ssh
+# in the environment of the executor, and so of what it starts with all of it, such as ssh
+MARK = "RPI_MLOPS_TEST_EXECUTOR"
 TARGET = Target(name="here", platform=platform_of(platform.machine()), runtime="litert")
 
 ACT = '''
@@ -44,29 +47,55 @@ def act(data: Out, *, code: str) -> dict:
 class Bench:
     """An executor, the job folders that are laid out for it, and the processes that it started."""
 
-    def __init__(self, name: str, folder: Path, mark: str, images: tuple[Image, ...] = (), **options: Any) -> None:
+    def __init__(
+        self, name: str, folder: Path, mark: str, images: tuple[Image, ...] = (), **options: Any
+    ) -> None:
         self.folder, self.name, self.mark, self.store = folder, name, mark, Store(folder / "store")
         self.client: Any = None  # of the engine of its containers
         (folder / "mystages").mkdir(exist_ok=True)
         (folder / "mystages" / "act.py").write_text(ACT)
-        self.setting = Setting(options.pop("target", TARGET), (folder, ROOT), ("mystages",), lambda: images, folder / "store",
-                               options.pop("ssh_config", None), options)  # fmt: skip
+        self.setting = Setting(
+            options.pop("target", TARGET),
+            (folder, ROOT),
+            ("mystages",),
+            lambda: images,
+            folder / "store",
+            options.pop("ssh_config", None),
+            options,
+        )
         self.make = importlib.import_module(f"engine.executors.{name}").Executor
         self.executor = self.make(self.setting)
 
-    def plan(self, stage: str, keys: Mapping[str, object], asset: Path | None = None) -> tuple[Planned, dict[str, ResolvedAsset]]:
+    def plan(
+        self, stage: str, keys: Mapping[str, object], asset: Path | None = None
+    ) -> tuple[Planned, dict[str, ResolvedAsset]]:
         """Settle the stage's job."""
-        usecase = spec.read({"name": "u", "assets": {"mine": str(asset) if asset else None}, "stages": {stage: keys}}, "u.yaml")[0]
-        job = check.check(usecase, Library(["mystages"], [self.folder]), self.executor.place, "u.yaml").jobs[stage]
-        assets = {"mine": ResolvedAsset("mine", "mine", asset, self.store.assets.of(asset), None, "", False)} if asset else {}
+        usecase = spec.read(
+            {"name": "u", "assets": {"mine": str(asset) if asset else None}, "stages": {stage: keys}},
+            "u.yaml",
+        )[0]
+        job = check.check(usecase, Library(["mystages"], [self.folder]), self.executor.place, "u.yaml").jobs[
+            stage
+        ]
+        assets = (
+            {"mine": ResolvedAsset("mine", "mine", asset, self.store.assets.of(asset), None, "", False)}
+            if asset
+            else {}
+        )
         return settle(job, {}, assets, self.store), assets
 
-    def lay_out(self, stage: str, keys: Mapping[str, object], asset: Path | None = None) -> tuple[JobFolder, Launch]:
+    def lay_out(
+        self, stage: str, keys: Mapping[str, object], asset: Path | None = None
+    ) -> tuple[JobFolder, Launch]:
         """Make the folder of a stage's job, as the scheduler does."""
         planned, assets = self.plan(stage, keys, asset)
-        folder = jobfolder.lay_out(self.folder / f"{stage}-{uuid.uuid4().hex[:6]}", planned, {}, assets, self.store)
+        folder = jobfolder.lay_out(
+            self.folder / f"{stage}-{uuid.uuid4().hex[:6]}", planned, {}, assets, self.store
+        )
         run = f"run-{self.mark}"
-        return folder, Launch(planned.job, folder.path, folder.path / "log", planned.fingerprint or "", run, 1, folder.inputs)
+        return folder, Launch(
+            planned.job, folder.path, folder.path / "log", planned.fingerprint or "", run, 1, folder.inputs
+        )
 
     def start(self, code: str, stage: str = "s", **keys: object) -> JobFolder:
         """Launch a stage that does this."""
@@ -98,14 +127,20 @@ class Bench:
             (folder.path / "cwd" / name).touch()
 
     def _has(self, folder: JobFolder, name: str) -> bool:
-        return self._inside(folder, "test", "-e", name) if self.name == "device" else (folder.path / "cwd" / name).exists()
+        return (
+            self._inside(folder, "test", "-e", name)
+            if self.name == "device"
+            else (folder.path / "cwd" / name).exists()
+        )
 
     def _inside(self, folder: JobFolder, *command: str) -> bool:
         found = self.client.containers.list(filters={"label": f"{LABEL}.folder={folder.path}"})
         return bool(found) and found[0].exec_run(list(command)).exit_code == 0
 
     def container(self, folder: JobFolder) -> Any:
-        """Return the stage's container, as soon as its engine says that it runs: what the stage does may be seen before."""
+        """Return the stage's container, as soon as its engine says that it runs: what the stage does may be
+        seen before.
+        """
         limit = time.monotonic() + 300
         while not (found := self.client.containers.list(filters={"label": f"{LABEL}.folder={folder.path}"})):
             assert time.monotonic() < limit, "no container"
@@ -141,7 +176,11 @@ class Bench:
                 yield from (int(row[1]) for row in container.top()["Processes"])
 
     def _is_ours(self, pid: int) -> bool:
-        marks = (f"{MARK}={self.mark}\0", f"{self.folder}/", f"{self.folder}:")  # PYTHONPATH, also of what has a folder of the job's
+        marks = (
+            f"{MARK}={self.mark}\0",
+            f"{self.folder}/",
+            f"{self.folder}:",
+        )  # PYTHONPATH, also of what has a folder of the job's
         try:
             environment = Path(f"/proc/{pid}/environ").read_bytes() + b"\0"
             if not any(mark.encode() in environment for mark in marks):
@@ -199,13 +238,20 @@ def device_bench(docker_engine, plain_image, sshd, tmp_path, make_bench) -> Benc
     """Containers of a Docker engine that SSH reaches."""
     config = tmp_path / "ssh_config"
     config.write_text(sshd.config)
-    target = TARGET.model_copy(update={"device": f"ssh://{sshd.user}@{sshd.host}:{sshd.port}{docker_engine.socket}"})
+    target = TARGET.model_copy(
+        update={"device": f"ssh://{sshd.user}@{sshd.host}:{sshd.port}{docker_engine.socket}"}
+    )
     made = make_bench("device", plain_image, target=target, ssh_config=str(config))
     made.client = docker_engine.client()
     return made
 
 
-@pytest.fixture(params=[pytest.param(name, marks=[getattr(pytest.mark, mark) for mark in MARKS.get(name, ())]) for name in EXECUTORS])
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=[getattr(pytest.mark, mark) for mark in MARKS.get(name, ())])
+        for name in EXECUTORS
+    ]
+)
 def bench(request):
     """Each executor in turn; one that needs nothing beside it has no fixture of its own."""
     try:

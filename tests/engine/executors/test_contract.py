@@ -1,4 +1,6 @@
-"""What every executor keeps, each found by its file: it launches a job folder, says how it ended, and leaves nothing running."""
+"""What every executor keeps, each found by its file: it launches a job folder, says how it ended, and leaves
+nothing running.
+"""
 
 import json
 import os
@@ -18,7 +20,10 @@ ROOT = Path(__file__).resolve().parents[3]
 TARGETS = sorted((ROOT / "conf" / "target").glob("*.yaml"))
 HERE = {"x86_64": "linux/amd64", "aarch64": "linux/arm64", "armv7l": "linux/arm/v7"}
 
-ESCAPED = "subprocess.Popen([sys.executable, '-c', 'import os, time; os.fork() and os._exit(0); os.setsid(); time.sleep(600)'], start_new_session=True)"
+ESCAPED = (
+    "subprocess.Popen([sys.executable, '-c', 'import os, time; os.fork() and os._exit(0); "
+    "os.setsid(); time.sleep(600)'], start_new_session=True)"
+)
 SLEEPS = f"{ESCAPED}; Path('ready').touch(); time.sleep(600)"
 STUBBORN = f"signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEPS}"
 
@@ -61,9 +66,22 @@ def test_an_exit_status_is_passed_on(bench):
     assert bench.does("sys.exit(7)")[1].status == 7
 
 
-@pytest.mark.parametrize(("code", "status"), [
-    ("137", 137), ("143", 143), ("74", 74), ("256", 1), ("-1", 255), ("'no luck'", 1), ("True", 1), ("", 0), ("None", 0), ("0", 0), ("False", 0),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("137", 137),
+        ("143", 143),
+        ("74", 74),
+        ("256", 1),
+        ("-1", 255),
+        ("'no luck'", 1),
+        ("True", 1),
+        ("", 0),
+        ("None", 0),
+        ("0", 0),
+        ("False", 0),
+    ],
+)
 def test_sys_exit_means_its_exit_status(bench, code, status):
     folder, ended = bench.does(f"sys.exit({code})")
     assert folder.result() == {"exit_status": status}
@@ -88,7 +106,9 @@ def test_a_job_may_be_launched_again_after_its_end(bench):
 
 
 def test_both_outputs_go_to_the_log(bench):
-    folder, _ = bench.does("print('to out'); print('to err', file=sys.stderr); os.system('echo from a child')")
+    folder, _ = bench.does(
+        "print('to out'); print('to err', file=sys.stderr); os.system('echo from a child')"
+    )
     assert sorted((folder.path / "log").read_text().splitlines()) == ["from a child", "to err", "to out"]
 
 
@@ -105,7 +125,9 @@ def test_the_input_of_a_stage_is_empty(bench):
 
 
 def test_a_stage_works_in_a_folder_of_its_own(bench):
-    first, second = (Path(bench.says("os.getcwd() + ' ' + ' '.join(os.listdir())", stage=name).rstrip()) for name in "ab")
+    first, second = (
+        Path(bench.says("os.getcwd() + ' ' + ' '.join(os.listdir())", stage=name).rstrip()) for name in "ab"
+    )
     assert first != second and {first.parent.parent, second.parent.parent} == {bench.folder}
 
 
@@ -123,7 +145,10 @@ SECRETS = ("AWS_SECRET_ACCESS_KEY", "MLFLOW_TRACKING_PASSWORD", "HTTPS_PROXY", "
 def test_the_callers_secrets_do_not_reach_the_stage_nor_the_process_that_it_came_from(bench, monkeypatch):
     for name in SECRETS:
         monkeypatch.setenv(name, "s3cret")
-    read = "[Path(f'/proc/{pid}/environ').read_bytes() for pid in ('self', os.getppid()) if os.access(f'/proc/{pid}/environ', os.R_OK)]"
+    read = (
+        "[Path(f'/proc/{pid}/environ').read_bytes() for pid in ('self', os.getppid()) if "
+        "os.access(f'/proc/{pid}/environ', os.R_OK)]"
+    )
     assert bench.says(f"'s3cret' in str({read}) + str(os.environ)") == "False"
 
 
@@ -138,12 +163,16 @@ def test_a_variable_that_pass_env_names_reaches_the_stage_and_no_other(bench, mo
 def test_a_variable_that_pass_env_names_goes_before_the_value_that_the_yaml_gives(bench, monkeypatch):
     monkeypatch.setenv("SOME_TOKEN", "the caller's")
     keys = {"env": {"SOME_TOKEN": "the YAML's", "ABSENT": "the YAML's"}, "pass_env": ["SOME_TOKEN", "ABSENT"]}
-    assert bench.says("repr([os.environ[name] for name in ('SOME_TOKEN', 'ABSENT')])", **keys) == repr(["the caller's", "the YAML's"])
+    assert bench.says("repr([os.environ[name] for name in ('SOME_TOKEN', 'ABSENT')])", **keys) == repr(
+        ["the caller's", "the YAML's"]
+    )
 
 
 def test_a_variable_that_pass_env_names_reaches_a_command(bench, monkeypatch):
     monkeypatch.setenv("SOME_TOKEN", "s3cret")
-    _, launch = bench.lay_out("s", {"command": ["printenv", "SOME_TOKEN"], "outputs": ["y"], "pass_env": ["SOME_TOKEN"]})
+    _, launch = bench.lay_out(
+        "s", {"command": ["printenv", "SOME_TOKEN"], "outputs": ["y"], "pass_env": ["SOME_TOKEN"]}
+    )
     bench.executor.launch(launch)
     bench.end()
     assert launch.log.read_text() == "s3cret\n"
@@ -152,18 +181,24 @@ def test_a_variable_that_pass_env_names_reaches_a_command(bench, monkeypatch):
 def test_the_value_of_a_passed_variable_is_written_nowhere(bench, monkeypatch):
     monkeypatch.setenv("SOME_TOKEN", "s3cret")
     bench.does("pass", pass_env=["SOME_TOKEN"])
-    assert [path for path in bench.folder.rglob("*") if path.is_file() and b"s3cret" in path.read_bytes()] == []
+    assert [
+        path for path in bench.folder.rglob("*") if path.is_file() and b"s3cret" in path.read_bytes()
+    ] == []
 
 
 def test_pass_env_does_not_move_a_stages_temporary_files(bench, monkeypatch, tmp_path):
     monkeypatch.setenv("TMPDIR", str(tmp_path / "elsewhere"))
-    assert bench.says("os.environ['TMPDIR'] == tempfile.gettempdir() == os.getcwd()", pass_env=["TMPDIR"]) == "True"
+    assert (
+        bench.says("os.environ['TMPDIR'] == tempfile.gettempdir() == os.getcwd()", pass_env=["TMPDIR"])
+        == "True"
+    )
 
 
 def test_a_stage_may_say_and_print_a_name_that_is_not_utf_8(bench):
     name = "os.fsdecode(b'caf\\xe9')"
     folder, ended = bench.does(
-        f"from engine.stage import note; note({name}); print({name}); print({name}, file=sys.stderr); metric({name}, 1, 0)"
+        f"from engine.stage import note; note({name}); print({name}); print({name}, file=sys.stderr); "
+        f"metric({name}, 1, 0)"
     )
     assert ended.status == 0
     assert [event.get("text") or event.get("name") for event in folder.poll()] == ["caf\\xe9"] * 2
@@ -175,12 +210,17 @@ def test_a_stage_may_fail_with_a_name_that_is_not_utf_8(bench, kind):
     raising = "" if kind == "sys.exit" else "raise "
     folder, ended = bench.does(f"{raising}{kind}(os.fsdecode(b'caf\\xe9'))")
     assert ended.status == 1
-    assert str(folder.result()).encode("utf-8") and "caf\\xe9" in (folder.path / "log").read_text(encoding="utf-8")
+    assert str(folder.result()).encode("utf-8") and "caf\\xe9" in (folder.path / "log").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_what_a_stage_does_to_its_environment_no_other_stage_sees(bench):
     bench.does("os.environ['LEFT'] = 'behind'; sys.modules['left'] = sys; os.chdir('/')", env={"GIVEN": "1"})
-    assert bench.says("[name in os.environ for name in ('LEFT', 'GIVEN')] + ['left' in sys.modules]") == "[False, False, False]"
+    assert (
+        bench.says("[name in os.environ for name in ('LEFT', 'GIVEN')] + ['left' in sys.modules]")
+        == "[False, False, False]"
+    )
 
 
 def test_the_engines_own_environment_stays_as_it_is(bench):
@@ -210,7 +250,10 @@ def test_waiting_for_nothing_ends_with_the_timeout(bench):
 
 
 def test_two_jobs_run_at_once(bench):
-    folders = [bench.start("Path('ready').touch()\nwhile not Path('go').exists(): time.sleep(0.01)", stage=name) for name in "ab"]
+    folders = [
+        bench.start("Path('ready').touch()\nwhile not Path('go').exists(): time.sleep(0.01)", stage=name)
+        for name in "ab"
+    ]
     for folder in folders:
         bench.until(folder, "ready")
     for folder in folders:
@@ -222,7 +265,10 @@ def test_two_jobs_run_at_once(bench):
 
 
 def _sleeping(bench, code: str, stage: str = "s") -> list[int]:
-    """Start a stage with a grandchild in a session of its own; return all processes that were not there before."""
+    """Start a stage with a grandchild in a session of its own.
+
+    Return all processes that were not there before.
+    """
     before = bench.processes()
     folder = bench.start(code, stage=stage)
     bench.until(folder, "ready")
@@ -249,7 +295,9 @@ def test_force_ends_the_whole_tree_of_a_stage_that_ignores_requests(bench):
 
 
 def test_the_end_of_one_job_leaves_the_others_alone(bench):
-    stays = bench.start("Path('ready').touch()\nwhile not Path('go').exists(): time.sleep(0.01)", stage="stays")
+    stays = bench.start(
+        "Path('ready').touch()\nwhile not Path('go').exists(): time.sleep(0.01)", stage="stays"
+    )
     bench.until(stays, "ready")
     _sleeping(bench, SLEEPS, stage="goes")
     bench.executor.terminate("goes", force=True)
@@ -295,7 +343,9 @@ def test_a_command_reads_and_writes_what_its_words_name(bench, tmp_path):
     source = tmp_path / "source.txt"
     source.write_text("bytes")
     folder, launch = bench.lay_out(
-        "s", {"command": ["cp", "{inputs.x}", "{outputs.y}"], "inputs": {"x": "asset:mine"}, "outputs": ["y"]}, source
+        "s",
+        {"command": ["cp", "{inputs.x}", "{outputs.y}"], "inputs": {"x": "asset:mine"}, "outputs": ["y"]},
+        source,
     )
     bench.executor.launch(launch)
     assert [ended.status for ended in bench.end()] == [0]
@@ -304,13 +354,17 @@ def test_a_command_reads_and_writes_what_its_words_name(bench, tmp_path):
 
 def test_no_shell_reads_a_commands_words(bench):
     text = "; touch canary $(touch canary) `touch canary` *"
-    folder, launch = bench.lay_out("s", {"command": ["printf", "%s", "{params.text}"], "outputs": ["y"], "params": {"text": text}})
+    folder, launch = bench.lay_out(
+        "s", {"command": ["printf", "%s", "{params.text}"], "outputs": ["y"], "params": {"text": text}}
+    )
     bench.executor.launch(launch)
     bench.end()
     assert launch.log.read_text() == text and not list(folder.path.rglob("canary"))
 
 
-@pytest.mark.parametrize(("command", "status"), [(["false"], 1), (["no-such-command"], 1), (["sh", "-c", "kill -9 $$"], -9)])
+@pytest.mark.parametrize(
+    ("command", "status"), [(["false"], 1), (["no-such-command"], 1), (["sh", "-c", "kill -9 $$"], -9)]
+)
 def test_a_commands_end_is_told_as_a_stages(bench, command, status):
     _, launch = bench.lay_out("s", {"command": command, "outputs": ["y"]})
     bench.executor.launch(launch)
@@ -318,7 +372,9 @@ def test_a_commands_end_is_told_as_a_stages(bench, command, status):
 
 
 def test_the_environment_that_the_yaml_gives_reaches_the_command(bench):
-    _, launch = bench.lay_out("s", {"command": ["printenv", "COLOUR"], "outputs": ["y"], "env": {"COLOUR": "red"}})
+    _, launch = bench.lay_out(
+        "s", {"command": ["printenv", "COLOUR"], "outputs": ["y"], "env": {"COLOUR": "red"}}
+    )
     bench.executor.launch(launch)
     bench.end()
     assert launch.log.read_text() == "red\n"
@@ -327,7 +383,11 @@ def test_the_environment_that_the_yaml_gives_reaches_the_command(bench):
 def test_the_jobs_folder_says_what_ran(bench):
     folder, _ = bench.does("pass")
     described = json.loads((folder.path / "job.json").read_text())
-    assert (described["module"], described["function"], described["params"]) == ("mystages.act", "act", {"code": "pass"})
+    assert (described["module"], described["function"], described["params"]) == (
+        "mystages.act",
+        "act",
+        {"code": "pass"},
+    )
 
 
 # --- where figures are taken
@@ -338,7 +398,9 @@ def test_a_figure_is_labelled_with_where_it_is_taken(bench, path):
     aim, machine = target.parse(yamlfile.load(path), path.name), platform.machine()
     images = tuple(Image("any", one, "1", frozenset(), False, "containers") for one in ARCHITECTURES)
     executor = bench.make(replace(bench.setting, target=aim, images=lambda: images))
-    build, on_target = (executor.place(StageSpec(uses="x", runs_on=place), None) for place in ("build", "target"))
+    build, on_target = (
+        executor.place(StageSpec(uses="x", runs_on=place), None) for place in ("build", "target")
+    )
     assert (build.emulated, build.taken) == (False, machine) or build.taken == DEVICE
     if on_target.taken == DEVICE:
         assert (on_target.platform, on_target.emulated) == (aim.platform, False)

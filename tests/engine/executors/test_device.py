@@ -35,7 +35,9 @@ def refused(make_bench, tmp_path):
             bench.executor.missing([])
         assert time.monotonic() - start < 60
         assert caught.value.where == f"target=aim: device {device}"
-        assert all(text and "\n" not in text for text in (caught.value.where, caught.value.what, caught.value.fix))
+        assert all(
+            text and "\n" not in text for text in (caught.value.where, caught.value.what, caught.value.fix)
+        )
         bench.executor.close()
         assert bench.are_gone(bench.local_processes())
         return caught.value
@@ -54,8 +56,9 @@ def test_a_host_key_that_is_not_known_is_not_taken(refused, sshd, tmp_path):
     (tmp_path / "known").touch()
     said = refused(_address(sshd), sshd.config.replace(str(sshd.known_hosts), str(tmp_path / "known")))
     assert (said.what, said.fix) == (
-        "its host key is not known here", f"ssh -p {sshd.port} {sshd.user}@{sshd.host} once, and compare the fingerprint with the device's own"
-    )  # fmt: skip
+        "its host key is not known here",
+        f"ssh -p {sshd.port} {sshd.user}@{sshd.host} once, and compare the fingerprint with the device's own",
+    )
     assert (tmp_path / "known").read_text() == ""
 
 
@@ -70,25 +73,39 @@ def test_a_host_key_that_has_changed_is_not_taken(refused, sshd):
 
 def test_nothing_in_the_users_configuration_takes_an_unknown_host_key(refused, sshd, tmp_path):
     (tmp_path / "known").touch()
-    config = f"StrictHostKeyChecking no\n{sshd.config.replace(str(sshd.known_hosts), str(tmp_path / 'known'))}"
+    config = (
+        f"StrictHostKeyChecking no\n{sshd.config.replace(str(sshd.known_hosts), str(tmp_path / 'known'))}"
+    )
     assert refused(_address(sshd), config).what == "its host key is not known here"
 
 
 def test_a_key_that_the_device_does_not_take_is_said_with_how_to_give_it_one(refused, sshd, tmp_path):
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "other")], check=True)
-    config = sshd.config.replace(str(sshd.identity_file), str(tmp_path / "other")) + "  IdentitiesOnly yes\n  IdentityAgent none\n"
+    config = (
+        sshd.config.replace(str(sshd.identity_file), str(tmp_path / "other"))
+        + "  IdentitiesOnly yes\n  IdentityAgent none\n"
+    )
     said = refused(_address(sshd), config)
-    assert (said.what, said.fix) == ("it does not let this user in", f"ssh-copy-id -p {sshd.port} {sshd.user}@{sshd.host}")
+    assert (said.what, said.fix) == (
+        "it does not let this user in",
+        f"ssh-copy-id -p {sshd.port} {sshd.user}@{sshd.host}",
+    )
 
 
 def test_where_nothing_listens_ssh_is_to_be_switched_on(refused):
     said = refused(f"ssh://pi@127.0.0.1:{services.free_port()}")
-    assert (said.what, said.fix) == ("nothing listens for SSH there", "switch SSH on there: sudo systemctl enable --now ssh")
+    assert (said.what, said.fix) == (
+        "nothing listens for SSH there",
+        "switch SSH on there: sudo systemctl enable --now ssh",
+    )
 
 
 def test_a_name_that_nobody_knows_is_said(refused):
     said = refused("ssh://pi@no-such-device.invalid")
-    assert (said.what, said.fix) == ("its name cannot be found", "write its address, or put it into ~/.ssh/config")
+    assert (said.what, said.fix) == (
+        "its name cannot be found",
+        "write its address, or put it into ~/.ssh/config",
+    )
 
 
 def test_what_takes_a_connection_and_says_nothing_is_not_waited_for(refused):
@@ -125,7 +142,10 @@ def test_a_configuration_that_ssh_cannot_read_is_said(refused):
 def test_a_target_that_names_no_device_is_told_how(make_bench):
     with pytest.raises(UserError) as caught:
         make_bench("device").executor.missing([])
-    assert (caught.value.what, caught.value.fix) == ("this target names no device", "write device: ssh://user@host")
+    assert (caught.value.what, caught.value.fix) == (
+        "this target names no device",
+        "write device: ssh://user@host",
+    )
 
 
 def test_a_machine_without_ssh_is_told_what_to_install(refused, monkeypatch, tmp_path):
@@ -141,8 +161,9 @@ def test_a_device_of_another_platform_than_its_target_is_refused(device_bench, m
     with pytest.raises(UserError) as caught:
         bench.executor.missing([])
     assert (caught.value.what, caught.value.fix) == (
-        f"the device is {HERE}, and the target {other}", "choose the target that the device is"
-    )  # fmt: skip
+        f"the device is {HERE}, and the target {other}",
+        "choose the target that the device is",
+    )
 
 
 # --- the way itself
@@ -172,7 +193,12 @@ def test_a_way_that_broke_is_opened_again(device_bench, sshd):
 
 def test_figures_from_a_device_are_the_devices(device_bench, plain_image):
     place = device_bench.executor.place(StageSpec(uses="x", runs_on="target"), None)
-    assert (place.platform, place.emulated, place.taken, place.image) == (HERE, False, DEVICE, plain_image.reference)
+    assert (place.platform, place.emulated, place.taken, place.image) == (
+        HERE,
+        False,
+        DEVICE,
+        plain_image.reference,
+    )
 
 
 # --- what is sent
@@ -219,7 +245,9 @@ def test_another_run_sends_nothing_that_the_device_has(device_bench, sent, mine,
     _copies(device_bench, mine)
     before = len(sent)
     assert sent.count(mine) == 1 and len(set(sent)) == before
-    again = make_bench("device", plain_image, target=device_bench.setting.target, ssh_config=device_bench.setting.ssh_config)
+    again = make_bench(
+        "device", plain_image, target=device_bench.setting.target, ssh_config=device_bench.setting.ssh_config
+    )
     assert _copies(again, mine) == mine.read_text()
     assert len(sent) == before
 
@@ -285,7 +313,9 @@ def test_a_folder_comes_whole_and_with_its_own_names(device_bench, sent, tmp_pat
     folder = tmp_path / "an asset; $(touch x)"
     (folder / "deep" / "ä b").mkdir(parents=True)
     (folder / "deep" / "ä b" / "c.txt").write_text("below")
-    _, launch = device_bench.lay_out("s", {**READS, "command": ["find", "{inputs.x}", "-type", "f", "-printf", "%P"]}, folder)
+    _, launch = device_bench.lay_out(
+        "s", {**READS, "command": ["find", "{inputs.x}", "-type", "f", "-printf", "%P"]}, folder
+    )
     device_bench.executor.launch(launch)
     device_bench.end()
     assert launch.log.read_text() == "deep/ä b/c.txt"
@@ -295,7 +325,9 @@ def test_nothing_but_what_was_sent_is_left_on_the_device(device_bench, sent, min
     _copies(device_bench, mine)
     device_bench.executor.close()
     assert device_bench.client.containers.list(all=True) == []
-    assert {volume.name for volume in device_bench.client.volumes.list()} == {volume.name for volume in _volumes_of(device_bench)}
+    assert {volume.name for volume in device_bench.client.volumes.list()} == {
+        volume.name for volume in _volumes_of(device_bench)
+    }
 
 
 # --- an Edge TPU

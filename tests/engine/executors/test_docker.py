@@ -1,4 +1,6 @@
-"""Containers of this machine: no more than a job needs, as the engine itself lists it, and where figures come from."""
+"""Containers of this machine: no more than a job needs, as the engine itself lists it, and where figures come
+from.
+"""
 
 import dataclasses
 import os
@@ -39,7 +41,10 @@ def inspected(docker_bench):
 
 @pytest.fixture
 def accelerated(docker_bench, tmp_path, monkeypatch):
-    """What the engine says of a container that may use the Edge TPU of a bus; made, and never started: there may be none."""
+    """What the engine says of a container that may use the Edge TPU of a bus.
+
+    Made, and never started: there may be none.
+    """
     monkeypatch.setattr(_options, "USB", tmp_path)
     made = []
 
@@ -69,9 +74,9 @@ def test_a_stage_is_never_root_and_cannot_become_it(inspected):
 def test_the_kernel_holds_a_stage_to_it(docker_bench):
     said = docker_bench.says("Path('/proc/self/status').read_text()")
     facts = dict(line.split(":", 1) for line in said.splitlines())
-    assert {name: int(facts[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == dict.fromkeys(
-        ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"), 0
-    )
+    assert {
+        name: int(facts[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
+    } == dict.fromkeys(("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"), 0)
     assert facts["NoNewPrivs"].strip() == "1"
     assert "0" not in facts["Uid"].split() and "0" not in facts["Gid"].split() + facts["Groups"].split()
 
@@ -92,15 +97,28 @@ def test_a_container_does_not_see_the_store_or_the_project(inspected, docker_ben
 def test_an_input_can_be_read_and_not_written(docker_bench, tmp_path):
     (tmp_path / "mine.txt").write_text("bytes")
     (tmp_path / "mine.txt").chmod(0o666)
-    _, launch = docker_bench.lay_out("s", {"command": ["sh", "-c", "cat {inputs.x}; echo more >> {inputs.x}"],
-                                           "inputs": {"x": "asset:mine"}, "outputs": ["y"]}, tmp_path / "mine.txt")  # fmt: skip
+    _, launch = docker_bench.lay_out(
+        "s",
+        {
+            "command": ["sh", "-c", "cat {inputs.x}; echo more >> {inputs.x}"],
+            "inputs": {"x": "asset:mine"},
+            "outputs": ["y"],
+        },
+        tmp_path / "mine.txt",
+    )
     docker_bench.executor.launch(launch)
     assert [ended.status for ended in docker_bench.end()] == [2]
-    assert (tmp_path / "mine.txt").read_text() == "bytes" and "Read-only file system" in launch.log.read_text()
+    assert (
+        tmp_path / "mine.txt"
+    ).read_text() == "bytes" and "Read-only file system" in launch.log.read_text()
 
 
-@pytest.mark.parametrize(("keys", "mode"), [({}, "none"), ({"network": False}, "none"), ({"network": True}, "host")])
-def test_a_stage_has_a_network_only_where_it_asks_for_one(docker_engine, plain_image, make_bench, monkeypatch, keys, mode):
+@pytest.mark.parametrize(
+    ("keys", "mode"), [({}, "none"), ({"network": False}, "none"), ({"network": True}, "host")]
+)
+def test_a_stage_has_a_network_only_where_it_asks_for_one(
+    docker_engine, plain_image, make_bench, monkeypatch, keys, mode
+):
     monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
     bench = make_bench("docker", plain_image, network="host")  # this engine has no bridge
     bench.client = docker_engine.client()
@@ -110,7 +128,10 @@ def test_a_stage_has_a_network_only_where_it_asks_for_one(docker_engine, plain_i
 
 
 def test_a_stage_without_a_network_has_the_loopback_alone(docker_bench):
-    assert docker_bench.says("[line.split(':')[0].strip() for line in open('/proc/net/dev').readlines()[2:]]") == "['lo']"
+    assert (
+        docker_bench.says("[line.split(':')[0].strip() for line in open('/proc/net/dev').readlines()[2:]]")
+        == "['lo']"
+    )
 
 
 # --- limits
@@ -136,24 +157,36 @@ def test_a_stage_that_wants_more_processors_than_there_are_gets_all(inspected, d
     assert found["NanoCpus"] == docker_engine.client().info()["NCPU"] * 1_000_000_000
 
 
-def test_where_the_stage_sets_none_the_limits_are_the_executors(docker_engine, plain_image, make_bench, monkeypatch):
+def test_where_the_stage_sets_none_the_limits_are_the_executors(
+    docker_engine, plain_image, make_bench, monkeypatch
+):
     monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
     bench = make_bench("docker", plain_image, memory="128M", pids=99, shm="8M", tmp="4M")
     _, launch = bench.lay_out("s", USES)
-    options = _options.container(launch, bench.setting, _options.user(1, 1), [], launch.log, None, "/", MACHINE)
+    options = _options.container(
+        launch, bench.setting, _options.user(1, 1), [], launch.log, None, "/", MACHINE
+    )
     made = docker_engine.client().containers.create(launch.job.place.image, **options)
     try:
         host = docker_engine.client().api.inspect_container(made.id)["HostConfig"]
     finally:
         made.remove(force=True)
-    assert _limits(host) == {"Memory": 128_000_000, "MemorySwap": 128_000_000, "NanoCpus": 0, "PidsLimit": 99, "ShmSize": 8_000_000}
+    assert _limits(host) == {
+        "Memory": 128_000_000,
+        "MemorySwap": 128_000_000,
+        "NanoCpus": 0,
+        "PidsLimit": 99,
+        "ShmSize": 8_000_000,
+    }
     assert host["Tmpfs"] == {"/tmp": "size=4000000,mode=1777"}
 
 
 def _made(bench) -> dict:
     """What the engine says of a container of a stage without limits, which has not started."""
     _, launch = bench.lay_out("s", USES)
-    options = _options.container(launch, bench.setting, _options.user(1, 1), [], launch.log, None, "/", _engine.info(bench.client))
+    options = _options.container(
+        launch, bench.setting, _options.user(1, 1), [], launch.log, None, "/", _engine.info(bench.client)
+    )
     made = bench.client.containers.create(launch.job.place.image, **options)
     try:
         return bench.client.api.inspect_container(made.id)["HostConfig"]
@@ -163,18 +196,27 @@ def _made(bench) -> dict:
 
 def test_without_any_limit_a_stage_has_three_quarters_of_the_machines_memory(inspected, docker_bench):
     found, most = inspected()["HostConfig"], docker_bench.client.info()["MemTotal"] * 3 // 4
-    assert (found["Memory"], found["MemorySwap"], found["NanoCpus"], found["PidsLimit"]) == (most, most, 0, 2048)
+    assert (found["Memory"], found["MemorySwap"], found["NanoCpus"], found["PidsLimit"]) == (
+        most,
+        most,
+        0,
+        2048,
+    )
 
 
 @pytest.mark.parametrize(("memory", "limit"), [(0, 0), ("0", 0), ("300M", 300_000_000)])
-def test_the_executors_limit_of_memory_goes_before_the_machines(docker_engine, plain_image, make_bench, monkeypatch, memory, limit):
+def test_the_executors_limit_of_memory_goes_before_the_machines(
+    docker_engine, plain_image, make_bench, monkeypatch, memory, limit
+):
     monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
     bench = make_bench("docker", plain_image, memory=memory)
     bench.client = docker_engine.client()
     assert _made(bench)["Memory"] == limit
 
 
-def test_a_network_that_the_engine_does_not_have_is_told_before_anything_starts(docker_engine, plain_image, make_bench, monkeypatch):
+def test_a_network_that_the_engine_does_not_have_is_told_before_anything_starts(
+    docker_engine, plain_image, make_bench, monkeypatch
+):
     monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
     bench = make_bench("docker", plain_image, network="nosuch")
     planned = [bench.plan("s", {**USES, "network": network})[0] for network in (False, True)]
@@ -184,7 +226,10 @@ def test_a_network_that_the_engine_does_not_have_is_told_before_anything_starts(
 
 
 def test_the_limit_of_processes_is_kept(docker_bench):
-    code = "n = 0\ntry:\n    while n < 200:\n        os.fork() or time.sleep(600)\n        n += 1\nexcept BlockingIOError:\n    text = n"
+    code = (
+        "n = 0\ntry:\n    while n < 200:\n        os.fork() or time.sleep(600)\n        n += "
+        "1\nexcept BlockingIOError:\n    text = n"
+    )
     folder, ended = docker_bench.does(code, resources={"pids": 20})
     assert ended.status == 0 and 5 < int((folder.path / "out" / "data").read_text()) < 20
 
@@ -200,7 +245,9 @@ def test_a_fault_of_the_executor_is_shown_and_ends_the_job(docker_bench, monkeyp
 
 
 def _reaches(host: dict) -> tuple:
-    mounts = [(mount["Source"], mount["Target"], mount.get("ReadOnly", False)) for mount in host.get("Mounts") or []]
+    mounts = [
+        (mount["Source"], mount["Target"], mount.get("ReadOnly", False)) for mount in host.get("Mounts") or []
+    ]
     return mounts, host["Devices"] or [], host["DeviceCgroupRules"], host["GroupAdd"]
 
 
@@ -221,12 +268,23 @@ def test_an_edge_tpu_on_pcie_is_its_node_alone(accelerated):
 @pytest.mark.parametrize("bus", ["usb", "pcie"])
 def test_a_container_with_an_edge_tpu_has_no_more_rights_than_others(accelerated, bus):
     found = accelerated(bus)
-    assert (found["Privileged"], found["CapDrop"], found["ReadonlyRootfs"], found["NetworkMode"]) == (False, ["ALL"], True, "none")
+    assert (found["Privileged"], found["CapDrop"], found["ReadonlyRootfs"], found["NetworkMode"]) == (
+        False,
+        ["ALL"],
+        True,
+        "none",
+    )
 
 
-@pytest.mark.parametrize(("plugged", "accelerator", "bus"), [
-    (True, True, "usb"), (True, False, None), (False, True, None),
-], ids=["asked for and there", "not asked for", "not there"])  # fmt: skip
+@pytest.mark.parametrize(
+    ("plugged", "accelerator", "bus"),
+    [
+        (True, True, "usb"),
+        (True, False, None),
+        (False, True, None),
+    ],
+    ids=["asked for and there", "not asked for", "not there"],
+)
 def test_the_edge_tpu_goes_to_a_stage_that_asks_for_it_where_there_is_one(
     docker_bench, make_bench, plain_image, tmp_path, monkeypatch, plugged, accelerator, bus
 ):
@@ -240,7 +298,9 @@ def test_the_edge_tpu_goes_to_a_stage_that_asks_for_it_where_there_is_one(
     assert bench.executor._machine.edgetpu(launch) == bus
 
 
-def test_an_edge_tpu_that_has_gone_since_it_was_seen_is_named(docker_bench, make_bench, plain_image, tmp_path, monkeypatch):
+def test_an_edge_tpu_that_has_gone_since_it_was_seen_is_named(
+    docker_bench, make_bench, plain_image, tmp_path, monkeypatch
+):
     machine = Machine(tmp_path / "machine")
     machine.slot("0000:01:00.0", "0x1ac1", "0x089a", "apex_0")
     found = coral.find(machine.sys, machine.dev)
@@ -256,11 +316,18 @@ def test_an_edge_tpu_that_has_gone_since_it_was_seen_is_named(docker_bench, make
 
 def test_the_labels_say_whose_container_it_is(inspected, docker_bench):
     labels = inspected(env={"COLOUR": "red"})["Config"]["Labels"]
-    ours = {name.removeprefix(_options.LABEL): value for name, value in labels.items() if name.startswith(_options.LABEL)}
+    ours = {
+        name.removeprefix(_options.LABEL): value
+        for name, value in labels.items()
+        if name.startswith(_options.LABEL)
+    }
     assert ours.keys() == {"", ".run", ".stage", ".attempt", ".fingerprint", ".folder", ".log"}
     assert (ours[""], ours[".run"], ours[".stage"], ours[".attempt"]) == (
-        str(docker_bench.setting.store), f"run-{docker_bench.mark}", "s", "1"
-    )  # fmt: skip
+        str(docker_bench.setting.store),
+        f"run-{docker_bench.mark}",
+        "s",
+        "1",
+    )
     assert len(ours[".fingerprint"]) == 64
 
 
@@ -269,11 +336,18 @@ def test_nothing_is_left_in_the_engine(docker_bench):
     docker_bench.does("sys.exit(3)")
     docker_bench.executor.launch(docker_bench.lay_out("s", {**USES, "image": None})[1])
     docker_bench.executor.close()
-    assert docker_bench.client.containers.list(all=True, filters={"label": f"{_options.LABEL}={docker_bench.setting.store}"}) == []
+    assert (
+        docker_bench.client.containers.list(
+            all=True, filters={"label": f"{_options.LABEL}={docker_bench.setting.store}"}
+        )
+        == []
+    )
 
 
 def test_a_stages_word_of_the_engine_is_the_last_in_its_environment(docker_bench):
-    said = docker_bench.says("os.environ['HOME'] == os.environ['TMPDIR'] == os.getcwd()", env={"HOME": "/root", "TMPDIR": "/root"})
+    said = docker_bench.says(
+        "os.environ['HOME'] == os.environ['TMPDIR'] == os.getcwd()", env={"HOME": "/root", "TMPDIR": "/root"}
+    )
     assert said == "True"
 
 
@@ -281,7 +355,9 @@ def test_a_stages_word_of_the_engine_is_the_last_in_its_environment(docker_bench
 
 
 FOREIGN = [one for one in ARCHITECTURES if not emulation.is_native(one, HERE)]
-ANY = tuple(Image("any", one, f"{ARCHITECTURES[one]}-1", frozenset(), False, "containers") for one in ARCHITECTURES)
+ANY = tuple(
+    Image("any", one, f"{ARCHITECTURES[one]}-1", frozenset(), False, "containers") for one in ARCHITECTURES
+)
 
 
 def _place(make_bench, platform: str, runs_on: str):
@@ -302,19 +378,25 @@ def test_a_stage_on_the_build_machine_is_not_emulated_whatever_the_target(make_b
     assert (place.platform, place.emulated, place.taken) == (HERE, False, platform.machine())
 
 
-@pytest.mark.parametrize(("on", "processor"), [("linux/arm64", "cortex-a72"), ("linux/arm/v7", "cortex-a15"), (HERE, None)])
+@pytest.mark.parametrize(
+    ("on", "processor"), [("linux/arm64", "cortex-a72"), ("linux/arm/v7", "cortex-a15"), (HERE, None)]
+)
 def test_an_emulated_container_has_the_processor_of_a_pi(docker_bench, on, processor):
     _, launch = docker_bench.lay_out("s", USES)
     place = dataclasses.replace(launch.job.place, platform=on, emulated=processor is not None)
     launch = dataclasses.replace(launch, job=dataclasses.replace(launch.job, place=place))
-    options = _options.container(launch, docker_bench.setting, _options.user(1, 1), [], launch.log, None, "/", MACHINE)
+    options = _options.container(
+        launch, docker_bench.setting, _options.user(1, 1), [], launch.log, None, "/", MACHINE
+    )
     made = docker_bench.client.containers.create(launch.job.place.image, **options)
     try:
         found = docker_bench.client.api.inspect_container(made.id)
     finally:
         made.remove(force=True)
     assert dict(word.split("=", 1) for word in found["Config"]["Env"]).get("QEMU_CPU") == processor
-    binds = [(mount["Target"], mount.get("ReadOnly", False)) for mount in found["HostConfig"].get("Mounts") or []]
+    binds = [
+        (mount["Target"], mount.get("ReadOnly", False)) for mount in found["HostConfig"].get("Mounts") or []
+    ]
     assert binds == ([("/sys/devices/system/cpu", True)] if processor else [])
 
 
@@ -333,10 +415,15 @@ def test_an_image_that_nobody_defines_is_refused_with_the_nearest(make_bench):
     with pytest.raises(UserError) as caught:
         make_bench("docker", *ANY).executor.place(StageSpec(uses="x", image="anny"), None)
     assert caught.value.where == "image"
-    assert (caught.value.what, caught.value.fix) == (f"there is no image 'anny' for {HERE}", "did you mean 'any'?")
+    assert (caught.value.what, caught.value.fix) == (
+        f"there is no image 'anny' for {HERE}",
+        "did you mean 'any'?",
+    )
 
 
-def test_an_optional_image_serves_a_stage_that_names_it_once_the_engine_has_it(docker_bench, docker_engine, plain_image, make_bench):
+def test_an_optional_image_serves_a_stage_that_names_it_once_the_engine_has_it(
+    docker_bench, docker_engine, plain_image, make_bench
+):
     optional = Image("extra", HERE, f"{ARCHITECTURES[HERE]}-1", frozenset(), True, "containers")
     executor = make_bench("docker", plain_image, optional).executor
     spec = StageSpec(uses="x", image="extra")
@@ -361,8 +448,10 @@ def test_an_image_that_the_engine_lacks_is_named_with_the_command_that_builds_it
     with pytest.raises(UserError) as caught:
         bench.executor.prepare([planned])
     assert (caught.value.where, caught.value.what, caught.value.fix) == (
-        absent.reference, "the container engine has no such image", "python run.py images build"
-    )  # fmt: skip
+        absent.reference,
+        "the container engine has no such image",
+        "python run.py images build",
+    )
 
 
 def test_where_no_engine_answers_the_way_out_is_named(make_bench, plain_image, monkeypatch, tmp_path):
@@ -392,8 +481,29 @@ def test_a_rootless_engine_is_refused(make_bench):
 def certificates(tmp_path_factory):
     """A folder with one certificate that serves as all three."""
     folder = tmp_path_factory.mktemp("certificates")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-days", "2",
-                    "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"], cwd=folder, check=True, capture_output=True)  # fmt: skip
+    subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-keyout",
+            "key.pem",
+            "-out",
+            "cert.pem",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=127.0.0.1",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+        ],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+    )
     (folder / "ca.pem").write_bytes((folder / "cert.pem").read_bytes())
     return folder
 
@@ -406,11 +516,16 @@ def tls_engine(certificates):
 
 
 @pytest.mark.docker
-def test_an_engine_behind_tls_is_reached_with_the_certificates_that_docker_takes(tls_engine, certificates, monkeypatch):
+def test_an_engine_behind_tls_is_reached_with_the_certificates_that_docker_takes(
+    tls_engine, certificates, monkeypatch
+):
     monkeypatch.setenv("DOCKER_HOST", tls_engine.tls_host)
     monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
     monkeypatch.setenv("DOCKER_CERT_PATH", str(certificates))
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):  # of the developer's network; requests sets them above a session's own
+    for name in (
+        "REQUESTS_CA_BUNDLE",
+        "CURL_CA_BUNDLE",
+    ):  # of the developer's network; requests sets them above a session's own
         monkeypatch.delenv(name, raising=False)
     with closing(_engine.connect_here()) as client:
         assert client.ping()

@@ -7,8 +7,25 @@ import pytest
 from engine.errors import UserError
 from engine.executors import _engine
 
-BAD = ["tcp://127.0.0.1:abc", "tcp://127.0.0.1:99999", "tcp://[::1", "tcp://[::1]:99999", "ssh://x@127.0.0.1:abc"]
-ODD = ["unix://", "ssh://", "foo://x", "tcp://", "tcp", "fd://", "unix:///a b", "tcp://a..b", f"tcp://{'a' * 300}:1", "tcp://\udcff"]
+BAD = [
+    "tcp://127.0.0.1:abc",
+    "tcp://127.0.0.1:99999",
+    "tcp://[::1",
+    "tcp://[::1]:99999",
+    "ssh://x@127.0.0.1:abc",
+]
+ODD = [
+    "unix://",
+    "ssh://",
+    "foo://x",
+    "tcp://",
+    "tcp",
+    "fd://",
+    "unix:///a b",
+    "tcp://a..b",
+    f"tcp://{'a' * 300}:1",
+    "tcp://\udcff",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +52,9 @@ def test_an_address_at_which_there_can_be_no_engine_is_told(monkeypatch, host):
 
 
 @pytest.mark.parametrize("host", [*BAD, *ODD])
-@pytest.mark.parametrize("command", [("plan", "executor=auto"), ("plan", "executor=docker"), ("images", "list")])
+@pytest.mark.parametrize(
+    "command", [("plan", "executor=auto"), ("plan", "executor=docker"), ("images", "list")]
+)
 def test_every_command_says_so_in_three_lines_or_does_without(monkeypatch, give, host, command):
     monkeypatch.setenv("DOCKER_HOST", host)
     said = give(*command, "base=bootstrap")
@@ -61,7 +80,9 @@ def test_a_damaged_configuration_is_named(tmp_path, monkeypatch, text):
         _engine.connect_here()
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/proc/kmsg")], ids=["pipe", "kernel"])
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, lambda path: path.symlink_to("/proc/kmsg")], ids=["pipe", "kernel"]
+)
 def test_a_configuration_that_never_ends_is_refused(tmp_path, monkeypatch, make):
     make(tmp_path / ".docker" / "config.json")
     monkeypatch.delenv("DOCKER_HOST")

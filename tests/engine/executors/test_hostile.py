@@ -1,4 +1,6 @@
-"""What a stage may do to its own job folder, with every executor: nothing outside the folder changes, and nothing hangs."""
+"""What a stage may do to its own job folder, with every executor: nothing outside the folder changes, and
+nothing hangs.
+"""
 
 import json
 import os
@@ -58,11 +60,17 @@ def bench_here(request):
 def _look(folder: Path) -> dict[str, tuple[int, int, bytes]]:
     """All that there is to see of a folder and its files."""
     found = {name: (folder / name).lstat() for name in [".", *os.listdir(folder)]}
-    return {name: (facts.st_mode, facts.st_nlink, b"" if name == "." else (folder / name).read_bytes()) for name, facts in found.items()}
+    return {
+        name: (facts.st_mode, facts.st_nlink, b"" if name == "." else (folder / name).read_bytes())
+        for name, facts in found.items()
+    }
 
 
 def _ends(bench, code: str):
-    """Launch a stage that does this; return its folder, whether it ended well or was refused by its executor, and why."""
+    """Launch a stage that does this.
+
+    Return its folder, whether it ended well or was refused by its executor, and why.
+    """
     folder, ended = bench.does(code)
     events = folder.poll(to_the_end=True)
     if ended.status == 0:
@@ -80,35 +88,64 @@ def _ends(bench, code: str):
 def test_an_out_that_is_a_link_to_a_folder_of_the_host_moves_nothing_there(bench, private):
     before = _look(private)
     folder, _, why = _ends(bench, f"{OUT}; os.symlink({str(private)!r}, out); {END}")
-    assert why == "its folder out/ cannot be read: Not a directory" or why == "its folder out/ is not the one that was made for it"
+    assert (
+        why == "its folder out/ cannot be read: Not a directory"
+        or why == "its folder out/ is not the one that was made for it"
+    )
     assert _look(private) == before
     assert not list(bench.store.root.glob("objects/*/*/*"))
     assert handles.remove(folder.path) and _look(private) == before
 
 
 def test_an_out_that_is_another_folder_than_the_one_that_was_made_is_refused(bench_here):
-    code = "job = data.parents[1]; (job / 'mine').mkdir(); data.parent.rename(job / 'old'); (job / 'mine').rename(data.parent)"
+    code = (
+        "job = data.parents[1]; (job / 'mine').mkdir(); data.parent.rename(job / 'old'); (job / "
+        "'mine').rename(data.parent)"
+    )
     assert _ends(bench_here, code)[2] == "its folder out/ is not the one that was made for it"
 
 
 def test_an_out_that_is_no_longer_there_is_refused(bench):
     _, _, why = _ends(bench, f"{OUT}; {END}")
-    assert why in ("its folder out/ cannot be read: No such file or directory", "the stage did not write its output 'data'")
+    assert why in (
+        "its folder out/ cannot be read: No such file or directory",
+        "the stage did not write its output 'data'",
+    )
 
 
 @pytest.mark.parametrize(
     ("code", "why"),
     [
         ("os.symlink({private!r} + '/key', data)", "holds a symbolic link"),
-        ("data.mkdir(); os.symlink({private!r}, data / 'x')", "output 'data' holds a symbolic link, data/x -> {private}; write the file itself"),
-        ("data.mkdir(); os.mkfifo(data / 'x')", "output 'data' holds data/x, which is neither a file nor a folder"),
-        ("data.mkdir(); (data / 'x').touch(mode=0)", "output 'data' holds data/x, which cannot be read (mode 0000)"),
-        ("(data / 'x').mkdir(parents=True); (data / 'x').chmod(0)", "output 'data' holds data/x, which cannot be read (mode 0000)"),
+        (
+            "data.mkdir(); os.symlink({private!r}, data / 'x')",
+            "output 'data' holds a symbolic link, data/x -> {private}; write the file itself",
+        ),
+        (
+            "data.mkdir(); os.mkfifo(data / 'x')",
+            "output 'data' holds data/x, which is neither a file nor a folder",
+        ),
+        (
+            "data.mkdir(); (data / 'x').touch(mode=0)",
+            "output 'data' holds data/x, which cannot be read (mode 0000)",
+        ),
+        (
+            "(data / 'x').mkdir(parents=True); (data / 'x').chmod(0)",
+            "output 'data' holds data/x, which cannot be read (mode 0000)",
+        ),
         (f"{DEEP}\ndeepen(data, 300)", "nested more than 100 deep"),
         (f"{DEEP}\ndeepen(data, 3000)", "nested more than 100 deep"),
     ],
-    ids=["a link", "a link inside", "a FIFO", "an unreadable file", "an unreadable folder", "300 levels", "3000 levels"],
-)  # fmt: skip
+    ids=[
+        "a link",
+        "a link inside",
+        "a FIFO",
+        "an unreadable file",
+        "an unreadable folder",
+        "300 levels",
+        "3000 levels",
+    ],
+)
 def test_what_no_artifact_can_hold_is_a_bad_output(bench, private, code, why):
     before = _look(private)
     folder, _, refused = _ends(bench, code.replace("{private!r}", repr(str(private))) + f"\n{END}")
@@ -118,7 +155,9 @@ def test_what_no_artifact_can_hold_is_a_bad_output(bench, private, code, why):
 
 
 def test_a_file_of_more_bytes_than_the_disk_has_is_a_bad_output(bench_here):
-    _, _, refused = _ends(bench_here, f"data.mkdir(); (data / 'x').touch(); os.truncate(data / 'x', 1 << 42); {END}")
+    _, _, refused = _ends(
+        bench_here, f"data.mkdir(); (data / 'x').touch(); os.truncate(data / 'x', 1 << 42); {END}"
+    )
     assert "more than its disk has" in refused
 
 
@@ -136,9 +175,13 @@ def test_a_file_with_two_names_is_copied_and_both_stay_as_they_are(local_bench, 
 
 
 def test_two_outputs_of_one_file_are_two_files(bench):
-    _, _, record = _ends(bench, f"data.mkdir(); (data / 'a').write_text('1'); os.link(data / 'a', data / 'b'); {END}")
+    _, _, record = _ends(
+        bench, f"data.mkdir(); (data / 'a').write_text('1'); os.link(data / 'a', data / 'b'); {END}"
+    )
     names = [bench.store.path(record.outputs["data"]) / name for name in "ab"]
-    assert [path.read_text() for path in names] == ["1", "1"] and all(path.stat().st_nlink == 1 for path in names)
+    assert [path.read_text() for path in names] == ["1", "1"] and all(
+        path.stat().st_nlink == 1 for path in names
+    )
 
 
 # --- what the stage says
@@ -150,7 +193,9 @@ def test_what_is_no_file_of_a_stages_words_is_read_as_nothing(bench, private, na
     before, memory = _look(private), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     code = REPLACED[how].replace("{private!r}", repr(str(private)))
     ends = "data.write_text('done'); os._exit(0)"  # nothing is written behind it
-    folder, events, record = _ends(bench, f"place = data.parents[1] / {name!r}; place.unlink(missing_ok=True); {code}; {ends}")
+    folder, events, record = _ends(
+        bench, f"place = data.parents[1] / {name!r}; place.unlink(missing_ok=True); {code}; {ends}"
+    )
     assert folder.result() == {} and not isinstance(record, str)
     assert {event["event"] for event in events} <= {"note"} and "stolen" not in str(events)
     assert _look(private) == before
@@ -168,15 +213,29 @@ def test_a_stage_that_never_stops_reporting_is_heard_so_far_and_no_further(local
 
 def test_reports_that_are_no_events_are_counted_in_a_note(bench):
     lines = [json.dumps({"event": "metric", "name": 123, "value": 1.0, "step": 0, "time": 1}), "{", "[]"]
-    _, events, record = _ends(bench, f"open(data.parents[1] / 'events.jsonl', 'a').write({chr(10).join(lines) + chr(10)!r})")
+    _, events, record = _ends(
+        bench, f"open(data.parents[1] / 'events.jsonl', 'a').write({chr(10).join(lines) + chr(10)!r})"
+    )
     assert [event["text"] for event in events] == record.notes
-    assert record.notes == ["3 reports left out, which can be no event: metric.name: Input should be a valid string"]
+    assert record.notes == [
+        "3 reports left out, which can be no event: metric.name: Input should be a valid string"
+    ]
 
 
-@pytest.mark.parametrize("how", ["os.mkfifo(log)", "os.symlink({private!r} + '/key', log)", "log.mkdir()", "os.symlink('/dev/zero', log)"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "os.mkfifo(log)",
+        "os.symlink({private!r} + '/key', log)",
+        "log.mkdir()",
+        "os.symlink('/dev/zero', log)",
+    ],
+)
 def test_a_log_that_is_no_file_is_read_as_none_and_made_anew(local_bench, private, how):
     before = _look(private)
-    folder, _ = local_bench.does(f"log = data.parents[1] / 'log'; log.unlink(); {how.replace('{private!r}', repr(str(private)))}")
+    folder, _ = local_bench.does(
+        f"log = data.parents[1] / 'log'; log.unlink(); {how.replace('{private!r}', repr(str(private)))}"
+    )
     log = folder.path / "log"
     assert jobfolder.log_tail(log) == "" and jobfolder.cut(log) is None
     jobfolder.open_log(log)
@@ -195,7 +254,10 @@ def test_a_tree_of_3000_levels_in_the_folder_of_temporary_files_is_removed(bench
 
 def test_removing_a_job_folder_changes_nothing_behind_its_links(bench, private):
     before = _look(private)
-    code = f"[os.symlink({str(private)!r}, Path(name)) for name in ('a', 'b')]; Path('c').mkdir(); os.symlink({str(private)!r}, 'c/d'); os.chmod('c', 0)"
+    code = (
+        f"[os.symlink({str(private)!r}, Path(name)) for name in ('a', 'b')]; Path('c').mkdir(); "
+        f"os.symlink({str(private)!r}, 'c/d'); os.chmod('c', 0)"
+    )
     folder, ended = bench.does(code)
     assert ended.status == 0, (folder.path / "log").read_text()
     assert handles.remove(folder.path) and not folder.path.exists()
@@ -209,6 +271,9 @@ def test_a_file_that_pretends_to_be_large_on_a_device_is_not_fetched(device_benc
     end = "data.write_text('done'); os._exit(0)" if name != "data" else END
     folder, ended = device_bench.does(f"open(data.parent / {name!r}, 'w').truncate(1 << 42); {end}")
     if name == "data":
-        assert ended.kind == "bad_output" and "output 'data' holds data of 4,398,046,511,104 bytes, more than its disk has" in ended.why
+        assert (
+            ended.kind == "bad_output"
+            and "output 'data' holds data of 4,398,046,511,104 bytes, more than its disk has" in ended.why
+        )
     else:
         assert (ended.status, folder.result()) == (0, {})

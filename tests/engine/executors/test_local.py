@@ -1,4 +1,6 @@
-"""Local processes: what is warm before a job, what a job gets of its server, and that nothing outlives a lost server or engine."""
+"""Local processes: what is warm before a job, what a job gets of its server, and that nothing outlives a lost
+server or engine.
+"""
 
 import os
 import signal
@@ -18,10 +20,17 @@ from engine.target import Target
 
 ROOT = Path(__file__).resolve().parents[3]
 SLEEPS = "Path('ready').touch(); time.sleep(600)"
-# What a stage leaves: in a session of its own, child of nobody that is known; and out of the stage's own tree too
-ESCAPES = "subprocess.Popen([sys.executable, '-c', 'import os, time; os.fork() and os._exit(0); os.setsid(); time.sleep(300)'], start_new_session=True).wait()"
+# What a stage leaves: in a session of its own, child of nobody that is known; and out of the stage's own tree
+# too
+ESCAPES = (
+    "subprocess.Popen([sys.executable, '-c', 'import os, time; os.fork() and os._exit(0); "
+    "os.setsid(); time.sleep(300)'], start_new_session=True).wait()"
+)
 LEAVES = f"import ctypes; ctypes.CDLL(None).prctl(36, 0); {ESCAPES}"
-STOPS = "import os, time; os.fork() and os._exit(0); os.setsid()\nwhile True: os.kill({server}, 19); time.sleep(0.001)"
+STOPS = (
+    "import os, time; os.fork() and os._exit(0); os.setsid()\nwhile True: os.kill({server}, 19); "
+    "time.sleep(0.001)"
+)
 
 
 @pytest.fixture
@@ -108,7 +117,9 @@ def test_a_stage_that_exits_when_it_is_imported_leaves_the_others_alone(bench):
 
 
 def test_ending_a_job_that_has_hardly_been_launched_leaves_the_others_alone(bench):
-    stays = bench.start("Path('ready').touch()\nwhile not Path('go').exists(): time.sleep(0.01)", stage="stays")
+    stays = bench.start(
+        "Path('ready').touch()\nwhile not Path('go').exists(): time.sleep(0.01)", stage="stays"
+    )
     bench.until(stays, "ready")
     bench.start(SLEEPS, stage="goes")
     bench.executor.terminate("goes", force=True)
@@ -125,11 +136,16 @@ def test_the_loss_of_a_server_leaves_no_socket_open(bench):
     assert [str(one.message) for one in told] == []
 
 
-@pytest.mark.parametrize(("accelerator", "asks", "counts"), [("edgetpu", True, True), ("edgetpu", False, False), ("none", True, False)])
+@pytest.mark.parametrize(
+    ("accelerator", "asks", "counts"),
+    [("edgetpu", True, True), ("edgetpu", False, False), ("none", True, False)],
+)
 def test_an_edge_tpu_counts_for_the_stages_that_ask_for_it_and_no_others(tmp_path, accelerator, asks, counts):
     aim = Target(name="pi", platform="linux/arm64", accelerator=accelerator)
     executor = Executor(Setting(aim, (tmp_path,), (), tuple, tmp_path))
-    found = executor.place(StageSpec(command=("true",), runs_on="target", resources=Resources(accelerator=asks)), None)
+    found = executor.place(
+        StageSpec(command=("true",), runs_on="target", resources=Resources(accelerator=asks)), None
+    )
     executor.close()
     assert ("edgetpu" in found.environment) is counts
 
@@ -151,7 +167,9 @@ def test_a_program_that_a_job_starts_holds_nothing_open_that_is_its_servers(benc
 
 def _warmed(bench, imports: str) -> None:
     """Let the server import a stage with these lines."""
-    (bench.folder / "mystages" / "warm.py").write_text(f"{imports}\nfrom engine.stage import Out\ndef warm(data: Out) -> None:\n    pass\n")
+    (bench.folder / "mystages" / "warm.py").write_text(
+        f"{imports}\nfrom engine.stage import Out\ndef warm(data: Out) -> None:\n    pass\n"
+    )
     _, warm = bench.lay_out("warm", {"uses": "mystages.warm"})
     bench.executor.prepare([Planned(warm.job, None, None, None, "")])
 
@@ -165,7 +183,8 @@ def test_temporary_files_of_a_stage_with_tensorflow_lie_in_its_jobs_folder(bench
     pytest.importorskip("tensorflow", reason="the extra 'train' is not installed")
     (bench.folder / "mystages" / "deep.py").write_text(
         "import os, tempfile\nfrom engine.stage import Out\ndef deep(data: Out) -> None:\n"
-        "    import tensorflow\n    data.write_text(str(tempfile.gettempdir() == os.environ['TMPDIR'] == os.getcwd()))\n"
+        "    import tensorflow\n    data.write_text(str(tempfile.gettempdir() == os.environ['TMPDIR'] "
+        "== os.getcwd()))\n"
     )
     folder, launch = bench.lay_out("s", {"uses": "mystages.deep"})
     bench.executor.launch(launch)
@@ -176,7 +195,10 @@ def test_temporary_files_of_a_stage_with_tensorflow_lie_in_its_jobs_folder(bench
 def test_two_jobs_of_a_server_do_not_draw_the_same_random_numbers(bench):
     pytest.importorskip("numpy")
     _warmed(bench, "import random, numpy\nrandom.random(), numpy.random.random()")
-    drawn = [bench.says("__import__('random').random(), __import__('numpy').random.random()", stage=name) for name in "ab"]
+    drawn = [
+        bench.says("__import__('random').random(), __import__('numpy').random.random()", stage=name)
+        for name in "ab"
+    ]
     assert not set(drawn[0].strip("()").split(", ")) & set(drawn[1].strip("()").split(", "))
 
 
@@ -195,18 +217,33 @@ def test_a_folder_for_temporary_files_from_which_nothing_may_be_executed_is_as_g
         "    data.write_text(f'{called} {tempfile.TemporaryFile().write(b\"x\")}')\n"
     )
     project.outputs.mkdir()
-    script = 'mount -t tmpfs -o noexec none "$1" && shift && "$@" && cat "$TMPDIR"/one/x86_64/latest/artifacts/s/data'
-    words = [sys.executable, str(ROOT / "run.py"), f"--config-dir={project.path / 'conf'}", "stage_packages=[mystages]", "tracking=none"]
+    script = (
+        'mount -t tmpfs -o noexec none "$1" && shift && "$@" && cat '
+        '"$TMPDIR"/one/x86_64/latest/artifacts/s/data'
+    )
+    words = [
+        sys.executable,
+        str(ROOT / "run.py"),
+        f"--config-dir={project.path / 'conf'}",
+        "stage_packages=[mystages]",
+        "tracking=none",
+    ]
     words += ["executor=local", "usecase=one", "target=x86_64", f"outputs={project.outputs}"]
-    ended = subprocess.run(["unshare", "-rm", "sh", "-c", script, "sh", str(project.outputs), *words], cwd=project.path,
-                           env={**os.environ, "TMPDIR": str(project.outputs)}, capture_output=True, text=True)  # fmt: skip
+    ended = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", script, "sh", str(project.outputs), *words],
+        cwd=project.path,
+        env={**os.environ, "TMPDIR": str(project.outputs)},
+        capture_output=True,
+        text=True,
+    )
     assert (ended.returncode, ended.stdout.splitlines()[-1:]) == (0, ["7 1"]), ended.stdout + ended.stderr
 
 
 def test_nothing_of_a_run_holds_the_value_of_a_passed_variable(project, monkeypatch):
     monkeypatch.setenv("SOME_TOKEN", "s3cret-value")
     project.only_stage(
-        "import os\nfrom engine.stage import Out\ndef only(data: Out) -> None:\n    data.write_text(str(len(os.environ['SOME_TOKEN'])))\n",
+        "import os\nfrom engine.stage import Out\ndef only(data: Out) -> None:\n    "
+        "data.write_text(str(len(os.environ['SOME_TOKEN'])))\n",
         pass_env=["SOME_TOKEN"],
     )
     project.done("usecase=one")
@@ -229,7 +266,9 @@ def test_a_stage_that_kills_its_server_is_lost_and_leaves_nothing(bench, also):
 def test_the_death_of_a_server_is_seen_also_where_a_process_of_its_holds_its_socket(bench):
     """An import may fork, and what it forks holds all that the server had open."""
     _warmed(bench, "import os, time\nif os.fork() == 0: time.sleep(300)")
-    folder = bench.start("Path('part').write_text(str(os.getppid())); Path('part').rename('ready'); time.sleep(600)")
+    folder = bench.start(
+        "Path('part').write_text(str(os.getppid())); Path('part').rename('ready'); time.sleep(600)"
+    )
     bench.until(folder, "ready")
     os.kill(int((folder.path / "cwd" / "ready").read_text()), 9)
     assert [(one.stage, one.status) for one in bench.end(within_s=300)] == [("s", None)]
@@ -260,11 +299,16 @@ def test_a_stage_whose_server_is_stopped_ends_by_force(bench):
 
 
 def test_a_server_that_does_not_report_an_end_by_force_is_ended_with_its_jobs(bench):
-    """Something outside of the stage's tree stops the server again and again: the engine alone can end all of it."""
+    """Something outside of the stage's tree stops the server again and again: the engine alone can end all of
+    it.
+    """
     bench.executor.silent_s = 0.5
     server = _server(bench)
     program = STOPS.format(server=server)
-    code = f"import ctypes; ctypes.CDLL(None).prctl(36, 0); subprocess.Popen([sys.executable, '-c', {program!r}]).wait(); {SLEEPS}"
+    code = (
+        "import ctypes; ctypes.CDLL(None).prctl(36, 0); subprocess.Popen([sys.executable, '-c', "
+        f"{program!r}]).wait(); {SLEEPS}"
+    )
     folder = bench.start(code)
     bench.until(folder, "ready")
     bench.executor.terminate("s", force=False)
@@ -314,11 +358,15 @@ def test_a_server_that_hangs_in_an_import_is_ended_by_force(bench):
 def _at_work(project, code: str):
     """Start a run whose stage does this; return its engine, its server and all processes."""
     project.only_stage(
-        "import os, subprocess, sys, time\nfrom pathlib import Path\nfrom engine.stage import Out\ndef only(data: Out) -> None:\n"
-        f"    {code}\n    Path({str(project.path / 'pids')!r}).write_text(str(os.getppid()))\n    time.sleep(300)\n"
+        "import os, subprocess, sys, time\nfrom pathlib import Path\nfrom engine.stage import Out\ndef "
+        "only(data: Out) -> None:\n"
+        f"    {code}\n    Path({str(project.path / 'pids')!r}).write_text(str(os.getppid()))\n    "
+        "time.sleep(300)\n"
     )
     engine = project.start("usecase=one")
-    server = int(project.until(lambda: (project.path / "pids").is_file() and (project.path / "pids").read_text()))
+    server = int(
+        project.until(lambda: (project.path / "pids").is_file() and (project.path / "pids").read_text())
+    )
     return engine, server
 
 
@@ -365,7 +413,8 @@ def test_what_a_living_engine_has_at_work_is_no_other_engines_to_end(bench):
 
 def test_a_run_whose_stage_kills_the_server_ends(project):
     project.only_stage(
-        "import os, time\nfrom engine.stage import Out\ndef only(data: Out) -> None:\n    os.kill(os.getppid(), 9)\n    time.sleep(300)\n"
+        "import os, time\nfrom engine.stage import Out\ndef only(data: Out) -> None:\n    "
+        "os.kill(os.getppid(), 9)\n    time.sleep(300)\n"
     )
     assert project.run("usecase=one").returncode == 1
     assert project.state().stages["s"].failure["message"] == "the executor lost its process"

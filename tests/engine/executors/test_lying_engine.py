@@ -1,4 +1,6 @@
-"""A device's engine that is not what it says: a server of nonsense on a real socket, and archives that no engine would send."""
+"""A device's engine that is not what it says: a server of nonsense on a real socket, and archives that no
+engine would send.
+"""
 
 import base64
 import contextlib
@@ -92,7 +94,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self.wfile.write(b" " if answer is DRIP else ZEROS)
                 time.sleep(0.05 if answer is DRIP else 0)
         self.wfile.write(
-            answer if isinstance(answer, bytes) else answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
+            answer
+            if isinstance(answer, bytes)
+            else answer.encode()
+            if isinstance(answer, str)
+            else json.dumps(answer).encode()
         )
 
     def log_message(self, *_: object) -> None:
@@ -101,7 +107,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def liar(tmp_path_factory, monkeypatch) -> Iterator[_Liar]:
-    """A server that answers as a Docker engine, and lies where the test says; nobody waits for it for long."""
+    """A server that answers as a Docker engine, and lies where the test says.
+
+    Nobody waits for it for long.
+    """
     monkeypatch.setattr(_engine, "TIMEOUT_S", 1.0)
     monkeypatch.setattr(_client, "ANSWER_S", 3.0)
     monkeypatch.setattr(_client, "ANSWER_BYTES", 20_000_000)
@@ -135,24 +144,42 @@ def _claims(header: bytes, size: bytes) -> bytes:
 
 NONSENSE = {
     "a file that never ends": lambda: iter([OUT, _header("out/x", 1 << 60)]),
-    "an archive that never ends": lambda: (piece for n in count() for piece in [_file(f"out/{n}", bytes(1 << 20))]),
-    "zeros that never end behind a name": lambda: iter([OUT, _claims(_header("././@LongLink", 1, tarfile.GNUTYPE_LONGNAME), CLAIMED)]),
+    "an archive that never ends": lambda: (
+        piece for n in count() for piece in [_file(f"out/{n}", bytes(1 << 20))]
+    ),
+    "zeros that never end behind a name": lambda: iter(
+        [OUT, _claims(_header("././@LongLink", 1, tarfile.GNUTYPE_LONGNAME), CLAIMED)]
+    ),
     "a pax header of 5 GB": lambda: iter([OUT, _claims(_header("pax", 1, tarfile.XHDTYPE), CLAIMED)]),
     "a negative size": lambda: iter([OUT, _claims(_header("out/x"), b"\xff" * 11 + b"\x00"), END]),
     "a large negative size": lambda: iter([OUT, _claims(_header("out/x"), b"\xff" * 8 + b"\x00" * 4), END]),
-    "a pax header of a negative size": lambda: iter([OUT, _claims(_header("pax", 0, tarfile.XHDTYPE), b"\xff" * 10 + b"\x00\x00"), END]),
-    "long names one in the other": lambda: iter([OUT, *[_header("@", 0, tarfile.GNUTYPE_LONGNAME)] * 3000, END]),
+    "a pax header of a negative size": lambda: iter(
+        [OUT, _claims(_header("pax", 0, tarfile.XHDTYPE), b"\xff" * 10 + b"\x00\x00"), END]
+    ),
+    "long names one in the other": lambda: iter(
+        [OUT, *[_header("@", 0, tarfile.GNUTYPE_LONGNAME)] * 3000, END]
+    ),
     "an absolute name": lambda: iter([OUT, _file("/etc/x"), END]),
     "a name that leads out": lambda: iter([OUT, _file("out/../../x"), END]),
     "another root": lambda: iter([_file("job.json"), END]),
-    "a hard link to outside": lambda: iter([OUT, _header("out/x", kind=tarfile.LNKTYPE, linkname="/etc/passwd"), END]),
-    "a hard link that leads out": lambda: iter([OUT, _header("out/x", kind=tarfile.LNKTYPE, linkname="out/../../x"), END]),
-    "a hard link to nothing": lambda: iter([OUT, _header("out/x", kind=tarfile.LNKTYPE, linkname="out/y"), END]),
-    "a link": lambda: iter([OUT, _header("out/x", kind=tarfile.SYMTYPE, linkname="/etc"), _file("out/x/y"), END]),
+    "a hard link to outside": lambda: iter(
+        [OUT, _header("out/x", kind=tarfile.LNKTYPE, linkname="/etc/passwd"), END]
+    ),
+    "a hard link that leads out": lambda: iter(
+        [OUT, _header("out/x", kind=tarfile.LNKTYPE, linkname="out/../../x"), END]
+    ),
+    "a hard link to nothing": lambda: iter(
+        [OUT, _header("out/x", kind=tarfile.LNKTYPE, linkname="out/y"), END]
+    ),
+    "a link": lambda: iter(
+        [OUT, _header("out/x", kind=tarfile.SYMTYPE, linkname="/etc"), _file("out/x/y"), END]
+    ),
     "a device": lambda: iter([OUT, _header("out/x", kind=tarfile.CHRTYPE, devmajor=1, devminor=5), END]),
     "out/ as a file": lambda: iter([_file("out"), END]),
     "a file and a folder of one name": lambda: iter([OUT, _file("out/x"), _file("out/x/y"), END]),
-    "a folder and a file of one name": lambda: iter([OUT, _header("out/x", kind=tarfile.DIRTYPE), _file("out/x"), END]),
+    "a folder and a file of one name": lambda: iter(
+        [OUT, _header("out/x", kind=tarfile.DIRTYPE), _file("out/x"), END]
+    ),
     "a name that is too long": lambda: iter([OUT, _file("out/" + "x" * 300), END]),
     "no end": lambda: iter([OUT, _file("out/x")]),
     "garbage behind a file": lambda: iter([OUT, _file("out/x"), b"\xff" * 2048]),
@@ -179,9 +206,13 @@ def job(tmp_path) -> Path:
 
 
 @pytest.mark.parametrize("what", NONSENSE)
-def test_an_archive_that_no_engine_sends_is_a_bad_output_and_nothing_is_written_outside(job, monkeypatch, what):
+def test_an_archive_that_no_engine_sends_is_a_bad_output_and_nothing_is_written_outside(
+    job, monkeypatch, what
+):
     free = 200_000_000
-    monkeypatch.setattr(_archive.shutil, "disk_usage", lambda _: type("", (), {"free": free + _archive._SPARE}))
+    monkeypatch.setattr(
+        _archive.shutil, "disk_usage", lambda _: type("", (), {"free": free + _archive._SPARE})
+    )
     before, memory = _look(job.parent), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     never_ends = "never end" in what or "5 GB" in what
     with pytest.raises(tarfile.TarError):
@@ -199,8 +230,14 @@ def test_an_archive_of_too_many_names_is_refused(job, monkeypatch):
 
 def test_an_archive_is_written_as_it_is_but_for_rights_that_no_artifact_has(job):
     folder = _header("out/d", kind=tarfile.DIRTYPE, mode=0o500)
-    files = [_file("out/d/s", b"1", mode=0o4755), _file("out/d/e", b""), _file("out/caf\udce9", b"2" * 70_000)]
-    _archive.unpack(iter([OUT, folder, *files, _header("out/l", kind=tarfile.LNKTYPE, linkname="out/d/s"), END]), job)
+    files = [
+        _file("out/d/s", b"1", mode=0o4755),
+        _file("out/d/e", b""),
+        _file("out/caf\udce9", b"2" * 70_000),
+    ]
+    _archive.unpack(
+        iter([OUT, folder, *files, _header("out/l", kind=tarfile.LNKTYPE, linkname="out/d/s"), END]), job
+    )
     assert sorted(os.listdir(os.fsencode(job / "out"))) == [b"caf\xe9", b"d", b"l"]
     assert (job / "out" / "d").stat().st_mode & 0o7777 == 0o500
     assert (job / "out" / "d" / "s").stat().st_mode & 0o7777 == 0o755
@@ -210,7 +247,10 @@ def test_an_archive_is_written_as_it_is_but_for_rights_that_no_artifact_has(job)
 
 def test_the_content_of_one_file_is_no_more_than_was_asked_for():
     assert b"".join(_archive.content(iter([_file("x", b"12345"), END]), 5, 3)) == b"45"
-    assert list(_archive.content(iter([_header("x", kind=tarfile.SYMTYPE, linkname="/etc/passwd"), END]), 5)) == []
+    assert (
+        list(_archive.content(iter([_header("x", kind=tarfile.SYMTYPE, linkname="/etc/passwd"), END]), 5))
+        == []
+    )
     with pytest.raises(_archive.NotPlain):
         list(_archive.content(_endless(iter([_header("x", 1 << 40)])), 5))
     with pytest.raises(_archive.NotPlain):
@@ -228,7 +268,19 @@ def _container(liar: _Liar) -> Any:
 @pytest.mark.parametrize("path", ["/version", "/_ping"])
 @pytest.mark.parametrize(
     "answer",
-    [DRIP, HEADER_DRIP, ENDLESS, BREAK, b"\xff\xfe", [], {}, {"ApiVersion": [1]}, {"ApiVersion": "x.y"}, "[" * 100_000, (500, "\n" * 9)],
+    [
+        DRIP,
+        HEADER_DRIP,
+        ENDLESS,
+        BREAK,
+        b"\xff\xfe",
+        [],
+        {},
+        {"ApiVersion": [1]},
+        {"ApiVersion": "x.y"},
+        "[" * 100_000,
+        (500, "\n" * 9),
+    ],
     ids=[
         "drips",
         "drips in its header",
@@ -251,7 +303,12 @@ def test_what_is_no_engine_is_named_in_time(liar, path, answer):
     except UserError as refused:
         assert refused.where == liar.url and refused.fix
     else:
-        assert path == "/_ping" and answer not in (DRIP, HEADER_DRIP, ENDLESS, BREAK)  # any answer to a ping will do
+        assert path == "/_ping" and answer not in (
+            DRIP,
+            HEADER_DRIP,
+            ENDLESS,
+            BREAK,
+        )  # any answer to a ping will do
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 200_000  # kB
 
 
@@ -261,7 +318,10 @@ SLOW = {"drips": DRIP, "drips in its header": HEADER_DRIP, "never ends": ENDLESS
 @pytest.mark.parametrize(
     ("call", "how"),
     [
-        (call, how) for call in ("logs", "json", "archive") for how in SLOW if (call, how) != ("archive", "never ends")
+        (call, how)
+        for call in ("logs", "json", "archive")
+        for how in SLOW
+        if (call, how) != ("archive", "never ends")
     ],  # zeros end an archive
 )
 def test_an_answer_that_drips_or_never_ends_is_given_up(liar, job, call, how):
@@ -291,14 +351,25 @@ def test_words_with_a_moment_that_is_none_are_words(liar):
     container = _container(liar)
     frames = [b"\xff\xfe no moment", b"", b"x" * 100]
     liar.answers["/logs"] = (
-        b"".join(b"\1\0\0\0" + len(frame).to_bytes(4, "big") + frame for frame in frames) + b"\1\0\0\0\xff\xff\xff\xff cut"
+        b"".join(b"\1\0\0\0" + len(frame).to_bytes(4, "big") + frame for frame in frames)
+        + b"\1\0\0\0\xff\xff\xff\xff cut"
     )
     found = list(_engine.words(container))
-    assert [said for _, said in found] == [b"no moment", b"", b"", b"cut"] and all(len(moment) <= 40 for moment, _ in found)
+    assert [said for _, said in found] == [b"no moment", b"", b"", b"cut"] and all(
+        len(moment) <= 40 for moment, _ in found
+    )
 
 
 @pytest.mark.parametrize(
-    "odd", [{"MemTotal": 0}, {"MemTotal": "much"}, {"MemTotal": 10**30}, {"NCPU": -1}, {"ID": None}, {"Architecture": 5}]
+    "odd",
+    [
+        {"MemTotal": 0},
+        {"MemTotal": "much"},
+        {"MemTotal": 10**30},
+        {"NCPU": -1},
+        {"ID": None},
+        {"Architecture": 5},
+    ],
 )
 def test_an_odd_account_of_an_engine_is_named(liar, odd):
     liar.answers["/info"] = {**INFO, **odd}
@@ -307,7 +378,15 @@ def test_an_odd_account_of_an_engine_is_named(liar, odd):
 
 
 @pytest.mark.parametrize(
-    "odd", [None, [], {}, {"Running": False}, {"Running": False, "ExitCode": 10**30}, {"Running": False, "ExitCode": "x"}]
+    "odd",
+    [
+        None,
+        [],
+        {},
+        {"Running": False},
+        {"Running": False, "ExitCode": 10**30},
+        {"Running": False, "ExitCode": "x"},
+    ],
 )
 def test_an_odd_account_of_a_container_is_named(liar, odd):
     container = _container(liar)
@@ -316,12 +395,21 @@ def test_an_odd_account_of_a_container_is_named(liar, odd):
         _engine.state(container)
 
 
-@pytest.mark.parametrize("moment", ["garbage", "9999-99-99T99:99:99Z", "", "2026-01-01T00:00:00Z" * 4, "١٢٣٤-٠١-٠١T٠٠:٠٠:٠٠Z"])
+@pytest.mark.parametrize(
+    "moment", ["garbage", "9999-99-99T99:99:99Z", "", "2026-01-01T00:00:00Z" * 4, "١٢٣٤-٠١-٠١T٠٠:٠٠:٠٠Z"]
+)
 def test_a_moment_that_is_none_makes_no_seconds(moment):
-    assert _verdict.seconds_of(_engine.State(Running=False, ExitCode=0, StartedAt=moment, FinishedAt="2026-01-01T00:00:00Z")) == 0.0
+    assert (
+        _verdict.seconds_of(
+            _engine.State(Running=False, ExitCode=0, StartedAt=moment, FinishedAt="2026-01-01T00:00:00Z")
+        )
+        == 0.0
+    )
 
 
-@pytest.mark.parametrize("stat", ["", "garbage", "bnVsbA==", base64.b64encode(b'{"size": -1, "mode": 0}').decode(), "W10="])
+@pytest.mark.parametrize(
+    "stat", ["", "garbage", "bnVsbA==", base64.b64encode(b'{"size": -1, "mode": 0}').decode(), "W10="]
+)
 def test_an_odd_account_of_a_path_is_named(liar, stat):
     container = _container(liar)
     liar.answers["/archive"] = (200, b"", {"X-Docker-Container-Path-Stat": stat})
@@ -343,14 +431,21 @@ def told(liar, make_bench, monkeypatch):
 def test_an_id_that_is_none_is_no_name_of_a_file(told, liar, tmp_path, identity):
     labels = {"raspberrypi-mlops": "x", "raspberrypi-mlops.run": "r", "raspberrypi-mlops.fingerprint": "f"}
     liar.answers["/containers/json"] = [{"Id": identity, "Labels": labels}]
-    liar.answers["/json"] = {"Id": identity, "Image": "x", "State": {"Status": "exited"}, "Config": {"Labels": labels}}
+    liar.answers["/json"] = {
+        "Id": identity,
+        "Image": "x",
+        "State": {"Status": "exited"},
+        "Config": {"Labels": labels},
+    }
     before = sorted(tmp_path.parent.rglob("*"))
     told.executor.reclaim([], tmp_path)
     assert sorted(path for path in tmp_path.parent.rglob("*")) == before
     assert not any(asked.startswith("DELETE") for asked in liar.asked)
 
 
-@pytest.mark.parametrize("answer", [DRIP, ENDLESS, BREAK, {}, [{}], [5], "text", (500, {"message": "x" * 100_000})])
+@pytest.mark.parametrize(
+    "answer", [DRIP, ENDLESS, BREAK, {}, [{}], [5], "text", (500, {"message": "x" * 100_000})]
+)
 def test_a_list_of_containers_that_is_none_is_a_users_mistake_in_three_lines(told, liar, tmp_path, answer):
     liar.answers["/containers/json"] = answer
     if answer == {}:
@@ -358,7 +453,9 @@ def test_a_list_of_containers_that_is_none_is_a_users_mistake_in_three_lines(tol
         return
     with pytest.raises(UserError) as refused:
         told.executor.reclaim([], tmp_path)
-    assert refused.value.where == liar.url and len(refused.value.what) < 1000 and "\n" not in refused.value.what
+    assert (
+        refused.value.where == liar.url and len(refused.value.what) < 1000 and "\n" not in refused.value.what
+    )
     assert refused.value.what.startswith("the container engine does not do its work: ")
 
 
@@ -376,7 +473,13 @@ def at_work(liar, make_bench, monkeypatch):
     liar.answers |= {
         "/images/": {"Id": f"sha256:{'0' * 64}", "Config": {}},
         "/containers/create": {"Id": ID},
-        f"/containers/{ID}": {"Id": ID, "Image": "x", "State": RUNNING, "Config": {"Labels": {}}, "HostConfig": {}},
+        f"/containers/{ID}": {
+            "Id": ID,
+            "Image": "x",
+            "State": RUNNING,
+            "Config": {"Labels": {}},
+            "HostConfig": {},
+        },
         "/archive": (404, {"message": "no such file"}),
         "/logs": b"",
         "/wait": DRIP,
@@ -391,7 +494,9 @@ def at_work(liar, make_bench, monkeypatch):
     return launch
 
 
-@pytest.mark.parametrize("wait", [(500, {"message": "what?"}), {"StatusCode": 0}], ids=["refuses", "says it ended"])
+@pytest.mark.parametrize(
+    "wait", [(500, {"message": "what?"}), {"StatusCode": 0}], ids=["refuses", "says it ended"]
+)
 def test_a_container_that_is_still_at_work_has_not_ended_well(at_work, capsys, wait):
     [ended] = at_work(wait=wait).end()
     assert (ended.status, ended.kind) == (None, "daemon_lost") and "still at work" in ended.why
@@ -399,10 +504,22 @@ def test_a_container_that_is_still_at_work_has_not_ended_well(at_work, capsys, w
 
 
 @pytest.mark.parametrize(
-    "state", [None, {}, {"Running": False, "ExitCode": "zero"}, {"Running": False, "ExitCode": 10**30}, {"Running": False}]
+    "state",
+    [
+        None,
+        {},
+        {"Running": False, "ExitCode": "zero"},
+        {"Running": False, "ExitCode": 10**30},
+        {"Running": False},
+    ],
 )
 def test_an_end_that_makes_no_sense_is_a_lost_engine_and_no_traceback(at_work, liar, capsys, state):
-    liar.answers[f"/containers/{ID}/json"] = {"Id": ID, "State": state, "Config": {"Labels": {}}, "HostConfig": {}}
+    liar.answers[f"/containers/{ID}/json"] = {
+        "Id": ID,
+        "State": state,
+        "Config": {"Labels": {}},
+        "HostConfig": {},
+    }
     [ended] = at_work(wait={"StatusCode": 0}).end()
     assert (ended.status, ended.kind) == (None, "daemon_lost") and "makes no sense" in ended.why
     assert "Traceback" not in capsys.readouterr().err
@@ -416,7 +533,10 @@ def test_a_container_that_nothing_ends_is_given_up(at_work, monkeypatch):
         assert time.monotonic() < limit
         bench.executor.terminate("s", force=True)
         ended = bench.executor.wait(0.1)
-    assert (ended[0].kind, ended[0].why) == ("daemon_lost", "it was given up: its container engine does not end it")
+    assert (ended[0].kind, ended[0].why) == (
+        "daemon_lost",
+        "it was given up: its container engine does not end it",
+    )
 
 
 def test_an_engine_that_breaks_every_call_off_keeps_no_processor_busy(at_work, liar):

@@ -19,11 +19,25 @@ def make(request, tmp_path):
     return lambda options: executor(Setting(PI, (tmp_path,), (), tuple, tmp_path, None, options))
 
 
-@pytest.mark.parametrize(("options", "place"), [
-    ({"memory": "banana"}, "memory"), ({"memory": "1k"}, "memory"), ({"memory": "-1G"}, "memory"), ({"memory": "9" * 400}, "memory"),
-    ({"pids": -3}, "pids"), ({"pids": 0}, "pids"), ({"pids": "many"}, "pids"), ({"pids": 1e30}, "pids"), ({"tmp": 0}, "tmp"),
-    ({"shm": "x"}, "shm"), ({"network": None}, "network"), ({"network": ""}, "network"), ({"colour": "red"}, "colour"),
-], ids=lambda value: str(value)[:40])  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "place"),
+    [
+        ({"memory": "banana"}, "memory"),
+        ({"memory": "1k"}, "memory"),
+        ({"memory": "-1G"}, "memory"),
+        ({"memory": "9" * 400}, "memory"),
+        ({"pids": -3}, "pids"),
+        ({"pids": 0}, "pids"),
+        ({"pids": "many"}, "pids"),
+        ({"pids": 1e30}, "pids"),
+        ({"tmp": 0}, "tmp"),
+        ({"shm": "x"}, "shm"),
+        ({"network": None}, "network"),
+        ({"network": ""}, "network"),
+        ({"colour": "red"}, "colour"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
 @pytest.mark.parametrize("name", ["docker", "auto"])
 def test_a_mistake_is_told_when_the_executor_is_made(make, name, options, place):
     with pytest.raises(ExceptionGroup) as caught:

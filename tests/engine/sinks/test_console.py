@@ -68,7 +68,9 @@ def test_few_cached_stages_are_named(events, make_job):
 
 def test_a_retry_says_why_and_when(events, make_job):
     events.start([make_job("train")]).started("train")
-    events.failed("train", retry_in_s=5.0, kind="timeout", message="took longer than 30 s").started("train", 2)
+    events.failed("train", retry_in_s=5.0, kind="timeout", message="took longer than 30 s").started(
+        "train", 2
+    )
     assert said(events)[2:] == [
         "train timed out after 2.0 s: took longer than 30 s; attempt 2 in 5.0 s",
         "train started again, attempt 2",
@@ -126,7 +128,9 @@ def test_an_interrupted_run_says_how_to_go_on(events, make_job):
 
 
 def test_a_log_cannot_steer_the_terminal(events, make_job):
-    events.start([make_job("train")]).started("train").failed("train", log_tail="\x1b]0;owned\x07 <script>\rok")
+    events.start([make_job("train")]).started("train").failed(
+        "train", log_tail="\x1b]0;owned\x07 <script>\rok"
+    )
     assert not [line for line in said(events) if "\x1b" in line or "\x07" in line or "\r" in line]
 
 
@@ -143,14 +147,18 @@ def test_a_stream_that_is_no_terminal_gets_plain_lines(events, make_job):
 
 def test_a_terminal_gets_a_table_and_its_cursor_back(events, make_job, terminal):
     events.start([make_job("train")]).started("train")
-    events.add("progress", stage="train", done=3, total=10, message="epoch").finished("train", accuracy=0.9).done()
+    events.add("progress", stage="train", done=3, total=10, message="epoch").finished(
+        "train", accuracy=0.9
+    ).done()
     sink, state = Sink(terminal, clock=lambda: state.last_time), RunState()
     for event in events.events:
         sink.show(event, replay([event], state))
     shown = terminal.getvalue()
     assert shown.count(HIDE_CURSOR) == shown.count(SHOW_CURSOR) == 1
     assert "accuracy 0.9" in shown
-    assert shown.splitlines()[-1].removeprefix(SHOW_CURSOR) == "finished in 42 s: 1 stage ran, 0 from the store"
+    assert (
+        shown.splitlines()[-1].removeprefix(SHOW_CURSOR) == "finished in 42 s: 1 stage ran, 0 from the store"
+    )
 
 
 def test_a_terminal_shows_many_cached_stages_as_one_row(events, make_job, terminal):

@@ -1,4 +1,6 @@
-"""What every sink keeps, each found by its file: it takes any run, passes over what it does not know, and closes twice."""
+"""What every sink keeps, each found by its file: it takes any run, passes over what it does not know, and
+closes twice.
+"""
 
 import copy
 import importlib
@@ -27,26 +29,50 @@ BUILT = {  # a sink's name, then how it is opened for a run's folder
     "mlflow": lambda sink, run_dir: sink(run_dir, run_dir.parents[2], AWAY),
     "report": lambda sink, run_dir: sink(run_dir),
 }
-ENDINGS = ["finished", "failed", "rejected", "interrupted", "cached", "retried", "without the gate's metric", "not judged"]
+ENDINGS = [
+    "finished",
+    "failed",
+    "rejected",
+    "interrupted",
+    "cached",
+    "retried",
+    "without the gate's metric",
+    "not judged",
+]
 
 
 @pytest.fixture
 def runs(events, make_job):
     """A run of each ending, as its list of events."""
-    jobs = [make_job("make"), make_job("train", {"data": "make.out"}), make_job("test", {"model": "train.out"}, runs_on="target")]
+    jobs = [
+        make_job("make"),
+        make_job("train", {"data": "make.out"}),
+        make_job("test", {"model": "train.out"}, runs_on="target"),
+    ]
 
     def begun():
         events.events = []
         return events.start(jobs).add("note", text="a sample", stage=None)
 
     def made():
-        begun().started("make").add("progress", stage="make", done=1, total=2, message="half").finished("make", rows=7.0)
+        begun().started("make").add("progress", stage="make", done=1, total=2, message="half").finished(
+            "make", rows=7.0
+        )
         return events.started("train").add("metric", stage="train", name="loss", value=0.5, step=0)
 
     def tested(value, passed):
         made().finished("train", accuracy=0.9).started("test", taken="simulated on x86_64")
-        events.add("figure", stage="test", kind="confusion_matrix", name="int8", labels=["cat", "dog"], matrix=[[7, 1], [0, 9]])
-        events.add("note", text="measured", stage="test").finished("test", **({} if value is None else {"accuracy": value}))
+        events.add(
+            "figure",
+            stage="test",
+            kind="confusion_matrix",
+            name="int8",
+            labels=["cat", "dog"],
+            matrix=[[7, 1], [0, 9]],
+        )
+        events.add("note", text="measured", stage="test").finished(
+            "test", **({} if value is None else {"accuracy": value})
+        )
         return events.add("gate", stage="test", metric="accuracy", rule=">= 0.8", value=value, passed=passed)
 
     skipped = {"event": "job_skipped", "stage": "test"}
@@ -56,26 +82,48 @@ def runs(events, make_job):
         "without the gate's metric": tested(None, False).done("rejected").events,
         "not judged": tested(None, None).done().events,
         "failed": made().failed("train").add(**skipped, because="train failed").done("failed").events,
-        "interrupted": made().failed("train", kind="killed").add(**skipped, because="the run was interrupted").done("interrupted").events,
-        "cached": begun().cached("make").cached("train", points=[["loss", 0, 0.5, 1.0]]).cached("test", notes=["old"]).done().events,
-        "retried": made().failed("train", retry_in_s=1.0).started("train", attempt=2).finished("train").finished("test").done().events,
+        "interrupted": made()
+        .failed("train", kind="killed")
+        .add(**skipped, because="the run was interrupted")
+        .done("interrupted")
+        .events,
+        "cached": begun()
+        .cached("make")
+        .cached("train", points=[["loss", 0, 0.5, 1.0]])
+        .cached("test", notes=["old"])
+        .done()
+        .events,
+        "retried": made()
+        .failed("train", retry_in_s=1.0)
+        .started("train", attempt=2)
+        .finished("train")
+        .finished("test")
+        .done()
+        .events,
     }
 
 
 @pytest.fixture(params=BUILT)
 def sink(request, tmp_path, monkeypatch):
-    """Each sink in turn, open for a run whose folder is there; the processes that it starts end with the test."""
+    """Each sink in turn, open for a run whose folder is there.
+
+    The processes that it starts end with the test.
+    """
     mark = uuid.uuid4().hex
     monkeypatch.setenv(MARK, mark)
     run_dir = tmp_path / "outputs" / "demo" / "rpi4" / "20270115-080000-abcd"
     run_dir.mkdir(parents=True)
     (run_dir / journal.FILE_NAME).touch()
-    opened = BUILT[request.param](importlib.import_module(f"engine.sinks.{request.param.split()[0]}").Sink, run_dir)
+    opened = BUILT[request.param](
+        importlib.import_module(f"engine.sinks.{request.param.split()[0]}").Sink, run_dir
+    )
     yield opened
     opened.close()
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            if int(pid) != os.getpid() and f"{MARK}={mark}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+            if int(pid) != os.getpid() and f"{MARK}={mark}".encode() in Path(
+                f"/proc/{pid}/environ"
+            ).read_bytes().split(b"\0"):
                 os.kill(int(pid), signal.SIGKILL)
         except OSError:
             continue

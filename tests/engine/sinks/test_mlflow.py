@@ -34,11 +34,30 @@ def server(tmp_path_factory: pytest.TempPathFactory, fresh_database: Path) -> It
     """The address of a real server on loopback, which is on its way up."""
     folder, port = tmp_path_factory.mktemp("server"), free_port()
     (folder / "mlflow.db").write_bytes(fresh_database.read_bytes())
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
-               "--allowed-hosts", "127.0.0.1:*,127.0.0.1", "--backend-store-uri", database(folder),
-               "--artifacts-destination", str(folder / "artifacts")]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+        "--allowed-hosts",
+        "127.0.0.1:*,127.0.0.1",
+        "--backend-store-uri",
+        database(folder),
+        "--artifacts-destination",
+        str(folder / "artifacts"),
+    ]
     with (folder / "server.log").open("wb") as log:
-        environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        environment = {
+            **os.environ,
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        }
         process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, env=environment)
     yield f"http://127.0.0.1:{port}"
     os.killpg(process.pid, signal.SIGKILL)
@@ -56,7 +75,9 @@ def is_healthy(server: str) -> bool:
 
 @pytest.fixture
 def recorded(outputs: Path, events: Any, make_job: Any) -> dict[str, Any]:
-    """What MLflow knows of the whole run when nothing went wrong: the events came one by one, beside a sender."""
+    """What MLflow knows of the whole run when nothing went wrong: the events came one by one, beside a
+    sender.
+    """
     found = whole_run(events, make_job)
     folder = make_folder(outputs, found[:1])
     follower = sink.Sink(folder, outputs, {})
@@ -77,18 +98,33 @@ def test_a_run_is_a_parent_with_a_child_for_each_stage(recorded: dict[str, Any])
     parent, train = recorded["r1/"], recorded["r1/train"]
     assert len(parent["params"]) == 152 and len(parent["params"]["long"]) == 6000
     assert parent["params"]["odd key_"] == "ü" and train["params"] == {"lr": "0.1"}
-    curve = [(0, 3.0), (0, 1.0), (1, 0.5), (2, 1 / 3), (2, 0.3)]  # the first attempt's, the second's, the final value
+    curve = [
+        (0, 3.0),
+        (0, 1.0),
+        (1, 0.5),
+        (2, 1 / 3),
+        (2, 0.3),
+    ]  # the first attempt's, the second's, the final value
     assert [point[1:] for point in train["points"]["loss"]] == curve
     assert train["last"]["loss"] == 0.3 and parent["last"] == {
-        "split.rows": 100, "train.accuracy": 0.9, "train.loss": 0.3, "package.latency_ms: simulated on x86_64": 4.5,
-    }  # fmt: skip
+        "split.rows": 100,
+        "train.accuracy": 0.9,
+        "train.loss": 0.3,
+        "package.latency_ms: simulated on x86_64": 4.5,
+    }
     assert recorded["r1/split"]["inputs"][0][:2] == ("yoga", "ab" * 18)
-    assert recorded["r1/split"]["tags"]["rpi.cached"] == "true" and parent["tags"]["rpi.sample_data"] == "true"
+    assert (
+        recorded["r1/split"]["tags"]["rpi.cached"] == "true" and parent["tags"]["rpi.sample_data"] == "true"
+    )
     assert recorded["r1/package"]["tags"]["rpi.taken"] == "simulated on x86_64"
-    assert train["tags"]["rpi.gate.accuracy"] == "passed: 0.9 must be >= 0.95" and train["status"] == "FINISHED"
+    assert (
+        train["tags"]["rpi.gate.accuracy"] == "passed: 0.9 must be >= 0.95" and train["status"] == "FINISHED"
+    )
     assert train["tags"]["rpi.gate.bias"] == "not judged: None must be <= 0 if measured"
     assert recorded["r1/split"]["files"] == ["out"]
-    assert parent["files"] == [f"run/{n}" for n in ("config.json", "journal.jsonl", "metrics.json", "report.html", "run.json")]
+    assert parent["files"] == [
+        f"run/{n}" for n in ("config.json", "journal.jsonl", "metrics.json", "report.html", "run.json")
+    ]
     assert "secret" not in json.dumps(recorded)
 
 
@@ -177,7 +213,9 @@ def is_change(request: tuple[str, str]) -> bool:
 def forward(handler: http.server.BaseHTTPRequestHandler, behind: str) -> tuple[int, str, bytes]:
     body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
     connection = http.client.HTTPConnection(behind.removeprefix("http://"), timeout=10)
-    connection.request(handler.command, handler.path, body, {"Content-Type": handler.headers.get("Content-Type") or ""})
+    connection.request(
+        handler.command, handler.path, body, {"Content-Type": handler.headers.get("Content-Type") or ""}
+    )
     answer = connection.getresponse()
     return answer.status, answer.getheader("Content-Type") or "application/json", answer.read()
 
@@ -234,7 +272,9 @@ def test_a_packed_model_is_an_mlflow_model_that_predicts(outputs: Path, events: 
     (package / "model.tflite").write_bytes(converter.convert())
     (package / "manifest.json").write_text("{}")
     journal_file = folder / journal.FILE_NAME
-    journal_file.write_text(journal_file.read_text().replace('"outputs": {"out": "sha256:1', '"outputs": {"package": "sha256:1'))
+    journal_file.write_text(
+        journal_file.read_text().replace('"outputs": {"out": "sha256:1', '"outputs": {"package": "sha256:1')
+    )
     assert sink.sync(outputs, {}).sent == ["r1"]
     import mlflow
     from mlflow.tracking import MlflowClient
@@ -264,10 +304,14 @@ def test_a_database_of_another_mlflow_is_left_as_it_is(outputs: Path, events: An
     make_folder(outputs, whole_run(events, make_job))
     problem = sink.sync(outputs, {}).problems["r1"]
     assert "the database has MLflow's schema f5a4f2784254; the MLflow installed here needs " in problem
-    assert problem.endswith("take a backup, then: mlflow db upgrade <its URI> (or install the MLflow that made it)")
+    assert problem.endswith(
+        "take a backup, then: mlflow db upgrade <its URI> (or install the MLflow that made it)"
+    )
 
 
-def test_an_experiment_that_was_deleted_is_named_with_the_way_out(outputs: Path, events: Any, make_job: Any) -> None:
+def test_an_experiment_that_was_deleted_is_named_with_the_way_out(
+    outputs: Path, events: Any, make_job: Any
+) -> None:
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(database(outputs), registry_uri=database(outputs))
@@ -280,14 +324,20 @@ def test_an_experiment_that_was_deleted_is_named_with_the_way_out(outputs: Path,
 
 
 def test_nothing_of_mlflow_is_imported_by_the_engine() -> None:
-    code = "import sys, engine.sinks.mlflow; sys.exit(any(m.split('.')[0] in ('mlflow', 'pandas') for m in sys.modules))"
+    code = (
+        "import sys, engine.sinks.mlflow; sys.exit(any(m.split('.')[0] in ('mlflow', 'pandas') for "
+        "m in sys.modules))"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_credentials_are_kept_apart_from_the_uri(tmp_path: Path) -> None:
     place = _mlflow_place.settle(tmp_path, {"uri": "https://ann:se%40cret@host:5000/x"})
     assert (place.uri, place.username, place.password) == ("https://host:5000/x", "ann", "se@cret")
-    assert _mlflow_place.settle(tmp_path, {"uri": "postgresql://ann:secret@host/db"}).shown == "postgresql://***@host/db"
+    assert (
+        _mlflow_place.settle(tmp_path, {"uri": "postgresql://ann:secret@host/db"}).shown
+        == "postgresql://***@host/db"
+    )
 
 
 def test_values_are_cut_and_made_valid() -> None:

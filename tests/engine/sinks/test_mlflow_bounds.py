@@ -74,14 +74,18 @@ DRIPS = {
 FLOODS = {
     "sends a body without an end": flood(OK + b"\r\n", b" " * 0x10000),
     "sends chunks without an end": flood(OK + b"Transfer-Encoding: chunked\r\n\r\n", CHUNK),
-    "sends a chunk's length without an end": flood(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"0" * 0x10000),
+    "sends a chunk's length without an end": flood(
+        OK + b"Transfer-Encoding: chunked\r\n\r\n", b"0" * 0x10000
+    ),
     "sends headers without an end": flood(OK, b"X-A: b\r\n" * 1000),
     "sends a header without an end": flood(OK + b"X-A: ", b"b" * 0x10000),
     "sends a status without an end": flood(b"HTTP/1.1 200 ", b"O" * 0x10000),
     "sends informational answers without an end": flood(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000),
     "sends an error without an end": flood(b"HTTP/1.1 500 Oh\r\n\r\n", b" " * 0x10000),
     "sends a redirect without an end": flood(b"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n", b" " * 0x10000),
-    "redirects without an end": lambda connection: connection.sendall(whole(b"", b"HTTP/1.1 302 Found\r\nLocation: /again\r\n")),
+    "redirects without an end": lambda connection: connection.sendall(
+        whole(b"", b"HTTP/1.1 302 Found\r\nLocation: /again\r\n")
+    ),
     "sends a bomb": bomb,
 }
 
@@ -147,7 +151,7 @@ def problem(tmp_path: Path, events: Any, make_job: Any, serve: Any) -> Callable[
 
 def peak_bytes() -> int:
     """Return the most memory that this process had since the last call, and begin anew."""
-    peak = int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) * 1024  # type: ignore[index]
+    peak = int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) * 1024
     Path("/proc/self/clear_refs").write_text("5")
     return peak
 
@@ -242,24 +246,58 @@ def refusal(status: int, body: bytes, words: str = "Oh") -> Peer:
     ("status", "body", "said"),
     [
         (500, b"oh", "SERVER answers with HTTP status 500 (internal server error)"),
-        (500, json.dumps({"error_code": "INTERNAL_ERROR", "message": "the disk is full\nhere"}).encode(),
-         "SERVER answers with HTTP status 500 (internal server error): the disk is full"),
+        (
+            500,
+            json.dumps({"error_code": "INTERNAL_ERROR", "message": "the disk is full\nhere"}).encode(),
+            "SERVER answers with HTTP status 500 (internal server error): the disk is full",
+        ),
         (503, b"", "SERVER answers with HTTP status 503 (service unavailable)"),
         (429, b"slow down", "SERVER answers with HTTP status 429 (too many requests)"),
-        (429, b'{"error_code": "REQUEST_LIMIT_EXCEEDED"}', "SERVER answers with HTTP status 429 (too many requests)"),
-        (401, b"who?", "SERVER answers with HTTP status 401 (not allowed): write the user and the password into tracking.uri,"
-         " or set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"),
-        (403, b"no", "SERVER answers with HTTP status 403 (not allowed): write the user and the password into tracking.uri,"
-         " or set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"),
-        (403, b"Invalid Host header - possible DNS rebinding attack detected",
-         "SERVER answers with HTTP status 403 (not allowed): start the server with --allowed-hosts naming this address"),
-        (404, b"<html>Not Found</html>", "SERVER answers with HTTP status 404: there is no MLflow at this address; look at tracking.uri"),
+        (
+            429,
+            b'{"error_code": "REQUEST_LIMIT_EXCEEDED"}',
+            "SERVER answers with HTTP status 429 (too many requests)",
+        ),
+        (
+            401,
+            b"who?",
+            "SERVER answers with HTTP status 401 (not allowed): write the user and the password into "
+            "tracking.uri,"
+            " or set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
+        ),
+        (
+            403,
+            b"no",
+            "SERVER answers with HTTP status 403 (not allowed): write the user and the password into "
+            "tracking.uri,"
+            " or set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
+        ),
+        (
+            403,
+            b"Invalid Host header - possible DNS rebinding attack detected",
+            "SERVER answers with HTTP status 403 (not allowed): start the server with --allowed-hosts "
+            "naming this address",
+        ),
+        (
+            404,
+            b"<html>Not Found</html>",
+            "SERVER answers with HTTP status 404: there is no MLflow at this address; look at tracking.uri",
+        ),
         (413, b"<html>", "SERVER answers with HTTP status 413 (request entity too large)"),
-        (200, b"<html>Welcome</html>", "SERVER answers with something else than MLflow's JSON; look at tracking.uri"),
+        (
+            200,
+            b"<html>Welcome</html>",
+            "SERVER answers with something else than MLflow's JSON; look at tracking.uri",
+        ),
         (200, b"[1]", "SERVER answers with something else than MLflow's JSON; look at tracking.uri"),
-        (302, b"", "SERVER answers with HTTP status 302: it redirects to another address; name that one in tracking.uri"),
+        (
+            302,
+            b"",
+            "SERVER answers with HTTP status 302: it redirects to another address; name that one in "
+            "tracking.uri",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_a_server_answers_is_said(problem: Any, status: int, body: bytes, said: str) -> None:
     assert problem(refusal(status, body), GENEROUS) == said
 
@@ -268,7 +306,9 @@ def test_a_server_that_hangs_up_does_not_answer(problem: Any) -> None:
     assert problem(lambda connection: connection.close(), GENEROUS) == "SERVER does not answer"
 
 
-def test_what_no_server_takes_is_not_offered_run_by_run(tmp_path: Path, events: Any, make_job: Any, serve: Any) -> None:
+def test_what_no_server_takes_is_not_offered_run_by_run(
+    tmp_path: Path, events: Any, make_job: Any, serve: Any
+) -> None:
     for name in ("r1", "r2", "r3", "r4"):
         make_folder(tmp_path, whole_run(events, make_job, name), name)
     report = sink.sync(tmp_path, {"uri": serve(refusal(500, b""))}, GENEROUS)

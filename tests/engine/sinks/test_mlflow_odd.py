@@ -33,15 +33,34 @@ def metric(**fields: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "event",
     [
-        metric(name=".."), metric(name="/a"), metric(name="a//b"), metric(name="a\udcff"), metric(name="x" * 250),
-        metric(value=float("nan")), metric(value=float("-inf")), metric(step=2**53), metric(step=-(2**53)), metric(stage="unknown"),
+        metric(name=".."),
+        metric(name="/a"),
+        metric(name="a//b"),
+        metric(name="a\udcff"),
+        metric(name="x" * 250),
+        metric(value=float("nan")),
+        metric(value=float("-inf")),
+        metric(step=2**53),
+        metric(step=-(2**53)),
+        metric(stage="unknown"),
         {"event": "note", "stage": "train", "text": "a\udcffb\0c"},
-        {"event": "job_failed", "stage": "train", "attempt": 1, "seconds": 1, "kind": "\udcff", "message": "a\0\udcff", "log": "", "log_tail": "",
-         "retry_in_s": 1},
+        {
+            "event": "job_failed",
+            "stage": "train",
+            "attempt": 1,
+            "seconds": 1,
+            "kind": "\udcff",
+            "message": "a\0\udcff",
+            "log": "",
+            "log_tail": "",
+            "retry_in_s": 1,
+        },
     ],
     ids=lambda event: ascii(event)[:60],
-)  # fmt: skip
-def test_an_odd_event_does_not_keep_a_run_from_mlflow(outputs: Path, events: Any, make_job: Any, event: dict[str, Any]) -> None:
+)
+def test_an_odd_event_does_not_keep_a_run_from_mlflow(
+    outputs: Path, events: Any, make_job: Any, event: dict[str, Any]
+) -> None:
     make_folder(outputs, odd_run(events, make_job, event))
     report = sink.sync(outputs, {})
     assert (report.problems, report.sent) == ({}, ["r1"])
@@ -52,8 +71,21 @@ def test_an_odd_event_does_not_keep_a_run_from_mlflow(outputs: Path, events: Any
 
 def test_odd_parameters_and_words_of_a_run_reach_mlflow(outputs: Path, events: Any, make_job: Any) -> None:
     found = odd_run(events, make_job)
-    params = {"a\udcff": "b\udcff\0", "n": float("nan"), "none": None, "..": 1, "": 2, "huge": 2**2000, "deep": {"a": [1]}}
-    found[0] |= {"params": params, "command": ["run.py", "a\udcff"], "git_commit": "\udcff", "usecase": "demo"}
+    params = {
+        "a\udcff": "b\udcff\0",
+        "n": float("nan"),
+        "none": None,
+        "..": 1,
+        "": 2,
+        "huge": 2**2000,
+        "deep": {"a": [1]},
+    }
+    found[0] |= {
+        "params": params,
+        "command": ["run.py", "a\udcff"],
+        "git_commit": "\udcff",
+        "usecase": "demo",
+    }
     make_folder(outputs, found)
     assert sink.sync(outputs, {}).problems == {}
     assert snapshot(database(outputs))["r1/"]["params"]["a_"] == "b??"
@@ -75,14 +107,19 @@ def test_a_damaged_run_is_reported_and_the_others_are_sent(outputs: Path, events
     assert all("left for the next sync" not in why for why in report.problems.values())
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"place": 1}', '{"place": "x", "seq": "many"}', '{"place": "x", "engine": 5}', "\0"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", '{"place": 1}', '{"place": "x", "seq": "many"}', '{"place": "x", "engine": 5}', "\0"],
+)
 def test_a_damaged_cursor_is_begun_anew(outputs: Path, events: Any, make_job: Any, text: str) -> None:
     folder = make_folder(outputs, whole_run(events, make_job))
     (folder / "mlflow.json").write_text(text)
     assert sink.sync(outputs, {}).sent == ["r1"]
 
 
-def test_files_with_odd_names_reach_mlflow_with_their_letters_escaped(outputs: Path, events: Any, make_job: Any) -> None:
+def test_files_with_odd_names_reach_mlflow_with_their_letters_escaped(
+    outputs: Path, events: Any, make_job: Any
+) -> None:
     folder = make_folder(outputs, whole_run(events, make_job))
     out = folder / "artifacts" / "split" / "out"
     out.unlink()
@@ -92,9 +129,15 @@ def test_files_with_odd_names_reach_mlflow_with_their_letters_escaped(outputs: P
     (out / "caf\udce9" / "x").write_text("inner")
     assert sink.sync(outputs, {}).problems == {}
     files = snapshot(database(outputs))["r1/split"]["files"]
-    assert len(files) == 10 and {"out/a b", "out/ü", "out/caf_xe9/x", "out/100_x25", "out/a_x0ab", "out/a_x3fb", "out/a_x3fb_"} <= set(
-        files
-    )
+    assert len(files) == 10 and {
+        "out/a b",
+        "out/ü",
+        "out/caf_xe9/x",
+        "out/100_x25",
+        "out/a_x0ab",
+        "out/a_x3fb",
+        "out/a_x3fb_",
+    } <= set(files)
 
 
 def test_a_tree_too_deep_to_be_copied_is_left_out(outputs: Path, events: Any, make_job: Any) -> None:
@@ -113,12 +156,24 @@ def test_a_tree_too_deep_to_be_copied_is_left_out(outputs: Path, events: Any, ma
     problems = sink.sync(outputs, {}).problems
     assert handles.remove(out)
     assert problems == {}
-    assert snapshot(database(outputs))["r1/split"]["tags"]["rpi.left_out.out"] == "cannot be read: File name too long"
+    assert (
+        snapshot(database(outputs))["r1/split"]["tags"]["rpi.left_out.out"]
+        == "cannot be read: File name too long"
+    )
 
 
 @pytest.mark.parametrize(
     ("name", "taken"),
-    [("a/b", "a/b"), ("..", "__"), ("/a", "_a"), ("a//b", "a__b"), ("a/", "a_"), (".", "_"), ("", "_"), ("a/../b", "a_.._b")],
+    [
+        ("a/b", "a/b"),
+        ("..", "__"),
+        ("/a", "_a"),
+        ("a//b", "a__b"),
+        ("a/", "a_"),
+        (".", "_"),
+        ("", "_"),
+        ("a/../b", "a_.._b"),
+    ],
 )
 def test_a_key_is_one_that_mlflow_takes(name: Any, taken: str) -> None:
     from mlflow.utils.validation import _validate_metric_name

@@ -1,4 +1,6 @@
-"""Where a run is recorded: exactly where its outputs folder or its URI says, whatever letters stand in the name."""
+"""Where a run is recorded: exactly where its outputs folder or its URI says, whatever letters stand in the
+name.
+"""
 
 import subprocess
 import sys
@@ -15,7 +17,23 @@ from engine.sinks import mlflow as sink
 from tests.mlflow_runs import make_folder, snapshot, whole_run
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own and its dependencies'
-ODD = ["100%", "a%25b", "a%2fb", "%(here)s", "a?b=c", "a#b", "a b", "a'b\"c", "ü", "a@b:c", "a;b&c", "{x}$y", "a\\b", "[x]", "a\nb"]
+ODD = [
+    "100%",
+    "a%25b",
+    "a%2fb",
+    "%(here)s",
+    "a?b=c",
+    "a#b",
+    "a b",
+    "a'b\"c",
+    "ü",
+    "a@b:c",
+    "a;b&c",
+    "{x}$y",
+    "a\\b",
+    "[x]",
+    "a\nb",
+]
 
 
 def everything(folder: Path) -> set[str]:
@@ -40,7 +58,9 @@ def test_a_run_is_recorded_below_an_outputs_folder_of_any_name(
     assert folder.is_dir()
 
 
-def test_the_artifacts_of_a_run_can_be_read_back(tmp_path: Path, fresh_database: Path, events: Any, make_job: Any) -> None:
+def test_the_artifacts_of_a_run_can_be_read_back(
+    tmp_path: Path, fresh_database: Path, events: Any, make_job: Any
+) -> None:
     from mlflow.tracking import MlflowClient
 
     outputs = tmp_path / "a%25b?c#d"
@@ -49,7 +69,9 @@ def test_the_artifacts_of_a_run_can_be_read_back(tmp_path: Path, fresh_database:
     assert sink.sync(outputs, {}).sent == ["r1"]
     uri = _mlflow_place.settle(outputs, {}).uri
     client = MlflowClient(uri, registry_uri=uri)
-    (run,) = client.search_runs([client.get_experiment_by_name("demo").experiment_id], "tags.`rpi.stage` = 'train'")
+    (run,) = client.search_runs(
+        [client.get_experiment_by_name("demo").experiment_id], "tags.`rpi.stage` = 'train'"
+    )
     assert Path(client.download_artifacts(run.info.run_id, "out")).read_text() == "made by train"
 
 
@@ -74,19 +96,36 @@ def test_a_given_database_is_the_file_that_sqlalchemy_opens(tmp_path: Path, uri:
     import sqlalchemy
 
     place = _mlflow_place.settle(tmp_path, {"uri": uri})
-    assert sqlalchemy.make_url(uri).database == sqlalchemy.make_url(place.uri).database == path == str(place.database_path)
+    assert (
+        sqlalchemy.make_url(uri).database
+        == sqlalchemy.make_url(place.uri).database
+        == path
+        == str(place.database_path)
+    )
     assert sqlalchemy.make_url(uri).query == sqlalchemy.make_url(place.uri).query
 
 
-def test_a_relative_database_is_below_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_database_is_below_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert _mlflow_place.settle(tmp_path, {"uri": "sqlite:///ml.db"}).database_path == tmp_path / "ml.db"
 
 
 @pytest.mark.parametrize(
-    "uri", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite://host/ml.db", "sqlite:///file:ml.db?uri=true", "sqlite:////a%ffb.db",
-            "sqlite:////a\udcffb.db", "sqlite+other:////ml.db", "sqlite:////a%00b.db"]
-)  # fmt: skip
+    "uri",
+    [
+        "sqlite://",
+        "sqlite:///",
+        "sqlite:///:memory:",
+        "sqlite://host/ml.db",
+        "sqlite:///file:ml.db?uri=true",
+        "sqlite:////a%ffb.db",
+        "sqlite:////a\udcffb.db",
+        "sqlite+other:////ml.db",
+        "sqlite:////a%00b.db",
+    ],
+)
 def test_what_names_no_file_is_refused_with_the_way_out(tmp_path: Path, uri: str) -> None:
     with pytest.raises(UserError, match="names no file of a database") as refused:
         _mlflow_place.settle(tmp_path, {"uri": uri})
@@ -107,7 +146,10 @@ def test_the_schema_is_made_by_the_address_that_the_page_gets(tmp_path: Path) ->
     outputs = tmp_path / "a%b?c"
     place = _mlflow_place.settle(outputs, {})
     _mlflow_database.prepare(place)
-    code = "import sys; from mlflow.server.handlers import _get_tracking_store as s; print(len(s(sys.argv[1], sys.argv[2]).search_experiments()))"
+    code = (
+        "import sys; from mlflow.server.handlers import _get_tracking_store as s; "
+        "print(len(s(sys.argv[1], sys.argv[2]).search_experiments()))"
+    )
     command = [sys.executable, "-c", code, place.uri, str(place.artifact_root)]
     said = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert said.stdout.split()[-1:] == ["1"], said.stderr

@@ -37,7 +37,9 @@ def page_of(builder) -> str:
 @pytest.fixture
 def trained(events, make_job):
     """A run whose training draws curves and whose evaluation is simulated."""
-    events.start([make_job("train", doc="Train."), make_job("evaluate", {"m": "train.model"}, runs_on="target")])
+    events.start(
+        [make_job("train", doc="Train."), make_job("evaluate", {"m": "train.model"}, runs_on="target")]
+    )
     events.started("train")
     for step in range(3):
         events.add("metric", stage="train", name="loss", value=1 / (step + 1), step=step)
@@ -97,7 +99,9 @@ def test_a_figure_not_taken_on_the_device_says_so_in_a_banner(trained):
 
 
 def test_a_figure_taken_on_the_device_has_no_banner(events, make_job):
-    events.start([make_job("bench", runs_on="target")]).started("bench", taken="device").finished("bench", ms=4.0)
+    events.start([make_job("bench", runs_on="target")]).started("bench", taken="device").finished(
+        "bench", ms=4.0
+    )
     assert "Not measured on the device." not in page_of(events.done())
 
 
@@ -122,12 +126,24 @@ def test_curves_and_matrices_of_a_cached_stage_are_shown(events, make_job):
 
 def test_the_operators_of_a_model_are_drawn(events, make_job):
     events.start([make_job("edgetpu_report")]).started("edgetpu_report")
-    nodes = [{"type": "CONV_2D", "mapped": True, "reason": None}, {"type": "CAST", "mapped": False, "reason": "Operation not supported"}]
-    events.add("figure", stage="edgetpu_report", kind="op_graph", name="predicted mapping", nodes=nodes, edges=[[0, 1]])
+    nodes = [
+        {"type": "CONV_2D", "mapped": True, "reason": None},
+        {"type": "CAST", "mapped": False, "reason": "Operation not supported"},
+    ]
+    events.add(
+        "figure",
+        stage="edgetpu_report",
+        kind="op_graph",
+        name="predicted mapping",
+        nodes=nodes,
+        edges=[[0, 1]],
+    )
     page = page_of(events.finished("edgetpu_report").done())
     assert "edgetpu_report: predicted mapping" in page
     assert "<title>1 CAST: Operation not supported</title>" in page
-    assert page.count('class="op-mapped"') == page.count('class="op-left"') == 2  # one operator and one entry of the legend each
+    assert (
+        page.count('class="op-mapped"') == page.count('class="op-left"') == 2
+    )  # one operator and one entry of the legend each
 
 
 def test_a_failure_shows_its_log_and_the_way_on(events, make_job):
@@ -159,10 +175,14 @@ def test_a_gate_that_was_not_judged_is_shown_as_neither_passed_nor_broken(events
 
 def test_an_asset_shows_its_licence_and_whether_it_is_a_sample(events, make_job):
     asset = {
-        "key": "data", "name": "flowers", "digest": "sha256:" + "ab" * 32,
-        "source": None, "path": "data/flowers",
-        "licence": "CC-BY-4.0", "sample": True,
-    }  # fmt: skip
+        "key": "data",
+        "name": "flowers",
+        "digest": "sha256:" + "ab" * 32,
+        "source": None,
+        "path": "data/flowers",
+        "licence": "CC-BY-4.0",
+        "sample": True,
+    }
     page = page_of(events.start([make_job("train", {"d": "asset:data"})], assets=[asset]).done())
     assert "CC-BY-4.0" in page and '<span class="tag warn">sample</span>' in page
 
@@ -174,8 +194,17 @@ def test_no_word_of_the_run_becomes_markup(events, make_job):
     events.started(EVIL, taken=f"simulated on {EVIL}").add("note", stage=EVIL, text=EVIL)
     events.add("note", stage=None, text=EVIL)
     events.add("metric", stage=EVIL, name=EVIL, value=1.0, step=0)
-    events.add("figure", stage=EVIL, kind="confusion_matrix", name=EVIL, labels=[EVIL, "b"], matrix=[[1, 0], [0, 1]])
-    events.add("figure", stage=EVIL, kind="op_graph", name=EVIL, nodes=[{"type": EVIL, "mapped": False, "reason": EVIL}], edges=[])
+    events.add(
+        "figure", stage=EVIL, kind="confusion_matrix", name=EVIL, labels=[EVIL, "b"], matrix=[[1, 0], [0, 1]]
+    )
+    events.add(
+        "figure",
+        stage=EVIL,
+        kind="op_graph",
+        name=EVIL,
+        nodes=[{"type": EVIL, "mapped": False, "reason": EVIL}],
+        edges=[],
+    )
     events.add("gate", stage=EVIL, metric=EVIL, rule=EVIL, value=1.0, passed=False)
     events.failed(EVIL, message=EVIL, log=EVIL, log_tail=EVIL)
     page = page_of(events.done("failed"))
@@ -195,7 +224,9 @@ def test_a_thousand_stages_take_less_than_a_second(events, make_job, cached):
         if cached:
             events.cached(f"s{i}", metrics={"accuracy": 0.5})
         else:
-            events.started(f"s{i}").add("metric", stage=f"s{i}", name="loss", value=1.0, step=0).finished(f"s{i}")
+            events.started(f"s{i}").add("metric", stage=f"s{i}", name="loss", value=1.0, step=0).finished(
+                f"s{i}"
+            )
     state = replay(events.done().events)
     render(state)  # the imports, which a run pays once
     before = time.perf_counter()

@@ -10,7 +10,9 @@ EPOCH = 1_700_000_000
 CONTROL = "Package: {name}\nVersion: 1.0\nArchitecture: all\nDescription: for a test\n"
 
 
-def tar(members: dict[str, bytes | str | None], mode: str = "w:xz", links: dict[str, str] | None = None) -> bytes:
+def tar(
+    members: dict[str, bytes | str | None], mode: str = "w:xz", links: dict[str, str] | None = None
+) -> bytes:
     """Return a tar: bytes are files, text is a symbolic link, None a folder; `links` are hard links."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode=mode) as archive:  # type: ignore[call-overload]
@@ -35,11 +37,20 @@ def ar(parts: dict[str, bytes]) -> bytes:
     """Return an ar archive of these parts."""
     whole = b"!<arch>\n"
     for name, data in parts.items():
-        whole += f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(data):<10}`\n".encode() + data + b"\n" * (len(data) % 2)
+        whole += (
+            f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(data):<10}`\n".encode()
+            + data
+            + b"\n" * (len(data) % 2)
+        )
     return whole
 
 
-def deb(name: str, members: dict[str, bytes | str | None], control: str = CONTROL, links: dict[str, str] | None = None) -> bytes:
+def deb(
+    name: str,
+    members: dict[str, bytes | str | None],
+    control: str = CONTROL,
+    links: dict[str, str] | None = None,
+) -> bytes:
     """Return a Debian package."""
     about = tar({"./control": control.format(name=name).encode(), "./md5sums": b"x\n"})
     return ar({"debian-binary": b"2.0\n", "control.tar.xz": about, "data.tar.xz": tar(members, links=links)})

@@ -17,7 +17,9 @@ def g(x):
     return x == 'channels_last' or x in {'channels_first', 'channels_last'}
 """
 
-pytestmark = pytest.mark.skipif(sys.version_info[:2] != _bytecode.PYTHON, reason="only the images' own Python compiles for them")
+pytestmark = pytest.mark.skipif(
+    sys.version_info[:2] != _bytecode.PYTHON, reason="only the images' own Python compiles for them"
+)
 
 
 def test_a_module_compiles_to_the_same_bytes_alone_and_after_another(tmp_path, monkeypatch):
@@ -25,7 +27,9 @@ def test_a_module_compiles_to_the_same_bytes_alone_and_after_another(tmp_path, m
     for cores in (1, 2):
         monkeypatch.setattr(os, "cpu_count", lambda cores=cores: cores)
         tree = Tree()
-        tree.add(f"{PLACE}/a.py", file(BEFORE))  # its constants are still there when the same process compiles b
+        tree.add(
+            f"{PLACE}/a.py", file(BEFORE)
+        )  # its constants are still there when the same process compiles b
         tree.add(f"{PLACE}/b.py", file(SHARES))
         assert _bytecode.add_bytecode(tree, tmp_path) == 2
         found.add(tree.read(f"{PLACE}/__pycache__/b.cpython-311.pyc"))

@@ -25,7 +25,10 @@ def _auth(text: str) -> dict[str, str]:
 
 
 def test_the_environment_comes_first(login):
-    environment = login({"auths": {"h.io": _auth("other:one")}}) | {"REGISTRY_USER": "me", "REGISTRY_PASSWORD": "pw"}
+    environment = login({"auths": {"h.io": _auth("other:one")}}) | {
+        "REGISTRY_USER": "me",
+        "REGISTRY_PASSWORD": "pw",
+    }
     assert of("h.io", environment) == ("me", "pw")
 
 
@@ -36,7 +39,10 @@ def test_what_docker_login_left_is_found_by_the_host(login):
 
 
 def test_docker_hub_has_a_name_of_its_own(login):
-    assert of("registry-1.docker.io", login({"auths": {"https://index.docker.io/v1/": _auth("me:pw")}})) == ("me", "pw")
+    assert of("registry-1.docker.io", login({"auths": {"https://index.docker.io/v1/": _auth("me:pw")}})) == (
+        "me",
+        "pw",
+    )
 
 
 def test_the_home_folder_is_looked_at(tmp_path):
@@ -50,14 +56,27 @@ def test_nobody_is_logged_in_where_there_is_no_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "config", ["[]", "{}", '{"auths": []}', '{"auths": {"h.io": 3}}', '{"auths": {"h.io": {"auth": ""}}, "credHelpers": 1}']
+    "config",
+    [
+        "[]",
+        "{}",
+        '{"auths": []}',
+        '{"auths": {"h.io": 3}}',
+        '{"auths": {"h.io": {"auth": ""}}, "credHelpers": 1}',
+    ],
 )
 def test_a_file_without_an_entry_is_as_none(login, config):
     assert of("h.io", login(config)) is None
 
 
 @pytest.mark.parametrize(
-    "config", ["{", '{"auths": {"h.io": {"auth": "*"}}}', '{"auths": {"h.io": {"auth": "bWU="}}}', '{"credsStore": "../x"}']
+    "config",
+    [
+        "{",
+        '{"auths": {"h.io": {"auth": "*"}}}',
+        '{"auths": {"h.io": {"auth": "bWU="}}}',
+        '{"credsStore": "../x"}',
+    ],
 )
 def test_a_broken_file_is_said_without_what_is_in_it(login, config):
     with pytest.raises(StageError, match=r"docker login|config\.json") as caught:
@@ -67,7 +86,9 @@ def test_a_broken_file_is_said_without_what_is_in_it(login, config):
 
 def test_a_credential_helper_is_asked_by_its_standard_input(login, tmp_path, monkeypatch):
     helper = tmp_path / "docker-credential-try"
-    helper.write_text('#!/bin/sh\nread host\n[ "$1 $host" = "get h.io" ] && echo \'{"Username": "me", "Secret": "pw"}\'\n')
+    helper.write_text(
+        '#!/bin/sh\nread host\n[ "$1 $host" = "get h.io" ] && echo \'{"Username": "me", "Secret": "pw"}\'\n'
+    )
     helper.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     assert of("h.io", login({"credHelpers": {"h.io": "try"}})) == ("me", "pw")

@@ -32,10 +32,15 @@ def unpacked(tmp_path: Path, cache: Path, **debs: bytes) -> Tree:
     return tree
 
 
-def test_a_package_is_unpacked_through_merged_usr_and_without_what_nobody_reads(tmp_path: Path, cache: Path) -> None:
+def test_a_package_is_unpacked_through_merged_usr_and_without_what_nobody_reads(
+    tmp_path: Path, cache: Path
+) -> None:
     files: dict[str, bytes | str | None] = {
-        "./lib/x.so": b"1", "./usr/share/man/man1/x.1.gz": b"2", "./usr/share/doc/x/copyright": b"3", "./usr/share/doc/x/changelog.gz": b"4",
-    }  # fmt: skip
+        "./lib/x.so": b"1",
+        "./usr/share/man/man1/x.1.gz": b"2",
+        "./usr/share/doc/x/copyright": b"3",
+        "./usr/share/doc/x/changelog.gz": b"4",
+    }
     tree = unpacked(tmp_path, cache, x=deb("x", files))
     assert tree.read("usr/lib/x.so") == b"1"
     assert tree.read("usr/share/doc/x/copyright") == b"3"
@@ -53,14 +58,24 @@ def test_dpkg_would_list_what_was_unpacked(tmp_path: Path, cache: Path) -> None:
     tree = unpacked(tmp_path, cache, b=deb("b", {"./usr/b": b""}), a=deb("a", {"./usr/a": b""}))
     status = (tree.read("var/lib/dpkg/status") or b"").decode()
     assert [line for line in status.splitlines() if line.startswith(("Package", "Status"))] == [
-        "Package: a", "Status: install ok installed", "Package: b", "Status: install ok installed"]  # fmt: skip
+        "Package: a",
+        "Status: install ok installed",
+        "Package: b",
+        "Status: install ok installed",
+    ]
     assert tree.read("var/lib/dpkg/info/a.list") == b"/.\n/usr/a\n"
     assert installed(tree) == {"a", "b"}
 
 
 def test_a_package_that_the_tree_has_is_not_unpacked_again(tmp_path: Path, cache: Path) -> None:
     tree = unpacked(tmp_path, cache, a=deb("a", {"./usr/a": b"1"}))
-    newer = read_lock(lock(tmp_path / "more.lock", {"a": deb("a", {"./usr/a": b"2"}), "b": deb("b", {"./usr/b": b"3"})}, cache))
+    newer = read_lock(
+        lock(
+            tmp_path / "more.lock",
+            {"a": deb("a", {"./usr/a": b"2"}), "b": deb("b", {"./usr/b": b"3"})},
+            cache,
+        )
+    )
     assert install(tree, newer) == 1
     assert (tree.read("usr/a"), tree.read("usr/b")) == (b"1", b"3")
 
@@ -69,10 +84,14 @@ def test_a_real_package_made_by_dpkg_is_read(tmp_path: Path, cache: Path) -> Non
     folder = tmp_path / "p"
     (folder / "DEBIAN").mkdir(parents=True)
     (folder / "DEBIAN").chmod(0o755)  # whatever the umask: dpkg asks for it
-    (folder / "DEBIAN/control").write_text("Package: p\nVersion: 1\nArchitecture: all\nMaintainer: me <me@x.org>\nDescription: x\n")
+    (folder / "DEBIAN/control").write_text(
+        "Package: p\nVersion: 1\nArchitecture: all\nMaintainer: me <me@x.org>\nDescription: x\n"
+    )
     (folder / "etc").mkdir()
     (folder / "etc/p.conf").write_text("p")
-    subprocess.run(["dpkg-deb", "-Zxz", "-b", str(folder), str(tmp_path / "p.deb")], check=True, capture_output=True)
+    subprocess.run(
+        ["dpkg-deb", "-Zxz", "-b", str(folder), str(tmp_path / "p.deb")], check=True, capture_output=True
+    )
     assert unpacked(tmp_path, cache, p=(tmp_path / "p.deb").read_bytes()).read("etc/p.conf") == b"p"
 
 
@@ -91,7 +110,10 @@ def test_a_package_cannot_write_outside_the_tree(name: str, tmp_path: Path, cach
         (ar({"debian-binary": b"2.0\n"}), r"no control\.tar"),
         (ar({"control.tar.zst": b"", "data.tar.zst": b""}), r"it has control\.tar\.zst"),
         (ar({"control.tar.xz": tar({"./md5sums": b"x"}), "data.tar.xz": tar({})}), "no control file"),
-        (ar({"control.tar.xz": tar({"./control": b"Package: x\n"}), "data.tar.xz": b"noise"}), "cannot be unpacked"),
+        (
+            ar({"control.tar.xz": tar({"./control": b"Package: x\n"}), "data.tar.xz": b"noise"}),
+            "cannot be unpacked",
+        ),
     ],
     ids=["text", "empty", "cut", "no_control", "zstd", "no_control_file", "noise"],
 )
@@ -108,7 +130,9 @@ def test_noise_after_the_magic_of_ar_gives_a_sentence_or_parts(noise: bytes) -> 
         assert "damaged" in str(error)
 
 
-@pytest.mark.parametrize("text", ["", "epoch soon\n", "epoch 1\nx 1 pool/x.deb short\n", "epoch 1\nX 1 pool " + "0" * 64])
+@pytest.mark.parametrize(
+    "text", ["", "epoch soon\n", "epoch 1\nx 1 pool/x.deb short\n", "epoch 1\nX 1 pool " + "0" * 64]
+)
 def test_a_lock_of_another_form_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "debian-amd64.lock").write_text(text)
     with pytest.raises(StageError, match=r"is no lock of Debian packages.*make lock"):
@@ -133,10 +157,14 @@ def test_what_has_left_the_pool_is_looked_for_at_the_snapshot_of_its_day(
 
 def test_a_repository_that_cannot_be_reached_is_one_sentence() -> None:
     source = {"url": "https://127.0.0.1:9/apt", "suite": "s", "component": "main", "packages": "x=1"}
-    with pytest.raises(StageError, match=r"https://127\.0\.0\.1:9/apt/dists/s/main/binary-amd64/Packages cannot be read"):
+    with pytest.raises(
+        StageError, match=r"https://127\.0\.0\.1:9/apt/dists/s/main/binary-amd64/Packages cannot be read"
+    ):
         read_repository(source, "amd64", EPOCH)
 
 
 def test_a_repository_without_tls_is_refused() -> None:
     with pytest.raises(StageError, match="https://"):
-        read_repository({"url": "http://x", "suite": "s", "component": "main", "packages": "x=1"}, "amd64", EPOCH)
+        read_repository(
+            {"url": "http://x", "suite": "s", "component": "main", "packages": "x=1"}, "amd64", EPOCH
+        )

@@ -42,7 +42,9 @@ def put(folder: Path, name: str, data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def test_a_file_is_taken_from_the_first_place_that_has_it_and_then_from_the_cache(server: str, tmp_path: Path) -> None:
+def test_a_file_is_taken_from_the_first_place_that_has_it_and_then_from_the_cache(
+    server: str, tmp_path: Path
+) -> None:
     digest = put(tmp_path, "x", b"data")
     places = [f"{server}/missing", f"{server}/x"]
     assert download_all([(digest, places)])[0].read_bytes() == b"data"
@@ -77,7 +79,9 @@ def test_every_place_that_failed_is_named_once(server: str) -> None:
     assert str(told.value).count("http://127.0.0.1:9/b: [Errno 111] Connection refused") == 1
 
 
-def test_a_cache_that_cannot_be_made_says_what_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_cannot_be_made_says_what_to_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises(StageError, match="set XDG_CACHE_HOME"):

@@ -20,7 +20,15 @@ ALL = re.compile(".*")
 def small(tmp_path):
     """An image of two layers; the upper one overwrites, adds a link, and takes away."""
     below = archives.layer({"etc/a": b"old", "etc/b": b"b", "gone/x": b"x", "gone/y": b"y", "opaque/x": b"x"})
-    above = archives.layer({"etc/a": b"new", "./etc/link": "b", ".wh.gone": b"", "opaque/.wh..wh..opq": b"", "etc/up": "../etc/link"})
+    above = archives.layer(
+        {
+            "etc/a": b"new",
+            "./etc/link": "b",
+            ".wh.gone": b"",
+            "opaque/.wh..wh..opq": b"",
+            "etc/up": "../etc/link",
+        }
+    )
     return archives.write(tmp_path / "image.tar", [below, above], "linux/arm/v7", Env=["A=b"])
 
 
@@ -35,12 +43,19 @@ def _repacked(path, change):
 
 def test_an_archive_says_digest_platform_and_time(small):
     image = _layout.read(small)
-    assert (image.platform, image.arch, len(image.layers), image.created_s) == ("linux/arm/v7", "armv7", 2, 1767323045)
+    assert (image.platform, image.arch, len(image.layers), image.created_s) == (
+        "linux/arm/v7",
+        "armv7",
+        2,
+        1767323045,
+    )
     with _layout.blob(image, image.digest) as stream:
         assert "sha256:" + hashlib.sha256(stream.read()).hexdigest() == image.digest
 
 
-@pytest.mark.parametrize(("on", "arch"), [("linux/amd64", "amd64"), ("linux/arm64", "arm64"), ("linux/arm/v7", "armv7")])
+@pytest.mark.parametrize(
+    ("on", "arch"), [("linux/amd64", "amd64"), ("linux/arm64", "arm64"), ("linux/arm/v7", "armv7")]
+)
 def test_each_platform_has_the_name_of_its_locks(tmp_path, on, arch):
     assert _layout.read(archives.write(tmp_path / "i", [archives.layer({})], on)).arch == arch
 
@@ -97,7 +112,11 @@ def test_an_archive_of_several_images_is_refused(small):
 def test_a_changed_configuration_is_noticed(small):
     image = _layout.read(small)
     with pytest.raises(StageError, match="has another digest than its name"):
-        _layout.read(_repacked(small, lambda members: members.update({f"blobs/sha256/{image.config_digest[7:]}": b"{}"})))
+        _layout.read(
+            _repacked(
+                small, lambda members: members.update({f"blobs/sha256/{image.config_digest[7:]}": b"{}"})
+            )
+        )
 
 
 def test_a_missing_layer_is_said(small):
@@ -111,11 +130,23 @@ def test_a_missing_layer_is_said(small):
 def test_a_digest_that_is_none_is_refused(small, digest):
     index = {"manifests": [{"digest": digest}]}
     with pytest.raises(StageError, match="is no sha256 digest"):
-        _layout.read(_repacked(small, lambda members: members.update({"index.json": json.dumps(index).encode()})))
+        _layout.read(
+            _repacked(small, lambda members: members.update({"index.json": json.dumps(index).encode()}))
+        )
 
 
 @pytest.mark.parametrize(
-    "index", [b"", b"[]", b"{}", b'{"manifests": 3}', b"[" * 100_000, b"\xff", b'{"manifests": [1]}', b" " * (5 << 20)]
+    "index",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"manifests": 3}',
+        b"[" * 100_000,
+        b"\xff",
+        b'{"manifests": [1]}',
+        b" " * (5 << 20),
+    ],
 )
 def test_an_index_that_is_none_is_one_sentence(small, index):
     with pytest.raises(StageError):
@@ -125,7 +156,9 @@ def test_an_index_that_is_none_is_one_sentence(small, index):
 @pytest.mark.parametrize("is_compressed", [False, True])
 def test_no_damage_ends_in_a_traceback(small, is_compressed):
     if is_compressed:
-        archives.write(small, [gzip.compress(archives.layer({"a": random.Random(1).randbytes(5000)}), mtime=0)])
+        archives.write(
+            small, [gzip.compress(archives.layer({"a": random.Random(1).randbytes(5000)}), mtime=0)]
+        )
     whole, chance = small.read_bytes(), random.Random(0)
     refused = 0
     for _ in range(150):

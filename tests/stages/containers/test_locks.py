@@ -13,8 +13,16 @@ from stages.containers._platform import PLATFORMS, Platform
 from stages.containers._wheels import read_requirements
 
 ROOT = Path(__file__).resolve().parents[3]
-IMAGES = {path.parent: yaml.safe_load(path.read_text()) for path in sorted((ROOT / "containers").glob("*/image.yaml"))}
-LOCKED = [(folder, PLATFORMS[name]) for folder, image in IMAGES.items() for name in image["platforms"] if not image.get("optional")]
+IMAGES = {
+    path.parent: yaml.safe_load(path.read_text())
+    for path in sorted((ROOT / "containers").glob("*/image.yaml"))
+}
+LOCKED = [
+    (folder, PLATFORMS[name])
+    for folder, image in IMAGES.items()
+    for name in image["platforms"]
+    if not image.get("optional")
+]
 
 
 def script(path: str) -> ModuleType:
@@ -33,16 +41,23 @@ def lock() -> ModuleType:
 
 
 @pytest.mark.parametrize(("folder", "platform"), LOCKED, ids=lambda each: getattr(each, "name", each))
-def test_a_container_has_the_versions_of_a_local_process(folder: Path, platform: Platform, lock: ModuleType) -> None:
+def test_a_container_has_the_versions_of_a_local_process(
+    folder: Path, platform: Platform, lock: ModuleType
+) -> None:
     image = IMAGES[folder]
     left_out = [*image.get("debian", {}).get(platform.arch, {}), *image["wheels"].get("without", [])]
     expected = lock.Wheels(platform).closure(image["wheels"]["extra"], left_out)
-    assert list(read_requirements(folder / f"requirements-{platform.arch}.lock").values()) == expected, "make lock"
+    assert list(read_requirements(folder / f"requirements-{platform.arch}.lock").values()) == expected, (
+        "make lock"
+    )
 
 
 @pytest.mark.parametrize("platform", PLATFORMS.values(), ids=lambda each: each.arch)
 def test_the_base_of_a_platform_has_python_and_certificates(platform: Platform) -> None:
-    names = {package.name for package in read_lock(ROOT / "containers/base" / f"debian-{platform.arch}.lock").packages}
+    names = {
+        package.name
+        for package in read_lock(ROOT / "containers/base" / f"debian-{platform.arch}.lock").packages
+    }
     assert names >= {"python3", "libc6", "ca-certificates", "dpkg", "usr-is-merged"}
 
 
@@ -53,7 +68,10 @@ def test_every_lock_of_debian_packages_is_of_the_same_release() -> None:
 def test_what_has_no_wheel_is_in_the_lock_of_debian_packages() -> None:
     names = {package.name for package in read_lock(ROOT / "containers/runtime/debian-armv7.lock").packages}
     assert names >= {"python3-numpy", "python3-pil", "libblas3"}
-    assert not any("armv7l" in line for line in read_requirements(ROOT / "containers/runtime/requirements-arm64.lock").values())
+    assert not any(
+        "armv7l" in line
+        for line in read_requirements(ROOT / "containers/runtime/requirements-arm64.lock").values()
+    )
 
 
 @pytest.mark.skipif(not shutil.which("apt-get"), reason="there is no apt-get")
@@ -66,10 +84,15 @@ def test_apt_resolves_for_another_platform_without_emulation(lock: ModuleType, t
 
 
 def test_a_package_without_a_wheel_for_the_platform_is_named(lock: ModuleType) -> None:
-    with pytest.raises(SystemExit, match=r"numpy 1\.26\.4 has no wheel for armv7l; let a Debian package stand in for it"):
+    with pytest.raises(
+        SystemExit, match=r"numpy 1\.26\.4 has no wheel for armv7l; let a Debian package stand in for it"
+    ):
         lock.Wheels(PLATFORMS["linux/arm/v7"]).closure("runtime", ["pillow", "opencv-python-headless"])
 
 
 def test_the_benchmark_says_what_docker_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    assert script("benchmarks/images.py").missing(PLATFORMS["linux/arm64"]) == "dockerd is not installed: apt-get install docker.io"
+    assert (
+        script("benchmarks/images.py").missing(PLATFORMS["linux/arm64"])
+        == "dockerd is not installed: apt-get install docker.io"
+    )

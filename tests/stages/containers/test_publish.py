@@ -1,4 +1,6 @@
-"""What is published: archives that a real engine loads, a layout, and a manifest list in a real registry, read back."""
+"""What is published: archives that a real engine loads, a layout, and a manifest list in a real registry,
+read back.
+"""
 
 import gzip
 import hashlib
@@ -24,7 +26,9 @@ def images(tmp_path) -> dict[str, Path]:
     """One image for each platform; two of them share a layer."""
     made = {}
     for arch, platform in (("amd64", "linux/amd64"), ("arm64", "linux/arm64"), ("armv7", "linux/arm/v7")):
-        made[arch] = archives.write(tmp_path / f"{arch}.tar", [BASE, archives.layer({"arch": arch.encode()})], platform)
+        made[arch] = archives.write(
+            tmp_path / f"{arch}.tar", [BASE, archives.layer({"arch": arch.encode()})], platform
+        )
     return made
 
 
@@ -35,7 +39,12 @@ def release(images, tmp_path):
     def released(to: str = "out", **more):
         folder = tmp_path / to
         folder.mkdir()
-        metrics = publish(folder / "archives", folder / "layout", folder / "report.json", **{**images, "name": "demo", "tag": "v1", **more})
+        metrics = publish(
+            folder / "archives",
+            folder / "layout",
+            folder / "report.json",
+            **{**images, "name": "demo", "tag": "v1", **more},
+        )
         return folder, metrics
 
     return released
@@ -62,17 +71,29 @@ def test_every_layer_is_the_archives_own_compressed(release, images):
         manifest = json.loads(_blob(folder, entry["digest"]))
         config = json.loads(_blob(folder, manifest["config"]["digest"]))
         layers = [gzip.decompress(_blob(folder, layer["digest"])) for layer in manifest["layers"]]
-        assert ["sha256:" + hashlib.sha256(layer).hexdigest() for layer in layers] == config["rootfs"]["diff_ids"]
+        assert ["sha256:" + hashlib.sha256(layer).hexdigest() for layer in layers] == config["rootfs"][
+            "diff_ids"
+        ]
         assert layers[0] == BASE
 
 
 def test_a_layer_of_several_platforms_is_kept_once(release):
-    assert release()[1] == {"platforms": 3, "blobs": 11, "size_bytes": pytest.approx(5000, abs=4000), "pushed": 0, "uploaded": 0}
+    assert release()[1] == {
+        "platforms": 3,
+        "blobs": 11,
+        "size_bytes": pytest.approx(5000, abs=4000),
+        "pushed": 0,
+        "uploaded": 0,
+    }
 
 
 def test_an_archive_of_each_platform_can_be_read_again(release):
     folder, _ = release()
-    assert sorted(path.name for path in (folder / "archives").iterdir()) == ["demo-amd64.tar", "demo-arm64.tar", "demo-armv7.tar"]
+    assert sorted(path.name for path in (folder / "archives").iterdir()) == [
+        "demo-amd64.tar",
+        "demo-arm64.tar",
+        "demo-armv7.tar",
+    ]
     report = json.loads((folder / "report.json").read_text())
     for path in (folder / "archives").iterdir():
         image = _layout.read(path)
@@ -97,12 +118,20 @@ def test_docker_loads_an_archive_under_the_images_name(release, docker_engine):
 
 def test_the_same_archives_give_the_same_bytes_in_another_process(release, images, tmp_path):
     folder, _ = release()
-    code = "import sys; from pathlib import Path; from stages.containers.publish import publish; p = list(map(Path, sys.argv[1:])); " \
-           "publish(*p[:6], name='demo', tag='v1')"  # fmt: skip
+    code = (
+        "import sys; from pathlib import Path; from stages.containers.publish import publish; p = "
+        "list(map(Path, sys.argv[1:])); "
+        "publish(*p[:6], name='demo', tag='v1')"
+    )
     (tmp_path / "other").mkdir()
     outputs = [tmp_path / "other" / name for name in ("archives", "layout", "report.json")]
-    subprocess.run([sys.executable, "-c", code, *map(str, [*outputs, *images.values()])], cwd=ROOT, check=True)
-    assert subprocess.run(["diff", "-r", folder, tmp_path / "other"], capture_output=True, text=True).stdout == ""
+    subprocess.run(
+        [sys.executable, "-c", code, *map(str, [*outputs, *images.values()])], cwd=ROOT, check=True
+    )
+    assert (
+        subprocess.run(["diff", "-r", folder, tmp_path / "other"], capture_output=True, text=True).stdout
+        == ""
+    )
 
 
 def test_a_registry_gets_every_platform_under_one_tag(release, registry, tmp_path):
@@ -112,7 +141,9 @@ def test_a_registry_gets_every_platform_under_one_tag(release, registry, tmp_pat
     assert report["pushed"] == f"{registry.address}/project/demo:v1"
     kind, content = _registry.Repository(_registry.parse(report["pushed"])).manifest("v1")
     assert kind == _registry.OCI_INDEX and _registry.digest_of(content) == report["index"]
-    assert [entry["platform"] for entry in json.loads(content)["manifests"]] == list(archives.PLATFORMS.values())
+    assert [entry["platform"] for entry in json.loads(content)["manifests"]] == list(
+        archives.PLATFORMS.values()
+    )
     for number, (platform, digest) in enumerate(report["platforms"].items()):
         pulled = tmp_path / f"pulled{number}"
         assert _registry.pull(report["pushed"], platform, pulled) == digest
@@ -141,7 +172,10 @@ def test_a_layer_that_is_compressed_already_is_kept_as_it_is(tmp_path):
     old = json.loads(members["index.json"])["manifests"][0]["digest"][7:]
     manifest = members.pop(f"blobs/sha256/{old}").replace(b"layer.v1.tar", b"layer.v1.tar+gzip")
     new = hashlib.sha256(manifest).hexdigest()
-    members |= {f"blobs/sha256/{new}": manifest, "index.json": members["index.json"].replace(old.encode(), new.encode())}
+    members |= {
+        f"blobs/sha256/{new}": manifest,
+        "index.json": members["index.json"].replace(old.encode(), new.encode()),
+    }
     path.write_bytes(archives.layer(members))
     publish(tmp_path / "a", tmp_path / "l", tmp_path / "r", path, name="x")
     assert (tmp_path / "l" / "blobs" / "sha256" / hashlib.sha256(packed).hexdigest()).read_bytes() == packed
@@ -179,7 +213,14 @@ def test_nothing_to_publish_is_said(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"registry": "me:secret@h.io"}, {"tag": "a b"}, {"name": "Demo"}, {"name": "../x"}, {"registry": "http://h.io"}]
+    "wrong",
+    [
+        {"registry": "me:secret@h.io"},
+        {"tag": "a b"},
+        {"name": "Demo"},
+        {"name": "../x"},
+        {"registry": "http://h.io"},
+    ],
 )
 def test_a_name_that_no_registry_takes_is_refused_before_anything_is_done(release, tmp_path, wrong):
     with pytest.raises(StageError, match="no image reference"):

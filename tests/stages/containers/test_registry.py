@@ -1,4 +1,6 @@
-"""The registry client against Debian's docker-registry, and against a server that says what a hostile or broken one might."""
+"""The registry client against Debian's docker-registry, and against a server that says what a hostile or
+broken one might.
+"""
 
 import base64
 import hashlib
@@ -75,11 +77,24 @@ def filled(registry, tmp_path) -> tuple[str, dict[str, str]]:
     repository, digests, entries = Repository(parse(f"{registry.address}/a/b")), {}, []
     for variant, content in ((None, b"for arm64"), ("v7", b"for arm")):
         descriptors = [_sent(repository, tmp_path, blob) for blob in (b"{}", content)]
-        manifest = json.dumps({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": descriptors[0], "layers": descriptors[1:]}).encode()
-        platform = {"os": "linux", "architecture": "arm", "variant": variant} if variant else {"os": "linux", "architecture": "arm64"}
+        manifest = json.dumps(
+            {
+                "schemaVersion": 2,
+                "mediaType": OCI_MANIFEST,
+                "config": descriptors[0],
+                "layers": descriptors[1:],
+            }
+        ).encode()
+        platform = (
+            {"os": "linux", "architecture": "arm", "variant": variant}
+            if variant
+            else {"os": "linux", "architecture": "arm64"}
+        )
         digest = repository.put_manifest(digest_of(manifest), manifest, OCI_MANIFEST)
         digests["linux/arm/v7" if variant else "linux/arm64"] = digest
-        entries.append({"mediaType": OCI_MANIFEST, "digest": digest, "size": len(manifest), "platform": platform})
+        entries.append(
+            {"mediaType": OCI_MANIFEST, "digest": digest, "size": len(manifest), "platform": platform}
+        )
     index = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}).encode()
     digests["all"] = repository.put_manifest("t", index, OCI_INDEX)
     return f"{registry.address}/a/b", digests
@@ -95,7 +110,9 @@ def _layout_of(speaker: Speaker, layer: bytes, **descriptor: Any) -> str:
     """Let the server have an image with this layer, described so; return its pinned reference."""
     described = {"digest": digest_of(layer), "size": len(layer), **descriptor}
     manifest = json.dumps({"config": {"digest": digest_of(b"{}"), "size": 2}, "layers": [described]}).encode()
-    speaker.says("GET", f"/v2/x/manifests/{digest_of(manifest)}", (200, {"Content-Type": OCI_MANIFEST}, manifest))
+    speaker.says(
+        "GET", f"/v2/x/manifests/{digest_of(manifest)}", (200, {"Content-Type": OCI_MANIFEST}, manifest)
+    )
     speaker.says("GET", f"/v2/x/blobs/{digest_of(b'{}')}", (200, {}, b"{}"))
     speaker.says("GET", f"/v2/x/blobs/{described['digest']}", (200, {}, layer))
     return f"{speaker.host}/x@{digest_of(manifest)}"
@@ -119,7 +136,20 @@ def test_a_reference_is_read_as_docker_reads_it(text, meant):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "A/b", "a:", "a@sha256:12", "a b", "../x", "h.io/../x", "http://h.io/a", "h.io/a:t\n", "user:pw@h.io/a", "a" * 9000 + "!"]
+    "text",
+    [
+        "",
+        "A/b",
+        "a:",
+        "a@sha256:12",
+        "a b",
+        "../x",
+        "h.io/../x",
+        "http://h.io/a",
+        "h.io/a:t\n",
+        "user:pw@h.io/a",
+        "a" * 9000 + "!",
+    ],
 )
 def test_what_is_no_reference_is_refused(text):
     with pytest.raises(StageError, match="no image reference"):
@@ -188,7 +218,9 @@ def test_a_layer_of_another_digest_is_refused_and_not_kept(speaker, tmp_path):
     reference = _layout_of(speaker, b"evil", digest=digest_of(b"good"))
     with pytest.raises(StageError, match="sent another blob"):
         pull(reference, "linux/amd64", tmp_path / "a")
-    assert digest_of(b"good")[7:] not in [path.name for path in (tmp_path / "a" / "blobs" / "sha256").iterdir()]
+    assert digest_of(b"good")[7:] not in [
+        path.name for path in (tmp_path / "a" / "blobs" / "sha256").iterdir()
+    ]
 
 
 def test_a_layer_that_is_longer_than_said_is_cut_off(speaker, tmp_path):
@@ -202,7 +234,9 @@ def test_a_digest_that_is_a_path_is_refused(speaker, tmp_path, digest):
         pull(_layout_of(speaker, b"x", digest=digest), "linux/amd64", tmp_path / "a")
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"\xff", b"{", b"[" * 100_000, b'{"layers": 3}', b'{"config": [], "layers": [null]}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"\xff", b"{", b"[" * 100_000, b'{"layers": 3}', b'{"config": [], "layers": [null]}']
+)
 def test_a_manifest_that_is_none_is_refused(speaker, tmp_path, body):
     speaker.says("GET", "/v2/x/manifests/latest", (200, {"Content-Type": OCI_MANIFEST}, body))
     with pytest.raises(StageError, match="manifest"):
@@ -216,7 +250,13 @@ def test_an_endless_manifest_is_refused(speaker, tmp_path):
 
 
 def test_what_may_pass_by_itself_is_tried_again(speaker):
-    speaker.says("GET", "/v2/x/manifests/t", (503, {}, b""), (429, {}, b""), (200, {"Content-Type": OCI_MANIFEST}, b"{}"))
+    speaker.says(
+        "GET",
+        "/v2/x/manifests/t",
+        (503, {}, b""),
+        (429, {}, b""),
+        (200, {"Content-Type": OCI_MANIFEST}, b"{}"),
+    )
     assert Repository(parse(f"{speaker.host}/x")).manifest("t") == (OCI_MANIFEST, b"{}")
 
 
@@ -231,7 +271,12 @@ def test_a_token_is_fetched_with_user_and_password_and_sent_from_then_on(speaker
     monkeypatch.setenv("REGISTRY_USER", "me")
     monkeypatch.setenv("REGISTRY_PASSWORD", "secret")
     realm = f'Bearer realm="http://{speaker.host}/token",service="s",scope="repository:x:pull"'
-    speaker.says("GET", "/v2/x/manifests/t", (401, {"WWW-Authenticate": realm}, b""), (200, {"Content-Type": OCI_MANIFEST}, b"{}"))
+    speaker.says(
+        "GET",
+        "/v2/x/manifests/t",
+        (401, {"WWW-Authenticate": realm}, b""),
+        (200, {"Content-Type": OCI_MANIFEST}, b"{}"),
+    )
     speaker.says("GET", "/token", (200, {}, b'{"token": "abc"}'))
     assert Repository(parse(f"{speaker.host}/x")).manifest("t")[1] == b"{}"
     asked = [(path.partition("?")[0], headers.get("Authorization")) for _, path, headers in speaker.asked]
@@ -242,11 +287,15 @@ def test_a_token_is_fetched_with_user_and_password_and_sent_from_then_on(speaker
 def test_a_registry_that_asks_for_the_password_itself_gets_it(speaker, monkeypatch):
     monkeypatch.setenv("REGISTRY_USER", "me")
     monkeypatch.setenv("REGISTRY_PASSWORD", "secret")
-    speaker.says("GET", "/v2/x/manifests/t", (401, {"WWW-Authenticate": 'Basic realm="r"'}, b""), (200, {}, b"{}"))
+    speaker.says(
+        "GET", "/v2/x/manifests/t", (401, {"WWW-Authenticate": 'Basic realm="r"'}, b""), (200, {}, b"{}")
+    )
     assert Repository(parse(f"{speaker.host}/x")).manifest("t")[1] == b"{}"
 
 
-@pytest.mark.parametrize("realm", ["http://example.org/token", "ftp://127.0.0.1/", "http://127.0.0.1.example.org/", ""])
+@pytest.mark.parametrize(
+    "realm", ["http://example.org/token", "ftp://127.0.0.1/", "http://127.0.0.1.example.org/", ""]
+)
 def test_a_password_is_never_sent_over_plain_http_to_another_machine(speaker, realm, monkeypatch):
     monkeypatch.setenv("REGISTRY_USER", "me")
     monkeypatch.setenv("REGISTRY_PASSWORD", "secret")
@@ -260,8 +309,12 @@ def test_an_upload_that_is_sent_elsewhere_does_not_carry_the_password(speaker, t
     monkeypatch.setenv("REGISTRY_PASSWORD", "secret")
     (tmp_path / "blob").write_bytes(b"content")
     elsewhere = speaker.host.replace("127.0.0.1", "localhost")
-    speaker.says("POST", "/v2/x/blobs/uploads/", (401, {"WWW-Authenticate": "Basic"}, b""),
-                 (202, {"Location": f"http://{elsewhere}/up"}, b""))  # fmt: skip
+    speaker.says(
+        "POST",
+        "/v2/x/blobs/uploads/",
+        (401, {"WWW-Authenticate": "Basic"}, b""),
+        (202, {"Location": f"http://{elsewhere}/up"}, b""),
+    )
     speaker.says("PUT", "/up", (201, {}, b""))
     assert Repository(parse(f"{speaker.host}/x")).upload(tmp_path / "blob", digest_of(b"content"))
     sent = {method: headers for method, _, headers in speaker.asked}
@@ -270,7 +323,9 @@ def test_an_upload_that_is_sent_elsewhere_does_not_carry_the_password(speaker, t
 
 def test_who_may_not_read_is_told_how_to_log_in(speaker):
     speaker.says("GET", "/v2/x/manifests/t", (403, {}, b""))
-    with pytest.raises(StageError, match=r"does not let you read x: docker login 127.* REGISTRY_USER and REGISTRY_PASSWORD"):
+    with pytest.raises(
+        StageError, match=r"does not let you read x: docker login 127.* REGISTRY_USER and REGISTRY_PASSWORD"
+    ):
         Repository(parse(f"{speaker.host}/x")).manifest("t")
 
 
@@ -283,14 +338,19 @@ def test_a_registry_that_gives_back_another_manifest_is_noticed(speaker):
 
 def test_plain_http_is_spoken_to_this_machine_only():
     assert Repository(parse("localhost:5000/a"))._root == "http://localhost:5000"
-    assert [Repository(parse(f"{host}/a"))._root[:5] for host in ("h.io", "localhost.h.io", "128.0.0.1:80", "127.0.0.1.h.io")] == [
-        "https"
-    ] * 4
+    assert [
+        Repository(parse(f"{host}/a"))._root[:5]
+        for host in ("h.io", "localhost.h.io", "128.0.0.1:80", "127.0.0.1.h.io")
+    ] == ["https"] * 4
 
 
 def test_an_answer_that_stops_short_is_noticed(speaker, tmp_path):
     reference = _layout_of(speaker, b"whole")
-    speaker.says("GET", f"/v2/x/blobs/{digest_of(b'whole')}", (200, {"Content-Length": "5", "Connection": "close"}, b"who"))
+    speaker.says(
+        "GET",
+        f"/v2/x/blobs/{digest_of(b'whole')}",
+        (200, {"Content-Length": "5", "Connection": "close"}, b"who"),
+    )
     with pytest.raises(StageError, match=r"broke off|another blob"):
         pull(reference, "linux/amd64", tmp_path / "a")
 

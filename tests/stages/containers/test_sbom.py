@@ -32,18 +32,29 @@ Status: install ok installed
 Architecture: all
 Version: 1:2024a-0+deb12u1
 """
-COPYRIGHT = b"Format: https://www.debian.org/doc/\n\nFiles: *\nLicense: BSD-3-clause\n text\n\nFiles: b\nLicense: GPL-2+\n"
+COPYRIGHT = (
+    b"Format: https://www.debian.org/doc/\n\nFiles: *\nLicense: BSD-3-clause\n text\n\nFiles: "
+    b"b\nLicense: GPL-2+\n"
+)
 FILES: dict[str, bytes | str] = {
     "etc/os-release": "../usr/lib/os-release",
     "usr/lib/os-release": b'ID=debian\nVERSION_ID="12"\n',
     "var/lib/dpkg/status": STATUS,
     "usr/share/doc/libblas3/copyright": COPYRIGHT,
-    f"{SITE}/Some_Thing-2.0.dist-info/METADATA": b"Metadata-Version: 2.4\nName: Some.Thing\nVersion: 2.0\nLicense-Expression: MIT OR Apache-2.0\n\nName: no",
-    f"{SITE}/old-1.dist-info/METADATA": b"Name: old\nVersion: 1\nLicense: UNKNOWN\nClassifier: License :: OSI Approved :: BSD License\n",
+    f"{SITE}/Some_Thing-2.0.dist-info/METADATA": (
+        b"Metadata-Version: 2.4\nName: Some.Thing\nVersion: "
+        b"2.0\nLicense-Expression: MIT OR Apache-2.0\n\nName: no"
+    ),
+    f"{SITE}/old-1.dist-info/METADATA": (
+        b"Name: old\nVersion: 1\nLicense: UNKNOWN\nClassifier: License :: OSI Approved :: BSD License\n"
+    ),
     "usr/lib/python3/dist-packages/debs-1.dist-info/METADATA": b"Name: debs\nVersion: 1\n",
 }
-LOCKS = {"requirements-armv7.lock": f"# made\nsome-thing==2.0 --hash=sha256:{'a' * 64}\n", "requirements-amd64.lock": "other platform",
-         "debian-armv7.lock": f"# made\nepoch 1\ntzdata 1:2024a-0+deb12u1 pool/t.deb {'b' * 64}\n"}  # fmt: skip
+LOCKS = {
+    "requirements-armv7.lock": f"# made\nsome-thing==2.0 --hash=sha256:{'a' * 64}\n",
+    "requirements-amd64.lock": "other platform",
+    "debian-armv7.lock": f"# made\nepoch 1\ntzdata 1:2024a-0+deb12u1 pool/t.deb {'b' * 64}\n",
+}
 
 
 @pytest.fixture
@@ -74,12 +85,19 @@ def test_what_is_installed_is_listed_once_and_nothing_else(archive, tmp_path):
         "pkg:pypi/some-thing@2.0",
         "pkg:deb/debian/tzdata@1:2024a-0%2Bdeb12u1?arch=all&distro=debian-12",
     ]
-    assert (metrics["components"], metrics["debian"], metrics["pypi"], metrics["with_licence"]) == (4, 2, 2, 3)
+    assert (metrics["components"], metrics["debian"], metrics["pypi"], metrics["with_licence"]) == (
+        4,
+        2,
+        2,
+        3,
+    )
 
 
 def test_debians_source_package_stands_beside_its_binary(archive, tmp_path):
     _, bill = _bill(archive, tmp_path)
-    properties = [{p["name"]: p["value"] for p in component.get("properties", [])} for component in bill["components"]]
+    properties = [
+        {p["name"]: p["value"] for p in component.get("properties", [])} for component in bill["components"]
+    ]
     assert properties[0] == {"debian:source": "lapack", "debian:source_version": "3.11.0-2~x"}
     assert properties[3] == {"debian:source": "tzdata", "debian:source_version": "1:2024a-0+deb12u1"}
 
@@ -96,27 +114,41 @@ def test_licences_are_those_that_the_packages_name(archive, tmp_path):
 
 def test_hashes_come_from_the_locks_of_the_platform(archive, locks, tmp_path):
     metrics, bill = _bill(archive, tmp_path, locks)
-    hashes = {component["name"]: component["hashes"][0]["content"] for component in bill["components"] if "hashes" in component}
+    hashes = {
+        component["name"]: component["hashes"][0]["content"]
+        for component in bill["components"]
+        if "hashes" in component
+    }
     assert hashes == {"some-thing": "a" * 64, "tzdata": "b" * 64} and metrics["with_hash"] == 2
 
 
 def test_a_package_that_the_image_lacks_is_named(archive, locks, tmp_path):
-    (locks / "requirements-armv7.lock").write_text(f"numpy==1.0 --hash=sha256:{'a' * 64}\nold==1 --hash=sha256:{'a' * 64}\n")
+    (locks / "requirements-armv7.lock").write_text(
+        f"numpy==1.0 --hash=sha256:{'a' * 64}\nold==1 --hash=sha256:{'a' * 64}\n"
+    )
     with pytest.raises(StageError, match=r"the image lacks what its locks name: numpy 1\.0$"):
         _bill(archive, tmp_path, None, locks)
 
 
 def test_a_line_that_is_no_lock_is_named(archive, locks, tmp_path):
     (locks / "debian-armv7.lock").write_text("tzdata\n")
-    with pytest.raises(StageError, match=r"debian-armv7\.lock has a line that is no locked package: 'tzdata'"):
+    with pytest.raises(
+        StageError, match=r"debian-armv7\.lock has a line that is no locked package: 'tzdata'"
+    ):
         _bill(archive, tmp_path, locks)
 
 
 def test_the_bill_is_of_this_image_and_of_its_time(archive, tmp_path):
     _, bill = _bill(archive, tmp_path, name="runtime")
     about = bill["metadata"]
-    assert (bill["bomFormat"], bill["specVersion"], about["timestamp"]) == ("CycloneDX", "1.6", "2026-01-02T03:04:05+00:00")
-    assert about["component"]["type"] == "container" and about["component"]["purl"].startswith("pkg:oci/runtime@sha256")
+    assert (bill["bomFormat"], bill["specVersion"], about["timestamp"]) == (
+        "CycloneDX",
+        "1.6",
+        "2026-01-02T03:04:05+00:00",
+    )
+    assert about["component"]["type"] == "container" and about["component"]["purl"].startswith(
+        "pkg:oci/runtime@sha256"
+    )
     assert about["component"]["hashes"][0]["content"] == about["component"]["version"].removeprefix("sha256:")
 
 
@@ -135,7 +167,9 @@ def test_the_bill_keeps_to_the_schema(archive, locks, tmp_path):
 
 def test_every_component_has_a_reference_of_its_own(archive, locks, tmp_path):
     _, bill = _bill(archive, tmp_path, locks)
-    references = [component["bom-ref"] for component in bill["components"]] + [bill["metadata"]["component"]["bom-ref"]]
+    references = [component["bom-ref"] for component in bill["components"]] + [
+        bill["metadata"]["component"]["bom-ref"]
+    ]
     assert len(set(references)) == len(references)
     assert {entry["ref"] for entry in bill["dependencies"]} == set(references)
 
@@ -145,7 +179,9 @@ def test_cyclonedx_reads_the_bill_back(archive, tmp_path):
 
     _, bill = _bill(archive, tmp_path)
     read = Bom.from_json(bill)  # type: ignore[attr-defined]
-    assert {str(component.purl) for component in read.components} == {component["purl"] for component in bill["components"]}
+    assert {str(component.purl) for component in read.components} == {
+        component["purl"] for component in bill["components"]
+    }
     assert read.validate()
 
 
@@ -154,13 +190,16 @@ def test_an_image_without_packages_is_refused(tmp_path):
         _bill(archives.write(tmp_path / "i", [archives.layer({"a": b"x"})]), tmp_path)
 
 
-@pytest.mark.parametrize(("name", "content"), [
-    ("var/lib/dpkg/status", b"Package: ../x\nVersion: 1\n"),
-    ("var/lib/dpkg/status", b"Version: 1\n"),
-    (f"{SITE}/x.dist-info/METADATA", b""),
-    (f"{SITE}/x.dist-info/METADATA", b"Name: <x>\nVersion: 1\n"),
-    (f"{SITE}/x.dist-info/METADATA", b"Name: x\nVersion: 1 or 2\n"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("var/lib/dpkg/status", b"Package: ../x\nVersion: 1\n"),
+        ("var/lib/dpkg/status", b"Version: 1\n"),
+        (f"{SITE}/x.dist-info/METADATA", b""),
+        (f"{SITE}/x.dist-info/METADATA", b"Name: <x>\nVersion: 1\n"),
+        (f"{SITE}/x.dist-info/METADATA", b"Name: x\nVersion: 1 or 2\n"),
+    ],
+)
 def test_a_package_without_name_and_version_is_refused(tmp_path, name, content):
     with pytest.raises(StageError, match=r"names no distribution|without a package"):
         _bill(archives.write(tmp_path / "i", [archives.layer({name: content})]), tmp_path)
@@ -184,7 +223,12 @@ def test_no_damage_of_the_packages_records_ends_in_a_traceback(tmp_path):
 
 
 def test_every_package_of_the_projects_own_image_is_in_a_lock(runtime_image, tmp_path):
-    metrics, bill = _bill(runtime_image("linux/amd64")[0], tmp_path, ROOT / "containers" / "runtime", ROOT / "containers" / "base")
+    metrics, bill = _bill(
+        runtime_image("linux/amd64")[0],
+        tmp_path,
+        ROOT / "containers" / "runtime",
+        ROOT / "containers" / "base",
+    )
     assert metrics["with_hash"] == metrics["components"] > 100
     assert metrics["with_licence"] / metrics["components"] > 0.75
     assert "numpy" in {component["name"] for component in bill["components"]}

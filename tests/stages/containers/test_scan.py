@@ -18,15 +18,23 @@ CRITICAL = [{"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I
 HIGH = [{"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:H"}]
 
 
-def _record(name: str, package: str, events: list[dict[str, str]], ecosystem: str = "PyPI", **more: Any) -> dict[str, Any]:
-    affected = {"package": {"ecosystem": ecosystem, "name": package}, "ranges": [{"type": "ECOSYSTEM", "events": events}]}
+def _record(
+    name: str, package: str, events: list[dict[str, str]], ecosystem: str = "PyPI", **more: Any
+) -> dict[str, Any]:
+    affected = {
+        "package": {"ecosystem": ecosystem, "name": package},
+        "ranges": [{"type": "ECOSYSTEM", "events": events}],
+    }
     return {"id": name, "summary": f"about {name}", "affected": [affected], **more}
 
 
 @pytest.fixture
 def bill(tmp_path) -> Path:
     """The bill of an image with numpy 1.26.4 and Debian's zlib1g, of the source package zlib."""
-    status = b"Package: zlib1g\nStatus: install ok installed\nArchitecture: arm64\nSource: zlib\nVersion: 1:1.2.13.dfsg-1\n"
+    status = (
+        b"Package: zlib1g\nStatus: install ok installed\nArchitecture: arm64\nSource: "
+        b"zlib\nVersion: 1:1.2.13.dfsg-1\n"
+    )
     files = {
         "etc/os-release": b"ID=debian\nVERSION_ID=12\n",
         "var/lib/dpkg/status": status,
@@ -49,22 +57,25 @@ def check(bill, tmp_path):
     return checked
 
 
-@pytest.mark.parametrize(("events", "concerns"), [
-    ([{"introduced": "0"}], True),
-    ([{"introduced": "0"}, {"fixed": "1.26.4"}], False),
-    ([{"introduced": "0"}, {"fixed": "1.26.5"}], True),
-    ([{"introduced": "1.26.4"}, {"fixed": "2"}], True),
-    ([{"introduced": "1.26.5"}], False),
-    ([{"introduced": "0"}, {"last_affected": "1.26.4"}], True),
-    ([{"introduced": "0"}, {"last_affected": "1.26.3"}], False),
-    ([{"introduced": "0"}, {"fixed": "1.20"}, {"introduced": "1.26"}, {"fixed": "1.26.10"}], True),
-    ([{"fixed": "1.26.10"}, {"introduced": "1.26"}, {"fixed": "1.20"}, {"introduced": "0"}], True),
-    ([{"introduced": "0"}, {"fixed": "1.20"}, {"introduced": "2.0"}, {"fixed": "2.1"}], False),
-    ([{"introduced": "0"}, {"fixed": "1.26.4rc1"}], False),
-    ([{"introduced": "0"}, {"fixed": "1.26.4.post1"}], True),
-    ([{"introduced": "0"}, {"limit": "*"}], True),
-    ([], False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("events", "concerns"),
+    [
+        ([{"introduced": "0"}], True),
+        ([{"introduced": "0"}, {"fixed": "1.26.4"}], False),
+        ([{"introduced": "0"}, {"fixed": "1.26.5"}], True),
+        ([{"introduced": "1.26.4"}, {"fixed": "2"}], True),
+        ([{"introduced": "1.26.5"}], False),
+        ([{"introduced": "0"}, {"last_affected": "1.26.4"}], True),
+        ([{"introduced": "0"}, {"last_affected": "1.26.3"}], False),
+        ([{"introduced": "0"}, {"fixed": "1.20"}, {"introduced": "1.26"}, {"fixed": "1.26.10"}], True),
+        ([{"fixed": "1.26.10"}, {"introduced": "1.26"}, {"fixed": "1.20"}, {"introduced": "0"}], True),
+        ([{"introduced": "0"}, {"fixed": "1.20"}, {"introduced": "2.0"}, {"fixed": "2.1"}], False),
+        ([{"introduced": "0"}, {"fixed": "1.26.4rc1"}], False),
+        ([{"introduced": "0"}, {"fixed": "1.26.4.post1"}], True),
+        ([{"introduced": "0"}, {"limit": "*"}], True),
+        ([], False),
+    ],
+)
 def test_a_range_is_read_as_osvs_schema_says(check, events, concerns):
     metrics, report = check([_record("PYSEC-1", "numpy", events)])
     assert (metrics["other"], len(report["findings"])) == (concerns, concerns)
@@ -77,16 +88,19 @@ def test_a_listed_version_is_concerned_whatever_the_ranges_say(check):
     assert check([record])[0]["other"] == 1
 
 
-@pytest.mark.parametrize(("ecosystem", "package", "fixed", "concerns"), [
-    ("Debian:12", "zlib", "1:1.2.13.dfsg-1+deb12u1", True),
-    ("Debian:12", "zlib", "1:1.2.13.dfsg-1", False),
-    ("Debian:12", "zlib", "1:1.2.13.dfsg-1~bpo11+1", False),
-    ("Debian", "zlib", "1:1.3", True),
-    ("Debian:11", "zlib", "1:1.3", False),
-    ("Debian:12", "zlib1g", "1:1.3", False),
-    ("Alpine:v3.18", "zlib", "1:1.3", False),
-    ("PyPI", "zlib", "9", False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("ecosystem", "package", "fixed", "concerns"),
+    [
+        ("Debian:12", "zlib", "1:1.2.13.dfsg-1+deb12u1", True),
+        ("Debian:12", "zlib", "1:1.2.13.dfsg-1", False),
+        ("Debian:12", "zlib", "1:1.2.13.dfsg-1~bpo11+1", False),
+        ("Debian", "zlib", "1:1.3", True),
+        ("Debian:11", "zlib", "1:1.3", False),
+        ("Debian:12", "zlib1g", "1:1.3", False),
+        ("Alpine:v3.18", "zlib", "1:1.3", False),
+        ("PyPI", "zlib", "9", False),
+    ],
+)
 def test_debians_are_found_by_source_package_and_release(check, ecosystem, package, fixed, concerns):
     metrics, _ = check([_record("DEBIAN-CVE-1", package, [{"introduced": "0"}, {"fixed": fixed}], ecosystem)])
     assert metrics["other"] == concerns
@@ -94,19 +108,40 @@ def test_debians_are_found_by_source_package_and_release(check, ecosystem, packa
 
 def test_findings_are_counted_by_severity_and_told_gravest_first(check):
     everything = [{"introduced": "0"}]
-    records = [_record("C", "numpy", everything, database_specific={"severity": "LOW"}), _record("B", "numpy", everything, severity=HIGH),
-               _record("A", "zlib", [{"introduced": "0"}, {"fixed": "2:0"}], "Debian:12", severity=CRITICAL), _record("D", "pandas", everything, severity=CRITICAL)]  # fmt: skip
+    records = [
+        _record("C", "numpy", everything, database_specific={"severity": "LOW"}),
+        _record("B", "numpy", everything, severity=HIGH),
+        _record("A", "zlib", [{"introduced": "0"}, {"fixed": "2:0"}], "Debian:12", severity=CRITICAL),
+        _record("D", "pandas", everything, severity=CRITICAL),
+    ]
     metrics, report = check(records)
-    assert metrics == {"scanned": 2, "records": 4, "critical": 1, "high": 1, "other": 1, "accepted": 0, "fixable": 1}
+    assert metrics == {
+        "scanned": 2,
+        "records": 4,
+        "critical": 1,
+        "high": 1,
+        "other": 1,
+        "accepted": 0,
+        "fixable": 1,
+    }
     assert [(each["names"], each["severity"], each["fixed_in"]) for each in report["findings"]] == [
-        (["A"], "critical", ["2:0"]), (["B"], "high", []), (["C"], "low", [])]  # fmt: skip
-    assert report["findings"][0]["component"].startswith("pkg:deb/debian/zlib1g@") and report["findings"][0]["summary"] == "about A"
+        (["A"], "critical", ["2:0"]),
+        (["B"], "high", []),
+        (["C"], "low", []),
+    ]
+    assert (
+        report["findings"][0]["component"].startswith("pkg:deb/debian/zlib1g@")
+        and report["findings"][0]["summary"] == "about A"
+    )
 
 
 def test_one_vulnerability_under_several_names_is_counted_once_by_the_worst(check):
     everything = [{"introduced": "0"}]
-    records = [_record("PYSEC-1", "numpy", everything, aliases=["CVE-1"]), _record("OTHER", "numpy", everything, upstream=["CVE-2"]),
-               _record("GHSA-1", "numpy", everything, aliases=["CVE-1", "CVE-2"], severity=CRITICAL)]  # fmt: skip
+    records = [
+        _record("PYSEC-1", "numpy", everything, aliases=["CVE-1"]),
+        _record("OTHER", "numpy", everything, upstream=["CVE-2"]),
+        _record("GHSA-1", "numpy", everything, aliases=["CVE-1", "CVE-2"], severity=CRITICAL),
+    ]
     metrics, report = check(records)
     assert (metrics["critical"], metrics["other"]) == (1, 0)
     assert report["findings"][0]["names"] == ["CVE-1", "CVE-2", "GHSA-1", "OTHER", "PYSEC-1"]
@@ -119,7 +154,10 @@ def test_what_is_accepted_is_listed_and_not_counted(check):
 
 
 def test_what_was_withdrawn_says_nothing(check):
-    assert check([_record("X", "numpy", [{"introduced": "0"}], withdrawn="2024-01-01T00:00:00Z")])[1]["findings"] == []
+    assert (
+        check([_record("X", "numpy", [{"introduced": "0"}], withdrawn="2024-01-01T00:00:00Z")])[1]["findings"]
+        == []
+    )
 
 
 def test_ranges_of_git_are_left_out(check):
@@ -135,12 +173,18 @@ def test_versions_that_cannot_be_compared_are_said(check):
 
 
 def test_without_a_file_nothing_is_scanned_and_the_report_says_so(bill, tmp_path):
-    assert scan(bill, tmp_path / "report.json") == {"scanned": 0, "records": 0}  # no findings were counted, which is not the same as 0
+    assert scan(bill, tmp_path / "report.json") == {
+        "scanned": 0,
+        "records": 0,
+    }  # no findings were counted, which is not the same as 0
     assert json.loads((tmp_path / "report.json").read_text())["scanned"] is False
 
 
 def test_the_report_names_the_image(check, bill):
-    assert check([_record("X", "y", [])])[1]["image"] == json.loads(bill.read_text())["metadata"]["component"]["version"]
+    assert (
+        check([_record("X", "y", [])])[1]["image"]
+        == json.loads(bill.read_text())["metadata"]["component"]["version"]
+    )
 
 
 def _written(kind: str, path: Path, records: list[dict[str, Any]]) -> Path:
@@ -170,12 +214,32 @@ def test_records_are_read_from_whatever_holds_them(bill, tmp_path, kind):
         _record("B", "zlib", [{"introduced": "0"}], "Debian:12", severity=HIGH),
     ]
     metrics = scan(bill, tmp_path / "report.json", _written(kind, tmp_path / "records", records))
-    assert (metrics["records"], metrics["critical"], metrics["high"]) == ((1, 1, 0) if kind == "one" else (2, 1, 1))
+    assert (metrics["records"], metrics["critical"], metrics["high"]) == (
+        (1, 1, 0) if kind == "one" else (2, 1, 1)
+    )
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"3", b"{", b"[1]", b"\xff\xfe", b"[" * 100_000, b"{}", b'{"id": 3}', b'{"id": "x", "affected": 3}',
-                                     b'{"id": "x", "affected": [3]}', b'{"id": "x", "affected": [{"package": {}}]}', b'{"id": "a\\u0000"}',
-                                     b'{"id": "x", "aliases": [[]]}', b'{"id": "x"}\n{', b"PK\x03\x04 no zip"])  # fmt: skip
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"3",
+        b"{",
+        b"[1]",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b"{}",
+        b'{"id": 3}',
+        b'{"id": "x", "affected": 3}',
+        b'{"id": "x", "affected": [3]}',
+        b'{"id": "x", "affected": [{"package": {}}]}',
+        b'{"id": "a\\u0000"}',
+        b'{"id": "x", "aliases": [[]]}',
+        b'{"id": "x"}\n{',
+        b"PK\x03\x04 no zip",
+    ],
+)
 def test_a_file_without_records_is_one_sentence(bill, tmp_path, content):
     (tmp_path / "records").write_bytes(content)
     with pytest.raises(StageError):
@@ -206,7 +270,14 @@ def test_no_damage_of_a_file_ends_in_a_traceback(bill, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{}", b"[]", b'{"metadata": {"component": {"version": "x"}}, "components": [{"purl": "x"}]}', b"[" * 100_000]
+    "content",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b'{"metadata": {"component": {"version": "x"}}, "components": [{"purl": "x"}]}',
+        b"[" * 100_000,
+    ],
 )
 def test_a_bill_that_is_none_is_one_sentence(tmp_path, content):
     (tmp_path / "bill").write_bytes(content)

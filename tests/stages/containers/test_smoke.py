@@ -1,4 +1,6 @@
-"""The smoke test in a real engine: the project's own image on every platform, and images that are not what they say."""
+"""The smoke test in a real engine: the project's own image on every platform, and images that are not what
+they say.
+"""
 
 import gc
 import json
@@ -20,13 +22,16 @@ from tests import archives, services
 
 ROOT = Path(__file__).resolve().parents[3]
 MODELS = ROOT / "containers" / "smoke"
-# docker-py leaves a socket to the garbage collector where there is nothing to connect to (docker/transport/unixconn.py)
+# docker-py leaves a socket to the garbage collector where there is nothing to connect to
+# (docker/transport/unixconn.py)
 ENGINE_IS_AWAY = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 SLEEPING = "import sys, time\nif len(sys.argv) > 1:\n    time.sleep(100)\n"
 
 
 def _elf(machine: int, bits: int = 2) -> bytes:
-    return b"\x7fELF" + bytes([bits, 1, 1]) + bytes(9) + b"\x02\x00" + machine.to_bytes(2, "little") + bytes(44)
+    return (
+        b"\x7fELF" + bytes([bits, 1, 1]) + bytes(9) + b"\x02\x00" + machine.to_bytes(2, "little") + bytes(44)
+    )
 
 
 def _image(path: Path, python: bytes | str, on: str = "linux/amd64", **more) -> Path:
@@ -114,7 +119,12 @@ def test_without_expected_outputs_no_difference_is_said(expected):
 def test_the_outputs_say_where_they_come_from(expected):
     found = json.loads(expected[0].read_text())
     assert (found["platform"], found["taken"], found["machine"]) == ("linux/amd64", "linux/amd64", "x86_64")
-    assert found["image"].startswith("sha256:") and found["versions"].keys() == {"python", "numpy", "litert", "tflite_runtime"}
+    assert found["image"].startswith("sha256:") and found["versions"].keys() == {
+        "python",
+        "numpy",
+        "litert",
+        "tflite_runtime",
+    }
     assert found["imports"].keys() == {"PIL.Image"}
 
 
@@ -127,11 +137,19 @@ def test_the_reference_models_do_not_answer_the_same_to_everything(expected):
 
 @pytest.mark.qemu
 @pytest.mark.parametrize(("platform", "runtimes"), [("linux/arm64", 2), ("linux/arm/v7", 1)])
-def test_an_emulated_platform_computes_the_same_bits_under_the_reference_kernels(engine, runtime_image, expected, out, platform, runtimes):
+def test_an_emulated_platform_computes_the_same_bits_under_the_reference_kernels(
+    engine, runtime_image, expected, out, platform, runtimes
+):
     metrics = smoke(runtime_image(platform)[0], MODELS, out, expected[0], platform=platform)
-    assert (metrics["reference_bit_equal"], metrics["runtimes"], metrics["outputs"]) == (1, runtimes, 6 * runtimes)
+    assert (metrics["reference_bit_equal"], metrics["runtimes"], metrics["outputs"]) == (
+        1,
+        runtimes,
+        6 * runtimes,
+    )
     assert metrics["is_emulated"] and json.loads(out.read_text())["taken"] == f"emulated (qemu), {platform}"
-    assert metrics["default_max_steps"] <= 16  # not bit-equal by promise, but no other result either: 137 were seen under QEMU's `max`
+    assert (
+        metrics["default_max_steps"] <= 16
+    )  # not bit-equal by promise, but no other result either: 137 were seen under QEMU's `max`
 
 
 def test_an_image_that_computes_something_else_fails(engine, amd64, expected, out, tmp_path):
@@ -139,7 +157,9 @@ def test_an_image_that_computes_something_else_fails(engine, amd64, expected, ou
     outputs = wrong["models"]["dense"]["runs"]["litert"]["reference"]["outputs"]
     outputs.reverse()
     (tmp_path / "wrong").write_text(json.dumps(wrong))
-    with pytest.raises(StageError, match=r"dense: .* with the reference kernels differs from what is expected"):
+    with pytest.raises(
+        StageError, match=r"dense: .* with the reference kernels differs from what is expected"
+    ):
         smoke(amd64, MODELS, out, tmp_path / "wrong", platform="linux/amd64")
 
 
@@ -160,7 +180,17 @@ raise SystemExit(3)
     (tmp_path / "script.py").write_text(code)
     with pytest.raises(StageError, match="status 3") as caught:
         smoke(amd64, MODELS, out, platform="linux/amd64")
-    assert json.loads(str(caught.value).partition("FOUND ")[2]) == [1000, 0, 0, 1, ["lo"], True, True, True, None]
+    assert json.loads(str(caught.value).partition("FOUND ")[2]) == [
+        1000,
+        0,
+        0,
+        1,
+        ["lo"],
+        True,
+        True,
+        True,
+        None,
+    ]
 
 
 def test_out_of_memory_is_called_so(engine, amd64, out):
@@ -186,7 +216,9 @@ def test_a_container_that_does_not_end_is_ended(engine, amd64, out, monkeypatch,
         ("open('/smoke/job/outputs.json', 'w').write('{}')", "what the image computed are not the outputs"),
     ],
 )
-def test_what_goes_wrong_in_the_image_is_one_sentence(engine, amd64, out, monkeypatch, tmp_path, code, sentence):
+def test_what_goes_wrong_in_the_image_is_one_sentence(
+    engine, amd64, out, monkeypatch, tmp_path, code, sentence
+):
     monkeypatch.setattr("stages.containers._inference.__file__", str(tmp_path / "script.py"))
     (tmp_path / "script.py").write_text(code)
     with pytest.raises(StageError, match=sentence):
@@ -201,12 +233,16 @@ def test_a_model_that_is_none_is_the_runtimes_word(engine, amd64, out, tmp_path)
 
 
 def test_a_program_that_the_engine_cannot_run_asks_for_qemu(engine, out, tmp_path):
-    with pytest.raises(StageError, match=r"no QEMU handler is registered.*apt-get install qemu-user-static binfmt-support"):
+    with pytest.raises(
+        StageError, match=r"no QEMU handler is registered.*apt-get install qemu-user-static binfmt-support"
+    ):
         smoke(_image(tmp_path / "i", _elf(62), **{"bin/sh": _elf(62)}), MODELS, out, platform="linux/amd64")
 
 
 def test_a_changed_layer_is_refused_by_the_engine(engine, out, tmp_path):
-    path = archives.write(tmp_path / "i", [archives.layer({"usr/bin/python3": _elf(62)})], diff_ids=["sha256:" + "0" * 64])
+    path = archives.write(
+        tmp_path / "i", [archives.layer({"usr/bin/python3": _elf(62)})], diff_ids=["sha256:" + "0" * 64]
+    )
     with pytest.raises(StageError, match="the engine refuses i"):
         smoke(path, MODELS, out, platform="linux/amd64")
 
@@ -217,7 +253,9 @@ def test_what_a_killed_smoke_test_left_is_removed_once_its_time_is_over(engine, 
         small = archives.write(tmp_path / "small", [archives.layer({"a": str(until).encode()})])
         with small.open("rb") as stream:
             engine.images.load(stream)[0].tag(f"raspberrypi-mlops-smoke:{until}-x")
-        engine.containers.create(_layout.read(amd64).config_digest, labels={_sandbox.LABEL: str(until)}, network_mode="none")
+        engine.containers.create(
+            _layout.read(amd64).config_digest, labels={_sandbox.LABEL: str(until)}, network_mode="none"
+        )
     smoke(amd64, MODELS, out, platform="linux/amd64", examples=1)
     (left,), (image,) = engine.containers.list(all=True), engine.images.list("raspberrypi-mlops-smoke")
     assert (left.labels[_sandbox.LABEL], image.tags) == (str(later), [f"raspberrypi-mlops-smoke:{later}-x"])
@@ -227,7 +265,8 @@ def test_what_a_killed_smoke_test_left_is_removed_once_its_time_is_over(engine, 
 
 def test_a_stage_that_is_asked_to_end_takes_its_container_along(engine, amd64, out, tmp_path):
     code = (
-        "import sys; from pathlib import Path; from stages.containers import _inference; from stages.containers.smoke import smoke;"
+        "import sys; from pathlib import Path; from stages.containers import _inference; from "
+        "stages.containers.smoke import smoke;"
         "_inference.__file__ = sys.argv[4]; smoke(*map(Path, sys.argv[1:4]), platform='linux/amd64')"
     )
     (tmp_path / "script.py").write_text(SLEEPING)
@@ -263,13 +302,16 @@ def test_an_engine_that_dies_in_the_middle_is_said(collected, own_engine, amd64,
 def test_no_engine_is_said_with_the_way_to_one(collected, out, tmp_path, monkeypatch):
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nowhere")
     with pytest.raises(
-        StageError, match=r"no Docker engine answers at unix://.*/nowhere: sudo apt-get install docker\.io, or set DOCKER_HOST"
+        StageError,
+        match=r"no Docker engine answers at unix://.*/nowhere: sudo apt-get install docker\.io, or set "
+        r"DOCKER_HOST",
     ):
         smoke(_image(tmp_path / "i", _elf(62)), MODELS, out, platform="linux/amd64")
 
 
 @pytest.mark.parametrize(
-    ("machine", "bits", "said"), [(183, 2, "arm64"), (40, 1, "arm"), (62, 1, "no program for it"), (9999, 2, "no program for it")]
+    ("machine", "bits", "said"),
+    [(183, 2, "arm64"), (40, 1, "arm"), (62, 1, "no program for it"), (9999, 2, "no program for it")],
 )
 def test_a_python_of_another_processor_is_found_whatever_the_label_says(out, tmp_path, machine, bits, said):
     with pytest.raises(StageError, match=f"the image says linux/amd64, but its python3 is (for )?{said}"):
@@ -283,12 +325,19 @@ def test_a_python_that_is_no_program_is_found(out, tmp_path):
 
 def test_python_is_found_behind_its_links(out, tmp_path):
     with pytest.raises(StageError, match="its python3 is for arm64"):
-        smoke(_image(tmp_path / "i", "python3.11", **{"usr/bin/python3.11": _elf(183)}), MODELS, out, platform="linux/amd64")
+        smoke(
+            _image(tmp_path / "i", "python3.11", **{"usr/bin/python3.11": _elf(183)}),
+            MODELS,
+            out,
+            platform="linux/amd64",
+        )
 
 
 def test_an_image_without_python_is_refused(out, tmp_path):
     with pytest.raises(StageError, match="has no python3 in usr/local/bin, usr/bin or bin"):
-        smoke(archives.write(tmp_path / "i", [archives.layer({"a": b"x"})]), MODELS, out, platform="linux/amd64")
+        smoke(
+            archives.write(tmp_path / "i", [archives.layer({"a": b"x"})]), MODELS, out, platform="linux/amd64"
+        )
 
 
 def test_an_image_of_another_platform_is_refused(out, tmp_path):

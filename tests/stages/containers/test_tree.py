@@ -78,7 +78,10 @@ def test_hard_links_stay_one_file() -> None:
     tree = Tree()
     for name, entry in members(io.BytesIO(tar({"./z": b"12"}, links={"./a": "./z"}))):
         tree.add(name, entry)
-    assert [(info.name, info.type, info.linkname) for info in written(tree)] == [("a", tarfile.REGTYPE, ""), ("z", tarfile.LNKTYPE, "a")]
+    assert [(info.name, info.type, info.linkname) for info in written(tree)] == [
+        ("a", tarfile.REGTYPE, ""),
+        ("z", tarfile.LNKTYPE, "a"),
+    ]
 
 
 @pytest.mark.parametrize("name", ["../etc/passwd", "usr/../../x", "a/\0"])
@@ -133,7 +136,9 @@ def test_a_tree_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     assert epoch_of(path) == EPOCH
 
 
-@pytest.mark.parametrize("data", [b"", b"no tar at all" * 100, os.urandom(2048)], ids=["empty", "text", "noise"])
+@pytest.mark.parametrize(
+    "data", [b"", b"no tar at all" * 100, os.urandom(2048)], ids=["empty", "text", "noise"]
+)
 def test_a_base_that_is_no_tar_is_refused(data: bytes, tmp_path: Path) -> None:
     path = tmp_path / "base.tar"
     path.write_bytes(data)

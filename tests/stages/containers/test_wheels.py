@@ -29,8 +29,14 @@ def laid(tmp_path: Path, data: bytes, *leave_out: str) -> Tree:
 
 
 def test_modules_lie_where_debians_python_looks_and_data_in_its_place(tmp_path: Path) -> None:
-    tree = laid(tmp_path, wheel({"x/__init__.py": b"1", "x-1.data/purelib/y.py": b"2", "x-1.data/data/share/z": b"3"}))
-    assert [tree.read(path) for path in (f"{SITE}/x/__init__.py", f"{SITE}/y.py", "usr/local/share/z")] == [b"1", b"2", b"3"]
+    tree = laid(
+        tmp_path, wheel({"x/__init__.py": b"1", "x-1.data/purelib/y.py": b"2", "x-1.data/data/share/z": b"3"})
+    )
+    assert [tree.read(path) for path in (f"{SITE}/x/__init__.py", f"{SITE}/y.py", "usr/local/share/z")] == [
+        b"1",
+        b"2",
+        b"3",
+    ]
 
 
 def test_modes_are_those_of_programs_and_files_whatever_the_wheel_says(tmp_path: Path) -> None:
@@ -74,7 +80,10 @@ def test_a_wheel_of_the_cache_needs_no_pip(tmp_path: Path, monkeypatch: pytest.M
 def test_a_wheel_with_another_hash_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     (tmp_path / "w").mkdir()
-    about = {"x-1.dist-info/METADATA": b"Metadata-Version: 2.1\nName: x\nVersion: 1\n", "x-1.dist-info/WHEEL": b"Wheel-Version: 1.0\n"}
+    about = {
+        "x-1.dist-info/METADATA": b"Metadata-Version: 2.1\nName: x\nVersion: 1\n",
+        "x-1.dist-info/WHEEL": b"Wheel-Version: 1.0\n",
+    }
     (tmp_path / "w" / "x-1-py3-none-any.whl").write_bytes(wheel({**about, "x.py": b""}))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "w"))
@@ -83,7 +92,14 @@ def test_a_wheel_with_another_hash_is_refused(tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.mark.parametrize(
-    "line", ["numpy", "numpy==1", "numpy==1 --hash=md5:0", "--index-url=http://evil", "x==1 --hash=sha256:" + "0" * 63]
+    "line",
+    [
+        "numpy",
+        "numpy==1",
+        "numpy==1 --hash=md5:0",
+        "--index-url=http://evil",
+        "x==1 --hash=sha256:" + "0" * 63,
+    ],
 )
 def test_a_lock_of_another_form_is_refused(line: str, tmp_path: Path) -> None:
     (tmp_path / "requirements-arm64.lock").write_text(f"{line}\n")

@@ -1,4 +1,6 @@
-"""Small real networks, made and converted by real jobs: they are forked from a server that has TensorFlow and runs none of it."""
+"""Small real networks, made and converted by real jobs: they are forked from a server that has TensorFlow and
+runs none of it.
+"""
 
 import importlib.util
 import json
@@ -83,7 +85,14 @@ def do(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Done]
         (at / "out").mkdir(parents=True)
         paths = {name: str(inputs[name]) if inputs.get(name) else None for name in signature.inputs}
         outputs = {name: str(at / "out" / name) for name in signature.outputs}
-        job = {"module": uses, "function": signature.function, "inputs": paths, "outputs": outputs, "params": params, "taken": taken}
+        job = {
+            "module": uses,
+            "function": signature.function,
+            "inputs": paths,
+            "outputs": outputs,
+            "params": params,
+            "taken": taken,
+        }
         (at / "job.json").write_text(json.dumps(job))
         made = Job("s", StageSpec(uses=uses), signature, {}, signature.outputs, {}, Placement("", False, ""))
         executor.launch(Launch(made, at, at / "log"))
@@ -91,7 +100,14 @@ def do(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Done]
             continue
         result = json.loads((at / "result.json").read_text()) if (at / "result.json").exists() else {}
         said = [json.loads(line) for line in (at / "events.jsonl").read_text().splitlines()]
-        return Done(ended[0].status, result.get("metrics", {}), result.get("error", ""), at / "out", said, (at / "log").read_text())
+        return Done(
+            ended[0].status,
+            result.get("metrics", {}),
+            result.get("error", ""),
+            at / "out",
+            said,
+            (at / "log").read_text(),
+        )
 
     yield done
     executor.close()
@@ -105,9 +121,15 @@ def blobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     middles = 2 * chance.normal(size=(3, 8))
     for part, count in (("train", 150), ("test", 60)):
         y = np.arange(count) % 3
-        np.save(folder / f"x_{part}.npy", (middles[y] + 0.3 * chance.normal(size=(count, 8))).astype(np.float32))
+        np.save(
+            folder / f"x_{part}.npy", (middles[y] + 0.3 * chance.normal(size=(count, 8))).astype(np.float32)
+        )
         np.save(folder / f"y_{part}.npy", y.astype(np.int64))
-    about = {"labels": LABELS, "preprocessing": {"window": 1}, "clips": {"train": {"cat": 50, "dog": 100}, "test": {"cat": 60}}}
+    about = {
+        "labels": LABELS,
+        "preprocessing": {"window": 1},
+        "clips": {"train": {"cat": 50, "dog": 100}, "test": {"cat": 60}},
+    }
     (folder / "dataset.json").write_text(json.dumps(about))
     return folder
 

@@ -10,7 +10,12 @@ import pytest
 @pytest.fixture(scope="module")
 def measured(do, quantised, blobs):
     """A short benchmark of the trained network."""
-    done = do("stages.edge.benchmark", {"dataset": blobs, "int8_model": quantised.out / "int8_model"}, repeats=40, threads=2)
+    done = do(
+        "stages.edge.benchmark",
+        {"dataset": blobs, "int8_model": quantised.out / "int8_model"},
+        repeats=40,
+        threads=2,
+    )
     assert done.status == 0, done.log
     return done
 
@@ -44,24 +49,42 @@ def test_the_report_says_how_and_where_it_was_measured(measured):
 
 def test_the_run_is_told_how_and_where_it_was_measured(measured):
     [note] = [event["text"] for event in measured.said if event["event"] == "note"]
-    assert note.startswith("measured with LiteRT ") and note.endswith(f" on the CPU, 2 threads: {platform.machine()}")
+    assert note.startswith("measured with LiteRT ") and note.endswith(
+        f" on the CPU, 2 threads: {platform.machine()}"
+    )
 
 
 def test_a_latency_that_was_emulated_says_so_where_it_stands(do, quantised, blobs):
-    done = do("stages.edge.benchmark", {"dataset": blobs, "int8_model": quantised.out / "int8_model"}, taken="emulated (qemu)", repeats=5)
+    done = do(
+        "stages.edge.benchmark",
+        {"dataset": blobs, "int8_model": quantised.out / "int8_model"},
+        taken="emulated (qemu)",
+        repeats=5,
+    )
     assert json.loads((done.out / "report").read_text())["taken"] == "emulated (qemu)"
-    assert next(event["text"] for event in done.said if event["event"] == "note").endswith(": emulated (qemu)")
+    assert next(event["text"] for event in done.said if event["event"] == "note").endswith(
+        ": emulated (qemu)"
+    )
 
 
 def test_without_an_edge_tpu_the_figures_are_the_cpus_and_the_run_is_told(do, quantised, blobs):
     model = quantised.out / "int8_model"
-    done = do("stages.edge.benchmark", {"dataset": blobs, "int8_model": model, "compiled_model": model}, accelerator="edgetpu", repeats=5)
+    done = do(
+        "stages.edge.benchmark",
+        {"dataset": blobs, "int8_model": model, "compiled_model": model},
+        accelerator="edgetpu",
+        repeats=5,
+    )
     assert (done.status, done.metrics["on_edgetpu"]) == (0, 0)
-    assert next(event["text"] for event in done.said if event["event"] == "note").startswith("no Edge TPU is used (looked for ")
+    assert next(event["text"] for event in done.said if event["event"] == "note").startswith(
+        "no Edge TPU is used (looked for "
+    )
 
 
 def test_the_last_progress_is_the_end(measured):
-    assert [event["done"] for event in measured.said if event["event"] == "progress"][-1] == 50  # ten to warm up
+    assert [event["done"] for event in measured.said if event["event"] == "progress"][
+        -1
+    ] == 50  # ten to warm up
 
 
 def test_an_empty_test_part_is_refused(do, quantised, tmp_path):

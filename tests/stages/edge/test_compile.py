@@ -1,5 +1,7 @@
-"""Compiling for the Edge TPU. Google's compiler is not to be had here: a script in its place tests how its process is handled,
-its retries, its end and its time, and nothing else. What it prints is tested in test_compiler_log.py."""
+"""Compiling for the Edge TPU. Google's compiler is not to be had here: a script in its place tests how its
+process is handled, its retries, its end and its time, and nothing else. What it prints is tested in
+test_compiler_log.py.
+"""
 
 import json
 import os
@@ -17,14 +19,19 @@ MODEL = b"a model"
 
 @pytest.fixture
 def script(tmp_path, monkeypatch):
-    """Put a program called edgetpu_compiler on PATH; it counts its calls in `calls` and gets the output folder as $3, the model as $4."""
+    """Put a program called edgetpu_compiler on PATH.
+
+    It counts its calls in `calls` and gets the output folder as $3, the model as $4.
+    """
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}/bin{os.pathsep}/usr/bin")
     (tmp_path / "bin").mkdir()
     (tmp_path / "said").write_text(HEAD + PARTLY + TABLE + TAIL)
 
     def write(body: str) -> None:
         path = tmp_path / "bin" / "edgetpu_compiler"
-        path.write_text(f"#!/bin/sh\necho x >> {tmp_path / 'calls'}\n{body.replace('SAID', str(tmp_path / 'said'))}\n")
+        path.write_text(
+            f"#!/bin/sh\necho x >> {tmp_path / 'calls'}\n{body.replace('SAID', str(tmp_path / 'said'))}\n"
+        )
         path.chmod(0o755)
 
     return write
@@ -36,7 +43,9 @@ def compiled(tmp_path):
     (tmp_path / "model").write_bytes(MODEL)
 
     def run(accelerator="edgetpu", **params):
-        metrics = compile(tmp_path / "model", tmp_path / "made", tmp_path / "log", accelerator=accelerator, **params)
+        metrics = compile(
+            tmp_path / "model", tmp_path / "made", tmp_path / "log", accelerator=accelerator, **params
+        )
         return metrics, (tmp_path / "made").read_bytes(), json.loads((tmp_path / "log").read_text())
 
     return run
@@ -52,8 +61,14 @@ WORKS = 'cat SAID; (cat "$4"; echo -n " compiled") > "$3"/model_edgetpu.tflite'
 def test_a_compiled_model_comes_out_with_what_the_compiler_said_of_it(script, compiled):
     script(WORKS)
     metrics, made, log = compiled()
-    assert metrics == {"compiled": 1, "edgetpu_ops": 7, "cpu_ops": 3, "edgetpu_op_ratio": 0.7,
-                       "on_chip_bytes": 4414505, "off_chip_bytes": 1095216660}  # fmt: skip
+    assert metrics == {
+        "compiled": 1,
+        "edgetpu_ops": 7,
+        "cpu_ops": 3,
+        "edgetpu_op_ratio": 0.7,
+        "on_chip_bytes": 4414505,
+        "off_chip_bytes": 1095216660,
+    }
     assert made == MODEL + b" compiled"
     assert (log["compiled"], log["operations"], log["operators"][0]) == (
         True,
@@ -70,17 +85,24 @@ def test_a_table_that_stands_in_the_log_file_alone_is_read_there(script, compile
     assert len(compiled()[2]["operators"]) == 4
 
 
-def test_without_the_compiler_the_model_goes_on_and_the_run_is_told_what_was_looked_for(compiled, monkeypatch, tmp_path):
+def test_without_the_compiler_the_model_goes_on_and_the_run_is_told_what_was_looked_for(
+    compiled, monkeypatch, tmp_path
+):
     said = []
     monkeypatch.setattr("stages.edge.compile.note", said.append)
     monkeypatch.setenv("PATH", str(tmp_path))
     metrics, made, log = compiled()
     assert (metrics, made, log) == ({"compiled": 0}, MODEL, {"compiled": False, "accelerator": "edgetpu"})
-    assert said == ["edgetpu_compiler was looked for on PATH and is not here: the int8 model goes on uncompiled, and what is said of its "
-                    "mapping is a prediction"]  # fmt: skip
+    assert said == [
+        "edgetpu_compiler was looked for on PATH and is not here: the int8 model goes on uncompiled, "
+        "and what is said of its "
+        "mapping is a prediction"
+    ]
 
 
-def test_for_a_target_without_an_edge_tpu_nothing_is_compiled_or_said(script, compiled, monkeypatch, tmp_path):
+def test_for_a_target_without_an_edge_tpu_nothing_is_compiled_or_said(
+    script, compiled, monkeypatch, tmp_path
+):
     monkeypatch.setattr("stages.edge.compile.note", pytest.fail)
     script(WORKS)
     assert compiled(accelerator="none")[:2] == ({"compiled": 0}, MODEL)
@@ -88,7 +110,10 @@ def test_for_a_target_without_an_edge_tpu_nothing_is_compiled_or_said(script, co
 
 
 def test_an_internal_error_is_tried_again(script, compiled, tmp_path):
-    script(f'if [ $(wc -l < {tmp_path / "calls"}) -lt 3 ]; then echo "Internal compiler error. Aborting! "; exit 1; fi; {WORKS}')
+    script(
+        f'if [ $(wc -l < {tmp_path / "calls"}) -lt 3 ]; then echo "Internal compiler error. Aborting! '
+        f'"; exit 1; fi; {WORKS}'
+    )
     assert compiled()[0]["compiled"] == 1
     assert _calls(tmp_path) == 3
 
@@ -109,7 +134,9 @@ def test_a_model_that_is_refused_is_not_tried_again(script, compiled, tmp_path):
 
 def test_a_compiler_that_says_success_and_writes_nothing_has_failed(script, compiled, tmp_path):
     script("cat SAID")
-    with pytest.raises(StageError, match="the compiler ended with exit status 0 and said: Compilation succeeded!"):
+    with pytest.raises(
+        StageError, match="the compiler ended with exit status 0 and said: Compilation succeeded!"
+    ):
         compiled()
     assert not (tmp_path / "made").exists()
 

@@ -52,12 +52,22 @@ TAIL = "Compilation child process completed within timeout period.\nCompilation 
 
 def test_the_counts_are_those_that_the_log_says():
     found = parse(HEAD + PARTLY + TABLE + TAIL)
-    assert (found.version, found.operations, found.on_edgetpu, found.on_cpu, found.subgraphs) == ("16.0.384591198", 10, 7, 3, 1)
+    assert (found.version, found.operations, found.on_edgetpu, found.on_cpu, found.subgraphs) == (
+        "16.0.384591198",
+        10,
+        7,
+        3,
+        1,
+    )
 
 
 def test_bytes_are_read_in_each_unit():
     found = parse(HEAD)
-    assert (found.on_chip_bytes, found.on_chip_remaining_bytes, found.off_chip_bytes) == (4414505, 42752, 1095216660)
+    assert (found.on_chip_bytes, found.on_chip_remaining_bytes, found.off_chip_bytes) == (
+        4414505,
+        42752,
+        1095216660,
+    )
     assert parse("On-chip memory used for caching model parameters: 12.00B").on_chip_bytes == 12
     assert parse("Off-chip memory used for streaming uncached model parameters: 0.00 B").off_chip_bytes == 0
 
@@ -67,7 +77,11 @@ def test_an_operator_stands_in_the_table_once_for_each_status():
 
 
 def test_a_log_without_the_lines_of_counts_is_of_a_model_that_is_mapped_whole():
-    found = parse(HEAD + "\nOperator                       Count      Status\n\nADD       10       Mapped to Edge TPU\n" + TAIL)
+    found = parse(
+        HEAD
+        + "\nOperator                       Count      Status\n\nADD       10       Mapped to Edge TPU\n"
+        + TAIL
+    )
     assert (found.on_edgetpu, found.on_cpu) == (10, 0)
 
 
@@ -101,16 +115,27 @@ def test_a_status_that_is_wrapped_anywhere_is_read_whole(status, width):
 
 
 def test_a_status_that_is_new_is_kept_in_its_words():
-    text = "Operator                       Count      Status\n\nADD       1       Operation is tired\n          of adding\n"
+    text = (
+        "Operator                       Count      Status\n\nADD       1       Operation is tired\n "
+        "         of adding\n"
+    )
     assert table(text) == (Row("ADD", 1, "Operation is tired of adding"),)
 
 
 @pytest.mark.mirror
-@pytest.mark.skipif("RPI_MLOPS_MIRROR" not in os.environ, reason="RPI_MLOPS_MIRROR names no folder with real models")
+@pytest.mark.skipif(
+    "RPI_MLOPS_MIRROR" not in os.environ, reason="RPI_MLOPS_MIRROR names no folder with real models"
+)
 def test_a_log_of_the_real_compiler_is_read():
     path = Path(os.environ["RPI_MLOPS_MIRROR"]) / "models" / "blazeface_front_128_int8_edgetpu.log"
     found = parse(path.read_text())
-    assert (found.version, found.operations, found.on_edgetpu, found.on_cpu, len(found.rows)) == ("15.0.340273435", 78, 75, 3, 10)
+    assert (found.version, found.operations, found.on_edgetpu, found.on_cpu, len(found.rows)) == (
+        "15.0.340273435",
+        78,
+        75,
+        3,
+        10,
+    )
 
 
 @given(st.text(max_size=300), st.integers(0, 900))
@@ -120,28 +145,79 @@ def test_a_log_that_is_cut_off_or_torn_is_read_as_far_as_it_goes(noise, at):
     assert found.operations >= 0 and all(row.count >= 0 for row in found.rows)
 
 
-@pytest.mark.parametrize(("text", "said"), [
-    ("Invalid model: m.tflite\nModel not quantized", "the model is not quantised, and the Edge TPU takes 8-bit models only"),
-    ("Invalid model: m.tflite\nModel could not be parsed", "the compiler cannot read the model: the file is damaged"),
-    ("ERROR: Didn't find op for builtin opcode 'QUANTIZE' version '3'. An older version of this builtin might be supported.\n"
-     "ERROR: Registration failed.\nInvalid model: m.tflite\nModel could not be parsed",
-     "QUANTIZE has version 3, and the Edge TPU's compiler 16 reads QUANTIZE up to version 2: let nothing in the model be of 16 bits"),
-    ("ERROR: Didn't find op for builtin opcode 'GELU' version '2'.", "GELU has version 2, and the Edge TPU's compiler 16 does not know GELU"),
-    ("ERROR: Attempting to use a delegate that only supports static-sized tensors with a graph that has dynamic-sized tensors.",
-     "the model has tensors of dynamic size: give the network a batch of 1"),
-    ("Compilation failed: Compilation failed due to large activation tensors in model.", "an activation of the model is larger"),
-    ("Internal compiler error. Aborting! ", "the compiler gave up with 'Internal compiler error'"),
-    ("Compilation failed: it is Monday.\nCompilation failed! ", "the compiler ended with exit status 1 and said: it is Monday."),
-    # google-coral/edgetpu#686, #728, #800; jiri-kula/EfficientDet for the custom operator
-    (BEGUN + "Compilation timeout. This is usually caused by large activations.\nCompilation failed! ", "the compiler gave itself up"),
-    (BEGUN + "libc++abi: terminating with uncaught exception of type std::out_of_range: vector\n" + ENDED,
-     "the compiler ended with exit status 1 and said: libc++abi: terminating with uncaught exception of type std::out_of_range: vector"),
-    (BEGUN + ENDED, "the compiler ended with exit status 1 and gave no reason"),
-    (BEGUN + "ERROR: Encountered unresolved custom op: Atan.\nERROR: Node number 1 (Atan) failed to prepare.\n\n"
-     "Compilation failed: Model failed in Tflite interpreter. Please ensure model can be loaded/run in Tflite interpreter.\n" + ENDED,
-     "the compiler does not know the custom operator Atan"),
-    ("", "the compiler ended with exit status 1 and gave no reason"),
-], ids=["not quantised", "not parsed", "newer operator", "unknown operator", "dynamic", "large", "internal", "other", "its own time", "exception",
-        "no reason", "custom operator", "silent"])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "Invalid model: m.tflite\nModel not quantized",
+            "the model is not quantised, and the Edge TPU takes 8-bit models only",
+        ),
+        (
+            "Invalid model: m.tflite\nModel could not be parsed",
+            "the compiler cannot read the model: the file is damaged",
+        ),
+        (
+            "ERROR: Didn't find op for builtin opcode 'QUANTIZE' version '3'. An older version of this "
+            "builtin might be supported.\n"
+            "ERROR: Registration failed.\nInvalid model: m.tflite\nModel could not be parsed",
+            "QUANTIZE has version 3, and the Edge TPU's compiler 16 reads QUANTIZE up to version 2: "
+            "let nothing in the model be of 16 bits",
+        ),
+        (
+            "ERROR: Didn't find op for builtin opcode 'GELU' version '2'.",
+            "GELU has version 2, and the Edge TPU's compiler 16 does not know GELU",
+        ),
+        (
+            "ERROR: Attempting to use a delegate that only supports static-sized tensors with a graph "
+            "that has dynamic-sized tensors.",
+            "the model has tensors of dynamic size: give the network a batch of 1",
+        ),
+        (
+            "Compilation failed: Compilation failed due to large activation tensors in model.",
+            "an activation of the model is larger",
+        ),
+        ("Internal compiler error. Aborting! ", "the compiler gave up with 'Internal compiler error'"),
+        (
+            "Compilation failed: it is Monday.\nCompilation failed! ",
+            "the compiler ended with exit status 1 and said: it is Monday.",
+        ),
+        # google-coral/edgetpu#686, #728, #800; jiri-kula/EfficientDet for the custom operator
+        (
+            BEGUN + "Compilation timeout. This is usually caused by large activations.\nCompilation failed! ",
+            "the compiler gave itself up",
+        ),
+        (
+            BEGUN
+            + "libc++abi: terminating with uncaught exception of type std::out_of_range: vector\n"
+            + ENDED,
+            "the compiler ended with exit status 1 and said: libc++abi: terminating with uncaught "
+            "exception of type std::out_of_range: vector",
+        ),
+        (BEGUN + ENDED, "the compiler ended with exit status 1 and gave no reason"),
+        (
+            BEGUN + "ERROR: Encountered unresolved custom op: Atan.\nERROR: Node number 1 (Atan) failed to "
+            "prepare.\n\n"
+            "Compilation failed: Model failed in Tflite interpreter. Please ensure model can be "
+            "loaded/run in Tflite interpreter.\n" + ENDED,
+            "the compiler does not know the custom operator Atan",
+        ),
+        ("", "the compiler ended with exit status 1 and gave no reason"),
+    ],
+    ids=[
+        "not quantised",
+        "not parsed",
+        "newer operator",
+        "unknown operator",
+        "dynamic",
+        "large",
+        "internal",
+        "other",
+        "its own time",
+        "exception",
+        "no reason",
+        "custom operator",
+        "silent",
+    ],
+)
 def test_each_failure_is_a_sentence_that_says_what_to_do(text, said):
     assert failure(text, 1).startswith(said)

@@ -19,7 +19,9 @@ def machine(tmp_path):
     return roots
 
 
-def on_usb(machine: Roots, vendor: str, product: str, bus: int = 1, number: int = 4, *, node: bool = True) -> Path:
+def on_usb(
+    machine: Roots, vendor: str, product: str, bus: int = 1, number: int = 4, *, node: bool = True
+) -> Path:
     """Plug a device in; return its node."""
     folder = machine.sys / "bus/usb/devices" / f"{bus}-{number}"
     folder.mkdir(parents=True)
@@ -47,7 +49,9 @@ def held(machine: Roots, node: Path, pid: int = 123) -> None:
     (machine.proc / str(pid) / "fd" / "7").symlink_to(node)
 
 
-@pytest.mark.parametrize("ids", [("1a6e", "089a"), ("18d1", "9302")], ids=["before its first use", "after it"])
+@pytest.mark.parametrize(
+    "ids", [("1a6e", "089a"), ("18d1", "9302")], ids=["before its first use", "after it"]
+)
 def test_a_coral_on_usb_is_known_by_both_its_ids(machine, ids):
     node = on_usb(machine, *ids)
     assert (devices(machine), obstacle(machine)) == ([Device("usb", node)], None)
@@ -79,12 +83,17 @@ def test_a_machine_without_such_files_has_no_coral(tmp_path):
 def test_a_card_without_a_driver_is_told(machine):
     on_pci(machine)
     cause, sentence = obstacle(machine)
-    assert cause == "device" and "has no driver, since there is no /dev/apex_0: install gasket-dkms" in sentence
+    assert (
+        cause == "device" and "has no driver, since there is no /dev/apex_0: install gasket-dkms" in sentence
+    )
 
 
 def test_a_device_that_a_container_was_not_given_is_told(machine):
     node = on_usb(machine, "18d1", "9302", node=False)
-    assert obstacle(machine) == ("device", f"the Edge TPU is on USB, but its node {node} is not here: a container has to be given it")
+    assert obstacle(machine) == (
+        "device",
+        f"the Edge TPU is on USB, but its node {node} is not here: a container has to be given it",
+    )
 
 
 def test_a_node_that_the_user_may_not_open_is_told_with_the_group():
@@ -93,7 +102,9 @@ def test_a_node_that_the_user_may_not_open_is_told_with_the_group():
         machine = Roots(Path(folder) / "sys", Path(folder) / "dev", Path(folder) / "proc")
         node = on_usb(machine, "18d1", "9302")
         node.chmod(0)
-        sentence = f"this user may not open {node}: join the group plugdev and give it the device by a udev rule"
+        sentence = (
+            f"this user may not open {node}: join the group plugdev and give it the device by a udev rule"
+        )
         assert as_nobody(lambda: obstacle(machine)) == repr(("permission", sentence))
 
 

@@ -1,6 +1,8 @@
-"""The Edge TPU's child process, with real shared libraries in the place of libedgetpu: one for each way in which it can end.
+"""The Edge TPU's child process, with real shared libraries in the place of libedgetpu: one for each way in
+which it can end.
 
-There is no Edge TPU here: the library that works leaves every operation to the CPU, so that the way there and back is real.
+There is no Edge TPU here: the library that works leaves every operation to the CPU, so that the way there and
+back is real.
 """
 
 import json
@@ -104,10 +106,16 @@ def test_the_childs_memory_can_be_read(compiled, library, plugged):
 
 
 @pytest.mark.parametrize("where", ["create", "prepare"])
-def test_a_library_that_crashes_is_a_version_mismatch_and_the_stage_goes_on(compiled, mirror, library, plugged, notes, where):
+def test_a_library_that_crashes_is_a_version_mismatch_and_the_stage_goes_on(
+    compiled, mirror, library, plugged, notes, where
+):
     crashing = library(**{where: "raise(SIGSEGV)"})
     cause, sentence = reason(compiled, "litert", crashing, plugged)
-    assert cause == "version" and "version mismatch: " in sentence and "was ended by signal 11 (SIGSEGV)" in sentence
+    assert (
+        cause == "version"
+        and "version mismatch: " in sentence
+        and "was ended by signal 11 (SIGSEGV)" in sentence
+    )
     model = open_on("edgetpu", mirror["int8_model"], compiled, "litert", library=crashing, roots=plugged)
     assert model.accelerator == "cpu"
     assert notes[-1].startswith("no Edge TPU is used (looked for USB 1a6e:089a or 18d1:9302, PCIe 1ac1:089a")
@@ -116,7 +124,9 @@ def test_a_library_that_crashes_is_a_version_mismatch_and_the_stage_goes_on(comp
 
 def test_a_library_that_refuses_the_model_is_a_version_mismatch(compiled, library, plugged):
     cause, sentence = reason(compiled, "litert", library(prepare="return 1"), plugged)
-    assert cause == "version" and sentence.startswith("version mismatch: the runtime cannot run the model with it")
+    assert cause == "version" and sentence.startswith(
+        "version mismatch: the runtime cannot run the model with it"
+    )
 
 
 def test_a_library_that_gets_no_device_says_that_another_process_holds_it(compiled, library, plugged):
@@ -144,15 +154,19 @@ def test_a_library_that_prints_does_not_disturb_the_answers(compiled, library, p
 def test_a_crash_in_the_middle_of_the_work_ends_the_stage_in_a_sentence(compiled, library, plugged):
     model = EdgeTpu(compiled, "litert", library(), plugged)
     os.kill(model._child.pid, 11)
-    with pytest.raises(StageError, match=r"the Edge TPU's process was ended by signal 11 \(SIGSEGV\) in the middle of its work"):
+    with pytest.raises(
+        StageError,
+        match=r"the Edge TPU's process was ended by signal 11 \(SIGSEGV\) in the middle of its work",
+    ):
         model.invoke(np.zeros((1, 3), np.int8))
 
 
 def test_a_missing_library_comes_before_a_missing_device(compiled, tmp_path):
     nowhere = Roots(tmp_path / "a", tmp_path / "b", tmp_path / "c")
     assert reason(compiled, "litert", "libnowhere.so.1", nowhere) == (
-        "library", "libnowhere.so.1 is not installed: install Google's package libedgetpu1-std",
-    )  # fmt: skip
+        "library",
+        "libnowhere.so.1 is not installed: install Google's package libedgetpu1-std",
+    )
 
 
 def test_a_file_that_is_no_library_is_told(compiled, plugged, tmp_path):
@@ -163,7 +177,10 @@ def test_a_file_that_is_no_library_is_told(compiled, plugged, tmp_path):
 
 def test_a_missing_device_comes_before_what_a_library_would_do(compiled, library, tmp_path):
     nowhere = Roots(tmp_path / "a", tmp_path / "b", tmp_path / "c")
-    assert reason(compiled, "litert", library(create="raise(SIGSEGV)"), nowhere) == ("device", "none is connected")
+    assert reason(compiled, "litert", library(create="raise(SIGSEGV)"), nowhere) == (
+        "device",
+        "none is connected",
+    )
 
 
 def test_a_model_that_is_not_compiled_stays_on_the_cpu_and_says_so(mirror, library, plugged, notes):
@@ -178,9 +195,15 @@ def test_the_child_ends_with_its_model(compiled, library, plugged):
     assert not Path(f"/proc/{pid}").exists()
 
 
-@pytest.mark.parametrize(("files", "is_googles"), [
-    (["__init__.py"], False), (["__init__.py", "utils/__init__.py", "utils/edgetpu.py"], True), ([], False),
-], ids=["the coral-reef atlas", "Google's", "none"])  # fmt: skip
+@pytest.mark.parametrize(
+    ("files", "is_googles"),
+    [
+        (["__init__.py"], False),
+        (["__init__.py", "utils/__init__.py", "utils/edgetpu.py"], True),
+        ([], False),
+    ],
+    ids=["the coral-reef atlas", "Google's", "none"],
+)
 def test_the_pycoral_of_the_public_index_is_never_taken_for_googles(monkeypatch, tmp_path, files, is_googles):
     for name in files:
         (tmp_path / "pycoral" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -196,7 +219,8 @@ def test_pycoral_opens_the_model_where_it_is_installed(compiled, library, plugge
     package.mkdir(parents=True)
     (package / "edgetpu.py").write_text(
         "from tflite_runtime.interpreter import Interpreter\n"
-        "def make_interpreter(path, device=None):\n    assert device == 'usb'\n    return Interpreter(model_path=path)\n"
+        "def make_interpreter(path, device=None):\n    assert device == 'usb'\n    return "
+        "Interpreter(model_path=path)\n"
     )
     about = tmp_path / "site" / "pycoral-2.0.0.dist-info"
     about.mkdir()
@@ -205,7 +229,9 @@ def test_pycoral_opens_the_model_where_it_is_installed(compiled, library, plugge
     shutil.copyfile(library(), named)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
     monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path / "site"))
-    assert EdgeTpu(compiled, "tflite_runtime", roots=plugged).runtime.startswith("PyCoral 2.0.0 with tflite-runtime ")
+    assert EdgeTpu(compiled, "tflite_runtime", roots=plugged).runtime.startswith(
+        "PyCoral 2.0.0 with tflite-runtime "
+    )
 
 
 def test_the_child_ends_when_its_requests_do(compiled, library, plugged):

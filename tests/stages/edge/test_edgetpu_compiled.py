@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.edge._edgetpu_compiled import CUSTOM_CODE, EXECUTION_ONLY, PARAMETER_CACHING, STAND_ALONE, Compiled, read_compiled
+from stages.edge._edgetpu_compiled import (
+    CUSTOM_CODE,
+    EXECUTION_ONLY,
+    PARAMETER_CACHING,
+    STAND_ALONE,
+    Compiled,
+    read_compiled,
+)
 from stages.edge._flatbuffer import BadFile, Blob
 from stages.edge._tflite import parse_model
 from tests.tflite_models import G, Op, T, compiled_options, model, package
@@ -14,12 +21,16 @@ CACHING = package([(EXECUTION_ONLY, 64), (PARAMETER_CACHING, 128)])
 
 def read(*options: bytes | None) -> Compiled | None:
     ops = [Op("CUSTOM", (0,), (1,), custom_code=CUSTOM_CODE, custom_options=one) for one in options]
-    return read_compiled(parse_model(Blob(model(G([T((1, 4)), T((1, 4))], ops or [Op("RELU", (0,), (1,))])), "m")), "m.tflite")
+    return read_compiled(
+        parse_model(Blob(model(G([T((1, 4)), T((1, 4))], ops or [Op("RELU", (0,), (1,))])), "m")), "m.tflite"
+    )
 
 
 def test_parameters_are_cached_by_the_one_kind_of_executable_and_streamed_by_the_others() -> None:
     assert read(compiled_options(CACHING)) == Compiled(128, 64, 14, "a test's compiler", 1)
-    assert read(compiled_options(package([(STAND_ALONE, 32)], min_runtime=10))) == Compiled(0, 32, 10, "a test's compiler", 1)
+    assert read(compiled_options(package([(STAND_ALONE, 32)], min_runtime=10))) == Compiled(
+        0, 32, 10, "a test's compiler", 1
+    )
 
 
 def test_several_packages_are_added_and_the_newest_runtime_counts() -> None:
@@ -34,11 +45,28 @@ def test_a_model_that_nobody_compiled_is_none() -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        None, b"", b"\0", b"\4\x24\1", b"\x24\x24\x24", compiled_options(CACHING, key="5"), compiled_options(b""), compiled_options(CACHING[:40]),
+        None,
+        b"",
+        b"\0",
+        b"\4\x24\1",
+        b"\x24\x24\x24",
+        compiled_options(CACHING, key="5"),
+        compiled_options(b""),
+        compiled_options(CACHING[:40]),
         compiled_options(b"\xff" * 64),
     ],
-    ids=["absent", "empty", "one byte", "a number", "a map of itself", "another key", "an empty package", "half a package", "no package"],
-)  # fmt: skip
+    ids=[
+        "absent",
+        "empty",
+        "one byte",
+        "a number",
+        "a map of itself",
+        "another key",
+        "an empty package",
+        "half a package",
+        "no package",
+    ],
+)
 def test_damaged_options_are_refused_in_a_sentence(options: bytes | None) -> None:
     with pytest.raises(BadFile, match=r"m\.tflite cannot be read: "):
         read(options)

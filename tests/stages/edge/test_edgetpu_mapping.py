@@ -12,9 +12,13 @@ from tests.tflite_models import G, Op, T, model
 def mapped(*ops: tuple[str, int | tuple[int, ...]]) -> str:
     """Return a letter for each operator: T on the Edge TPU, c one that it cannot take, s a second part.
 
-    An operator is its type and the tensors it reads: 0 is the model's input, n what the n-th operator (from 1) makes.
+    An operator is its type and the tensors it reads: 0 is the model's input, n what the n-th operator (from
+    1) makes.
     """
-    made = [Op(kind, reads if isinstance(reads, tuple) else (reads,), (at,)) for at, (kind, reads) in enumerate(ops, 1)]
+    made = [
+        Op(kind, reads if isinstance(reads, tuple) else (reads,), (at,))
+        for at, (kind, reads) in enumerate(ops, 1)
+    ]
     graph = parse_model(Blob(model(G([T((1, 4))] * (len(ops) + 1), made)), "m")).subgraphs[0]
     return "".join({None: "T", NOT_SUPPORTED: "c", ONE_SUBGRAPH: "s"}[reason] for reason in reasons(graph))
 
@@ -37,10 +41,18 @@ R, E = "RELU", "ELU"
         ("", []),
     ],
     ids=[
-        "all", "behind the CPU", "after the CPU", "between", "beside the CPU", "a join with the CPU", "a join with a later CPU operator",
-        "a join with an earlier CPU operator", "none", "no operator",
+        "all",
+        "behind the CPU",
+        "after the CPU",
+        "between",
+        "beside the CPU",
+        "a join with the CPU",
+        "a join with a later CPU operator",
+        "a join with an earlier CPU operator",
+        "none",
+        "no operator",
     ],
-)  # fmt: skip
+)
 def test_one_part_is_mapped(expected: str, ops: list[tuple[str, int | tuple[int, ...]]]) -> None:
     assert mapped(*ops) == expected
 

@@ -1,4 +1,6 @@
-"""The report: its file, its metrics, its picture, and the table of what the real compiler did with real models."""
+"""The report: its file, its metrics, its picture, and the table of what the real compiler did with real
+models.
+"""
 
 import json
 import os
@@ -28,10 +30,16 @@ FLOAT_ENDS = G(
 COMPILED = G(
     [T((1, 8)), T((1, 4)), T((1, 4), "FLOAT32")],
     [
-        Op("CUSTOM", (0,), (1,), custom_code=CUSTOM_CODE, custom_options=compiled_options(package([(EXECUTION_ONLY, 64), (PARAMETER_CACHING, 128)], 13))),
+        Op(
+            "CUSTOM",
+            (0,),
+            (1,),
+            custom_code=CUSTOM_CODE,
+            custom_options=compiled_options(package([(EXECUTION_ONLY, 64), (PARAMETER_CACHING, 128)], 13)),
+        ),
         Op("DEQUANTIZE", (1,), (2,)),
     ],
-)  # fmt: skip
+)
 
 
 @pytest.fixture
@@ -52,12 +60,22 @@ def test_a_model_with_float_ends_leaves_their_conversions_to_the_cpu(tmp_path: P
             {"index": 1, "type": "FULLY_CONNECTED", "mapped": True, "reason": None},
             {"index": 2, "type": "DEQUANTIZE", "mapped": False, "reason": DATA_TYPE},
         ],
-        "cached_param_bytes": 128, "streamed_param_bytes": 0, "min_runtime": 14, "predicted": True,
-    }  # fmt: skip
-    assert metrics == {"edgetpu_op_ratio": pytest.approx(1 / 3), "ops_mapped": 1, "ops_left": 2, "cached_param_bytes": 128,
-                       "streamed_param_bytes": 0, "min_runtime": 14}  # fmt: skip
+        "cached_param_bytes": 128,
+        "streamed_param_bytes": 0,
+        "min_runtime": 14,
+        "predicted": True,
+    }
+    assert metrics == {
+        "edgetpu_op_ratio": pytest.approx(1 / 3),
+        "ops_mapped": 1,
+        "ops_left": 2,
+        "cached_param_bytes": 128,
+        "streamed_param_bytes": 0,
+        "min_runtime": 14,
+    }
     assert said == [
-        "1 of 3 operators would run on the Edge TPU: a prediction from their types and shapes, no compiler was asked",
+        "1 of 3 operators would run on the Edge TPU: a prediction from their types and shapes, no "
+        "compiler was asked",
         ("predicted mapping", report["ops"], [(0, 1), (1, 2)]),
     ]
 
@@ -65,15 +83,25 @@ def test_a_model_with_float_ends_leaves_their_conversions_to_the_cpu(tmp_path: P
 def test_a_compiled_model_is_read_and_not_guessed(tmp_path: Path, said: list[Any]) -> None:
     metrics = edgetpu_report(write(tmp_path / "m.tflite", COMPILED), tmp_path / "report.json")
     report = json.loads((tmp_path / "report.json").read_text())
-    assert [(op["type"], op["mapped"]) for op in report["ops"]] == [(CUSTOM_CODE, True), ("DEQUANTIZE", False)]
-    assert (report["cached_param_bytes"], report["streamed_param_bytes"], report["min_runtime"], report["predicted"]) == (
+    assert [(op["type"], op["mapped"]) for op in report["ops"]] == [
+        (CUSTOM_CODE, True),
+        ("DEQUANTIZE", False),
+    ]
+    assert (
+        report["cached_param_bytes"],
+        report["streamed_param_bytes"],
+        report["min_runtime"],
+        report["predicted"],
+    ) == (
         128,
         64,
         13,
         False,
     )
     assert metrics["edgetpu_op_ratio"] == 0.5
-    assert said[0] == "the model is compiled for the Edge TPU; operators beside its own, which run on the CPU: 1"
+    assert (
+        said[0] == "the model is compiled for the Edge TPU; operators beside its own, which run on the CPU: 1"
+    )
 
 
 def test_a_float_model_needs_no_runtime_of_the_edge_tpu(tmp_path: Path, said: list[Any]) -> None:
@@ -82,20 +110,31 @@ def test_a_float_model_needs_no_runtime_of_the_edge_tpu(tmp_path: Path, said: li
     assert (metrics["edgetpu_op_ratio"], metrics["min_runtime"]) == (0, 0)
 
 
-def test_operators_of_further_graphs_belong_to_the_operator_that_calls_them(tmp_path: Path, said: list[Any]) -> None:
+def test_operators_of_further_graphs_belong_to_the_operator_that_calls_them(
+    tmp_path: Path, said: list[Any]
+) -> None:
     body = G([T((1, 4)), T((1, 4))], [Op("RELU", (0,), (1,))])
-    loop = G([T((1, 4)), T((1, 4))], [Op("WHILE", (0,), (1,), options=("WhileOptions", {"condSubgraphIndex": 1, "bodySubgraphIndex": 1}))])
+    loop = G(
+        [T((1, 4)), T((1, 4))],
+        [Op("WHILE", (0,), (1,), options=("WhileOptions", {"condSubgraphIndex": 1, "bodySubgraphIndex": 1}))],
+    )
     edgetpu_report(write(tmp_path / "m.tflite", loop, body), tmp_path / "report.json")
-    assert [(op["type"], op["mapped"]) for op in json.loads((tmp_path / "report.json").read_text())["ops"]] == [("WHILE", False)]
+    assert [
+        (op["type"], op["mapped"]) for op in json.loads((tmp_path / "report.json").read_text())["ops"]
+    ] == [("WHILE", False)]
 
 
-def test_a_huge_graph_is_told_but_not_drawn(tmp_path: Path, said: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_huge_graph_is_told_but_not_drawn(
+    tmp_path: Path, said: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "MOST_DRAWN", 2)
     edgetpu_report(write(tmp_path / "m.tflite", FLOAT_ENDS), tmp_path / "report.json")
     assert said[1:] == ["a graph of 3 operators is not drawn"]
 
 
-@pytest.mark.parametrize("data", [b"", b"no model at all", model(FLOAT_ENDS)[:200]], ids=["empty", "text", "cut"])
+@pytest.mark.parametrize(
+    "data", [b"", b"no model at all", model(FLOAT_ENDS)[:200]], ids=["empty", "text", "cut"]
+)
 def test_what_is_no_model_is_the_users_to_mend(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "m.tflite").write_bytes(data)
     with pytest.raises(StageError, match=r"m\.tflite"):
@@ -104,7 +143,9 @@ def test_what_is_no_model_is_the_users_to_mend(tmp_path: Path, data: bytes) -> N
 
 @pytest.mark.parametrize("whole", [model(FLOAT_ENDS), model(COMPILED)], ids=["converted", "compiled"])
 @given(data=st.data())
-def test_a_damaged_model_is_reported_or_refused(tmp_path_factory: pytest.TempPathFactory, whole: bytes, data: st.DataObject) -> None:
+def test_a_damaged_model_is_reported_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, whole: bytes, data: st.DataObject
+) -> None:
     damaged = bytearray(whole[: data.draw(st.integers(8, len(whole)))])
     for at in data.draw(st.lists(st.integers(0, len(damaged) - 1), max_size=6)):
         damaged[at] = data.draw(st.sampled_from([0, 1, 127, 128, 255]))

@@ -5,7 +5,17 @@ from typing import Any
 
 import pytest
 
-from stages.edge._edgetpu_rules import DATA_TYPE, DYNAMIC, NOT_CONSTANT, NOT_SUPPORTED, RANK, SUPPORTED, UNSPECIFIED, VERSION, own_reason
+from stages.edge._edgetpu_rules import (
+    DATA_TYPE,
+    DYNAMIC,
+    NOT_CONSTANT,
+    NOT_SUPPORTED,
+    RANK,
+    SUPPORTED,
+    UNSPECIFIED,
+    VERSION,
+    own_reason,
+)
 from stages.edge._flatbuffer import Blob
 from stages.edge._readable import READABLE
 from stages.edge._tflite import OPERATORS, parse_model
@@ -19,7 +29,10 @@ def ints(*numbers: int) -> T:
 
 
 def reason(kind: str, inputs: list[T], output: T, version: int = 1, **options: Any) -> str | None:
-    """Return the reason of an operator on these tensors; `options` has the name of the options' table as `of`."""
+    """Return the reason of an operator on these tensors.
+
+    `options` has the name of the options' table as `of`.
+    """
     table = (options.pop("of"), options) if "of" in options else None
     graph = G([*inputs, output], [Op(kind, range(len(inputs)), (len(inputs),), version, table)])
     parsed = parse_model(Blob(model(graph), "m")).subgraphs[0]
@@ -27,7 +40,14 @@ def reason(kind: str, inputs: list[T], output: T, version: int = 1, **options: A
 
 
 def conv(**options: int) -> dict[str, Any]:
-    return {"of": "Conv2DOptions", "strideW": 1, "strideH": 1, "dilationWFactor": 1, "dilationHFactor": 1, **options}
+    return {
+        "of": "Conv2DOptions",
+        "strideW": 1,
+        "strideH": 1,
+        "dilationWFactor": 1,
+        "dilationHFactor": 1,
+        **options,
+    }
 
 
 def test_the_table_names_operators_that_there_are_and_whose_versions_are_known() -> None:
@@ -42,14 +62,26 @@ OUT = T((1, 8, 8, 8))
     ("expected", "kind", "inputs", "output", "more"),
     [
         (None, "CONV_2D", [PICTURE, KERNEL, BIAS], OUT, {"version": 3, **conv()}),
-        (None, "CONV_2D", [T((1, 8, 8, 4), "UINT8"), T((8, 3, 3, 4), "UINT8", data=bytes(288)), BIAS], T((1, 8, 8, 8), "UINT8"), conv()),
+        (
+            None,
+            "CONV_2D",
+            [T((1, 8, 8, 4), "UINT8"), T((8, 3, 3, 4), "UINT8", data=bytes(288)), BIAS],
+            T((1, 8, 8, 8), "UINT8"),
+            conv(),
+        ),
         (VERSION, "CONV_2D", [PICTURE, KERNEL, BIAS], OUT, {"version": 6, **conv()}),
         (NOT_CONSTANT, "CONV_2D", [PICTURE, T((8, 3, 3, 4)), BIAS], OUT, conv()),
         (NOT_CONSTANT, "CONV_2D", [PICTURE, KERNEL, T((8,), "INT32")], OUT, conv()),
         (UNSPECIFIED, "CONV_2D", [PICTURE, KERNEL, BIAS], OUT, conv(dilationWFactor=2)),
         (None, "CONV_2D", [PICTURE, KERNEL, BIAS], OUT, conv(dilationWFactor=2, dilationHFactor=2)),
         (None, "CONV_2D", [PICTURE, T((8, 3, 1, 4), data=bytes(96)), BIAS], OUT, conv(dilationHFactor=4)),
-        (DATA_TYPE, "CONV_2D", [T((1, 8, 8, 4), "FLOAT32"), KERNEL, BIAS], T((1, 8, 8, 8), "FLOAT32"), conv()),
+        (
+            DATA_TYPE,
+            "CONV_2D",
+            [T((1, 8, 8, 4), "FLOAT32"), KERNEL, BIAS],
+            T((1, 8, 8, 8), "FLOAT32"),
+            conv(),
+        ),
         (RANK, "CONV_2D", [T((2, 8, 8, 4)), KERNEL, BIAS], T((2, 8, 8, 8)), conv()),
         (DYNAMIC, "RELU", [T((-1, 8))], T((-1, 8)), {}),
         (DATA_TYPE, "DEQUANTIZE", [PICTURE], T((1, 8, 8, 4), "FLOAT32"), {}),
@@ -68,12 +100,30 @@ OUT = T((1, 8, 8, 8))
         (UNSPECIFIED, "FULLY_CONNECTED", [T((3, 8)), T((4, 8), data=bytes(32))], T((3, 4)), {}),
         (NOT_CONSTANT, "FULLY_CONNECTED", [T((1, 8)), T((4, 8))], T((1, 4)), {}),
         (None, "AVERAGE_POOL_2D", [PICTURE], T((1, 1, 1, 4)), {"of": "Pool2DOptions"}),
-        (UNSPECIFIED, "MAX_POOL_2D", [PICTURE], T((1, 4, 4, 4)), {"of": "Pool2DOptions", "fusedActivationFunction": 1}),
+        (
+            UNSPECIFIED,
+            "MAX_POOL_2D",
+            [PICTURE],
+            T((1, 4, 4, 4)),
+            {"of": "Pool2DOptions", "fusedActivationFunction": 1},
+        ),
         (None, "CONCATENATION", [PICTURE, PICTURE], T((1, 8, 8, 8)), {}),
-        (UNSPECIFIED, "CONCATENATION", [PICTURE, PICTURE], T((1, 8, 8, 8)), {"of": "ConcatenationOptions", "fusedActivationFunction": 3}),
+        (
+            UNSPECIFIED,
+            "CONCATENATION",
+            [PICTURE, PICTURE],
+            T((1, 8, 8, 8)),
+            {"of": "ConcatenationOptions", "fusedActivationFunction": 3},
+        ),
         (None, "CONCATENATION", [PICTURE, T((1, 8, 8, 4), data=bytes(256))], T((1, 8, 8, 8)), {}),
         (UNSPECIFIED, "CONCATENATION", [PICTURE, T((1, 8, 8, 4), data=b"\1" * 256)], T((1, 8, 8, 8)), {}),
-        (UNSPECIFIED, "CONCATENATION", [PICTURE, PICTURE, T((1, 8, 8, 4), data=bytes(256))], T((1, 8, 8, 12)), {}),
+        (
+            UNSPECIFIED,
+            "CONCATENATION",
+            [PICTURE, PICTURE, T((1, 8, 8, 4), data=bytes(256))],
+            T((1, 8, 8, 12)),
+            {},
+        ),
         (None, "MEAN", [PICTURE, ints(1, 2)], T((1, 4)), {}),
         (None, "MEAN", [PICTURE, ints(-1)], T((1, 8, 8)), {}),
         (UNSPECIFIED, "MEAN", [T((1, 8, 8, 3)), ints(3)], T((1, 8, 8)), {}),
@@ -90,7 +140,13 @@ OUT = T((1, 8, 8, 8))
         (NOT_CONSTANT, "RESHAPE", [PICTURE, T((2,), "INT32")], T((1, 256)), {}),
         (None, "RESIZE_BILINEAR", [PICTURE, ints(16, 16)], T((1, 16, 16, 4)), {}),
         (UNSPECIFIED, "RESIZE_BILINEAR", [PICTURE, ints(64, 64)], T((1, 64, 64, 4)), {}),
-        (UNSPECIFIED, "RESIZE_NEAREST_NEIGHBOR", [T((1, 256, 256, 32)), ints(512, 512)], T((1, 512, 512, 32)), {}),
+        (
+            UNSPECIFIED,
+            "RESIZE_NEAREST_NEIGHBOR",
+            [T((1, 256, 256, 32)), ints(512, 512)],
+            T((1, 512, 512, 32)),
+            {},
+        ),
         (None, "RESIZE_BILINEAR", [T((1, 64, 64, 32)), ints(128, 128)], T((1, 128, 128, 32)), {}),
         (None, "RESIZE_BILINEAR", [T((1, 128, 128, 32)), ints(256, 256)], T((1, 256, 256, 32)), {}),
         (None, "SOFTMAX", [T((1, 1000))], T((1, 1000)), {}),
@@ -108,8 +164,10 @@ OUT = T((1, 8, 8, 8))
         (VERSION, "TRANSPOSE_CONV", [ints(1, 8, 8, 8), KERNEL, PICTURE], OUT, {"version": 4}),
         (None, "TRANSPOSE_CONV", [ints(1, 8, 8, 8), KERNEL, PICTURE], OUT, {"version": 2}),
     ],
-)  # fmt: skip
-def test_an_operator(expected: str | None, kind: str, inputs: list[T], output: T, more: dict[str, Any]) -> None:
+)
+def test_an_operator(
+    expected: str | None, kind: str, inputs: list[T], output: T, more: dict[str, Any]
+) -> None:
     assert reason(kind, inputs, output, **more) == expected
 
 

@@ -1,4 +1,7 @@
-"""Both models against the truth. The network here returns what it is given, so that the test examples are its scores."""
+"""Both models against the truth.
+
+The network here returns what it is given, so that the test examples are its scores.
+"""
 
 import importlib.util
 import json
@@ -73,10 +76,14 @@ def test_a_class_that_is_never_guessed_counts_in_the_mean(evaluated):
     assert (report["classes"]["dog"]["f1"], metrics["f1_macro"]) == (0.0, pytest.approx(1 / 3))
 
 
-@pytest.mark.parametrize("windows", [
-    [[0.6, 0.4, 0], [0.6, 0.4, 0], [0, 1, 0]],  # most windows say cat, their mean says dog
-    [[0, 0.5, 0.9], [0, 0.5, 0], [0, 0.5, 0]],  # the highest score of all is owl's, the mean is dog's
-], ids=["most", "highest"])  # fmt: skip
+@pytest.mark.parametrize(
+    "windows",
+    [
+        [[0.6, 0.4, 0], [0.6, 0.4, 0], [0, 1, 0]],  # most windows say cat, their mean says dog
+        [[0, 0.5, 0.9], [0, 0.5, 0], [0, 0.5, 0]],  # the highest score of all is owl's, the mean is dog's
+    ],
+    ids=["most", "highest"],
+)
 def test_the_scores_of_a_clips_windows_are_averaged(evaluated, windows):
     metrics, report = evaluated(windows, [1, 1, 1], clips=[7, 7, 7])
     assert (metrics["accuracy"], metrics["test_examples"]) == (1.0, 1)
@@ -93,7 +100,9 @@ def test_without_clips_each_example_counts(evaluated):
 
 
 def test_the_drop_is_what_the_int8_model_loses(evaluated):
-    metrics, report = evaluated([[0.5, 0.5005, 0], DOG], [1, 1])  # in int8 both are one number, and the first wins
+    metrics, report = evaluated(
+        [[0.5, 0.5005, 0], DOG], [1, 1]
+    )  # in int8 both are one number, and the first wins
     assert (metrics["accuracy"], metrics["float_accuracy"], metrics["accuracy_drop"]) == (0.5, 1.0, 0.5)
     assert (report["accuracy"], report["float_accuracy"]) == (0.5, 1.0)
 
@@ -124,15 +133,22 @@ def test_the_devices_runtime_says_the_same(do, mirror, unit, tmp_path):
     if importlib.util.find_spec("tflite_runtime") is None:
         pytest.skip("tflite-runtime has no build for this Python")
     dataset = _dataset(tmp_path, unit, [CAT, DOG, [0.2, 0.3, 0.5]], [0, 1, 1])
-    done = do("stages.edge.evaluate", {"dataset": dataset, **mirror}, runtime="tflite_runtime")  # beside TensorFlow it opens no model
+    done = do(
+        "stages.edge.evaluate", {"dataset": dataset, **mirror}, runtime="tflite_runtime"
+    )  # beside TensorFlow it opens no model
     assert done.metrics["accuracy"] == pytest.approx(2 / 3)
     assert json.loads((done.out / "report").read_text())["runtime"].startswith("tflite-runtime ")
 
 
 def test_the_figure_and_the_runtime_are_said_to_the_run(do, mirror, unit, tmp_path):
     dataset = _dataset(tmp_path, unit, [CAT, DOG], [0, 2])
-    said = {event["event"]: event for event in do("stages.edge.evaluate", {"dataset": dataset, **mirror}).said}
-    assert (said["figure"]["labels"], said["figure"]["matrix"]) == (["cat", "dog", "owl"], [[1, 0, 0], [0, 0, 0], [0, 1, 0]])
+    said = {
+        event["event"]: event for event in do("stages.edge.evaluate", {"dataset": dataset, **mirror}).said
+    }
+    assert (said["figure"]["labels"], said["figure"]["matrix"]) == (
+        ["cat", "dog", "owl"],
+        [[1, 0, 0], [0, 0, 0], [0, 1, 0]],
+    )
     assert said["note"]["text"].startswith("evaluated with LiteRT ")
 
 
@@ -173,7 +189,12 @@ def test_the_same_machine_gives_the_same_outputs(evaluated):
 
 def test_the_difference_is_counted_in_examples_and_quantisation_steps(evaluated):
     metrics, _ = evaluated([CAT, DOG, OWL], [0, 1, 2], change=_other("default", 2, 3))
-    assert (metrics["outputs_differ"], metrics["max_step_difference"], metrics["accuracy_delta"], metrics["reference_bit_equal"]) == (
+    assert (
+        metrics["outputs_differ"],
+        metrics["max_step_difference"],
+        metrics["accuracy_delta"],
+        metrics["reference_bit_equal"],
+    ) == (
         1,
         3,
         0,
@@ -182,7 +203,9 @@ def test_the_difference_is_counted_in_examples_and_quantisation_steps(evaluated)
 
 
 def test_the_accuracys_difference_is_the_targets_minus_the_build_machines(evaluated):
-    metrics, _ = evaluated([CAT, [0.5, 0.45, 0]], [0, 0], change=_other("default", 1, 30))  # there, the second is taken for a dog
+    metrics, _ = evaluated(
+        [CAT, [0.5, 0.45, 0]], [0, 0], change=_other("default", 1, 30)
+    )  # there, the second is taken for a dog
     assert (metrics["accuracy"], metrics["accuracy_build"], metrics["accuracy_delta"]) == (1, 0.5, 0.5)
 
 
@@ -192,7 +215,8 @@ def test_the_reference_kernels_show_that_something_did_not_arrive_whole(evaluate
     metrics, _ = evaluated([CAT, DOG], [0, 1], change=_other("reference", 0, 1))
     assert metrics["reference_bit_equal"] == 0
     assert said[-1].endswith(
-        "all 2 outputs are the same; with the reference kernels they differ too, so file or arithmetic did not arrive whole"
+        "all 2 outputs are the same; with the reference kernels they differ too, so file or arithmetic "
+        "did not arrive whole"
     )
 
 
@@ -201,7 +225,10 @@ def test_the_run_is_told_how_far_the_target_is_from_the_build_machine(evaluated,
     monkeypatch.setattr("stages.edge.evaluate.note", said.append)
     evaluated([CAT, DOG], [0, 1], change=_other("default", 0, 1))
     assert said[-1].startswith(f"accuracy 1.0000, +0.0000 to {platform.machine()} with LiteRT ")
-    assert said[-1].endswith("1 of 2 outputs differ, by up to 1 quantisation step; with the reference kernels 2 examples agree to the bit")
+    assert said[-1].endswith(
+        "1 of 2 outputs differ, by up to 1 quantisation step; with the reference kernels 2 examples "
+        "agree to the bit"
+    )
 
 
 def test_a_reference_of_another_model_is_refused(evaluated):
@@ -218,7 +245,9 @@ def test_a_target_without_its_edge_tpu_is_evaluated_on_the_cpu_and_says_so(evalu
     monkeypatch.setattr("stages.edge._runtime.note", said.append)
     _, report = evaluated([CAT], [0], accelerator="edgetpu")
     assert report["accelerator"] == "cpu"
-    assert "looked for USB 1a6e:089a or 18d1:9302, PCIe 1ac1:089a" in said[0] and said[0].endswith("the int8 model runs on the CPU instead")
+    assert "looked for USB 1a6e:089a or 18d1:9302, PCIe 1ac1:089a" in said[0] and said[0].endswith(
+        "the int8 model runs on the CPU instead"
+    )
 
 
 def test_the_report_says_where_its_figures_were_taken(evaluated):

@@ -24,7 +24,14 @@ def pack(quantised, blobs, tmp_path):
 
     def packed(to: str = "package", **more):
         keys = {"name": "animals", "description": "Tells animals apart.", "target": "rpi4", **more}
-        metrics = package(quantised.out / "int8_model", blobs, tmp_path / "evaluation", tmp_path / "benchmark", tmp_path / to, **keys)
+        metrics = package(
+            quantised.out / "int8_model",
+            blobs,
+            tmp_path / "evaluation",
+            tmp_path / "benchmark",
+            tmp_path / to,
+            **keys,
+        )
         return tmp_path / to, metrics
 
     return packed
@@ -50,8 +57,11 @@ def test_a_pose_model_is_packed_where_there_is_one(pack, tmp_path):
 
 def test_the_manifest_names_every_other_file_by_its_sha256_and_bytes(pack):
     folder, _ = pack()
-    found = {path.name: {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "bytes": path.stat().st_size}
-             for path in folder.iterdir() if path.name != "manifest.json"}  # fmt: skip
+    found = {
+        path.name: {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "bytes": path.stat().st_size}
+        for path in folder.iterdir()
+        if path.name != "manifest.json"
+    }
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest == {"v": 1, "name": "animals", "target": "rpi4", "runtime": "litert", "files": found}
 
@@ -66,20 +76,39 @@ def test_the_labels_are_a_line_each_in_the_models_order(pack):
 
 def test_an_example_can_be_quantised_from_the_package_alone(pack, blobs):
     folder, _ = pack()
-    constants, model = json.loads((folder / "preprocessing.json").read_text()), open_model(folder / "model.tflite")
-    assert (constants["window"], constants["input"]["shape"], constants["input"]["type"]) == (1, [1, 8], "int8")
+    constants, model = (
+        json.loads((folder / "preprocessing.json").read_text()),
+        open_model(folder / "model.tflite"),
+    )
+    assert (constants["window"], constants["input"]["shape"], constants["input"]["type"]) == (
+        1,
+        [1, 8],
+        "int8",
+    )
     x = np.load(blobs / "x_test.npy")[:1]
-    q = np.clip(np.round(x / constants["input"]["scale"]) + constants["input"]["zero_point"], -128, 127).astype(np.int8)
+    q = np.clip(
+        np.round(x / constants["input"]["scale"]) + constants["input"]["zero_point"], -128, 127
+    ).astype(np.int8)
     assert (q == model.quantised(x)).all()
-    scores = (model.invoke(q).astype(float) - constants["output"]["zero_point"]) * constants["output"]["scale"]
+    scores = (model.invoke(q).astype(float) - constants["output"]["zero_point"]) * constants["output"][
+        "scale"
+    ]
     assert scores == pytest.approx(model.scores(x), abs=1e-6)
 
 
 def test_the_card_says_what_it_is_for_and_how_well_it_does(pack):
     card = (pack()[0] / "model_card.md").read_text()
-    for words in ("# animals", "Tells animals apart.", "Made for: rpi4, litert", "Classes: cat, dog, owl", "Clips: train 150, test 60",
-                  "0.7500 (int8), 0.8000 (float), with LiteRT 9 on the CPU, simulated on x86_64",
-                  "One inference: 0.0123 ms (median), with LiteRT 9 on the CPU, simulated on x86_64", "Size: 2,344 bytes", "| cat | 0.500 | 4 |"):  # fmt: skip
+    for words in (
+        "# animals",
+        "Tells animals apart.",
+        "Made for: rpi4, litert",
+        "Classes: cat, dog, owl",
+        "Clips: train 150, test 60",
+        "0.7500 (int8), 0.8000 (float), with LiteRT 9 on the CPU, simulated on x86_64",
+        "One inference: 0.0123 ms (median), with LiteRT 9 on the CPU, simulated on x86_64",
+        "Size: 2,344 bytes",
+        "| cat | 0.500 | 4 |",
+    ):
         assert words in card
 
 
@@ -88,7 +117,9 @@ def test_a_figure_of_the_device_is_said_to_be_its_own(pack, blobs, tmp_path):
     for name, found in (("evaluation", FIGURES), ("benchmark", COST)):
         (tmp_path / name).write_text(json.dumps({**found, "accelerator": "edgetpu", "taken": "device"}))
     folder = tmp_path / "other"
-    package(tmp_path / "package" / "model.tflite", blobs, tmp_path / "evaluation", tmp_path / "benchmark", folder)
+    package(
+        tmp_path / "package" / "model.tflite", blobs, tmp_path / "evaluation", tmp_path / "benchmark", folder
+    )
     assert "(median), with LiteRT 9 on the Edge TPU, on the device" in (folder / "model_card.md").read_text()
 
 
@@ -109,7 +140,13 @@ def test_a_data_set_that_counts_no_clips_says_so(pack, blobs, tmp_path):
     del about["clips"]
     (tmp_path / "plain").mkdir()
     (tmp_path / "plain" / "dataset.json").write_text(json.dumps(about))
-    package(pack()[0] / "model.tflite", tmp_path / "plain", tmp_path / "evaluation", tmp_path / "benchmark", tmp_path / "other")
+    package(
+        pack()[0] / "model.tflite",
+        tmp_path / "plain",
+        tmp_path / "evaluation",
+        tmp_path / "benchmark",
+        tmp_path / "other",
+    )
     assert "Clips: not counted" in (tmp_path / "other" / "model_card.md").read_text()
 
 
@@ -141,10 +178,12 @@ def test_a_package_can_be_moved(pack, tmp_path):
     ("log", "said"),
     [
         ({"compiled": False, "accelerator": "edgetpu"}, "- Edge TPU: not compiled\n"),
-        ({"compiled": True, "on_edgetpu": 264, "operations": 267, "version": "16.0.384591198"},
-         "- Edge TPU: 264 of 267 operators, as edgetpu_compiler 16.0.384591198 mapped them\n"),
+        (
+            {"compiled": True, "on_edgetpu": 264, "operations": 267, "version": "16.0.384591198"},
+            "- Edge TPU: 264 of 267 operators, as edgetpu_compiler 16.0.384591198 mapped them\n",
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_card_says_what_the_compiler_made_of_the_model(pack, tmp_path, log, said):
     (tmp_path / "log").write_text(json.dumps(log))
     folder, _ = pack(compiler_log=tmp_path / "log")

@@ -36,7 +36,9 @@ def test_the_int8_model_has_no_float_tensor(quantised):
 
 @pytest.mark.parametrize("name", ["int8_model", "float_model"])
 def test_every_tensor_has_a_fixed_size(quantised, name):
-    assert [tensor.name for tensor in read_model(quantised.out / name).subgraphs[0].tensors if tensor.is_dynamic] == []
+    assert [
+        tensor.name for tensor in read_model(quantised.out / name).subgraphs[0].tensors if tensor.is_dynamic
+    ] == []
 
 
 @pytest.mark.parametrize(("name", "kind"), [("int8_model", "int8"), ("float_model", "float32")])
@@ -48,7 +50,10 @@ def test_a_model_takes_one_example_and_gives_one_score_a_class(quantised, name, 
 
 def test_the_metrics_are_the_files_bytes(quantised):
     sizes = {name: (quantised.out / name).stat().st_size for name in ("int8_model", "float_model")}
-    assert (quantised.metrics["int8_bytes"], quantised.metrics["float_bytes"]) == (sizes["int8_model"], sizes["float_model"])
+    assert (quantised.metrics["int8_bytes"], quantised.metrics["float_bytes"]) == (
+        sizes["int8_model"],
+        sizes["float_model"],
+    )
 
 
 def test_both_models_know_what_the_network_learnt(quantised, blobs):
@@ -59,7 +64,9 @@ def test_both_models_know_what_the_network_learnt(quantised, blobs):
 
 
 def test_a_fully_connected_layer_has_one_scale_in_the_file(quantised):
-    tensors = read_model(quantised.out / "int8_model").subgraphs[0].tensors  # the interpreter repeats one scale for each channel
+    tensors = (
+        read_model(quantised.out / "int8_model").subgraphs[0].tensors
+    )  # the interpreter repeats one scale for each channel
     weights = [tensor for tensor in tensors if len(tensor.shape) == 2 and tensor.shape[0] > 1]
     assert [len(tensor.scales) for tensor in weights] == [1, 1]
 
@@ -67,20 +74,26 @@ def test_a_fully_connected_layer_has_one_scale_in_the_file(quantised):
 def test_an_operation_without_an_int8_form_is_refused(do, network, blobs):
     done = _quantise(do, network("elu"), blobs)
     assert done.status == 1
-    assert "tensors of the int8 model are float, such as '" in done.error and done.error.endswith("use operations with an int8 form")
+    assert "tensors of the int8 model are float, such as '" in done.error and done.error.endswith(
+        "use operations with an int8 form"
+    )
 
 
 def test_a_network_that_ends_the_converter_is_told(do, network, blobs):
     done = _quantise(do, network("rolled"), blobs)
     assert done.status == 1
     assert (
-        done.error == "the converter was ended by signal 11: some operation of the model has no int8 form (a rolled LSTM or GRU has none)"
+        done.error == "the converter was ended by signal 11: some operation of the model has no int8 form (a "
+        "rolled LSTM or GRU has none)"
     )
     assert not (done.out / "int8_model").exists()
 
 
 def test_a_converter_that_is_ended_by_a_signal_is_told():
-    with pytest.raises(StageError, match=r"^the converter was ended by signal 9: some operation of the model has no int8 form"):
+    with pytest.raises(
+        StageError,
+        match=r"^the converter was ended by signal 9: some operation of the model has no int8 form",
+    ):
         _in_child(lambda: os.kill(os.getpid(), signal.SIGKILL))
 
 
@@ -111,7 +124,11 @@ def test_the_range_of_the_input_is_that_of_the_training_part(do, relu, blobs, tm
 def test_no_more_examples_are_looked_at_than_asked_for(do, relu, blobs, tmp_path):
     x = np.load(blobs / "x_train.npy")
     first = int(np.random.default_rng(3).permutation(len(x))[0])
-    one = _with(blobs, tmp_path / "one", x_train=np.where(np.arange(len(x))[:, None] == first, x, 1000).astype(np.float32))
+    one = _with(
+        blobs,
+        tmp_path / "one",
+        x_train=np.where(np.arange(len(x))[:, None] == first, x, 1000).astype(np.float32),
+    )
     done = _quantise(do, relu, one, calibration_examples=1, seed=3)
     scale, _ = open_model(done.out / "int8_model").input["quantization"]
     assert scale < 1
@@ -129,11 +146,24 @@ def test_weights_that_hold_code_are_not_loaded(do, relu, blobs, tmp_path):
     assert done.status == 1 and "allow_pickle=False" in done.log
 
 
-@pytest.mark.parametrize(("kind", "said"), [
-    ("grouped", "CONV_2D has version 6, and the Edge TPU's compiler 16 reads CONV_2D up to version 5: use no grouped convolution (version 6)"),
-    ("transposed", "TRANSPOSE_CONV has version 4, and the Edge TPU's compiler 16 reads TRANSPOSE_CONV up to version 3: let no activation"),
-])  # fmt: skip
-def test_what_the_edge_tpus_compiler_cannot_read_is_refused_for_a_target_that_has_one(do, network, blobs, kind, said):
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (
+            "grouped",
+            "CONV_2D has version 6, and the Edge TPU's compiler 16 reads CONV_2D up to version 5: use "
+            "no grouped convolution (version 6)",
+        ),
+        (
+            "transposed",
+            "TRANSPOSE_CONV has version 4, and the Edge TPU's compiler 16 reads TRANSPOSE_CONV up to "
+            "version 3: let no activation",
+        ),
+    ],
+)
+def test_what_the_edge_tpus_compiler_cannot_read_is_refused_for_a_target_that_has_one(
+    do, network, blobs, kind, said
+):
     model = network(kind)
     refused = _quantise(do, model, blobs, accelerator="edgetpu")
     assert (refused.status, refused.error[: len(said)]) == (1, said)

@@ -32,10 +32,14 @@ def test_the_default_kernels_are_run_on_all_examples(referred, quantised, blobs)
 
 
 @pytest.mark.parametrize(("asked", "chosen"), [(1, [0]), (3, [0, 29, 59]), (1000, list(range(60)))])
-def test_the_slow_reference_kernels_are_run_on_no_more_examples_than_asked_for(referred, quantised, blobs, asked, chosen):
+def test_the_slow_reference_kernels_are_run_on_no_more_examples_than_asked_for(
+    referred, quantised, blobs, asked, chosen
+):
     metrics, folder = referred(reference_examples=asked)
     assert (np.load(folder / "chosen.npy").tolist(), metrics["reference_examples"]) == (chosen, len(chosen))
-    outputs = open_model(quantised.out / "int8_model", kernels="reference").outputs(np.load(blobs / "x_test.npy")[chosen])
+    outputs = open_model(quantised.out / "int8_model", kernels="reference").outputs(
+        np.load(blobs / "x_test.npy")[chosen]
+    )
     assert np.load(folder / "reference.npy").tobytes() == outputs.tobytes()
 
 
@@ -52,8 +56,12 @@ def test_the_same_inputs_give_the_same_bytes(referred):
 def test_the_targets_runtime_is_run(do, quantised, blobs):
     pytest.importorskip("tflite_runtime", reason="tflite-runtime has no build for this Python")
     inputs = {"dataset": blobs, "int8_model": quantised.out / "int8_model"}
-    done = do("stages.edge.reference", inputs, runtime="tflite_runtime")  # a process of its own: it fails where TensorFlow was imported
-    assert json.loads((done.out / "outputs" / "reference.json").read_text())["runtime"].startswith("tflite-runtime "), done.log
+    done = do(
+        "stages.edge.reference", inputs, runtime="tflite_runtime"
+    )  # a process of its own: it fails where TensorFlow was imported
+    assert json.loads((done.out / "outputs" / "reference.json").read_text())["runtime"].startswith(
+        "tflite-runtime "
+    ), done.log
 
 
 @pytest.mark.parametrize(("examples", "asked"), [(0, 16), (60, 0)], ids=["empty test part", "none asked for"])
@@ -63,9 +71,14 @@ def test_nothing_to_run_is_refused(quantised, tmp_path, examples, asked):
         reference(tmp_path, quantised.out / "int8_model", tmp_path / "outputs", reference_examples=asked)
 
 
-@pytest.mark.parametrize(("kind", "there", "here", "farthest"), [
-    (np.int8, [[-128, 0], [5, 5]], [[127, 0], [5, 5]], 255), (np.float32, [[0.25, 1.5], [1, 1]], [[0.5, 1.5], [1, 1]], 0.25),
-], ids=["int8", "float"])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "there", "here", "farthest"),
+    [
+        (np.int8, [[-128, 0], [5, 5]], [[127, 0], [5, 5]], 255),
+        (np.float32, [[0.25, 1.5], [1, 1]], [[0.5, 1.5], [1, 1]], 0.25),
+    ],
+    ids=["int8", "float"],
+)
 def test_a_difference_neither_wraps_nor_is_cut(kind, there, here, farthest):
     there, here = np.array(there, kind), np.array(here, kind)
     found = Reference(there, there, np.array([0, 1]), "", "").against(here, there)

@@ -1,4 +1,6 @@
-"""The runtime that stages share: numbers into int8 and back, kernels, and what runs where there is no Edge TPU."""
+"""The runtime that stages share: numbers into int8 and back, kernels, and what runs where there is no Edge
+TPU.
+"""
 
 import subprocess
 import sys
@@ -58,16 +60,29 @@ def test_what_is_no_model_is_refused_in_a_sentence(tmp_path, data):
 
 def test_the_reference_kernels_of_both_runtimes_agree_to_the_bit(mirror):
     pytest.importorskip("tflite_runtime", reason="tflite-runtime has no build for this Python")
-    said = [subprocess.run([sys.executable, "-c", RUN, runtime, mirror["int8_model"]], capture_output=True, text=True, check=True, cwd=ROOT).stdout
-            for runtime in ("litert", "tflite_runtime")]  # fmt: skip
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", RUN, runtime, mirror["int8_model"]],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=ROOT,
+        ).stdout
+        for runtime in ("litert", "tflite_runtime")
+    ]
     (litert, outputs), (older, others) = (text.splitlines()[-2:] for text in said)
     assert litert.startswith("LiteRT ") and older.startswith("tflite-runtime ")
     assert outputs == others
 
 
-@pytest.mark.parametrize(("key", "value", "said"), [
-    ("runtime", "onnx", "there is no runtime 'onnx': litert or tflite_runtime"), ("kernels", "fast", "there are no kernels 'fast': default or reference"),
-], ids=["runtime", "kernels"])  # fmt: skip
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("runtime", "onnx", "there is no runtime 'onnx': litert or tflite_runtime"),
+        ("kernels", "fast", "there are no kernels 'fast': default or reference"),
+    ],
+    ids=["runtime", "kernels"],
+)
 def test_what_is_not_to_be_had_is_refused_with_what_there_is(mirror, key, value, said):
     with pytest.raises(StageError, match=said):
         open_model(mirror["int8_model"], **{key: value})

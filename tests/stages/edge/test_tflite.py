@@ -16,7 +16,15 @@ CONV = G(
         T((4,), "INT32", data=bytes(16)),
         T((1, 8, 8, 4)),
     ],
-    [Op("CONV_2D", (0, 1, 2), (3,), 3, ("Conv2DOptions", {"strideW": 2, "strideH": 1, "dilationWFactor": 1, "dilationHFactor": 1}))],
+    [
+        Op(
+            "CONV_2D",
+            (0, 1, 2),
+            (3,),
+            3,
+            ("Conv2DOptions", {"strideW": 2, "strideH": 1, "dilationWFactor": 1, "dilationHFactor": 1}),
+        )
+    ],
 )
 SMALL = model(CONV)
 
@@ -29,7 +37,12 @@ def test_tensors_and_operators_are_read_as_they_were_written() -> None:
     read = parse(SMALL)
     (graph,), picture = read.subgraphs, read.subgraphs[0].tensors[0]
     assert (read.version, read.description, graph.inputs, graph.outputs) == (3, "a test's model", (0,), (3,))
-    assert (picture.name, picture.type, picture.shape, picture.shape_signature) == ("picture", "UINT8", (1, 8, 8, 3), (-1, 8, 8, 3))
+    assert (picture.name, picture.type, picture.shape, picture.shape_signature) == (
+        "picture",
+        "UINT8",
+        (1, 8, 8, 3),
+        (-1, 8, 8, 3),
+    )
     (conv,) = graph.operators
     assert (conv.type, conv.version, conv.inputs, conv.outputs) == ("CONV_2D", 3, (0, 1, 2), (3,))
     assert (conv.options["stride_w"], conv.options["stride_h"], conv.options["dilation_w"]) == (2, 1, 1)
@@ -45,13 +58,19 @@ def test_constants_dynamic_shapes_and_scales_per_channel_are_told() -> None:
 
 
 def test_operators_above_127_and_custom_ones_have_their_names() -> None:
-    graph = G([T((1, 4)), T((1, 4))], [Op("GELU", (0,), (1,)), Op("CUSTOM", (0,), (1,), custom_code="edgetpu-custom-op")])
+    graph = G(
+        [T((1, 4)), T((1, 4))],
+        [Op("GELU", (0,), (1,)), Op("CUSTOM", (0,), (1,), custom_code="edgetpu-custom-op")],
+    )
     first, second = parse(model(graph)).subgraphs[0].operators
     assert (first.type, second.type, second.custom_code) == ("GELU", "CUSTOM", "edgetpu-custom-op")
 
 
 def test_small_constants_are_read_as_integers() -> None:
-    graph = G([T((2,), "INT32", data=struct.pack("<2i", 1, -2)), T((1,), "FLOAT32", data=bytes(4))], [Op("RELU", (0,), (1,))])
+    graph = G(
+        [T((2,), "INT32", data=struct.pack("<2i", 1, -2)), T((1,), "FLOAT32", data=bytes(4))],
+        [Op("RELU", (0,), (1,))],
+    )
     axes, number = parse(model(graph)).subgraphs[0].tensors
     assert (axes.integers(), number.integers()) == ((1, -2), ())
 
@@ -102,14 +121,21 @@ def test_an_index_outside_and_a_shape_without_end_are_refused(graph: G, sentence
 
 
 def test_one_table_named_a_million_times_is_refused() -> None:
-    """The vector of subgraphs holds offsets that all lead to one empty table; read naively it would fill the memory."""
+    """The vector of subgraphs holds offsets that all lead to one empty table.
+
+    Read naively it would fill the memory.
+    """
     count = 1_000_000
     vtable = struct.pack("<HHHHH", 10, 8, 0, 0, 4)
-    root = struct.pack("<iI", 12, 4)  # the table is 12 bytes behind its vtable; its field 2, the vector, follows it
+    root = struct.pack(
+        "<iI", 12, 4
+    )  # the table is 12 bytes behind its vtable; its field 2, the vector, follows it
     head = struct.pack("<I", 20) + b"TFL3" + vtable + bytes(2) + root
     start = len(head) + 4
     end = start + 4 * count
-    vector = struct.pack("<I", count) + b"".join(struct.pack("<I", end + 4 - (start + 4 * at)) for at in range(count))
+    vector = struct.pack("<I", count) + b"".join(
+        struct.pack("<I", end + 4 - (start + 4 * at)) for at in range(count)
+    )
     data = head + vector + struct.pack("<HHi", 4, 4, 4)
     with pytest.raises(BadFile, match="repeats itself without end"):
         parse(data)

@@ -16,7 +16,9 @@ from stages.pose.dataset import dataset
 ACTIVITIES = ("sitting", "waving")
 
 
-def clip(name: str, label: str | None, person: str | None = None, split: str | None = None, frames: int = 12) -> Clip:
+def clip(
+    name: str, label: str | None, person: str | None = None, split: str | None = None, frames: int = 12
+) -> Clip:
     """A clip that no other clip is like."""
     random = np.random.default_rng(list(name.encode()))
     points = random.uniform(0, 100, (1, 17, 3)) + random.normal(0, 1, (frames, 17, 3))
@@ -35,7 +37,10 @@ def people(tmp_path: Path) -> Path:
 def own_split(tmp_path: Path) -> Path:
     """Recordings with their own split: of each activity six clips to train on and two to test with."""
     names = [
-        (f"{split}{n}_{what}", what, split) for what in ACTIVITIES for split, count in (("train", 6), ("test", 2)) for n in range(count)
+        (f"{split}{n}_{what}", what, split)
+        for what in ACTIVITIES
+        for split, count in (("train", 6), ("test", 2))
+        for n in range(count)
     ]
     write(tmp_path / "own", [clip(name, what, None, split) for name, what, split in names])
     return tmp_path / "own"
@@ -68,7 +73,11 @@ def test_parts_share_no_person(people: Path, tmp_path: Path) -> None:
     dataset(people, tmp_path / "out", window=8, stride=4)
     parts = owners(people, tmp_path / "out")
     assert sorted(len(who) for who in parts.values()) == [1, 1, 3]
-    assert not parts["train"] & parts["test"] and not parts["train"] & parts["val"] and not parts["val"] & parts["test"]
+    assert (
+        not parts["train"] & parts["test"]
+        and not parts["train"] & parts["val"]
+        and not parts["val"] & parts["test"]
+    )
 
 
 def test_windows_of_a_clip_are_in_one_part_and_know_their_clip(people: Path, tmp_path: Path) -> None:
@@ -80,11 +89,15 @@ def test_windows_of_a_clip_are_in_one_part_and_know_their_clip(people: Path, tmp
 def test_a_recordings_own_split_is_kept(own_split: Path, tmp_path: Path) -> None:
     dataset(own_split, tmp_path / "out", window=8, stride=4)
     assert about(tmp_path / "out")["clips"] == {
-        "train": {"sitting": 5, "waving": 5}, "val": {"sitting": 1, "waving": 1}, "test": {"sitting": 2, "waving": 2},
-    }  # fmt: skip
+        "train": {"sitting": 5, "waving": 5},
+        "val": {"sitting": 1, "waving": 1},
+        "test": {"sitting": 2, "waving": 2},
+    }
 
 
-def test_without_a_validation_share_every_training_clip_is_trained_on(own_split: Path, tmp_path: Path) -> None:
+def test_without_a_validation_share_every_training_clip_is_trained_on(
+    own_split: Path, tmp_path: Path
+) -> None:
     metrics = dataset(own_split, tmp_path / "out", window=8, stride=4, val_share=0.0)
     assert (metrics["train_windows"], metrics["val_windows"]) == (24, 0)
     assert shapes(tmp_path / "out")["val"][0] == 0
@@ -103,8 +116,11 @@ def test_a_clip_shorter_than_a_window_is_one_window(people: Path, tmp_path: Path
 
 
 def test_a_whole_clip_is_one_window_however_long(tmp_path: Path) -> None:
-    clips = [clip(f"{what}{frames}{split}", what, None, split, frames) for what in ACTIVITIES for frames, split in
-             ((6, "train"), (20, "train"), (90, "train"), (50, "test"))]  # fmt: skip
+    clips = [
+        clip(f"{what}{frames}{split}", what, None, split, frames)
+        for what in ACTIVITIES
+        for frames, split in ((6, "train"), (20, "train"), (90, "train"), (50, "test"))
+    ]
     write(tmp_path / "lengths", clips)
     metrics = dataset(tmp_path / "lengths", tmp_path / "out", window=8, whole_clips=True, val_share=0.0)
     assert (metrics["train_windows"], metrics["test_windows"]) == (6, 2)
@@ -114,7 +130,10 @@ def test_a_whole_clip_is_one_window_however_long(tmp_path: Path) -> None:
 
 def test_the_device_looks_at_spans_of_the_whole_clips_median_length(tmp_path: Path) -> None:
     lengths = ((6, "train"), (20, "train"), (90, "train"), (50, "test"))
-    write(tmp_path / "lengths", [clip(f"{what}{n}", what, None, split, n) for what in ACTIVITIES for n, split in lengths])
+    write(
+        tmp_path / "lengths",
+        [clip(f"{what}{n}", what, None, split, n) for what in ACTIVITIES for n, split in lengths],
+    )
     dataset(tmp_path / "lengths", tmp_path / "whole", window=8, whole_clips=True, val_share=0.0)
     dataset(tmp_path / "lengths", tmp_path / "cut", window=8, val_share=0.0)
     assert about(tmp_path / "whole")["preprocessing"]["span"] == 20
@@ -131,21 +150,35 @@ def test_the_training_windows_are_standardised(people: Path, tmp_path: Path) -> 
 def test_the_same_seed_gives_the_same_bytes_and_another_other_people(people: Path, tmp_path: Path) -> None:
     for name, seed in (("one", 0), ("again", 0), ("other", 3)):
         dataset(people, tmp_path / name, window=8, seed=seed)
-    written = {name: {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("one", "again", "other")}
+    written = {
+        name: {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
+        for name in ("one", "again", "other")
+    }
     assert written["one"] == written["again"]
     assert owners(people, tmp_path / "one")["test"] != owners(people, tmp_path / "other")["test"]
 
 
 def test_who_alone_does_an_activity_is_not_set_aside(tmp_path: Path) -> None:
     clips = [clip(f"{who}{what}{n}", what, who) for who in "abc" for what in ACTIVITIES for n in (1, 2)]
-    write(tmp_path / "alone", [*clips, clip("solo", "dancing", "d"), clip("t1", "sitting", "e", "test"), clip("t2", "waving", "e", "test")])
+    write(
+        tmp_path / "alone",
+        [
+            *clips,
+            clip("solo", "dancing", "d"),
+            clip("t1", "sitting", "e", "test"),
+            clip("t2", "waving", "e", "test"),
+        ],
+    )
     for seed in range(6):
         dataset(tmp_path / "alone", tmp_path / f"out{seed}", window=8, seed=seed)
         assert about(tmp_path / f"out{seed}")["clips"]["train"]["dancing"] == 1
 
 
 def test_clips_without_a_label_are_left_out(own_split: Path, tmp_path: Path) -> None:
-    write(tmp_path / "some", [*(clip(f"{what}{n}", what) for what in ACTIVITIES for n in range(4)), clip("who knows", None)])
+    write(
+        tmp_path / "some",
+        [*(clip(f"{what}{n}", what) for what in ACTIVITIES for n in range(4)), clip("who knows", None)],
+    )
     dataset(tmp_path / "some", tmp_path / "out", window=8)
     assert about(tmp_path / "out")["labels"] == list(ACTIVITIES)
 
@@ -153,7 +186,10 @@ def test_clips_without_a_label_are_left_out(own_split: Path, tmp_path: Path) -> 
 def test_the_same_clip_in_two_parts_is_refused(tmp_path: Path) -> None:
     twin = clip("a", "sitting", None, "train")
     copy = Clip("b", "coco17", twin.keypoints, "sitting", None, "test")
-    write(tmp_path / "twins", [twin, copy, clip("c", "waving", None, "train"), clip("d", "waving", None, "test")])
+    write(
+        tmp_path / "twins",
+        [twin, copy, clip("c", "waving", None, "train"), clip("d", "waving", None, "test")],
+    )
     with pytest.raises(StageError, match="1 clips are in the training and in the test part, such as b and a"):
         dataset(tmp_path / "twins", tmp_path / "out", window=8)
 
@@ -161,7 +197,10 @@ def test_the_same_clip_in_two_parts_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("clips", "message"),
     [
-        ([("a", "sitting", None), ("b", "sitting", None)], r"needs two activities at least; there is \['sitting'\]"),
+        (
+            [("a", "sitting", None), ("b", "sitting", None)],
+            r"needs two activities at least; there is \['sitting'\]",
+        ),
         ([("a", "sitting", "train"), ("b", "waving", "test")], "no clip to train on for: waving"),
         ([("a", "sitting", None), ("b", "waving", None)], "there is no clip to test with"),
     ],

@@ -1,4 +1,6 @@
-"""What the classifier reads: how clips are cut, what stays the same when a person stands elsewhere, and what a row holds."""
+"""What the classifier reads: how clips are cut, what stays the same when a person stands elsewhere, and what
+a row holds.
+"""
 
 from typing import Any
 
@@ -25,7 +27,12 @@ def cut(window: int, stride: int, span: int | None = None) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("frames", "cuts"),
-    [(5, [(0, 4)]), (8, [(0, 7)]), (16, [(0, 7), (4, 11), (8, 15)]), (18, [(0, 7), (4, 11), (8, 15), (10, 17)])],
+    [
+        (5, [(0, 4)]),
+        (8, [(0, 7)]),
+        (16, [(0, 7), (4, 11), (8, 15)]),
+        (18, [(0, 7), (4, 11), (8, 15), (10, 17)]),
+    ],
 )
 def test_the_last_window_ends_with_the_clip(frames: int, cuts: list[tuple[int, int]]) -> None:
     assert _features.cuts(frames, cut(8, 4)) == cuts
@@ -64,10 +71,14 @@ def test_a_picture_has_one_row_and_a_window_its_quarters_and_the_change(window: 
 
 @pytest.mark.parametrize("joints", [COCO, JHMDB], ids=["coco17", "jhmdb15"])
 @pytest.mark.parametrize("window", [1, 32])
-def test_where_in_the_picture_and_how_large_a_person_is_does_not_matter(joints: list[str], window: int) -> None:
+def test_where_in_the_picture_and_how_large_a_person_is_does_not_matter(
+    joints: list[str], window: int
+) -> None:
     points = clip(window, len(joints))[None]
     elsewhere = points * np.array([3, 3, 1], np.float32) + np.array([200, 50, 0], np.float32)
-    assert np.allclose(_features.raw_features(points, joints), _features.raw_features(elsewhere, joints), atol=1e-3)
+    assert np.allclose(
+        _features.raw_features(points, joints), _features.raw_features(elsewhere, joints), atol=1e-3
+    )
 
 
 def test_who_stands_still_does_not_change() -> None:

@@ -1,4 +1,6 @@
-"""The keypoints stage: every layout of recordings, what is refused, and MoveNet against figures known beforehand."""
+"""The keypoints stage: every layout of recordings, what is refused, and MoveNet against figures known
+beforehand.
+"""
 
 import csv
 import json
@@ -21,7 +23,9 @@ from stages.pose.keypoints import keypoints
 MIRROR = Path(os.environ.get("RPI_MLOPS_MIRROR", Path(__file__).parents[4] / "shared/mirror"))
 MODEL = MIRROR / "models/movenet_single_pose_lightning_ptq.tflite"
 
-needs_mirror = pytest.mark.skipif(not MODEL.is_file(), reason="RPI_MLOPS_MIRROR names no folder with the models")
+needs_mirror = pytest.mark.skipif(
+    not MODEL.is_file(), reason="RPI_MLOPS_MIRROR names no folder with the models"
+)
 
 
 @pytest.fixture
@@ -66,8 +70,15 @@ def test_csvs_come_out_as_they_went_in(two_activities: Path, tmp_path: Path) -> 
     np.testing.assert_allclose(rows[3:6], clip(), atol=1e-4)
     assert (content["skeleton"], content["labels"]) == ("coco17", ["standing", "waving"])
     assert content["clips"][1] == {
-        "clip": "standing/ben__1.csv", "label": "standing", "person": "ben", "split": None, "first": 3, "frames": 3, "fps": None, "weight": 1.0,
-    }  # fmt: skip
+        "clip": "standing/ben__1.csv",
+        "label": "standing",
+        "person": "ben",
+        "split": None,
+        "first": 3,
+        "frames": 3,
+        "fps": None,
+        "weight": 1.0,
+    }
 
 
 def test_the_same_recordings_give_the_same_bytes(two_activities: Path, tmp_path: Path) -> None:
@@ -89,13 +100,18 @@ def test_columns_may_stand_in_any_order_and_case(two_activities: Path, tmp_path:
     path = two_activities / "waving/anna__1.csv"
     rows = list(csv.DictReader(path.read_text().splitlines()))
     names = sorted(rows[0], reverse=True)
-    lines = [",".join(name.upper() for name in names), *(",".join(row[name] for name in names) for row in rows)]
+    lines = [
+        ",".join(name.upper() for name in names),
+        *(",".join(row[name] for name in names) for row in rows),
+    ]
     path.write_text("﻿" + "\n".join(lines))
     keypoints(two_activities, tmp_path / "out")
     np.testing.assert_allclose(read(tmp_path / "out")[1][6:], clip(), atol=1e-4)
 
 
-def test_a_joint_that_is_not_seen_stays_where_it_was_with_a_score_of_0(two_activities: Path, tmp_path: Path) -> None:
+def test_a_joint_that_is_not_seen_stays_where_it_was_with_a_score_of_0(
+    two_activities: Path, tmp_path: Path
+) -> None:
     hidden = clip()
     hidden[1, 4] = hidden[0, 5] = 0
     write_clip(two_activities / "waving/anna__1.csv", hidden, "coco17")
@@ -123,7 +139,9 @@ def damaged(path: Path, kind: str) -> None:
     "kind",
     ["no number", "nan", "score above one", "header only", "other columns", "frames go backwards"],
 )
-def test_a_damaged_csv_is_named_counted_and_skipped(kind: str, two_activities: Path, tmp_path: Path, notes: list[str]) -> None:
+def test_a_damaged_csv_is_named_counted_and_skipped(
+    kind: str, two_activities: Path, tmp_path: Path, notes: list[str]
+) -> None:
     damaged(two_activities / "standing/ben__1.csv", kind)
     metrics = keypoints(two_activities, tmp_path / "out", max_bad_fraction=0.5)
     assert (metrics["skipped"], metrics["clips"]) == (1, 2)
@@ -189,7 +207,9 @@ def test_a_pickle_that_asks_for_more_than_arrays_is_refused(tmp_path: Path) -> N
 
 
 def test_rows_of_the_test_person_never_reach_train(tmp_path: Path) -> None:
-    header = "filename," + ",".join(f"{j}_{p}" for j in _keypoint_table.SKELETONS["coco17"] for p in ("x", "y", "score"))
+    header = "filename," + ",".join(
+        f"{j}_{p}" for j in _keypoint_table.SKELETONS["coco17"] for p in ("x", "y", "score")
+    )
     row = ",".join(["1.0", "2.0", "0.5"] * 17)
     names = {"train": ("ann_sit1", "bob_sit1", "ann_run1"), "test": ("bob_sit2", "bob_run2")}
     for split, files in names.items():
@@ -197,7 +217,12 @@ def test_rows_of_the_test_person_never_reach_train(tmp_path: Path) -> None:
         (tmp_path / f"{split}_data.csv").write_text("\n".join([header + ",class_name", *lines]))
     keypoints(tmp_path, tmp_path / "out")
     clips = read(tmp_path / "out")[0]["clips"]
-    assert [(c["person"], c["split"]) for c in clips] == [("ann", "train"), ("ann", "train"), ("bob", "test"), ("bob", "test")]
+    assert [(c["person"], c["split"]) for c in clips] == [
+        ("ann", "train"),
+        ("ann", "train"),
+        ("bob", "test"),
+        ("bob", "test"),
+    ]
 
 
 def test_the_crop_is_a_square_round_a_person_that_is_seen() -> None:
@@ -217,7 +242,9 @@ class TestMoveNet:
     """With the real model."""
 
     def test_squat_is_where_the_reference_says(self, tmp_path: Path) -> None:
-        """The reference is one look at the picture, ours the median of many: occluded joints differ by up to 0.05."""
+        """The reference is one look at the picture, ours the median of many: occluded joints differ by up to
+        0.05.
+        """
         keypoints(MIRROR / "images/squat.bmp", tmp_path / "out", MODEL)
         rows = list(csv.DictReader((MODEL.parent / f"{MODEL.stem}_reference.csv").read_text().splitlines()))
         expected = np.array([[float(row["keypoint_x"]), float(row["keypoint_y"])] for row in rows])
@@ -228,7 +255,11 @@ class TestMoveNet:
         metrics = keypoints(MIRROR / "video/exercise.avi", tmp_path / "out", MODEL)
         content, rows = read(tmp_path / "out")
         assert metrics["mean_score"] > 0.6  # 0.32 to 0.37 on the uncropped frames
-        assert (content["labels"], content["clips"][0]["label"], content["clips"][0]["fps"]) == ([], None, 10.0)
+        assert (content["labels"], content["clips"][0]["label"], content["clips"][0]["fps"]) == (
+            [],
+            None,
+            10.0,
+        )
         assert rows.shape == (393, 17, 3)
 
     def test_broken_pictures_and_bombs_are_skipped_and_named(self, tmp_path: Path, notes: list[str]) -> None:
@@ -242,12 +273,20 @@ class TestMoveNet:
         Image.new("1", (9000, 9000)).save(root / "b/bomb.png")
         metrics = keypoints(root, tmp_path / "out", MODEL, max_bad_fraction=0.6)
         assert (metrics["skipped"], metrics["clips"], metrics["frames"]) == (4, 3, 4)
-        for name in ("a/truncated.jpg (", "a/text.png (not a picture)", "a/no_video.mp4 (", "b/bomb.png (9000 x 9000 pixels"):
+        for name in (
+            "a/truncated.jpg (",
+            "a/text.png (not a picture)",
+            "a/no_video.mp4 (",
+            "b/bomb.png (9000 x 9000 pixels",
+        ):
             assert name in notes[0]
 
     def test_a_picture_turned_by_exif_is_turned_back(self, tmp_path: Path) -> None:
         squat = Image.open(MIRROR / "images/squat.bmp")
-        for name, turned, orientation in (("a", squat, 1), ("b", squat.transpose(Image.Transpose.ROTATE_90), 6)):
+        for name, turned, orientation in (
+            ("a", squat, 1),
+            ("b", squat.transpose(Image.Transpose.ROTATE_90), 6),
+        ):
             exif = Image.Exif()
             exif[0x0112] = orientation
             (tmp_path / "r" / name).mkdir(parents=True)
@@ -256,11 +295,15 @@ class TestMoveNet:
         upright, turned_back = read(tmp_path / "out")[1]
         np.testing.assert_array_equal(upright, turned_back)
 
-    def test_frames_of_a_folder_are_in_natural_order(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_frames_of_a_folder_are_in_natural_order(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         from stages.pose import _frames
 
         seen: list[str] = []
-        monkeypatch.setattr(_frames, "read_picture", lambda path: seen.append(path.name) or cv2.imread(str(path)))
+        monkeypatch.setattr(
+            _frames, "read_picture", lambda path: seen.append(path.name) or cv2.imread(str(path))
+        )
         for name in ("frame10", "frame9", "frame1"):
             picture(tmp_path / "r/a/clip" / f"{name}.png")
         keypoints(tmp_path / "r", tmp_path / "out", MODEL, allow_one_activity=True)

@@ -22,7 +22,9 @@ MIRROR = Path(os.environ.get("RPI_MLOPS_MIRROR", Path(__file__).parents[4] / "sh
 MODEL = MIRROR / "models/movenet_single_pose_lightning_ptq.tflite"
 LABELS = ["first", "second"]
 
-needs_mirror = pytest.mark.skipif(not MODEL.is_file(), reason="RPI_MLOPS_MIRROR names no folder with the models")
+needs_mirror = pytest.mark.skipif(
+    not MODEL.is_file(), reason="RPI_MLOPS_MIRROR names no folder with the models"
+)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +51,9 @@ def packed(folder: Path, window: int, with_pose_model: bool = False, span: int |
     (folder / "model.tflite").write_bytes(classifier(rows, channels))
     if with_pose_model:
         (folder / "pose_model.tflite").write_bytes(MODEL.read_bytes())
-    files = {path.name: {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()} for path in folder.iterdir()}
+    files = {
+        path.name: {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()} for path in folder.iterdir()
+    }
     (folder / "manifest.json").write_text(json.dumps({"files": files}))
     return folder
 
@@ -81,11 +85,21 @@ def lines(result: Path) -> list[dict[str, Any]]:
 def test_every_window_of_a_clip_has_a_line(make_package: Callable[..., Path], tmp_path: Path) -> None:
     metrics = predict(make_package(8), recording(tmp_path / "clip.csv", 18), tmp_path / "result")
     found = lines(tmp_path / "result")
-    assert [(line["first_frame"], line["last_frame"]) for line in found] == [(0, 7), (4, 11), (8, 15), (10, 17)]
+    assert [(line["first_frame"], line["last_frame"]) for line in found] == [
+        (0, 7),
+        (4, 11),
+        (8, 15),
+        (10, 17),
+    ]
     assert found[0] == {
-        "source": "clip.csv", "first_frame": 0, "last_frame": 7, "time_s": None,
-        "activity": "second", "probability": 0.75, "mean_score": 0.5,
-    }  # fmt: skip
+        "source": "clip.csv",
+        "first_frame": 0,
+        "last_frame": 7,
+        "time_s": None,
+        "activity": "second",
+        "probability": 0.75,
+        "mean_score": 0.5,
+    }
     assert metrics == {"predictions": 4, "mean_probability": 0.75, "mean_score": 0.5, "skipped": 0}
 
 
@@ -96,12 +110,20 @@ def test_a_clip_shorter_than_a_window_has_one_line(make_package: Callable[..., P
 
 def test_a_model_of_whole_clips_looks_at_spans_of_their_length(tmp_path: Path) -> None:
     (tmp_path / "package").mkdir()
-    predict(packed(tmp_path / "package", 8, span=20), recording(tmp_path / "clip.csv", 26), tmp_path / "result")
-    assert [(line["first_frame"], line["last_frame"]) for line in lines(tmp_path / "result")] == [(0, 19), (4, 23), (6, 25)]
+    predict(
+        packed(tmp_path / "package", 8, span=20), recording(tmp_path / "clip.csv", 26), tmp_path / "result"
+    )
+    assert [(line["first_frame"], line["last_frame"]) for line in lines(tmp_path / "result")] == [
+        (0, 19),
+        (4, 23),
+        (6, 25),
+    ]
 
 
 @pytest.mark.parametrize("name", ["model.tflite", "labels.txt", "preprocessing.json"])
-def test_a_package_whose_file_was_changed_is_refused(name: str, make_package: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_package_whose_file_was_changed_is_refused(
+    name: str, make_package: Callable[..., Path], tmp_path: Path
+) -> None:
     copy = tmp_path / "package"
     copy.mkdir()
     for path in make_package(8).iterdir():
@@ -110,7 +132,9 @@ def test_a_package_whose_file_was_changed_is_refused(name: str, make_package: Ca
         predict(copy, recording(tmp_path / "clip.csv", 8), tmp_path / "result")
 
 
-def test_a_manifest_that_leaves_the_folder_is_refused(make_package: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_manifest_that_leaves_the_folder_is_refused(
+    make_package: Callable[..., Path], tmp_path: Path
+) -> None:
     copy = tmp_path / "package"
     copy.mkdir()
     for path in make_package(8).iterdir():
@@ -128,7 +152,9 @@ def test_a_video_needs_the_packages_pose_model(make_package: Callable[..., Path]
         predict(make_package(8), tmp_path / "a.mp4", tmp_path / "result")
 
 
-def test_a_folder_with_nothing_to_look_at_is_refused(make_package: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_folder_with_nothing_to_look_at_is_refused(
+    make_package: Callable[..., Path], tmp_path: Path
+) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(StageError, match="empty is no video, picture or keypoint CSV"):
         predict(make_package(8), tmp_path / "empty", tmp_path / "result")
@@ -139,8 +165,12 @@ def test_a_folder_with_nothing_to_look_at_is_refused(make_package: Callable[...,
 class TestWithMoveNet:
     """With the real pose model."""
 
-    def test_a_video_is_annotated_frame_by_frame(self, make_package: Callable[..., Path], tmp_path: Path) -> None:
-        metrics = predict(make_package(8, True), short_video(tmp_path / "a.avi"), tmp_path / "result", annotate=True)
+    def test_a_video_is_annotated_frame_by_frame(
+        self, make_package: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        metrics = predict(
+            make_package(8, True), short_video(tmp_path / "a.avi"), tmp_path / "result", annotate=True
+        )
         assert (metrics["predictions"], lines(tmp_path / "result")[1]["time_s"]) == (3, 0.4)
         video = cv2.VideoCapture(str(tmp_path / "result/annotated/a.avi.mp4"))
         frames = 0
@@ -148,7 +178,9 @@ class TestWithMoveNet:
             frames += 1
         assert frames == 16
 
-    def test_pictures_are_looked_at_one_by_one(self, make_package: Callable[..., Path], tmp_path: Path) -> None:
+    def test_pictures_are_looked_at_one_by_one(
+        self, make_package: Callable[..., Path], tmp_path: Path
+    ) -> None:
         (tmp_path / "p").mkdir()
         for name in ("a.png", "b.png"):
             Image.open(MIRROR / "images/squat.bmp").save(tmp_path / "p" / name)

@@ -1,6 +1,7 @@
 """The train stage on a few made recordings: deterministic, learnable, and a loss that is no number is told.
 
-Each fixture is a process of its own, as the engine's jobs are: TensorFlow's number of threads can be set only once.
+Each fixture is a process of its own, as the engine's jobs are: TensorFlow's number of threads can be set only
+once.
 """
 
 import json
@@ -39,7 +40,12 @@ def trained(folder: Path, jobs: dict[str, tuple[Path, dict[str, Any]]]) -> dict[
     """Train into folder/<name> with each job's dataset and parameters, and return what the stage answered."""
     folder.mkdir()
     wanted = json.dumps({name: (str(data), params) for name, (data, params) in jobs.items()})
-    subprocess.run([sys.executable, "-c", TRAIN, wanted], cwd=folder, env={"PYTHONPATH": str(ROOT), "PATH": ""}, check=True)
+    subprocess.run(
+        [sys.executable, "-c", TRAIN, wanted],
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        check=True,
+    )
     answers: dict[str, Any] = json.loads((folder / "results.json").read_text())
     return answers
 
@@ -92,7 +98,9 @@ def test_it_learns(one: tuple[Path, dict[str, Any]]) -> None:
 
 
 @pytest.mark.parametrize("name", ["seed_0", "one_branch", "pictures"])
-def test_the_model_answers_with_probabilities(name: str, one: tuple[Path, dict[str, Any]], sample: Path) -> None:
+def test_the_model_answers_with_probabilities(
+    name: str, one: tuple[Path, dict[str, Any]], sample: Path
+) -> None:
     import keras
 
     network = keras.models.model_from_json((one[0] / name / "architecture.json").read_text())
@@ -108,4 +116,6 @@ def test_more_branches_make_a_larger_network(one: tuple[Path, dict[str, Any]]) -
 
 
 def test_a_loss_that_is_no_number_is_told(one: tuple[Path, dict[str, Any]]) -> None:
-    assert one[1]["broken"].startswith("the loss is nan in epoch 1: lower learning_rate, or look for broken keypoints")
+    assert one[1]["broken"].startswith(
+        "the loss is nan in epoch 1: lower learning_rate, or look for broken keypoints"
+    )
