@@ -137,7 +137,7 @@ class Bench:
         """Wait until MLflow has what was recorded in the background, so that it does not load the next
         figure.
         """
-        while subprocess.run(["pgrep", "-f", "engine.sinks.mlflow"], capture_output=True).returncode == 0:
+        while subprocess.run(["pgrep", "-f", "engine.mlflow.sender"], capture_output=True).returncode == 0:
             time.sleep(0.2)
 
 

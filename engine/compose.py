@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -73,6 +73,7 @@ class CommandLine:
     dirs: tuple[Path, ...]  # with configuration: the user's first, the project's last
     usecases: Mapping[str, Path]  # all by name, those given by path among them
     by_path: Mapping[str, Path]  # those alone
+    folder: Path = Path()  # relative paths of assets begin here; the current one
 
 
 def register(argv: Sequence[str]) -> CommandLine:
@@ -182,6 +183,12 @@ def single(line: CommandLine) -> Request:
     return request(config, chosen, line)
 
 
+def another(request: Request, words: Sequence[str]) -> Request:
+    """Compose a request of other words, with the user's configuration and in the user's folder."""
+    dirs = [f"--config-dir={folder}" for folder in request.config_dirs[:-1]]
+    return single(replace(register([*dirs, *words]), folder=request.roots[0]))
+
+
 def outputs(line: CommandLine) -> Path:
     """Return the outputs folder of a sweep as a whole: the one that its jobs share, if the sweep is not over
     folders.
@@ -209,7 +216,7 @@ def request(config: DictConfig, hydra: Any, line: CommandLine) -> Request:
     _refuse_odd_values(set_here, "the command line", overrides)
     settings = _settings.parse(set_here, "the command line")
     _take_own_data(config, Path(settings.data), declared, overrides, notes)
-    assets = _apply_assets(config, declared, overrides, where, mistakes)
+    assets = _apply_assets(config, declared, overrides, where, mistakes, line.folder)
     reach = _reach(assets, settings, notes)
     if isinstance(config.get("target"), DictConfig):  # before ${target.runtime} is resolved
         given = cast(dict[str, Any], OmegaConf.to_container(config.target, resolve=False))
@@ -269,12 +276,13 @@ def _apply_assets(
     overrides: Sequence[str],
     where: str,
     mistakes: list[UserError],
+    folder: Path,
 ) -> dict[str, Asset | Path | None]:
     """Resolve each asset's value, and let it set what the user has not."""
     found: dict[str, Asset | Path | None] = {}
     for key in _asset_keys(config):
         try:
-            found[key] = resolved = _asset(key, config.assets[key], declared, where)
+            found[key] = resolved = _asset(key, config.assets[key], declared, where, folder)
         except UserError as mistake:
             mistakes.append(mistake)
             continue
@@ -316,15 +324,16 @@ def _set(config: DictConfig, chosen: Asset, overrides: Sequence[str]) -> None:
                 OmegaConf.update(config, f"{group}.{key}", value)
 
 
-def _asset(key: str, value: Any, declared: Mapping[str, Path], where: str) -> Asset | Path | None:
+def _asset(
+    key: str, value: Any, declared: Mapping[str, Path], where: str, folder: Path
+) -> Asset | Path | None:
     if value is None:
         return None
     if value in declared:
         return _load_asset(declared[value])
     path = Path(str(value)).expanduser()
-    for place in (
-        (path, ROOT / path) if value != "" else ()
-    ):  # a use case of the project names the project's own folders
+    # a use case of the project names the project's own folders
+    for place in (folder / path, ROOT / path) if value != "" else ():
         if place.exists():
             return place.absolute()
     raise UserError(

@@ -240,3 +240,10 @@ def _line(
         return b"as " + encoded + os.fsencode(found) + b"\0"
     executable = "x" if found.st_mode & stat.S_IXUSR else "-"
     return f"{executable} {file_sha256(root / name, found)} ".encode() + encoded
+
+
+def refuse_endless(where: str, path: Path) -> None:
+    """Raise UserError if the path, or any file below it, is one that a stage could read for ever."""
+    ordinary.check(where, path.stat())
+    for _ in files(path) if path.is_dir() else ():
+        continue

@@ -2,70 +2,183 @@
 
 Plain data and a pure reducer; who writes, reads and shows them lives above. Every event is a JSON object: `v`
 (schema version), `seq` (from 0, no gaps), `time` (seconds since 1970, UTC), `event` (its kind), then the
-fields that `FIELDS` lists for the kind. A reader ignores fields it does not know.
+fields of the kind's TypedDict, which is also its constructor. A reader ignores fields it does not know.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict, get_args, get_type_hints
+
+from engine.interfaces import Event, FailureKind, RunStatus, StageStatus, Verdict
 
 SCHEMA_VERSION = 1
-Event = Mapping[str, Any]
+Point = list[Any]  # [name, step, value, time]: a point of a curve, as the store keeps it
 
-FIELDS: dict[str, tuple[str, ...]] = {
-    # run_id, usecase, target (name), platform (of the target, OCI form), machine (this one's, as x86_64),
-    # command
-    # (argv), git_commit (or null), params (flat), objective (the metric that a sweep reads, or null),
-    # assets: [{key, name, digest, source, licence, path, sample (bool)}]
-    # jobs: [{stage, uses, doc, inputs: {name: reference}, outputs: [name], params, platform, runs_on, needs:
-    # [stage]}]
-    "run_started": (
-        "run_id",
-        "usecase",
-        "target",
-        "platform",
-        "machine",
-        "command",
-        "git_commit",
-        "params",
-        "objective",
-        "assets",
-        "jobs",
-    ),
-    "note": ("text", "stage"),  # stage is null for a note of the run itself
-    # taken: where the figures were measured: "x86_64", "simulated on x86_64", "emulated (qemu)", "device"
-    "job_cached": (
-        "stage",
-        "fingerprint",
-        "outputs",
-        "metrics",
-        "points",
-        "figures",
-        "notes",
-        "seconds",
-        "platform",
-        "emulated",
-        "taken",
-    ),
-    "job_started": ("stage", "attempt", "fingerprint", "log", "platform", "emulated", "taken"),
-    "progress": ("stage", "done", "total", "message"),
-    "metric": ("stage", "name", "value", "step"),
-    "figure": ("stage", "kind", "name"),  # and what FIGURES lists for the kind
-    "job_finished": ("stage", "attempt", "seconds", "outputs", "metrics"),  # outputs: {name: digest}
-    # kind: failed, timeout, killed, input_changed, bad_output, disk_full, disk_error, and of containers:
-    # out_of_memory, daemon_lost, device_lost,
-    # no_device, image_missing, wrong_platform, no_command, bus_error; retry_in_s is null for the last attempt
-    "job_failed": ("stage", "attempt", "seconds", "kind", "message", "log", "log_tail", "retry_in_s"),
-    "job_skipped": ("stage", "because"),
-    "gate": (
-        "stage",
-        "metric",
-        "rule",
-        "value",
-        "passed",
-    ),  # passed is null where the metric is missing and the rule says "if measured"
-    "run_finished": ("status", "seconds"),  # status: finished, failed, rejected, interrupted
-}
+
+class RunStarted(TypedDict):
+    """A run begins."""
+
+    event: Literal["run_started"]
+    run_id: str
+    usecase: str
+    target: str
+    platform: str  # of the target, OCI form
+    machine: str  # this one's, as x86_64
+    command: list[str]
+    git_commit: str | None
+    params: dict[str, Any]  # flat
+    objective: str | None  # the metric that a sweep reads
+    assets: list[dict[str, Any]]  # [{key, name, digest, source, licence, path, sample (bool)}]
+    # [{stage, uses, doc, inputs: {name: reference}, outputs: [name], params, platform, runs_on,
+    # needs: [stage]}]
+    jobs: list[dict[str, Any]]
+
+
+class Note(TypedDict):
+    """A sentence for the user."""
+
+    event: Literal["note"]
+    text: str
+    stage: str | None  # None: of the run itself
+    time: NotRequired[float]  # if the journal must not stamp it
+
+
+class JobCached(TypedDict):
+    """A stage's outputs come from the store, with all that the run which made them recorded."""
+
+    event: Literal["job_cached"]
+    stage: str
+    fingerprint: str
+    outputs: dict[str, str]  # name: digest
+    metrics: dict[str, float]
+    points: list[Point]
+    figures: list[dict[str, Any]]
+    notes: list[str]
+    seconds: float
+    platform: str
+    emulated: bool
+    taken: (
+        str  # where its figures were measured: "x86_64", "simulated on x86_64", "emulated (qemu)", "device"
+    )
+
+
+class JobStarted(TypedDict):
+    """An attempt at a stage begins."""
+
+    event: Literal["job_started"]
+    stage: str
+    attempt: int
+    fingerprint: str | None
+    log: str
+    platform: str
+    emulated: bool
+    taken: str
+
+
+class Progress(TypedDict):
+    """A stage says how far it is."""
+
+    event: Literal["progress"]
+    stage: str
+    done: float
+    total: float
+    message: str
+
+
+class Metric(TypedDict):
+    """A point of a curve."""
+
+    event: Literal["metric"]
+    stage: str
+    name: str
+    value: float
+    step: int
+
+
+class Figure(TypedDict):
+    """A figure, with the fields that FIGURES lists for its kind."""
+
+    event: Literal["figure"]
+    stage: str
+    kind: str
+    name: str
+
+
+class JobFinished(TypedDict):
+    """A stage's outputs are in the store."""
+
+    event: Literal["job_finished"]
+    stage: str
+    attempt: int
+    seconds: float
+    outputs: dict[str, str]  # name: digest
+    metrics: dict[str, float]
+
+
+class JobFailed(TypedDict):
+    """An attempt at a stage failed."""
+
+    event: Literal["job_failed"]
+    stage: str
+    attempt: int
+    seconds: float
+    kind: FailureKind
+    message: str
+    log: str
+    log_tail: str
+    retry_in_s: float | None  # None: it was the last attempt
+
+
+class JobSkipped(TypedDict):
+    """A stage does not run."""
+
+    event: Literal["job_skipped"]
+    stage: str
+    because: str
+
+
+class Gate(TypedDict):
+    """A metric was compared with its rule."""
+
+    event: Literal["gate"]
+    stage: str
+    metric: str
+    rule: str
+    value: float | None
+    passed: Verdict
+
+
+class RunFinished(TypedDict):
+    """A run ends."""
+
+    event: Literal["run_finished"]
+    status: RunStatus
+    seconds: float | None
+
+
+_KINDS: tuple[Any, ...] = (
+    RunStarted,
+    Note,
+    JobCached,
+    JobStarted,
+    Progress,
+    Metric,
+    Figure,
+    JobFinished,
+    JobFailed,
+    JobSkipped,
+    Gate,
+    RunFinished,
+)
+
+
+def _fields(form: Any) -> tuple[str, tuple[str, ...]]:
+    hints = get_type_hints(form)
+    return get_args(hints.pop("event"))[0], tuple(name for name in hints if name in form.__required_keys__)
+
+
+FIELDS: dict[str, tuple[str, ...]] = dict(map(_fields, _KINDS))
+"""The fields of each kind of event, beside `v`, `seq`, `time` and `event`."""
 
 FIGURES: dict[str, tuple[str, ...]] = {
     "confusion_matrix": ("labels", "matrix"),
@@ -87,7 +200,7 @@ class StageState:
 
     name: str
     job: Mapping[str, Any] = field(default_factory=dict)  # its entry in run_started's jobs
-    state: str = "waiting"  # waiting, running, finished, failed, skipped, rejected
+    state: StageStatus = "waiting"
     cached: bool = False
     seconds: float | None = None
     started: float | None = None  # wall clock of the last attempt's start
@@ -114,7 +227,7 @@ class RunState:
     """A run as the events so far describe it."""
 
     start: Event = field(default_factory=dict)
-    status: str = "running"
+    status: RunStatus = "running"
     seconds: float | None = None
     notes: list[str] = field(default_factory=list)
     stages: dict[str, StageState] = field(default_factory=dict)

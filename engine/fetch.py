@@ -7,19 +7,17 @@ import errno
 import hashlib
 import os
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 
 from engine import digest as digests
 from engine import handles, ordinary
 from engine.asset import Asset, AssetFile
 from engine.errors import UserError
+from engine.interfaces import Say
 from engine.store import Store
 
 TIMEOUT_S = 20
 _CHUNK = 1 << 18
-
-Say = Callable[[str, int, int], None]  # file, bytes so far, bytes in all
 
 
 def place(asset: Asset, store: Store) -> Path:

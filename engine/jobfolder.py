@@ -16,6 +16,7 @@ from typing import Any
 
 from engine import eventschema, handles
 from engine.events import figure
+from engine.interfaces import FailureKind
 from engine.plan import Job, Planned, ResolvedAsset
 from engine.store import DISK_FAULTS, BadOutput, Record, Store
 from engine.wording import plural
@@ -71,7 +72,7 @@ class Ended:
     stage: str
     status: int | None
     seconds: float
-    kind: str = ""
+    kind: FailureKind | None = None
     why: str = ""
 
 

@@ -17,7 +17,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from engine import eventschema, handles
-from engine.events import SCHEMA_VERSION, Event
+from engine.events import SCHEMA_VERSION
+from engine.interfaces import Event
 
 FILE_NAME = "journal.jsonl"
 _SURROGATES = re.compile("[\ud800-\udfff]+")

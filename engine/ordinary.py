@@ -80,6 +80,19 @@ def read(path: Path, most_bytes: int) -> bytes:
     return bytes(data)
 
 
+@contextmanager
+def writing(output: str | None) -> Iterator[None]:
+    """Turn what the machine refuses to write at `output=` into a UserError."""
+    where, place = f"output={output}", Path(output or "")
+    try:
+        if place.exists():
+            check(where, place.stat())
+        yield
+    except OSError as error:
+        what = f"it cannot be written: {error.strerror}"
+        raise UserError(where, what, "name a file in a folder that is yours") from None
+
+
 @cache
 def _kernel_file_systems() -> dict[int, str]:
     """Return the kernel's mounted file systems, type by device number: proc(5), /proc/pid/mountinfo."""

@@ -9,10 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from engine.images import Image
+from engine.interfaces import RunsOn
 from engine.target import Target
 
-DEVICE = "device"
+DEVICE = "device"  # where figures of the device were measured
+HOST_EXECUTOR, DEVICE_EXECUTOR = "local", "device"  # of stages with `runs_on: host`, and of a target's device
 EMULATED = "emulated (qemu)"
+
+
+def executor_of(runs_on: RunsOn, target: Target, chosen: str) -> str:
+    """Return the name of the executor that runs such a stage; `chosen` is that of the build machine."""
+    if runs_on == "host":
+        return HOST_EXECUTOR
+    return DEVICE_EXECUTOR if runs_on == "target" and target.device else chosen
 
 
 @dataclass(frozen=True, slots=True)

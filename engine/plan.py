@@ -151,3 +151,22 @@ def settle_all(
         if record:
             outputs[name] = record.outputs
     return planned
+
+
+def describe(plan: Plan) -> list[dict[str, Any]]:
+    """Return the jobs as the event `run_started` holds them."""
+    return [_described(name, planned.job) for name, planned in plan.jobs.items()]
+
+
+def _described(name: str, job: Job) -> dict[str, Any]:
+    return {
+        "stage": name,
+        "uses": job.uses,
+        "doc": job.signature.doc.partition("\n")[0] if job.signature else "",
+        "inputs": {key: str(ref) for key, ref in job.inputs.items() if ref},
+        "outputs": list(job.outputs),
+        "params": dict(job.params),
+        "platform": job.place.platform,
+        "runs_on": job.spec.runs_on,
+        "needs": job.needs,
+    }

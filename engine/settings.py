@@ -26,6 +26,10 @@ class Executor(_Model):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     name: str
+    first_of: tuple[str, ...] = Field(
+        (), description="executors to choose from: the first that can run every stage"
+    )
+    driver: str = Field("scheduler", description="what runs the plan: engine/drivers/<name>.py")
     cpus: float | None = Field(None, gt=0, allow_inf_nan=False)
 
 
@@ -53,6 +57,7 @@ class Settings(_Model):
     executor: Executor
     tracking: Tracking
     outputs: str = Field(min_length=1)
+    sinks: Annotated[tuple[str, ...], BeforeValidator(_listed)]
     mirror: str | None
     data: str
     stage_packages: Annotated[tuple[str, ...], BeforeValidator(_listed)]

@@ -2,12 +2,13 @@
 
 import copy
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine.errors import UserError
 from engine.fields import Duration, EnvName, EnvValue, Name, Rule, Scalar, Size, explain_all
+from engine.interfaces import RunsOn
 
 
 class _Model(BaseModel):
@@ -39,7 +40,7 @@ class StageSpec(_Model):
         (), description="what a command writes; a function's outputs stand in its signature"
     )
     params: Mapping[Name, Any] = Field(default_factory=dict)
-    runs_on: Literal["build", "target", "host"] = Field(
+    runs_on: RunsOn = Field(
         "build",
         description="the machine's own platform, the target's, or host: a process of this machine "
         "whatever the executor",

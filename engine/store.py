@@ -87,7 +87,7 @@ class Store:
             data = json.loads(handles.read(self._action(fingerprint), RECORD_MOST_BYTES))
         except (OSError, ValueError, RecursionError):
             return None
-        from engine import eventschema  # which a commit does not need
+        from engine import eventschema
 
         if (
             not eventschema.is_record(data)

@@ -6,7 +6,7 @@ One wording for the console, the report and the page. Plain text only: colours a
 import math
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -96,3 +96,10 @@ def figure_name(stage: StageState, name: str) -> str:
     """
     is_of_speed = "latency" in name or name.endswith(("_s", "_ms", "_us"))
     return f"{name} ({stage.taken or 'emulated'})" if is_of_speed and is_stand_in(stage) else name
+
+
+def table(rows: Sequence[Sequence[str]], indent: str = "") -> str:
+    """Return the rows as text with their columns aligned."""
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    return "\n".join(f"{indent}{line}".rstrip() for line in lines)

@@ -27,10 +27,11 @@ import hypothesis
 import pytest
 
 from engine import digest, journal, layout, signature
-from engine.events import Event, RunState
-from engine.executors import _engine
-from engine.executors._processes import MARK as SERVER
+from engine.containers import daemon
+from engine.events import RunState
 from engine.images import ARCHITECTURES, Image
+from engine.interfaces import Event
+from engine.processes.tree import MARK as SERVER
 from engine.store import Store
 from engine.target import platform_of
 from tests import services
@@ -362,7 +363,7 @@ def plain_image(docker_engine: services.DockerEngine, plain_archive: Path) -> Im
     """That image, in the engine of the session."""
     here = platform_of(platform.machine())
     image = Image("plain", here, f"{ARCHITECTURES[here]}-1", frozenset(), False, "containers")
-    _engine.load(docker_engine.client(), image.reference, plain_archive)
+    daemon.load(docker_engine.client(), image.reference, plain_archive)
     return image
 
 

@@ -14,10 +14,10 @@ from subprocess import CompletedProcess, Popen
 from typing import Any, Self
 
 from engine import images
-from engine.commands._executors import BUILDERS
+from engine.containers import daemon
+from engine.containers.options import LABEL
 from engine.events import RunState
-from engine.executors import _engine
-from engine.executors._options import LABEL
+from engine.image_catalogue import BUILDERS
 from engine.signature import Library
 from engine.target import platform_of
 from tests import services
@@ -96,7 +96,7 @@ class Contained:
         """See to it that the engine has the image under its name."""
         images = self.engine.client().images
         if _loaded.get(self.engine.host) not in [image.id for image in images.list(self.reference)]:
-            _loaded[self.engine.host] = _engine.load(self.engine.client(), self.reference, self.archive).id
+            _loaded[self.engine.host] = daemon.load(self.engine.client(), self.reference, self.archive).id
 
     def beside(self, name: str) -> "Contained":
         """The same with outputs of its own."""

@@ -26,8 +26,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.containers import daemon, pins
 from engine.errors import UserError
-from engine.executors import _engine, _known
 from tests import archives
 from tests.conftest import CHAIN
 from tests.contained import Contained, Relay, answering
@@ -270,11 +270,11 @@ def test_a_user_who_may_not_speak_to_the_engine_is_told_the_group(docker_engine)
     """B6."""
     folder = docker_engine.folder
     folder.chmod(0o711)
-    _engine.connect(docker_engine.host).close()  # imports what the other user may not read
+    daemon.connect(docker_engine.host).close()  # imports what the other user may not read
     os.seteuid(65534)
     try:
         with pytest.raises(UserError) as refused:
-            _engine.connect(docker_engine.host)
+            daemon.connect(docker_engine.host)
     finally:
         os.seteuid(0)
         folder.chmod(0o700)
@@ -320,9 +320,7 @@ def test_another_image_under_the_known_name_is_refused(contained):
     assert lines[0] == contained.reference
     assert lines[1].startswith(f"the image under this name is another one than before: {other[7:19]}, ")
     contained.engine.client().images.remove(contained.reference)
-    _known.load(
-        contained.project.store.root, contained.engine.client(), contained.reference, contained.archive
-    )
+    pins.load(contained.project.store.root, contained.engine.client(), contained.reference, contained.archive)
     contained.done()
 
 
@@ -361,7 +359,7 @@ def test_a_damaged_image_archive_is_refused_in_a_sentence(docker_engine, tmp_pat
         }[damage]
     )
     with pytest.raises(UserError) as refused:
-        _known.load(tmp_path, docker_engine.client(), "raspberrypi-mlops/damaged:1", archive)
+        pins.load(tmp_path, docker_engine.client(), "raspberrypi-mlops/damaged:1", archive)
     sentence = (
         "it holds 0 images, not one"
         if damage == "no image"
@@ -380,11 +378,11 @@ def test_an_engine_that_goes_away_while_it_is_given_an_image_is_named(docker_eng
     archive = archives.write(tmp_path / "image.tar", [archives.layer({"some": bytes(100_000)})])
     with (
         Relay(docker_engine.socket, tmp_path / "relay.sock") as relay,
-        closing(_engine.connect(relay.host)) as client,
+        closing(daemon.connect(relay.host)) as client,
     ):
         relay.close()
         with pytest.raises(UserError, match="the container engine went away while it was given the image: "):
-            _known.load(tmp_path, client, "raspberrypi-mlops/lost:1", archive)
+            pins.load(tmp_path, client, "raspberrypi-mlops/lost:1", archive)
 
 
 @pytest.mark.parametrize("path", ["usr/bin", "opt"])

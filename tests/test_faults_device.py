@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.containers import pins
 from engine.errors import UserError
-from engine.executors import _known
 from tests import services
 from tests.contained import HERE, Contained
 
@@ -142,7 +142,7 @@ def test_a_device_without_room_for_an_input_is_told_so(behind, small_engine, tmp
 @pytest.mark.skipif(os.geteuid() != 0, reason="not root: a tmpfs cannot be mounted")
 def test_a_device_without_room_for_an_image_is_told_so(small_engine, plain_archive, tmp_path):
     with pytest.raises(UserError) as refused:
-        _known.load(tmp_path, small_engine("60m").client(), "raspberrypi-mlops/plain:1", plain_archive)
+        pins.load(tmp_path, small_engine("60m").client(), "raspberrypi-mlops/plain:1", plain_archive)
     assert (
         refused.value.what.startswith("the disk of the container engine is full: ")
         and "docker system prune" in refused.value.fix

@@ -14,10 +14,11 @@ import pytest
 
 from engine import asset, check, compose, digest, fetch, images, layout, spec, target, yamlfile
 from engine.asset import AssetFile
-from engine.commands import _images
+from engine.containers import tunnel
+from engine.containers.tunnel import Tunnel
+from engine.drive import build_images
 from engine.errors import UserError, raise_all
-from engine.executors import _tunnel, device
-from engine.executors._tunnel import Tunnel
+from engine.executors import device
 from engine.placement import Placement, Setting
 from engine.signature import Library
 from engine.store import Store
@@ -1280,7 +1281,7 @@ def test_images_that_cannot_be_built(project, give, capfd):
     )
     [mine] = list(images.read(project.path / "containers", {}, "bootstrap"))
     with pytest.raises(UserError) as caught:
-        _images.build(request, [mine])
+        build_images(request, [mine], lambda file, done, total: None)
     assert _lines(caught.value) == [
         "usecase=containers",
         "the images could not be built: build_mine_amd64",
@@ -1307,7 +1308,7 @@ def way(tmp_path, monkeypatch):
 
 
 def test_a_device_that_never_forwards(way, monkeypatch):
-    monkeypatch.setattr(_tunnel, "OPEN_S", 1.0)
+    monkeypatch.setattr(tunnel, "OPEN_S", 1.0)
     with pytest.raises(UserError) as caught:
         way("exec cat >/dev/null").connect()
     assert _lines(caught.value) == [
@@ -1371,15 +1372,15 @@ ELSEWHERE = {
         "its Python is of another processor than",
     ),
     "this is not the address of a Docker engine: x": (
-        "tests/engine/executors/test_engine.py",
+        "tests/engine/containers/test_daemon.py",
         "this is not the address of a Docker engine: ",
     ),
     "there is no such Docker context": (
-        "tests/engine/executors/test_engine.py",
+        "tests/engine/containers/test_daemon.py",
         "there is no such Docker context",
     ),
     "this Docker configuration is damaged": (
-        "tests/engine/executors/test_engine.py",
+        "tests/engine/containers/test_daemon.py",
         "this Docker configuration is damaged",
     ),
     "no Docker engine answers": ("tests/engine/executors/test_docker.py", "no Docker engine answers"),
@@ -1435,9 +1436,12 @@ ELSEWHERE = {
         "tests/test_faults_containers.py",
         "the image under this name is another one than before: ",
     ),
-    "the experiment 'x' is deleted in MLflow": ("tests/engine/sinks/test_mlflow.py", "is deleted in MLflow;"),
+    "the experiment 'x' is deleted in MLflow": (
+        "tests/engine/mlflow/test_mlflow.py",
+        "is deleted in MLflow;",
+    ),
     "the database has MLflow's schema x; the MLflow installed here needs x": (
-        "tests/engine/sinks/test_mlflow.py",
+        "tests/engine/mlflow/test_mlflow.py",
         "the database has MLflow's schema ",
     ),
     "a PNG needs Pillow, which is not installed": (

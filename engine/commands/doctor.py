@@ -4,9 +4,9 @@ import json
 from dataclasses import asdict
 from functools import partial
 
-from engine.commands import _doctor_containers, _doctor_edgetpu, _doctor_machine, _doctor_tracking
-from engine.commands._finding import Check, gather
 from engine.compose import Request
+from engine.doctor import containers, edgetpu, machine, tracking
+from engine.doctor.finding import Check, gather
 
 WITHIN_S = 1.0  # a Docker engine, an MLflow server: one that answers does so within milliseconds
 
@@ -14,15 +14,15 @@ WITHIN_S = 1.0  # a Docker engine, an MLflow server: one that answers does so wi
 def main(request: Request) -> tuple[int, None]:
     """Print a line for each thing looked for; the exit status is 0, since none is needed for planning."""
     checks: dict[str, Check] = {
-        "Python": _doctor_machine.python,
-        "packages": _doctor_machine.packages,
-        "disk": partial(_doctor_machine.disk, request.outputs),
-        "MLflow": partial(_doctor_tracking.mlflow, request.outputs, request.settings.tracking.model_dump()),
-        "Docker engine": _doctor_containers.engine,
-        "QEMU": _doctor_containers.foreign_platforms,
-        "ssh": _doctor_containers.ssh,
-        "Edge TPU": _doctor_edgetpu.devices,
-        "libedgetpu": _doctor_edgetpu.software,
+        "Python": machine.python,
+        "packages": machine.packages,
+        "disk": partial(machine.disk, request.outputs),
+        "MLflow": partial(tracking.mlflow, request.outputs, request.settings.tracking.model_dump()),
+        "Docker engine": containers.engine,
+        "QEMU": containers.foreign_platforms,
+        "ssh": containers.ssh,
+        "Edge TPU": edgetpu.devices,
+        "libedgetpu": edgetpu.software,
     }
     findings = gather(checks, WITHIN_S)
     if request.settings.format != "table":

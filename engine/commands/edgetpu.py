@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from engine import layout
-from engine.commands import _job, _planning
+from engine import digest, layout, single_job
 from engine.compose import Request
 from engine.errors import UserError
 from engine.signature import Library
 from engine.store import Store
+from engine.wording import table
 
 STAGE = "stages.edge.edgetpu_report"
 SHOWN = ("ops", "cached_param_bytes", "streamed_param_bytes", "min_runtime")
@@ -27,7 +27,7 @@ def main(request: Request) -> tuple[int, None]:
     layout.make_outputs(request.outputs)
     store = Store(layout.store_dir(request.outputs))
     with store.work(f"edgetpu-{time.time_ns()}") as work:
-        done = _job.run(request, signature, work, {"model": model}, {})
+        done = single_job.run(request, signature, work, {"model": model}, {})
         if done.refusal:
             raise UserError(
                 where,
@@ -54,7 +54,7 @@ def _model(request: Request) -> Path:
         raise UserError(
             f"model={request.settings.model}", "there is no such file", "give the path of a .tflite file"
         )
-    _planning.refuse_endless(f"model={request.settings.model}", path)
+    digest.refuse_endless(f"model={request.settings.model}", path)
     return path
 
 
@@ -67,7 +67,7 @@ def _table(found: dict[str, Any]) -> str:
     kind = "prediction for compiler 16" if found["predicted"] else "read from the compiled file"
     return "\n".join(
         [
-            _planning.table([["index", "type", "mapped", "reason"], *rows]),
+            table([["index", "type", "mapped", "reason"], *rows]),
             "",
             f"{mapped} of {len(rows)} operators on the Edge TPU ({kind})",
             f"parameters: {found['cached_param_bytes']:,} bytes cached, "

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine import fingerprint as fingerprints
-from engine import layout
-from engine.commands import _planning
+from engine import layout, planning, runs
 from engine.compose import Request
 from engine.fingerprint import Parts
 from engine.plan import Planned
@@ -13,14 +12,14 @@ from engine.plan import Planned
 
 def main(request: Request) -> tuple[int, None]:
     """Print one reason a line, stage by stage."""
-    planning = _planning.plan(request)
-    plan, wanted = planning.plan, request.settings.stage
+    made = planning.plan(request)
+    plan, wanted = made.plan, request.settings.stage
     if wanted:
-        _planning.stage_named(wanted, plan.jobs)
+        runs.stage_named(wanted, plan.jobs)
     last = _last_fingerprints(request)
     for name, planned in plan.jobs.items():
         if wanted in (None, name):
-            record = planning.store.record(last[name]) if name in last else None
+            record = made.store.record(last[name]) if name in last else None
             lines = _reasons(planned, record.parts if record else None, plan.jobs)
             print("\n  ".join([f"{name}: {'from the store' if planned.record else 'runs'}", *lines]))
     return 0, None

@@ -8,14 +8,16 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 from engine import layout
-from engine.commands import _images, _planning
-from engine.commands._executors import setting
 from engine.compose import Request
+from engine.containers import daemon, pins
+from engine.dispatch import setting
+from engine.drawing import downloads
+from engine.drive import build_images
 from engine.errors import UserError, did_you_mean
-from engine.executors import _engine, _known
 from engine.executors.device import Device
 from engine.images import REPOSITORY, Image, name_in
 from engine.store import Store
+from engine.wording import table
 
 
 def main(request: Request) -> tuple[int, None]:
@@ -43,7 +45,7 @@ def _engine_of(request: Request) -> Iterator[Any]:
     machine's.
     """
     if request.target.device is None:
-        with closing(_engine.connect_here()) as client:
+        with closing(daemon.connect_here()) as client:
             yield client
         return
     with closing(Device(setting(request))) as device, closing(device.connect()) as client:
@@ -62,8 +64,8 @@ def _build(request: Request, client: Any, images: list[Image]) -> None:
     ]
     layout.make_outputs(request.outputs)
     with Store(layout.store_dir(request.outputs)).in_use():
-        for reference, archive in _images.build(request, wanted).items():
-            _known.load(layout.store_dir(request.outputs), client, reference, archive)
+        for reference, archive in build_images(request, wanted, downloads.say).items():
+            pins.load(layout.store_dir(request.outputs), client, reference, archive)
     _list(request, client, images)
 
 
@@ -78,7 +80,7 @@ def _list(request: Request, client: Any, images: list[Image]) -> None:
         ]
         for image in images
     ]
-    print(_planning.table([["image", "platform", "reference", "size"], *rows]))
+    print(table([["image", "platform", "reference", "size"], *rows]))
 
 
 def _prune(request: Request, client: Any, images: list[Image]) -> None:
@@ -92,7 +94,7 @@ def _prune(request: Request, client: Any, images: list[Image]) -> None:
             try:
                 client.images.remove(reference)
             except APIError as error:
-                print(f"kept     {reference}: {_engine.said(error)}")
+                print(f"kept     {reference}: {daemon.said(error)}")
             else:
                 print(f"removed  {reference} ({size / 1e6:,.0f} MB)")
 

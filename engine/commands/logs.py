@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from engine import handles, layout
-from engine.commands import _planning, _runs
+from engine import handles, layout, runs
 from engine.compose import Request
 from engine.store import Store
 
@@ -18,9 +17,9 @@ CHUNK_BYTES = 1 << 20
 
 def main(request: Request) -> tuple[int, None]:
     """Print the logs of run=ID (the newest), of stage=NAME (all)."""
-    run_dir, wanted = _runs.chosen(request), request.settings.stage
+    run_dir, wanted = runs.chosen(request), request.settings.stage
     if wanted:
-        _planning.stage_named(wanted, layout.state(run_dir).stages)
+        runs.stage_named(wanted, layout.state(run_dir).stages)
     for path, note in _of_cached(request.outputs, run_dir, wanted):
         print(f"--- {note}")
         _show(path, 0)
@@ -44,7 +43,7 @@ def _of_cached(outputs: Path, run_dir: Path, wanted: str | None) -> Iterator[tup
         for stage in layout.state(run_dir).stages.values()
         if stage.cached and wanted in (None, stage.name)
     ]
-    makers = _runs.makers(outputs, cached)
+    makers = runs.makers(outputs, cached)
     for name, made_in in ((stage.name, makers[stage.name]) for stage in cached if stage.name in makers):
         path = made_in / "logs" / f"{name}.log"
         if path.is_file() and path.stat().st_size:

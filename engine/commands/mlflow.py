@@ -3,12 +3,10 @@
 import functools
 
 from engine.compose import Request
-from engine.sinks import mlflow
+from engine.mlflow import ui
 
 
 def main(request: Request) -> tuple[int, None]:
     """Serve until interrupted."""
     say = functools.partial(print, flush=True)
-    return mlflow.serve(
-        request.outputs, request.settings.tracking.model_dump(), request.settings.port, say
-    ), None
+    return ui.serve(request.outputs, request.settings.tracking.model_dump(), request.settings.port, say), None

@@ -2,14 +2,14 @@
 
 import json
 
-from engine.commands import _planning
+from engine import planning
 from engine.compose import Request
-from engine.wording import plural
+from engine.wording import plural, table
 
 
 def main(request: Request) -> tuple[int, None]:
     """Print the plan as a table, or as JSON with format=json."""
-    planning = _planning.plan(request)
+    planned = planning.plan(request)
     rows = [
         {
             "stage": name,
@@ -20,22 +20,22 @@ def main(request: Request) -> tuple[int, None]:
             "fingerprint": p.fingerprint,
             "why": p.reason,
         }
-        for name, p in planning.plan.jobs.items()
+        for name, p in planned.plan.jobs.items()
     ]
     if request.settings.format == "json":
         print(json.dumps(rows, indent=2))
         return 0, None
     print(
-        f"{planning.plan.usecase} for {request.target.name} ({request.target.platform}, "
+        f"{planned.plan.usecase} for {request.target.name} ({request.target.platform}, "
         f"{request.target.runtime})"
     )
     shown = [
         [name, "cached" if p.record else "run", p.job.place.taken, (p.fingerprint or "-")[:12], p.reason]
-        for name, p in planning.plan.jobs.items()
+        for name, p in planned.plan.jobs.items()
     ]
-    print(_planning.table([["stage", "does", "on", "fingerprint", "why"], *shown], "  "))
+    print(table([["stage", "does", "on", "fingerprint", "why"], *shown], "  "))
     cached = sum(row["does"] == "cached" for row in rows)
     print(f"{plural(len(rows), 'stage')}: {cached} from the store, {len(rows) - cached} to run")
-    for text in (*planning.plan.notes, *planning.warnings):
+    for text in (*planned.plan.notes, *planned.warnings):
         print(f"note: {text}")
     return 0, None

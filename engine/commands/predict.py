@@ -10,12 +10,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from engine import layout
-from engine.commands import _job, _output, _planning
+from engine import digest, layout, ordinary, single_job
 from engine.compose import Request
 from engine.errors import UserError
 from engine.signature import Library, Signature
 from engine.store import Store
+from engine.wording import table
 
 
 def main(request: Request) -> tuple[int, None]:
@@ -24,13 +24,13 @@ def main(request: Request) -> tuple[int, None]:
     print(f"the model of run {package.parents[2].name}", file=sys.stderr)
     output = Path(request.settings.output).absolute() if request.settings.output else None
     if output:
-        with _output.writing(request.settings.output):
+        with ordinary.writing(request.settings.output):
             output.parent.mkdir(parents=True, exist_ok=True)  # before the work, which may be long
     layout.make_outputs(request.outputs)
     store = Store(layout.store_dir(request.outputs))
     with store.work(f"predict-{time.time_ns()}") as work:
         params = {"annotate": output is not None} if "annotate" in signature.params else {}
-        done = _job.run(request, signature, work, {"package": package, "source": source}, params)
+        done = single_job.run(request, signature, work, {"package": package, "source": source}, params)
         if not done.succeeded:
             print(done.log_tail, file=sys.stderr)
             return 1, None
@@ -44,7 +44,7 @@ def main(request: Request) -> tuple[int, None]:
             return 1, None
         _show(rows, request.settings.format)
         if output:
-            with _output.writing(request.settings.output):
+            with ordinary.writing(request.settings.output):
                 _deliver(result, output)
     return 0, None
 
@@ -78,7 +78,7 @@ def _source(request: Request) -> Path:
             "there is no such file or folder",
             "give the path of a video, a picture or a folder",
         )
-    _planning.refuse_endless(f"input={request.settings.input}", path)
+    digest.refuse_endless(f"input={request.settings.input}", path)
     return path
 
 
@@ -116,7 +116,7 @@ def _show(rows: list[dict[str, Any]], form: str) -> None:
         [f"{row[k]:.3f}" if isinstance(row.get(k), float) else str(row.get(k, "")) for k in keys]
         for row in rows
     ]
-    print(_planning.table([keys, *cells]))
+    print(table([keys, *cells]))
 
 
 def _deliver(result: Path, output: Path) -> None:

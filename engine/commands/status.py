@@ -4,19 +4,18 @@ import json
 import time
 from pathlib import Path
 
-from engine import layout
-from engine.commands import _planning, _runs
+from engine import layout, runs
 from engine.compose import Request
 from engine.digest import of
 from engine.errors import UserError
 from engine.events import RunState, StageState
 from engine.store import Store
-from engine.wording import as_typed, duration
+from engine.wording import as_typed, duration, table
 
 
 def main(request: Request) -> tuple[int, None]:
     """Print the state of run=ID, or of the newest run that the command line does not exclude."""
-    run_dir = _runs.chosen(request)
+    run_dir = runs.chosen(request)
     state = layout.state(run_dir)
     if request.settings.format == "json":
         print(json.dumps(layout.run_json(state), indent=2))
@@ -31,7 +30,7 @@ def main(request: Request) -> tuple[int, None]:
         for s in state.stages.values()
     ]
     if rows:
-        print(_planning.table([["stage", "state", "took", ""], *rows], "  "))
+        print(table([["stage", "state", "took", ""], *rows], "  "))
     print(f"  {as_typed(run_dir)}")
     return 0, None
 

@@ -1,11 +1,11 @@
 """`sync`: send to MLflow what it missed while it was away, exactly once."""
 
 from engine.compose import Request
-from engine.sinks import mlflow
+from engine.mlflow.sync import sync
 
 
 def main(request: Request) -> tuple[int, None]:
     """Bring MLflow up to date with the journals of all runs."""
-    report = mlflow.sync(request.outputs, request.settings.tracking.model_dump())
+    report = sync(request.outputs, request.settings.tracking.model_dump())
     print(report)
     return 1 if report.problems else 0, None

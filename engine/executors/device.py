@@ -3,16 +3,17 @@
 Figures from here are the device's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from engine.containers import daemon
+from engine.containers.jobs import Containers
+from engine.containers.tunnel import Tunnel
+from engine.containers.volumes import Volumes
 from engine.errors import UserError
-from engine.executors import _engine
-from engine.executors._containers import Containers
-from engine.executors._tunnel import Tunnel
-from engine.executors._volumes import Volumes
 from engine.images import Image
+from engine.interfaces import FailureKind
 from engine.jobfolder import Launch
 from engine.placement import DEVICE, Placement, Setting
 from engine.plan import Planned
@@ -23,7 +24,7 @@ from engine.target import platform_of
 class Device:
     """The target's device, and the way to its engine."""
 
-    lost = "device_lost"
+    lost: FailureKind = "device_lost"
 
     def __init__(self, setting: Setting) -> None:
         self._target = setting.target
@@ -43,6 +44,14 @@ class Device:
             )
         return self._tunnel.connect()
 
+    def unavailable(self, reach: Callable[[], Any]) -> str:
+        """Return why the device's engine is out of reach; empty if it is not."""
+        try:
+            reach()
+        except UserError as error:
+            return error.what
+        return ""
+
     def platform(self, spec: StageSpec) -> str:
         """Return the target's."""
         return self._target.platform
@@ -57,7 +66,7 @@ class Device:
         An engine on Arm of 64 bits runs images of 32 bits too; nothing else that is foreign would give the
         device's figures.
         """
-        found, aim = platform_of(_engine.info(client).Architecture), self._target.platform
+        found, aim = platform_of(daemon.info(client).Architecture), self._target.platform
         if found != aim and (aim, found) != ("linux/arm/v7", "linux/arm64"):
             raise UserError(
                 self.where,

@@ -4,16 +4,17 @@ Foreign platforms run through QEMU, and their figures say so.
 """
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from engine import coral, emulation
+from engine.containers import daemon
+from engine.containers.binds import Binds, hidden_source
+from engine.containers.jobs import Containers
 from engine.errors import UserError
-from engine.executors import _engine
-from engine.executors._binds import Binds, hidden_source
-from engine.executors._containers import Containers
 from engine.images import Image
+from engine.interfaces import FailureKind
 from engine.jobfolder import Launch
 from engine.placement import EMULATED, Placement, Setting
 from engine.plan import Planned
@@ -24,7 +25,7 @@ from engine.target import platform_of
 class Here:
     """This machine, and its engine."""
 
-    lost = "daemon_lost"
+    lost: FailureKind = "daemon_lost"
 
     def __init__(self, setting: Setting) -> None:
         self._setting, self._target, self._platform = setting, setting.target, platform_of(platform.machine())
@@ -33,21 +34,34 @@ class Here:
     @property
     def where(self) -> str:
         """Return the engine's address."""
-        return _engine.address()
+        return daemon.address()
 
     def connect(self) -> Any:
         """Return a client of the engine.
 
         UserError that says what is in the way, such as an engine that is another machine's.
         """
-        url = _engine.address()
+        url = daemon.address()
         if url.startswith("ssh://"):
             raise UserError(
                 url,
                 "an engine on another machine does not see this machine's folders",
                 "name it as the target's device: target.device=ssh://user@host; or executor=local",
             )
-        return _engine.connect_here()
+        return daemon.connect_here()
+
+    def unavailable(self, reach: Callable[[], Any]) -> str:
+        """Return why this machine's engine cannot run the target's stages; empty if it can."""
+        if not daemon.is_likely():
+            return "no Docker engine is to be seen"
+        try:
+            reach()
+        except UserError as error:
+            return error.what
+        if self._target.device or emulation.is_native(self._target.platform, self._platform):
+            return ""
+        seen = emulation.look(self._target.platform)
+        return "" if seen.is_registered else f"{seen.what} ({seen.fix})"
 
     def platform(self, spec: StageSpec) -> str:
         """Return the target's platform for its stages, else this machine's."""
@@ -71,11 +85,11 @@ class Here:
         """Raise UserError for an engine whose users are not this machine's, sources that they may not read,
         and a foreign platform without a handler.
         """
-        if _engine.is_rootless(_engine.info(client).SecurityOptions or ()):
+        if daemon.is_rootless(daemon.info(client).SecurityOptions or ()):
             raise UserError(
-                _engine.address(),
+                daemon.address(),
                 "a rootless Docker engine gives stages another user, who may not write here",
-                f"{_engine.ROOTFUL}; or executor=local",
+                f"{daemon.ROOTFUL}; or executor=local",
             )
         if hidden := hidden_source(self._setting):
             raise UserError(

@@ -18,12 +18,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine import coral
+from engine.containers import options
 from engine.environment import allowed, passed
-from engine.executors import _options, _processes
 from engine.fingerprint import environment
 from engine.jobfolder import ENVIRONMENT, Ended, Launch
 from engine.placement import Placement, Setting
 from engine.plan import Job, Planned
+from engine.processes import tree
 from engine.signature import Signature
 from engine.spec import StageSpec
 from engine.target import platform_of
@@ -50,13 +51,26 @@ class Executor:
     silent_s = 5.0  # how long a server may leave a job's end by force unreported, before it is ended itself
 
     def __init__(self, setting: Setting) -> None:
-        _options.limits(
+        options.limits(
             setting
         )  # invalid container options are reported before anything starts, also if no container runs
         self._target, self._store = setting.target, setting.store
         self._python_path = os.pathsep.join(map(str, setting.roots))
         self._servers: dict[tuple[str, ...], _Server] = {}
         self._selector = selectors.DefaultSelector()
+
+    why_chosen = "stages run as local processes"
+
+    def unavailable(self) -> str:
+        """Return nothing: a process can always be started."""
+        return ""
+
+    def missing(self, planned: Iterable[Planned]) -> list[str]:
+        """Return no image: a process needs none."""
+        return []
+
+    def load(self, reference: str, archive: Path) -> None:
+        """Do nothing with an image."""
 
     def place(self, spec: StageSpec, signature: Signature | None) -> Placement:
         """Return where the stage runs: here, and where that stands in for the target its figures say so."""
@@ -80,7 +94,7 @@ class Executor:
 
     def reclaim(self, planned: Iterable[Planned], work: Path) -> None:
         """End the processes that killed engines left: nothing can go on with them."""
-        _processes.kill_abandoned(self._store)
+        tree.kill_abandoned(self._store)
 
     def launch(self, launch: Launch) -> None:
         """Start the job; its end comes from `wait`."""
@@ -90,7 +104,7 @@ class Executor:
         server.jobs[launch.job.stage] = time.monotonic()
         spec = launch.job.spec
         given = {**spec.env, **passed(spec.pass_env, os.environ)}
-        env = {**given, "PYTHONPATH": self._python_path, "TMPDIR": str(cwd), _processes.MARK: server.mark}
+        env = {**given, "PYTHONPATH": self._python_path, "TMPDIR": str(cwd), tree.MARK: server.mark}
         request = {
             "do": "launch",
             "job": launch.job.stage,
@@ -121,7 +135,7 @@ class Executor:
                 continue
             server.process.send_signal(signal.SIGCONT)
             if force and stage in server.pids:
-                _processes.kill_tree(server.pids[stage], signal.SIGKILL)
+                tree.kill_tree(server.pids[stage], signal.SIGKILL)
             number = signal.SIGKILL if force else signal.SIGTERM
             _send(server, {"do": "signal", "job": stage, "signal": number}, self.silent_s)
             if force and self._is_silent(server, stage):
@@ -149,17 +163,17 @@ class Executor:
             argv = [
                 sys.executable,
                 "-m",
-                "engine.executors._forkserver",
+                "engine.processes.forkserver",
                 str(theirs.fileno()),
                 *preload,
                 *modules,
             ]
-            mark = _processes.new_mark(self._store)
+            mark = tree.new_mark(self._store)
             env = {
                 **allowed(os.environ),
                 **ENVIRONMENT,
                 "PYTHONPATH": self._python_path,
-                _processes.MARK: mark,
+                tree.MARK: mark,
             }
             process = subprocess.Popen(
                 argv,
@@ -207,9 +221,9 @@ class Executor:
         if server.pidfd is not None:
             os.close(server.pidfd)
         server.process.kill()
-        _processes.kill_marked(server.mark, server.pids.values())
+        tree.kill_marked(server.mark, server.pids.values())
         with suppress(subprocess.TimeoutExpired):
-            server.process.wait(_processes.END_S)
+            server.process.wait(tree.END_S)
 
 
 def _preload(job: Job) -> tuple[str, ...]:

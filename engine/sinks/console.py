@@ -1,6 +1,7 @@
-"""The run on the terminal: a live table where there is one, one line for each event that matters where not.
+"""The run on the terminal: a live table if it is one, else one line for each event that matters.
 
-The lines are made here; the table, which needs rich, is `_live.py` and is imported only for a terminal.
+The lines are made here; the table, which needs rich, is engine/drawing/live.py, imported only for a
+terminal.
 """
 
 import os
@@ -9,11 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from engine.events import Event, RunState, StageState
+from engine.context import SinkContext
+from engine.events import RunState, StageState
+from engine.interfaces import Event
 from engine.wording import as_typed, command_line, duration, is_stand_in, number, plural, stand_ins
 
 if TYPE_CHECKING:
-    from engine.sinks._live import Table
+    from engine.drawing.live import Table
 
 FEW = 3  # stages with the same fate are named one by one up to here, and counted beyond
 ENDINGS = {
@@ -38,6 +41,8 @@ ENDINGS = {
 class Sink:
     """Says what happens; `plain` is chosen by the stream where it is not given."""
 
+    writes_files = False
+
     def __init__(
         self,
         stream: TextIO,
@@ -59,12 +64,13 @@ class Sink:
             self.close()
             raise
 
-    def close(self) -> None:
+    def close(self) -> str:
         """Leave the terminal in order; nothing is lost by closing twice."""
         if self._table is not None:
             self._table.stop()
             self._table = None
         self._tell_held()
+        return ""
 
     def _show(self, event: Event, state: RunState) -> None:
         if event["event"] == "run_started" and not self._plain:
@@ -80,7 +86,7 @@ class Sink:
             self._tell(said if self._table is None else _worth_keeping(event, said))
 
     def _open_table(self) -> "Table":
-        from engine.sinks._live import Table
+        from engine.drawing.live import Table
 
         return Table(self._stream, self._clock)
 
@@ -98,6 +104,11 @@ class Sink:
         elif said:
             self._stream.write("".join(_printable(line) + "\n" for line in said))
             self._stream.flush()
+
+
+def sink(context: SinkContext) -> Sink:
+    """Return what follows the run on the user's terminal."""
+    return Sink(context.stream, run_dir=context.run_dir)
 
 
 def lines(event: Event, state: RunState, run_dir: Path | None = None) -> Iterator[str]:

@@ -1,8 +1,7 @@
 """Records a run in MLflow through a process of its own, which follows the journal.
 
 An MLflow that is slow or away delays nothing, and nothing of mlflow is imported in the engine's process.
-
-`python -m engine.sinks.mlflow RUN_DIR` is that process.
+`python -m engine.mlflow.sender RUN_DIR` is that process.
 """
 
 import json
@@ -11,18 +10,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.errors import UserError
-from engine.events import Event, RunState
-from engine.sinks import _mlflow_cursor as cursors
-from engine.sinks import _mlflow_place
-from engine.sinks._mlflow_place import Place
-from engine.sinks._mlflow_sync import SyncReport, sync
-
-__all__ = ["Sink", "SyncReport", "serve", "sync"]
+from engine.context import SinkContext
+from engine.events import RunState
+from engine.interfaces import Event
+from engine.mlflow import backend
+from engine.mlflow import cursor as cursors
+from engine.mlflow.backend import Place
 
 _ROOT = Path(__file__).resolve().parents[2]
 _MOMENT_S = 1.0
@@ -37,8 +34,10 @@ class Sink:
     processors from its stages.
     """
 
+    writes_files = False
+
     def __init__(self, run_dir: Path, outputs: Path, settings: Mapping[str, Any]) -> None:
-        self._run_dir, self._place = run_dir.absolute(), _mlflow_place.settle(outputs, settings)
+        self._run_dir, self._place = run_dir.absolute(), backend.settle(outputs, settings)
         self._started_s = time.monotonic()
         self._child: subprocess.Popen[bytes] | None = None
         self._begins = threading.Lock()
@@ -49,8 +48,12 @@ class Sink:
     def show(self, event: Event, state: RunState) -> None:
         """The sender reads the journal itself."""
 
-    def close(self) -> None:
-        """The sender knows that the run's files are complete, and mostly has sent them."""
+    def close(self) -> str:
+        """Tell the sender that the run's files are complete, wait briefly, and return what became of it."""
+        self._finish()
+        return f"MLflow: {self.outcome}"
+
+    def _finish(self) -> None:
         self._timer.cancel()
         child = self._sender()
         if child.stdin is None or child.stdin.closed:
@@ -84,30 +87,16 @@ class Sink:
             return self._child
 
 
-def serve(outputs: Path, settings: Mapping[str, Any], port: int, say: Callable[[str], None]) -> int:
-    """Run MLflow's own page on this machine, on what was recorded, until it is interrupted; say where it is.
-
-    MLflow opens on its pages for language models where the address does not ask for others.
-    """
-    place = _mlflow_place.settle(outputs, settings)
-    if not place.is_database:
-        what = "runs are recorded on a server, which has a page of its own"
-        raise UserError("tracking.uri", what, f"open {place.shown}")
-    say(f"http://127.0.0.1:{port}/#/experiments?workflowType=machine_learning (Ctrl-C ends it)")
-    sync(outputs, settings)  # also makes the database where there is none
-    where = ["--host", "127.0.0.1", "--port", str(port), "--default-artifact-root", str(place.artifact_root)]
-    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", *where]
-    environment = {
-        **os.environ,
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "MLFLOW_BACKEND_STORE_URI": place.uri,
-    }  # not an argument: all can read those
-    return subprocess.run(command, env=environment, check=False).returncode
+def sink(context: SinkContext) -> Sink | None:
+    """Return what records the run in MLflow, or None if the configuration wants none."""
+    if not context.tracking["enabled"]:
+        return None
+    return Sink(context.run_dir, context.outputs, context.tracking)
 
 
 def _spawn(run_dir: Path, place: Place) -> "subprocess.Popen[bytes]":
     """Start the sender, away from the run's signals, and tell it through a pipe what to do."""
-    command = [sys.executable, "-m", "engine.sinks.mlflow", str(run_dir)]
+    command = [sys.executable, "-m", "engine.mlflow.sender", str(run_dir)]
     with (run_dir / "mlflow.log").open("ab") as log:
         child = subprocess.Popen(
             command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
@@ -117,9 +106,3 @@ def _spawn(run_dir: Path, place: Place) -> "subprocess.Popen[bytes]":
     child.stdin.write(json.dumps(request).encode() + b"\n")
     child.stdin.flush()
     return child
-
-
-if __name__ == "__main__":
-    from engine.sinks import _mlflow_sender
-
-    sys.exit(_mlflow_sender.main(Path(sys.argv[1])))

@@ -4,13 +4,16 @@ The page needs nothing but itself: no script, no font, no picture from elsewhere
 here, how it looks in `report.html.j2`, which escapes every word of the run; the drawings escape their own.
 """
 
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from engine import charts, opgraph, picture
-from engine.events import Event, RunState, StageState
+from engine.context import SinkContext
+from engine.drawing import charts, opgraph, picture
+from engine.events import RunState, StageState
+from engine.interfaces import Event
 from engine.wording import command_line, duration, is_stand_in, moment, number, plural, stand_ins
 
 MOST_DRAWN = 60  # stages of a DAG that a reader can still follow
@@ -22,8 +25,11 @@ ROLES = ("train_", "val_", "validation_", "test_")  # curves of one quantity sha
 class Sink:
     """Writes `report.html` into the run's folder."""
 
+    writes_files = True
+
     def __init__(self, run_dir: Path) -> None:
         self._path = run_dir / "report.html"
+        threading.Thread(target=template, daemon=True).start()  # while the stages work
 
     def show(self, event: Event, state: RunState) -> None:
         """Write the report once the run has ended; every other event is only read from the state then."""
@@ -33,8 +39,14 @@ class Sink:
         partial.write_text(render(state), encoding="utf-8")
         partial.replace(self._path)
 
-    def close(self) -> None:
+    def close(self) -> str:
         """Nothing is open between two events."""
+        return ""
+
+
+def sink(context: SinkContext) -> Sink:
+    """Return the report of the run."""
+    return Sink(context.run_dir)
 
 
 def render(state: RunState) -> str:

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from engine import check, spec
-from engine import scheduler as schedulers
-from engine.commands import _planning
-from engine.events import Event, RunState, replay
+from engine.drivers import scheduler as schedulers
+from engine.drivers.scheduler import Limits, Scheduler
+from engine.events import RunState, replay
+from engine.interfaces import Event
 from engine.jobfolder import Ended, Launch
 from engine.placement import Placement
-from engine.plan import Plan, ResolvedAsset, settle_all
-from engine.scheduler import Limits, Scheduler
+from engine.plan import Plan, ResolvedAsset, describe, settle_all
 from engine.signature import Library
 from engine.store import Store
 from engine.target import Target
@@ -166,7 +166,7 @@ class Bench:
             [],
             [],
         )
-        self._emit({"event": "run_started", "jobs": _planning.describe(plan)})
+        self._emit({"event": "run_started", "jobs": describe(plan)})
         with self.store.work(f"run{self._runs}") as work:
             limits = Limits(cpus, memory, fail_fast)
             self.scheduler = Scheduler(

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from engine.commands._finding import Finding, first_line, gather
+from engine.doctor.finding import Finding, first_line, gather
 
 
 def test_it_ends_with_status_0_and_a_line_for_each_thing(give):

@@ -6,7 +6,6 @@ The command line as a process is in tests/test_run.py.
 import json
 import os
 import platform
-import re
 import signal
 import subprocess
 from pathlib import Path
@@ -14,63 +13,13 @@ from pathlib import Path
 import pytest
 
 from engine import images, layout
-from engine.commands import run
-from engine.commands._executors import BUILDERS
+from engine.containers import daemon
 from engine.events import replay
-from engine.executors import _engine
-from engine.journal import FILE_NAME, Journal, read
+from engine.image_catalogue import BUILDERS
+from engine.journal import FILE_NAME, read
 from engine.signature import Library
 from engine.target import platform_of
 from tests.conftest import ROOT
-
-NOTE = {"event": "note", "stage": None, "text": "a sample"}
-
-
-class Listener:
-    """A sink that remembers what it was shown, and what the journal held at that moment."""
-
-    def __init__(self, path, fails_at: int | None = None) -> None:
-        self.shown, self._path, self._fails_at = [], path, fails_at
-
-    def show(self, event, state) -> None:
-        if self._fails_at == len(self.shown):
-            raise RuntimeError("full")
-        self.shown.append((event["seq"], len(read(self._path)), len(state.notes)))
-
-    def close(self) -> None: ...
-
-
-@pytest.fixture
-def journal(tmp_path):
-    """An empty journal."""
-    with Journal(tmp_path / FILE_NAME) as opened:
-        yield opened
-
-
-def test_an_event_is_in_the_journal_before_it_is_shown(journal, tmp_path):
-    listener = Listener(tmp_path / FILE_NAME)
-    recorder = run.Recorder(journal, [listener])
-    recorder.emit(NOTE)
-    recorder.emit(NOTE, NOTE)
-    assert listener.shown == [(0, 1, 1), (1, 3, 2), (2, 3, 3)]
-
-
-def test_a_sink_that_fails_shows_no_more_and_takes_nothing_with_it(journal, tmp_path, capsys):
-    good, bad = Listener(tmp_path / FILE_NAME), Listener(tmp_path / FILE_NAME, fails_at=1)
-    recorder = run.Recorder(journal, [bad, good])
-    for _ in range(3):
-        recorder.emit(NOTE)
-    assert (len(good.shown), len(bad.shown), len(recorder.state.notes)) == (3, 1, 3)
-    assert (
-        capsys.readouterr().err
-        == f"warning: {Listener.__module__} failed and shows no more: RuntimeError('full')\n"
-    )
-
-
-def test_nothing_to_say_writes_nothing(journal, tmp_path):
-    run.Recorder(journal, []).emit()
-    assert read(tmp_path / FILE_NAME) == []
-
 
 # --- what a run leaves
 
@@ -202,35 +151,6 @@ def test_the_objective_is_what_a_sweep_reads(project):
     assert sorted(project.state(path).metrics["c.total"] for path in project.runs) == [4, 8]
 
 
-# --- the project's commit
-
-
-@pytest.mark.parametrize("packed", [False, True])
-def test_the_commit_is_read_without_git(tmp_path, packed):
-    git = ["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@b"]
-    subprocess.run([*git[:3], "init", "-q"], check=True)
-    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "x"], check=True)
-    if packed:
-        subprocess.run([*git, "pack-refs", "--all"], check=True)
-    wanted = subprocess.run(
-        [*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True
-    ).stdout.strip()
-    assert run._git_commit(tmp_path) == wanted
-
-
-def test_without_git_there_is_no_commit(tmp_path):
-    assert run._git_commit(tmp_path) is None
-
-
-def test_the_commit_of_a_worktree_is_read_too(tmp_path):
-    git = ["git", "-C", tmp_path / "main", "-c", "user.name=a", "-c", "user.email=a@b"]
-    (tmp_path / "main").mkdir()
-    subprocess.run([*git, "init", "-q"], check=True)
-    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "x"], check=True)
-    subprocess.run([*git, "worktree", "add", "-q", "-b", "other", tmp_path / "other"], check=True)
-    assert run._git_commit(tmp_path / "other") is not None
-
-
 def test_a_state_can_be_replayed_from_what_a_run_left(finished):
     assert replay(read(finished / FILE_NAME)).metrics == json.loads((finished / "metrics.json").read_text())
 
@@ -288,7 +208,7 @@ def test_auto_runs_containers_where_an_engine_has_the_image(contained, docker_en
         for one in images.read(contained.path / "containers", sources, "bootstrap")
         if one.platform == here
     ]
-    _engine.load(docker_engine.client(), image.reference, plain_archive)
+    daemon.load(docker_engine.client(), image.reference, plain_archive)
     try:
         assert _where(contained) == ["stages run in containers: a Docker engine answers"]
         assert (contained.last / "artifacts" / "c" / "data").read_text() == "12"
@@ -321,46 +241,6 @@ def test_of_a_run_in_containers_no_container_is_left(with_own_image, give, docke
     assert give("executor=docker", "base=bootstrap").status == 0
     label = f"raspberrypi-mlops={layout.store_dir(with_own_image.outputs)}"
     assert docker_engine.client().containers.list(all=True, filters={"label": label}) == []
-
-
-@pytest.mark.parametrize("branch", [b"caf\xe9", "wörk".encode(), b"a" * 200])
-@pytest.mark.parametrize("packed", [False, True])
-def test_the_commit_of_a_branch_of_any_name_is_read(tmp_path, branch, packed):
-    git = ["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@b"]
-    subprocess.run([*git, "init", "-q", "-b", branch], check=True)
-    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "x"], check=True)
-    if packed:
-        subprocess.run([*git, "pack-refs", "--all"], check=True)
-    assert re.fullmatch("[0-9a-f]{40}", run._git_commit(tmp_path) or "")
-
-
-@pytest.mark.parametrize(
-    "head",
-    [
-        b"",
-        b"\0" * 100,
-        os.urandom(999),
-        b"ref: ",
-        b"ref: refs/heads/none",
-        b"ref: ../../..",
-        b"ref: \0",
-        b"abc\n",
-        b"ref: " + b"a" * 5000,
-    ],
-)
-@pytest.mark.parametrize("packed", [None, b"", b"\n\n", os.urandom(999)])
-def test_a_damaged_repository_has_no_commit(tmp_path, head, packed):
-    (tmp_path / ".git").mkdir()
-    (tmp_path / ".git" / "HEAD").write_bytes(head)
-    if packed is not None:
-        (tmp_path / ".git" / "packed-refs").write_bytes(packed)
-    assert run._git_commit(tmp_path) is None
-
-
-@pytest.mark.parametrize("text", [b"", b"gitdir: /no/where", b"gitdir: \0", os.urandom(99), b"gitdir: .git"])
-def test_a_git_file_that_points_nowhere_has_no_commit(tmp_path, text):
-    (tmp_path / ".git").write_bytes(text)
-    assert run._git_commit(tmp_path) is None
 
 
 # --- what is in the engine's way

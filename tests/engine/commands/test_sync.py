@@ -1,4 +1,4 @@
-"""`sync`: what MLflow missed. What is sent is in sinks/test_mlflow.py."""
+"""`sync`: what MLflow missed. What is sent is in mlflow/test_mlflow.py."""
 
 import pytest
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from engine import check, jobfolder, spec
-from engine.executors._options import LABEL
+from engine.containers.options import LABEL
 from engine.images import Image
 from engine.jobfolder import Ended, JobFolder, Launch
 from engine.placement import Setting

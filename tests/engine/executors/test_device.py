@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.containers import options, volumes
 from engine.errors import UserError
-from engine.executors import _options, _volumes
 from engine.placement import DEVICE
 from engine.spec import StageSpec
 from engine.target import Target, platform_of
@@ -208,20 +208,20 @@ def test_figures_from_a_device_are_the_devices(device_bench, plain_image):
 def sent(device_bench, monkeypatch):
     """What has been sent into volumes so far, by its path; the sending itself goes on as it is."""
     filled: list[Path] = []
-    put = _volumes._Sending.put
+    put = volumes._Sending.put
 
     def noted(self, holder, folder, path, name) -> None:
         filled.append(path)
         put(self, holder, folder, path, name)
 
-    monkeypatch.setattr(_volumes._Sending, "put", noted)
+    monkeypatch.setattr(volumes._Sending, "put", noted)
     yield filled
     for volume in _volumes_of(device_bench):
         volume.remove(force=True)
 
 
 def _volumes_of(bench) -> list:
-    return bench.client.volumes.list(filters={"label": f"{_options.LABEL}.digest"})
+    return bench.client.volumes.list(filters={"label": f"{options.LABEL}.digest"})
 
 
 def _copies(bench, path: Path) -> str:
@@ -269,16 +269,16 @@ def test_a_changed_input_is_sent_anew(device_bench, sent, mine):
 
 
 def test_what_was_half_sent_is_sent_again(device_bench, sent, mine, monkeypatch):
-    put = _volumes._put
+    put = volumes._put
 
     def breaks(container, path, tar) -> None:
         data = list(tar)
-        if path == Path("/volume") and data[0].startswith(_volumes.MARK.encode()):
+        if path == Path("/volume") and data[0].startswith(volumes.MARK.encode()):
             raise ConnectionError("the link broke")
         put(container, path, iter(data))
 
     with monkeypatch.context() as broken:
-        broken.setattr(_volumes, "_put", breaks)
+        broken.setattr(volumes, "_put", breaks)
         _, launch = device_bench.lay_out("s", READS, mine)
         device_bench.executor.launch(launch)
         [ended] = device_bench.end()
@@ -338,7 +338,7 @@ def test_nothing_but_what_was_sent_is_left_on_the_device(device_bench, sent, min
 def test_a_stage_that_wants_an_edge_tpu_is_refused_where_the_device_has_none(
     device_bench, make_bench, plain_image, monkeypatch, accelerator, kind, bus
 ):
-    monkeypatch.setattr(_options, "USB", "/dev/bus/none")
+    monkeypatch.setattr(options, "USB", "/dev/bus/none")
     target = device_bench.setting.target.model_copy(update={"accelerator": "edgetpu", "bus": bus})
     bench = make_bench("device", plain_image, target=target, ssh_config=device_bench.setting.ssh_config)
     _, ended = bench.does("pass", resources={"accelerator": accelerator})

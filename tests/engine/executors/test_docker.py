@@ -11,8 +11,8 @@ from contextlib import closing, suppress
 import pytest
 
 from engine import coral, emulation
+from engine.containers import daemon, options, verdict
 from engine.errors import UserError
-from engine.executors import _engine, _options, _verdict
 from engine.images import ARCHITECTURES, Image
 from engine.placement import EMULATED
 from engine.spec import StageSpec
@@ -24,7 +24,7 @@ HERE = platform_of(platform.machine())
 SLEEPS = "Path('ready').touch(); time.sleep(600)"
 CORAL = Target(name="with_coral", platform=HERE, accelerator="edgetpu", bus="usb")
 USES = {"uses": "mystages.act", "params": {"code": "pass"}}
-MACHINE = _engine.Info(ID="x", Architecture="x86_64", MemTotal=8 << 30, NCPU=2)
+MACHINE = daemon.Info(ID="x", Architecture="x86_64", MemTotal=8 << 30, NCPU=2)
 
 
 @pytest.fixture
@@ -45,14 +45,14 @@ def accelerated(docker_bench, tmp_path, monkeypatch):
 
     Made, and never started: there may be none.
     """
-    monkeypatch.setattr(_options, "USB", tmp_path)
+    monkeypatch.setattr(options, "USB", tmp_path)
     made = []
 
     def look(bus: str | None) -> dict:
         _, launch = docker_bench.lay_out("s", USES)
-        owner = _options.user(os.getuid(), os.getgid())
-        options = _options.container(launch, docker_bench.setting, owner, [], launch.log, bus, "/", MACHINE)
-        made.append(docker_bench.client.containers.create(launch.job.place.image, **options))
+        owner = options.user(os.getuid(), os.getgid())
+        arguments = options.container(launch, docker_bench.setting, owner, [], launch.log, bus, "/", MACHINE)
+        made.append(docker_bench.client.containers.create(launch.job.place.image, **arguments))
         return docker_bench.client.api.inspect_container(made[-1].id)["HostConfig"]
 
     yield look
@@ -84,7 +84,7 @@ def test_the_kernel_holds_a_stage_to_it(docker_bench):
 def test_a_container_writes_its_jobs_folder_its_log_and_tmp_alone(inspected, docker_bench):
     found = inspected()
     assert found["HostConfig"]["ReadonlyRootfs"] and list(found["HostConfig"]["Tmpfs"]) == ["/tmp"]
-    folder = found["Config"]["Labels"][f"{_options.LABEL}.folder"]
+    folder = found["Config"]["Labels"][f"{options.LABEL}.folder"]
     assert {mount["Destination"] for mount in found["Mounts"] if mount["RW"]} == {folder, f"{folder}/log"}
     assert all(mount["Source"] == mount["Destination"] for mount in found["Mounts"])
 
@@ -163,10 +163,10 @@ def test_where_the_stage_sets_none_the_limits_are_the_executors(
     monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
     bench = make_bench("docker", plain_image, memory="128M", pids=99, shm="8M", tmp="4M")
     _, launch = bench.lay_out("s", USES)
-    options = _options.container(
-        launch, bench.setting, _options.user(1, 1), [], launch.log, None, "/", MACHINE
+    arguments = options.container(
+        launch, bench.setting, options.user(1, 1), [], launch.log, None, "/", MACHINE
     )
-    made = docker_engine.client().containers.create(launch.job.place.image, **options)
+    made = docker_engine.client().containers.create(launch.job.place.image, **arguments)
     try:
         host = docker_engine.client().api.inspect_container(made.id)["HostConfig"]
     finally:
@@ -184,10 +184,10 @@ def test_where_the_stage_sets_none_the_limits_are_the_executors(
 def _made(bench) -> dict:
     """What the engine says of a container of a stage without limits, which has not started."""
     _, launch = bench.lay_out("s", USES)
-    options = _options.container(
-        launch, bench.setting, _options.user(1, 1), [], launch.log, None, "/", _engine.info(bench.client)
+    arguments = options.container(
+        launch, bench.setting, options.user(1, 1), [], launch.log, None, "/", daemon.info(bench.client)
     )
-    made = bench.client.containers.create(launch.job.place.image, **options)
+    made = bench.client.containers.create(launch.job.place.image, **arguments)
     try:
         return bench.client.api.inspect_container(made.id)["HostConfig"]
     finally:
@@ -235,7 +235,7 @@ def test_the_limit_of_processes_is_kept(docker_bench):
 
 
 def test_a_fault_of_the_executor_is_shown_and_ends_the_job(docker_bench, monkeypatch, capsys):
-    monkeypatch.setattr(_verdict, "ended", lambda *_, **__: {}["fault"])
+    monkeypatch.setattr(verdict, "ended", lambda *_, **__: {}["fault"])
     _, ended = docker_bench.does("pass")
     assert (ended.status, ended.why) == (None, "the executor failed: KeyError('fault')")
     assert "Traceback" in capsys.readouterr().err
@@ -256,7 +256,7 @@ def test_without_an_edge_tpu_a_container_has_no_device(accelerated):
 
 
 def test_an_edge_tpu_on_usb_is_the_folder_of_usb_and_a_rule_for_its_kind(accelerated):
-    folder = str(_options.USB)
+    folder = str(options.USB)
     assert _reaches(accelerated("usb")) == ([(folder, folder, False)], [], ["c 189:* rmw"], ["46"])
 
 
@@ -317,9 +317,9 @@ def test_an_edge_tpu_that_has_gone_since_it_was_seen_is_named(
 def test_the_labels_say_whose_container_it_is(inspected, docker_bench):
     labels = inspected(env={"COLOUR": "red"})["Config"]["Labels"]
     ours = {
-        name.removeprefix(_options.LABEL): value
+        name.removeprefix(options.LABEL): value
         for name, value in labels.items()
-        if name.startswith(_options.LABEL)
+        if name.startswith(options.LABEL)
     }
     assert ours.keys() == {"", ".run", ".stage", ".attempt", ".fingerprint", ".folder", ".log"}
     assert (ours[""], ours[".run"], ours[".stage"], ours[".attempt"]) == (
@@ -338,7 +338,7 @@ def test_nothing_is_left_in_the_engine(docker_bench):
     docker_bench.executor.close()
     assert (
         docker_bench.client.containers.list(
-            all=True, filters={"label": f"{_options.LABEL}={docker_bench.setting.store}"}
+            all=True, filters={"label": f"{options.LABEL}={docker_bench.setting.store}"}
         )
         == []
     )
@@ -385,10 +385,10 @@ def test_an_emulated_container_has_the_processor_of_a_pi(docker_bench, on, proce
     _, launch = docker_bench.lay_out("s", USES)
     place = dataclasses.replace(launch.job.place, platform=on, emulated=processor is not None)
     launch = dataclasses.replace(launch, job=dataclasses.replace(launch.job, place=place))
-    options = _options.container(
-        launch, docker_bench.setting, _options.user(1, 1), [], launch.log, None, "/", MACHINE
+    arguments = options.container(
+        launch, docker_bench.setting, options.user(1, 1), [], launch.log, None, "/", MACHINE
     )
-    made = docker_bench.client.containers.create(launch.job.place.image, **options)
+    made = docker_bench.client.containers.create(launch.job.place.image, **arguments)
     try:
         found = docker_bench.client.api.inspect_container(made.id)
     finally:
@@ -527,7 +527,7 @@ def test_an_engine_behind_tls_is_reached_with_the_certificates_that_docker_takes
         "CURL_CA_BUNDLE",
     ):  # of the developer's network; requests sets them above a session's own
         monkeypatch.delenv(name, raising=False)
-    with closing(_engine.connect_here()) as client:
+    with closing(daemon.connect_here()) as client:
         assert client.ping()
 
 
@@ -539,7 +539,7 @@ def test_an_engine_behind_tls_tells_what_is_missing(tls_engine, monkeypatch, tmp
         monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
         monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path / given))
     with pytest.raises(UserError) as caught:
-        _engine.connect_here()
+        daemon.connect_here()
     assert (
         caught.value.what.startswith("the Docker engine and this machine do not agree on TLS: ")
         and "DOCKER_CERT_PATH=DIR" in caught.value.fix

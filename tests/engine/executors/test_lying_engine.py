@@ -21,8 +21,8 @@ from typing import Any
 
 import pytest
 
+from engine.containers import api, archive, daemon, jobs, running, verdict
 from engine.errors import UserError
-from engine.executors import _archive, _client, _containers, _engine, _running, _verdict
 from engine.images import Image
 from engine.target import platform_of
 
@@ -111,9 +111,9 @@ def liar(tmp_path_factory, monkeypatch) -> Iterator[_Liar]:
 
     Nobody waits for it for long.
     """
-    monkeypatch.setattr(_engine, "TIMEOUT_S", 1.0)
-    monkeypatch.setattr(_client, "ANSWER_S", 3.0)
-    monkeypatch.setattr(_client, "ANSWER_BYTES", 20_000_000)
+    monkeypatch.setattr(daemon, "TIMEOUT_S", 1.0)
+    monkeypatch.setattr(api, "ANSWER_S", 3.0)
+    monkeypatch.setattr(api, "ANSWER_BYTES", 20_000_000)
     with tempfile.TemporaryDirectory() as folder, _Liar(Path(folder) / "s") as server:
         yield server
         server.shutdown()
@@ -210,22 +210,20 @@ def test_an_archive_that_no_engine_sends_is_a_bad_output_and_nothing_is_written_
     job, monkeypatch, what
 ):
     free = 200_000_000
-    monkeypatch.setattr(
-        _archive.shutil, "disk_usage", lambda _: type("", (), {"free": free + _archive._SPARE})
-    )
+    monkeypatch.setattr(archive.shutil, "disk_usage", lambda _: type("", (), {"free": free + archive._SPARE}))
     before, memory = _look(job.parent), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     never_ends = "never end" in what or "5 GB" in what
     with pytest.raises(tarfile.TarError):
-        _archive.unpack(_endless(NONSENSE[what]()) if never_ends else NONSENSE[what](), job)
+        archive.unpack(_endless(NONSENSE[what]()) if never_ends else NONSENSE[what](), job)
     assert _look(job.parent) == before
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 200_000  # kB
     assert sum(path.stat().st_size for path in job.rglob("*")) <= free
 
 
 def test_an_archive_of_too_many_names_is_refused(job, monkeypatch):
-    monkeypatch.setattr(_archive, "_ENTRIES_MOST", 50)
-    with pytest.raises(_archive.NotPlain, match="more than 50 files"):
-        _archive.unpack((_file(f"out/{n}") for n in count()), job)
+    monkeypatch.setattr(archive, "_ENTRIES_MOST", 50)
+    with pytest.raises(archive.NotPlain, match="more than 50 files"):
+        archive.unpack((_file(f"out/{n}") for n in count()), job)
 
 
 def test_an_archive_is_written_as_it_is_but_for_rights_that_no_artifact_has(job):
@@ -235,7 +233,7 @@ def test_an_archive_is_written_as_it_is_but_for_rights_that_no_artifact_has(job)
         _file("out/d/e", b""),
         _file("out/caf\udce9", b"2" * 70_000),
     ]
-    _archive.unpack(
+    archive.unpack(
         iter([OUT, folder, *files, _header("out/l", kind=tarfile.LNKTYPE, linkname="out/d/s"), END]), job
     )
     assert sorted(os.listdir(os.fsencode(job / "out"))) == [b"caf\xe9", b"d", b"l"]
@@ -246,15 +244,15 @@ def test_an_archive_is_written_as_it_is_but_for_rights_that_no_artifact_has(job)
 
 
 def test_the_content_of_one_file_is_no_more_than_was_asked_for():
-    assert b"".join(_archive.content(iter([_file("x", b"12345"), END]), 5, 3)) == b"45"
+    assert b"".join(archive.content(iter([_file("x", b"12345"), END]), 5, 3)) == b"45"
     assert (
-        list(_archive.content(iter([_header("x", kind=tarfile.SYMTYPE, linkname="/etc/passwd"), END]), 5))
+        list(archive.content(iter([_header("x", kind=tarfile.SYMTYPE, linkname="/etc/passwd"), END]), 5))
         == []
     )
-    with pytest.raises(_archive.NotPlain):
-        list(_archive.content(_endless(iter([_header("x", 1 << 40)])), 5))
-    with pytest.raises(_archive.NotPlain):
-        list(_archive.content(_endless(iter([_claims(_header("x", 1, tarfile.XHDTYPE), CLAIMED)])), 5))
+    with pytest.raises(archive.NotPlain):
+        list(archive.content(_endless(iter([_header("x", 1 << 40)])), 5))
+    with pytest.raises(archive.NotPlain):
+        list(archive.content(_endless(iter([_claims(_header("x", 1, tarfile.XHDTYPE), CLAIMED)])), 5))
 
 
 # --- answers
@@ -262,7 +260,7 @@ def test_the_content_of_one_file_is_no_more_than_was_asked_for():
 
 def _container(liar: _Liar) -> Any:
     liar.answers[f"/containers/{ID}/json"] = {"Id": ID, "Image": "x", "State": {}, "Config": {"Labels": {}}}
-    return _engine.connect(liar.url).containers.get(ID)
+    return daemon.connect(liar.url).containers.get(ID)
 
 
 @pytest.mark.parametrize("path", ["/version", "/_ping"])
@@ -299,7 +297,7 @@ def test_what_is_no_engine_is_named_in_time(liar, path, answer):
     liar.answers[path] = answer
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     try:
-        _engine.connect(liar.url)
+        daemon.connect(liar.url)
     except UserError as refused:
         assert refused.where == liar.url and refused.fix
     else:
@@ -330,13 +328,13 @@ def test_an_answer_that_drips_or_never_ends_is_given_up(liar, job, call, how):
     liar.answers[f"/containers/{ID}/{call}"] = (200, SLOW[how], {"X-Docker-Container-Path-Stat": stat})
     with pytest.raises(Exception) as gone:
         if call == "logs":
-            list(_engine.words(container))
+            list(daemon.words(container))
         elif call == "json":
             container.reload()
         else:
-            with _engine.archived(container, "/x") as found:
-                _archive.unpack(found[1], job)
-    assert _engine.is_gone(gone.value) or isinstance(gone.value, tarfile.TarError)
+            with daemon.archived(container, "/x") as found:
+                archive.unpack(found[1], job)
+    assert daemon.is_gone(gone.value) or isinstance(gone.value, tarfile.TarError)
 
 
 def test_an_engine_that_sends_its_client_elsewhere_is_not_followed(liar):
@@ -344,7 +342,7 @@ def test_an_engine_that_sends_its_client_elsewhere_is_not_followed(liar):
     liar.answers[f"/containers/{ID}/json"] = (307, ENDLESS, {"Location": f"/containers/{ID}/elsewhere"})
     with pytest.raises(Exception) as gone:
         container.reload()
-    assert _engine.is_gone(gone.value) and not any("elsewhere" in asked for asked in liar.asked)
+    assert daemon.is_gone(gone.value) and not any("elsewhere" in asked for asked in liar.asked)
 
 
 def test_words_with_a_moment_that_is_none_are_words(liar):
@@ -354,7 +352,7 @@ def test_words_with_a_moment_that_is_none_are_words(liar):
         b"".join(b"\1\0\0\0" + len(frame).to_bytes(4, "big") + frame for frame in frames)
         + b"\1\0\0\0\xff\xff\xff\xff cut"
     )
-    found = list(_engine.words(container))
+    found = list(daemon.words(container))
     assert [said for _, said in found] == [b"no moment", b"", b"", b"cut"] and all(
         len(moment) <= 40 for moment, _ in found
     )
@@ -373,8 +371,8 @@ def test_words_with_a_moment_that_is_none_are_words(liar):
 )
 def test_an_odd_account_of_an_engine_is_named(liar, odd):
     liar.answers["/info"] = {**INFO, **odd}
-    with pytest.raises(_engine.Nonsense, match=f"its answer makes no sense: {next(iter(odd))}: "):
-        _engine.info(_engine.connect(liar.url))
+    with pytest.raises(daemon.Nonsense, match=f"its answer makes no sense: {next(iter(odd))}: "):
+        daemon.info(daemon.connect(liar.url))
 
 
 @pytest.mark.parametrize(
@@ -391,8 +389,8 @@ def test_an_odd_account_of_an_engine_is_named(liar, odd):
 def test_an_odd_account_of_a_container_is_named(liar, odd):
     container = _container(liar)
     container.attrs["State"] = odd
-    with pytest.raises(_engine.Nonsense):
-        _engine.state(container)
+    with pytest.raises(daemon.Nonsense):
+        daemon.state(container)
 
 
 @pytest.mark.parametrize(
@@ -400,8 +398,8 @@ def test_an_odd_account_of_a_container_is_named(liar, odd):
 )
 def test_a_moment_that_is_none_makes_no_seconds(moment):
     assert (
-        _verdict.seconds_of(
-            _engine.State(Running=False, ExitCode=0, StartedAt=moment, FinishedAt="2026-01-01T00:00:00Z")
+        verdict.seconds_of(
+            daemon.State(Running=False, ExitCode=0, StartedAt=moment, FinishedAt="2026-01-01T00:00:00Z")
         )
         == 0.0
     )
@@ -413,7 +411,7 @@ def test_a_moment_that_is_none_makes_no_seconds(moment):
 def test_an_odd_account_of_a_path_is_named(liar, stat):
     container = _container(liar)
     liar.answers["/archive"] = (200, b"", {"X-Docker-Container-Path-Stat": stat})
-    with pytest.raises(_engine.Nonsense), _engine.archived(container, "/x"):
+    with pytest.raises(daemon.Nonsense), daemon.archived(container, "/x"):
         pass
 
 
@@ -526,7 +524,7 @@ def test_an_end_that_makes_no_sense_is_a_lost_engine_and_no_traceback(at_work, l
 
 
 def test_a_container_that_nothing_ends_is_given_up(at_work, monkeypatch):
-    monkeypatch.setattr(_running, "LOST_S", 1.0)
+    monkeypatch.setattr(running, "LOST_S", 1.0)
     bench = at_work()
     ended, limit = [], time.monotonic() + 60
     while not ended:
@@ -546,7 +544,7 @@ def test_an_engine_that_breaks_every_call_off_keeps_no_processor_busy(at_work, l
 
 
 def test_an_engine_that_dawdles_with_the_words_of_a_stage_holds_up_nobody(at_work, liar, monkeypatch):
-    monkeypatch.setattr(_containers, "FOLLOW_S", 0.0)
+    monkeypatch.setattr(jobs, "FOLLOW_S", 0.0)
     bench = at_work()
     monkeypatch.setattr(bench.executor._machine.files, "follow", lambda *_: time.sleep(60))
     limit = time.monotonic() + 30

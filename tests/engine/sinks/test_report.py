@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from engine import charts
+from engine.drawing import charts
 from engine.events import replay
 from engine.sinks.report import MOST_ROWS, Sink, render
 

@@ -1,0 +1,132 @@
+"""Hands a job's files to a container of this machine: its folders are mounted at the very paths that they
+have here.
+"""
+
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from engine import handles
+from engine.catalogue import ROOT
+from engine.containers import daemon, options
+from engine.jobfolder import Launch, open_log
+from engine.placement import Setting
+
+_KEPT, _TAKEN_OVER = (
+    "kept",
+    "taken-over",
+)  # of a work folder: folders, and names of folders, of containers that go on
+
+
+class Binds:
+    """Nothing is copied. Where root calls, the job's folder is the container's user's while it runs, and
+    root's again after.
+    """
+
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+        self._owner = options.user(os.getuid(), os.getgid())
+        self._kept: dict[str, Path] = {}
+
+    def log(self, launch: Launch) -> Path:
+        """Return where the container writes the log: where it stands here."""
+        return launch.log
+
+    def mounts(self, client: Any, launch: Launch, is_wanted: Callable[[], bool]) -> list[Any]:
+        """Return the mounts: the job's folder and its log to write, inputs and sources to read."""
+        (launch.folder / "cwd").mkdir()
+        open_log(launch.log)
+        self._give(launch, self._owner)
+        read = [ROOT / "engine" / "stage.py", *sources(self._setting), *filter(None, launch.inputs.values())]
+        return [
+            *map(options.bind, dict.fromkeys(read)),
+            *(options.bind(path, read_only=False) for path in (launch.folder, launch.log)),
+        ]
+
+    def send(self, client: Any, container: Any, launch: Launch) -> None:
+        """Do nothing: all of it is there."""
+
+    def follow(self, client: Any, container: Any, launch: Launch) -> None:
+        """Do nothing: what the stage says is written here."""
+
+    def collect(self, client: Any, container: Any, launch: Launch) -> None:
+        """Make the job's files the caller's, and put what docker-init and runc said into the log."""
+        self._give(launch, options.User(os.getuid(), os.getgid()))
+        if container is not None and (said := b"".join(said for _, said in daemon.words(container))):
+            handles.append(launch.log, said)
+
+    def free_bytes(self, launch: Launch) -> int | None:
+        """Return what is free on the disk of the job's folder."""
+        return shutil.disk_usage(launch.folder).free
+
+    def keep(self, labels: Mapping[str, str], work: Path) -> bool:
+        """Save the folder of a container whose engine process is gone from being swept.
+
+        Say whether there was one.
+        """
+        fingerprint = labels[f"{options.LABEL}.fingerprint"]
+        kept = work / _KEPT / fingerprint
+        kept.parent.mkdir(exist_ok=True)
+        for folder in (Path(labels[f"{options.LABEL}.folder"]), *self._kept_before(fingerprint)):
+            with suppress(OSError):
+                folder.rename(kept)  # the container's mount goes along
+                self._kept[fingerprint] = kept
+                return True
+        return False
+
+    def take_over(self, launch: Launch, labels: Mapping[str, str]) -> None:
+        """Put the kept folder in the place of the new one, and the log that the container writes in the place
+        of the new log.
+        """
+        handles.remove(launch.folder)
+        self._kept.pop(launch.fingerprint).rename(launch.folder)
+        launch.adopted()
+        mark = launch.folder.parent / _TAKEN_OVER / launch.fingerprint  # where no container can write
+        mark.parent.mkdir(exist_ok=True)
+        mark.write_text(launch.folder.name, encoding="utf-8")
+        with suppress(OSError):  # the earlier run may have been removed
+            launch.log.unlink(missing_ok=True)
+            os.link(labels[f"{options.LABEL}.log"], launch.log)
+
+    def _kept_before(self, fingerprint: str) -> Iterator[Path]:
+        """Yield where an engine that had taken the folder over, and was killed too, may have left it."""
+        work = self._setting.store / "work"
+        yield from work.glob(f"*/{_KEPT}/{fingerprint}")
+        for mark in work.glob(f"*/{_TAKEN_OVER}/{fingerprint}"):
+            yield mark.parents[1] / mark.read_text(encoding="utf-8")
+
+    def _give(self, launch: Launch, owner: options.User) -> None:
+        if os.getuid() != 0:
+            return
+        with handles.folder(launch.folder) as folder:
+            for entry in handles.walk(folder):
+                os.chown(entry.name, owner.uid, owner.gid, dir_fd=entry.folder, follow_symlinks=False)
+            os.fchown(folder, owner.uid, owner.gid)
+        os.chown(launch.log, owner.uid, owner.gid, follow_symlinks=False)
+
+
+def hidden_source(setting: Setting) -> Path | None:
+    """Return a source that root's stages could not read, since in their containers they are an ordinary user;
+    None where all is well.
+    """
+    if os.getuid() != 0:
+        return None
+    stage = ROOT / "engine" / "stage.py"
+    paths = (
+        path
+        for tree in (stage, *sources(setting))
+        for path in (tree, *tree.rglob("*"))
+        if "__pycache__" not in path.parts
+    )
+    return next((path for path in paths if path.exists() and not path.stat().st_mode & stat.S_IROTH), None)
+
+
+def sources(setting: Setting) -> list[Path]:
+    """Return the packages of stages that a job may import."""
+    return [
+        root / package for root in setting.roots for package in setting.packages if (root / package).is_dir()
+    ]

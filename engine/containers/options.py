@@ -1,0 +1,187 @@
+"""What a stage's container may: no more than its job needs. Plain data for docker-py, no call."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from engine.containers.daemon import Info
+from engine.environment import passed
+from engine.fields import Size, validated
+from engine.jobfolder import ENVIRONMENT, Launch
+from engine.placement import Setting
+
+LABEL = "raspberrypi-mlops"
+# of the machine's memory, for a container without an explicit limit, so that the machine stays responsive
+MEMORY_SHARE = 0.75
+LEAST_MEMORY = 6 << 20  # Docker refuses less
+_MOST_PIDS = 1 << 22  # as many as Linux can have
+_OURS = ("auto", "docker", "local", "device")  # the executors whose options are these and no others
+USB, CPUS = Path("/dev/bus/usb"), Path("/sys/devices/system/cpu")
+USB_MAJOR = 189  # Linux's character devices of USB: admin-guide/devices.txt
+PLUGDEV, ROOT_STANDS_IN = (
+    46,
+    1000,
+)  # Debian's group of pluggable devices; the ordinary user that a container of root's runs as
+
+# Under QEMU, for faults that were seen (docs/containers-pipeline.md): with its own choice, `max`, LiteRT's
+# int8 kernels compute something else
+# than on a Pi's processors, and from the caches of the x86 machine below LiteRT for arm64 ends with signal
+# 11.
+_PROCESSOR = {"linux/arm64": "cortex-a72", "linux/arm/v7": "cortex-a15"}
+_FOUR = Path(__file__).with_name("processors")  # what CPUS shows instead: four processors without caches
+
+
+class Limits(BaseModel):
+    """conf/executor/docker.yaml: what a stage's container may take where the stage says nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    memory: Size | None = Field(
+        None, description="bytes, as 4G; null: 75 % of what the engine's machine has; 0: no limit"
+    )
+    pids: int = Field(2048, gt=0, le=_MOST_PIDS)
+    tmp: Size = Field(256_000_000, gt=0, description="of /tmp, in memory")
+    shm: Size = Field(256_000_000, gt=0, description="of /dev/shm, which data loaders share")
+    network: str = Field(
+        "bridge", min_length=1, description="the engine's network of stages that ask for one"
+    )
+
+    @field_validator("memory")
+    @classmethod
+    def _is_enough(cls, memory: int | None) -> int | None:
+        if memory and memory < LEAST_MEMORY:
+            raise ValueError("a container needs 6M of memory at least; write 512M or 2G, or 0 for no limit")
+        return memory
+
+
+def limits(setting: Setting) -> Limits:
+    """Return the limits, or raise all mistakes in the options together.
+
+    Another executor's options may have keys of its own.
+    """
+    name = setting.options.get("name", "docker")
+    of_everyone = {"name", "first_of", "driver", "cpus"}  # engine.settings has seen to these
+    own = {
+        key: value
+        for key, value in setting.options.items()
+        if key in Limits.model_fields or (name in _OURS and key not in of_everyone)
+    }
+    return validated(Limits, own, "the executor's options are wrong", f"executor={name}")
+
+
+def memory_limit(limits: Limits, machine_bytes: int) -> int | None:
+    """Return the limit of a container whose stage sets none: the option's, or a share of what the engine's
+    machine has.
+    """
+    return (int(machine_bytes * MEMORY_SHARE) if limits.memory is None else limits.memory) or None
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Whom a container runs as: never root."""
+
+    uid: int
+    gid: int
+
+    def __str__(self) -> str:
+        return f"{self.uid}:{self.gid}"
+
+
+def user(uid: int, gid: int) -> User:
+    """Return the caller, or where that is root an ordinary user."""
+    return User(uid, gid) if uid else User(ROOT_STANDS_IN, ROOT_STANDS_IN)
+
+
+def labels(launch: Launch, setting: Setting) -> dict[str, str]:
+    """Return what finds the container again, also for another engine process."""
+    return {
+        LABEL: str(setting.store),
+        f"{LABEL}.run": launch.run,
+        f"{LABEL}.stage": launch.job.stage,
+        f"{LABEL}.attempt": str(launch.attempt),
+        f"{LABEL}.fingerprint": launch.fingerprint,
+        f"{LABEL}.folder": str(launch.folder),
+        f"{LABEL}.log": str(launch.log),
+    }
+
+
+def container(
+    launch: Launch,
+    setting: Setting,
+    owner: User,
+    mounts: Sequence[Any],
+    log: Path | None,
+    edgetpu: str | None,
+    python_path: str,
+    machine: Info,
+) -> dict[str, Any]:
+    """Return the options of the job's container; `edgetpu` is the bus of the Edge TPU that it may use,
+    `machine` what its engine says of itself.
+
+    Without a log its engine keeps what it says: the last 5 to 10 MB, in two files of which the older one
+    goes.
+    """
+    spec, most = launch.job.spec, limits(setting)
+    memory = spec.resources.memory or memory_limit(most, machine.MemTotal)
+    cwd = str(launch.folder / "cwd")
+    emulated = launch.job.place.platform if launch.job.place.emulated else None
+    processor = {"QEMU_CPU": _PROCESSOR[emulated]} if emulated in _PROCESSOR else {}
+    given = {**spec.env, **passed(spec.pass_env, os.environ)}
+    environment = {
+        **ENVIRONMENT,
+        **processor,
+        **given,
+        "PYTHONPATH": python_path,
+        "PYTHONUNBUFFERED": "1",
+        "TMPDIR": cwd,
+        "HOME": cwd,
+    }
+    return {
+        "entrypoint": ["python3", "-m", "engine.stage", str(launch.folder), *([str(log)] if log else [])],
+        "labels": labels(launch, setting),
+        "environment": environment,
+        "working_dir": cwd,
+        "user": str(owner),
+        "mounts": [
+            *mounts,
+            *([bind(_FOUR, CPUS)] if emulated else []),
+            *([bind(USB, read_only=False)] if edgetpu == "usb" else []),
+        ],
+        "network_mode": most.network if spec.network else "none",
+        "read_only": True,
+        "tmpfs": {"/tmp": f"size={most.tmp},mode=1777"},
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true"],
+        "mem_limit": memory,
+        "memswap_limit": memory,  # as much again in swap would be a limit that is none
+        "nano_cpus": int(min(spec.resources.cpus, machine.NCPU) * 1e9)
+        if "cpus" in spec.resources.model_fields_set
+        else None,
+        "pids_limit": spec.resources.pids or most.pids,
+        "shm_size": most.shm,
+        "init": True,
+        "log_config": {"Type": "json-file", "Config": {"max-size": "5m", "max-file": "2"}},
+        **_devices(edgetpu),
+    }
+
+
+def _devices(edgetpu: str | None) -> Mapping[str, Any]:
+    """Return which devices a container may open beside the usual ones: exactly those of the Edge TPU, on USB
+    by a rule for their kind.
+    """
+    if edgetpu == "usb":
+        return {"device_cgroup_rules": [f"c {USB_MAJOR}:* rmw"], "group_add": [str(PLUGDEV)]}
+    return {"devices": ["/dev/apex_0:/dev/apex_0:rw"]} if edgetpu == "pcie" else {}
+
+
+def bind(path: Path, to: Path | None = None, *, read_only: bool = True) -> Any:
+    """Return the mount of a path of the engine's machine, refused where there is none: with `volumes` the
+    engine would make an empty folder.
+    """
+    from docker.types import Mount
+
+    return Mount(target=str(to or path), source=str(path), type="bind", read_only=read_only)

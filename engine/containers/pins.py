@@ -1,0 +1,46 @@
+"""Which image a container engine was given under a name, or had when it was first used: another one under
+that name is refused.
+
+What is known stands below outputs/, a file for each name and engine; whoever removes it lets the next one in.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from engine.containers import daemon
+from engine.errors import UserError
+from engine.store import write_whole
+
+
+def load(store: Path, client: Any, reference: str, archive: Path) -> None:
+    """Give the engine an image, and know it from then on."""
+    image = daemon.load(client, reference, archive)
+    write_whole(_place(store, client, reference), image.id.encode())
+
+
+def refuse_another(store: Path, client: Any, reference: str, image: Any) -> None:
+    """Raise UserError where the engine's image is not the one that is known under its name.
+
+    The first is known by being there.
+    """
+    place = _place(store, client, reference)
+    known = place.read_text(encoding="utf-8", errors="replace") if place.is_file() else None
+    if known is None:
+        write_whole(place, image.id.encode())
+    elif known != image.id:
+        raise UserError(
+            reference,
+            f"the image under this name is another one than before: {_short(image.id)}, and it was "
+            f"{_short(known)}",
+            f"docker rmi {reference}, and give the same command: it is built again",
+        )
+
+
+def _place(store: Path, client: Any, reference: str) -> Path:
+    name = hashlib.sha256(f"{daemon.info(client).ID} {reference}".encode()).hexdigest()
+    return store / "images" / name
+
+
+def _short(identity: str) -> str:
+    return identity.removeprefix("sha256:")[:12]

@@ -1,0 +1,135 @@
+"""Which image a job's container is made of, and whether the engine has it as it must be."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from engine import emulation, images
+from engine.containers import daemon, pins
+from engine.containers.options import LABEL
+from engine.errors import UserError, did_you_mean
+from engine.images import Image
+from engine.placement import Setting
+from engine.plan import Planned
+from engine.signature import Signature
+from engine.spec import StageSpec
+
+_PATH = "/usr/local/bin:/usr/bin:/bin"  # where an image says nothing
+
+
+def choose(
+    setting: Setting, platform: str, spec: StageSpec, signature: Signature | None, connect: Callable[[], Any]
+) -> Image:
+    """Return the image that the YAML names, else the smallest that has what the stage imports.
+
+    UserError where there is none.
+    """
+    runtimes, runtime = frozenset(images.RUNTIMES.values()), setting.target.runtime
+    packages = signature.needs | signature.imports & runtimes if signature else frozenset()
+    if spec.image:
+        image = images.named(setting.images(), spec.image, platform)
+        is_optional = any(one.name == spec.image and one.optional for one in setting.images())
+        if image is None and not is_optional:
+            known = sorted({one.name for one in setting.images() if one.platform == platform})
+            raise UserError(
+                "image", f"there is no image '{spec.image}' for {platform}", did_you_mean(spec.image, known)
+            )
+        if image is not None and (
+            not is_optional
+            or (not images.lacking(image, packages, runtime) and _is_there(connect, image.reference))
+        ):
+            return image
+    return images.serving(setting.images(), platform, packages, runtime)
+
+
+def missing(client: Any, jobs: Iterable[Planned]) -> list[str]:
+    """Return the images of these jobs that the engine does not have."""
+    return [
+        reference
+        for reference in sorted({one.job.place.image for one in jobs if one.job.place.image})
+        if _get(client, reference) is None
+    ]
+
+
+def checked(client: Any, store: Path, reference: str, platform: str) -> Any:
+    """Return the engine's image.
+
+    UserError where it is absent, is not the known one, or its programs are of another platform.
+    """
+    image = _get(client, reference)
+    if image is None:
+        raise UserError(reference, "the container engine has no such image", "python run.py images build")
+    pins.refuse_another(store, client, reference, image)
+    found = _machine_of(client, image)
+    if found is not None and found != emulation.MACHINES[platform]:
+        raise UserError(
+            reference,
+            f"its Python is of another processor than {platform} (ELF machine {found}), whatever its "
+            "label says",
+            f"docker rmi {reference}, then python run.py images build",
+        )
+    return image
+
+
+def _is_there(connect: Callable[[], Any], reference: str) -> bool:
+    try:
+        return _get(connect(), reference) is not None
+    except UserError:
+        return False
+
+
+def _get(client: Any, reference: str | None) -> Any:
+    from docker.errors import ImageNotFound
+
+    try:
+        with daemon.sense():
+            image = client.images.get(reference)
+            if not re.fullmatch("sha256:[0-9a-f]{64}", image.id):
+                raise daemon.Nonsense("its answer makes no sense: an image without an id")
+            return image
+    except ImageNotFound:
+        return None
+
+
+def _machine_of(client: Any, image: Any) -> int | None:
+    """Return the ELF machine of the image's Python: what an image says of its architecture may be wrong."""
+    folders = daemon.environment(image).get("PATH", _PATH).split(":")
+    with _created(client, image) as container:
+        heads = (_program(container, f"{folder}/python3") for folder in folders)
+        head = next(filter(None, heads), b"")
+        return int.from_bytes(head[18:20], "little") if head[:4] == b"\x7fELF" else None
+
+
+def _program(container: Any, path: str) -> bytes:
+    """Return the first bytes of a program; none where there is none."""
+    for _ in range(8):  # links: python3 -> python3.11
+        head, facts = _head(container, path)
+        if not facts.linkTarget:
+            return head
+        path = facts.linkTarget
+    return b""
+
+
+@contextmanager
+def _created(client: Any, image: Any) -> Iterator[Any]:
+    container = client.containers.create(
+        image.id, command=["true"], network_mode="none", labels={f"{LABEL}.check": "1"}
+    )
+    try:
+        yield container
+    finally:
+        container.remove(force=True, v=True)
+
+
+def _head(container: Any, path: str) -> tuple[bytes, daemon.PathStat]:
+    """Return the first bytes of a file of the container, and what the engine says of it."""
+    with daemon.archived(container, path) as found:
+        if found is None:
+            return b"", daemon.PathStat(size=0, mode=0)
+        facts, chunks = found
+        data = b""
+        while len(data) < 1024 and (chunk := next(chunks, b"")):
+            data += chunk
+        return data[512:1024], facts  # behind the tar's own header

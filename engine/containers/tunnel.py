@@ -1,0 +1,192 @@
+"""The way to a device's Docker engine: a socket of this machine that OpenSSH carries there, by the user's own
+keys and host keys.
+"""
+
+import shlex
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from engine import ordinary
+from engine.containers import daemon
+from engine.errors import UserError
+from engine.target import Address, address
+
+CONNECT_S = 10
+OPEN_S = 15.0
+ALIVE_S, ALIVE_TIMES = 5, 3  # a link that says nothing for 15 s is taken for lost
+
+_OPTIONS = {
+    "BatchMode": "yes",
+    "ConnectTimeout": CONNECT_S,
+    "ConnectionAttempts": 1,
+    "ServerAliveInterval": ALIVE_S,
+    "ServerAliveCountMax": ALIVE_TIMES,
+    "StrictHostKeyChecking": "yes",
+    "ControlMaster": "no",
+    "ControlPath": "none",
+    "ExitOnForwardFailure": "yes",
+    "LogLevel": "INFO",
+}
+
+# What ssh writes, what it means, and the way out; the first that fits counts
+_CAUSES = (
+    (
+        "REMOTE HOST IDENTIFICATION HAS CHANGED",
+        "its host key is not the one that this machine knows",
+        "find out why; if the device was set up anew: ssh-keygen -R {known}, then ssh {login} once, "
+        "and compare the fingerprint",
+    ),
+    (
+        "Host key verification failed",
+        "its host key is not known here",
+        "ssh {login} once, and compare the fingerprint with the device's own",
+    ),
+    ("Permission denied", "it does not let this user in", "ssh-copy-id {login}"),
+    (
+        "Could not resolve hostname",
+        "its name cannot be found",
+        "write its address, or put it into ~/.ssh/config",
+    ),
+    (
+        "Connection refused",
+        "nothing listens for SSH there",
+        "switch SSH on there: sudo systemctl enable --now ssh",
+    ),
+    ("timed out", "it does not answer", "is it on, and in this network? ping {host}"),
+    ("No route to host", "it cannot be reached", "is it on, and in this network? ping {host}"),
+    ("unreachable", "it cannot be reached", "is it on, and in this network? ping {host}"),
+    ("Bad owner or permissions", "ssh refuses its configuration", "chmod 600 ~/.ssh/config"),
+)
+
+
+class Tunnel:
+    """Opened when it is first asked for, and again where it broke."""
+
+    def __init__(self, device: str, where: str, config: str | None) -> None:
+        self._address: Address = address(device)
+        self._where, self._config = where, config
+        self._folder: Path | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+        self._is_closed = False
+
+    def connect(self) -> Any:
+        """Return a docker.DockerClient of the device, or raise UserError that says what is in the way."""
+        with self._lock:
+            if self._is_closed:
+                raise UserError(self._where, "the way to it is closed", "give the command again")
+            if self._process is None or self._process.poll() is not None:
+                self._open()
+        try:
+            return daemon.connect(self._url)
+        except UserError:
+            self._look_for_the_end()
+            raise UserError(
+                self._where,
+                f"the device answers, but no Docker engine does at {self._address.socket}",
+                "there: sudo apt-get install docker.io && sudo usermod -aG docker $USER",
+            ) from None
+
+    def close(self) -> None:
+        """End the way."""
+        with self._lock:
+            self._is_closed = True
+        if self._process is not None:
+            assert self._process.stdin
+            self._process.stdin.close()
+            try:
+                self._process.wait(2)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    @property
+    def _url(self) -> str:
+        return f"unix://{self._socket}"
+
+    @property
+    def _socket(self) -> Path:
+        if self._folder is None:
+            self._folder = Path(
+                tempfile.mkdtemp(prefix="rpi-ssh-")
+            )  # short: a socket's path has at most 107 bytes
+        return self._folder / "docker.sock"
+
+    def _open(self) -> None:
+        """Start ssh. Its remote command reads until our end closes: so it ends with this process, however
+        that ends.
+        """
+        if shutil.which("ssh") is None:
+            raise UserError(self._where, "this machine has no ssh", "sudo apt-get install openssh-client")
+        if self._config and Path(self._config).exists():
+            ordinary.check(f"ssh_config={self._config}", Path(self._config).stat())
+        if self._process is not None and self._process.stdin:
+            self._process.stdin.close()
+        self._socket.unlink(missing_ok=True)
+        options = [f"-o{key}={value}" for key, value in _OPTIONS.items()]
+        config = ["-F", self._config] if self._config else []
+        port = ["-p", str(self._address.port)] if self._address.port else []
+        argv = [
+            "ssh",
+            "-T",
+            *config,
+            *options,
+            *port,
+            "-L",
+            f"{self._socket}:{self._address.socket}",
+            self._login,
+            "cat",
+        ]
+        with (self._socket.parent / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log
+            )
+        limit = time.monotonic() + OPEN_S
+        while not self._socket.exists():
+            self._look_for_the_end()
+            if time.monotonic() > limit:
+                self._process.kill()
+                raise UserError(
+                    self._where, f"it does not answer within {OPEN_S:.0f} s", f"try: ssh {self._typed}"
+                )
+            time.sleep(0.02)
+
+    def _look_for_the_end(self) -> None:
+        """Raise what ssh said where it has ended."""
+        if self._process is None or self._process.poll() is None:
+            return
+        said = (self._socket.parent / "log").read_text(errors="replace").strip()
+        words = {"host": self._address.host, "known": self._known, "login": self._typed}
+        for text, what, fix in _CAUSES:
+            if text in said:
+                raise UserError(self._where, what, fix.format(**words))
+        last = said.splitlines()[-1] if said else f"ssh ended with status {self._process.returncode}"
+        raise UserError(self._where, last, f"try: ssh {self._typed}")
+
+    @property
+    def _known(self) -> str:
+        """Return the name under which known_hosts has it."""
+        return (
+            shlex.quote(f"[{self._address.host}]:{self._address.port}")
+            if self._address.port
+            else self._address.host
+        )
+
+    @property
+    def _typed(self) -> str:
+        """Return what one types behind ssh to get there."""
+        port = f"-p {self._address.port} " if self._address.port else ""
+        return port + shlex.quote(self._login)
+
+    @property
+    def _login(self) -> str:
+        return f"{self._address.user}@{self._address.host}" if self._address.user else self._address.host

@@ -1,0 +1,114 @@
+"""How a container ended, in the words of a run: from what the engine says of it, never from the exit status
+alone. Pure.
+"""
+
+import re
+import signal
+from dataclasses import replace
+from datetime import datetime
+
+from engine.containers.daemon import Given, State, kind_of
+from engine.interfaces import FailureKind
+from engine.jobfolder import Ended
+
+KILLED = 137  # 128 + SIGKILL: out of memory, a killed engine, or somebody's kill
+TERMINATED = 143  # 128 + SIGTERM: also an engine that shuts down
+
+# How lines begin that are docker-init's or runc's, not the stage's: what a stage says of a missing device is
+# about its own
+_NOT_THE_STAGES = ("[FATAL tini", "standard_init_linux.go", "exec /", "exec user process")
+
+_WHYS = {
+    "wrong_platform": "its image has programs of another processor than this engine can run ({text})",
+    "no_device": (
+        "its engine has no such device ({text}): plug the Edge TPU in, or choose a target without one"
+    ),
+    "no_command": "its image lacks what it is to run ({text})",
+    "image_missing": "its image is not there ({text}): python run.py images build",
+    "disk_full": (
+        "the disk of the container engine is full ({text}): docker system prune, and give the same command"
+    ),
+}
+
+
+def ended(stage: str, state: State, said: str, limits: Given, *, lost: FailureKind | None) -> Ended:
+    """Return how the job ended: `state` and `limits` are inspect's State and HostConfig, `said` the end of
+    the log.
+
+    lost: the kind of failure where the engine was away for a while, else None.
+    """
+    code, seconds = state.ExitCode, seconds_of(state)
+    status = -(code - 128) if 128 < code <= 128 + 64 else code
+    if code == 0:
+        return Ended(stage, 0, seconds)
+    if state.OOMKilled:
+        limit = f"its limit of {limits.Memory / 1e6:,.0f} MB" if limits.Memory else "what the machine has"
+        return Ended(
+            stage,
+            status,
+            seconds,
+            "out_of_memory",
+            f"it wanted more memory than {limit}: raise resources.memory of the stage",
+        )
+    if lost and code in (KILLED, TERMINATED):
+        return Ended(
+            stage, None, seconds, lost, "the container engine went away and took the container along"
+        )
+    if status == -signal.SIGBUS:
+        return Ended(stage, status, seconds, "bus_error", _bus_error(limits.ShmSize))
+    text = "\n".join([state.Error, *(line for line in said.splitlines() if line.startswith(_NOT_THE_STAGES))])
+    kind = kind_of(text)
+    if kind == "failed":
+        return Ended(stage, status, seconds)
+    return Ended(stage, status, seconds, kind, why(kind, text))
+
+
+def why(kind: FailureKind, text: str) -> str:
+    """Return the sentence for a refusal of the engine."""
+    said = next((line.strip() for line in reversed(text.splitlines()) if kind_of(line) == kind), text.strip())
+    return _WHYS.get(kind, "the container engine says: {text}").format(text=said[:300])
+
+
+def no_space(ended: Ended, free_bytes: int | None, tmp: int, shm: int) -> Ended:
+    """Return the end of a stage that wrote where nothing fitted any more.
+
+    Free_bytes: of the disk, None where it is not this machine's.
+    """
+    own = (
+        f"/tmp ({tmp / 1e6:,.0f} MB: executor.tmp=1G) or /dev/shm ({shm / 1e6:,.0f} MB: "
+        "executor.shm=1G) of its container"
+    )
+    if free_bytes is None:
+        return replace(
+            ended,
+            kind="disk_full",
+            why=f"it found no space: the disk of its device is full, or {own}; there: docker system prune",
+        )
+    if free_bytes < max(tmp, shm):
+        return ended  # of a disk of this machine that is full the scheduler speaks
+    return replace(
+        ended,
+        kind="disk_full",
+        why=f"it found no space, with {free_bytes / 1e6:,.0f} MB of disk free: {own} was full",
+    )
+
+
+def _bus_error(shm: int) -> str:
+    return (
+        f"SIGBUS ended it: most often /dev/shm is full, which holds {shm / 1e6:,.0f} MB here: executor.shm=1G"
+    )
+
+
+def seconds_of(state: State) -> float:
+    """Return how long the container ran."""
+    start, end = (_moment(text) for text in (state.StartedAt, state.FinishedAt))
+    return max((end - start).total_seconds(), 0.0) if start and end else 0.0
+
+
+def _moment(text: str) -> datetime | None:
+    """Read the engine's nanoseconds, of which Python keeps the micro ones."""
+    match = re.match(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,6})?\d*(Z|[+-]\d\d:\d\d)?$", text, re.ASCII)
+    try:
+        return datetime.fromisoformat(f"{match[1]}{match[2] or ''}+00:00") if match else None
+    except ValueError:  # of no calendar
+        return None

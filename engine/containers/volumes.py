@@ -1,0 +1,333 @@
+"""Hands a job's files to a container of another machine, through its engine alone: inputs as volumes known by
+digest, each sent once.
+
+A volume that was being sent when the link broke lacks its mark and is sent again.
+"""
+
+import hashlib
+import io
+import json
+import os
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any
+
+from engine import handles
+from engine.catalogue import ROOT
+from engine.containers import archive, daemon, options
+from engine.containers.binds import sources
+from engine.jobfolder import EVENTS_MOST_BYTES, RESULT_MOST_BYTES, Launch
+from engine.placement import Setting
+from engine.store import Store
+
+MARK = ".whole"  # written last: the volume has all that its name promises
+_CHUNK = 1 << 18  # bytes that are sent at once, between two looks whether the job is wanted
+_TURN_S = 0.2  # how often one looks whether another job has sent the same
+_INPUTS = Path("/inputs")
+_GO_TYPE_BITS = 0x8F280000  # of Go's os.FileMode, which Docker tells: folder, link, device, FIFO, socket, ...
+_FOLLOWED = 10_000_000  # bytes of events up to which they are fetched while the stage runs
+
+
+class _TooLarge(Exception):
+    """A file on the device is larger than what is asked for."""
+
+
+class Unwanted(Exception):
+    """The job's end has come before its files were there."""
+
+
+@dataclass(slots=True)
+class _There:
+    """Where a job's files are on the device, and how much of what it says has been fetched."""
+
+    folder: Path
+    fetched: int = 0  # bytes of its events
+    heard: tuple[str, int] = ("", 0)  # the moment of the last words, and how many were said at that
+
+
+class Volumes:
+    """The job's folder is a volume of its container alone, and goes with it."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+        self._owner = options.user(os.getuid(), os.getgid())
+        self._jobs: dict[Path, _There] = {}  # by the folder of the job
+
+    def log(self, launch: Launch) -> None:
+        """Leave the log to the engine, which keeps it short: a stage cannot fill the device with it."""
+
+    def mounts(self, client: Any, launch: Launch, is_wanted: Callable[[], bool]) -> list[Any]:
+        """Send what the device does not have yet, and return the mounts."""
+        self._jobs[launch.folder] = _There(launch.folder)
+        sending = _Sending(client, launch, Store(self._setting.store), is_wanted)
+        mounts = [
+            _mount(launch.folder.parent, None)
+        ]  # the folder itself is made in it, or it would be root's
+        for name, path in launch.inputs.items():
+            if path is not None:
+                mounts.append(_mount(_INPUTS / name, self._sent(sending, path, path.name)))
+        for path in sources(self._setting):
+            mounts.append(_mount(path, self._sent(sending, path, ".")))
+        stage = ROOT / "engine" / "stage.py"
+        return [*mounts, _mount(stage.parent, self._sent(sending, stage, stage.name))]
+
+    def send(self, client: Any, container: Any, launch: Launch) -> None:
+        """Lay the job's folder out in the container: its own job.json, where to write, and where to be."""
+        text = (launch.folder / "job.json").read_text(encoding="utf-8")
+        for name, path in launch.inputs.items():
+            if path is not None:
+                text = text.replace(
+                    json.dumps(str(path))[1:-1], json.dumps(str(_INPUTS / name / path.name))[1:-1]
+                )
+        with _packed() as (file, tar):
+            root = launch.folder.name
+            for folder in (root, f"{root}/out", f"{root}/cwd"):
+                tar.addfile(self._entry(folder, tarfile.DIRTYPE, 0o755))
+            entry = self._entry(f"{root}/job.json", tarfile.REGTYPE, 0o644)
+            entry.size = len(text.encode())
+            tar.addfile(entry, io.BytesIO(text.encode()))
+            _put(container, launch.folder.parent, _all_of(file, tar))
+
+    def follow(self, client: Any, container: Any, launch: Launch) -> None:
+        """Bring what the stage has said so far."""
+        self._fetch_events(container, launch, _FOLLOWED)
+        self._hear(container, launch, since_s=_second(self._jobs[launch.folder].heard[0]))
+
+    def collect(self, client: Any, container: Any, launch: Launch) -> None:
+        """Bring the outputs and all that was said."""
+        there = self._jobs.get(launch.folder)
+        if container is None or there is None:
+            return
+        if not self._fetch_events(container, launch, EVENTS_MOST_BYTES):
+            launch.notes.append(
+                f"it reported more than {EVENTS_MOST_BYTES / 1e6:.0f} MB: the rest is left out"
+            )
+        self._hear(container, launch)
+        with (
+            suppress(_TooLarge, tarfile.TarError),
+            _file(container, there.folder / "result.json", RESULT_MOST_BYTES) as result,
+        ):
+            handles.append(launch.folder / "result.json", b"".join(result))
+        with daemon.archived(container, there.folder / "out") as found:
+            if found is not None:
+                archive.unpack(found[1], launch.folder)
+        self._jobs.pop(launch.folder)
+
+    def free_bytes(self, launch: Launch) -> int | None:
+        """Return nothing: the disk is the device's."""
+        return None
+
+    def keep(self, labels: Mapping[str, str], work: Path) -> bool:
+        """Say yes: the container has its files with it."""
+        return True
+
+    def take_over(self, launch: Launch, labels: Mapping[str, str]) -> None:
+        """Remember that the container's files stand where its own run put them."""
+        self._jobs[launch.folder] = _There(Path(labels[f"{options.LABEL}.folder"]))
+
+    def _sent(self, sending: "_Sending", path: Path, name: str) -> str:
+        """Return the volume that holds the path's content under this name; send it if the device lacks it."""
+        digest = sending.store.assets.of(path)
+        volume = f"{options.LABEL}-{hashlib.sha256(f'{digest} {name}'.encode()).hexdigest()[:32]}"
+        with self._in_turn(volume, sending):
+            self._fill(volume, {f"{options.LABEL}.digest": digest}, sending, path, name)
+        return volume
+
+    @contextmanager
+    def _in_turn(self, volume: str, sending: "_Sending") -> Iterator[None]:
+        """Wait for who sends the same just now, here or in another engine of the store: a job reads it as
+        soon as it is whole.
+        """
+        while True:
+            with sending.store.alone(volume) as is_free:
+                if is_free:
+                    yield
+                    return
+            sending.go_on()
+            time.sleep(_TURN_S)
+
+    def _fill(
+        self, volume: str, labels: Mapping[str, str], sending: "_Sending", path: Path, name: str
+    ) -> None:
+        """Send the path into the volume, unless it is whole.
+
+        What holds the volume meanwhile is `reclaim`'s where this engine is killed.
+        """
+        owner = {options.LABEL: str(self._setting.store), f"{options.LABEL}.run": sending.launch.run}
+        arguments = {
+            "image": sending.launch.job.place.image,
+            "entrypoint": ["true"],
+            "network_mode": "none",
+            "labels": owner,
+        }
+        holder = sending.client.containers.create(
+            **arguments, mounts=[_mount(Path("/volume"), volume, labels)]
+        )
+        try:
+            if not _has(holder, Path("/volume") / MARK):
+                sending.put(holder, Path("/volume"), path, name)
+        except BaseException:
+            with suppress(
+                Exception
+            ):  # half a volume on a full disk helps nobody; where the link is lost it is sent again
+                holder.remove(force=True)
+                sending.client.volumes.get(volume).remove()
+            raise
+        holder.remove(force=True)
+
+    def _fetch_events(self, container: Any, launch: Launch, most: int) -> bool:
+        """Append to the events what there is more of them on the device.
+
+        Say whether they were few enough to be fetched.
+        """
+        there = self._jobs[launch.folder]
+        try:
+            with _file(container, there.folder / "events.jsonl", most, known=there.fetched) as content:
+                for chunk in content:
+                    handles.append(launch.folder / "events.jsonl", chunk)
+                    there.fetched += len(chunk)
+        except (_TooLarge, tarfile.TarError):
+            return False
+        return True
+
+    def _hear(self, container: Any, launch: Launch, since_s: int = 0) -> None:
+        """Append to the log what was said since the last time.
+
+        Where the engine has dropped that, all that it still has is new.
+        """
+        there = self._jobs[launch.folder]
+        words = list(daemon.words(container, since_s))
+        moments = [moment for moment, _ in words]
+        last, times = there.heard
+        known = moments.index(last) + times if last in moments else 0
+        handles.append(launch.log, b"".join(said for _, said in words[known:]))
+        if words[known:]:
+            there.heard = moments[-1], moments.count(moments[-1])
+
+    def _entry(self, name: str, kind: bytes, mode: int) -> tarfile.TarInfo:
+        entry = tarfile.TarInfo(name)
+        entry.type, entry.mode, entry.uid, entry.gid = kind, mode, self._owner.uid, self._owner.gid
+        return entry
+
+
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    """One job's way of its files to the device, which ends where the job is no longer wanted."""
+
+    client: Any
+    launch: Launch
+    store: Store
+    is_wanted: Callable[[], bool]
+
+    def go_on(self) -> None:
+        """Raise where the job is no longer wanted."""
+        if not self.is_wanted():
+            raise Unwanted("it was asked to end while its files were sent")
+
+    def put(self, holder: Any, folder: Path, path: Path, name: str) -> None:
+        """Send the path, and then the mark that all of it is there."""
+        _put(holder, folder, self._packed(path, name))
+        with _packed() as (file, tar):
+            tar.addfile(tarfile.TarInfo(MARK))
+            _put(holder, folder, _all_of(file, tar))
+
+    def _packed(self, path: Path, name: str) -> Iterator[bytes]:
+        """Yield the path as a tar, which is kept nowhere; raise where the job is no longer wanted."""
+        with tarfile.open(fileobj=io.BytesIO(), mode="w") as known:  # what it knows of hard links
+            for one in [path, *sorted(path.rglob("*"))] if path.is_dir() else [path]:
+                if "__pycache__" not in one.parts:
+                    entry = _readable(known.gettarinfo(one, str(Path(name) / one.relative_to(path))))
+                    yield entry.tobuf()
+                    yield from self._content(one, entry)
+        yield bytes(2 * tarfile.BLOCKSIZE)
+
+    def _content(self, path: Path, entry: tarfile.TarInfo) -> Iterator[bytes]:
+        left = entry.size if entry.isreg() else 0
+        with path.open("rb") if left else io.BytesIO() as file:
+            while left:
+                self.go_on()
+                chunk = file.read(min(left, _CHUNK))
+                if not chunk:
+                    raise OSError(f"{path} became shorter while it was sent")
+                left -= len(chunk)
+                yield chunk
+        yield bytes(-entry.size % tarfile.BLOCKSIZE if entry.isreg() else 0)
+
+
+def _mount(target: Path, volume: str | None, labels: Mapping[str, str] | None = None) -> Any:
+    """Return the mount of a volume; without a name it is the container's own, to write to."""
+    from docker.types import Mount
+
+    return Mount(
+        target=str(target),
+        source=volume,
+        type="volume",
+        read_only=volume is not None and labels is None,
+        labels=dict(labels or {}),
+    )
+
+
+def _readable(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Let whoever the container runs as read it, and nobody write it."""
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = ""
+    entry.mode = 0o555 if entry.isdir() or entry.mode & 0o100 else 0o444
+    return entry
+
+
+@contextmanager
+def _packed() -> Iterator[tuple[IO[bytes], tarfile.TarFile]]:
+    with tempfile.TemporaryFile() as file, tarfile.open(fileobj=file, mode="w") as tar:
+        yield file, tar
+
+
+def _all_of(file: IO[bytes], tar: tarfile.TarFile) -> Iterator[bytes]:
+    tar.close()
+    file.seek(0)
+    yield from iter(lambda: file.read(_CHUNK), b"")
+
+
+def _put(container: Any, path: Path, tar: Iterator[bytes]) -> None:
+    with daemon.patience(container.client):
+        container.put_archive(str(path), tar)
+
+
+def _has(container: Any, path: Path) -> bool:
+    with daemon.archived(container, path) as found:
+        return found is not None
+
+
+@contextmanager
+def _file(container: Any, path: Path, most: int, known: int = 0) -> Iterator[Iterator[bytes]]:
+    """Give what a regular file of the container has beyond the bytes that are known.
+
+    _TooLarge above `most`.
+    """
+    from docker.errors import APIError
+
+    with ExitStack() as stack:
+        found = None
+        with suppress(APIError):  # a name that the engine cannot follow, such as a link to itself
+            found = stack.enter_context(daemon.archived(container, path))
+        yield iter(()) if found is None else _new_in(*found, path, most, known)
+
+
+def _new_in(
+    facts: daemon.PathStat, chunks: Iterator[bytes], path: Path, most: int, known: int
+) -> Iterator[bytes]:
+    if facts.mode & _GO_TYPE_BITS or facts.size <= known:
+        return iter(())
+    if facts.size > most:
+        raise _TooLarge(path)
+    return archive.content(chunks, most, known)
+
+
+def _second(moment: str) -> int:
+    """Return the second of a moment of the engine's, in its own clock's count."""
+    return int(datetime.fromisoformat(f"{moment[:19]}+00:00").timestamp()) if moment else 0

@@ -1,0 +1,168 @@
+"""Routes each job to its executor: the chosen one, the device's for the target's stages, or processes.
+
+`executor=NAME` is engine/executors/NAME.py. An executor's YAML may list candidates instead, as `auto` does:
+the first that can run every stage is taken.
+"""
+
+import importlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from engine import image_catalogue, layout
+from engine.catalogue import ROOT
+from engine.compose import Request
+from engine.errors import UserError, did_you_mean
+from engine.images import Image
+from engine.interfaces import Executor
+from engine.jobfolder import Ended, Launch
+from engine.placement import Placement, Setting, executor_of
+from engine.plan import Planned
+from engine.signature import Signature
+from engine.spec import StageSpec
+
+_EXECUTORS = sorted(path.stem for path in (ROOT / "engine" / "executors").glob("[a-z]*.py"))
+Stages = Sequence[tuple[StageSpec, Signature | None]]
+
+
+class Dispatcher:
+    """The executors of one request, each made when it is first needed. It is an Executor itself."""
+
+    why_chosen = ""
+
+    def __init__(self, setting: Setting, name: str, candidates: Sequence[str] = ()) -> None:
+        self.setting = setting
+        self.candidates = tuple(candidates)
+        self.name = candidates[0] if candidates else name
+        self._made: dict[str, Executor] = {}
+        self._working: dict[str, str] = {}  # stage -> executor
+        for known in candidates or [name]:
+            if known not in _EXECUTORS:
+                what = f"executor.name={known}"
+                raise UserError(what, "there is no such executor", did_you_mean(known, _EXECUTORS))
+
+    def choose(self, stages: Stages, refused: Mapping[str, str]) -> str:
+        """Take the first candidate that can run all these stages, and return why, in a sentence.
+
+        refused: why a candidate is out of the question, by name. Without candidates nothing is chosen.
+        """
+        why = ""
+        for name in self.candidates:
+            self.name = name
+            against = refused.get(name) or self._against(name, stages)
+            if not against:
+                return why or self._executor(name).why_chosen
+            why = f"stages run as local processes: {against}"
+        return why
+
+    def unavailable(self) -> str:
+        """Return why the chosen executor can run nothing here; empty if it can."""
+        return self._executor(self.name).unavailable()
+
+    def place(self, spec: StageSpec, signature: Signature | None) -> Placement:
+        """Return where a stage runs; UserError if it can run nowhere."""
+        return self._executor(self._of(spec)).place(spec, signature)
+
+    def prepare(self, planned: Iterable[Planned]) -> None:
+        """Let every executor that has something to do make ready for it."""
+        for name, jobs in self._shared_out(planned).items():
+            self._executor(name).prepare(jobs)
+
+    def reclaim(self, planned: Iterable[Planned], work: Path) -> None:
+        """Continue what ended engines left running, as far as these jobs need it, and remove the rest."""
+        for name, jobs in self._shared_out(planned).items():
+            try:
+                self._executor(name).reclaim(jobs, work)
+            except UserError:
+                if any(one.record is None for one in jobs):
+                    raise  # else nothing is to run, and what was left waits
+
+    def missing(self, planned: Iterable[Planned]) -> list[str]:
+        """Return the references of the images that these jobs need and that are not there."""
+        return sorted({image for images in self.missing_by_executor(planned).values() for image in images})
+
+    def missing_by_executor(self, planned: Iterable[Planned]) -> dict[str, list[str]]:
+        """Return the same by executor, each of which needs its own."""
+        in_images = (one for one in planned if one.job.place.image)
+        return {
+            name: self._executor(name).missing(jobs) for name, jobs in self._shared_out(in_images).items()
+        }
+
+    @cached_property
+    def images(self) -> Sequence[Image]:
+        """Return all images that there are definitions of."""
+        return self.setting.images()
+
+    def load(self, reference: str, archive: Path) -> None:
+        """Give the chosen executor an image."""
+        self._executor(self.name).load(reference, archive)
+
+    def load_into(self, name: str, reference: str, archive: Path) -> None:
+        """Give one of the executors an image."""
+        self._executor(name).load(reference, archive)
+
+    def launch(self, launch: Launch) -> None:
+        """Start the job."""
+        name = self._working[launch.job.stage] = self._of(launch.job.spec)
+        self._executor(name).launch(launch)
+
+    def wait(self, timeout_s: float) -> list[Ended]:
+        """Return the jobs that ended; wait for one up to the timeout, which several executors share."""
+        names = list(dict.fromkeys(self._working.values())) or [self.name]
+        ended: list[Ended] = []
+        for name in names:
+            ended += self._executor(name).wait(0 if ended else timeout_s / len(names))
+        for one in ended:
+            del self._working[one.stage]
+        return ended
+
+    def terminate(self, stage: str, *, force: bool) -> None:
+        """End the job's process tree."""
+        if stage in self._working:
+            self._executor(self._working[stage]).terminate(stage, force=force)
+
+    def close(self) -> None:
+        """End all that runs."""
+        for executor in self._made.values():
+            executor.close()
+        self._made.clear()
+
+    def _against(self, name: str, stages: Stages) -> str:
+        """Return what speaks against a candidate; empty if it can run every stage that would be its own."""
+        if reason := self._executor(name).unavailable():
+            return reason
+        for spec, signature in stages:
+            if self._of(spec) == name:
+                try:
+                    self._executor(name).place(spec, signature)
+                except UserError as mistake:
+                    return mistake.what
+        return ""
+
+    def _shared_out(self, planned: Iterable[Planned]) -> dict[str, list[Planned]]:
+        shares: dict[str, list[Planned]] = {}
+        for one in planned:
+            shares.setdefault(self._of(one.job.spec), []).append(one)
+        return shares
+
+    def _of(self, spec: StageSpec) -> str:
+        return executor_of(spec.runs_on, self.setting.target, self.name)
+
+    def _executor(self, name: str) -> Executor:
+        if name not in self._made:
+            make: Callable[[Setting], Executor] = importlib.import_module(f"engine.executors.{name}").Executor
+            self._made[name] = make(self.setting)
+        return self._made[name]
+
+
+def setting(request: Request) -> Setting:
+    """Return what every executor of the request is made from."""
+    return Setting(
+        request.target,
+        request.roots,
+        request.settings.stage_packages,
+        image_catalogue.of(request),
+        layout.store_dir(request.outputs),
+        request.settings.ssh_config,
+        request.settings.executor.model_dump(),
+    )

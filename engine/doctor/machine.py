@@ -1,0 +1,81 @@
+"""What `doctor` says of the machine itself: its kind, Python and packages, memory and disk."""
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import sys
+from pathlib import Path
+
+from engine.doctor.finding import Finding
+
+_CORE = ("hydra-core", "omegaconf", "pydantic", "networkx")  # nothing starts without them
+_EXTRAS = {
+    "runtime": ("numpy", "pillow", "opencv-python-headless", "ai-edge-litert", "tflite-runtime"),
+    "train": ("tensorflow",),
+    "tracking": ("mlflow",),
+    "containers": ("docker", "cyclonedx-python-lib"),
+}
+_LEAST_DISK = 2e9  # bytes: a run of the largest use case, with room for its store
+
+
+def python(proc: Path = Path("/proc")) -> list[Finding]:
+    """Return the machine and its Python."""
+    what = (
+        f"Python {platform.python_version()} on {platform.system()} {platform.machine()}, "
+        f"{os.cpu_count()} processors"
+    )
+    return [Finding(True, what + _memory(proc) + _model(proc))]
+
+
+def packages(machine: str | None = None, version: tuple[int, int] = sys.version_info[:2]) -> list[Finding]:
+    """Return the versions of what is installed; what no machine of this kind can have is left out."""
+    not_to_be_had = (
+        {"ai-edge-litert"} if (machine or platform.machine()) == "armv7l" else set()
+    )  # no wheels for it
+    not_to_be_had |= {"tflite-runtime"} if version >= (3, 12) else set()
+    found = [Finding(True, ", ".join(filter(None, map(_installed, _CORE))))]
+    for extra, names in _EXTRAS.items():
+        found += [_package(name, extra) for name in names if name not in not_to_be_had]
+    return found
+
+
+def disk(outputs: Path) -> list[Finding]:
+    """Return how much room there is for runs."""
+    place = next(folder for folder in (outputs, *outputs.parents) if folder.exists())
+    free = shutil.disk_usage(place).free
+    return [
+        Finding(
+            free > _LEAST_DISK, f"{free / 1e9:.1f} GB free for {outputs}", "make room: python run.py clean"
+        )
+    ]
+
+
+def _package(name: str, extra: str) -> Finding:
+    found = _installed(name) or _installed(f"{name}-cpu")
+    return Finding(bool(found), found or name, f"uv sync --extra {extra}")
+
+
+def _installed(name: str) -> str:
+    try:
+        return f"{name} {importlib.metadata.version(name)}"
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _memory(proc: Path) -> str:
+    try:
+        words = (proc / "meminfo").read_text(encoding="ascii", errors="replace").split()
+        return f", {int(words[words.index('MemTotal:') + 1]) * 1024 / 1e9:.1f} GB of memory"
+    except (OSError, ValueError, IndexError):
+        return ""
+
+
+def _model(proc: Path) -> str:
+    """Return what a board says it is, as "Raspberry Pi 5 Model B Rev 1.0"; a PC says nothing."""
+    try:
+        return (
+            f", {(proc / 'device-tree/model').read_text(encoding='utf-8', errors='replace').rstrip(chr(0))}"
+        )
+    except OSError:
+        return ""

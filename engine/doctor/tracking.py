@@ -1,0 +1,62 @@
+"""What `doctor` says of runs and of the MLflow that records them.
+
+Imports no MLflow: a server is asked over HTTP.
+"""
+
+import http.client
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from engine import layout
+from engine.doctor.finding import Finding
+from engine.errors import UserError
+from engine.mlflow import backend
+from engine.mlflow.backend import Place
+
+_TIMEOUT_S = 0.8
+
+
+def mlflow(outputs: Path, tracking: Mapping[str, Any]) -> list[Finding]:
+    """Return how many runs there are, where they are recorded, and whether that answers."""
+    runs = Finding(True, f"{len(layout.runs(outputs))} runs below {outputs}")
+    if not tracking["enabled"]:
+        return [runs, Finding(True, "MLflow: runs are not recorded (tracking=none)")]
+    try:
+        place = backend.settle(outputs, tracking)
+    except UserError as error:
+        return [runs, Finding(False, f"MLflow: {error.where}: {error.what}", error.fix)]
+    return [runs, _server(place) if place.uri.startswith("http") else _database(outputs, place)]
+
+
+def _database(outputs: Path, place: Place) -> Finding:
+    path = place.database_path
+    where = "sqlite below outputs/" if path == outputs.absolute() / "mlflow.db" else place.shown
+    return Finding(
+        True, f"MLflow: {where}" + ("" if path is None or path.exists() else ", which the first run makes")
+    )
+
+
+def _server(place: Place) -> Finding:
+    """Ask for the page that every MLflow server has for this."""
+    try:
+        with urllib.request.urlopen(f"{place.uri.rstrip('/')}/health", timeout=_TIMEOUT_S) as answer:
+            answer.read(100)
+        return Finding(True, f"MLflow: {place.shown} answers")
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code in (401, 403):  # there, and particular about whom it answers
+            return Finding(True, f"MLflow: {place.shown} answers")
+        return Finding(
+            False,
+            f"MLflow: {place.shown} answers with status {error.code}",
+            "look whether that is an MLflow server",
+        )
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        why = getattr(error, "reason", error)
+        fix = "runs go on without it; when it is back: python run.py sync"
+        return Finding(
+            False, f"MLflow: {place.shown} does not answer ({getattr(why, 'strerror', None) or why})", fix
+        )

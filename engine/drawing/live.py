@@ -1,0 +1,136 @@
+"""The console's live table, drawn with rich: a row for each stage that matters now, a line of counts below.
+
+It shows the state and decides nothing; rich redraws it from its own thread, so it only ever reads.
+"""
+
+import atexit
+from collections.abc import Callable, Sequence
+from typing import TextIO
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table as Grid
+from rich.text import Text
+
+from engine.events import RunState, StageState
+from engine.wording import SYMBOLS, duration, is_stand_in, number, plural
+
+FEW_CACHED = 3  # more of them share one row
+MOST_METRICS = 3
+STYLES = {"running": "blue", "finished": "green", "failed": "red", "rejected": "red"}
+RANKS = {"failed": 0, "rejected": 0, "running": 1, "waiting": 3, "skipped": 4}  # finished: 2
+
+
+class Table:
+    """A table that follows a run until it is stopped."""
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float]) -> None:
+        self._state, self._clock = RunState(), clock
+        self._console = Console(file=stream, force_terminal=True, highlight=False)
+        self._live = Live(
+            console=self._console,
+            get_renderable=self._render,
+            refresh_per_second=8,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        atexit.register(self.stop)  # a run that dies without closing its sinks must not keep the cursor
+        self._live.start()
+
+    def update(self, state: RunState) -> None:
+        """Show this state from now on."""
+        self._state = state
+
+    def tell(self, lines: Sequence[str]) -> None:
+        """Print lines above the table."""
+        if lines:
+            self._console.print(Text("\n".join(lines)))
+
+    def stop(self) -> None:
+        """Leave the last table on the screen and give the cursor back."""
+        atexit.unregister(self.stop)
+        self._live.stop()
+
+    def _render(self) -> RenderableType:
+        grid = Grid.grid(padding=(0, 2, 0, 0), expand=True)
+        grid.add_column(no_wrap=True)
+        grid.add_column(no_wrap=True, max_width=32)
+        grid.add_column(no_wrap=True, min_width=20, max_width=40)
+        grid.add_column(no_wrap=True, justify="right", min_width=8)
+        grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        for row in self._rows():
+            grid.add_row(*row)
+        return Group(
+            grid, Text(_counts(self._state, self._elapsed(self._state.start.get("time"))), style="dim")
+        )
+
+    def _rows(self) -> list[Sequence[RenderableType]]:
+        stages = list(self._state.stages.values())
+        cached = [stage for stage in stages if stage.cached and stage.state == "finished"]
+        rows: list[Sequence[RenderableType]] = []
+        if len(cached) > FEW_CACHED:
+            stages = [stage for stage in stages if stage not in cached]
+            rows.append(_row("finished", f"{plural(len(cached), 'stage')} taken from the store", "", "", ""))
+        room = max(3, self._console.height - 4)
+        return rows + [self._stage_row(stage) for stage in _foremost(stages, room)]
+
+    def _stage_row(self, stage: StageState) -> Sequence[RenderableType]:
+        seconds = self._elapsed(stage.started) if stage.state == "running" else stage.seconds
+        now = _bar(stage) if stage.state == "running" else _remark(stage)
+        return _row(stage.state, stage.name, now, duration(seconds), _metrics(stage, self._state))
+
+    def _elapsed(self, since: float | None) -> float | None:
+        return None if since is None else max(0.0, self._clock() - since)
+
+
+def _foremost(stages: list[StageState], room: int) -> list[StageState]:
+    """Return as many stages as fit, in the plan's order: failed, running, ended last, next."""
+    if len(stages) <= room:
+        return stages
+    ranked = sorted(stages, key=lambda stage: (RANKS.get(stage.state, 2), -(stage.ended or 0)))
+    kept = {stage.name for stage in ranked[:room]}
+    return [stage for stage in stages if stage.name in kept]
+
+
+def _row(state: str, name: str, now: RenderableType, took: str, metrics: str) -> Sequence[RenderableType]:
+    style = STYLES.get(state, "dim")
+    return Text(SYMBOLS[state], style=style), Text(name), now, Text(took, style="dim"), Text(metrics)
+
+
+def _bar(stage: StageState) -> RenderableType:
+    if stage.progress is None or not stage.progress[1]:
+        return Text("running", style="blue")
+    done, total, message = stage.progress
+    grid = Grid.grid(padding=(0, 1, 0, 0))
+    grid.add_row(
+        ProgressBar(total, done, width=12), Text(message or f"{100 * done / total:.0f} %", style="dim")
+    )
+    return grid
+
+
+def _remark(stage: StageState) -> Text:
+    """Say what the symbol does not: where it came from, where its figures were taken, how it ended."""
+    if stage.failure is not None and stage.state == "waiting":
+        return Text(f"attempt {stage.attempt + 1} comes", style="yellow")
+    words: list[str] = [] if stage.state in ("waiting", "finished") else [stage.state]
+    words += ["from the store"] * stage.cached
+    words += [stage.taken or "emulated"] * (is_stand_in(stage) and bool(stage.metrics))
+    return Text(
+        ", ".join(words), style=STYLES.get(stage.state, "dim") if stage.state != "finished" else "dim"
+    )
+
+
+def _metrics(stage: StageState, state: RunState) -> str:
+    """Return the first metrics, the run's objective before the others."""
+    objective = str(state.start.get("objective") or "")
+    ordered = sorted(stage.metrics.items(), key=lambda pair: f"{stage.name}.{pair[0]}" != objective)
+    return "  ".join(f"{name} {number(value)}" for name, value in ordered[:MOST_METRICS])
+
+
+def _counts(state: RunState, elapsed: float | None) -> str:
+    counts: dict[str, int] = {}
+    for stage in state.stages.values():
+        counts[stage.state] = counts.get(stage.state, 0) + 1
+    parts = [f"{counts[name]} {name}" for name in SYMBOLS if name in counts]
+    return " · ".join([*parts, duration(state.seconds if state.seconds is not None else elapsed)])

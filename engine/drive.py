@@ -1,0 +1,213 @@
+"""Runs a request: plans it, provides images and assets, picks the driver, connects recorder and sinks.
+
+The one place where a run is assembled. A plan whose images are missing is a caller too: it needs another run.
+"""
+
+import importlib
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from engine import compose, image_catalogue, layout, planning, provenance
+from engine.compose import Request
+from engine.context import DriverContext, SinkContext
+from engine.errors import UserError
+from engine.events import Note, RunFinished, RunState
+from engine.images import Image
+from engine.interfaces import Driver, RunStatus, Say, Sink
+from engine.journal import FILE_NAME, Journal
+from engine.planning import Planning
+from engine.recorder import Recorder
+from engine.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended."""
+
+    status: RunStatus
+    state: RunState
+    run_dir: Path
+
+
+def drive(request: Request, stream: TextIO, say: Say) -> Outcome:
+    """Run the request to its end. UserError for what cannot be run, before anything has started.
+
+    stream: where the user reads of the run. say: shows the progress of downloads.
+    """
+    layout.make_outputs(request.outputs)
+    with Store(layout.store_dir(request.outputs)).in_use():
+        planned = with_images(request, say)
+        try:
+            planning.bring(request, planned, say)
+            return _run(request, planned, stream)
+        finally:
+            planned.executors.close()
+
+
+def with_images(request: Request, say: Say) -> Planning:
+    """Return the plan, with every image that it needs in its engine.
+
+    If an image cannot be built for an executor that was chosen among candidates, the next one is taken.
+    """
+    planned = planning.plan(request)
+    try:
+        _provide_images(request, planned, say)
+    except UserError as error:
+        planned.executors.close()
+        if not planned.executors.candidates:
+            raise
+        planned = planning.plan(request, {planned.executors.name: f"{error.where}: {error.what}"})
+        _provide_images(request, planned, say)
+    return planned
+
+
+def build_images(request: Request, images: Iterable[Image], say: Say) -> dict[str, Path]:
+    """Build the images, or find them in the store, and return their archives by reference.
+
+    UserError if that fails.
+    """
+    wanted = list(images)
+    archives: dict[str, Path] = {}
+    for usecase in dict.fromkeys(image.usecase for image in wanted):
+        stages = {image.reference: image.stage for image in wanted if image.usecase == usecase}
+        run_dir = _build(request, usecase, list(stages.values()), say)
+        for reference, stage in stages.items():
+            archives[reference] = run_dir / "artifacts" / stage / "archive"
+    return archives
+
+
+def _provide_images(request: Request, planned: Planning, say: Say) -> None:
+    executors = planned.executors
+    to_run = [one for one in planned.plan.jobs.values() if one.record is None]
+    missing = executors.missing_by_executor(to_run)
+    wanted = {reference for references in missing.values() for reference in references}
+    if not wanted:
+        return
+    archives = build_images(request, [one for one in executors.images if one.reference in wanted], say)
+    for name, references in missing.items():
+        for reference in references:
+            executors.load_into(name, reference, archives[reference])
+
+
+def _build(request: Request, usecase: str, stages: Sequence[str], say: Say) -> Path:
+    """Run stages of the images' use case, as processes, and return the folder of that run."""
+    packages = dict.fromkeys(["stages", *request.settings.stage_packages])
+    words = [
+        f"stage_packages=[{','.join(packages)}]",
+        f"usecase={usecase}",
+        "target=x86_64",
+        f"until=[{','.join(stages)}]",
+        "executor=local",
+        "tracking=none",
+        f"outputs={request.outputs}",
+        f"params.base={image_catalogue.base_of(request)}",
+    ]
+    builds = compose.another(request, words)
+    sys.stderr.write(f"images: {' '.join(builds.command)}\n")
+    outcome = None
+    try:
+        outcome = drive(builds, sys.stderr, say)
+    except* UserError as mistakes:
+        sys.stderr.write("".join(f"{mistake}\n" for mistake in mistakes.exceptions))
+    if outcome and outcome.status == "interrupted":
+        raise KeyboardInterrupt
+    if outcome is None or outcome.status != "finished":
+        what = f"the images could not be built: {', '.join(stages)}"
+        raise UserError(f"usecase={usecase}", what, "see what it says above; or executor=local")
+    return outcome.run_dir
+
+
+def _run(request: Request, planned: Planning, stream: TextIO) -> Outcome:
+    plan, store, executors = planned.plan, planned.store, planned.executors
+    to_run = [one for one in plan.jobs.values() if one.record is None]
+    executors.prepare(to_run)
+    run_dir = layout.new_run_dir(request.outputs, plan.usecase, plan.target.name, time.time())
+    with store.work(run_dir.name) as work, Journal(run_dir / FILE_NAME) as journal:
+        executors.reclaim(plan.jobs.values() if store.has_abandoned() else to_run, work)
+        _close_abandoned(request.outputs, store)
+        sinks = _sinks(request, run_dir, stream)
+        recorder = Recorder(run_dir, journal, sinks)
+        recorder.emit(provenance.run_started(request, plan, run_dir.name))
+        recorder.emit(*(Note(event="note", stage=None, text=text) for text in plan.notes))
+        driver = _driver(request, planned, work, run_dir, recorder)
+        outcome = _driven(driver, recorder, executors.close, run_dir)
+    executors.close()
+    for line in filter(None, [sink.close() for sink in sinks]):
+        stream.write(f"{line}\n")
+    return outcome
+
+
+def _driven(driver: Driver, recorder: Recorder, close: Callable[[], None], run_dir: Path) -> Outcome:
+    """Run the driver to its end; a fault of the machine or of ours is recorded before it is raised."""
+    start = time.monotonic()
+    try:
+        with _interruptible(driver):
+            status = driver.run()
+        return Outcome(status, recorder.finish(status, time.monotonic() - start), run_dir)
+    except Exception as error:
+        close()
+        recorder.give_up(error, time.monotonic() - start)
+        raise
+
+
+def _driver(request: Request, planned: Planning, work: Path, run_dir: Path, recorder: Recorder) -> Driver:
+    """Make the driver that the executor's YAML names: engine/drivers/<name>.py."""
+    context = DriverContext(
+        plan=planned.plan,
+        store=planned.store,
+        executor=planned.executors,
+        work=work,
+        run_dir=run_dir,
+        emit=recorder.emit,
+        cpus=request.settings.executor.cpus,
+        fail_fast=request.settings.fail_fast,
+    )
+    name = request.settings.executor.driver
+    make: Callable[[DriverContext], Driver] = importlib.import_module(f"engine.drivers.{name}").driver
+    return make(context)
+
+
+def _sinks(request: Request, run_dir: Path, stream: TextIO) -> list[Sink]:
+    """Make the sinks that the configuration names: engine/sinks/<name>.py. One may have nothing to do."""
+    context = SinkContext(
+        run_dir=run_dir,
+        outputs=request.outputs,
+        tracking=request.settings.tracking.model_dump(),
+        stream=stream,
+    )
+    made = [importlib.import_module(f"engine.sinks.{name}").sink(context) for name in request.settings.sinks]
+    return [sink for sink in made if sink is not None]
+
+
+def _close_abandoned(outputs: Path, store: Store) -> None:
+    """End the runs whose engines were killed, so that their files say so."""
+    gone = set(store.sweep())
+    for run_dir in layout.runs(outputs) if gone else ():
+        state = layout.state(run_dir) if run_dir.name in gone else None
+        if state is None or state.status != "running" or state.damage:
+            continue
+        with suppress(PermissionError):  # another user's, who shares the folder without its group
+            with Journal(run_dir / FILE_NAME) as journal:
+                journal.append(RunFinished(event="run_finished", status="interrupted", seconds=None))
+            layout.write_contract(run_dir, layout.state(run_dir))
+
+
+@contextmanager
+def _interruptible(driver: Driver) -> Iterator[None]:
+    """Let Ctrl-C and a polite kill end the run cleanly the first time and at once the second."""
+
+    def interrupt(number: int, frame: object) -> None:
+        driver.interrupt()
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

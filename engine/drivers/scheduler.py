@@ -1,0 +1,408 @@
+"""Runs the jobs of a plan on an executor, and alone knows time, retries and parallelism.
+
+Everything it does it says as events to `emit`, which makes them durable first; it shows nothing itself.
+"""
+
+import os
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine import graph as graphs
+from engine import handles, jobfolder
+from engine.context import DriverContext
+from engine.events import JobFailed, JobFinished, JobSkipped, JobStarted, Note
+from engine.interfaces import Emit, Event, Executor, FailureKind, RunStatus
+from engine.jobfolder import Ended, JobFolder, Launch
+from engine.outcome import NOT_ITS_FAULT, TIMEOUT, Attempt, Failure, Judge, timeout_s
+from engine.plan import Job, Plan, Planned, settle
+from engine.publisher import Publisher, cached, is_rejected
+from engine.store import Record, Store
+
+POLL_S = 0.1  # how often a running stage's progress is read
+BUSY_S = 0.2  # how often a job that another engine does is looked up
+GRACE_S = 10.0  # between the request to end and the end
+
+# The next attempt would end so too.
+_BEYOND_RETRY: frozenset[FailureKind] = frozenset(
+    {"disk_full", "disk_error", "image_missing", "wrong_platform", "no_device", "no_command"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the jobs may take together, and how the run takes a failure."""
+
+    cpus: float
+    memory_bytes: int
+    fail_fast: bool = False
+
+
+def driver(context: DriverContext) -> "Scheduler":
+    """Return what runs the plan's jobs on an executor, as many at once as this machine carries."""
+    memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limits = Limits(context.cpus or os.cpu_count() or 1, memory_bytes, context.fail_fast)
+    return Scheduler(
+        context.plan,
+        context.store,
+        context.executor,
+        context.work,
+        context.run_dir,
+        limits,
+        context.emit,
+    )
+
+
+@dataclass(slots=True)
+class _Running:
+    folder: JobFolder
+    log: Path
+    deadline: float
+    alone: ExitStack
+    reads: Mapping[str, str]  # its inputs from other stages, and their digests when it started
+    ending: str | None = None  # why it was told to end: timeout, interrupted
+    kill_at: float = float("inf")
+
+
+@dataclass(slots=True)
+class Scheduler:
+    """One run of a plan."""
+
+    plan: Plan
+    store: Store
+    executor: Executor
+    work: Path
+    run_dir: Path
+    limits: Limits
+    emit: Emit
+    interrupts: int = 0  # how often `interrupt` was called
+    digests: dict[str, Mapping[str, str]] = field(default_factory=dict)  # of the finished stages
+    _waiting: dict[str, Job] = field(default_factory=dict)
+    _running: dict[str, _Running] = field(default_factory=dict)
+    _over: dict[str, str] = field(default_factory=dict)  # stage -> finished, failed, skipped, rejected
+    _attempts: dict[str, int] = field(default_factory=dict)
+    _not_before: dict[str, float] = field(default_factory=dict)
+    _priority: Mapping[str, float] = field(default_factory=dict)
+    _order: Mapping[str, int] = field(default_factory=dict)  # of the plan
+    _ready: set[str] = field(default_factory=set)
+    _said: list[Event] = field(default_factory=list)  # events of this turn of the loop: one fsync for all
+    # removing a folder costs as much as a stage
+    _janitor: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
+
+    @property
+    def publisher(self) -> Publisher:
+        """Return what publishes finished jobs."""
+        return Publisher(self.store, self.run_dir)
+
+    def interrupt(self) -> None:
+        """End the run: cleanly at the first call, at once at the second."""
+        self.interrupts += 1
+
+    def run(self) -> RunStatus:
+        """Run to the end, and return the status of the run."""
+        self._waiting = {name: planned.job for name, planned in self.plan.jobs.items()}
+        known = {name: planned.record.seconds for name, planned in self.plan.jobs.items() if planned.record}
+        self._priority = graphs.priorities(self.plan.graph, known)
+        self._order = {name: at for at, name in enumerate(self.plan.jobs)}
+        self._take_cached()
+        self._refresh_ready(self._waiting)
+        while self._waiting or self._running:
+            if self.interrupts:
+                self._end_all()
+            else:
+                self._start_ready()
+            self._flush()
+            for ended in self.executor.wait(self._pause_s()):
+                self._finish(ended)
+            self._stream()
+            self._watch_time()
+        self._flush()
+        self._janitor.shutdown()
+        if self.interrupts:
+            return "interrupted"
+        if "failed" in self._over.values():
+            return "failed"
+        return "rejected" if "rejected" in self._over.values() else "finished"
+
+    def _say(self, *events: Event) -> None:
+        self._said += events
+
+    def _flush(self) -> None:
+        said, self._said = self._said, []
+        if said:
+            self.emit(*said)
+
+    def _take_cached(self) -> None:
+        """Take all that the plan found in the store, with one append to the journal."""
+        events: list[Event] = []
+        for name, planned in self.plan.jobs.items():
+            if (
+                planned.record
+                and not (set(planned.job.needs) - self.digests.keys())
+                and name in self._waiting
+            ):
+                events += self._cached(planned, planned.record)
+        self._say(*events)
+
+    def _cached(self, planned: Planned, record: Record) -> list[Event]:
+        self._leave(planned.job.stage)
+        return [cached(planned.job.stage, record), *self._publish(planned.job, record)]
+
+    def _publish(self, job: Job, record: Record) -> list[Event]:
+        """Publish a finished job, and skip what needs it if a gate rejects it."""
+        self.digests[job.stage] = record.outputs
+        gates = self.publisher.publish(job, record)
+        self._refresh_ready(self.plan.graph.successors(job.stage))
+        if not is_rejected(gates):
+            self._over[job.stage] = "finished"
+            return [*gates]
+        self._over[job.stage] = "rejected"
+        return [*gates, *self._skip_after(job.stage, f"{job.stage} was rejected by its gate")]
+
+    def _leave(self, name: str) -> None:
+        del self._waiting[name]
+        self._ready.discard(name)
+
+    def _start_ready(self) -> None:
+        now = time.monotonic()
+        ready = [name for name in self._ready if now >= self._not_before.get(name, 0)]
+        for name in sorted(ready, key=lambda n: (-self._priority[n], self._order[n])):
+            if sum(job.spec.resources.cpus for job in self._jobs_at_work()) >= self.limits.cpus:
+                return  # a glance for all of them: of a thousand ready stages two may run
+            if name in self._ready and self._has_room(
+                self._waiting[name]
+            ):  # a start may find an input damaged, which others wait for too
+                self._start(name)
+
+    def _refresh_ready(self, names: Iterable[str]) -> None:
+        """Look again which of these stages wait for nothing but room."""
+        for name in names:
+            if name in self._waiting and all(need in self.digests for need in self._waiting[name].needs):
+                self._ready.add(name)
+            else:
+                self._ready.discard(name)
+
+    def _has_room(self, job: Job) -> bool:
+        """Say whether the job's share is free; a job alone always fits, however much it asks for."""
+        if not self._running:
+            return True
+        taken = [other.spec.resources for other in self._jobs_at_work()]
+        wants = job.spec.resources
+        if wants.accelerator and any(one.accelerator for one in taken):
+            return False
+        return (
+            wants.cpus + sum(one.cpus for one in taken) <= self.limits.cpus
+            and wants.memory + sum(one.memory for one in taken) <= self.limits.memory_bytes
+        )
+
+    def _jobs_at_work(self) -> list[Job]:
+        return [running.folder.job for running in self._running.values()]
+
+    def _start(self, name: str) -> None:
+        job = self._waiting[name]
+        if self._send_back_damaged(job):
+            return
+        planned = settle(job, self.digests, self.plan.assets, self.store)
+        alone = ExitStack()
+        if planned.record is None:
+            assert planned.fingerprint is not None
+            if not alone.enter_context(self.store.alone(planned.fingerprint)):
+                self._not_before[name] = time.monotonic() + BUSY_S  # another engine does this job just now
+                alone.close()
+                return
+            planned = settle(job, self.digests, self.plan.assets, self.store)  # it may have ended meanwhile
+        if planned.record is not None:
+            alone.close()
+            self._say(*self._cached(planned, planned.record))
+            return
+        self._launch(planned, alone)
+
+    def _launch(self, planned: Planned, alone: ExitStack) -> None:
+        job = planned.job
+        attempt = self._attempts[job.stage] = self._attempts.get(job.stage, 0) + 1
+        log = self.run_dir / "logs" / f"{job.stage}.log"
+        log.parent.mkdir(exist_ok=True)
+        jobfolder.open_log(log)
+        if attempt > 1:
+            handles.append(log, f"--- attempt {attempt}\n".encode())
+        folder = jobfolder.lay_out(
+            self.work / f"{job.stage}-{attempt}", planned, self.digests, self.plan.assets, self.store
+        )
+        self._say(
+            JobStarted(
+                event="job_started",
+                stage=job.stage,
+                attempt=attempt,
+                fingerprint=planned.fingerprint,
+                log=str(log),
+                platform=job.place.platform,
+                emulated=job.place.emulated,
+                taken=job.place.taken,
+            )
+        )
+        deadline = time.monotonic() + (timeout_s(job) or float("inf"))
+        self._running[job.stage] = _Running(folder, log, deadline, alone, self._reads(job))
+        self._leave(job.stage)
+        launch = Launch(
+            job,
+            folder.path,
+            log,
+            planned.fingerprint or "",
+            self.run_dir.name,
+            attempt,
+            folder.inputs,
+            folder.notes,
+            folder.adopt,
+        )
+        self.executor.launch(launch)
+
+    def _reads(self, job: Job) -> dict[str, str]:
+        """Return the artifacts that the job reads.
+
+        Another stage may find one damaged and send it back meanwhile.
+        """
+        refs = {name: ref for name, ref in job.inputs.items() if ref and ref.stage}
+        return {name: self.digests[str(ref.stage)][ref.name] for name, ref in refs.items()}
+
+    def _send_back_damaged(self, job: Job) -> bool:
+        """Look at the job's inputs where the store keeps them.
+
+        A damaged one is set aside, and its stage runs again.
+        """
+        made = [ref for ref in job.inputs.values() if ref and ref.stage]
+        damaged = False
+        for ref in made:
+            if ref.stage in self.digests and not self.store.is_whole(self.digests[ref.stage][ref.name]):
+                self._send_back(str(ref.stage), ref.name)
+                damaged = True
+        return damaged
+
+    def _send_back(self, stage: str, output: str) -> None:
+        self.store.quarantine(self.digests[stage][output])
+        text = f"{stage}.{output} was damaged in the store: set aside, {stage} runs again"
+        self._say(Note(event="note", stage=None, text=text))
+        self._waiting[stage] = self.plan.jobs[stage].job
+        del self.digests[stage], self._over[stage]
+        self._refresh_ready([stage, *self.plan.graph.successors(stage)])
+
+    def _finish(self, ended: Ended) -> None:
+        running = self._running.pop(ended.stage)
+        jobfolder.cut(running.log)
+        events = running.folder.poll(to_the_end=True)
+        try:
+            with running.alone:
+                found = self._outcome(running, ended)
+        finally:
+            self._janitor.submit(handles.remove, running.folder.path)
+        if isinstance(found, Failure):
+            self._say(*events, *self._fail(running, ended, found))
+            return
+        job = running.folder.job
+        published = self._publish(job, found)
+        finished = JobFinished(
+            event="job_finished",
+            stage=job.stage,
+            attempt=self._attempts[job.stage],
+            seconds=ended.seconds,
+            outputs=dict(found.outputs),
+            metrics=dict(found.metrics),
+        )
+        self._say(*events, finished, *published)
+
+    def _outcome(self, running: _Running, ended: Ended) -> Record | Failure:
+        judge = Judge(self.store, self.plan.assets, self.work)
+        return judge.outcome(
+            Attempt(
+                folder=running.folder,
+                log=running.log,
+                ended=ended,
+                ending=running.ending,
+                reads=running.reads,
+            )
+        )
+
+    def _fail(self, running: _Running, ended: Ended, failure: Failure) -> list[Event]:
+        job = running.folder.job
+        delay_s = self._retry_delay_s(job, failure.kind)
+        failed = JobFailed(
+            event="job_failed",
+            stage=job.stage,
+            attempt=self._attempts[job.stage],
+            seconds=ended.seconds,
+            kind=failure.kind,
+            message=failure.message,
+            log=str(running.log),
+            log_tail=jobfolder.log_tail(running.log),
+            retry_in_s=delay_s,
+        )
+        if delay_s is not None:
+            self._waiting[job.stage] = job
+            self._refresh_ready([job.stage])
+            self._not_before[job.stage] = time.monotonic() + delay_s
+            return [failed]
+        self._over[job.stage] = "failed"
+        skipped = self._skip_after(job.stage, f"{job.stage} failed")
+        return [failed, *skipped, *(self._fail_fast(job.stage) if self.limits.fail_fast else [])]
+
+    def _retry_delay_s(self, job: Job, kind: FailureKind) -> float | None:
+        """Return after how many seconds the job is tried again, or None if it is not."""
+        if self.interrupts or kind in _BEYOND_RETRY:
+            return None
+        if self.limits.fail_fast and "failed" in self._over.values():
+            return None
+        attempt, tries = self._attempts[job.stage], job.spec.retries + (kind in NOT_ITS_FAULT)
+        return job.spec.retry_delay * 2 ** (attempt - 1) if attempt <= tries else None
+
+    def _fail_fast(self, stage: str) -> list[Event]:
+        because = f"{stage} failed, and fail_fast is set"
+        skipped = self._skip(list(self._waiting), because)
+        for other in list(self._running):
+            self._end(other, because)
+        return skipped
+
+    def _skip_after(self, stage: str, because: str) -> list[Event]:
+        waiting = [name for name in graphs.descendants(self.plan.graph, stage) if name in self._waiting]
+        return self._skip(waiting, because)
+
+    def _skip(self, stages: list[str], because: str) -> list[Event]:
+        for name in stages:
+            self._leave(name)
+            self._over[name] = "skipped"
+        return [JobSkipped(event="job_skipped", stage=name, because=because) for name in stages]
+
+    def _stream(self) -> None:
+        for running in self._running.values():
+            self._say(*running.folder.poll())
+
+    def _watch_time(self) -> None:
+        now = time.monotonic()
+        for stage, running in self._running.items():
+            jobfolder.cut(running.log)
+            if running.ending is None and now >= running.deadline:
+                self._end(stage, TIMEOUT)
+            elif now >= running.kill_at:
+                self.executor.terminate(stage, force=True)
+
+    def _end(self, stage: str, why: str) -> None:
+        running = self._running[stage]
+        if running.ending is None:
+            running.ending, running.kill_at = why, time.monotonic() + GRACE_S
+            self.executor.terminate(stage, force=False)
+
+    def _end_all(self) -> None:
+        """Interrupted: start nothing more, ask once, insist the second time."""
+        if self._waiting:
+            self._say(*self._skip(list(self._waiting), "the run was interrupted"))
+        for stage in self._running:
+            self._end(stage, "the run was interrupted")
+            if self.interrupts > 1:
+                self.executor.terminate(stage, force=True)
+
+    def _pause_s(self) -> float:
+        if self._running:
+            return POLL_S
+        upcoming = [self._not_before.get(name, 0) - time.monotonic() for name in self._ready]
+        return min(max(min(upcoming, default=0.0), 0.0), POLL_S)

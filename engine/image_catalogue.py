@@ -1,0 +1,55 @@
+"""Which images a request may use: the definitions in containers/, and the Debian that they are built on."""
+
+import socket
+from collections.abc import Callable, Sequence
+from functools import cache
+
+from engine import images, layout
+from engine.compose import Request
+from engine.images import Image
+from engine.signature import Library
+from engine.store import write_whole
+
+REGISTRY, PROBE_S = "registry-1.docker.io", 2.0  # where the pinned Debian of containers/base/registry.txt is
+BUILDERS = ("stages.containers.base", "stages.containers.build")  # what makes images: it goes into their tags
+
+
+def of(request: Request) -> Callable[[], Sequence[Image]]:
+    """Return what reads the images of containers/ when it is first asked, the user's before the project's."""
+
+    @cache
+    def read() -> tuple[Image, ...]:
+        library = Library(("stages",), request.roots)
+        base = base_of(request)
+        sources: dict[str, str] = {}
+        for name in BUILDERS:
+            sources |= library.signature(name, name).sources
+        found: dict[tuple[str, str], Image] = {}
+        for root in reversed(request.roots):
+            for image in images.read(root / "containers", sources, base):
+                found[image.name, image.platform] = image
+        return tuple(found.values())
+
+    return read
+
+
+def base_of(request: Request) -> str:
+    """Return where the images' Debian comes from: `bootstrap` or `registry`.
+
+    `auto` is resolved once for these outputs, since another base would make another image.
+    """
+    if request.settings.base != "auto":
+        return request.settings.base
+    resolved = layout.store_dir(request.outputs) / "base"
+    if not resolved.is_file():
+        layout.make_outputs(request.outputs)
+        write_whole(resolved, b"registry" if _answers(REGISTRY) else b"bootstrap")
+    return resolved.read_text(encoding="ascii")
+
+
+def _answers(host: str) -> bool:
+    try:
+        with socket.create_connection((host, 443), timeout=PROBE_S):
+            return True
+    except OSError:
+        return False

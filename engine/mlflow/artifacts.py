@@ -1,0 +1,93 @@
+"""What of a run's files goes to MLflow, as copies.
+
+Copies, because the store's files are read-only (MLflow, sending them a second time, could not write over the
+first), because links stay behind, and because credentials in text do.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from engine import handles
+from engine.interfaces import Event
+from engine.wording import redact
+
+_RUN_FILES = ("report.html", "run.json", "metrics.json", "journal.jsonl")
+_LONGEST_NAME = 200
+_MOST_FILES = 200  # of one output: a folder of more is data, and each file costs a request
+
+
+def why_left_out(path: Path, max_bytes: int) -> str | None:
+    """Say why an output is recorded by its digest alone; null where it is sent."""
+    count = size_bytes = 0
+    try:
+        for file in _files(path):
+            count, size_bytes = count + 1, size_bytes + file.stat().st_size
+            if count > _MOST_FILES:
+                return f"more than {_MOST_FILES} files"
+            if size_bytes > max_bytes:
+                return f"more than {max_bytes} bytes"
+            if not os.access(file, os.R_OK):
+                return "a file that cannot be read"
+    except OSError as error:  # such as a path that is too long
+        return f"cannot be read: {error.strerror}"
+    return None
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a file or a folder with ordinary permissions and without the links inside it."""
+    for file in _files(source):
+        place = target.joinpath(*map(_escaped, file.relative_to(source).parts)) if source.is_dir() else target
+        while place.exists():  # another name is escaped to the same
+            place = place.with_name(f"{place.name}_")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, place)
+
+
+def copy_run_files(run_dir: Path, start: Event, target: Path) -> None:
+    """Copy the run's own files, with the whole configuration, which MLflow's parameters may cut."""
+    for name in _RUN_FILES:
+        if (run_dir / name).exists():
+            _write(target / name, (run_dir / name).read_text(encoding="utf-8", errors="replace"))
+    config = {
+        name: start.get(name) for name in ("usecase", "target", "params", "objective", "assets", "jobs")
+    }
+    _write(target / "config.json", json.dumps(config, indent=2, ensure_ascii=False))
+
+
+def slug(name: str) -> str:
+    """Return the name with nothing in it that a path or a model's name may not hold."""
+    return re.sub(r"[^\w-]+", "_", name, flags=re.ASCII) or "_"
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(redact(text), encoding="utf-8", errors="replace")
+
+
+def _escaped(name: str) -> str:
+    """Return a file's name as it reaches MLflow, which puts it into a URL as it is: `a?b` as `a_x3fb`."""
+    words = re.sub(r"[%?#\\\x00-\x1f\x7f\ud800-\udfff]", lambda found: _hex(found[0]), name)
+    if len(words.encode()) <= _LONGEST_NAME:
+        return words
+    digest = hashlib.sha256(words.encode()).hexdigest()[:8]
+    return words.encode()[:_LONGEST_NAME].decode(errors="ignore") + f"_{digest}"
+
+
+def _hex(letter: str) -> str:
+    return "".join(f"_x{byte:02x}" for byte in letter.encode("utf-8", "surrogateescape"))
+
+
+def _files(path: Path) -> Iterator[Path]:
+    """Return the regular files of an output, however deep; the output itself may be a link into the store."""
+    if not path.is_dir():
+        yield from [path] if path.is_file() else []
+        return
+    with handles.folder(path.resolve()) as root:
+        for entry in handles.walk(root):
+            if stat.S_ISREG(entry.facts.st_mode):
+                yield path / entry.path

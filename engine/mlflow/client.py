@@ -1,0 +1,184 @@
+"""One run's side of MLflow: entries go in, and what is there already is found before anything is made.
+
+MLflow's own retries are off: they repeat a request that the server may have carried out, and make a run
+twice. A failed call ends the attempt; the next one begins with looking what is there.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+from engine.errors import UserError
+from engine.events import RunState
+from engine.interfaces import Event
+from engine.mlflow import artifacts, database, model
+from engine.mlflow.backend import Place
+from engine.mlflow.entries import Entry, key, merge, milliseconds, text
+
+_Item = TypeVar("_Item")
+_MOST_RUNS = 10_000  # of one run: its stages
+_DIGEST_LENGTH = 36  # MLflow's limit; the whole digest stands in the source
+
+_EXPERIMENT_TAGS = {
+    "mlflow.experimentKind": "custom_model_development"
+}  # or its page opens on traces of language models
+
+
+def prepare_environment(place: Place, timeout_s: int) -> None:
+    """MLflow, imported after this, waits briefly, repeats nothing and calls nobody else."""
+    os.environ.update(
+        MLFLOW_HTTP_REQUEST_TIMEOUT=str(timeout_s),
+        MLFLOW_HTTP_REQUEST_MAX_RETRIES="0",
+        MLFLOW_DISABLE_TELEMETRY="true",
+        DO_NOT_TRACK="true",
+        GIT_PYTHON_REFRESH="quiet",
+        MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR="false",
+        MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT="true",
+        MLFLOW_LOGGING_LEVEL="WARNING",
+    )
+    os.environ.setdefault("PGCONNECT_TIMEOUT", str(timeout_s))  # PostgreSQL's clients wait for ever
+    for name, value in (("USERNAME", place.username), ("PASSWORD", place.password)):
+        if value is not None:
+            os.environ[f"MLFLOW_TRACKING_{name}"] = value
+
+
+class Recorder:
+    """Writes one run, with a child run for each stage; every call may be repeated."""
+
+    def __init__(self, place: Place, run_dir: Path, start: Event) -> None:
+        from mlflow.tracking import MlflowClient
+
+        if place.is_database:
+            database.prepare(place)
+        self._place, self._run_dir, self._start = place, run_dir, start
+        self._client = MlflowClient(place.uri, registry_uri=place.uri)
+        self._experiment = self._experiment_id(place.experiment or start["usecase"])
+        self._runs: dict[str | None, str] = {}
+        self._tags: dict[str | None, dict[str, str]] = {}
+        self._find_runs()
+
+    def record(self, found: Iterable[Entry]) -> None:
+        """The entries are in MLflow."""
+        for entry in merge(found):
+            run_id = self._run(entry.stage, entry.time_ms)
+            self._log(run_id, entry)
+            self._log_assets(run_id, entry.assets)
+            self._log_outputs(run_id, entry)
+            if entry.end:
+                self._client.set_terminated(run_id, *entry.end)
+
+    def finish(self, state: RunState, status: str) -> None:
+        """The run's files are in MLflow, what came late too, and nothing of it is running there."""
+        now = milliseconds(state.last_time)
+        parent = self._run(None, milliseconds(self._start["time"]))
+        for stage in state.stages.values():
+            if stage.outputs:
+                self._log_outputs(self._runs[stage.name], Entry(stage.name, now, outputs=stage.outputs))
+            elif stage.name in self._runs and stage.state in ("running", "waiting"):
+                self._client.set_terminated(self._runs[stage.name], "KILLED", now)
+        with tempfile.TemporaryDirectory() as folder:
+            artifacts.copy_run_files(self._run_dir, self._start, Path(folder))
+            self._client.log_artifacts(parent, folder, "run")
+        self._client.set_terminated(parent, status, now)
+
+    def _experiment_id(self, name: str) -> str:
+        from mlflow.exceptions import MlflowException
+
+        found = self._client.get_experiment_by_name(name)
+        if found is None:
+            root = self._place.artifact_root and f"{self._place.artifact_root}/{artifacts.slug(name)}"
+            try:
+                return str(
+                    self._client.create_experiment(name, artifact_location=root, tags=_EXPERIMENT_TAGS)
+                )
+            except MlflowException:  # another run was first
+                found = self._client.get_experiment_by_name(name)
+        if found is None or found.lifecycle_stage != "active":
+            fix = "restore it (mlflow experiments restore), or set tracking.experiment to another name"
+            raise UserError("tracking.experiment", f"the experiment '{name}' is deleted in MLflow", fix)
+        return str(found.experiment_id)
+
+    def _find_runs(self) -> None:
+        own = f"tags.`rpi.run_id` = '{self._start['run_id']}'"
+        for run in self._client.search_runs([self._experiment], own, max_results=_MOST_RUNS):
+            stage = run.data.tags["rpi.stage"] or None
+            self._runs[stage], self._tags[stage] = run.info.run_id, dict(run.data.tags)
+
+    def _run(self, stage: str | None, start_ms: int) -> str:
+        """Return the MLflow run of the stage; one is made only where the search found none."""
+        if stage not in self._runs:
+            tags = {
+                "rpi.run_id": self._start["run_id"],
+                "rpi.stage": stage or "",
+                "mlflow.source.name": "run.py",
+            }
+            if stage is not None:
+                tags["mlflow.parentRunId"] = self._run(None, milliseconds(self._start["time"]))
+            made = self._client.create_run(self._experiment, start_ms, tags, stage or self._start["run_id"])
+            self._runs[stage], self._tags[stage] = made.info.run_id, tags
+        return self._runs[stage]
+
+    def _log(self, run_id: str, entry: Entry) -> None:
+        from mlflow.entities import Metric, Param, RunTag
+
+        for params in _batches([Param(*item) for item in entry.params.items()], 100):
+            self._client.log_batch(run_id, params=params)
+        for tags in _batches([RunTag(*item) for item in entry.tags.items()], 100):
+            self._client.log_batch(run_id, tags=tags)
+        for points in _batches([Metric(*point) for point in entry.points], 1000):
+            self._client.log_batch(run_id, metrics=points)
+
+    def _log_assets(self, run_id: str, assets: Sequence[Mapping[str, Any]]) -> None:
+        from mlflow.entities import DatasetInput, InputTag
+
+        inputs = [
+            DatasetInput(_dataset(asset), [InputTag("mlflow.data.context", text(asset["key"])[:500])])
+            for asset in assets
+        ]
+        if inputs:
+            self._client.log_inputs(run_id, inputs)
+
+    def _log_outputs(self, run_id: str, entry: Entry) -> None:
+        """Send the outputs that are not there yet; the tag with the digest says which are."""
+        known = self._tags.setdefault(entry.stage, {})
+        for name, digest in entry.outputs.items():
+            path = self._run_dir / "artifacts" / (entry.stage or "") / name
+            tag, digest = key(f"rpi.output.{name}"), text(digest)
+            if known.get(tag) == digest or not path.exists():
+                continue
+            left_out = artifacts.why_left_out(path, self._place.artifact_max_bytes)
+            if left_out:
+                self._client.set_tag(run_id, key(f"rpi.left_out.{name}"), left_out)
+            else:
+                self._send(run_id, name, path)
+            self._client.set_tag(run_id, tag, digest)
+            known[tag] = digest
+
+    def _send(self, run_id: str, name: str, path: Path) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            artifacts.copy(path, Path(folder) / name)
+            self._client.log_artifacts(run_id, folder)
+            if model.is_package(name, path):
+                label = artifacts.slug(f"{self._start['usecase']}-{self._start['target']}")
+                model.log(self._client, self._experiment, run_id, label, Path(folder) / name)
+
+
+def _dataset(asset: Mapping[str, Any]) -> Any:
+    """Return the asset as MLflow's entity, built by hand: mlflow.data would read the data."""
+    from mlflow.entities import Dataset
+
+    digest = text(asset.get("digest") or "").rpartition(":")[2][:_DIGEST_LENGTH] or "unknown"
+    known = {name: asset.get(name) for name in ("source", "path", "digest", "licence", "sample")}
+    kind = "http" if str(asset.get("source") or "").startswith("http") else "local"
+    where = asset.get("source") or asset.get("path") or ""
+    named = "url" if kind == "http" else "uri"
+    return Dataset(text(asset["name"])[:500], digest, kind, text({named: where}), profile=text(known))
+
+
+def _batches(items: Iterable[_Item], size: int) -> Iterable[list[_Item]]:
+    iterator = iter(items)
+    while some := list(islice(iterator, size)):
+        yield some

@@ -1,0 +1,96 @@
+"""Sends what MLflow missed: every run whose cursor is not at its journal's end."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine import layout
+from engine.mlflow import backend
+from engine.mlflow import cursor as cursors
+from engine.mlflow.backend import Place
+from engine.mlflow.bounds import Bounds
+from engine.mlflow.client import prepare_environment
+from engine.mlflow.delivery import Delivery, NotSent
+
+TIMEOUT_S = 10
+BOUNDS = Bounds(request_s=20, waiting_s=30)
+SENDER_S = 60.0  # how long the sender of an ended run may take, before its lock is given up
+
+
+@dataclass(slots=True)
+class SyncReport:
+    """What became of each run, by run id."""
+
+    sent: list[str] = field(default_factory=list)
+    complete: list[str] = field(default_factory=list)  # nothing was missing
+    running: list[str] = field(default_factory=list)  # their own senders send them
+    problems: dict[str, str] = field(default_factory=dict)  # run id: why it is not sent
+
+    def __str__(self) -> str:
+        counts = {"sent": self.sent, "complete already": self.complete, "still running": self.running}
+        said = [f"{len(runs)} {what}" for what, runs in counts.items() if runs] or ["no run to send"]
+        return "\n".join(
+            [", ".join(said), *(f"not sent: {run}: {why}" for run, why in self.problems.items())]
+        )
+
+
+def sync(outputs: Path, settings: Mapping[str, Any], bounds: Bounds = BOUNDS) -> SyncReport:
+    """Every run is in MLflow as if it had never been away; a second call changes nothing."""
+    place = backend.settle(outputs, settings)
+    prepare_environment(place, TIMEOUT_S)
+    report = SyncReport()
+    failures = 0
+    for run_dir in layout.runs(outputs):
+        if failures >= 2:  # the same wall twice: each further run would only wait for it again
+            report.problems.setdefault(run_dir.name, "left for the next sync, after the problems above")
+        elif not _is_taken(run_dir, place, bounds, report):
+            failures += 1
+    return report
+
+
+def _is_taken(run_dir: Path, place: Place, bounds: Bounds, report: SyncReport) -> bool:
+    """Note in the report what became of the run; false if MLflow takes no run now."""
+    try:
+        _sync_one(run_dir, place, bounds, report)
+    except NotSent as error:
+        report.problems[run_dir.name] = str(error)
+        return not error.is_away
+    except Exception as error:  # of this run, such as a damaged journal: the others can be sent
+        report.problems[run_dir.name] = f"its files cannot be read ({type(error).__name__}: {error})"
+    return True
+
+
+def _sync_one(run_dir: Path, place: Place, bounds: Bounds, report: SyncReport) -> None:
+    delivery = Delivery(run_dir, place, bounds)
+    delivery.read()
+    is_running = not delivery.is_ended and _is_followed(delivery)
+    if delivery.damage and not delivery.cursor.is_closed:
+        report.problems[run_dir.name] = delivery.damage
+    elif delivery.damage or delivery.is_complete or not delivery.state.start:
+        report.complete.append(run_dir.name)
+    elif is_running:
+        report.running.append(run_dir.name)
+    else:
+        with cursors.held(run_dir, SENDER_S) as is_mine:
+            if is_mine:
+                _send(run_dir, place, bounds, report)
+            else:
+                report.problems[run_dir.name] = "another process is still sending it"
+
+
+def _send(run_dir: Path, place: Place, bounds: Bounds, report: SyncReport) -> None:
+    delivery = Delivery(
+        run_dir, place, bounds
+    )  # again, under the lock: its sender may have come to the end meanwhile
+    delivery.read()
+    if delivery.is_complete:
+        report.complete.append(run_dir.name)
+        return
+    delivery.close()
+    report.sent.append(run_dir.name)
+
+
+def _is_followed(delivery: Delivery) -> bool:
+    """True while the engine lives that a sender was started for; of one without a sender nobody knows."""
+    return delivery.cursor.engine is not None and cursors.is_alive(delivery.cursor.engine)

@@ -1,0 +1,143 @@
+"""What became of an attempt at a job: the record that the store now has, or the kind of failure and why.
+
+Every driver decides this in the same way. Runs nothing.
+"""
+
+import errno
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine import jobfolder
+from engine.errors import UserError
+from engine.interfaces import FailureKind
+from engine.jobfolder import Ended, JobFolder
+from engine.plan import Job, ResolvedAsset
+from engine.store import DISK_FAULTS, FOLDERS, BadOutput, Record, Store
+
+# Loops in Python take 3 (arm64) to 9 times (arm/v7) as long under QEMU, as measured: so does a timeout.
+EMULATED_TIMES = 10
+NOT_ITS_FAULT: frozenset[FailureKind] = frozenset({"daemon_lost", "device_lost"})
+TIMEOUT = "timeout"  # why an attempt was told to end; else a sentence
+
+# What is true of a stage whatever it gave to sys.exit; other kinds an executor guesses from the exit status
+# or from words in the log.
+_WHATEVER_IT_CHOSE = NOT_ITS_FAULT | {"out_of_memory", "bad_output"}
+_LEAST_FREE_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an attempt failed."""
+
+    kind: FailureKind
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """An attempt that has ended."""
+
+    folder: JobFolder
+    log: Path
+    ended: Ended
+    ending: str | None = None  # why the engine told it to end
+    reads: Mapping[str, str] = field(default_factory=dict)  # its inputs from other stages, name -> digest
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Judges the attempts of one run."""
+
+    store: Store
+    assets: Mapping[str, ResolvedAsset]
+    work: Path
+
+    def outcome(self, attempt: Attempt) -> Record | Failure:
+        """Commit the outputs of a successful attempt and return their record, or return why it failed."""
+        result = attempt.folder.result()
+        if attempt.ending or attempt.ended.status != 0:
+            return self._cause(attempt, result)
+        if changed := self._changed_inputs(attempt):
+            message = f"its input '{changed[0]}' changed while it ran; nothing of it was kept"
+            return Failure("input_changed", message)
+        try:
+            return attempt.folder.commit(self.store, result.get("metrics", {}), attempt.ended.seconds)
+        except BadOutput as error:
+            return Failure("bad_output", str(error))
+        except OSError as error:
+            return self._not_stored(error)
+
+    def _not_stored(self, error: OSError) -> Failure:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return self._disk_full()
+        if error.errno in DISK_FAULTS:
+            what = f"the disk of {self.store.root} reports an error ({error.strerror})"
+            return Failure("disk_error", f"{what}; check it and give the same command")
+        return Failure("bad_output", f"its outputs could not be stored: {error}")
+
+    def _cause(self, attempt: Attempt, result: Mapping[str, Any]) -> Failure:
+        ended, chosen = attempt.ended, _chosen_status(result)
+        if attempt.ending == TIMEOUT:
+            return Failure("timeout", _too_late(attempt.folder.job))
+        if attempt.ending:
+            return Failure("killed", attempt.ending)
+        is_full = "No space left on device" in jobfolder.log_tail(attempt.log)
+        is_certain = ended.kind in _WHATEVER_IT_CHOSE or (ended.kind == "disk_full" and is_full)
+        if ended.kind and (chosen is None or is_certain):
+            return Failure(ended.kind, ended.why)
+        if not attempt.folder.path.exists():
+            return Failure("killed", "its work folder was removed while it ran")
+        if is_full or shutil.disk_usage(self.work).free < _LEAST_FREE_BYTES:
+            return self._disk_full()
+        if chosen is not None:
+            return Failure("failed", f"it ended with exit status {chosen}")
+        return _by_status(ended.status, result)
+
+    def _disk_full(self) -> Failure:
+        folders = (self.work, *(self.store.root / name for name in FOLDERS))
+        free = {place: shutil.disk_usage(place).free for place in folders if place.is_dir()}
+        fullest = min(free, key=lambda place: free[place])  # each may be on another disk
+        what = f"the disk is full: {free[fullest]:,} bytes are free at {fullest}"
+        return Failure("disk_full", f"{what}; make room and give the same command")
+
+    def _changed_inputs(self, attempt: Attempt) -> list[str]:
+        refs = [ref for ref in attempt.folder.job.inputs.values() if ref and ref.stage is None]
+        assets = [str(ref) for ref in refs if not self._is_as_planned(self.assets[ref.name])]
+        made = [name for name, digest in attempt.reads.items() if not self.store.is_whole(digest)]
+        return assets + made
+
+    def _is_as_planned(self, asset: ResolvedAsset) -> bool:
+        try:
+            return self.store.assets.of(asset.path) == asset.digest
+        except UserError:  # it is gone, or can no longer be read
+            return False
+
+
+def timeout_s(job: Job) -> float | None:
+    """Return how long an attempt may take, in seconds; None: as long as it likes."""
+    return job.spec.timeout and job.spec.timeout * (EMULATED_TIMES if job.place.emulated else 1)
+
+
+def _by_status(status: int | None, result: Mapping[str, Any]) -> Failure:
+    if status is None:
+        return Failure("killed", "the executor lost its process")
+    if status < 0:
+        return Failure("killed", f"signal {-status} ended it")
+    return Failure("failed", str(result.get("error") or f"it ended with exit status {status}"))
+
+
+def _chosen_status(result: Mapping[str, Any]) -> int | None:
+    """Return the status with which the stage ended itself, by sys.exit.
+
+    None if it did not, or says what cannot be.
+    """
+    status = result.get("exit_status")
+    return status if type(status) is int and 0 < status < 256 else None
+
+
+def _too_late(job: Job) -> str:
+    times = f", {EMULATED_TIMES} times that of the YAML since it was emulated" if job.place.emulated else ""
+    return f"it did not end within its timeout of {timeout_s(job):g} s{times}"

@@ -1,0 +1,192 @@
+"""From a request to a plan: the use case checked, an executor chosen, assets digested, every job looked up.
+
+Reads sources, assets and the store, and asks executors what they can run; starts nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine import check, dispatch, fetch, layout, ordinary
+from engine import graph as graphs
+from engine.asset import Asset
+from engine.check import Checked
+from engine.compose import Request
+from engine.dispatch import Dispatcher, Stages
+from engine.errors import UserError, raise_all
+from engine.interfaces import Say
+from engine.plan import Plan, ResolvedAsset, settle_all
+from engine.signature import Library
+from engine.spec import StageSpec, UseCase
+from engine.store import Store
+
+NOTHING: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Planning:
+    """A plan with what it was made from."""
+
+    plan: Plan
+    store: Store
+    executors: Dispatcher
+    warnings: Sequence[str]
+
+
+def plan(request: Request, refused: Mapping[str, str] = NOTHING) -> Planning:
+    """Return the plan; raise every mistake of the request together.
+
+    refused: executors that are out of the question although they can run the stages, and why, by name.
+    """
+    store = Store(layout.store_dir(request.outputs))
+    usecase = _with_makers(request)
+    library = Library(request.settings.stage_packages, request.roots)
+    chosen = request.settings.executor
+    executors = Dispatcher(dispatch.setting(request), chosen.name, chosen.first_of)
+    why = executors.choose(_readable(usecase, library), refused)
+    checked = _checked(request, usecase, library, executors)
+    kept = _kept(checked, request)
+    jobs = {name: job for name, job in checked.jobs.items() if name in kept}
+    refs = [ref for job in jobs.values() for ref in job.inputs.values() if ref]
+    needed = {ref.name for ref in refs if ref.stage is None}
+    assets = {key: _resolved(key, request.assets[key], store) for key in request.assets if key in needed}
+    found = {key: asset for key, asset in assets.items() if asset}
+    made = Plan(
+        usecase.name,
+        request.target,
+        usecase.params,
+        usecase.objective,
+        found,
+        settle_all(jobs, found, store),
+        checked.graph.subgraph(kept).copy(),
+        (*request.notes, *_notes(request), *filter(None, [why])),
+    )
+    return Planning(made, store, executors, checked.warnings)
+
+
+def bring(request: Request, planning: Planning, say: Say) -> None:
+    """Fetch the declared assets that a job which is to run will read; raise for all that cannot be had."""
+    mirror = _mirror(request)
+    mistakes: list[UserError] = []
+    to_run = [one.job for one in planning.plan.jobs.values() if one.record is None]
+    refs = [ref for job in to_run for ref in job.inputs.values() if ref]
+    for key in sorted({ref.name for ref in refs if ref.stage is None}):
+        asset = request.assets[key]
+        try:
+            if isinstance(asset, Asset):
+                fetch.bring(asset, planning.store, mirror, say)
+        except UserError as mistake:
+            mistakes.append(mistake)
+    if mistakes:
+        raise ExceptionGroup("assets are missing", mistakes)
+
+
+def _readable(usecase: UseCase, library: Library) -> Stages:
+    """Return the stages whose contract can be read; the check tells of the others."""
+    found = []
+    for name, spec in usecase.stages.items():
+        try:
+            found.append((spec, library.signature(spec.uses, name) if spec.uses else None))
+        except UserError:
+            continue
+    return found
+
+
+def _checked(request: Request, usecase: UseCase, library: Library, executors: Dispatcher) -> Checked:
+    """Check the use case, or raise every mistake of its file, of form and of meaning, by stage."""
+    mistakes, checked = list(request.mistakes), None
+    try:
+        checked = check.check(usecase, library, executors.place, request.where)
+    except ExceptionGroup as found:
+        mistakes += _worth_telling(found, mistakes)
+    order = {name: at for at, name in enumerate(usecase.stages)}  # what is no stage comes first
+    raise_all(sorted(mistakes, key=lambda mistake: order.get(_place(mistake)[1], -1)))
+    assert checked is not None
+    return checked
+
+
+def _worth_telling(found: ExceptionGroup[Exception], mistakes: Sequence[UserError]) -> list[UserError]:
+    """Return the mistakes of meaning that are not a consequence of the mistakes of form."""
+    told = {mistake.where for mistake in mistakes}
+    malformed = {_place(mistake)[1] for mistake in mistakes}
+    errors = [one for one in found.exceptions if isinstance(one, UserError) and one.where not in told]
+    return [one for one in errors if not (_place(one)[1] in malformed and _is_of_absence(one))]
+
+
+def _place(mistake: UserError) -> tuple[list[str], str]:
+    """Return the key at which the mistake stands, in parts, and its stage; empty for what is no stage's."""
+    parts = mistake.where.rpartition(": ")[2].split(".")
+    return parts, parts[1] if parts[0] == "stages" and len(parts) > 1 else ""
+
+
+def _is_of_absence(mistake: UserError) -> bool:
+    """Return whether a stage is said to lack something: a malformed one may have it in what is unreadable."""
+    parts, _ = _place(mistake)
+    return len(parts) <= 3 and parts[-1] != "uses"
+
+
+def _kept(checked: Checked, request: Request) -> set[str]:
+    last = request.settings.until
+    return graphs.until(checked.graph, last, f"until={','.join(last)}") if last else set(checked.jobs)
+
+
+def _with_makers(request: Request) -> UseCase:
+    """Return the use case with a stage for each sample that a stage makes, in the asset's name."""
+    stages: dict[str, StageSpec] = dict(request.usecase.stages)
+    assets: dict[str, str | None] = dict(request.usecase.assets)
+    renamed: dict[str, str] = {}
+    for key, asset in request.assets.items():
+        if key not in assets:  # its name cannot be one: a mistake, and in the use case no more
+            continue
+        if isinstance(asset, Asset) and asset.made_by:
+            if key in stages:
+                what = f"the asset '{key}' is made by a stage of that name"
+                raise UserError(f"{request.where}: stages.{key}", what, "give the stage another name")
+            stages[key] = StageSpec(uses=asset.made_by.uses, params=asset.made_by.params)
+            renamed[f"asset:{key}"] = f"{key}.{asset.made_by.output}"
+            del assets[key]
+        elif asset is None:
+            assets[key] = None
+    for name, spec in stages.items():
+        inputs = {key: renamed.get(text, text) for key, text in spec.inputs.items()}
+        stages[name] = spec.model_copy(update={"inputs": inputs})
+    return request.usecase.model_copy(update={"stages": stages, "assets": assets})
+
+
+def _mirror(request: Request) -> Path | None:
+    if request.settings.mirror is None:
+        return None
+    where = f"mirror={request.settings.mirror}"
+    mirror = Path(request.settings.mirror).expanduser().absolute()
+    if not mirror.is_dir():
+        raise UserError(where, "there is no such folder", "name a folder that holds copies of assets")
+    ordinary.refuse_kernels(where, mirror.stat())
+    return mirror
+
+
+def _resolved(key: str, asset: Asset | Path | None, store: Store) -> ResolvedAsset | None:
+    """Digest the asset: a path by its files, a declared one by its declaration, without reading it."""
+    if asset is None:
+        return None
+    if isinstance(asset, Path):
+        return ResolvedAsset(key, str(asset), asset, store.assets.of(asset), None, str(asset), False)
+    place, digest = fetch.place(asset, store), fetch.digest(asset)
+    return ResolvedAsset(key, asset.name, place, digest, asset.licence, asset.source, asset.sample)
+
+
+def _notes(request: Request) -> list[str]:
+    """Say what the user should know of the data: no licence, or a sample."""
+    notes = []
+    for key, asset in request.assets.items():
+        if isinstance(asset, Asset) and asset.licence is None:
+            notes.append(
+                f"{asset.name} has no licence: use it for tests of your own, and do not pass on what is "
+                "made of it"
+            )
+        if isinstance(asset, Asset) and asset.sample:
+            own = f"{request.settings.data}/{request.usecase.name}/"
+            notes.append(
+                f"{key} is a sample ({asset.name}): put your own data into {own}, or name it with "
+                f"assets.{key}="
+            )
+    return notes

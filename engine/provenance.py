@@ -1,0 +1,88 @@
+"""What a run records of where it comes from: command, commit, parameters, assets, jobs."""
+
+import os
+import platform
+import re
+from pathlib import Path
+from typing import Any
+
+from engine import ordinary
+from engine.asset import Asset
+from engine.catalogue import ROOT
+from engine.compose import Request
+from engine.errors import UserError
+from engine.events import RunStarted
+from engine.plan import Plan, describe
+from engine.wording import redact
+
+_MOST_BYTES = 100_000_000  # of packed-refs
+
+
+def run_started(request: Request, plan: Plan, run_id: str) -> RunStarted:
+    """Return the first event of a run."""
+    return RunStarted(
+        event="run_started",
+        run_id=run_id,
+        usecase=plan.usecase,
+        target=plan.target.name,
+        platform=plan.target.platform,
+        machine=platform.machine(),
+        command=[*map(redact, request.command)],
+        git_commit=git_commit(ROOT),
+        params=dict(plan.params),
+        objective=plan.objective,
+        assets=_assets(request, plan),
+        jobs=describe(plan),
+    )
+
+
+def git_commit(folder: Path) -> str | None:
+    """Return the commit of a project, or None if there is none or its repository is damaged.
+
+    It is read from git's own files: starting git costs as much as a stage.
+    """
+    try:
+        git = folder / ".git"
+        if git.is_file():  # a worktree: the file names its folder
+            git = folder / _word(git).removeprefix("gitdir: ")
+        commit = _word(git / "HEAD")
+        if commit.startswith("ref: "):
+            common = git / _word(git / "commondir") if (git / "commondir").is_file() else git
+            commit = _commit_of(common, commit.removeprefix("ref: "))
+    except (OSError, UserError):
+        return None
+    return commit if re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", commit) else None
+
+
+def _assets(request: Request, plan: Plan) -> list[dict[str, Any]]:
+    """Return the assets of the plan, and the samples that its stages make."""
+    found = [
+        {
+            "key": asset.key,
+            "name": asset.name,
+            "digest": asset.digest,
+            "source": asset.source,
+            "licence": asset.licence,
+            "path": str(asset.path),
+            "sample": asset.sample,
+        }
+        for asset in plan.assets.values()
+    ]
+    for key, asset in request.assets.items():
+        if isinstance(asset, Asset) and asset.made_by and key in plan.jobs:
+            about = {"source": asset.source, "licence": asset.licence, "sample": asset.sample}
+            found.append({"key": key, "name": asset.name, "digest": None, "path": None, **about})
+    return found
+
+
+def _commit_of(git: Path, ref: str) -> str:
+    """Return what a branch's file says, or else its line of packed-refs; empty if neither names it."""
+    if (git / ref).is_file():
+        return _word(git / ref)
+    lines = (line.split(" ") for line in _word(git / "packed-refs").splitlines())
+    return next((words[0] for words in lines if words[1:] == [ref]), "")
+
+
+def _word(path: Path) -> str:
+    """Return a file of git's, which may name a branch in any encoding."""
+    return os.fsdecode(ordinary.read(path, _MOST_BYTES)).strip().replace("\0", "")

@@ -1,0 +1,57 @@
+"""What every driver does with a finished job: lay its outputs out for the user, and judge its gates."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine import handles
+from engine.events import Gate, JobCached
+from engine.fields import holds
+from engine.plan import Job
+from engine.store import Record, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """Lays out what one run shows its user, from the store."""
+
+    store: Store
+    run_dir: Path
+
+    def publish(self, job: Job, record: Record) -> list[Gate]:
+        """Lay the outputs out below artifacts/, and return how each gate was judged."""
+        for output, digest in record.outputs.items():
+            place = self.run_dir / "artifacts" / job.stage / output
+            handles.remove(place)
+            self.store.materialise(digest, place)
+        return [_gate(job, metric, rule, record.metrics) for metric, rule in job.spec.require.items()]
+
+
+def is_rejected(gates: list[Gate]) -> bool:
+    """Return whether a gate was broken; one that was not judged is not."""
+    return any(gate["passed"] is False for gate in gates)
+
+
+def cached(stage: str, record: Record) -> JobCached:
+    """Return the event that says what the store has of a stage."""
+    return JobCached(
+        event="job_cached",
+        stage=stage,
+        fingerprint=record.fingerprint,
+        outputs=dict(record.outputs),
+        metrics=dict(record.metrics),
+        points=record.points,
+        figures=record.figures,
+        notes=record.notes,
+        seconds=record.seconds,
+        platform=record.platform,
+        emulated=record.emulated,
+        taken=record.taken,
+    )
+
+
+def _gate(job: Job, metric: str, rule: str, metrics: Mapping[str, float]) -> Gate:
+    value = metrics.get(metric)
+    return Gate(
+        event="gate", stage=job.stage, metric=metric, rule=rule, value=value, passed=holds(value, rule)
+    )

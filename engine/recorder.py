@@ -1,0 +1,77 @@
+"""Makes events durable, then shows them to the sinks. A sink that fails is left out from then on."""
+
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import cast
+
+from engine import layout
+from engine.events import Note, RunFinished, RunState, replay
+from engine.interfaces import Event, RunStatus, Sink
+from engine.journal import Journal
+
+
+class Recorder:
+    """The one way from a run to its journal and from there to its sinks."""
+
+    def __init__(self, run_dir: Path, journal: Journal, sinks: Iterable[Sink]) -> None:
+        self.state = RunState()
+        self._run_dir, self._journal, self._sinks = run_dir, journal, list(sinks)
+
+    def emit(self, *events: Event) -> None:
+        """Append the events and show them."""
+        if not events:
+            return
+        for event in self._journal.append(*events):
+            replay([event], self.state)
+            self._show(self._sinks, event, self.state)
+
+    def finish(self, status: RunStatus, seconds: float) -> RunState:
+        """Record that the run is over, and return its last state.
+
+        What users read is written first: whoever sees the last event finds every file.
+        """
+        last = RunFinished(event="run_finished", status=status, seconds=seconds)
+        final = self._write_files(last)
+        in_the_way = layout.point_latest(self._run_dir) if status == "finished" else ""
+        self.emit(last)
+        if in_the_way:
+            _warn(in_the_way)
+        return final
+
+    def give_up(self, error: Exception, seconds: float) -> None:
+        """Record that the run ended here and why, as far as the disk takes it."""
+        if not self._journal.is_in_place():
+            return
+        why = error.strerror if isinstance(error, OSError) and error.strerror else repr(error)
+        note = Note(event="note", stage=None, text=f"the run could not go on: {why}")
+        last = RunFinished(event="run_finished", status="failed", seconds=seconds)
+        with suppress(OSError):
+            self.emit(note)
+        with suppress(OSError):
+            self._write_files(last)
+        with suppress(OSError):
+            self.emit(last)
+
+    def _write_files(self, last: RunFinished) -> RunState:
+        """Write run.json and metrics.json, and let sinks write their files, as after the last event."""
+        final = replay([{**last, "time": time.time()}], self.state)
+        layout.write_contract(self._run_dir, final)
+        early = [sink for sink in self._sinks if sink.writes_files]
+        self._show(early, cast(Event, last), final)
+        self._sinks = [sink for sink in self._sinks if not sink.writes_files]
+        return final
+
+    def _show(self, sinks: Sequence[Sink], event: Event, state: RunState) -> None:
+        for sink in list(sinks):
+            try:
+                sink.show(event, state)
+            except Exception as error:
+                _warn(f"{type(sink).__module__} failed and shows no more: {error!r}")
+                self._sinks = [one for one in self._sinks if one is not sink]
+
+
+def _warn(text: str) -> None:
+    sys.stderr.write(f"warning: {text}\n")

@@ -1,0 +1,90 @@
+"""The way to this machine's engine: bad addresses and a damaged configuration of Docker's."""
+
+import os
+
+import pytest
+
+from engine.containers import daemon
+from engine.errors import UserError
+
+BAD = [
+    "tcp://127.0.0.1:abc",
+    "tcp://127.0.0.1:99999",
+    "tcp://[::1",
+    "tcp://[::1]:99999",
+    "ssh://x@127.0.0.1:abc",
+]
+ODD = [
+    "unix://",
+    "ssh://",
+    "foo://x",
+    "tcp://",
+    "tcp",
+    "fd://",
+    "unix:///a b",
+    "tcp://a..b",
+    f"tcp://{'a' * 300}:1",
+    "tcp://\udcff",
+]
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path, monkeypatch):
+    """No configuration of Docker's but the test's."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("DOCKER_CONFIG", raising=False)
+    (tmp_path / ".docker").mkdir()
+
+
+@pytest.mark.parametrize("host", BAD)
+def test_a_bad_address_is_named_with_a_good_one(monkeypatch, host):
+    monkeypatch.setenv("DOCKER_HOST", host)
+    with pytest.raises(UserError, match="this is not the address of a Docker engine: ") as caught:
+        daemon.connect_here()
+    assert caught.value.where == host and "export DOCKER_HOST=unix:///" in caught.value.fix
+
+
+@pytest.mark.parametrize("host", ODD)
+def test_an_address_at_which_there_can_be_no_engine_is_told(monkeypatch, host):
+    monkeypatch.setenv("DOCKER_HOST", host)
+    with pytest.raises(UserError, match="no Docker engine answers"):
+        daemon.connect_here()
+
+
+@pytest.mark.parametrize("host", [*BAD, *ODD])
+@pytest.mark.parametrize(
+    "command", [("plan", "executor=auto"), ("plan", "executor=docker"), ("images", "list")]
+)
+def test_every_command_says_so_in_three_lines_or_does_without(monkeypatch, give, host, command):
+    monkeypatch.setenv("DOCKER_HOST", host)
+    said = give(*command, "base=bootstrap")
+    assert said.status == (2 if command[0] == "images" else 0)
+    assert len(said.err.splitlines()) == (3 if said.status else 0)
+
+
+@pytest.mark.parametrize("name", ["nonexistent", "../x", "\udcff"])
+def test_a_context_that_does_not_exist_is_named(monkeypatch, name):
+    monkeypatch.delenv("DOCKER_HOST")
+    monkeypatch.setenv("DOCKER_CONTEXT", name)
+    assert daemon.is_likely()
+    with pytest.raises(UserError, match="there is no such Docker context") as caught:
+        daemon.connect_here()
+    assert caught.value.where == f"DOCKER_CONTEXT={name}"
+
+
+@pytest.mark.parametrize("text", ["[]", "null", '{"auths": 3}', "3"])
+def test_a_damaged_configuration_is_named(tmp_path, monkeypatch, text):
+    (tmp_path / ".docker" / "config.json").write_text(text)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    with pytest.raises(UserError, match=r"config\.json\n  this Docker configuration is damaged"):
+        daemon.connect_here()
+
+
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, lambda path: path.symlink_to("/proc/kmsg")], ids=["pipe", "kernel"]
+)
+def test_a_configuration_that_never_ends_is_refused(tmp_path, monkeypatch, make):
+    make(tmp_path / ".docker" / "config.json")
+    monkeypatch.delenv("DOCKER_HOST")
+    with pytest.raises(UserError, match=r"config\.json\n  it is "):
+        daemon.connect_here()

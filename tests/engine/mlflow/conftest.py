@@ -1,0 +1,36 @@
+"""Runs as lists of events, and an outputs folder with a fresh database of MLflow's."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.mlflow import backend, database
+from tests.run_events import EventBuilder, job
+
+
+@pytest.fixture
+def events() -> EventBuilder:
+    return EventBuilder()
+
+
+@pytest.fixture
+def make_job() -> Callable[..., dict[str, Any]]:
+    return job
+
+
+@pytest.fixture(scope="session")
+def fresh_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database as MLflow makes it; made once, for the migrations take seconds."""
+    outputs = tmp_path_factory.mktemp("fresh")
+    database.prepare(backend.settle(outputs, {}))
+    return outputs / "mlflow.db"
+
+
+@pytest.fixture
+def outputs(tmp_path: Path, fresh_database: Path) -> Path:
+    folder = tmp_path / "outputs"
+    folder.mkdir()
+    (folder / "mlflow.db").write_bytes(fresh_database.read_bytes())
+    return folder

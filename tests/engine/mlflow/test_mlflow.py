@@ -1,0 +1,346 @@
+"""Runs in a real MLflow: on sqlite, and behind a real server that is away, slow or answers too late."""
+
+import http.client
+import http.server
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("mlflow", reason="the extra 'tracking' is not installed")
+
+from engine import journal
+from engine.errors import UserError
+from engine.mlflow import backend, entries
+from engine.mlflow import cursor as cursors
+from engine.mlflow.sync import sync
+from engine.sinks import mlflow as sink
+from tests.mlflow_runs import LONG, append, database, free_port, make_folder, snapshot, until, whole_run
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own and its dependencies'
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, fresh_database: Path) -> Iterator[str]:
+    """The address of a real server on loopback, which is on its way up."""
+    folder, port = tmp_path_factory.mktemp("server"), free_port()
+    (folder / "mlflow.db").write_bytes(fresh_database.read_bytes())
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+        "--allowed-hosts",
+        "127.0.0.1:*,127.0.0.1",
+        "--backend-store-uri",
+        database(folder),
+        "--artifacts-destination",
+        str(folder / "artifacts"),
+    ]
+    with (folder / "server.log").open("wb") as log:
+        environment = {
+            **os.environ,
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        }
+        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, env=environment)
+    yield f"http://127.0.0.1:{port}"
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def is_healthy(server: str) -> bool:
+    try:
+        connection = http.client.HTTPConnection(server.removeprefix("http://"), timeout=1)
+        connection.request("GET", "/health")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def recorded(outputs: Path, events: Any, make_job: Any) -> dict[str, Any]:
+    """What MLflow knows of the whole run when nothing went wrong: the events came one by one, beside a
+    sender.
+    """
+    found = whole_run(events, make_job)
+    folder = make_folder(outputs, found[:1])
+    follower = sink.Sink(folder, outputs, {})
+    until(lambda: cursors.load(folder, backend.settle(outputs, {}).key).seq >= 0, 120)
+    for event in found[1:]:
+        append(folder, [event])
+        time.sleep(0.02)
+    follower.close()
+    until(lambda: "recorded" in follower.outcome, 60)
+    return snapshot(database(outputs))
+
+
+@pytest.mark.usefixtures("server")  # which comes up meanwhile
+def test_a_run_is_a_parent_with_a_child_for_each_stage(recorded: dict[str, Any]) -> None:
+    assert set(recorded) == {"r1/", "r1/split", "r1/train", "r1/package"}
+    assert {run["status"] for run in recorded.values()} == {"FINISHED"}
+    assert recorded["r1/train"]["tags"]["mlflow.parentRunId"] == ""  # the parent's stage
+    parent, train = recorded["r1/"], recorded["r1/train"]
+    assert len(parent["params"]) == 152 and len(parent["params"]["long"]) == 6000
+    assert parent["params"]["odd key_"] == "ü" and train["params"] == {"lr": "0.1"}
+    curve = [
+        (0, 3.0),
+        (0, 1.0),
+        (1, 0.5),
+        (2, 1 / 3),
+        (2, 0.3),
+    ]  # the first attempt's, the second's, the final value
+    assert [point[1:] for point in train["points"]["loss"]] == curve
+    assert train["last"]["loss"] == 0.3 and parent["last"] == {
+        "split.rows": 100,
+        "train.accuracy": 0.9,
+        "train.loss": 0.3,
+        "package.latency_ms: simulated on x86_64": 4.5,
+    }
+    assert recorded["r1/split"]["inputs"][0][:2] == ("yoga", "ab" * 18)
+    assert (
+        recorded["r1/split"]["tags"]["rpi.cached"] == "true" and parent["tags"]["rpi.sample_data"] == "true"
+    )
+    assert recorded["r1/package"]["tags"]["rpi.taken"] == "simulated on x86_64"
+    assert (
+        train["tags"]["rpi.gate.accuracy"] == "passed: 0.9 must be >= 0.95" and train["status"] == "FINISHED"
+    )
+    assert train["tags"]["rpi.gate.bias"] == "not judged: None must be <= 0 if measured"
+    assert recorded["r1/split"]["files"] == ["out"]
+    assert parent["files"] == [
+        f"run/{n}" for n in ("config.json", "journal.jsonl", "metrics.json", "report.html", "run.json")
+    ]
+    assert "secret" not in json.dumps(recorded)
+
+
+def test_what_sync_sends_later_is_what_an_undisturbed_run_sends(
+    server: str, recorded: dict[str, Any], events: Any, make_job: Any, tmp_path: Path
+) -> None:
+    port = free_port()
+    settings = {"uri": f"http://ann:secret@127.0.0.1:{port}", "experiment": "away"}
+    outputs = tmp_path / "away"
+    folder = make_folder(outputs, whole_run(events, make_job))
+    follower = sink.Sink(folder, outputs, settings)
+    began = time.monotonic()
+    follower.close()
+    assert time.monotonic() - began < 4  # a short run's share, not the longest wait
+    until(lambda: "does not answer" in follower.outcome and is_free(folder), 120)
+    assert follower.outcome.endswith("python run.py sync sends it later")
+    until(lambda: is_healthy(server), 200)
+    with Proxy(server, port):  # now it is back
+        assert sync(outputs, settings).sent == ["r1"]
+        assert snapshot(server, "away") == recorded
+        assert sync(outputs, settings).complete == ["r1"]
+        (folder / cursors.FILE_NAME).unlink()  # lost: all is sent again
+        assert sync(outputs, settings).sent == ["r1"]
+    assert snapshot(server, "away") == recorded
+    written = [path.read_text() for path in folder.glob("*mlflow*")]
+    assert not any("secret" in text for text in written)
+
+
+def test_a_request_carried_out_and_never_answered_makes_nothing_twice(
+    server: str, recorded: dict[str, Any], events: Any, make_job: Any, tmp_path: Path
+) -> None:
+    make_folder(tmp_path / "late", whole_run(events, make_job))
+    settings, reports = {"uri": f"http://127.0.0.1:{free_port()}", "experiment": "late"}, []
+    until(lambda: is_healthy(server), 200)
+    with Proxy(server, int(settings["uri"].rpartition(":")[2]), throws_away=True) as proxy:
+        while not reports or reports[-1].problems:
+            reports.append(sync(tmp_path / "late", settings))
+    assert len(reports) > 5 and len(proxy.lost) > 5  # experiment, runs, batches, inputs, tags, ends, files
+    assert snapshot(server, "late") == recorded
+
+
+def is_free(folder: Path) -> bool:
+    with cursors.held(folder, 0) as is_mine:
+        return is_mine
+
+
+class Proxy:
+    """Passes every request on; the answer to the first of each kind of change, it throws away."""
+
+    def __init__(self, behind: str, port: int, throws_away: bool = False) -> None:
+        self.lost: set[tuple[str, str]] = set()
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def pass_on(handler) -> None:
+                status, kind, content = forward(handler, behind)
+                change = (handler.command, re.sub(r"[0-9a-f]{32}", "", handler.path))
+                if throws_away and is_change(change) and change not in self.lost:
+                    self.lost.add(change)
+                    return handler.connection.close()
+                handler.send_response(status)
+                handler.send_header("Content-Type", kind)
+                handler.send_header("Content-Length", str(len(content)))
+                handler.end_headers()
+                handler.wfile.write(content)
+
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = pass_on
+
+            def log_message(self, *words: Any) -> None:
+                """Say nothing."""
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+
+    def __enter__(self) -> "Proxy":
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def is_change(request: tuple[str, str]) -> bool:
+    return request[0] != "GET" and "search" not in request[1]
+
+
+def forward(handler: http.server.BaseHTTPRequestHandler, behind: str) -> tuple[int, str, bytes]:
+    body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
+    connection = http.client.HTTPConnection(behind.removeprefix("http://"), timeout=10)
+    connection.request(
+        handler.command, handler.path, body, {"Content-Type": handler.headers.get("Content-Type") or ""}
+    )
+    answer = connection.getresponse()
+    return answer.status, answer.getheader("Content-Type") or "application/json", answer.read()
+
+
+def test_six_processes_at_once_on_no_database_all_succeed(tmp_path: Path, events: Any, make_job: Any) -> None:
+    outputs = tmp_path / "six"
+    for i in range(6):
+        make_folder(outputs, whole_run(events, make_job, f"r{i}"), f"r{i}")
+    code = """
+        import os, sys, mlflow.tracking; from pathlib import Path; from engine.mlflow.sync import sync
+        for _ in range(6):
+            if os.fork() == 0:
+                os._exit(bool(sync(Path(sys.argv[1]), {}).problems))
+        sys.exit(any(os.wait()[1] for _ in range(6)))
+    """  # forked after the import, so that they meet at the database
+    command = [sys.executable, "-c", textwrap.dedent(code), str(outputs)]
+    assert subprocess.run(command, check=False, timeout=300).returncode == 0
+    found = snapshot(database(outputs))
+    assert len(found) == 24 and {run["status"] for run in found.values()} == {"FINISHED"}
+
+
+def test_a_killed_engine_leaves_a_killed_run(outputs: Path, events: Any, make_job: Any) -> None:
+    folder = make_folder(outputs, whole_run(events, make_job)[:6])  # in the middle of train
+    code = """
+        import sys, time; from pathlib import Path; from engine.sinks.mlflow import Sink
+        Sink(Path(sys.argv[1]), Path(sys.argv[2]), {}); time.sleep(60)
+    """
+    engine = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code), str(folder), str(outputs)])
+    place = backend.settle(outputs, {})
+    until(lambda: cursors.load(folder, place.key).seq == 5, 120)
+    assert sync(outputs, {}).running == ["r1"]
+    engine.kill()
+    assert until(lambda: cursors.load(folder, place.key).is_closed, 10) < 5
+    engine.wait()
+    status = {name: run["status"] for name, run in snapshot(database(outputs)).items()}
+    assert status == {"r1/": "KILLED", "r1/split": "FINISHED", "r1/train": "KILLED"}
+
+
+def test_a_rejected_run_has_failed_and_says_so(outputs: Path, events: Any, make_job: Any) -> None:
+    make_folder(outputs, whole_run(events, make_job, status="rejected"))
+    assert sync(outputs, {}).sent == ["r1"]
+    found = snapshot(database(outputs))
+    assert found["r1/"]["status"] == "FAILED" and found["r1/"]["tags"]["status"] == "rejected"
+    assert found["r1/train"]["status"] == "FAILED" and found["r1/package"]["tags"]["rpi.state"] == "skipped"
+
+
+def test_a_packed_model_is_an_mlflow_model_that_predicts(outputs: Path, events: Any, make_job: Any) -> None:
+    tensorflow = pytest.importorskip("tensorflow")
+    folder = make_folder(outputs, whole_run(events, make_job))
+    package = folder / "artifacts" / "package" / "package"
+    package.mkdir(parents=True)
+    double = tensorflow.function(lambda x: 2.0 * x, input_signature=[tensorflow.TensorSpec([1, 4])])
+    converter = tensorflow.lite.TFLiteConverter.from_concrete_functions([double.get_concrete_function()])
+    (package / "model.tflite").write_bytes(converter.convert())
+    (package / "manifest.json").write_text("{}")
+    journal_file = folder / journal.FILE_NAME
+    journal_file.write_text(
+        journal_file.read_text().replace('"outputs": {"out": "sha256:1', '"outputs": {"package": "sha256:1')
+    )
+    assert sync(outputs, {}).sent == ["r1"]
+    import mlflow
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(database(outputs), registry_uri=database(outputs))
+    (model,) = client.search_logged_models([client.get_experiment_by_name("demo").experiment_id])
+    loaded = mlflow.pyfunc.load_model(model.artifact_location)
+    assert loaded.metadata.signature.inputs.inputs[0].shape == (-1, 4)
+    batch = [[1.0, 2.0, 3.0, 4.0]] * 3
+    import numpy
+
+    (result,) = loaded.predict(numpy.array(batch, "float32")).values()
+    assert result.tolist() == (2 * numpy.array(batch)).tolist()
+
+
+@pytest.mark.parametrize("uri", ["mlruns", "file:///data/mlruns", "/data/mlruns"])
+def test_a_file_store_is_refused_with_the_way_out(tmp_path: Path, uri: str) -> None:
+    with pytest.raises(UserError, match=r"sqlite:////"):
+        sink.Sink(tmp_path, tmp_path, {"uri": uri})
+
+
+def test_a_database_of_another_mlflow_is_left_as_it_is(outputs: Path, events: Any, make_job: Any) -> None:
+    import sqlite3
+
+    with sqlite3.connect(outputs / "mlflow.db") as connection:
+        connection.execute("update alembic_version set version_num = 'f5a4f2784254'")
+    make_folder(outputs, whole_run(events, make_job))
+    problem = sync(outputs, {}).problems["r1"]
+    assert "the database has MLflow's schema f5a4f2784254; the MLflow installed here needs " in problem
+    assert problem.endswith(
+        "take a backup, then: mlflow db upgrade <its URI> (or install the MLflow that made it)"
+    )
+
+
+def test_an_experiment_that_was_deleted_is_named_with_the_way_out(
+    outputs: Path, events: Any, make_job: Any
+) -> None:
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(database(outputs), registry_uri=database(outputs))
+    client.delete_experiment(client.create_experiment("demo"))
+    make_folder(outputs, whole_run(events, make_job))
+    assert sync(outputs, {}).problems == {
+        "r1": "tracking.experiment: the experiment 'demo' is deleted in MLflow;"
+        " restore it (mlflow experiments restore), or set tracking.experiment to another name"
+    }
+
+
+def test_nothing_of_mlflow_is_imported_by_the_engine() -> None:
+    code = (
+        "import sys, engine.sinks.mlflow; sys.exit(any(m.split('.')[0] in ('mlflow', 'pandas') for "
+        "m in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_credentials_are_kept_apart_from_the_uri(tmp_path: Path) -> None:
+    place = backend.settle(tmp_path, {"uri": "https://ann:se%40cret@host:5000/x"})
+    assert (place.uri, place.username, place.password) == ("https://host:5000/x", "ann", "se@cret")
+    assert (
+        backend.settle(tmp_path, {"uri": "postgresql://ann:secret@host/db"}).shown
+        == "postgresql://***@host/db"
+    )
+
+
+def test_values_are_cut_and_made_valid() -> None:
+    assert len(entries.text(LONG)) == 6000
+    assert entries.text("\udcff") == "?" and entries.text([1, "ü"]) == '[1, "ü"]'

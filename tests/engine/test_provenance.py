@@ -1,0 +1,75 @@
+"""What a run records of where it comes from."""
+
+import os
+import re
+import subprocess
+
+import pytest
+
+from engine.provenance import git_commit
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_commit_is_read_without_git(tmp_path, packed):
+    git = ["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run([*git[:3], "init", "-q"], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "x"], check=True)
+    if packed:
+        subprocess.run([*git, "pack-refs", "--all"], check=True)
+    wanted = subprocess.run(
+        [*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True
+    ).stdout.strip()
+    assert git_commit(tmp_path) == wanted
+
+
+def test_without_git_there_is_no_commit(tmp_path):
+    assert git_commit(tmp_path) is None
+
+
+def test_the_commit_of_a_worktree_is_read_too(tmp_path):
+    git = ["git", "-C", tmp_path / "main", "-c", "user.name=a", "-c", "user.email=a@b"]
+    (tmp_path / "main").mkdir()
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "x"], check=True)
+    subprocess.run([*git, "worktree", "add", "-q", "-b", "other", tmp_path / "other"], check=True)
+    assert git_commit(tmp_path / "other") is not None
+
+
+@pytest.mark.parametrize("branch", [b"caf\xe9", "wörk".encode(), b"a" * 200])
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_commit_of_a_branch_of_any_name_is_read(tmp_path, branch, packed):
+    git = ["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run([*git, "init", "-q", "-b", branch], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "x"], check=True)
+    if packed:
+        subprocess.run([*git, "pack-refs", "--all"], check=True)
+    assert re.fullmatch("[0-9a-f]{40}", git_commit(tmp_path) or "")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"",
+        b"\0" * 100,
+        os.urandom(999),
+        b"ref: ",
+        b"ref: refs/heads/none",
+        b"ref: ../../..",
+        b"ref: \0",
+        b"abc\n",
+        b"ref: " + b"a" * 5000,
+    ],
+)
+@pytest.mark.parametrize("packed", [None, b"", b"\n\n", os.urandom(999)])
+def test_a_damaged_repository_has_no_commit(tmp_path, head, packed):
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "HEAD").write_bytes(head)
+    if packed is not None:
+        (tmp_path / ".git" / "packed-refs").write_bytes(packed)
+    assert git_commit(tmp_path) is None
+
+
+@pytest.mark.parametrize("text", [b"", b"gitdir: /no/where", b"gitdir: \0", os.urandom(99), b"gitdir: .git"])
+def test_a_git_file_that_points_nowhere_has_no_commit(tmp_path, text):
+    (tmp_path / ".git").write_bytes(text)
+    assert git_commit(tmp_path) is None
