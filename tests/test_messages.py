@@ -1445,7 +1445,7 @@ ELSEWHERE = {
         "the database has MLflow's schema ",
     ),
     "a PNG needs Pillow, which is not installed": (
-        "tests/engine/test_picture.py",
+        "tests/engine/drawing/test_picture.py",
         "install the extra 'runtime'",
     ),
     "runs are recorded on a server, which has a page of its own": (
