@@ -1,10 +1,8 @@
-"""What the engine costs: `python benchmarks/engine.py` prints ratios to 30 bare Python subprocesses that do
-the same work.
+"""What the engine costs, beside other tools in the same minutes: `python benchmarks/engine.py`.
 
-A bare process costs what its interpreter's site-packages make it cost, so there are two baselines: the
-environment's own Python, and the one that it was made from. Every figure is the median of some runs of the
-whole process, from `python run.py` to its exit, in one sitting on this machine. doit, Snakemake and DVC stand
-beside it where benchmarks/.venv has them (`make bench` makes it). A short form for a smoke test: `--quick`.
+Every figure is the median of some runs of the whole process, from `python run.py` to its exit, and none
+begins before what the last one started is quiet. doit, Snakemake and DVC stand beside it if benchmarks/.venv
+has them (`make bench` makes it). A short form for a smoke test: `--quick`.
 """
 
 import argparse
@@ -17,10 +15,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from cost import Cost, measure
+
 ROOT = Path(__file__).resolve().parent.parent
+COLD, AGAIN = 0, 1
 TOOLS = ROOT / "benchmarks" / ".venv" / "bin"
 STAGE = '''"""A trivial stage."""
 
@@ -88,26 +89,12 @@ class Bench:
         (folder / "bench" / "first.py").write_text(FIRST)
         (folder / "bench" / "heavy.py").write_text(HEAVY)
 
-    def run(self, usecase: Path, *words: str) -> float:
-        """Return the seconds of the whole process."""
-        argv = [
-            sys.executable,
-            str(ROOT / "run.py"),
-            "--config-dir",
-            str(self.folder),
-            f"usecase={usecase}",
-            "stage_packages=[bench]",
-            *words,
-        ]
-        env = {
-            name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
-        }  # as users have it
-        start = time.perf_counter()
-        done = subprocess.run(argv, cwd=self.folder, env=env, capture_output=True, text=True)
-        seconds = time.perf_counter() - start
-        if done.returncode:
-            sys.exit(f"{' '.join(argv)} ended with {done.returncode}\n{done.stdout}{done.stderr}")
-        return seconds
+    def run(self, usecase: Path, *words: str) -> Cost:
+        """Return what the whole command costs, until all is quiet."""
+        options = ["--config-dir", str(self.folder), f"usecase={usecase}", "stage_packages=[bench]"]
+        argv = [sys.executable, str(ROOT / "run.py"), *options, *words]
+        env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        return measure(argv, self.folder, env)  # with byte code, as users have it
 
     def write(self, name: str, text: str) -> Path:
         """Write a use case and return its path."""
@@ -129,56 +116,42 @@ class Bench:
 
     def again(self, usecase: Path, *words: str) -> float:
         """Return the seconds of a run on the store as it is."""
-        seconds = self.run(usecase, *words)
-        self.settle()
-        return seconds
-
-    def settle(self) -> None:
-        """Wait until MLflow has what was recorded in the background, so that it does not load the next
-        figure.
-        """
-        while subprocess.run(["pgrep", "-f", "engine.mlflow.sender"], capture_output=True).returncode == 0:
-            time.sleep(0.2)
+        return self.run(usecase, *words).wall_s
 
 
-def bare(n: int, python: str) -> float:
+def bare(n: int) -> float:
     """Return the seconds of n bare subprocesses, one after the other."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "0").write_text("0")
         start = time.perf_counter()
         for i in range(n):
-            subprocess.run([python, "-c", BARE, f"{folder}/{i}", f"{folder}/{i + 1}"], check=True)
+            subprocess.run([sys.executable, "-c", BARE, f"{folder}/{i}", f"{folder}/{i + 1}"], check=True)
         return time.perf_counter() - start
 
 
-def other_tools(folder: Path, n: int) -> dict[str, tuple[float, float]]:
-    """Return cold and nothing-to-do seconds of the tools that are there."""
-    found: dict[str, tuple[float, float]] = {}
+def other_tools(folder: Path, n: int, repeats: int) -> dict[str, tuple[float, float]]:
+    """Return cold and nothing-to-do seconds of the tools that are installed, each the median of some runs."""
     step = f'{sys.executable} -c "{BARE}"'
     recipes = {
         "doit": ("dodo.py", _dodo(n), ["run"]),
         "snakemake": ("Snakefile", _snakefile(n, step), ["-j1", "-q"]),
         "dvc": ("dvc.yaml", _dvc(n, step), ["repro", "-q"]),
     }
+    found = {}
     for tool, (file, text, words) in recipes.items():
         program = shutil.which(tool, path=f"{TOOLS}{os.pathsep}{os.environ['PATH']}")
         if program is None:
             continue
-        place = folder / tool
-        place.mkdir()
-        (place / file).write_text(text)
-        (place / "f0").write_text("0")
-        if tool == "dvc":
-            subprocess.run([program, "init", "--no-scm", "-q"], cwd=place, check=True)
         times = []
-        for _ in range(2):
-            start = time.perf_counter()
-            done = subprocess.run([program, *words], cwd=place, capture_output=True)
-            times.append(time.perf_counter() - start)
-            if done.returncode:
-                break
-        if len(times) == 2:
-            found[tool] = (times[0], times[1])
+        for attempt in range(repeats):
+            place = folder / f"{tool}{attempt}"
+            place.mkdir()
+            (place / file).write_text(text)
+            (place / "f0").write_text("0")
+            if tool == "dvc":
+                subprocess.run([program, "init", "--no-scm", "-q"], cwd=place, check=True)
+            times.append([measure([program, *words], place).wall_s for _ in ("cold", "again")])
+        found[tool] = (statistics.median(t[COLD] for t in times), statistics.median(t[AGAIN] for t in times))
     return found
 
 
@@ -226,17 +199,17 @@ def tensorflow_start(bench: Bench) -> tuple[float, float]:
     return fresh, statistics.median(stage["seconds"] for stage in state["stages"].values())
 
 
-def digests(folder: Path, quick: bool) -> list[tuple[str, float]]:
+def digests(folder: Path) -> list[tuple[str, float]]:
     """Return the seconds of digesting many small files and a large one, first and again."""
     sys.path.insert(0, str(ROOT))
     from engine.digest import DigestCache
 
     small, large = folder / "small", folder / "large"
     small.mkdir()
-    for i in range(1000 if quick else 10_000):
+    for i in range(10_000):
         (small / f"{i}.txt").write_text(str(i) * 50)
     with large.open("wb") as file:
-        for _ in range(20 if quick else 200):
+        for _ in range(200):
             file.write(os.urandom(10_000_000))
     time.sleep(0.2)
     found = []
@@ -253,44 +226,59 @@ def digests(folder: Path, quick: bool) -> list[tuple[str, float]]:
 
 
 class Table:
-    """Prints seconds, and their ratios to 30 bare processes of two interpreters."""
+    """Prints seconds, and their ratios to what users would use instead."""
 
-    def __init__(self, bench: Bench) -> None:
-        self._ours = bench.median(lambda: bare(30, sys.executable))
-        self._plain = bench.median(lambda: bare(30, os.path.realpath(sys.executable)))
-        print(f"{'':60} seconds   ratio to 30 bare processes of")
-        print(f"{'':60}           .venv's Python   the Python it is of")
-        self.tell("30 bare processes of .venv's Python, one after the other", self._ours)
-        self.tell("30 bare processes of the Python that .venv was made from", self._plain)
+    def __init__(self, tools: Mapping[str, tuple[float, float]]) -> None:
+        self._tools = tools
+        heads = "".join(f"{name:>12}" for name in tools)
+        print(f"{'':62} seconds  ratio to the same with {heads}" if tools else f"{'':62} seconds")
 
-    def tell(self, what: str, seconds: float) -> None:
-        """Print one line."""
-        print(
-            f"{what:60} {seconds:7.2f} {seconds / self._ours:16.2f} {seconds / self._plain:20.2f}", flush=True
+    def tell(self, what: str, seconds: float, which: int | None = None) -> None:
+        """Print one line; `which` of a tool's two figures it compares with: 0 cold, 1 nothing to do."""
+        ratios = (
+            "" if which is None else "".join(f"{seconds / own[which]:12.2f}" for own in self._tools.values())
         )
+        print(f"{what:62} {seconds:7.2f} {ratios:>36}", flush=True)
 
 
 def engine_figures(bench: Bench, table: Table) -> None:
     """Measure runs of trivial stages: cold, again, and with one parameter changed."""
-    c30, f30, c1000 = (
-        bench.write("chain", chain(30)),
-        bench.write("fan", fan(30)),
-        bench.write("chain1000", chain(1000)),
-    )
+    c30, f30 = bench.write("chain", chain(30)), bench.write("fan", fan(30))
+    c1000 = bench.write("chain1000", chain(1000))
     adds = iter(range(2, 100))  # another change each time, or it would come from the store
     bench.fresh(c30)  # makes MLflow's database
-    table.tell("chain of 30, cold, journalled, stored and tracked", bench.median(lambda: bench.fresh(c30)))
-    table.tell("  the same without MLflow", bench.median(lambda: bench.fresh(c30, "tracking=none")))
-    table.tell("chain of 30, nothing to do", bench.median(lambda: bench.again(c30)))
+    table.tell("chain of 30, cold, tracked", bench.median(lambda: bench.fresh(c30)), COLD)
+    table.tell("  the same without MLflow", bench.median(lambda: bench.fresh(c30, "tracking=none")), COLD)
+    table.tell("chain of 30, nothing to do", bench.median(lambda: bench.again(c30)), AGAIN)
     changed = bench.median(lambda: bench.again(bench.write("changed", chain(30, changed=15, add=next(adds)))))
     table.tell("chain of 30, one parameter in the middle changed", changed)
     table.tell("fan of 30, two workers, cold", bench.median(lambda: bench.fresh(f30, "executor.cpus=2")))
+    background_figures(bench, table, c30)
     table.tell("chain of 1000, cold", bench.fresh(c1000))
-    table.tell("chain of 1000, nothing to do", bench.median(lambda: bench.again(c1000)))
-    print(
-        f"{'largest memory of an engine (1000 stages)':60} "
-        f"{resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024:4.0f} MB"
-    )
+    thousand = bench.run(c1000)
+    table.tell("chain of 1000, nothing to do", thousand.wall_s)
+    table.tell("  until its sender is quiet", thousand.quiet_s)
+    largest_kb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    print(f"{'largest memory of a process (1000 stages)':62} {largest_kb / 1024:4.0f} MB")
+
+
+def background_figures(bench: Bench, table: Table, usecase: Path) -> None:
+    """Measure the processor seconds of everything that runs start, also after they have ended."""
+    once = bench.run(usecase)
+    table.tell("nothing to do: processor seconds of the run itself", once.foreground_cpu_s)
+    table.tell("  of everything that it started, until quiet", once.cpu_s)
+    ten = ten_in_a_row(bench, usecase)
+    table.tell("ten in a row: processor seconds of the runs", ten.foreground_cpu_s)
+    table.tell("  of what they left behind", ten.cpu_s - ten.foreground_cpu_s)
+    table.tell("  wall time until quiet", ten.quiet_s)
+
+
+def ten_in_a_row(bench: Bench, usecase: Path) -> Cost:
+    """Return the cost of ten runs, one begun when the one before has ended, whatever that left behind."""
+    options = ["--config-dir", str(bench.folder), f"usecase={usecase}", "stage_packages=[bench]"]
+    argv = [sys.executable, str(ROOT / "run.py"), *options]
+    loop = "import subprocess, sys\nfor _ in range(10): subprocess.run(sys.argv[1:], check=True)"
+    return measure([sys.executable, "-c", loop, *argv], bench.folder)
 
 
 def main() -> None:
@@ -301,16 +289,19 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         bench = Bench(folder, 1 if quick else 5)
-        table = Table(bench)
+        tools = other_tools(folder, 30, bench.repeats)
+        table = Table(tools)
+        for tool, (cold, again) in tools.items():
+            table.tell(f"{tool}: chain of 30, cold", cold, COLD)
+            table.tell(f"{tool}: nothing to do", again, AGAIN)
+        table.tell("30 bare Python processes, one after the other", bench.median(lambda: bare(30)), COLD)
         engine_figures(bench, table)
-        if not quick:
-            for tool, (cold, again) in other_tools(folder, 30).items():
-                table.tell(f"{tool}, the same chain, cold", cold)
-                table.tell(f"{tool}, nothing to do", again)
-            fresh, warm = tensorflow_start(bench)
-            table.tell("a stage that imports TensorFlow, fresh process", fresh)
-            table.tell("  from the warm server", warm)
-        for what, seconds in digests(folder, quick):
+        if quick:
+            return
+        fresh, warm = tensorflow_start(bench)
+        table.tell("a stage that imports TensorFlow, fresh process", fresh)
+        table.tell("  from the warm server", warm)
+        for what, seconds in digests(folder):
             table.tell(f"digest of {what}", seconds)
 
 
