@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from engine import image_catalogue, layout
+from engine import catalogue, image_catalogue, layout, yamlfile
 from engine.catalogue import ROOT
 from engine.compose import Request
-from engine.errors import UserError, did_you_mean
+from engine.containers.options import Limits
+from engine.errors import UserError, did_you_mean, raise_all
 from engine.images import Image
 from engine.interfaces import Executor
 from engine.jobfolder import Ended, Launch
@@ -156,7 +157,8 @@ class Dispatcher:
 
 
 def setting(request: Request) -> Setting:
-    """Return what every executor of the request is made from."""
+    """Return what every executor of the request is made from; UserError for an option that there is not."""
+    _refuse_unknown(request)
     return Setting(
         request.target,
         request.roots,
@@ -165,4 +167,20 @@ def setting(request: Request) -> Setting:
         layout.store_dir(request.outputs),
         request.settings.ssh_config,
         request.settings.executor.model_dump(),
+    )
+
+
+def _refuse_unknown(request: Request) -> None:
+    """Raise UserError for options that neither containers have nor the executor's own YAML."""
+    given = request.settings.executor.model_extra or {}
+    unknown = given.keys() - Limits.model_fields.keys()
+    if not unknown:
+        return
+    name = request.settings.executor.name
+    files = map(yamlfile.load, catalogue.of_group("executor", request.config_dirs).values())
+    declared = {key for file in files if file.get("name") == name for key in file}
+    known = sorted(declared | Limits.model_fields.keys())
+    what = "there is no such option"
+    raise_all(
+        [UserError(f"executor.{key}", what, did_you_mean(key, known)) for key in sorted(unknown - declared)]
     )

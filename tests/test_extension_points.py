@@ -23,7 +23,6 @@ sys.exit(f"imported: {heavy}" if heavy else 0)
 # Files without a test file of their own, and what tests them.
 TESTED_BY = {
     "context.py": "drivers/test_scheduler.py",
-    "dispatch.py": "commands/test_run.py",
     "drive.py": "commands/test_run.py",
     "image_catalogue.py": "commands/test_images.py",
     "mlflow.py": "sinks/test_contract.py",

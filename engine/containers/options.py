@@ -19,7 +19,6 @@ LABEL = "raspberrypi-mlops"
 MEMORY_SHARE = 0.75
 LEAST_MEMORY = 6 << 20  # Docker refuses less
 _MOST_PIDS = 1 << 22  # as many as Linux can have
-_OURS = ("auto", "docker", "local", "device")  # the executors whose options are these and no others
 USB, CPUS = Path("/dev/bus/usb"), Path("/sys/devices/system/cpu")
 USB_MAJOR = 189  # Linux's character devices of USB: admin-guide/devices.txt
 PLUGDEV, ROOT_STANDS_IN = (
@@ -59,17 +58,9 @@ class Limits(BaseModel):
 
 
 def limits(setting: Setting) -> Limits:
-    """Return the limits, or raise all mistakes in the options together.
-
-    Another executor's options may have keys of its own.
-    """
+    """Return the limits, or raise all mistakes in them together; an executor's other keys are its own."""
+    own = {key: value for key, value in setting.options.items() if key in Limits.model_fields}
     name = setting.options.get("name", "docker")
-    of_everyone = {"name", "first_of", "driver", "cpus"}  # engine.settings has seen to these
-    own = {
-        key: value
-        for key, value in setting.options.items()
-        if key in Limits.model_fields or (name in _OURS and key not in of_everyone)
-    }
     return validated(Limits, own, "the executor's options are wrong", f"executor={name}")
 
 
