@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-_CODE = Path(__file__).with_name("_mlflow_pyfunc.py")
+_CODE = Path(__file__).with_name("pyfunc.py")
 _RUNTIMES = ("ai_edge_litert", "tflite_runtime")
 _SOURCE = "rpi.source_run_id"
 

@@ -4,6 +4,8 @@ to wait.
 
 import json
 import os
+import shutil
+import socket
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,6 +24,8 @@ from engine.plan import Plan, ResolvedAsset, describe, settle_all
 from engine.signature import Library
 from engine.store import Store
 from engine.target import Target
+from tests import services
+from tests.conftest import Project
 
 PLACES = {
     "build": Placement("linux/amd64", False, "x86_64"),
@@ -198,3 +202,31 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
         monkeypatch.setattr(schedulers, name, 0.02)
     monkeypatch.setattr(os, "fsync", lambda file: None)  # a run here is no promise to a disk
     return Bench(tmp_path)
+
+
+@pytest.fixture
+def ran(project, give, chain_outputs):
+    """The project after one run of its chain, copied from one that was really run."""
+    shutil.copytree(chain_outputs, project.outputs, symlinks=True)
+    return project
+
+
+@pytest.fixture(scope="session")
+def chain_outputs(tmp_path_factory):
+    """The outputs of one run of the chain."""
+    made = Project(tmp_path_factory.mktemp("chain"))
+    made.done()
+    return made.outputs
+
+
+@pytest.fixture
+def deaf():
+    """An address on loopback that takes a connection and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.fixture
+def free_port():
+    """A port on loopback that nobody listens on."""
+    return services.free_port()

@@ -334,7 +334,7 @@ def test_nothing_but_what_was_sent_is_left_on_the_device(device_bench, sent, min
 
 
 @pytest.mark.parametrize("bus", ["usb", "pcie"])
-@pytest.mark.parametrize(("accelerator", "kind"), [(True, "no_device"), (False, "")])
+@pytest.mark.parametrize(("accelerator", "kind"), [(True, "no_device"), (False, None)])
 def test_a_stage_that_wants_an_edge_tpu_is_refused_where_the_device_has_none(
     device_bench, make_bench, plain_image, monkeypatch, accelerator, kind, bus
 ):
