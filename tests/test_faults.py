@@ -671,7 +671,7 @@ sys.meta_path.insert(0, Waits())
 
 @pytest.mark.parametrize(
     "module",
-    ["engine.compose", "hydra.main", "omegaconf", "yaml", "engine.settings", "engine.drivers.scheduler"],
+    ["engine.compose", "hydra.main", "omegaconf", "yaml", "engine.settings", "engine.drive"],
 )
 def test_an_interrupt_before_the_command_begins_leaves_no_word(project, module, monkeypatch, tmp_path):
     (tmp_path / "site").mkdir()
