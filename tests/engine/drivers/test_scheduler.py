@@ -252,6 +252,12 @@ def test_the_stages_own_sentence_is_its_failures(bench):
     assert bench.run(stages({"a": []})).stages["a"].failure["message"] == "no pictures"
 
 
+def test_the_journal_names_a_log_from_the_runs_folder_on(bench):
+    bench.executor.does["a"] = fails
+    stage = bench.run(stages({"a": []})).stages["a"]
+    assert (stage.log, stage.failure["log"]) == ("logs/a.log", "logs/a.log")
+
+
 def test_the_last_lines_of_the_log_come_with_the_failure(bench):
     def grumble(folder, attempt):
         (bench.run_dir / "logs" / "a.log").write_text("one\ntwo\n")
@@ -259,7 +265,7 @@ def test_the_last_lines_of_the_log_come_with_the_failure(bench):
 
     bench.executor.does["a"] = grumble
     failure = bench.run(stages({"a": []})).stages["a"].failure
-    assert (failure["log_tail"], failure["log"]) == ("one\ntwo", str(bench.run_dir / "logs" / "a.log"))
+    assert failure["log_tail"] == "one\ntwo"
 
 
 def test_an_output_that_is_missing_is_a_failure_that_names_it(bench):
