@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
-from engine import layout
+from engine import layout, run_files
 from engine.events import Note, RunFinished, RunState, replay
 from engine.interfaces import Event, RunStatus, Sink
 from engine.journal import Journal
@@ -37,6 +37,7 @@ class Recorder:
         final = self._write_files(last)
         in_the_way = layout.point_latest(self._run_dir) if status == "finished" else ""
         self.emit(last)
+        run_files.seal(self._run_dir)
         if in_the_way:
             _warn(in_the_way)
         return final
@@ -58,7 +59,7 @@ class Recorder:
     def _write_files(self, last: RunFinished) -> RunState:
         """Write run.json and metrics.json, and let sinks write their files, as after the last event."""
         final = replay([{**last, "time": time.time()}], self.state)
-        layout.write_contract(self._run_dir, final)
+        run_files.write_contract(self._run_dir, final)
         early = [sink for sink in self._sinks if sink.writes_files]
         self._show(early, cast(Event, last), final)
         self._sinks = [sink for sink in self._sinks if not sink.writes_files]
