@@ -22,7 +22,7 @@ from engine.images import Image
 from engine.interfaces import Driver, RunStatus, Say, Sink
 from engine.journal import FILE_NAME, Journal
 from engine.planning import Planning
-from engine.recorder import Recorder
+from engine.recorder import Recorder, open_stages
 from engine.store import Store
 
 
@@ -194,7 +194,10 @@ def _close_abandoned(outputs: Path, store: Store) -> None:
             continue
         with suppress(PermissionError):  # another user's, who shares the folder without its group
             with Journal(run_dir / FILE_NAME) as journal:
-                journal.append(RunFinished(event="run_finished", status="interrupted", seconds=None))
+                journal.append(
+                    *open_stages(state, "its engine was killed"),
+                    RunFinished(event="run_finished", status="interrupted", seconds=None),
+                )
             run_files.write_contract(run_dir, run_files.state(run_dir))
 
 

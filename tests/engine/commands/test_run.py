@@ -102,6 +102,17 @@ def test_the_run_of_a_killed_engine_is_closed_by_the_next(ran, give):
     assert not left.exists()
 
 
+def test_a_stage_of_a_killed_engine_is_recorded_as_killed(project, give):
+    engine = _sleeper(project)
+    project.until(lambda: "job_started" in [event["event"] for event in project.events()])
+    engine.kill()
+    engine.communicate()
+    killed = project.last
+    give("params.n=4")
+    stage = run_files.state(killed).stages["s"]
+    assert (stage.state, stage.failure["kind"]) == ("failed", "killed")
+
+
 def test_a_run_at_work_is_not_closed_by_another(project, give):
     engine = _sleeper(project)
     give()
