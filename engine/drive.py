@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from engine import compose, image_catalogue, layout, planning, provenance
+from engine import compose, image_catalogue, layout, planning, provenance, run_files
 from engine.compose import Request
 from engine.context import DriverContext, SinkContext
 from engine.errors import UserError
@@ -22,7 +22,7 @@ from engine.images import Image
 from engine.interfaces import Driver, RunStatus, Say, Sink
 from engine.journal import FILE_NAME, Journal
 from engine.planning import Planning
-from engine.recorder import Recorder
+from engine.recorder import Recorder, open_stages
 from engine.store import Store
 
 
@@ -189,13 +189,16 @@ def _close_abandoned(outputs: Path, store: Store) -> None:
     """End the runs whose engines were killed, so that their files say so."""
     gone = set(store.sweep())
     for run_dir in layout.runs(outputs) if gone else ():
-        state = layout.state(run_dir) if run_dir.name in gone else None
+        state = run_files.state(run_dir) if run_dir.name in gone else None
         if state is None or state.status != "running" or state.damage:
             continue
         with suppress(PermissionError):  # another user's, who shares the folder without its group
             with Journal(run_dir / FILE_NAME) as journal:
-                journal.append(RunFinished(event="run_finished", status="interrupted", seconds=None))
-            layout.write_contract(run_dir, layout.state(run_dir))
+                journal.append(
+                    *open_stages(state, "its engine was killed"),
+                    RunFinished(event="run_finished", status="interrupted", seconds=None),
+                )
+            run_files.write_contract(run_dir, run_files.state(run_dir))
 
 
 @contextmanager

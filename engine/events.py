@@ -69,7 +69,7 @@ class JobStarted(TypedDict):
     stage: str
     attempt: int
     fingerprint: str | None
-    log: str
+    log: str  # from the run's folder on; earlier versions wrote the whole path
     platform: str
     emulated: bool
     taken: str

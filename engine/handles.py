@@ -136,6 +136,14 @@ def make_writable(path: str | Path, *, at: int | None = None) -> None:
             os.close(handle)
 
 
+def make_folder(path: Path) -> None:
+    """Make a real folder, if there is none; what else has its name is removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_symlink() or not path.is_dir():
+        remove(path)
+        path.mkdir()
+
+
 def remove(path: str | Path, *, at: int | None = None) -> bool:
     """Remove a file, a link, or a folder with all that it holds, as far as this user may.
 

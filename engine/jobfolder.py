@@ -237,7 +237,10 @@ def lay_out(
         for name, ref in job.inputs.items()
     }
     outputs = {name: path / "out" / name for name in job.outputs}
-    (path / "job.json").write_text(json.dumps(_description(job, inputs, outputs)), encoding="utf-8")
+    description = _description(job, inputs, outputs)
+    if planned.fingerprint:
+        description["checkpoint"] = str(store.checkpoint(planned.fingerprint))
+    (path / "job.json").write_text(json.dumps(description), encoding="utf-8")
     return JobFolder(path, planned, inputs, _made=identities(path))
 
 

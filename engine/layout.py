@@ -1,10 +1,9 @@
-"""Where a run's files stand below outputs/, and the files that users' scripts read.
+"""Where the runs stand below outputs/. The names here are a contract.
 
-The names here are a contract.
+What a run's files say is in engine/run_files.py.
 """
 
 import errno
-import json
 import os
 import re
 import secrets
@@ -14,12 +13,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from engine import handles, journal
 from engine.errors import UserError, did_you_mean
-from engine.events import RunState, replay
-from engine.store import FOLDERS, write_whole
+from engine.store import FOLDERS
 from engine.wording import as_typed
 
 _ID = re.compile(r"(\d{8}-\d{6})(?:-(\d{3}))?-[0-9a-f]+", re.ASCII)  # before 0.1 without milliseconds
@@ -183,50 +180,6 @@ def find_run(outputs: Path, name: str | None, usecase: str | None = None, target
         what = "there is no such run" if not matching else f"{len(matching)} runs begin so"
         raise UserError(f"run={name}", what, did_you_mean(name, [path.name for path in every]))
     return matching[0]
-
-
-def state(run_dir: Path) -> RunState:
-    """Return what the journal of a run says, as far as it can be read; `damage` says where that ends."""
-    follower = journal.Follower(run_dir / journal.FILE_NAME)
-    found = replay(follower.poll())
-    found.damage = follower.damage
-    return found
-
-
-def write_contract(run_dir: Path, state: RunState) -> None:
-    """Write run.json and metrics.json."""
-    write_whole(run_dir / "run.json", json.dumps(run_json(state), indent=2).encode(), durable=False)
-    write_whole(run_dir / "metrics.json", json.dumps(state.metrics, indent=2).encode(), durable=False)
-
-
-def run_json(state: RunState) -> dict[str, Any]:
-    """Return what run.json holds."""
-    start = state.start
-    stages = {
-        s.name: {
-            "state": s.state,
-            "cached": s.cached,
-            "seconds": s.seconds,
-            "platform": s.platform,
-            "emulated": s.emulated,
-            "taken": s.taken,
-            "fingerprint": s.fingerprint,
-            "attempt": s.attempt,
-            "outputs": s.outputs,
-            "gates": s.gates,
-        }
-        for s in state.stages.values()
-    }
-    keys = ("run_id", "usecase", "target", "platform", "machine", "command", "git_commit", "params", "assets")
-    return {
-        "v": 1,
-        "status": state.status,
-        "seconds": state.seconds,
-        "started": start.get("time"),
-        **{key: start.get(key) for key in keys},
-        "notes": state.notes,
-        "stages": stages,
-    }
 
 
 def point_latest(run_dir: Path) -> str:

@@ -58,9 +58,12 @@ class Judge:
     def outcome(self, attempt: Attempt) -> Record | Failure:
         """Commit the outputs of a successful attempt and return their record, or return why it failed."""
         result = attempt.folder.result()
+        changed = self._changed_inputs(attempt)
+        if changed:  # a checkpoint may hold what was read of them
+            self.store.drop_checkpoint(str(attempt.folder.planned.fingerprint))
         if attempt.ending or attempt.ended.status != 0:
             return self._cause(attempt, result)
-        if changed := self._changed_inputs(attempt):
+        if changed:
             message = f"its input '{changed[0]}' changed while it ran; nothing of it was kept"
             return Failure("input_changed", message)
         try:

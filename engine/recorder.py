@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
-from engine import layout
-from engine.events import Note, RunFinished, RunState, replay
+from engine import layout, run_files
+from engine.events import JobFailed, JobSkipped, Note, RunFinished, RunState, StageState, replay
 from engine.interfaces import Event, RunStatus, Sink
 from engine.journal import Journal
 
@@ -37,6 +37,7 @@ class Recorder:
         final = self._write_files(last)
         in_the_way = layout.point_latest(self._run_dir) if status == "finished" else ""
         self.emit(last)
+        run_files.seal(self._run_dir)
         if in_the_way:
             _warn(in_the_way)
         return final
@@ -45,20 +46,24 @@ class Recorder:
         """Record that the run ended here and why, as far as the disk takes it."""
         if not self._journal.is_in_place():
             return
-        why = error.strerror if isinstance(error, OSError) and error.strerror else repr(error)
-        note = Note(event="note", stage=None, text=f"the run could not go on: {why}")
+        cause = error.strerror if isinstance(error, OSError) and error.strerror else repr(error)
+        why = f"the run could not go on: {cause}"
+        ends: list[Event] = [Note(event="note", stage=None, text=why), *open_stages(self.state, why)]
         last = RunFinished(event="run_finished", status="failed", seconds=seconds)
-        with suppress(OSError):
-            self.emit(note)
+        try:
+            self.emit(*ends)
+        except OSError:  # the files below may still have room
+            replay([{**event, "time": time.time()} for event in ends], self.state)
         with suppress(OSError):
             self._write_files(last)
         with suppress(OSError):
             self.emit(last)
+        run_files.seal(self._run_dir)
 
     def _write_files(self, last: RunFinished) -> RunState:
         """Write run.json and metrics.json, and let sinks write their files, as after the last event."""
         final = replay([{**last, "time": time.time()}], self.state)
-        layout.write_contract(self._run_dir, final)
+        run_files.write_contract(self._run_dir, final)
         early = [sink for sink in self._sinks if sink.writes_files]
         self._show(early, cast(Event, last), final)
         self._sinks = [sink for sink in self._sinks if not sink.writes_files]
@@ -71,6 +76,34 @@ class Recorder:
             except Exception as error:
                 _warn(f"{type(sink).__module__} failed and shows no more: {error!r}")
                 self._sinks = [one for one in self._sinks if one is not sink]
+
+
+def open_stages(state: RunState, why: str) -> list[Event]:
+    """Return the events that end the stages of a run which ended without them.
+
+    What was at work is killed, and what waited is skipped.
+    """
+    ends: list[Event] = []
+    for stage in state.stages.values():
+        if stage.state == "running":
+            ends.append(_killed(stage, why))
+        elif stage.state == "waiting":
+            ends.append(JobSkipped(event="job_skipped", stage=stage.name, because=why))
+    return ends
+
+
+def _killed(stage: StageState, why: str) -> JobFailed:
+    return JobFailed(
+        event="job_failed",
+        stage=stage.name,
+        attempt=stage.attempt,
+        seconds=max(0.0, time.time() - (stage.started or time.time())),
+        kind="killed",
+        message=why,
+        log=stage.log or "",
+        log_tail="",
+        retry_in_s=None,
+    )
 
 
 def _warn(text: str) -> None:

@@ -1,12 +1,11 @@
 """Which run a command is about, and which run made what another one found in the store."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-from engine import layout
+from engine import layout, run_files
 from engine.compose import Request
 from engine.errors import UserError, did_you_mean
-from engine.events import StageState
 
 
 def chosen(request: Request) -> Path:
@@ -24,14 +23,13 @@ def stage_named(name: str, known: Mapping[str, object]) -> str:
     return name
 
 
-def makers(outputs: Path, stages: Iterable[StageState]) -> dict[str, Path]:
-    """Return for each of these stages the newest run that ran it, if that run is still there."""
-    wanted = {stage.name: stage.fingerprint for stage in stages}
+def makers(outputs: Path, wanted: Mapping[str, str | None]) -> dict[str, Path]:
+    """Return, by stage, the newest run that is still there and ran it with the wanted fingerprint."""
     found: dict[str, Path] = {}
     for run_dir in reversed(layout.runs(outputs)):
         if wanted.keys() <= found.keys():
             break
-        for theirs in layout.state(run_dir).stages.values():
-            if not theirs.cached and theirs.fingerprint and theirs.fingerprint == wanted.get(theirs.name):
-                found.setdefault(theirs.name, run_dir)
+        for name, stage in run_files.summary(run_dir).stages.items():
+            if not stage.cached and stage.fingerprint and stage.fingerprint == wanted.get(name):
+                found.setdefault(name, run_dir)
     return found

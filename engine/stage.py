@@ -4,9 +4,9 @@ one.
 Standard library only, and no newer syntax than Python 3.9: this file also runs inside small ARM images.
 It knows nothing of plans, stores, MLflow or containers.
 
-A job folder holds `job.json` (module and function, or a command; inputs, outputs, parameters), `out/` for the
-outputs, `events.jsonl` that the stage appends to while it runs, and at the end `result.json` with its
-metrics, its error or the exit status that it chose.
+A job folder holds `job.json` (module and function, or a command; inputs, outputs, parameters, and where
+checkpoints are kept), `out/` for the outputs, `events.jsonl` that the stage appends to while it runs, and at
+the end `result.json` with its metrics, its error or the exit status that it chose.
 """
 
 import errno
@@ -18,8 +18,9 @@ import os
 import sys
 import time
 import traceback
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
+from typing import IO, Any, Dict, Iterator, List, Mapping, Optional, Sequence, Union
 
 In = Path
 """An input: a file or a folder to read and never to change."""
@@ -36,6 +37,7 @@ NO_SPACE = 74
 _events: Optional[int] = None  # file descriptor of events.jsonl; None in a bare call, such as a unit test
 _last_progress_s = 0.0
 _taken = ""
+_checkpoint: Optional[Path] = None  # None in a bare call
 
 
 class StageError(Exception):
@@ -95,16 +97,48 @@ def taken() -> str:
     return _taken or os.uname().machine
 
 
+def checkpoint() -> Path:
+    """Return a folder for what the stage's next attempt can continue from, if this one is killed.
+
+    It belongs to the job's fingerprint: an attempt with the same code, inputs and parameters finds what the
+    last one wrote, in this run or a later one. It is removed when the stage finishes. In a bare call it is a
+    new, empty folder each time, and is removed when the process ends.
+    """
+    folder = _checkpoint or _temporary_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def durable_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file to write in binary; it replaces `path` when the block ends, and is on the disk then.
+
+    After a kill or a power cut the path holds all of the old content or all of the new.
+    """
+    partial = path.with_name(f".{path.name}.part")
+    with partial.open("wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
 def run_job(job_dir: Path) -> int:
     """Run the job of this folder in this process, and return the exit status: 0, what the stage chose, or 1
     with the cause in result.json.
     """
-    global _taken
+    global _taken, _checkpoint
     job = json.loads((job_dir / "job.json").read_text(encoding="utf-8"))
     if "command" in job:
         os.execvp(job["command"][0], job["command"])
     _open_events(job_dir / "events.jsonl")
     _taken = job.get("taken", "")
+    _checkpoint = Path(job["checkpoint"]) if job.get("checkpoint") else None
     try:
         metrics = _call(job)
         _write_result(job_dir, {"metrics": _checked(metrics)})
@@ -221,6 +255,16 @@ def _short(value: object) -> str:
         return repr(value)[:80]
     except ValueError:  # a whole number of more than 4,300 digits: sys.set_int_max_str_digits
         return "a number of thousands of digits"
+
+
+def _temporary_folder() -> Path:
+    import atexit
+    import shutil
+    import tempfile
+
+    folder = tempfile.mkdtemp(prefix="checkpoint-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 def _write_result(job_dir: Path, result: Dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
     objects/<kind>/<aa>/<sha256>    one artifact, a file or a folder, read-only
     actions/<aa>/<fingerprint>.json what a job made: written last, so that it names whole artifacts only
+    checkpoints/<fingerprint>/      what a job that has not finished keeps for its next attempt
     corrupt/                        what turned out not to be what its digest says
     work/<owner>/                   private folders of engines at work, each under its lock
     lock                            shared by the engines at work; who cleans has it alone
@@ -30,7 +31,7 @@ from engine.errors import UserError
 from engine.handles import Entry
 
 SCHEMA_VERSION = 1
-FOLDERS = ("objects", "actions", "corrupt", "work", "locks", "assets")
+FOLDERS = ("objects", "actions", "checkpoints", "corrupt", "work", "locks", "assets")
 MAX_DEPTH, MAX_PATH_BYTES = (
     100,
     2000,
@@ -138,7 +139,16 @@ class Store:
         outputs = {name: self._take_in(name, path) for name, path in paths.items()}
         whole = Record(**{**{key: getattr(record, key) for key in Record.__slots__}, "outputs": outputs})
         self._write_action(whole)
+        self.drop_checkpoint(record.fingerprint)
         return whole
+
+    def checkpoint(self, fingerprint: str) -> Path:
+        """Return where a job keeps its checkpoints. Only the engine that has the job's lock may use it."""
+        return self.root / "checkpoints" / fingerprint
+
+    def drop_checkpoint(self, fingerprint: str) -> None:
+        """Remove a job's checkpoints, whatever the stage wrote there."""
+        handles.remove(self.checkpoint(fingerprint))
 
     def quarantine(self, digest: str) -> None:
         """Set a damaged artifact aside, where a person may look at it."""
@@ -192,13 +202,14 @@ class Store:
                     yield folder
 
     def size_bytes(self) -> int:
-        """Return the bytes that the artifacts take."""
-        return sum(_size(path) for path in self.root.glob("objects/*/*/*"))
+        """Return the bytes that artifacts and checkpoints take."""
+        artifacts = sum(_size(path) for path in self.root.glob("objects/*/*/*"))
+        return artifacts + sum(map(_untrusted_size, self.root.glob("checkpoints/*")))
 
     def keep_only(self, fingerprints: set[str], digests: set[str], *, dry_run: bool) -> int:
-        """Remove records and artifacts that are not named, and what nobody can use.
+        """Remove records, artifacts and checkpoints that are not named, and what nobody can use.
 
-        Return the artifacts' bytes.
+        Return the bytes of the artifacts and checkpoints.
         """
         records = [path for path in self.root.glob("actions/*/*.json") if path.stem not in fingerprints]
         artifacts = [
@@ -206,7 +217,9 @@ class Store:
             for path in self.root.glob("objects/*/*/*")
             if f"{path.parent.parent.name}:{path.name}" not in digests
         ]
+        checkpoints = [path for path in self.root.glob("checkpoints/*") if path.name not in fingerprints]
         freed = {path: _size(path) for path in artifacts}
+        freed |= {path: _untrusted_size(path) for path in checkpoints}
         if not dry_run:
             sweeps = (
                 path for path in self.root.glob("sweeps/*") if time.time() - path.stat().st_mtime > STALE_S
@@ -463,6 +476,15 @@ def _clone(source: Path, destination: Path) -> bool:
 
 def _size(path: Path) -> int:
     return sum(facts.st_size for _, facts in digests.files(path)) if path.is_dir() else path.stat().st_size
+
+
+def _untrusted_size(path: Path) -> int:
+    """Return the bytes of the files in a folder that a stage wrote, as far as they can be seen."""
+    size = 0
+    with suppress(OSError), handles.folder(path) as root:
+        for entry in handles.walk(root):
+            size += 0 if entry.is_folder else entry.facts.st_size
+    return size
 
 
 def _is_taken(lock: IO[str]) -> bool:

@@ -26,7 +26,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from engine import digest, journal, layout, signature
+from engine import digest, journal, layout, run_files, signature
 from engine.containers import daemon
 from engine.events import RunState
 from engine.images import ARCHITECTURES, Image
@@ -180,7 +180,7 @@ class Project:
 
     def state(self, run_dir: Path | None = None) -> RunState:
         """What a run (the newest) came to."""
-        return layout.state(run_dir or self.last)
+        return run_files.state(run_dir or self.last)
 
     def artifacts(self, run_dir: Path | None = None) -> dict[str, str]:
         """The digests of a run's artifacts as they lie in its folder, by stage/output."""

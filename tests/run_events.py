@@ -69,7 +69,7 @@ class EventBuilder:
     def started(self, stage: str, attempt: int = 1, **more: Any) -> "EventBuilder":
         fields: dict[str, Any] = {
             "fingerprint": "e" * 64,
-            "log": f"outputs/runs/demo/{stage}.log",
+            "log": f"logs/{stage}.log",
             "platform": "linux/amd64",
             "emulated": False,
             "taken": "x86_64",
@@ -91,7 +91,7 @@ class EventBuilder:
             "seconds": 2.0,
             "kind": "failed",
             "message": "exit status 1",
-            "log": f"outputs/runs/demo/{stage}.log",
+            "log": f"logs/{stage}.log",
             "log_tail": "loading\nValueError: no frames",
         }
         return self.add(

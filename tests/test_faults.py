@@ -775,6 +775,7 @@ def test_a_run_that_the_machine_ends_is_recorded_as_failed_with_the_reason(waiti
     summary = json.loads((project.last / "run.json").read_text())
     assert summary["status"] == project.state().status == "failed"
     assert summary["notes"] == ["the run could not go on: No space left on device"]
+    assert not {"running", "waiting"} & {stage["state"] for stage in summary["stages"].values()}
     assert (project.last / "report.html").exists()
     assert project.done("usecase=waiting").stages["w"].cached, "what was committed is not lost"
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import eventschema, journal, layout
+from engine import eventschema, journal, run_files
 from engine.events import replay
 
 NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="not root: there is no other user to be")
@@ -201,9 +201,9 @@ def test_a_journal_with_any_bit_flipped_is_read_to_some_point_and_can_be_shown(r
     damaged = 0
     for bit in chance.sample(range(len(whole) * 8), 3000):
         path.write_bytes(_flip(whole, bit))
-        state = layout.state(path.parent)
+        state = run_files.state(path.parent)
         damaged += bool(state.damage)
-        layout.write_contract(path.parent, state)
+        run_files.write_contract(path.parent, state)
     assert damaged > 300
 
 
@@ -238,7 +238,7 @@ def test_events_with_any_value_changed_are_refused_or_replayed_and_shown(rotten,
             holder = holder[key]
         good = [event for one in changed if (event := eventschema.checked(one))]
         state = replay(good)
-        layout.write_contract(tmp_path, state)
+        run_files.write_contract(tmp_path, state)
 
 
 @pytest.mark.parametrize("damage", ["a bit", "a FIFO", "a folder", "unreadable bytes", "nothing"])

@@ -6,9 +6,9 @@ from bisect import bisect_left
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from engine import handles, layout
+from engine import handles, layout, run_files
 from engine.compose import Request
-from engine.events import RunState
+from engine.run_files import RunSummary
 from engine.settings import Clean
 from engine.store import Store
 from engine.wording import as_typed, plural
@@ -21,7 +21,7 @@ def main(request: Request) -> tuple[int, None]:
     layout.make_outputs(request.outputs)
     rules, store = request.settings.clean, Store(layout.store_dir(request.outputs))
     with store.unused() as is_unused:
-        states = {path: layout.state(path) for path in layout.runs(request.outputs)}
+        states = {path: run_files.summary(path) for path in layout.runs(request.outputs)}
         uses = {path: _uses(state) for path, state in states.items()}
         doomed = _chosen([path for path, state in states.items() if not state.damage], uses, store, rules)
         left = [path for path in doomed if not rules.dry_run and not handles.remove(path)]
@@ -85,7 +85,7 @@ def _is_latest(run_dir: Path) -> bool:
     return link.is_symlink() and link.readlink().name == run_dir.name
 
 
-def _uses(state: RunState) -> Uses:
+def _uses(state: RunSummary) -> Uses:
     stages = state.stages.values()
     return {stage.fingerprint for stage in stages if stage.fingerprint}, {
         digest for stage in stages for digest in stage.outputs.values()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine import fingerprint as fingerprints
-from engine import layout, planning, runs
+from engine import layout, planning, run_files, runs
 from engine.compose import Request
 from engine.fingerprint import Parts
 from engine.plan import Planned
@@ -34,9 +34,9 @@ def _last_fingerprints(request: Request) -> dict[str, str]:
     for run_dir in layout.newest_first(
         path for path in layout.runs(request.outputs) if path.parent == folder
     ):
-        for stage in layout.state(run_dir).stages.values():
+        for name, stage in run_files.summary(run_dir).stages.items():
             if stage.state in ("finished", "rejected") and stage.fingerprint:
-                found.setdefault(stage.name, stage.fingerprint)
+                found.setdefault(name, stage.fingerprint)
     return found
 
 

@@ -3,11 +3,11 @@
 import codecs
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-from engine import handles, layout, runs
+from engine import handles, layout, run_files, runs
 from engine.compose import Request
 from engine.store import Store
 
@@ -18,9 +18,13 @@ CHUNK_BYTES = 1 << 20
 def main(request: Request) -> tuple[int, None]:
     """Print the logs of run=ID (the newest), of stage=NAME (all)."""
     run_dir, wanted = runs.chosen(request), request.settings.stage
+    stages = run_files.summary(run_dir).stages
     if wanted:
-        runs.stage_named(wanted, layout.state(run_dir).stages)
-    for path, note in _of_cached(request.outputs, run_dir, wanted):
+        runs.stage_named(wanted, stages)
+    cached = {
+        name: stage.fingerprint for name, stage in stages.items() if stage.cached and wanted in (None, name)
+    }
+    for path, note in _of_cached(request.outputs, cached):
         print(f"--- {note}")
         _show(path, 0)
     store = Store(layout.store_dir(request.outputs))
@@ -36,15 +40,10 @@ def main(request: Request) -> tuple[int, None]:
         time.sleep(POLL_S)
 
 
-def _of_cached(outputs: Path, run_dir: Path, wanted: str | None) -> Iterator[tuple[Path, str]]:
+def _of_cached(outputs: Path, cached: Mapping[str, str | None]) -> Iterator[tuple[Path, str]]:
     """Yield the logs of the stages that the run took from the store, from the runs that made them."""
-    cached = [
-        stage
-        for stage in layout.state(run_dir).stages.values()
-        if stage.cached and wanted in (None, stage.name)
-    ]
     makers = runs.makers(outputs, cached)
-    for name, made_in in ((stage.name, makers[stage.name]) for stage in cached if stage.name in makers):
+    for name, made_in in ((name, makers[name]) for name in cached if name in makers):
         path = made_in / "logs" / f"{name}.log"
         if path.is_file() and path.stat().st_size:
             yield path, f"{name} (from the store; printed in run {made_in.name})"

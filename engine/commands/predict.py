@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from engine import digest, layout, ordinary, single_job
+from engine import digest, layout, ordinary, run_files, single_job
 from engine.compose import Request
 from engine.errors import UserError
 from engine.signature import Library, Signature
@@ -55,14 +55,11 @@ def _package(request: Request) -> Path:
         runs = [layout.find_run(request.outputs, request.settings.run)]
     else:
         folder = request.outputs / request.usecase.name / request.target.name
-        runs = [
-            run
-            for run in reversed(layout.runs(request.outputs))
-            if run.parent == folder and layout.state(run).status == "finished"
-        ]
+        runs = [run for run in reversed(layout.runs(request.outputs)) if run.parent == folder]
     for run_dir in runs:
-        for found in sorted(run_dir.glob("artifacts/*/package")):
-            return found
+        packages = sorted(run_dir.glob("artifacts/*/package"))
+        if packages and (request.settings.run or run_files.summary(run_dir).status == "finished"):
+            return packages[0]
     where = request.settings.run or f"{request.usecase.name} for {request.target.name}"
     make = f"make one: python run.py usecase={request.usecase.name} target={request.target.name}"
     raise UserError(where, "there is no packed model of a finished run", make)

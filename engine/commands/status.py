@@ -4,7 +4,7 @@ import json
 import time
 from pathlib import Path
 
-from engine import layout, runs
+from engine import layout, run_files, runs
 from engine.compose import Request
 from engine.digest import of
 from engine.errors import UserError
@@ -16,9 +16,9 @@ from engine.wording import as_typed, duration, table
 def main(request: Request) -> tuple[int, None]:
     """Print the state of run=ID, or of the newest run that the command line does not exclude."""
     run_dir = runs.chosen(request)
-    state = layout.state(run_dir)
+    state = run_files.state(run_dir)
     if request.settings.format == "json":
-        print(json.dumps(layout.run_json(state), indent=2))
+        print(json.dumps(run_files.run_json(state), indent=2))
         return 0, None
     store = Store(layout.store_dir(request.outputs))
     print(

@@ -15,6 +15,7 @@ from engine.catalogue import ROOT
 from engine.containers import daemon, options
 from engine.jobfolder import Launch, open_log
 from engine.placement import Setting
+from engine.store import Store
 
 _KEPT, _TAKEN_OVER = (
     "kept",
@@ -29,6 +30,7 @@ class Binds:
 
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
+        self._store = Store(setting.store)
         self._owner = options.user(os.getuid(), os.getgid())
         self._kept: dict[str, Path] = {}
 
@@ -37,14 +39,17 @@ class Binds:
         return launch.log
 
     def mounts(self, client: Any, launch: Launch, is_wanted: Callable[[], bool]) -> list[Any]:
-        """Return the mounts: the job's folder and its log to write, inputs and sources to read."""
+        """Return the mounts: the job's folder, checkpoints and log to write, inputs and sources to read."""
         (launch.folder / "cwd").mkdir()
         open_log(launch.log)
+        checkpoints = self._checkpoints(launch)
+        for path in checkpoints:
+            handles.make_folder(path)
         self._give(launch, self._owner)
         read = [ROOT / "engine" / "stage.py", *sources(self._setting), *filter(None, launch.inputs.values())]
         return [
             *map(options.bind, dict.fromkeys(read)),
-            *(options.bind(path, read_only=False) for path in (launch.folder, launch.log)),
+            *(options.bind(path, read_only=False) for path in (launch.folder, *checkpoints, launch.log)),
         ]
 
     def send(self, client: Any, container: Any, launch: Launch) -> None:
@@ -56,6 +61,9 @@ class Binds:
     def collect(self, client: Any, container: Any, launch: Launch) -> None:
         """Make the job's files the caller's, and put what docker-init and runc said into the log."""
         self._give(launch, options.User(os.getuid(), os.getgid()))
+        for path in self._checkpoints(launch):
+            with suppress(OSError):  # most stages keep nothing there
+                path.rmdir()
         if container is not None and (said := b"".join(said for _, said in daemon.words(container))):
             handles.append(launch.log, said)
 
@@ -99,14 +107,24 @@ class Binds:
         for mark in work.glob(f"*/{_TAKEN_OVER}/{fingerprint}"):
             yield mark.parents[1] / mark.read_text(encoding="utf-8")
 
+    def _checkpoints(self, launch: Launch) -> list[Path]:
+        """Return the folder of the job's checkpoints; none for a job without a fingerprint."""
+        return [self._store.checkpoint(launch.fingerprint)] if launch.fingerprint else []
+
     def _give(self, launch: Launch, owner: options.User) -> None:
         if os.getuid() != 0:
             return
-        with handles.folder(launch.folder) as folder:
-            for entry in handles.walk(folder):
-                os.chown(entry.name, owner.uid, owner.gid, dir_fd=entry.folder, follow_symlinks=False)
-            os.fchown(folder, owner.uid, owner.gid)
+        for path in (launch.folder, *self._checkpoints(launch)):
+            with suppress(FileNotFoundError):  # a container of an earlier version has no checkpoint
+                _chown_all(path, owner)
         os.chown(launch.log, owner.uid, owner.gid, follow_symlinks=False)
+
+
+def _chown_all(path: Path, owner: options.User) -> None:
+    with handles.folder(path) as folder:
+        for entry in handles.walk(folder):
+            os.chown(entry.name, owner.uid, owner.gid, dir_fd=entry.folder, follow_symlinks=False)
+        os.fchown(folder, owner.uid, owner.gid)
 
 
 def hidden_source(setting: Setting) -> Path | None:

@@ -80,6 +80,9 @@ class Volumes:
     def send(self, client: Any, container: Any, launch: Launch) -> None:
         """Lay the job's folder out in the container: its own job.json, where to write, and where to be."""
         text = (launch.folder / "job.json").read_text(encoding="utf-8")
+        here = str(Store(self._setting.store).checkpoint(launch.fingerprint))
+        there = str(launch.folder / "checkpoint")  # lives and dies with the container
+        text = text.replace(json.dumps(here)[1:-1], json.dumps(there)[1:-1])
         for name, path in launch.inputs.items():
             if path is not None:
                 text = text.replace(

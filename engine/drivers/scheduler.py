@@ -237,7 +237,7 @@ class Scheduler:
                 stage=job.stage,
                 attempt=attempt,
                 fingerprint=planned.fingerprint,
-                log=str(log),
+                log=self._log_name(log),
                 platform=job.place.platform,
                 emulated=job.place.emulated,
                 taken=job.place.taken,
@@ -258,6 +258,10 @@ class Scheduler:
             folder.adopt,
         )
         self.executor.launch(launch)
+
+    def _log_name(self, log: Path) -> str:
+        """Return the log as the journal names it: from the run's folder on, which may be moved."""
+        return log.relative_to(self.run_dir).as_posix()
 
     def _reads(self, job: Job) -> dict[str, str]:
         """Return the artifacts that the job reads.
@@ -334,7 +338,7 @@ class Scheduler:
             seconds=ended.seconds,
             kind=failure.kind,
             message=failure.message,
-            log=str(running.log),
+            log=self._log_name(running.log),
             log_tail=jobfolder.log_tail(running.log),
             retry_in_s=delay_s,
         )

@@ -129,7 +129,7 @@ def lines(event: Event, state: RunState, run_dir: Path | None = None) -> Iterato
     elif stage and kind == "job_finished":
         yield _finished(stage)
     elif stage and kind == "job_failed":
-        yield from _failed(stage, event, state)
+        yield from _failed(stage, event, state, run_dir or Path())
     elif stage and kind == "gate" and not (event["passed"] and stage.cached):
         yield f"{stage.name}: {_verdict(event)}"
 
@@ -162,7 +162,7 @@ def _finished(stage: StageState) -> str:
     return f"{stage.name} finished in {duration(stage.seconds)}" + (f": {metrics}{where}" if metrics else "")
 
 
-def _failed(stage: StageState, event: Event, state: RunState) -> Iterator[str]:
+def _failed(stage: StageState, event: Event, state: RunState, run_dir: Path) -> Iterator[str]:
     ending = f"{stage.name} {ENDINGS.get(event['kind'], event['kind'])} after {duration(event['seconds'])}"
     if event["retry_in_s"] is not None:
         when = f"attempt {event['attempt'] + 1} in {duration(event['retry_in_s'])}"
@@ -170,7 +170,7 @@ def _failed(stage: StageState, event: Event, state: RunState) -> Iterator[str]:
         return
     yield f"{ending}: {event['message']}"
     yield from (f"  | {line}" for line in (event["log_tail"] or "").splitlines())
-    yield f"  the whole log: {as_typed(Path(event['log']))}"
+    yield f"  the whole log: {as_typed(run_dir / event['log'])}"
     yield f"  to go on from here: {command_line(state)}"
 
 

@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from engine.stage import In, Out, StageError, metric, note, progress
+from engine.stage import In, Out, StageError, checkpoint, metric, note, progress
+from stages.pose._training_state import TrainingState
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +44,8 @@ def train(
     limb_swap: share of training windows with left and right arms, or legs, swapped
 
     The network's weights are averaged over the steps (Polyak), the rate falls as a cosine. The same seed and
-    the same number of threads give the same bytes. StageError: the loss is no number any more.
+    the same number of threads give the same bytes, also if the training was killed and continued from its
+    checkpoint. StageError: the loss is no number any more.
     """
     import keras
     import numpy as np
@@ -60,7 +62,13 @@ def train(
     learner.compile(optimizer, penalty, metrics=["categorical_accuracy"])
     network.compile(loss="categorical_crossentropy", metrics=["categorical_accuracy"])
     chance = np.random.default_rng(seed)
-    for epoch in range(1, epochs + 1):
+    state = TrainingState(checkpoint() / "training.npz", learner, optimizer, chance)
+    history = state.restore()
+    if history:
+        note(f"training continues after epoch {len(history)}")
+    for epoch, row in enumerate(history, 1):
+        _report(row, epoch, epochs)
+    for epoch in range(len(history) + 1, epochs + 1):
         x, y = data.drawn(chance, augment, limb_swap)
         row = _epoch(
             learner, x, np.repeat(y[:, None], branches, 1), batch_size
@@ -72,9 +80,9 @@ def train(
             )
         if len(data.x["val"]):
             row["val_loss"], row["val_accuracy"] = data.judge(network, "val")
-        for name, value in row.items():
-            metric(name, value, epoch)
-        progress(epoch, epochs, f"loss {row['loss']:.3f}")
+        _report(row, epoch, epochs)
+        history.append(row)
+        state.save(history)
     optimizer.finalize_variable_values(learner.trainable_variables)
     judged = "val" if len(data.x["val"]) else "train"
     if judged == "train":
@@ -176,6 +184,12 @@ def _epoch(network: Any, x: Any, y: Any, batch_size: int) -> dict[str, float]:
         said = network.train_on_batch(x[part], y[part], return_dict=True)
         sums = {name: total + float(said[name]) * len(x[part]) for name, total in sums.items()}
     return {"loss": sums["loss"] / len(x), "accuracy": sums["categorical_accuracy"] / len(x)}
+
+
+def _report(row: dict[str, float], epoch: int, epochs: int) -> None:
+    for name, value in row.items():
+        metric(name, value, epoch)
+    progress(epoch, epochs, f"loss {row['loss']:.3f}")
 
 
 def _save(network: Any, model: "Path") -> None:

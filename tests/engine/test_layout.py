@@ -1,6 +1,5 @@
 """Where a run's files stand, which run a name means, and what the files for scripts hold."""
 
-import json
 import os
 import time
 from pathlib import Path
@@ -127,37 +126,6 @@ def test_latest_names_the_newest_run_also_when_an_older_one_ends_later(run, outp
         link = outputs / "u" / "t" / "latest"
         assert link.is_symlink()
     assert link.readlink().name == newer.name
-
-
-def test_run_json_says_what_scripts_read(run):
-    folder = run("r")
-    layout.write_contract(folder, layout.state(folder))
-    found = json.loads((folder / "run.json").read_text())
-    assert (found["v"], found["status"], found["seconds"], found["usecase"], found["params"]) == (
-        1,
-        "finished",
-        1.5,
-        "u",
-        {"n": 1},
-    )
-    assert found["stages"]["a"] == {
-        "state": "finished",
-        "cached": True,
-        "seconds": 9.0,
-        "platform": "linux/amd64",
-        "emulated": False,
-        "taken": "x86_64",
-        "fingerprint": "f" * 64,
-        "attempt": 0,
-        "outputs": {"data": "file:1"},
-        "gates": [],
-    }
-
-
-def test_metrics_json_is_flat(run):
-    folder = run("r")
-    layout.write_contract(folder, layout.state(folder))
-    assert json.loads((folder / "metrics.json").read_text()) == {"a.acc": 0.5}
 
 
 def test_a_file_is_seen_whole_or_not_at_all(tmp_path):

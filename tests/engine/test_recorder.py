@@ -1,7 +1,11 @@
 """The recorder: what is durable before anything is shown, and what a failing sink may not do."""
 
+import errno
+import json
+
 import pytest
 
+from engine import run_files
 from engine.journal import FILE_NAME, Journal, read
 from engine.recorder import Recorder
 
@@ -82,6 +86,18 @@ STARTED = {
 }
 
 
+JOB_STARTED = {
+    "event": "job_started",
+    "attempt": 1,
+    "fingerprint": "f" * 64,
+    "log": "logs/works.log",
+    "platform": "linux/amd64",
+    "emulated": False,
+    "taken": "x86_64",
+}
+JOB_FINISHED = {"event": "job_finished", "attempt": 1, "seconds": 1.0, "outputs": {}, "metrics": {}}
+
+
 def test_who_sees_the_last_event_finds_every_file(journal, tmp_path):
     writer = Writer(tmp_path / FILE_NAME)
     recorder = Recorder(tmp_path, journal, [writer])
@@ -99,6 +115,48 @@ def test_a_run_that_cannot_go_on_says_why(journal, tmp_path):
     note, last = read(tmp_path / FILE_NAME)[1:]
     assert note["text"] == "the run could not go on: RuntimeError('no more')"
     assert last["status"] == "failed"
+
+
+def test_the_run_json_of_a_finished_run_is_as_new_as_its_journal(journal, tmp_path):
+    recorder = Recorder(tmp_path, journal, [])
+    recorder.emit(STARTED)
+    recorder.finish("finished", 1.5)
+    assert (tmp_path / "run.json").stat().st_mtime_ns >= (tmp_path / FILE_NAME).stat().st_mtime_ns
+
+
+@pytest.fixture
+def at_work(journal, tmp_path):
+    """The recorder of a run with a stage of each state: finished, running, waiting."""
+    recorder = Recorder(tmp_path, journal, [])
+    recorder.emit({**STARTED, "jobs": [{"stage": "done"}, {"stage": "works"}, {"stage": "waits"}]})
+    for stage in ("done", "works"):
+        recorder.emit({**JOB_STARTED, "stage": stage})
+    recorder.emit({**JOB_FINISHED, "stage": "done"})
+    return recorder
+
+
+def _states(folder) -> dict[str, str]:
+    stages = json.loads((folder / "run.json").read_text())["stages"]
+    return {name: stage["state"] for name, stage in stages.items()}
+
+
+def test_a_run_that_cannot_go_on_leaves_no_stage_at_work(at_work, tmp_path):
+    at_work.give_up(OSError(errno.EIO, "Input/output error"), 1.0)
+    assert _states(tmp_path) == {"done": "finished", "works": "failed", "waits": "skipped"}
+    failure = run_files.state(tmp_path).stages["works"].failure
+    assert (failure["kind"], failure["message"]) == (
+        "killed",
+        "the run could not go on: Input/output error",
+    )
+
+
+def test_what_a_full_journal_cannot_take_is_in_run_json(at_work, journal, tmp_path, monkeypatch):
+    def full(*events):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(journal, "append", full)
+    at_work.give_up(OSError(errno.ENOSPC, "No space left on device"), 1.0)
+    assert _states(tmp_path) == {"done": "finished", "works": "failed", "waits": "skipped"}
 
 
 def test_a_journal_that_was_removed_takes_no_last_words(journal, tmp_path):

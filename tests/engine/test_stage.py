@@ -262,6 +262,51 @@ def test_a_bare_call_says_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+# --- checkpoints
+
+
+def test_a_stage_finds_what_its_last_attempt_kept(runs, tmp_path):
+    body = """kept = checkpoint() / 'epoch'
+    epoch = int(kept.read_text()) if kept.exists() else 0
+    kept.write_text(str(epoch + 1))
+    if epoch == 0: os.kill(os.getpid(), 9)
+    data.write_text(str(epoch))"""
+    where = {"checkpoint": str(tmp_path / "store" / "ab")}
+    assert [runs(body, **where)[0].returncode for _ in range(2)] == [-9, 0]
+    assert (runs.job / "out" / "data").read_text() == "1"
+
+
+def test_each_bare_call_has_an_empty_checkpoint_folder_that_goes_with_the_process(tmp_path):
+    code = """from engine.stage import checkpoint
+(checkpoint() / "x").touch()
+print(checkpoint(), *checkpoint().iterdir())"""
+    env = {"PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
+    said = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    [folder] = said.stdout.split()
+    assert Path(folder).parent == tmp_path
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_written_durably_has_its_new_content_after_the_block(tmp_path):
+    path = tmp_path / "state"
+    path.write_text("old")
+    with stage.durable_file(path) as file:
+        file.write(b"new")
+        file.flush()
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_exception_in_the_block_leaves_the_old_content(tmp_path):
+    path = tmp_path / "state"
+    path.write_text("old")
+    with pytest.raises(ValueError), stage.durable_file(path) as file:
+        file.write(b"ne")
+        raise ValueError
+    assert path.read_text() == "old"
+
+
 # --- what a small image has
 
 

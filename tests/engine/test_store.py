@@ -187,6 +187,41 @@ def test_what_no_run_uses_goes_and_the_rest_stays(store, tmp_path):
     assert store.find(KEY) is None and store.find("cd" * 32)
 
 
+def test_a_commit_removes_the_jobs_checkpoints_and_no_others(store, outputs):
+    for fingerprint in (KEY, "cd" * 32):
+        store.checkpoint(fingerprint).mkdir(parents=True)
+        (store.checkpoint(fingerprint) / "state").write_text("half")
+    store.commit(_record(), outputs)
+    assert [path.name for path in (store.root / "checkpoints").iterdir()] == ["cd" * 32]
+
+
+def test_checkpoints_of_jobs_that_no_run_names_go_with_a_clean(store):
+    for fingerprint in (KEY, "cd" * 32):
+        store.checkpoint(fingerprint).mkdir(parents=True)
+        (store.checkpoint(fingerprint) / "state").write_text("half")
+    assert store.size_bytes() == 8
+    assert store.keep_only({KEY}, set(), dry_run=True) == 4
+    assert store.keep_only({KEY}, set(), dry_run=False) == 4
+    assert [path.name for path in (store.root / "checkpoints").iterdir()] == [KEY]
+
+
+@pytest.mark.parametrize("kind", ["link", "locked", "fifo"])
+def test_whatever_a_stage_left_as_its_checkpoint_is_removed_and_nothing_else(store, tmp_path, kind):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "precious").touch()
+    checkpoint = store.checkpoint(KEY)
+    (checkpoint / "sub").mkdir(parents=True)
+    if kind == "link":
+        (checkpoint / "sub" / "link").symlink_to(mine)
+    elif kind == "fifo":
+        os.mkfifo(checkpoint / "sub" / "fifo")
+    else:
+        (checkpoint / "sub" / "locked").mkdir(mode=0)
+    store.keep_only(set(), set(), dry_run=False)
+    assert not checkpoint.exists() and (mine / "precious").exists()
+
+
 def test_what_killed_engines_and_sweeps_left_goes_with_a_clean(store):
     left = [
         store.root / name

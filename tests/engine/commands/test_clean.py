@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import layout
+from engine import layout, run_files
 from engine.store import Store
 from tests.conftest import Project
 
@@ -58,7 +58,7 @@ def _numbers(project) -> list[int]:
 
 def _names(project) -> list[int]:
     """The runs that are there, by their number."""
-    return [layout.state(path).start["params"]["n"] for path in layout.runs(project.outputs)]
+    return [run_files.state(path).start["params"]["n"] for path in layout.runs(project.outputs)]
 
 
 def _tree(folder: Path) -> dict[str, tuple[int, int]]:

@@ -67,6 +67,17 @@ def test_the_logs_of_cached_stages_are_those_of_the_run_that_printed_them(talked
     assert give("logs", "usecase=talk").lines == said
 
 
+@pytest.mark.parametrize("command", ["status", "logs"])
+def test_outputs_that_were_moved_say_what_they_said(command, talked, give, tmp_path):
+    before = give(command, "usecase=talk").lines
+    talked.outputs.rename(tmp_path / "elsewhere")
+    after = give(command, "usecase=talk", f"outputs={tmp_path / 'elsewhere'}").lines
+    assert [line for line in after if "elsewhere" not in line] == [
+        line for line in before if talked.outputs.name not in line
+    ]
+    assert len(after) == len(before) > 2
+
+
 def test_following_shows_what_comes_and_ends_with_the_run(project):
     project.only_stage(SLOWLY, params={"here": str(project.path / "here")})
     engine = project.start("usecase=one")

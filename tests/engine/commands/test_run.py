@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import images, layout
+from engine import images, layout, run_files
 from engine.containers import daemon
 from engine.events import replay
 from engine.image_catalogue import BUILDERS
@@ -42,7 +42,7 @@ def test_the_files_that_users_read_are_there(finished):
 
 
 def test_the_files_say_what_the_journal_says(finished):
-    assert json.loads((finished / "run.json").read_text()) == layout.run_json(layout.state(finished))
+    assert json.loads((finished / "run.json").read_text()) == run_files.run_json(run_files.state(finished))
 
 
 def test_no_work_is_left_behind(ran):
@@ -95,17 +95,28 @@ def test_the_run_of_a_killed_engine_is_closed_by_the_next(ran, give):
     (left / "lock").touch()
     give("params.n=4")
     assert (
-        layout.state(killed).status
+        run_files.state(killed).status
         == json.loads((killed / "run.json").read_text())["status"]
         == "interrupted"
     )
     assert not left.exists()
 
 
+def test_a_stage_of_a_killed_engine_is_recorded_as_killed(project, give):
+    engine = _sleeper(project)
+    project.until(lambda: "job_started" in [event["event"] for event in project.events()])
+    engine.kill()
+    engine.communicate()
+    killed = project.last
+    give("params.n=4")
+    stage = run_files.state(killed).stages["s"]
+    assert (stage.state, stage.failure["kind"]) == ("failed", "killed")
+
+
 def test_a_run_at_work_is_not_closed_by_another(project, give):
     engine = _sleeper(project)
     give()
-    assert [layout.state(path).status for path in project.runs] == ["running", "finished"]
+    assert [run_files.state(path).status for path in project.runs] == ["running", "finished"]
     engine.kill()
     engine.communicate()
 

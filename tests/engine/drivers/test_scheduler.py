@@ -1,8 +1,10 @@
 """What runs when: order, room, retries, time, failures, interrupts, and what another engine does."""
 
+import json
 import time
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -250,6 +252,12 @@ def test_the_stages_own_sentence_is_its_failures(bench):
     assert bench.run(stages({"a": []})).stages["a"].failure["message"] == "no pictures"
 
 
+def test_the_journal_names_a_log_from_the_runs_folder_on(bench):
+    bench.executor.does["a"] = fails
+    stage = bench.run(stages({"a": []})).stages["a"]
+    assert (stage.log, stage.failure["log"]) == ("logs/a.log", "logs/a.log")
+
+
 def test_the_last_lines_of_the_log_come_with_the_failure(bench):
     def grumble(folder, attempt):
         (bench.run_dir / "logs" / "a.log").write_text("one\ntwo\n")
@@ -257,7 +265,7 @@ def test_the_last_lines_of_the_log_come_with_the_failure(bench):
 
     bench.executor.does["a"] = grumble
     failure = bench.run(stages({"a": []})).stages["a"].failure
-    assert (failure["log_tail"], failure["log"]) == ("one\ntwo", str(bench.run_dir / "logs" / "a.log"))
+    assert failure["log_tail"] == "one\ntwo"
 
 
 def test_an_output_that_is_missing_is_a_failure_that_names_it(bench):
@@ -279,6 +287,44 @@ def test_an_asset_that_changes_while_a_stage_reads_it_fails_the_stage_and_nothin
     )
     assert bench.run(plan).stages["a"].failure["kind"] == "input_changed"
     assert not list(bench.store.root.glob("actions/*/*"))
+
+
+def _checkpoints(bench) -> list[str]:
+    return [path.read_text() for path in bench.store.root.glob("checkpoints/*/state")]
+
+
+def _keeps(folder, attempt):
+    """Write down, in the checkpoint, which attempt this is, after what is there."""
+    path = Path(json.loads((folder / "job.json").read_text())["checkpoint"]) / "state"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        file.write(str(attempt))
+    return 3
+
+
+def test_every_attempt_of_a_job_has_the_same_checkpoint_folder_and_a_failure_leaves_it(bench):
+    bench.executor.does["a"] = _keeps
+    for _ in range(2):
+        bench.run(stages({"a": []}, retries=1, retry_delay=0))
+    assert _checkpoints(bench) == ["1212"]
+
+
+def test_a_finished_job_leaves_no_checkpoint(bench):
+    bench.executor.does["a"] = lambda folder, attempt: writes(folder, attempt) + 0 * _keeps(folder, attempt)
+    assert bench.run(stages({"a": []})).stages["a"].state == "finished"
+    assert _checkpoints(bench) == []
+
+
+def test_a_checkpoint_that_an_asset_went_into_while_it_changed_is_removed(bench, tmp_path):
+    mine = tmp_path / "mine"
+    mine.write_text("1")
+    bench.executor.does["a"] = lambda folder, attempt: _keeps(folder, attempt) + 0 * mine.write_text("22")
+    plan = bench.plan(
+        {"a": {"command": ["make", "{outputs.data}"], "outputs": ["data"], "inputs": {"x": "asset:mine"}}},
+        {"mine": mine},
+    )
+    assert bench.run(plan).stages["a"].failure["kind"] == "failed"
+    assert _checkpoints(bench) == []
 
 
 def test_the_folder_of_a_job_is_removed_after_it(bench):

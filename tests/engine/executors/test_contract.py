@@ -102,6 +102,15 @@ def test_a_job_may_be_launched_again_after_its_end(bench):
     assert [bench.does(code)[1].status for code in ("sys.exit(1)", "pass")] == [1, 0]
 
 
+def test_a_checkpoint_outlives_a_killed_attempt_where_the_jobs_files_are_this_machines(bench):
+    code = (
+        "from engine.stage import checkpoint; kept = checkpoint() / 'kept'; "
+        "kept.exists() or (kept.touch(), os.kill(os.getpid(), 9))"
+    )
+    statuses = [bench.does(code)[1].status for _ in range(2)]
+    assert statuses == [-9, -9 if bench.name == "device" else 0]
+
+
 # --- its surroundings
 
 

@@ -79,13 +79,18 @@ def test_a_retry_says_why_and_when(events, make_job):
 
 def test_a_failure_shows_its_log_and_the_command_to_go_on(events, make_job):
     events.start([make_job("train")]).started("train").failed("train")
-    assert said(events)[2:] == [
+    assert said(events, run_dir=Path("outputs/runs/demo"))[2:] == [
         "train failed after 2.0 s: exit status 1",
         "  | loading",
         "  | ValueError: no frames",
-        "  the whole log: outputs/runs/demo/train.log",
+        "  the whole log: outputs/runs/demo/logs/train.log",
         "  to go on from here: python run.py usecase=demo target=rpi4",
     ]
+
+
+def test_a_journal_of_an_earlier_version_names_the_whole_path_of_a_log(events, make_job):
+    events.start([make_job("train")]).started("train").failed("train", log="/old/outputs/run/logs/train.log")
+    assert "  the whole log: /old/outputs/run/logs/train.log" in said(events)
 
 
 def test_many_skipped_stages_are_one_line(events, make_job):

@@ -152,7 +152,7 @@ def test_a_failure_shows_its_log_and_the_way_on(events, make_job):
     page = page_of(events.done("failed"))
     for words in (
         "ValueError: no frames",
-        "outputs/runs/demo/train.log",
+        "logs/train.log",
         "To go on from here",
         "train failed",
     ):

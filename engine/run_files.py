@@ -1,0 +1,136 @@
+"""The files that say how a run went: run.json and metrics.json, which users' scripts read, and the journal.
+
+Who wants to know all of a run replays its journal. Who looks at many runs asks for summaries: run.json has
+what they need of a run that is over.
+"""
+
+import json
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine import handles, journal
+from engine.events import RunState, StageState, replay
+from engine.interfaces import RunStatus, StageStatus
+from engine.store import write_whole
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+RUN_FILE, METRICS_FILE = "run.json", "metrics.json"
+MOST_BYTES = 64_000_000  # a larger run.json is none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageSummary:
+    """What a list of runs needs to know of a stage."""
+
+    state: StageStatus
+    cached: bool
+    fingerprint: str | None
+    outputs: dict[str, str]  # name -> digest
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What a list of runs needs to know of a run."""
+
+    status: RunStatus
+    stages: dict[str, StageSummary]
+    damage: str = ""  # why the journal could be read only so far, in a sentence
+
+
+def state(run_dir: Path) -> RunState:
+    """Return what the journal of a run says, as far as it can be read; `damage` says where that ends."""
+    follower = journal.Follower(run_dir / journal.FILE_NAME)
+    found = replay(follower.poll())
+    found.damage = follower.damage
+    return found
+
+
+def summary(run_dir: Path) -> RunSummary:
+    """Return how a run went: from run.json if it is over, else from its journal.
+
+    The journal is read too if run.json is absent or damaged, or if the journal changed after it was written.
+    """
+    found = _read(run_dir / RUN_FILE) if _is_sealed(run_dir) else None
+    return found or _of(state(run_dir))
+
+
+def write_contract(run_dir: Path, state: RunState) -> None:
+    """Write run.json and metrics.json."""
+    write_whole(run_dir / RUN_FILE, json.dumps(run_json(state), indent=2).encode(), durable=False)
+    write_whole(run_dir / METRICS_FILE, json.dumps(state.metrics, indent=2).encode(), durable=False)
+
+
+def seal(run_dir: Path) -> None:
+    """Mark run.json as being as new as the journal, whose last event was appended after it was written."""
+    with suppress(OSError):  # it is read more slowly then: from the journal
+        os.utime(run_dir / RUN_FILE)
+
+
+def run_json(state: RunState) -> dict[str, Any]:
+    """Return what run.json holds."""
+    keys = ("run_id", "usecase", "target", "platform", "machine", "command", "git_commit", "params", "assets")
+    return {
+        "v": 1,
+        "status": state.status,
+        "seconds": state.seconds,
+        "started": state.start.get("time"),
+        **{key: state.start.get(key) for key in keys},
+        "notes": state.notes,
+        "stages": {stage.name: _stage_json(stage) for stage in state.stages.values()},
+    }
+
+
+def _stage_json(stage: StageState) -> dict[str, Any]:
+    return {
+        "state": stage.state,
+        "cached": stage.cached,
+        "seconds": stage.seconds,
+        "platform": stage.platform,
+        "emulated": stage.emulated,
+        "taken": stage.taken,
+        "fingerprint": stage.fingerprint,
+        "attempt": stage.attempt,
+        "outputs": stage.outputs,
+        "gates": stage.gates,
+    }
+
+
+def _is_sealed(run_dir: Path) -> bool:
+    """Say whether run.json is as new as the journal."""
+    try:
+        written_ns = (run_dir / RUN_FILE).stat().st_mtime_ns
+        return (run_dir / journal.FILE_NAME).stat().st_mtime_ns <= written_ns
+    except OSError:
+        return False
+
+
+def _read(path: Path) -> RunSummary | None:
+    """Return what run.json says, or None if it is not the run.json of a run that is over."""
+    try:
+        found = _form().validate_json(handles.read(path, MOST_BYTES))
+    except (OSError, ValueError):
+        return None
+    return None if found.status == "running" else found
+
+
+@cache
+def _form() -> "TypeAdapter[RunSummary]":
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(RunSummary)
+
+
+def _of(state: RunState) -> RunSummary:
+    stages = {
+        stage.name: StageSummary(
+            state=stage.state, cached=stage.cached, fingerprint=stage.fingerprint, outputs=stage.outputs
+        )
+        for stage in state.stages.values()
+    }
+    return RunSummary(state.status, stages, state.damage)
