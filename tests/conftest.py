@@ -4,6 +4,7 @@ The command line on it, as a process (`project`) and in this one (`give`).
 """
 
 import copy
+import fcntl
 import hashlib
 import importlib.util
 import itertools
@@ -34,7 +35,7 @@ from engine.interfaces import Event
 from engine.processes.tree import MARK as SERVER
 from engine.store import Store
 from engine.target import platform_of
-from tests import services
+from tests import lanes, services
 
 ROOT = Path(__file__).resolve().parent.parent
 hypothesis.settings.register_profile(
@@ -233,21 +234,11 @@ class Said:
         return [line.strip() for line in self.out.splitlines()]
 
 
-SERVICES = {  # fixture -> the marker of what uses it
-    "docker_engine": "docker",
-    "own_docker_engine": "docker",
-    "live_docker_engine": "docker",
-    "registry": "registry",
-    "sshd": "ssh",
-}
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with the services that it uses."""
+    """Mark each test with the services that it uses, its lane, and its group."""
     for item in items:
-        for marker in {SERVICES[name] for name in getattr(item, "fixturenames", ()) if name in SERVICES}:
-            item.add_marker(marker)
+        lanes.mark(item)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -329,14 +320,16 @@ def plain_archive(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPath
         b"".join(hashlib.sha256(path.read_bytes()).digest() for path in made_by)
     ).hexdigest()[:16]
     kept = pytestconfig.cache.mkdir("plain-image") / f"{key}.tar"
-    if not kept.is_file():
-        for older in kept.parent.glob("*.tar"):
-            older.unlink()
-        made = tmp_path_factory.mktemp("plain") / "image.tar"
-        _build_plain(made)
-        partial = kept.with_suffix(f".{os.getpid()}")
-        shutil.move(made, partial)
-        partial.rename(kept)
+    with (kept.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one worker builds it, the others wait
+        if not kept.is_file():
+            for older in kept.parent.glob("*.tar"):
+                older.unlink()
+            made = tmp_path_factory.mktemp("plain") / "image.tar"
+            _build_plain(made)
+            partial = kept.with_suffix(".partial")
+            shutil.move(made, partial)
+            partial.rename(kept)
     return kept
 
 
@@ -387,22 +380,27 @@ def give(project, capfd, monkeypatch) -> Callable[..., Said]:
     monkeypatch.chdir(project.path)
 
     def given(*words: str) -> Said:
-        if not any(word.startswith("usecase=") for word in words):
-            words = (*words, "usecase=chain")
-        signature._parsed.cache_clear()  # each command is a process of its own
         capfd.readouterr()
-        argv = [
-            "--config-dir",
-            str(project.path / "conf"),
-            "stage_packages=[mystages]",
-            "tracking=none",
-            "executor=local",
-            f"outputs={project.outputs}",
-        ]
-        status = _cli()([*argv, *words])
+        status = command_line(project, *words)
         return Said(status, *capfd.readouterr())
 
     return given
+
+
+def command_line(project: Project, *words: str) -> int:
+    """Give a command on the project in this process, and return its exit status."""
+    if not any(word.startswith("usecase=") for word in words):
+        words = (*words, "usecase=chain")
+    signature._parsed.cache_clear()  # each command is a process of its own
+    argv = [
+        "--config-dir",
+        str(project.path / "conf"),
+        "stage_packages=[mystages]",
+        "tracking=none",
+        "executor=local",
+        f"outputs={project.outputs}",
+    ]
+    return _cli()([*argv, *words])
 
 
 def _cli():

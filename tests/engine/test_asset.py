@@ -1,4 +1,4 @@
-"""A declared asset by its form. What is refused is in test_messages.py."""
+"""A declared asset by its form. What is refused is in tests/messages."""
 
 from pathlib import Path
 

@@ -1,6 +1,6 @@
 """What a use case that is right becomes: jobs in order, defaults filled in, warnings.
 
-Its mistakes are in test_messages.py.
+Its mistakes are in tests/messages.
 """
 
 import pytest

@@ -1,12 +1,14 @@
 """What a run records of where it comes from."""
 
-import os
+import random
 import re
 import subprocess
 
 import pytest
 
 from engine.provenance import git_commit
+
+NOISE = random.Random(0).randbytes(999)  # the same in each worker, which collects by itself
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -51,7 +53,7 @@ def test_the_commit_of_a_branch_of_any_name_is_read(tmp_path, branch, packed):
     [
         b"",
         b"\0" * 100,
-        os.urandom(999),
+        NOISE,
         b"ref: ",
         b"ref: refs/heads/none",
         b"ref: ../../..",
@@ -60,7 +62,7 @@ def test_the_commit_of_a_branch_of_any_name_is_read(tmp_path, branch, packed):
         b"ref: " + b"a" * 5000,
     ],
 )
-@pytest.mark.parametrize("packed", [None, b"", b"\n\n", os.urandom(999)])
+@pytest.mark.parametrize("packed", [None, b"", b"\n\n", NOISE])
 def test_a_damaged_repository_has_no_commit(tmp_path, head, packed):
     (tmp_path / ".git").mkdir()
     (tmp_path / ".git" / "HEAD").write_bytes(head)
@@ -69,7 +71,7 @@ def test_a_damaged_repository_has_no_commit(tmp_path, head, packed):
     assert git_commit(tmp_path) is None
 
 
-@pytest.mark.parametrize("text", [b"", b"gitdir: /no/where", b"gitdir: \0", os.urandom(99), b"gitdir: .git"])
+@pytest.mark.parametrize("text", [b"", b"gitdir: /no/where", b"gitdir: \0", NOISE[:99], b"gitdir: .git"])
 def test_a_git_file_that_points_nowhere_has_no_commit(tmp_path, text):
     (tmp_path / ".git").write_bytes(text)
     assert git_commit(tmp_path) is None

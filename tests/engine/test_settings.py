@@ -1,6 +1,6 @@
 """The settings of a command: what may be left out, what is read how.
 
-What is refused is in test_messages.py.
+What is refused is in tests/messages.
 """
 
 from pathlib import Path

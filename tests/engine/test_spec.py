@@ -1,4 +1,4 @@
-"""A use case by its form: what may be left out, what is read how. What is refused is in test_messages.py."""
+"""A use case by its form: what may be left out, what is read how. What is refused is in tests/messages."""
 
 import json
 from pathlib import Path

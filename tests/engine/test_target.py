@@ -1,4 +1,4 @@
-"""A target by its form. What is refused is in test_messages.py."""
+"""A target by its form. What is refused is in tests/messages."""
 
 from pathlib import Path
 

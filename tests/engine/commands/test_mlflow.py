@@ -1,4 +1,4 @@
-"""`mlflow`: its own page, on this machine alone. What it is refused for is in test_messages.py."""
+"""`mlflow`: its own page, on this machine alone. What it is refused for is in tests/messages."""
 
 import http.client
 import os

@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 from contextlib import closing, suppress
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,7 +15,7 @@ from engine import coral, emulation
 from engine.containers import daemon, options, verdict
 from engine.errors import UserError
 from engine.images import ARCHITECTURES, Image
-from engine.placement import EMULATED
+from engine.placement import EMULATED, Placement
 from engine.spec import StageSpec
 from engine.target import Target, platform_of
 from tests import services
@@ -461,6 +462,23 @@ def test_where_no_engine_answers_the_way_out_is_named(make_bench, plain_image, m
     with pytest.raises(UserError) as caught:
         bench.executor.prepare([planned])
     assert caught.value.what == "no Docker engine answers" and "executor=local" in caught.value.fix
+
+
+class Ordinary:
+    """What an engine says that root runs."""
+
+    def info(self) -> dict:
+        return MACHINE.model_dump()
+
+
+def test_a_platform_that_the_kernel_does_not_run_is_refused(make_bench, monkeypatch, tmp_path):
+    (tmp_path / "register").touch()
+    look = emulation.look
+    monkeypatch.setattr(emulation, "look", lambda platform: look(platform, tmp_path))
+    job = SimpleNamespace(place=Placement("linux/arm64", True, EMULATED))
+    with pytest.raises(UserError) as caught:
+        make_bench("docker").executor._machine.refuse(Ordinary(), [SimpleNamespace(job=job)])
+    assert "linux/arm64" in caught.value.what and emulation.HOW_TO_REGISTER in caught.value.fix
 
 
 class Rootless:

@@ -1,0 +1,238 @@
+"""Mistakes on the command line, and in the settings that it takes."""
+
+import contextlib
+import io
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Project, command_line
+from tests.messages.rows import Subject, Told
+
+FILES = {
+    "conf/usecases/odd.yaml": "defaults: edge_export\nstages: {a: {uses: mystages.make}}\n",
+    "conf/usecases/typo.yaml": "param: {n: 1}\nstages: {a: {uses: mystages.make}}\n",
+    "conf/usecases/lost.yaml": (
+        'params: {epochs: 1}\nstages: {a: {uses: mystages.make, params: {n: "${params.epoch}"}}}\n'
+    ),
+    "conf/usecases/loop.yaml": (
+        'params: {a: "${params.b}", b: "${params.a}"}\nstages: {a: {uses: mystages.make}}\n'
+    ),
+    "conf/usecases/data.yaml": (
+        'assets: {mine: yoga}\nstages: {a: {uses: mystages.double, inputs: {number: "asset:mine"}}}\n'
+    ),
+    "conf/usecases/clash.yaml": (
+        'assets: {mine: made}\nstages: {mine: {uses: mystages.double, inputs: {number: "asset:mine"}}}\n'
+    ),
+    "conf/usecases/packs.yaml": "stages: {a: {uses: mystages.pack}}\n",
+    "crowded/.engine": "",
+    "conf/asset/made.yaml": (
+        "name: made\ndescription: x\nlicence: MIT\nmade_by: {uses: mystages.make, output: data}\n"
+    ),
+    "mystages/pack.py": (
+        "from engine.stage import Out\ndef pack(package: Out) -> None:\n    "
+        "package.mkdir()\n    (package / 'x').touch()\n"
+    ),
+}
+COMMANDS = {
+    "command": (["explian"], "run.py explian", "command", "explain"),
+    "commands": (["plan", "list"], "run.py plan list", "several", "run.py plan"),
+    "usecase": (["usecase=chian"], "usecase=chian", "use case", "chain"),
+    "usecase_file": (["usecase=no/chain.yaml"], "usecase=no/chain.yaml", "file", "chain"),
+    "target": (["target=rpi4_corl"], "target=rpi4_corl", "target", "rpi4_coral"),
+    "executor": (["executor=lcal"], "executor=lcal", "executor", "local"),
+    "parameter": (["params.m=1"], "params.m", "params.m", "params.n"),
+    "setting": (["fail_fsat=true"], "fail_fsat", "fail_fsat", "fail_fast"),
+    "grammar": (["params.n=[1"], "params.n=[1", "value", "quotes"),
+    "blank": (["params.n=my videos (1)"], "params.n=my videos (1)", "value", "quotes"),
+    "home": (["params.n=~/videos"], "params.n=~/videos", "value", "quotes"),
+    "key": (["params n=1"], "params n=1", "read", "key=value"),
+    "several": (["target=rpi3,rpi4"], "target=rpi3,rpi4", "several", "--multirun"),
+    "range": (["params.n=range(3)"], "params.n=range(3)", "several", "--multirun"),
+    "no_usecase": (["usecase="], "usecase=", "use case", "chain, clash"),
+    "no_outputs": (["outputs="], "the command line: outputs", "character", "text"),
+    "no_asset": (
+        ["usecase=data", "assets.mine="],
+        "conf/usecases/data.yaml: assets.mine",
+        "asset",
+        "activity_sample",
+    ),
+    "executor_name": (["executor.name=lcal"], "executor.name=lcal", "executor", "local"),
+    "no_choice": (["~target"], "~target", "target", "target=NAME"),
+    "hydras_own": (["~hydra/launcher=[a b]"], "the command line", "override", "key=value"),
+    "hydras_launcher": (["hydra/launcher=[1,2]"], "the command line", "int", "key=value"),
+    "clean_outputs": (
+        ["clean", "outputs=mystages/make.py"],
+        "outputs={here}/mystages/make.py",
+        "Not a directory",
+        "outputs=DIR",
+    ),
+    "edgetpu_outputs": (
+        ["edgetpu", "model=mystages/make.py", "outputs=mystages/make.py"],
+        "outputs={here}/mystages/make.py",
+        "Not a directory",
+        "outputs=DIR",
+    ),
+    "picture_place": (
+        ["graph", "output=mystages/no/dag.svg"],
+        "output=mystages/no/dag.svg",
+        "No such file",
+        "file",
+    ),
+    "top_level_key": (["usecase=typo"], "conf/usecases/typo.yaml: param", "param", "params"),
+    "interpolation": (
+        ["usecase=lost"],
+        "conf/usecases/lost.yaml: stages.a.params.n",
+        "params.epoch",
+        "params.epochs",
+    ),
+    "loop": (["usecase=loop"], "conf/usecases/loop.yaml: params.a", "interpolation", "${params.<name>}"),
+    "asset": (["usecase=data", "assets.mine=yogga"], "conf/usecases/data.yaml: assets.mine", "yogga", "yoga"),
+    "asset_and_stage": (["usecase=clash"], "conf/usecases/clash.yaml: stages.mine", "mine", "another name"),
+    "mirror": (["usecase=data", "mirror=nowhere"], "mirror=nowhere", "folder", "folder"),
+    "until": (["until=[d]"], "until=d", "d", "a, b, c"),
+    "explain_stage": (["explain", "stage=d"], "stage=d", "stage", "a, b, c"),
+    "no_run": (["status"], "{here}/outputs", "run", "usecase=pose_activity"),
+    "unknown_run": (["logs", "run=x"], "run=x", "run", "none"),
+    "picture": (["graph", "output=dag.gif"], "output=dag.gif", ".svg or .png", "output=dag.svg"),
+    "keep_last": (["clean", "clean.keep_last=0"], "the command line: clean.keep_last", "1", "larger"),
+    "older_than": (["clean", "clean.older_than=soon"], "the command line: clean.older_than", "soon", "30m"),
+    "max_size": (["clean", "clean.max_size=big"], "the command line: clean.max_size", "big", "512M"),
+    "nameless_target": (["plan", "target=4"], "target=4", "name", "coral_dev_board, rpi3"),
+    "defaults": (
+        ["plan", "usecase=odd"],
+        "conf/usecases/odd.yaml: defaults",
+        "list",
+        "/pipeline@stages: edge_export",
+    ),
+    "no_model": (["edgetpu"], "model", "model", "model="),
+    "no_such_model": (["edgetpu", "model=no.tflite"], "model=no.tflite", "file", ".tflite"),
+    "model_is_none": (
+        ["edgetpu", "model=conf/usecases/typo.yaml"],
+        "model=conf/usecases/typo.yaml",
+        "TFL3",
+        ".tflite",
+    ),
+    "image": (["images", "image=runtim"], "image=runtim", "image", "runtime"),
+    "images_word": (["images", "bild"], "run.py images bild", "action", "build"),
+    "no_package": (["predict", "input=."], "chain for x86_64", "model", "usecase=chain target=x86_64"),
+    "tracking_folder": (
+        ["sync", "tracking=mlflow", "tracking.uri=mlruns"],
+        "tracking.uri",
+        "folder",
+        "sqlite:////",
+    ),
+    "tracking_port": (
+        ["sync", "tracking=mlflow", "tracking.uri=http://ann:secret@host:x"],
+        "tracking.uri",
+        "http://***@host:x",
+        "sqlite:////",
+    ),
+    "tracking_sqlite": (
+        ["sync", "tracking=mlflow", "tracking.uri='sqlite:///:memory:'"],
+        "tracking.uri",
+        "sqlite:///:memory:",
+        "sqlite:////",
+    ),
+    "tracking_bytes": (
+        ["sync", "tracking=mlflow", "tracking.uri='sqlite:////%ff.db'"],
+        "tracking.uri",
+        "sqlite:////%ff.db",
+        "sqlite:////",
+    ),
+    "tracking_scheme": (
+        ["sync", "tracking=mlflow", "tracking.uri=ftp://ann:secret@host"],
+        "tracking.uri",
+        "ftp://***@host",
+        "sqlite:////",
+    ),
+}
+SETTINGS = {
+    "until": (["until=3"], "the command line: until", "3", "[a, b]"),
+    "cpus": (["executor.cpus=many"], "the command line: executor.cpus", "many", "number"),
+    "no_cpus": (["executor.cpus=0"], "the command line: executor.cpus", "0", "larger"),
+    "memory": (["executor=docker", "executor.memory=banana"], "executor=docker: memory", "banana", "512M"),
+    "memory_of_auto": (
+        ["executor=auto", "+executor.memory=banana"],
+        "executor=auto: memory",
+        "banana",
+        "512M",
+    ),
+    "memory_of_a_device": (
+        ["executor=local", "+executor.memory=9k", "target.device=ssh://pi@nowhere"],
+        "executor=local: memory",
+        "6M",
+        "512M",
+    ),
+    "memory_of_no_machine": (
+        ["executor=docker", f"executor.memory={10**30}T"],
+        "executor=docker: memory",
+        "10000000000000000000",
+        "512M",
+    ),
+    "pids": (["executor=docker", "executor.pids=-3"], "executor=docker: pids", "-3", "larger"),
+    "executor_key": (
+        ["executor=docker", "+executor.colour=red"],
+        "executor.colour",
+        "option",
+        "memory",
+    ),
+    "format": (["plan", "format=xml"], "the command line: format", "xml", "choose one"),
+    "port": (["port=0"], "the command line: port", "0", "larger"),
+    "fail_fast": (["fail_fast=perhaps"], "the command line: fail_fast", "perhaps", "true or false"),
+    "dry_run": (
+        ["clean", "clean.dry_run=perhaps"],
+        "the command line: clean.dry_run",
+        "perhaps",
+        "true or false",
+    ),
+    "outputs": (["outputs=null"], "the command line: outputs", "None", "text"),
+    "outputs_below_a_file": (
+        ["outputs=conf/usecases/chain.yaml"],
+        "outputs={here}/conf/usecases/chain.yaml",
+        "Not a directory",
+        "outputs=DIR",
+    ),
+    "outputs_in_proc": (["outputs=/proc/x"], "outputs=/proc/x", "No such file", "outputs=DIR"),
+    "not_finite": (["params.n=nan"], "params.n=nan", "nan", '"nan"'),
+    "not_finite_inside": (["params.n=[1,inf]"], "conf/usecases/chain.yaml: params.n.1", "inf", '"inf"'),
+    "too_many_bits": (
+        ["params.n=99999999999999999999"],
+        "params.n=99999999999999999999",
+        "64 bits",
+        "text in quotes",
+    ),
+    "too_many_digits": (["params.n=" + "9" * 5000], "the command line", "digits", "text in quotes"),
+    "key_is_no_text": (["params.n={1:2}"], "params.n={1:2}", "int", "text"),
+    "path_too_long": (["data=" + "a" * 300], "a" * 80, "too long", "another path"),
+    "kernels_mirror": (
+        ["usecase=data", "assets.mine=movenet_lightning", "mirror=/proc"],
+        "mirror=/proc",
+        "proc",
+        "copy",
+    ),
+    "in_the_way": (["outputs=crowded"], "{here}/crowded/.engine", "in the engine", "remove"),
+    "stage_key": (["stages.a.retries=3"], "stages.a.retries", "key", "+stages.a.retries"),
+}
+
+
+def write_files(project: Project) -> None:
+    """Write the use cases and stages that the rows name."""
+    for name, text in FILES.items():
+        (project.path / name).parent.mkdir(exist_ok=True)
+        (project.path / name).write_text(text)
+
+
+def provoke(words: list[str], folder: Path) -> list[Told]:
+    """Give a command that must end with status 2, and return what it is answered with."""
+    project, out, err = Project(folder), io.StringIO(), io.StringIO()
+    write_files(project)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            status = command_line(project, *words)
+    assert (status, out.getvalue()) == (2, "")
+    return [[line.strip().replace(str(folder), "{here}") for line in err.getvalue().splitlines()]]
+
+
+SUBJECTS = {"command": Subject(COMMANDS, provoke), "setting": Subject(SETTINGS, provoke)}

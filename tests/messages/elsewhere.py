@@ -1,0 +1,166 @@
+"""The mistakes that no row can provoke: they need a machine, an engine or a device that refuses."""
+
+# the function that makes the mistake, and the test that does; once for each call
+ELSEWHERE = [
+    (
+        "engine/check.py: _placed",
+        "tests/engine/executors/test_docker.py::test_an_image_that_nobody_defines_is_refused_with_the_nearest",
+    ),
+    (
+        "engine/commands/predict.py: _signature",
+        "tests/messages/test_commands.py::test_a_prediction_that_cannot_be_made",
+    ),
+    (
+        "engine/commands/predict.py: _source",
+        "tests/messages/test_commands.py::test_a_prediction_that_cannot_be_made",
+    ),
+    (
+        "engine/commands/predict.py: _source",
+        "tests/messages/test_commands.py::test_a_prediction_that_cannot_be_made",
+    ),
+    (
+        "engine/containers/daemon.py: _not_taken",
+        "tests/test_faults_containers.py::test_an_engine_that_goes_away_while_it_is_given_an_image_is_named",
+    ),
+    (
+        "engine/containers/daemon.py: _not_taken",
+        "tests/test_faults_device.py::test_a_device_without_room_for_an_image_is_told_so",
+    ),
+    (
+        "engine/containers/daemon.py: _not_taken",
+        "tests/test_faults_containers.py::test_a_damaged_image_archive_is_refused_in_a_sentence",
+    ),
+    (
+        "engine/containers/daemon.py: _unreachable",
+        "tests/test_faults_containers.py::test_a_user_who_may_not_speak_to_the_engine_is_told_the_group",
+    ),
+    (
+        "engine/containers/daemon.py: _unreachable",
+        "tests/engine/executors/test_docker.py::test_an_engine_behind_tls_tells_what_is_missing",
+    ),
+    (
+        "engine/containers/daemon.py: _unreachable",
+        "tests/test_faults_containers.py::test_an_engine_that_is_too_old_is_named_so",
+    ),
+    (
+        "engine/containers/daemon.py: _unreachable",
+        "tests/engine/executors/test_docker.py::test_where_no_engine_answers_the_way_out_is_named",
+    ),
+    (
+        "engine/containers/daemon.py: connect",
+        "tests/engine/containers/test_daemon.py::test_a_bad_address_is_named_with_a_good_one",
+    ),
+    (
+        "engine/containers/daemon.py: connect",
+        "tests/engine/containers/test_daemon.py::test_a_damaged_configuration_is_named",
+    ),
+    (
+        "engine/containers/daemon.py: connect_here",
+        "tests/engine/containers/test_daemon.py::test_a_context_that_does_not_exist_is_named",
+    ),
+    (
+        "engine/containers/daemon.py: load",
+        "tests/test_faults_containers.py::test_a_damaged_image_archive_is_refused_in_a_sentence",
+    ),
+    (
+        "engine/containers/jobs.py: _refuse_network",
+        "tests/engine/executors/test_docker.py::test_a_network_that_the_engine_does_not_have_is_told_before_anything_starts",
+    ),
+    (
+        "engine/containers/jobs.py: call",
+        "tests/engine/executors/test_lying_engine.py::test_a_list_of_containers_that_is_none_is_a_users_mistake_in_three_lines",
+    ),
+    (
+        "engine/containers/pins.py: refuse_another",
+        "tests/test_faults_containers.py::test_another_image_under_the_known_name_is_refused",
+    ),
+    (
+        "engine/containers/selection.py: checked",
+        "tests/engine/executors/test_docker.py::test_an_image_that_the_engine_lacks_is_named_with_the_command_that_builds_it",
+    ),
+    (
+        "engine/containers/selection.py: checked",
+        "tests/test_faults_containers.py::test_an_image_of_another_processor_is_refused_whatever_its_label_says",
+    ),
+    (
+        "engine/containers/selection.py: choose",
+        "tests/engine/executors/test_docker.py::test_an_image_that_nobody_defines_is_refused_with_the_nearest",
+    ),
+    (
+        "engine/containers/tunnel.py: _look_for_the_end",
+        "tests/engine/executors/test_device.py::test_a_host_key_that_is_not_known_is_not_taken",
+    ),
+    (
+        "engine/containers/tunnel.py: _look_for_the_end",
+        "tests/messages/test_devices.py::test_an_ssh_that_ends_without_a_word",
+    ),
+    (
+        "engine/containers/tunnel.py: _open",
+        "tests/engine/executors/test_device.py::test_a_machine_without_ssh_is_told_what_to_install",
+    ),
+    (
+        "engine/containers/tunnel.py: _open",
+        "tests/messages/test_devices.py::test_a_device_that_never_forwards",
+    ),
+    (
+        "engine/containers/tunnel.py: connect",
+        "tests/messages/test_devices.py::test_a_closed_way_is_not_opened_again",
+    ),
+    (
+        "engine/containers/tunnel.py: connect",
+        "tests/engine/executors/test_device.py::test_a_device_without_a_docker_engine_is_told_how_to_get_one",
+    ),
+    (
+        "engine/drawing/picture.py: png",
+        "tests/engine/drawing/test_picture.py::test_without_pillow_the_extra_is_named",
+    ),
+    ("engine/drive.py: _build", "tests/messages/test_devices.py::test_images_that_cannot_be_built"),
+    ("engine/executors/device.py: connect", "tests/messages/test_devices.py::test_a_target_without_a_device"),
+    (
+        "engine/executors/device.py: refuse",
+        "tests/engine/executors/test_device.py::test_a_device_of_another_platform_than_its_target_is_refused",
+    ),
+    (
+        "engine/executors/docker.py: connect",
+        "tests/messages/test_commands.py::test_an_engine_behind_ssh_is_a_device",
+    ),
+    (
+        "engine/executors/docker.py: refuse",
+        "tests/engine/executors/test_docker.py::test_a_rootless_engine_is_refused",
+    ),
+    (
+        "engine/executors/docker.py: refuse",
+        "tests/engine/executors/test_docker.py::test_a_platform_that_the_kernel_does_not_run_is_refused",
+    ),
+    (
+        "engine/executors/docker.py: refuse",
+        "tests/test_faults_containers.py::test_a_source_that_the_stages_of_root_may_not_read_is_named",
+    ),
+    ("engine/images.py: _image", "tests/messages/test_devices.py::test_an_image_for_no_platform"),
+    (
+        "engine/images.py: serving",
+        "tests/engine/test_images.py::test_where_none_serves_the_refusal_names_what_is_lacking_and_a_way_out",
+    ),
+    (
+        "engine/images.py: serving",
+        "tests/engine/test_images.py::test_where_none_serves_the_refusal_names_what_is_lacking_and_a_way_out",
+    ),
+    (
+        "engine/layout.py: check_name",
+        "tests/engine/test_layout.py::test_an_outputs_folder_that_is_not_utf8_is_refused_before_it_is_made",
+    ),
+    (
+        "engine/mlflow/client.py: _experiment_id",
+        "tests/engine/mlflow/test_mlflow.py::test_an_experiment_that_was_deleted_is_named_with_the_way_out",
+    ),
+    (
+        "engine/mlflow/database.py: _check",
+        "tests/engine/mlflow/test_mlflow.py::test_a_database_of_another_mlflow_is_left_as_it_is",
+    ),
+    (
+        "engine/mlflow/ui.py: serve",
+        "tests/messages/test_commands.py::test_the_page_of_a_server_is_the_servers",
+    ),
+    ("run.py: _check_folder", "tests/test_faults.py::test_a_command_in_a_deleted_folder_says_so"),
+    ("run.py: _mistake", "tests/messages/test_commands.py::test_a_file_system_that_cannot_be_written"),
+]

@@ -1,0 +1,113 @@
+"""Mistakes about containers and devices, and about the way to them."""
+
+import os
+
+import pytest
+
+from engine import compose, images, target
+from engine.containers import tunnel
+from engine.containers.tunnel import Tunnel
+from engine.drive import build_images
+from engine.errors import UserError
+from engine.executors import device
+from engine.placement import Setting
+
+
+def _lines(mistake: UserError) -> list[str]:
+    return [mistake.where, mistake.what, mistake.fix]
+
+
+def test_an_image_for_no_platform(tmp_path):
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "image.yaml").write_text("description: x\nplatforms: [linux/mips]\n")
+    with pytest.raises(UserError) as caught:
+        images.read(tmp_path, {}, "bootstrap")
+    assert _lines(caught.value) == [
+        f"{tmp_path}/odd/image.yaml: platforms",
+        "'linux/mips' is no platform",
+        "write linux/amd64, linux/arm64 or linux/arm/v7",
+    ]
+
+
+def test_images_that_cannot_be_built(project, give, capfd):
+    folder = project.path / "containers" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "image.yaml").write_text("description: x\nplatforms: [linux/amd64]\n")
+    project.usecase("chain", "stages: {a: {uses: mystages.make, image: mine}}")
+    request = compose.single(
+        compose.register(
+            [
+                "--config-dir",
+                str(project.path / "conf"),
+                "usecase=chain",
+                f"outputs={project.outputs}",
+                "base=bootstrap",
+            ]
+        )
+    )
+    [mine] = list(images.read(project.path / "containers", {}, "bootstrap"))
+    with pytest.raises(UserError) as caught:
+        build_images(request, [mine], lambda file, done, total: None)
+    assert _lines(caught.value) == [
+        "usecase=containers",
+        "the images could not be built: build_mine_amd64",
+        "see what it says above; or executor=local",
+    ]
+    assert "there is no stage 'build_mine_amd64'" in capfd.readouterr().err
+
+
+@pytest.fixture
+def way(tmp_path, monkeypatch):
+    """A way to a device through a program of the test's that stands where ssh does."""
+    ways: list[Tunnel] = []
+
+    def through(program: str) -> Tunnel:
+        (tmp_path / "ssh").write_text(f"#!/bin/sh\n{program}\n")
+        (tmp_path / "ssh").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        ways.append(Tunnel("ssh://pi@raspberry", "target=mine: device", None))
+        return ways[-1]
+
+    yield through
+    for one in ways:
+        one.close()
+
+
+def test_a_device_that_never_forwards(way, monkeypatch):
+    monkeypatch.setattr(tunnel, "OPEN_S", 1.0)
+    with pytest.raises(UserError) as caught:
+        way("exec cat >/dev/null").connect()
+    assert _lines(caught.value) == [
+        "target=mine: device",
+        "it does not answer within 1 s",
+        "try: ssh pi@raspberry",
+    ]
+
+
+def test_an_ssh_that_ends_without_a_word(way):
+    with pytest.raises(UserError) as caught:
+        way("exit 9").connect()
+    assert _lines(caught.value) == ["target=mine: device", "ssh ended with status 9", "try: ssh pi@raspberry"]
+
+
+def test_a_closed_way_is_not_opened_again(way):
+    closed = way("exit 9")
+    closed.close()
+    with pytest.raises(UserError) as caught:
+        closed.connect()
+    assert _lines(caught.value) == [
+        "target=mine: device",
+        "the way to it is closed",
+        "give the command again",
+    ]
+
+
+def test_a_target_without_a_device(tmp_path):
+    aim = target.Target(name="mine", platform="linux/arm64")
+    with pytest.raises(UserError) as caught:
+        device.Executor(Setting(aim, (tmp_path,), (), tuple, tmp_path)).missing([])
+    assert _lines(caught.value) == [
+        "target=mine: device",
+        "this target names no device",
+        "write device: ssh://user@host",
+    ]

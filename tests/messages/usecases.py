@@ -1,0 +1,192 @@
+"""Mistakes in a use case against the stages that it names."""
+
+from pathlib import Path
+
+import pytest
+
+from engine import check, yamlfile
+from engine.placement import Placement
+from engine.signature import Library
+from tests.conftest import Project
+from tests.messages.forms import read
+from tests.messages.rows import Subject, Told, told
+
+SOURCES = {  # of stages that are wrong themselves, or need something
+    "torn": "x = 1\nx = = 1\n",
+    "minus": f"x = {'-' * 100_000}1\n",
+    "nameless": "def other(): ...\n",
+    "vague": "from engine.stage import Out\ndef vague(data: Out, n: int) -> None: ...\n",
+    "lazy": "from engine.stage import Out\ndef lazy(data: Out, *, n: int = len([])) -> None: ...\n",
+    "needs": "from engine.stage import Out\ndef needs(data: Out, *, rate: float) -> None: ...\n",
+    "_helper": "from engine.stage import Out\ndef _helper(data: Out) -> None: ...\n",
+}
+
+HEAD = "params: {n: 3}\nassets: {data: null}\nstages:\n"
+A = "  a: {uses: mystages.make}\n"
+HERE = Placement("linux/amd64", False, "x86_64")
+
+MISTAKES = {
+    "unknown_stage_key": (
+        A + "  b: {uses: mystages.double, input: {number: a.data}}",
+        "u.yaml: stages.b.input",
+        "input",
+        "inputs",
+    ),
+    "unknown_stage": ("  a: {uses: mystages.mak}", "u.yaml: stages.a.uses", "mystages.mak", "mystages.make"),
+    "code_outside": ("  a: {uses: os.system}", "u.yaml: stages.a.uses", "os.system", "mystages."),
+    "unknown_parameter": (
+        "  a: {uses: mystages.make, params: {m: 1}}",
+        "u.yaml: stages.a.params.m",
+        "m",
+        "n",
+    ),
+    "wrong_type": (
+        "  a: {uses: mystages.make, params: {n: many}}",
+        "u.yaml: stages.a.params.n",
+        "many",
+        "int",
+    ),
+    "unknown_reference": (
+        A + "  b: {uses: mystages.double, inputs: {number: a.date}}",
+        "u.yaml: stages.b.inputs.number",
+        "a.date",
+        "a.data",
+    ),
+    "no_reference": (
+        A + "  b: {uses: mystages.double, inputs: {number: a}}",
+        "u.yaml: stages.b.inputs.number",
+        "'a'",
+        "stage.output",
+    ),
+    "unknown_asset": (
+        "  b: {uses: mystages.double, inputs: {number: 'asset:date'}}",
+        "u.yaml: stages.b.inputs.number",
+        "date",
+        "asset:data",
+    ),
+    "null_asset": (
+        "  b: {uses: mystages.double, inputs: {number: 'asset:data'}}",
+        "u.yaml: assets.data",
+        "b",
+        "assets.data=",
+    ),
+    "missing_input": (
+        "  b: {uses: mystages.double}",
+        "u.yaml: stages.b.inputs",
+        "number",
+        "number: stage.output",
+    ),
+    "unknown_metric": (
+        A + "  b: {uses: mystages.double, inputs: {number: a.data}, require: {totl: '> 1'}}",
+        "u.yaml: stages.b.require.totl",
+        "totl",
+        "total",
+    ),
+    "cycle": (
+        "  a: {uses: mystages.double, inputs: {number: c.data}}\n  b: {uses: mystages.double, inputs: "
+        "{number: a.data}}\n"
+        "  c: {uses: mystages.double, inputs: {number: b.data}}",
+        "u.yaml: stages.a.inputs.number",
+        "a -> b -> c -> a",
+        "earlier stage",
+    ),
+    "two_kinds": (
+        "  a: {uses: mystages.make, command: ['true']}",
+        "u.yaml: stages.a",
+        "command",
+        "uses: stages.<domain>.<stage>",
+    ),
+    "placeholder": (
+        "  a: {command: [cp, '{inputs.y}', '{outputs.x}'], outputs: [x]}",
+        "u.yaml: stages.a.command",
+        "inputs.y",
+        "outputs.x",
+    ),
+    "output_twice": (
+        "  a: {command: [touch, '{outputs.x}'], outputs: [x, x]}",
+        "u.yaml: stages.a.outputs",
+        "x",
+        "keep one",
+    ),
+    "metric_of_a_command": (
+        "  a: {command: [touch, '{outputs.x}'], outputs: [x], require: {accuracy: '> 1'}}",
+        "u.yaml: stages.a.require.accuracy",
+        "accuracy",
+        "none",
+    ),
+    "no_outputs": ("  a: {command: ['true']}", "u.yaml: stages.a.outputs", "command", "outputs: [name]"),
+    "dots": (
+        "  a: {command: ['true'], outputs: ['../x']}",
+        "u.yaml: stages.a.outputs.0",
+        "../x",
+        "letters, digits",
+    ),
+    "duration": ("  a: {uses: mystages.make, timeout: soon}", "u.yaml: stages.a.timeout", "soon", "30m"),
+    "outputs_of_a_function": (
+        "  a: {uses: mystages.make, outputs: [x]}",
+        "u.yaml: stages.a.outputs",
+        "signature",
+        "remove",
+    ),
+    "unknown_input": (
+        A + "  b: {uses: mystages.double, inputs: {number: a.data, numbr: a.data}}",
+        "u.yaml: stages.b.inputs.numbr",
+        "numbr",
+        "number",
+    ),
+    "missing_parameter": ("  a: {uses: mystages.needs}", "u.yaml: stages.a.params", "rate", "rate: <float>"),
+    "unknown_objective": (
+        A + "  b: {uses: mystages.double, inputs: {number: a.data}}\nobjective: b.totl",
+        "u.yaml: objective",
+        "b.totl",
+        "b.total",
+    ),
+    "broken_stage": ("  a: {uses: mystages.torn}", "{here}/mystages/torn.py, line 2", "Python", "source"),
+    "unreadable_stage": (
+        "  a: {uses: mystages.minus}",
+        "{here}/mystages/minus.py",
+        "Python",
+        "source",
+    ),
+    "no_function": (
+        "  a: {uses: mystages.nameless}",
+        "{here}/mystages/nameless.py",
+        "nameless",
+        "named as its file",
+    ),
+    "neither_in_nor_out": (
+        "  a: {uses: mystages.vague}",
+        "{here}/mystages/vague.py, line 2",
+        "n",
+        "In or Out",
+    ),
+    "default_that_is_no_value": (
+        "  a: {uses: mystages.lazy}",
+        "{here}/mystages/lazy.py, line 2",
+        "default",
+        "a number, text",
+    ),
+    "helper": (
+        "  a: {uses: mystages._helper}",
+        "u.yaml: stages.a.uses",
+        "mystages._helper",
+        "mystages.needs",
+    ),
+}
+
+
+def provoke(stages: str, folder: Path) -> list[Told]:
+    """Return the mistakes of a use case whose stages are these."""
+    project = Project(folder)
+    for name, source in SOURCES.items():
+        project.stage(name, source)
+    path = folder / "u.yaml"
+    path.write_text("name: u\n" + HEAD + stages)
+    with pytest.raises(ExceptionGroup) as caught:
+        check.check(
+            read(yamlfile.load(path), "u.yaml"), Library(["mystages"], [folder]), lambda *_: HERE, "u.yaml"
+        )
+    return told(caught.value, folder)
+
+
+SUBJECTS = {"usecase": Subject(MISTAKES, provoke)}
