@@ -17,6 +17,7 @@ from engine.jobfolder import Launch, open_log
 from engine.placement import Setting
 from engine.store import Store
 
+INSIDE = ROOT / "engine" / "stage"  # what a job needs of the engine
 _KEPT, _TAKEN_OVER = (
     "kept",
     "taken-over",
@@ -46,7 +47,7 @@ class Binds:
         for path in checkpoints:
             handles.make_folder(path)
         self._give(launch, self._owner)
-        read = [ROOT / "engine" / "stage.py", *sources(self._setting), *filter(None, launch.inputs.values())]
+        read = [INSIDE, *sources(self._setting), *filter(None, launch.inputs.values())]
         return [
             *map(options.bind, dict.fromkeys(read)),
             *(options.bind(path, read_only=False) for path in (launch.folder, *checkpoints, launch.log)),
@@ -133,10 +134,9 @@ def hidden_source(setting: Setting) -> Path | None:
     """
     if os.getuid() != 0:
         return None
-    stage = ROOT / "engine" / "stage.py"
     paths = (
         path
-        for tree in (stage, *sources(setting))
+        for tree in (INSIDE, *sources(setting))
         for path in (tree, *tree.rglob("*"))
         if "__pycache__" not in path.parts
     )

@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from engine import handles
-from engine.catalogue import ROOT
 from engine.containers import archive, daemon, options
-from engine.containers.binds import sources
+from engine.containers.binds import INSIDE, sources
 from engine.jobfolder import EVENTS_MOST_BYTES, RESULT_MOST_BYTES, Launch
 from engine.placement import Setting
 from engine.store import Store
@@ -72,10 +71,9 @@ class Volumes:
         for name, path in launch.inputs.items():
             if path is not None:
                 mounts.append(_mount(_INPUTS / name, self._sent(sending, path, path.name)))
-        for path in sources(self._setting):
+        for path in (INSIDE, *sources(self._setting)):
             mounts.append(_mount(path, self._sent(sending, path, ".")))
-        stage = ROOT / "engine" / "stage.py"
-        return [*mounts, _mount(stage.parent, self._sent(sending, stage, stage.name))]
+        return mounts
 
     def send(self, client: Any, container: Any, launch: Launch) -> None:
         """Lay the job's folder out in the container: its own job.json, where to write, and where to be."""

@@ -1,8 +1,8 @@
 """The inside of a job: what a stage may import, and `python -m engine.stage JOB_FOLDER [LOG]`, which runs
 one.
 
-Standard library only, and no newer syntax than Python 3.9: this file also runs inside small ARM images.
-It knows nothing of plans, stores, MLflow or containers.
+Standard library only, and no newer syntax than Python 3.9: this package also runs inside small ARM images,
+where it is all that there is of the engine. It knows nothing of plans, stores, MLflow or containers.
 
 A job folder holds `job.json` (module and function, or a command; inputs, outputs, parameters, and where
 checkpoints are kept), `out/` for the outputs, `events.jsonl` that the stage appends to while it runs, and at
@@ -282,22 +282,3 @@ def _send(event: Dict[str, Any]) -> None:
     if _events is not None:
         event["time"] = time.time()
         os.write(_events, (json.dumps(event) + "\n").encode())
-
-
-if __name__ == "__main__":
-    # Stages import `engine.stage`; run as a script this module is called `__main__`, and there must be one of
-    # it.
-    from engine import stage
-
-    if len(sys.argv) > 2:
-        stage.log_to(Path(sys.argv[2]))
-    else:
-        os.dup2(1, 2)  # one stream: of two, who reads them cannot tell which said what first
-    stage.speak_utf8()
-    try:
-        status = stage.run_job(Path(sys.argv[1]).absolute())
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        os._exit(NO_SPACE)  # without a word, for which there is no room either
-    sys.exit(status)

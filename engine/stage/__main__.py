@@ -1,0 +1,21 @@
+"""`python -m engine.stage JOB_FOLDER [LOG]`: runs one job in this process."""
+
+import errno
+import os
+import sys
+from pathlib import Path
+
+from engine import stage
+
+if len(sys.argv) > 2:
+    stage.log_to(Path(sys.argv[2]))
+else:
+    os.dup2(1, 2)  # one stream: of two, who reads them cannot tell which said what first
+stage.speak_utf8()
+try:
+    status = stage.run_job(Path(sys.argv[1]).absolute())
+except OSError as error:
+    if error.errno != errno.ENOSPC:
+        raise
+    os._exit(stage.NO_SPACE)  # without a word, for which there is no room either
+sys.exit(status)
