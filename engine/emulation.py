@@ -7,17 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.stage.platforms import PLATFORMS
+
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
-PLATFORMS = ("linux/amd64", "linux/arm64", "linux/arm/v7")
 HOW_TO_REGISTER = "sudo apt-get install qemu-user-static binfmt-support && sudo update-binfmts --enable"
 BY_CONTAINER = "docker run --privileged --rm tonistiigi/binfmt --install all"  # for systems without apt-get
 
-_HEADERS = {  # of a program in ELF: bits, byte order, machine (System V ABI, e_ident[4:6] and e_machine)
-    "linux/amd64": (2, 1, 0x3E),
-    "linux/arm64": (2, 1, 0xB7),
-    "linux/arm/v7": (1, 1, 0x28),
-}
-MACHINES = {platform: machine for platform, (_, _, machine) in _HEADERS.items()}  # e_machine of elf(5)
+_LITTLE_ENDIAN = 1  # e_ident[EI_DATA] of elf(5)
 _PER_LINUX32, _ASK = 8, 0xFFFFFFFF  # linux/personality.h
 
 
@@ -103,6 +99,10 @@ def runs_32_bit() -> bool:
 
 
 def _handlers(platform: str, binfmt: Path) -> Iterator[Handler]:
+    wanted = PLATFORMS.get(platform)
+    if wanted is None:
+        return
+    header = (wanted.elf_class, _LITTLE_ENDIAN, wanted.elf_machine)
     for path in sorted(binfmt.iterdir()):
         if path.name in ("register", "status"):
             continue
@@ -111,7 +111,7 @@ def _handlers(platform: str, binfmt: Path) -> Iterator[Handler]:
         except OSError:
             continue  # it went meanwhile
         facts = {key.rstrip(":"): value.strip() for key, _, value in (line.partition(" ") for line in lines)}
-        if _header(facts.get("magic", ""), facts.get("offset", "0")) == _HEADERS.get(platform):
+        if _header(facts.get("magic", ""), facts.get("offset", "0")) == header:
             yield Handler(
                 path.name, facts.get("interpreter", ""), "enabled" in facts, "F" in facts.get("flags", "")
             )

@@ -17,9 +17,10 @@ from engine.catalogue import ROOT
 from engine.errors import UserError
 from engine.fields import Name, validated
 from engine.fingerprint import DISTRIBUTIONS
+from engine.stage.platforms import PLATFORMS
 from engine.wording import listed
 
-ARCHITECTURES = {"linux/amd64": "amd64", "linux/arm64": "arm64", "linux/arm/v7": "armv7"}
+ARCHITECTURES = {name: platform.arch for name, platform in PLATFORMS.items()}
 REPOSITORY = "raspberrypi-mlops"
 RUNTIMES = {
     "litert": "ai_edge_litert",

@@ -8,8 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from engine.fields import Name, Size, validated
-
-_PLATFORMS = {"x86_64": "linux/amd64", "aarch64": "linux/arm64", "armv7l": "linux/arm/v7"}
+from engine.stage.platforms import PLATFORMS
 
 DOCKER_SOCKET = "/var/run/docker.sock"
 # A word of it that begins with "-" would be an option to ssh.
@@ -86,7 +85,8 @@ def completed(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def platform_of(machine: str) -> str:
     """Return the OCI name of the platform that `uname -m` calls so."""
-    return _PLATFORMS.get(machine, f"linux/{machine}")
+    names = {platform.machine: name for name, platform in PLATFORMS.items()}
+    return names.get(machine, f"linux/{machine}")
 
 
 def address(device: str) -> Address:

@@ -13,6 +13,7 @@ from engine.environment import passed
 from engine.fields import Size, validated
 from engine.jobfolder import ENVIRONMENT, Launch
 from engine.placement import Setting
+from engine.stage.platforms import PLATFORMS
 
 LABEL = "raspberrypi-mlops"
 # of the machine's memory, for a container without an explicit limit, so that the machine stays responsive
@@ -26,12 +27,9 @@ PLUGDEV, ROOT_STANDS_IN = (
     1000,
 )  # Debian's group of pluggable devices; the ordinary user that a container of root's runs as
 
-# Under QEMU, for faults that were seen (docs/containers-pipeline.md): with its own choice, `max`, LiteRT's
-# int8 kernels compute something else
-# than on a Pi's processors, and from the caches of the x86 machine below LiteRT for arm64 ends with signal
-# 11.
-_PROCESSOR = {"linux/arm64": "cortex-a72", "linux/arm/v7": "cortex-a15"}
-_FOUR = Path(__file__).with_name("processors")  # what CPUS shows instead: four processors without caches
+# From the caches of the x86 machine below, LiteRT for arm64 under QEMU ends with signal 11
+# (docs/containers-pipeline.md): four processors without caches are shown instead.
+_FOUR = Path(__file__).with_name("processors")
 
 
 class Limits(BaseModel):
@@ -120,7 +118,8 @@ def container(
     memory = spec.resources.memory or memory_limit(most, machine.MemTotal)
     cwd = str(launch.folder / "cwd")
     emulated = launch.job.place.platform if launch.job.place.emulated else None
-    processor = {"QEMU_CPU": _PROCESSOR[emulated]} if emulated in _PROCESSOR else {}
+    qemu_cpu = PLATFORMS[emulated].qemu_cpu if emulated else None
+    processor = {"QEMU_CPU": qemu_cpu} if qemu_cpu else {}
     given = {**spec.env, **passed(spec.pass_env, os.environ)}
     environment = {
         **ENVIRONMENT,

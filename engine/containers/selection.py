@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from engine import emulation, images
+from engine import images
 from engine.containers import daemon, pins
 from engine.containers.options import LABEL
 from engine.errors import UserError, did_you_mean
@@ -15,6 +15,7 @@ from engine.placement import Setting
 from engine.plan import Planned
 from engine.signature import Signature
 from engine.spec import StageSpec
+from engine.stage.platforms import PLATFORMS
 
 _PATH = "/usr/local/bin:/usr/bin:/bin"  # where an image says nothing
 
@@ -63,7 +64,7 @@ def checked(client: Any, store: Path, reference: str, platform: str) -> Any:
         raise UserError(reference, "the container engine has no such image", "python run.py images build")
     pins.refuse_another(store, client, reference, image)
     found = _machine_of(client, image)
-    if found is not None and found != emulation.MACHINES[platform]:
+    if found is not None and found != PLATFORMS[platform].elf_machine:
         raise UserError(
             reference,
             f"its Python is of another processor than {platform} (ELF machine {found}), whatever its "

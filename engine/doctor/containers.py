@@ -16,6 +16,7 @@ from typing import Any
 from engine import emulation
 from engine.containers import daemon
 from engine.doctor.finding import Finding, first_line
+from engine.stage.platforms import PLATFORMS
 from engine.target import DOCKER_SOCKET, platform_of
 
 _TIMEOUT_S = 0.8
@@ -65,7 +66,7 @@ def foreign_platforms(binfmt: Path = emulation.BINFMT, machine: str | None = Non
     if platform.system() != "Linux":
         return [Finding(True, "foreign platforms: Docker Desktop brings QEMU's handlers itself")]
     here = platform_of(machine or platform.machine())
-    return [_platform(wanted, here, binfmt) for wanted in emulation.PLATFORMS]
+    return [_platform(wanted, here, binfmt) for wanted in PLATFORMS]
 
 
 def ssh() -> list[Finding]:

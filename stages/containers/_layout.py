@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from engine.stage import StageError
+from engine.stage.platforms import PLATFORMS
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _JSON_BYTES = 4 << 20
@@ -56,7 +57,8 @@ class Image:
     @property
     def arch(self) -> str:
         """As the platform's lock files are named: amd64, arm64 or armv7."""
-        return {"linux/arm/v7": "armv7"}.get(self.platform) or str(self.config.get("architecture"))
+        known = PLATFORMS.get(self.platform)
+        return known.arch if known else str(self.config.get("architecture"))
 
     @property
     def created_s(self) -> int:

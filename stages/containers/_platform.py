@@ -1,54 +1,10 @@
-"""The platforms that images are built for, and what Debian, OCI and Python call each."""
-
-from dataclasses import dataclass
+"""What images are built of: Debian's Python, and wheels for the platforms that there are."""
 
 from engine.stage import StageError
+from engine.stage.platforms import PLATFORMS, Platform
 
 PYTHON = (3, 11)  # bookworm's
 GLIBC = 36  # bookworm's 2.36: wheels for this or any older one run
-
-
-@dataclass(frozen=True, slots=True)
-class Platform:
-    """One platform: `arch` names the lock files, the rest is what others call it."""
-
-    name: str
-    arch: str
-    debian: str
-    machine: str
-    triplet: str
-    oci: dict[str, str]
-
-
-PLATFORMS = {
-    platform.name: platform
-    for platform in (
-        Platform(
-            "linux/amd64",
-            "amd64",
-            "amd64",
-            "x86_64",
-            "x86_64-linux-gnu",
-            {"architecture": "amd64", "os": "linux"},
-        ),
-        Platform(
-            "linux/arm64",
-            "arm64",
-            "arm64",
-            "aarch64",
-            "aarch64-linux-gnu",
-            {"architecture": "arm64", "os": "linux"},
-        ),
-        Platform(
-            "linux/arm/v7",
-            "armv7",
-            "armhf",
-            "armv7l",
-            "arm-linux-gnueabihf",
-            {"architecture": "arm", "os": "linux", "variant": "v7"},
-        ),
-    )
-}
 
 
 def platform_of(name: str) -> Platform:

@@ -24,6 +24,7 @@ from docker.errors import APIError, DockerException, ImageLoadError, ImageNotFou
 from docker.types import LogConfig
 
 from engine.stage import StageError
+from engine.stage.platforms import PLATFORMS
 from stages.containers._layout import Image
 
 _VOLUME = "/smoke"  # the container's root is read-only, and a volume itself stays root's
@@ -38,11 +39,6 @@ _USER = 1000
 # in Interpreter()). It is shown four processors without caches instead, as of a Raspberry Pi.
 _PROCESSORS = "/sys/devices/system/cpu"
 _FOUR = dict.fromkeys(("online", "possible", "present"), b"0-3\n")
-# QEMU 7.2's own choice for arm64, `max`, has instructions that no Pi has, and with those XNNPACK's int8
-# kernels compute something else
-# (seen: up to 137 of 255 steps off; with any real processor 1). So it is the processor of a Pi 4; for arm/v7
-# the oldest with VFPv4 and NEON.
-_QEMU_CPU = {"arm64": "cortex-a72", "arm": "cortex-a15"}
 _CALL_TIMEOUT_S = 600  # an engine on a slow disk takes minutes to load an image
 _LOG_LINES = 40
 _NO_EMULATION = (
@@ -126,7 +122,8 @@ def run(
     shown, environment = {}, {"HOME": "/tmp", "PYTHONDONTWRITEBYTECODE": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
     if is_emulated(client, image):
         shown[_PROCESSORS] = _FOUR
-        environment["QEMU_CPU"] = _QEMU_CPU.get(image.config["architecture"], "max")
+        known = PLATFORMS.get(image.platform)
+        environment["QEMU_CPU"] = (known and known.qemu_cpu) or "max"
     with _ended_politely():
         container = client.containers.create(
             name,

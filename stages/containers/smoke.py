@@ -5,15 +5,10 @@ by bit.
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from engine.stage import In, Out, StageError, note, progress
+from engine.stage.platforms import PLATFORMS
 
 if TYPE_CHECKING:
     from stages.containers._layout import Image
-
-_ELF = {  # architecture: (class, machine) of an ELF file, from elf(5) and elf.h
-    "amd64": (2, 62),
-    "arm64": (2, 183),
-    "arm": (1, 40),
-}
 
 
 class SmokeMetrics(TypedDict):
@@ -138,8 +133,8 @@ def _check_platform(image: "Image", platform: str) -> None:
         if head.startswith(b"\x7fELF") and len(head) == 20
         else None
     )
-    if found != _ELF[image.config["architecture"]]:
-        names = {value: name for name, value in _ELF.items()}
+    names = {(one.elf_class, one.elf_machine): one.oci["architecture"] for one in PLATFORMS.values()}
+    if names.get(found) != image.config["architecture"]:
         raise StageError(
             f"the image says {platform}, but its python3 is "
             f"{f'for {names[found]}' if found in names else 'no program for it'}"

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import emulation
+from engine.stage.platforms import PLATFORMS
 
 ARM64 = "7f454c460201010000000000000000000200b700"
 ARM = "7f454c4601010100000000000000000002002800"
@@ -36,7 +37,7 @@ def _register(binfmt, name, magic, *, flags="POCF", state="enabled"):
 def test_a_handler_is_known_by_the_programs_that_it_takes_not_by_its_name(binfmt):
     _register(binfmt, "some-name", ARM64)
     _register(binfmt, "qemu-armeb", BIG_ENDIAN_ARM)
-    assert [emulation.look(name, binfmt).is_registered for name in emulation.PLATFORMS] == [
+    assert [emulation.look(name, binfmt).is_registered for name in PLATFORMS] == [
         False,
         True,
         False,

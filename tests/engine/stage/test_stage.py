@@ -12,7 +12,7 @@ import pytest
 
 from engine import stage
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 INSIDE = ROOT / "engine" / "stage"
 SOURCES = sorted(INSIDE.glob("*.py"))
 

@@ -1,0 +1,36 @@
+"""The platforms that targets have and images are built for, and what each tool calls them."""
+
+from dataclasses import dataclass
+from typing import Dict, Optional
+
+
+@dataclass(frozen=True)
+class Platform:
+    """One platform."""
+
+    name: str  # OCI's: os/architecture[/variant]
+    arch: str  # in the names of lock files, image tags and stages
+    debian: str  # dpkg --print-architecture
+    machine: str  # uname -m
+    triplet: str  # of Debian's library folders
+    elf_class: int  # e_ident[EI_CLASS] of elf(5): 1 for 32 bits, 2 for 64
+    elf_machine: int  # e_machine of elf.h
+    qemu_cpu: Optional[str]  # the processor that QEMU imitates; None: its own choice
+
+    @property
+    def oci(self) -> Dict[str, str]:
+        """What an image's configuration says of its platform."""
+        system, architecture, *variant = self.name.split("/")
+        return {"architecture": architecture, "os": system, **({"variant": variant[0]} if variant else {})}
+
+
+# QEMU 7.2's own choice for arm64, `max`, has instructions that no Pi has, and with those XNNPACK's int8
+# kernels compute something else (seen: up to 137 of 255 steps off; with any real processor 1). So it is the
+# processor of a Pi 4; for arm/v7 the oldest with VFPv4 and NEON.
+_ALL = (
+    Platform("linux/amd64", "amd64", "amd64", "x86_64", "x86_64-linux-gnu", 2, 62, None),
+    Platform("linux/arm64", "arm64", "arm64", "aarch64", "aarch64-linux-gnu", 2, 183, "cortex-a72"),
+    Platform("linux/arm/v7", "armv7", "armhf", "armv7l", "arm-linux-gnueabihf", 1, 40, "cortex-a15"),
+)
+PLATFORMS: Dict[str, Platform] = {platform.name: platform for platform in _ALL}
+"""By OCI's name."""
