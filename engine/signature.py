@@ -184,13 +184,19 @@ class Library:
             if name not in self._imported:
                 self._imported[name] = list(_imported(_parsed(file), name))
             for imported, is_guarded in self._imported[name]:
-                inner = self._module_path(imported) if imported.split(".")[0] in self.packages else None
+                inner = self._module_path(imported) if self._is_source(imported) else None
                 if inner is not None:
                     waiting.append((imported, inner))
                 elif imported.split(".")[0] not in (*self.packages, "engine"):
                     outside.add(imported.split(".")[0])
                     needed |= set() if is_guarded else {imported.split(".")[0]}
         return dict(sorted(sources.items())), frozenset(outside), frozenset(outside - needed)
+
+    def _is_source(self, module: str) -> bool:
+        """Say whether what a module computes depends on its source: one of stages, or what they share with
+        the engine.
+        """
+        return module.split(".")[0] in self.packages or module.startswith(f"{_STAGE_API}.")
 
 
 @cache

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from importlib.machinery import PathFinder
 from pathlib import Path
 
-from engine import coral
-from engine.coral import Coral
 from engine.doctor.finding import Finding, first_line
+from engine.stage import coral
+from engine.stage.coral import Coral
 
 _SOURCE = "Coral's package source (coral.ai/docs, Get started)"
 _USB_3 = 5000  # Mbit/s
@@ -68,7 +68,7 @@ def _absent() -> Iterator[Finding]:
 def _present(corals: Sequence[Coral]) -> Iterator[Finding]:
     for found in corals:
         name = f"Edge TPU on {'USB' if found.bus == 'usb' else 'PCIe'} {found.id}" + (
-            f" ({found.node})" if found.node else ""
+            f" ({found.node})" if found.node and found.state != "node missing" else ""
         )
         yield Finding(found.is_usable, f"{name}: {_state(found)}", _mend(found))
         if 0 < found.mbit_s < _USB_3:

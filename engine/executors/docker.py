@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from engine import coral, emulation
+from engine import emulation
 from engine.containers import daemon
 from engine.containers.binds import Binds, hidden_source
 from engine.containers.jobs import Containers
@@ -19,6 +19,7 @@ from engine.jobfolder import Launch
 from engine.placement import EMULATED, Placement, Setting
 from engine.plan import Planned
 from engine.spec import StageSpec
+from engine.stage import coral
 from engine.target import platform_of
 
 

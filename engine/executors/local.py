@@ -17,7 +17,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine import coral
 from engine.containers import options
 from engine.environment import allowed, passed
 from engine.fingerprint import environment
@@ -27,6 +26,7 @@ from engine.plan import Job, Planned
 from engine.processes import tree
 from engine.signature import Signature
 from engine.spec import StageSpec
+from engine.stage import coral
 from engine.target import platform_of
 
 _SLOW_IMPORTS = ("tensorflow", "keras")  # seconds each; one server keeps them for all the stages of a run

@@ -1,5 +1,4 @@
-"""Looks for an Edge TPU and says what keeps it from being used: reads /sys, /dev and /proc, whose roots are
-arguments.
+"""Says what keeps the Edge TPU from being used: reads /sys, /dev and /proc, whose roots are arguments.
 
 Opens no device and loads no library; standard library only, since it runs in the child process that may
 crash.
@@ -10,9 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-USB_IDS = {("1a6e", "089a"): "before its first use", ("18d1", "9302"): "with its firmware"}
-PCI_ID = ("0x1ac1", "0x089a")
-LOOKED_FOR = "USB 1a6e:089a or 18d1:9302, PCIe 1ac1:089a with /dev/apex_N"
+from engine.stage import coral
+from engine.stage.coral import Coral
+
+_GROUPS = {"usb": "plugdev", "pcie": "apex"}
+_OPTIONS = {"usb": "usb", "pcie": "pci"}  # of libedgetpu: `device`
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +28,9 @@ class Roots:
 HERE = Roots()
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
-    """An Edge TPU: how it is connected, and the node that a process has to open."""
-
-    bus: str  # usb or pci, as libedgetpu's option `device` has it
-    node: Path
-
-
-def devices(roots: Roots) -> "list[Device]":
-    """Return the Edge TPUs that the kernel knows, those on USB first."""
-    return [*_on_usb(roots), *_on_pci(roots)]
+def option(roots: Roots) -> str:
+    """Return how libedgetpu's option `device` names the bus of the Edge TPU."""
+    return _OPTIONS[coral.find(roots.sys, roots.dev)[0].bus]
 
 
 def obstacle(roots: Roots) -> "tuple[str, str] | None":
@@ -45,29 +38,32 @@ def obstacle(roots: Roots) -> "tuple[str, str] | None":
 
     Null where one can be, as far as can be seen from outside.
     """
-    found = devices(roots)
-    if not found:
-        return "device", _absent(roots)
-    reasons = [_against(device, roots) for device in found]
+    reasons = [_against(device, roots) for device in coral.find(roots.sys, roots.dev)]
+    if not reasons:
+        return "device", "none is connected"
     return None if None in reasons else reasons[0]
 
 
-def _against(device: Device, roots: Roots) -> "tuple[str, str] | None":
-    if not device.node.exists():
+def _against(device: Coral, roots: Roots) -> "tuple[str, str] | None":
+    if device.node is None:
+        return (
+            "device",
+            "the Edge TPU on PCIe has no driver, since there is no /dev/apex_0: install gasket-dkms "
+            "(on a Pi 5 with the kernel of 4 kB pages)",
+        )
+    if device.state == "node missing":
         return (
             "device",
             f"the Edge TPU is on {_called(device)}, but its node {device.node} is not here: a "
             "container has to be given it",
         )
-    if not os.access(device.node, os.R_OK | os.W_OK):
-        group = "plugdev" if device.bus == "usb" else "apex"
+    if device.state == "no permission":
         return (
             "permission",
-            f"this user may not open {device.node}: join the group {group} and give it the device by a "
-            "udev rule",
+            f"this user may not open {device.node}: join the group {_GROUPS[device.bus]} and give it the "
+            "device by a udev rule",
         )
-    holder = next(_holders(device.node, roots), None)
-    if holder:
+    if holder := next(_holders(device.node, roots), None):
         return (
             "busy",
             f"the Edge TPU is in use by {holder}, and serves one process at a time: end that one, or "
@@ -76,35 +72,8 @@ def _against(device: Device, roots: Roots) -> "tuple[str, str] | None":
     return None
 
 
-def _absent(roots: Roots) -> str:
-    if any(_pci_folders(roots)):
-        return (
-            "the Edge TPU on PCIe has no driver, since there is no /dev/apex_0: install gasket-dkms "
-            "(on a Pi 5 with the kernel of 4 kB pages)"
-        )
-    return "none is connected"
-
-
-def _called(device: Device) -> str:
+def _called(device: Coral) -> str:
     return "USB" if device.bus == "usb" else "PCIe"
-
-
-def _on_usb(roots: Roots) -> Iterator[Device]:
-    for folder in sorted((roots.sys / "bus/usb/devices").glob("*")):
-        if (_said(folder / "idVendor"), _said(folder / "idProduct")) in USB_IDS:
-            bus, number = _said(folder / "busnum"), _said(folder / "devnum")
-            yield Device("usb", roots.dev / "bus/usb" / bus.zfill(3) / number.zfill(3))
-
-
-def _on_pci(roots: Roots) -> Iterator[Device]:
-    for node in sorted(roots.dev.glob("apex_*")):
-        yield Device("pci", node)
-
-
-def _pci_folders(roots: Roots) -> Iterator[Path]:
-    for folder in sorted((roots.sys / "bus/pci/devices").glob("*")):
-        if (_said(folder / "vendor"), _said(folder / "device")) == PCI_ID:
-            yield folder
 
 
 def _holders(node: Path, roots: Roots) -> Iterator[str]:

@@ -197,7 +197,7 @@ def main(wish: "dict[str, Any]", requests: "IO[bytes]", replies: "IO[bytes]") ->
     if refusal:
         return _say(replies, {"cause": refusal[0], "sentence": refusal[1]})
     try:
-        runtime, interpreter = _interpreter(wish, _coral.devices(roots)[0].bus)
+        runtime, interpreter = _interpreter(wish, _coral.option(roots))
         interpreter.allocate_tensors()
         interpreter.invoke()  # what would crash does it here, before anybody counts on it
     except (ValueError, RuntimeError, OSError) as error:

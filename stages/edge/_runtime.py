@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.stage import StageError, note
+from engine.stage.coral import LOOKED_FOR
 from stages.edge import _delegate
-from stages.edge._coral import HERE, LOOKED_FOR, Roots
+from stages.edge._coral import HERE, Roots
 from stages.edge._interpreters import runtime_module
 
 KERNELS = ("default", "reference")

@@ -1,5 +1,6 @@
 """A stage's contract, read from its source without running it."""
 
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
@@ -53,6 +54,15 @@ def test_parameters_with_types_and_defaults(library):
 
 def test_the_sources_are_the_stage_and_the_helpers_it_imports(library):
     assert list(library.signature("lib.train", "f").sources) == ["lib._shared", "lib.train"]
+
+
+def test_what_a_stage_shares_with_the_engine_is_a_source_and_the_api_is_none(tmp_path):
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "s.py").write_text(
+        "from engine.stage import Out\nfrom engine.stage import coral\ndef s(data: Out) -> None: ...\n"
+    )
+    found = Library(["lib"], [tmp_path, Path(__file__).parents[2]]).signature("lib.s", "f")
+    assert list(found.sources) == ["engine.stage.coral", "lib.s"]
 
 
 def test_a_metric_that_is_not_required_may_be_left_out_and_stand_in_a_gate(tmp_path):

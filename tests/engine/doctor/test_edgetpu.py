@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from engine import coral
 from engine.doctor import edgetpu
+from engine.stage import coral
 from tests.machines import Machine
 
 

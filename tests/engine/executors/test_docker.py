@@ -11,12 +11,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from engine import coral, emulation
+from engine import emulation
 from engine.containers import daemon, options, verdict
 from engine.errors import UserError
 from engine.images import ARCHITECTURES, Image
 from engine.placement import EMULATED, Placement
 from engine.spec import StageSpec
+from engine.stage import coral
 from engine.target import Target, platform_of
 from tests import services
 from tests.machines import Machine

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from stages.edge._coral import Device, Roots, devices, obstacle
+from engine.stage import coral
+from stages.edge._coral import Roots, obstacle, option
 
 
 @pytest.fixture
@@ -34,12 +35,22 @@ def on_usb(
     return made
 
 
-def on_pci(machine: Roots) -> None:
+def on_pci(machine: Roots, *, driver: bool = False) -> None:
     """Put a card in."""
     folder = machine.sys / "bus/pci/devices/0000:01:00.0"
     folder.mkdir(parents=True)
     (folder / "vendor").write_text("0x1ac1\n")
     (folder / "device").write_text("0x089a\n")
+    if driver:
+        apex = machine.sys / "class/apex/apex_0"
+        apex.mkdir(parents=True)
+        (apex / "device").symlink_to(folder)
+        (machine.dev / "apex_0").touch()
+
+
+def nodes(machine: Roots) -> list[Path | None]:
+    """Return the nodes of the Edge TPUs."""
+    return [found.node for found in coral.find(machine.sys, machine.dev)]
 
 
 def held(machine: Roots, node: Path, pid: int = 123) -> None:
@@ -54,7 +65,7 @@ def held(machine: Roots, node: Path, pid: int = 123) -> None:
 )
 def test_a_coral_on_usb_is_known_by_both_its_ids(machine, ids):
     node = on_usb(machine, *ids)
-    assert (devices(machine), obstacle(machine)) == ([Device("usb", node)], None)
+    assert (nodes(machine), option(machine), obstacle(machine)) == ([node], "usb", None)
 
 
 def test_a_coral_that_comes_back_as_another_device_is_found_at_its_new_node(machine):
@@ -62,13 +73,12 @@ def test_a_coral_that_comes_back_as_another_device_is_found_at_its_new_node(mach
     for path in (machine.sys / "bus/usb/devices/1-4").iterdir():
         path.unlink()
     node = on_usb(machine, "18d1", "9302", number=5)
-    assert devices(machine) == [Device("usb", node)]
+    assert nodes(machine) == [node]
 
 
 def test_a_coral_on_pcie_is_its_apex_node(machine):
-    on_pci(machine)
-    (machine.dev / "apex_0").touch()
-    assert (devices(machine), obstacle(machine)) == ([Device("pci", machine.dev / "apex_0")], None)
+    on_pci(machine, driver=True)
+    assert (nodes(machine), option(machine), obstacle(machine)) == ([machine.dev / "apex_0"], "pci", None)
 
 
 def test_other_devices_are_no_coral(machine):

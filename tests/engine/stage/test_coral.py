@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import coral
-from engine.coral import Coral
+from engine.stage import coral
+from engine.stage.coral import Coral
 from tests.machines import Machine
 
 
@@ -38,9 +38,10 @@ def test_the_speed_of_the_link_is_told(machine):
 
 
 def test_a_usb_accelerator_that_is_just_leaving_has_no_node(machine):
-    machine.plug("2-1", "18d1", "9302", 4).unlink()
+    node = machine.plug("2-1", "18d1", "9302", 4)
+    node.unlink()
     found = coral.find(machine.sys, machine.dev)[0]
-    assert (found.state, found.node, found.is_usable) == ("node missing", None, False)
+    assert (found.state, found.node, found.is_usable) == ("node missing", node, False)
 
 
 def test_a_container_that_was_not_given_the_usb_bus_has_no_node(machine):
@@ -73,8 +74,9 @@ def test_each_half_of_a_dual_card_has_its_own_node(machine):
 
 
 def test_a_driver_without_its_node_is_told(machine):
-    machine.slot("0000:01:00.0", "0x1ac1", "0x089a", apex="apex_0").unlink()
-    assert coral.find(machine.sys, machine.dev) == [Coral("pcie", "1ac1:089a", None, "node missing")]
+    node = machine.slot("0000:01:00.0", "0x1ac1", "0x089a", apex="apex_0")
+    node.unlink()
+    assert coral.find(machine.sys, machine.dev) == [Coral("pcie", "1ac1:089a", node, "node missing")]
 
 
 def test_a_machine_without_sys_has_none(tmp_path):

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Dict, List, Literal, Optional
 
 SYS, DEV = Path("/sys"), Path("/dev")
 
@@ -20,7 +20,8 @@ State = Literal["ready", "not used yet", "driver missing", "node missing", "no p
 USB_IDS = {"1a6e:089a": False, "18d1:9302": True}  # id -> was it used since it was plugged in?
 PCIE_ID = "1ac1:089a"
 LIBRARY = "libedgetpu.so.1"
-UDEV_RULES = {
+LOOKED_FOR = "USB 1a6e:089a or 18d1:9302, PCIe 1ac1:089a with /dev/apex_N"
+UDEV_RULES: Dict[str, str] = {
     "usb": "".join(
         f'SUBSYSTEM=="usb", ATTRS{{idVendor}}=="{vendor}", ATTRS{{idProduct}}=="{product}", '
         'MODE="0664", GROUP="plugdev"\n'
@@ -30,13 +31,13 @@ UDEV_RULES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Coral:
     """An Edge TPU."""
 
     bus: Bus
     id: str  # vendor:device
-    node: Path | None  # what the runtime opens; None where there is none
+    node: Optional[Path]  # what the runtime opens, and where it should be; None without a driver
     state: State
     mbit_s: int = 0  # of its USB link: 480 is USB 2, 5000 USB 3; 0: unknown
 
@@ -46,12 +47,12 @@ class Coral:
         return self.state in ("ready", "not used yet")
 
 
-def find(sys: Path = SYS, dev: Path = DEV) -> list[Coral]:
+def find(sys: Path = SYS, dev: Path = DEV) -> List[Coral]:
     """Return the Edge TPUs, those on USB first."""
     return [*_on_usb(sys, dev), *_on_pcie(sys, dev)]
 
 
-def library(root: Path = Path("/")) -> Path | None:
+def library(root: Path = Path("/")) -> Optional[Path]:
     """Return the Edge TPU's library, looked for where the loader does.
 
     It is not loaded: one that does not fit ends the process.
@@ -77,7 +78,7 @@ def _on_usb(sys: Path, dev: Path) -> Iterator[Coral]:
             yield Coral(
                 "usb",
                 usb_id,
-                node if node.exists() else None,
+                node,
                 _state(node, USB_IDS[usb_id]),
                 _number(device / "speed"),
             )
@@ -97,7 +98,7 @@ def _on_pcie(sys: Path, dev: Path) -> Iterator[Coral]:
             None,
         )
         state: State = _state(node, True) if node else "driver missing"
-        yield Coral("pcie", pci_id, node if node and node.exists() else None, state)
+        yield Coral("pcie", pci_id, node, state)
 
 
 def _belongs(apex: Path, device: Path) -> bool:
