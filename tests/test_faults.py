@@ -530,6 +530,43 @@ def test_two_engines_at_once_do_each_stage_once_and_both_finish(steps):
     assert steps.artifacts(steps.runs[0]) == steps.artifacts(steps.runs[1])
 
 
+COUNTS = """
+    import time
+    from engine.stage import Out, checkpoint, durable_file
+    def only(data: Out) -> None:
+        saved = checkpoint() / "count"
+        count = int(saved.read_text()) if saved.exists() else 0
+        with durable_file(saved) as file:
+            file.write(str(count + 1).encode())
+        if count < {kills}:
+            time.sleep(600)
+        data.write_text(f"attempt {{count + 1}}")
+"""
+
+
+def test_a_stage_of_a_killed_engine_continues_from_its_checkpoint(project):
+    project.only_stage(COUNTS.format(kills=2))
+    for count in ("1", "2"):
+        engine = project.start("usecase=one")
+        project.until(lambda: count in [path.read_text() for path in _checkpoints(project)])  # noqa: B023
+        engine.kill()
+        engine.communicate()
+        project.until(lambda: not project.processes())
+    project.done("usecase=one")
+    assert (project.last / "artifacts" / "s" / "data").read_text() == "attempt 3"
+    assert not list((project.store.root / "checkpoints").iterdir())
+
+
+def test_a_stage_that_timed_out_continues_from_its_checkpoint(project):
+    project.only_stage(COUNTS.format(kills=1), timeout="3s", retries=1, retry_delay="0s")
+    project.done("usecase=one")
+    assert (project.last / "artifacts" / "s" / "data").read_text() == "attempt 2"
+
+
+def _checkpoints(project) -> list[Path]:
+    return list(project.store.root.glob("checkpoints/*/count"))
+
+
 def test_the_second_engine_takes_over_from_a_first_that_is_killed(steps):
     first = steps.start("usecase=steps")
     steps.until(lambda: _stage_process(steps, first.pid))
