@@ -21,6 +21,7 @@ SHARED = {  # costly fixture of a session or module -> its tests stay in one wor
     "runtime_image": "runtime-image",
     "provoked": "messages",
     "one": "training",
+    "trainings": "training-state",
     "server": "mlflow-server",
 }
 

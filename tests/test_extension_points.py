@@ -25,10 +25,6 @@ TESTED_BY = {
     "drive.py": "commands/test_run.py",
     "image_catalogue.py": "commands/test_images.py",
     "mlflow.py": "sinks/test_contract.py",
-    "interfaces.py": "executors/test_contract.py",
-    "outcome.py": "drivers/test_scheduler.py",
-    "planning.py": "commands/test_plan.py",
-    "publisher.py": "drivers/test_scheduler.py",
     "runs.py": "commands/test_status.py",
     "single_job.py": "commands/test_predict.py",
 }
