@@ -11,6 +11,7 @@ SERVICES = {  # fixture -> the marker of what it starts
     "own_docker_engine": "docker",
     "live_docker_engine": "docker",
     "plain_archive": "docker",
+    "runtime_image": "slow",
     "registry": "registry",
     "sshd": "ssh",
 }
@@ -20,6 +21,8 @@ SHARED = {  # costly fixture of a session or module -> its tests stay in one wor
     "runtime_image": "runtime-image",
     "provoked": "messages",
     "one": "training",
+    "trainings": "training-state",
+    "server": "mlflow-server",
 }
 
 

@@ -6,8 +6,6 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parent.parent
 STAGES = sorted(path for path in (ROOT / "stages").rglob("*.py") if path.name != "__init__.py")
 SINKS = sorted((ROOT / "engine" / "sinks").glob("[a-z]*.py"))
@@ -27,16 +25,16 @@ def _imported(path: Path) -> Iterator[str]:
                 yield name if ROOT.joinpath(*name.split(".")).with_suffix(".py").is_file() else node.module
 
 
-@pytest.mark.parametrize("path", STAGES, ids=_module)
-def test_a_stage_imports_only_the_helpers_of_its_own_domain(path):
-    domain = _module(path).rpartition(".")[0]
-    wrong = [
-        name for name in _imported(path) if name.startswith("stages") and not name.startswith(f"{domain}._")
-    ]
-    assert wrong == []
+def test_a_stage_imports_only_the_helpers_of_its_own_domain():
+    wrong = []
+    for path in STAGES:
+        own = f"{_module(path).rpartition('.')[0]}._"
+        others = [name for name in _imported(path) if name.startswith("stages") and not name.startswith(own)]
+        wrong += [(_module(path), name) for name in others]
+    assert STAGES and wrong == []
 
 
-@pytest.mark.parametrize("path", SINKS, ids=_module)
-def test_a_sink_imports_no_other_sink(path):
-    others = {_module(sink) for sink in SINKS} - {_module(path)}
-    assert others & set(_imported(path)) == set()
+def test_a_sink_imports_no_other_sink():
+    modules = {_module(path): set(_imported(path)) for path in SINKS}
+    wrong = {sink: imported & (modules.keys() - {sink}) for sink, imported in modules.items()}
+    assert modules and not any(wrong.values()), wrong

@@ -2,6 +2,7 @@
 proof run.
 """
 
+import os
 import re
 import shlex
 import shutil
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+ALONE = {**os.environ, "PYTEST_XDIST_AUTO_NUM_WORKERS": "0"}  # workers for one test would only take time
 PAGES = sorted((ROOT / "docs" / "how-to").glob("add-*.md"))
 
 
@@ -39,5 +41,5 @@ def test_who_follows_the_page_has_what_it_promises(copy, page):
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         (copy / name).write_text(content, encoding="utf-8")
     for command in commands[1].splitlines():
-        result = subprocess.run(shlex.split(command), cwd=copy, capture_output=True, text=True)
+        result = subprocess.run(shlex.split(command), cwd=copy, env=ALONE, capture_output=True, text=True)
         assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"

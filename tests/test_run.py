@@ -106,24 +106,13 @@ def test_the_first_failure_ends_the_run_if_asked(project, word, beside):
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [
-        (["usecase=chian"], "usecase=chian\n  there is no such use case\n  did you mean 'chain'?\n"),
-        (["usecase=chain", "params.m=1"], "params.m"),
-        (["usecase=chain", "target=rpi4_corl"], "did you mean 'rpi4_coral'?"),
-        (["usecase=chain", "until=[d]"], "there is no stage 'd'"),
-        (
-            ["explian", "usecase=chain"],
-            "run.py explian\n  there is no such command\n  did you mean 'explain'?\n",
-        ),
-        (["plan", "list", "usecase=chain"], "these are several commands"),
-        (["usecase=nowhere/u.yaml"], "usecase=nowhere/u.yaml\n  there is no such file"),
-    ],
-    ids=["usecase", "parameter", "target", "until", "command", "commands", "file"],
+    [(["usecase=chian"], "usecase=chian\n"), (["usecase=chain", "until=[d]"], "until=d\n")],
+    ids=["usecase", "until"],
 )
 def test_a_wrong_request_ends_with_status_2_and_nothing_started(project, words, said):
     result = project.run(*words)
     assert result.returncode == 2
-    assert said in result.stderr and "Traceback" not in result.stderr
+    assert result.stderr.startswith(said) and "Traceback" not in result.stderr
     assert not list(project.outputs.glob("[!.]*"))
 
 
@@ -137,11 +126,11 @@ stages:
 """
 
 
-def test_mistakes_of_form_and_of_meaning_are_told_together_stage_by_stage(project):
+def test_mistakes_of_form_and_of_meaning_are_told_together_stage_by_stage(project, give):
     project.usecase("wrong", ALL_KINDS)
-    result = project.run("plan", "usecase=wrong")
-    told = [line.partition(": ")[2] for line in result.stderr.splitlines() if not line.startswith(" ")]
-    assert result.returncode == 2
+    said = give("plan", "usecase=wrong")
+    told = [line.partition(": ")[2] for line in said.err.splitlines() if not line.startswith(" ")]
+    assert said.status == 2
     assert told[:2] == ["params.m", "objectiv"]
     assert [key for key in told if key.startswith("stages.a")] == [
         "stages.a.params.n",
@@ -154,11 +143,11 @@ def test_mistakes_of_form_and_of_meaning_are_told_together_stage_by_stage(projec
 @pytest.mark.parametrize(
     "stages", ["b: 3", "my stage: {uses: mystages.make}", "b: [uses]", "b: {uses: 3}", "b: null"]
 )
-def test_what_is_no_stage_at_all_hides_no_other_mistake(project, stages):
+def test_what_is_no_stage_at_all_hides_no_other_mistake(project, give, stages):
     project.usecase("wrong", f"stages:\n  a: {{uses: mystages.mak}}\n  {stages}\n")
-    result = project.run("plan", "usecase=wrong")
-    assert result.returncode == 2 and "Traceback" not in result.stderr
-    assert "stages.a.uses" in result.stderr and result.stderr.count("wrong.yaml: stages.") == 2
+    said = give("plan", "usecase=wrong")
+    assert said.status == 2
+    assert "stages.a.uses" in said.err and said.err.count("wrong.yaml: stages.") == 2
 
 
 def test_a_use_case_is_taken_by_its_path(project):
@@ -169,11 +158,11 @@ def test_a_use_case_is_taken_by_its_path(project):
     assert project.last.parent.parent.name == "chain"
 
 
-def test_a_use_case_given_by_its_path_is_named_by_it(project):
+def test_a_use_case_given_by_its_path_is_named_by_it(project, give):
     path = project.path / "chain.yaml"  # of a name that is known already
     path.write_text("stages: {a: {uses: mystages.mak}}")
-    result = project.run(f"usecase={path}")
-    assert result.returncode == 2 and result.stderr.startswith("chain.yaml: stages.a.uses")
+    said = give(f"usecase={path}")
+    assert said.status == 2 and said.err.startswith("chain.yaml: stages.a.uses")
 
 
 def test_the_command_that_goes_on_names_the_file_and_the_folders_again(project):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+np: Any = pytest.importorskip("numpy", reason="the extra 'runtime' is not installed")
 schema: Any = pytest.importorskip(
     "ai_edge_litert.schema_py_generated", reason="the extra 'runtime' is not installed"
 )
@@ -90,7 +91,7 @@ def _tensor(made: Any, tensor: T, at: int) -> Any:
         )
     if tensor.data is not None:
         buffer = schema.BufferT()
-        buffer.data = list(tensor.data)
+        buffer.data = np.frombuffer(tensor.data, np.uint8)  # a list would be packed byte by byte
         made.buffers.append(buffer)
         result.buffer = len(made.buffers) - 1
     return result

@@ -4,6 +4,7 @@ Each fixture is a process of its own, as the engine's jobs are: TensorFlow's num
 once.
 """
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -17,7 +18,8 @@ from stages.pose.activity_sample import activity_sample
 from stages.pose.dataset import dataset
 from stages.pose.keypoints import keypoints
 
-pytest.importorskip("tensorflow")
+if importlib.util.find_spec("tensorflow") is None:  # not imported here: that would take each worker seconds
+    pytest.skip("the extra 'train' is not installed", allow_module_level=True)
 
 ROOT = Path(__file__).resolve().parents[3]
 SMALL = {"epochs": 2, "width": 8}

@@ -1,0 +1,116 @@
+"""From a request to a plan: what is kept, what is resolved, and which mistakes are told together."""
+
+import json
+
+import pytest
+
+from engine import compose, planning
+from engine.errors import UserError
+
+SAMPLE = """
+    name: sample
+    description: a sample
+    licence: null
+    sample: true
+    files:
+      - {path: data.txt, mirror: data.txt, url: "https://127.0.0.1:9/x", sha256: SHA, bytes: 1}
+"""
+MADE = "name: made\ndescription: x\nlicence: MIT\nmade_by: {uses: mystages.make, output: data}\n"
+
+
+@pytest.fixture
+def plans(project, monkeypatch):
+    """Plan a command line in the project's folder; its request is `plans.request`."""
+    (project.path / "conf" / "asset").mkdir()
+    (project.path / "conf" / "asset" / "made.yaml").write_text(MADE)
+    (project.path / "conf" / "asset" / "sample.yaml").write_text(SAMPLE.replace("SHA", "ab" * 32))
+    monkeypatch.chdir(project.path)
+
+    def plan(*words: str) -> planning.Planning:
+        given = ["--config-dir", str(project.path / "conf"), "stage_packages=[mystages]", "executor=local"]
+        plan.request = compose.single(
+            compose.register([*given, "tracking=none", f"outputs={project.outputs}", *words])
+        )
+        return planning.plan(plan.request)
+
+    return plan
+
+
+def _reads(project, asset: str) -> None:
+    stages = {"b": {"uses": "mystages.double", "inputs": {"number": "asset:mine"}}}
+    project.usecase("reads", json.dumps({"name": "reads", "assets": {"mine": asset}, "stages": stages}))
+
+
+def test_a_plan_has_a_job_for_each_stage_in_the_order_of_their_needs(plans):
+    assert list(plans("usecase=chain").plan.jobs) == ["a", "b", "c"]
+
+
+def test_only_the_first_stage_of_a_fresh_chain_has_a_fingerprint(plans):
+    jobs = plans("usecase=chain").plan.jobs
+    assert {name: one.fingerprint is not None for name, one in jobs.items()} == {
+        "a": True,
+        "b": False,
+        "c": False,
+    }
+
+
+def test_until_keeps_a_stage_and_what_it_needs(plans):
+    assert list(plans("usecase=chain", "until=[b]").plan.jobs) == ["a", "b"]
+
+
+def test_a_path_is_an_asset_with_its_digest(plans, project):
+    (project.path / "four.txt").write_text("4")
+    _reads(project, str(project.path / "four.txt"))
+    [asset] = plans("usecase=reads").plan.assets.values()
+    assert asset.path == project.path / "four.txt" and asset.digest.startswith(("file:", "sha256:"))
+
+
+def test_an_asset_that_a_stage_makes_is_a_stage_of_its_name(plans, project):
+    _reads(project, "made")
+    plan = plans("usecase=reads").plan
+    assert set(plan.jobs) == {"mine", "b"} and not plan.assets
+    assert plan.jobs["b"].job.needs == ["mine"]
+
+
+def test_a_sample_without_a_licence_is_noted(plans, project):
+    _reads(project, "sample")
+    notes = plans("usecase=reads").plan.notes
+    assert any("licence" in note for note in notes) and any("assets.mine=" in note for note in notes)
+
+
+def test_planning_fetches_nothing(plans, project):
+    _reads(project, "sample")
+    [asset] = plans("usecase=reads").plan.assets.values()
+    assert not asset.path.exists()
+
+
+def test_an_asset_that_cannot_be_fetched_is_told_before_anything_runs(plans, project):
+    _reads(project, "sample")
+    planned = plans("usecase=reads")
+    with pytest.raises(ExceptionGroup) as caught:
+        planning.bring(plans.request, planned, lambda *_: None)
+    assert [mistake.where for mistake in caught.value.exceptions] == ["asset sample: data.txt"]
+
+
+def test_a_job_that_is_cached_fetches_no_asset(plans, project):
+    (project.path / "four.txt").write_text("4")
+    _reads(project, str(project.path / "four.txt"))
+    project.done("usecase=reads")
+    planned = plans("usecase=reads")
+    assert planned.plan.jobs["b"].record is not None
+    planning.bring(plans.request, planned, lambda *_: pytest.fail("it fetched"))
+
+
+def test_every_mistake_is_told_at_once(plans, project):
+    project.usecase("wrong", "stages:\n  a: {uses: mystages.mak}\n  b: {uses: mystages.make, input: {}}\n")
+    with pytest.raises(ExceptionGroup) as caught:
+        plans("usecase=wrong")
+    told = [mistake.where.rpartition(": ")[2] for mistake in caught.value.exceptions]
+    assert told == ["stages.a.uses", "stages.b.input"]
+
+
+def test_a_mirror_that_is_no_folder_is_refused(plans, project):
+    _reads(project, "sample")
+    planned = plans("usecase=reads", "mirror=nowhere")
+    with pytest.raises(UserError, match="mirror=nowhere"):
+        planning.bring(plans.request, planned, lambda *_: None)
