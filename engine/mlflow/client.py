@@ -15,7 +15,7 @@ from engine.errors import UserError
 from engine.events import RunState
 from engine.interfaces import Event
 from engine.mlflow import artifacts, database, model
-from engine.mlflow.backend import Place
+from engine.mlflow.backend import Backend
 from engine.mlflow.entries import Entry, key, merge, milliseconds, text
 
 _Item = TypeVar("_Item")
@@ -27,7 +27,7 @@ _EXPERIMENT_TAGS = {
 }  # or its page opens on traces of language models
 
 
-def prepare_environment(place: Place, timeout_s: int) -> None:
+def prepare_environment(backend: Backend, timeout_s: int) -> None:
     """MLflow, imported after this, waits briefly, repeats nothing and calls nobody else."""
     os.environ.update(
         MLFLOW_HTTP_REQUEST_TIMEOUT=str(timeout_s),
@@ -40,7 +40,7 @@ def prepare_environment(place: Place, timeout_s: int) -> None:
         MLFLOW_LOGGING_LEVEL="WARNING",
     )
     os.environ.setdefault("PGCONNECT_TIMEOUT", str(timeout_s))  # PostgreSQL's clients wait for ever
-    for name, value in (("USERNAME", place.username), ("PASSWORD", place.password)):
+    for name, value in (("USERNAME", backend.username), ("PASSWORD", backend.password)):
         if value is not None:
             os.environ[f"MLFLOW_TRACKING_{name}"] = value
 
@@ -48,14 +48,14 @@ def prepare_environment(place: Place, timeout_s: int) -> None:
 class Recorder:
     """Writes one run, with a child run for each stage; every call may be repeated."""
 
-    def __init__(self, place: Place, run_dir: Path, start: Event) -> None:
+    def __init__(self, backend: Backend, run_dir: Path, start: Event) -> None:
         from mlflow.tracking import MlflowClient
 
-        if place.is_database:
-            database.prepare(place)
-        self._place, self._run_dir, self._start = place, run_dir, start
-        self._client = MlflowClient(place.uri, registry_uri=place.uri)
-        self._experiment = self._experiment_id(place.experiment or start["usecase"])
+        if backend.is_database:
+            database.prepare(backend)
+        self._backend, self._run_dir, self._start = backend, run_dir, start
+        self._client = MlflowClient(backend.uri, registry_uri=backend.uri)
+        self._experiment = self._experiment_id(backend.experiment or start["usecase"])
         self._runs: dict[str | None, str] = {}
         self._tags: dict[str | None, dict[str, str]] = {}
         self._find_runs()
@@ -89,7 +89,7 @@ class Recorder:
 
         found = self._client.get_experiment_by_name(name)
         if found is None:
-            root = self._place.artifact_root and f"{self._place.artifact_root}/{artifacts.slug(name)}"
+            root = self._backend.artifact_root and f"{self._backend.artifact_root}/{artifacts.slug(name)}"
             try:
                 return str(
                     self._client.create_experiment(name, artifact_location=root, tags=_EXPERIMENT_TAGS)
@@ -149,7 +149,7 @@ class Recorder:
             tag, digest = key(f"rpi.output.{name}"), text(digest)
             if known.get(tag) == digest or not path.exists():
                 continue
-            left_out = artifacts.why_left_out(path, self._place.artifact_max_bytes)
+            left_out = artifacts.why_left_out(path, self._backend.artifact_max_bytes)
             if left_out:
                 self._client.set_tag(run_id, key(f"rpi.left_out.{name}"), left_out)
             else:

@@ -13,7 +13,7 @@ from engine.errors import UserError
 from engine.events import RunState, replay
 from engine.mlflow import answer
 from engine.mlflow import cursor as cursors
-from engine.mlflow.backend import Place
+from engine.mlflow.backend import Backend
 from engine.mlflow.bounds import Bounds, Exceeded, Watch
 from engine.mlflow.client import Recorder
 from engine.mlflow.entries import STATUS, Entry, entries
@@ -31,14 +31,14 @@ class NotSent(Exception):
 class Delivery:
     """One run's way to one MLflow."""
 
-    def __init__(self, run_dir: Path, place: Place, bounds: Bounds) -> None:
-        self._run_dir, self._place, self._bounds = run_dir, place, bounds
+    def __init__(self, run_dir: Path, backend: Backend, bounds: Bounds) -> None:
+        self._run_dir, self._backend, self._bounds = run_dir, backend, bounds
         self._follower = journal.Follower(run_dir / journal.FILE_NAME)
         self._unsent: list[Entry] = []
         self._seq = -1
         self._recorder: Recorder | None = None
         self.state = RunState()
-        self.cursor = cursors.load(run_dir, place.key)
+        self.cursor = cursors.load(run_dir, backend.key)
 
     @property
     def is_ended(self) -> bool:
@@ -97,13 +97,13 @@ class Delivery:
         watch = None
         try:
             importlib.import_module("mlflow.tracking")  # which takes seconds, and is not MLflow's fault
-            watch = Watch(self._bounds, self._place.is_database and not self._place.database_path)
+            watch = Watch(self._bounds, self._backend.is_database and not self._backend.database_path)
             with watch.active():
-                self._recorder = self._recorder or Recorder(self._place, self._run_dir, self.state.start)
+                self._recorder = self._recorder or Recorder(self._backend, self._run_dir, self.state.start)
                 act(self._recorder)
         except (Exception, Exceeded) as error:
             self._recorder = None
-            why, is_away = _explained(error, watch, self._place)
+            why, is_away = _explained(error, watch, self._backend)
             self.mark(problem=why)
             raise NotSent(why, is_away) from error
 
@@ -112,16 +112,16 @@ class Delivery:
         self.cursor = cursor
 
 
-def _explained(error: BaseException, watch: Watch | None, place: Place) -> tuple[str, bool]:
+def _explained(error: BaseException, watch: Watch | None, backend: Backend) -> tuple[str, bool]:
     """Say why the attempt failed, and whether the next run's would too."""
     if isinstance(error, Exceeded):
-        return f"{place.shown} {error}", True
+        return f"{backend.shown} {error}", True
     if isinstance(error, ModuleNotFoundError):
         return f"{error.name} is not installed here: install the extra 'tracking'", True
     if watch and watch.is_unanswered:
-        return f"{place.shown} does not answer", True
+        return f"{backend.shown} does not answer", True
     if watch and watch.answer:
-        problem = answer.problem(place.shown, watch.answer.status, watch.answer.body)
+        problem = answer.problem(backend.shown, watch.answer.status, watch.answer.body)
         if problem:
             return redact(problem), True
     return _sentence(error), "OperationalError" in str(error)  # SQLAlchemy's, of a database that is away

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from engine.mlflow import cursor as cursors
-from engine.mlflow.backend import Place
+from engine.mlflow.backend import Backend
 from engine.mlflow.bounds import Bounds
 from engine.mlflow.client import prepare_environment
 from engine.mlflow.delivery import Delivery, NotSent
@@ -30,12 +30,12 @@ def main(run_dir: Path) -> int:
     """Follow the run to its end."""
     os.nice(10)  # the stages go first
     request = json.loads(_read_line())
-    place, engine = Place(**request["place"]), request["engine"]
-    prepare_environment(place, TIMEOUT_S)
+    backend, engine = Backend(**request["backend"]), request["engine"]
+    prepare_environment(backend, TIMEOUT_S)
     with cursors.held(run_dir, wait_s=60) as is_mine:
         if not is_mine:
             return 1
-        delivery = Delivery(run_dir, place, BOUNDS)
+        delivery = Delivery(run_dir, backend, BOUNDS)
         delivery.mark(engine=engine)
         is_away = _follow(delivery, engine)
         return 0 if _end(delivery, tries=1 if is_away else LAST_TRIES) else 1

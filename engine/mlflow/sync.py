@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from engine import layout
-from engine.mlflow import backend
 from engine.mlflow import cursor as cursors
-from engine.mlflow.backend import Place
+from engine.mlflow.backend import Backend, resolve
 from engine.mlflow.bounds import Bounds
 from engine.mlflow.client import prepare_environment
 from engine.mlflow.delivery import Delivery, NotSent
@@ -37,22 +36,22 @@ class SyncReport:
 
 def sync(outputs: Path, settings: Mapping[str, Any], bounds: Bounds = BOUNDS) -> SyncReport:
     """Every run is in MLflow as if it had never been away; a second call changes nothing."""
-    place = backend.settle(outputs, settings)
-    prepare_environment(place, TIMEOUT_S)
+    backend = resolve(outputs, settings)
+    prepare_environment(backend, TIMEOUT_S)
     report = SyncReport()
     failures = 0
     for run_dir in layout.runs(outputs):
         if failures >= 2:  # the same wall twice: each further run would only wait for it again
             report.problems.setdefault(run_dir.name, "left for the next sync, after the problems above")
-        elif not _is_taken(run_dir, place, bounds, report):
+        elif not _is_taken(run_dir, backend, bounds, report):
             failures += 1
     return report
 
 
-def _is_taken(run_dir: Path, place: Place, bounds: Bounds, report: SyncReport) -> bool:
+def _is_taken(run_dir: Path, backend: Backend, bounds: Bounds, report: SyncReport) -> bool:
     """Note in the report what became of the run; false if MLflow takes no run now."""
     try:
-        _sync_one(run_dir, place, bounds, report)
+        _sync_one(run_dir, backend, bounds, report)
     except NotSent as error:
         report.problems[run_dir.name] = str(error)
         return not error.is_away
@@ -61,8 +60,8 @@ def _is_taken(run_dir: Path, place: Place, bounds: Bounds, report: SyncReport) -
     return True
 
 
-def _sync_one(run_dir: Path, place: Place, bounds: Bounds, report: SyncReport) -> None:
-    delivery = Delivery(run_dir, place, bounds)
+def _sync_one(run_dir: Path, backend: Backend, bounds: Bounds, report: SyncReport) -> None:
+    delivery = Delivery(run_dir, backend, bounds)
     delivery.read()
     is_running = not delivery.is_ended and _is_followed(delivery)
     if delivery.damage and not delivery.cursor.is_closed:
@@ -74,14 +73,14 @@ def _sync_one(run_dir: Path, place: Place, bounds: Bounds, report: SyncReport) -
     else:
         with cursors.held(run_dir, SENDER_S) as is_mine:
             if is_mine:
-                _send(run_dir, place, bounds, report)
+                _send(run_dir, backend, bounds, report)
             else:
                 report.problems[run_dir.name] = "another process is still sending it"
 
 
-def _send(run_dir: Path, place: Place, bounds: Bounds, report: SyncReport) -> None:
+def _send(run_dir: Path, backend: Backend, bounds: Bounds, report: SyncReport) -> None:
     delivery = Delivery(
-        run_dir, place, bounds
+        run_dir, backend, bounds
     )  # again, under the lock: its sender may have come to the end meanwhile
     delivery.read()
     if delivery.is_complete:

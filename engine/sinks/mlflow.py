@@ -17,9 +17,8 @@ from typing import Any
 from engine.context import SinkContext
 from engine.events import RunState
 from engine.interfaces import Event
-from engine.mlflow import backend
 from engine.mlflow import cursor as cursors
-from engine.mlflow.backend import Place
+from engine.mlflow.backend import Backend, resolve
 
 _ROOT = Path(__file__).resolve().parents[2]
 _MOMENT_S = 1.0
@@ -37,7 +36,7 @@ class Sink:
     writes_files = False
 
     def __init__(self, run_dir: Path, outputs: Path, settings: Mapping[str, Any]) -> None:
-        self._run_dir, self._place = run_dir.absolute(), backend.settle(outputs, settings)
+        self._run_dir, self._backend = run_dir.absolute(), resolve(outputs, settings)
         self._started_s = time.monotonic()
         self._child: subprocess.Popen[bytes] | None = None
         self._begins = threading.Lock()
@@ -70,12 +69,10 @@ class Sink:
     @property
     def outcome(self) -> str:
         """Say what became of the record, in a sentence."""
-        cursor = cursors.load(self._run_dir, self._place.key)
+        cursor = cursors.load(self._run_dir, self._backend.key)
         if cursor.is_closed:
-            return (
-                "recorded in MLflow "
-                f"({'python run.py mlflow opens its page' if self._place.is_database else self._place.shown})"
-            )
+            page = "python run.py mlflow opens its page"
+            return f"recorded in MLflow ({page if self._backend.is_database else self._backend.shown})"
         if self._child is not None and self._child.returncode == -1 and cursor.problem is None:
             return "still being sent to MLflow in the background"
         why = cursor.problem or f"the sender ended early, see {self._run_dir / 'mlflow.log'}"
@@ -83,7 +80,7 @@ class Sink:
 
     def _sender(self) -> "subprocess.Popen[bytes]":
         with self._begins:
-            self._child = self._child or _spawn(self._run_dir, self._place)
+            self._child = self._child or _spawn(self._run_dir, self._backend)
             return self._child
 
 
@@ -94,14 +91,14 @@ def sink(context: SinkContext) -> Sink | None:
     return Sink(context.run_dir, context.outputs, context.tracking)
 
 
-def _spawn(run_dir: Path, place: Place) -> "subprocess.Popen[bytes]":
+def _spawn(run_dir: Path, backend: Backend) -> "subprocess.Popen[bytes]":
     """Start the sender, away from the run's signals, and tell it through a pipe what to do."""
     command = [sys.executable, "-m", "engine.mlflow.sender", str(run_dir)]
     with (run_dir / "mlflow.log").open("ab") as log:
         child = subprocess.Popen(
             command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
         )
-    request = {"place": place.to_json(), "engine": cursors.identity(os.getpid())}
+    request = {"backend": backend.to_json(), "engine": cursors.identity(os.getpid())}
     assert child.stdin is not None
     child.stdin.write(json.dumps(request).encode() + b"\n")
     child.stdin.flush()
