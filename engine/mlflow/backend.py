@@ -4,6 +4,10 @@ Pure, except that paths become absolute. Imports nothing of mlflow. Show users o
 """
 
 import hashlib
+import json
+import os
+import re
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +19,9 @@ from engine.errors import UserError
 from engine.wording import redact
 
 ARTIFACT_MAX_BYTES = 50_000_000
+_TRACKING = re.compile(  # variables that MLflow, its databases and its artifact stores read
+    r"(MLFLOW|AWS|AZURE|GOOGLE|GCLOUD|DATABRICKS|PG|MYSQL|SSL|REQUESTS)[A-Z_]*$|(https?|no|all)_proxy$", re.I
+)
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 
 
@@ -46,6 +53,18 @@ class Backend:
     def key(self) -> str:
         """Identify the backend in a cursor: what one MLflow has, another may not have."""
         return hashlib.sha256(f"{self.shown} {self.experiment}".encode()).hexdigest()[:16]
+
+    def sender_key(self) -> str:
+        """Name the sender that may serve a run: same backend, credentials, user and program.
+
+        The key stands in a path. If it is made from secrets, guessing them from it is slow.
+        """
+        environment = {name: os.environ[name] for name in sorted(os.environ) if _TRACKING.match(name)}
+        program = [sys.executable, __file__, os.getuid()]
+        words = json.dumps([asdict(self), environment, program]).encode()
+        if environment or self.password is not None or self.shown != self.uri:
+            return hashlib.scrypt(words, salt=self.key.encode(), n=1 << 13, r=8, p=1, dklen=8).hex()
+        return hashlib.sha256(words).hexdigest()[:16]
 
     def to_json(self) -> dict[str, Any]:
         """Return the backend as plain data. It holds credentials: send it through a pipe only."""

@@ -41,7 +41,12 @@ def load(run_dir: Path, backend: str) -> Cursor:
 
 
 def save(run_dir: Path, cursor: Cursor) -> None:
-    """Make the cursor durable: it never names an event that was not sent."""
+    """Make the cursor durable: it never names an event that was not sent.
+
+    A run's folder that was removed meanwhile stays away.
+    """
+    if not run_dir.is_dir():
+        return
     write_whole(run_dir / FILE_NAME, json.dumps(asdict(cursor)).encode(), durable=True)
 
 

@@ -10,7 +10,9 @@ from engine.mlflow import cursor as cursors
 from engine.mlflow.backend import Backend, resolve
 from engine.mlflow.bounds import Bounds
 from engine.mlflow.client import prepare_environment
+from engine.mlflow.cursor import Cursor
 from engine.mlflow.delivery import Delivery, NotSent
+from engine.mlflow.reading import Reader
 
 TIMEOUT_S = 10
 BOUNDS = Bounds(request_s=20, waiting_s=30)
@@ -61,35 +63,33 @@ def _is_taken(run_dir: Path, backend: Backend, bounds: Bounds, report: SyncRepor
 
 
 def _sync_one(run_dir: Path, backend: Backend, bounds: Bounds, report: SyncReport) -> None:
-    delivery = Delivery(run_dir, backend, bounds)
-    delivery.read()
-    is_running = not delivery.is_ended and _is_followed(delivery)
-    if delivery.damage and not delivery.cursor.is_closed:
-        report.problems[run_dir.name] = delivery.damage
-    elif delivery.damage or delivery.is_complete or not delivery.state.start:
+    reader, cursor = Reader(run_dir), cursors.load(run_dir, backend.key)
+    reader.read_to_end()
+    is_complete = cursor.is_closed and cursor.seq == reader.seq
+    is_running = not reader.is_ended and _is_followed(cursor)
+    if reader.damage and not cursor.is_closed:
+        report.problems[run_dir.name] = reader.damage
+    elif reader.damage or is_complete or not reader.state.start:
         report.complete.append(run_dir.name)
     elif is_running:
         report.running.append(run_dir.name)
     else:
         with cursors.held(run_dir, SENDER_S) as is_mine:
             if is_mine:
-                _send(run_dir, backend, bounds, report)
+                _send(run_dir, backend, bounds, reader.seq, report)
             else:
                 report.problems[run_dir.name] = "another process is still sending it"
 
 
-def _send(run_dir: Path, backend: Backend, bounds: Bounds, report: SyncReport) -> None:
-    delivery = Delivery(
-        run_dir, backend, bounds
-    )  # again, under the lock: its sender may have come to the end meanwhile
-    delivery.read()
-    if delivery.is_complete:
+def _send(run_dir: Path, backend: Backend, bounds: Bounds, last_seq: int, report: SyncReport) -> None:
+    delivery = Delivery(run_dir, backend, bounds)
+    if delivery.cursor.is_closed and delivery.cursor.seq == last_seq:  # its sender was faster
         report.complete.append(run_dir.name)
         return
     delivery.close()
     report.sent.append(run_dir.name)
 
 
-def _is_followed(delivery: Delivery) -> bool:
-    """True while the engine lives that a sender was started for; of one without a sender nobody knows."""
-    return delivery.cursor.engine is not None and cursors.is_alive(delivery.cursor.engine)
+def _is_followed(cursor: Cursor) -> bool:
+    """Return whether the engine lives that a sender was started for; of one without a sender nobody knows."""
+    return cursor.engine is not None and cursors.is_alive(cursor.engine)
