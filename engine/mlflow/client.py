@@ -7,18 +7,20 @@ twice. A failed call ends the attempt; the next one begins with looking what is 
 import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any, TypeVar
 
 from engine.errors import UserError
 from engine.events import RunState
 from engine.interfaces import Event
-from engine.mlflow import artifacts, database, model
+from engine.mlflow import artifacts, database, links, model
 from engine.mlflow.backend import Backend
 from engine.mlflow.entries import Entry, key, merge, milliseconds, text
 
 _Item = TypeVar("_Item")
+_POINTS_PER_CALL = 800  # MLflow takes 1000 things in a call, and 1 MB in a request
+_TEXTS_PER_CALL = 60
 _MOST_RUNS = 10_000  # of one run: its stages
 _DIGEST_LENGTH = 36  # MLflow's limit; the whole digest stands in the source
 
@@ -59,10 +61,12 @@ class Recorder:
         self._runs: dict[str | None, str] = {}
         self._tags: dict[str | None, dict[str, str]] = {}
         self._find_runs()
+        stages = [job["stage"] for job in start["jobs"]]
+        self._links = links.linked(stages, self._tags.get(None, {}))
 
     def record(self, found: Iterable[Entry]) -> None:
-        """The entries are in MLflow."""
-        for entry in merge(found):
+        """Write the entries to MLflow."""
+        for entry in self._with_links(merge(found)):
             run_id = self._run(entry.stage, entry.time_ms)
             self._log(run_id, entry)
             self._log_assets(run_id, entry.assets)
@@ -70,11 +74,31 @@ class Recorder:
             if entry.end:
                 self._client.set_terminated(run_id, *entry.end)
 
+    def _with_links(self, merged: Sequence[Entry]) -> list[Entry]:
+        """Let the parent run link to the MLflow runs that computed cached stages.
+
+        A stage whose run is not found becomes a run of its own.
+        """
+        cached = {one.stage: one.fingerprint for one in merged if one.stage and one.fingerprint}
+        new = {stage: one for stage, one in cached.items() if stage not in self._runs | self._links}
+        computed = links.find(self._client, set(new.values()))
+        self._links |= {stage: computed[one] for stage, one in new.items() if one in computed}
+        own = [one for one in merged if one.stage not in self._links]
+        for_parent = [
+            links.redirected(one, self._links[one.stage]) for one in merged if one.stage in self._links
+        ]
+        if computed:
+            tags = {"mlflow.note.content": links.note(self._links)}
+            for_parent.append(Entry(None, merged[0].time_ms, tags=tags))
+        return merge([*own, *for_parent])
+
     def finish(self, state: RunState, status: str) -> None:
-        """The run's files are in MLflow, what came late too, and nothing of it is running there."""
+        """Send the run's files, also what came late, and leave nothing of it running."""
         now = milliseconds(state.last_time)
         parent = self._run(None, milliseconds(self._start["time"]))
         for stage in state.stages.values():
+            if stage.name in self._links:
+                continue
             if stage.outputs:
                 self._log_outputs(self._runs[stage.name], Entry(stage.name, now, outputs=stage.outputs))
             elif stage.name in self._runs and stage.state in ("running", "waiting"):
@@ -124,12 +148,11 @@ class Recorder:
     def _log(self, run_id: str, entry: Entry) -> None:
         from mlflow.entities import Metric, Param, RunTag
 
-        for params in _batches([Param(*item) for item in entry.params.items()], 100):
-            self._client.log_batch(run_id, params=params)
-        for tags in _batches([RunTag(*item) for item in entry.tags.items()], 100):
-            self._client.log_batch(run_id, tags=tags)
-        for points in _batches([Metric(*point) for point in entry.points], 1000):
-            self._client.log_batch(run_id, metrics=points)
+        params = _batches([Param(*item) for item in entry.params.items()], _TEXTS_PER_CALL)
+        tags = _batches([RunTag(*item) for item in entry.tags.items()], _TEXTS_PER_CALL)
+        points = _batches([Metric(*point) for point in entry.points], _POINTS_PER_CALL)
+        for metrics, params_now, tags_now in zip_longest(points, params, tags, fillvalue=()):
+            self._client.log_batch(run_id, metrics, params_now, tags_now)
 
     def _log_assets(self, run_id: str, assets: Sequence[Mapping[str, Any]]) -> None:
         from mlflow.entities import DatasetInput, InputTag

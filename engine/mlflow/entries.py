@@ -33,6 +33,7 @@ class Entry:
     assets: tuple[Mapping[str, Any], ...] = ()
     outputs: Mapping[str, str] = field(default_factory=dict)  # name: digest
     end: tuple[str, int] | None = None  # the MLflow run has ended so, then
+    fingerprint: str | None = None  # of a cached stage: another run may have recorded all this
 
 
 def entries(event: Event, state: RunState) -> Iterator[Entry]:
@@ -94,6 +95,7 @@ def _joined(group: Sequence[Entry]) -> Entry:
         tuple(chain.from_iterable(entry.assets for entry in group)),
         outputs,
         next((entry.end for entry in reversed(group) if entry.end), None),
+        next((entry.fingerprint for entry in group if entry.fingerprint), None),
     )
 
 
@@ -124,7 +126,7 @@ def _job_cached(event: Event, state: RunState) -> Iterator[Entry]:
         for p in event["points"]
     )
     yield _opening(event, state, cached=True)
-    yield Entry(stage, _ms(event), points=points)
+    yield Entry(stage, _ms(event), points=points, fingerprint=event["fingerprint"])
     yield from _ending(event, state)
 
 
