@@ -150,7 +150,8 @@ class Recorder:
 
         params = _batches([Param(*item) for item in entry.params.items()], _TEXTS_PER_CALL)
         tags = _batches([RunTag(*item) for item in entry.tags.items()], _TEXTS_PER_CALL)
-        points = _batches([Metric(*point) for point in entry.points], _POINTS_PER_CALL)
+        # The last point first: MLflow then compares the others with it, and overwrites nothing.
+        points = _batches([Metric(*point) for point in reversed(entry.points)], _POINTS_PER_CALL)
         for metrics, params_now, tags_now in zip_longest(points, params, tags, fillvalue=()):
             self._client.log_batch(run_id, metrics, params_now, tags_now)
 
@@ -181,12 +182,31 @@ class Recorder:
             known[tag] = digest
 
     def _send(self, run_id: str, name: str, path: Path) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            artifacts.copy(path, Path(folder) / name)
-            self._client.log_artifacts(run_id, folder)
-            if model.is_package(name, path):
-                label = artifacts.slug(f"{self._start['usecase']}-{self._start['target']}")
-                model.log(self._client, self._experiment, run_id, label, Path(folder) / name)
+        if folder := self._local_folder(self._client.get_run(run_id).info.artifact_uri):
+            artifacts.refer(path, folder)
+        else:
+            with tempfile.TemporaryDirectory() as copied:
+                artifacts.copy(path, Path(copied) / name)
+                self._client.log_artifacts(run_id, copied)
+        if model.is_package(name, path):
+            self._send_model(run_id, path)
+
+    def _send_model(self, run_id: str, package: Path) -> None:
+        label = artifacts.slug(f"{self._start['usecase']}-{self._start['target']}")
+        with tempfile.TemporaryDirectory() as copied:
+            copy = Path(copied) / package.name
+            artifacts.copy(package, copy)
+            location = model.log(self._client, self._experiment, run_id, label, copy)
+        if folder := self._local_folder(location):
+            artifacts.share(folder / "artifacts" / package.name, package)
+
+    def _local_folder(self, uri: str) -> Path | None:
+        """Return the folder of artifacts, if it is this machine's and no server's."""
+        from mlflow.utils.file_utils import local_file_uri_to_path
+
+        if not self._backend.is_database or not uri.startswith("file:"):
+            return None
+        return Path(local_file_uri_to_path(uri))  # type: ignore[no-untyped-call]
 
 
 def _dataset(asset: Mapping[str, Any]) -> Any:
