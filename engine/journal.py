@@ -110,8 +110,8 @@ class Follower:
         self._path, self._offset, self._lines = path, 0, 0
         self.damage = ""
 
-    def poll(self) -> list[Event]:
-        """Return the whole events since the last call.
+    def poll(self, most_bytes: int = -1) -> list[Event]:
+        """Return the whole events since the last call, up to the one at which so many bytes are full.
 
         None while the file does not exist, and none beyond damage.
         """
@@ -120,7 +120,7 @@ class Follower:
         try:
             with open(handles.open_file(self._path), "rb") as file:
                 file.seek(self._offset)
-                data = file.read()
+                data = file.read(most_bytes) + file.readline()
         except FileNotFoundError:
             return []
         except OSError as error:

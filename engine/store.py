@@ -299,7 +299,7 @@ class Store:
     def _lay(self, source: Path, destination: Path) -> None:
         """Put one file there: a reflink, which shares blocks but no writes, else a hard link, else a copy."""
         if self._clones:
-            self._clones = _clone(source, destination)
+            self._clones = clone(source, destination)
             if self._clones:
                 return
         try:
@@ -462,7 +462,7 @@ def _fsync_folder(folder: Path) -> None:
         os.close(file)
 
 
-def _clone(source: Path, destination: Path) -> bool:
+def clone(source: Path, destination: Path) -> bool:
     """Make a reflink; False, and nothing left there, where the file system has none."""
     with source.open("rb") as old, destination.open("xb") as new:
         try:

@@ -24,7 +24,7 @@ LONG = "x" * 7000
 
 
 def whole_run(
-    events: Any, make_job: Any, run_id: str = "r1", status: str = "finished"
+    events: Any, make_job: Any, run_id: str = "r1", status: str = "finished", cached: str = "f" * 64
 ) -> list[dict[str, Any]]:
     """A run with all that MLflow is told of: points, a retry, a cached stage, a gate, an asset, long
     parameters.
@@ -38,7 +38,9 @@ def whole_run(
     params = {f"p{i}": i for i in range(150)} | {"long": LONG, "odd key!": "ü"}
     command = ["run.py", "tracking.uri=http://ann:secret@host"]
     events.start(jobs, run_id=run_id, params=params, assets=[ASSET], command=command)
-    events.cached("split", metrics={"rows": 100.0}, points=[["rows", 1, 50.0, 1_700_000_000.0]])
+    events.cached(
+        "split", fingerprint=cached, metrics={"rows": 100.0}, points=[["rows", 1, 50.0, 1_700_000_000.0]]
+    )
     events.started("train").add("metric", stage="train", name="loss", value=3.0, step=0).failed(
         "train", retry_in_s=1.0
     )

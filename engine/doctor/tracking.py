@@ -13,8 +13,7 @@ from typing import Any
 from engine import layout
 from engine.doctor.finding import Finding
 from engine.errors import UserError
-from engine.mlflow import backend
-from engine.mlflow.backend import Place
+from engine.mlflow.backend import Backend, resolve
 
 _TIMEOUT_S = 0.8
 
@@ -25,38 +24,38 @@ def mlflow(outputs: Path, tracking: Mapping[str, Any]) -> list[Finding]:
     if not tracking["enabled"]:
         return [runs, Finding(True, "MLflow: runs are not recorded (tracking=none)")]
     try:
-        place = backend.settle(outputs, tracking)
+        backend = resolve(outputs, tracking)
     except UserError as error:
         return [runs, Finding(False, f"MLflow: {error.where}: {error.what}", error.fix)]
-    return [runs, _server(place) if place.uri.startswith("http") else _database(outputs, place)]
+    return [runs, _server(backend) if backend.uri.startswith("http") else _database(outputs, backend)]
 
 
-def _database(outputs: Path, place: Place) -> Finding:
-    path = place.database_path
-    where = "sqlite below outputs/" if path == outputs.absolute() / "mlflow.db" else place.shown
+def _database(outputs: Path, backend: Backend) -> Finding:
+    path = backend.database_path
+    where = "sqlite below outputs/" if path == outputs.absolute() / "mlflow.db" else backend.shown
     return Finding(
         True, f"MLflow: {where}" + ("" if path is None or path.exists() else ", which the first run makes")
     )
 
 
-def _server(place: Place) -> Finding:
+def _server(backend: Backend) -> Finding:
     """Ask for the page that every MLflow server has for this."""
     try:
-        with urllib.request.urlopen(f"{place.uri.rstrip('/')}/health", timeout=_TIMEOUT_S) as answer:
+        with urllib.request.urlopen(f"{backend.uri.rstrip('/')}/health", timeout=_TIMEOUT_S) as answer:
             answer.read(100)
-        return Finding(True, f"MLflow: {place.shown} answers")
+        return Finding(True, f"MLflow: {backend.shown} answers")
     except urllib.error.HTTPError as error:
         error.close()
         if error.code in (401, 403):  # there, and particular about whom it answers
-            return Finding(True, f"MLflow: {place.shown} answers")
+            return Finding(True, f"MLflow: {backend.shown} answers")
         return Finding(
             False,
-            f"MLflow: {place.shown} answers with status {error.code}",
+            f"MLflow: {backend.shown} answers with status {error.code}",
             "look whether that is an MLflow server",
         )
     except (OSError, ValueError, http.client.HTTPException) as error:
         why = getattr(error, "reason", error)
         fix = "runs go on without it; when it is back: python run.py sync"
         return Finding(
-            False, f"MLflow: {place.shown} does not answer ({getattr(why, 'strerror', None) or why})", fix
+            False, f"MLflow: {backend.shown} does not answer ({getattr(why, 'strerror', None) or why})", fix
         )

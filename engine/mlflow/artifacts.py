@@ -1,7 +1,9 @@
-"""What of a run's files goes to MLflow, as copies.
+"""What of a run's files goes to MLflow: by reference into a folder of this machine, as copies to a server.
 
 Copies, because the store's files are read-only (MLflow, sending them a second time, could not write over the
-first), because links stay behind, and because credentials in text do.
+first), because symbolic links stay behind, and because credentials in text do. A reference is a reflink, or a
+hard link to a file that nobody may write; MLflow never writes to one, because it is laid out here, beside the
+artifacts, and then renamed. Root may write to any file: the store checks its digests before it uses one.
 """
 
 import hashlib
@@ -10,15 +12,18 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from engine import handles
 from engine.interfaces import Event
+from engine.store import clone
 from engine.wording import redact
 
 _RUN_FILES = ("report.html", "run.json", "metrics.json", "journal.jsonl")
 _LONGEST_NAME = 200
+_WRITABLE = 0o222
 _MOST_FILES = 200  # of one output: a folder of more is data, and each file costs a request
 
 
@@ -40,13 +45,53 @@ def why_left_out(path: Path, max_bytes: int) -> str | None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy a file or a folder with ordinary permissions and without the links inside it."""
+    """Copy a file or a folder with ordinary permissions and without the symbolic links inside it."""
+    _lay_out(source, target, shutil.copyfile)
+
+
+def refer(source: Path, folder: Path) -> None:
+    """Put a file or a folder into a folder of artifacts, in place of what has its name there.
+
+    What is unchanged costs no disk.
+    """
+    partial = folder.parent / f".{source.name}.{os.getpid()}.part"
+    handles.remove(partial)
+    _lay_out(source, partial, _refer_one)
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / _escaped(source.name)
+    handles.remove(target)
+    if partial.exists():  # a folder without files has none
+        partial.rename(target)
+
+
+def share(copied: Path, source: Path) -> None:
+    """Replace the files of a copied folder by references to the ones that they were copied from."""
+    for file in _files(source):
+        twin, partial = copied / file.relative_to(source), copied / f".{os.getpid()}.part"
+        if twin.is_file() and not twin.is_symlink() and twin.stat().st_size == file.stat().st_size:
+            _refer_one(file, partial)
+            partial.replace(twin)
+
+
+def _lay_out(source: Path, target: Path, lay: Callable[[Path, Path], object]) -> None:
     for file in _files(source):
         place = target.joinpath(*map(_escaped, file.relative_to(source).parts)) if source.is_dir() else target
         while place.exists():  # another name is escaped to the same
             place = place.with_name(f"{place.name}_")
         place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, place)
+        lay(file, place)
+
+
+def _refer_one(source: Path, target: Path) -> None:
+    """Put a file there: a reflink, else a hard link if nobody may write the file, else a copy."""
+    source = source.resolve()
+    if clone(source, target):
+        return
+    if not source.stat().st_mode & _WRITABLE:
+        with suppress(OSError):  # another file system, too many links, or another user's
+            os.link(source, target)
+            return
+    shutil.copyfile(source, target)
 
 
 def copy_run_files(run_dir: Path, start: Event, target: Path) -> None:

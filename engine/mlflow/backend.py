@@ -1,10 +1,13 @@
-"""Where a run is recorded: the tracking settings, checked and settled, with credentials kept apart.
+"""Where runs are recorded: the tracking settings, checked and resolved, with credentials kept apart.
 
-Pure but for making paths absolute; nothing of mlflow is imported. `shown` is the only form of the URI for
-human eyes.
+Pure, except that paths become absolute. Imports nothing of mlflow. Show users only `shown`, never `uri`.
 """
 
 import hashlib
+import json
+import os
+import re
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,25 +19,28 @@ from engine.errors import UserError
 from engine.wording import redact
 
 ARTIFACT_MAX_BYTES = 50_000_000
+_TRACKING = re.compile(  # variables that MLflow, its databases and its artifact stores read
+    r"(MLFLOW|AWS|AZURE|GOOGLE|GCLOUD|DATABRICKS|PG|MYSQL|SSL|REQUESTS)[A-Z_]*$|(https?|no|all)_proxy$", re.I
+)
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """An MLflow to record in, and how much of a run."""
+class Backend:
+    """An MLflow to record runs in, and how much of a run to record."""
 
-    uri: str  # without credentials where MLflow can be given them apart, which is for http(s)
+    uri: str  # without credentials if MLflow takes them separately, as it does for http(s)
     shown: str
     username: str | None
     password: str | None
     artifact_root: str | None  # null: the server's own
-    lock: str  # taken while a database is looked at and created
+    lock: str  # held while a database is checked and created
     experiment: str | None  # null: the use case's name
     artifact_max_bytes: int
 
     @property
     def is_database(self) -> bool:
-        """True where this process writes the tables itself; no server stands between."""
+        """True if this process writes the tables itself, with no server in between."""
         return urlsplit(self.uri).scheme.split("+")[0] in _DATABASES
 
     @property
@@ -45,21 +51,33 @@ class Place:
 
     @property
     def key(self) -> str:
-        """Names the place in a cursor: what was sent to one MLflow is not yet in another."""
+        """Identify the backend in a cursor: what one MLflow has, another may not have."""
         return hashlib.sha256(f"{self.shown} {self.experiment}".encode()).hexdigest()[:16]
 
+    def sender_key(self) -> str:
+        """Name the sender that may serve a run: same backend, credentials, user and program.
+
+        The key stands in a path. If it is made from secrets, guessing them from it is slow.
+        """
+        environment = {name: os.environ[name] for name in sorted(os.environ) if _TRACKING.match(name)}
+        program = [sys.executable, __file__, os.getuid()]
+        words = json.dumps([asdict(self), environment, program]).encode()
+        if environment or self.password is not None or self.shown != self.uri:
+            return hashlib.scrypt(words, salt=self.key.encode(), n=1 << 13, r=8, p=1, dklen=8).hex()
+        return hashlib.sha256(words).hexdigest()[:16]
+
     def to_json(self) -> dict[str, Any]:
-        """Return the place as plain data; it holds credentials, so it goes through a pipe only."""
+        """Return the backend as plain data. It holds credentials: send it through a pipe only."""
         return asdict(self)
 
 
-def settle(outputs: Path, settings: Mapping[str, Any]) -> Place:
-    """Return the place that the settings name; sqlite below outputs/ where they name none."""
+def resolve(outputs: Path, settings: Mapping[str, Any]) -> Backend:
+    """Return the backend that the settings name; if they name none, sqlite below outputs/."""
     outputs = outputs.absolute()
     layout.check_name(outputs)
     uri, username, password = _checked(settings.get("uri") or sqlite_uri(outputs / "mlflow.db"))
     database = urlsplit(uri).scheme.split("+")[0] in _DATABASES
-    return Place(
+    return Backend(
         uri=uri,
         shown=redact(uri),
         username=username,
@@ -102,7 +120,7 @@ def _checked_sqlite(uri: str) -> str:
 
 
 def _checked(uri: str) -> tuple[str, str | None, str | None]:
-    """Return the URI as MLflow takes it, and the user and password that stood in it."""
+    """Return the URI as MLflow accepts it, and the user and password that it contained."""
     what = f"no MLflow is reached by {redact(uri)!r}"
     fix = "write http://host:port, https://host or sqlite:////path/to/mlflow.db"
     try:

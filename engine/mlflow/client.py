@@ -7,18 +7,20 @@ twice. A failed call ends the attempt; the next one begins with looking what is 
 import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any, TypeVar
 
 from engine.errors import UserError
 from engine.events import RunState
 from engine.interfaces import Event
-from engine.mlflow import artifacts, database, model
-from engine.mlflow.backend import Place
+from engine.mlflow import artifacts, database, links, model
+from engine.mlflow.backend import Backend
 from engine.mlflow.entries import Entry, key, merge, milliseconds, text
 
 _Item = TypeVar("_Item")
+_POINTS_PER_CALL = 800  # MLflow takes 1000 things in a call, and 1 MB in a request
+_TEXTS_PER_CALL = 60
 _MOST_RUNS = 10_000  # of one run: its stages
 _DIGEST_LENGTH = 36  # MLflow's limit; the whole digest stands in the source
 
@@ -27,7 +29,7 @@ _EXPERIMENT_TAGS = {
 }  # or its page opens on traces of language models
 
 
-def prepare_environment(place: Place, timeout_s: int) -> None:
+def prepare_environment(backend: Backend, timeout_s: int) -> None:
     """MLflow, imported after this, waits briefly, repeats nothing and calls nobody else."""
     os.environ.update(
         MLFLOW_HTTP_REQUEST_TIMEOUT=str(timeout_s),
@@ -40,7 +42,7 @@ def prepare_environment(place: Place, timeout_s: int) -> None:
         MLFLOW_LOGGING_LEVEL="WARNING",
     )
     os.environ.setdefault("PGCONNECT_TIMEOUT", str(timeout_s))  # PostgreSQL's clients wait for ever
-    for name, value in (("USERNAME", place.username), ("PASSWORD", place.password)):
+    for name, value in (("USERNAME", backend.username), ("PASSWORD", backend.password)):
         if value is not None:
             os.environ[f"MLFLOW_TRACKING_{name}"] = value
 
@@ -48,21 +50,23 @@ def prepare_environment(place: Place, timeout_s: int) -> None:
 class Recorder:
     """Writes one run, with a child run for each stage; every call may be repeated."""
 
-    def __init__(self, place: Place, run_dir: Path, start: Event) -> None:
+    def __init__(self, backend: Backend, run_dir: Path, start: Event) -> None:
         from mlflow.tracking import MlflowClient
 
-        if place.is_database:
-            database.prepare(place)
-        self._place, self._run_dir, self._start = place, run_dir, start
-        self._client = MlflowClient(place.uri, registry_uri=place.uri)
-        self._experiment = self._experiment_id(place.experiment or start["usecase"])
+        if backend.is_database:
+            database.prepare(backend)
+        self._backend, self._run_dir, self._start = backend, run_dir, start
+        self._client = MlflowClient(backend.uri, registry_uri=backend.uri)
+        self._experiment = self._experiment_id(backend.experiment or start["usecase"])
         self._runs: dict[str | None, str] = {}
         self._tags: dict[str | None, dict[str, str]] = {}
         self._find_runs()
+        stages = [job["stage"] for job in start["jobs"]]
+        self._links = links.linked(stages, self._tags.get(None, {}))
 
     def record(self, found: Iterable[Entry]) -> None:
-        """The entries are in MLflow."""
-        for entry in merge(found):
+        """Write the entries to MLflow."""
+        for entry in self._with_links(merge(found)):
             run_id = self._run(entry.stage, entry.time_ms)
             self._log(run_id, entry)
             self._log_assets(run_id, entry.assets)
@@ -70,11 +74,31 @@ class Recorder:
             if entry.end:
                 self._client.set_terminated(run_id, *entry.end)
 
+    def _with_links(self, merged: Sequence[Entry]) -> list[Entry]:
+        """Let the parent run link to the MLflow runs that computed cached stages.
+
+        A stage whose run is not found becomes a run of its own.
+        """
+        cached = {one.stage: one.fingerprint for one in merged if one.stage and one.fingerprint}
+        new = {stage: one for stage, one in cached.items() if stage not in self._runs | self._links}
+        computed = links.find(self._client, set(new.values()))
+        self._links |= {stage: computed[one] for stage, one in new.items() if one in computed}
+        own = [one for one in merged if one.stage not in self._links]
+        for_parent = [
+            links.redirected(one, self._links[one.stage]) for one in merged if one.stage in self._links
+        ]
+        if computed:
+            tags = {"mlflow.note.content": links.note(self._links)}
+            for_parent.append(Entry(None, merged[0].time_ms, tags=tags))
+        return merge([*own, *for_parent])
+
     def finish(self, state: RunState, status: str) -> None:
-        """The run's files are in MLflow, what came late too, and nothing of it is running there."""
+        """Send the run's files, also what came late, and leave nothing of it running."""
         now = milliseconds(state.last_time)
         parent = self._run(None, milliseconds(self._start["time"]))
         for stage in state.stages.values():
+            if stage.name in self._links:
+                continue
             if stage.outputs:
                 self._log_outputs(self._runs[stage.name], Entry(stage.name, now, outputs=stage.outputs))
             elif stage.name in self._runs and stage.state in ("running", "waiting"):
@@ -89,7 +113,7 @@ class Recorder:
 
         found = self._client.get_experiment_by_name(name)
         if found is None:
-            root = self._place.artifact_root and f"{self._place.artifact_root}/{artifacts.slug(name)}"
+            root = self._backend.artifact_root and f"{self._backend.artifact_root}/{artifacts.slug(name)}"
             try:
                 return str(
                     self._client.create_experiment(name, artifact_location=root, tags=_EXPERIMENT_TAGS)
@@ -124,12 +148,12 @@ class Recorder:
     def _log(self, run_id: str, entry: Entry) -> None:
         from mlflow.entities import Metric, Param, RunTag
 
-        for params in _batches([Param(*item) for item in entry.params.items()], 100):
-            self._client.log_batch(run_id, params=params)
-        for tags in _batches([RunTag(*item) for item in entry.tags.items()], 100):
-            self._client.log_batch(run_id, tags=tags)
-        for points in _batches([Metric(*point) for point in entry.points], 1000):
-            self._client.log_batch(run_id, metrics=points)
+        params = _batches([Param(*item) for item in entry.params.items()], _TEXTS_PER_CALL)
+        tags = _batches([RunTag(*item) for item in entry.tags.items()], _TEXTS_PER_CALL)
+        # The last point first: MLflow then compares the others with it, and overwrites nothing.
+        points = _batches([Metric(*point) for point in reversed(entry.points)], _POINTS_PER_CALL)
+        for metrics, params_now, tags_now in zip_longest(points, params, tags, fillvalue=()):
+            self._client.log_batch(run_id, metrics, params_now, tags_now)
 
     def _log_assets(self, run_id: str, assets: Sequence[Mapping[str, Any]]) -> None:
         from mlflow.entities import DatasetInput, InputTag
@@ -149,7 +173,7 @@ class Recorder:
             tag, digest = key(f"rpi.output.{name}"), text(digest)
             if known.get(tag) == digest or not path.exists():
                 continue
-            left_out = artifacts.why_left_out(path, self._place.artifact_max_bytes)
+            left_out = artifacts.why_left_out(path, self._backend.artifact_max_bytes)
             if left_out:
                 self._client.set_tag(run_id, key(f"rpi.left_out.{name}"), left_out)
             else:
@@ -158,12 +182,31 @@ class Recorder:
             known[tag] = digest
 
     def _send(self, run_id: str, name: str, path: Path) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            artifacts.copy(path, Path(folder) / name)
-            self._client.log_artifacts(run_id, folder)
-            if model.is_package(name, path):
-                label = artifacts.slug(f"{self._start['usecase']}-{self._start['target']}")
-                model.log(self._client, self._experiment, run_id, label, Path(folder) / name)
+        if folder := self._local_folder(self._client.get_run(run_id).info.artifact_uri):
+            artifacts.refer(path, folder)
+        else:
+            with tempfile.TemporaryDirectory() as copied:
+                artifacts.copy(path, Path(copied) / name)
+                self._client.log_artifacts(run_id, copied)
+        if model.is_package(name, path):
+            self._send_model(run_id, path)
+
+    def _send_model(self, run_id: str, package: Path) -> None:
+        label = artifacts.slug(f"{self._start['usecase']}-{self._start['target']}")
+        with tempfile.TemporaryDirectory() as copied:
+            copy = Path(copied) / package.name
+            artifacts.copy(package, copy)
+            location = model.log(self._client, self._experiment, run_id, label, copy)
+        if folder := self._local_folder(location):
+            artifacts.share(folder / "artifacts" / package.name, package)
+
+    def _local_folder(self, uri: str) -> Path | None:
+        """Return the folder of artifacts, if it is this machine's and no server's."""
+        from mlflow.utils.file_utils import local_file_uri_to_path
+
+        if not self._backend.is_database or not uri.startswith("file:"):
+            return None
+        return Path(local_file_uri_to_path(uri))  # type: ignore[no-untyped-call]
 
 
 def _dataset(asset: Mapping[str, Any]) -> Any:

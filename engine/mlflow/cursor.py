@@ -20,28 +20,33 @@ LOCK_NAME = ".mlflow.lock"
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """How far a run's journal has been sent, and to which place."""
+    """How far a run's journal has been sent, and to which backend."""
 
-    place: str
+    backend: str
     seq: int = -1
     is_closed: bool = False  # the MLflow run has its final status and all files
     engine: str | None = None  # who runs it; null where nobody followed the run
     problem: str | None = None  # why the rest is not sent, in a sentence
 
 
-def load(run_dir: Path, place: str) -> Cursor:
-    """Return how far the run has been sent to this place; what another place has does not count."""
+def load(run_dir: Path, backend: str) -> Cursor:
+    """Return how far the run has been sent to this backend; what another one has does not count."""
     try:
         found = Cursor(**json.loads((run_dir / FILE_NAME).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
-        return Cursor(place)
+        return Cursor(backend)
     if not isinstance(found.seq, int) or not isinstance(found.engine, str | None):
-        return Cursor(place)
-    return found if found.place == place else Cursor(place, engine=found.engine)
+        return Cursor(backend)
+    return found if found.backend == backend else Cursor(backend, engine=found.engine)
 
 
 def save(run_dir: Path, cursor: Cursor) -> None:
-    """Make the cursor durable: it never names an event that was not sent."""
+    """Make the cursor durable: it never names an event that was not sent.
+
+    A run's folder that was removed meanwhile stays away.
+    """
+    if not run_dir.is_dir():
+        return
     write_whole(run_dir / FILE_NAME, json.dumps(asdict(cursor)).encode(), durable=True)
 
 

@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import UserError
-from engine.mlflow.backend import Place, sqlite_uri
+from engine.mlflow.backend import Backend, sqlite_uri
 
 
-def prepare(place: Place) -> None:
+def prepare(backend: Backend) -> None:
     """The database is there, with the schema of the MLflow installed here."""
-    if place.uri.startswith("postgresql+psycopg2:"):
+    if backend.uri.startswith("postgresql+psycopg2:"):
         _let_signals_in()
-    Path(place.lock).parent.mkdir(parents=True, exist_ok=True)
-    with open(place.lock, "a") as lock:
+    Path(backend.lock).parent.mkdir(parents=True, exist_ok=True)
+    with open(backend.lock, "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if place.database_path:
-            _make(place.database_path)
-        _check(place)
+        if backend.database_path:
+            _make(backend.database_path)
+        _check(backend)
 
 
 def _make(path: Path) -> None:
@@ -45,13 +45,13 @@ def _make(path: Path) -> None:
     partial.replace(path)
 
 
-def _check(place: Place) -> None:
+def _check(backend: Backend) -> None:
     """Refuse a database of another MLflow: it may be shared, and MLflow would migrate it unasked."""
     import sqlalchemy
     from alembic.migration import MigrationContext
 
     schema = _schema()
-    engine = schema.create_sqlalchemy_engine(place.uri)
+    engine = schema.create_sqlalchemy_engine(backend.uri)
     try:
         with engine.connect() as connection:
             is_empty = not sqlalchemy.inspect(connection).get_table_names()
@@ -63,7 +63,7 @@ def _check(place: Place) -> None:
     elif found != (wanted := schema._get_latest_schema_revision()):
         what = f"the database has MLflow's schema {found}; the MLflow installed here needs {wanted}"
         fix = "take a backup, then: mlflow db upgrade <its URI> (or install the MLflow that made it)"
-        raise UserError(f"tracking.uri: {place.shown}", what, fix)
+        raise UserError(f"tracking.uri: {backend.shown}", what, fix)
 
 
 def _let_signals_in() -> None:

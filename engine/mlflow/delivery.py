@@ -8,16 +8,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from engine import journal
 from engine.errors import UserError
-from engine.events import RunState, replay
 from engine.mlflow import answer
 from engine.mlflow import cursor as cursors
-from engine.mlflow.backend import Place
+from engine.mlflow.backend import Backend
 from engine.mlflow.bounds import Bounds, Exceeded, Watch
 from engine.mlflow.client import Recorder
 from engine.mlflow.entries import STATUS, Entry, entries
+from engine.mlflow.reading import Reader
 from engine.wording import redact
+
+_MOST_UNSENT = 20_000  # entries that wait in memory while MLflow is away
 
 
 class NotSent(Exception):
@@ -31,47 +32,45 @@ class NotSent(Exception):
 class Delivery:
     """One run's way to one MLflow."""
 
-    def __init__(self, run_dir: Path, place: Place, bounds: Bounds) -> None:
-        self._run_dir, self._place, self._bounds = run_dir, place, bounds
-        self._follower = journal.Follower(run_dir / journal.FILE_NAME)
+    def __init__(self, run_dir: Path, backend: Backend, bounds: Bounds) -> None:
+        self._run_dir, self._backend, self._bounds = run_dir, backend, bounds
+        self._reader = Reader(run_dir)
         self._unsent: list[Entry] = []
-        self._seq = -1
         self._recorder: Recorder | None = None
-        self.state = RunState()
-        self.cursor = cursors.load(run_dir, place.key)
+        self.cursor = cursors.load(run_dir, backend.key)
 
     @property
     def is_ended(self) -> bool:
-        """True once the journal has said so."""
-        return self.state.status != "running"
+        """Return whether the journal, as far as it has been read, says that the run is over."""
+        return self._reader.is_ended
 
     @property
-    def damage(self) -> str:
-        """Say why the journal cannot be read to its end; empty where it can."""
-        return self._follower.damage
+    def has_started(self) -> bool:
+        """Return whether the journal, as far as it has been read, says what the run is."""
+        return bool(self._reader.state.start)
 
-    @property
-    def is_complete(self) -> bool:
-        """True where MLflow has all that the journal says."""
-        return self.cursor.is_closed and self.cursor.seq == self._seq
+    def read(self) -> bool:
+        """Take in the journal's next events, and return whether there may be more.
 
-    def read(self) -> None:
-        """Take in the journal's new events."""
-        for event in self._follower.poll():
-            replay([event], self.state)
-            self._seq = event["seq"]
-            if self._seq > self.cursor.seq and (
-                event.get("stage") is None or event["stage"] in self.state.stages
-            ):
-                self._unsent += entries(event, self.state)
+        Takes none while too much is unsent.
+        """
+        if len(self._unsent) >= _MOST_UNSENT:
+            return True
+        before = self._reader.seq
+        for event in self._reader.step():
+            if event["seq"] > self.cursor.seq:
+                self._unsent += entries(event, self._reader.state)
+        return self._reader.seq > before
 
     def send(self) -> None:
-        """What was read is in MLflow; on NotSent nothing is lost and all may be sent again."""
+        """Send what was read; on NotSent nothing is lost and all may be sent again."""
         if self._unsent:
             self._attempt(self._record)
 
     def close(self) -> None:
-        """The MLflow run has ended: as the journal says, or killed where the engine died before it could."""
+        """Send the rest, and end the MLflow run: as the journal says, or as killed if the engine died."""
+        while self.read():
+            self.send()
         self._attempt(self._finish)
 
     def mark(self, **changes: str | None) -> None:
@@ -81,13 +80,13 @@ class Delivery:
     def _record(self, recorder: Recorder) -> None:
         recorder.record(self._unsent)
         self._unsent = []
-        self._save(replace(self.cursor, seq=self._seq, is_closed=False, problem=None))
+        self._save(replace(self.cursor, seq=self._reader.seq, is_closed=False, problem=None))
 
     def _finish(self, recorder: Recorder) -> None:
-        recorder.record(self._unsent)
-        self._unsent = []
-        recorder.finish(self.state, STATUS.get(self.state.status, "KILLED"))
-        self._save(replace(self.cursor, seq=self._seq, is_closed=True, problem=None))
+        self._record(recorder)
+        state = self._reader.state
+        recorder.finish(state, STATUS.get(state.status, "KILLED"))
+        self._save(replace(self.cursor, is_closed=True))
 
     def _attempt(self, act: Callable[[Recorder], None]) -> None:
         """Act on a recorder.
@@ -97,13 +96,14 @@ class Delivery:
         watch = None
         try:
             importlib.import_module("mlflow.tracking")  # which takes seconds, and is not MLflow's fault
-            watch = Watch(self._bounds, self._place.is_database and not self._place.database_path)
+            watch = Watch(self._bounds, self._backend.is_database and not self._backend.database_path)
             with watch.active():
-                self._recorder = self._recorder or Recorder(self._place, self._run_dir, self.state.start)
+                start = self._reader.state.start
+                self._recorder = self._recorder or Recorder(self._backend, self._run_dir, start)
                 act(self._recorder)
         except (Exception, Exceeded) as error:
             self._recorder = None
-            why, is_away = _explained(error, watch, self._place)
+            why, is_away = _explained(error, watch, self._backend)
             self.mark(problem=why)
             raise NotSent(why, is_away) from error
 
@@ -112,16 +112,16 @@ class Delivery:
         self.cursor = cursor
 
 
-def _explained(error: BaseException, watch: Watch | None, place: Place) -> tuple[str, bool]:
+def _explained(error: BaseException, watch: Watch | None, backend: Backend) -> tuple[str, bool]:
     """Say why the attempt failed, and whether the next run's would too."""
     if isinstance(error, Exceeded):
-        return f"{place.shown} {error}", True
+        return f"{backend.shown} {error}", True
     if isinstance(error, ModuleNotFoundError):
         return f"{error.name} is not installed here: install the extra 'tracking'", True
     if watch and watch.is_unanswered:
-        return f"{place.shown} does not answer", True
+        return f"{backend.shown} does not answer", True
     if watch and watch.answer:
-        problem = answer.problem(place.shown, watch.answer.status, watch.answer.body)
+        problem = answer.problem(backend.shown, watch.answer.status, watch.answer.body)
         if problem:
             return redact(problem), True
     return _sentence(error), "OperationalError" in str(error)  # SQLAlchemy's, of a database that is away

@@ -6,8 +6,9 @@ Every time and step comes from the journal, so that an entry sent twice leaves w
 import json
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from engine.events import RunState, StageState
@@ -32,6 +33,7 @@ class Entry:
     assets: tuple[Mapping[str, Any], ...] = ()
     outputs: Mapping[str, str] = field(default_factory=dict)  # name: digest
     end: tuple[str, int] | None = None  # the MLflow run has ended so, then
+    fingerprint: str | None = None  # of a cached stage: another run may have recorded all this
 
 
 def entries(event: Event, state: RunState) -> Iterator[Entry]:
@@ -41,10 +43,10 @@ def entries(event: Event, state: RunState) -> Iterator[Entry]:
 
 def merge(found: Iterable[Entry]) -> list[Entry]:
     """Return one entry for each MLflow run, in the order in which they were first named."""
-    merged: dict[str | None, Entry] = {}
+    groups: dict[str | None, list[Entry]] = {}
     for entry in found:
-        merged[entry.stage] = _joined(merged[entry.stage], entry) if entry.stage in merged else entry
-    return list(merged.values())
+        groups.setdefault(entry.stage, []).append(entry)
+    return [_joined(group) for group in groups.values()]
 
 
 def text(value: Any) -> str:
@@ -75,16 +77,25 @@ def milliseconds(time_s: float) -> int:
     return round(time_s * 1000)
 
 
-def _joined(a: Entry, b: Entry) -> Entry:
+def _joined(group: Sequence[Entry]) -> Entry:
+    """Join the entries of one MLflow run, in time linear in their contents."""
+    params: dict[str, str] = {}
+    tags: dict[str, str] = {}
+    outputs: dict[str, str] = {}
+    for entry in group:
+        params.update(entry.params)
+        tags.update(entry.tags)
+        outputs.update(entry.outputs)
     return Entry(
-        a.stage,
-        a.time_ms,
-        {**a.params, **b.params},
-        {**a.tags, **b.tags},
-        a.points + b.points,
-        a.assets + b.assets,
-        {**a.outputs, **b.outputs},
-        b.end or a.end,
+        group[0].stage,
+        group[0].time_ms,
+        params,
+        tags,
+        tuple(chain.from_iterable(entry.points for entry in group)),
+        tuple(chain.from_iterable(entry.assets for entry in group)),
+        outputs,
+        next((entry.end for entry in reversed(group) if entry.end), None),
+        next((entry.fingerprint for entry in group if entry.fingerprint), None),
     )
 
 
@@ -115,7 +126,7 @@ def _job_cached(event: Event, state: RunState) -> Iterator[Entry]:
         for p in event["points"]
     )
     yield _opening(event, state, cached=True)
-    yield Entry(stage, _ms(event), points=points)
+    yield Entry(stage, _ms(event), points=points, fingerprint=event["fingerprint"])
     yield from _ending(event, state)
 
 

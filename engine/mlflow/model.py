@@ -21,8 +21,8 @@ def is_package(name: str, path: Path) -> bool:
     return name == "package" and (path / "manifest.json").is_file() and (path / "model.tflite").is_file()
 
 
-def log(client: Any, experiment: str, run_id: str, name: str, package: Path) -> None:
-    """The package is a logged model of the run, ready to be registered."""
+def log(client: Any, experiment: str, run_id: str, name: str, package: Path) -> str:
+    """Log the package as a model of the run, ready to be registered, and return where MLflow keeps it."""
     from mlflow.entities import LoggedModelOutput
 
     found = client.search_logged_models([experiment], f"tags.`{_SOURCE}` = '{run_id}'", max_results=1)
@@ -38,6 +38,7 @@ def log(client: Any, experiment: str, run_id: str, name: str, package: Path) -> 
     if not any(output.model_id == model.model_id for output in outputs.model_outputs if outputs):
         client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)])  # MLflow would list it twice
     client.set_tag(run_id, "rpi.model_id", model.model_id)
+    return str(model.artifact_location)
 
 
 def _save(model: Any, run_id: str, package: Path, folder: Path) -> None:

@@ -1,100 +1,183 @@
-"""The process beside a run that carries its journal to MLflow, and ends soon after the run does.
+"""The process that carries the journals of an outputs folder to MLflow: `python -m engine.mlflow.sender`.
 
-Its settings come through standard input, so that no credential stands in a command line; a second line, or
-the end of the input, says that the run's files are complete.
+One serves all runs with the same settings, live or over, and ends when it has been idle for a while. What to
+do comes through standard input, so that no credential stands in a command line.
 """
 
 import json
 import os
-import select
 import sys
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from engine.mlflow import cursor as cursors
-from engine.mlflow.backend import Place
+from engine.mlflow.backend import Backend
 from engine.mlflow.bounds import Bounds
 from engine.mlflow.client import prepare_environment
 from engine.mlflow.delivery import Delivery, NotSent
+from engine.mlflow.queue import Queue, RunRequest
 
-POLL_S = 0.25
-RETRY_S = 12.0  # MLflow away: how often the circuit is tried while the run lasts
-FILES_S = 10.0  # how long the last files of an ended run may take
-LAST_TRIES = 3
 TIMEOUT_S = 3
 BOUNDS = Bounds(request_s=6, waiting_s=15)
-_STDIN = 0
 
 
-def main(run_dir: Path) -> int:
-    """Follow the run to its end."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How long a sender waits, and for what."""
+
+    poll_s: float = 0.25
+    idle_s: float = 4.0  # without a run to serve; a next one finds MLflow imported
+    retry_s: float = 12.0  # MLflow away: how often it is tried while runs last
+    files_s: float = 10.0  # for the last files of an ended run
+    last_tries: int = 3
+
+
+def main() -> int:
+    """Serve until there is nothing left to do, or another sender does it."""
     os.nice(10)  # the stages go first
-    request = json.loads(_read_line())
-    place, engine = Place(**request["place"]), request["engine"]
-    prepare_environment(place, TIMEOUT_S)
-    with cursors.held(run_dir, wait_s=60) as is_mine:
-        if not is_mine:
-            return 1
-        delivery = Delivery(run_dir, place, BOUNDS)
-        delivery.mark(engine=engine)
-        is_away = _follow(delivery, engine)
-        return 0 if _end(delivery, tries=1 if is_away else LAST_TRIES) else 1
+    order = json.loads(sys.stdin.buffer.read())
+    backend, pace = Backend(**order["backend"]), Pace(**order["pace"])
+    queue = Queue(Path(order["outputs"]), order["key"])
+    prepare_environment(backend, TIMEOUT_S)
+    while queue.requests():  # again after the lock is released: a run may have left one meanwhile
+        with queue.sender_lock() as is_ours:
+            if not is_ours:
+                return 0
+            Sender(queue, backend, pace).serve()
+    return 0
 
 
-def _follow(delivery: Delivery, engine: str | None) -> bool:
-    """Send while the run lasts; true if MLflow was away at the last look."""
-    next_try_s = 0.0
-    is_closing, deadline_s = False, None
-    while True:
-        is_orphan = engine is None or not cursors.is_alive(engine)  # before the reading: its last words count
-        delivery.read()
-        if delivery.is_ended:
-            deadline_s = deadline_s or time.monotonic() + FILES_S
-        if is_orphan or (deadline_s and (is_closing or time.monotonic() > deadline_s)):
-            return next_try_s > 0
-        if time.monotonic() >= next_try_s:
-            next_try_s = 0.0 if _is_sent(delivery) else time.monotonic() + RETRY_S
-        is_closing = _is_told(POLL_S, is_closing)
+class Sender:
+    """Serves the requests of a queue, each a bit at a time: a long run keeps no other waiting."""
 
+    def __init__(self, queue: Queue, backend: Backend, pace: Pace) -> None:
+        self._queue, self._backend, self._pace = queue, backend, pace
+        self._followed: dict[Path, Following] = {}
+        self._circuit = Circuit()
 
-def _end(delivery: Delivery, tries: int) -> bool:
-    """Close the record; where MLflow stays away, the cursor is the mark that `sync` goes by."""
-    for left in reversed(range(tries)):
+    def serve(self) -> None:
+        """Return when there has been no request for a while."""
+        idle_since_s = time.monotonic()
+        while time.monotonic() - idle_since_s < self._pace.idle_s:
+            requests = self._queue.requests()
+            for request in requests:
+                self._serve_one(request)
+            if requests:
+                idle_since_s = time.monotonic()
+            if not any(following.has_more for following in self._followed.values()):
+                time.sleep(self._pace.poll_s)
+
+    def _serve_one(self, request: RunRequest) -> None:
         try:
-            delivery.close()
+            is_done = self._is_done(request)
+        except Exception as error:  # of this run, such as a folder that was removed: the others go on
+            _log(f"{request.run_dir.name}: {type(error).__name__}: {error}")
+            is_done = True
+        if is_done:
+            self._queue.remove(request)
+            if following := self._followed.pop(request.run_dir, None):
+                following.release()
+
+    def _is_done(self, request: RunRequest) -> bool:
+        following = self._followed.get(request.run_dir)
+        if following is None:
+            following = Following(request.run_dir, self._backend, self._pace, self._circuit)
+            if not following.is_ours:  # `sync` has it, and may not finish it
+                following.release()
+                return False
+            following.begin(request.engine)
+            self._followed[request.run_dir] = following
+        return following.advance(request)
+
+
+class Circuit:
+    """What is known of an MLflow that is away: it is not tried again for each run."""
+
+    def __init__(self) -> None:
+        self.why = ""  # empty: it was there
+        self.next_try_s = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether it is too early to try."""
+        return time.monotonic() < self.next_try_s
+
+    def broken(self, why: str, retry_s: float) -> None:
+        """Remember that MLflow is away."""
+        self.why, self.next_try_s = why, time.monotonic() + retry_s
+
+
+class Following:
+    """One run on its way to MLflow, with the run's lock."""
+
+    def __init__(self, run_dir: Path, backend: Backend, pace: Pace, circuit: Circuit) -> None:
+        self._stack = ExitStack()
+        self.is_ours = self._stack.enter_context(cursors.held(run_dir, 0))
+        self._delivery = Delivery(run_dir, backend, BOUNDS)
+        self._name, self._pace, self._circuit = run_dir.name, pace, circuit
+        self._next_try_s = 0.0
+        self._deadline_s: float | None = None
+        self.has_more = False  # to read, now
+
+    def begin(self, engine: str | None) -> None:
+        """Note in the run's cursor whose run it is: while that engine lives, `sync` leaves the run alone."""
+        self._delivery.mark(engine=engine)
+
+    def release(self) -> None:
+        """Release the run's lock."""
+        self._stack.close()
+
+    def advance(self, request: RunRequest) -> bool:
+        """Send a bit, and return whether nothing is left to do for this run."""
+        is_orphan = request.engine is None or not cursors.is_alive(request.engine)
+        is_over = is_orphan or request.is_complete  # before the reading: its last words count
+        self.has_more = self._delivery.read()
+        if self._delivery.is_ended and self._deadline_s is None:
+            self._deadline_s = time.monotonic() + self._pace.files_s
+        is_late = self._deadline_s is not None and time.monotonic() > self._deadline_s
+        if (is_over or is_late) and (self._is_waiting or not self.has_more):
+            self._end()
             return True
-        except NotSent as error:
-            print(f"not sent: {error}", flush=True)  # noqa: T201  the process's own log
-            time.sleep(1 if left else 0)
-    return False
-
-
-def _is_sent(delivery: Delivery) -> bool:
-    try:
-        delivery.send()
-    except NotSent as error:
-        print(f"not sent: {error}", flush=True)  # noqa: T201
+        if not self._is_waiting:
+            self._try(self._delivery.send)
+        self.has_more = self.has_more and not self._is_waiting
         return False
-    return True
 
+    @property
+    def _is_waiting(self) -> bool:
+        return self._circuit.is_open or time.monotonic() < self._next_try_s
 
-def _is_told(wait_s: float, already: bool) -> bool:
-    """Wait until the engine says that the files are complete, at most so long."""
-    if already:
-        time.sleep(wait_s)
+    def _end(self) -> None:
+        """Close the record; if MLflow stays away, the cursor tells `sync`."""
+        if not self._delivery.has_started:
+            return
+        if self._circuit.is_open:
+            self._delivery.mark(problem=self._circuit.why)
+            return
+        for left in reversed(range(self._pace.last_tries)):
+            if self._try(self._delivery.close):
+                return
+            time.sleep(1 if left else 0)
+
+    def _try(self, act: Callable[[], None]) -> bool:
+        try:
+            act()
+        except NotSent as error:
+            _log(f"{self._name}: not sent: {error}")
+            self._next_try_s = time.monotonic() + self._pace.retry_s
+            if error.is_away:
+                self._circuit.broken(str(error), self._pace.retry_s)
+            return False
+        self._next_try_s = 0.0
         return True
-    ready, _, _ = select.select([_STDIN], [], [], wait_s)
-    if ready:
-        os.read(_STDIN, 1)
-    return bool(ready)
 
 
-def _read_line() -> bytes:
-    line = b""
-    while not line.endswith(b"\n") and (byte := os.read(_STDIN, 1)):  # unbuffered: select must see the rest
-        line += byte
-    return line
+def _log(text: str) -> None:
+    print(text, flush=True)  # noqa: T201  the process's own log
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main())

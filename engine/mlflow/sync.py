@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from engine import layout
-from engine.mlflow import backend
 from engine.mlflow import cursor as cursors
-from engine.mlflow.backend import Place
+from engine.mlflow.backend import Backend, resolve
 from engine.mlflow.bounds import Bounds
 from engine.mlflow.client import prepare_environment
+from engine.mlflow.cursor import Cursor
 from engine.mlflow.delivery import Delivery, NotSent
+from engine.mlflow.reading import Reader
 
 TIMEOUT_S = 10
 BOUNDS = Bounds(request_s=20, waiting_s=30)
@@ -37,22 +38,22 @@ class SyncReport:
 
 def sync(outputs: Path, settings: Mapping[str, Any], bounds: Bounds = BOUNDS) -> SyncReport:
     """Every run is in MLflow as if it had never been away; a second call changes nothing."""
-    place = backend.settle(outputs, settings)
-    prepare_environment(place, TIMEOUT_S)
+    backend = resolve(outputs, settings)
+    prepare_environment(backend, TIMEOUT_S)
     report = SyncReport()
     failures = 0
     for run_dir in layout.runs(outputs):
         if failures >= 2:  # the same wall twice: each further run would only wait for it again
             report.problems.setdefault(run_dir.name, "left for the next sync, after the problems above")
-        elif not _is_taken(run_dir, place, bounds, report):
+        elif not _is_taken(run_dir, backend, bounds, report):
             failures += 1
     return report
 
 
-def _is_taken(run_dir: Path, place: Place, bounds: Bounds, report: SyncReport) -> bool:
+def _is_taken(run_dir: Path, backend: Backend, bounds: Bounds, report: SyncReport) -> bool:
     """Note in the report what became of the run; false if MLflow takes no run now."""
     try:
-        _sync_one(run_dir, place, bounds, report)
+        _sync_one(run_dir, backend, bounds, report)
     except NotSent as error:
         report.problems[run_dir.name] = str(error)
         return not error.is_away
@@ -61,36 +62,34 @@ def _is_taken(run_dir: Path, place: Place, bounds: Bounds, report: SyncReport) -
     return True
 
 
-def _sync_one(run_dir: Path, place: Place, bounds: Bounds, report: SyncReport) -> None:
-    delivery = Delivery(run_dir, place, bounds)
-    delivery.read()
-    is_running = not delivery.is_ended and _is_followed(delivery)
-    if delivery.damage and not delivery.cursor.is_closed:
-        report.problems[run_dir.name] = delivery.damage
-    elif delivery.damage or delivery.is_complete or not delivery.state.start:
+def _sync_one(run_dir: Path, backend: Backend, bounds: Bounds, report: SyncReport) -> None:
+    reader, cursor = Reader(run_dir), cursors.load(run_dir, backend.key)
+    reader.read_to_end()
+    is_complete = cursor.is_closed and cursor.seq == reader.seq
+    is_running = not reader.is_ended and _is_followed(cursor)
+    if reader.damage and not cursor.is_closed:
+        report.problems[run_dir.name] = reader.damage
+    elif reader.damage or is_complete or not reader.state.start:
         report.complete.append(run_dir.name)
     elif is_running:
         report.running.append(run_dir.name)
     else:
         with cursors.held(run_dir, SENDER_S) as is_mine:
             if is_mine:
-                _send(run_dir, place, bounds, report)
+                _send(run_dir, backend, bounds, reader.seq, report)
             else:
                 report.problems[run_dir.name] = "another process is still sending it"
 
 
-def _send(run_dir: Path, place: Place, bounds: Bounds, report: SyncReport) -> None:
-    delivery = Delivery(
-        run_dir, place, bounds
-    )  # again, under the lock: its sender may have come to the end meanwhile
-    delivery.read()
-    if delivery.is_complete:
+def _send(run_dir: Path, backend: Backend, bounds: Bounds, last_seq: int, report: SyncReport) -> None:
+    delivery = Delivery(run_dir, backend, bounds)
+    if delivery.cursor.is_closed and delivery.cursor.seq == last_seq:  # its sender was faster
         report.complete.append(run_dir.name)
         return
     delivery.close()
     report.sent.append(run_dir.name)
 
 
-def _is_followed(delivery: Delivery) -> bool:
-    """True while the engine lives that a sender was started for; of one without a sender nobody knows."""
-    return delivery.cursor.engine is not None and cursors.is_alive(delivery.cursor.engine)
+def _is_followed(cursor: Cursor) -> bool:
+    """Return whether the engine lives that a sender was started for; of one without a sender nobody knows."""
+    return cursor.engine is not None and cursors.is_alive(cursor.engine)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import UserError
-from engine.mlflow import backend as backends
+from engine.mlflow.backend import resolve
 from engine.mlflow.sync import sync
 
 
@@ -17,17 +17,18 @@ def serve(outputs: Path, settings: Mapping[str, Any], port: int, say: Callable[[
 
     MLflow opens on its pages for language models where the address does not ask for others.
     """
-    place = backends.settle(outputs, settings)
-    if not place.is_database:
+    backend = resolve(outputs, settings)
+    if not backend.is_database:
         what = "runs are recorded on a server, which has a page of its own"
-        raise UserError("tracking.uri", what, f"open {place.shown}")
+        raise UserError("tracking.uri", what, f"open {backend.shown}")
     say(f"http://127.0.0.1:{port}/#/experiments?workflowType=machine_learning (Ctrl-C ends it)")
     sync(outputs, settings)  # also makes the database where there is none
-    where = ["--host", "127.0.0.1", "--port", str(port), "--default-artifact-root", str(place.artifact_root)]
+    root = str(backend.artifact_root)
+    where = ["--host", "127.0.0.1", "--port", str(port), "--default-artifact-root", root]
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", *where]
     environment = {
         **os.environ,
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "MLFLOW_BACKEND_STORE_URI": place.uri,
+        "MLFLOW_BACKEND_STORE_URI": backend.uri,
     }  # not an argument: all can read those
     return subprocess.run(command, env=environment, check=False).returncode

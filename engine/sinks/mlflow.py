@@ -1,13 +1,9 @@
-"""Records a run in MLflow through a process of its own, which follows the journal.
+"""Records a run in MLflow: leaves a request for the sender of the outputs folder, and starts one if needed.
 
 An MLflow that is slow or away delays nothing, and nothing of mlflow is imported in the engine's process.
-`python -m engine.mlflow.sender RUN_DIR` is that process.
 """
 
-import json
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -17,31 +13,34 @@ from typing import Any
 from engine.context import SinkContext
 from engine.events import RunState
 from engine.interfaces import Event
-from engine.mlflow import backend
 from engine.mlflow import cursor as cursors
-from engine.mlflow.backend import Place
+from engine.mlflow.backend import resolve
+from engine.mlflow.queue import RunRequest
+from engine.mlflow.start import SenderStarter
 
-_ROOT = Path(__file__).resolve().parents[2]
 _MOMENT_S = 1.0
+_POLL_S = 0.05
 _LONGEST_WAIT_S = 5.0
 _WAIT_SHARE = 0.1  # of the run's own time
 
 
 class Sink:
-    """Starts the sender and, at the end, waits for it for a bounded time.
+    """Leaves the request and, at the end, waits a bounded time until it is served.
 
-    A run that is over in a moment is over before its sender starts: importing MLflow would take the
-    processors from its stages.
+    A run that is over in a moment leaves it at its end: importing MLflow would take the processors from its
+    stages.
     """
 
     writes_files = False
 
     def __init__(self, run_dir: Path, outputs: Path, settings: Mapping[str, Any]) -> None:
-        self._run_dir, self._place = run_dir.absolute(), backend.settle(outputs, settings)
+        self._run_dir, self._backend = run_dir.absolute(), resolve(outputs, settings)
+        self._starter = SenderStarter(outputs.absolute(), self._backend)
         self._started_s = time.monotonic()
-        self._child: subprocess.Popen[bytes] | None = None
-        self._begins = threading.Lock()
-        self._timer = threading.Timer(_MOMENT_S, self._sender)
+        self._engine = cursors.identity(os.getpid())
+        self._one_at_a_time = threading.Lock()
+        self._is_closed = False
+        self._timer = threading.Timer(_MOMENT_S, self._request)
         self._timer.daemon = True
         self._timer.start()
 
@@ -49,42 +48,42 @@ class Sink:
         """The sender reads the journal itself."""
 
     def close(self) -> str:
-        """Tell the sender that the run's files are complete, wait briefly, and return what became of it."""
-        self._finish()
-        return f"MLflow: {self.outcome}"
-
-    def _finish(self) -> None:
+        """Say that the run's files are complete, wait briefly, and return what became of the record."""
         self._timer.cancel()
-        child = self._sender()
-        if child.stdin is None or child.stdin.closed:
-            return
-        try:
-            child.stdin.write(b"\n")  # a forked stage may hold a copy of the pipe: closing alone says nothing
-            child.stdin.close()
-            child.wait(min(_LONGEST_WAIT_S, _WAIT_SHARE * (time.monotonic() - self._started_s)))
-        except subprocess.TimeoutExpired:
-            child.returncode = -1  # it goes on alone; Popen would warn of it as forgotten
-        except BrokenPipeError:
-            pass
+        if not self._is_closed:
+            self._request(is_complete=True)
+            self._wait(min(_LONGEST_WAIT_S, _WAIT_SHARE * (time.monotonic() - self._started_s)))
+        return f"MLflow: {self.outcome}"
 
     @property
     def outcome(self) -> str:
         """Say what became of the record, in a sentence."""
-        cursor = cursors.load(self._run_dir, self._place.key)
+        is_waiting = self._is_waiting()  # before the cursor, which the sender writes first
+        cursor = cursors.load(self._run_dir, self._backend.key)
         if cursor.is_closed:
-            return (
-                "recorded in MLflow "
-                f"({'python run.py mlflow opens its page' if self._place.is_database else self._place.shown})"
-            )
-        if self._child is not None and self._child.returncode == -1 and cursor.problem is None:
+            page = "python run.py mlflow opens its page"
+            return f"recorded in MLflow ({page if self._backend.is_database else self._backend.shown})"
+        if is_waiting and cursor.problem is None:
             return "still being sent to MLflow in the background"
-        why = cursor.problem or f"the sender ended early, see {self._run_dir / 'mlflow.log'}"
+        why = cursor.problem or f"the sender ended early, see {self._starter.queue.log}"
         return f"MLflow is away ({why}): python run.py sync sends it later"
 
-    def _sender(self) -> "subprocess.Popen[bytes]":
-        with self._begins:
-            self._child = self._child or _spawn(self._run_dir, self._place)
-            return self._child
+    def _request(self, is_complete: bool = False) -> None:
+        with self._one_at_a_time:
+            if self._is_closed:
+                return
+            self._is_closed = is_complete
+            self._starter.queue.put(RunRequest(self._run_dir, self._engine, is_complete))
+            self._starter.start_if_needed()
+
+    def _is_waiting(self) -> bool:
+        """Return whether a sender has the request, or will find it."""
+        return self._starter.queue.has(self._run_dir) and self._starter.has_sender()
+
+    def _wait(self, limit_s: float) -> None:
+        deadline_s = time.monotonic() + limit_s
+        while self._is_waiting() and time.monotonic() < deadline_s:
+            time.sleep(_POLL_S)
 
 
 def sink(context: SinkContext) -> Sink | None:
@@ -92,17 +91,3 @@ def sink(context: SinkContext) -> Sink | None:
     if not context.tracking["enabled"]:
         return None
     return Sink(context.run_dir, context.outputs, context.tracking)
-
-
-def _spawn(run_dir: Path, place: Place) -> "subprocess.Popen[bytes]":
-    """Start the sender, away from the run's signals, and tell it through a pipe what to do."""
-    command = [sys.executable, "-m", "engine.mlflow.sender", str(run_dir)]
-    with (run_dir / "mlflow.log").open("ab") as log:
-        child = subprocess.Popen(
-            command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
-        )
-    request = {"place": place.to_json(), "engine": cursors.identity(os.getpid())}
-    assert child.stdin is not None
-    child.stdin.write(json.dumps(request).encode() + b"\n")
-    child.stdin.flush()
-    return child

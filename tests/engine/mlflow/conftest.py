@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from engine.mlflow import backend, database
+from engine.mlflow import database
+from engine.mlflow.backend import resolve
 from tests.run_events import EventBuilder, job
 
 
@@ -24,7 +25,7 @@ def make_job() -> Callable[..., dict[str, Any]]:
 def fresh_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database as MLflow makes it; made once, for the migrations take seconds."""
     outputs = tmp_path_factory.mktemp("fresh")
-    database.prepare(backend.settle(outputs, {}))
+    database.prepare(resolve(outputs, {}))
     return outputs / "mlflow.db"
 
 

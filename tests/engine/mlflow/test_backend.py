@@ -12,7 +12,8 @@ import pytest
 pytest.importorskip("mlflow", reason="the extra 'tracking' is not installed")
 
 from engine.errors import UserError
-from engine.mlflow import backend, database
+from engine.mlflow import database
+from engine.mlflow.backend import resolve
 from engine.mlflow.sync import sync
 from tests.mlflow_runs import make_folder, snapshot, whole_run
 
@@ -48,9 +49,9 @@ def test_a_run_is_recorded_below_an_outputs_folder_of_any_name(
     folder = make_folder(outputs, whole_run(events, make_job))
     (outputs / "mlflow.db").write_bytes(fresh_database.read_bytes())
     assert sync(outputs, {}).problems == {}
-    place = backend.settle(outputs, {})
-    assert place.database_path == outputs / "mlflow.db"
-    found = snapshot(place.uri)
+    backend = resolve(outputs, {})
+    assert backend.database_path == outputs / "mlflow.db"
+    found = snapshot(backend.uri)
     assert found["r1/train"]["last"]["accuracy"] == 0.9 and found["r1/split"]["files"] == ["out"]
     assert {path.name for path in outputs.iterdir()} >= {"mlflow.db", "mlartifacts", "mlflow.lock"}
     assert [path.name for path in (tmp_path / "above").iterdir()] == [name]
@@ -67,7 +68,7 @@ def test_the_artifacts_of_a_run_can_be_read_back(
     make_folder(outputs, whole_run(events, make_job))
     (outputs / "mlflow.db").write_bytes(fresh_database.read_bytes())
     assert sync(outputs, {}).sent == ["r1"]
-    uri = backend.settle(outputs, {}).uri
+    uri = resolve(outputs, {}).uri
     client = MlflowClient(uri, registry_uri=uri)
     (run,) = client.search_runs(
         [client.get_experiment_by_name("demo").experiment_id], "tags.`rpi.stage` = 'train'"
@@ -77,7 +78,7 @@ def test_the_artifacts_of_a_run_can_be_read_back(
 
 def test_a_new_database_is_made_where_the_name_says(tmp_path: Path) -> None:
     outputs = tmp_path / "100%25?x"
-    database.prepare(backend.settle(outputs, {}))
+    database.prepare(resolve(outputs, {}))
     assert everything(tmp_path) >= {"100%25?x/mlflow.db"}
     assert [path.name for path in tmp_path.iterdir()] == ["100%25?x"]
 
@@ -95,21 +96,21 @@ def test_a_new_database_is_made_where_the_name_says(tmp_path: Path) -> None:
 def test_a_given_database_is_the_file_that_sqlalchemy_opens(tmp_path: Path, uri: str, path: str) -> None:
     import sqlalchemy
 
-    place = backend.settle(tmp_path, {"uri": uri})
+    backend = resolve(tmp_path, {"uri": uri})
     assert (
         sqlalchemy.make_url(uri).database
-        == sqlalchemy.make_url(place.uri).database
+        == sqlalchemy.make_url(backend.uri).database
         == path
-        == str(place.database_path)
+        == str(backend.database_path)
     )
-    assert sqlalchemy.make_url(uri).query == sqlalchemy.make_url(place.uri).query
+    assert sqlalchemy.make_url(uri).query == sqlalchemy.make_url(backend.uri).query
 
 
 def test_a_relative_database_is_below_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert backend.settle(tmp_path, {"uri": "sqlite:///ml.db"}).database_path == tmp_path / "ml.db"
+    assert resolve(tmp_path, {"uri": "sqlite:///ml.db"}).database_path == tmp_path / "ml.db"
 
 
 @pytest.mark.parametrize(
@@ -128,29 +129,29 @@ def test_a_relative_database_is_below_the_current_folder(
 )
 def test_what_names_no_file_is_refused_with_the_way_out(tmp_path: Path, uri: str) -> None:
     with pytest.raises(UserError, match="names no file of a database") as refused:
-        backend.settle(tmp_path, {"uri": uri})
+        resolve(tmp_path, {"uri": uri})
     assert "sqlite:////path/to/mlflow.db" in refused.value.fix
 
 
 def test_an_outputs_folder_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not valid UTF-8"):
-        backend.settle(tmp_path / "a\udcff", {})
+        resolve(tmp_path / "a\udcff", {})
 
 
 def test_the_address_of_an_ordinary_folder_is_as_it_was(tmp_path: Path) -> None:
-    assert backend.settle(Path("/data/outputs"), {}).uri == "sqlite:////data/outputs/mlflow.db"
+    assert resolve(Path("/data/outputs"), {}).uri == "sqlite:////data/outputs/mlflow.db"
 
 
 def test_the_schema_is_made_by_the_address_that_the_page_gets(tmp_path: Path) -> None:
     """MLflow's server reads the address from the environment, and opens the same file."""
     outputs = tmp_path / "a%b?c"
-    place = backend.settle(outputs, {})
-    database.prepare(place)
+    backend = resolve(outputs, {})
+    database.prepare(backend)
     code = (
         "import sys; from mlflow.server.handlers import _get_tracking_store as s; "
         "print(len(s(sys.argv[1], sys.argv[2]).search_experiments()))"
     )
-    command = [sys.executable, "-c", code, place.uri, str(place.artifact_root)]
+    command = [sys.executable, "-c", code, backend.uri, str(backend.artifact_root)]
     said = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert said.stdout.split()[-1:] == ["1"], said.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["a%b?c"]

@@ -109,7 +109,15 @@ def test_a_damaged_run_is_reported_and_the_others_are_sent(outputs: Path, events
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", '{"place": 1}', '{"place": "x", "seq": "many"}', '{"place": "x", "engine": 5}', "\0"],
+    [
+        "",
+        "{",
+        "[]",
+        '{"backend": 1}',
+        '{"backend": "x", "seq": "many"}',
+        '{"backend": "x", "engine": 5}',
+        "\0",
+    ],
 )
 def test_a_damaged_cursor_is_begun_anew(outputs: Path, events: Any, make_job: Any, text: str) -> None:
     folder = make_folder(outputs, whole_run(events, make_job))

@@ -1,0 +1,99 @@
+"""What runs leave for the sender of their outputs folder, and who that sender is.
+
+`outputs/.engine/mlflow/<key>/` holds a request for each run that is not recorded yet, the sender's lock, and
+its log. A run leaves its request before it looks at the lock; a sender looks for requests once more after it
+has released the lock. So one of the two always sees the other. The lock is the kernel's and dies with its
+holder.
+"""
+
+import fcntl
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine import layout
+from engine.store import write_whole
+
+FOLDER = "mlflow"  # in outputs/.engine
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """A run that is to be recorded."""
+
+    run_dir: Path
+    engine: str | None  # who runs it
+    is_complete: bool = False  # the run is over, and its files are complete
+
+
+class Queue:
+    """The requests for one backend, with the same credentials, of one user."""
+
+    def __init__(self, outputs: Path, sender_key: str) -> None:
+        self._outputs = outputs
+        self.folder = layout.store_dir(outputs) / FOLDER / sender_key
+        self.log = self.folder / "log"
+
+    def put(self, request: RunRequest) -> None:
+        """Leave the request, or replace the one for the same run."""
+        data = {
+            "run": str(request.run_dir.relative_to(self._outputs)),
+            "engine": request.engine,
+            "is_complete": request.is_complete,
+        }
+        write_whole(self._path(request.run_dir), json.dumps(data).encode(), durable=False)
+
+    def requests(self) -> list[RunRequest]:
+        """Return the requests, oldest run first."""
+        read = [self._read(path) for path in sorted(self.folder.glob("[!.]*.json"))]
+        return [request for request in read if request is not None]
+
+    def has(self, run_dir: Path) -> bool:
+        """Return whether the run waits to be recorded, or is being recorded."""
+        return self._path(run_dir).exists()
+
+    def remove(self, request: RunRequest) -> None:
+        """Take the request away: the run is recorded, or is left to `sync`."""
+        self._path(request.run_dir).unlink(missing_ok=True)
+
+    def has_sender(self) -> bool:
+        """Return whether a sender is at work."""
+        try:
+            with (self.folder / "lock").open("a") as file:
+                return not _locked(file.fileno(), fcntl.LOCK_SH)  # two that look do not disturb each other
+        except FileNotFoundError:
+            return False
+
+    @contextmanager
+    def sender_lock(self, wait_s: float = 1.0) -> Iterator[bool]:
+        """Hold the sender's lock, and yield whether it is ours; one that only looks has it for a moment."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        deadline = time.monotonic() + wait_s
+        with (self.folder / "lock").open("a") as file:
+            while not (is_ours := _locked(file.fileno(), fcntl.LOCK_EX)) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            yield is_ours
+
+    def _path(self, run_dir: Path) -> Path:
+        return self.folder / f"{run_dir.name}.json"
+
+    def _read(self, path: Path) -> RunRequest | None:
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            return RunRequest(self._outputs / data["run"], data["engine"], bool(data["is_complete"]))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError, KeyError):  # no request: `sync` finds the run all the same
+            path.unlink(missing_ok=True)
+            return None
+
+
+def _locked(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
