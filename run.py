@@ -5,7 +5,6 @@ Exit status: 0 done, 1 failed or rejected by a gate, 2 the request is wrong and 
 interrupted.
 """
 
-import ast
 import errno
 import gc
 import importlib
@@ -17,7 +16,6 @@ import shlex
 import signal
 import sys
 import traceback
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,33 +45,11 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from engine import compose, layout, sweep, yamlfile
+from engine import command_line, compose, layout, sweep, yamlfile
 from engine.errors import UserError, did_you_mean
+from engine.options import declared
 
 ROOT = Path(__file__).resolve().parent
-COMMANDS = sorted(path.stem for path in (ROOT / "engine" / "commands").glob("[a-z]*.py"))
-
-_FLAGS_WITH_VALUE = {
-    "--cfg",
-    "-c",
-    "--config-dir",
-    "-cd",
-    "--config-name",
-    "-cn",
-    "--config-path",
-    "-cp",
-    "--package",
-    "-p",
-    "--experimental-rerun",
-}
-_TOPICS = (
-    "all",
-    "config",
-    "defaults",
-    "defaults-tree",
-    "plugins",
-    "searchpath",
-)  # what --info may be followed by
 
 _AGAIN = "and give the same command: it goes on from what is in the store"
 _MACHINE: dict[int | None, str] = {
@@ -96,15 +72,12 @@ _REFUSALS = (
     AssertionError,
 )  # with which Hydra refuses words, beside its own
 
-_ACTIONS = ("build", "list", "prune")  # words that may follow `images`
-
-_command = "run"
+_command = command_line.DEFAULT
 _line = compose.CommandLine((), (), {}, {})
 _sweep: sweep.Statuses | None = None  # these three travel with `main` to the processes that a launcher starts
 _statuses: list[int] = []  # of this process alone
 
 
-@hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name="config")
 def main(config: DictConfig) -> float | None:
     """Run the command once; a sweep calls this for each of its jobs and reads the objective."""
     if _sweep is None:
@@ -176,12 +149,13 @@ def cli(argv: list[str]) -> int:
         False  # Hydra prints by logging, which would show a traceback for each line that nobody reads
     )
     try:
-        _command, rest = _split(argv)
+        words = command_line.split(argv)
+        _command = words.command
         _check_folder()
         compose.guard_environment()
-        _line = compose.register(rest)
+        _line = compose.register(words.others, words.options, words.word)
         if not {"--help", "-h"}.isdisjoint(_line.words):
-            print(_usage())
+            print(command_line.usage())
         if any(word.startswith("-") for word in _line.words):
             _run_with_flags()
         else:
@@ -215,8 +189,9 @@ def _run_with_flags() -> None:
     """Let Hydra do what its own flags ask for: a sweep, --cfg, --info, completion."""
     global _sweep
     sys.argv = [str(ROOT / "run.py"), *_line.words]
+    hydra_main = hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name=_line.config_name)
     if not any(word == "-m" or re.fullmatch("--m[a-z]*", word) for word in _line.words):
-        main()
+        hydra_main(main)()
         return
     outputs = compose.outputs(_line)
     layout.make_outputs(outputs)
@@ -226,7 +201,7 @@ def _run_with_flags() -> None:
             _interruptible(),
             _terminable(),
         ):  # a launcher ends the processes that it started only if it sees the exception
-            main()
+            hydra_main(main)()
         _statuses.append(_sweep.worst())
     finally:
         _sweep.remove()
@@ -251,68 +226,6 @@ def _make_printable() -> None:
     sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
-
-
-def _split(argv: list[str]) -> tuple[str, list[str]]:
-    """Return the command and the other words, flags before overrides: Hydra's parser wants them together."""
-    flags: list[str] = []
-    overrides: list[str] = []
-    commands: list[str] = []
-    words = deque(argv)
-    while words:
-        word = words.popleft()
-        if word in _FLAGS_WITH_VALUE:
-            flags += [word, words.popleft() if words else ""]
-        elif word == "--info" and words and words[0] in _TOPICS:
-            flags.append(f"--info={words.popleft()}")
-        elif word.startswith("-"):
-            flags.append(word)
-        else:
-            (overrides if "=" in word or word.startswith("~") else commands).append(word)
-    if commands[:1] == ["images"] and len(commands) == 2:
-        if commands[1] not in _ACTIONS:
-            raise UserError(
-                f"run.py {' '.join(commands)}", "there is no such action", did_you_mean(commands[1], _ACTIONS)
-            )
-        return "images", [*flags, *overrides, f"action={commands[1]}"]
-    for word in commands:
-        if word not in COMMANDS:
-            raise UserError(f"run.py {word}", "there is no such command", did_you_mean(word, COMMANDS))
-    if len(commands) > 1:
-        raise UserError(
-            f"run.py {' '.join(commands)}",
-            "these are several commands",
-            f"give one: run.py {commands[0]} key=value ...",
-        )
-    return commands[0] if commands else "run", flags + overrides
-
-
-def _usage() -> str:
-    """Return the commands, each with the first line of its file.
-
-    Hydra's own help goes on with choices and keys.
-    """
-    said = [
-        ast.get_docstring(
-            ast.parse((ROOT / "engine" / "commands" / f"{name}.py").read_text(encoding="utf-8"))
-        )
-        or ""
-        for name in COMMANDS
-    ]
-    lines = [
-        f"  {name:<10}{text.splitlines()[0].partition(': ')[2]}"
-        for name, text in zip(COMMANDS, said, strict=True)
-    ]
-    return "\n".join(
-        [
-            "python run.py [command] key=value ...          with -m a list of values is a sweep: -m "
-            "params.epochs=5,10",
-            "",
-            "== Commands ==",
-            *lines,
-            "",
-        ]
-    )
 
 
 def _mistake(error: BaseException) -> UserError | None:
@@ -381,7 +294,7 @@ def _explained(error: BaseException) -> UserError:
         return UserError(
             word, "the use case does not set this key", f"write +{word}=... where the stage has it"
         )
-    known = [*_config_keys(), *COMMANDS]
+    known = [*_config_keys(), *command_line.COMMANDS]
     return UserError(
         word or "the command line",
         f"{text:.200}",
@@ -404,7 +317,7 @@ def _unreadable(word: str) -> UserError:
 
 def _config_keys() -> list[str]:
     """Return the keys that the command line may set: the program's and the use case's."""
-    keys = []
+    keys = [option.key for option in declared(_line.options)]
     for name, value in yamlfile.load(ROOT / "conf" / "config.yaml").items():
         below = value if isinstance(value, dict) and name != "hydra" else {}
         keys += [name, *(f"{name}.{key}" for key in below)]

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Generic, cast
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
@@ -18,12 +18,15 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from pydantic import BaseModel
+from typing_extensions import TypeVar  # with a default, which Python has from 3.13
 
 from engine import asset, catalogue, plain, spec, target, yamlfile
-from engine import settings as _settings
 from engine.asset import Asset
 from engine.catalogue import ROOT
 from engine.errors import UserError, did_you_mean, raise_all
+from engine.fields import validated
+from engine.options import CommandOptions
 from engine.settings import Settings
 from engine.spec import UseCase
 from engine.target import Target
@@ -38,9 +41,12 @@ _NO_NAME = re.compile(
 )
 _ENV_ALLOWED = re.compile(r"(?:RPI_|MLFLOW_TRACKING_URI$|HOME$|USER$)")
 
+ModelT = TypeVar("ModelT", bound=BaseModel)
+OptionsT = TypeVar("OptionsT", bound=CommandOptions, default=CommandOptions, covariant=True)
+
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class Request(Generic[OptionsT]):
     """What the user asks for, composed and checked for form."""
 
     usecase: UseCase
@@ -49,6 +55,7 @@ class Request:
     assets: Mapping[str, Asset | Path | None]  # what each key of the use case means
     config_dirs: tuple[Path, ...]  # the user's first, the project's last
     settings: Settings  # the other keys of conf/config.yaml
+    options: OptionsT  # what the command declares
     command: tuple[str, ...]  # what to type for this run alone, which in a sweep is one of many
     choices_given: tuple[str, ...]  # the words that chose a use case or a target
     notes: tuple[str, ...]
@@ -73,11 +80,22 @@ class CommandLine:
     dirs: tuple[Path, ...]  # with configuration: the user's first, the project's last
     usecases: Mapping[str, Path]  # all by name, those given by path among them
     by_path: Mapping[str, Path]  # those alone
+    options: type[CommandOptions] = CommandOptions  # that the command declares
     folder: Path = Path()  # relative paths of assets begin here; the current one
 
+    @property
+    def config_name(self) -> str:
+        """Return the name of what Hydra composes first: the keys of every command, and those of this one."""
+        return _config_name(self.options)
 
-def register(argv: Sequence[str]) -> CommandLine:
-    """Tell Hydra of the use cases that the command line names, and return it as Hydra takes it."""
+
+def register(
+    argv: Sequence[str], options: type[CommandOptions] = CommandOptions, following: str | None = None
+) -> CommandLine:
+    """Tell Hydra of the command's options and of the use cases that the command line names.
+
+    `following` is the word after the command's name. Return the line as Hydra takes it.
+    """
     dirs = catalogue.config_dirs(argv)
     known = catalogue.usecases(dirs)
     by_path: dict[str, Path] = {}
@@ -111,7 +129,21 @@ def register(argv: Sequence[str]) -> CommandLine:
             _register_usecase(name, files[name])
     for folder in dirs[:-1]:
         _register_groups(folder)
-    return CommandLine(tuple(words), dirs, files, by_path)
+    _register_options(options, following)
+    return CommandLine(tuple(words), dirs, files, by_path, options)
+
+
+def _register_options(options: type[CommandOptions], following: str | None) -> None:
+    """Tell Hydra of conf/config.yaml together with the options of the command."""
+    node = _loaded(ROOT / "conf" / "config.yaml") | options.defaults()
+    if following is not None and options.WORD:
+        node[options.WORD] = following
+    ConfigStore.instance().store(name=_config_name(options), node=node)
+
+
+def _config_name(options: type[CommandOptions]) -> str:
+    """Return a name of its own for each command: while a sweep runs, another command may be composed."""
+    return f"config of {options.__module__}"
 
 
 def _path_of(value: str, known: Mapping[str, Path]) -> Path:
@@ -176,7 +208,7 @@ def single(line: CommandLine) -> Request:
     half the time.
     """
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3", job_name="run"):
-        config = hydra_compose("config", list(line.words), return_hydra_config=True)
+        config = hydra_compose(line.config_name, list(line.words), return_hydra_config=True)
     chosen = config.hydra
     OmegaConf.set_struct(config, False)
     del config["hydra"]
@@ -197,7 +229,8 @@ def outputs(line: CommandLine) -> Path:
     words = [word for word in line.words if not word.startswith("-")]
     given = zip(words, parser.parse_overrides(words), strict=True)
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3", job_name="run"):
-        config = hydra_compose("config", [word for word, parsed in given if not parsed.is_sweep_override()])
+        shared = [word for word, parsed in given if not parsed.is_sweep_override()]
+        config = hydra_compose(line.config_name, shared)
     return Path(str(config.outputs))
 
 
@@ -212,9 +245,7 @@ def request(config: DictConfig, hydra: Any, line: CommandLine) -> Request:
     _refuse_odd_values(
         OmegaConf.to_container(config, resolve=False), where, overrides
     )  # where it was written
-    set_here = {key: _resolved(config, key) for key in Settings.model_fields}
-    _refuse_odd_values(set_here, "the command line", overrides)
-    settings = _settings.parse(set_here, "the command line")
+    settings, options = _set_here(config, line.options, overrides)
     _take_own_data(config, Path(settings.data), declared, overrides, notes)
     assets = _apply_assets(config, declared, overrides, where, mistakes, line.folder)
     reach = _reach(assets, settings, notes)
@@ -227,7 +258,7 @@ def request(config: DictConfig, hydra: Any, line: CommandLine) -> Request:
         {key: data.pop(key) for key in list(data) if key in UseCase.model_fields}, where
     )
     chosen = target.parse(data.pop("target"), f"conf/target/{hydra.runtime.choices['target']}.yaml")
-    mistakes += [*malformed, *_unknown(data, where)]
+    mistakes += [*malformed, *_unknown(data, line.options, where)]
     if usecase is None:
         raise ExceptionGroup("the use case is wrong", mistakes)
     choices = tuple(word for word in line.words if word.startswith(("usecase=", "target=")))
@@ -238,11 +269,37 @@ def request(config: DictConfig, hydra: Any, line: CommandLine) -> Request:
         assets,
         line.dirs,
         settings.model_copy(update={"until": reach}),
+        options,
         _command(line, overrides),
         choices,
         tuple(notes),
         tuple(mistakes),
     )
+
+
+def _set_here(
+    config: DictConfig, model: type[CommandOptions], overrides: Sequence[str]
+) -> tuple[Settings, CommandOptions]:
+    """Return the keys of every command and the options of this one; raise all mistakes together."""
+    where = "the command line"
+    settings = {key: _resolved(config, key) for key in Settings.model_fields}
+    options = {key: _resolved(config, key) for key in model.model_fields}
+    _refuse_odd_values(settings | options, where, overrides)
+    checked, wrong = _checked(Settings, settings, where)
+    chosen, also_wrong = _checked(model, options, where)
+    if checked is None or chosen is None:
+        raise ExceptionGroup("the command line is wrong", [*wrong, *also_wrong])
+    return checked, chosen
+
+
+def _checked(
+    model: type[ModelT], data: Mapping[str, Any], where: str
+) -> tuple[ModelT | None, list[Exception]]:
+    """Return the model of the data, or None and every mistake of form."""
+    try:
+        return validated(model, data, "the command line is wrong", where), []
+    except ExceptionGroup as mistakes:
+        return None, list(mistakes.exceptions)
 
 
 def _command(line: CommandLine, overrides: Sequence[str]) -> tuple[str, ...]:
@@ -410,7 +467,7 @@ def _keys(data: Any, prefix: str = "") -> list[str]:
     ]
 
 
-def _unknown(data: Mapping[str, Any], where: str) -> list[UserError]:
+def _unknown(data: Mapping[str, Any], options: type[CommandOptions], where: str) -> list[UserError]:
     """A key that is neither the use case's nor the program's is a typing mistake at the file's top level."""
     return [
         UserError(
@@ -419,7 +476,7 @@ def _unknown(data: Mapping[str, Any], where: str) -> list[UserError]:
             did_you_mean(key, [*UseCase.model_fields, "defaults"]),
         )
         for key in data
-        if key not in Settings.model_fields
+        if key not in Settings.model_fields and key not in options.model_fields
     ]
 
 

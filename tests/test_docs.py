@@ -69,8 +69,10 @@ def test_relative_links_resolve(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_commands_that_a_page_shows_exist(page):
-    shown = re.findall(r"python run\.py ([a-z]+)(?=[\s`]|$)", page.read_text(encoding="utf-8"), re.MULTILINE)
-    assert sorted(set(shown) - COMMANDS) == []
+    text = page.read_text(encoding="utf-8")
+    shown = re.findall(r"python run\.py ([a-z]+)(?=[\s`]|$)", text, re.MULTILINE)
+    added = re.findall(r"`engine/commands/(\w+)\.py`", text)  # by who follows the page
+    assert sorted(set(shown) - COMMANDS - set(added)) == []
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "usecases").glob("*.yaml")), ids=lambda path: path.stem)

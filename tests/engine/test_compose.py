@@ -320,7 +320,7 @@ def _told(asks, *words: str) -> list[UserError]:
         "+stages.a.params.x",
         "executor.cpus",
         "+stages.a.resources.cpus",
-        "port",
+        "target.cpus",
         "+stages.a.retry_delay",
     ],
 )
