@@ -1,20 +1,20 @@
-"""From the command line to a request: use cases registered with Hydra, and the configuration it composes as
-frozen data.
+"""From the command line to a request: the configuration that Hydra composes, as frozen data.
 
-The one file below run.py that knows Hydra and OmegaConf.
+The one file that composes with Hydra; engine/mistakes.py translates its errors.
 """
 
 import os
 import re
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, cast
 
+import hydra
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
-from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -27,18 +27,12 @@ from engine.catalogue import ROOT
 from engine.errors import UserError, did_you_mean, raise_all
 from engine.fields import validated
 from engine.options import CommandOptions
+from engine.registration import CommandLine, register
 from engine.settings import Settings
 from engine.spec import UseCase
 from engine.target import Target
 from engine.wording import as_typed
 
-DEFAULT_USECASE = "pose_activity"  # conf/config.yaml's
-_GROUPS = ("target", "executor", "tracking", "pipeline")
-_USECASE = re.compile(r"(?:\+{0,2})usecase=(.*)")
-_NO_CHOICE = re.compile(r"~(usecase|target|executor|tracking)(@.*|=.*)?")
-_NO_NAME = re.compile(
-    r"(target|executor|tracking)=(null|true|false|nan|inf|[\[{].*|[-+.\d][-+.\deE_]*)", re.IGNORECASE
-)
 _ENV_ALLOWED = re.compile(r"(?:RPI_|MLFLOW_TRACKING_URI$|HOME$|USER$)")
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -72,137 +66,6 @@ class Request(Generic[OptionsT]):
         return (*(d.parent if d.name == "conf" else d for d in self.config_dirs[:-1]), ROOT)
 
 
-@dataclass(frozen=True, slots=True)
-class CommandLine:
-    """What the user typed, as Hydra takes it."""
-
-    words: tuple[str, ...]  # a use case given by its path stands there by its name; without --config-dir
-    dirs: tuple[Path, ...]  # with configuration: the user's first, the project's last
-    usecases: Mapping[str, Path]  # all by name, those given by path among them
-    by_path: Mapping[str, Path]  # those alone
-    options: type[CommandOptions] = CommandOptions  # that the command declares
-    folder: Path = Path()  # relative paths of assets begin here; the current one
-
-    @property
-    def config_name(self) -> str:
-        """Return the name of what Hydra composes first: the keys of every command, and those of this one."""
-        return _config_name(self.options)
-
-
-def register(
-    argv: Sequence[str], options: type[CommandOptions] = CommandOptions, following: str | None = None
-) -> CommandLine:
-    """Tell Hydra of the command's options and of the use cases that the command line names.
-
-    `following` is the word after the command's name. Return the line as Hydra takes it.
-    """
-    dirs = catalogue.config_dirs(argv)
-    known = catalogue.usecases(dirs)
-    by_path: dict[str, Path] = {}
-    chosen: list[str] = []
-    words = []
-    for word in catalogue.without_config_dirs(argv):
-        if dropped := _NO_CHOICE.fullmatch(word):
-            raise UserError(
-                word,
-                f"there is no run without {dropped[1]}",
-                f"leave the word out, or write {dropped[1]}=NAME",
-            )
-        if nameless := _NO_NAME.fullmatch(word):
-            group = nameless[1]
-            raise UserError(
-                word, "a name is expected here", did_you_mean(nameless[2], catalogue.of_group(group, dirs))
-            )
-        match = _USECASE.fullmatch(word)
-        for value in match[1].split(",") if match else ():
-            path = _path_of(value, known)
-            by_path |= {} if value in known else {path.stem: path}
-            chosen.append(path.stem)
-        words.append("usecase=" + ",".join(chosen) if match else word)
-    files = known | by_path
-    for name in (
-        chosen if len(chosen) == 1 else {DEFAULT_USECASE, *chosen}
-    ):  # a sweep is composed from the default first
-        _register_usecase(name, files[name])
-    for name in files.keys() - {DEFAULT_USECASE, *chosen} if _asks_hydra(words) else ():
-        with suppress(UserError):  # of a use case that nobody chose
-            _register_usecase(name, files[name])
-    for folder in dirs[:-1]:
-        _register_groups(folder)
-    _register_options(options, following)
-    return CommandLine(tuple(words), dirs, files, by_path, options)
-
-
-def _register_options(options: type[CommandOptions], following: str | None) -> None:
-    """Tell Hydra of conf/config.yaml together with the options of the command."""
-    node = _loaded(ROOT / "conf" / "config.yaml") | options.defaults()
-    if following is not None and options.WORD:
-        node[options.WORD] = following
-    ConfigStore.instance().store(name=_config_name(options), node=node)
-
-
-def _config_name(options: type[CommandOptions]) -> str:
-    """Return a name of its own for each command: while a sweep runs, another command may be composed."""
-    return f"config of {options.__module__}"
-
-
-def _path_of(value: str, known: Mapping[str, Path]) -> Path:
-    """Return the file of a use case given by name or by path, or raise."""
-    if value in known:
-        return known[value]
-    path = Path(value)
-    if not (value.endswith((".yaml", ".yml")) or "/" in value):
-        raise UserError(f"usecase={value}", "there is no such use case", did_you_mean(value, known))
-    if not path.is_file():
-        raise UserError(f"usecase={value}", "there is no such file", did_you_mean(path.stem, known))
-    return path
-
-
-def _asks_hydra(words: Sequence[str]) -> bool:
-    """True where Hydra is asked what there is, and so must know of every use case."""
-    return any(
-        word in ("--help", "-h", "--shell-completion", "--hydra-help") or word.startswith(("--info", "-sc"))
-        for word in words
-    )
-
-
-def _register_usecase(name: str, path: Path) -> None:
-    node = _loaded(path)
-    node.setdefault("name", name)
-    ConfigStore.instance().store(group="usecase", name=name, node=node, package="_global_")
-
-
-def _loaded(path: Path) -> dict[str, Any]:
-    """Return what a file holds that Hydra shall compose, which takes a wrong `defaults:` for a fault of the
-    program.
-    """
-    node = yamlfile.load(path)
-    defaults = node.get("defaults", [])
-    if not isinstance(defaults, list) or not all(map(_is_choice, defaults)):
-        raise UserError(
-            f"{as_typed(path)}: defaults",
-            "a list of choices is expected",
-            "write a line '- /pipeline@stages: edge_export', or '- _self_'",
-        )
-    return node
-
-
-def _is_choice(item: Any) -> bool:
-    """True for `_self_` and the like, and for `group: name`, as Hydra's defaults lists have them."""
-    return isinstance(item, str) or (
-        isinstance(item, dict) and len(item) == 1 and isinstance(next(iter(item.values())), str | list | None)
-    )
-
-
-def _register_groups(folder: Path) -> None:
-    """Tell Hydra of a user's targets and the like. It gets no search path: any folder there, such as
-    outputs/, would become a config group and hide the key of that name.
-    """
-    for group in _GROUPS:
-        for path in sorted((folder / group).glob("*.yaml")):
-            ConfigStore.instance().store(group=group, name=path.stem, node=_loaded(path))
-
-
 def single(line: CommandLine) -> Request:
     """Compose a request without sweep or other flag of Hydra's: the same result as under `hydra.main`, in
     half the time.
@@ -213,6 +76,22 @@ def single(line: CommandLine) -> Request:
     OmegaConf.set_struct(config, False)
     del config["hydra"]
     return request(config, chosen, line)
+
+
+def with_flags(line: CommandLine, task: Callable[[DictConfig], float | None]) -> None:
+    """Let Hydra do what its own flags ask for, and call the task for what is left to run."""
+    sys.argv = [str(ROOT / "run.py"), *line.words]
+    hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name=line.config_name)(task)()
+
+
+def under_hydra(config: DictConfig, line: CommandLine) -> Request:
+    """Return the request of what Hydra has composed for the present job."""
+    return request(config, HydraConfig.get(), line)
+
+
+def job_number() -> int:
+    """Return which job of its sweep is running."""
+    return int(HydraConfig.get().job.num)
 
 
 def another(request: Request, words: Sequence[str]) -> Request:
@@ -234,10 +113,10 @@ def outputs(line: CommandLine) -> Path:
     return Path(str(config.outputs))
 
 
-def request(config: DictConfig, hydra: Any, line: CommandLine) -> Request:
+def request(config: DictConfig, composed: Any, line: CommandLine) -> Request:
     """Return the request that the composed configuration makes; raise every mistake of form together."""
-    overrides = tuple(hydra.overrides.task)
-    where = as_typed(line.usecases[hydra.runtime.choices["usecase"]])
+    overrides = tuple(composed.overrides.task)
+    where = as_typed(line.usecases[composed.runtime.choices["usecase"]])
     declared = catalogue.of_group("asset", line.dirs)
     notes: list[str] = []
     mistakes: list[UserError] = []
@@ -257,7 +136,7 @@ def request(config: DictConfig, hydra: Any, line: CommandLine) -> Request:
     usecase, malformed = spec.read(
         {key: data.pop(key) for key in list(data) if key in UseCase.model_fields}, where
     )
-    chosen = target.parse(data.pop("target"), f"conf/target/{hydra.runtime.choices['target']}.yaml")
+    chosen = target.parse(data.pop("target"), f"conf/target/{composed.runtime.choices['target']}.yaml")
     mistakes += [*malformed, *_unknown(data, line.options, where)]
     if usecase is None:
         raise ExceptionGroup("the use case is wrong", mistakes)

@@ -14,24 +14,29 @@ USECASES = sorted(path.stem for path in ROOT.glob("usecases/*.yaml"))
 TARGETS = sorted(path.stem for path in ROOT.glob("conf/target/*.yaml"))
 CHECKED = """
 import sys
-from engine import compose, planning
-assert planning.plan(compose.single(compose.register(sys.argv[1:]))).plan.jobs
+from engine import compose, planning, registration
+assert planning.plan(compose.single(registration.register(sys.argv[1:]))).plan.jobs
 heavy = sorted({"tensorflow", "mlflow", "keras", "cv2", "numpy", "pandas"} & sys.modules.keys())
 sys.exit(f"imported: {heavy}" if heavy else 0)
 """
 
 # Files without a test file of their own, and what tests them.
 TESTED_BY = {
+    "cli.py": "../test_run.py",
     "context.py": "drivers/test_scheduler.py",
     "drive.py": "commands/test_run.py",
     "image_catalogue.py": "commands/test_images.py",
     "mlflow.py": "sinks/test_contract.py",
     "interfaces.py": "executors/test_contract.py",
+    "interrupts.py": "../test_sweeps.py",
+    "invocation.py": "commands/test_run.py",
     "outcome.py": "drivers/test_scheduler.py",
     "planning.py": "commands/test_plan.py",
     "publisher.py": "drivers/test_scheduler.py",
+    "registration.py": "test_compose.py",
     "runs.py": "commands/test_status.py",
     "single_job.py": "commands/test_predict.py",
+    "start.py": "../test_run.py",
 }
 PACKAGES = {"containers": "executors", "processes": "executors"}  # tested through what uses them
 

@@ -1,4 +1,4 @@
-"""How the words of a command line are divided. What is refused is in tests/test_messages.py."""
+"""How the words of a command line are divided. What is refused is in tests/messages."""
 
 import pytest
 
