@@ -4,7 +4,6 @@ docs/reference.py`.
 With --check it writes nothing, and the exit status is 1 where a file is stale.
 """
 
-import ast
 import json
 import re
 import sys
@@ -21,7 +20,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import PydanticUndefined
 
-from engine import asset, events, fields, spec, target, yamlfile
+from engine import asset, command_line, events, fields, options, spec, target, yamlfile
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 REFERENCE = {"type": "string", "pattern": r"\$\{"}  # ${params.x}, resolved before the models see it
@@ -120,7 +119,7 @@ def _command_line() -> list[str]:
     ]
     return [
         "## The command line",
-        "`python run.py [command] key=value ...`; every key of `conf/config.yaml`, and below them "
+        "`python run.py [command] key=value ...`. Every command has the keys of `conf/config.yaml`, and "
         "`params.*`, `assets.*` and `stages.*` of the "
         "use case. `-m` with a list (`params.epochs=5,10`) is a sweep.",
         _table(("key", "default", "what it means"), rows),
@@ -143,13 +142,17 @@ def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 
 def _commands() -> list[str]:
-    rows = []
-    for path in sorted((ROOT / "engine" / "commands").glob("[a-z]*.py")):
-        said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-        rows.append((f"`{path.stem}`", re.sub(r"^`\w+`( \(the default\))?: ", r"", said.splitlines()[0])))
+    rows = [(f"`{name}`", command_line.summary(name)) for name in command_line.COMMANDS]
+    own = [
+        (f"`{name}`", f"`{option.key}`", f"`{_plain(option.default)}`", option.description)
+        for name in command_line.COMMANDS
+        for option in options.declared(command_line.options_of(name))
+    ]
     return [
         "### Commands",
         _table(("command", "what it does"), rows),
+        "A command's own options; any other command refuses them:",
+        _table(("command", "option", "default", "what it means"), own),
         "Exit status: 0 done; 1 a stage failed or a gate rejected; 2 the request is wrong and "
         "nothing started; 130 interrupted. A sweep exits with the highest status of its jobs, "
         "whichever launcher runs them; the folder `outputs` "

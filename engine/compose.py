@@ -1,46 +1,46 @@
-"""From the command line to a request: use cases registered with Hydra, and the configuration it composes as
-frozen data.
+"""From the command line to a request: the configuration that Hydra composes, as frozen data.
 
-The one file below run.py that knows Hydra and OmegaConf.
+The one file that composes with Hydra; engine/mistakes.py translates its errors.
 """
 
 import os
 import re
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Generic, cast
 
+import hydra
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
-from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from pydantic import BaseModel
+from typing_extensions import TypeVar  # with a default, which Python has from 3.13
 
 from engine import asset, catalogue, plain, spec, target, yamlfile
-from engine import settings as _settings
 from engine.asset import Asset
 from engine.catalogue import ROOT
 from engine.errors import UserError, did_you_mean, raise_all
+from engine.fields import validated
+from engine.options import CommandOptions
+from engine.registration import CommandLine, register
 from engine.settings import Settings
 from engine.spec import UseCase
 from engine.target import Target
 from engine.wording import as_typed
 
-DEFAULT_USECASE = "pose_activity"  # conf/config.yaml's
-_GROUPS = ("target", "executor", "tracking", "pipeline")
-_USECASE = re.compile(r"(?:\+{0,2})usecase=(.*)")
-_NO_CHOICE = re.compile(r"~(usecase|target|executor|tracking)(@.*|=.*)?")
-_NO_NAME = re.compile(
-    r"(target|executor|tracking)=(null|true|false|nan|inf|[\[{].*|[-+.\d][-+.\deE_]*)", re.IGNORECASE
-)
 _ENV_ALLOWED = re.compile(r"(?:RPI_|MLFLOW_TRACKING_URI$|HOME$|USER$)")
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+OptionsT = TypeVar("OptionsT", bound=CommandOptions, default=CommandOptions, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class Request(Generic[OptionsT]):
     """What the user asks for, composed and checked for form."""
 
     usecase: UseCase
@@ -49,6 +49,7 @@ class Request:
     assets: Mapping[str, Asset | Path | None]  # what each key of the use case means
     config_dirs: tuple[Path, ...]  # the user's first, the project's last
     settings: Settings  # the other keys of conf/config.yaml
+    options: OptionsT  # what the command declares
     command: tuple[str, ...]  # what to type for this run alone, which in a sweep is one of many
     choices_given: tuple[str, ...]  # the words that chose a use case or a target
     notes: tuple[str, ...]
@@ -65,122 +66,32 @@ class Request:
         return (*(d.parent if d.name == "conf" else d for d in self.config_dirs[:-1]), ROOT)
 
 
-@dataclass(frozen=True, slots=True)
-class CommandLine:
-    """What the user typed, as Hydra takes it."""
-
-    words: tuple[str, ...]  # a use case given by its path stands there by its name; without --config-dir
-    dirs: tuple[Path, ...]  # with configuration: the user's first, the project's last
-    usecases: Mapping[str, Path]  # all by name, those given by path among them
-    by_path: Mapping[str, Path]  # those alone
-    folder: Path = Path()  # relative paths of assets begin here; the current one
-
-
-def register(argv: Sequence[str]) -> CommandLine:
-    """Tell Hydra of the use cases that the command line names, and return it as Hydra takes it."""
-    dirs = catalogue.config_dirs(argv)
-    known = catalogue.usecases(dirs)
-    by_path: dict[str, Path] = {}
-    chosen: list[str] = []
-    words = []
-    for word in catalogue.without_config_dirs(argv):
-        if dropped := _NO_CHOICE.fullmatch(word):
-            raise UserError(
-                word,
-                f"there is no run without {dropped[1]}",
-                f"leave the word out, or write {dropped[1]}=NAME",
-            )
-        if nameless := _NO_NAME.fullmatch(word):
-            group = nameless[1]
-            raise UserError(
-                word, "a name is expected here", did_you_mean(nameless[2], catalogue.of_group(group, dirs))
-            )
-        match = _USECASE.fullmatch(word)
-        for value in match[1].split(",") if match else ():
-            path = _path_of(value, known)
-            by_path |= {} if value in known else {path.stem: path}
-            chosen.append(path.stem)
-        words.append("usecase=" + ",".join(chosen) if match else word)
-    files = known | by_path
-    for name in (
-        chosen if len(chosen) == 1 else {DEFAULT_USECASE, *chosen}
-    ):  # a sweep is composed from the default first
-        _register_usecase(name, files[name])
-    for name in files.keys() - {DEFAULT_USECASE, *chosen} if _asks_hydra(words) else ():
-        with suppress(UserError):  # of a use case that nobody chose
-            _register_usecase(name, files[name])
-    for folder in dirs[:-1]:
-        _register_groups(folder)
-    return CommandLine(tuple(words), dirs, files, by_path)
-
-
-def _path_of(value: str, known: Mapping[str, Path]) -> Path:
-    """Return the file of a use case given by name or by path, or raise."""
-    if value in known:
-        return known[value]
-    path = Path(value)
-    if not (value.endswith((".yaml", ".yml")) or "/" in value):
-        raise UserError(f"usecase={value}", "there is no such use case", did_you_mean(value, known))
-    if not path.is_file():
-        raise UserError(f"usecase={value}", "there is no such file", did_you_mean(path.stem, known))
-    return path
-
-
-def _asks_hydra(words: Sequence[str]) -> bool:
-    """True where Hydra is asked what there is, and so must know of every use case."""
-    return any(
-        word in ("--help", "-h", "--shell-completion", "--hydra-help") or word.startswith(("--info", "-sc"))
-        for word in words
-    )
-
-
-def _register_usecase(name: str, path: Path) -> None:
-    node = _loaded(path)
-    node.setdefault("name", name)
-    ConfigStore.instance().store(group="usecase", name=name, node=node, package="_global_")
-
-
-def _loaded(path: Path) -> dict[str, Any]:
-    """Return what a file holds that Hydra shall compose, which takes a wrong `defaults:` for a fault of the
-    program.
-    """
-    node = yamlfile.load(path)
-    defaults = node.get("defaults", [])
-    if not isinstance(defaults, list) or not all(map(_is_choice, defaults)):
-        raise UserError(
-            f"{as_typed(path)}: defaults",
-            "a list of choices is expected",
-            "write a line '- /pipeline@stages: edge_export', or '- _self_'",
-        )
-    return node
-
-
-def _is_choice(item: Any) -> bool:
-    """True for `_self_` and the like, and for `group: name`, as Hydra's defaults lists have them."""
-    return isinstance(item, str) or (
-        isinstance(item, dict) and len(item) == 1 and isinstance(next(iter(item.values())), str | list | None)
-    )
-
-
-def _register_groups(folder: Path) -> None:
-    """Tell Hydra of a user's targets and the like. It gets no search path: any folder there, such as
-    outputs/, would become a config group and hide the key of that name.
-    """
-    for group in _GROUPS:
-        for path in sorted((folder / group).glob("*.yaml")):
-            ConfigStore.instance().store(group=group, name=path.stem, node=_loaded(path))
-
-
 def single(line: CommandLine) -> Request:
     """Compose a request without sweep or other flag of Hydra's: the same result as under `hydra.main`, in
     half the time.
     """
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3", job_name="run"):
-        config = hydra_compose("config", list(line.words), return_hydra_config=True)
+        config = hydra_compose(line.config_name, list(line.words), return_hydra_config=True)
     chosen = config.hydra
     OmegaConf.set_struct(config, False)
     del config["hydra"]
     return request(config, chosen, line)
+
+
+def with_flags(line: CommandLine, task: Callable[[DictConfig], float | None]) -> None:
+    """Let Hydra do what its own flags ask for, and call the task for what is left to run."""
+    sys.argv = [str(ROOT / "run.py"), *line.words]
+    hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name=line.config_name)(task)()
+
+
+def under_hydra(config: DictConfig, line: CommandLine) -> Request:
+    """Return the request of what Hydra has composed for the present job."""
+    return request(config, HydraConfig.get(), line)
+
+
+def job_number() -> int:
+    """Return which job of its sweep is running."""
+    return int(HydraConfig.get().job.num)
 
 
 def another(request: Request, words: Sequence[str]) -> Request:
@@ -197,14 +108,15 @@ def outputs(line: CommandLine) -> Path:
     words = [word for word in line.words if not word.startswith("-")]
     given = zip(words, parser.parse_overrides(words), strict=True)
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3", job_name="run"):
-        config = hydra_compose("config", [word for word, parsed in given if not parsed.is_sweep_override()])
+        shared = [word for word, parsed in given if not parsed.is_sweep_override()]
+        config = hydra_compose(line.config_name, shared)
     return Path(str(config.outputs))
 
 
-def request(config: DictConfig, hydra: Any, line: CommandLine) -> Request:
+def request(config: DictConfig, composed: Any, line: CommandLine) -> Request:
     """Return the request that the composed configuration makes; raise every mistake of form together."""
-    overrides = tuple(hydra.overrides.task)
-    where = as_typed(line.usecases[hydra.runtime.choices["usecase"]])
+    overrides = tuple(composed.overrides.task)
+    where = as_typed(line.usecases[composed.runtime.choices["usecase"]])
     declared = catalogue.of_group("asset", line.dirs)
     notes: list[str] = []
     mistakes: list[UserError] = []
@@ -212,9 +124,7 @@ def request(config: DictConfig, hydra: Any, line: CommandLine) -> Request:
     _refuse_odd_values(
         OmegaConf.to_container(config, resolve=False), where, overrides
     )  # where it was written
-    set_here = {key: _resolved(config, key) for key in Settings.model_fields}
-    _refuse_odd_values(set_here, "the command line", overrides)
-    settings = _settings.parse(set_here, "the command line")
+    settings, options = _set_here(config, line.options, overrides)
     _take_own_data(config, Path(settings.data), declared, overrides, notes)
     assets = _apply_assets(config, declared, overrides, where, mistakes, line.folder)
     reach = _reach(assets, settings, notes)
@@ -226,8 +136,8 @@ def request(config: DictConfig, hydra: Any, line: CommandLine) -> Request:
     usecase, malformed = spec.read(
         {key: data.pop(key) for key in list(data) if key in UseCase.model_fields}, where
     )
-    chosen = target.parse(data.pop("target"), f"conf/target/{hydra.runtime.choices['target']}.yaml")
-    mistakes += [*malformed, *_unknown(data, where)]
+    chosen = target.parse(data.pop("target"), f"conf/target/{composed.runtime.choices['target']}.yaml")
+    mistakes += [*malformed, *_unknown(data, line.options, where)]
     if usecase is None:
         raise ExceptionGroup("the use case is wrong", mistakes)
     choices = tuple(word for word in line.words if word.startswith(("usecase=", "target=")))
@@ -238,11 +148,37 @@ def request(config: DictConfig, hydra: Any, line: CommandLine) -> Request:
         assets,
         line.dirs,
         settings.model_copy(update={"until": reach}),
+        options,
         _command(line, overrides),
         choices,
         tuple(notes),
         tuple(mistakes),
     )
+
+
+def _set_here(
+    config: DictConfig, model: type[CommandOptions], overrides: Sequence[str]
+) -> tuple[Settings, CommandOptions]:
+    """Return the keys of every command and the options of this one; raise all mistakes together."""
+    where = "the command line"
+    settings = {key: _resolved(config, key) for key in Settings.model_fields}
+    options = {key: _resolved(config, key) for key in model.model_fields}
+    _refuse_odd_values(settings | options, where, overrides)
+    checked, wrong = _checked(Settings, settings, where)
+    chosen, also_wrong = _checked(model, options, where)
+    if checked is None or chosen is None:
+        raise ExceptionGroup("the command line is wrong", [*wrong, *also_wrong])
+    return checked, chosen
+
+
+def _checked(
+    model: type[ModelT], data: Mapping[str, Any], where: str
+) -> tuple[ModelT | None, list[Exception]]:
+    """Return the model of the data, or None and every mistake of form."""
+    try:
+        return validated(model, data, "the command line is wrong", where), []
+    except ExceptionGroup as mistakes:
+        return None, list(mistakes.exceptions)
 
 
 def _command(line: CommandLine, overrides: Sequence[str]) -> tuple[str, ...]:
@@ -410,7 +346,7 @@ def _keys(data: Any, prefix: str = "") -> list[str]:
     ]
 
 
-def _unknown(data: Mapping[str, Any], where: str) -> list[UserError]:
+def _unknown(data: Mapping[str, Any], options: type[CommandOptions], where: str) -> list[UserError]:
     """A key that is neither the use case's nor the program's is a typing mistake at the file's top level."""
     return [
         UserError(
@@ -419,7 +355,7 @@ def _unknown(data: Mapping[str, Any], where: str) -> list[UserError]:
             did_you_mean(key, [*UseCase.model_fields, "defaults"]),
         )
         for key in data
-        if key not in Settings.model_fields
+        if key not in Settings.model_fields and key not in options.model_fields
     ]
 
 

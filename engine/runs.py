@@ -8,12 +8,15 @@ from engine.compose import Request
 from engine.errors import UserError, did_you_mean
 
 
-def chosen(request: Request) -> Path:
-    """Return the folder of run=ID, or of the newest run of the use case and target that the user named."""
+def chosen(request: Request, run: str | None) -> Path:
+    """Return the folder of the run with this id (or its beginning).
+
+    Without an id: the newest run of the use case and target that the user named.
+    """
     named = {word.partition("=")[0] for word in request.choices_given}
     usecase = request.usecase.name if "usecase" in named else None
     target = request.target.name if "target" in named else None
-    return layout.find_run(request.outputs, request.settings.run, usecase, target)
+    return layout.find_run(request.outputs, run, usecase, target)
 
 
 def stage_named(name: str, known: Mapping[str, object]) -> str:

@@ -1,6 +1,5 @@
-"""What the command line may set beside a use case and a target: the keys of conf/config.yaml, typed.
-
-No I/O.
+"""The keys of conf/config.yaml, typed: what the command line may set for every command, beside a use case and
+a target. No I/O.
 """
 
 from collections.abc import Mapping
@@ -8,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from engine.fields import Duration, Size, validated
+from engine.fields import validated
 
 
 def _listed(value: Any) -> Any:
@@ -42,17 +41,8 @@ class Tracking(_Model):
     artifact_max_bytes: int = Field(50_000_000, ge=0)
 
 
-class Clean(_Model):
-    """Which runs `clean` removes."""
-
-    keep_last: int = Field(5, ge=1)
-    older_than: Duration | None = None
-    max_size: Size | None = None
-    dry_run: bool = False
-
-
 class Settings(_Model):
-    """The settings of one command."""
+    """The keys that every command has."""
 
     executor: Executor
     tracking: Tracking
@@ -63,19 +53,8 @@ class Settings(_Model):
     stage_packages: Annotated[tuple[str, ...], BeforeValidator(_listed)]
     until: Annotated[tuple[str, ...], BeforeValidator(_listed)]
     fail_fast: bool
-    run: str | None
-    stage: str | None
-    follow: bool
-    input: str | None
-    output: str | None
-    model: str | None
-    format: Literal["table", "json", "jsonl"]
-    action: Literal["build", "list", "prune"]
-    image: str | None
     ssh_config: str | None
     base: Literal["auto", "bootstrap", "registry"]
-    clean: Clean
-    port: int = Field(ge=1, le=65535)
 
 
 def parse(data: Mapping[str, Any], where: str) -> Settings:

@@ -1,15 +1,19 @@
-"""The exit statuses of a sweep's jobs: one small file per job, whatever process or node runs it.
+"""A sweep: its jobs, in whatever process or node a launcher runs them, and the exit statuses that they leave.
 
-A launcher may run a job in another process, and Hydra's sweepers drop what a job returns, so that files are
-the one way back. They lie in the outputs folder, which all jobs of a sweep share.
+Hydra's sweepers drop what a job returns, so that files are the one way back: one small file per job. They lie
+in the outputs folder, which all jobs of a sweep share.
 """
 
+import re
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import handles
+from omegaconf import DictConfig
+
+from engine import compose, handles, interrupts, invocation, layout, mistakes
 from engine.layout import store_dir
+from engine.registration import CommandLine
 from engine.store import write_whole
 
 FAILED = 1
@@ -39,6 +43,52 @@ class Statuses:
     def remove(self) -> None:
         """Leave nothing behind."""
         handles.remove(self.folder)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a launcher calls for each job. It is pickled, with all that a job needs to know."""
+
+    command: str
+    line: CommandLine
+    statuses: Statuses
+
+    def __call__(self, config: DictConfig) -> float | None:
+        """Run the job and return its objective; its mistakes end it alone, so that the other jobs run."""
+        invocation.make_printable()  # a launcher's process has done nothing of what `cli` does
+        compose.guard_environment()
+        job = compose.job_number()
+        self.statuses.begin(job)
+        objective = None
+        try:
+            request = compose.under_hydra(config, self.line)
+            status, objective = invocation.run(self.command, request)
+        except (KeyboardInterrupt, BrokenPipeError):  # the other jobs are not wanted either
+            self.statuses.end(job, invocation.INTERRUPTED)
+            raise
+        except Exception as error:
+            status = mistakes.tell(error, self.line)
+        self.statuses.end(job, status)
+        return objective
+
+
+def is_asked_for(line: CommandLine) -> bool:
+    """True for `-m`, and for `--multirun` and its beginnings, as Python's argparse takes them."""
+    return any(word == "-m" or re.fullmatch("--m[a-z]*", word) for word in line.words)
+
+
+def run(command: str, line: CommandLine) -> int:
+    """Run the command once for each combination of values, and return the highest exit status."""
+    outputs = compose.outputs(line)
+    layout.make_outputs(outputs)
+    made = statuses(outputs)
+    try:
+        # a launcher ends the processes that it started only if it sees the exception
+        with interrupts.interruptible(), interrupts.terminable():
+            compose.with_flags(line, Job(command, line, made))
+        return made.worst()
+    finally:
+        made.remove()
 
 
 def statuses(outputs: Path) -> Statuses:

@@ -6,7 +6,6 @@ The command line on it, as a process (`project`) and in this one (`give`).
 import copy
 import fcntl
 import hashlib
-import importlib.util
 import itertools
 import json
 import os
@@ -28,6 +27,7 @@ import hypothesis
 import pytest
 
 from engine import digest, journal, layout, run_files, signature
+from engine.cli import cli
 from engine.containers import daemon
 from engine.events import RunState
 from engine.images import ARCHITECTURES, Image
@@ -400,11 +400,4 @@ def command_line(project: Project, *words: str) -> int:
         "executor=local",
         f"outputs={project.outputs}",
     ]
-    return _cli()([*argv, *words])
-
-
-def _cli():
-    found = importlib.util.spec_from_file_location("command_line", ROOT / "run.py")
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module.cli
+    return cli([*argv, *words])

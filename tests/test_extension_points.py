@@ -12,21 +12,26 @@ USECASES = sorted(path.stem for path in ROOT.glob("usecases/*.yaml"))
 TARGETS = sorted(path.stem for path in ROOT.glob("conf/target/*.yaml"))
 CHECKED = """
 import sys
-from engine import compose, planning
+from engine import compose, planning, registration
 for words in sys.argv[1:]:
-    assert planning.plan(compose.single(compose.register([*words.split(), "tracking=none"]))).plan.jobs, words
+    assert planning.plan(compose.single(registration.register([*words.split(), "tracking=none"]))).plan.jobs, words
 heavy = sorted({"tensorflow", "mlflow", "keras", "cv2", "numpy", "pandas"} & sys.modules.keys())
 sys.exit(f"imported: {heavy}" if heavy else 0)
 """
 
 # Files without a test file of their own, and what tests them.
 TESTED_BY = {
+    "cli.py": "../test_run.py",
     "context.py": "drivers/test_scheduler.py",
     "drive.py": "commands/test_run.py",
     "image_catalogue.py": "commands/test_images.py",
     "mlflow.py": "sinks/test_contract.py",
+    "interrupts.py": "../test_sweeps.py",
+    "invocation.py": "commands/test_run.py",
+    "registration.py": "test_compose.py",
     "runs.py": "commands/test_status.py",
     "single_job.py": "commands/test_predict.py",
+    "start.py": "../test_run.py",
 }
 PACKAGES = {"containers": "executors", "processes": "executors"}  # tested through what uses them
 

@@ -284,3 +284,11 @@ def test_a_closed_output_stops_no_command(project):
         ["sh", "-c", closed], cwd=project.path, stderr=subprocess.PIPE, text=True, check=False
     )
     assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("words", [["plan"], ["-m", "plan", "target=rpi3,rpi4"]], ids=["one", "sweep"])
+def test_a_reader_that_has_gone_ends_a_command_without_a_traceback(project, words):
+    with project.start(*words) as process:
+        process.stdout.close()
+        err = process.stderr.read()
+    assert process.returncode == 141 and "Traceback" not in err

@@ -6,20 +6,44 @@ from bisect import bisect_left
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from engine import handles, layout, run_files
 from engine.compose import Request
+from engine.fields import Duration, Size
+from engine.options import CommandOptions
 from engine.run_files import RunSummary
-from engine.settings import Clean
 from engine.store import Store
 from engine.wording import as_typed, plural
 
 Uses = tuple[set[str], set[str]]  # the fingerprints and the digests that a run uses
 
 
-def main(request: Request) -> tuple[int, None]:
+class Clean(BaseModel):
+    """Which runs `clean` removes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    keep_last: int = Field(
+        5, ge=1, description="runs of each use case and target that stay whatever their age"
+    )
+    older_than: Duration | None = Field(None, description="remove only older runs, as 30d")
+    max_size: Size | None = Field(
+        None, description="then remove the oldest runs until the store is smaller, as 10G"
+    )
+    dry_run: bool = Field(False, description="only say what would go")
+
+
+class Options(CommandOptions):
+    """The options of `clean`."""
+
+    clean: Clean = Clean()
+
+
+def main(request: Request[Options]) -> tuple[int, None]:
     """Remove by the rules of `clean.*`, and say what went."""
     layout.make_outputs(request.outputs)
-    rules, store = request.settings.clean, Store(layout.store_dir(request.outputs))
+    rules, store = request.options.clean, Store(layout.store_dir(request.outputs))
     with store.unused() as is_unused:
         states = {path: run_files.summary(path) for path in layout.runs(request.outputs)}
         uses = {path: _uses(state) for path, state in states.items()}

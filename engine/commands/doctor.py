@@ -3,15 +3,25 @@
 import json
 from dataclasses import asdict
 from functools import partial
+from typing import Literal
+
+from pydantic import Field
 
 from engine.compose import Request
 from engine.doctor import containers, edgetpu, machine, tracking
 from engine.doctor.finding import Check, gather
+from engine.options import CommandOptions
 
 WITHIN_S = 1.0  # a Docker engine, an MLflow server: one that answers does so within milliseconds
 
 
-def main(request: Request) -> tuple[int, None]:
+class Options(CommandOptions):
+    """The options of `doctor`."""
+
+    format: Literal["table", "json"] = Field("table", description="table or json")
+
+
+def main(request: Request[Options]) -> tuple[int, None]:
     """Print a line for each thing looked for; the exit status is 0, since none is needed for planning."""
     checks: dict[str, Check] = {
         "Python": machine.python,
@@ -25,7 +35,7 @@ def main(request: Request) -> tuple[int, None]:
         "libedgetpu": edgetpu.software,
     }
     findings = gather(checks, WITHIN_S)
-    if request.settings.format != "table":
+    if request.options.format != "table":
         print(json.dumps([asdict(finding) for finding in findings], indent=2))
         return 0, None
     for finding in findings:

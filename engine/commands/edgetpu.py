@@ -6,11 +6,14 @@ Of a compiled file, list what is in it.
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import Field
 
 from engine import digest, layout, single_job
 from engine.compose import Request
 from engine.errors import UserError
+from engine.options import CommandOptions
 from engine.signature import Library
 from engine.store import Store
 from engine.wording import table
@@ -19,10 +22,19 @@ STAGE = "stages.edge.edgetpu_report"
 SHOWN = ("ops", "cached_param_bytes", "streamed_param_bytes", "min_runtime")
 
 
-def main(request: Request) -> tuple[int, None]:
+class Options(CommandOptions):
+    """The options of `edgetpu`."""
+
+    model: str | None = Field(
+        None, description="a .tflite file, from the converter or from the Edge TPU's compiler"
+    )
+    format: Literal["table", "json"] = Field("table", description="table or json")
+
+
+def main(request: Request[Options]) -> tuple[int, None]:
     """Print the operators as a table, or all as JSON."""
     model = _model(request)
-    where = f"model={request.settings.model}"
+    where = f"model={request.options.model}"
     signature = Library(["stages"], request.roots).signature(STAGE, where)
     layout.make_outputs(request.outputs)
     store = Store(layout.store_dir(request.outputs))
@@ -39,22 +51,20 @@ def main(request: Request) -> tuple[int, None]:
             return 1, None
         found = json.loads(done.outputs["report"].read_text(encoding="utf-8"))
     print(
-        json.dumps({key: found[key] for key in SHOWN})
-        if request.settings.format != "table"
-        else _table(found)
+        json.dumps({key: found[key] for key in SHOWN}) if request.options.format != "table" else _table(found)
     )
     return 0, None
 
 
-def _model(request: Request) -> Path:
-    if request.settings.model is None:
+def _model(request: Request[Options]) -> Path:
+    if request.options.model is None:
         raise UserError("model", "edgetpu needs a model to look at", "add model=FILE.tflite")
-    path = Path(request.settings.model).expanduser().absolute()
+    path = Path(request.options.model).expanduser().absolute()
     if not path.is_file():
         raise UserError(
-            f"model={request.settings.model}", "there is no such file", "give the path of a .tflite file"
+            f"model={request.options.model}", "there is no such file", "give the path of a .tflite file"
         )
-    digest.refuse_endless(f"model={request.settings.model}", path)
+    digest.refuse_endless(f"model={request.options.model}", path)
     return path
 
 

@@ -3,17 +3,26 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import Field
+
 from engine import fingerprint as fingerprints
 from engine import layout, planning, run_files, runs
 from engine.compose import Request
 from engine.fingerprint import Parts
+from engine.options import CommandOptions
 from engine.plan import Planned
 
 
-def main(request: Request) -> tuple[int, None]:
+class Options(CommandOptions):
+    """The options of `explain`."""
+
+    stage: str | None = Field(None, description="one stage only")
+
+
+def main(request: Request[Options]) -> tuple[int, None]:
     """Print one reason a line, stage by stage."""
     made = planning.plan(request)
-    plan, wanted = made.plan, request.settings.stage
+    plan, wanted = made.plan, request.options.stage
     if wanted:
         runs.stage_named(wanted, plan.jobs)
     last = _last_fingerprints(request)

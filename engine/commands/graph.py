@@ -4,22 +4,31 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import Field
+
 from engine import ordinary, planning, provenance
 from engine.compose import Request
 from engine.drawing import picture
 from engine.drawing.geometry import Edge, Node
 from engine.errors import UserError
 from engine.events import replay
+from engine.options import CommandOptions
 from engine.publisher import cached
 
 
-def main(request: Request) -> tuple[int, None]:
+class Options(CommandOptions):
+    """The options of `graph`."""
+
+    output: str | None = Field(None, description="the picture to write: FILE.svg or FILE.png")
+
+
+def main(request: Request[Options]) -> tuple[int, None]:
     """Draw the plan."""
     plan = planning.plan(request).plan
     found = [cached(name, one.record) for name, one in plan.jobs.items() if one.record]
     events = [provenance.run_started(request, plan, ""), *found]
     nodes, edges = picture.of_run(replay({**event, "time": time.time()} for event in events))
-    output = request.settings.output
+    output = request.options.output
     if output is None:
         print(picture.text(nodes, edges))
         return 0, None

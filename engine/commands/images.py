@@ -5,7 +5,9 @@ They belong to an engine: this machine's, or that of the target's device.
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import Field
 
 from engine import layout
 from engine.compose import Request
@@ -16,20 +18,32 @@ from engine.drive import build_images
 from engine.errors import UserError, did_you_mean
 from engine.executors.device import Device
 from engine.images import REPOSITORY, Image, name_in
+from engine.options import CommandOptions
 from engine.store import Store
 from engine.wording import table
 
 
-def main(request: Request) -> tuple[int, None]:
+class Options(CommandOptions):
+    """The options of `images`."""
+
+    WORD = "action"
+
+    action: Literal["build", "list", "prune"] = Field(
+        "list", description="build, list or prune; also as a word: images build"
+    )
+    image: str | None = Field(None, description="one image only")
+
+
+def main(request: Request[Options]) -> tuple[int, None]:
     """Do what the word behind `images` says; `list` where there is none."""
     known = _chosen(request, list(setting(request).images()))
     with _engine_of(request) as client:
-        {"build": _build, "list": _list, "prune": _prune}[request.settings.action](request, client, known)
+        {"build": _build, "list": _list, "prune": _prune}[request.options.action](request, client, known)
     return 0, None
 
 
-def _chosen(request: Request, images: list[Image]) -> list[Image]:
-    name = request.settings.image
+def _chosen(request: Request[Options], images: list[Image]) -> list[Image]:
+    name = request.options.image
     if name and name not in {image.name for image in images}:
         raise UserError(
             f"image={name}",
@@ -52,7 +66,7 @@ def _engine_of(request: Request) -> Iterator[Any]:
         yield client
 
 
-def _build(request: Request, client: Any, images: list[Image]) -> None:
+def _build(request: Request[Options], client: Any, images: list[Image]) -> None:
     """Build what the engine does not have, and give it to the engine."""
     there = _there(client)
     if request.target.device:
@@ -60,7 +74,7 @@ def _build(request: Request, client: Any, images: list[Image]) -> None:
     wanted = [
         image
         for image in images
-        if image.reference not in there and (not image.optional or request.settings.image)
+        if image.reference not in there and (not image.optional or request.options.image)
     ]
     layout.make_outputs(request.outputs)
     with Store(layout.store_dir(request.outputs)).in_use():
@@ -69,7 +83,7 @@ def _build(request: Request, client: Any, images: list[Image]) -> None:
     _list(request, client, images)
 
 
-def _list(request: Request, client: Any, images: list[Image]) -> None:
+def _list(request: Request[Options], client: Any, images: list[Image]) -> None:
     there = _there(client)
     rows = [
         [
@@ -83,7 +97,7 @@ def _list(request: Request, client: Any, images: list[Image]) -> None:
     print(table([["image", "platform", "reference", "size"], *rows]))
 
 
-def _prune(request: Request, client: Any, images: list[Image]) -> None:
+def _prune(request: Request[Options], client: Any, images: list[Image]) -> None:
     """Remove the images whose definitions have changed since, which no plan asks for any more."""
     from docker.errors import APIError
 

@@ -2,15 +2,24 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import Field
 
 from engine import catalogue, yamlfile
 from engine.compose import Request
 from engine.errors import UserError
+from engine.options import CommandOptions
 from engine.signature import REQUIRED, Library, Signature
 
 
-def main(request: Request) -> tuple[int, None]:
+class Options(CommandOptions):
+    """The options of `list`."""
+
+    format: Literal["table", "json"] = Field("table", description="table or json")
+
+
+def main(request: Request[Options]) -> tuple[int, None]:
     """Print all there is to choose from, as text or as JSON with format=json."""
     found = {
         "use cases": _described(catalogue.usecases(request.config_dirs)),
@@ -18,7 +27,7 @@ def main(request: Request) -> tuple[int, None]:
         "assets": _described(catalogue.of_group("asset", request.config_dirs)),
         "stages": _stages(Library(request.settings.stage_packages, request.roots)),
     }
-    if request.settings.format == "json":
+    if request.options.format == "json":
         print(json.dumps(found, indent=2))
         return 0, None
     for kind, things in found.items():

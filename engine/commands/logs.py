@@ -7,17 +7,28 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
+from pydantic import Field
+
 from engine import handles, layout, run_files, runs
 from engine.compose import Request
+from engine.options import CommandOptions
 from engine.store import Store
 
 POLL_S = 0.3
 CHUNK_BYTES = 1 << 20
 
 
-def main(request: Request) -> tuple[int, None]:
+class Options(CommandOptions):
+    """The options of `logs`."""
+
+    run: str | None = Field(None, description="a run's id or its beginning; null: the newest")
+    stage: str | None = Field(None, description="one stage only")
+    follow: bool = Field(False, description="continue as long as the run does")
+
+
+def main(request: Request[Options]) -> tuple[int, None]:
     """Print the logs of run=ID (the newest), of stage=NAME (all)."""
-    run_dir, wanted = runs.chosen(request), request.settings.stage
+    run_dir, wanted = runs.chosen(request, request.options.run), request.options.stage
     stages = run_files.summary(run_dir).stages
     if wanted:
         runs.stage_named(wanted, stages)
@@ -30,7 +41,7 @@ def main(request: Request) -> tuple[int, None]:
     store = Store(layout.store_dir(request.outputs))
     shown: dict[Path, int] = {}
     while True:
-        at_work = request.settings.follow and store.is_at_work(run_dir.name)
+        at_work = request.options.follow and store.is_at_work(run_dir.name)
         for path in sorted((run_dir / "logs").glob(f"{wanted or '*'}.log"), key=lambda p: p.stat().st_mtime):
             if path not in shown and path.stat().st_size:
                 print(f"--- {path.stem}")

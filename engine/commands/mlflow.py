@@ -2,11 +2,20 @@
 
 import functools
 
+from pydantic import Field
+
 from engine.compose import Request
 from engine.mlflow import ui
+from engine.options import CommandOptions
 
 
-def main(request: Request) -> tuple[int, None]:
+class Options(CommandOptions):
+    """The options of `mlflow`."""
+
+    port: int = Field(5000, ge=1, le=65535, description="the port of its page, on this machine alone")
+
+
+def main(request: Request[Options]) -> tuple[int, None]:
     """Serve until interrupted."""
     say = functools.partial(print, flush=True)
-    return ui.serve(request.outputs, request.settings.tracking.model_dump(), request.settings.port, say), None
+    return ui.serve(request.outputs, request.settings.tracking.model_dump(), request.options.port, say), None

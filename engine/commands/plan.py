@@ -1,13 +1,23 @@
 """`plan`: what would run, where, from the store or not, and why. Starts nothing."""
 
 import json
+from typing import Literal
+
+from pydantic import Field
 
 from engine import planning
 from engine.compose import Request
+from engine.options import CommandOptions
 from engine.wording import plural, table
 
 
-def main(request: Request) -> tuple[int, None]:
+class Options(CommandOptions):
+    """The options of `plan`."""
+
+    format: Literal["table", "json"] = Field("table", description="table or json")
+
+
+def main(request: Request[Options]) -> tuple[int, None]:
     """Print the plan as a table, or as JSON with format=json."""
     planned = planning.plan(request)
     rows = [
@@ -22,7 +32,7 @@ def main(request: Request) -> tuple[int, None]:
         }
         for name, p in planned.plan.jobs.items()
     ]
-    if request.settings.format == "json":
+    if request.options.format == "json":
         print(json.dumps(rows, indent=2))
         return 0, None
     print(

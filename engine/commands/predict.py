@@ -8,23 +8,35 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import Field
 
 from engine import digest, layout, ordinary, run_files, single_job
 from engine.compose import Request
 from engine.errors import UserError
+from engine.options import CommandOptions
 from engine.signature import Library, Signature
 from engine.store import Store
 from engine.wording import table
 
 
-def main(request: Request) -> tuple[int, None]:
+class Options(CommandOptions):
+    """The options of `predict`."""
+
+    input: str | None = Field(None, description="a video, a picture, a folder, or a keypoint CSV")
+    output: str | None = Field(None, description="where to write pictures or a video")
+    run: str | None = Field(None, description="a run's id or its beginning; null: the newest that finished")
+    format: Literal["table", "json", "jsonl"] = Field("table", description="table, or a JSON object a line")
+
+
+def main(request: Request[Options]) -> tuple[int, None]:
     """Print what the model says as a table or as JSON lines; with output= also write pictures or a video."""
     source, package, signature = _source(request), _package(request), _signature(request)
     print(f"the model of run {package.parents[2].name}", file=sys.stderr)
-    output = Path(request.settings.output).absolute() if request.settings.output else None
+    output = Path(request.options.output).absolute() if request.options.output else None
     if output:
-        with ordinary.writing(request.settings.output):
+        with ordinary.writing(request.options.output):
             output.parent.mkdir(parents=True, exist_ok=True)  # before the work, which may be long
     layout.make_outputs(request.outputs)
     store = Store(layout.store_dir(request.outputs))
@@ -42,40 +54,40 @@ def main(request: Request) -> tuple[int, None]:
                 file=sys.stderr,
             )
             return 1, None
-        _show(rows, request.settings.format)
+        _show(rows, request.options.format)
         if output:
-            with ordinary.writing(request.settings.output):
+            with ordinary.writing(request.options.output):
                 _deliver(result, output)
     return 0, None
 
 
-def _package(request: Request) -> Path:
+def _package(request: Request[Options]) -> Path:
     """Return the packed model: of run=ID, else of the newest finished run that has one."""
-    if request.settings.run:
-        runs = [layout.find_run(request.outputs, request.settings.run)]
+    if request.options.run:
+        runs = [layout.find_run(request.outputs, request.options.run)]
     else:
         folder = request.outputs / request.usecase.name / request.target.name
         runs = [run for run in reversed(layout.runs(request.outputs)) if run.parent == folder]
     for run_dir in runs:
         packages = sorted(run_dir.glob("artifacts/*/package"))
-        if packages and (request.settings.run or run_files.summary(run_dir).status == "finished"):
+        if packages and (request.options.run or run_files.summary(run_dir).status == "finished"):
             return packages[0]
-    where = request.settings.run or f"{request.usecase.name} for {request.target.name}"
+    where = request.options.run or f"{request.usecase.name} for {request.target.name}"
     make = f"make one: python run.py usecase={request.usecase.name} target={request.target.name}"
     raise UserError(where, "there is no packed model of a finished run", make)
 
 
-def _source(request: Request) -> Path:
-    if request.settings.input is None:
+def _source(request: Request[Options]) -> Path:
+    if request.options.input is None:
         raise UserError("input", "predict needs something to look at", "add input=VIDEO_OR_FOLDER")
-    path = Path(request.settings.input).expanduser().absolute()
+    path = Path(request.options.input).expanduser().absolute()
     if not path.exists():
         raise UserError(
-            f"input={request.settings.input}",
+            f"input={request.options.input}",
             "there is no such file or folder",
             "give the path of a video, a picture or a folder",
         )
-    digest.refuse_endless(f"input={request.settings.input}", path)
+    digest.refuse_endless(f"input={request.options.input}", path)
     return path
 
 

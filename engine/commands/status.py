@@ -3,21 +3,32 @@
 import json
 import time
 from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
 
 from engine import layout, run_files, runs
 from engine.compose import Request
 from engine.digest import of
 from engine.errors import UserError
 from engine.events import RunState, StageState
+from engine.options import CommandOptions
 from engine.store import Store
 from engine.wording import as_typed, duration, table
 
 
-def main(request: Request) -> tuple[int, None]:
+class Options(CommandOptions):
+    """The options of `status`."""
+
+    run: str | None = Field(None, description="a run's id or its beginning; null: the newest")
+    format: Literal["table", "json"] = Field("table", description="table or json")
+
+
+def main(request: Request[Options]) -> tuple[int, None]:
     """Print the state of run=ID, or of the newest run that the command line does not exclude."""
-    run_dir = runs.chosen(request)
+    run_dir = runs.chosen(request, request.options.run)
     state = run_files.state(run_dir)
-    if request.settings.format == "json":
+    if request.options.format == "json":
         print(json.dumps(run_files.run_json(state), indent=2))
         return 0, None
     store = Store(layout.store_dir(request.outputs))

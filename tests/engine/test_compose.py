@@ -8,7 +8,7 @@ from textwrap import dedent
 
 import pytest
 
-from engine import catalogue, compose
+from engine import catalogue, compose, registration
 from engine.asset import Asset
 from engine.errors import UserError
 
@@ -44,7 +44,7 @@ def asks(project, monkeypatch):
 
     def ask(*words: str) -> compose.Request:
         given = ["--config-dir", str(project.path / "conf"), "stage_packages=[mystages]", *words]
-        return compose.single(compose.register(given))
+        return compose.single(registration.register(given))
 
     return ask
 
@@ -269,9 +269,9 @@ def test_every_asset_that_cannot_be_had_is_told_at_once(asks):
 
 ENV = """
 import os, sys
-from engine import catalogue, compose
+from engine import catalogue, compose, registration
 compose.guard_environment()
-request = compose.single(compose.register(sys.argv[1:]))
+request = compose.single(registration.register(sys.argv[1:]))
 print(request.usecase.params["x"])
 sys.exit("\\n".join(map(str, request.mistakes)))
 """
@@ -320,7 +320,7 @@ def test_an_odd_value_is_named_with_each_key_and_a_way_out(asks, value):
         "+stages.a.params.x",
         "executor.cpus",
         "+stages.a.resources.cpus",
-        "port",
+        "target.cpus",
         "+stages.a.retry_delay",
     )
     told = _told(asks, "usecase=chain", *(f"{key}={value}" for key in keys))

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from engine import compose, planning
+from engine import compose, planning, registration
 from engine.errors import UserError
 
 SAMPLE = """
@@ -29,7 +29,7 @@ def plans(project, monkeypatch):
     def plan(*words: str) -> planning.Planning:
         given = ["--config-dir", str(project.path / "conf"), "stage_packages=[mystages]", "executor=local"]
         plan.request = compose.single(
-            compose.register([*given, "tracking=none", f"outputs={project.outputs}", *words])
+            registration.register([*given, "tracking=none", f"outputs={project.outputs}", *words])
         )
         return planning.plan(plan.request)
 

@@ -1,4 +1,4 @@
-"""The settings of a command: what may be left out, what is read how.
+"""The keys of every command: what may be left out, what is read how.
 
 What is refused is in tests/messages.
 """
@@ -32,10 +32,6 @@ def test_every_key_of_the_shipped_configuration_has_its_type_and_every_type_its_
     assert Settings.model_fields.keys() == _shipped().keys() | GROUPS.keys()
 
 
-def test_the_shipped_defaults_are_those_of_the_types():
-    assert _parsed().clean == settings.Clean()
-
-
 @pytest.mark.parametrize("path", sorted(ROOT.glob("conf/tracking/*.yaml")), ids=lambda path: path.stem)
 def test_the_shipped_ways_to_track_are_well_formed(path):
     assert _parsed(tracking=yamlfile.load(path)).tracking.enabled == (path.stem != "none")
@@ -44,15 +40,6 @@ def test_the_shipped_ways_to_track_are_well_formed(path):
 @pytest.mark.parametrize("key", ["until", "stage_packages"])
 def test_a_single_word_is_a_list_of_one(key):
     assert getattr(_parsed(**{key: "a"}), key) == ("a",) == getattr(_parsed(**{key: ["a"]}), key)
-
-
-def test_a_run_that_looks_like_a_number_is_a_name():
-    assert _parsed(run=20261125).run == "20261125"
-
-
-def test_age_and_size_are_read_in_seconds_and_bytes():
-    clean = _parsed(clean={"older_than": "30d", "max_size": "10G"}).clean
-    assert (clean.older_than, clean.max_size) == (30 * 86400, 10**10)
 
 
 def test_an_executor_may_have_keys_of_its_own():

@@ -178,7 +178,8 @@ SETTINGS = {
         "memory",
     ),
     "format": (["plan", "format=xml"], "the command line: format", "xml", "choose one"),
-    "port": (["port=0"], "the command line: port", "0", "larger"),
+    "port": (["mlflow", "port=0"], "the command line: port", "0", "larger"),
+    "option_of_another": (["plan", "follow=true"], "follow=true", "logs", "run.py logs follow=true"),
     "fail_fast": (["fail_fast=perhaps"], "the command line: fail_fast", "perhaps", "true or false"),
     "dry_run": (
         ["clean", "clean.dry_run=perhaps"],

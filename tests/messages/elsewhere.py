@@ -161,6 +161,9 @@ ELSEWHERE = [
         "engine/mlflow/ui.py: serve",
         "tests/messages/test_commands.py::test_the_page_of_a_server_is_the_servers",
     ),
-    ("run.py: _check_folder", "tests/test_faults.py::test_a_command_in_a_deleted_folder_says_so"),
-    ("run.py: _mistake", "tests/messages/test_commands.py::test_a_file_system_that_cannot_be_written"),
+    ("engine/cli.py: _check_folder", "tests/test_faults.py::test_a_command_in_a_deleted_folder_says_so"),
+    (
+        "engine/mistakes.py: mistake_of",
+        "tests/messages/test_commands.py::test_a_file_system_that_cannot_be_written",
+    ),
 ]

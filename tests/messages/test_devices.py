@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from engine import compose, images, target
+from engine import compose, images, registration, target
 from engine.containers import tunnel
 from engine.containers.tunnel import Tunnel
 from engine.drive import build_images
@@ -35,7 +35,7 @@ def test_images_that_cannot_be_built(project, give, capfd):
     (folder / "image.yaml").write_text("description: x\nplatforms: [linux/amd64]\n")
     project.usecase("chain", "stages: {a: {uses: mystages.make, image: mine}}")
     request = compose.single(
-        compose.register(
+        registration.register(
             [
                 "--config-dir",
                 str(project.path / "conf"),

@@ -1,0 +1,85 @@
+"""One command line from its words to its exit status.
+
+0 done, 1 failed or rejected by a gate, 2 the request is wrong and nothing started, 130 interrupted, 141 the
+reader of the output has gone.
+"""
+
+import logging
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from engine import command_line, compose, invocation, mistakes, registration, sweep
+from engine.errors import UserError
+from engine.registration import CommandLine
+
+NO_READER = 141
+
+
+def cli(argv: list[str]) -> int:
+    """Run the command that the words name, and return its exit status."""
+    invocation.make_printable()
+    # Hydra prints by logging, which would show a traceback for each line that nobody reads
+    logging.raiseExceptions = False
+    line = CommandLine()
+    try:
+        words = command_line.split(argv)
+        _check_folder()
+        compose.guard_environment()
+        line = registration.register(words.others, words.options, words.word)
+        if not {"--help", "-h"}.isdisjoint(line.words):
+            print(command_line.usage())
+        status = _run(words.command, line)
+        sys.stdout.flush()
+        return status
+    except KeyboardInterrupt:
+        return invocation.INTERRUPTED
+    except BrokenPipeError:
+        _silence()
+        return NO_READER
+    except Exception as error:
+        return mistakes.tell(error, line)
+
+
+def _run(command: str, line: CommandLine) -> int:
+    """Run the command by the shortest way: Hydra itself is needed only for its own flags."""
+    if not line.has_flags:
+        return invocation.run(command, compose.single(line))[0]
+    if sweep.is_asked_for(line):
+        return sweep.run(command, line)
+    once = _Once(command, line)
+    compose.with_flags(line, once)
+    return once.status
+
+
+@dataclass(slots=True)
+class _Once:
+    """What Hydra calls if its flags leave anything to run, as `--cfg` and `--help` do not."""
+
+    command: str
+    line: CommandLine
+    status: int = 0
+
+    def __call__(self, config: DictConfig) -> float | None:
+        self.status, objective = invocation.run(self.command, compose.under_hydra(config, self.line))
+        return objective
+
+
+def _check_folder() -> None:
+    """Refuse to start in a folder that was deleted: no path can be made absolute there."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise UserError(
+            "the current folder",
+            "it was deleted",
+            "change to a folder that exists, and give the same command",
+        ) from None
+
+
+def _silence() -> None:
+    """Print no word more, also none while the interpreter ends: who read has gone, such as `head`."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

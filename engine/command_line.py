@@ -1,0 +1,149 @@
+"""The words of a command line: which command they name, which are flags, and which options it takes.
+
+`python run.py [command [word]] key=value ...`. Hydra reads the keys and values: engine/compose.py.
+"""
+
+import ast
+import importlib
+import re
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import UserError, did_you_mean, raise_all
+from engine.options import CommandOptions, Option, declared
+from engine.settings import Settings
+from engine.spec import UseCase
+
+FOLDER = Path(__file__).resolve().parent / "commands"
+COMMANDS = tuple(sorted(path.stem for path in FOLDER.glob("[a-z]*.py")))
+DEFAULT = "run"
+
+_FLAGS_WITH_VALUE = {
+    "--cfg",
+    "-c",
+    "--config-dir",
+    "-cd",
+    "--config-name",
+    "-cn",
+    "--config-path",
+    "-cp",
+    "--package",
+    "-p",
+    "--experimental-rerun",
+}
+_TOPICS = {"all", "config", "defaults", "defaults-tree", "plugins", "searchpath"}  # what may follow --info
+_OF_EVERY_COMMAND = {*Settings.model_fields, *UseCase.model_fields, "usecase", "target", "hydra"}
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The command line, divided."""
+
+    command: str
+    options: type[CommandOptions]  # that the command declares
+    others: tuple[str, ...]  # flags before overrides: Hydra's parser wants them together
+    word: str | None = None  # what follows the command's name, such as `build` in `images build`
+
+
+def split(argv: Sequence[str]) -> Words:
+    """Divide the command line; raise UserError for a command, a word or an option that is out of place."""
+    flags: list[str] = []
+    overrides: list[str] = []
+    bare: list[str] = []
+    words = deque(argv)
+    while words:
+        word = words.popleft()
+        if word in _FLAGS_WITH_VALUE:
+            flags += [word, words.popleft() if words else ""]
+        elif word == "--info" and words and words[0] in _TOPICS:
+            flags.append(f"--info={words.popleft()}")
+        elif word.startswith("-"):
+            flags.append(word)
+        else:
+            (overrides if "=" in word or word.startswith("~") else bare).append(word)
+    command, value = _command(bare)
+    options = options_of(command)
+    raise_all(_out_of_place(command, options, overrides))
+    return Words(command, options, (*flags, *overrides), value)
+
+
+def options_of(command: str) -> type[CommandOptions]:
+    """Return the options that the command's file declares."""
+    module = importlib.import_module(f"engine.commands.{command}")
+    options: type[CommandOptions] = getattr(module, "Options", CommandOptions)
+    return options
+
+
+def summary(command: str) -> str:
+    """Return what the command does: the first line of its file, without its name."""
+    text = (FOLDER / f"{command}.py").read_text(encoding="utf-8")
+    line = (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
+    return line.partition(": ")[2]
+
+
+def usage() -> str:
+    """Return the commands with their options. Hydra's own help continues with choices and keys."""
+    lines = [
+        "python run.py [command] key=value ...          with -m a list of values is a sweep: -m "
+        "params.epochs=5,10",
+        "",
+        "== Commands ==",
+    ]
+    for command in COMMANDS:
+        lines.append(f"  {command:<10}{summary(command)}")
+        lines += [f"      {_shown(option)}" for option in declared(options_of(command))]
+    return "\n".join([*lines, ""])
+
+
+def _shown(option: Option) -> str:
+    default = "null" if option.default is None else str(option.default).lower()
+    return f"{f'{option.key}={default}':<24}  {option.description}"
+
+
+def _command(bare: Sequence[str]) -> tuple[str, str | None]:
+    """Return the command among the words without `=`, and the word that belongs to it."""
+    match bare:
+        case []:
+            return DEFAULT, None
+        case [command, word] if command in COMMANDS and options_of(command).WORD:
+            _refuse_unknown_word(command, word)
+            return command, word
+    for word in bare:
+        if word not in COMMANDS:
+            raise UserError(f"run.py {word}", "there is no such command", did_you_mean(word, COMMANDS))
+    if len(bare) > 1:
+        raise UserError(
+            f"run.py {' '.join(bare)}",
+            "these are several commands",
+            f"give one: run.py {bare[0]} key=value ...",
+        )
+    return bare[0], None
+
+
+def _refuse_unknown_word(command: str, word: str) -> None:
+    options = options_of(command)
+    choices = options.choices(options.WORD or "")
+    if choices and word not in choices:
+        raise UserError(
+            f"run.py {command} {word}", f"there is no such {options.WORD}", did_you_mean(word, choices)
+        )
+
+
+def _out_of_place(command: str, options: type[CommandOptions], overrides: Iterable[str]) -> list[UserError]:
+    """Return a mistake for each option that other commands have and this one has not."""
+    mistakes = []
+    for word in overrides:
+        key = re.match(r"[+~]*(\w+)", word)
+        if key is None or key[1] in _OF_EVERY_COMMAND or key[1] in options.model_fields:
+            continue
+        owners = [name for name in COMMANDS if key[1] in options_of(name).model_fields]
+        if owners:
+            what = f"{key[1]} is an option of {_listed(owners)}, not of {command}"
+            mistakes.append(UserError(word, what, f"write: python run.py {owners[0]} {word}"))
+    return mistakes
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

@@ -1,0 +1,45 @@
+"""What Ctrl-C and a polite kill do, before and while a command works."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+def end_at_once() -> None:
+    """Let Ctrl-C end the process at once until a command begins.
+
+    Nothing is written before that, and a library that is interrupted in its middle may raise another error. A
+    shell's background job ignores Ctrl-C, and continues to do so.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _leave)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C raise KeyboardInterrupt while a command works, so that it can tidy up."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is _leave:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Let a polite kill raise KeyboardInterrupt, as Ctrl-C does."""
+    before = signal.getsignal(signal.SIGTERM)
+    if before is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    os._exit(128 + number)

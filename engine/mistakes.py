@@ -1,0 +1,164 @@
+"""What an exception means to the user: a mistake in three lines, or a fault of ours with its traceback.
+
+Hydra, OmegaConf and the machine word their errors in their own way; here they are translated.
+"""
+
+import errno
+import re
+import shlex
+import sys
+import traceback
+from pathlib import Path
+from typing import TypeGuard
+
+from hydra.errors import HydraException, OverrideParseException
+from omegaconf.errors import OmegaConfBaseException
+
+from engine import yamlfile
+from engine.catalogue import ROOT
+from engine.command_line import COMMANDS
+from engine.errors import UserError, did_you_mean
+from engine.options import declared
+from engine.registration import CommandLine
+
+_AGAIN = "and give the same command: it goes on from what is in the store"
+_MACHINE: dict[int | None, str] = {
+    errno.ENOSPC: f"the disk is full: make room {_AGAIN}",
+    errno.EDQUOT: f"the quota is used up: make room {_AGAIN}",
+    errno.EIO: f"the disk reports errors: look at its health {_AGAIN}",
+    errno.EFBIG: f"raise the limit on the size of files, ulimit -f unlimited, {_AGAIN}",
+    errno.EMFILE: f"raise the limit on open files, ulimit -n 1024, {_AGAIN}",
+    errno.ESTALE: f"leave the outputs folder alone while a run is at work {_AGAIN}",
+    errno.EROFS: "name a folder that can be written: outputs=DIR",
+    errno.EACCES: "name a folder that can be written: outputs=DIR",
+}
+
+_REFUSALS = (
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    AssertionError,
+)  # with which Hydra refuses words, beside its own
+
+
+def tell(error: Exception, line: CommandLine) -> int:
+    """Print every mistake in three lines, and a fault of ours with its traceback; return the exit status."""
+    leaves = _leaves(error)
+    mistakes = [mistake_of(leaf, line) for leaf in leaves]
+    if None in mistakes:
+        traceback.print_exception(error)
+        return 1
+    print("\n".join(dict.fromkeys(map(str, mistakes))), file=sys.stderr)
+    return 1 if any(map(_is_the_machines, leaves)) else 2
+
+
+def mistake_of(error: BaseException, line: CommandLine) -> UserError | None:
+    """Return the user's mistake that the exception stands for, or None where it is a fault of ours."""
+    if isinstance(error, UserError):
+        return error
+    if isinstance(error, OSError) and error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+        return UserError(
+            f"{error.filename!s:.80}", f"this path cannot be followed: {error.strerror}", "name another path"
+        )
+    if _is_the_machines(error):
+        return UserError(
+            str(error.filename or "outputs"), f"the machine says: {error.strerror}", _MACHINE[error.errno]
+        )
+    return (
+        _explained(error, line)
+        if isinstance(error, HydraException | OmegaConfBaseException) or _is_hydras(error)
+        else None
+    )
+
+
+def _is_the_machines(error: BaseException) -> TypeGuard[OSError]:
+    """True for a full disk and the like.
+
+    Hydra's MissingConfigException is an OSError too, without a number.
+    """
+    return isinstance(error, OSError) and error.errno in _MACHINE
+
+
+def _is_hydras(error: BaseException) -> bool:
+    """True for what Hydra refuses with an exception of Python's own, such as `~usecase=[a]`."""
+    modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    raised_by = modules[-1] if modules else ""
+    return isinstance(error, _REFUSALS) and raised_by.startswith(("hydra.", "omegaconf."))
+
+
+def _explained(error: BaseException, line: CommandLine) -> UserError:
+    """Turn Hydra's mistake into our three lines."""
+    if isinstance(error, OverrideParseException):
+        return _unreadable(error.override)
+    if "integer string conversion" in str(error):  # Python's own limit, sys.get_int_max_str_digits
+        return UserError(
+            "the command line",
+            "a number has too many digits",
+            "write a smaller number, or text in quotes: key='\"...\"'",
+        )
+    if several := re.match(r"(?:Ambiguous value for argument|Sweep parameters) '(.+)'", str(error).lstrip()):
+        return UserError(
+            several[1],
+            "these are several values",
+            "for a run with each of them add --multirun; a list stands in brackets: key=[a,b]",
+        )
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = lines[0].partition(" : Override(")[0] if lines else type(error).__name__
+    key = re.search(
+        r"Key '([^']+)' is not in struct|Could not override '([^']+)'|Could not find '([^']+)'", str(error)
+    )
+    full = re.search(r"full_key: (\S+)|Could not override '([^']+)'", str(error))
+    word = next((g for g in (full.groups() if full else ()) if g), None) or next(
+        (g for g in (key.groups() if key else ()) if g), None
+    )
+    if word and "/" in word:
+        group, _, name = word.partition("/")
+        choices = [path.stem for path in (ROOT / "conf" / group).glob("*.yaml")]
+        return UserError(f"{group}={name}", f"there is no such {group}", did_you_mean(name, choices))
+    if word and word.startswith("stages."):
+        return UserError(
+            word, "the use case does not set this key", f"write +{word}=... where the stage has it"
+        )
+    known = [*_config_keys(line), *COMMANDS]
+    return UserError(
+        word or "the command line",
+        f"{text:.200}",
+        did_you_mean(word, known) if word else "write key=value; see python run.py --help",
+    )
+
+
+def _unreadable(word: str) -> UserError:
+    """Tell of a word that is not in Hydra's grammar: what is not plain text stands in quotes of its own,
+    inside those of the shell.
+    """
+    key, equals, value = word.partition("=")
+    if not equals or not re.fullmatch(r"[+~]*[\w.@/:]+", key, re.ASCII):
+        return UserError(word, "this cannot be read", "write key=value; see python run.py --help")
+    text = str(Path(value).expanduser() if value.startswith("~/") else value).replace('"', r"\"")
+    return UserError(
+        word, "this value cannot be read", "as text it stands in quotes: " + shlex.quote(f'{key}="{text}"')
+    )
+
+
+def _config_keys(line: CommandLine) -> list[str]:
+    """Return the keys that the command line may set: the program's and the use case's."""
+    keys = [option.key for option in declared(line.options)]
+    for name, value in yamlfile.load(ROOT / "conf" / "config.yaml").items():
+        below = value if isinstance(value, dict) and name != "hydra" else {}
+        keys += [name, *(f"{name}.{key}" for key in below)]
+    for path in line.usecases.values():
+        try:
+            data = yamlfile.load(path)
+        except UserError:  # another mistake than the one that is told
+            continue
+        keys += [
+            f"{group}.{name}" for group in ("params", "assets", "stages") for name in data.get(group) or {}
+        ]
+    return keys
+
+
+def _leaves(errors: BaseException) -> list[BaseException]:
+    if isinstance(errors, BaseExceptionGroup):
+        return [leaf for error in errors.exceptions for leaf in _leaves(error)]
+    return [errors]

@@ -1,0 +1,47 @@
+"""How a command declares its options: a class `Options` in its file, with a default and a line for each key.
+
+They are composed, typed and documented from this declaration alone. No I/O.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict
+
+
+class CommandOptions(BaseModel):
+    """The options of a command without any, and the base class of all others."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+    WORD: ClassVar[str | None] = None  # the option whose value may follow the command, as in `images build`
+
+    @classmethod
+    def choices(cls, key: str) -> tuple[str, ...]:
+        """Return the only values that the option takes, or nothing if it takes others."""
+        annotation = cls.model_fields[key].annotation
+        return get_args(annotation) if get_origin(annotation) is Literal else ()
+
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        """Return the default of every option as plain data."""
+        return cls().model_dump(mode="json")
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option, as the help and the reference show it."""
+
+    key: str
+    default: Any
+    description: str
+
+
+def declared(model: type[BaseModel], prefix: str = "") -> Iterator[Option]:
+    """Yield every option of the class, those of a group (`clean.keep_last`) one by one."""
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from declared(field.annotation, f"{prefix}{name}.")
+        else:
+            yield Option(f"{prefix}{name}", field.default, field.description or "")

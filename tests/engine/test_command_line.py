@@ -1,0 +1,57 @@
+"""How the words of a command line are divided. What is refused is in tests/messages."""
+
+import pytest
+
+from engine import command_line
+from engine.command_line import split
+from engine.errors import UserError
+from engine.settings import Settings
+from engine.spec import UseCase
+
+
+def test_without_a_command_it_is_run():
+    assert split(["usecase=chain"]).command == "run"
+
+
+def test_flags_come_before_overrides_with_their_values():
+    words = split(["a=1", "-m", "plan", "--config-dir", "conf", "~b"])
+    assert (words.command, words.others) == ("plan", ("-m", "--config-dir", "conf", "a=1", "~b"))
+
+
+def test_the_topic_of_info_is_no_command():
+    assert split(["--info", "config"]).others == ("--info=config",)
+
+
+def test_a_word_after_a_command_belongs_to_it_if_the_command_takes_one():
+    words = split(["images", "prune", "image=runtime"])
+    assert (words.command, words.word, words.others) == ("images", "prune", ("image=runtime",))
+
+
+@pytest.mark.parametrize(
+    "word", ["follow=true", "+follow=true", "++follow=true", "~follow", "clean.dry_run=true"]
+)
+def test_an_option_of_another_command_is_refused(word):
+    with pytest.raises(ExceptionGroup) as caught:
+        split(["plan", word])
+    [mistake] = caught.value.exceptions
+    assert isinstance(mistake, UserError) and mistake.where == word and "not of plan" in mistake.what
+
+
+def test_an_option_of_several_commands_names_them_all():
+    with pytest.raises(ExceptionGroup) as caught:
+        split(["plan", "stage=train"])
+    assert "stage is an option of explain and logs, not of plan" in str(caught.value.exceptions[0])
+
+
+@pytest.mark.parametrize("command", command_line.COMMANDS)
+def test_no_option_of_a_command_hides_a_key_of_all(command):
+    own = command_line.options_of(command).model_fields.keys()
+    assert own & {*Settings.model_fields, *UseCase.model_fields, "usecase", "target", "hydra"} == set()
+
+
+def test_the_help_shows_each_command_with_its_options():
+    lines = [" ".join(line.split()) for line in command_line.usage().splitlines()]
+    assert (
+        "logs what the stages of a run printed; with follow=true also what they print from now on." in lines
+    )
+    assert "follow=false continue as long as the run does" in lines
