@@ -9,12 +9,14 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from omegaconf import DictConfig
-
-from engine import command_line, compose, invocation, mistakes, registration, sweep
+from engine import command_line, invocation, recall, registration
 from engine.errors import UserError
 from engine.registration import CommandLine
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 NO_READER = 141
 
@@ -28,8 +30,7 @@ def cli(argv: list[str]) -> int:
     try:
         words = command_line.split(argv)
         _check_folder()
-        compose.guard_environment()
-        line = registration.register(words.others, words.options, words.word)
+        line = registration.read(words.others, words.options, words.word)
         if not {"--help", "-h"}.isdisjoint(line.words):
             print(command_line.usage())
         status = _run(words.command, line)
@@ -41,18 +42,36 @@ def cli(argv: list[str]) -> int:
         _silence()
         return NO_READER
     except Exception as error:
+        from engine import mistakes  # which knows Hydra's
+
         return mistakes.tell(error, line)
 
 
 def _run(command: str, line: CommandLine) -> int:
-    """Run the command by the shortest way: Hydra itself is needed only for its own flags."""
+    """Run the command by the shortest way: Hydra is heavy, and needed to compose and for its flags."""
     if not line.has_flags:
-        return invocation.run(command, compose.single(line))[0]
+        recalled = recall.recall(line)
+        return invocation.run(command, recalled)[0] if recalled else _composed(command, line)
+    from engine import compose, sweep
+
+    compose.prepare(line)
     if sweep.is_asked_for(line):
         return sweep.run(command, line)
     once = _Once(command, line)
     compose.with_flags(line, once)
     return once.status
+
+
+def _composed(command: str, line: CommandLine) -> int:
+    """Compose the line, run the command, and keep what was composed for the next time."""
+    from engine import compose
+
+    compose.prepare(line)
+    made = compose.composition(line)
+    status = invocation.run(command, made.request)[0]
+    if made.composed:
+        recall.remember(line, made.composed, made.request)
+    return status
 
 
 @dataclass(slots=True)
@@ -63,7 +82,9 @@ class _Once:
     line: CommandLine
     status: int = 0
 
-    def __call__(self, config: DictConfig) -> float | None:
+    def __call__(self, config: "DictConfig") -> float | None:
+        from engine import compose
+
         self.status, objective = invocation.run(self.command, compose.under_hydra(config, self.line))
         return objective
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Generic, cast
+from typing import Any, TypeVar, cast
 
 import hydra
 from hydra import compose as hydra_compose
@@ -19,63 +19,45 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel
-from typing_extensions import TypeVar  # with a default, which Python has from 3.13
 
 from engine import asset, catalogue, plain, spec, target, yamlfile
 from engine.asset import Asset
 from engine.catalogue import ROOT
+from engine.composed import Composed, is_there, plain_asset
+from engine.environment import READABLE
 from engine.errors import UserError, did_you_mean, raise_all
 from engine.fields import validated
 from engine.options import CommandOptions
-from engine.registration import CommandLine, register
+from engine.registration import CommandLine, register, tell_hydra
+from engine.request import Request
 from engine.settings import Settings
 from engine.spec import UseCase
-from engine.target import Target
 from engine.wording import as_typed
 
-_ENV_ALLOWED = re.compile(r"(?:RPI_|MLFLOW_TRACKING_URI$|HOME$|USER$)")
-
 ModelT = TypeVar("ModelT", bound=BaseModel)
-OptionsT = TypeVar("OptionsT", bound=CommandOptions, default=CommandOptions, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Request(Generic[OptionsT]):
-    """What the user asks for, composed and checked for form."""
+class Composition:
+    """A request, and what it was made of; None for one with mistakes of form."""
 
-    usecase: UseCase
-    target: Target
-    where: str  # the use case's file, for messages
-    assets: Mapping[str, Asset | Path | None]  # what each key of the use case means
-    config_dirs: tuple[Path, ...]  # the user's first, the project's last
-    settings: Settings  # the other keys of conf/config.yaml
-    options: OptionsT  # what the command declares
-    command: tuple[str, ...]  # what to type for this run alone, which in a sweep is one of many
-    choices_given: tuple[str, ...]  # the words that chose a use case or a target
-    notes: tuple[str, ...]
-    mistakes: tuple[UserError, ...] = ()  # of form, in a use case of which the rest can be checked
-
-    @property
-    def outputs(self) -> Path:
-        """Return the absolute outputs folder."""
-        return Path(self.settings.outputs).absolute()
-
-    @property
-    def roots(self) -> tuple[Path, ...]:
-        """Return where stages are looked for: the user's folders, this one, the project."""
-        return (*(d.parent if d.name == "conf" else d for d in self.config_dirs[:-1]), ROOT)
+    request: Request
+    composed: Composed | None
 
 
 def single(line: CommandLine) -> Request:
-    """Compose a request without sweep or other flag of Hydra's: the same result as under `hydra.main`, in
-    half the time.
-    """
+    """Return the request of a line without flags: the same as under `hydra.main`, in half the time."""
+    return composition(line).request
+
+
+def composition(line: CommandLine) -> Composition:
+    """Compose a line without a sweep or another flag of Hydra's."""
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3", job_name="run"):
         config = hydra_compose(line.config_name, list(line.words), return_hydra_config=True)
     chosen = config.hydra
     OmegaConf.set_struct(config, False)
     del config["hydra"]
-    return request(config, chosen, line)
+    return _composition(config, chosen, line)
 
 
 def with_flags(line: CommandLine, task: Callable[[DictConfig], float | None]) -> None:
@@ -86,7 +68,7 @@ def with_flags(line: CommandLine, task: Callable[[DictConfig], float | None]) ->
 
 def under_hydra(config: DictConfig, line: CommandLine) -> Request:
     """Return the request of what Hydra has composed for the present job."""
-    return request(config, HydraConfig.get(), line)
+    return _composition(config, HydraConfig.get(), line).request
 
 
 def job_number() -> int:
@@ -113,47 +95,60 @@ def outputs(line: CommandLine) -> Path:
     return Path(str(config.outputs))
 
 
-def request(config: DictConfig, composed: Any, line: CommandLine) -> Request:
+def _composition(config: DictConfig, chosen: Any, line: CommandLine) -> Composition:
     """Return the request that the composed configuration makes; raise every mistake of form together."""
-    overrides = tuple(composed.overrides.task)
-    where = as_typed(line.usecases[composed.runtime.choices["usecase"]])
+    overrides = tuple(chosen.overrides.task)
+    where = as_typed(line.usecases[chosen.runtime.choices["usecase"]])
     declared = catalogue.of_group("asset", line.dirs)
     notes: list[str] = []
     mistakes: list[UserError] = []
+    exists: dict[str, bool] = {}
     OmegaConf.set_struct(config, False)
     _refuse_odd_values(
         OmegaConf.to_container(config, resolve=False), where, overrides
     )  # where it was written
     settings, options = _set_here(config, line.options, overrides)
-    _take_own_data(config, Path(settings.data), declared, overrides, notes)
-    assets = _apply_assets(config, declared, overrides, where, mistakes, line.folder)
+    _take_own_data(config, Path(settings.data), declared, overrides, notes, exists)
+    assets = _apply_assets(config, declared, overrides, where, mistakes, line.folder, exists)
     reach = _reach(assets, settings, notes)
     if isinstance(config.get("target"), DictConfig):  # before ${target.runtime} is resolved
         given = cast(dict[str, Any], OmegaConf.to_container(config.target, resolve=False))
         config.target = target.completed(given)
     data = _plain(config, where, mistakes)
     _refuse_odd_values(data, where, overrides, mistakes)
-    usecase, malformed = spec.read(
-        {key: data.pop(key) for key in list(data) if key in UseCase.model_fields}, where
-    )
-    chosen = target.parse(data.pop("target"), f"conf/target/{composed.runtime.choices['target']}.yaml")
+    written = {key: data.pop(key) for key in list(data) if key in UseCase.model_fields}
+    usecase, malformed = spec.read(written, where)
+    target_where, aim = f"conf/target/{chosen.runtime.choices['target']}.yaml", data.pop("target")
     mistakes += [*malformed, *_unknown(data, line.options, where)]
     if usecase is None:
         raise ExceptionGroup("the use case is wrong", mistakes)
-    choices = tuple(word for word in line.words if word.startswith(("usecase=", "target=")))
-    return Request(
+    made = Request(
         usecase,
-        chosen,
+        target.parse(aim, target_where),
         where,
         assets,
         line.dirs,
         settings.model_copy(update={"until": reach}),
         options,
         _command(line, overrides),
-        choices,
+        tuple(word for word in line.words if word.startswith(("usecase=", "target="))),
         tuple(notes),
         tuple(mistakes),
     )
+    plain_data = Composed(
+        where=where,
+        target_where=target_where,
+        usecase=written,
+        target=aim,
+        settings=made.settings.model_dump(mode="json"),
+        options=options.model_dump(mode="json"),
+        assets={key: plain_asset(value) for key, value in assets.items()},
+        notes=notes,
+        command=made.command,
+        choices=made.choices_given,
+        exists=exists,
+    )
+    return Composition(made, None if mistakes else plain_data)
 
 
 def _set_here(
@@ -189,11 +184,17 @@ def _command(line: CommandLine, overrides: Sequence[str]) -> tuple[str, ...]:
 
 
 def _take_own_data(
-    config: DictConfig, data: Path, declared: Mapping[str, Path], overrides: Sequence[str], notes: list[str]
+    config: DictConfig,
+    data: Path,
+    declared: Mapping[str, Path],
+    overrides: Sequence[str],
+    notes: list[str],
+    exists: dict[str, bool],
 ) -> None:
     """Put data/<usecase>/ in the place of a sample, where the user has laid data there and named no other."""
     folder = data / str(config.get("name"))
-    if not folder.is_dir() or not any(folder.iterdir()):
+    exists[str(folder.absolute())] = is_there(folder)
+    if not folder.is_dir() or not is_there(folder):
         return
     for key in _asset_keys(config):
         value = config.assets[key]
@@ -213,12 +214,13 @@ def _apply_assets(
     where: str,
     mistakes: list[UserError],
     folder: Path,
+    exists: dict[str, bool],
 ) -> dict[str, Asset | Path | None]:
     """Resolve each asset's value, and let it set what the user has not."""
     found: dict[str, Asset | Path | None] = {}
     for key in _asset_keys(config):
         try:
-            found[key] = resolved = _asset(key, config.assets[key], declared, where, folder)
+            found[key] = resolved = _asset(key, config.assets[key], declared, where, folder, exists)
         except UserError as mistake:
             mistakes.append(mistake)
             continue
@@ -261,7 +263,12 @@ def _set(config: DictConfig, chosen: Asset, overrides: Sequence[str]) -> None:
 
 
 def _asset(
-    key: str, value: Any, declared: Mapping[str, Path], where: str, folder: Path
+    key: str,
+    value: Any,
+    declared: Mapping[str, Path],
+    where: str,
+    folder: Path,
+    exists: dict[str, bool],
 ) -> Asset | Path | None:
     if value is None:
         return None
@@ -270,6 +277,7 @@ def _asset(
     path = Path(str(value)).expanduser()
     # a use case of the project names the project's own folders
     for place in (folder / path, ROOT / path) if value != "" else ():
+        exists[str(place.absolute())] = is_there(place)
         if place.exists():
             return place.absolute()
     raise UserError(
@@ -361,9 +369,15 @@ def _unknown(data: Mapping[str, Any], options: type[CommandOptions], where: str)
 
 def _allowed_env(name: str, default: Any = None) -> Any:
     """`oc.env` for names that hold no secrets: what is resolved here reaches logs and MLflow."""
-    if not _ENV_ALLOWED.match(name):
+    if not READABLE.match(name):
         raise ValueError(f"the environment variable {name} may not be read from YAML")
     return os.environ.get(name, default)
+
+
+def prepare(line: CommandLine) -> None:
+    """Tell Hydra of all that the line names, and let YAML read no variable that may hold a secret."""
+    guard_environment()
+    tell_hydra(line)
 
 
 def guard_environment() -> None:

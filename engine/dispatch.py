@@ -11,7 +11,6 @@ from pathlib import Path
 
 from engine import catalogue, image_catalogue, layout, yamlfile
 from engine.catalogue import ROOT
-from engine.compose import Request
 from engine.containers.options import Limits
 from engine.errors import UserError, did_you_mean, raise_all
 from engine.images import Image
@@ -19,6 +18,7 @@ from engine.interfaces import Executor
 from engine.jobfolder import Ended, Launch
 from engine.placement import Placement, Setting, executor_of
 from engine.plan import Planned
+from engine.request import Request
 from engine.signature import Signature
 from engine.spec import StageSpec
 

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from engine import compose, image_catalogue, layout, planning, provenance, run_files
-from engine.compose import Request
+from engine import image_catalogue, layout, planning, provenance, run_files
 from engine.context import DriverContext, SinkContext
 from engine.errors import UserError
 from engine.events import Note, RunFinished, RunState
@@ -23,6 +22,7 @@ from engine.interfaces import Driver, RunStatus, Say, Sink
 from engine.journal import FILE_NAME, Journal
 from engine.planning import Planning
 from engine.recorder import Recorder, open_stages
+from engine.request import Request
 from engine.store import Store
 
 
@@ -108,6 +108,8 @@ def _build(request: Request, usecase: str, stages: Sequence[str], say: Say) -> P
         f"outputs={request.outputs}",
         f"params.base={image_catalogue.base_of(request)}",
     ]
+    from engine import compose  # Hydra, which a run that has its images needs no more
+
     builds = compose.another(request, words)
     sys.stderr.write(f"images: {' '.join(builds.command)}\n")
     outcome = None

@@ -5,8 +5,10 @@ Proxies and settings of pip, MLflow, AWS or Docker may hold passwords: they are 
 all.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 
+READABLE = re.compile(r"(?:RPI_|MLFLOW_TRACKING_URI$|HOME$|USER$)")  # by YAML: they hold no secrets
 ALLOWED = frozenset(
     {
         "PATH",

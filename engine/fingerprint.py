@@ -50,10 +50,10 @@ def environment(imports: frozenset[str], programs: Sequence[str] = ()) -> dict[s
         "python": "{}.{}.{}".format(*sys.version_info),
         "machine": f"{platform.system()} {platform.machine()}".lower(),
     }
-    installed = _installed()
+    found_here = installed()
     for package in sorted(imports - sys.stdlib_module_names):
         names = (package.lower(), *DISTRIBUTIONS.get(package, ()))
-        found = next((installed[name] for name in names if name in installed), None)
+        found = next((found_here[name] for name in names if name in found_here), None)
         versions[package] = found or "not installed"
     return versions | {f"program {name}": _program(name) for name in programs}
 
@@ -68,7 +68,7 @@ def _program(name: str) -> str:
 
 
 @cache
-def _installed() -> dict[str, str]:
+def installed() -> dict[str, str]:
     """Return the version of each installed distribution, from the names of the dist-info folders alone."""
     found: dict[str, str] = {}
     for folder in reversed(sys.path):

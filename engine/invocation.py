@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from engine import interrupts, layout
-from engine.compose import Request
 from engine.options import CommandOptions
+from engine.request import Request
 
 INTERRUPTED = 130
 

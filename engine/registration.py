@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hydra.core.config_store import ConfigStore
-
 from engine import catalogue, yamlfile
 from engine.catalogue import ROOT
 from engine.errors import UserError, did_you_mean
@@ -35,6 +33,7 @@ class CommandLine:
     usecases: Mapping[str, Path] = field(default_factory=dict)  # by name, those given by path among them
     by_path: Mapping[str, Path] = field(default_factory=dict)  # those alone
     options: type[CommandOptions] = CommandOptions  # that the command declares
+    following: str | None = None  # the word after the command's name, such as `build` in `images build`
     folder: Path = Path()  # relative paths of assets begin here; the current one
 
     @property
@@ -51,14 +50,19 @@ class CommandLine:
 def register(
     argv: Sequence[str], options: type[CommandOptions] = CommandOptions, following: str | None = None
 ) -> CommandLine:
-    """Tell Hydra of the command's options and of the use cases that the command line names.
+    """Read the command line, and tell Hydra of all that it names."""
+    line = read(argv, options, following)
+    tell_hydra(line)
+    return line
 
-    `following` is the word after the command's name. Return the line as Hydra takes it.
-    """
+
+def read(
+    argv: Sequence[str], options: type[CommandOptions] = CommandOptions, following: str | None = None
+) -> CommandLine:
+    """Return the command line as Hydra takes it; UserError for a use case that there is not."""
     dirs = catalogue.config_dirs(argv)
     known = catalogue.usecases(dirs)
     by_path: dict[str, Path] = {}
-    chosen: list[str] = []
     words = []
     for word in catalogue.without_config_dirs(argv):
         if dropped := _NO_CHOICE.fullmatch(word):
@@ -73,23 +77,26 @@ def register(
                 word, "a name is expected here", did_you_mean(nameless[2], catalogue.of_group(group, dirs))
             )
         match = _USECASE.fullmatch(word)
-        for value in match[1].split(",") if match else ():
-            path = _path_of(value, known)
-            by_path |= {} if value in known else {path.stem: path}
-            chosen.append(path.stem)
-        words.append("usecase=" + ",".join(chosen) if match else word)
-    files = known | by_path
-    for name in (
-        chosen if len(chosen) == 1 else {DEFAULT_USECASE, *chosen}
-    ):  # a sweep is composed from the default first
-        _register_usecase(name, files[name])
-    for name in files.keys() - {DEFAULT_USECASE, *chosen} if _asks_hydra(words) else ():
-        with suppress(UserError):  # of a use case that nobody chose
-            _register_usecase(name, files[name])
-    for folder in dirs[:-1]:
+        paths = [_path_of(value, known) for value in match[1].split(",")] if match else []
+        by_path |= {path.stem: path for path in paths if path not in known.values()}
+        words.append("usecase=" + ",".join(path.stem for path in paths) if match else word)
+    return CommandLine(tuple(words), dirs, known | by_path, by_path, options, following)
+
+
+def tell_hydra(line: CommandLine) -> None:
+    """Tell Hydra of the command's options, and of the use cases and groups that the line may choose from."""
+    matches = [match for word in line.words if (match := _USECASE.fullmatch(word))]
+    chosen = [name for match in matches for name in match[1].split(",")]
+    # a sweep is composed from the default first
+    for name in chosen if len(chosen) == 1 else {DEFAULT_USECASE, *chosen}:
+        _register_usecase(name, line.usecases[name])
+    if _asks_hydra(line.words):
+        for name in line.usecases.keys() - {DEFAULT_USECASE, *chosen}:
+            with suppress(UserError):  # of a use case that nobody chose
+                _register_usecase(name, line.usecases[name])
+    for folder in line.dirs[:-1]:
         _register_groups(folder)
-    _register_options(options, following)
-    return CommandLine(tuple(words), dirs, files, by_path, options)
+    _register_options(line.options, line.following)
 
 
 def _register_options(options: type[CommandOptions], following: str | None) -> None:
@@ -97,7 +104,7 @@ def _register_options(options: type[CommandOptions], following: str | None) -> N
     node = _loaded(ROOT / "conf" / "config.yaml") | options.defaults()
     if following is not None and options.WORD:
         node[options.WORD] = following
-    ConfigStore.instance().store(name=_config_name(options), node=node)
+    _store(name=_config_name(options), node=node)
 
 
 def _config_name(options: type[CommandOptions]) -> str:
@@ -128,7 +135,7 @@ def _asks_hydra(words: Sequence[str]) -> bool:
 def _register_usecase(name: str, path: Path) -> None:
     node = _loaded(path)
     node.setdefault("name", name)
-    ConfigStore.instance().store(group="usecase", name=name, node=node, package="_global_")
+    _store(group="usecase", name=name, node=node, package="_global_")
 
 
 def _loaded(path: Path) -> dict[str, Any]:
@@ -159,4 +166,10 @@ def _register_groups(folder: Path) -> None:
     """
     for group in _GROUPS:
         for path in sorted((folder / group).glob("*.yaml")):
-            ConfigStore.instance().store(group=group, name=path.stem, node=_loaded(path))
+            _store(group=group, name=path.stem, node=_loaded(path))
+
+
+def _store(**facts: Any) -> None:
+    from hydra.core.config_store import ConfigStore  # heavy: a request that is recalled needs no Hydra
+
+    ConfigStore.instance().store(**facts)

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from engine import layout, run_files
-from engine.compose import Request
 from engine.errors import UserError, did_you_mean
+from engine.request import Request
 
 
 def chosen(request: Request, run: str | None) -> Path:

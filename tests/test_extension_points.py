@@ -29,6 +29,7 @@ TESTED_BY = {
     "interrupts.py": "../test_sweeps.py",
     "invocation.py": "commands/test_run.py",
     "registration.py": "test_compose.py",
+    "request.py": "test_composed.py",
     "runs.py": "commands/test_status.py",
     "single_job.py": "commands/test_predict.py",
     "start.py": "../test_run.py",

@@ -9,9 +9,9 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine import handles, layout, run_files
-from engine.compose import Request
 from engine.fields import Duration, Size
 from engine.options import CommandOptions
+from engine.request import Request
 from engine.run_files import RunSummary
 from engine.store import Store
 from engine.wording import as_typed, plural

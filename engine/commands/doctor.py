@@ -7,10 +7,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from engine.compose import Request
 from engine.doctor import containers, edgetpu, machine, tracking
 from engine.doctor.finding import Check, gather
 from engine.options import CommandOptions
+from engine.request import Request
 
 WITHIN_S = 1.0  # a Docker engine, an MLflow server: one that answers does so within milliseconds
 

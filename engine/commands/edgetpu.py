@@ -11,9 +11,9 @@ from typing import Any, Literal
 from pydantic import Field
 
 from engine import digest, layout, single_job
-from engine.compose import Request
 from engine.errors import UserError
 from engine.options import CommandOptions
+from engine.request import Request
 from engine.signature import Library
 from engine.store import Store
 from engine.wording import table

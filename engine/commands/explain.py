@@ -7,10 +7,10 @@ from pydantic import Field
 
 from engine import fingerprint as fingerprints
 from engine import layout, planning, run_files, runs
-from engine.compose import Request
 from engine.fingerprint import Parts
 from engine.options import CommandOptions
 from engine.plan import Planned
+from engine.request import Request
 
 
 class Options(CommandOptions):

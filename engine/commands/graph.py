@@ -7,13 +7,13 @@ from pathlib import Path
 from pydantic import Field
 
 from engine import ordinary, planning, provenance
-from engine.compose import Request
 from engine.drawing import picture
 from engine.drawing.geometry import Edge, Node
 from engine.errors import UserError
 from engine.events import replay
 from engine.options import CommandOptions
 from engine.publisher import cached
+from engine.request import Request
 
 
 class Options(CommandOptions):

@@ -10,7 +10,6 @@ from typing import Any, Literal
 from pydantic import Field
 
 from engine import layout
-from engine.compose import Request
 from engine.containers import daemon, pins
 from engine.dispatch import setting
 from engine.drawing import downloads
@@ -19,6 +18,7 @@ from engine.errors import UserError, did_you_mean
 from engine.executors.device import Device
 from engine.images import REPOSITORY, Image, name_in
 from engine.options import CommandOptions
+from engine.request import Request
 from engine.store import Store
 from engine.wording import table
 

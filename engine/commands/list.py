@@ -7,9 +7,9 @@ from typing import Any, Literal
 from pydantic import Field
 
 from engine import catalogue, yamlfile
-from engine.compose import Request
 from engine.errors import UserError
 from engine.options import CommandOptions
+from engine.request import Request
 from engine.signature import REQUIRED, Library, Signature
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from pydantic import Field
 
 from engine import handles, layout, run_files, runs
-from engine.compose import Request
 from engine.options import CommandOptions
+from engine.request import Request
 from engine.store import Store
 
 POLL_S = 0.3

@@ -4,9 +4,9 @@ import functools
 
 from pydantic import Field
 
-from engine.compose import Request
 from engine.mlflow import ui
 from engine.options import CommandOptions
+from engine.request import Request
 
 
 class Options(CommandOptions):

@@ -6,8 +6,8 @@ from typing import Literal
 from pydantic import Field
 
 from engine import planning
-from engine.compose import Request
 from engine.options import CommandOptions
+from engine.request import Request
 from engine.wording import plural, table
 
 

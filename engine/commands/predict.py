@@ -13,9 +13,9 @@ from typing import Any, Literal
 from pydantic import Field
 
 from engine import digest, layout, ordinary, run_files, single_job
-from engine.compose import Request
 from engine.errors import UserError
 from engine.options import CommandOptions
+from engine.request import Request
 from engine.signature import Library, Signature
 from engine.store import Store
 from engine.wording import table

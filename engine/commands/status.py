@@ -8,11 +8,11 @@ from typing import Literal
 from pydantic import Field
 
 from engine import layout, run_files, runs
-from engine.compose import Request
 from engine.digest import of
 from engine.errors import UserError
 from engine.events import RunState, StageState
 from engine.options import CommandOptions
+from engine.request import Request
 from engine.store import Store
 from engine.wording import as_typed, duration, table
 

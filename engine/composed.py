@@ -1,0 +1,67 @@
+"""What composition makes of a command line, as plain data for JSON, and the request that it makes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine import spec, target
+from engine.asset import Asset
+from engine.errors import raise_all
+from engine.fields import validated
+from engine.registration import CommandLine
+from engine.request import Request
+from engine.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Composed:
+    """A configuration without mistakes, resolved, and what was looked at to make it."""
+
+    where: str  # the use case's file, for messages
+    target_where: str
+    usecase: Mapping[str, Any]
+    target: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    options: Mapping[str, Any]
+    assets: Mapping[str, Any]  # key -> null, a path, or what an asset's YAML says
+    notes: Sequence[str]
+    command: Sequence[str]
+    choices: Sequence[str]
+    exists: Mapping[str, bool]  # whether there was something at these paths: that decided the rest
+
+
+def request(composed: Composed, line: CommandLine) -> Request:
+    """Return the request of a configuration, checked again as if it had just been composed."""
+    usecase, mistakes = spec.read(composed.usecase, composed.where)
+    raise_all(mistakes)
+    assert usecase is not None
+    where = "the command line"
+    return Request(
+        usecase,
+        target.parse(composed.target, composed.target_where),
+        composed.where,
+        {key: _asset(value) for key, value in composed.assets.items()},
+        line.dirs,
+        validated(Settings, composed.settings, "the command line is wrong", where),
+        validated(line.options, composed.options, "the command line is wrong", where),
+        tuple(composed.command),
+        tuple(composed.choices),
+        tuple(composed.notes),
+    )
+
+
+def is_there(path: Path) -> bool:
+    """Say whether there is something: a file, or a folder that is not empty."""
+    return any(path.iterdir()) if path.is_dir() else path.exists()
+
+
+def plain_asset(value: Asset | Path | None) -> Any:
+    """Return the value of an asset's key as plain data."""
+    return value.model_dump(mode="json") if isinstance(value, Asset) else value and str(value)
+
+
+def _asset(value: Any) -> Asset | Path | None:
+    if isinstance(value, Mapping):
+        return Asset.model_validate(value)
+    return None if value is None else Path(value)

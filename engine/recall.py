@@ -1,0 +1,129 @@
+"""Requests that were composed before: the same words on the same files need no Hydra, half of a start.
+
+An entry is named by the digest of all that composition reads: the words, the configuration files, the
+variables that YAML may name, the versions of Hydra and OmegaConf, and the code that composes. Whatever else
+it looked at, such as whether a folder exists, stands in the entry and is looked at again. An entry is JSON,
+checked like any request; one that cannot be read is composed anew.
+"""
+
+import hashlib
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from engine import composed, fingerprint, layout
+from engine.catalogue import ROOT
+from engine.composed import Composed
+from engine.environment import READABLE
+from engine.options import CommandOptions
+from engine.registration import CommandLine
+from engine.request import Request
+from engine.store import write_whole
+from engine.wording import redact
+
+RECORD = "request/1"
+MOST_ENTRIES = 100
+_OUTPUTS = re.compile(r"outputs=([\w./-]+)")
+_DEFAULT = re.compile(rb"^outputs: (\S+)", re.MULTILINE)
+_CHANGING = (b"${now", b"${hydra")  # resolvers whose values are other ones next time
+_CODE = (
+    "compose",
+    "composed",
+    "registration",
+    "yamlfile",
+    "catalogue",
+    "plain",
+    "asset",
+    "target",
+    "foreach",
+)
+_LIBRARIES = ("hydra_core", "omegaconf", "pyyaml")
+
+
+def recall(line: CommandLine) -> Request | None:
+    """Return the request that this line made before, or None if it must be composed."""
+    place = _place(line)
+    try:
+        entry = Composed(**json.loads(place.read_text(encoding="utf-8"))) if place else None
+        if entry is None or any(composed.is_there(Path(path)) != was for path, was in entry.exists.items()):
+            return None
+        return composed.request(entry, line)
+    except (OSError, ValueError, TypeError, ExceptionGroup):
+        return None
+
+
+def remember(line: CommandLine, entry: Composed, made: Request) -> None:
+    """Keep the configuration for the next time, if it gives the same request then and holds no password."""
+    place = _place(line)
+    if place is None or place.parents[1] != layout.store_dir(made.outputs) or not place.parents[1].is_dir():
+        return
+    with suppress(OSError, ValueError, TypeError, ExceptionGroup):
+        text = json.dumps(asdict(entry), allow_nan=False)
+        if redact(text) == text and composed.request(Composed(**json.loads(text)), line) == made:
+            write_whole(place, text.encode(), durable=False)
+            _forget(place.parent)
+
+
+def _place(line: CommandLine) -> Path | None:
+    """Return where the entry of this line is, or None if the line cannot be recalled."""
+    files = {path: path.read_bytes() for path in _files(line)}
+    words = "\0".join(line.words).encode("utf-8", "surrogateescape")
+    if any(name in text for text in (*files.values(), words) for name in _CHANGING):
+        return None
+    outputs = _outputs(line, files)
+    digest = hashlib.sha256(json.dumps([RECORD, _facts(line)], sort_keys=True).encode())
+    for path, text in files.items():
+        digest.update(f"\0{path}\0{len(text)}\0".encode("utf-8", "surrogateescape") + text)
+    return outputs and layout.store_dir(outputs) / "requests" / f"{digest.hexdigest()}.json"
+
+
+def _facts(line: CommandLine) -> list[Any]:
+    """Return what a composition depends on beside files: JSON."""
+    code = [*(ROOT / "engine" / f"{name}.py" for name in _CODE), _source(line.options)]
+    stats = [path.stat() for path in code if path.exists()]
+    installed = fingerprint.installed()
+    return [
+        list(line.words),
+        list(map(str, line.dirs)),
+        str(line.folder.absolute()),
+        line.following,
+        line.options.__module__,
+        {name: value for name, value in os.environ.items() if READABLE.match(name)},
+        [installed.get(name) for name in _LIBRARIES],
+        [[facts.st_mtime_ns, facts.st_size] for facts in stats],
+    ]
+
+
+def _source(options: type[CommandOptions]) -> Path:
+    return Path(str(sys.modules[options.__module__].__file__))
+
+
+def _files(line: CommandLine) -> Iterator[Path]:
+    """Yield every file that may be composed, in an order that is always the same."""
+    for folder in line.dirs:
+        for pattern in ("*.yaml", "*/*.yaml"):
+            yield from sorted(folder.glob(pattern))
+    yield from sorted(line.usecases.values())
+
+
+def _outputs(line: CommandLine, files: dict[Path, bytes]) -> Path | None:
+    """Return the outputs folder as far as it can be told without composing."""
+    given = [word for word in line.words if word.partition("=")[0].lstrip("+") == "outputs"]
+    if given:
+        found = _OUTPUTS.fullmatch(given[-1])
+        return Path(found[1]).absolute() if found else None
+    default = _DEFAULT.search(files.get(ROOT / "conf" / "config.yaml", b""))
+    return Path(os.fsdecode(default[1])).absolute() if default else None
+
+
+def _forget(folder: Path) -> None:
+    """Keep the newest entries alone."""
+    entries = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime)
+    for path in entries[:-MOST_ENTRIES]:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,107 @@
+"""Requests that were composed before: equal to what Hydra would compose now, or not recalled."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from engine import compose, layout, recall, registration
+from tests.conftest import ROOT
+
+SAYS = """
+import sys
+from engine.cli import cli
+status = cli(sys.argv[1:])
+print(status, "hydra" in sys.modules, "networkx" in sys.modules)
+"""
+
+
+@pytest.fixture
+def line(project):
+    """Read a command line of the project, as `cli` does."""
+
+    def read(*words: str):
+        given = ["--config-dir", str(project.path / "conf"), "usecase=chain", "stage_packages=[mystages]"]
+        return registration.read([*given, f"outputs={project.outputs}", *words])
+
+    (layout.store_dir(project.outputs)).mkdir(parents=True)
+    return read
+
+
+def _remembered(line):
+    """Compose the line, remember it, and return its request."""
+    compose.prepare(line)
+    made = compose.composition(line)
+    recall.remember(line, made.composed, made.request)
+    return made.request
+
+
+def test_what_is_recalled_is_what_was_composed(line):
+    words = ("target=rpi4_coral", "fail_fast=true", "tracking=none")
+    assert recall.recall(line(*words)) is None
+    made = _remembered(line(*words))
+    assert recall.recall(line(*words)) == made
+
+
+def test_other_words_are_composed(line):
+    _remembered(line())
+    assert recall.recall(line("fail_fast=true")) is None
+
+
+def test_a_changed_use_case_is_composed_again(line, project):
+    _remembered(line())
+    project.usecase("chain", "stages: {a: {uses: mystages.make, params: {n: 7}}}")
+    assert recall.recall(line()) is None
+
+
+def test_a_changed_variable_that_yaml_may_name_is_composed_again(line, monkeypatch):
+    _remembered(line())
+    monkeypatch.setenv("RPI_DATA", "/elsewhere")
+    assert recall.recall(line()) is None
+
+
+def test_data_that_a_user_adds_is_seen(line, project, monkeypatch):
+    monkeypatch.chdir(project.path)
+    _remembered(line())
+    (project.path / "data" / "chain").mkdir(parents=True)
+    assert recall.recall(line()) is not None
+    (project.path / "data" / "chain" / "mine.csv").touch()
+    assert recall.recall(line()) is None
+
+
+@pytest.mark.parametrize("word", ["tracking.uri=http://me:secret@host", "tracking.experiment='${now:%S}'"])
+def test_a_line_with_a_password_or_with_the_time_is_not_kept(line, project, word):
+    _remembered(line(word))
+    assert not list(layout.store_dir(project.outputs).glob("requests/*"))
+
+
+def test_a_damaged_entry_is_composed_anew(line, project):
+    _remembered(line())
+    [entry] = layout.store_dir(project.outputs).glob("requests/*.json")
+    for text in ("", "[]", "{}", json.dumps({**json.loads(entry.read_text()), "usecase": {"name": 3}})):
+        entry.write_text(text)
+        assert recall.recall(line()) is None
+
+
+def test_only_the_newest_entries_are_kept(line, project, monkeypatch):
+    monkeypatch.setattr(recall, "MOST_ENTRIES", 2)
+    for cpus in (1, 2, 3):
+        _remembered(line(f"executor.cpus={cpus}"))
+    assert len(list(layout.store_dir(project.outputs).glob("requests/*.json"))) == 2
+
+
+def test_the_same_run_again_needs_no_hydra(project, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    given = ["--config-dir", str(project.path / "conf"), "usecase=chain", "stage_packages=[mystages]"]
+    argv = [
+        sys.executable,
+        "-c",
+        SAYS,
+        *given,
+        "tracking=none",
+        "executor=local",
+        f"outputs={project.outputs}",
+    ]
+    said = [subprocess.run(argv, cwd=project.path, capture_output=True, text=True) for _ in range(2)]
+    assert [one.stdout.splitlines()[-1].split()[:2] for one in said] == [["0", "True"], ["0", "False"]]
