@@ -83,11 +83,13 @@ def test_the_kernel_holds_a_stage_to_it(docker_bench):
     assert "0" not in facts["Uid"].split() and "0" not in facts["Gid"].split() + facts["Groups"].split()
 
 
-def test_a_container_writes_its_jobs_folder_its_log_and_tmp_alone(inspected, docker_bench):
+def test_a_container_writes_its_jobs_folder_its_checkpoints_its_log_and_tmp_alone(inspected, docker_bench):
     found = inspected()
     assert found["HostConfig"]["ReadonlyRootfs"] and list(found["HostConfig"]["Tmpfs"]) == ["/tmp"]
     folder = found["Config"]["Labels"][f"{options.LABEL}.folder"]
-    assert {mount["Destination"] for mount in found["Mounts"] if mount["RW"]} == {folder, f"{folder}/log"}
+    checkpoint = docker_bench.store.checkpoint(found["Config"]["Labels"][f"{options.LABEL}.fingerprint"])
+    writable = {mount["Destination"] for mount in found["Mounts"] if mount["RW"]}
+    assert writable == {folder, f"{folder}/log", str(checkpoint)}
     assert all(mount["Source"] == mount["Destination"] for mount in found["Mounts"])
 
 
