@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 STAMP := .venv/.stamp
 TESTS ?=
-PYTEST := $(PYTHON) -m pytest -n auto --maxprocesses 8 --dist loadgroup
+PYTEST := $(PYTHON) -m pytest -n auto --maxprocesses 8
 
 .PHONY: setup run check test test-all bench docs picture lock clean
 
@@ -21,7 +21,7 @@ check: $(STAMP)
 	.venv/bin/lint-imports
 	.venv/bin/yamllint --strict .
 
-# Needs Python alone: no Docker, QEMU, ssh or downloaded data. tests/lanes.py says what belongs to it.
+# Needs Python alone: no Docker, QEMU, ssh or downloaded data. tests/lanes.py says what belongs to it, and how workers share it.
 test: $(STAMP)
 	$(PYTEST) -m "not second_lane" $(TESTS)
 

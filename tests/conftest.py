@@ -236,9 +236,15 @@ class Said:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with the services that it uses, its lane, and its group."""
+    """Mark each test with the services that it uses, and its lane."""
     for item in items:
         lanes.mark(item)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> lanes.Scheduling:
+    """Share the tests among the workers."""
+    return lanes.Scheduling(config, log)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -145,13 +145,22 @@ def _kill_stage(project, events: int, wait_s: float, reference: dict[str, str]) 
     return engine.returncode == 1
 
 
+def _steps_of(events) -> list[int]:
+    """How many events there are after each step of a run: a start, an end, the first word of a stage."""
+    return [
+        at
+        for at, event in enumerate(events, 1)
+        if event["event"] != "metric" and event.get("done", 1) == 1 and event["event"] != "run_finished"
+    ]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kill", [_kill_engine, _kill_stage], ids=["engine", "stage"])
-def test_the_same_command_goes_on_after_a_kill_at_25_random_instants(steps, kill):
+def test_the_same_command_goes_on_after_a_kill_at_each_step(steps, kill):
     chance = random.Random(20)
     steps.done("usecase=steps")
-    events, reference = len(steps.events()), steps.artifacts()
-    instants = [(chance.randrange(events), chance.uniform(0, 0.03)) for _ in range(25)]
+    reference = steps.artifacts()
+    instants = [(events, chance.uniform(0, 0.03)) for events in _steps_of(steps.events())]
     with ThreadPoolExecutor(3) as at_once:
         hits = list(
             at_once.map(
@@ -159,7 +168,7 @@ def test_the_same_command_goes_on_after_a_kill_at_25_random_instants(steps, kill
                 enumerate(instants),
             )
         )
-    assert sum(hits) > 12, "most kills must hit a run at work"
+    assert len(hits) > 12 and sum(hits) > len(hits) / 2, "most kills must hit a run at work"
 
 
 # --- hostile and broken stages

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import lanes
+
 ROOT = Path(__file__).resolve().parent.parent
 ONE_SKIPPED = """
 import pytest
@@ -20,6 +22,19 @@ MARKERS = "[pytest]\nmarkers =\n    ssh: needs ssh\n"
 def _pytest(*words: str, cwd: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
     argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *words]
     return subprocess.run(argv, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("nodeid", "scope"),
+    [
+        ("tests/test_run.py::test_a[x/y]", "tests/test_run.py::test_a[x/y]"),
+        ("tests/engine/test_store.py::test_a", "tests/engine/test_store.py"),
+        ("tests/stages/edge/test_reference.py::test_a", "tests/stages/edge"),
+    ],
+    ids=["a whole run", "a file", "a folder that shares fixtures"],
+)
+def test_what_shares_fixtures_stays_in_one_worker(nodeid, scope):
+    assert lanes.scope_of(nodeid) == scope
 
 
 @pytest.fixture

@@ -42,8 +42,8 @@ def launcher(request):
 
 @pytest.mark.parametrize(
     ("values", "status", "runs"),
-    [("1,2", 0, 2), ("1,13,2", 1, 3), ("100,1", 1, 2), ("1,[2],3", 2, 2), ("13,x,1", 2, 2)],
-    ids=["all well", "a failed job", "a rejecting gate", "a mistake in one job", "a failure and a mistake"],
+    [("1,2", 0, 2), ("1,13,100", 1, 3), ("13,x,1", 2, 2)],
+    ids=["all well", "a failed job and a rejecting gate", "a failure and a mistake"],
 )
 def test_a_sweep_ends_as_its_worst_job_and_runs_the_others(swept, launcher, values, status, runs):
     result = swept.run("-m", "usecase=one", f"params.n={values}", *launcher)

@@ -65,7 +65,7 @@ def _says(folder, *lines) -> None:
             file.write(line if isinstance(line, bytes) else json.dumps(line).encode() + b"\n")
 
 
-def test_job_json_says_what_to_call_with_what(double, project):
+def test_job_json_says_what_to_call_with_what(double, project, store):
     assert json.loads((double.path / "job.json").read_text()) == {
         "module": "mystages.double",
         "function": "double",
@@ -73,6 +73,7 @@ def test_job_json_says_what_to_call_with_what(double, project):
         "taken": double.job.place.taken,
         "inputs": {"number": str(project.path / "mine.txt")},
         "outputs": {"data": str(project.path / "job" / "out" / "data")},
+        "checkpoint": str(store.checkpoint(double.planned.fingerprint)),
     }
 
 

@@ -24,6 +24,7 @@ from engine.errors import UserError
 from engine.mlflow import cursor as cursors
 from engine.mlflow import entries
 from engine.mlflow.backend import resolve
+from engine.mlflow.bounds import Bounds
 from engine.mlflow.sync import sync
 from engine.sinks import mlflow as sink
 from tests.mlflow_runs import LONG, append, database, free_port, make_folder, snapshot, until, whole_run
@@ -279,7 +280,9 @@ def test_a_packed_model_is_an_mlflow_model_that_predicts(outputs: Path, events: 
     journal_file.write_text(
         journal_file.read_text().replace('"outputs": {"out": "sha256:1', '"outputs": {"package": "sha256:1')
     )
-    assert sync(outputs, {}).sent == ["r1"]
+    patient = Bounds(request_s=300, waiting_s=300)  # to import what a model needs takes a busy machine long
+    report = sync(outputs, {}, patient)
+    assert (report.problems, report.sent) == ({}, ["r1"])
     import mlflow
     from mlflow.tracking import MlflowClient
 
