@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from engine import handles, layout, run_files
 from engine.fields import Duration, Size
+from engine.mlflow import cleanup
+from engine.mlflow.cleanup import Freed
+from engine.mlflow.queue import is_being_sent
 from engine.options import CommandOptions
 from engine.request import Request
 from engine.run_files import RunSummary
@@ -47,7 +50,10 @@ def main(request: Request[Options]) -> tuple[int, None]:
     with store.unused() as is_unused:
         states = {path: run_files.summary(path) for path in layout.runs(request.outputs)}
         uses = {path: _uses(state) for path, state in states.items()}
-        doomed = _chosen([path for path, state in states.items() if not state.damage], uses, store, rules)
+        whole = [path for path, state in states.items() if not state.damage]
+        chosen = _chosen(whole, uses, store, rules)
+        doomed = [path for path in chosen if not is_being_sent(request.outputs, path)]
+        recorded = _clean_mlflow(request, doomed, rules.dry_run) if is_unused else Freed()
         left = [path for path in doomed if not rules.dry_run and not handles.remove(path)]
         doomed = [path for path in doomed if path not in left]
         freed_bytes = store.keep_only(*_used(uses, doomed), dry_run=rules.dry_run) if is_unused else 0
@@ -63,8 +69,21 @@ def main(request: Request[Options]) -> tuple[int, None]:
         f"{verb}: {plural(len(doomed), 'run')}, {freed_bytes / 1e6:.1f} MB of the store; kept: "
         f"{plural(len(uses) - len(doomed), 'run')}"
     )
+    if recorded.problem:
+        print(f"kept: the files of MLflow: {recorded.problem}")
+    if recorded.folders:
+        size = f"{recorded.size_bytes / 1e6:.1f} MB of MLflow's files"
+        print(f"{verb}: {size}, of {plural(recorded.folders, 'record')}")
     print(f"free on the disk: {shutil.disk_usage(request.outputs).free / 1e9:.1f} GB")
     return 0, None
+
+
+def _clean_mlflow(request: Request, doomed: Collection[Path], dry_run: bool) -> Freed:
+    """Remove MLflow's files of runs that are gone, also of those that were removed by hand."""
+    tracking = request.settings.tracking.model_dump()
+    if not tracking["enabled"]:
+        return Freed()
+    return cleanup.clean(request.outputs, tracking, [path.name for path in doomed], dry_run=dry_run)
 
 
 def _chosen(runs: list[Path], uses: Mapping[Path, Uses], store: Store, rules: Clean) -> list[Path]:

@@ -7,6 +7,7 @@ holder.
 """
 
 import fcntl
+import glob
 import json
 import time
 from collections.abc import Iterator
@@ -89,6 +90,12 @@ class Queue:
         except (OSError, ValueError, TypeError, KeyError):  # no request: `sync` finds the run all the same
             path.unlink(missing_ok=True)
             return None
+
+
+def is_being_sent(outputs: Path, run_dir: Path) -> bool:
+    """Return whether a sender has a request for the run, whatever its settings are."""
+    requests = layout.store_dir(outputs).glob(f"{FOLDER}/*/{glob.escape(run_dir.name)}.json")
+    return any(Queue(outputs, path.parent.name).has_sender() for path in requests)
 
 
 def _locked(descriptor: int, kind: int) -> bool:

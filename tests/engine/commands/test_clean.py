@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine import layout, run_files
+from engine.mlflow.queue import Queue, RunRequest
 from engine.store import Store
 from tests.conftest import Project
 
@@ -239,3 +240,32 @@ def test_a_run_removed_by_hand_is_no_reason_to_fail(three, give):
     shutil.rmtree(layout.runs(three.outputs)[-1])
     assert give("clean", "clean.keep_last=1").status == 0
     assert Store(layout.store_dir(three.outputs)).size_bytes() > 0
+
+
+@pytest.mark.filterwarnings("ignore")  # MLflow's own and its dependencies'
+def test_the_files_of_mlflow_go_with_their_runs(project, give):
+    pytest.importorskip("mlflow", reason="the extra 'tracking' is not installed")
+    for n in (1, 5):
+        assert give("tracking=mlflow", f"params.n={n}").status == 0
+    assert give("sync", "tracking=mlflow").status == 0
+    words = ("clean", "clean.keep_last=1", "tracking=mlflow")
+    before = len(list(project.outputs.glob("mlartifacts/*/*")))
+    dry = give(*words, "clean.dry_run=true")
+    assert len(list(project.outputs.glob("mlartifacts/*/*"))) == before
+    real = give(*words)
+    assert dry.lines[1].startswith("would go: ") and dry.lines[1].endswith(
+        " MB of MLflow's files, of 4 records"
+    )
+    assert real.lines[1] == dry.lines[1].replace("would go", "removed")
+    assert len(list(project.outputs.glob("mlartifacts/*/*"))) == before - 4
+
+
+def test_a_run_that_is_being_sent_to_mlflow_stays(three, give):
+    oldest = layout.runs(three.outputs)[0]
+    queue = Queue(three.outputs, "key")
+    queue.put(RunRequest(oldest, None))
+    with queue.sender_lock():
+        give("clean", "clean.keep_last=1")
+        assert oldest.exists()
+    give("clean", "clean.keep_last=1")
+    assert not oldest.exists()

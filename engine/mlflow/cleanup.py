@@ -1,0 +1,112 @@
+"""Removes MLflow's files of runs that are gone. Their records in the database stay: they are the history.
+
+Covers the database below outputs/ only: another one may have runs of other outputs folders. Reads its tables
+directly, because importing MLflow takes seconds; the version of MLflow, and so of the tables, is pinned.
+"""
+
+import sqlite3
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from engine import handles, layout
+from engine.mlflow.backend import Backend, resolve
+
+_RUNS = """
+    SELECT runs.run_uuid, artifact_uri, lifecycle_stage, own.value FROM runs
+    JOIN tags AS own ON own.run_uuid = runs.run_uuid AND own.key = 'rpi.run_id'
+"""
+_LINKS = "SELECT run_uuid, value FROM tags WHERE key LIKE 'rpi.cached.%'"
+_MODELS = "SELECT model_id, artifact_location, source_run_id FROM logged_models"
+_REGISTERED = "SELECT run_id, source FROM model_versions"
+
+
+@dataclass(frozen=True, slots=True)
+class Freed:
+    """What was removed, or would be."""
+
+    folders: int = 0  # of an MLflow run or model each
+    size_bytes: int = 0
+    problem: str = ""  # why nothing could be removed, in a sentence
+
+
+@dataclass(slots=True)
+class _Known:
+    """What the database says of the runs that this engine recorded."""
+
+    folders: dict[str, list[Path]] = field(default_factory=dict)  # by MLflow run, also of its models
+    run_ids: dict[str, str] = field(default_factory=dict)  # MLflow run: the engine's run
+    deleted: set[str] = field(default_factory=set)
+    links: dict[str, set[str]] = field(default_factory=dict)  # parent: the runs that it links to
+    registered: set[str] = field(default_factory=set)  # whose models a user registered
+
+
+def clean(outputs: Path, tracking: Mapping[str, Any], gone: Collection[str] = (), *, dry_run: bool) -> Freed:
+    """Remove the files of runs that are not below outputs/ any more, or that were deleted in MLflow.
+
+    What a run that stays links to stays too, and the models that a user registered. gone: runs that count as
+    removed.
+    """
+    backend = resolve(outputs, tracking)
+    path = outputs.absolute() / "mlflow.db"
+    if backend.database_path != path or not path.exists():
+        return Freed()
+    try:
+        known = _known(path, backend)
+    except sqlite3.Error as error:
+        return Freed(problem=f"the database cannot be read: {error}")
+    there = {run_dir.name for run_dir in layout.runs(outputs)} - set(
+        gone
+    )  # after the database, which is behind
+    folders = [one for one in _unneeded(known, there) if one.is_dir()]
+    freed = {one: _size_bytes(one) for one in folders}
+    removed = [one for one in folders if dry_run or handles.remove(one)]
+    return Freed(len(removed), sum(freed[one] for one in removed))
+
+
+def _known(path: Path, backend: Backend) -> _Known:
+    known = _Known()
+    root = _local(backend.artifact_root or "")
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=30)) as database:
+        for run, uri, stage, run_id in database.execute(_RUNS):
+            known.run_ids[run], known.folders[run] = run_id, list(_folder(uri, run, root))
+            if stage != "active":
+                known.deleted.add(run)
+        for parent, target in database.execute(_LINKS):
+            known.links.setdefault(parent, set()).add(target)
+        source_runs = {}
+        for model, uri, run in database.execute(_MODELS):
+            source_runs[model] = run
+            known.folders.get(run, []).extend(_folder(uri, model, root))
+        for run, source in database.execute(_REGISTERED):
+            model = str(source).removeprefix("models:/")
+            known.registered |= {str(run), str(source_runs.get(model))}
+    return known
+
+
+def _unneeded(known: _Known, there: Collection[str]) -> Iterator[Path]:
+    kept = {run for run, run_id in known.run_ids.items() if run_id in there and run not in known.deleted}
+    linked = {target for run in kept for target in known.links.get(run, ())} - known.deleted
+    for run in known.run_ids.keys() - kept - linked - known.registered:
+        yield from known.folders[run]
+
+
+def _folder(uri: str | None, name: str, root: Path) -> Iterator[Path]:
+    """Yield the folder of a run or a model that holds its artifacts, if it is below the root."""
+    folder = _local(uri or "").parent
+    if folder.name == name and root in folder.parents and ".." not in folder.parts:
+        yield folder
+
+
+def _local(uri: str) -> Path:
+    return Path(unquote(urlsplit(uri).path))
+
+
+def _size_bytes(folder: Path) -> int:
+    """Return the bytes that the folder takes alone. A file that is in the store too counts there."""
+    with handles.folder(folder) as root:
+        facts = [entry.facts for entry in handles.walk(root) if not entry.is_folder]
+    return sum(one.st_size for one in facts if one.st_nlink == 1)
