@@ -7,31 +7,33 @@ reader of the output has gone.
 import logging
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from omegaconf import DictConfig
 
 from engine import command_line, compose, invocation, mistakes, registration, sweep
+from engine.catalogue import ROOT
 from engine.errors import UserError
-from engine.registration import CommandLine
+from engine.registration import PROGRAM, CommandLine
 
 NO_READER = 141
 
 
-def cli(argv: list[str]) -> int:
+def cli(argv: list[str], program: str = PROGRAM) -> int:
     """Run the command that the words name, and return its exit status."""
     invocation.make_printable()
     # Hydra prints by logging, which would show a traceback for each line that nobody reads
     logging.raiseExceptions = False
-    line = CommandLine()
+    line = CommandLine(program=program)
     try:
         words = command_line.split(argv)
         _check_folder()
+        _check_installation()
         compose.guard_environment()
-        line = registration.register(words.others, words.options, words.word)
+        line = replace(registration.register(words.others, words.options, words.word), program=program)
         if not {"--help", "-h"}.isdisjoint(line.words):
-            print(command_line.usage())
+            print(command_line.usage(program))
         status = _run(words.command, line)
         sys.stdout.flush()
         return status
@@ -78,6 +80,16 @@ def _check_folder() -> None:
             "it was deleted",
             "change to a folder that exists, and give the same command",
         ) from None
+
+
+def _check_installation() -> None:
+    """Refuse to start without conf/, usecases/ and stages/, which stand beside the engine in its checkout."""
+    if not (ROOT / "conf" / "config.yaml").is_file():
+        raise UserError(
+            str(ROOT),
+            "the engine is installed without its configuration",
+            "install it from its checkout, editable: pip install -e FOLDER",
+        )
 
 
 def _silence() -> None:

@@ -23,7 +23,7 @@ from typing_extensions import TypeVar  # with a default, which Python has from 3
 
 from engine import asset, catalogue, plain, spec, target, yamlfile
 from engine.asset import Asset
-from engine.catalogue import ROOT
+from engine.catalogue import ROOT, root_of
 from engine.errors import UserError, did_you_mean, raise_all
 from engine.fields import validated
 from engine.options import CommandOptions
@@ -63,7 +63,7 @@ class Request(Generic[OptionsT]):
     @property
     def roots(self) -> tuple[Path, ...]:
         """Return where stages are looked for: the user's folders, this one, the project."""
-        return (*(d.parent if d.name == "conf" else d for d in self.config_dirs[:-1]), ROOT)
+        return (*map(root_of, self.config_dirs[:-1]), ROOT)
 
 
 def single(line: CommandLine) -> Request:
@@ -185,7 +185,7 @@ def _command(line: CommandLine, overrides: Sequence[str]) -> tuple[str, ...]:
     """Return the words that ask for this run again, from any folder that has the same files."""
     flags = [word for folder in line.dirs[:-1] for word in ("--config-dir", str(folder))]
     by_path = {f"usecase={name}": f"usecase={path}" for name, path in line.by_path.items()}
-    return ("python", "run.py", *flags, *(by_path.get(word, word) for word in overrides))
+    return (*line.program.split(), *flags, *(by_path.get(word, word) for word in overrides))
 
 
 def _take_own_data(

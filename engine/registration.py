@@ -11,13 +11,12 @@ from typing import Any
 
 from hydra.core.config_store import ConfigStore
 
-from engine import catalogue, yamlfile
-from engine.catalogue import ROOT
+from engine import catalogue, main_config, yamlfile
 from engine.errors import UserError, did_you_mean
 from engine.options import CommandOptions
 from engine.wording import as_typed
 
-DEFAULT_USECASE = "pose_activity"  # conf/config.yaml's
+PROGRAM = "python run.py"
 _GROUPS = ("target", "executor", "tracking", "pipeline")
 _USECASE = re.compile(r"(?:\+{0,2})usecase=(.*)")
 _NO_CHOICE = re.compile(r"~(usecase|target|executor|tracking)(@.*|=.*)?")
@@ -36,6 +35,7 @@ class CommandLine:
     by_path: Mapping[str, Path] = field(default_factory=dict)  # those alone
     options: type[CommandOptions] = CommandOptions  # that the command declares
     folder: Path = Path()  # relative paths of assets begin here; the current one
+    program: str = PROGRAM  # how the user calls us
 
     @property
     def has_flags(self) -> bool:
@@ -79,22 +79,26 @@ def register(
             chosen.append(path.stem)
         words.append("usecase=" + ",".join(chosen) if match else word)
     files = known | by_path
-    for name in (
-        chosen if len(chosen) == 1 else {DEFAULT_USECASE, *chosen}
-    ):  # a sweep is composed from the default first
-        _register_usecase(name, files[name])
-    for name in files.keys() - {DEFAULT_USECASE, *chosen} if _asks_hydra(words) else ():
+    config = main_config.load(dirs)
+    default = main_config.choice(config, "usecase")
+    if len(chosen) != 1:
+        chosen.append(default)  # a sweep is composed from it first
+    for name in chosen:
+        _register_usecase(name, _path_of(name, files))
+    for name in files.keys() - set(chosen) if _asks_hydra(words) else ():
         with suppress(UserError):  # of a use case that nobody chose
             _register_usecase(name, files[name])
     for folder in dirs[:-1]:
         _register_groups(folder)
-    _register_options(options, following)
+    _register_options(config, options, following)
     return CommandLine(tuple(words), dirs, files, by_path, options)
 
 
-def _register_options(options: type[CommandOptions], following: str | None) -> None:
-    """Tell Hydra of conf/config.yaml together with the options of the command."""
-    node = _loaded(ROOT / "conf" / "config.yaml") | options.defaults()
+def _register_options(
+    config: Mapping[str, Any], options: type[CommandOptions], following: str | None
+) -> None:
+    """Tell Hydra of the keys of every command together with the options of this one."""
+    node = {**config, **options.defaults()}
     if following is not None and options.WORD:
         node[options.WORD] = following
     ConfigStore.instance().store(name=_config_name(options), node=node)
