@@ -8,4 +8,4 @@ import sys
 from engine.start import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("python run.py"))

@@ -6,17 +6,29 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+PROJECT_FILE = "project.yaml"  # in conf/: what a user's project sets instead of the engine's defaults
 
 
 def config_dirs(argv: Sequence[str]) -> tuple[Path, ...]:
-    """Return the folders that hold configuration: --config-dir's, then the project's own."""
+    """Return the folders that hold configuration: the user's, then the project's own.
+
+    The user's are those of --config-dir; without it, conf/ in the current folder if a project.yaml is in it.
+    """
     dirs = []
     for word, following in zip(argv, [*argv[1:], ""], strict=False):
         if word in ("--config-dir", "-cd"):
             dirs.append(Path(following).absolute())
         elif word.startswith("--config-dir="):
             dirs.append(Path(word.partition("=")[2]).absolute())
+    here = Path.cwd() / "conf"
+    if not dirs and (here / PROJECT_FILE).is_file():
+        dirs.append(here)
     return (*dirs, ROOT / "conf")
+
+
+def root_of(config_dir: Path) -> Path:
+    """Return the folder that a user's stages, use cases and images stand in: what holds conf/."""
+    return config_dir.parent if config_dir.name == "conf" else config_dir
 
 
 def without_config_dirs(argv: Sequence[str]) -> list[str]:
@@ -32,7 +44,8 @@ def without_config_dirs(argv: Sequence[str]) -> list[str]:
 
 def usecases(dirs: Sequence[Path]) -> dict[str, Path]:
     """Return the files of all use cases by name."""
-    return _by_name([*(folder / "usecases" for folder in dirs[:-1]), ROOT / "usecases"])
+    own = [place / "usecases" for folder in dirs[:-1] for place in dict.fromkeys((folder, root_of(folder)))]
+    return _by_name([*own, ROOT / "usecases"])
 
 
 def of_group(group: str, dirs: Sequence[Path]) -> dict[str, Path]:

@@ -7,13 +7,14 @@ reader of the output has gone.
 import logging
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine import command_line, invocation, recall, registration
+from engine.catalogue import ROOT
 from engine.errors import UserError
-from engine.registration import CommandLine
+from engine.registration import PROGRAM, CommandLine
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -21,18 +22,19 @@ if TYPE_CHECKING:
 NO_READER = 141
 
 
-def cli(argv: list[str]) -> int:
+def cli(argv: list[str], program: str = PROGRAM) -> int:
     """Run the command that the words name, and return its exit status."""
     invocation.make_printable()
     # Hydra prints by logging, which would show a traceback for each line that nobody reads
     logging.raiseExceptions = False
-    line = CommandLine()
+    line = CommandLine(program=program)
     try:
         words = command_line.split(argv)
         _check_folder()
-        line = registration.read(words.others, words.options, words.word)
+        _check_installation()
+        line = replace(registration.read(words.others, words.options, words.word), program=program)
         if not {"--help", "-h"}.isdisjoint(line.words):
-            print(command_line.usage())
+            print(command_line.usage(program))
         status = _run(words.command, line)
         sys.stdout.flush()
         return status
@@ -99,6 +101,16 @@ def _check_folder() -> None:
             "it was deleted",
             "change to a folder that exists, and give the same command",
         ) from None
+
+
+def _check_installation() -> None:
+    """Refuse to start without conf/, usecases/ and stages/, which stand beside the engine in its checkout."""
+    if not (ROOT / "conf" / "config.yaml").is_file():
+        raise UserError(
+            str(ROOT),
+            "the engine is installed without its configuration",
+            "install it from its checkout, editable: pip install -e FOLDER",
+        )
 
 
 def _silence() -> None:

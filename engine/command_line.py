@@ -83,11 +83,11 @@ def summary(command: str) -> str:
     return line.partition(": ")[2]
 
 
-def usage() -> str:
+def usage(program: str) -> str:
     """Return the commands with their options. Hydra's own help continues with choices and keys."""
     lines = [
-        "python run.py [command] key=value ...          with -m a list of values is a sweep: -m "
-        "params.epochs=5,10",
+        f"{program} [command] key=value ...          with -m a list of values is a sweep: "
+        "-m params.epochs=5,10",
         "",
         "== Commands ==",
     ]

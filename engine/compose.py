@@ -180,7 +180,7 @@ def _command(line: CommandLine, overrides: Sequence[str]) -> tuple[str, ...]:
     """Return the words that ask for this run again, from any folder that has the same files."""
     flags = [word for folder in line.dirs[:-1] for word in ("--config-dir", str(folder))]
     by_path = {f"usecase={name}": f"usecase={path}" for name, path in line.by_path.items()}
-    return ("python", "run.py", *flags, *(by_path.get(word, word) for word in overrides))
+    return (*line.program.split(), *flags, *(by_path.get(word, word) for word in overrides))
 
 
 def _take_own_data(

@@ -19,7 +19,7 @@ from engine.catalogue import ROOT
 from engine.command_line import COMMANDS
 from engine.errors import UserError, did_you_mean
 from engine.options import declared
-from engine.registration import CommandLine
+from engine.registration import PROGRAM, CommandLine
 
 _AGAIN = "and give the same command: it goes on from what is in the store"
 _MACHINE: dict[int | None, str] = {
@@ -49,7 +49,8 @@ def tell(error: Exception, line: CommandLine) -> int:
     if None in mistakes:
         traceback.print_exception(error)
         return 1
-    print("\n".join(dict.fromkeys(map(str, mistakes))), file=sys.stderr)
+    text = "\n".join(dict.fromkeys(map(str, mistakes)))
+    print(text.replace(PROGRAM, line.program), file=sys.stderr)
     return 1 if any(map(_is_the_machines, leaves)) else 2
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import composed, fingerprint, layout
-from engine.catalogue import ROOT
+from engine.catalogue import PROJECT_FILE, ROOT
 from engine.composed import Composed
 from engine.environment import READABLE
 from engine.options import CommandOptions
@@ -34,6 +34,7 @@ _DEFAULT = re.compile(rb"^outputs: (\S+)", re.MULTILINE)
 _CHANGING = (b"${now", b"${hydra")  # resolvers whose values are other ones next time
 _CODE = (
     "compose",
+    "main_config",
     "composed",
     "registration",
     "yamlfile",
@@ -93,6 +94,7 @@ def _facts(line: CommandLine) -> list[Any]:
         list(map(str, line.dirs)),
         str(line.folder.absolute()),
         line.following,
+        line.program,
         line.options.__module__,
         {name: value for name, value in os.environ.items() if READABLE.match(name)},
         [installed.get(name) for name in _LIBRARIES],
@@ -118,8 +120,10 @@ def _outputs(line: CommandLine, files: dict[Path, bytes]) -> Path | None:
     if given:
         found = _OUTPUTS.fullmatch(given[-1])
         return Path(found[1]).absolute() if found else None
-    default = _DEFAULT.search(files.get(ROOT / "conf" / "config.yaml", b""))
-    return Path(os.fsdecode(default[1])).absolute() if default else None
+    for path in (*(folder / PROJECT_FILE for folder in line.dirs), ROOT / "conf" / "config.yaml"):
+        if default := _DEFAULT.search(files.get(path, b"")):
+            return Path(os.fsdecode(default[1])).absolute()
+    return None
 
 
 def _forget(folder: Path) -> None:

@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine import catalogue, yamlfile
-from engine.catalogue import ROOT
+from engine import catalogue, main_config, yamlfile
 from engine.errors import UserError, did_you_mean
 from engine.options import CommandOptions
 from engine.wording import as_typed
 
-DEFAULT_USECASE = "pose_activity"  # conf/config.yaml's
+PROGRAM = "python run.py"
 _GROUPS = ("target", "executor", "tracking", "pipeline")
 _USECASE = re.compile(r"(?:\+{0,2})usecase=(.*)")
 _NO_CHOICE = re.compile(r"~(usecase|target|executor|tracking)(@.*|=.*)?")
@@ -35,6 +34,7 @@ class CommandLine:
     options: type[CommandOptions] = CommandOptions  # that the command declares
     following: str | None = None  # the word after the command's name, such as `build` in `images build`
     folder: Path = Path()  # relative paths of assets begin here; the current one
+    program: str = PROGRAM  # how the user calls us
 
     @property
     def has_flags(self) -> bool:
@@ -87,21 +87,25 @@ def tell_hydra(line: CommandLine) -> None:
     """Tell Hydra of the command's options, and of the use cases and groups that the line may choose from."""
     matches = [match for word in line.words if (match := _USECASE.fullmatch(word))]
     chosen = [name for match in matches for name in match[1].split(",")]
-    # a sweep is composed from the default first
-    for name in chosen if len(chosen) == 1 else {DEFAULT_USECASE, *chosen}:
-        _register_usecase(name, line.usecases[name])
+    config = main_config.load(line.dirs)
+    if len(chosen) != 1:
+        chosen.append(main_config.choice(config, "usecase"))  # a sweep is composed from it first
+    for name in chosen:
+        _register_usecase(name, _path_of(name, line.usecases))
     if _asks_hydra(line.words):
-        for name in line.usecases.keys() - {DEFAULT_USECASE, *chosen}:
+        for name in line.usecases.keys() - set(chosen):
             with suppress(UserError):  # of a use case that nobody chose
                 _register_usecase(name, line.usecases[name])
     for folder in line.dirs[:-1]:
         _register_groups(folder)
-    _register_options(line.options, line.following)
+    _register_options(config, line.options, line.following)
 
 
-def _register_options(options: type[CommandOptions], following: str | None) -> None:
-    """Tell Hydra of conf/config.yaml together with the options of the command."""
-    node = _loaded(ROOT / "conf" / "config.yaml") | options.defaults()
+def _register_options(
+    config: Mapping[str, Any], options: type[CommandOptions], following: str | None
+) -> None:
+    """Tell Hydra of the keys of every command together with the options of this one."""
+    node = {**config, **options.defaults()}
     if following is not None and options.WORD:
         node[options.WORD] = following
     _store(name=_config_name(options), node=node)

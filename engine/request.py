@@ -8,7 +8,7 @@ from typing import Generic
 from typing_extensions import TypeVar  # with a default, which Python has from 3.13
 
 from engine.asset import Asset
-from engine.catalogue import ROOT
+from engine.catalogue import ROOT, root_of
 from engine.errors import UserError
 from engine.options import CommandOptions
 from engine.settings import Settings
@@ -42,4 +42,4 @@ class Request(Generic[OptionsT]):
     @property
     def roots(self) -> tuple[Path, ...]:
         """Return where stages are looked for: the user's folders, this one, the project."""
-        return (*(d.parent if d.name == "conf" else d for d in self.config_dirs[:-1]), ROOT)
+        return (*map(root_of, self.config_dirs[:-1]), ROOT)

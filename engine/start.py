@@ -7,8 +7,11 @@ import sys
 from engine import interrupts
 
 
-def main() -> int:
-    """Return the exit status of the command line that started this process."""
+def main(program: str = "rpi-mlops") -> int:
+    """Run the command line of this process, and return its exit status.
+
+    `program` is how the user calls it.
+    """
     interrupts.end_at_once()
     # until a command begins: imports make much that lives and little garbage, and looking for it costs a
     # tenth of the start
@@ -16,4 +19,4 @@ def main() -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us as exceptions; we print three lines of each
     from engine.cli import cli  # Hydra, which takes half of the start, is imported only now
 
-    return cli(sys.argv[1:])
+    return cli(sys.argv[1:], program)

@@ -1,5 +1,5 @@
 """The how-to pages, followed literally: the files that a page shows are written, and the commands of its
-proof run.
+proof run. So is the README of a project that `init` makes, on an engine that pip has installed.
 """
 
 import os
@@ -7,6 +7,9 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
+import sysconfig
+import venv
 from pathlib import Path
 
 import pytest
@@ -43,3 +46,45 @@ def test_who_follows_the_page_has_what_it_promises(copy, page):
     for command in commands[1].splitlines():
         result = subprocess.run(shlex.split(command), cwd=copy, env=ALONE, capture_output=True, text=True)
         assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
+
+
+@pytest.fixture
+def installed(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of a new environment in which pip has installed the engine, on the tests' requirements."""
+    made = tmp_path_factory.mktemp("environment")
+    venv.create(made, symlinks=True)
+    packages = Path(sysconfig.get_path("purelib", vars={"base": str(made), "platbase": str(made)}))
+    (packages / "requirements.pth").write_text(sysconfig.get_path("purelib"))
+    argv = [made / "bin" / "python", "-m", "pip", "install", "--no-deps", "--no-build-isolation", "-e", copy]
+    result = subprocess.run(argv, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return made / "bin"
+
+
+def test_the_readme_of_a_new_project_tells_how_to_run_it(copy, installed, tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("PATH", f"{installed}{os.pathsep}{os.environ['PATH']}")
+    folder = tmp_path_factory.mktemp("work") / "weather"
+    made = subprocess.run([sys.executable, copy / "run.py", "init", folder], capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    install, *commands = re.findall(r"^    (\S.*)$", text, re.MULTILINE)
+    assert text.startswith("# weather\n") and install == f"pip install -e {copy}" and len(commands) > 5
+    for command in commands:
+        result = subprocess.run(shlex.split(command), cwd=folder, capture_output=True, text=True)
+        assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
+    assert (folder / "outputs" / "trend" / "x86_64" / "latest" / "report.html").is_file()
+
+
+def test_what_an_installed_engine_says_names_its_command(installed):
+    result = subprocess.run([installed / "rpi-mlops", "plan", "follow=true"], capture_output=True, text=True)
+    assert result.stderr.splitlines()[-1] == "  write: rpi-mlops logs follow=true"
+
+
+def test_an_engine_that_was_copied_without_its_configuration_says_so(copy):
+    (copy / "conf" / "config.yaml").unlink()
+    result = subprocess.run([sys.executable, copy / "run.py", "plan"], capture_output=True, text=True)
+    assert result.returncode == 2
+    assert result.stderr.splitlines()[1:] == [
+        "  the engine is installed without its configuration",
+        "  install it from its checkout, editable: pip install -e FOLDER",
+    ]

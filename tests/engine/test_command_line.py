@@ -50,7 +50,7 @@ def test_no_option_of_a_command_hides_a_key_of_all(command):
 
 
 def test_the_help_shows_each_command_with_its_options():
-    lines = [" ".join(line.split()) for line in command_line.usage().splitlines()]
+    lines = [" ".join(line.split()) for line in command_line.usage("python run.py").splitlines()]
     assert (
         "logs what the stages of a run printed; with follow=true also what they print from now on." in lines
     )

@@ -114,6 +114,8 @@ COMMANDS = {
         ".tflite",
     ),
     "image": (["images", "image=runtim"], "image=runtim", "image", "runtime"),
+    "init": (["init"], "init", "missing", "run.py init FOLDER"),
+    "init_over_files": (["init", "conf"], "init conf", "already", "empty folder"),
     "images_word": (["images", "bild"], "run.py images bild", "action", "build"),
     "no_package": (["predict", "input=."], "chain for x86_64", "model", "usecase=chain target=x86_64"),
     "tracking_folder": (

@@ -163,6 +163,18 @@ ELSEWHERE = [
     ),
     ("engine/cli.py: _check_folder", "tests/test_faults.py::test_a_command_in_a_deleted_folder_says_so"),
     (
+        "engine/cli.py: _check_installation",
+        "tests/test_how_to.py::test_an_engine_that_was_copied_without_its_configuration_says_so",
+    ),
+    (
+        "engine/main_config.py: _with_own",
+        "tests/engine/test_main_config.py::test_a_key_that_no_command_has_is_refused_with_the_nearest",
+    ),
+    (
+        "engine/main_config.py: _with_own",
+        "tests/engine/test_main_config.py::test_a_choice_that_is_no_name_is_refused",
+    ),
+    (
         "engine/mistakes.py: mistake_of",
         "tests/messages/test_commands.py::test_a_file_system_that_cannot_be_written",
     ),

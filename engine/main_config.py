@@ -1,0 +1,57 @@
+"""The keys that every command has, with their defaults: conf/config.yaml, and what a user's conf/project.yaml
+sets instead.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from engine import yamlfile
+from engine.catalogue import PROJECT_FILE, ROOT
+from engine.errors import UserError, did_you_mean, raise_all
+from engine.settings import Settings
+from engine.wording import as_typed
+
+
+def load(dirs: Sequence[Path]) -> dict[str, Any]:
+    """Return the configuration that Hydra starts from; of several project files the first wins."""
+    config = yamlfile.load(ROOT / "conf" / "config.yaml")
+    for folder in reversed(dirs[:-1]):
+        path = folder / PROJECT_FILE
+        if path.is_file():
+            config = _with_own(config, yamlfile.load(path), as_typed(path))
+    return config
+
+
+def choice(config: Mapping[str, Any], group: str) -> str:
+    """Return which file of a group is chosen by default, such as `x86_64` of `target`."""
+    return str(_choices(config)[group])
+
+
+def _choices(config: Mapping[str, Any]) -> dict[str, Any]:
+    entries = (entry for entry in config["defaults"] if isinstance(entry, dict))
+    return {group: name for entry in entries for group, name in entry.items() if "/" not in group}
+
+
+def _with_own(config: dict[str, Any], own: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return the configuration with the user's choices and values in place of the defaults."""
+    choices = _choices(config)
+    known = [*choices, *Settings.model_fields]
+    mistakes = []
+    for key, value in own.items():
+        if key not in known:
+            fix = did_you_mean(key, known)
+            mistakes.append(UserError(f"{where}: {key}", f"there is no key '{key}' here", fix))
+        elif key in choices and not isinstance(value, str):
+            fix = f"write the name of a file: {key}: {choices[key]}"
+            mistakes.append(UserError(f"{where}: {key}", "a name is expected here", fix))
+    raise_all(mistakes)
+    values = {key: value for key, value in own.items() if key not in choices}
+    return config | values | {"defaults": [_chosen(entry, own) for entry in config["defaults"]]}
+
+
+def _chosen(entry: Any, own: Mapping[str, Any]) -> Any:
+    """Return an entry of Hydra's defaults list with the user's choice in it."""
+    if isinstance(entry, dict):
+        return {group: own.get(group, name) for group, name in entry.items()}
+    return entry
