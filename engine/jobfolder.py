@@ -134,11 +134,7 @@ class JobFolder:
         """Put the outputs into the store; BadOutput where one is missing or is none."""
         job, planned = self.job, self.planned
         assert planned.fingerprint is not None and planned.parts is not None
-        wanted = (
-            (job.signature.metrics or frozenset()) - job.signature.optional_metrics
-            if job.signature
-            else frozenset()
-        )
+        wanted = (job.contract.metrics or frozenset()) - job.contract.optional_metrics
         missing = sorted(wanted - metrics.keys())
         if missing:
             raise BadOutput(f"the stage did not return its metric '{missing[0]}'")
@@ -310,20 +306,17 @@ def _identity(handle: int) -> tuple[int, int]:
 
 
 def _description(job: Job, inputs: Mapping[str, Path | None], outputs: Mapping[str, Path]) -> dict[str, Any]:
-    common = {
+    groups = {"inputs": inputs, "outputs": outputs, "params": job.params}
+    invoke = dict(job.contract.invoke)
+    if "command" in invoke:
+        invoke["command"] = [_filled(word, groups) for word in invoke["command"]]
+    return {
+        **invoke,
+        "taken": job.place.taken,
         "inputs": {k: str(v) if v else None for k, v in inputs.items()},
         "outputs": {k: str(v) for k, v in outputs.items()},
         "params": dict(job.params),
     }
-    if job.signature:
-        return {
-            "module": job.signature.module,
-            "function": job.signature.function,
-            "taken": job.place.taken,
-            **common,
-        }
-    groups = {"inputs": inputs, "outputs": outputs, "params": job.params}
-    return {"command": [_filled(word, groups) for word in job.spec.command or ()], **common}
 
 
 def _filled(word: str, groups: Mapping[str, Mapping[str, Any]]) -> str:

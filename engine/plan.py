@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from engine import fingerprint as fingerprints
+from engine.contract import Contract
 from engine.graph import Reference
 from engine.placement import Placement
-from engine.signature import Signature
 from engine.spec import StageSpec
 from engine.target import Target
 
@@ -40,7 +40,7 @@ class Job:
 
     stage: str
     spec: StageSpec
-    signature: Signature | None  # None: a command
+    contract: Contract
     inputs: Mapping[str, Reference | None]
     outputs: tuple[str, ...]
     params: Mapping[str, Any]
@@ -54,13 +54,10 @@ class Job:
     @property
     def uses(self) -> str:
         """Return what the stage runs, in words."""
-        return self.spec.uses or " ".join(self.spec.command or ())
+        return self.contract.label
 
     def parts(self, digests: Mapping[str, str | None]) -> fingerprints.Parts:
         """Return the pre-image of the fingerprint, given its inputs' digests."""
-        source = (
-            dict(self.signature.sources) if self.signature else {"command": list(self.spec.command or ())}
-        )
         environment = {**self.place.environment, "platform": self.place.platform}
         if (
             self.spec.runs_on == "target"
@@ -72,7 +69,12 @@ class Job:
             **{f"env {k}": v for k, v in self.spec.env.items()},
         }
         parameter |= {f"pass_env {name}": True for name in self.spec.pass_env}  # their values may be secrets
-        return {"source": source, "parameter": parameter, "input": digests, "environment": environment}
+        return {
+            "source": dict(self.contract.sources),
+            "parameter": parameter,
+            "input": digests,
+            "environment": environment,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +164,7 @@ def _described(name: str, job: Job) -> dict[str, Any]:
     return {
         "stage": name,
         "uses": job.uses,
-        "doc": job.signature.doc.partition("\n")[0] if job.signature else "",
+        "doc": job.contract.doc.partition("\n")[0],
         "inputs": {key: str(ref) for key, ref in job.inputs.items() if ref},
         "outputs": list(job.outputs),
         "params": dict(job.params),

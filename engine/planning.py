@@ -86,9 +86,9 @@ def _readable(usecase: UseCase, library: Library) -> Stages:
     found = []
     for name, spec in usecase.stages.items():
         try:
-            found.append((spec, library.signature(spec.uses, name) if spec.uses else None))
-        except UserError:
-            continue
+            found.append((spec, check.contract_of(spec, library, name)))
+        except* UserError:
+            pass
     return found
 
 
@@ -142,7 +142,8 @@ def _with_makers(request: Request) -> UseCase:
             if key in stages:
                 what = f"the asset '{key}' is made by a stage of that name"
                 raise UserError(f"{request.where}: stages.{key}", what, "give the stage another name")
-            stages[key] = StageSpec(uses=asset.made_by.uses, params=asset.made_by.params)
+            made_by = {"uses": asset.made_by.uses, "params": asset.made_by.params}
+            stages[key] = StageSpec.model_validate(made_by)
             renamed[f"asset:{key}"] = f"{key}.{asset.made_by.output}"
             del assets[key]
         elif asset is None:

@@ -2,10 +2,11 @@
 
 import copy
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from engine import kind
 from engine.errors import UserError
 from engine.fields import Duration, EnvName, EnvValue, Name, Rule, Scalar, Size, explain_all
 from engine.interfaces import RunsOn
@@ -26,13 +27,15 @@ class Resources(_Model):
     accelerator: bool = Field(False, description="needs the target's accelerator for itself")
 
 
-class StageSpec(_Model):
+if TYPE_CHECKING:
+    _OfAKind = _Model
+else:  # a field for each kind of stage that there is
+    _OfAKind = create_model("_OfAKind", __base__=_Model, **kind.fields())
+
+
+class StageSpec(_OfAKind):
     """One stage of a use case."""
 
-    uses: str | None = Field(None, description="the stage's function, as stages.pose.train")
-    command: tuple[str, ...] | None = Field(
-        None, description="or: a command, one word an item; {inputs.x}, {outputs.y}, {params.z} are filled in"
-    )
     inputs: Mapping[Name, str] = Field(
         default_factory=dict, description="input name: stage.output, or asset:key"
     )
@@ -68,6 +71,12 @@ class StageSpec(_Model):
         description="names of variables that it gets from the environment of run.py, where they are "
         "set; their values are recorded nowhere",
     )
+
+    @property
+    def kinds(self) -> dict[str, Any]:
+        """Return what the stage says under the keys of kinds; a stage that is well formed has one of them."""
+        given = {key: getattr(self, key) for key in kind.KEYS}
+        return {key: value for key, value in given.items() if value}
 
 
 class UseCase(_Model):

@@ -26,7 +26,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from engine import digest, journal, layout, signature
+from engine import digest, journal, layout
 from engine.containers import daemon
 from engine.events import RunState
 from engine.images import ARCHITECTURES, Image
@@ -389,7 +389,6 @@ def give(project, capfd, monkeypatch) -> Callable[..., Said]:
     def given(*words: str) -> Said:
         if not any(word.startswith("usecase=") for word in words):
             words = (*words, "usecase=chain")
-        signature._parsed.cache_clear()  # each command is a process of its own
         capfd.readouterr()
         argv = [
             "--config-dir",

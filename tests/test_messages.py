@@ -114,7 +114,7 @@ MISTAKES = {
         "  a: {uses: mystages.make, command: ['true']}",
         [
             "u.yaml: stages.a",
-            "a stage has one of 'uses' and 'command'",
+            "a stage has one of 'command' and 'uses'",
             "write 'uses: stages.<domain>.<stage>'",
         ],
     ),

@@ -83,7 +83,7 @@ def test_a_job_is_placed_where_its_stage_runs(checked, runs_on, place):
 
 def test_the_outputs_of_a_command_are_the_yamls(checked):
     job = checked({"a": {"command": ["cp", "x", "{outputs.y}"], "outputs": ["y"]}}).jobs["a"]
-    assert (job.outputs, job.signature, job.uses) == (("y",), None, "cp x {outputs.y}")
+    assert (job.outputs, job.contract.metrics, job.uses) == (("y",), frozenset(), "cp x {outputs.y}")
 
 
 def test_a_gate_may_name_any_metric_of_a_stage_that_does_not_say_its_metrics(checked, project):
@@ -138,7 +138,7 @@ def test_all_mistakes_come_at_once_and_in_the_order_of_the_file(checked):
     ("where", "key"), [("image", "image"), ("", "runs_on"), ("target=t: device", "runs_on")]
 )
 def test_a_stage_without_a_place_is_told_with_the_key_that_asks_for_it(project, where, key):
-    def place(spec, signature):
+    def place(spec, contract):
         raise UserError(where, "there is none", "take another one")
 
     usecase = spec.read({"name": "u", "stages": {"a": A}}, "u.yaml")[0]

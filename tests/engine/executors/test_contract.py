@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from engine import target, yamlfile
+from engine.contract import Contract
 from engine.images import ARCHITECTURES, Image
 from engine.placement import DEVICE, EMULATED
 from engine.spec import StageSpec
@@ -399,7 +400,8 @@ def test_a_figure_is_labelled_with_where_it_is_taken(bench, path):
     images = tuple(Image("any", one, "1", frozenset(), False, "containers") for one in ARCHITECTURES)
     executor = bench.make(replace(bench.setting, target=aim, images=lambda: images))
     build, on_target = (
-        executor.place(StageSpec(uses="x", runs_on=place), None) for place in ("build", "target")
+        executor.place(StageSpec(uses="x", runs_on=place), Contract(label="x"))
+        for place in ("build", "target")
     )
     assert (build.emulated, build.taken) == (False, machine) or build.taken == DEVICE
     if on_target.taken == DEVICE:
