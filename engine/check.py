@@ -4,13 +4,14 @@ All mistakes at once, nothing started.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine import graph as graphs
 from engine import kind
 from engine.contract import REQUIRED, Contract, Declared, Parameter, unread
 from engine.errors import UserError, did_you_mean
+from engine.foreach import ALL, MARK, base_of, value_of
 from engine.graph import Reference
 from engine.placement import Placement
 from engine.plan import Job
@@ -18,6 +19,7 @@ from engine.signature import Library
 from engine.spec import StageSpec, UseCase
 from engine.wording import listed
 
+NOTHING: Mapping[str, str] = {}
 Place = Callable[[StageSpec, Contract], Placement]
 
 
@@ -31,14 +33,20 @@ class Checked:
     warnings: list[str] = field(default_factory=list)
 
 
-def check(usecase: UseCase, library: Library, place: Place, where: str) -> Checked:
-    """Return the use case's jobs and warnings; raise an ExceptionGroup of every UserError found."""
-    checking = _Checking(usecase, place, where)
+def check(
+    usecase: UseCase, library: Library, place: Place, where: str, left_out: Mapping[str, str] = NOTHING
+) -> Checked:
+    """Return the use case's jobs and warnings; raise an ExceptionGroup of every UserError found.
+
+    left_out: stages that are checked too, and become no jobs, each with the reason.
+    """
+    checking = _Checking(usecase, place, where, left_out)
     for name, spec in usecase.stages.items():
         checking.read(name, spec, library)
     result = Checked(mistakes=checking.mistakes)
-    jobs = {name: checking.job(name, spec) for name, spec in usecase.stages.items()}
-    result.graph = graphs.build(jobs, _edges(jobs, usecase))
+    made = {name: checking.job(name, spec) for name, spec in usecase.stages.items()}
+    jobs = {name: job for name, job in made.items() if name not in left_out}
+    result.graph = graphs.build(jobs, _edges(jobs))
     result.mistakes += graphs.cycles(result.graph, where)
     checking.objective()
     if result.mistakes:
@@ -74,6 +82,7 @@ class _Checking:
     usecase: UseCase
     place: Place
     where: str
+    left_out: Mapping[str, str]
     contracts: dict[str, Contract] = field(default_factory=dict)
     open_ended: set[str] = field(default_factory=set)  # stages whose contract cannot be read
     mistakes: list[UserError] = field(default_factory=list)
@@ -97,16 +106,26 @@ class _Checking:
 
     def objective(self) -> None:
         """Look whether a stage returns the objective."""
-        wanted = self.usecase.objective
-        if wanted is None or wanted.split(".")[0] in self._of_any_metric():
+        wanted, place = self.usecase.objective, f"{self.where}: objective"
+        if wanted is None or self._may_be_returned(wanted):
             return
         metrics = [f"{name}.{one}" for name, found in self.contracts.items() for one in found.metrics or ()]
-        if wanted not in metrics:
+        means = [f"{base_of(one)}{one[one.rindex('.') :]}.mean" for one in metrics if MARK in one]
+        known = {*metrics, *means, *(f"{one.removesuffix('.mean')}.sd" for one in means)}
+        stage = wanted.rpartition(".")[0]
+        if wanted not in known:
             what = f"no stage returns '{wanted}'"
-            self.mistakes.append(UserError(f"{self.where}: objective", what, did_you_mean(wanted, metrics)))
+            self.mistakes.append(UserError(place, what, did_you_mean(wanted, known)))
+        elif stage in self.left_out:
+            what = f"'{stage}' is left out: {self.left_out[stage]}"
+            self.mistakes.append(
+                UserError(place, what, "choose a metric of another stage, or another target")
+            )
 
-    def _of_any_metric(self) -> set[str]:
-        return {name for name, contract in self.contracts.items() if contract.metrics is None}
+    def _may_be_returned(self, metric: str) -> bool:
+        """Say whether the metric would be of a stage that does not say which it returns."""
+        open_ended = [name for name, contract in self.contracts.items() if contract.metrics is None]
+        return any(metric.startswith((f"{name}.", f"{base_of(name)}.")) for name in open_ended)
 
     def _inputs(self, name: str, spec: StageSpec) -> dict[str, Reference | None]:
         contract = self.contracts[name]
@@ -131,7 +150,10 @@ class _Checking:
     def _input(self, name: str, key: str, text: str) -> Reference | None:
         """Return what the input reads; None for an optional one whose asset is null."""
         ref = self._resolved(text, f"{self.where}: stages.{name}.inputs.{key}")
-        if ref.stage is not None or self.usecase.assets[ref.name] is not None:
+        there = [stage for stage in ref.stages if stage not in self.left_out]
+        if ref.stage is not None:
+            return self._as_far_as_there(name, key, ref) if len(there) < len(ref.stages) else ref
+        if self.usecase.assets[ref.name] is not None:
             return ref
         if not self.contracts[name].inputs[key]:
             return None
@@ -139,6 +161,20 @@ class _Checking:
             f"{self.where}: assets.{ref.name}",
             f"the stage '{name}' needs this asset, and it is null",
             f"write assets.{ref.name}=NAME_OR_PATH",
+        )
+
+    def _as_far_as_there(self, name: str, key: str, ref: Reference) -> Reference | None:
+        """Return the reference without the stages that are left out; None for an optional one without any."""
+        each = tuple(value for value, stage in ref.members.items() if stage not in self.left_out)
+        if each:
+            return replace(ref, each=each)
+        if name in self.left_out or not self.contracts[name].inputs[key]:
+            return None
+        gone = ref.stages[0]
+        raise UserError(
+            f"{self.where}: stages.{name}.inputs.{key}",
+            f"'{gone}' is left out: {self.left_out[gone]}",
+            f"make the input optional (In | None), or give '{name}' the same 'when'",
         )
 
     def _resolved(self, text: str, place: str) -> Reference:
@@ -155,7 +191,22 @@ class _Checking:
             return ref
         if ref.stage in self.open_ended or str(ref) in made:
             return ref
-        raise UserError(place, f"no stage makes '{text}'", did_you_mean(text, made))
+        return self._folder(ref, place, made)
+
+    def _folder(self, ref: Reference, place: str, made: Sequence[str]) -> Reference:
+        """Return the reference to the outputs of all stages of a foreach, if there are such."""
+        base, what = base_of(str(ref.stage)), f"no stage makes '{ref}'"
+        members = [name for name in self.contracts if MARK in name and base_of(name) == base]
+        makers = [name for name in members if name in self.open_ended or f"{name}.{ref.name}" in made]
+        if str(ref.stage).endswith(ALL) and base in self.contracts:
+            raise UserError(place, f"'{base}' has no foreach", f"write {base}.{ref.name}")
+        if ref.stage == base and makers:
+            what = f"'{base}' has a foreach: there is one '{ref.name}' for each value"
+            raise UserError(place, what, f"write {base}{ALL}.{ref.name}, or {makers[0]}.{ref.name}")
+        if str(ref.stage).endswith(ALL) and members and members == makers:
+            return replace(ref, each=tuple(map(value_of, members)))
+        folders = [f"{base_of(one)}{ALL}{one[one.rindex('.') :]}" for one in made if MARK in one]
+        raise UserError(place, what, did_you_mean(str(ref), [*made, *folders]))
 
     def _params(self, name: str, spec: StageSpec) -> dict[str, Any]:
         contract, place = self.contracts[name], f"{self.where}: stages.{name}.params"
@@ -185,6 +236,8 @@ class _Checking:
                 self.mistakes.append(UserError(place, what, did_you_mean(metric, contract.metrics or ())))
 
     def _placed(self, name: str, spec: StageSpec) -> Placement:
+        if name in self.left_out:
+            return Placement("", False, "")
         try:
             return self.place(spec, self.contracts[name])
         except UserError as mistake:
@@ -200,12 +253,13 @@ def _value(given: Mapping[str, Any], key: str, parameter: Parameter) -> Any:
     return float(value) if parameter.annotation == "float" and type(value) is int else value
 
 
-def _edges(jobs: Mapping[str, Job], usecase: UseCase) -> list[tuple[str, str, str]]:
+def _edges(jobs: Mapping[str, Job]) -> list[tuple[str, str, str]]:
     return [
-        (ref.stage, name, key)
+        (stage, name, key)
         for name, job in jobs.items()
         for key, ref in job.inputs.items()
-        if ref and ref.stage and ref.stage in usecase.stages
+        for stage in (ref.stages if ref else ())
+        if stage in jobs
     ]
 
 
@@ -219,7 +273,8 @@ def _unused(jobs: Mapping[str, Job], usecase: UseCase) -> Iterator[str]:
 
 
 def _unread_outputs(jobs: Mapping[str, Job]) -> Iterator[str]:
-    read = {str(ref) for job in jobs.values() for ref in job.inputs.values() if ref}
+    refs = [ref for job in jobs.values() for ref in job.inputs.values() if ref]
+    read = {f"{stage}.{ref.name}" for ref in refs for stage in ref.stages}
     for name, job in jobs.items():
         made: Sequence[str] = [f"{name}.{output}" for output in job.outputs]
         unread_ones = [one for one in made if one not in read]

@@ -19,7 +19,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from engine import asset, catalogue, plain, spec, target, yamlfile
+from engine import asset, catalogue, foreach, plain, spec, target, yamlfile
 from engine import settings as _settings
 from engine.asset import Asset
 from engine.catalogue import ROOT
@@ -209,9 +209,8 @@ def request(config: DictConfig, hydra: Any, line: CommandLine) -> Request:
     notes: list[str] = []
     mistakes: list[UserError] = []
     OmegaConf.set_struct(config, False)
-    _refuse_odd_values(
-        OmegaConf.to_container(config, resolve=False), where, overrides
-    )  # where it was written
+    written = OmegaConf.to_container(config, resolve=False)
+    _refuse_odd_values(written, where, overrides)  # where it was written
     set_here = {key: _resolved(config, key) for key in Settings.model_fields}
     _refuse_odd_values(set_here, "the command line", overrides)
     settings = _settings.parse(set_here, "the command line")
@@ -221,6 +220,7 @@ def request(config: DictConfig, hydra: Any, line: CommandLine) -> Request:
     if isinstance(config.get("target"), DictConfig):  # before ${target.runtime} is resolved
         given = cast(dict[str, Any], OmegaConf.to_container(config.target, resolve=False))
         config.target = target.completed(given)
+    _expand(config, written, where, mistakes)
     data = _plain(config, where, mistakes)
     _refuse_odd_values(data, where, overrides, mistakes)
     usecase, malformed = spec.read(
@@ -359,6 +359,28 @@ def _value_of(key: str, overrides: Sequence[str]) -> str | None:
 def _resolved(config: DictConfig, key: str) -> Any:
     value = config[key]
     return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+
+
+def _expand(config: DictConfig, written: Any, where: str, mistakes: list[UserError]) -> None:
+    """Put the stages of its values in the place of each stage with `foreach`, while `${...}` is unresolved.
+
+    Nothing else could be checked in a use case whose foreach is wrong: its mistakes are raised at once.
+    """
+    stages = written.get("stages")
+    words = ("${each.", "'foreach'", "'exclude'")
+    if not isinstance(stages, dict) or not any(word in repr(stages) for word in words):
+        return
+    for name, key in [(name, key) for name in stages for key in ("foreach", "exclude")]:
+        if isinstance(stages[name], dict) and key in stages[name]:
+            try:
+                stages[name][key] = _resolved(config.stages[name], key)
+            except OmegaConfBaseException as error:
+                place = f"{where}: stages.{name}.{key}"
+                mistakes.append(_unresolved(config, place, str(error).splitlines()[0]))
+    made, found = foreach.expand(stages, where)
+    if found:
+        raise ExceptionGroup("the use case is wrong", [*mistakes, *found])
+    config.stages = made
 
 
 def _plain(config: DictConfig, where: str, mistakes: list[UserError]) -> dict[str, Any]:

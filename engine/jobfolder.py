@@ -224,17 +224,35 @@ def lay_out(
     """
     job = planned.job
     (path / "out").mkdir(parents=True)
-    inputs = {
-        name: None
-        if ref is None
-        else assets[ref.name].path
-        if ref.stage is None
-        else store.path(digests[ref.stage][ref.name])
-        for name, ref in job.inputs.items()
-    }
+    inputs: dict[str, Path | None] = {}
+    for name, ref in job.inputs.items():
+        if ref is None:
+            inputs[name] = None
+        elif ref.each:
+            entries = {value: store.path(digests[one][ref.name]) for value, one in ref.members.items()}
+            inputs[name] = _folder_input(path / "in" / name, entries)
+        elif ref.stage:
+            inputs[name] = store.path(digests[ref.stage][ref.name])
+        else:
+            inputs[name] = assets[ref.name].path
     outputs = {name: path / "out" / name for name in job.outputs}
     (path / "job.json").write_text(json.dumps(_description(job, inputs, outputs)), encoding="utf-8")
     return JobFolder(path, planned, inputs, _made=identities(path))
+
+
+def linked(launch: Launch) -> list[Path]:
+    """Return the artifacts that the entries of the job's folder inputs link to."""
+    folders = [path for path in launch.inputs.values() if path and path.parent == launch.folder / "in"]
+    return [entry.readlink() for folder in folders for entry in sorted(folder.iterdir())]
+
+
+def _folder_input(folder: Path, entries: Mapping[str, Path]) -> Path:
+    """Make the folder of an input such as `build@*.image`: a link for each entry, which none may change."""
+    folder.mkdir(parents=True)
+    for name, artifact in entries.items():
+        (folder / name).symlink_to(artifact)
+    folder.chmod(0o555)
+    return folder
 
 
 def take_out(path: Path, made: Identities, names: Iterable[str], private: Path) -> dict[str, Path]:

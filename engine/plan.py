@@ -49,7 +49,8 @@ class Job:
     @property
     def needs(self) -> list[str]:
         """Return the stages whose outputs this one reads."""
-        return list(dict.fromkeys(ref.stage for ref in self.inputs.values() if ref and ref.stage))
+        refs = [ref for ref in self.inputs.values() if ref]
+        return list(dict.fromkeys(stage for ref in refs for stage in ref.stages))
 
     @property
     def uses(self) -> str:
@@ -116,16 +117,10 @@ def settle(
     job: Job, outputs: Mapping[str, Mapping[str, str]], assets: Mapping[str, ResolvedAsset], store: Records
 ) -> Planned:
     """Fingerprint the job and look it up, as far as its inputs are known: stage -> output -> digest."""
-    digests: dict[str, str | None] = {}
-    for name, ref in job.inputs.items():
-        if ref is None:
-            digests[name] = None
-        elif ref.stage is None:
-            digests[name] = assets[ref.name].digest
-        elif ref.stage in outputs:
-            digests[name] = outputs[ref.stage][ref.name]
-        else:
-            return Planned(job, None, None, None, f"waits for {ref.stage}")
+    missing = [stage for stage in job.needs if stage not in outputs]
+    if missing:
+        return Planned(job, None, None, None, f"waits for {missing[0]}")
+    digests = {name: _digest(ref, outputs, assets) for name, ref in job.inputs.items()}
     parts = job.parts(digests)
     key = fingerprints.fingerprint(parts)
     record = store.find(key)
@@ -139,6 +134,16 @@ def settle(
         None,
         "its artifact in the store is damaged or gone" if damaged else "not in the store",
     )
+
+
+def _digest(
+    ref: Reference | None, outputs: Mapping[str, Mapping[str, str]], assets: Mapping[str, ResolvedAsset]
+) -> str | None:
+    if ref is None:
+        return None
+    if ref.each:
+        return fingerprints.of_entries({value: outputs[one][ref.name] for value, one in ref.members.items()})
+    return outputs[ref.stage][ref.name] if ref.stage else assets[ref.name].digest
 
 
 def settle_all(

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from engine import kind
 from engine.errors import UserError
-from engine.fields import Duration, EnvName, EnvValue, Name, Rule, Scalar, Size, explain_all
+from engine.fields import Duration, EnvName, EnvValue, Name, Rule, Scalar, Size, StageName, explain_all
 from engine.interfaces import RunsOn
 
 
@@ -25,6 +25,7 @@ class Resources(_Model):
         0, ge=0, description="processes and threads that its container may have; 0: the executor's limit"
     )
     accelerator: bool = Field(False, description="needs the target's accelerator for itself")
+    exclusive: bool = Field(False, description="runs alone: no other stage of the run at the same time")
 
 
 if TYPE_CHECKING:
@@ -37,7 +38,22 @@ class StageSpec(_OfAKind):
     """One stage of a use case."""
 
     inputs: Mapping[Name, str] = Field(
-        default_factory=dict, description="input name: stage.output, or asset:key"
+        default_factory=dict,
+        description="input name: stage.output, asset:key, or stage@*.output: a folder with an entry "
+        "for each value of the stage's foreach",
+    )
+    foreach: Mapping[Name, list[Scalar]] | None = Field(
+        None,
+        description="make one stage for each value: {fold: [0, 1]} makes train@0 and train@1; several keys "
+        "make the product, as train@cnn-0. ${each.fold} is the value inside the stage",
+    )
+    exclude: list[Mapping[Name, Scalar]] | None = Field(
+        None, description="combinations of `foreach` that are left out: [{fold: 1, model: cnn}]"
+    )
+    when: Mapping[Name, Scalar | list[Scalar]] = Field(
+        default_factory=dict,
+        description="keys of the target and the values, or lists of values, with which the stage is there: "
+        "{accelerator: edgetpu}; for other targets its readers get None",
     )
     outputs: tuple[Name, ...] = Field(
         (), description="what a command writes; a function's outputs stand in its signature"
@@ -90,7 +106,7 @@ class UseCase(_Model):
     )
     objective: str | None = Field(None, description="the metric that a sweep reads, as evaluate.accuracy")
     predict: str | None = Field(None, description="the stage that `predict` runs with the packed model")
-    stages: Mapping[Name, StageSpec] = Field(min_length=1)
+    stages: Mapping[StageName, StageSpec] = Field(min_length=1)
 
 
 def read(data: Mapping[str, Any], where: str) -> tuple[UseCase | None, list[UserError]]:

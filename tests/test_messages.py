@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import asset, check, compose, digest, fetch, images, layout, spec, target, yamlfile
+from engine import asset, check, compose, digest, fetch, foreach, images, layout, spec, target, when, yamlfile
 from engine.asset import AssetFile
 from engine.containers import tunnel
 from engine.containers.tunnel import Tunnel
@@ -38,6 +38,8 @@ SOURCES = {  # of stages that are wrong themselves, or need something
 HEAD = "params: {n: 3}\nassets: {data: null}\nstages:\n"
 A = "  a: {uses: mystages.make}\n"
 HERE = Placement("linux/amd64", False, "x86_64")
+
+NAME_RULE = "write letters, digits and _ only, a letter first"
 
 MISTAKES = {
     "unknown_stage_key": (
@@ -253,13 +255,180 @@ def test_two_mistakes_are_told_at_once_in_the_order_of_the_file(mistakes_of):
     ]
 
 
+# --- foreach and when
+
+P = "  p: {uses: mystages.make, foreach: {n: [1, 2]}, params: {n: '${each.n}'}}\n"
+CHARACTERS = "write letters, digits, '_', '.', '+' and '-' only"
+FOREACH = "  a: {uses: mystages.make, foreach: "
+LEFT_OUT = "  a: {uses: mystages.make, when: {accelerator: edgetpu}}\n"
+REASON = "it is there only when accelerator is edgetpu, and pi's is none"
+VALUES = {
+    "no_keys": (
+        FOREACH + "[1, 2]}",
+        [
+            "u.yaml: stages.a.foreach",
+            "a key with its values is expected here",
+            "write foreach: {key: [value, value]}",
+        ],
+    ),
+    "no_values": (
+        FOREACH + "{n: []}}",
+        [
+            "u.yaml: stages.a.foreach.n",
+            "a list of values is expected here",
+            "write foreach: {key: [value, value]}",
+        ],
+    ),
+    "no_file_name": (
+        FOREACH + "{n: [1, linux/amd64]}}",
+        ["u.yaml: stages.a.foreach.n", "'linux/amd64' cannot be a part of a file's name", CHARACTERS],
+    ),
+    "a_value_twice": (
+        FOREACH + "{n: [1, '1']}}",
+        ["u.yaml: stages.a.foreach.n", "the value '1' stands twice", "keep one of the two"],
+    ),
+    "a_name_twice": (
+        FOREACH + "{m: [a-b, a], n: [c, b-c]}}",
+        [
+            "u.yaml: stages.a.foreach",
+            "two combinations are called 'a@a-b-c'",
+            "leave '-' out of the values",
+        ],
+    ),
+    "a_long_name": (
+        FOREACH + "{n: [" + "x" * 127 + "]}}",
+        [
+            "u.yaml: stages.a.foreach",
+            "'a@" + "x" * 38 + "...' is longer than 128 characters",
+            "write shorter values",
+        ],
+    ),
+    "everything_excluded": (
+        FOREACH + "{n: [1]}, exclude: [{n: 1}]}",
+        ["u.yaml: stages.a.exclude", "it removes every combination", "keep one"],
+    ),
+    "no_list_excluded": (
+        FOREACH + "{n: [1]}, exclude: {n: 1}}",
+        [
+            "u.yaml: stages.a.exclude",
+            "a list of combinations is expected here",
+            "write exclude: [{key: value}]",
+        ],
+    ),
+    "unknown_key_excluded": (
+        FOREACH + "{platform: [x]}, exclude: [{platfrom: x}]}",
+        [
+            "u.yaml: stages.a.exclude",
+            "there is no 'platfrom' in this stage's foreach",
+            "did you mean 'platform'?",
+        ],
+    ),
+    "unknown_value_excluded": (
+        FOREACH + "{n: [amd64, arm64]}, exclude: [{n: arm46}]}",
+        ["u.yaml: stages.a.exclude", "'arm46' is no value of 'n'", "did you mean 'arm64'?"],
+    ),
+    "unknown_each": (
+        FOREACH + "{platform: [x, y]}, params: {n: '${each.platfrom}'}}",
+        [
+            "u.yaml: stages.a.params.n",
+            "there is no 'platfrom' in this stage's foreach",
+            "did you mean 'platform'?",
+        ],
+    ),
+    "each_without_foreach": (
+        "  a: {uses: mystages.make, params: {n: '${each.n}'}}",
+        [
+            "u.yaml: stages.a.params.n",
+            "there is no 'n' in this stage's foreach",
+            "write ${each.key} in a stage with foreach",
+        ],
+    ),
+    "a_name_with_a_value": (
+        "  a@1: {uses: mystages.make}",
+        ["u.yaml: stages.a@1", "'a@1' is not a name", NAME_RULE],
+    ),
+    "unknown_value": (
+        P + "  b: {uses: mystages.double, inputs: {number: p@3.data}}",
+        ["u.yaml: stages.b.inputs.number", "no stage makes 'p@3.data'", "did you mean 'p@2.data'?"],
+    ),
+    "unknown_output_of_all": (
+        P + "  b: {uses: mystages.double, inputs: {number: 'p@*.dta'}}",
+        ["u.yaml: stages.b.inputs.number", "no stage makes 'p@*.dta'", "did you mean 'p@*.data'?"],
+    ),
+    "a_value_left_out": (
+        P + "  b: {uses: mystages.double, inputs: {number: p.data}}",
+        [
+            "u.yaml: stages.b.inputs.number",
+            "'p' has a foreach: there is one 'data' for each value",
+            "write p@*.data, or p@1.data",
+        ],
+    ),
+    "all_values_of_no_foreach": (
+        A + "  b: {uses: mystages.double, inputs: {number: 'a@*.data'}}",
+        ["u.yaml: stages.b.inputs.number", "'a' has no foreach", "write a.data"],
+    ),
+    "unknown_key_of_a_target": (
+        "  a: {uses: mystages.make, when: {acelerator: edgetpu}}",
+        [
+            "u.yaml: stages.a.when.acelerator",
+            "a target has no key 'acelerator'",
+            "did you mean 'accelerator'?",
+        ],
+    ),
+    "unknown_value_of_a_target": (
+        "  a: {uses: mystages.make, when: {accelerator: [none, edgtpu]}}",
+        [
+            "u.yaml: stages.a.when.accelerator",
+            "'edgtpu' is no value of a target's 'accelerator'",
+            "did you mean 'edgetpu'?",
+        ],
+    ),
+    "a_required_input_of_a_stage_left_out": (
+        LEFT_OUT + "  b: {uses: mystages.double, inputs: {number: a.data}}",
+        [
+            "u.yaml: stages.b.inputs.number",
+            f"'a' is left out: {REASON}",
+            "make the input optional (In | None), or give 'b' the same 'when'",
+        ],
+    ),
+    "an_objective_of_a_stage_left_out": (
+        A
+        + "  b: {uses: mystages.double, inputs: {number: a.data}, when: {accelerator: edgetpu}}\n"
+        + "objective: b.total",
+        [
+            "u.yaml: objective",
+            f"'b' is left out: {REASON}",
+            "choose a metric of another stage, or another target",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(("stages", "said"), VALUES.values(), ids=VALUES)
+def test_a_mistake_in_foreach_or_when_is_answered_with_the_way_out(project, stages, said):
+    path = project.path / "u.yaml"
+    path.write_text("name: u\n" + HEAD + stages)
+    data = yamlfile.load(path)
+    data["stages"], found = foreach.expand(data["stages"], "u.yaml")
+    if not found:
+        usecase = _read(data, "u.yaml")
+        aim = target.Target(name="pi", platform="linux/arm64")
+        found = list(when.mistakes(usecase.stages, "u.yaml"))
+        left_out = when.left_out(usecase.stages, aim)
+    if not found:
+        with pytest.raises(ExceptionGroup) as caught:
+            library = Library(["mystages"], [project.path])
+            check.check(usecase, library, lambda *_: HERE, "u.yaml", left_out)
+        found = caught.value.exceptions
+    assert [_told(one, project.path) for one in found] == [[said]]
+
+
 # --- the form of a use case, a target, an asset
 
 WRITE_TEXT, SEE = (
     "write text, in quotes where it looks like a number",
     "see docs/reference.md for what stands here",
 )
-NAME_RULE = "write letters, digits and _ only, a letter first"
 VARIABLE_RULE = "write letters, digits and _ only, no digit first"
 FORMS = {
     "no_name": ({"name": None}, ["u.yaml: name", "the key 'name' is missing", "add 'name: ...'"]),
@@ -1517,6 +1686,7 @@ def test_the_sentences_of_the_engine_are_found():
 def test_every_mistake_has_its_row(pattern, place):
     tables = [
         MISTAKES,
+        VALUES,
         FORMS,
         STAGE_FORMS,
         TARGET_FORMS,

@@ -13,7 +13,7 @@ from typing import Any
 from engine import handles
 from engine.catalogue import ROOT
 from engine.containers import daemon, options
-from engine.jobfolder import Launch, open_log
+from engine.jobfolder import Launch, linked, open_log
 from engine.placement import Setting
 
 _KEPT, _TAKEN_OVER = (
@@ -41,10 +41,11 @@ class Binds:
         (launch.folder / "cwd").mkdir()
         open_log(launch.log)
         self._give(launch, self._owner)
-        read = [ROOT / "engine" / "stage.py", *sources(self._setting), *filter(None, launch.inputs.values())]
+        inputs = [*filter(None, launch.inputs.values()), *linked(launch)]
+        read = [ROOT / "engine" / "stage.py", *sources(self._setting), *inputs]
         return [
-            *map(options.bind, dict.fromkeys(read)),
             *(options.bind(path, read_only=False) for path in (launch.folder, launch.log)),
+            *map(options.bind, dict.fromkeys(read)),  # some lie in the job's folder
         ]
 
     def send(self, client: Any, container: Any, launch: Launch) -> None:
