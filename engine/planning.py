@@ -48,7 +48,7 @@ def plan(request: Request, refused: Mapping[str, str] = NOTHING) -> Planning:
     there = {name: spec for name, spec in usecase.stages.items() if name not in left_out}
     why = executors.choose(_readable(there, library), refused)
     checked = _checked(request, usecase, library, executors, left_out)
-    kept = _kept(checked, request)
+    kept = _kept(checked, request, left_out)
     jobs = {name: job for name, job in checked.jobs.items() if name in kept}
     refs = [ref for job in jobs.values() for ref in job.inputs.values() if ref]
     needed = {ref.name for ref in refs if ref.stage is None}
@@ -144,8 +144,12 @@ def _is_of_absence(mistake: UserError) -> bool:
     return len(parts) <= 3 and parts[-1] != "uses"
 
 
-def _kept(checked: Checked, request: Request) -> set[str]:
+def _kept(checked: Checked, request: Request, left_out: Mapping[str, str]) -> set[str]:
     last = request.settings.until
+    for name in last:
+        if name in left_out:
+            what = f"'{name}' is left out: {left_out[name]}"
+            raise UserError(f"until={name}", what, "name another stage, or another target")
     return graphs.until(checked.graph, last, f"until={','.join(last)}") if last else set(checked.jobs)
 
 

@@ -92,6 +92,15 @@ def test_until_names_the_stage_of_one_value_or_of_all(folds, give, until, stages
     assert {one["stage"] for one in json.loads(said.out)} == stages
 
 
+def test_until_cannot_name_a_stage_that_the_target_lacks(folds, give):
+    said = give("plan", "usecase=folds", "until=[coral]")
+    assert said.status == 2
+    assert said.err.splitlines()[:2] == [
+        "until=coral",
+        "  'coral' is left out: it is there only when accelerator is edgetpu, and x86_64's is none",
+    ]
+
+
 def test_explain_and_graph_know_the_stages_of_values(folds, give):
     folds.done("usecase=folds")
     assert (
