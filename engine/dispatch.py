@@ -11,7 +11,6 @@ from pathlib import Path
 
 from engine import image_catalogue, layout
 from engine.catalogue import ROOT
-from engine.compose import Request
 from engine.contract import Contract
 from engine.errors import UserError, did_you_mean
 from engine.images import Image
@@ -19,6 +18,7 @@ from engine.interfaces import Executor
 from engine.jobfolder import Ended, Launch
 from engine.placement import Placement, Setting, executor_of
 from engine.plan import Planned
+from engine.request import Request
 from engine.spec import StageSpec
 
 _EXECUTORS = sorted(path.stem for path in (ROOT / "engine" / "executors").glob("[a-z]*.py"))

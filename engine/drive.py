@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TextIO
 
 from engine import compose, image_catalogue, layout, planning, provenance
-from engine.compose import Request
 from engine.context import DriverContext, SinkContext
 from engine.errors import UserError
 from engine.events import Note, RunFinished, RunState
@@ -23,6 +22,7 @@ from engine.interfaces import Driver, RunStatus, Say, Sink
 from engine.journal import FILE_NAME, Journal
 from engine.planning import Planning
 from engine.recorder import Recorder
+from engine.request import Request
 from engine.store import Store
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from functools import cache
 
 from engine import images, layout
-from engine.compose import Request
 from engine.images import Image
+from engine.request import Request
 from engine.signature import Library
 from engine.store import write_whole
 

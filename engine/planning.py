@@ -11,12 +11,12 @@ from engine import check, dispatch, fetch, layout, ordinary, when
 from engine import graph as graphs
 from engine.asset import Asset
 from engine.check import Checked
-from engine.compose import Request
 from engine.dispatch import Dispatcher, Stages
 from engine.errors import UserError, raise_all
 from engine.foreach import base_of, value_of
 from engine.interfaces import Say
 from engine.plan import Plan, ResolvedAsset, settle_all
+from engine.request import Request
 from engine.signature import Library
 from engine.spec import StageSpec, UseCase
 from engine.store import Store

@@ -9,10 +9,10 @@ from typing import Any
 from engine import ordinary
 from engine.asset import Asset
 from engine.catalogue import ROOT
-from engine.compose import Request
 from engine.errors import UserError
 from engine.events import RunStarted
 from engine.plan import Plan, describe
+from engine.request import Request
 from engine.wording import redact
 
 _MOST_BYTES = 100_000_000  # of packed-refs

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from engine import layout
-from engine.compose import Request
 from engine.errors import UserError, did_you_mean
 from engine.events import StageState
+from engine.request import Request
 
 
 def chosen(request: Request) -> Path:

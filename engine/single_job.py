@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from engine import jobfolder
-from engine.compose import Request
 from engine.contract import Contract
 from engine.dispatch import setting
 from engine.executors import local
 from engine.jobfolder import Launch, log_tail
 from engine.plan import Job
+from engine.request import Request
 from engine.spec import StageSpec
 from engine.store import BadOutput, seal
 

@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from engine import handles, layout
-from engine.compose import Request
 from engine.events import RunState
+from engine.request import Request
 from engine.settings import Clean
 from engine.store import Store
 from engine.wording import as_typed, plural

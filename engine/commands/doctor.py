@@ -4,9 +4,9 @@ import json
 from dataclasses import asdict
 from functools import partial
 
-from engine.compose import Request
 from engine.doctor import containers, edgetpu, machine, tracking
 from engine.doctor.finding import Check, gather
+from engine.request import Request
 
 WITHIN_S = 1.0  # a Docker engine, an MLflow server: one that answers does so within milliseconds
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from engine import digest, layout, single_job
-from engine.compose import Request
 from engine.errors import UserError
+from engine.request import Request
 from engine.signature import Library
 from engine.store import Store
 from engine.wording import table

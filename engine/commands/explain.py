@@ -5,10 +5,10 @@ from typing import Any
 
 from engine import fingerprint as fingerprints
 from engine import layout, planning, runs
-from engine.compose import Request
 from engine.fingerprint import Parts
 from engine.foreach import value_of
 from engine.plan import Planned
+from engine.request import Request
 
 
 def main(request: Request) -> tuple[int, None]:

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine import ordinary, planning, provenance
-from engine.compose import Request
 from engine.drawing import picture
 from engine.drawing.geometry import Edge, Node
 from engine.errors import UserError
 from engine.events import replay
 from engine.publisher import cached
+from engine.request import Request
 
 
 def main(request: Request) -> tuple[int, None]:

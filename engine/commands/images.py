@@ -8,7 +8,6 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 from engine import layout
-from engine.compose import Request
 from engine.containers import daemon, pins
 from engine.dispatch import setting
 from engine.drawing import downloads
@@ -16,6 +15,7 @@ from engine.drive import build_images
 from engine.errors import UserError, did_you_mean
 from engine.executors.device import Device
 from engine.images import REPOSITORY, Image, name_in
+from engine.request import Request
 from engine.store import Store
 from engine.wording import table
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from engine import catalogue, yamlfile
-from engine.compose import Request
 from engine.contract import REQUIRED, Contract
 from engine.errors import UserError
+from engine.request import Request
 from engine.signature import Library
 
 

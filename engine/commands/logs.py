@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from engine import handles, layout, runs
-from engine.compose import Request
+from engine.request import Request
 from engine.store import Store
 
 POLL_S = 0.3

@@ -2,8 +2,8 @@
 
 import functools
 
-from engine.compose import Request
 from engine.mlflow import ui
+from engine.request import Request
 
 
 def main(request: Request) -> tuple[int, None]:

@@ -3,7 +3,7 @@
 import json
 
 from engine import planning
-from engine.compose import Request
+from engine.request import Request
 from engine.wording import plural, table
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from engine import digest, layout, ordinary, single_job
-from engine.compose import Request
 from engine.contract import Contract
 from engine.errors import UserError
+from engine.request import Request
 from engine.signature import Library
 from engine.store import Store
 from engine.wording import table

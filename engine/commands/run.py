@@ -2,9 +2,9 @@
 
 import sys
 
-from engine.compose import Request
 from engine.drawing import downloads
 from engine.drive import drive
+from engine.request import Request
 
 _STATUS = {"finished": 0, "interrupted": 130}
 

@@ -5,10 +5,10 @@ import time
 from pathlib import Path
 
 from engine import layout, runs
-from engine.compose import Request
 from engine.digest import of
 from engine.errors import UserError
 from engine.events import RunState, StageState
+from engine.request import Request
 from engine.store import Store
 from engine.wording import as_typed, duration, table
 

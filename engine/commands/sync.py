@@ -1,7 +1,7 @@
 """`sync`: send to MLflow what it missed while it was away, exactly once."""
 
-from engine.compose import Request
 from engine.mlflow.sync import sync
+from engine.request import Request
 
 
 def main(request: Request) -> tuple[int, None]:
