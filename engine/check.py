@@ -1,25 +1,26 @@
-"""Checks a use case whole, against the stages' signatures, and makes its jobs.
+"""Checks a use case whole, against the stages' contracts, and makes its jobs.
 
 All mistakes at once, nothing started.
 """
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine import graph as graphs
+from engine import kind
+from engine.contract import REQUIRED, Contract, Declared, Parameter, unread
 from engine.errors import UserError, did_you_mean
+from engine.foreach import ALL, MARK, base_of, value_of
 from engine.graph import Reference
 from engine.placement import Placement
 from engine.plan import Job
-from engine.signature import REQUIRED, Library, Signature
+from engine.signature import Library
 from engine.spec import StageSpec, UseCase
+from engine.wording import listed
 
-_PLACEHOLDER = re.compile(r"\{(\w+)(?:\.(\w+))?\}")
-
-
-Place = Callable[[StageSpec, Signature | None], Placement]  # None: a command
+NOTHING: Mapping[str, str] = {}
+Place = Callable[[StageSpec, Contract], Placement]
 
 
 @dataclass(slots=True)
@@ -32,31 +33,22 @@ class Checked:
     warnings: list[str] = field(default_factory=list)
 
 
-def check(usecase: UseCase, library: Library, place: Place, where: str) -> Checked:
-    """Return the use case's jobs and warnings; raise an ExceptionGroup of every UserError found."""
-    result = Checked()
-    signatures = {
-        name: _signature(name, spec, library, where, result) for name, spec in usecase.stages.items()
-    }
-    outputs = {name: _outputs(spec, signatures[name]) for name, spec in usecase.stages.items()}
-    jobs: dict[str, Job] = {}
+def check(
+    usecase: UseCase, library: Library, place: Place, where: str, left_out: Mapping[str, str] = NOTHING
+) -> Checked:
+    """Return the use case's jobs and warnings; raise an ExceptionGroup of every UserError found.
+
+    left_out: stages that are checked too, and become no jobs, each with the reason.
+    """
+    checking = _Checking(usecase, place, where, left_out)
     for name, spec in usecase.stages.items():
-        signature = signatures[name]
-        inputs = _inputs(name, spec, signature, usecase, outputs, where, result)
-        params = _params(name, spec, signature, where, result)
-        _gates(name, spec, signature, where, result)
-        jobs[name] = Job(
-            name,
-            spec,
-            signature,
-            inputs,
-            outputs[name] or (),
-            params,
-            _placed(name, spec, signature, place, where, result),
-        )
-    result.graph = graphs.build(jobs, _edges(jobs, usecase))
+        checking.read(name, spec, library)
+    result = Checked(mistakes=checking.mistakes)
+    made = {name: checking.job(name, spec) for name, spec in usecase.stages.items()}
+    jobs = {name: job for name, job in made.items() if name not in left_out}
+    result.graph = graphs.build(jobs, _edges(jobs))
     result.mistakes += graphs.cycles(result.graph, where)
-    _objective(usecase, signatures, where, result)
+    checking.objective()
     if result.mistakes:
         raise ExceptionGroup("the use case is wrong", result.mistakes)
     result.jobs = {name: jobs[name] for name in graphs.order(result.graph)}
@@ -64,233 +56,227 @@ def check(usecase: UseCase, library: Library, place: Place, where: str) -> Check
     return result
 
 
-def _outputs(spec: StageSpec, signature: Signature | None) -> tuple[str, ...] | None:
-    if spec.command:
-        return spec.outputs
-    return signature.outputs if signature else None
+def contract_of(spec: StageSpec, library: Library, where: str) -> Contract:
+    """Return the stage's contract; raise an ExceptionGroup of every UserError found."""
+    if len(spec.kinds) != 1:
+        what = f"a stage has one of {listed([repr(key) for key in kind.KEYS])}"
+        fix = "write 'uses: stages.<domain>.<stage>'"
+        raise ExceptionGroup("the stage is wrong", [UserError(where, what, fix)])
+    return kind.of(next(iter(spec.kinds))).contract(_declared(spec, where), library)
 
 
-def _placed(
-    name: str, spec: StageSpec, signature: Signature | None, place: Place, where: str, result: Checked
-) -> Placement:
-    try:
-        return place(spec, signature)
-    except UserError as mistake:
-        key = "image" if mistake.where == "image" else "runs_on"
-        result.mistakes.append(UserError(f"{where}: stages.{name}.{key}", mistake.what, mistake.fix))
-        return Placement("", False, "")
+def _declared(spec: StageSpec, where: str) -> Declared:
+    return Declared(
+        value=next(iter(spec.kinds.values()), ""),
+        inputs=spec.inputs,
+        outputs=spec.outputs,
+        params=spec.params,
+        where=where,
+    )
 
 
-def _signature(name: str, spec: StageSpec, library: Library, where: str, result: Checked) -> Signature | None:
-    key = f"{where}: stages.{name}"
-    if bool(spec.uses) == bool(spec.command):
-        result.mistakes.append(
-            UserError(key, "a stage has one of 'uses' and 'command'", "write 'uses: stages.<domain>.<stage>'")
-        )
-        return None
-    if spec.command:
-        _command(spec, key, result)
-        return None
-    if spec.outputs:
-        result.mistakes.append(
-            UserError(f"{key}.outputs", "a function's outputs stand in its signature", "remove the key")
-        )
-    try:
-        return library.signature(spec.uses or "", f"{key}.uses")
-    except UserError as mistake:
-        result.mistakes.append(mistake)
-        return None
+@dataclass(slots=True)
+class _Checking:
+    """One use case, and what was found of it so far."""
 
+    usecase: UseCase
+    place: Place
+    where: str
+    left_out: Mapping[str, str]
+    contracts: dict[str, Contract] = field(default_factory=dict)
+    open_ended: set[str] = field(default_factory=set)  # stages whose contract cannot be read
+    mistakes: list[UserError] = field(default_factory=list)
 
-def _command(spec: StageSpec, key: str, result: Checked) -> None:
-    known = {"inputs": spec.inputs, "outputs": spec.outputs, "params": spec.params}
-    for word in spec.command or ():
-        for group, name in _PLACEHOLDER.findall(word):
-            if group not in known or name not in known[group]:
-                choices = [f"{g}.{n}" for g, names in known.items() for n in names]
-                result.mistakes.append(
-                    UserError(
-                        f"{key}.command",
-                        f"there is no '{group}.{name}' to fill in",
-                        did_you_mean(f"{group}.{name}", choices),
-                    )
-                )
-    for name in sorted({name for name in spec.outputs if spec.outputs.count(name) > 1}):
-        result.mistakes.append(
-            UserError(f"{key}.outputs", f"'{name}' has two producers: it stands twice", "keep one of the two")
-        )
-    if not spec.outputs:
-        result.mistakes.append(
-            UserError(f"{key}.outputs", "a command says what it writes", "write 'outputs: [name]'")
-        )
-
-
-def _inputs(
-    name: str,
-    spec: StageSpec,
-    signature: Signature | None,
-    usecase: UseCase,
-    outputs: Mapping[str, Sequence[str] | None],
-    where: str,
-    result: Checked,
-) -> dict[str, Reference | None]:
-    found: dict[str, Reference | None] = {}
-    wanted = signature.inputs if signature else dict.fromkeys(spec.inputs, True)
-    for key, text in spec.inputs.items():
-        place = f"{where}: stages.{name}.inputs.{key}"
-        if key not in wanted:
-            result.mistakes.append(
-                UserError(place, f"'{spec.uses}' has no input '{key}'", did_you_mean(key, wanted))
-            )
-            continue
+    def read(self, name: str, spec: StageSpec, library: Library) -> None:
+        """Read the stage's contract, which other stages are checked against."""
+        where = f"{self.where}: stages.{name}"
         try:
-            found[key] = _resolved(text, place, usecase, outputs)
-        except UserError as mistake:
-            result.mistakes.append(mistake)
-            continue
-        ref = found[key]
-        if ref and ref.stage is None and usecase.assets[ref.name] is None:
-            found[key] = None
-            if wanted[key]:
-                result.mistakes.append(
-                    UserError(
-                        f"{where}: assets.{ref.name}",
-                        f"the stage '{name}' needs this asset, and it is null",
-                        f"write assets.{ref.name}=NAME_OR_PATH",
-                    )
-                )
-    for key, required in wanted.items():
-        if required and key not in spec.inputs:
-            result.mistakes.append(
-                UserError(
-                    f"{where}: stages.{name}.inputs",
-                    f"'{spec.uses}' needs the input '{key}'",
-                    f"add '{key}: stage.output' or '{key}: asset:name'",
-                )
+            self.contracts[name] = contract_of(spec, library, where)
+        except* UserError as found:
+            self.mistakes += [one for one in found.exceptions if isinstance(one, UserError)]
+            self.contracts[name] = unread(_declared(spec, where))
+            self.open_ended.add(name)
+
+    def job(self, name: str, spec: StageSpec) -> Job:
+        """Return the stage's job, without what is wrong in it."""
+        contract = self.contracts[name]
+        inputs, params = self._inputs(name, spec), self._params(name, spec)
+        self._gates(name, spec)
+        return Job(name, spec, contract, inputs, contract.outputs, params, self._placed(name, spec))
+
+    def objective(self) -> None:
+        """Look whether a stage returns the objective."""
+        wanted, place = self.usecase.objective, f"{self.where}: objective"
+        if wanted is None or self._may_be_returned(wanted):
+            return
+        metrics = [f"{name}.{one}" for name, found in self.contracts.items() for one in found.metrics or ()]
+        means = [f"{base_of(one)}{one[one.rindex('.') :]}.mean" for one in metrics if MARK in one]
+        known = {*metrics, *means, *(f"{one.removesuffix('.mean')}.sd" for one in means)}
+        stage = wanted.rpartition(".")[0]
+        if wanted not in known:
+            what = f"no stage returns '{wanted}'"
+            self.mistakes.append(UserError(place, what, did_you_mean(wanted, known)))
+        elif stage in self.left_out:
+            what = f"'{stage}' is left out: {self.left_out[stage]}"
+            self.mistakes.append(
+                UserError(place, what, "choose a metric of another stage, or another target")
             )
-        found.setdefault(key, None)
-    return found
 
+    def _may_be_returned(self, metric: str) -> bool:
+        """Say whether the metric would be of a stage that does not say which it returns."""
+        open_ended = [name for name, contract in self.contracts.items() if contract.metrics is None]
+        return any(metric.startswith((f"{name}.", f"{base_of(name)}.")) for name in open_ended)
 
-def _resolved(
-    text: str, place: str, usecase: UseCase, outputs: Mapping[str, Sequence[str] | None]
-) -> Reference:
-    """Return the reference if it names something that exists."""
-    ref = graphs.reference(text)
-    made = [f"{stage}.{output}" for stage, names in outputs.items() for output in names or ()]
-    if ref is None:
+    def _inputs(self, name: str, spec: StageSpec) -> dict[str, Reference | None]:
+        contract = self.contracts[name]
+        found: dict[str, Reference | None] = dict.fromkeys(contract.inputs)
+        for key, text in spec.inputs.items():
+            place = f"{self.where}: stages.{name}.inputs.{key}"
+            if key not in contract.inputs:
+                what = f"{contract.subject} has no input '{key}'"
+                self.mistakes.append(UserError(place, what, did_you_mean(key, contract.inputs)))
+                continue
+            try:
+                found[key] = self._input(name, key, text)
+            except UserError as mistake:
+                self.mistakes.append(mistake)
+        for key, is_required in contract.inputs.items():
+            if is_required and key not in spec.inputs:
+                what = f"{contract.subject} needs the input '{key}'"
+                fix = f"add '{key}: stage.output' or '{key}: asset:name'"
+                self.mistakes.append(UserError(f"{self.where}: stages.{name}.inputs", what, fix))
+        return found
+
+    def _input(self, name: str, key: str, text: str) -> Reference | None:
+        """Return what the input reads; None for an optional one whose asset is null."""
+        ref = self._resolved(text, f"{self.where}: stages.{name}.inputs.{key}")
+        there = [stage for stage in ref.stages if stage not in self.left_out]
+        if ref.stage is not None:
+            return self._as_far_as_there(name, key, ref) if len(there) < len(ref.stages) else ref
+        if self.usecase.assets[ref.name] is not None:
+            return ref
+        if not self.contracts[name].inputs[key]:
+            return None
         raise UserError(
-            place, f"'{text}' is no reference", did_you_mean(text, made, "write stage.output, or asset:key")
-        )
-    if ref.stage is None:
-        if ref.name not in usecase.assets:
-            raise UserError(
-                place,
-                f"there is no asset '{ref.name}'",
-                did_you_mean(text, [f"asset:{key}" for key in usecase.assets]),
-            )
-        return ref
-    if ref.stage in outputs and (outputs[ref.stage] is None or ref.name in (outputs[ref.stage] or ())):
-        return ref
-    raise UserError(place, f"no stage makes '{text}'", did_you_mean(text, made))
-
-
-def _params(
-    name: str, spec: StageSpec, signature: Signature | None, where: str, result: Checked
-) -> dict[str, Any]:
-    if signature is None:
-        return dict(spec.params)
-    for key, value in spec.params.items():
-        place = f"{where}: stages.{name}.params.{key}"
-        if key not in signature.params:
-            result.mistakes.append(
-                UserError(
-                    place, f"'{spec.uses}' has no parameter '{key}'", did_you_mean(key, signature.params)
-                )
-            )
-        elif not signature.params[key].accepts(value):
-            annotation = signature.params[key].annotation
-            result.mistakes.append(
-                UserError(
-                    place, f"{value!r} is not of the type {annotation}", f"write a value of type {annotation}"
-                )
-            )
-    params = {}
-    for key, parameter in signature.params.items():
-        if key not in spec.params and parameter.default is REQUIRED:
-            result.mistakes.append(
-                UserError(
-                    f"{where}: stages.{name}.params",
-                    f"'{spec.uses}' needs the parameter '{key}'",
-                    f"add '{key}: <{parameter.annotation}>'",
-                )
-            )
-        value = spec.params.get(key, parameter.default)
-        params[key] = float(value) if parameter.annotation == "float" and type(value) is int else value
-    return params
-
-
-def _gates(name: str, spec: StageSpec, signature: Signature | None, where: str, result: Checked) -> None:
-    known = _metrics(spec, signature)
-    if known is None:
-        return
-    for metric in spec.require:
-        if metric not in known:
-            does = f"'{spec.uses}'" if spec.uses else "a command"
-            result.mistakes.append(
-                UserError(
-                    f"{where}: stages.{name}.require.{metric}",
-                    f"{does} returns no metric '{metric}'",
-                    did_you_mean(metric, known),
-                )
-            )
-
-
-def _metrics(spec: StageSpec, signature: Signature | None) -> frozenset[str] | None:
-    """Return the metrics that a stage may return: a command none; None where nobody can say."""
-    if spec.command:
-        return frozenset()
-    return signature.metrics if signature else None
-
-
-def _objective(
-    usecase: UseCase, signatures: Mapping[str, Signature | None], where: str, result: Checked
-) -> None:
-    if usecase.objective is None:
-        return
-    returned = {name: _metrics(spec, signatures[name]) for name, spec in usecase.stages.items()}
-    metrics = [f"{name}.{metric}" for name, known in returned.items() for metric in known or ()]
-    open_ended = [name for name, known in returned.items() if known is None]
-    if usecase.objective not in metrics and usecase.objective.split(".")[0] not in open_ended:
-        result.mistakes.append(
-            UserError(
-                f"{where}: objective",
-                f"no stage returns '{usecase.objective}'",
-                did_you_mean(usecase.objective, metrics),
-            )
+            f"{self.where}: assets.{ref.name}",
+            f"the stage '{name}' needs this asset, and it is null",
+            f"write assets.{ref.name}=NAME_OR_PATH",
         )
 
+    def _as_far_as_there(self, name: str, key: str, ref: Reference) -> Reference | None:
+        """Return the reference without the stages that are left out; None for an optional one without any."""
+        each = tuple(value for value, stage in ref.members.items() if stage not in self.left_out)
+        if each:
+            return replace(ref, each=each)
+        if name in self.left_out or not self.contracts[name].inputs[key]:
+            return None
+        gone = ref.stages[0]
+        raise UserError(
+            f"{self.where}: stages.{name}.inputs.{key}",
+            f"'{gone}' is left out: {self.left_out[gone]}",
+            f"make the input optional (In | None), or give '{name}' the same 'when'",
+        )
 
-def _edges(jobs: Mapping[str, Job], usecase: UseCase) -> list[tuple[str, str, str]]:
+    def _resolved(self, text: str, place: str) -> Reference:
+        """Return the reference if it names something that exists."""
+        ref = graphs.reference(text)
+        made = [f"{stage}.{output}" for stage, found in self.contracts.items() for output in found.outputs]
+        if ref is None:
+            fix = did_you_mean(text, made, "write stage.output, or asset:key")
+            raise UserError(place, f"'{text}' is no reference", fix)
+        if ref.stage is None:
+            if ref.name not in self.usecase.assets:
+                fix = did_you_mean(text, [f"asset:{key}" for key in self.usecase.assets])
+                raise UserError(place, f"there is no asset '{ref.name}'", fix)
+            return ref
+        if ref.stage in self.open_ended or str(ref) in made:
+            return ref
+        return self._folder(ref, place, made)
+
+    def _folder(self, ref: Reference, place: str, made: Sequence[str]) -> Reference:
+        """Return the reference to the outputs of all stages of a foreach, if there are such."""
+        base, what = base_of(str(ref.stage)), f"no stage makes '{ref}'"
+        members = [name for name in self.contracts if MARK in name and base_of(name) == base]
+        makers = [name for name in members if name in self.open_ended or f"{name}.{ref.name}" in made]
+        if str(ref.stage).endswith(ALL) and base in self.contracts:
+            raise UserError(place, f"'{base}' has no foreach", f"write {base}.{ref.name}")
+        if ref.stage == base and makers:
+            what = f"'{base}' has a foreach: there is one '{ref.name}' for each value"
+            raise UserError(place, what, f"write {base}{ALL}.{ref.name}, or {makers[0]}.{ref.name}")
+        if str(ref.stage).endswith(ALL) and members and members == makers:
+            return replace(ref, each=tuple(map(value_of, members)))
+        folders = [f"{base_of(one)}{ALL}{one[one.rindex('.') :]}" for one in made if MARK in one]
+        raise UserError(place, what, did_you_mean(str(ref), [*made, *folders]))
+
+    def _params(self, name: str, spec: StageSpec) -> dict[str, Any]:
+        contract, place = self.contracts[name], f"{self.where}: stages.{name}.params"
+        for key, value in spec.params.items():
+            if key not in contract.params:
+                what = f"{contract.subject} has no parameter '{key}'"
+                self.mistakes.append(UserError(f"{place}.{key}", what, did_you_mean(key, contract.params)))
+            elif not contract.params[key].accepts(value):
+                annotation = contract.params[key].annotation
+                what, fix = (
+                    f"{value!r} is not of the type {annotation}",
+                    f"write a value of type {annotation}",
+                )
+                self.mistakes.append(UserError(f"{place}.{key}", what, fix))
+        for key, parameter in contract.params.items():
+            if key not in spec.params and parameter.default is REQUIRED:
+                what = f"{contract.subject} needs the parameter '{key}'"
+                self.mistakes.append(UserError(place, what, f"add '{key}: <{parameter.annotation}>'"))
+        return {key: _value(spec.params, key, one) for key, one in contract.params.items()}
+
+    def _gates(self, name: str, spec: StageSpec) -> None:
+        contract = self.contracts[name]
+        for metric in spec.require if contract.metrics is not None else ():
+            if metric not in (contract.metrics or ()):
+                place = f"{self.where}: stages.{name}.require.{metric}"
+                what = f"{contract.subject} returns no metric '{metric}'"
+                self.mistakes.append(UserError(place, what, did_you_mean(metric, contract.metrics or ())))
+
+    def _placed(self, name: str, spec: StageSpec) -> Placement:
+        if name in self.left_out:
+            return Placement("", False, "")
+        try:
+            return self.place(spec, self.contracts[name])
+        except UserError as mistake:
+            key = "image" if mistake.where == "image" else "runs_on"
+            where = f"{self.where}: stages.{name}.{key}"
+            self.mistakes.append(UserError(where, mistake.what, mistake.fix))
+            return Placement("", False, "")
+
+
+def _value(given: Mapping[str, Any], key: str, parameter: Parameter) -> Any:
+    """Return the parameter's value; a whole number for a float becomes one."""
+    value = given.get(key, parameter.default)
+    return float(value) if parameter.annotation == "float" and type(value) is int else value
+
+
+def _edges(jobs: Mapping[str, Job]) -> list[tuple[str, str, str]]:
     return [
-        (ref.stage, name, key)
+        (stage, name, key)
         for name, job in jobs.items()
         for key, ref in job.inputs.items()
-        if ref and ref.stage and ref.stage in usecase.stages
+        for stage in (ref.stages if ref else ())
+        if stage in jobs
     ]
 
 
-def _unused(jobs: Mapping[str, Job], usecase: UseCase) -> list[str]:
-    """Name what nobody reads: assets always, outputs where the stage has others that are read."""
-    read = {str(ref) for job in jobs.values() for ref in job.inputs.values() if ref}
-    warnings = [
-        f"assets.{key} is read by no stage"
-        for key, value in usecase.assets.items()
-        if value is not None
-        and f"asset:{key}" not in {text for spec in usecase.stages.values() for text in spec.inputs.values()}
-    ]
+def _unused(jobs: Mapping[str, Job], usecase: UseCase) -> Iterator[str]:
+    """Name what nobody reads: assets always, outputs if the stage has others that are read."""
+    read = {text for spec in usecase.stages.values() for text in spec.inputs.values()}
+    for key, value in usecase.assets.items():
+        if value is not None and f"asset:{key}" not in read:
+            yield f"assets.{key} is read by no stage"
+    yield from _unread_outputs(jobs)
+
+
+def _unread_outputs(jobs: Mapping[str, Job]) -> Iterator[str]:
+    refs = [ref for job in jobs.values() for ref in job.inputs.values() if ref]
+    read = {f"{stage}.{ref.name}" for ref in refs for stage in ref.stages}
     for name, job in jobs.items():
-        unread = [output for output in job.outputs if f"{name}.{output}" not in read]
-        if unread and len(unread) < len(job.outputs):
-            warnings.append(f"no stage reads {', '.join(f'{name}.{output}' for output in unread)}")
-    return warnings
+        made: Sequence[str] = [f"{name}.{output}" for output in job.outputs]
+        unread_ones = [one for one in made if one not in read]
+        if unread_ones and len(unread_ones) < len(made):
+            yield f"no stage reads {', '.join(unread_ones)}"

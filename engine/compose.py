@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel
 
-from engine import asset, catalogue, plain, spec, target, yamlfile
+from engine import asset, catalogue, foreach, plain, spec, target, yamlfile
 from engine.asset import Asset
 from engine.catalogue import ROOT
 from engine.composed import Composed, is_there, plain_asset
@@ -104,9 +104,8 @@ def _composition(config: DictConfig, chosen: Any, line: CommandLine) -> Composit
     mistakes: list[UserError] = []
     exists: dict[str, bool] = {}
     OmegaConf.set_struct(config, False)
-    _refuse_odd_values(
-        OmegaConf.to_container(config, resolve=False), where, overrides
-    )  # where it was written
+    written = OmegaConf.to_container(config, resolve=False)
+    _refuse_odd_values(written, where, overrides)  # where it was written
     settings, options = _set_here(config, line.options, overrides)
     _take_own_data(config, Path(settings.data), declared, overrides, notes, exists)
     assets = _apply_assets(config, declared, overrides, where, mistakes, line.folder, exists)
@@ -114,10 +113,11 @@ def _composition(config: DictConfig, chosen: Any, line: CommandLine) -> Composit
     if isinstance(config.get("target"), DictConfig):  # before ${target.runtime} is resolved
         given = cast(dict[str, Any], OmegaConf.to_container(config.target, resolve=False))
         config.target = target.completed(given)
+    _expand(config, written, where, mistakes)
     data = _plain(config, where, mistakes)
     _refuse_odd_values(data, where, overrides, mistakes)
-    written = {key: data.pop(key) for key in list(data) if key in UseCase.model_fields}
-    usecase, malformed = spec.read(written, where)
+    resolved = {key: data.pop(key) for key in list(data) if key in UseCase.model_fields}
+    usecase, malformed = spec.read(resolved, where)
     target_where, aim = f"conf/target/{chosen.runtime.choices['target']}.yaml", data.pop("target")
     mistakes += [*malformed, *_unknown(data, line.options, where)]
     if usecase is None:
@@ -138,7 +138,7 @@ def _composition(config: DictConfig, chosen: Any, line: CommandLine) -> Composit
     plain_data = Composed(
         where=where,
         target_where=target_where,
-        usecase=written,
+        usecase=resolved,
         target=aim,
         settings=made.settings.model_dump(mode="json"),
         options=options.model_dump(mode="json"),
@@ -303,6 +303,28 @@ def _value_of(key: str, overrides: Sequence[str]) -> str | None:
 def _resolved(config: DictConfig, key: str) -> Any:
     value = config[key]
     return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+
+
+def _expand(config: DictConfig, written: Any, where: str, mistakes: list[UserError]) -> None:
+    """Put the stages of its values in the place of each stage with `foreach`, while `${...}` is unresolved.
+
+    Nothing else could be checked in a use case whose foreach is wrong: its mistakes are raised at once.
+    """
+    stages = written.get("stages")
+    words = ("${each.", "'foreach'", "'exclude'")
+    if not isinstance(stages, dict) or not any(word in repr(stages) for word in words):
+        return
+    for name, key in [(name, key) for name in stages for key in ("foreach", "exclude")]:
+        if isinstance(stages[name], dict) and key in stages[name]:
+            try:
+                stages[name][key] = _resolved(config.stages[name], key)
+            except OmegaConfBaseException as error:
+                place = f"{where}: stages.{name}.{key}"
+                mistakes.append(_unresolved(config, place, str(error).splitlines()[0]))
+    made, found = foreach.expand(stages, where)
+    if found:
+        raise ExceptionGroup("the use case is wrong", [*mistakes, *found])
+    config.stages = made
 
 
 def _plain(config: DictConfig, where: str, mistakes: list[UserError]) -> dict[str, Any]:

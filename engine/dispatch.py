@@ -12,6 +12,7 @@ from pathlib import Path
 from engine import catalogue, image_catalogue, layout, yamlfile
 from engine.catalogue import ROOT
 from engine.containers.options import Limits
+from engine.contract import Contract
 from engine.errors import UserError, did_you_mean, raise_all
 from engine.images import Image
 from engine.interfaces import Executor
@@ -19,11 +20,10 @@ from engine.jobfolder import Ended, Launch
 from engine.placement import Placement, Setting, executor_of
 from engine.plan import Planned
 from engine.request import Request
-from engine.signature import Signature
 from engine.spec import StageSpec
 
 _EXECUTORS = sorted(path.stem for path in (ROOT / "engine" / "executors").glob("[a-z]*.py"))
-Stages = Sequence[tuple[StageSpec, Signature | None]]
+Stages = Sequence[tuple[StageSpec, Contract]]
 
 
 class Dispatcher:
@@ -60,9 +60,9 @@ class Dispatcher:
         """Return why the chosen executor can run nothing here; empty if it can."""
         return self._executor(self.name).unavailable()
 
-    def place(self, spec: StageSpec, signature: Signature | None) -> Placement:
+    def place(self, spec: StageSpec, contract: Contract) -> Placement:
         """Return where a stage runs; UserError if it can run nowhere."""
-        return self._executor(self._of(spec)).place(spec, signature)
+        return self._executor(self._of(spec)).place(spec, contract)
 
     def prepare(self, planned: Iterable[Planned]) -> None:
         """Let every executor that has something to do make ready for it."""
@@ -132,10 +132,10 @@ class Dispatcher:
         """Return what speaks against a candidate; empty if it can run every stage that would be its own."""
         if reason := self._executor(name).unavailable():
             return reason
-        for spec, signature in stages:
+        for spec, contract in stages:
             if self._of(spec) == name:
                 try:
-                    self._executor(name).place(spec, signature)
+                    self._executor(name).place(spec, contract)
                 except UserError as mistake:
                     return mistake.what
         return ""

@@ -5,10 +5,12 @@ Plain data and a pure reducer; who writes, reads and shows them lives above. Eve
 fields of the kind's TypedDict, which is also its constructor. A reader ignores fields it does not know.
 """
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NotRequired, TypedDict, get_args, get_type_hints
 
+from engine.foreach import base_of, value_of
 from engine.interfaces import Event, FailureKind, RunStatus, StageStatus, Verdict
 
 SCHEMA_VERSION = 1
@@ -236,8 +238,35 @@ class RunState:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """All metrics, flat: `stage.metric` to value."""
-        return {f"{s.name}.{key}": value for s in self.stages.values() for key, value in s.metrics.items()}
+        """All metrics, flat: `stage.metric` to value; over the values of a foreach, `stage.metric.mean`."""
+        found = {f"{s.name}.{key}": value for s in self.stages.values() for key, value in s.metrics.items()}
+        for base in dict.fromkeys(base_of(name) for name in self.stages if value_of(name)):
+            found |= {f"{base}.{key}": value for key, value in self.over_values(base).items()}
+        return found
+
+    def over_values(self, base: str) -> dict[str, float]:
+        """Return mean and sample standard deviation of the metrics that a stage has for each of its values.
+
+        Nothing until the stages of all values have their metrics.
+        """
+        metrics = [s.metrics for s in self.stages.values() if value_of(s.name) and base_of(s.name) == base]
+        found: dict[str, float] = {}
+        for name in metrics[0] if metrics else ():
+            if all(name in one for one in metrics):
+                found |= _spread(name, [one[name] for one in metrics])
+        return found
+
+
+def _spread(name: str, values: Sequence[float]) -> dict[str, float]:
+    """Return the mean, and the standard deviation (n - 1) if there are several values."""
+    try:
+        mean = math.fsum(values) / len(values)
+        squares = math.fsum((value - mean) ** 2 for value in values)
+    except (OverflowError, ValueError):  # of infinite and of huge values there is none
+        return {}
+    if len(values) < 2:
+        return {f"{name}.mean": mean}
+    return {f"{name}.mean": mean, f"{name}.sd": math.sqrt(squares / (len(values) - 1))}
 
 
 def replay(events: Iterable[Event], state: RunState | None = None) -> RunState:

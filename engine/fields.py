@@ -52,6 +52,12 @@ def _identifier(name: str) -> str:
     return name
 
 
+def _stage_name(name: str) -> str:
+    """Accept a name, and what `foreach` adds to it: engine/foreach.py has checked that."""
+    _identifier(name.partition("@")[0])
+    return name
+
+
 def _variable(name: str) -> str:
     if not _VARIABLE.fullmatch(name):
         raise ValueError(
@@ -99,6 +105,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 _OF_A_UNION = {"bool_type", "int_type", "float_type", "string_type", "list_type"}
 
 Name = Annotated[str, AfterValidator(_identifier)]
+StageName = Annotated[str, AfterValidator(_stage_name)]
 EnvName = Annotated[str, AfterValidator(_variable)]
 EnvValue = Annotated[str, AfterValidator(_without_nul)]
 Duration = Annotated[float, BeforeValidator(duration_s)]

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+ENTRIES = "entries/1"
 RECORD = "job/1"  # the pre-image's type and version come first, so that no two kinds of digest can meet
 DISTRIBUTIONS = {
     "cv2": ("opencv_python_headless", "opencv"),
@@ -28,6 +29,12 @@ Parts = Mapping[str, Mapping[str, Any]]  # "source", "parameter", "input", "envi
 def fingerprint(parts: Parts) -> str:
     """Return the sha256 of the parts, as 64 hexadecimal digits."""
     text = json.dumps([RECORD, parts], sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def of_entries(digests: Mapping[str, str]) -> str:
+    """Return the digest of a folder input: that of its entries' names and digests."""
+    text = json.dumps([ENTRIES, digests], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 

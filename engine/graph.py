@@ -6,14 +6,28 @@ from dataclasses import dataclass
 import networkx as nx
 
 from engine.errors import UserError, did_you_mean
+from engine.foreach import ALL, MARK, base_of
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What an input names: `asset:key`, or `stage.output`."""
+    """What an input names: `asset:key`, `stage.output`, or `stage@*.output`."""
 
     stage: str | None
     name: str
+    each: tuple[str, ...] = ()  # of `stage@*`: the values of its foreach, each an entry of a folder
+
+    @property
+    def members(self) -> dict[str, str]:
+        """Return the stages of `stage@*` by their values."""
+        return {value: f"{base_of(str(self.stage))}{MARK}{value}" for value in self.each}
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Return the stages whose outputs it reads."""
+        if self.stage is None:
+            return ()
+        return tuple(self.members.values()) if self.each else (self.stage,)
 
     def __str__(self) -> str:
         return f"{self.stage}.{self.name}" if self.stage else f"asset:{self.name}"
@@ -23,8 +37,8 @@ def reference(text: str) -> Reference | None:
     """Return the reference that the text writes, or None where it writes none."""
     if text.startswith("asset:"):
         return Reference(None, text.removeprefix("asset:"))
-    stage, dot, name = text.partition(".")
-    return Reference(stage, name) if dot and stage and name and "." not in name else None
+    stage, _, name = text.rpartition(".")  # a value of foreach may have dots
+    return Reference(stage, name) if base_of(stage) and name and "." not in base_of(stage) else None
 
 
 def build(stages: Iterable[str], edges: Iterable[tuple[str, str, str]]) -> "nx.DiGraph[str]":
@@ -76,12 +90,14 @@ def priorities(graph: "nx.DiGraph[str]", seconds: Mapping[str, float]) -> dict[s
 
 
 def until(graph: "nx.DiGraph[str]", last: Iterable[str], where: str) -> set[str]:
-    """Return these stages and all that they need."""
+    """Return these stages and all that they need; a stage with foreach stands for those of all its values."""
     kept: set[str] = set()
     for name in last:
-        if name not in graph:
+        named = [one for one in graph if name.removesuffix(ALL) in (one, base_of(one))]
+        if not named:
             raise UserError(where, f"there is no stage '{name}'", did_you_mean(name, graph))
-        kept |= {name} | nx.ancestors(graph, name)
+        for one in named:
+            kept |= {one} | nx.ancestors(graph, one)
     return kept
 
 

@@ -17,6 +17,7 @@ from engine.catalogue import ROOT
 from engine.errors import UserError
 from engine.fields import Name, validated
 from engine.fingerprint import DISTRIBUTIONS
+from engine.foreach import MARK
 from engine.stage.platforms import PLATFORMS
 from engine.wording import listed
 
@@ -45,7 +46,7 @@ class Definition(BaseModel):
     base: Name | None = None
     optional: bool = Field(False, description="used where it is there, and not asked for where it is not")
     usecase: Name = Field(
-        "containers", description="the use case whose stage build_<image>_<architecture> makes it"
+        "containers", description="the use case whose stage build_<image>@<architecture> makes it"
     )
 
 
@@ -68,7 +69,7 @@ class Image:
     @property
     def stage(self) -> str:
         """Return the stage that builds it."""
-        return f"build_{self.name.replace('-', '_')}_{ARCHITECTURES[self.platform]}"
+        return f"build_{self.name.replace('-', '_')}{MARK}{ARCHITECTURES[self.platform]}"
 
 
 def read(folder: Path, sources: Mapping[str, str], base: str) -> list[Image]:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
+    from engine.contract import Contract, Declared
     from engine.events import RunState
     from engine.images import Image
     from engine.jobfolder import Ended, Launch
     from engine.placement import Placement
     from engine.plan import Planned
-    from engine.signature import Signature
+    from engine.signature import Library
     from engine.spec import StageSpec
     from engine.store import Record
 
@@ -58,6 +59,17 @@ class Say(Protocol):
         """Show how many bytes of a file are here; `total` may turn out wrong."""
 
 
+class Kind(Protocol):
+    """A kind of stage: one module in engine/kinds/, found by its name, which is the key in YAML."""
+
+    VALUE: Any  # the type of what the YAML says under the key
+    DESCRIPTION: str  # of the key, for docs/reference.md and the JSON Schema
+
+    @staticmethod
+    def contract(declared: "Declared", library: "Library") -> "Contract":
+        """Return the stage's contract; raise an ExceptionGroup of every UserError found."""
+
+
 class Executor(Protocol):
     """Runs single jobs: one file in engine/executors/, found by its name.
 
@@ -69,10 +81,10 @@ class Executor(Protocol):
     def unavailable(self) -> str:
         """Return why this executor cannot run anything here, in a sentence; empty if it can."""
 
-    def place(self, spec: "StageSpec", signature: "Signature | None") -> "Placement":
+    def place(self, spec: "StageSpec", contract: "Contract") -> "Placement":
         """Return where a stage runs, in what environment, and where its figures are measured.
 
-        UserError if it can run nowhere. Without a signature the stage is a command.
+        UserError if it can run nowhere.
         """
 
     def missing(self, planned: "Iterable[Planned]") -> list[str]:

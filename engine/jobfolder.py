@@ -134,11 +134,7 @@ class JobFolder:
         """Put the outputs into the store; BadOutput where one is missing or is none."""
         job, planned = self.job, self.planned
         assert planned.fingerprint is not None and planned.parts is not None
-        wanted = (
-            (job.signature.metrics or frozenset()) - job.signature.optional_metrics
-            if job.signature
-            else frozenset()
-        )
+        wanted = (job.contract.metrics or frozenset()) - job.contract.optional_metrics
         missing = sorted(wanted - metrics.keys())
         if missing:
             raise BadOutput(f"the stage did not return its metric '{missing[0]}'")
@@ -228,20 +224,38 @@ def lay_out(
     """
     job = planned.job
     (path / "out").mkdir(parents=True)
-    inputs = {
-        name: None
-        if ref is None
-        else assets[ref.name].path
-        if ref.stage is None
-        else store.path(digests[ref.stage][ref.name])
-        for name, ref in job.inputs.items()
-    }
+    inputs: dict[str, Path | None] = {}
+    for name, ref in job.inputs.items():
+        if ref is None:
+            inputs[name] = None
+        elif ref.each:
+            entries = {value: store.path(digests[one][ref.name]) for value, one in ref.members.items()}
+            inputs[name] = _folder_input(path / "in" / name, entries)
+        elif ref.stage:
+            inputs[name] = store.path(digests[ref.stage][ref.name])
+        else:
+            inputs[name] = assets[ref.name].path
     outputs = {name: path / "out" / name for name in job.outputs}
     description = _description(job, inputs, outputs)
     if planned.fingerprint:
         description["checkpoint"] = str(store.checkpoint(planned.fingerprint))
     (path / "job.json").write_text(json.dumps(description), encoding="utf-8")
     return JobFolder(path, planned, inputs, _made=identities(path))
+
+
+def linked(launch: Launch) -> list[Path]:
+    """Return the artifacts that the entries of the job's folder inputs link to."""
+    folders = [path for path in launch.inputs.values() if path and path.parent == launch.folder / "in"]
+    return [entry.readlink() for folder in folders for entry in sorted(folder.iterdir())]
+
+
+def _folder_input(folder: Path, entries: Mapping[str, Path]) -> Path:
+    """Make the folder of an input such as `build@*.image`: a link for each entry, which none may change."""
+    folder.mkdir(parents=True)
+    for name, artifact in entries.items():
+        (folder / name).symlink_to(artifact)
+    folder.chmod(0o555)
+    return folder
 
 
 def take_out(path: Path, made: Identities, names: Iterable[str], private: Path) -> dict[str, Path]:
@@ -313,20 +327,17 @@ def _identity(handle: int) -> tuple[int, int]:
 
 
 def _description(job: Job, inputs: Mapping[str, Path | None], outputs: Mapping[str, Path]) -> dict[str, Any]:
-    common = {
+    groups = {"inputs": inputs, "outputs": outputs, "params": job.params}
+    invoke = dict(job.contract.invoke)
+    if "command" in invoke:
+        invoke["command"] = [_filled(word, groups) for word in invoke["command"]]
+    return {
+        **invoke,
+        "taken": job.place.taken,
         "inputs": {k: str(v) if v else None for k, v in inputs.items()},
         "outputs": {k: str(v) for k, v in outputs.items()},
         "params": dict(job.params),
     }
-    if job.signature:
-        return {
-            "module": job.signature.module,
-            "function": job.signature.function,
-            "taken": job.place.taken,
-            **common,
-        }
-    groups = {"inputs": inputs, "outputs": outputs, "params": job.params}
-    return {"command": [_filled(word, groups) for word in job.spec.command or ()], **common}
 
 
 def _filled(word: str, groups: Mapping[str, Mapping[str, Any]]) -> str:

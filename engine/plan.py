@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from engine import fingerprint as fingerprints
+from engine.contract import Contract
 from engine.graph import Reference
 from engine.placement import Placement
-from engine.signature import Signature
 from engine.spec import StageSpec
 from engine.target import Target
 
@@ -40,7 +40,7 @@ class Job:
 
     stage: str
     spec: StageSpec
-    signature: Signature | None  # None: a command
+    contract: Contract
     inputs: Mapping[str, Reference | None]
     outputs: tuple[str, ...]
     params: Mapping[str, Any]
@@ -49,18 +49,16 @@ class Job:
     @property
     def needs(self) -> list[str]:
         """Return the stages whose outputs this one reads."""
-        return list(dict.fromkeys(ref.stage for ref in self.inputs.values() if ref and ref.stage))
+        refs = [ref for ref in self.inputs.values() if ref]
+        return list(dict.fromkeys(stage for ref in refs for stage in ref.stages))
 
     @property
     def uses(self) -> str:
         """Return what the stage runs, in words."""
-        return self.spec.uses or " ".join(self.spec.command or ())
+        return self.contract.label
 
     def parts(self, digests: Mapping[str, str | None]) -> fingerprints.Parts:
         """Return the pre-image of the fingerprint, given its inputs' digests."""
-        source = (
-            dict(self.signature.sources) if self.signature else {"command": list(self.spec.command or ())}
-        )
         environment = {**self.place.environment, "platform": self.place.platform}
         if (
             self.spec.runs_on == "target"
@@ -72,7 +70,12 @@ class Job:
             **{f"env {k}": v for k, v in self.spec.env.items()},
         }
         parameter |= {f"pass_env {name}": True for name in self.spec.pass_env}  # their values may be secrets
-        return {"source": source, "parameter": parameter, "input": digests, "environment": environment}
+        return {
+            "source": dict(self.contract.sources),
+            "parameter": parameter,
+            "input": digests,
+            "environment": environment,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +117,10 @@ def settle(
     job: Job, outputs: Mapping[str, Mapping[str, str]], assets: Mapping[str, ResolvedAsset], store: Records
 ) -> Planned:
     """Fingerprint the job and look it up, as far as its inputs are known: stage -> output -> digest."""
-    digests: dict[str, str | None] = {}
-    for name, ref in job.inputs.items():
-        if ref is None:
-            digests[name] = None
-        elif ref.stage is None:
-            digests[name] = assets[ref.name].digest
-        elif ref.stage in outputs:
-            digests[name] = outputs[ref.stage][ref.name]
-        else:
-            return Planned(job, None, None, None, f"waits for {ref.stage}")
+    missing = [stage for stage in job.needs if stage not in outputs]
+    if missing:
+        return Planned(job, None, None, None, f"waits for {missing[0]}")
+    digests = {name: _digest(ref, outputs, assets) for name, ref in job.inputs.items()}
     parts = job.parts(digests)
     key = fingerprints.fingerprint(parts)
     record = store.find(key)
@@ -137,6 +134,16 @@ def settle(
         None,
         "its artifact in the store is damaged or gone" if damaged else "not in the store",
     )
+
+
+def _digest(
+    ref: Reference | None, outputs: Mapping[str, Mapping[str, str]], assets: Mapping[str, ResolvedAsset]
+) -> str | None:
+    if ref is None:
+        return None
+    if ref.each:
+        return fingerprints.of_entries({value: outputs[one][ref.name] for value, one in ref.members.items()})
+    return outputs[ref.stage][ref.name] if ref.stage else assets[ref.name].digest
 
 
 def settle_all(
@@ -162,7 +169,7 @@ def _described(name: str, job: Job) -> dict[str, Any]:
     return {
         "stage": name,
         "uses": job.uses,
-        "doc": job.signature.doc.partition("\n")[0] if job.signature else "",
+        "doc": job.contract.doc.partition("\n")[0],
         "inputs": {key: str(ref) for key, ref in job.inputs.items() if ref},
         "outputs": list(job.outputs),
         "params": dict(job.params),

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import check, dispatch, fetch, layout, ordinary
+from engine import check, dispatch, fetch, layout, ordinary, when
 from engine import graph as graphs
 from engine.asset import Asset
 from engine.check import Checked
 from engine.dispatch import Dispatcher, Stages
 from engine.errors import UserError, raise_all
+from engine.foreach import base_of, value_of
 from engine.interfaces import Say
 from engine.plan import Plan, ResolvedAsset, settle_all
 from engine.request import Request
@@ -43,9 +44,11 @@ def plan(request: Request, refused: Mapping[str, str] = NOTHING) -> Planning:
     library = Library(request.settings.stage_packages, request.roots)
     chosen = request.settings.executor
     executors = Dispatcher(dispatch.setting(request), chosen.name, chosen.first_of)
-    why = executors.choose(_readable(usecase, library), refused)
-    checked = _checked(request, usecase, library, executors)
-    kept = _kept(checked, request)
+    left_out = when.left_out(usecase.stages, request.target)
+    there = {name: spec for name, spec in usecase.stages.items() if name not in left_out}
+    why = executors.choose(_readable(there, library), refused)
+    checked = _checked(request, usecase, library, executors, left_out)
+    kept = _kept(checked, request, left_out)
     jobs = {name: job for name, job in checked.jobs.items() if name in kept}
     refs = [ref for job in jobs.values() for ref in job.inputs.values() if ref]
     needed = {ref.name for ref in refs if ref.stage is None}
@@ -81,28 +84,44 @@ def bring(request: Request, planning: Planning, say: Say) -> None:
         raise ExceptionGroup("assets are missing", mistakes)
 
 
-def _readable(usecase: UseCase, library: Library) -> Stages:
+def _readable(stages: Mapping[str, StageSpec], library: Library) -> Stages:
     """Return the stages whose contract can be read; the check tells of the others."""
     found = []
-    for name, spec in usecase.stages.items():
+    for name, spec in stages.items():
         try:
-            found.append((spec, library.signature(spec.uses, name) if spec.uses else None))
-        except UserError:
-            continue
+            found.append((spec, check.contract_of(spec, library, name)))
+        except* UserError:
+            pass
     return found
 
 
-def _checked(request: Request, usecase: UseCase, library: Library, executors: Dispatcher) -> Checked:
+def _checked(
+    request: Request,
+    usecase: UseCase,
+    library: Library,
+    executors: Dispatcher,
+    left_out: Mapping[str, str],
+) -> Checked:
     """Check the use case, or raise every mistake of its file, of form and of meaning, by stage."""
-    mistakes, checked = list(request.mistakes), None
+    mistakes, checked = [*request.mistakes, *when.mistakes(usecase.stages, request.where)], None
     try:
-        checked = check.check(usecase, library, executors.place, request.where)
+        checked = check.check(usecase, library, executors.place, request.where, left_out)
     except ExceptionGroup as found:
         mistakes += _worth_telling(found, mistakes)
-    order = {name: at for at, name in enumerate(usecase.stages)}  # what is no stage comes first
-    raise_all(sorted(mistakes, key=lambda mistake: order.get(_place(mistake)[1], -1)))
+    order = {base_of(name): at for at, name in enumerate(usecase.stages)}  # what is no stage comes first
+    told = {str(one): one for one in (_as_written(mistake, usecase) for mistake in mistakes)}
+    raise_all(sorted(told.values(), key=lambda mistake: order.get(_place(mistake)[1], -1)))
     assert checked is not None
     return checked
+
+
+def _as_written(mistake: UserError, usecase: UseCase) -> UserError:
+    """Return the mistake at its place in the file, where the stages of all values of a foreach are one."""
+    where, before = mistake.where, ": stages."
+    for name in sorted(usecase.stages, key=len, reverse=True):  # a@10 before a@1
+        if value_of(name) and f"{before}{name}" in where:
+            where = where.replace(f"{before}{name}", f"{before}{base_of(name)}")
+    return UserError(where, mistake.what, mistake.fix)
 
 
 def _worth_telling(found: ExceptionGroup[Exception], mistakes: Sequence[UserError]) -> list[UserError]:
@@ -125,8 +144,12 @@ def _is_of_absence(mistake: UserError) -> bool:
     return len(parts) <= 3 and parts[-1] != "uses"
 
 
-def _kept(checked: Checked, request: Request) -> set[str]:
+def _kept(checked: Checked, request: Request, left_out: Mapping[str, str]) -> set[str]:
     last = request.settings.until
+    for name in last:
+        if name in left_out:
+            what = f"'{name}' is left out: {left_out[name]}"
+            raise UserError(f"until={name}", what, "name another stage, or another target")
     return graphs.until(checked.graph, last, f"until={','.join(last)}") if last else set(checked.jobs)
 
 
@@ -142,7 +165,8 @@ def _with_makers(request: Request) -> UseCase:
             if key in stages:
                 what = f"the asset '{key}' is made by a stage of that name"
                 raise UserError(f"{request.where}: stages.{key}", what, "give the stage another name")
-            stages[key] = StageSpec(uses=asset.made_by.uses, params=asset.made_by.params)
+            made_by = {"uses": asset.made_by.uses, "params": asset.made_by.params}
+            stages[key] = StageSpec.model_validate(made_by)
             renamed[f"asset:{key}"] = f"{key}.{asset.made_by.output}"
             del assets[key]
         elif asset is None:

@@ -1,68 +1,20 @@
-"""What a stage's source says of it: inputs, outputs, parameters, metrics, imports.
+"""The contract of a function stage, from its source: inputs, outputs, parameters, metrics, imports.
 
 Read by its syntax, never imported.
 """
 
 import ast
 import hashlib
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from engine import ordinary
+from engine.contract import REQUIRED, Contract, Parameter
 from engine.errors import UserError, did_you_mean
 
 _MOST_BYTES = 10_000_000  # of a stage's source
-REQUIRED: Any = object()  # the default of a parameter that has none
 _STAGE_API = "engine.stage"
-_TYPES: dict[str, tuple[type, ...]] = {
-    "int": (int,),
-    "float": (float, int),
-    "str": (str,),
-    "bool": (bool,),
-    "None": (type(None),),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A keyword-only argument: its type as written, and its default."""
-
-    annotation: str
-    default: Any = REQUIRED
-
-    def accepts(self, value: Any) -> bool:
-        """Say whether the value is of the annotated type; a whole number is a float, True is no number."""
-        return _accepts(ast.parse(self.annotation, mode="eval").body, value)
-
-
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """A stage's contract."""
-
-    module: str
-    function: str
-    path: Path
-    doc: str
-    inputs: Mapping[str, bool]  # name -> is it required
-    outputs: tuple[str, ...]
-    params: Mapping[str, Parameter]
-    metrics: frozenset[str] | None  # None: the stage does not say
-    sources: Mapping[str, str]  # project module -> sha256 of its file, the stage's own among them
-    imports: frozenset[str]  # top-level packages from outside the project
-    optional: frozenset[str] = (
-        frozenset()
-    )  # those of them that the stage does without, as `except ImportError` says
-    optional_metrics: frozenset[str] = frozenset()  # those of them that it may leave out: NotRequired
-    programs: tuple[str, ...] = ()  # what it runs from PATH where it is there, listed in its file as PROGRAMS
-
-    @property
-    def needs(self) -> frozenset[str]:
-        """Return the packages beyond Python's own that the stage cannot do without."""
-        return self.imports - self.optional - sys.stdlib_module_names
 
 
 class Library:
@@ -70,13 +22,13 @@ class Library:
 
     def __init__(self, packages: Sequence[str], roots: Sequence[Path]) -> None:
         self.packages, self.roots = tuple(packages), tuple(roots)
-        self._known: dict[str, Signature | UserError] = {}
-        self._imported: dict[
-            str, list[tuple[str, bool]]
-        ] = {}  # by module: many stages share a helper, and looking through it takes time
+        self._known: dict[str, Contract | UserError] = {}
+        # Many stages share a helper, and reading and looking through it takes time.
+        self._trees: dict[Path, ast.Module] = {}
+        self._imported: dict[str, list[tuple[str, bool]]] = {}  # by module
 
-    def signature(self, uses: str, where: str) -> Signature:
-        """Return the signature of a stage, or raise UserError that names the nearest one."""
+    def signature(self, uses: str, where: str) -> Contract:
+        """Return the contract of a stage, or raise UserError that names the nearest one."""
         if uses not in self._known:
             self._known[uses] = self._look_up(uses)
         found = self._known[uses]
@@ -95,7 +47,7 @@ class Library:
         }
         return sorted(found)
 
-    def _look_up(self, uses: str) -> Signature | UserError:
+    def _look_up(self, uses: str) -> Contract | UserError:
         if uses.split(".")[0] not in self.packages:
             allowed = " or ".join(f"'{package}.'" for package in self.packages)
             return UserError("", f"'{uses}' is outside the stage library", f"name a stage under {allowed}")
@@ -133,8 +85,8 @@ class Library:
                 return path
         return None
 
-    def _read(self, uses: str, path: Path) -> Signature:
-        tree = _parsed(path)
+    def _read(self, uses: str, path: Path) -> Contract:
+        tree = self._parsed(path)
         name = uses.rpartition(".")[2]
         function = next((n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == name), None)
         if function is None:
@@ -151,20 +103,21 @@ class Library:
         metrics = _metrics(function, tree)
         names = None if metrics is None else frozenset(metrics)
         left_out = frozenset(name for name, is_required in (metrics or {}).items() if not is_required)
-        return Signature(
-            uses,
-            name,
-            path,
-            doc,
-            inputs,
-            outputs,
-            params,
-            names,
-            sources,
-            imports,
-            optional,
-            left_out,
-            _programs(tree),
+        return Contract(
+            label=uses,
+            subject=f"'{uses}'",
+            doc=doc,
+            inputs=inputs,
+            outputs=outputs,
+            params=params,
+            metrics=names,
+            optional_metrics=left_out,
+            sources=sources,
+            imports=imports,
+            optional_imports=optional,
+            programs=_programs(tree),
+            modules=(uses,),
+            invoke={"module": uses, "function": name},
         )
 
     def _closure(self, module: str, path: Path) -> tuple[dict[str, str], frozenset[str], frozenset[str]]:
@@ -182,7 +135,7 @@ class Library:
                 continue
             sources[name] = hashlib.sha256(ordinary.read(file, _MOST_BYTES)).hexdigest()
             if name not in self._imported:
-                self._imported[name] = list(_imported(_parsed(file), name))
+                self._imported[name] = list(_imported(self._parsed(file), name))
             for imported, is_guarded in self._imported[name]:
                 inner = self._module_path(imported) if self._is_source(imported) else None
                 if inner is not None:
@@ -198,10 +151,10 @@ class Library:
         """
         return module.split(".")[0] in self.packages or module.startswith(f"{_STAGE_API}.")
 
-
-@cache
-def _parsed(path: Path) -> ast.Module:
-    return ast.parse(ordinary.read(path, _MOST_BYTES).decode("utf-8"), str(path))
+    def _parsed(self, path: Path) -> ast.Module:
+        if path not in self._trees:
+            self._trees[path] = ast.parse(ordinary.read(path, _MOST_BYTES).decode("utf-8"), str(path))
+        return self._trees[path]
 
 
 def _imported(tree: ast.Module, module: str) -> Iterator[tuple[str, bool]]:
@@ -309,33 +262,3 @@ def _programs(tree: ast.Module) -> tuple[str, ...]:
                 if isinstance(n, ast.Constant) and isinstance(n.value, str)
             )
     return ()
-
-
-def _accepts(node: ast.expr, value: Any) -> bool:
-    match node:
-        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-            return _accepts(left, value) or _accepts(right, value)
-        case ast.Constant(value=None):
-            return value is None
-        case ast.Name(id=name):
-            wanted = _TYPES.get(name)
-            return wanted is None or (
-                isinstance(value, wanted) and (name == "bool" or not isinstance(value, bool))
-            )
-        case ast.Subscript(value=ast.Name(id="Literal"), slice=choices):
-            return value in ast.literal_eval(
-                ast.Tuple(choices.elts if isinstance(choices, ast.Tuple) else [choices], ast.Load())
-            )
-        case ast.Subscript(value=ast.Name(id="list" | "List" | "Sequence"), slice=item):
-            return isinstance(value, list | tuple) and all(_accepts(item, one) for one in value)
-        case ast.Subscript(value=ast.Name(id="tuple" | "Tuple"), slice=ast.Tuple(elts=items)):
-            if len(items) == 2 and isinstance(items[1], ast.Constant) and items[1].value is ...:
-                return isinstance(value, list | tuple) and all(_accepts(items[0], one) for one in value)
-            return (
-                isinstance(value, list | tuple)
-                and len(value) == len(items)
-                and all(map(_accepts, items, value))
-            )
-        case ast.Subscript(value=ast.Name(id="dict" | "Mapping")):
-            return isinstance(value, Mapping)
-    return True

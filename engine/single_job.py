@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from engine import jobfolder
+from engine.contract import Contract
 from engine.dispatch import setting
 from engine.executors import local
 from engine.jobfolder import Launch, log_tail
 from engine.plan import Job
 from engine.request import Request
-from engine.signature import Signature
 from engine.spec import StageSpec
 from engine.store import BadOutput, seal
 
@@ -39,19 +39,18 @@ class Done:
 
 
 def run(
-    request: Request, signature: Signature, work: Path, inputs: Mapping[str, Path], params: Mapping[str, Any]
+    request: Request, contract: Contract, work: Path, inputs: Mapping[str, Path], params: Mapping[str, Any]
 ) -> Done:
     """Run the stage in a process of this machine and wait for its end."""
-    spec = StageSpec(uses=signature.module)
+    function, spec = contract.invoke["function"], StageSpec()
     executor = local.Executor(setting(request))
-    job = Job(signature.function, spec, signature, {}, signature.outputs, {}, executor.place(spec, signature))
+    job = Job(function, spec, contract, {}, contract.outputs, {}, executor.place(spec, contract))
     folder, log = work / "job", work / "job.log"
     (folder / "out").mkdir(parents=True)
     made = jobfolder.identities(folder)
-    outputs = {name: folder / "out" / name for name in signature.outputs}
+    outputs = {name: folder / "out" / name for name in contract.outputs}
     description = {
-        "module": signature.module,
-        "function": signature.function,
+        **contract.invoke,
         "params": dict(params),
         "inputs": {name: str(path) for name, path in inputs.items()},
         "outputs": {name: str(path) for name, path in outputs.items()},
@@ -66,9 +65,9 @@ def run(
     if ended[0].status != 0:
         return Done(False, {}, log_tail(log))
     try:
-        taken = jobfolder.take_out(folder, made, signature.outputs, work / "outputs")
+        taken = jobfolder.take_out(folder, made, contract.outputs, work / "outputs")
         for name, path in taken.items():
             seal(name, path)
     except BadOutput as error:
-        return Done(False, {}, f"{signature.function}: {error}")
+        return Done(False, {}, f"{function}: {error}")
     return Done(True, taken, log_tail(log))

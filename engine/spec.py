@@ -2,12 +2,13 @@
 
 import copy
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from engine import kind
 from engine.errors import UserError
-from engine.fields import Duration, EnvName, EnvValue, Name, Rule, Scalar, Size, explain_all
+from engine.fields import Duration, EnvName, EnvValue, Name, Rule, Scalar, Size, StageName, explain_all
 from engine.interfaces import RunsOn
 
 
@@ -24,17 +25,35 @@ class Resources(_Model):
         0, ge=0, description="processes and threads that its container may have; 0: the executor's limit"
     )
     accelerator: bool = Field(False, description="needs the target's accelerator for itself")
+    exclusive: bool = Field(False, description="runs alone: no other stage of the run at the same time")
 
 
-class StageSpec(_Model):
+if TYPE_CHECKING:
+    _OfAKind = _Model
+else:  # a field for each kind of stage that there is
+    _OfAKind = create_model("_OfAKind", __base__=_Model, **kind.fields())
+
+
+class StageSpec(_OfAKind):
     """One stage of a use case."""
 
-    uses: str | None = Field(None, description="the stage's function, as stages.pose.train")
-    command: tuple[str, ...] | None = Field(
-        None, description="or: a command, one word an item; {inputs.x}, {outputs.y}, {params.z} are filled in"
-    )
     inputs: Mapping[Name, str] = Field(
-        default_factory=dict, description="input name: stage.output, or asset:key"
+        default_factory=dict,
+        description="input name: stage.output, asset:key, or stage@*.output: a folder with an entry "
+        "for each value of the stage's foreach",
+    )
+    foreach: Mapping[Name, list[Scalar]] | None = Field(
+        None,
+        description="make one stage for each value: {fold: [0, 1]} makes train@0 and train@1; several keys "
+        "make the product, as train@cnn-0. ${each.fold} is the value inside the stage",
+    )
+    exclude: list[Mapping[Name, Scalar]] | None = Field(
+        None, description="combinations of `foreach` that are left out: [{fold: 1, model: cnn}]"
+    )
+    when: Mapping[Name, Scalar | list[Scalar]] = Field(
+        default_factory=dict,
+        description="keys of the target and the values, or lists of values, with which the stage is there: "
+        "{accelerator: edgetpu}; for other targets its readers get None",
     )
     outputs: tuple[Name, ...] = Field(
         (), description="what a command writes; a function's outputs stand in its signature"
@@ -69,6 +88,12 @@ class StageSpec(_Model):
         "set; their values are recorded nowhere",
     )
 
+    @property
+    def kinds(self) -> dict[str, Any]:
+        """Return what the stage says under the keys of kinds; a stage that is well formed has one of them."""
+        given = {key: getattr(self, key) for key in kind.KEYS}
+        return {key: value for key, value in given.items() if value}
+
 
 class UseCase(_Model):
     """A use case: parameters, assets, and a DAG of stages."""
@@ -81,7 +106,7 @@ class UseCase(_Model):
     )
     objective: str | None = Field(None, description="the metric that a sweep reads, as evaluate.accuracy")
     predict: str | None = Field(None, description="the stage that `predict` runs with the packed model")
-    stages: Mapping[Name, StageSpec] = Field(min_length=1)
+    stages: Mapping[StageName, StageSpec] = Field(min_length=1)
 
 
 def read(data: Mapping[str, Any], where: str) -> tuple[UseCase | None, list[UserError]]:

@@ -26,7 +26,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from engine import digest, journal, layout, run_files, signature
+from engine import digest, journal, layout, run_files
 from engine.cli import cli
 from engine.containers import daemon
 from engine.events import RunState
@@ -397,7 +397,6 @@ def command_line(project: Project, *words: str) -> int:
     """Give a command on the project in this process, and return its exit status."""
     if not any(word.startswith("usecase=") for word in words):
         words = (*words, "usecase=chain")
-    signature._parsed.cache_clear()  # each command is a process of its own
     argv = [
         "--config-dir",
         str(project.path / "conf"),

@@ -297,7 +297,7 @@ def test_an_image_that_is_not_there_and_cannot_be_built_is_named(contained):
     contained.slow()
     result = contained.run()
     assert (result.returncode, "Traceback" in result.stderr) == (2, False), result.stderr
-    assert "build_plain_" in result.stderr
+    assert "build_plain@" in result.stderr
 
 
 def _tag(contained, name, **image):

@@ -8,6 +8,7 @@ from pydantic import Field
 from engine import fingerprint as fingerprints
 from engine import layout, planning, run_files, runs
 from engine.fingerprint import Parts
+from engine.foreach import value_of
 from engine.options import CommandOptions
 from engine.plan import Planned
 from engine.request import Request
@@ -59,9 +60,10 @@ def _reasons(planned: Planned, before: Parts | None, jobs: Mapping[str, Planned]
     after = planned.parts or planned.job.parts(_hoped_inputs(planned, before, jobs))
     changes = fingerprints.differences(before, after)
     remade = [
-        f"input {name}: {ref.stage} runs again"
+        f"input {name}: {stage} runs again"
         for name, ref in planned.job.inputs.items()
-        if planned.parts is None and ref and ref.stage and jobs[ref.stage].record is None
+        for stage in (ref.stages if ref and planned.parts is None else ())
+        if jobs[stage].record is None
     ]
     if changes or remade:
         return [*changes, *remade]
@@ -72,7 +74,8 @@ def _hoped_inputs(planned: Planned, before: Parts, jobs: Mapping[str, Planned]) 
     """Take the inputs that are not made yet as they were, so that only what is known to differ is named."""
     known: dict[str, Any] = dict(before.get("input", {}))
     for name, ref in planned.job.inputs.items():
-        record = jobs[ref.stage].record if ref and ref.stage else None
-        if ref and record:
-            known[name] = record.outputs[ref.name]
+        records = {stage: jobs[stage].record for stage in (ref.stages if ref else ())}
+        made = {value_of(stage): one.outputs[ref.name] for stage, one in records.items() if ref and one}
+        if ref and made and len(made) == len(records):
+            known[name] = fingerprints.of_entries(made) if ref.each else next(iter(made.values()))
     return known

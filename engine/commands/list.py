@@ -7,10 +7,11 @@ from typing import Any, Literal
 from pydantic import Field
 
 from engine import catalogue, yamlfile
+from engine.contract import REQUIRED, Contract
 from engine.errors import UserError
 from engine.options import CommandOptions
 from engine.request import Request
-from engine.signature import REQUIRED, Library, Signature
+from engine.signature import Library
 
 
 class Options(CommandOptions):
@@ -53,24 +54,24 @@ def _stages(library: Library) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for name in library.names():
         try:
-            signature = library.signature(name, name)
+            contract = library.signature(name, name)
         except UserError as mistake:
             found[name] = {"description": f"(cannot be read: {mistake.what})"}
             continue
-        found[name] = {"description": signature.doc.partition("\n")[0], "signature": _lines(signature)}
+        found[name] = {"description": contract.doc.partition("\n")[0], "signature": _lines(contract)}
     return found
 
 
-def _lines(signature: Signature) -> list[str]:
-    inputs = [name if required else f"{name} (optional)" for name, required in signature.inputs.items()]
+def _lines(contract: Contract) -> list[str]:
+    inputs = [name if required else f"{name} (optional)" for name, required in contract.inputs.items()]
     params = [
         f"{name}: {p.annotation}" + ("" if p.default is REQUIRED else f" = {p.default!r}")
-        for name, p in signature.params.items()
+        for name, p in contract.params.items()
     ]
     rows = (
         ("reads", inputs),
-        ("writes", signature.outputs),
+        ("writes", contract.outputs),
         ("parameters", params),
-        ("metrics", sorted(signature.metrics or ())),
+        ("metrics", sorted(contract.metrics or ())),
     )
     return [f"{label} {', '.join(values)}" for label, values in rows if values]

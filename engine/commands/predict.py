@@ -13,10 +13,11 @@ from typing import Any, Literal
 from pydantic import Field
 
 from engine import digest, layout, ordinary, run_files, single_job
+from engine.contract import Contract
 from engine.errors import UserError
 from engine.options import CommandOptions
 from engine.request import Request
-from engine.signature import Library, Signature
+from engine.signature import Library
 from engine.store import Store
 from engine.wording import table
 
@@ -32,7 +33,7 @@ class Options(CommandOptions):
 
 def main(request: Request[Options]) -> tuple[int, None]:
     """Print what the model says as a table or as JSON lines; with output= also write pictures or a video."""
-    source, package, signature = _source(request), _package(request), _signature(request)
+    source, package, contract = _source(request), _package(request), _contract(request)
     print(f"the model of run {package.parents[2].name}", file=sys.stderr)
     output = Path(request.options.output).absolute() if request.options.output else None
     if output:
@@ -41,8 +42,8 @@ def main(request: Request[Options]) -> tuple[int, None]:
     layout.make_outputs(request.outputs)
     store = Store(layout.store_dir(request.outputs))
     with store.work(f"predict-{time.time_ns()}") as work:
-        params = {"annotate": output is not None} if "annotate" in signature.params else {}
-        done = single_job.run(request, signature, work, {"package": package, "source": source}, params)
+        params = {"annotate": output is not None} if "annotate" in contract.params else {}
+        done = single_job.run(request, contract, work, {"package": package, "source": source}, params)
         if not done.succeeded:
             print(done.log_tail, file=sys.stderr)
             return 1, None
@@ -50,7 +51,8 @@ def main(request: Request[Options]) -> tuple[int, None]:
         rows = _rows(result)
         if rows is None:
             print(
-                f"{signature.function}: it wrote no predictions.jsonl with a JSON object in each line",
+                f"{contract.invoke['function']}: it wrote no predictions.jsonl with a JSON object "
+                "in each line",
                 file=sys.stderr,
             )
             return 1, None
@@ -91,7 +93,7 @@ def _source(request: Request[Options]) -> Path:
     return path
 
 
-def _signature(request: Request) -> Signature:
+def _contract(request: Request) -> Contract:
     if request.usecase.predict is None:
         raise UserError(
             f"{request.where}: predict",

@@ -13,7 +13,7 @@ from typing import Any
 from engine import handles
 from engine.catalogue import ROOT
 from engine.containers import daemon, options
-from engine.jobfolder import Launch, open_log
+from engine.jobfolder import Launch, linked, open_log
 from engine.placement import Setting
 from engine.store import Store
 
@@ -47,10 +47,12 @@ class Binds:
         for path in checkpoints:
             handles.make_folder(path)
         self._give(launch, self._owner)
-        read = [INSIDE, *sources(self._setting), *filter(None, launch.inputs.values())]
+        inputs = [*filter(None, launch.inputs.values()), *linked(launch)]
+        read = [INSIDE, *sources(self._setting), *inputs]
+        written = (launch.folder, *checkpoints, launch.log)
         return [
-            *map(options.bind, dict.fromkeys(read)),
-            *(options.bind(path, read_only=False) for path in (launch.folder, *checkpoints, launch.log)),
+            *(options.bind(path, read_only=False) for path in written),
+            *map(options.bind, dict.fromkeys(read)),  # some lie in the job's folder
         ]
 
     def send(self, client: Any, container: Any, launch: Launch) -> None:

@@ -18,12 +18,12 @@ from typing import Any, TypeVar
 
 from engine.containers import daemon, options, pins, selection
 from engine.containers.running import Running, remove
+from engine.contract import Contract
 from engine.errors import UserError
 from engine.interfaces import ContainerMachine
 from engine.jobfolder import Ended, Launch
 from engine.placement import Placement, Setting
 from engine.plan import Planned
-from engine.signature import Signature
 from engine.spec import StageSpec
 from engine.store import Store
 
@@ -96,10 +96,10 @@ class Containers:
         return self._client
 
     @_named
-    def place(self, spec: StageSpec, signature: Signature | None) -> Placement:
+    def place(self, spec: StageSpec, contract: Contract) -> Placement:
         """Return where the stage runs: in which image, and under which label its figures stand."""
         return self._machine.place(
-            spec, selection.choose(self._setting, self._machine.platform(spec), spec, signature, self.reach)
+            spec, selection.choose(self._setting, self._machine.platform(spec), spec, contract, self.reach)
         )
 
     @_named

@@ -9,11 +9,11 @@ from typing import Any
 from engine import images
 from engine.containers import daemon, pins
 from engine.containers.options import LABEL
+from engine.contract import Contract
 from engine.errors import UserError, did_you_mean
 from engine.images import Image
 from engine.placement import Setting
 from engine.plan import Planned
-from engine.signature import Signature
 from engine.spec import StageSpec
 from engine.stage.platforms import PLATFORMS
 
@@ -21,14 +21,14 @@ _PATH = "/usr/local/bin:/usr/bin:/bin"  # where an image says nothing
 
 
 def choose(
-    setting: Setting, platform: str, spec: StageSpec, signature: Signature | None, connect: Callable[[], Any]
+    setting: Setting, platform: str, spec: StageSpec, contract: Contract, connect: Callable[[], Any]
 ) -> Image:
     """Return the image that the YAML names, else the smallest that has what the stage imports.
 
     UserError where there is none.
     """
     runtimes, runtime = frozenset(images.RUNTIMES.values()), setting.target.runtime
-    packages = signature.needs | signature.imports & runtimes if signature else frozenset()
+    packages = contract.needs | contract.imports & runtimes
     if spec.image:
         image = images.named(setting.images(), spec.image, platform)
         is_optional = any(one.name == spec.image and one.optional for one in setting.images())

@@ -241,9 +241,9 @@ class _Sending:
     def _packed(self, path: Path, name: str) -> Iterator[bytes]:
         """Yield the path as a tar, which is kept nowhere; raise where the job is no longer wanted."""
         with tarfile.open(fileobj=io.BytesIO(), mode="w") as known:  # what it knows of hard links
-            for one in [path, *sorted(path.rglob("*"))] if path.is_dir() else [path]:
+            for one, content in _below(path):
                 if "__pycache__" not in one.parts:
-                    entry = _readable(known.gettarinfo(one, str(Path(name) / one.relative_to(path))))
+                    entry = _readable(known.gettarinfo(content, str(Path(name) / one.relative_to(path))))
                     yield entry.tobuf()
                     yield from self._content(one, entry)
         yield bytes(2 * tarfile.BLOCKSIZE)
@@ -259,6 +259,18 @@ class _Sending:
                 left -= len(chunk)
                 yield chunk
         yield bytes(-entry.size % tarfile.BLOCKSIZE if entry.isreg() else 0)
+
+
+def _below(path: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield the path and all below it, each with where its content is.
+
+    The entries of a folder input are links to artifacts.
+    """
+    yield path, path
+    for entry in sorted(path.iterdir()) if path.is_dir() else ():
+        yield entry, entry.resolve() if entry.is_symlink() and entry.exists() else entry
+        if entry.is_dir():
+            yield from ((one, one) for one in sorted(entry.rglob("*")))
 
 
 def _mount(target: Path, volume: str | None, labels: Mapping[str, str] | None = None) -> Any:

@@ -15,6 +15,7 @@ from engine import graph as graphs
 from engine import handles, jobfolder
 from engine.context import DriverContext
 from engine.events import JobFailed, JobFinished, JobSkipped, JobStarted, Note
+from engine.foreach import value_of
 from engine.interfaces import Emit, Event, Executor, FailureKind, RunStatus
 from engine.jobfolder import Ended, JobFolder, Launch
 from engine.outcome import NOT_ITS_FAULT, TIMEOUT, Attempt, Failure, Judge, timeout_s
@@ -191,6 +192,8 @@ class Scheduler:
             return True
         taken = [other.spec.resources for other in self._jobs_at_work()]
         wants = job.spec.resources
+        if wants.exclusive or any(one.exclusive for one in taken):
+            return False
         if wants.accelerator and any(one.accelerator for one in taken):
             return False
         return (
@@ -268,19 +271,23 @@ class Scheduler:
 
         Another stage may find one damaged and send it back meanwhile.
         """
-        refs = {name: ref for name, ref in job.inputs.items() if ref and ref.stage}
-        return {name: self.digests[str(ref.stage)][ref.name] for name, ref in refs.items()}
+        found: dict[str, str] = {}
+        for name, ref in [(name, ref) for name, ref in job.inputs.items() if ref]:
+            for stage in ref.stages:
+                entry = f"{name}/{value_of(stage)}" if ref.each else name
+                found[entry] = self.digests[stage][ref.name]
+        return found
 
     def _send_back_damaged(self, job: Job) -> bool:
         """Look at the job's inputs where the store keeps them.
 
         A damaged one is set aside, and its stage runs again.
         """
-        made = [ref for ref in job.inputs.values() if ref and ref.stage]
+        refs = [ref for ref in job.inputs.values() if ref]
         damaged = False
-        for ref in made:
-            if ref.stage in self.digests and not self.store.is_whole(self.digests[ref.stage][ref.name]):
-                self._send_back(str(ref.stage), ref.name)
+        for stage, output in [(stage, ref.name) for ref in refs for stage in ref.stages]:
+            if stage in self.digests and not self.store.is_whole(self.digests[stage][output]):
+                self._send_back(stage, output)
                 damaged = True
         return damaged
 

@@ -18,13 +18,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.containers import options
+from engine.contract import Contract
 from engine.environment import allowed, passed
 from engine.fingerprint import environment
 from engine.jobfolder import ENVIRONMENT, Ended, Launch
 from engine.placement import Placement, Setting
 from engine.plan import Job, Planned
 from engine.processes import tree
-from engine.signature import Signature
 from engine.spec import StageSpec
 from engine.stage import coral
 from engine.target import platform_of
@@ -72,14 +72,12 @@ class Executor:
     def load(self, reference: str, archive: Path) -> None:
         """Do nothing with an image."""
 
-    def place(self, spec: StageSpec, signature: Signature | None) -> Placement:
+    def place(self, spec: StageSpec, contract: Contract) -> Placement:
         """Return where the stage runs: here, and where that stands in for the target its figures say so."""
         machine = platform.machine()
         here = platform_of(machine)
         is_stand_in = spec.runs_on == "target" and self._target.platform != here
-        depends_on = (
-            environment(signature.imports, signature.programs) if signature else environment(frozenset())
-        )
+        depends_on = environment(contract.imports, contract.programs)
         if spec.resources.accelerator and self._target.accelerator == "edgetpu":
             depends_on["edgetpu"] = coral.seen()
         return Placement(here, False, f"simulated on {machine}" if is_stand_in else machine, depends_on)
@@ -88,7 +86,7 @@ class Executor:
         """Begin to warm what these jobs will need."""
         modules: dict[tuple[str, ...], set[str]] = {}
         for job in (one.job for one in planned):
-            modules.setdefault(_preload(job), set()).update([job.signature.module] if job.signature else [])
+            modules.setdefault(_preload(job), set()).update(job.contract.modules)
         for preload, names in modules.items():
             self._server(preload, sorted(names))
 
@@ -227,8 +225,7 @@ class Executor:
 
 
 def _preload(job: Job) -> tuple[str, ...]:
-    imports = job.signature.imports if job.signature else frozenset()
-    return ("tensorflow",) if imports & set(_SLOW_IMPORTS) else ()
+    return ("tensorflow",) if job.contract.imports & set(_SLOW_IMPORTS) else ()
 
 
 def _pidfd(process: subprocess.Popen[bytes]) -> int | None:

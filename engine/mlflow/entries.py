@@ -12,6 +12,7 @@ from itertools import chain
 from typing import Any
 
 from engine.events import RunState, StageState
+from engine.foreach import base_of, value_of
 from engine.interfaces import Event
 from engine.wording import figure_name, redact
 
@@ -58,7 +59,8 @@ def text(value: Any) -> str:
 
 def key(name: str) -> str:
     """Return a name that MLflow takes as a key."""
-    words = re.sub(r"[^\w\-. /:]", "_", name, flags=re.ASCII)[:_LONGEST_KEY]
+    words = name.replace("@", "-")  # of foreach: no other stage's name has a "-"
+    words = re.sub(r"[^\w\-. /:]", "_", words, flags=re.ASCII)[:_LONGEST_KEY]
     is_plain = words and posixpath.normpath(words) == words and not words.startswith(("/", ".."))
     return (
         words if is_plain and words != "." else re.sub(r"^\.|/|^$", "_", words)
@@ -158,9 +160,17 @@ def _ending(event: Event, state: RunState) -> Iterator[Entry]:
     tags = {"rpi.state": "finished", "rpi.seconds": text(event["seconds"])}
     yield Entry(stage, now, tags=tags, points=final, outputs=event["outputs"], end=("FINISHED", now))
     if final:
-        yield Entry(
-            None, now, points=tuple((key(f"{stage}.{name}"), value, at, 0) for name, value, at, _ in final)
-        )
+        points = [(key(f"{stage}.{name}"), value, at, 0) for name, value, at, _ in final]
+        yield Entry(None, now, points=(*points, *_over_values(event, state)))
+
+
+def _over_values(event: Event, state: RunState) -> Iterator[Point]:
+    """Yield mean and deviation over the values of a foreach, as soon as all of them have ended."""
+    stage = event["stage"]
+    for name, value in state.over_values(base_of(stage)).items() if value_of(stage) else ():
+        metric, _, kind = name.rpartition(".")
+        about = _metric_key(state.stages[stage], metric)
+        yield key(f"{base_of(stage)}.{about}.{kind}"), value, _ms(event), 0
 
 
 def _metric(event: Event, state: RunState) -> Iterator[Entry]:

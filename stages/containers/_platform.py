@@ -8,10 +8,11 @@ GLIBC = 36  # bookworm's 2.36: wheels for this or any older one run
 
 
 def platform_of(name: str) -> Platform:
-    """Return the platform of this name, in OCI's form."""
-    if name not in PLATFORMS:
-        raise StageError(f"there is no platform '{name}'; images are built for {', '.join(PLATFORMS)}")
-    return PLATFORMS[name]
+    """Return the platform of this name: OCI's, as linux/arm/v7, or that of the lock files, as armv7."""
+    for platform in PLATFORMS.values():
+        if name in (platform.name, platform.arch):
+            return platform
+    raise StageError(f"there is no platform '{name}'; images are built for {', '.join(PLATFORMS)}")
 
 
 def wheel_tags(platform: Platform) -> list[str]:

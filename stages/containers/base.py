@@ -36,7 +36,7 @@ def base(lock: In, rootfs: Out, *, platform: str, base: str = "auto") -> BaseMet
     on = platform_of(platform)
     packages = read_lock(lock / f"debian-{on.arch}.lock")
     tree = Tree()
-    if base == "bootstrap" or not _pulled(tree, lock / "registry.txt", platform, base == "auto"):
+    if base == "bootstrap" or not _pulled(tree, lock / "registry.txt", on.name, base == "auto"):
         prepare(tree, on)
     install(tree, packages)
     settle(tree)

@@ -38,9 +38,9 @@ def build(context: In, base: In, archive: Out, *, platform: str) -> BuildMetrics
     from stages.containers._tree import Tree, epoch_of, read_tree
 
     on, image, epoch = platform_of(platform), read_image(context), epoch_of(base)
-    if platform not in image.platforms:
+    if on.name not in image.platforms:
         raise StageError(
-            f"the image {image.name} is not made for {platform}, but for {', '.join(image.platforms)}"
+            f"the image {image.name} is not made for {on.name}, but for {', '.join(image.platforms)}"
         )
     tree = Tree(read_tree(base))
     packages = _fill(tree, context, image, on, epoch)

@@ -30,15 +30,9 @@ def publish(
     archives: Out,
     layout: Out,
     report: Out,
-    amd64: In | None = None,
-    arm64: In | None = None,
-    armv7: In | None = None,
-    amd64_smoke: In | None = None,
-    arm64_smoke: In | None = None,
-    armv7_smoke: In | None = None,
-    amd64_scan: In | None = None,
-    arm64_scan: In | None = None,
-    armv7_scan: In | None = None,
+    images: In,
+    smoke: In | None = None,
+    scan: In | None = None,
     *,
     name: str,
     tag: str = "latest",
@@ -47,9 +41,10 @@ def publish(
 ) -> PublishMetrics:
     """Write the image's platforms with compressed layers, and push them under one tag to the registry.
 
-    amd64, arm64, armv7: archives as the stage `build` writes them; at least one
-    *_smoke, *_scan:     what was said of them; of another image than the archive, it is refused: what is
-                         published is what was tested
+    images:   folder with an archive for each of amd64, arm64 and armv7, named so, as the stage `build`
+              writes them; at least one
+    smoke, scan: folders with what was said of them, under the same names; of another image than the archive,
+              it is refused: what is published is what was tested
     archives: folder with <name>-<arch>.tar, each an OCI layout that `docker load` takes too
     layout:   OCI layout of all platforms; index.json names the tag's manifest list and each platform's
               manifest
@@ -68,38 +63,33 @@ def publish(
     goal = _registry.parse(
         f"{registry or 'localhost'}/{name}:{tag}"
     )  # the form is checked before anything is done
-    given = {
-        "amd64": (amd64, amd64_smoke, amd64_scan),
-        "arm64": (arm64, arm64_smoke, arm64_scan),
-        "armv7": (armv7, armv7_smoke, armv7_scan),
-    }
-    images = {arch: _layout.read(archive) for arch, (archive, _, _) in given.items() if archive}
-    if not images:
+    found = {path.name: _layout.read(path) for path in sorted(images.iterdir())}
+    if not found:
         raise StageError("there is no archive to publish: give amd64, arm64 or armv7")
-    for arch, image in images.items():
-        _check(arch, image, *given[arch][1:])
-    release = _release.write(layout, name, tag, list(images.values()), compression)
+    for arch, image in found.items():
+        _check(arch, image, smoke and smoke / arch, scan and scan / arch)
+    release = _release.write(layout, name, tag, list(found.values()), compression)
     _release.write_archives(archives, layout, name, tag, release)
     uploaded = _push(release, layout, goal) if registry else 0
     if not registry:
         note("no registry was given: nothing was pushed; give one with params.registry=HOST:PORT/PATH")
     digests = {
         image.platform: manifest.digest
-        for image, manifest in zip(images.values(), release.manifests, strict=True)
+        for image, manifest in zip(found.values(), release.manifests, strict=True)
     }
-    found = {
+    said = {
         "v": 1,
         "name": name,
         "tag": tag,
         "index": release.index.digest,
         "platforms": digests,
-        "tested": {image.platform: image.digest for image in images.values()},
+        "tested": {image.platform: image.digest for image in found.values()},
         "pushed": str(goal) if registry else None,
     }
-    report.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    report.write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
     blobs = list((layout / "blobs" / "sha256").iterdir())
     return PublishMetrics(
-        platforms=float(len(images)),
+        platforms=float(len(found)),
         blobs=float(len(blobs)),
         size_bytes=float(sum(blob.stat().st_size for blob in blobs)),
         pushed=float(registry is not None),
@@ -112,7 +102,7 @@ def _check(arch: str, image: "Image", smoke: "Path | None", scan: "Path | None")
     if image.arch != arch:
         raise StageError(f"the archive given as {arch} is for {image.platform}")
     for what, path in (("smoke test", smoke), ("scan", scan)):
-        if path and _image_of(path, what) != image.digest:
+        if path and path.exists() and _image_of(path, what) != image.digest:
             raise StageError(f"the {what} given as {arch} is of another image than the archive")
 
 

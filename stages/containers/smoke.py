@@ -56,8 +56,9 @@ def smoke(
     import json
 
     from stages.containers import _compare, _layout
+    from stages.containers._platform import platform_of
 
-    image = _layout.read(archive)
+    image, platform = _layout.read(archive), platform_of(platform).name
     _check_platform(image, platform)
     contents = {path.name: path.read_bytes() for path in sorted(models.glob("*.tflite"))}
     if not contents:

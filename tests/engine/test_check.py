@@ -83,7 +83,7 @@ def test_a_job_is_placed_where_its_stage_runs(checked, runs_on, place):
 
 def test_the_outputs_of_a_command_are_the_yamls(checked):
     job = checked({"a": {"command": ["cp", "x", "{outputs.y}"], "outputs": ["y"]}}).jobs["a"]
-    assert (job.outputs, job.signature, job.uses) == (("y",), None, "cp x {outputs.y}")
+    assert (job.outputs, job.contract.metrics, job.uses) == (("y",), frozenset(), "cp x {outputs.y}")
 
 
 def test_a_gate_may_name_any_metric_of_a_stage_that_does_not_say_its_metrics(checked, project):
@@ -138,7 +138,7 @@ def test_all_mistakes_come_at_once_and_in_the_order_of_the_file(checked):
     ("where", "key"), [("image", "image"), ("", "runs_on"), ("target=t: device", "runs_on")]
 )
 def test_a_stage_without_a_place_is_told_with_the_key_that_asks_for_it(project, where, key):
-    def place(spec, signature):
+    def place(spec, contract):
         raise UserError(where, "there is none", "take another one")
 
     usecase = spec.read({"name": "u", "stages": {"a": A}}, "u.yaml")[0]
@@ -147,3 +147,45 @@ def test_a_stage_without_a_place_is_told_with_the_key_that_asks_for_it(project, 
     assert [str(one) for one in caught.value.exceptions] == [
         f"u.yaml: stages.a.{key}\n  there is none\n  take another one"
     ]
+
+
+def test_all_outputs_of_a_foreach_are_one_input_and_an_edge_each(checked):
+    found = checked({"a@0": A, "a@0.5": A, "b": _double("a@*.data"), "c": _double("a@0.5.data")})
+    assert found.jobs["b"].inputs["number"].members == {"0": "a@0", "0.5": "a@0.5"}
+    assert sorted(found.graph.edges) == [("a@0", "b"), ("a@0.5", "b"), ("a@0.5", "c")]
+    assert found.warnings == []
+
+
+@pytest.mark.parametrize("objective", ["b@1.total", "b.total.mean", "b.total.sd"])
+def test_the_objective_may_be_of_one_value_or_over_all(checked, objective):
+    stages = {"a": A, "b@1": _double("a.data"), "b@2": _double("a.data")}
+    assert checked(stages, objective=objective).jobs.keys() == stages.keys()
+
+
+@pytest.fixture
+def checked_without(project):
+    """Check a use case on a target that lacks these stages."""
+    project.stage("split", SPLIT)
+
+    def check_it(left_out, stages):
+        usecase = spec.read({"name": "u", "stages": stages}, "u.yaml")[0]
+        library, reasons = Library(["mystages"], [project.path]), dict.fromkeys(left_out, "why")
+        return check.check(usecase, library, lambda *_: PLACES["build"], "u.yaml", reasons)
+
+    return check_it
+
+
+def test_an_optional_input_that_reads_a_stage_left_out_is_none(checked_without):
+    found = checked_without(["a"], {"a": A, "s": {"uses": "mystages.split", "inputs": {"before": "a.data"}}})
+    assert (list(found.jobs), found.jobs["s"].inputs, list(found.graph)) == (["s"], {"before": None}, ["s"])
+
+
+def test_a_folder_input_has_the_values_that_are_there(checked_without):
+    found = checked_without(["a@1"], {"a@1": A, "a@2": A, "b": _double("a@*.data")})
+    assert found.jobs["b"].inputs["number"].each == ("2",)
+
+
+def test_a_stage_left_out_is_checked_too(checked_without):
+    with pytest.raises(ExceptionGroup) as caught:
+        checked_without(["a"], {"a": {"uses": "mystages.no"}, "b": A})
+    assert [one.where for one in caught.value.exceptions] == ["u.yaml: stages.a.uses"]

@@ -216,3 +216,31 @@ def test_replaying_changes_no_event(pairs):
     before = copy.deepcopy(events)
     replay(events)
     assert events == before
+
+
+def _of_folds(*metrics):
+    jobs = [{"stage": f"train@{at}"} for at in range(len(metrics))]
+    state = replay([{"event": "run_started", "jobs": jobs, "time": 0}])
+    for stage, found in zip(state.stages.values(), metrics, strict=True):
+        stage.metrics = found
+    return state.metrics
+
+
+def test_a_metric_of_a_foreach_has_its_mean_and_its_sample_deviation_over_the_values():
+    found = _of_folds({"accuracy": 0.8}, {"accuracy": 0.9}, {"accuracy": 1.0})
+    assert found["train@1.accuracy"] == 0.9
+    assert found["train.accuracy.mean"] == pytest.approx(0.9)
+    assert found["train.accuracy.sd"] == pytest.approx(0.1)
+
+
+def test_a_single_value_has_no_deviation():
+    assert _of_folds({"accuracy": 0.8}) == {"train@0.accuracy": 0.8, "train.accuracy.mean": 0.8}
+
+
+def test_there_is_no_mean_until_all_values_have_the_metric():
+    assert _of_folds({"accuracy": 0.8}, {}) == {"train@0.accuracy": 0.8}
+
+
+@pytest.mark.parametrize("values", [(float("inf"), float("-inf")), (1e308, 1.7e308)])
+def test_of_infinite_and_of_huge_values_there_is_no_mean(values):
+    assert _of_folds(*({"loss": value} for value in values)).keys() == {"train@0.loss", "train@1.loss"}

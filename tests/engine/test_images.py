@@ -74,7 +74,7 @@ def test_the_packages_are_those_of_the_locks_of_the_images_architecture(containe
 def test_an_image_names_the_stage_that_builds_it_and_what_an_engine_knows_it_by():
     image = Image("edgetpu-runtime", ARMV7, "armv7-0123456789ab", frozenset(), False, "containers")
     assert (image.stage, image.reference) == (
-        "build_edgetpu_runtime_armv7",
+        "build_edgetpu_runtime@armv7",
         "raspberrypi-mlops/edgetpu-runtime:armv7-0123456789ab",
     )
 

@@ -6,8 +6,9 @@ from textwrap import dedent
 import pytest
 
 from engine import fingerprint
+from engine.contract import REQUIRED
 from engine.errors import UserError
-from engine.signature import REQUIRED, Library
+from engine.signature import Library
 
 TRAIN = """
     import json

@@ -7,7 +7,7 @@ ELSEWHERE = [
         "tests/engine/executors/test_docker.py::test_an_image_that_nobody_defines_is_refused_with_the_nearest",
     ),
     (
-        "engine/commands/predict.py: _signature",
+        "engine/commands/predict.py: _contract",
         "tests/messages/test_commands.py::test_a_prediction_that_cannot_be_made",
     ),
     (
@@ -177,5 +177,9 @@ ELSEWHERE = [
     (
         "engine/mistakes.py: mistake_of",
         "tests/messages/test_commands.py::test_a_file_system_that_cannot_be_written",
+    ),
+    (
+        "engine/planning.py: _kept",
+        "tests/test_foreach.py::test_until_cannot_name_a_stage_that_the_target_lacks",
     ),
 ]

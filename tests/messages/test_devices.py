@@ -50,10 +50,10 @@ def test_images_that_cannot_be_built(project, give, capfd):
         build_images(request, [mine], lambda file, done, total: None)
     assert _lines(caught.value) == [
         "usecase=containers",
-        "the images could not be built: build_mine_amd64",
+        "the images could not be built: build_mine@amd64",
         "see what it says above; or executor=local",
     ]
-    assert "there is no stage 'build_mine_amd64'" in capfd.readouterr().err
+    assert "there is no stage 'build_mine@amd64'" in capfd.readouterr().err
 
 
 @pytest.fixture

@@ -29,7 +29,8 @@ OWN = """
     assets: {{base: containers/base, mine: containers/mine}}
     stages:
       base_{arch}: {{uses: stages.containers.base, runs_on: host, inputs: {{lock: "asset:base"}}, params: {{platform: {platform}, base: "${{params.base}}"}}}}
-      build_mine_{arch}:
+      build_mine:
+        foreach: {{arch: [{arch}]}}
         uses: stages.containers.build
         runs_on: host
         inputs: {{context: "asset:mine", base: base_{arch}.rootfs}}
@@ -167,7 +168,7 @@ def test_an_image_that_no_stage_builds_is_refused_with_its_use_case(images, dock
     said = images("build", "image=mine")
     assert said.status == 2 and _has(docker_engine) == set()
     assert said.err.splitlines()[-3].strip() == "usecase=containers"
-    assert "the images could not be built: build_mine_amd64" in said.err
+    assert "the images could not be built: build_mine@amd64" in said.err
 
 
 def test_a_run_builds_the_image_that_it_needs_and_is_made_in_it(project, docker_engine, monkeypatch):

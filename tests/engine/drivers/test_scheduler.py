@@ -590,3 +590,40 @@ def test_in_any_dag_a_failure_takes_with_it_what_needs_it_and_nothing_else(tmp_p
     bench.executor.does = {}
     assert bench.run(stages(dag), cpus=cpus).status == "finished"
     assert set(bench.executor.launched) == {name for name in dag if (ancestors(dag, name) | {name}) & broken}
+
+
+def test_an_exclusive_job_runs_alone(bench):
+    bench.run(stages(BESIDE, resources={"exclusive": True}), cpus=4)
+    assert max(map(len, bench.executor.at_once)) == 1
+
+
+def _lists(folder, attempt):
+    """Write what the entries of the folder input say."""
+    job = json.loads((folder / "job.json").read_text())
+    entries = sorted(Path(job["inputs"]["all"]).iterdir())
+    said = [f"{entry.name}: {entry.read_text()}" for entry in entries]
+    Path(job["outputs"]["data"]).write_text("; ".join(said))
+    return 0
+
+
+def test_a_damaged_entry_of_a_folder_input_is_made_again(bench):
+    reads = {"inputs": {"all": "a@*.data", "after": "c.data"}, "outputs": ["data"]}
+    made = {
+        **stages({"a@0": [], "a@1": [], "c": ["m"]}),
+        "m": {"command": ["m", "{outputs.data}"], "inputs": {"x": "a@1.data"}, "outputs": ["data"]},
+        "b": {"command": ["b", "{inputs.all}", "{outputs.data}"], **reads},
+    }
+    bench.executor.does |= {"b": _lists, "c": _spoils(bench, "a@1")}
+    state = bench.run(made)
+    assert (state.status, bench.executor.launched[-3:]) == ("finished", ["c", "a@1", "b"])
+    assert (bench.run_dir / "artifacts" / "b" / "data").read_text() == "0: a@0 (); 1: a@1 ()"
+
+
+def test_a_folder_input_changes_the_job_if_an_entry_does(bench):
+    reads = {"inputs": {"all": "a@*.data"}, "outputs": ["data"]}
+    last = {"b": {"command": ["b", "{inputs.all}", "{outputs.data}"], **reads}}
+    bench.executor.does["b"] = _lists
+    bench.run({**stages({"a@0": [], "a@1": []}), **last})
+    state = bench.run({**stages({"a@0": [], "a@2": []}), **last})
+    assert (state.stages["a@0"].cached, state.stages["b"].cached) == (True, False)
+    assert (bench.run_dir / "artifacts" / "b" / "data").read_text() == "0: a@0 (); 2: a@2 ()"

@@ -43,6 +43,9 @@ def act(data: Out, *, code: str) -> dict:
     return here.get("metrics", {})
 '''
 
+Digests = Mapping[str, Mapping[str, str]]  # stage -> output -> digest
+NOTHING: Digests = {}
+
 
 class Bench:
     """An executor, the job folders that are laid out for it, and the processes that it started."""
@@ -67,11 +70,12 @@ class Bench:
         self.executor = self.make(self.setting)
 
     def plan(
-        self, stage: str, keys: Mapping[str, object], asset: Path | None = None
+        self, stage: str, keys: Mapping[str, object], asset: Path | None = None, made: Digests = NOTHING
     ) -> tuple[Planned, dict[str, ResolvedAsset]]:
         """Settle the stage's job."""
+        stages = {**{one: {"uses": "mystages.act", "params": {"code": ""}} for one in made}, stage: keys}
         usecase = spec.read(
-            {"name": "u", "assets": {"mine": str(asset) if asset else None}, "stages": {stage: keys}},
+            {"name": "u", "assets": {"mine": str(asset) if asset else None}, "stages": stages},
             "u.yaml",
         )[0]
         job = check.check(usecase, Library(["mystages"], [self.folder]), self.executor.place, "u.yaml").jobs[
@@ -82,15 +86,15 @@ class Bench:
             if asset
             else {}
         )
-        return settle(job, {}, assets, self.store), assets
+        return settle(job, made, assets, self.store), assets
 
     def lay_out(
-        self, stage: str, keys: Mapping[str, object], asset: Path | None = None
+        self, stage: str, keys: Mapping[str, object], asset: Path | None = None, made: Digests = NOTHING
     ) -> tuple[JobFolder, Launch]:
-        """Make the folder of a stage's job, as the scheduler does."""
-        planned, assets = self.plan(stage, keys, asset)
+        """Make the folder of a stage's job, as the scheduler does; made: what other stages left in the store."""
+        planned, assets = self.plan(stage, keys, asset, made)
         folder = jobfolder.lay_out(
-            self.folder / f"{stage}-{uuid.uuid4().hex[:6]}", planned, {}, assets, self.store
+            self.folder / f"{stage}-{uuid.uuid4().hex[:6]}", planned, made, assets, self.store
         )
         run = f"run-{self.mark}"
         return folder, Launch(

@@ -2,6 +2,7 @@
 nothing running.
 """
 
+import ast
 import json
 import os
 import platform
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from engine import target, yamlfile
+from engine.contract import Contract
 from engine.images import ARCHITECTURES, Image
 from engine.placement import DEVICE, EMULATED
 from engine.spec import StageSpec
@@ -361,6 +363,34 @@ def test_a_command_reads_and_writes_what_its_words_name(bench, tmp_path):
     assert (folder.path / "out" / "y").read_text() == "bytes"
 
 
+READS = """
+import pathlib, sys
+folder, out = map(pathlib.Path, sys.argv[1:])
+found = {entry.name: (entry / "data" if entry.is_dir() else entry).read_text() for entry in folder.iterdir()}
+try:
+    (folder / "new").touch()
+except OSError:
+    found["new"] = "refused"
+out.write_text(repr(sorted(found.items())))
+"""
+
+
+def test_the_outputs_of_a_foreach_are_a_folder_with_an_entry_for_each_value(bench):
+    made = {}
+    for value in ("0.1", "x"):
+        folder = bench.start(f"text = 'of {value}'", stage=f"a@{value}")
+        assert [ended.status for ended in bench.end()] == [0]
+        made[f"a@{value}"] = folder.commit(bench.store, {}, 1.0).outputs
+    keys = {"inputs": {"all": "a@*.data"}, "outputs": ["y"]}
+    command = ["python3", "-c", READS, "{inputs.all}", "{outputs.y}"]
+    folder, launch = bench.lay_out("s", {"command": command, **keys}, made=made)
+    bench.executor.launch(launch)
+    assert [ended.status for ended in bench.end()] == [0], (folder.path / "log").read_text()
+    found = dict(ast.literal_eval((folder.path / "out" / "y").read_text()))
+    assert {value: found[value] for value in ("0.1", "x")} == {"0.1": "of 0.1", "x": "of x"}
+    assert "new" not in found or found["new"] == "refused"
+
+
 def test_no_shell_reads_a_commands_words(bench):
     text = "; touch canary $(touch canary) `touch canary` *"
     folder, launch = bench.lay_out(
@@ -408,7 +438,8 @@ def test_a_figure_is_labelled_with_where_it_is_taken(bench, path):
     images = tuple(Image("any", one, "1", frozenset(), False, "containers") for one in ARCHITECTURES)
     executor = bench.make(replace(bench.setting, target=aim, images=lambda: images))
     build, on_target = (
-        executor.place(StageSpec(uses="x", runs_on=place), None) for place in ("build", "target")
+        executor.place(StageSpec(uses="x", runs_on=place), Contract(label="x"))
+        for place in ("build", "target")
     )
     assert (build.emulated, build.taken) == (False, machine) or build.taken == DEVICE
     if on_target.taken == DEVICE:

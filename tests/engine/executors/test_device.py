@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.containers import options, volumes
+from engine.contract import Contract
 from engine.errors import UserError
 from engine.placement import DEVICE
 from engine.spec import StageSpec
@@ -192,7 +193,7 @@ def test_a_way_that_broke_is_opened_again(device_bench, sshd):
 
 
 def test_figures_from_a_device_are_the_devices(device_bench, plain_image):
-    place = device_bench.executor.place(StageSpec(uses="x", runs_on="target"), None)
+    place = device_bench.executor.place(StageSpec(uses="x", runs_on="target"), Contract(label="x"))
     assert (place.platform, place.emulated, place.taken, place.image) == (
         HERE,
         False,

@@ -13,6 +13,7 @@ import pytest
 
 from engine import emulation
 from engine.containers import daemon, options, verdict
+from engine.contract import Contract
 from engine.errors import UserError
 from engine.images import ARCHITECTURES, Image
 from engine.placement import EMULATED, Placement
@@ -366,7 +367,7 @@ ANY = tuple(
 
 def _place(make_bench, platform: str, runs_on: str):
     bench = make_bench("docker", *ANY, target=Target(name="aim", platform=platform))
-    return bench.executor.place(StageSpec(uses="x", runs_on=runs_on), None)
+    return bench.executor.place(StageSpec(uses="x", runs_on=runs_on), Contract(label="x"))
 
 
 @pytest.mark.parametrize("foreign", FOREIGN)
@@ -412,12 +413,12 @@ def test_the_image_is_all_of_the_environment_that_a_fingerprint_counts(make_benc
 def test_an_image_that_the_yaml_names_goes_before_the_smallest(make_bench):
     larger = Image("larger", HERE, "1", frozenset({"numpy"}), False, "containers")
     executor = make_bench("docker", *ANY, larger).executor
-    assert executor.place(StageSpec(uses="x", image="larger"), None).image == larger.reference
+    assert executor.place(StageSpec(uses="x", image="larger"), Contract(label="x")).image == larger.reference
 
 
 def test_an_image_that_nobody_defines_is_refused_with_the_nearest(make_bench):
     with pytest.raises(UserError) as caught:
-        make_bench("docker", *ANY).executor.place(StageSpec(uses="x", image="anny"), None)
+        make_bench("docker", *ANY).executor.place(StageSpec(uses="x", image="anny"), Contract(label="x"))
     assert caught.value.where == "image"
     assert (caught.value.what, caught.value.fix) == (
         f"there is no image 'anny' for {HERE}",
@@ -431,11 +432,11 @@ def test_an_optional_image_serves_a_stage_that_names_it_once_the_engine_has_it(
     optional = Image("extra", HERE, f"{ARCHITECTURES[HERE]}-1", frozenset(), True, "containers")
     executor = make_bench("docker", plain_image, optional).executor
     spec = StageSpec(uses="x", image="extra")
-    assert executor.place(spec, None).image == plain_image.reference
+    assert executor.place(spec, Contract(label="x")).image == plain_image.reference
     client = docker_engine.client()
     client.images.get(plain_image.reference).tag(*optional.reference.rsplit(":", 1))
     try:
-        assert executor.place(spec, None).image == optional.reference
+        assert executor.place(spec, Contract(label="x")).image == optional.reference
     finally:
         with suppress(Exception):
             client.images.remove(optional.reference)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.contract import Contract
 from engine.executors.local import Executor
 from engine.placement import Setting
 from engine.plan import Planned
@@ -144,7 +145,8 @@ def test_an_edge_tpu_counts_for_the_stages_that_ask_for_it_and_no_others(tmp_pat
     aim = Target(name="pi", platform="linux/arm64", accelerator=accelerator)
     executor = Executor(Setting(aim, (tmp_path,), (), tuple, tmp_path))
     found = executor.place(
-        StageSpec(command=("true",), runs_on="target", resources=Resources(accelerator=asks)), None
+        StageSpec(command=("true",), runs_on="target", resources=Resources(accelerator=asks)),
+        Contract(label="true"),
     )
     executor.close()
     assert ("edgetpu" in found.environment) is counts

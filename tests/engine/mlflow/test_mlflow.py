@@ -21,6 +21,7 @@ pytest.importorskip("mlflow", reason="the extra 'tracking' is not installed")
 
 from engine import journal
 from engine.errors import UserError
+from engine.events import RunState, replay
 from engine.mlflow import cursor as cursors
 from engine.mlflow import entries
 from engine.mlflow.backend import resolve
@@ -347,3 +348,26 @@ def test_credentials_are_kept_apart_from_the_uri(tmp_path: Path) -> None:
 def test_values_are_cut_and_made_valid() -> None:
     assert len(entries.text(LONG)) == 6000
     assert entries.text("\udcff") == "?" and entries.text([1, "ü"]) == '[1, "ü"]'
+
+
+def test_the_values_of_a_foreach_and_what_they_are_together_reach_the_parent() -> None:
+    ended = {"event": "job_finished", "attempt": 1, "seconds": 1.0, "outputs": {}}
+    jobs = [{"stage": f"train@{fold}"} for fold in (0, 1)]
+    events = [
+        {"event": "run_started", "jobs": jobs, "time": 1.0},
+        {**ended, "stage": "train@0", "metrics": {"accuracy": 0.8}, "time": 2.0},
+        {**ended, "stage": "train@1", "metrics": {"accuracy": 1.0}, "time": 3.0},
+    ]
+    state, points = RunState(), []
+    for event in events:
+        replay([event], state)
+        if event["event"] == "job_finished":
+            points += [
+                p for entry in entries.entries(event, state) if entry.stage is None for p in entry.points
+            ]
+    assert [(name, round(value, 3)) for name, value, _, _ in points] == [
+        ("train-0.accuracy", 0.8),
+        ("train-1.accuracy", 1.0),
+        ("train.accuracy.mean", 0.9),
+        ("train.accuracy.sd", 0.141),
+    ]

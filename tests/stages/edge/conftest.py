@@ -87,7 +87,7 @@ def do(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Done]
         outputs = {name: str(at / "out" / name) for name in signature.outputs}
         job = {
             "module": uses,
-            "function": signature.function,
+            "function": uses.rpartition(".")[2],
             "inputs": paths,
             "outputs": outputs,
             "params": params,

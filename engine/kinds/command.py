@@ -1,0 +1,46 @@
+"""`command: [word, ...]`: a stage that is a program. The YAML says what it reads and writes."""
+
+import re
+from collections.abc import Iterator
+
+from engine.contract import Contract, Declared, as_declared
+from engine.errors import UserError, did_you_mean
+from engine.signature import Library
+
+VALUE = tuple[str, ...]
+DESCRIPTION = "or: a command, one word an item; {inputs.x}, {outputs.y}, {params.z} are filled in"
+_PLACEHOLDER = re.compile(r"\{(\w+)(?:\.(\w+))?\}")
+
+
+def contract(declared: Declared, library: Library) -> Contract:
+    """Return what the YAML declares; raise every mistake in it."""
+    mistakes = [*_unknown_placeholders(declared), *_wrong_outputs(declared)]
+    if mistakes:
+        raise ExceptionGroup("the stage is wrong", mistakes)
+    return Contract(
+        label=" ".join(declared.value),
+        subject="a command",
+        inputs=dict.fromkeys(declared.inputs, True),
+        outputs=declared.outputs,
+        params=as_declared(declared),
+        sources={"command": list(declared.value)},
+        invoke={"command": list(declared.value)},
+    )
+
+
+def _unknown_placeholders(declared: Declared) -> Iterator[UserError]:
+    known = {"inputs": declared.inputs, "outputs": declared.outputs, "params": declared.params}
+    choices = [f"{group}.{name}" for group, names in known.items() for name in names]
+    found = [match for word in declared.value for match in _PLACEHOLDER.findall(word)]
+    for name in (f"{group}.{name}" for group, name in found):
+        if name not in choices:
+            what = f"there is no '{name}' to fill in"
+            yield UserError(f"{declared.where}.command", what, did_you_mean(name, choices))
+
+
+def _wrong_outputs(declared: Declared) -> Iterator[UserError]:
+    where = f"{declared.where}.outputs"
+    for name in sorted({name for name in declared.outputs if declared.outputs.count(name) > 1}):
+        yield UserError(where, f"'{name}' has two producers: it stands twice", "keep one of the two")
+    if not declared.outputs:
+        yield UserError(where, "a command says what it writes", "write 'outputs: [name]'")

@@ -1,0 +1,24 @@
+"""`uses: stages.pose.train`: a stage that is a Python function. Its signature is its contract."""
+
+from engine.contract import Contract, Declared
+from engine.errors import UserError
+from engine.signature import Library
+
+VALUE = str
+DESCRIPTION = "the stage's function, as stages.pose.train"
+
+
+def contract(declared: Declared, library: Library) -> Contract:
+    """Return what the function's signature says."""
+    found: Contract | None = None
+    mistakes: list[UserError] = []
+    if declared.outputs:
+        what = "a function's outputs stand in its signature"
+        mistakes.append(UserError(f"{declared.where}.outputs", what, "remove the key"))
+    try:
+        found = library.signature(declared.value, f"{declared.where}.uses")
+    except UserError as mistake:
+        mistakes.append(mistake)
+    if mistakes or found is None:
+        raise ExceptionGroup("the stage is wrong", mistakes)
+    return found

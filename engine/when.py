@@ -1,0 +1,55 @@
+"""`when:` makes a stage conditional on the target: which stages of a use case are left out, and why. Pure."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, get_args, get_origin
+
+from engine.errors import UserError, did_you_mean
+from engine.spec import StageSpec
+from engine.target import Target
+
+
+def left_out(stages: Mapping[str, StageSpec], target: Target) -> dict[str, str]:
+    """Return the stages that this target does not have, each with the reason in a sentence."""
+    found = {}
+    for name, spec in stages.items():
+        for key, wanted in spec.when.items():
+            value = getattr(target, key, None)
+            if value not in _listed(wanted):
+                found[name] = (
+                    f"it is there only when {key} is {_said(wanted)}, and {target.name}'s is {value}"
+                )
+                break
+    return found
+
+
+def mistakes(stages: Mapping[str, StageSpec], where: str) -> Iterator[UserError]:
+    """Yield each key that no target has, and each value that no target can have."""
+    for name, spec in stages.items():
+        for key, wanted in spec.when.items():
+            place = f"{where}: stages.{name}.when.{key}"
+            if key not in Target.model_fields:
+                what = f"a target has no key '{key}'"
+                yield UserError(place, what, did_you_mean(key, Target.model_fields))
+                continue
+            choices = _choices(Target.model_fields[key].annotation)
+            for value in _listed(wanted):
+                if choices and value not in choices:
+                    what = f"'{value}' is no value of a target's '{key}'"
+                    yield UserError(place, what, did_you_mean(str(value), map(str, choices)))
+
+
+def _listed(wanted: Any) -> list[Any]:
+    return list(wanted) if isinstance(wanted, list) else [wanted]
+
+
+def _said(wanted: Any) -> str:
+    return " or ".join(map(str, _listed(wanted)))
+
+
+def _choices(annotation: Any) -> tuple[Any, ...]:
+    """Return the values that a key is limited to; none if it is not."""
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    parts = get_args(annotation)
+    literal = [part for part in parts if get_origin(part) is Literal]
+    return (*get_args(literal[0]), None) if literal and type(None) in parts else ()

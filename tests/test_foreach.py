@@ -1,0 +1,136 @@
+"""`foreach`, `when` and `exclusive` on the command line: what a user writes, and what a run leaves."""
+
+import json
+
+import pytest
+
+GATHER = """
+    from engine.stage import In, Out
+    def gather(numbers: In, extra: In | None, total: Out) -> None:
+        found = {entry.name: int(entry.read_text()) for entry in numbers.iterdir()}
+        total.write_text(f"{sorted(found.items())} {extra and extra.read_text()}")
+"""
+FOLDS = """
+    params: {folds: [1, 2], n: 10}
+    objective: twice.total.mean
+    stages:
+      number:
+        foreach: {fold: "${params.folds}", size: [s, m]}
+        exclude: [{fold: 2, size: m}]
+        uses: mystages.make
+        params: {n: "${each.fold}"}
+      twice:
+        foreach: {of: [1-s, 1-m, 2-s]}
+        uses: mystages.double
+        inputs: {number: "number@${each.of}.data"}
+        env: {OF: "x ${each.of}"}
+      gather:
+        uses: mystages.gather
+        inputs: {numbers: "twice@*.data", extra: coral.data}
+      coral:
+        uses: mystages.make
+        when: {accelerator: edgetpu}
+"""
+
+
+@pytest.fixture
+def folds(project):
+    """The use case `folds`: a stage for each value, one that gathers, one that only a Coral has."""
+    project.stage("gather", GATHER)
+    project.usecase("folds", FOLDS)
+    return project
+
+
+def _last(project, target="x86_64"):
+    return project.outputs / "folds" / target / "latest"
+
+
+def test_a_stage_for_each_value_runs_and_what_they_make_is_gathered(folds):
+    folds.done("usecase=folds")
+    artifacts = _last(folds) / "artifacts"
+    assert sorted(path.name for path in artifacts.iterdir()) == [
+        "gather",
+        "number@1-m",
+        "number@1-s",
+        "number@2-s",
+        "twice@1-m",
+        "twice@1-s",
+        "twice@2-s",
+    ]
+    assert (artifacts / "gather" / "total").read_text() == "[('1-m', 2), ('1-s', 2), ('2-s', 4)] None"
+    assert json.loads((_last(folds) / "metrics.json").read_text()) == {
+        "twice@1-s.total": 2,
+        "twice@1-m.total": 2,
+        "twice@2-s.total": 4,
+        "twice.total.mean": pytest.approx(8 / 3),
+        "twice.total.sd": pytest.approx((4 / 3) ** 0.5),
+    }
+
+
+def test_a_stage_that_the_target_has_is_read_by_those_that_could_do_without(folds):
+    folds.done("usecase=folds", "target=rpi4_coral")
+    total = (_last(folds, "rpi4_coral") / "artifacts" / "gather" / "total").read_text()
+    assert total.endswith(" 1")
+
+
+def test_the_command_line_changes_the_stages_of_all_values(folds, give):
+    said = give("plan", "usecase=folds", "stages.number.params.n=7", "params.folds=[1,2]")
+    assert said.status == 0
+    folds.done("usecase=folds", "stages.number.params.n=7")
+    assert {path.read_text() for path in (_last(folds) / "artifacts").glob("number@*/data")} == {"7"}
+
+
+@pytest.mark.parametrize(
+    ("until", "stages"),
+    [
+        ("number", {"number@1-s", "number@1-m", "number@2-s"}),
+        ("twice@2-s", {"number@2-s", "twice@2-s"}),
+    ],
+)
+def test_until_names_the_stage_of_one_value_or_of_all(folds, give, until, stages):
+    said = give("plan", "usecase=folds", f"until=[{until}]", "format=json")
+    assert {one["stage"] for one in json.loads(said.out)} == stages
+
+
+def test_until_cannot_name_a_stage_that_the_target_lacks(folds, give):
+    said = give("plan", "usecase=folds", "until=[coral]")
+    assert said.status == 2
+    assert said.err.splitlines()[:2] == [
+        "until=coral",
+        "  'coral' is left out: it is there only when accelerator is edgetpu, and x86_64's is none",
+    ]
+
+
+def test_explain_and_graph_know_the_stages_of_values(folds, give):
+    folds.done("usecase=folds")
+    assert (
+        give("explain", "usecase=folds", "stage=twice@2-s").out == "twice@2-s: from the store\n  unchanged\n"
+    )
+    (folds.path / "mystages" / "double.py").write_text(
+        (folds.path / "mystages" / "double.py").read_text() + "# edited\n"
+    )
+    said = give("explain", "usecase=folds", "stage=gather").out
+    assert "input numbers: twice@1-s runs again" in said
+    assert "twice@2-s" in give("graph", "usecase=folds").out
+
+
+def test_logs_are_found_by_the_stage_of_a_value(folds, give):
+    folds.done("usecase=folds")
+    assert give("logs", "usecase=folds", "stage=number@1-s").status == 0
+
+
+def test_a_wrong_foreach_ends_with_status_2_and_nothing_started(folds):
+    result = folds.run("usecase=folds", "params.folds=[linux/amd64]")
+    assert (result.returncode, folds.outputs.exists()) == (2, False)
+    assert result.stderr.splitlines() == [
+        "conf/usecases/folds.yaml: stages.number.foreach.fold",
+        "  'linux/amd64' cannot be a part of a file's name",
+        "  write letters, digits, '_', '.', '+' and '-' only",
+    ]
+
+
+def test_a_mistake_in_a_stage_of_many_values_is_told_once_as_it_is_written(folds, give):
+    said = give("plan", "usecase=folds", "+stages.twice.params.m=1")
+    assert said.status == 2
+    assert said.err.splitlines()[0].endswith("folds.yaml: stages.twice.params.m")
+    assert len(said.err.splitlines()) == 3
