@@ -185,62 +185,40 @@ def _failure(project, *words: str) -> tuple[str, str]:
     return failure["kind"], failure["message"]
 
 
-def _bad_stage(body: str, returns: str = "None") -> str:
-    return (
-        "import os\nfrom pathlib import Path\nfrom engine.stage import In, Out, StageError\ndef "
-        f"only(data: Out) -> {returns}:\n    {body}\n"
-    )
+BAD_STAGES = {  # name -> what it does, the kind of its failure, and a word of the message
+    "writes_nothing": ("pass", "bad_output", "'data'"),
+    "links_to_a_file": ("data.symlink_to('/etc/passwd')", "bad_output", "data -> /etc/passwd"),
+    "links_to_a_folder": ("data.symlink_to('/etc')", "bad_output", "data -> /etc"),
+    "holds_a_link": (
+        "data.mkdir(); (data / 'x').symlink_to('../../../..')",
+        "bad_output",
+        "data/x -> ../../../..",
+    ),
+    "holds_a_fifo": ("data.mkdir(); os.mkfifo(data / 'x')", "bad_output", "data/x"),
+    "returns_nan": ("data.write_text('1'); return {'loss': float('nan')}", "failed", "loss = nan"),
+    "returns_inf": ("data.write_text('1'); return {'loss': float('inf')}", "failed", "loss = inf"),
+    "returns_text": ("data.write_text('1'); return {'loss': 'low'}", "failed", "loss = 'low'"),
+    "returns_a_number": ("data.write_text('1'); return 3", "failed", "int"),
+    "raises": ("raise StageError('the picture a.png is empty')", "failed", "the picture a.png is empty"),
+    "exits": ("os._exit(7)", "failed", "exit status 7"),
+    "crashes": ("os.kill(os.getpid(), 11)", "killed", "signal 11"),
+}
 
 
-@pytest.mark.parametrize(
-    ("body", "kind", "said"),
-    [
-        ("pass", "bad_output", "the stage did not write its output 'data'"),
-        (
-            "data.symlink_to('/etc/passwd')",
-            "bad_output",
-            "output 'data' holds a symbolic link, data -> /etc/passwd; write the file itself",
-        ),
-        (
-            "data.symlink_to('/etc')",
-            "bad_output",
-            "output 'data' holds a symbolic link, data -> /etc; write the file itself",
-        ),
-        (
-            "data.mkdir(); (data / 'x').symlink_to('../../../..')",
-            "bad_output",
-            "output 'data' holds a symbolic link, data/x -> ../../../..; write the file itself",
-        ),
-        (
-            "data.mkdir(); os.mkfifo(data / 'x')",
-            "bad_output",
-            "output 'data' holds data/x, which is neither a file nor a folder",
-        ),
-        (
-            "data.write_text('1'); return {'loss': float('nan')}",
-            "failed",
-            "metrics must be finite numbers: loss = nan",
-        ),
-        (
-            "data.write_text('1'); return {'loss': float('inf')}",
-            "failed",
-            "metrics must be finite numbers: loss = inf",
-        ),
-        (
-            "data.write_text('1'); return {'loss': 'low'}",
-            "failed",
-            "metrics must be finite numbers: loss = 'low'",
-        ),
-        ("data.write_text('1'); return 3", "failed", "the stage returned int, not a dictionary of metrics"),
-        ("raise StageError('the picture a.png is empty')", "failed", "the picture a.png is empty"),
-        ("os._exit(7)", "failed", "it ended with exit status 7"),
-        ("os.kill(os.getpid(), 11)", "killed", "signal 11 ended it"),
-    ],
-    ids=lambda value: None,
-)
-def test_a_broken_stage_leaves_a_clear_error_and_no_artifact(project, body, kind, said):
-    project.only_stage(_bad_stage(body, "dict"))
-    assert _failure(project) == (kind, said)
+def test_a_broken_stage_leaves_a_clear_error_and_no_artifact(project):
+    head = "import os\nfrom pathlib import Path\nfrom engine.stage import In, Out, StageError\n"
+    for name, (body, *_) in BAD_STAGES.items():
+        project.stage(name, f"{head}def {name}(data: Out) -> dict:\n    {body}\n")
+    stages = {name: {"uses": f"mystages.{name}"} for name in BAD_STAGES}
+    project.usecase("bad", json.dumps({"name": "bad", "stages": stages}))
+    result = project.run("usecase=bad")
+    assert result.returncode == 1 and "Traceback" not in result.stderr, result.stderr
+    failures = {name: stage.failure for name, stage in project.state().stages.items()}
+    shown = " ".join((result.stdout + result.stderr).split())
+    for name, (_, kind, word) in BAD_STAGES.items():
+        assert failures[name]["kind"] == kind and word in failures[name]["message"], failures[name]
+        assert failures[name]["message"] in shown
+    assert not list(project.store.root.glob("actions/*/*"))
 
 
 def test_a_metric_that_the_signature_promises_and_the_stage_does_not_return_is_named(project):
@@ -257,7 +235,9 @@ def test_a_metric_that_the_signature_promises_and_the_stage_does_not_return_is_n
 
 
 def test_an_exception_of_a_stage_shows_the_last_lines_of_its_log(project):
-    project.only_stage(_bad_stage("print('so far so good'); 1 / 0"))
+    project.only_stage(
+        "from engine.stage import Out\ndef only(data: Out) -> None:\n    print('so far so good'); 1 / 0\n"
+    )
     result = project.run("usecase=one")
     assert "ZeroDivisionError: division by zero" in result.stdout + result.stderr
 
