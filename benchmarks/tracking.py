@@ -6,6 +6,7 @@ with nothing to do are real ones. All figures include the start of the processes
 
 import argparse
 import json
+import resource
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -99,7 +100,11 @@ def journals(folder: Path, points: int, stages: int) -> None:
     write_run(outputs, "20260101-000000-000-aaaa", [started("r0", ["s"]), *ran("s", 10)])
     sync(outputs)  # makes the database
     write_run(outputs, "20260101-000001-000-aaaa", [started("r1", ["long"]), *ran("long", points)])
-    tell(f"sync of {points:,} points", sync(outputs).wall_s)
+    cost = sync(outputs)
+    tell(f"sync of {points:,} points", cost.wall_s)
+    tell("  processor seconds", cost.cpu_s)
+    largest_kb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    tell("  largest memory of a process", largest_kb / 1024, "MB")
     names = [f"s{i}" for i in range(stages)]
     all_ran = [event for name in names for event in ran(name, 0)]
     write_run(outputs, "20260101-000002-000-aaaa", [started("r2", names), *all_ran])

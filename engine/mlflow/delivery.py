@@ -75,7 +75,9 @@ class Delivery:
 
     def mark(self, **changes: str | None) -> None:
         """Remember something beside how far it is."""
-        self._save(replace(self.cursor, **changes))  # type: ignore[arg-type]
+        changed = replace(self.cursor, **changes)  # type: ignore[arg-type]
+        if changed != self.cursor:
+            self._save(changed)
 
     def _record(self, recorder: Recorder) -> None:
         recorder.record(self._unsent)

@@ -23,6 +23,8 @@ from engine.mlflow.queue import Queue, RunRequest
 TIMEOUT_S = 3
 BOUNDS = Bounds(request_s=6, waiting_s=15)
 
+_MOST_AT_ONCE = 200  # runs, each with a file that is kept open
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
@@ -63,7 +65,7 @@ class Sender:
         idle_since_s = time.monotonic()
         while time.monotonic() - idle_since_s < self._pace.idle_s:
             requests = self._queue.requests()
-            for request in requests:
+            for request in requests[:_MOST_AT_ONCE]:
                 self._serve_one(request)
             if requests:
                 idle_since_s = time.monotonic()
@@ -120,6 +122,7 @@ class Following:
         self._name, self._pace, self._circuit = run_dir.name, pace, circuit
         self._next_try_s = 0.0
         self._deadline_s: float | None = None
+        self._patience_s: float | None = None
         self.has_more = False  # to read, now
 
     def begin(self, engine: str | None) -> None:
@@ -139,8 +142,8 @@ class Following:
             self._deadline_s = time.monotonic() + self._pace.files_s
         is_late = self._deadline_s is not None and time.monotonic() > self._deadline_s
         if (is_over or is_late) and (self._is_waiting or not self.has_more):
-            self._end()
-            return True
+            self.has_more = False
+            return self._end()
         if not self._is_waiting:
             self._try(self._delivery.send)
         self.has_more = self.has_more and not self._is_waiting
@@ -150,17 +153,23 @@ class Following:
     def _is_waiting(self) -> bool:
         return self._circuit.is_open or time.monotonic() < self._next_try_s
 
-    def _end(self) -> None:
-        """Close the record; if MLflow stays away, the cursor tells `sync`."""
+    def _end(self) -> bool:
+        """Close the record, and return whether that is over. If MLflow stays away, it is left to `sync`."""
         if not self._delivery.has_started:
-            return
+            return True
         if self._circuit.is_open:
-            self._delivery.mark(problem=self._circuit.why)
-            return
+            return self._has_waited()
         for left in reversed(range(self._pace.last_tries)):
             if self._try(self._delivery.close):
-                return
+                break
             time.sleep(1 if left else 0)
+        return True
+
+    def _has_waited(self) -> bool:
+        """Return whether an ended run has waited for an MLflow that is away, which is tried once more."""
+        self._delivery.mark(problem=self._circuit.why)
+        self._patience_s = self._patience_s or self._circuit.next_try_s
+        return time.monotonic() >= self._patience_s
 
     def _try(self, act: Callable[[], None]) -> bool:
         try:

@@ -94,6 +94,12 @@ def test_a_follower_sees_each_event_once_while_the_file_grows(tmp_path):
     assert follower.poll() == []
 
 
+def test_a_follower_takes_whole_events_up_to_a_number_of_bytes(written):
+    follower = Follower(written)
+    steps = [_texts(follower.poll(most_bytes)) for most_bytes in (1, 1000, 1000)]
+    assert steps == [["eins"], ["ü\n\u2028", "drei"], []]
+
+
 def test_a_follower_waits_for_the_end_of_a_line(written):
     data = written.read_bytes()
     written.write_bytes(data[:-5])

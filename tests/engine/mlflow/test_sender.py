@@ -172,6 +172,21 @@ def test_a_sender_is_told_of_no_credential_on_its_command_line_or_on_disk(
     assert not [path for path in files if b"s3cr3t" in path.read_bytes()]
 
 
+def test_runs_that_end_while_mlflow_is_away_are_left_to_sync(
+    outputs: Path, events: Any, make_job: Any, senders: Callable[[], list[int]]
+) -> None:
+    folders = many(outputs, events, make_job, ["r1", "r2", "r3"])
+    away = resolve(outputs, {"uri": "http://127.0.0.1:9"})
+    sending = SenderStarter(outputs, away, {"idle_s": 0.5, "retry_s": 1.0, "last_tries": 1})
+    for folder in folders:
+        sending.queue.put(RunRequest(folder, None, is_complete=True))
+    sending.start_if_needed()
+    until(lambda: not sending.queue.requests() and not senders(), 60)
+    problems = [cursors.load(folder, away.key).problem for folder in folders]
+    assert problems == ["http://127.0.0.1:9 does not answer"] * 3
+    assert sync(outputs, {}).sent == ["r1", "r2", "r3"]
+
+
 def test_a_run_leaves_its_request_at_its_end_if_it_is_over_in_a_moment(
     outputs: Path, events: Any, make_job: Any, senders: Callable[[], list[int]]
 ) -> None:
