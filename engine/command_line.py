@@ -5,6 +5,7 @@
 
 import ast
 import importlib
+import os
 import re
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -63,6 +64,8 @@ def split(argv: Sequence[str]) -> Words:
             flags.append(word)
         else:
             (overrides if "=" in word or word.startswith("~") else bare).append(word)
+    if not {"-sc", "--shell-completion"}.isdisjoint(flags):
+        bare = _take_from_completed_line()
     command, value = _command(bare)
     options = options_of(command)
     raise_all(_out_of_place(command, options, overrides))
@@ -100,6 +103,20 @@ def usage(program: str) -> str:
 def _shown(option: Option) -> str:
     default = "null" if option.default is None else str(option.default).lower()
     return f"{f'{option.key}={default}':<24}  {option.description}"
+
+
+def _take_from_completed_line() -> list[str]:
+    """Take the command out of the line that a shell completes: Hydra knows keys only. Return the command."""
+    *before, last = os.environ.get("COMP_LINE", "").split(" ")
+    commands = [word for word in before if word in COMMANDS][:1]
+    if commands:
+        at = before.index(commands[0])
+        is_followed = (
+            bool(options_of(commands[0]).WORD) and at + 1 < len(before) and "=" not in before[at + 1]
+        )
+        del before[at : at + 1 + is_followed]
+        os.environ["COMP_LINE"] = " ".join([*before, last])
+    return commands
 
 
 def _command(bare: Sequence[str]) -> tuple[str, str | None]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from engine import compose, image_catalogue, layout, planning, provenance, run_files
+from engine import image_catalogue, layout, planning, provenance, run_files
 from engine.context import DriverContext, SinkContext
 from engine.errors import UserError
 from engine.events import Note, RunFinished, RunState
@@ -108,6 +108,8 @@ def _build(request: Request, usecase: str, stages: Sequence[str], say: Say) -> P
         f"outputs={request.outputs}",
         f"params.base={image_catalogue.base_of(request)}",
     ]
+
+    from engine import compose  # Hydra, which a run that has its images needs no more
 
     builds = compose.another(request, words)
     sys.stderr.write(f"images: {' '.join(builds.command)}\n")

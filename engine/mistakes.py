@@ -33,6 +33,8 @@ _MACHINE: dict[int | None, str] = {
     errno.EACCES: "name a folder that can be written: outputs=DIR",
 }
 
+_OUR_NAME = re.compile(r"(?<![\w/.-])(?:python )?run\.py\b")
+
 _REFUSALS = (
     ValueError,
     TypeError,
@@ -50,7 +52,7 @@ def tell(error: Exception, line: CommandLine) -> int:
         traceback.print_exception(error)
         return 1
     text = "\n".join(dict.fromkeys(map(str, mistakes)))
-    print(text.replace(PROGRAM, line.program), file=sys.stderr)
+    print(text if line.program == PROGRAM else _OUR_NAME.sub(line.program, text), file=sys.stderr)
     return 1 if any(map(_is_the_machines, leaves)) else 2
 
 

@@ -292,3 +292,17 @@ def test_a_reader_that_has_gone_ends_a_command_without_a_traceback(project, word
         process.stdout.close()
         err = process.stderr.read()
     assert process.returncode == 141 and "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("line", "keys"),
+    [
+        ("run.py logs fol", ["follow="]),
+        ("run.py fol", []),
+        ("python run.py images build ima", ["image="]),
+        ("run.py logs fail", ["fail_fast="]),
+    ],
+)
+def test_a_shell_completes_the_options_of_the_command(project, line, keys, monkeypatch):
+    monkeypatch.setenv("COMP_LINE", line)
+    assert project.run("-sc", "query=bash").stdout.split() == keys

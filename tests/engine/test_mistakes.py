@@ -60,3 +60,11 @@ def _raised(error: Exception) -> Exception:
         raise error
     except Exception as caught:
         return caught
+
+
+@pytest.mark.parametrize("said", ["run.py", "python run.py"])
+def test_an_installed_command_is_named_as_the_user_calls_it(capsys, said):
+    line = CommandLine(program="rpi-mlops")
+    mistakes.tell(UserError(f"{said} explian", "/x/run.py is no command", f"write: {said} explain"), line)
+    expected = "rpi-mlops explian\n  /x/run.py is no command\n  write: rpi-mlops explain\n"
+    assert capsys.readouterr().err == expected

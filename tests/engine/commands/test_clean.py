@@ -66,6 +66,7 @@ def _tree(folder: Path) -> dict[str, tuple[int, int]]:
     return {
         str(path.relative_to(folder)): (path.lstat().st_mtime_ns, path.lstat().st_ino)
         for path in folder.rglob("*")
+        if "requests" not in path.parts  # what was composed for the command itself
     }
 
 
