@@ -12,7 +12,7 @@ from engine import kind
 from engine.contract import REQUIRED, Contract, Declared, Parameter, unread
 from engine.errors import UserError, did_you_mean
 from engine.foreach import ALL, MARK, base_of, value_of
-from engine.graph import Reference
+from engine.graph import Dag, Reference
 from engine.placement import Placement
 from engine.plan import Job
 from engine.signature import Library
@@ -28,7 +28,7 @@ class Checked:
     """The jobs in an order that may be run, or the mistakes that forbid it."""
 
     jobs: dict[str, Job] = field(default_factory=dict)
-    graph: Any = None
+    graph: Dag = graphs.EMPTY
     mistakes: list[UserError] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 

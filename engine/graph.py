@@ -1,12 +1,20 @@
-"""The DAG of a use case: stages and the references between them. Pure."""
+"""The DAG of a use case: stages and the references between them. Pure.
 
-from collections.abc import Iterable, Mapping
+A run that finds everything cached needs the order alone, which the standard library gives. The rest is
+networkx, imported when it is asked for: it takes as long as such a run.
+"""
+
+import heapq
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-
-import networkx as nx
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING
 
 from engine.errors import UserError, did_you_mean
 from engine.foreach import ALL, MARK, base_of
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,67 +49,142 @@ def reference(text: str) -> Reference | None:
     return Reference(stage, name) if base_of(stage) and name and "." not in base_of(stage) else None
 
 
-def build(stages: Iterable[str], edges: Iterable[tuple[str, str, str]]) -> "nx.DiGraph[str]":
+@dataclass(frozen=True, slots=True)
+class Dag:
+    """Stages, and for each the inputs that it takes from others."""
+
+    inputs: Mapping[str, Mapping[str, Sequence[str]]]  # stage -> stage that it needs -> names of the inputs
+    successors: Mapping[str, Sequence[str]]  # stage -> those that need it
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.inputs)
+
+    def __contains__(self, stage: object) -> bool:
+        return stage in self.inputs
+
+    @property
+    def edges(self) -> list[tuple[str, str]]:
+        """Return each pair of a stage and one that needs it, once."""
+        return [(source, stage) for stage, needed in self.inputs.items() for source in needed]
+
+    def only(self, kept: Collection[str]) -> "Dag":
+        """Return the graph of these stages, in the order of this one."""
+        found = [
+            (source, stage, name)
+            for stage, needed in self.inputs.items()
+            for source, names in needed.items()
+            for name in names
+        ]
+        edges = [edge for edge in found if edge[0] in kept and edge[1] in kept]
+        return build([stage for stage in self if stage in kept], edges)
+
+
+EMPTY = Dag({}, {})
+
+
+def build(stages: Iterable[str], edges: Iterable[tuple[str, str, str]]) -> Dag:
     """Return the graph of stages; edges are (from, to, input)."""
-    graph: nx.DiGraph[str] = nx.DiGraph()
-    graph.add_nodes_from(stages)
-    for source, sink, name in edges:
-        graph.add_edge(source, sink)
-        graph.edges[source, sink].setdefault("inputs", []).append(name)
-    return graph
+    inputs: dict[str, dict[str, list[str]]] = {stage: {} for stage in stages}
+    successors: dict[str, list[str]] = {stage: [] for stage in inputs}
+    for source, stage, name in edges:
+        if source not in inputs[stage]:
+            successors[source].append(stage)
+        inputs[stage].setdefault(source, []).append(name)
+    return Dag(inputs, successors)
 
 
-def cycles(graph: "nx.DiGraph[str]", where: str) -> list[UserError]:
+def cycles(graph: Dag, where: str) -> list[UserError]:
     """Return a mistake for each knot of stages that wait for one another, spelt out stage by stage."""
-    mistakes = []
-    for knot in nx.strongly_connected_components(graph):
-        first = min(knot)
-        if len(knot) == 1 and not graph.has_edge(first, first):
-            continue
-        around = nx.find_cycle(graph.subgraph(knot), first)
-        spelt = " -> ".join([edge[0] for edge in around] + [around[0][0]])
-        name = graph.edges[around[-1]]["inputs"][0]
-        mistakes.append(
-            UserError(
-                f"{where}: stages.{around[-1][1]}.inputs.{name}",
-                f"these stages wait for one another: {spelt}",
-                "take one of these inputs from an earlier stage",
-            )
-        )
-    return mistakes
+    try:
+        TopologicalSorter(graph.inputs).prepare()
+    except CycleError:
+        return _spelt_out(graph, where)
+    return []
 
 
-def order(graph: "nx.DiGraph[str]") -> list[str]:
+def order(graph: Dag) -> list[str]:
     """Return the stages so that each comes after what it needs, in the order they were added where that is
     free.
     """
-    position = {name: at for at, name in enumerate(graph)}
-    return list(nx.lexicographical_topological_sort(graph, key=position.__getitem__))
+    position = {stage: at for at, stage in enumerate(graph)}
+    names = list(position)
+    sorter = TopologicalSorter(graph.inputs)
+    sorter.prepare()
+    ready = [position[stage] for stage in sorter.get_ready()]
+    heapq.heapify(ready)
+    found = []
+    while ready:
+        found.append(names[heapq.heappop(ready)])
+        sorter.done(found[-1])
+        for stage in sorter.get_ready():
+            heapq.heappush(ready, position[stage])
+    return found
 
 
-def priorities(graph: "nx.DiGraph[str]", seconds: Mapping[str, float]) -> dict[str, float]:
+def generations(graph: Dag) -> dict[str, int]:
+    """Return for each stage how many others the longest path to it has."""
+    depth: dict[str, int] = {}
+    for stage in order(graph):
+        depth[stage] = max((depth[source] + 1 for source in graph.inputs[stage]), default=0)
+    return depth
+
+
+def priorities(graph: Dag, seconds: Mapping[str, float]) -> dict[str, float]:
     """Return for each stage the seconds of the longest path from its start to the end of the run."""
     longest: dict[str, float] = {}
-    for name in reversed(order(graph)):
-        longest[name] = seconds.get(name, 1.0) + max(
-            (longest[after] for after in graph.successors(name)), default=0.0
-        )
+    for stage in reversed(order(graph)):
+        after = max((longest[next_one] for next_one in graph.successors[stage]), default=0.0)
+        longest[stage] = seconds.get(stage, 1.0) + after
     return longest
 
 
-def until(graph: "nx.DiGraph[str]", last: Iterable[str], where: str) -> set[str]:
+def until(graph: Dag, last: Iterable[str], where: str) -> set[str]:
     """Return these stages and all that they need; a stage with foreach stands for those of all its values."""
+    import networkx
+
     kept: set[str] = set()
     for name in last:
         named = [one for one in graph if name.removesuffix(ALL) in (one, base_of(one))]
         if not named:
             raise UserError(where, f"there is no stage '{name}'", did_you_mean(name, graph))
         for one in named:
-            kept |= {one} | nx.ancestors(graph, one)
+            kept |= {one} | networkx.ancestors(_digraph(graph), one)
     return kept
 
 
-def descendants(graph: "nx.DiGraph[str]", stage: str) -> list[str]:
+def descendants(graph: Dag, stage: str) -> list[str]:
     """Return all that needs the stage, directly or not, in order."""
-    after = nx.descendants(graph, stage)
+    import networkx
+
+    after = networkx.descendants(_digraph(graph), stage)
     return [name for name in order(graph) if name in after]
+
+
+def _digraph(graph: Dag) -> "nx.DiGraph[str]":
+    import networkx
+
+    made: nx.DiGraph[str] = networkx.DiGraph()
+    made.add_nodes_from(graph)
+    made.add_edges_from(graph.edges)
+    return made
+
+
+def _spelt_out(graph: Dag, where: str) -> list[UserError]:
+    import networkx
+
+    made, mistakes = _digraph(graph), []
+    for knot in networkx.strongly_connected_components(made):
+        first = min(knot)
+        if len(knot) == 1 and not made.has_edge(first, first):
+            continue
+        around = networkx.find_cycle(made.subgraph(knot), first)
+        spelt = " -> ".join([edge[0] for edge in around] + [around[0][0]])
+        source, stage = around[-1][:2]
+        mistakes.append(
+            UserError(
+                f"{where}: stages.{stage}.inputs.{graph.inputs[stage][source][0]}",
+                f"these stages wait for one another: {spelt}",
+                "take one of these inputs from an earlier stage",
+            )
+        )
+    return mistakes

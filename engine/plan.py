@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from engine import fingerprint as fingerprints
 from engine.contract import Contract
-from engine.graph import Reference
+from engine.graph import Dag, Reference
 from engine.placement import Placement
 from engine.spec import StageSpec
 from engine.target import Target
 
 if TYPE_CHECKING:
-    import networkx as nx
-
     from engine.store import Record
 
 
@@ -99,7 +97,7 @@ class Plan:
     objective: str | None
     assets: Mapping[str, ResolvedAsset]
     jobs: Mapping[str, Planned]  # in an order that may be run
-    graph: "nx.DiGraph[str]"
+    graph: Dag
     notes: tuple[str, ...]
 
 

@@ -61,7 +61,7 @@ def plan(request: Request, refused: Mapping[str, str] = NOTHING) -> Planning:
         usecase.objective,
         found,
         settle_all(jobs, found, store),
-        checked.graph.subgraph(kept).copy(),
+        checked.graph.only(kept),
         (*request.notes, *_notes(request), *filter(None, [why])),
     )
     return Planning(made, store, executors, checked.warnings)

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from engine import graph as graphs
+
 Point = tuple[float, float]
 Slot = str | tuple[str, int]  # a node, or (source, row) where that source's long edges pass a row on one rail
 
@@ -131,14 +133,11 @@ def _ordered(nodes: Sequence[Node], edges: Sequence[Edge]) -> tuple[list[list[Sl
 
 def _row_of(nodes: Sequence[Node], edges: Sequence[Edge]) -> dict[str, int]:
     """Return each node's row by longest path; what reads nothing stands just above its first reader."""
-    import networkx  # heavy: 0.1 s, and only a drawing needs it
-
-    graph: networkx.DiGraph[str] = networkx.DiGraph()
-    graph.add_nodes_from(node.name for node in nodes)
-    graph.add_edges_from((edge.source, edge.target) for edge in edges)
-    depth = {name: row for row, names in enumerate(networkx.topological_generations(graph)) for name in names}
-    for name in [name for name, row in depth.items() if row == 0 and graph.out_degree(name)]:
-        depth[name] = min(depth[reader] for reader in graph.successors(name)) - 1
+    names = [node.name for node in nodes]
+    graph = graphs.build(names, [(edge.source, edge.target, "") for edge in edges])
+    depth = graphs.generations(graph)
+    for name in [name for name, row in depth.items() if row == 0 and graph.successors[name]]:
+        depth[name] = min(depth[reader] for reader in graph.successors[name]) - 1
     return {node.name: depth[node.name] for node in nodes}
 
 

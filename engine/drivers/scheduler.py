@@ -156,7 +156,7 @@ class Scheduler:
         """Publish a finished job, and skip what needs it if a gate rejects it."""
         self.digests[job.stage] = record.outputs
         gates = self.publisher.publish(job, record)
-        self._refresh_ready(self.plan.graph.successors(job.stage))
+        self._refresh_ready(self.plan.graph.successors[job.stage])
         if not is_rejected(gates):
             self._over[job.stage] = "finished"
             return [*gates]
@@ -297,7 +297,7 @@ class Scheduler:
         self._say(Note(event="note", stage=None, text=text))
         self._waiting[stage] = self.plan.jobs[stage].job
         del self.digests[stage], self._over[stage]
-        self._refresh_ready([stage, *self.plan.graph.successors(stage)])
+        self._refresh_ready([stage, *self.plan.graph.successors[stage]])
 
     def _finish(self, ended: Ended) -> None:
         running = self._running.pop(ended.stage)
