@@ -19,8 +19,8 @@ def with_own_image(project, docker_engine, plain_archive, monkeypatch):
         f"description: x\nplatforms: [{here}]\nusecase: my_images\n"
     )
     build = (
-        f"  build_mine_{ARCHITECTURES[here]}: {{command: [cp, {plain_archive}, "
-        f"'{{outputs.archive}}'], outputs: [archive]}}\n"
+        f"  build_mine: {{foreach: {{arch: [{ARCHITECTURES[here]}]}}, "
+        f"command: [cp, {plain_archive}, '{{outputs.archive}}'], outputs: [archive]}}\n"
     )
     project.usecase("my_images", f"params: {{base: auto}}\nstages:\n{build}")
     monkeypatch.setenv("DOCKER_HOST", docker_engine.host)

@@ -195,7 +195,7 @@ def test_auto_without_an_engine_runs_processes_and_says_why(project):
 def test_auto_runs_processes_where_an_image_cannot_be_built_and_says_which(contained):
     [note] = _where(contained)
     assert note.startswith(
-        "stages run as local processes: usecase=containers: the images could not be built: build_alone_"
+        "stages run as local processes: usecase=containers: the images could not be built: build_alone@"
     )
 
 
