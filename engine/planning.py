@@ -41,12 +41,13 @@ def plan(request: Request, refused: Mapping[str, str] = NOTHING) -> Planning:
     """
     store = Store(layout.store_dir(request.outputs))
     usecase = _with_makers(request)
-    library = Library(request.settings.stage_packages, request.roots)
+    library = Library(request.settings.stage_packages, request.roots, store.root / "sources.json")
     chosen = request.settings.executor
     executors = Dispatcher(dispatch.setting(request), chosen.name, chosen.first_of)
     left_out = when.left_out(usecase.stages, request.target)
     there = {name: spec for name, spec in usecase.stages.items() if name not in left_out}
     why = executors.choose(_readable(there, library), refused)
+    library.remember()
     checked = _checked(request, usecase, library, executors, left_out)
     kept = _kept(checked, request, left_out)
     jobs = {name: job for name, job in checked.jobs.items() if name in kept}

@@ -5,23 +5,28 @@ Read by its syntax, never imported.
 
 import ast
 import hashlib
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from engine import ordinary
+from engine import ordinary, syntax
 from engine.contract import REQUIRED, Contract, Parameter
 from engine.errors import UserError, did_you_mean
+from engine.memo import Memo
 
 _MOST_BYTES = 10_000_000  # of a stage's source
 _STAGE_API = "engine.stage"
+_VERSION = 1  # of what is remembered of a source
 
 
 class Library:
     """The stages that YAML may name: those of the listed packages, found below the roots."""
 
-    def __init__(self, packages: Sequence[str], roots: Sequence[Path]) -> None:
+    def __init__(self, packages: Sequence[str], roots: Sequence[Path], memo: Path | None = None) -> None:
         self.packages, self.roots = tuple(packages), tuple(roots)
+        self._memo = Memo(memo, f"{sys.version} {_VERSION}")
+        self._sources: dict[Path, tuple[bytes, str]] = {}
         self._known: dict[str, Contract | UserError] = {}
         # Many stages share a helper, and reading and looking through it takes time.
         self._trees: dict[Path, ast.Module] = {}
@@ -35,6 +40,10 @@ class Library:
         if isinstance(found, UserError):
             raise UserError(where if found.where == "" else found.where, found.what, found.fix)
         return found
+
+    def remember(self) -> None:
+        """Keep what the sources say for the next run, if a file for it was given."""
+        self._memo.save()
 
     def names(self) -> list[str]:
         """Return all stages, as `uses:` names them."""
@@ -86,39 +95,35 @@ class Library:
         return None
 
     def _read(self, uses: str, path: Path) -> Contract:
-        tree = self._parsed(path)
-        name = uses.rpartition(".")[2]
-        function = next((n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == name), None)
-        if function is None:
-            raise UserError(
-                str(path), f"it has no function '{name}'", "a stage is a function named as its file"
-            )
-        inputs, outputs = _paths(function, path)
         sources, imports, optional = self._closure(uses, path)
-        params = {
-            a.arg: Parameter(ast.unparse(a.annotation) if a.annotation else "str", _default(d, path))
-            for a, d in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)
-        }
-        doc = ast.get_docstring(function) or ast.get_docstring(tree) or ""
-        metrics = _metrics(function, tree)
-        names = None if metrics is None else frozenset(metrics)
-        left_out = frozenset(name for name, is_required in (metrics or {}).items() if not is_required)
+        said = self._said(uses, path)
+        metrics: dict[str, bool] | None = said["metrics"]
+        left_out = [name for name, is_required in (metrics or {}).items() if not is_required]
         return Contract(
             label=uses,
             subject=f"'{uses}'",
-            doc=doc,
-            inputs=inputs,
-            outputs=outputs,
-            params=params,
-            metrics=names,
-            optional_metrics=left_out,
+            doc=said["doc"],
+            inputs=said["inputs"],
+            outputs=tuple(said["outputs"]),
+            params={name: _parameter(one) for name, one in said["params"].items()},
+            metrics=None if metrics is None else frozenset(metrics),
+            optional_metrics=frozenset(left_out),
             sources=sources,
             imports=imports,
             optional_imports=optional,
-            programs=_programs(tree),
+            programs=tuple(said["programs"]),
             modules=(uses,),
-            invoke={"module": uses, "function": name},
+            invoke={"module": uses, "function": uses.rpartition(".")[2]},
         )
+
+    def _said(self, uses: str, path: Path) -> dict[str, Any]:
+        """Return what the stage's function says, as plain data; UserError if it cannot be a stage's."""
+        key = f"stage {uses} {self._source(path)[1]}"
+        said: dict[str, Any] | None = self._memo.get(key)
+        if said is None:
+            said = _stage(self._parsed(path), uses.rpartition(".")[2], path)
+            self._memo.put(key, said)
+        return said
 
     def _closure(self, module: str, path: Path) -> tuple[dict[str, str], frozenset[str], frozenset[str]]:
         """Follow imports through the project's modules.
@@ -133,10 +138,8 @@ class Library:
             name, file = waiting.pop()
             if name in sources:
                 continue
-            sources[name] = hashlib.sha256(ordinary.read(file, _MOST_BYTES)).hexdigest()
-            if name not in self._imported:
-                self._imported[name] = list(_imported(self._parsed(file), name))
-            for imported, is_guarded in self._imported[name]:
+            sources[name] = self._source(file)[1]
+            for imported, is_guarded in self._imports(name, file):
                 inner = self._module_path(imported) if self._is_source(imported) else None
                 if inner is not None:
                     waiting.append((imported, inner))
@@ -151,114 +154,51 @@ class Library:
         """
         return module.split(".")[0] in self.packages or module.startswith(f"{_STAGE_API}.")
 
+    def _imports(self, module: str, path: Path) -> list[tuple[str, bool]]:
+        key = f"imports {module} {self._source(path)[1]}"
+        if module not in self._imported:
+            found = self._memo.get(key)
+            if found is None:
+                found = [[name, guarded] for name, guarded in syntax.imports(self._parsed(path), module)]
+                self._memo.put(key, found)
+            self._imported[module] = [(name, guarded) for name, guarded in found]
+        return self._imported[module]
+
+    def _source(self, path: Path) -> tuple[bytes, str]:
+        """Return a file's bytes and their digest."""
+        if path not in self._sources:
+            data = ordinary.read(path, _MOST_BYTES)
+            self._sources[path] = data, hashlib.sha256(data).hexdigest()
+        return self._sources[path]
+
     def _parsed(self, path: Path) -> ast.Module:
         if path not in self._trees:
-            self._trees[path] = ast.parse(ordinary.read(path, _MOST_BYTES).decode("utf-8"), str(path))
+            self._trees[path] = ast.parse(self._source(path)[0].decode("utf-8"), str(path))
         return self._trees[path]
 
 
-def _imported(tree: ast.Module, module: str) -> Iterator[tuple[str, bool]]:
-    """Yield every module that an import statement may mean, also inside functions, and whether its absence is
-    caught.
-    """
-    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom | ast.Try)]
-    tries = [node for node in nodes if isinstance(node, ast.Try) and _catches_absence(node)]
-    guarded = {id(inner) for node in tries for statement in node.body for inner in ast.walk(statement)}
-    for node in nodes:
-        if not isinstance(node, ast.Try):
-            yield from ((name, id(node) in guarded) for name in _modules(node, module))
-
-
-def _catches_absence(node: ast.Try) -> bool:
-    names = {
-        inner.id
-        for handler in node.handlers
-        if handler.type
-        for inner in ast.walk(handler.type)
-        if isinstance(inner, ast.Name)
-    }
-    return bool(names & {"ImportError", "ModuleNotFoundError"})
-
-
-def _modules(node: ast.Import | ast.ImportFrom, module: str) -> Iterator[str]:
-    if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names)
-        return
-    base = node.module or ""
-    if node.level:
-        base = ".".join(filter(None, [*module.split(".")[: -node.level], node.module]))
-    yield base
-    yield from (f"{base}.{alias.name}" for alias in node.names)
-
-
-def _paths(function: ast.FunctionDef, path: Path) -> tuple[dict[str, bool], tuple[str, ...]]:
-    """Sort the positional arguments into inputs (and whether they are required) and outputs."""
-    arguments = [*function.args.posonlyargs, *function.args.args]
-    inputs: dict[str, bool] = {}
-    outputs: list[str] = []
-    for argument in arguments:
-        words = {
-            n.id if isinstance(n, ast.Name) else n.attr
-            for n in ast.walk(argument.annotation or ast.Constant(None))
-            if isinstance(n, ast.Name | ast.Attribute)
-        }
-        if "Out" in words:
-            outputs.append(argument.arg)
-        elif "In" in words:
-            inputs[argument.arg] = not any(
-                isinstance(n, ast.Constant) and n.value is None
-                for n in ast.walk(argument.annotation or argument)
-            )
-        else:
-            raise UserError(
-                f"{path}, line {argument.lineno}",
-                f"'{argument.arg}' is neither In nor Out",
-                "annotate paths as In or Out, and put parameters behind a *",
-            )
-    return inputs, tuple(outputs)
-
-
-def _default(node: ast.expr | None, path: Path) -> Any:
-    if node is None:
-        return REQUIRED
-    try:
-        value = ast.literal_eval(node)
-    except ValueError:
-        raise UserError(
-            f"{path}, line {node.lineno}",
-            "a default must be a plain value",
-            "write a number, text, a list or None",
-        ) from None
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _metrics(function: ast.FunctionDef, tree: ast.Module) -> dict[str, bool] | None:
-    """Return the keys of the TypedDict that the function returns, and whether each is required.
-
-    None where it returns nothing.
-    """
-    if function.returns is None or (
-        isinstance(function.returns, ast.Constant) and function.returns.value is None
-    ):
-        return {}
-    name = function.returns.id if isinstance(function.returns, ast.Name) else None
-    classes = (n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == name)
-    found = next(classes, None)
-    if found is None:
-        return None
-    keys = [n for n in found.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)]
+def _stage(tree: ast.Module, name: str, path: Path) -> dict[str, Any]:
+    """Return what a stage's module says of it, as plain data."""
+    function = next((n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == name), None)
+    if function is None:
+        what = f"it has no function '{name}'"
+        raise UserError(str(path), what, "a stage is a function named as its file")
+    inputs, outputs = syntax.paths(function, path)
+    params = syntax.parameters(function, path)
     return {
-        ast.unparse(key.target): not ast.unparse(key.annotation).startswith("NotRequired[") for key in keys
+        "doc": ast.get_docstring(function) or ast.get_docstring(tree) or "",
+        "inputs": inputs,
+        "outputs": list(outputs),
+        "params": {key: _plain(one) for key, one in params.items()},
+        "metrics": syntax.metrics(function, tree),
+        "programs": list(syntax.programs(tree)),
     }
 
 
-def _programs(tree: ast.Module) -> tuple[str, ...]:
-    """Return the names that the stage's file lists as PROGRAMS."""
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["PROGRAMS"]:
-            return tuple(
-                n.value
-                for n in ast.walk(node.value)
-                if isinstance(n, ast.Constant) and isinstance(n.value, str)
-            )
-    return ()
+def _plain(parameter: Parameter) -> dict[str, Any]:
+    default = {} if parameter.default is REQUIRED else {"default": parameter.default}
+    return {"annotation": parameter.annotation, **default}
+
+
+def _parameter(plain: dict[str, Any]) -> Parameter:
+    return Parameter(plain["annotation"], plain.get("default", REQUIRED))

@@ -1,0 +1,56 @@
+"""Values that are slow to compute and follow from their keys, kept in one JSON file between runs.
+
+Losing the file costs only time, and a damaged one counts as lost.
+"""
+
+import hashlib
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from engine.store import write_whole
+
+MOST_ENTRIES = 2000  # then those go that this run did not ask for
+
+
+class Memo:
+    """One file, for one version of what computes its values."""
+
+    def __init__(self, path: Path | None, version: str) -> None:
+        self._path, self._version = path, version
+        self._values: dict[str, Any] = {}
+        self._used: set[str] = set()
+        self._is_changed = False
+        with suppress(OSError, ValueError, RecursionError, AttributeError, KeyError):
+            found = json.loads(path.read_text(encoding="utf-8")) if path else {}
+            if found.get("version") == version and found.get("sha256") == _digest(found["values"]):
+                self._values = found["values"]
+
+    def get(self, key: str) -> Any:
+        """Return the value of the key, or None."""
+        self._used.add(key)
+        return self._values.get(key)
+
+    def put(self, key: str, value: Any) -> None:
+        """Keep the value, if JSON carries it unchanged."""
+        with suppress(TypeError, ValueError):
+            if json.loads(json.dumps(value)) == value:
+                self._values[key] = value
+                self._is_changed = True
+
+    def save(self) -> None:
+        """Write the file if there is something new; a disk that does not take it is no fault."""
+        if self._path is None or not self._is_changed or not self._path.parent.is_dir():
+            return
+        if len(self._values) > MOST_ENTRIES:
+            self._values = {key: value for key, value in self._values.items() if key in self._used}
+        whole = {"version": self._version, "sha256": _digest(self._values), "values": self._values}
+        text = json.dumps(whole)
+        with suppress(OSError):
+            write_whole(self._path, text.encode(), durable=False)
+        self._is_changed = False
+
+
+def _digest(values: Any) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,127 @@
+"""What a module's source says by its syntax alone: imports, and of a stage its signature. Pure."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from engine.contract import REQUIRED, Parameter
+from engine.errors import UserError
+
+
+def imports(tree: ast.Module, module: str) -> Iterator[tuple[str, bool]]:
+    """Yield every module that an import statement may mean, also inside functions, and whether its absence is
+    caught.
+    """
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom | ast.Try)]
+    tries = [node for node in nodes if isinstance(node, ast.Try) and _catches_absence(node)]
+    guarded = {id(inner) for node in tries for statement in node.body for inner in ast.walk(statement)}
+    for node in nodes:
+        if not isinstance(node, ast.Try):
+            yield from ((name, id(node) in guarded) for name in _modules(node, module))
+
+
+def _catches_absence(node: ast.Try) -> bool:
+    names = {
+        inner.id
+        for handler in node.handlers
+        if handler.type
+        for inner in ast.walk(handler.type)
+        if isinstance(inner, ast.Name)
+    }
+    return bool(names & {"ImportError", "ModuleNotFoundError"})
+
+
+def _modules(node: ast.Import | ast.ImportFrom, module: str) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+        return
+    base = node.module or ""
+    if node.level:
+        base = ".".join(filter(None, [*module.split(".")[: -node.level], node.module]))
+    yield base
+    yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def paths(function: ast.FunctionDef, path: Path) -> tuple[dict[str, bool], tuple[str, ...]]:
+    """Sort the positional arguments into inputs (and whether they are required) and outputs."""
+    arguments = [*function.args.posonlyargs, *function.args.args]
+    inputs: dict[str, bool] = {}
+    outputs: list[str] = []
+    for argument in arguments:
+        words = {
+            n.id if isinstance(n, ast.Name) else n.attr
+            for n in ast.walk(argument.annotation or ast.Constant(None))
+            if isinstance(n, ast.Name | ast.Attribute)
+        }
+        if "Out" in words:
+            outputs.append(argument.arg)
+        elif "In" in words:
+            inputs[argument.arg] = not any(
+                isinstance(n, ast.Constant) and n.value is None
+                for n in ast.walk(argument.annotation or argument)
+            )
+        else:
+            raise UserError(
+                f"{path}, line {argument.lineno}",
+                f"'{argument.arg}' is neither In nor Out",
+                "annotate paths as In or Out, and put parameters behind a *",
+            )
+    return inputs, tuple(outputs)
+
+
+def _default(node: ast.expr | None, path: Path) -> Any:
+    if node is None:
+        return REQUIRED
+    try:
+        value = ast.literal_eval(node)
+    except ValueError:
+        raise UserError(
+            f"{path}, line {node.lineno}",
+            "a default must be a plain value",
+            "write a number, text, a list or None",
+        ) from None
+    return list(value) if isinstance(value, tuple) else value
+
+
+def metrics(function: ast.FunctionDef, tree: ast.Module) -> dict[str, bool] | None:
+    """Return the keys of the TypedDict that the function returns, and whether each is required.
+
+    None where it returns nothing.
+    """
+    if function.returns is None or (
+        isinstance(function.returns, ast.Constant) and function.returns.value is None
+    ):
+        return {}
+    name = function.returns.id if isinstance(function.returns, ast.Name) else None
+    classes = (n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == name)
+    found = next(classes, None)
+    if found is None:
+        return None
+    keys = [n for n in found.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)]
+    return {
+        ast.unparse(key.target): not ast.unparse(key.annotation).startswith("NotRequired[") for key in keys
+    }
+
+
+def programs(tree: ast.Module) -> tuple[str, ...]:
+    """Return the names that the stage's file lists as PROGRAMS."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["PROGRAMS"]:
+            return tuple(
+                n.value
+                for n in ast.walk(node.value)
+                if isinstance(n, ast.Constant) and isinstance(n.value, str)
+            )
+    return ()
+
+
+def parameters(function: ast.FunctionDef, path: Path) -> dict[str, Parameter]:
+    """Return the keyword-only arguments, which are the stage's parameters."""
+    arguments = zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)
+    return {one.arg: _parameter(one, default, path) for one, default in arguments}
+
+
+def _parameter(argument: ast.arg, default: ast.expr | None, path: Path) -> Parameter:
+    annotation = ast.unparse(argument.annotation) if argument.annotation else "str"
+    return Parameter(annotation, _default(default, path))
