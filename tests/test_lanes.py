@@ -39,12 +39,12 @@ def test_what_shares_fixtures_stays_in_one_worker(nodeid, scope):
 
 @pytest.fixture
 def skips(tmp_path):
-    """Run tests, of which one is skipped, with the plugin in two workers."""
+    """Run tests, of which one is skipped, with the plugin in a worker."""
     (tmp_path / "test_it.py").write_text(ONE_SKIPPED)
     (tmp_path / "pytest.ini").write_text(MARKERS)
 
     def run(may_skip: str) -> "subprocess.CompletedProcess[str]":
-        words = ("-n", "2", "-p", "no_skips")
+        words = ("-n", "1", "-p", "no_skips")
         return _pytest(*words, cwd=tmp_path, PYTHONPATH=str(ROOT / ".ci"), RPI_MLOPS_MAY_SKIP=may_skip)
 
     return run
