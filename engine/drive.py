@@ -18,12 +18,13 @@ from engine.context import DriverContext, SinkContext
 from engine.errors import UserError
 from engine.events import Note, RunFinished, RunState
 from engine.images import Image
-from engine.interfaces import Driver, RunStatus, Say, Sink
+from engine.interfaces import Driver, Say, Sink
 from engine.journal import FILE_NAME, Journal
 from engine.planning import Planning
 from engine.recorder import Recorder, open_stages
 from engine.request import Request
 from engine.store import Store
+from engine.vocabulary import RunStatus
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NotRequired, TypedDict, get_args, get_type_hints
 
 from engine.foreach import base_of, value_of
-from engine.interfaces import Event, FailureKind, RunStatus, StageStatus, Verdict
+from engine.vocabulary import Event, FailureKind, RunStatus, StageStatus, Verdict
 
 SCHEMA_VERSION = 1
 Point = list[Any]  # [name, step, value, time]: a point of a curve, as the store keeps it

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, TypeAda
 from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
 from engine.events import FIELDS, FIGURES
-from engine.interfaces import Event
+from engine.vocabulary import Event
 
 TEXT_MOST = 10_000  # letters of a sentence that a stage says; the rest is cut off
 SAYS = ("progress", "metric", "note", "figure")  # the events that a stage may write

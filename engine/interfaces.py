@@ -1,48 +1,21 @@
-"""Every Protocol of the engine, and the words that states, kinds and verdicts are made of.
+"""What each extension has to provide: executors, drivers, sinks, and the machines that containers run on.
 
-Imports nothing at run time, so that every layer may import it. Contract tests hold each implementation
-against its Protocol: tests/engine/executors/test_contract.py, tests/engine/sinks/test_contract.py.
+That of a kind of stage stands below all that uses stages: engine/kind.py. Contract tests hold each
+implementation against its Protocol: tests/engine/test_interfaces.py and the test_contract.py of its package.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from engine.contract import Contract, Declared
-    from engine.events import RunState
-    from engine.images import Image
-    from engine.jobfolder import Ended, Launch
-    from engine.placement import Placement
-    from engine.plan import Planned
-    from engine.signature import Library
-    from engine.spec import StageSpec
-    from engine.store import Record
-
-StageStatus = Literal["waiting", "running", "finished", "failed", "skipped", "rejected"]
-RunStatus = Literal["running", "finished", "failed", "rejected", "interrupted"]
-FailureKind = Literal[
-    "failed",
-    "timeout",
-    "killed",
-    "input_changed",
-    "bad_output",
-    "disk_full",
-    "disk_error",
-    # of containers
-    "out_of_memory",
-    "daemon_lost",
-    "device_lost",
-    "no_device",
-    "image_missing",
-    "wrong_platform",
-    "no_command",
-    "bus_error",
-]
-Verdict = bool | None  # of a gate; None: its metric was not measured, and the rule says "if measured"
-RunsOn = Literal["build", "target", "host"]
-
-Event = Mapping[str, Any]
+from engine.contract import Contract
+from engine.events import RunState
+from engine.images import Image
+from engine.jobfolder import Ended, Launch
+from engine.placement import Placement
+from engine.plan import Planned
+from engine.spec import StageSpec
+from engine.vocabulary import Event, FailureKind, RunStatus
 
 
 class Emit(Protocol):
@@ -59,17 +32,6 @@ class Say(Protocol):
         """Show how many bytes of a file are here; `total` may turn out wrong."""
 
 
-class Kind(Protocol):
-    """A kind of stage: one module in engine/kinds/, found by its name, which is the key in YAML."""
-
-    VALUE: Any  # the type of what the YAML says under the key
-    DESCRIPTION: str  # of the key, for docs/reference.md and the JSON Schema
-
-    @staticmethod
-    def contract(declared: "Declared", library: "Library") -> "Contract":
-        """Return the stage's contract; raise an ExceptionGroup of every UserError found."""
-
-
 class Executor(Protocol):
     """Runs single jobs: one file in engine/executors/, found by its name.
 
@@ -81,13 +43,13 @@ class Executor(Protocol):
     def unavailable(self) -> str:
         """Return why this executor cannot run anything here, in a sentence; empty if it can."""
 
-    def place(self, spec: "StageSpec", contract: "Contract") -> "Placement":
+    def place(self, spec: StageSpec, contract: Contract) -> Placement:
         """Return where a stage runs, in what environment, and where its figures are measured.
 
         UserError if it can run nowhere.
         """
 
-    def missing(self, planned: "Iterable[Planned]") -> list[str]:
+    def missing(self, planned: Iterable[Planned]) -> list[str]:
         """Return the references of the images that these jobs need and that are not here.
 
         UserError if the machine could not run these jobs.
@@ -96,16 +58,16 @@ class Executor(Protocol):
     def load(self, reference: str, archive: Path) -> None:
         """Take in an image that was built."""
 
-    def prepare(self, planned: "Iterable[Planned]") -> None:
+    def prepare(self, planned: Iterable[Planned]) -> None:
         """Make ready for these jobs; UserError if they cannot run."""
 
-    def reclaim(self, planned: "Iterable[Planned]", work: Path) -> None:
+    def reclaim(self, planned: Iterable[Planned], work: Path) -> None:
         """Continue what ended engines left running, as far as these jobs need it, and remove the rest."""
 
-    def launch(self, launch: "Launch") -> None:
+    def launch(self, launch: Launch) -> None:
         """Start the job; its end comes from `wait`."""
 
-    def wait(self, timeout_s: float) -> "list[Ended]":
+    def wait(self, timeout_s: float) -> list[Ended]:
         """Return the jobs that ended; wait for one up to the timeout."""
 
     def terminate(self, stage: str, *, force: bool) -> None:
@@ -118,31 +80,31 @@ class Executor(Protocol):
 class ContainerFiles(Protocol):
     """How a job's files reach the container, and how they come back."""
 
-    def log(self, launch: "Launch") -> Path | None:
+    def log(self, launch: Launch) -> Path | None:
         """Return where the container writes the log; None where it leaves that to its engine."""
 
-    def mounts(self, client: Any, launch: "Launch", is_wanted: Callable[[], bool]) -> list[Any]:
+    def mounts(self, client: Any, launch: Launch, is_wanted: Callable[[], bool]) -> list[Any]:
         """Return the container's mounts, and see to it that what they name is there.
 
         Raise where the job is no longer wanted.
         """
 
-    def send(self, client: Any, container: Any, launch: "Launch") -> None:
+    def send(self, client: Any, container: Any, launch: Launch) -> None:
         """Bring the job's files into the container, which has not started."""
 
-    def follow(self, client: Any, container: Any, launch: "Launch") -> None:
+    def follow(self, client: Any, container: Any, launch: Launch) -> None:
         """Bring what the stage has said so far."""
 
-    def collect(self, client: Any, container: Any, launch: "Launch") -> None:
+    def collect(self, client: Any, container: Any, launch: Launch) -> None:
         """Bring the outputs and all that was said."""
 
-    def free_bytes(self, launch: "Launch") -> int | None:
+    def free_bytes(self, launch: Launch) -> int | None:
         """Return how much more the disk takes where the job writes; None where that is not known."""
 
     def keep(self, labels: Mapping[str, str], work: Path) -> bool:
         """See to it that the files of an abandoned container stay; say whether they are there."""
 
-    def take_over(self, launch: "Launch", labels: Mapping[str, str]) -> None:
+    def take_over(self, launch: Launch, labels: Mapping[str, str]) -> None:
         """Let the launch have the files of the abandoned container."""
 
 
@@ -167,16 +129,16 @@ class ContainerMachine(Protocol):
     def unavailable(self, reach: Callable[[], Any]) -> str:
         """Return why its engine cannot run the target's stages; empty if it can."""
 
-    def platform(self, spec: "StageSpec") -> str:
+    def platform(self, spec: StageSpec) -> str:
         """Return the platform that the stage runs on."""
 
-    def place(self, spec: "StageSpec", image: "Image") -> "Placement":
+    def place(self, spec: StageSpec, image: Image) -> Placement:
         """Return where the stage runs, in this image."""
 
-    def refuse(self, client: Any, jobs: "Sequence[Planned]") -> None:
+    def refuse(self, client: Any, jobs: Sequence[Planned]) -> None:
         """Raise UserError for what the machine could not run."""
 
-    def edgetpu(self, launch: "Launch") -> str | None:
+    def edgetpu(self, launch: Launch) -> str | None:
         """Return the bus of the Edge TPU that the job may use."""
 
     def close(self) -> None:
@@ -198,18 +160,8 @@ class Sink(Protocol):
 
     writes_files: bool  # at the end of the run: it is then shown the last event before that is durable
 
-    def show(self, event: Event, state: "RunState") -> None:
+    def show(self, event: Event, state: RunState) -> None:
         """Show one event, which is durable already; the state is that after it."""
 
     def close(self) -> str:
         """Release what the sink holds: the run is over. Return a last line for the user, or nothing."""
-
-
-class Records(Protocol):
-    """What planning asks of the store."""
-
-    def find(self, fingerprint: str) -> "Record | None":
-        """Return a job's record if its artifacts are whole."""
-
-    def record(self, fingerprint: str) -> "Record | None":
-        """Return a job's record, whatever became of its artifacts."""

@@ -16,9 +16,9 @@ from typing import Any
 
 from engine import eventschema, handles
 from engine.events import figure
-from engine.interfaces import FailureKind
 from engine.plan import Job, Planned, ResolvedAsset
 from engine.store import DISK_FAULTS, BadOutput, Record, Store
+from engine.vocabulary import FailureKind
 from engine.wording import plural
 
 LOG_TAIL_LINES = 20

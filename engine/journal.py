@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from engine import eventschema, handles
 from engine.events import SCHEMA_VERSION
-from engine.interfaces import Event
+from engine.vocabulary import Event
 
 FILE_NAME = "journal.jsonl"
 _SURROGATES = re.compile("[\ud800-\udfff]+")

@@ -3,13 +3,25 @@
 import importlib
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from pydantic import Field
 
-from engine.interfaces import Kind
+from engine.contract import Contract, Declared
+from engine.signature import Library
 
 KEYS = sorted(path.stem for path in (Path(__file__).parent / "kinds").glob("[a-z]*.py"))
+
+
+class Kind(Protocol):
+    """A kind of stage: one module in engine/kinds/, found by its name, which is the key in YAML."""
+
+    VALUE: Any  # the type of what the YAML says under the key
+    DESCRIPTION: str  # of the key, for docs/reference.md and the JSON Schema
+
+    @staticmethod
+    def contract(declared: Declared, library: Library) -> Contract:
+        """Return the stage's contract; raise an ExceptionGroup of every UserError found."""
 
 
 @cache

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.images import Image
-from engine.interfaces import RunsOn
 from engine.target import Target
+from engine.vocabulary import RunsOn
 
 DEVICE = "device"  # where figures of the device were measured
 HOST_EXECUTOR, DEVICE_EXECUTOR = "local", "device"  # of stages with `runs_on: host`, and of a target's device

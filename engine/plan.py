@@ -6,17 +6,15 @@ Starts nothing.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 from engine import fingerprint as fingerprints
 from engine.contract import Contract
 from engine.graph import Dag, Reference
 from engine.placement import Placement
 from engine.spec import StageSpec
+from engine.store import Record, Store
 from engine.target import Target
-
-if TYPE_CHECKING:
-    from engine.store import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,7 @@ class Planned:
     job: Job
     fingerprint: str | None  # None: an input is not made yet
     parts: fingerprints.Parts | None
-    record: "Record | None"  # the store has it
+    record: Record | None  # the store has it
     reason: str
 
 
@@ -101,18 +99,8 @@ class Plan:
     notes: tuple[str, ...]
 
 
-class Records(Protocol):
-    """What the plan asks of the store."""
-
-    def find(self, fingerprint: str) -> "Record | None":
-        """Return a job's record if its artifacts are whole."""
-
-    def record(self, fingerprint: str) -> "Record | None":
-        """Return a job's record as it stands."""
-
-
 def settle(
-    job: Job, outputs: Mapping[str, Mapping[str, str]], assets: Mapping[str, ResolvedAsset], store: Records
+    job: Job, outputs: Mapping[str, Mapping[str, str]], assets: Mapping[str, ResolvedAsset], store: Store
 ) -> Planned:
     """Fingerprint the job and look it up, as far as its inputs are known: stage -> output -> digest."""
     missing = [stage for stage in job.needs if stage not in outputs]
@@ -145,7 +133,7 @@ def _digest(
 
 
 def settle_all(
-    jobs: Mapping[str, Job], assets: Mapping[str, ResolvedAsset], store: Records
+    jobs: Mapping[str, Job], assets: Mapping[str, ResolvedAsset], store: Store
 ) -> dict[str, Planned]:
     """Settle the jobs in their order, each from the outputs of those before it."""
     planned: dict[str, Planned] = {}

@@ -9,8 +9,9 @@ from typing import cast
 
 from engine import layout, run_files
 from engine.events import JobFailed, JobSkipped, Note, RunFinished, RunState, StageState, replay
-from engine.interfaces import Event, RunStatus, Sink
+from engine.interfaces import Sink
 from engine.journal import Journal
+from engine.vocabulary import Event, RunStatus
 
 
 class Recorder:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from engine import handles, journal
 from engine.events import RunState, StageState, replay
-from engine.interfaces import RunStatus, StageStatus
 from engine.store import write_whole
+from engine.vocabulary import RunStatus, StageStatus
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter

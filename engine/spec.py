@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from engine import kind
 from engine.errors import UserError
 from engine.fields import Duration, EnvName, EnvValue, Name, Rule, Scalar, Size, StageName, explain_all
-from engine.interfaces import RunsOn
+from engine.vocabulary import RunsOn
 
 
 class _Model(BaseModel):

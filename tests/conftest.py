@@ -31,10 +31,10 @@ from engine.cli import cli
 from engine.containers import daemon
 from engine.events import RunState
 from engine.images import ARCHITECTURES, Image
-from engine.interfaces import Event
 from engine.processes.tree import MARK as SERVER
 from engine.store import Store
 from engine.target import platform_of
+from engine.vocabulary import Event
 from tests import lanes, services
 
 ROOT = Path(__file__).resolve().parent.parent

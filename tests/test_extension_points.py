@@ -33,6 +33,7 @@ TESTED_BY = {
     "runs.py": "commands/test_status.py",
     "single_job.py": "commands/test_predict.py",
     "start.py": "../test_run.py",
+    "vocabulary.py": "test_events.py",
 }
 PACKAGES = {"containers": "executors", "processes": "executors"}  # tested through what uses them
 

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine import ordinary
 from engine.errors import UserError
-from engine.interfaces import FailureKind
 from engine.target import DOCKER_SOCKET
+from engine.vocabulary import FailureKind
 
 _USUAL = f"unix://{DOCKER_SOCKET}"
 ROOTFUL = f"sudo systemctl start docker, and export DOCKER_HOST={_USUAL}"

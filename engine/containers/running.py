@@ -15,10 +15,11 @@ from typing import Any
 
 from engine.containers import daemon, options, verdict
 from engine.errors import UserError
-from engine.interfaces import ContainerMachine, FailureKind
+from engine.interfaces import ContainerMachine
 from engine.jobfolder import Ended, Launch, log_tail
 from engine.placement import Placement, Setting
 from engine.stage import NO_SPACE
+from engine.vocabulary import FailureKind
 
 LEAVING_S = 0.5  # how long after its containers' end an engine that shuts down still answers
 AGAIN_S = 0.2

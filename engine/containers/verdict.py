@@ -8,8 +8,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from engine.containers.daemon import Given, State, kind_of
-from engine.interfaces import FailureKind
 from engine.jobfolder import Ended
+from engine.vocabulary import FailureKind
 
 KILLED = 137  # 128 + SIGKILL: out of memory, a killed engine, or somebody's kill
 TERMINATED = 143  # 128 + SIGTERM: also an engine that shuts down

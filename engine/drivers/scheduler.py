@@ -16,12 +16,13 @@ from engine import handles, jobfolder
 from engine.context import DriverContext
 from engine.events import JobFailed, JobFinished, JobSkipped, JobStarted, Note
 from engine.foreach import value_of
-from engine.interfaces import Emit, Event, Executor, FailureKind, RunStatus
+from engine.interfaces import Emit, Executor
 from engine.jobfolder import Ended, JobFolder, Launch
 from engine.outcome import NOT_ITS_FAULT, TIMEOUT, Attempt, Failure, Judge, timeout_s
 from engine.plan import Job, Plan, Planned, settle
 from engine.publisher import Publisher, cached, is_rejected
 from engine.store import Record, Store
+from engine.vocabulary import Event, FailureKind, RunStatus
 
 POLL_S = 0.1  # how often a running stage's progress is read
 BUSY_S = 0.2  # how often a job that another engine does is looked up

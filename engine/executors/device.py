@@ -13,12 +13,12 @@ from engine.containers.tunnel import Tunnel
 from engine.containers.volumes import Volumes
 from engine.errors import UserError
 from engine.images import Image
-from engine.interfaces import FailureKind
 from engine.jobfolder import Launch
 from engine.placement import DEVICE, Placement, Setting
 from engine.plan import Planned
 from engine.spec import StageSpec
 from engine.target import platform_of
+from engine.vocabulary import FailureKind
 
 
 class Device:

@@ -14,13 +14,13 @@ from engine.containers.binds import Binds, hidden_source
 from engine.containers.jobs import Containers
 from engine.errors import UserError
 from engine.images import Image
-from engine.interfaces import FailureKind
 from engine.jobfolder import Launch
 from engine.placement import EMULATED, Placement, Setting
 from engine.plan import Planned
 from engine.spec import StageSpec
 from engine.stage import coral
 from engine.target import platform_of
+from engine.vocabulary import FailureKind
 
 
 class Here:

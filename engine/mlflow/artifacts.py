@@ -17,8 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from engine import handles
-from engine.interfaces import Event
 from engine.store import clone
+from engine.vocabulary import Event
 from engine.wording import redact
 
 _RUN_FILES = ("report.html", "run.json", "metrics.json", "journal.jsonl")

@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 
 from engine.errors import UserError
 from engine.events import RunState
-from engine.interfaces import Event
 from engine.mlflow import artifacts, database, links, model
 from engine.mlflow.backend import Backend
 from engine.mlflow.entries import Entry, key, merge, milliseconds, text
+from engine.vocabulary import Event
 
 _Item = TypeVar("_Item")
 _POINTS_PER_CALL = 800  # MLflow takes 1000 things in a call, and 1 MB in a request

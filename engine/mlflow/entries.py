@@ -13,7 +13,7 @@ from typing import Any
 
 from engine.events import RunState, StageState
 from engine.foreach import base_of, value_of
-from engine.interfaces import Event
+from engine.vocabulary import Event
 from engine.wording import figure_name, redact
 
 Point = tuple[str, float, int, int]  # name, value, time in ms, step

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from engine import journal
 from engine.events import RunState, StageState, replay
-from engine.interfaces import Event
+from engine.vocabulary import Event
 
 STEP_BYTES = 1_000_000
 _LastPoints = dict[str, tuple[str, int, float, float]]  # by name

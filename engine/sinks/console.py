@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from engine.context import SinkContext
 from engine.events import RunState, StageState
-from engine.interfaces import Event
+from engine.vocabulary import Event
 from engine.wording import as_typed, command_line, duration, is_stand_in, number, plural, stand_ins
 
 if TYPE_CHECKING:

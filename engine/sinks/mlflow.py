@@ -12,11 +12,11 @@ from typing import Any
 
 from engine.context import SinkContext
 from engine.events import RunState
-from engine.interfaces import Event
 from engine.mlflow import cursor as cursors
 from engine.mlflow.backend import resolve
 from engine.mlflow.queue import RunRequest
 from engine.mlflow.start import SenderStarter
+from engine.vocabulary import Event
 
 _MOMENT_S = 1.0
 _POLL_S = 0.05

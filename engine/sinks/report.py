@@ -13,7 +13,7 @@ from typing import Any
 from engine.context import SinkContext
 from engine.drawing import charts, opgraph, picture
 from engine.events import RunState, StageState
-from engine.interfaces import Event
+from engine.vocabulary import Event
 from engine.wording import command_line, duration, is_stand_in, moment, number, plural, stand_ins
 
 MOST_DRAWN = 60  # stages of a DAG that a reader can still follow

@@ -17,13 +17,13 @@ from engine import check, spec
 from engine.drivers import scheduler as schedulers
 from engine.drivers.scheduler import Limits, Scheduler
 from engine.events import RunState, replay
-from engine.interfaces import Event
 from engine.jobfolder import Ended, Launch
 from engine.placement import Placement
 from engine.plan import Plan, ResolvedAsset, describe, settle_all
 from engine.signature import Library
 from engine.store import Store
 from engine.target import Target
+from engine.vocabulary import Event
 from tests import services
 from tests.conftest import Project
 

@@ -15,7 +15,6 @@ from engine.drivers.scheduler import Scheduler
 from engine.executors.device import Device
 from engine.executors.docker import Here
 from engine.recorder import Recorder
-from engine.store import Store
 
 ENGINE = Path(interfaces.__file__).parent
 
@@ -43,7 +42,6 @@ IMPLEMENTATIONS = [
     *((interfaces.Driver, one) for one in _drivers()),
     *((interfaces.ContainerMachine, one) for one in (Here, Device)),
     *((interfaces.ContainerFiles, one) for one in (Binds, Volumes)),
-    (interfaces.Records, Store),
 ]
 
 

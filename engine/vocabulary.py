@@ -1,0 +1,29 @@
+"""The words that states, failures and verdicts are made of, each with one meaning."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+StageStatus = Literal["waiting", "running", "finished", "failed", "skipped", "rejected"]
+RunStatus = Literal["running", "finished", "failed", "rejected", "interrupted"]
+FailureKind = Literal[
+    "failed",
+    "timeout",
+    "killed",
+    "input_changed",
+    "bad_output",
+    "disk_full",
+    "disk_error",
+    # of containers
+    "out_of_memory",
+    "daemon_lost",
+    "device_lost",
+    "no_device",
+    "image_missing",
+    "wrong_platform",
+    "no_command",
+    "bus_error",
+]
+Verdict = bool | None  # of a gate; None: its metric was not measured, and the rule says "if measured"
+RunsOn = Literal["build", "target", "host"]
+
+Event = Mapping[str, Any]
