@@ -1,23 +1,36 @@
-"""What a driver and a sink are made from. Plain data."""
+"""What an executor, a driver and a sink are made from. Plain data."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
+from engine.images import Image
 from engine.interfaces import Emit, Executor
+from engine.plan import Plan
+from engine.store import Store
+from engine.target import Target
 
-if TYPE_CHECKING:  # a sink that is imported needs neither
-    from engine.plan import Plan
-    from engine.store import Store
+
+@dataclass(frozen=True, slots=True)
+class ExecutorContext:
+    """One request, for engine/executors/<name>.py: Executor(context)."""
+
+    target: Target
+    roots: tuple[Path, ...]  # below them stand the packages of stages
+    packages: tuple[str, ...]  # those that `uses:` may name
+    images: Callable[[], Sequence[Image]]  # read when they are asked for
+    store: Path
+    ssh_config: str | None = None  # another file than ~/.ssh/config
+    options: Mapping[str, Any] = field(default_factory=dict)  # the keys of conf/executor/<name>.yaml
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriverContext:
     """One run of a plan, for engine/drivers/<name>.py: driver(context)."""
 
-    plan: "Plan"
-    store: "Store"
+    plan: Plan
+    store: Store
     executor: Executor
     work: Path  # a private folder on the store's file system, gone when the run is over
     run_dir: Path

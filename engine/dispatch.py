@@ -12,12 +12,13 @@ from pathlib import Path
 from engine import catalogue, image_catalogue, layout, yamlfile
 from engine.catalogue import ROOT
 from engine.containers.options import Limits
+from engine.context import ExecutorContext
 from engine.contract import Contract
 from engine.errors import UserError, did_you_mean, raise_all
 from engine.images import Image
 from engine.interfaces import Executor
 from engine.jobfolder import Ended, Launch
-from engine.placement import Placement, Setting, executor_of
+from engine.placement import Placement, executor_of
 from engine.plan import Planned
 from engine.request import Request
 from engine.spec import StageSpec
@@ -31,8 +32,8 @@ class Dispatcher:
 
     why_chosen = ""
 
-    def __init__(self, setting: Setting, name: str, candidates: Sequence[str] = ()) -> None:
-        self.setting = setting
+    def __init__(self, context: ExecutorContext, name: str, candidates: Sequence[str] = ()) -> None:
+        self.context = context
         self.candidates = tuple(candidates)
         self.name = candidates[0] if candidates else name
         self._made: dict[str, Executor] = {}
@@ -92,7 +93,7 @@ class Dispatcher:
     @cached_property
     def images(self) -> Sequence[Image]:
         """Return all images that there are definitions of."""
-        return self.setting.images()
+        return self.context.images()
 
     def load(self, reference: str, archive: Path) -> None:
         """Give the chosen executor an image."""
@@ -147,19 +148,21 @@ class Dispatcher:
         return shares
 
     def _of(self, spec: StageSpec) -> str:
-        return executor_of(spec.runs_on, self.setting.target, self.name)
+        return executor_of(spec.runs_on, self.context.target, self.name)
 
     def _executor(self, name: str) -> Executor:
         if name not in self._made:
-            make: Callable[[Setting], Executor] = importlib.import_module(f"engine.executors.{name}").Executor
-            self._made[name] = make(self.setting)
+            make: Callable[[ExecutorContext], Executor] = importlib.import_module(
+                f"engine.executors.{name}"
+            ).Executor
+            self._made[name] = make(self.context)
         return self._made[name]
 
 
-def setting(request: Request) -> Setting:
+def executor_context(request: Request) -> ExecutorContext:
     """Return what every executor of the request is made from; UserError for an option that there is not."""
     _refuse_unknown(request)
-    return Setting(
+    return ExecutorContext(
         request.target,
         request.roots,
         request.settings.stage_packages,

@@ -35,7 +35,7 @@ class Say(Protocol):
 class Executor(Protocol):
     """Runs single jobs: one file in engine/executors/, found by its name.
 
-    A new one is made for each run, from a `placement.Setting`.
+    A new one is made for each run, from a `context.ExecutorContext`.
     """
 
     why_chosen: str  # a sentence for the user, if it was chosen among candidates
@@ -146,7 +146,7 @@ class ContainerMachine(Protocol):
 
 
 class Driver(Protocol):
-    """Runs a plan: one file in engine/drivers/, found by its name. Made from a `drivers.context.Context`."""
+    """Runs a plan: one file in engine/drivers/, found by its name. Made from a `context.DriverContext`."""
 
     def run(self) -> RunStatus:
         """Run the plan to its end, and return the status of the run."""

@@ -1,14 +1,8 @@
-"""Where a job runs, in what environment, and how its figures are labelled.
+"""Where a job runs, in what environment, and how its figures are labelled. No I/O."""
 
-And what an executor is told when it is made. No I/O.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
-from engine.images import Image
 from engine.target import Target
 from engine.vocabulary import RunsOn
 
@@ -33,16 +27,3 @@ class Placement:
     taken: str  # "x86_64", "simulated on x86_64", "emulated (qemu)" or "device"
     environment: Mapping[str, str] = field(default_factory=dict)  # what of it a job's fingerprint counts
     image: str | None = None  # its reference in a container engine; None: a local process
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What an executor is told when it is made."""
-
-    target: Target
-    roots: tuple[Path, ...]  # below them stand the packages of stages
-    packages: tuple[str, ...]  # those that `uses:` may name
-    images: Callable[[], Sequence[Image]]  # read when they are asked for
-    store: Path
-    ssh_config: str | None = None  # another file than ~/.ssh/config
-    options: Mapping[str, Any] = field(default_factory=dict)  # the keys of conf/executor/<name>.yaml

@@ -8,7 +8,7 @@ from typing import Any
 
 from engine import jobfolder
 from engine.contract import Contract
-from engine.dispatch import setting
+from engine.dispatch import executor_context
 from engine.executors import local
 from engine.jobfolder import Launch, log_tail
 from engine.plan import Job
@@ -43,7 +43,7 @@ def run(
 ) -> Done:
     """Run the stage in a process of this machine and wait for its end."""
     function, spec = contract.invoke["function"], StageSpec()
-    executor = local.Executor(setting(request))
+    executor = local.Executor(executor_context(request))
     job = Job(function, spec, contract, {}, contract.outputs, {}, executor.place(spec, contract))
     folder, log = work / "job", work / "job.log"
     (folder / "out").mkdir(parents=True)

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from engine import layout
 from engine.containers import daemon, pins
-from engine.dispatch import setting
+from engine.dispatch import executor_context
 from engine.drawing import downloads
 from engine.drive import build_images
 from engine.errors import UserError, did_you_mean
@@ -36,7 +36,7 @@ class Options(CommandOptions):
 
 def main(request: Request[Options]) -> tuple[int, None]:
     """Do what the word behind `images` says; `list` where there is none."""
-    known = _chosen(request, list(setting(request).images()))
+    known = _chosen(request, list(executor_context(request).images()))
     with _engine_of(request) as client:
         {"build": _build, "list": _list, "prune": _prune}[request.options.action](request, client, known)
     return 0, None
@@ -62,7 +62,7 @@ def _engine_of(request: Request) -> Iterator[Any]:
         with closing(daemon.connect_here()) as client:
             yield client
         return
-    with closing(Device(setting(request))) as device, closing(device.connect()) as client:
+    with closing(Device(executor_context(request))) as device, closing(device.connect()) as client:
         yield client
 
 

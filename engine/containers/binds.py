@@ -13,8 +13,8 @@ from typing import Any
 from engine import handles
 from engine.catalogue import ROOT
 from engine.containers import daemon, options
+from engine.context import ExecutorContext
 from engine.jobfolder import Launch, linked, open_log
-from engine.placement import Setting
 from engine.store import Store
 
 INSIDE = ROOT / "engine" / "stage"  # what a job needs of the engine
@@ -29,9 +29,9 @@ class Binds:
     root's again after.
     """
 
-    def __init__(self, setting: Setting) -> None:
-        self._setting = setting
-        self._store = Store(setting.store)
+    def __init__(self, context: ExecutorContext) -> None:
+        self._context = context
+        self._store = Store(context.store)
         self._owner = options.user(os.getuid(), os.getgid())
         self._kept: dict[str, Path] = {}
 
@@ -48,7 +48,7 @@ class Binds:
             handles.make_folder(path)
         self._give(launch, self._owner)
         inputs = [*filter(None, launch.inputs.values()), *linked(launch)]
-        read = [INSIDE, *sources(self._setting), *inputs]
+        read = [INSIDE, *sources(self._context), *inputs]
         written = (launch.folder, *checkpoints, launch.log)
         return [
             *(options.bind(path, read_only=False) for path in written),
@@ -105,7 +105,7 @@ class Binds:
 
     def _kept_before(self, fingerprint: str) -> Iterator[Path]:
         """Yield where an engine that had taken the folder over, and was killed too, may have left it."""
-        work = self._setting.store / "work"
+        work = self._context.store / "work"
         yield from work.glob(f"*/{_KEPT}/{fingerprint}")
         for mark in work.glob(f"*/{_TAKEN_OVER}/{fingerprint}"):
             yield mark.parents[1] / mark.read_text(encoding="utf-8")
@@ -130,7 +130,7 @@ def _chown_all(path: Path, owner: options.User) -> None:
         os.fchown(folder, owner.uid, owner.gid)
 
 
-def hidden_source(setting: Setting) -> Path | None:
+def hidden_source(context: ExecutorContext) -> Path | None:
     """Return a source that root's stages could not read, since in their containers they are an ordinary user;
     None where all is well.
     """
@@ -138,15 +138,15 @@ def hidden_source(setting: Setting) -> Path | None:
         return None
     paths = (
         path
-        for tree in (INSIDE, *sources(setting))
+        for tree in (INSIDE, *sources(context))
         for path in (tree, *tree.rglob("*"))
         if "__pycache__" not in path.parts
     )
     return next((path for path in paths if path.exists() and not path.stat().st_mode & stat.S_IROTH), None)
 
 
-def sources(setting: Setting) -> list[Path]:
+def sources(context: ExecutorContext) -> list[Path]:
     """Return the packages of stages that a job may import."""
     return [
-        root / package for root in setting.roots for package in setting.packages if (root / package).is_dir()
+        root / package for root in context.roots for package in context.packages if (root / package).is_dir()
     ]

@@ -18,11 +18,12 @@ from typing import Any, TypeVar
 
 from engine.containers import daemon, options, pins, selection
 from engine.containers.running import Running, remove
+from engine.context import ExecutorContext
 from engine.contract import Contract
 from engine.errors import UserError
 from engine.interfaces import ContainerMachine
 from engine.jobfolder import Ended, Launch
-from engine.placement import Placement, Setting
+from engine.placement import Placement
 from engine.plan import Planned
 from engine.spec import StageSpec
 from engine.store import Store
@@ -57,9 +58,11 @@ def _named(method: Callable[..., _Result]) -> Callable[..., _Result]:
 class Containers:
     """The jobs of one run on one engine."""
 
-    def __init__(self, machine: Callable[[Setting], ContainerMachine], setting: Setting) -> None:
-        self._limits = options.limits(setting)  # invalid options are reported before anything starts
-        self._setting, self._machine = setting, machine(setting)
+    def __init__(
+        self, machine: Callable[[ExecutorContext], ContainerMachine], context: ExecutorContext
+    ) -> None:
+        self._limits = options.limits(context)  # invalid options are reported before anything starts
+        self._context, self._machine = context, machine(context)
         self._client: Any = None
         self._images: dict[str, Any] = {}  # by reference, as each was when it was looked at
         self._looks = threading.Lock()
@@ -99,7 +102,7 @@ class Containers:
     def place(self, spec: StageSpec, contract: Contract) -> Placement:
         """Return where the stage runs: in which image, and under which label its figures stand."""
         return self._machine.place(
-            spec, selection.choose(self._setting, self._machine.platform(spec), spec, contract, self.reach)
+            spec, selection.choose(self._context, self._machine.platform(spec), spec, contract, self.reach)
         )
 
     @_named
@@ -116,7 +119,7 @@ class Containers:
     @_named
     def load(self, reference: str, archive: Path) -> None:
         """Give the engine an image."""
-        pins.load(self._setting.store, self.reach(), reference, archive)
+        pins.load(self._context.store, self.reach(), reference, archive)
 
     @_named
     def prepare(self, planned: Iterable[Planned]) -> None:
@@ -133,8 +136,8 @@ class Containers:
         wanted = {
             one.fingerprint: one.job.place.image for one in planned if one.fingerprint and one.record is None
         }
-        store = Store(self._setting.store)
-        ours = {"label": f"{options.LABEL}={self._setting.store}"}
+        store = Store(self._context.store)
+        ours = {"label": f"{options.LABEL}={self._context.store}"}
         with daemon.sense():
             found = self.reach().containers.list(
                 all=True, filters=ours, ignore_removed=True
@@ -170,7 +173,7 @@ class Containers:
                 f"went on in the container that the run {container.labels[f'{options.LABEL}.run']} "
                 "had started"
             )
-        running = Running(launch, self._setting, self._machine, self._image, self._ends.put)
+        running = Running(launch, self._context, self._machine, self._image, self._ends.put)
         self._running[launch.job.stage] = running
         running.begin(container and container.id)
 
@@ -216,7 +219,7 @@ class Containers:
         with self._looks:
             if reference not in self._images:
                 self._images[reference] = selection.checked(
-                    client, self._setting.store, reference, place.platform
+                    client, self._context.store, reference, place.platform
                 )
             return self._images[reference]
 

@@ -9,10 +9,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from engine.containers.daemon import Info
+from engine.context import ExecutorContext
 from engine.environment import passed
 from engine.fields import Size, validated
 from engine.jobfolder import ENVIRONMENT, Launch
-from engine.placement import Setting
 from engine.stage.platforms import PLATFORMS
 
 LABEL = "raspberrypi-mlops"
@@ -55,10 +55,10 @@ class Limits(BaseModel):
         return memory
 
 
-def limits(setting: Setting) -> Limits:
+def limits(context: ExecutorContext) -> Limits:
     """Return the limits, or raise all mistakes in them together; an executor's other keys are its own."""
-    own = {key: value for key, value in setting.options.items() if key in Limits.model_fields}
-    name = setting.options.get("name", "docker")
+    own = {key: value for key, value in context.options.items() if key in Limits.model_fields}
+    name = context.options.get("name", "docker")
     return validated(Limits, own, "the executor's options are wrong", f"executor={name}")
 
 
@@ -85,10 +85,10 @@ def user(uid: int, gid: int) -> User:
     return User(uid, gid) if uid else User(ROOT_STANDS_IN, ROOT_STANDS_IN)
 
 
-def labels(launch: Launch, setting: Setting) -> dict[str, str]:
+def labels(launch: Launch, context: ExecutorContext) -> dict[str, str]:
     """Return what finds the container again, also for another engine process."""
     return {
-        LABEL: str(setting.store),
+        LABEL: str(context.store),
         f"{LABEL}.run": launch.run,
         f"{LABEL}.stage": launch.job.stage,
         f"{LABEL}.attempt": str(launch.attempt),
@@ -100,7 +100,7 @@ def labels(launch: Launch, setting: Setting) -> dict[str, str]:
 
 def container(
     launch: Launch,
-    setting: Setting,
+    context: ExecutorContext,
     owner: User,
     mounts: Sequence[Any],
     log: Path | None,
@@ -114,7 +114,7 @@ def container(
     Without a log its engine keeps what it says: the last 5 to 10 MB, in two files of which the older one
     goes.
     """
-    spec, most = launch.job.spec, limits(setting)
+    spec, most = launch.job.spec, limits(context)
     memory = spec.resources.memory or memory_limit(most, machine.MemTotal)
     cwd = str(launch.folder / "cwd")
     emulated = launch.job.place.platform if launch.job.place.emulated else None
@@ -132,7 +132,7 @@ def container(
     }
     return {
         "entrypoint": ["python3", "-m", "engine.stage", str(launch.folder), *([str(log)] if log else [])],
-        "labels": labels(launch, setting),
+        "labels": labels(launch, context),
         "environment": environment,
         "working_dir": cwd,
         "user": str(owner),

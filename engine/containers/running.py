@@ -14,10 +14,11 @@ from contextlib import suppress
 from typing import Any
 
 from engine.containers import daemon, options, verdict
+from engine.context import ExecutorContext
 from engine.errors import UserError
 from engine.interfaces import ContainerMachine
 from engine.jobfolder import Ended, Launch, log_tail
-from engine.placement import Placement, Setting
+from engine.placement import Placement
 from engine.stage import NO_SPACE
 from engine.vocabulary import FailureKind
 
@@ -32,14 +33,14 @@ class Running:
     def __init__(
         self,
         launch: Launch,
-        setting: Setting,
+        context: ExecutorContext,
         machine: ContainerMachine,
         image: Callable[[Any, Placement], Any],
         say: Callable[[tuple["Running", Ended]], None],
     ) -> None:
-        self._launch, self._setting, self._machine, self._image, self._say = (
+        self._launch, self._context, self._machine, self._image, self._say = (
             launch,
-            setting,
+            context,
             machine,
             image,
             say,
@@ -139,10 +140,10 @@ class Running:
         log, edgetpu, path = (
             self._files.log(self._launch),
             self._machine.edgetpu(self._launch),
-            _python_path(self._setting, image),
+            _python_path(self._context, image),
         )
         arguments = options.container(
-            self._launch, self._setting, owner, mounts, log, edgetpu, path, daemon.info(self._client)
+            self._launch, self._context, owner, mounts, log, edgetpu, path, daemon.info(self._client)
         )
         with daemon.sense():
             container = self._client.containers.create(image.id, **arguments)
@@ -232,7 +233,7 @@ class Running:
         if not ended.kind and (
             ended.status == NO_SPACE or (ended.status and "No space left on device" in said)
         ):
-            most = options.limits(self._setting)
+            most = options.limits(self._context)
             return verdict.no_space(ended, self._files.free_bytes(self._launch), most.tmp, most.shm)
         return ended
 
@@ -269,7 +270,7 @@ def remove(container: Any) -> None:
         container.remove(force=True, v=True)
 
 
-def _python_path(setting: Setting, image: Any) -> str:
+def _python_path(context: ExecutorContext, image: Any) -> str:
     """Return where Python looks for stages, and then where the image says."""
     given = daemon.environment(image).get("PYTHONPATH")
-    return os.pathsep.join([*map(str, setting.roots), *([] if given is None else [given])])
+    return os.pathsep.join([*map(str, context.roots), *([] if given is None else [given])])

@@ -9,10 +9,10 @@ from typing import Any
 from engine import images
 from engine.containers import daemon, pins
 from engine.containers.options import LABEL
+from engine.context import ExecutorContext
 from engine.contract import Contract
 from engine.errors import UserError, did_you_mean
 from engine.images import Image
-from engine.placement import Setting
 from engine.plan import Planned
 from engine.spec import StageSpec
 from engine.stage.platforms import PLATFORMS
@@ -21,19 +21,19 @@ _PATH = "/usr/local/bin:/usr/bin:/bin"  # where an image says nothing
 
 
 def choose(
-    setting: Setting, platform: str, spec: StageSpec, contract: Contract, connect: Callable[[], Any]
+    context: ExecutorContext, platform: str, spec: StageSpec, contract: Contract, connect: Callable[[], Any]
 ) -> Image:
     """Return the image that the YAML names, else the smallest that has what the stage imports.
 
     UserError where there is none.
     """
-    runtimes, runtime = frozenset(images.RUNTIMES.values()), setting.target.runtime
+    runtimes, runtime = frozenset(images.RUNTIMES.values()), context.target.runtime
     packages = contract.needs | contract.imports & runtimes
     if spec.image:
-        image = images.named(setting.images(), spec.image, platform)
-        is_optional = any(one.name == spec.image and one.optional for one in setting.images())
+        image = images.named(context.images(), spec.image, platform)
+        is_optional = any(one.name == spec.image and one.optional for one in context.images())
         if image is None and not is_optional:
-            known = sorted({one.name for one in setting.images() if one.platform == platform})
+            known = sorted({one.name for one in context.images() if one.platform == platform})
             raise UserError(
                 "image", f"there is no image '{spec.image}' for {platform}", did_you_mean(spec.image, known)
             )
@@ -42,7 +42,7 @@ def choose(
             or (not images.lacking(image, packages, runtime) and _is_there(connect, image.reference))
         ):
             return image
-    return images.serving(setting.images(), platform, packages, runtime)
+    return images.serving(context.images(), platform, packages, runtime)
 
 
 def missing(client: Any, jobs: Iterable[Planned]) -> list[str]:

@@ -21,8 +21,8 @@ from typing import IO, Any
 from engine import handles
 from engine.containers import archive, daemon, options
 from engine.containers.binds import INSIDE, sources
+from engine.context import ExecutorContext
 from engine.jobfolder import EVENTS_MOST_BYTES, RESULT_MOST_BYTES, Launch
-from engine.placement import Setting
 from engine.store import Store
 
 MARK = ".whole"  # written last: the volume has all that its name promises
@@ -53,8 +53,8 @@ class _There:
 class Volumes:
     """The job's folder is a volume of its container alone, and goes with it."""
 
-    def __init__(self, setting: Setting) -> None:
-        self._setting = setting
+    def __init__(self, context: ExecutorContext) -> None:
+        self._context = context
         self._owner = options.user(os.getuid(), os.getgid())
         self._jobs: dict[Path, _There] = {}  # by the folder of the job
 
@@ -64,21 +64,21 @@ class Volumes:
     def mounts(self, client: Any, launch: Launch, is_wanted: Callable[[], bool]) -> list[Any]:
         """Send what the device does not have yet, and return the mounts."""
         self._jobs[launch.folder] = _There(launch.folder)
-        sending = _Sending(client, launch, Store(self._setting.store), is_wanted)
+        sending = _Sending(client, launch, Store(self._context.store), is_wanted)
         mounts = [
             _mount(launch.folder.parent, None)
         ]  # the folder itself is made in it, or it would be root's
         for name, path in launch.inputs.items():
             if path is not None:
                 mounts.append(_mount(_INPUTS / name, self._sent(sending, path, path.name)))
-        for path in (INSIDE, *sources(self._setting)):
+        for path in (INSIDE, *sources(self._context)):
             mounts.append(_mount(path, self._sent(sending, path, ".")))
         return mounts
 
     def send(self, client: Any, container: Any, launch: Launch) -> None:
         """Lay the job's folder out in the container: its own job.json, where to write, and where to be."""
         text = (launch.folder / "job.json").read_text(encoding="utf-8")
-        here = str(Store(self._setting.store).checkpoint(launch.fingerprint))
+        here = str(Store(self._context.store).checkpoint(launch.fingerprint))
         there = str(launch.folder / "checkpoint")  # lives and dies with the container
         text = text.replace(json.dumps(here)[1:-1], json.dumps(there)[1:-1])
         for name, path in launch.inputs.items():
@@ -160,7 +160,7 @@ class Volumes:
 
         What holds the volume meanwhile is `reclaim`'s where this engine is killed.
         """
-        owner = {options.LABEL: str(self._setting.store), f"{options.LABEL}.run": sending.launch.run}
+        owner = {options.LABEL: str(self._context.store), f"{options.LABEL}.run": sending.launch.run}
         arguments = {
             "image": sending.launch.job.place.image,
             "entrypoint": ["true"],

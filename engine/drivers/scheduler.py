@@ -35,7 +35,7 @@ _BEYOND_RETRY: frozenset[FailureKind] = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class Capacity:
     """What the jobs may take together, and how the run takes a failure."""
 
     cpus: float
@@ -46,14 +46,14 @@ class Limits:
 def driver(context: DriverContext) -> "Scheduler":
     """Return what runs the plan's jobs on an executor, as many at once as this machine carries."""
     memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    limits = Limits(context.cpus or os.cpu_count() or 1, memory_bytes, context.fail_fast)
+    capacity = Capacity(context.cpus or os.cpu_count() or 1, memory_bytes, context.fail_fast)
     return Scheduler(
         context.plan,
         context.store,
         context.executor,
         context.work,
         context.run_dir,
-        limits,
+        capacity,
         context.emit,
     )
 
@@ -78,7 +78,7 @@ class Scheduler:
     executor: Executor
     work: Path
     run_dir: Path
-    limits: Limits
+    capacity: Capacity
     emit: Emit
     interrupts: int = 0  # how often `interrupt` was called
     digests: dict[str, Mapping[str, str]] = field(default_factory=dict)  # of the finished stages
@@ -172,7 +172,7 @@ class Scheduler:
         now = time.monotonic()
         ready = [name for name in self._ready if now >= self._not_before.get(name, 0)]
         for name in sorted(ready, key=lambda n: (-self._priority[n], self._order[n])):
-            if sum(job.spec.resources.cpus for job in self._jobs_at_work()) >= self.limits.cpus:
+            if sum(job.spec.resources.cpus for job in self._jobs_at_work()) >= self.capacity.cpus:
                 return  # a glance for all of them: of a thousand ready stages two may run
             if name in self._ready and self._has_room(
                 self._waiting[name]
@@ -198,8 +198,8 @@ class Scheduler:
         if wants.accelerator and any(one.accelerator for one in taken):
             return False
         return (
-            wants.cpus + sum(one.cpus for one in taken) <= self.limits.cpus
-            and wants.memory + sum(one.memory for one in taken) <= self.limits.memory_bytes
+            wants.cpus + sum(one.cpus for one in taken) <= self.capacity.cpus
+            and wants.memory + sum(one.memory for one in taken) <= self.capacity.memory_bytes
         )
 
     def _jobs_at_work(self) -> list[Job]:
@@ -357,13 +357,13 @@ class Scheduler:
             return [failed]
         self._over[job.stage] = "failed"
         skipped = self._skip_after(job.stage, f"{job.stage} failed")
-        return [failed, *skipped, *(self._fail_fast(job.stage) if self.limits.fail_fast else [])]
+        return [failed, *skipped, *(self._fail_fast(job.stage) if self.capacity.fail_fast else [])]
 
     def _retry_delay_s(self, job: Job, kind: FailureKind) -> float | None:
         """Return after how many seconds the job is tried again, or None if it is not."""
         if self.interrupts or kind in _BEYOND_RETRY:
             return None
-        if self.limits.fail_fast and "failed" in self._over.values():
+        if self.capacity.fail_fast and "failed" in self._over.values():
             return None
         attempt, tries = self._attempts[job.stage], job.spec.retries + (kind in NOT_ITS_FAULT)
         return job.spec.retry_delay * 2 ** (attempt - 1) if attempt <= tries else None

@@ -11,10 +11,11 @@ from engine.containers import daemon
 from engine.containers.jobs import Containers
 from engine.containers.tunnel import Tunnel
 from engine.containers.volumes import Volumes
+from engine.context import ExecutorContext
 from engine.errors import UserError
 from engine.images import Image
 from engine.jobfolder import Launch
-from engine.placement import DEVICE, Placement, Setting
+from engine.placement import DEVICE, Placement
 from engine.plan import Planned
 from engine.spec import StageSpec
 from engine.target import platform_of
@@ -26,13 +27,13 @@ class Device:
 
     lost: FailureKind = "device_lost"
 
-    def __init__(self, setting: Setting) -> None:
-        self._target = setting.target
+    def __init__(self, context: ExecutorContext) -> None:
+        self._target = context.target
         self.where = f"target={self._target.name}: device {self._target.device}"
         self._tunnel = (
-            Tunnel(self._target.device, self.where, setting.ssh_config) if self._target.device else None
+            Tunnel(self._target.device, self.where, context.ssh_config) if self._target.device else None
         )
-        self.files = Volumes(setting)
+        self.files = Volumes(context)
 
     def connect(self) -> Any:
         """Return a client of the engine; UserError that says what is in the way."""

@@ -12,10 +12,11 @@ from engine import emulation
 from engine.containers import daemon
 from engine.containers.binds import Binds, hidden_source
 from engine.containers.jobs import Containers
+from engine.context import ExecutorContext
 from engine.errors import UserError
 from engine.images import Image
 from engine.jobfolder import Launch
-from engine.placement import EMULATED, Placement, Setting
+from engine.placement import EMULATED, Placement
 from engine.plan import Planned
 from engine.spec import StageSpec
 from engine.stage import coral
@@ -28,9 +29,9 @@ class Here:
 
     lost: FailureKind = "daemon_lost"
 
-    def __init__(self, setting: Setting) -> None:
-        self._setting, self._target, self._platform = setting, setting.target, platform_of(platform.machine())
-        self.files = Binds(setting)
+    def __init__(self, context: ExecutorContext) -> None:
+        self._context, self._target, self._platform = context, context.target, platform_of(platform.machine())
+        self.files = Binds(context)
 
     @property
     def where(self) -> str:
@@ -92,7 +93,7 @@ class Here:
                 "a rootless Docker engine gives stages another user, who may not write here",
                 f"{daemon.ROOTFUL}; or executor=local",
             )
-        if hidden := hidden_source(self._setting):
+        if hidden := hidden_source(self._context):
             raise UserError(
                 str(hidden),
                 "root's stages run as an ordinary user in their containers, who may not read it",

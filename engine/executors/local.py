@@ -18,11 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.containers import options
+from engine.context import ExecutorContext
 from engine.contract import Contract
 from engine.environment import allowed, passed
 from engine.fingerprint import environment
 from engine.jobfolder import ENVIRONMENT, Ended, Launch
-from engine.placement import Placement, Setting
+from engine.placement import Placement
 from engine.plan import Job, Planned
 from engine.processes import tree
 from engine.spec import StageSpec
@@ -50,12 +51,12 @@ class Executor:
 
     silent_s = 5.0  # how long a server may leave a job's end by force unreported, before it is ended itself
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, context: ExecutorContext) -> None:
         options.limits(
-            setting
+            context
         )  # invalid container options are reported before anything starts, also if no container runs
-        self._target, self._store = setting.target, setting.store
-        self._python_path = os.pathsep.join(map(str, setting.roots))
+        self._target, self._store = context.target, context.store
+        self._python_path = os.pathsep.join(map(str, context.roots))
         self._servers: dict[tuple[str, ...], _Server] = {}
         self._selector = selectors.DefaultSelector()
 

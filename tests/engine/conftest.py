@@ -15,7 +15,7 @@ import pytest
 
 from engine import check, spec
 from engine.drivers import scheduler as schedulers
-from engine.drivers.scheduler import Limits, Scheduler
+from engine.drivers.scheduler import Capacity, Scheduler
 from engine.events import RunState, replay
 from engine.jobfolder import Ended, Launch
 from engine.placement import Placement
@@ -172,9 +172,9 @@ class Bench:
         )
         self._emit({"event": "run_started", "jobs": describe(plan)})
         with self.store.work(f"run{self._runs}") as work:
-            limits = Limits(cpus, memory, fail_fast)
+            capacity = Capacity(cpus, memory, fail_fast)
             self.scheduler = Scheduler(
-                plan, self.store, self.executor, work, self.run_dir, limits, self._emit
+                plan, self.store, self.executor, work, self.run_dir, capacity, self._emit
             )
             status = self.scheduler.run()
         self._emit({"event": "run_finished", "status": status, "seconds": 0.0})

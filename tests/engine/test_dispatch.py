@@ -2,9 +2,10 @@
 
 import pytest
 
+from engine.context import ExecutorContext
 from engine.dispatch import Dispatcher
 from engine.errors import UserError
-from engine.placement import Setting, executor_of
+from engine.placement import executor_of
 from engine.target import Target
 
 PI = Target(name="pi", platform="linux/arm64")
@@ -27,8 +28,8 @@ def test_a_stage_goes_to_the_executor_of_where_it_runs(runs_on, target, name):
 
 
 def _dispatcher(tmp_path, *candidates: str) -> Dispatcher:
-    setting = Setting(PI, (tmp_path,), (), tuple, tmp_path, None, {"name": "auto"})
-    return Dispatcher(setting, "auto", candidates)
+    context = ExecutorContext(PI, (tmp_path,), (), tuple, tmp_path, None, {"name": "auto"})
+    return Dispatcher(context, "auto", candidates)
 
 
 def test_an_executor_that_there_is_not_is_named_with_the_nearest_one(tmp_path):
@@ -51,7 +52,7 @@ def test_a_candidate_that_is_refused_is_passed_over(tmp_path):
 
 
 def test_without_candidates_nothing_is_chosen(tmp_path):
-    dispatcher = Dispatcher(Setting(PI, (tmp_path,), (), tuple, tmp_path, None, {}), "local")
+    dispatcher = Dispatcher(ExecutorContext(PI, (tmp_path,), (), tuple, tmp_path, None, {}), "local")
     assert (dispatcher.choose([], {}), dispatcher.name) == ("", "local")
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.placement import DEVICE, EMULATED, Placement, Setting
+from engine.context import ExecutorContext
+from engine.placement import DEVICE, EMULATED, Placement
 from engine.target import Target
 
 AIM = Target(name="here", platform="linux/amd64")
@@ -33,7 +34,7 @@ def test_figures_of_a_device_are_never_labelled_as_emulated():
     ("of", "name", "value"),
     [
         (Placement("linux/amd64", False, "x86_64"), "taken", DEVICE),
-        (Setting(AIM, (), (), tuple, Path("store")), "target", None),
+        (ExecutorContext(AIM, (), (), tuple, Path("store")), "target", None),
     ],
 )
 def test_what_has_been_settled_stays(of, name, value):
@@ -43,6 +44,6 @@ def test_what_has_been_settled_stays(of, name, value):
 
 def test_the_images_are_read_only_when_they_are_asked_for():
     asked = []
-    setting = Setting(AIM, (), (), lambda: asked.append(1) or (), Path("store"))
+    context = ExecutorContext(AIM, (), (), lambda: asked.append(1) or (), Path("store"))
     assert asked == []
-    assert setting.images() == () and asked == [1]
+    assert context.images() == () and asked == [1]

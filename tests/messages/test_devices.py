@@ -7,10 +7,10 @@ import pytest
 from engine import compose, images, registration, target
 from engine.containers import tunnel
 from engine.containers.tunnel import Tunnel
+from engine.context import ExecutorContext
 from engine.drive import build_images
 from engine.errors import UserError
 from engine.executors import device
-from engine.placement import Setting
 
 
 def _lines(mistake: UserError) -> list[str]:
@@ -105,7 +105,7 @@ def test_a_closed_way_is_not_opened_again(way):
 def test_a_target_without_a_device(tmp_path):
     aim = target.Target(name="mine", platform="linux/arm64")
     with pytest.raises(UserError) as caught:
-        device.Executor(Setting(aim, (tmp_path,), (), tuple, tmp_path)).missing([])
+        device.Executor(ExecutorContext(aim, (tmp_path,), (), tuple, tmp_path)).missing([])
     assert _lines(caught.value) == [
         "target=mine: device",
         "this target names no device",

@@ -5,8 +5,8 @@ import importlib
 import pytest
 
 from engine.containers import options
+from engine.context import ExecutorContext
 from engine.errors import UserError
-from engine.placement import Setting
 from engine.target import Target
 
 PI = Target(name="pi", platform="linux/arm64", device="ssh://pi@nowhere")
@@ -16,7 +16,7 @@ PI = Target(name="pi", platform="linux/arm64", device="ssh://pi@nowhere")
 def make(request, tmp_path):
     """Make each executor in turn with these options; none of them looks for an engine yet."""
     executor = importlib.import_module(f"engine.executors.{request.param}").Executor
-    return lambda given: executor(Setting(PI, (tmp_path,), (), tuple, tmp_path, None, given))
+    return lambda given: executor(ExecutorContext(PI, (tmp_path,), (), tuple, tmp_path, None, given))
 
 
 @pytest.mark.parametrize(
@@ -57,5 +57,5 @@ def test_the_options_of_an_executor_that_somebody_added_are_its_own_affair(make)
 
 @pytest.mark.parametrize(("memory", "limit"), [(None, 750), (0, None), ("8M", 8_000_000)])
 def test_the_limit_of_memory_is_the_options_or_three_quarters_of_the_machines(tmp_path, memory, limit):
-    found = options.limits(Setting(PI, (tmp_path,), (), tuple, tmp_path, None, {"memory": memory}))
+    found = options.limits(ExecutorContext(PI, (tmp_path,), (), tuple, tmp_path, None, {"memory": memory}))
     assert options.memory_limit(found, 1000) == limit

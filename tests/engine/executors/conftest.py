@@ -16,9 +16,9 @@ import pytest
 
 from engine import check, jobfolder, spec
 from engine.containers.options import LABEL
+from engine.context import ExecutorContext
 from engine.images import Image
 from engine.jobfolder import Ended, JobFolder, Launch
-from engine.placement import Setting
 from engine.plan import Planned, ResolvedAsset, settle
 from engine.signature import Library
 from engine.store import Store
@@ -57,7 +57,7 @@ class Bench:
         self.client: Any = None  # of the engine of its containers
         (folder / "mystages").mkdir(exist_ok=True)
         (folder / "mystages" / "act.py").write_text(ACT)
-        self.setting = Setting(
+        self.context = ExecutorContext(
             options.pop("target", TARGET),
             (folder, ROOT),
             ("mystages",),
@@ -67,7 +67,7 @@ class Bench:
             options,
         )
         self.make = importlib.import_module(f"engine.executors.{name}").Executor
-        self.executor = self.make(self.setting)
+        self.executor = self.make(self.context)
 
     def plan(
         self, stage: str, keys: Mapping[str, object], asset: Path | None = None, made: Digests = NOTHING
@@ -175,7 +175,7 @@ class Bench:
     def _in_containers(self) -> Iterator[int]:
         if self.client is None:
             return
-        for container in self.client.containers.list(filters={"label": f"{LABEL}={self.setting.store}"}):
+        for container in self.client.containers.list(filters={"label": f"{LABEL}={self.context.store}"}):
             with suppress(Exception):  # it ended meanwhile
                 yield from (int(row[1]) for row in container.top()["Processes"])
 

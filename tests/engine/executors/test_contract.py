@@ -436,7 +436,7 @@ def test_the_jobs_folder_says_what_ran(bench):
 def test_a_figure_is_labelled_with_where_it_is_taken(bench, path):
     aim, machine = target.parse(yamlfile.load(path), path.name), platform.machine()
     images = tuple(Image("any", one, "1", frozenset(), False, "containers") for one in ARCHITECTURES)
-    executor = bench.make(replace(bench.setting, target=aim, images=lambda: images))
+    executor = bench.make(replace(bench.context, target=aim, images=lambda: images))
     build, on_target = (
         executor.place(StageSpec(uses="x", runs_on=place), Contract(label="x"))
         for place in ("build", "target")

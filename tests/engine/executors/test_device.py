@@ -157,8 +157,8 @@ def test_a_machine_without_ssh_is_told_what_to_install(refused, monkeypatch, tmp
 
 def test_a_device_of_another_platform_than_its_target_is_refused(device_bench, make_bench):
     other = next(one for one in ("linux/amd64", "linux/arm64") if one != HERE)
-    target = device_bench.setting.target.model_copy(update={"name": "other", "platform": other})
-    bench = make_bench("device", target=target, ssh_config=device_bench.setting.ssh_config)
+    target = device_bench.context.target.model_copy(update={"name": "other", "platform": other})
+    bench = make_bench("device", target=target, ssh_config=device_bench.context.ssh_config)
     with pytest.raises(UserError) as caught:
         bench.executor.missing([])
     assert (caught.value.what, caught.value.fix) == (
@@ -247,7 +247,7 @@ def test_another_run_sends_nothing_that_the_device_has(device_bench, sent, mine,
     before = len(sent)
     assert sent.count(mine) == 1 and len(set(sent)) == before
     again = make_bench(
-        "device", plain_image, target=device_bench.setting.target, ssh_config=device_bench.setting.ssh_config
+        "device", plain_image, target=device_bench.context.target, ssh_config=device_bench.context.ssh_config
     )
     assert _copies(again, mine) == mine.read_text()
     assert len(sent) == before
@@ -340,7 +340,7 @@ def test_a_stage_that_wants_an_edge_tpu_is_refused_where_the_device_has_none(
     device_bench, make_bench, plain_image, monkeypatch, accelerator, kind, bus
 ):
     monkeypatch.setattr(options, "USB", "/dev/bus/none")
-    target = device_bench.setting.target.model_copy(update={"accelerator": "edgetpu", "bus": bus})
-    bench = make_bench("device", plain_image, target=target, ssh_config=device_bench.setting.ssh_config)
+    target = device_bench.context.target.model_copy(update={"accelerator": "edgetpu", "bus": bus})
+    bench = make_bench("device", plain_image, target=target, ssh_config=device_bench.context.ssh_config)
     _, ended = bench.does("pass", resources={"accelerator": accelerator})
     assert ended.kind == kind

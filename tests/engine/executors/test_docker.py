@@ -54,7 +54,7 @@ def accelerated(docker_bench, tmp_path, monkeypatch):
     def look(bus: str | None) -> dict:
         _, launch = docker_bench.lay_out("s", USES)
         owner = options.user(os.getuid(), os.getgid())
-        arguments = options.container(launch, docker_bench.setting, owner, [], launch.log, bus, "/", MACHINE)
+        arguments = options.container(launch, docker_bench.context, owner, [], launch.log, bus, "/", MACHINE)
         made.append(docker_bench.client.containers.create(launch.job.place.image, **arguments))
         return docker_bench.client.api.inspect_container(made[-1].id)["HostConfig"]
 
@@ -96,7 +96,7 @@ def test_a_container_writes_its_jobs_folder_its_checkpoints_its_log_and_tmp_alon
 
 def test_a_container_does_not_see_the_store_or_the_project(inspected, docker_bench):
     seen = {mount["Destination"] for mount in inspected()["Mounts"]}
-    assert not seen & {str(docker_bench.setting.store), *map(str, docker_bench.setting.roots)}
+    assert not seen & {str(docker_bench.context.store), *map(str, docker_bench.context.roots)}
 
 
 def test_an_input_can_be_read_and_not_written(docker_bench, tmp_path):
@@ -169,7 +169,7 @@ def test_where_the_stage_sets_none_the_limits_are_the_executors(
     bench = make_bench("docker", plain_image, memory="128M", pids=99, shm="8M", tmp="4M")
     _, launch = bench.lay_out("s", USES)
     arguments = options.container(
-        launch, bench.setting, options.user(1, 1), [], launch.log, None, "/", MACHINE
+        launch, bench.context, options.user(1, 1), [], launch.log, None, "/", MACHINE
     )
     made = docker_engine.client().containers.create(launch.job.place.image, **arguments)
     try:
@@ -190,7 +190,7 @@ def _made(bench) -> dict:
     """What the engine says of a container of a stage without limits, which has not started."""
     _, launch = bench.lay_out("s", USES)
     arguments = options.container(
-        launch, bench.setting, options.user(1, 1), [], launch.log, None, "/", daemon.info(bench.client)
+        launch, bench.context, options.user(1, 1), [], launch.log, None, "/", daemon.info(bench.client)
     )
     made = bench.client.containers.create(launch.job.place.image, **arguments)
     try:
@@ -328,7 +328,7 @@ def test_the_labels_say_whose_container_it_is(inspected, docker_bench):
     }
     assert ours.keys() == {"", ".run", ".stage", ".attempt", ".fingerprint", ".folder", ".log"}
     assert (ours[""], ours[".run"], ours[".stage"], ours[".attempt"]) == (
-        str(docker_bench.setting.store),
+        str(docker_bench.context.store),
         f"run-{docker_bench.mark}",
         "s",
         "1",
@@ -343,7 +343,7 @@ def test_nothing_is_left_in_the_engine(docker_bench):
     docker_bench.executor.close()
     assert (
         docker_bench.client.containers.list(
-            all=True, filters={"label": f"{options.LABEL}={docker_bench.setting.store}"}
+            all=True, filters={"label": f"{options.LABEL}={docker_bench.context.store}"}
         )
         == []
     )
@@ -391,7 +391,7 @@ def test_an_emulated_container_has_the_processor_of_a_pi(docker_bench, on, proce
     place = dataclasses.replace(launch.job.place, platform=on, emulated=processor is not None)
     launch = dataclasses.replace(launch, job=dataclasses.replace(launch.job, place=place))
     arguments = options.container(
-        launch, docker_bench.setting, options.user(1, 1), [], launch.log, None, "/", MACHINE
+        launch, docker_bench.context, options.user(1, 1), [], launch.log, None, "/", MACHINE
     )
     made = docker_bench.client.containers.create(launch.job.place.image, **arguments)
     try:

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from engine.context import ExecutorContext
 from engine.contract import Contract
 from engine.executors.local import Executor
-from engine.placement import Setting
 from engine.plan import Planned
 from engine.spec import Resources, StageSpec
 from engine.target import Target
+from tests.conftest import Project
 
 ROOT = Path(__file__).resolve().parents[3]
 SLEEPS = "Path('ready').touch(); time.sleep(600)"
@@ -54,6 +55,9 @@ def _job(bench):
 
 def test_what_a_stage_will_need_is_warmed_before_it_is_launched(bench):
     bench.executor.prepare([_job(bench)])
+    Project.until(
+        lambda: len(bench.processes()) == 1
+    )  # it has its environment, and so its mark, from its exec on
     [warm] = bench.processes()
     assert int(bench.says("os.getppid()")) == warm
 
@@ -143,7 +147,7 @@ def test_the_loss_of_a_server_leaves_no_socket_open(bench):
 )
 def test_an_edge_tpu_counts_for_the_stages_that_ask_for_it_and_no_others(tmp_path, accelerator, asks, counts):
     aim = Target(name="pi", platform="linux/arm64", accelerator=accelerator)
-    executor = Executor(Setting(aim, (tmp_path,), (), tuple, tmp_path))
+    executor = Executor(ExecutorContext(aim, (tmp_path,), (), tuple, tmp_path))
     found = executor.place(
         StageSpec(command=("true",), runs_on="target", resources=Resources(accelerator=asks)),
         Contract(label="true"),
@@ -406,7 +410,7 @@ def test_what_outlives_engine_and_server_is_ended_by_the_next_run(project):
 def test_what_a_living_engine_has_at_work_is_no_other_engines_to_end(bench):
     folder = bench.start("Path('ready').touch()\nwhile not Path('go').exists(): time.sleep(0.01)")
     bench.until(folder, "ready")
-    other = bench.make(bench.setting)
+    other = bench.make(bench.context)
     other.reclaim([], Path())
     other.close()
     bench.put(folder, "go")

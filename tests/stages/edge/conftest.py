@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from engine.context import ExecutorContext
 from engine.executors.local import Executor
 from engine.jobfolder import Launch
-from engine.placement import Placement, Setting
+from engine.placement import Placement
 from engine.plan import Job
 from engine.signature import Library
 from engine.spec import StageSpec
@@ -78,7 +79,7 @@ def do(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Done]
     (folder / "mystages" / "network.py").write_text(NETWORK)
     packages, aim = ("stages", "mystages"), Target(name="here", platform="linux/amd64", runtime="litert")
     library = Library(packages, [folder, ROOT])
-    executor = Executor(Setting(aim, (folder, ROOT), packages, tuple, folder))
+    executor = Executor(ExecutorContext(aim, (folder, ROOT), packages, tuple, folder))
 
     def done(uses: str, inputs: dict[str, Path | None], taken: str = "", **params: Any) -> Done:
         signature, at = library.signature(uses, uses), folder / f"{len(list(folder.iterdir()))}"
