@@ -1,6 +1,7 @@
 """The command line of this folder: `python run.py [command] key=value ...`.
 
-`rpi-mlops` is the same command, if the project is installed. See engine/cli.py for its exit statuses.
+`rpi-mlops` is the same command, if the project is installed. See engine/cli.py for its exit
+statuses.
 """
 
 import sys

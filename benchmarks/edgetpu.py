@@ -27,7 +27,9 @@ def main(words: list[str]) -> int:
     """Print a row for each model and the totals."""
     named = [word.removeprefix("mirror=") for word in words if word.startswith("mirror=")]
     mirror = Path(
-        named[-1] if named else os.environ.get("RPI_MLOPS_MIRROR", ROOT.parent / "shared" / "mirror")
+        named[-1]
+        if named
+        else os.environ.get("RPI_MLOPS_MIRROR", ROOT.parent / "shared" / "mirror")
     )
     truth = mirror / "edgetpu_pairs" / "truth.json"
     if not truth.is_file():
@@ -71,7 +73,9 @@ def _row(mirror: Path, truth: dict[str, Any]) -> tuple[bool, bool, bool]:
 def _report(model: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         edgetpu_report(model, Path(folder) / "report.json")
-        found: dict[str, Any] = json.loads((Path(folder) / "report.json").read_text(encoding="utf-8"))
+        found: dict[str, Any] = json.loads(
+            (Path(folder) / "report.json").read_text(encoding="utf-8")
+        )
         return found
 
 

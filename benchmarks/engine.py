@@ -93,7 +93,9 @@ class Bench:
         """Return what the whole command costs, until all is quiet."""
         options = ["--config-dir", str(self.folder), f"usecase={usecase}", "stage_packages=[bench]"]
         argv = [sys.executable, str(ROOT / "run.py"), *options, *words]
-        env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        env = {
+            name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
+        }
         return measure(argv, self.folder, env)  # with byte code, as users have it
 
     def write(self, name: str, text: str) -> Path:
@@ -125,7 +127,9 @@ def bare(n: int) -> float:
         Path(folder, "0").write_text("0")
         start = time.perf_counter()
         for i in range(n):
-            subprocess.run([sys.executable, "-c", BARE, f"{folder}/{i}", f"{folder}/{i + 1}"], check=True)
+            subprocess.run(
+                [sys.executable, "-c", BARE, f"{folder}/{i}", f"{folder}/{i + 1}"], check=True
+            )
         return time.perf_counter() - start
 
 
@@ -151,7 +155,10 @@ def other_tools(folder: Path, n: int, repeats: int) -> dict[str, tuple[float, fl
             if tool == "dvc":
                 subprocess.run([program, "init", "--no-scm", "-q"], cwd=place, check=True)
             times.append([measure([program, *words], place).wall_s for _ in ("cold", "again")])
-        found[tool] = (statistics.median(t[COLD] for t in times), statistics.median(t[AGAIN] for t in times))
+        found[tool] = (
+            statistics.median(t[COLD] for t in times),
+            statistics.median(t[AGAIN] for t in times),
+        )
     return found
 
 
@@ -236,7 +243,9 @@ class Table:
     def tell(self, what: str, seconds: float, which: int | None = None) -> None:
         """Print one line; `which` of a tool's two figures it compares with: 0 cold, 1 nothing to do."""
         ratios = (
-            "" if which is None else "".join(f"{seconds / own[which]:12.2f}" for own in self._tools.values())
+            ""
+            if which is None
+            else "".join(f"{seconds / own[which]:12.2f}" for own in self._tools.values())
         )
         print(f"{what:62} {seconds:7.2f} {ratios:>36}", flush=True)
 
@@ -248,11 +257,17 @@ def engine_figures(bench: Bench, table: Table) -> None:
     adds = iter(range(2, 100))  # another change each time, or it would come from the store
     bench.fresh(c30)  # makes MLflow's database
     table.tell("chain of 30, cold, tracked", bench.median(lambda: bench.fresh(c30)), COLD)
-    table.tell("  the same without MLflow", bench.median(lambda: bench.fresh(c30, "tracking=none")), COLD)
+    table.tell(
+        "  the same without MLflow", bench.median(lambda: bench.fresh(c30, "tracking=none")), COLD
+    )
     table.tell("chain of 30, nothing to do", bench.median(lambda: bench.again(c30)), AGAIN)
-    changed = bench.median(lambda: bench.again(bench.write("changed", chain(30, changed=15, add=next(adds)))))
+    changed = bench.median(
+        lambda: bench.again(bench.write("changed", chain(30, changed=15, add=next(adds))))
+    )
     table.tell("chain of 30, one parameter in the middle changed", changed)
-    table.tell("fan of 30, two workers, cold", bench.median(lambda: bench.fresh(f30, "executor.cpus=2")))
+    table.tell(
+        "fan of 30, two workers, cold", bench.median(lambda: bench.fresh(f30, "executor.cpus=2"))
+    )
     background_figures(bench, table, c30)
     table.tell("chain of 1000, cold", bench.fresh(c1000))
     thousand = bench.run(c1000)
@@ -284,7 +299,9 @@ def ten_in_a_row(bench: Bench, usecase: Path) -> Cost:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one repeat of the engine's figures only")
+    parser.add_argument(
+        "--quick", action="store_true", help="one repeat of the engine's figures only"
+    )
     quick = parser.parse_args().quick
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -294,7 +311,9 @@ def main() -> None:
         for tool, (cold, again) in tools.items():
             table.tell(f"{tool}: chain of 30, cold", cold, COLD)
             table.tell(f"{tool}: nothing to do", again, AGAIN)
-        table.tell("30 bare Python processes, one after the other", bench.median(lambda: bare(30)), COLD)
+        table.tell(
+            "30 bare Python processes, one after the other", bench.median(lambda: bare(30)), COLD
+        )
         engine_figures(bench, table)
         if quick:
             return

@@ -73,7 +73,9 @@ def engine(folder: Path) -> Iterator[dict[str, str]]:
     ]
     with (
         (folder / "log").open("wb") as log,
-        subprocess.Popen([*argv, "--bridge=none", "--iptables=false"], stdout=log, stderr=log) as process,
+        subprocess.Popen(
+            [*argv, "--bridge=none", "--iptables=false"], stdout=log, stderr=log
+        ) as process,
     ):
         try:
             deadline = time.monotonic() + START_S
@@ -113,7 +115,9 @@ def docker_build(image: Path, platform: Platform, base: Path, folder: Path) -> f
         "PIP_NO_INDEX": "1",
         "DEBIAN_PACKAGES": " ".join(packages),
     }
-    arguments = [word for name, value in settings.items() for word in ("--build-arg", f"{name}={value}")]
+    arguments = [
+        word for name, value in settings.items() for word in ("--build-arg", f"{name}={value}")
+    ]
     with engine(folder) as environment:
         build = ["docker", "build", "--platform", platform.name, "--network", "host"]
         _run([*build, "-t", "base", str(folder / "base")], environment)
@@ -123,7 +127,9 @@ def docker_build(image: Path, platform: Platform, base: Path, folder: Path) -> f
 
 
 def _run(argv: list[str], environment: dict[str, str]) -> None:
-    done = subprocess.run(argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(
+        argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     if done.returncode:
         sys.exit(f"{' '.join(argv)} ended with {done.returncode}\n{done.stdout[-3000:]}")
 
@@ -148,7 +154,11 @@ def main() -> None:
         above = archive.stat().st_size - base.stat().st_size
         first = hashlib.sha256(archive.read_bytes()).hexdigest()
         stage("build", platform, image, base, archive)
-        same = "the same" if hashlib.sha256(archive.read_bytes()).hexdigest() == first else "NOT the same"
+        same = (
+            "the same"
+            if hashlib.sha256(archive.read_bytes()).hexdigest() == first
+            else "NOT the same"
+        )
         print(f"{chosen.image} for {platform.name}, without emulation, warm:")
         print(
             f"  base from Debian's packages       {bootstrap_s:8.1f} s   {base.stat().st_size / 1e6:8.1f} MB"
@@ -164,7 +174,9 @@ def main() -> None:
             return
         qemu_s = docker_build(image, platform, base, folder)
         print(f"  docker build under QEMU           {qemu_s:8.1f} s")
-        print(f"  ratio                             {qemu_s / build_s:8.1f}     (at least {LIMIT_RATIO})")
+        print(
+            f"  ratio                             {qemu_s / build_s:8.1f}     (at least {LIMIT_RATIO})"
+        )
 
 
 if __name__ == "__main__":

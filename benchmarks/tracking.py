@@ -31,7 +31,13 @@ def started(run_id: str, stages: Iterable[str]) -> Event:
     """Return a run's first event."""
     fields = {"inputs": {}, "params": {}, "needs": [], "outputs": ["after"], "runs_on": "build"}
     jobs = [
-        {"stage": stage, "uses": "bench.step", "doc": "A step.", "platform": "linux/amd64", **fields}
+        {
+            "stage": stage,
+            "uses": "bench.step",
+            "doc": "A step.",
+            "platform": "linux/amd64",
+            **fields,
+        }
         for stage in stages
     ]
     about = {"usecase": "bench", "target": "x86_64", "platform": "linux/amd64", "machine": "x86_64"}
@@ -57,7 +63,12 @@ def ran(stage: str, points: int) -> Iterator[Event]:
 
 def cached(stage: str) -> Event:
     """Return the event of a stage that was in the store."""
-    known = {"fingerprint": fingerprint(stage), "outputs": {}, "metrics": {"loss": 0.5}, "points": []}
+    known = {
+        "fingerprint": fingerprint(stage),
+        "outputs": {},
+        "metrics": {"loss": 0.5},
+        "points": [],
+    }
     rest = {"figures": [], "notes": [], "seconds": 1.0, **MEASURED}
     return {"event": "job_cached", "stage": stage, **known, **rest}
 

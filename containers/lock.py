@@ -71,14 +71,20 @@ class Apt:
     def closure(self, names: Iterable[str]) -> list[str]:
         """Return the lock's lines of these packages and of all that they depend on."""
         answer = self._run("apt-get", "-q", "-y", "--print-uris", "install", *names)
-        wanted = {match[1] for match in re.finditer(r"^'\S+/(pool/\S+)'", unquote(answer), re.MULTILINE)}
+        wanted = {
+            match[1] for match in re.finditer(r"^'\S+/(pool/\S+)'", unquote(answer), re.MULTILINE)
+        }
         index = self._run("apt-cache", "dumpavail")
         found = sorted(line for place, line in _stanzas(index) if place in wanted)
         assert len(found) == len(wanted), sorted(wanted)
         return found
 
     def _run(self, *argv: str) -> str:
-        environment = {"APT_CONFIG": str(self.root / "apt.conf"), "PATH": "/usr/bin:/bin", "LC_ALL": "C"}
+        environment = {
+            "APT_CONFIG": str(self.root / "apt.conf"),
+            "PATH": "/usr/bin:/bin",
+            "LC_ALL": "C",
+        }
         done = subprocess.run(argv, env=environment, capture_output=True, text=True)
         if done.returncode:
             sys.exit(f"{' '.join(argv)}\n{done.stdout}{done.stderr}")
@@ -87,7 +93,9 @@ class Apt:
 
 def _stanzas(index: str) -> Iterator[tuple[str, str]]:
     for stanza in index.split("\n\n"):
-        fields = dict(re.findall(r"^(Package|Version|Filename|SHA256): (.*)$", stanza, re.MULTILINE))
+        fields = dict(
+            re.findall(r"^(Package|Version|Filename|SHA256): (.*)$", stanza, re.MULTILINE)
+        )
         if "Filename" in fields:
             yield (
                 fields["Filename"],
@@ -145,14 +153,17 @@ class Wheels:
 
     def _chosen(self, dependencies: list[dict[str, Any]]) -> list[tuple[str, str]]:
         fitting = [
-            d for d in dependencies if "marker" not in d or Marker(d["marker"]).evaluate(self.environment)
+            d
+            for d in dependencies
+            if "marker" not in d or Marker(d["marker"]).evaluate(self.environment)
         ]
         return [(d["name"], d.get("version") or self.versions[d["name"]][0]) for d in fitting]
 
     def _wheel(self, package: dict[str, Any]) -> str:
         """Return the hash of the wheel that pip would choose there."""
         fitting = [
-            (self._rank(wheel["url"].rsplit("/", 1)[1]), wheel["hash"]) for wheel in package.get("wheels", [])
+            (self._rank(wheel["url"].rsplit("/", 1)[1]), wheel["hash"])
+            for wheel in package.get("wheels", [])
         ]
         best = min(fitting, default=(len(self.order), ""))
         if best[0] == len(self.order):
@@ -184,11 +195,15 @@ def lock_platform(platform: Platform, root: Path) -> None:
         )
         if instead:
             packages = sorted(set(apt.closure([*BASE, *instead.values()])) - set(base))
-            _write(file.parent / f"debian-{platform.arch}.lock", [f"epoch {apt.epoch()}", *packages])
+            _write(
+                file.parent / f"debian-{platform.arch}.lock", [f"epoch {apt.epoch()}", *packages]
+            )
 
 
 def _write(path: Path, lines: list[str]) -> None:
-    path.write_text("# Made by containers/lock.py: make lock\n" + "".join(f"{line}\n" for line in lines))
+    path.write_text(
+        "# Made by containers/lock.py: make lock\n" + "".join(f"{line}\n" for line in lines)
+    )
     print(f"{path.relative_to(ROOT)}: {len(lines)} lines")
 
 

@@ -68,7 +68,11 @@ class _Input(GenerateJsonSchema):
     """The schema of what a writer types: 30m and 2G, where the model holds seconds and bytes."""
 
     def function_before_schema(self, schema: Any) -> JsonSchemaValue:
-        return {"type": "string"} if schema["schema"]["type"] == "str" else {"type": ["number", "string"]}
+        return (
+            {"type": "string"}
+            if schema["schema"]["type"] == "str"
+            else {"type": ["number", "string"]}
+        )
 
 
 def schema(name: str) -> dict[str, Any]:
@@ -89,7 +93,10 @@ def schema(name: str) -> dict[str, Any]:
 
 def reference() -> str:
     """Return docs/reference.md."""
-    parts = ["# Reference", "Made by `make docs` from the models in `engine/`; do not edit it by hand."]
+    parts = [
+        "# Reference",
+        "Made by `make docs` from the models in `engine/`; do not edit it by hand.",
+    ]
     parts += [*_command_line(), *_commands()]
     for model, title, where in MODELS.values():
         parts += [f"## {title}", where]
@@ -128,7 +135,9 @@ def _command_line() -> list[str]:
 
 def _place(group: str) -> str:
     folder = "usecases" if group == "usecase" else f"conf/{group}"
-    return f"a file of `{folder}/`, by its name" + (", or the path of one" if group == "usecase" else "")
+    return f"a file of `{folder}/`, by its name" + (
+        ", or the path of one" if group == "usecase" else ""
+    )
 
 
 def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -161,9 +170,13 @@ def _commands() -> list[str]:
 
 
 def _events() -> list[str]:
-    rows = [(f"`{kind}`", ", ".join(f"`{name}`" for name in names)) for kind, names in events.FIELDS.items()]
+    rows = [
+        (f"`{kind}`", ", ".join(f"`{name}`" for name in names))
+        for kind, names in events.FIELDS.items()
+    ]
     figures = [
-        (f"`{kind}`", ", ".join(f"`{name}`" for name in names)) for kind, names in events.FIGURES.items()
+        (f"`{kind}`", ", ".join(f"`{name}`" for name in names))
+        for kind, names in events.FIGURES.items()
     ]
     return [
         "## Events",
@@ -237,7 +250,12 @@ def _type(field: FieldInfo) -> str:
 
 def _word(annotation: Any) -> str:
     """Return a type as a writer of YAML would say it."""
-    named = {fields.Name: "name", fields.Duration: "duration", fields.Size: "size", fields.Rule: "rule"}
+    named = {
+        fields.Name: "name",
+        fields.Duration: "duration",
+        fields.Size: "size",
+        fields.Rule: "rule",
+    }
     if annotation in named:
         return named[annotation]
     origin, arguments = get_origin(annotation), get_args(annotation)
@@ -246,7 +264,9 @@ def _word(annotation: Any) -> str:
     if origin in (Union, UnionType):
         scalar = set(SCALARS) <= set(arguments)  # any plain value: one word for the four
         words = ["value"] * scalar + [
-            _word(one) for one in arguments if one is not NoneType and not (scalar and one in SCALARS)
+            _word(one)
+            for one in arguments
+            if one is not NoneType and not (scalar and one in SCALARS)
         ]
         return " or ".join(words + ["null"] * (NoneType in arguments))
     if origin in (tuple, list):
@@ -260,7 +280,9 @@ def _word(annotation: Any) -> str:
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
+    )
 
 
 def _with_references(node: Any) -> Any:
@@ -271,7 +293,10 @@ def _with_references(node: Any) -> Any:
         return node
     if node.get("type") in ("number", "integer", "boolean") or "enum" in node:
         kept = {key: node[key] for key in ("default", "description", "title") if key in node}
-        return {"anyOf": [{key: value for key, value in node.items() if key not in kept}, REFERENCE], **kept}
+        return {
+            "anyOf": [{key: value for key, value in node.items() if key not in kept}, REFERENCE],
+            **kept,
+        }
     return {key: _with_references(value) for key, value in node.items()}
 
 

@@ -1,4 +1,6 @@
-"""What no stage makes: data sets and pre-trained models, declared with source, digest and licence. No I/O."""
+"""What no stage makes: data sets and pre-trained models, declared with source, digest and licence.
+No I/O.
+"""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
@@ -51,7 +53,9 @@ class Settings(_Model):
 
 
 class Asset(_Model):
-    """An asset, as conf/asset/<name>.yaml declares it; one file: the asset is that file, else a folder."""
+    """An asset, as conf/asset/<name>.yaml declares it; one file: the asset is that file, else a
+    folder.
+    """
 
     name: Name
     description: str
@@ -60,7 +64,9 @@ class Asset(_Model):
     source: str = ""
     sample: bool = Field(False, description="stands in for the user's own data, and says so")
     settings: Settings = Settings()
-    until: tuple[Name, ...] = Field((), description="the stages this data can reach; all, where empty")
+    until: tuple[Name, ...] = Field(
+        (), description="the stages this data can reach; all, where empty"
+    )
     files: tuple[AssetFile, ...] = ()
     made_by: MadeBy | None = None
 

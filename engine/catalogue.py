@@ -1,18 +1,21 @@
-"""What there is to choose from, each by its file's name: use cases, targets and assets, the user's before the
-project's.
+"""What there is to choose from, each by its file's name: use cases, targets and assets, the user's
+before the project's.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PROJECT_FILE = "project.yaml"  # in conf/: what a user's project sets instead of the engine's defaults
+PROJECT_FILE = (
+    "project.yaml"  # in conf/: what a user's project sets instead of the engine's defaults
+)
 
 
 def config_dirs(argv: Sequence[str]) -> tuple[Path, ...]:
     """Return the folders that hold configuration: the user's, then the project's own.
 
-    The user's are those of --config-dir; without it, conf/ in the current folder if a project.yaml is in it.
+    The user's are those of --config-dir; without it, conf/ in the current folder if a project.yaml
+    is in it.
     """
     dirs = []
     for word, following in zip(argv, [*argv[1:], ""], strict=False):
@@ -44,7 +47,11 @@ def without_config_dirs(argv: Sequence[str]) -> list[str]:
 
 def usecases(dirs: Sequence[Path]) -> dict[str, Path]:
     """Return the files of all use cases by name."""
-    own = [place / "usecases" for folder in dirs[:-1] for place in dict.fromkeys((folder, root_of(folder)))]
+    own = [
+        place / "usecases"
+        for folder in dirs[:-1]
+        for place in dict.fromkeys((folder, root_of(folder)))
+    ]
     return _by_name([*own, ROOT / "usecases"])
 
 

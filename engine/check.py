@@ -34,7 +34,11 @@ class Checked:
 
 
 def check(
-    usecase: UseCase, library: Library, place: Place, where: str, left_out: Mapping[str, str] = NOTHING
+    usecase: UseCase,
+    library: Library,
+    place: Place,
+    where: str,
+    left_out: Mapping[str, str] = NOTHING,
 ) -> Checked:
     """Return the use case's jobs and warnings; raise an ExceptionGroup of every UserError found.
 
@@ -109,7 +113,9 @@ class _Checking:
         wanted, place = self.usecase.objective, f"{self.where}: objective"
         if wanted is None or self._may_be_returned(wanted):
             return
-        metrics = [f"{name}.{one}" for name, found in self.contracts.items() for one in found.metrics or ()]
+        metrics = [
+            f"{name}.{one}" for name, found in self.contracts.items() for one in found.metrics or ()
+        ]
         means = [f"{base_of(one)}{one[one.rindex('.') :]}.mean" for one in metrics if MARK in one]
         known = {*metrics, *means, *(f"{one.removesuffix('.mean')}.sd" for one in means)}
         stage = wanted.rpartition(".")[0]
@@ -164,7 +170,9 @@ class _Checking:
         )
 
     def _as_far_as_there(self, name: str, key: str, ref: Reference) -> Reference | None:
-        """Return the reference without the stages that are left out; None for an optional one without any."""
+        """Return the reference without the stages that are left out; None for an optional one
+        without any.
+        """
         each = tuple(value for value, stage in ref.members.items() if stage not in self.left_out)
         if each:
             return replace(ref, each=each)
@@ -180,7 +188,11 @@ class _Checking:
     def _resolved(self, text: str, place: str) -> Reference:
         """Return the reference if it names something that exists."""
         ref = graphs.reference(text)
-        made = [f"{stage}.{output}" for stage, found in self.contracts.items() for output in found.outputs]
+        made = [
+            f"{stage}.{output}"
+            for stage, found in self.contracts.items()
+            for output in found.outputs
+        ]
         if ref is None:
             fix = did_you_mean(text, made, "write stage.output, or asset:key")
             raise UserError(place, f"'{text}' is no reference", fix)
@@ -197,7 +209,9 @@ class _Checking:
         """Return the reference to the outputs of all stages of a foreach, if there are such."""
         base, what = base_of(str(ref.stage)), f"no stage makes '{ref}'"
         members = [name for name in self.contracts if MARK in name and base_of(name) == base]
-        makers = [name for name in members if name in self.open_ended or f"{name}.{ref.name}" in made]
+        makers = [
+            name for name in members if name in self.open_ended or f"{name}.{ref.name}" in made
+        ]
         if str(ref.stage).endswith(ALL) and base in self.contracts:
             raise UserError(place, f"'{base}' has no foreach", f"write {base}.{ref.name}")
         if ref.stage == base and makers:
@@ -213,7 +227,9 @@ class _Checking:
         for key, value in spec.params.items():
             if key not in contract.params:
                 what = f"{contract.subject} has no parameter '{key}'"
-                self.mistakes.append(UserError(f"{place}.{key}", what, did_you_mean(key, contract.params)))
+                self.mistakes.append(
+                    UserError(f"{place}.{key}", what, did_you_mean(key, contract.params))
+                )
             elif not contract.params[key].accepts(value):
                 annotation = contract.params[key].annotation
                 what, fix = (
@@ -224,7 +240,9 @@ class _Checking:
         for key, parameter in contract.params.items():
             if key not in spec.params and parameter.default is REQUIRED:
                 what = f"{contract.subject} needs the parameter '{key}'"
-                self.mistakes.append(UserError(place, what, f"add '{key}: <{parameter.annotation}>'"))
+                self.mistakes.append(
+                    UserError(place, what, f"add '{key}: <{parameter.annotation}>'")
+                )
         return {key: _value(spec.params, key, one) for key, one in contract.params.items()}
 
     def _gates(self, name: str, spec: StageSpec) -> None:
@@ -233,7 +251,9 @@ class _Checking:
             if metric not in (contract.metrics or ()):
                 place = f"{self.where}: stages.{name}.require.{metric}"
                 what = f"{contract.subject} returns no metric '{metric}'"
-                self.mistakes.append(UserError(place, what, did_you_mean(metric, contract.metrics or ())))
+                self.mistakes.append(
+                    UserError(place, what, did_you_mean(metric, contract.metrics or ()))
+                )
 
     def _placed(self, name: str, spec: StageSpec) -> Placement:
         if name in self.left_out:

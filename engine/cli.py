@@ -1,7 +1,7 @@
 """One command line from its words to its exit status.
 
-0 done, 1 failed or rejected by a gate, 2 the request is wrong and nothing started, 130 interrupted, 141 the
-reader of the output has gone.
+0 done, 1 failed or rejected by a gate, 2 the request is wrong and nothing started, 130 interrupted,
+141 the reader of the output has gone.
 """
 
 import logging
@@ -87,7 +87,9 @@ class _Once:
     def __call__(self, config: "DictConfig") -> float | None:
         from engine import compose
 
-        self.status, objective = invocation.run(self.command, compose.under_hydra(config, self.line))
+        self.status, objective = invocation.run(
+            self.command, compose.under_hydra(config, self.line)
+        )
         return objective
 
 
@@ -104,7 +106,9 @@ def _check_folder() -> None:
 
 
 def _check_installation() -> None:
-    """Refuse to start without conf/, usecases/ and stages/, which stand beside the engine in its checkout."""
+    """Refuse to start without conf/, usecases/ and stages/, which stand beside the engine in its
+    checkout.
+    """
     if not (ROOT / "conf" / "config.yaml").is_file():
         raise UserError(
             str(ROOT),

@@ -1,4 +1,5 @@
-"""The words of a command line: which command they name, which are flags, and which options it takes.
+"""The words of a command line: which command they name, which are flags, and which options it
+takes.
 
 `python run.py [command [word]] key=value ...`. Hydra reads the keys and values: engine/compose.py.
 """
@@ -34,7 +35,14 @@ _FLAGS_WITH_VALUE = {
     "-p",
     "--experimental-rerun",
 }
-_TOPICS = {"all", "config", "defaults", "defaults-tree", "plugins", "searchpath"}  # what may follow --info
+_TOPICS = {
+    "all",
+    "config",
+    "defaults",
+    "defaults-tree",
+    "plugins",
+    "searchpath",
+}  # what may follow --info
 _OF_EVERY_COMMAND = {*Settings.model_fields, *UseCase.model_fields, "usecase", "target", "hydra"}
 
 
@@ -49,7 +57,9 @@ class Words:
 
 
 def split(argv: Sequence[str]) -> Words:
-    """Divide the command line; raise UserError for a command, a word or an option that is out of place."""
+    """Divide the command line; raise UserError for a command, a word or an option that is out of
+    place.
+    """
     flags: list[str] = []
     overrides: list[str] = []
     bare: list[str] = []
@@ -106,13 +116,17 @@ def _shown(option: Option) -> str:
 
 
 def _take_from_completed_line() -> list[str]:
-    """Take the command out of the line that a shell completes: Hydra knows keys only. Return the command."""
+    """Take the command out of the line that a shell completes: Hydra knows keys only. Return the
+    command.
+    """
     *before, last = os.environ.get("COMP_LINE", "").split(" ")
     commands = [word for word in before if word in COMMANDS][:1]
     if commands:
         at = before.index(commands[0])
         is_followed = (
-            bool(options_of(commands[0]).WORD) and at + 1 < len(before) and "=" not in before[at + 1]
+            bool(options_of(commands[0]).WORD)
+            and at + 1 < len(before)
+            and "=" not in before[at + 1]
         )
         del before[at : at + 1 + is_followed]
         os.environ["COMP_LINE"] = " ".join([*before, last])
@@ -129,7 +143,9 @@ def _command(bare: Sequence[str]) -> tuple[str, str | None]:
             return command, word
     for word in bare:
         if word not in COMMANDS:
-            raise UserError(f"run.py {word}", "there is no such command", did_you_mean(word, COMMANDS))
+            raise UserError(
+                f"run.py {word}", "there is no such command", did_you_mean(word, COMMANDS)
+            )
     if len(bare) > 1:
         raise UserError(
             f"run.py {' '.join(bare)}",
@@ -144,11 +160,15 @@ def _refuse_unknown_word(command: str, word: str) -> None:
     choices = options.choices(options.WORD or "")
     if choices and word not in choices:
         raise UserError(
-            f"run.py {command} {word}", f"there is no such {options.WORD}", did_you_mean(word, choices)
+            f"run.py {command} {word}",
+            f"there is no such {options.WORD}",
+            did_you_mean(word, choices),
         )
 
 
-def _out_of_place(command: str, options: type[CommandOptions], overrides: Iterable[str]) -> list[UserError]:
+def _out_of_place(
+    command: str, options: type[CommandOptions], overrides: Iterable[str]
+) -> list[UserError]:
     """Return a mistake for each option that other commands have and this one has not."""
     mistakes = []
     for word in overrides:

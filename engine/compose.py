@@ -63,7 +63,9 @@ def composition(line: CommandLine) -> Composition:
 def with_flags(line: CommandLine, task: Callable[[DictConfig], float | None]) -> None:
     """Let Hydra do what its own flags ask for, and call the task for what is left to run."""
     sys.argv = [str(ROOT / "run.py"), *line.words]
-    hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name=line.config_name)(task)()
+    hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name=line.config_name)(
+        task
+    )()
 
 
 def under_hydra(config: DictConfig, line: CommandLine) -> Request:
@@ -83,8 +85,8 @@ def another(request: Request, words: Sequence[str]) -> Request:
 
 
 def outputs(line: CommandLine) -> Path:
-    """Return the outputs folder of a sweep as a whole: the one that its jobs share, if the sweep is not over
-    folders.
+    """Return the outputs folder of a sweep as a whole: the one that its jobs share, if the sweep is
+    not over folders.
     """
     parser = OverridesParser.create()
     words = [word for word in line.words if not word.startswith("-")]
@@ -96,7 +98,9 @@ def outputs(line: CommandLine) -> Path:
 
 
 def _composition(config: DictConfig, chosen: Any, line: CommandLine) -> Composition:
-    """Return the request that the composed configuration makes; raise every mistake of form together."""
+    """Return the request that the composed configuration makes; raise every mistake of form
+    together.
+    """
     overrides = tuple(chosen.overrides.task)
     where = as_typed(line.usecases[chosen.runtime.choices["usecase"]])
     declared = catalogue.of_group("asset", line.dirs)
@@ -191,7 +195,9 @@ def _take_own_data(
     notes: list[str],
     exists: dict[str, bool],
 ) -> None:
-    """Put data/<usecase>/ in the place of a sample, where the user has laid data there and named no other."""
+    """Put data/<usecase>/ in the place of a sample, where the user has laid data there and named no
+    other.
+    """
     folder = data / str(config.get("name"))
     exists[str(folder.absolute())] = is_there(folder)
     if not folder.is_dir() or not is_there(folder):
@@ -306,9 +312,11 @@ def _resolved(config: DictConfig, key: str) -> Any:
 
 
 def _expand(config: DictConfig, written: Any, where: str, mistakes: list[UserError]) -> None:
-    """Put the stages of its values in the place of each stage with `foreach`, while `${...}` is unresolved.
+    """Put the stages of its values in the place of each stage with `foreach`, while `${...}` is
+    unresolved.
 
-    Nothing else could be checked in a use case whose foreach is wrong: its mistakes are raised at once.
+    Nothing else could be checked in a use case whose foreach is wrong: its mistakes are raised at
+    once.
     """
     stages = written.get("stages")
     words = ("${each.", "'foreach'", "'exclude'")
@@ -328,8 +336,8 @@ def _expand(config: DictConfig, written: Any, where: str, mistakes: list[UserErr
 
 
 def _plain(config: DictConfig, where: str, mistakes: list[UserError]) -> dict[str, Any]:
-    """Resolve every ${...}; a wrong one is told with its place, and taken out so that the others are seen
-    too.
+    """Resolve every ${...}; a wrong one is told with its place, and taken out so that the others
+    are seen too.
     """
     taken_out: set[str] = set()
     while True:
@@ -359,12 +367,16 @@ def _unresolved(config: DictConfig, place: str, said: str) -> UserError:
 def _refuse_odd_values(
     data: Any, where: str, overrides: Sequence[str], mistakes: Sequence[UserError] = ()
 ) -> None:
-    """Raise every value that is not plain, with the mistakes so far: no later check could deal with it."""
+    """Raise every value that is not plain, with the mistakes so far: no later check could deal with
+    it.
+    """
     found = []
     for place, what, fix in plain.faults(data):
         key = ".".join(place)
         value = _value_of(key, overrides)
-        found.append(UserError(f"{where}: {key}" if value is None else f"{key}={value:.80}", what, fix))
+        found.append(
+            UserError(f"{where}: {key}" if value is None else f"{key}={value:.80}", what, fix)
+        )
     raise_all([*mistakes, *found] if found else [])
 
 
@@ -372,12 +384,17 @@ def _keys(data: Any, prefix: str = "") -> list[str]:
     if not isinstance(data, dict):
         return [prefix.rstrip(".")]
     return [
-        key for name, value in data.items() if name != "stages" for key in _keys(value, f"{prefix}{name}.")
+        key
+        for name, value in data.items()
+        if name != "stages"
+        for key in _keys(value, f"{prefix}{name}.")
     ]
 
 
 def _unknown(data: Mapping[str, Any], options: type[CommandOptions], where: str) -> list[UserError]:
-    """A key that is neither the use case's nor the program's is a typing mistake at the file's top level."""
+    """A key that is neither the use case's nor the program's is a typing mistake at the file's top
+    level.
+    """
     return [
         UserError(
             f"{where}: {key}",

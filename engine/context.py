@@ -22,7 +22,9 @@ class ExecutorContext:
     images: Callable[[], Sequence[Image]]  # read when they are asked for
     store: Path
     ssh_config: str | None = None  # another file than ~/.ssh/config
-    options: Mapping[str, Any] = field(default_factory=dict)  # the keys of conf/executor/<name>.yaml
+    options: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # the keys of conf/executor/<name>.yaml
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,5 @@
-"""What the engine knows of a stage, whatever its kind: what it reads, writes, returns and depends on.
+"""What the engine knows of a stage, whatever its kind: what it reads, writes, returns and depends
+on.
 
 Frozen data. A kind of stage (engine/kinds/<key>.py) makes a `Contract` of what the YAML declares.
 """
@@ -27,7 +28,9 @@ class Parameter:
     default: Any = REQUIRED
 
     def accepts(self, value: Any) -> bool:
-        """Say whether the value is of the annotated type; a whole number is a float, True is no number."""
+        """Say whether the value is of the annotated type; a whole number is a float, True is no
+        number.
+        """
         return _accepts(ast.parse(self.annotation, mode="eval").body, value)
 
 
@@ -54,7 +57,9 @@ class Contract:
     params: Mapping[str, Parameter] = field(default_factory=dict)
     metrics: frozenset[str] | None = frozenset()  # None: nobody can say
     optional_metrics: frozenset[str] = frozenset()  # those of them that it may leave out
-    sources: Mapping[str, Any] = field(default_factory=dict)  # what its fingerprint counts of its code
+    sources: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # what its fingerprint counts of its code
     imports: frozenset[str] = frozenset()  # top-level packages from outside the project
     optional_imports: frozenset[str] = frozenset()  # those of them that it does without
     programs: tuple[str, ...] = ()  # what it runs from PATH if it is there
@@ -103,7 +108,9 @@ def _accepts(node: ast.expr, value: Any) -> bool:
             return isinstance(value, list | tuple) and all(_accepts(item, one) for one in value)
         case ast.Subscript(value=ast.Name(id="tuple" | "Tuple"), slice=ast.Tuple(elts=items)):
             if len(items) == 2 and isinstance(items[1], ast.Constant) and items[1].value is ...:
-                return isinstance(value, list | tuple) and all(_accepts(items[0], one) for one in value)
+                return isinstance(value, list | tuple) and all(
+                    _accepts(items[0], one) for one in value
+                )
             return (
                 isinstance(value, list | tuple)
                 and len(value) == len(items)

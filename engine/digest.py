@@ -1,9 +1,9 @@
-"""Digests of files and folders, remembered per (device, inode, mtime, ctime, size) so that unchanged data
-costs a stat.
+"""Digests of files and folders, remembered per (device, inode, mtime, ctime, size) so that
+unchanged data costs a stat.
 
-`file:<sha256 of the bytes>`, or `tree:<sha256 of a sorted list of relative path, executable bit and file
-digest>`. An empty folder is one line in that list. A folder that links reach again is one line too, which
-names the path where it was first reached.
+`file:<sha256 of the bytes>`, or `tree:<sha256 of a sorted list of relative path, executable bit and
+file digest>`. An empty folder is one line in that list. A folder that links reach again is one line
+too, which names the path where it was first reached.
 """
 
 import errno
@@ -24,9 +24,8 @@ from engine.errors import UserError
 
 _CHUNK = 1 << 20
 _F_SETSIG = 10  # linux/fcntl.h
-_SETTLED_NS = (
-    100_000_000  # a file changed within this time may change again with the same mtime: read it next time
-)
+# a file changed within this time may change again with the same mtime: read it next time
+_SETTLED_NS = 100_000_000
 
 
 class DigestCache:
@@ -46,7 +45,9 @@ class DigestCache:
     def of_files(self, expected: Mapping[Path, str]) -> bool:
         """Say whether every file is there with its sha256."""
         try:
-            whole = all(self._file_sha256(path, path.stat()) == sha256 for path, sha256 in expected.items())
+            whole = all(
+                self._file_sha256(path, path.stat()) == sha256 for path, sha256 in expected.items()
+            )
         except OSError:
             return False
         self._save()
@@ -55,7 +56,10 @@ class DigestCache:
     def _file_sha256(self, path: Path, status: os.stat_result) -> str:
         if self._known is None:
             self._known = self._load()
-        key, facts = (status.st_dev, status.st_ino), (status.st_mtime_ns, status.st_ctime_ns, status.st_size)
+        key, facts = (
+            (status.st_dev, status.st_ino),
+            (status.st_mtime_ns, status.st_ctime_ns, status.st_size),
+        )
         found = self._known.get(key)
         if found and found[:3] == facts:
             return found[3]
@@ -81,7 +85,9 @@ class DigestCache:
         rows = [(str(key[0]), str(key[1]), *facts) for key, facts in self._fresh.items()]
         try:
             with closing(self._connection()) as database, database:
-                database.executemany("INSERT OR REPLACE INTO digest VALUES (?, ?, ?, ?, ?, ?)", rows)
+                database.executemany(
+                    "INSERT OR REPLACE INTO digest VALUES (?, ?, ?, ?, ?, ?)", rows
+                )
         except (sqlite3.Error, OSError):
             return  # a cache: what it cannot keep is read again
         self._fresh.clear()
@@ -124,9 +130,9 @@ def sha256_of(path: Path) -> str:
 def _is_open_for_writing(path: Path) -> bool:
     """Say whether somebody has the file open for writing, as far as the kernel tells this user.
 
-    A memory mapping that was written to before can be written to again without a new mtime, as long as its
-    page is dirty. The kernel refuses a read lease on such a file: fcntl(2), F_SETLEASE. Whoever maps the file
-    later changes its mtime.
+    A memory mapping that was written to before can be written to again without a new mtime, as long
+    as its page is dirty. The kernel refuses a read lease on such a file: fcntl(2), F_SETLEASE.
+    Whoever maps the file later changes its mtime.
     """
     with ordinary.opened(path) as file:
         try:
@@ -159,8 +165,8 @@ class _Level:
 
 
 def _entries(root: Path) -> Iterator[tuple[str, os.stat_result | str | None]]:
-    """Yield by relative path, sorted: a file's facts, None for an empty folder, and for one that was reached
-    before, where.
+    """Yield by relative path, sorted: a file's facts, None for an empty folder, and for one that
+    was reached before, where.
     """
     status = root.stat()
     top = (status.st_dev, status.st_ino)
@@ -179,7 +185,9 @@ def _entries(root: Path) -> Iterator[tuple[str, os.stat_result | str | None]]:
             continue
         identity = (status.st_dev, status.st_ino)
         if identity in above:
-            raise UserError(str(path), "a symbolic link leads back to a folder above it", "remove the link")
+            raise UserError(
+                str(path), "a symbolic link leads back to a folder above it", "remove the link"
+            )
         if identity in first:
             yield relative, first[identity]
             continue

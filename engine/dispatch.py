@@ -1,7 +1,8 @@
-"""Routes each job to its executor: the chosen one, the device's for the target's stages, or processes.
+"""Routes each job to its executor: the chosen one, the device's for the target's stages, or
+processes.
 
-`executor=NAME` is engine/executors/NAME.py. An executor's YAML may list candidates instead, as `auto` does:
-the first that can run every stage is taken.
+`executor=NAME` is engine/executors/NAME.py. An executor's YAML may list candidates instead, as
+`auto` does: the first that can run every stage is taken.
 """
 
 import importlib
@@ -46,7 +47,8 @@ class Dispatcher:
     def choose(self, stages: Stages, refused: Mapping[str, str]) -> str:
         """Take the first candidate that can run all these stages, and return why, in a sentence.
 
-        refused: why a candidate is out of the question, by name. Without candidates nothing is chosen.
+        refused: why a candidate is out of the question, by name. Without candidates nothing is
+        chosen.
         """
         why = ""
         for name in self.candidates:
@@ -71,7 +73,9 @@ class Dispatcher:
             self._executor(name).prepare(jobs)
 
     def reclaim(self, planned: Iterable[Planned], work: Path) -> None:
-        """Continue what ended engines left running, as far as these jobs need it, and remove the rest."""
+        """Continue what ended engines left running, as far as these jobs need it, and remove the
+        rest.
+        """
         for name, jobs in self._shared_out(planned).items():
             try:
                 self._executor(name).reclaim(jobs, work)
@@ -81,13 +85,16 @@ class Dispatcher:
 
     def missing(self, planned: Iterable[Planned]) -> list[str]:
         """Return the references of the images that these jobs need and that are not there."""
-        return sorted({image for images in self.missing_by_executor(planned).values() for image in images})
+        return sorted(
+            {image for images in self.missing_by_executor(planned).values() for image in images}
+        )
 
     def missing_by_executor(self, planned: Iterable[Planned]) -> dict[str, list[str]]:
         """Return the same by executor, each of which needs its own."""
         in_images = (one for one in planned if one.job.place.image)
         return {
-            name: self._executor(name).missing(jobs) for name, jobs in self._shared_out(in_images).items()
+            name: self._executor(name).missing(jobs)
+            for name, jobs in self._shared_out(in_images).items()
         }
 
     @cached_property
@@ -109,7 +116,9 @@ class Dispatcher:
         self._executor(name).launch(launch)
 
     def wait(self, timeout_s: float) -> list[Ended]:
-        """Return the jobs that ended; wait for one up to the timeout, which several executors share."""
+        """Return the jobs that ended; wait for one up to the timeout, which several executors
+        share.
+        """
         names = list(dict.fromkeys(self._working.values())) or [self.name]
         ended: list[Ended] = []
         for name in names:
@@ -130,7 +139,9 @@ class Dispatcher:
         self._made.clear()
 
     def _against(self, name: str, stages: Stages) -> str:
-        """Return what speaks against a candidate; empty if it can run every stage that would be its own."""
+        """Return what speaks against a candidate; empty if it can run every stage that would be its
+        own.
+        """
         if reason := self._executor(name).unavailable():
             return reason
         for spec, contract in stages:
@@ -160,7 +171,9 @@ class Dispatcher:
 
 
 def executor_context(request: Request) -> ExecutorContext:
-    """Return what every executor of the request is made from; UserError for an option that there is not."""
+    """Return what every executor of the request is made from; UserError for an option that there is
+    not.
+    """
     _refuse_unknown(request)
     return ExecutorContext(
         request.target,
@@ -185,5 +198,8 @@ def _refuse_unknown(request: Request) -> None:
     known = sorted(declared | Limits.model_fields.keys())
     what = "there is no such option"
     raise_all(
-        [UserError(f"executor.{key}", what, did_you_mean(key, known)) for key in sorted(unknown - declared)]
+        [
+            UserError(f"executor.{key}", what, did_you_mean(key, known))
+            for key in sorted(unknown - declared)
+        ]
     )

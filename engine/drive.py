@@ -1,6 +1,8 @@
-"""Runs a request: plans it, provides images and assets, picks the driver, connects recorder and sinks.
+"""Runs a request: plans it, provides images and assets, picks the driver, connects recorder and
+sinks.
 
-The one place where a run is assembled. A plan whose images are missing is a caller too: it needs another run.
+The one place where a run is assembled. A plan whose images are missing is a caller too: it needs
+another run.
 """
 
 import importlib
@@ -54,7 +56,8 @@ def drive(request: Request, stream: TextIO, say: Say) -> Outcome:
 def with_images(request: Request, say: Say) -> Planning:
     """Return the plan, with every image that it needs in its engine.
 
-    If an image cannot be built for an executor that was chosen among candidates, the next one is taken.
+    If an image cannot be built for an executor that was chosen among candidates, the next one is
+    taken.
     """
     planned = planning.plan(request)
     try:
@@ -90,7 +93,9 @@ def _provide_images(request: Request, planned: Planning, say: Say) -> None:
     wanted = {reference for references in missing.values() for reference in references}
     if not wanted:
         return
-    archives = build_images(request, [one for one in executors.images if one.reference in wanted], say)
+    archives = build_images(
+        request, [one for one in executors.images if one.reference in wanted], say
+    )
     for name, references in missing.items():
         for reference in references:
             executors.load_into(name, reference, archives[reference])
@@ -147,7 +152,9 @@ def _run(request: Request, planned: Planning, stream: TextIO) -> Outcome:
     return outcome
 
 
-def _driven(driver: Driver, recorder: Recorder, close: Callable[[], None], run_dir: Path) -> Outcome:
+def _driven(
+    driver: Driver, recorder: Recorder, close: Callable[[], None], run_dir: Path
+) -> Outcome:
     """Run the driver to its end; a fault of the machine or of ours is recorded before it is raised."""
     start = time.monotonic()
     try:
@@ -160,7 +167,9 @@ def _driven(driver: Driver, recorder: Recorder, close: Callable[[], None], run_d
         raise
 
 
-def _driver(request: Request, planned: Planning, work: Path, run_dir: Path, recorder: Recorder) -> Driver:
+def _driver(
+    request: Request, planned: Planning, work: Path, run_dir: Path, recorder: Recorder
+) -> Driver:
     """Make the driver that the executor's YAML names: engine/drivers/<name>.py."""
     context = DriverContext(
         plan=planned.plan,
@@ -173,19 +182,26 @@ def _driver(request: Request, planned: Planning, work: Path, run_dir: Path, reco
         fail_fast=request.settings.fail_fast,
     )
     name = request.settings.executor.driver
-    make: Callable[[DriverContext], Driver] = importlib.import_module(f"engine.drivers.{name}").driver
+    make: Callable[[DriverContext], Driver] = importlib.import_module(
+        f"engine.drivers.{name}"
+    ).driver
     return make(context)
 
 
 def _sinks(request: Request, run_dir: Path, stream: TextIO) -> list[Sink]:
-    """Make the sinks that the configuration names: engine/sinks/<name>.py. One may have nothing to do."""
+    """Make the sinks that the configuration names: engine/sinks/<name>.py. One may have nothing to
+    do.
+    """
     context = SinkContext(
         run_dir=run_dir,
         outputs=request.outputs,
         tracking=request.settings.tracking.model_dump(),
         stream=stream,
     )
-    made = [importlib.import_module(f"engine.sinks.{name}").sink(context) for name in request.settings.sinks]
+    made = [
+        importlib.import_module(f"engine.sinks.{name}").sink(context)
+        for name in request.settings.sinks
+    ]
     return [sink for sink in made if sink is not None]
 
 
@@ -212,7 +228,9 @@ def _interruptible(driver: Driver) -> Iterator[None]:
     def interrupt(number: int, frame: object) -> None:
         driver.interrupt()
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {
+        number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield
     finally:

@@ -1,5 +1,5 @@
-"""Which platforms' programs this machine's kernel runs: through QEMU's handlers those of other processors
-too. Reads, registers nothing.
+"""Which platforms' programs this machine's kernel runs: through QEMU's handlers those of other
+processors too. Reads, registers nothing.
 """
 
 import ctypes
@@ -10,8 +10,12 @@ from pathlib import Path
 from engine.stage.platforms import PLATFORMS
 
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
-HOW_TO_REGISTER = "sudo apt-get install qemu-user-static binfmt-support && sudo update-binfmts --enable"
-BY_CONTAINER = "docker run --privileged --rm tonistiigi/binfmt --install all"  # for systems without apt-get
+HOW_TO_REGISTER = (
+    "sudo apt-get install qemu-user-static binfmt-support && sudo update-binfmts --enable"
+)
+BY_CONTAINER = (
+    "docker run --privileged --rm tonistiigi/binfmt --install all"  # for systems without apt-get
+)
 
 _LITTLE_ENDIAN = 1  # e_ident[EI_DATA] of elf(5)
 _PER_LINUX32, _ASK = 8, 0xFFFFFFFF  # linux/personality.h
@@ -47,7 +51,11 @@ def look(platform: str, binfmt: Path = BINFMT) -> Emulation:
     if not (binfmt / "register").exists():
         fix = f"sudo mount -t binfmt_misc binfmt_misc {binfmt}, then: {HOW_TO_REGISTER}"
         return Emulation(
-            platform, None, False, f"no handler is seen for {platform}: binfmt_misc is not mounted", fix
+            platform,
+            None,
+            False,
+            f"no handler is seen for {platform}: binfmt_misc is not mounted",
+            fix,
         )
     found = sorted(
         _handlers(platform, binfmt),
@@ -72,20 +80,25 @@ def look(platform: str, binfmt: Path = BINFMT) -> Emulation:
         )
     if not best.is_fixed:
         what = (
-            f"the handler {best.name} for {platform} lacks the flag F, so it is not found inside a container"
+            f"the handler {best.name} for {platform} lacks the flag F, so it is not found inside a "
+            "container"
         )
         return Emulation(platform, best, False, what, f"{HOW_TO_REGISTER}, or: {BY_CONTAINER}")
     return Emulation(platform, best, True, f"{platform} through {best.name}", "")
 
 
 def is_native(platform: str, here: str) -> bool:
-    """Say whether this machine, of the platform `here`, runs programs of the platform without a handler."""
-    return platform == here or ((platform, here) == ("linux/arm/v7", "linux/arm64") and runs_32_bit())
+    """Say whether this machine, of the platform `here`, runs programs of the platform without a
+    handler.
+    """
+    return platform == here or (
+        (platform, here) == ("linux/arm/v7", "linux/arm64") and runs_32_bit()
+    )
 
 
 def runs_32_bit() -> bool:
-    """Say whether this machine's processor takes 32-bit programs: an arm64 kernel refuses the personality
-    where the processor cannot (arch/arm64/kernel/sys.c).
+    """Say whether this machine's processor takes 32-bit programs: an arm64 kernel refuses the
+    personality where the processor cannot (arch/arm64/kernel/sys.c).
     """
     try:
         personality = ctypes.CDLL(None).personality
@@ -110,10 +123,16 @@ def _handlers(platform: str, binfmt: Path) -> Iterator[Handler]:
             lines = path.read_text(encoding="ascii", errors="replace").splitlines()
         except OSError:
             continue  # it went meanwhile
-        facts = {key.rstrip(":"): value.strip() for key, _, value in (line.partition(" ") for line in lines)}
+        facts = {
+            key.rstrip(":"): value.strip()
+            for key, _, value in (line.partition(" ") for line in lines)
+        }
         if _header(facts.get("magic", ""), facts.get("offset", "0")) == header:
             yield Handler(
-                path.name, facts.get("interpreter", ""), "enabled" in facts, "F" in facts.get("flags", "")
+                path.name,
+                facts.get("interpreter", ""),
+                "enabled" in facts,
+                "F" in facts.get("flags", ""),
             )
 
 

@@ -1,8 +1,8 @@
 """Which of the caller's environment variables a stage gets: what programs need to run, and what its
 `pass_env` names. No I/O.
 
-Proxies and settings of pip, MLflow, AWS or Docker may hold passwords: they are passed on by name or not at
-all.
+Proxies and settings of pip, MLflow, AWS or Docker may hold passwords: they are passed on by name or
+not at all.
 """
 
 import re
@@ -46,7 +46,9 @@ ALLOWED_PREFIXES = ("LC_", "XDG_", "OMP_", "GOMP_", "KMP_", "OPENBLAS_", "MKL_",
 def allowed(caller: Mapping[str, str]) -> dict[str, str]:
     """Return what every local stage gets of the caller's environment."""
     return {
-        name: value for name, value in caller.items() if name in ALLOWED or name.startswith(ALLOWED_PREFIXES)
+        name: value
+        for name, value in caller.items()
+        if name in ALLOWED or name.startswith(ALLOWED_PREFIXES)
     }
 
 

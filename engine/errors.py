@@ -12,11 +12,15 @@ class UserError(Exception):
         self.where, self.what, self.fix = where, what, fix
 
     def __str__(self) -> str:
-        return "\n  ".join("".join(map(_visible, line)) for line in (self.where, self.what, self.fix))
+        return "\n  ".join(
+            "".join(map(_visible, line)) for line in (self.where, self.what, self.fix)
+        )
 
 
 def _visible(letter: str) -> str:
-    """Return the letter, or how it is written where a terminal would obey it; of a file's text, say."""
+    """Return the letter, or how it is written where a terminal would obey it; of a file's text,
+    say.
+    """
     return letter if letter.isprintable() else repr(letter)[1:-1]
 
 

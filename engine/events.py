@@ -1,8 +1,9 @@
 """What a run says of itself: the events of the journal, and the state that replaying them gives.
 
-Plain data and a pure reducer; who writes, reads and shows them lives above. Every event is a JSON object: `v`
-(schema version), `seq` (from 0, no gaps), `time` (seconds since 1970, UTC), `event` (its kind), then the
-fields of the kind's TypedDict, which is also its constructor. A reader ignores fields it does not know.
+Plain data and a pure reducer; who writes, reads and shows them lives above. Every event is a JSON
+object: `v` (schema version), `seq` (from 0, no gaps), `time` (seconds since 1970, UTC), `event`
+(its kind), then the fields of the kind's TypedDict, which is also its constructor. A reader ignores
+fields it does not know.
 """
 
 import math
@@ -59,9 +60,8 @@ class JobCached(TypedDict):
     seconds: float
     platform: str
     emulated: bool
-    taken: (
-        str  # where its figures were measured: "x86_64", "simulated on x86_64", "emulated (qemu)", "device"
-    )
+    # where its figures were measured: "x86_64", "simulated on x86_64", "emulated (qemu)", "device"
+    taken: str
 
 
 class JobStarted(TypedDict):
@@ -176,7 +176,9 @@ _KINDS: tuple[Any, ...] = (
 
 def _fields(form: Any) -> tuple[str, tuple[str, ...]]:
     hints = get_type_hints(form)
-    return get_args(hints.pop("event"))[0], tuple(name for name in hints if name in form.__required_keys__)
+    return get_args(hints.pop("event"))[0], tuple(
+        name for name in hints if name in form.__required_keys__
+    )
 
 
 FIELDS: dict[str, tuple[str, ...]] = dict(map(_fields, _KINDS))
@@ -216,7 +218,9 @@ class StageState:
     progress: tuple[float, float, str] | None = None
     outputs: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
-    points: list[tuple[str, int, float, float]] = field(default_factory=list)  # name, step, value, time
+    points: list[tuple[str, int, float, float]] = field(
+        default_factory=list
+    )  # name, step, value, time
     figures: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     gates: list[dict[str, Any]] = field(default_factory=list)
@@ -238,18 +242,27 @@ class RunState:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """All metrics, flat: `stage.metric` to value; over the values of a foreach, `stage.metric.mean`."""
-        found = {f"{s.name}.{key}": value for s in self.stages.values() for key, value in s.metrics.items()}
+        """All metrics, flat: `stage.metric` to value; over the values of a foreach,
+        `stage.metric.mean`.
+        """
+        found = {
+            f"{s.name}.{key}": value
+            for s in self.stages.values()
+            for key, value in s.metrics.items()
+        }
         for base in dict.fromkeys(base_of(name) for name in self.stages if value_of(name)):
             found |= {f"{base}.{key}": value for key, value in self.over_values(base).items()}
         return found
 
     def over_values(self, base: str) -> dict[str, float]:
-        """Return mean and sample standard deviation of the metrics that a stage has for each of its values.
+        """Return mean and sample standard deviation of the metrics that a stage has for each of its
+        values.
 
         Nothing until the stages of all values have their metrics.
         """
-        metrics = [s.metrics for s in self.stages.values() if value_of(s.name) and base_of(s.name) == base]
+        metrics = [
+            s.metrics for s in self.stages.values() if value_of(s.name) and base_of(s.name) == base
+        ]
         found: dict[str, float] = {}
         for name in metrics[0] if metrics else ():
             if all(name in one for one in metrics):
@@ -319,7 +332,9 @@ def _progress(state: RunState, event: Event) -> None:
 
 
 def _metric(state: RunState, event: Event) -> None:
-    state.stages[event["stage"]].points.append((event["name"], event["step"], event["value"], event["time"]))
+    state.stages[event["stage"]].points.append(
+        (event["name"], event["step"], event["value"], event["time"])
+    )
 
 
 def _figure(state: RunState, event: Event) -> None:

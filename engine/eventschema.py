@@ -1,5 +1,5 @@
-"""What an event, a stage's own words and a record must look like: each is checked here when it is read from a
-file.
+"""What an event, a stage's own words and a record must look like: each is checked here when it is
+read from a file.
 
 Who wrote the file does not matter: a stage may write anything, and a disk may flip a bit.
 """
@@ -9,7 +9,14 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Annotated, Any, Literal, NotRequired, Required
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+)
 from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
 from engine.events import FIELDS, FIGURES
@@ -34,7 +41,9 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def well_formed(text: str) -> str:
-    r"""Return text that can be written as UTF-8: a byte of a file name that is not UTF-8 is shown as \xe9."""
+    r"""Return text that can be written as UTF-8: a byte of a file name that is not UTF-8 is shown as
+    \xe9.
+    """
     return _SURROGATE.sub(lambda found: _shown(ord(found[0])), text)
 
 
@@ -99,16 +108,25 @@ def _figure(data: Mapping[str, Any]) -> dict[str, Any]:
 
 @cache
 def _form(name: str) -> "TypeAdapter[dict[str, Any]]":
-    """Return what checks an event of this kind, a figure of this kind, any event at all ("event"), or a
-    record.
+    """Return what checks an event of this kind, a figure of this kind, any event at all ("event"),
+    or a record.
     """
-    stamp = {"v": Count, "seq": Count, "time": Moment, "event": str if name == "event" else Literal[name]}
+    stamp = {
+        "v": Count,
+        "seq": Count,
+        "time": Moment,
+        "event": str if name == "event" else Literal[name],
+    }
     if name == "event":
         return _adapter(name, stamp)
     if name == "record":
-        return _adapter(name, {"v": Count, "parts": dict[str, dict[str, Any]], **_types(name, _RECORD)})
+        return _adapter(
+            name, {"v": Count, "parts": dict[str, dict[str, Any]], **_types(name, _RECORD)}
+        )
     if name in FIGURES:
-        return _adapter(name, {"kind": Literal[name], **_types(name, ("name", *FIGURES[name]))}, _FITS[name])
+        return _adapter(
+            name, {"kind": Literal[name], **_types(name, ("name", *FIGURES[name]))}, _FITS[name]
+        )
     return _adapter(name, {**stamp, **_types(name, FIELDS[name])})
 
 
@@ -117,7 +135,9 @@ def _adapter(
 ) -> "TypeAdapter[dict[str, Any]]":
     make: Any = TypedDict  # of fields that are known here alone
     form: Any = make(name, dict(fields))
-    form.__pydantic_config__ = ConfigDict(extra="allow", strict=True)  # a newer version may say more
+    form.__pydantic_config__ = ConfigDict(
+        extra="allow", strict=True
+    )  # a newer version may say more
     whole: Any = Annotated[form, AfterValidator(fits)]
     return TypeAdapter(whole)
 
@@ -241,7 +261,9 @@ _TYPES: dict[str, Any] = {
     "fingerprint": Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")],
     "outputs": dict[Key, str],
     "metrics": Metrics,
-    "points": list[Annotated[list[Any], Field(min_length=4, max_length=4), AfterValidator(_is_point)]],
+    "points": list[
+        Annotated[list[Any], Field(min_length=4, max_length=4), AfterValidator(_is_point)]
+    ],
     "figures": list[Annotated[dict[str, Any], AfterValidator(_figure)]],
     "notes": list[Text],
     "seconds": Finite,

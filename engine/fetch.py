@@ -1,4 +1,5 @@
-"""Brings declared assets to the disk: from the store, else from the mirror folder, else from their source.
+"""Brings declared assets to the disk: from the store, else from the mirror folder, else from their
+source.
 
 Always checked.
 """
@@ -22,7 +23,11 @@ _CHUNK = 1 << 18
 
 def place(asset: Asset, store: Store) -> Path:
     """Return where the asset's file or folder is, or will be when it is brought."""
-    return _folder(asset, store) / asset.files[0].path if len(asset.files) == 1 else _folder(asset, store)
+    return (
+        _folder(asset, store) / asset.files[0].path
+        if len(asset.files) == 1
+        else _folder(asset, store)
+    )
 
 
 def digest(asset: Asset) -> str:
@@ -33,7 +38,9 @@ def digest(asset: Asset) -> str:
 
 
 def bring(asset: Asset, store: Store, mirror: Path | None, say: Say) -> None:
-    """See to it that the asset is in its place, whole and checked; UserError where it cannot be had."""
+    """See to it that the asset is in its place, whole and checked; UserError where it cannot be
+    had.
+    """
     folder = _folder(asset, store)
     if not _is_whole(asset, folder, store):
         _assemble(asset, folder, mirror, say)
@@ -86,12 +93,17 @@ def _from_mirror(file: AssetFile, source: Path, destination: Path) -> bool:
     return True
 
 
-def _download(asset: Asset, file: AssetFile, destination: Path, mirror: Path | None, say: Say) -> None:
+def _download(
+    asset: Asset, file: AssetFile, destination: Path, mirror: Path | None, say: Say
+) -> None:
     import urllib.request  # with TLS, which few runs need
 
     received, size = hashlib.sha256(), 0
     try:
-        with urllib.request.urlopen(file.url, timeout=TIMEOUT_S) as answer, destination.open("wb") as out:
+        with (
+            urllib.request.urlopen(file.url, timeout=TIMEOUT_S) as answer,
+            destination.open("wb") as out,
+        ):
             while chunk := answer.read(_CHUNK):
                 out.write(chunk)
                 received.update(chunk)

@@ -48,7 +48,9 @@ def size_bytes(value: Any) -> int:
 
 def _identifier(name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise ValueError(f"'{name}' is not a name; write letters, digits and _ only, a letter first")
+        raise ValueError(
+            f"'{name}' is not a name; write letters, digits and _ only, a letter first"
+        )
     return name
 
 
@@ -74,8 +76,8 @@ def _without_nul(value: str) -> str:
 
 
 def rule(text: Any) -> str:
-    """Return a gate's rule in its one spelling: an operator, a space, a number, and `if measured` where that
-    is said.
+    """Return a gate's rule in its one spelling: an operator, a space, a number, and `if measured`
+    where that is said.
     """
     match = _RULE.fullmatch(str(text).strip())
     if not match or not math.isfinite(float(match[2])):
@@ -130,9 +132,9 @@ def explain_all(error: ValidationError, model: type[BaseModel], where: str) -> l
             mistake["loc"][:-1],
             id(mistake["input"]),
         )  # a value that fits no type of a union has a mistake for each of them
-        found.setdefault(by_value if mistake["type"] in _OF_A_UNION else (mistake["loc"],), []).append(
-            mistake
-        )
+        found.setdefault(
+            by_value if mistake["type"] in _OF_A_UNION else (mistake["loc"],), []
+        ).append(mistake)
     return [
         _explained(same[0], model, where) if len(same) == 1 else _fits_nothing(same[0], where)
         for same in found.values()
@@ -145,7 +147,9 @@ def _explained(mistake: Any, model: type[BaseModel], where: str) -> UserError:
     kind = mistake["type"]
     if kind == "extra_forbidden":
         return UserError(
-            key, f"there is no key '{place[-1]}' here", did_you_mean(place[-1], _keys_at(model, place[:-1]))
+            key,
+            f"there is no key '{place[-1]}' here",
+            did_you_mean(place[-1], _keys_at(model, place[:-1])),
         )
     if kind == "missing":
         return UserError(key, f"the key '{place[-1]}' is missing", f"add '{place[-1]}: ...'")

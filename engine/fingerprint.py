@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 ENTRIES = "entries/1"
-RECORD = "job/1"  # the pre-image's type and version come first, so that no two kinds of digest can meet
+RECORD = (
+    "job/1"  # the pre-image's type and version come first, so that no two kinds of digest can meet
+)
 DISTRIBUTIONS = {
     "cv2": ("opencv_python_headless", "opencv"),
     "PIL": ("pillow", "pil"),
@@ -23,7 +25,9 @@ DISTRIBUTIONS = {
     "tensorflow": ("tensorflow_cpu",),
 }
 
-Parts = Mapping[str, Mapping[str, Any]]  # "source", "parameter", "input", "environment" -> name -> value
+Parts = Mapping[
+    str, Mapping[str, Any]
+]  # "source", "parameter", "input", "environment" -> name -> value
 
 
 def fingerprint(parts: Parts) -> str:
@@ -50,8 +54,8 @@ def differences(before: Parts, after: Parts) -> list[str]:
 
 
 def environment(imports: frozenset[str], programs: Sequence[str] = ()) -> dict[str, str]:
-    """Return what of this machine's environment a local job depends on: Python, processor, the packages it
-    imports and the programs it runs.
+    """Return what of this machine's environment a local job depends on: Python, processor, the
+    packages it imports and the programs it runs.
     """
     versions = {
         "python": "{}.{}.{}".format(*sys.version_info),
@@ -76,7 +80,9 @@ def _program(name: str) -> str:
 
 @cache
 def installed() -> dict[str, str]:
-    """Return the version of each installed distribution, from the names of the dist-info folders alone."""
+    """Return the version of each installed distribution, from the names of the dist-info folders
+    alone.
+    """
     found: dict[str, str] = {}
     for folder in reversed(sys.path):
         for path in Path(folder).glob("*.dist-info") if folder and Path(folder).is_dir() else ():

@@ -1,6 +1,8 @@
-"""`foreach:` makes one stage per value, or per combination of values, of what a use case says once. Pure.
+"""`foreach:` makes one stage per value, or per combination of values, of what a use case says once.
+Pure.
 
-The stages are called as DVC calls those of its `matrix`: `build@arm64`, and `train@cnn-0` for several keys.
+The stages are called as DVC calls those of its `matrix`: `build@arm64`, and `train@cnn-0` for
+several keys.
 """
 
 import itertools
@@ -28,7 +30,9 @@ def base_of(stage: str) -> str:
 
 
 def value_of(stage: str) -> str:
-    """Return by which values the stage was made: `arm64` of `build@arm64`; empty for an ordinary stage."""
+    """Return by which values the stage was made: `arm64` of `build@arm64`; empty for an ordinary
+    stage.
+    """
     return stage.partition(MARK)[2]
 
 
@@ -52,7 +56,9 @@ class _Expansion:
         """Add what becomes of one stage."""
         if MARK in str(name):
             what = f"'{name}' is not a name"
-            self.mistakes.append(UserError(where, what, "write letters, digits and _ only, a letter first"))
+            self.mistakes.append(
+                UserError(where, what, "write letters, digits and _ only, a letter first")
+            )
         elif not isinstance(stage, Mapping) or not {"foreach", "exclude"} & stage.keys():
             self.made[name] = self._filled(stage, {}, where)
         elif self._is_well_formed(stage, where):
@@ -62,12 +68,16 @@ class _Expansion:
         rest = {key: value for key, value in stage.items() if key not in ("foreach", "exclude")}
         left = list(_combinations(stage["foreach"], stage.get("exclude") or []))
         if not left:
-            self.mistakes.append(UserError(f"{where}.exclude", "it removes every combination", "keep one"))
+            self.mistakes.append(
+                UserError(f"{where}.exclude", "it removes every combination", "keep one")
+            )
         for combination in left:
             full = name + MARK + "-".join(map(text, combination.values()))
             if full in self.made:
                 what = f"two combinations are called '{full}'"
-                self.mistakes.append(UserError(f"{where}.foreach", what, "leave '-' out of the values"))
+                self.mistakes.append(
+                    UserError(f"{where}.foreach", what, "leave '-' out of the values")
+                )
             elif len(full) > _LONGEST_NAME:
                 what = f"'{full:.40}...' is longer than {_LONGEST_NAME} characters"
                 self.mistakes.append(UserError(f"{where}.foreach", what, "write shorter values"))
@@ -85,7 +95,10 @@ class _Expansion:
     def _filled(self, value: Any, combination: Combination, where: str) -> Any:
         """Return the value with its combination's in the place of each `${each.key}`."""
         if isinstance(value, Mapping):
-            return {key: self._filled(inner, combination, f"{where}.{key}") for key, inner in value.items()}
+            return {
+                key: self._filled(inner, combination, f"{where}.{key}")
+                for key, inner in value.items()
+            }
         if isinstance(value, list):
             return [self._filled(inner, combination, where) for inner in value]
         if not isinstance(value, str) or "${each." not in value:
@@ -95,11 +108,19 @@ class _Expansion:
                 self._refuse(key, combination, where)
                 return value
         whole = _EACH.fullmatch(value)
-        return combination[whole[1]] if whole else _EACH.sub(lambda one: text(combination[one[1]]), value)
+        return (
+            combination[whole[1]]
+            if whole
+            else _EACH.sub(lambda one: text(combination[one[1]]), value)
+        )
 
     def _refuse(self, key: str, combination: Combination, where: str) -> None:
         what = f"there is no '{key}' in this stage's foreach"
-        fix = did_you_mean(key, combination) if combination else "write ${each.key} in a stage with foreach"
+        fix = (
+            did_you_mean(key, combination)
+            if combination
+            else "write ${each.key} in a stage with foreach"
+        )
         mistake = UserError(where, what, fix)
         if str(mistake) not in map(str, self.mistakes):  # once for all combinations
             self.mistakes.append(mistake)
@@ -110,7 +131,9 @@ def text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _combinations(foreach: Mapping[str, list[Any]], exclude: list[Combination]) -> Iterator[Combination]:
+def _combinations(
+    foreach: Mapping[str, list[Any]], exclude: list[Combination]
+) -> Iterator[Combination]:
     for values in itertools.product(*foreach.values()):
         combination = dict(zip(foreach, values, strict=True))
         if not any(one.items() <= combination.items() for one in exclude):
@@ -129,14 +152,22 @@ def _faults(foreach: Any, where: str) -> Iterator[UserError]:
         for value, name in zip(values, names, strict=True):
             if not isinstance(value, str | int | float) or not _VALUE.fullmatch(name):
                 what = f"'{name:.80}' cannot be a part of a file's name"
-                yield UserError(f"{where}.{key}", what, "write letters, digits, '_', '.', '+' and '-' only")
+                yield UserError(
+                    f"{where}.{key}", what, "write letters, digits, '_', '.', '+' and '-' only"
+                )
         for name in sorted({name for name in names if names.count(name) > 1}):
-            yield UserError(f"{where}.{key}", f"the value '{name}' stands twice", "keep one of the two")
+            yield UserError(
+                f"{where}.{key}", f"the value '{name}' stands twice", "keep one of the two"
+            )
 
 
 def _faults_of_exclude(exclude: Any, foreach: Mapping[str, Any], where: str) -> Iterator[UserError]:
-    if not isinstance(exclude, list) or not all(isinstance(one, Mapping) and one for one in exclude):
-        yield UserError(where, "a list of combinations is expected here", "write exclude: [{key: value}]")
+    if not isinstance(exclude, list) or not all(
+        isinstance(one, Mapping) and one for one in exclude
+    ):
+        yield UserError(
+            where, "a list of combinations is expected here", "write exclude: [{key: value}]"
+        )
         return
     for key, value in (pair for one in exclude for pair in one.items()):
         if key not in foreach:

@@ -1,7 +1,7 @@
 """The DAG of a use case: stages and the references between them. Pure.
 
-A run that finds everything cached needs the order alone, which the standard library gives. The rest is
-networkx, imported when it is asked for: it takes as long as such a run.
+A run that finds everything cached needs the order alone, which the standard library gives. The rest
+is networkx, imported when it is asked for: it takes as long as such a run.
 """
 
 import heapq
@@ -53,7 +53,9 @@ def reference(text: str) -> Reference | None:
 class Dag:
     """Stages, and for each the inputs that it takes from others."""
 
-    inputs: Mapping[str, Mapping[str, Sequence[str]]]  # stage -> stage that it needs -> names of the inputs
+    inputs: Mapping[
+        str, Mapping[str, Sequence[str]]
+    ]  # stage -> stage that it needs -> names of the inputs
     successors: Mapping[str, Sequence[str]]  # stage -> those that need it
 
     def __iter__(self) -> Iterator[str]:
@@ -103,8 +105,8 @@ def cycles(graph: Dag, where: str) -> list[UserError]:
 
 
 def order(graph: Dag) -> list[str]:
-    """Return the stages so that each comes after what it needs, in the order they were added where that is
-    free.
+    """Return the stages so that each comes after what it needs, in the order they were added where
+    that is free.
     """
     position = {stage: at for at, stage in enumerate(graph)}
     names = list(position)
@@ -139,7 +141,9 @@ def priorities(graph: Dag, seconds: Mapping[str, float]) -> dict[str, float]:
 
 
 def until(graph: Dag, last: Iterable[str], where: str) -> set[str]:
-    """Return these stages and all that they need; a stage with foreach stands for those of all its values."""
+    """Return these stages and all that they need; a stage with foreach stands for those of all its
+    values.
+    """
     import networkx
 
     kept: set[str] = set()

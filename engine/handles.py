@@ -1,8 +1,8 @@
-"""Files reached by handles, for folders in which somebody else may write: what a stage leaves there may be
-anything.
+"""Files reached by handles, for folders in which somebody else may write: what a stage leaves there
+may be anything.
 
-No symbolic link is followed, no other file system is entered, nothing but a regular file is opened, no open
-blocks, no read is without a limit, and no walk recurses.
+No symbolic link is followed, no other file system is entered, nothing but a regular file is opened,
+no open blocks, no read is without a limit, and no walk recurses.
 """
 
 import errno
@@ -68,7 +68,9 @@ def folder(path: str | Path, *, at: int | None = None) -> Iterator[int]:
 
 
 def read(path: str | Path, most_bytes: int, *, at: int | None = None) -> bytes:
-    """Return a regular file's bytes; OSError for anything else, and for more bytes than are allowed."""
+    """Return a regular file's bytes; OSError for anything else, and for more bytes than are
+    allowed.
+    """
     with open(open_file(path, at=at), "rb") as file:
         data = file.read(most_bytes + 1)
     if len(data) > most_bytes:
@@ -85,9 +87,9 @@ def append(path: str | Path, data: bytes, *, at: int | None = None) -> None:
 def walk(root: int, *, unlock: bool = False) -> Iterator[Entry]:
     """Yield all that is below an open folder, sorted, and each folder after what it holds.
 
-    A mount point is yielded as it is and not entered. unlock: make each folder one's own to read and write
-    first. A folder that is moved while the walk is in it raises OSError. The walk goes up through `..`, so
-    that it needs one descriptor and no path, however deep the tree is.
+    A mount point is yielded as it is and not entered. unlock: make each folder one's own to read
+    and write first. A folder that is moved while the walk is in it raises OSError. The walk goes up
+    through `..`, so that it needs one descriptor and no path, however deep the tree is.
     """
     here = os.dup(root)
     levels = [_Level("", os.fstat(root), _names(here, unlock))]

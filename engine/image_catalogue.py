@@ -1,4 +1,6 @@
-"""Which images a request may use: the definitions in containers/, and the Debian that they are built on."""
+"""Which images a request may use: the definitions in containers/, and the Debian that they are
+built on.
+"""
 
 import socket
 from collections.abc import Callable, Sequence
@@ -10,12 +12,20 @@ from engine.request import Request
 from engine.signature import Library
 from engine.store import write_whole
 
-REGISTRY, PROBE_S = "registry-1.docker.io", 2.0  # where the pinned Debian of containers/base/registry.txt is
-BUILDERS = ("stages.containers.base", "stages.containers.build")  # what makes images: it goes into their tags
+REGISTRY, PROBE_S = (
+    "registry-1.docker.io",
+    2.0,
+)  # where the pinned Debian of containers/base/registry.txt is
+BUILDERS = (
+    "stages.containers.base",
+    "stages.containers.build",
+)  # what makes images: it goes into their tags
 
 
 def of(request: Request) -> Callable[[], Sequence[Image]]:
-    """Return what reads the images of containers/ when it is first asked, the user's before the project's."""
+    """Return what reads the images of containers/ when it is first asked, the user's before the
+    project's.
+    """
 
     @cache
     def read() -> tuple[Image, ...]:

@@ -1,5 +1,5 @@
-"""The images of containers/: which of them serves a stage, and the tag that is the hash of all that goes into
-one.
+"""The images of containers/: which of them serves a stage, and the tag that is the hash of all that
+goes into one.
 
 Reads the definitions alone; builds nothing and asks no container engine.
 """
@@ -44,7 +44,9 @@ class Definition(BaseModel):
     description: str
     platforms: tuple[str, ...] = Field(min_length=1)
     base: Name | None = None
-    optional: bool = Field(False, description="used where it is there, and not asked for where it is not")
+    optional: bool = Field(
+        False, description="used where it is there, and not asked for where it is not"
+    )
     usecase: Name = Field(
         "containers", description="the use case whose stage build_<image>@<architecture> makes it"
     )
@@ -84,15 +86,23 @@ def read(folder: Path, sources: Mapping[str, str], base: str) -> list[Image]:
     ]
 
 
-def serving(images: Sequence[Image], platform: str, packages: frozenset[str], runtime: str) -> Image:
-    """Return the smallest image of the platform that has all these packages; UserError where none has."""
+def serving(
+    images: Sequence[Image], platform: str, packages: frozenset[str], runtime: str
+) -> Image:
+    """Return the smallest image of the platform that has all these packages; UserError where none
+    has.
+    """
     at_hand = [image for image in images if image.platform == platform and not image.optional]
     if not at_hand:
         platforms = listed(sorted({image.platform for image in images}))
         raise UserError(
-            "", f"no image serves {platform}", f"add one below containers/; there are images for {platforms}"
+            "",
+            f"no image serves {platform}",
+            f"add one below containers/; there are images for {platforms}",
         )
-    best = min(at_hand, key=lambda image: (len(lacking(image, packages, runtime)), len(image.packages)))
+    best = min(
+        at_hand, key=lambda image: (len(lacking(image, packages, runtime)), len(image.packages))
+    )
     missing = lacking(best, packages, runtime)
     if missing:
         elsewhere = any(_names(missing[0]) & image.packages for image in images)
@@ -101,18 +111,24 @@ def serving(images: Sequence[Image], platform: str, packages: frozenset[str], ru
             if elsewhere
             else f"add {missing[0]} to an image below containers/"
         )
-        raise UserError("", f"no image for {platform} has {listed(missing)}, which the stage imports", fix)
+        raise UserError(
+            "", f"no image for {platform} has {listed(missing)}, which the stage imports", fix
+        )
     return best
 
 
 def lacking(image: Image, packages: frozenset[str], runtime: str) -> list[str]:
     """Return which of these packages the image does not have."""
-    return sorted(package for package in _needed(packages, runtime) if not _names(package) & image.packages)
+    return sorted(
+        package for package in _needed(packages, runtime) if not _names(package) & image.packages
+    )
 
 
 def named(images: Sequence[Image], name: str, platform: str) -> Image | None:
     """Return the image of this name for the platform, if there is one."""
-    return next((image for image in images if (image.name, image.platform) == (name, platform)), None)
+    return next(
+        (image for image in images if (image.name, image.platform) == (name, platform)), None
+    )
 
 
 def name_in(reference: str) -> str | None:
@@ -138,7 +154,9 @@ def _image(folder: Path, platform: str, sources: Mapping[str, str]) -> Image:
     definition = _definition(path)
     if platform not in ARCHITECTURES:
         raise UserError(
-            f"{path}: platforms", f"'{platform}' is no platform", f"write {listed(ARCHITECTURES, 'or')}"
+            f"{path}: platforms",
+            f"'{platform}' is no platform",
+            f"write {listed(ARCHITECTURES, 'or')}",
         )
     architecture = ARCHITECTURES[platform]
     parts = dict.fromkeys(_files(folder, architecture), folder.parent)
@@ -147,7 +165,12 @@ def _image(folder: Path, platform: str, sources: Mapping[str, str]) -> Image:
         parts |= dict.fromkeys(_files(beside / definition.base, architecture), beside)
     tag = f"{architecture}-{_digest(parts, sources)[:12]}"
     return Image(
-        folder.name, platform, tag, _packages(folder, architecture), definition.optional, definition.usecase
+        folder.name,
+        platform,
+        tag,
+        _packages(folder, architecture),
+        definition.optional,
+        definition.usecase,
     )
 
 
@@ -158,7 +181,9 @@ def _definition(path: Path) -> Definition:
 def _files(folder: Path, architecture: str) -> list[Path]:
     """Return what goes into the image: the folder's files but those of other architectures."""
     others = tuple(f"-{name}" for name in ARCHITECTURES.values() if name != architecture)
-    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.stem.endswith(others))
+    return sorted(
+        path for path in folder.rglob("*") if path.is_file() and not path.stem.endswith(others)
+    )
 
 
 def _packages(folder: Path, architecture: str) -> frozenset[str]:
@@ -167,14 +192,15 @@ def _packages(folder: Path, architecture: str) -> frozenset[str]:
         path = folder / f"{name}-{architecture}.lock"
         if path.is_file():
             found |= {
-                match.lower().replace("-", "_") for match in pattern.findall(path.read_text(encoding="utf-8"))
+                match.lower().replace("-", "_")
+                for match in pattern.findall(path.read_text(encoding="utf-8"))
             }
     return frozenset(found)
 
 
 def _digest(files: Mapping[Path, Path], sources: Mapping[str, str]) -> str:
-    """Return the digest of the files, each under its path below the folder it is given with, and of the
-    sources.
+    """Return the digest of the files, each under its path below the folder it is given with, and of
+    the sources.
     """
     whole = hashlib.sha256(RECORD.encode())
     for path, root in files.items():

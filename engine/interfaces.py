@@ -1,7 +1,9 @@
-"""What each extension has to provide: executors, drivers, sinks, and the machines that containers run on.
+"""What each extension has to provide: executors, drivers, sinks, and the machines that containers
+run on.
 
 That of a kind of stage stands below all that uses stages: engine/kind.py. Contract tests hold each
-implementation against its Protocol: tests/engine/test_interfaces.py and the test_contract.py of its package.
+implementation against its Protocol: tests/engine/test_interfaces.py and the test_contract.py of its
+package.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -62,7 +64,9 @@ class Executor(Protocol):
         """Make ready for these jobs; UserError if they cannot run."""
 
     def reclaim(self, planned: Iterable[Planned], work: Path) -> None:
-        """Continue what ended engines left running, as far as these jobs need it, and remove the rest."""
+        """Continue what ended engines left running, as far as these jobs need it, and remove the
+        rest.
+        """
 
     def launch(self, launch: Launch) -> None:
         """Start the job; its end comes from `wait`."""
@@ -124,7 +128,9 @@ class ContainerMachine(Protocol):
         """How files come and go there."""
 
     def connect(self) -> Any:
-        """Return a client of the engine that has been answered; UserError that says what is in the way."""
+        """Return a client of the engine that has been answered; UserError that says what is in the
+        way.
+        """
 
     def unavailable(self, reach: Callable[[], Any]) -> str:
         """Return why its engine cannot run the target's stages; empty if it can."""
@@ -146,22 +152,30 @@ class ContainerMachine(Protocol):
 
 
 class Driver(Protocol):
-    """Runs a plan: one file in engine/drivers/, found by its name. Made from a `context.DriverContext`."""
+    """Runs a plan: one file in engine/drivers/, found by its name. Made from a
+    `context.DriverContext`.
+    """
 
     def run(self) -> RunStatus:
         """Run the plan to its end, and return the status of the run."""
 
     def interrupt(self) -> None:
-        """Let the run end: cleanly at the first call, at once at the second. Called by a signal handler."""
+        """Let the run end: cleanly at the first call, at once at the second. Called by a signal
+        handler.
+        """
 
 
 class Sink(Protocol):
     """Reads the events of a run: one file in engine/sinks/, found by its name."""
 
-    writes_files: bool  # at the end of the run: it is then shown the last event before that is durable
+    writes_files: (
+        bool  # at the end of the run: it is then shown the last event before that is durable
+    )
 
     def show(self, event: Event, state: RunState) -> None:
         """Show one event, which is durable already; the state is that after it."""
 
     def close(self) -> str:
-        """Release what the sink holds: the run is over. Return a last line for the user, or nothing."""
+        """Release what the sink holds: the run is over. Return a last line for the user, or
+        nothing.
+        """

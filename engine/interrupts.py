@@ -10,8 +10,8 @@ from types import FrameType
 def end_at_once() -> None:
     """Let Ctrl-C end the process at once until a command begins.
 
-    Nothing is written before that, and a library that is interrupted in its middle may raise another error. A
-    shell's background job ignores Ctrl-C, and continues to do so.
+    Nothing is written before that, and a library that is interrupted in its middle may raise
+    another error. A shell's background job ignores Ctrl-C, and continues to do so.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _leave)

@@ -28,8 +28,8 @@ def run(command: str, request: Request[CommandOptions]) -> tuple[int, float | No
 
 
 def make_printable() -> None:
-    """Let no command end for what it prints: a letter that the terminal lacks becomes '?', and a closed
-    output takes all.
+    """Let no command end for what it prints: a letter that the terminal lacks becomes '?', and a
+    closed output takes all.
     """
     sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open to the end
     sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115

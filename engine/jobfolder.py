@@ -1,7 +1,8 @@
 """A job as a folder: lays it out, reads what the stage said, and takes its outputs. Runs nothing.
 
-The stage may do anything to the folder, and the engine has more rights than a container: what is in it is
-reached through handles that were opened when it was made, and nothing in it is believed unread.
+The stage may do anything to the folder, and the engine has more rights than a container: what is in
+it is reached through handles that were opened when it was made, and nothing in it is believed
+unread.
 """
 
 import json
@@ -66,7 +67,8 @@ class Launch:
 class Ended:
     """How a job's process ended: its exit status, or minus the signal; None: the executor lost it.
 
-    kind and why: what the executor alone knows of a failure, such as a limit of memory that was reached.
+    kind and why: what the executor alone knows of a failure, such as a limit of memory that was
+    reached.
     """
 
     stage: str
@@ -83,7 +85,9 @@ class JobFolder:
     path: Path
     planned: Planned
     inputs: Mapping[str, Path | None]
-    notes: list[str] = field(default_factory=list)  # of the executor and of this, until they are read
+    notes: list[str] = field(
+        default_factory=list
+    )  # of the executor and of this, until they are read
     said: list[dict[str, Any]] = field(default_factory=list)
     _made: Identities = field(default_factory=dict)  # the folder and its out/, as they were made
     _offset: int = 0
@@ -138,7 +142,11 @@ class JobFolder:
         missing = sorted(wanted - metrics.keys())
         if missing:
             raise BadOutput(f"the stage did not return its metric '{missing[0]}'")
-        points = [[e["name"], e["step"], e["value"], e["time"]] for e in self.said if e["event"] == "metric"]
+        points = [
+            [e["name"], e["step"], e["value"], e["time"]]
+            for e in self.said
+            if e["event"] == "metric"
+        ]
         figures = [figure(e) for e in self.said if e["event"] == "figure"]
         notes = [e["text"] for e in self.said if e["event"] == "note"]
         record = Record(
@@ -162,8 +170,8 @@ class JobFolder:
             handles.remove(private)
 
     def adopt(self) -> None:
-        """Take the folder that now stands at the path for the job's own: an ended engine made it, and its
-        stage may be at work.
+        """Take the folder that now stands at the path for the job's own: an ended engine made it,
+        and its stage may be at work.
         """
         try:
             self._made = identities(self.path)
@@ -199,7 +207,9 @@ class JobFolder:
         return data
 
     def _event(self, line: bytes) -> dict[str, Any] | None:
-        """Return the event with the fields that it may have, and no more: `seq` and `v` are the journal's."""
+        """Return the event with the fields that it may have, and no more: `seq` and `v` are the
+        journal's.
+        """
         try:
             return {"stage": self.job.stage, **eventschema.said(json.loads(line))}
         except (ValueError, RecursionError) as error:
@@ -229,7 +239,9 @@ def lay_out(
         if ref is None:
             inputs[name] = None
         elif ref.each:
-            entries = {value: store.path(digests[one][ref.name]) for value, one in ref.members.items()}
+            entries = {
+                value: store.path(digests[one][ref.name]) for value, one in ref.members.items()
+            }
             inputs[name] = _folder_input(path / "in" / name, entries)
         elif ref.stage:
             inputs[name] = store.path(digests[ref.stage][ref.name])
@@ -245,12 +257,16 @@ def lay_out(
 
 def linked(launch: Launch) -> list[Path]:
     """Return the artifacts that the entries of the job's folder inputs link to."""
-    folders = [path for path in launch.inputs.values() if path and path.parent == launch.folder / "in"]
+    folders = [
+        path for path in launch.inputs.values() if path and path.parent == launch.folder / "in"
+    ]
     return [entry.readlink() for folder in folders for entry in sorted(folder.iterdir())]
 
 
 def _folder_input(folder: Path, entries: Mapping[str, Path]) -> Path:
-    """Make the folder of an input such as `build@*.image`: a link for each entry, which none may change."""
+    """Make the folder of an input such as `build@*.image`: a link for each entry, which none may
+    change.
+    """
     folder.mkdir(parents=True)
     for name, artifact in entries.items():
         (folder / name).symlink_to(artifact)
@@ -259,11 +275,11 @@ def _folder_input(folder: Path, entries: Mapping[str, Path]) -> Path:
 
 
 def take_out(path: Path, made: Identities, names: Iterable[str], private: Path) -> dict[str, Path]:
-    """Move the outputs of these names to a new folder that the stage cannot reach, and return where they are;
-    nothing else is moved.
+    """Move the outputs of these names to a new folder that the stage cannot reach, and return where
+    they are; nothing else is moved.
 
-    BadOutput where the job's folder or its out/ is not the one that was made. What the stage did not write is
-    not there.
+    BadOutput where the job's folder or its out/ is not the one that was made. What the stage did
+    not write is not there.
     """
     private.mkdir(mode=0o700)
     try:
@@ -271,7 +287,9 @@ def take_out(path: Path, made: Identities, names: Iterable[str], private: Path) 
             if {".": _identity(folder), "out": _identity(out)} != made:
                 raise BadOutput("its folder out/ is not the one that was made for it")
             for name in names:
-                handles.make_writable(name, at=out)  # a folder that is moved is written to: its `..` changes
+                handles.make_writable(
+                    name, at=out
+                )  # a folder that is moved is written to: its `..` changes
                 with suppress(FileNotFoundError):
                     os.rename(name, private / name, src_dir_fd=out)
     except OSError as error:
@@ -282,7 +300,9 @@ def take_out(path: Path, made: Identities, names: Iterable[str], private: Path) 
 
 
 def open_log(log: Path) -> None:
-    """See to it that the log is a file that can be appended to; what else a stage put there is removed."""
+    """See to it that the log is a file that can be appended to; what else a stage put there is
+    removed.
+    """
     try:
         handles.append(log, b"")
     except OSError:
@@ -302,8 +322,8 @@ def log_tail(log: Path) -> str:
 
 
 def cut(log: Path) -> None:
-    """Cut the middle out of a log that has become too long, while its stage goes on appending: no stage fills
-    the disk with words.
+    """Cut the middle out of a log that has become too long, while its stage goes on appending: no
+    stage fills the disk with words.
     """
     with suppress(OSError), open(handles.open_file(log, os.O_RDWR), "r+b") as file:
         if (size := os.fstat(file.fileno()).st_size) <= LOG_MOST:
@@ -312,11 +332,16 @@ def cut(log: Path) -> None:
         end = file.read(LOG_ENDS)
         file.truncate(LOG_ENDS)
         file.seek(LOG_ENDS)
-        file.write(b"\n--- %d bytes were left out here: the log was too long\n" % (size - 2 * LOG_ENDS) + end)
+        file.write(
+            b"\n--- %d bytes were left out here: the log was too long\n" % (size - 2 * LOG_ENDS)
+            + end
+        )
 
 
 def identities(path: Path) -> Identities:
-    """Return what tells a job's folder and its out/ from others that a stage may put in their places."""
+    """Return what tells a job's folder and its out/ from others that a stage may put in their
+    places.
+    """
     with handles.folder(path) as folder, handles.folder("out", at=folder) as out:
         return {".": _identity(folder), "out": _identity(out)}
 
@@ -326,7 +351,9 @@ def _identity(handle: int) -> tuple[int, int]:
     return facts.st_dev, facts.st_ino
 
 
-def _description(job: Job, inputs: Mapping[str, Path | None], outputs: Mapping[str, Path]) -> dict[str, Any]:
+def _description(
+    job: Job, inputs: Mapping[str, Path | None], outputs: Mapping[str, Path]
+) -> dict[str, Any]:
     groups = {"inputs": inputs, "outputs": outputs, "params": job.params}
     invoke = dict(job.contract.invoke)
     if "command" in invoke:

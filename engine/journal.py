@@ -1,8 +1,8 @@
 """The run's log: JSON lines, appended and fsynced before anything shows them.
 
-It is written by one engine and read by everyone, also while it grows and after a crash: a line counts when it
-is whole. A line that is whole and no event ends the reading, which says so: what follows it has lost its
-context.
+It is written by one engine and read by everyone, also while it grows and after a crash: a line
+counts when it is whole. A line that is whole and no event ends the reading, which says so: what
+follows it has lost its context.
 """
 
 import errno
@@ -38,13 +38,16 @@ class Journal:
         self._now = now
 
     def append(self, *events: Mapping[str, Any]) -> list[Event]:
-        """Make the events durable, with one write and one fsync, and return them as they stand in the file.
+        """Make the events durable, with one write and one fsync, and return them as they stand in
+        the file.
 
-        OSError if the disk does not take them, or if the file was removed: the journal then ends where it
-        ended before.
+        OSError if the disk does not take them, or if the file was removed: the journal then ends
+        where it ended before.
         """
         if not self.is_in_place():
-            raise OSError(errno.ESTALE, "the run's journal was removed during the run", str(self._path))
+            raise OSError(
+                errno.ESTALE, "the run's journal was removed during the run", str(self._path)
+            )
         before = self._seq
         stamped = [self._stamp(event) for event in events]
         lines = [json.dumps(event, ensure_ascii=False) + "\n" for event in stamped]
@@ -63,8 +66,8 @@ class Journal:
         return list(stamped)
 
     def is_in_place(self) -> bool:
-        """Say whether the file is still the one at its path: a removed file takes every event, and nobody
-        reads them.
+        """Say whether the file is still the one at its path: a removed file takes every event, and
+        nobody reads them.
         """
         try:
             return os.path.samestat(os.fstat(self._file), self._path.stat())
@@ -79,7 +82,10 @@ class Journal:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -111,7 +117,8 @@ class Follower:
         self.damage = ""
 
     def poll(self, most_bytes: int = -1) -> list[Event]:
-        """Return the whole events since the last call, up to the one at which so many bytes are full.
+        """Return the whole events since the last call, up to the one at which so many bytes are
+        full.
 
         None while the file does not exist, and none beyond damage.
         """

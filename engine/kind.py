@@ -32,4 +32,6 @@ def of(key: str) -> Kind:
 
 def fields() -> dict[str, Any]:
     """Return the fields that the kinds add to a stage's form: one each, which may be left out."""
-    return {key: (of(key).VALUE | None, Field(None, description=of(key).DESCRIPTION)) for key in KEYS}
+    return {
+        key: (of(key).VALUE | None, Field(None, description=of(key).DESCRIPTION)) for key in KEYS
+    }

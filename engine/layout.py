@@ -19,7 +19,9 @@ from engine.errors import UserError, did_you_mean
 from engine.store import FOLDERS
 from engine.wording import as_typed
 
-_ID = re.compile(r"(\d{8}-\d{6})(?:-(\d{3}))?-[0-9a-f]+", re.ASCII)  # before 0.1 without milliseconds
+_ID = re.compile(
+    r"(\d{8}-\d{6})(?:-(\d{3}))?-[0-9a-f]+", re.ASCII
+)  # before 0.1 without milliseconds
 _OBSTRUCTED = (
     errno.ENOTDIR,
     errno.EISDIR,
@@ -42,7 +44,9 @@ def make_outputs(outputs: Path) -> None:
         _share(outputs)
         store_dir(outputs).mkdir(parents=True, exist_ok=True)
         for place in (store_dir(outputs) / name for name in FOLDERS):
-            if os.path.lexists(place) and not place.is_dir():  # before a stage has worked for nothing
+            if (
+                os.path.lexists(place) and not place.is_dir()
+            ):  # before a stage has worked for nothing
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(place))
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -71,7 +75,9 @@ def _obstructed(error: OSError, outputs: Path) -> UserError | None:
     if error.errno not in _OBSTRUCTED and not isinstance(error, handles.NotAFile):
         return None
     named = [
-        Path(os.fsdecode(name)) for name in (error.filename2, error.filename) if isinstance(name, str | bytes)
+        Path(os.fsdecode(name))
+        for name in (error.filename2, error.filename)
+        if isinstance(name, str | bytes)
     ]
     for path in named:
         for place in (*reversed(path.parents), path):
@@ -103,8 +109,8 @@ def check_name(outputs: Path) -> None:
 
 
 def _share(outputs: Path) -> None:
-    """Let the group write what is made from now on, if it may write the outputs folder: its members share
-    runs and store.
+    """Let the group write what is made from now on, if it may write the outputs folder: its members
+    share runs and store.
 
     What git does for core.sharedRepository=group: their umask may be another one, and mostly is.
     """
@@ -113,10 +119,11 @@ def _share(outputs: Path) -> None:
 
 
 def new_run_dir(outputs: Path, usecase: str, target: str, now_s: float) -> Path:
-    """Make and return the folder of a new run. Its id is unique, and sorts after those of all earlier runs.
+    """Make and return the folder of a new run. Its id is unique, and sorts after those of all
+    earlier runs.
 
-    It says the time to the millisecond; if the clock went back, the time after the newest id. When the run
-    began is in its journal.
+    It says the time to the millisecond; if the clock went back, the time after the newest id. When
+    the run began is in its journal.
     """
     moment_ms = max(int(now_s * 1000), 1 + max(map(_moment_ms, _ids(outputs)), default=-(1 << 62)))
     seconds, milliseconds = divmod(moment_ms, 1000)
@@ -139,9 +146,9 @@ def _moment_ms(run_id: re.Match[str]) -> int:
         int(run_id[1][at : at + 2 + 2 * (at == 0)]) for at in (0, 4, 6, 9, 11, 13)
     )
     try:
-        return int(datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp()) * 1000 + int(
-            run_id[2] or 0
-        )
+        return int(
+            datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp()
+        ) * 1000 + int(run_id[2] or 0)
     except ValueError:
         return -(1 << 62)
 
@@ -158,8 +165,12 @@ def runs(outputs: Path) -> list[Path]:
     )
 
 
-def find_run(outputs: Path, name: str | None, usecase: str | None = None, target: str | None = None) -> Path:
-    """Return the run of this id, or of its beginning; without one the newest of the use case and target."""
+def find_run(
+    outputs: Path, name: str | None, usecase: str | None = None, target: str | None = None
+) -> Path:
+    """Return the run of this id, or of its beginning; without one the newest of the use case and
+    target.
+    """
     every = runs(outputs)
     known = [
         path

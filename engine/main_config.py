@@ -1,5 +1,5 @@
-"""The keys that every command has, with their defaults: conf/config.yaml, and what a user's conf/project.yaml
-sets instead.
+"""The keys that every command has, with their defaults: conf/config.yaml, and what a user's
+conf/project.yaml sets instead.
 """
 
 from collections.abc import Mapping, Sequence

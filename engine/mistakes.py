@@ -1,4 +1,5 @@
-"""What an exception means to the user: a mistake in three lines, or a fault of ours with its traceback.
+"""What an exception means to the user: a mistake in three lines, or a fault of ours with its
+traceback.
 
 Hydra, OmegaConf and the machine word their errors in their own way; here they are translated.
 """
@@ -45,7 +46,9 @@ _REFUSALS = (
 
 
 def tell(error: Exception, line: CommandLine) -> int:
-    """Print every mistake in three lines, and a fault of ours with its traceback; return the exit status."""
+    """Print every mistake in three lines, and a fault of ours with its traceback; return the exit
+    status.
+    """
     leaves = _leaves(error)
     mistakes = [mistake_of(leaf, line) for leaf in leaves]
     if None in mistakes:
@@ -62,11 +65,15 @@ def mistake_of(error: BaseException, line: CommandLine) -> UserError | None:
         return error
     if isinstance(error, OSError) and error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
         return UserError(
-            f"{error.filename!s:.80}", f"this path cannot be followed: {error.strerror}", "name another path"
+            f"{error.filename!s:.80}",
+            f"this path cannot be followed: {error.strerror}",
+            "name another path",
         )
     if _is_the_machines(error):
         return UserError(
-            str(error.filename or "outputs"), f"the machine says: {error.strerror}", _MACHINE[error.errno]
+            str(error.filename or "outputs"),
+            f"the machine says: {error.strerror}",
+            _MACHINE[error.errno],
         )
     return (
         _explained(error, line)
@@ -85,7 +92,9 @@ def _is_the_machines(error: BaseException) -> TypeGuard[OSError]:
 
 def _is_hydras(error: BaseException) -> bool:
     """True for what Hydra refuses with an exception of Python's own, such as `~usecase=[a]`."""
-    modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    modules = [
+        frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)
+    ]
     raised_by = modules[-1] if modules else ""
     return isinstance(error, _REFUSALS) and raised_by.startswith(("hydra.", "omegaconf."))
 
@@ -100,7 +109,9 @@ def _explained(error: BaseException, line: CommandLine) -> UserError:
             "a number has too many digits",
             "write a smaller number, or text in quotes: key='\"...\"'",
         )
-    if several := re.match(r"(?:Ambiguous value for argument|Sweep parameters) '(.+)'", str(error).lstrip()):
+    if several := re.match(
+        r"(?:Ambiguous value for argument|Sweep parameters) '(.+)'", str(error).lstrip()
+    ):
         return UserError(
             several[1],
             "these are several values",
@@ -109,7 +120,8 @@ def _explained(error: BaseException, line: CommandLine) -> UserError:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0].partition(" : Override(")[0] if lines else type(error).__name__
     key = re.search(
-        r"Key '([^']+)' is not in struct|Could not override '([^']+)'|Could not find '([^']+)'", str(error)
+        r"Key '([^']+)' is not in struct|Could not override '([^']+)'|Could not find '([^']+)'",
+        str(error),
     )
     full = re.search(r"full_key: (\S+)|Could not override '([^']+)'", str(error))
     word = next((g for g in (full.groups() if full else ()) if g), None) or next(
@@ -118,7 +130,9 @@ def _explained(error: BaseException, line: CommandLine) -> UserError:
     if word and "/" in word:
         group, _, name = word.partition("/")
         choices = [path.stem for path in (ROOT / "conf" / group).glob("*.yaml")]
-        return UserError(f"{group}={name}", f"there is no such {group}", did_you_mean(name, choices))
+        return UserError(
+            f"{group}={name}", f"there is no such {group}", did_you_mean(name, choices)
+        )
     if word and word.startswith("stages."):
         return UserError(
             word, "the use case does not set this key", f"write +{word}=... where the stage has it"
@@ -132,15 +146,17 @@ def _explained(error: BaseException, line: CommandLine) -> UserError:
 
 
 def _unreadable(word: str) -> UserError:
-    """Tell of a word that is not in Hydra's grammar: what is not plain text stands in quotes of its own,
-    inside those of the shell.
+    """Tell of a word that is not in Hydra's grammar: what is not plain text stands in quotes of its
+    own, inside those of the shell.
     """
     key, equals, value = word.partition("=")
     if not equals or not re.fullmatch(r"[+~]*[\w.@/:]+", key, re.ASCII):
         return UserError(word, "this cannot be read", "write key=value; see python run.py --help")
     text = str(Path(value).expanduser() if value.startswith("~/") else value).replace('"', r"\"")
     return UserError(
-        word, "this value cannot be read", "as text it stands in quotes: " + shlex.quote(f'{key}="{text}"')
+        word,
+        "this value cannot be read",
+        "as text it stands in quotes: " + shlex.quote(f'{key}="{text}"'),
     )
 
 
@@ -156,7 +172,9 @@ def _config_keys(line: CommandLine) -> list[str]:
         except UserError:  # another mistake than the one that is told
             continue
         keys += [
-            f"{group}.{name}" for group in ("params", "assets", "stages") for name in data.get(group) or {}
+            f"{group}.{name}"
+            for group in ("params", "assets", "stages")
+            for name in data.get(group) or {}
         ]
     return keys
 

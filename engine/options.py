@@ -1,4 +1,5 @@
-"""How a command declares its options: a class `Options` in its file, with a default and a line for each key.
+"""How a command declares its options: a class `Options` in its file, with a default and a line for
+each key.
 
 They are composed, typed and documented from this declaration alone. No I/O.
 """
@@ -15,7 +16,9 @@ class CommandOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
-    WORD: ClassVar[str | None] = None  # the option whose value may follow the command, as in `images build`
+    WORD: ClassVar[str | None] = (
+        None  # the option whose value may follow the command, as in `images build`
+    )
 
     @classmethod
     def choices(cls, key: str) -> tuple[str, ...]:

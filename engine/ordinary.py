@@ -1,7 +1,8 @@
 """What the user names must be an ordinary file or folder.
 
-Reading a FIFO, a device or one of the kernel's own files may block or never end: /proc/kmsg is a regular file
-by its mode. Unlike engine/handles.py this follows links: the user may name a path by one.
+Reading a FIFO, a device or one of the kernel's own files may block or never end: /proc/kmsg is a
+regular file by its mode. Unlike engine/handles.py this follows links: the user may name a path by
+one.
 """
 
 import os
@@ -95,7 +96,9 @@ def writing(output: str | None) -> Iterator[None]:
 
 @cache
 def _kernel_file_systems() -> dict[int, str]:
-    """Return the kernel's mounted file systems, type by device number: proc(5), /proc/pid/mountinfo."""
+    """Return the kernel's mounted file systems, type by device number: proc(5),
+    /proc/pid/mountinfo.
+    """
     found = {}
     mounts = Path("/proc/self/mountinfo")
     for line in mounts.read_bytes().splitlines() if mounts.exists() else ():

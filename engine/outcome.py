@@ -1,4 +1,5 @@
-"""What became of an attempt at a job: the record that the store now has, or the kind of failure and why.
+"""What became of an attempt at a job: the record that the store now has, or the kind of failure and
+why.
 
 Every driver decides this in the same way. Runs nothing.
 """
@@ -44,7 +45,9 @@ class Attempt:
     log: Path
     ended: Ended
     ending: str | None = None  # why the engine told it to end
-    reads: Mapping[str, str] = field(default_factory=dict)  # its inputs from other stages, name -> digest
+    reads: Mapping[str, str] = field(
+        default_factory=dict
+    )  # its inputs from other stages, name -> digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,9 @@ class Judge:
     work: Path
 
     def outcome(self, attempt: Attempt) -> Record | Failure:
-        """Commit the outputs of a successful attempt and return their record, or return why it failed."""
+        """Commit the outputs of a successful attempt and return their record, or return why it
+        failed.
+        """
         result = attempt.folder.result()
         changed = self._changed_inputs(attempt)
         if changed:  # a checkpoint may hold what was read of them
@@ -67,7 +72,9 @@ class Judge:
             message = f"its input '{changed[0]}' changed while it ran; nothing of it was kept"
             return Failure("input_changed", message)
         try:
-            return attempt.folder.commit(self.store, result.get("metrics", {}), attempt.ended.seconds)
+            return attempt.folder.commit(
+                self.store, result.get("metrics", {}), attempt.ended.seconds
+            )
         except BadOutput as error:
             return Failure("bad_output", str(error))
         except OSError as error:
@@ -142,5 +149,9 @@ def _chosen_status(result: Mapping[str, Any]) -> int | None:
 
 
 def _too_late(job: Job) -> str:
-    times = f", {EMULATED_TIMES} times that of the YAML since it was emulated" if job.place.emulated else ""
+    times = (
+        f", {EMULATED_TIMES} times that of the YAML since it was emulated"
+        if job.place.emulated
+        else ""
+    )
     return f"it did not end within its timeout of {timeout_s(job):g} s{times}"

@@ -7,12 +7,17 @@ from engine.target import Target
 from engine.vocabulary import RunsOn
 
 DEVICE = "device"  # where figures of the device were measured
-HOST_EXECUTOR, DEVICE_EXECUTOR = "local", "device"  # of stages with `runs_on: host`, and of a target's device
+HOST_EXECUTOR, DEVICE_EXECUTOR = (
+    "local",
+    "device",
+)  # of stages with `runs_on: host`, and of a target's device
 EMULATED = "emulated (qemu)"
 
 
 def executor_of(runs_on: RunsOn, target: Target, chosen: str) -> str:
-    """Return the name of the executor that runs such a stage; `chosen` is that of the build machine."""
+    """Return the name of the executor that runs such a stage; `chosen` is that of the build
+    machine.
+    """
     if runs_on == "host":
         return HOST_EXECUTOR
     return DEVICE_EXECUTOR if runs_on == "target" and target.device else chosen
@@ -25,5 +30,7 @@ class Placement:
     platform: str
     emulated: bool
     taken: str  # "x86_64", "simulated on x86_64", "emulated (qemu)" or "device"
-    environment: Mapping[str, str] = field(default_factory=dict)  # what of it a job's fingerprint counts
+    environment: Mapping[str, str] = field(
+        default_factory=dict
+    )  # what of it a job's fingerprint counts
     image: str | None = None  # its reference in a container engine; None: a local process

@@ -13,11 +13,17 @@ BITS = 64  # of a whole number: what JSON's readers, databases and numpy have
 def fault(value: Any) -> tuple[str, str] | None:
     """Return what is wrong with a single value and what to write instead, or None."""
     if isinstance(value, float) and not math.isfinite(value):
-        return f"{value} is not a finite number", f'write a finite number, or text in quotes: "{value}"'
+        return (
+            f"{value} is not a finite number",
+            f'write a finite number, or text in quotes: "{value}"',
+        )
     if isinstance(value, int) and value.bit_length() > BITS:
         return f"this number has more than {BITS} bits", "write a smaller number, or text in quotes"
     if isinstance(value, str) and not _is_writable(value):
-        return f"{value[:80]!r} contains a character that is not allowed", "leave out NUL and lone surrogates"
+        return (
+            f"{value[:80]!r} contains a character that is not allowed",
+            "leave out NUL and lone surrogates",
+        )
     if value is None or isinstance(value, bool | int | float | str):
         return None
     return (

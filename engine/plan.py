@@ -65,7 +65,9 @@ class Job:
             "outputs": list(self.outputs),
             **{f"env {k}": v for k, v in self.spec.env.items()},
         }
-        parameter |= {f"pass_env {name}": True for name in self.spec.pass_env}  # their values may be secrets
+        parameter |= {
+            f"pass_env {name}": True for name in self.spec.pass_env
+        }  # their values may be secrets
         return {
             "source": dict(self.contract.sources),
             "parameter": parameter,
@@ -100,9 +102,14 @@ class Plan:
 
 
 def settle(
-    job: Job, outputs: Mapping[str, Mapping[str, str]], assets: Mapping[str, ResolvedAsset], store: Store
+    job: Job,
+    outputs: Mapping[str, Mapping[str, str]],
+    assets: Mapping[str, ResolvedAsset],
+    store: Store,
 ) -> Planned:
-    """Fingerprint the job and look it up, as far as its inputs are known: stage -> output -> digest."""
+    """Fingerprint the job and look it up, as far as its inputs are known: stage -> output ->
+    digest.
+    """
     missing = [stage for stage in job.needs if stage not in outputs]
     if missing:
         return Planned(job, None, None, None, f"waits for {missing[0]}")
@@ -123,12 +130,16 @@ def settle(
 
 
 def _digest(
-    ref: Reference | None, outputs: Mapping[str, Mapping[str, str]], assets: Mapping[str, ResolvedAsset]
+    ref: Reference | None,
+    outputs: Mapping[str, Mapping[str, str]],
+    assets: Mapping[str, ResolvedAsset],
 ) -> str | None:
     if ref is None:
         return None
     if ref.each:
-        return fingerprints.of_entries({value: outputs[one][ref.name] for value, one in ref.members.items()})
+        return fingerprints.of_entries(
+            {value: outputs[one][ref.name] for value, one in ref.members.items()}
+        )
     return outputs[ref.stage][ref.name] if ref.stage else assets[ref.name].digest
 
 

@@ -1,4 +1,5 @@
-"""From a request to a plan: the use case checked, an executor chosen, assets digested, every job looked up.
+"""From a request to a plan: the use case checked, an executor chosen, assets digested, every job
+looked up.
 
 Reads sources, assets and the store, and asks executors what they can run; starts nothing.
 """
@@ -37,7 +38,8 @@ class Planning:
 def plan(request: Request, refused: Mapping[str, str] = NOTHING) -> Planning:
     """Return the plan; raise every mistake of the request together.
 
-    refused: executors that are out of the question although they can run the stages, and why, by name.
+    refused: executors that are out of the question although they can run the stages, and why, by
+    name.
     """
     store = Store(layout.store_dir(request.outputs))
     usecase = _with_makers(request)
@@ -53,7 +55,9 @@ def plan(request: Request, refused: Mapping[str, str] = NOTHING) -> Planning:
     jobs = {name: job for name, job in checked.jobs.items() if name in kept}
     refs = [ref for job in jobs.values() for ref in job.inputs.values() if ref]
     needed = {ref.name for ref in refs if ref.stage is None}
-    assets = {key: _resolved(key, request.assets[key], store) for key in request.assets if key in needed}
+    assets = {
+        key: _resolved(key, request.assets[key], store) for key in request.assets if key in needed
+    }
     found = {key: asset for key, asset in assets.items() if asset}
     made = Plan(
         usecase.name,
@@ -69,7 +73,9 @@ def plan(request: Request, refused: Mapping[str, str] = NOTHING) -> Planning:
 
 
 def bring(request: Request, planning: Planning, say: Say) -> None:
-    """Fetch the declared assets that a job which is to run will read; raise for all that cannot be had."""
+    """Fetch the declared assets that a job which is to run will read; raise for all that cannot be
+    had.
+    """
     mirror = _mirror(request)
     mistakes: list[UserError] = []
     to_run = [one.job for one in planning.plan.jobs.values() if one.record is None]
@@ -109,7 +115,9 @@ def _checked(
         checked = check.check(usecase, library, executors.place, request.where, left_out)
     except ExceptionGroup as found:
         mistakes += _worth_telling(found, mistakes)
-    order = {base_of(name): at for at, name in enumerate(usecase.stages)}  # what is no stage comes first
+    order = {
+        base_of(name): at for at, name in enumerate(usecase.stages)
+    }  # what is no stage comes first
     told = {str(one): one for one in (_as_written(mistake, usecase) for mistake in mistakes)}
     raise_all(sorted(told.values(), key=lambda mistake: order.get(_place(mistake)[1], -1)))
     assert checked is not None
@@ -117,7 +125,9 @@ def _checked(
 
 
 def _as_written(mistake: UserError, usecase: UseCase) -> UserError:
-    """Return the mistake at its place in the file, where the stages of all values of a foreach are one."""
+    """Return the mistake at its place in the file, where the stages of all values of a foreach are
+    one.
+    """
     where, before = mistake.where, ": stages."
     for name in sorted(usecase.stages, key=len, reverse=True):  # a@10 before a@1
         if value_of(name) and f"{before}{name}" in where:
@@ -125,22 +135,30 @@ def _as_written(mistake: UserError, usecase: UseCase) -> UserError:
     return UserError(where, mistake.what, mistake.fix)
 
 
-def _worth_telling(found: ExceptionGroup[Exception], mistakes: Sequence[UserError]) -> list[UserError]:
+def _worth_telling(
+    found: ExceptionGroup[Exception], mistakes: Sequence[UserError]
+) -> list[UserError]:
     """Return the mistakes of meaning that are not a consequence of the mistakes of form."""
     told = {mistake.where for mistake in mistakes}
     malformed = {_place(mistake)[1] for mistake in mistakes}
-    errors = [one for one in found.exceptions if isinstance(one, UserError) and one.where not in told]
+    errors = [
+        one for one in found.exceptions if isinstance(one, UserError) and one.where not in told
+    ]
     return [one for one in errors if not (_place(one)[1] in malformed and _is_of_absence(one))]
 
 
 def _place(mistake: UserError) -> tuple[list[str], str]:
-    """Return the key at which the mistake stands, in parts, and its stage; empty for what is no stage's."""
+    """Return the key at which the mistake stands, in parts, and its stage; empty for what is no
+    stage's.
+    """
     parts = mistake.where.rpartition(": ")[2].split(".")
     return parts, parts[1] if parts[0] == "stages" and len(parts) > 1 else ""
 
 
 def _is_of_absence(mistake: UserError) -> bool:
-    """Return whether a stage is said to lack something: a malformed one may have it in what is unreadable."""
+    """Return whether a stage is said to lack something: a malformed one may have it in what is
+    unreadable.
+    """
     parts, _ = _place(mistake)
     return len(parts) <= 3 and parts[-1] != "uses"
 
@@ -151,7 +169,9 @@ def _kept(checked: Checked, request: Request, left_out: Mapping[str, str]) -> se
         if name in left_out:
             what = f"'{name}' is left out: {left_out[name]}"
             raise UserError(f"until={name}", what, "name another stage, or another target")
-    return graphs.until(checked.graph, last, f"until={','.join(last)}") if last else set(checked.jobs)
+    return (
+        graphs.until(checked.graph, last, f"until={','.join(last)}") if last else set(checked.jobs)
+    )
 
 
 def _with_makers(request: Request) -> UseCase:
@@ -165,7 +185,9 @@ def _with_makers(request: Request) -> UseCase:
         if isinstance(asset, Asset) and asset.made_by:
             if key in stages:
                 what = f"the asset '{key}' is made by a stage of that name"
-                raise UserError(f"{request.where}: stages.{key}", what, "give the stage another name")
+                raise UserError(
+                    f"{request.where}: stages.{key}", what, "give the stage another name"
+                )
             made_by = {"uses": asset.made_by.uses, "params": asset.made_by.params}
             stages[key] = StageSpec.model_validate(made_by)
             renamed[f"asset:{key}"] = f"{key}.{asset.made_by.output}"
@@ -184,7 +206,9 @@ def _mirror(request: Request) -> Path | None:
     where = f"mirror={request.settings.mirror}"
     mirror = Path(request.settings.mirror).expanduser().absolute()
     if not mirror.is_dir():
-        raise UserError(where, "there is no such folder", "name a folder that holds copies of assets")
+        raise UserError(
+            where, "there is no such folder", "name a folder that holds copies of assets"
+        )
     ordinary.refuse_kernels(where, mirror.stat())
     return mirror
 
@@ -194,7 +218,9 @@ def _resolved(key: str, asset: Asset | Path | None, store: Store) -> ResolvedAss
     if asset is None:
         return None
     if isinstance(asset, Path):
-        return ResolvedAsset(key, str(asset), asset, store.assets.of(asset), None, str(asset), False)
+        return ResolvedAsset(
+            key, str(asset), asset, store.assets.of(asset), None, str(asset), False
+        )
     place, digest = fetch.place(asset, store), fetch.digest(asset)
     return ResolvedAsset(key, asset.name, place, digest, asset.licence, asset.source, asset.sample)
 

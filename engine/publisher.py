@@ -1,4 +1,6 @@
-"""What every driver does with a finished job: lay its outputs out for the user, and judge its gates."""
+"""What every driver does with a finished job: lay its outputs out for the user, and judge its
+gates.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +26,9 @@ class Publisher:
             place = self.run_dir / "artifacts" / job.stage / output
             handles.remove(place)
             self.store.materialise(digest, place)
-        return [_gate(job, metric, rule, record.metrics) for metric, rule in job.spec.require.items()]
+        return [
+            _gate(job, metric, rule, record.metrics) for metric, rule in job.spec.require.items()
+        ]
 
 
 def is_rejected(gates: list[Gate]) -> bool:
@@ -53,5 +57,10 @@ def cached(stage: str, record: Record) -> JobCached:
 def _gate(job: Job, metric: str, rule: str, metrics: Mapping[str, float]) -> Gate:
     value = metrics.get(metric)
     return Gate(
-        event="gate", stage=job.stage, metric=metric, rule=rule, value=value, passed=holds(value, rule)
+        event="gate",
+        stage=job.stage,
+        metric=metric,
+        rule=rule,
+        value=value,
+        passed=holds(value, rule),
     )

@@ -1,9 +1,10 @@
-"""Requests that were composed before: the same words on the same files need no Hydra, half of a start.
+"""Requests that were composed before: the same words on the same files need no Hydra, half of a
+start.
 
-An entry is named by the digest of all that composition reads: the words, the configuration files, the
-variables that YAML may name, the versions of Hydra and OmegaConf, and the code that composes. Whatever else
-it looked at, such as whether a folder exists, stands in the entry and is looked at again. An entry is JSON,
-checked like any request; one that cannot be read is composed anew.
+An entry is named by the digest of all that composition reads: the words, the configuration files,
+the variables that YAML may name, the versions of Hydra and OmegaConf, and the code that composes.
+Whatever else it looked at, such as whether a folder exists, stands in the entry and is looked at
+again. An entry is JSON, checked like any request; one that cannot be read is composed anew.
 """
 
 import hashlib
@@ -52,7 +53,9 @@ def recall(line: CommandLine) -> Request | None:
     place = _place(line)
     try:
         entry = Composed(**json.loads(place.read_text(encoding="utf-8"))) if place else None
-        if entry is None or any(composed.is_there(Path(path)) != was for path, was in entry.exists.items()):
+        if entry is None or any(
+            composed.is_there(Path(path)) != was for path, was in entry.exists.items()
+        ):
             return None
         return composed.request(entry, line)
     except (OSError, ValueError, TypeError, ExceptionGroup):
@@ -60,9 +63,15 @@ def recall(line: CommandLine) -> Request | None:
 
 
 def remember(line: CommandLine, entry: Composed, made: Request) -> None:
-    """Keep the configuration for the next time, if it gives the same request then and holds no password."""
+    """Keep the configuration for the next time, if it gives the same request then and holds no
+    password.
+    """
     place = _place(line)
-    if place is None or place.parents[1] != layout.store_dir(made.outputs) or not place.parents[1].is_dir():
+    if (
+        place is None
+        or place.parents[1] != layout.store_dir(made.outputs)
+        or not place.parents[1].is_dir()
+    ):
         return
     with suppress(OSError, ValueError, TypeError, ExceptionGroup):
         text = json.dumps(asdict(entry), allow_nan=False)

@@ -49,7 +49,10 @@ class Recorder:
             return
         cause = error.strerror if isinstance(error, OSError) and error.strerror else repr(error)
         why = f"the run could not go on: {cause}"
-        ends: list[Event] = [Note(event="note", stage=None, text=why), *open_stages(self.state, why)]
+        ends: list[Event] = [
+            Note(event="note", stage=None, text=why),
+            *open_stages(self.state, why),
+        ]
         last = RunFinished(event="run_finished", status="failed", seconds=seconds)
         try:
             self.emit(*ends)
@@ -62,7 +65,9 @@ class Recorder:
         run_files.seal(self._run_dir)
 
     def _write_files(self, last: RunFinished) -> RunState:
-        """Write run.json and metrics.json, and let sinks write their files, as after the last event."""
+        """Write run.json and metrics.json, and let sinks write their files, as after the last
+        event.
+        """
         final = replay([{**last, "time": time.time()}], self.state)
         run_files.write_contract(self._run_dir, final)
         early = [sink for sink in self._sinks if sink.writes_files]

@@ -1,5 +1,5 @@
-"""What Hydra is told before it composes: the command's options, and the use cases, targets and the like that
-may be chosen, the user's before the project's.
+"""What Hydra is told before it composes: the command's options, and the use cases, targets and the
+like that may be chosen, the user's before the project's.
 """
 
 import re
@@ -19,7 +19,8 @@ _GROUPS = ("target", "executor", "tracking", "pipeline")
 _USECASE = re.compile(r"(?:\+{0,2})usecase=(.*)")
 _NO_CHOICE = re.compile(r"~(usecase|target|executor|tracking)(@.*|=.*)?")
 _NO_NAME = re.compile(
-    r"(target|executor|tracking)=(null|true|false|nan|inf|[\[{].*|[-+.\d][-+.\deE_]*)", re.IGNORECASE
+    r"(target|executor|tracking)=(null|true|false|nan|inf|[\[{].*|[-+.\d][-+.\deE_]*)",
+    re.IGNORECASE,
 )
 
 
@@ -27,12 +28,18 @@ _NO_NAME = re.compile(
 class CommandLine:
     """What the user typed, as Hydra takes it."""
 
-    words: tuple[str, ...] = ()  # a use case given by its path stands there by its name; no --config-dir
+    words: tuple[
+        str, ...
+    ] = ()  # a use case given by its path stands there by its name; no --config-dir
     dirs: tuple[Path, ...] = ()  # with configuration: the user's first, the project's last
-    usecases: Mapping[str, Path] = field(default_factory=dict)  # by name, those given by path among them
+    usecases: Mapping[str, Path] = field(
+        default_factory=dict
+    )  # by name, those given by path among them
     by_path: Mapping[str, Path] = field(default_factory=dict)  # those alone
     options: type[CommandOptions] = CommandOptions  # that the command declares
-    following: str | None = None  # the word after the command's name, such as `build` in `images build`
+    following: str | None = (
+        None  # the word after the command's name, such as `build` in `images build`
+    )
     folder: Path = Path()  # relative paths of assets begin here; the current one
     program: str = PROGRAM  # how the user calls us
 
@@ -43,12 +50,16 @@ class CommandLine:
 
     @property
     def config_name(self) -> str:
-        """Return the name of what Hydra composes first: the keys of every command, and those of this one."""
+        """Return the name of what Hydra composes first: the keys of every command, and those of
+        this one.
+        """
         return _config_name(self.options)
 
 
 def register(
-    argv: Sequence[str], options: type[CommandOptions] = CommandOptions, following: str | None = None
+    argv: Sequence[str],
+    options: type[CommandOptions] = CommandOptions,
+    following: str | None = None,
 ) -> CommandLine:
     """Read the command line, and tell Hydra of all that it names."""
     line = read(argv, options, following)
@@ -57,7 +68,9 @@ def register(
 
 
 def read(
-    argv: Sequence[str], options: type[CommandOptions] = CommandOptions, following: str | None = None
+    argv: Sequence[str],
+    options: type[CommandOptions] = CommandOptions,
+    following: str | None = None,
 ) -> CommandLine:
     """Return the command line as Hydra takes it; UserError for a use case that there is not."""
     dirs = catalogue.config_dirs(argv)
@@ -74,7 +87,9 @@ def read(
         if nameless := _NO_NAME.fullmatch(word):
             group = nameless[1]
             raise UserError(
-                word, "a name is expected here", did_you_mean(nameless[2], catalogue.of_group(group, dirs))
+                word,
+                "a name is expected here",
+                did_you_mean(nameless[2], catalogue.of_group(group, dirs)),
             )
         match = _USECASE.fullmatch(word)
         paths = [_path_of(value, known) for value in match[1].split(",")] if match else []
@@ -84,7 +99,9 @@ def read(
 
 
 def tell_hydra(line: CommandLine) -> None:
-    """Tell Hydra of the command's options, and of the use cases and groups that the line may choose from."""
+    """Tell Hydra of the command's options, and of the use cases and groups that the line may choose
+    from.
+    """
     matches = [match for word in line.words if (match := _USECASE.fullmatch(word))]
     chosen = [name for match in matches for name in match[1].split(",")]
     config = main_config.load(line.dirs)
@@ -112,7 +129,9 @@ def _register_options(
 
 
 def _config_name(options: type[CommandOptions]) -> str:
-    """Return a name of its own for each command: while a sweep runs, another command may be composed."""
+    """Return a name of its own for each command: while a sweep runs, another command may be
+    composed.
+    """
     return f"config of {options.__module__}"
 
 
@@ -131,7 +150,8 @@ def _path_of(value: str, known: Mapping[str, Path]) -> Path:
 def _asks_hydra(words: Sequence[str]) -> bool:
     """True where Hydra is asked what there is, and so must know of every use case."""
     return any(
-        word in ("--help", "-h", "--shell-completion", "--hydra-help") or word.startswith(("--info", "-sc"))
+        word in ("--help", "-h", "--shell-completion", "--hydra-help")
+        or word.startswith(("--info", "-sc"))
         for word in words
     )
 
@@ -143,8 +163,8 @@ def _register_usecase(name: str, path: Path) -> None:
 
 
 def _loaded(path: Path) -> dict[str, Any]:
-    """Return what a file holds that Hydra shall compose, which takes a wrong `defaults:` for a fault of the
-    program.
+    """Return what a file holds that Hydra shall compose, which takes a wrong `defaults:` for a
+    fault of the program.
     """
     node = yamlfile.load(path)
     defaults = node.get("defaults", [])
@@ -160,13 +180,15 @@ def _loaded(path: Path) -> dict[str, Any]:
 def _is_choice(item: Any) -> bool:
     """True for `_self_` and the like, and for `group: name`, as Hydra's defaults lists have them."""
     return isinstance(item, str) or (
-        isinstance(item, dict) and len(item) == 1 and isinstance(next(iter(item.values())), str | list | None)
+        isinstance(item, dict)
+        and len(item) == 1
+        and isinstance(next(iter(item.values())), str | list | None)
     )
 
 
 def _register_groups(folder: Path) -> None:
-    """Tell Hydra of a user's targets and the like. It gets no search path: any folder there, such as
-    outputs/, would become a config group and hide the key of that name.
+    """Tell Hydra of a user's targets and the like. It gets no search path: any folder there, such
+    as outputs/, would become a config group and hide the key of that name.
     """
     for group in _GROUPS:
         for path in sorted((folder / group).glob("*.yaml")):
@@ -174,6 +196,8 @@ def _register_groups(folder: Path) -> None:
 
 
 def _store(**facts: Any) -> None:
-    from hydra.core.config_store import ConfigStore  # heavy: a request that is recalled needs no Hydra
+    from hydra.core.config_store import (
+        ConfigStore,
+    )  # heavy: a request that is recalled needs no Hydra
 
     ConfigStore.instance().store(**facts)

@@ -1,7 +1,8 @@
-"""The files that say how a run went: run.json and metrics.json, which users' scripts read, and the journal.
+"""The files that say how a run went: run.json and metrics.json, which users' scripts read, and the
+journal.
 
-Who wants to know all of a run replays its journal. Who looks at many runs asks for summaries: run.json has
-what they need of a run that is over.
+Who wants to know all of a run replays its journal. Who looks at many runs asks for summaries:
+run.json has what they need of a run that is over.
 """
 
 import json
@@ -44,7 +45,9 @@ class RunSummary:
 
 
 def state(run_dir: Path) -> RunState:
-    """Return what the journal of a run says, as far as it can be read; `damage` says where that ends."""
+    """Return what the journal of a run says, as far as it can be read; `damage` says where that
+    ends.
+    """
     follower = journal.Follower(run_dir / journal.FILE_NAME)
     found = replay(follower.poll())
     found.damage = follower.damage
@@ -54,7 +57,8 @@ def state(run_dir: Path) -> RunState:
 def summary(run_dir: Path) -> RunSummary:
     """Return how a run went: from run.json if it is over, else from its journal.
 
-    The journal is read too if run.json is absent or damaged, or if the journal changed after it was written.
+    The journal is read too if run.json is absent or damaged, or if the journal changed after it was
+    written.
     """
     found = _read(run_dir / RUN_FILE) if _is_sealed(run_dir) else None
     return found or _of(state(run_dir))
@@ -67,14 +71,26 @@ def write_contract(run_dir: Path, state: RunState) -> None:
 
 
 def seal(run_dir: Path) -> None:
-    """Mark run.json as being as new as the journal, whose last event was appended after it was written."""
+    """Mark run.json as being as new as the journal, whose last event was appended after it was
+    written.
+    """
     with suppress(OSError):  # it is read more slowly then: from the journal
         os.utime(run_dir / RUN_FILE)
 
 
 def run_json(state: RunState) -> dict[str, Any]:
     """Return what run.json holds."""
-    keys = ("run_id", "usecase", "target", "platform", "machine", "command", "git_commit", "params", "assets")
+    keys = (
+        "run_id",
+        "usecase",
+        "target",
+        "platform",
+        "machine",
+        "command",
+        "git_commit",
+        "params",
+        "assets",
+    )
     return {
         "v": 1,
         "status": state.status,
@@ -129,7 +145,10 @@ def _form() -> "TypeAdapter[RunSummary]":
 def _of(state: RunState) -> RunSummary:
     stages = {
         stage.name: StageSummary(
-            state=stage.state, cached=stage.cached, fingerprint=stage.fingerprint, outputs=stage.outputs
+            state=stage.state,
+            cached=stage.cached,
+            fingerprint=stage.fingerprint,
+            outputs=stage.outputs,
         )
         for stage in state.stages.values()
     }

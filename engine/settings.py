@@ -1,5 +1,5 @@
-"""The keys of conf/config.yaml, typed: what the command line may set for every command, beside a use case and
-a target. No I/O.
+"""The keys of conf/config.yaml, typed: what the command line may set for every command, beside a
+use case and a target. No I/O.
 """
 
 from collections.abc import Mapping

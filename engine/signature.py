@@ -23,7 +23,9 @@ _VERSION = 1  # of what is remembered of a source
 class Library:
     """The stages that YAML may name: those of the listed packages, found below the roots."""
 
-    def __init__(self, packages: Sequence[str], roots: Sequence[Path], memo: Path | None = None) -> None:
+    def __init__(
+        self, packages: Sequence[str], roots: Sequence[Path], memo: Path | None = None
+    ) -> None:
         self.packages, self.roots = tuple(packages), tuple(roots)
         self._memo = Memo(memo, f"{sys.version} {_VERSION}")
         self._sources: dict[Path, tuple[bytes, str]] = {}
@@ -59,7 +61,9 @@ class Library:
     def _look_up(self, uses: str) -> Contract | UserError:
         if uses.split(".")[0] not in self.packages:
             allowed = " or ".join(f"'{package}.'" for package in self.packages)
-            return UserError("", f"'{uses}' is outside the stage library", f"name a stage under {allowed}")
+            return UserError(
+                "", f"'{uses}' is outside the stage library", f"name a stage under {allowed}"
+            )
         path = self._module_path(uses)
         if path is None or path.name.startswith("_"):
             return UserError("", f"there is no stage '{uses}'", did_you_mean(uses, self.names()))
@@ -117,7 +121,9 @@ class Library:
         )
 
     def _said(self, uses: str, path: Path) -> dict[str, Any]:
-        """Return what the stage's function says, as plain data; UserError if it cannot be a stage's."""
+        """Return what the stage's function says, as plain data; UserError if it cannot be a
+        stage's.
+        """
         key = f"stage {uses} {self._source(path)[1]}"
         said: dict[str, Any] | None = self._memo.get(key)
         if said is None:
@@ -125,7 +131,9 @@ class Library:
             self._memo.put(key, said)
         return said
 
-    def _closure(self, module: str, path: Path) -> tuple[dict[str, str], frozenset[str], frozenset[str]]:
+    def _closure(
+        self, module: str, path: Path
+    ) -> tuple[dict[str, str], frozenset[str], frozenset[str]]:
         """Follow imports through the project's modules.
 
         Digest those, and name the packages outside, also those that may be absent.
@@ -149,8 +157,8 @@ class Library:
         return dict(sorted(sources.items())), frozenset(outside), frozenset(outside - needed)
 
     def _is_source(self, module: str) -> bool:
-        """Say whether what a module computes depends on its source: one of stages, or what they share with
-        the engine.
+        """Say whether what a module computes depends on its source: one of stages, or what they
+        share with the engine.
         """
         return module.split(".")[0] in self.packages or module.startswith(f"{_STAGE_API}.")
 
@@ -159,7 +167,9 @@ class Library:
         if module not in self._imported:
             found = self._memo.get(key)
             if found is None:
-                found = [[name, guarded] for name, guarded in syntax.imports(self._parsed(path), module)]
+                found = [
+                    [name, guarded] for name, guarded in syntax.imports(self._parsed(path), module)
+                ]
                 self._memo.put(key, found)
             self._imported[module] = [(name, guarded) for name, guarded in found]
         return self._imported[module]
@@ -179,7 +189,9 @@ class Library:
 
 def _stage(tree: ast.Module, name: str, path: Path) -> dict[str, Any]:
     """Return what a stage's module says of it, as plain data."""
-    function = next((n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == name), None)
+    function = next(
+        (n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == name), None
+    )
     if function is None:
         what = f"it has no function '{name}'"
         raise UserError(str(path), what, "a stage is a function named as its file")

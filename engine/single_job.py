@@ -39,7 +39,11 @@ class Done:
 
 
 def run(
-    request: Request, contract: Contract, work: Path, inputs: Mapping[str, Path], params: Mapping[str, Any]
+    request: Request,
+    contract: Contract,
+    work: Path,
+    inputs: Mapping[str, Path],
+    params: Mapping[str, Any],
 ) -> Done:
     """Run the stage in a process of this machine and wait for its end."""
     function, spec = contract.invoke["function"], StageSpec()

@@ -8,7 +8,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from engine import kind
 from engine.errors import UserError
-from engine.fields import Duration, EnvName, EnvValue, Name, Rule, Scalar, Size, StageName, explain_all
+from engine.fields import (
+    Duration,
+    EnvName,
+    EnvValue,
+    Name,
+    Rule,
+    Scalar,
+    Size,
+    StageName,
+    explain_all,
+)
 from engine.vocabulary import RunsOn
 
 
@@ -22,10 +32,14 @@ class Resources(_Model):
     cpus: float = Field(1, gt=0, allow_inf_nan=False, description="processor cores")
     memory: Size = Field(0, description="bytes, as 512M or 2G; 0: not counted")
     pids: int = Field(
-        0, ge=0, description="processes and threads that its container may have; 0: the executor's limit"
+        0,
+        ge=0,
+        description="processes and threads that its container may have; 0: the executor's limit",
     )
     accelerator: bool = Field(False, description="needs the target's accelerator for itself")
-    exclusive: bool = Field(False, description="runs alone: no other stage of the run at the same time")
+    exclusive: bool = Field(
+        False, description="runs alone: no other stage of the run at the same time"
+    )
 
 
 if TYPE_CHECKING:
@@ -76,7 +90,8 @@ class StageSpec(_OfAKind):
     retries: int = Field(0, ge=0, le=20)
     retry_delay: Duration = Field(1.0, description="before the first retry; doubles each time")
     timeout: Duration | None = Field(
-        None, description="as 30m, ten times as long where it is emulated; the whole process tree ends then"
+        None,
+        description="as 30m, ten times as long where it is emulated; the whole process tree ends then",
     )
     resources: Resources = Resources()
     env: Mapping[EnvName, EnvValue] = Field(
@@ -90,7 +105,9 @@ class StageSpec(_OfAKind):
 
     @property
     def kinds(self) -> dict[str, Any]:
-        """Return what the stage says under the keys of kinds; a stage that is well formed has one of them."""
+        """Return what the stage says under the keys of kinds; a stage that is well formed has one
+        of them.
+        """
         given = {key: getattr(self, key) for key in kind.KEYS}
         return {key: value for key, value in given.items() if value}
 
@@ -104,16 +121,20 @@ class UseCase(_Model):
     assets: Mapping[Name, str | None] = Field(
         default_factory=dict, description="key: name in conf/asset, a path, or null"
     )
-    objective: str | None = Field(None, description="the metric that a sweep reads, as evaluate.accuracy")
-    predict: str | None = Field(None, description="the stage that `predict` runs with the packed model")
+    objective: str | None = Field(
+        None, description="the metric that a sweep reads, as evaluate.accuracy"
+    )
+    predict: str | None = Field(
+        None, description="the stage that `predict` runs with the packed model"
+    )
     stages: Mapping[StageName, StageSpec] = Field(min_length=1)
 
 
 def read(data: Mapping[str, Any], where: str) -> tuple[UseCase | None, list[UserError]]:
     """Return the use case without what is wrong in it, and every mistake of form.
 
-    So the rest can be checked too and all mistakes of a file are told at once. None: nothing is left to
-    check.
+    So the rest can be checked too and all mistakes of a file are told at once. None: nothing is
+    left to check.
     """
     try:
         return UseCase.model_validate(data), []

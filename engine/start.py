@@ -1,4 +1,6 @@
-"""The first thing that a command line does: `python run.py` in a checkout, `rpi-mlops` if it is installed."""
+"""The first thing that a command line does: `python run.py` in a checkout, `rpi-mlops` if it is
+installed.
+"""
 
 import gc
 import os
@@ -16,7 +18,9 @@ def main(program: str = "rpi-mlops") -> int:
     # until a command begins: imports make much that lives and little garbage, and looking for it costs a
     # tenth of the start
     gc.disable()
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us as exceptions; we print three lines of each
+    os.environ["HYDRA_FULL_ERROR"] = (
+        "1"  # errors reach us as exceptions; we print three lines of each
+    )
     from engine.cli import cli  # Hydra, which takes half of the start, is imported only now
 
     return cli(sys.argv[1:], program)

@@ -7,8 +7,9 @@
     work/<owner>/                   private folders of engines at work, each under its lock
     lock                            shared by the engines at work; who cleans has it alone
 
-Order of a commit: artifact fsynced, renamed into place, its folder fsynced, then the record likewise.
-A crash between any two steps leaves whole artifacts and whole records only. No plan, no run, no journal here.
+Order of a commit: artifact fsynced, renamed into place, its folder fsynced, then the record
+likewise. A crash between any two steps leaves whole artifacts and whole records only. No plan, no
+run, no journal here.
 """
 
 import errno
@@ -38,7 +39,12 @@ MAX_DEPTH, MAX_PATH_BYTES = (
 )  # of what is in an output: all that read it later walk and join its paths
 RECORD_MOST_BYTES = 256_000_000  # four times what a stage may say: a larger file is no record
 STALE_S = 3600.0  # a work folder that is still without its lock after this time has no engine
-DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)  # of the disk, whatever is written
+DISK_FAULTS = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EIO,
+    errno.EROFS,
+)  # of the disk, whatever is written
 _FICLONE = 0x40049409  # linux/fs.h
 
 
@@ -101,7 +107,9 @@ class Store:
     def is_whole(self, digest: str) -> bool:
         """Say whether the artifact is there and every byte is what the digest says."""
         path = self.path(digest)
-        if path.is_symlink():  # whoever may change the file that it names changes it behind the store's back
+        if (
+            path.is_symlink()
+        ):  # whoever may change the file that it names changes it behind the store's back
             return False
         try:
             return digests.of(path) == digest
@@ -114,7 +122,9 @@ class Store:
         return self.root / "objects" / kind / hexadecimal[:2] / hexadecimal
 
     def materialise(self, digest: str, destination: Path) -> None:
-        """Lay the artifact out under another path: by reflink or hard link, else by copy; read-only."""
+        """Lay the artifact out under another path: by reflink or hard link, else by copy;
+        read-only.
+        """
         source = self.path(digest)
         destination.parent.mkdir(parents=True, exist_ok=True)
         if digest.startswith("file:"):
@@ -130,20 +140,25 @@ class Store:
                 self._lay(source / path, destination / path)
 
     def commit(self, record: Record, paths: Mapping[str, Path]) -> Record:
-        """Take the outputs in and write the record; BadOutput for an output that is none. The paths are gone
-        then.
+        """Take the outputs in and write the record; BadOutput for an output that is none. The paths
+        are gone then.
 
-        The paths must be out of the reach of the stage that wrote them; what they hold may be anything.
+        The paths must be out of the reach of the stage that wrote them; what they hold may be
+        anything.
         """
         self.root.mkdir(parents=True, exist_ok=True)
         outputs = {name: self._take_in(name, path) for name, path in paths.items()}
-        whole = Record(**{**{key: getattr(record, key) for key in Record.__slots__}, "outputs": outputs})
+        whole = Record(
+            **{**{key: getattr(record, key) for key in Record.__slots__}, "outputs": outputs}
+        )
         self._write_action(whole)
         self.drop_checkpoint(record.fingerprint)
         return whole
 
     def checkpoint(self, fingerprint: str) -> Path:
-        """Return where a job keeps its checkpoints. Only the engine that has the job's lock may use it."""
+        """Return where a job keeps its checkpoints. Only the engine that has the job's lock may use
+        it.
+        """
         return self.root / "checkpoints" / fingerprint
 
     def drop_checkpoint(self, fingerprint: str) -> None:
@@ -155,12 +170,16 @@ class Store:
         aside = self.root / "corrupt" / f"{digest.replace(':', '-')}.{uuid.uuid4().hex[:8]}"
         aside.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):
-            handles.make_writable(self.path(digest))  # a folder that is moved is written to: its `..` changes
+            handles.make_writable(
+                self.path(digest)
+            )  # a folder that is moved is written to: its `..` changes
             self.path(digest).rename(aside)
 
     @contextmanager
     def work(self, owner: str) -> Iterator[Path]:
-        """Yield a private folder on the store's file system, locked while the engine lives, then removed."""
+        """Yield a private folder on the store's file system, locked while the engine lives, then
+        removed.
+        """
         hidden, folder = self.root / "work" / f".{owner}", self.root / "work" / owner
         hidden.mkdir(parents=True)
         with (hidden / "lock").open("w") as lock:
@@ -198,7 +217,10 @@ class Store:
         """Yield the hidden work folders that no engine has: renamed to be removed, or never locked."""
         for folder in (self.root / "work").glob(".*"):
             with suppress(OSError):
-                if folder.name.startswith(".gone-") or time.time() - folder.stat().st_mtime > STALE_S:
+                if (
+                    folder.name.startswith(".gone-")
+                    or time.time() - folder.stat().st_mtime > STALE_S
+                ):
                     yield folder
 
     def size_bytes(self) -> int:
@@ -211,25 +233,36 @@ class Store:
 
         Return the bytes of the artifacts and checkpoints.
         """
-        records = [path for path in self.root.glob("actions/*/*.json") if path.stem not in fingerprints]
+        records = [
+            path for path in self.root.glob("actions/*/*.json") if path.stem not in fingerprints
+        ]
         artifacts = [
             path
             for path in self.root.glob("objects/*/*/*")
             if f"{path.parent.parent.name}:{path.name}" not in digests
         ]
-        checkpoints = [path for path in self.root.glob("checkpoints/*") if path.name not in fingerprints]
+        checkpoints = [
+            path for path in self.root.glob("checkpoints/*") if path.name not in fingerprints
+        ]
         freed = {path: _size(path) for path in artifacts}
         freed |= {path: _untrusted_size(path) for path in checkpoints}
         if not dry_run:
             sweeps = (
-                path for path in self.root.glob("sweeps/*") if time.time() - path.stat().st_mtime > STALE_S
+                path
+                for path in self.root.glob("sweeps/*")
+                if time.time() - path.stat().st_mtime > STALE_S
             )
             partial = [
                 *self.root.glob("actions/*/.*.part"),
                 *self.root.glob("assets/.*"),
                 *sweeps,
             ]  # of engines that were killed
-            for path in [*self.root.glob("locks/*"), *self.root.glob("corrupt/*"), *partial, *records]:
+            for path in [
+                *self.root.glob("locks/*"),
+                *self.root.glob("corrupt/*"),
+                *partial,
+                *records,
+            ]:
                 handles.remove(path)  # records before artifacts: none names what is gone
             freed = {path: size for path, size in freed.items() if handles.remove(path)}
         return sum(freed.values())
@@ -249,7 +282,9 @@ class Store:
 
     def _abandoned(self) -> Iterator[Path]:
         yield from (
-            folder for folder in sorted((self.root / "work").glob("[!.]*")) if _is_unlocked(folder / "lock")
+            folder
+            for folder in sorted((self.root / "work").glob("[!.]*"))
+            if _is_unlocked(folder / "lock")
         )
 
     def _lock_of_all(self) -> IO[str]:
@@ -291,13 +326,15 @@ class Store:
 
     @property
     def _folder_mode(self) -> int:
-        """The mode of a folder in an artifact: read-only, but for the group that shares the store, whose
-        members clean it.
+        """The mode of a folder in an artifact: read-only, but for the group that shares the store,
+        whose members clean it.
         """
         return 0o575 if self.root.stat().st_mode & stat.S_IWGRP else 0o555
 
     def _lay(self, source: Path, destination: Path) -> None:
-        """Put one file there: a reflink, which shares blocks but no writes, else a hard link, else a copy."""
+        """Put one file there: a reflink, which shares blocks but no writes, else a hard link, else
+        a copy.
+        """
         if self._clones:
             self._clones = clone(source, destination)
             if self._clones:
@@ -336,14 +373,18 @@ def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
 
 
 def seal(output: str, path: Path, folder_mode: int = 0o555) -> None:
-    """Make all of an output read-only and durable, a top folder but for its mode: it is still to be moved.
+    """Make all of an output read-only and durable, a top folder but for its mode: it is still to be
+    moved.
 
-    BadOutput for what is absent, unreadable or too deep, for links, and for anything but files and folders. A
-    file with several hard links is replaced by a copy, so the other names keep their content and mode.
+    BadOutput for what is absent, unreadable or too deep, for links, and for anything but files and
+    folders. A file with several hard links is replaced by a copy, so the other names keep their
+    content and mode.
     """
     with handles.folder(path.parent) as above:
         try:
-            top = Entry(above, path.name, path.name, os.stat(path.name, dir_fd=above, follow_symlinks=False))
+            top = Entry(
+                above, path.name, path.name, os.stat(path.name, dir_fd=above, follow_symlinks=False)
+            )
         except FileNotFoundError:
             raise BadOutput(f"the stage did not write its output '{output}'") from None
         if not top.is_folder:
@@ -374,8 +415,8 @@ def _seal_one(output: str, entry: Entry, folder_mode: int) -> None:
 
 
 def _move(output: str, path: Path, place: Path) -> None:
-    """Move a sealed output to its place, which may be on another disk, such as the one that a link at
-    objects/ leads to.
+    """Move a sealed output to its place, which may be on another disk, such as the one that a link
+    at objects/ leads to.
     """
     try:
         path.rename(place)
@@ -398,7 +439,9 @@ def _refuse(output: str, entry: Entry) -> None:
     mode, shown = entry.facts.st_mode, entry.path
     if stat.S_ISLNK(mode):
         there = os.readlink(entry.name, dir_fd=entry.folder)
-        raise BadOutput(f"output '{output}' holds a symbolic link, {shown} -> {there}; write the file itself")
+        raise BadOutput(
+            f"output '{output}' holds a symbolic link, {shown} -> {there}; write the file itself"
+        )
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise BadOutput(f"output '{output}' holds {shown}, which is neither a file nor a folder")
     if entry.facts.st_dev != os.fstat(entry.folder).st_dev:
@@ -475,7 +518,11 @@ def clone(source: Path, destination: Path) -> bool:
 
 
 def _size(path: Path) -> int:
-    return sum(facts.st_size for _, facts in digests.files(path)) if path.is_dir() else path.stat().st_size
+    return (
+        sum(facts.st_size for _, facts in digests.files(path))
+        if path.is_dir()
+        else path.stat().st_size
+    )
 
 
 def _untrusted_size(path: Path) -> int:
@@ -488,7 +535,9 @@ def _untrusted_size(path: Path) -> int:
 
 
 def _is_taken(lock: IO[str]) -> bool:
-    """Take the lock if it is free, and say whether it is ours now; the kernel frees it with the file."""
+    """Take the lock if it is free, and say whether it is ours now; the kernel frees it with the
+    file.
+    """
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return True
@@ -505,8 +554,8 @@ def _is_unlocked(path: Path) -> bool:
 
 
 def _opened(path: Path, flags: int = 0) -> IO[str]:
-    """Open a lock file: to write where that is allowed, since a network file system locks nothing else
-    exclusively.
+    """Open a lock file: to write where that is allowed, since a network file system locks nothing
+    else exclusively.
     """
     try:
         return open(handles.open_file(path, os.O_RDWR | flags), "r+")

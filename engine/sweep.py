@@ -1,7 +1,8 @@
-"""A sweep: its jobs, in whatever process or node a launcher runs them, and the exit statuses that they leave.
+"""A sweep: its jobs, in whatever process or node a launcher runs them, and the exit statuses that
+they leave.
 
-Hydra's sweepers drop what a job returns, so that files are the one way back: one small file per job. They lie
-in the outputs folder, which all jobs of a sweep share.
+Hydra's sweepers drop what a job returns, so that files are the one way back: one small file per
+job. They lie in the outputs folder, which all jobs of a sweep share.
 """
 
 import re
@@ -54,7 +55,9 @@ class Job:
     statuses: Statuses
 
     def __call__(self, config: DictConfig) -> float | None:
-        """Run the job and return its objective; its mistakes end it alone, so that the other jobs run."""
+        """Run the job and return its objective; its mistakes end it alone, so that the other jobs
+        run.
+        """
         invocation.make_printable()  # a launcher's process has done nothing of what `cli` does
         compose.guard_environment()
         job = compose.job_number()

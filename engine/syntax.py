@@ -10,12 +10,16 @@ from engine.errors import UserError
 
 
 def imports(tree: ast.Module, module: str) -> Iterator[tuple[str, bool]]:
-    """Yield every module that an import statement may mean, also inside functions, and whether its absence is
-    caught.
+    """Yield every module that an import statement may mean, also inside functions, and whether its
+    absence is caught.
     """
-    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom | ast.Try)]
+    nodes = [
+        node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom | ast.Try)
+    ]
     tries = [node for node in nodes if isinstance(node, ast.Try) and _catches_absence(node)]
-    guarded = {id(inner) for node in tries for statement in node.body for inner in ast.walk(statement)}
+    guarded = {
+        id(inner) for node in tries for statement in node.body for inner in ast.walk(statement)
+    }
     for node in nodes:
         if not isinstance(node, ast.Try):
             yield from ((name, id(node) in guarded) for name in _modules(node, module))
@@ -98,16 +102,21 @@ def metrics(function: ast.FunctionDef, tree: ast.Module) -> dict[str, bool] | No
     found = next(classes, None)
     if found is None:
         return None
-    keys = [n for n in found.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)]
+    keys = [
+        n for n in found.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)
+    ]
     return {
-        ast.unparse(key.target): not ast.unparse(key.annotation).startswith("NotRequired[") for key in keys
+        ast.unparse(key.target): not ast.unparse(key.annotation).startswith("NotRequired[")
+        for key in keys
     }
 
 
 def programs(tree: ast.Module) -> tuple[str, ...]:
     """Return the names that the stage's file lists as PROGRAMS."""
     for node in tree.body:
-        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["PROGRAMS"]:
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == [
+            "PROGRAMS"
+        ]:
             return tuple(
                 n.value
                 for n in ast.walk(node.value)

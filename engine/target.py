@@ -40,7 +40,8 @@ class Target(BaseModel):
         None, validate_default=True, description="of the Edge TPU; usb where nothing is said"
     )
     runtime: Literal["litert", "tflite_runtime"] = Field(
-        "litert", description="left out: tflite_runtime on linux/arm/v7 and with an Edge TPU, else litert"
+        "litert",
+        description="left out: tflite_runtime on linux/arm/v7 and with an Edge TPU, else litert",
     )
     cpus: float = Field(4, gt=0, allow_inf_nan=False)
     memory: Size = Field(0, description="bytes, as 4G")
@@ -56,7 +57,9 @@ class Target(BaseModel):
         """An Edge TPU is on USB where nothing else is said; without one there is no bus."""
         has_one = info.data.get("accelerator") == "edgetpu"
         if bus and not has_one:
-            raise ValueError("only an Edge TPU has a bus; write accelerator: edgetpu, or leave bus out")
+            raise ValueError(
+                "only an Edge TPU has a bus; write accelerator: edgetpu, or leave bus out"
+            )
         return bus or ("usb" if has_one else None)
 
     @field_validator("device")

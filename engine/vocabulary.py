@@ -23,7 +23,9 @@ FailureKind = Literal[
     "no_command",
     "bus_error",
 ]
-Verdict = bool | None  # of a gate; None: its metric was not measured, and the rule says "if measured"
+Verdict = (
+    bool | None
+)  # of a gate; None: its metric was not measured, and the rule says "if measured"
 RunsOn = Literal["build", "target", "host"]
 
 Event = Mapping[str, Any]

@@ -1,4 +1,6 @@
-"""`when:` makes a stage conditional on the target: which stages of a use case are left out, and why. Pure."""
+"""`when:` makes a stage conditional on the target: which stages of a use case are left out, and
+why. Pure.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, get_args, get_origin

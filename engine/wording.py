@@ -1,6 +1,7 @@
 """How a figure is said: durations, numbers, times, and whether it was taken on the device.
 
-One wording for the console, the report and the page. Plain text only: colours and layout are theirs.
+One wording for the console, the report and the page. Plain text only: colours and layout are
+theirs.
 """
 
 import math
@@ -12,7 +13,14 @@ from pathlib import Path
 
 from engine.events import RunState, StageState
 
-SYMBOLS = {"waiting": "·", "running": "▸", "finished": "✓", "failed": "✗", "skipped": "–", "rejected": "✗"}
+SYMBOLS = {
+    "waiting": "·",
+    "running": "▸",
+    "finished": "✓",
+    "failed": "✗",
+    "skipped": "–",
+    "rejected": "✗",
+}
 _CREDENTIALS = re.compile(
     r"(?<!ssh)://[^/@\s\"']+@"
 )  # a login of ssh's holds no password: engine/target.py refuses one
@@ -38,7 +46,9 @@ def duration(seconds: float | None) -> str:
 
 
 def number(value: float | None, grouped: bool = False) -> str:
-    """Say a metric with four significant digits; whole numbers whole, and their thousands apart if asked."""
+    """Say a metric with four significant digits; whole numbers whole, and their thousands apart if
+    asked.
+    """
     if value is None:  # a gate on a metric that its stage did not return
         return "none"
     if not math.isfinite(value) or value != int(value) or abs(value) >= 1e12:
@@ -91,8 +101,8 @@ def stand_ins(state: RunState) -> dict[str, list[str]]:
 
 
 def figure_name(stage: StageState, name: str) -> str:
-    """Return a metric's name for a column that has no place for a label: a figure of speed that was not taken
-    on the device says so.
+    """Return a metric's name for a column that has no place for a label: a figure of speed that was
+    not taken on the device says so.
     """
     is_of_speed = "latency" in name or name.endswith(("_s", "_ms", "_us"))
     return f"{name} ({stage.taken or 'emulated'})" if is_of_speed and is_stand_in(stage) else name
@@ -101,5 +111,8 @@ def figure_name(stage: StageState, name: str) -> str:
 def table(rows: Sequence[Sequence[str]], indent: str = "") -> str:
     """Return the rows as text with their columns aligned."""
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    ]
     return "\n".join(f"{indent}{line}".rstrip() for line in lines)

@@ -1,5 +1,5 @@
-"""Reads a YAML file as plain data, and refuses what could surprise: bombs, tags, duplicate keys, other
-encodings.
+"""Reads a YAML file as plain data, and refuses what could surprise: bombs, tags, duplicate keys,
+other encodings.
 """
 
 import re
@@ -39,8 +39,8 @@ class _Refused(yaml.MarkedYAMLError):
 
 
 class _StrictLoader(_Loader):  # type: ignore[misc, valid-type]
-    """Safe YAML in which `1e-3` is a number, as Hydra reads it, a key is text and stands once, and every
-    value is plain.
+    """Safe YAML in which `1e-3` is a number, as Hydra reads it, a key is text and stands once, and
+    every value is plain.
     """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
@@ -60,13 +60,15 @@ class _StrictLoader(_Loader):  # type: ignore[misc, valid-type]
 
 
 def _refuse_odd_key(node: yaml.Node) -> None:
-    """Refuse a key that is no text: a list cannot be one, and 1, on or 2024-01-31 would not be what is
-    written there.
+    """Refuse a key that is no text: a list cannot be one, and 1, on or 2024-01-31 would not be what
+    is written there.
     """
     kind = node.tag.rpartition(":")[2]
     if not isinstance(node, yaml.ScalarNode):
         raise _Refused(
-            node, f"a key cannot be {_READ_AS.get(kind, 'a list or a mapping')}", "write the key as text"
+            node,
+            f"a key cannot be {_READ_AS.get(kind, 'a list or a mapping')}",
+            "write the key as text",
         )
     if kind in _READ_AS:
         raise _Refused(
@@ -89,7 +91,9 @@ def _constructor(kind: str) -> Callable[[Any, yaml.ScalarNode], Any]:
             AttributeError,
         ):  # such as 0x_, 2024-13-45, or a number of 5,000 digits
             raise _Refused(
-                node, f"'{node.value:.80}' cannot be read", f'as text, write it in quotes: "{node.value:.80}"'
+                node,
+                f"'{node.value:.80}' cannot be read",
+                f'as text, write it in quotes: "{node.value:.80}"',
             ) from None
         if kind == "timestamp":
             raise _Refused(
@@ -128,7 +132,9 @@ def load(path: Path) -> dict[str, Any]:
         raise UserError(str(path), "the file is empty", "write the YAML, or remove the file")
     if not isinstance(data, dict):
         raise UserError(
-            str(path), f"a mapping is expected, not a {type(data).__name__}", "begin with 'name: ...'"
+            str(path),
+            f"a mapping is expected, not a {type(data).__name__}",
+            "begin with 'name: ...'",
         )
     return data
 
@@ -138,7 +144,9 @@ def _text(path: Path) -> str:
         data = ordinary.read(path, MAX_BYTES)
         if len(data) > MAX_BYTES:
             raise UserError(
-                str(path), f"more than {MAX_BYTES:,} bytes are too many for a YAML file", "split the file"
+                str(path),
+                f"more than {MAX_BYTES:,} bytes are too many for a YAML file",
+                "split the file",
             )
         return data.decode("utf-8-sig")
     except OSError as error:
@@ -146,7 +154,9 @@ def _text(path: Path) -> str:
             str(path), f"it cannot be read: {error.strerror}", "check the path and its permissions"
         ) from None
     except UnicodeDecodeError as error:
-        raise UserError(str(path), f"it is not UTF-8 text (byte {error.start})", "save it as UTF-8") from None
+        raise UserError(
+            str(path), f"it is not UTF-8 text (byte {error.start})", "save it as UTF-8"
+        ) from None
 
 
 def _refuse_bombs(path: Path, text: str) -> None:
@@ -155,7 +165,10 @@ def _refuse_bombs(path: Path, text: str) -> None:
     open_nodes: list[tuple[str | None, int]] = []  # anchor, nodes counted before it
     nodes = 0
     for event in yaml.parse(text, Loader=_Loader):
-        if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag is not None:
+        if (
+            isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent)
+            and event.tag is not None
+        ):
             line = event.start_mark.line + 1 if event.start_mark else 1
             raise UserError(
                 f"{path}, line {line}", f"tags are not allowed: '{event.tag}'", "write plain values"
@@ -184,7 +197,9 @@ def _refuse_bombs(path: Path, text: str) -> None:
                 "write the values out, or split the file",
             )
         if len(open_nodes) > MAX_DEPTH:
-            raise UserError(str(path), f"it is nested more than {MAX_DEPTH} levels deep", "flatten it")
+            raise UserError(
+                str(path), f"it is nested more than {MAX_DEPTH} levels deep", "flatten it"
+            )
 
 
 def _explained(path: Path, text: str, error: yaml.YAMLError) -> UserError:

@@ -56,7 +56,10 @@ def write(
         **PLATFORMS[on],
         "created": "2026-01-02T03:04:05Z",
         "config": config,
-        "rootfs": {"type": "layers", "diff_ids": diff_ids or [each["digest"] for each in descriptors]},
+        "rootfs": {
+            "type": "layers",
+            "diff_ids": diff_ids or [each["digest"] for each in descriptors],
+        },
     }
     settings = blob(json.dumps(about).encode(), "config.v1+json")
     manifest = {
@@ -67,7 +70,9 @@ def write(
     }
     index = {
         "schemaVersion": 2,
-        "manifests": [{**blob(json.dumps(manifest).encode(), "manifest.v1+json"), "platform": PLATFORMS[on]}],
+        "manifests": [
+            {**blob(json.dumps(manifest).encode(), "manifest.v1+json"), "platform": PLATFORMS[on]}
+        ],
     }
     docker = [
         {

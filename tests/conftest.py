@@ -112,12 +112,18 @@ class Project:
         Its function is called `only`.
         """
         self.stage("only", source)
-        self.usecase("one", "name: one\nstages:\n  s: " + json.dumps({"uses": "mystages.only", **keys}))
+        self.usecase(
+            "one", "name: one\nstages:\n  s: " + json.dumps({"uses": "mystages.only", **keys})
+        )
 
-    def start(self, *words: str, before: Sequence[str] = (), **options: Any) -> "subprocess.Popen[str]":
+    def start(
+        self, *words: str, before: Sequence[str] = (), **options: Any
+    ) -> "subprocess.Popen[str]":
         """Start run.py on the folder; `before`: a program that starts it."""
         words = (
-            tuple(words) if any(word.startswith("usecase=") for word in words) else (*words, "usecase=chain")
+            tuple(words)
+            if any(word.startswith("usecase=") for word in words)
+            else (*words, "usecase=chain")
         )
         argv = [
             *before,
@@ -186,7 +192,10 @@ class Project:
     def artifacts(self, run_dir: Path | None = None) -> dict[str, str]:
         """The digests of a run's artifacts as they lie in its folder, by stage/output."""
         folder = (run_dir or self.last) / "artifacts"
-        return {f"{path.parent.name}/{path.name}": digest.of(path) for path in sorted(folder.glob("*/*"))}
+        return {
+            f"{path.parent.name}/{path.name}": digest.of(path)
+            for path in sorted(folder.glob("*/*"))
+        }
 
     def started(self, run_dir: Path | None = None) -> list[str]:
         """The stages that a run (the newest) started, an entry for each attempt."""
@@ -194,7 +203,9 @@ class Project:
 
     def processes(self) -> list[int]:
         """The living processes that a run.py of this project started, itself included."""
-        return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if self._is_ours(pid)]
+        return [
+            pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if self._is_ours(pid)
+        ]
 
     @staticmethod
     def until(fact: Callable[[], Any], within_s: float = 300) -> Any:
@@ -213,7 +224,9 @@ class Project:
         )
         try:
             words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-            if not any(word == own or (word.startswith(server) and store in word) for word in words):
+            if not any(
+                word == own or (word.startswith(server) and store in word) for word in words
+            ):
                 return False
             return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
         except OSError:
@@ -259,7 +272,12 @@ def _no_engine_of_the_developers() -> Iterator[None]:
     """No test reaches a Docker engine that it did not ask for."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("DOCKER_HOST", "unix:///nowhere")
-        for name in ("DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_API_VERSION"):
+        for name in (
+            "DOCKER_CONTEXT",
+            "DOCKER_TLS_VERIFY",
+            "DOCKER_CERT_PATH",
+            "DOCKER_API_VERSION",
+        ):
             environment.delenv(name, raising=False)
         yield
 
@@ -353,7 +371,9 @@ def _build_plain(archive: Path) -> None:
         "WorkingDir": "/",
         "Cmd": ["python3"],
     }
-    write_archive(archive, [Layer(rootfs, "Debian and Python")], PLATFORMS[here], settings, epoch_of(rootfs))
+    write_archive(
+        archive, [Layer(rootfs, "Debian and Python")], PLATFORMS[here], settings, epoch_of(rootfs)
+    )
     rootfs.unlink()
 
 
@@ -382,7 +402,9 @@ def give(project, capfd, monkeypatch) -> Callable[..., Said]:
     Each run is a second later than the one before, however fast they are.
     """
     seconds, new_run_dir = itertools.count(), layout.new_run_dir
-    monkeypatch.setattr(layout, "new_run_dir", lambda o, u, t, now: new_run_dir(o, u, t, now + next(seconds)))
+    monkeypatch.setattr(
+        layout, "new_run_dir", lambda o, u, t, now: new_run_dir(o, u, t, now + next(seconds))
+    )
     monkeypatch.chdir(project.path)
 
     def given(*words: str) -> Said:

@@ -70,7 +70,9 @@ _loaded: dict[str, str] = {}  # engine -> image
 class Contained:
     """The folder, and the engine that its stages run on."""
 
-    def __init__(self, project: Project, engine: services.DockerEngine, archive: Path, *words: str) -> None:
+    def __init__(
+        self, project: Project, engine: services.DockerEngine, archive: Path, *words: str
+    ) -> None:
         self.project, self.engine, self.archive, self.words = (
             project,
             engine,
@@ -87,7 +89,9 @@ class Contained:
             for module, digest in library.signature(name, name).sources.items()
         }
         [image] = [
-            one for one in images.read(definition.parents[1], sources, "bootstrap") if one.platform == HERE
+            one
+            for one in images.read(definition.parents[1], sources, "bootstrap")
+            if one.platform == HERE
         ]
         self.reference = image.reference
         self.load()
@@ -96,7 +100,9 @@ class Contained:
         """See to it that the engine has the image under its name."""
         images = self.engine.client().images
         if _loaded.get(self.engine.host) not in [image.id for image in images.list(self.reference)]:
-            _loaded[self.engine.host] = daemon.load(self.engine.client(), self.reference, self.archive).id
+            _loaded[self.engine.host] = daemon.load(
+                self.engine.client(), self.reference, self.archive
+            ).id
 
     def beside(self, name: str) -> "Contained":
         """The same with outputs of its own."""
@@ -145,7 +151,9 @@ class Contained:
     def refused(self, *words: str) -> list[str]:
         """Run to exit status 2 with three lines on standard error, which are returned."""
         result = self.run(*words)
-        lines = [line.strip() for line in result.stderr.splitlines() if not line.startswith("images: ")]
+        lines = [
+            line.strip() for line in result.stderr.splitlines() if not line.startswith("images: ")
+        ]
         assert (result.returncode, len(lines)) == (2, 3), f"{result.stdout}\n{result.stderr}"
         return lines
 
@@ -159,7 +167,9 @@ class Contained:
         """All containers of this folder's jobs, running or not."""
         return list(
             self.engine.client().containers.list(
-                all=True, ignore_removed=True, filters={"label": f"{LABEL}={self.project.store.root}"}
+                all=True,
+                ignore_removed=True,
+                filters={"label": f"{LABEL}={self.project.store.root}"},
             )
         )
 
@@ -175,7 +185,10 @@ class Contained:
 
     def events(self, since: int) -> list[tuple[str, str]]:
         """What happened to this folder's containers since then, in whole seconds: (what, stage)."""
-        label = [f"{LABEL}={self.project.store.root}", f"{LABEL}.stage"]  # not what only carried files
+        label = [
+            f"{LABEL}={self.project.store.root}",
+            f"{LABEL}.stage",
+        ]  # not what only carried files
         until = int(time.time()) + 1
         told = self.engine.client().events(
             since=since, until=until, decode=True, filters={"type": "container", "label": label}

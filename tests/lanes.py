@@ -18,7 +18,9 @@ SERVICES = {  # fixture -> the marker of what it starts
     "registry": "registry",
     "sshd": "ssh",
 }
-NEEDS = frozenset({"docker", "mirror", "qemu", "registry", "root", "slow", "ssh", "strace"})  # second lane
+NEEDS = frozenset(
+    {"docker", "mirror", "qemu", "registry", "root", "slow", "ssh", "strace"}
+)  # second lane
 TOGETHER = {
     "tests/stages/edge",
     "tests/stages/containers",

@@ -39,7 +39,10 @@ def whole_run(
     command = ["run.py", "tracking.uri=http://ann:secret@host"]
     events.start(jobs, run_id=run_id, params=params, assets=[ASSET], command=command)
     events.cached(
-        "split", fingerprint=cached, metrics={"rows": 100.0}, points=[["rows", 1, 50.0, 1_700_000_000.0]]
+        "split",
+        fingerprint=cached,
+        metrics={"rows": 100.0},
+        points=[["rows", 1, 50.0, 1_700_000_000.0]],
     )
     events.started("train").add("metric", stage="train", name="loss", value=3.0, step=0).failed(
         "train", retry_in_s=1.0
@@ -49,9 +52,16 @@ def whole_run(
         events.add("metric", stage="train", name="loss", value=1.0 / (step + 1), step=step)
     events.finished("train", attempt=2, accuracy=0.9, loss=0.3)
     events.add(
-        "gate", stage="train", metric="accuracy", rule=">= 0.95", value=0.9, passed=status != "rejected"
+        "gate",
+        stage="train",
+        metric="accuracy",
+        rule=">= 0.95",
+        value=0.9,
+        passed=status != "rejected",
     )
-    events.add("gate", stage="train", metric="bias", rule="<= 0 if measured", value=None, passed=None)
+    events.add(
+        "gate", stage="train", metric="bias", rule="<= 0 if measured", value=None, passed=None
+    )
     if status == "rejected":
         events.add("job_skipped", stage="package", because="train was rejected")
     else:
@@ -95,10 +105,15 @@ def snapshot(uri: str, experiment: str = "demo") -> dict[str, Any]:
         for key, value in tags.items():
             tags[key] = names.get(value, value)
         points = {
-            k: sorted((p.timestamp, p.step, p.value) for p in client.get_metric_history(run.info.run_id, k))
+            k: sorted(
+                (p.timestamp, p.step, p.value)
+                for p in client.get_metric_history(run.info.run_id, k)
+            )
             for k in run.data.metrics
         }
-        inputs = [(i.dataset.name, i.dataset.digest, i.dataset.source) for i in run.inputs.dataset_inputs]
+        inputs = [
+            (i.dataset.name, i.dataset.digest, i.dataset.source) for i in run.inputs.dataset_inputs
+        ]
         known[place] = {
             "tags": tags,
             "params": run.data.params,

@@ -81,7 +81,12 @@ class EventBuilder:
     ) -> "EventBuilder":
         outputs = {"out": "sha256:" + "1" * 64}
         return self.add(
-            "job_finished", stage=stage, attempt=attempt, seconds=seconds, outputs=outputs, metrics=metrics
+            "job_finished",
+            stage=stage,
+            attempt=attempt,
+            seconds=seconds,
+            outputs=outputs,
+            metrics=metrics,
         )
 
     def failed(

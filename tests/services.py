@@ -75,7 +75,9 @@ class Service:
     def close(self) -> None:
         """End it and what it started, and remove its folder."""
         self.go_on()
-        _kill_all(*self._containers())  # first: one that ignores SIGTERM would hold its engine up for 10 s
+        _kill_all(
+            *self._containers()
+        )  # first: one that ignores SIGTERM would hold its engine up for 10 s
         self.stop()
         _kill_all(str(self.folder))
         for mount in reversed(list(_mounts_below(self.folder))):
@@ -88,10 +90,18 @@ class Service:
     @property
     def log(self) -> str:
         """What it said."""
-        return "\n".join(path.read_text(errors="replace") for path in sorted(self.folder.glob("*.log")))
+        return "\n".join(
+            path.read_text(errors="replace") for path in sorted(self.folder.glob("*.log"))
+        )
 
     def _run(self, *argv: str) -> None:
-        command = ["setpriv", "--pdeathsig", "TERM", shutil.which(argv[0], path=SBIN) or argv[0], *argv[1:]]
+        command = [
+            "setpriv",
+            "--pdeathsig",
+            "TERM",
+            shutil.which(argv[0], path=SBIN) or argv[0],
+            *argv[1:],
+        ]
         with (self.folder / f"{argv[0]}.log").open("ab") as log:
             self._processes.append(
                 subprocess.Popen(
@@ -106,7 +116,9 @@ class Service:
     def _until(self, answers: Callable[[], Any], within_s: float = 300) -> None:
         end = time.monotonic() + within_s
         while not answers():
-            gone = next((process for process in self._processes if process.poll() is not None), None)
+            gone = next(
+                (process for process in self._processes if process.poll() is not None), None
+            )
             if gone or time.monotonic() > end:
                 raise RuntimeError(
                     f"{type(self).__name__} "
@@ -134,7 +146,11 @@ class DockerEngine(Service):
     """
 
     def __init__(
-        self, *, own_containerd: bool = False, live_restore: bool = False, certificates: Path | None = None
+        self,
+        *,
+        own_containerd: bool = False,
+        live_restore: bool = False,
+        certificates: Path | None = None,
     ) -> None:
         super().__init__()
         self._certificates, self.tls_host = certificates, f"tcp://127.0.0.1:{free_port()}"
@@ -246,7 +262,11 @@ class SshServer(Service):
 
     def __init__(self) -> None:
         super().__init__()
-        self.host, self.port, self.user = "127.0.0.1", free_port(), pwd.getpwuid(os.geteuid()).pw_name
+        self.host, self.port, self.user = (
+            "127.0.0.1",
+            free_port(),
+            pwd.getpwuid(os.geteuid()).pw_name,
+        )
         self.identity_file, self.known_hosts, self._host_key = (
             self.folder / "id",
             self.folder / "known_hosts",
@@ -273,7 +293,9 @@ class SshServer(Service):
         return [
             "-F",
             "none",
-            *itertools.chain.from_iterable(("-o", f"{key}={value}") for key, value in pairs.items()),
+            *itertools.chain.from_iterable(
+                ("-o", f"{key}={value}") for key, value in pairs.items()
+            ),
         ]
 
     @property
@@ -287,7 +309,9 @@ class SshServer(Service):
     def start(self) -> None:
         """Start it; after `stop`, with the same keys."""
         if os.geteuid() == 0:
-            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd refuses to run as root without it
+            Path("/run/sshd").mkdir(
+                mode=0o755, exist_ok=True
+            )  # sshd refuses to run as root without it
         settings = {
             "Port": self.port,
             "ListenAddress": self.host,
@@ -306,7 +330,9 @@ class SshServer(Service):
             "MaxStartups": "100",
             "SetEnv": f"HOME={self.folder}",  # what the developer's own shell does at its start is none of a test's business
         }
-        (self.folder / "config").write_text("".join(f"{key} {value}\n" for key, value in settings.items()))
+        (self.folder / "config").write_text(
+            "".join(f"{key} {value}\n" for key, value in settings.items())
+        )
         self._run("sshd", "-D", "-e", "-f", str(self.folder / "config"))
         self._until(lambda: _greets(self.port, b"", b"SSH-2.0"))
 
@@ -337,7 +363,9 @@ def _docker() -> str | None:
     may_mount = (
         os.geteuid() == 0
         and subprocess.run(
-            ["unshare", "--mount", "--propagation", "unchanged", "true"], capture_output=True, check=False
+            ["unshare", "--mount", "--propagation", "unchanged", "true"],
+            capture_output=True,
+            check=False,
         ).returncode
         == 0
     )
@@ -397,7 +425,9 @@ def _greets(port: int, sent: bytes, expected: bytes) -> bool:
 
 def _new_key(path: Path) -> None:
     path.with_suffix(".pub").unlink(missing_ok=True)
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", str(path)], check=True)
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", str(path)], check=True
+    )
 
 
 def _kill_all(*marks: str) -> None:
@@ -415,7 +445,9 @@ def processes_of(*marks: str) -> Iterator[int]:
     """
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            told = Path(f"/proc/{pid}/cmdline").read_bytes() + Path(f"/proc/{pid}/cgroup").read_bytes()
+            told = (
+                Path(f"/proc/{pid}/cmdline").read_bytes() + Path(f"/proc/{pid}/cgroup").read_bytes()
+            )
         except OSError:
             continue
         if int(pid) != os.getpid() and any(mark.encode() in told for mark in marks):
@@ -425,7 +457,9 @@ def processes_of(*marks: str) -> Iterator[int]:
 def _descendants(pids: Any) -> Iterator[int]:
     for pid in pids:
         try:
-            children = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+            children = [
+                int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            ]
         except OSError:
             continue
         yield from children

@@ -43,7 +43,9 @@ def _keys(config: dict[str, object], prefix: str = "") -> list[str]:
     found = []
     for key, value in config.items():
         if key not in ("defaults", "hydra"):
-            found += _keys(value, f"{prefix}{key}.") if isinstance(value, dict) else [f"{prefix}{key}"]
+            found += (
+                _keys(value, f"{prefix}{key}.") if isinstance(value, dict) else [f"{prefix}{key}"]
+            )
     return found
 
 
@@ -66,7 +68,10 @@ def _linked(page: Path) -> list[str]:
 
 def test_relative_links_resolve():
     links = [(page, link) for page in PAGES for link in _linked(page)]
-    assert links and [(page.name, link) for page, link in links if not (page.parent / link).exists()] == []
+    assert (
+        links
+        and [(page.name, link) for page, link in links if not (page.parent / link).exists()] == []
+    )
 
 
 def test_the_commands_that_pages_show_exist():
@@ -82,7 +87,9 @@ def test_the_commands_that_pages_show_exist():
 def test_every_use_case_names_its_schema_at_its_head():
     files = sorted((ROOT / "usecases").glob("*.yaml"))
     first = {path.name: path.read_text(encoding="utf-8").splitlines()[0] for path in files}
-    assert set(first.values()) == {"# yaml-language-server: $schema=../conf/schema/usecase.json"}, first
+    assert set(first.values()) == {"# yaml-language-server: $schema=../conf/schema/usecase.json"}, (
+        first
+    )
 
 
 @pytest.mark.parametrize("kind", ["usecase", "target", "asset"])

@@ -54,7 +54,10 @@ def test_every_file_of_the_engine_has_its_tests():
 
 def test_every_stage_is_read_by_its_signature():
     signatures = {name: LIBRARY.signature(name, name) for name in LIBRARY.names()}
-    assert signatures and [name for name, one in signatures.items() if not (one.outputs and one.doc)] == []
+    assert (
+        signatures
+        and [name for name, one in signatures.items() if not (one.outputs and one.doc)] == []
+    )
 
 
 def test_every_use_case_composes_for_every_target_and_imports_nothing_heavy():

@@ -65,7 +65,9 @@ def steps(project):
 def _committed(project) -> set[str]:
     """The fingerprints that the store vouches for; each record must be whole."""
     found = {path.stem for path in project.store.root.glob("actions/*/*.json")}
-    assert all(project.store.find(fingerprint) for fingerprint in found), "a record names what is not whole"
+    assert all(project.store.find(fingerprint) for fingerprint in found), (
+        "a record names what is not whole"
+    )
     return found
 
 
@@ -129,7 +131,9 @@ def _kill_stage(project, events: int, wait_s: float, reference: dict[str, str]) 
     engine = project.start("usecase=steps")
     _until_it_has_said(project, events, engine)
     time.sleep(wait_s)
-    while engine.poll() is None:  # a stage may end between the look and the shot: then the next one is meant
+    while (
+        engine.poll() is None
+    ):  # a stage may end between the look and the shot: then the next one is meant
         stage = _stage_process(project, engine.pid)
         try:
             if stage:
@@ -140,7 +144,10 @@ def _kill_stage(project, events: int, wait_s: float, reference: dict[str, str]) 
     engine.communicate(timeout=300)
     if engine.returncode:
         failed = next(s for s in project.state().stages.values() if s.state == "failed")
-        assert (failed.failure["kind"], failed.failure["message"]) == ("killed", "signal 9 ended it")
+        assert (failed.failure["kind"], failed.failure["message"]) == (
+            "killed",
+            "signal 9 ended it",
+        )
     _goes_on(project, reference)
     return engine.returncode == 1
 
@@ -150,7 +157,9 @@ def _steps_of(events) -> list[int]:
     return [
         at
         for at, event in enumerate(events, 1)
-        if event["event"] != "metric" and event.get("done", 1) == 1 and event["event"] != "run_finished"
+        if event["event"] != "metric"
+        and event.get("done", 1) == 1
+        and event["event"] != "run_finished"
     ]
 
 
@@ -199,7 +208,11 @@ BAD_STAGES = {  # name -> what it does, the kind of its failure, and a word of t
     "returns_inf": ("data.write_text('1'); return {'loss': float('inf')}", "failed", "loss = inf"),
     "returns_text": ("data.write_text('1'); return {'loss': 'low'}", "failed", "loss = 'low'"),
     "returns_a_number": ("data.write_text('1'); return 3", "failed", "int"),
-    "raises": ("raise StageError('the picture a.png is empty')", "failed", "the picture a.png is empty"),
+    "raises": (
+        "raise StageError('the picture a.png is empty')",
+        "failed",
+        "the picture a.png is empty",
+    ),
     "exits": ("os._exit(7)", "failed", "exit status 7"),
     "crashes": ("os.kill(os.getpid(), 11)", "killed", "signal 11"),
 }
@@ -283,13 +296,15 @@ def test_a_stage_that_writes_into_its_input_spoils_nothing(project):
     """,
     )
     project.usecase(
-        "one", "stages: {a: {uses: mystages.make}, s: {uses: mystages.only, inputs: {before: a.data}}}"
+        "one",
+        "stages: {a: {uses: mystages.make}, s: {uses: mystages.only, inputs: {before: a.data}}}",
     )
     assert project.run("usecase=one").returncode == 1
     failure = project.state().stages["s"].failure
     assert failure["kind"] == "input_changed"
     project.usecase(
-        "one", "stages: {a: {uses: mystages.make}, s: {uses: mystages.double, inputs: {number: a.data}}}"
+        "one",
+        "stages: {a: {uses: mystages.make}, s: {uses: mystages.double, inputs: {number: a.data}}}",
     )
     state = project.done("usecase=one")
     assert state.metrics["s.total"] == 2
@@ -481,7 +496,9 @@ def test_a_disk_that_the_engine_itself_fills_is_told_and_the_next_run_succeeds(s
 @pytest.mark.skipif(
     shutil.which("strace") is None, reason="there is no strace: a disk cannot be made to fail"
 )
-@pytest.mark.parametrize(("call", "error"), [("renameat", "EIO"), ("fchmod", "EROFS"), ("fsync", "EIO")])
+@pytest.mark.parametrize(
+    ("call", "error"), [("renameat", "EIO"), ("fchmod", "EROFS"), ("fsync", "EIO")]
+)
 def test_a_disk_that_fails_while_outputs_are_stored_is_told_as_such(project, call, error):
     failing = [
         "strace",
@@ -642,7 +659,9 @@ def _asked(project, *, ends: bool):
     marks = project.path / "marks"
     handler = f"lambda *_: open(marks, 'a').write('y'){' and sys.exit(1)' if ends else ''}"
     project.only_stage(
-        SLEEPER.replace("open(", f"import signal, sys; signal.signal(signal.SIGTERM, {handler}); open("),
+        SLEEPER.replace(
+            "open(", f"import signal, sys; signal.signal(signal.SIGTERM, {handler}); open("
+        ),
         params={"marks": str(marks)},
     )
     engine = project.start("usecase=one")
@@ -699,10 +718,14 @@ sys.meta_path.insert(0, Waits())
     "module",
     ["engine.compose", "hydra.main", "omegaconf", "yaml", "engine.settings", "engine.drive"],
 )
-def test_an_interrupt_before_the_command_begins_leaves_no_word(project, module, monkeypatch, tmp_path):
+def test_an_interrupt_before_the_command_begins_leaves_no_word(
+    project, module, monkeypatch, tmp_path
+):
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(WAITS.format(module=module))
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))  # what Python imports by itself, before run.py
+    monkeypatch.setenv(
+        "PYTHONPATH", str(tmp_path / "site")
+    )  # what Python imports by itself, before run.py
     engine = project.start()
     assert engine.stdout.readline() == "waiting\n"
     engine.send_signal(signal.SIGINT)
@@ -763,7 +786,9 @@ def test_a_run_whose_folder_is_removed_meanwhile_fails_and_the_same_command_resu
 
 def test_a_stage_whose_work_folder_is_removed_meanwhile_fails_and_the_run_is_recorded(waiting):
     project, run = waiting
-    status, out, _ = run(lambda: [shutil.rmtree(path) for path in project.store.root.glob("work/*/w-1")])
+    status, out, _ = run(
+        lambda: [shutil.rmtree(path) for path in project.store.root.glob("work/*/w-1")]
+    )
     assert status == 1 and "its work folder was removed while it ran" in out
     assert json.loads((project.last / "run.json").read_text())["status"] == "failed"
     assert project.done("usecase=waiting").stages["a"].cached
@@ -777,7 +802,9 @@ def test_a_disk_that_is_taken_away_during_a_run_is_told(waiting):
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", project.outputs], check=True)
     status, _, err = run(lambda: subprocess.run(["umount", "-l", project.outputs], check=True))
     assert status == 1 and "the run's journal was removed" in err
-    assert not layout.runs(project.outputs), "nothing that looks like a run is left below the mount point"
+    assert not layout.runs(project.outputs), (
+        "nothing that looks like a run is left below the mount point"
+    )
     project.done("usecase=waiting")
 
 
@@ -817,10 +844,14 @@ def test_a_limit_on_the_size_of_files_is_told_with_its_remedy(project, kb):
 
 
 def test_a_command_in_a_deleted_folder_says_so(project, monkeypatch):
-    monkeypatch.delenv("PYTHONPATH", raising=False)  # Python itself cannot start with a relative one there
+    monkeypatch.delenv(
+        "PYTHONPATH", raising=False
+    )  # Python itself cannot start with a relative one there
     gone = project.path / "gone"
     gone.mkdir()
-    process = project.start(before=["bash", "-c", f'cd "{gone}" && rmdir "{gone}" && exec "$@"', "gone"])
+    process = project.start(
+        before=["bash", "-c", f'cd "{gone}" && rmdir "{gone}" && exec "$@"', "gone"]
+    )
     _, err = process.communicate(timeout=180)
     assert process.returncode == 2
     assert err.splitlines()[:2] == ["the current folder", "  it was deleted"]
@@ -876,7 +907,9 @@ def test_an_input_that_another_stage_finds_damaged_fails_the_stage_that_reads_it
     files["c-go"].touch()  # which makes room for `b`
     project.until(lambda: any("was damaged" in e.get("text", "") for e in project.events()))
     files["w-go"].touch()
-    project.until(lambda: process.poll() is not None or project.state().stages["w"].state == "failed")
+    project.until(
+        lambda: process.poll() is not None or project.state().stages["w"].state == "failed"
+    )
     files["a-go"].touch()
     _, err = process.communicate(timeout=180)
     assert process.returncode == 1 and "Traceback" not in err, err

@@ -109,7 +109,9 @@ def test_an_engine_that_hangs_does_not_keep_a_run_that_is_interrupted_twice(on_e
     assert on_engine.containers() == []
 
 
-def test_a_broken_connection_neither_ends_a_stage_nor_starts_it_twice(contained, tmp_path, monkeypatch):
+def test_a_broken_connection_neither_ends_a_stage_nor_starts_it_twice(
+    contained, tmp_path, monkeypatch
+):
     """B4."""
     contained.slow()
     since = int(time.time())
@@ -140,7 +142,10 @@ def test_the_same_command_takes_over_the_container_of_a_killed_run(contained):
     _kill(run)
     state = contained.done()
     assert contained.created(since) == 1 and contained.containers() == []
-    assert any(note.startswith("went on in the container that the run ") for note in state.stages["s"].notes)
+    assert any(
+        note.startswith("went on in the container that the run ")
+        for note in state.stages["s"].notes
+    )
     assert (contained.project.last / "artifacts" / "s" / "data").read_text() == "done"
     assert contained.done().stages["s"].cached
 
@@ -184,7 +189,9 @@ def test_a_container_that_is_no_longer_wanted_is_removed(contained):
     _kill(run)
     contained.slow(params={"seconds": 0})
     contained.done()
-    assert container.id not in [one.id for one in contained.engine.client().containers.list(all=True)]
+    assert container.id not in [
+        one.id for one in contained.engine.client().containers.list(all=True)
+    ]
 
 
 def _left_behind(contained):
@@ -204,7 +211,9 @@ def test_a_container_that_a_killed_run_left_is_removed_also_where_nothing_is_to_
     assert contained.containers() == []
 
 
-def test_what_is_in_the_store_needs_no_engine_though_a_killed_run_left_a_container(contained, monkeypatch):
+def test_what_is_in_the_store_needs_no_engine_though_a_killed_run_left_a_container(
+    contained, monkeypatch
+):
     """B5, B6."""
     container = _left_behind(contained)
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
@@ -318,9 +327,16 @@ def test_another_image_under_the_known_name_is_refused(contained):
     contained.slow(params={"seconds": 0.1})
     lines = contained.refused()
     assert lines[0] == contained.reference
-    assert lines[1].startswith(f"the image under this name is another one than before: {other[7:19]}, ")
+    assert lines[1].startswith(
+        f"the image under this name is another one than before: {other[7:19]}, "
+    )
     contained.engine.client().images.remove(contained.reference)
-    pins.load(contained.project.store.root, contained.engine.client(), contained.reference, contained.archive)
+    pins.load(
+        contained.project.store.root,
+        contained.engine.client(),
+        contained.reference,
+        contained.archive,
+    )
     contained.done()
 
 
@@ -381,7 +397,9 @@ def test_an_engine_that_goes_away_while_it_is_given_an_image_is_named(docker_eng
         closing(daemon.connect(relay.host)) as client,
     ):
         relay.close()
-        with pytest.raises(UserError, match="the container engine went away while it was given the image: "):
+        with pytest.raises(
+            UserError, match="the container engine went away while it was given the image: "
+        ):
             pins.load(tmp_path, client, "raspberrypi-mlops/lost:1", archive)
 
 
@@ -389,7 +407,10 @@ def test_an_engine_that_goes_away_while_it_is_given_an_image_is_named(docker_eng
 def test_an_image_of_another_processor_is_refused_whatever_its_label_says(contained, path):
     """B10."""
     _tag(
-        contained, "other", layers=[archives.layer({f"{path}/python3": FOREIGN})], Env=[f"PATH=/bin:/{path}"]
+        contained,
+        "other",
+        layers=[archives.layer({f"{path}/python3": FOREIGN})],
+        Env=[f"PATH=/bin:/{path}"],
     )
     contained.slow()
     assert "its Python is of another processor than" in contained.refused()[1]
@@ -400,7 +421,9 @@ def test_an_image_without_a_python_is_told_from_one_that_is_not_there(contained)
     _tag(contained, "none", layers=[archives.layer({"opt/other": b""})])
     contained.slow(retries=3)
     failure = contained.fails()
-    assert (failure["kind"], failure["attempt"]) == ("no_command", 1) and "python3" in failure["message"]
+    assert (failure["kind"], failure["attempt"]) == ("no_command", 1) and "python3" in failure[
+        "message"
+    ]
 
 
 # --- what a stage may

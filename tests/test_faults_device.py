@@ -55,7 +55,8 @@ def small_engine():
         made.append(engine)
         (engine.folder / "data").mkdir()
         subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", engine.folder / "data"], check=True
+            ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", engine.folder / "data"],
+            check=True,
         )
         engine.start()
         return engine
@@ -82,10 +83,16 @@ def test_a_link_that_comes_back_neither_ends_a_stage_nor_starts_it_twice(on_devi
     sshd.start()
     out, err = run.communicate(timeout=300)
     assert run.returncode == 0, out + err
-    assert (on_device.project.started(), on_device.created(since), on_device.containers()) == (["s"], 1, [])
+    assert (on_device.project.started(), on_device.created(since), on_device.containers()) == (
+        ["s"],
+        1,
+        [],
+    )
 
 
-def test_a_link_that_is_lost_for_good_is_named_in_time_and_the_same_command_goes_on(on_device, sshd):
+def test_a_link_that_is_lost_for_good_is_named_in_time_and_the_same_command_goes_on(
+    on_device, sshd
+):
     on_device.slow(params={"seconds": 20}, runs_on="target")  # less than it takes to give a link up
     since = int(time.time())
     run = on_device.start()
@@ -134,7 +141,10 @@ def test_a_device_without_room_for_an_input_is_told_so(behind, small_engine, tmp
     on_device = behind(small_engine("450m"))
     on_device.takes(tmp_path / "big", runs_on="target")
     failure = on_device.fails()
-    assert failure["kind"] == "disk_full" and "the disk of the container engine is full" in failure["message"]
+    assert (
+        failure["kind"] == "disk_full"
+        and "the disk of the container engine is full" in failure["message"]
+    )
 
 
 @pytest.mark.docker
@@ -142,7 +152,9 @@ def test_a_device_without_room_for_an_input_is_told_so(behind, small_engine, tmp
 @pytest.mark.skipif(os.geteuid() != 0, reason="not root: a tmpfs cannot be mounted")
 def test_a_device_without_room_for_an_image_is_told_so(small_engine, plain_archive, tmp_path):
     with pytest.raises(UserError) as refused:
-        pins.load(tmp_path, small_engine("60m").client(), "raspberrypi-mlops/plain:1", plain_archive)
+        pins.load(
+            tmp_path, small_engine("60m").client(), "raspberrypi-mlops/plain:1", plain_archive
+        )
     assert (
         refused.value.what.startswith("the disk of the container engine is full: ")
         and "docker system prune" in refused.value.fix
@@ -150,7 +162,9 @@ def test_a_device_without_room_for_an_image_is_told_so(small_engine, plain_archi
 
 
 @pytest.mark.parametrize(("bus", "node"), [("pcie", "/dev/apex_0"), ("usb", "/dev/bus/usb")])
-def test_a_device_without_its_accelerator_is_told_from_a_missing_program(behind, docker_engine, bus, node):
+def test_a_device_without_its_accelerator_is_told_from_a_missing_program(
+    behind, docker_engine, bus, node
+):
     if Path(node).exists():
         pytest.skip(f"this machine has {node}")
     on_device = behind(docker_engine, accelerator="edgetpu", bus=bus)
@@ -174,10 +188,14 @@ def test_a_stage_that_floods_its_log_does_not_fill_the_device(on_device):
     run = on_device.start()
     _at_work(on_device)
     [container] = on_device.containers()
-    on_device.project.until(lambda: container.exec_run(["test", "-e", "ready"]).exit_code == 0, within_s=300)
+    on_device.project.until(
+        lambda: container.exec_run(["test", "-e", "ready"]).exit_code == 0, within_s=300
+    )
     kept = sum(
         path.stat().st_size
-        for path in (on_device.engine.folder / "data" / "containers" / container.id).glob("*-json.log*")
+        for path in (on_device.engine.folder / "data" / "containers" / container.id).glob(
+            "*-json.log*"
+        )
     )
     out, err = run.communicate(timeout=300)
     assert run.returncode == 0, out + err
@@ -204,12 +222,15 @@ def test_what_is_said_comes_once_and_in_its_order(on_device):
     code = "\nfor n in range(60): os.write(1, b'%d\\n' % n); time.sleep(0.1)"
     on_device.does(code, runs_on="target")
     on_device.done()
-    assert (on_device.project.last / "logs" / "s.log").read_text().split() == [str(n) for n in range(60)]
+    assert (on_device.project.last / "logs" / "s.log").read_text().split() == [
+        str(n) for n in range(60)
+    ]
 
 
 def test_a_link_among_the_outputs_is_refused_on_a_device_as_it_is_here(on_device):
     on_device.does(
-        "data.mkdir(); os.symlink('/etc/passwd', data / 'link'); exit = sys.exit(0)", runs_on="target"
+        "data.mkdir(); os.symlink('/etc/passwd', data / 'link'); exit = sys.exit(0)",
+        runs_on="target",
     )
     failure = on_device.fails()
     assert failure["kind"] == "bad_output" and "link" in failure["message"]

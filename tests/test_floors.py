@@ -22,14 +22,22 @@ def _imported(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             for name in (f"{node.module}.{alias.name}" for alias in node.names):
-                yield name if ROOT.joinpath(*name.split(".")).with_suffix(".py").is_file() else node.module
+                yield (
+                    name
+                    if ROOT.joinpath(*name.split(".")).with_suffix(".py").is_file()
+                    else node.module
+                )
 
 
 def test_a_stage_imports_only_the_helpers_of_its_own_domain():
     wrong = []
     for path in STAGES:
         own = f"{_module(path).rpartition('.')[0]}._"
-        others = [name for name in _imported(path) if name.startswith("stages") and not name.startswith(own)]
+        others = [
+            name
+            for name in _imported(path)
+            if name.startswith("stages") and not name.startswith(own)
+        ]
         wrong += [(_module(path), name) for name in others]
     assert STAGES and wrong == []
 

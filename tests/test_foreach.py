@@ -57,7 +57,9 @@ def test_a_stage_for_each_value_runs_and_what_they_make_is_gathered(folds):
         "twice@1-s",
         "twice@2-s",
     ]
-    assert (artifacts / "gather" / "total").read_text() == "[('1-m', 2), ('1-s', 2), ('2-s', 4)] None"
+    assert (
+        artifacts / "gather" / "total"
+    ).read_text() == "[('1-m', 2), ('1-s', 2), ('2-s', 4)] None"
     assert json.loads((_last(folds) / "metrics.json").read_text()) == {
         "twice@1-s.total": 2,
         "twice@1-m.total": 2,
@@ -77,7 +79,9 @@ def test_the_command_line_changes_the_stages_of_all_values(folds, give):
     said = give("plan", "usecase=folds", "stages.number.params.n=7", "params.folds=[1,2]")
     assert said.status == 0
     folds.done("usecase=folds", "stages.number.params.n=7")
-    assert {path.read_text() for path in (_last(folds) / "artifacts").glob("number@*/data")} == {"7"}
+    assert {path.read_text() for path in (_last(folds) / "artifacts").glob("number@*/data")} == {
+        "7"
+    }
 
 
 @pytest.mark.parametrize(
@@ -104,7 +108,8 @@ def test_until_cannot_name_a_stage_that_the_target_lacks(folds, give):
 def test_explain_and_graph_know_the_stages_of_values(folds, give):
     folds.done("usecase=folds")
     assert (
-        give("explain", "usecase=folds", "stage=twice@2-s").out == "twice@2-s: from the store\n  unchanged\n"
+        give("explain", "usecase=folds", "stage=twice@2-s").out
+        == "twice@2-s: from the store\n  unchanged\n"
     )
     (folds.path / "mystages" / "double.py").write_text(
         (folds.path / "mystages" / "double.py").read_text() + "# edited\n"

@@ -49,7 +49,10 @@ def does(project):
     project.stage("beside", BESIDE)
 
     def run(codes: dict[str, str], *words: str):
-        stages = {stage: {"uses": "mystages.only", "params": {"code": code}} for stage, code in codes.items()}
+        stages = {
+            stage: {"uses": "mystages.only", "params": {"code": code}}
+            for stage, code in codes.items()
+        }
         stages["other"] = {"uses": "mystages.beside"}
         project.usecase("one", json.dumps({"name": "one", "stages": stages}))
         result = project.run("usecase=one", *words)
@@ -76,7 +79,10 @@ def test_a_bad_output_fails_its_stage_alone_and_the_run_says_so(project, does, t
     private.mkdir(mode=0o700)
     (private / "data").write_text("the host's own")
     (private / "data").chmod(0o600)
-    codes = {stage: code.replace("{private!r}", repr(str(private))) for stage, code in BAD_OUTPUTS.items()}
+    codes = {
+        stage: code.replace("{private!r}", repr(str(private)))
+        for stage, code in BAD_OUTPUTS.items()
+    }
     result, state = does(codes)
     assert result.returncode == 1 and state.stages.pop("other").state == "finished"
     kinds = {name: stage.failure and stage.failure["kind"] for name, stage in state.stages.items()}
@@ -84,7 +90,10 @@ def test_a_bad_output_fails_its_stage_alone_and_the_run_says_so(project, does, t
     found = json.loads((project.last / "run.json").read_text())
     assert (found["status"], (project.last / "report.html").is_file()) == ("failed", True)
     assert (private / "data").read_text() == "the host's own"
-    assert [oct(path.stat().st_mode & 0o777) for path in (private, private / "data")] == ["0o700", "0o600"]
+    assert [oct(path.stat().st_mode & 0o777) for path in (private, private / "data")] == [
+        "0o700",
+        "0o600",
+    ]
     assert not list((project.store.root / "work").iterdir())
 
 
@@ -111,7 +120,9 @@ def test_a_stage_that_removes_its_job_folder_fails_alone(project, does):
         "failed",
         "finished",
     )
-    assert (project.last / "run.json").is_file() and not list((project.store.root / "work").iterdir())
+    assert (project.last / "run.json").is_file() and not list(
+        (project.store.root / "work").iterdir()
+    )
 
 
 # --- what it says
@@ -137,7 +148,10 @@ def test_a_file_name_that_is_not_utf_8_is_shown_and_ends_nothing(project, does):
     result, state = does({stage: code for stage, (code, _) in NAMES.items()}, "tracking=mlflow")
     assert state.stages.pop("other").state == "finished"
     ends = {stage: end for stage, (_, end) in NAMES.items()}
-    assert (result.returncode, {name: stage.state for name, stage in state.stages.items()}) == (1, ends)
+    assert (result.returncode, {name: stage.state for name, stage in state.stages.items()}) == (
+        1,
+        ends,
+    )
     assert re.search(r"left out: caf(\\xe9|\\udce9|\ufffd|\?)", result.stdout), result.stdout
     for command in ("status", "logs"):
         shown = project.run(command, "usecase=one")
@@ -331,7 +345,9 @@ def test_two_users_of_a_group_run_and_clean_in_one_folder(project, shared):
     for at in (1, 0):
         engine = shared(at, "clean", "clean.keep_last=1")
         out, err = engine.communicate(timeout=300)
-        assert engine.returncode == 0 and "kept: 1 run" in out and "another user" not in out, out + err
+        assert engine.returncode == 0 and "kept: 1 run" in out and "another user" not in out, (
+            out + err
+        )
     assert len(project.runs) == 1
 
 

@@ -21,7 +21,9 @@ MARKERS = "[pytest]\nmarkers =\n    ssh: needs ssh\n"
 
 def _pytest(*words: str, cwd: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
     argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *words]
-    return subprocess.run(argv, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True)
+    return subprocess.run(
+        argv, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True
+    )
 
 
 @pytest.mark.parametrize(
@@ -45,7 +47,9 @@ def skips(tmp_path):
 
     def run(may_skip: str) -> "subprocess.CompletedProcess[str]":
         words = ("-n", "1", "-p", "no_skips")
-        return _pytest(*words, cwd=tmp_path, PYTHONPATH=str(ROOT / ".ci"), RPI_MLOPS_MAY_SKIP=may_skip)
+        return _pytest(
+            *words, cwd=tmp_path, PYTHONPATH=str(ROOT / ".ci"), RPI_MLOPS_MAY_SKIP=may_skip
+        )
 
     return run
 

@@ -14,7 +14,9 @@ ROOT = Path(__file__).resolve().parent.parent
 def test_a_run_leaves_what_scripts_read(project):
     project.done("params.n=5")
     latest = project.outputs / "chain" / "x86_64" / "latest"
-    run, metrics = (json.loads((latest / name).read_text()) for name in ("run.json", "metrics.json"))
+    run, metrics = (
+        json.loads((latest / name).read_text()) for name in ("run.json", "metrics.json")
+    )
     assert metrics == {"b.total": 10, "c.total": 20}
     assert (run["v"], run["status"], run["run_id"], run["params"]) == (
         1,
@@ -34,7 +36,11 @@ def test_the_page_on_outputs_names_every_key_and_file(project):
     project.done()
     page = (ROOT / "docs" / "outputs.md").read_text(encoding="utf-8")
     run = json.loads((project.last / "run.json").read_text())
-    names = {*run, *run["stages"]["a"], *(path.name for path in project.last.iterdir() if path.is_file())}
+    names = {
+        *run,
+        *run["stages"]["a"],
+        *(path.name for path in project.last.iterdir() if path.is_file()),
+    }
     assert sorted(name for name in names if f"`{name}`" not in page) == []
 
 
@@ -84,7 +90,9 @@ UNTIL_ONE_FAILED = """    import time
 """
 
 
-@pytest.mark.parametrize(("word", "beside"), [("fail_fast=false", "finished"), ("fail_fast=true", "skipped")])
+@pytest.mark.parametrize(
+    ("word", "beside"), [("fail_fast=false", "finished"), ("fail_fast=true", "skipped")]
+)
 def test_the_first_failure_ends_the_run_if_asked(project, word, beside):
     project.stage("only", FAILING)
     project.usecase(
@@ -98,7 +106,8 @@ def test_the_first_failure_ends_the_run_if_asked(project, word, beside):
     )
     make = (project.path / "mystages" / "make.py").read_text()
     project.stage(
-        "make", make.replace("    data.", f"{UNTIL_ONE_FAILED.format(outputs=project.outputs)}    data.")
+        "make",
+        make.replace("    data.", f"{UNTIL_ONE_FAILED.format(outputs=project.outputs)}    data."),
     )
     assert project.run("usecase=one", word, "executor.cpus=2").returncode == 1
     assert project.state().stages["b"].state == beside
@@ -151,9 +160,9 @@ def test_what_is_no_stage_at_all_hides_no_other_mistake(project, give, stages):
 
 
 def test_a_use_case_is_taken_by_its_path(project):
-    path = project.usecase("chain", (project.path / "conf" / "usecases" / "chain.yaml").read_text()).rename(
-        project.path / "my.yaml"
-    )
+    path = project.usecase(
+        "chain", (project.path / "conf" / "usecases" / "chain.yaml").read_text()
+    ).rename(project.path / "my.yaml")
     project.done(f"usecase={path}")
     assert project.last.parent.parent.name == "chain"
 
@@ -166,9 +175,9 @@ def test_a_use_case_given_by_its_path_is_named_by_it(project, give):
 
 
 def test_the_command_that_goes_on_names_the_file_and_the_folders_again(project):
-    path = project.usecase("chain", (project.path / "conf" / "usecases" / "chain.yaml").read_text()).rename(
-        project.path / "my.yaml"
-    )
+    path = project.usecase(
+        "chain", (project.path / "conf" / "usecases" / "chain.yaml").read_text()
+    ).rename(project.path / "my.yaml")
     project.done(f"usecase={path}")
     command = json.loads((project.last / "run.json").read_text())["command"]
     assert (
@@ -196,7 +205,11 @@ def test_a_sweep_computes_what_its_jobs_share_once(project):
         "'${params.n}'}}}",
     )
     assert project.run("-m", "usecase=one", "params.n=2,3").returncode == 0
-    assert sorted(stage for run in project.runs for stage in project.started(run)) == ["a", "b", "b"]
+    assert sorted(stage for run in project.runs for stage in project.started(run)) == [
+        "a",
+        "b",
+        "b",
+    ]
 
 
 def test_a_broken_use_case_that_nobody_chose_stops_nobody(project):
@@ -286,7 +299,9 @@ def test_a_closed_output_stops_no_command(project):
     assert (result.returncode, result.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("words", [["plan"], ["-m", "plan", "target=rpi3,rpi4"]], ids=["one", "sweep"])
+@pytest.mark.parametrize(
+    "words", [["plan"], ["-m", "plan", "target=rpi3,rpi4"]], ids=["one", "sweep"]
+)
 def test_a_reader_that_has_gone_ends_a_command_without_a_traceback(project, words):
     with project.start(*words) as process:
         process.stdout.close()

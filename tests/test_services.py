@@ -30,12 +30,18 @@ def _image(engine: services.DockerEngine) -> str:
 
 
 def _libraries(program: Path) -> dict[str, Path]:
-    told = subprocess.run(["ldd", str(program)], check=True, capture_output=True, text=True).stdout.split()
+    told = subprocess.run(
+        ["ldd", str(program)], check=True, capture_output=True, text=True
+    ).stdout.split()
     return {word.lstrip("/"): Path(word) for word in told if word.startswith("/")}
 
 
 def _leftovers(service: services.Service) -> list[object]:
-    mounts = [line for line in Path("/proc/mounts").read_text().splitlines() if str(service.folder) in line]
+    mounts = [
+        line
+        for line in Path("/proc/mounts").read_text().splitlines()
+        if str(service.folder) in line
+    ]
     return [
         *services.processes_of(str(service.folder)),
         *mounts,
@@ -137,7 +143,14 @@ def test_an_ssh_server_forwards_a_socket(sshd, tmp_path):
 
 
 def test_an_ssh_server_that_is_stopped_ends_its_sessions(sshd):
-    argv = ["ssh", *sshd.options, "-p", str(sshd.port), f"{sshd.user}@{sshd.host}", "echo in; sleep 60"]
+    argv = [
+        "ssh",
+        *sshd.options,
+        "-p",
+        str(sshd.port),
+        f"{sshd.user}@{sshd.host}",
+        "echo in; sleep 60",
+    ]
     with subprocess.Popen(
         argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as session:

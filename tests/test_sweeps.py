@@ -68,7 +68,10 @@ def test_a_job_whose_worker_is_killed_has_failed(swept):
     swept.stage("only", ONLY.replace("raise SystemExit(3)", "import time; time.sleep(60)"))
     engine = swept.start("-m", "usecase=one", "params.n=13,1", *JOBLIB)
     swept.until(
-        lambda: any("started" in str(swept.events(run)) for run in swept.runs) or engine.poll() is not None
+        lambda: (
+            any("started" in str(swept.events(run)) for run in swept.runs)
+            or engine.poll() is not None
+        )
     )
     for pid in workers(engine.pid):
         os.kill(pid, signal.SIGKILL)
@@ -84,7 +87,8 @@ def test_an_interrupted_parallel_sweep_has_been_interrupted(swept, number):
     engine = swept.start("-m", "usecase=one", "params.n=13,1", *JOBLIB, start_new_session=True)
     swept.until(
         lambda: (
-            any("job_started" in str(swept.events(run)) for run in swept.runs) or engine.poll() is not None
+            any("job_started" in str(swept.events(run)) for run in swept.runs)
+            or engine.poll() is not None
         )
     )
     os.killpg(engine.pid, number) if number == signal.SIGINT else engine.send_signal(number)
@@ -106,8 +110,14 @@ def workers(parent: int) -> list[int]:
     found = []
     for folder in os.listdir("/proc"):
         try:
-            with open(f"/proc/{folder}/cmdline", "rb") as file, open(f"/proc/{folder}/stat") as stat:
-                if b"loky" in file.read() and int(stat.read().rpartition(")")[2].split()[1]) == parent:
+            with (
+                open(f"/proc/{folder}/cmdline", "rb") as file,
+                open(f"/proc/{folder}/stat") as stat,
+            ):
+                if (
+                    b"loky" in file.read()
+                    and int(stat.read().rpartition(")")[2].split()[1]) == parent
+                ):
                     found.append(int(folder))
         except (OSError, ValueError):
             continue

@@ -20,12 +20,19 @@ def main() -> None:
     import numpy as np
     import tensorflow as tf
 
-    for name, network in {"convolutions": _convolutions, "dense": _dense, "residual": _residual}.items():
+    for name, network in {
+        "convolutions": _convolutions,
+        "dense": _dense,
+        "residual": _residual,
+    }.items():
         keras.utils.set_random_seed(7)
         model = network(keras)
         for layer in model.layers:  # per-channel scales that differ, as after training
             layer.set_weights(
-                [w * np.geomspace(0.25, 4, w.shape[-1]).astype(w.dtype) for w in layer.get_weights()]
+                [
+                    w * np.geomspace(0.25, 4, w.shape[-1]).astype(w.dtype)
+                    for w in layer.get_weights()
+                ]
             )
         chance = np.random.default_rng(7)
         examples = chance.normal(size=(64, 1, *model.input_shape[1:])).astype(np.float32)
@@ -76,7 +83,9 @@ def _residual(keras: Any) -> Any:
     small = layers.MaxPooling2D(2)(both)
     large = layers.UpSampling2D(2, interpolation="bilinear")(small)
     mixed = layers.Concatenate()([layers.Multiply()([both, large]), both])
-    pooled = layers.GlobalAveragePooling2D()(layers.SeparableConv2D(12, 3, activation="relu")(mixed))
+    pooled = layers.GlobalAveragePooling2D()(
+        layers.SeparableConv2D(12, 3, activation="relu")(mixed)
+    )
     return keras.Model(inputs, layers.Dense(5)(pooled))
 
 

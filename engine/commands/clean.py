@@ -56,12 +56,16 @@ def main(request: Request[Options]) -> tuple[int, None]:
         recorded = _clean_mlflow(request, doomed, rules.dry_run) if is_unused else Freed()
         left = [path for path in doomed if not rules.dry_run and not handles.remove(path)]
         doomed = [path for path in doomed if path not in left]
-        freed_bytes = store.keep_only(*_used(uses, doomed), dry_run=rules.dry_run) if is_unused else 0
+        freed_bytes = (
+            store.keep_only(*_used(uses, doomed), dry_run=rules.dry_run) if is_unused else 0
+        )
     for path, state in states.items():
         if state.damage:
             print(f"kept: {as_typed(path)}: {state.damage}; remove the folder by hand")
     for path in left:
-        print(f"kept: {as_typed(path)}: some of it could not be removed: it is in use, or another user's")
+        print(
+            f"kept: {as_typed(path)}: some of it could not be removed: it is in use, or another user's"
+        )
     if not is_unused:
         print("a run is at work: the store is left as it is, give the command again later")
     verb = "would go" if rules.dry_run else "removed"
@@ -87,18 +91,22 @@ def _clean_mlflow(request: Request, doomed: Collection[Path], dry_run: bool) -> 
 
 
 def _chosen(runs: list[Path], uses: Mapping[Path, Uses], store: Store, rules: Clean) -> list[Path]:
-    """Return which of the runs go: by number and age, then as many more, oldest first, as the store's size
-    asks for.
+    """Return which of the runs go: by number and age, then as many more, oldest first, as the
+    store's size asks for.
     """
     idle = [path for path in runs if not store.is_at_work(path.name)]
     doomed = _doomed(idle, rules)
     if rules.max_size is None:
         return doomed
-    limit, removable = rules.max_size, [path for path in idle if path not in doomed and not _is_latest(path)]
+    limit, removable = (
+        rules.max_size,
+        [path for path in idle if path not in doomed and not _is_latest(path)],
+    )
 
     def fits(more: int) -> bool:
         return (
-            store.size_bytes() - store.keep_only(*_used(uses, [*doomed, *removable[:more]]), dry_run=True)
+            store.size_bytes()
+            - store.keep_only(*_used(uses, [*doomed, *removable[:more]]), dry_run=True)
             <= limit
         )
 

@@ -1,4 +1,4 @@
-"""`doctor`: what this machine has for the work, and for each thing missing the command that brings it."""
+"""`doctor`: show what this machine has, and for each thing missing the command that brings it."""
 
 import json
 from dataclasses import asdict
@@ -22,7 +22,9 @@ class Options(CommandOptions):
 
 
 def main(request: Request[Options]) -> tuple[int, None]:
-    """Print a line for each thing looked for; the exit status is 0, since none is needed for planning."""
+    """Print a line for each thing looked for; the exit status is 0, since none is needed for
+    planning.
+    """
     checks: dict[str, Check] = {
         "Python": machine.python,
         "packages": machine.packages,

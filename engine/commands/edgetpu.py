@@ -51,7 +51,9 @@ def main(request: Request[Options]) -> tuple[int, None]:
             return 1, None
         found = json.loads(done.outputs["report"].read_text(encoding="utf-8"))
     print(
-        json.dumps({key: found[key] for key in SHOWN}) if request.options.format != "table" else _table(found)
+        json.dumps({key: found[key] for key in SHOWN})
+        if request.options.format != "table"
+        else _table(found)
     )
     return 0, None
 
@@ -62,7 +64,9 @@ def _model(request: Request[Options]) -> Path:
     path = Path(request.options.model).expanduser().absolute()
     if not path.is_file():
         raise UserError(
-            f"model={request.options.model}", "there is no such file", "give the path of a .tflite file"
+            f"model={request.options.model}",
+            "there is no such file",
+            "give the path of a .tflite file",
         )
     digest.refuse_endless(f"model={request.options.model}", path)
     return path

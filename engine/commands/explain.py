@@ -31,13 +31,15 @@ def main(request: Request[Options]) -> tuple[int, None]:
         if wanted in (None, name):
             record = made.store.record(last[name]) if name in last else None
             lines = _reasons(planned, record.parts if record else None, plan.jobs)
-            print("\n  ".join([f"{name}: {'from the store' if planned.record else 'runs'}", *lines]))
+            print(
+                "\n  ".join([f"{name}: {'from the store' if planned.record else 'runs'}", *lines])
+            )
     return 0, None
 
 
 def _last_fingerprints(request: Request) -> dict[str, str]:
-    """Return, from all runs of this use case and target, the newest fingerprint that each stage finished
-    with.
+    """Return, from all runs of this use case and target, the newest fingerprint that each stage
+    finished with.
     """
     found: dict[str, str] = {}
     folder = request.outputs / request.usecase.name / request.target.name
@@ -71,11 +73,15 @@ def _reasons(planned: Planned, before: Parts | None, jobs: Mapping[str, Planned]
 
 
 def _hoped_inputs(planned: Planned, before: Parts, jobs: Mapping[str, Planned]) -> dict[str, Any]:
-    """Take the inputs that are not made yet as they were, so that only what is known to differ is named."""
+    """Take the inputs that are not made yet as they were, so that only what is known to differ is
+    named.
+    """
     known: dict[str, Any] = dict(before.get("input", {}))
     for name, ref in planned.job.inputs.items():
         records = {stage: jobs[stage].record for stage in (ref.stages if ref else ())}
-        made = {value_of(stage): one.outputs[ref.name] for stage, one in records.items() if ref and one}
+        made = {
+            value_of(stage): one.outputs[ref.name] for stage, one in records.items() if ref and one
+        }
         if ref and made and len(made) == len(records):
             known[name] = fingerprints.of_entries(made) if ref.each else next(iter(made.values()))
     return known

@@ -46,4 +46,6 @@ def _write(path: Path, nodes: Sequence[Node], edges: Sequence[Edge]) -> None:
         path.write_bytes(picture.png(nodes, edges))
     else:
         fix = path / "dag.svg" if path.is_dir() else path.with_suffix(".svg")
-        raise UserError(f"output={path}", "a picture is written as .svg or .png", f"write output={fix}")
+        raise UserError(
+            f"output={path}", "a picture is written as .svg or .png", f"write output={fix}"
+        )

@@ -38,7 +38,9 @@ def main(request: Request[Options]) -> tuple[int, None]:
     """Do what the word behind `images` says; `list` where there is none."""
     known = _chosen(request, list(executor_context(request).images()))
     with _engine_of(request) as client:
-        {"build": _build, "list": _list, "prune": _prune}[request.options.action](request, client, known)
+        {"build": _build, "list": _list, "prune": _prune}[request.options.action](
+            request, client, known
+        )
     return 0, None
 
 
@@ -55,8 +57,8 @@ def _chosen(request: Request[Options], images: list[Image]) -> list[Image]:
 
 @contextmanager
 def _engine_of(request: Request) -> Iterator[Any]:
-    """Give a client of the engine that has the target's images: the device's where there is one, else this
-    machine's.
+    """Give a client of the engine that has the target's images: the device's where there is one,
+    else this machine's.
     """
     if request.target.device is None:
         with closing(daemon.connect_here()) as client:

@@ -1,4 +1,4 @@
-"""`init FOLDER`: make a project of your own, with a use case, stages and a README that explains them.
+"""`init FOLDER`: make a project of your own, with a use case, stages and a README.
 
 The files are those of skeleton/. Nothing that exists is changed.
 """
@@ -23,17 +23,23 @@ class Options(CommandOptions):
 
     WORD = "folder"
 
-    folder: str | None = Field(None, description="the folder to make; also as a word: init my_project")
+    folder: str | None = Field(
+        None, description="the folder to make; also as a word: init my_project"
+    )
 
 
 def main(request: Request[Options]) -> tuple[int, None]:
     """Write the files, and say what to do next."""
     folder = _folder(request.options.folder)
     with ordinary.writing(str(folder)):
-        shutil.copytree(SKELETON, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            SKELETON, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
+        )
         readme = folder / "README.md"
         text = (
-            readme.read_text(encoding="utf-8").replace("{name}", folder.name).replace("{engine}", str(ROOT))
+            readme.read_text(encoding="utf-8")
+            .replace("{name}", folder.name)
+            .replace("{engine}", str(ROOT))
         )
         readme.write_text(text, encoding="utf-8")
     print(f"made {as_typed(folder)}; see {as_typed(folder / 'README.md')} for how to run it")
@@ -47,5 +53,7 @@ def _folder(name: str | None) -> Path:
     if folder.is_dir() and not any(folder.iterdir()):
         return folder
     if folder.exists() or folder.is_symlink():
-        raise UserError(f"init {name}", "there is something already", "name a new or an empty folder")
+        raise UserError(
+            f"init {name}", "there is something already", "name a new or an empty folder"
+        )
     return folder

@@ -58,12 +58,17 @@ def _stages(library: Library) -> dict[str, dict[str, Any]]:
         except UserError as mistake:
             found[name] = {"description": f"(cannot be read: {mistake.what})"}
             continue
-        found[name] = {"description": contract.doc.partition("\n")[0], "signature": _lines(contract)}
+        found[name] = {
+            "description": contract.doc.partition("\n")[0],
+            "signature": _lines(contract),
+        }
     return found
 
 
 def _lines(contract: Contract) -> list[str]:
-    inputs = [name if required else f"{name} (optional)" for name, required in contract.inputs.items()]
+    inputs = [
+        name if required else f"{name} (optional)" for name, required in contract.inputs.items()
+    ]
     params = [
         f"{name}: {p.annotation}" + ("" if p.default is REQUIRED else f" = {p.default!r}")
         for name, p in contract.params.items()

@@ -33,7 +33,9 @@ def main(request: Request[Options]) -> tuple[int, None]:
     if wanted:
         runs.stage_named(wanted, stages)
     cached = {
-        name: stage.fingerprint for name, stage in stages.items() if stage.cached and wanted in (None, name)
+        name: stage.fingerprint
+        for name, stage in stages.items()
+        if stage.cached and wanted in (None, name)
     }
     for path, note in _of_cached(request.outputs, cached):
         print(f"--- {note}")
@@ -42,7 +44,9 @@ def main(request: Request[Options]) -> tuple[int, None]:
     shown: dict[Path, int] = {}
     while True:
         at_work = request.options.follow and store.is_at_work(run_dir.name)
-        for path in sorted((run_dir / "logs").glob(f"{wanted or '*'}.log"), key=lambda p: p.stat().st_mtime):
+        for path in sorted(
+            (run_dir / "logs").glob(f"{wanted or '*'}.log"), key=lambda p: p.stat().st_mtime
+        ):
             if path not in shown and path.stat().st_size:
                 print(f"--- {path.stem}")
             shown[path] = _show(path, shown.get(path, 0))

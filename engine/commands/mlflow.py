@@ -12,10 +12,14 @@ from engine.request import Request
 class Options(CommandOptions):
     """The options of `mlflow`."""
 
-    port: int = Field(5000, ge=1, le=65535, description="the port of its page, on this machine alone")
+    port: int = Field(
+        5000, ge=1, le=65535, description="the port of its page, on this machine alone"
+    )
 
 
 def main(request: Request[Options]) -> tuple[int, None]:
     """Serve until interrupted."""
     say = functools.partial(print, flush=True)
-    return ui.serve(request.outputs, request.settings.tracking.model_dump(), request.options.port, say), None
+    return ui.serve(
+        request.outputs, request.settings.tracking.model_dump(), request.options.port, say
+    ), None

@@ -40,7 +40,13 @@ def main(request: Request[Options]) -> tuple[int, None]:
         f"{request.target.runtime})"
     )
     shown = [
-        [name, "cached" if p.record else "run", p.job.place.taken, (p.fingerprint or "-")[:12], p.reason]
+        [
+            name,
+            "cached" if p.record else "run",
+            p.job.place.taken,
+            (p.fingerprint or "-")[:12],
+            p.reason,
+        ]
         for name, p in planned.plan.jobs.items()
     ]
     print(table([["stage", "does", "on", "fingerprint", "why"], *shown], "  "))

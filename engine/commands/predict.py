@@ -1,6 +1,7 @@
 """`predict`: run the packed model of the newest finished run on input=FILE_OR_FOLDER.
 
-The use case's `predict:` names the stage that does it; here it is laid out, run and its result shown.
+The use case's `predict:` names the stage that does it; here it is laid out, run and its result
+shown.
 """
 
 import json
@@ -27,12 +28,18 @@ class Options(CommandOptions):
 
     input: str | None = Field(None, description="a video, a picture, a folder, or a keypoint CSV")
     output: str | None = Field(None, description="where to write pictures or a video")
-    run: str | None = Field(None, description="a run's id or its beginning; null: the newest that finished")
-    format: Literal["table", "json", "jsonl"] = Field("table", description="table, or a JSON object a line")
+    run: str | None = Field(
+        None, description="a run's id or its beginning; null: the newest that finished"
+    )
+    format: Literal["table", "json", "jsonl"] = Field(
+        "table", description="table, or a JSON object a line"
+    )
 
 
 def main(request: Request[Options]) -> tuple[int, None]:
-    """Print what the model says as a table or as JSON lines; with output= also write pictures or a video."""
+    """Print what the model says as a table or as JSON lines; with output= also write pictures or a
+    video.
+    """
     source, package, contract = _source(request), _package(request), _contract(request)
     print(f"the model of run {package.parents[2].name}", file=sys.stderr)
     output = Path(request.options.output).absolute() if request.options.output else None
@@ -43,7 +50,9 @@ def main(request: Request[Options]) -> tuple[int, None]:
     store = Store(layout.store_dir(request.outputs))
     with store.work(f"predict-{time.time_ns()}") as work:
         params = {"annotate": output is not None} if "annotate" in contract.params else {}
-        done = single_job.run(request, contract, work, {"package": package, "source": source}, params)
+        done = single_job.run(
+            request, contract, work, {"package": package, "source": source}, params
+        )
         if not done.succeeded:
             print(done.log_tail, file=sys.stderr)
             return 1, None
@@ -131,8 +140,8 @@ def _show(rows: list[dict[str, Any]], form: str) -> None:
 
 
 def _deliver(result: Path, output: Path) -> None:
-    """Copy the annotated video or pictures to where the user wants them: one to a file, several into a
-    folder.
+    """Copy the annotated video or pictures to where the user wants them: one to a file, several
+    into a folder.
     """
     made = sorted((result / "annotated").glob("*"))
     if len(made) == 1 and output.suffix == made[0].suffix:

@@ -37,7 +37,12 @@ def main(request: Request[Options]) -> tuple[int, None]:
         f"{_said(state, store, run_dir.name)}"
     )
     rows = [
-        [s.name, s.state + (" (cached)" if s.cached else ""), duration(s.seconds), _remark(s, run_dir)]
+        [
+            s.name,
+            s.state + (" (cached)" if s.cached else ""),
+            duration(s.seconds),
+            _remark(s, run_dir),
+        ]
         for s in state.stages.values()
     ]
     if rows:
@@ -51,7 +56,9 @@ def _said(state: RunState, store: Store, run_id: str) -> str:
         return f"unknown from some point on: {state.damage}"
     if state.status != "running":
         return (
-            f"{state.status} after {duration(state.seconds)}" if state.seconds is not None else state.status
+            f"{state.status} after {duration(state.seconds)}"
+            if state.seconds is not None
+            else state.status
         )
     if store.is_at_work(run_id):
         return f"running for {duration(time.time() - state.start.get('time', time.time()))}"

@@ -1,4 +1,6 @@
-"""A client of a container engine that may lie: its answers are limited in size, in time and in slowness."""
+"""A client of a container engine that may lie: its answers are limited in size, in time and in
+slowness.
+"""
 
 import socket
 import time
@@ -33,7 +35,9 @@ class Api(docker.APIClient):  # type: ignore[misc]
         return answer
 
     def get_redirect_target(self, resp: Any) -> None:
-        """Follow none: no engine sends its client elsewhere, and requests would read such an answer whole."""
+        """Follow none: no engine sends its client elsewhere, and requests would read such an answer
+        whole.
+        """
 
     def mount(self, prefix: str, adapter: Any) -> None:
         """Put an adapter of our own in the place of docker-py's for a Unix socket."""
@@ -72,8 +76,8 @@ class _Connection(UnixHTTPConnection):  # type: ignore[misc]
 
 
 class _Socket(socket.socket):
-    """Gives up on an answer of which hardly anything comes: a timeout of each read alone would wait for every
-    byte anew.
+    """Gives up on an answer of which hardly anything comes: a timeout of each read alone would wait
+    for every byte anew.
     """
 
     _patience_s: float | None = None
@@ -101,12 +105,16 @@ class _Socket(socket.socket):
 
 
 def _limited(answer: Any, timeout_s: float | None) -> Iterator[bytes]:
-    """Yield an answer's body; without a timeout it may be long in coming, as that of a container's end."""
+    """Yield an answer's body; without a timeout it may be long in coming, as that of a container's
+    end.
+    """
     size, limit = 0, time.monotonic() + max(ANSWER_S, timeout_s or 0.0)
     for chunk in answer.iter_content(1 << 12):
         size += len(chunk)
         if size > ANSWER_BYTES:
-            raise requests.exceptions.ContentDecodingError(f"the answer has more than {ANSWER_BYTES:,} bytes")
+            raise requests.exceptions.ContentDecodingError(
+                f"the answer has more than {ANSWER_BYTES:,} bytes"
+            )
         if timeout_s is not None and time.monotonic() > limit:
             raise requests.exceptions.ReadTimeout("the answer takes too long")
         yield chunk

@@ -1,8 +1,8 @@
-"""Read a tar that a container engine sends, as it comes: neither the engine nor the stage behind it is
-trusted.
+"""Read a tar that a container engine sends, as it comes: neither the engine nor the stage behind it
+is trusted.
 
-Nothing is kept in memory but the entry at hand, nothing is written outside the folder, and no more bytes than
-are allowed.
+Nothing is kept in memory but the entry at hand, nothing is written outside the folder, and no more
+bytes than are allowed.
 """
 
 import errno
@@ -16,12 +16,21 @@ from typing import IO, Any, cast
 
 from engine.store import MAX_DEPTH, MAX_PATH_BYTES
 
-_AT_ONCE = 1 << 20  # bytes; tarfile reads a long name or a pax header at once, whatever size it claims
+_AT_ONCE = (
+    1 << 20
+)  # bytes; tarfile reads a long name or a pax header at once, whatever size it claims
 _CHUNK = 1 << 16
 _ENTRIES_MOST = 1_000_000
 _HEADERS = 1 << 20  # bytes of a tar of one file that are not the file's
 _SPARE = 1 << 26  # bytes of the disk that are left free
-_NO_PLACE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.EFBIG)
+_NO_PLACE = (
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.ENAMETOOLONG,
+    errno.EINVAL,
+    errno.EILSEQ,
+    errno.EFBIG,
+)
 _BROKEN = (ValueError, RecursionError, KeyError, OverflowError)  # what tarfile raises on nonsense
 
 
@@ -30,7 +39,9 @@ class NotPlain(tarfile.FilterError):
 
 
 class _Forward:
-    """A tar as it comes, in the shape of the file that tarfile wants: it goes forward only, up to a limit."""
+    """A tar as it comes, in the shape of the file that tarfile wants: it goes forward only, up to a
+    limit.
+    """
 
     def __init__(self, chunks: Iterator[bytes], most_bytes: int) -> None:
         self._chunks, self._most_bytes = chunks, most_bytes
@@ -55,7 +66,9 @@ class _Forward:
         if not 0 <= size <= _AT_ONCE:
             raise NotPlain(f"its archive has a header of {size:,} bytes")
         if self._at + size > self._most_bytes:
-            raise NotPlain(f"it is more than the {self._most_bytes:,} bytes that are free or allowed here")
+            raise NotPlain(
+                f"it is more than the {self._most_bytes:,} bytes that are free or allowed here"
+            )
         parts: list[bytes] = []
         while size and (self._here < len(self._chunk) or self._go_on()):
             parts.append(self._chunk[self._here : self._here + size])
@@ -119,7 +132,9 @@ def _opened(chunks: Iterator[bytes], most_bytes: int) -> Iterator[tarfile.TarFil
 
 
 def _entries(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """Yield each entry and forget it; NotPlain where the end is missing, which tarfile takes for an end."""
+    """Yield each entry and forget it; NotPlain where the end is missing, which tarfile takes for an
+    end.
+    """
     while (entry := tar.next()) is not None:
         yield entry
         tar.members.clear()  # type: ignore[attr-defined]  # else a tar of millions of names fills the memory
@@ -128,8 +143,8 @@ def _entries(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
 
 
 def _extract(tar: tarfile.TarFile, entry: tarfile.TarInfo, folder: Path) -> None:
-    """Write one entry; a name that two of them have, or that the disk does not take, is the stage's mistake
-    and not the link's.
+    """Write one entry; a name that two of them have, or that the disk does not take, is the stage's
+    mistake and not the link's.
     """
     path = folder / entry.name
     if entry.isdir() and path.is_dir():
@@ -141,7 +156,9 @@ def _extract(tar: tarfile.TarFile, entry: tarfile.TarInfo, folder: Path) -> None
     except (OSError, tarfile.ExtractError) as error:
         if isinstance(error, OSError) and error.errno not in _NO_PLACE:
             raise
-        raise NotPlain(f"its archive has {entry.name!a}, which has no place: {error}"[:300]) from None
+        raise NotPlain(
+            f"its archive has {entry.name!a}, which has no place: {error}"[:300]
+        ) from None
 
 
 def _plain(entry: tarfile.TarInfo, most_bytes: int) -> tarfile.TarInfo:
@@ -157,7 +174,11 @@ def _plain(entry: tarfile.TarInfo, most_bytes: int) -> tarfile.TarInfo:
         raise NotPlain(
             f"output '{inside[1]}' holds a symbolic link, {shown} -> {entry.linkname}; write the file itself"
         )
-    is_own = entry.islnk() and entry.linkname.startswith("out/") and ".." not in entry.linkname.split("/")
+    is_own = (
+        entry.islnk()
+        and entry.linkname.startswith("out/")
+        and ".." not in entry.linkname.split("/")
+    )
     if entry.issparse() or not (entry.isreg() or entry.isdir() or is_own):
         raise NotPlain(f"output '{inside[1]}' holds {shown}, which is neither a file nor a folder")
     if len(inside) > MAX_DEPTH or len(os.fsencode(entry.name)) > MAX_PATH_BYTES:

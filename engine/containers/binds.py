@@ -1,5 +1,5 @@
-"""Hands a job's files to a container of this machine: its folders are mounted at the very paths that they
-have here.
+"""Hands a job's files to a container of this machine: its folders are mounted at the very paths
+that they have here.
 """
 
 import os
@@ -25,8 +25,8 @@ _KEPT, _TAKEN_OVER = (
 
 
 class Binds:
-    """Nothing is copied. Where root calls, the job's folder is the container's user's while it runs, and
-    root's again after.
+    """Nothing is copied. Where root calls, the job's folder is the container's user's while it
+    runs, and root's again after.
     """
 
     def __init__(self, context: ExecutorContext) -> None:
@@ -40,7 +40,9 @@ class Binds:
         return launch.log
 
     def mounts(self, client: Any, launch: Launch, is_wanted: Callable[[], bool]) -> list[Any]:
-        """Return the mounts: the job's folder, checkpoints and log to write, inputs and sources to read."""
+        """Return the mounts: the job's folder, checkpoints and log to write, inputs and sources to
+        read.
+        """
         (launch.folder / "cwd").mkdir()
         open_log(launch.log)
         checkpoints = self._checkpoints(launch)
@@ -67,7 +69,9 @@ class Binds:
         for path in self._checkpoints(launch):
             with suppress(OSError):  # most stages keep nothing there
                 path.rmdir()
-        if container is not None and (said := b"".join(said for _, said in daemon.words(container))):
+        if container is not None and (
+            said := b"".join(said for _, said in daemon.words(container))
+        ):
             handles.append(launch.log, said)
 
     def free_bytes(self, launch: Launch) -> int | None:
@@ -90,13 +94,15 @@ class Binds:
         return False
 
     def take_over(self, launch: Launch, labels: Mapping[str, str]) -> None:
-        """Put the kept folder in the place of the new one, and the log that the container writes in the place
-        of the new log.
+        """Put the kept folder in the place of the new one, and the log that the container writes in
+        the place of the new log.
         """
         handles.remove(launch.folder)
         self._kept.pop(launch.fingerprint).rename(launch.folder)
         launch.adopted()
-        mark = launch.folder.parent / _TAKEN_OVER / launch.fingerprint  # where no container can write
+        mark = (
+            launch.folder.parent / _TAKEN_OVER / launch.fingerprint
+        )  # where no container can write
         mark.parent.mkdir(exist_ok=True)
         mark.write_text(launch.folder.name, encoding="utf-8")
         with suppress(OSError):  # the earlier run may have been removed
@@ -104,7 +110,9 @@ class Binds:
             os.link(labels[f"{options.LABEL}.log"], launch.log)
 
     def _kept_before(self, fingerprint: str) -> Iterator[Path]:
-        """Yield where an engine that had taken the folder over, and was killed too, may have left it."""
+        """Yield where an engine that had taken the folder over, and was killed too, may have left
+        it.
+        """
         work = self._context.store / "work"
         yield from work.glob(f"*/{_KEPT}/{fingerprint}")
         for mark in work.glob(f"*/{_TAKEN_OVER}/{fingerprint}"):
@@ -131,8 +139,8 @@ def _chown_all(path: Path, owner: options.User) -> None:
 
 
 def hidden_source(context: ExecutorContext) -> Path | None:
-    """Return a source that root's stages could not read, since in their containers they are an ordinary user;
-    None where all is well.
+    """Return a source that root's stages could not read, since in their containers they are an
+    ordinary user; None where all is well.
     """
     if os.getuid() != 0:
         return None
@@ -142,11 +150,16 @@ def hidden_source(context: ExecutorContext) -> Path | None:
         for path in (tree, *tree.rglob("*"))
         if "__pycache__" not in path.parts
     )
-    return next((path for path in paths if path.exists() and not path.stat().st_mode & stat.S_IROTH), None)
+    return next(
+        (path for path in paths if path.exists() and not path.stat().st_mode & stat.S_IROTH), None
+    )
 
 
 def sources(context: ExecutorContext) -> list[Path]:
     """Return the packages of stages that a job may import."""
     return [
-        root / package for root in context.roots for package in context.packages if (root / package).is_dir()
+        root / package
+        for root in context.roots
+        for package in context.packages
+        if (root / package).is_dir()
     ]

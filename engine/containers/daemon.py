@@ -89,16 +89,16 @@ class PathStat(BaseModel):
 
 
 def address() -> str:
-    """Return where this machine's engine listens: DOCKER_HOST, else the chosen Docker context, else the usual
-    socket.
+    """Return where this machine's engine listens: DOCKER_HOST, else the chosen Docker context, else
+    the usual socket.
     """
     named = os.environ.get("DOCKER_HOST")
     return named or str(getattr(_context(), "Host", None) or _USUAL)
 
 
 def connect_here() -> Any:
-    """Return a client of this machine's engine that has been answered, or raise UserError that says why there
-    is none.
+    """Return a client of this machine's engine that has been answered, or raise UserError that says
+    why there is none.
     """
     from docker.errors import TLSParameterError
 
@@ -129,7 +129,8 @@ def _certificates() -> Any:
 def _context() -> Any:
     """Return the chosen Docker context.
 
-    None where there is none, or ~/.docker is damaged, which is no reason not to try the usual place.
+    None where there is none, or ~/.docker is damaged, which is no reason not to try the usual
+    place.
     """
     from docker.context import ContextAPI
 
@@ -154,15 +155,15 @@ def _check_configuration() -> str:
 
 
 def is_rootless(security_options: Iterable[object]) -> bool:
-    """True for an engine, by its SecurityOptions, whose users are not this machine's: its stages could not
-    write here.
+    """True for an engine, by its SecurityOptions, whose users are not this machine's: its stages
+    could not write here.
     """
     return any("rootless" in str(one) for one in security_options)
 
 
 def is_likely() -> bool:
-    """Say, without asking anybody, whether there may be an engine: most machines without one are told so at
-    once.
+    """Say, without asking anybody, whether there may be an engine: most machines without one are
+    told so at once.
     """
     named = os.environ.get("DOCKER_HOST", "")
     if not named and os.environ.get("DOCKER_CONTEXT"):
@@ -177,7 +178,9 @@ def _is_socket(url: str) -> bool:
 
 
 def connect(url: str, tls: Any = None) -> Any:
-    """Return a docker.DockerClient that has been answered, or raise UserError that says why there is none."""
+    """Return a docker.DockerClient that has been answered, or raise UserError that says why there
+    is none.
+    """
     import docker
     import requests
     from docker.constants import DEFAULT_DOCKER_API_VERSION
@@ -201,11 +204,17 @@ def connect(url: str, tls: Any = None) -> Any:
             f"this is not the address of a Docker engine: {error}",
             f"export DOCKER_HOST={_USUAL}; or executor=local",
         ) from None
-    except (AttributeError, TypeError, RecursionError):  # docker-py takes for granted what is in that file
+    except (
+        AttributeError,
+        TypeError,
+        RecursionError,
+    ):  # docker-py takes for granted what is in that file
         if not configuration:
             raise
         raise UserError(
-            configuration, "this Docker configuration is damaged", "correct or remove it; or executor=local"
+            configuration,
+            "this Docker configuration is damaged",
+            "correct or remove it; or executor=local",
         ) from None
 
 
@@ -260,11 +269,15 @@ def load(client: Any, reference: str, archive: Path) -> Any:
     if refusal := next((one["error"] for one in told if "error" in one), None):
         raise _not_taken(reference, archive, False, refusal)
     loaded = re.findall(
-        r"^Loaded image(?: ID)?: (\S+)", "".join(one.get("stream", "") for one in told), re.MULTILINE
+        r"^Loaded image(?: ID)?: (\S+)",
+        "".join(one.get("stream", "") for one in told),
+        re.MULTILINE,
     )
     if len(loaded) != 1:
         raise UserError(
-            str(archive), f"it holds {len(loaded)} images, not one", "remove it, and give the same command"
+            str(archive),
+            f"it holds {len(loaded)} images, not one",
+            "remove it, and give the same command",
         )
     image = client.images.get(loaded[0])
     repository, _, tag = reference.rpartition(":")
@@ -275,7 +288,9 @@ def load(client: Any, reference: str, archive: Path) -> Any:
 def environment(image: Any) -> dict[str, str]:
     """Return the variables that an image sets."""
     with sense():
-        return dict(word.split("=", 1) for word in image.attrs["Config"].get("Env") or () if "=" in word)
+        return dict(
+            word.split("=", 1) for word in image.attrs["Config"].get("Env") or () if "=" in word
+        )
 
 
 @contextmanager
@@ -290,8 +305,8 @@ def patience(client: Any) -> Iterator[None]:
 
 @contextmanager
 def archived(container: Any, path: str | Path) -> Iterator[tuple[PathStat, Iterator[bytes]] | None]:
-    """Give what the engine says of a file or folder of the container, and its tar; None where it is not
-    there.
+    """Give what the engine says of a file or folder of the container, and its tar; None where it is
+    not there.
 
     docker-py's get_archive would leave its connection open where not all is read.
     """
@@ -304,17 +319,18 @@ def archived(container: Any, path: str | Path) -> Iterator[tuple[PathStat, Itera
         _refuse(answer)
         with sense():
             facts = _sensible(
-                PathStat, json.loads(base64.b64decode(answer.headers["X-Docker-Container-Path-Stat"]))
+                PathStat,
+                json.loads(base64.b64decode(answer.headers["X-Docker-Container-Path-Stat"])),
             )
         yield facts, answer.iter_content(1 << 16)
 
 
 def words(container: Any, since_s: int = 0) -> Iterator[tuple[str, bytes]]:
-    """Yield what the container has said since a second, as far as its engine keeps it: moments, which sort as
-    texts, and bytes.
+    """Yield what the container has said since a second, as far as its engine keeps it: moments,
+    which sort as texts, and bytes.
 
-    docker-py's logs would join what has no end of line, and wait without a limit where it is read as it
-    comes.
+    docker-py's logs would join what has no end of line, and wait without a limit where it is read
+    as it comes.
     """
     api = container.client.api
     url = f"{api.base_url}/v{api.api_version}/containers/{container.id}/logs"
@@ -346,7 +362,8 @@ def is_gone(error: BaseException) -> bool:
     if isinstance(error, APIError):  # by its ancestors it is a RequestException too
         return False
     return isinstance(
-        error, requests.RequestException | urllib3.exceptions.HTTPError | ConnectionError | TimeoutError
+        error,
+        requests.RequestException | urllib3.exceptions.HTTPError | ConnectionError | TimeoutError,
     )
 
 

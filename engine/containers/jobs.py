@@ -1,9 +1,9 @@
-"""Runs jobs as containers of one engine: created, started, waited for, inspected and removed by label, never
-attached.
+"""Runs jobs as containers of one engine: created, started, waited for, inspected and removed by
+label, never attached.
 
-A container outlives this process. Who gives the same command again takes over what still fits, and removes
-the rest. Whose engine it is, and how files come and go there, is told by the executor that uses this:
-`machine`.
+A container outlives this process. Who gives the same command again takes over what still fits, and
+removes the rest. Whose engine it is, and how files come and go there, is told by the executor that
+uses this: `machine`.
 """
 
 import queue
@@ -36,7 +36,9 @@ GIVE_UP_S = 5.0  # how long a job that must end may still be on its way into a c
 
 
 def _named(method: Callable[..., _Result]) -> Callable[..., _Result]:
-    """Let a call raise UserError where the engine goes away meanwhile, refuses, or answers with nonsense."""
+    """Let a call raise UserError where the engine goes away meanwhile, refuses, or answers with
+    nonsense.
+    """
 
     @wraps(method)
     def call(self: "Containers", *arguments: Any) -> _Result:
@@ -61,7 +63,9 @@ class Containers:
     def __init__(
         self, machine: Callable[[ExecutorContext], ContainerMachine], context: ExecutorContext
     ) -> None:
-        self._limits = options.limits(context)  # invalid options are reported before anything starts
+        self._limits = options.limits(
+            context
+        )  # invalid options are reported before anything starts
         self._context, self._machine = context, machine(context)
         self._client: Any = None
         self._images: dict[str, Any] = {}  # by reference, as each was when it was looked at
@@ -102,7 +106,10 @@ class Containers:
     def place(self, spec: StageSpec, contract: Contract) -> Placement:
         """Return where the stage runs: in which image, and under which label its figures stand."""
         return self._machine.place(
-            spec, selection.choose(self._context, self._machine.platform(spec), spec, contract, self.reach)
+            spec,
+            selection.choose(
+                self._context, self._machine.platform(spec), spec, contract, self.reach
+            ),
         )
 
     @_named
@@ -132,9 +139,13 @@ class Containers:
 
     @_named
     def reclaim(self, planned: Iterable[Planned], work: Path) -> None:
-        """Find the containers that ended engines left: keep what these jobs can use, remove the rest."""
+        """Find the containers that ended engines left: keep what these jobs can use, remove the
+        rest.
+        """
         wanted = {
-            one.fingerprint: one.job.place.image for one in planned if one.fingerprint and one.record is None
+            one.fingerprint: one.job.place.image
+            for one in planned
+            if one.fingerprint and one.record is None
         }
         store = Store(self._context.store)
         ours = {"label": f"{options.LABEL}={self._context.store}"}
@@ -144,7 +155,9 @@ class Containers:
             )  # by other engines, meanwhile
         for container in filter(_is_ours, found):
             labels = container.labels
-            fingerprint = labels.get(f"{options.LABEL}.fingerprint", "")  # what only carried files has none
+            fingerprint = labels.get(
+                f"{options.LABEL}.fingerprint", ""
+            )  # what only carried files has none
             if store.is_at_work(labels[f"{options.LABEL}.run"]):
                 continue  # its engine lives
             if not self._claims.enter_context(store.alone(container.id)):
@@ -189,15 +202,21 @@ class Containers:
         return ended
 
     def terminate(self, stage: str, *, force: bool) -> None:
-        """Ask the job's container to end, or end it; by force also a job whose engine does not hear."""
+        """Ask the job's container to end, or end it; by force also a job whose engine does not
+        hear.
+        """
         running = self._running.get(stage)
         if running is None:
             return
         is_heard = running.end(force=force)
         if force and not is_heard and running.asked_for_s > GIVE_UP_S:
-            self._ends.put((running, running.lost("it was given up: its container engine does not answer")))
+            self._ends.put(
+                (running, running.lost("it was given up: its container engine does not answer"))
+            )
         elif force and running.is_immortal:
-            self._ends.put((running, running.lost("it was given up: its container engine does not end it")))
+            self._ends.put(
+                (running, running.lost("it was given up: its container engine does not end it"))
+            )
 
     def close(self) -> None:
         """Remove every container of this run."""
@@ -212,8 +231,8 @@ class Containers:
         self._machine.close()
 
     def _image(self, client: Any, place: Placement) -> Any:
-        """Return the engine's image of a job, looked at once: who moves its name meanwhile does not move the
-        jobs of this run.
+        """Return the engine's image of a job, looked at once: who moves its name meanwhile does not
+        move the jobs of this run.
         """
         reference = str(place.image)
         with self._looks:
@@ -224,7 +243,9 @@ class Containers:
             return self._images[reference]
 
     def _taken(self, running: Running, ended: Ended) -> list[Ended]:
-        """Return the end where it is that of a job at work: one that was given up has been told already."""
+        """Return the end where it is that of a job at work: one that was given up has been told
+        already.
+        """
         if self._running.get(ended.stage) is not running:
             return []
         del self._running[ended.stage]
@@ -240,11 +261,15 @@ class Containers:
 def _is_ours(container: Any) -> bool:
     """True for what an engine of this project made: what its names say becomes names of files here."""
     with daemon.sense():
-        names = [container.labels.get(f"{options.LABEL}.{key}", "-") for key in ("run", "fingerprint")]
+        names = [
+            container.labels.get(f"{options.LABEL}.{key}", "-") for key in ("run", "fingerprint")
+        ]
         is_whole = f"{options.LABEL}.run" in container.labels and isinstance(
             container.attrs.get("Image"), str
         )
-        return is_whole and daemon.is_named(container) and all(_NAME.fullmatch(name) for name in names)
+        return (
+            is_whole and daemon.is_named(container) and all(_NAME.fullmatch(name) for name in names)
+        )
 
 
 def _refuse_network(client: Any, name: str) -> None:
@@ -257,12 +282,14 @@ def _refuse_network(client: Any, name: str) -> None:
         client.networks.get(name)
     except NotFound:
         fix = f"docker network create {name}; or executor.network=bridge"
-        raise UserError(f"executor.network={name}", "the container engine has no such network", fix) from None
+        raise UserError(
+            f"executor.network={name}", "the container engine has no such network", fix
+        ) from None
 
 
 def _let_begin(store: Store, fingerprint: str) -> None:
-    """Wait until the engine that claimed a container has its job too: who came to the job's lock before it
-    would start a twin.
+    """Wait until the engine that claimed a container has its job too: who came to the job's lock
+    before it would start a twin.
     """
     limit = time.monotonic() + CLAIMED_S
     while fingerprint and time.monotonic() < limit and store.record(fingerprint) is None:

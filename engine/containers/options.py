@@ -51,20 +51,24 @@ class Limits(BaseModel):
     @classmethod
     def _is_enough(cls, memory: int | None) -> int | None:
         if memory and memory < LEAST_MEMORY:
-            raise ValueError("a container needs 6M of memory at least; write 512M or 2G, or 0 for no limit")
+            raise ValueError(
+                "a container needs 6M of memory at least; write 512M or 2G, or 0 for no limit"
+            )
         return memory
 
 
 def limits(context: ExecutorContext) -> Limits:
-    """Return the limits, or raise all mistakes in them together; an executor's other keys are its own."""
+    """Return the limits, or raise all mistakes in them together; an executor's other keys are its
+    own.
+    """
     own = {key: value for key, value in context.options.items() if key in Limits.model_fields}
     name = context.options.get("name", "docker")
     return validated(Limits, own, "the executor's options are wrong", f"executor={name}")
 
 
 def memory_limit(limits: Limits, machine_bytes: int) -> int | None:
-    """Return the limit of a container whose stage sets none: the option's, or a share of what the engine's
-    machine has.
+    """Return the limit of a container whose stage sets none: the option's, or a share of what the
+    engine's machine has.
     """
     return (int(machine_bytes * MEMORY_SHARE) if limits.memory is None else limits.memory) or None
 
@@ -108,11 +112,11 @@ def container(
     python_path: str,
     machine: Info,
 ) -> dict[str, Any]:
-    """Return the options of the job's container; `edgetpu` is the bus of the Edge TPU that it may use,
-    `machine` what its engine says of itself.
+    """Return the options of the job's container; `edgetpu` is the bus of the Edge TPU that it may
+    use, `machine` what its engine says of itself.
 
-    Without a log its engine keeps what it says: the last 5 to 10 MB, in two files of which the older one
-    goes.
+    Without a log its engine keeps what it says: the last 5 to 10 MB, in two files of which the
+    older one goes.
     """
     spec, most = launch.job.spec, limits(context)
     memory = spec.resources.memory or memory_limit(most, machine.MemTotal)
@@ -131,7 +135,13 @@ def container(
         "HOME": cwd,
     }
     return {
-        "entrypoint": ["python3", "-m", "engine.stage", str(launch.folder), *([str(log)] if log else [])],
+        "entrypoint": [
+            "python3",
+            "-m",
+            "engine.stage",
+            str(launch.folder),
+            *([str(log)] if log else []),
+        ],
         "labels": labels(launch, context),
         "environment": environment,
         "working_dir": cwd,
@@ -160,8 +170,8 @@ def container(
 
 
 def _devices(edgetpu: str | None) -> Mapping[str, Any]:
-    """Return which devices a container may open beside the usual ones: exactly those of the Edge TPU, on USB
-    by a rule for their kind.
+    """Return which devices a container may open beside the usual ones: exactly those of the Edge
+    TPU, on USB by a rule for their kind.
     """
     if edgetpu == "usb":
         return {"device_cgroup_rules": [f"c {USB_MAJOR}:* rmw"], "group_add": [str(PLUGDEV)]}
@@ -169,8 +179,8 @@ def _devices(edgetpu: str | None) -> Mapping[str, Any]:
 
 
 def bind(path: Path, to: Path | None = None, *, read_only: bool = True) -> Any:
-    """Return the mount of a path of the engine's machine, refused where there is none: with `volumes` the
-    engine would make an empty folder.
+    """Return the mount of a path of the engine's machine, refused where there is none: with
+    `volumes` the engine would make an empty folder.
     """
     from docker.types import Mount
 

@@ -1,7 +1,8 @@
-"""Which image a container engine was given under a name, or had when it was first used: another one under
-that name is refused.
+"""Which image a container engine was given under a name, or had when it was first used: another one
+under that name is refused.
 
-What is known stands below outputs/, a file for each name and engine; whoever removes it lets the next one in.
+What is known stands below outputs/, a file for each name and engine; whoever removes it lets the
+next one in.
 """
 
 import hashlib

@@ -1,5 +1,5 @@
-"""One job in its container, from the sending of its files to the verdict on its end: the work of a thread of
-its own.
+"""One job in its container, from the sending of its files to the verdict on its end: the work of a
+thread of its own.
 
 So what takes long holds up this job alone. An engine that goes away is given time to come back.
 """
@@ -64,7 +64,10 @@ class Running:
 
         One that is not there yet does not come.
         """
-        self._asked, self._signal = self._asked or time.monotonic(), "SIGKILL" if force else "SIGTERM"
+        self._asked, self._signal = (
+            self._asked or time.monotonic(),
+            "SIGKILL" if force else "SIGTERM",
+        )
         if force:
             self._forced = self._forced or time.monotonic()
         return self._container is not None and self._kill()
@@ -84,8 +87,8 @@ class Running:
         return self._over(self._machine.lost, why)
 
     def follow(self) -> None:
-        """Begin to bring what the stage has said so far, unless somebody is at that: an engine that dawdles
-        holds up nobody else.
+        """Begin to bring what the stage has said so far, unless somebody is at that: an engine that
+        dawdles holds up nobody else.
         """
         if self._container is not None and self._hears.acquire(blocking=False):
             threading.Thread(target=self._follow, daemon=True).start()
@@ -107,7 +110,9 @@ class Running:
     def _live(self, left: str | None) -> None:
         try:
             ended = self._start(left) or self._finish(self._watch())
-        except Exception as error:  # a fault of ours: it is shown, and the run does not wait for ever
+        except (
+            Exception
+        ) as error:  # a fault of ours: it is shown, and the run does not wait for ever
             traceback.print_exc()
             ended = self._over("failed", f"the executor failed: {error!r}")
         self._remove()
@@ -116,7 +121,9 @@ class Running:
         self._say((self, ended))
 
     def _start(self, left: str | None) -> Ended | None:
-        """Start the container, or find the one that an ended engine left; a refusal is the job's end."""
+        """Start the container, or find the one that an ended engine left; a refusal is the job's
+        end.
+        """
         try:
             self._client = self._machine.connect()
         except UserError as error:
@@ -143,7 +150,14 @@ class Running:
             _python_path(self._context, image),
         )
         arguments = options.container(
-            self._launch, self._context, owner, mounts, log, edgetpu, path, daemon.info(self._client)
+            self._launch,
+            self._context,
+            owner,
+            mounts,
+            log,
+            edgetpu,
+            path,
+            daemon.info(self._client),
         )
         with daemon.sense():
             container = self._client.containers.create(image.id, **arguments)
@@ -165,7 +179,8 @@ class Running:
             return self.lost(f"the container engine went away: {text}")
         kind = daemon.kind_of(text)
         return self._over(
-            kind, text if isinstance(error, UserError) and kind == "failed" else verdict.why(kind, text)
+            kind,
+            text if isinstance(error, UserError) and kind == "failed" else verdict.why(kind, text),
         )
 
     def _watch(self) -> bool:
@@ -189,17 +204,23 @@ class Running:
             except Exception as error:
                 if self._client is None or not daemon.is_gone(error):
                     return was_away
-                time.sleep(AGAIN_S)  # an engine that breaks every call off would keep a processor busy
+                time.sleep(
+                    AGAIN_S
+                )  # an engine that breaks every call off would keep a processor busy
                 self._client.close()
                 self._client, was_away = None, True
 
     def _look_at_the_engine(self) -> None:
-        """Raise where the container was ended by an engine that goes down itself: it ends its containers
-        first, and says so as if all were well.
+        """Raise where the container was ended by an engine that goes down itself: it ends its
+        containers first, and says so as if all were well.
         """
         self._container.reload()
         state = daemon.state(self._container)
-        if state.ExitCode in (verdict.KILLED, verdict.TERMINATED) and not state.OOMKilled and not self._asked:
+        if (
+            state.ExitCode in (verdict.KILLED, verdict.TERMINATED)
+            and not state.OOMKilled
+            and not self._asked
+        ):
             limit = time.monotonic() + LEAVING_S
             while time.monotonic() < limit:  # again and again: it may be back before that
                 self._client.ping()
@@ -221,14 +242,20 @@ class Running:
             self._container.reload()
             state, limits = daemon.state(self._container), daemon.given(self._container)
             if state.Running:  # no end has been seen, and its exit status is 0 already
-                return self.lost("the container engine lost sight of the container, which is still at work")
+                return self.lost(
+                    "the container engine lost sight of the container, which is still at work"
+                )
             with self._hears:
                 self._files.collect(self._client, self._container, self._launch)
         except Exception as error:
             return self._not_brought(error)
         said = log_tail(self._launch.log)
         ended = verdict.ended(
-            self._launch.job.stage, state, said, limits, lost=self._machine.lost if was_away else None
+            self._launch.job.stage,
+            state,
+            said,
+            limits,
+            lost=self._machine.lost if was_away else None,
         )
         if not ended.kind and (
             ended.status == NO_SPACE or (ended.status and "No space left on device" in said)
@@ -246,8 +273,12 @@ class Running:
         if isinstance(error, tarfile.TarError):
             return self._over("bad_output", text)
         if isinstance(error, APIError):
-            return self._over("bad_output", f"the container engine does not give its outputs: {text}")
-        return self.lost(f"the container engine went away, and did not come back with the container: {text}")
+            return self._over(
+                "bad_output", f"the container engine does not give its outputs: {text}"
+            )
+        return self.lost(
+            f"the container engine went away, and did not come back with the container: {text}"
+        )
 
     def _over(self, kind: FailureKind, why: str) -> Ended:
         return Ended(self._launch.job.stage, None, time.monotonic() - self._started, kind, why)

@@ -21,7 +21,11 @@ _PATH = "/usr/local/bin:/usr/bin:/bin"  # where an image says nothing
 
 
 def choose(
-    context: ExecutorContext, platform: str, spec: StageSpec, contract: Contract, connect: Callable[[], Any]
+    context: ExecutorContext,
+    platform: str,
+    spec: StageSpec,
+    contract: Contract,
+    connect: Callable[[], Any],
 ) -> Image:
     """Return the image that the YAML names, else the smallest that has what the stage imports.
 
@@ -35,11 +39,15 @@ def choose(
         if image is None and not is_optional:
             known = sorted({one.name for one in context.images() if one.platform == platform})
             raise UserError(
-                "image", f"there is no image '{spec.image}' for {platform}", did_you_mean(spec.image, known)
+                "image",
+                f"there is no image '{spec.image}' for {platform}",
+                did_you_mean(spec.image, known),
             )
         if image is not None and (
             not is_optional
-            or (not images.lacking(image, packages, runtime) and _is_there(connect, image.reference))
+            or (
+                not images.lacking(image, packages, runtime) and _is_there(connect, image.reference)
+            )
         ):
             return image
     return images.serving(context.images(), platform, packages, runtime)
@@ -61,7 +69,9 @@ def checked(client: Any, store: Path, reference: str, platform: str) -> Any:
     """
     image = _get(client, reference)
     if image is None:
-        raise UserError(reference, "the container engine has no such image", "python run.py images build")
+        raise UserError(
+            reference, "the container engine has no such image", "python run.py images build"
+        )
     pins.refuse_another(store, client, reference, image)
     found = _machine_of(client, image)
     if found is not None and found != PLATFORMS[platform].elf_machine:
@@ -95,7 +105,9 @@ def _get(client: Any, reference: str | None) -> Any:
 
 
 def _machine_of(client: Any, image: Any) -> int | None:
-    """Return the ELF machine of the image's Python: what an image says of its architecture may be wrong."""
+    """Return the ELF machine of the image's Python: what an image says of its architecture may be
+    wrong.
+    """
     folders = daemon.environment(image).get("PATH", _PATH).split(":")
     with _created(client, image) as container:
         heads = (_program(container, f"{folder}/python3") for folder in folders)

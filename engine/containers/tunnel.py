@@ -1,5 +1,5 @@
-"""The way to a device's Docker engine: a socket of this machine that OpenSSH carries there, by the user's own
-keys and host keys.
+"""The way to a device's Docker engine: a socket of this machine that OpenSSH carries there, by the
+user's own keys and host keys.
 """
 
 import shlex
@@ -76,7 +76,9 @@ class Tunnel:
         self._is_closed = False
 
     def connect(self) -> Any:
-        """Return a docker.DockerClient of the device, or raise UserError that says what is in the way."""
+        """Return a docker.DockerClient of the device, or raise UserError that says what is in the
+        way.
+        """
         with self._lock:
             if self._is_closed:
                 raise UserError(self._where, "the way to it is closed", "give the command again")
@@ -122,11 +124,13 @@ class Tunnel:
         return self._folder / "docker.sock"
 
     def _open(self) -> None:
-        """Start ssh. Its remote command reads until our end closes: so it ends with this process, however
-        that ends.
+        """Start ssh. Its remote command reads until our end closes: so it ends with this process,
+        however that ends.
         """
         if shutil.which("ssh") is None:
-            raise UserError(self._where, "this machine has no ssh", "sudo apt-get install openssh-client")
+            raise UserError(
+                self._where, "this machine has no ssh", "sudo apt-get install openssh-client"
+            )
         if self._config and Path(self._config).exists():
             ordinary.check(f"ssh_config={self._config}", Path(self._config).stat())
         if self._process is not None and self._process.stdin:
@@ -156,7 +160,9 @@ class Tunnel:
             if time.monotonic() > limit:
                 self._process.kill()
                 raise UserError(
-                    self._where, f"it does not answer within {OPEN_S:.0f} s", f"try: ssh {self._typed}"
+                    self._where,
+                    f"it does not answer within {OPEN_S:.0f} s",
+                    f"try: ssh {self._typed}",
                 )
             time.sleep(0.02)
 
@@ -169,7 +175,9 @@ class Tunnel:
         for text, what, fix in _CAUSES:
             if text in said:
                 raise UserError(self._where, what, fix.format(**words))
-        last = said.splitlines()[-1] if said else f"ssh ended with status {self._process.returncode}"
+        last = (
+            said.splitlines()[-1] if said else f"ssh ended with status {self._process.returncode}"
+        )
         raise UserError(self._where, last, f"try: ssh {self._typed}")
 
     @property
@@ -189,4 +197,8 @@ class Tunnel:
 
     @property
     def _login(self) -> str:
-        return f"{self._address.user}@{self._address.host}" if self._address.user else self._address.host
+        return (
+            f"{self._address.user}@{self._address.host}"
+            if self._address.user
+            else self._address.host
+        )

@@ -1,5 +1,5 @@
-"""How a container ended, in the words of a run: from what the engine says of it, never from the exit status
-alone. Pure.
+"""How a container ended, in the words of a run: from what the engine says of it, never from the
+exit status alone. Pure.
 """
 
 import re
@@ -32,8 +32,8 @@ _WHYS = {
 
 
 def ended(stage: str, state: State, said: str, limits: Given, *, lost: FailureKind | None) -> Ended:
-    """Return how the job ended: `state` and `limits` are inspect's State and HostConfig, `said` the end of
-    the log.
+    """Return how the job ended: `state` and `limits` are inspect's State and HostConfig, `said` the
+    end of the log.
 
     lost: the kind of failure where the engine was away for a while, else None.
     """
@@ -42,7 +42,11 @@ def ended(stage: str, state: State, said: str, limits: Given, *, lost: FailureKi
     if code == 0:
         return Ended(stage, 0, seconds)
     if state.OOMKilled:
-        limit = f"its limit of {limits.Memory / 1e6:,.0f} MB" if limits.Memory else "what the machine has"
+        limit = (
+            f"its limit of {limits.Memory / 1e6:,.0f} MB"
+            if limits.Memory
+            else "what the machine has"
+        )
         return Ended(
             stage,
             status,
@@ -52,11 +56,17 @@ def ended(stage: str, state: State, said: str, limits: Given, *, lost: FailureKi
         )
     if lost and code in (KILLED, TERMINATED):
         return Ended(
-            stage, None, seconds, lost, "the container engine went away and took the container along"
+            stage,
+            None,
+            seconds,
+            lost,
+            "the container engine went away and took the container along",
         )
     if status == -signal.SIGBUS:
         return Ended(stage, status, seconds, "bus_error", _bus_error(limits.ShmSize))
-    text = "\n".join([state.Error, *(line for line in said.splitlines() if line.startswith(_NOT_THE_STAGES))])
+    text = "\n".join(
+        [state.Error, *(line for line in said.splitlines() if line.startswith(_NOT_THE_STAGES))]
+    )
     kind = kind_of(text)
     if kind == "failed":
         return Ended(stage, status, seconds)
@@ -65,7 +75,10 @@ def ended(stage: str, state: State, said: str, limits: Given, *, lost: FailureKi
 
 def why(kind: FailureKind, text: str) -> str:
     """Return the sentence for a refusal of the engine."""
-    said = next((line.strip() for line in reversed(text.splitlines()) if kind_of(line) == kind), text.strip())
+    said = next(
+        (line.strip() for line in reversed(text.splitlines()) if kind_of(line) == kind),
+        text.strip(),
+    )
     return _WHYS.get(kind, "the container engine says: {text}").format(text=said[:300])
 
 
@@ -95,7 +108,8 @@ def no_space(ended: Ended, free_bytes: int | None, tmp: int, shm: int) -> Ended:
 
 def _bus_error(shm: int) -> str:
     return (
-        f"SIGBUS ended it: most often /dev/shm is full, which holds {shm / 1e6:,.0f} MB here: executor.shm=1G"
+        f"SIGBUS ended it: most often /dev/shm is full, which holds {shm / 1e6:,.0f} MB here: "
+        "executor.shm=1G"
     )
 
 
@@ -107,7 +121,9 @@ def seconds_of(state: State) -> float:
 
 def _moment(text: str) -> datetime | None:
     """Read the engine's nanoseconds, of which Python keeps the micro ones."""
-    match = re.match(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,6})?\d*(Z|[+-]\d\d:\d\d)?$", text, re.ASCII)
+    match = re.match(
+        r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,6})?\d*(Z|[+-]\d\d:\d\d)?$", text, re.ASCII
+    )
     try:
         return datetime.fromisoformat(f"{match[1]}{match[2] or ''}+00:00") if match else None
     except ValueError:  # of no calendar

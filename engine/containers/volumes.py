@@ -1,5 +1,5 @@
-"""Hands a job's files to a container of another machine, through its engine alone: inputs as volumes known by
-digest, each sent once.
+"""Hands a job's files to a container of another machine, through its engine alone: inputs as
+volumes known by digest, each sent once.
 
 A volume that was being sent when the link broke lacks its mark and is sent again.
 """
@@ -29,7 +29,9 @@ MARK = ".whole"  # written last: the volume has all that its name promises
 _CHUNK = 1 << 18  # bytes that are sent at once, between two looks whether the job is wanted
 _TURN_S = 0.2  # how often one looks whether another job has sent the same
 _INPUTS = Path("/inputs")
-_GO_TYPE_BITS = 0x8F280000  # of Go's os.FileMode, which Docker tells: folder, link, device, FIFO, socket, ...
+_GO_TYPE_BITS = (
+    0x8F280000  # of Go's os.FileMode, which Docker tells: folder, link, device, FIFO, socket, ...
+)
 _FOLLOWED = 10_000_000  # bytes of events up to which they are fetched while the stage runs
 
 
@@ -59,7 +61,9 @@ class Volumes:
         self._jobs: dict[Path, _There] = {}  # by the folder of the job
 
     def log(self, launch: Launch) -> None:
-        """Leave the log to the engine, which keeps it short: a stage cannot fill the device with it."""
+        """Leave the log to the engine, which keeps it short: a stage cannot fill the device with
+        it.
+        """
 
     def mounts(self, client: Any, launch: Launch, is_wanted: Callable[[], bool]) -> list[Any]:
         """Send what the device does not have yet, and return the mounts."""
@@ -76,7 +80,9 @@ class Volumes:
         return mounts
 
     def send(self, client: Any, container: Any, launch: Launch) -> None:
-        """Lay the job's folder out in the container: its own job.json, where to write, and where to be."""
+        """Lay the job's folder out in the container: its own job.json, where to write, and where to
+        be.
+        """
         text = (launch.folder / "job.json").read_text(encoding="utf-8")
         here = str(Store(self._context.store).checkpoint(launch.fingerprint))
         there = str(launch.folder / "checkpoint")  # lives and dies with the container
@@ -133,7 +139,9 @@ class Volumes:
         self._jobs[launch.folder] = _There(Path(labels[f"{options.LABEL}.folder"]))
 
     def _sent(self, sending: "_Sending", path: Path, name: str) -> str:
-        """Return the volume that holds the path's content under this name; send it if the device lacks it."""
+        """Return the volume that holds the path's content under this name; send it if the device
+        lacks it.
+        """
         digest = sending.store.assets.of(path)
         volume = f"{options.LABEL}-{hashlib.sha256(f'{digest} {name}'.encode()).hexdigest()[:32]}"
         with self._in_turn(volume, sending):
@@ -142,8 +150,8 @@ class Volumes:
 
     @contextmanager
     def _in_turn(self, volume: str, sending: "_Sending") -> Iterator[None]:
-        """Wait for who sends the same just now, here or in another engine of the store: a job reads it as
-        soon as it is whole.
+        """Wait for who sends the same just now, here or in another engine of the store: a job reads
+        it as soon as it is whole.
         """
         while True:
             with sending.store.alone(volume) as is_free:
@@ -160,7 +168,10 @@ class Volumes:
 
         What holds the volume meanwhile is `reclaim`'s where this engine is killed.
         """
-        owner = {options.LABEL: str(self._context.store), f"{options.LABEL}.run": sending.launch.run}
+        owner = {
+            options.LABEL: str(self._context.store),
+            f"{options.LABEL}.run": sending.launch.run,
+        }
         arguments = {
             "image": sending.launch.job.place.image,
             "entrypoint": ["true"],
@@ -189,7 +200,9 @@ class Volumes:
         """
         there = self._jobs[launch.folder]
         try:
-            with _file(container, there.folder / "events.jsonl", most, known=there.fetched) as content:
+            with _file(
+                container, there.folder / "events.jsonl", most, known=there.fetched
+            ) as content:
                 for chunk in content:
                     handles.append(launch.folder / "events.jsonl", chunk)
                     there.fetched += len(chunk)
@@ -243,7 +256,9 @@ class _Sending:
         with tarfile.open(fileobj=io.BytesIO(), mode="w") as known:  # what it knows of hard links
             for one, content in _below(path):
                 if "__pycache__" not in one.parts:
-                    entry = _readable(known.gettarinfo(content, str(Path(name) / one.relative_to(path))))
+                    entry = _readable(
+                        known.gettarinfo(content, str(Path(name) / one.relative_to(path)))
+                    )
                     yield entry.tobuf()
                     yield from self._content(one, entry)
         yield bytes(2 * tarfile.BLOCKSIZE)

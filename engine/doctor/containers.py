@@ -1,5 +1,5 @@
-"""What `doctor` says of containers: the Docker engine, the platforms that it can run, and the way to an
-engine on a device.
+"""What `doctor` says of containers: the Docker engine, the platforms that it can run, and the way
+to an engine on a device.
 
 The engine is asked over plain HTTP: that is quick, ends in time, and needs no package.
 """
@@ -29,7 +29,8 @@ def engine() -> list[Finding]:
     if not where.startswith(("unix://", "tcp://")) or os.environ.get("DOCKER_TLS_VERIFY"):
         return [
             Finding(
-                True, f"Docker engine ({where}): not asked, since that may take long; docker version asks it"
+                True,
+                f"Docker engine ({where}): not asked, since that may take long; docker version asks it",
             )
         ]
     try:
@@ -45,7 +46,11 @@ def engine() -> list[Finding]:
         return [Finding(False, f"Docker engine ({where}): none answers", fix)]
     except (http.client.HTTPException, ValueError, AttributeError) as error:
         what = f"Docker engine ({where}): what answers there is none ({type(error).__name__})"
-        return [Finding(False, what, "name the engine's own socket: DOCKER_HOST=unix:///var/run/docker.sock")]
+        return [
+            Finding(
+                False, what, "name the engine's own socket: DOCKER_HOST=unix:///var/run/docker.sock"
+            )
+        ]
     if daemon.is_rootless(info.get("SecurityOptions") or ()):
         return [
             Finding(
@@ -73,7 +78,9 @@ def ssh() -> list[Finding]:
     """Return the SSH client, by which targets with a `device:` are reached."""
     found = shutil.which("ssh")
     if not found:
-        return [Finding(False, "ssh, for targets with a device", "sudo apt-get install openssh-client")]
+        return [
+            Finding(False, "ssh, for targets with a device", "sudo apt-get install openssh-client")
+        ]
     return [Finding(True, f"ssh: {first_line([found, '-V']).partition(',')[0] or found}")]
 
 

@@ -1,5 +1,5 @@
-"""What `doctor` says of the Edge TPU: the device, its driver and permissions, the compiler and the libraries.
-Loads none of them.
+"""What `doctor` says of the Edge TPU: the device, its driver and permissions, the compiler and the
+libraries. Loads none of them.
 """
 
 import importlib.metadata
@@ -17,7 +17,10 @@ from engine.stage.coral import Coral
 
 _SOURCE = "Coral's package source (coral.ai/docs, Get started)"
 _USB_3 = 5000  # Mbit/s
-_RULES = {"usb": "/etc/udev/rules.d/60-edgetpu-usb.rules", "pcie": "/etc/udev/rules.d/65-apex.rules"}
+_RULES = {
+    "usb": "/etc/udev/rules.d/60-edgetpu-usb.rules",
+    "pcie": "/etc/udev/rules.d/65-apex.rules",
+}
 _GROUPS = {"usb": "plugdev", "pcie": "apex"}
 
 
@@ -148,8 +151,8 @@ def _clash() -> str:
 
 
 def _pycoral(search: Sequence[str]) -> Finding:
-    """Tell Google's PyCoral from the package of that name in the public index, a coral-reef atlas client,
-    without importing either.
+    """Tell Google's PyCoral from the package of that name in the public index, a coral-reef atlas
+    client, without importing either.
     """
     found = PathFinder.find_spec("pycoral", list(search))
     if not found:
@@ -159,7 +162,8 @@ def _pycoral(search: Sequence[str]) -> Finding:
         )
         return Finding(False, "Google's PyCoral", fix)
     if not any(
-        (Path(place) / "utils" / "edgetpu.py").exists() for place in found.submodule_search_locations or ()
+        (Path(place) / "utils" / "edgetpu.py").exists()
+        for place in found.submodule_search_locations or ()
     ):
         return Finding(
             False,

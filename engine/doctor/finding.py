@@ -1,4 +1,6 @@
-"""What `doctor` found: a line for each thing looked for. Waits for nothing longer than it is told to."""
+"""What `doctor` found: a line for each thing looked for. Waits for nothing longer than it is told
+to.
+"""
 
 import subprocess
 import threading
@@ -47,7 +49,9 @@ def first_line(argv: Sequence[str], within_s: float = 0.8) -> str:
 
 
 class _Look:
-    """One check at work. Its thread is nobody's business once it is late: the program may end without it."""
+    """One check at work. Its thread is nobody's business once it is late: the program may end
+    without it.
+    """
 
     def __init__(self, name: str, check: Check) -> None:
         self._name, self._check = name, check

@@ -28,7 +28,9 @@ def python(proc: Path = Path("/proc")) -> list[Finding]:
     return [Finding(True, what + _memory(proc) + _model(proc))]
 
 
-def packages(machine: str | None = None, version: tuple[int, int] = sys.version_info[:2]) -> list[Finding]:
+def packages(
+    machine: str | None = None, version: tuple[int, int] = sys.version_info[:2]
+) -> list[Finding]:
     """Return the versions of what is installed; what no machine of this kind can have is left out."""
     not_to_be_had = (
         {"ai-edge-litert"} if (machine or platform.machine()) == "armv7l" else set()
@@ -46,7 +48,9 @@ def disk(outputs: Path) -> list[Finding]:
     free = shutil.disk_usage(place).free
     return [
         Finding(
-            free > _LEAST_DISK, f"{free / 1e9:.1f} GB free for {outputs}", "make room: python run.py clean"
+            free > _LEAST_DISK,
+            f"{free / 1e9:.1f} GB free for {outputs}",
+            "make room: python run.py clean",
         )
     ]
 
@@ -74,8 +78,7 @@ def _memory(proc: Path) -> str:
 def _model(proc: Path) -> str:
     """Return what a board says it is, as "Raspberry Pi 5 Model B Rev 1.0"; a PC says nothing."""
     try:
-        return (
-            f", {(proc / 'device-tree/model').read_text(encoding='utf-8', errors='replace').rstrip(chr(0))}"
-        )
+        model = (proc / "device-tree/model").read_text(encoding="utf-8", errors="replace")
+        return f", {model.rstrip(chr(0))}"
     except OSError:
         return ""

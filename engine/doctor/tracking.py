@@ -27,21 +27,28 @@ def mlflow(outputs: Path, tracking: Mapping[str, Any]) -> list[Finding]:
         backend = resolve(outputs, tracking)
     except UserError as error:
         return [runs, Finding(False, f"MLflow: {error.where}: {error.what}", error.fix)]
-    return [runs, _server(backend) if backend.uri.startswith("http") else _database(outputs, backend)]
+    return [
+        runs,
+        _server(backend) if backend.uri.startswith("http") else _database(outputs, backend),
+    ]
 
 
 def _database(outputs: Path, backend: Backend) -> Finding:
     path = backend.database_path
     where = "sqlite below outputs/" if path == outputs.absolute() / "mlflow.db" else backend.shown
     return Finding(
-        True, f"MLflow: {where}" + ("" if path is None or path.exists() else ", which the first run makes")
+        True,
+        f"MLflow: {where}"
+        + ("" if path is None or path.exists() else ", which the first run makes"),
     )
 
 
 def _server(backend: Backend) -> Finding:
     """Ask for the page that every MLflow server has for this."""
     try:
-        with urllib.request.urlopen(f"{backend.uri.rstrip('/')}/health", timeout=_TIMEOUT_S) as answer:
+        with urllib.request.urlopen(
+            f"{backend.uri.rstrip('/')}/health", timeout=_TIMEOUT_S
+        ) as answer:
             answer.read(100)
         return Finding(True, f"MLflow: {backend.shown} answers")
     except urllib.error.HTTPError as error:
@@ -57,5 +64,7 @@ def _server(backend: Backend) -> Finding:
         why = getattr(error, "reason", error)
         fix = "runs go on without it; when it is back: python run.py sync"
         return Finding(
-            False, f"MLflow: {backend.shown} does not answer ({getattr(why, 'strerror', None) or why})", fix
+            False,
+            f"MLflow: {backend.shown} does not answer ({getattr(why, 'strerror', None) or why})",
+            fix,
         )

@@ -1,7 +1,7 @@
 """Three charts as inline SVG: curves over steps, a timeline of bars, a confusion matrix.
 
-Pure, and without a colour of their own: they take the variables `--ink`, `--soft`, `--line`, `--accent`,
-`--series-0` to `--series-3` and the classes `bar-STATE` from the page they stand in.
+Pure, and without a colour of their own: they take the variables `--ink`, `--soft`, `--line`,
+`--accent`, `--series-0` to `--series-3` and the classes `bar-STATE` from the page they stand in.
 """
 
 import math
@@ -46,7 +46,9 @@ def lines(title: str, series: Series, width: int = 460, height: int = 230) -> st
     parts += [_grid(left, right, y(tick), f"{tick:.4g}") for tick in ticks(low, high, 5)]
     whole = sorted({round(tick) for tick in ticks(first, last, 8)})
     parts += [
-        _text(x(step), bottom + 16, str(step), "tick middle") for step in whole if first <= step <= last
+        _text(x(step), bottom + 16, str(step), "tick middle")
+        for step in whole
+        if first <= step <= last
     ]
     for i, (name, curve) in enumerate(series.items()):
         parts += [_curve(i, [(x(s), y(v)) for s, v in _thinned(curve) if math.isfinite(v)])]
@@ -66,7 +68,10 @@ def timeline(bars: Sequence[Bar]) -> str:
         parts.append(f'<line class="rule" x1="{x:.1f}" x2="{x:.1f}" y1="4" y2="{bottom}"/>')
         parts.append(_text(x, bottom + 15, duration(tick) if tick else "0", "tick middle"))
     for i, bar in enumerate(bars):
-        x, w = left + (right - left) * bar.start / last, (right - left) * (bar.end - bar.start) / last
+        x, w = (
+            left + (right - left) * bar.start / last,
+            (right - left) * (bar.end - bar.start) / last,
+        )
         parts.append(_text(left - 10, i * row + 20, bar.name[:34], "end"))
         place = f'x="{x:.1f}" y="{i * row + 8}" width="{max(w, 2):.1f}" height="16" rx="3"'
         parts.append(f'<rect class="bar bar-{bar.state}" {place}/>')
@@ -77,7 +82,10 @@ def timeline(bars: Sequence[Bar]) -> str:
 def heat_map(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> str:
     """Return a confusion matrix: each row's share as the shade, the count as the number."""
     cell = max(20.0, min(46.0, 560 / max(len(labels), 1)))
-    left, top = 34 + 6.6 * max((len(label) for label in labels), default=0), 30 + 5.2 * _longest(labels)
+    left, top = (
+        34 + 6.6 * max((len(label) for label in labels), default=0),
+        30 + 5.2 * _longest(labels),
+    )
     size = cell * len(labels)
     parts = [_text(left + size / 2, 14, "predicted", "tick middle")]
     parts += [_upright(14, top + size / 2, "true")]
@@ -89,7 +97,9 @@ def heat_map(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> str:
         total = sum(row) or 1
         for j, count in enumerate(row):
             parts.append(_cell(left + j * cell, top + i * cell, cell, count, count / total))
-    return _svg("Confusion matrix", left + size + 30 + 2.6 * _longest(labels), top + size + 8, parts)
+    return _svg(
+        "Confusion matrix", left + size + 30 + 2.6 * _longest(labels), top + size + 8, parts
+    )
 
 
 def ticks(low: float, high: float, most: int) -> list[float]:
@@ -107,7 +117,9 @@ def _time_ticks(last: float) -> list[float]:
     """Return moments that are round on a clock once minutes count: 15 s, 2 min, not 50 s."""
     steps = [step for step in CLOCK_STEPS_S if last / 8 <= step <= last]
     return (
-        [n * steps[0] for n in range(int(last / steps[0]) + 1)] if steps and last > 30 else ticks(0, last, 7)
+        [n * steps[0] for n in range(int(last / steps[0]) + 1)]
+        if steps and last > 30
+        else ticks(0, last, 7)
     )
 
 
@@ -123,7 +135,9 @@ def _thinned(curve: Sequence[tuple[int, float]]) -> Sequence[tuple[int, float]]:
 
 def _svg(label: str, width: float, height: float, parts: Sequence[str]) -> str:
     size = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
-    return f'<svg class="chart" role="img" aria-label="{escape(label)}" {size}>{"".join(parts)}</svg>'
+    return (
+        f'<svg class="chart" role="img" aria-label="{escape(label)}" {size}>{"".join(parts)}</svg>'
+    )
 
 
 def _text(x: float, y: float, words: str, kind: str) -> str:
@@ -132,7 +146,8 @@ def _text(x: float, y: float, words: str, kind: str) -> str:
 
 def _upright(x: float, y: float, words: str) -> str:
     return (
-        f'<text class="tick middle" transform="translate({x:.1f} {y:.1f}) rotate(-90)">{escape(words)}</text>'
+        f'<text class="tick middle" transform="translate({x:.1f} {y:.1f}) '
+        f'rotate(-90)">{escape(words)}</text>'
     )
 
 
@@ -149,7 +164,8 @@ def _curve(index: int, points: Sequence[tuple[float, float]]) -> str:
     colour = f"--colour:var(--series-{index % COLOURS})"
     if len(points) == 1:
         return (
-            f'<circle class="dot" style="{colour}" cx="{points[0][0]:.1f}" cy="{points[0][1]:.1f}" r="3.5"/>'
+            f'<circle class="dot" style="{colour}" cx="{points[0][0]:.1f}" cy="{points[0][1]:.1f}" '
+            'r="3.5"/>'
         )
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     return f'<polyline class="curve" style="{colour}" points="{path}"/>'

@@ -1,8 +1,9 @@
-"""Where the boxes and lines of a DAG go: rows by longest path, few crossings, straight rails for long edges.
+"""Where the boxes and lines of a DAG go: rows by longest path, few crossings, straight rails for
+long edges.
 
-Pure geometry in pixels. It knows nothing of colours or file formats; engine/drawing/picture.py draws what it
-returns.
-The steps are Sugiyama's (1981): rows, order within a row by barycentre, then coordinates.
+Pure geometry in pixels. It knows nothing of colours or file formats; engine/drawing/picture.py
+draws what it returns. The steps are Sugiyama's (1981): rows, order within a row by barycentre, then
+coordinates.
 """
 
 from bisect import bisect_right, insort
@@ -14,7 +15,9 @@ from itertools import pairwise
 from engine import graph as graphs
 
 Point = tuple[float, float]
-Slot = str | tuple[str, int]  # a node, or (source, row) where that source's long edges pass a row on one rail
+Slot = (
+    str | tuple[str, int]
+)  # a node, or (source, row) where that source's long edges pass a row on one rail
 
 ROW_GAP, COLUMN_GAP, MARGIN = 46.0, 26.0, 16.0
 TITLE_HEIGHT, LINE_HEIGHT, PADDING = 30.0, 15.0, 14.0
@@ -56,7 +59,9 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An edge's way: points in pairs, a curve within each pair and a straight rail from pair to pair."""
+    """An edge's way: points in pairs, a curve within each pair and a straight rail from pair to
+    pair.
+    """
 
     edge: Edge
     points: tuple[Point, ...]
@@ -97,7 +102,9 @@ def layout(nodes: Sequence[Node], edges: Sequence[Edge]) -> Layout:
     rights = [box.x + box.width for box in boxes.values()] + [x for way in ways for x, _ in way]
     width = max(rights, default=0) + MARGIN
     height = (tops[-1] + heights[-1] if rows else 0) + MARGIN
-    return Layout(width, height, boxes, [Route(*found) for found in zip(edges, ways, labels, strict=True)])
+    return Layout(
+        width, height, boxes, [Route(*found) for found in zip(edges, ways, labels, strict=True)]
+    )
 
 
 def bend(start: Point, end: Point, t: float) -> Point:
@@ -119,7 +126,9 @@ def _merged(edges: Sequence[Edge]) -> list[Edge]:
 # Rows and their order
 
 
-def _ordered(nodes: Sequence[Node], edges: Sequence[Edge]) -> tuple[list[list[Slot]], list[list[Slot]]]:
+def _ordered(
+    nodes: Sequence[Node], edges: Sequence[Edge]
+) -> tuple[list[list[Slot]], list[list[Slot]]]:
     """Return the rows of slots, and for each edge its chain of slots from source to target."""
     row_of = _row_of(nodes, edges)
     chains = [_chain(edge, row_of) for edge in edges]
@@ -132,7 +141,9 @@ def _ordered(nodes: Sequence[Node], edges: Sequence[Edge]) -> tuple[list[list[Sl
 
 
 def _row_of(nodes: Sequence[Node], edges: Sequence[Edge]) -> dict[str, int]:
-    """Return each node's row by longest path; what reads nothing stands just above its first reader."""
+    """Return each node's row by longest path; what reads nothing stands just above its first
+    reader.
+    """
     names = [node.name for node in nodes]
     graph = graphs.build(names, [(edge.source, edge.target, "") for edge in edges])
     depth = graphs.generations(graph)
@@ -159,7 +170,9 @@ def _least_crossed(rows: list[list[Slot]], chains: Sequence[Sequence[Slot]]) -> 
     return best
 
 
-def _neighbours(chains: Iterable[Sequence[Slot]]) -> tuple[dict[Slot, set[Slot]], dict[Slot, set[Slot]]]:
+def _neighbours(
+    chains: Iterable[Sequence[Slot]],
+) -> tuple[dict[Slot, set[Slot]], dict[Slot, set[Slot]]]:
     above: dict[Slot, set[Slot]] = defaultdict(set)
     below: dict[Slot, set[Slot]] = defaultdict(set)
     for chain in chains:
@@ -201,7 +214,9 @@ def _mean(places: Mapping[Slot, float], slots: Iterable[Slot], otherwise: float)
 
 
 def _width(node: Node) -> float:
-    longest = max(len(node.name) * 1.12, *(len(line) for line in node.lines), 0)  # the name stands bold
+    longest = max(
+        len(node.name) * 1.12, *(len(line) for line in node.lines), 0
+    )  # the name stands bold
     return min(max(longest * CHAR_WIDTH + 2 * PADDING, NARROWEST), WIDEST)
 
 
@@ -214,9 +229,13 @@ def _row_heights(nodes: Sequence[Node], rows: Sequence[Sequence[Slot]]) -> list[
 def _columns(
     rows: Sequence[Sequence[Slot]], chains: Sequence[Sequence[Slot]], widths: Mapping[str, float]
 ) -> dict[Slot, float]:
-    """Return the middle of every slot: near its neighbours' mean, and never over the next in its row."""
+    """Return the middle of every slot: near its neighbours' mean, and never over the next in its
+    row.
+    """
     above, below = _neighbours(chains)
-    size = {slot: widths[slot] if isinstance(slot, str) else RAIL_WIDTH for row in rows for slot in row}
+    size = {
+        slot: widths[slot] if isinstance(slot, str) else RAIL_WIDTH for row in rows for slot in row
+    }
     middles: dict[Slot, float] = {}
     for sweep in range(SWEEPS):
         both = sweep >= 2  # first down and up alone, so that the first rows do not hold the others
@@ -224,7 +243,8 @@ def _columns(
             near = above if sweep % 2 == 0 else below
             ends = [near[slot] | (below[slot] if both else set()) for slot in row]
             wanted = [
-                _mean(middles, found, middles.get(slot, 0.0)) for slot, found in zip(row, ends, strict=True)
+                _mean(middles, found, middles.get(slot, 0.0))
+                for slot, found in zip(row, ends, strict=True)
             ]
             middles.update(zip(row, _spread(wanted, [size[slot] for slot in row]), strict=True))
     left = min((middles[slot] - size[slot] / 2 for slot in middles), default=0.0)
@@ -234,7 +254,8 @@ def _columns(
 def _spread(wanted: Sequence[float], sizes: Sequence[float]) -> list[float]:
     """Return places in the given order, near the wanted ones and a gap apart.
 
-    Pushing all to the right and pushing all to the left both keep the gaps, and so does the mean of the two.
+    Pushing all to the right and pushing all to the left both keep the gaps, and so does the mean of
+    the two.
     """
     gaps = [(a + b) / 2 + COLUMN_GAP for a, b in pairwise(sizes)]
     rightwards, leftwards = list(wanted), list(wanted)
@@ -283,7 +304,9 @@ def _ports(
 def _label_places(
     edges: Sequence[Edge], ways: Sequence[Sequence[Point]], boxes: Mapping[str, Box]
 ) -> list[Point | None]:
-    """Return a free place on each edge's last curve; none where the label is empty or finds no room."""
+    """Return a free place on each edge's last curve; none where the label is empty or finds no
+    room.
+    """
     taken = [(box.x, box.y, box.x + box.width, box.y + box.height) for box in boxes.values()]
     return [
         _free_place(edge.label, way[-2], way[-1], taken) if edge.label else None
@@ -298,7 +321,9 @@ def _free_place(
     for t in (0.5, 0.34, 0.66, 0.24, 0.76):
         x, y = bend(start, end, t)
         box = (x - half, y - 6, x + half, y + 6)
-        if not any(box[0] < o[2] and o[0] < box[2] and box[1] < o[3] and o[1] < box[3] for o in taken):
+        if not any(
+            box[0] < o[2] and o[0] < box[2] and box[1] < o[3] and o[1] < box[3] for o in taken
+        ):
             taken.append(box)
             return x, y
     return None

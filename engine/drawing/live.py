@@ -1,4 +1,5 @@
-"""The console's live table, drawn with rich: a row for each stage that matters now, a line of counts below.
+"""The console's live table, drawn with rich: a row for each stage that matters now, a line of
+counts below.
 
 It shows the state and decides nothing; rich redraws it from its own thread, so it only ever reads.
 """
@@ -35,7 +36,9 @@ class Table:
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        atexit.register(self.stop)  # a run that dies without closing its sinks must not keep the cursor
+        atexit.register(
+            self.stop
+        )  # a run that dies without closing its sinks must not keep the cursor
         self._live.start()
 
     def update(self, state: RunState) -> None:
@@ -62,7 +65,8 @@ class Table:
         for row in self._rows():
             grid.add_row(*row)
         return Group(
-            grid, Text(_counts(self._state, self._elapsed(self._state.start.get("time"))), style="dim")
+            grid,
+            Text(_counts(self._state, self._elapsed(self._state.start.get("time"))), style="dim"),
         )
 
     def _rows(self) -> list[Sequence[RenderableType]]:
@@ -71,7 +75,9 @@ class Table:
         rows: list[Sequence[RenderableType]] = []
         if len(cached) > FEW_CACHED:
             stages = [stage for stage in stages if stage not in cached]
-            rows.append(_row("finished", f"{plural(len(cached), 'stage')} taken from the store", "", "", ""))
+            rows.append(
+                _row("finished", f"{plural(len(cached), 'stage')} taken from the store", "", "", "")
+            )
         room = max(3, self._console.height - 4)
         return rows + [self._stage_row(stage) for stage in _foremost(stages, room)]
 
@@ -93,9 +99,17 @@ def _foremost(stages: list[StageState], room: int) -> list[StageState]:
     return [stage for stage in stages if stage.name in kept]
 
 
-def _row(state: str, name: str, now: RenderableType, took: str, metrics: str) -> Sequence[RenderableType]:
+def _row(
+    state: str, name: str, now: RenderableType, took: str, metrics: str
+) -> Sequence[RenderableType]:
     style = STYLES.get(state, "dim")
-    return Text(SYMBOLS[state], style=style), Text(name), now, Text(took, style="dim"), Text(metrics)
+    return (
+        Text(SYMBOLS[state], style=style),
+        Text(name),
+        now,
+        Text(took, style="dim"),
+        Text(metrics),
+    )
 
 
 def _bar(stage: StageState) -> RenderableType:
@@ -104,7 +118,8 @@ def _bar(stage: StageState) -> RenderableType:
     done, total, message = stage.progress
     grid = Grid.grid(padding=(0, 1, 0, 0))
     grid.add_row(
-        ProgressBar(total, done, width=12), Text(message or f"{100 * done / total:.0f} %", style="dim")
+        ProgressBar(total, done, width=12),
+        Text(message or f"{100 * done / total:.0f} %", style="dim"),
     )
     return grid
 
@@ -117,7 +132,8 @@ def _remark(stage: StageState) -> Text:
     words += ["from the store"] * stage.cached
     words += [stage.taken or "emulated"] * (is_stand_in(stage) and bool(stage.metrics))
     return Text(
-        ", ".join(words), style=STYLES.get(stage.state, "dim") if stage.state != "finished" else "dim"
+        ", ".join(words),
+        style=STYLES.get(stage.state, "dim") if stage.state != "finished" else "dim",
     )
 
 

@@ -1,8 +1,9 @@
-"""Draws a model's operators as inline SVG: which an accelerator takes, and why it leaves the others.
+"""Draws a model's operators as inline SVG: which an accelerator takes, and why it leaves the
+others.
 
-Pure. Operators stand in rows by the longest path to them, and the rows in columns side by side, so that a
-graph of several hundred stays on one page. Without a colour of its own: the page has the classes `op-mapped`,
-`op-left` and `op-edge`.
+Pure. Operators stand in rows by the longest path to them, and the rows in columns side by side, so
+that a graph of several hundred stays on one page. Without a colour of its own: the page has the
+classes `op-mapped`, `op-left` and `op-edge`.
 """
 
 from collections import defaultdict
@@ -77,7 +78,9 @@ def _places(rows: Sequence[Sequence[int]]) -> dict[int, _Place]:
         part = rows[first : first + ROWS]
         for row, members in enumerate(part):
             for at, member in enumerate(members):
-                places[member] = _Place(column, row, left + at * (CELL_WIDTH + CELL_GAP), TOP + row * ROW)
+                places[member] = _Place(
+                    column, row, left + at * (CELL_WIDTH + CELL_GAP), TOP + row * ROW
+                )
         left += max(len(members) for members in part) * (CELL_WIDTH + CELL_GAP) + COLUMN_GAP
     return places
 
@@ -85,7 +88,8 @@ def _places(rows: Sequence[Sequence[int]]) -> dict[int, _Place]:
 def _cell(at: int, op: Op, place: _Place) -> str:
     """Draw an operator; one that is left to the CPU has a dashed edge too, for who sees no colours."""
     title = escape(
-        f"{at} {op.type}: " + ("Mapped to Edge TPU" if op.is_mapped else op.reason or "left to the CPU")
+        f"{at} {op.type}: "
+        + ("Mapped to Edge TPU" if op.is_mapped else op.reason or "left to the CPU")
     )
     kind = "op-mapped" if op.is_mapped else "op-left"
     shape = (
@@ -124,7 +128,10 @@ def _line(source: _Place, target: _Place) -> str:
 def _legend(ops: Sequence[Op]) -> list[str]:
     mapped = sum(op.is_mapped for op in ops)
     parts, x = [], MARGIN
-    for kind, words in (("op-mapped", f"Edge TPU: {mapped}"), ("op-left", f"CPU: {len(ops) - mapped}")):
+    for kind, words in (
+        ("op-mapped", f"Edge TPU: {mapped}"),
+        ("op-left", f"CPU: {len(ops) - mapped}"),
+    ):
         parts.append(
             f'<rect class="{kind}" x="{x:.0f}" y="6" width="14" height="12" '
             f'rx="3"/>{_text(x + 20, 16, words)}'

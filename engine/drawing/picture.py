@@ -1,6 +1,7 @@
 """The DAG drawn: as SVG (light and dark), as PNG, and as lines of text for the terminal.
 
-Pure: strings and bytes come back, nothing is read or written. `engine.drawing.geometry` says where things go.
+Pure: strings and bytes come back, nothing is read or written. `engine.drawing.geometry` says where
+things go.
 """
 
 import io
@@ -39,7 +40,9 @@ def of_run(state: RunState) -> tuple[list[Node], list[Edge]]:
     """Return the nodes and edges of a run: its stages as they stand, and the assets that they read."""
     stages = state.stages.values()
     edges = list(
-        dict.fromkeys(_edge(s.name, ref) for s in stages for ref in s.job.get("inputs", {}).values())
+        dict.fromkeys(
+            _edge(s.name, ref) for s in stages for ref in s.job.get("inputs", {}).values()
+        )
     )
     read = {edge.source for edge in edges}
     assets = [(f"asset:{asset['key']}", asset["name"]) for asset in state.start.get("assets", ())]
@@ -76,7 +79,9 @@ def png(nodes: Sequence[Node], edges: Sequence[Edge]) -> bytes:
         fix = "install the extra 'runtime', or ask for SVG"
         raise UserError("graph", "a PNG needs Pillow, which is not installed", fix) from None
     plan = layout(nodes, edges)
-    image = Image.new("RGB", (int(plan.width * PNG_SCALE), int(plan.height * PNG_SCALE)), PALETTE["paper"][0])
+    image = Image.new(
+        "RGB", (int(plan.width * PNG_SCALE), int(plan.height * PNG_SCALE)), PALETTE["paper"][0]
+    )
     fonts = {size: ImageFont.load_default(size * PNG_SCALE) for size in (10, 11, 13)}
     _paint(ImageDraw.Draw(image), fonts, nodes, plan)
     out = io.BytesIO()
@@ -85,13 +90,16 @@ def png(nodes: Sequence[Node], edges: Sequence[Edge]) -> bytes:
 
 
 def text(nodes: Sequence[Node], edges: Sequence[Edge]) -> str:
-    """Return a line for each node, top to bottom, each on its own rail with what it reads joined to it.
+    """Return a line for each node, top to bottom, each on its own rail with what it reads joined to
+    it.
 
     A rail lasts until its last reader; a reader takes over a rail that ends with it.
     """
     by_name = {node.name: node for node in nodes}
     order = [name for row in layers(nodes, edges) for name in row]
-    sources = {name: list(dict.fromkeys(e.source for e in edges if e.target == name)) for name in order}
+    sources = {
+        name: list(dict.fromkeys(e.source for e in edges if e.target == name)) for name in order
+    }
     unread = {name: {e.target for e in edges if e.source == name} for name in order}
     rails: list[str | None] = []
     drawn = []
@@ -100,7 +108,8 @@ def text(nodes: Sequence[Node], edges: Sequence[Edge]) -> str:
     breadth = max((len(row) for row, _ in drawn), default=0)
     title = max((len(_title(node)) for node in nodes), default=0)
     return "\n".join(
-        f"{row:<{breadth}}  {_title(node):<{title}}  {_remark(node, edges)}".rstrip() for row, node in drawn
+        f"{row:<{breadth}}  {_title(node):<{title}}  {_remark(node, edges)}".rstrip()
+        for row, node in drawn
     )
 
 
@@ -197,7 +206,9 @@ def _svg_box(node: Node, box: Box) -> str:
     ]
     if not node.is_asset:
         path = f"M{box.x + 5:.1f} {box.y + 7:.1f}v{box.height - 14:.1f}"
-        parts.append(f'<path d="{path}" style="stroke:var(--accent);stroke-width:3;stroke-linecap:round"/>')
+        parts.append(
+            f'<path d="{path}" style="stroke:var(--accent);stroke-width:3;stroke-linecap:round"/>'
+        )
     parts += _svg_words(node, box)
     return "".join([*parts, *_svg_pills(node, box), "</g>"])
 
@@ -239,7 +250,13 @@ def _paint(draw: Any, fonts: dict[int, Any], nodes: Sequence[Node], plan: Layout
             at = tuple(v * PNG_SCALE for v in route.label_at)
             paper = PALETTE["paper"][0]
             draw.text(
-                at, route.edge.label, PALETTE["soft"][0], fonts[10], "mm", stroke_width=4, stroke_fill=paper
+                at,
+                route.edge.label,
+                PALETTE["soft"][0],
+                fonts[10],
+                "mm",
+                stroke_width=4,
+                stroke_fill=paper,
             )
 
 
@@ -273,7 +290,9 @@ def _paint_box(draw: Any, fonts: dict[int, Any], node: Node, box: Box) -> None:
 # Text
 
 
-def _rail_row(name: str, sources: Sequence[str], unread: dict[str, set[str]], rails: list[str | None]) -> str:
+def _rail_row(
+    name: str, sources: Sequence[str], unread: dict[str, set[str]], rails: list[str | None]
+) -> str:
     """Return the node's row of rails, and leave `rails` as they go on below it."""
     joined = {i for i, rail in enumerate(rails) if rail in sources}
     for source in sources:
@@ -318,6 +337,8 @@ _JOINTS = {  # (ends here, line to the left, line to the right)
 
 
 def _remark(node: Node, edges: Sequence[Edge]) -> str:
-    read = [f"{e.source}.{e.label}" if e.label else e.source for e in edges if e.target == node.name]
+    read = [
+        f"{e.source}.{e.label}" if e.label else e.source for e in edges if e.target == node.name
+    ]
     about = " · ".join([*node.lines[-1:], *_badges(node)])
     return "   ".join(part for part in (about, f"← {', '.join(read)}" if read else "") if part)

@@ -1,6 +1,7 @@
 """Runs the jobs of a plan on an executor, and alone knows time, retries and parallelism.
 
-Everything it does it says as events to `emit`, which makes them durable first; it shows nothing itself.
+Everything it does it says as events to `emit`, which makes them durable first; it shows nothing
+itself.
 """
 
 import os
@@ -84,13 +85,17 @@ class Scheduler:
     digests: dict[str, Mapping[str, str]] = field(default_factory=dict)  # of the finished stages
     _waiting: dict[str, Job] = field(default_factory=dict)
     _running: dict[str, _Running] = field(default_factory=dict)
-    _over: dict[str, str] = field(default_factory=dict)  # stage -> finished, failed, skipped, rejected
+    _over: dict[str, str] = field(
+        default_factory=dict
+    )  # stage -> finished, failed, skipped, rejected
     _attempts: dict[str, int] = field(default_factory=dict)
     _not_before: dict[str, float] = field(default_factory=dict)
     _priority: Mapping[str, float] = field(default_factory=dict)
     _order: Mapping[str, int] = field(default_factory=dict)  # of the plan
     _ready: set[str] = field(default_factory=set)
-    _said: list[Event] = field(default_factory=list)  # events of this turn of the loop: one fsync for all
+    _said: list[Event] = field(
+        default_factory=list
+    )  # events of this turn of the loop: one fsync for all
     # removing a folder costs as much as a stage
     _janitor: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
@@ -106,7 +111,11 @@ class Scheduler:
     def run(self) -> RunStatus:
         """Run to the end, and return the status of the run."""
         self._waiting = {name: planned.job for name, planned in self.plan.jobs.items()}
-        known = {name: planned.record.seconds for name, planned in self.plan.jobs.items() if planned.record}
+        known = {
+            name: planned.record.seconds
+            for name, planned in self.plan.jobs.items()
+            if planned.record
+        }
         self._priority = graphs.priorities(self.plan.graph, known)
         self._order = {name: at for at, name in enumerate(self.plan.jobs)}
         self._take_cached()
@@ -182,7 +191,9 @@ class Scheduler:
     def _refresh_ready(self, names: Iterable[str]) -> None:
         """Look again which of these stages wait for nothing but room."""
         for name in names:
-            if name in self._waiting and all(need in self.digests for need in self._waiting[name].needs):
+            if name in self._waiting and all(
+                need in self.digests for need in self._waiting[name].needs
+            ):
                 self._ready.add(name)
             else:
                 self._ready.discard(name)
@@ -214,10 +225,14 @@ class Scheduler:
         if planned.record is None:
             assert planned.fingerprint is not None
             if not alone.enter_context(self.store.alone(planned.fingerprint)):
-                self._not_before[name] = time.monotonic() + BUSY_S  # another engine does this job just now
+                self._not_before[name] = (
+                    time.monotonic() + BUSY_S
+                )  # another engine does this job just now
                 alone.close()
                 return
-            planned = settle(job, self.digests, self.plan.assets, self.store)  # it may have ended meanwhile
+            planned = settle(
+                job, self.digests, self.plan.assets, self.store
+            )  # it may have ended meanwhile
         if planned.record is not None:
             alone.close()
             self._say(*self._cached(planned, planned.record))
@@ -233,7 +248,11 @@ class Scheduler:
         if attempt > 1:
             handles.append(log, f"--- attempt {attempt}\n".encode())
         folder = jobfolder.lay_out(
-            self.work / f"{job.stage}-{attempt}", planned, self.digests, self.plan.assets, self.store
+            self.work / f"{job.stage}-{attempt}",
+            planned,
+            self.digests,
+            self.plan.assets,
+            self.store,
         )
         self._say(
             JobStarted(
@@ -376,7 +395,9 @@ class Scheduler:
         return skipped
 
     def _skip_after(self, stage: str, because: str) -> list[Event]:
-        waiting = [name for name in graphs.descendants(self.plan.graph, stage) if name in self._waiting]
+        waiting = [
+            name for name in graphs.descendants(self.plan.graph, stage) if name in self._waiting
+        ]
         return self._skip(waiting, because)
 
     def _skip(self, stages: list[str], because: str) -> list[Event]:

@@ -1,4 +1,5 @@
-"""Runs the jobs of a target on the device itself: containers of its Docker engine, which SSH reaches.
+"""Runs the jobs of a target on the device itself: containers of its Docker engine, which SSH
+reaches.
 
 Figures from here are the device's.
 """
@@ -31,7 +32,9 @@ class Device:
         self._target = context.target
         self.where = f"target={self._target.name}: device {self._target.device}"
         self._tunnel = (
-            Tunnel(self._target.device, self.where, context.ssh_config) if self._target.device else None
+            Tunnel(self._target.device, self.where, context.ssh_config)
+            if self._target.device
+            else None
         )
         self.files = Volumes(context)
 
@@ -64,8 +67,8 @@ class Device:
     def refuse(self, client: Any, jobs: Sequence[Planned]) -> None:
         """Raise UserError for a device that is not the target.
 
-        An engine on Arm of 64 bits runs images of 32 bits too; nothing else that is foreign would give the
-        device's figures.
+        An engine on Arm of 64 bits runs images of 32 bits too; nothing else that is foreign would
+        give the device's figures.
         """
         found, aim = platform_of(daemon.info(client).Architecture), self._target.platform
         if found != aim and (aim, found) != ("linux/arm/v7", "linux/arm64"):
@@ -76,8 +79,8 @@ class Device:
             )
 
     def edgetpu(self, launch: Launch) -> str | None:
-        """Return the bus of the target's Edge TPU for a job that asks for it: what the device lacks, its
-        engine refuses.
+        """Return the bus of the target's Edge TPU for a job that asks for it: what the device
+        lacks, its engine refuses.
         """
         return self._target.bus if launch.job.spec.resources.accelerator else None
 

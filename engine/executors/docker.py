@@ -1,4 +1,5 @@
-"""Runs each job in a container of this machine's Docker engine, in the image that serves its platform.
+"""Runs each job in a container of this machine's Docker engine, in the image that serves its
+platform.
 
 Foreign platforms run through QEMU, and their figures say so.
 """
@@ -30,7 +31,11 @@ class Here:
     lost: FailureKind = "daemon_lost"
 
     def __init__(self, context: ExecutorContext) -> None:
-        self._context, self._target, self._platform = context, context.target, platform_of(platform.machine())
+        self._context, self._target, self._platform = (
+            context,
+            context.target,
+            platform_of(platform.machine()),
+        )
         self.files = Binds(context)
 
     @property
@@ -84,8 +89,8 @@ class Here:
         )
 
     def refuse(self, client: Any, jobs: Sequence[Planned]) -> None:
-        """Raise UserError for an engine whose users are not this machine's, sources that they may not read,
-        and a foreign platform without a handler.
+        """Raise UserError for an engine whose users are not this machine's, sources that they may
+        not read, and a foreign platform without a handler.
         """
         if daemon.is_rootless(daemon.info(client).SecurityOptions or ()):
             raise UserError(
@@ -109,7 +114,12 @@ class Here:
         if not launch.job.spec.resources.accelerator or launch.job.place.emulated:
             return None
         return next(
-            (found.bus for found in coral.find() if found.bus == self._target.bus and found.is_usable), None
+            (
+                found.bus
+                for found in coral.find()
+                if found.bus == self._target.bus and found.is_usable
+            ),
+            None,
         )
 
     def close(self) -> None:

@@ -1,4 +1,5 @@
-"""Runs each job as a process of this machine, forked from a warm server that has imported what it needs.
+"""Runs each job as a process of this machine, forked from a warm server that has imported what it
+needs.
 
 A stage with `runs_on: target` runs on this machine's processor too, and its figures say so.
 """
@@ -30,7 +31,10 @@ from engine.spec import StageSpec
 from engine.stage import coral
 from engine.target import platform_of
 
-_SLOW_IMPORTS = ("tensorflow", "keras")  # seconds each; one server keeps them for all the stages of a run
+_SLOW_IMPORTS = (
+    "tensorflow",
+    "keras",
+)  # seconds each; one server keeps them for all the stages of a run
 
 
 @dataclass(slots=True)
@@ -42,7 +46,9 @@ class _Server:
     buffer: bytes = b""
     jobs: dict[str, float] = field(default_factory=dict)  # stage -> when it was launched
     pids: dict[str, int] = field(default_factory=dict)
-    forced: dict[str, float] = field(default_factory=dict)  # stage -> when it was first to end by force
+    forced: dict[str, float] = field(
+        default_factory=dict
+    )  # stage -> when it was first to end by force
     has_answered: bool = False  # before that it imports, and reads nothing
 
 
@@ -74,14 +80,18 @@ class Executor:
         """Do nothing with an image."""
 
     def place(self, spec: StageSpec, contract: Contract) -> Placement:
-        """Return where the stage runs: here, and where that stands in for the target its figures say so."""
+        """Return where the stage runs: here, and where that stands in for the target its figures
+        say so.
+        """
         machine = platform.machine()
         here = platform_of(machine)
         is_stand_in = spec.runs_on == "target" and self._target.platform != here
         depends_on = environment(contract.imports, contract.programs)
         if spec.resources.accelerator and self._target.accelerator == "edgetpu":
             depends_on["edgetpu"] = coral.seen()
-        return Placement(here, False, f"simulated on {machine}" if is_stand_in else machine, depends_on)
+        return Placement(
+            here, False, f"simulated on {machine}" if is_stand_in else machine, depends_on
+        )
 
     def prepare(self, planned: Iterable[Planned]) -> None:
         """Begin to warm what these jobs will need."""
@@ -205,15 +215,17 @@ class Executor:
         return ended
 
     def _lose(self, preload: tuple[str, ...]) -> list[Ended]:
-        """Report the jobs of a server that died, and end what is left of them: only their first processes
-        died with it.
+        """Report the jobs of a server that died, and end what is left of them: only their first
+        processes died with it.
         """
         server = self._servers.pop(preload)
         self._selector.unregister(server.connection)
         if server.pidfd is not None:
             self._selector.unregister(server.pidfd)
         self._end(server)
-        return [Ended(stage, None, time.monotonic() - start) for stage, start in server.jobs.items()]
+        return [
+            Ended(stage, None, time.monotonic() - start) for stage, start in server.jobs.items()
+        ]
 
     def _end(self, server: _Server) -> None:
         server.connection.close()

@@ -41,6 +41,8 @@ def _unknown_placeholders(declared: Declared) -> Iterator[UserError]:
 def _wrong_outputs(declared: Declared) -> Iterator[UserError]:
     where = f"{declared.where}.outputs"
     for name in sorted({name for name in declared.outputs if declared.outputs.count(name) > 1}):
-        yield UserError(where, f"'{name}' has two producers: it stands twice", "keep one of the two")
+        yield UserError(
+            where, f"'{name}' has two producers: it stands twice", "keep one of the two"
+        )
     if not declared.outputs:
         yield UserError(where, "a command says what it writes", "write 'outputs: [name]'")

@@ -10,7 +10,9 @@ _NO_ACCESS = (
 
 
 def problem(shown: str, status: int, body: bytes) -> str | None:
-    """Say what the server at this address answered; null for an answer, or an error, of MLflow's API."""
+    """Say what the server at this address answered; null for an answer, or an error, of MLflow's
+    API.
+    """
     answers = f"{shown} answers with HTTP status {status}"
     if status in (401, 403):
         return f"{answers} (not allowed): {_way_in(body)}"

@@ -1,9 +1,11 @@
-"""What of a run's files goes to MLflow: by reference into a folder of this machine, as copies to a server.
+"""What of a run's files goes to MLflow: by reference into a folder of this machine, as copies to a
+server.
 
-Copies, because the store's files are read-only (MLflow, sending them a second time, could not write over the
-first), because symbolic links stay behind, and because credentials in text do. A reference is a reflink, or a
-hard link to a file that nobody may write; MLflow never writes to one, because it is laid out here, beside the
-artifacts, and then renamed. Root may write to any file: the store checks its digests before it uses one.
+Copies, because the store's files are read-only (MLflow, sending them a second time, could not write
+over the first), because symbolic links stay behind, and because credentials in text do. A reference
+is a reflink, or a hard link to a file that nobody may write; MLflow never writes to one, because it
+is laid out here, beside the artifacts, and then renamed. Root may write to any file: the store
+checks its digests before it uses one.
 """
 
 import hashlib
@@ -75,7 +77,11 @@ def share(copied: Path, source: Path) -> None:
 
 def _lay_out(source: Path, target: Path, lay: Callable[[Path, Path], object]) -> None:
     for file in _files(source):
-        place = target.joinpath(*map(_escaped, file.relative_to(source).parts)) if source.is_dir() else target
+        place = (
+            target.joinpath(*map(_escaped, file.relative_to(source).parts))
+            if source.is_dir()
+            else target
+        )
         while place.exists():  # another name is escaped to the same
             place = place.with_name(f"{place.name}_")
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +106,8 @@ def copy_run_files(run_dir: Path, start: Event, target: Path) -> None:
         if (run_dir / name).exists():
             _write(target / name, (run_dir / name).read_text(encoding="utf-8", errors="replace"))
     config = {
-        name: start.get(name) for name in ("usecase", "target", "params", "objective", "assets", "jobs")
+        name: start.get(name)
+        for name in ("usecase", "target", "params", "objective", "assets", "jobs")
     }
     _write(target / "config.json", json.dumps(config, indent=2, ensure_ascii=False))
 
@@ -115,7 +122,9 @@ def _write(path: Path, text: str) -> None:
 
 
 def _escaped(name: str) -> str:
-    """Return a file's name as it reaches MLflow, which puts it into a URL as it is: `a?b` as `a_x3fb`."""
+    """Return a file's name as it reaches MLflow, which puts it into a URL as it is: `a?b` as
+    `a_x3fb`.
+    """
     words = re.sub(r"[%?#\\\x00-\x1f\x7f\ud800-\udfff]", lambda found: _hex(found[0]), name)
     if len(words.encode()) <= _LONGEST_NAME:
         return words
@@ -128,7 +137,9 @@ def _hex(letter: str) -> str:
 
 
 def _files(path: Path) -> Iterator[Path]:
-    """Return the regular files of an output, however deep; the output itself may be a link into the store."""
+    """Return the regular files of an output, however deep; the output itself may be a link into the
+    store.
+    """
     if not path.is_dir():
         yield from [path] if path.is_file() else []
         return

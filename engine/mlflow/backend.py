@@ -1,6 +1,8 @@
-"""Where runs are recorded: the tracking settings, checked and resolved, with credentials kept apart.
+"""Where runs are recorded: the tracking settings, checked and resolved, with credentials kept
+apart.
 
-Pure, except that paths become absolute. Imports nothing of mlflow. Show users only `shown`, never `uri`.
+Pure, except that paths become absolute. Imports nothing of mlflow. Show users only `shown`, never
+`uri`.
 """
 
 import hashlib
@@ -20,7 +22,8 @@ from engine.wording import redact
 
 ARTIFACT_MAX_BYTES = 50_000_000
 _TRACKING = re.compile(  # variables that MLflow, its databases and its artifact stores read
-    r"(MLFLOW|AWS|AZURE|GOOGLE|GCLOUD|DATABRICKS|PG|MYSQL|SSL|REQUESTS)[A-Z_]*$|(https?|no|all)_proxy$", re.I
+    r"(MLFLOW|AWS|AZURE|GOOGLE|GCLOUD|DATABRICKS|PG|MYSQL|SSL|REQUESTS)[A-Z_]*$|(https?|no|all)_proxy$",
+    re.I,
 )
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 
@@ -59,7 +62,9 @@ class Backend:
 
         The key stands in a path. If it is made from secrets, guessing them from it is slow.
         """
-        environment = {name: os.environ[name] for name in sorted(os.environ) if _TRACKING.match(name)}
+        environment = {
+            name: os.environ[name] for name in sorted(os.environ) if _TRACKING.match(name)
+        }
         program = [sys.executable, __file__, os.getuid()]
         words = json.dumps([asdict(self), environment, program]).encode()
         if environment or self.password is not None or self.shown != self.uri:
@@ -92,8 +97,8 @@ def resolve(outputs: Path, settings: Mapping[str, Any]) -> Backend:
 def sqlite_uri(path: Path, query: str = "") -> str:
     """Return the URI by which SQLAlchemy opens exactly this file.
 
-    SQLAlchemy unquotes the path; MLflow does not where it makes the folder of a URI that begins with
-    `sqlite:///`, so that a quoted path also names the driver.
+    SQLAlchemy unquotes the path; MLflow does not where it makes the folder of a URI that begins
+    with `sqlite:///`, so that a quoted path also names the driver.
     """
     quoted = quote(str(path))
     scheme = "sqlite" if quoted == str(path) else "sqlite+pysqlite"
@@ -101,8 +106,8 @@ def sqlite_uri(path: Path, query: str = "") -> str:
 
 
 def _checked_sqlite(uri: str) -> str:
-    """Return the URI with an absolute path, which a user quotes as SQLAlchemy does: `%25` for `%`, `%3F` for
-    `?`.
+    """Return the URI with an absolute path, which a user quotes as SQLAlchemy does: `%25` for `%`,
+    `%3F` for `?`.
     """
     scheme, _, rest = uri.partition("://")
     database, _, query = rest.removeprefix("/").partition("?")
@@ -137,9 +142,13 @@ def _checked(uri: str) -> tuple[str, str | None, str | None]:
     if scheme in _DATABASES:
         return uri, None, None
     if scheme in ("", "file"):
-        refused = "MLflow no longer records in a folder of files (its file store is refused since 3.13)"
+        refused = (
+            "MLflow no longer records in a folder of files (its file store is refused since 3.13)"
+        )
         raise UserError(
-            "tracking.uri", refused, "leave it null, or name a database: sqlite:////path/to/mlflow.db"
+            "tracking.uri",
+            refused,
+            "leave it null, or name a database: sqlite:////path/to/mlflow.db",
         )
     raise UserError("tracking.uri", what, fix)
 

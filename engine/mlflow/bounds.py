@@ -1,8 +1,9 @@
-"""Bounds on what an MLflow may cost: the time of a request and of an attempt, and the size of an answer.
+"""Bounds on what an MLflow may cost: the time of a request and of an attempt, and the size of an
+answer.
 
-The timeouts of requests bound each read of a socket alone: a server that sends a byte now and then keeps a
-caller for ever. An alarm ends what takes too long, whatever it waits for, and so works in the main thread
-only; elsewhere the timeouts of the sockets have to do.
+The timeouts of requests bound each read of a socket alone: a server that sends a byte now and then
+keeps a caller for ever. An alarm ends what takes too long, whatever it waits for, and so works in
+the main thread only; elsewhere the timeouts of the sockets have to do.
 """
 
 import signal
@@ -15,9 +16,8 @@ from types import FrameType
 from typing import Any
 
 _PIECE_BYTES = 64 * 1024
-_TICK_S = (
-    0.25  # a library may swallow an alarm; of a quicker one psycopg, which looks every 0.1 s, would see none
-)
+# a library may swallow an alarm; of a quicker one psycopg, which looks every 0.1 s, would see none
+_TICK_S = 0.25
 
 
 class Exceeded(BaseException):
@@ -37,7 +37,9 @@ class Bounds:
     upload_bytes_per_s: float = 100_000.0  # the slowest connection that is waited for
     answer_bytes: int = 16_000_000
     attempt_s: float = 600.0  # an attempt as a whole, and what its uploads take
-    database_s: float = 120.0  # the same on a database server, of whose single requests nothing is known here
+    database_s: float = (
+        120.0  # the same on a database server, of whose single requests nothing is known here
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,9 @@
-"""Removes MLflow's files of runs that are gone. Their records in the database stay: they are the history.
+"""Removes MLflow's files of runs that are gone. Their records in the database stay: they are the
+history.
 
-Covers the database below outputs/ only: another one may have runs of other outputs folders. Reads its tables
-directly, because importing MLflow takes seconds; the version of MLflow, and so of the tables, is pinned.
+Covers the database below outputs/ only: another one may have runs of other outputs folders. Reads
+its tables directly, because importing MLflow takes seconds; the version of MLflow, and so of the
+tables, is pinned.
 """
 
 import sqlite3
@@ -37,18 +39,23 @@ class Freed:
 class _Known:
     """What the database says of the runs that this engine recorded."""
 
-    folders: dict[str, list[Path]] = field(default_factory=dict)  # by MLflow run, also of its models
+    folders: dict[str, list[Path]] = field(
+        default_factory=dict
+    )  # by MLflow run, also of its models
     run_ids: dict[str, str] = field(default_factory=dict)  # MLflow run: the engine's run
     deleted: set[str] = field(default_factory=set)
     links: dict[str, set[str]] = field(default_factory=dict)  # parent: the runs that it links to
     registered: set[str] = field(default_factory=set)  # whose models a user registered
 
 
-def clean(outputs: Path, tracking: Mapping[str, Any], gone: Collection[str] = (), *, dry_run: bool) -> Freed:
-    """Remove the files of runs that are not below outputs/ any more, or that were deleted in MLflow.
+def clean(
+    outputs: Path, tracking: Mapping[str, Any], gone: Collection[str] = (), *, dry_run: bool
+) -> Freed:
+    """Remove the files of runs that are not below outputs/ any more, or that were deleted in
+    MLflow.
 
-    What a run that stays links to stays too, and the models that a user registered. gone: runs that count as
-    removed.
+    What a run that stays links to stays too, and the models that a user registered. gone: runs that
+    count as removed.
     """
     backend = resolve(outputs, tracking)
     path = outputs.absolute() / "mlflow.db"
@@ -88,7 +95,9 @@ def _known(path: Path, backend: Backend) -> _Known:
 
 
 def _unneeded(known: _Known, there: Collection[str]) -> Iterator[Path]:
-    kept = {run for run, run_id in known.run_ids.items() if run_id in there and run not in known.deleted}
+    kept = {
+        run for run, run_id in known.run_ids.items() if run_id in there and run not in known.deleted
+    }
     linked = {target for run in kept for target in known.links.get(run, ())} - known.deleted
     for run in known.run_ids.keys() - kept - linked - known.registered:
         yield from known.folders[run]

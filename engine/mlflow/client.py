@@ -1,7 +1,8 @@
-"""One run's side of MLflow: entries go in, and what is there already is found before anything is made.
+"""One run's side of MLflow: entries go in, and what is there already is found before anything is
+made.
 
-MLflow's own retries are off: they repeat a request that the server may have carried out, and make a run
-twice. A failed call ends the attempt; the next one begins with looking what is there.
+MLflow's own retries are off: they repeat a request that the server may have carried out, and make a
+run twice. A failed call ends the attempt; the next one begins with looking what is there.
 """
 
 import os
@@ -85,7 +86,9 @@ class Recorder:
         self._links |= {stage: computed[one] for stage, one in new.items() if one in computed}
         own = [one for one in merged if one.stage not in self._links]
         for_parent = [
-            links.redirected(one, self._links[one.stage]) for one in merged if one.stage in self._links
+            links.redirected(one, self._links[one.stage])
+            for one in merged
+            if one.stage in self._links
         ]
         if computed:
             tags = {"mlflow.note.content": links.note(self._links)}
@@ -100,7 +103,9 @@ class Recorder:
             if stage.name in self._links:
                 continue
             if stage.outputs:
-                self._log_outputs(self._runs[stage.name], Entry(stage.name, now, outputs=stage.outputs))
+                self._log_outputs(
+                    self._runs[stage.name], Entry(stage.name, now, outputs=stage.outputs)
+                )
             elif stage.name in self._runs and stage.state in ("running", "waiting"):
                 self._client.set_terminated(self._runs[stage.name], "KILLED", now)
         with tempfile.TemporaryDirectory() as folder:
@@ -113,16 +118,23 @@ class Recorder:
 
         found = self._client.get_experiment_by_name(name)
         if found is None:
-            root = self._backend.artifact_root and f"{self._backend.artifact_root}/{artifacts.slug(name)}"
+            root = (
+                self._backend.artifact_root
+                and f"{self._backend.artifact_root}/{artifacts.slug(name)}"
+            )
             try:
                 return str(
-                    self._client.create_experiment(name, artifact_location=root, tags=_EXPERIMENT_TAGS)
+                    self._client.create_experiment(
+                        name, artifact_location=root, tags=_EXPERIMENT_TAGS
+                    )
                 )
             except MlflowException:  # another run was first
                 found = self._client.get_experiment_by_name(name)
         if found is None or found.lifecycle_stage != "active":
             fix = "restore it (mlflow experiments restore), or set tracking.experiment to another name"
-            raise UserError("tracking.experiment", f"the experiment '{name}' is deleted in MLflow", fix)
+            raise UserError(
+                "tracking.experiment", f"the experiment '{name}' is deleted in MLflow", fix
+            )
         return str(found.experiment_id)
 
     def _find_runs(self) -> None:
@@ -141,7 +153,9 @@ class Recorder:
             }
             if stage is not None:
                 tags["mlflow.parentRunId"] = self._run(None, milliseconds(self._start["time"]))
-            made = self._client.create_run(self._experiment, start_ms, tags, stage or self._start["run_id"])
+            made = self._client.create_run(
+                self._experiment, start_ms, tags, stage or self._start["run_id"]
+            )
             self._runs[stage], self._tags[stage] = made.info.run_id, tags
         return self._runs[stage]
 
@@ -159,7 +173,9 @@ class Recorder:
         from mlflow.entities import DatasetInput, InputTag
 
         inputs = [
-            DatasetInput(_dataset(asset), [InputTag("mlflow.data.context", text(asset["key"])[:500])])
+            DatasetInput(
+                _dataset(asset), [InputTag("mlflow.data.context", text(asset["key"])[:500])]
+            )
             for asset in assets
         ]
         if inputs:
@@ -218,7 +234,9 @@ def _dataset(asset: Mapping[str, Any]) -> Any:
     kind = "http" if str(asset.get("source") or "").startswith("http") else "local"
     where = asset.get("source") or asset.get("path") or ""
     named = "url" if kind == "http" else "uri"
-    return Dataset(text(asset["name"])[:500], digest, kind, text({named: where}), profile=text(known))
+    return Dataset(
+        text(asset["name"])[:500], digest, kind, text({named: where}), profile=text(known)
+    )
 
 
 def _batches(items: Iterable[_Item], size: int) -> Iterable[list[_Item]]:

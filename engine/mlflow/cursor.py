@@ -1,7 +1,8 @@
-"""What of a run is in MLflow already, who may send the rest, and whether the run's engine still lives.
+"""What of a run is in MLflow already, who may send the rest, and whether the run's engine still
+lives.
 
-`mlflow.json` in the run's folder is the cursor; a folder without one has sent nothing. The lock is the
-kernel's and dies with its holder.
+`mlflow.json` in the run's folder is the cursor; a folder without one has sent nothing. The lock is
+the kernel's and dies with its holder.
 """
 
 import fcntl

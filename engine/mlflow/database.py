@@ -1,7 +1,8 @@
-"""A tracking database: made once, whole, under a lock; one of another MLflow version is left as it is.
+"""A tracking database: made once, whole, under a lock; one of another MLflow version is left as it
+is.
 
-MLflow itself migrates on first touch, and processes that start at once destroy each other's migration: of 18
-first touches of a fresh sqlite file by 6 processes at a time, 1 succeeded.
+MLflow itself migrates on first touch, and processes that start at once destroy each other's
+migration: of 18 first touches of a fresh sqlite file by 6 processes at a time, 1 succeeded.
 """
 
 import fcntl
@@ -40,7 +41,9 @@ def _make(path: Path) -> None:
     schema._initialize_tables(engine)
     engine.dispose()
     with sqlite3.connect(partial) as connection:
-        connection.execute("PRAGMA journal_mode=WAL")  # kept in the file: readers no longer stop the writers
+        connection.execute(
+            "PRAGMA journal_mode=WAL"
+        )  # kept in the file: readers no longer stop the writers
     connection.close()
     partial.replace(path)
 
@@ -62,7 +65,9 @@ def _check(backend: Backend) -> None:
         schema._initialize_tables(engine)
     elif found != (wanted := schema._get_latest_schema_revision()):
         what = f"the database has MLflow's schema {found}; the MLflow installed here needs {wanted}"
-        fix = "take a backup, then: mlflow db upgrade <its URI> (or install the MLflow that made it)"
+        fix = (
+            "take a backup, then: mlflow db upgrade <its URI> (or install the MLflow that made it)"
+        )
         raise UserError(f"tracking.uri: {backend.shown}", what, fix)
 
 

@@ -68,7 +68,9 @@ class Delivery:
             self._attempt(self._record)
 
     def close(self) -> None:
-        """Send the rest, and end the MLflow run: as the journal says, or as killed if the engine died."""
+        """Send the rest, and end the MLflow run: as the journal says, or as killed if the engine
+        died.
+        """
         while self.read():
             self.send()
         self._attempt(self._finish)
@@ -97,8 +99,12 @@ class Delivery:
         """
         watch = None
         try:
-            importlib.import_module("mlflow.tracking")  # which takes seconds, and is not MLflow's fault
-            watch = Watch(self._bounds, self._backend.is_database and not self._backend.database_path)
+            importlib.import_module(
+                "mlflow.tracking"
+            )  # which takes seconds, and is not MLflow's fault
+            watch = Watch(
+                self._bounds, self._backend.is_database and not self._backend.database_path
+            )
             with watch.active():
                 start = self._reader.state.start
                 self._recorder = self._recorder or Recorder(self._backend, self._run_dir, start)
@@ -126,7 +132,9 @@ def _explained(error: BaseException, watch: Watch | None, backend: Backend) -> t
         problem = answer.problem(backend.shown, watch.answer.status, watch.answer.body)
         if problem:
             return redact(problem), True
-    return _sentence(error), "OperationalError" in str(error)  # SQLAlchemy's, of a database that is away
+    return _sentence(error), "OperationalError" in str(
+        error
+    )  # SQLAlchemy's, of a database that is away
 
 
 def _sentence(error: BaseException) -> str:

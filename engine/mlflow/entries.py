@@ -1,6 +1,7 @@
 """What each event adds to MLflow: a pure translation of the journal into entries of MLflow runs.
 
-Every time and step comes from the journal, so that an entry sent twice leaves what an entry sent once leaves.
+Every time and step comes from the journal, so that an entry sent twice leaves what an entry sent
+once leaves.
 """
 
 import json
@@ -51,9 +52,13 @@ def merge(found: Iterable[Entry]) -> list[Entry]:
 
 
 def text(value: Any) -> str:
-    """Return a value as MLflow takes it: valid UTF-8, without credentials, cut where it is too long."""
+    """Return a value as MLflow takes it: valid UTF-8, without credentials, cut where it is too
+    long.
+    """
     words = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    words = redact(words.encode("utf-8", "replace").decode().replace("\0", "?"))  # PostgreSQL takes no NUL
+    words = redact(
+        words.encode("utf-8", "replace").decode().replace("\0", "?")
+    )  # PostgreSQL takes no NUL
     return words if len(words) <= LONGEST_VALUE else words[: LONGEST_VALUE - 4] + " ..."
 
 
@@ -68,8 +73,8 @@ def key(name: str) -> str:
 
 
 def _metric_key(stage: StageState, name: str) -> str:
-    """Return the metric's column: MLflow shows runs side by side, and there a PC's latency must not stand
-    among a Pi's.
+    """Return the metric's column: MLflow shows runs side by side, and there a PC's latency must not
+    stand among a Pi's.
     """
     return key(figure_name(stage, name).replace(" (", ": ").replace("(", "").replace(")", ""))
 
@@ -135,13 +140,20 @@ def _job_cached(event: Event, state: RunState) -> Iterator[Entry]:
 def _opening(event: Event, state: RunState, *, cached: bool) -> Entry:
     """Return what is known of a stage before it runs."""
     job = state.stages[event["stage"]].job
-    tags = {f"rpi.{name}": text(event.get(name) or "") for name in ("fingerprint", "platform", "taken")}
-    tags |= {"rpi.emulated": str(bool(event["emulated"])).lower(), "rpi.cached": str(cached).lower()}
+    tags = {
+        f"rpi.{name}": text(event.get(name) or "") for name in ("fingerprint", "platform", "taken")
+    }
+    tags |= {
+        "rpi.emulated": str(bool(event["emulated"])).lower(),
+        "rpi.cached": str(cached).lower(),
+    }
     tags |= {"rpi.uses": text(job.get("uses") or ""), "rpi.attempt": str(event.get("attempt", 0))}
     tags["mlflow.note.content"] = text(job.get("doc") or "")
     params = {key(name): text(value) for name, value in job.get("params", {}).items()}
     keys = {
-        ref.removeprefix("asset:") for ref in job.get("inputs", {}).values() if str(ref).startswith("asset:")
+        ref.removeprefix("asset:")
+        for ref in job.get("inputs", {}).values()
+        if str(ref).startswith("asset:")
     }
     assets = tuple(asset for asset in state.start["assets"] if asset["key"] in keys)
     return Entry(event["stage"], _ms(event), params, tags, assets=assets)
@@ -158,7 +170,9 @@ def _ending(event: Event, state: RunState) -> Iterator[Entry]:
         for name, value in event["metrics"].items()
     )
     tags = {"rpi.state": "finished", "rpi.seconds": text(event["seconds"])}
-    yield Entry(stage, now, tags=tags, points=final, outputs=event["outputs"], end=("FINISHED", now))
+    yield Entry(
+        stage, now, tags=tags, points=final, outputs=event["outputs"], end=("FINISHED", now)
+    )
     if final:
         points = [(key(f"{stage}.{name}"), value, at, 0) for name, value, at, _ in final]
         yield Entry(None, now, points=(*points, *_over_values(event, state)))
@@ -184,10 +198,16 @@ def _metric(event: Event, state: RunState) -> Iterator[Entry]:
 
 
 def _job_failed(event: Event, state: RunState) -> Iterator[Entry]:
-    tags = {"rpi.failure": text(f"{event['kind']}: {event['message']}"), "rpi.attempt": str(event["attempt"])}
+    tags = {
+        "rpi.failure": text(f"{event['kind']}: {event['message']}"),
+        "rpi.attempt": str(event["attempt"]),
+    }
     if event["retry_in_s"] is None:
         yield Entry(
-            event["stage"], _ms(event), tags=tags | {"rpi.state": "failed"}, end=("FAILED", _ms(event))
+            event["stage"],
+            _ms(event),
+            tags=tags | {"rpi.state": "failed"},
+            end=("FAILED", _ms(event)),
         )
     else:
         yield Entry(event["stage"], _ms(event), tags=tags)
@@ -200,10 +220,17 @@ def _job_skipped(event: Event, state: RunState) -> Iterator[Entry]:
 
 def _gate(event: Event, state: RunState) -> Iterator[Entry]:
     verdict = {True: "passed", False: "rejected", None: "not judged"}[event["passed"]]
-    tags = {key(f"rpi.gate.{event['metric']}"): text(f"{verdict}: {event['value']} must be {event['rule']}")}
+    tags = {
+        key(f"rpi.gate.{event['metric']}"): text(
+            f"{verdict}: {event['value']} must be {event['rule']}"
+        )
+    }
     if event["passed"] is False:
         yield Entry(
-            event["stage"], _ms(event), tags=tags | {"rpi.state": "rejected"}, end=("FAILED", _ms(event))
+            event["stage"],
+            _ms(event),
+            tags=tags | {"rpi.state": "rejected"},
+            end=("FAILED", _ms(event)),
         )
     else:
         yield Entry(event["stage"], _ms(event), tags=tags)
@@ -211,7 +238,11 @@ def _gate(event: Event, state: RunState) -> Iterator[Entry]:
 
 def _run_finished(event: Event, state: RunState) -> Iterator[Entry]:
     # The status itself is set when the run's files are there too: an ended MLflow run is a whole one.
-    tags = {"rpi.status": event["status"], "status": event["status"], "rpi.seconds": text(event["seconds"])}
+    tags = {
+        "rpi.status": event["status"],
+        "status": event["status"],
+        "rpi.seconds": text(event["seconds"]),
+    }
     yield Entry(None, _ms(event), tags=tags)
 
 

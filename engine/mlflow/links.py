@@ -1,6 +1,7 @@
 """Finds the MLflow runs that computed cached stages, and says on the parent run which they are.
 
-A search for each run that computed some of the stages, not for each stage: most were computed together.
+A search for each run that computed some of the stages, not for each stage: most were computed
+together.
 """
 
 import re
@@ -40,7 +41,9 @@ def linked(stages: Collection[str], tags: Mapping[str, str]) -> dict[str, str]:
 
 
 def redirected(entry: Entry, run_id: str) -> Entry:
-    """Return what the parent run says of a linked stage: where it is, and how its gates were judged."""
+    """Return what the parent run says of a linked stage: where it is, and how its gates were
+    judged.
+    """
     assert entry.stage is not None
     tags = {cached_tag(entry.stage): run_id}
     for name, value in entry.tags.items():
@@ -51,7 +54,9 @@ def redirected(entry: Entry, run_id: str) -> Entry:
 
 def note(links: Mapping[str, str]) -> str:
     """Return a text of links for MLflow's page."""
-    named = [f"[{_plain(stage)}](#/runs/{run_id})" for stage, run_id in list(links.items())[:_MOST_NAMED]]
+    named = [
+        f"[{_plain(stage)}](#/runs/{run_id})" for stage, run_id in list(links.items())[:_MOST_NAMED]
+    ]
     more = len(links) - len(named)
     return f"Cached stages: {', '.join(named)}" + (f" and {more} more" if more else "")
 
@@ -59,10 +64,14 @@ def note(links: Mapping[str, str]) -> str:
 def _first(client: Any, experiments: list[str], fingerprint: str) -> Any:
     """Return the oldest run with this fingerprint that ended well, in a list."""
     mine = f"tags.`rpi.fingerprint` = '{fingerprint}' AND {_ENDED_WELL}"
-    return client.search_runs(experiments, mine, max_results=1, order_by=["attributes.start_time ASC"])
+    return client.search_runs(
+        experiments, mine, max_results=1, order_by=["attributes.start_time ASC"]
+    )
 
 
-def _beside(client: Any, experiments: list[str], run: Any, wanted: Collection[str]) -> dict[str, str]:
+def _beside(
+    client: Any, experiments: list[str], run: Any, wanted: Collection[str]
+) -> dict[str, str]:
     """Return which of the jobs were computed by the same run."""
     run_id = run.data.tags.get("rpi.run_id", "'")
     if not wanted or "'" in run_id:

@@ -1,4 +1,5 @@
-"""A packed model as an MLflow model: a pyfunc "from code" (no pickle) with the signature of its tensors.
+"""A packed model as an MLflow model: a pyfunc "from code" (no pickle) with the signature of its
+tensors.
 
 It is found by a tag before it is made, like a run.
 """
@@ -18,16 +19,26 @@ _SOURCE = "rpi.source_run_id"
 
 def is_package(name: str, path: Path) -> bool:
     """True for the packed model that a use case ends in."""
-    return name == "package" and (path / "manifest.json").is_file() and (path / "model.tflite").is_file()
+    return (
+        name == "package"
+        and (path / "manifest.json").is_file()
+        and (path / "model.tflite").is_file()
+    )
 
 
 def log(client: Any, experiment: str, run_id: str, name: str, package: Path) -> str:
-    """Log the package as a model of the run, ready to be registered, and return where MLflow keeps it."""
+    """Log the package as a model of the run, ready to be registered, and return where MLflow keeps
+    it.
+    """
     from mlflow.entities import LoggedModelOutput
 
-    found = client.search_logged_models([experiment], f"tags.`{_SOURCE}` = '{run_id}'", max_results=1)
+    found = client.search_logged_models(
+        [experiment], f"tags.`{_SOURCE}` = '{run_id}'", max_results=1
+    )
     model = (
-        found[0] if found else client.create_logged_model(experiment, name, run_id, tags={_SOURCE: run_id})
+        found[0]
+        if found
+        else client.create_logged_model(experiment, name, run_id, tags={_SOURCE: run_id})
     )
     if str(model.status) != "READY":
         with tempfile.TemporaryDirectory() as folder:
@@ -36,7 +47,9 @@ def log(client: Any, experiment: str, run_id: str, name: str, package: Path) -> 
         client.finalize_logged_model(model.model_id, "READY")
     outputs = client.get_run(run_id).outputs
     if not any(output.model_id == model.model_id for output in outputs.model_outputs if outputs):
-        client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)])  # MLflow would list it twice
+        client.log_outputs(
+            run_id, [LoggedModelOutput(model.model_id, 0)]
+        )  # MLflow would list it twice
     client.set_tag(run_id, "rpi.model_id", model.model_id)
     return str(model.artifact_location)
 
@@ -46,7 +59,9 @@ def _save(model: Any, run_id: str, package: Path, folder: Path) -> None:
     from mlflow.models import Model
 
     manifest = json.loads((package / "manifest.json").read_text(encoding="utf-8"))
-    warnings.filterwarnings("ignore", message=".*Add type hints to the `predict` method")  # tensors need none
+    warnings.filterwarnings(
+        "ignore", message=".*Add type hints to the `predict` method"
+    )  # tensors need none
     mlflow.pyfunc.save_model(
         folder,
         mlflow_model=Model(run_id=run_id, model_id=model.model_id),
@@ -62,7 +77,9 @@ def _signature(path: Path) -> Any:
     """Return the model's tensors as MLflow's signature; null where no runtime is here to read them."""
     for runtime in _RUNTIMES:
         try:
-            interpreter = importlib.import_module(f"{runtime}.interpreter").Interpreter(model_path=str(path))
+            interpreter = importlib.import_module(f"{runtime}.interpreter").Interpreter(
+                model_path=str(path)
+            )
         except (ImportError, ValueError, RuntimeError):
             continue
         return _described(interpreter)
@@ -75,13 +92,19 @@ def _described(interpreter: Any) -> Any:
     from mlflow.types import Schema, TensorSpec
 
     def schema(tensors: list[dict[str, Any]]) -> Any:
-        return Schema([TensorSpec(numpy.dtype(t["dtype"]), _shape(t["shape"]), t["name"]) for t in tensors])
+        return Schema(
+            [TensorSpec(numpy.dtype(t["dtype"]), _shape(t["shape"]), t["name"]) for t in tensors]
+        )
 
-    return ModelSignature(schema(interpreter.get_input_details()), schema(interpreter.get_output_details()))
+    return ModelSignature(
+        schema(interpreter.get_input_details()), schema(interpreter.get_output_details())
+    )
 
 
 def _shape(shape: Any) -> tuple[int, ...]:
-    """Return the shape with a free batch: the pyfunc runs example by example where the model takes one."""
+    """Return the shape with a free batch: the pyfunc runs example by example where the model takes
+    one.
+    """
     return (-1, *(int(size) for size in shape[1:])) if len(shape) else (-1,)
 
 

@@ -1,6 +1,7 @@
 """The code of every packed model in MLflow: loads model.tflite and runs it on batches of tensors.
 
-MLflow copies this file beside the model and executes the copy, so it imports nothing of this project.
+MLflow copies this file beside the model and executes the copy, so it imports nothing of this
+project.
 """
 
 import importlib
@@ -27,7 +28,9 @@ class TFLiteModel(PythonModel):
         if not isinstance(model_input, dict):
             model_input = {inputs[0]["name"]: model_input}
         tensors = [numpy.asarray(model_input[tensor["name"]], tensor["dtype"]) for tensor in inputs]
-        rows = [self._run_one([tensor[i : i + 1] for tensor in tensors]) for i in range(len(tensors[0]))]
+        rows = [
+            self._run_one([tensor[i : i + 1] for tensor in tensors]) for i in range(len(tensors[0]))
+        ]
         names = [tensor["name"] for tensor in self._interpreter.get_output_details()]
         return {name: numpy.concatenate([row[i] for row in rows]) for i, name in enumerate(names)}
 
@@ -35,7 +38,9 @@ class TFLiteModel(PythonModel):
         for tensor, value in zip(self._interpreter.get_input_details(), example, strict=True):
             self._interpreter.set_tensor(tensor["index"], value.reshape(tensor["shape"]))
         self._interpreter.invoke()
-        return [self._interpreter.get_tensor(t["index"]) for t in self._interpreter.get_output_details()]
+        return [
+            self._interpreter.get_tensor(t["index"]) for t in self._interpreter.get_output_details()
+        ]
 
 
 def _interpreter(path: str) -> Any:

@@ -1,9 +1,9 @@
 """What runs leave for the sender of their outputs folder, and who that sender is.
 
-`outputs/.engine/mlflow/<key>/` holds a request for each run that is not recorded yet, the sender's lock, and
-its log. A run leaves its request before it looks at the lock; a sender looks for requests once more after it
-has released the lock. So one of the two always sees the other. The lock is the kernel's and dies with its
-holder.
+`outputs/.engine/mlflow/<key>/` holds a request for each run that is not recorded yet, the sender's
+lock, and its log. A run leaves its request before it looks at the lock; a sender looks for requests
+once more after it has released the lock. So one of the two always sees the other. The lock is the
+kernel's and dies with its holder.
 """
 
 import fcntl
@@ -64,17 +64,24 @@ class Queue:
         """Return whether a sender is at work."""
         try:
             with (self.folder / "lock").open("a") as file:
-                return not _locked(file.fileno(), fcntl.LOCK_SH)  # two that look do not disturb each other
+                return not _locked(
+                    file.fileno(), fcntl.LOCK_SH
+                )  # two that look do not disturb each other
         except FileNotFoundError:
             return False
 
     @contextmanager
     def sender_lock(self, wait_s: float = 1.0) -> Iterator[bool]:
-        """Hold the sender's lock, and yield whether it is ours; one that only looks has it for a moment."""
+        """Hold the sender's lock, and yield whether it is ours; one that only looks has it for a
+        moment.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         deadline = time.monotonic() + wait_s
         with (self.folder / "lock").open("a") as file:
-            while not (is_ours := _locked(file.fileno(), fcntl.LOCK_EX)) and time.monotonic() < deadline:
+            while (
+                not (is_ours := _locked(file.fileno(), fcntl.LOCK_EX))
+                and time.monotonic() < deadline
+            ):
                 time.sleep(0.05)
             yield is_ours
 
@@ -84,10 +91,17 @@ class Queue:
     def _read(self, path: Path) -> RunRequest | None:
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
-            return RunRequest(self._outputs / data["run"], data["engine"], bool(data["is_complete"]))
+            return RunRequest(
+                self._outputs / data["run"], data["engine"], bool(data["is_complete"])
+            )
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError, KeyError):  # no request: `sync` finds the run all the same
+        except (
+            OSError,
+            ValueError,
+            TypeError,
+            KeyError,
+        ):  # no request: `sync` finds the run all the same
             path.unlink(missing_ok=True)
             return None
 

@@ -35,7 +35,9 @@ class Reader:
         return self._follower.damage
 
     def step(self) -> Iterator[Event]:
-        """Yield the next events, while the state is that after each; none at the journal's present end."""
+        """Yield the next events, while the state is that after each; none at the journal's present
+        end.
+        """
         for event in self._follower.poll(STEP_BYTES):
             self.seq = event["seq"]
             replay([event], self.state)

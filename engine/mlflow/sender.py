@@ -1,7 +1,8 @@
-"""The process that carries the journals of an outputs folder to MLflow: `python -m engine.mlflow.sender`.
+"""The process that carries the journals of an outputs folder to MLflow: `python -m
+engine.mlflow.sender`.
 
-One serves all runs with the same settings, live or over, and ends when it has been idle for a while. What to
-do comes through standard input, so that no credential stands in a command line.
+One serves all runs with the same settings, live or over, and ends when it has been idle for a
+while. What to do comes through standard input, so that no credential stands in a command line.
 """
 
 import json
@@ -75,7 +76,9 @@ class Sender:
     def _serve_one(self, request: RunRequest) -> None:
         try:
             is_done = self._is_done(request)
-        except Exception as error:  # of this run, such as a folder that was removed: the others go on
+        except (
+            Exception
+        ) as error:  # of this run, such as a folder that was removed: the others go on
             _log(f"{request.run_dir.name}: {type(error).__name__}: {error}")
             is_done = True
         if is_done:
@@ -126,7 +129,9 @@ class Following:
         self.has_more = False  # to read, now
 
     def begin(self, engine: str | None) -> None:
-        """Note in the run's cursor whose run it is: while that engine lives, `sync` leaves the run alone."""
+        """Note in the run's cursor whose run it is: while that engine lives, `sync` leaves the run
+        alone.
+        """
         self._delivery.mark(engine=engine)
 
     def release(self) -> None:
@@ -154,7 +159,9 @@ class Following:
         return self._circuit.is_open or time.monotonic() < self._next_try_s
 
     def _end(self) -> bool:
-        """Close the record, and return whether that is over. If MLflow stays away, it is left to `sync`."""
+        """Close the record, and return whether that is over. If MLflow stays away, it is left to
+        `sync`.
+        """
         if not self._delivery.has_started:
             return True
         if self._circuit.is_open:
@@ -166,7 +173,9 @@ class Following:
         return True
 
     def _has_waited(self) -> bool:
-        """Return whether an ended run has waited for an MLflow that is away, which is tried once more."""
+        """Return whether an ended run has waited for an MLflow that is away, which is tried once
+        more.
+        """
         self._delivery.mark(problem=self._circuit.why)
         self._patience_s = self._patience_s or self._circuit.next_try_s
         return time.monotonic() >= self._patience_s

@@ -18,7 +18,9 @@ _ROOT = Path(__file__).resolve().parents[2]
 class SenderStarter:
     """Knows the sender that serves one backend, and starts it."""
 
-    def __init__(self, outputs: Path, backend: Backend, pace: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self, outputs: Path, backend: Backend, pace: Mapping[str, float] | None = None
+    ) -> None:
         self._outputs, self._backend, self._pace = outputs, backend, pace or {}
         self._key = backend.sender_key()
         self._started: str | None = None  # the identity of a sender that was started here

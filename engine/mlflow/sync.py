@@ -29,8 +29,14 @@ class SyncReport:
     problems: dict[str, str] = field(default_factory=dict)  # run id: why it is not sent
 
     def __str__(self) -> str:
-        counts = {"sent": self.sent, "complete already": self.complete, "still running": self.running}
-        said = [f"{len(runs)} {what}" for what, runs in counts.items() if runs] or ["no run to send"]
+        counts = {
+            "sent": self.sent,
+            "complete already": self.complete,
+            "still running": self.running,
+        }
+        said = [f"{len(runs)} {what}" for what, runs in counts.items() if runs] or [
+            "no run to send"
+        ]
         return "\n".join(
             [", ".join(said), *(f"not sent: {run}: {why}" for run, why in self.problems.items())]
         )
@@ -44,7 +50,9 @@ def sync(outputs: Path, settings: Mapping[str, Any], bounds: Bounds = BOUNDS) ->
     failures = 0
     for run_dir in layout.runs(outputs):
         if failures >= 2:  # the same wall twice: each further run would only wait for it again
-            report.problems.setdefault(run_dir.name, "left for the next sync, after the problems above")
+            report.problems.setdefault(
+                run_dir.name, "left for the next sync, after the problems above"
+            )
         elif not _is_taken(run_dir, backend, bounds, report):
             failures += 1
     return report
@@ -58,7 +66,9 @@ def _is_taken(run_dir: Path, backend: Backend, bounds: Bounds, report: SyncRepor
         report.problems[run_dir.name] = str(error)
         return not error.is_away
     except Exception as error:  # of this run, such as a damaged journal: the others can be sent
-        report.problems[run_dir.name] = f"its files cannot be read ({type(error).__name__}: {error})"
+        report.problems[run_dir.name] = (
+            f"its files cannot be read ({type(error).__name__}: {error})"
+        )
     return True
 
 
@@ -81,7 +91,9 @@ def _sync_one(run_dir: Path, backend: Backend, bounds: Bounds, report: SyncRepor
                 report.problems[run_dir.name] = "another process is still sending it"
 
 
-def _send(run_dir: Path, backend: Backend, bounds: Bounds, last_seq: int, report: SyncReport) -> None:
+def _send(
+    run_dir: Path, backend: Backend, bounds: Bounds, last_seq: int, report: SyncReport
+) -> None:
     delivery = Delivery(run_dir, backend, bounds)
     if delivery.cursor.is_closed and delivery.cursor.seq == last_seq:  # its sender was faster
         report.complete.append(run_dir.name)
@@ -91,5 +103,7 @@ def _send(run_dir: Path, backend: Backend, bounds: Bounds, last_seq: int, report
 
 
 def _is_followed(cursor: Cursor) -> bool:
-    """Return whether the engine lives that a sender was started for; of one without a sender nobody knows."""
+    """Return whether the engine lives that a sender was started for; of one without a sender nobody
+    knows.
+    """
     return cursor.engine is not None and cursors.is_alive(cursor.engine)

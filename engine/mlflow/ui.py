@@ -13,7 +13,8 @@ from engine.mlflow.sync import sync
 
 
 def serve(outputs: Path, settings: Mapping[str, Any], port: int, say: Callable[[str], None]) -> int:
-    """Run MLflow's own page on this machine, on what was recorded, until it is interrupted; say where it is.
+    """Run MLflow's own page on this machine, on what was recorded, until it is interrupted; say
+    where it is.
 
     MLflow opens on its pages for language models where the address does not ask for others.
     """

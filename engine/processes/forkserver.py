@@ -1,9 +1,9 @@
 """A warm process that forks a child for each job: `python -m engine.processes.forkserver SOCKET_FD
 [MODULE...]`.
 
-It imports the named modules once and never runs an operation of theirs, so that a fork is as good as a fresh
-process. Requests and answers are JSON lines on the socket, which no job inherits. When the engine goes away,
-every process of every job goes too.
+It imports the named modules once and never runs an operation of theirs, so that a fork is as good
+as a fresh process. Requests and answers are JSON lines on the socket, which no job inherits. When
+the engine goes away, every process of every job goes too.
 """
 
 import ctypes
@@ -85,8 +85,8 @@ class Server:
         self._answer({"job": request["job"], "started": pid})
 
     def _let_go(self) -> None:
-        """Close in a forked job what is the server's: while a job holds the socket, the engine does not see
-        the server's death.
+        """Close in a forked job what is the server's: while a job holds the socket, the engine does
+        not see the server's death.
         """
         signal.set_wakeup_fd(-1)
         self._waiting.close()
@@ -95,21 +95,27 @@ class Server:
         os.close(self._wake_w)
 
     def _reap(self) -> None:
-        """Report the jobs that ended, and kill what they left: each orphan that ends may have had children of
-        its own.
+        """Report the jobs that ended, and kill what they left: each orphan that ends may have had
+        children of its own.
         """
         ended: list[tuple[int, int]] = []
         with suppress(ChildProcessError):
             while (found := os.waitpid(-1, os.WNOHANG)) != (0, 0):
                 ended.append(found)
-        jobs = [(*self._running.pop(pid), pid, status) for pid, status in ended if pid in self._running]
+        jobs = [
+            (*self._running.pop(pid), pid, status) for pid, status in ended if pid in self._running
+        ]
         self._end_leftovers([pid for _, _, pid, _ in jobs])
         for job, start, _, status in jobs:
             seconds = time.monotonic() - start
-            self._answer({"job": job, "ended": os.waitstatus_to_exitcode(status), "seconds": seconds})
+            self._answer(
+                {"job": job, "ended": os.waitstatus_to_exitcode(status), "seconds": seconds}
+            )
 
     def _end_leftovers(self, ended: list[int]) -> None:
-        """Kill what ended jobs left: their process groups, and orphans, which come to this subreaper."""
+        """Kill what ended jobs left: their process groups, and orphans, which come to this
+        subreaper.
+        """
         for pid in ended:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
@@ -146,7 +152,9 @@ def _become_job(request: dict[str, Any], server: int) -> None:
 
 
 def _forget() -> None:
-    """Let go of what modules keep from the server's own start, as a fresh process would not have it."""
+    """Let go of what modules keep from the server's own start, as a fresh process would not have
+    it.
+    """
     tempfile.tempdir = None  # found anew, from the job's TMPDIR
     time.tzset()
     sys.argv = ["engine.stage"]
@@ -160,8 +168,12 @@ def _redirect(log: str) -> None:
     out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for target, source in ((0, nowhere), (1, out), (2, out)):
         os.dup2(source, target)
-    sys.stdout = open(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
-    sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+    sys.stdout = open(
+        1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False
+    )
+    sys.stderr = open(
+        2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False
+    )
 
 
 def _main() -> None:

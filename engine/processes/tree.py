@@ -1,8 +1,8 @@
-"""The processes of a fork server, found in /proc: its tree, and by a mark in their environment those that
-left the tree.
+"""The processes of a fork server, found in /proc: its tree, and by a mark in their environment
+those that left the tree.
 
-The mark names the engine, the server and the store. A process keeps it whatever session or parent it moves
-to.
+The mark names the engine, the server and the store. A process keeps it whatever session or parent
+it moves to.
 """
 
 import os
@@ -47,15 +47,17 @@ def children(pid: int) -> list[int]:
 
 
 def kill_marked(mark: str, jobs: Collection[int] = (), *, within_s: float = END_S) -> None:
-    """Kill the trees of these jobs and every process with the mark or of a job's session, until none is left
-    or the time is up.
+    """Kill the trees of these jobs and every process with the mark or of a job's session, until
+    none is left or the time is up.
 
     Once is not enough: a process may fork between the look and the signal.
     """
     for pid in jobs:
         kill_tree(pid, signal.SIGKILL)
     limit = time.monotonic() + within_s
-    while found := [pid for pid in _others() if (mark and _mark_of(pid) == mark) or _session(pid) in jobs]:
+    while found := [
+        pid for pid in _others() if (mark and _mark_of(pid) == mark) or _session(pid) in jobs
+    ]:
         for pid in found:
             kill_tree(pid, signal.SIGKILL)
         if time.monotonic() > limit:
@@ -84,7 +86,9 @@ def _is_abandoned(mark: str, store: Path) -> bool:
 
 def _others() -> list[int]:
     """Return all processes but this one."""
-    return [int(name) for name in os.listdir("/proc") if name.isdecimal() and int(name) != os.getpid()]
+    return [
+        int(name) for name in os.listdir("/proc") if name.isdecimal() and int(name) != os.getpid()
+    ]
 
 
 def _mark_of(pid: int) -> str:
@@ -94,7 +98,9 @@ def _mark_of(pid: int) -> str:
     except OSError:
         return ""
     prefix = f"{MARK}=".encode()
-    return next((os.fsdecode(word.removeprefix(prefix)) for word in words if word.startswith(prefix)), "")
+    return next(
+        (os.fsdecode(word.removeprefix(prefix)) for word in words if word.startswith(prefix)), ""
+    )
 
 
 def _session(pid: int) -> int:
@@ -104,7 +110,9 @@ def _session(pid: int) -> int:
 
 
 def _start(pid: int) -> str:
-    """Return when a living process started, in ticks since the boot: with it a PID means one process only."""
+    """Return when a living process started, in ticks since the boot: with it a PID means one
+    process only.
+    """
     fields = _stat(pid)
     return fields[19].decode() if fields and fields[0] not in (b"Z", b"X") else ""
 

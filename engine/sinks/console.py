@@ -53,7 +53,9 @@ class Sink:
     ) -> None:
         self._stream, self._run_dir, self._clock = stream, run_dir, clock
         self._plain = not _is_terminal(stream) if plain is None else plain
-        self._held: dict[str, list[str]] = {}  # what befell stages, told once something else happens
+        self._held: dict[
+            str, list[str]
+        ] = {}  # what befell stages, told once something else happens
         self._table: Table | None = None
 
     def show(self, event: Event, state: RunState) -> None:
@@ -159,7 +161,9 @@ def _worth_keeping(event: Event, said: list[str]) -> list[str]:
 def _finished(stage: StageState) -> str:
     metrics = ", ".join(f"{name} {number(value)}" for name, value in stage.metrics.items())
     where = f" ({stage.taken or 'emulated'})" if is_stand_in(stage) and metrics else ""
-    return f"{stage.name} finished in {duration(stage.seconds)}" + (f": {metrics}{where}" if metrics else "")
+    return f"{stage.name} finished in {duration(stage.seconds)}" + (
+        f": {metrics}{where}" if metrics else ""
+    )
 
 
 def _failed(stage: StageState, event: Event, state: RunState, run_dir: Path) -> Iterator[str]:
@@ -193,5 +197,7 @@ def _is_terminal(stream: TextIO) -> bool:
 
 
 def _printable(line: str) -> str:
-    """Return the line without control characters: a log's escape sequences must not steer the terminal."""
+    """Return the line without control characters: a log's escape sequences must not steer the
+    terminal.
+    """
     return "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in line)

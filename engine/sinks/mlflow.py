@@ -1,6 +1,8 @@
-"""Records a run in MLflow: leaves a request for the sender of the outputs folder, and starts one if needed.
+"""Records a run in MLflow: leaves a request for the sender of the outputs folder, and starts one if
+needed.
 
-An MLflow that is slow or away delays nothing, and nothing of mlflow is imported in the engine's process.
+An MLflow that is slow or away delays nothing, and nothing of mlflow is imported in the engine's
+process.
 """
 
 import os
@@ -27,8 +29,8 @@ _WAIT_SHARE = 0.1  # of the run's own time
 class Sink:
     """Leaves the request and, at the end, waits a bounded time until it is served.
 
-    A run that is over in a moment leaves it at its end: importing MLflow would take the processors from its
-    stages.
+    A run that is over in a moment leaves it at its end: importing MLflow would take the processors
+    from its stages.
     """
 
     writes_files = False
@@ -48,7 +50,9 @@ class Sink:
         """The sender reads the journal itself."""
 
     def close(self) -> str:
-        """Say that the run's files are complete, wait briefly, and return what became of the record."""
+        """Say that the run's files are complete, wait briefly, and return what became of the
+        record.
+        """
         self._timer.cancel()
         if not self._is_closed:
             self._request(is_complete=True)
@@ -62,7 +66,9 @@ class Sink:
         cursor = cursors.load(self._run_dir, self._backend.key)
         if cursor.is_closed:
             page = "python run.py mlflow opens its page"
-            return f"recorded in MLflow ({page if self._backend.is_database else self._backend.shown})"
+            return (
+                f"recorded in MLflow ({page if self._backend.is_database else self._backend.shown})"
+            )
         if is_waiting and cursor.problem is None:
             return "still being sent to MLflow in the background"
         why = cursor.problem or f"the sender ended early, see {self._starter.queue.log}"

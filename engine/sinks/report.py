@@ -1,7 +1,8 @@
 """The report: one page of HTML for one run, written when the run has ended.
 
-The page needs nothing but itself: no script, no font, no picture from elsewhere. What is shown is decided
-here, how it looks in `report.html.j2`, which escapes every word of the run; the drawings escape their own.
+The page needs nothing but itself: no script, no font, no picture from elsewhere. What is shown is
+decided here, how it looks in `report.html.j2`, which escapes every word of the run; the drawings
+escape their own.
 """
 
 import threading
@@ -32,7 +33,9 @@ class Sink:
         threading.Thread(target=template, daemon=True).start()  # while the stages work
 
     def show(self, event: Event, state: RunState) -> None:
-        """Write the report once the run has ended; every other event is only read from the state then."""
+        """Write the report once the run has ended; every other event is only read from the state
+        then.
+        """
         if event["event"] != "run_finished":
             return
         partial = self._path.with_suffix(".html.part")
@@ -71,8 +74,12 @@ def template() -> Any:
     import jinja2  # heavy, and no other command needs it
 
     source = Path(__file__).with_suffix(".html.j2").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, optimized=False)
-    environment.filters.update({"duration": duration, "number": number, "moment": moment, "plural": plural})
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, optimized=False
+    )
+    environment.filters.update(
+        {"duration": duration, "number": number, "moment": moment, "plural": plural}
+    )
     return environment.from_string(source)
 
 
@@ -108,12 +115,15 @@ def _counts(stages: Iterable[StageState]) -> list[tuple[str, int]]:
 
 
 def _most_telling(stages: list[StageState]) -> list[StageState]:
-    """Return the stages to list, in the plan's order: where there are too many, the store's go first."""
+    """Return the stages to list, in the plan's order: where there are too many, the store's go
+    first.
+    """
     if len(stages) <= MOST_ROWS:
         return stages
     weight = {"failed": 0, "rejected": 0, "running": 1, "finished": 2, "waiting": 4, "skipped": 4}
     ranked = sorted(
-        stages, key=lambda stage: 3 if stage.cached and stage.state == "finished" else weight[stage.state]
+        stages,
+        key=lambda stage: 3 if stage.cached and stage.state == "finished" else weight[stage.state],
     )
     kept = {stage.name for stage in ranked[:MOST_ROWS]}
     return [stage for stage in stages if stage.name in kept]
@@ -132,7 +142,9 @@ def _drawings(state: RunState) -> dict[str, str]:
         for s in state.stages.values()
         if s.started is not None and s.ended is not None and s.ended >= s.started
     ]
-    bars = [charts.Bar(s.name, (s.started or 0) - began, (s.ended or 0) - began, s.state) for s in ran]
+    bars = [
+        charts.Bar(s.name, (s.started or 0) - began, (s.ended or 0) - began, s.state) for s in ran
+    ]
     longest = sorted(bars, key=lambda bar: bar.start - bar.end)[:MOST_DRAWN]
     timeline = charts.timeline(sorted(longest, key=lambda bar: bar.start)) if longest else ""
     return {"dag": dag, "timeline": timeline}
@@ -157,7 +169,9 @@ def _quantities(stage: StageState) -> dict[str, dict[str, list[tuple[int, float]
     return quantities
 
 
-def _figures(state: RunState, kind: str, draw: Callable[[Mapping[str, Any]], str]) -> list[tuple[str, str]]:
+def _figures(
+    state: RunState, kind: str, draw: Callable[[Mapping[str, Any]], str]
+) -> list[tuple[str, str]]:
     found = [
         (f"{stage.name}: {figure['name']}", draw(figure))
         for stage in state.stages.values()

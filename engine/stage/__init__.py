@@ -1,12 +1,13 @@
-"""The inside of a job: what a stage may import, and `python -m engine.stage JOB_FOLDER [LOG]`, which runs
-one.
+"""The inside of a job: what a stage may import, and `python -m engine.stage JOB_FOLDER [LOG]`,
+which runs one.
 
-Standard library only, and no newer syntax than Python 3.9: this package also runs inside small ARM images,
-where it is all that there is of the engine. It knows nothing of plans, stores, MLflow or containers.
+Standard library only, and no newer syntax than Python 3.9: this package also runs inside small ARM
+images, where it is all that there is of the engine. It knows nothing of plans, stores, MLflow or
+containers.
 
-A job folder holds `job.json` (module and function, or a command; inputs, outputs, parameters, and where
-checkpoints are kept), `out/` for the outputs, `events.jsonl` that the stage appends to while it runs, and at
-the end `result.json` with its metrics, its error or the exit status that it chose.
+A job folder holds `job.json` (module and function, or a command; inputs, outputs, parameters, and
+where checkpoints are kept), `out/` for the outputs, `events.jsonl` that the stage appends to while
+it runs, and at the end `result.json` with its metrics, its error or the exit status that it chose.
 """
 
 import errno
@@ -34,14 +35,18 @@ PROGRESS_INTERVAL_S = 0.2
 # sysexits.h
 NO_SPACE = 74
 
-_events: Optional[int] = None  # file descriptor of events.jsonl; None in a bare call, such as a unit test
+_events: Optional[int] = (
+    None  # file descriptor of events.jsonl; None in a bare call, such as a unit test
+)
 _last_progress_s = 0.0
 _taken = ""
 _checkpoint: Optional[Path] = None  # None in a bare call
 
 
 class StageError(Exception):
-    """What is wrong with a stage's data or setting, in a sentence for the user; shown without a traceback."""
+    """What is wrong with a stage's data or setting, in a sentence for the user; shown without a
+    traceback.
+    """
 
 
 def progress(done: float, total: float, message: str = "") -> None:
@@ -51,7 +56,14 @@ def progress(done: float, total: float, message: str = "") -> None:
     if now - _last_progress_s < PROGRESS_INTERVAL_S and done < total:
         return
     _last_progress_s = now
-    _send({"event": "progress", "done": _number(done), "total": _number(total), "message": _text(message)})
+    _send(
+        {
+            "event": "progress",
+            "done": _number(done),
+            "total": _number(total),
+            "message": _text(message),
+        }
+    )
 
 
 def metric(name: str, value: float, step: int) -> None:
@@ -65,17 +77,25 @@ def note(text: str) -> None:
 
 
 def confusion_matrix(name: str, labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> None:
-    """Record a confusion matrix: rows are true classes, columns predicted ones, in the labels' order."""
+    """Record a confusion matrix: rows are true classes, columns predicted ones, in the labels'
+    order.
+    """
     rows = [[int(cell) for cell in row] for row in matrix]
     names = [_text(label) for label in labels]
     _send(
-        {"event": "figure", "kind": "confusion_matrix", "name": _text(name), "labels": names, "matrix": rows}
+        {
+            "event": "figure",
+            "kind": "confusion_matrix",
+            "name": _text(name),
+            "labels": names,
+            "matrix": rows,
+        }
     )
 
 
 def op_graph(name: str, nodes: Sequence[Mapping[str, Any]], edges: Sequence[Sequence[int]]) -> None:
-    """Record a model's graph as it is placed: each node has `type`, `mapped` (on the accelerator) and
-    `reason` (why not, or None).
+    """Record a model's graph as it is placed: each node has `type`, `mapped` (on the accelerator)
+    and `reason` (why not, or None).
 
     An edge is a pair of places in the nodes: who makes a tensor, and who reads it.
     """
@@ -84,15 +104,17 @@ def op_graph(name: str, nodes: Sequence[Mapping[str, Any]], edges: Sequence[Sequ
         reason = None if node["reason"] is None else _text(node["reason"])
         rows.append({"type": _text(node["type"]), "mapped": bool(node["mapped"]), "reason": reason})
     pairs = [[int(source), int(target)] for source, target in edges]
-    _send({"event": "figure", "kind": "op_graph", "name": _text(name), "nodes": rows, "edges": pairs})
+    _send(
+        {"event": "figure", "kind": "op_graph", "name": _text(name), "nodes": rows, "edges": pairs}
+    )
 
 
 def taken() -> str:
-    """Return where this stage's figures are taken, as the run labels them: `device`, `emulated (qemu)`,
-    `simulated on x86_64`.
+    """Return where this stage's figures are taken, as the run labels them: `device`, `emulated
+    (qemu)`, `simulated on x86_64`.
 
-    For stages with `runs_on: target`: theirs are other jobs where it differs. In a bare call it is the
-    machine's architecture.
+    For stages with `runs_on: target`: theirs are other jobs where it differs. In a bare call it is
+    the machine's architecture.
     """
     return _taken or os.uname().machine
 
@@ -100,9 +122,9 @@ def taken() -> str:
 def checkpoint() -> Path:
     """Return a folder for what the stage's next attempt can continue from, if this one is killed.
 
-    It belongs to the job's fingerprint: an attempt with the same code, inputs and parameters finds what the
-    last one wrote, in this run or a later one. It is removed when the stage finishes. In a bare call it is a
-    new, empty folder each time, and is removed when the process ends.
+    It belongs to the job's fingerprint: an attempt with the same code, inputs and parameters finds
+    what the last one wrote, in this run or a later one. It is removed when the stage finishes. In a
+    bare call it is a new, empty folder each time, and is removed when the process ends.
     """
     folder = _checkpoint or _temporary_folder()
     folder.mkdir(parents=True, exist_ok=True)
@@ -111,7 +133,8 @@ def checkpoint() -> Path:
 
 @contextmanager
 def durable_file(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file to write in binary; it replaces `path` when the block ends, and is on the disk then.
+    """Open a file to write in binary; it replaces `path` when the block ends, and is on the disk
+    then.
 
     After a kill or a power cut the path holds all of the old content or all of the new.
     """
@@ -129,8 +152,8 @@ def durable_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 def run_job(job_dir: Path) -> int:
-    """Run the job of this folder in this process, and return the exit status: 0, what the stage chose, or 1
-    with the cause in result.json.
+    """Run the job of this folder in this process, and return the exit status: 0, what the stage
+    chose, or 1 with the cause in result.json.
     """
     global _taken, _checkpoint
     job = json.loads((job_dir / "job.json").read_text(encoding="utf-8"))
@@ -149,19 +172,25 @@ def run_job(job_dir: Path) -> int:
     except SystemExit as end:
         return _exited(job_dir, end)
     except BaseException as error:
-        inner = error.__traceback__ and error.__traceback__.tb_next and error.__traceback__.tb_next.tb_next
+        inner = (
+            error.__traceback__
+            and error.__traceback__.tb_next
+            and error.__traceback__.tb_next.tb_next
+        )
         message = "".join(traceback.format_exception_only(type(error), error)).strip()
         _write_result(job_dir, {"error": _text(message)})
         _complain(
-            "".join(traceback.format_exception(type(error), error, inner or error.__traceback__)).rstrip()
+            "".join(
+                traceback.format_exception(type(error), error, inner or error.__traceback__)
+            ).rstrip()
         )  # from the stage on
         return 1
     return 0
 
 
 def log_to(path: Path) -> None:
-    """Send all that this process and its children print to the end of the file, as an executor does that
-    cannot do so itself.
+    """Send all that this process and its children print to the end of the file, as an executor does
+    that cannot do so itself.
     """
     log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(log, 1)
@@ -170,15 +199,17 @@ def log_to(path: Path) -> None:
 
 
 def speak_utf8() -> None:
-    """Print any text, also names of files that are not UTF-8; a stage must not fail because it prints one."""
+    """Print any text, also names of files that are not UTF-8; a stage must not fail because it
+    prints one.
+    """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def _exited(job_dir: Path, end: SystemExit) -> int:
-    """Write down the status with which the stage ended itself, and return it: an executor may see it changed,
-    or as a signal.
+    """Write down the status with which the stage ended itself, and return it: an executor may see
+    it changed, or as a signal.
     """
     if end.code is None:
         status = 0
@@ -201,8 +232,8 @@ def _complain(text: object) -> None:
 
 
 def _text(said: object) -> str:
-    """Return what a stage says as text that is valid UTF-8: bytes of a file's name that are not show as
-    \\xff.
+    """Return what a stage says as text that is valid UTF-8: bytes of a file's name that are not
+    show as \\xff.
     """
     text = str(said)
     try:
@@ -233,7 +264,9 @@ def _checked(metrics: Any) -> Dict[str, float]:
     if metrics is None:
         return {}
     if not isinstance(metrics, dict):
-        raise StageError(f"the stage returned {type(metrics).__name__}, not a dictionary of metrics")
+        raise StageError(
+            f"the stage returned {type(metrics).__name__}, not a dictionary of metrics"
+        )
     bad: List[str] = []
     for name, value in metrics.items():
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not _is_finite(value):

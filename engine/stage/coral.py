@@ -1,5 +1,5 @@
-"""The Edge TPUs of this machine, as the kernel lists them in /sys: which bus, which device node, and in what
-state. Opens none.
+"""The Edge TPUs of this machine, as the kernel lists them in /sys: which bus, which device node,
+and in what state. Opens none.
 """
 
 import os
@@ -58,13 +58,17 @@ def library(root: Path = Path("/")) -> Optional[Path]:
     It is not loaded: one that does not fit ends the process.
     """
     named = [Path(place) for place in os.environ.get("LD_LIBRARY_PATH", "").split(":") if place]
-    usual = [root / "usr/local/lib", *sorted((root / "usr/lib").glob("*-linux-gnu*")), root / "usr/lib"]
+    usual = [
+        root / "usr/local/lib",
+        *sorted((root / "usr/lib").glob("*-linux-gnu*")),
+        root / "usr/lib",
+    ]
     return next((place / LIBRARY for place in named + usual if (place / LIBRARY).exists()), None)
 
 
 def seen(sys: Path = SYS, dev: Path = DEV, root: Path = Path("/")) -> str:
-    """Say what of it a fingerprint counts: a figure that was taken without an Edge TPU must not stay once
-    there is one.
+    """Say what of it a fingerprint counts: a figure that was taken without an Edge TPU must not
+    stay once there is one.
     """
     ready = sorted({found.bus for found in find(sys, dev) if found.is_usable})
     return f"{', '.join(ready) or 'no device'}, {'with' if library(root) else 'without'} library"
@@ -74,7 +78,9 @@ def _on_usb(sys: Path, dev: Path) -> Iterator[Coral]:
     for device in sorted((sys / "bus/usb/devices").glob("*")):
         usb_id = f"{_line(device / 'idVendor')}:{_line(device / 'idProduct')}"
         if usb_id in USB_IDS:
-            node = dev / f"bus/usb/{_number(device / 'busnum'):03d}/{_number(device / 'devnum'):03d}"
+            node = (
+                dev / f"bus/usb/{_number(device / 'busnum'):03d}/{_number(device / 'devnum'):03d}"
+            )
             yield Coral(
                 "usb",
                 usb_id,

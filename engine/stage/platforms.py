@@ -21,7 +21,11 @@ class Platform:
     def oci(self) -> Dict[str, str]:
         """What an image's configuration says of its platform."""
         system, architecture, *variant = self.name.split("/")
-        return {"architecture": architecture, "os": system, **({"variant": variant[0]} if variant else {})}
+        return {
+            "architecture": architecture,
+            "os": system,
+            **({"variant": variant[0]} if variant else {}),
+        }
 
 
 # QEMU 7.2's own choice for arm64, `max`, has instructions that no Pi has, and with those XNNPACK's int8
@@ -30,7 +34,9 @@ class Platform:
 _ALL = (
     Platform("linux/amd64", "amd64", "amd64", "x86_64", "x86_64-linux-gnu", 2, 62, None),
     Platform("linux/arm64", "arm64", "arm64", "aarch64", "aarch64-linux-gnu", 2, 183, "cortex-a72"),
-    Platform("linux/arm/v7", "armv7", "armhf", "armv7l", "arm-linux-gnueabihf", 1, 40, "cortex-a15"),
+    Platform(
+        "linux/arm/v7", "armv7", "armhf", "armv7l", "arm-linux-gnueabihf", 1, 40, "cortex-a15"
+    ),
 )
 PLATFORMS: Dict[str, Platform] = {platform.name: platform for platform in _ALL}
 """By OCI's name."""

@@ -1,8 +1,8 @@
-"""Writes an image as one tar that is both an OCI image layout and what `docker load` takes; every time the
-same bytes.
+"""Writes an image as one tar that is both an OCI image layout and what `docker load` takes; every
+time the same bytes.
 
-Docker's form is told by manifest.json, whose paths point at the layout's own blobs (image-layout.md of the
-OCI image specification; image/v1.2 of Moby).
+Docker's form is told by manifest.json, whose paths point at the layout's own blobs (image-layout.md
+of the OCI image specification; image/v1.2 of Moby).
 """
 
 import hashlib
@@ -32,9 +32,14 @@ class Layer:
 
 
 def write_archive(
-    archive: Path, layers: Sequence[Layer], platform: Platform, settings: Mapping[str, Any], epoch: int
+    archive: Path,
+    layers: Sequence[Layer],
+    platform: Platform,
+    settings: Mapping[str, Any],
+    epoch: int,
 ) -> None:
-    """Write the image with these layers, lowest first, and these settings (`Env`, `User`, `Labels`, ...
+    """Write the image with these layers, lowest first, and these settings (`Env`, `User`, `Labels`,
+    ...
 
     of the OCI configuration).
     """
@@ -54,11 +59,23 @@ def write_archive(
         for digest, layer in zip(digests, layers, strict=True)
     ]
     manifest = _json(
-        {"schemaVersion": 2, "mediaType": MANIFEST, "config": _of(CONFIG, config), "layers": described}
+        {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": _of(CONFIG, config),
+            "layers": described,
+        }
     )
-    index = {"schemaVersion": 2, "manifests": [{**_of(MANIFEST, manifest), "platform": platform.oci}]}
+    index = {
+        "schemaVersion": 2,
+        "manifests": [{**_of(MANIFEST, manifest), "platform": platform.oci}],
+    }
     docker = [
-        {"Config": _blob(_sha256(config)), "RepoTags": None, "Layers": [_blob(digest) for digest in digests]}
+        {
+            "Config": _blob(_sha256(config)),
+            "RepoTags": None,
+            "Layers": [_blob(digest) for digest in digests],
+        }
     ]
     parts: dict[str, bytes | Path] = {
         "oci-layout": _json({"imageLayoutVersion": "1.0.0"}),

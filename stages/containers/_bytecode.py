@@ -1,9 +1,9 @@
-"""Compiles a tree's Python modules beforehand: where the root is read-only, each start would else compile
-them anew.
+"""Compiles a tree's Python modules beforehand: where the root is read-only, each start would else
+compile them anew.
 
-Measured under QEMU for arm64: numpy and a TFLite runtime import in 1.7 s, and in 4.6 s without. The files say
-that they are not to be compared with their source (PEP 552, unchecked), so they hold no time. Only this
-Python's own minor version can be compiled for.
+Measured under QEMU for arm64: numpy and a TFLite runtime import in 1.7 s, and in 4.6 s without. The
+files say that they are not to be compared with their source (PEP 552, unchecked), so they hold no
+time. Only this Python's own minor version can be compiled for.
 """
 
 import os
@@ -36,7 +36,8 @@ for line in sys.stdin:
 
 
 def add_bytecode(tree: Tree, folder: Path) -> int:
-    """Add what the modules of this tree, not those below, compile to, and return how many there are.
+    """Add what the modules of this tree, not those below, compile to, and return how many there
+    are.
 
     `folder` is for files in between.
     """
@@ -46,12 +47,16 @@ def add_bytecode(tree: Tree, folder: Path) -> int:
             "compiles modules for them"
         )
         return 0
-    sources = sorted(path for path in tree.entries if path.endswith(".py") and path.startswith(PLACES))
+    sources = sorted(
+        path for path in tree.entries if path.endswith(".py") and path.startswith(PLACES)
+    )
     with tempfile.TemporaryDirectory(dir=folder) as work:
         names = [Path(work) / str(number) for number in range(len(sources))]
         for name, path in zip(names, sources, strict=True):
             name.write_bytes(tree.entries[path].read())
-        _compile([f"{name} /{path}\n" for name, path in zip(names, sources, strict=True)], Path(work))
+        _compile(
+            [f"{name} /{path}\n" for name, path in zip(names, sources, strict=True)], Path(work)
+        )
         done = [(path, name.with_suffix(".pyc")) for name, path in zip(names, sources, strict=True)]
         compiled = [(path, pyc.read_bytes()) for path, pyc in done if pyc.exists()]
     for path, data in compiled:
@@ -60,8 +65,8 @@ def add_bytecode(tree: Tree, folder: Path) -> int:
 
 
 def _compile(lines: list[str], work: Path) -> None:
-    """Compile in fresh processes, one a core: a process's own strings would else show in what it writes
-    (python/cpython#78274).
+    """Compile in fresh processes, one a core: a process's own strings would else show in what it
+    writes (python/cpython#78274).
     """
     cores = os.cpu_count() or 1
     argv = [sys.executable, "-S", "-s", "-W", "ignore", "-c", _COMPILE]

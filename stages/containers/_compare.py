@@ -1,4 +1,6 @@
-"""Compares what images computed: reference kernels bit by bit, default kernels in quantisation steps."""
+"""Compares what images computed: reference kernels bit by bit, default kernels in quantisation
+steps.
+"""
 
 import base64
 import binascii
@@ -33,7 +35,9 @@ def parse(content: bytes, what: str) -> Outputs:
             if not isinstance(run["seconds"], int | float) or not list(_tensors(run)):
                 raise ValueError(name)
         if not runtimes(found):
-            raise StageError(f"{what}: no runtime is in it; the image needs ai-edge-litert or tflite-runtime")
+            raise StageError(
+                f"{what}: no runtime is in it; the image needs ai-edge-litert or tflite-runtime"
+            )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error):
         raise StageError(f"{what} are not the outputs of a smoke test") from None
     return dict(found)
@@ -45,10 +49,11 @@ def runtimes(found: Outputs) -> set[str]:
 
 
 def compare(found: Outputs, expected: Outputs | None) -> Comparison:
-    """Return how far the default kernels are off; StageError where the reference kernels differ at all.
+    """Return how far the default kernels are off; StageError where the reference kernels differ at
+    all.
 
-    Under the reference kernels all runtimes and all platforms agree, so one set of outputs for each model is
-    the measure of all.
+    Under the reference kernels all runtimes and all platforms agree, so one set of outputs for each
+    model is the measure of all.
     """
     if expected is not None:
         _check_same_models(found, expected)
@@ -64,19 +69,24 @@ def compare(found: Outputs, expected: Outputs | None) -> Comparison:
                     )
             continue
         kernels = max(
-            kernels, _steps(tensors, list(_tensors(found["models"][name]["runs"][runtime]["reference"])))
+            kernels,
+            _steps(tensors, list(_tensors(found["models"][name]["runs"][runtime]["reference"]))),
         )
         theirs = expected["models"][name]["runs"].get(runtime) if expected is not None else None
         if theirs is not None:
             other = list(_tensors(theirs["default"]))
-            differing, steps = differing + _differing(tensors, other), max(steps, _steps(tensors, other))
+            differing, steps = (
+                differing + _differing(tensors, other),
+                max(steps, _steps(tensors, other)),
+            )
             outputs += len(tensors)
     return Comparison(steps, differing, kernels, outputs)
 
 
 def _check_same_models(found: Outputs, expected: Outputs) -> None:
     ours, theirs = (
-        {name: model["sha256"] for name, model in each["models"].items()} for each in (found, expected)
+        {name: model["sha256"] for name, model in each["models"].items()}
+        for each in (found, expected)
     )
     if ours != theirs:
         odd = sorted(name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name))

@@ -15,14 +15,17 @@ from typing import Any
 from engine.stage import StageError
 
 _HELPER_TIMEOUT_S = 10
-_DOCKER_HUB = "https://index.docker.io/v1/"  # under this key `docker login` without a host keeps its answer
+_DOCKER_HUB = (
+    "https://index.docker.io/v1/"  # under this key `docker login` without a host keeps its answer
+)
 
 
 def of(host: str, environment: Mapping[str, str] = os.environ) -> tuple[str, str] | None:
-    """Return user and password for the registry's host, or None: then the registry is asked as anybody.
+    """Return user and password for the registry's host, or None: then the registry is asked as
+    anybody.
 
-    REGISTRY_USER and REGISTRY_PASSWORD come first; else config.json in DOCKER_CONFIG or ~/.docker, with its
-    credential helpers.
+    REGISTRY_USER and REGISTRY_PASSWORD come first; else config.json in DOCKER_CONFIG or ~/.docker,
+    with its credential helpers.
     """
     if environment.get("REGISTRY_USER") and environment.get("REGISTRY_PASSWORD"):
         return environment["REGISTRY_USER"], environment["REGISTRY_PASSWORD"]
@@ -31,7 +34,9 @@ def of(host: str, environment: Mapping[str, str] = os.environ) -> tuple[str, str
     keys = [host, f"https://{host}", *([_DOCKER_HUB] if host == "registry-1.docker.io" else [])]
     helpers, entries = config.get("credHelpers"), config.get("auths")
     for key in keys:
-        helper = (helpers.get(key) if isinstance(helpers, dict) else None) or config.get("credsStore")
+        helper = (helpers.get(key) if isinstance(helpers, dict) else None) or config.get(
+            "credsStore"
+        )
         entry = entries.get(key) if isinstance(entries, dict) else None
         found = _from_helper(str(helper), key) if helper else _from_entry(entry, key)
         if found:
@@ -55,11 +60,15 @@ def _from_entry(entry: Any, key: str) -> tuple[str, str] | None:
     if not isinstance(entry, dict) or not isinstance(entry.get("auth"), str) or not entry["auth"]:
         return None
     try:
-        user, colon, password = base64.b64decode(entry["auth"], validate=True).decode().partition(":")
+        user, colon, password = (
+            base64.b64decode(entry["auth"], validate=True).decode().partition(":")
+        )
     except (binascii.Error, UnicodeDecodeError):
         colon = ""
     if not colon:
-        raise StageError(f"what docker login left for {key} cannot be read: log in anew with docker login")
+        raise StageError(
+            f"what docker login left for {key} cannot be read: log in anew with docker login"
+        )
     return user, password
 
 
@@ -72,11 +81,15 @@ def _from_helper(helper: str, key: str) -> tuple[str, str] | None:
         raise StageError(f"'{helper}' is no name of a credential helper: mend config.json")
     argv = [f"docker-credential-{helper}", "get"]
     try:
-        said = subprocess.run(argv, input=key, capture_output=True, text=True, timeout=_HELPER_TIMEOUT_S)
+        said = subprocess.run(
+            argv, input=key, capture_output=True, text=True, timeout=_HELPER_TIMEOUT_S
+        )
         answer = json.loads(said.stdout) if said.returncode == 0 else {}
     except (OSError, ValueError, subprocess.TimeoutExpired):
         return None
     user, password = (
         (answer.get("Username"), answer.get("Secret")) if isinstance(answer, dict) else (None, None)
     )
-    return (user, password) if isinstance(user, str) and isinstance(password, str) and user else None
+    return (
+        (user, password) if isinstance(user, str) and isinstance(password, str) and user else None
+    )

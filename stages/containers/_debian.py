@@ -1,7 +1,8 @@
-"""Debian packages without dpkg: the lock that names them, their download, and their unpacking into a tree.
+"""Debian packages without dpkg: the lock that names them, their download, and their unpacking into
+a tree.
 
-No maintainer script runs, so packages of any platform unpack on any other; what the scripts of the base would
-have done is in `_rootfs.py`. Form of a package: deb(5).
+No maintainer script runs, so packages of any platform unpack on any other; what the scripts of the
+base would have done is in `_rootfs.py`. Form of a package: deb(5).
 """
 
 import re
@@ -49,15 +50,17 @@ class Lock:
 
 
 def read_lock(path: Path) -> Lock:
-    """Return the lock that a file holds: `epoch SECONDS`, then one package a line: name, version, place,
-    sha256.
+    """Return the lock that a file holds: `epoch SECONDS`, then one package a line: name, version,
+    place, sha256.
     """
     if not path.is_file():
         raise StageError(
             f"there is no {path.name}: no lock of Debian packages for this platform; make it with: make lock"
         )
     lines = [
-        line for line in path.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")
+        line
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if line and not line.startswith("#")
     ]
     head, *rest = lines or [""]
     match = re.fullmatch(r"epoch (\d{1,12})", head)
@@ -75,8 +78,8 @@ def read_lock(path: Path) -> Lock:
 
 
 def install(tree: Tree, lock: Lock, leave_out: Sequence[str] = ()) -> int:
-    """Bring and unpack the packages of the lock that the tree lacks, write dpkg's records of them, and return
-    how many there were.
+    """Bring and unpack the packages of the lock that the tree lacks, write dpkg's records of them,
+    and return how many there were.
 
     leave_out: patterns of files that are not unpacked, beside what nobody reads in a container.
     """
@@ -100,16 +103,22 @@ def _places(package: Package, epoch: int) -> list[str]:
 
 
 def read_repository(source: Mapping[str, str], architecture: str, epoch: int) -> Lock:
-    """Return a lock of the packages that an apt source has now, for one whose owner lets nothing be known
-    beforehand.
+    """Return a lock of the packages that an apt source has now, for one whose owner lets nothing be
+    known beforehand.
 
-    source: url (https), suite, component, and packages, each as NAME=VERSION. The index vouches for the
-    packages, TLS for the index.
+    source: url (https), suite, component, and packages, each as NAME=VERSION. The index vouches for
+    the packages, TLS for the index.
     """
-    if source.keys() != {"url", "suite", "component", "packages"} or not source["url"].startswith("https://"):
-        raise StageError("image.yaml: a repository has url (https://), suite, component and packages")
+    if source.keys() != {"url", "suite", "component", "packages"} or not source["url"].startswith(
+        "https://"
+    ):
+        raise StageError(
+            "image.yaml: a repository has url (https://), suite, component and packages"
+        )
     url = f"{source['url']}/dists/{source['suite']}/{source['component']}/binary-{architecture}/Packages"
-    stanzas = {f"{_field(s, 'Package')}={_field(s, 'Version')}": s for s in read_text(url).split("\n\n")}
+    stanzas = {
+        f"{_field(s, 'Package')}={_field(s, 'Version')}": s for s in read_text(url).split("\n\n")
+    }
     packages = []
     for name in source["packages"].split():
         if name not in stanzas:

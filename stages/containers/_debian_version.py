@@ -23,7 +23,9 @@ def key(version: str) -> Key:
 
 
 def _part(text: str) -> _Part:
-    """Cut into pairs of other characters and a number; a part that ends goes on with the empty pair."""
+    """Cut into pairs of other characters and a number; a part that ends goes on with the empty
+    pair.
+    """
     pairs = re.findall(r"(\D*)(\d*)", text)[:-1]
     return (*((_rank(letters), int(digits or 0)) for letters, digits in pairs), ((_END,), 0))
 

@@ -31,7 +31,11 @@ def cache() -> Path:
 
     Deleting it costs time only.
     """
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "raspberrypi-mlops" / "sha256"
+    folder = (
+        Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        / "raspberrypi-mlops"
+        / "sha256"
+    )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -65,7 +69,9 @@ def keep(file: Path, sha256: str) -> Path:
 
 
 def sweep() -> None:
-    """Remove from the cache what downloads that were killed left a day ago; their names begin with a dot."""
+    """Remove from the cache what downloads that were killed left a day ago; their names begin with
+    a dot.
+    """
     for path in cache().glob(".*"):
         with suppress(OSError):  # another build may be sweeping too
             if path.stat().st_mtime < time.time() - _FORGOTTEN_S:
@@ -75,8 +81,8 @@ def sweep() -> None:
 def download_all(files: Sequence[tuple[str, Sequence[str]]]) -> list[Path]:
     """Return the paths of files, each given by its sha256 and the places where it may be.
 
-    One session keeps its connections: a hundred small files take less than a second, and 20 where each asks
-    for the host's address.
+    One session keeps its connections: a hundred small files take less than a second, and 20 where
+    each asks for the host's address.
     """
     sweep()
     with requests.Session() as session, ThreadPoolExecutor(TOGETHER) as pool:
@@ -84,7 +90,9 @@ def download_all(files: Sequence[tuple[str, Sequence[str]]]) -> list[Path]:
 
 
 def download(sha256: str, urls: Iterable[str], session: requests.Session) -> Path:
-    """Return the path of the file with this digest, from the cache or from the first place that has it."""
+    """Return the path of the file with this digest, from the cache or from the first place that has
+    it.
+    """
     found = cached(sha256)
     if found:
         return found
@@ -97,7 +105,9 @@ def download(sha256: str, urls: Iterable[str], session: requests.Session) -> Pat
                 problems.append(f"{url}: {_reason(error)}")
                 if isinstance(error, requests.HTTPError) and error.response.status_code < 500:
                     break
-    raise StageError("a file of the lock cannot be downloaded; " + "; ".join(dict.fromkeys(problems)))
+    raise StageError(
+        "a file of the lock cannot be downloaded; " + "; ".join(dict.fromkeys(problems))
+    )
 
 
 def read_text(url: str) -> str:

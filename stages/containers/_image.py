@@ -24,8 +24,8 @@ _KEYS = {
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One image; `leave_out` are patterns of files in its packages, `repository` is an apt source with
-    packages that no lock can name.
+    """One image; `leave_out` are patterns of files in its packages, `repository` is an apt source
+    with packages that no lock can name.
     """
 
     name: str
@@ -47,7 +47,9 @@ def read_image(folder: Path) -> Image:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise StageError(f"{folder.name}/image.yaml is no YAML: {' '.join(str(error).split())}") from None
+        raise StageError(
+            f"{folder.name}/image.yaml is no YAML: {' '.join(str(error).split())}"
+        ) from None
     return _checked(data)
 
 

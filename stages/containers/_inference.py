@@ -1,10 +1,10 @@
-"""Runs inside an image: computes every model of a folder with each runtime that the image has, and writes
-what came out.
+"""Runs inside an image: computes every model of a folder with each runtime that the image has, and
+writes what came out.
 
     python3 _inference.py FOLDER EXAMPLES [MODULE ...]
 
-Imports the modules, reads FOLDER/*.tflite, writes FOLDER/outputs.json. A script of its own: only the standard
-library, numpy and the runtimes.
+Imports the modules, reads FOLDER/*.tflite, writes FOLDER/outputs.json. A script of its own: only
+the standard library, numpy and the runtimes.
 """
 
 import base64
@@ -27,8 +27,8 @@ KERNELS = {"reference": "BUILTIN_REF", "default": "AUTO"}
 
 
 def main(folder: Path, examples: int, imports: list[str]) -> None:
-    """Write outputs.json: machine, versions, seconds of each import, and per model, runtime and kernels the
-    outputs of each example.
+    """Write outputs.json: machine, versions, seconds of each import, and per model, runtime and
+    kernels the outputs of each example.
     """
     seconds = {name: _import_seconds(name) for name in imports}
     modules, versions = {}, {"python": platform.python_version(), "numpy": version("numpy")}
@@ -40,7 +40,8 @@ def main(folder: Path, examples: int, imports: list[str]) -> None:
             if error.name != module.partition(".")[0]:  # it is there, and broken
                 raise
     models = {
-        path.stem: run_model(path.read_bytes(), modules, examples) for path in sorted(folder.glob("*.tflite"))
+        path.stem: run_model(path.read_bytes(), modules, examples)
+        for path in sorted(folder.glob("*.tflite"))
     }
     found = {
         "v": 1,
@@ -49,12 +50,14 @@ def main(folder: Path, examples: int, imports: list[str]) -> None:
         "imports": seconds,
         "models": models,
     }
-    (folder / "outputs.json").write_text(json.dumps(found, indent=1, sort_keys=True), encoding="utf-8")
+    (folder / "outputs.json").write_text(
+        json.dumps(found, indent=1, sort_keys=True), encoding="utf-8"
+    )
 
 
 def _import_seconds(name: str) -> float:
-    """Import the module in a process of its own: beside TensorFlow in one process tflite-runtime 2.14 reads
-    models wrongly.
+    """Import the module in a process of its own: beside TensorFlow in one process tflite-runtime
+    2.14 reads models wrongly.
     """
     start = time.perf_counter()
     subprocess.run([sys.executable, "-c", f"import {name}"], check=True)
@@ -62,8 +65,8 @@ def _import_seconds(name: str) -> float:
 
 
 def run_model(content: bytes, modules: dict[str, Any], examples: int) -> dict[str, Any]:
-    """Return the model's sha256 and, per runtime and kernels, its outputs and the seconds of all its
-    inferences.
+    """Return the model's sha256 and, per runtime and kernels, its outputs and the seconds of all
+    its inferences.
     """
     digest = hashlib.sha256(content).hexdigest()
     runs: dict[str, Any] = {}
@@ -85,7 +88,9 @@ def run_model(content: bytes, modules: dict[str, Any], examples: int) -> dict[st
 
 
 def _outputs(interpreter: Any, digest: str, example: int) -> list[dict[str, Any]]:
-    """Return every output tensor for inputs that depend on nothing but the model and the example's number."""
+    """Return every output tensor for inputs that depend on nothing but the model and the example's
+    number.
+    """
     import numpy as np
 
     for place, tensor in enumerate(interpreter.get_input_details()):
@@ -106,7 +111,12 @@ def _outputs(interpreter: Any, digest: str, example: int) -> list[dict[str, Any]
         values = np.ascontiguousarray(interpreter.get_tensor(tensor["index"]))
         data = base64.b64encode(values.astype(values.dtype.newbyteorder("<")).tobytes()).decode()
         found.append(
-            {"name": tensor["name"], "type": values.dtype.name, "shape": list(values.shape), "data": data}
+            {
+                "name": tensor["name"],
+                "type": values.dtype.name,
+                "shape": list(values.shape),
+                "data": data,
+            }
         )
     return found
 

@@ -51,7 +51,9 @@ class Image:
         """As linux/arm/v7; arm64's variant v8 is the only one, and left out."""
         variant = self.config.get("variant") if self.config.get("variant") != "v8" else None
         return "/".join(
-            str(part) for part in (self.config.get("os"), self.config.get("architecture"), variant) if part
+            str(part)
+            for part in (self.config.get("os"), self.config.get("architecture"), variant)
+            if part
         )
 
     @property
@@ -67,7 +69,9 @@ class Image:
 
         try:
             return int(
-                datetime.fromisoformat(str(self.config.get("created")).replace("Z", "+00:00")).timestamp()
+                datetime.fromisoformat(
+                    str(self.config.get("created")).replace("Z", "+00:00")
+                ).timestamp()
             )
         except (ValueError, OverflowError):
             return 0
@@ -94,7 +98,9 @@ def read(path: Path) -> Image:
                 raise StageError(f"{path.name} has a configuration that does not fit its layers")
             return Image(path, digest, config_digest, config, content, layers)
     except _UNREADABLE as error:
-        raise StageError(f"{path.name} is no image archive: {error or type(error).__name__}") from None
+        raise StageError(
+            f"{path.name} is no image archive: {error or type(error).__name__}"
+        ) from None
 
 
 @contextmanager
@@ -107,12 +113,14 @@ def blob(image: Image, digest: str) -> Iterator[IO[bytes]]:
                 raise KeyError(digest)
             yield stream
     except (tarfile.TarError, KeyError) as error:
-        raise StageError(f"{image.path.name} lacks what its manifest names, or is cut off: {error}") from None
+        raise StageError(
+            f"{image.path.name} lacks what its manifest names, or is cut off: {error}"
+        ) from None
 
 
 def files(image: Image, wanted: re.Pattern[str], head: int | None = None) -> dict[str, bytes | str]:
-    """Return the image's files whose whole path fits: their bytes, or the first of them; a symbolic link is a
-    str, its target.
+    """Return the image's files whose whole path fits: their bytes, or the first of them; a symbolic
+    link is a str, its target.
 
     Paths have no leading slash. What a higher layer overwrites or whites out is not there.
     """
@@ -156,7 +164,9 @@ def _take(
         found[path] = member.linkname
     elif wanted.fullmatch(path) and (member.isreg() or member.islnk()):
         if head is None and member.size > _FILE_BYTES:
-            raise StageError(f"{path} of {member.size:,} bytes is longer than what it should be can be")
+            raise StageError(
+                f"{path} of {member.size:,} bytes is longer than what it should be can be"
+            )
         stream = layer.extractfile(member)
         found[path] = stream.read(_FILE_BYTES if head is None else head) if stream else b""
 

@@ -1,6 +1,8 @@
-"""Vulnerabilities in OSV's form: reads them from whatever holds them, and says which concern a package.
+"""Vulnerabilities in OSV's form: reads them from whatever holds them, and says which concern a
+package.
 
-https://ossf.github.io/osv-schema/. Ranges of Git commits are left out: a package has a version, not a commit.
+https://ossf.github.io/osv-schema/. Ranges of Git commits are left out: a package has a version, not
+a commit.
 """
 
 import json
@@ -25,7 +27,9 @@ _EVENTS = ("introduced", "fixed", "last_affected", "limit")
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """What is asked after: ecosystem (PyPI or Debian:12), the name that its advisories use, its version."""
+    """What is asked after: ecosystem (PyPI or Debian:12), the name that its advisories use, its
+    version.
+    """
 
     purl: str
     ecosystem: str
@@ -54,10 +58,14 @@ class Result:
 
 
 def scan(components: Iterable[Component], vulnerabilities: Path) -> Result:
-    """Return what the file or folder says of the components. Records that were withdrawn say nothing."""
+    """Return what the file or folder says of the components. Records that were withdrawn say
+    nothing.
+    """
     by_name: dict[tuple[str, str], list[Component]] = {}
     for component in components:
-        by_name.setdefault((component.ecosystem.partition(":")[0], component.name), []).append(component)
+        by_name.setdefault((component.ecosystem.partition(":")[0], component.name), []).append(
+            component
+        )
     result = Result()
     for where, record in records(vulnerabilities):
         result.records += 1
@@ -72,8 +80,8 @@ def scan(components: Iterable[Component], vulnerabilities: Path) -> Result:
 
 
 def records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield every record with its place: of a folder, a zip of them, a JSON file with one or a list, or one
-    record a line.
+    """Yield every record with its place: of a folder, a zip of them, a JSON file with one or a
+    list, or one record a line.
     """
     if path.is_dir():
         for file in sorted(path.rglob("*")):
@@ -145,13 +153,19 @@ def _parsed(content: bytes, where: str) -> Iterator[tuple[str, dict[str, Any]]]:
     yield from ((where, each) for each in found)
 
 
-def _judge(record: dict[str, Any], by_name: dict[tuple[str, str], list[Component]], result: Result) -> None:
+def _judge(
+    record: dict[str, Any], by_name: dict[tuple[str, str], list[Component]], result: Result
+) -> None:
     upstream = (
         record.get("upstream") or []
     )  # Debian's record of a CVE names that one; its advisories name several
     names = {
         _text(name)
-        for name in [record["id"], *(record.get("aliases") or []), *(upstream if len(upstream) == 1 else [])]
+        for name in [
+            record["id"],
+            *(record.get("aliases") or []),
+            *(upstream if len(upstream) == 1 else []),
+        ]
     }
     if record.get("withdrawn"):
         return
@@ -174,11 +188,15 @@ def _judge(record: dict[str, Any], by_name: dict[tuple[str, str], list[Component
                 }
                 summary = str(record.get("summary") or record.get("details") or "").strip()[:200]
                 result.findings.append(
-                    Finding(component, names, _severity.level(record), fixed, summary.partition("\n")[0])
+                    Finding(
+                        component, names, _severity.level(record), fixed, summary.partition("\n")[0]
+                    )
                 )
 
 
-def _is_affected(component: Component, affected: dict[str, Any], name: str, undecided: list[str]) -> bool:
+def _is_affected(
+    component: Component, affected: dict[str, Any], name: str, undecided: list[str]
+) -> bool:
     """Say whether the version is listed or in a range (the evaluation algorithm of OSV's schema)."""
     if component.version in (affected.get("versions") or []):
         return True
@@ -210,20 +228,24 @@ def _is_inside(version: Any, events: list[dict[str, str]], order: Callable[[str]
     for at, kind in turns:
         if kind == "introduced" and version >= at:
             inside = True
-        elif (kind in ("fixed", "limit") and version >= at) or (kind == "last_affected" and version > at):
+        elif (kind in ("fixed", "limit") and version >= at) or (
+            kind == "last_affected" and version > at
+        ):
             inside = False
     return inside
 
 
 def _merged(findings: list[Finding]) -> list[Finding]:
-    """Return one finding for each vulnerability of a component, under all its names, as grave as the worst of
-    them says.
+    """Return one finding for each vulnerability of a component, under all its names, as grave as
+    the worst of them says.
     """
     known: dict[tuple[Component, str], Finding] = {}
     for finding in findings:
         everything = [
             *{
-                id(same): same for name in finding.names if (same := known.get((finding.component, name)))
+                id(same): same
+                for name in finding.names
+                if (same := known.get((finding.component, name)))
             }.values(),
             finding,
         ]
@@ -238,11 +260,19 @@ def _merged(findings: list[Finding]) -> list[Finding]:
     kept = {id(finding): finding for finding in known.values()}.values()
     return sorted(
         kept,
-        key=lambda each: (-_severity.LEVELS.index(each.severity), each.component.name, sorted(each.names)),
+        key=lambda each: (
+            -_severity.LEVELS.index(each.severity),
+            each.component.name,
+            sorted(each.names),
+        ),
     )
 
 
 def _text(value: Any) -> str:
-    if not isinstance(value, str) or len(value) > 1000 or not re.fullmatch(r"[^\x00-\x1f\x7f]*", value):
+    if (
+        not isinstance(value, str)
+        or len(value) > 1000
+        or not re.fullmatch(r"[^\x00-\x1f\x7f]*", value)
+    ):
         raise ValueError(f"{str(value)[:60]!r} is no name or version")
     return value

@@ -1,5 +1,5 @@
-"""What is installed in an image: Python distributions by their metadata, Debian packages by dpkg's status,
-and what locks say of both.
+"""What is installed in an image: Python distributions by their metadata, Debian packages by dpkg's
+status, and what locks say of both.
 """
 
 import re
@@ -44,7 +44,9 @@ class Installed:
 
 
 def installed(image: _layout.Image) -> Installed:
-    """Return what is installed in the image. Python files that a Debian package ships are that package's."""
+    """Return what is installed in the image. Python files that a Debian package ships are that
+    package's.
+    """
     found = _layout.files(image, _WANTED)
     texts = {path: _text(found, path) for path in found}
     by_kind = {
@@ -52,11 +54,19 @@ def installed(image: _layout.Image) -> Installed:
         for path in texts
         if (match := _WANTED.fullmatch(path))
     }
-    wheels = [_distribution(texts[path], path) for path, kind in by_kind.items() if kind == "metadata"]
-    debs = [package for path, kind in by_kind.items() if kind == "status" for package in _dpkg(texts, path)]
+    wheels = [
+        _distribution(texts[path], path) for path, kind in by_kind.items() if kind == "metadata"
+    ]
+    debs = [
+        package
+        for path, kind in by_kind.items()
+        if kind == "status"
+        for package in _dpkg(texts, path)
+    ]
     release = texts.get("etc/os-release") or texts.get("usr/lib/os-release") or ""
     return Installed(
-        tuple(sorted({*wheels, *debs}, key=lambda p: (p.kind, p.name, p.version, p.arch))), _release(release)
+        tuple(sorted({*wheels, *debs}, key=lambda p: (p.kind, p.name, p.version, p.arch))),
+        _release(release),
     )
 
 
@@ -89,7 +99,9 @@ def _text(found: Mapping[str, bytes | str], path: str) -> str:
 def _distribution(text: str, path: str) -> Package:
     head = Parser().parsestr(text, headersonly=True)
     name, version = str(head["Name"] or "").strip(), str(head["Version"] or "").strip()
-    if not re.fullmatch(r"[\w.-]+", name, re.ASCII) or not re.fullmatch(r"[\w.!+-]+", version, re.ASCII):
+    if not re.fullmatch(r"[\w.-]+", name, re.ASCII) or not re.fullmatch(
+        r"[\w.!+-]+", version, re.ASCII
+    ):
         raise StageError(f"{path} names no distribution and version")
     expression = str(head["License-Expression"] or "").strip()
     if expression:
@@ -100,7 +112,9 @@ def _distribution(text: str, path: str) -> Package:
         for each in head.get_all("Classifier", [])
         if str(each).startswith("License ::")
     ]
-    licences = [own] if own and own != "UNKNOWN" and len(own) <= _SHORT and "\n" not in own else classified
+    licences = (
+        [own] if own and own != "UNKNOWN" and len(own) <= _SHORT and "\n" not in own else classified
+    )
     return Package("pypi", normal(name), version, licences=tuple(sorted(set(licences))))
 
 
@@ -108,18 +122,34 @@ def _dpkg(texts: Mapping[str, str], path: str) -> Iterator[Package]:
     """Yield the packages of a status file that are installed (deb-control(5), dpkg-query(1))."""
     for stanza in texts[path].split("\n\n"):
         fields = dict(re.findall(r"^([A-Za-z][\w-]*):[ \t]*(.*)$", stanza, re.MULTILINE))
-        if not stanza.strip() or fields.get("Status", "install ok installed").split()[-1] != "installed":
+        if (
+            not stanza.strip()
+            or fields.get("Status", "install ok installed").split()[-1] != "installed"
+        ):
             continue
-        name, version, arch = (fields.get(key, "") for key in ("Package", "Version", "Architecture"))
-        if not re.fullmatch(r"[a-z0-9][a-z0-9+.-]*", name) or not re.fullmatch(r"[A-Za-z0-9.+:~-]+", version):
-            raise StageError(f"{path} has a stanza without a package and its version: {stanza[:60]!r}")
+        name, version, arch = (
+            fields.get(key, "") for key in ("Package", "Version", "Architecture")
+        )
+        if not re.fullmatch(r"[a-z0-9][a-z0-9+.-]*", name) or not re.fullmatch(
+            r"[A-Za-z0-9.+:~-]+", version
+        ):
+            raise StageError(
+                f"{path} has a stanza without a package and its version: {stanza[:60]!r}"
+            )
         source = re.fullmatch(r"(\S+)(?: \((\S+)\))?", fields.get("Source", name))
         licences = re.findall(
-            r"^License:[ \t]*(\S.*)$", texts.get(f"usr/share/doc/{name}/copyright", ""), re.MULTILINE
+            r"^License:[ \t]*(\S.*)$",
+            texts.get(f"usr/share/doc/{name}/copyright", ""),
+            re.MULTILINE,
         )
         kept = tuple(sorted({licence.strip() for licence in licences if len(licence) <= _SHORT}))
         yield Package(
-            "deb", name, version, arch, (source[1], source[2] or version) if source else (name, version), kept
+            "deb",
+            name,
+            version,
+            arch,
+            (source[1], source[2] or version) if source else (name, version),
+            kept,
         )
 
 

@@ -8,7 +8,9 @@ GLIBC = 36  # bookworm's 2.36: wheels for this or any older one run
 
 
 def platform_of(name: str) -> Platform:
-    """Return the platform of this name: OCI's, as linux/arm/v7, or that of the lock files, as armv7."""
+    """Return the platform of this name: OCI's, as linux/arm/v7, or that of the lock files, as
+    armv7.
+    """
     for platform in PLATFORMS.values():
         if name in (platform.name, platform.arch):
             return platform
@@ -16,11 +18,14 @@ def platform_of(name: str) -> Platform:
 
 
 def wheel_tags(platform: Platform) -> list[str]:
-    """Return the platform tags of wheels that run there, the newest glibc first (PEP 600 and the names before
-    it).
+    """Return the platform tags of wheels that run there, the newest glibc first (PEP 600 and the
+    names before it).
     """
     numbered = [f"manylinux_2_{minor}_{platform.machine}" for minor in range(GLIBC, 4, -1)]
     return [
         *numbered,
-        *(f"{name}_{platform.machine}" for name in ("manylinux2014", "manylinux2010", "manylinux1")),
+        *(
+            f"{name}_{platform.machine}"
+            for name in ("manylinux2014", "manylinux2010", "manylinux1")
+        ),
     ]

@@ -1,5 +1,5 @@
-"""A client of the OCI distribution protocol: pulls and pushes blobs and manifests, each checked by its
-digest.
+"""A client of the OCI distribution protocol: pulls and pushes blobs and manifests, each checked by
+its digest.
 
 Knows nothing of what an image is for. Plain HTTP is spoken to this machine only
 (github.com/opencontainers/distribution-spec).
@@ -41,7 +41,9 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Where an image stands: host of the registry, name of the repository, and a tag or a digest or both."""
+    """Where an image stands: host of the registry, name of the repository, and a tag or a digest or
+    both.
+    """
 
     host: str
     name: str
@@ -57,8 +59,8 @@ class Reference:
 
 
 def parse(text: str) -> Reference:
-    """Return the parts of `[host/]name[:tag][@sha256:...]`, read as Docker reads it: without a host it is
-    Docker Hub's.
+    """Return the parts of `[host/]name[:tag][@sha256:...]`, read as Docker reads it: without a host
+    it is Docker Hub's.
     """
     found = _REFERENCE.fullmatch(text)
     host = found["host"] if found else None
@@ -66,8 +68,12 @@ def parse(text: str) -> Reference:
         "." in host or ":" in host or host == "localhost"
     )  # `library/debian` has none
     if not found or (host and not is_host and host != host.lower()):
-        shown = re.sub(r"[^/@]*@(?!sha256:)", "...@", text[:200])  # what stands before an @ may be a password
-        raise StageError(f"'{shown}' is no image reference: write host:port/name:tag, or name@sha256:...")
+        shown = re.sub(
+            r"[^/@]*@(?!sha256:)", "...@", text[:200]
+        )  # what stands before an @ may be a password
+        raise StageError(
+            f"'{shown}' is no image reference: write host:port/name:tag, or name@sha256:..."
+        )
     name, tag, digest = found.group("name", "tag", "digest")
     if host and not is_host:
         host, name = None, f"{host}/{name}"
@@ -77,7 +83,8 @@ def parse(text: str) -> Reference:
 
 
 def pull(reference: str, platform: str, folder: Path) -> str:
-    """Write the image of one platform into the folder as an OCI image layout; return its manifest's digest.
+    """Write the image of one platform into the folder as an OCI image layout; return its manifest's
+    digest.
 
     A reference with a digest is pinned: what is pulled is exactly that. `platform` is linux/amd64,
     linux/arm64 or linux/arm/v7.
@@ -127,10 +134,16 @@ class Repository:
         self._authorization: dict[str, str] = {}
 
     def manifest(self, wanted: str) -> tuple[str, bytes]:
-        """Return media type and bytes of the manifest or index of a tag or digest; a digest is checked."""
+        """Return media type and bytes of the manifest or index of a tag or digest; a digest is
+        checked.
+        """
         accept = ", ".join([OCI_INDEX, OCI_MANIFEST, DOCKER_INDEX, DOCKER_MANIFEST])
         with self._ask(
-            "GET", f"{self._url}/manifests/{wanted}", (200,), headers={"Accept": accept}, stream=True
+            "GET",
+            f"{self._url}/manifests/{wanted}",
+            (200,),
+            headers={"Accept": accept},
+            stream=True,
         ) as answer:
             content = b"".join(_bounded(answer, _MANIFEST_BYTES, f"the manifest {wanted}"))
             kind = answer.headers.get("Content-Type", "").partition(";")[0].strip()
@@ -175,7 +188,9 @@ class Repository:
                 )
             if isinstance(sent, requests.Response) and sent.status_code == 201:
                 return True
-            if attempt == _ATTEMPTS - 1 or (isinstance(sent, requests.Response) and sent.status_code < 500):
+            if attempt == _ATTEMPTS - 1 or (
+                isinstance(sent, requests.Response) and sent.status_code < 500
+            ):
                 raise self._failure("PUT", sent)
             time.sleep(2.0**attempt)
         raise AssertionError
@@ -186,11 +201,17 @@ class Repository:
         Return its digest, as read back from the registry.
         """
         self._ask(
-            "PUT", f"{self._url}/manifests/{wanted}", (201,), data=content, headers={"Content-Type": kind}
+            "PUT",
+            f"{self._url}/manifests/{wanted}",
+            (201,),
+            data=content,
+            headers={"Content-Type": kind},
         )
         digest = digest_of(content)
         if self.manifest(wanted)[1] != content or self.manifest(digest)[1] != content:
-            raise StageError(f"{self._reference.host} gives back another manifest for {wanted} than was sent")
+            raise StageError(
+                f"{self._reference.host} gives back another manifest for {wanted} than was sent"
+            )
         return digest
 
     def size(self, digest: str) -> int:
@@ -198,7 +219,9 @@ class Repository:
         answer = self._ask("HEAD", f"{self._url}/blobs/{digest}", (200,))
         return int(answer.headers.get("Content-Length", -1))
 
-    def _ask(self, method: str, url: str, expected: tuple[int, ...], **more: Any) -> requests.Response:
+    def _ask(
+        self, method: str, url: str, expected: tuple[int, ...], **more: Any
+    ) -> requests.Response:
         """Return an answer with one of the expected states; try again what may pass by itself."""
         for attempt in range(_ATTEMPTS):
             answer = self._try(method, url, **more)
@@ -211,11 +234,15 @@ class Repository:
                 time.sleep(0.5 * 4**attempt)
         raise self._failure(method, answer)
 
-    def _try(self, method: str, url: str, **more: Any) -> requests.Response | requests.RequestException:
+    def _try(
+        self, method: str, url: str, **more: Any
+    ) -> requests.Response | requests.RequestException:
         """Ask once; where the registry wants to know who asks, say it and ask again."""
         try:
             answer = self._send(method, url, **more)
-            if answer.status_code == 401 and self._log_in(answer.headers.get("WWW-Authenticate", ""), method):
+            if answer.status_code == 401 and self._log_in(
+                answer.headers.get("WWW-Authenticate", ""), method
+            ):
                 if hasattr(more.get("data"), "seek"):
                     more["data"].seek(0)
                 answer = self._send(method, url, **more)
@@ -235,8 +262,8 @@ class Repository:
         return self._session.request(method, url, headers=headers, timeout=_TIMEOUT_S, **more)
 
     def _log_in(self, challenge: str, method: str) -> bool:
-        """Follow the registry's challenge: a token from the place it names (RFC 6750), or user and password
-        (RFC 7617).
+        """Follow the registry's challenge: a token from the place it names (RFC 6750), or user and
+        password (RFC 7617).
         """
         scheme, _, rest = challenge.partition(" ")
         known = _credentials.of(self._reference.host)
@@ -250,8 +277,12 @@ class Repository:
             said.pop("realm", ""),
             "pull" if method in ("GET", "HEAD") and not self._authorization else "pull,push",
         )
-        if urlsplit(realm).scheme != "https" and not (realm.startswith("http://") and _is_here(realm)):
-            raise StageError(f"{self._reference.host} asks for the password over plain HTTP: it is not sent")
+        if urlsplit(realm).scheme != "https" and not (
+            realm.startswith("http://") and _is_here(realm)
+        ):
+            raise StageError(
+                f"{self._reference.host} asks for the password over plain HTTP: it is not sent"
+            )
         query = {
             "scope": f"repository:{self._reference.name}:{actions}",
             **{k: v for k, v in said.items() if k in ("service", "scope")},
@@ -261,7 +292,9 @@ class Repository:
         self._authorization = {"Authorization": f"Bearer {token}"} if token else {}
         return bool(token)
 
-    def _failure(self, method: str, answer: requests.Response | requests.RequestException) -> StageError:
+    def _failure(
+        self, method: str, answer: requests.Response | requests.RequestException
+    ) -> StageError:
         host = self._reference.host
         if isinstance(answer, requests.exceptions.SSLError):
             return StageError(f"{host} has no certificate that this machine trusts")
@@ -308,7 +341,9 @@ def _bounded(answer: requests.Response, most: int, what: str) -> Iterator[bytes]
                 raise StageError(f"{what} did not arrive within {_DEADLINE_S} s")
             yield chunk
     except requests.RequestException as error:
-        raise StageError(f"{what} broke off after {received:,} bytes ({type(error).__name__})") from None
+        raise StageError(
+            f"{what} broke off after {received:,} bytes ({type(error).__name__})"
+        ) from None
 
 
 def _json(content: bytes, where: Reference) -> dict[str, Any]:
@@ -322,16 +357,18 @@ def _json(content: bytes, where: Reference) -> dict[str, Any]:
 
 
 def _choose(index: dict[str, Any], platform: str, where: Reference) -> str:
-    """Return the digest of the platform's manifest; arm64 may or may not be written with its variant v8."""
+    """Return the digest of the platform's manifest; arm64 may or may not be written with its
+    variant v8.
+    """
     offered: dict[str, str] = {}
     entries = index.get("manifests")
     for entry in entries if isinstance(entries, list) else []:
         about = entry.get("platform") if isinstance(entry, dict) else None
         if isinstance(about, dict):
             variant = about.get("variant") if about.get("variant") != "v8" else None
-            offered["/".join(str(p) for p in (about.get("os"), about.get("architecture"), variant) if p)] = (
-                _descriptor(entry, where)[0]
-            )
+            offered[
+                "/".join(str(p) for p in (about.get("os"), about.get("architecture"), variant) if p)
+            ] = _descriptor(entry, where)[0]
     if platform not in offered:
         raise StageError(
             f"{where} has no image for {platform}; it has {', '.join(sorted(offered)) or 'none'}"
@@ -347,7 +384,14 @@ def _parts(manifest: dict[str, Any], where: Reference) -> list[tuple[str, int]]:
 
 
 def _descriptor(part: Any, where: Reference) -> tuple[str, int]:
-    digest, size = (part.get("digest"), part.get("size")) if isinstance(part, dict) else (None, None)
-    if not isinstance(digest, str) or not _DIGEST.fullmatch(digest) or type(size) is not int or size < 0:
+    digest, size = (
+        (part.get("digest"), part.get("size")) if isinstance(part, dict) else (None, None)
+    )
+    if (
+        not isinstance(digest, str)
+        or not _DIGEST.fullmatch(digest)
+        or type(size) is not int
+        or size < 0
+    ):
         raise StageError(f"{where} has a manifest whose parts are not described by sha256 and size")
     return digest, size

@@ -1,5 +1,5 @@
-"""Writes what is published of an image: layers compressed, manifests and the list of platforms, as an OCI
-layout and as archives.
+"""Writes what is published of an image: layers compressed, manifests and the list of platforms, as
+an OCI layout and as archives.
 """
 
 import gzip
@@ -42,14 +42,18 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """All parts: configurations and layers, each once; one manifest for each platform; the list of them."""
+    """All parts: configurations and layers, each once; one manifest for each platform; the list of
+    them.
+    """
 
     blobs: tuple[Part, ...]
     manifests: tuple[Part, ...]
     index: Part
 
 
-def write(layout: Path, name: str, tag: str, images: list[_layout.Image], compression: int) -> Release:
+def write(
+    layout: Path, name: str, tag: str, images: list[_layout.Image], compression: int
+) -> Release:
     """Write the layout of all images; StageError where a layer is not what its digest says."""
     blobs = layout / "blobs" / "sha256"
     blobs.mkdir(parents=True)
@@ -79,22 +83,28 @@ def write(layout: Path, name: str, tag: str, images: list[_layout.Image], compre
         manifest.descriptor(platform=_platform(image))
         for manifest, image in zip(manifests, images, strict=True)
     ]
-    index = _keep(blobs, OCI_INDEX, _json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}))
+    index = _keep(
+        blobs, OCI_INDEX, _json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries})
+    )
     named = index.descriptor(annotations={_NAME: tag, "org.opencontainers.image.title": name})
     (layout / "oci-layout").write_bytes(_LAYOUT)
     (layout / "index.json").write_bytes(
         _json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [named, *entries]})
     )
-    parts = {part.digest: part for part in (*configs, *(layer for below in layers for layer in below))}
+    parts = {
+        part.digest: part for part in (*configs, *(layer for below in layers for layer in below))
+    }
     return Release(tuple(parts.values()), tuple(manifests), index)
 
 
 def write_archives(folder: Path, layout: Path, name: str, tag: str, release: Release) -> None:
-    """Write each platform's image as one tar: an OCI layout of its own, with Docker's manifest.json beside
-    it.
+    """Write each platform's image as one tar: an OCI layout of its own, with Docker's manifest.json
+    beside it.
     """
     folder.mkdir()
-    entries = json.loads((layout / "blobs" / "sha256" / release.index.digest[7:]).read_bytes())["manifests"]
+    entries = json.loads((layout / "blobs" / "sha256" / release.index.digest[7:]).read_bytes())[
+        "manifests"
+    ]
     for entry in entries:
         manifest = json.loads((layout / "blobs" / "sha256" / entry["digest"][7:]).read_bytes())
         parts = [entry, manifest["config"], *manifest["layers"]]
@@ -105,7 +115,9 @@ def write_archives(folder: Path, layout: Path, name: str, tag: str, release: Rel
             "mediaType": OCI_INDEX,
             "manifests": [{**entry, "annotations": {_NAME: tag}}],
         }
-        arch = entry["platform"]["architecture"] + entry["platform"].get("variant", "").replace("v8", "")
+        arch = entry["platform"]["architecture"] + entry["platform"].get("variant", "").replace(
+            "v8", ""
+        )
         with tarfile.open(folder / f"{name}-{arch}.tar", "w", format=tarfile.USTAR_FORMAT) as tar:
             for path, content in {
                 "index.json": _json(index),
@@ -118,7 +130,9 @@ def write_archives(folder: Path, layout: Path, name: str, tag: str, release: Rel
                     _add(tar, path, stream, (layout / path).stat().st_size)
 
 
-def _layer(image: _layout.Image, layer: tuple[str, int, str], blobs: Path, compression: int) -> Part:
+def _layer(
+    image: _layout.Image, layer: tuple[str, int, str], blobs: Path, compression: int
+) -> Part:
     """Keep a layer in its compressed form, checked against its digest before."""
     digest, _, kind = layer
     is_compressed = kind.endswith("gzip")
@@ -126,10 +140,17 @@ def _layer(image: _layout.Image, layer: tuple[str, int, str], blobs: Path, compr
         raise StageError(
             f"{image.path.name} has a layer of the kind {kind}; plain ones and those in gzip can be published"
         )
-    partial, read, written, size = blobs / f".{uuid.uuid4().hex}", hashlib.sha256(), hashlib.sha256(), 0
+    partial, read, written, size = (
+        blobs / f".{uuid.uuid4().hex}",
+        hashlib.sha256(),
+        hashlib.sha256(),
+        0,
+    )
     with _layout.blob(image, digest) as stream, partial.open("wb") as out:
         for chunk in (
-            _chunks(stream, read) if is_compressed else _compressed(_chunks(stream, read), compression)
+            _chunks(stream, read)
+            if is_compressed
+            else _compressed(_chunks(stream, read), compression)
         ):
             written.update(chunk)
             size += out.write(chunk)
@@ -148,7 +169,9 @@ def _chunks(stream: IO[bytes], read: Any) -> Iterator[bytes]:
 def _compressed(chunks: Iterator[bytes], level: int) -> Iterator[bytes]:
     """Yield the chunks as gzip, which tells neither a name nor a time."""
     out = io.BytesIO()
-    with closing(gzip.GzipFile(filename="", mode="wb", compresslevel=level, fileobj=out, mtime=0)) as packer:
+    with closing(
+        gzip.GzipFile(filename="", mode="wb", compresslevel=level, fileobj=out, mtime=0)
+    ) as packer:
         for chunk in chunks:
             packer.write(chunk)
             yield out.getvalue()
@@ -158,7 +181,11 @@ def _compressed(chunks: Iterator[bytes], level: int) -> Iterator[bytes]:
 
 
 def _platform(image: _layout.Image) -> dict[str, str]:
-    return {key: str(image.config[key]) for key in ("architecture", "os", "variant") if image.config.get(key)}
+    return {
+        key: str(image.config[key])
+        for key in ("architecture", "os", "variant")
+        if image.config.get(key)
+    }
 
 
 def _keep(blobs: Path, kind: str, content: bytes) -> Part:

@@ -1,7 +1,7 @@
 """What the maintainer scripts of the base's packages would have done, where a container needs it.
 
-The links of merged /usr, users and groups, the bundle of certificates, dpkg's own files, and the links that
-update-alternatives makes. Nothing else: no host keys, no caches, no machine's identity.
+The links of merged /usr, users and groups, the bundle of certificates, dpkg's own files, and the
+links that update-alternatives makes. Nothing else: no host keys, no caches, no machine's identity.
 """
 
 from stages.containers._platform import Platform
@@ -32,7 +32,10 @@ Components: main
 Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 """
 CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
-_USERS = ["_apt:x:42:65534::/nonexistent:/usr/sbin/nologin", "app:x:1000:1000::/tmp:/usr/sbin/nologin"]
+_USERS = [
+    "_apt:x:42:65534::/nonexistent:/usr/sbin/nologin",
+    "app:x:1000:1000::/tmp:/usr/sbin/nologin",
+]
 _GROUPS = ["app:x:1000:"]
 _ALTERNATIVES = (
     ("usr/bin/awk", "mawk"),
@@ -63,12 +66,18 @@ def settle(tree: Tree) -> None:
             f"etc/{path}",
             file(
                 _with(
-                    tree.read(f"etc/{path}") or tree.read(f"usr/share/base-passwd/{path}.master") or b"",
+                    tree.read(f"etc/{path}")
+                    or tree.read(f"usr/share/base-passwd/{path}.master")
+                    or b"",
                     lines,
                 )
             ),
         )
-    _write(tree, "etc/nsswitch.conf", tree.read("usr/share/libc-bin/nsswitch.conf") or b"hosts: files dns\n")
+    _write(
+        tree,
+        "etc/nsswitch.conf",
+        tree.read("usr/share/libc-bin/nsswitch.conf") or b"hosts: files dns\n",
+    )
     _write(tree, "etc/apt/sources.list.d/debian.sources", SOURCES.encode())
     _write(tree, CERTIFICATES, _certificates(tree))
     _write(tree, "var/lib/dpkg/available", b"")

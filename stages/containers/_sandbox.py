@@ -1,9 +1,9 @@
-"""Runs one program of an image in a Docker engine, with no right that it does not need, and leaves nothing
-behind.
+"""Runs one program of an image in a Docker engine, with no right that it does not need, and leaves
+nothing behind.
 
-Create, start, wait, inspect, logs, remove: never attached, so an engine that goes away is noticed and a
-container is not lost. Files go in and come out through the engine's own interface: it may be on another
-machine.
+Create, start, wait, inspect, logs, remove: never attached, so an engine that goes away is noticed
+and a container is not lost. Files go in and come out through the engine's own interface: it may be
+on another machine.
 """
 
 import io
@@ -31,7 +31,9 @@ _VOLUME = "/smoke"  # the container's root is read-only, and a volume itself sta
 FOLDER = f"{_VOLUME}/job"
 # its value: when a container may be removed by whoever finds it, in seconds since 1970
 LABEL = "raspberrypi-mlops.smoke"
-_REPOSITORY = "raspberrypi-mlops-smoke"  # of images while they are tried; a tag begins with such a time too
+_REPOSITORY = (
+    "raspberrypi-mlops-smoke"  # of images while they are tried; a tag begins with such a time too
+)
 _DAY_S = 86_400
 _USER = 1000
 # Under QEMU a program sees the caches of the machine below, and LiteRT 2.3.0 for arm64 follows a null pointer
@@ -50,7 +52,9 @@ _NO_EMULATION = (
 
 @contextmanager
 def engine() -> Iterator[Any]:
-    """Open the engine that DOCKER_HOST names, or this machine's; whatever it refuses is a StageError."""
+    """Open the engine that DOCKER_HOST names, or this machine's; whatever it refuses is a
+    StageError.
+    """
     try:
         client = docker.from_env(timeout=_CALL_TIMEOUT_S, use_ssh_client=True)
         client.ping()
@@ -119,7 +123,10 @@ def run(
     """
     _remove_forgotten(client)
     limit = memory_mb << 20
-    shown, environment = {}, {"HOME": "/tmp", "PYTHONDONTWRITEBYTECODE": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
+    shown, environment = (
+        {},
+        {"HOME": "/tmp", "PYTHONDONTWRITEBYTECODE": "1", "TF_CPP_MIN_LOG_LEVEL": "2"},
+    )
     if is_emulated(client, image):
         shown[_PROCESSORS] = _FOUR
         known = PLATFORMS.get(image.platform)
@@ -147,7 +154,10 @@ def run(
         )
         try:
             container.put_archive(
-                _VOLUME, _packed({"job": None, **{f"job/{name}": content for name, content in files.items()}})
+                _VOLUME,
+                _packed(
+                    {"job": None, **{f"job/{name}": content for name, content in files.items()}}
+                ),
             )
             for place, contents in shown.items():
                 container.put_archive(place, _packed(contents))
@@ -168,12 +178,16 @@ def _start_and_wait(container: Any, image: Image, memory_mb: int, timeout_s: int
     except requests.exceptions.RequestException as error:
         container.reload()  # fails too where the engine is gone
         if container.status == "running":
-            raise StageError(f"it did not end within {timeout_s} s; raise the parameter timeout_s") from None
+            raise StageError(
+                f"it did not end within {timeout_s} s; raise the parameter timeout_s"
+            ) from None
         raise error
     container.reload()
     state = container.attrs["State"]
     if state["OOMKilled"]:  # the exit status alone does not say it
-        raise StageError(f"out of memory: the limit is {memory_mb} MiB; raise the parameter memory_mb")
+        raise StageError(
+            f"out of memory: the limit is {memory_mb} MiB; raise the parameter memory_mb"
+        )
     if state["ExitCode"]:
         log = container.logs(tail=_LOG_LINES).decode(errors="replace").strip()
         sys.stderr.write(f"{log}\n")
@@ -207,7 +221,9 @@ def _packed(files: Mapping[str, bytes | None]) -> bytes:
             info = tarfile.TarInfo(name)
             info.uid = info.gid = _USER
             info.type, info.mode, info.size = (
-                (tarfile.DIRTYPE, 0o755, 0) if content is None else (tarfile.REGTYPE, 0o444, len(content))
+                (tarfile.DIRTYPE, 0o755, 0)
+                if content is None
+                else (tarfile.REGTYPE, 0o444, len(content))
             )
             tar.addfile(info, io.BytesIO(content or b""))
     return out.getvalue()
@@ -225,7 +241,9 @@ def _unpacked(container: Any, path: str) -> bytes:
 
 def _remove_forgotten(client: Any) -> None:
     """Remove what killed smoke tests left, once its time is over."""
-    for container in client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True):
+    for container in client.containers.list(
+        all=True, filters={"label": LABEL}, ignore_removed=True
+    ):
         if _is_over(container.labels.get(LABEL, "")):
             with suppress(APIError):
                 container.remove(v=True, force=True)

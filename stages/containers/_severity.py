@@ -35,10 +35,11 @@ _PRIVILEGES = {"U": {"N": 0.85, "L": 0.62, "H": 0.27}, "C": {"N": 0.85, "L": 0.6
 
 
 def level(record: Mapping[str, Any]) -> str:
-    """Return one of LEVELS for a record in OSV's form: the worst that its vectors or its database's words
-    say.
+    """Return one of LEVELS for a record in OSV's form: the worst that its vectors or its database's
+    words say.
 
-    Vectors of CVSS 3 are computed; those of 2 and 4 are not, and the database's word stands for them.
+    Vectors of CVSS 3 are computed; those of 2 and 4 are not, and the database's word stands for
+    them.
     """
     said = [
         _of_score(score)
@@ -57,7 +58,9 @@ def level(record: Mapping[str, Any]) -> str:
             )
         ),
     ]
-    said += [_WORDS[word.lower()] for word in words if isinstance(word, str) and word.lower() in _WORDS]
+    said += [
+        _WORDS[word.lower()] for word in words if isinstance(word, str) and word.lower() in _WORDS
+    ]
     return max(said, key=LEVELS.index, default="unknown")
 
 
@@ -74,7 +77,9 @@ def base_score(vector: str) -> float | None:
     is_changed = parts["S"] == "C"
     impact = 7.52 * (missed - 0.029) - 3.25 * (missed - 0.02) ** 15 if is_changed else 6.42 * missed
     ease = 8.22 * weight["AV"] * weight["AC"] * privileges * weight["UI"]
-    return 0.0 if impact <= 0 else _rounded_up(min((1.08 if is_changed else 1) * (impact + ease), 10))
+    return (
+        0.0 if impact <= 0 else _rounded_up(min((1.08 if is_changed else 1) * (impact + ease), 10))
+    )
 
 
 def _rounded_up(score: float) -> float:

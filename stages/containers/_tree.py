@@ -1,8 +1,9 @@
-"""A file system that is only written as one tar, never to the disk: sorted, owned by root, every time the
-same bytes.
+"""A file system that is only written as one tar, never to the disk: sorted, owned by root, every
+time the same bytes.
 
-Paths are kept without a leading slash. A link on the way to a file is followed inside the tree, as in a real
-root, so a package that ships /lib/x lands in usr/lib/x where lib is a link, and nothing can leave the tree.
+Paths are kept without a leading slash. A link on the way to a file is followed inside the tree, as
+in a real root, so a package that ships /lib/x lands in usr/lib/x where lib is a link, and nothing
+can leave the tree.
 """
 
 import errno
@@ -161,7 +162,12 @@ class Tree:
             for path in sorted(self.entries):
                 entry = self.entries[path]
                 info = tarfile.TarInfo(path)
-                info.type, info.mode, info.linkname, info.mtime = entry.kind, entry.mode, entry.link, epoch
+                info.type, info.mode, info.linkname, info.mtime = (
+                    entry.kind,
+                    entry.mode,
+                    entry.link,
+                    epoch,
+                )
                 if entry is not FOLDER and entry in first:
                     info.type, info.linkname = tarfile.LNKTYPE, first[entry]
                 first[entry] = path
@@ -173,8 +179,8 @@ class Tree:
         return entry is not None and entry.kind == tarfile.DIRTYPE
 
     def _make_parents(self, path: str) -> None:
-        """Name every folder on the way: an engine that finds one unnamed in a layer makes it readable to root
-        alone.
+        """Name every folder on the way: an engine that finds one unnamed in a layer makes it
+        readable to root alone.
         """
         parts = path.split("/")
         for depth in range(1, len(parts)):
@@ -185,7 +191,9 @@ class Tree:
             self.entries[parent] = found
 
     def _remove_inside(self, folder: str) -> None:
-        for path in [path for path in self.entries if path.startswith(f"{folder}/" if folder else "")]:
+        for path in [
+            path for path in self.entries if path.startswith(f"{folder}/" if folder else "")
+        ]:
             del self.entries[path]
 
 
@@ -203,7 +211,9 @@ def inside(name: str) -> list[str]:
 
 
 def members(archive: IO[bytes]) -> Iterator[tuple[str, Entry]]:
-    """Return the files, folders and links of a tar in any compression; devices and the like are left out."""
+    """Return the files, folders and links of a tar in any compression; devices and the like are
+    left out.
+    """
     seen: dict[str, Entry] = {}
     with unpacking(), tarfile.open(fileobj=archive, mode="r:*") as tar:
         for info in tar:
@@ -221,7 +231,9 @@ def _entry(tar: tarfile.TarFile, info: tarfile.TarInfo, seen: dict[str, Entry]) 
     if info.islnk():
         target = seen.get("/".join(inside(info.linkname)))
         if target is None:
-            raise StageError(f"'{info.name}' is a hard link to '{info.linkname}', which is not there")
+            raise StageError(
+                f"'{info.name}' is a hard link to '{info.linkname}', which is not there"
+            )
         return target
     stream = tar.extractfile(info) if info.isfile() else None
     return file(stream.read(), info.mode) if stream else None
@@ -240,7 +252,11 @@ def read_tree(path: Path, below: Tree | None = None) -> Tree:
                     entry = tree.entries[info.linkname]
                 elif info.isreg():
                     entry = Entry(
-                        info.type, info.mode, info.size, "", _slice(path, info.offset_data, info.size)
+                        info.type,
+                        info.mode,
+                        info.size,
+                        "",
+                        _slice(path, info.offset_data, info.size),
                     )
                 else:
                     entry = Entry(info.type, info.mode, 0, info.linkname)

@@ -1,8 +1,8 @@
-"""Wheels without an installer: brought by pip for another platform, checked, and laid in a tree as they are
-packed.
+"""Wheels without an installer: brought by pip for another platform, checked, and laid in a tree as
+they are packed.
 
-Scripts are not made: in a container programs start with `python3 -m`. Form of a wheel: packaging.python.org,
-binary distribution format.
+Scripts are not made: in a container programs start with `python3 -m`. Form of a wheel:
+packaging.python.org, binary distribution format.
 """
 
 import re
@@ -30,7 +30,9 @@ _SCHEMES = {"purelib": SITE, "platlib": SITE, "data": "usr/local", "scripts": "u
 def read_requirements(path: Path) -> dict[str, str]:
     """Return the lines of a lock of wheels by their sha256."""
     lines = [
-        line for line in path.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")
+        line
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if line and not line.startswith("#")
     ]
     found = {}
     for line in lines:
@@ -45,7 +47,9 @@ def read_requirements(path: Path) -> dict[str, str]:
 
 
 def bring(requirements: dict[str, str], platform: Platform) -> list[Path]:
-    """Return the wheels of the lock; pip downloads those not in the cache from its configured index."""
+    """Return the wheels of the lock; pip downloads those not in the cache from its configured
+    index.
+    """
     sweep()
     wheels = {sha256: cached(sha256) for sha256 in requirements}
     missing = [requirements[sha256] for sha256, path in wheels.items() if path is None]
@@ -93,7 +97,9 @@ def pip_download(lines: list[str], platform: Platform, folder: Path) -> None:
     done = subprocess.run(argv, capture_output=True, text=True)
     if done.returncode:
         reasons = [
-            line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.startswith("ERROR")
+            line.removeprefix("ERROR: ")
+            for line in done.stderr.splitlines()
+            if line.startswith("ERROR")
         ] or done.stderr.splitlines()[-1:]
         raise StageError(
             f"pip cannot bring the wheels for {platform.name}: "
@@ -111,7 +117,9 @@ def lay(wheel: Path, tree: Tree, leave_out: Sequence[str]) -> None:
     for info in archive.infolist():
         if not info.filename:
             raise StageError(f"{wheel.name} has a file without a name")
-        if not info.is_dir() and not any(fnmatchcase(info.filename, pattern) for pattern in leave_out):
+        if not info.is_dir() and not any(
+            fnmatchcase(info.filename, pattern) for pattern in leave_out
+        ):
             tree.add(_place(info.filename), _packed(archive, info))
 
 

@@ -18,12 +18,14 @@ class BaseMetrics(TypedDict):
 
 
 def base(lock: In, rootfs: Out, *, platform: str, base: str = "auto") -> BaseMetrics:
-    """Write Debian with Python as one tar; `lock` is the folder with debian-<arch>.lock and registry.txt.
+    """Write Debian with Python as one tar.
 
-    base: `bootstrap` unpacks the packages of the lock; `registry` begins with Debian's own image, pinned by
-    digest, and adds from the lock what that lacks; `auto` does so where the registry can be reached, and else
-    bootstraps. No root, no emulation. Bootstrapped, the same lock gives the same bytes: every file has the
-    time of the release.
+    `lock` is the folder with debian-<arch>.lock and registry.txt.
+
+    base: `bootstrap` unpacks the packages of the lock; `registry` begins with Debian's own image,
+    pinned by digest, and adds from the lock what that lacks; `auto` does so where the registry can
+    be reached, and else bootstraps. No root, no emulation. Bootstrapped, the same lock gives the
+    same bytes: every file has the time of the release.
     """
     from stages.containers._bytecode import add_bytecode
     from stages.containers._debian import install, installed, read_lock
@@ -44,7 +46,9 @@ def base(lock: In, rootfs: Out, *, platform: str, base: str = "auto") -> BaseMet
     add_bytecode(tree, rootfs.parent)
     with rootfs.open("wb") as out:
         tree.write(out, packages.epoch)
-    return BaseMetrics(size_bytes=float(rootfs.stat().st_size), packages=float(len(installed(tree))))
+    return BaseMetrics(
+        size_bytes=float(rootfs.stat().st_size), packages=float(len(installed(tree)))
+    )
 
 
 def _pulled(tree: "Tree", pin: "Path", platform: str, is_optional: bool) -> bool:
@@ -58,7 +62,9 @@ def _pulled(tree: "Tree", pin: "Path", platform: str, is_optional: bool) -> bool
     from stages.containers._registry import pull
 
     if not pin.is_file():
-        raise StageError(f"the folder of the base has no {pin.name}, which pins Debian's image by digest")
+        raise StageError(
+            f"the folder of the base has no {pin.name}, which pins Debian's image by digest"
+        )
     with tempfile.TemporaryDirectory() as folder:
         blobs = type(pin)(folder) / "image" / "blobs" / "sha256"
         try:

@@ -23,10 +23,10 @@ def build(context: In, base: In, archive: Out, *, platform: str) -> BuildMetrics
 
     `docker load` takes it too.
 
-    On the tar of the base lies one layer: the wheels of requirements-<arch>.lock and the packages of
-    debian-<arch>.lock, each brought for the platform and checked by its sha256. Every file has the time of
-    the base, belongs to root and stands in its sorted place, so the same inputs give the same bytes on any
-    machine.
+    On the tar of the base lies one layer: the wheels of requirements-<arch>.lock and the packages
+    of debian-<arch>.lock, each brought for the platform and checked by its sha256. Every file has
+    the time of the base, belongs to root and stands in its sorted place, so the same inputs give
+    the same bytes on any machine.
     """
     import tempfile
     from pathlib import Path
@@ -53,7 +53,9 @@ def build(context: In, base: In, archive: Out, *, platform: str) -> BuildMetrics
         write_archive(archive, layers, on, _settings(image), epoch)
         above = layer.stat().st_size
     return BuildMetrics(
-        size_bytes=float(base.stat().st_size + above), above_base_bytes=float(above), packages=float(packages)
+        size_bytes=float(base.stat().st_size + above),
+        above_base_bytes=float(above),
+        packages=float(packages),
     )
 
 
@@ -63,9 +65,14 @@ def _fill(tree: "Tree", context: In, image: "Image", on: "Platform", epoch: int)
     from stages.containers._rootfs import alternatives
     from stages.containers._wheels import bring, lay, read_requirements
 
-    lock, requirements = context / f"debian-{on.arch}.lock", context / f"requirements-{on.arch}.lock"
+    lock, requirements = (
+        context / f"debian-{on.arch}.lock",
+        context / f"requirements-{on.arch}.lock",
+    )
     if not (lock.is_file() or requirements.is_file() or image.repository):
-        raise StageError(f"the image {image.name} has no {requirements.name}; make it with: make lock")
+        raise StageError(
+            f"the image {image.name} has no {requirements.name}; make it with: make lock"
+        )
     packages = install(tree, read_lock(lock), image.leave_out) if lock.is_file() else 0
     if image.repository:
         packages += install(tree, read_repository(image.repository, on.debian, epoch))
@@ -77,7 +84,9 @@ def _fill(tree: "Tree", context: In, image: "Image", on: "Platform", epoch: int)
 
 
 def _settings(image: "Image") -> dict[str, Any]:
-    """Return how a container of the image starts, in the words of the OCI image specification (config.md)."""
+    """Return how a container of the image starts, in the words of the OCI image specification
+    (config.md).
+    """
     return {
         "Env": [
             "PATH=/usr/local/bin:/usr/bin:/bin",

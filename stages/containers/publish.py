@@ -1,5 +1,5 @@
-"""The stage that makes an image ready to be taken: an archive for each platform, one layout for all, and a
-registry's manifest list.
+"""The stage that makes an image ready to be taken: an archive for each platform, one layout for
+all, and a registry's manifest list.
 """
 
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -39,7 +39,9 @@ def publish(
     registry: str | None = None,
     compression: int = 4,
 ) -> PublishMetrics:
-    """Write the image's platforms with compressed layers, and push them under one tag to the registry.
+    """Write the image's platforms with compressed layers, and push them to the registry.
+
+    They get one tag.
 
     images:   folder with an archive for each of amd64, arm64 and armv7, named so, as the stage `build`
               writes them; at least one
@@ -51,10 +53,10 @@ def publish(
     report:   JSON: digest of each platform's manifest and of the list, what the smoke test, the bill and the
               scan call the image that it was compressed from (tested), and where it was pushed
 
-    registry: host:port/path, without the image's name. User and password come from REGISTRY_USER and
-    REGISTRY_PASSWORD, or from `docker login`. Manifests are read back and compared. Same archives, same
-    bytes: compressed without time or name. StageError: an input is not what it should be, or the registry
-    cannot be reached or refuses.
+    registry: host:port/path, without the image's name. User and password come from REGISTRY_USER
+    and REGISTRY_PASSWORD, or from `docker login`. Manifests are read back and compared. Same
+    archives, same bytes: compressed without time or name. StageError: an input is not what it
+    should be, or the registry cannot be reached or refuses.
     """
     import json
 
@@ -72,7 +74,9 @@ def publish(
     _release.write_archives(archives, layout, name, tag, release)
     uploaded = _push(release, layout, goal) if registry else 0
     if not registry:
-        note("no registry was given: nothing was pushed; give one with params.registry=HOST:PORT/PATH")
+        note(
+            "no registry was given: nothing was pushed; give one with params.registry=HOST:PORT/PATH"
+        )
     digests = {
         image.platform: manifest.digest
         for image, manifest in zip(found.values(), release.manifests, strict=True)
@@ -116,7 +120,8 @@ def _image_of(path: "Path", what: str) -> Any:
 
 
 def _push(release: "Release", layout: "Path", goal: Any) -> int:
-    """Bring everything to the registry, the list last, so that the tag never names what is not there.
+    """Bring everything to the registry, the list last, so that the tag never names what is not
+    there.
 
     Return how many blobs it lacked.
     """
@@ -127,10 +132,14 @@ def _push(release: "Release", layout: "Path", goal: Any) -> int:
         progress(done, len(release.blobs), f"to {goal.host}")
         uploaded += repository.upload(layout / "blobs" / "sha256" / blob.digest[7:], blob.digest)
         if repository.size(blob.digest) != blob.size:
-            raise StageError(f"{goal.host} says another size of {blob.digest[:19]}... than was sent")
+            raise StageError(
+                f"{goal.host} says another size of {blob.digest[:19]}... than was sent"
+            )
     for part in (*release.manifests, release.index):
         content = (layout / "blobs" / "sha256" / part.digest[7:]).read_bytes()
         repository.put_manifest(part.digest, content, part.kind)
     repository.put_manifest(goal.tag, content, release.index.kind)
-    note(f"pushed {goal} ({release.index.digest[:19]}...): {uploaded} of {len(release.blobs)} blobs were new")
+    note(
+        f"pushed {goal} ({release.index.digest[:19]}...): {uploaded} of {len(release.blobs)} blobs were new"
+    )
     return uploaded

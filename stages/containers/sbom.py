@@ -21,18 +21,23 @@ class SbomMetrics(TypedDict):
 
 
 def sbom(
-    archive: In, sbom: Out, context: In | None = None, lock: In | None = None, *, name: str = "image"
+    archive: In,
+    sbom: Out,
+    context: In | None = None,
+    lock: In | None = None,
+    *,
+    name: str = "image",
 ) -> SbomMetrics:
     """Write the software bill of materials of an image: CycloneDX 1.6, JSON.
 
-    archive:       an OCI image layout in one tar; what is installed is read from its layers, not from its
-    labels context, lock: the image's and the base's folders with requirements-<arch>.lock and
-    debian-<arch>.lock; they give the hashes
+    archive:       an OCI image layout in one tar; what is installed is read from its layers, not
+    from its labels context, lock: the image's and the base's folders with requirements-<arch>.lock
+    and debian-<arch>.lock; they give the hashes
 
-    Nothing depends on when or where it is made: the serial number comes from the image's digest, the time
-    from the image's own. Source: https://cyclonedx.org/docs/1.6/json/,
-    https://github.com/package-url/purl-spec. StageError: the archive cannot be read, nothing is installed in
-    it, or it lacks what a lock names.
+    Nothing depends on when or where it is made: the serial number comes from the image's digest,
+    the time from the image's own. Source: https://cyclonedx.org/docs/1.6/json/,
+    https://github.com/package-url/purl-spec. StageError: the archive cannot be read, nothing is
+    installed in it, or it lacks what a lock names.
     """
     from dataclasses import replace
 
@@ -41,14 +46,18 @@ def sbom(
     image = _layout.read(archive)
     found = _packages.installed(image)
     if not found.packages:
-        raise StageError("nothing is installed in the image that dpkg or a Python distribution tells of")
+        raise StageError(
+            "nothing is installed in the image that dpkg or a Python distribution tells of"
+        )
     hashes = {
         key: sha256
         for folder in (context, lock)
         if folder
         for key, sha256 in _packages.locked(folder, image.arch).items()
     }
-    missing = hashes.keys() - {(package.kind, package.name, package.version) for package in found.packages}
+    missing = hashes.keys() - {
+        (package.kind, package.name, package.version) for package in found.packages
+    }
     if missing:
         raise StageError(
             f"the image lacks what its locks name: {', '.join(sorted(f'{n} {v}' for _, n, v in missing))}"
@@ -90,10 +99,15 @@ def _json(image: "Image", name: str, release: str, packages: "list[Package]") ->
     bom = Bom(
         components=[_component(package, release) for package in packages],
         serial_number=uuid5(NAMESPACE_URL, str(purl)),
-        metadata=BomMetaData(component=itself, timestamp=datetime.fromtimestamp(image.created_s, UTC)),
+        metadata=BomMetaData(
+            component=itself, timestamp=datetime.fromtimestamp(image.created_s, UTC)
+        ),
     )
     bom.register_dependency(itself, bom.components)
-    return str(make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string(indent=1)) + "\n"
+    return (
+        str(make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string(indent=1))
+        + "\n"
+    )
 
 
 def _component(package: "Package", release: str) -> Any:
@@ -118,7 +132,9 @@ def _component(package: "Package", release: str) -> Any:
         type=ComponentType.LIBRARY,
         purl=purl,
         bom_ref=str(purl),
-        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=package.sha256)] if package.sha256 else [],
+        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=package.sha256)]
+        if package.sha256
+        else [],
         licenses=[
             LicenseExpression(text) if package.is_expression else DisjunctiveLicense(name=text)
             for text in package.licences

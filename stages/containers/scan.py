@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 class ScanMetrics(TypedDict):
-    """Components held against the file, records in it, and findings by severity without those that were
-    accepted. other: medium, low, and what nobody rated. fixable: findings for which a fixed version is named.
-    Without a file there are none of either, and nothing is said of findings: none found is another thing than
-    none looked for.
+    """Components held against the file, records in it, and findings by severity without those that
+    were accepted. other: medium, low, and what nobody rated. fixable: findings for which a fixed
+    version is named. Without a file there are none of either, and nothing is said of findings: none
+    found is another thing than none looked for.
     """
 
     scanned: float
@@ -37,9 +37,9 @@ def scan(
                      scanned, and the report says so
     accepted:        names of vulnerabilities (CVE-..., GHSA-..., PYSEC-...) that are listed and not counted
 
-    Debian's are looked up by source package and release, as its security tracker names them. Severity is the
-    base score of a CVSS 3 vector, else the database's word. Same records, same report: it holds no time.
-    StageError: the bill or the file cannot be read.
+    Debian's are looked up by source package and release, as its security tracker names them.
+    Severity is the base score of a CVSS 3 vector, else the database's word. Same records, same
+    report: it holds no time. StageError: the bill or the file cannot be read.
     """
     import json
 
@@ -57,7 +57,9 @@ def scan(
             "records in OSV's form"
         )
     if result.undecided:
-        note(f"{len(result.undecided)} ranges have versions that cannot be compared; the report lists them")
+        note(
+            f"{len(result.undecided)} ranges have versions that cannot be compared; the report lists them"
+        )
     allowed = set(accepted or [])
     counted = [finding for finding in result.findings if not finding.names & allowed]
     levels = [finding.severity for finding in counted]
@@ -121,6 +123,9 @@ def _component(entry: dict[str, Any]) -> "Component | None":
     if purl.type == "deb":
         properties = {each["name"]: each["value"] for each in entry.get("properties") or []}
         release = dict(purl.qualifiers or {}).get("distro", "").removeprefix("debian-")
-        source = properties.get("debian:source", name), properties.get("debian:source_version", version)
+        source = (
+            properties.get("debian:source", name),
+            properties.get("debian:source_version", version),
+        )
         return Component(entry["purl"], f"Debian:{release}" if release else "Debian", *source)
     return None

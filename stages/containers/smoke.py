@@ -1,5 +1,5 @@
-"""The stage that proves that an image works: it computes reference models in it, and compares the outputs bit
-by bit.
+"""The stage that proves that an image works: it computes reference models in it, and compares the
+outputs bit by bit.
 """
 
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
@@ -12,11 +12,12 @@ if TYPE_CHECKING:
 
 
 class SmokeMetrics(TypedDict):
-    """reference_bit_equal is 1: else the stage fails. default_max_steps and default_outputs_differ are
-    measured against what is expected with the same runtime's default kernels, kernels_max_steps against the
-    image's own reference kernels; steps are those of the quantisation, and an output is one tensor for one
-    example: `outputs` of them were compared, and where there was nothing to compare with, all three are left
-    out. seconds is the longest that a model took with the default kernels.
+    """reference_bit_equal is 1: else the stage fails. default_max_steps and default_outputs_differ
+    are measured against what is expected with the same runtime's default kernels, kernels_max_steps
+    against the image's own reference kernels; steps are those of the quantisation, and an output is
+    one tensor for one example: `outputs` of them were compared, and where there was nothing to
+    compare with, all three are left out. seconds is the longest that a model took with the default
+    kernels.
     """
 
     reference_bit_equal: float
@@ -42,16 +43,19 @@ def smoke(
     memory_mb: int = 2048,
     timeout_s: int = 900,
 ) -> SmokeMetrics:
-    """Run every .tflite file of a folder in the image, with each runtime that it has, and write the outputs.
+    """Run every .tflite file of a folder in the image, with each runtime that it has.
 
-    archive:  an OCI image layout in one tar, which Docker can load expected: the `outputs` of the same models
-    on another platform; without it the image's runtimes are compared with one another outputs:  JSON: image,
-    platform, where it was taken, versions, and per model, runtime and kernels seconds and tensors
+    Write what came out.
 
-    The container has no network, no capability, an ordinary user and a read-only root. With the reference
-    kernels every output must be bit-equal; the default kernels round differently on x86 and ARM, which is
-    measured and no failure. StageError: the image is for another platform than it says, cannot run, or
-    computes something else.
+    archive:  an OCI image layout in one tar, which Docker can load expected: the `outputs` of the
+    same models on another platform; without it the image's runtimes are compared with one another
+    outputs:  JSON: image, platform, where it was taken, versions, and per model, runtime and
+    kernels seconds and tensors
+
+    The container has no network, no capability, an ordinary user and a read-only root. With the
+    reference kernels every output must be bit-equal; the default kernels round differently on x86
+    and ARM, which is measured and no failure. StageError: the image is for another platform than it
+    says, cannot run, or computes something else.
     """
     import json
 
@@ -65,17 +69,23 @@ def smoke(
         raise StageError("the folder of reference models has no .tflite file")
     wanted = _compare.parse(expected.read_bytes(), "the expected outputs") if expected else None
     progress(0, 1, f"{len(contents)} models on {platform}")
-    raw, is_emulated = _compute(image, contents, [str(examples), *(imports or [])], memory_mb, timeout_s)
+    raw, is_emulated = _compute(
+        image, contents, [str(examples), *(imports or [])], memory_mb, timeout_s
+    )
     found = _compare.parse(raw, "what the image computed")
     taken = f"emulated (qemu), {platform}" if is_emulated else platform
     outputs.write_text(
-        json.dumps({**found, "image": image.digest, "platform": platform, "taken": taken}, indent=1),
+        json.dumps(
+            {**found, "image": image.digest, "platform": platform, "taken": taken}, indent=1
+        ),
         encoding="utf-8",
     )
     result = _compare.compare(found, wanted)
     _tell(found, taken, wanted is not None)
     slowest = max(
-        run["default"]["seconds"] for model in found["models"].values() for run in model["runs"].values()
+        run["default"]["seconds"]
+        for model in found["models"].values()
+        for run in model["runs"].values()
     )
     metrics = SmokeMetrics(
         reference_bit_equal=1.0,
@@ -95,7 +105,9 @@ def smoke(
 def _compute(
     image: "Image", contents: dict[str, bytes], words: list[str], memory_mb: int, timeout_s: int
 ) -> tuple[bytes, bool]:
-    """Return what the script wrote in the image, and whether another processor stood in for the image's."""
+    """Return what the script wrote in the image, and whether another processor stood in for the
+    image's.
+    """
     from pathlib import Path
 
     from stages.containers import _inference, _sandbox
@@ -105,7 +117,14 @@ def _compute(
         argv = ["python3", f"{_sandbox.FOLDER}/{script.name}", _sandbox.FOLDER, *words]
         files = {**contents, script.name: script.read_bytes()}
         said = _sandbox.run(
-            client, image, name, argv, files, "outputs.json", memory_mb=memory_mb, timeout_s=timeout_s
+            client,
+            image,
+            name,
+            argv,
+            files,
+            "outputs.json",
+            memory_mb=memory_mb,
+            timeout_s=timeout_s,
         )
         return said, _sandbox.is_emulated(client, image)
 
@@ -134,7 +153,9 @@ def _check_platform(image: "Image", platform: str) -> None:
         if head.startswith(b"\x7fELF") and len(head) == 20
         else None
     )
-    names = {(one.elf_class, one.elf_machine): one.oci["architecture"] for one in PLATFORMS.values()}
+    names = {
+        (one.elf_class, one.elf_machine): one.oci["architecture"] for one in PLATFORMS.values()
+    }
     if names.get(found) != image.config["architecture"]:
         raise StageError(
             f"the image says {platform}, but its python3 is "

@@ -120,7 +120,9 @@ def parse(text: str) -> CompilerLog:
         on_cpu=on_cpu,
         subgraphs=_number("Number of Edge TPU subgraphs", text, 0),
         on_chip_bytes=_bytes("On-chip memory used for caching model parameters", text),
-        on_chip_remaining_bytes=_bytes("On-chip memory remaining for caching model parameters", text),
+        on_chip_remaining_bytes=_bytes(
+            "On-chip memory remaining for caching model parameters", text
+        ),
         off_chip_bytes=_bytes("Off-chip memory used for streaming uncached model parameters", text),
         rows=rows,
     )

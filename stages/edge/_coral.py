@@ -1,7 +1,8 @@
-"""Says what keeps the Edge TPU from being used: reads /sys, /dev and /proc, whose roots are arguments.
+"""Says what keeps the Edge TPU from being used: reads /sys, /dev and /proc, whose roots are
+arguments.
 
-Opens no device and loads no library; standard library only, since it runs in the child process that may
-crash.
+Opens no device and loads no library; standard library only, since it runs in the child process that
+may crash.
 """
 
 import os

@@ -1,8 +1,9 @@
-"""Runs a compiled model on the Edge TPU in a child process, which may crash without taking the run along.
+"""Runs a compiled model on the Edge TPU in a child process, which may crash without taking the run
+along.
 
-The Edge TPU's library ends the process with a segmentation fault where it was built against another runtime
-(google-coral/edgetpu#812: tflite-runtime 2.12 and newer with the stock libedgetpu). `python -m
-stages.edge._delegate` is the child.
+The Edge TPU's library ends the process with a segmentation fault where it was built against another
+runtime (google-coral/edgetpu#812: tflite-runtime 2.12 and newer with the stock libedgetpu). `python
+-m stages.edge._delegate` is the child.
 """
 
 import json
@@ -33,7 +34,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 class Unavailable(Exception):
-    """Why the Edge TPU is not used: one of the causes library, device, permission, busy, version, model.
+    """Why the Edge TPU is not used: one of the causes library, device, permission, busy, version,
+    model.
 
     And a sentence.
     """
@@ -48,7 +50,9 @@ class EdgeTpu:
 
     accelerator = "edgetpu"
 
-    def __init__(self, path: Path, runtime: str, library: str = LIBRARY, roots: Roots = HERE) -> None:
+    def __init__(
+        self, path: Path, runtime: str, library: str = LIBRARY, roots: Roots = HERE
+    ) -> None:
         wish = {
             "model": str(path),
             "runtime": runtime,
@@ -58,7 +62,10 @@ class EdgeTpu:
         paths = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
         argv = [sys.executable, "-m", "stages.edge._delegate", json.dumps(wish)]
         self._child = subprocess.Popen(
-            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": paths}
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": paths},
         )
         try:
             self._open(path)
@@ -76,7 +83,8 @@ class EdgeTpu:
             self._send(np.ascontiguousarray(tensor, self.input["dtype"]).tobytes())
             (took_ns,) = struct.unpack("<q", self._receive(8, INVOKE_TIMEOUT_S))
             raw = self._receive(
-                int(np.prod(self.output["shape"])) * np.dtype(self.output["dtype"]).itemsize, INVOKE_TIMEOUT_S
+                int(np.prod(self.output["shape"])) * np.dtype(self.output["dtype"]).itemsize,
+                INVOKE_TIMEOUT_S,
             )
         except _Gone:
             raise StageError(
@@ -89,7 +97,12 @@ class EdgeTpu:
         """Return the most memory that the child has held."""
         status = Path(f"/proc/{self._child.pid}/status").read_text(encoding="utf-8")
         return next(
-            (int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM")), 0.0
+            (
+                int(line.split()[1]) / 1024
+                for line in status.splitlines()
+                if line.startswith("VmHWM")
+            ),
+            0.0,
         )
 
     def close(self) -> None:
@@ -118,11 +131,13 @@ class EdgeTpu:
             raise Unavailable(said["cause"], said["sentence"])
         if not is_compiled(path):
             raise Unavailable(
-                "model", "one is ready, but the model is not compiled for it: that takes edgetpu_compiler"
+                "model",
+                "one is ready, but the model is not compiled for it: that takes edgetpu_compiler",
             )
         self.runtime: str = said["runtime"]
         self.input, self.output = (
-            {**tensor, "dtype": np.dtype(tensor["dtype"]).type} for tensor in (said["input"], said["output"])
+            {**tensor, "dtype": np.dtype(tensor["dtype"]).type}
+            for tensor in (said["input"], said["output"])
         )
 
     def _send(self, data: bytes) -> None:
@@ -157,7 +172,8 @@ class EdgeTpu:
         status = self._ending()
         if status is None:
             return Unavailable(
-                "busy", f"it gave no answer within {OPEN_TIMEOUT_S:g} s: unplug it and plug it in again"
+                "busy",
+                f"it gave no answer within {OPEN_TIMEOUT_S:g} s: unplug it and plug it in again",
             )
         if status < 0:
             return Unavailable(
@@ -167,7 +183,8 @@ class EdgeTpu:
                 "that was made for this version of the runtime (google-coral/edgetpu#812)",
             )
         return Unavailable(
-            "library", f"the process that loaded {LIBRARY} {_said(status)}; its error stands in the log"
+            "library",
+            f"the process that loaded {LIBRARY} {_said(status)}; its error stands in the log",
         )
 
 
@@ -219,11 +236,15 @@ def _serve(
 
     size = int(np.prod(source["shape"])) * np.dtype(source["dtype"]).itemsize
     while len(data := requests.read(size)) == size:
-        interpreter.set_tensor(source["index"], np.frombuffer(data, source["dtype"]).reshape(source["shape"]))
+        interpreter.set_tensor(
+            source["index"], np.frombuffer(data, source["dtype"]).reshape(source["shape"])
+        )
         start = time.perf_counter_ns()
         interpreter.invoke()
         took_ns = time.perf_counter_ns() - start
-        replies.write(struct.pack("<q", took_ns) + interpreter.get_tensor(result["index"]).tobytes())
+        replies.write(
+            struct.pack("<q", took_ns) + interpreter.get_tensor(result["index"]).tobytes()
+        )
         replies.flush()
 
 
@@ -250,8 +271,8 @@ def _interpreter(wish: "dict[str, Any]", bus: str) -> "tuple[str, Any]":
 
 
 def has_pycoral() -> bool:
-    """True where Google's PyCoral is installed, without importing anything: PyPI's `pycoral` is a client of a
-    coral-reef atlas.
+    """True where Google's PyCoral is installed, without importing anything: PyPI's `pycoral` is a
+    client of a coral-reef atlas.
     """
     from importlib.util import find_spec
 
@@ -267,7 +288,10 @@ def _library_obstacle(library: str) -> "tuple[str, str] | None":
         ctypes.CDLL(library)
     except OSError as error:
         if "No such file" in str(error) and str(error).startswith(library):
-            return "library", f"{library} is not installed: install Google's package libedgetpu1-std"
+            return (
+                "library",
+                f"{library} is not installed: install Google's package libedgetpu1-std",
+            )
         return "library", f"{library} cannot be loaded: {error}"
     return None
 
@@ -276,7 +300,9 @@ def _explained(said: str) -> "tuple[str, str]":
     """Return cause and sentence of what the library or the runtime said when it gave up."""
     lines = said.strip().splitlines()
     newer = next((line.rstrip(".") for line in lines if "runtime version" in line), None)
-    if newer:  # "Package requires runtime version (14), which is newer than this runtime version (13)."
+    if (
+        newer
+    ):  # "Package requires runtime version (14), which is newer than this runtime version (13)."
         return "version", f"version mismatch: {newer}; install a libedgetpu as new as the compiler"
     if "Failed to load delegate" in said or not lines:
         return (

@@ -1,8 +1,8 @@
-"""Reads what Google's Edge TPU compiler wrote: the custom operator's DarwiNN package, and what it says of
-parameters.
+"""Reads what Google's Edge TPU compiler wrote: the custom operator's DarwiNN package, and what it
+says of parameters.
 
-The operator's options are a FlexBuffer map; its key "4" holds the package. Its field numbers are those of
-google-coral/libedgetpu `executable/executable.fbs`. Nothing of the instructions is read.
+The operator's options are a FlexBuffer map; its key "4" holds the package. Its field numbers are
+those of google-coral/libedgetpu `executable/executable.fbs`. Nothing of the instructions is read.
 """
 
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ _LETTERS = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """What a compiled model holds: bytes of parameters that stay on the chip and that are sent at each
-    inference, and for which runtime.
+    """What a compiled model holds: bytes of parameters that stay on the chip and that are sent at
+    each inference, and for which runtime.
     """
 
     cached_param_bytes: int
@@ -65,8 +65,8 @@ def _package(options: Blob) -> Compiled:
 
 
 def executables(package: Table) -> list[Table]:
-    """Return the tables of a package's executables, each a FlatBuffer inside a string inside a FlatBuffer
-    inside the package.
+    """Return the tables of a package's executables, each a FlatBuffer inside a string inside a
+    FlatBuffer inside the package.
     """
     name = package.blob.name
     multi = Blob(package.bytes(1), name).root()
@@ -74,11 +74,11 @@ def executables(package: Table) -> list[Table]:
 
 
 def _flexbuffer_value(blob: Blob, key: bytes) -> memoryview:
-    """Return the bytes of a string or blob in the map that is the root of a FlexBuffer (FlexBuffers internals
-    page).
+    """Return the bytes of a string or blob in the map that is the root of a FlexBuffer (FlexBuffers
+    internals page).
 
-    A map's values stand at its place, its types follow them; size, width and place of its keys stand in front
-    of it.
+    A map's values stand at its place, its types follow them; size, width and place of its keys
+    stand in front of it.
     """
     end = len(blob.view)
     width, kind = blob.integer("B", end - 1), blob.integer("B", end - 2)

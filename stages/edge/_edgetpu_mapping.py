@@ -1,5 +1,5 @@
-"""Decides which operators of a graph run on the Edge TPU together: of several parts that could, the compiler
-takes the first.
+"""Decides which operators of a graph run on the Edge TPU together: of several parts that could, the
+compiler takes the first.
 """
 
 from stages.edge._edgetpu_rules import ONE_SUBGRAPH, own_reason
@@ -17,8 +17,9 @@ def _first_part(graph: Subgraph, is_able: list[bool]) -> set[int]:
     """Return the first part of able operators, as TFLite cuts a graph for a delegate
     (`PartitionGraphIntoIndependentNodeSubsets`).
 
-    A part grows in the graph's order by every operator of its own kind whose inputs are ready. A first part
-    for the CPU takes all that can run before the Edge TPU; the part after it is the Edge TPU's.
+    A part grows in the graph's order by every operator of its own kind whose inputs are ready. A
+    first part for the CPU takes all that can run before the Edge TPU; the part after it is the Edge
+    TPU's.
     """
     before = set() if is_able[:1] == [True] else _part(graph, is_able, False, set())
     return _part(graph, is_able, True, before)

@@ -1,8 +1,8 @@
-"""Says how many bytes of parameters a mapped graph keeps on the Edge TPU and how many it is sent at each
-inference.
+"""Says how many bytes of parameters a mapped graph keeps on the Edge TPU and how many it is sent at
+each inference.
 
-The layout was read out of compiled files, by looking for their weights: a multiply step takes 4 inputs for up
-to 64 outputs. docs/edge-tpu.md tells how well it fits. Knows nothing of instructions.
+The layout was read out of compiled files, by looking for their weights: a multiply step takes 4
+inputs for up to 64 outputs. docs/edge-tpu.md tells how well it fits. Knows nothing of instructions.
 """
 
 from collections.abc import Callable, Collection
@@ -19,7 +19,9 @@ PICTURES_CACHE = (
     7 * 2**20
 )  # of 8 MiB; published logs of full caches show 6.74 to 7.16 MiB, since activations take their part
 VECTORS_CACHE = int(7.85 * 2**20)  # where nothing is wider than a vector: between 7.81 and 7.93 MiB
-MOST_INPUTS = 7_500  # of a fully connected layer: 6,912 are cached, 8,112 never are, whatever room there is
+MOST_INPUTS = (
+    7_500  # of a fully connected layer: 6,912 are cached, 8,112 never are, whatever room there is
+)
 MOST_PIECES = 32  # 22 have a matrix each, 4,096 do not
 COARSE = 0.5  # a step of softmax's input: up to 0.27 it has tables, from 0.94 on none
 _ELEMENTWISE = ("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE")
@@ -34,8 +36,8 @@ class Block:
 
 
 def parameter_bytes(graph: Subgraph, mapped: Collection[int]) -> tuple[int, int]:
-    """Return the bytes cached and the bytes streamed of the operators at these places: whole blocks, the
-    largest first, while there is room.
+    """Return the bytes cached and the bytes streamed of the operators at these places: whole
+    blocks, the largest first, while there is room.
     """
     sent = _sent(graph)
     blocks = [_block(graph, graph.operators[at], sent) for at in mapped]
@@ -49,7 +51,9 @@ def parameter_bytes(graph: Subgraph, mapped: Collection[int]) -> tuple[int, int]
 def _room(graph: Subgraph, mapped: Collection[int]) -> int:
     made = (graph.tensors[place] for at in mapped for place in graph.operators[at].outputs)
     return (
-        VECTORS_CACHE if all(size <= 1 for tensor in made for size in tensor.shape[:-1]) else PICTURES_CACHE
+        VECTORS_CACHE
+        if all(size <= 1 for tensor in made for size in tensor.shape[:-1])
+        else PICTURES_CACHE
     )
 
 
@@ -64,15 +68,19 @@ def _sent(graph: Subgraph) -> set[int]:
 
 def _block(graph: Subgraph, operator: Operator, sent: set[int]) -> Block:
     size = _SIZES.get(operator.type)
-    if size is None or not is_whole(operator) or (operator.type == "RESHAPE" and operator.inputs[0] in sent):
+    if (
+        size is None
+        or not is_whole(operator)
+        or (operator.type == "RESHAPE" and operator.inputs[0] in sent)
+    ):
         return Block(0)
     inputs = [graph.tensors[place] for place in operator.inputs if place != ABSENT]
     return size(operator, inputs, graph.tensors[operator.outputs[0]])
 
 
 def _convolution(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
-    """Each step of a kernel's place holds 4 inputs of all its outputs: steps x lanes x 4 bytes, behind a
-    header.
+    """Each step of a kernel's place holds 4 inputs of all its outputs: steps x lanes x 4 bytes,
+    behind a header.
     """
     weights = inputs[1]
     if len(weights.shape) != 4:
@@ -81,7 +89,9 @@ def _convolution(operator: Operator, inputs: list[Tensor], output: Tensor) -> Bl
     if outputs == depth == 1:
         return _depthwise_block(1, height * width, _header(inputs))
     few = outputs <= STEP  # they share one step across the picture
-    return _dense_block(STEP if few else _lanes(outputs), height * width * _steps(depth), _header(inputs))
+    return _dense_block(
+        STEP if few else _lanes(outputs), height * width * _steps(depth), _header(inputs)
+    )
 
 
 def _depthwise(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
@@ -113,7 +123,9 @@ def _transpose_conv(operator: Operator, inputs: list[Tensor], output: Tensor) ->
 
 def _elementwise(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
     """A constant operand is sent each time."""
-    return Block(sum(_operand(tensor, output) for tensor in inputs if tensor.is_constant), is_cacheable=False)
+    return Block(
+        sum(_operand(tensor, output) for tensor in inputs if tensor.is_constant), is_cacheable=False
+    )
 
 
 def _operand(tensor: Tensor, output: Tensor) -> int:
@@ -140,7 +152,9 @@ def _joining(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
 
     Each vector of several by one of its own.
     """
-    depths = [tensor.shape[-1] for tensor in (*inputs, output) if tensor.shape and not tensor.is_constant]
+    depths = [
+        tensor.shape[-1] for tensor in (*inputs, output) if tensor.shape and not tensor.is_constant
+    ]
     if not any(depth % STEP for depth in depths):
         return Block(0)
     return Block(LINE * (len(inputs) + 1 if len(output.shape) == 2 else 1))
@@ -152,7 +166,9 @@ def _prelu(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
 
 
 def _reshape(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
-    """Where pieces are put together in depth that do not end at a step, a matrix moves each to its place."""
+    """Where pieces are put together in depth that do not end at a step, a matrix moves each to its
+    place.
+    """
     depth, together = inputs[0].shape[-1:], output.shape[-1:]
     if not depth or not together or depth[0] % STEP == 0 or together[0] % depth[0] != 0:
         return Block(0)
@@ -186,8 +202,8 @@ def _depthwise_block(outputs: int, places: int, header: int) -> Block:
 
 
 def _header(inputs: list[Tensor]) -> int:
-    """Return the bytes before an output's weights: a bias, and if it is quantised per channel its scale and
-    zero point.
+    """Return the bytes before an output's weights: a bias, and if it is quantised per channel its
+    scale and zero point.
 
     A bias that is zero everywhere, and a scale that is the same everywhere, are left out.
     """

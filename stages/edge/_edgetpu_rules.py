@@ -1,9 +1,9 @@
-"""Decides for one operator whether the Edge TPU's compiler 16 would take it, and if not says why in the
-compiler's words.
+"""Decides for one operator whether the Edge TPU's compiler 16 would take it, and if not says why in
+the compiler's words.
 
-From the table of supported operators and their limits at coral.ai/docs/edgetpu/models-intro (runtime 14), and
-from what compiled models show where the table says no more than "depending on size". Knows nothing of an
-operator's neighbours.
+From the table of supported operators and their limits at coral.ai/docs/edgetpu/models-intro
+(runtime 14), and from what compiled models show where the table says no more than "depending on
+size". Knows nothing of an operator's neighbours.
 """
 
 import math
@@ -20,7 +20,9 @@ NOT_SUPPORTED = "Operation not supported"
 VERSION = "Operation version not supported"
 NOT_CONSTANT = "Filter, bias, or other param is not constant at compile-time"
 RANK = "Tensor has unsupported rank (up to 3 innermost dimensions mapped)"
-DYNAMIC = "Operation is working on a dynamic-sized tensor"  # the compiler refuses such a model as a whole
+DYNAMIC = (
+    "Operation is working on a dynamic-sized tensor"  # the compiler refuses such a model as a whole
+)
 
 SUPPORTED = frozenset(
     """
@@ -112,13 +114,19 @@ def own_reason(graph: Subgraph, operator: Operator) -> str | None:
 def is_whole(operator: Operator) -> bool:
     """True where the operator has the inputs that its kind cannot do without, and an output."""
     least = _LEAST_INPUTS.get(operator.type, 1)
-    return len(operator.inputs) >= least and ABSENT not in operator.inputs[:least] and bool(operator.outputs)
+    return (
+        len(operator.inputs) >= least
+        and ABSENT not in operator.inputs[:least]
+        and bool(operator.outputs)
+    )
 
 
 def _parameters(operator: Operator) -> list[int]:
     places = PARAMETERS.get(operator.type, ())
     return [
-        operator.inputs[at] for at in places if at < len(operator.inputs) and operator.inputs[at] != ABSENT
+        operator.inputs[at]
+        for at in places
+        if at < len(operator.inputs) and operator.inputs[at] != ABSENT
     ]
 
 
@@ -127,7 +135,9 @@ def _data(graph: Subgraph, operator: Operator) -> list[Tensor]:
     known = PARAMETERS.get(operator.type, ()) + (
         _LSTM_STATES if operator.type == "UNIDIRECTIONAL_SEQUENCE_LSTM" else ()
     )
-    inputs = [place for at, place in enumerate(operator.inputs) if at not in known and place != ABSENT]
+    inputs = [
+        place for at, place in enumerate(operator.inputs) if at not in known and place != ABSENT
+    ]
     return [graph.tensors[place] for place in (*inputs, *operator.outputs)]
 
 
@@ -135,7 +145,9 @@ def _is_limited(graph: Subgraph, operator: Operator) -> bool:
     if not is_whole(operator):
         return True
     inputs = [graph.tensors[place] for place in operator.inputs if place != ABSENT]
-    if operator.type not in _WINDOWED and any(_is_long_row(tensor) for tensor in _data(graph, operator)):
+    if operator.type not in _WINDOWED and any(
+        _is_long_row(tensor) for tensor in _data(graph, operator)
+    ):
         return True
     check = _LIMITS.get(operator.type)
     return check is not None and check(operator, inputs, graph.tensors[operator.outputs[0]])
@@ -147,7 +159,8 @@ def _is_long_row(tensor: Tensor) -> bool:
 
 
 def _tile_bytes(tensor: Tensor) -> int:
-    """Return what one of the 4 x 4 tiles holds of a tensor: its part of the picture, channels in steps of 4.
+    """Return what one of the 4 x 4 tiles holds of a tensor: its part of the picture, channels in
+    steps of 4.
 
     A single row is not spread.
     """
@@ -169,7 +182,9 @@ def _concatenation(operator: Operator, inputs: list[Tensor], output: Tensor) -> 
     """A constant may only be zeros, beside one other input: padding."""
     constants = [tensor for tensor in inputs if tensor.is_constant]
     zeros = all(_is_zero(tensor) for tensor in constants)
-    return _has_activation(operator, inputs, output) or (bool(constants) and (len(inputs) != 2 or not zeros))
+    return _has_activation(operator, inputs, output) or (
+        bool(constants) and (len(inputs) != 2 or not zeros)
+    )
 
 
 def _is_zero(tensor: Tensor) -> bool:
@@ -179,7 +194,9 @@ def _is_zero(tensor: Tensor) -> bool:
 
 
 def _convolution(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
-    """The dilation is the same in x and y, unless the kernel is 1 wide or high, where it means nothing."""
+    """The dilation is the same in x and y, unless the kernel is 1 wide or high, where it means
+    nothing.
+    """
     height, width = inputs[1].shape[1:3] if len(inputs[1].shape) == 4 else (0, 0)
     across, down = operator.options["dilation_w"], operator.options["dilation_h"]
     return height > 1 and width > 1 and across != down
@@ -223,7 +240,9 @@ def _resize(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
     before, after = inputs[0].shape, output.shape
     if len(before) != 4 or len(after) != 4 or 0 in before:
         return True
-    return max(after[1] / before[1], after[2] / before[2]) > MOST_SCALING or _moving(operator, inputs, output)
+    return max(after[1] / before[1], after[2] / before[2]) > MOST_SCALING or _moving(
+        operator, inputs, output
+    )
 
 
 def _moving(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
@@ -244,7 +263,9 @@ def _split(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
     """The outermost dimension is not split; a split into one piece splits nothing."""
     shape = inputs[1].shape
     return (
-        len(shape) > 2 and output.shape != shape and 0 in {axis % len(shape) for axis in inputs[0].integers()}
+        len(shape) > 2
+        and output.shape != shape
+        and 0 in {axis % len(shape) for axis in inputs[0].integers()}
     )
 
 
@@ -255,7 +276,10 @@ def _strided_slice(operator: Operator, inputs: list[Tensor], output: Tensor) -> 
 
 def _tile(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
     """Only what is one element wide may be repeated: a broadcast."""
-    return any(before not in (1, after) for before, after in zip(inputs[0].shape, output.shape, strict=False))
+    return any(
+        before not in (1, after)
+        for before, after in zip(inputs[0].shape, output.shape, strict=False)
+    )
 
 
 def _axes(inputs: list[Tensor]) -> set[int]:

@@ -1,8 +1,8 @@
-"""Reads tables out of a FlatBuffer that may be hostile: every offset is checked, and what is read has a
-limit.
+"""Reads tables out of a FlatBuffer that may be hostile: every offset is checked, and what is read
+has a limit.
 
-Layout: the FlatBuffers internals page of its documentation. Knows no schema; fields are named by their
-number.
+Layout: the FlatBuffers internals page of its documentation. Knows no schema; fields are named by
+their number.
 """
 
 import mmap
@@ -12,7 +12,9 @@ from typing import TypeVar
 
 from engine.stage import StageError
 
-MAX_TABLES = 100_000  # a real model has some thousands; a hostile vector may name one table a million times
+MAX_TABLES = (
+    100_000  # a real model has some thousands; a hostile vector may name one table a million times
+)
 MAX_SCALARS = 4_000_000
 MAX_BYTES = 2**31  # the format's own limit: offsets have 32 bits with sign
 

@@ -1,8 +1,8 @@
 """What the Edge TPU's compiler 16 can read at all, before any question of what it maps.
 
-It was built in the summer of 2021 (16.0.384591198), so it reads operators up to the versions of TensorFlow
-2.6; one operator that is newer and it refuses the whole model, with "Didn't find op for builtin opcode".
-docs/edge-tpu.md has table and sources.
+It was built in the summer of 2021 (16.0.384591198), so it reads operators up to the versions of
+TensorFlow 2.6; one operator that is newer and it refuses the whole model, with "Didn't find op for
+builtin opcode". docs/edge-tpu.md has table and sources.
 """
 
 from collections import Counter
@@ -91,8 +91,8 @@ def _is_too_new(operator: Operator) -> bool:
 
 
 def _dense(graph: Subgraph) -> Iterator[str]:
-    """The converter has made fully connected layers with a scale for each channel since 2024. One without a
-    bias was seen to compile, others not (tensorflow#73946).
+    """The converter has made fully connected layers with a scale for each channel since 2024. One
+    without a bias was seen to compile, others not (tensorflow#73946).
     """
     dense = [
         operator

@@ -17,9 +17,8 @@ class Difference:
 
     examples: int
     outputs_differ: int  # examples with another output
-    max_step_difference: (
-        float  # of a single output, in quantisation steps; of a model with float outputs, in their unit
-    )
+    # of a single output, in quantisation steps; of a model with float outputs, in their unit
+    max_step_difference: float
     reference_examples: int
     reference_bit_equal: bool
 
@@ -43,7 +42,9 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Raw outputs of the build machine: `default` (examples, classes), `reference` (chosen, classes)."""
+    """Raw outputs of the build machine: `default` (examples, classes), `reference` (chosen,
+    classes).
+    """
 
     default: NDArray[np.generic]
     reference: NDArray[np.generic]
@@ -66,10 +67,13 @@ class Reference:
 
 
 def read(folder: Path, int8_model: Path, examples: int) -> Reference:
-    """Return what the stage `reference` wrote; StageError where it is of another model or test part."""
+    """Return what the stage `reference` wrote; StageError where it is of another model or test
+    part.
+    """
     about = json.loads((folder / "reference.json").read_text(encoding="utf-8"))
     default, plain, chosen = (
-        np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("default", "reference", "chosen")
+        np.load(folder / f"{name}.npy", allow_pickle=False)
+        for name in ("default", "reference", "chosen")
     )
     if (
         about["model_sha256"] != hashlib.sha256(int8_model.read_bytes()).hexdigest()

@@ -1,6 +1,6 @@
-"""Opens a TFLite model with the runtime that a target has, on its Edge TPU where that can be used, and runs
-it on float examples. Knows no domain. It also runs in small ARM images that have no more than numpy and
-tflite-runtime.
+"""Opens a TFLite model with the runtime that a target has, on its Edge TPU where that can be used,
+and runs it on float examples. Knows no domain. It also runs in small ARM images that have no more
+than numpy and tflite-runtime.
 """
 
 import time
@@ -66,7 +66,9 @@ class Model:
         return self._worker.invoke(tensor)[0]
 
     def time_ms(self, tensor: NDArray[Any]) -> float:
-        """Run the model on an input tensor and return how long it took, without the way there and back."""
+        """Run the model on an input tensor and return how long it took, without the way there and
+        back.
+        """
         return self._worker.invoke(tensor)[1]
 
     def outputs(self, examples: NDArray[np.float32]) -> NDArray[Any]:
@@ -82,7 +84,9 @@ class Model:
         return self.dequantised(self.outputs(examples))
 
 
-def open_model(path: Path, runtime: str = "litert", threads: int = 1, kernels: str = "default") -> Model:
+def open_model(
+    path: Path, runtime: str = "litert", threads: int = 1, kernels: str = "default"
+) -> Model:
     """Return the model, open on the CPU.
 
     kernels: "default" are the runtime's fast ones, which differ between x86 and ARM by some quantisation
@@ -101,10 +105,14 @@ def open_on(
     library: str = _delegate.LIBRARY,
     roots: Roots = HERE,
 ) -> Model:
-    """Return the compiled model on the Edge TPU, or the int8 model on the CPU with a note that says why."""
+    """Return the compiled model on the Edge TPU, or the int8 model on the CPU with a note that says
+    why.
+    """
     if accelerator != "edgetpu":
         if accelerator != "none":
-            note(f"TFLite is given no accelerator '{accelerator}' here: the int8 model runs on the CPU")
+            note(
+                f"TFLite is given no accelerator '{accelerator}' here: the int8 model runs on the CPU"
+            )
         return open_model(int8_model, runtime, threads)
     try:
         return Model(_delegate.EdgeTpu(compiled_model or int8_model, runtime, library, roots))
@@ -135,14 +143,22 @@ class _Cpu:
         if kernels not in KERNELS:
             raise StageError(f"there are no kernels '{kernels}': {' or '.join(KERNELS)}")
         self.runtime, module = runtime_module(runtime)
-        resolver = module.OpResolverType.BUILTIN_REF if kernels == "reference" else module.OpResolverType.AUTO
+        resolver = (
+            module.OpResolverType.BUILTIN_REF
+            if kernels == "reference"
+            else module.OpResolverType.AUTO
+        )
         try:
             self._interpreter = module.Interpreter(
-                model_content=path.read_bytes(), num_threads=threads, experimental_op_resolver_type=resolver
+                model_content=path.read_bytes(),
+                num_threads=threads,
+                experimental_op_resolver_type=resolver,
             )
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            raise StageError(f"{self.runtime} cannot open the model: {str(error).splitlines()[0]}") from None
+            raise StageError(
+                f"{self.runtime} cannot open the model: {str(error).splitlines()[0]}"
+            ) from None
         self.input: dict[str, Any] = self._interpreter.get_input_details()[0]
         self.output: dict[str, Any] = self._interpreter.get_output_details()[0]
 
@@ -162,7 +178,9 @@ def _quantised(values: NDArray[np.float32], tensor: dict[str, Any]) -> NDArray[A
         return values.astype(np.float32)
     scale, zero_point = tensor["quantization"]
     limits = np.iinfo(tensor["dtype"])
-    return np.clip(np.round(values / scale) + zero_point, limits.min, limits.max).astype(tensor["dtype"])
+    return np.clip(np.round(values / scale) + zero_point, limits.min, limits.max).astype(
+        tensor["dtype"]
+    )
 
 
 def _dequantised(values: NDArray[Any], tensor: dict[str, Any]) -> NDArray[np.float32]:

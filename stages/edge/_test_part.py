@@ -1,5 +1,5 @@
-"""The test part of a data set, and the figures that are made of it: by clip, where several examples are
-windows of one.
+"""The test part of a data set, and the figures that are made of it: by clip, where several examples
+are windows of one.
 """
 
 import json
@@ -22,7 +22,9 @@ class Part:
     truth: NDArray[np.int64]  # (clips,), in the order of their numbers
 
     def accuracy(self, scores: NDArray[np.float32]) -> float:
-        """Return the share of clips of which the mean score (examples, classes) names the true class."""
+        """Return the share of clips of which the mean score (examples, classes) names the true
+        class.
+        """
         return float((self._guesses(scores) == self.truth).mean())
 
     def confusion(self, scores: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -53,7 +55,9 @@ def read(dataset: Path) -> Part:
 
 
 def f1(matrix: NDArray[np.int64]) -> list[float]:
-    """Return each class's F1, 2 tp / (2 tp + fp + fn); 0 for a class that is neither there nor guessed."""
+    """Return each class's F1, 2 tp / (2 tp + fp + fn); 0 for a class that is neither there nor
+    guessed.
+    """
     hits = matrix.diagonal()
     wrong = matrix.sum(0) + matrix.sum(1)
     return [float(2 * hit / all_) if all_ else 0.0 for hit, all_ in zip(hits, wrong, strict=True)]

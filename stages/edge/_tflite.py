@@ -1,9 +1,9 @@
-"""Reads a `.tflite` model into plain data: its tensors and operators, with what decides where an operator can
-run.
+"""Reads a `.tflite` model into plain data: its tensors and operators, with what decides where an
+operator can run.
 
-Pure Python, so that it works in any image; it needs no TFLite runtime and runs nothing. The field numbers are
-those of TensorFlow's `tensorflow/compiler/mlir/lite/schema/schema.fbs`. A file that is no sound model ends in
-a `BadFile`.
+Pure Python, so that it works in any image; it needs no TFLite runtime and runs nothing. The field
+numbers are those of TensorFlow's `tensorflow/compiler/mlir/lite/schema/schema.fbs`. A file that is
+no sound model ends in a `BadFile`.
 """
 
 import struct
@@ -91,7 +91,9 @@ class Tensor:
     name: str
     type: str
     shape: tuple[int, ...]
-    shape_signature: tuple[int, ...]  # the same with -1 where a dimension is dynamic; empty in older files
+    shape_signature: tuple[
+        int, ...
+    ]  # the same with -1 where a dimension is dynamic; empty in older files
     scales: tuple[float, ...]
     zero_points: tuple[int, ...]
     axis: int  # of the scales, where there is more than one
@@ -124,9 +126,15 @@ class Tensor:
         None if it is of another type or long.
         """
         letter = {"INT32": "i", "INT64": "q", "INT8": "b", "UINT8": "B"}.get(self.type)
-        if letter is None or len(self.data) > MOST_NUMBERS or len(self.data) % struct.calcsize(f"<{letter}"):
+        if (
+            letter is None
+            or len(self.data) > MOST_NUMBERS
+            or len(self.data) % struct.calcsize(f"<{letter}")
+        ):
             return ()
-        return struct.unpack(f"<{len(self.data) // struct.calcsize(f'<{letter}')}{letter}", self.data)
+        return struct.unpack(
+            f"<{len(self.data) // struct.calcsize(f'<{letter}')}{letter}", self.data
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +177,9 @@ def read_model(path: Path) -> Model:
     """
     blob = open_blob(path, "TFLite model")
     if bytes(blob.view[4:8]) != IDENTIFIER:
-        raise BadFile(f"{blob.name} is no TFLite model: it lacks the mark '{IDENTIFIER.decode()}' of one")
+        raise BadFile(
+            f"{blob.name} is no TFLite model: it lacks the mark '{IDENTIFIER.decode()}' of one"
+        )
     return parse_model(blob)
 
 
@@ -198,7 +208,9 @@ def _code(table: Table) -> tuple[str, int, str]:
     return name, table.number(2, "i", 1), table.text(1)
 
 
-def _subgraph(table: Table, codes: list[tuple[str, int, str]], buffers: list[memoryview]) -> Subgraph:
+def _subgraph(
+    table: Table, codes: list[tuple[str, int, str]], buffers: list[memoryview]
+) -> Subgraph:
     tensors = tuple(_tensor(entry, buffers) for entry in table.tables(0))
     operators = tuple(_operator(entry, codes, len(tensors)) for entry in table.tables(3))
     inputs, outputs = _places(table, 1, len(tensors), 0), _places(table, 2, len(tensors), 0)

@@ -1,4 +1,6 @@
-"""The stage that measures what a model costs: time, size and memory, on the machine that it runs on."""
+"""The stage that measures what a model costs: time, size and memory, on the machine that it runs
+on.
+"""
 
 from typing import TYPE_CHECKING, TypedDict
 
@@ -14,8 +16,8 @@ WARM_UP = 10
 
 
 class BenchmarkMetrics(TypedDict):
-    """Milliseconds of one inference, inferences a second, bytes of the model, megabytes of the process that
-    ran it, and whether that was the Edge TPU (1) or the CPU (0).
+    """Milliseconds of one inference, inferences a second, bytes of the model, megabytes of the
+    process that ran it, and whether that was the Edge TPU (1) or the CPU (0).
     """
 
     latency_median_ms: float

@@ -1,5 +1,5 @@
-"""The stage that compiles the int8 model for the Edge TPU, where the target has one and Google's compiler is
-here.
+"""The stage that compiles the int8 model for the Edge TPU, where the target has one and Google's
+compiler is here.
 """
 
 from typing import TYPE_CHECKING, NotRequired, TypedDict
@@ -13,9 +13,9 @@ PROGRAMS = ("edgetpu_compiler",)
 
 
 class CompileMetrics(TypedDict):
-    """compiled: 1 where the compiler took the model, 0 where it goes on as it is. From the compiler's log:
-    operators on the Edge TPU and on the CPU, the share of the former, bytes of parameters that stay on the
-    chip and that are sent at each inference.
+    """compiled: 1 where the compiler took the model, 0 where it goes on as it is. From the
+    compiler's log: operators on the Edge TPU and on the CPU, the share of the former, bytes of
+    parameters that stay on the chip and that are sent at each inference.
     """
 
     compiled: float
@@ -37,9 +37,9 @@ def compile(
 ) -> CompileMetrics:
     """Compile with `edgetpu_compiler` from PATH, which exists for x86-64 Linux only.
 
-    compiled_model: a .tflite with the operator `edgetpu-custom-op`; without Edge TPU or compiler the int8
-    model, unchanged log: JSON: whether it was compiled, and if so what the compiler mapped and why not the
-    rest, with its own words
+    compiled_model: a .tflite with the operator `edgetpu-custom-op`; without Edge TPU or compiler
+    the int8 model, unchanged log: JSON: whether it was compiled, and if so what the compiler mapped
+    and why not the rest, with its own words
 
     An "Internal compiler error" is sometimes random (google-coral/edgetpu#211): it is tried again.
     StageError: the compiler refused the model or took too long.
@@ -81,7 +81,9 @@ def compile(
     )
 
 
-def _compiled(compiler: str, model: "Path", compiled_model: "Path", attempts: int, timeout_s: float) -> str:
+def _compiled(
+    compiler: str, model: "Path", compiled_model: "Path", attempts: int, timeout_s: float
+) -> str:
     """Compile the model, and return what the compiler said."""
     import shutil
     import tempfile

@@ -31,12 +31,12 @@ def edgetpu_report(model: In, report: Out) -> EdgetpuReportMetrics:
 
     Of a compiled model, read what the compiler did.
 
-    model:  a .tflite flatbuffer; it is read and never run report: JSON {ops: [{index, type, mapped, reason}],
-    cached_param_bytes, streamed_param_bytes, min_runtime, predicted}
+    model:  a .tflite flatbuffer; it is read and never run report: JSON {ops: [{index, type, mapped,
+    reason}], cached_param_bytes, streamed_param_bytes, min_runtime, predicted}
 
-    The operators are those of the model's main graph. A compiled model has one operator where the mapped ones
-    were, so its ratio counts that as one. Sources: docs/edge-tpu.md. StageError: the file is no TFLite model,
-    or a damaged one.
+    The operators are those of the model's main graph. A compiled model has one operator where the
+    mapped ones were, so its ratio counts that as one. Sources: docs/edge-tpu.md. StageError: the
+    file is no TFLite model, or a damaged one.
     """
     import json
 
@@ -116,13 +116,17 @@ def _say(graph: "Subgraph", found: dict[str, Any]) -> None:
             f"{count - mapped}"
         )
     if count <= MOST_DRAWN:
-        makers = {place: at for at, operator in enumerate(graph.operators) for place in operator.outputs}
+        makers = {
+            place: at for at, operator in enumerate(graph.operators) for place in operator.outputs
+        }
         edges = {
             (makers[place], at)
             for at, operator in enumerate(graph.operators)
             for place in operator.inputs
             if place in makers
         }
-        op_graph("predicted mapping" if found["predicted"] else "compiled", found["ops"], sorted(edges))
+        op_graph(
+            "predicted mapping" if found["predicted"] else "compiled", found["ops"], sorted(edges)
+        )
     else:
         note(f"a graph of {count:,} operators is not drawn")

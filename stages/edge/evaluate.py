@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 
 
 class EvaluateMetrics(TypedDict):
-    """accuracy, f1_macro (of the classes that the test part has) and correct are the int8 model's where this
-    stage runs; accuracy_drop is float minus int8; shares are 0 to 1.
+    """accuracy, f1_macro (of the classes that the test part has) and correct are the int8 model's
+    where this stage runs; accuracy_drop is float minus int8; shares are 0 to 1.
 
-    With a reference: accuracy_build is the build machine's, accuracy_delta is accuracy minus that one;
-    outputs_differ counts the examples with another raw output than there, max_step_difference is the farthest
-    in quantisation steps; reference_bit_equal is 1 where the reference kernels give the same bytes on both.
+    With a reference: accuracy_build is the build machine's, accuracy_delta is accuracy minus that
+    one; outputs_differ counts the examples with another raw output than there, max_step_difference
+    is the farthest in quantisation steps; reference_bit_equal is 1 where the reference kernels give
+    the same bytes on both.
     """
 
     accuracy: float
@@ -95,10 +96,15 @@ def evaluate(
 
 
 def _compared(
-    reference: In, int8_model: In, runtime: str, test: "Part", int8: "Model", outputs: "NDArray[Any]"
+    reference: In,
+    int8_model: In,
+    runtime: str,
+    test: "Part",
+    int8: "Model",
+    outputs: "NDArray[Any]",
 ) -> dict[str, float]:
-    """Return the metrics that say how the outputs differ from the build machine's, and tell the run in a
-    sentence.
+    """Return the metrics that say how the outputs differ from the build machine's, and tell the run
+    in a sentence.
     """
     from stages.edge import _reference
     from stages.edge._runtime import open_model
@@ -108,7 +114,9 @@ def _compared(
         outputs, open_model(int8_model, runtime, kernels="reference").outputs(test.x[there.chosen])
     )
     here, build = (test.accuracy(int8.dequantised(raw)) for raw in (outputs, there.default))
-    note(f"accuracy {here:.4f}, {here - build:+.4f} to {there.machine} with {there.runtime}: {difference}")
+    note(
+        f"accuracy {here:.4f}, {here - build:+.4f} to {there.machine} with {there.runtime}: {difference}"
+    )
     return {
         "accuracy_build": build,
         "accuracy_delta": here - build,

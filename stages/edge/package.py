@@ -1,4 +1,6 @@
-"""The stage that packs a model with all that a device needs to use it, each file named by its sha256."""
+"""The stage that packs a model with all that a device needs to use it, each file named by its
+sha256.
+"""
 
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -34,10 +36,10 @@ def package(
 
     The models are model.tflite, and pose_model.tflite if there is one.
 
-    A model that the Edge TPU's compiler has taken is packed beside the int8 one, as model_edgetpu.tflite: a
-    device whose Edge TPU is away still has a model to run. preprocessing.json is what the training used, with
-    the scale and zero point of input and output: q = x / scale + zero. Nothing in the package depends on the
-    time: same inputs, same bytes.
+    A model that the Edge TPU's compiler has taken is packed beside the int8 one, as
+    model_edgetpu.tflite: a device whose Edge TPU is away still has a model to run.
+    preprocessing.json is what the training used, with the scale and zero point of input and output:
+    q = x / scale + zero. Nothing in the package depends on the time: same inputs, same bytes.
     """
     import json
     import shutil
@@ -61,12 +63,20 @@ def package(
         "output": quantisation(model.output),
     }
     (package / "preprocessing.json").write_text(json.dumps(constants, indent=1), encoding="utf-8")
-    (package / "labels.txt").write_text("".join(f"{label}\n" for label in about["labels"]), encoding="utf-8")
+    (package / "labels.txt").write_text(
+        "".join(f"{label}\n" for label in about["labels"]), encoding="utf-8"
+    )
     (package / "model_card.md").write_text(
         _card(name, description, target, runtime, about, figures, cost, _compiled(compiler_log)),
         encoding="utf-8",
     )
-    manifest = {"v": 1, "name": name, "target": target, "runtime": runtime, "files": _manifest(package)}
+    manifest = {
+        "v": 1,
+        "name": name,
+        "target": target,
+        "runtime": runtime,
+        "files": _manifest(package),
+    }
     (package / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
     sizes = [path.stat().st_size for path in package.iterdir()]
     return PackageMetrics(files=float(len(sizes)), size_bytes=float(sum(sizes)))
@@ -92,9 +102,12 @@ def _card(
     compiled: str,
 ) -> str:
     rows = "\n".join(
-        f"| {label} | {row['f1']:.3f} | {row['examples']} |" for label, row in figures["classes"].items()
+        f"| {label} | {row['f1']:.3f} | {row['examples']} |"
+        for label, row in figures["classes"].items()
     )
-    counts = ", ".join(f"{split} {sum(clips.values())}" for split, clips in about.get("clips", {}).items())
+    counts = ", ".join(
+        f"{split} {sum(clips.values())}" for split, clips in about.get("clips", {}).items()
+    )
     accuracy = f"{figures['accuracy']:.4f} (int8), {figures['float_accuracy']:.4f} (float)"
     return f"""# {name}
 
@@ -121,7 +134,11 @@ def _compiled(compiler_log: "Path | None") -> str:
     """Say what the compiler made of the model."""
     import json
 
-    log = json.loads(compiler_log.read_text(encoding="utf-8")) if compiler_log else {"compiled": False}
+    log = (
+        json.loads(compiler_log.read_text(encoding="utf-8"))
+        if compiler_log
+        else {"compiled": False}
+    )
     if not log["compiled"]:
         return "not compiled"
     return (

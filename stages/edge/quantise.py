@@ -1,4 +1,6 @@
-"""The stage that turns a Keras model into TFLite: a float one, and one that is int8 from input to output."""
+"""The stage that turns a Keras model into TFLite: a float one, and one that is int8 from input to
+output.
+"""
 
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -28,15 +30,15 @@ def quantise(
 ) -> QuantiseMetrics:
     """Convert with batch 1 and fixed shapes, calibrated on real training examples.
 
-    model:       architecture.json and weights_*.npy of a Keras model, float32 (1, ...) -> (1, classes)
-    dataset:     x_train.npy float32 (examples, ...)
-    int8_model, float_model: .tflite flatbuffers
+    model:       architecture.json and weights_*.npy of a Keras model, float32 (1, ...) -> (1,
+    classes) dataset:     x_train.npy float32 (examples, ...) int8_model, float_model: .tflite
+    flatbuffers
 
-    Fully connected layers are quantised per tensor: the Edge TPU's compiler 16 reads no per-channel ones
-    (google-coral/edgetpu#879). The conversion runs in a process of its own, since some models end it with
-    signal 11. StageError: the converter failed or left float tensors (ELU, LayerNorm and the like stay float
-    without a word); for an Edge TPU also what its compiler 16 cannot read: newer operators, other batches
-    than 1, sizes that are not fixed.
+    Fully connected layers are quantised per tensor: the Edge TPU's compiler 16 reads no per-channel
+    ones (google-coral/edgetpu#879). The conversion runs in a process of its own, since some models
+    end it with signal 11. StageError: the converter failed or left float tensors (ELU, LayerNorm
+    and the like stay float without a word); for an Edge TPU also what its compiler 16 cannot read:
+    newer operators, other batches than 1, sizes that are not fixed.
     """
     import numpy as np
 
@@ -80,7 +82,9 @@ def _convert(model: "Path", calibration: Any, int8_model: "Path", float_model: "
         fixed = [tf.TensorSpec(network.input_shape, tf.float32, network.inputs[0].name)]
         network.export(exported, verbose=False, input_signature=fixed)
         float_model.write_bytes(tf.lite.TFLiteConverter.from_saved_model(exported).convert())
-        int8_model.write_bytes(_int8(tf.lite.TFLiteConverter.from_saved_model(exported), calibration))
+        int8_model.write_bytes(
+            _int8(tf.lite.TFLiteConverter.from_saved_model(exported), calibration)
+        )
 
 
 def _int8(converter: Any, calibration: Any) -> bytes:
@@ -96,12 +100,18 @@ def _int8(converter: Any, calibration: Any) -> bytes:
 
 
 def _load(model: "Path") -> Any:
-    """Rebuild the network with a batch of 1 from its architecture and weights; nothing in them is code."""
+    """Rebuild the network with a batch of 1 from its architecture and weights; nothing in them is
+    code.
+    """
     import keras
     import numpy as np
 
-    network = keras.models.model_from_json((model / "architecture.json").read_text(encoding="utf-8"))
-    network.set_weights([np.load(path, allow_pickle=False) for path in sorted(model.glob("weights_*.npy"))])
+    network = keras.models.model_from_json(
+        (model / "architecture.json").read_text(encoding="utf-8")
+    )
+    network.set_weights(
+        [np.load(path, allow_pickle=False) for path in sorted(model.glob("weights_*.npy"))]
+    )
     inputs = keras.Input(network.input_shape[1:], batch_size=1)
     return keras.Model(inputs, network(inputs, training=False))
 

@@ -13,15 +13,20 @@ class ReferenceMetrics(TypedDict):
 
 
 def reference(
-    dataset: In, int8_model: In, outputs: Out, *, runtime: str = "litert", reference_examples: int = 16
+    dataset: In,
+    int8_model: In,
+    outputs: Out,
+    *,
+    runtime: str = "litert",
+    reference_examples: int = 16,
 ) -> ReferenceMetrics:
     """Run the int8 model on the test part with the target's runtime.
 
     The default kernels run on all of it, the reference kernels on some.
 
-    The default kernels differ between x86 and ARM by some quantisation steps; the reference kernels are the
-    same to the bit on every platform, and slow, above all under emulation: so only a few examples are run
-    with them, spread over the test part.
+    The default kernels differ between x86 and ARM by some quantisation steps; the reference kernels
+    are the same to the bit on every platform, and slow, above all under emulation: so only a few
+    examples are run with them, spread over the test part.
 
     dataset: x_test.npy float32 (examples, ...)
     outputs: default.npy and reference.npy, raw outputs int8 (examples, classes); chosen.npy int64, which
@@ -39,7 +44,9 @@ def reference(
 
     x = np.load(dataset / "x_test.npy")
     if not len(x) or reference_examples < 1:
-        raise StageError("there is nothing to run: the test part is empty, or reference_examples is below 1")
+        raise StageError(
+            "there is nothing to run: the test part is empty, or reference_examples is below 1"
+        )
     chosen = np.unique(np.linspace(0, len(x) - 1, min(reference_examples, len(x))).astype(np.int64))
     outputs.mkdir()
     for at, (kernels, examples) in enumerate((("default", x), ("reference", x[chosen]))):

@@ -11,8 +11,12 @@ from stages.pose._features import limbs, mirrored_joints
 Array = NDArray[np.float32]
 
 
-def augmented(keypoints: Array, joints: list[str], limb_swap: float, chance: np.random.Generator) -> Array:
-    """Return windows (n, window, joints, 3) as another camera, body and tempo might have given them."""
+def augmented(
+    keypoints: Array, joints: list[str], limb_swap: float, chance: np.random.Generator
+) -> Array:
+    """Return windows (n, window, joints, 3) as another camera, body and tempo might have given
+    them.
+    """
     n, window = keypoints.shape[:2]
     made = _warped(keypoints, chance) if window > 1 else keypoints.copy()
     _swap_limbs(made, joints, limb_swap, chance)
@@ -30,8 +34,12 @@ def augmented(keypoints: Array, joints: list[str], limb_swap: float, chance: np.
     return made.astype(np.float32)
 
 
-def _swap_limbs(keypoints: Array, joints: list[str], share: float, chance: np.random.Generator) -> None:
-    """Swap left and right arms or legs in some windows, as a pose model does that takes one for the other."""
+def _swap_limbs(
+    keypoints: Array, joints: list[str], share: float, chance: np.random.Generator
+) -> None:
+    """Swap left and right arms or legs in some windows, as a pose model does that takes one for the
+    other.
+    """
     for part in ("arm", "leg"):
         left, right = limbs(joints, part)
         rows = np.flatnonzero(chance.random(len(keypoints)) < share)[:, None]
@@ -41,7 +49,9 @@ def _swap_limbs(keypoints: Array, joints: list[str], share: float, chance: np.ra
 def _views(n: int, chance: np.random.Generator) -> NDArray[np.float64]:
     """Return (n, 2, 2) rotations by about 10 degrees, with stretch and shear."""
     angle = chance.normal(0, 0.17, n)
-    rotation = np.stack([np.cos(angle), np.sin(angle), -np.sin(angle), np.cos(angle)], -1).reshape(n, 2, 2)
+    rotation = np.stack([np.cos(angle), np.sin(angle), -np.sin(angle), np.cos(angle)], -1).reshape(
+        n, 2, 2
+    )
     stretch = np.eye(2) * chance.normal(1, 0.12, (n, 1, 2)) + chance.normal(0, 0.05, (n, 2, 2))
     return np.asarray(rotation @ stretch)
 
@@ -56,4 +66,6 @@ def _warped(keypoints: Array, chance: np.random.Generator) -> Array:
     after = np.minimum(before + 1, window - 1)
     share = (at - before)[:, :, None, None]
     rows = np.arange(n)[:, None]
-    return ((1 - share) * keypoints[rows, before] + share * keypoints[rows, after]).astype(np.float32)
+    return ((1 - share) * keypoints[rows, before] + share * keypoints[rows, after]).astype(
+        np.float32
+    )

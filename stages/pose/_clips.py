@@ -14,7 +14,9 @@ from stages.pose._skeletons import SKELETONS
 
 @dataclass(frozen=True)
 class Clip:
-    """One recording of one person: (frames, joints, 3) x, y in pixels with y down, and a score of 0 to 1."""
+    """One recording of one person: (frames, joints, 3) x, y in pixels with y down, and a score of 0
+    to 1.
+    """
 
     name: str
     skeleton: str
@@ -30,7 +32,9 @@ def write(folder: Path, clips: "list[Clip]") -> None:
     """Write the clips in their order; StageError where they are of two skeletons."""
     skeletons = sorted({clip.skeleton for clip in clips})
     if len(skeletons) > 1:
-        one, other = (next(clip.name for clip in clips if clip.skeleton == name) for name in skeletons[:2])
+        one, other = (
+            next(clip.name for clip in clips if clip.skeleton == name) for name in skeletons[:2]
+        )
         raise StageError(
             f"the recordings mix two skeletons: {one} is {skeletons[0]}, {other} is {skeletons[1]}"
         )
@@ -39,7 +43,10 @@ def write(folder: Path, clips: "list[Clip]") -> None:
         entries.append(_entry(clip, first))
         first += len(clip.keypoints)
     folder.mkdir(parents=True)
-    np.save(folder / "keypoints.npy", np.concatenate([clip.keypoints for clip in clips]).astype(np.float32))
+    np.save(
+        folder / "keypoints.npy",
+        np.concatenate([clip.keypoints for clip in clips]).astype(np.float32),
+    )
     content = {
         "skeleton": skeletons[0],
         "joints": list(SKELETONS[skeletons[0]]),

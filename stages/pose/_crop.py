@@ -1,9 +1,9 @@
-"""Where the person is: the square of a frame that MoveNet looks at, found from the keypoints of the frame
-before.
+"""Where the person is: the square of a frame that MoveNet looks at, found from the keypoints of the
+frame before.
 
-The rule is that of the MoveNet tutorial (tensorflow.org/hub/tutorials/movenet): a square round the hips, wide
-enough for 1.9 torsos and 1.2 bodies; the whole frame where no torso is seen. Squares are pixels and may leave
-the frame.
+The rule is that of the MoveNet tutorial (tensorflow.org/hub/tutorials/movenet): a square round the
+hips, wide enough for 1.9 torsos and 1.2 bodies; the whole frame where no torso is seen. Squares are
+pixels and may leave the frame.
 """
 
 from typing import NamedTuple
@@ -44,7 +44,9 @@ def around(keypoints: np.ndarray, width: int, height: int) -> Square:
     The whole frame where there is none.
     """
     score = keypoints[:, 2]
-    if not (any(score[i] > MIN_SCORE for i in _HIPS) and any(score[i] > MIN_SCORE for i in _SHOULDERS)):
+    if not (
+        any(score[i] > MIN_SCORE for i in _HIPS) and any(score[i] > MIN_SCORE for i in _SHOULDERS)
+    ):
         return whole(width, height)
     points = keypoints[:, :2]
     centre = points[list(_HIPS)].mean(axis=0)
@@ -70,4 +72,6 @@ def cut(picture: np.ndarray, square: Square, size: int) -> np.ndarray:
     if right > left and bottom > top:
         piece[top - y : bottom - y, left - x : right - x] = picture[top:bottom, left:right]
     shrinks = side > size
-    return cv2.resize(piece, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return cv2.resize(
+        piece, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    )

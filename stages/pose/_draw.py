@@ -27,7 +27,14 @@ def drawn(frame: np.ndarray, keypoints: np.ndarray, caption: str) -> np.ndarray:
     for colour, weight in ((_SHADE, 3 * width), (_TEXT, width)):
         place = (4 * width, canvas.shape[0] - 6 * width)
         cv2.putText(
-            canvas, caption, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5 * width, colour, weight, cv2.LINE_AA
+            canvas,
+            caption,
+            place,
+            cv2.FONT_HERSHEY_SIMPLEX,
+            0.5 * width,
+            colour,
+            weight,
+            cv2.LINE_AA,
         )
     return canvas
 

@@ -1,9 +1,9 @@
 """From keypoints to what the classifier reads; the same code serves training and the device.
 
-A single picture is hip-centred and scaled by the body, with the directions of the bones and the joints'
-scores. A window of several frames is a few rows: the mean of each quarter, and each channel's range within
-the window, which tells JHMDB's activities better than any frame does. The distances between joints and the
-speeds are after DD-Net (Yang et al. 2019).
+A single picture is hip-centred and scaled by the body, with the directions of the bones and the
+joints' scores. A window of several frames is a few rows: the mean of each quarter, and each
+channel's range within the window, which tells JHMDB's activities better than any frame does. The
+distances between joints and the speeds are after DD-Net (Yang et al. 2019).
 """
 
 from typing import Any
@@ -24,17 +24,22 @@ _QUARTERS = 4
 def windows(keypoints: Array, constants: dict[str, Any]) -> Array:
     """Cut a clip (frames, joints, 3) into (windows, window, joints, 3).
 
-    A window shows `span` frames, resampled to `window` of them; a clip that is shorter than a span is one
-    window.
+    A window shows `span` frames, resampled to `window` of them; a clip that is shorter than a span
+    is one window.
     """
     spans = [keypoints[first : last + 1] for first, last in cuts(len(keypoints), constants)]
     return np.stack(
-        [span if len(span) == constants["window"] else resampled(span, constants["window"]) for span in spans]
+        [
+            span if len(span) == constants["window"] else resampled(span, constants["window"])
+            for span in spans
+        ]
     )
 
 
 def cuts(frames: int, constants: dict[str, Any]) -> list[tuple[int, int]]:
-    """Return the first and the last frame of each window of a clip; the last window ends with the clip."""
+    """Return the first and the last frame of each window of a clip; the last window ends with the
+    clip.
+    """
     span = min(int(constants["span"]), frames)
     starts = list(range(0, frames - span + 1, int(constants["stride"])))
     if starts[-1] != frames - span:
@@ -52,8 +57,8 @@ def resampled(keypoints: Array, frames: int) -> Array:
 
 
 def window_features(keypoints: Array, constants: dict[str, Any]) -> Array:
-    """Turn windows (n, window, joints, 3) into (n, rows, 1, channels), standardised by the training set's
-    constants.
+    """Turn windows (n, window, joints, 3) into (n, rows, 1, channels), standardised by the training
+    set's constants.
     """
     raw = raw_features(keypoints, constants["joints"])
     mean, deviation = (
@@ -61,7 +66,9 @@ def window_features(keypoints: Array, constants: dict[str, Any]) -> Array:
         np.asarray(constants["deviation"], np.float32),
     )
     standard = np.clip((raw - mean) / deviation, -_CLIP, _CLIP)
-    standard[:, :-1] /= np.sqrt(max(1, raw.shape[1] - 1))  # the quarters together weigh as much as the change
+    standard[:, :-1] /= np.sqrt(
+        max(1, raw.shape[1] - 1)
+    )  # the quarters together weigh as much as the change
     return standard.astype(np.float32)[:, :, None, :]
 
 
@@ -75,18 +82,28 @@ def raw_features(keypoints: Array, joints: list[str]) -> Array:
 
     A picture has one row.
     """
-    xy, scores = keypoints[..., :2], keypoints[..., 2] - 0.5  # (n, window, joints, 2), (n, window, joints)
+    xy, scores = (
+        keypoints[..., :2],
+        keypoints[..., 2] - 0.5,
+    )  # (n, window, joints, 2), (n, window, joints)
     hips = _middle(xy, joints, "hip")[:, :, None]  # (n, window, 1, 2)
     size = _size(xy, joints)[..., None]  # (n, 1, 1, 1)
     kept = [at for at, name in enumerate(joints) if not name.endswith(_FACE)]
     poses = ((xy - hips) / size)[:, :, kept]
     if keypoints.shape[1] == 1:
-        return np.concatenate([_flat(poses), _directions(xy, joints), scores], axis=-1).astype(np.float32)
-    places = ((xy - hips.mean(1, keepdims=True)) / size)[:, :, kept]  # a walker walks through his window
+        return np.concatenate([_flat(poses), _directions(xy, joints), scores], axis=-1).astype(
+            np.float32
+        )
+    places = ((xy - hips.mean(1, keepdims=True)) / size)[
+        :, :, kept
+    ]  # a walker walks through his window
     frames = np.concatenate(
-        [_flat(places), _directions(xy, joints), scores, _distances(poses), _speeds(places)], axis=-1
+        [_flat(places), _directions(xy, joints), scores, _distances(poses), _speeds(places)],
+        axis=-1,
     )
-    quarters = [part.mean(1) for part in np.array_split(frames, min(_QUARTERS, frames.shape[1]), axis=1)]
+    quarters = [
+        part.mean(1) for part in np.array_split(frames, min(_QUARTERS, frames.shape[1]), axis=1)
+    ]
     return np.stack([*quarters, frames.max(1) - frames.min(1)], axis=1).astype(np.float32)
 
 
@@ -110,13 +127,19 @@ def _middle(xy: Array, joints: list[str], part: str) -> Array:
 
 
 def _size(xy: Array, joints: list[str]) -> Array:
-    """Return each window's body size (n, 1, 1): twice the root mean square distance of the limbs' joints from
-    their middle.
+    """Return each window's body size (n, 1, 1): twice the root mean square distance of the limbs'
+    joints from their middle.
 
     A torso alone is no measure: seen from the front or above it shrinks to nothing.
     """
     body = xy[
-        :, :, [at for at, name in enumerate(joints) if name.startswith(MIRRORED) and not name.endswith(_FACE)]
+        :,
+        :,
+        [
+            at
+            for at, name in enumerate(joints)
+            if name.startswith(MIRRORED) and not name.endswith(_FACE)
+        ],
     ]
     spread = ((body - body.mean(2, keepdims=True)) ** 2).sum(-1).mean((1, 2))
     size: Array = 2 * np.sqrt(np.maximum(spread, 1e-6))[:, None, None]
@@ -125,7 +148,11 @@ def _size(xy: Array, joints: list[str]) -> Array:
 
 def _directions(xy: Array, joints: list[str]) -> Array:
     """Return the bones as half unit vectors: (n, window, bones * 2)."""
-    pairs = [(a, b) for a, b in bones(joints) if not (joints[a].endswith(_FACE) or joints[b].endswith(_FACE))]
+    pairs = [
+        (a, b)
+        for a, b in bones(joints)
+        if not (joints[a].endswith(_FACE) or joints[b].endswith(_FACE))
+    ]
     along = np.stack([xy[:, :, b] - xy[:, :, a] for a, b in pairs], 2)  # (n, window, bones, 2)
     length = np.maximum(np.linalg.norm(along, axis=-1, keepdims=True), 1e-3)
     return _flat(along / length / 2)

@@ -1,7 +1,8 @@
-"""Reads pictures and videos as RGB arrays, and refuses what is broken, too large or not a picture with
-`Unreadable`.
+"""Reads pictures and videos as RGB arrays, and refuses what is broken, too large or not a picture
+with `Unreadable`.
 
-Pictures go through Pillow: it says when a file is truncated, where OpenCV returns a half-grey picture.
+Pictures go through Pillow: it says when a file is truncated, where OpenCV returns a half-grey
+picture.
 """
 
 import warnings
@@ -49,7 +50,9 @@ def read_video(path: Path) -> Iterator[np.ndarray]:
     try:
         if not video.isOpened():
             raise Unreadable("no video that can be decoded")
-        _refuse_bomb(int(video.get(cv2.CAP_PROP_FRAME_WIDTH)), int(video.get(cv2.CAP_PROP_FRAME_HEIGHT)))
+        _refuse_bomb(
+            int(video.get(cv2.CAP_PROP_FRAME_WIDTH)), int(video.get(cv2.CAP_PROP_FRAME_HEIGHT))
+        )
         found = False
         while True:
             is_read, frame = video.read()
@@ -65,7 +68,9 @@ def read_video(path: Path) -> Iterator[np.ndarray]:
 
 def _refuse_bomb(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
-        raise Unreadable(f"{width} x {height} pixels; at most {MAX_PIXELS // 1_000_000} million are read")
+        raise Unreadable(
+            f"{width} x {height} pixels; at most {MAX_PIXELS // 1_000_000} million are read"
+        )
 
 
 def _in_a_few_words(error: Exception) -> str:

@@ -1,8 +1,8 @@
-"""Reads the JHMDB 2-D joints that DD-Net publishes as pickles, with an unpickler that can make numpy arrays
-only.
+"""Reads the JHMDB 2-D joints that DD-Net publishes as pickles, with an unpickler that can make
+numpy arrays only.
 
-Source: github.com/fandulu/DD-Net, data/JHMDB (Yang et al. 2019); the joints are JHMDB's pos_world (Jhuang et
-al. 2013).
+Source: github.com/fandulu/DD-Net, data/JHMDB (Yang et al. 2019); the joints are JHMDB's pos_world
+(Jhuang et al. 2013).
 """
 
 import pickle
@@ -16,7 +16,9 @@ from stages.pose._clips import Clip
 from stages.pose._skeletons import JHMDB15
 
 FILES = {"train": "GT_train_1.pkl", "test": "GT_test_1.pkl"}
-UNIT_PIXELS = 240  # pos_world is in the frame's height at the person's scale; JHMDB's frames are 320 x 240
+UNIT_PIXELS = (
+    240  # pos_world is in the frame's height at the person's scale; JHMDB's frames are 320 x 240
+)
 
 _ALLOWED = {
     ("numpy.core.multiarray", "_reconstruct"),
@@ -38,7 +40,14 @@ def read(folder: Path) -> "list[Clip]":
         content = _load(folder / name)
         for index, (pose, label) in enumerate(zip(content["pose"], content["label"], strict=True)):
             clips.append(
-                Clip(f"{split}/{index:04}", "jhmdb15", _keypoints(pose, name), str(label), None, split)
+                Clip(
+                    f"{split}/{index:04}",
+                    "jhmdb15",
+                    _keypoints(pose, name),
+                    str(label),
+                    None,
+                    split,
+                )
             )
     return clips
 
@@ -58,14 +67,20 @@ def _load(path: Path) -> "dict[str, Any]":
         with path.open("rb") as file:
             content = _ArraysOnly(file, encoding="latin1").load()
     except Exception as error:  # a damaged pickle raises nearly anything
-        raise StageError(f"{path.name} is not the JHMDB file that DD-Net publishes: {error}") from None
+        raise StageError(
+            f"{path.name} is not the JHMDB file that DD-Net publishes: {error}"
+        ) from None
     if not isinstance(content, dict) or not {"pose", "label"} <= set(content):
-        raise StageError(f"{path.name} is not the JHMDB file that DD-Net publishes: no pose and label in it")
+        raise StageError(
+            f"{path.name} is not the JHMDB file that DD-Net publishes: no pose and label in it"
+        )
     return content
 
 
 class _ArraysOnly(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ALLOWED:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, and only numpy arrays are let in")
+            raise pickle.UnpicklingError(
+                f"it asks for {module}.{name}, and only numpy arrays are let in"
+            )
         return super().find_class(module, name)

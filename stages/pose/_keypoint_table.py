@@ -1,7 +1,8 @@
-"""Keypoints as CSV: columns <joint>_x, <joint>_y, <joint>_score in any case and order, one row a frame.
+"""Keypoints as CSV: columns <joint>_x, <joint>_y, <joint>_score in any case and order, one row a
+frame.
 
-An empty x, y or score means that the joint was not seen: its score is 0, and its place the one where it was
-last seen.
+An empty x, y or score means that the joint was not seen: its score is 0, and its place the one
+where it was last seen.
 """
 
 import csv
@@ -35,7 +36,10 @@ def read_clip(path: Path) -> "tuple[str, np.ndarray]":
 
 def write_clip(path: Path, keypoints: np.ndarray, skeleton: str) -> None:
     """Write (frames, joints, 3) as the CSV of one clip; joints with a score of 0 as empty cells."""
-    header = ["frame", *(f"{joint}_{part}" for joint in SKELETONS[skeleton] for part in ("x", "y", "score"))]
+    header = [
+        "frame",
+        *(f"{joint}_{part}" for joint in SKELETONS[skeleton] for part in ("x", "y", "score")),
+    ]
     lines = [",".join(header)]
     for frame, points in enumerate(keypoints.tolist()):
         cells = [f"{x:.1f},{y:.1f},{score:.3f}" if score > 0 else ",," for x, y, score in points]
@@ -61,7 +65,9 @@ def keypoints_of(row: "dict[str, str]", skeleton: str, line: int) -> np.ndarray:
     for joint in SKELETONS[skeleton]:
         cells = [row[f"{joint}_{part}"].strip() for part in ("x", "y", "score")]
         seen = all(cells)
-        point = [_number(cell, f"line {line}, {joint}") for cell in cells] if seen else [0.0, 0.0, 0.0]
+        point = (
+            [_number(cell, f"line {line}, {joint}") for cell in cells] if seen else [0.0, 0.0, 0.0]
+        )
         if not 0 <= point[2] <= 1:
             raise Unreadable(f"line {line}, {joint}_score: {point[2]:g} is not between 0 and 1")
         points.append(point)
@@ -82,11 +88,11 @@ def _without_empty(rows: "csv.DictReader[str]") -> "Iterator[dict[str, str]]":
 
 
 def _placed(keypoints: np.ndarray) -> np.ndarray:
-    """Return a clip (frames, joints, 3) whose unseen joints stand where they were last, or will first be,
-    seen.
+    """Return a clip (frames, joints, 3) whose unseen joints stand where they were last, or will
+    first be, seen.
 
-    At 0, 0 they would stretch the body to the picture's corner. A joint never seen is put in the middle of
-    the others.
+    At 0, 0 they would stretch the body to the picture's corner. A joint never seen is put in the
+    middle of the others.
     """
     seen = keypoints[:, :, 2] > 0  # (frames, joints)
     placed = keypoints.copy()

@@ -1,9 +1,10 @@
-"""Finds recordings that name their own split: train_data.csv and test_data.csv, with pictures beside them if
-there are any.
+"""Finds recordings that name their own split: train_data.csv and test_data.csv, with pictures
+beside them if there are any.
 
-The form is that of the yoga poses of TensorFlow's pose tutorial: filename, <JOINT>_x, _y, _score ...,
-class_name, and images/train/<class>/*.jpg. Where there are test pictures, they alone are the test: the
-keypoints of test_data.csv are those of a larger model on a workstation, not what a device will see.
+The form is that of the yoga poses of TensorFlow's pose tutorial: filename, <JOINT>_x, _y, _score
+..., class_name, and images/train/<class>/*.jpg. Where there are test pictures, they alone are the
+test: the keypoints of test_data.csv are those of a larger model on a workstation, not what a device
+will see.
 """
 
 from pathlib import Path, PurePosixPath
@@ -24,7 +25,8 @@ def is_labelled_tables(folder: Path) -> bool:
 
 
 def read(folder: Path, bad: "list[str]") -> "tuple[list[Clip], list[Source]]":
-    """Return a one-frame clip for each row and a source for each picture; bad rows are named in `bad`.
+    """Return a one-frame clip for each row and a source for each picture; bad rows are named in
+    `bad`.
 
     No row of a person of the test is in the train split, whatever the table says.
     """
@@ -33,12 +35,16 @@ def read(folder: Path, bad: "list[str]") -> "tuple[list[Clip], list[Source]]":
     rows = [clip for split in SPLITS for clip in _rows(_table(folder, split), split, bad)]
     tested = {clip.person for clip in [*rows, *pictures] if clip.split == "test"} - {None}
     rows = [clip for clip in rows if clip.split != "train" or clip.person not in tested]
-    pictures = [source for source in pictures if source.split != "train" or source.person not in tested]
+    pictures = [
+        source for source in pictures if source.split != "train" or source.person not in tested
+    ]
     return [clip for clip in rows if not (has_test_pictures and clip.split == "test")], pictures
 
 
 def person_of(file_name: str, label: str) -> "str | None":
-    """Return who a name of the form person_activity says is on the picture: guy3 of guy3_chair070.jpg."""
+    """Return who a name of the form person_activity says is on the picture: guy3 of
+    guy3_chair070.jpg.
+    """
     person, _, rest = PurePosixPath(file_name).name.partition("_")
     return person if rest.startswith(label) else None
 
@@ -82,7 +88,9 @@ def _pictures(folder: Path, split: str) -> "list[Source]":
         return []
     paths = [path for activity in visible(root) if activity.is_dir() for path in visible(activity)]
     return [
-        Source(path.relative_to(folder).as_posix(), (path,), label, person_of(path.name, label), split)
+        Source(
+            path.relative_to(folder).as_posix(), (path,), label, person_of(path.name, label), split
+        )
         for path in paths
         if path.suffix.lower() in PICTURES and (label := path.parent.name)
     ]

@@ -1,5 +1,5 @@
-"""Opens a packed model: checks every file against the manifest, and runs its classifier on windows of
-features.
+"""Opens a packed model: checks every file against the manifest, and runs its classifier on windows
+of features.
 """
 
 import hashlib
@@ -40,7 +40,9 @@ class Package:
         shape = tuple(self._input["shape"])
         if window.size != np.prod(shape):
             raise StageError(f"the model takes {shape}, the preprocessing gives {window.shape}")
-        self._interpreter.set_tensor(self._input["index"], _quantised(window.reshape(shape), self._input))
+        self._interpreter.set_tensor(
+            self._input["index"], _quantised(window.reshape(shape), self._input)
+        )
         self._interpreter.invoke()
         return _dequantised(self._interpreter.get_tensor(self._output["index"])[0], self._output)
 

@@ -1,4 +1,6 @@
-"""Reads one source - a video, pictures or a keypoint CSV - into a clip, and names what cannot be read."""
+"""Reads one source - a video, pictures or a keypoint CSV - into a clip, and names what cannot be
+read.
+"""
 
 import numpy as np
 
@@ -10,7 +12,9 @@ from stages.pose._recordings import Source
 
 
 def read(source: Source, movenet: "MoveNet | None", bad: "list[str]") -> "Clip | None":
-    """Return the clip; what cannot be read of it is added to `bad`, and None returned where nothing can."""
+    """Return the clip; what cannot be read of it is added to `bad`, and None returned where nothing
+    can.
+    """
     try:
         if source.kind == "table":
             return _read_table(source)
@@ -43,7 +47,9 @@ def _read_pictures(source: Source, movenet: MoveNet, bad: "list[str]") -> "Clip 
             frames.append(look(_frames.read_picture(path)))
         except Unreadable as error:
             name = (
-                source.name if path.name == source.name.rsplit("/", 1)[-1] else f"{source.name}/{path.name}"
+                source.name
+                if path.name == source.name.rsplit("/", 1)[-1]
+                else f"{source.name}/{path.name}"
             )
             bad.append(f"{name} ({error})")
     return _clip(source, np.stack(frames)) if frames else None

@@ -1,7 +1,8 @@
-"""Finds the clips in a user's folder of recordings, in a fixed order; reads no picture, video or number.
+"""Finds the clips in a user's folder of recordings, in a fixed order; reads no picture, video or
+number.
 
-The layouts are those of docs/data.md: a sub-folder for each activity, or train/ and test/ holding such
-folders.
+The layouts are those of docs/data.md: a sub-folder for each activity, or train/ and test/ holding
+such folders.
 """
 
 import re
@@ -37,7 +38,9 @@ class Source:
 
 @dataclass
 class Found:
-    """What a folder holds: the clips' sources, the activities with a folder, and the names passed over."""
+    """What a folder holds: the clips' sources, the activities with a folder, and the names passed
+    over.
+    """
 
     sources: "list[Source]" = field(default_factory=list)
     labels: "set[str]" = field(default_factory=set)
@@ -73,7 +76,9 @@ def find(root: Path) -> Found:
 
 def visible(folder: Path) -> "list[Path]":
     """Return a folder's entries in natural order (frame2 before frame10), without hidden ones."""
-    return sorted((path for path in folder.iterdir() if not path.name.startswith((".", "__"))), key=_natural)
+    return sorted(
+        (path for path in folder.iterdir() if not path.name.startswith((".", "__"))), key=_natural
+    )
 
 
 def kind_of(path: Path) -> str:
@@ -105,7 +110,9 @@ def _clips_of(found: Found, root: Path, activity: Path, split: "str | None") -> 
     for entry in visible(activity):
         name = entry.relative_to(root).as_posix()
         paths = (
-            [path for path in visible(entry) if kind_of(path) == "pictures"] if entry.is_dir() else [entry]
+            [path for path in visible(entry) if kind_of(path) == "pictures"]
+            if entry.is_dir()
+            else [entry]
         )
         if paths and kind_of(paths[0]):
             person = person_of(entry.name if entry.is_dir() else entry.stem)

@@ -1,5 +1,5 @@
-"""The two skeletons that the pose stages know: the names of their joints, in order, and the bones between
-them.
+"""The two skeletons that the pose stages know: the names of their joints, in order, and the bones
+between them.
 
 A skeleton is a name for a list of joints; nothing here knows a file format, a model or a feature.
 """

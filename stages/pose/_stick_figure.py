@@ -1,8 +1,9 @@
-"""A jointed stick figure in front of a camera: how its joints move in six activities, and how a pose model
-would see them.
+"""A jointed stick figure in front of a camera: how its joints move in six activities, and how a
+pose model would see them.
 
-Lengths are parts of the body's height, angles degrees. A limb's `out` turns it sideways from hanging (0) over
-horizontal (90) to upright (180), its `ahead` swings it forwards. Nothing here is recorded from a person.
+Lengths are parts of the body's height, angles degrees. A limb's `out` turns it sideways from
+hanging (0) over horizontal (90) to upright (180), its `ahead` swings it forwards. Nothing here is
+recorded from a person.
 """
 
 from dataclasses import dataclass
@@ -47,8 +48,12 @@ def person(random: np.random.Generator) -> Person:
     return Person(*map(float, lengths), *map(float, manner), waves_left=bool(random.random() < 0.3))
 
 
-def act(activity: str, who: Person, frames: int, fps: float, random: np.random.Generator) -> np.ndarray:
-    """Return (frames, 17, 2): the joints in pixels of a camera somewhere in front of the person, y down."""
+def act(
+    activity: str, who: Person, frames: int, fps: float, random: np.random.Generator
+) -> np.ndarray:
+    """Return (frames, 17, 2): the joints in pixels of a camera somewhere in front of the person, y
+    down.
+    """
     tempo = _TEMPO_HZ[activity] * who.tempo * random.uniform(0.85, 1.15)
     drift = np.cumsum(random.normal(0, 0.01, frames))  # nobody keeps time exactly
     phase = 2 * np.pi * (random.random() + tempo * np.arange(frames) / fps) + drift
@@ -58,9 +63,11 @@ def act(activity: str, who: Person, frames: int, fps: float, random: np.random.G
     return _look(joints + sway, activity, random)
 
 
-def observe(joints: np.ndarray, noise: float, missing: float, random: np.random.Generator) -> np.ndarray:
-    """Return (frames, 17, 3) with scores, as a pose model sees the joints: shaky, some of them badly, some
-    not at all.
+def observe(
+    joints: np.ndarray, noise: float, missing: float, random: np.random.Generator
+) -> np.ndarray:
+    """Return (frames, 17, 3) with scores, as a pose model sees the joints: shaky, some of them
+    badly, some not at all.
 
     noise is in parts of the figure's height; a missing joint is 0, 0, 0.
     """
@@ -71,14 +78,20 @@ def observe(joints: np.ndarray, noise: float, missing: float, random: np.random.
     spread = noise * height * np.where(blurred, 4.0, 1.0)[:, :, None]
     points = joints + random.normal(0, 1, joints.shape) * spread
     score = np.where(
-        blurred, random.uniform(0.05, 0.4, (frames, count)), random.uniform(0.45, 0.95, (frames, count))
+        blurred,
+        random.uniform(0.05, 0.4, (frames, count)),
+        random.uniform(0.45, 0.95, (frames, count)),
     )
     seen = np.concatenate([points, score[:, :, None]], axis=2)
     return np.where(occluded[:, :, None], 0.0, seen)
 
 
-def _pose(activity: str, phase: np.ndarray, reach: float, waves_left: bool) -> "tuple[dict, np.ndarray]":
-    """Return each limb's (out, ahead), left and right, and how far the feet are off the ground (frames,)."""
+def _pose(
+    activity: str, phase: np.ndarray, reach: float, waves_left: bool
+) -> "tuple[dict, np.ndarray]":
+    """Return each limb's (out, ahead), left and right, and how far the feet are off the ground
+    (frames,).
+    """
     still, swing = np.zeros_like(phase), np.sin(phase)
     beat = (1 - np.cos(phase)) / 2  # 0 at rest, 1 at the height of the movement
     hang = {
@@ -101,12 +114,18 @@ def _pose(activity: str, phase: np.ndarray, reach: float, waves_left: bool) -> "
             side["arm"] = side["forearm"] = (still + 8, 80 * beat * min(reach, 1))
         elif activity == "walking":
             side["thigh"] = (still + 2, 26 * reach * sign * swing)
-            side["shin"] = (still, 26 * reach * sign * swing - 30 * np.clip(np.cos(phase) * sign, 0, 1))
+            side["shin"] = (
+                still,
+                26 * reach * sign * swing - 30 * np.clip(np.cos(phase) * sign, 0, 1),
+            )
             side["arm"] = (still + 8, -22 * reach * sign * swing)
             side["forearm"] = (still + 5, 15 - 22 * reach * sign * swing)
             lift = 0.012 * np.abs(swing)
         elif activity == "waving" and (sign > 0) == waves_left:
-            side["arm"], side["forearm"] = (still + 70 + 35 * reach, still), (165 + 30 * reach * swing, still)
+            side["arm"], side["forearm"] = (
+                (still + 70 + 35 * reach, still),
+                (165 + 30 * reach * swing, still),
+            )
     return {"left": left, "right": right}, lift
 
 
@@ -139,13 +158,17 @@ def _stand(who: Person, limbs: "dict", lift: np.ndarray) -> np.ndarray:
 def _towards(out: np.ndarray, ahead: np.ndarray, sign: float) -> np.ndarray:
     """Return the unit vectors (frames, 3) of a limb."""
     out, ahead = np.radians(out), np.radians(ahead)
-    return np.stack([sign * np.sin(out), -np.cos(out) * np.cos(ahead), np.cos(out) * np.sin(ahead)], axis=1)
+    return np.stack(
+        [sign * np.sin(out), -np.cos(out) * np.cos(ahead), np.cos(out) * np.sin(ahead)], axis=1
+    )
 
 
 def _look(joints: np.ndarray, activity: str, random: np.random.Generator) -> np.ndarray:
     """Return (frames, 17, 2) pixels: turned, scaled and placed as one camera sees the figure."""
     turn = np.radians(
-        random.uniform(25, 80) * random.choice([-1, 1]) if activity == "walking" else random.normal(0, 22)
+        random.uniform(25, 80) * random.choice([-1, 1])
+        if activity == "walking"
+        else random.normal(0, 22)
     )
     tilt = np.radians(random.normal(0, 3))
     across = joints[:, :, 0] * np.cos(turn) + joints[:, :, 2] * np.sin(turn)
@@ -156,8 +179,8 @@ def _look(joints: np.ndarray, activity: str, random: np.random.Generator) -> np.
 
 
 def _stretches(frames: int, count: int, share: float, random: np.random.Generator) -> np.ndarray:
-    """Return (frames, count) true for about that share, in stretches: a joint is hidden for a while, not for
-    a frame.
+    """Return (frames, count) true for about that share, in stretches: a joint is hidden for a
+    while, not for a frame.
     """
     length = 8
     starts = random.random((frames, count)) < share / length

@@ -14,7 +14,9 @@ SHARE = 0.02  # of the time of training, at most, that saving may take
 
 
 class TrainingState:
-    """What the next epoch depends on: weights, optimizer, random numbers of the layers and of the data."""
+    """What the next epoch depends on: weights, optimizer, random numbers of the layers and of the
+    data.
+    """
 
     def __init__(self, path: "Path", learner: Any, optimizer: Any, chance: Any) -> None:
         optimizer.build(learner.trainable_variables)
@@ -42,7 +44,9 @@ class TrainingState:
         return history
 
     def save(self, history: list[dict[str, float]]) -> None:
-        """Save the state after the epochs that these metrics are of, unless that would take too much time."""
+        """Save the state after the epochs that these metrics are of, unless that would take too
+        much time.
+        """
         import numpy as np
 
         began_s = time.monotonic()

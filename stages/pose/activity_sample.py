@@ -1,5 +1,5 @@
-"""The stage that makes a sample data set: keypoint recordings of stick figures, so that a first run needs no
-camera.
+"""The stage that makes a sample data set: keypoint recordings of stick figures, so that a first run
+needs no camera.
 """
 
 from typing import TypedDict
@@ -26,14 +26,16 @@ def activity_sample(
     noise: float = 0.012,
     missing: float = 0.04,
 ) -> ActivitySampleMetrics:
-    """Make six activities with `clips` clips of each of `people` people; the same seed gives the same bytes.
+    """Make six activities with `clips` clips of each of `people` people.
 
-    recordings: <activity>/personNN__clipN.csv, COCO-17 joints in pixels of a 640 x 480 camera at 30 frames a
-    second noise:      standard deviation of a joint, in parts of the figure's height missing:    share of the
-    joints that are not seen; twice as many are seen badly
+    The same seed gives the same bytes.
 
-    StageError: fewer than two people, no clip or no frame. Source: made up; good for trying the pipeline, no
-    more.
+    recordings: <activity>/personNN__clipN.csv, COCO-17 joints in pixels of a 640 x 480 camera at 30
+    frames a second noise:      standard deviation of a joint, in parts of the figure's height
+    missing:    share of the joints that are not seen; twice as many are seen badly
+
+    StageError: fewer than two people, no clip or no frame. Source: made up; good for trying the
+    pipeline, no more.
     """
     import numpy as np
 

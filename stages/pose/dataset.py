@@ -1,4 +1,6 @@
-"""The stage that turns keypoints into windows with labels, split by person or clip and never by frame."""
+"""The stage that turns keypoints into windows with labels, split by person or clip and never by
+frame.
+"""
 
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -38,14 +40,14 @@ def dataset(
                clip_*.npy (windows,); keypoints_train.npy (windows, window, joints, 3) for augmentation,
                weight_train.npy float32 (windows,); dataset.json with labels and constants
 
-    With whole_clips a clip is one window, `window` frames that are spread over all of it: for clips that show
-    an activity once, from its beginning to its end. The device then looks at spans of the training clips'
-    median length.
+    With whole_clips a clip is one window, `window` frames that are spread over all of it: for clips
+    that show an activity once, from its beginning to its end. The device then looks at spans of the
+    training clips' median length.
 
-    A recording's own train and test parts stay as they are; else whole people are set aside, or whole clips
-    where there are fewer than three people. Validation is taken from the training people in the same way;
-    with val_share 0 there is none. StageError: an activity without a clip to train on or to test with; the
-    same clip in two parts.
+    A recording's own train and test parts stay as they are; else whole people are set aside, or
+    whole clips where there are fewer than three people. Validation is taken from the training
+    people in the same way; with val_share 0 there is none. StageError: an activity without a clip
+    to train on or to test with; the same clip in two parts.
     """
     import json
 
@@ -67,7 +69,9 @@ def dataset(
         "window": window,
         "stride": stride,
     }
-    constants["span"] = int(np.median([clip["frames"] for clip in parts["train"]])) if whole_clips else window
+    constants["span"] = (
+        int(np.median([clip["frames"] for clip in parts["train"]])) if whole_clips else window
+    )
     cut = {split: _windows(parts[split], rows, labels, constants, whole_clips) for split in SPLITS}
     raw = _features.raw_features(cut["train"][0], about["joints"])
     constants["mean"] = raw.mean(0).round(6).tolist()
@@ -137,7 +141,9 @@ def _check(parts: dict[str, list[dict[str, Any]]], labels: list[str], rows: Any)
         if absent:
             note(f"no clip to test with for: {', '.join(absent)}")
     if not parts["test"]:
-        raise StageError("there is no clip to test with: record at least two clips of each activity")
+        raise StageError(
+            "there is no clip to test with: record at least two clips of each activity"
+        )
     seen = {
         rows[c["first"] : c["first"] + c["frames"]].tobytes(): c["clip"]
         for c in parts["train"] + parts["val"]
@@ -155,7 +161,11 @@ def _check(parts: dict[str, list[dict[str, Any]]], labels: list[str], rows: Any)
 
 
 def _windows(
-    clips: list[dict[str, Any]], rows: Any, labels: list[str], constants: dict[str, Any], whole_clips: bool
+    clips: list[dict[str, Any]],
+    rows: Any,
+    labels: list[str],
+    constants: dict[str, Any],
+    whole_clips: bool,
 ) -> tuple[Any, Any, Any]:
     import numpy as np
 
@@ -170,11 +180,18 @@ def _windows(
     counts = [len(one) for one in cut]
     empty = np.zeros((0, window, *rows.shape[1:]), np.float32)
     y = np.repeat([labels.index(c["label"]) for c in clips], counts).astype(np.int64)
-    return np.concatenate([empty, *cut]), y, np.repeat(np.arange(len(clips)), counts).astype(np.int64)
+    return (
+        np.concatenate([empty, *cut]),
+        y,
+        np.repeat(np.arange(len(clips)), counts).astype(np.int64),
+    )
 
 
 def _describe(
-    dataset: "Path", labels: list[str], constants: dict[str, Any], parts: dict[str, list[dict[str, Any]]]
+    dataset: "Path",
+    labels: list[str],
+    constants: dict[str, Any],
+    parts: dict[str, list[dict[str, Any]]],
 ) -> None:
     import json
 

@@ -13,7 +13,9 @@ NAMED = 8  # at most so many files are named in one note
 
 
 class KeypointsMetrics(TypedDict):
-    """mean_score: over all joints and frames, 0 to 1; skipped: files and rows that could not be read."""
+    """mean_score: over all joints and frames, 0 to 1; skipped: files and rows that could not be
+    read.
+    """
 
     mean_score: float
     frames: float
@@ -32,14 +34,14 @@ def keypoints(
 ) -> KeypointsMetrics:
     """Read a folder of recordings (docs/data.md) and write the keypoints of every frame.
 
-    recordings: activity folders with videos, pictures or keypoint CSVs; or one file, which has no activity
-    model:      MoveNet single pose (.tflite), uint8 (1, 192, 192, 3) -> float32 (1, 1, 17, 3); not needed for
-    CSVs keypoints:  recordings.json, and keypoints.npy float32 (rows, joints, 3): x, y in pixels (y down),
-    score 0 to 1
+    recordings: activity folders with videos, pictures or keypoint CSVs; or one file, which has no
+    activity model:      MoveNet single pose (.tflite), uint8 (1, 192, 192, 3) -> float32 (1, 1, 17,
+    3); not needed for CSVs keypoints:  recordings.json, and keypoints.npy float32 (rows, joints,
+    3): x, y in pixels (y down), score 0 to 1
 
     StageError: nothing to read, a single activity, an activity without a readable clip, more than
-    max_bad_fraction of the files unreadable, two skeletons, or pictures without a model. Source: MoveNet and
-    its crop, tensorflow.org/hub/tutorials/movenet.
+    max_bad_fraction of the files unreadable, two skeletons, or pictures without a model. Source:
+    MoveNet and its crop, tensorflow.org/hub/tutorials/movenet.
     """
     import numpy as np
 
@@ -52,7 +54,9 @@ def keypoints(
     _tell(bad, f"{len(bad)} of {total} files or rows cannot be read and are skipped")
     if len(bad) > max_bad_fraction * total:
         allowed = f"more than max_bad_fraction = {max_bad_fraction:g}"
-        raise StageError(f"{len(bad)} of {total} files or rows cannot be read, {allowed}: {_some(bad)}")
+        raise StageError(
+            f"{len(bad)} of {total} files or rows cannot be read, {allowed}: {_some(bad)}"
+        )
     _check(clips, labels, allow_one_activity)
     _clips.write(keypoints, clips)
     rows = np.concatenate([clip.keypoints for clip in clips])
@@ -65,7 +69,9 @@ def keypoints(
 
 
 def _find(recordings: In, bad: list[str]) -> "tuple[list[Clip], list[Source], set[str]]":
-    """Return what is read already, what is still to be read, and the activities that must have a clip."""
+    """Return what is read already, what is still to be read, and the activities that must have a
+    clip.
+    """
     from stages.pose import _jhmdb, _labelled_tables, _recordings
 
     if _jhmdb.is_jhmdb(recordings):
@@ -83,7 +89,9 @@ def _movenet(sources: "list[Source]", model: In | None, threads: int) -> "MoveNe
     if not with_pictures:
         return None
     if model is None:
-        raise StageError(f"{with_pictures[0]} needs a pose model: set assets.pose_model=movenet_lightning")
+        raise StageError(
+            f"{with_pictures[0]} needs a pose model: set assets.pose_model=movenet_lightning"
+        )
     from stages.pose._movenet import MoveNet
 
     return MoveNet(model, threads)
@@ -111,17 +119,24 @@ def _check(clips: "list[Clip]", labels: set[str], allow_one_activity: bool) -> N
         raise StageError("the recordings hold no clip that can be read")
     seen = {clip.label for clip in clips if clip.label is not None}
     if empty := sorted(labels - seen):
-        raise StageError(f"no clip that can be read for {', '.join(empty)}: add some, or remove the folder")
+        raise StageError(
+            f"no clip that can be read for {', '.join(empty)}: add some, or remove the folder"
+        )
     if len(seen) == 1 and not allow_one_activity:
-        raise StageError(f"there is one activity only, {seen.pop()}: a classifier needs two or more")
+        raise StageError(
+            f"there is one activity only, {seen.pop()}: a classifier needs two or more"
+        )
     trained = {clip.label for clip in clips if clip.split == "train"}
     if trained and (unknown := sorted(seen - trained)):
         raise StageError(f"{', '.join(unknown)} is in test but not in train")
     people = {
-        split: {clip.person for clip in clips if clip.split == split} - {None} for split in ("train", "test")
+        split: {clip.person for clip in clips if clip.split == split} - {None}
+        for split in ("train", "test")
     }
     if both := sorted(people["train"] & people["test"]):
-        note(f"{', '.join(both)} is in train and in test: the accuracy says little about people never seen")
+        note(
+            f"{', '.join(both)} is in train and in test: the accuracy says little about people never seen"
+        )
 
 
 def _tell(names: list[str], what: str) -> None:
@@ -130,4 +145,6 @@ def _tell(names: list[str], what: str) -> None:
 
 
 def _some(names: list[str]) -> str:
-    return "; ".join(names[:NAMED]) + (f"; and {len(names) - NAMED} more" if len(names) > NAMED else "")
+    return "; ".join(names[:NAMED]) + (
+        f"; and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    )

@@ -1,5 +1,5 @@
-"""The stage that puts a packed activity classifier to work on a video, a picture, a folder of them or
-keypoint CSVs.
+"""The stage that puts a packed activity classifier to work on a video, a picture, a folder of them
+or keypoint CSVs.
 """
 
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -27,7 +27,9 @@ class PredictMetrics(TypedDict):
 def predict(
     package: In, source: In, result: Out, *, annotate: bool = False, threads: int = 1
 ) -> PredictMetrics:
-    """Name the activity in each window of frames, or in each picture where the model looks at single ones.
+    """Name the activity in each window of frames.
+
+    A model that looks at single pictures names the activity in each of them.
 
     package: model.tflite, labels.txt, preprocessing.json, manifest.json, and pose_model.tflite for pictures
              and videos
@@ -37,8 +39,8 @@ def predict(
              null where no frame rate is known), activity, probability, mean_score; with annotate, annotated
              videos (.mp4) and pictures (.png) in annotated/
 
-    StageError: a file of the package that is missing or changed, nothing to read, keypoints of another
-    skeleton.
+    StageError: a file of the package that is missing or changed, nothing to read, keypoints of
+    another skeleton.
     """
     import json
 
@@ -85,7 +87,9 @@ def _sources(path: In, window: int) -> "list[Source]":
         return [Source(path.name, pictures), *others]
     sources = [Source(file.name, (file,)) for file in pictures] + others
     if not sources:
-        raise StageError(f"{path.name} is no video, picture or keypoint CSV, and no folder with one")
+        raise StageError(
+            f"{path.name} is no video, picture or keypoint CSV, and no folder with one"
+        )
     return sources
 
 
@@ -106,7 +110,9 @@ def _predictions(clip: "Clip", model: "Package") -> list[dict[str, Any]]:
 
     expected = model.constants["skeleton"]
     if clip.skeleton != expected:
-        raise StageError(f"{clip.name} has the joints of {clip.skeleton}, the model takes {expected}")
+        raise StageError(
+            f"{clip.name} has the joints of {clip.skeleton}, the model takes {expected}"
+        )
     found = zip(
         cuts(len(clip.keypoints), model.constants),
         model.probabilities(features(clip.keypoints, model.constants)),
@@ -144,7 +150,9 @@ def _annotate(source: "Source", clip: "Clip", lines: list[dict[str, Any]], resul
     folder.mkdir(exist_ok=True)
     if source.kind == "video":
         frames = enumerate(_frames.read_video(source.paths[0]))
-        drawn = (_draw.drawn(frame, clip.keypoints[index], caption(index)) for index, frame in frames)
+        drawn = (
+            _draw.drawn(frame, clip.keypoints[index], caption(index)) for index, frame in frames
+        )
         _draw.write_video(folder / f"{source.name}.mp4", drawn, clip.fps or 10.0)
         return
     for index, (path, frame) in enumerate(_readable(source)):

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 
 class TrainMetrics(TypedDict):
-    """val_accuracy of the weights that are kept (of windows; of the training windows where none are set
-    aside), and the size of the network.
+    """val_accuracy of the weights that are kept (of windows; of the training windows where none are
+    set aside), and the size of the network.
     """
 
     val_accuracy: float
@@ -43,22 +43,26 @@ def train(
     branches:  dense networks in the model; each has its own loss, so that they err differently
     limb_swap: share of training windows with left and right arms, or legs, swapped
 
-    The network's weights are averaged over the steps (Polyak), the rate falls as a cosine. The same seed and
-    the same number of threads give the same bytes, also if the training was killed and continued from its
-    checkpoint. StageError: the loss is no number any more.
+    The network's weights are averaged over the steps (Polyak), the rate falls as a cosine. The same
+    seed and the same number of threads give the same bytes, also if the training was killed and
+    continued from its checkpoint. StageError: the loss is no number any more.
     """
     import keras
     import numpy as np
 
     _fix(seed, threads)
     data = _Data(dataset)
-    learner, network = _networks(data.x["train"].shape[1:], len(data.labels), width, branches, dropout)
+    learner, network = _networks(
+        data.x["train"].shape[1:], len(data.labels), width, branches, dropout
+    )
     batches = -(-len(data.x["train"]) // batch_size)
     rate = keras.optimizers.schedules.CosineDecay(learning_rate, max(1, epochs * batches))
     optimizer = keras.optimizers.AdamW(
         rate, weight_decay=1e-3, use_ema=True, ema_momentum=0.98, ema_overwrite_frequency=None
     )
-    penalty = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing)
+    penalty = keras.losses.CategoricalCrossentropy(
+        from_logits=True, label_smoothing=label_smoothing
+    )
     learner.compile(optimizer, penalty, metrics=["categorical_accuracy"])
     network.compile(loss="categorical_crossentropy", metrics=["categorical_accuracy"])
     chance = np.random.default_rng(seed)
@@ -89,7 +93,9 @@ def train(
         note("no clip is set aside for validation: val_accuracy is that of the training windows")
     loss, accuracy = data.judge(network, judged)
     _save(network, model)
-    return TrainMetrics(val_accuracy=accuracy, val_loss=loss, parameters=float(network.count_params()))
+    return TrainMetrics(
+        val_accuracy=accuracy, val_loss=loss, parameters=float(network.count_params())
+    )
 
 
 class _Data:
@@ -113,8 +119,8 @@ class _Data:
         self._weight = np.load(dataset / "weight_train.npy").astype(np.float64)  # (windows,)
 
     def drawn(self, chance: Any, augment: bool, limb_swap: float) -> tuple[Any, Any]:
-        """Return an epoch's windows and targets: each window once, or, where some weigh more than others, by
-        their weight.
+        """Return an epoch's windows and targets: each window once, or, where some weigh more than
+        others, by their weight.
         """
         from stages.pose import _augment, _features
 
@@ -126,7 +132,9 @@ class _Data:
         )
         if not augment:
             return self.x["train"][rows], self._y["train"][rows]
-        seen = _augment.augmented(self._keypoints[rows], self._constants["joints"], limb_swap, chance)
+        seen = _augment.augmented(
+            self._keypoints[rows], self._constants["joints"], limb_swap, chance
+        )
         return _features.window_features(seen, self._constants), self._y["train"][rows]
 
     def judge(self, network: Any, split: str) -> tuple[float, float]:

@@ -44,7 +44,9 @@ class Inline:
     def __init__(self) -> None:
         self.does: dict[str, Does] = {}
         self.stubborn: set[str] = set()  # stages that end by force only
-        self.pick: Callable[[list[str]], str] = lambda running: running[0]  # which of those at work ends next
+        self.pick: Callable[[list[str]], str] = lambda running: running[
+            0
+        ]  # which of those at work ends next
         self.meanwhile: Callable[[], None] = lambda: None  # called while jobs are waited for
         self.launched: list[str] = []
         self.at_once: list[frozenset[str]] = []  # what was at work after each launch
@@ -136,7 +138,11 @@ class Bench:
         """Plan a use case of these stages."""
         assets = assets or {}
         usecase = spec.read(
-            {"name": "u", "assets": {key: str(path) for key, path in assets.items()}, "stages": stages},
+            {
+                "name": "u",
+                "assets": {key: str(path) for key, path in assets.items()},
+                "stages": stages,
+            },
             "u.yaml",
         )[0]
         checked = check.check(
@@ -189,7 +195,9 @@ class Bench:
 
     def kinds(self, *kinds: str) -> list[tuple[str, str]]:
         """The events of these kinds, as kind and stage."""
-        return [(event["event"], event["stage"]) for event in self.events if event["event"] in kinds]
+        return [
+            (event["event"], event["stage"]) for event in self.events if event["event"] in kinds
+        ]
 
     def _emit(self, *events: Mapping[str, Any]) -> None:
         self.events += [{"time": time.time(), **event} for event in events]

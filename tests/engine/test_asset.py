@@ -9,8 +9,19 @@ from engine.signature import Library
 
 ROOT = Path(__file__).resolve().parents[2]
 ASSETS = sorted(ROOT.glob("conf/asset/*.yaml"))
-MADE = {"name": "m", "description": "", "licence": "MIT", "made_by": {"uses": "stages.x.y", "output": "data"}}
-FILE = {"path": "a/b.tflite", "mirror": "m/b.tflite", "url": "https://x/b", "sha256": "0" * 64, "bytes": 1}
+MADE = {
+    "name": "m",
+    "description": "",
+    "licence": "MIT",
+    "made_by": {"uses": "stages.x.y", "output": "data"},
+}
+FILE = {
+    "path": "a/b.tflite",
+    "mirror": "m/b.tflite",
+    "url": "https://x/b",
+    "sha256": "0" * 64,
+    "bytes": 1,
+}
 
 
 def _load(path: Path) -> asset.Asset:
@@ -19,7 +30,12 @@ def _load(path: Path) -> asset.Asset:
 
 def test_an_asset_asks_for_nothing_by_default():
     found = asset.parse(MADE, "m.yaml")
-    assert (found.sample, found.until, dict(found.settings.params), dict(found.settings.assets)) == (
+    assert (
+        found.sample,
+        found.until,
+        dict(found.settings.params),
+        dict(found.settings.assets),
+    ) == (
         False,
         (),
         {},
@@ -50,7 +66,9 @@ def test_a_shipped_asset_that_a_stage_makes_names_an_output_of_it(path):
         assert all(file.bytes > 0 for file in _load(path).files)
     else:
         signature = Library(["stages"], [ROOT]).signature(made_by.uses, path.name)
-        assert made_by.output in signature.outputs and made_by.params.keys() <= signature.params.keys()
+        assert (
+            made_by.output in signature.outputs and made_by.params.keys() <= signature.params.keys()
+        )
 
 
 @pytest.mark.parametrize("name", ["/", "a.b", "a b", "", "é"])

@@ -49,7 +49,9 @@ def test_the_use_cases_that_ship_stay_to_be_chosen(tmp_path):
     )
 
 
-@pytest.mark.parametrize("words", [["--config-dir", "there"], ["--config-dir=there"], ["-cd", "there"]])
+@pytest.mark.parametrize(
+    "words", [["--config-dir", "there"], ["--config-dir=there"], ["-cd", "there"]]
+)
 def test_a_config_dir_is_given_in_three_ways(words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert catalogue.config_dirs(["a=1", *words, "b=2"]) == (tmp_path / "there", ROOT / "conf")

@@ -31,7 +31,10 @@ def checked(project):
     def check_it(stages, **keys):
         usecase = spec.read({"name": "u", "stages": stages, **keys}, "u.yaml")[0]
         return check.check(
-            usecase, Library(["mystages"], [project.path]), lambda spec, _: PLACES[spec.runs_on], "u.yaml"
+            usecase,
+            Library(["mystages"], [project.path]),
+            lambda spec, _: PLACES[spec.runs_on],
+            "u.yaml",
         )
 
     return check_it
@@ -42,7 +45,11 @@ def _double(needs: str) -> dict[str, object]:
 
 
 def test_the_jobs_come_in_an_order_that_may_be_run(checked):
-    assert list(checked({"c": _double("b.data"), "b": _double("a.data"), "a": A}).jobs) == ["a", "b", "c"]
+    assert list(checked({"c": _double("b.data"), "b": _double("a.data"), "a": A}).jobs) == [
+        "a",
+        "b",
+        "c",
+    ]
 
 
 def test_where_the_order_is_free_it_is_the_files(checked):
@@ -61,7 +68,9 @@ def test_what_the_yaml_leaves_out_is_the_signatures_default(checked):
 
 def test_a_whole_number_for_a_float_becomes_one(checked):
     for params in ({}, {"share": 1}):
-        share = checked({"a": {"uses": "mystages.split", "params": params}}).jobs["a"].params["share"]
+        share = (
+            checked({"a": {"uses": "mystages.split", "params": params}}).jobs["a"].params["share"]
+        )
         assert (share, type(share)) == (1.0, float)
 
 
@@ -72,7 +81,9 @@ def test_an_optional_input_may_be_left_out(checked):
 def test_a_null_asset_leaves_an_optional_input_out(checked):
     split = {"uses": "mystages.split", "inputs": {"before": "asset:mine"}}
     assert checked({"a": split}, assets={"mine": None}).jobs["a"].inputs == {"before": None}
-    assert checked({"a": split}, assets={"mine": "x"}).jobs["a"].inputs == {"before": Reference(None, "mine")}
+    assert checked({"a": split}, assets={"mine": "x"}).jobs["a"].inputs == {
+        "before": Reference(None, "mine")
+    }
 
 
 @pytest.mark.parametrize(("runs_on", "place"), PLACES.items())
@@ -83,17 +94,25 @@ def test_a_job_is_placed_where_its_stage_runs(checked, runs_on, place):
 
 def test_the_outputs_of_a_command_are_the_yamls(checked):
     job = checked({"a": {"command": ["cp", "x", "{outputs.y}"], "outputs": ["y"]}}).jobs["a"]
-    assert (job.outputs, job.contract.metrics, job.uses) == (("y",), frozenset(), "cp x {outputs.y}")
+    assert (job.outputs, job.contract.metrics, job.uses) == (
+        ("y",),
+        frozenset(),
+        "cp x {outputs.y}",
+    )
 
 
 def test_a_gate_may_name_any_metric_of_a_stage_that_does_not_say_its_metrics(checked, project):
-    project.stage("free", "from engine.stage import Out\ndef free(data: Out) -> dict:\n    return {}\n")
+    project.stage(
+        "free", "from engine.stage import Out\ndef free(data: Out) -> dict:\n    return {}\n"
+    )
     assert checked({"a": {"uses": "mystages.free", "require": {"anything": "> 1"}}}).jobs
 
 
 @pytest.mark.parametrize("objective", ["b.total", "free.anything"])
 def test_an_objective_is_a_metric_of_a_stage(checked, project, objective):
-    project.stage("free", "from engine.stage import Out\ndef free(data: Out) -> dict:\n    return {}\n")
+    project.stage(
+        "free", "from engine.stage import Out\ndef free(data: Out) -> dict:\n    return {}\n"
+    )
     assert checked(
         {"a": A, "b": _double("a.data"), "free": {"uses": "mystages.free"}}, objective=objective
     ).jobs
@@ -176,8 +195,14 @@ def checked_without(project):
 
 
 def test_an_optional_input_that_reads_a_stage_left_out_is_none(checked_without):
-    found = checked_without(["a"], {"a": A, "s": {"uses": "mystages.split", "inputs": {"before": "a.data"}}})
-    assert (list(found.jobs), found.jobs["s"].inputs, list(found.graph)) == (["s"], {"before": None}, ["s"])
+    found = checked_without(
+        ["a"], {"a": A, "s": {"uses": "mystages.split", "inputs": {"before": "a.data"}}}
+    )
+    assert (list(found.jobs), found.jobs["s"].inputs, list(found.graph)) == (
+        ["s"],
+        {"before": None},
+        ["s"],
+    )
 
 
 def test_a_folder_input_has_the_values_that_are_there(checked_without):

@@ -34,7 +34,9 @@ def test_an_option_of_another_command_is_refused(word):
     with pytest.raises(ExceptionGroup) as caught:
         split(["plan", word])
     [mistake] = caught.value.exceptions
-    assert isinstance(mistake, UserError) and mistake.where == word and "not of plan" in mistake.what
+    assert (
+        isinstance(mistake, UserError) and mistake.where == word and "not of plan" in mistake.what
+    )
 
 
 def test_an_option_of_several_commands_names_them_all():
@@ -46,12 +48,15 @@ def test_an_option_of_several_commands_names_them_all():
 @pytest.mark.parametrize("command", command_line.COMMANDS)
 def test_no_option_of_a_command_hides_a_key_of_all(command):
     own = command_line.options_of(command).model_fields.keys()
-    assert own & {*Settings.model_fields, *UseCase.model_fields, "usecase", "target", "hydra"} == set()
+    assert (
+        own & {*Settings.model_fields, *UseCase.model_fields, "usecase", "target", "hydra"} == set()
+    )
 
 
 def test_the_help_shows_each_command_with_its_options():
     lines = [" ".join(line.split()) for line in command_line.usage("python run.py").splitlines()]
     assert (
-        "logs what the stages of a run printed; with follow=true also what they print from now on." in lines
+        "logs what the stages of a run printed; with follow=true also what they print from now on."
+        in lines
     )
     assert "follow=false continue as long as the run does" in lines

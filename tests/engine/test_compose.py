@@ -62,9 +62,9 @@ def test_a_use_case_of_the_users_folder_is_found_by_its_name(asks):
 
 
 def test_a_use_case_is_found_by_its_path(asks, project):
-    path = project.usecase("chain", (project.path / "conf" / "usecases" / "chain.yaml").read_text()).rename(
-        project.path / "my.yaml"
-    )
+    path = project.usecase(
+        "chain", (project.path / "conf" / "usecases" / "chain.yaml").read_text()
+    ).rename(project.path / "my.yaml")
     request = asks(f"usecase={path}")
     assert (request.usecase.name, request.where) == ("chain", "my.yaml")
 
@@ -104,14 +104,20 @@ def test_the_runtime_that_a_target_leaves_out_reaches_the_stages(asks, project, 
     (project.path / "conf" / "target" / "mypi.yaml").write_text(
         "name: mypi\nplatform: linux/arm64\naccelerator: none\n"
     )
-    project.usecase("reading", 'stages: {a: {uses: mystages.make, params: {n: "${target.runtime}"}}}')
+    project.usecase(
+        "reading", 'stages: {a: {uses: mystages.make, params: {n: "${target.runtime}"}}}'
+    )
     request = asks("usecase=reading", "target=mypi", *words)
     assert (request.target.runtime, request.usecase.stages["a"].params["n"]) == (runtime, runtime)
 
 
 def test_the_users_asset_wins_over_one_of_the_same_name_that_ships(asks, project):
-    (project.path / "conf" / "asset" / "yoga.yaml").write_text(MODEL.replace("name: model", "name: yoga"))
-    assert catalogue.of_group("asset", asks("usecase=chain").config_dirs)["yoga"].is_relative_to(project.path)
+    (project.path / "conf" / "asset" / "yoga.yaml").write_text(
+        MODEL.replace("name: model", "name: yoga")
+    )
+    assert catalogue.of_group("asset", asks("usecase=chain").config_dirs)["yoga"].is_relative_to(
+        project.path
+    )
 
 
 def test_the_outputs_folder_is_absolute(asks, project):
@@ -224,14 +230,23 @@ def test_an_asset_that_is_no_sample_keeps_its_place(asks, own_data):
 def test_an_unknown_key_at_the_top_level_is_named_with_the_nearest(asks, project):
     project.usecase("typo", "stagse: {}\nparam: {n: 1}\nstages: {a: {uses: mystages.make}}")
     assert _mistakes(asks, "usecase=typo") == [
-        ["conf/usecases/typo.yaml: stagse", "there is no key 'stagse' here", "did you mean 'stages'?"],
-        ["conf/usecases/typo.yaml: param", "there is no key 'param' here", "did you mean 'params'?"],
+        [
+            "conf/usecases/typo.yaml: stagse",
+            "there is no key 'stagse' here",
+            "did you mean 'stages'?",
+        ],
+        [
+            "conf/usecases/typo.yaml: param",
+            "there is no key 'param' here",
+            "did you mean 'params'?",
+        ],
     ]
 
 
 def test_a_reference_to_no_parameter_is_named_by_its_place(asks, project):
     project.usecase(
-        "typo", 'params: {epochs: 1}\nstages: {a: {uses: mystages.make, params: {n: "${params.epoch}"}}}'
+        "typo",
+        'params: {epochs: 1}\nstages: {a: {uses: mystages.make, params: {n: "${params.epoch}"}}}',
     )
     [[where, what, fix]] = _mistakes(asks, "usecase=typo")
     assert (where, what, fix) == (
@@ -340,5 +355,9 @@ def test_text_is_no_way_to_an_endless_number(asks, key, value):
 
 
 def test_an_odd_number_of_a_resolver_is_found_too(asks, project):
-    project.usecase("odd", "params: {n: '${oc.decode:\"nan\"}'}\nstages: {a: {uses: mystages.make}}")
-    assert [mistake.what for mistake in _told(asks, "usecase=odd")] == ["nan is not a finite number"]
+    project.usecase(
+        "odd", "params: {n: '${oc.decode:\"nan\"}'}\nstages: {a: {uses: mystages.make}}"
+    )
+    assert [mistake.what for mistake in _told(asks, "usecase=odd")] == [
+        "nan is not a finite number"
+    ]

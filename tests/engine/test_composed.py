@@ -20,7 +20,12 @@ def test_a_configuration_that_went_through_json_makes_the_same_request(usecase):
 
 def test_a_use_case_with_mistakes_leaves_no_configuration(project):
     project.usecase("wrong", "stages: {a: {uses: mystages.make, colour: red}}")
-    given = ["--config-dir", str(project.path / "conf"), "usecase=wrong", "stage_packages=[mystages]"]
+    given = [
+        "--config-dir",
+        str(project.path / "conf"),
+        "usecase=wrong",
+        "stage_packages=[mystages]",
+    ]
     assert compose.composition(registration.register(given)).composed is None
 
 

@@ -2,7 +2,9 @@
 
 from engine.contract import Contract, Declared, unread
 
-DECLARED = Declared(value="x", inputs={"a": "s.o"}, outputs=("b",), params={"n": 1}, where="u.yaml: stages.s")
+DECLARED = Declared(
+    value="x", inputs={"a": "s.o"}, outputs=("b",), params={"n": 1}, where="u.yaml: stages.s"
+)
 
 
 def test_the_packages_that_a_stage_needs_are_those_it_cannot_do_without():

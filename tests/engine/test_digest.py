@@ -220,7 +220,9 @@ def test_a_tree_of_a_thousand_levels_is_digested(tmp_path):
     assert handles.remove(tmp_path / "d")  # pytest, which removes old folders later, cannot
 
 
-@pytest.mark.parametrize("path", ["/proc/kmsg", "/proc/version", "/proc", "/sys", "/dev/zero", "/dev"])
+@pytest.mark.parametrize(
+    "path", ["/proc/kmsg", "/proc/version", "/proc", "/sys", "/dev/zero", "/dev"]
+)
 def test_what_never_ends_is_refused_without_reading_it(path):
     with pytest.raises(UserError, match=r"neither a file nor a folder|file system of the kernel"):
         digest.of(Path(path))

@@ -52,7 +52,9 @@ def test_a_candidate_that_is_refused_is_passed_over(tmp_path):
 
 
 def test_without_candidates_nothing_is_chosen(tmp_path):
-    dispatcher = Dispatcher(ExecutorContext(PI, (tmp_path,), (), tuple, tmp_path, None, {}), "local")
+    dispatcher = Dispatcher(
+        ExecutorContext(PI, (tmp_path,), (), tuple, tmp_path, None, {}), "local"
+    )
     assert (dispatcher.choose([], {}), dispatcher.name) == ("", "local")
 
 

@@ -22,7 +22,9 @@ def binfmt(tmp_path):
     """A kernel that knows of jar files only."""
     (tmp_path / "register").touch()
     (tmp_path / "status").write_text("enabled\n")
-    (tmp_path / "jar").write_text("enabled\ninterpreter /usr/bin/jexec\nflags: \noffset 0\nmagic 504b0304\n")
+    (tmp_path / "jar").write_text(
+        "enabled\ninterpreter /usr/bin/jexec\nflags: \noffset 0\nmagic 504b0304\n"
+    )
     return tmp_path
 
 
@@ -49,7 +51,10 @@ def test_a_handler_is_known_by_the_programs_that_it_takes_not_by_its_name(binfmt
 def test_a_missing_handler_comes_with_the_command_that_registers_it(binfmt):
     found = emulation.look("linux/arm64", binfmt)
     assert (found.is_registered, found.what) == (False, "no handler is registered for linux/arm64")
-    assert "qemu-user-static binfmt-support" in found.fix and "tonistiigi/binfmt --install all" in found.fix
+    assert (
+        "qemu-user-static binfmt-support" in found.fix
+        and "tonistiigi/binfmt --install all" in found.fix
+    )
 
 
 def test_a_handler_that_is_switched_off_is_not_registered(binfmt):
@@ -80,7 +85,9 @@ def test_of_two_handlers_the_one_that_works_counts(binfmt):
 def test_a_machine_without_binfmt_misc_has_no_handlers(tmp_path):
     found = emulation.look("linux/arm64", tmp_path / "none")
     assert (
-        not found.is_registered and "not mounted" in found.what and "sudo mount -t binfmt_misc" in found.fix
+        not found.is_registered
+        and "not mounted" in found.what
+        and "sudo mount -t binfmt_misc" in found.fix
     )
 
 
@@ -98,10 +105,14 @@ def test_asking_for_32_bits_leaves_the_process_as_it_was():
     emulation.runs_32_bit()
     assert (
         platform.machine()
-        == subprocess.run(["uname", "-m"], capture_output=True, text=True, check=True).stdout.strip()
+        == subprocess.run(
+            ["uname", "-m"], capture_output=True, text=True, check=True
+        ).stdout.strip()
     )
 
 
 @pytest.mark.qemu
 def test_this_machine_runs_both_kinds_of_arm():
-    assert emulation.look("linux/arm64").is_registered and emulation.look("linux/arm/v7").is_registered
+    assert (
+        emulation.look("linux/arm64").is_registered and emulation.look("linux/arm/v7").is_registered
+    )

@@ -60,7 +60,9 @@ EXAMPLES = {
     "progress": _event("progress", done=1, total=2, message="half"),
     "metric": _event("metric", name="loss", value=0.5, step=1),
     "figure": _event("figure", **FIGURE),
-    "job_finished": _event("job_finished", attempt=1, seconds=1.0, outputs={"out": "file:1"}, metrics={}),
+    "job_finished": _event(
+        "job_finished", attempt=1, seconds=1.0, outputs={"out": "file:1"}, metrics={}
+    ),
     "job_failed": _event("job_failed", **FAILED),
     "job_skipped": _event("job_skipped", because="b failed"),
     "gate": _event("gate", **GATE, passed=False),
@@ -93,9 +95,9 @@ def test_a_graph_of_operators_is_kept_and_a_figure_of_a_newer_version_is_not(beg
         "nodes": [{"type": "ADD", "mapped": True, "reason": None}],
         "edges": [],
     }
-    assert _stage(begun, _event("figure", **graph), _event("figure", kind="globe", name="x")).figures == [
-        graph
-    ]
+    assert _stage(
+        begun, _event("figure", **graph), _event("figure", kind="globe", name="x")
+    ).figures == [graph]
 
 
 def test_a_run_begins_with_all_its_stages_waiting(begun):
@@ -111,7 +113,9 @@ def test_a_started_stage_runs(begun):
 
 
 def test_a_finished_stage_has_its_outputs_and_metrics(begun):
-    finished = _event("job_finished", attempt=1, seconds=1.5, outputs={"out": "file:1"}, metrics={"acc": 0.9})
+    finished = _event(
+        "job_finished", attempt=1, seconds=1.5, outputs={"out": "file:1"}, metrics={"acc": 0.9}
+    )
     stage = _stage(begun, EXAMPLES["job_started"], finished)
     assert (stage.state, stage.seconds, stage.outputs, stage.metrics) == (
         "finished",
@@ -125,7 +129,11 @@ def test_a_finished_stage_has_its_outputs_and_metrics(begun):
 def test_a_cached_stage_is_finished_with_what_it_said_when_it_ran(begun):
     stage = _stage(begun, EXAMPLES["job_cached"])
     assert (stage.state, stage.cached, stage.attempt) == ("finished", True, 0)
-    assert (stage.points, stage.notes, stage.metrics) == ([("loss", 1, 0.5, 3.0)], ["old"], {"acc": 0.5})
+    assert (stage.points, stage.notes, stage.metrics) == (
+        [("loss", 1, 0.5, 3.0)],
+        ["old"],
+        {"acc": 0.5},
+    )
 
 
 def test_a_stage_that_failed_for_good_has_failed(begun):
@@ -141,7 +149,10 @@ def test_a_stage_that_will_be_tried_again_waits(begun):
 
 
 def test_a_second_attempt_begins_with_nothing_of_the_first(begun):
-    said = [EXAMPLES[name] for name in ("job_started", "progress", "metric", "figure", "note", "job_failed")]
+    said = [
+        EXAMPLES[name]
+        for name in ("job_started", "progress", "metric", "figure", "note", "job_failed")
+    ]
     stage = _stage(begun, *said, _event("job_started", **{**STARTED, "attempt": 2}))
     assert (stage.state, stage.attempt) == ("running", 2)
     assert (stage.points, stage.figures, stage.notes, stage.progress, stage.failure) == (
@@ -158,7 +169,9 @@ def test_a_skipped_stage_says_why(begun):
     assert (stage.state, stage.because) == ("skipped", "b failed")
 
 
-@pytest.mark.parametrize(("passed", "state"), [(True, "finished"), (None, "finished"), (False, "rejected")])
+@pytest.mark.parametrize(
+    ("passed", "state"), [(True, "finished"), (None, "finished"), (False, "rejected")]
+)
 def test_a_gate_that_breaks_rejects_its_stage(begun, passed, state):
     stage = _stage(begun, EXAMPLES["job_cached"], _event("gate", **GATE, passed=passed))
     assert (stage.state, stage.gates) == (state, [{**GATE, "passed": passed}])
@@ -166,7 +179,10 @@ def test_a_gate_that_breaks_rejects_its_stage(begun, passed, state):
 
 def test_a_note_belongs_to_its_stage_or_to_the_run(begun):
     replay(
-        [_event("note", text="of a"), {"event": "note", "time": 2.0, "stage": None, "text": "of the run"}],
+        [
+            _event("note", text="of a"),
+            {"event": "note", "time": 2.0, "stage": None, "text": "of the run"},
+        ],
         begun,
     )
     assert (begun.notes, begun.stages["a"].notes) == (["of the run"], ["of a"])
@@ -243,4 +259,7 @@ def test_there_is_no_mean_until_all_values_have_the_metric():
 
 @pytest.mark.parametrize("values", [(float("inf"), float("-inf")), (1e308, 1.7e308)])
 def test_of_infinite_and_of_huge_values_there_is_no_mean(values):
-    assert _of_folds(*({"loss": value} for value in values)).keys() == {"train@0.loss", "train@1.loss"}
+    assert _of_folds(*({"loss": value} for value in values)).keys() == {
+        "train@0.loss",
+        "train@1.loss",
+    }

@@ -70,7 +70,9 @@ def test_a_figure_whose_parts_do_not_belong_together_is_none(figure):
 
 
 def test_a_long_sentence_is_cut_and_bytes_that_are_not_utf_8_are_shown():
-    said = eventschema.said({"event": "note", "text": "caf\udce9\ud800" + "x" * 20_000, "time": 1.0})
+    said = eventschema.said(
+        {"event": "note", "text": "caf\udce9\ud800" + "x" * 20_000, "time": 1.0}
+    )
     assert len(said["text"]) == eventschema.TEXT_MOST
     assert said["text"].startswith("caf\\xe9\ufffdxxx") and said["text"].endswith("x ...")
 
@@ -78,7 +80,12 @@ def test_a_long_sentence_is_cut_and_bytes_that_are_not_utf_8_are_shown():
 def test_an_event_of_a_newer_version_is_as_it_is():
     newer = {**STAMP, "v": 2, "event": "moon_rose", "phase": [1]}
     assert eventschema.checked(newer) == newer
-    assert eventschema.checked({**STAMP, "event": "note", "text": "x", "stage": None, "more": 1})["more"] == 1
+    assert (
+        eventschema.checked({**STAMP, "event": "note", "text": "x", "stage": None, "more": 1})[
+            "more"
+        ]
+        == 1
+    )
 
 
 @pytest.mark.parametrize("kind", FIELDS)

@@ -79,8 +79,12 @@ def test_an_asset_that_cannot_be_reached_says_where_to_put_it_and_leaves_nothing
 def test_a_disk_that_an_asset_fills_is_not_told_as_a_source_that_cannot_be_reached(model, tmp_path):
     (tmp_path / "big").write_bytes(b"x" * 2_000_000)
     (tmp_path / "store").mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", tmp_path / "store"], check=True)
-    file = model.files[0].model_copy(update={"url": (tmp_path / "big").as_uri(), "bytes": 2_000_000})
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", tmp_path / "store"], check=True
+    )
+    file = model.files[0].model_copy(
+        update={"url": (tmp_path / "big").as_uri(), "bytes": 2_000_000}
+    )
     try:
         with pytest.raises(OSError, match="No space left on device"):
             _bring(model.model_copy(update={"files": (file,)}), tmp_path, None)
@@ -97,7 +101,13 @@ def test_a_path_that_leaves_the_assets_folder_is_refused(path):
                 "description": "",
                 "licence": None,
                 "files": [
-                    {"path": path, "mirror": "m", "url": "https://x/m", "sha256": "0" * 64, "bytes": 1}
+                    {
+                        "path": path,
+                        "mirror": "m",
+                        "url": "https://x/m",
+                        "sha256": "0" * 64,
+                        "bytes": 1,
+                    }
                 ],
             },
             "f",
@@ -106,7 +116,9 @@ def test_a_path_that_leaves_the_assets_folder_is_refused(path):
 
 
 @pytest.mark.parametrize("there", ["/proc/kmsg", "/proc/version"])
-def test_a_copy_in_the_mirror_that_is_the_kernels_is_refused_and_not_read(model, tmp_path, mirror, there):
+def test_a_copy_in_the_mirror_that_is_the_kernels_is_refused_and_not_read(
+    model, tmp_path, mirror, there
+):
     (mirror / model.files[0].mirror).unlink()
     (mirror / model.files[0].mirror).symlink_to(there)
     with pytest.raises(UserError, match="it is on proc, a file system of the kernel"):

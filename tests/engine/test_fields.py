@@ -35,7 +35,9 @@ def test_a_size(text, size):
     assert fields.size_bytes(text) == size
 
 
-@pytest.mark.parametrize("text", ["9223372036854775808", "9" * 400, "9" * 400 + "T", f"0.{'9' * 400}e"])
+@pytest.mark.parametrize(
+    "text", ["9223372036854775808", "9" * 400, "9" * 400 + "T", f"0.{'9' * 400}e"]
+)
 def test_a_size_that_no_machine_has_is_refused(text):
     with pytest.raises(ValueError, match=r"size|more than any machine has"):
         fields.size_bytes(text)
@@ -55,7 +57,17 @@ def test_a_rule_has_one_spelling(text, rule):
 
 
 @pytest.mark.parametrize(
-    "text", ["0.85", "=> 1", "> x", ">= nan", "> 1 or True", "if measured", "> 1 if true", "> 1if measured"]
+    "text",
+    [
+        "0.85",
+        "=> 1",
+        "> x",
+        ">= nan",
+        "> 1 or True",
+        "if measured",
+        "> 1 if true",
+        "> 1if measured",
+    ],
 )
 def test_no_rule(text):
     with pytest.raises(ValueError, match="is not a rule"):
@@ -84,7 +96,9 @@ def test_without_a_value_a_rule_is_broken_or_not_judged(rule, kept):
     assert fields.holds(None, rule) is kept
 
 
-@pytest.mark.parametrize("name", ["../x", "a/b", ".x", "a.b", "", "x" * 65, "a b", "1a", "ä", "a\n", "a\0"])
+@pytest.mark.parametrize(
+    "name", ["../x", "a/b", ".x", "a.b", "", "x" * 65, "a b", "1a", "ä", "a\n", "a\0"]
+)
 def test_a_name_that_could_leave_its_folder_is_refused(name):
     _, mistakes = spec.read(
         {"name": "x", "stages": {"s": {"command": ["true"], "outputs": [name]}}}, "f.yaml"

@@ -21,7 +21,11 @@ PARTS = {
 }
 PLACE = Placement("linux/amd64", False, "x86_64")
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=3),
     max_leaves=5,
 )
@@ -43,7 +47,15 @@ def test_a_value_counts_in_the_part_where_it_stands():
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [(1, "1"), (None, "null"), (1, True), (0, False), ([1, 2], [2, 1]), ("", None), ("a b", ["a", "b"])],
+    [
+        (1, "1"),
+        (None, "null"),
+        (1, True),
+        (0, False),
+        ([1, 2], [2, 1]),
+        ("", None),
+        ("a b", ["a", "b"]),
+    ],
 )
 def test_values_that_look_alike_differ(one, other):
     assert fingerprint({"parameter": {"x": one}}) != fingerprint({"parameter": {"x": other}})
@@ -82,9 +94,15 @@ def prints(project):
 
     def found(stages: str = "make") -> dict[str, str]:
         usecase = spec.read(
-            {"name": "u", "stages": {name: {"uses": f"mystages.{name}"} for name in stages.split()}}, "u"
+            {
+                "name": "u",
+                "stages": {name: {"uses": f"mystages.{name}"} for name in stages.split()},
+            },
+            "u",
         )[0]
-        jobs = check.check(usecase, Library(["mystages"], [project.path]), lambda *_: PLACE, "u").jobs
+        jobs = check.check(
+            usecase, Library(["mystages"], [project.path]), lambda *_: PLACE, "u"
+        ).jobs
         return {name: fingerprint(job.parts({})) for name, job in jobs.items()}
 
     return found

@@ -59,7 +59,11 @@ def test_each_is_the_value_alone_and_text_in_a_longer_text(written, read):
 
 
 def test_each_is_filled_in_everywhere_in_the_stage():
-    stage = {"foreach": {"x": ["pi"]}, "image": "${each.x}", "inputs": {"i": "base@${each.x}.rootfs"}}
+    stage = {
+        "foreach": {"x": ["pi"]},
+        "image": "${each.x}",
+        "inputs": {"i": "base@${each.x}.rootfs"},
+    }
     assert _made({"a": stage}) == {"a@pi": {"image": "pi", "inputs": {"i": "base@pi.rootfs"}}}
 
 

@@ -14,7 +14,9 @@ from engine.graph import Reference
 @pytest.fixture
 def diamond():
     """a -> b, c -> d."""
-    return graphs.build("abcd", [("a", "b", "x"), ("a", "c", "x"), ("b", "d", "x"), ("c", "d", "y")])
+    return graphs.build(
+        "abcd", [("a", "b", "x"), ("a", "c", "x"), ("b", "d", "x"), ("c", "d", "y")]
+    )
 
 
 @pytest.mark.parametrize(
@@ -49,7 +51,9 @@ def test_each_of_two_cycles_is_named():
     assert (
         len(
             graphs.cycles(
-                graphs.build("abcd", [("a", "b", "x"), ("b", "a", "x"), ("c", "d", "x"), ("d", "c", "x")]),
+                graphs.build(
+                    "abcd", [("a", "b", "x"), ("b", "a", "x"), ("c", "d", "x"), ("d", "c", "x")]
+                ),
                 "f",
             )
         )

@@ -48,7 +48,13 @@ def _image(name: str, *packages: str, platform: str = AMD64, optional: bool = Fa
 
 RUNTIME = _image("runtime", "numpy", "ai_edge_litert", "pillow")
 TRAIN = _image(
-    "train", "numpy", "ai_edge_litert", "tflite_runtime", "pillow", "tensorflow", "opencv_python_headless"
+    "train",
+    "numpy",
+    "ai_edge_litert",
+    "tflite_runtime",
+    "pillow",
+    "tensorflow",
+    "opencv_python_headless",
 )
 ARM = _image("runtime", "numpy", "tflite_runtime", platform=ARMV7)
 EDGETPU = _image("edgetpu", "numpy", "tflite_runtime", optional=True)
@@ -113,10 +119,14 @@ def test_where_there_is_no_folder_there_is_no_image(tmp_path):
 
 def test_the_projects_own_definitions_are_read():
     found = {
-        (image.name, image.platform): image for image in images.read(ROOT / "containers", SOURCES, "registry")
+        (image.name, image.platform): image
+        for image in images.read(ROOT / "containers", SOURCES, "registry")
     }
     assert {"numpy", "tflite_runtime", "pillow"} <= found["runtime", AMD64].packages
-    assert images.lacking(found["train", AMD64], frozenset({"tensorflow", "cv2", "numpy"}), "litert") == []
+    assert (
+        images.lacking(found["train", AMD64], frozenset({"tensorflow", "cv2", "numpy"}), "litert")
+        == []
+    )
     assert ("train", ARMV7) not in found
     assert "numpy" in found["runtime", ARMV7].packages  # from Debian
 
@@ -216,7 +226,9 @@ def test_of_two_runtimes_that_a_stage_can_use_only_the_targets_is_needed(runtime
 
 
 def test_a_stage_that_uses_one_runtime_needs_the_targets_own():
-    assert images.lacking(RUNTIME, frozenset({"ai_edge_litert"}), "tflite_runtime") == ["tflite_runtime"]
+    assert images.lacking(RUNTIME, frozenset({"ai_edge_litert"}), "tflite_runtime") == [
+        "tflite_runtime"
+    ]
 
 
 def test_a_stage_without_a_runtime_needs_none():
@@ -225,7 +237,9 @@ def test_a_stage_without_a_runtime_needs_none():
 
 def test_an_optional_image_serves_nobody_who_did_not_name_it():
     assert (
-        images.serving((EDGETPU, TRAIN), AMD64, frozenset({"tflite_runtime"}), "tflite_runtime").name
+        images.serving(
+            (EDGETPU, TRAIN), AMD64, frozenset({"tflite_runtime"}), "tflite_runtime"
+        ).name
         == "train"
     )
 
@@ -263,7 +277,9 @@ def test_an_image_of_another_platform_serves_nobody():
         ),
     ],
 )
-def test_where_none_serves_the_refusal_names_what_is_lacking_and_a_way_out(platform, packages, what, fix):
+def test_where_none_serves_the_refusal_names_what_is_lacking_and_a_way_out(
+    platform, packages, what, fix
+):
     with pytest.raises(UserError) as caught:
         images.serving(ALL, platform, frozenset(packages), "litert")
     assert (caught.value.what, caught.value.fix) == (what, fix)

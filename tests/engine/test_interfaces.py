@@ -21,7 +21,9 @@ ENGINE = Path(interfaces.__file__).parent
 
 def _found(folder: str, name: str) -> list[type]:
     """Return the class of this name in each file of a folder; a partial stands for what it calls."""
-    modules = [f"engine.{folder}.{path.stem}" for path in sorted((ENGINE / folder).glob("[a-z]*.py"))]
+    modules = [
+        f"engine.{folder}.{path.stem}" for path in sorted((ENGINE / folder).glob("[a-z]*.py"))
+    ]
     found = [getattr(importlib.import_module(module), name) for module in modules]
     return [one.func if isinstance(one, partial) else one for one in found]
 
@@ -48,7 +50,9 @@ IMPLEMENTATIONS = [
 def _methods(protocol: type) -> dict[str, inspect.Signature]:
     """Return the methods that the Protocol itself declares."""
     found = {name: value for name, value in vars(protocol).items() if not name.startswith("_")}
-    return {name: inspect.signature(value) for name, value in found.items() if inspect.isfunction(value)}
+    return {
+        name: inspect.signature(value) for name, value in found.items() if inspect.isfunction(value)
+    }
 
 
 def _parameters(signature: inspect.Signature) -> list[tuple[str, object]]:

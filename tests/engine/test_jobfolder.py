@@ -36,11 +36,15 @@ def lay_out(project, store):
     mine.write_text("4")
 
     def laid(**keys):
-        usecase = spec.read({"name": "u", "assets": {"mine": str(mine)}, "stages": {"s": keys}}, "u.yaml")[0]
-        job = check.check(usecase, Library(["mystages"], [project.path]), lambda *_: PLACE, "u.yaml").jobs[
-            "s"
-        ]
-        assets = {"mine": ResolvedAsset("mine", "mine", mine, store.assets.of(mine), None, "", False)}
+        usecase = spec.read(
+            {"name": "u", "assets": {"mine": str(mine)}, "stages": {"s": keys}}, "u.yaml"
+        )[0]
+        job = check.check(
+            usecase, Library(["mystages"], [project.path]), lambda *_: PLACE, "u.yaml"
+        ).jobs["s"]
+        assets = {
+            "mine": ResolvedAsset("mine", "mine", mine, store.assets.of(mine), None, "", False)
+        }
         planned = settle(job, {}, assets, store)
         return jobfolder.lay_out(project.path / "job", planned, {}, assets, store)
 
@@ -99,7 +103,9 @@ def test_a_commands_words_are_filled_in(lay_out, project):
 
 
 def test_a_parameters_value_is_not_filled_in_itself(lay_out):
-    folder = lay_out(command=["echo", "{params.a}"], outputs=["y"], params={"a": "{params.b}", "b": "secret"})
+    folder = lay_out(
+        command=["echo", "{params.a}"], outputs=["y"], params={"a": "{params.b}", "b": "secret"}
+    )
     assert json.loads((folder.path / "job.json").read_text())["command"] == ["echo", "{params.b}"]
 
 
@@ -199,7 +205,14 @@ def test_the_outputs_go_into_the_store_with_all_that_was_said(double, store):
 
 
 def test_a_figure_is_kept_with_the_fields_of_its_kind_and_one_of_no_kind_is_left_out(double):
-    graph = {"event": "figure", "kind": "op_graph", "name": "g", "nodes": [], "edges": [], "time": 7.0}
+    graph = {
+        "event": "figure",
+        "kind": "op_graph",
+        "name": "g",
+        "nodes": [],
+        "edges": [],
+        "time": 7.0,
+    }
     _says(
         double,
         graph | {"more": 1},
@@ -263,7 +276,9 @@ def test_a_log_that_is_short_or_not_there_is_not_cut(tmp_path, monkeypatch, size
     assert [path.stat().st_size for path in tmp_path.iterdir()] == ([] if size is None else [size])
 
 
-def test_what_a_stage_says_is_read_in_parts_and_a_line_without_an_end_is_passed_over(make, monkeypatch):
+def test_what_a_stage_says_is_read_in_parts_and_a_line_without_an_end_is_passed_over(
+    make, monkeypatch
+):
     monkeypatch.setattr(jobfolder, "READ_MOST", 1000)
     _says(make, b"x" * 3500, b"\n", *[json.dumps(METRIC).encode() + b"\n"] * 30)
     polls = [make.poll() for _ in range(20)]

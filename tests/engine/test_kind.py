@@ -17,7 +17,10 @@ def test_each_file_is_a_kind():
 @pytest.mark.parametrize("key", kind.KEYS)
 def test_each_kind_is_a_field_of_a_stage_with_its_description(key):
     field = StageSpec.model_fields[key]
-    assert (field.annotation, field.description) == (kind.of(key).VALUE | None, kind.of(key).DESCRIPTION)
+    assert (field.annotation, field.description) == (
+        kind.of(key).VALUE | None,
+        kind.of(key).DESCRIPTION,
+    )
 
 
 def test_no_file_beside_the_kinds_asks_which_kind_a_stage_is():

@@ -48,7 +48,9 @@ def run(tmp_path):
         folder = tmp_path / "outputs" / usecase / target / name
         folder.mkdir(parents=True)
         with Journal(folder / FILE_NAME) as journal:
-            journal.append(STARTED, CACHED, {"event": "run_finished", "status": "finished", "seconds": 1.5})
+            journal.append(
+                STARTED, CACHED, {"event": "run_finished", "status": "finished", "seconds": 1.5}
+            )
         return folder
 
     return make
@@ -72,7 +74,9 @@ def test_two_runs_of_one_second_have_folders_of_their_own(outputs):
 
 
 def test_runs_of_one_second_are_in_the_order_of_their_making(outputs):
-    made = [layout.new_run_dir(outputs, "u", "t", 1_800_000_000.0 + n / 100).name for n in range(20)]
+    made = [
+        layout.new_run_dir(outputs, "u", "t", 1_800_000_000.0 + n / 100).name for n in range(20)
+    ]
     assert sorted(made) == made
 
 
@@ -100,7 +104,9 @@ def test_a_run_is_found_by_its_id_or_its_beginning(run, outputs, name):
 
 
 def test_without_a_name_the_newest_run_is_meant(run, outputs):
-    newest = [run(name) for name in ("20270101-000000-bb", "20270103-000000-aa", "20270102-000000-cc")][1]
+    newest = [
+        run(name) for name in ("20270101-000000-bb", "20270103-000000-aa", "20270102-000000-cc")
+    ][1]
     assert layout.find_run(outputs, None) == newest
 
 
@@ -108,7 +114,9 @@ def test_without_a_name_the_newest_run_is_meant(run, outputs):
     ("usecase", "target", "found"),
     [("u", None, "2"), ("u", "t", "1"), (None, "t2", "2"), ("v", "t", "3"), (None, None, "3")],
 )
-def test_the_newest_may_be_narrowed_to_a_use_case_and_a_target(run, outputs, usecase, target, found):
+def test_the_newest_may_be_narrowed_to_a_use_case_and_a_target(
+    run, outputs, usecase, target, found
+):
     run("1", "u", "t"), run("2", "u", "t2"), run("3", "v", "t")
     assert layout.find_run(outputs, None, usecase, target).name == found
 
@@ -135,7 +143,11 @@ def test_a_file_is_seen_whole_or_not_at_all(tmp_path):
 
 
 def test_newest_first_goes_by_the_name(tmp_path):
-    assert [path.name for path in layout.newest_first(tmp_path / name for name in "bca")] == ["c", "b", "a"]
+    assert [path.name for path in layout.newest_first(tmp_path / name for name in "bca")] == [
+        "c",
+        "b",
+        "a",
+    ]
 
 
 def test_an_outputs_folder_that_is_not_utf8_is_refused_before_it_is_made(tmp_path):
@@ -199,13 +211,18 @@ def test_a_folder_in_the_place_of_latest_is_named_and_kept(run, is_full):
 
 @pytest.mark.parametrize("name", FOLDERS)
 @pytest.mark.parametrize(
-    "make", [Path.touch, os.mkfifo, lambda path: path.symlink_to("nowhere")], ids=["file", "pipe", "dangling"]
+    "make",
+    [Path.touch, os.mkfifo, lambda path: path.symlink_to("nowhere")],
+    ids=["file", "pipe", "dangling"],
 )
-def test_what_is_in_the_place_of_a_folder_of_the_store_is_named_before_a_stage_starts(outputs, name, make):
+def test_what_is_in_the_place_of_a_folder_of_the_store_is_named_before_a_stage_starts(
+    outputs, name, make
+):
     layout.store_dir(outputs).mkdir(parents=True)
     make(layout.store_dir(outputs) / name)
     with pytest.raises(
-        UserError, match=rf"\.engine/{name}\n  this file is in the engine's way\n  remove or rename it"
+        UserError,
+        match=rf"\.engine/{name}\n  this file is in the engine's way\n  remove or rename it",
     ):
         layout.make_outputs(outputs)
 

@@ -36,7 +36,11 @@ def test_without_one_it_is_the_engines(tmp_path):
 
 def test_a_value_takes_the_place_of_the_engines(own):
     config = own("outputs: there\nstage_packages: [mystages]")
-    assert (config["outputs"], config["stage_packages"], config["data"]) == ("there", ["mystages"], "data")
+    assert (config["outputs"], config["stage_packages"], config["data"]) == (
+        "there",
+        ["mystages"],
+        "data",
+    )
 
 
 def test_a_name_of_a_group_is_chosen_by_default(own):
@@ -51,7 +55,9 @@ def test_the_first_of_several_folders_wins(own):
 
 def test_a_key_that_no_command_has_is_refused_with_the_nearest(own):
     [mistake] = _mistakes(own, "ouputs: there")
-    assert mistake.where.endswith("project.yaml: ouputs") and mistake.fix == "did you mean 'outputs'?"
+    assert (
+        mistake.where.endswith("project.yaml: ouputs") and mistake.fix == "did you mean 'outputs'?"
+    )
 
 
 @pytest.mark.parametrize("value", ["3", "null", "{cpus: 2}", "[local]"])

@@ -20,7 +20,9 @@ def test_a_mistake_of_the_user_ends_with_status_2_and_three_lines(capsys):
 
 def test_mistakes_of_a_group_are_told_together_and_each_once(capsys):
     one, two = UserError("a", "b", "c"), UserError("d", "e", "f")
-    assert mistakes.tell(ExceptionGroup("all", [one, ExceptionGroup("inner", [two, one])]), LINE) == 2
+    assert (
+        mistakes.tell(ExceptionGroup("all", [one, ExceptionGroup("inner", [two, one])]), LINE) == 2
+    )
     assert capsys.readouterr().err == "a\n  b\n  c\nd\n  e\n  f\n"
 
 
@@ -35,7 +37,9 @@ def test_a_fault_of_ours_keeps_its_traceback_and_ends_with_status_1(capsys):
 
 
 def test_one_fault_of_ours_in_a_group_is_not_hidden_by_mistakes(capsys):
-    assert mistakes.tell(ExceptionGroup("all", [UserError("a", "b", "c"), KeyError("x")]), LINE) == 1
+    assert (
+        mistakes.tell(ExceptionGroup("all", [UserError("a", "b", "c"), KeyError("x")]), LINE) == 1
+    )
     assert "KeyError" in capsys.readouterr().err
 
 
@@ -50,7 +54,9 @@ def test_an_error_of_omegaconf_is_told_in_three_lines():
     assert found is not None and (found.where, found.what) == ("params.n", "odd")
 
 
-@pytest.mark.parametrize("error", [ValueError("x"), OSError(errno.ECHILD, "x"), AttributeError("x")])
+@pytest.mark.parametrize(
+    "error", [ValueError("x"), OSError(errno.ECHILD, "x"), AttributeError("x")]
+)
 def test_an_error_that_is_not_hydras_is_ours(error):
     assert mistakes.mistake_of(_raised(error), LINE) is None
 
@@ -65,6 +71,8 @@ def _raised(error: Exception) -> Exception:
 @pytest.mark.parametrize("said", ["run.py", "python run.py"])
 def test_an_installed_command_is_named_as_the_user_calls_it(capsys, said):
     line = CommandLine(program="rpi-mlops")
-    mistakes.tell(UserError(f"{said} explian", "/x/run.py is no command", f"write: {said} explain"), line)
+    mistakes.tell(
+        UserError(f"{said} explian", "/x/run.py is no command", f"write: {said} explain"), line
+    )
     expected = "rpi-mlops explian\n  /x/run.py is no command\n  write: rpi-mlops explain\n"
     assert capsys.readouterr().err == expected

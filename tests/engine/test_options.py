@@ -50,5 +50,9 @@ def test_each_option_of_a_command_says_what_it_means(command):
 
 
 def test_age_and_size_are_read_in_seconds_and_bytes():
-    clean = options_of("clean").model_validate({"clean": {"older_than": "30d", "max_size": "10G"}}).clean
+    clean = (
+        options_of("clean")
+        .model_validate({"clean": {"older_than": "30d", "max_size": "10G"}})
+        .clean
+    )
     assert (clean.older_than, clean.max_size) == (30 * 86400, 10**10)

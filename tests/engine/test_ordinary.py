@@ -44,7 +44,10 @@ def test_the_kernels_own_files_and_devices_are_refused(path):
 
 def test_a_pipe_without_a_writer_is_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(UserError, match="neither a file nor a folder"), ordinary.opened(tmp_path / "pipe"):
+    with (
+        pytest.raises(UserError, match="neither a file nor a folder"),
+        ordinary.opened(tmp_path / "pipe"),
+    ):
         pass
 
 

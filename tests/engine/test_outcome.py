@@ -23,7 +23,9 @@ class Trial:
         self.planned = plan.jobs["s"]
         self.assets: dict[str, ResolvedAsset] = dict(plan.assets)
         bench.run_dir.joinpath("log").touch()
-        self.folder = jobfolder.lay_out(bench.folder / "s-1", self.planned, {}, self.assets, bench.store)
+        self.folder = jobfolder.lay_out(
+            bench.folder / "s-1", self.planned, {}, self.assets, bench.store
+        )
 
     def write(self, text: str = "done", **result: object) -> None:
         """Write the output, and what the stage said of itself."""
@@ -34,7 +36,9 @@ class Trial:
         """Write result.json."""
         (self.folder.path / "result.json").write_text(json.dumps(result))
 
-    def ends(self, status: int | None, *, ending: str | None = None, **ended: object) -> Record | Failure:
+    def ends(
+        self, status: int | None, *, ending: str | None = None, **ended: object
+    ) -> Record | Failure:
         """Return what is made of the attempt."""
         attempt = Attempt(
             folder=self.folder,
@@ -55,7 +59,11 @@ def test_a_success_is_a_record_that_the_store_has(trial, bench):
     trial.write(metrics={"accuracy": 0.5})
     record = trial.ends(0)
     assert isinstance(record, Record) and bench.store.find(record.fingerprint) == record
-    assert (record.metrics, record.seconds, set(record.outputs)) == ({"accuracy": 0.5}, 0.5, {"data"})
+    assert (record.metrics, record.seconds, set(record.outputs)) == (
+        {"accuracy": 0.5},
+        0.5,
+        {"data"},
+    )
 
 
 def test_a_missing_output_is_a_bad_one(trial):
@@ -83,7 +91,9 @@ def test_a_process_that_was_lost_counts_as_killed(trial):
 
 def test_what_the_engine_ended_was_killed_for_that_reason(trial):
     trial.write()
-    assert trial.ends(-15, ending="the run was interrupted") == Failure("killed", "the run was interrupted")
+    assert trial.ends(-15, ending="the run was interrupted") == Failure(
+        "killed", "the run was interrupted"
+    )
 
 
 def test_an_attempt_that_came_too_late_fails_although_it_ended_well(bench):

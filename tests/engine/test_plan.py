@@ -78,7 +78,11 @@ def test_a_job_needs_each_stage_once(bench):
 
 def test_an_asset_counts_by_its_bytes_and_not_by_its_path(bench, tmp_path):
     reading = {
-        "a": {"command": ["make", "{outputs.data}"], "outputs": ["data"], "inputs": {"x": "asset:mine"}}
+        "a": {
+            "command": ["make", "{outputs.data}"],
+            "outputs": ["data"],
+            "inputs": {"x": "asset:mine"},
+        }
     }
     prints = []
     for name, text in (("one", "same"), ("two", "same"), ("three", "other")):
@@ -90,11 +94,16 @@ def test_an_asset_counts_by_its_bytes_and_not_by_its_path(bench, tmp_path):
 def test_one_input_more_is_another_fingerprint(bench, tmp_path):
     (tmp_path / "mine").write_text("x")
     with_input = {
-        "a": {"command": ["make", "{outputs.data}"], "outputs": ["data"], "inputs": {"x": "asset:mine"}}
+        "a": {
+            "command": ["make", "{outputs.data}"],
+            "outputs": ["data"],
+            "inputs": {"x": "asset:mine"},
+        }
     }
     without = {"a": {"command": ["make", "{outputs.data}"], "outputs": ["data"]}}
     prints = {
-        bench.plan(keys, {"mine": tmp_path / "mine"}).jobs["a"].fingerprint for keys in (with_input, without)
+        bench.plan(keys, {"mine": tmp_path / "mine"}).jobs["a"].fingerprint
+        for keys in (with_input, without)
     }
     assert len(prints) == 2
 
@@ -150,7 +159,8 @@ def test_how_a_stage_is_driven_does_not_change_its_fingerprint(bench, keys):
 def test_a_gate_does_not_change_a_fingerprint(bench):
     plain = {"uses": "mystages.free"}
     prints = {
-        bench.plan({"a": plain | keys}).jobs["a"].fingerprint for keys in ({}, {"require": {"x": "> 1"}})
+        bench.plan({"a": plain | keys}).jobs["a"].fingerprint
+        for keys in ({}, {"require": {"x": "> 1"}})
     }
     assert len(prints) == 1
 
@@ -162,8 +172,12 @@ def test_the_name_of_a_stage_does_not_change_its_fingerprint(bench):
 
 
 @pytest.mark.parametrize(("runs_on", "same"), [("target", False), ("build", True)])
-def test_a_figure_of_a_target_is_not_taken_from_the_store_where_it_was_taken_elsewhere(bench, runs_on, same):
-    plan = bench.plan({"a": {"command": ["make", "{outputs.data}"], "outputs": ["data"], "runs_on": runs_on}})
+def test_a_figure_of_a_target_is_not_taken_from_the_store_where_it_was_taken_elsewhere(
+    bench, runs_on, same
+):
+    plan = bench.plan(
+        {"a": {"command": ["make", "{outputs.data}"], "outputs": ["data"], "runs_on": runs_on}}
+    )
     job = plan.jobs["a"].job
     prints = {
         settle(replace(job, place=replace(job.place, taken=taken)), {}, {}, bench.store).fingerprint

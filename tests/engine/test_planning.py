@@ -27,7 +27,12 @@ def plans(project, monkeypatch):
     monkeypatch.chdir(project.path)
 
     def plan(*words: str) -> planning.Planning:
-        given = ["--config-dir", str(project.path / "conf"), "stage_packages=[mystages]", "executor=local"]
+        given = [
+            "--config-dir",
+            str(project.path / "conf"),
+            "stage_packages=[mystages]",
+            "executor=local",
+        ]
         plan.request = compose.single(
             registration.register([*given, "tracking=none", f"outputs={project.outputs}", *words])
         )
@@ -38,7 +43,9 @@ def plans(project, monkeypatch):
 
 def _reads(project, asset: str) -> None:
     stages = {"b": {"uses": "mystages.double", "inputs": {"number": "asset:mine"}}}
-    project.usecase("reads", json.dumps({"name": "reads", "assets": {"mine": asset}, "stages": stages}))
+    project.usecase(
+        "reads", json.dumps({"name": "reads", "assets": {"mine": asset}, "stages": stages})
+    )
 
 
 def test_a_plan_has_a_job_for_each_stage_in_the_order_of_their_needs(plans):
@@ -75,7 +82,9 @@ def test_an_asset_that_a_stage_makes_is_a_stage_of_its_name(plans, project):
 def test_a_sample_without_a_licence_is_noted(plans, project):
     _reads(project, "sample")
     notes = plans("usecase=reads").plan.notes
-    assert any("licence" in note for note in notes) and any("assets.mine=" in note for note in notes)
+    assert any("licence" in note for note in notes) and any(
+        "assets.mine=" in note for note in notes
+    )
 
 
 def test_planning_fetches_nothing(plans, project):
@@ -102,7 +111,9 @@ def test_a_job_that_is_cached_fetches_no_asset(plans, project):
 
 
 def test_every_mistake_is_told_at_once(plans, project):
-    project.usecase("wrong", "stages:\n  a: {uses: mystages.mak}\n  b: {uses: mystages.make, input: {}}\n")
+    project.usecase(
+        "wrong", "stages:\n  a: {uses: mystages.mak}\n  b: {uses: mystages.make, input: {}}\n"
+    )
     with pytest.raises(ExceptionGroup) as caught:
         plans("usecase=wrong")
     told = [mistake.where.rpartition(": ")[2] for mistake in caught.value.exceptions]

@@ -71,7 +71,9 @@ def test_a_damaged_repository_has_no_commit(tmp_path, head, packed):
     assert git_commit(tmp_path) is None
 
 
-@pytest.mark.parametrize("text", [b"", b"gitdir: /no/where", b"gitdir: \0", NOISE[:99], b"gitdir: .git"])
+@pytest.mark.parametrize(
+    "text", [b"", b"gitdir: /no/where", b"gitdir: \0", NOISE[:99], b"gitdir: .git"]
+)
 def test_a_git_file_that_points_nowhere_has_no_commit(tmp_path, text):
     (tmp_path / ".git").write_bytes(text)
     assert git_commit(tmp_path) is None

@@ -50,12 +50,19 @@ def test_what_lay_there_is_replaced(publisher, made, bench):
 )
 def test_a_gate_is_judged_by_its_rule(publisher, made, rule, metrics, passed, rejected):
     [gate] = gates = publisher.publish(*made(rule, **metrics))
-    assert (gate["stage"], gate["metric"], gate["rule"], gate["passed"]) == ("s", "accuracy", rule, passed)
+    assert (gate["stage"], gate["metric"], gate["rule"], gate["passed"]) == (
+        "s",
+        "accuracy",
+        rule,
+        passed,
+    )
     assert is_rejected(gates) is rejected
 
 
 def test_a_cached_stage_says_all_that_the_store_has_of_it():
-    record = Record("f" * 64, "s", {}, {"data": "sha256:1"}, {"n": 1.0}, seconds=2.0, taken="device")
+    record = Record(
+        "f" * 64, "s", {}, {"data": "sha256:1"}, {"n": 1.0}, seconds=2.0, taken="device"
+    )
     event = cached("s", record)
     assert (event["event"], event["stage"]) == ("job_cached", "s")
     known = {key: value for key, value in event.items() if key not in ("event", "stage")}

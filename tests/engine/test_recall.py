@@ -22,7 +22,12 @@ def line(project):
     """Read a command line of the project, as `cli` does."""
 
     def read(*words: str):
-        given = ["--config-dir", str(project.path / "conf"), "usecase=chain", "stage_packages=[mystages]"]
+        given = [
+            "--config-dir",
+            str(project.path / "conf"),
+            "usecase=chain",
+            "stage_packages=[mystages]",
+        ]
         return registration.read([*given, f"outputs={project.outputs}", *words])
 
     (layout.store_dir(project.outputs)).mkdir(parents=True)
@@ -70,7 +75,9 @@ def test_data_that_a_user_adds_is_seen(line, project, monkeypatch):
     assert recall.recall(line()) is None
 
 
-@pytest.mark.parametrize("word", ["tracking.uri=http://me:secret@host", "tracking.experiment='${now:%S}'"])
+@pytest.mark.parametrize(
+    "word", ["tracking.uri=http://me:secret@host", "tracking.experiment='${now:%S}'"]
+)
 def test_a_line_with_a_password_or_with_the_time_is_not_kept(line, project, word):
     _remembered(line(word))
     assert not list(layout.store_dir(project.outputs).glob("requests/*"))
@@ -79,7 +86,12 @@ def test_a_line_with_a_password_or_with_the_time_is_not_kept(line, project, word
 def test_a_damaged_entry_is_composed_anew(line, project):
     _remembered(line())
     [entry] = layout.store_dir(project.outputs).glob("requests/*.json")
-    for text in ("", "[]", "{}", json.dumps({**json.loads(entry.read_text()), "usecase": {"name": 3}})):
+    for text in (
+        "",
+        "[]",
+        "{}",
+        json.dumps({**json.loads(entry.read_text()), "usecase": {"name": 3}}),
+    ):
         entry.write_text(text)
         assert recall.recall(line()) is None
 
@@ -93,7 +105,12 @@ def test_only_the_newest_entries_are_kept(line, project, monkeypatch):
 
 def test_the_same_run_again_needs_no_hydra(project, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    given = ["--config-dir", str(project.path / "conf"), "usecase=chain", "stage_packages=[mystages]"]
+    given = [
+        "--config-dir",
+        str(project.path / "conf"),
+        "usecase=chain",
+        "stage_packages=[mystages]",
+    ]
     argv = [
         sys.executable,
         "-c",
@@ -103,5 +120,10 @@ def test_the_same_run_again_needs_no_hydra(project, monkeypatch):
         "executor=local",
         f"outputs={project.outputs}",
     ]
-    said = [subprocess.run(argv, cwd=project.path, capture_output=True, text=True) for _ in range(2)]
-    assert [one.stdout.splitlines()[-1].split()[:2] for one in said] == [["0", "True"], ["0", "False"]]
+    said = [
+        subprocess.run(argv, cwd=project.path, capture_output=True, text=True) for _ in range(2)
+    ]
+    assert [one.stdout.splitlines()[-1].split()[:2] for one in said] == [
+        ["0", "True"],
+        ["0", "False"],
+    ]

@@ -105,7 +105,10 @@ def test_who_sees_the_last_event_finds_every_file(journal, tmp_path):
     recorder.finish("finished", 1.5)
     assert writer.shown == [("run_started", "running", 1), ("run_finished", "finished", 1)]
     assert (tmp_path / "run.json").is_file() and (tmp_path / "metrics.json").is_file()
-    assert [event["event"] for event in read(tmp_path / FILE_NAME)] == ["run_started", "run_finished"]
+    assert [event["event"] for event in read(tmp_path / FILE_NAME)] == [
+        "run_started",
+        "run_finished",
+    ]
 
 
 def test_a_run_that_cannot_go_on_says_why(journal, tmp_path):

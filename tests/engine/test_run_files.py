@@ -42,7 +42,9 @@ CACHED = {
 def folder(tmp_path):
     """The folder of a finished run, without its run.json."""
     with Journal(tmp_path / FILE_NAME) as journal:
-        journal.append(STARTED, CACHED, {"event": "run_finished", "status": "finished", "seconds": 1.5})
+        journal.append(
+            STARTED, CACHED, {"event": "run_finished", "status": "finished", "seconds": 1.5}
+        )
     return tmp_path
 
 
@@ -77,7 +79,9 @@ def test_metrics_json_is_flat(folder):
 
 # --- what a list of runs needs
 
-STAGE = StageSummary(state="finished", cached=True, fingerprint="f" * 64, outputs={"data": "file:1"})
+STAGE = StageSummary(
+    state="finished", cached=True, fingerprint="f" * 64, outputs={"data": "file:1"}
+)
 FINISHED = RunSummary("finished", {"a": STAGE})
 
 
@@ -99,7 +103,15 @@ def test_without_run_json_the_journal_is_summarised(folder):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "{}", '{"status": "finished"}', '{"status": "odd", "stages": {}}', "[" * 99_999],
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"status": "finished"}',
+        '{"status": "odd", "stages": {}}',
+        "[" * 99_999,
+    ],
     ids=["empty", "torn", "list", "bare", "no stages", "no such status", "deep"],
 )
 def test_a_damaged_run_json_is_not_believed(folder, text):

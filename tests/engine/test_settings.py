@@ -32,7 +32,9 @@ def test_every_key_of_the_shipped_configuration_has_its_type_and_every_type_its_
     assert Settings.model_fields.keys() == _shipped().keys() | GROUPS.keys()
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("conf/tracking/*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("conf/tracking/*.yaml")), ids=lambda path: path.stem
+)
 def test_the_shipped_ways_to_track_are_well_formed(path):
     assert _parsed(tracking=yamlfile.load(path)).tracking.enabled == (path.stem != "none")
 

@@ -30,7 +30,9 @@ def library(tmp_path):
     folder = tmp_path / "lib"
     folder.mkdir()
     (folder / "train.py").write_text(dedent(TRAIN))
-    (folder / "other.py").write_text("from engine.stage import Out\ndef other(data: Out) -> None: ...\n")
+    (folder / "other.py").write_text(
+        "from engine.stage import Out\ndef other(data: Out) -> None: ...\n"
+    )
     (folder / "_shared.py").write_text("import scipy\n")
     return Library(["lib"], [tmp_path])
 
@@ -81,7 +83,9 @@ def test_the_programs_are_those_that_the_file_lists(tmp_path):
     (tmp_path / "lib" / "s.py").write_text(
         'from engine.stage import Out\nPROGRAMS = ("cc", "ld")\ndef s(data: Out) -> None: ...\n'
     )
-    (tmp_path / "lib" / "t.py").write_text("from engine.stage import Out\ndef t(data: Out) -> None: ...\n")
+    (tmp_path / "lib" / "t.py").write_text(
+        "from engine.stage import Out\ndef t(data: Out) -> None: ...\n"
+    )
     library = Library(["lib"], [tmp_path])
     assert (library.signature("lib.s", "f").programs, library.signature("lib.t", "f").programs) == (
         ("cc", "ld"),
@@ -115,11 +119,19 @@ GUARDED = "try:\n        import torch\n    except {}:\n        torch = None"
             "import torch",
             {"torch"},
         ),
-        ("try:\n        from torch.nn import functional\n    except ImportError:\n        pass", set()),
-        ("try:\n        if True:\n            import torch\n    except ImportError:\n        pass", set()),
+        (
+            "try:\n        from torch.nn import functional\n    except ImportError:\n        pass",
+            set(),
+        ),
+        (
+            "try:\n        if True:\n            import torch\n    except ImportError:\n        pass",
+            set(),
+        ),
     ],
 )
-def test_a_stage_does_without_what_it_imports_only_where_the_absence_is_caught(tmp_path, body, needs):
+def test_a_stage_does_without_what_it_imports_only_where_the_absence_is_caught(
+    tmp_path, body, needs
+):
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "s.py").write_text(
         f"from engine.stage import Out\ndef s(data: Out) -> None:\n    {body}\n"

@@ -13,14 +13,31 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def _stage(**keys):
-    return spec.read({"name": "u", "stages": {"a": {"uses": "stages.x", **keys}}}, "u.yaml")[0].stages["a"]
+    return spec.read({"name": "u", "stages": {"a": {"uses": "stages.x", **keys}}}, "u.yaml")[
+        0
+    ].stages["a"]
 
 
 def test_a_stage_has_these_defaults():
     stage = _stage()
-    assert (stage.runs_on, stage.retries, stage.retry_delay, stage.timeout) == ("build", 0, 1.0, None)
-    assert (stage.resources.cpus, stage.resources.memory, stage.resources.accelerator) == (1, 0, False)
-    assert (stage.inputs, stage.outputs, stage.params, stage.require, stage.env) == ({}, (), {}, {}, {})
+    assert (stage.runs_on, stage.retries, stage.retry_delay, stage.timeout) == (
+        "build",
+        0,
+        1.0,
+        None,
+    )
+    assert (stage.resources.cpus, stage.resources.memory, stage.resources.accelerator) == (
+        1,
+        0,
+        False,
+    )
+    assert (stage.inputs, stage.outputs, stage.params, stage.require, stage.env) == (
+        {},
+        (),
+        {},
+        {},
+        {},
+    )
 
 
 @pytest.mark.parametrize(
@@ -50,7 +67,10 @@ def test_a_use_case_is_frozen():
 
 def test_parameters_may_be_lists_of_plain_values():
     params = {"sizes": [1, 2.5, "x", None, True], "name": None}
-    assert spec.read({"name": "u", "params": params, "stages": {"a": {"uses": "x"}}}, "u")[0].params == params
+    assert (
+        spec.read({"name": "u", "params": params, "stages": {"a": {"uses": "x"}}}, "u")[0].params
+        == params
+    )
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("usecases/*.yaml")), ids=lambda path: path.stem)

@@ -129,7 +129,8 @@ def test_a_record_torn_at_every_byte_is_as_none(store, outputs):
 
 
 @pytest.mark.parametrize(
-    "text", ["null", "[]", "3", '"x"', '{"v": 99}', '{"v": 1}', f'{{"v": 1, "fingerprint": "{KEY}"}}']
+    "text",
+    ["null", "[]", "3", '"x"', '{"v": 99}', '{"v": 1}', f'{{"v": 1, "fingerprint": "{KEY}"}}'],
 )
 def test_a_record_of_another_form_is_as_none(store, text):
     write_whole(store.root / "actions" / KEY[:2] / f"{KEY}.json", text.encode())
@@ -254,7 +255,8 @@ Store(root / "store").commit(Record("ab" * 32, "s", {}, {}), {"file": out / "fil
 
 @pytest.mark.strace
 @pytest.mark.skipif(
-    shutil.which("strace") is None, reason="there is no strace: system calls cannot be cut off one by one"
+    shutil.which("strace") is None,
+    reason="there is no strace: system calls cannot be cut off one by one",
 )
 @pytest.mark.parametrize("syscall", ["rename", "fsync", "fchmod"])
 @pytest.mark.parametrize("harm", ["signal=KILL", "error=ENOSPC"])

@@ -20,7 +20,10 @@ def _function(text: str) -> ast.FunctionDef:
     [
         ("import numpy", [("numpy", False)]),
         ("def f():\n    import numpy", [("numpy", False)]),
-        ("from ._frames import read", [("stages.pose._frames", False), ("stages.pose._frames.read", False)]),
+        (
+            "from ._frames import read",
+            [("stages.pose._frames", False), ("stages.pose._frames.read", False)],
+        ),
         ("try:\n    import cv2\nexcept ImportError:\n    cv2 = None", [("cv2", True)]),
         ("try:\n    import cv2\nexcept ValueError:\n    cv2 = None", [("cv2", False)]),
     ],

@@ -38,7 +38,9 @@ def test_a_target_has_these_defaults():
 )
 def test_a_target_that_names_no_runtime_has_the_one_that_fits_it(platform, accelerator, runtime):
     assert (
-        target.parse({"name": "pi", "platform": platform, "accelerator": accelerator}, "pi.yaml").runtime
+        target.parse(
+            {"name": "pi", "platform": platform, "accelerator": accelerator}, "pi.yaml"
+        ).runtime
         == runtime
     )
 
@@ -62,7 +64,10 @@ def test_an_edge_tpu_is_on_usb_where_nothing_else_is_said():
 @pytest.mark.parametrize(
     ("device", "found"),
     [
-        ("ssh://raspberrypi.local", Address(None, "raspberrypi.local", None, "/var/run/docker.sock")),
+        (
+            "ssh://raspberrypi.local",
+            Address(None, "raspberrypi.local", None, "/var/run/docker.sock"),
+        ),
         ("ssh://pi@10.0.0.7:2222", Address("pi", "10.0.0.7", 2222, "/var/run/docker.sock")),
         (
             "ssh://pi@[fe80::1]/run/user/1000/docker.sock",
@@ -94,4 +99,6 @@ def test_a_shipped_target_is_named_as_its_file_and_says_what_it_is(path):
 @pytest.mark.parametrize("path", TARGETS, ids=lambda path: path.stem)
 def test_a_shipped_target_has_a_runtime_that_is_built_for_it(path):
     found = target.parse(yamlfile.load(path), path.name)
-    assert found.platform != "linux/arm/v7" or found.runtime == "tflite_runtime"  # LiteRT has no armv7 build
+    assert (
+        found.platform != "linux/arm/v7" or found.runtime == "tflite_runtime"
+    )  # LiteRT has no armv7 build

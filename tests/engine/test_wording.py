@@ -69,7 +69,8 @@ def test_credentials_in_a_uri_are_not_said(text, said):
 
 def test_thousands_stand_apart_where_asked():
     assert (
-        wording.number(1234567, grouped=True) == "1\N{NARROW NO-BREAK SPACE}234\N{NARROW NO-BREAK SPACE}567"
+        wording.number(1234567, grouped=True)
+        == "1\N{NARROW NO-BREAK SPACE}234\N{NARROW NO-BREAK SPACE}567"
     )
 
 
@@ -126,7 +127,9 @@ def test_a_figure_that_was_not_taken_on_the_device_stands_in_for_it(taken, emula
         ("model_size_bytes", "emulated (qemu)", "model_size_bytes"),
     ],
 )
-def test_a_figure_of_speed_that_was_not_taken_on_the_device_has_a_column_of_its_own(name, taken, column):
+def test_a_figure_of_speed_that_was_not_taken_on_the_device_has_a_column_of_its_own(
+    name, taken, column
+):
     assert wording.figure_name(StageState("a", taken=taken), name) == column
 
 
@@ -139,7 +142,14 @@ def test_stages_without_figures_stand_in_for_nothing():
 
 
 def test_every_state_has_a_symbol():
-    assert wording.SYMBOLS.keys() == {"waiting", "running", "finished", "failed", "skipped", "rejected"}
+    assert wording.SYMBOLS.keys() == {
+        "waiting",
+        "running",
+        "finished",
+        "failed",
+        "skipped",
+        "rejected",
+    }
 
 
 def test_a_path_is_said_as_one_would_type_it(tmp_path, monkeypatch):

@@ -104,7 +104,17 @@ def test_an_absent_file_is_named(tmp_path):
 
 @pytest.mark.parametrize(
     "text",
-    [".nan", ".inf", "-.inf", "1e999", "-1e999", "9" * 400, "9" * 5000, "0x" + "f" * 17, "1" * 400 + ".5"],
+    [
+        ".nan",
+        ".inf",
+        "-.inf",
+        "1e999",
+        "-1e999",
+        "9" * 400,
+        "9" * 5000,
+        "0x" + "f" * 17,
+        "1" * 400 + ".5",
+    ],
 )
 @pytest.mark.parametrize("form", ["a: 1\nx: {}", "a: 1\nx: [1, {}]", "a: 1\nx: {{b: {}}}"])
 def test_a_number_that_is_not_finite_or_too_large_is_refused_with_its_line(tmp_path, form, text):
@@ -162,11 +172,15 @@ def test_what_is_read_as_a_date_or_no_number_is_to_be_written_in_quotes(tmp_path
 
 @pytest.mark.parametrize("text", [r"\0", r"\ud800", r"a\udfffb"])
 def test_text_that_no_file_can_hold_is_refused(tmp_path, text):
-    with pytest.raises(UserError, match=r"a character that is not allowed|invalid Unicode character"):
+    with pytest.raises(
+        UserError, match=r"a character that is not allowed|invalid Unicode character"
+    ):
         _load(tmp_path, f'x: "{text}"')
 
 
-@pytest.mark.parametrize("text", ["!!binary aGk=", "!!set {a}", "!!omap [a: 1]", "!!str 1", "!own 1", "! 1"])
+@pytest.mark.parametrize(
+    "text", ["!!binary aGk=", "!!set {a}", "!!omap [a: 1]", "!!str 1", "!own 1", "! 1"]
+)
 def test_no_tag_is_allowed(tmp_path, text):
     with pytest.raises(UserError, match=r"f\.yaml, line 1\n  tags are not allowed"):
         _load(tmp_path, f"x: {text}")

@@ -115,7 +115,10 @@ ELSEWHERE = [
         "tests/engine/drawing/test_picture.py::test_without_pillow_the_extra_is_named",
     ),
     ("engine/drive.py: _build", "tests/messages/test_devices.py::test_images_that_cannot_be_built"),
-    ("engine/executors/device.py: connect", "tests/messages/test_devices.py::test_a_target_without_a_device"),
+    (
+        "engine/executors/device.py: connect",
+        "tests/messages/test_devices.py::test_a_target_without_a_device",
+    ),
     (
         "engine/executors/device.py: refuse",
         "tests/engine/executors/test_device.py::test_a_device_of_another_platform_than_its_target_is_refused",
@@ -161,7 +164,10 @@ ELSEWHERE = [
         "engine/mlflow/ui.py: serve",
         "tests/messages/test_commands.py::test_the_page_of_a_server_is_the_servers",
     ),
-    ("engine/cli.py: _check_folder", "tests/test_faults.py::test_a_command_in_a_deleted_folder_says_so"),
+    (
+        "engine/cli.py: _check_folder",
+        "tests/test_faults.py::test_a_command_in_a_deleted_folder_says_so",
+    ),
     (
         "engine/cli.py: _check_installation",
         "tests/test_how_to.py::test_an_engine_that_was_copied_without_its_configuration_says_so",

@@ -23,7 +23,9 @@ YAML = {
     "loop": (b"x: &x [*x]\n", "{here}/f.yaml", "*x", "write"),
     "bomb": (
         b"a: &a [x,x,x,x,x,x,x,x,x,x]\n"
-        + b"".join(b"%c: &%c [%s]\n" % (c, c, b",".join([b"*%c" % (c - 1)] * 10)) for c in b"bcdefg"),
+        + b"".join(
+            b"%c: &%c [%s]\n" % (c, c, b",".join([b"*%c" % (c - 1)] * 10)) for c in b"bcdefg"
+        ),
         "{here}/f.yaml",
         "500,000",
         "write",
@@ -65,7 +67,12 @@ DIGESTS = {
         "neither a file nor a folder",
         "a file or a folder",
     ),
-    "kernel": (lambda folder: (folder / "x").symlink_to("/proc/version"), "{here}/data/x", "proc", "copy"),
+    "kernel": (
+        lambda folder: (folder / "x").symlink_to("/proc/version"),
+        "{here}/data/x",
+        "proc",
+        "copy",
+    ),
     "absent": (lambda folder: folder.rmdir(), "{here}/data", "No such file", "check the path"),
 }
 WANTED = hashlib.sha256(b"wanted").hexdigest()

@@ -27,7 +27,12 @@ STAGE_FORMS = {
     "params": ({"params": 3}, "u.yaml: stages.a.params", "3", "key: value"),
     "outputs": ({"outputs": "x"}, "u.yaml: stages.a.outputs", "x", "[a, b]"),
     "rule": ({"require": {"a": "high"}}, "u.yaml: stages.a.require.a", "high", ">= 0.85"),
-    "memory": ({"resources": {"memory": "big"}}, "u.yaml: stages.a.resources.memory", "big", "512M"),
+    "memory": (
+        {"resources": {"memory": "big"}},
+        "u.yaml: stages.a.resources.memory",
+        "big",
+        "512M",
+    ),
     "cpus": ({"resources": {"cpus": 0}}, "u.yaml: stages.a.resources.cpus", "0", "number"),
     "resource": ({"resources": {"cpu": 1}}, "u.yaml: stages.a.resources.cpu", "cpu", "cpus"),
     "env": ({"env": {"A": 1}}, "u.yaml: stages.a.env.A", "1", "text"),
@@ -36,9 +41,19 @@ STAGE_FORMS = {
     "timeout": ({"timeout": -1}, "u.yaml: stages.a.timeout", "-1", "30m"),
     "env_name": ({"env": {"A=B": "x"}}, "u.yaml: stages.a.env.A=B", "A=B", "letters, digits"),
     "env_value": ({"env": {"A": "x\0y"}}, "u.yaml: stages.a.env.A", "NUL", "leave"),
-    "pass_env_name": ({"pass_env": ["TOKEN", "9A"]}, "u.yaml: stages.a.pass_env.1", "9A", "letters, digits"),
+    "pass_env_name": (
+        {"pass_env": ["TOKEN", "9A"]},
+        "u.yaml: stages.a.pass_env.1",
+        "9A",
+        "letters, digits",
+    ),
     "pass_env": ({"pass_env": "TOKEN"}, "u.yaml: stages.a.pass_env", "TOKEN", "[a, b]"),
-    "parameter_name": ({"params": {"a b": 1}}, "u.yaml: stages.a.params.a b", "a b", "letters, digits"),
+    "parameter_name": (
+        {"params": {"a b": 1}},
+        "u.yaml: stages.a.params.a b",
+        "a b",
+        "letters, digits",
+    ),
 }
 TARGET_FORMS = {
     "platform": ({"platform": "linux/arm"}, "t.yaml: platform", "linux/arm", "choose one"),
@@ -66,7 +81,12 @@ TARGET_FORMS = {
 FILE = {"path": "m", "mirror": "m", "url": "https://x", "sha256": "0" * 64, "bytes": 1}
 ASSET_FORMS = {
     "no_origin": ({"files": None}, "a.yaml: ", "files or made_by", "write one"),
-    "two_origins": ({"made_by": {"uses": "x", "output": "y"}}, "a.yaml: ", "files or made_by", "write one"),
+    "two_origins": (
+        {"made_by": {"uses": "x", "output": "y"}},
+        "a.yaml: ",
+        "files or made_by",
+        "write one",
+    ),
     "no_licence": ({"licence": "absent"}, "a.yaml: licence", "licence", "licence: ..."),
     "sha256": ({"files": [{**FILE, "sha256": "0"}]}, "a.yaml: files.0.sha256", "0", "text"),
     "url": ({"files": [{**FILE, "url": "http://x"}]}, "a.yaml: files.0.url", "http://x", "text"),

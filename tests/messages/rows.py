@@ -39,7 +39,8 @@ def told(raised: BaseException, here: Path) -> list[Told]:
     """Return each mistake as its three lines; the test's own folder is {here}."""
     leaves = raised.exceptions if isinstance(raised, ExceptionGroup) else [raised]
     return [
-        [part.replace(str(here), "{here}") for part in (leaf.where, leaf.what, leaf.fix)] for leaf in leaves
+        [part.replace(str(here), "{here}") for part in (leaf.where, leaf.what, leaf.fix)]
+        for leaf in leaves
     ]
 
 

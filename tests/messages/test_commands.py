@@ -9,7 +9,12 @@ from tests.messages.rows import has_word
 PREDICTIONS = {
     "no_input": ([], "input", "predict", "input="),
     "no_such_input": (["input=no.mp4"], "input=no.mp4", "file or folder", "path"),
-    "no_predict": (["input=."], "conf/usecases/packs.yaml: predict", "use case", "predict: stages."),
+    "no_predict": (
+        ["input=."],
+        "conf/usecases/packs.yaml: predict",
+        "use case",
+        "predict: stages.",
+    ),
 }
 
 
@@ -35,8 +40,13 @@ def test_a_prediction_that_cannot_be_made(refused, give):
 
 def test_the_defaults_of_a_target_are_told_with_its_file(refused, project):
     (project.path / "conf" / "target").mkdir(exist_ok=True)
-    (project.path / "conf" / "target" / "odd.yaml").write_text("platform: linux/amd64\ndefaults: {}\n")
-    assert refused(["target=odd"])[:2] == ["conf/target/odd.yaml: defaults", "a list of choices is expected"]
+    (project.path / "conf" / "target" / "odd.yaml").write_text(
+        "platform: linux/amd64\ndefaults: {}\n"
+    )
+    assert refused(["target=odd"])[:2] == [
+        "conf/target/odd.yaml: defaults",
+        "a list of choices is expected",
+    ]
 
 
 def test_the_page_of_a_server_is_the_servers(give):
@@ -54,7 +64,9 @@ def test_no_address_is_printed_for_a_page_that_there_is_not(refused):
 
 
 def test_a_run_that_two_beginnings_share(project, refused):
-    names = [layout.new_run_dir(project.outputs, "chain", "x86_64", 1_800_000_000 + n) for n in range(2)]
+    names = [
+        layout.new_run_dir(project.outputs, "chain", "x86_64", 1_800_000_000 + n) for n in range(2)
+    ]
     for folder in names:
         (folder / "journal.jsonl").touch()
     assert refused(["status", "run=2027"])[:2] == ["run=2027", "2 runs begin so"]
@@ -75,7 +87,9 @@ def test_a_file_system_that_cannot_be_written(project, give, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "words", [["fail_fast=no"], ["until=a"], ["stage_packages=mystages"]], ids=lambda words: words[0]
+    "words",
+    [["fail_fast=no"], ["until=a"], ["stage_packages=mystages"]],
+    ids=lambda words: words[0],
 )
 def test_a_setting_may_be_written_as_people_do(give, words):
     assert give("plan", *words).status == 0

@@ -87,7 +87,11 @@ def test_a_device_that_never_forwards(way, monkeypatch):
 def test_an_ssh_that_ends_without_a_word(way):
     with pytest.raises(UserError) as caught:
         way("exit 9").connect()
-    assert _lines(caught.value) == ["target=mine: device", "ssh ended with status 9", "try: ssh pi@raspberry"]
+    assert _lines(caught.value) == [
+        "target=mine: device",
+        "ssh ended with status 9",
+        "try: ssh pi@raspberry",
+    ]
 
 
 def test_a_closed_way_is_not_opened_again(way):

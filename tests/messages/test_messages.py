@@ -35,8 +35,16 @@ EXAMPLES = {
         "'many' is not of the type int",
         "write a value of type int",
     ],
-    ("form", "unknown_key"): ["u.yaml: param", "there is no key 'param' here", "did you mean 'params'?"],
-    ("target", "device_port"): ["t.yaml: device", "70000 is no port", "write one between 1 and 65535"],
+    ("form", "unknown_key"): [
+        "u.yaml: param",
+        "there is no key 'param' here",
+        "did you mean 'params'?",
+    ],
+    ("target", "device_port"): [
+        "t.yaml: device",
+        "70000 is no port",
+        "write one between 1 and 65535",
+    ],
     ("yaml", "tab"): [
         "{here}/f.yaml, line 2",
         "a tab stands where YAML wants spaces",
@@ -47,7 +55,11 @@ EXAMPLES = {
         "its sha256 is d9298a10d1b0..., the asset's is ca9066873bf3...",
         "remove it, or bring the file of https://x/m",
     ],
-    ("command", "command"): ["run.py explian", "there is no such command", "did you mean 'explain'?"],
+    ("command", "command"): [
+        "run.py explian",
+        "there is no such command",
+        "did you mean 'explain'?",
+    ],
     ("command", "no_run"): [
         "{here}/outputs",
         "there is no run here yet",

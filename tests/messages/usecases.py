@@ -32,7 +32,12 @@ MISTAKES = {
         "input",
         "inputs",
     ),
-    "unknown_stage": ("  a: {uses: mystages.mak}", "u.yaml: stages.a.uses", "mystages.mak", "mystages.make"),
+    "unknown_stage": (
+        "  a: {uses: mystages.mak}",
+        "u.yaml: stages.a.uses",
+        "mystages.mak",
+        "mystages.make",
+    ),
     "code_outside": ("  a: {uses: os.system}", "u.yaml: stages.a.uses", "os.system", "mystages."),
     "unknown_parameter": (
         "  a: {uses: mystages.make, params: {m: 1}}",
@@ -114,14 +119,24 @@ MISTAKES = {
         "accuracy",
         "none",
     ),
-    "no_outputs": ("  a: {command: ['true']}", "u.yaml: stages.a.outputs", "command", "outputs: [name]"),
+    "no_outputs": (
+        "  a: {command: ['true']}",
+        "u.yaml: stages.a.outputs",
+        "command",
+        "outputs: [name]",
+    ),
     "dots": (
         "  a: {command: ['true'], outputs: ['../x']}",
         "u.yaml: stages.a.outputs.0",
         "../x",
         "letters, digits",
     ),
-    "duration": ("  a: {uses: mystages.make, timeout: soon}", "u.yaml: stages.a.timeout", "soon", "30m"),
+    "duration": (
+        "  a: {uses: mystages.make, timeout: soon}",
+        "u.yaml: stages.a.timeout",
+        "soon",
+        "30m",
+    ),
     "outputs_of_a_function": (
         "  a: {uses: mystages.make, outputs: [x]}",
         "u.yaml: stages.a.outputs",
@@ -134,14 +149,24 @@ MISTAKES = {
         "numbr",
         "number",
     ),
-    "missing_parameter": ("  a: {uses: mystages.needs}", "u.yaml: stages.a.params", "rate", "rate: <float>"),
+    "missing_parameter": (
+        "  a: {uses: mystages.needs}",
+        "u.yaml: stages.a.params",
+        "rate",
+        "rate: <float>",
+    ),
     "unknown_objective": (
         A + "  b: {uses: mystages.double, inputs: {number: a.data}}\nobjective: b.totl",
         "u.yaml: objective",
         "b.totl",
         "b.total",
     ),
-    "broken_stage": ("  a: {uses: mystages.torn}", "{here}/mystages/torn.py, line 2", "Python", "source"),
+    "broken_stage": (
+        "  a: {uses: mystages.torn}",
+        "{here}/mystages/torn.py, line 2",
+        "Python",
+        "source",
+    ),
     "unreadable_stage": (
         "  a: {uses: mystages.minus}",
         "{here}/mystages/minus.py",
@@ -184,7 +209,10 @@ def provoke(stages: str, folder: Path) -> list[Told]:
     path.write_text("name: u\n" + HEAD + stages)
     with pytest.raises(ExceptionGroup) as caught:
         check.check(
-            read(yamlfile.load(path), "u.yaml"), Library(["mystages"], [folder]), lambda *_: HERE, "u.yaml"
+            read(yamlfile.load(path), "u.yaml"),
+            Library(["mystages"], [folder]),
+            lambda *_: HERE,
+            "u.yaml",
         )
     return told(caught.value, folder)
 

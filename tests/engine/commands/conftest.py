@@ -27,6 +27,9 @@ def with_own_image(project, docker_engine, plain_archive, monkeypatch):
     yield project
     client = docker_engine.client()
     for tag in [
-        tag for image in client.images.list() for tag in image.tags if tag.startswith(f"{REPOSITORY}/mine:")
+        tag
+        for image in client.images.list()
+        for tag in image.tags
+        if tag.startswith(f"{REPOSITORY}/mine:")
     ]:
         client.images.remove(tag, force=True)

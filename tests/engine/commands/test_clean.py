@@ -150,9 +150,12 @@ def test_what_a_failed_run_finished_stays_with_it(three, give):
 
 
 @pytest.mark.parametrize(
-    ("max_size", "stay"), [("1G", [10, 20, 7]), ("12B", [20, 7]), ("11B", [20, 7]), ("10B", [7]), ("1B", [7])]
+    ("max_size", "stay"),
+    [("1G", [10, 20, 7]), ("12B", [20, 7]), ("11B", [20, 7]), ("10B", [7]), ("1B", [7])],
 )
-def test_the_oldest_runs_go_until_the_store_is_small_enough_but_never_the_latest(three, give, max_size, stay):
+def test_the_oldest_runs_go_until_the_store_is_small_enough_but_never_the_latest(
+    three, give, max_size, stay
+):
     assert three.store.size_bytes() == 13
     give("clean", f"clean.max_size={max_size}")
     assert _names(three) == stay
@@ -167,7 +170,9 @@ def test_a_dry_run_says_the_same_and_changes_nothing(three, give):
 
 def test_what_was_set_aside_as_damaged_and_unused_locks_go(three, give):
     three.store.quarantine(three.state(layout.runs(three.outputs)[0]).stages["a"].outputs["data"])
-    assert list((three.store.root / "corrupt").iterdir()) and list((three.store.root / "locks").iterdir())
+    assert list((three.store.root / "corrupt").iterdir()) and list(
+        (three.store.root / "locks").iterdir()
+    )
     give("clean")
     assert not list((three.store.root / "corrupt").iterdir()) and not list(
         (three.store.root / "locks").iterdir()
@@ -202,7 +207,10 @@ def test_a_run_without_a_word_in_its_journal_harms_nothing(three, give):
 def test_a_run_at_work_and_all_in_the_store_stay(three, give, at_work):
     engine = at_work()
     said = give("clean", "clean.keep_last=1")
-    assert said.lines[0] == "a run is at work: the store is left as it is, give the command again later"
+    assert (
+        said.lines[0]
+        == "a run is at work: the store is left as it is, give the command again later"
+    )
     assert engine.poll() is None
     assert _numbers(three) == [7, 10, 14, 20, 28, 40, 80]
     assert len(layout.runs(three.outputs)) == 2
@@ -232,7 +240,11 @@ def test_no_engine_begins_while_the_store_is_cleaned(three):
 
 def test_an_artifact_that_a_run_beside_needs_is_never_missing_afterwards(three, give):
     """Whatever the rules, what `plan` took from the store before for the newest run it takes afterwards."""
-    for rules in (["clean.keep_last=2"], ["clean.keep_last=1", "clean.max_size=1B"], ["clean.keep_last=1"]):
+    for rules in (
+        ["clean.keep_last=2"],
+        ["clean.keep_last=1", "clean.max_size=1B"],
+        ["clean.keep_last=1"],
+    ):
         give("clean", *rules)
         assert _cached(give, "params.n=7") == {True}
 

@@ -16,7 +16,9 @@ def test_it_ends_with_status_0_and_a_line_for_each_thing(give):
     assert said.lines[0].startswith(
         f"ok       Python {platform.python_version()} on Linux {platform.machine()}"
     )
-    assert all(line.startswith(("ok      ", "missing ", "         ")) for line in said.out.splitlines())
+    assert all(
+        line.startswith(("ok      ", "missing ", "         ")) for line in said.out.splitlines()
+    )
 
 
 def test_what_is_missing_comes_with_what_brings_it(give, monkeypatch):
@@ -43,7 +45,9 @@ def test_it_is_quick_where_nobody_answers(give, monkeypatch, deaf):
     begin = time.monotonic()
     said = give("doctor", "tracking=mlflow", f"tracking.uri=http://{deaf}")
     assert time.monotonic() - begin < 60
-    assert {line.partition(":")[0].split(" (")[0] for line in said.lines if line.startswith("missing")} >= {
+    assert {
+        line.partition(":")[0].split(" (")[0] for line in said.lines if line.startswith("missing")
+    } >= {
         "missing  Docker engine",
         "missing  MLflow",
     }

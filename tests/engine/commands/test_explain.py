@@ -35,24 +35,35 @@ def test_an_edited_stage_is_named_with_its_file(ran, give):
 
 
 def test_what_waits_for_a_remade_input_names_it_and_nothing_else(ran, give):
-    assert give("explain", "stage=c", "params.n=5").lines == ["c: runs", "input number: b runs again"]
+    assert give("explain", "stage=c", "params.n=5").lines == [
+        "c: runs",
+        "input number: b runs again",
+    ]
 
 
 def test_a_stage_that_is_stale_by_itself_and_by_its_input_says_both(ran, give):
     _edit(ran, "double")
     reasons = give("explain", "stage=c").lines[1:]
-    assert reasons[0].startswith("source mystages.double: ") and reasons[1:] == ["input number: b runs again"]
+    assert reasons[0].startswith("source mystages.double: ") and reasons[1:] == [
+        "input number: b runs again"
+    ]
 
 
 def test_an_artifact_that_is_gone_is_the_reason(ran, give):
     ran.store.path(ran.state().stages["b"].outputs["data"]).unlink()
-    assert give("explain", "stage=b").lines == ["b: runs", "its artifact in the store is damaged or gone"]
+    assert give("explain", "stage=b").lines == [
+        "b: runs",
+        "its artifact in the store is damaged or gone",
+    ]
 
 
 def test_an_unknown_stage_names_the_nearest(give, project):
     project.usecase("one", "stages: {make: {uses: mystages.make}}")
     said = give("explain", "usecase=one", "stage=mak")
-    assert (said.status, said.err) == (2, "stage=mak\n  there is no such stage\n  did you mean 'make'?\n")
+    assert (said.status, said.err) == (
+        2,
+        "stage=mak\n  there is no such stage\n  did you mean 'make'?\n",
+    )
 
 
 def test_explaining_runs_nothing(ran, give):

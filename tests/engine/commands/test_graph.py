@@ -20,7 +20,9 @@ def test_a_picture_is_written_as_svg(give, project):
     assert said.lines == ["dag.svg"]
     words = {
         one.text
-        for one in ElementTree.parse(project.path / "dag.svg").iter("{http://www.w3.org/2000/svg}text")
+        for one in ElementTree.parse(project.path / "dag.svg").iter(
+            "{http://www.w3.org/2000/svg}text"
+        )
     }
     assert {"a", "b", "c"} <= words
 
@@ -54,5 +56,6 @@ def test_a_picture_without_a_suffix_is_refused_with_a_name(give, place):
     said = give("graph", f"output={place}")
     assert said.status == 2 and said.err.splitlines()[1:] == [
         "  a picture is written as .svg or .png",
-        "  write output=" + {"/": "/dag.svg", ".": "dag.svg", "..": "../dag.svg", "dag": "dag.svg"}[place],
+        "  write output="
+        + {"/": "/dag.svg", ".": "dag.svg", "..": "../dag.svg", "dag": "dag.svg"}[place],
     ]

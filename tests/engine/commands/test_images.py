@@ -50,7 +50,10 @@ def images(project, give, docker_engine, monkeypatch):
     yield given
     client = docker_engine.client()
     for tag in [
-        tag for image in client.images.list() for tag in image.tags if tag.startswith(f"{REPOSITORY}/mine:")
+        tag
+        for image in client.images.list()
+        for tag in image.tags
+        if tag.startswith(f"{REPOSITORY}/mine:")
     ]:
         client.images.remove(tag)
 
@@ -114,7 +117,9 @@ def test_an_image_that_the_engine_lacks_is_listed_as_not_built(images, project):
     assert _rows(images("list"))["mine", HERE] == [_reference(project), "not", "built"]
 
 
-def test_an_image_that_the_engine_has_is_listed_with_its_size(images, project, docker_engine, plain_archive):
+def test_an_image_that_the_engine_has_is_listed_with_its_size(
+    images, project, docker_engine, plain_archive
+):
     daemon.load(docker_engine.client(), _reference(project), plain_archive)
     reference, size, unit = _rows(images("list"))["mine", HERE]
     assert (reference, unit) == (_reference(project), "MB") and 20 < float(size) < 500
@@ -149,7 +154,8 @@ def test_without_an_engine_the_way_out_is_named(images, monkeypatch, tmp_path, a
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
     said = images(action)
     assert (
-        said.status == 2 and [line.strip() for line in said.err.splitlines()][1] == "no Docker engine answers"
+        said.status == 2
+        and [line.strip() for line in said.err.splitlines()][1] == "no Docker engine answers"
     )
 
 
@@ -171,7 +177,9 @@ def test_an_image_that_no_stage_builds_is_refused_with_its_use_case(images, dock
     assert "the images could not be built: build_mine@amd64" in said.err
 
 
-def test_a_run_builds_the_image_that_it_needs_and_is_made_in_it(project, docker_engine, monkeypatch):
+def test_a_run_builds_the_image_that_it_needs_and_is_made_in_it(
+    project, docker_engine, monkeypatch
+):
     """The whole way: the smallest image that has numpy, built by its use case, given to the engine, and a
     stage in it.
     """
@@ -215,7 +223,9 @@ def test_where_the_target_has_a_device_its_engine_is_given_the_image(
 ):
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
     (tmp_path / "ssh_config").write_text(sshd.config)
-    address = f"ssh://{sshd.user}@{sshd.host}:{sshd.port}{docker_engine.host.removeprefix('unix://')}"
+    address = (
+        f"ssh://{sshd.user}@{sshd.host}:{sshd.port}{docker_engine.host.removeprefix('unix://')}"
+    )
     said = images(
         "build",
         "image=mine",
@@ -253,10 +263,14 @@ def test_a_name_that_somebody_else_gave_an_image_is_left_alone(images, docker_en
     client = docker_engine.client()
     client.images.get(plain_image.reference).tag(f"{REPOSITORY}/mine", "of-ann")
     said = images("prune")
-    assert (said.status, said.out) == (0, "") and _has(docker_engine) == {f"{REPOSITORY}/mine:of-ann"}
+    assert (said.status, said.out) == (0, "") and _has(docker_engine) == {
+        f"{REPOSITORY}/mine:of-ann"
+    }
 
 
-def test_an_image_that_a_container_has_is_kept_and_says_so(images, project, docker_engine, plain_image):
+def test_an_image_that_a_container_has_is_kept_and_says_so(
+    images, project, docker_engine, plain_image
+):
     before = _reference(project)
     client = docker_engine.client()
     other = client.containers.create(plain_image.reference, command=["true"], network_mode="none")

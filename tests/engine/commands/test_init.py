@@ -11,7 +11,11 @@ def test_a_new_project_has_the_files_of_the_skeleton(give, project, exists):
     if exists:
         folder.mkdir(parents=True)
     assert give("init", "sub/mine").status == 0
-    wanted = {path.relative_to(SKELETON) for path in SKELETON.rglob("*") if "__pycache__" not in path.parts}
+    wanted = {
+        path.relative_to(SKELETON)
+        for path in SKELETON.rglob("*")
+        if "__pycache__" not in path.parts
+    }
     assert {path.relative_to(folder) for path in folder.rglob("*")} == wanted
 
 

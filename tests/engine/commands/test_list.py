@@ -55,7 +55,10 @@ def test_what_cannot_be_read_is_listed_as_such_and_hides_nothing(listed, project
     assert found["stages"]["mystages.broken"]["description"].startswith(
         "(cannot be read: Python cannot read it"
     )
-    assert found["use cases"]["bad"]["description"] == "(cannot be read: a mapping is expected, not a list)"
+    assert (
+        found["use cases"]["bad"]["description"]
+        == "(cannot be read: a mapping is expected, not a list)"
+    )
     assert {"mystages.make", "mystages.double"} <= found["stages"].keys()
 
 

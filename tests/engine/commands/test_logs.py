@@ -26,7 +26,8 @@ def talked(project, give):
     project.stage("one", TALKING.format(name="one", more=""))
     project.stage("two", TALKING.format(name="two", more=", before: In | None = None"))
     project.usecase(
-        "talk", "stages: {a: {uses: mystages.one}, b: {uses: mystages.two, inputs: {before: a.data}}}"
+        "talk",
+        "stages: {a: {uses: mystages.one}, b: {uses: mystages.two, inputs: {before: a.data}}}",
     )
     assert give("usecase=talk").status == 0
     return project
@@ -42,7 +43,10 @@ def test_one_stage_may_be_asked_for(talked, give):
 
 def test_an_unknown_stage_is_refused(talked, give):
     said = give("logs", "usecase=talk", "stage=c")
-    assert (said.status, said.err) == (2, "stage=c\n  there is no such stage\n  choose one of: a, b\n")
+    assert (said.status, said.err) == (
+        2,
+        "stage=c\n  there is no such stage\n  choose one of: a, b\n",
+    )
 
 
 def test_a_run_without_a_word_prints_none(ran, give):

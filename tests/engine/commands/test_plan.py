@@ -36,7 +36,10 @@ def test_a_change_makes_stale_what_it_reaches(ran, give):
 
 
 def test_until_leaves_out_what_comes_after(give):
-    assert [row["stage"] for row in json.loads(give("plan", "until=[b]", "format=json").out)] == ["a", "b"]
+    assert [row["stage"] for row in json.loads(give("plan", "until=[b]", "format=json").out)] == [
+        "a",
+        "b",
+    ]
 
 
 def test_a_stage_on_another_target_says_where_its_figures_would_be_taken(give, project):
@@ -98,12 +101,14 @@ def test_auto_takes_containers_where_an_engine_answers(give, answered):
     assert _auto(give) == ["note: stages run in containers: a Docker engine answers"]
 
 
-def test_auto_does_without_containers_where_no_image_has_what_a_stage_imports(give, project, answered):
+def test_auto_does_without_containers_where_no_image_has_what_a_stage_imports(
+    give, project, answered
+):
     project.only_stage(TORCH)
     [note] = _auto(give, "usecase=one")
-    assert note.startswith("note: stages run as local processes: no image for linux/") and note.endswith(
-        "has torch, which the stage imports"
-    )
+    assert note.startswith(
+        "note: stages run as local processes: no image for linux/"
+    ) and note.endswith("has torch, which the stage imports")
 
 
 def test_who_names_containers_is_refused_what_no_image_has(give, project, answered):
@@ -126,7 +131,9 @@ def _first_key(give, *words: str) -> str:
 
 
 def test_a_stage_of_the_host_is_the_same_job_whatever_the_executor(with_own_image, give):
-    assert _first_key(give, "executor=local") == _first_key(give, "executor=docker", "+stages.a.runs_on=host")
+    assert _first_key(give, "executor=local") == _first_key(
+        give, "executor=docker", "+stages.a.runs_on=host"
+    )
 
 
 def test_an_image_is_part_of_a_fingerprint(with_own_image, give):

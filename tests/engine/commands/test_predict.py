@@ -60,7 +60,9 @@ def test_what_the_model_says_is_a_table(predict):
 
 @pytest.mark.parametrize("form", ["jsonl", "json"])
 def test_what_the_model_says_is_a_line_of_json_each(predict, form):
-    assert [json.loads(line)["times"] for line in predict("input=words", f"format={form}").lines] == [2, 40]
+    assert [
+        json.loads(line)["times"] for line in predict("input=words", f"format={form}").lines
+    ] == [2, 40]
 
 
 def test_where_nothing_is_recognised_it_says_so(predict, packed):
@@ -121,7 +123,11 @@ def test_without_an_output_nothing_is_annotated(predict, packed):
 def test_a_stage_that_fails_shows_its_log_and_ends_with_status_1(predict, packed):
     (packed.path / "words").write_text("bad")
     said = predict("input=words")
-    assert (said.status, said.out, said.err.splitlines()[-1]) == (1, "", "error: 'bad' is no number")
+    assert (said.status, said.out, said.err.splitlines()[-1]) == (
+        1,
+        "",
+        "error: 'bad' is no number",
+    )
 
 
 def test_it_is_no_run_and_leaves_no_work_behind(predict, packed):
@@ -147,7 +153,10 @@ def test_a_process_says_the_same(packed):
 @pytest.mark.parametrize(
     ("code", "why"),
     [
-        ("os.symlink({private!r}, predictions)", "look: output 'predictions' holds a symbolic link"),
+        (
+            "os.symlink({private!r}, predictions)",
+            "look: output 'predictions' holds a symbolic link",
+        ),
         (
             "predictions.mkdir(); (predictions / 'annotated').symlink_to({private!r})",
             "look: output 'predictions' holds a symbolic link",

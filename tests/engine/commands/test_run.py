@@ -42,7 +42,9 @@ def test_the_files_that_users_read_are_there(finished):
 
 
 def test_the_files_say_what_the_journal_says(finished):
-    assert json.loads((finished / "run.json").read_text()) == run_files.run_json(run_files.state(finished))
+    assert json.loads((finished / "run.json").read_text()) == run_files.run_json(
+        run_files.state(finished)
+    )
 
 
 def test_no_work_is_left_behind(ran):
@@ -53,7 +55,8 @@ def test_the_sinks_are_told_of_the_end_after_the_files_are_written(finished):
     last = read(finished / FILE_NAME)[-1]
     assert last["event"] == "run_finished"
     assert all(
-        (finished / name).stat().st_mtime <= last["time"] + 0.1 for name in ("run.json", "report.html")
+        (finished / name).stat().st_mtime <= last["time"] + 0.1
+        for name in ("run.json", "report.html")
     )
 
 
@@ -67,7 +70,9 @@ def test_a_run_knows_its_command_and_its_commit(ran, give):
 def test_a_password_on_the_command_line_is_not_recorded(ran, give):
     give("params.n=4", "tracking.uri=http://ann:canary@host/")
     assert "tracking.uri=http://***@host/" in ran.events()[0]["command"]
-    assert not [path for path in ran.last.rglob("*") if path.is_file() and b"canary" in path.read_bytes()]
+    assert not [
+        path for path in ran.last.rglob("*") if path.is_file() and b"canary" in path.read_bytes()
+    ]
 
 
 def test_an_asset_is_recorded_with_its_digest(project, give):
@@ -148,14 +153,16 @@ def test_an_interrupted_run_goes_on_with_the_same_command(project, give):
     engine.communicate(timeout=300)
     assert engine.returncode == 130
     project.stage(
-        "only", "from engine.stage import Out\ndef only(data: Out) -> None:\n    data.write_text('1')\n"
+        "only",
+        "from engine.stage import Out\ndef only(data: Out) -> None:\n    data.write_text('1')\n",
     )
     assert give("usecase=one").status == 0
 
 
 def test_the_objective_is_what_a_sweep_reads(project):
     project.usecase(
-        "chain", (project.path / "conf" / "usecases" / "chain.yaml").read_text() + "objective: c.total\n"
+        "chain",
+        (project.path / "conf" / "usecases" / "chain.yaml").read_text() + "objective: c.total\n",
     )
     result = project.run("--multirun", "params.n=1,2")
     assert result.returncode == 0, result.stderr
@@ -163,7 +170,9 @@ def test_the_objective_is_what_a_sweep_reads(project):
 
 
 def test_a_state_can_be_replayed_from_what_a_run_left(finished):
-    assert replay(read(finished / FILE_NAME)).metrics == json.loads((finished / "metrics.json").read_text())
+    assert replay(read(finished / FILE_NAME)).metrics == json.loads(
+        (finished / "metrics.json").read_text()
+    )
 
 
 # --- executor=auto
@@ -206,7 +215,9 @@ def test_who_names_containers_is_refused_an_image_that_cannot_be_built(contained
     assert not list(contained.outputs.glob("chain/*/2*"))
 
 
-def test_auto_runs_containers_where_an_engine_has_the_image(contained, docker_engine, plain_archive):
+def test_auto_runs_containers_where_an_engine_has_the_image(
+    contained, docker_engine, plain_archive
+):
     library = Library(("stages",), [contained.path, ROOT])
     sources = {
         module: digest
@@ -245,7 +256,11 @@ def test_a_container_makes_the_same_artifacts_as_a_process(with_own_image, give)
     assert give("executor=docker", "base=bootstrap").status == 0
     in_containers = with_own_image.artifacts()
     assert give("executor=local").status == 0
-    assert with_own_image.artifacts() == in_containers and with_own_image.started() == ["a", "b", "c"]
+    assert with_own_image.artifacts() == in_containers and with_own_image.started() == [
+        "a",
+        "b",
+        "c",
+    ]
 
 
 def test_of_a_run_in_containers_no_container_is_left(with_own_image, give, docker_engine):
@@ -263,7 +278,9 @@ def test_a_folder_in_the_place_of_latest_is_warned_of_and_the_run_is_whole(give,
     link.unlink()
     (link / "mine").mkdir(parents=True)
     said = give()
-    assert said.status == 0 and "latest does not name this run: it is a folder; remove it" in said.err
+    assert (
+        said.status == 0 and "latest does not name this run: it is a folder; remove it" in said.err
+    )
     assert (
         (link / "mine").is_dir()
         and project.state().status == "finished"
@@ -272,7 +289,11 @@ def test_a_folder_in_the_place_of_latest_is_warned_of_and_the_run_is_whole(give,
 
 
 FOR_A_FOLDER = {"a file": Path.touch, "a dangling link": lambda path: path.symlink_to("/nowhere/a")}
-FOR_A_FILE = {"a folder": Path.mkdir, "a FIFO": os.mkfifo, "a loop": lambda path: path.symlink_to(path)}
+FOR_A_FILE = {
+    "a folder": Path.mkdir,
+    "a FIFO": os.mkfifo,
+    "a loop": lambda path: path.symlink_to(path),
+}
 IN_THE_WAY = [
     *((place, how) for place in ("chain", "chain/x86_64", ".engine") for how in ("a file",)),
     *(

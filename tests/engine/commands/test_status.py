@@ -35,7 +35,9 @@ def test_a_finished_run_says_so_stage_by_stage(ran, give):
 
 
 def test_as_json_it_is_run_json(ran, give):
-    assert json.loads(give("status", "format=json").out) == json.loads((ran.last / "run.json").read_text())
+    assert json.loads(give("status", "format=json").out) == json.loads(
+        (ran.last / "run.json").read_text()
+    )
 
 
 @pytest.mark.parametrize("length", [8, 12], ids=["a number", "text"])
@@ -63,7 +65,8 @@ def test_where_nothing_ran_it_says_how_to_begin(give):
 def test_a_failure_says_its_sentence(project, give):
     project.stage("only", FAILING)
     project.usecase(
-        "one", "stages: {s: {uses: mystages.only}, t: {uses: mystages.double, inputs: {number: s.data}}}"
+        "one",
+        "stages: {s: {uses: mystages.only}, t: {uses: mystages.double, inputs: {number: s.data}}}",
     )
     give("usecase=one")
     said = give("status", "usecase=one")
@@ -98,7 +101,9 @@ def test_a_killed_engine_is_told_and_how_to_go_on(ran, give):
     assert (
         give("status")
         .lines[0]
-        .endswith("its engine was killed; give its command again, and it goes on from what is in the store")
+        .endswith(
+            "its engine was killed; give its command again, and it goes on from what is in the store"
+        )
     )
 
 

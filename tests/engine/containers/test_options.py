@@ -16,7 +16,9 @@ PI = Target(name="pi", platform="linux/arm64", device="ssh://pi@nowhere")
 def make(request, tmp_path):
     """Make each executor in turn with these options; none of them looks for an engine yet."""
     executor = importlib.import_module(f"engine.executors.{request.param}").Executor
-    return lambda given: executor(ExecutorContext(PI, (tmp_path,), (), tuple, tmp_path, None, given))
+    return lambda given: executor(
+        ExecutorContext(PI, (tmp_path,), (), tuple, tmp_path, None, given)
+    )
 
 
 @pytest.mark.parametrize(
@@ -42,7 +44,11 @@ def test_a_mistake_is_told_when_the_executor_is_made(make, name, options, place)
     with pytest.raises(ExceptionGroup) as caught:
         make({"name": name, "cpus": None, **options})
     [mistake] = caught.value.exceptions
-    assert isinstance(mistake, UserError) and mistake.where == f"executor={name}: {place}" and mistake.fix
+    assert (
+        isinstance(mistake, UserError)
+        and mistake.where == f"executor={name}: {place}"
+        and mistake.fix
+    )
 
 
 def test_all_mistakes_are_told_together(make):
@@ -56,6 +62,10 @@ def test_the_options_of_an_executor_that_somebody_added_are_its_own_affair(make)
 
 
 @pytest.mark.parametrize(("memory", "limit"), [(None, 750), (0, None), ("8M", 8_000_000)])
-def test_the_limit_of_memory_is_the_options_or_three_quarters_of_the_machines(tmp_path, memory, limit):
-    found = options.limits(ExecutorContext(PI, (tmp_path,), (), tuple, tmp_path, None, {"memory": memory}))
+def test_the_limit_of_memory_is_the_options_or_three_quarters_of_the_machines(
+    tmp_path, memory, limit
+):
+    found = options.limits(
+        ExecutorContext(PI, (tmp_path,), (), tuple, tmp_path, None, {"memory": memory})
+    )
     assert options.memory_limit(found, 1000) == limit

@@ -75,7 +75,9 @@ def test_a_rootless_engine_is_none_for_the_stages(tmp_path, monkeypatch):
         monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path / 's'}")
         (found,) = containers.engine()
         rootless.shutdown(socket.SHUT_RDWR)
-    assert not found.is_there and found.what.endswith("it is rootless, and its stages could not write here")
+    assert not found.is_there and found.what.endswith(
+        "it is rootless, and its stages could not write here"
+    )
 
 
 def _answer(server: socket.socket, answer: bytes) -> None:
@@ -132,7 +134,9 @@ def test_an_engine_behind_ssh_is_not_waited_for(monkeypatch):
 
 
 def test_each_platform_is_native_handled_or_missing(binfmt):
-    assert [(found.is_there, found.what) for found in containers.foreign_platforms(binfmt, "x86_64")] == [
+    assert [
+        (found.is_there, found.what) for found in containers.foreign_platforms(binfmt, "x86_64")
+    ] == [
         (True, "linux/amd64 natively"),
         (True, "linux/arm64 through qemu-aarch64"),
         (False, "no handler is registered for linux/arm/v7"),

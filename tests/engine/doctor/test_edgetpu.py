@@ -23,7 +23,9 @@ def _devices(machine, kind="x86_64", page_bytes=4096):
 
 
 def _software(tmp_path, name, machine="x86_64"):
-    (found,) = (one for one in edgetpu.software(tmp_path, [str(tmp_path)], machine) if name in one.what)
+    (found,) = (
+        one for one in edgetpu.software(tmp_path, [str(tmp_path)], machine) if name in one.what
+    )
     return found
 
 
@@ -98,7 +100,9 @@ def path(tmp_path, monkeypatch):
 
 
 def test_the_compiler_says_its_version(tmp_path, path):
-    (path / "edgetpu_compiler").write_text("#!/bin/sh\necho Edge TPU Compiler version 16.0.384591198\n")
+    (path / "edgetpu_compiler").write_text(
+        "#!/bin/sh\necho Edge TPU Compiler version 16.0.384591198\n"
+    )
     (path / "edgetpu_compiler").chmod(0o755)
     assert (
         _software(tmp_path, "edgetpu_compiler").what
@@ -112,7 +116,8 @@ def test_there_is_no_compiler_for_a_raspberry_pi(tmp_path, path):
 
 
 @pytest.mark.parametrize(
-    "place", ["usr/lib/aarch64-linux-gnu", "usr/lib/arm-linux-gnueabihf", "usr/local/lib", "usr/lib"]
+    "place",
+    ["usr/lib/aarch64-linux-gnu", "usr/lib/arm-linux-gnueabihf", "usr/local/lib", "usr/lib"],
 )
 def test_the_library_is_found_where_the_loader_looks(tmp_path, place):
     (tmp_path / place).mkdir(parents=True)
@@ -136,5 +141,7 @@ def test_the_reef_atlas_of_that_name_is_not_taken_for_pycoral(tmp_path):
     (tmp_path / "pycoral" / "__init__.py").write_text("raise SystemExit('it was imported')\n")
     assert _software(tmp_path, "PyCoral").fix == "python -m pip uninstall pycoral"
     (tmp_path / "pycoral" / "utils").mkdir()
-    (tmp_path / "pycoral" / "utils" / "edgetpu.py").write_text("raise SystemExit('it was imported')\n")
+    (tmp_path / "pycoral" / "utils" / "edgetpu.py").write_text(
+        "raise SystemExit('it was imported')\n"
+    )
     assert _software(tmp_path, "PyCoral").is_there

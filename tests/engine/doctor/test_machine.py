@@ -20,8 +20,12 @@ def test_what_a_machine_cannot_have_is_not_missing():
     def names(processor, version):
         return " ".join(found.what for found in machine.packages(processor, version))
 
-    assert "ai-edge-litert" in names("aarch64", (3, 11)) and "ai-edge-litert" not in names("armv7l", (3, 11))
-    assert "tflite-runtime" in names("aarch64", (3, 11)) and "tflite-runtime" not in names("aarch64", (3, 12))
+    assert "ai-edge-litert" in names("aarch64", (3, 11)) and "ai-edge-litert" not in names(
+        "armv7l", (3, 11)
+    )
+    assert "tflite-runtime" in names("aarch64", (3, 11)) and "tflite-runtime" not in names(
+        "aarch64", (3, 12)
+    )
 
 
 def test_a_package_that_is_missing_comes_with_the_extra_that_brings_it(monkeypatch):
@@ -31,4 +35,6 @@ def test_a_package_that_is_missing_comes_with_the_extra_that_brings_it(monkeypat
 
 
 def test_room_is_measured_where_the_outputs_will_be(tmp_path):
-    assert machine.disk(tmp_path / "not" / "yet")[0].what.endswith(f" GB free for {tmp_path / 'not' / 'yet'}")
+    assert machine.disk(tmp_path / "not" / "yet")[0].what.endswith(
+        f" GB free for {tmp_path / 'not' / 'yet'}"
+    )

@@ -41,7 +41,8 @@ def test_runs_are_counted(ran):
 
 def test_the_database_of_the_outputs_is_made_by_the_first_run(tmp_path):
     assert (
-        tracking.mlflow(tmp_path, NONE)[1].what == "MLflow: sqlite below outputs/, which the first run makes"
+        tracking.mlflow(tmp_path, NONE)[1].what
+        == "MLflow: sqlite below outputs/, which the first run makes"
     )
     (tmp_path / "mlflow.db").touch()
     assert tracking.mlflow(tmp_path, NONE)[1].what == "MLflow: sqlite below outputs/"
@@ -61,13 +62,18 @@ def test_a_server_is_there_if_it_answers_as_one(tmp_path, server, status, is_the
 
 def test_a_server_that_hangs_is_given_up(tmp_path, deaf):
     begin = time.monotonic()
-    assert _said(tmp_path, f"http://{deaf}").what == f"MLflow: http://{deaf} does not answer (timed out)"
+    assert (
+        _said(tmp_path, f"http://{deaf}").what
+        == f"MLflow: http://{deaf} does not answer (timed out)"
+    )
     assert time.monotonic() - begin < 60
 
 
 def test_a_server_that_is_away_holds_no_run_up(tmp_path, free_port):
     found = _said(tmp_path, f"http://127.0.0.1:{free_port}")
-    assert found.what == f"MLflow: http://127.0.0.1:{free_port} does not answer (Connection refused)"
+    assert (
+        found.what == f"MLflow: http://127.0.0.1:{free_port} does not answer (Connection refused)"
+    )
     assert (found.is_there, found.fix) == (
         False,
         "runs go on without it; when it is back: python run.py sync",
@@ -91,5 +97,6 @@ def test_a_password_in_the_tracking_address_is_not_shown(tmp_path, uri):
 def test_an_address_that_mlflow_does_not_take_is_told(tmp_path):
     found = _said(tmp_path, "mlruns")
     assert (
-        not found.is_there and found.fix == "leave it null, or name a database: sqlite:////path/to/mlflow.db"
+        not found.is_there
+        and found.fix == "leave it null, or name a database: sqlite:////path/to/mlflow.db"
     )

@@ -25,7 +25,9 @@ def _tree(svg: str) -> ElementTree.Element:
 
 def _all(svg: str, tag: str, **having: str) -> list[ElementTree.Element]:
     return [
-        one for one in _tree(svg).iter(tag) if all(one.get(key) == value for key, value in having.items())
+        one
+        for one in _tree(svg).iter(tag)
+        if all(one.get(key) == value for key, value in having.items())
     ]
 
 
@@ -34,7 +36,10 @@ def _words(svg: str) -> list[str]:
 
 
 def _points(curve: ElementTree.Element) -> list[tuple[float, float]]:
-    return [(float(x), float(y)) for x, y in (pair.split(",") for pair in curve.get("points", "").split())]
+    return [
+        (float(x), float(y))
+        for x, y in (pair.split(",") for pair in curve.get("points", "").split())
+    ]
 
 
 # --- curves
@@ -58,7 +63,9 @@ def test_one_point_is_a_dot():
 
 
 def test_a_value_that_is_no_number_is_a_gap():
-    [curve] = _all(charts.lines("x", {"x": [(0, 1.0), (1, math.nan), (2, math.inf), (3, 2.0)]}), "polyline")
+    [curve] = _all(
+        charts.lines("x", {"x": [(0, 1.0), (1, math.nan), (2, math.inf), (3, 2.0)]}), "polyline"
+    )
     assert len(_points(curve)) == 2
 
 
@@ -83,26 +90,34 @@ def test_any_curves_are_drawn_inside_their_frame(series):
 
 
 def test_a_bar_begins_and_ends_with_its_stage():
-    first, second = _all(charts.timeline([Bar("a", 0, 5, "finished"), Bar("b", 5, 10, "failed")]), "rect")
+    first, second = _all(
+        charts.timeline([Bar("a", 0, 5, "finished"), Bar("b", 5, 10, "failed")]), "rect"
+    )
     ends = [float(first.get("x")) + float(first.get("width")), float(second.get("x"))]
     assert ends[0] == pytest.approx(ends[1], abs=0.2)
     assert (first.get("class"), second.get("class")) == ("bar bar-finished", "bar bar-failed")
 
 
 def test_a_bar_of_no_length_can_be_seen():
-    bars = _all(charts.timeline([Bar("a", 0, 0, "finished"), Bar("b", 0, 1000, "finished")]), "rect")
+    bars = _all(
+        charts.timeline([Bar("a", 0, 0, "finished"), Bar("b", 0, 1000, "finished")]), "rect"
+    )
     assert float(bars[0].get("width")) == 2
 
 
 def test_a_timeline_names_each_stage_and_how_long_it_took():
-    assert {"train", "2 min 00 s"} <= set(_words(charts.timeline([Bar("train", 0, 120, "finished")])))
+    assert {"train", "2 min 00 s"} <= set(
+        _words(charts.timeline([Bar("train", 0, 120, "finished")]))
+    )
 
 
 def test_no_bars_are_an_empty_timeline():
     assert _all(charts.timeline([]), "rect") == []
 
 
-@pytest.mark.parametrize(("last", "ticks"), [(45.0, "10 s"), (3600.0, "10 min 00 s"), (2.0, "0.5 s")])
+@pytest.mark.parametrize(
+    ("last", "ticks"), [(45.0, "10 s"), (3600.0, "10 min 00 s"), (2.0, "0.5 s")]
+)
 def test_the_ticks_of_time_are_round_on_a_clock(last, ticks):
     assert ticks in _words(charts.timeline([Bar("a", 0, last, "finished")]))
 

@@ -17,7 +17,12 @@ def _drawn(dag, labels: str = "") -> tuple[list[Node], list[Edge]]:
 
 
 def _overlap(a: Box, b: Box) -> bool:
-    return a.x < b.x + b.width and b.x < a.x + a.width and a.y < b.y + b.height and b.y < a.y + a.height
+    return (
+        a.x < b.x + b.width
+        and b.x < a.x + a.width
+        and a.y < b.y + b.height
+        and b.y < a.y + a.height
+    )
 
 
 @given(dags(most=12))
@@ -61,7 +66,8 @@ def test_no_label_lies_on_a_box_or_on_another_label(dag):
     plan = layout(*_drawn(dag, "data"))
     half = len("data") * 3 + 3
     labels = [
-        Box(x - half, y - 6, 2 * half, 12) for x, y in filter(None, (route.label_at for route in plan.routes))
+        Box(x - half, y - 6, 2 * half, 12)
+        for x, y in filter(None, (route.label_at for route in plan.routes))
     ]
     assert not any(_overlap(label, box) for label in labels for box in plan.boxes.values())
     assert not any(_overlap(a, b) for a, b in combinations(labels, 2))
@@ -85,9 +91,15 @@ def test_a_row_is_as_high_as_its_most_talkative_box():
 def test_a_long_edge_passes_the_rows_between_on_a_straight_rail():
     dag = {"a": [], "b": ["a"], "c": ["b"], "d": ["c", "a"]}
     plan = layout(*_drawn(dag))
-    [rail] = [route.points for route in plan.routes if (route.edge.source, route.edge.target) == ("a", "d")]
+    [rail] = [
+        route.points
+        for route in plan.routes
+        if (route.edge.source, route.edge.target) == ("a", "d")
+    ]
     assert len(rail) == 6 and rail[1][0] == rail[2][0] and rail[3][0] == rail[4][0]
-    assert not any(box.x < rail[1][0] < box.x + box.width for name, box in plan.boxes.items() if name == "b")
+    assert not any(
+        box.x < rail[1][0] < box.x + box.width for name, box in plan.boxes.items() if name == "b"
+    )
 
 
 def test_two_long_edges_from_one_source_share_a_rail():

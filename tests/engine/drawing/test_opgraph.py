@@ -15,7 +15,9 @@ def drawn(ops: list[Op], edges: list[tuple[int, int]]) -> ET.Element:
 
 
 def cells(tree: ET.Element) -> list[tuple[float, float]]:
-    return [(float(group[1].attrib["x"]), float(group[1].attrib["y"])) for group in tree.findall("g")]
+    return [
+        (float(group[1].attrib["x"]), float(group[1].attrib["y"])) for group in tree.findall("g")
+    ]
 
 
 def chain(count: int) -> tuple[list[Op], list[tuple[int, int]]]:
@@ -23,13 +25,19 @@ def chain(count: int) -> tuple[list[Op], list[tuple[int, int]]]:
 
 
 def test_each_operator_says_where_it_runs_and_why():
-    tree = drawn([Op("CONV_2D", True), Op("CAST", False, "Operation not supported"), Op("ABS", False)], [])
+    tree = drawn(
+        [Op("CONV_2D", True), Op("CAST", False, "Operation not supported"), Op("ABS", False)], []
+    )
     assert [group[0].text for group in tree.findall("g")] == [
         "0 CONV_2D: Mapped to Edge TPU",
         "1 CAST: Operation not supported",
         "2 ABS: left to the CPU",
     ]
-    assert [group[1].attrib["class"] for group in tree.findall("g")] == ["op-mapped", "op-left", "op-left"]
+    assert [group[1].attrib["class"] for group in tree.findall("g")] == [
+        "op-mapped",
+        "op-left",
+        "op-left",
+    ]
 
 
 def test_the_legend_counts():

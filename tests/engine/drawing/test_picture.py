@@ -20,7 +20,12 @@ def nodes(*names: str) -> list[Node]:
 
 @pytest.fixture
 def diamond() -> tuple[list[Node], list[Edge]]:
-    edges = [Edge("top", "left"), Edge("top", "right"), Edge("left", "bottom"), Edge("right", "bottom")]
+    edges = [
+        Edge("top", "left"),
+        Edge("top", "right"),
+        Edge("left", "bottom"),
+        Edge("right", "bottom"),
+    ]
     return nodes("top", "left", "right", "bottom"), edges
 
 
@@ -32,7 +37,12 @@ def forty_stages() -> tuple[list[Node], list[Edge]]:
 
 
 def overlap(a: Box, b: Box) -> bool:
-    return a.x < b.x + b.width and b.x < a.x + a.width and a.y < b.y + b.height and b.y < a.y + a.height
+    return (
+        a.x < b.x + b.width
+        and b.x < a.x + a.width
+        and a.y < b.y + b.height
+        and b.y < a.y + a.height
+    )
 
 
 def test_a_stage_stands_below_all_that_it_reads(diamond):
@@ -85,7 +95,9 @@ def test_the_svg_is_well_formed_and_names_every_stage(forty_stages):
 
 def test_a_name_cannot_write_markup():
     evil = "<script>a&b"
-    root = ElementTree.fromstring(picture.svg([Node(evil), Node("z", ("<b>",))], [Edge(evil, "z", "<i>")]))
+    root = ElementTree.fromstring(
+        picture.svg([Node(evil), Node("z", ("<b>",))], [Edge(evil, "z", "<i>")])
+    )
     assert not [tag for tag in ("script", "b", "i") if list(root.iter(f"{SVG}{tag}"))]
 
 
@@ -100,7 +112,8 @@ def test_the_svg_has_dark_colours_too(diamond):
 
 def test_parallel_edges_become_one_with_both_labels():
     plan = layout(
-        nodes("split", "train"), [Edge("split", "train", "images"), Edge("split", "train", "labels")]
+        nodes("split", "train"),
+        [Edge("split", "train", "images"), Edge("split", "train", "labels")],
     )
     assert [route.edge.label for route in plan.routes] == ["images, labels"]
 

@@ -37,7 +37,11 @@ def _most(bench) -> int:
 
 def test_every_stage_runs_after_what_it_needs(bench):
     state = bench.run(stages(DIAMOND))
-    assert (state.status, bench.executor.launched[0], bench.executor.launched[-1]) == ("finished", "a", "d")
+    assert (state.status, bench.executor.launched[0], bench.executor.launched[-1]) == (
+        "finished",
+        "a",
+        "d",
+    )
 
 
 def test_what_a_stage_reads_is_what_the_one_before_wrote(bench):
@@ -77,7 +81,9 @@ def test_one_job_at_a_time_holds_the_accelerator(bench):
 def test_a_job_larger_than_the_machine_runs_alone(bench, resources):
     state = bench.run({**stages(BESIDE), **stages({"huge": []}, resources=resources)}, cpus=8)
     assert state.status == "finished"
-    assert {together for together in bench.executor.at_once if "huge" in together} == {frozenset({"huge"})}
+    assert {together for together in bench.executor.at_once if "huge" in together} == {
+        frozenset({"huge"})
+    }
 
 
 # --- the store
@@ -100,7 +106,10 @@ def test_what_comes_after_a_change_runs_and_what_is_beside_it_does_not(bench):
 
 
 def test_two_stages_that_do_the_same_are_done_once(bench):
-    same = {name: {"command": ["make", "it", "{outputs.data}"], "outputs": ["data"]} for name in ("a", "b")}
+    same = {
+        name: {"command": ["make", "it", "{outputs.data}"], "outputs": ["data"]}
+        for name in ("a", "b")
+    }
     state = bench.run(same)
     assert len(bench.executor.launched) == 1
     assert sorted(stage.cached for stage in state.stages.values()) == [False, True]
@@ -148,7 +157,8 @@ def _other_engine(bench, plan: Plan, *, finishes: bool):
             if finishes:
                 (bench.folder / "theirs").write_text("a ()")
                 bench.store.commit(
-                    Record(planned.fingerprint, "a", planned.parts, {}), {"data": bench.folder / "theirs"}
+                    Record(planned.fingerprint, "a", planned.parts, {}),
+                    {"data": bench.folder / "theirs"},
                 )
             alone.__exit__(None, None, None)
 
@@ -193,7 +203,10 @@ def test_what_depends_on_a_failure_is_skipped_and_the_rest_finishes(bench):
 def test_fail_fast_ends_what_is_at_work_and_skips_the_rest(bench):
     bench.executor.does |= {"a": fails, "b": hangs}
     state = bench.run(stages({"a": [], "b": [], "c": ["b"]}), fail_fast=True)
-    assert (state.status, _states(state)) == ("failed", {"a": "failed", "b": "failed", "c": "skipped"})
+    assert (state.status, _states(state)) == (
+        "failed",
+        {"a": "failed", "b": "failed", "c": "skipped"},
+    )
     assert bench.executor.told == [("b", False)]
     assert (state.stages["b"].failure["kind"], state.stages["b"].failure["message"]) == (
         "killed",
@@ -233,7 +246,10 @@ def test_an_exit_status_that_the_stage_chose_is_believed_whatever_its_executor_m
         (folder / "result.json").write_text(f'{{"exit_status": {chosen}}}') and status
     )
     failure = bench.run(stages({"a": []})).stages["a"].failure
-    assert (failure["kind"], failure["message"]) == ("failed", f"it ended with exit status {chosen}")
+    assert (failure["kind"], failure["message"]) == (
+        "failed",
+        f"it ended with exit status {chosen}",
+    )
 
 
 @pytest.mark.parametrize("said", ["0", "256", "-1", "true", '"137"', "null", "[1]"])
@@ -277,12 +293,22 @@ def test_an_output_that_is_missing_is_a_failure_that_names_it(bench):
     )
 
 
-def test_an_asset_that_changes_while_a_stage_reads_it_fails_the_stage_and_nothing_is_kept(bench, tmp_path):
+def test_an_asset_that_changes_while_a_stage_reads_it_fails_the_stage_and_nothing_is_kept(
+    bench, tmp_path
+):
     mine = tmp_path / "mine"
     mine.write_text("1")
-    bench.executor.does["a"] = lambda folder, attempt: writes(folder, attempt) + 0 * mine.write_text("22")
+    bench.executor.does["a"] = lambda folder, attempt: (
+        writes(folder, attempt) + 0 * mine.write_text("22")
+    )
     plan = bench.plan(
-        {"a": {"command": ["make", "{outputs.data}"], "outputs": ["data"], "inputs": {"x": "asset:mine"}}},
+        {
+            "a": {
+                "command": ["make", "{outputs.data}"],
+                "outputs": ["data"],
+                "inputs": {"x": "asset:mine"},
+            }
+        },
         {"mine": mine},
     )
     assert bench.run(plan).stages["a"].failure["kind"] == "input_changed"
@@ -310,7 +336,9 @@ def test_every_attempt_of_a_job_has_the_same_checkpoint_folder_and_a_failure_lea
 
 
 def test_a_finished_job_leaves_no_checkpoint(bench):
-    bench.executor.does["a"] = lambda folder, attempt: writes(folder, attempt) + 0 * _keeps(folder, attempt)
+    bench.executor.does["a"] = lambda folder, attempt: (
+        writes(folder, attempt) + 0 * _keeps(folder, attempt)
+    )
     assert bench.run(stages({"a": []})).stages["a"].state == "finished"
     assert _checkpoints(bench) == []
 
@@ -318,9 +346,17 @@ def test_a_finished_job_leaves_no_checkpoint(bench):
 def test_a_checkpoint_that_an_asset_went_into_while_it_changed_is_removed(bench, tmp_path):
     mine = tmp_path / "mine"
     mine.write_text("1")
-    bench.executor.does["a"] = lambda folder, attempt: _keeps(folder, attempt) + 0 * mine.write_text("22")
+    bench.executor.does["a"] = lambda folder, attempt: (
+        _keeps(folder, attempt) + 0 * mine.write_text("22")
+    )
     plan = bench.plan(
-        {"a": {"command": ["make", "{outputs.data}"], "outputs": ["data"], "inputs": {"x": "asset:mine"}}},
+        {
+            "a": {
+                "command": ["make", "{outputs.data}"],
+                "outputs": ["data"],
+                "inputs": {"x": "asset:mine"},
+            }
+        },
         {"mine": mine},
     )
     assert bench.run(plan).stages["a"].failure["kind"] == "failed"
@@ -350,7 +386,8 @@ def test_a_failed_stage_is_tried_again_after_a_delay_that_doubles(bench):
         0.08,
     ]
     waits = [
-        after - before for before, after in zip(bench.executor.times, bench.executor.times[1:], strict=False)
+        after - before
+        for before, after in zip(bench.executor.times, bench.executor.times[1:], strict=False)
     ]
     assert all(wait >= delay for wait, delay in zip(waits, [0.02, 0.04, 0.08], strict=True))
 
@@ -374,17 +411,23 @@ def test_after_its_last_retry_a_stage_has_failed(bench):
 def test_other_stages_run_while_one_waits_for_its_retry(bench, monkeypatch):
     hour = 3600.0
     monkeypatch.setattr(
-        schedulers, "time", SimpleNamespace(monotonic=lambda: hour * (1 + ("c" in bench.executor.launched)))
+        schedulers,
+        "time",
+        SimpleNamespace(monotonic=lambda: hour * (1 + ("c" in bench.executor.launched))),
     )
     bench.executor.does["a"] = succeeds_at(2)
-    bench.run({**stages({"a": []}, retries=1, retry_delay="1h"), **stages({"b": [], "c": ["b"]})}, cpus=1)
+    bench.run(
+        {**stages({"a": []}, retries=1, retry_delay="1h"), **stages({"b": [], "c": ["b"]})}, cpus=1
+    )
     assert bench.executor.launched[-1] == "a"
     assert Counter(bench.executor.launched) == {"a": 2, "b": 1, "c": 1}
 
 
 def test_a_full_disk_is_not_tried_again(bench):
     def fill(folder, attempt):
-        (bench.run_dir / "logs" / "a.log").write_text("OSError: [Errno 28] No space left on device\n")
+        (bench.run_dir / "logs" / "a.log").write_text(
+            "OSError: [Errno 28] No space left on device\n"
+        )
         return 1
 
     bench.executor.does["a"] = fill
@@ -395,7 +438,10 @@ def test_a_full_disk_is_not_tried_again(bench):
 def test_a_stage_is_asked_to_end_at_its_timeout(bench):
     bench.executor.does["a"] = hangs
     failure = bench.run(stages({"a": []}, timeout="50ms")).stages["a"].failure
-    assert (failure["kind"], failure["message"]) == ("timeout", "it did not end within its timeout of 0.05 s")
+    assert (failure["kind"], failure["message"]) == (
+        "timeout",
+        "it did not end within its timeout of 0.05 s",
+    )
     assert bench.executor.told == [("a", False)]
 
 
@@ -403,7 +449,11 @@ def test_an_emulated_stage_has_ten_times_as_long(bench):
     bench.executor.does["a"] = hangs
     plan = bench.plan(stages({"a": []}, timeout="20ms"))
     emulated = replace(plan.jobs["a"].job, place=Placement("linux/arm64", True, EMULATED))
-    failure = bench.run(replace(plan, jobs={"a": replace(plan.jobs["a"], job=emulated)})).stages["a"].failure
+    failure = (
+        bench.run(replace(plan, jobs={"a": replace(plan.jobs["a"], job=emulated)}))
+        .stages["a"]
+        .failure
+    )
     assert (
         failure["message"]
         == "it did not end within its timeout of 0.2 s, 10 times that of the YAML since it was emulated"
@@ -456,9 +506,16 @@ def test_an_interrupt_asks_what_is_at_work_to_end_and_starts_nothing_more(bench)
     bench.executor.does["a"] = hangs
     _interrupt(bench, 2)
     state = bench.run(stages(CHAIN, retries=3))
-    assert (state.status, _states(state)) == ("interrupted", {"a": "failed", "b": "skipped", "c": "skipped"})
+    assert (state.status, _states(state)) == (
+        "interrupted",
+        {"a": "failed", "b": "skipped", "c": "skipped"},
+    )
     assert bench.executor.told == [("a", False)]
-    assert state.stages["a"].failure["message"] == state.stages["c"].because == "the run was interrupted"
+    assert (
+        state.stages["a"].failure["message"]
+        == state.stages["c"].because
+        == "the run was interrupted"
+    )
 
 
 def test_a_second_interrupt_ends_a_stubborn_stage_by_force(bench):
@@ -487,8 +544,14 @@ def test_what_was_done_before_an_interrupt_is_kept(bench):
 )
 def test_a_gate_that_breaks_rejects_the_run_and_skips_what_comes_after(bench, value, status, after):
     bench.executor.does["a"] = returns(accuracy=value)
-    state = bench.run(stages(CHAIN) | {"a": {"uses": "mystages.free", "require": {"accuracy": ">= 0.8"}}})
-    assert (state.status, state.stages["a"].state, state.stages["c"].state) == (status, status, after)
+    state = bench.run(
+        stages(CHAIN) | {"a": {"uses": "mystages.free", "require": {"accuracy": ">= 0.8"}}}
+    )
+    assert (state.status, state.stages["a"].state, state.stages["c"].state) == (
+        status,
+        status,
+        after,
+    )
     assert state.stages["a"].gates == [
         {"metric": "accuracy", "rule": ">= 0.8", "value": value, "passed": value > 0.8}
     ]
@@ -499,7 +562,11 @@ def test_the_artifact_of_a_rejected_stage_is_kept_and_its_gate_asked_again(bench
     gated = {"a": {"uses": "mystages.free", "require": {"accuracy": ">= 0.8"}}}
     bench.run(gated)
     state = bench.run(gated)
-    assert (state.status, state.stages["a"].cached, bench.executor.launched) == ("rejected", True, [])
+    assert (state.status, state.stages["a"].cached, bench.executor.launched) == (
+        "rejected",
+        True,
+        [],
+    )
     gated["a"]["require"] = {"accuracy": ">= 0.6"}
     assert bench.run(gated).status == "finished"
     assert bench.executor.launched == []
@@ -512,9 +579,13 @@ def test_a_gate_on_a_metric_that_was_not_returned_breaks(bench):
 
 def test_a_gate_may_say_that_it_is_not_judged_without_its_metric(bench):
     rule = "<= 0 if measured"
-    state = bench.run(stages(CHAIN) | {"a": {"uses": "mystages.free", "require": {"critical": rule}}})
+    state = bench.run(
+        stages(CHAIN) | {"a": {"uses": "mystages.free", "require": {"critical": rule}}}
+    )
     assert (state.status, state.stages["c"].state) == ("finished", "finished")
-    assert state.stages["a"].gates == [{"metric": "critical", "rule": rule, "value": None, "passed": None}]
+    assert state.stages["a"].gates == [
+        {"metric": "critical", "rule": rule, "value": None, "passed": None}
+    ]
 
 
 # --- what is said
@@ -555,7 +626,8 @@ def _bench(tmp_path_factory) -> Bench:
 
 
 ANY = settings(
-    max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 
@@ -579,17 +651,27 @@ def test_in_any_dag_every_stage_runs_once_after_what_it_needs_and_no_more_at_onc
 
 @ANY
 @given(dag=dags(), cpus=st.integers(1, 4), data=st.data())
-def test_in_any_dag_a_failure_takes_with_it_what_needs_it_and_nothing_else(tmp_path_factory, dag, cpus, data):
+def test_in_any_dag_a_failure_takes_with_it_what_needs_it_and_nothing_else(
+    tmp_path_factory, dag, cpus, data
+):
     bench = _bench(tmp_path_factory)
     broken = data.draw(st.sets(st.sampled_from(sorted(dag))))
     bench.executor.does = dict.fromkeys(broken, fails)
     state = bench.run(stages(dag), cpus=cpus)
     for name in dag:
-        wanted = "skipped" if ancestors(dag, name) & broken else "failed" if name in broken else "finished"
+        wanted = (
+            "skipped"
+            if ancestors(dag, name) & broken
+            else "failed"
+            if name in broken
+            else "finished"
+        )
         assert state.stages[name].state == wanted
     bench.executor.does = {}
     assert bench.run(stages(dag), cpus=cpus).status == "finished"
-    assert set(bench.executor.launched) == {name for name in dag if (ancestors(dag, name) | {name}) & broken}
+    assert set(bench.executor.launched) == {
+        name for name in dag if (ancestors(dag, name) | {name}) & broken
+    }
 
 
 def test_an_exclusive_job_runs_alone(bench):

@@ -70,26 +70,41 @@ class Bench:
         self.executor = self.make(self.context)
 
     def plan(
-        self, stage: str, keys: Mapping[str, object], asset: Path | None = None, made: Digests = NOTHING
+        self,
+        stage: str,
+        keys: Mapping[str, object],
+        asset: Path | None = None,
+        made: Digests = NOTHING,
     ) -> tuple[Planned, dict[str, ResolvedAsset]]:
         """Settle the stage's job."""
-        stages = {**{one: {"uses": "mystages.act", "params": {"code": ""}} for one in made}, stage: keys}
+        stages = {
+            **{one: {"uses": "mystages.act", "params": {"code": ""}} for one in made},
+            stage: keys,
+        }
         usecase = spec.read(
             {"name": "u", "assets": {"mine": str(asset) if asset else None}, "stages": stages},
             "u.yaml",
         )[0]
-        job = check.check(usecase, Library(["mystages"], [self.folder]), self.executor.place, "u.yaml").jobs[
-            stage
-        ]
+        job = check.check(
+            usecase, Library(["mystages"], [self.folder]), self.executor.place, "u.yaml"
+        ).jobs[stage]
         assets = (
-            {"mine": ResolvedAsset("mine", "mine", asset, self.store.assets.of(asset), None, "", False)}
+            {
+                "mine": ResolvedAsset(
+                    "mine", "mine", asset, self.store.assets.of(asset), None, "", False
+                )
+            }
             if asset
             else {}
         )
         return settle(job, made, assets, self.store), assets
 
     def lay_out(
-        self, stage: str, keys: Mapping[str, object], asset: Path | None = None, made: Digests = NOTHING
+        self,
+        stage: str,
+        keys: Mapping[str, object],
+        asset: Path | None = None,
+        made: Digests = NOTHING,
     ) -> tuple[JobFolder, Launch]:
         """Make the folder of a stage's job, as the scheduler does; made: what other stages left in the store."""
         planned, assets = self.plan(stage, keys, asset, made)
@@ -98,12 +113,20 @@ class Bench:
         )
         run = f"run-{self.mark}"
         return folder, Launch(
-            planned.job, folder.path, folder.path / "log", planned.fingerprint or "", run, 1, folder.inputs
+            planned.job,
+            folder.path,
+            folder.path / "log",
+            planned.fingerprint or "",
+            run,
+            1,
+            folder.inputs,
         )
 
     def start(self, code: str, stage: str = "s", **keys: object) -> JobFolder:
         """Launch a stage that does this."""
-        folder, launch = self.lay_out(stage, {"uses": "mystages.act", "params": {"code": code}, **keys})
+        folder, launch = self.lay_out(
+            stage, {"uses": "mystages.act", "params": {"code": code}, **keys}
+        )
         self.executor.launch(launch)
         return folder
 
@@ -112,7 +135,9 @@ class Bench:
         ended: list[Ended] = []
         limit = time.monotonic() + within_s
         while len(ended) < jobs:
-            assert time.monotonic() < limit, f"{jobs - len(ended)} jobs did not end within {within_s} s"
+            assert time.monotonic() < limit, (
+                f"{jobs - len(ended)} jobs did not end within {within_s} s"
+            )
             ended += self.executor.wait(0.2)
         return ended
 
@@ -146,7 +171,9 @@ class Bench:
         seen before.
         """
         limit = time.monotonic() + 300
-        while not (found := self.client.containers.list(filters={"label": f"{LABEL}.folder={folder.path}"})):
+        while not (
+            found := self.client.containers.list(filters={"label": f"{LABEL}.folder={folder.path}"})
+        ):
             assert time.monotonic() < limit, "no container"
             assert self.executor.wait(0.05) == []
         [container] = found
@@ -170,12 +197,16 @@ class Bench:
 
     def local_processes(self) -> list[int]:
         """Those in this process's sight."""
-        return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if self._is_ours(pid)]
+        return [
+            pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if self._is_ours(pid)
+        ]
 
     def _in_containers(self) -> Iterator[int]:
         if self.client is None:
             return
-        for container in self.client.containers.list(filters={"label": f"{LABEL}={self.context.store}"}):
+        for container in self.client.containers.list(
+            filters={"label": f"{LABEL}={self.context.store}"}
+        ):
             with suppress(Exception):  # it ended meanwhile
                 yield from (int(row[1]) for row in container.top()["Processes"])
 

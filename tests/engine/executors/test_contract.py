@@ -120,11 +120,17 @@ def test_both_outputs_go_to_the_log(bench):
     folder, _ = bench.does(
         "print('to out'); print('to err', file=sys.stderr); os.system('echo from a child')"
     )
-    assert sorted((folder.path / "log").read_text().splitlines()) == ["from a child", "to err", "to out"]
+    assert sorted((folder.path / "log").read_text().splitlines()) == [
+        "from a child",
+        "to err",
+        "to out",
+    ]
 
 
 def test_a_log_is_gone_on_with_and_not_begun_anew(bench):
-    folder, launch = bench.lay_out("s", {"uses": "mystages.act", "params": {"code": "print('second')"}})
+    folder, launch = bench.lay_out(
+        "s", {"uses": "mystages.act", "params": {"code": "print('second')"}}
+    )
     launch.log.write_text("first\n")
     bench.executor.launch(launch)
     bench.end()
@@ -137,7 +143,8 @@ def test_the_input_of_a_stage_is_empty(bench):
 
 def test_a_stage_works_in_a_folder_of_its_own(bench):
     first, second = (
-        Path(bench.says("os.getcwd() + ' ' + ' '.join(os.listdir())", stage=name).rstrip()) for name in "ab"
+        Path(bench.says("os.getcwd() + ' ' + ' '.join(os.listdir())", stage=name).rstrip())
+        for name in "ab"
     )
     assert first != second and {first.parent.parent, second.parent.parent} == {bench.folder}
 
@@ -147,13 +154,23 @@ def test_temporary_files_of_a_stage_lie_in_its_jobs_folder(bench):
 
 
 def test_the_environment_that_the_yaml_gives_reaches_the_stage(bench):
-    assert bench.says("os.environ['COLOUR']", env={"COLOUR": "red; blue $HOME"}) == "red; blue $HOME"
+    assert (
+        bench.says("os.environ['COLOUR']", env={"COLOUR": "red; blue $HOME"}) == "red; blue $HOME"
+    )
 
 
-SECRETS = ("AWS_SECRET_ACCESS_KEY", "MLFLOW_TRACKING_PASSWORD", "HTTPS_PROXY", "PIP_INDEX_URL", "SOME_TOKEN")
+SECRETS = (
+    "AWS_SECRET_ACCESS_KEY",
+    "MLFLOW_TRACKING_PASSWORD",
+    "HTTPS_PROXY",
+    "PIP_INDEX_URL",
+    "SOME_TOKEN",
+)
 
 
-def test_the_callers_secrets_do_not_reach_the_stage_nor_the_process_that_it_came_from(bench, monkeypatch):
+def test_the_callers_secrets_do_not_reach_the_stage_nor_the_process_that_it_came_from(
+    bench, monkeypatch
+):
     for name in SECRETS:
         monkeypatch.setenv(name, "s3cret")
     read = (
@@ -167,16 +184,24 @@ def test_a_variable_that_pass_env_names_reaches_the_stage_and_no_other(bench, mo
     monkeypatch.setenv("SOME_TOKEN", "s3cret $HOME; x")
     monkeypatch.delenv("ABSENT", raising=False)
     seen = "repr([os.environ.get(name) for name in ('SOME_TOKEN', 'ABSENT')])"
-    assert bench.says(seen, stage="opens", pass_env=["SOME_TOKEN", "ABSENT"]) == "['s3cret $HOME; x', None]"
+    assert (
+        bench.says(seen, stage="opens", pass_env=["SOME_TOKEN", "ABSENT"])
+        == "['s3cret $HOME; x', None]"
+    )
     assert bench.says(seen, stage="next") == "[None, None]"
 
 
-def test_a_variable_that_pass_env_names_goes_before_the_value_that_the_yaml_gives(bench, monkeypatch):
+def test_a_variable_that_pass_env_names_goes_before_the_value_that_the_yaml_gives(
+    bench, monkeypatch
+):
     monkeypatch.setenv("SOME_TOKEN", "the caller's")
-    keys = {"env": {"SOME_TOKEN": "the YAML's", "ABSENT": "the YAML's"}, "pass_env": ["SOME_TOKEN", "ABSENT"]}
-    assert bench.says("repr([os.environ[name] for name in ('SOME_TOKEN', 'ABSENT')])", **keys) == repr(
-        ["the caller's", "the YAML's"]
-    )
+    keys = {
+        "env": {"SOME_TOKEN": "the YAML's", "ABSENT": "the YAML's"},
+        "pass_env": ["SOME_TOKEN", "ABSENT"],
+    }
+    assert bench.says(
+        "repr([os.environ[name] for name in ('SOME_TOKEN', 'ABSENT')])", **keys
+    ) == repr(["the caller's", "the YAML's"])
 
 
 def test_a_variable_that_pass_env_names_reaches_a_command(bench, monkeypatch):
@@ -193,14 +218,18 @@ def test_the_value_of_a_passed_variable_is_written_nowhere(bench, monkeypatch):
     monkeypatch.setenv("SOME_TOKEN", "s3cret")
     bench.does("pass", pass_env=["SOME_TOKEN"])
     assert [
-        path for path in bench.folder.rglob("*") if path.is_file() and b"s3cret" in path.read_bytes()
+        path
+        for path in bench.folder.rglob("*")
+        if path.is_file() and b"s3cret" in path.read_bytes()
     ] == []
 
 
 def test_pass_env_does_not_move_a_stages_temporary_files(bench, monkeypatch, tmp_path):
     monkeypatch.setenv("TMPDIR", str(tmp_path / "elsewhere"))
     assert (
-        bench.says("os.environ['TMPDIR'] == tempfile.gettempdir() == os.getcwd()", pass_env=["TMPDIR"])
+        bench.says(
+            "os.environ['TMPDIR'] == tempfile.gettempdir() == os.getcwd()", pass_env=["TMPDIR"]
+        )
         == "True"
     )
 
@@ -227,7 +256,10 @@ def test_a_stage_may_fail_with_a_name_that_is_not_utf_8(bench, kind):
 
 
 def test_what_a_stage_does_to_its_environment_no_other_stage_sees(bench):
-    bench.does("os.environ['LEFT'] = 'behind'; sys.modules['left'] = sys; os.chdir('/')", env={"GIVEN": "1"})
+    bench.does(
+        "os.environ['LEFT'] = 'behind'; sys.modules['left'] = sys; os.chdir('/')",
+        env={"GIVEN": "1"},
+    )
     assert (
         bench.says("[name in os.environ for name in ('LEFT', 'GIVEN')] + ['left' in sys.modules]")
         == "[False, False, False]"
@@ -262,7 +294,9 @@ def test_waiting_for_nothing_ends_with_the_timeout(bench):
 
 def test_two_jobs_run_at_once(bench):
     folders = [
-        bench.start("Path('ready').touch()\nwhile not Path('go').exists(): time.sleep(0.01)", stage=name)
+        bench.start(
+            "Path('ready').touch()\nwhile not Path('go').exists(): time.sleep(0.01)", stage=name
+        )
         for name in "ab"
     ]
     for folder in folders:
@@ -355,7 +389,11 @@ def test_a_command_reads_and_writes_what_its_words_name(bench, tmp_path):
     source.write_text("bytes")
     folder, launch = bench.lay_out(
         "s",
-        {"command": ["cp", "{inputs.x}", "{outputs.y}"], "inputs": {"x": "asset:mine"}, "outputs": ["y"]},
+        {
+            "command": ["cp", "{inputs.x}", "{outputs.y}"],
+            "inputs": {"x": "asset:mine"},
+            "outputs": ["y"],
+        },
         source,
     )
     bench.executor.launch(launch)
@@ -394,7 +432,8 @@ def test_the_outputs_of_a_foreach_are_a_folder_with_an_entry_for_each_value(benc
 def test_no_shell_reads_a_commands_words(bench):
     text = "; touch canary $(touch canary) `touch canary` *"
     folder, launch = bench.lay_out(
-        "s", {"command": ["printf", "%s", "{params.text}"], "outputs": ["y"], "params": {"text": text}}
+        "s",
+        {"command": ["printf", "%s", "{params.text}"], "outputs": ["y"], "params": {"text": text}},
     )
     bench.executor.launch(launch)
     bench.end()
@@ -402,7 +441,8 @@ def test_no_shell_reads_a_commands_words(bench):
 
 
 @pytest.mark.parametrize(
-    ("command", "status"), [(["false"], 1), (["no-such-command"], 1), (["sh", "-c", "kill -9 $$"], -9)]
+    ("command", "status"),
+    [(["false"], 1), (["no-such-command"], 1), (["sh", "-c", "kill -9 $$"], -9)],
 )
 def test_a_commands_end_is_told_as_a_stages(bench, command, status):
     _, launch = bench.lay_out("s", {"command": command, "outputs": ["y"]})
@@ -435,7 +475,9 @@ def test_the_jobs_folder_says_what_ran(bench):
 @pytest.mark.parametrize("path", TARGETS, ids=lambda path: path.stem)
 def test_a_figure_is_labelled_with_where_it_is_taken(bench, path):
     aim, machine = target.parse(yamlfile.load(path), path.name), platform.machine()
-    images = tuple(Image("any", one, "1", frozenset(), False, "containers") for one in ARCHITECTURES)
+    images = tuple(
+        Image("any", one, "1", frozenset(), False, "containers") for one in ARCHITECTURES
+    )
     executor = bench.make(replace(bench.context, target=aim, images=lambda: images))
     build, on_target = (
         executor.place(StageSpec(uses="x", runs_on=place), Contract(label="x"))
@@ -445,7 +487,11 @@ def test_a_figure_is_labelled_with_where_it_is_taken(bench, path):
     if on_target.taken == DEVICE:
         assert (on_target.platform, on_target.emulated) == (aim.platform, False)
     elif aim.platform == HERE.get(machine):
-        assert (on_target.platform, on_target.emulated, on_target.taken) == (aim.platform, False, machine)
+        assert (on_target.platform, on_target.emulated, on_target.taken) == (
+            aim.platform,
+            False,
+            machine,
+        )
     elif on_target.platform != aim.platform:
         assert (on_target.emulated, on_target.taken) == (False, f"simulated on {machine}")
     else:

@@ -18,7 +18,11 @@ from engine.target import Target, platform_of
 from tests import services
 
 HERE = platform_of(platform.machine())
-READS = {"command": ["cp", "{inputs.x}", "{outputs.y}"], "inputs": {"x": "asset:mine"}, "outputs": ["y"]}
+READS = {
+    "command": ["cp", "{inputs.x}", "{outputs.y}"],
+    "inputs": {"x": "asset:mine"},
+    "outputs": ["y"],
+}
 
 
 @pytest.fixture
@@ -37,7 +41,8 @@ def refused(make_bench, tmp_path):
         assert time.monotonic() - start < 60
         assert caught.value.where == f"target=aim: device {device}"
         assert all(
-            text and "\n" not in text for text in (caught.value.where, caught.value.what, caught.value.fix)
+            text and "\n" not in text
+            for text in (caught.value.where, caught.value.what, caught.value.fix)
         )
         bench.executor.close()
         assert bench.are_gone(bench.local_processes())
@@ -55,7 +60,9 @@ def _address(sshd: services.SshServer, socket_path: object = "") -> str:
 
 def test_a_host_key_that_is_not_known_is_not_taken(refused, sshd, tmp_path):
     (tmp_path / "known").touch()
-    said = refused(_address(sshd), sshd.config.replace(str(sshd.known_hosts), str(tmp_path / "known")))
+    said = refused(
+        _address(sshd), sshd.config.replace(str(sshd.known_hosts), str(tmp_path / "known"))
+    )
     assert (said.what, said.fix) == (
         "its host key is not known here",
         f"ssh -p {sshd.port} {sshd.user}@{sshd.host} once, and compare the fingerprint with the device's own",
@@ -74,14 +81,16 @@ def test_a_host_key_that_has_changed_is_not_taken(refused, sshd):
 
 def test_nothing_in_the_users_configuration_takes_an_unknown_host_key(refused, sshd, tmp_path):
     (tmp_path / "known").touch()
-    config = (
-        f"StrictHostKeyChecking no\n{sshd.config.replace(str(sshd.known_hosts), str(tmp_path / 'known'))}"
-    )
+    config = f"StrictHostKeyChecking no\n{sshd.config.replace(str(sshd.known_hosts), str(tmp_path / 'known'))}"
     assert refused(_address(sshd), config).what == "its host key is not known here"
 
 
-def test_a_key_that_the_device_does_not_take_is_said_with_how_to_give_it_one(refused, sshd, tmp_path):
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "other")], check=True)
+def test_a_key_that_the_device_does_not_take_is_said_with_how_to_give_it_one(
+    refused, sshd, tmp_path
+):
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "other")], check=True
+    )
     config = (
         sshd.config.replace(str(sshd.identity_file), str(tmp_path / "other"))
         + "  IdentitiesOnly yes\n  IdentityAgent none\n"
@@ -112,7 +121,10 @@ def test_a_name_that_nobody_knows_is_said(refused):
 def test_what_takes_a_connection_and_says_nothing_is_not_waited_for(refused):
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         said = refused(f"ssh://pi@127.0.0.1:{deaf.getsockname()[1]}")
-    assert (said.what, said.fix) == ("it does not answer", "is it on, and in this network? ping 127.0.0.1")
+    assert (said.what, said.fix) == (
+        "it does not answer",
+        "is it on, and in this network? ping 127.0.0.1",
+    )
 
 
 def test_what_is_no_ssh_server_is_said_in_sshs_own_words(refused):
@@ -152,7 +164,10 @@ def test_a_target_that_names_no_device_is_told_how(make_bench):
 def test_a_machine_without_ssh_is_told_what_to_install(refused, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     said = refused("ssh://pi@127.0.0.1")
-    assert (said.what, said.fix) == ("this machine has no ssh", "sudo apt-get install openssh-client")
+    assert (said.what, said.fix) == (
+        "this machine has no ssh",
+        "sudo apt-get install openssh-client",
+    )
 
 
 def test_a_device_of_another_platform_than_its_target_is_refused(device_bench, make_bench):
@@ -242,12 +257,17 @@ def mine(tmp_path) -> Path:
     return path
 
 
-def test_another_run_sends_nothing_that_the_device_has(device_bench, sent, mine, make_bench, plain_image):
+def test_another_run_sends_nothing_that_the_device_has(
+    device_bench, sent, mine, make_bench, plain_image
+):
     _copies(device_bench, mine)
     before = len(sent)
     assert sent.count(mine) == 1 and len(set(sent)) == before
     again = make_bench(
-        "device", plain_image, target=device_bench.context.target, ssh_config=device_bench.context.ssh_config
+        "device",
+        plain_image,
+        target=device_bench.context.target,
+        ssh_config=device_bench.context.ssh_config,
     )
     assert _copies(again, mine) == mine.read_text()
     assert len(sent) == before
@@ -303,10 +323,15 @@ def test_a_job_that_is_to_end_while_its_files_are_sent_ends_then(device_bench, s
 
 
 def test_nothing_that_is_sent_can_be_written_there(device_bench, sent, mine):
-    _, launch = device_bench.lay_out("s", {**READS, "command": ["sh", "-c", "echo more >> {inputs.x}"]}, mine)
+    _, launch = device_bench.lay_out(
+        "s", {**READS, "command": ["sh", "-c", "echo more >> {inputs.x}"]}, mine
+    )
     device_bench.executor.launch(launch)
     device_bench.end()
-    assert "Read-only file system" in launch.log.read_text() or "Permission denied" in launch.log.read_text()
+    assert (
+        "Read-only file system" in launch.log.read_text()
+        or "Permission denied" in launch.log.read_text()
+    )
     assert _copies(device_bench, mine) == mine.read_text()
 
 
@@ -341,6 +366,8 @@ def test_a_stage_that_wants_an_edge_tpu_is_refused_where_the_device_has_none(
 ):
     monkeypatch.setattr(options, "USB", "/dev/bus/none")
     target = device_bench.context.target.model_copy(update={"accelerator": "edgetpu", "bus": bus})
-    bench = make_bench("device", plain_image, target=target, ssh_config=device_bench.context.ssh_config)
+    bench = make_bench(
+        "device", plain_image, target=target, ssh_config=device_bench.context.ssh_config
+    )
     _, ended = bench.does("pass", resources={"accelerator": accelerator})
     assert ended.kind == kind

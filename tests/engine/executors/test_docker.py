@@ -54,7 +54,9 @@ def accelerated(docker_bench, tmp_path, monkeypatch):
     def look(bus: str | None) -> dict:
         _, launch = docker_bench.lay_out("s", USES)
         owner = options.user(os.getuid(), os.getgid())
-        arguments = options.container(launch, docker_bench.context, owner, [], launch.log, bus, "/", MACHINE)
+        arguments = options.container(
+            launch, docker_bench.context, owner, [], launch.log, bus, "/", MACHINE
+        )
         made.append(docker_bench.client.containers.create(launch.job.place.image, **arguments))
         return docker_bench.client.api.inspect_container(made[-1].id)["HostConfig"]
 
@@ -68,7 +70,9 @@ def accelerated(docker_bench, tmp_path, monkeypatch):
 
 def test_a_stage_is_never_root_and_cannot_become_it(inspected):
     found = inspected()
-    assert found["Config"]["User"] == (f"{os.getuid()}:{os.getgid()}" if os.getuid() else "1000:1000")
+    assert found["Config"]["User"] == (
+        f"{os.getuid()}:{os.getgid()}" if os.getuid() else "1000:1000"
+    )
     assert found["HostConfig"]["CapDrop"] == ["ALL"] and not found["HostConfig"]["CapAdd"]
     assert found["HostConfig"]["SecurityOpt"] == ["no-new-privileges:true"]
     assert not found["HostConfig"]["Privileged"]
@@ -81,14 +85,21 @@ def test_the_kernel_holds_a_stage_to_it(docker_bench):
         name: int(facts[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
     } == dict.fromkeys(("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"), 0)
     assert facts["NoNewPrivs"].strip() == "1"
-    assert "0" not in facts["Uid"].split() and "0" not in facts["Gid"].split() + facts["Groups"].split()
+    assert (
+        "0" not in facts["Uid"].split()
+        and "0" not in facts["Gid"].split() + facts["Groups"].split()
+    )
 
 
-def test_a_container_writes_its_jobs_folder_its_checkpoints_its_log_and_tmp_alone(inspected, docker_bench):
+def test_a_container_writes_its_jobs_folder_its_checkpoints_its_log_and_tmp_alone(
+    inspected, docker_bench
+):
     found = inspected()
     assert found["HostConfig"]["ReadonlyRootfs"] and list(found["HostConfig"]["Tmpfs"]) == ["/tmp"]
     folder = found["Config"]["Labels"][f"{options.LABEL}.folder"]
-    checkpoint = docker_bench.store.checkpoint(found["Config"]["Labels"][f"{options.LABEL}.fingerprint"])
+    checkpoint = docker_bench.store.checkpoint(
+        found["Config"]["Labels"][f"{options.LABEL}.fingerprint"]
+    )
     writable = {mount["Destination"] for mount in found["Mounts"] if mount["RW"]}
     assert writable == {folder, f"{folder}/log", str(checkpoint)}
     assert all(mount["Source"] == mount["Destination"] for mount in found["Mounts"])
@@ -134,7 +145,9 @@ def test_a_stage_has_a_network_only_where_it_asks_for_one(
 
 def test_a_stage_without_a_network_has_the_loopback_alone(docker_bench):
     assert (
-        docker_bench.says("[line.split(':')[0].strip() for line in open('/proc/net/dev').readlines()[2:]]")
+        docker_bench.says(
+            "[line.split(':')[0].strip() for line in open('/proc/net/dev').readlines()[2:]]"
+        )
         == "['lo']"
     )
 
@@ -143,7 +156,9 @@ def test_a_stage_without_a_network_has_the_loopback_alone(docker_bench):
 
 
 def _limits(host: dict) -> dict:
-    return {name: host[name] for name in ("Memory", "MemorySwap", "NanoCpus", "PidsLimit", "ShmSize")}
+    return {
+        name: host[name] for name in ("Memory", "MemorySwap", "NanoCpus", "PidsLimit", "ShmSize")
+    }
 
 
 def test_the_limits_are_those_of_the_stage(inspected):
@@ -190,7 +205,14 @@ def _made(bench) -> dict:
     """What the engine says of a container of a stage without limits, which has not started."""
     _, launch = bench.lay_out("s", USES)
     arguments = options.container(
-        launch, bench.context, options.user(1, 1), [], launch.log, None, "/", daemon.info(bench.client)
+        launch,
+        bench.context,
+        options.user(1, 1),
+        [],
+        launch.log,
+        None,
+        "/",
+        daemon.info(bench.client),
     )
     made = bench.client.containers.create(launch.job.place.image, **arguments)
     try:
@@ -199,7 +221,9 @@ def _made(bench) -> dict:
         made.remove(force=True)
 
 
-def test_without_any_limit_a_stage_has_three_quarters_of_the_machines_memory(inspected, docker_bench):
+def test_without_any_limit_a_stage_has_three_quarters_of_the_machines_memory(
+    inspected, docker_bench
+):
     found, most = inspected()["HostConfig"], docker_bench.client.info()["MemTotal"] * 3 // 4
     assert (found["Memory"], found["MemorySwap"], found["NanoCpus"], found["PidsLimit"]) == (
         most,
@@ -251,7 +275,8 @@ def test_a_fault_of_the_executor_is_shown_and_ends_the_job(docker_bench, monkeyp
 
 def _reaches(host: dict) -> tuple:
     mounts = [
-        (mount["Source"], mount["Target"], mount.get("ReadOnly", False)) for mount in host.get("Mounts") or []
+        (mount["Source"], mount["Target"], mount.get("ReadOnly", False))
+        for mount in host.get("Mounts") or []
     ]
     return mounts, host["Devices"] or [], host["DeviceCgroupRules"], host["GroupAdd"]
 
@@ -266,14 +291,23 @@ def test_an_edge_tpu_on_usb_is_the_folder_of_usb_and_a_rule_for_its_kind(acceler
 
 
 def test_an_edge_tpu_on_pcie_is_its_node_alone(accelerated):
-    node = {"PathOnHost": "/dev/apex_0", "PathInContainer": "/dev/apex_0", "CgroupPermissions": "rw"}
+    node = {
+        "PathOnHost": "/dev/apex_0",
+        "PathInContainer": "/dev/apex_0",
+        "CgroupPermissions": "rw",
+    }
     assert _reaches(accelerated("pcie")) == ([], [node], None, None)
 
 
 @pytest.mark.parametrize("bus", ["usb", "pcie"])
 def test_a_container_with_an_edge_tpu_has_no_more_rights_than_others(accelerated, bus):
     found = accelerated(bus)
-    assert (found["Privileged"], found["CapDrop"], found["ReadonlyRootfs"], found["NetworkMode"]) == (
+    assert (
+        found["Privileged"],
+        found["CapDrop"],
+        found["ReadonlyRootfs"],
+        found["NetworkMode"],
+    ) == (
         False,
         ["ALL"],
         True,
@@ -351,7 +385,8 @@ def test_nothing_is_left_in_the_engine(docker_bench):
 
 def test_a_stages_word_of_the_engine_is_the_last_in_its_environment(docker_bench):
     said = docker_bench.says(
-        "os.environ['HOME'] == os.environ['TMPDIR'] == os.getcwd()", env={"HOME": "/root", "TMPDIR": "/root"}
+        "os.environ['HOME'] == os.environ['TMPDIR'] == os.getcwd()",
+        env={"HOME": "/root", "TMPDIR": "/root"},
     )
     assert said == "True"
 
@@ -361,7 +396,8 @@ def test_a_stages_word_of_the_engine_is_the_last_in_its_environment(docker_bench
 
 FOREIGN = [one for one in ARCHITECTURES if not emulation.is_native(one, HERE)]
 ANY = tuple(
-    Image("any", one, f"{ARCHITECTURES[one]}-1", frozenset(), False, "containers") for one in ARCHITECTURES
+    Image("any", one, f"{ARCHITECTURES[one]}-1", frozenset(), False, "containers")
+    for one in ARCHITECTURES
 )
 
 
@@ -384,7 +420,8 @@ def test_a_stage_on_the_build_machine_is_not_emulated_whatever_the_target(make_b
 
 
 @pytest.mark.parametrize(
-    ("on", "processor"), [("linux/arm64", "cortex-a72"), ("linux/arm/v7", "cortex-a15"), (HERE, None)]
+    ("on", "processor"),
+    [("linux/arm64", "cortex-a72"), ("linux/arm/v7", "cortex-a15"), (HERE, None)],
 )
 def test_an_emulated_container_has_the_processor_of_a_pi(docker_bench, on, processor):
     _, launch = docker_bench.lay_out("s", USES)
@@ -400,7 +437,8 @@ def test_an_emulated_container_has_the_processor_of_a_pi(docker_bench, on, proce
         made.remove(force=True)
     assert dict(word.split("=", 1) for word in found["Config"]["Env"]).get("QEMU_CPU") == processor
     binds = [
-        (mount["Target"], mount.get("ReadOnly", False)) for mount in found["HostConfig"].get("Mounts") or []
+        (mount["Target"], mount.get("ReadOnly", False))
+        for mount in found["HostConfig"].get("Mounts") or []
     ]
     assert binds == ([("/sys/devices/system/cpu", True)] if processor else [])
 
@@ -413,12 +451,17 @@ def test_the_image_is_all_of_the_environment_that_a_fingerprint_counts(make_benc
 def test_an_image_that_the_yaml_names_goes_before_the_smallest(make_bench):
     larger = Image("larger", HERE, "1", frozenset({"numpy"}), False, "containers")
     executor = make_bench("docker", *ANY, larger).executor
-    assert executor.place(StageSpec(uses="x", image="larger"), Contract(label="x")).image == larger.reference
+    assert (
+        executor.place(StageSpec(uses="x", image="larger"), Contract(label="x")).image
+        == larger.reference
+    )
 
 
 def test_an_image_that_nobody_defines_is_refused_with_the_nearest(make_bench):
     with pytest.raises(UserError) as caught:
-        make_bench("docker", *ANY).executor.place(StageSpec(uses="x", image="anny"), Contract(label="x"))
+        make_bench("docker", *ANY).executor.place(
+            StageSpec(uses="x", image="anny"), Contract(label="x")
+        )
     assert caught.value.where == "image"
     assert (caught.value.what, caught.value.fix) == (
         f"there is no image 'anny' for {HERE}",
@@ -445,7 +488,9 @@ def test_an_optional_image_serves_a_stage_that_names_it_once_the_engine_has_it(
 # --- refusals
 
 
-def test_an_image_that_the_engine_lacks_is_named_with_the_command_that_builds_it(docker_bench, make_bench):
+def test_an_image_that_the_engine_lacks_is_named_with_the_command_that_builds_it(
+    docker_bench, make_bench
+):
     absent = Image("absent", HERE, "1", frozenset(), False, "containers")
     bench = make_bench("docker", absent)
     planned, _ = bench.plan("s", USES)
@@ -459,7 +504,9 @@ def test_an_image_that_the_engine_lacks_is_named_with_the_command_that_builds_it
     )
 
 
-def test_where_no_engine_answers_the_way_out_is_named(make_bench, plain_image, monkeypatch, tmp_path):
+def test_where_no_engine_answers_the_way_out_is_named(
+    make_bench, plain_image, monkeypatch, tmp_path
+):
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
     bench = make_bench("docker", plain_image)
     planned, _ = bench.plan("s", USES)
@@ -489,13 +536,19 @@ class Rootless:
     """What an engine says that an ordinary user runs: there is none here."""
 
     def info(self) -> dict:
-        return {**MACHINE.model_dump(), "SecurityOptions": ["name=seccomp,profile=default", "name=rootless"]}
+        return {
+            **MACHINE.model_dump(),
+            "SecurityOptions": ["name=seccomp,profile=default", "name=rootless"],
+        }
 
 
 def test_a_rootless_engine_is_refused(make_bench):
     with pytest.raises(UserError) as caught:
         make_bench("docker").executor._machine.refuse(Rootless(), [])
-    assert caught.value.what == "a rootless Docker engine gives stages another user, who may not write here"
+    assert (
+        caught.value.what
+        == "a rootless Docker engine gives stages another user, who may not write here"
+    )
     assert "executor=local" in caught.value.fix
 
 
@@ -573,4 +626,7 @@ def test_a_job_whose_image_has_gone_since_is_told_so(docker_bench, make_bench):
     _, launch = bench.lay_out("s", USES)
     bench.executor.launch(launch)
     [ended] = bench.end()
-    assert (ended.status, ended.kind) == (None, "image_missing") and "python run.py images build" in ended.why
+    assert (ended.status, ended.kind) == (
+        None,
+        "image_missing",
+    ) and "python run.py images build" in ended.why

@@ -45,7 +45,9 @@ def private(tmp_path) -> Path:
     folder = tmp_path / "private"
     folder.mkdir(mode=0o700)
     (folder / "data").write_text("the host's own")
-    (folder / "key").write_text('{"metrics": {"stolen": 1}, "event": "note", "text": "stolen", "time": 1}\n')
+    (folder / "key").write_text(
+        '{"metrics": {"stolen": 1}, "event": "note", "text": "stolen", "time": 1}\n'
+    )
     for name in ("data", "key"):
         (folder / name).chmod(0o600)
     return folder
@@ -75,7 +77,11 @@ def _ends(bench, code: str):
     events = folder.poll(to_the_end=True)
     if ended.status == 0:
         try:
-            return folder, events, folder.commit(bench.store, folder.result().get("metrics", {}), 0.0)
+            return (
+                folder,
+                events,
+                folder.commit(bench.store, folder.result().get("metrics", {}), 0.0),
+            )
         except BadOutput as refused:
             return folder, events, str(refused)
     assert ended.kind == "bad_output", f"{ended}\n{(folder.path / 'log').read_text()}"
@@ -162,7 +168,9 @@ def test_a_file_of_more_bytes_than_the_disk_has_is_a_bad_output(bench_here):
 
 
 def test_a_name_that_is_not_utf_8_is_an_artifact_as_any_other(bench):
-    _, _, record = _ends(bench, f"data.mkdir(); open(os.fsencode(data) + b'/caf\\xe9', 'w').close(); {END}")
+    _, _, record = _ends(
+        bench, f"data.mkdir(); open(os.fsencode(data) + b'/caf\\xe9', 'w').close(); {END}"
+    )
     assert os.listdir(os.fsencode(bench.store.path(record.outputs["data"]))) == [b"caf\xe9"]
 
 
@@ -199,10 +207,14 @@ def test_what_is_no_file_of_a_stages_words_is_read_as_nothing(bench, private, na
     assert folder.result() == {} and not isinstance(record, str)
     assert {event["event"] for event in events} <= {"note"} and "stolen" not in str(events)
     assert _look(private) == before
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 600_000  # kB; 6 GB were asked for
+    assert (
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 600_000
+    )  # kB; 6 GB were asked for
 
 
-def test_a_stage_that_never_stops_reporting_is_heard_so_far_and_no_further(local_bench, monkeypatch):
+def test_a_stage_that_never_stops_reporting_is_heard_so_far_and_no_further(
+    local_bench, monkeypatch
+):
     monkeypatch.setattr(jobfolder, "EVENTS_MOST", 100)
     monkeypatch.setattr(jobfolder, "READ_MOST", 2000)
     folder, _ = local_bench.does("[metric('loss', 0.5, n) for n in range(1000)]")
@@ -212,9 +224,14 @@ def test_a_stage_that_never_stops_reporting_is_heard_so_far_and_no_further(local
 
 
 def test_reports_that_are_no_events_are_counted_in_a_note(bench):
-    lines = [json.dumps({"event": "metric", "name": 123, "value": 1.0, "step": 0, "time": 1}), "{", "[]"]
+    lines = [
+        json.dumps({"event": "metric", "name": 123, "value": 1.0, "step": 0, "time": 1}),
+        "{",
+        "[]",
+    ]
     _, events, record = _ends(
-        bench, f"open(data.parents[1] / 'events.jsonl', 'a').write({chr(10).join(lines) + chr(10)!r})"
+        bench,
+        f"open(data.parents[1] / 'events.jsonl', 'a').write({chr(10).join(lines) + chr(10)!r})",
     )
     assert [event["text"] for event in events] == record.notes
     assert record.notes == [
@@ -273,7 +290,8 @@ def test_a_file_that_pretends_to_be_large_on_a_device_is_not_fetched(device_benc
     if name == "data":
         assert (
             ended.kind == "bad_output"
-            and "output 'data' holds data of 4,398,046,511,104 bytes, more than its disk has" in ended.why
+            and "output 'data' holds data of 4,398,046,511,104 bytes, more than its disk has"
+            in ended.why
         )
     else:
         assert (ended.status, folder.result()) == (0, {})

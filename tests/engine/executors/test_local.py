@@ -145,7 +145,9 @@ def test_the_loss_of_a_server_leaves_no_socket_open(bench):
     ("accelerator", "asks", "counts"),
     [("edgetpu", True, True), ("edgetpu", False, False), ("none", True, False)],
 )
-def test_an_edge_tpu_counts_for_the_stages_that_ask_for_it_and_no_others(tmp_path, accelerator, asks, counts):
+def test_an_edge_tpu_counts_for_the_stages_that_ask_for_it_and_no_others(
+    tmp_path, accelerator, asks, counts
+):
     aim = Target(name="pi", platform="linux/arm64", accelerator=accelerator)
     executor = Executor(ExecutorContext(aim, (tmp_path,), (), tuple, tmp_path))
     found = executor.place(
@@ -215,7 +217,9 @@ def test_a_time_zone_that_the_yaml_gives_is_the_stages(bench):
 def test_a_folder_for_temporary_files_from_which_nothing_may_be_executed_is_as_good(project):
     """TMPDIR and outputs/ lie there; only a namespace of its own lets an ordinary user mount one."""
     if subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode:
-        pytest.skip("this machine gives no user its own mounts: sysctl kernel.unprivileged_userns_clone=1")
+        pytest.skip(
+            "this machine gives no user its own mounts: sysctl kernel.unprivileged_userns_clone=1"
+        )
     project.only_stage(
         "import ctypes, os, tempfile\nfrom engine.stage import Out\ndef only(data: Out) -> None:\n"
         "    called = ctypes.CFUNCTYPE(ctypes.c_int)(lambda: 7)()\n"
@@ -242,7 +246,9 @@ def test_a_folder_for_temporary_files_from_which_nothing_may_be_executed_is_as_g
         capture_output=True,
         text=True,
     )
-    assert (ended.returncode, ended.stdout.splitlines()[-1:]) == (0, ["7 1"]), ended.stdout + ended.stderr
+    assert (ended.returncode, ended.stdout.splitlines()[-1:]) == (0, ["7 1"]), (
+        ended.stdout + ended.stderr
+    )
 
 
 def test_nothing_of_a_run_holds_the_value_of_a_passed_variable(project, monkeypatch):
@@ -371,7 +377,9 @@ def _at_work(project, code: str):
     )
     engine = project.start("usecase=one")
     server = int(
-        project.until(lambda: (project.path / "pids").is_file() and (project.path / "pids").read_text())
+        project.until(
+            lambda: (project.path / "pids").is_file() and (project.path / "pids").read_text()
+        )
     )
     return engine, server
 

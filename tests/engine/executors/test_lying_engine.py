@@ -75,7 +75,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.close_connection = True
         if answer is BREAK:
             return
-        status, answer, more = answer if isinstance(answer, tuple) and len(answer) == 3 else (200, answer, {})
+        status, answer, more = (
+            answer if isinstance(answer, tuple) and len(answer) == 3 else (200, answer, {})
+        )
         if isinstance(answer, tuple):
             status, answer = answer
         if answer is BREAK:
@@ -150,9 +152,13 @@ NONSENSE = {
     "zeros that never end behind a name": lambda: iter(
         [OUT, _claims(_header("././@LongLink", 1, tarfile.GNUTYPE_LONGNAME), CLAIMED)]
     ),
-    "a pax header of 5 GB": lambda: iter([OUT, _claims(_header("pax", 1, tarfile.XHDTYPE), CLAIMED)]),
+    "a pax header of 5 GB": lambda: iter(
+        [OUT, _claims(_header("pax", 1, tarfile.XHDTYPE), CLAIMED)]
+    ),
     "a negative size": lambda: iter([OUT, _claims(_header("out/x"), b"\xff" * 11 + b"\x00"), END]),
-    "a large negative size": lambda: iter([OUT, _claims(_header("out/x"), b"\xff" * 8 + b"\x00" * 4), END]),
+    "a large negative size": lambda: iter(
+        [OUT, _claims(_header("out/x"), b"\xff" * 8 + b"\x00" * 4), END]
+    ),
     "a pax header of a negative size": lambda: iter(
         [OUT, _claims(_header("pax", 0, tarfile.XHDTYPE), b"\xff" * 10 + b"\x00\x00"), END]
     ),
@@ -174,7 +180,9 @@ NONSENSE = {
     "a link": lambda: iter(
         [OUT, _header("out/x", kind=tarfile.SYMTYPE, linkname="/etc"), _file("out/x/y"), END]
     ),
-    "a device": lambda: iter([OUT, _header("out/x", kind=tarfile.CHRTYPE, devmajor=1, devminor=5), END]),
+    "a device": lambda: iter(
+        [OUT, _header("out/x", kind=tarfile.CHRTYPE, devmajor=1, devminor=5), END]
+    ),
     "out/ as a file": lambda: iter([_file("out"), END]),
     "a file and a folder of one name": lambda: iter([OUT, _file("out/x"), _file("out/x/y"), END]),
     "a folder and a file of one name": lambda: iter(
@@ -190,7 +198,9 @@ NONSENSE = {
 
 
 def _look(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if "job/out" not in str(path))
+    return sorted(
+        str(path.relative_to(folder)) for path in folder.rglob("*") if "job/out" not in str(path)
+    )
 
 
 def _endless(pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -210,7 +220,9 @@ def test_an_archive_that_no_engine_sends_is_a_bad_output_and_nothing_is_written_
     job, monkeypatch, what
 ):
     free = 200_000_000
-    monkeypatch.setattr(archive.shutil, "disk_usage", lambda _: type("", (), {"free": free + archive._SPARE}))
+    monkeypatch.setattr(
+        archive.shutil, "disk_usage", lambda _: type("", (), {"free": free + archive._SPARE})
+    )
     before, memory = _look(job.parent), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     never_ends = "never end" in what or "5 GB" in what
     with pytest.raises(tarfile.TarError):
@@ -234,32 +246,48 @@ def test_an_archive_is_written_as_it_is_but_for_rights_that_no_artifact_has(job)
         _file("out/caf\udce9", b"2" * 70_000),
     ]
     archive.unpack(
-        iter([OUT, folder, *files, _header("out/l", kind=tarfile.LNKTYPE, linkname="out/d/s"), END]), job
+        iter(
+            [OUT, folder, *files, _header("out/l", kind=tarfile.LNKTYPE, linkname="out/d/s"), END]
+        ),
+        job,
     )
     assert sorted(os.listdir(os.fsencode(job / "out"))) == [b"caf\xe9", b"d", b"l"]
     assert (job / "out" / "d").stat().st_mode & 0o7777 == 0o500
     assert (job / "out" / "d" / "s").stat().st_mode & 0o7777 == 0o755
-    assert (job / "out" / "l").read_text() == "1" and (job / "out" / "caf\udce9").stat().st_size == 70_000
+    assert (job / "out" / "l").read_text() == "1" and (
+        job / "out" / "caf\udce9"
+    ).stat().st_size == 70_000
     (job / "out" / "d").chmod(0o700)
 
 
 def test_the_content_of_one_file_is_no_more_than_was_asked_for():
     assert b"".join(archive.content(iter([_file("x", b"12345"), END]), 5, 3)) == b"45"
     assert (
-        list(archive.content(iter([_header("x", kind=tarfile.SYMTYPE, linkname="/etc/passwd"), END]), 5))
+        list(
+            archive.content(
+                iter([_header("x", kind=tarfile.SYMTYPE, linkname="/etc/passwd"), END]), 5
+            )
+        )
         == []
     )
     with pytest.raises(archive.NotPlain):
         list(archive.content(_endless(iter([_header("x", 1 << 40)])), 5))
     with pytest.raises(archive.NotPlain):
-        list(archive.content(_endless(iter([_claims(_header("x", 1, tarfile.XHDTYPE), CLAIMED)])), 5))
+        list(
+            archive.content(_endless(iter([_claims(_header("x", 1, tarfile.XHDTYPE), CLAIMED)])), 5)
+        )
 
 
 # --- answers
 
 
 def _container(liar: _Liar) -> Any:
-    liar.answers[f"/containers/{ID}/json"] = {"Id": ID, "Image": "x", "State": {}, "Config": {"Labels": {}}}
+    liar.answers[f"/containers/{ID}/json"] = {
+        "Id": ID,
+        "Image": "x",
+        "State": {},
+        "Config": {"Labels": {}},
+    }
     return daemon.connect(liar.url).containers.get(ID)
 
 
@@ -310,7 +338,12 @@ def test_what_is_no_engine_is_named_in_time(liar, path, answer):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 200_000  # kB
 
 
-SLOW = {"drips": DRIP, "drips in its header": HEADER_DRIP, "never ends": ENDLESS, "breaks off": BREAK}
+SLOW = {
+    "drips": DRIP,
+    "drips in its header": HEADER_DRIP,
+    "never ends": ENDLESS,
+    "breaks off": BREAK,
+}
 
 
 @pytest.mark.parametrize(
@@ -325,7 +358,11 @@ SLOW = {"drips": DRIP, "drips in its header": HEADER_DRIP, "never ends": ENDLESS
 def test_an_answer_that_drips_or_never_ends_is_given_up(liar, job, call, how):
     container = _container(liar)
     stat = base64.b64encode(json.dumps({"size": 5, "mode": 0}).encode()).decode()
-    liar.answers[f"/containers/{ID}/{call}"] = (200, SLOW[how], {"X-Docker-Container-Path-Stat": stat})
+    liar.answers[f"/containers/{ID}/{call}"] = (
+        200,
+        SLOW[how],
+        {"X-Docker-Container-Path-Stat": stat},
+    )
     with pytest.raises(Exception) as gone:
         if call == "logs":
             list(daemon.words(container))
@@ -339,7 +376,11 @@ def test_an_answer_that_drips_or_never_ends_is_given_up(liar, job, call, how):
 
 def test_an_engine_that_sends_its_client_elsewhere_is_not_followed(liar):
     container = _container(liar)
-    liar.answers[f"/containers/{ID}/json"] = (307, ENDLESS, {"Location": f"/containers/{ID}/elsewhere"})
+    liar.answers[f"/containers/{ID}/json"] = (
+        307,
+        ENDLESS,
+        {"Location": f"/containers/{ID}/elsewhere"},
+    )
     with pytest.raises(Exception) as gone:
         container.reload()
     assert daemon.is_gone(gone.value) and not any("elsewhere" in asked for asked in liar.asked)
@@ -394,19 +435,23 @@ def test_an_odd_account_of_a_container_is_named(liar, odd):
 
 
 @pytest.mark.parametrize(
-    "moment", ["garbage", "9999-99-99T99:99:99Z", "", "2026-01-01T00:00:00Z" * 4, "١٢٣٤-٠١-٠١T٠٠:٠٠:٠٠Z"]
+    "moment",
+    ["garbage", "9999-99-99T99:99:99Z", "", "2026-01-01T00:00:00Z" * 4, "١٢٣٤-٠١-٠١T٠٠:٠٠:٠٠Z"],
 )
 def test_a_moment_that_is_none_makes_no_seconds(moment):
     assert (
         verdict.seconds_of(
-            daemon.State(Running=False, ExitCode=0, StartedAt=moment, FinishedAt="2026-01-01T00:00:00Z")
+            daemon.State(
+                Running=False, ExitCode=0, StartedAt=moment, FinishedAt="2026-01-01T00:00:00Z"
+            )
         )
         == 0.0
     )
 
 
 @pytest.mark.parametrize(
-    "stat", ["", "garbage", "bnVsbA==", base64.b64encode(b'{"size": -1, "mode": 0}').decode(), "W10="]
+    "stat",
+    ["", "garbage", "bnVsbA==", base64.b64encode(b'{"size": -1, "mode": 0}').decode(), "W10="],
 )
 def test_an_odd_account_of_a_path_is_named(liar, stat):
     container = _container(liar)
@@ -427,7 +472,11 @@ def told(liar, make_bench, monkeypatch):
 
 @pytest.mark.parametrize("identity", ["../../../../outside", "x", "AB" * 32])
 def test_an_id_that_is_none_is_no_name_of_a_file(told, liar, tmp_path, identity):
-    labels = {"raspberrypi-mlops": "x", "raspberrypi-mlops.run": "r", "raspberrypi-mlops.fingerprint": "f"}
+    labels = {
+        "raspberrypi-mlops": "x",
+        "raspberrypi-mlops.run": "r",
+        "raspberrypi-mlops.fingerprint": "f",
+    }
     liar.answers["/containers/json"] = [{"Id": identity, "Labels": labels}]
     liar.answers["/json"] = {
         "Id": identity,
@@ -444,7 +493,9 @@ def test_an_id_that_is_none_is_no_name_of_a_file(told, liar, tmp_path, identity)
 @pytest.mark.parametrize(
     "answer", [DRIP, ENDLESS, BREAK, {}, [{}], [5], "text", (500, {"message": "x" * 100_000})]
 )
-def test_a_list_of_containers_that_is_none_is_a_users_mistake_in_three_lines(told, liar, tmp_path, answer):
+def test_a_list_of_containers_that_is_none_is_a_users_mistake_in_three_lines(
+    told, liar, tmp_path, answer
+):
     liar.answers["/containers/json"] = answer
     if answer == {}:
         told.executor.reclaim([], tmp_path)
@@ -452,7 +503,9 @@ def test_a_list_of_containers_that_is_none_is_a_users_mistake_in_three_lines(tol
     with pytest.raises(UserError) as refused:
         told.executor.reclaim([], tmp_path)
     assert (
-        refused.value.where == liar.url and len(refused.value.what) < 1000 and "\n" not in refused.value.what
+        refused.value.where == liar.url
+        and len(refused.value.what) < 1000
+        and "\n" not in refused.value.what
     )
     assert refused.value.what.startswith("the container engine does not do its work: ")
 
@@ -543,7 +596,9 @@ def test_an_engine_that_breaks_every_call_off_keeps_no_processor_busy(at_work, l
     assert 1 < sum("/wait" in asked for asked in liar.asked) < 30
 
 
-def test_an_engine_that_dawdles_with_the_words_of_a_stage_holds_up_nobody(at_work, liar, monkeypatch):
+def test_an_engine_that_dawdles_with_the_words_of_a_stage_holds_up_nobody(
+    at_work, liar, monkeypatch
+):
     monkeypatch.setattr(jobs, "FOLLOW_S", 0.0)
     bench = at_work()
     monkeypatch.setattr(bench.executor._machine.files, "follow", lambda *_: time.sleep(60))

@@ -36,7 +36,9 @@ def test_a_functions_contract_is_its_signature(library):
 
 def test_a_commands_contract_is_what_the_yaml_declares(library):
     words = ("cp", "{inputs.x}", "{outputs.y}")
-    found = command.contract(_declared(words, inputs={"x": "a.b"}, outputs=("y",), params={"n": 1}), library)
+    found = command.contract(
+        _declared(words, inputs={"x": "a.b"}, outputs=("y",), params={"n": 1}), library
+    )
     assert found == Contract(
         label="cp {inputs.x} {outputs.y}",
         subject="a command",

@@ -38,7 +38,9 @@ def shares(one: Path, other: Path) -> bool:
 def test_a_read_only_output_is_referenced(source: Path, tmp_path: Path) -> None:
     artifacts.refer(source, tmp_path / "run" / "artifacts")
     target = tmp_path / "run" / "artifacts" / "out"
-    assert shares(target / "a", source / "a") and shares(target / "inner" / "b", source / "inner" / "b")
+    assert shares(target / "a", source / "a") and shares(
+        target / "inner" / "b", source / "inner" / "b"
+    )
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["artifacts"]
 
 
@@ -48,7 +50,9 @@ def test_a_file_that_somebody_may_write_is_copied(source: Path, tmp_path: Path) 
     assert not (tmp_path / "run" / "artifacts" / "out" / "a").samefile(source / "a")
 
 
-def test_what_is_referenced_again_replaces_the_name_and_not_the_file(source: Path, tmp_path: Path) -> None:
+def test_what_is_referenced_again_replaces_the_name_and_not_the_file(
+    source: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "run" / "artifacts"
     artifacts.refer(source, folder)
     other = tmp_path / "other" / "out"
@@ -59,7 +63,9 @@ def test_what_is_referenced_again_replaces_the_name_and_not_the_file(source: Pat
     assert (folder / "out" / "a").read_text() == "changed" and (source / "a").read_text() == "a"
 
 
-def test_artifacts_can_be_removed_without_harm_to_their_source(source: Path, tmp_path: Path) -> None:
+def test_artifacts_can_be_removed_without_harm_to_their_source(
+    source: Path, tmp_path: Path
+) -> None:
     artifacts.refer(source, tmp_path / "run" / "artifacts")
     shutil.rmtree(tmp_path / "run")
     assert (source / "a").read_text() == "a" and (source / "a").stat().st_mode & 0o777 == 0o444
@@ -82,7 +88,9 @@ def test_a_copy_shares_what_it_has_of_its_source(source: Path, tmp_path: Path) -
     assert sorted(path.name for path in copied.iterdir()) == ["a", "inner"]
 
 
-def test_a_recorded_run_costs_no_disk_for_its_outputs(outputs: Path, events: Any, make_job: Any) -> None:
+def test_a_recorded_run_costs_no_disk_for_its_outputs(
+    outputs: Path, events: Any, make_job: Any
+) -> None:
     folder = make_folder(outputs, whole_run(events, make_job))
     sync(outputs, {})
     recorded = outputs.glob("mlartifacts/demo/*/artifacts/out")
@@ -90,7 +98,9 @@ def test_a_recorded_run_costs_no_disk_for_its_outputs(outputs: Path, events: Any
     assert shares(split, folder / "artifacts" / "split" / "out")
 
 
-def test_outputs_that_are_sent_again_are_the_same(outputs: Path, events: Any, make_job: Any) -> None:
+def test_outputs_that_are_sent_again_are_the_same(
+    outputs: Path, events: Any, make_job: Any
+) -> None:
     folder = make_folder(outputs, whole_run(events, make_job))
     sync(outputs, {})
     before = snapshot(database(outputs))

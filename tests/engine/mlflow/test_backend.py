@@ -93,7 +93,9 @@ def test_a_new_database_is_made_where_the_name_says(tmp_path: Path) -> None:
         ("sqlite+pysqlite:////data/ml.db", "/data/ml.db"),
     ],
 )
-def test_a_given_database_is_the_file_that_sqlalchemy_opens(tmp_path: Path, uri: str, path: str) -> None:
+def test_a_given_database_is_the_file_that_sqlalchemy_opens(
+    tmp_path: Path, uri: str, path: str
+) -> None:
     import sqlalchemy
 
     backend = resolve(tmp_path, {"uri": uri})

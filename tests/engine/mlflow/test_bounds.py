@@ -53,7 +53,9 @@ def whole(body: bytes, head: bytes = OK) -> bytes:
 
 def bomb(connection: socket.socket) -> None:
     inner = gzip.compress(bytes(1_000_000_000), 9, mtime=0)
-    connection.sendall(whole(gzip.compress(inner, 9, mtime=0), OK + b"Content-Encoding: gzip, gzip\r\n"))
+    connection.sendall(
+        whole(gzip.compress(inner, 9, mtime=0), OK + b"Content-Encoding: gzip, gzip\r\n")
+    )
 
 
 def late(connection: socket.socket) -> None:
@@ -80,9 +82,13 @@ FLOODS = {
     "sends headers without an end": flood(OK, b"X-A: b\r\n" * 1000),
     "sends a header without an end": flood(OK + b"X-A: ", b"b" * 0x10000),
     "sends a status without an end": flood(b"HTTP/1.1 200 ", b"O" * 0x10000),
-    "sends informational answers without an end": flood(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000),
+    "sends informational answers without an end": flood(
+        b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000
+    ),
     "sends an error without an end": flood(b"HTTP/1.1 500 Oh\r\n\r\n", b" " * 0x10000),
-    "sends a redirect without an end": flood(b"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n", b" " * 0x10000),
+    "sends a redirect without an end": flood(
+        b"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n", b" " * 0x10000
+    ),
     "redirects without an end": lambda connection: connection.sendall(
         whole(b"", b"HTTP/1.1 302 Found\r\nLocation: /again\r\n")
     ),
@@ -248,7 +254,9 @@ def refusal(status: int, body: bytes, words: str = "Oh") -> Peer:
         (500, b"oh", "SERVER answers with HTTP status 500 (internal server error)"),
         (
             500,
-            json.dumps({"error_code": "INTERNAL_ERROR", "message": "the disk is full\nhere"}).encode(),
+            json.dumps(
+                {"error_code": "INTERNAL_ERROR", "message": "the disk is full\nhere"}
+            ).encode(),
             "SERVER answers with HTTP status 500 (internal server error): the disk is full",
         ),
         (503, b"", "SERVER answers with HTTP status 503 (service unavailable)"),
@@ -289,7 +297,11 @@ def refusal(status: int, body: bytes, words: str = "Oh") -> Peer:
             b"<html>Welcome</html>",
             "SERVER answers with something else than MLflow's JSON; look at tracking.uri",
         ),
-        (200, b"[1]", "SERVER answers with something else than MLflow's JSON; look at tracking.uri"),
+        (
+            200,
+            b"[1]",
+            "SERVER answers with something else than MLflow's JSON; look at tracking.uri",
+        ),
         (
             302,
             b"",

@@ -108,7 +108,9 @@ def test_a_model_goes_with_its_run(recorded: Path) -> None:
 
     client = MlflowClient(database(recorded), registry_uri=database(recorded))
     experiment = client.get_experiment_by_name("demo").experiment_id
-    (run,) = client.search_runs([experiment], "tags.`rpi.run_id` = 'r1' and tags.`rpi.stage` = 'train'")
+    (run,) = client.search_runs(
+        [experiment], "tags.`rpi.run_id` = 'r1' and tags.`rpi.stage` = 'train'"
+    )
     made = client.create_logged_model(experiment, "m", run.info.run_id)
     (recorded / "x").write_text("model")
     client.log_model_artifact(made.model_id, str(recorded / "x"))
@@ -120,7 +122,9 @@ def test_a_model_goes_with_its_run(recorded: Path) -> None:
 
 def test_a_file_with_another_name_frees_nothing(recorded: Path) -> None:
     (out,) = [
-        path for path in recorded.glob("mlartifacts/demo/*/artifacts/out") if "train" in path.read_text()
+        path
+        for path in recorded.glob("mlartifacts/demo/*/artifacts/out")
+        if "train" in path.read_text()
     ][:1]
     before = cleanup.clean(recorded, TRACKING, ["r1", "r2"], dry_run=True).size_bytes
     os.link(out, recorded / "other")
@@ -137,7 +141,9 @@ def test_another_database_is_left_alone(recorded: Path) -> None:
 
 def test_a_database_that_cannot_be_read_is_named(recorded: Path) -> None:
     (recorded / "mlflow.db").write_bytes(b"no database" * 1000)
-    assert "the database cannot be read: " in cleanup.clean(recorded, TRACKING, dry_run=False).problem
+    assert (
+        "the database cannot be read: " in cleanup.clean(recorded, TRACKING, dry_run=False).problem
+    )
 
 
 def test_where_nothing_was_recorded_there_is_nothing_to_remove(tmp_path: Path) -> None:

@@ -121,7 +121,9 @@ def test_the_gate_of_a_linked_stage_is_said_on_the_parent(outputs: Path, runs: A
     parent = found(outputs)["r2/"]
     assert parent["tags"]["rpi.gate.a.loss"] == "rejected: 0.5 must be <= 0.1"
     assert parent["status"] == "FAILED"
-    assert found(outputs)["r1/a"]["status"] == "FINISHED"  # the run that computed it is left as it is
+    assert (
+        found(outputs)["r1/a"]["status"] == "FINISHED"
+    )  # the run that computed it is left as it is
 
 
 def test_what_is_sent_again_is_linked_once(outputs: Path, runs: Any) -> None:
@@ -178,7 +180,11 @@ def test_the_note_names_some_stages_and_counts_the_others() -> None:
 
 def test_a_linked_stage_leaves_only_its_gates_and_the_link() -> None:
     entry = Entry(
-        "a", 1, {"p": "1"}, {"rpi.state": "finished", "rpi.gate.loss": "passed"}, (("x", 1.0, 1, 0),)
+        "a",
+        1,
+        {"p": "1"},
+        {"rpi.state": "finished", "rpi.gate.loss": "passed"},
+        (("x", 1.0, 1, 0),),
     )
     assert links.redirected(entry, "id") == Entry(
         None, 1, tags={"rpi.cached.a": "id", "rpi.gate.a.loss": "passed"}

@@ -28,7 +28,16 @@ from engine.mlflow.backend import resolve
 from engine.mlflow.bounds import Bounds
 from engine.mlflow.sync import sync
 from engine.sinks import mlflow as sink
-from tests.mlflow_runs import LONG, append, database, free_port, make_folder, snapshot, until, whole_run
+from tests.mlflow_runs import (
+    LONG,
+    append,
+    database,
+    free_port,
+    make_folder,
+    snapshot,
+    until,
+    whole_run,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own and its dependencies'
 
@@ -62,7 +71,9 @@ def server(tmp_path_factory: pytest.TempPathFactory, fresh_database: Path) -> It
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         }
-        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, env=environment)
+        process = subprocess.Popen(
+            command, stdout=log, stderr=log, start_new_session=True, env=environment
+        )
     yield f"http://127.0.0.1:{port}"
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -118,16 +129,19 @@ def test_a_run_is_a_parent_with_a_child_for_each_stage(recorded: dict[str, Any])
     }
     assert recorded["r1/split"]["inputs"][0][:2] == ("yoga", "ab" * 18)
     assert (
-        recorded["r1/split"]["tags"]["rpi.cached"] == "true" and parent["tags"]["rpi.sample_data"] == "true"
+        recorded["r1/split"]["tags"]["rpi.cached"] == "true"
+        and parent["tags"]["rpi.sample_data"] == "true"
     )
     assert recorded["r1/package"]["tags"]["rpi.taken"] == "simulated on x86_64"
     assert (
-        train["tags"]["rpi.gate.accuracy"] == "passed: 0.9 must be >= 0.95" and train["status"] == "FINISHED"
+        train["tags"]["rpi.gate.accuracy"] == "passed: 0.9 must be >= 0.95"
+        and train["status"] == "FINISHED"
     )
     assert train["tags"]["rpi.gate.bias"] == "not judged: None must be <= 0 if measured"
     assert recorded["r1/split"]["files"] == ["out"]
     assert parent["files"] == [
-        f"run/{n}" for n in ("config.json", "journal.jsonl", "metrics.json", "report.html", "run.json")
+        f"run/{n}"
+        for n in ("config.json", "journal.jsonl", "metrics.json", "report.html", "run.json")
     ]
     assert "secret" not in json.dumps(recorded)
 
@@ -167,7 +181,9 @@ def test_a_request_carried_out_and_never_answered_makes_nothing_twice(
     with Proxy(server, int(settings["uri"].rpartition(":")[2]), throws_away=True) as proxy:
         while not reports or reports[-1].problems:
             reports.append(sync(tmp_path / "late", settings))
-    assert len(reports) > 5 and len(proxy.lost) > 5  # experiment, runs, batches, inputs, tags, ends, files
+    assert (
+        len(reports) > 5 and len(proxy.lost) > 5
+    )  # experiment, runs, batches, inputs, tags, ends, files
     recorded["r1/split"]["tags"]["rpi.fingerprint"] = cached
     assert snapshot(server, "late") == recorded
 
@@ -220,13 +236,18 @@ def forward(handler: http.server.BaseHTTPRequestHandler, behind: str) -> tuple[i
     body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
     connection = http.client.HTTPConnection(behind.removeprefix("http://"), timeout=10)
     connection.request(
-        handler.command, handler.path, body, {"Content-Type": handler.headers.get("Content-Type") or ""}
+        handler.command,
+        handler.path,
+        body,
+        {"Content-Type": handler.headers.get("Content-Type") or ""},
     )
     answer = connection.getresponse()
     return answer.status, answer.getheader("Content-Type") or "application/json", answer.read()
 
 
-def test_six_processes_at_once_on_no_database_all_succeed(tmp_path: Path, events: Any, make_job: Any) -> None:
+def test_six_processes_at_once_on_no_database_all_succeed(
+    tmp_path: Path, events: Any, make_job: Any
+) -> None:
     outputs = tmp_path / "six"
     for i in range(6):
         make_folder(outputs, whole_run(events, make_job, f"r{i}", cached=f"{i:064}"), f"r{i}")
@@ -249,7 +270,9 @@ def test_a_killed_engine_leaves_a_killed_run(outputs: Path, events: Any, make_jo
         import sys, time; from pathlib import Path; from engine.sinks.mlflow import Sink
         Sink(Path(sys.argv[1]), Path(sys.argv[2]), {}); time.sleep(60)
     """
-    engine = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code), str(folder), str(outputs)])
+    engine = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code), str(folder), str(outputs)]
+    )
     backend = resolve(outputs, {})
     until(lambda: cursors.load(folder, backend.key).seq == 5, 120)
     assert sync(outputs, {}).running == ["r1"]
@@ -265,23 +288,34 @@ def test_a_rejected_run_has_failed_and_says_so(outputs: Path, events: Any, make_
     assert sync(outputs, {}).sent == ["r1"]
     found = snapshot(database(outputs))
     assert found["r1/"]["status"] == "FAILED" and found["r1/"]["tags"]["status"] == "rejected"
-    assert found["r1/train"]["status"] == "FAILED" and found["r1/package"]["tags"]["rpi.state"] == "skipped"
+    assert (
+        found["r1/train"]["status"] == "FAILED"
+        and found["r1/package"]["tags"]["rpi.state"] == "skipped"
+    )
 
 
-def test_a_packed_model_is_an_mlflow_model_that_predicts(outputs: Path, events: Any, make_job: Any) -> None:
+def test_a_packed_model_is_an_mlflow_model_that_predicts(
+    outputs: Path, events: Any, make_job: Any
+) -> None:
     tensorflow = pytest.importorskip("tensorflow")
     folder = make_folder(outputs, whole_run(events, make_job))
     package = folder / "artifacts" / "package" / "package"
     package.mkdir(parents=True)
     double = tensorflow.function(lambda x: 2.0 * x, input_signature=[tensorflow.TensorSpec([1, 4])])
-    converter = tensorflow.lite.TFLiteConverter.from_concrete_functions([double.get_concrete_function()])
+    converter = tensorflow.lite.TFLiteConverter.from_concrete_functions(
+        [double.get_concrete_function()]
+    )
     (package / "model.tflite").write_bytes(converter.convert())
     (package / "manifest.json").write_text("{}")
     journal_file = folder / journal.FILE_NAME
     journal_file.write_text(
-        journal_file.read_text().replace('"outputs": {"out": "sha256:1', '"outputs": {"package": "sha256:1')
+        journal_file.read_text().replace(
+            '"outputs": {"out": "sha256:1', '"outputs": {"package": "sha256:1'
+        )
     )
-    patient = Bounds(request_s=300, waiting_s=300)  # to import what a model needs takes a busy machine long
+    patient = Bounds(
+        request_s=300, waiting_s=300
+    )  # to import what a model needs takes a busy machine long
     report = sync(outputs, {}, patient)
     assert (report.problems, report.sent) == ({}, ["r1"])
     import mlflow
@@ -304,14 +338,18 @@ def test_a_file_store_is_refused_with_the_way_out(tmp_path: Path, uri: str) -> N
         sink.Sink(tmp_path, tmp_path, {"uri": uri})
 
 
-def test_a_database_of_another_mlflow_is_left_as_it_is(outputs: Path, events: Any, make_job: Any) -> None:
+def test_a_database_of_another_mlflow_is_left_as_it_is(
+    outputs: Path, events: Any, make_job: Any
+) -> None:
     import sqlite3
 
     with sqlite3.connect(outputs / "mlflow.db") as connection:
         connection.execute("update alembic_version set version_num = 'f5a4f2784254'")
     make_folder(outputs, whole_run(events, make_job))
     problem = sync(outputs, {}).problems["r1"]
-    assert "the database has MLflow's schema f5a4f2784254; the MLflow installed here needs " in problem
+    assert (
+        "the database has MLflow's schema f5a4f2784254; the MLflow installed here needs " in problem
+    )
     assert problem.endswith(
         "take a backup, then: mlflow db upgrade <its URI> (or install the MLflow that made it)"
     )
@@ -341,8 +379,15 @@ def test_nothing_of_mlflow_is_imported_by_the_engine() -> None:
 
 def test_credentials_are_kept_apart_from_the_uri(tmp_path: Path) -> None:
     backend = resolve(tmp_path, {"uri": "https://ann:se%40cret@host:5000/x"})
-    assert (backend.uri, backend.username, backend.password) == ("https://host:5000/x", "ann", "se@cret")
-    assert resolve(tmp_path, {"uri": "postgresql://ann:secret@host/db"}).shown == "postgresql://***@host/db"
+    assert (backend.uri, backend.username, backend.password) == (
+        "https://host:5000/x",
+        "ann",
+        "se@cret",
+    )
+    assert (
+        resolve(tmp_path, {"uri": "postgresql://ann:secret@host/db"}).shown
+        == "postgresql://***@host/db"
+    )
 
 
 def test_values_are_cut_and_made_valid() -> None:
@@ -363,7 +408,10 @@ def test_the_values_of_a_foreach_and_what_they_are_together_reach_the_parent() -
         replay([event], state)
         if event["event"] == "job_finished":
             points += [
-                p for entry in entries.entries(event, state) if entry.stage is None for p in entry.points
+                p
+                for entry in entries.entries(event, state)
+                if entry.stage is None
+                for p in entry.points
             ]
     assert [(name, round(value, 3)) for name, value, _, _ in points] == [
         ("train-0.accuracy", 0.8),

@@ -69,7 +69,9 @@ def test_an_odd_event_does_not_keep_a_run_from_mlflow(
     assert sync(outputs, {}).complete == ["r1"]
 
 
-def test_odd_parameters_and_words_of_a_run_reach_mlflow(outputs: Path, events: Any, make_job: Any) -> None:
+def test_odd_parameters_and_words_of_a_run_reach_mlflow(
+    outputs: Path, events: Any, make_job: Any
+) -> None:
     found = odd_run(events, make_job)
     params = {
         "a\udcff": "b\udcff\0",
@@ -91,7 +93,9 @@ def test_odd_parameters_and_words_of_a_run_reach_mlflow(outputs: Path, events: A
     assert snapshot(database(outputs))["r1/"]["params"]["a_"] == "b??"
 
 
-def test_a_damaged_run_is_reported_and_the_others_are_sent(outputs: Path, events: Any, make_job: Any) -> None:
+def test_a_damaged_run_is_reported_and_the_others_are_sent(
+    outputs: Path, events: Any, make_job: Any
+) -> None:
     for name in ("r1", "r2", "r3", "r4", "r5"):
         make_folder(outputs, whole_run(events, make_job, name), name)
     for name, key in (("r1", "usecase"), ("r2", "run_id"), ("r3", "jobs")):
@@ -119,7 +123,9 @@ def test_a_damaged_run_is_reported_and_the_others_are_sent(outputs: Path, events
         "\0",
     ],
 )
-def test_a_damaged_cursor_is_begun_anew(outputs: Path, events: Any, make_job: Any, text: str) -> None:
+def test_a_damaged_cursor_is_begun_anew(
+    outputs: Path, events: Any, make_job: Any, text: str
+) -> None:
     folder = make_folder(outputs, whole_run(events, make_job))
     (folder / "mlflow.json").write_text(text)
     assert sync(outputs, {}).sent == ["r1"]
@@ -148,7 +154,9 @@ def test_files_with_odd_names_reach_mlflow_with_their_letters_escaped(
     } <= set(files)
 
 
-def test_a_tree_too_deep_to_be_copied_is_left_out(outputs: Path, events: Any, make_job: Any) -> None:
+def test_a_tree_too_deep_to_be_copied_is_left_out(
+    outputs: Path, events: Any, make_job: Any
+) -> None:
     folder = make_folder(outputs, whole_run(events, make_job))
     out = folder / "artifacts" / "split" / "out"
     out.unlink()

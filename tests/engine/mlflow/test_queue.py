@@ -37,8 +37,12 @@ def test_a_request_that_is_removed_is_gone(queue: Queue, tmp_path: Path) -> None
     assert queue.requests() == [] and not queue.has(made.run_dir)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"run": 1, "engine": null, "is_complete": true}'])
-def test_what_is_no_request_is_passed_over_and_removed(queue: Queue, tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", '{"run": 1, "engine": null, "is_complete": true}']
+)
+def test_what_is_no_request_is_passed_over_and_removed(
+    queue: Queue, tmp_path: Path, text: str
+) -> None:
     whole = request(queue, tmp_path, "r1")
     (queue.folder / "r2.json").write_text(text)
     assert queue.requests() == [whole] and not (queue.folder / "r2.json").exists()
@@ -76,7 +80,9 @@ def backend(outputs: Path, **settings: Any) -> Backend:
         {"uri": "http://ann:one@host", "artifact_max_bytes": 1},
     ],
 )
-def test_runs_with_other_settings_have_another_sender(tmp_path: Path, other: dict[str, Any]) -> None:
+def test_runs_with_other_settings_have_another_sender(
+    tmp_path: Path, other: dict[str, Any]
+) -> None:
     uri = "http://ann:one@host"
     key = backend(tmp_path, uri=uri).sender_key()
     assert key == backend(tmp_path, uri=uri).sender_key()

@@ -32,7 +32,11 @@ def senders(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[int]]:
     monkeypatch.setenv(MARK, mark)
 
     def found() -> list[int]:
-        return [int(pid) for pid in os.listdir("/proc") if pid.isdigit() and is_sender(Path("/proc", pid))]
+        return [
+            int(pid)
+            for pid in os.listdir("/proc")
+            if pid.isdigit() and is_sender(Path("/proc", pid))
+        ]
 
     def is_sender(process: Path) -> bool:
         try:
@@ -69,7 +73,9 @@ def test_runs_that_end_together_share_one_sender(
         Sink(folder, outputs, {}).close()
     seen = set(senders())
     while not all(map(is_recorded, folders)):
-        seen.update(pid for pid in senders() if memory_bytes(pid) > 80_000_000)  # one that imported MLflow
+        seen.update(
+            pid for pid in senders() if memory_bytes(pid) > 80_000_000
+        )  # one that imported MLflow
         time.sleep(0.05)
     assert len([pid for pid in seen if pid in senders()]) == 1
     assert len(snapshot(database(outputs))) == 16
@@ -94,7 +100,9 @@ def test_a_sender_that_is_idle_ends(
     assert not sending.queue.has_sender() and not sending.queue.requests()
 
 
-def test_a_run_that_goes_on_keeps_no_other_waiting(outputs: Path, events: Any, make_job: Any) -> None:
+def test_a_run_that_goes_on_keeps_no_other_waiting(
+    outputs: Path, events: Any, make_job: Any
+) -> None:
     live = make_folder(outputs, whole_run(events, make_job, "r1")[:4], "r1")
     (over,) = many(outputs, events, make_job, ["r2"])
     sending = starter(outputs)
@@ -108,7 +116,9 @@ def test_a_run_that_goes_on_keeps_no_other_waiting(outputs: Path, events: Any, m
     until(lambda: is_recorded(live), 60)
 
 
-def test_a_request_left_while_the_sender_ends_is_served(outputs: Path, events: Any, make_job: Any) -> None:
+def test_a_request_left_while_the_sender_ends_is_served(
+    outputs: Path, events: Any, make_job: Any
+) -> None:
     folders = many(outputs, events, make_job, [f"r{i}" for i in range(6)])
     for i, folder in enumerate(folders):
         sending = starter(outputs, idle_s=0.01)
@@ -148,7 +158,9 @@ def test_what_a_killed_sender_left_the_next_one_sends(
     assert recorded["r1/train"]["points"] == recorded["r2/train"]["points"]
 
 
-def test_a_run_whose_folder_was_removed_stops_no_other(outputs: Path, events: Any, make_job: Any) -> None:
+def test_a_run_whose_folder_was_removed_stops_no_other(
+    outputs: Path, events: Any, make_job: Any
+) -> None:
     (folder,) = many(outputs, events, make_job, ["r2"])
     sending = starter(outputs, idle_s=0.5)
     sending.queue.put(RunRequest(outputs / "demo" / "rpi4" / "r1", None, is_complete=True))
@@ -215,5 +227,7 @@ def test_a_curve_is_not_kept_in_memory(tmp_path: Path, events: Any, make_job: An
     for event in reader.step():
         if event["event"] == "job_finished" and event["stage"] == "train":
             kept = reader.state.stages["train"].points
-    assert [point[:2] for point in kept] == [("loss", 2)]  # the last step, which a final value follows
+    assert [point[:2] for point in kept] == [
+        ("loss", 2)
+    ]  # the last step, which a final value follows
     assert not any(stage.points for stage in reader.state.stages.values())

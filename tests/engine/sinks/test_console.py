@@ -47,7 +47,9 @@ def test_a_stage_says_when_it_starts_and_what_it_measured(events, make_job):
 
 
 def test_a_figure_not_taken_on_the_device_says_so(events, make_job):
-    events.start([make_job("bench")]).started("bench", **SIMULATED).finished("bench", latency_ms=4.5).done()
+    events.start([make_job("bench")]).started("bench", **SIMULATED).finished(
+        "bench", latency_ms=4.5
+    ).done()
     lines = said(events)
     assert lines[2] == "bench finished in 3.2 s: latency_ms 4.5 (simulated on x86_64)"
     assert lines[3] == "not measured on the device, but simulated on x86_64: bench"
@@ -89,7 +91,9 @@ def test_a_failure_shows_its_log_and_the_command_to_go_on(events, make_job):
 
 
 def test_a_journal_of_an_earlier_version_names_the_whole_path_of_a_log(events, make_job):
-    events.start([make_job("train")]).started("train").failed("train", log="/old/outputs/run/logs/train.log")
+    events.start([make_job("train")]).started("train").failed(
+        "train", log="/old/outputs/run/logs/train.log"
+    )
     assert "  the whole log: /old/outputs/run/logs/train.log" in said(events)
 
 
@@ -104,7 +108,14 @@ def test_a_gate_says_whether_it_was_kept(events, make_job):
     events.start([make_job("evaluate")]).started("evaluate").finished("evaluate")
     events.add("gate", stage="evaluate", metric="accuracy", rule=">= 0.85", value=0.93, passed=True)
     events.add("gate", stage="evaluate", metric="drop", rule="<= 0.01", value=0.02, passed=False)
-    events.add("gate", stage="evaluate", metric="critical", rule="<= 0 if measured", value=None, passed=None)
+    events.add(
+        "gate",
+        stage="evaluate",
+        metric="critical",
+        rule="<= 0 if measured",
+        value=None,
+        passed=None,
+    )
     assert said(events)[3:] == [
         "evaluate: accuracy 0.93 keeps the gate >= 0.85",
         "evaluate: drop 0.02 breaks the gate <= 0.01",
@@ -162,7 +173,8 @@ def test_a_terminal_gets_a_table_and_its_cursor_back(events, make_job, terminal)
     assert shown.count(HIDE_CURSOR) == shown.count(SHOW_CURSOR) == 1
     assert "accuracy 0.9" in shown
     assert (
-        shown.splitlines()[-1].removeprefix(SHOW_CURSOR) == "finished in 42 s: 1 stage ran, 0 from the store"
+        shown.splitlines()[-1].removeprefix(SHOW_CURSOR)
+        == "finished in 42 s: 1 stage ran, 0 from the store"
     )
 
 

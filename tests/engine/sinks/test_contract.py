@@ -55,9 +55,9 @@ def runs(events, make_job):
         return events.start(jobs).add("note", text="a sample", stage=None)
 
     def made():
-        begun().started("make").add("progress", stage="make", done=1, total=2, message="half").finished(
-            "make", rows=7.0
-        )
+        begun().started("make").add(
+            "progress", stage="make", done=1, total=2, message="half"
+        ).finished("make", rows=7.0)
         return events.started("train").add("metric", stage="train", name="loss", value=0.5, step=0)
 
     def tested(value, passed):
@@ -73,7 +73,9 @@ def runs(events, make_job):
         events.add("note", text="measured", stage="test").finished(
             "test", **({} if value is None else {"accuracy": value})
         )
-        return events.add("gate", stage="test", metric="accuracy", rule=">= 0.8", value=value, passed=passed)
+        return events.add(
+            "gate", stage="test", metric="accuracy", rule=">= 0.8", value=value, passed=passed
+        )
 
     skipped = {"event": "job_skipped", "stage": "test"}
     return {
@@ -81,7 +83,11 @@ def runs(events, make_job):
         "rejected": tested(0.5, False).done("rejected").events,
         "without the gate's metric": tested(None, False).done("rejected").events,
         "not judged": tested(None, None).done().events,
-        "failed": made().failed("train").add(**skipped, because="train failed").done("failed").events,
+        "failed": made()
+        .failed("train")
+        .add(**skipped, because="train failed")
+        .done("failed")
+        .events,
         "interrupted": made()
         .failed("train", kind="killed")
         .add(**skipped, because="the run was interrupted")
@@ -160,7 +166,9 @@ def test_a_sink_passes_over_events_that_it_does_not_know(sink, runs):
 
 
 def test_a_sink_passes_over_fields_that_it_does_not_know(sink, runs):
-    fuller = json.loads(json.dumps([{**event, "weather": {"rain": [1, None]}} for event in runs["finished"]]))
+    fuller = json.loads(
+        json.dumps([{**event, "weather": {"rain": [1, None]}} for event in runs["finished"]])
+    )
     fuller[0]["jobs"][0]["weather"] = "fair"
     assert _show(sink, fuller).status == "finished"
 
@@ -189,5 +197,7 @@ def test_a_run_that_breaks_off_can_be_closed(sink, runs, shown):
 @pytest.mark.parametrize("name", SINKS)
 def test_nothing_heavy_comes_with_a_sink(name):
     code = f"import sys, engine.sinks.{name}; print(sorted({HEAVY!r} & sys.modules.keys()))"
-    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert found.stdout == "[]\n"

@@ -27,7 +27,9 @@ class Tags(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
-        self.loads += [f"{tag} {name}" for name, _ in attrs if name in ("src", "href", "srcset", "data")]
+        self.loads += [
+            f"{tag} {name}" for name, _ in attrs if name in ("src", "href", "srcset", "data")
+        ]
 
 
 def page_of(builder) -> str:
@@ -38,7 +40,10 @@ def page_of(builder) -> str:
 def trained(events, make_job):
     """A run whose training draws curves and whose evaluation is simulated."""
     events.start(
-        [make_job("train", doc="Train."), make_job("evaluate", {"m": "train.model"}, runs_on="target")]
+        [
+            make_job("train", doc="Train."),
+            make_job("evaluate", {"m": "train.model"}, runs_on="target"),
+        ]
     )
     events.started("train")
     for step in range(3):
@@ -147,7 +152,9 @@ def test_the_operators_of_a_model_are_drawn(events, make_job):
 
 
 def test_a_failure_shows_its_log_and_the_way_on(events, make_job):
-    events.start([make_job("train"), make_job("test", {"m": "train.m"})]).started("train").failed("train")
+    events.start([make_job("train"), make_job("test", {"m": "train.m"})]).started("train").failed(
+        "train"
+    )
     events.add("job_skipped", stage="test", because="train failed")
     page = page_of(events.done("failed"))
     for words in (
@@ -168,7 +175,9 @@ def test_a_broken_gate_is_named_with_its_rule(events, make_job):
 
 def test_a_gate_that_was_not_judged_is_shown_as_neither_passed_nor_broken(events, make_job):
     events.start([make_job("scan")]).started("scan").finished("scan")
-    events.add("gate", stage="scan", metric="critical", rule="<= 0 if measured", value=None, passed=None)
+    events.add(
+        "gate", stage="scan", metric="critical", rule="<= 0 if measured", value=None, passed=None
+    )
     page = page_of(events.done())
     assert "not judged" in page and ">passed<" not in page and ">broken<" not in page
 
@@ -188,14 +197,26 @@ def test_an_asset_shows_its_licence_and_whether_it_is_a_sample(events, make_job)
 
 
 def test_no_word_of_the_run_becomes_markup(events, make_job):
-    asset = dict.fromkeys(("key", "name", "digest", "source", "licence", "path"), EVIL) | {"sample": True}
-    jobs = [make_job("train", {"a": f"asset:{EVIL}"}, doc=EVIL), make_job(EVIL, {"b": f"train.{EVIL}"})]
-    events.start(jobs, usecase=EVIL, target=EVIL, command=[EVIL], params={EVIL: EVIL}, assets=[asset])
+    asset = dict.fromkeys(("key", "name", "digest", "source", "licence", "path"), EVIL) | {
+        "sample": True
+    }
+    jobs = [
+        make_job("train", {"a": f"asset:{EVIL}"}, doc=EVIL),
+        make_job(EVIL, {"b": f"train.{EVIL}"}),
+    ]
+    events.start(
+        jobs, usecase=EVIL, target=EVIL, command=[EVIL], params={EVIL: EVIL}, assets=[asset]
+    )
     events.started(EVIL, taken=f"simulated on {EVIL}").add("note", stage=EVIL, text=EVIL)
     events.add("note", stage=None, text=EVIL)
     events.add("metric", stage=EVIL, name=EVIL, value=1.0, step=0)
     events.add(
-        "figure", stage=EVIL, kind="confusion_matrix", name=EVIL, labels=[EVIL, "b"], matrix=[[1, 0], [0, 1]]
+        "figure",
+        stage=EVIL,
+        kind="confusion_matrix",
+        name=EVIL,
+        labels=[EVIL, "b"],
+        matrix=[[1, 0], [0, 1]],
     )
     events.add(
         "figure",
@@ -224,9 +245,9 @@ def test_a_thousand_stages_take_less_than_a_second(events, make_job, cached):
         if cached:
             events.cached(f"s{i}", metrics={"accuracy": 0.5})
         else:
-            events.started(f"s{i}").add("metric", stage=f"s{i}", name="loss", value=1.0, step=0).finished(
-                f"s{i}"
-            )
+            events.started(f"s{i}").add(
+                "metric", stage=f"s{i}", name="loss", value=1.0, step=0
+            ).finished(f"s{i}")
     state = replay(events.done().events)
     render(state)  # the imports, which a run pays once
     before = time.perf_counter()

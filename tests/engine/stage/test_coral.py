@@ -24,7 +24,9 @@ def test_other_devices_are_none(machine):
 
 def test_a_usb_accelerator_changes_its_id_and_its_node_at_first_use(machine):
     before = machine.plug("2-1", "1a6e", "089a", 3)
-    assert coral.find(machine.sys, machine.dev) == [Coral("usb", "1a6e:089a", before, "not used yet", 5000)]
+    assert coral.find(machine.sys, machine.dev) == [
+        Coral("usb", "1a6e:089a", before, "not used yet", 5000)
+    ]
     after = machine.plug("2-1", "18d1", "9302", 4)
     assert (
         coral.find(machine.sys, machine.dev) == [Coral("usb", "18d1:9302", after, "ready", 5000)]
@@ -59,7 +61,9 @@ def test_a_node_of_somebody_elses_is_not_permitted(machine, monkeypatch):
 
 def test_a_card_without_its_driver_is_named(machine):
     machine.slot("0000:01:00.0", "0x1ac1", "0x089a")
-    assert coral.find(machine.sys, machine.dev) == [Coral("pcie", "1ac1:089a", None, "driver missing")]
+    assert coral.find(machine.sys, machine.dev) == [
+        Coral("pcie", "1ac1:089a", None, "driver missing")
+    ]
 
 
 def test_a_card_with_its_driver_has_a_node(machine):
@@ -76,7 +80,9 @@ def test_each_half_of_a_dual_card_has_its_own_node(machine):
 def test_a_driver_without_its_node_is_told(machine):
     node = machine.slot("0000:01:00.0", "0x1ac1", "0x089a", apex="apex_0")
     node.unlink()
-    assert coral.find(machine.sys, machine.dev) == [Coral("pcie", "1ac1:089a", node, "node missing")]
+    assert coral.find(machine.sys, machine.dev) == [
+        Coral("pcie", "1ac1:089a", node, "node missing")
+    ]
 
 
 def test_a_machine_without_sys_has_none(tmp_path):
@@ -85,7 +91,8 @@ def test_a_machine_without_sys_has_none(tmp_path):
 
 @given(
     st.dictionaries(
-        st.sampled_from(["idVendor", "idProduct", "busnum", "devnum", "speed"]), st.binary(max_size=9)
+        st.sampled_from(["idVendor", "idProduct", "busnum", "devnum", "speed"]),
+        st.binary(max_size=9),
     )
 )
 def test_odd_words_in_sys_do_no_harm(tmp_path_factory, files):
@@ -99,7 +106,9 @@ def test_odd_words_in_sys_do_no_harm(tmp_path_factory, files):
 
 def test_the_rules_for_udev_name_both_ids():
     assert all(
-        f'=="{part}"' in coral.UDEV_RULES["usb"] for usb_id in coral.USB_IDS for part in usb_id.split(":")
+        f'=="{part}"' in coral.UDEV_RULES["usb"]
+        for usb_id in coral.USB_IDS
+        for part in usb_id.split(":")
     )
 
 

@@ -21,7 +21,10 @@ def test_each_name_of_a_platform_is_its_own(one):
 
 def test_a_program_of_this_machine_has_the_header_that_the_table_says():
     head = Path(sys.executable).resolve().read_bytes()[:20]
-    assert (head[4], int.from_bytes(head[18:20], sys.byteorder)) == (HERE.elf_class, HERE.elf_machine)
+    assert (head[4], int.from_bytes(head[18:20], sys.byteorder)) == (
+        HERE.elf_class,
+        HERE.elf_machine,
+    )
 
 
 def test_oci_says_architecture_system_and_variant():

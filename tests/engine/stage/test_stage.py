@@ -65,7 +65,9 @@ def test_a_stage_writes_its_outputs_and_its_metrics(runs):
 
 
 def test_what_a_stage_prints_and_complains_of_keeps_its_order(runs):
-    ended, _ = runs("for n in range(50): print(n, file=(sys.stdout, sys.stderr)[n % 2], flush=True)")
+    ended, _ = runs(
+        "for n in range(50): print(n, file=(sys.stdout, sys.stderr)[n % 2], flush=True)"
+    )
     assert ended.stdout.split() == [str(n) for n in range(50)]
 
 
@@ -109,7 +111,11 @@ def test_metrics_that_are_no_numbers_are_refused(runs, returned, said):
 
 def test_a_stage_error_is_a_sentence_without_a_traceback(runs):
     ended, result = runs("raise StageError('no pictures')")
-    assert (ended.returncode, result, ended.stdout) == (1, {"error": "no pictures"}, "error: no pictures\n")
+    assert (ended.returncode, result, ended.stdout) == (
+        1,
+        {"error": "no pictures"},
+        "error: no pictures\n",
+    )
 
 
 def test_another_exception_is_told_in_its_last_line_and_keeps_its_traceback(runs):
@@ -131,7 +137,12 @@ def test_an_interrupt_of_its_own_is_a_failure(runs):
 
 @pytest.mark.parametrize(
     "stream",
-    ["sys.stderr.close()", "sys.stderr = None", "os.close(2)", "sys.stdout.close(); sys.stderr.close()"],
+    [
+        "sys.stderr.close()",
+        "sys.stderr = None",
+        "os.close(2)",
+        "sys.stdout.close(); sys.stderr.close()",
+    ],
 )
 @pytest.mark.parametrize(
     ("failing", "left"),
@@ -146,7 +157,9 @@ def test_a_failure_is_told_also_where_the_stage_has_closed_its_log(runs, stream,
 
 
 def test_a_metric_of_hundreds_of_digits_is_refused(runs):
-    assert runs("return {'n': 10 ** 400}")[1]["error"].startswith("metrics must be finite numbers: n = 1000")
+    assert runs("return {'n': 10 ** 400}")[1]["error"].startswith(
+        "metrics must be finite numbers: n = 1000"
+    )
 
 
 def test_a_metric_of_thousands_of_digits_is_refused(runs):
@@ -189,11 +202,14 @@ def test_what_a_stage_says_is_of_the_types_of_the_event(runs):
 
 
 def test_the_names_of_metrics_are_text(runs):
-    assert runs("return {1: 2, os.fsdecode(b'caf\\xe9'): 3}")[1] == {"metrics": {"1": 2.0, "caf\\xe9": 3.0}}
+    assert runs("return {1: 2, os.fsdecode(b'caf\\xe9'): 3}")[1] == {
+        "metrics": {"1": 2.0, "caf\\xe9": 3.0}
+    }
 
 
 @pytest.mark.parametrize(
-    ("name", "shown"), [(r"os.fsdecode(b'caf\xe9')", r"caf\xe9"), (r"'\ud800'", r"\ud800"), ("'ü'", "ü")]
+    ("name", "shown"),
+    [(r"os.fsdecode(b'caf\xe9')", r"caf\xe9"), (r"'\ud800'", r"\ud800"), ("'ü'", "ü")],
 )
 def test_text_that_is_not_utf_8_is_shown_by_its_bytes(runs, name, shown):
     ended, _ = runs(f"note({name})")
@@ -201,7 +217,9 @@ def test_text_that_is_not_utf_8_is_shown_by_its_bytes(runs, name, shown):
 
 
 def test_there_is_one_stage_module_in_a_job(runs):
-    ended, _ = runs("assert sys.modules['__main__'].__dict__ is not stage.__dict__; stage.note('heard')")
+    ended, _ = runs(
+        "assert sys.modules['__main__'].__dict__ is not stage.__dict__; stage.note('heard')"
+    )
     assert ended.returncode == 0, ended.stdout
     assert [event["text"] for event in _said(runs)] == ["heard"]
 
@@ -283,7 +301,9 @@ def test_each_bare_call_has_an_empty_checkpoint_folder_that_goes_with_the_proces
 (checkpoint() / "x").touch()
 print(checkpoint(), *checkpoint().iterdir())"""
     env = {"PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
-    said = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    said = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+    )
     [folder] = said.stdout.split()
     assert Path(folder).parent == tmp_path
     assert list(tmp_path.iterdir()) == []
@@ -346,10 +366,14 @@ def test_its_annotations_are_read_by_python_3_9(source):
         if isinstance(node, ast.AnnAssign | ast.arg) and node.annotation
     ]
     annotations += [
-        node.returns for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.returns
+        node.returns
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and node.returns
     ]
     assert [
-        ast.unparse(one) for one in annotations if any(isinstance(node, ast.BitOr) for node in ast.walk(one))
+        ast.unparse(one)
+        for one in annotations
+        if any(isinstance(node, ast.BitOr) for node in ast.walk(one))
     ] == []
 
 

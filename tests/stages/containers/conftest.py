@@ -12,7 +12,9 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="session")
-def runtime_image(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, BuildMetrics]]:
+def runtime_image(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[str], tuple[Path, BuildMetrics]]:
     """Build the project's own image `runtime` of a platform on the project's own base, bootstrapped: archive
     and metrics.
     """
@@ -23,7 +25,10 @@ def runtime_image(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], t
             folder = tmp_path_factory.mktemp("runtime")
             base(ROOT / "containers/base", folder / "base.tar", platform=platform, base="bootstrap")
             metrics = build(
-                ROOT / "containers/runtime", folder / "base.tar", folder / "image.tar", platform=platform
+                ROOT / "containers/runtime",
+                folder / "base.tar",
+                folder / "image.tar",
+                platform=platform,
             )
             (folder / "base.tar").unlink()
             built[platform] = folder / "image.tar", metrics

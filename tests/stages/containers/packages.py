@@ -53,7 +53,13 @@ def deb(
 ) -> bytes:
     """Return a Debian package."""
     about = tar({"./control": control.format(name=name).encode(), "./md5sums": b"x\n"})
-    return ar({"debian-binary": b"2.0\n", "control.tar.xz": about, "data.tar.xz": tar(members, links=links)})
+    return ar(
+        {
+            "debian-binary": b"2.0\n",
+            "control.tar.xz": about,
+            "data.tar.xz": tar(members, links=links),
+        }
+    )
 
 
 def wheel(members: dict[str, bytes], executable: tuple[str, ...] = ()) -> bytes:
@@ -78,7 +84,9 @@ def put(data: bytes, cache: Path) -> str:
 
 def lock(path: Path, debs: dict[str, bytes], cache: Path) -> Path:
     """Write a lock of Debian packages that are in the cache."""
-    lines = [f"{name} 1.0 pool/{name}.deb {put(data, cache)}" for name, data in sorted(debs.items())]
+    lines = [
+        f"{name} 1.0 pool/{name}.deb {put(data, cache)}" for name, data in sorted(debs.items())
+    ]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join([f"epoch {EPOCH}", *lines]) + "\n")
     return path

@@ -33,7 +33,10 @@ DEBS = {
     ),
     "ca-certificates": deb(
         "ca-certificates",
-        {"./usr/share/ca-certificates/b.crt": b"two", "./usr/share/ca-certificates/a.crt": b"one\n"},
+        {
+            "./usr/share/ca-certificates/b.crt": b"two",
+            "./usr/share/ca-certificates/a.crt": b"one\n",
+        },
     ),
     "mawk": deb("mawk", {"./usr/bin/mawk": b"\x7fELF"}),
     "python": deb(
@@ -56,7 +59,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "lock"
 
 
-def test_the_base_has_what_the_packages_scripts_would_have_made(folder: Path, tmp_path: Path) -> None:
+def test_the_base_has_what_the_packages_scripts_would_have_made(
+    folder: Path, tmp_path: Path
+) -> None:
     metrics = base.base(folder, tmp_path / "base.tar", platform="linux/arm64", base="bootstrap")
     tree = read_tree(tmp_path / "base.tar")
     assert {name: tree.entries[name].link for name in ("bin", "lib", "sbin", "var/run")} == {
@@ -76,8 +81,12 @@ def test_the_base_has_what_the_packages_scripts_would_have_made(folder: Path, tm
     assert metrics == {"packages": 4, "size_bytes": (tmp_path / "base.tar").stat().st_size}
 
 
-@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="only Python 3.11 compiles for the images")
-def test_modules_are_compiled_and_what_is_no_python_3_is_left_alone(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.skipif(
+    sys.version_info[:2] != (3, 11), reason="only Python 3.11 compiles for the images"
+)
+def test_modules_are_compiled_and_what_is_no_python_3_is_left_alone(
+    folder: Path, tmp_path: Path
+) -> None:
     base.base(folder, tmp_path / "base.tar", platform="linux/arm64", base="bootstrap")
     found = [path for path in read_tree(tmp_path / "base.tar").entries if path.endswith(".pyc")]
     assert found == ["usr/lib/python3/__pycache__/x.cpython-311.pyc"]
@@ -99,7 +108,10 @@ def test_the_same_lock_gives_the_same_bytes_whatever_umask_folder_time_and_order
         out = tmp_path / str(n) / "base.tar"
         env = {**os.environ, "PYTHONPATH": str(ROOT), "TZ": zone, "PYTHONHASHSEED": str(n)}
         subprocess.run(
-            [sys.executable, "-c", code, str(folder), str(out), umask], check=True, cwd=out.parent, env=env
+            [sys.executable, "-c", code, str(folder), str(out), umask],
+            check=True,
+            cwd=out.parent,
+            env=env,
         )
         digests.add(hashlib.sha256(out.read_bytes()).hexdigest())
     assert len(digests) == 1
@@ -132,11 +144,19 @@ def test_on_an_image_of_a_registry_only_what_it_lacks_is_unpacked(
     status = b"Package: mawk\nStatus: install ok installed\nVersion: 9\n"
     layers = [
         tar(
-            {"bin": "usr/bin", "usr/bin/mawk": b"theirs", "gone": b"", "var/lib/dpkg/status": status}, "w:gz"
+            {
+                "bin": "usr/bin",
+                "usr/bin/mawk": b"theirs",
+                "gone": b"",
+                "var/lib/dpkg/status": status,
+            },
+            "w:gz",
         ),
         tar({".wh.gone": b""}, "w:gz"),
     ]
-    (folder / "registry.txt").write_text(f"{registry.address}/debian@{_push(registry, layers, tmp_path)}\n")
+    (folder / "registry.txt").write_text(
+        f"{registry.address}/debian@{_push(registry, layers, tmp_path)}\n"
+    )
     metrics = base.base(folder, tmp_path / "base.tar", platform="linux/arm64", base="registry")
     tree = read_tree(tmp_path / "base.tar")
     assert tree.read("bin/mawk") == b"theirs"
@@ -191,7 +211,9 @@ def test_what_cannot_be_made_is_one_sentence(
         base.base(folder, tmp_path / "base.tar", platform=platform, base=kind)
 
 
-def test_a_base_folder_without_the_pin_of_the_registry_says_so(folder: Path, tmp_path: Path) -> None:
+def test_a_base_folder_without_the_pin_of_the_registry_says_so(
+    folder: Path, tmp_path: Path
+) -> None:
     (folder / "registry.txt").unlink()
     with pytest.raises(StageError, match=r"registry\.txt, which pins"):
         base.base(folder, tmp_path / "base.tar", platform="linux/arm64")

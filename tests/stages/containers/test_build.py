@@ -43,15 +43,23 @@ def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     folder.mkdir()
     (folder / "image.yaml").write_text(IMAGE)
-    (folder / "requirements-arm64.lock").write_text(f"x==1 --hash=sha256:{put(wheel(WHEEL), cache)}\n")
-    (folder / "requirements-armv7.lock").write_text(f"x==1 --hash=sha256:{put(wheel(WHEEL), cache)}\n")
+    (folder / "requirements-arm64.lock").write_text(
+        f"x==1 --hash=sha256:{put(wheel(WHEEL), cache)}\n"
+    )
+    (folder / "requirements-armv7.lock").write_text(
+        f"x==1 --hash=sha256:{put(wheel(WHEEL), cache)}\n"
+    )
     lock(
         folder / "debian-armv7.lock",
         {"more": deb("more", {"./lib/arm-linux-gnueabihf/blas/libblas.so.3": b"1"})},
         cache,
     )
     for arch, platform in (("arm64", "linux/arm64"), ("armv7", "linux/arm/v7")):
-        lock(tmp_path / "base" / f"debian-{arch}.lock", {"first": deb("first", {"./lib/y": b"1"})}, cache)
+        lock(
+            tmp_path / "base" / f"debian-{arch}.lock",
+            {"first": deb("first", {"./lib/y": b"1"})},
+            cache,
+        )
         base(tmp_path / "base", tmp_path / f"{arch}.tar", platform=platform, base="bootstrap")
     return folder
 
@@ -62,7 +70,9 @@ class Archive:
     def __init__(self, path: Path) -> None:
         self.tar = tarfile.open(path)  # noqa: SIM115 - closed by the test's end
         self.blobs = {
-            name.rpartition("/")[2]: name for name in self.tar.getnames() if name.startswith("blobs/sha256/")
+            name.rpartition("/")[2]: name
+            for name in self.tar.getnames()
+            if name.startswith("blobs/sha256/")
         }
         (self.descriptor,) = self.json("index.json")["manifests"]
         self.manifest = self.json(self.blob(self.descriptor))
@@ -87,7 +97,9 @@ class Archive:
 
     def layer(self, number: int) -> dict[str, tarfile.TarInfo]:
         """Return what is in a layer."""
-        with tarfile.open(fileobj=self.tar.extractfile(self.blob(self.manifest["layers"][number]))) as layer:
+        with tarfile.open(
+            fileobj=self.tar.extractfile(self.blob(self.manifest["layers"][number]))
+        ) as layer:
             return {info.name: info for info in layer}
 
 
@@ -105,7 +117,9 @@ def test_an_archive_is_a_whole_oci_layout(archive: Archive) -> None:
     assert archive.descriptor["platform"] == {"architecture": "arm64", "os": "linux"}
     described = [archive.descriptor, archive.manifest["config"], *archive.manifest["layers"]]
     assert {archive.blob(part) for part in described} == set(archive.blobs.values())
-    assert archive.config["rootfs"]["diff_ids"] == [layer["digest"] for layer in archive.manifest["layers"]]
+    assert archive.config["rootfs"]["diff_ids"] == [
+        layer["digest"] for layer in archive.manifest["layers"]
+    ]
 
 
 def test_an_archive_is_also_what_docker_loads(archive: Archive) -> None:
@@ -123,7 +137,11 @@ def test_the_settings_are_those_of_the_image(archive: Archive) -> None:
 
 
 def test_the_wheels_lie_in_a_layer_of_their_own(archive: Archive) -> None:
-    files = {name for name, info in archive.layer(1).items() if info.isfile() and not name.endswith(".pyc")}
+    files = {
+        name
+        for name, info in archive.layer(1).items()
+        if info.isfile() and not name.endswith(".pyc")
+    }
     site = "usr/local/lib/python3.11/dist-packages"
     assert files == {f"{site}/x-1.dist-info/METADATA", f"{site}/x/__init__.py"}
     assert {info.mtime for info in archive.layer(1).values()} == {EPOCH}
@@ -132,7 +150,9 @@ def test_the_wheels_lie_in_a_layer_of_their_own(archive: Archive) -> None:
 def test_what_has_no_wheel_comes_from_debian_with_the_links_of_its_alternatives(
     context: Path, tmp_path: Path
 ) -> None:
-    metrics = build(context, tmp_path / "armv7.tar", tmp_path / "image.tar", platform="linux/arm/v7")
+    metrics = build(
+        context, tmp_path / "armv7.tar", tmp_path / "image.tar", platform="linux/arm/v7"
+    )
     made = Archive(tmp_path / "image.tar")
     assert made.config["variant"] == made.descriptor["platform"]["variant"] == "v7"
     assert made.layer(1)["usr/lib/arm-linux-gnueabihf/libblas.so.3"].linkname == "blas/libblas.so.3"
@@ -140,11 +160,16 @@ def test_what_has_no_wheel_comes_from_debian_with_the_links_of_its_alternatives(
         made.blob(made.manifest["layers"][1])
     )  # dpkg's records of the base are carried on
     assert metrics["packages"] == 2
-    assert metrics["size_bytes"] == metrics["above_base_bytes"] + (tmp_path / "armv7.tar").stat().st_size
+    assert (
+        metrics["size_bytes"]
+        == metrics["above_base_bytes"] + (tmp_path / "armv7.tar").stat().st_size
+    )
     made.tar.close()
 
 
-def test_two_builds_are_one_digest_whatever_umask_folder_and_time(context: Path, tmp_path: Path) -> None:
+def test_two_builds_are_one_digest_whatever_umask_folder_and_time(
+    context: Path, tmp_path: Path
+) -> None:
     code = (
         "import os, sys; from pathlib import Path; from stages.containers.build import build; "
         "os.umask(int(sys.argv[4], 8)); "
@@ -154,15 +179,26 @@ def test_two_builds_are_one_digest_whatever_umask_folder_and_time(context: Path,
     for n, (umask, zone) in enumerate([("022", "UTC"), ("077", "Asia/Tokyo")]):
         out = tmp_path / f"{n}.tar"
         env = {**os.environ, "PYTHONPATH": str(ROOT), "TZ": zone, "PYTHONHASHSEED": str(n)}
-        argv = [sys.executable, "-c", code, str(context), str(tmp_path / "arm64.tar"), str(out), umask]
+        argv = [
+            sys.executable,
+            "-c",
+            code,
+            str(context),
+            str(tmp_path / "arm64.tar"),
+            str(out),
+            umask,
+        ]
         subprocess.run(argv, check=True, cwd=["/", str(tmp_path)][n], env=env)
         digests.add(hashlib.sha256(out.read_bytes()).hexdigest())
     assert len(digests) == 1
 
 
-def test_a_platform_that_the_image_is_not_made_for_is_refused(context: Path, tmp_path: Path) -> None:
+def test_a_platform_that_the_image_is_not_made_for_is_refused(
+    context: Path, tmp_path: Path
+) -> None:
     with pytest.raises(
-        StageError, match="the image tiny is not made for linux/amd64, but for linux/arm64, linux/arm/v7"
+        StageError,
+        match="the image tiny is not made for linux/amd64, but for linux/arm64, linux/arm/v7",
     ):
         build(context, tmp_path / "arm64.tar", tmp_path / "image.tar", platform="linux/amd64")
 
@@ -265,11 +301,15 @@ def _alignment(stream: IO[bytes]) -> int:
     head, much = stream.read(64), 1 << 30
     if not head.startswith(b"\x7fELF"):
         return much
-    (place,), (size, count) = struct.unpack_from("<Q", head, 32), struct.unpack_from("<HH", head, 54)
+    (place,), (size, count) = (
+        struct.unpack_from("<Q", head, 32),
+        struct.unpack_from("<HH", head, 54),
+    )
     stream.seek(place)
     segments = [stream.read(size) for _ in range(count)]
     return min(
-        (int.from_bytes(each[48:56], "little") for each in segments if each[:4] == b"\1\0\0\0"), default=much
+        (int.from_bytes(each[48:56], "little") for each in segments if each[:4] == b"\1\0\0\0"),
+        default=much,
     )  # PT_LOAD
 
 
@@ -309,5 +349,11 @@ def test_the_runtime_image_runs_on_its_platform_as_an_ordinary_user_without_netw
         remove=True,
     )
     client.images.remove(image.id, force=True)
-    machine = {"linux/amd64": "x86_64", "linux/arm64": "aarch64", "linux/arm/v7": "armv7l"}[platform]
-    assert said.decode().split() == ["1000", machine, "1.24.2" if platform == "linux/arm/v7" else "1.26.4"]
+    machine = {"linux/amd64": "x86_64", "linux/arm64": "aarch64", "linux/arm/v7": "armv7l"}[
+        platform
+    ]
+    assert said.decode().split() == [
+        "1000",
+        machine,
+        "1.24.2" if platform == "linux/arm/v7" else "1.26.4",
+    ]

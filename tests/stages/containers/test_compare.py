@@ -29,7 +29,12 @@ def _outputs(reference, default, runtimes=("tflite_runtime",), sha256="a"):
         }
         for runtime in runtimes
     }
-    return {"v": 1, "machine": "m", "versions": {}, "models": {"net": {"sha256": sha256, "runs": runs}}}
+    return {
+        "v": 1,
+        "machine": "m",
+        "versions": {},
+        "models": {"net": {"sha256": sha256, "runs": runs}},
+    }
 
 
 def test_the_same_outputs_have_no_difference():
@@ -46,7 +51,10 @@ def test_the_default_kernels_difference_is_counted_in_steps():
 
 
 def test_one_bit_under_the_reference_kernels_is_a_failure():
-    found, expected = _outputs(_tensor([1, 2]), _tensor([1, 2])), _outputs(_tensor([1, 3]), _tensor([1, 2]))
+    found, expected = (
+        _outputs(_tensor([1, 2]), _tensor([1, 2])),
+        _outputs(_tensor([1, 3]), _tensor([1, 2])),
+    )
     with pytest.raises(
         StageError,
         match="net: tflite_runtime with the reference kernels differs from what is expected with "
@@ -72,7 +80,9 @@ def test_minus_zero_is_not_zero():
 
 def test_another_shape_or_number_of_outputs_is_a_difference():
     with pytest.raises(StageError, match="computes something else"):
-        _compare.compare(_outputs(_tensor([[1, 2]]), _tensor([1])), _outputs(_tensor([1, 2]), _tensor([1])))
+        _compare.compare(
+            _outputs(_tensor([[1, 2]]), _tensor([1])), _outputs(_tensor([1, 2]), _tensor([1]))
+        )
 
 
 def test_floats_have_no_steps_and_still_differ():
@@ -82,14 +92,19 @@ def test_floats_have_no_steps_and_still_differ():
 
 
 def test_outputs_of_other_models_are_refused_by_name():
-    found, expected = _outputs(_tensor([1]), _tensor([1])), _outputs(_tensor([1]), _tensor([1]), sha256="b")
+    found, expected = (
+        _outputs(_tensor([1]), _tensor([1])),
+        _outputs(_tensor([1]), _tensor([1]), sha256="b"),
+    )
     with pytest.raises(StageError, match="of other models: net"):
         _compare.compare(found, expected)
 
 
 def test_a_runtime_that_the_other_has_not_is_compared_with_the_references_alone():
     found = _outputs(_tensor([1]), _tensor([5]), ("litert",))
-    assert _compare.compare(found, _outputs(_tensor([1]), _tensor([1]))) == _compare.Comparison(0, 0, 4, 0)
+    assert _compare.compare(found, _outputs(_tensor([1]), _tensor([1]))) == _compare.Comparison(
+        0, 0, 4, 0
+    )
 
 
 def test_an_image_without_a_runtime_is_refused():
@@ -105,7 +120,10 @@ def test_an_image_without_a_runtime_is_refused():
         {"models": {"net": {"sha256": "a", "runs": {"litert": {}}}}},
         {
             "models": {
-                "net": {"sha256": "a", "runs": {"litert": {"reference": {"seconds": "x", "outputs": []}}}}
+                "net": {
+                    "sha256": "a",
+                    "runs": {"litert": {"reference": {"seconds": "x", "outputs": []}}},
+                }
             }
         },
         {

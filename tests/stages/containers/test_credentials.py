@@ -14,7 +14,9 @@ def login(tmp_path):
     """Write config.json, and return the environment that leads to it."""
 
     def write(config):
-        (tmp_path / "config.json").write_text(config if isinstance(config, str) else json.dumps(config))
+        (tmp_path / "config.json").write_text(
+            config if isinstance(config, str) else json.dumps(config)
+        )
         return {"DOCKER_CONFIG": str(tmp_path)}
 
     return write
@@ -39,7 +41,9 @@ def test_what_docker_login_left_is_found_by_the_host(login):
 
 
 def test_docker_hub_has_a_name_of_its_own(login):
-    assert of("registry-1.docker.io", login({"auths": {"https://index.docker.io/v1/": _auth("me:pw")}})) == (
+    assert of(
+        "registry-1.docker.io", login({"auths": {"https://index.docker.io/v1/": _auth("me:pw")}})
+    ) == (
         "me",
         "pw",
     )
@@ -47,7 +51,9 @@ def test_docker_hub_has_a_name_of_its_own(login):
 
 def test_the_home_folder_is_looked_at(tmp_path):
     (tmp_path / ".docker").mkdir()
-    (tmp_path / ".docker" / "config.json").write_text(json.dumps({"auths": {"h.io": _auth("me:pw")}}))
+    (tmp_path / ".docker" / "config.json").write_text(
+        json.dumps({"auths": {"h.io": _auth("me:pw")}})
+    )
     assert of("h.io", {"HOME": str(tmp_path)}) == ("me", "pw")
 
 

@@ -90,7 +90,9 @@ def test_a_real_package_made_by_dpkg_is_read(tmp_path: Path, cache: Path) -> Non
     (folder / "etc").mkdir()
     (folder / "etc/p.conf").write_text("p")
     subprocess.run(
-        ["dpkg-deb", "-Zxz", "-b", str(folder), str(tmp_path / "p.deb")], check=True, capture_output=True
+        ["dpkg-deb", "-Zxz", "-b", str(folder), str(tmp_path / "p.deb")],
+        check=True,
+        capture_output=True,
     )
     assert unpacked(tmp_path, cache, p=(tmp_path / "p.deb").read_bytes()).read("etc/p.conf") == b"p"
 
@@ -109,7 +111,10 @@ def test_a_package_cannot_write_outside_the_tree(name: str, tmp_path: Path, cach
         (deb("x", {})[:-40], "cut off or damaged"),
         (ar({"debian-binary": b"2.0\n"}), r"no control\.tar"),
         (ar({"control.tar.zst": b"", "data.tar.zst": b""}), r"it has control\.tar\.zst"),
-        (ar({"control.tar.xz": tar({"./md5sums": b"x"}), "data.tar.xz": tar({})}), "no control file"),
+        (
+            ar({"control.tar.xz": tar({"./md5sums": b"x"}), "data.tar.xz": tar({})}),
+            "no control file",
+        ),
         (
             ar({"control.tar.xz": tar({"./control": b"Package: x\n"}), "data.tar.xz": b"noise"}),
             "cannot be unpacked",
@@ -117,7 +122,9 @@ def test_a_package_cannot_write_outside_the_tree(name: str, tmp_path: Path, cach
     ],
     ids=["text", "empty", "cut", "no_control", "zstd", "no_control_file", "noise"],
 )
-def test_what_is_no_package_is_refused(package: bytes, sentence: str, tmp_path: Path, cache: Path) -> None:
+def test_what_is_no_package_is_refused(
+    package: bytes, sentence: str, tmp_path: Path, cache: Path
+) -> None:
     with pytest.raises(StageError, match=sentence):
         unpacked(tmp_path, cache, x=package)
 
@@ -156,9 +163,15 @@ def test_what_has_left_the_pool_is_looked_for_at_the_snapshot_of_its_day(
 
 
 def test_a_repository_that_cannot_be_reached_is_one_sentence() -> None:
-    source = {"url": "https://127.0.0.1:9/apt", "suite": "s", "component": "main", "packages": "x=1"}
+    source = {
+        "url": "https://127.0.0.1:9/apt",
+        "suite": "s",
+        "component": "main",
+        "packages": "x=1",
+    }
     with pytest.raises(
-        StageError, match=r"https://127\.0\.0\.1:9/apt/dists/s/main/binary-amd64/Packages cannot be read"
+        StageError,
+        match=r"https://127\.0\.0\.1:9/apt/dists/s/main/binary-amd64/Packages cannot be read",
     ):
         read_repository(source, "amd64", EPOCH)
 
@@ -166,5 +179,7 @@ def test_a_repository_that_cannot_be_reached_is_one_sentence() -> None:
 def test_a_repository_without_tls_is_refused() -> None:
     with pytest.raises(StageError, match="https://"):
         read_repository(
-            {"url": "http://x", "suite": "s", "component": "main", "packages": "x=1"}, "amd64", EPOCH
+            {"url": "http://x", "suite": "s", "component": "main", "packages": "x=1"},
+            "amd64",
+            EPOCH,
         )

@@ -51,11 +51,21 @@ def test_what_is_no_version_is_refused(text):
 )
 def test_dpkg_agrees():
     chance = random.Random(1)
-    made = ["1" + "".join(chance.choice("01a~+.-") for _ in range(chance.randint(1, 7))) for _ in range(40)]
+    made = [
+        "1" + "".join(chance.choice("01a~+.-") for _ in range(chance.randint(1, 7)))
+        for _ in range(40)
+    ]
     pairs = chance.sample(
-        list(itertools.permutations([*KNOWN, *(version for version in made if version[-1] != "-")], 2)), 200
+        list(
+            itertools.permutations(
+                [*KNOWN, *(version for version in made if version[-1] != "-")], 2
+            )
+        ),
+        200,
     )
-    script = "".join(f"dpkg --compare-versions '{a}' lt '{b}' && echo 1 || echo 0\n" for a, b in pairs)
+    script = "".join(
+        f"dpkg --compare-versions '{a}' lt '{b}' && echo 1 || echo 0\n" for a, b in pairs
+    )
     said = subprocess.run(["sh"], input=script, capture_output=True, text=True, check=True)
     assert said.stderr == ""
     assert [key(a) < key(b) for a, b in pairs] == [line == "1" for line in said.stdout.split()]

@@ -19,7 +19,9 @@ ALL = re.compile(".*")
 @pytest.fixture
 def small(tmp_path):
     """An image of two layers; the upper one overwrites, adds a link, and takes away."""
-    below = archives.layer({"etc/a": b"old", "etc/b": b"b", "gone/x": b"x", "gone/y": b"y", "opaque/x": b"x"})
+    below = archives.layer(
+        {"etc/a": b"old", "etc/b": b"b", "gone/x": b"x", "gone/y": b"y", "opaque/x": b"x"}
+    )
     above = archives.layer(
         {
             "etc/a": b"new",
@@ -114,7 +116,8 @@ def test_a_changed_configuration_is_noticed(small):
     with pytest.raises(StageError, match="has another digest than its name"):
         _layout.read(
             _repacked(
-                small, lambda members: members.update({f"blobs/sha256/{image.config_digest[7:]}": b"{}"})
+                small,
+                lambda members: members.update({f"blobs/sha256/{image.config_digest[7:]}": b"{}"}),
             )
         )
 
@@ -131,7 +134,9 @@ def test_a_digest_that_is_none_is_refused(small, digest):
     index = {"manifests": [{"digest": digest}]}
     with pytest.raises(StageError, match="is no sha256 digest"):
         _layout.read(
-            _repacked(small, lambda members: members.update({"index.json": json.dumps(index).encode()}))
+            _repacked(
+                small, lambda members: members.update({"index.json": json.dumps(index).encode()})
+            )
         )
 
 
@@ -162,7 +167,9 @@ def test_no_damage_ends_in_a_traceback(small, is_compressed):
     whole, chance = small.read_bytes(), random.Random(0)
     refused = 0
     for _ in range(150):
-        broken = bytearray(whole[: chance.randrange(len(whole))] if chance.random() < 0.3 else whole)
+        broken = bytearray(
+            whole[: chance.randrange(len(whole))] if chance.random() < 0.3 else whole
+        )
         for _ in range(chance.randrange(1, 20)):
             if broken:
                 broken[chance.randrange(len(broken))] = chance.randrange(256)

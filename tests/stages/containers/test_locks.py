@@ -40,16 +40,21 @@ def lock() -> ModuleType:
     return script("containers/lock.py")
 
 
-@pytest.mark.parametrize(("folder", "platform"), LOCKED, ids=lambda each: getattr(each, "name", each))
+@pytest.mark.parametrize(
+    ("folder", "platform"), LOCKED, ids=lambda each: getattr(each, "name", each)
+)
 def test_a_container_has_the_versions_of_a_local_process(
     folder: Path, platform: Platform, lock: ModuleType
 ) -> None:
     image = IMAGES[folder]
-    left_out = [*image.get("debian", {}).get(platform.arch, {}), *image["wheels"].get("without", [])]
+    left_out = [
+        *image.get("debian", {}).get(platform.arch, {}),
+        *image["wheels"].get("without", []),
+    ]
     expected = lock.Wheels(platform).closure(image["wheels"]["extra"], left_out)
-    assert list(read_requirements(folder / f"requirements-{platform.arch}.lock").values()) == expected, (
-        "make lock"
-    )
+    assert (
+        list(read_requirements(folder / f"requirements-{platform.arch}.lock").values()) == expected
+    ), "make lock"
 
 
 @pytest.mark.parametrize("platform", PLATFORMS.values(), ids=lambda each: each.arch)
@@ -62,11 +67,16 @@ def test_the_base_of_a_platform_has_python_and_certificates(platform: Platform) 
 
 
 def test_every_lock_of_debian_packages_is_of_the_same_release() -> None:
-    assert len({read_lock(path).epoch for path in (ROOT / "containers").glob("*/debian-*.lock")}) == 1
+    assert (
+        len({read_lock(path).epoch for path in (ROOT / "containers").glob("*/debian-*.lock")}) == 1
+    )
 
 
 def test_what_has_no_wheel_is_in_the_lock_of_debian_packages() -> None:
-    names = {package.name for package in read_lock(ROOT / "containers/runtime/debian-armv7.lock").packages}
+    names = {
+        package.name
+        for package in read_lock(ROOT / "containers/runtime/debian-armv7.lock").packages
+    }
     assert names >= {"python3-numpy", "python3-pil", "libblas3"}
     assert not any(
         "armv7l" in line
@@ -75,19 +85,29 @@ def test_what_has_no_wheel_is_in_the_lock_of_debian_packages() -> None:
 
 
 @pytest.mark.skipif(not shutil.which("apt-get"), reason="there is no apt-get")
-def test_apt_resolves_for_another_platform_without_emulation(lock: ModuleType, tmp_path: Path) -> None:
+def test_apt_resolves_for_another_platform_without_emulation(
+    lock: ModuleType, tmp_path: Path
+) -> None:
     apt = lock.Apt(tmp_path, PLATFORMS["linux/arm/v7"])
     lines = apt.closure(["libblas3"])
-    assert [line.split(" ")[0] for line in lines] == ["gcc-12-base", "libblas3", "libc6", "libgcc-s1"]
+    assert [line.split(" ")[0] for line in lines] == [
+        "gcc-12-base",
+        "libblas3",
+        "libc6",
+        "libgcc-s1",
+    ]
     assert all(line.split(" ")[2].endswith(("_armhf.deb", "_all.deb")) for line in lines)
     assert apt.epoch() > 1_600_000_000
 
 
 def test_a_package_without_a_wheel_for_the_platform_is_named(lock: ModuleType) -> None:
     with pytest.raises(
-        SystemExit, match=r"numpy 1\.26\.4 has no wheel for armv7l; let a Debian package stand in for it"
+        SystemExit,
+        match=r"numpy 1\.26\.4 has no wheel for armv7l; let a Debian package stand in for it",
     ):
-        lock.Wheels(PLATFORMS["linux/arm/v7"]).closure("runtime", ["pillow", "opencv-python-headless"])
+        lock.Wheels(PLATFORMS["linux/arm/v7"]).closure(
+            "runtime", ["pillow", "opencv-python-headless"]
+        )
 
 
 def test_the_benchmark_says_what_docker_lacks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,9 @@ RECORD = {
 
 @pytest.mark.slow
 @pytest.mark.qemu
-def test_every_platform_is_built_tried_scanned_and_pushed_under_one_tag(docker_engine, registry, tmp_path):
+def test_every_platform_is_built_tried_scanned_and_pushed_under_one_tag(
+    docker_engine, registry, tmp_path
+):
     (tmp_path / "known.json").write_text(json.dumps(RECORD))
     words = [
         "usecase=containers",
@@ -53,7 +55,10 @@ def test_every_platform_is_built_tried_scanned_and_pushed_under_one_tag(docker_e
     report = json.loads((run / "publish_runtime" / "report").read_text())
     assert (report["pushed"], report["index"]) == (reference, _registry.digest_of(content))
     for arch, platform in zip(("amd64", "arm64", "armv7"), archives.PLATFORMS, strict=True):
-        assert json.loads((run / f"smoke_runtime@{arch}" / "outputs").read_text())["platform"] == platform
+        assert (
+            json.loads((run / f"smoke_runtime@{arch}" / "outputs").read_text())["platform"]
+            == platform
+        )
         found = json.loads((run / f"scan_runtime@{arch}" / "report").read_text())["findings"]
         assert [finding["severity"] for finding in found] == (
             [] if arch == "armv7" else ["high"]

@@ -26,7 +26,11 @@ def images(tmp_path) -> dict[str, Path]:
     """One image for each platform; two of them share a layer."""
     made = {}
     (tmp_path / "images").mkdir()
-    for arch, platform in (("amd64", "linux/amd64"), ("arm64", "linux/arm64"), ("armv7", "linux/arm/v7")):
+    for arch, platform in (
+        ("amd64", "linux/amd64"),
+        ("arm64", "linux/arm64"),
+        ("armv7", "linux/arm/v7"),
+    ):
         made[arch] = archives.write(
             tmp_path / "images" / arch, [BASE, archives.layer({"arch": arch.encode()})], platform
         )
@@ -72,9 +76,9 @@ def test_every_layer_is_the_archives_own_compressed(release, images):
         manifest = json.loads(_blob(folder, entry["digest"]))
         config = json.loads(_blob(folder, manifest["config"]["digest"]))
         layers = [gzip.decompress(_blob(folder, layer["digest"])) for layer in manifest["layers"]]
-        assert ["sha256:" + hashlib.sha256(layer).hexdigest() for layer in layers] == config["rootfs"][
-            "diff_ids"
-        ]
+        assert ["sha256:" + hashlib.sha256(layer).hexdigest() for layer in layers] == config[
+            "rootfs"
+        ]["diff_ids"]
         assert layers[0] == BASE
 
 
@@ -103,7 +107,9 @@ def test_an_archive_of_each_platform_can_be_read_again(release):
 
 def test_the_report_says_what_the_tests_call_each_image(release, images):
     report = json.loads((release()[0] / "report.json").read_text())
-    assert report["tested"] == {image.platform: image.digest for image in map(_layout.read, images.values())}
+    assert report["tested"] == {
+        image.platform: image.digest for image in map(_layout.read, images.values())
+    }
 
 
 def test_docker_loads_an_archive_under_the_images_name(release, docker_engine):
@@ -127,10 +133,14 @@ def test_the_same_archives_give_the_same_bytes_in_another_process(release, image
     (tmp_path / "other").mkdir()
     outputs = [tmp_path / "other" / name for name in ("archives", "layout", "report.json")]
     subprocess.run(
-        [sys.executable, "-c", code, *map(str, [*outputs, tmp_path / "images"])], cwd=ROOT, check=True
+        [sys.executable, "-c", code, *map(str, [*outputs, tmp_path / "images"])],
+        cwd=ROOT,
+        check=True,
     )
     assert (
-        subprocess.run(["diff", "-r", folder, tmp_path / "other"], capture_output=True, text=True).stdout
+        subprocess.run(
+            ["diff", "-r", folder, tmp_path / "other"], capture_output=True, text=True
+        ).stdout
         == ""
     )
 
@@ -182,13 +192,17 @@ def test_a_layer_that_is_compressed_already_is_kept_as_it_is(tmp_path):
     }
     path.write_bytes(archives.layer(members))
     publish(tmp_path / "a", tmp_path / "l", tmp_path / "r", tmp_path / "i", name="x")
-    assert (tmp_path / "l" / "blobs" / "sha256" / hashlib.sha256(packed).hexdigest()).read_bytes() == packed
+    assert (
+        tmp_path / "l" / "blobs" / "sha256" / hashlib.sha256(packed).hexdigest()
+    ).read_bytes() == packed
 
 
 def test_a_layer_of_another_digest_is_refused(images, release):
     whole = images["arm64"].read_bytes()
     images["arm64"].write_bytes(whole.replace(b"x" * 1000, b"y" * 1000))
-    with pytest.raises(StageError, match=r"a layer of arm64 has another digest than its manifest says"):
+    with pytest.raises(
+        StageError, match=r"a layer of arm64 has another digest than its manifest says"
+    ):
         release()
 
 
@@ -207,7 +221,9 @@ def test_what_was_tested_is_what_is_published(images, release, tmp_path, key, wh
     report.write_text(json.dumps({"image": _layout.read(images[arch]).digest}))
     release("right", **given)
     report.write_text(json.dumps({"image": "sha256:" + "0" * 64}))
-    with pytest.raises(StageError, match=f"the {what} given as {arch} is of another image than the archive"):
+    with pytest.raises(
+        StageError, match=f"the {what} given as {arch} is of another image than the archive"
+    ):
         release("other", **given)
     report.write_text("[]")
     with pytest.raises(StageError, match=f"what is given as {what} is not what that stage writes"):

@@ -14,7 +14,15 @@ import pytest
 
 from engine.stage import StageError
 from stages.containers import _registry
-from stages.containers._registry import OCI_INDEX, OCI_MANIFEST, Reference, Repository, digest_of, parse, pull
+from stages.containers._registry import (
+    OCI_INDEX,
+    OCI_MANIFEST,
+    Reference,
+    Repository,
+    digest_of,
+    parse,
+    pull,
+)
 
 
 class Speaker:
@@ -29,7 +37,9 @@ class Speaker:
             def do_GET(self) -> None:
                 speaker.asked.append((self.command, self.path, dict(self.headers)))
                 self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                listed = speaker.answers.get((self.command, self.path.partition("?")[0]), [(404, {}, b"")])
+                listed = speaker.answers.get(
+                    (self.command, self.path.partition("?")[0]), [(404, {}, b"")]
+                )
                 status, headers, body = listed.pop(0) if len(listed) > 1 else listed[0]
                 self.send_response(status)
                 for name, value in {"Content-Length": str(len(body)), **headers}.items():
@@ -93,7 +103,12 @@ def filled(registry, tmp_path) -> tuple[str, dict[str, str]]:
         digest = repository.put_manifest(digest_of(manifest), manifest, OCI_MANIFEST)
         digests["linux/arm/v7" if variant else "linux/arm64"] = digest
         entries.append(
-            {"mediaType": OCI_MANIFEST, "digest": digest, "size": len(manifest), "platform": platform}
+            {
+                "mediaType": OCI_MANIFEST,
+                "digest": digest,
+                "size": len(manifest),
+                "platform": platform,
+            }
         )
     index = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}).encode()
     digests["all"] = repository.put_manifest("t", index, OCI_INDEX)
@@ -103,15 +118,23 @@ def filled(registry, tmp_path) -> tuple[str, dict[str, str]]:
 def _sent(repository: Repository, folder: Any, content: bytes) -> dict[str, Any]:
     (folder / "blob").write_bytes(content)
     repository.upload(folder / "blob", digest_of(content))
-    return {"mediaType": "application/octet-stream", "digest": digest_of(content), "size": len(content)}
+    return {
+        "mediaType": "application/octet-stream",
+        "digest": digest_of(content),
+        "size": len(content),
+    }
 
 
 def _layout_of(speaker: Speaker, layer: bytes, **descriptor: Any) -> str:
     """Let the server have an image with this layer, described so; return its pinned reference."""
     described = {"digest": digest_of(layer), "size": len(layer), **descriptor}
-    manifest = json.dumps({"config": {"digest": digest_of(b"{}"), "size": 2}, "layers": [described]}).encode()
+    manifest = json.dumps(
+        {"config": {"digest": digest_of(b"{}"), "size": 2}, "layers": [described]}
+    ).encode()
     speaker.says(
-        "GET", f"/v2/x/manifests/{digest_of(manifest)}", (200, {"Content-Type": OCI_MANIFEST}, manifest)
+        "GET",
+        f"/v2/x/manifests/{digest_of(manifest)}",
+        (200, {"Content-Type": OCI_MANIFEST}, manifest),
     )
     speaker.says("GET", f"/v2/x/blobs/{digest_of(b'{}')}", (200, {}, b"{}"))
     speaker.says("GET", f"/v2/x/blobs/{described['digest']}", (200, {}, layer))
@@ -122,7 +145,10 @@ def _layout_of(speaker: Speaker, layer: bytes, **descriptor: Any) -> str:
     ("text", "meant"),
     [
         ("debian", Reference("registry-1.docker.io", "library/debian")),
-        ("debian:bookworm-slim", Reference("registry-1.docker.io", "library/debian", "bookworm-slim")),
+        (
+            "debian:bookworm-slim",
+            Reference("registry-1.docker.io", "library/debian", "bookworm-slim"),
+        ),
         ("docker.io/debian", Reference("registry-1.docker.io", "library/debian")),
         ("some/one", Reference("registry-1.docker.io", "some/one")),
         ("localhost/a", Reference("localhost", "a")),
@@ -176,11 +202,16 @@ def test_each_platform_of_a_tag_is_pulled_as_it_was_pushed(filled, tmp_path):
 
 def test_an_image_is_pulled_by_the_digest_of_its_list(filled, tmp_path):
     reference, digests = filled
-    assert pull(f"{reference}@{digests['all']}", "linux/arm64", tmp_path / "a") == digests["linux/arm64"]
+    assert (
+        pull(f"{reference}@{digests['all']}", "linux/arm64", tmp_path / "a")
+        == digests["linux/arm64"]
+    )
 
 
 def test_a_platform_that_is_not_there_is_named_with_those_that_are(filled, tmp_path):
-    with pytest.raises(StageError, match=r"no image for linux/amd64; it has linux/arm/v7, linux/arm64"):
+    with pytest.raises(
+        StageError, match=r"no image for linux/amd64; it has linux/arm/v7, linux/arm64"
+    ):
         pull(f"{filled[0]}:t", "linux/amd64", tmp_path / "a")
 
 
@@ -192,7 +223,10 @@ def test_a_tag_that_is_not_there_is_said(registry, tmp_path):
 def test_a_blob_that_the_registry_has_is_not_sent_again(registry, tmp_path):
     repository = Repository(parse(f"{registry.address}/a"))
     (tmp_path / "blob").write_bytes(b"content")
-    assert [repository.upload(tmp_path / "blob", digest_of(b"content")) for _ in range(2)] == [True, False]
+    assert [repository.upload(tmp_path / "blob", digest_of(b"content")) for _ in range(2)] == [
+        True,
+        False,
+    ]
     assert repository.size(digest_of(b"content")) == 7
 
 
@@ -209,7 +243,9 @@ def test_a_registry_that_is_not_there_is_said_within_seconds(registry, tmp_path)
 
 
 def test_a_pinned_manifest_of_another_digest_is_refused(speaker, tmp_path):
-    speaker.says("GET", f"/v2/x/manifests/{digest_of(b'{}')}", (200, {"Content-Type": OCI_MANIFEST}, b"{ }"))
+    speaker.says(
+        "GET", f"/v2/x/manifests/{digest_of(b'{}')}", (200, {"Content-Type": OCI_MANIFEST}, b"{ }")
+    )
     with pytest.raises(StageError, match="sent another manifest"):
         pull(f"{speaker.host}/x@{digest_of(b'{}')}", "linux/amd64", tmp_path / "a")
 
@@ -228,14 +264,25 @@ def test_a_layer_that_is_longer_than_said_is_cut_off(speaker, tmp_path):
         pull(_layout_of(speaker, b"long", size=3), "linux/amd64", tmp_path / "a")
 
 
-@pytest.mark.parametrize("digest", ["sha256:../../../../etc/passwd", "../x", 7, None, "sha256:" + "A" * 64])
+@pytest.mark.parametrize(
+    "digest", ["sha256:../../../../etc/passwd", "../x", 7, None, "sha256:" + "A" * 64]
+)
 def test_a_digest_that_is_a_path_is_refused(speaker, tmp_path, digest):
     with pytest.raises(StageError, match="not described by sha256 and size"):
         pull(_layout_of(speaker, b"x", digest=digest), "linux/amd64", tmp_path / "a")
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b"\xff", b"{", b"[" * 100_000, b'{"layers": 3}', b'{"config": [], "layers": [null]}']
+    "body",
+    [
+        b"",
+        b"[]",
+        b"\xff",
+        b"{",
+        b"[" * 100_000,
+        b'{"layers": 3}',
+        b'{"config": [], "layers": [null]}',
+    ],
 )
 def test_a_manifest_that_is_none_is_refused(speaker, tmp_path, body):
     speaker.says("GET", "/v2/x/manifests/latest", (200, {"Content-Type": OCI_MANIFEST}, body))
@@ -279,16 +326,25 @@ def test_a_token_is_fetched_with_user_and_password_and_sent_from_then_on(speaker
     )
     speaker.says("GET", "/token", (200, {}, b'{"token": "abc"}'))
     assert Repository(parse(f"{speaker.host}/x")).manifest("t")[1] == b"{}"
-    asked = [(path.partition("?")[0], headers.get("Authorization")) for _, path, headers in speaker.asked]
+    asked = [
+        (path.partition("?")[0], headers.get("Authorization")) for _, path, headers in speaker.asked
+    ]
     basic = "Basic " + base64.b64encode(b"me:secret").decode()
-    assert asked == [("/v2/x/manifests/t", None), ("/token", basic), ("/v2/x/manifests/t", "Bearer abc")]
+    assert asked == [
+        ("/v2/x/manifests/t", None),
+        ("/token", basic),
+        ("/v2/x/manifests/t", "Bearer abc"),
+    ]
 
 
 def test_a_registry_that_asks_for_the_password_itself_gets_it(speaker, monkeypatch):
     monkeypatch.setenv("REGISTRY_USER", "me")
     monkeypatch.setenv("REGISTRY_PASSWORD", "secret")
     speaker.says(
-        "GET", "/v2/x/manifests/t", (401, {"WWW-Authenticate": 'Basic realm="r"'}, b""), (200, {}, b"{}")
+        "GET",
+        "/v2/x/manifests/t",
+        (401, {"WWW-Authenticate": 'Basic realm="r"'}, b""),
+        (200, {}, b"{}"),
     )
     assert Repository(parse(f"{speaker.host}/x")).manifest("t")[1] == b"{}"
 
@@ -299,12 +355,16 @@ def test_a_registry_that_asks_for_the_password_itself_gets_it(speaker, monkeypat
 def test_a_password_is_never_sent_over_plain_http_to_another_machine(speaker, realm, monkeypatch):
     monkeypatch.setenv("REGISTRY_USER", "me")
     monkeypatch.setenv("REGISTRY_PASSWORD", "secret")
-    speaker.says("GET", "/v2/x/manifests/t", (401, {"WWW-Authenticate": f'Bearer realm="{realm}"'}, b""))
+    speaker.says(
+        "GET", "/v2/x/manifests/t", (401, {"WWW-Authenticate": f'Bearer realm="{realm}"'}, b"")
+    )
     with pytest.raises(StageError, match="it is not sent"):
         Repository(parse(f"{speaker.host}/x")).manifest("t")
 
 
-def test_an_upload_that_is_sent_elsewhere_does_not_carry_the_password(speaker, tmp_path, monkeypatch):
+def test_an_upload_that_is_sent_elsewhere_does_not_carry_the_password(
+    speaker, tmp_path, monkeypatch
+):
     monkeypatch.setenv("REGISTRY_USER", "me")
     monkeypatch.setenv("REGISTRY_PASSWORD", "secret")
     (tmp_path / "blob").write_bytes(b"content")
@@ -324,7 +384,8 @@ def test_an_upload_that_is_sent_elsewhere_does_not_carry_the_password(speaker, t
 def test_who_may_not_read_is_told_how_to_log_in(speaker):
     speaker.says("GET", "/v2/x/manifests/t", (403, {}, b""))
     with pytest.raises(
-        StageError, match=r"does not let you read x: docker login 127.* REGISTRY_USER and REGISTRY_PASSWORD"
+        StageError,
+        match=r"does not let you read x: docker login 127.* REGISTRY_USER and REGISTRY_PASSWORD",
     ):
         Repository(parse(f"{speaker.host}/x")).manifest("t")
 

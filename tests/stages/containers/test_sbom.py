@@ -96,10 +96,14 @@ def test_what_is_installed_is_listed_once_and_nothing_else(archive, tmp_path):
 def test_debians_source_package_stands_beside_its_binary(archive, tmp_path):
     _, bill = _bill(archive, tmp_path)
     properties = [
-        {p["name"]: p["value"] for p in component.get("properties", [])} for component in bill["components"]
+        {p["name"]: p["value"] for p in component.get("properties", [])}
+        for component in bill["components"]
     ]
     assert properties[0] == {"debian:source": "lapack", "debian:source_version": "3.11.0-2~x"}
-    assert properties[3] == {"debian:source": "tzdata", "debian:source_version": "1:2024a-0+deb12u1"}
+    assert properties[3] == {
+        "debian:source": "tzdata",
+        "debian:source_version": "1:2024a-0+deb12u1",
+    }
 
 
 def test_licences_are_those_that_the_packages_name(archive, tmp_path):
@@ -149,7 +153,9 @@ def test_the_bill_is_of_this_image_and_of_its_time(archive, tmp_path):
     assert about["component"]["type"] == "container" and about["component"]["purl"].startswith(
         "pkg:oci/runtime@sha256"
     )
-    assert about["component"]["hashes"][0]["content"] == about["component"]["version"].removeprefix("sha256:")
+    assert about["component"]["hashes"][0]["content"] == about["component"]["version"].removeprefix(
+        "sha256:"
+    )
 
 
 def test_the_same_image_has_the_same_bill_to_the_byte(archive, locks, tmp_path):
@@ -209,7 +215,9 @@ def test_no_damage_of_the_packages_records_ends_in_a_traceback(tmp_path):
     chance, read = random.Random(0), 0
     for _ in range(100):
         files = dict(FILES)
-        for name in chance.sample([name for name, content in files.items() if isinstance(content, bytes)], 2):
+        for name in chance.sample(
+            [name for name, content in files.items() if isinstance(content, bytes)], 2
+        ):
             broken = bytearray(files[name])
             for _ in range(chance.randrange(1, 6)):
                 broken[chance.randrange(len(broken))] = chance.randrange(256)

@@ -67,8 +67,14 @@ def check(bill, tmp_path):
         ([{"introduced": "1.26.5"}], False),
         ([{"introduced": "0"}, {"last_affected": "1.26.4"}], True),
         ([{"introduced": "0"}, {"last_affected": "1.26.3"}], False),
-        ([{"introduced": "0"}, {"fixed": "1.20"}, {"introduced": "1.26"}, {"fixed": "1.26.10"}], True),
-        ([{"fixed": "1.26.10"}, {"introduced": "1.26"}, {"fixed": "1.20"}, {"introduced": "0"}], True),
+        (
+            [{"introduced": "0"}, {"fixed": "1.20"}, {"introduced": "1.26"}, {"fixed": "1.26.10"}],
+            True,
+        ),
+        (
+            [{"fixed": "1.26.10"}, {"introduced": "1.26"}, {"fixed": "1.20"}, {"introduced": "0"}],
+            True,
+        ),
         ([{"introduced": "0"}, {"fixed": "1.20"}, {"introduced": "2.0"}, {"fixed": "2.1"}], False),
         ([{"introduced": "0"}, {"fixed": "1.26.4rc1"}], False),
         ([{"introduced": "0"}, {"fixed": "1.26.4.post1"}], True),
@@ -101,8 +107,12 @@ def test_a_listed_version_is_concerned_whatever_the_ranges_say(check):
         ("PyPI", "zlib", "9", False),
     ],
 )
-def test_debians_are_found_by_source_package_and_release(check, ecosystem, package, fixed, concerns):
-    metrics, _ = check([_record("DEBIAN-CVE-1", package, [{"introduced": "0"}, {"fixed": fixed}], ecosystem)])
+def test_debians_are_found_by_source_package_and_release(
+    check, ecosystem, package, fixed, concerns
+):
+    metrics, _ = check(
+        [_record("DEBIAN-CVE-1", package, [{"introduced": "0"}, {"fixed": fixed}], ecosystem)]
+    )
     assert metrics["other"] == concerns
 
 
@@ -111,7 +121,9 @@ def test_findings_are_counted_by_severity_and_told_gravest_first(check):
     records = [
         _record("C", "numpy", everything, database_specific={"severity": "LOW"}),
         _record("B", "numpy", everything, severity=HIGH),
-        _record("A", "zlib", [{"introduced": "0"}, {"fixed": "2:0"}], "Debian:12", severity=CRITICAL),
+        _record(
+            "A", "zlib", [{"introduced": "0"}, {"fixed": "2:0"}], "Debian:12", severity=CRITICAL
+        ),
         _record("D", "pandas", everything, severity=CRITICAL),
     ]
     metrics, report = check(records)
@@ -148,14 +160,20 @@ def test_one_vulnerability_under_several_names_is_counted_once_by_the_worst(chec
 
 
 def test_what_is_accepted_is_listed_and_not_counted(check):
-    records = [_record("GHSA-1", "numpy", [{"introduced": "0"}], aliases=["CVE-1"], severity=CRITICAL)]
+    records = [
+        _record("GHSA-1", "numpy", [{"introduced": "0"}], aliases=["CVE-1"], severity=CRITICAL)
+    ]
     metrics, report = check(records, accepted=["CVE-1"])
-    assert (metrics["critical"], metrics["accepted"]) == (0, 1) and report["findings"][0]["accepted"]
+    assert (metrics["critical"], metrics["accepted"]) == (0, 1) and report["findings"][0][
+        "accepted"
+    ]
 
 
 def test_what_was_withdrawn_says_nothing(check):
     assert (
-        check([_record("X", "numpy", [{"introduced": "0"}], withdrawn="2024-01-01T00:00:00Z")])[1]["findings"]
+        check([_record("X", "numpy", [{"introduced": "0"}], withdrawn="2024-01-01T00:00:00Z")])[1][
+            "findings"
+        ]
         == []
     )
 
@@ -254,7 +272,11 @@ def test_a_zip_bomb_is_refused(bill, tmp_path):
 
 
 def test_no_damage_of_a_file_ends_in_a_traceback(bill, tmp_path):
-    records = [_record("A", "numpy", [{"introduced": "0"}, {"fixed": "2"}], severity=CRITICAL, aliases=["B"])]
+    records = [
+        _record(
+            "A", "numpy", [{"introduced": "0"}, {"fixed": "2"}], severity=CRITICAL, aliases=["B"]
+        )
+    ]
     wholes = [_written(kind, tmp_path / kind, records).read_bytes() for kind in ("one", "zip")]
     chance, refused = random.Random(0), 0
     for turn in range(300):

@@ -50,7 +50,10 @@ def test_what_is_no_vector_of_cvss_3_has_no_score(vector):
             "medium",
         ),
         (
-            {"severity": [{"score": "CVSS:4.0/AV:N"}], "database_specific": {"severity": "CRITICAL"}},
+            {
+                "severity": [{"score": "CVSS:4.0/AV:N"}],
+                "database_specific": {"severity": "CRITICAL"},
+            },
             "critical",
         ),
         ({"affected": [{"ecosystem_specific": {"urgency": "low"}}]}, "low"),

@@ -30,7 +30,12 @@ SLEEPING = "import sys, time\nif len(sys.argv) > 1:\n    time.sleep(100)\n"
 
 def _elf(machine: int, bits: int = 2) -> bytes:
     return (
-        b"\x7fELF" + bytes([bits, 1, 1]) + bytes(9) + b"\x02\x00" + machine.to_bytes(2, "little") + bytes(44)
+        b"\x7fELF"
+        + bytes([bits, 1, 1])
+        + bytes(9)
+        + b"\x02\x00"
+        + machine.to_bytes(2, "little")
+        + bytes(44)
     )
 
 
@@ -118,7 +123,11 @@ def test_without_expected_outputs_no_difference_is_said(expected):
 
 def test_the_outputs_say_where_they_come_from(expected):
     found = json.loads(expected[0].read_text())
-    assert (found["platform"], found["taken"], found["machine"]) == ("linux/amd64", "linux/amd64", "x86_64")
+    assert (found["platform"], found["taken"], found["machine"]) == (
+        "linux/amd64",
+        "linux/amd64",
+        "x86_64",
+    )
     assert found["image"].startswith("sha256:") and found["versions"].keys() == {
         "python",
         "numpy",
@@ -146,7 +155,10 @@ def test_an_emulated_platform_computes_the_same_bits_under_the_reference_kernels
         runtimes,
         6 * runtimes,
     )
-    assert metrics["is_emulated"] and json.loads(out.read_text())["taken"] == f"emulated (qemu), {platform}"
+    assert (
+        metrics["is_emulated"]
+        and json.loads(out.read_text())["taken"] == f"emulated (qemu), {platform}"
+    )
     assert (
         metrics["default_max_steps"] <= 16
     )  # not bit-equal by promise, but no other result either: 137 were seen under QEMU's `max`
@@ -194,7 +206,9 @@ raise SystemExit(3)
 
 
 def test_out_of_memory_is_called_so(engine, amd64, out):
-    with pytest.raises(StageError, match="out of memory: the limit is 12 MiB; raise the parameter memory_mb"):
+    with pytest.raises(
+        StageError, match="out of memory: the limit is 12 MiB; raise the parameter memory_mb"
+    ):
         smoke(amd64, MODELS, out, platform="linux/amd64", memory_mb=12)
 
 
@@ -210,10 +224,16 @@ def test_a_container_that_does_not_end_is_ended(engine, amd64, out, monkeypatch,
 @pytest.mark.parametrize(
     ("code", "sentence"),
     [
-        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "was ended in the image by SIGSEGV"),
+        (
+            "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)",
+            "was ended in the image by SIGSEGV",
+        ),
         ("raise RuntimeError('this one')", "status 1: RuntimeError: this one"),
         ("pass", "ended in the image and wrote no outputs"),
-        ("open('/smoke/job/outputs.json', 'w').write('{}')", "what the image computed are not the outputs"),
+        (
+            "open('/smoke/job/outputs.json', 'w').write('{}')",
+            "what the image computed are not the outputs",
+        ),
     ],
 )
 def test_what_goes_wrong_in_the_image_is_one_sentence(
@@ -234,31 +254,49 @@ def test_a_model_that_is_none_is_the_runtimes_word(engine, amd64, out, tmp_path)
 
 def test_a_program_that_the_engine_cannot_run_asks_for_qemu(engine, out, tmp_path):
     with pytest.raises(
-        StageError, match=r"no QEMU handler is registered.*apt-get install qemu-user-static binfmt-support"
+        StageError,
+        match=r"no QEMU handler is registered.*apt-get install qemu-user-static binfmt-support",
     ):
-        smoke(_image(tmp_path / "i", _elf(62), **{"bin/sh": _elf(62)}), MODELS, out, platform="linux/amd64")
+        smoke(
+            _image(tmp_path / "i", _elf(62), **{"bin/sh": _elf(62)}),
+            MODELS,
+            out,
+            platform="linux/amd64",
+        )
 
 
 def test_a_changed_layer_is_refused_by_the_engine(engine, out, tmp_path):
     path = archives.write(
-        tmp_path / "i", [archives.layer({"usr/bin/python3": _elf(62)})], diff_ids=["sha256:" + "0" * 64]
+        tmp_path / "i",
+        [archives.layer({"usr/bin/python3": _elf(62)})],
+        diff_ids=["sha256:" + "0" * 64],
     )
     with pytest.raises(StageError, match="the engine refuses i"):
         smoke(path, MODELS, out, platform="linux/amd64")
 
 
-def test_what_a_killed_smoke_test_left_is_removed_once_its_time_is_over(engine, amd64, out, tmp_path):
+def test_what_a_killed_smoke_test_left_is_removed_once_its_time_is_over(
+    engine, amd64, out, tmp_path
+):
     later = int(time.time()) + 1000
     for until in (1, later):
         small = archives.write(tmp_path / "small", [archives.layer({"a": str(until).encode()})])
         with small.open("rb") as stream:
             engine.images.load(stream)[0].tag(f"raspberrypi-mlops-smoke:{until}-x")
         engine.containers.create(
-            _layout.read(amd64).config_digest, labels={_sandbox.LABEL: str(until)}, network_mode="none"
+            _layout.read(amd64).config_digest,
+            labels={_sandbox.LABEL: str(until)},
+            network_mode="none",
         )
     smoke(amd64, MODELS, out, platform="linux/amd64", examples=1)
-    (left,), (image,) = engine.containers.list(all=True), engine.images.list("raspberrypi-mlops-smoke")
-    assert (left.labels[_sandbox.LABEL], image.tags) == (str(later), [f"raspberrypi-mlops-smoke:{later}-x"])
+    (left,), (image,) = (
+        engine.containers.list(all=True),
+        engine.images.list("raspberrypi-mlops-smoke"),
+    )
+    assert (left.labels[_sandbox.LABEL], image.tags) == (
+        str(later),
+        [f"raspberrypi-mlops-smoke:{later}-x"],
+    )
     left.remove()
     engine.images.remove(image.tags[0])
 
@@ -270,7 +308,15 @@ def test_a_stage_that_is_asked_to_end_takes_its_container_along(engine, amd64, o
         "_inference.__file__ = sys.argv[4]; smoke(*map(Path, sys.argv[1:4]), platform='linux/amd64')"
     )
     (tmp_path / "script.py").write_text(SLEEPING)
-    argv = [sys.executable, "-c", code, str(amd64), str(MODELS), str(out), str(tmp_path / "script.py")]
+    argv = [
+        sys.executable,
+        "-c",
+        code,
+        str(amd64),
+        str(MODELS),
+        str(out),
+        str(tmp_path / "script.py"),
+    ]
     with subprocess.Popen(argv, cwd=ROOT, env=os.environ) as process:
         end = time.monotonic() + 300
         while not engine.containers.list() and time.monotonic() < end:
@@ -280,7 +326,9 @@ def test_a_stage_that_is_asked_to_end_takes_its_container_along(engine, amd64, o
 
 
 @ENGINE_IS_AWAY
-def test_an_engine_that_dies_in_the_middle_is_said(collected, own_engine, amd64, out, monkeypatch, tmp_path):
+def test_an_engine_that_dies_in_the_middle_is_said(
+    collected, own_engine, amd64, out, monkeypatch, tmp_path
+):
     monkeypatch.setattr("stages.containers._inference.__file__", str(tmp_path / "script.py"))
     (tmp_path / "script.py").write_text(SLEEPING)
     client = own_engine.client()
@@ -311,10 +359,19 @@ def test_no_engine_is_said_with_the_way_to_one(collected, out, tmp_path, monkeyp
 
 @pytest.mark.parametrize(
     ("machine", "bits", "said"),
-    [(183, 2, "arm64"), (40, 1, "arm"), (62, 1, "no program for it"), (9999, 2, "no program for it")],
+    [
+        (183, 2, "arm64"),
+        (40, 1, "arm"),
+        (62, 1, "no program for it"),
+        (9999, 2, "no program for it"),
+    ],
 )
-def test_a_python_of_another_processor_is_found_whatever_the_label_says(out, tmp_path, machine, bits, said):
-    with pytest.raises(StageError, match=f"the image says linux/amd64, but its python3 is (for )?{said}"):
+def test_a_python_of_another_processor_is_found_whatever_the_label_says(
+    out, tmp_path, machine, bits, said
+):
+    with pytest.raises(
+        StageError, match=f"the image says linux/amd64, but its python3 is (for )?{said}"
+    ):
         smoke(_image(tmp_path / "i", _elf(machine, bits)), MODELS, out, platform="linux/amd64")
 
 
@@ -336,13 +393,18 @@ def test_python_is_found_behind_its_links(out, tmp_path):
 def test_an_image_without_python_is_refused(out, tmp_path):
     with pytest.raises(StageError, match="has no python3 in usr/local/bin, usr/bin or bin"):
         smoke(
-            archives.write(tmp_path / "i", [archives.layer({"a": b"x"})]), MODELS, out, platform="linux/amd64"
+            archives.write(tmp_path / "i", [archives.layer({"a": b"x"})]),
+            MODELS,
+            out,
+            platform="linux/amd64",
         )
 
 
 def test_an_image_of_another_platform_is_refused(out, tmp_path):
     with pytest.raises(StageError, match="says that it is for linux/arm/v7, not for linux/arm64"):
-        smoke(_image(tmp_path / "i", _elf(40, 1), "linux/arm/v7"), MODELS, out, platform="linux/arm64")
+        smoke(
+            _image(tmp_path / "i", _elf(40, 1), "linux/arm/v7"), MODELS, out, platform="linux/arm64"
+        )
 
 
 def test_a_folder_without_models_is_refused(out, tmp_path):

@@ -65,7 +65,10 @@ def test_the_folders_on_the_way_are_in_the_layer_with_the_mode_they_had_below() 
     base.add("root", members_of({"root": None}))
     tree = Tree(base)
     tree.add("root/x", file(b""))
-    assert [(info.name, info.mode) for info in written(tree)] == [("root", 0o755), ("root/x", 0o644)]
+    assert [(info.name, info.mode) for info in written(tree)] == [
+        ("root", 0o755),
+        ("root/x", 0o644),
+    ]
 
 
 def members_of(what: dict[str, bytes | str | None]) -> object:
@@ -119,8 +122,13 @@ def test_a_hard_link_to_nothing_is_refused() -> None:
 def test_whiteouts_of_an_image_remove_what_they_name() -> None:
     tree = Tree()
     tree.overlay(io.BytesIO(tar({"a/x": b"1", "a/y": b"2", "b/x": b"3", "c": b"4"}, "w:gz")))
-    tree.overlay(io.BytesIO(tar({"a/.wh.x": b"", "b/.wh..wh..opq": b"", "b/z": b"5", ".wh.c": b""}, "w:gz")))
-    assert sorted(name for name, entry in tree.entries.items() if entry is not FOLDER) == ["a/y", "b/z"]
+    tree.overlay(
+        io.BytesIO(tar({"a/.wh.x": b"", "b/.wh..wh..opq": b"", "b/z": b"5", ".wh.c": b""}, "w:gz"))
+    )
+    assert sorted(name for name, entry in tree.entries.items() if entry is not FOLDER) == [
+        "a/y",
+        "b/z",
+    ]
 
 
 def test_a_tree_is_read_back_as_it_was_written(tmp_path: Path) -> None:
@@ -132,7 +140,11 @@ def test_a_tree_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     with path.open("wb") as out:
         tree.write(out, EPOCH)
     again = read_tree(path)
-    assert (again.read("bin/y"), again.read("usr/bin/x"), again.read("nothing")) == (b"12345", b"12345", None)
+    assert (again.read("bin/y"), again.read("usr/bin/x"), again.read("nothing")) == (
+        b"12345",
+        b"12345",
+        None,
+    )
     assert epoch_of(path) == EPOCH
 
 

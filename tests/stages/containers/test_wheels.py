@@ -30,9 +30,14 @@ def laid(tmp_path: Path, data: bytes, *leave_out: str) -> Tree:
 
 def test_modules_lie_where_debians_python_looks_and_data_in_its_place(tmp_path: Path) -> None:
     tree = laid(
-        tmp_path, wheel({"x/__init__.py": b"1", "x-1.data/purelib/y.py": b"2", "x-1.data/data/share/z": b"3"})
+        tmp_path,
+        wheel(
+            {"x/__init__.py": b"1", "x-1.data/purelib/y.py": b"2", "x-1.data/data/share/z": b"3"}
+        ),
     )
-    assert [tree.read(path) for path in (f"{SITE}/x/__init__.py", f"{SITE}/y.py", "usr/local/share/z")] == [
+    assert [
+        tree.read(path) for path in (f"{SITE}/x/__init__.py", f"{SITE}/y.py", "usr/local/share/z")
+    ] == [
         b"1",
         b"2",
         b"3",
@@ -61,7 +66,9 @@ def test_what_is_no_wheel_is_refused(tmp_path: Path) -> None:
 
 @given(st.integers(0, len(WHOLE) - 1), st.integers(0, 255))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-def test_a_damaged_wheel_gives_a_sentence_or_a_whole_layer(tmp_path: Path, place: int, value: int) -> None:
+def test_a_damaged_wheel_gives_a_sentence_or_a_whole_layer(
+    tmp_path: Path, place: int, value: int
+) -> None:
     damaged = bytearray(WHOLE)
     damaged[place] = value
     try:
@@ -77,7 +84,9 @@ def test_a_wheel_of_the_cache_needs_no_pip(tmp_path: Path, monkeypatch: pytest.M
     assert [path.name for path in bring({digest: "x==1 --hash=sha256:..."}, ARM64)] == [digest]
 
 
-def test_a_wheel_with_another_hash_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wheel_with_another_hash_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     (tmp_path / "w").mkdir()
     about = {
@@ -108,4 +117,7 @@ def test_a_lock_of_another_form_is_refused(line: str, tmp_path: Path) -> None:
 
 
 def test_pip_is_the_one_of_this_python() -> None:
-    assert subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True).returncode == 0
+    assert (
+        subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True).returncode
+        == 0
+    )

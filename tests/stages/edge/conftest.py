@@ -77,7 +77,10 @@ def do(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Done]
     folder = tmp_path_factory.mktemp("jobs")
     (folder / "mystages").mkdir()
     (folder / "mystages" / "network.py").write_text(NETWORK)
-    packages, aim = ("stages", "mystages"), Target(name="here", platform="linux/amd64", runtime="litert")
+    packages, aim = (
+        ("stages", "mystages"),
+        Target(name="here", platform="linux/amd64", runtime="litert"),
+    )
     library = Library(packages, [folder, ROOT])
     executor = Executor(ExecutorContext(aim, (folder, ROOT), packages, tuple, folder))
 
@@ -95,11 +98,21 @@ def do(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Done]
             "taken": taken,
         }
         (at / "job.json").write_text(json.dumps(job))
-        made = Job("s", StageSpec(uses=uses), signature, {}, signature.outputs, {}, Placement("", False, ""))
+        made = Job(
+            "s",
+            StageSpec(uses=uses),
+            signature,
+            {},
+            signature.outputs,
+            {},
+            Placement("", False, ""),
+        )
         executor.launch(Launch(made, at, at / "log"))
         while not (ended := executor.wait(1)):
             continue
-        result = json.loads((at / "result.json").read_text()) if (at / "result.json").exists() else {}
+        result = (
+            json.loads((at / "result.json").read_text()) if (at / "result.json").exists() else {}
+        )
         said = [json.loads(line) for line in (at / "events.jsonl").read_text().splitlines()]
         return Done(
             ended[0].status,
@@ -123,7 +136,8 @@ def blobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for part, count in (("train", 150), ("test", 60)):
         y = np.arange(count) % 3
         np.save(
-            folder / f"x_{part}.npy", (middles[y] + 0.3 * chance.normal(size=(count, 8))).astype(np.float32)
+            folder / f"x_{part}.npy",
+            (middles[y] + 0.3 * chance.normal(size=(count, 8))).astype(np.float32),
         )
         np.save(folder / f"y_{part}.npy", y.astype(np.int64))
     about = {
@@ -168,7 +182,9 @@ def unit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data set of scores from 0 to 1, for the network that returns what it is given."""
     folder = tmp_path_factory.mktemp("unit") / "dataset"
     folder.mkdir()
-    np.save(folder / "x_train.npy", np.random.default_rng(0).uniform(0, 1, (200, 3)).astype(np.float32))
+    np.save(
+        folder / "x_train.npy", np.random.default_rng(0).uniform(0, 1, (200, 3)).astype(np.float32)
+    )
     np.save(folder / "y_train.npy", np.zeros(200, np.int64))
     (folder / "dataset.json").write_text(json.dumps({"labels": LABELS, "preprocessing": {}}))
     return folder

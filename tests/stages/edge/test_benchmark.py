@@ -20,7 +20,9 @@ def measured(do, quantised, blobs):
     return done
 
 
-def test_half_of_all_inferences_are_faster_than_the_median_and_most_than_the_95th_percentile(measured):
+def test_half_of_all_inferences_are_faster_than_the_median_and_most_than_the_95th_percentile(
+    measured,
+):
     assert 0 < measured.metrics["latency_median_ms"] <= measured.metrics["latency_p95_ms"] < 1000
 
 
@@ -38,7 +40,12 @@ def test_the_memory_is_that_of_a_process_without_tensorflow(measured):
 
 def test_the_report_says_how_and_where_it_was_measured(measured):
     report = json.loads((measured.out / "report").read_text())
-    assert (report["taken"], report["threads"], report["accelerator"], report["runtime"].split()[0]) == (
+    assert (
+        report["taken"],
+        report["threads"],
+        report["accelerator"],
+        report["runtime"].split()[0],
+    ) == (
         platform.machine(),
         2,
         "cpu",
@@ -89,5 +96,7 @@ def test_the_last_progress_is_the_end(measured):
 
 def test_an_empty_test_part_is_refused(do, quantised, tmp_path):
     np.save(tmp_path / "x_test.npy", np.zeros((0, 8), np.float32))
-    done = do("stages.edge.benchmark", {"dataset": tmp_path, "int8_model": quantised.out / "int8_model"})
+    done = do(
+        "stages.edge.benchmark", {"dataset": tmp_path, "int8_model": quantised.out / "int8_model"}
+    )
     assert (done.status, done.error) == (1, "the test part is empty")

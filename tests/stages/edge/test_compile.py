@@ -44,7 +44,11 @@ def compiled(tmp_path):
 
     def run(accelerator="edgetpu", **params):
         metrics = compile(
-            tmp_path / "model", tmp_path / "made", tmp_path / "log", accelerator=accelerator, **params
+            tmp_path / "model",
+            tmp_path / "made",
+            tmp_path / "log",
+            accelerator=accelerator,
+            **params,
         )
         return metrics, (tmp_path / "made").read_bytes(), json.loads((tmp_path / "log").read_text())
 
@@ -92,7 +96,11 @@ def test_without_the_compiler_the_model_goes_on_and_the_run_is_told_what_was_loo
     monkeypatch.setattr("stages.edge.compile.note", said.append)
     monkeypatch.setenv("PATH", str(tmp_path))
     metrics, made, log = compiled()
-    assert (metrics, made, log) == ({"compiled": 0}, MODEL, {"compiled": False, "accelerator": "edgetpu"})
+    assert (metrics, made, log) == (
+        {"compiled": 0},
+        MODEL,
+        {"compiled": False, "accelerator": "edgetpu"},
+    )
     assert said == [
         "edgetpu_compiler was looked for on PATH and is not here: the int8 model goes on uncompiled, "
         "and what is said of its "
@@ -118,9 +126,13 @@ def test_an_internal_error_is_tried_again(script, compiled, tmp_path):
     assert _calls(tmp_path) == 3
 
 
-def test_an_internal_error_that_stays_ends_the_stage_after_so_many_attempts(script, compiled, tmp_path):
+def test_an_internal_error_that_stays_ends_the_stage_after_so_many_attempts(
+    script, compiled, tmp_path
+):
     script('echo "Internal compiler error. Aborting! "; exit 1')
-    with pytest.raises(StageError, match=r"gave up with 'Internal compiler error'.*\(tried 2 times\)$"):
+    with pytest.raises(
+        StageError, match=r"gave up with 'Internal compiler error'.*\(tried 2 times\)$"
+    ):
         compiled(attempts=2)
     assert _calls(tmp_path) == 2
 
@@ -146,7 +158,9 @@ def test_a_compiler_that_does_not_end_is_ended_with_its_children(script, compile
     with pytest.raises(StageError, match="the compiler did not end within 3 s"):
         compiled(timeout_s=3)
     end = time.monotonic() + 300
-    while _lives(int((tmp_path / "child").read_text())):  # it has been killed, and the kernel takes its time
+    while _lives(
+        int((tmp_path / "child").read_text())
+    ):  # it has been killed, and the kernel takes its time
         assert time.monotonic() < end, "the child lives on"
         time.sleep(0.02)
 

@@ -69,7 +69,10 @@ def test_bytes_are_read_in_each_unit():
         1095216660,
     )
     assert parse("On-chip memory used for caching model parameters: 12.00B").on_chip_bytes == 12
-    assert parse("Off-chip memory used for streaming uncached model parameters: 0.00 B").off_chip_bytes == 0
+    assert (
+        parse("Off-chip memory used for streaming uncached model parameters: 0.00 B").off_chip_bytes
+        == 0
+    )
 
 
 def test_an_operator_stands_in_the_table_once_for_each_status():
@@ -176,14 +179,18 @@ def test_a_log_that_is_cut_off_or_torn_is_read_as_far_as_it_goes(noise, at):
             "Compilation failed: Compilation failed due to large activation tensors in model.",
             "an activation of the model is larger",
         ),
-        ("Internal compiler error. Aborting! ", "the compiler gave up with 'Internal compiler error'"),
+        (
+            "Internal compiler error. Aborting! ",
+            "the compiler gave up with 'Internal compiler error'",
+        ),
         (
             "Compilation failed: it is Monday.\nCompilation failed! ",
             "the compiler ended with exit status 1 and said: it is Monday.",
         ),
         # google-coral/edgetpu#686, #728, #800; jiri-kula/EfficientDet for the custom operator
         (
-            BEGUN + "Compilation timeout. This is usually caused by large activations.\nCompilation failed! ",
+            BEGUN
+            + "Compilation timeout. This is usually caused by large activations.\nCompilation failed! ",
             "the compiler gave itself up",
         ),
         (
@@ -195,7 +202,8 @@ def test_a_log_that_is_cut_off_or_torn_is_read_as_far_as_it_goes(noise, at):
         ),
         (BEGUN + ENDED, "the compiler ended with exit status 1 and gave no reason"),
         (
-            BEGUN + "ERROR: Encountered unresolved custom op: Atan.\nERROR: Node number 1 (Atan) failed to "
+            BEGUN
+            + "ERROR: Encountered unresolved custom op: Atan.\nERROR: Node number 1 (Atan) failed to "
             "prepare.\n\n"
             "Compilation failed: Model failed in Tflite interpreter. Please ensure model can be "
             "loaded/run in Tflite interpreter.\n" + ENDED,

@@ -26,7 +26,12 @@ def on_usb(
     """Plug a device in; return its node."""
     folder = machine.sys / "bus/usb/devices" / f"{bus}-{number}"
     folder.mkdir(parents=True)
-    for name, value in (("idVendor", vendor), ("idProduct", product), ("busnum", bus), ("devnum", number)):
+    for name, value in (
+        ("idVendor", vendor),
+        ("idProduct", product),
+        ("busnum", bus),
+        ("devnum", number),
+    ):
         (folder / name).write_text(f"{value}\n")
     made = machine.dev / f"bus/usb/{bus:03}/{number:03}"
     if node:
@@ -78,7 +83,11 @@ def test_a_coral_that_comes_back_as_another_device_is_found_at_its_new_node(mach
 
 def test_a_coral_on_pcie_is_its_apex_node(machine):
     on_pci(machine, driver=True)
-    assert (nodes(machine), option(machine), obstacle(machine)) == ([machine.dev / "apex_0"], "pci", None)
+    assert (nodes(machine), option(machine), obstacle(machine)) == (
+        [machine.dev / "apex_0"],
+        "pci",
+        None,
+    )
 
 
 def test_other_devices_are_no_coral(machine):
@@ -87,14 +96,18 @@ def test_other_devices_are_no_coral(machine):
 
 
 def test_a_machine_without_such_files_has_no_coral(tmp_path):
-    assert obstacle(Roots(tmp_path / "a", tmp_path / "b", tmp_path / "c")) == ("device", "none is connected")
+    assert obstacle(Roots(tmp_path / "a", tmp_path / "b", tmp_path / "c")) == (
+        "device",
+        "none is connected",
+    )
 
 
 def test_a_card_without_a_driver_is_told(machine):
     on_pci(machine)
     cause, sentence = obstacle(machine)
     assert (
-        cause == "device" and "has no driver, since there is no /dev/apex_0: install gasket-dkms" in sentence
+        cause == "device"
+        and "has no driver, since there is no /dev/apex_0: install gasket-dkms" in sentence
     )
 
 
@@ -112,9 +125,7 @@ def test_a_node_that_the_user_may_not_open_is_told_with_the_group():
         machine = Roots(Path(folder) / "sys", Path(folder) / "dev", Path(folder) / "proc")
         node = on_usb(machine, "18d1", "9302")
         node.chmod(0)
-        sentence = (
-            f"this user may not open {node}: join the group plugdev and give it the device by a udev rule"
-        )
+        sentence = f"this user may not open {node}: join the group plugdev and give it the device by a udev rule"
         assert as_nobody(lambda: obstacle(machine)) == repr(("permission", sentence))
 
 

@@ -49,7 +49,9 @@ def library(tmp_path_factory):
     def build(create: str = "", prepare: str = "") -> str:
         path = folder / f"lib{len(list(folder.iterdir()))}.so"
         flags = [f"-DCREATE={create}", f"-DPREPARE={prepare}"]
-        subprocess.run(["gcc", "-shared", "-fPIC", *flags, "-o", path, folder / "delegate.c"], check=True)
+        subprocess.run(
+            ["gcc", "-shared", "-fPIC", *flags, "-o", path, folder / "delegate.c"], check=True
+        )
         return str(path)
 
     return build
@@ -61,7 +63,12 @@ def plugged(tmp_path):
     roots = Roots(tmp_path / "sys", tmp_path / "dev", tmp_path / "proc")
     device = roots.sys / "bus/usb/devices/1-4"
     device.mkdir(parents=True)
-    for name, value in (("idVendor", "18d1"), ("idProduct", "9302"), ("busnum", "1"), ("devnum", "4")):
+    for name, value in (
+        ("idVendor", "18d1"),
+        ("idProduct", "9302"),
+        ("busnum", "1"),
+        ("devnum", "4"),
+    ):
         (device / name).write_text(value)
     (roots.dev / "bus/usb/001").mkdir(parents=True)
     (roots.dev / "bus/usb/001/004").touch()
@@ -93,7 +100,9 @@ def reason(*arguments) -> tuple[str, str]:
 
 
 def test_what_comes_back_from_the_child_is_what_the_model_says(compiled, mirror, library, plugged):
-    model = open_on("edgetpu", mirror["int8_model"], compiled, "litert", library=library(), roots=plugged)
+    model = open_on(
+        "edgetpu", mirror["int8_model"], compiled, "litert", library=library(), roots=plugged
+    )
     x = np.random.default_rng(1).uniform(0, 1, (40, 3)).astype(np.float32)
     assert (model.accelerator, model.runtime.split()[0]) == ("edgetpu", "LiteRT")
     assert model.outputs(x).tobytes() == open_model(mirror["int8_model"]).outputs(x).tobytes()
@@ -116,9 +125,13 @@ def test_a_library_that_crashes_is_a_version_mismatch_and_the_stage_goes_on(
         and "version mismatch: " in sentence
         and "was ended by signal 11 (SIGSEGV)" in sentence
     )
-    model = open_on("edgetpu", mirror["int8_model"], compiled, "litert", library=crashing, roots=plugged)
+    model = open_on(
+        "edgetpu", mirror["int8_model"], compiled, "litert", library=crashing, roots=plugged
+    )
     assert model.accelerator == "cpu"
-    assert notes[-1].startswith("no Edge TPU is used (looked for USB 1a6e:089a or 18d1:9302, PCIe 1ac1:089a")
+    assert notes[-1].startswith(
+        "no Edge TPU is used (looked for USB 1a6e:089a or 18d1:9302, PCIe 1ac1:089a"
+    )
     assert notes[-1].endswith("the int8 model runs on the CPU instead")
 
 
@@ -129,14 +142,18 @@ def test_a_library_that_refuses_the_model_is_a_version_mismatch(compiled, librar
     )
 
 
-def test_a_library_that_gets_no_device_says_that_another_process_holds_it(compiled, library, plugged):
+def test_a_library_that_gets_no_device_says_that_another_process_holds_it(
+    compiled, library, plugged
+):
     cause, sentence = reason(compiled, "litert", library(create="return 0"), plugged)
     assert cause == "busy" and "could not be opened: another process holds it" in sentence
 
 
 def test_a_library_that_says_of_a_newer_compiler_is_a_version_mismatch(compiled, library, plugged):
     said = "Package requires runtime version (14), which is newer than this runtime version (13)."
-    cause, sentence = reason(compiled, "litert", library(create=f'report("{said}"); return 0'), plugged)
+    cause, sentence = reason(
+        compiled, "litert", library(create=f'report("{said}"); return 0'), plugged
+    )
     assert cause == "version" and said.rstrip(".") in sentence
 
 
@@ -184,8 +201,13 @@ def test_a_missing_device_comes_before_what_a_library_would_do(compiled, library
 
 
 def test_a_model_that_is_not_compiled_stays_on_the_cpu_and_says_so(mirror, library, plugged, notes):
-    model = open_on("edgetpu", mirror["int8_model"], None, "litert", library=library(), roots=plugged)
-    assert model.accelerator == "cpu" and "one is ready, but the model is not compiled for it" in notes[-1]
+    model = open_on(
+        "edgetpu", mirror["int8_model"], None, "litert", library=library(), roots=plugged
+    )
+    assert (
+        model.accelerator == "cpu"
+        and "one is ready, but the model is not compiled for it" in notes[-1]
+    )
 
 
 def test_the_child_ends_with_its_model(compiled, library, plugged):
@@ -204,7 +226,9 @@ def test_the_child_ends_with_its_model(compiled, library, plugged):
     ],
     ids=["the coral-reef atlas", "Google's", "none"],
 )
-def test_the_pycoral_of_the_public_index_is_never_taken_for_googles(monkeypatch, tmp_path, files, is_googles):
+def test_the_pycoral_of_the_public_index_is_never_taken_for_googles(
+    monkeypatch, tmp_path, files, is_googles
+):
     for name in files:
         (tmp_path / "pycoral" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "pycoral" / name).write_text("raise AssertionError('it is imported')")
@@ -213,7 +237,9 @@ def test_the_pycoral_of_the_public_index_is_never_taken_for_googles(monkeypatch,
     assert "pycoral" not in sys.modules
 
 
-def test_pycoral_opens_the_model_where_it_is_installed(compiled, library, plugged, tmp_path, monkeypatch):
+def test_pycoral_opens_the_model_where_it_is_installed(
+    compiled, library, plugged, tmp_path, monkeypatch
+):
     pytest.importorskip("tflite_runtime", reason="tflite-runtime has no build for this Python")
     package = tmp_path / "site" / "pycoral" / "utils"
     package.mkdir(parents=True)

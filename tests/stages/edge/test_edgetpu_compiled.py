@@ -22,7 +22,8 @@ CACHING = package([(EXECUTION_ONLY, 64), (PARAMETER_CACHING, 128)])
 def read(*options: bytes | None) -> Compiled | None:
     ops = [Op("CUSTOM", (0,), (1,), custom_code=CUSTOM_CODE, custom_options=one) for one in options]
     return read_compiled(
-        parse_model(Blob(model(G([T((1, 4)), T((1, 4))], ops or [Op("RELU", (0,), (1,))])), "m")), "m.tflite"
+        parse_model(Blob(model(G([T((1, 4)), T((1, 4))], ops or [Op("RELU", (0,), (1,))])), "m")),
+        "m.tflite",
     )
 
 

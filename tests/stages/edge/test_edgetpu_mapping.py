@@ -20,7 +20,9 @@ def mapped(*ops: tuple[str, int | tuple[int, ...]]) -> str:
         for at, (kind, reads) in enumerate(ops, 1)
     ]
     graph = parse_model(Blob(model(G([T((1, 4))] * (len(ops) + 1), made)), "m")).subgraphs[0]
-    return "".join({None: "T", NOT_SUPPORTED: "c", ONE_SUBGRAPH: "s"}[reason] for reason in reasons(graph))
+    return "".join(
+        {None: "T", NOT_SUPPORTED: "c", ONE_SUBGRAPH: "s"}[reason] for reason in reasons(graph)
+    )
 
 
 R, E = "RELU", "ELU"

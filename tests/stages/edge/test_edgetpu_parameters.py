@@ -17,7 +17,8 @@ def size(kind: str, inputs: list[T], output: T, **options: Any) -> tuple[int, in
     """Return the bytes cached and streamed of one operator that does not read the model's input."""
     table = (options.pop("of"), options) if "of" in options else None
     graph = G(
-        [T((1, 1)), *inputs, output], [Op(kind, range(1, len(inputs) + 1), (len(inputs) + 1,), 1, table)]
+        [T((1, 1)), *inputs, output],
+        [Op(kind, range(1, len(inputs) + 1), (len(inputs) + 1,), 1, table)],
     )
     return parameter_bytes(parse_model(Blob(model(graph), "m")).subgraphs[0], [0])
 
@@ -138,9 +139,21 @@ def bias(count: int, value: int = 7) -> T:
             T((1, 8, 8, 4)),
             "channels off the step are moved",
         ),
-        (0, "CONCATENATION", [T((1, 8, 8, 4)), T((1, 8, 8, 4))], T((1, 8, 8, 8)), "those on it are not"),
+        (
+            0,
+            "CONCATENATION",
+            [T((1, 8, 8, 4)), T((1, 8, 8, 4))],
+            T((1, 8, 8, 8)),
+            "those on it are not",
+        ),
         (192, "CONCATENATION", [T((1, 1)), T((1, 1))], T((1, 2)), "a matrix for each vector"),
-        (64 * 10, "RESHAPE", [T((1, 3, 3, 1))], T((1, 9)), "positions are gathered from their tiles"),
+        (
+            64 * 10,
+            "RESHAPE",
+            [T((1, 3, 3, 1))],
+            T((1, 9)),
+            "positions are gathered from their tiles",
+        ),
         (0, "RESHAPE", [T((1, 1, 1, 9))], T((1, 9)), "a vector is where it is"),
         (
             9 * 8 * 4 * 320 + 64,
@@ -172,13 +185,27 @@ def bias(count: int, value: int = 7) -> T:
             "channels that stay in depth need none",
         ),
         (0, "RESHAPE", [T((1, 4, 4, 32))], T((1, 512)), "channels that fill their steps need none"),
-        (64 * 3 * 251, "SOFTMAX", [T((1, 1001), scales=(0.13,))], T((1, 1001)), "tables of a softmax"),
-        (0, "SOFTMAX", [T((1, 1001), scales=(1.0,))], T((1, 1001)), "steps that are coarse need none"),
+        (
+            64 * 3 * 251,
+            "SOFTMAX",
+            [T((1, 1001), scales=(0.13,))],
+            T((1, 1001)),
+            "tables of a softmax",
+        ),
+        (
+            0,
+            "SOFTMAX",
+            [T((1, 1001), scales=(1.0,))],
+            T((1, 1001)),
+            "steps that are coarse need none",
+        ),
         (0, "RELU", [T((1, 8))], T((1, 8)), "no parameters at all"),
     ],
     ids=lambda value: value if isinstance(value, str) and " " in value else "",
 )
-def test_bytes_that_are_cached(expected: int, kind: str, inputs: list[T], output: T, what: str) -> None:
+def test_bytes_that_are_cached(
+    expected: int, kind: str, inputs: list[T], output: T, what: str
+) -> None:
     assert size(kind, inputs, output) == (expected, 0)
 
 
@@ -188,7 +215,10 @@ def test_a_constant_operand_is_sent_each_time_and_a_single_number_is_not() -> No
     assert size("SUB", [T((1, 9, 9, 3)), weights(1, 1, 1, 3)], T((1, 9, 9, 3))) == (0, 64)
     assert size("MUL", [T((1, 128)), weights(128)], T((1, 128))) == (0, 2048)
     assert size("ADD", [T((1, 9, 9, 3)), T((), data=b"\3")], T((1, 9, 9, 3))) == (0, 0)
-    assert size("ADD", [T((1, 400, 3, 2)), weights(1, 400, 1, 2)], T((1, 400, 3, 2))) == (0, 400 * 3 * 4)
+    assert size("ADD", [T((1, 400, 3, 2)), weights(1, 400, 1, 2)], T((1, 400, 3, 2))) == (
+        0,
+        400 * 3 * 4,
+    )
 
 
 def test_very_long_inputs_are_never_cached() -> None:
@@ -211,7 +241,9 @@ def layers(*sizes: int, place: tuple[int, ...] = ()) -> tuple[int, int]:
     if place:
         ops.append(Op("RELU", (3 * count,), (3 * count,)))
         tensors.append(T(place))
-    return parameter_bytes(parse_model(Blob(model(G(tensors, ops)), "m")).subgraphs[0], range(len(ops)))
+    return parameter_bytes(
+        parse_model(Blob(model(G(tensors, ops)), "m")).subgraphs[0], range(len(ops))
+    )
 
 
 def test_what_does_not_fit_is_streamed_and_smaller_operators_behind_it_are_still_cached() -> None:

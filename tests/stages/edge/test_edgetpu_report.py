@@ -21,10 +21,18 @@ from tests.tflite_models import G, Op, T, compiled_options, model, package, writ
 MIRROR = Path(os.environ.get("RPI_MLOPS_MIRROR", Path(__file__).parents[4] / "shared/mirror"))
 TRUTH = MIRROR / "edgetpu_pairs/truth.json"
 MODELS = {one["name"]: one for one in json.loads(TRUTH.read_text())} if TRUTH.is_file() else {}
-needs_mirror = pytest.mark.skipif(not MODELS, reason="RPI_MLOPS_MIRROR names no folder with compiled models")
+needs_mirror = pytest.mark.skipif(
+    not MODELS, reason="RPI_MLOPS_MIRROR names no folder with compiled models"
+)
 
 FLOAT_ENDS = G(
-    [T((1, 8), "FLOAT32"), T((1, 8)), T((4, 8), data=bytes(range(32))), T((1, 4)), T((1, 4), "FLOAT32")],
+    [
+        T((1, 8), "FLOAT32"),
+        T((1, 8)),
+        T((4, 8), data=bytes(range(32))),
+        T((1, 4)),
+        T((1, 4), "FLOAT32"),
+    ],
     [Op("QUANTIZE", (0,), (1,)), Op("FULLY_CONNECTED", (1, 2), (3,)), Op("DEQUANTIZE", (3,), (4,))],
 )
 COMPILED = G(
@@ -35,7 +43,9 @@ COMPILED = G(
             (0,),
             (1,),
             custom_code=CUSTOM_CODE,
-            custom_options=compiled_options(package([(EXECUTION_ONLY, 64), (PARAMETER_CACHING, 128)], 13)),
+            custom_options=compiled_options(
+                package([(EXECUTION_ONLY, 64), (PARAMETER_CACHING, 128)], 13)
+            ),
         ),
         Op("DEQUANTIZE", (1,), (2,)),
     ],
@@ -51,7 +61,9 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return heard
 
 
-def test_a_model_with_float_ends_leaves_their_conversions_to_the_cpu(tmp_path: Path, said: list[Any]) -> None:
+def test_a_model_with_float_ends_leaves_their_conversions_to_the_cpu(
+    tmp_path: Path, said: list[Any]
+) -> None:
     metrics = edgetpu_report(write(tmp_path / "m.tflite", FLOAT_ENDS), tmp_path / "report.json")
     report = json.loads((tmp_path / "report.json").read_text())
     assert report == {
@@ -100,7 +112,8 @@ def test_a_compiled_model_is_read_and_not_guessed(tmp_path: Path, said: list[Any
     )
     assert metrics["edgetpu_op_ratio"] == 0.5
     assert (
-        said[0] == "the model is compiled for the Edge TPU; operators beside its own, which run on the CPU: 1"
+        said[0]
+        == "the model is compiled for the Edge TPU; operators beside its own, which run on the CPU: 1"
     )
 
 
@@ -116,11 +129,19 @@ def test_operators_of_further_graphs_belong_to_the_operator_that_calls_them(
     body = G([T((1, 4)), T((1, 4))], [Op("RELU", (0,), (1,))])
     loop = G(
         [T((1, 4)), T((1, 4))],
-        [Op("WHILE", (0,), (1,), options=("WhileOptions", {"condSubgraphIndex": 1, "bodySubgraphIndex": 1}))],
+        [
+            Op(
+                "WHILE",
+                (0,),
+                (1,),
+                options=("WhileOptions", {"condSubgraphIndex": 1, "bodySubgraphIndex": 1}),
+            )
+        ],
     )
     edgetpu_report(write(tmp_path / "m.tflite", loop, body), tmp_path / "report.json")
     assert [
-        (op["type"], op["mapped"]) for op in json.loads((tmp_path / "report.json").read_text())["ops"]
+        (op["type"], op["mapped"])
+        for op in json.loads((tmp_path / "report.json").read_text())["ops"]
     ] == [("WHILE", False)]
 
 
@@ -141,7 +162,9 @@ def test_what_is_no_model_is_the_users_to_mend(tmp_path: Path, data: bytes) -> N
         edgetpu_report(tmp_path / "m.tflite", tmp_path / "report.json")
 
 
-@pytest.mark.parametrize("whole", [model(FLOAT_ENDS), model(COMPILED)], ids=["converted", "compiled"])
+@pytest.mark.parametrize(
+    "whole", [model(FLOAT_ENDS), model(COMPILED)], ids=["converted", "compiled"]
+)
 @given(data=st.data())
 def test_a_damaged_model_is_reported_or_refused(
     tmp_path_factory: pytest.TempPathFactory, whole: bytes, data: st.DataObject
@@ -176,9 +199,9 @@ def test_a_real_compiled_model_says_what_its_compiler_did(name: str, tmp_path: P
     truth = MODELS[name]
     metrics = edgetpu_report(MIRROR / truth["edgetpu_model"], tmp_path / "report.json")
     assert metrics["ops_left"] == truth["ops_cpu"]
-    assert [metrics[key] for key in ("cached_param_bytes", "streamed_param_bytes", "min_runtime")] == [
-        truth[key] for key in ("cached_param_bytes", "streamed_param_bytes", "min_runtime")
-    ]
+    assert [
+        metrics[key] for key in ("cached_param_bytes", "streamed_param_bytes", "min_runtime")
+    ] == [truth[key] for key in ("cached_param_bytes", "streamed_param_bytes", "min_runtime")]
 
 
 @pytest.mark.mirror
@@ -188,5 +211,9 @@ def test_parameters_are_within_five_per_cent_for_most_models(tmp_path: Path) -> 
     for name, truth in MODELS.items():
         metrics = edgetpu_report(MIRROR / truth["cpu_model"], tmp_path / f"{name}.json")
         keys = ("cached_param_bytes", "streamed_param_bytes")
-        near += [name] if all(abs(metrics[key] - truth[key]) <= 0.05 * truth[key] for key in keys) else []
+        near += (
+            [name]
+            if all(abs(metrics[key] - truth[key]) <= 0.05 * truth[key] for key in keys)
+            else []
+        )
     assert len(near) >= 18, sorted(set(MODELS) - set(near))

@@ -74,7 +74,13 @@ OUT = T((1, 8, 8, 8))
         (NOT_CONSTANT, "CONV_2D", [PICTURE, KERNEL, T((8,), "INT32")], OUT, conv()),
         (UNSPECIFIED, "CONV_2D", [PICTURE, KERNEL, BIAS], OUT, conv(dilationWFactor=2)),
         (None, "CONV_2D", [PICTURE, KERNEL, BIAS], OUT, conv(dilationWFactor=2, dilationHFactor=2)),
-        (None, "CONV_2D", [PICTURE, T((8, 3, 1, 4), data=bytes(96)), BIAS], OUT, conv(dilationHFactor=4)),
+        (
+            None,
+            "CONV_2D",
+            [PICTURE, T((8, 3, 1, 4), data=bytes(96)), BIAS],
+            OUT,
+            conv(dilationHFactor=4),
+        ),
         (
             DATA_TYPE,
             "CONV_2D",
@@ -96,7 +102,13 @@ OUT = T((1, 8, 8, 8))
         (VERSION, "ADD", [PICTURE, PICTURE], PICTURE, {"version": 4}),
         (DATA_TYPE, "ADD", [T((4,), "INT32"), ints(1)], T((4,), "INT32"), {}),
         (None, "FULLY_CONNECTED", [T((1, 8)), T((4, 8), data=bytes(32))], T((1, 4)), {}),
-        (VERSION, "FULLY_CONNECTED", [T((1, 8)), T((4, 8), data=bytes(32))], T((1, 4)), {"version": 12}),
+        (
+            VERSION,
+            "FULLY_CONNECTED",
+            [T((1, 8)), T((4, 8), data=bytes(32))],
+            T((1, 4)),
+            {"version": 12},
+        ),
         (UNSPECIFIED, "FULLY_CONNECTED", [T((3, 8)), T((4, 8), data=bytes(32))], T((3, 4)), {}),
         (NOT_CONSTANT, "FULLY_CONNECTED", [T((1, 8)), T((4, 8))], T((1, 4)), {}),
         (None, "AVERAGE_POOL_2D", [PICTURE], T((1, 1, 1, 4)), {"of": "Pool2DOptions"}),
@@ -116,7 +128,13 @@ OUT = T((1, 8, 8, 8))
             {"of": "ConcatenationOptions", "fusedActivationFunction": 3},
         ),
         (None, "CONCATENATION", [PICTURE, T((1, 8, 8, 4), data=bytes(256))], T((1, 8, 8, 8)), {}),
-        (UNSPECIFIED, "CONCATENATION", [PICTURE, T((1, 8, 8, 4), data=b"\1" * 256)], T((1, 8, 8, 8)), {}),
+        (
+            UNSPECIFIED,
+            "CONCATENATION",
+            [PICTURE, T((1, 8, 8, 4), data=b"\1" * 256)],
+            T((1, 8, 8, 8)),
+            {},
+        ),
         (
             UNSPECIFIED,
             "CONCATENATION",
@@ -157,7 +175,13 @@ OUT = T((1, 8, 8, 8))
         (UNSPECIFIED, "SPLIT", [ints(0), PICTURE], T((0, 8, 8, 4)), {}),
         (UNSPECIFIED, "SPLIT", [ints(0), T((2, 64, 32))], T((1, 64, 32)), {}),
         (None, "STRIDED_SLICE", [PICTURE, ints(0, 0), ints(1, 4), ints(1, 1)], T((1, 4, 8, 4)), {}),
-        (UNSPECIFIED, "STRIDED_SLICE", [PICTURE, ints(0, 0), ints(1, 4), ints(1, 2)], T((1, 2, 8, 4)), {}),
+        (
+            UNSPECIFIED,
+            "STRIDED_SLICE",
+            [PICTURE, ints(0, 0), ints(1, 4), ints(1, 2)],
+            T((1, 2, 8, 4)),
+            {},
+        ),
         (None, "TILE", [T((1, 1, 1, 4)), ints(1, 8, 8, 1)], PICTURE, {}),
         (UNSPECIFIED, "TILE", [T((1, 2, 1, 4)), ints(1, 4, 8, 1)], PICTURE, {}),
         (None, "TRANSPOSE", [PICTURE, ints(0, 2, 1, 3)], PICTURE, {}),
@@ -192,7 +216,9 @@ def test_activations_that_cannot_be_cut_into_rows_have_to_fit_on_a_tile(
     fits: bool, kind: str, before: tuple[int, ...], after: tuple[int, ...]
 ) -> None:
     sizes = {"TRANSPOSE": [ints(0, 3, 1, 2)], "RESHAPE": [ints(*after)]}
-    assert reason(kind, [T(before), *sizes.get(kind, [])], T(after)) == (None if fits else UNSPECIFIED)
+    assert reason(kind, [T(before), *sizes.get(kind, [])], T(after)) == (
+        None if fits else UNSPECIFIED
+    )
 
 
 @pytest.mark.parametrize("kind", sorted(SUPPORTED))
@@ -201,4 +227,10 @@ def test_an_operator_of_any_inputs_is_no_error(kind: str, shape: tuple[int, ...]
     tensors = [T(shape), T(shape, data=b"\1"), T((2,), "INT32", data=bytes(8)), T(shape)]
     for inputs in ((), (0,), (0, 1), (2, 0), (0, -1, 2), (0, 2, 2, 2), (2, 1, 0, 2)):
         graph = parse_model(Blob(model(G(tensors, [Op(kind, inputs, (3,))])), "m")).subgraphs[0]
-        assert own_reason(graph, graph.operators[0]) in (None, UNSPECIFIED, DATA_TYPE, NOT_CONSTANT, RANK)
+        assert own_reason(graph, graph.operators[0]) in (
+            None,
+            UNSPECIFIED,
+            DATA_TYPE,
+            NOT_CONSTANT,
+            RANK,
+        )

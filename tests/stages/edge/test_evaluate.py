@@ -80,7 +80,11 @@ def test_a_class_that_is_never_guessed_counts_in_the_mean(evaluated):
     "windows",
     [
         [[0.6, 0.4, 0], [0.6, 0.4, 0], [0, 1, 0]],  # most windows say cat, their mean says dog
-        [[0, 0.5, 0.9], [0, 0.5, 0], [0, 0.5, 0]],  # the highest score of all is owl's, the mean is dog's
+        [
+            [0, 0.5, 0.9],
+            [0, 0.5, 0],
+            [0, 0.5, 0],
+        ],  # the highest score of all is owl's, the mean is dog's
     ],
     ids=["most", "highest"],
 )
@@ -103,7 +107,11 @@ def test_the_drop_is_what_the_int8_model_loses(evaluated):
     metrics, report = evaluated(
         [[0.5, 0.5005, 0], DOG], [1, 1]
     )  # in int8 both are one number, and the first wins
-    assert (metrics["accuracy"], metrics["float_accuracy"], metrics["accuracy_drop"]) == (0.5, 1.0, 0.5)
+    assert (metrics["accuracy"], metrics["float_accuracy"], metrics["accuracy_drop"]) == (
+        0.5,
+        1.0,
+        0.5,
+    )
     assert (report["accuracy"], report["float_accuracy"]) == (0.5, 1.0)
 
 
@@ -143,7 +151,8 @@ def test_the_devices_runtime_says_the_same(do, mirror, unit, tmp_path):
 def test_the_figure_and_the_runtime_are_said_to_the_run(do, mirror, unit, tmp_path):
     dataset = _dataset(tmp_path, unit, [CAT, DOG], [0, 2])
     said = {
-        event["event"]: event for event in do("stages.edge.evaluate", {"dataset": dataset, **mirror}).said
+        event["event"]: event
+        for event in do("stages.edge.evaluate", {"dataset": dataset, **mirror}).said
     }
     assert (said["figure"]["labels"], said["figure"]["matrix"]) == (
         ["cat", "dog", "owl"],
@@ -206,7 +215,11 @@ def test_the_accuracys_difference_is_the_targets_minus_the_build_machines(evalua
     metrics, _ = evaluated(
         [CAT, [0.5, 0.45, 0]], [0, 0], change=_other("default", 1, 30)
     )  # there, the second is taken for a dog
-    assert (metrics["accuracy"], metrics["accuracy_build"], metrics["accuracy_delta"]) == (1, 0.5, 0.5)
+    assert (metrics["accuracy"], metrics["accuracy_build"], metrics["accuracy_delta"]) == (
+        1,
+        0.5,
+        0.5,
+    )
 
 
 def test_the_reference_kernels_show_that_something_did_not_arrive_whole(evaluated, monkeypatch):

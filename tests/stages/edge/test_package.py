@@ -12,7 +12,12 @@ from stages.edge._runtime import open_model
 from stages.edge.package import package
 
 TAKEN = {"runtime": "LiteRT 9", "accelerator": "cpu", "taken": "simulated on x86_64"}
-FIGURES = {"accuracy": 0.75, "float_accuracy": 0.8, "classes": {"cat": {"f1": 0.5, "examples": 4}}, **TAKEN}
+FIGURES = {
+    "accuracy": 0.75,
+    "float_accuracy": 0.8,
+    "classes": {"cat": {"f1": 0.5, "examples": 4}},
+    **TAKEN,
+}
 COST = {"model_size_bytes": 2344.0, "latency_median_ms": 0.01234, **TAKEN}
 
 
@@ -58,12 +63,21 @@ def test_a_pose_model_is_packed_where_there_is_one(pack, tmp_path):
 def test_the_manifest_names_every_other_file_by_its_sha256_and_bytes(pack):
     folder, _ = pack()
     found = {
-        path.name: {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "bytes": path.stat().st_size}
+        path.name: {
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "bytes": path.stat().st_size,
+        }
         for path in folder.iterdir()
         if path.name != "manifest.json"
     }
     manifest = json.loads((folder / "manifest.json").read_text())
-    assert manifest == {"v": 1, "name": "animals", "target": "rpi4", "runtime": "litert", "files": found}
+    assert manifest == {
+        "v": 1,
+        "name": "animals",
+        "target": "rpi4",
+        "runtime": "litert",
+        "files": found,
+    }
 
 
 def test_the_model_is_the_one_that_was_evaluated(pack, quantised):
@@ -90,9 +104,9 @@ def test_an_example_can_be_quantised_from_the_package_alone(pack, blobs):
         np.round(x / constants["input"]["scale"]) + constants["input"]["zero_point"], -128, 127
     ).astype(np.int8)
     assert (q == model.quantised(x)).all()
-    scores = (model.invoke(q).astype(float) - constants["output"]["zero_point"]) * constants["output"][
-        "scale"
-    ]
+    scores = (model.invoke(q).astype(float) - constants["output"]["zero_point"]) * constants[
+        "output"
+    ]["scale"]
     assert scores == pytest.approx(model.scores(x), abs=1e-6)
 
 
@@ -115,16 +129,27 @@ def test_the_card_says_what_it_is_for_and_how_well_it_does(pack):
 def test_a_figure_of_the_device_is_said_to_be_its_own(pack, blobs, tmp_path):
     pack()
     for name, found in (("evaluation", FIGURES), ("benchmark", COST)):
-        (tmp_path / name).write_text(json.dumps({**found, "accelerator": "edgetpu", "taken": "device"}))
+        (tmp_path / name).write_text(
+            json.dumps({**found, "accelerator": "edgetpu", "taken": "device"})
+        )
     folder = tmp_path / "other"
     package(
-        tmp_path / "package" / "model.tflite", blobs, tmp_path / "evaluation", tmp_path / "benchmark", folder
+        tmp_path / "package" / "model.tflite",
+        blobs,
+        tmp_path / "evaluation",
+        tmp_path / "benchmark",
+        folder,
     )
-    assert "(median), with LiteRT 9 on the Edge TPU, on the device" in (folder / "model_card.md").read_text()
+    assert (
+        "(median), with LiteRT 9 on the Edge TPU, on the device"
+        in (folder / "model_card.md").read_text()
+    )
 
 
 def test_a_model_that_was_compiled_is_packed_beside_the_int8_one(pack, quantised, tmp_path):
-    (tmp_path / "compiled").write_bytes((quantised.out / "int8_model").read_bytes() + b"edgetpu-custom-op")
+    (tmp_path / "compiled").write_bytes(
+        (quantised.out / "int8_model").read_bytes() + b"edgetpu-custom-op"
+    )
     folder, _ = pack(compiled_model=tmp_path / "compiled")
     assert (folder / "model_edgetpu.tflite").read_bytes() == (tmp_path / "compiled").read_bytes()
     assert "model_edgetpu.tflite" in json.loads((folder / "manifest.json").read_text())["files"]
@@ -132,7 +157,9 @@ def test_a_model_that_was_compiled_is_packed_beside_the_int8_one(pack, quantised
 
 
 def test_a_model_that_went_on_uncompiled_is_packed_once(pack, quantised):
-    assert not (pack(compiled_model=quantised.out / "int8_model")[0] / "model_edgetpu.tflite").exists()
+    assert not (
+        pack(compiled_model=quantised.out / "int8_model")[0] / "model_edgetpu.tflite"
+    ).exists()
 
 
 def test_a_data_set_that_counts_no_clips_says_so(pack, blobs, tmp_path):
@@ -152,7 +179,10 @@ def test_a_data_set_that_counts_no_clips_says_so(pack, blobs, tmp_path):
 
 def test_the_metrics_are_the_packages_files_and_bytes(pack):
     folder, metrics = pack()
-    assert metrics == {"files": 5, "size_bytes": sum(path.stat().st_size for path in folder.iterdir())}
+    assert metrics == {
+        "files": 5,
+        "size_bytes": sum(path.stat().st_size for path in folder.iterdir()),
+    }
 
 
 def test_the_same_inputs_give_the_same_bytes(pack, monkeypatch):
@@ -171,7 +201,9 @@ def test_a_package_can_be_moved(pack, tmp_path):
     before = digest.of(folder)
     shutil.move(folder, tmp_path / "elsewhere")
     assert digest.of(tmp_path / "elsewhere") == before
-    assert not any(str(tmp_path).encode() in path.read_bytes() for path in (tmp_path / "elsewhere").iterdir())
+    assert not any(
+        str(tmp_path).encode() in path.read_bytes() for path in (tmp_path / "elsewhere").iterdir()
+    )
 
 
 @pytest.mark.parametrize(

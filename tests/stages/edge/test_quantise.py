@@ -37,7 +37,9 @@ def test_the_int8_model_has_no_float_tensor(quantised):
 @pytest.mark.parametrize("name", ["int8_model", "float_model"])
 def test_every_tensor_has_a_fixed_size(quantised, name):
     assert [
-        tensor.name for tensor in read_model(quantised.out / name).subgraphs[0].tensors if tensor.is_dynamic
+        tensor.name
+        for tensor in read_model(quantised.out / name).subgraphs[0].tensors
+        if tensor.is_dynamic
     ] == []
 
 
@@ -83,7 +85,8 @@ def test_a_network_that_ends_the_converter_is_told(do, network, blobs):
     done = _quantise(do, network("rolled"), blobs)
     assert done.status == 1
     assert (
-        done.error == "the converter was ended by signal 11: some operation of the model has no int8 form (a "
+        done.error
+        == "the converter was ended by signal 11: some operation of the model has no int8 form (a "
         "rolled LSTM or GRU has none)"
     )
     assert not (done.out / "int8_model").exists()
@@ -116,7 +119,9 @@ def test_the_test_part_is_not_looked_at(do, relu, blobs, quantised, tmp_path):
 def test_the_range_of_the_input_is_that_of_the_training_part(do, relu, blobs, tmp_path):
     x = np.load(blobs / "x_train.npy")
     wide = _with(blobs, tmp_path / "wide", x_train=10 * x)
-    scale, zero_point = open_model(_quantise(do, relu, wide).out / "int8_model").input["quantization"]
+    scale, zero_point = open_model(_quantise(do, relu, wide).out / "int8_model").input[
+        "quantization"
+    ]
     assert scale == pytest.approx(10 * (x.max() - x.min()) / 255, rel=0.01)
     assert (-128 - zero_point) * scale == pytest.approx(10 * x.min(), abs=scale)
 
@@ -136,7 +141,9 @@ def test_no_more_examples_are_looked_at_than_asked_for(do, relu, blobs, tmp_path
 
 @pytest.mark.parametrize("name", ["int8_model", "float_model"])
 def test_the_same_inputs_give_the_same_bytes(do, relu, blobs, quantised, name):
-    assert (_quantise(do, relu, blobs).out / name).read_bytes() == (quantised.out / name).read_bytes()
+    assert (_quantise(do, relu, blobs).out / name).read_bytes() == (
+        quantised.out / name
+    ).read_bytes()
 
 
 def test_weights_that_hold_code_are_not_loaded(do, relu, blobs, tmp_path):
@@ -170,6 +177,8 @@ def test_what_the_edge_tpus_compiler_cannot_read_is_refused_for_a_target_that_ha
     assert _quantise(do, model, blobs).status == 0
 
 
-def test_what_the_compiler_can_read_is_the_same_for_a_target_with_an_edge_tpu(do, relu, blobs, quantised):
+def test_what_the_compiler_can_read_is_the_same_for_a_target_with_an_edge_tpu(
+    do, relu, blobs, quantised
+):
     done = _quantise(do, relu, blobs, accelerator="edgetpu")
     assert (done.out / "int8_model").read_bytes() == (quantised.out / "int8_model").read_bytes()

@@ -30,7 +30,8 @@ def _with_operator(model: Model, at: int, **change) -> Model:
 def _with_tensor(model: Model, at: int, **change) -> Model:
     graph = model.subgraphs[0]
     tensors = [
-        replace(tensor, **change) if place == at else tensor for place, tensor in enumerate(graph.tensors)
+        replace(tensor, **change) if place == at else tensor
+        for place, tensor in enumerate(graph.tensors)
     ]
     return replace(model, subgraphs=(replace(graph, tensors=tuple(tensors)),))
 
@@ -59,7 +60,9 @@ def test_what_the_compiler_was_seen_to_refuse_is_above_the_table(model, name, hi
 
 def test_an_operator_that_came_after_the_compiler_is_told(model):
     [sentence] = obstacles(_with_operator(model, 2, type="GELU", version=1))
-    assert sentence.startswith("GELU has version 1, and the Edge TPU's compiler 16 does not know GELU: ")
+    assert sentence.startswith(
+        "GELU has version 1, and the Edge TPU's compiler 16 does not know GELU: "
+    )
 
 
 def test_a_custom_operator_is_the_compilers_to_judge(model):
@@ -104,7 +107,10 @@ def test_a_size_that_is_not_fixed_is_told(model, change):
 
 def test_all_that_stands_in_the_way_is_told_at_once(model):
     [place] = model.subgraphs[0].inputs
-    assert len(obstacles(_with_operator(_with_tensor(model, place, shape=(4, 8)), 2, type="GELU"))) == 2
+    assert (
+        len(obstacles(_with_operator(_with_tensor(model, place, shape=(4, 8)), 2, type="GELU")))
+        == 2
+    )
 
 
 def test_every_operator_of_the_table_is_one_of_tflites():
@@ -117,10 +123,15 @@ def test_every_operator_of_the_table_is_one_of_tflites():
 )
 def test_every_model_that_the_compiler_took_is_of_versions_that_it_reads():
     pairs = Path(os.environ["RPI_MLOPS_MIRROR"]) / "edgetpu_pairs"
-    models = [pairs.parent / entry["cpu_model"] for entry in json.loads((pairs / "truth.json").read_text())]
+    models = [
+        pairs.parent / entry["cpu_model"]
+        for entry in json.loads((pairs / "truth.json").read_text())
+    ]
     assert {
         model.name: [
-            said for said in obstacles(read_model(model)) if "has version" in said or "no fixed size" in said
+            said
+            for said in obstacles(read_model(model))
+            if "has version" in said or "no fixed size" in said
         ]
         for model in models
     } == {model.name: [] for model in models}

@@ -19,7 +19,9 @@ def referred(quantised, blobs, tmp_path):
     """Run the trained network on its test part."""
 
     def made(to="outputs", **params):
-        return reference(blobs, quantised.out / "int8_model", tmp_path / to, **params), tmp_path / to
+        return reference(
+            blobs, quantised.out / "int8_model", tmp_path / to, **params
+        ), tmp_path / to
 
     return made
 
@@ -36,7 +38,10 @@ def test_the_slow_reference_kernels_are_run_on_no_more_examples_than_asked_for(
     referred, quantised, blobs, asked, chosen
 ):
     metrics, folder = referred(reference_examples=asked)
-    assert (np.load(folder / "chosen.npy").tolist(), metrics["reference_examples"]) == (chosen, len(chosen))
+    assert (np.load(folder / "chosen.npy").tolist(), metrics["reference_examples"]) == (
+        chosen,
+        len(chosen),
+    )
     outputs = open_model(quantised.out / "int8_model", kernels="reference").outputs(
         np.load(blobs / "x_test.npy")[chosen]
     )
@@ -45,7 +50,10 @@ def test_the_slow_reference_kernels_are_run_on_no_more_examples_than_asked_for(
 
 def test_it_says_of_what_and_with_what_it_was_made(referred, quantised):
     about = json.loads((referred()[1] / "reference.json").read_text())
-    assert about["model_sha256"] == hashlib.sha256((quantised.out / "int8_model").read_bytes()).hexdigest()
+    assert (
+        about["model_sha256"]
+        == hashlib.sha256((quantised.out / "int8_model").read_bytes()).hexdigest()
+    )
     assert (about["machine"], about["runtime"].split()[0]) == (platform.machine(), "LiteRT")
 
 
@@ -64,11 +72,15 @@ def test_the_targets_runtime_is_run(do, quantised, blobs):
     ), done.log
 
 
-@pytest.mark.parametrize(("examples", "asked"), [(0, 16), (60, 0)], ids=["empty test part", "none asked for"])
+@pytest.mark.parametrize(
+    ("examples", "asked"), [(0, 16), (60, 0)], ids=["empty test part", "none asked for"]
+)
 def test_nothing_to_run_is_refused(quantised, tmp_path, examples, asked):
     np.save(tmp_path / "x_test.npy", np.zeros((examples, 8), np.float32))
     with pytest.raises(StageError, match="there is nothing to run"):
-        reference(tmp_path, quantised.out / "int8_model", tmp_path / "outputs", reference_examples=asked)
+        reference(
+            tmp_path, quantised.out / "int8_model", tmp_path / "outputs", reference_examples=asked
+        )
 
 
 @pytest.mark.parametrize(
@@ -82,4 +94,8 @@ def test_nothing_to_run_is_refused(quantised, tmp_path, examples, asked):
 def test_a_difference_neither_wraps_nor_is_cut(kind, there, here, farthest):
     there, here = np.array(there, kind), np.array(here, kind)
     found = Reference(there, there, np.array([0, 1]), "", "").against(here, there)
-    assert (found.outputs_differ, found.max_step_difference, found.reference_bit_equal) == (1, farthest, True)
+    assert (found.outputs_differ, found.max_step_difference, found.reference_bit_equal) == (
+        1,
+        farthest,
+        True,
+    )

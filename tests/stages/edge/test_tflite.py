@@ -22,7 +22,10 @@ CONV = G(
             (0, 1, 2),
             (3,),
             3,
-            ("Conv2DOptions", {"strideW": 2, "strideH": 1, "dilationWFactor": 1, "dilationHFactor": 1}),
+            (
+                "Conv2DOptions",
+                {"strideW": 2, "strideH": 1, "dilationWFactor": 1, "dilationHFactor": 1},
+            ),
         )
     ],
 )
@@ -36,7 +39,12 @@ def parse(data: bytes) -> Model:
 def test_tensors_and_operators_are_read_as_they_were_written() -> None:
     read = parse(SMALL)
     (graph,), picture = read.subgraphs, read.subgraphs[0].tensors[0]
-    assert (read.version, read.description, graph.inputs, graph.outputs) == (3, "a test's model", (0,), (3,))
+    assert (read.version, read.description, graph.inputs, graph.outputs) == (
+        3,
+        "a test's model",
+        (0,),
+        (3,),
+    )
     assert (picture.name, picture.type, picture.shape, picture.shape_signature) == (
         "picture",
         "UINT8",
@@ -45,7 +53,11 @@ def test_tensors_and_operators_are_read_as_they_were_written() -> None:
     )
     (conv,) = graph.operators
     assert (conv.type, conv.version, conv.inputs, conv.outputs) == ("CONV_2D", 3, (0, 1, 2), (3,))
-    assert (conv.options["stride_w"], conv.options["stride_h"], conv.options["dilation_w"]) == (2, 1, 1)
+    assert (conv.options["stride_w"], conv.options["stride_h"], conv.options["dilation_w"]) == (
+        2,
+        1,
+        1,
+    )
 
 
 def test_constants_dynamic_shapes_and_scales_per_channel_are_told() -> None:
@@ -87,7 +99,9 @@ def test_small_constants_are_read_as_integers() -> None:
     ],
     ids=["empty", "a picture", "the mark only", "half", "zeros", "far away"],
 )
-def test_what_is_no_model_is_refused_in_a_sentence(tmp_path: Path, data: bytes, sentence: str) -> None:
+def test_what_is_no_model_is_refused_in_a_sentence(
+    tmp_path: Path, data: bytes, sentence: str
+) -> None:
     path = tmp_path / "m.tflite"
     path.write_bytes(data)
     with pytest.raises(BadFile, match=sentence):

@@ -12,7 +12,10 @@ from stages.pose.keypoints import keypoints
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*.csv"))}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*.csv"))
+    }
 
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -33,7 +36,12 @@ def test_the_keypoints_stage_reads_it(tmp_path: Path) -> None:
     metrics = keypoints(tmp_path / "sample", tmp_path / "keypoints")
     recordings = json.loads((tmp_path / "keypoints/recordings.json").read_text())
     rows = np.load(tmp_path / "keypoints/keypoints.npy")
-    assert (made["clips"], metrics["clips"], metrics["frames"], metrics["skipped"]) == (36, 36, 36 * 30, 0)
+    assert (made["clips"], metrics["clips"], metrics["frames"], metrics["skipped"]) == (
+        36,
+        36,
+        36 * 30,
+        0,
+    )
     assert {clip["person"] for clip in recordings["clips"]} == {"person01", "person02", "person03"}
     assert len(recordings["labels"]) == 6
     hidden = (rows[:, :, 2] == 0).mean()

@@ -17,7 +17,11 @@ ACTIVITIES = ("sitting", "waving")
 
 
 def clip(
-    name: str, label: str | None, person: str | None = None, split: str | None = None, frames: int = 12
+    name: str,
+    label: str | None,
+    person: str | None = None,
+    split: str | None = None,
+    frames: int = 12,
 ) -> Clip:
     """A clip that no other clip is like."""
     random = np.random.default_rng(list(name.encode()))
@@ -28,7 +32,9 @@ def clip(
 @pytest.fixture
 def people(tmp_path: Path) -> Path:
     """Five people who do both activities, two clips each."""
-    names = [(f"{who}{n}_{what}", what, who) for who in "abcde" for what in ACTIVITIES for n in (1, 2)]
+    names = [
+        (f"{who}{n}_{what}", what, who) for who in "abcde" for what in ACTIVITIES for n in (1, 2)
+    ]
     write(tmp_path / "people", [clip(name, what, who) for name, what, who in names])
     return tmp_path / "people"
 
@@ -62,7 +68,9 @@ def owners(keypoints: Path, folder: Path) -> dict[str, set[str]]:
     constants = about(folder)["preprocessing"]
     found: dict[str, set[str]] = {"train": set(), "val": set(), "test": set()}
     for entry in entries:
-        window = _features.features(rows[entry["first"] : entry["first"] + entry["frames"]], constants)[0]
+        window = _features.features(
+            rows[entry["first"] : entry["first"] + entry["frames"]], constants
+        )[0]
         for split, people in found.items():
             if any(np.array_equal(window, other) for other in np.load(folder / f"x_{split}.npy")):
                 people.add(entry["person"])
@@ -80,7 +88,9 @@ def test_parts_share_no_person(people: Path, tmp_path: Path) -> None:
     )
 
 
-def test_windows_of_a_clip_are_in_one_part_and_know_their_clip(people: Path, tmp_path: Path) -> None:
+def test_windows_of_a_clip_are_in_one_part_and_know_their_clip(
+    people: Path, tmp_path: Path
+) -> None:
     metrics = dataset(people, tmp_path / "out", window=8, stride=4)
     assert metrics == {"train_windows": 24, "val_windows": 8, "test_windows": 8, "classes": 2}
     assert np.load(tmp_path / "out/clip_test.npy").tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
@@ -122,7 +132,9 @@ def test_a_whole_clip_is_one_window_however_long(tmp_path: Path) -> None:
         for frames, split in ((6, "train"), (20, "train"), (90, "train"), (50, "test"))
     ]
     write(tmp_path / "lengths", clips)
-    metrics = dataset(tmp_path / "lengths", tmp_path / "out", window=8, whole_clips=True, val_share=0.0)
+    metrics = dataset(
+        tmp_path / "lengths", tmp_path / "out", window=8, whole_clips=True, val_share=0.0
+    )
     assert (metrics["train_windows"], metrics["test_windows"]) == (6, 2)
     first, last = np.load(tmp_path / "out/keypoints_train.npy")[2][[0, -1]]
     assert (first == clips[2].keypoints[0]).all() and (last == clips[2].keypoints[-1]).all()
@@ -147,7 +159,9 @@ def test_the_training_windows_are_standardised(people: Path, tmp_path: Path) -> 
     assert np.allclose(x.mean(0), 0, atol=0.1) and np.allclose(x.std(0)[moving], 1, atol=0.1)
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_other_people(people: Path, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_bytes_and_another_other_people(
+    people: Path, tmp_path: Path
+) -> None:
     for name, seed in (("one", 0), ("again", 0), ("other", 3)):
         dataset(people, tmp_path / name, window=8, seed=seed)
     written = {
@@ -159,7 +173,9 @@ def test_the_same_seed_gives_the_same_bytes_and_another_other_people(people: Pat
 
 
 def test_who_alone_does_an_activity_is_not_set_aside(tmp_path: Path) -> None:
-    clips = [clip(f"{who}{what}{n}", what, who) for who in "abc" for what in ACTIVITIES for n in (1, 2)]
+    clips = [
+        clip(f"{who}{what}{n}", what, who) for who in "abc" for what in ACTIVITIES for n in (1, 2)
+    ]
     write(
         tmp_path / "alone",
         [
@@ -177,7 +193,10 @@ def test_who_alone_does_an_activity_is_not_set_aside(tmp_path: Path) -> None:
 def test_clips_without_a_label_are_left_out(own_split: Path, tmp_path: Path) -> None:
     write(
         tmp_path / "some",
-        [*(clip(f"{what}{n}", what) for what in ACTIVITIES for n in range(4)), clip("who knows", None)],
+        [
+            *(clip(f"{what}{n}", what) for what in ACTIVITIES for n in range(4)),
+            clip("who knows", None),
+        ],
     )
     dataset(tmp_path / "some", tmp_path / "out", window=8)
     assert about(tmp_path / "out")["labels"] == list(ACTIVITIES)
@@ -190,7 +209,9 @@ def test_the_same_clip_in_two_parts_is_refused(tmp_path: Path) -> None:
         tmp_path / "twins",
         [twin, copy, clip("c", "waving", None, "train"), clip("d", "waving", None, "test")],
     )
-    with pytest.raises(StageError, match="1 clips are in the training and in the test part, such as b and a"):
+    with pytest.raises(
+        StageError, match="1 clips are in the training and in the test part, such as b and a"
+    ):
         dataset(tmp_path / "twins", tmp_path / "out", window=8)
 
 

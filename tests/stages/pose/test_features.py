@@ -16,7 +16,9 @@ COCO, JHMDB = list(COCO17), list(JHMDB15)
 def clip(frames: int, joints: int = 17) -> np.ndarray:
     """(frames, joints, 3) of a person who moves; all joints are seen well."""
     random = np.random.default_rng(2)
-    points = random.uniform(0, 100, (1, joints, 3)) + random.normal(0, 3, (frames, joints, 3)).cumsum(0)
+    points = random.uniform(0, 100, (1, joints, 3)) + random.normal(
+        0, 3, (frames, joints, 3)
+    ).cumsum(0)
     points[..., 2] = 0.9
     return points.astype(np.float32)
 
@@ -65,7 +67,9 @@ def test_resampling_keeps_a_straight_movement_straight() -> None:
 
 
 @pytest.mark.parametrize(("window", "rows"), [(1, 1), (2, 3), (3, 4), (32, 5)])
-def test_a_picture_has_one_row_and_a_window_its_quarters_and_the_change(window: int, rows: int) -> None:
+def test_a_picture_has_one_row_and_a_window_its_quarters_and_the_change(
+    window: int, rows: int
+) -> None:
     assert _features.raw_features(clip(window)[None], COCO).shape[:2] == (1, rows)
 
 
@@ -103,7 +107,11 @@ def test_no_window_gives_no_features() -> None:
 
 def test_the_quarters_together_weigh_as_much_as_the_change_and_a_lost_joint_is_clipped() -> None:
     raw = _features.raw_features(clip(32)[None], COCO)[0]
-    constants = {"joints": COCO, "mean": (raw - 100).tolist(), "deviation": np.ones_like(raw).tolist()}
+    constants = {
+        "joints": COCO,
+        "mean": (raw - 100).tolist(),
+        "deviation": np.ones_like(raw).tolist(),
+    }
     standard = _features.window_features(clip(32)[None], constants)
     assert standard.shape == (1, 5, 1, raw.shape[1])
     assert np.allclose(standard[0, :, 0, 0], [2, 2, 2, 2, 4])

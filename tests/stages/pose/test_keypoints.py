@@ -58,7 +58,9 @@ def read(folder: Path) -> tuple[dict, np.ndarray]:
 
 def picture(path: Path, size: tuple[int, int] = (64, 48)) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.random.default_rng(0).integers(0, 255, (size[1], size[0], 3), np.uint8)).save(path)
+    Image.fromarray(
+        np.random.default_rng(0).integers(0, 255, (size[1], size[0], 3), np.uint8)
+    ).save(path)
     return path
 
 
@@ -178,7 +180,9 @@ def test_a_single_activity_is_refused_unless_allowed(two_activities: Path, tmp_p
 
 def test_two_skeletons_are_refused(two_activities: Path, tmp_path: Path) -> None:
     write_clip(two_activities / "waving/x.csv", np.ones((2, 15, 3)), "jhmdb15")
-    with pytest.raises(StageError, match=r"mix two skeletons: .* is coco17, waving/x.csv is jhmdb15"):
+    with pytest.raises(
+        StageError, match=r"mix two skeletons: .* is coco17, waving/x.csv is jhmdb15"
+    ):
         keypoints(two_activities, tmp_path / "out")
 
 
@@ -202,7 +206,9 @@ def test_a_pickle_that_asks_for_more_than_arrays_is_refused(tmp_path: Path) -> N
 
     for name in _jhmdb.FILES.values():
         (tmp_path / name).write_bytes(pickle.dumps({"pose": [Evil()], "label": ["run"]}))
-    with pytest.raises(StageError, match=r"asks for subprocess.getoutput, and only numpy arrays are let in"):
+    with pytest.raises(
+        StageError, match=r"asks for subprocess.getoutput, and only numpy arrays are let in"
+    ):
         keypoints(tmp_path, tmp_path / "out")
 
 
@@ -246,7 +252,9 @@ class TestMoveNet:
         0.05.
         """
         keypoints(MIRROR / "images/squat.bmp", tmp_path / "out", MODEL)
-        rows = list(csv.DictReader((MODEL.parent / f"{MODEL.stem}_reference.csv").read_text().splitlines()))
+        rows = list(
+            csv.DictReader((MODEL.parent / f"{MODEL.stem}_reference.csv").read_text().splitlines())
+        )
         expected = np.array([[float(row["keypoint_x"]), float(row["keypoint_y"])] for row in rows])
         found = read(tmp_path / "out")[1][0, :, :2] / (500, 610)
         assert np.abs(found - expected).mean() < 0.011
@@ -262,7 +270,9 @@ class TestMoveNet:
         )
         assert rows.shape == (393, 17, 3)
 
-    def test_broken_pictures_and_bombs_are_skipped_and_named(self, tmp_path: Path, notes: list[str]) -> None:
+    def test_broken_pictures_and_bombs_are_skipped_and_named(
+        self, tmp_path: Path, notes: list[str]
+    ) -> None:
         root = tmp_path / "r"
         for name in ("a/1.jpg", "a/2.jpg", "b/clip/1.png", "b/clip/2.png"):
             picture(root / name)
@@ -312,7 +322,9 @@ class TestMoveNet:
     def test_a_model_that_is_no_movenet_is_refused(self, tmp_path: Path) -> None:
         picture(tmp_path / "r/a/1.png")
         with pytest.raises(StageError, match="is no MoveNet"):
-            keypoints(tmp_path / "r", tmp_path / "out", MODEL.parent / "mobilenet_v2_1.0_224_quant.tflite")
+            keypoints(
+                tmp_path / "r", tmp_path / "out", MODEL.parent / "mobilenet_v2_1.0_224_quant.tflite"
+            )
 
 
 @needs_mirror

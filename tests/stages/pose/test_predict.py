@@ -41,10 +41,19 @@ def make_package(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path
     return make
 
 
-def packed(folder: Path, window: int, with_pose_model: bool = False, span: int | None = None) -> Path:
-    constants: dict[str, Any] = {"joints": list(COCO17), "skeleton": "coco17", "window": window, "stride": 4}
+def packed(
+    folder: Path, window: int, with_pose_model: bool = False, span: int | None = None
+) -> Path:
+    constants: dict[str, Any] = {
+        "joints": list(COCO17),
+        "skeleton": "coco17",
+        "window": window,
+        "stride": 4,
+    }
     constants["span"] = span or window
-    rows, channels = _features.raw_features(np.zeros((1, window, 17, 3), np.float32), list(COCO17)).shape[1:]
+    rows, channels = _features.raw_features(
+        np.zeros((1, window, 17, 3), np.float32), list(COCO17)
+    ).shape[1:]
     constants |= {"mean": [0.0] * channels, "deviation": [1.0] * channels}
     (folder / "preprocessing.json").write_text(json.dumps(constants))
     (folder / "labels.txt").write_text("".join(f"{label}\n" for label in LABELS))
@@ -52,7 +61,8 @@ def packed(folder: Path, window: int, with_pose_model: bool = False, span: int |
     if with_pose_model:
         (folder / "pose_model.tflite").write_bytes(MODEL.read_bytes())
     files = {
-        path.name: {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()} for path in folder.iterdir()
+        path.name: {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        for path in folder.iterdir()
     }
     (folder / "manifest.json").write_text(json.dumps({"files": files}))
     return folder
@@ -67,7 +77,9 @@ def classifier(rows: int, channels: int) -> bytes:
 
     module = tf.Module()
     module.answer = answer
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([answer.get_concrete_function()], module)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [answer.get_concrete_function()], module
+    )
     return bytes(converter.convert())
 
 
@@ -82,7 +94,9 @@ def lines(result: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (result / "predictions.jsonl").read_text().splitlines()]
 
 
-def test_every_window_of_a_clip_has_a_line(make_package: Callable[..., Path], tmp_path: Path) -> None:
+def test_every_window_of_a_clip_has_a_line(
+    make_package: Callable[..., Path], tmp_path: Path
+) -> None:
     metrics = predict(make_package(8), recording(tmp_path / "clip.csv", 18), tmp_path / "result")
     found = lines(tmp_path / "result")
     assert [(line["first_frame"], line["last_frame"]) for line in found] == [
@@ -103,15 +117,21 @@ def test_every_window_of_a_clip_has_a_line(make_package: Callable[..., Path], tm
     assert metrics == {"predictions": 4, "mean_probability": 0.75, "mean_score": 0.5, "skipped": 0}
 
 
-def test_a_clip_shorter_than_a_window_has_one_line(make_package: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_clip_shorter_than_a_window_has_one_line(
+    make_package: Callable[..., Path], tmp_path: Path
+) -> None:
     predict(make_package(8), recording(tmp_path / "clip.csv", 3), tmp_path / "result")
-    assert [(line["first_frame"], line["last_frame"]) for line in lines(tmp_path / "result")] == [(0, 2)]
+    assert [(line["first_frame"], line["last_frame"]) for line in lines(tmp_path / "result")] == [
+        (0, 2)
+    ]
 
 
 def test_a_model_of_whole_clips_looks_at_spans_of_their_length(tmp_path: Path) -> None:
     (tmp_path / "package").mkdir()
     predict(
-        packed(tmp_path / "package", 8, span=20), recording(tmp_path / "clip.csv", 26), tmp_path / "result"
+        packed(tmp_path / "package", 8, span=20),
+        recording(tmp_path / "clip.csv", 26),
+        tmp_path / "result",
     )
     assert [(line["first_frame"], line["last_frame"]) for line in lines(tmp_path / "result")] == [
         (0, 19),
@@ -128,7 +148,9 @@ def test_a_package_whose_file_was_changed_is_refused(
     copy.mkdir()
     for path in make_package(8).iterdir():
         (copy / path.name).write_bytes(path.read_bytes() + (b" " if path.name == name else b""))
-    with pytest.raises(StageError, match=f"{name} of the package is not the file that its manifest names"):
+    with pytest.raises(
+        StageError, match=f"{name} of the package is not the file that its manifest names"
+    ):
         predict(copy, recording(tmp_path / "clip.csv", 8), tmp_path / "result")
 
 
@@ -146,7 +168,9 @@ def test_a_manifest_that_leaves_the_folder_is_refused(
         predict(copy, recording(tmp_path / "clip.csv", 8), tmp_path / "result")
 
 
-def test_a_video_needs_the_packages_pose_model(make_package: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_video_needs_the_packages_pose_model(
+    make_package: Callable[..., Path], tmp_path: Path
+) -> None:
     (tmp_path / "a.mp4").write_bytes(b"")
     with pytest.raises(StageError, match="has no pose model"):
         predict(make_package(8), tmp_path / "a.mp4", tmp_path / "result")
@@ -169,7 +193,10 @@ class TestWithMoveNet:
         self, make_package: Callable[..., Path], tmp_path: Path
     ) -> None:
         metrics = predict(
-            make_package(8, True), short_video(tmp_path / "a.avi"), tmp_path / "result", annotate=True
+            make_package(8, True),
+            short_video(tmp_path / "a.avi"),
+            tmp_path / "result",
+            annotate=True,
         )
         assert (metrics["predictions"], lines(tmp_path / "result")[1]["time_s"]) == (3, 0.4)
         video = cv2.VideoCapture(str(tmp_path / "result/annotated/a.avi.mp4"))
@@ -188,12 +215,17 @@ class TestWithMoveNet:
         metrics = predict(make_package(1, True), tmp_path / "p", tmp_path / "result", annotate=True)
         assert [line["source"] for line in lines(tmp_path / "result")] == ["a.png", "b.png"]
         assert metrics["skipped"] == 1
-        assert sorted(p.name for p in (tmp_path / "result/annotated").iterdir()) == ["a.png.png", "b.png.png"]
+        assert sorted(p.name for p in (tmp_path / "result/annotated").iterdir()) == [
+            "a.png.png",
+            "b.png.png",
+        ]
 
 
 def short_video(path: Path) -> Path:
     frame = cv2.imread(str(MIRROR / "images/squat.bmp"))
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (frame.shape[1], frame.shape[0]))
+    writer = cv2.VideoWriter(
+        str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (frame.shape[1], frame.shape[0])
+    )
     for _ in range(16):
         writer.write(frame)
     writer.release()

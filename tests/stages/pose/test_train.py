@@ -18,7 +18,9 @@ from stages.pose.activity_sample import activity_sample
 from stages.pose.dataset import dataset
 from stages.pose.keypoints import keypoints
 
-if importlib.util.find_spec("tensorflow") is None:  # not imported here: that would take each worker seconds
+if (
+    importlib.util.find_spec("tensorflow") is None
+):  # not imported here: that would take each worker seconds
     pytest.skip("the extra 'train' is not installed", allow_module_level=True)
 
 ROOT = Path(__file__).resolve().parents[3]
