@@ -53,9 +53,7 @@ class Settings(_Model):
 
 
 class Asset(_Model):
-    """An asset, as conf/asset/<name>.yaml declares it; one file: the asset is that file, else a
-    folder.
-    """
+    """An asset, as conf/asset/<name>.yaml declares it: its one file, or a folder of several."""
 
     name: Name
     description: str
