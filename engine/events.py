@@ -33,7 +33,7 @@ class RunStarted(TypedDict):
     objective: str | None  # the metric that a sweep reads
     assets: list[dict[str, Any]]  # [{key, name, digest, source, licence, path, sample (bool)}]
     # [{stage, uses, doc, inputs: {name: reference}, outputs: [name], params, platform, runs_on,
-    # needs: [stage]}]
+    # needs: [stage], values: how many stages its foreach makes}]
     jobs: list[dict[str, Any]]
 
 
@@ -260,10 +260,11 @@ class RunState:
 
         Nothing until the stages of all values have their metrics.
         """
-        metrics = [
-            s.metrics for s in self.stages.values() if value_of(s.name) and base_of(s.name) == base
-        ]
+        here = [s for s in self.stages.values() if value_of(s.name) and base_of(s.name) == base]
+        metrics = [s.metrics for s in here]
         found: dict[str, float] = {}
+        if any(s.job.get("values", len(here)) != len(here) for s in here):
+            return found  # this run leaves some out, as `until` says
         for name in metrics[0] if metrics else ():
             if all(name in one for one in metrics):
                 found |= _spread(name, [one[name] for one in metrics])

@@ -207,6 +207,7 @@ class Job(TypedDict, total=False):
     platform: str
     runs_on: str
     needs: list[str]
+    values: int
 
 
 class Asset(TypedDict):

@@ -4,12 +4,13 @@ Starts nothing.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from engine import fingerprint as fingerprints
 from engine.contract import Contract
+from engine.foreach import base_of
 from engine.graph import Dag, Reference
 from engine.placement import Placement
 from engine.spec import StageSpec
@@ -99,6 +100,8 @@ class Plan:
     jobs: Mapping[str, Planned]  # in an order that may be run
     graph: Dag
     notes: tuple[str, ...]
+    # of a stage with foreach: how many stages it makes, also of those that this run leaves out
+    values: Mapping[str, int] = field(default_factory=dict)
 
 
 def settle(
@@ -159,7 +162,10 @@ def settle_all(
 
 def describe(plan: Plan) -> list[dict[str, Any]]:
     """Return the jobs as the event `run_started` holds them."""
-    return [_described(name, planned.job) for name, planned in plan.jobs.items()]
+    return [
+        {**_described(name, planned.job), "values": plan.values.get(base_of(name), 1)}
+        for name, planned in plan.jobs.items()
+    ]
 
 
 def _described(name: str, job: Job) -> dict[str, Any]:

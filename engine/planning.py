@@ -4,6 +4,7 @@ looked up.
 Reads sources, assets and the store, and asks executors what they can run; starts nothing.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +69,7 @@ def plan(request: Request, refused: Mapping[str, str] = NOTHING) -> Planning:
         settle_all(jobs, found, store),
         checked.graph.only(kept),
         (*request.notes, *_notes(request), *filter(None, [why])),
+        Counter(map(base_of, checked.jobs)),
     )
     return Planning(made, store, executors, checked.warnings)
 

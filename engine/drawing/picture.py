@@ -5,13 +5,14 @@ things go.
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any
 
 from engine.drawing.geometry import Box, Edge, Layout, Node, Point, Route, bend, layers, layout
 from engine.errors import UserError
 from engine.events import RunState, StageState
+from engine.foreach import ALL, base_of
 from engine.wording import duration
 
 # light and dark of each state's accent; the PNG takes the light one
@@ -39,17 +40,15 @@ PNG_SCALE = 2
 def of_run(state: RunState) -> tuple[list[Node], list[Edge]]:
     """Return the nodes and edges of a run: its stages as they stand, and the assets that they read."""
     stages = state.stages.values()
-    edges = list(
-        dict.fromkeys(
-            _edge(s.name, ref) for s in stages for ref in s.job.get("inputs", {}).values()
-        )
-    )
+    refs = [(s.name, ref) for s in stages for ref in s.job.get("inputs", {}).values()]
+    names = [s.name for s in stages]
+    edges = list(dict.fromkeys(edge for name, ref in refs for edge in _edges(name, ref, names)))
     read = {edge.source for edge in edges}
     assets = [(f"asset:{asset['key']}", asset["name"]) for asset in state.start.get("assets", ())]
     nodes = [Node(key, (name,), "asset", is_asset=True) for key, name in assets if key in read]
     nodes += map(_stage_node, stages)
-    names = {node.name for node in nodes}
-    return nodes, [edge for edge in edges if edge.source in names]
+    drawn = {node.name for node in nodes}
+    return nodes, [edge for edge in edges if edge.source in drawn]
 
 
 def svg(nodes: Sequence[Node], edges: Sequence[Edge]) -> str:
@@ -116,11 +115,17 @@ def text(nodes: Sequence[Node], edges: Sequence[Edge]) -> str:
 # A run's nodes
 
 
-def _edge(stage: str, reference: str) -> Edge:
+def _edges(stage: str, reference: str, stages: Sequence[str]) -> Iterator[Edge]:
+    """Yield an edge from what the reference names; `train@*.model` names every value's stage."""
     if reference.startswith("asset:"):
-        return Edge(reference, stage)
-    source, _, output = reference.partition(".")
-    return Edge(source, stage, output)
+        yield Edge(reference, stage)
+        return
+    source, _, output = reference.rpartition(".")  # a value of foreach may have dots
+    is_of_all = source.endswith(ALL)
+    for name in (
+        [one for one in stages if base_of(one) == base_of(source)] if is_of_all else [source]
+    ):
+        yield Edge(name, stage, output)
 
 
 def _stage_node(stage: StageState) -> Node:

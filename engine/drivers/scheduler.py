@@ -89,6 +89,7 @@ class Scheduler:
         default_factory=dict
     )  # stage -> finished, failed, skipped, rejected
     _attempts: dict[str, int] = field(default_factory=dict)
+    _failed: dict[str, JobFailed] = field(default_factory=dict)  # that wait for their next attempt
     _not_before: dict[str, float] = field(default_factory=dict)
     _priority: Mapping[str, float] = field(default_factory=dict)
     _order: Mapping[str, int] = field(default_factory=dict)  # of the plan
@@ -159,6 +160,7 @@ class Scheduler:
         self._say(*events)
 
     def _cached(self, planned: Planned, record: Record) -> list[Event]:
+        self._failed.pop(planned.job.stage, None)
         self._leave(planned.job.stage)
         return [cached(planned.job.stage, record), *self._publish(planned.job, record)]
 
@@ -241,6 +243,7 @@ class Scheduler:
 
     def _launch(self, planned: Planned, alone: ExitStack) -> None:
         job = planned.job
+        self._failed.pop(job.stage, None)
         attempt = self._attempts[job.stage] = self._attempts.get(job.stage, 0) + 1
         log = self.run_dir / "logs" / f"{job.stage}.log"
         log.parent.mkdir(exist_ok=True)
@@ -370,6 +373,7 @@ class Scheduler:
             retry_in_s=delay_s,
         )
         if delay_s is not None:
+            self._failed[job.stage] = failed
             self._waiting[job.stage] = job
             self._refresh_ready([job.stage])
             self._not_before[job.stage] = time.monotonic() + delay_s
@@ -401,10 +405,17 @@ class Scheduler:
         return self._skip(waiting, because)
 
     def _skip(self, stages: list[str], because: str) -> list[Event]:
+        """Give up these stages: one that waited for its next attempt has failed."""
+        events: list[Event] = []
         for name in stages:
             self._leave(name)
-            self._over[name] = "skipped"
-        return [JobSkipped(event="job_skipped", stage=name, because=because) for name in stages]
+            if last := self._failed.get(name):
+                self._over[name] = "failed"
+                events.append({**last, "retry_in_s": None})
+            else:
+                self._over[name] = "skipped"
+                events.append(JobSkipped(event="job_skipped", stage=name, because=because))
+        return events
 
     def _stream(self) -> None:
         for running in self._running.values():

@@ -249,6 +249,13 @@ def test_a_metric_of_a_foreach_has_its_mean_and_its_sample_deviation_over_the_va
     assert found["train.accuracy.sd"] == pytest.approx(0.1)
 
 
+def test_a_run_that_leaves_values_out_has_no_mean():
+    jobs = [{"stage": "train@1", "values": 3}]
+    state = replay([{"event": "run_started", "jobs": jobs, "time": 0}])
+    state.stages["train@1"].metrics = {"accuracy": 0.8}
+    assert state.metrics == {"train@1.accuracy": 0.8}
+
+
 def test_a_single_value_has_no_deviation():
     assert _of_folds({"accuracy": 0.8}) == {"train@0.accuracy": 0.8, "train.accuracy.mean": 0.8}
 

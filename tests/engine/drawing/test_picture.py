@@ -159,3 +159,19 @@ def test_a_run_is_drawn_with_the_assets_that_it_reads():
         ("test", False, False),
     ]
     assert edges == [Edge("asset:images", "train"), Edge("train", "test", "model")]
+
+
+def _drawn(inputs: dict[str, dict[str, str]]) -> list[tuple[str, str]]:
+    """The edges of a run whose stages read these references."""
+    jobs = [{"stage": name, "inputs": read} for name, read in inputs.items()]
+    state = replay([{"event": "run_started", "time": 0.0, "jobs": jobs}])
+    return [(edge.source, edge.target) for edge in picture.of_run(state)[1]]
+
+
+def test_a_reference_to_all_values_is_an_edge_from_each():
+    inputs = {"fit@a": {}, "fit@b": {}, "fitter": {}, "compare": {"models": "fit@*.model"}}
+    assert _drawn(inputs) == [("fit@a", "compare"), ("fit@b", "compare")]
+
+
+def test_a_value_with_a_dot_is_one_name():
+    assert _drawn({"tidy@2.5": {}, "fit": {"data": "tidy@2.5.kept"}}) == [("tidy@2.5", "fit")]

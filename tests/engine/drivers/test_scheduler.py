@@ -214,6 +214,15 @@ def test_fail_fast_ends_what_is_at_work_and_skips_the_rest(bench):
     )
 
 
+def test_fail_fast_leaves_what_waits_for_its_next_attempt_failed(bench):
+    bench.executor.does |= {"a": fails, "b": fails}
+    bench.executor.pick = lambda running: "b" if "b" in running else running[0]
+    both = stages({"a": []}) | stages({"b": []}, retries=1, retry_delay="60s")
+    state = bench.run(both, fail_fast=True)
+    assert _states(state) == {"a": "failed", "b": "failed"}
+    assert state.stages["b"].failure["message"] == "it ended with exit status 3"
+
+
 def test_fail_fast_tries_nothing_again(bench):
     bench.executor.does |= {"a": fails, "b": hangs}
     bench.executor.meanwhile = lambda: (
