@@ -23,7 +23,7 @@ from pydantic import BaseModel
 from engine import asset, catalogue, foreach, plain, spec, target, yamlfile
 from engine.asset import Asset
 from engine.catalogue import ROOT
-from engine.composed import Composed, is_there, plain_asset
+from engine.composed import Composed, kind_of, plain_asset
 from engine.environment import READABLE
 from engine.errors import UserError, did_you_mean, raise_all
 from engine.fields import validated
@@ -52,6 +52,7 @@ def single(line: CommandLine) -> Request:
 
 def composition(line: CommandLine) -> Composition:
     """Compose a line without a sweep or another flag of Hydra's."""
+    guard_environment()
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3", job_name="run"):
         config = hydra_compose(line.config_name, list(line.words), return_hydra_config=True)
     chosen = config.hydra
@@ -106,13 +107,13 @@ def _composition(config: DictConfig, chosen: Any, line: CommandLine) -> Composit
     declared = catalogue.of_group("asset", line.dirs)
     notes: list[str] = []
     mistakes: list[UserError] = []
-    exists: dict[str, bool] = {}
+    places: dict[str, str] = {}
     OmegaConf.set_struct(config, False)
     written = OmegaConf.to_container(config, resolve=False)
     _refuse_odd_values(written, where, overrides)  # where it was written
     settings, options = _set_here(config, line.options, overrides)
-    _take_own_data(config, Path(settings.data), declared, overrides, notes, exists)
-    assets = _apply_assets(config, declared, overrides, where, mistakes, line.folder, exists)
+    _take_own_data(config, Path(settings.data), declared, overrides, notes, places)
+    assets = _apply_assets(config, declared, overrides, where, mistakes, line.folder, places)
     reach = _reach(assets, settings, notes)
     if isinstance(config.get("target"), DictConfig):  # before ${target.runtime} is resolved
         given = cast(dict[str, Any], OmegaConf.to_container(config.target, resolve=False))
@@ -150,7 +151,7 @@ def _composition(config: DictConfig, chosen: Any, line: CommandLine) -> Composit
         notes=notes,
         command=made.command,
         choices=made.choices_given,
-        exists=exists,
+        places=places,
     )
     return Composition(made, None if mistakes else plain_data)
 
@@ -193,14 +194,14 @@ def _take_own_data(
     declared: Mapping[str, Path],
     overrides: Sequence[str],
     notes: list[str],
-    exists: dict[str, bool],
+    places: dict[str, str],
 ) -> None:
     """Put data/<usecase>/ in the place of a sample, where the user has laid data there and named no
     other.
     """
     folder = data / str(config.get("name"))
-    exists[str(folder.absolute())] = is_there(folder)
-    if not folder.is_dir() or not is_there(folder):
+    places[str(folder.absolute())] = kind_of(folder)
+    if kind_of(folder) != "folder":
         return
     for key in _asset_keys(config):
         value = config.assets[key]
@@ -220,13 +221,13 @@ def _apply_assets(
     where: str,
     mistakes: list[UserError],
     folder: Path,
-    exists: dict[str, bool],
+    places: dict[str, str],
 ) -> dict[str, Asset | Path | None]:
     """Resolve each asset's value, and let it set what the user has not."""
     found: dict[str, Asset | Path | None] = {}
     for key in _asset_keys(config):
         try:
-            found[key] = resolved = _asset(key, config.assets[key], declared, where, folder, exists)
+            found[key] = resolved = _asset(key, config.assets[key], declared, where, folder, places)
         except UserError as mistake:
             mistakes.append(mistake)
             continue
@@ -274,7 +275,7 @@ def _asset(
     declared: Mapping[str, Path],
     where: str,
     folder: Path,
-    exists: dict[str, bool],
+    places: dict[str, str],
 ) -> Asset | Path | None:
     if value is None:
         return None
@@ -283,7 +284,7 @@ def _asset(
     path = Path(str(value)).expanduser()
     # a use case of the project names the project's own folders
     for place in (folder / path, ROOT / path) if value != "" else ():
-        exists[str(place.absolute())] = is_there(place)
+        places[str(place.absolute())] = kind_of(place)
         if place.exists():
             return place.absolute()
     raise UserError(

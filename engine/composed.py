@@ -28,7 +28,7 @@ class Composed:
     notes: Sequence[str]
     command: Sequence[str]
     choices: Sequence[str]
-    exists: Mapping[str, bool]  # whether there was something at these paths: that decided the rest
+    places: Mapping[str, str]  # what stood at these paths, which decided the rest: `kind_of`
 
 
 def request(composed: Composed, line: CommandLine) -> Request:
@@ -51,9 +51,13 @@ def request(composed: Composed, line: CommandLine) -> Request:
     )
 
 
-def is_there(path: Path) -> bool:
-    """Say whether there is something: a file, or a folder that is not empty."""
-    return any(path.iterdir()) if path.is_dir() else path.exists()
+def kind_of(path: Path) -> str:
+    """Say what stands at the path, as far as it decides how a request is composed."""
+    if not path.exists():
+        return "absent"
+    if not path.is_dir():
+        return "file"
+    return "folder" if any(path.iterdir()) else "empty folder"
 
 
 def plain_asset(value: Asset | Path | None) -> Any:

@@ -24,6 +24,7 @@ from engine.interfaces import Driver, Say, Sink
 from engine.journal import FILE_NAME, Journal
 from engine.planning import Planning
 from engine.recorder import Recorder, open_stages
+from engine.registration import quoted
 from engine.request import Request
 from engine.store import Store
 from engine.vocabulary import RunStatus
@@ -111,7 +112,7 @@ def _build(request: Request, usecase: str, stages: Sequence[str], say: Say) -> P
         f"until=[{','.join(stages)}]",
         "executor=local",
         "tracking=none",
-        f"outputs={request.outputs}",
+        f"outputs={quoted(str(request.outputs))}",
         f"params.base={image_catalogue.base_of(request)}",
     ]
 
@@ -147,9 +148,18 @@ def _run(request: Request, planned: Planning, stream: TextIO) -> Outcome:
         driver = _driver(request, planned, work, run_dir, recorder)
         outcome = _driven(driver, recorder, executors.close, run_dir)
     executors.close()
-    for line in filter(None, [sink.close() for sink in sinks]):
+    for line in filter(None, map(_closed, sinks)):
         stream.write(f"{line}\n")
     return outcome
+
+
+def _closed(sink: Sink) -> str:
+    """Close a sink, and return its last line; the run is over, whatever the sink cannot do."""
+    try:
+        return sink.close()
+    except Exception as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else repr(error)
+        return f"warning: {type(sink).__module__} could not end its work: {why}"
 
 
 def _driven(

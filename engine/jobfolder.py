@@ -250,7 +250,10 @@ def lay_out(
     outputs = {name: path / "out" / name for name in job.outputs}
     description = _description(job, inputs, outputs)
     if planned.fingerprint:
-        description["checkpoint"] = str(store.checkpoint(planned.fingerprint))
+        checkpoint = store.checkpoint(planned.fingerprint)
+        if checkpoint.is_symlink() or (checkpoint.exists() and not checkpoint.is_dir()):
+            handles.remove(checkpoint)  # an earlier attempt put something else there
+        description["checkpoint"] = str(checkpoint)
     (path / "job.json").write_text(json.dumps(description), encoding="utf-8")
     return JobFolder(path, planned, inputs, _made=identities(path))
 

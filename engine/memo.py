@@ -9,8 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from engine import handles
 from engine.store import write_whole
 
+_MOST_BYTES = 50_000_000
 MOST_ENTRIES = 2000  # then those go that this run did not ask for
 
 
@@ -22,10 +24,10 @@ class Memo:
         self._values: dict[str, Any] = {}
         self._used: set[str] = set()
         self._is_changed = False
-        with suppress(OSError, ValueError, RecursionError, AttributeError, KeyError):
-            found = json.loads(path.read_text(encoding="utf-8")) if path else {}
-            if found.get("version") == version and found.get("sha256") == _digest(found["values"]):
-                self._values = found["values"]
+        with suppress(OSError, ValueError, RecursionError, TypeError, KeyError):
+            found = json.loads(handles.read(path, _MOST_BYTES)) if path else {}
+            is_whole = found["version"] == version and found["sha256"] == _digest(found["values"])
+            self._values = dict(found["values"]) if is_whole else {}
 
     def get(self, key: str) -> Any:
         """Return the value of the key, or None."""

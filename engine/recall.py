@@ -13,26 +13,27 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from engine import composed, fingerprint, layout
+from engine import composed, fingerprint, handles, layout, ordinary
 from engine.catalogue import PROJECT_FILE, ROOT
 from engine.composed import Composed
 from engine.environment import READABLE
 from engine.options import CommandOptions
-from engine.registration import CommandLine
+from engine.registration import GROUPS, CommandLine
 from engine.request import Request
 from engine.store import write_whole
-from engine.wording import redact
 
 RECORD = "request/1"
 MOST_ENTRIES = 100
 _OUTPUTS = re.compile(r"outputs=([\w./-]+)")
 _DEFAULT = re.compile(rb"^outputs: (\S+)", re.MULTILINE)
-_CHANGING = (b"${now", b"${hydra")  # resolvers whose values are other ones next time
+# Resolvers whose values are other ones next time, also behind an escape of YAML; more configuration.
+_CHANGING = re.compile(rb"\$\{\s*(?:now|hydra)|\\x24|\\u0024|searchpath")
+_PLAIN_URI = re.compile(r"[\w.:/\[\]-]*")  # no user, no password, no query
+_MOST_BYTES = 10_000_000
 _CODE = (
     "compose",
     "main_config",
@@ -50,41 +51,56 @@ _LIBRARIES = ("hydra_core", "omegaconf", "pyyaml")
 
 def recall(line: CommandLine) -> Request | None:
     """Return the request that this line made before, or None if it must be composed."""
-    place = _place(line)
     try:
-        entry = Composed(**json.loads(place.read_text(encoding="utf-8"))) if place else None
-        if entry is None or any(
-            composed.is_there(Path(path)) != was for path, was in entry.exists.items()
-        ):
-            return None
-        return composed.request(entry, line)
-    except (OSError, ValueError, TypeError, ExceptionGroup):
+        place = _place(line)
+        return _recalled(place, line) if place else None
+    except Exception:  # of whatever stands there: composing says what is wrong, and where
         return None
 
 
 def remember(line: CommandLine, entry: Composed, made: Request) -> None:
-    """Keep the configuration for the next time, if it gives the same request then and holds no
-    password.
+    """Keep the configuration for the next time, if it gives the same request then.
+
+    One that may hold a password is not kept.
     """
-    place = _place(line)
-    if (
-        place is None
-        or place.parents[1] != layout.store_dir(made.outputs)
-        or not place.parents[1].is_dir()
-    ):
-        return
-    with suppress(OSError, ValueError, TypeError, ExceptionGroup):
+    uri = made.settings.tracking.uri or ""
+    try:
+        place = _place(line)
+        if place is None or not _PLAIN_URI.fullmatch(uri):
+            return
         text = json.dumps(asdict(entry), allow_nan=False)
-        if redact(text) == text and composed.request(Composed(**json.loads(text)), line) == made:
-            write_whole(place, text.encode(), durable=False)
+        again = composed.request(Composed(**json.loads(text)), line)
+        if again == made and _is_of(place, made) and place.parents[1].is_dir():
+            whole = {"sha256": hashlib.sha256(text.encode()).hexdigest(), "text": text}
+            write_whole(place, json.dumps(whole).encode(), durable=False)
             _forget(place.parent)
+    except Exception:  # a request that cannot be kept is composed each time
+        return
+
+
+def _recalled(place: Path, line: CommandLine) -> Request | None:
+    whole = json.loads(handles.read(place, _MOST_BYTES))
+    if hashlib.sha256(whole["text"].encode()).hexdigest() != whole["sha256"]:
+        return None
+    entry = Composed(**json.loads(whole["text"]))
+    if any(composed.kind_of(Path(path)) != kind for path, kind in entry.places.items()):
+        return None
+    made = composed.request(entry, line)
+    return made if _is_of(place, made) else None
+
+
+def _is_of(place: Path, made: Request) -> bool:
+    """Say whether the entry lies in the outputs folder of its own request."""
+    return place.parents[1] == layout.store_dir(made.outputs)
 
 
 def _place(line: CommandLine) -> Path | None:
     """Return where the entry of this line is, or None if the line cannot be recalled."""
-    files = {path: path.read_bytes() for path in _files(line)}
+    if any(word.lstrip("+~").startswith("hydra") for word in line.words):
+        return None  # it may add configuration from anywhere
+    files = {path: ordinary.read(path, _MOST_BYTES) for path in _files(line)}
     words = "\0".join(line.words).encode("utf-8", "surrogateescape")
-    if any(name in text for text in (*files.values(), words) for name in _CHANGING):
+    if any(_CHANGING.search(text) for text in (*files.values(), words)):
         return None
     outputs = _outputs(line, files)
     digest = hashlib.sha256(json.dumps([RECORD, _facts(line)], sort_keys=True).encode())
@@ -117,9 +133,10 @@ def _source(options: type[CommandOptions]) -> Path:
 
 def _files(line: CommandLine) -> Iterator[Path]:
     """Yield every file that may be composed, in an order that is always the same."""
+    yield from sorted((ROOT / "conf").glob("**/*.yaml"))
     for folder in line.dirs:
-        for pattern in ("*.yaml", "*/*.yaml"):
-            yield from sorted(folder.glob(pattern))
+        for group in (".", "asset", *GROUPS):
+            yield from sorted((folder / group).glob("*.yaml"))
     yield from sorted(line.usecases.values())
 
 

@@ -15,7 +15,7 @@ from engine.options import CommandOptions
 from engine.wording import as_typed
 
 PROGRAM = "python run.py"
-_GROUPS = ("target", "executor", "tracking", "pipeline")
+GROUPS = ("target", "executor", "tracking", "pipeline")
 _USECASE = re.compile(r"(?:\+{0,2})usecase=(.*)")
 _NO_CHOICE = re.compile(r"~(usecase|target|executor|tracking)(@.*|=.*)?")
 _NO_NAME = re.compile(
@@ -190,7 +190,7 @@ def _register_groups(folder: Path) -> None:
     """Tell Hydra of a user's targets and the like. It gets no search path: any folder there, such
     as outputs/, would become a config group and hide the key of that name.
     """
-    for group in _GROUPS:
+    for group in GROUPS:
         for path in sorted((folder / group).glob("*.yaml")):
             _store(group=group, name=path.stem, node=_loaded(path))
 
@@ -201,3 +201,8 @@ def _store(**facts: Any) -> None:
     )  # heavy: a request that is recalled needs no Hydra
 
     ConfigStore.instance().store(**facts)
+
+
+def quoted(text: str) -> str:
+    """Return the text as Hydra's grammar takes it whatever its letters are."""
+    return '"' + text.replace('"', '\\"').replace("${", "\\${") + '"'

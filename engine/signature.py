@@ -17,7 +17,6 @@ from engine.memo import Memo
 
 _MOST_BYTES = 10_000_000  # of a stage's source
 _STAGE_API = "engine.stage"
-_VERSION = 1  # of what is remembered of a source
 
 
 class Library:
@@ -27,7 +26,7 @@ class Library:
         self, packages: Sequence[str], roots: Sequence[Path], memo: Path | None = None
     ) -> None:
         self.packages, self.roots = tuple(packages), tuple(roots)
-        self._memo = Memo(memo, f"{sys.version} {_VERSION}")
+        self._memo = Memo(memo, f"{sys.version} {_version()}")
         self._sources: dict[Path, tuple[bytes, str]] = {}
         self._known: dict[str, Contract | UserError] = {}
         # Many stages share a helper, and reading and looking through it takes time.
@@ -214,3 +213,9 @@ def _plain(parameter: Parameter) -> dict[str, Any]:
 
 def _parameter(plain: dict[str, Any]) -> Parameter:
     return Parameter(plain["annotation"], plain.get("default", REQUIRED))
+
+
+def _version() -> str:
+    """Return the digest of the code that reads sources: what it remembered is its own alone."""
+    code = (Path(__file__), Path(syntax.__file__))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in code)).hexdigest()

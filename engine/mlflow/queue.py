@@ -6,19 +6,24 @@ once more after it has released the lock. So one of the two always sees the othe
 kernel's and dies with its holder.
 """
 
+import errno
 import fcntl
 import glob
 import json
+import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
-from engine import layout
+from engine import handles, layout
 from engine.store import write_whole
 
 FOLDER = "mlflow"  # in outputs/.engine
+_MOST_BYTES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,7 @@ class Queue:
         self._outputs = outputs
         self.folder = layout.store_dir(outputs) / FOLDER / sender_key
         self.log = self.folder / "log"
+        self._lock: os.stat_result | None = None
 
     def put(self, request: RunRequest) -> None:
         """Leave the request, or replace the one for the same run."""
@@ -63,11 +69,20 @@ class Queue:
     def has_sender(self) -> bool:
         """Return whether a sender is at work."""
         try:
-            with (self.folder / "lock").open("a") as file:
-                return not _locked(
-                    file.fileno(), fcntl.LOCK_SH
-                )  # two that look do not disturb each other
+            with _opened(self.folder / "lock") as file:  # two that look do not disturb each other
+                return not _locked(file.fileno(), fcntl.LOCK_SH)
         except FileNotFoundError:
+            return False
+
+    def is_in_place(self) -> bool:
+        """Return whether the lock that is held is still the one at its path: the outputs folder may
+        have been removed, or moved away.
+        """
+        try:
+            return self._lock is not None and os.path.samestat(
+                self._lock, (self.folder / "lock").stat()
+            )
+        except OSError:
             return False
 
     @contextmanager
@@ -77,12 +92,13 @@ class Queue:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         deadline = time.monotonic() + wait_s
-        with (self.folder / "lock").open("a") as file:
+        with _opened(self.folder / "lock") as file:
             while (
                 not (is_ours := _locked(file.fileno(), fcntl.LOCK_EX))
                 and time.monotonic() < deadline
             ):
                 time.sleep(0.05)
+            self._lock = os.fstat(file.fileno())
             yield is_ours
 
     def _path(self, run_dir: Path) -> Path:
@@ -90,20 +106,19 @@ class Queue:
 
     def _read(self, path: Path) -> RunRequest | None:
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            return RunRequest(
-                self._outputs / data["run"], data["engine"], bool(data["is_complete"])
-            )
+            return self._request(path)
         except FileNotFoundError:
             return None
-        except (
-            OSError,
-            ValueError,
-            TypeError,
-            KeyError,
-        ):  # no request: `sync` finds the run all the same
-            path.unlink(missing_ok=True)
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
+            handles.remove(path)  # no request: `sync` finds the run all the same
             return None
+
+    def _request(self, path: Path) -> RunRequest:
+        data = json.loads(handles.read(path, _MOST_BYTES))
+        run_dir = self._outputs / data["run"]
+        if run_dir.name != path.stem or self._outputs.resolve() not in run_dir.resolve().parents:
+            raise ValueError("this is no run of these outputs")
+        return RunRequest(run_dir, data["engine"], bool(data["is_complete"]))
 
 
 def is_being_sent(outputs: Path, run_dir: Path) -> bool:
@@ -118,3 +133,13 @@ def _locked(descriptor: int, kind: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _opened(lock: Path) -> IO[bytes]:
+    """Open the lock file, made if there is none; OSError if something else stands in its place."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+    file = open(os.open(lock, flags, 0o666), "r+b", buffering=0)
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "the sender's lock is no file", str(lock))
+    return file

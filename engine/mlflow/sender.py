@@ -7,12 +7,14 @@ while. What to do comes through standard input, so that no credential stands in 
 
 import json
 import os
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from engine.mlflow import cursor as cursors
 from engine.mlflow.backend import Backend
@@ -47,9 +49,24 @@ def main() -> int:
     prepare_environment(backend, TIMEOUT_S)
     while queue.requests():  # again after the lock is released: a run may have left one meanwhile
         with queue.sender_lock() as is_ours:
-            if not is_ours:
+            if not is_ours or not queue.is_in_place():
                 return 0
-            Sender(queue, backend, pace).serve()
+            is_stale = Sender(queue, backend, pace).serve()
+        if is_stale:
+            return _replaced(order)
+    return 0
+
+
+def _replaced(order: Mapping[str, Any]) -> int:
+    """Let a fresh process go on: this one has a database open that is no longer at its path."""
+    sender = subprocess.Popen(
+        [sys.executable, "-m", "engine.mlflow.sender"],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert sender.stdin is not None
+    with sender.stdin as pipe:
+        pipe.write(json.dumps(order).encode())
     return 0
 
 
@@ -60,11 +77,16 @@ class Sender:
         self._queue, self._backend, self._pace = queue, backend, pace
         self._followed: dict[Path, Following] = {}
         self._circuit = Circuit()
+        self._database: tuple[int, int] | None = None  # as it was at the last look
 
-    def serve(self) -> None:
-        """Return when there has been no request for a while."""
+    def serve(self) -> bool:
+        """Serve until there has been no request for a while, and return whether the database was
+        replaced meanwhile.
+        """
         idle_since_s = time.monotonic()
-        while time.monotonic() - idle_since_s < self._pace.idle_s:
+        while time.monotonic() - idle_since_s < self._pace.idle_s and self._queue.is_in_place():
+            if self._is_replaced():
+                return True
             requests = self._queue.requests()
             for request in requests[:_MOST_AT_ONCE]:
                 self._serve_one(request)
@@ -72,6 +94,15 @@ class Sender:
                 idle_since_s = time.monotonic()
             if not any(following.has_more for following in self._followed.values()):
                 time.sleep(self._pace.poll_s)
+        return False
+
+    def _is_replaced(self) -> bool:
+        """Return whether the database file is another one than at the last look, or gone."""
+        path = self._backend.database_path
+        if path is None:
+            return False
+        before, self._database = self._database, _identity(path)
+        return before is not None and before != self._database
 
     def _serve_one(self, request: RunRequest) -> None:
         try:
@@ -96,6 +127,14 @@ class Sender:
             following.begin(request.engine)
             self._followed[request.run_dir] = following
         return following.advance(request)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino
 
 
 class Circuit:

@@ -11,6 +11,7 @@ import pytest
 from engine import catalogue, compose, registration
 from engine.asset import Asset
 from engine.errors import UserError
+from engine.registration import quoted
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = """
@@ -361,3 +362,10 @@ def test_an_odd_number_of_a_resolver_is_found_too(asks, project):
     assert [mistake.what for mistake in _told(asks, "usecase=odd")] == [
         "nan is not a finite number"
     ]
+
+
+@pytest.mark.parametrize("name", ["jörg", "a,b", "a (b)", "a=b", "[a]", 'a"b', "it's", "a b"])
+def test_another_request_takes_outputs_of_any_name(tmp_path, name):
+    line = registration.register(["usecase=containers", "tracking=none"])
+    words = ["usecase=containers", "tracking=none", f"outputs={quoted(str(tmp_path / name))}"]
+    assert compose.another(compose.single(line), words).outputs == tmp_path / name

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine import compose, registration
-from engine.composed import Composed, is_there, request
+from engine.composed import Composed, kind_of, request
 
 
 @pytest.mark.parametrize("usecase", ["pose_activity", "containers"])
@@ -29,9 +29,10 @@ def test_a_use_case_with_mistakes_leaves_no_configuration(project):
     assert compose.composition(registration.register(given)).composed is None
 
 
-def test_an_empty_folder_counts_as_nothing(tmp_path):
+def test_what_decides_a_composition_is_the_kind_of_what_stands_there(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "full" / "a").mkdir(parents=True)
     (tmp_path / "file").touch()
-    names = ("empty", "full", "file", "none")
-    assert [is_there(tmp_path / Path(name)) for name in names] == [False, True, True, False]
+    names = ("none", "file", "empty", "full")
+    kinds = ["absent", "file", "empty folder", "folder"]
+    assert [kind_of(tmp_path / Path(name)) for name in names] == kinds

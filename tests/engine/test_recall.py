@@ -1,6 +1,8 @@
 """Requests that were composed before: equal to what Hydra would compose now, or not recalled."""
 
+import hashlib
 import json
+import os
 import subprocess
 import sys
 
@@ -70,7 +72,6 @@ def test_data_that_a_user_adds_is_seen(line, project, monkeypatch):
     monkeypatch.chdir(project.path)
     _remembered(line())
     (project.path / "data" / "chain").mkdir(parents=True)
-    assert recall.recall(line()) is not None
     (project.path / "data" / "chain" / "mine.csv").touch()
     assert recall.recall(line()) is None
 
@@ -86,14 +87,29 @@ def test_a_line_with_a_password_or_with_the_time_is_not_kept(line, project, word
 def test_a_damaged_entry_is_composed_anew(line, project):
     _remembered(line())
     [entry] = layout.store_dir(project.outputs).glob("requests/*.json")
-    for text in (
-        "",
-        "[]",
-        "{}",
-        json.dumps({**json.loads(entry.read_text()), "usecase": {"name": 3}}),
-    ):
-        entry.write_text(text)
+    text = entry.read_text()
+    for damaged in ("", "[]", "{}", text[:-9], text.replace("chain", "chaim", 1), "[" * 100_000):
+        entry.write_text(damaged)
         assert recall.recall(line()) is None
+    entry.unlink()
+    os.mkfifo(entry)
+    assert recall.recall(line()) is None
+
+
+def test_an_entry_of_other_outputs_is_not_obeyed(line, project):
+    """It would send the run elsewhere."""
+    _remembered(line())
+    [entry] = layout.store_dir(project.outputs).glob("requests/*.json")
+    text = json.loads(entry.read_text())["text"].replace(str(project.outputs), "/elsewhere")
+    whole = {"sha256": hashlib.sha256(text.encode()).hexdigest(), "text": text}
+    entry.write_text(json.dumps(whole))
+    assert recall.recall(line()) is None
+
+
+def test_odd_things_among_the_use_cases_only_cost_the_recall(line, project):
+    _remembered(line())
+    (project.path / "conf" / "usecases" / ".#chain.yaml").symlink_to("nowhere")
+    assert recall.recall(line()) is None
 
 
 def test_only_the_newest_entries_are_kept(line, project, monkeypatch):

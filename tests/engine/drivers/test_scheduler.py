@@ -1,6 +1,7 @@
 """What runs when: order, room, retries, time, failures, interrupts, and what another engine does."""
 
 import json
+import os
 import time
 from collections import Counter
 from dataclasses import replace
@@ -342,6 +343,18 @@ def test_every_attempt_of_a_job_has_the_same_checkpoint_folder_and_a_failure_lea
     for _ in range(2):
         bench.run(stages({"a": []}, retries=1, retry_delay=0))
     assert _checkpoints(bench) == ["1212"]
+
+
+@pytest.mark.parametrize("odd", [os.mkfifo, lambda path: path.symlink_to("/tmp")])
+def test_what_is_no_folder_is_no_checkpoint(bench, odd):
+    """A stage may have put it there."""
+    plan = bench.plan(stages({"a": []}))
+    place = bench.store.checkpoint(plan.jobs["a"].fingerprint)
+    place.parent.mkdir(parents=True)
+    odd(place)
+    bench.executor.does["a"] = fails
+    bench.run(plan)
+    assert not os.path.lexists(place)
 
 
 def test_a_finished_job_leaves_no_checkpoint(bench):

@@ -1,5 +1,7 @@
 """Requests of runs, and the lock of who serves them."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,36 @@ def test_what_is_no_request_is_passed_over_and_removed(
     whole = request(queue, tmp_path, "r1")
     (queue.folder / "r2.json").write_text(text)
     assert queue.requests() == [whole] and not (queue.folder / "r2.json").exists()
+
+
+ODD = {
+    "a folder": lambda path: path.mkdir(),
+    "a FIFO": os.mkfifo,
+    "a link to a device": lambda path: path.symlink_to("/dev/zero"),
+    "nested": lambda path: path.write_text("[" * 100_000),
+    "another run": lambda path: path.write_text(
+        '{"run": "demo/rpi4/r1", "engine": null, "is_complete": true}'
+    ),
+    "outside": lambda path: path.write_text(
+        '{"run": "/tmp/r2", "engine": null, "is_complete": true}'
+    ),
+}
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_an_odd_file_does_not_keep_a_run_from_being_served(
+    queue: Queue, tmp_path: Path, odd: Callable[[Path], Any]
+) -> None:
+    whole = request(queue, tmp_path, "r1")
+    odd(queue.folder / "r2.json")
+    assert queue.requests() == [whole] and not os.path.lexists(queue.folder / "r2.json")
+
+
+def test_a_lock_that_is_no_file_is_refused(queue: Queue) -> None:
+    queue.folder.mkdir(parents=True)
+    os.mkfifo(queue.folder / "lock")
+    with pytest.raises(OSError, match="lock"):
+        queue.has_sender()
 
 
 def test_a_sender_is_seen_while_it_holds_the_lock(queue: Queue) -> None:

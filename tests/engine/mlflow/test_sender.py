@@ -1,6 +1,7 @@
 """The one sender of an outputs folder: it serves runs together, ends when idle, and may be killed."""
 
 import os
+import shutil
 import signal
 import time
 import uuid
@@ -231,3 +232,30 @@ def test_a_curve_is_not_kept_in_memory(tmp_path: Path, events: Any, make_job: An
         ("loss", 2)
     ]  # the last step, which a final value follows
     assert not any(stage.points for stage in reader.state.stages.values())
+
+
+def test_a_database_that_is_replaced_while_the_sender_idles_gets_the_next_run(
+    outputs: Path, fresh_database: Path, events: Any, make_job: Any
+) -> None:
+    first, second = many(outputs, events, make_job, ["r1", "r2"])
+    begun = starter(outputs, idle_s=60.0)
+    begun.queue.put(RunRequest(first, None, True))
+    begun.start_if_needed()
+    until(lambda: is_recorded(first), 60)
+    for path in outputs.glob("mlflow.db*"):
+        path.unlink()
+    (outputs / "mlflow.db").write_bytes(fresh_database.read_bytes())
+    begun.queue.put(RunRequest(second, None, True))
+    until(lambda: is_recorded(second) and len(snapshot(database(outputs))) > 0, 60)
+
+
+def test_a_sender_ends_if_its_outputs_are_removed(
+    outputs: Path, events: Any, make_job: Any, senders: Callable[[], list[int]]
+) -> None:
+    [folder] = many(outputs, events, make_job, ["r1"])
+    begun = starter(outputs, idle_s=60.0)
+    begun.queue.put(RunRequest(folder, None, True))
+    begun.start_if_needed()
+    until(lambda: is_recorded(folder), 60)
+    shutil.rmtree(outputs)
+    until(lambda: not senders(), 60)
