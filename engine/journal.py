@@ -21,6 +21,7 @@ from engine.events import SCHEMA_VERSION
 from engine.vocabulary import Event
 
 FILE_NAME = "journal.jsonl"
+_END_BYTES = 4096  # in which a run's last event fits
 _SURROGATES = re.compile("[\ud800-\udfff]+")
 
 
@@ -148,6 +149,22 @@ def read(path: Path) -> list[Event]:
     A last line that a crash tore off is left out, and what is behind damage.
     """
     return Follower(path).poll()
+
+
+def last_kind(path: Path) -> str | None:
+    """Return the kind of the journal's last event, without a look at the others; None if the last
+    line is no event.
+    """
+    with open(handles.open_file(path), "rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - _END_BYTES))
+        lines = file.read(_END_BYTES).splitlines(keepends=True)
+    if not lines or not lines[-1].endswith(b"\n"):
+        return None
+    try:
+        kind = json.loads(lines[-1])["event"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return str(kind)
 
 
 def _whole(data: bytes) -> Iterator[tuple[int, Event]]:

@@ -118,10 +118,15 @@ def _stage_json(stage: StageState) -> dict[str, Any]:
 
 
 def _is_sealed(run_dir: Path) -> bool:
-    """Say whether run.json is as new as the journal."""
+    """Say whether run.json is as new as the journal, and the journal at its end.
+
+    run.json is written before the last event: an engine that is killed between the two leaves a
+    run that is not over.
+    """
     try:
         written_ns = (run_dir / RUN_FILE).stat().st_mtime_ns
-        return (run_dir / journal.FILE_NAME).stat().st_mtime_ns <= written_ns
+        is_new = (run_dir / journal.FILE_NAME).stat().st_mtime_ns <= written_ns
+        return is_new and journal.last_kind(run_dir / journal.FILE_NAME) == "run_finished"
     except OSError:
         return False
 

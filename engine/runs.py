@@ -1,10 +1,11 @@
 """Which run a command is about, and which run made what another one found in the store."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from engine import layout, run_files
 from engine.errors import UserError, did_you_mean
+from engine.foreach import base_of
 from engine.request import Request
 
 
@@ -19,11 +20,16 @@ def chosen(request: Request, run: str | None) -> Path:
     return layout.find_run(request.outputs, run, usecase, target)
 
 
-def stage_named(name: str, known: Mapping[str, object]) -> str:
-    """Return the stage's name, or raise UserError with the nearest one."""
-    if name not in known:
-        raise UserError(f"stage={name}", "there is no such stage", did_you_mean(name, known))
-    return name
+def stages_named(name: str | None, known: Iterable[str]) -> list[str]:
+    """Return the stages of this name: one, those of all its values, or all if there is no name.
+
+    UserError with the nearest name if there is none.
+    """
+    names = list(known)
+    found = [one for one in names if name in (None, one, base_of(one))]
+    if not found and name is not None:
+        raise UserError(f"stage={name}", "there is no such stage", did_you_mean(name, names))
+    return found
 
 
 def makers(outputs: Path, wanted: Mapping[str, str | None]) -> dict[str, Path]:

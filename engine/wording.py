@@ -21,14 +21,16 @@ SYMBOLS = {
     "skipped": "–",
     "rejected": "✗",
 }
-_CREDENTIALS = re.compile(
-    r"(?<!ssh)://[^/@\s\"']+@"
-)  # a login of ssh's holds no password: engine/target.py refuses one
+# a login of ssh's holds no password: engine/target.py refuses one
+_LOGIN = re.compile(r"(?<!ssh)://[^/\s\"']*@")
+_QUERY = re.compile(r"([?&]\w*(?:pass|pwd|token|secret|key)\w*=)[^&\s\"']+", re.IGNORECASE)
 
 
 def redact(text: str) -> str:
-    """Return the text without the user and password of any URI in it."""
-    return _CREDENTIALS.sub("://***@", text)
+    """Return the text without the user and password of any URI in it, and without the values of
+    such names in its query.
+    """
+    return _QUERY.sub(r"\1***", _LOGIN.sub("://***@", text))
 
 
 def duration(seconds: float | None) -> str:

@@ -23,17 +23,12 @@ class Options(CommandOptions):
 def main(request: Request[Options]) -> tuple[int, None]:
     """Print one reason a line, stage by stage."""
     made = planning.plan(request)
-    plan, wanted = made.plan, request.options.stage
-    if wanted:
-        runs.stage_named(wanted, plan.jobs)
-    last = _last_fingerprints(request)
-    for name, planned in plan.jobs.items():
-        if wanted in (None, name):
-            record = made.store.record(last[name]) if name in last else None
-            lines = _reasons(planned, record.parts if record else None, plan.jobs)
-            print(
-                "\n  ".join([f"{name}: {'from the store' if planned.record else 'runs'}", *lines])
-            )
+    jobs, last = made.plan.jobs, _last_fingerprints(request)
+    for name in runs.stages_named(request.options.stage, jobs):
+        record = made.store.record(last[name]) if name in last else None
+        lines = _reasons(jobs[name], record.parts if record else None, jobs)
+        does = "from the store" if jobs[name].record else "runs"
+        print("\n  ".join([f"{name}: {does}", *lines]))
     return 0, None
 
 

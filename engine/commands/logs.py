@@ -28,15 +28,10 @@ class Options(CommandOptions):
 
 def main(request: Request[Options]) -> tuple[int, None]:
     """Print the logs of run=ID (the newest), of stage=NAME (all)."""
-    run_dir, wanted = runs.chosen(request, request.options.run), request.options.stage
+    run_dir = runs.chosen(request, request.options.run)
     stages = run_files.summary(run_dir).stages
-    if wanted:
-        runs.stage_named(wanted, stages)
-    cached = {
-        name: stage.fingerprint
-        for name, stage in stages.items()
-        if stage.cached and wanted in (None, name)
-    }
+    wanted = runs.stages_named(request.options.stage, stages)
+    cached = {name: stages[name].fingerprint for name in wanted if stages[name].cached}
     for path, note in _of_cached(request.outputs, cached):
         print(f"--- {note}")
         _show(path, 0)
@@ -44,9 +39,8 @@ def main(request: Request[Options]) -> tuple[int, None]:
     shown: dict[Path, int] = {}
     while True:
         at_work = request.options.follow and store.is_at_work(run_dir.name)
-        for path in sorted(
-            (run_dir / "logs").glob(f"{wanted or '*'}.log"), key=lambda p: p.stat().st_mtime
-        ):
+        logs = [path for path in (run_dir / "logs").glob("*.log") if path.stem in wanted]
+        for path in sorted(logs, key=lambda p: p.stat().st_mtime):
             if path not in shown and path.stat().st_size:
                 print(f"--- {path.stem}")
             shown[path] = _show(path, shown.get(path, 0))

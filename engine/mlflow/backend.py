@@ -26,6 +26,7 @@ _TRACKING = re.compile(  # variables that MLflow, its databases and its artifact
     re.I,
 )
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+_NOT_IN_A_URI = re.compile(r"[\s\"'<>\\^`{|}]")  # RFC 3986: what a password has of these is quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,8 @@ def _checked(uri: str) -> tuple[str, str | None, str | None]:
     except ValueError:  # a bracket that is not closed, a port that is no number
         raise UserError("tracking.uri", what, fix) from None
     scheme = parts.scheme.split("+")[0]
+    if scheme != "sqlite":
+        _refuse_odd_letters(uri)
     if scheme in ("http", "https") and parts.hostname:
         bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
         return bare, _unquoted(parts.username), _unquoted(parts.password)
@@ -155,3 +158,11 @@ def _checked(uri: str) -> tuple[str, str | None, str | None]:
 
 def _unquoted(word: str | None) -> str | None:
     return unquote(word) if word is not None else None
+
+
+def _refuse_odd_letters(uri: str) -> None:
+    """Raise UserError for a URI whose user and password cannot be told from the rest."""
+    authority = uri.partition("://")[2].partition("/")[0]
+    if _NOT_IN_A_URI.search(uri) or authority.count("@") > 1:
+        what = "it holds letters that a URI cannot hold as they are"
+        raise UserError("tracking.uri", what, "write them as %20, %22, %40 and the like")

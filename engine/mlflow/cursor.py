@@ -13,9 +13,12 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from engine import handles
+from engine.mlflow.locks import open_lock
 from engine.store import write_whole
 
 FILE_NAME = "mlflow.json"
+_MOST_BYTES = 100_000
 LOCK_NAME = ".mlflow.lock"
 
 
@@ -33,8 +36,8 @@ class Cursor:
 def load(run_dir: Path, backend: str) -> Cursor:
     """Return how far the run has been sent to this backend; what another one has does not count."""
     try:
-        found = Cursor(**json.loads((run_dir / FILE_NAME).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        found = Cursor(**json.loads(handles.read(run_dir / FILE_NAME, _MOST_BYTES)))
+    except (OSError, ValueError, TypeError, RecursionError):
         return Cursor(backend)
     if not isinstance(found.seq, int) or not isinstance(found.engine, str | None):
         return Cursor(backend)
@@ -55,7 +58,7 @@ def save(run_dir: Path, cursor: Cursor) -> None:
 def held(run_dir: Path, wait_s: float) -> Iterator[bool]:
     """Hold the run's lock, waiting so long for it; false where another sender keeps it."""
     deadline = time.monotonic() + wait_s
-    with (run_dir / LOCK_NAME).open("a") as file:
+    with open_lock(run_dir / LOCK_NAME) as file:
         while not (is_mine := _locked(file.fileno())) and time.monotonic() < deadline:
             time.sleep(0.1)
         yield is_mine

@@ -6,20 +6,18 @@ once more after it has released the lock. So one of the two always sees the othe
 kernel's and dies with its holder.
 """
 
-import errno
 import fcntl
 import glob
 import json
 import os
-import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from engine import handles, layout
+from engine.mlflow.locks import open_lock
 from engine.store import write_whole
 
 FOLDER = "mlflow"  # in outputs/.engine
@@ -69,7 +67,7 @@ class Queue:
     def has_sender(self) -> bool:
         """Return whether a sender is at work."""
         try:
-            with _opened(self.folder / "lock") as file:  # two that look do not disturb each other
+            with open_lock(self.folder / "lock") as file:  # two that look do not disturb each other
                 return not _locked(file.fileno(), fcntl.LOCK_SH)
         except FileNotFoundError:
             return False
@@ -92,7 +90,7 @@ class Queue:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         deadline = time.monotonic() + wait_s
-        with _opened(self.folder / "lock") as file:
+        with open_lock(self.folder / "lock") as file:
             while (
                 not (is_ours := _locked(file.fileno(), fcntl.LOCK_EX))
                 and time.monotonic() < deadline
@@ -133,13 +131,3 @@ def _locked(descriptor: int, kind: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _opened(lock: Path) -> IO[bytes]:
-    """Open the lock file, made if there is none; OSError if something else stands in its place."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
-    file = open(os.open(lock, flags, 0o666), "r+b", buffering=0)
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise OSError(errno.EINVAL, "the sender's lock is no file", str(lock))
-    return file

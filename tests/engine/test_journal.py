@@ -131,3 +131,18 @@ def test_a_removed_journal_takes_no_event(written):
             log.append({"event": "note", "text": "more", "stage": None})
         written.write_text("")
         assert not log.is_in_place()
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ('{"event": "note"}\n{"event": "run_finished"}\n', "run_finished"),
+        ('{"event": "run_finished"}\n{"event": "no', None),
+        ("torn\n", None),
+        ("", None),
+        ("[" * 9000 + "\n", None),
+    ],
+)
+def test_the_kind_of_the_last_event_is_read_from_the_end(tmp_path, text, kind):
+    (tmp_path / "journal").write_text(text)
+    assert journal.last_kind(tmp_path / "journal") == kind

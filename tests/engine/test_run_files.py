@@ -6,6 +6,7 @@ import os
 import pytest
 
 from engine import run_files
+from engine.events import replay
 from engine.journal import FILE_NAME, Journal
 from engine.run_files import RunSummary, StageSummary
 
@@ -93,8 +94,19 @@ def _write_as_if_before(folder, journal: bytes) -> None:
 
 def test_a_finished_run_is_summarised_from_run_json_alone(folder):
     run_files.write_contract(folder, run_files.state(folder))
-    _write_as_if_before(folder, b"not read")
+    _write_as_if_before(folder, b'not read\n{"event": "run_finished"}\n')
     assert run_files.summary(folder) == FINISHED
+
+
+def test_a_run_whose_engine_was_killed_before_its_last_event_is_not_over(tmp_path):
+    with Journal(tmp_path / FILE_NAME) as journal:
+        journal.append(STARTED, CACHED)
+    over = replay(
+        [{"event": "run_finished", "status": "finished", "seconds": 1.0, "time": 2.0}],
+        run_files.state(tmp_path),
+    )
+    run_files.write_contract(tmp_path, over)
+    assert run_files.summary(tmp_path).status == "running"
 
 
 def test_without_run_json_the_journal_is_summarised(folder):

@@ -60,6 +60,9 @@ def test_a_number_has_four_digits_and_a_whole_one_all(value, said):
         ("postgresql+psycopg2://ann@db", "postgresql+psycopg2://***@db"),
         ("from https://a:b@c to 'https://d:e@f/g'", "from https://***@c to 'https://***@f/g'"),
         ("ann@host, http://host/a@b", "ann@host, http://host/a@b"),
+        ("http://ann:p@secret@host/x", "http://***@host/x"),
+        ("postgresql://h/db?user=ann&password=secret", "postgresql://h/db?user=ann&password=***"),
+        ("http://h/?token=secret&x=1", "http://h/?token=***&x=1"),
         ("target.device=ssh://pi@raspberrypi.local", "target.device=ssh://pi@raspberrypi.local"),
     ],
 )

@@ -157,3 +157,12 @@ def test_the_schema_is_made_by_the_address_that_the_page_gets(tmp_path: Path) ->
     said = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert said.stdout.split()[-1:] == ["1"], said.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["a%b?c"]
+
+
+@pytest.mark.parametrize("login", ["me:p@secret", "me:a secret", 'me:a"secret', "me:<secret>"])
+def test_a_password_with_letters_that_need_quoting_is_refused_unsaid(
+    tmp_path: Path, login: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        resolve(tmp_path, {"uri": f"http://{login}@host"})
+    assert "secret" not in str(caught.value) and "%40" in caught.value.fix
