@@ -254,6 +254,8 @@ class Store:
             )
             partial = [
                 *self.root.glob("actions/*/.*.part"),
+                *self.root.glob("requests/.*.part"),
+                *self.root.glob(".*.part"),
                 *self.root.glob("assets/.*"),
                 *sweeps,
             ]  # of engines that were killed
