@@ -4,7 +4,6 @@
 141 the reader of the output has gone.
 """
 
-import logging
 import os
 import sys
 from dataclasses import dataclass, replace
@@ -25,8 +24,6 @@ NO_READER = 141
 def cli(argv: list[str], program: str = PROGRAM) -> int:
     """Run the command that the words name, and return its exit status."""
     invocation.make_printable()
-    # Hydra prints by logging, which would show a traceback for each line that nobody reads
-    logging.raiseExceptions = False
     line = CommandLine(program=program)
     try:
         words = command_line.split(argv)

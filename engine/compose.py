@@ -3,6 +3,7 @@
 The one file that composes with Hydra; engine/mistakes.py translates its errors.
 """
 
+import logging
 import os
 import re
 import sys
@@ -416,6 +417,8 @@ def _allowed_env(name: str, default: Any = None) -> Any:
 
 def prepare(line: CommandLine) -> None:
     """Tell Hydra of all that the line names, and let YAML read no variable that may hold a secret."""
+    # Hydra prints by logging, which would show a traceback for each line that nobody reads
+    logging.raiseExceptions = False
     guard_environment()
     tell_hydra(line)
 
