@@ -49,8 +49,9 @@ def cli(argv: list[str], program: str = PROGRAM) -> int:
 def _run(command: str, line: CommandLine) -> int:
     """Run the command by the shortest way: Hydra is heavy, and needed to compose and for its flags."""
     if not line.has_flags:
-        recalled = recall.recall(line)
-        return invocation.run(command, recalled)[0] if recalled else _composed(command, line)
+        place = recall.place_of(line)
+        recalled = recall.recall(place, line)
+        return invocation.run(command, recalled)[0] if recalled else _composed(command, line, place)
     from engine import compose, sweep
 
     compose.prepare(line)
@@ -61,15 +62,16 @@ def _run(command: str, line: CommandLine) -> int:
     return once.status
 
 
-def _composed(command: str, line: CommandLine) -> int:
+def _composed(command: str, line: CommandLine, place: Path | None) -> int:
     """Compose the line, run the command, and keep what was composed for the next time."""
     from engine import compose
 
     compose.prepare(line)
     made = compose.composition(line)
+    is_unchanged = recall.place_of(line) == place  # nobody edited a file while it was composed
     status = invocation.run(command, made.request)[0]
-    if made.composed:
-        recall.remember(line, made.composed, made.request)
+    if made.composed and is_unchanged:
+        recall.remember(place, line, made.composed, made.request)
     return status
 
 

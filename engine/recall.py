@@ -49,23 +49,32 @@ _CODE = (
 _LIBRARIES = ("hydra_core", "omegaconf", "pyyaml")
 
 
-def recall(line: CommandLine) -> Request | None:
-    """Return the request that this line made before, or None if it must be composed."""
+def place_of(line: CommandLine) -> Path | None:
+    """Return where the entry of this line is, or None if the line cannot be recalled.
+
+    Asked before the line is composed: files that change later belong to another entry.
+    """
     try:
-        place = _place(line)
-        return _recalled(place, line) if place else None
-    except Exception:  # of whatever stands there: composing says what is wrong, and where
+        return _place(line)
+    except Exception:  # of whatever is among the files: composing says what is wrong, and where
         return None
 
 
-def remember(line: CommandLine, entry: Composed, made: Request) -> None:
+def recall(place: Path | None, line: CommandLine) -> Request | None:
+    """Return the request that this line made before, or None if it must be composed."""
+    try:
+        return _recalled(place, line) if place else None
+    except Exception:  # an entry that cannot be read is composed anew
+        return None
+
+
+def remember(place: Path | None, line: CommandLine, entry: Composed, made: Request) -> None:
     """Keep the configuration for the next time, if it gives the same request then.
 
     One that may hold a password is not kept.
     """
     uri = made.settings.tracking.uri or ""
     try:
-        place = _place(line)
         if place is None or not _PLAIN_URI.fullmatch(uri):
             return
         text = json.dumps(asdict(entry), allow_nan=False)

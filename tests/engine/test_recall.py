@@ -36,36 +36,48 @@ def line(project):
     return read
 
 
-def _remembered(line):
+def _remembered(line, meanwhile=lambda: None):
     """Compose the line, remember it, and return its request."""
+    place = recall.place_of(line)
     compose.prepare(line)
     made = compose.composition(line)
-    recall.remember(line, made.composed, made.request)
+    meanwhile()  # the command runs
+    recall.remember(place, line, made.composed, made.request)
     return made.request
+
+
+def _recalled(line):
+    return recall.recall(recall.place_of(line), line)
 
 
 def test_what_is_recalled_is_what_was_composed(line):
     words = ("target=rpi4_coral", "fail_fast=true", "tracking=none")
-    assert recall.recall(line(*words)) is None
+    assert _recalled(line(*words)) is None
     made = _remembered(line(*words))
-    assert recall.recall(line(*words)) == made
+    assert _recalled(line(*words)) == made
 
 
 def test_other_words_are_composed(line):
     _remembered(line())
-    assert recall.recall(line("fail_fast=true")) is None
+    assert _recalled(line("fail_fast=true")) is None
 
 
 def test_a_changed_use_case_is_composed_again(line, project):
     _remembered(line())
     project.usecase("chain", "stages: {a: {uses: mystages.make, params: {n: 7}}}")
-    assert recall.recall(line()) is None
+    assert _recalled(line()) is None
+
+
+def test_a_use_case_that_is_edited_during_the_run_is_composed_again(line, project):
+    other = "stages: {a: {uses: mystages.make, params: {n: 7}}}"
+    _remembered(line(), meanwhile=lambda: project.usecase("chain", other))
+    assert _recalled(line()) is None
 
 
 def test_a_changed_variable_that_yaml_may_name_is_composed_again(line, monkeypatch):
     _remembered(line())
     monkeypatch.setenv("RPI_DATA", "/elsewhere")
-    assert recall.recall(line()) is None
+    assert _recalled(line()) is None
 
 
 def test_data_that_a_user_adds_is_seen(line, project, monkeypatch):
@@ -73,7 +85,7 @@ def test_data_that_a_user_adds_is_seen(line, project, monkeypatch):
     _remembered(line())
     (project.path / "data" / "chain").mkdir(parents=True)
     (project.path / "data" / "chain" / "mine.csv").touch()
-    assert recall.recall(line()) is None
+    assert _recalled(line()) is None
 
 
 @pytest.mark.parametrize(
@@ -90,10 +102,10 @@ def test_a_damaged_entry_is_composed_anew(line, project):
     text = entry.read_text()
     for damaged in ("", "[]", "{}", text[:-9], text.replace("chain", "chaim", 1), "[" * 100_000):
         entry.write_text(damaged)
-        assert recall.recall(line()) is None
+        assert _recalled(line()) is None
     entry.unlink()
     os.mkfifo(entry)
-    assert recall.recall(line()) is None
+    assert _recalled(line()) is None
 
 
 def test_an_entry_of_other_outputs_is_not_obeyed(line, project):
@@ -103,13 +115,13 @@ def test_an_entry_of_other_outputs_is_not_obeyed(line, project):
     text = json.loads(entry.read_text())["text"].replace(str(project.outputs), "/elsewhere")
     whole = {"sha256": hashlib.sha256(text.encode()).hexdigest(), "text": text}
     entry.write_text(json.dumps(whole))
-    assert recall.recall(line()) is None
+    assert _recalled(line()) is None
 
 
 def test_odd_things_among_the_use_cases_only_cost_the_recall(line, project):
     _remembered(line())
     (project.path / "conf" / "usecases" / ".#chain.yaml").symlink_to("nowhere")
-    assert recall.recall(line()) is None
+    assert _recalled(line()) is None
 
 
 def test_only_the_newest_entries_are_kept(line, project, monkeypatch):
