@@ -217,9 +217,16 @@ def _heading(model: type[BaseModel]) -> str:
 
 def _rows(model: type[BaseModel]) -> list[tuple[str, ...]]:
     return [
-        (f"`{name}`", _type(field), _default(field), field.description or "")
+        (f"`{name}`", _typed(model, name, field), _default(field), field.description or "")
         for name, field in model.model_fields.items()
     ]
+
+
+def _typed(model: type[BaseModel], name: str, field: FieldInfo) -> str:
+    """Return the type of a key; of one of a target the values that the engine's files give it."""
+    known = target.choices(name) if model is target.Target else ()
+    words = ", ".join(f"`{value}`" for value in known if value is not None)
+    return words + " or null" * (None in known) if known else _type(field)
 
 
 def _default(field: FieldInfo) -> str:

@@ -5,13 +5,11 @@ processes.
 `auto` does: the first that can run every stage is taken.
 """
 
-import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from engine import catalogue, image_catalogue, layout, yamlfile
-from engine.catalogue import ROOT
+from engine import catalogue, extensions, image_catalogue, layout, yamlfile
 from engine.containers.options import Limits
 from engine.context import ExecutorContext
 from engine.contract import Contract
@@ -24,7 +22,7 @@ from engine.plan import Planned
 from engine.request import Request
 from engine.spec import StageSpec
 
-_EXECUTORS = sorted(path.stem for path in (ROOT / "engine" / "executors").glob("[a-z]*.py"))
+_EXECUTORS = extensions.names("executors")
 Stages = Sequence[tuple[StageSpec, Contract]]
 
 
@@ -163,8 +161,8 @@ class Dispatcher:
 
     def _executor(self, name: str) -> Executor:
         if name not in self._made:
-            make: Callable[[ExecutorContext], Executor] = importlib.import_module(
-                f"engine.executors.{name}"
+            make: Callable[[ExecutorContext], Executor] = extensions.module(
+                "executors", name
             ).Executor
             self._made[name] = make(self.context)
         return self._made[name]

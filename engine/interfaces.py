@@ -1,7 +1,8 @@
 """What each extension has to provide: executors, drivers, sinks, and the machines that containers
 run on.
 
-That of a kind of stage stands below all that uses stages: engine/kind.py. Contract tests hold each
+Two are further down, since targets and stages are parsed with them: engine/kind.py has that of a
+kind of stage, engine/accelerator.py that of an accelerator. Contract tests check each
 implementation against its Protocol: tests/engine/test_interfaces.py and the test_contract.py of its
 package.
 """
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from engine.accelerator import Access
 from engine.contract import Contract
 from engine.events import RunState
 from engine.images import Image
@@ -144,8 +146,8 @@ class ContainerMachine(Protocol):
     def refuse(self, client: Any, jobs: Sequence[Planned]) -> None:
         """Raise UserError for what the machine could not run."""
 
-    def edgetpu(self, launch: Launch) -> str | None:
-        """Return the bus of the Edge TPU that the job may use."""
+    def access(self, launch: Launch) -> Access:
+        """Return what the job's container gets of the target's accelerator."""
 
     def close(self) -> None:
         """End the way to the engine."""

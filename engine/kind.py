@@ -1,16 +1,15 @@
 """The kinds of stages: engine/kinds/<key>.py, found by name. The file's name is the key in YAML."""
 
-import importlib
 from functools import cache
-from pathlib import Path
 from typing import Any, Protocol, cast
 
 from pydantic import Field
 
+from engine import extensions
 from engine.contract import Contract, Declared
 from engine.signature import Library
 
-KEYS = sorted(path.stem for path in (Path(__file__).parent / "kinds").glob("[a-z]*.py"))
+KEYS = extensions.names("kinds")
 
 
 class Kind(Protocol):
@@ -27,7 +26,7 @@ class Kind(Protocol):
 @cache
 def of(key: str) -> Kind:
     """Return the kind that the key stands for."""
-    return cast(Kind, importlib.import_module(f"engine.kinds.{key}"))
+    return cast(Kind, extensions.module("kinds", key))
 
 
 def fields() -> dict[str, Any]:

@@ -17,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from engine import composed, fingerprint, handles, layout, ordinary
+from engine import composed, extensions, fingerprint, handles, layout, ordinary
 from engine.catalogue import PROJECT_FILE, ROOT
 from engine.composed import Composed
 from engine.environment import READABLE
@@ -44,6 +44,8 @@ _CODE = (
     "plain",
     "asset",
     "target",
+    "accelerator",
+    *(f"accelerators/{name}" for name in extensions.names("accelerators")),
     "foreach",
 )
 _LIBRARIES = ("hydra_core", "omegaconf", "pyyaml")

@@ -3,10 +3,12 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from engine import accelerator as accelerators
+from engine.errors import did_you_mean
 from engine.fields import Name, Size, validated
 from engine.stage.platforms import PLATFORMS
 
@@ -27,6 +29,15 @@ class Address:
     socket: str
 
 
+def _with_accelerators(schema: dict[str, Any]) -> None:
+    schema["enum"] = [*accelerators.NAMES]
+
+
+def _with_buses(schema: dict[str, Any]) -> None:
+    """Name the buses of all accelerators, which are imported only where a schema is made."""
+    schema["anyOf"][0]["enum"] = [*accelerators.all_buses()]
+
+
 class Target(BaseModel):
     """A target, as conf/target/<name>.yaml describes it."""
 
@@ -35,13 +46,22 @@ class Target(BaseModel):
     name: Name
     description: str = ""
     platform: Literal["linux/amd64", "linux/arm64", "linux/arm/v7"]
-    accelerator: Literal["none", "edgetpu", "gpu"] = "none"
-    bus: Literal["usb", "pcie"] | None = Field(
-        None, validate_default=True, description="of the Edge TPU; usb where nothing is said"
+    accelerator: str = Field(
+        accelerators.NONE,
+        description="a file of engine/accelerators/, by its name; none: the CPU alone",
+        json_schema_extra=_with_accelerators,
+    )
+    bus: str | None = Field(
+        None,
+        validate_default=True,
+        description="how the accelerator is connected; left out: the usual way, such as usb for an "
+        "Edge TPU",
+        json_schema_extra=_with_buses,
     )
     runtime: Literal["litert", "tflite_runtime"] = Field(
         "litert",
-        description="left out: tflite_runtime on linux/arm/v7 and with an Edge TPU, else litert",
+        description="left out: what the platform or the accelerator needs (tflite_runtime on "
+        "linux/arm/v7 and with an Edge TPU), else litert",
     )
     cpus: float = Field(4, gt=0, allow_inf_nan=False)
     memory: Size = Field(0, description="bytes, as 4G")
@@ -51,16 +71,33 @@ class Target(BaseModel):
         "simulated",
     )
 
+    @field_validator("accelerator")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        if name not in accelerators.NAMES:
+            fix = did_you_mean(name, accelerators.NAMES)
+            raise ValueError(f"there is no accelerator '{name:.40}'; {fix}")
+        return name
+
     @field_validator("bus")
     @classmethod
-    def _is_an_edge_tpus(cls, bus: str | None, info: ValidationInfo) -> str | None:
-        """An Edge TPU is on USB where nothing else is said; without one there is no bus."""
-        has_one = info.data.get("accelerator") == "edgetpu"
-        if bus and not has_one:
+    def _is_one_of_the_accelerators(cls, bus: str | None, info: ValidationInfo) -> str | None:
+        """Return the bus, or if none is named the accelerator's usual one."""
+        name = info.data.get("accelerator")
+        if name is None:  # it is wrong itself, so nothing can be said of its bus
+            return bus
+        known = accelerators.buses(name)
+        if bus and not known:
+            others = [one for one in accelerators.NAMES if accelerators.buses(one)]
             raise ValueError(
-                "only an Edge TPU has a bus; write accelerator: edgetpu, or leave bus out"
+                f"accelerator '{name}' has no bus to choose; leave bus out, or write "
+                f"accelerator: {' or '.join(others)}"
             )
-        return bus or ("usb" if has_one else None)
+        if bus and bus not in known:
+            raise ValueError(
+                f"accelerator '{name}' has no bus '{bus:.40}'; {did_you_mean(bus, known)}"
+            )
+        return bus or (known[0] if known else None)
 
     @field_validator("device")
     @classmethod
@@ -80,10 +117,26 @@ def parse(data: Mapping[str, Any], where: str) -> Target:
 def completed(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return a target's keys with the runtime that fits it, where it names none.
 
-    LiteRT has no build for armv7, and libedgetpu is built against the older tflite-runtime.
+    LiteRT has no build for armv7, and an accelerator's library may need another runtime.
     """
-    needs_older = data.get("platform") == "linux/arm/v7" or data.get("accelerator") == "edgetpu"
-    return {"runtime": "tflite_runtime" if needs_older else "litert", **data}
+    if data.get("platform") == "linux/arm/v7":
+        runtime = "tflite_runtime"
+    else:
+        runtime = accelerators.runtime(data.get("accelerator")) or "litert"
+    return {"runtime": runtime, **data}
+
+
+def choices(key: str) -> tuple[Any, ...]:
+    """Return the values that a target's key is limited to, None among them if it may be null.
+
+    Empty if it is not limited.
+    """
+    if key == "accelerator":
+        return accelerators.NAMES
+    if key == "bus":
+        return (*accelerators.all_buses(), None)
+    annotation = Target.model_fields[key].annotation
+    return get_args(annotation) if get_origin(annotation) is Literal else ()
 
 
 def platform_of(machine: str) -> str:

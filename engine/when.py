@@ -3,11 +3,11 @@ why. Pure.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 from engine.errors import UserError, did_you_mean
 from engine.spec import StageSpec
-from engine.target import Target
+from engine.target import Target, choices
 
 
 def left_out(stages: Mapping[str, StageSpec], target: Target) -> dict[str, str]:
@@ -33,11 +33,11 @@ def mistakes(stages: Mapping[str, StageSpec], where: str) -> Iterator[UserError]
                 what = f"a target has no key '{key}'"
                 yield UserError(place, what, did_you_mean(key, Target.model_fields))
                 continue
-            choices = _choices(Target.model_fields[key].annotation)
+            known = choices(key)
             for value in _listed(wanted):
-                if choices and value not in choices:
+                if known and value not in known:
                     what = f"'{value}' is no value of a target's '{key}'"
-                    yield UserError(place, what, did_you_mean(str(value), map(str, choices)))
+                    yield UserError(place, what, did_you_mean(str(value), map(str, known)))
 
 
 def _listed(wanted: Any) -> list[Any]:
@@ -46,12 +46,3 @@ def _listed(wanted: Any) -> list[Any]:
 
 def _said(wanted: Any) -> str:
     return " or ".join(map(str, _listed(wanted)))
-
-
-def _choices(annotation: Any) -> tuple[Any, ...]:
-    """Return the values that a key is limited to; none if it is not."""
-    if get_origin(annotation) is Literal:
-        return get_args(annotation)
-    parts = get_args(annotation)
-    literal = [part for part in parts if get_origin(part) is Literal]
-    return (*get_args(literal[0]), None) if literal and type(None) in parts else ()

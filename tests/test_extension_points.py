@@ -26,6 +26,7 @@ TESTED_BY = {
     "drive.py": "commands/test_run.py",
     "image_catalogue.py": "commands/test_images.py",
     "mlflow.py": "sinks/test_contract.py",
+    "finding.py": "commands/test_doctor.py",
     "interrupts.py": "../test_sweeps.py",
     "invocation.py": "commands/test_run.py",
     "registration.py": "test_compose.py",

@@ -173,7 +173,7 @@ def test_a_device_without_its_accelerator_is_told_from_a_missing_program(
     assert (failure["kind"], failure["attempt"]) == ("no_device", 1)
     assert (
         node in failure["message"]
-        and "plug the Edge TPU in, or choose a target without one" in failure["message"]
+        and "plug the accelerator in, or choose a target without one" in failure["message"]
     )
     assert not Path(node).exists()
 

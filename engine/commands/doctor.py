@@ -7,8 +7,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from engine.doctor import containers, edgetpu, machine, tracking
-from engine.doctor.finding import Check, gather
+from engine import accelerator
+from engine.doctor import containers, machine, tracking
+from engine.doctor.checks import Check, gather
 from engine.options import CommandOptions
 from engine.request import Request
 
@@ -33,8 +34,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
         "Docker engine": containers.engine,
         "QEMU": containers.foreign_platforms,
         "ssh": containers.ssh,
-        "Edge TPU": edgetpu.devices,
-        "libedgetpu": edgetpu.software,
+        **{one.TITLE: one.findings for one in accelerator.installed().values()},
     }
     findings = gather(checks, WITHIN_S)
     if request.options.format != "table":

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from engine.accelerator import Access
 from engine.containers.daemon import Info
 from engine.context import ExecutorContext
 from engine.environment import passed
@@ -20,12 +21,8 @@ LABEL = "raspberrypi-mlops"
 MEMORY_SHARE = 0.75
 LEAST_MEMORY = 6 << 20  # Docker refuses less
 _MOST_PIDS = 1 << 22  # as many as Linux can have
-USB, CPUS = Path("/dev/bus/usb"), Path("/sys/devices/system/cpu")
-USB_MAJOR = 189  # Linux's character devices of USB: admin-guide/devices.txt
-PLUGDEV, ROOT_STANDS_IN = (
-    46,
-    1000,
-)  # Debian's group of pluggable devices; the ordinary user that a container of root's runs as
+CPUS = Path("/sys/devices/system/cpu")
+ROOT_STANDS_IN = 1000  # the ordinary user that a container of root's runs as
 
 # From the caches of the x86 machine below, LiteRT for arm64 under QEMU ends with signal 11
 # (docs/containers-pipeline.md): four processors without caches are shown instead.
@@ -108,12 +105,12 @@ def container(
     owner: User,
     mounts: Sequence[Any],
     log: Path | None,
-    edgetpu: str | None,
+    access: Access,
     python_path: str,
     machine: Info,
 ) -> dict[str, Any]:
-    """Return the options of the job's container; `edgetpu` is the bus of the Edge TPU that it may
-    use, `machine` what its engine says of itself.
+    """Return the options of the job's container; `access` is to the accelerator that it may use,
+    `machine` what its engine says of itself.
 
     Without a log its engine keeps what it says: the last 5 to 10 MB, in two files of which the
     older one goes.
@@ -149,7 +146,7 @@ def container(
         "mounts": [
             *mounts,
             *([bind(_FOUR, CPUS)] if emulated else []),
-            *([bind(USB, read_only=False)] if edgetpu == "usb" else []),
+            *(bind(path, read_only=False) for path in access.binds),
         ],
         "network_mode": most.network if spec.network else "none",
         "read_only": True,
@@ -165,17 +162,18 @@ def container(
         "shm_size": most.shm,
         "init": True,
         "log_config": {"Type": "json-file", "Config": {"max-size": "5m", "max-file": "2"}},
-        **_devices(edgetpu),
+        **_devices(access),
     }
 
 
-def _devices(edgetpu: str | None) -> Mapping[str, Any]:
-    """Return which devices a container may open beside the usual ones: exactly those of the Edge
-    TPU, on USB by a rule for their kind.
-    """
-    if edgetpu == "usb":
-        return {"device_cgroup_rules": [f"c {USB_MAJOR}:* rmw"], "group_add": [str(PLUGDEV)]}
-    return {"devices": ["/dev/apex_0:/dev/apex_0:rw"]} if edgetpu == "pcie" else {}
+def _devices(access: Access) -> Mapping[str, Any]:
+    """Return which devices a container may open beside the usual ones: exactly the accelerator's."""
+    options = {
+        "devices": [f"{node}:{node}:rw" for node in access.devices],
+        "device_cgroup_rules": list(access.cgroup_rules),
+        "group_add": list(map(str, access.groups)),
+    }
+    return {name: value for name, value in options.items() if value}
 
 
 def bind(path: Path, to: Path | None = None, *, read_only: bool = True) -> Any:

@@ -144,19 +144,14 @@ class Running:
         image = self._image(self._client, self._launch.job.place)
         mounts = self._files.mounts(self._client, self._launch, lambda: self._asked is None)
         owner = options.user(os.getuid(), os.getgid())
-        log, edgetpu, path = (
-            self._files.log(self._launch),
-            self._machine.edgetpu(self._launch),
-            _python_path(self._context, image),
-        )
         arguments = options.container(
             self._launch,
             self._context,
             owner,
             mounts,
-            log,
-            edgetpu,
-            path,
+            self._files.log(self._launch),
+            self._machine.access(self._launch),
+            _python_path(self._context, image),
             daemon.info(self._client),
         )
         with daemon.sense():

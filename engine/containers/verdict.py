@@ -21,7 +21,7 @@ _NOT_THE_STAGES = ("[FATAL tini", "standard_init_linux.go", "exec /", "exec user
 _WHYS = {
     "wrong_platform": "its image has programs of another processor than this engine can run ({text})",
     "no_device": (
-        "its engine has no such device ({text}): plug the Edge TPU in, or choose a target without one"
+        "its engine has no such device ({text}): plug the accelerator in, or choose a target without one"
     ),
     "no_command": "its image lacks what it is to run ({text})",
     "image_missing": "its image is not there ({text}): python run.py images build",

@@ -15,7 +15,7 @@ from typing import Any
 
 from engine import emulation
 from engine.containers import daemon
-from engine.doctor.finding import Finding, first_line
+from engine.finding import Finding, first_line
 from engine.stage.platforms import PLATFORMS
 from engine.target import DOCKER_SOCKET, platform_of
 

@@ -7,7 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from engine.doctor.finding import Finding
+from engine.finding import Finding
 
 _CORE = ("hydra-core", "omegaconf", "pydantic", "networkx")  # nothing starts without them
 _EXTRAS = {

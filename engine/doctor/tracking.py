@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from engine import layout
-from engine.doctor.finding import Finding
 from engine.errors import UserError
+from engine.finding import Finding
 from engine.mlflow.backend import Backend, resolve
 
 _TIMEOUT_S = 0.8

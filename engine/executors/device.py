@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from engine import accelerator
+from engine.accelerator import NO_ACCESS, Access
 from engine.containers import daemon
 from engine.containers.jobs import Containers
 from engine.containers.tunnel import Tunnel
@@ -78,11 +80,13 @@ class Device:
                 "choose the target that the device is",
             )
 
-    def edgetpu(self, launch: Launch) -> str | None:
-        """Return the bus of the target's Edge TPU for a job that asks for it: what the device
+    def access(self, launch: Launch) -> Access:
+        """Return access to the target's accelerator for a job that asks for it: what the device
         lacks, its engine refuses.
         """
-        return self._target.bus if launch.job.spec.resources.accelerator else None
+        if not launch.job.spec.resources.accelerator:
+            return NO_ACCESS
+        return accelerator.access_to(self._target.accelerator, self._target.bus)
 
     def close(self) -> None:
         """End the way."""

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from engine import emulation
+from engine import accelerator, emulation
+from engine.accelerator import NO_ACCESS, Access
 from engine.containers import daemon
 from engine.containers.binds import Binds, hidden_source
 from engine.containers.jobs import Containers
@@ -20,7 +21,6 @@ from engine.jobfolder import Launch
 from engine.placement import EMULATED, Placement
 from engine.plan import Planned
 from engine.spec import StageSpec
-from engine.stage import coral
 from engine.target import platform_of
 from engine.vocabulary import FailureKind
 
@@ -78,8 +78,8 @@ class Here:
         """Return where the stage runs: on this processor or under QEMU."""
         emulated = not emulation.is_native(image.platform, self._platform)
         depends_on = {"image": image.reference}
-        if spec.resources.accelerator and self._target.accelerator == "edgetpu" and not emulated:
-            depends_on["edgetpu"] = coral.seen()
+        if spec.resources.accelerator and not emulated:
+            depends_on |= accelerator.counted(self._target.accelerator)
         return Placement(
             image.platform,
             emulated,
@@ -109,18 +109,11 @@ class Here:
             if not seen.is_registered:
                 raise UserError(f"target={self._target.name}", seen.what, seen.fix)
 
-    def edgetpu(self, launch: Launch) -> str | None:
-        """Return the bus of the Edge TPU that the job asks for and this machine has."""
+    def access(self, launch: Launch) -> Access:
+        """Return access to the accelerator that the job asks for, if this machine has one."""
         if not launch.job.spec.resources.accelerator or launch.job.place.emulated:
-            return None
-        return next(
-            (
-                found.bus
-                for found in coral.find()
-                if found.bus == self._target.bus and found.is_usable
-            ),
-            None,
-        )
+            return NO_ACCESS
+        return accelerator.access_here(self._target.accelerator, self._target.bus)
 
     def close(self) -> None:
         """Do nothing: there is no way to end."""

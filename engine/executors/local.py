@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from engine import accelerator
 from engine.containers import options
 from engine.context import ExecutorContext
 from engine.contract import Contract
@@ -28,7 +29,6 @@ from engine.placement import Placement
 from engine.plan import Job, Planned
 from engine.processes import tree
 from engine.spec import StageSpec
-from engine.stage import coral
 from engine.target import platform_of
 
 _SLOW_IMPORTS = (
@@ -87,8 +87,8 @@ class Executor:
         here = platform_of(machine)
         is_stand_in = spec.runs_on == "target" and self._target.platform != here
         depends_on = environment(contract.imports, contract.programs)
-        if spec.resources.accelerator and self._target.accelerator == "edgetpu":
-            depends_on["edgetpu"] = coral.seen()
+        if spec.resources.accelerator:
+            depends_on |= accelerator.counted(self._target.accelerator)
         return Placement(
             here, False, f"simulated on {machine}" if is_stand_in else machine, depends_on
         )

@@ -60,8 +60,9 @@ TARGET_FORMS = {
     "runtime": ({"runtime": "onnx"}, "t.yaml: runtime", "onnx", "choose one"),
     "memory": ({"memory": "4 gigs"}, "t.yaml: memory", "4 gigs", "512M"),
     "unknown_key": ({"acelerator": "gpu"}, "t.yaml: acelerator", "acelerator", "accelerator"),
+    "accelerator": ({"accelerator": "edgtpu"}, "t.yaml: accelerator", "edgtpu", "mean 'edgetpu'"),
     "bus": ({"accelerator": "edgetpu", "bus": "i2c"}, "t.yaml: bus", "i2c", "choose one"),
-    "bus_of_nothing": ({"bus": "pcie"}, "t.yaml: bus", "Edge TPU", "accelerator: edgetpu"),
+    "bus_of_nothing": ({"bus": "pcie"}, "t.yaml: bus", "none", "accelerator: edgetpu"),
     "device": ({"device": "pi@raspberrypi"}, "t.yaml: device", "pi@raspberrypi", "ssh://user@host"),
     "device_that_is_an_option": (
         {"device": "ssh://-oProxyCommand=x/y"},

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from engine.doctor.finding import Finding, first_line, gather
+from engine.doctor.checks import gather
+from engine.finding import Finding, first_line
 
 
 def test_it_ends_with_status_0_and_a_line_for_each_thing(give):

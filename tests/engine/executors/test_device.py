@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.accelerators import edgetpu
 from engine.containers import options, volumes
 from engine.contract import Contract
 from engine.errors import UserError
@@ -364,7 +365,7 @@ def test_nothing_but_what_was_sent_is_left_on_the_device(device_bench, sent, min
 def test_a_stage_that_wants_an_edge_tpu_is_refused_where_the_device_has_none(
     device_bench, make_bench, plain_image, monkeypatch, accelerator, kind, bus
 ):
-    monkeypatch.setattr(options, "USB", "/dev/bus/none")
+    monkeypatch.setattr(edgetpu, "USB", Path("/dev/bus/none"))
     target = device_bench.context.target.model_copy(update={"accelerator": "edgetpu", "bus": bus})
     bench = make_bench(
         "device", plain_image, target=target, ssh_config=device_bench.context.ssh_config

@@ -12,6 +12,8 @@ from types import SimpleNamespace
 import pytest
 
 from engine import emulation
+from engine.accelerator import NO_ACCESS
+from engine.accelerators import edgetpu
 from engine.containers import daemon, options, verdict
 from engine.contract import Contract
 from engine.errors import UserError
@@ -48,14 +50,15 @@ def accelerated(docker_bench, tmp_path, monkeypatch):
 
     Made, and never started: there may be none.
     """
-    monkeypatch.setattr(options, "USB", tmp_path)
+    monkeypatch.setattr(edgetpu, "USB", tmp_path)
     made = []
 
     def look(bus: str | None) -> dict:
         _, launch = docker_bench.lay_out("s", USES)
         owner = options.user(os.getuid(), os.getgid())
+        access = edgetpu.access(bus) if bus else NO_ACCESS
         arguments = options.container(
-            launch, docker_bench.context, owner, [], launch.log, bus, "/", MACHINE
+            launch, docker_bench.context, owner, [], launch.log, access, "/", MACHINE
         )
         made.append(docker_bench.client.containers.create(launch.job.place.image, **arguments))
         return docker_bench.client.api.inspect_container(made[-1].id)["HostConfig"]
@@ -184,7 +187,7 @@ def test_where_the_stage_sets_none_the_limits_are_the_executors(
     bench = make_bench("docker", plain_image, memory="128M", pids=99, shm="8M", tmp="4M")
     _, launch = bench.lay_out("s", USES)
     arguments = options.container(
-        launch, bench.context, options.user(1, 1), [], launch.log, None, "/", MACHINE
+        launch, bench.context, options.user(1, 1), [], launch.log, NO_ACCESS, "/", MACHINE
     )
     made = docker_engine.client().containers.create(launch.job.place.image, **arguments)
     try:
@@ -210,7 +213,7 @@ def _made(bench) -> dict:
         options.user(1, 1),
         [],
         launch.log,
-        None,
+        NO_ACCESS,
         "/",
         daemon.info(bench.client),
     )
@@ -286,7 +289,7 @@ def test_without_an_edge_tpu_a_container_has_no_device(accelerated):
 
 
 def test_an_edge_tpu_on_usb_is_the_folder_of_usb_and_a_rule_for_its_kind(accelerated):
-    folder = str(options.USB)
+    folder = str(edgetpu.USB)
     assert _reaches(accelerated("usb")) == ([(folder, folder, False)], [], ["c 189:* rmw"], ["46"])
 
 
@@ -334,7 +337,8 @@ def test_the_edge_tpu_goes_to_a_stage_that_asks_for_it_where_there_is_one(
     monkeypatch.setattr(coral, "find", lambda *_: found)
     bench = make_bench("docker", plain_image, target=CORAL)
     _, launch = bench.lay_out("s", {**USES, "resources": {"accelerator": accelerator}})
-    assert bench.executor._machine.edgetpu(launch) == bus
+    wanted = edgetpu.access(bus) if bus else NO_ACCESS
+    assert bench.executor._machine.access(launch) == wanted
 
 
 def test_an_edge_tpu_that_has_gone_since_it_was_seen_is_named(
@@ -347,7 +351,7 @@ def test_an_edge_tpu_that_has_gone_since_it_was_seen_is_named(
     bench = make_bench("docker", plain_image, target=CORAL.model_copy(update={"bus": "pcie"}))
     _, ended = bench.does("pass", resources={"accelerator": True})
     assert (ended.status, ended.kind) == (None, "no_device")
-    assert "plug the Edge TPU in, or choose a target without one" in ended.why
+    assert "plug the accelerator in, or choose a target without one" in ended.why
 
 
 # --- finding a container again
@@ -428,7 +432,7 @@ def test_an_emulated_container_has_the_processor_of_a_pi(docker_bench, on, proce
     place = dataclasses.replace(launch.job.place, platform=on, emulated=processor is not None)
     launch = dataclasses.replace(launch, job=dataclasses.replace(launch.job, place=place))
     arguments = options.container(
-        launch, docker_bench.context, options.user(1, 1), [], launch.log, None, "/", MACHINE
+        launch, docker_bench.context, options.user(1, 1), [], launch.log, NO_ACCESS, "/", MACHINE
     )
     made = docker_bench.client.containers.create(launch.job.place.image, **arguments)
     try:

@@ -1,22 +1,10 @@
-"""What `doctor` found: a line for each thing looked for. Waits for nothing longer than it is told
-to.
-"""
+"""The checks of `doctor`, all at the same time. Waits for nothing longer than it is told to."""
 
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A thing that was looked for; where it is missing, what brings it."""
-
-    is_there: bool
-    what: str
-    fix: str = ""
-
+from engine.finding import Finding
 
 Check = Callable[[], list[Finding]]
 
@@ -29,23 +17,6 @@ def gather(checks: Mapping[str, Check], within_s: float) -> list[Finding]:
     end = time.monotonic() + within_s
     looks = [_Look(name, check) for name, check in checks.items()]
     return [finding for look in looks for finding in look.result(end, within_s)]
-
-
-def first_line(argv: Sequence[str], within_s: float = 0.8) -> str:
-    """Return the first line that a program says; empty where it says none in time."""
-    try:
-        done = subprocess.run(
-            argv,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=within_s,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return (done.stdout or done.stderr).strip().partition("\n")[0]
 
 
 class _Look:

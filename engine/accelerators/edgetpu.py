@@ -1,8 +1,7 @@
-"""What `doctor` says of the Edge TPU: the device, its driver and permissions, the compiler and the
-libraries. Loads none of them.
+"""Google's Coral Edge TPU: its buses, what a container needs to open it, what a fingerprint counts,
+and what `doctor` prints of device, driver, permissions, compiler and libraries. Loads none of them.
 """
 
-import importlib.metadata
 import os
 import platform
 import shutil
@@ -11,9 +10,19 @@ from collections.abc import Iterator, Sequence
 from importlib.machinery import PathFinder
 from pathlib import Path
 
-from engine.doctor.finding import Finding, first_line
+from engine.accelerator import Access
+from engine.finding import Finding, first_line
 from engine.stage import coral
 from engine.stage.coral import Coral
+
+TITLE = "Edge TPU"
+BUSES = ("usb", "pcie")
+RUNTIME = "tflite_runtime"  # libedgetpu is built against it, not against LiteRT
+
+USB = Path("/dev/bus/usb")
+USB_MAJOR = 189  # Linux's character devices of USB: admin-guide/devices.txt
+PLUGDEV = 46  # Debian's group of pluggable devices
+NODE = "/dev/apex_0"
 
 _SOURCE = "Coral's package source (coral.ai/docs, Get started)"
 _USB_3 = 5000  # Mbit/s
@@ -22,6 +31,31 @@ _RULES = {
     "pcie": "/etc/udev/rules.d/65-apex.rules",
 }
 _GROUPS = {"usb": "plugdev", "pcie": "apex"}
+
+
+def seen() -> str:
+    """Return the buses with a usable Edge TPU, and whether its library is installed."""
+    return coral.seen()
+
+
+def is_usable(bus: str | None) -> bool:
+    """Return whether a process of this machine can open an Edge TPU on that bus now."""
+    return any(found.bus == bus and found.is_usable for found in coral.find())
+
+
+def access(bus: str | None) -> Access:
+    """Return what a container needs to open it.
+
+    On USB that is a rule for the kind of device, since id and node change at its first use.
+    """
+    if bus == "usb":
+        return Access(binds=(USB,), cgroup_rules=(f"c {USB_MAJOR}:* rmw",), groups=(PLUGDEV,))
+    return Access(devices=(NODE,))
+
+
+def findings() -> list[Finding]:
+    """Return the Edge TPUs of the machine and their software, and what stands in the way."""
+    return [*devices(), *software()]
 
 
 def devices(
@@ -141,6 +175,8 @@ def _library(root: Path) -> Finding:
 
 
 def _clash() -> str:
+    import importlib.metadata  # slow, and planning needs none of it
+
     try:
         version = importlib.metadata.version("tflite-runtime")
     except importlib.metadata.PackageNotFoundError:

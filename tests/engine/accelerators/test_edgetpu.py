@@ -1,13 +1,14 @@
-"""What `doctor` says of the Edge TPU, on folders that look like machines with one and programs that look like
+"""What `doctor` prints of the Edge TPU, and whether one is usable, on folders that look like machines with one and programs that look like
 Google's.
 """
 
+import importlib.metadata
 import shutil
 import subprocess
 
 import pytest
 
-from engine.doctor import edgetpu
+from engine.accelerators import edgetpu
 from engine.stage import coral
 from tests.machines import Machine
 
@@ -129,9 +130,9 @@ def test_the_library_is_found_where_the_loader_looks(tmp_path, place):
 def test_a_library_that_crashes_with_the_runtime_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("LD_LIBRARY_PATH", f"{tmp_path}")
     (tmp_path / "libedgetpu.so.1").touch()
-    monkeypatch.setattr(edgetpu.importlib.metadata, "version", lambda _: "2.14.0")
+    monkeypatch.setattr(importlib.metadata, "version", lambda _: "2.14.0")
     assert "crashes with tflite-runtime 2.14.0" in _software(tmp_path, "libedgetpu").what
-    monkeypatch.setattr(edgetpu.importlib.metadata, "version", lambda _: "2.11.0")
+    monkeypatch.setattr(importlib.metadata, "version", lambda _: "2.11.0")
     assert "tflite-runtime" not in _software(tmp_path, "libedgetpu").what
 
 
@@ -145,3 +146,11 @@ def test_the_reef_atlas_of_that_name_is_not_taken_for_pycoral(tmp_path):
         "raise SystemExit('it was imported')\n"
     )
     assert _software(tmp_path, "PyCoral").is_there
+
+
+@pytest.mark.parametrize(("bus", "usable"), [("usb", True), ("pcie", False)])
+def test_an_edge_tpu_is_usable_on_its_own_bus(machine, monkeypatch, bus, usable):
+    machine.plug("2-1", "18d1", "9302", 7)
+    found = coral.find(machine.sys, machine.dev)
+    monkeypatch.setattr(coral, "find", lambda: found)
+    assert edgetpu.is_usable(bus) is usable

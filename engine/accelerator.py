@@ -1,0 +1,112 @@
+"""The kinds of accelerators: engine/accelerators/<name>.py, found by name, as `accelerator:` of a
+target says it.
+
+Nothing else in the engine knows one of them by its name. `none` is the absence of any.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from engine import extensions
+from engine.finding import Finding
+
+NONE = "none"
+NAMES = (NONE, *extensions.names("accelerators"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """What a container needs to open an accelerator, beside what every stage's container has."""
+
+    devices: tuple[str, ...] = ()  # device nodes, for reading and writing
+    binds: tuple[Path, ...] = ()  # folders of the engine's machine, writable
+    cgroup_rules: tuple[str, ...] = ()  # as Docker's --device-cgroup-rule takes them
+    groups: tuple[int, ...] = ()  # supplementary group ids of the stage's user
+
+
+NO_ACCESS = Access()
+
+
+class Accelerator(Protocol):
+    """A kind of accelerator: one module in engine/accelerators/, found by its name."""
+
+    TITLE: str  # what users call it
+    BUSES: tuple[str, ...]  # how it can be connected, the usual way first; empty: only one way
+    RUNTIME: str | None  # of targets with it that name none; None: it works with any
+
+    @staticmethod
+    def seen() -> str:
+        """Return what the fingerprint of a stage that asks for the accelerator counts of this
+        machine: a figure that was measured without one must not stay once there is one.
+
+        Empty: nothing.
+        """
+
+    @staticmethod
+    def is_usable(bus: str | None) -> bool:
+        """Return whether a process of this machine can open one on that bus now."""
+
+    @staticmethod
+    def access(bus: str | None) -> Access:
+        """Return what a container needs to open one on that bus. Looks for none."""
+
+    @staticmethod
+    def findings() -> list[Finding]:
+        """Return what `doctor` prints: each device and library, and what stands in its way."""
+
+
+@cache
+def of(name: str) -> Accelerator | None:
+    """Return the accelerator of that name; None for `none`.
+
+    ModuleNotFoundError if it is not in NAMES.
+    """
+    if name == NONE:
+        return None
+    return cast(Accelerator, extensions.module("accelerators", name))
+
+
+def installed() -> dict[str, Accelerator]:
+    """Return all accelerators that the engine knows, by name."""
+    found = {name: of(name) for name in NAMES}
+    return {name: one for name, one in found.items() if one is not None}
+
+
+def buses(name: str) -> tuple[str, ...]:
+    """Return the buses that the accelerator can be on, its default first."""
+    found = of(name)
+    return found.BUSES if found else ()
+
+
+def all_buses() -> tuple[str, ...]:
+    """Return the buses that any accelerator can be on."""
+    return tuple(dict.fromkeys(bus for one in installed().values() for bus in one.BUSES))
+
+
+def runtime(name: Any) -> str | None:
+    """Return the runtime that the accelerator needs; None if it needs none or there is no such
+    accelerator.
+    """
+    found = of(name) if name in NAMES else None
+    return found.RUNTIME if found else None
+
+
+def counted(name: str) -> dict[str, str]:
+    """Return what a fingerprint counts of this machine's accelerator, by its name."""
+    found = of(name)
+    seen = found.seen() if found else ""
+    return {name: seen} if seen else {}
+
+
+def access_to(name: str, bus: str | None) -> Access:
+    """Return what a container needs to open the accelerator, wherever it runs."""
+    found = of(name)
+    return found.access(bus) if found else NO_ACCESS
+
+
+def access_here(name: str, bus: str | None) -> Access:
+    """Return the same for a container of this machine; no access if the machine has none."""
+    found = of(name)
+    return found.access(bus) if found and found.is_usable(bus) else NO_ACCESS

@@ -1,0 +1,31 @@
+"""What was looked for on this machine: whether it is there, and what brings it if it is missing."""
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A thing that was looked for; where it is missing, what brings it."""
+
+    is_there: bool
+    what: str
+    fix: str = ""
+
+
+def first_line(argv: Sequence[str], within_s: float = 0.8) -> str:
+    """Return the first line that a program prints; empty if it prints none in time."""
+    try:
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=within_s,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return (done.stdout or done.stderr).strip().partition("\n")[0]
