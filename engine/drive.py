@@ -5,7 +5,6 @@ The one place where a run is assembled. A plan whose images are missing is a cal
 another run.
 """
 
-import importlib
 import signal
 import sys
 import time
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from engine import image_catalogue, layout, planning, provenance, run_files
+from engine import extensions, image_catalogue, layout, planning, provenance, run_files
 from engine.context import DriverContext, SinkContext
 from engine.errors import UserError
 from engine.events import Note, RunFinished, RunState
@@ -192,9 +191,7 @@ def _driver(
         fail_fast=request.settings.fail_fast,
     )
     name = request.settings.executor.driver
-    make: Callable[[DriverContext], Driver] = importlib.import_module(
-        f"engine.drivers.{name}"
-    ).driver
+    make: Callable[[DriverContext], Driver] = extensions.module("drivers", name).driver
     return make(context)
 
 
@@ -208,10 +205,7 @@ def _sinks(request: Request, run_dir: Path, stream: TextIO) -> list[Sink]:
         tracking=request.settings.tracking.model_dump(),
         stream=stream,
     )
-    made = [
-        importlib.import_module(f"engine.sinks.{name}").sink(context)
-        for name in request.settings.sinks
-    ]
+    made = [extensions.module("sinks", name).sink(context) for name in request.settings.sinks]
     return [sink for sink in made if sink is not None]
 
 

@@ -9,16 +9,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import check, dispatch, fetch, layout, ordinary, when
+from engine import check, dispatch, extensions, fetch, layout, ordinary, when
 from engine import graph as graphs
 from engine.asset import Asset
 from engine.check import Checked
 from engine.dispatch import Dispatcher, Stages
-from engine.errors import UserError, raise_all
+from engine.errors import UserError, did_you_mean, raise_all
 from engine.foreach import base_of, value_of
 from engine.interfaces import Say
 from engine.plan import Plan, ResolvedAsset, settle_all
 from engine.request import Request
+from engine.settings import Settings
 from engine.signature import Library
 from engine.spec import StageSpec, UseCase
 from engine.store import Store
@@ -42,6 +43,7 @@ def plan(request: Request, refused: Mapping[str, str] = NOTHING) -> Planning:
     refused: executors that are out of the question although they can run the stages, and why, by
     name.
     """
+    _refuse_unknown(request.settings)
     store = Store(layout.store_dir(request.outputs))
     usecase = _with_makers(request)
     library = Library(request.settings.stage_packages, request.roots, store.root / "sources.json")
@@ -91,6 +93,19 @@ def bring(request: Request, planning: Planning, say: Say) -> None:
             mistakes.append(mistake)
     if mistakes:
         raise ExceptionGroup("assets are missing", mistakes)
+
+
+def _refuse_unknown(settings: Settings) -> None:
+    """Raise UserError for sinks and a driver that there are not."""
+    named = [("sinks", "sink", name) for name in settings.sinks]
+    named.append(("executor.driver", "driver", settings.executor.driver))
+    raise_all(
+        [
+            UserError(f"{key}={name}", f"there is no such {kind}", did_you_mean(name, known))
+            for key, kind, name in named
+            if name not in (known := extensions.names(f"{kind}s"))
+        ]
+    )
 
 
 def _readable(stages: Mapping[str, StageSpec], library: Library) -> Stages:

@@ -7,22 +7,18 @@ itself.
 import os
 import time
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from engine import graph as graphs
-from engine import handles, jobfolder
+from engine.attempts import Attempts, Running
 from engine.context import DriverContext
-from engine.events import JobFailed, JobFinished, JobSkipped, JobStarted, Note
-from engine.foreach import value_of
-from engine.interfaces import Emit, Executor
-from engine.jobfolder import Ended, JobFolder, Launch
-from engine.outcome import NOT_ITS_FAULT, TIMEOUT, Attempt, Failure, Judge, timeout_s
-from engine.plan import Job, Plan, Planned, settle
-from engine.publisher import Publisher, cached, is_rejected
-from engine.store import Record, Store
+from engine.events import JobFailed, JobSkipped, Note
+from engine.interfaces import Emit
+from engine.jobfolder import Ended
+from engine.outcome import NOT_ITS_FAULT, TIMEOUT, Failure, timeout_s
+from engine.plan import Job, Plan, Planned
+from engine.publisher import cached, is_rejected
+from engine.store import Record
 from engine.vocabulary import Event, FailureKind, RunStatus
 
 POLL_S = 0.1  # how often a running stage's progress is read
@@ -48,24 +44,15 @@ def driver(context: DriverContext) -> "Scheduler":
     """Return what runs the plan's jobs on an executor, as many at once as this machine carries."""
     memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     capacity = Capacity(context.cpus or os.cpu_count() or 1, memory_bytes, context.fail_fast)
-    return Scheduler(
-        context.plan,
-        context.store,
-        context.executor,
-        context.work,
-        context.run_dir,
-        capacity,
-        context.emit,
-    )
+    return Scheduler(Attempts.of(context), capacity, context.emit)
 
 
 @dataclass(slots=True)
-class _Running:
-    folder: JobFolder
-    log: Path
+class _Timed:
+    """An attempt at work, and when it is to end."""
+
+    attempt: Running
     deadline: float
-    alone: ExitStack
-    reads: Mapping[str, str]  # its inputs from other stages, and their digests when it started
     ending: str | None = None  # why it was told to end: timeout, interrupted
     kill_at: float = float("inf")
 
@@ -74,21 +61,15 @@ class _Running:
 class Scheduler:
     """One run of a plan."""
 
-    plan: Plan
-    store: Store
-    executor: Executor
-    work: Path
-    run_dir: Path
+    attempts: Attempts
     capacity: Capacity
     emit: Emit
     interrupts: int = 0  # how often `interrupt` was called
-    digests: dict[str, Mapping[str, str]] = field(default_factory=dict)  # of the finished stages
     _waiting: dict[str, Job] = field(default_factory=dict)
-    _running: dict[str, _Running] = field(default_factory=dict)
+    _running: dict[str, _Timed] = field(default_factory=dict)
     _over: dict[str, str] = field(
         default_factory=dict
     )  # stage -> finished, failed, skipped, rejected
-    _attempts: dict[str, int] = field(default_factory=dict)
     _failed: dict[str, JobFailed] = field(default_factory=dict)  # that wait for their next attempt
     _not_before: dict[str, float] = field(default_factory=dict)
     _priority: Mapping[str, float] = field(default_factory=dict)
@@ -97,13 +78,11 @@ class Scheduler:
     _said: list[Event] = field(
         default_factory=list
     )  # events of this turn of the loop: one fsync for all
-    # removing a folder costs as much as a stage
-    _janitor: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
     @property
-    def publisher(self) -> Publisher:
-        """Return what publishes finished jobs."""
-        return Publisher(self.store, self.run_dir)
+    def plan(self) -> Plan:
+        """Return the plan that is run."""
+        return self.attempts.plan
 
     def interrupt(self) -> None:
         """End the run: cleanly at the first call, at once at the second."""
@@ -127,12 +106,12 @@ class Scheduler:
             else:
                 self._start_ready()
             self._flush()
-            for ended in self.executor.wait(self._pause_s()):
+            for ended in self.attempts.executor.wait(self._pause_s()):
                 self._finish(ended)
             self._stream()
             self._watch_time()
         self._flush()
-        self._janitor.shutdown()
+        self.attempts.close()
         if self.interrupts:
             return "interrupted"
         if "failed" in self._over.values():
@@ -153,7 +132,7 @@ class Scheduler:
         for name, planned in self.plan.jobs.items():
             if (
                 planned.record
-                and not (set(planned.job.needs) - self.digests.keys())
+                and not (set(planned.job.needs) - self.attempts.digests.keys())
                 and name in self._waiting
             ):
                 events += self._cached(planned, planned.record)
@@ -166,8 +145,7 @@ class Scheduler:
 
     def _publish(self, job: Job, record: Record) -> list[Event]:
         """Publish a finished job, and skip what needs it if a gate rejects it."""
-        self.digests[job.stage] = record.outputs
-        gates = self.publisher.publish(job, record)
+        gates = self.attempts.publish(job, record)
         self._refresh_ready(self.plan.graph.successors[job.stage])
         if not is_rejected(gates):
             self._over[job.stage] = "finished"
@@ -194,7 +172,7 @@ class Scheduler:
         """Look again which of these stages wait for nothing but room."""
         for name in names:
             if name in self._waiting and all(
-                need in self.digests for need in self._waiting[name].needs
+                need in self.attempts.digests for need in self._waiting[name].needs
             ):
                 self._ready.add(name)
             else:
@@ -216,90 +194,24 @@ class Scheduler:
         )
 
     def _jobs_at_work(self) -> list[Job]:
-        return [running.folder.job for running in self._running.values()]
+        return [timed.attempt.job for timed in self._running.values()]
 
     def _start(self, name: str) -> None:
         job = self._waiting[name]
         if self._send_back_damaged(job):
             return
-        planned = settle(job, self.digests, self.plan.assets, self.store)
-        alone = ExitStack()
-        if planned.record is None:
-            assert planned.fingerprint is not None
-            if not alone.enter_context(self.store.alone(planned.fingerprint)):
-                self._not_before[name] = (
-                    time.monotonic() + BUSY_S
-                )  # another engine does this job just now
-                alone.close()
-                return
-            planned = settle(
-                job, self.digests, self.plan.assets, self.store
-            )  # it may have ended meanwhile
-        if planned.record is not None:
-            alone.close()
-            self._say(*self._cached(planned, planned.record))
-            return
-        self._launch(planned, alone)
-
-    def _launch(self, planned: Planned, alone: ExitStack) -> None:
-        job = planned.job
-        self._failed.pop(job.stage, None)
-        attempt = self._attempts[job.stage] = self._attempts.get(job.stage, 0) + 1
-        log = self.run_dir / "logs" / f"{job.stage}.log"
-        log.parent.mkdir(exist_ok=True)
-        jobfolder.open_log(log)
-        if attempt > 1:
-            handles.append(log, f"--- attempt {attempt}\n".encode())
-        folder = jobfolder.lay_out(
-            self.work / f"{job.stage}-{attempt}",
-            planned,
-            self.digests,
-            self.plan.assets,
-            self.store,
-        )
-        self._say(
-            JobStarted(
-                event="job_started",
-                stage=job.stage,
-                attempt=attempt,
-                fingerprint=planned.fingerprint,
-                log=self._log_name(log),
-                platform=job.place.platform,
-                emulated=job.place.emulated,
-                taken=job.place.taken,
-            )
-        )
-        deadline = time.monotonic() + (timeout_s(job) or float("inf"))
-        self._running[job.stage] = _Running(folder, log, deadline, alone, self._reads(job))
-        self._leave(job.stage)
-        launch = Launch(
-            job,
-            folder.path,
-            log,
-            planned.fingerprint or "",
-            self.run_dir.name,
-            attempt,
-            folder.inputs,
-            folder.notes,
-            folder.adopt,
-        )
-        self.executor.launch(launch)
-
-    def _log_name(self, log: Path) -> str:
-        """Return the log as the journal names it: from the run's folder on, which may be moved."""
-        return log.relative_to(self.run_dir).as_posix()
-
-    def _reads(self, job: Job) -> dict[str, str]:
-        """Return the artifacts that the job reads.
-
-        Another stage may find one damaged and send it back meanwhile.
-        """
-        found: dict[str, str] = {}
-        for name, ref in [(name, ref) for name, ref in job.inputs.items() if ref]:
-            for stage in ref.stages:
-                entry = f"{name}/{value_of(stage)}" if ref.each else name
-                found[entry] = self.digests[stage][ref.name]
-        return found
+        found = self.attempts.start(job)
+        if found is None:
+            self._not_before[name] = time.monotonic() + BUSY_S
+        elif isinstance(found, Planned):
+            assert found.record is not None
+            self._say(*self._cached(found, found.record))
+        else:
+            self._say(found.started)
+            self._failed.pop(name, None)
+            self._leave(name)
+            deadline = time.monotonic() + (timeout_s(job) or float("inf"))
+            self._running[name] = _Timed(found, deadline)
 
     def _send_back_damaged(self, job: Job) -> bool:
         """Look at the job's inputs where the store keeps them.
@@ -309,69 +221,36 @@ class Scheduler:
         refs = [ref for ref in job.inputs.values() if ref]
         damaged = False
         for stage, output in [(stage, ref.name) for ref in refs for stage in ref.stages]:
-            if stage in self.digests and not self.store.is_whole(self.digests[stage][output]):
+            if not self._is_whole(stage, output):
                 self._send_back(stage, output)
                 damaged = True
         return damaged
 
+    def _is_whole(self, stage: str, output: str) -> bool:
+        made = self.attempts.digests.get(stage)  # None: it was sent back already
+        return made is None or self.attempts.store.is_whole(made[output])
+
     def _send_back(self, stage: str, output: str) -> None:
-        self.store.quarantine(self.digests[stage][output])
+        self.attempts.store.quarantine(self.attempts.digests[stage][output])
         text = f"{stage}.{output} was damaged in the store: set aside, {stage} runs again"
         self._say(Note(event="note", stage=None, text=text))
         self._waiting[stage] = self.plan.jobs[stage].job
-        del self.digests[stage], self._over[stage]
+        del self.attempts.digests[stage], self._over[stage]
         self._refresh_ready([stage, *self.plan.graph.successors[stage]])
 
     def _finish(self, ended: Ended) -> None:
-        running = self._running.pop(ended.stage)
-        jobfolder.cut(running.log)
-        events = running.folder.poll(to_the_end=True)
-        try:
-            with running.alone:
-                found = self._outcome(running, ended)
-        finally:
-            self._janitor.submit(handles.remove, running.folder.path)
+        timed = self._running.pop(ended.stage)
+        said, found = self.attempts.end(timed.attempt, ended, timed.ending)
         if isinstance(found, Failure):
-            self._say(*events, *self._fail(running, ended, found))
+            self._say(*said, *self._fail(timed.attempt, ended, found))
             return
-        job = running.folder.job
-        published = self._publish(job, found)
-        finished = JobFinished(
-            event="job_finished",
-            stage=job.stage,
-            attempt=self._attempts[job.stage],
-            seconds=ended.seconds,
-            outputs=dict(found.outputs),
-            metrics=dict(found.metrics),
-        )
-        self._say(*events, finished, *published)
+        finished = self.attempts.finished(timed.attempt, ended, found)
+        self._say(*said, finished, *self._publish(timed.attempt.job, found))
 
-    def _outcome(self, running: _Running, ended: Ended) -> Record | Failure:
-        judge = Judge(self.store, self.plan.assets, self.work)
-        return judge.outcome(
-            Attempt(
-                folder=running.folder,
-                log=running.log,
-                ended=ended,
-                ending=running.ending,
-                reads=running.reads,
-            )
-        )
-
-    def _fail(self, running: _Running, ended: Ended, failure: Failure) -> list[Event]:
-        job = running.folder.job
+    def _fail(self, attempt: Running, ended: Ended, failure: Failure) -> list[Event]:
+        job = attempt.job
         delay_s = self._retry_delay_s(job, failure.kind)
-        failed = JobFailed(
-            event="job_failed",
-            stage=job.stage,
-            attempt=self._attempts[job.stage],
-            seconds=ended.seconds,
-            kind=failure.kind,
-            message=failure.message,
-            log=self._log_name(running.log),
-            log_tail=jobfolder.log_tail(running.log),
-            retry_in_s=delay_s,
-        )
+        failed = self.attempts.failed(attempt, ended, failure, delay_s)
         if delay_s is not None:
             self._failed[job.stage] = failed
             self._waiting[job.stage] = job
@@ -388,7 +267,7 @@ class Scheduler:
             return None
         if self.capacity.fail_fast and "failed" in self._over.values():
             return None
-        attempt, tries = self._attempts[job.stage], job.spec.retries + (kind in NOT_ITS_FAULT)
+        attempt, tries = self.attempts.counts[job.stage], job.spec.retries + (kind in NOT_ITS_FAULT)
         return job.spec.retry_delay * 2 ** (attempt - 1) if attempt <= tries else None
 
     def _fail_fast(self, stage: str) -> list[Event]:
@@ -418,23 +297,22 @@ class Scheduler:
         return events
 
     def _stream(self) -> None:
-        for running in self._running.values():
-            self._say(*running.folder.poll())
+        for timed in self._running.values():
+            self._say(*timed.attempt.poll())
 
     def _watch_time(self) -> None:
         now = time.monotonic()
-        for stage, running in self._running.items():
-            jobfolder.cut(running.log)
-            if running.ending is None and now >= running.deadline:
+        for stage, timed in self._running.items():
+            if timed.ending is None and now >= timed.deadline:
                 self._end(stage, TIMEOUT)
-            elif now >= running.kill_at:
-                self.executor.terminate(stage, force=True)
+            elif now >= timed.kill_at:
+                self.attempts.executor.terminate(stage, force=True)
 
     def _end(self, stage: str, why: str) -> None:
-        running = self._running[stage]
-        if running.ending is None:
-            running.ending, running.kill_at = why, time.monotonic() + GRACE_S
-            self.executor.terminate(stage, force=False)
+        timed = self._running[stage]
+        if timed.ending is None:
+            timed.ending, timed.kill_at = why, time.monotonic() + GRACE_S
+            self.attempts.executor.terminate(stage, force=False)
 
     def _end_all(self) -> None:
         """Interrupted: start nothing more, ask once, insist the second time."""
@@ -443,7 +321,7 @@ class Scheduler:
         for stage in self._running:
             self._end(stage, "the run was interrupted")
             if self.interrupts > 1:
-                self.executor.terminate(stage, force=True)
+                self.attempts.executor.terminate(stage, force=True)
 
     def _pause_s(self) -> float:
         if self._running:

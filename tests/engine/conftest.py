@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from engine import check, spec
+from engine.attempts import Attempts
 from engine.drivers import scheduler as schedulers
 from engine.drivers.scheduler import Capacity, Scheduler
 from engine.events import RunState, replay
@@ -179,9 +180,8 @@ class Bench:
         self._emit({"event": "run_started", "jobs": describe(plan)})
         with self.store.work(f"run{self._runs}") as work:
             capacity = Capacity(cpus, memory, fail_fast)
-            self.scheduler = Scheduler(
-                plan, self.store, self.executor, work, self.run_dir, capacity, self._emit
-            )
+            attempts = Attempts(plan, self.store, self.executor, work, self.run_dir)
+            self.scheduler = Scheduler(attempts, capacity, self._emit)
             status = self.scheduler.run()
         self._emit({"event": "run_finished", "status": status, "seconds": 0.0})
         return replay(self.events)

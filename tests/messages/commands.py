@@ -59,6 +59,8 @@ COMMANDS = {
     ),
     "executor_name": (["executor.name=lcal"], "executor.name=lcal", "executor", "local"),
     "no_choice": (["~target"], "~target", "target", "target=NAME"),
+    "sink": (["sinks=[consle]"], "sinks=consle", "sink", "console"),
+    "driver": (["+executor.driver=schedler"], "executor.driver=schedler", "driver", "scheduler"),
     "hydras_own": (["~hydra/launcher=[a b]"], "the command line", "override", "key=value"),
     "hydras_launcher": (["hydra/launcher=[1,2]"], "the command line", "int", "key=value"),
     "clean_outputs": (

@@ -120,7 +120,7 @@ def _spoils(bench, stage: str):
     """Write the outputs, and spoil what that stage made."""
 
     def does(folder, attempt):
-        place = bench.store.path(bench.scheduler.digests[stage]["data"])
+        place = bench.store.path(bench.scheduler.attempts.digests[stage]["data"])
         place.chmod(0o644)
         place.write_text("rotten")
         return writes(folder, attempt)

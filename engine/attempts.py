@@ -1,0 +1,209 @@
+"""Attempts at the jobs of one run, as every driver makes them: a job is laid out, launched, read
+while it runs, judged, and published.
+
+Decides nothing about when, how often or how long: that is the driver's. It emits nothing either,
+but returns the events in the order in which the driver is to emit them.
+"""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine import handles, jobfolder, outcome
+from engine.context import DriverContext
+from engine.events import Gate, JobFailed, JobFinished, JobStarted
+from engine.foreach import value_of
+from engine.interfaces import Executor
+from engine.jobfolder import Ended, JobFolder, Launch
+from engine.outcome import Failure, Judge
+from engine.plan import Job, Plan, Planned, settle
+from engine.publisher import Publisher
+from engine.store import Record, Store
+from engine.vocabulary import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """An attempt that was launched."""
+
+    folder: JobFolder
+    log: Path
+    started: JobStarted  # the event that says so
+    reads: Mapping[str, str]  # its inputs from other stages, and their digests when it started
+    lock: ExitStack  # keeps other engines from the same job
+
+    @property
+    def job(self) -> Job:
+        """Return the job."""
+        return self.folder.job
+
+    def poll(self) -> list[Event]:
+        """Return what the stage reported since the last call, and keep its log within bounds."""
+        jobfolder.cut(self.log)
+        return [*self.folder.poll()]
+
+
+@dataclass(slots=True)
+class Attempts:
+    """The attempts of one run, and the outputs of its finished stages."""
+
+    plan: Plan
+    store: Store
+    executor: Executor
+    work: Path
+    run_dir: Path
+    digests: dict[str, Mapping[str, str]] = field(default_factory=dict)  # stage -> output -> digest
+    counts: dict[str, int] = field(default_factory=dict)  # stage -> attempts so far
+    # removing a folder costs as much as a stage
+    _janitor: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
+
+    @classmethod
+    def of(cls, context: DriverContext) -> "Attempts":
+        """Return those of the run that a driver is made for."""
+        return cls(context.plan, context.store, context.executor, context.work, context.run_dir)
+
+    def start(self, job: Job) -> Running | Planned | None:
+        """Launch the job, whose inputs are all there.
+
+        If the store has it by now, nothing is launched, and it is returned with its record. None:
+        another engine is doing it at the moment.
+        """
+        planned = self._settled(job)
+        lock = ExitStack()
+        if planned.record is None:
+            assert planned.fingerprint is not None
+            if not lock.enter_context(self.store.alone(planned.fingerprint)):
+                lock.close()
+                return None
+            planned = self._settled(job)  # another engine may have ended meanwhile
+        if planned.record is not None:
+            lock.close()
+            return planned
+        return self._launched(planned, lock)
+
+    def end(
+        self, running: Running, ended: Ended, ending: str | None = None
+    ) -> tuple[list[Event], Record | Failure]:
+        """Take what the attempt left: its last reports, and its record in the store or why it
+        failed.
+
+        ending: why the driver told it to end; `outcome.TIMEOUT` if it took too long.
+        """
+        jobfolder.cut(running.log)
+        said = running.folder.poll(to_the_end=True)
+        judge = Judge(self.store, self.plan.assets, self.work)
+        attempt = outcome.Attempt(
+            folder=running.folder,
+            log=running.log,
+            ended=ended,
+            ending=ending,
+            reads=running.reads,
+        )
+        try:
+            with running.lock:
+                return [*said], judge.outcome(attempt)
+        finally:
+            self._janitor.submit(handles.remove, running.folder.path)
+
+    def publish(self, job: Job, record: Record) -> list[Gate]:
+        """Lay a finished job's outputs out for the user and for the stages that need them; return
+        how each gate was judged.
+        """
+        self.digests[job.stage] = record.outputs
+        return Publisher(self.store, self.run_dir).publish(job, record)
+
+    def finished(self, running: Running, ended: Ended, record: Record) -> JobFinished:
+        """Return the event of an attempt that has a record."""
+        return JobFinished(
+            event="job_finished",
+            stage=ended.stage,
+            attempt=running.started["attempt"],
+            seconds=ended.seconds,
+            outputs=dict(record.outputs),
+            metrics=dict(record.metrics),
+        )
+
+    def failed(
+        self, running: Running, ended: Ended, failure: Failure, retry_in_s: float | None = None
+    ) -> JobFailed:
+        """Return the event of an attempt that failed; retry_in_s: when the next one begins, if any."""
+        return JobFailed(
+            event="job_failed",
+            stage=ended.stage,
+            attempt=running.started["attempt"],
+            seconds=ended.seconds,
+            kind=failure.kind,
+            message=failure.message,
+            log=running.started["log"],
+            log_tail=jobfolder.log_tail(running.log),
+            retry_in_s=retry_in_s,
+        )
+
+    def close(self) -> None:
+        """Wait until the folders of all attempts are removed."""
+        self._janitor.shutdown()
+
+    def _settled(self, job: Job) -> Planned:
+        return settle(job, self.digests, self.plan.assets, self.store)
+
+    def _launched(self, planned: Planned, lock: ExitStack) -> Running:
+        job = planned.job
+        number = self.counts[job.stage] = self.counts.get(job.stage, 0) + 1
+        log = self._opened_log(job, number)
+        path = self.work / f"{job.stage}-{number}"
+        folder = jobfolder.lay_out(path, planned, self.digests, self.plan.assets, self.store)
+        launch = Launch(
+            job,
+            folder.path,
+            log,
+            planned.fingerprint or "",
+            self.run_dir.name,
+            number,
+            folder.inputs,
+            folder.notes,
+            folder.adopt,
+        )
+        running = Running(
+            folder=folder,
+            log=log,
+            started=self._started(planned, number, log),
+            reads=self._reads(job),
+            lock=lock,
+        )
+        self.executor.launch(launch)
+        return running
+
+    def _opened_log(self, job: Job, number: int) -> Path:
+        log = self.run_dir / "logs" / f"{job.stage}.log"
+        log.parent.mkdir(exist_ok=True)
+        jobfolder.open_log(log)
+        if number > 1:
+            handles.append(log, f"--- attempt {number}\n".encode())
+        return log
+
+    def _started(self, planned: Planned, number: int, log: Path) -> JobStarted:
+        job = planned.job
+        return JobStarted(
+            event="job_started",
+            stage=job.stage,
+            attempt=number,
+            fingerprint=planned.fingerprint,
+            log=log.relative_to(self.run_dir).as_posix(),  # the run's folder may be moved
+            platform=job.place.platform,
+            emulated=job.place.emulated,
+            taken=job.place.taken,
+        )
+
+    def _reads(self, job: Job) -> dict[str, str]:
+        """Return the artifacts that the job reads.
+
+        Another stage may find one damaged and send it back meanwhile.
+        """
+        found: dict[str, str] = {}
+        for name, ref in [(name, ref) for name, ref in job.inputs.items() if ref]:
+            for stage in ref.stages:
+                entry = f"{name}/{value_of(stage)}" if ref.each else name
+                found[entry] = self.digests[stage][ref.name]
+        return found
