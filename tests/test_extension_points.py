@@ -21,6 +21,7 @@ sys.exit(f"imported: {heavy}" if heavy else 0)
 
 # Files without a test file of their own, and what tests them.
 TESTED_BY = {
+    "attempts.py": "drivers/test_contract.py",
     "cli.py": "../test_run.py",
     "context.py": "drivers/test_scheduler.py",
     "drive.py": "commands/test_run.py",
