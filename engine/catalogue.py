@@ -45,6 +45,11 @@ def without_config_dirs(argv: Sequence[str]) -> list[str]:
     return left
 
 
+def names_config_dirs(argv: Sequence[str]) -> bool:
+    """True if the user names a folder with --config-dir."""
+    return len(without_config_dirs(argv)) < len(argv)
+
+
 def usecases(dirs: Sequence[Path]) -> dict[str, Path]:
     """Return the files of all use cases by name."""
     own = [

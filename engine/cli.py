@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from engine import command_line, invocation, recall, registration
 from engine.catalogue import ROOT
 from engine.errors import UserError
-from engine.registration import PROGRAM, CommandLine
+from engine.registration import CommandLine
+from engine.wording import PROGRAM
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

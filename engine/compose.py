@@ -183,8 +183,9 @@ def _checked(
 
 
 def _command(line: CommandLine, overrides: Sequence[str]) -> tuple[str, ...]:
-    """Return the words that ask for this run again, from any folder that has the same files."""
-    flags = [word for folder in line.dirs[:-1] for word in ("--config-dir", str(folder))]
+    """Return the words that request this run again from the current folder."""
+    named = line.dirs[:-1] if line.names_dirs else ()
+    flags = [word for folder in named for word in ("--config-dir", str(folder))]
     by_path = {f"usecase={name}": f"usecase={path}" for name, path in line.by_path.items()}
     return (*line.program.split(), *flags, *(by_path.get(word, word) for word in overrides))
 

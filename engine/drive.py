@@ -27,6 +27,7 @@ from engine.registration import quoted
 from engine.request import Request
 from engine.store import Store
 from engine.vocabulary import RunStatus
+from engine.wording import as_called
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,7 @@ def _run(request: Request, planned: Planning, stream: TextIO) -> Outcome:
         outcome = _driven(driver, recorder, executors.close, run_dir)
     executors.close()
     for line in filter(None, map(_closed, sinks)):
-        stream.write(f"{line}\n")
+        stream.write(f"{as_called(line, request.program)}\n")
     return outcome
 
 

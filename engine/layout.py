@@ -165,27 +165,20 @@ def runs(outputs: Path) -> list[Path]:
     )
 
 
-def find_run(
-    outputs: Path, name: str | None, usecase: str | None = None, target: str | None = None
-) -> Path:
-    """Return the run of this id, or of its beginning; without one the newest of the use case and
-    target.
-    """
-    every = runs(outputs)
-    known = [
+def newest_run(outputs: Path, usecase: str | None = None, target: str | None = None) -> Path | None:
+    """Return the newest run of the use case and target, or of any; None if there is none."""
+    matching = [
         path
-        for path in every
+        for path in runs(outputs)
         if (usecase is None or path.parent.parent.name == usecase)
         and (target is None or path.parent.name == target)
     ]
-    if name is None:
-        if not known:
-            raise UserError(
-                f"{outputs}",
-                "there is no run here yet",
-                "start one: python run.py usecase=pose_activity target=rpi4_coral",
-            )
-        return known[-1]
+    return matching[-1] if matching else None
+
+
+def find_run(outputs: Path, name: str) -> Path:
+    """Return the run with this id, or whose id begins so."""
+    every = runs(outputs)
     matching = [path for path in every if path.name.startswith(name)]
     if len(matching) != 1:
         what = "there is no such run" if not matching else f"{len(matching)} runs begin so"

@@ -20,7 +20,8 @@ from engine.catalogue import ROOT
 from engine.command_line import COMMANDS
 from engine.errors import UserError, did_you_mean
 from engine.options import declared
-from engine.registration import PROGRAM, CommandLine
+from engine.registration import CommandLine
+from engine.wording import as_called
 
 _AGAIN = "and give the same command: it goes on from what is in the store"
 _MACHINE: dict[int | None, str] = {
@@ -33,8 +34,6 @@ _MACHINE: dict[int | None, str] = {
     errno.EROFS: "name a folder that can be written: outputs=DIR",
     errno.EACCES: "name a folder that can be written: outputs=DIR",
 }
-
-_OUR_NAME = re.compile(r"(?<![\w/.-])(?:python )?run\.py\b")
 
 _REFUSALS = (
     ValueError,
@@ -55,7 +54,7 @@ def tell(error: Exception, line: CommandLine) -> int:
         traceback.print_exception(error)
         return 1
     text = "\n".join(dict.fromkeys(map(str, mistakes)))
-    print(text if line.program == PROGRAM else _OUR_NAME.sub(line.program, text), file=sys.stderr)
+    print(as_called(text, line.program), file=sys.stderr)
     return 1 if any(map(_is_the_machines, leaves)) else 2
 
 

@@ -12,9 +12,8 @@ from typing import Any
 from engine import catalogue, main_config, yamlfile
 from engine.errors import UserError, did_you_mean
 from engine.options import CommandOptions
-from engine.wording import as_typed
+from engine.wording import PROGRAM, as_typed
 
-PROGRAM = "python run.py"
 GROUPS = ("target", "executor", "tracking", "pipeline")
 _USECASE = re.compile(r"(?:\+{0,2})usecase=(.*)")
 _NO_CHOICE = re.compile(r"~(usecase|target|executor|tracking)(@.*|=.*)?")
@@ -42,6 +41,7 @@ class CommandLine:
     )
     folder: Path = Path()  # relative paths of assets begin here; the current one
     program: str = PROGRAM  # how the user calls us
+    names_dirs: bool = False  # with --config-dir; otherwise conf/ in the current folder is used
 
     @property
     def has_flags(self) -> bool:
@@ -95,7 +95,15 @@ def read(
         paths = [_path_of(value, known) for value in match[1].split(",")] if match else []
         by_path |= {path.stem: path for path in paths if path not in known.values()}
         words.append("usecase=" + ",".join(path.stem for path in paths) if match else word)
-    return CommandLine(tuple(words), dirs, known | by_path, by_path, options, following)
+    return CommandLine(
+        tuple(words),
+        dirs,
+        known | by_path,
+        by_path,
+        options,
+        following,
+        names_dirs=catalogue.names_config_dirs(argv),
+    )
 
 
 def tell_hydra(line: CommandLine) -> None:

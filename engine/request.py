@@ -14,6 +14,7 @@ from engine.options import CommandOptions
 from engine.settings import Settings
 from engine.spec import UseCase
 from engine.target import Target
+from engine.wording import PROGRAM
 
 OptionsT = TypeVar("OptionsT", bound=CommandOptions, default=CommandOptions, covariant=True)
 
@@ -33,6 +34,12 @@ class Request(Generic[OptionsT]):
     choices_given: tuple[str, ...]  # the words that chose a use case or a target
     notes: tuple[str, ...]
     mistakes: tuple[UserError, ...] = ()  # of form, in a use case of which the rest can be checked
+
+    @property
+    def program(self) -> str:
+        """Return how the user calls this program."""
+        first = self.command[0] if self.command else ""
+        return PROGRAM if first in ("", *PROGRAM.split()) else first
 
     @property
     def outputs(self) -> Path:

@@ -14,10 +14,18 @@ def chosen(request: Request, run: str | None) -> Path:
 
     Without an id: the newest run of the use case and target that the user named.
     """
+    if run is not None:
+        return layout.find_run(request.outputs, run)
     named = {word.partition("=")[0] for word in request.choices_given}
     usecase = request.usecase.name if "usecase" in named else None
     target = request.target.name if "target" in named else None
-    return layout.find_run(request.outputs, run, usecase, target)
+    found = layout.newest_run(request.outputs, usecase, target)
+    if found is None:
+        wanted = f"usecase={request.usecase.name} target={request.target.name}"
+        raise UserError(
+            str(request.outputs), "there is no run here yet", f"start one: python run.py {wanted}"
+        )
+    return found
 
 
 def stages_named(name: str | None, known: Iterable[str]) -> list[str]:

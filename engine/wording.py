@@ -13,6 +13,8 @@ from pathlib import Path
 
 from engine.events import RunState, StageState
 
+PROGRAM = "python run.py"  # as a checkout starts it; `rpi-mlops` if it is installed
+_OUR_NAME = re.compile(r"(?<![\w/.-])(?:python )?run\.py\b")
 SYMBOLS = {
     "waiting": "·",
     "running": "▸",
@@ -80,6 +82,11 @@ def as_typed(path: Path) -> str:
         return str(path.absolute().relative_to(Path.cwd()))
     except ValueError:
         return str(path)
+
+
+def as_called(text: str, program: str) -> str:
+    """Return the text with this program's name as the user calls it."""
+    return text if program == PROGRAM else _OUR_NAME.sub(program, text)
 
 
 def command_line(state: RunState) -> str:

@@ -12,6 +12,7 @@ from engine.doctor import containers, machine, tracking
 from engine.doctor.checks import Check, gather
 from engine.options import CommandOptions
 from engine.request import Request
+from engine.wording import as_called
 
 WITHIN_S = 1.0  # a Docker engine, an MLflow server: one that answers does so within milliseconds
 
@@ -43,5 +44,5 @@ def main(request: Request[Options]) -> tuple[int, None]:
     for finding in findings:
         print(f"{'ok     ' if finding.is_there else 'missing'}  {finding.what}")
         if not finding.is_there and finding.fix:
-            print(f"         {finding.fix}")
+            print(f"         {as_called(finding.fix, request.program)}")
     return 0, None

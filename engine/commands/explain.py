@@ -6,7 +6,8 @@ from typing import Any
 from pydantic import Field
 
 from engine import fingerprint as fingerprints
-from engine import layout, planning, run_files, runs
+from engine import layout, planning, run_files, runs, when
+from engine.errors import UserError
 from engine.fingerprint import Parts
 from engine.foreach import value_of
 from engine.options import CommandOptions
@@ -24,12 +25,23 @@ def main(request: Request[Options]) -> tuple[int, None]:
     """Print one reason a line, stage by stage."""
     made = planning.plan(request)
     jobs, last = made.plan.jobs, _last_fingerprints(request)
+    _refuse_left_out(request)
     for name in runs.stages_named(request.options.stage, jobs):
         record = made.store.record(last[name]) if name in last else None
         lines = _reasons(jobs[name], record.parts if record else None, jobs)
         does = "from the store" if jobs[name].record else "runs"
         print("\n  ".join([f"{name}: {does}", *lines]))
     return 0, None
+
+
+def _refuse_left_out(request: Request[Options]) -> None:
+    """Refuse a stage that the use case has, and whose `when` leaves it out for this target."""
+    name = request.options.stage
+    why = when.left_out(request.usecase.stages, request.target).get(name or "")
+    if why:
+        raise UserError(
+            f"stage={name}", f"this target leaves it out: {why}", "name another stage or target"
+        )
 
 
 def _last_fingerprints(request: Request) -> dict[str, str]:

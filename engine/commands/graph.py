@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from engine import ordinary, planning, provenance
+from engine import layout, ordinary, planning, provenance, run_files
 from engine.drawing import picture
 from engine.drawing.geometry import Edge, Node
 from engine.errors import UserError
@@ -23,11 +23,15 @@ class Options(CommandOptions):
 
 
 def main(request: Request[Options]) -> tuple[int, None]:
-    """Draw the plan."""
-    plan = planning.plan(request).plan
+    """Draw the plan: what is cached, and what a run is at work on."""
+    planned = planning.plan(request)
+    plan = planned.plan
     found = [cached(name, one.record) for name, one in plan.jobs.items() if one.record]
     events = [provenance.run_started(request, plan, ""), *found]
-    nodes, edges = picture.of_run(replay({**event, "time": time.time()} for event in events))
+    state = replay({**event, "time": time.time()} for event in events)
+    for name in _running(request, planned):
+        state.stages[name].state = "running"
+    nodes, edges = picture.of_run(state)
     output = request.options.output
     if output is None:
         print(picture.text(nodes, edges))
@@ -37,6 +41,21 @@ def main(request: Request[Options]) -> tuple[int, None]:
         _write(path, nodes, edges)
     print(path)
     return 0, None
+
+
+def _running(request: Request[Options], planned: planning.Planning) -> list[str]:
+    """Return the stages of the plan that a live run of this use case and target is at work on."""
+    run_dir = layout.newest_run(request.outputs, request.usecase.name, request.target.name)
+    if run_dir is None or not planned.store.is_at_work(run_dir.name):
+        return []
+    stages = run_files.state(run_dir).stages
+    return [
+        name
+        for name, one in planned.plan.jobs.items()
+        if name in stages
+        and stages[name].state == "running"
+        and stages[name].fingerprint == one.fingerprint
+    ]
 
 
 def _write(path: Path, nodes: Sequence[Node], edges: Sequence[Edge]) -> None:

@@ -183,13 +183,20 @@ def _ending(state: RunState, run_dir: Path | None) -> Iterator[str]:
         yield f"not measured on the device, but {taken}: {', '.join(stages)}"
     if state.status == "interrupted":
         yield f"to go on from here: {command_line(state)}"
-    cached = sum(stage.cached for stage in state.stages.values())
-    ran = sum(stage.attempt > 0 for stage in state.stages.values())
     word = "after" if state.status in ("failed", "interrupted") else "in"
-    counts = f"{plural(ran, 'stage')} ran, {cached} from the store"
-    yield f"{state.status} {word} {duration(state.seconds)}: {counts}" + (
+    yield f"{state.status} {word} {duration(state.seconds)}: {_counts(state)}" + (
         f"; {as_typed(run_dir)}" if run_dir else ""
     )
+
+
+def _counts(state: RunState) -> str:
+    """Say how many stages ran to their end, came from the store, and began without an end."""
+    stages = state.stages.values()
+    cached = sum(stage.cached for stage in stages)
+    begun = [stage for stage in stages if stage.attempt > 0]
+    ran = sum(stage.state in ("finished", "rejected") for stage in begun)
+    counts = f"{plural(ran, 'stage')} ran, {cached} from the store"
+    return counts + (f", {len(begun) - ran} did not finish" if ran < len(begun) else "")
 
 
 def _is_terminal(stream: TextIO) -> bool:

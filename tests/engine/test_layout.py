@@ -103,11 +103,11 @@ def test_a_run_is_found_by_its_id_or_its_beginning(run, outputs, name):
     assert layout.find_run(outputs, name) == wanted
 
 
-def test_without_a_name_the_newest_run_is_meant(run, outputs):
+def test_the_newest_run_is_the_one_that_began_last(run, outputs):
     newest = [
         run(name) for name in ("20270101-000000-bb", "20270103-000000-aa", "20270102-000000-cc")
     ][1]
-    assert layout.find_run(outputs, None) == newest
+    assert layout.newest_run(outputs) == newest
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_the_newest_may_be_narrowed_to_a_use_case_and_a_target(
     run, outputs, usecase, target, found
 ):
     run("1", "u", "t"), run("2", "u", "t2"), run("3", "v", "t")
-    assert layout.find_run(outputs, None, usecase, target).name == found
+    assert layout.newest_run(outputs, usecase, target).name == found
 
 
 def test_a_beginning_that_two_runs_share_is_refused(run, outputs):

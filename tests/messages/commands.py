@@ -109,7 +109,7 @@ COMMANDS = {
     "mirror": (["usecase=data", "mirror=nowhere"], "mirror=nowhere", "folder", "folder"),
     "until": (["until=[d]"], "until=d", "d", "a, b, c"),
     "explain_stage": (["explain", "stage=d"], "stage=d", "stage", "a, b, c"),
-    "no_run": (["status"], "{here}/outputs", "run", "usecase=pose_activity"),
+    "no_run": (["status"], "{here}/outputs", "run", "usecase=chain"),
     "unknown_run": (["logs", "run=x"], "run=x", "run", "none"),
     "picture": (["graph", "output=dag.gif"], "output=dag.gif", ".svg or .png", "output=dag.svg"),
     "keep_last": (

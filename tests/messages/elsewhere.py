@@ -7,6 +7,10 @@ ELSEWHERE = [
         "tests/engine/executors/test_docker.py::test_an_image_that_nobody_defines_is_refused_with_the_nearest",
     ),
     (
+        "engine/commands/explain.py: _refuse_left_out",
+        "tests/engine/commands/test_explain.py::test_a_stage_that_the_target_leaves_out_is_said_to_be",
+    ),
+    (
         "engine/commands/predict.py: _contract",
         "tests/messages/test_commands.py::test_a_prediction_that_cannot_be_made",
     ),

@@ -63,7 +63,7 @@ EXAMPLES = {
     ("command", "no_run"): [
         "{here}/outputs",
         "there is no run here yet",
-        "start one: python run.py usecase=pose_activity target=rpi4_coral",
+        "start one: python run.py usecase=chain target=x86_64",
     ],
     ("setting", "outputs_below_a_file"): [
         "outputs={here}/conf/usecases/chain.yaml",

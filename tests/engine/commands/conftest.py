@@ -7,6 +7,16 @@ import pytest
 from engine.images import ARCHITECTURES, REPOSITORY
 from engine.target import platform_of
 
+SLEEPING = """
+    import time
+    from pathlib import Path
+    from engine.stage import Out, progress
+    def only(data: Out, *, here: str) -> None:
+        progress(3, 12, "frames")
+        Path(here).touch()
+        time.sleep(120)
+"""
+
 
 @pytest.fixture
 def with_own_image(project, docker_engine, plain_archive, monkeypatch):
@@ -33,3 +43,15 @@ def with_own_image(project, docker_engine, plain_archive, monkeypatch):
         if tag.startswith(f"{REPOSITORY}/mine:")
     ]:
         client.images.remove(tag, force=True)
+
+
+@pytest.fixture
+def at_work(project):
+    """A run at work."""
+    project.only_stage(SLEEPING, params={"here": str(project.path / "here")})
+    engine = project.start("usecase=one")
+    project.until((project.path / "here").exists)
+    project.until(lambda: [e for e in project.events() if e["event"] == "progress"])
+    yield project
+    engine.kill()
+    engine.communicate()

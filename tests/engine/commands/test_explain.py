@@ -69,3 +69,13 @@ def test_an_unknown_stage_names_the_nearest(give, project):
 def test_explaining_runs_nothing(ran, give):
     give("explain", "params.n=5")
     assert len(ran.runs) == 1
+
+
+def test_a_stage_that_the_target_leaves_out_is_said_to_be(project, give):
+    project.usecase(
+        "one",
+        "stages: {s: {when: {accelerator: edgetpu}, uses: mystages.make}}",
+    )
+    said = give("explain", "usecase=one", "stage=s")
+    assert said.status == 2
+    assert "this target leaves it out" in said.err and "accelerator is edgetpu" in said.err

@@ -42,6 +42,10 @@ def test_an_asset_is_drawn_too(give, project):
     assert "asset:mine" in give("graph", "usecase=one").out
 
 
+def test_what_a_live_run_is_at_work_on_is_shown_as_running(at_work, give):
+    assert "running" in give("graph", "usecase=one").lines[0]
+
+
 @pytest.mark.parametrize("place", ["pipe.svg", "/dev/zero", "/proc/version"])
 def test_what_would_never_take_a_picture_is_refused(give, project, place):
     os.mkfifo(project.path / "pipe.svg")

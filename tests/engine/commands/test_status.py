@@ -8,15 +8,6 @@ FAILING = (
     "from engine.stage import Out, StageError\ndef only(data: Out) -> None:\n    raise "
     "StageError('no pictures')\n"
 )
-SLEEPING = """
-    import time
-    from pathlib import Path
-    from engine.stage import Out, progress
-    def only(data: Out, *, here: str) -> None:
-        progress(3, 12, "frames")
-        Path(here).touch()
-        time.sleep(120)
-"""
 
 
 def _row(said, stage: str) -> list[str]:
@@ -58,7 +49,7 @@ def test_where_nothing_ran_it_says_how_to_begin(give):
     assert said.status == 2
     assert said.err.splitlines()[1:] == [
         "  there is no run here yet",
-        "  start one: python run.py usecase=pose_activity target=rpi4_coral",
+        "  start one: python run.py usecase=chain target=x86_64",
     ]
 
 
@@ -105,18 +96,6 @@ def test_a_killed_engine_is_told_and_how_to_go_on(ran, give):
             "its engine was killed; give its command again, and it goes on from what is in the store"
         )
     )
-
-
-@pytest.fixture
-def at_work(project):
-    """A run at work."""
-    project.only_stage(SLEEPING, params={"here": str(project.path / "here")})
-    engine = project.start("usecase=one")
-    project.until((project.path / "here").exists)
-    project.until(lambda: [e for e in project.events() if e["event"] == "progress"])
-    yield project
-    engine.kill()
-    engine.communicate()
 
 
 def test_a_run_at_work_says_how_far_it_is(at_work, give):

@@ -139,8 +139,15 @@ def test_an_interrupted_run_says_how_to_go_on(events, make_job):
     events.start([make_job("a")]).started("a").done("interrupted")
     assert said(events)[-2:] == [
         "to go on from here: python run.py usecase=demo target=rpi4",
-        "interrupted after 42 s: 1 stage ran, 0 from the store",
+        "interrupted after 42 s: 0 stages ran, 0 from the store, 1 did not finish",
     ]
+
+
+def test_a_stage_that_failed_is_not_counted_among_those_that_ran(events, make_job):
+    events.start([make_job("a"), make_job("b")]).started("a").finished("a").started("b")
+    assert said(events.failed("b").done("failed"))[-1] == (
+        "failed after 42 s: 1 stage ran, 0 from the store, 1 did not finish"
+    )
 
 
 def test_a_log_cannot_steer_the_terminal(events, make_job):
