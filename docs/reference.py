@@ -28,7 +28,7 @@ MODELS: dict[str, tuple[type[BaseModel], str, str]] = {
     "usecase": (
         spec.UseCase,
         "A use case",
-        "`usecases/<name>.yaml`. `name` may be left out: it is the file's.",
+        "`usecases/<name>.yaml`.",
     ),
     "target": (target.Target, "A target", "`conf/target/<name>.yaml`."),
     "asset": (
@@ -230,6 +230,8 @@ def _typed(model: type[BaseModel], name: str, field: FieldInfo) -> str:
 
 
 def _default(field: FieldInfo) -> str:
+    if (field.description or "").startswith("left out:"):
+        return "see there"
     value = (
         field.get_default(call_default_factory=True)
         if field.default is not PydanticUndefined or field.default_factory

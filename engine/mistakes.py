@@ -118,6 +118,12 @@ def _explained(error: BaseException, line: CommandLine) -> UserError:
         )
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0].partition(" : Override(")[0] if lines else type(error).__name__
+    if one_value := re.search(r"Override \+*(stages\.\w+)@\S+ looks like a config group", text):
+        return UserError(
+            f"{one_value[1]}@...",
+            "the command line cannot set a key for one value of a foreach",
+            f"write {one_value[1]}.KEY=... for all its values, or use ${{each.NAME}} in the YAML",
+        )
     key = re.search(
         r"Key '([^']+)' is not in struct|Could not override '([^']+)'|Could not find '([^']+)'",
         str(error),

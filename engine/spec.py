@@ -115,7 +115,7 @@ class StageSpec(_OfAKind):
 class UseCase(_Model):
     """A use case: parameters, assets, and a DAG of stages."""
 
-    name: Name
+    name: Name = Field(description="left out: the file's name")
     description: str = ""
     params: Mapping[Name, Scalar | list[Scalar]] = Field(default_factory=dict)
     assets: Mapping[Name, str | None] = Field(

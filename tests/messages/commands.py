@@ -62,6 +62,7 @@ COMMANDS = {
     "sink": (["sinks=[consle]"], "sinks=consle", "sink", "console"),
     "driver": (["+executor.driver=schedler"], "executor.driver=schedler", "driver", "scheduler"),
     "hydras_own": (["~hydra/launcher=[a b]"], "the command line", "override", "key=value"),
+    "one_value": (["stages.a@1.params.n=2"], "stages.a@...", "foreach", "stages.a.KEY"),
     "hydras_launcher": (["hydra/launcher=[1,2]"], "the command line", "int", "key=value"),
     "clean_outputs": (
         ["clean", "outputs=mystages/make.py"],
