@@ -7,12 +7,13 @@ but returns the events in the order in which the driver is to emit them.
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine import handles, jobfolder, outcome
 from engine.context import DriverContext
+from engine.errors import UserError
 from engine.events import Gate, JobFailed, JobFinished, JobStarted
 from engine.foreach import value_of
 from engine.interfaces import Executor
@@ -56,6 +57,7 @@ class Attempts:
     run_dir: Path
     digests: dict[str, Mapping[str, str]] = field(default_factory=dict)  # stage -> output -> digest
     counts: dict[str, int] = field(default_factory=dict)  # stage -> attempts so far
+    _killed: set[str] = field(default_factory=set)  # engines whose leftovers were reclaimed
     # removing a folder costs as much as a stage
     _janitor: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
@@ -74,7 +76,8 @@ class Attempts:
         lock = ExitStack()
         if planned.record is None:
             assert planned.fingerprint is not None
-            if not lock.enter_context(self.store.alone(planned.fingerprint)):
+            is_free = lock.enter_context(self.store.alone(planned.fingerprint))
+            if not is_free or self._has_reclaimed(lock):
                 lock.close()
                 return None
             planned = self._settled(job)  # another engine may have ended meanwhile
@@ -144,6 +147,23 @@ class Attempts:
     def close(self) -> None:
         """Wait until the folders of all attempts are removed."""
         self._janitor.shutdown()
+
+    def _has_reclaimed(self, lock: ExitStack) -> bool:
+        """Say whether other engines were killed since this was asked last; reclaim what they left.
+
+        The lock of a killed engine's job is free, but its process or container may still be at
+        work, in the job's checkpoint folder. The lock is released first: another engine that has
+        claimed the container waits for it.
+        """
+        killed = set(self.store.abandoned()) - self._killed
+        if not killed:
+            return False
+        self._killed |= killed
+        lock.close()
+        jobs = [self._settled(one.job) for one in self.plan.jobs.values()]
+        with suppress(UserError):  # no container engine answers: the launch will report it
+            self.executor.reclaim(jobs, self.work)
+        return True
 
     def _settled(self, job: Job) -> Planned:
         return settle(job, self.digests, self.plan.assets, self.store)

@@ -139,7 +139,7 @@ def _run(request: Request, planned: Planning, stream: TextIO) -> Outcome:
     executors.prepare(to_run)
     run_dir = layout.new_run_dir(request.outputs, plan.usecase, plan.target.name, time.time())
     with store.work(run_dir.name) as work, Journal(run_dir / FILE_NAME) as journal:
-        executors.reclaim(plan.jobs.values() if store.has_abandoned() else to_run, work)
+        executors.reclaim(plan.jobs.values() if store.abandoned() else to_run, work)
         _close_abandoned(request.outputs, store)
         sinks = _sinks(request, run_dir, stream)
         recorder = Recorder(run_dir, journal, sinks)

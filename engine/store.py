@@ -190,9 +190,9 @@ class Store:
             finally:
                 handles.remove(folder)
 
-    def has_abandoned(self) -> bool:
-        """Say whether an engine that is gone left its work folder."""
-        return any(self._abandoned())
+    def abandoned(self) -> list[str]:
+        """Return the names of the engines that are gone and left their work folders."""
+        return [folder.name for folder in self._abandoned()]
 
     def sweep(self) -> list[str]:
         """Remove the work folders whose engines are gone, and return those engines' names."""

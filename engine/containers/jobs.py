@@ -75,6 +75,7 @@ class Containers:
         self._claims = (
             ExitStack()
         )  # of containers that ended engines left; the kernel frees them with this process
+        self._claimed: set[str] = set()  # their ids
         self._ends: queue.SimpleQueue[tuple[Running, Ended]] = queue.SimpleQueue()
         self._followed = 0.0
 
@@ -158,11 +159,12 @@ class Containers:
             fingerprint = labels.get(
                 f"{options.LABEL}.fingerprint", ""
             )  # what only carried files has none
-            if store.is_at_work(labels[f"{options.LABEL}.run"]):
-                continue  # its engine lives
+            if store.is_at_work(labels[f"{options.LABEL}.run"]) or container.id in self._claimed:
+                continue  # its engine lives, or it is this one's already
             if not self._claims.enter_context(store.alone(container.id)):
                 _let_begin(store, fingerprint)
                 continue  # another one goes on with it
+            self._claimed.add(container.id)
             image = self._images.get(wanted.get(fingerprint) or "")
             fits = (
                 image is not None

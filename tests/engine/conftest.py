@@ -7,7 +7,7 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from engine.drivers.scheduler import Capacity, Scheduler
 from engine.events import RunState, replay
 from engine.jobfolder import Ended, Launch
 from engine.placement import Placement
-from engine.plan import Plan, ResolvedAsset, describe, settle_all
+from engine.plan import Plan, Planned, ResolvedAsset, describe, settle_all
 from engine.signature import Library
 from engine.store import Store
 from engine.target import Target
@@ -53,6 +53,7 @@ class Inline:
         self.at_once: list[frozenset[str]] = []  # what was at work after each launch
         self.times: list[float] = []
         self.told: list[tuple[str, bool]] = []  # requests to end: stage, by force
+        self.reclaimed: list[tuple[list[str], list[str]]] = []
         self._running: dict[str, Launch] = {}
         self._killed: dict[str, int] = {}
 
@@ -74,6 +75,11 @@ class Inline:
         stage = self.pick(able)
         launch = self._running.pop(stage)
         return [Ended(stage, self._killed.pop(stage, None) or self._status(stage, launch), 0.01)]
+
+    def reclaim(self, planned: Iterable[Planned], work: Path) -> None:
+        """Note which jobs of killed engines could be continued, and what was launched before."""
+        wanted = [one.job.stage for one in planned if one.fingerprint and one.record is None]
+        self.reclaimed.append((wanted, list(self.launched)))
 
     def terminate(self, stage: str, *, force: bool) -> None:
         """End the job at the next `wait`."""

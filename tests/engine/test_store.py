@@ -162,7 +162,7 @@ def test_the_lock_of_a_killed_engine_is_free(store):
 def test_work_of_a_living_engine_is_not_swept(store):
     with store.work("me") as folder:
         assert store.is_at_work("me")
-        assert not store.has_abandoned()
+        assert not store.abandoned()
         assert Store(store.root).sweep() == []
         assert folder.is_dir()
     assert not folder.exists()
@@ -172,7 +172,7 @@ def test_work_of_a_gone_engine_is_swept_and_named(store):
     folder = store.root / "work" / "gone"
     folder.mkdir(parents=True)
     (folder / "lock").touch()
-    assert store.has_abandoned()
+    assert store.abandoned()
     assert store.sweep() == ["gone"]
     assert not folder.exists()
 

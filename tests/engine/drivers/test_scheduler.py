@@ -175,6 +175,17 @@ def test_a_job_that_another_engine_does_is_waited_for_and_taken(bench):
     assert state.stages["a"].cached and looks[4] == []
 
 
+def test_what_a_killed_engine_left_is_reclaimed_before_its_job_starts_again(bench):
+    plan = bench.plan(stages(CHAIN))
+    _other_engine(bench, plan, finishes=False)
+    lock = bench.store.root / "work" / "theirs" / "lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()  # not held: that engine was killed
+    assert bench.run(plan).status == "finished"
+    assert bench.executor.reclaimed == [(["a"], [])]
+    assert bench.executor.launched == ["a", "b", "c"]
+
+
 def test_a_job_that_another_engine_gives_up_is_done(bench):
     plan = bench.plan(stages(CHAIN))
     looks = _other_engine(bench, plan, finishes=False)
