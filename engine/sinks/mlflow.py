@@ -29,8 +29,8 @@ _WAIT_SHARE = 0.1  # of the run's own time
 class Sink:
     """Leaves the request and, at the end, waits a bounded time until it is served.
 
-    A run that is over in a moment leaves it at its end: importing MLflow would take the processors
-    from its stages.
+    A run that is over in a moment leaves it at its end, and does not wait: importing MLflow would
+    take the processors from its stages.
     """
 
     writes_files = False
@@ -55,8 +55,10 @@ class Sink:
         """
         self._timer.cancel()
         if not self._is_closed:
+            ran_s = time.monotonic() - self._started_s
             self._request(is_complete=True)
-            self._wait(min(_LONGEST_WAIT_S, _WAIT_SHARE * (time.monotonic() - self._started_s)))
+            if ran_s > _MOMENT_S:  # else a sender has only now heard of the run
+                self._wait(min(_LONGEST_WAIT_S, _WAIT_SHARE * ran_s))
         return f"MLflow: {self.outcome}"
 
     @property

@@ -210,6 +210,16 @@ def test_a_run_leaves_its_request_at_its_end_if_it_is_over_in_a_moment(
     until(lambda: is_recorded(folder), 60)
 
 
+def test_a_run_that_is_over_in_a_moment_does_not_wait_for_its_sender(
+    outputs: Path, events: Any, make_job: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder,) = many(outputs, events, make_job, ["r1"])
+    with monkeypatch.context() as patched:
+        patched.setattr(Sink, "_wait", None)
+        assert "in the background" in Sink(folder, outputs, {}).close()
+    until(lambda: is_recorded(folder), 60)
+
+
 def test_sync_and_a_sender_do_not_send_the_same_run_at_once(
     outputs: Path, events: Any, make_job: Any
 ) -> None:
