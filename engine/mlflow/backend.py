@@ -25,6 +25,7 @@ _TRACKING = re.compile(  # variables that MLflow, its databases and its artifact
     r"(MLFLOW|AWS|AZURE|GOOGLE|GCLOUD|DATABRICKS|PG|MYSQL|SSL|REQUESTS)[A-Z_]*$|(https?|no|all)_proxy$",
     re.I,
 )
+_NAMES_FILES = re.compile(r"SSL_CERT_(FILE|DIR)$|(AWS|REQUESTS)_CA_BUNDLE$")  # no secret
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _NOT_IN_A_URI = re.compile(r"[\s\"'<>\\^`{|}]")  # RFC 3986: what a password has of these is quoted
 
@@ -68,7 +69,8 @@ class Backend:
         }
         program = [sys.executable, __file__, os.getuid()]
         words = json.dumps([asdict(self), environment, program]).encode()
-        if environment or self.password is not None or self.shown != self.uri:
+        may_be_secret = not all(map(_NAMES_FILES.match, environment))
+        if may_be_secret or self.password is not None or self.shown != self.uri:
             return hashlib.scrypt(words, salt=self.key.encode(), n=1 << 13, r=8, p=1, dklen=8).hex()
         return hashlib.sha256(words).hexdigest()[:16]
 

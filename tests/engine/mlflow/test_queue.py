@@ -129,3 +129,17 @@ def test_credentials_in_the_environment_have_a_sender_of_their_own(
         monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", token)
         keys.add(backend(tmp_path, uri="http://host").sender_key())
     assert len(keys) == 2
+
+
+def test_names_of_certificate_files_are_no_secrets_which_would_take_long_to_hide(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("hashlib.scrypt")
+    keys = set()
+    for path in ("/etc/one.pem", "/etc/two.pem"):
+        monkeypatch.setattr(os, "environ", {"REQUESTS_CA_BUNDLE": path})
+        keys.add(backend(tmp_path).sender_key())
+    assert len(keys) == 2
+    monkeypatch.setattr(os, "environ", {"HTTPS_PROXY": "http://ann:secret@host"})
+    with pytest.raises(AttributeError, match="scrypt"):
+        backend(tmp_path).sender_key()
