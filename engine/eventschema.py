@@ -85,7 +85,7 @@ def said(line: Any) -> dict[str, Any]:
 def result(data: Any) -> dict[str, Any]:
     """Return what a stage's result.json says; empty where it is not what engine.stage writes."""
     try:
-        return dict(TypeAdapter(Result).validate_python(data, strict=True))
+        return dict(_result_form().validate_python(data, strict=True))
     except ValidationError:
         return {}
 
@@ -128,6 +128,11 @@ def _form(name: str) -> "TypeAdapter[dict[str, Any]]":
             name, {"kind": Literal[name], **_types(name, ("name", *FIGURES[name]))}, _FITS[name]
         )
     return _adapter(name, {**stamp, **_types(name, FIELDS[name])})
+
+
+@cache
+def _result_form() -> "TypeAdapter[Result]":
+    return TypeAdapter(Result)
 
 
 def _adapter(
