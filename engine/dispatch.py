@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from engine import catalogue, extensions, image_catalogue, layout, yamlfile
+from engine import catalogue, extensions, image_catalogue, layout
 from engine.containers.options import Limits
 from engine.context import ExecutorContext
 from engine.contract import Contract
@@ -191,6 +191,8 @@ def _refuse_unknown(request: Request) -> None:
     if not unknown:
         return
     name = request.settings.executor.name
+    from engine import yamlfile  # heavy: a request that is recalled reads no YAML
+
     files = map(yamlfile.load, catalogue.of_group("executor", request.config_dirs).values())
     declared = {key for file in files if file.get("name") == name for key in file}
     known = sorted(declared | Limits.model_fields.keys())

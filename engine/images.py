@@ -12,7 +12,6 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine import yamlfile
 from engine.catalogue import ROOT
 from engine.errors import UserError
 from engine.fields import Name, validated
@@ -175,6 +174,8 @@ def _image(folder: Path, platform: str, sources: Mapping[str, str]) -> Image:
 
 
 def _definition(path: Path) -> Definition:
+    from engine import yamlfile  # heavy: a request that is recalled reads no YAML
+
     return validated(Definition, yamlfile.load(path), "the image is wrong", str(path))
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine import yamlfile
 from engine.catalogue import PROJECT_FILE, ROOT
 from engine.errors import UserError, did_you_mean, raise_all
 from engine.settings import Settings
@@ -15,6 +14,8 @@ from engine.wording import as_typed
 
 def load(dirs: Sequence[Path]) -> dict[str, Any]:
     """Return the configuration that Hydra starts from; of several project files the first wins."""
+    from engine import yamlfile  # heavy: a request that is recalled reads no YAML
+
     config = yamlfile.load(ROOT / "conf" / "config.yaml")
     for folder in reversed(dirs[:-1]):
         path = folder / PROJECT_FILE

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine import catalogue, main_config, yamlfile
+from engine import catalogue, main_config
 from engine.errors import UserError, did_you_mean
 from engine.options import CommandOptions
 from engine.wording import PROGRAM, as_typed
@@ -174,6 +174,8 @@ def _loaded(path: Path) -> dict[str, Any]:
     """Return what a file holds that Hydra shall compose, which takes a wrong `defaults:` for a
     fault of the program.
     """
+    from engine import yamlfile  # heavy: a request that is recalled reads no YAML
+
     node = yamlfile.load(path)
     defaults = node.get("defaults", [])
     if not isinstance(defaults, list) or not all(map(_is_choice, defaults)):

@@ -15,7 +15,7 @@ SAYS = """
 import sys
 from engine.cli import cli
 status = cli(sys.argv[1:])
-print(status, "hydra" in sys.modules, "networkx" in sys.modules)
+print(status, bool({"hydra", "networkx", "yaml"} & sys.modules.keys()))
 """
 
 
