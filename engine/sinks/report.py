@@ -71,16 +71,10 @@ def template() -> Any:
 
     A run asks for it while its stages work, so that its end need not wait for it.
     """
-    import jinja2  # heavy, and no other command needs it
+    from engine.drawing import page  # heavy, and no other command needs it
 
-    source = Path(__file__).with_suffix(".html.j2").read_text(encoding="utf-8")
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, optimized=False
-    )
-    environment.filters.update(
-        {"duration": duration, "number": number, "moment": moment, "plural": plural}
-    )
-    return environment.from_string(source)
+    filters = {"duration": duration, "number": number, "moment": moment, "plural": plural}
+    return page.template(Path(__file__).with_suffix(".html.j2"), filters)
 
 
 def _view(state: RunState) -> dict[str, Any]:
