@@ -15,7 +15,6 @@ import selectors
 import signal
 import socket
 import sys
-import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -155,7 +154,8 @@ def _forget() -> None:
     """Let go of what modules keep from the server's own start, as a fresh process would not have
     it.
     """
-    tempfile.tempdir = None  # found anew, from the job's TMPDIR
+    if temporary := sys.modules.get("tempfile"):
+        vars(temporary)["tempdir"] = None  # found anew, from the job's TMPDIR
     time.tzset()
     sys.argv = ["engine.stage"]
     if numpy_random := sys.modules.get("numpy.random"):

@@ -8,7 +8,6 @@ it moves to.
 import os
 import signal
 import time
-import uuid
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
@@ -21,7 +20,7 @@ END_S = 2.0
 def new_mark(store: Path) -> str:
     """Return the mark of a new server of this engine: `NAMESPACE.PID.START.SERVER STORE`."""
     pid = os.getpid()
-    return f"{_namespace()}.{pid}.{_start(pid)}.{uuid.uuid4().hex[:12]} {store}"
+    return f"{_namespace()}.{pid}.{_start(pid)}.{os.urandom(6).hex()} {store}"
 
 
 def kill_tree(pid: int, number: int, *, itself: bool = True) -> None:
