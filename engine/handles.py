@@ -157,7 +157,11 @@ def remove(path: str | Path, *, at: int | None = None) -> bool:
     except FileNotFoundError:
         return True
     except OSError:
-        make_writable(path, at=at)
+        pass  # it is a folder
+    with suppress(OSError):  # mostly an empty one, which needs no look inside
+        os.rmdir(path, dir_fd=at)
+        return True
+    make_writable(path, at=at)
     with suppress(OSError):
         with folder(path, at=at) as root:
             for entry in walk(root, unlock=True):
