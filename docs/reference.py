@@ -20,7 +20,17 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import PydanticUndefined
 
-from engine import asset, command_line, events, fields, options, spec, target, yamlfile
+from engine import (
+    asset,
+    command_line,
+    events,
+    fields,
+    figure_kinds,
+    options,
+    spec,
+    target,
+    yamlfile,
+)
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 REFERENCE = {"type": "string", "pattern": r"\$\{"}  # ${params.x}, resolved before the models see it
@@ -175,8 +185,12 @@ def _events() -> list[str]:
         for kind, names in events.FIELDS.items()
     ]
     figures = [
-        (f"`{kind}`", ", ".join(f"`{name}`" for name in names))
-        for kind, names in events.FIGURES.items()
+        (
+            f"`{kind}`",
+            ", ".join(f"`{name}`" for name in figure_kinds.fields(kind)),
+            _first_paragraph(figure_kinds.of(kind)),
+        )
+        for kind in figure_kinds.names()
     ]
     return [
         "## Events",
@@ -187,8 +201,12 @@ def _events() -> list[str]:
         "A reader passes over fields that it does not know.",
         _table(("event", "fields"), rows),
         "A `figure` has more fields, by its `kind`:",
-        _table(("kind", "fields"), figures),
+        _table(("kind", "fields", "what it shows"), figures),
     ]
+
+
+def _first_paragraph(kind: figure_kinds.FigureKind) -> str:
+    return " ".join((kind.__doc__ or "").split("\n\n")[0].split())
 
 
 def _models(model: type[BaseModel]) -> list[type[BaseModel]]:

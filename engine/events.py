@@ -98,7 +98,7 @@ class Metric(TypedDict):
 
 
 class Figure(TypedDict):
-    """A figure, with the fields that FIGURES lists for its kind."""
+    """A figure, with the fields of its kind: engine/figures/<kind>.py."""
 
     event: Literal["figure"]
     stage: str
@@ -184,18 +184,12 @@ def _fields(form: Any) -> tuple[str, tuple[str, ...]]:
 FIELDS: dict[str, tuple[str, ...]] = dict(map(_fields, _KINDS))
 """The fields of each kind of event, beside `v`, `seq`, `time` and `event`."""
 
-FIGURES: dict[str, tuple[str, ...]] = {
-    "confusion_matrix": ("labels", "matrix"),
-    "op_graph": ("nodes", "edges"),  # nodes: [{type, mapped, reason}], edges: [[place, place]]
-}
+_STAMP = ("v", "seq", "time", "event", "stage")
 
 
 def figure(event: Event) -> dict[str, Any]:
-    """Return what a figure's event says of the figure.
-
-    KeyError where it lacks a field or is of no kind that there is.
-    """
-    return {key: event[key] for key in ("kind", "name", *FIGURES[event["kind"]])}
+    """Return what a figure's event says of the figure: its kind, its name, the fields of the kind."""
+    return {key: value for key, value in event.items() if key not in _STAMP}
 
 
 @dataclass(slots=True)
@@ -339,8 +333,7 @@ def _metric(state: RunState, event: Event) -> None:
 
 
 def _figure(state: RunState, event: Event) -> None:
-    if event["kind"] in FIGURES:  # a newer version may know more
-        state.stages[event["stage"]].figures.append(figure(event))
+    state.stages[event["stage"]].figures.append(figure(event))
 
 
 def _job_finished(state: RunState, event: Event) -> None:

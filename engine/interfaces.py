@@ -1,10 +1,10 @@
 """What each extension has to provide: executors, drivers, sinks, and the machines that containers
 run on.
 
-Two are further down, since targets and stages are parsed with them: engine/kind.py has that of a
-kind of stage, engine/accelerator.py that of an accelerator. Contract tests check each
-implementation against its Protocol: tests/engine/test_interfaces.py and the test_contract.py of its
-package.
+Three are further down, since targets, stages and events are parsed with them: engine/kind.py has
+that of a kind of stage, engine/accelerator.py that of an accelerator, engine/figure_kinds.py that of
+a kind of figure. Contract tests check each implementation against its Protocol:
+tests/engine/test_interfaces.py and the test_contract.py of its package.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

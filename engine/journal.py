@@ -18,6 +18,7 @@ from typing import Any, Self
 
 from engine import eventschema, handles
 from engine.events import SCHEMA_VERSION
+from engine.jsontypes import well_formed
 from engine.vocabulary import Event
 
 FILE_NAME = "journal.jsonl"
@@ -180,4 +181,4 @@ def _whole(data: bytes) -> Iterator[tuple[int, Event]]:
 
 
 def _escaped(found: re.Match[str]) -> str:
-    return json.dumps(eventschema.well_formed(found[0]), ensure_ascii=False)[1:-1]
+    return json.dumps(well_formed(found[0]), ensure_ascii=False)[1:-1]

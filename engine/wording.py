@@ -1,10 +1,9 @@
-"""How a figure is said: durations, numbers, times, and whether it was taken on the device.
+"""How a figure is said: durations, times, and whether it was taken on the device.
 
 One wording for the console, the report and the page. Plain text only: colours and layout are
 theirs.
 """
 
-import math
 import re
 import shlex
 from collections.abc import Iterable, Sequence
@@ -47,17 +46,6 @@ def duration(seconds: float | None) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def number(value: float | None, grouped: bool = False) -> str:
-    """Say a metric with four significant digits; whole numbers whole, and their thousands apart if
-    asked.
-    """
-    if value is None:  # a gate on a metric that its stage did not return
-        return "none"
-    if not math.isfinite(value) or value != int(value) or abs(value) >= 1e12:
-        return f"{value:.4g}"
-    return f"{int(value):,}".replace(",", "\N{NARROW NO-BREAK SPACE}" if grouped else "")
 
 
 def moment(time: float) -> str:

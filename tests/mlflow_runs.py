@@ -20,13 +20,19 @@ ASSET = {
     "path": "data/yoga",
     "sample": True,
 }
+FIGURE = {
+    "kind": "confusion_matrix",
+    "name": "int8 & more",
+    "labels": ["http://ann:secret@host", "dog"],
+    "matrix": [[7, 1], [0, 9]],
+}
 LONG = "x" * 7000
 
 
 def whole_run(
     events: Any, make_job: Any, run_id: str = "r1", status: str = "finished", cached: str = "f" * 64
 ) -> list[dict[str, Any]]:
-    """A run with all that MLflow is told of: points, a retry, a cached stage, a gate, an asset, long
+    """A run with all that MLflow is told of: points, figures, a retry, a cached stage, a gate, an asset, long
     parameters.
     """
     jobs = [
@@ -50,6 +56,8 @@ def whole_run(
     events.started("train", attempt=2)
     for step in range(3):
         events.add("metric", stage="train", name="loss", value=1.0 / (step + 1), step=step)
+    events.add("figure", stage="train", **FIGURE)
+    events.add("figure", stage="train", kind="globe", name="of a newer version", phase=1)
     events.finished("train", attempt=2, accuracy=0.9, loss=0.3)
     events.add(
         "gate",

@@ -26,6 +26,7 @@ TESTED_BY = {
     "context.py": "drivers/test_scheduler.py",
     "drive.py": "commands/test_run.py",
     "image_catalogue.py": "commands/test_images.py",
+    "jsontypes.py": "test_eventschema.py",
     "mlflow.py": "sinks/test_contract.py",
     "finding.py": "commands/test_doctor.py",
     "interrupts.py": "../test_sweeps.py",

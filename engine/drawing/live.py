@@ -15,7 +15,8 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from engine.events import RunState, StageState
-from engine.wording import SYMBOLS, duration, is_stand_in, number, plural
+from engine.numerals import number
+from engine.wording import SYMBOLS, duration, is_stand_in, plural
 
 FEW_CACHED = 3  # more of them share one row
 MOST_METRICS = 3

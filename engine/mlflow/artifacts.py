@@ -14,17 +14,19 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from engine import handles
+from engine import figure_kinds, figure_page, handles
+from engine.figure_kinds import Figure
 from engine.store import clone
 from engine.vocabulary import Event
 from engine.wording import redact
 
 _RUN_FILES = ("report.html", "run.json", "metrics.json", "journal.jsonl")
 _LONGEST_NAME = 200
+_LONGEST_FIGURE = 80  # letters of a name of a figure in its file's name
 _WRITABLE = 0o222
 _MOST_FILES = 200  # of one output: a folder of more is data, and each file costs a request
 
@@ -110,6 +112,25 @@ def copy_run_files(run_dir: Path, start: Event, target: Path) -> None:
         for name in ("usecase", "target", "params", "objective", "assets", "jobs")
     }
     _write(target / "config.json", json.dumps(config, indent=2, ensure_ascii=False))
+
+
+def write_figures(figures: Iterable[Figure], folder: Path) -> None:
+    """Write each figure as data, NAME.json, and as the page that draws it, NAME.html.
+
+    A figure of a kind that is not known here is written as data alone.
+    """
+    for figure in figures:
+        name = _figure_name(figure)
+        _write(folder / f"{name}.json", json.dumps(figure, indent=1, ensure_ascii=False))
+        if figure["kind"] in figure_kinds.names():
+            _write(folder / f"{name}.html", figure_page.page(figure))
+
+
+def _figure_name(figure: Figure) -> str:
+    """Return a name for the figure's files, another one for each kind and name."""
+    name, plain = str(figure["name"]), slug(str(figure["name"]))[:_LONGEST_FIGURE]
+    mark = "" if plain == name else f"-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return f"{slug(str(figure['kind']))[:_LONGEST_FIGURE]}-{plain}{mark}"
 
 
 def slug(name: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from engine.errors import UserError
 from engine.events import RunState
+from engine.figure_kinds import Figure
 from engine.mlflow import artifacts, database, links, model
 from engine.mlflow.backend import Backend
 from engine.mlflow.entries import Entry, key, merge, milliseconds, text
@@ -71,6 +72,7 @@ class Recorder:
             run_id = self._run(entry.stage, entry.time_ms)
             self._log(run_id, entry)
             self._log_assets(run_id, entry.assets)
+            self._log_figures(run_id, entry.figures)
             self._log_outputs(run_id, entry)
             if entry.end:
                 self._client.set_terminated(run_id, *entry.end)
@@ -180,6 +182,13 @@ class Recorder:
         ]
         if inputs:
             self._client.log_inputs(run_id, inputs)
+
+    def _log_figures(self, run_id: str, figures: Sequence[Figure]) -> None:
+        """Send the figures as artifacts; one of the same name takes the place of an earlier one."""
+        if figures:
+            with tempfile.TemporaryDirectory() as folder:
+                artifacts.write_figures(figures, Path(folder))
+                self._client.log_artifacts(run_id, folder, "figures")
 
     def _log_outputs(self, run_id: str, entry: Entry) -> None:
         """Send the outputs that are not there yet; the tag with the digest says which are."""

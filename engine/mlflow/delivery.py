@@ -18,7 +18,8 @@ from engine.mlflow.entries import STATUS, Entry, entries
 from engine.mlflow.reading import Reader
 from engine.wording import redact
 
-_MOST_UNSENT = 20_000  # entries that wait in memory while MLflow is away
+_MOST_UNSENT = 20_000  # entries that wait in memory while MLflow is away, and
+_MOST_FIGURES = 100  # figures, which may have megabytes each
 
 
 class NotSent(Exception):
@@ -54,7 +55,8 @@ class Delivery:
 
         Takes none while too much is unsent.
         """
-        if len(self._unsent) >= _MOST_UNSENT:
+        figures = sum(len(entry.figures) for entry in self._unsent)
+        if len(self._unsent) >= _MOST_UNSENT or figures >= _MOST_FIGURES:
             return True
         before = self._reader.seq
         for event in self._reader.step():

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
-from engine.events import RunState, StageState
+from engine.events import RunState, StageState, figure
 from engine.foreach import base_of, value_of
 from engine.vocabulary import Event
 from engine.wording import figure_name, redact
@@ -33,6 +33,7 @@ class Entry:
     tags: Mapping[str, str] = field(default_factory=dict)
     points: tuple[Point, ...] = ()
     assets: tuple[Mapping[str, Any], ...] = ()
+    figures: tuple[Mapping[str, Any], ...] = ()
     outputs: Mapping[str, str] = field(default_factory=dict)  # name: digest
     end: tuple[str, int] | None = None  # the MLflow run has ended so, then
     fingerprint: str | None = None  # of a cached stage: another run may have recorded all this
@@ -100,6 +101,7 @@ def _joined(group: Sequence[Entry]) -> Entry:
         tags,
         tuple(chain.from_iterable(entry.points for entry in group)),
         tuple(chain.from_iterable(entry.assets for entry in group)),
+        tuple(chain.from_iterable(entry.figures for entry in group)),
         outputs,
         next((entry.end for entry in reversed(group) if entry.end), None),
         next((entry.fingerprint for entry in group if entry.fingerprint), None),
@@ -133,7 +135,8 @@ def _job_cached(event: Event, state: RunState) -> Iterator[Entry]:
         for p in event["points"]
     )
     yield _opening(event, state, cached=True)
-    yield Entry(stage, _ms(event), points=points, fingerprint=event["fingerprint"])
+    figures = tuple(event["figures"])
+    yield Entry(stage, _ms(event), points=points, figures=figures, fingerprint=event["fingerprint"])
     yield from _ending(event, state)
 
 
@@ -197,6 +200,10 @@ def _metric(event: Event, state: RunState) -> Iterator[Entry]:
     yield Entry(event["stage"], _ms(event), points=(point,))
 
 
+def _figure(event: Event, state: RunState) -> Iterator[Entry]:
+    yield Entry(event["stage"], _ms(event), figures=(figure(event),))
+
+
 def _job_failed(event: Event, state: RunState) -> Iterator[Entry]:
     tags = {
         "rpi.failure": text(f"{event['kind']}: {event['message']}"),
@@ -256,6 +263,7 @@ _ENTRIES = {
     "job_cached": _job_cached,
     "job_finished": _ending,
     "metric": _metric,
+    "figure": _figure,
     "job_failed": _job_failed,
     "job_skipped": _job_skipped,
     "gate": _gate,

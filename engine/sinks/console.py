@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, TextIO
 
 from engine.context import SinkContext
 from engine.events import RunState, StageState
+from engine.numerals import number
 from engine.vocabulary import Event
-from engine.wording import as_typed, command_line, duration, is_stand_in, number, plural, stand_ins
+from engine.wording import as_typed, command_line, duration, is_stand_in, plural, stand_ins
 
 if TYPE_CHECKING:
     from engine.drawing.live import Table

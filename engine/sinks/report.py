@@ -5,22 +5,39 @@ decided here, how it looks in `report.html.j2`, which escapes every word of the 
 escape their own.
 """
 
+import math
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from engine import figure_kinds, figure_page
 from engine.context import SinkContext
-from engine.drawing import charts, opgraph, picture
+from engine.drawing import picture, timeline
 from engine.events import RunState, StageState
+from engine.figure_kinds import Figure
+from engine.numerals import number
 from engine.vocabulary import Event
-from engine.wording import command_line, duration, is_stand_in, moment, number, plural, stand_ins
+from engine.wording import command_line, duration, is_stand_in, moment, plural, stand_ins
 
 MOST_DRAWN = 60  # stages of a DAG that a reader can still follow
 MOST_ROWS = 200
-MOST_CHARTS = 24
+MOST_CHARTS = 24  # figures of one kind
+MOST_POINTS = 2_000  # of one curve
 ROLES = ("train_", "val_", "validation_", "test_")  # curves of one quantity share a chart
+
+Curves = dict[str, list[tuple[int, float]]]  # of one quantity: name -> (step, value)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The figures of one kind."""
+
+    heading: str
+    figures: Sequence[tuple[str, str]]  # title, drawing
+    left_out: int
 
 
 class Sink:
@@ -54,12 +71,13 @@ def sink(context: SinkContext) -> Sink:
 
 def render(state: RunState) -> str:
     """Return the whole page."""
+    figures = list(_figures(state))
     view = {
         **_view(state),
         **_drawings(state),
-        "curves": _curves(state),
-        "matrices": _figures(state, "confusion_matrix", _matrix),
-        "op_graphs": _figures(state, "op_graph", _op_graph),
+        "sections": _sections(figures),
+        "figure_style": figure_page.style(sorted({figure["kind"] for _, figure in figures})),
+        "policy": figure_page.POLICY,
     }
     page: str = template().render(view)
     return page
@@ -137,25 +155,46 @@ def _drawings(state: RunState) -> dict[str, str]:
         if s.started is not None and s.ended is not None and s.ended >= s.started
     ]
     bars = [
-        charts.Bar(s.name, (s.started or 0) - began, (s.ended or 0) - began, s.state) for s in ran
+        timeline.Bar(s.name, (s.started or 0) - began, (s.ended or 0) - began, s.state) for s in ran
     ]
     longest = sorted(bars, key=lambda bar: bar.start - bar.end)[:MOST_DRAWN]
-    timeline = charts.timeline(sorted(longest, key=lambda bar: bar.start)) if longest else ""
-    return {"dag": dag, "timeline": timeline}
+    drawn = timeline.timeline(sorted(longest, key=lambda bar: bar.start)) if longest else ""
+    return {"dag": dag, "timeline": drawn}
 
 
-def _curves(state: RunState) -> list[tuple[str, str]]:
-    found = [
-        (stage.name, charts.lines(quantity, series))
-        for stage in state.stages.values()
-        for quantity, series in _quantities(stage).items()
+def _sections(figures: Iterable[tuple[str, Figure]]) -> list[Section]:
+    """Return the drawings by the heading of their kind, in the order in which these first occur."""
+    groups: dict[str, list[tuple[str, Figure]]] = {}
+    for stage, figure in figures:
+        heading = figure_kinds.of(figure["kind"]).HEADING
+        groups.setdefault(heading, []).append((f"{stage}: {figure['name']}", figure))
+    return [
+        Section(
+            heading,
+            [(title, figure_page.fragment(figure)) for title, figure in group[:MOST_CHARTS]],
+            max(0, len(group) - MOST_CHARTS),
+        )
+        for heading, group in groups.items()
     ]
-    return found[:MOST_CHARTS]
 
 
-def _quantities(stage: StageState) -> dict[str, dict[str, list[tuple[int, float]]]]:
+def _figures(state: RunState) -> Iterator[tuple[str, Figure]]:
+    """Yield each stage's curves of metrics and its figures.
+
+    A kind that only a newer version knows is passed over.
+    """
+    for stage in state.stages.values():
+        for quantity, series in _quantities(stage).items():
+            yield stage.name, _of_points(quantity, series)
+    for stage in state.stages.values():
+        for figure in stage.figures:
+            if figure["kind"] in figure_kinds.names():
+                yield stage.name, figure
+
+
+def _quantities(stage: StageState) -> dict[str, Curves]:
     """Return the stage's curves by quantity: `loss` holds both `loss` and `val_loss`."""
-    quantities: dict[str, dict[str, list[tuple[int, float]]]] = {}
+    quantities: dict[str, Curves] = {}
     for name, step, value, _ in stage.points:
         role = next((role for role in ROLES if name.startswith(role)), "")
         curves = quantities.setdefault(name.removeprefix(role), {})
@@ -163,25 +202,20 @@ def _quantities(stage: StageState) -> dict[str, dict[str, list[tuple[int, float]
     return quantities
 
 
-def _figures(
-    state: RunState, kind: str, draw: Callable[[Mapping[str, Any]], str]
-) -> list[tuple[str, str]]:
-    found = [
-        (f"{stage.name}: {figure['name']}", draw(figure))
-        for stage in state.stages.values()
-        for figure in stage.figures
-        if figure["kind"] == kind
+def _thinned(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    stride = math.ceil(len(points) / MOST_POINTS)
+    return points if stride < 2 else [*points[::stride], points[-1]]
+
+
+def _of_points(quantity: str, curves: Curves) -> Figure:
+    """Return the figure of metrics that were reported step by step; what is no number is a gap."""
+    series = [
+        {
+            "name": name,
+            "x": [float(step) for step, _ in points],
+            "y": [float(value) if math.isfinite(value) else None for _, value in points],
+        }
+        for name, points in ((name, _thinned(points)) for name, points in curves.items())
     ]
-    return found[:MOST_CHARTS]
-
-
-def _matrix(figure: Mapping[str, Any]) -> str:
-    return charts.heat_map([str(label) for label in figure["labels"]], figure["matrix"])
-
-
-def _op_graph(figure: Mapping[str, Any]) -> str:
-    nodes = [
-        opgraph.Op(str(node["type"]), bool(node["mapped"]), node["reason"] and str(node["reason"]))
-        for node in figure["nodes"]
-    ]
-    return opgraph.svg(nodes, [(source, target) for source, target in figure["edges"]])
+    axes = {"x": "step", "y": quantity or "value", "x_unit": None, "y_unit": None}
+    return {"kind": "curves", "name": quantity or "value", "series": series, **axes}

@@ -14,14 +14,15 @@ import errno
 import importlib
 import json
 import math
-import operator
 import os
 import sys
 import time
 import traceback
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Dict, Iterator, List, Mapping, Optional, Sequence, Union
+from typing import IO, Any, Dict, Iterator, Optional, Union
+
+from engine.stage.convert import as_number, as_plain, as_text
 
 In = Path
 """An input: a file or a folder to read and never to change."""
@@ -59,54 +60,38 @@ def progress(done: float, total: float, message: str = "") -> None:
     _send(
         {
             "event": "progress",
-            "done": _number(done),
-            "total": _number(total),
-            "message": _text(message),
+            "done": as_number(done),
+            "total": as_number(total),
+            "message": as_text(message),
         }
     )
 
 
 def metric(name: str, value: float, step: int) -> None:
     """Record one point of a curve, such as the loss of an epoch."""
-    _send({"event": "metric", "name": _text(name), "value": float(value), "step": int(step)})
-
-
-def note(text: str) -> None:
-    """Record a sentence that the user should read: something skipped, chosen or assumed."""
-    _send({"event": "note", "text": _text(text)})
-
-
-def confusion_matrix(name: str, labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> None:
-    """Record a confusion matrix: rows are true classes, columns predicted ones, in the labels'
-    order.
-    """
-    rows = [[int(cell) for cell in row] for row in matrix]
-    names = [_text(label) for label in labels]
     _send(
         {
-            "event": "figure",
-            "kind": "confusion_matrix",
-            "name": _text(name),
-            "labels": names,
-            "matrix": rows,
+            "event": "metric",
+            "name": as_text(name),
+            "value": float(as_number(value)),
+            "step": int(as_number(step)),
         }
     )
 
 
-def op_graph(name: str, nodes: Sequence[Mapping[str, Any]], edges: Sequence[Sequence[int]]) -> None:
-    """Record a model's graph as it is placed: each node has `type`, `mapped` (on the accelerator)
-    and `reason` (why not, or None).
+def note(text: str) -> None:
+    """Record a sentence that the user should read: something skipped, chosen or assumed."""
+    _send({"event": "note", "text": as_text(text)})
 
-    An edge is a pair of places in the nodes: who makes a tensor, and who reads it.
+
+def figure(kind: str, name: str, /, **fields: Any) -> None:
+    """Record a figure of any kind: engine/figures/<kind>.py says which fields it has.
+
+    Fields may hold arrays, scalars of NumPy and paths. What does not fit the kind is left out of the
+    run, and a note says why. engine.stage.figures has a function for each kind that ships.
     """
-    rows = []
-    for node in nodes:
-        reason = None if node["reason"] is None else _text(node["reason"])
-        rows.append({"type": _text(node["type"]), "mapped": bool(node["mapped"]), "reason": reason})
-    pairs = [[int(source), int(target)] for source, target in edges]
-    _send(
-        {"event": "figure", "kind": "op_graph", "name": _text(name), "nodes": rows, "edges": pairs}
-    )
+    own = {key: as_plain(value) for key, value in fields.items()}
+    _send({**own, "event": "figure", "kind": as_text(kind), "name": as_text(name)})
 
 
 def taken() -> str:
@@ -166,7 +151,7 @@ def run_job(job_dir: Path) -> int:
         metrics = _call(job)
         _write_result(job_dir, {"metrics": _checked(metrics)})
     except StageError as error:
-        _write_result(job_dir, {"error": _text(error)})
+        _write_result(job_dir, {"error": as_text(error)})
         _complain(f"error: {error}")
         return 1
     except SystemExit as end:
@@ -178,7 +163,7 @@ def run_job(job_dir: Path) -> int:
             and error.__traceback__.tb_next.tb_next
         )
         message = "".join(traceback.format_exception_only(type(error), error)).strip()
-        _write_result(job_dir, {"error": _text(message)})
+        _write_result(job_dir, {"error": as_text(message)})
         _complain(
             "".join(
                 traceback.format_exception(type(error), error, inner or error.__traceback__)
@@ -225,29 +210,10 @@ def _exited(job_dir: Path, end: SystemExit) -> int:
 def _complain(text: object) -> None:
     """Print to the log, if the stage has left it open."""
     try:
-        print(_text(text), file=sys.stderr, flush=True)
+        print(as_text(text), file=sys.stderr, flush=True)
     except (OSError, ValueError, AttributeError) as error:
         if getattr(error, "errno", None) == errno.ENOSPC:
             raise
-
-
-def _text(said: object) -> str:
-    """Return what a stage says as text that is valid UTF-8: bytes of a file's name that are not
-    show as \\xff.
-    """
-    text = str(said)
-    try:
-        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _number(said: Any) -> Union[int, float]:
-    """Return a number of Python's own, such as NumPy's are not."""
-    try:
-        return operator.index(said)
-    except TypeError:
-        return float(said)
 
 
 def _call(job: Dict[str, Any]) -> Any:
@@ -267,13 +233,24 @@ def _checked(metrics: Any) -> Dict[str, float]:
         raise StageError(
             f"the stage returned {type(metrics).__name__}, not a dictionary of metrics"
         )
-    bad: List[str] = []
-    for name, value in metrics.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not _is_finite(value):
-            bad.append(f"{name} = {_short(value)}")
+    found = {as_text(name): _scalar(value) for name, value in metrics.items()}
+    bad = [f"{name} = {_short(value)}" for name, value in found.items() if not _is_metric(value)]
     if bad:
         raise StageError("metrics must be finite numbers: " + ", ".join(bad))
-    return {_text(name): float(value) for name, value in metrics.items()}
+    return {name: float(value) for name, value in found.items()}
+
+
+def _scalar(value: Any) -> Any:
+    """Return Python's own number for one of NumPy's, or for an array that holds one."""
+    try:
+        return value.item() if hasattr(value, "item") else value
+    except ValueError:  # an array of several values
+        return value
+
+
+def _is_metric(value: Any) -> bool:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and _is_finite(value)
 
 
 def _is_finite(value: float) -> bool:

@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from engine.stage import In, Out, note, op_graph
+from engine.stage import In, Out, note
+from engine.stage.figures import op_graph
 
 if TYPE_CHECKING:
     from stages.edge._edgetpu_compiled import Compiled

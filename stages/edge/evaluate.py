@@ -3,7 +3,8 @@
 from statistics import mean
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
-from engine.stage import In, Out, confusion_matrix, note, progress, taken
+from engine.stage import In, Out, note, progress, taken
+from engine.stage.figures import confusion_matrix
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from engine import eventschema
 from engine.events import FIELDS
+from engine.jsontypes import TEXT_MOST
 
 METRIC = {"event": "metric", "name": "loss", "value": 0.5, "step": 1, "time": 7.0}
 STAMP = {"v": 1, "seq": 0, "time": 1.0}
@@ -73,7 +74,7 @@ def test_a_long_sentence_is_cut_and_bytes_that_are_not_utf_8_are_shown():
     said = eventschema.said(
         {"event": "note", "text": "caf\udce9\ud800" + "x" * 20_000, "time": 1.0}
     )
-    assert len(said["text"]) == eventschema.TEXT_MOST
+    assert len(said["text"]) == TEXT_MOST
     assert said["text"].startswith("caf\\xe9\ufffdxxx") and said["text"].endswith("x ...")
 
 
@@ -86,6 +87,14 @@ def test_an_event_of_a_newer_version_is_as_it_is():
         ]
         == 1
     )
+
+
+@pytest.mark.parametrize("kind", ["globe", "confusion_matrix"])
+def test_a_figure_of_another_version_is_an_event_and_part_of_a_record(kind):
+    figure = {"kind": kind, "name": "f", "phase": [1]}
+    event = {**STAMP, "event": "figure", "stage": "s", **figure}
+    assert eventschema.checked(event) == event
+    assert eventschema.is_record({**RECORD, "figures": [figure]})
 
 
 @pytest.mark.parametrize("kind", FIELDS)

@@ -1,5 +1,6 @@
 """What is unchanged costs no disk in a local MLflow, and the store is safe from what happens there."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from engine import store
 from engine.mlflow import artifacts
 from engine.mlflow import cursor as cursors
 from engine.mlflow.sync import sync
-from tests.mlflow_runs import database, make_folder, snapshot, whole_run
+from tests.mlflow_runs import FIGURE, database, make_folder, snapshot, whole_run
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own and its dependencies'
 
@@ -108,3 +109,18 @@ def test_outputs_that_are_sent_again_are_the_same(
     assert sync(outputs, {}).sent == ["r1"]
     assert snapshot(database(outputs)) == before
     assert (folder / "artifacts" / "split" / "out").read_text() == "made by split"
+
+
+def test_a_figure_is_its_data_and_a_page_that_draws_it(tmp_path: Path) -> None:
+    artifacts.write_figures([FIGURE], tmp_path)
+    data, page = (next(tmp_path.glob(f"*{suffix}")) for suffix in (".json", ".html"))
+    assert json.loads(data.read_text())["matrix"] == FIGURE["matrix"]
+    text = page.read_text()
+    assert "<svg" in text and "secret" not in text + data.read_text()
+
+
+def test_figures_of_other_names_and_kinds_have_files_of_their_own(tmp_path: Path) -> None:
+    names = ["a b", "a/b", "a_b", "../a", "ü" * 250, "ü" * 249]
+    figures = [{"kind": kind, "name": name} for kind in ("globe", "../x") for name in names]
+    artifacts.write_figures([*figures, *figures], tmp_path)
+    assert len(list(tmp_path.iterdir())) == len(figures)

@@ -139,6 +139,12 @@ def test_a_run_is_a_parent_with_a_child_for_each_stage(recorded: dict[str, Any])
     )
     assert train["tags"]["rpi.gate.bias"] == "not judged: None must be <= 0 if measured"
     assert recorded["r1/split"]["files"] == ["out"]
+    assert [file.partition("-")[0] for file in train["files"]] == [
+        "figures/confusion_matrix",  # .html
+        "figures/confusion_matrix",  # .json
+        "figures/globe",  # .json alone: no such kind is known here
+        "out",
+    ]
     assert parent["files"] == [
         f"run/{n}"
         for n in ("config.json", "journal.jsonl", "metrics.json", "report.html", "run.json")

@@ -26,7 +26,7 @@ def runs(tmp_path):
 
     def run(body, params=None, **more):
         text = (
-            "import os, sys\nfrom engine import stage\nfrom engine.stage import *\nfrom "
+            "import os, sys\nfrom engine import stage\nfrom engine.stage import *\nfrom engine.stage.figures import *\nfrom "
             f"engine.stage import StageError\ndef act(data, before=None, **params):\n    {body}\n"
         )
         (tmp_path / "mine" / "act.py").write_text(text)
@@ -154,6 +154,25 @@ def test_an_interrupt_of_its_own_is_a_failure(runs):
 )
 def test_a_failure_is_told_also_where_the_stage_has_closed_its_log(runs, stream, failing, left):
     assert runs(f"{stream}; {failing}")[1] == left
+
+
+def test_numbers_of_numpy_are_metrics_progress_and_points(runs):
+    ended, result = runs(
+        "import numpy as np; progress(np.int64(1), np.array(2.0)); metric('loss', np.float32(0.5), "
+        "np.array([3])); return {'a': np.float32(0.25), 'b': np.int8(3), 'c': np.array(1.5)}"
+    )
+    assert ended.returncode == 0, ended.stdout
+    assert result == {"metrics": {"a": 0.25, "b": 3.0, "c": 1.5}}
+    assert [(one.get("done"), one.get("value"), one.get("step")) for one in _said(runs)] == [
+        (1, None, None),
+        (None, 0.5, 3),
+    ]
+
+
+@pytest.mark.parametrize("value", ["np.zeros(2)", "np.bool_(True)", "np.float32('nan')", "'1'"])
+def test_a_metric_that_is_no_number_is_refused(runs, value):
+    error = runs(f"import numpy as np; return {{'n': {value}}}")[1]["error"]
+    assert error.startswith("metrics must be finite numbers: n = ")
 
 
 def test_a_metric_of_hundreds_of_digits_is_refused(runs):

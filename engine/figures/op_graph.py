@@ -1,16 +1,29 @@
-"""Draws a model's operators as inline SVG: which an accelerator takes, and why it leaves the
-others.
+"""A model's operators as a graph: which an accelerator takes, and why it leaves the others.
 
-Pure. Operators stand in rows by the longest path to them, and the rows in columns side by side, so
-that a graph of several hundred stays on one page. Without a colour of its own: the page has the
-classes `op-mapped`, `op-left` and `op-edge`.
+Operators stand in rows by the longest path to them, and the rows in columns side by side, so that a
+graph of several hundred stays on one page.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Annotated
 
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from engine.jsontypes import Count, Label, Text
+from engine.svg import marks
+
+HEADING = "Operators"
+STYLE = """
+.chart .op-name { font-size: 9.5px; }
+.chart .op-edge { fill: none; stroke: var(--soft); stroke-opacity: .45; }
+.chart .op-mapped { fill: color-mix(in srgb, var(--good) 15%, var(--card)); stroke: var(--good); }
+.chart .op-left { fill: color-mix(in srgb, var(--warn) 15%, var(--card)); stroke: var(--warn);
+  stroke-dasharray: 3 2; }
+""".strip()
 CELL_WIDTH, CELL_HEIGHT, CELL_GAP = 136.0, 15.0, 6.0
 ROW, ROWS, COLUMN_GAP = 22.0, 36, 34.0
 MOST_ABREAST = 4  # operators of one row; more go on in the next
@@ -20,13 +33,28 @@ LONGEST_NAME = 20
 Edge = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Op:
-    """An operator: its type, and why the accelerator does not take it where it does not."""
+class Op(TypedDict):
+    """An operator: its type, and why the accelerator does not take it if it does not."""
 
-    type: str
-    is_mapped: bool
-    reason: str | None = None
+    type: Label
+    mapped: bool
+    reason: Text | None
+
+
+class Fields(TypedDict):
+    """The operators in the order in which they run; an edge is a pair of their indexes."""
+
+    nodes: Annotated[list[Op], Field(max_length=100_000)]
+    edges: list[Annotated[list[Count], Field(min_length=2, max_length=2)]]
+
+
+EXAMPLE: Fields = {
+    "nodes": [
+        {"type": "CONV_2D", "mapped": True, "reason": None},
+        {"type": "CAST", "mapped": False, "reason": "Operation not supported"},
+    ],
+    "edges": [[0, 1]],
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +65,26 @@ class _Place:
     y: float
 
 
-def svg(ops: Sequence[Op], edges: Iterable[Edge]) -> str:
-    """Return the drawing; each operator's title says where it runs, and why."""
-    known = sorted(
-        {edge for edge in edges if 0 <= edge[0] < edge[1] < len(ops)}
-    )  # operators stand in the order in which they run
+def check(figure: Fields) -> None:
+    """Raise ValueError if an edge names an operator that is not there."""
+    count = len(figure["nodes"])
+    if any(not 0 <= index < count for edge in figure["edges"] for index in edge):
+        raise ValueError("an edge names a node that is not there")
+
+
+def draw(figure: Fields) -> str:
+    """Return the graph; each operator's title says where it runs, and why."""
+    ops = figure["nodes"]
+    edges = {(source, target) for source, target in figure["edges"] if source < target}
+    known = sorted(edges)
     places = _places(_rows(len(ops), known))
-    width = max((place.x + CELL_WIDTH for place in places.values()), default=200.0) + 3 * MARGIN
+    width = max((place.x + CELL_WIDTH for place in places.values()), default=200.0) + COLUMN_GAP
     height = max((place.y + CELL_HEIGHT for place in places.values()), default=TOP) + MARGIN
     parts = _legend(ops)
     parts += [_line(places[source], places[target]) for source, target in known]
     parts += [_cell(at, op, places[at]) for at, op in enumerate(ops)]
-    size = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
-    return (
-        '<svg class="chart" role="img" aria-label="The operators, and where each runs" '
-        f"{size}>{''.join(parts)}</svg>"
-    )
+    chart = marks.chart("The operators, and where each runs", width, height, parts, "wide")
+    return f'<div class="scroll">{chart}</div>'
 
 
 def _rows(count: int, edges: Sequence[Edge]) -> list[list[int]]:
@@ -88,15 +120,15 @@ def _places(rows: Sequence[Sequence[int]]) -> dict[int, _Place]:
 def _cell(at: int, op: Op, place: _Place) -> str:
     """Draw an operator; one that is left to the CPU has a dashed edge too, for who sees no colours."""
     title = escape(
-        f"{at} {op.type}: "
-        + ("Mapped to Edge TPU" if op.is_mapped else op.reason or "left to the CPU")
+        f"{at} {op['type']}: "
+        + ("Mapped to Edge TPU" if op["mapped"] else op["reason"] or "left to the CPU")
     )
-    kind = "op-mapped" if op.is_mapped else "op-left"
+    kind = "op-mapped" if op["mapped"] else "op-left"
     shape = (
         f'<rect class="{kind}" x="{place.x:.0f}" y="{place.y:.0f}" width="{CELL_WIDTH:.0f}" '
         f'height="{CELL_HEIGHT:.0f}" rx="3"/>'
     )
-    name = _text(place.x + 5, place.y + 11, f"{at} {op.type[:LONGEST_NAME]}")
+    name = marks.text(place.x + 5, place.y + 11, f"{at} {op['type'][:LONGEST_NAME]}", "op-name")
     return f"<g><title>{title}</title>{shape}{name}</g>"
 
 
@@ -126,7 +158,7 @@ def _line(source: _Place, target: _Place) -> str:
 
 
 def _legend(ops: Sequence[Op]) -> list[str]:
-    mapped = sum(op.is_mapped for op in ops)
+    mapped = sum(op["mapped"] for op in ops)
     parts, x = [], MARGIN
     for kind, words in (
         ("op-mapped", f"Edge TPU: {mapped}"),
@@ -134,11 +166,7 @@ def _legend(ops: Sequence[Op]) -> list[str]:
     ):
         parts.append(
             f'<rect class="{kind}" x="{x:.0f}" y="6" width="14" height="12" '
-            f'rx="3"/>{_text(x + 20, 16, words)}'
+            f'rx="3"/>{marks.text(x + 20, 16, words, "op-name")}'
         )
         x += 110
     return parts
-
-
-def _text(x: float, y: float, words: str) -> str:
-    return f'<text class="op-name" x="{x:.0f}" y="{y:.0f}">{escape(words)}</text>'

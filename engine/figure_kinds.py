@@ -1,0 +1,92 @@
+"""The kinds of figures: engine/figures/<kind>.py, found by name. Checks what a stage reports; what
+draws a figure for a page is engine/figure_page.py.
+"""
+
+import importlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, Protocol, cast
+
+from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError
+from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
+
+from engine.jsontypes import Name
+
+MOST_CHARACTERS = 4_000_000  # of a figure as JSON: journal, store, report and MLflow keep it whole
+Figure = Mapping[str, Any]  # kind, name, and the fields of its kind
+
+
+class FigureKind(Protocol):
+    """A kind of figure: one module in engine/figures/, found by its name."""
+
+    HEADING: str  # of the report's section with figures of this kind
+    STYLE: str  # CSS beside that of engine/svg/style.py; "" if it needs none
+    EXAMPLE: Mapping[str, Any]  # a small one, by which tests and docs show the kind
+    Fields: type  # a TypedDict: the figure's own fields, with the types and limits of their values
+
+    @staticmethod
+    def check(figure: Any) -> None:
+        """Raise ValueError, with a sentence, if the figure's fields do not belong together."""
+
+    @staticmethod
+    def draw(figure: Any) -> str:
+        """Return the figure, which was checked, as well-formed SVG or HTML that needs nothing but
+        the style.
+
+        It is put into a page as it is: every word of the figure is escaped here.
+        """
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """Return the kinds that there are."""
+    folder = Path(__file__).parent / "figures"
+    return tuple(sorted(path.stem for path in folder.glob("[a-z]*.py")))
+
+
+@cache
+def of(name: str) -> FigureKind:
+    """Return the kind of this name, which is one of `names`."""
+    return cast(FigureKind, importlib.import_module(f"engine.figures.{name}"))
+
+
+def fields(name: str) -> tuple[str, ...]:
+    """Return the fields that figures of this kind have beside `kind` and `name`."""
+    return tuple(of(name).Fields.__annotations__)
+
+
+def checked(figure: Figure) -> dict[str, Any]:
+    """Return the figure with the fields of its kind and no more.
+
+    ValueError, in a sentence, if it is of no kind that there is, or does not fit its kind.
+    """
+    kind = figure.get("kind")
+    if kind not in names():
+        raise ValueError(f"kind: {str(kind)[:80]!r} is none of {', '.join(names())}")
+    try:
+        found = _form(kind).validate_python(dict(figure))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        where = ".".join(map(str, (kind, *first["loc"])))
+        raise ValueError(f"{where}: {first['msg']}") from None
+    own = {key: found[key] for key in ("kind", "name", *fields(kind)) if key in found}
+    if len(json.dumps(own)) > MOST_CHARACTERS:
+        raise ValueError(f"{kind}: it has more than {MOST_CHARACTERS:,} characters of JSON")
+    return own
+
+
+@cache
+def _form(name: str) -> "TypeAdapter[dict[str, Any]]":
+    kind = of(name)
+
+    def fits(figure: dict[str, Any]) -> dict[str, Any]:
+        kind.check(figure)
+        return figure
+
+    make: Any = TypedDict  # of fields that are known here alone
+    form = make(name, {"kind": Literal[name], "name": Name, **kind.Fields.__annotations__})
+    form.__pydantic_config__ = ConfigDict(extra="allow", strict=True)
+    whole: Any = Annotated[form, AfterValidator(fits)]
+    return TypeAdapter(whole)

@@ -1,0 +1,103 @@
+"""Curves over a common axis: several series of points, such as the precision of two models over
+recall.
+"""
+
+import math
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Annotated
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from engine.jsontypes import Finite, Label, Name
+from engine.svg import marks
+from engine.svg.axes import Axis, Frame, padded, titled
+
+HEADING = "Curves"
+STYLE = ""
+MOST_DRAWN = 400  # points of one curve; more would not be seen at this width
+
+
+class Series(TypedDict):
+    """One curve; null is a gap."""
+
+    name: Label
+    x: Annotated[list[Finite], Field(max_length=20_000)]
+    y: Annotated[list[Finite | None], Field(max_length=20_000)]
+
+
+class Fields(TypedDict):
+    """The curves, and what their axes show, in which units."""
+
+    series: Annotated[list[Series], Field(max_length=30)]
+    x: Name
+    y: Name
+    x_unit: Label | None
+    y_unit: Label | None
+
+
+EXAMPLE: Fields = {
+    "series": [
+        {"name": "float", "x": [0.0, 0.5, 1.0], "y": [1.0, 0.9, 0.6]},
+        {"name": "int8", "x": [0.0, 0.5, 1.0], "y": [1.0, None, 0.55]},
+    ],
+    "x": "recall",
+    "y": "precision",
+    "x_unit": None,
+    "y_unit": "%",
+}
+
+
+def check(figure: Fields) -> None:
+    """Raise ValueError unless each x has its y."""
+    for series in figure["series"]:
+        if len(series["x"]) != len(series["y"]):
+            raise ValueError(f"the series {series['name']!r} has as many values of x as of y")
+
+
+def draw(figure: Fields) -> str:
+    """Return the curves in a frame, below their legend."""
+    frame = _frame(figure)
+    parts = frame.parts()
+    for index, series in enumerate(figure["series"]):
+        points = list(zip(series["x"], series["y"], strict=True))
+        parts += _curve(index, frame, _thinned(points))
+    names = [series["name"] for series in figure["series"]]
+    label = f"{figure['y']} over {figure['x']}"
+    chart = marks.chart(label, frame.width, frame.height, parts)
+    is_plain = names == [figure["y"]]  # its axis says it already
+    return f"<div>{'' if is_plain else marks.legend(names)}{chart}</div>"
+
+
+def _frame(figure: Fields) -> Frame:
+    across = [x for series in figure["series"] for x in series["x"]]
+    up = [y for series in figure["series"] for y in series["y"] if y is not None]
+    low, high = padded(min(up, default=0.0), max(up, default=1.0))
+    first, last = min(across, default=0.0), max(across, default=1.0)
+    is_whole = all(x == math.floor(x) for x in across)
+    return Frame(
+        Axis(titled(figure["x"], figure["x_unit"]), first, last, is_whole),
+        Axis(titled(figure["y"], figure["y_unit"]), low, high),
+    )
+
+
+def _thinned(points: Sequence[tuple[float, float | None]]) -> Sequence[tuple[float, float | None]]:
+    stride = math.ceil(len(points) / MOST_DRAWN)
+    return points if stride < 2 else [*points[::stride], points[-1]]
+
+
+def _curve(index: int, frame: Frame, points: Sequence[tuple[float, float | None]]) -> list[str]:
+    """Return a line for each stretch without a gap, and a dot for a point that stands alone."""
+    parts, style = [], marks.series(index)
+    for is_gap, stretch in groupby(points, lambda point: point[1] is None):
+        if is_gap:
+            continue
+        places = [(frame.x(x), frame.y(y)) for x, y in stretch if y is not None]
+        if len(places) == 1:
+            [(x, y)] = places
+            parts.append(f'<circle class="dot" style="{style}" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>')
+        else:
+            path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+            parts.append(f'<polyline class="curve" style="{style}" points="{path}"/>')
+    return parts

@@ -1,0 +1,45 @@
+r"""Bounded types of the values that a run's files hold: what events, figures and records are checked
+against.
+
+A reader of JSON elsewhere may keep less than Python does, and text may hold what cannot be written.
+"""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+TEXT_MOST = 10_000  # letters of a sentence; the rest is cut off
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def well_formed(text: str) -> str:
+    r"""Return text that can be written as UTF-8: a byte of a file name that is not UTF-8 is shown as
+    \xe9.
+    """
+    return _SURROGATE.sub(lambda found: _shown(ord(found[0])), text)
+
+
+def _shown(code: int) -> str:
+    is_byte = 0xDC80 <= code <= 0xDCFF  # PEP 383, surrogateescape
+    return f"\\x{code - 0xDC00:02x}" if is_byte else "\N{REPLACEMENT CHARACTER}"
+
+
+def _cut(text: str) -> str:
+    words = well_formed(text)
+    return words if len(words) <= TEXT_MOST else words[: TEXT_MOST - 4] + " ..."
+
+
+_Shown = BeforeValidator(lambda value: well_formed(value) if isinstance(value, str) else value)
+
+Text = Annotated[str, AfterValidator(_cut)]
+"""A sentence."""
+Label = Annotated[str, Field(max_length=250), _Shown]
+"""A word or two, which may be empty."""
+Name = Annotated[str, Field(min_length=1, max_length=250), _Shown]
+"""What something is called."""
+Count = Annotated[int, Field(ge=-(2**53), le=2**53)]
+"""A whole number that every reader of JSON keeps exactly: RFC 8259, section 6."""
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Moment = Annotated[float, Field(ge=-1e11, le=1e11, allow_inf_nan=False)]
+"""Seconds since 1970."""

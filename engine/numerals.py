@@ -1,0 +1,14 @@
+"""How a number is written for a reader."""
+
+import math
+
+
+def number(value: float | None, grouped: bool = False) -> str:
+    """Say a metric with four significant digits; whole numbers whole, and their thousands apart if
+    asked.
+    """
+    if value is None:  # a gate on a metric that its stage did not return
+        return "none"
+    if not math.isfinite(value) or value != int(value) or abs(value) >= 1e12:
+        return f"{value:.4g}"
+    return f"{int(value):,}".replace(",", "\N{NARROW NO-BREAK SPACE}" if grouped else "")

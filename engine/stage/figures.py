@@ -1,0 +1,164 @@
+"""The kinds of figures that ship, each as a function: what a stage passes, as its figure has it.
+
+Any other kind is `engine.stage.figure(kind, name, **fields)`; how a kind is checked and drawn is
+engine/figures/<kind>.py. A figure names its axes with their units; the report draws it, and MLflow
+gets it with the stage's run.
+"""
+
+import base64
+import math
+from pathlib import Path
+from typing import Any, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
+
+from engine.stage import figure, note
+from engine.stage.convert import as_number, as_plain, as_text
+
+CURVE_POINTS = 2_000  # of one series; a longer one is thinned, and keeps its ends
+PICTURE_BYTES = 150_000  # of one picture, and
+PICTURES_BYTES = 1_500_000  # of all in a grid: they are kept in the run's journal
+PICTURES = 100
+_SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")  # of PNG and JPEG
+
+
+def confusion_matrix(name: str, labels: Sequence[Any], matrix: Sequence[Sequence[Any]]) -> None:
+    """Record a confusion matrix: rows are true classes, columns predicted ones, in the labels'
+    order.
+    """
+    rows = [[int(cell) for cell in row] for row in as_plain(matrix)]
+    names = [as_text(label) for label in labels]
+    figure("confusion_matrix", name, labels=names, matrix=rows)
+
+
+def op_graph(name: str, nodes: Iterable[Mapping[str, Any]], edges: Iterable[Sequence[int]]) -> None:
+    """Record a model's graph as it is placed: each node has `type`, `mapped` (on the accelerator)
+    and `reason` (why not, or None).
+
+    An edge is a pair of indexes of nodes: the one that makes a tensor, and the one that reads it.
+    """
+    rows = []
+    for node in nodes:
+        reason = None if node["reason"] is None else as_text(node["reason"])
+        rows.append(
+            {"type": as_text(node["type"]), "mapped": bool(node["mapped"]), "reason": reason}
+        )
+    pairs = [[int(source), int(target)] for source, target in edges]
+    figure("op_graph", name, nodes=rows, edges=pairs)
+
+
+def curves(
+    name: str,
+    series: Mapping[str, Tuple[Any, Any]],
+    *,
+    x: str,
+    y: str,
+    x_unit: Optional[str] = None,
+    y_unit: Optional[str] = None,
+) -> None:
+    """Record curves over a common axis, such as precision over recall.
+
+    series: name -> (x values, y values) of the same length; a y that is NaN, infinite or None is a
+    gap. x, y: what the axes show; x_unit, y_unit: in which unit, such as "ms".
+
+    ValueError: a series has not as many values of x as of y.
+    """
+    drawn = [_series(title, *map(_numbers, points)) for title, points in series.items()]
+    figure("curves", name, series=drawn, x=x, y=y, x_unit=x_unit, y_unit=y_unit)
+
+
+def histogram(
+    name: str,
+    edges: Sequence[Any],
+    series: Mapping[str, Sequence[Any]],
+    *,
+    x: str,
+    y: str = "count",
+    x_unit: Optional[str] = None,
+) -> None:
+    """Record a histogram, as numpy.histogram gives it.
+
+    edges: of the bins, rising, one more than there are bins; series: name -> count of each bin.
+    x, y: what the axes show; x_unit: in which unit, such as "ms".
+    """
+    drawn = [{"name": title, "counts": counts} for title, counts in series.items()]
+    figure("histogram", name, edges=edges, series=drawn, x=x, y=y, x_unit=x_unit)
+
+
+def table(
+    name: str,
+    columns: Sequence[Union[str, Tuple[str, Optional[str]]]],
+    rows: Iterable[Sequence[Any]],
+) -> None:
+    """Record a table of text, numbers, booleans and None.
+
+    columns: the name of each, or (name, unit); rows: a value for each column.
+    """
+    heads = [one if isinstance(one, (tuple, list)) else (one, None) for one in columns]
+    named = [{"name": as_text(title), "unit": unit} for title, unit in heads]
+    cells = [[_cell(value) for value in as_plain(row)] for row in rows]
+    figure("table", name, columns=named, rows=cells)
+
+
+def picture_grid(name: str, pictures: Iterable[Tuple[Union[Path, str, bytes], str]]) -> None:
+    """Record small pictures with their captions.
+
+    pictures: (path or content of a PNG or JPEG file, caption). A picture of more than PICTURE_BYTES
+    is left out, and so is what makes the grid larger than PICTURES_BYTES or PICTURES; a note says
+    how many.
+    """
+    kept: List[Mapping[str, str]] = []
+    size = count = 0
+    for picture, caption in pictures:
+        count += 1
+        content = _content(picture)
+        if content is None or len(kept) == PICTURES or size + len(content) > PICTURES_BYTES:
+            continue
+        size += len(content)
+        data = base64.b64encode(content).decode()
+        kept.append({"caption": as_text(caption), "data": data})
+    if len(kept) < count:
+        note(
+            f"{name}: {count - len(kept)} of {count} pictures are not shown: a grid takes "
+            f"{PICTURES} PNG or JPEG files of at most {PICTURE_BYTES // 1000} kB, "
+            f"{PICTURES_BYTES / 1e6:.1f} MB together"
+        )
+    figure("picture_grid", name, pictures=kept)
+
+
+def _content(picture: Union[Path, str, bytes]) -> Optional[bytes]:
+    """Return the file's content, or None if it is too large or neither PNG nor JPEG."""
+    if isinstance(picture, (bytes, bytearray, memoryview)):
+        content = bytes(picture)
+    else:
+        with Path(picture).open("rb") as file:
+            content = file.read(PICTURE_BYTES + 1)
+    is_picture = content.startswith(_SIGNATURES) and len(content) <= PICTURE_BYTES
+    return content if is_picture else None
+
+
+def _series(title: str, across: List[Any], up: List[Any]) -> Mapping[str, Any]:
+    if len(across) != len(up):
+        raise ValueError(f"{title}: {len(across)} values of x, {len(up)} of y")
+    points = _thinned([at for at in range(len(across)) if across[at] is not None])
+    return {
+        "name": as_text(title),
+        "x": [across[at] for at in points],
+        "y": [up[at] for at in points],
+    }
+
+
+def _numbers(values: Any) -> List[Optional[float]]:
+    """Return finite numbers, and None for any other."""
+    found = [None if value is None else as_number(value) for value in as_plain(values)]
+    return [value if value is not None and math.isfinite(value) else None for value in found]
+
+
+def _thinned(points: Sequence[Any]) -> Sequence[Any]:
+    stride = math.ceil(len(points) / CURVE_POINTS)
+    return points if stride < 2 else [*points[::stride], points[-1]]
+
+
+def _cell(value: Any) -> Any:
+    """Return a value as a table's cell takes it; JSON has no NaN and no infinity."""
+    is_plain = value is None or isinstance(value, (str, bool, int))
+    is_plain = is_plain or (isinstance(value, float) and math.isfinite(value))
+    return value if is_plain else as_text(value)

@@ -1,0 +1,145 @@
+"""Two axes: round ticks, the rules behind a drawing, titles with units, and where a value lies.
+
+Pure. Values are finite; their span may be as large as floats are.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engine.svg.marks import text, turned, width_of
+
+_SUFFIXES = ((1e9, "G"), (1e6, "M"), (1e4, "k"))
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """What an axis shows, from its low end to its high one."""
+
+    title: str
+    low: float
+    high: float
+    is_whole: bool = False  # it has only whole numbers, such as epochs
+
+    def share(self, value: float) -> float:
+        """Return where the value lies: 0 at the low end, 1 at the high one."""
+        span = self.high / 2 - self.low / 2  # halves: the whole may be more than a float holds
+        return (value / 2 - self.low / 2) / span if span else 0.5
+
+    def ticks(self, most: int) -> list[float]:
+        """Return round values between the ends."""
+        found = ticks(self.low, self.high, most)
+        whole = [tick for tick in found if tick == round(tick)]
+        return (whole or [self.low]) if self.is_whole else found
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The rectangle that two axes span, in the pixels of its chart."""
+
+    x_axis: Axis
+    y_axis: Axis
+    width: float = 480
+    height: float = 280
+
+    @property
+    def left(self) -> float:
+        """Return where the drawing begins, right of the words of the y axis."""
+        words = tick_words(self.y_axis.ticks(6))
+        return 30 + max(map(width_of, words), default=0)
+
+    @property
+    def right(self) -> float:
+        """Return where the drawing ends; half of the last tick's word stands beyond."""
+        return self.width - 18
+
+    top = 12
+
+    @property
+    def bottom(self) -> float:
+        """Return where the drawing ends, above the words of the x axis."""
+        return self.height - 40
+
+    def x(self, value: float) -> float:
+        """Return the pixel of a value of the x axis."""
+        return self.left + (self.right - self.left) * self.x_axis.share(value)
+
+    def y(self, value: float) -> float:
+        """Return the pixel of a value of the y axis."""
+        return self.bottom - (self.bottom - self.top) * self.y_axis.share(value)
+
+    def parts(self) -> list[str]:
+        """Return rules, ticks and titles."""
+        across = (self.left + self.right) / 2
+        up = (self.top + self.bottom) / 2
+        return [
+            *self._rows(),
+            *self._columns(),
+            text(across, self.height - 6, self.x_axis.title, "title middle"),
+            turned(13, up, self.y_axis.title, "title middle", -90),
+        ]
+
+    def _rows(self) -> list[str]:
+        parts = []
+        found = self.y_axis.ticks(6)
+        for tick, words in zip(found, tick_words(found), strict=True):
+            y, ends = self.y(tick), f'x1="{self.left:.1f}" x2="{self.right:.1f}"'
+            parts.append(f'<line class="rule" {ends} y1="{y:.1f}" y2="{y:.1f}"/>')
+            parts.append(text(self.left - 7, y + 3.8, words, "tick end"))
+        return parts
+
+    def _columns(self) -> list[str]:
+        parts = []
+        found = self.x_axis.ticks(7)
+        for tick, words in zip(found, tick_words(found), strict=True):
+            x, below = self.x(tick), self.bottom + 4
+            parts.append(
+                f'<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="{self.bottom:.1f}" '
+                f'y2="{below:.1f}"/>'
+            )
+            parts.append(text(x, self.bottom + 16, words, "tick middle"))
+        ends = f'x1="{self.left:.1f}" x2="{self.right:.1f}"'
+        ground = f'y1="{self.bottom:.1f}" y2="{self.bottom:.1f}"'
+        return [*parts, f'<line class="axis" {ends} {ground}/>']
+
+
+def titled(name: str, unit: str | None) -> str:
+    """Return an axis' or a column's title: "latency (ms)"."""
+    return f"{name} ({unit})" if unit else name
+
+
+def padded(low: float, high: float) -> tuple[float, float]:
+    """Return the ends of an axis with room beyond the values."""
+    room = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
+    return (low - room, high + room) if math.isfinite(low - room + high + room) else (low, high)
+
+
+def ticks(low: float, high: float, most: int) -> list[float]:
+    """Return at most about `most` round numbers from low to high."""
+    raw = high / most - low / most
+    if raw <= 0 or not math.isfinite(raw):
+        return [low]
+    magnitude = 10.0 ** math.floor(math.log10(raw))
+    step = next((m * magnitude for m in (1, 2, 5, 10) if m * magnitude >= raw * 0.999), 0.0)
+    if not step or not math.isfinite(step):
+        return [low, high]
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [n * step for n in range(first, last + 1)]
+
+
+def tick_words(values: Sequence[float]) -> list[str]:
+    """Return the ticks as words, all with the same number of decimals: 0.0, 0.5, 1.0."""
+    largest = max(map(abs, values), default=0.0)
+    if largest and not 1e-3 <= largest < 1e12:
+        return [f"{value:.3g}" for value in values]
+    factor, suffix = next((one for one in _SUFFIXES if largest >= one[0]), (1.0, ""))
+    factor = 1e3 if suffix == "k" else factor
+    scaled = [value / factor for value in values]
+    step = scaled[1] - scaled[0] if len(scaled) > 1 else 0.0
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9)) if step > 0 else _decimals(scaled)
+    return [f"{round(value, decimals) + 0.0:.{decimals}f}{suffix}" for value in scaled]
+
+
+def _decimals(values: Sequence[float]) -> int:
+    """Return how many decimals a single tick needs, at most three."""
+    return next((n for n in range(3) if all(round(v, n) == v for v in values)), 3)
