@@ -125,7 +125,7 @@ def _numbered(grid: _Grid, matrix: Sequence[Sequence[int]], labels: Sequence[str
 def _cell(x: float, y: float, size: float, count: int, share: float, title: str) -> str:
     words = number(count)
     font = min(12.0, (size - 4) / (0.58 * len(words)))
-    kind = "cell-number light" if share > 0.5 else "cell-number" if count else "cell-number faint"
+    kind = "cell-number light" if share > 0.72 else "cell-number" if count else "cell-number faint"
     shape = f'x="{x:.1f}" y="{y:.1f}" width="{size - 1.5:.1f}" height="{size - 1.5:.1f}" rx="3"'
     at = f'x="{x + size / 2 - 0.75:.1f}" y="{y + size / 2 + font / 3 - 0.5:.1f}"'
     return (

@@ -46,7 +46,7 @@ class Frame:
     def left(self) -> float:
         """Return where the drawing begins, right of the words of the y axis."""
         words = tick_words(self.y_axis.ticks(6))
-        return 30 + max(map(width_of, words), default=0)
+        return 35 + max(map(width_of, words), default=0)
 
     @property
     def right(self) -> float:
@@ -76,7 +76,7 @@ class Frame:
             *self._rows(),
             *self._columns(),
             text(across, self.height - 6, self.x_axis.title, "title middle"),
-            turned(13, up, self.y_axis.title, "title middle", -90),
+            turned(12, up, self.y_axis.title, "title middle", -90),
         ]
 
     def _rows(self) -> list[str]:

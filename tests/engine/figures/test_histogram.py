@@ -7,6 +7,8 @@ import pytest
 
 from engine.figures import histogram
 
+ROUNDING = 0.31  # pixels: coordinates have one decimal, and a width is compared with twice another
+
 
 def _figure(edges, **series):
     drawn = [{"name": name, "counts": counts} for name, counts in series.items()]
@@ -23,8 +25,8 @@ def test_a_bin_is_as_wide_as_its_edges_and_as_high_as_its_count():
     left, ground = map(float, re.match(r"M([\d.]+) ([\d.]+)", outline).groups())
     tops = [float(y) for y in re.findall(r"L[\d.]+ ([\d.]+)", outline)]
     ends = [left, *(float(x) for x in re.findall(r"H([\d.]+)", outline))]
-    assert ground - tops[0] == pytest.approx(2 * (ground - tops[1]), abs=0.2)
-    assert ends[2] - ends[1] == pytest.approx(2 * (ends[1] - ends[0]), abs=0.2)
+    assert ground - tops[0] == pytest.approx(2 * (ground - tops[1]), abs=ROUNDING)
+    assert ends[2] - ends[1] == pytest.approx(2 * (ends[1] - ends[0]), abs=ROUNDING)
 
 
 def test_each_series_has_its_outline_and_its_name():

@@ -41,7 +41,7 @@ def test_the_files_of_a_run_that_is_gone_go(recorded: Path) -> None:
     assert freed.folders == 2 and freed.size_bytes > 1000 and not freed.problem
     left = files(recorded)
     assert left["r2/"] == left["r2/train"] == []
-    assert left["r1/train"] == ["out"] and left["r1/"]
+    assert "out" in left["r1/train"] and left["r1/"]
 
 
 def test_what_a_run_that_stays_links_to_stays(recorded: Path) -> None:
@@ -67,7 +67,7 @@ def test_the_files_of_a_run_that_was_deleted_in_mlflow_go(recorded: Path) -> Non
     for run in client.search_runs([experiment], "tags.`rpi.run_id` = 'r1'"):
         client.delete_run(run.info.run_id)
     assert cleanup.clean(recorded, TRACKING, dry_run=False).folders == 3
-    assert files(recorded)["r2/train"] == ["out"]
+    assert "out" in files(recorded)["r2/train"]
 
 
 def test_a_dry_run_says_the_same_and_removes_nothing(recorded: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_registered_model_keeps_the_files_of_its_run(recorded: Path) -> None:
     client.create_model_version("best", f"{run.info.artifact_uri}/out", run.info.run_id)
     remove(recorded, "r1")
     cleanup.clean(recorded, TRACKING, dry_run=False)
-    assert files(recorded)["r1/train"] == ["out"]
+    assert "out" in files(recorded)["r1/train"]
 
 
 def test_a_model_goes_with_its_run(recorded: Path) -> None:
