@@ -2,16 +2,15 @@
 draws a figure for a page is engine/figure_page.py.
 """
 
-import importlib
 import json
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, cast
 
 from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
+from engine import extensions
 from engine.jsontypes import Name
 
 MOST_CHARACTERS = 4_000_000  # of a figure as JSON: journal, store, report and MLflow keep it whole
@@ -39,17 +38,14 @@ class FigureKind(Protocol):
         """
 
 
-@cache
 def names() -> tuple[str, ...]:
     """Return the kinds that there are."""
-    folder = Path(__file__).parent / "figures"
-    return tuple(sorted(path.stem for path in folder.glob("[a-z]*.py")))
+    return extensions.names("figures")
 
 
-@cache
 def of(name: str) -> FigureKind:
     """Return the kind of this name, which is one of `names`."""
-    return cast(FigureKind, importlib.import_module(f"engine.figures.{name}"))
+    return cast(FigureKind, extensions.module("figures", name))
 
 
 def fields(name: str) -> tuple[str, ...]:
