@@ -53,7 +53,7 @@ class Library:
             for root in self.roots
             for package in self.packages
             for path in (root / package).rglob("*.py")
-            if not path.name.startswith("_")
+            if not path.name.startswith("_") and _is_stage(path)
         }
         return sorted(found)
 
@@ -204,6 +204,11 @@ def _stage(tree: ast.Module, name: str, path: Path) -> dict[str, Any]:
         "metrics": syntax.metrics(function, tree),
         "programs": list(syntax.programs(tree)),
     }
+
+
+def _is_stage(path: Path) -> bool:
+    """True if the file has a function of its own name; the stage libraries' files have none."""
+    return f"\ndef {path.stem}(" in path.read_text(encoding="utf-8", errors="replace")
 
 
 def _plain(parameter: Parameter) -> dict[str, Any]:

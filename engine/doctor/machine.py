@@ -11,7 +11,14 @@ from engine.finding import Finding
 
 _CORE = ("hydra-core", "omegaconf", "pydantic", "networkx")  # nothing starts without them
 _EXTRAS = {
-    "runtime": ("numpy", "pillow", "opencv-python-headless", "ai-edge-litert", "tflite-runtime"),
+    "runtime": (
+        "numpy",
+        "pillow",
+        "av",
+        "opencv-python-headless",
+        "ai-edge-litert",
+        "tflite-runtime",
+    ),
     "train": ("tensorflow",),
     "tracking": ("mlflow",),
     "containers": ("docker", "cyclonedx-python-lib"),
@@ -33,7 +40,7 @@ def packages(
 ) -> list[Finding]:
     """Return the versions of what is installed; what no machine of this kind can have is left out."""
     not_to_be_had = (
-        {"ai-edge-litert"} if (machine or platform.machine()) == "armv7l" else set()
+        {"ai-edge-litert", "av"} if (machine or platform.machine()) == "armv7l" else set()
     )  # no wheels for it
     not_to_be_had |= {"tflite-runtime"} if version >= (3, 12) else set()
     found = [Finding(True, ", ".join(filter(None, map(_installed, _CORE))))]

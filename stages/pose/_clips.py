@@ -25,6 +25,7 @@ class Clip:
     person: "str | None" = None
     split: "str | None" = None  # train or test, where the recordings come with their own split
     fps: "float | None" = None
+    times_s: "tuple[float, ...] | None" = None  # of each frame, if the recording tells them
     weight: float = 1.0  # how often training looks at it, beside other clips
 
 

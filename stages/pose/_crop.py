@@ -8,8 +8,9 @@ pixels and may leave the frame.
 
 from typing import NamedTuple
 
-import cv2
 import numpy as np
+
+from stages.media.scaling import resized
 
 MIN_SCORE = 0.2
 TORSO_MARGIN = 1.9
@@ -71,7 +72,4 @@ def cut(picture: np.ndarray, square: Square, size: int) -> np.ndarray:
     left, top, right, bottom = max(x, 0), max(y, 0), min(x + side, width), min(y + side, height)
     if right > left and bottom > top:
         piece[top - y : bottom - y, left - x : right - x] = picture[top:bottom, left:right]
-    shrinks = side > size
-    return cv2.resize(
-        piece, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    )
+    return resized(piece, size, size)

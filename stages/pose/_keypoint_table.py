@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.pose._frames import Unreadable
+from stages.media.unreadable import Unreadable
 from stages.pose._skeletons import SKELETONS
 
 

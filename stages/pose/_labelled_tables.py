@@ -10,10 +10,11 @@ will see.
 from pathlib import Path, PurePosixPath
 
 from engine.stage import StageError
+from stages.media.kinds import is_picture, visible
+from stages.media.unreadable import Unreadable
 from stages.pose import _keypoint_table
 from stages.pose._clips import Clip
-from stages.pose._frames import Unreadable
-from stages.pose._recordings import PICTURES, SPLITS, Source, visible
+from stages.pose._recordings import SPLITS, Source
 
 # its keypoints are another model's: the pictures, read by the model that will serve, count ten times as much
 TABLE_WEIGHT = 0.1
@@ -92,5 +93,5 @@ def _pictures(folder: Path, split: str) -> "list[Source]":
             path.relative_to(folder).as_posix(), (path,), label, person_of(path.name, label), split
         )
         for path in paths
-        if path.suffix.lower() in PICTURES and (label := path.parent.name)
+        if is_picture(path) and (label := path.parent.name)
     ]

@@ -2,27 +2,42 @@
 read.
 """
 
+from dataclasses import dataclass, field
+
 import numpy as np
 
-from stages.pose import _frames, _keypoint_table
+from stages.media import pictures
+from stages.media.unreadable import Unreadable
+from stages.media.video import open_video
+from stages.pose import _keypoint_table
 from stages.pose._clips import Clip
-from stages.pose._frames import Unreadable
 from stages.pose._movenet import MoveNet
 from stages.pose._recordings import Source
 
+# MoveNet sees 192 pixels of a crop: a picture of this height shows it a person of a quarter of it
+PICTURE_SIDE = 720
 
-def read(source: Source, movenet: "MoveNet | None", bad: "list[str]") -> "Clip | None":
-    """Return the clip; what cannot be read of it is added to `bad`, and None returned where nothing
-    can.
+
+@dataclass
+class Faults:
+    """What is left out: the files that cannot be read, and the videos that lack frames, each with
+    its reason.
     """
+
+    unreadable: "list[str]" = field(default_factory=list)
+    damaged: "list[str]" = field(default_factory=list)
+
+
+def read(source: Source, movenet: "MoveNet | None", faults: Faults) -> "Clip | None":
+    """Return the clip, or None if nothing of it can be read; what cannot is added to `faults`."""
     try:
         if source.kind == "table":
             return _read_table(source)
         if source.kind == "video":
-            return _read_video(source, movenet)
-        return _read_pictures(source, movenet, bad)
+            return _read_video(source, movenet, faults)
+        return _read_pictures(source, movenet, faults)
     except Unreadable as error:
-        bad.append(f"{source.name} ({error})")
+        faults.unreadable.append(f"{source.name} ({error})")
         return None
 
 
@@ -31,31 +46,52 @@ def _read_table(source: Source) -> Clip:
     return _clip(source, keypoints, skeleton)
 
 
-def _read_video(source: Source, movenet: MoveNet) -> Clip:
+def _read_video(source: Source, movenet: MoveNet, faults: Faults) -> Clip:
     movenet.forget()
-    frames = [movenet.follow(frame) for frame in _frames.read_video(source.paths[0])]
-    return _clip(source, np.stack(frames), fps=_frames.frame_rate(source.paths[0]))
+    frames, times_s = [], []
+    with open_video(source.paths[0]) as video:
+        for picture, time_s in video:
+            frames.append(movenet.follow(picture))
+            times_s.append(time_s)
+        if found := video.faults():
+            faults.damaged.append(f"{source.name} ({found})")
+        return _clip(source, np.stack(frames), fps=video.frame_rate, times_s=tuple(times_s))
 
 
-def _read_pictures(source: Source, movenet: MoveNet, bad: "list[str]") -> "Clip | None":
+def _read_pictures(source: Source, movenet: MoveNet, faults: Faults) -> "Clip | None":
     """One picture is looked at several times; a folder of them is followed like a video."""
     look = movenet.of_picture if len(source.paths) == 1 else movenet.follow
     movenet.forget()
     frames = []
-    for path in source.paths:
-        try:
-            frames.append(look(_frames.read_picture(path)))
-        except Unreadable as error:
-            name = (
-                source.name
-                if path.name == source.name.rsplit("/", 1)[-1]
-                else f"{source.name}/{path.name}"
-            )
-            bad.append(f"{name} ({error})")
+    for path, picture in pictures.read_many(source.paths, PICTURE_SIDE):
+        if isinstance(picture, Unreadable):
+            faults.unreadable.append(f"{_name(source, path.name)} ({picture})")
+            continue
+        keypoints = look(picture.pixels)
+        keypoints[:, :2] *= picture.reduction
+        frames.append(keypoints)
     return _clip(source, np.stack(frames)) if frames else None
 
 
+def _name(source: Source, file_name: str) -> str:
+    is_the_file = file_name == source.name.rsplit("/", 1)[-1]
+    return source.name if is_the_file else f"{source.name}/{file_name}"
+
+
 def _clip(
-    source: Source, keypoints: np.ndarray, skeleton: str = "coco17", fps: "float | None" = None
+    source: Source,
+    keypoints: np.ndarray,
+    skeleton: str = "coco17",
+    fps: "float | None" = None,
+    times_s: "tuple[float, ...] | None" = None,
 ) -> Clip:
-    return Clip(source.name, skeleton, keypoints, source.label, source.person, source.split, fps)
+    return Clip(
+        source.name,
+        skeleton,
+        keypoints,
+        source.label,
+        source.person,
+        source.split,
+        fps,
+        times_s=times_s,
+    )

@@ -5,15 +5,13 @@ The layouts are those of docs/data.md: a sub-folder for each activity, or train/
 such folders.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.stage import StageError
+from stages.media.kinds import PICTURES, VIDEOS, visible
 
-VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm")
-PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 TABLES = (".csv",)
 SPLITS = ("train", "test")
 
@@ -74,13 +72,6 @@ def find(root: Path) -> Found:
     return found
 
 
-def visible(folder: Path) -> "list[Path]":
-    """Return a folder's entries in natural order (frame2 before frame10), without hidden ones."""
-    return sorted(
-        (path for path in folder.iterdir() if not path.name.startswith((".", "__"))), key=_natural
-    )
-
-
 def kind_of(path: Path) -> str:
     """Return video, pictures or table by a file's suffix; an empty string for any other."""
     for kind, suffixes in (("video", VIDEOS), ("pictures", PICTURES), ("table", TABLES)):
@@ -119,8 +110,3 @@ def _clips_of(found: Found, root: Path, activity: Path, split: "str | None") -> 
             yield Source(name, tuple(paths), activity.name, person, split)
         else:
             found.ignored.append(name)
-
-
-def _natural(path: Path) -> "tuple[list[tuple[int, str]], str]":
-    parts = re.split(r"(\d+)", path.name.lower())
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], path.name

@@ -7,6 +7,7 @@ from engine.stage import In, Out, StageError, note, progress
 if TYPE_CHECKING:
     from stages.pose._clips import Clip
     from stages.pose._movenet import MoveNet
+    from stages.pose._read import Faults
     from stages.pose._recordings import Source
 
 NAMED = 8  # at most so many files are named in one note
@@ -46,11 +47,14 @@ def keypoints(
     import numpy as np
 
     from stages.pose import _clips
+    from stages.pose._read import Faults
 
-    bad: list[str] = []
+    faults = Faults()
+    bad = faults.unreadable
     clips, sources, labels = _find(recordings, bad)
     total = len(clips) + len(bad) + sum(len(source.paths) for source in sources)
-    clips += _read_all(sources, _movenet(sources, model, threads), bad)
+    clips += _read_all(sources, _movenet(sources, model, threads), faults)
+    _tell(faults.damaged, f"{len(faults.damaged)} videos are damaged; the rest of them is used")
     _tell(bad, f"{len(bad)} of {total} files or rows cannot be read and are skipped")
     if len(bad) > max_bad_fraction * total:
         allowed = f"more than max_bad_fraction = {max_bad_fraction:g}"
@@ -97,13 +101,13 @@ def _movenet(sources: "list[Source]", model: In | None, threads: int) -> "MoveNe
     return MoveNet(model, threads)
 
 
-def _read_all(sources: "list[Source]", movenet: "MoveNet | None", bad: list[str]) -> "list[Clip]":
+def _read_all(sources: "list[Source]", movenet: "MoveNet | None", faults: "Faults") -> "list[Clip]":
     from stages.pose import _read
 
     clips = []
     for index, source in enumerate(sources):
         progress(index, len(sources), source.name)
-        clip = _read.read(source, movenet, bad)
+        clip = _read.read(source, movenet, faults)
         if clip is not None:
             clips.append(clip)
     progress(len(sources), len(sources))

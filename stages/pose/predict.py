@@ -7,6 +7,11 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from engine.stage import In, Out, StageError, note, progress
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import numpy as np
+
     from stages.pose._clips import Clip
     from stages.pose._package import Package
     from stages.pose._recordings import Source
@@ -35,9 +40,9 @@ def predict(
              and videos
     source:  a video, a picture, a keypoint CSV, or a folder of them; in a folder the pictures are frames of
              one clip if the model looks at windows of several frames, and each for itself otherwise
-    result:  predictions.jsonl, a line a window: source, first_frame, last_frame, time_s (of the first frame,
-             null where no frame rate is known), activity, probability, mean_score; with annotate, annotated
-             videos (.mp4) and pictures (.png) in annotated/
+    result:  predictions.jsonl, a line a window: source, first_frame, last_frame, time_s (when the video
+             shows the first frame; null for pictures and tables), activity, probability, mean_score; with
+             annotate, annotated videos (.mp4) and pictures (.png) in annotated/
 
     StageError: a file of the package that is missing or changed, nothing to read, keypoints of
     another skeleton.
@@ -48,18 +53,23 @@ def predict(
     from stages.pose._package import Package
 
     model = Package(package, threads)
-    sources, bad, lines = _sources(source, int(model.constants["window"])), [], []
+    faults = _read.Faults()
+    sources, bad, lines = _sources(source, int(model.constants["window"])), faults.unreadable, []
     movenet = _movenet(model, sources, threads)
     result.mkdir(parents=True)
+    if annotate:
+        _note_missing_glyphs(model.labels)
     for index, item in enumerate(sources):
         progress(index, len(sources), item.name)
-        clip = _read.read(item, movenet, bad)
+        clip = _read.read(item, movenet, faults)
         if clip is None:
             continue
         found = _predictions(clip, model)
         lines += found
         if annotate and item.kind != "table":
             _annotate(item, clip, found, result)
+    if faults.damaged:
+        note(f"{len(faults.damaged)} videos are damaged: {'; '.join(faults.damaged[:8])}")
     if bad:
         note(f"{len(bad)} files cannot be read and are skipped: {'; '.join(bad[:8])}")
     if not lines:
@@ -76,7 +86,8 @@ def predict(
 
 def _sources(path: In, window: int) -> "list[Source]":
     """Return the clips to look at, in natural order."""
-    from stages.pose._recordings import Source, kind_of, visible
+    from stages.media.kinds import visible
+    from stages.pose._recordings import Source, kind_of
 
     if path.is_file() and kind_of(path):
         return [Source(path.name, (path,))]
@@ -126,7 +137,7 @@ def _predictions(clip: "Clip", model: "Package") -> list[dict[str, Any]]:
                 "source": clip.name,
                 "first_frame": first,
                 "last_frame": last,
-                "time_s": round(first / clip.fps, 3) if clip.fps else None,
+                "time_s": round(clip.times_s[first], 3) if clip.times_s else None,
                 "activity": model.labels[best],
                 "probability": round(float(probability[best]), 4),
                 "mean_score": round(float(clip.keypoints[first : last + 1, :, 2].mean()), 4),
@@ -135,12 +146,23 @@ def _predictions(clip: "Clip", model: "Package") -> list[dict[str, Any]]:
     return lines
 
 
+def _note_missing_glyphs(labels: list[str]) -> None:
+    from stages.media import fonts
+
+    if missing := fonts.lacking("".join(labels)):
+        note(f"no installed font has the characters {missing}: install one, such as fonts-noto-cjk")
+
+
 def _annotate(source: "Source", clip: "Clip", lines: list[dict[str, Any]], result: Out) -> None:
     """Draw the last prediction that had begun on each frame.
 
     What cannot be read was not in the clip either.
     """
-    from stages.pose import _draw, _frames
+    from stages.media import encode
+    from stages.media.frames import Frame
+    from stages.media.pictures import write_picture
+    from stages.media.video import open_video
+    from stages.pose import _draw
 
     def caption(frame: int) -> str:
         begun = [line for line in lines if line["first_frame"] <= frame]
@@ -149,23 +171,26 @@ def _annotate(source: "Source", clip: "Clip", lines: list[dict[str, Any]], resul
     folder = result / "annotated"
     folder.mkdir(exist_ok=True)
     if source.kind == "video":
-        frames = enumerate(_frames.read_video(source.paths[0]))
-        drawn = (
-            _draw.drawn(frame, clip.keypoints[index], caption(index)) for index, frame in frames
-        )
-        _draw.write_video(folder / f"{source.name}.mp4", drawn, clip.fps or 10.0)
+        with open_video(source.paths[0]) as video:
+            drawn = (
+                Frame(_draw.drawn(picture, clip.keypoints[index], caption(index)), time_s)
+                for index, (picture, time_s) in enumerate(video)
+            )
+            said = encode.write_video(folder / f"{source.name}.mp4", drawn, clip.fps)
+        if said:
+            note(said)
         return
-    for index, (path, frame) in enumerate(_readable(source)):
-        _draw.write_picture(
-            folder / f"{path.name}.png", _draw.drawn(frame, clip.keypoints[index], caption(index))
+    for index, (path, picture) in enumerate(_readable(source)):
+        write_picture(
+            folder / f"{path.name}.png",
+            _draw.drawn(picture, clip.keypoints[index], caption(index)),
         )
 
 
-def _readable(source: "Source") -> Any:
-    from stages.pose import _frames
+def _readable(source: "Source") -> "Iterator[tuple[Path, np.ndarray]]":
+    from stages.media import pictures
+    from stages.media.unreadable import Unreadable
 
-    for path in source.paths:
-        try:
-            yield path, _frames.read_picture(path)
-        except _frames.Unreadable:
-            continue
+    for path, picture in pictures.read_many(source.paths):
+        if not isinstance(picture, Unreadable):
+            yield path, picture.pixels

@@ -9,12 +9,12 @@ import pickle
 import subprocess
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from engine.stage import StageError
+from stages.media import pictures
 from stages.pose import _crop, _jhmdb, _keypoint_table
 from stages.pose import keypoints as module
 from stages.pose._keypoint_table import write_clip
@@ -308,12 +308,14 @@ class TestMoveNet:
     def test_frames_of_a_folder_are_in_natural_order(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from stages.pose import _frames
-
         seen: list[str] = []
-        monkeypatch.setattr(
-            _frames, "read_picture", lambda path: seen.append(path.name) or cv2.imread(str(path))
-        )
+        read_many = pictures.read_many
+
+        def spy(paths: tuple[Path, ...], at_least: int) -> object:
+            seen.extend(path.name for path in paths)
+            return read_many(paths, at_least)
+
+        monkeypatch.setattr(pictures, "read_many", spy)
         for name in ("frame10", "frame9", "frame1"):
             picture(tmp_path / "r/a/clip" / f"{name}.png")
         keypoints(tmp_path / "r", tmp_path / "out", MODEL, allow_one_activity=True)

@@ -1,0 +1,62 @@
+"""Draws lines, points, boxes and text of any script on a picture; needs Pillow."""
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from stages.media import fonts
+
+Colour = tuple[int, int, int]  # RGB
+WHITE: Colour = (255, 255, 255)
+BLACK: Colour = (0, 0, 0)
+
+
+class Canvas:
+    """A copy of an RGB picture (h, w, 3) that is drawn on; `unit` is the width of its lines, pixels."""
+
+    def __init__(self, picture: np.ndarray) -> None:
+        self._image = Image.fromarray(np.ascontiguousarray(picture))
+        self._draw = ImageDraw.Draw(self._image)
+        self.unit = max(1, round(max(self._image.size) / 250))
+
+    @property
+    def picture(self) -> np.ndarray:
+        """The picture as it is now: (h, w, 3) uint8, RGB."""
+        return np.asarray(self._image)
+
+    def line(
+        self, start: "tuple[float, float]", end: "tuple[float, float]", colour: Colour
+    ) -> None:
+        """Draw a line between two points in pixels, x and y."""
+        self._draw.line([start, end], fill=colour, width=self.unit)
+
+    def point(self, centre: "tuple[float, float]", colour: Colour) -> None:
+        """Draw a disc a little wider than a line."""
+        self._draw.circle(centre, self.unit + 1, fill=colour)
+
+    def box(self, corners: "tuple[float, float, float, float]", colour: Colour) -> None:
+        """Draw the outline of left, top, right, bottom, in pixels."""
+        left, top, right, bottom = corners
+        ordered = (min(left, right), min(top, bottom), max(left, right), max(top, bottom))
+        self._draw.rectangle(ordered, outline=colour, width=self.unit)
+
+    def text(self, place: "tuple[float, float]", text: str, size: "int | None" = None) -> None:
+        """Write white text with a black rim; `place` is the left end of its base line, in pixels.
+
+        size: the font's, in pixels; by default, a text is legible at the picture's size. A text
+        that is wider than the picture is written smaller.
+        """
+        size = size or 10 + 6 * self.unit
+        x, y = place
+        room = self._image.width - x - self.unit
+        width = sum(font.getlength(piece) for font, piece in fonts.runs(text, size))
+        if width > room > 0:
+            size = max(8, int(size * room / width))
+        for font, piece in fonts.runs(text, size):
+            self._draw.text(
+                (x, y), piece, WHITE, font, anchor="ls", stroke_width=self.unit, stroke_fill=BLACK
+            )
+            x += font.getlength(piece)
+
+    def caption(self, text: str) -> None:
+        """Write the text at the bottom left."""
+        self.text((4 * self.unit, self._image.height - 6 * self.unit), text)

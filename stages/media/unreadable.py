@@ -1,0 +1,15 @@
+"""Why a picture or video cannot be read, and the size above which none is read."""
+
+MAX_PIXELS = 50_000_000
+
+
+class Unreadable(Exception):
+    """Why a file cannot be read, in a few words."""
+
+
+def refuse_bomb(width: int, height: int) -> None:
+    """Raise Unreadable if a picture has more than MAX_PIXELS, before it is decoded."""
+    if width * height > MAX_PIXELS:
+        raise Unreadable(
+            f"{width} x {height} pixels; at most {MAX_PIXELS // 1_000_000} million are read"
+        )

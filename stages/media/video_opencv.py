@@ -1,0 +1,72 @@
+"""Decodes videos with OpenCV, where PyAV is not installed (there is no wheel of it for armv7)."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from stages.media import mp4, orientation
+from stages.media.frames import Frame, Video
+from stages.media.orientation import Orientation
+from stages.media.scaling import with_square_pixels
+from stages.media.unreadable import Unreadable, refuse_bomb
+
+# read() fails once at a damaged frame and goes on if called again; at the end it goes on failing
+_READ_ATTEMPTS = 50
+
+
+class OpenCVVideo(Video):
+    """Frames of a file, a camera, or a stream."""
+
+    def __init__(self, source: "Path | int | str") -> None:
+        if isinstance(source, int):
+            self._capture = cv2.VideoCapture(source)
+        else:
+            self._capture = cv2.VideoCapture(str(source), cv2.CAP_FFMPEG)
+        self._is_file = isinstance(source, Path)
+        if not self._capture.isOpened():
+            raise Unreadable("no video that can be decoded")
+        self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
+        refuse_bomb(
+            int(self._get(cv2.CAP_PROP_FRAME_WIDTH)), int(self._get(cv2.CAP_PROP_FRAME_HEIGHT))
+        )
+        self._orientation = self._orientation_of(source)
+        super().__init__(self._get(cv2.CAP_PROP_FPS))
+
+    def __iter__(self) -> "Iterator[Frame]":
+        height = self._get(cv2.CAP_PROP_SAR_DEN)
+        aspect = self._get(cv2.CAP_PROP_SAR_NUM) / height if height else 0.0
+        first_s = None
+        for picture in self._pictures():
+            time_s = self._get(cv2.CAP_PROP_POS_MSEC) / 1000
+            first_s = time_s if first_s is None else first_s
+            upright = self._orientation.upright(with_square_pixels(picture, aspect))
+            yield self._next(upright, time_s - first_s)
+        if self._is_file:
+            self.lost = max(0, int(self._get(cv2.CAP_PROP_FRAME_COUNT)) - self.read)
+        if not self.read:
+            raise Unreadable("no frame of the video can be decoded")
+
+    def close(self) -> None:
+        self._capture.release()
+
+    def _pictures(self) -> "Iterator[np.ndarray]":
+        failed = 0
+        while failed < (_READ_ATTEMPTS if self._is_file else 1):
+            is_read, picture = self._capture.read()
+            if is_read and picture is not None:
+                failed = 0
+                yield cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+            else:
+                failed += 1
+
+    def _orientation_of(self, source: "Path | int | str") -> Orientation:
+        """OpenCV tells an angle only: a mirrored MP4 is read from its own boxes."""
+        matrix = mp4.display_matrix(source) if isinstance(source, Path) else None
+        if matrix is not None:
+            return orientation.of_matrix(matrix)
+        return orientation.of_clockwise_degrees(self._get(cv2.CAP_PROP_ORIENTATION_META))
+
+    def _get(self, name: int) -> float:
+        return float(self._capture.get(name))

@@ -1,0 +1,94 @@
+"""Decodes videos with PyAV, FFmpeg's own libraries."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from stages.media import orientation
+from stages.media.frames import Frame, Video
+from stages.media.scaling import with_square_pixels
+from stages.media.unreadable import Unreadable, refuse_bomb
+
+try:  # planning reads here that PyAV may be absent
+    import av
+    from av.sidedata.sidedata import Type as SideData
+except ImportError:
+    raise
+
+# A file is data: it must not name other files or addresses, as playlists do.
+_OF_A_FILE = {
+    "protocol_whitelist": "file",
+    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi",
+}
+
+
+class PyAVVideo(Video):
+    """Frames of a file, a camera of Linux, or a stream."""
+
+    def __init__(self, source: "Path | int | str") -> None:
+        try:
+            self._container = _opened(source)
+            self._stream = self._container.streams.video[0]
+            codec = self._stream.codec_context
+            refuse_bomb(codec.width, codec.height)
+        except (av.FFmpegError, OSError, IndexError, AttributeError):
+            raise Unreadable("no video that can be decoded") from None
+        # Threads by frame lose the frames in flight at an error; threads by slice lose none.
+        self._stream.thread_type = "SLICE"
+        self._packets = self._failed = 0
+        super().__init__(float(self._stream.average_rate or 0))
+
+    def __iter__(self) -> "Iterator[Frame]":
+        first_s = None
+        for frame in self._frames():
+            refuse_bomb(frame.width, frame.height)
+            time_s = frame.time
+            if time_s is not None:
+                first_s = time_s if first_s is None else first_s
+                time_s -= first_s
+            self.damaged += bool(frame.is_corrupt)
+            yield self._next(self._picture(frame), time_s)
+        self.lost = self._failed + self._missing()
+        if not self.read:
+            raise Unreadable("no frame of the video can be decoded")
+
+    def close(self) -> None:
+        self._container.close()
+
+    def _frames(self) -> "Iterator[av.VideoFrame]":
+        try:
+            for packet in self._container.demux(self._stream):
+                self._packets += packet.size > 0
+                try:
+                    yield from packet.decode()
+                except av.FFmpegError:
+                    self._failed += 1
+                    self.lost = self._failed
+        except av.FFmpegError:
+            return  # the file breaks off; what is missing is counted from its index
+
+    def _picture(self, frame: "av.VideoFrame") -> np.ndarray:
+        aspect = float(self._stream.sample_aspect_ratio or 0)
+        picture = with_square_pixels(frame.to_ndarray(format="rgb24"), aspect)
+        matrix = frame.side_data.get(SideData.DISPLAYMATRIX)
+        if matrix is None:
+            return picture
+        return orientation.of_matrix(np.frombuffer(matrix, np.int32)).upright(picture)
+
+    def _missing(self) -> int:
+        """Return how many frames the file's index or its length names beyond those in the file."""
+        if self._stream.frames:
+            return max(0, self._stream.frames - self._packets)
+        if len(self._container.streams) > 1 or not self._container.duration or not self.frame_rate:
+            return 0
+        rest_s = self._container.duration / av.time_base - self._last_s
+        return max(0, round(rest_s * self.frame_rate) - 1)
+
+
+def _opened(source: "Path | int | str") -> "av.container.InputContainer":
+    if isinstance(source, int):
+        return av.open(f"/dev/video{source}", format="v4l2")
+    if isinstance(source, str):
+        return av.open(source)
+    return av.open(f"file:{source}", options=_OF_A_FILE)
