@@ -45,12 +45,10 @@ class Canvas:
         size: the font's, in pixels; by default, a text is legible at the picture's size. A text
         that is wider than the picture is written smaller.
         """
-        size = size or 10 + 6 * self.unit
         x, y = place
-        room = self._image.width - x - self.unit
-        width = sum(font.getlength(piece) for font, piece in fonts.runs(text, size))
-        if width > room > 0:
-            size = max(8, int(size * room / width))
+        size = self._fitting(
+            text, size or 10 + 6 * self.unit, self._image.width - x - 2 * self.unit
+        )
         for font, piece in fonts.runs(text, size):
             self._draw.text(
                 (x, y), piece, WHITE, font, anchor="ls", stroke_width=self.unit, stroke_fill=BLACK
@@ -60,3 +58,8 @@ class Canvas:
     def caption(self, text: str) -> None:
         """Write the text at the bottom left."""
         self.text((4 * self.unit, self._image.height - 6 * self.unit), text)
+
+    def _fitting(self, text: str, size: int, room: float) -> int:
+        """Return the size, or the one at which the text fills the room."""
+        width = sum(font.getlength(piece) for font, piece in fonts.runs(text, size))
+        return size if width <= room else max(4, int(size * room / width))

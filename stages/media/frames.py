@@ -46,7 +46,7 @@ class Video(ABC):
         if self.lost:
             found.append(f"{self.lost} of {self.read + self.lost} frames cannot be decoded")
         if self.damaged:
-            found.append(f"{self.damaged} frames are damaged")
+            found.append(f"{self.damaged} decoded with errors")
         return ", ".join(found)
 
     def _next(self, picture: np.ndarray, time_s: "float | None") -> Frame:

@@ -19,7 +19,7 @@ def display_matrix(path: Path) -> "tuple[int, ...] | None":
             handler = dict(_boxes(boxes.get(b"mdia", b""))).get(b"hdlr", b"")
             if handler[8:12] == b"vide":
                 return _matrix_of(boxes[b"tkhd"])
-    except (OSError, struct.error, KeyError):
+    except (OSError, struct.error, KeyError, IndexError):
         pass
     return None
 

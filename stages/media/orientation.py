@@ -53,3 +53,13 @@ def of_matrix(matrix: Sequence[int]) -> Orientation:
 def of_clockwise_degrees(degrees: float) -> Orientation:
     """Return the orientation of a clockwise turn, rounded to a quarter."""
     return _TURNS[round(degrees / 90) % 4]
+
+
+def of_yaw_and_roll(yaw: float, roll: float) -> Orientation:
+    """Return the orientation of Matroska's angles: mirrored by a yaw of 180, then turned
+    counterclockwise.
+    """
+    if round(yaw / 180) % 2 == 0:
+        return of_clockwise_degrees(-roll)
+    turned = of_clockwise_degrees(roll)
+    return turned._replace(mirrored_x=not turned.mirrored_x)

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _ORIENTATION = 0x0112  # EXIF; 5 to 8 exchange width and height
-_X_RESOLUTION, _Y_RESOLUTION = 282, 283  # TIFF
+_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0  # TIFF
+_X_RESOLUTION, _Y_RESOLUTION = 282, 283
 
 
 class Picture(NamedTuple):
@@ -136,6 +137,8 @@ def _decoded(image: "Image.Image", at_least: "int | None") -> Picture:
     upright = ImageOps.exif_transpose(image)
     if upright.mode.startswith(("I", "F")):
         grey = to_8_bits(np.asarray(upright))
+        if image.format == "TIFF" and image.getexif().get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+            grey = 255 - grey  # Pillow does so for 8 bits only
         pixels = np.repeat(grey[:, :, np.newaxis], 3, axis=2)
     else:
         pixels = np.asarray(upright.convert("RGB"))

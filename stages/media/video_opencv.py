@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stages.media import mp4, orientation
+from stages.media import matroska, mp4, orientation
 from stages.media.frames import Frame, Video
 from stages.media.orientation import Orientation
 from stages.media.scaling import with_square_pixels
@@ -62,10 +62,12 @@ class OpenCVVideo(Video):
                 failed += 1
 
     def _orientation_of(self, source: "Path | int | str") -> Orientation:
-        """OpenCV tells an angle only: a mirrored MP4 is read from its own boxes."""
-        matrix = mp4.display_matrix(source) if isinstance(source, Path) else None
-        if matrix is not None:
-            return orientation.of_matrix(matrix)
+        """OpenCV tells an angle only: whether a file is mirrored, its header says."""
+        if isinstance(source, Path):
+            if (matrix := mp4.display_matrix(source)) is not None:
+                return orientation.of_matrix(matrix)
+            if (angles := matroska.yaw_and_roll(source)) is not None:
+                return orientation.of_yaw_and_roll(*angles)
         return orientation.of_clockwise_degrees(self._get(cv2.CAP_PROP_ORIENTATION_META))
 
     def _get(self, name: int) -> float:

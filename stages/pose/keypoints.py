@@ -54,7 +54,7 @@ def keypoints(
     clips, sources, labels = _find(recordings, bad)
     total = len(clips) + len(bad) + sum(len(source.paths) for source in sources)
     clips += _read_all(sources, _movenet(sources, model, threads), faults)
-    _tell(faults.damaged, f"{len(faults.damaged)} videos are damaged; the rest of them is used")
+    _tell(faults.damaged, "damaged videos are used without their lost frames")
     _tell(bad, f"{len(bad)} of {total} files or rows cannot be read and are skipped")
     if len(bad) > max_bad_fraction * total:
         allowed = f"more than max_bad_fraction = {max_bad_fraction:g}"

@@ -69,7 +69,7 @@ def predict(
         if annotate and item.kind != "table":
             _annotate(item, clip, found, result)
     if faults.damaged:
-        note(f"{len(faults.damaged)} videos are damaged: {'; '.join(faults.damaged[:8])}")
+        note(f"damaged videos are used without their lost frames: {'; '.join(faults.damaged[:8])}")
     if bad:
         note(f"{len(bad)} files cannot be read and are skipped: {'; '.join(bad[:8])}")
     if not lines:

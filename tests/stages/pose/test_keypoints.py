@@ -305,6 +305,31 @@ class TestMoveNet:
         upright, turned_back = read(tmp_path / "out")[1]
         np.testing.assert_array_equal(upright, turned_back)
 
+    def test_joints_of_a_large_picture_are_in_its_own_pixels(self, tmp_path: Path) -> None:
+        squat = Image.open(MIRROR / "images/squat.bmp").convert("RGB")
+        squat.save(tmp_path / "a.png")
+        squat.resize((squat.width * 4, squat.height * 4)).save(tmp_path / "b.jpg", quality=95)
+        for name in ("a.png", "b.jpg"):
+            keypoints(tmp_path / name, tmp_path / f"{name}.out", MODEL)
+        small, large = (read(tmp_path / f"{name}.out")[1][0] for name in ("a.png", "b.jpg"))
+        assert np.abs(large[:, :2] / 4 - small[:, :2]).mean() < 0.01 * squat.height
+
+    def test_a_turned_video_gives_the_joints_of_an_upright_one(self, tmp_path: Path) -> None:
+        scores = [
+            keypoints(path, tmp_path / f"{path.name}.out", MODEL)["mean_score"]
+            for path in (turned_video(tmp_path, 0), turned_video(tmp_path, 90))
+        ]
+        assert scores[0] > 0.5 and scores[1] == pytest.approx(scores[0], abs=0.03)
+
+    def test_a_damaged_video_is_used_and_named(self, tmp_path: Path, notes: list[str]) -> None:
+        path = turned_video(tmp_path, 0)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        metrics = keypoints(path, tmp_path / "out", MODEL)
+        assert 0 < metrics["frames"] < 12 and metrics["skipped"] == 0
+        lost = 12 - round(metrics["frames"])
+        assert notes[0].startswith("damaged videos are used without their lost frames: ")
+        assert f"0.mp4 ({lost} of 12 frames cannot be decoded" in notes[0]
+
     def test_frames_of_a_folder_are_in_natural_order(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -327,6 +352,26 @@ class TestMoveNet:
             keypoints(
                 tmp_path / "r", tmp_path / "out", MODEL.parent / "mobilenet_v2_1.0_224_quant.tflite"
             )
+
+
+def turned_video(folder: Path, degrees: int) -> Path:
+    """12 frames of the squat, stored turned so many degrees clockwise with a tag that says so."""
+    av = pytest.importorskip("av", reason="PyAV is not installed")
+    picture = np.asarray(Image.open(MIRROR / "images/squat.bmp").convert("RGB"))
+    stored = np.ascontiguousarray(np.rot90(picture, -degrees // 90))
+    path = folder / f"{degrees}.mp4"
+    with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
+        stream = container.add_stream(
+            "libx264", rate=10, options={"crf": "18", "bf": "0", "g": "1"}
+        )
+        stream.height, stream.width = stored.shape[:2]
+        stream.pix_fmt = "yuv420p"
+        if degrees:
+            stream.set_display_rotation(degrees)
+        for _ in range(12):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(stored, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
 
 
 @needs_mirror

@@ -13,6 +13,9 @@ import pytest
 from PIL import Image
 
 from engine.stage import StageError
+from stages.media.encode import write_video
+from stages.media.frames import Frame
+from stages.media.video import open_video
 from stages.pose import _features
 from stages.pose._keypoint_table import write_clip
 from stages.pose._skeletons import COCO17
@@ -199,11 +202,19 @@ class TestWithMoveNet:
             annotate=True,
         )
         assert (metrics["predictions"], lines(tmp_path / "result")[1]["time_s"]) == (3, 0.4)
-        video = cv2.VideoCapture(str(tmp_path / "result/annotated/a.avi.mp4"))
-        frames = 0
-        while video.read()[0]:
-            frames += 1
-        assert frames == 16
+        with open_video(tmp_path / "result/annotated/a.avi.mp4") as video:
+            assert len(list(video)) == 16
+
+    def test_times_are_those_of_the_frames(
+        self, make_package: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        times_s = [0.05 * index if index < 4 else 0.15 + 0.5 * (index - 3) for index in range(16)]
+        picture = np.asarray(Image.open(MIRROR / "images/squat.bmp").convert("RGB"))
+        write_video(tmp_path / "a.mp4", [Frame(picture, time_s) for time_s in times_s])
+        predict(make_package(8, True), tmp_path / "a.mp4", tmp_path / "result", annotate=True)
+        assert [line["time_s"] for line in lines(tmp_path / "result")] == [0.0, 0.65, 2.65]
+        with open_video(tmp_path / "result/annotated/a.mp4.mp4") as video:
+            assert [frame.time_s for frame in video] == pytest.approx(times_s, abs=0.001)
 
     def test_pictures_are_looked_at_one_by_one(
         self, make_package: Callable[..., Path], tmp_path: Path
