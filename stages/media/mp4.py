@@ -1,4 +1,5 @@
-"""Reads the display matrix of an MP4 or QuickTime file, for decoders that tell only its angle.
+"""Reads the display matrix of an MP4 or QuickTime file, and whether it is whole, for decoders that do
+not tell.
 
 The boxes are those of ISO/IEC 14496-12: moov, trak, tkhd and mdia, hdlr.
 """
@@ -6,6 +7,7 @@ The boxes are those of ISO/IEC 14496-12: moov, trak, tkhd and mdia, hdlr.
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 _HEADER_BYTES = 16 << 20  # a moov larger than this is not read
 
@@ -24,24 +26,41 @@ def display_matrix(path: Path) -> "tuple[int, ...] | None":
     return None
 
 
+def is_whole(path: Path) -> bool:
+    """Return whether this is an MP4 whose boxes all end within the file."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        places = list(_top_level(file, size))
+    return any(kind == b"moov" for kind, _, _ in places) and places[-1][2] <= size
+
+
 def _moov(path: Path) -> bytes:
     """Return the body of the moov box, without reading the frames."""
     with path.open("rb") as file:
-        position, end = 0, path.stat().st_size
-        while position + 8 <= end:
-            file.seek(position)
-            size, kind = struct.unpack(">I4s", file.read(8))
-            header = 8
-            if size == 1:
-                size, header = struct.unpack(">Q", file.read(8))[0], 16
-            if size == 0:
-                size = end - position
-            if size < header:
-                break
-            if kind == b"moov":
-                return file.read(size - header) if size <= _HEADER_BYTES else b""
-            position += size
+        for kind, start, end in _top_level(file, path.stat().st_size):
+            if kind == b"moov" and end - start <= _HEADER_BYTES:
+                file.seek(start)
+                return file.read(end - start)
     return b""
+
+
+def _top_level(file: BinaryIO, size: int) -> "Iterator[tuple[bytes, int, int]]":
+    """Yield each box's kind, and where its body starts and ends."""
+    position = 0
+    while position + 8 <= size:
+        file.seek(position)
+        length, kind = struct.unpack(">I4s", file.read(8))
+        header = 8
+        if length == 1:
+            if position + 16 > size:
+                return
+            length, header = struct.unpack(">Q", file.read(8))[0], 16
+        if length == 0:
+            length = size - position
+        if length < header:
+            return
+        yield kind, position + header, position + length
+        position += length
 
 
 def _boxes(body: bytes) -> "Iterator[tuple[bytes, bytes]]":

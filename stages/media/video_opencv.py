@@ -24,7 +24,8 @@ class OpenCVVideo(Video):
             self._capture = cv2.VideoCapture(source)
         else:
             self._capture = cv2.VideoCapture(str(source), cv2.CAP_FFMPEG)
-        self._is_file = isinstance(source, Path)
+        self._path = source if isinstance(source, Path) else None
+        self._failed = 0
         if not self._capture.isOpened():
             raise Unreadable("no video that can be decoded")
         self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
@@ -43,8 +44,8 @@ class OpenCVVideo(Video):
             first_s = time_s if first_s is None else first_s
             upright = self._orientation.upright(with_square_pixels(picture, aspect))
             yield self._next(upright, time_s - first_s)
-        if self._is_file:
-            self.lost = max(0, int(self._get(cv2.CAP_PROP_FRAME_COUNT)) - self.read)
+        if self._path is not None:
+            self.lost = self._missing(self._path)
         if not self.read:
             raise Unreadable("no frame of the video can be decoded")
 
@@ -53,13 +54,19 @@ class OpenCVVideo(Video):
 
     def _pictures(self) -> "Iterator[np.ndarray]":
         failed = 0
-        while failed < (_READ_ATTEMPTS if self._is_file else 1):
+        while failed < (1 if self._path is None else _READ_ATTEMPTS):
             is_read, picture = self._capture.read()
             if is_read and picture is not None:
-                failed = 0
+                self._failed, failed = self._failed + failed, 0
                 yield cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
             else:
                 failed += 1
+
+    def _missing(self, path: Path) -> int:
+        """A whole MP4 may have more frames than it shows: its edit list leaves them out."""
+        if not self._failed and mp4.is_whole(path):
+            return 0
+        return max(self._failed, int(self._get(cv2.CAP_PROP_FRAME_COUNT)) - self.read)
 
     def _orientation_of(self, source: "Path | int | str") -> Orientation:
         """OpenCV tells an angle only: whether a file is mirrored, its header says."""

@@ -30,3 +30,14 @@ def test_the_matrix_of_the_video_track_is_found(
 def test_other_files_have_none(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(content)
     assert mp4.display_matrix(tmp_path / "a.mp4") is None
+
+
+def test_a_file_is_whole_if_its_boxes_end_within_it(
+    make_video: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = make_video(tmp_path / "a.mp4")
+    assert mp4.is_whole(path)
+    path.write_bytes(path.read_bytes()[:-100])
+    assert not mp4.is_whole(path)
+    path.write_bytes(b"RIFF")
+    assert not mp4.is_whole(path)
