@@ -230,18 +230,14 @@ class _Checking:
                 self.mistakes.append(
                     UserError(f"{place}.{key}", what, did_you_mean(key, contract.params))
                 )
-            elif not contract.params[key].accepts(value):
-                annotation = contract.params[key].annotation
-                what, fix = (
-                    f"{value!r} is not of the type {annotation}",
-                    f"write a value of type {annotation}",
-                )
-                self.mistakes.append(UserError(f"{place}.{key}", what, fix))
+            elif why := contract.params[key].refusal(value):
+                fix = f"write {contract.params[key].wanted}"
+                self.mistakes.append(UserError(f"{place}.{key}", f"{value!r} {why}", fix))
         for key, parameter in contract.params.items():
             if key not in spec.params and parameter.default is REQUIRED:
                 what = f"{contract.subject} needs the parameter '{key}'"
                 self.mistakes.append(
-                    UserError(place, what, f"add '{key}: <{parameter.annotation}>'")
+                    UserError(place, what, f"add '{key}: <{parameter.described}>'")
                 )
         return {key: _value(spec.params, key, one) for key, one in contract.params.items()}
 
@@ -270,7 +266,7 @@ class _Checking:
 def _value(given: Mapping[str, Any], key: str, parameter: Parameter) -> Any:
     """Return the parameter's value; a whole number for a float becomes one."""
     value = given.get(key, parameter.default)
-    return float(value) if parameter.annotation == "float" and type(value) is int else value
+    return float(value) if parameter.type == "float" and type(value) is int else value
 
 
 def _edges(jobs: Mapping[str, Job]) -> list[tuple[str, str, str]]:

@@ -4,20 +4,14 @@ on.
 Frozen data. A kind of stage (engine/kinds/<key>.py) makes a `Contract` of what the YAML declares.
 """
 
-import ast
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine import annotation
+
 REQUIRED: Any = object()  # the default of a parameter that has none
-_TYPES: dict[str, tuple[type, ...]] = {
-    "int": (int,),
-    "float": (float, int),
-    "str": (str,),
-    "bool": (bool,),
-    "None": (type(None),),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +21,24 @@ class Parameter:
     annotation: str
     default: Any = REQUIRED
 
-    def accepts(self, value: Any) -> bool:
-        """Say whether the value is of the annotated type; a whole number is a float, True is no
-        number.
-        """
-        return _accepts(ast.parse(self.annotation, mode="eval").body, value)
+    @property
+    def type(self) -> str:
+        """Return the type without its bounds, as written in Python."""
+        return annotation.type_of(self.annotation)
+
+    @property
+    def described(self) -> str:
+        """Return the type with its bounds, as a person reads it."""
+        return annotation.described(self.annotation)
+
+    @property
+    def wanted(self) -> str:
+        """Return what to write, for messages."""
+        return annotation.wanted(self.annotation)
+
+    def refusal(self, value: Any) -> str | None:
+        """Return why the value is refused, as in "is not >= 1"; None if it is accepted."""
+        return annotation.refusal(self.annotation, value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,35 +94,3 @@ def unread(declared: Declared) -> Contract:
 def as_declared(declared: Declared) -> dict[str, Parameter]:
     """Return the parameters of a kind that takes any: those that the YAML gives."""
     return {name: Parameter("Any", value) for name, value in declared.params.items()}
-
-
-def _accepts(node: ast.expr, value: Any) -> bool:
-    match node:
-        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-            return _accepts(left, value) or _accepts(right, value)
-        case ast.Constant(value=None):
-            return value is None
-        case ast.Name(id=name):
-            wanted = _TYPES.get(name)
-            return wanted is None or (
-                isinstance(value, wanted) and (name == "bool" or not isinstance(value, bool))
-            )
-        case ast.Subscript(value=ast.Name(id="Literal"), slice=choices):
-            return value in ast.literal_eval(
-                ast.Tuple(choices.elts if isinstance(choices, ast.Tuple) else [choices], ast.Load())
-            )
-        case ast.Subscript(value=ast.Name(id="list" | "List" | "Sequence"), slice=item):
-            return isinstance(value, list | tuple) and all(_accepts(item, one) for one in value)
-        case ast.Subscript(value=ast.Name(id="tuple" | "Tuple"), slice=ast.Tuple(elts=items)):
-            if len(items) == 2 and isinstance(items[1], ast.Constant) and items[1].value is ...:
-                return isinstance(value, list | tuple) and all(
-                    _accepts(items[0], one) for one in value
-                )
-            return (
-                isinstance(value, list | tuple)
-                and len(value) == len(items)
-                and all(map(_accepts, items, value))
-            )
-        case ast.Subscript(value=ast.Name(id="dict" | "Mapping")):
-            return isinstance(value, Mapping)
-    return True

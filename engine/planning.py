@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import check, dispatch, extensions, fetch, layout, ordinary, when
+from engine import check, dispatch, extensions, fetch, layout, ordinary, origin, when
 from engine import graph as graphs
 from engine.asset import Asset
 from engine.check import Checked
@@ -136,7 +136,9 @@ def _checked(
         base_of(name): at for at, name in enumerate(usecase.stages)
     }  # what is no stage comes first
     told = {str(one): one for one in (_as_written(mistake, usecase) for mistake in mistakes)}
-    raise_all(sorted(told.values(), key=lambda mistake: order.get(_place(mistake)[1], -1)))
+    by_stage = sorted(told.values(), key=lambda mistake: order.get(_place(mistake)[1], -1))
+    traced = (origin.traced(mistake, request.command) for mistake in by_stage)
+    raise_all([*{str(mistake): mistake for mistake in traced}.values()])
     assert checked is not None
     return checked
 

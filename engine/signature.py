@@ -5,6 +5,7 @@ Read by its syntax, never imported.
 
 import ast
 import hashlib
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -208,7 +209,8 @@ def _stage(tree: ast.Module, name: str, path: Path) -> dict[str, Any]:
 
 def _is_stage(path: Path) -> bool:
     """True if the file has a function of its own name; the stage libraries' files have none."""
-    return f"\ndef {path.stem}(" in path.read_text(encoding="utf-8", errors="replace")
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return re.search(rf"^def {path.stem}\b", text, re.MULTILINE) is not None
 
 
 def _plain(parameter: Parameter) -> dict[str, Any]:

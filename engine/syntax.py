@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from engine import annotation
 from engine.contract import REQUIRED, Parameter
 from engine.errors import UserError
 
@@ -132,5 +133,11 @@ def parameters(function: ast.FunctionDef, path: Path) -> dict[str, Parameter]:
 
 
 def _parameter(argument: ast.arg, default: ast.expr | None, path: Path) -> Parameter:
-    annotation = ast.unparse(argument.annotation) if argument.annotation else "str"
-    return Parameter(annotation, _default(default, path))
+    if argument.annotation is None:
+        return Parameter("str", _default(default, path))
+    try:
+        annotation.check(argument.annotation)
+    except ValueError as error:
+        where = f"{path}, line {argument.lineno}"
+        raise UserError(where, str(error), "write Annotated[int, Range(ge=1)]") from None
+    return Parameter(ast.unparse(argument.annotation), _default(default, path))

@@ -70,7 +70,7 @@ def _lines(contract: Contract) -> list[str]:
         name if required else f"{name} (optional)" for name, required in contract.inputs.items()
     ]
     params = [
-        f"{name}: {p.annotation}" + ("" if p.default is REQUIRED else f" = {p.default!r}")
+        f"{name}: {p.described}" + ("" if p.default is REQUIRED else f" = {p.default!r}")
         for name, p in contract.params.items()
     ]
     rows = (

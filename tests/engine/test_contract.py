@@ -19,4 +19,4 @@ def test_the_packages_that_a_stage_needs_are_those_it_cannot_do_without():
 def test_a_stage_that_cannot_be_read_has_what_the_yaml_declares_and_may_return_any_metric():
     contract = unread(DECLARED)
     assert (contract.inputs, contract.outputs, contract.metrics) == ({"a": True}, ("b",), None)
-    assert contract.params["n"].accepts("anything")
+    assert contract.params["n"].refusal("anything") is None

@@ -168,40 +168,6 @@ def test_editing_a_stage_makes_those_stale_that_use_it(library, changed, stale):
 
 
 @pytest.mark.parametrize(
-    ("annotation", "value", "taken"),
-    [
-        ("int", 1, True),
-        ("int", True, False),
-        ("int", 1.5, False),
-        ("int", "1", False),
-        ("float", 1, True),
-        ("float", 1.5, True),
-        ("float", True, False),
-        ("str", "x", True),
-        ("str", 1, False),
-        ("bool", True, True),
-        ("bool", 1, False),
-        ("int | None", None, True),
-        ("int | None", "x", False),
-        ("Literal['a', 'b']", "a", True),
-        ("Literal['a', 'b']", "c", False),
-        ("list[int]", [1, 2], True),
-        ("list[int]", ["a"], False),
-        ("tuple[int, str]", [1, "a"], True),
-        ("tuple[int, str]", [1], False),
-        ("dict[str, int]", {}, True),
-        ("dict[str, int]", [], False),
-    ],
-)
-def test_a_value_of_a_type(tmp_path, annotation, value, taken):
-    (tmp_path / "lib").mkdir()
-    (tmp_path / "lib" / "s.py").write_text(
-        f"from engine.stage import Out\ndef s(data: Out, *, p: {annotation}) -> None: ...\n"
-    )
-    assert Library(["lib"], [tmp_path]).signature("lib.s", "f").params["p"].accepts(value) is taken
-
-
-@pytest.mark.parametrize(
     ("uses", "source", "said"),
     [
         ("os.system", None, "'os.system' is outside the stage library"),
@@ -211,6 +177,13 @@ def test_a_value_of_a_type(tmp_path, annotation, value, taken):
         ("lib.s", "def s(:", "Python cannot read it: invalid syntax"),
         ("lib.s", "def s(x: int): ...", "'x' is neither In nor Out"),
         ("lib.s", "def s(*, x: int = open('x')): ...", "a default must be a plain value"),
+        ("lib.s", "def s(*, x: Annotated[int, Range(ge=y)] = 1): ...", "a bound is a number"),
+        (
+            "lib.s",
+            "def s(*, x: Annotated[int, Range(min=1)] = 1): ...",
+            "Range has no bound 'min': write ge, gt, le or lt",
+        ),
+        ("lib.s", "def s(*, x: Annotated[int, 1] = 1): ...", "bounds are written as Range(ge=1)"),
     ],
 )
 def test_what_is_no_stage(tmp_path, uses, source, said):

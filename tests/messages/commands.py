@@ -53,7 +53,7 @@ COMMANDS = {
     "no_outputs": (["outputs="], "the command line: outputs", "character", "text"),
     "no_asset": (
         ["usecase=data", "assets.mine="],
-        "conf/usecases/data.yaml: assets.mine",
+        "assets.mine=",
         "asset",
         "activity_sample",
     ),
@@ -97,7 +97,7 @@ COMMANDS = {
     ),
     "asset": (
         ["usecase=data", "assets.mine=yogga"],
-        "conf/usecases/data.yaml: assets.mine",
+        "assets.mine=yogga",
         "yogga",
         "yoga",
     ),

@@ -1,0 +1,160 @@
+"""What the annotation of a stage's parameter accepts: its type, choices and bounds.
+
+An annotation is text as it stands in the source. It is read by its syntax and never evaluated.
+"""
+
+import ast
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (float, int),
+    "str": (str,),
+    "bool": (bool,),
+    "None": (type(None),),
+}
+_BOUNDS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {
+    "ge": (">=", operator.ge),
+    "gt": (">", operator.gt),
+    "le": ("<=", operator.le),
+    "lt": ("<", operator.lt),
+}
+
+
+def refusal(annotation: str, value: Any) -> str | None:
+    """Return why the value is refused, as in "is not >= 1"; None if it is accepted.
+
+    A whole number is a float, and True is no number.
+    """
+    return _refusal(ast.parse(annotation, mode="eval").body, value)
+
+
+def described(annotation: str) -> str:
+    """Return the annotation as a person reads it: "int >= 1", "float > 0 < 1 or None"."""
+    return _described(ast.parse(annotation, mode="eval").body)
+
+
+def wanted(annotation: str) -> str:
+    """Return what to write: "a value of type int >= 1", "'a' or 'b'"."""
+    said = described(annotation)
+    return said if annotation.startswith("Literal[") else f"a value of type {said}"
+
+
+def type_of(annotation: str) -> str:
+    """Return the annotation without its bounds."""
+    node = ast.parse(annotation, mode="eval").body
+    return ast.unparse(node.slice.elts[0] if _is_annotated(node) else node)  # type: ignore[attr-defined]
+
+
+def check(node: ast.expr) -> None:
+    """Raise ValueError if a bound cannot be read from the source."""
+    for one in ast.walk(node):
+        if _is_annotated(one):
+            for bound in one.slice.elts[1:]:  # type: ignore[attr-defined]
+                _bounds(bound)
+
+
+def _is_annotated(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Subscript)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "Annotated"
+        and isinstance(node.slice, ast.Tuple)
+    )
+
+
+def _bounds(node: ast.expr) -> list[tuple[str, float]]:
+    """Return the bounds of `Range(ge=1, lt=10)`, the lower one first."""
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+        raise ValueError("bounds are written as Range(ge=1)")
+    if node.func.id != "Range" or node.args:
+        raise ValueError("bounds are written as Range(ge=1)")
+    found = {str(word.arg): _number(word.value) for word in node.keywords}
+    if unknown := found.keys() - _BOUNDS.keys():
+        raise ValueError(f"Range has no bound '{unknown.pop()}': write ge, gt, le or lt")
+    return [(name, found[name]) for name in _BOUNDS if name in found]
+
+
+def _number(node: ast.expr) -> float:
+    try:
+        bound = ast.literal_eval(node)
+    except ValueError:
+        bound = None
+    if isinstance(bound, bool) or not isinstance(bound, int | float):
+        raise ValueError("a bound is a number")
+    return bound
+
+
+def _refusal(node: ast.expr, value: Any) -> str | None:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        reasons = [_refusal(side, value) for side in (node.left, node.right)]
+        return None if None in reasons else _nearest(reasons)
+    if _is_annotated(node):
+        kind, *bounds = node.slice.elts  # type: ignore[attr-defined]
+        return _refusal(kind, value) or _out_of(bounds, value)
+    return None if _is_of(node, value) else f"is not of the type {ast.unparse(node)}"
+
+
+def _nearest(reasons: list[str | None]) -> str | None:
+    """Return the reason of the type that fits but for its bounds, if one does."""
+    return next((why for why in reasons if why and "type" not in why), reasons[0])
+
+
+def _out_of(bounds: list[ast.expr], value: Any) -> str | None:
+    for name, bound in (pair for node in bounds for pair in _bounds(node)):
+        sign, holds = _BOUNDS[name]
+        if not holds(value, bound):
+            return f"is not {sign} {bound}"
+    return None
+
+
+def _is_of(node: ast.expr, value: Any) -> bool:
+    """Say whether the value is of the type, down to the items of lists."""
+    match node:
+        case ast.Constant(value=None):
+            return value is None
+        case ast.Name(id=name):
+            wanted = _TYPES.get(name)
+            return wanted is None or (
+                isinstance(value, wanted) and (name == "bool" or not isinstance(value, bool))
+            )
+        case ast.Subscript(value=ast.Name(id="Literal"), slice=choices):
+            return value in _choices(choices)
+        case ast.Subscript(value=ast.Name(id="list" | "List" | "Sequence"), slice=item):
+            return isinstance(value, list | tuple) and all(_accepts(item, one) for one in value)
+        case ast.Subscript(value=ast.Name(id="tuple" | "Tuple"), slice=ast.Tuple(elts=items)):
+            return isinstance(value, list | tuple) and _are_of(items, value)
+        case ast.Subscript(value=ast.Name(id="dict" | "Mapping")):
+            return isinstance(value, Mapping)
+    return True
+
+
+def _are_of(items: list[ast.expr], values: Any) -> bool:
+    is_open = len(items) == 2 and isinstance(items[1], ast.Constant) and items[1].value is ...
+    if is_open:  # tuple[int, ...]
+        return all(_accepts(items[0], value) for value in values)
+    return len(values) == len(items) and all(map(_accepts, items, values))
+
+
+def _accepts(node: ast.expr, value: Any) -> bool:
+    return _refusal(node, value) is None
+
+
+def _choices(node: ast.expr) -> tuple[Any, ...]:
+    nodes = node.elts if isinstance(node, ast.Tuple) else [node]
+    return tuple(ast.literal_eval(one) for one in nodes)
+
+
+def _described(node: ast.expr) -> str:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        return f"{_described(node.left)} or {_described(node.right)}"
+    if _is_annotated(node):
+        kind, *bounds = node.slice.elts  # type: ignore[attr-defined]
+        said = [f"{_BOUNDS[name][0]} {bound}" for one in bounds for name, bound in _bounds(one)]
+        return " ".join([_described(kind), *said])
+    match node:
+        case ast.Subscript(value=ast.Name(id="Literal"), slice=choices):
+            return " or ".join(map(repr, _choices(choices)))
+    return ast.unparse(node)

@@ -1,0 +1,37 @@
+"""A wrong value is reported where it was written."""
+
+import pytest
+
+from engine.errors import UserError
+from engine.origin import traced
+
+FILE = """
+params: {epochs: -1}
+stages:
+  train: {params: {epochs: "${params.epochs}", rate: 2.0, text: "a ${params.epochs}", lost: "${params.no}"}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "command", "where"),
+    [
+        ("stages.train.params.epochs", (), "{file}: params.epochs"),
+        ("stages.train.params.epochs", ("params.epochs=-1",), "params.epochs=-1"),
+        ("stages.train.params.rate", (), "{file}: stages.train.params.rate"),
+        ("stages.train.params.rate", ("stages.train.params.rate=2",), "stages.train.params.rate=2"),
+        ("stages.train.params.new", ("+stages.train.params.new=2",), "+stages.train.params.new=2"),
+        ("stages.train.params.text", (), "{file}: stages.train.params.text"),
+        ("stages.train.params.lost", (), "{file}: stages.train.params.lost"),
+        ("stages.other.params.x", (), "{file}: stages.other.params.x"),
+    ],
+)
+def test_a_mistake_is_at_the_place_where_its_value_was_written(tmp_path, key, command, where):
+    file = tmp_path / "u.yaml"
+    file.write_text(FILE)
+    found = traced(UserError(f"{file}: {key}", "what", "fix"), ("python", "run.py", *command))
+    assert (found.where, found.what, found.fix) == (where.format(file=file), "what", "fix")
+
+
+def test_a_file_that_cannot_be_read_changes_nothing(tmp_path):
+    mistake = UserError(f"{tmp_path}/absent.yaml: stages.a.params.n", "what", "fix")
+    assert traced(mistake, ()).where == mistake.where
