@@ -25,7 +25,6 @@ TESTED_BY = {
     "cli.py": "../test_run.py",
     "context.py": "drivers/test_scheduler.py",
     "drive.py": "commands/test_run.py",
-    "image_catalogue.py": "commands/test_images.py",
     "jsontypes.py": "test_eventschema.py",
     "mlflow.py": "sinks/test_contract.py",
     "finding.py": "commands/test_doctor.py",
@@ -33,8 +32,6 @@ TESTED_BY = {
     "invocation.py": "commands/test_run.py",
     "registration.py": "test_compose.py",
     "request.py": "test_composed.py",
-    "runs.py": "commands/test_status.py",
-    "single_job.py": "commands/test_predict.py",
     "start.py": "../test_run.py",
     "vocabulary.py": "test_events.py",
 }

@@ -9,34 +9,12 @@ from engine import run_files
 from engine.events import replay
 from engine.journal import FILE_NAME, Journal
 from engine.run_files import RunSummary, StageSummary
+from tests.run_events import EventBuilder, job
 
-STARTED = {
-    "event": "run_started",
-    "run_id": "r",
-    "usecase": "u",
-    "target": "t",
-    "platform": "linux/arm64",
-    "machine": "x86_64",
-    "command": ["python", "run.py"],
-    "git_commit": None,
-    "params": {"n": 1},
-    "assets": [],
-    "jobs": [{"stage": "a"}],
-}
-CACHED = {
-    "event": "job_cached",
-    "stage": "a",
-    "fingerprint": "f" * 64,
-    "outputs": {"data": "file:1"},
-    "metrics": {"acc": 0.5},
-    "points": [],
-    "figures": [],
-    "notes": [],
-    "seconds": 9.0,
-    "platform": "linux/amd64",
-    "emulated": False,
-    "taken": "x86_64",
-}
+A_RUN = EventBuilder().start([job("a")], usecase="u", target="t", params={"n": 1})
+STARTED, CACHED = A_RUN.cached(
+    "a", outputs={"data": "file:1"}, metrics={"acc": 0.5}, seconds=9.0
+).events
 
 
 @pytest.fixture
