@@ -23,6 +23,7 @@ NEEDS = frozenset(
 )  # second lane
 TOGETHER = {
     "tests/stages/edge",
+    "tests/stages/tflite",
     "tests/stages/containers",
 }  # their files share fixtures that take long to make
 

@@ -115,7 +115,7 @@ def _compute(
     script = Path(_inference.__file__)
     with _sandbox.engine() as client, _sandbox.loaded(client, image) as name:
         argv = ["python3", f"{_sandbox.FOLDER}/{script.name}", _sandbox.FOLDER, *words]
-        files = {**contents, script.name: script.read_bytes()}
+        files = {**contents, **_sources(), script.name: script.read_bytes()}
         said = _sandbox.run(
             client,
             image,
@@ -127,6 +127,22 @@ def _compute(
             timeout_s=timeout_s,
         )
         return said, _sandbox.is_emulated(client, image)
+
+
+def _sources() -> dict[str, bytes]:
+    """Return what the script imports of this project, by where it lies beside the script."""
+    from pathlib import Path
+
+    from engine import stage
+    from stages import tflite
+
+    found = {}
+    for package in (stage, tflite):
+        folder = Path(str(package.__file__)).parent
+        root = folder.parents[1]
+        for path in [folder.parent / "__init__.py", *sorted(folder.glob("*.py"))]:
+            found[path.relative_to(root).as_posix()] = path.read_bytes()
+    return found
 
 
 def _check_platform(image: "Image", platform: str) -> None:

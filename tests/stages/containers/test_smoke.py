@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from engine.stage import StageError
-from stages.containers import _layout, _sandbox
-from stages.containers.smoke import smoke
+from stages.containers import _inference, _layout, _sandbox
+from stages.containers.smoke import _sources, smoke
 from tests import archives, services
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -410,3 +410,18 @@ def test_an_image_of_another_platform_is_refused(out, tmp_path):
 def test_a_folder_without_models_is_refused(out, tmp_path):
     with pytest.raises(StageError, match=r"has no \.tflite file"):
         smoke(_image(tmp_path / "i", _elf(62)), tmp_path, out, platform="linux/amd64")
+
+
+def test_the_script_needs_no_more_of_this_project_than_it_is_given(tmp_path):
+    script = Path(_inference.__file__)
+    given = {**_sources(), script.name: script.read_bytes()}
+    given["dense.tflite"] = (MODELS / "dense.tflite").read_bytes()
+    for name, content in given.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    argv = [sys.executable, str(tmp_path / script.name), str(tmp_path), "2"]
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    done = subprocess.run(argv, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "outputs.json").read_text())["models"]["dense"]["runs"]
+    assert {len(run["outputs"]) for kernels in found.values() for run in kernels.values()} == {2}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.stage import coral
-from stages.edge._coral import Roots, obstacle, option
+from stages.tflite.coral import Roots, obstacle, option
 
 
 @pytest.fixture

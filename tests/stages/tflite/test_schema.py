@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.edge._flatbuffer import BadFile, Blob
-from stages.edge._tflite import Model, parse_model, read_model
+from stages.tflite.flatbuffer import BadFile, Blob
+from stages.tflite.schema import Model, parse_model, read_model
 from tests.tflite_models import G, Op, T, model
 
 CONV = G(

@@ -6,12 +6,14 @@ numbers are those of TensorFlow's `tensorflow/compiler/mlir/lite/schema/schema.f
 no sound model ends in a `BadFile`.
 """
 
+from __future__ import annotations
+
 import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-from stages.edge._flatbuffer import BadFile, Blob, Table, open_blob
-from stages.edge._tflite_names import OPERATORS, TYPES
+from stages.tflite.flatbuffer import BadFile, Blob, Table, open_blob
+from stages.tflite.schema_names import OPERATORS, TYPES
 
 IDENTIFIER = b"TFL3"
 ABSENT = -1  # the place of an optional input that is not given
@@ -84,7 +86,7 @@ for _name in ("SUM", "REDUCE_MAX", "REDUCE_MIN"):
     _OPTIONS[_name] = _OPTIONS["MEAN"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tensor:
     """A tensor of a subgraph; `data` is empty for all that is no constant."""
 
@@ -137,7 +139,7 @@ class Tensor:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Operator:
     """An operator; `inputs` and `outputs` are places in the subgraph's tensors, or ABSENT."""
 
@@ -150,7 +152,7 @@ class Operator:
     custom_options: memoryview
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Subgraph:
     """Operators in the order in which they run, on tensors."""
 
@@ -161,13 +163,24 @@ class Subgraph:
     operators: tuple[Operator, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
+class Signature:
+    """What a model calls the inputs and outputs of a subgraph: names and places of tensors."""
+
+    key: str
+    subgraph: int
+    inputs: tuple[tuple[str, int], ...]
+    outputs: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
 class Model:
     """A whole model; the first subgraph is the one that runs."""
 
     version: int
     description: str
     subgraphs: tuple[Subgraph, ...]
+    signatures: tuple[Signature, ...] = ()
 
 
 def read_model(path: Path) -> Model:
@@ -190,7 +203,8 @@ def parse_model(blob: Blob) -> Model:
     subgraphs = tuple(_subgraph(table, codes, buffers) for table in root.tables(2))
     if not subgraphs:
         raise blob.bad("it has no subgraph")
-    return Model(root.number(0, "I", 0), root.text(3), subgraphs)
+    signatures = tuple(_signature(table, subgraphs) for table in root.tables(7))
+    return Model(root.number(0, "I", 0), root.text(3), subgraphs, signatures)
 
 
 def _buffer(table: Table) -> memoryview:
@@ -256,6 +270,23 @@ def _operator(table: Table, codes: list[tuple[str, int, str]], tensors: int) -> 
         options=values,
         custom_options=table.bytes(5),
     )
+
+
+def _signature(table: Table, subgraphs: tuple[Subgraph, ...]) -> Signature:
+    at = table.number(4, "I", 0)
+    if at >= len(subgraphs):
+        raise table.blob.bad(f"a signature names subgraph {at} of {len(subgraphs)}")
+    count = len(subgraphs[at].tensors)
+    return Signature(table.text(2), at, _named(table, 0, count), _named(table, 1, count))
+
+
+def _named(table: Table, field: int, tensors: int) -> tuple[tuple[str, int], ...]:
+    """Return a signature's names and the places of their tensors, each known to be there."""
+    named = tuple((entry.text(0), entry.number(1, "I", 0)) for entry in table.tables(field))
+    for name, place in named:
+        if place >= tensors:
+            raise table.blob.bad(f"a signature's '{name}' names tensor {place} of {tensors}")
+    return named
 
 
 def _places(table: Table, field: int, tensors: int, least: int) -> tuple[int, ...]:

@@ -5,6 +5,8 @@ Opens no device and loads no library; standard library only, since it runs in th
 may crash.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ _GROUPS = {"usb": "plugdev", "pcie": "apex"}
 _OPTIONS = {"usb": "usb", "pcie": "pci"}  # of libedgetpu: `device`
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Roots:
     """Where the kernel tells of devices and processes."""
 
@@ -34,7 +36,7 @@ def option(roots: Roots) -> str:
     return _OPTIONS[coral.find(roots.sys, roots.dev)[0].bus]
 
 
-def obstacle(roots: Roots) -> "tuple[str, str] | None":
+def obstacle(roots: Roots) -> tuple[str, str] | None:
     """Return why no Edge TPU can be used, as cause and sentence.
 
     Null where one can be, as far as can be seen from outside.
@@ -45,7 +47,7 @@ def obstacle(roots: Roots) -> "tuple[str, str] | None":
     return None if None in reasons else reasons[0]
 
 
-def _against(device: Coral, roots: Roots) -> "tuple[str, str] | None":
+def _against(device: Coral, roots: Roots) -> tuple[str, str] | None:
     if device.node is None:
         return (
             "device",

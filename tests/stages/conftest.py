@@ -22,17 +22,19 @@ from engine.target import Target
 
 np = pytest.importorskip("numpy", reason="the extra 'runtime' is not installed")
 
-ROOT = Path(__file__).resolve().parents[3]
+from stages.tflite import part  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
 LABELS = ["cat", "dog", "owl"]
 NETWORK = '''
 from engine.stage import In, Out
-def network(dataset: In, model: Out, *, kind: str) -> None:
+def network(train: In, model: Out, *, kind: str, form: str = "architecture") -> None:
     """Make a network of this kind, and train it where there is something to learn."""
     import keras
     import numpy as np
     import tensorflow as tf
     keras.utils.set_random_seed(0)
-    x, y = np.load(dataset / "x_train.npy"), np.load(dataset / "y_train.npy")
+    x, y = np.load(train / "features.npy"), np.load(train / "truth_class.npy")
     inputs = keras.Input(x.shape[1:])
     if kind == "identity":
         net = keras.Model(inputs, keras.layers.Dense(3, use_bias=False)(inputs))
@@ -40,6 +42,18 @@ def network(dataset: In, model: Out, *, kind: str) -> None:
     elif kind == "rolled":
         rolled = keras.layers.LSTM(4)(keras.layers.Reshape((4, 2))(inputs))
         net = keras.Model(inputs, keras.layers.Dense(3)(rolled))
+    elif kind == "two":
+        ends = keras.Input((4,), name="left"), keras.Input((4,), name="right")
+        joined = keras.layers.Add()([keras.layers.Dense(4)(end) for end in ends])
+        net = keras.Model(list(ends), {name: keras.layers.Dense(n)(joined) for name, n in (("scores", 3), ("box", 4))})
+    elif kind == "ids":
+        inputs = keras.Input((4,), dtype="int32", name="ids")
+        net = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(keras.layers.Embedding(9, 2)(inputs))))
+    elif kind == "open":
+        inputs = keras.Input((None, 8))
+        net = keras.Model(inputs, keras.layers.Dense(3)(inputs))
+    elif kind == "lambda":
+        net = keras.Model(inputs, keras.layers.Lambda(lambda x: x + 1)(inputs))
     elif kind in ("grouped", "transposed"):
         pixels = keras.layers.Reshape((2, 2, 2))(inputs)
         if kind == "grouped":
@@ -52,6 +66,11 @@ def network(dataset: In, model: Out, *, kind: str) -> None:
         net = keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(hidden))
         net.compile(keras.optimizers.Adam(0.05), "sparse_categorical_crossentropy")
         net.fit(x, y, epochs=15, verbose=0)
+    if form == "saved_model":
+        return net.export(str(model), verbose=False)
+    if form != "architecture":
+        net.save(model.with_suffix("." + form))
+        return model.with_suffix("." + form).rename(model) and None
     model.mkdir()
     (model / "architecture.json").write_text(net.to_json())
     for at, weights in enumerate(net.get_weights()):
@@ -129,23 +148,27 @@ def do(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Done]
 
 @pytest.fixture(scope="session")
 def blobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three classes of points in eight dimensions, which are easy to tell apart."""
-    chance, folder = np.random.default_rng(0), tmp_path_factory.mktemp("blobs") / "dataset"
-    folder.mkdir()
+    """A data set of three classes of points in eight dimensions, which are easy to tell apart."""
+    chance, folder = np.random.default_rng(0), tmp_path_factory.mktemp("blobs")
     middles = 2 * chance.normal(size=(3, 8))
-    for part, count in (("train", 150), ("test", 60)):
+    for name, count in (("train", 150), ("test", 60)):
         y = np.arange(count) % 3
-        np.save(
-            folder / f"x_{part}.npy",
-            (middles[y] + 0.3 * chance.normal(size=(count, 8))).astype(np.float32),
-        )
-        np.save(folder / f"y_{part}.npy", y.astype(np.int64))
-    about = {
-        "labels": LABELS,
-        "preprocessing": {"window": 1},
-        "clips": {"train": {"cat": 50, "dog": 100}, "test": {"cat": 60}},
-    }
-    (folder / "dataset.json").write_text(json.dumps(about))
+        x = (middles[y] + 0.3 * chance.normal(size=(count, 8))).astype(np.float32)
+        write_part(folder / name, x, y)
+    return folder
+
+
+def write_part(folder: Path, x: Any, y: Any, clips: Any = None) -> Path:
+    """Write a part with the truth as stages.pose.dataset writes it; x (examples, ...), y (examples,)."""
+    clips = np.arange(len(x)) if clips is None else np.asarray(clips)
+    part.write(folder, {"features": np.asarray(x, np.float32)})
+    classes = np.asarray(y, np.int64)[np.unique(clips, return_index=True)[1]]
+    np.save(folder / "truth_class.npy", classes)
+    np.save(folder / "truth_clip.npy", clips.astype(np.int64))
+    about = {"labels": LABELS, "clips": {"train": {"cat": 50, "dog": 100}, "test": {"cat": 60}}}
+    (folder / "truth.json").write_text(json.dumps(about))
+    (folder / "constants.json").write_text('{"window": 1}')
+    (folder / "labels.txt").write_text("".join(f"{label}\n" for label in LABELS))
     return folder
 
 
@@ -155,8 +178,8 @@ def network(do: Callable[..., Done], blobs: Path) -> Callable[..., Path]:
     if importlib.util.find_spec("tensorflow") is None:
         pytest.skip("the extra 'train' is not installed")
 
-    def make(kind: str, dataset: Path = blobs) -> Path:
-        done = do("mystages.network", {"dataset": dataset}, kind=kind)
+    def make(kind: str, data: Path = blobs, form: str = "architecture") -> Path:
+        done = do("mystages.network", {"train": data / "train"}, kind=kind, form=form)
         assert done.status == 0, done.log
         return done.out / "model"
 
@@ -172,7 +195,7 @@ def relu(network: Callable[..., Path]) -> Path:
 @pytest.fixture(scope="session")
 def quantised(do: Callable[..., Done], relu: Path, blobs: Path) -> Done:
     """The trained network as TFLite, float and int8."""
-    done = do("stages.edge.quantise", {"model": relu, "dataset": blobs})
+    done = do("stages.edge.quantise", {"model": relu, "train": blobs / "train"})
     assert done.status == 0, done.log
     return done
 
@@ -180,19 +203,18 @@ def quantised(do: Callable[..., Done], relu: Path, blobs: Path) -> Done:
 @pytest.fixture(scope="session")
 def unit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data set of scores from 0 to 1, for the network that returns what it is given."""
-    folder = tmp_path_factory.mktemp("unit") / "dataset"
-    folder.mkdir()
-    np.save(
-        folder / "x_train.npy", np.random.default_rng(0).uniform(0, 1, (200, 3)).astype(np.float32)
-    )
-    np.save(folder / "y_train.npy", np.zeros(200, np.int64))
-    (folder / "dataset.json").write_text(json.dumps({"labels": LABELS, "preprocessing": {}}))
+    folder = tmp_path_factory.mktemp("unit")
+    x = np.random.default_rng(0).uniform(0, 1, (200, 3))
+    write_part(folder / "train", x, np.zeros(200))
     return folder
 
 
 @pytest.fixture(scope="session")
 def mirror(do: Callable[..., Done], network: Callable[..., Path], unit: Path) -> dict[str, Path]:
-    """The network that returns what it is given, as the two models that `evaluate` reads."""
-    done = do("stages.edge.quantise", {"model": network("identity", unit), "dataset": unit})
+    """The network that returns what it is given: the folder of models, and the files in it."""
+    model = network("identity", unit)
+    done = do("stages.edge.quantise", {"model": model, "train": unit / "train"})
     assert done.status == 0, done.log
-    return {"int8_model": done.out / "int8_model", "float_model": done.out / "float_model"}
+    models = done.out / "models"
+    files = {f"{form}_model": models / "model" / f"{form}.tflite" for form in ("int8", "float")}
+    return {"models": models, **files}

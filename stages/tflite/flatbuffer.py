@@ -5,6 +5,8 @@ Layout: the FlatBuffers internals page of its documentation. Knows no schema; fi
 their number.
 """
 
+from __future__ import annotations
+
 import mmap
 import struct
 from pathlib import Path
@@ -28,11 +30,11 @@ class BadFile(StageError):
 class Blob:
     """The bytes of a FlatBuffer and how much may still be read of it."""
 
-    def __init__(self, data: "bytes | mmap.mmap | memoryview", name: str) -> None:
+    def __init__(self, data: bytes | mmap.mmap | memoryview, name: str) -> None:
         self.view, self.name = memoryview(data), name
         self._tables, self._scalars = MAX_TABLES, MAX_SCALARS
 
-    def root(self) -> "Table":
+    def root(self) -> Table:
         return Table(self, self.offset(0))
 
     def unpack(self, form: str, at: int, count: int = 1) -> tuple[int | float, ...]:
@@ -93,11 +95,11 @@ class Table:
         at = self._place(field)
         return type(default)(self.blob.unpack(form, at)[0]) if at else default
 
-    def table(self, field: int) -> "Table | None":
+    def table(self, field: int) -> Table | None:
         at = self._place(field)
         return Table(self.blob, self.blob.offset(at)) if at else None
 
-    def tables(self, field: int) -> list["Table"]:
+    def tables(self, field: int) -> list[Table]:
         """Return the tables of a vector; none where it is absent."""
         start, count = self._vector(field, 4)
         return [Table(self.blob, self.blob.offset(start + 4 * at)) for at in range(count)]

@@ -17,10 +17,12 @@ import pytest
 
 from engine import stage
 from engine.stage import StageError
-from stages.edge import _delegate
-from stages.edge._coral import Roots
-from stages.edge._delegate import EdgeTpu, Unavailable, has_pycoral
-from stages.edge._runtime import open_model, open_on
+from stages.tflite import delegate
+from stages.tflite.coral import Roots
+from stages.tflite.delegate import EdgeTpu, Unavailable
+from stages.tflite.delegate_child import has_pycoral
+from stages.tflite.model import open_model, open_on
+from tests.tflite_models import G, Op, T, write
 
 ROOT = Path(__file__).resolve().parents[3]
 LIBRARY = r"""
@@ -80,7 +82,7 @@ def plugged(tmp_path):
 def compiled(mirror, tmp_path):
     """The int8 network that returns what it is given, marked as compiled: its operators are the CPU's still."""
     path = tmp_path / "compiled"
-    path.write_bytes(mirror["int8_model"].read_bytes() + _delegate.CUSTOM_OPERATOR)
+    path.write_bytes(mirror["int8_model"].read_bytes() + delegate.CUSTOM_OPERATOR)
     return path
 
 
@@ -103,15 +105,38 @@ def test_what_comes_back_from_the_child_is_what_the_model_says(compiled, mirror,
     model = open_on(
         "edgetpu", mirror["int8_model"], compiled, "litert", library=library(), roots=plugged
     )
-    x = np.random.default_rng(1).uniform(0, 1, (40, 3)).astype(np.float32)
+    (name,), (result,) = model.inputs, model.outputs
+    x = {name: np.random.default_rng(1).uniform(0, 1, (40, 3)).astype(np.float32)}
     assert (model.accelerator, model.runtime.split()[0]) == ("edgetpu", "LiteRT")
-    assert model.outputs(x).tobytes() == open_model(mirror["int8_model"]).outputs(x).tobytes()
-    assert model.scores(x) == pytest.approx(x, abs=0.02)
-    assert model.time_ms(model.quantised(x[:1])) > 0
+    here = open_model(mirror["int8_model"]).raw_outputs(x)
+    assert model.raw_outputs(x)[result].tobytes() == here[result].tobytes()
+    assert model.dequantised(here)[result] == pytest.approx(x[name], abs=0.02)
+    assert model.time_ms(model.quantised({name: x[name][:1]})) > 0
+
+
+def test_any_number_of_tensors_goes_to_the_child_and_back(tmp_path, library, plugged):
+    tensors = [T((1, 2), "FLOAT32", name=name) for name in ("a", "b", "total", "clipped")]
+    ops = [Op("ADD", (0, 1), (2,), options=("AddOptions", {})), Op("RELU", (1,), (3,))]
+    path = write(tmp_path / "two.tflite", G(tensors, ops, (0, 1), (2, 3)))
+    swapped = write(tmp_path / "twin.tflite", G(tensors, ops, (1, 0), (3, 2)))
+    swapped.write_bytes(swapped.read_bytes() + delegate.CUSTOM_OPERATOR)
+    model = open_on("edgetpu", path, swapped, "litert", library=library(), roots=plugged)
+    assert (model.accelerator, set(model.inputs)) == ("edgetpu", {"a", "b"})
+    found = model.run({"a": np.float32([[10, 20]]), "b": np.float32([[-1, 2]])})
+    assert (found["total"].tolist(), found["clipped"].tolist()) == ([[9, 22]], [[0, 2]])
+
+
+def test_a_compiled_model_of_another_model_is_not_used(mirror, tmp_path, library, plugged, notes):
+    other = write(tmp_path / "other.tflite", G([T((1, 5)), T((1, 5))], [Op("RELU", (0,), (1,))]))
+    model = open_on(
+        "edgetpu", mirror["int8_model"], other, "litert", library=library(), roots=plugged
+    )
+    assert model.accelerator == "cpu"
+    assert "other.tflite is not int8.tflite, compiled: its inputs or outputs differ" in notes[-1]
 
 
 def test_the_childs_memory_can_be_read(compiled, library, plugged):
-    assert 5 < EdgeTpu(compiled, "litert", library(), plugged).peak_memory_mb() < 200
+    assert 5 < EdgeTpu(compiled, compiled, "litert", library(), plugged).peak_memory_mb() < 200
 
 
 @pytest.mark.parametrize("where", ["create", "prepare"])
@@ -119,7 +144,7 @@ def test_a_library_that_crashes_is_a_version_mismatch_and_the_stage_goes_on(
     compiled, mirror, library, plugged, notes, where
 ):
     crashing = library(**{where: "raise(SIGSEGV)"})
-    cause, sentence = reason(compiled, "litert", crashing, plugged)
+    cause, sentence = reason(compiled, compiled, "litert", crashing, plugged)
     assert (
         cause == "version"
         and "version mismatch: " in sentence
@@ -136,7 +161,7 @@ def test_a_library_that_crashes_is_a_version_mismatch_and_the_stage_goes_on(
 
 
 def test_a_library_that_refuses_the_model_is_a_version_mismatch(compiled, library, plugged):
-    cause, sentence = reason(compiled, "litert", library(prepare="return 1"), plugged)
+    cause, sentence = reason(compiled, compiled, "litert", library(prepare="return 1"), plugged)
     assert cause == "version" and sentence.startswith(
         "version mismatch: the runtime cannot run the model with it"
     )
@@ -145,42 +170,43 @@ def test_a_library_that_refuses_the_model_is_a_version_mismatch(compiled, librar
 def test_a_library_that_gets_no_device_says_that_another_process_holds_it(
     compiled, library, plugged
 ):
-    cause, sentence = reason(compiled, "litert", library(create="return 0"), plugged)
+    cause, sentence = reason(compiled, compiled, "litert", library(create="return 0"), plugged)
     assert cause == "busy" and "could not be opened: another process holds it" in sentence
 
 
 def test_a_library_that_says_of_a_newer_compiler_is_a_version_mismatch(compiled, library, plugged):
     said = "Package requires runtime version (14), which is newer than this runtime version (13)."
     cause, sentence = reason(
-        compiled, "litert", library(create=f'report("{said}"); return 0'), plugged
+        compiled, compiled, "litert", library(create=f'report("{said}"); return 0'), plugged
     )
     assert cause == "version" and said.rstrip(".") in sentence
 
 
 def test_a_library_that_hangs_is_given_up(compiled, library, plugged, monkeypatch):
-    monkeypatch.setattr(_delegate, "OPEN_TIMEOUT_S", 2.0)
-    cause, sentence = reason(compiled, "litert", library(create="sleep(600)"), plugged)
+    monkeypatch.setattr(delegate, "OPEN_TIMEOUT_S", 2.0)
+    cause, sentence = reason(compiled, compiled, "litert", library(create="sleep(600)"), plugged)
     assert cause == "busy" and "gave no answer within 2 s" in sentence
 
 
 def test_a_library_that_prints_does_not_disturb_the_answers(compiled, library, plugged):
     noisy = library(create='if (write(1, "hello", 5)) {}')
-    assert EdgeTpu(compiled, "litert", noisy, plugged).input["shape"] == [1, 3]
+    (tensor,) = EdgeTpu(compiled, compiled, "litert", noisy, plugged).inputs.values()
+    assert tensor.shape == (1, 3)
 
 
 def test_a_crash_in_the_middle_of_the_work_ends_the_stage_in_a_sentence(compiled, library, plugged):
-    model = EdgeTpu(compiled, "litert", library(), plugged)
+    model = EdgeTpu(compiled, compiled, "litert", library(), plugged)
     os.kill(model._child.pid, 11)
     with pytest.raises(
         StageError,
         match=r"the Edge TPU's process was ended by signal 11 \(SIGSEGV\) in the middle of its work",
     ):
-        model.invoke(np.zeros((1, 3), np.int8))
+        model.invoke({name: np.zeros((1, 3), np.int8) for name in model.inputs})
 
 
 def test_a_missing_library_comes_before_a_missing_device(compiled, tmp_path):
     nowhere = Roots(tmp_path / "a", tmp_path / "b", tmp_path / "c")
-    assert reason(compiled, "litert", "libnowhere.so.1", nowhere) == (
+    assert reason(compiled, compiled, "litert", "libnowhere.so.1", nowhere) == (
         "library",
         "libnowhere.so.1 is not installed: install Google's package libedgetpu1-std",
     )
@@ -188,13 +214,13 @@ def test_a_missing_library_comes_before_a_missing_device(compiled, tmp_path):
 
 def test_a_file_that_is_no_library_is_told(compiled, plugged, tmp_path):
     (tmp_path / "torn.so").write_text("no")
-    cause, sentence = reason(compiled, "litert", str(tmp_path / "torn.so"), plugged)
+    cause, sentence = reason(compiled, compiled, "litert", str(tmp_path / "torn.so"), plugged)
     assert cause == "library" and f"{tmp_path / 'torn.so'} cannot be loaded: " in sentence
 
 
 def test_a_missing_device_comes_before_what_a_library_would_do(compiled, library, tmp_path):
     nowhere = Roots(tmp_path / "a", tmp_path / "b", tmp_path / "c")
-    assert reason(compiled, "litert", library(create="raise(SIGSEGV)"), nowhere) == (
+    assert reason(compiled, compiled, "litert", library(create="raise(SIGSEGV)"), nowhere) == (
         "device",
         "none is connected",
     )
@@ -211,7 +237,7 @@ def test_a_model_that_is_not_compiled_stays_on_the_cpu_and_says_so(mirror, libra
 
 
 def test_the_child_ends_with_its_model(compiled, library, plugged):
-    model = EdgeTpu(compiled, "litert", library(), plugged)
+    model = EdgeTpu(compiled, compiled, "litert", library(), plugged)
     pid = model._child.pid
     del model
     assert not Path(f"/proc/{pid}").exists()
@@ -251,11 +277,11 @@ def test_pycoral_opens_the_model_where_it_is_installed(
     about = tmp_path / "site" / "pycoral-2.0.0.dist-info"
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: pycoral\nVersion: 2.0.0\n")
-    named = tmp_path / "site" / _delegate.LIBRARY
+    named = tmp_path / "site" / delegate.LIBRARY
     shutil.copyfile(library(), named)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
     monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path / "site"))
-    assert EdgeTpu(compiled, "tflite_runtime", roots=plugged).runtime.startswith(
+    assert EdgeTpu(compiled, compiled, "tflite_runtime", roots=plugged).runtime.startswith(
         "PyCoral 2.0.0 with tflite-runtime "
     )
 
@@ -263,10 +289,12 @@ def test_pycoral_opens_the_model_where_it_is_installed(
 def test_the_child_ends_when_its_requests_do(compiled, library, plugged):
     wish = {
         "model": str(compiled),
+        "inputs": ["x"],
+        "outputs": ["y"],
         "runtime": "litert",
         "library": library(),
         "roots": {k: str(getattr(plugged, k)) for k in ("sys", "dev", "proc")},
     }
-    argv = [sys.executable, "-m", "stages.edge._delegate", json.dumps(wish)]
+    argv = [sys.executable, "-m", "stages.tflite.delegate_child", json.dumps(wish)]
     done = subprocess.run(argv, cwd=ROOT, input=b"\0\0\0", capture_output=True)
     assert done.returncode == 0 and b'"shape": [1, 3]' in done.stdout

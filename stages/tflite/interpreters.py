@@ -1,0 +1,86 @@
+"""Finds a TFLite runtime by its name, with its version, which stands beside every figure, and
+describes what an interpreter of it takes and gives.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import version
+from typing import Any, Iterable
+
+import numpy as np
+
+from engine.stage import StageError, note
+from stages.tflite.tensor import Tensor
+
+ANY = "any"  # LiteRT, or tflite-runtime where LiteRT has no build
+_RUNTIMES = {  # name -> module, distribution, and how it is called
+    "litert": ("ai_edge_litert.interpreter", "ai-edge-litert", "LiteRT"),
+    "tflite_runtime": ("tflite_runtime.interpreter", "tflite-runtime", "tflite-runtime"),
+}
+
+
+def installed() -> dict[str, str]:
+    """Return the runtimes that are installed here, with their versions."""
+    found = {}
+    for name, (module, distribution, _) in _RUNTIMES.items():
+        try:
+            importlib.import_module(module)
+            found[name] = version(distribution)
+        except ModuleNotFoundError as error:
+            if error.name != module.partition(".")[0]:  # it is there, and broken
+                raise
+    return found
+
+
+def runtime_module(runtime: str) -> tuple[str, Any]:
+    """Return the runtime's name with its version, and its module.
+
+    LiteRT is used where tflite-runtime is not installed. StageError: there is none of the name.
+    """
+    if runtime not in (ANY, *_RUNTIMES):
+        raise StageError(f"there is no runtime '{runtime}': {' or '.join(_RUNTIMES)}")
+    if runtime == "tflite_runtime":
+        try:
+            return _imported("tflite_runtime")
+        except ImportError:
+            note("tflite-runtime has no build for this Python: using LiteRT instead")
+    try:
+        return _imported("litert")
+    except ImportError:
+        if runtime == ANY:
+            return _either()
+        raise StageError(
+            "LiteRT is not installed here: on armv7, for which it has no build, let the target's "
+            "runtime be tflite_runtime"
+        ) from None
+
+
+def described(details: Iterable[dict[str, Any]], names: Iterable[str]) -> dict[str, Tensor]:
+    """Return an interpreter's inputs or outputs by these names, in their order."""
+    return {name: _tensor(detail, name) for detail, name in zip(details, names)}
+
+
+def _imported(runtime: str) -> tuple[str, Any]:
+    module, distribution, called = _RUNTIMES[runtime]
+    return f"{called} {version(distribution)}", importlib.import_module(module)
+
+
+def _either() -> tuple[str, Any]:
+    try:
+        return _imported("tflite_runtime")
+    except ImportError:
+        raise StageError(
+            "no TFLite runtime is installed here: install ai-edge-litert, or on armv7 tflite-runtime"
+        ) from None
+
+
+def _tensor(detail: dict[str, Any], name: str) -> Tensor:
+    scale, zero_point = detail["quantization"]
+    return Tensor(
+        name=name,
+        shape=tuple(int(size) for size in detail["shape"]),
+        type=np.dtype(detail["dtype"]).name,
+        scale=float(scale),
+        zero_point=int(zero_point),
+    )

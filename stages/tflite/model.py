@@ -1,0 +1,232 @@
+"""Opens a TFLite model with the runtime that a target has, on its Edge TPU where that can be used,
+and runs it on named tensors. Knows no domain. It also runs in small ARM images that have no more
+than numpy and tflite-runtime.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Protocol, Tuple
+
+import numpy as np
+
+from engine.stage import StageError, note
+from engine.stage.coral import LOOKED_FOR
+from stages.tflite import delegate
+from stages.tflite.coral import HERE, Roots
+from stages.tflite.interpreters import described, runtime_module
+from stages.tflite.naming import names_in
+from stages.tflite.quantisation import dequantise, quantise
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from stages.tflite.tensor import Tensor
+
+    Tensors = Mapping[str, NDArray[Any]]
+
+KERNELS = ("default", "reference")
+
+Result = Tuple[Dict[str, "NDArray[Any]"], float]  # raw outputs, and the milliseconds they took
+
+
+class Worker(Protocol):
+    """What a model runs on."""
+
+    runtime: str  # with its version
+    accelerator: str  # cpu or edgetpu
+    inputs: dict[str, Tensor]
+    outputs: dict[str, Tensor]
+
+    def invoke(self, tensors: Tensors) -> Result:
+        """Run the model on its input tensors, which are known to fit."""
+
+    def peak_memory_mb(self) -> float | None:
+        """Return the most memory that its own process has held; None if it shares one."""
+
+    def close(self) -> None:
+        """Give back what it holds; closing twice does nothing."""
+
+
+class Model:
+    """An open model; its inputs and outputs have names, and the order of the file."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self.runtime, self.accelerator = worker.runtime, worker.accelerator
+        self.inputs, self.outputs = worker.inputs, worker.outputs
+
+    @property
+    def called(self) -> str:
+        """Return what it runs on, in words."""
+        return "Edge TPU" if self.accelerator == "edgetpu" else "CPU"
+
+    def run(self, tensors: Tensors) -> dict[str, NDArray[Any]]:
+        """Run the model on raw input tensors and return the raw output tensors.
+
+        StageError: an input is missing, unknown, or has another shape or type.
+        """
+        _check(tensors, self.inputs)
+        return self._worker.invoke(tensors)[0]
+
+    def time_ms(self, tensors: Tensors) -> float:
+        """Run the model on raw input tensors and return how long the inference alone took."""
+        _check(tensors, self.inputs)
+        return self._worker.invoke(tensors)[1]
+
+    def quantised(self, values: Tensors) -> dict[str, NDArray[Any]]:
+        """Return one example's values (1, ...) as the raw tensors that `run` takes."""
+        _check_names(values, self.inputs)
+        return {name: quantise(values[name], tensor) for name, tensor in self.inputs.items()}
+
+    def dequantised(self, raw: Tensors) -> dict[str, NDArray[np.float32]]:
+        """Return the values that raw outputs stand for, of one example or of many."""
+        return {name: dequantise(raw[name], tensor) for name, tensor in self.outputs.items()}
+
+    def predict(self, values: Tensors) -> dict[str, NDArray[np.float32]]:
+        """Run the model on one example's values (1, ...) and return its outputs as values."""
+        return self.dequantised(self.run(self.quantised(values)))
+
+    def raw_outputs(self, examples: Tensors) -> dict[str, NDArray[Any]]:
+        """Return the raw outputs (n, ...) of n examples' values (n, ...), each run alone."""
+        _check_names(examples, self.inputs)
+        count = len(next(iter(examples.values())))
+        rows = [
+            self.run(self.quantised({name: examples[name][at : at + 1] for name in self.inputs}))
+            for at in range(count)
+        ]
+        return {
+            name: _stacked([row[name] for row in rows], self.outputs[name]) for name in self.outputs
+        }
+
+    def peak_memory_mb(self) -> float | None:
+        """Return the most memory that the model's own process has held.
+
+        None if it has no process of its own.
+        """
+        return self._worker.peak_memory_mb()
+
+    def close(self) -> None:
+        """Give back what the model holds, such as the Edge TPU; closing twice does nothing."""
+        self._worker.close()
+
+
+def open_model(
+    path: Path, runtime: str = "litert", threads: int = 1, kernels: str = "default"
+) -> Model:
+    """Return the model, open on the CPU.
+
+    runtime: litert, tflite_runtime, or any
+    kernels: "default" are the runtime's fast ones, which differ between x86 and ARM by some
+             quantisation steps for per-channel int8 models; "reference" are TFLite's plain ones:
+             slow, and the same to the bit everywhere.
+
+    StageError: the file is no TFLite model that the runtime can run.
+    """
+    return Model(_Cpu(path, runtime, threads, kernels))
+
+
+def open_on(
+    accelerator: str,
+    int8_path: Path,
+    compiled_path: Path | None,
+    runtime: str,
+    threads: int = 1,
+    library: str = delegate.LIBRARY,
+    roots: Roots = HERE,
+) -> Model:
+    """Return the compiled model on the Edge TPU, or the int8 model on the CPU with a note that says
+    why. The names of inputs and outputs are the int8 model's in both cases.
+    """
+    if accelerator != "edgetpu":
+        if accelerator != "none":
+            note(
+                f"TFLite is given no accelerator '{accelerator}' here: the int8 model runs on the CPU"
+            )
+        return open_model(int8_path, runtime, threads)
+    try:
+        return Model(delegate.EdgeTpu(int8_path, compiled_path, runtime, library, roots))
+    except delegate.Unavailable as reason:
+        note(
+            f"no Edge TPU is used (looked for {LOOKED_FOR}): {reason}; the int8 model runs on the CPU instead"
+        )
+    return open_model(int8_path, runtime, threads)
+
+
+class _Cpu:
+    """An interpreter in this process."""
+
+    accelerator = "cpu"
+
+    def __init__(self, path: Path, runtime: str, threads: int, kernels: str) -> None:
+        if kernels not in KERNELS:
+            raise StageError(f"there are no kernels '{kernels}': {' or '.join(KERNELS)}")
+        self.runtime, module = runtime_module(runtime)
+        resolver = (
+            module.OpResolverType.BUILTIN_REF
+            if kernels == "reference"
+            else module.OpResolverType.AUTO
+        )
+        try:
+            self._interpreter = module.Interpreter(
+                model_content=path.read_bytes(),
+                num_threads=threads,
+                experimental_op_resolver_type=resolver,
+            )
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise StageError(
+                f"{self.runtime} cannot open the model {path.name}: {str(error).splitlines()[0]}"
+            ) from None
+        names = names_in(path)
+        sources, results = (
+            self._interpreter.get_input_details(),
+            self._interpreter.get_output_details(),
+        )
+        self.inputs = described(sources, names.inputs)
+        self.outputs = described(results, names.outputs)
+        self._sources = {name: one["index"] for name, one in zip(self.inputs, sources)}
+        self._results = {name: one["index"] for name, one in zip(self.outputs, results)}
+
+    def invoke(self, tensors: Tensors) -> Result:
+        for name, index in self._sources.items():
+            self._interpreter.set_tensor(index, tensors[name])
+        start = time.perf_counter_ns()
+        self._interpreter.invoke()
+        took_ms = (time.perf_counter_ns() - start) / 1e6
+        results = {
+            name: self._interpreter.get_tensor(index) for name, index in self._results.items()
+        }
+        return results, took_ms
+
+    def peak_memory_mb(self) -> None:
+        return None
+
+    def close(self) -> None:
+        """Nothing is held that the garbage collector does not give back."""
+
+
+def _check(tensors: Tensors, inputs: Mapping[str, Tensor]) -> None:
+    """Refuse tensors that are not those of the model; a runtime would take some as they are."""
+    _check_names(tensors, inputs)
+    for name, tensor in inputs.items():
+        given = tensors[name]
+        if given.shape != tensor.shape or given.dtype.name != tensor.type:
+            raise StageError(
+                f"the model takes {tensor}, not {given.dtype.name} {list(given.shape)}"
+            )
+
+
+def _check_names(tensors: Tensors, inputs: Mapping[str, Tensor]) -> None:
+    if tensors.keys() != inputs.keys():
+        raise StageError(
+            f"the model takes the inputs {', '.join(inputs)}, not {', '.join(tensors) or 'none'}"
+        )
+
+
+def _stacked(rows: list[NDArray[Any]], tensor: Tensor) -> NDArray[Any]:
+    """Return the outputs of single examples as one array, without their own batch of one."""
+    if not rows:
+        return np.zeros((0, *tensor.shape[1:]), tensor.type)
+    return np.stack([row[0] if row.ndim and len(row) == 1 else row for row in rows])

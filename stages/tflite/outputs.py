@@ -1,0 +1,70 @@
+"""Raw outputs of a model on the examples of a part: one `.npy` a tensor, and where they come from."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Dict, Mapping, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.tflite.model import Model
+from stages.tflite.part import Part
+from stages.tflite.quantisation import dequantise
+from stages.tflite.tensor import Tensor
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Raw outputs by tensor name, each (examples, ...), and what is known of the run."""
+
+    raw: "dict[str, NDArray[Any]]"
+    tensors: "dict[str, Tensor]"
+    about: "dict[str, Any]"  # runtime, machine, model_sha256; of `infer` also where it ran
+
+    def values(self) -> "dict[str, NDArray[np.float32]]":
+        """Return the outputs as values: x = (q - zero point) * scale."""
+        return {name: dequantise(raw, self.tensors[name]) for name, raw in self.raw.items()}
+
+
+def run(
+    model: Model, part: Part, chosen: "Optional[NDArray[np.int64]]" = None
+) -> "Dict[str, NDArray[Any]]":
+    """Return the raw outputs of all examples of a part, or of the chosen, each (examples, ...)."""
+    examples = part.for_inputs(model.inputs)
+    if chosen is not None:
+        examples = {name: values[chosen] for name, values in examples.items()}
+    return model.raw_outputs(examples)
+
+
+def write(
+    folder: Path, raw: "Mapping[str, NDArray[Any]]", model: Model, about: "Mapping[str, Any]"
+) -> None:
+    """Make the folder of these outputs."""
+    folder.mkdir(parents=True)
+    files = {name: f"{at:02}.npy" for at, name in enumerate(raw)}  # names may hold a slash
+    for name, values in raw.items():
+        np.save(folder / files[name], values, allow_pickle=False)
+    tensors = {name: {**asdict(model.outputs[name]), "file": files[name]} for name in raw}
+    text = json.dumps({**about, "tensors": tensors}, indent=1) + "\n"
+    (folder / "outputs.json").write_text(text, encoding="utf-8")
+
+
+def read(folder: Path) -> Outputs:
+    """Return what `write` wrote."""
+    about = json.loads((folder / "outputs.json").read_text(encoding="utf-8"))
+    described = about.pop("tensors")
+    raw = {
+        name: np.load(folder / entry.pop("file"), allow_pickle=False)
+        for name, entry in described.items()
+    }
+    tensors = {
+        name: Tensor(**{**entry, "shape": tuple(entry["shape"])})
+        for name, entry in described.items()
+    }
+    return Outputs(raw, tensors, about)
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

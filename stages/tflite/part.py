@@ -1,0 +1,170 @@
+"""Reads and writes a part of a data set: one memory-mapped array per tensor, and some raw items.
+
+A part is a folder: `tensors.json` names the tensors with shape and type of one example, `NAME.npy`
+holds each (examples, ...), `raw/` has up to 16 of the items that the examples were made of, listed
+in `raw/items.json`. The truth is beside them in files `truth*`, in the domain's own form.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Mapping, Tuple
+from urllib.parse import quote
+
+import numpy as np
+
+from engine.stage import StageError
+from stages.tflite.tensor import Tensor
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MOST_ITEMS = 16  # raw items of a part
+_ABOUT, _RAW, _ITEMS = "tensors.json", "raw", "items.json"
+
+
+@dataclass(frozen=True)
+class Item:
+    """A raw input in `raw/`, and the first and last of the examples that were made of it."""
+
+    path: Path
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """Where a part is, and its tensors by name, each (examples, ...), mapped and not read."""
+
+    folder: Path
+    examples: int
+    tensors: Mapping[str, NDArray[Any]]
+
+    def example(self, at: int) -> dict[str, NDArray[Any]]:
+        """Return one example as a batch: each tensor (1, ...)."""
+        return {name: np.asarray(array[at])[None] for name, array in self.tensors.items()}
+
+    def for_inputs(self, inputs: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
+        """Return the examples by the names of a model's inputs.
+
+        A single tensor fits a single input of any name. StageError: a name or a shape differs.
+        """
+        if len(self.tensors) == len(inputs) == 1:
+            found = {next(iter(inputs)): next(iter(self.tensors.values()))}
+        else:
+            found = {name: self.tensors[name] for name in inputs if name in self.tensors}
+        if found.keys() != inputs.keys():
+            raise StageError(
+                f"the model takes the inputs {', '.join(inputs)}, the data set has "
+                f"{', '.join(self.tensors)}"
+            )
+        for name, tensor in inputs.items():
+            if found[name].shape[1:] != tensor.shape[1:]:
+                raise StageError(
+                    f"the model takes {tensor}, an example of the data set is "
+                    f"{list(found[name].shape[1:])}"
+                )
+        return found
+
+
+def write(folder: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
+    """Make the folder, with tensors that are all in memory, each (examples, ...)."""
+    counts = {len(array) for array in tensors.values()}
+    if len(counts) != 1:
+        raise ValueError(f"tensors of {sorted(counts)} examples make no part")
+    described = {name: (array.shape[1:], array.dtype.name) for name, array in tensors.items()}
+    for name, target in create(folder, counts.pop(), described).items():
+        target[:] = tensors[name]
+
+
+def create(
+    folder: Path, examples: int, tensors: Mapping[str, tuple[tuple[int, ...], str]]
+) -> dict[str, NDArray[Any]]:
+    """Make the folder, and return its arrays, mapped, to be filled example by example.
+
+    tensors: name -> shape of one example, and type
+    """
+    folder.mkdir(parents=True)
+    about = {
+        "examples": examples,
+        "tensors": {
+            name: {"shape": list(shape), "type": type_} for name, (shape, type_) in tensors.items()
+        },
+    }
+    (folder / _ABOUT).write_text(json.dumps(about, indent=1), encoding="utf-8")
+    return {
+        name: _mapped(_file(folder, name), (examples, *shape), type_)
+        for name, (shape, type_) in tensors.items()
+    }
+
+
+def read(folder: Path) -> Part:
+    """Return the part; StageError if it is none, has no example, or is not what it says."""
+    try:
+        about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+        examples, described = int(about["examples"]), dict(about["tensors"])
+        tensors = {name: _load(folder, name) for name in described}
+        expected = {
+            name: ((examples, *one["shape"]), one["type"]) for name, one in described.items()
+        }
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StageError(
+            f"{folder.name} is no part of a data set: it needs {_ABOUT} and the arrays that this "
+            f"names ({error})"
+        ) from None
+    for name, array in tensors.items():
+        if (array.shape, array.dtype.name) != expected[name]:
+            shape, type_ = expected[name]
+            raise StageError(
+                f"{_file(folder, name).name} holds {array.dtype.name} {list(array.shape)}, "
+                f"{_ABOUT} says {type_} {list(shape)}"
+            )
+    if not examples or not tensors:
+        raise StageError(f"{folder.name} has no examples")
+    return Part(folder, examples, tensors)
+
+
+def raw_folder(folder: Path) -> Path:
+    """Make the folder of a part's raw items, and return it."""
+    raw = folder / _RAW
+    raw.mkdir()
+    return raw
+
+
+def write_items(folder: Path, spans: Mapping[str, Tuple[int, int]]) -> None:
+    """List the items in raw/: name of the file or folder -> first and last example."""
+    rows = [{"file": name, "examples": list(span)} for name, span in spans.items()]
+    text = json.dumps(rows, indent=1) + "\n"
+    (folder / _RAW / _ITEMS).write_text(text, encoding="utf-8")
+
+
+def items(folder: Path) -> list[Item]:
+    """Return the raw items of a part in their order; none if it has none."""
+    listed = folder / _RAW / _ITEMS
+    if not listed.is_file():
+        return []
+    rows = json.loads(listed.read_text(encoding="utf-8"))
+    return [Item(folder / _RAW / row["file"], *row["examples"]) for row in rows]
+
+
+def _file(folder: Path, name: str) -> Path:
+    """Return where a tensor is; TensorFlow's names may hold a slash."""
+    return folder / f"{quote(name, safe='')}.npy"
+
+
+def _mapped(path: Path, shape: tuple[int, ...], type_: str) -> NDArray[Any]:
+    """Return a new array on disk; one without an element cannot be mapped."""
+    if 0 not in shape:
+        return np.lib.format.open_memmap(path, "w+", np.dtype(type_), shape)
+    np.save(path, np.zeros(shape, type_))
+    return np.zeros(shape, type_)
+
+
+def _load(folder: Path, name: str) -> NDArray[Any]:
+    path = _file(folder, name)
+    with path.open("rb") as file:
+        np.lib.format.read_magic(file)  # a ValueError for what is no such file, also an empty one
+    array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array

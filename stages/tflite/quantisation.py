@@ -1,0 +1,52 @@
+"""Turns values into a tensor's numbers and back: q = x / scale + zero point.
+
+Source: TensorFlow Lite 8-bit quantization specification.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from engine.stage import StageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from stages.tflite.tensor import Tensor
+
+_EXACT = 2**53  # a float64 holds every integer up to here
+
+
+def quantise(values: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
+    """Return the values as the tensor's numbers: rounded, and clipped to what its type holds.
+
+    A tensor without a scale takes the values themselves, an integer one rounded and clipped.
+    StageError: a value is NaN, which no integer stands for.
+    """
+    values, kind = np.asarray(values), np.dtype(tensor.type)
+    if kind.kind not in "iu":
+        return values.astype(kind)
+    if values.dtype.kind == "f" and np.isnan(values).any():
+        raise StageError(f"the input '{tensor.name}' holds NaN, which {kind.name} cannot express")
+    scaled = values.astype(_working_type(kind))
+    if tensor.scale:
+        scaled = scaled / tensor.scale
+    limits = np.iinfo(kind)
+    least, most = max(limits.min, -_EXACT), min(limits.max, _EXACT)
+    return np.clip(np.round(scaled) + tensor.zero_point, least, most).astype(kind)
+
+
+def dequantise(raw: NDArray[Any], tensor: Tensor) -> NDArray[np.float32]:
+    """Return the values that a tensor's numbers stand for: x = (q - zero point) * scale."""
+    kind = np.dtype(tensor.type)
+    if kind.kind not in "iu" or not tensor.scale:
+        return raw.astype(np.float32)
+    numbers = raw.astype(_working_type(kind))
+    return ((numbers - tensor.zero_point) * tensor.scale).astype(np.float32)
+
+
+def _working_type(kind: np.dtype[Any]) -> type[np.floating[Any]]:
+    """Return a float that holds every number of the type exactly."""
+    return np.float32 if kind.itemsize <= 2 else np.float64

@@ -1,0 +1,41 @@
+"""The files of models by role: `models/<role>/{float,int8,edgetpu}.tflite`.
+
+A role is what a model is for, such as `model`, `pose` or `detector`. A published model is one
+`.tflite` file, or a folder of that form with its twin for the Edge TPU.
+"""
+
+from pathlib import Path
+
+from engine.stage import StageError
+
+FORMS = ("float", "int8", "edgetpu")
+
+
+def files(path: Path) -> "dict[str, Path]":
+    """Return the files of one role by their form; a single file is the int8 form."""
+    if path.is_file():
+        return {"int8": path}
+    found = {form: path / f"{form}.tflite" for form in FORMS}
+    there = {form: file for form, file in found.items() if file.is_file()}
+    if not there:
+        raise StageError(f"{path.name} holds no model: it needs int8.tflite or float.tflite")
+    return there
+
+
+def by_role(models: Path) -> "dict[str, dict[str, Path]]":
+    """Return the files of every role in a folder of roles, in the order of their names."""
+    folders = sorted(path for path in models.iterdir() if path.is_dir())
+    return {folder.name: files(folder) for folder in folders}
+
+
+def of_role(models: Path, role: str) -> "dict[str, Path]":
+    """Return the files of one role; StageError if the folder has no such role."""
+    found = by_role(models)
+    if role not in found:
+        raise StageError(f"there is no model '{role}': the roles are {', '.join(found) or 'none'}")
+    return found[role]
+
+
+def runnable(forms: "dict[str, Path]") -> "tuple[Path, Path | None]":
+    """Return the file for the CPU, int8 if there is one, and the twin for the Edge TPU."""
+    return forms.get("int8") or forms["float"], forms.get("edgetpu")

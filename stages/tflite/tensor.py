@@ -1,0 +1,42 @@
+"""What a caller must know of a model's input or output: its name, shape, type and quantisation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Mapping, Tuple
+
+from engine.stage import StageError
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output of an open model."""
+
+    name: str
+    shape: Tuple[int, ...]  # with the batch
+    type: str  # numpy's name of it, such as int8 or float32
+    scale: float = 0.0  # 0: the numbers are the values themselves
+    zero_point: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as a package's constants hold it: all but the name."""
+        return {
+            "shape": list(self.shape),
+            "type": self.type,
+            "scale": self.scale,
+            "zero_point": self.zero_point,
+        }
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.type} {list(self.shape)}"
+
+
+def only(tensors: Mapping[str, Tensor], role: str) -> Tensor:
+    """Return the single tensor of a model; `role` is 'input' or 'output'.
+
+    StageError: the model has more, or none.
+    """
+    if len(tensors) != 1:
+        named = "; ".join(str(tensor) for tensor in tensors.values()) or "none"
+        raise StageError(f"the model needs exactly one {role}, and has {len(tensors)}: {named}")
+    return next(iter(tensors.values()))
