@@ -126,6 +126,7 @@ class Attempts:
             seconds=ended.seconds,
             outputs=dict(record.outputs),
             metrics=dict(record.metrics),
+            taken=record.taken,
         )
 
     def failed(

@@ -115,6 +115,8 @@ class JobFinished(TypedDict):
     seconds: float
     outputs: dict[str, str]  # name: digest
     metrics: dict[str, float]
+    # where its figures were measured, which may be elsewhere than it ran; since version 0.3
+    taken: NotRequired[str]
 
 
 class JobFailed(TypedDict):
@@ -236,13 +238,19 @@ class RunState:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """All metrics, flat: `stage.metric` to value; over the values of a foreach,
-        `stage.metric.mean`.
+        """All metrics, flat: `stage.metric` to value, also under the stage's former name; over the
+        values of a foreach, `stage.metric.mean`.
         """
         found = {
             f"{s.name}.{key}": value
             for s in self.stages.values()
             for key, value in s.metrics.items()
+        }
+        found |= {
+            f"{s.job['formerly']}.{key}": value
+            for s in self.stages.values()
+            for key, value in s.metrics.items()
+            if s.job.get("formerly")
         }
         for base in dict.fromkeys(base_of(name) for name in self.stages if value_of(name)):
             found |= {f"{base}.{key}": value for key, value in self.over_values(base).items()}
@@ -338,6 +346,7 @@ def _figure(state: RunState, event: Event) -> None:
 
 def _job_finished(state: RunState, event: Event) -> None:
     stage = state.stages[event["stage"]]
+    stage.taken = event.get("taken", stage.taken)
     stage.state, stage.seconds, stage.ended = "finished", event["seconds"], event["time"]
     stage.outputs, stage.metrics = dict(event["outputs"]), dict(event["metrics"])
 

@@ -155,6 +155,7 @@ class Job(TypedDict, total=False):
     params: dict[str, Any]
     platform: str
     runs_on: str
+    formerly: str
     needs: list[str]
     values: int
 
@@ -177,6 +178,7 @@ class Result(TypedDict, total=False):
     metrics: Metrics
     error: Text
     exit_status: Count
+    taken: Text  # where its figures were measured, if not where it ran
 
 
 class Point(TypedDict):
@@ -240,6 +242,7 @@ _TYPES: dict[str, Any] = {
 _SPECIAL: dict[tuple[str, str], Any] = {  # a field that may be something else in one kind of event
     ("record", "outputs"): dict[Key, Digest],
     ("job_cached", "notes"): NotRequired[list[Text]],
+    ("job_finished", "taken"): NotRequired[str],
     ("note", "stage"): Key | None,
     ("run_finished", "seconds"): Finite | None,
     ("gate", "value"): Finite | None,

@@ -134,8 +134,13 @@ class JobFolder:
         except (OSError, ValueError, RecursionError):
             return {}
 
-    def commit(self, store: Store, metrics: Mapping[str, float], seconds: float) -> Record:
-        """Put the outputs into the store; BadOutput where one is missing or is none."""
+    def commit(
+        self, store: Store, metrics: Mapping[str, float], seconds: float, taken: str = ""
+    ) -> Record:
+        """Put the outputs into the store; BadOutput where one is missing or is none.
+
+        taken: where the metrics were measured, if not where the job ran.
+        """
         job, planned = self.job, self.planned
         assert planned.fingerprint is not None and planned.parts is not None
         wanted = (job.contract.metrics or frozenset()) - job.contract.optional_metrics
@@ -161,7 +166,7 @@ class JobFolder:
             seconds,
             job.place.platform,
             job.place.emulated,
-            job.place.taken,
+            taken or job.place.taken,
         )
         private = self.path.with_name(f"{self.path.name}.out")
         try:

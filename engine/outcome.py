@@ -73,7 +73,10 @@ class Judge:
             return Failure("input_changed", message)
         try:
             return attempt.folder.commit(
-                self.store, result.get("metrics", {}), attempt.ended.seconds
+                self.store,
+                result.get("metrics", {}),
+                attempt.ended.seconds,
+                result.get("taken", ""),
             )
         except BadOutput as error:
             return Failure("bad_output", str(error))

@@ -173,11 +173,16 @@ def _ending(event: Event, state: RunState) -> Iterator[Entry]:
         for name, value in event["metrics"].items()
     )
     tags = {"rpi.state": "finished", "rpi.seconds": text(event["seconds"])}
+    if "taken" in event:
+        tags["rpi.taken"] = text(event["taken"])
     yield Entry(
         stage, now, tags=tags, points=final, outputs=event["outputs"], end=("FINISHED", now)
     )
     if final:
-        points = [(key(f"{stage}.{name}"), value, at, 0) for name, value, at, _ in final]
+        names = [stage, *filter(None, [about.job.get("formerly")])]
+        points = [
+            (key(f"{one}.{name}"), value, at, 0) for one in names for name, value, at, _ in final
+        ]
         yield Entry(None, now, points=(*points, *_over_values(event, state)))
 
 

@@ -41,6 +41,7 @@ _events: Optional[int] = (
 )
 _last_progress_s = 0.0
 _taken = ""
+_measured_on: Optional[str] = None
 _checkpoint: Optional[Path] = None  # None in a bare call
 
 
@@ -104,6 +105,14 @@ def taken() -> str:
     return _taken or os.uname().machine
 
 
+def measured_on(where: str) -> None:
+    """Say that this stage's figures come from outputs that were measured elsewhere: what `taken()`
+    returned there.
+    """
+    global _measured_on
+    _measured_on = as_text(where)
+
+
 def checkpoint() -> Path:
     """Return a folder for what the stage's next attempt can continue from, if this one is killed.
 
@@ -140,16 +149,17 @@ def run_job(job_dir: Path) -> int:
     """Run the job of this folder in this process, and return the exit status: 0, what the stage
     chose, or 1 with the cause in result.json.
     """
-    global _taken, _checkpoint
+    global _taken, _checkpoint, _measured_on
     job = json.loads((job_dir / "job.json").read_text(encoding="utf-8"))
     if "command" in job:
         os.execvp(job["command"][0], job["command"])
     _open_events(job_dir / "events.jsonl")
-    _taken = job.get("taken", "")
+    _taken, _measured_on = job.get("taken", ""), None
     _checkpoint = Path(job["checkpoint"]) if job.get("checkpoint") else None
     try:
         metrics = _call(job)
-        _write_result(job_dir, {"metrics": _checked(metrics)})
+        measured: Dict[str, Any] = {} if _measured_on is None else {"taken": _measured_on}
+        _write_result(job_dir, {"metrics": _checked(metrics), **measured})
     except StageError as error:
         _write_result(job_dir, {"error": as_text(error)})
         _complain(f"error: {error}")

@@ -120,6 +120,18 @@ def test_a_finished_stage_has_its_outputs_and_metrics(begun):
     assert begun.metrics == {"a.acc": 0.9}
 
 
+def test_a_stage_may_have_been_measured_elsewhere_than_it_ran(begun):
+    finished = {**EXAMPLES["job_finished"], "taken": "device"}
+    assert _stage(begun, EXAMPLES["job_started"], finished).taken == "device"
+    assert _stage(begun, EXAMPLES["job_started"], EXAMPLES["job_finished"]).taken != "device"
+
+
+def test_metrics_are_found_under_the_former_name_of_a_stage_too(begun):
+    stage = _stage(begun, EXAMPLES["job_started"], EXAMPLES["job_finished"])
+    stage.metrics, stage.job = {"acc": 0.9}, {"formerly": "old"}
+    assert begun.metrics == {"a.acc": 0.9, "old.acc": 0.9}
+
+
 def test_a_cached_stage_is_finished_with_what_it_said_when_it_ran(begun):
     stage = _stage(begun, EXAMPLES["job_cached"])
     assert (stage.state, stage.cached, stage.attempt) == ("finished", True, 0)

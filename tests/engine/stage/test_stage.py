@@ -413,3 +413,8 @@ def test_an_engine_without_any_other_file_runs_a_stage(runs, tmp_path):
     )
     assert ended.returncode == 0, ended.stdout
     assert json.loads((runs.job / "result.json").read_text()) == {"metrics": {"n": 1.0}}
+
+
+def test_a_stage_may_say_that_its_figures_were_measured_elsewhere(runs):
+    body = "open(data, 'w').close(); measured_on('device'); return {'a': 1}"
+    assert runs(body)[1] == {"metrics": {"a": 1.0}, "taken": "device"}
