@@ -70,6 +70,8 @@ class Contract:
     imports: frozenset[str] = frozenset()  # top-level packages from outside the project
     optional_imports: frozenset[str] = frozenset()  # those of them that it does without
     programs: tuple[str, ...] = ()  # what it runs from PATH if it is there
+    # parameter -> package of which it names the module that the stage imports when it runs
+    loads: Mapping[str, str] = field(default_factory=dict)
     modules: tuple[str, ...] = ()  # what a warm process may import before the stage starts
     invoke: Mapping[str, Any] = field(default_factory=dict)
     """What job.json says of it: `module` and `function`, or `command` with its placeholders."""

@@ -7,7 +7,8 @@ import ast
 import hashlib
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,39 @@ class Library:
         if isinstance(found, UserError):
             raise UserError(where if found.where == "" else found.where, found.what, found.fix)
         return found
+
+    def loading(self, contract: Contract, params: Mapping[str, Any], where: str) -> Contract:
+        """Return the contract with the sources and packages of the modules that its LOADS name.
+
+        UserError: a parameter names no module.
+        """
+        for key, package in contract.loads.items():
+            value = params.get(key, contract.params[key].default)
+            if value is not REQUIRED:
+                contract = self._with_module(contract, package, str(value), f"{where}.{key}")
+        return contract
+
+    def _with_module(self, contract: Contract, package: str, name: str, where: str) -> Contract:
+        module = f"{package}.{name}"
+        path = self._module_path(module)
+        if path is None:
+            known = {
+                file.stem
+                for root in self.roots
+                for file in root.joinpath(*package.split(".")).glob("*.py")
+                if not file.name.startswith("_")
+            }
+            raise UserError(where, f"there is no '{name}' in {package}", did_you_mean(name, known))
+        sources, imports, optional = self._closure(module, path)
+        needed = (contract.imports - contract.optional_imports) | (imports - optional)
+        every = contract.imports | imports
+        return replace(
+            contract,
+            sources={**contract.sources, **sources},
+            imports=every,
+            optional_imports=every - needed,
+            modules=(*contract.modules, module),
+        )
 
     def remember(self) -> None:
         """Keep what the sources say for the next run, if a file for it was given."""
@@ -116,6 +150,7 @@ class Library:
             imports=imports,
             optional_imports=optional,
             programs=tuple(said["programs"]),
+            loads=said["loads"],
             modules=(uses,),
             invoke={"module": uses, "function": uses.rpartition(".")[2]},
         )
@@ -204,13 +239,14 @@ def _stage(tree: ast.Module, name: str, path: Path) -> dict[str, Any]:
         "params": {key: _plain(one) for key, one in params.items()},
         "metrics": syntax.metrics(function, tree),
         "programs": list(syntax.programs(tree)),
+        "loads": syntax.loads(tree),
     }
 
 
 def _is_stage(path: Path) -> bool:
     """True if the file has a function of its own name; the stage libraries' files have none."""
-    text = path.read_text(encoding="utf-8", errors="replace")
-    return re.search(rf"^def {path.stem}\b", text, re.MULTILINE) is not None
+    source = path.read_text(encoding="utf-8", errors="replace")
+    return re.search(rf"^def {re.escape(path.stem)}\b", source, re.MULTILINE) is not None
 
 
 def _plain(parameter: Parameter) -> dict[str, Any]:

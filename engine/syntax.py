@@ -126,6 +126,15 @@ def programs(tree: ast.Module) -> tuple[str, ...]:
     return ()
 
 
+def loads(tree: ast.Module) -> dict[str, str]:
+    """Return what the stage's file says as LOADS: parameter -> package whose module it names."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "LOADS":
+            found: dict[str, str] = ast.literal_eval(node.value)
+            return found
+    return {}
+
+
 def parameters(function: ast.FunctionDef, path: Path) -> dict[str, Parameter]:
     """Return the keyword-only arguments, which are the stage's parameters."""
     arguments = zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)

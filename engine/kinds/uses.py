@@ -17,6 +17,7 @@ def contract(declared: Declared, library: Library) -> Contract:
         mistakes.append(UserError(f"{declared.where}.outputs", what, "remove the key"))
     try:
         found = library.signature(declared.value, f"{declared.where}.uses")
+        found = library.loading(found, declared.params, f"{declared.where}.params")
     except UserError as mistake:
         mistakes.append(mistake)
     if mistakes or found is None:

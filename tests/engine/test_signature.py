@@ -221,3 +221,41 @@ def test_a_source_that_python_cannot_read_is_named(tmp_path, source):
     (tmp_path / "lib" / "s.py").write_bytes(source)
     with pytest.raises(UserError, match=r"lib/s\.py.*\n  Python cannot read it: "):
         Library(["lib"], [tmp_path]).signature("lib.s", "f.yaml: stages.s.uses")
+
+
+LOADER = """
+    from engine.stage import In
+    LOADS = {"plugin": "lib.plugins"}
+    def loader(data: In, *, plugin: str) -> None:
+        import numpy
+"""
+
+
+@pytest.fixture
+def loader(library, tmp_path):
+    """A stage that imports the module which its parameter `plugin` names."""
+    (tmp_path / "lib" / "loader.py").write_text(dedent(LOADER))
+    (tmp_path / "lib" / "plugins").mkdir()
+    (tmp_path / "lib" / "plugins" / "first.py").write_text("import scipy\nimport lib._shared\n")
+    return library.signature("lib.loader", "f")
+
+
+def test_a_module_that_a_parameter_names_counts_as_one_that_is_imported(library, loader):
+    found = library.loading(loader, {"plugin": "first"}, "f")
+    assert found.sources.keys() == {"lib.loader", "lib.plugins.first", "lib._shared"}
+    assert found.imports >= {"numpy", "scipy"} and "lib.plugins.first" in found.modules
+    assert loader.sources.keys() == {"lib.loader"}
+
+
+def test_without_the_parameter_nothing_is_added(library, loader):
+    assert library.loading(loader, {}, "f") == loader
+
+
+def test_a_module_that_is_not_there_is_named_with_the_nearest(library, loader):
+    with pytest.raises(UserError) as caught:
+        library.loading(loader, {"plugin": "frist"}, "f")
+    assert caught.value.where == "f.plugin"
+    assert (caught.value.what, caught.value.fix) == (
+        "there is no 'frist' in lib.plugins",
+        "did you mean 'first'?",
+    )
