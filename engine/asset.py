@@ -66,13 +66,25 @@ class Asset(_Model):
         (), description="the stages this data can reach; all, where empty"
     )
     files: tuple[AssetFile, ...] = ()
+    compiled: AssetFile | None = Field(
+        None,
+        description="the model's twin for an accelerator, as its publisher compiled it; the asset is "
+        "a folder then, and its stages and the package take the twin along",
+    )
     made_by: MadeBy | None = None
 
     @model_validator(mode="after")
     def _has_one_origin(self) -> Self:
         if bool(self.files) == bool(self.made_by):
             raise ValueError("an asset has either files or made_by; write one of them")
+        if self.compiled and not self.files:
+            raise ValueError("compiled: is the twin of a file; write files, too")
         return self
+
+    @property
+    def every_file(self) -> tuple[AssetFile, ...]:
+        """Return the files with the compiled twin, if there is one."""
+        return (*self.files, *filter(None, [self.compiled]))
 
 
 def parse(data: Mapping[str, Any], where: str) -> Asset:

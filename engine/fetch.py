@@ -24,17 +24,17 @@ _CHUNK = 1 << 18
 def place(asset: Asset, store: Store) -> Path:
     """Return where the asset's file or folder is, or will be when it is brought."""
     return (
-        _folder(asset, store) / asset.files[0].path
-        if len(asset.files) == 1
+        _folder(asset, store) / asset.every_file[0].path
+        if len(asset.every_file) == 1
         else _folder(asset, store)
     )
 
 
 def digest(asset: Asset) -> str:
     """Return the asset's digest, from its declaration alone."""
-    if len(asset.files) == 1:
-        return f"file:{asset.files[0].sha256}"
-    return digests.declared({file.path: file.sha256 for file in asset.files})
+    if len(asset.every_file) == 1:
+        return f"file:{asset.every_file[0].sha256}"
+    return digests.declared({file.path: file.sha256 for file in asset.every_file})
 
 
 def bring(asset: Asset, store: Store, mirror: Path | None, say: Say) -> None:
@@ -53,14 +53,14 @@ def _folder(asset: Asset, store: Store) -> Path:
 def _is_whole(asset: Asset, folder: Path, store: Store) -> bool:
     if not folder.is_dir():
         return False
-    return store.assets.of_files({folder / file.path: file.sha256 for file in asset.files})
+    return store.assets.of_files({folder / file.path: file.sha256 for file in asset.every_file})
 
 
 def _assemble(asset: Asset, folder: Path, mirror: Path | None, say: Say) -> None:
     """Make the whole folder beside its place and move it there at once."""
     partial = folder.with_name(f".{folder.name}.{os.getpid()}-{uuid.uuid4().hex[:6]}")
     try:
-        for file in asset.files:
+        for file in asset.every_file:
             destination = partial / file.path
             destination.parent.mkdir(parents=True, exist_ok=True)
             if not (mirror and _from_mirror(file, mirror / file.mirror, destination)):

@@ -55,6 +55,18 @@ def test_an_asset_comes_from_the_mirror_and_then_from_the_store(model, tmp_path,
     assert _bring(model, tmp_path, None) == path
 
 
+def test_a_compiled_twin_comes_along_in_a_folder_with_its_model(model, tmp_path, mirror):
+    (mirror / "models" / "twin.tflite").write_bytes(b"twin")
+    twin = {"path": "twin.tflite", "mirror": "models/twin.tflite", "url": "https://127.0.0.1:9/t"}
+    known = {**twin, "sha256": hashlib.sha256(b"twin").hexdigest(), "bytes": 4}
+    both = asset.parse({**model.model_dump(exclude={"made_by"}), "compiled": known}, "f")
+    folder = _bring(both, tmp_path, mirror)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
+        "m.tflite": DATA,
+        "twin.tflite": b"twin",
+    }
+
+
 def test_a_copy_in_the_mirror_that_is_another_file_is_told(model, tmp_path, mirror):
     (mirror / "models" / "m.tflite").write_bytes(b"other")
     with pytest.raises(UserError, match="its sha256 is"):
