@@ -56,7 +56,7 @@ def check(
     if result.mistakes:
         raise ExceptionGroup("the use case is wrong", result.mistakes)
     result.jobs = {name: jobs[name] for name in graphs.order(result.graph)}
-    result.warnings += _unused(jobs, usecase)
+    result.warnings += [*checking.warnings, *_unused(jobs, usecase)]
     return result
 
 
@@ -90,6 +90,7 @@ class _Checking:
     contracts: dict[str, Contract] = field(default_factory=dict)
     open_ended: set[str] = field(default_factory=set)  # stages whose contract cannot be read
     mistakes: list[UserError] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def read(self, name: str, spec: StageSpec, library: Library) -> None:
         """Read the stage's contract, which other stages are checked against."""
@@ -117,6 +118,10 @@ class _Checking:
             f"{name}.{one}" for name, found in self.contracts.items() for one in found.metrics or ()
         ]
         means = [f"{base_of(one)}{one[one.rindex('.') :]}.mean" for one in metrics if MARK in one]
+        former = self._former(wanted)
+        if former != wanted and former in metrics:
+            self.warnings.append(f"the objective {wanted} is {former} now: write that instead")
+            return
         known = {*metrics, *means, *(f"{one.removesuffix('.mean')}.sd" for one in means)}
         stage = wanted.rpartition(".")[0]
         if wanted not in known:
@@ -127,6 +132,18 @@ class _Checking:
             self.mistakes.append(
                 UserError(place, what, "choose a metric of another stage, or another target")
             )
+
+    def _former(self, metric: str) -> str:
+        """Return the metric under the present name of its stage."""
+        stage, _, name = metric.rpartition(".")
+        return next(
+            (
+                f"{now}.{name}"
+                for now, spec in self.usecase.stages.items()
+                if spec.formerly == stage
+            ),
+            metric,
+        )
 
     def _may_be_returned(self, metric: str) -> bool:
         """Say whether the metric would be of a stage that does not say which it returns."""

@@ -179,4 +179,5 @@ def _described(name: str, job: Job) -> dict[str, Any]:
         "platform": job.place.platform,
         "runs_on": job.spec.runs_on,
         "needs": job.needs,
+        **({"formerly": job.spec.formerly} if job.spec.formerly else {}),
     }

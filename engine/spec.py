@@ -83,6 +83,11 @@ class StageSpec(_OfAKind):
         description="the image of its container, where another one than the smallest that serves is wanted",
     )
     network: bool = Field(False, description="its container may use the network")
+    formerly: StageName | None = Field(
+        None,
+        description="an earlier name of the stage, under which its metrics are found too: "
+        "objective, gates and metrics of scripts go on working for one release",
+    )
     require: Mapping[str, Rule] = Field(
         default_factory=dict,
         description='gates: metric: ">= 0.85", or ">= 0.85 if measured" where it may be missing',
@@ -122,7 +127,10 @@ class UseCase(_Model):
         default_factory=dict, description="key: name in conf/asset, a path, or null"
     )
     objective: str | None = Field(
-        None, description="the metric that a sweep reads, as evaluate.accuracy"
+        None, description="the metric that a sweep reads, as score.accuracy"
+    )
+    task: Name | None = Field(
+        None, description="what the packed model does: the name of a module in stages/tasks"
     )
     predict: str | None = Field(
         None, description="the stage that `predict` runs with the packed model"
@@ -136,6 +144,7 @@ def read(data: Mapping[str, Any], where: str) -> tuple[UseCase | None, list[User
     So the rest can be checked too and all mistakes of a file are told at once. None: nothing is
     left to check.
     """
+    data = _with_former_gates(data)
     try:
         return UseCase.model_validate(data), []
     except ValidationError as error:
@@ -163,3 +172,18 @@ def _without(data: Mapping[str, Any], places: Iterable[tuple[str | int, ...]]) -
         if last:
             del last[0][last[1]]
     return rest
+
+
+def _with_former_gates(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give a stage the gates that the use case still sets under the stage's former name."""
+    stages = data.get("stages")
+    if not isinstance(stages, Mapping):
+        return data
+    made = dict(stages)
+    for name, spec in stages.items():
+        former = spec.get("formerly") if isinstance(spec, Mapping) else None
+        gates = stages.get(former) if isinstance(former, str) else None
+        if isinstance(gates, Mapping) and set(gates) == {"require"}:
+            made[name] = {**spec, "require": {**(spec.get("require") or {}), **gates["require"]}}
+            del made[former]
+    return {**data, "stages": made}

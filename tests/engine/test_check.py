@@ -118,6 +118,13 @@ def test_an_objective_is_a_metric_of_a_stage(checked, project, objective):
     ).jobs
 
 
+def test_an_objective_under_the_former_name_of_its_stage_is_taken_with_a_warning(checked):
+    stages = {"a": A, "b": {**_double("a.data"), "formerly": "old"}}
+    assert checked(stages, objective="old.total").warnings == [
+        "the objective old.total is b.total now: write that instead"
+    ]
+
+
 # --- warnings
 
 

@@ -82,3 +82,11 @@ def test_the_json_schema_knows_every_key_of_a_shipped_use_case(path):
 def test_the_json_schema_asks_for_what_the_model_asks_for():
     schema = json.loads((ROOT / "conf" / "schema" / "usecase.json").read_text())
     assert UseCase.model_json_schema()["properties"].keys() <= schema["properties"].keys()
+
+
+def test_gates_under_the_former_name_of_a_stage_are_the_stages():
+    now = {"uses": "stages.x", "formerly": "b", "require": {"acc": ">= 0.5", "f1": ">= 0.1"}}
+    stages = {"a": now, "b": {"require": {"acc": ">= 0.9"}}}
+    usecase, mistakes = spec.read({"name": "u", "stages": stages}, "u.yaml")
+    assert (mistakes, list(usecase.stages)) == ([], ["a"])
+    assert usecase.stages["a"].require == {"acc": ">= 0.9", "f1": ">= 0.1"}
