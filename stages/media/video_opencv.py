@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from stages.media import matroska, mp4, orientation
@@ -11,6 +10,11 @@ from stages.media.frames import Frame, Video
 from stages.media.orientation import Orientation
 from stages.media.scaling import with_square_pixels
 from stages.media.unreadable import Unreadable, refuse_bomb
+
+try:  # planning reads here that OpenCV may be absent
+    import cv2
+except ImportError:
+    raise
 
 # read() fails once at a damaged frame and goes on if called again; at the end it goes on failing
 _READ_ATTEMPTS = 50

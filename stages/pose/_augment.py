@@ -6,7 +6,7 @@ Pure numpy, seeded by the caller.
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.pose._features import limbs, mirrored_joints
+from stages.tasks.keypoints.encoding import limbs, mirrored_joints
 
 Array = NDArray[np.float32]
 

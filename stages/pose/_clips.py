@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.stage import StageError
-from stages.pose._skeletons import SKELETONS
+from stages.tasks.keypoints.skeletons import SKELETONS
 
 
 @dataclass(frozen=True)

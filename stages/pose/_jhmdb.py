@@ -13,7 +13,7 @@ import numpy as np
 
 from engine.stage import StageError
 from stages.pose._clips import Clip
-from stages.pose._skeletons import JHMDB15
+from stages.tasks.keypoints.skeletons import JHMDB15
 
 FILES = {"train": "GT_train_1.pkl", "test": "GT_test_1.pkl"}
 UNIT_PIXELS = (

@@ -12,9 +12,9 @@ from pathlib import Path, PurePosixPath
 from engine.stage import StageError
 from stages.media.kinds import is_picture, visible
 from stages.media.unreadable import Unreadable
-from stages.pose import _keypoint_table
 from stages.pose._clips import Clip
 from stages.pose._recordings import SPLITS, Source
+from stages.tasks.keypoints import table as table_reader
 
 # its keypoints are another model's: the pictures, read by the model that will serve, count ten times as much
 TABLE_WEIGHT = 0.1
@@ -56,7 +56,7 @@ def _table(folder: Path, split: str) -> Path:
 
 def _rows(table: Path, split: str, bad: "list[str]") -> "list[Clip]":
     try:
-        skeleton, rows = _keypoint_table.open_table(table)
+        skeleton, rows = table_reader.open_table(table)
     except Unreadable as error:
         raise StageError(f"{table.name}: {error}") from None
     clips = []
@@ -65,7 +65,7 @@ def _rows(table: Path, split: str, bad: "list[str]") -> "list[Clip]":
         try:
             if not label:
                 raise Unreadable(f"line {line}: no class_name")
-            keypoints = _keypoint_table.keypoints_of(row, skeleton, line)[None]  # (1, joints, 3)
+            keypoints = table_reader.keypoints_of(row, skeleton, line)[None]  # (1, joints, 3)
         except Unreadable as error:
             bad.append(f"{table.name}: {error}")
             continue

@@ -9,13 +9,10 @@ import numpy as np
 from stages.media import pictures
 from stages.media.unreadable import Unreadable
 from stages.media.video import open_video
-from stages.pose import _keypoint_table
 from stages.pose._clips import Clip
-from stages.pose._movenet import MoveNet
 from stages.pose._recordings import Source
-
-# MoveNet sees 192 pixels of a crop: a picture of this height shows it a person of a quarter of it
-PICTURE_SIDE = 720
+from stages.tasks.keypoints import table
+from stages.tasks.keypoints.movenet import PICTURE_SIDE, MoveNet
 
 
 @dataclass
@@ -42,7 +39,7 @@ def read(source: Source, movenet: "MoveNet | None", faults: Faults) -> "Clip | N
 
 
 def _read_table(source: Source) -> Clip:
-    skeleton, keypoints = _keypoint_table.read_clip(source.paths[0])
+    skeleton, keypoints = table.read_clip(source.paths[0])
     return _clip(source, keypoints, skeleton)
 
 

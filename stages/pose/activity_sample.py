@@ -40,7 +40,7 @@ def activity_sample(
     import numpy as np
 
     from stages.pose import _stick_figure as figure
-    from stages.pose._keypoint_table import write_clip
+    from stages.tasks.keypoints.table import write_clip
 
     if people < 2 or clips < 1 or frames < 1:
         raise StageError("a sample needs people >= 2, clips >= 1 and frames >= 1")

@@ -24,7 +24,9 @@ class DatasetMetrics(TypedDict):
 
 def dataset(
     keypoints: In,
-    dataset: Out,
+    train: Out,
+    test: Out,
+    recordings: In | None = None,
     *,
     window: int = 32,
     stride: int = 8,
@@ -35,10 +37,13 @@ def dataset(
 ) -> DatasetMetrics:
     """Cut clips into windows of `window` frames (1: single pictures), and split them.
 
-    keypoints: what stages.pose.keypoints writes
-    dataset:   for each split x_*.npy float32 (windows, rows, 1, channels), y_*.npy int64 (windows,),
-               clip_*.npy (windows,); keypoints_train.npy (windows, window, joints, 3) for augmentation,
-               weight_train.npy float32 (windows,); dataset.json with labels and constants
+    keypoints:  what stages.pose.keypoints writes
+    recordings: where the keypoints come from; small ones of the test go along as raw items
+    train, test: parts with the tensor `features`, float32 (windows, rows, 1, channels);
+                 truth.json, truth_class.npy int64 (clips,), truth_clip.npy int64 (windows,);
+                 labels.txt and constants.json. train has also keypoints.npy (windows, window,
+                 joints, 3) for augmentation, weight.npy float32 (windows,), and the part
+                 validation/ if clips are set aside
 
     With whole_clips a clip is one window, `window` frames that are spread over all of it: for clips
     that show an activity once, from its beginning to its end. The device then looks at spans of the
@@ -53,7 +58,8 @@ def dataset(
 
     import numpy as np
 
-    from stages.pose import _features
+    from stages.pose import _raw_items
+    from stages.tasks.keypoints import encoding
 
     about = json.loads((keypoints / "recordings.json").read_text(encoding="utf-8"))
     rows = np.load(keypoints / "keypoints.npy")
@@ -73,18 +79,19 @@ def dataset(
         int(np.median([clip["frames"] for clip in parts["train"]])) if whole_clips else window
     )
     cut = {split: _windows(parts[split], rows, labels, constants, whole_clips) for split in SPLITS}
-    raw = _features.raw_features(cut["train"][0], about["joints"])
+    raw = encoding.raw_features(cut["train"][0], about["joints"])
     constants["mean"] = raw.mean(0).round(6).tolist()
     constants["deviation"] = np.maximum(raw.std(0), 1e-3).round(6).tolist()
-    dataset.mkdir()
+    folders = {"train": train, "val": train / "validation", "test": test}
     for split, (windows, y, clip) in cut.items():
-        np.save(dataset / f"x_{split}.npy", _features.window_features(windows, constants))
-        np.save(dataset / f"y_{split}.npy", y)
-        np.save(dataset / f"clip_{split}.npy", clip)
-    np.save(dataset / "keypoints_train.npy", cut["train"][0])
+        if len(y):
+            _write(folders[split], windows, y, clip, labels, constants, parts)
+    np.save(train / "keypoints.npy", cut["train"][0])
     weights = np.array([clip.get("weight", 1.0) for clip in parts["train"]], np.float32)
-    np.save(dataset / "weight_train.npy", weights[cut["train"][2]])
-    _describe(dataset, labels, constants, parts)
+    np.save(train / "weight.npy", weights[cut["train"][2]])
+    longest = constants["span"] if whole_clips else None
+    clip_of = cut["test"][2]
+    _raw_items.write(test, parts["test"], clip_of, rows, about["skeleton"], recordings, longest)
     sizes = {f"{split}_windows": float(len(cut[split][1])) for split in SPLITS}
     return DatasetMetrics(
         train_windows=sizes["train_windows"],
@@ -169,12 +176,12 @@ def _windows(
 ) -> tuple[Any, Any, Any]:
     import numpy as np
 
-    from stages.pose import _features
+    from stages.tasks.keypoints import encoding
 
     window = constants["window"]
     points = [rows[c["first"] : c["first"] + c["frames"]] for c in clips]
     cut = [
-        _features.resampled(one, window)[None] if whole_clips else _features.windows(one, constants)
+        encoding.resampled(one, window)[None] if whole_clips else encoding.windows(one, constants)
         for one in points
     ]
     counts = [len(one) for one in cut]
@@ -187,17 +194,31 @@ def _windows(
     )
 
 
-def _describe(
-    dataset: "Path",
+def _write(
+    folder: "Path",
+    windows: Any,
+    y: Any,
+    clip: Any,
     labels: list[str],
     constants: dict[str, Any],
     parts: dict[str, list[dict[str, Any]]],
 ) -> None:
+    """Write one part: tensors, truth, labels and constants."""
     import json
 
+    import numpy as np
+
+    from stages.tasks.keypoints import encoding
+    from stages.tflite import part
+
+    part.write(folder, {"features": encoding.window_features(windows, constants)})
+    np.save(folder / "truth_class.npy", y[np.unique(clip, return_index=True)[1]])
+    np.save(folder / "truth_clip.npy", clip)
     counts = {
         split: {label: sum(c["label"] == label for c in clips) for label in labels}
         for split, clips in parts.items()
     }
-    about = {"labels": labels, "preprocessing": constants, "clips": counts}
-    (dataset / "dataset.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+    for name, content in (("truth", {"labels": labels, "clips": counts}), ("constants", constants)):
+        (folder / f"{name}.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
+    text = "".join(f"{label}\n" for label in labels)
+    (folder / "labels.txt").write_text(text, encoding="utf-8")

@@ -6,9 +6,9 @@ from engine.stage import In, Out, StageError, note, progress
 
 if TYPE_CHECKING:
     from stages.pose._clips import Clip
-    from stages.pose._movenet import MoveNet
     from stages.pose._read import Faults
     from stages.pose._recordings import Source
+    from stages.tasks.keypoints.movenet import MoveNet
 
 NAMED = 8  # at most so many files are named in one note
 
@@ -96,9 +96,11 @@ def _movenet(sources: "list[Source]", model: In | None, threads: int) -> "MoveNe
         raise StageError(
             f"{with_pictures[0]} needs a pose model: set assets.pose_model=movenet_lightning"
         )
-    from stages.pose._movenet import MoveNet
+    from stages.tasks.keypoints.movenet import MoveNet
+    from stages.tflite import roles
+    from stages.tflite.model import open_model
 
-    return MoveNet(model, threads)
+    return MoveNet(open_model(roles.runnable(roles.files(model))[0], threads=threads))
 
 
 def _read_all(sources: "list[Source]", movenet: "MoveNet | None", faults: "Faults") -> "list[Clip]":

@@ -20,7 +20,7 @@ class TrainMetrics(TypedDict):
 
 
 def train(
-    dataset: In,
+    train: In,
     model: Out,
     *,
     epochs: int = 30,
@@ -37,8 +37,8 @@ def train(
 ) -> TrainMetrics:
     """Train several small dense networks side by side; the model is the mean of their answers.
 
-    dataset: what stages.pose.dataset writes
-    model:   architecture.json and weights_*.npy, float32 (1, rows, 1, channels) -> (1, classes)
+    train: the part that stages.pose.dataset writes
+    model: architecture.json and weights_*.npy, float32 (1, rows, 1, channels) -> (1, classes)
 
     branches:  dense networks in the model; each has its own loss, so that they err differently
     limb_swap: share of training windows with left and right arms, or legs, swapped
@@ -51,7 +51,7 @@ def train(
     import numpy as np
 
     _fix(seed, threads)
-    data = _Data(dataset)
+    data = _Data(train)
     learner, network = _networks(
         data.x["train"].shape[1:], len(data.labels), width, branches, dropout
     )
@@ -82,13 +82,13 @@ def train(
                 f"the loss is {row['loss']} in epoch {epoch}: lower learning_rate, or look for broken "
                 "keypoints"
             )
-        if len(data.x["val"]):
+        if "val" in data.x:
             row["val_loss"], row["val_accuracy"] = data.judge(network, "val")
         _report(row, epoch, epochs)
         history.append(row)
         state.save(history)
     optimizer.finalize_variable_values(learner.trainable_variables)
-    judged = "val" if len(data.x["val"]) else "train"
+    judged = "val" if "val" in data.x else "train"
     if judged == "train":
         note("no clip is set aside for validation: val_accuracy is that of the training windows")
     loss, accuracy = data.judge(network, judged)
@@ -101,28 +101,32 @@ def train(
 class _Data:
     """The dataset's training and validation part."""
 
-    def __init__(self, dataset: "Path") -> None:
+    def __init__(self, train: "Path") -> None:
         import json
 
         import numpy as np
 
-        about = json.loads((dataset / "dataset.json").read_text(encoding="utf-8"))
-        self.labels, self._constants = about["labels"], about["preprocessing"]
-        self.x = {
-            split: np.load(dataset / f"x_{split}.npy") for split in ("train", "val")
-        }  # (windows, rows, 1, channels)
+        from stages.tflite import part
+
+        self.labels = json.loads((train / "truth.json").read_text(encoding="utf-8"))["labels"]
+        self._constants = json.loads((train / "constants.json").read_text(encoding="utf-8"))
+        folders = {"train": train, "val": train / "validation"}
         one_hot = np.eye(len(self.labels), dtype=np.float32)
-        self._y = {
-            split: one_hot[np.load(dataset / f"y_{split}.npy")] for split in self.x
-        }  # (windows, classes)
-        self._keypoints = np.load(dataset / "keypoints_train.npy")  # (windows, window, joints, 3)
-        self._weight = np.load(dataset / "weight_train.npy").astype(np.float64)  # (windows,)
+        self.x, self._y = {}, {}
+        for split, folder in folders.items():
+            if folder.is_dir():
+                self.x[split] = np.array(part.read(folder).tensors["features"])
+                classes = np.load(folder / "truth_class.npy")[np.load(folder / "truth_clip.npy")]
+                self._y[split] = one_hot[classes]  # (windows, classes)
+        self._keypoints = np.load(train / "keypoints.npy")  # (windows, window, joints, 3)
+        self._weight = np.load(train / "weight.npy").astype(np.float64)  # (windows,)
 
     def drawn(self, chance: Any, augment: bool, limb_swap: float) -> tuple[Any, Any]:
         """Return an epoch's windows and targets: each window once, or, where some weigh more than
         others, by their weight.
         """
-        from stages.pose import _augment, _features
+        from stages.pose import _augment
+        from stages.tasks.keypoints import encoding
 
         count, weight = len(self._weight), self._weight
         rows = (
@@ -135,7 +139,7 @@ class _Data:
         seen = _augment.augmented(
             self._keypoints[rows], self._constants["joints"], limb_swap, chance
         )
-        return _features.window_features(seen, self._constants), self._y["train"][rows]
+        return encoding.window_features(seen, self._constants), self._y["train"][rows]
 
     def judge(self, network: Any, split: str) -> tuple[float, float]:
         """Return the network's loss and accuracy on a part."""
@@ -164,7 +168,7 @@ def _networks(
     import keras
     from keras import layers
 
-    inputs = keras.Input(shape)
+    inputs = keras.Input(shape, name="features")
     flat = layers.Flatten()(inputs)  # (batch, rows * channels)
     outputs = [_branch(flat, classes, width, dropout) for _ in range(branches)]
     apart = layers.Concatenate(axis=1)(

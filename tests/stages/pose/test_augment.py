@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from stages.pose._augment import augmented
-from stages.pose._features import limbs
-from stages.pose._skeletons import COCO17
+from stages.tasks.keypoints.encoding import limbs
+from stages.tasks.keypoints.skeletons import COCO17
 
 COCO = list(COCO17)
 

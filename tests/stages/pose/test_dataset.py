@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from engine.stage import StageError
-from stages.pose import _features
 from stages.pose import dataset as module
 from stages.pose._clips import Clip, write
-from stages.pose.dataset import dataset
+from stages.pose.dataset import dataset as make_parts
+from stages.tasks.keypoints import encoding
+from stages.tflite import part
 
 ACTIVITIES = ("sitting", "waving")
 
@@ -52,12 +53,27 @@ def own_split(tmp_path: Path) -> Path:
     return tmp_path / "own"
 
 
-def shapes(folder: Path) -> dict[str, tuple[int, ...]]:
-    return {split: np.load(folder / f"x_{split}.npy").shape for split in ("train", "val", "test")}
+def dataset(keypoints: Path, folder: Path, **params: Any) -> Any:
+    """Make both parts in a folder."""
+    return make_parts(keypoints, folder / "train", folder / "test", **params)
 
 
-def about(folder: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((folder / "dataset.json").read_text())
+FOLDERS = {"train": "train", "val": "train/validation", "test": "test"}
+
+
+def x(folder: Path, split: str) -> Any:
+    """Return the features of a part, none of them if it is not there."""
+    place = folder / FOLDERS[split]
+    return part.read(place).tensors["features"] if place.is_dir() else np.zeros((0, 1, 1, 1))
+
+
+def truth(folder: Path, part_name: str = "train") -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / part_name / "truth.json").read_text())
+    return content
+
+
+def constants_of(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / "train" / "constants.json").read_text())
     return content
 
 
@@ -65,14 +81,14 @@ def owners(keypoints: Path, folder: Path) -> dict[str, set[str]]:
     """Return the people of each part, found again by their clips' windows."""
     rows = np.load(keypoints / "keypoints.npy")
     entries = json.loads((keypoints / "recordings.json").read_text())["clips"]
-    constants = about(folder)["preprocessing"]
+    constants = constants_of(folder)
     found: dict[str, set[str]] = {"train": set(), "val": set(), "test": set()}
     for entry in entries:
-        window = _features.features(
+        window = encoding.features(
             rows[entry["first"] : entry["first"] + entry["frames"]], constants
         )[0]
         for split, people in found.items():
-            if any(np.array_equal(window, other) for other in np.load(folder / f"x_{split}.npy")):
+            if any(np.array_equal(window, other) for other in x(folder, split)):
                 people.add(entry["person"])
     return found
 
@@ -93,12 +109,12 @@ def test_windows_of_a_clip_are_in_one_part_and_know_their_clip(
 ) -> None:
     metrics = dataset(people, tmp_path / "out", window=8, stride=4)
     assert metrics == {"train_windows": 24, "val_windows": 8, "test_windows": 8, "classes": 2}
-    assert np.load(tmp_path / "out/clip_test.npy").tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert np.load(tmp_path / "out/test/truth_clip.npy").tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
 
 
 def test_a_recordings_own_split_is_kept(own_split: Path, tmp_path: Path) -> None:
     dataset(own_split, tmp_path / "out", window=8, stride=4)
-    assert about(tmp_path / "out")["clips"] == {
+    assert truth(tmp_path / "out")["clips"] == {
         "train": {"sitting": 5, "waving": 5},
         "val": {"sitting": 1, "waving": 1},
         "test": {"sitting": 2, "waving": 2},
@@ -110,14 +126,14 @@ def test_without_a_validation_share_every_training_clip_is_trained_on(
 ) -> None:
     metrics = dataset(own_split, tmp_path / "out", window=8, stride=4, val_share=0.0)
     assert (metrics["train_windows"], metrics["val_windows"]) == (24, 0)
-    assert shapes(tmp_path / "out")["val"][0] == 0
+    assert not (tmp_path / "out/train/validation").exists()
 
 
 @pytest.mark.parametrize(("window", "rows"), [(1, 1), (8, 5)])
 def test_a_window_may_be_one_frame(window: int, rows: int, people: Path, tmp_path: Path) -> None:
     dataset(people, tmp_path / "out", window=window, stride=4)
-    assert shapes(tmp_path / "out")["train"][1:3] == (rows, 1)
-    assert np.load(tmp_path / "out/keypoints_train.npy").shape[1:] == (window, 17, 3)
+    assert x(tmp_path / "out", "train").shape[1:3] == (rows, 1)
+    assert np.load(tmp_path / "out/train/keypoints.npy").shape[1:] == (window, 17, 3)
 
 
 def test_a_clip_shorter_than_a_window_is_one_window(people: Path, tmp_path: Path) -> None:
@@ -136,7 +152,7 @@ def test_a_whole_clip_is_one_window_however_long(tmp_path: Path) -> None:
         tmp_path / "lengths", tmp_path / "out", window=8, whole_clips=True, val_share=0.0
     )
     assert (metrics["train_windows"], metrics["test_windows"]) == (6, 2)
-    first, last = np.load(tmp_path / "out/keypoints_train.npy")[2][[0, -1]]
+    first, last = np.load(tmp_path / "out/train/keypoints.npy")[2][[0, -1]]
     assert (first == clips[2].keypoints[0]).all() and (last == clips[2].keypoints[-1]).all()
 
 
@@ -148,15 +164,16 @@ def test_the_device_looks_at_spans_of_the_whole_clips_median_length(tmp_path: Pa
     )
     dataset(tmp_path / "lengths", tmp_path / "whole", window=8, whole_clips=True, val_share=0.0)
     dataset(tmp_path / "lengths", tmp_path / "cut", window=8, val_share=0.0)
-    assert about(tmp_path / "whole")["preprocessing"]["span"] == 20
-    assert about(tmp_path / "cut")["preprocessing"]["span"] == 8
+    assert constants_of(tmp_path / "whole")["span"] == 20
+    assert constants_of(tmp_path / "cut")["span"] == 8
 
 
 def test_the_training_windows_are_standardised(people: Path, tmp_path: Path) -> None:
     dataset(people, tmp_path / "out", window=1, stride=1)
-    x = np.load(tmp_path / "out/x_train.npy")[:, 0, 0]
-    moving = x.std(0) > 0.1
-    assert np.allclose(x.mean(0), 0, atol=0.1) and np.allclose(x.std(0)[moving], 1, atol=0.1)
+    rows = x(tmp_path / "out", "train")[:, 0, 0]
+    moving = rows.std(0) > 0.1
+    assert np.allclose(rows.mean(0), 0, atol=0.1)
+    assert np.allclose(rows.std(0)[moving], 1, atol=0.1)
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_other_people(
@@ -165,7 +182,11 @@ def test_the_same_seed_gives_the_same_bytes_and_another_other_people(
     for name, seed in (("one", 0), ("again", 0), ("other", 3)):
         dataset(people, tmp_path / name, window=8, seed=seed)
     written = {
-        name: {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
+        name: {
+            path.relative_to(tmp_path / name): path.read_bytes()
+            for path in (tmp_path / name).rglob("*")
+            if path.is_file()
+        }
         for name in ("one", "again", "other")
     }
     assert written["one"] == written["again"]
@@ -187,7 +208,7 @@ def test_who_alone_does_an_activity_is_not_set_aside(tmp_path: Path) -> None:
     )
     for seed in range(6):
         dataset(tmp_path / "alone", tmp_path / f"out{seed}", window=8, seed=seed)
-        assert about(tmp_path / f"out{seed}")["clips"]["train"]["dancing"] == 1
+        assert truth(tmp_path / f"out{seed}")["clips"]["train"]["dancing"] == 1
 
 
 def test_clips_without_a_label_are_left_out(own_split: Path, tmp_path: Path) -> None:
@@ -199,7 +220,7 @@ def test_clips_without_a_label_are_left_out(own_split: Path, tmp_path: Path) -> 
         ],
     )
     dataset(tmp_path / "some", tmp_path / "out", window=8)
-    assert about(tmp_path / "out")["labels"] == list(ACTIVITIES)
+    assert truth(tmp_path / "out")["labels"] == list(ACTIVITIES)
 
 
 def test_the_same_clip_in_two_parts_is_refused(tmp_path: Path) -> None:
@@ -234,3 +255,47 @@ def test_what_cannot_be_trained_or_tested_is_refused(
     write(tmp_path / "few", [clip(name, label, None, split) for name, label, split in clips])
     with pytest.raises(StageError, match=message):
         dataset(tmp_path / "few", tmp_path / "out", window=8)
+
+
+def test_raw_clips_of_every_activity_go_along_with_the_examples_made_of_them(
+    people: Path, tmp_path: Path
+) -> None:
+    dataset(people, tmp_path / "out", window=8, stride=4)
+    items = part.items(tmp_path / "out/test")
+    assert [(item.path.name, item.first, item.last) for item in items] == [
+        ("00.csv", 0, 1),
+        ("01.csv", 4, 5),
+        ("02.csv", 2, 3),
+        ("03.csv", 6, 7),
+    ]
+    assert not (tmp_path / "out/train/raw").exists()
+
+
+def test_a_recording_goes_along_as_it_is_if_it_is_small(people: Path, tmp_path: Path) -> None:
+    recordings = tmp_path / "recordings"
+    recordings.mkdir()
+    for entry in json.loads((people / "recordings.json").read_text())["clips"]:
+        (recordings / entry["clip"]).with_suffix(".csv").write_text(entry["clip"])
+    write(tmp_path / "named", [named(clip) for clip in all_clips(people)])
+    make_parts(tmp_path / "named", tmp_path / "train", tmp_path / "test", recordings, window=8)
+    first = part.items(tmp_path / "test")[0]
+    assert first.path.read_text().endswith("sitting")
+
+
+def all_clips(keypoints: Path) -> list[Clip]:
+    rows = np.load(keypoints / "keypoints.npy")
+    entries = json.loads((keypoints / "recordings.json").read_text())["clips"]
+    return [
+        Clip(
+            e["clip"],
+            "coco17",
+            rows[e["first"] : e["first"] + e["frames"]],
+            e["label"],
+            e["person"],
+        )
+        for e in entries
+    ]
+
+
+def named(one: Clip) -> Clip:
+    return Clip(f"{one.name}.csv", one.skeleton, one.keypoints, one.label, one.person)

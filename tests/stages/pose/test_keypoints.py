@@ -15,10 +15,11 @@ from PIL import Image
 
 from engine.stage import StageError
 from stages.media import pictures
-from stages.pose import _crop, _jhmdb, _keypoint_table
+from stages.pose import _jhmdb
 from stages.pose import keypoints as module
-from stages.pose._keypoint_table import write_clip
 from stages.pose.keypoints import keypoints
+from stages.tasks.keypoints import crop, skeletons
+from stages.tasks.keypoints.table import write_clip
 
 MIRROR = Path(os.environ.get("RPI_MLOPS_MIRROR", Path(__file__).parents[4] / "shared/mirror"))
 MODEL = MIRROR / "models/movenet_single_pose_lightning_ptq.tflite"
@@ -214,7 +215,7 @@ def test_a_pickle_that_asks_for_more_than_arrays_is_refused(tmp_path: Path) -> N
 
 def test_rows_of_the_test_person_never_reach_train(tmp_path: Path) -> None:
     header = "filename," + ",".join(
-        f"{j}_{p}" for j in _keypoint_table.SKELETONS["coco17"] for p in ("x", "y", "score")
+        f"{j}_{p}" for j in skeletons.SKELETONS["coco17"] for p in ("x", "y", "score")
     )
     row = ",".join(["1.0", "2.0", "0.5"] * 17)
     names = {"train": ("ann_sit1", "bob_sit1", "ann_run1"), "test": ("bob_sit2", "bob_run2")}
@@ -235,11 +236,11 @@ def test_the_crop_is_a_square_round_a_person_that_is_seen() -> None:
     person = np.zeros((17, 3), np.float32)
     person[:, :2], person[:, 2] = (300, 200), 0.9
     person[5:7, 1], person[15:17, 1] = 160, 260
-    square = _crop.around(person, 640, 480)
+    square = crop.around(person, 640, 480)
     assert (square.x + square.side / 2, square.y + square.side / 2) == (300, 200)
     assert square.side == pytest.approx(2 * max(40 * 1.9, 60 * 1.2))
     person[:, 2] = 0.1
-    assert _crop.around(person, 640, 480) == _crop.whole(640, 480) == (0, -80, 640)
+    assert crop.around(person, 640, 480) == crop.whole(640, 480) == (0, -80, 640)
 
 
 @needs_mirror

@@ -17,6 +17,7 @@ import pytest
 from stages.pose.activity_sample import activity_sample
 from stages.pose.dataset import dataset
 from stages.pose.keypoints import keypoints
+from stages.tflite import part
 
 if (
     importlib.util.find_spec("tensorflow") is None
@@ -33,7 +34,7 @@ from stages.pose.train import train
 results = {}
 for name, (data, params) in json.loads(sys.argv[1]).items():
     try:
-        results[name] = train(Path(data), Path(name), **params)
+        results[name] = train(Path(data) / "train", Path(name), **params)
     except StageError as error:
         results[name] = str(error)
 Path("results.json").write_text(json.dumps(results))
@@ -58,18 +59,22 @@ def written(model: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in model.iterdir()}
 
 
+def make(folder: Path, name: str, **params: Any) -> None:
+    dataset(folder / "keypoints", folder / name / "train", folder / name / "test", **params)
+
+
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Windows of four people's made activities."""
     folder = tmp_path_factory.mktemp("sample")
     activity_sample(folder / "recordings", people=4, clips=2, frames=40)
     keypoints(folder / "recordings", folder / "keypoints")
-    dataset(folder / "keypoints", folder / "dataset", window=16, stride=8)
-    dataset(folder / "keypoints", folder / "pictures", window=1, stride=8, val_share=0.0)
-    dataset(folder / "keypoints", folder / "broken", window=16, stride=8)
-    points = np.load(folder / "broken/keypoints_train.npy")
+    make(folder, "dataset", window=16, stride=8)
+    make(folder, "pictures", window=1, stride=8, val_share=0.0)
+    make(folder, "broken", window=16, stride=8)
+    points = np.load(folder / "broken/train/keypoints.npy")
     points[0] = np.nan
-    np.save(folder / "broken/keypoints_train.npy", points)
+    np.save(folder / "broken/train/keypoints.npy", points)
     return folder
 
 
@@ -109,7 +114,8 @@ def test_the_model_answers_with_probabilities(
 
     network = keras.models.model_from_json((one[0] / name / "architecture.json").read_text())
     network.set_weights([np.load(path) for path in sorted((one[0] / name).glob("weights_*.npy"))])
-    x = np.load(sample / ("pictures" if name == "pictures" else "dataset") / "x_test.npy")
+    folder = sample / ("pictures" if name == "pictures" else "dataset")
+    x = part.read(folder / "test").tensors["features"]
     answers = network(x, training=False).numpy()
     assert answers.shape == (len(x), 6)
     assert np.allclose(answers.sum(1), 1, atol=1e-5)

@@ -32,7 +32,7 @@ def started(folder: Path, data: Path, checkpoint: Path) -> subprocess.Popen[byte
     job = {
         "module": "stages.pose.train",
         "function": "train",
-        "inputs": {"dataset": str(data)},
+        "inputs": {"train": str(data / "train")},
         "outputs": {"model": str(folder / "model")},
         "params": PARAMS,
         "checkpoint": str(checkpoint),
@@ -72,7 +72,8 @@ def trainings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     activity_sample(folder / "recordings", people=4, clips=2, frames=40)
     keypoints(folder / "recordings", folder / "keypoints")
     data = folder / "dataset"
-    dataset(folder / "keypoints", data, window=16, stride=8)
+    data.mkdir()
+    dataset(folder / "keypoints", data / "train", data / "test", window=16, stride=8)
     assert started(folder / "undisturbed", data, folder / "unused").wait() == 0
     killed = started(folder / "killed", data, folder / "checkpoint")
     limit = time.monotonic() + 120

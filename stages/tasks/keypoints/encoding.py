@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.pose._skeletons import bones
+from stages.tasks.keypoints.skeletons import bones
 
 Array = NDArray[np.float32]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from stages.media.unreadable import Unreadable
-from stages.pose._skeletons import SKELETONS
+from stages.tasks.keypoints.skeletons import SKELETONS
 
 
 def read_clip(path: Path) -> "tuple[str, np.ndarray]":

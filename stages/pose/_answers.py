@@ -1,0 +1,29 @@
+"""What the task is expected to answer to the raw items of a test part, from the model's outputs."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.pose._truth import Truth
+from stages.tflite import part
+
+
+def expected(test: Path, scores: NDArray[np.float32], truth: Truth) -> list[dict[str, Any]]:
+    """Return for each raw item its file and the rows of stages.tasks.activity: what each window is.
+
+    scores: (windows, classes)
+    """
+    return [
+        {
+            "file": item.path.name,
+            "rows": [_row(scores[at], truth.labels) for at in range(item.first, item.last + 1)],
+        }
+        for item in part.items(test)
+    ]
+
+
+def _row(probabilities: NDArray[np.float32], labels: list[str]) -> dict[str, Any]:
+    best = int(probabilities.argmax())
+    return {"activity": labels[best], "probability": round(float(probabilities[best]), 4)}

@@ -1,0 +1,49 @@
+"""The truth of a part, and the figures made of it: by clip, where examples are windows of one."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """The clip that each example belongs to, and the true class of each clip."""
+
+    labels: list[str]
+    clips: NDArray[np.int64]  # (examples,)
+    classes: NDArray[np.int64]  # (clips,), in the order of their numbers
+    counts: dict[str, dict[str, int]]  # part -> label -> clips
+
+    def accuracy(self, scores: NDArray[np.float32]) -> float:
+        """Return the share of clips whose mean score (examples, classes) names the true class."""
+        return float((self._guesses(scores) == self.classes).mean())
+
+    def confusion(self, scores: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Return (classes, classes) counts of clips, rows true and columns guessed."""
+        matrix = np.zeros((len(self.labels), len(self.labels)), np.int64)
+        np.add.at(matrix, (self.classes, self._guesses(scores)), 1)
+        return matrix
+
+    def _guesses(self, scores: NDArray[np.float32]) -> NDArray[np.intp]:
+        means = [scores[self.clips == clip].mean(0) for clip in np.unique(self.clips)]
+        guesses: NDArray[np.intp] = np.stack(means).argmax(1)
+        return guesses
+
+
+def read(part: Path) -> Truth:
+    """Return the truth that stages.pose.dataset wrote into a part."""
+    about = json.loads((part / "truth.json").read_text(encoding="utf-8"))
+    classes, clips = (
+        np.load(part / f"truth_{name}.npy", allow_pickle=False) for name in ("class", "clip")
+    )
+    return Truth(about["labels"], clips, classes, about["clips"])
+
+
+def f1(matrix: NDArray[np.int64]) -> list[float]:
+    """Return each class's F1, 2 tp / (2 tp + fp + fn); 0 for a class neither there nor guessed."""
+    hits = matrix.diagonal()
+    wrong = matrix.sum(0) + matrix.sum(1)
+    return [float(2 * hit / all_) if all_ else 0.0 for hit, all_ in zip(hits, wrong, strict=True)]

@@ -1,0 +1,150 @@
+"""The task `activity`: names what the person in front of the camera does, window by window.
+
+Raw inputs are frames (h, w, 3), or keypoints (joints, 3) of a table if the recordings were tables.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.stage import StageError
+from stages.tasks.keypoints import encoding
+from stages.tasks.keypoints.crop import Square
+from stages.tasks.keypoints.movenet import PICTURE_SIDE, MoveNet
+from stages.tasks.package import Package
+
+CLASSIFIER, POSE = "model", "pose"  # roles
+
+
+@dataclass
+class State:
+    """The last frames of a clip, and where the person was."""
+
+    still: bool
+    frames: "deque[NDArray[np.float32]]"
+    count: int = 0
+    square: "Square | None" = None
+    said: "dict[str, Any]" = field(default_factory=dict)
+
+
+class Activity:
+    """A packed activity classifier with its pose model, if it has one."""
+
+    takes = "pictures"
+    picture_side = PICTURE_SIDE
+
+    def __init__(self, package: Package, accelerator: str, runtime: str) -> None:
+        self._labels, self._constants = package.labels, package.constants
+        self._span, self._stride = int(self._constants["span"]), int(self._constants["stride"])
+        self.follows = int(self._constants["window"]) > 1
+        # The pose model goes first: it is the larger one, and an Edge TPU serves one process.
+        self._movenet: MoveNet | None = None
+        if POSE in package.models:
+            self._movenet = MoveNet(package.open_role(POSE, accelerator, runtime))
+        self._model = package.open_role(CLASSIFIER, accelerator, runtime)
+        self.ran_on = f"{self._model.runtime} on the {self._model.called}"
+        if self._movenet:
+            self.ran_on += f", pose model on the {self._movenet.called}"
+        classes = int(next(iter(self._model.outputs.values())).shape[-1])
+        if classes != len(self._labels):
+            raise StageError(f"the model has {classes} classes, labels.txt {len(self._labels)}")
+
+    def new_state(self, still: bool = False) -> State:
+        return State(still, deque(maxlen=self._span))
+
+    def answer(self, raw: "NDArray[Any]", state: State) -> "dict[str, Any]":
+        """Return the frame's keypoints, and the activity of the last window that is over."""
+        keypoints = self._keypoints(raw, state)
+        state.frames.append(keypoints)
+        state.count += 1
+        after = state.count - self._span
+        decides = after >= 0 and after % self._stride == 0
+        if decides:
+            state.said = self._decide(state)
+        shown = np.round(keypoints.astype(np.float64), 3).tolist()
+        return {
+            "frame": state.count - 1,
+            "keypoints": shown,
+            "decided": decides,
+            **(state.said or {"activity": None}),
+        }
+
+    def finish(self, state: State) -> "dict[str, Any] | None":
+        """Return the window that ends with the clip, if no other did; short clips are one window."""
+        after = state.count - self._span
+        if not state.count or (after >= 0 and after % self._stride == 0):
+            return None
+        return {"frame": state.count - 1, "decided": True, **self._decide(state)}
+
+    def rows(self, answer: "dict[str, Any]") -> "list[dict[str, Any]]":
+        names = ("first_frame", "last_frame", "activity", "probability", "mean_score")
+        return [{name: answer[name] for name in names}] if answer["decided"] else []
+
+    def draw(self, picture: "NDArray[np.uint8]", answer: "dict[str, Any]") -> "NDArray[np.uint8]":
+        from stages.tasks.keypoints import drawing
+
+        caption = ""
+        if answer["activity"] is not None:
+            caption = f"{answer['activity']} {answer['probability']:.0%}"
+        return drawing.drawn(picture, np.asarray(answer["keypoints"], np.float32), caption)
+
+    def read(self, path: Path) -> "Iterator[NDArray[np.float32]] | None":
+        """Return the frames of a keypoint CSV."""
+        return self._frames_of(path) if path.suffix.lower() == ".csv" else None
+
+    def _frames_of(self, path: Path) -> Iterator[NDArray[np.float32]]:
+        from stages.tasks.keypoints import table
+
+        skeleton, keypoints = table.read_clip(path)
+        expected = self._constants["skeleton"]
+        if skeleton != expected:
+            raise StageError(
+                f"{path.name} has the joints of {skeleton}, the model takes {expected}"
+            )
+        yield from keypoints
+
+    def _keypoints(self, raw: "NDArray[Any]", state: State) -> "NDArray[np.float32]":
+        if raw.ndim == 2:
+            return np.asarray(raw, np.float32)
+        if self._movenet is None:
+            raise StageError(
+                "the package has no pose model: it was trained on keypoints, and takes keypoint "
+                "CSVs only"
+            )
+        if state.still and not self.follows:
+            return self._movenet.of_picture(raw)
+        keypoints, state.square = self._movenet.look(raw, state.square)
+        return keypoints
+
+    def _decide(self, state: State) -> "dict[str, Any]":
+        window = np.stack(state.frames)  # (span or less, joints, 3)
+        probabilities = classify(self._model, encoding.features(window, self._constants))[0]
+        best = int(probabilities.argmax())
+        return {
+            "first_frame": state.count - len(window),
+            "last_frame": state.count - 1,
+            "activity": self._labels[best],
+            "probability": round(float(probabilities[best]), 4),
+            "mean_score": round(float(window[:, :, 2].mean()), 4),
+        }
+
+
+def load(package: Package, accelerator: str, runtime: str) -> Activity:
+    return Activity(package, accelerator, runtime)
+
+
+def classify(model: Any, windows: "NDArray[np.float32]") -> "NDArray[np.float32]":
+    """Return (windows, classes) probabilities of (windows, rows, 1, channels) features."""
+    (name, tensor), *_ = model.inputs.items()
+    shape: tuple[int, ...] = tuple(tensor.shape)
+    if windows[0].size != int(np.prod(shape)):
+        raise StageError(f"the model takes {shape}, the preprocessing gives {windows[0].shape}")
+    answers = [model.predict({name: window.reshape(shape)}) for window in windows]
+    return np.stack([next(iter(answer.values()))[0] for answer in answers])

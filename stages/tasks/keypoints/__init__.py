@@ -1,0 +1,1 @@
+"""What tasks about people share: skeletons, MoveNet, keypoint tables and features of poses."""

@@ -1,0 +1,28 @@
+"""Draws a person's skeleton and a caption on a picture."""
+
+from typing import Sequence
+
+import numpy as np
+
+from stages.media.drawing import Canvas
+from stages.tasks.keypoints.skeletons import COCO17, bones
+
+MIN_SCORE = 0.2
+_LINE, _POINT = (80, 200, 80), (240, 60, 60)  # RGB
+
+
+def drawn(
+    picture: np.ndarray, keypoints: np.ndarray, caption: str, joints: "Sequence[str]" = COCO17
+) -> np.ndarray:
+    """Return a copy of an RGB picture (h, w, 3) with the joints that are seen and a caption."""
+    canvas = Canvas(picture)
+    points = [(float(x), float(y)) for x, y in keypoints[:, :2]]
+    seen = keypoints[:, 2] > MIN_SCORE
+    for a, b in bones(joints):
+        if seen[a] and seen[b]:
+            canvas.line(points[a], points[b], _LINE)
+    for point, is_seen in zip(points, seen):
+        if is_seen:
+            canvas.point(point, _POINT)
+    canvas.caption(caption)
+    return canvas.picture

@@ -1,0 +1,83 @@
+"""The task `activity` frame by frame: the windows are those that training cuts."""
+
+import numpy as np
+import pytest
+
+from engine.stage import StageError
+from stages.tasks.keypoints.encoding import cuts
+from stages.tasks.keypoints.table import write_clip
+from stages.tasks.task import load
+from tests.stages.tasks import packages
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory):
+    """The task that looks at windows of eight frames, every four frames."""
+    return load(packages.activity(tmp_path_factory.mktemp("packages") / "package", 8))
+
+
+def frames(count):
+    points = np.random.default_rng(0).uniform(10, 90, (count, 17, 3)).astype(np.float32)
+    points[:, :, 2] = 0.5
+    return points
+
+
+def answers(task, clip):
+    state = task.new_state()
+    found = [task.answer(frame, state) for frame in clip]
+    last = task.finish(state)
+    return [*found, *([last] if last else [])]
+
+
+@pytest.mark.parametrize("count", [1, 3, 7, 8, 9, 12, 18, 19])
+def test_the_windows_are_those_that_training_cuts(opened, count):
+    rows = [row for answer in answers(opened, frames(count)) for row in opened.rows(answer)]
+    constants = packages.constants(8)
+    assert [(row["first_frame"], row["last_frame"]) for row in rows] == cuts(count, constants)
+
+
+def test_an_answer_names_the_activity_of_the_last_window_that_is_over(opened):
+    found = answers(opened, frames(9))
+    assert [answer["activity"] for answer in found[:8]] == [None] * 7 + ["second"]
+    assert (found[8]["activity"], found[8]["decided"]) == ("second", False)
+    assert found[7]["probability"] == 0.75 and found[7]["mean_score"] == 0.5
+
+
+def test_a_clip_without_a_frame_has_no_answer(opened):
+    assert opened.finish(opened.new_state()) is None
+
+
+def test_clips_do_not_remember_one_another(opened):
+    first, second = opened.new_state(), opened.new_state()
+    for frame in frames(8):
+        opened.answer(frame, first)
+    assert opened.answer(frames(1)[0], second)["activity"] is None
+
+
+def test_the_answer_is_drawn_on_a_copy(opened):
+    state, picture = opened.new_state(), np.zeros((100, 100, 3), np.uint8)
+    answer = [opened.answer(frame, state) for frame in frames(8)][-1]
+    drawn = opened.draw(picture, answer)
+    assert drawn.shape == picture.shape and drawn.any() and not picture.any()
+
+
+def test_pictures_without_a_pose_model_are_refused(opened):
+    with pytest.raises(StageError, match="the package has no pose model"):
+        opened.answer(np.zeros((8, 8, 3), np.uint8), opened.new_state())
+
+
+def test_keypoint_tables_of_its_skeleton_are_read_and_no_other_file(opened, tmp_path):
+    write_clip(tmp_path / "clip.csv", frames(3), "coco17")
+    write_clip(tmp_path / "other.csv", frames(3)[:, :15], "jhmdb15")
+    assert len(list(opened.read(tmp_path / "clip.csv"))) == 3
+    assert opened.read(tmp_path / "clip.mp4") is None
+    with pytest.raises(StageError, match="has the joints of jhmdb15, the model takes coco17"):
+        list(opened.read(tmp_path / "other.csv"))
+
+
+def test_a_model_of_other_classes_than_its_labels_is_refused(tmp_path):
+    rows, channels = packages.raw_shape(8)
+    model = packages.always((1, rows, 1, channels), [1.0, 0.0, 0.0])
+    folder = packages.write(tmp_path / "p", "activity", packages.constants(8), model=model)
+    with pytest.raises(StageError, match=r"the model has 3 classes, labels\.txt 2"):
+        load(folder)

@@ -1,0 +1,95 @@
+"""A package is opened only if it is whole, whatever its version."""
+
+import json
+import shutil
+
+import pytest
+
+from engine.stage import StageError
+from stages.tasks.package import open_package
+from tests.stages.tasks.packages import LABELS, seal, write
+
+
+@pytest.fixture
+def made(tmp_path):
+    """A package of two roles; nothing is run here."""
+    return write(tmp_path / "package", "activity", {"window": 1}, model=b"m", pose=b"p")
+
+
+def changed(folder, **more):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**manifest, **more}))
+    return folder
+
+
+def test_models_labels_and_constants_are_found(made):
+    found = open_package(made)
+    assert (found.task, found.labels, found.constants) == ("activity", tuple(LABELS), {"window": 1})
+    assert {role: forms["float"].read_bytes() for role, forms in found.models.items()} == {
+        "model": b"m",
+        "pose": b"p",
+    }
+
+
+@pytest.mark.parametrize("with_pose_model", [False, True])
+def test_a_package_of_version_1_still_opens(tmp_path, with_pose_model):
+    folder = tmp_path / "old"
+    folder.mkdir()
+    (folder / "labels.txt").write_text("a\nb\n")
+    (folder / "preprocessing.json").write_text('{"window": 8}')
+    for name in ("model", "model_edgetpu", *["pose_model"] * with_pose_model):
+        (folder / f"{name}.tflite").write_bytes(name.encode())
+    seal(folder, {"v": 1})
+    found = open_package(folder)
+    assert (found.task, found.labels, found.constants) == ("activity", ("a", "b"), {"window": 8})
+    assert found.models["model"]["edgetpu"].read_bytes() == b"model_edgetpu"
+    assert ("pose" in found.models) == with_pose_model
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["labels.txt", "constants.json", "models/model/float.tflite", "models/pose/float.tflite"],
+)
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_a_file_that_was_changed_or_is_gone_is_refused(made, name, is_gone):
+    if is_gone:
+        (made / name).unlink()
+    else:
+        (made / name).write_bytes((made / name).read_bytes() + b" ")
+    said = "the package lacks" if is_gone else "is not the file that its manifest names"
+    with pytest.raises(StageError, match=said):
+        open_package(made)
+
+
+def test_a_model_that_the_manifest_does_not_vouch_for_is_refused(made):
+    shutil.copyfile(made / "models/model/float.tflite", made / "models/model/int8.tflite")
+    changed(made, models={"model": {"int8": "models/model/int8.tflite"}})
+    with pytest.raises(StageError, match=r"manifest does not name models/model/int8\.tflite"):
+        open_package(made)
+
+
+def test_a_manifest_that_leaves_the_folder_is_refused(made, tmp_path):
+    (tmp_path / "secret").write_text("")
+    changed(made, files={"../secret": {"sha256": "0" * 64}})
+    with pytest.raises(StageError, match=r"the package lacks \.\./secret"):
+        open_package(made)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"v": 3}, "of version 3, and 1 and 2 can be opened: update this program"),
+        ({"v": 1}, "manifest does not name model.tflite"),
+        ({"files": None}, "has no manifest.json that names its files"),
+        ({"models": {"model": {}}}, "names no file for the model 'model'"),
+    ],
+    ids=["newer", "older without its files", "no files", "no form"],
+)
+def test_a_manifest_that_cannot_be_right_is_refused(made, more, said):
+    with pytest.raises(StageError, match=said):
+        open_package(changed(made, **more))
+
+
+def test_a_folder_without_a_manifest_is_no_package(tmp_path):
+    with pytest.raises(StageError, match="is no packed model"):
+        open_package(tmp_path)

@@ -1,0 +1,53 @@
+"""A package finds its task by the manifest, and every task has what its users call."""
+
+import inspect
+from pathlib import Path
+
+import pytest
+
+from engine.stage import StageError
+from stages.tasks import task as interface
+from stages.tasks.activity import Activity
+from stages.tasks.task import load
+from stages.tasks.tensors import Tensors
+from tests.stages.tasks import packages
+
+TASKS = {"activity": Activity, "tensors": Tensors}
+ROOT = Path(interface.__file__).parent
+METHODS = {
+    name: inspect.signature(one)
+    for name, one in vars(interface.Task).items()
+    if inspect.isfunction(one) and not name.startswith("_")
+}
+
+
+def test_every_module_that_is_a_task_is_tested_here():
+    modules = {path.stem for path in ROOT.glob("*.py")} - {"__init__", "package", "task"}
+    assert modules == set(TASKS)
+
+
+@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("method", METHODS)
+def test_a_task_has_every_method_with_the_parameters_of_the_interface(name, method):
+    found = inspect.signature(getattr(TASKS[name], method))
+    assert list(found.parameters) == list(METHODS[method].parameters)
+
+
+def test_a_package_is_opened_with_the_task_that_its_manifest_names(tmp_path):
+    model = packages.always((1, 2), [1.0])
+    folder = packages.write(tmp_path / "package", "tensors", {}, model=model)
+    assert isinstance(load(folder), Tensors)
+    assert isinstance(load(packages.activity(tmp_path / "other", 1)), Activity)
+
+
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        ("singing", "is for the task 'singing', which this program does not have: update it"),
+        ("../evil", "is no name of a task"),
+    ],
+)
+def test_an_unknown_task_is_refused(tmp_path, task, said):
+    folder = packages.write(tmp_path / "package", task, {}, model=b"")
+    with pytest.raises(StageError, match=said):
+        load(folder)
