@@ -7,8 +7,8 @@ those of google-coral/libedgetpu `executable/executable.fbs`. Nothing of the ins
 
 from dataclasses import dataclass
 
-from stages.edge._flatbuffer import Blob, Table
-from stages.edge._tflite import Model
+from stages.tflite.flatbuffer import Blob, Table
+from stages.tflite.schema import Model
 
 CUSTOM_CODE = "edgetpu-custom-op"
 STAND_ALONE, PARAMETER_CACHING, EXECUTION_ONLY = 0, 1, 2

@@ -3,7 +3,7 @@ compiler takes the first.
 """
 
 from stages.edge._edgetpu_rules import ONE_SUBGRAPH, own_reason
-from stages.edge._tflite import Subgraph
+from stages.tflite.schema import Subgraph
 
 
 def reasons(graph: Subgraph) -> list[str | None]:

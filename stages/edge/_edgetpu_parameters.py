@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from stages.edge._edgetpu_rules import is_whole
-from stages.edge._tflite import ABSENT, Operator, Subgraph, Tensor
+from stages.tflite.schema import ABSENT, Operator, Subgraph, Tensor
 
 LINE = 64  # bytes; everything begins on one
 STEP = 4  # inputs of one multiply step

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 
 from stages.edge._readable import READABLE
-from stages.edge._tflite import ABSENT, Operator, Subgraph, Tensor
+from stages.tflite.schema import ABSENT, Operator, Subgraph, Tensor
 
 MAPPED = "Mapped to Edge TPU"
 ONE_SUBGRAPH = "More than one subgraph is not supported"

@@ -8,7 +8,7 @@ builtin opcode". docs/edge-tpu.md has table and sources.
 from collections import Counter
 from collections.abc import Iterator
 
-from stages.edge._tflite import Model, Operator, Subgraph
+from stages.tflite.schema import Model, Operator, Subgraph
 
 # Highest version of each operator up to TensorFlow 2.6:
 # tensorflow/compiler/mlir/lite/tools/versioning/runtime_version.cc.

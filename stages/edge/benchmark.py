@@ -1,23 +1,26 @@
-"""The stage that measures what a model costs: time, size and memory, on the machine that it runs
-on.
-"""
+"""The stage that measures what models cost: time, size and memory, on the machine that they run on."""
 
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from engine.stage import In, Out, StageError, note, progress, taken
 
 if TYPE_CHECKING:
-    import numpy as np
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
-    from stages.edge._runtime import Model
+    from stages.tflite.model import Model
+    from stages.tflite.part import Part
 
 WARM_UP = 10
+MOST_EXAMPLES = 50  # that are taken in turn
 
 
 class BenchmarkMetrics(TypedDict):
-    """Milliseconds of one inference, inferences a second, bytes of the model, megabytes of the
-    process that ran it, and whether that was the Edge TPU (1) or the CPU (0).
+    """Of the role's model: milliseconds of one inference, inferences a second, bytes of the file,
+    megabytes of the process that ran it, and whether that was the Edge TPU (1) or the CPU (0).
+
+    latency_sum_ms: the medians of all roles together, if there are several.
     """
 
     latency_median_ms: float
@@ -26,76 +29,145 @@ class BenchmarkMetrics(TypedDict):
     model_size_bytes: float
     peak_memory_mb: float
     on_edgetpu: float
+    latency_sum_ms: NotRequired[float]
 
 
 def benchmark(
-    dataset: In,
-    int8_model: In,
+    test: In,
+    models: In,
     report: Out,
-    compiled_model: In | None = None,
+    compiled: In | None = None,
     *,
+    role: str = "model",
     runtime: str = "litert",
     accelerator: str = "none",
     repeats: int = 300,
     threads: int = 1,
 ) -> BenchmarkMetrics:
-    """Run the model on test examples, one at a time, and measure its latency.
+    """Run each role's model, one example at a time, and measure its latency.
 
-    It is the compiled model if the accelerator can be used, else the int8 one on the CPU.
+    It runs on the accelerator if that can be used, else its int8 or float form runs on the CPU.
 
-    report: JSON with the metrics, the runtime, the accelerator, and where the figures were taken, without
-            which a latency means nothing; peak memory is that of a fresh process with the runtime and the
-            model alone (VmHWM, proc(5)).
+    test:   the part whose examples the model of `role` takes; other roles run on noise
+    models, compiled: ROLE/{int8,float,edgetpu}.tflite; `compiled` comes first
+    report: JSON with the metrics, the runtime, the accelerator, and where the figures were measured,
+            without which a latency means nothing; in `models` the same of every role. Peak memory is
+            that of a fresh process with the runtime and the model alone (VmHWM, proc(5)).
 
-    StageError: nothing to measure with.
+    StageError: no model has the role, or the part has no example for it.
     """
     import json
 
-    import numpy as np
+    from stages.tflite import part, roles
+    from stages.tflite.model import open_on
 
-    from stages.edge._runtime import open_on
-
-    x = np.load(dataset / "x_test.npy")
-    if not len(x):
-        raise StageError("the test part is empty")
-    model = open_on(accelerator, int8_model, compiled_model, runtime, threads)
-    ran = compiled_model if compiled_model and model.accelerator == "edgetpu" else int8_model
-    times = _times_ms(model, x, repeats)
-    median, p95 = (float(v) for v in np.percentile(times, [50, 95]))
-    memory_mb = model.peak_memory_mb() or _peak_memory_mb(str(int8_model), runtime)
-    metrics = BenchmarkMetrics(
-        latency_median_ms=median,
-        latency_p95_ms=p95,
-        throughput_per_s=1000 / float(np.mean(times)),
-        model_size_bytes=float(ran.stat().st_size),
-        peak_memory_mb=memory_mb,
-        on_edgetpu=float(model.accelerator == "edgetpu"),
-    )
-    note(
-        f"measured with {model.runtime} on the {model.called}, {threads} "
-        f"thread{'s' if threads > 1 else ''}: {taken()}"
-    )
-    about = {
-        **metrics,
-        "runtime": model.runtime,
-        "accelerator": model.accelerator,
-        "threads": threads,
-        "taken": taken(),
-    }
-    report.write_text(json.dumps(about, indent=1), encoding="utf-8")
+    if repeats < 1:
+        raise StageError(f"repeats is {repeats}: measure at least one inference")
+    chosen, data = roles.of_role(compiled or models, role), part.read(test)
+    others = {n: f for n, f in roles.by_role(compiled or models).items() if n != role}
+    rows: dict[str, dict[str, Any]] = {}
+    for name, forms in {role: chosen, **others}.items():
+        plain, twin = roles.runnable(forms)
+        # Another role without a twin has nothing to ask of the accelerator.
+        wanted = accelerator if twin or name == role else "none"
+        model = open_on(wanted, plain, twin, runtime, threads)
+        times = _times_ms(model, _tensors(model, data if name == role else None), repeats, name)
+        ran = twin if twin and model.accelerator == "edgetpu" else plain
+        rows[name] = {**_figures(model, times, plain, ran, runtime), **_how(model, threads)}
+        _tell(name if others else "", rows[name], model)
+        model.close()  # an Edge TPU serves one process at a time
+    metrics = _metrics(rows, role)
+    whole = {**rows[role], **metrics, "models": rows}
+    report.write_text(json.dumps(whole, indent=1), encoding="utf-8")
     return metrics
 
 
-def _times_ms(model: "Model", examples: "NDArray[np.float32]", repeats: int) -> list[float]:
+def _tensors(model: "Model", data: "Part | None") -> "list[dict[str, NDArray[Any]]]":
+    """Return input tensors: examples of the part, or noise."""
+    import numpy as np
+
+    if data is None:
+        return [{name: _noise(tensor.shape, tensor.type) for name, tensor in model.inputs.items()}]
+    examples = data.for_inputs(model.inputs)
+    return [
+        model.quantised({name: np.asarray(x[at : at + 1]) for name, x in examples.items()})
+        for at in range(min(data.examples, MOST_EXAMPLES))
+    ]
+
+
+def _noise(shape: tuple[int, ...], type_: str) -> "NDArray[Any]":
+    """Return numbers that any model takes: a larger integer may be a place in a table, so it is 0."""
+    import numpy as np
+
+    kind, chance = np.dtype(type_), np.random.default_rng(0)
+    if kind.kind == "f":
+        return chance.uniform(0, 1, shape).astype(kind)
+    if kind.itemsize > 1 or kind.kind not in "iu":
+        return np.zeros(shape, kind)
+    limits = np.iinfo(kind)
+    return chance.integers(limits.min, limits.max, shape, kind, endpoint=True)
+
+
+def _times_ms(
+    model: "Model", tensors: "list[dict[str, NDArray[Any]]]", repeats: int, name: str
+) -> list[float]:
     """Return the milliseconds of single inferences, without the first ones, which warm the caches."""
-    tensors = [model.quantised(examples[i % len(examples)][None]) for i in range(min(repeats, 50))]
     times = []
     for i in range(WARM_UP + repeats):
         took_ms = model.time_ms(tensors[i % len(tensors)])
         if i >= WARM_UP:
             times.append(took_ms)
-        progress(i + 1, WARM_UP + repeats)
+        progress(i + 1, WARM_UP + repeats, name)
     return times
+
+
+def _figures(
+    model: "Model", times: list[float], plain: "Path", ran: "Path", runtime: str
+) -> dict[str, float]:
+    import numpy as np
+
+    median, p95 = (float(v) for v in np.percentile(times, [50, 95]))
+    return {
+        "latency_median_ms": median,
+        "latency_p95_ms": p95,
+        "throughput_per_s": 1000 / float(np.mean(times)),
+        "model_size_bytes": float(ran.stat().st_size),
+        "peak_memory_mb": model.peak_memory_mb() or _peak_memory_mb(str(plain), runtime),
+        "on_edgetpu": float(model.accelerator == "edgetpu"),
+    }
+
+
+def _how(model: "Model", threads: int) -> dict[str, Any]:
+    """Return what a figure means nothing without."""
+    return {
+        "runtime": model.runtime,
+        "accelerator": model.accelerator,
+        "threads": threads,
+        "taken": taken(),
+    }
+
+
+def _metrics(rows: dict[str, dict[str, Any]], role: str) -> BenchmarkMetrics:
+    own = rows[role]
+    metrics = BenchmarkMetrics(
+        latency_median_ms=own["latency_median_ms"],
+        latency_p95_ms=own["latency_p95_ms"],
+        throughput_per_s=own["throughput_per_s"],
+        model_size_bytes=own["model_size_bytes"],
+        peak_memory_mb=own["peak_memory_mb"],
+        on_edgetpu=own["on_edgetpu"],
+    )
+    if len(rows) > 1:
+        metrics["latency_sum_ms"] = sum(row["latency_median_ms"] for row in rows.values())
+    return metrics
+
+
+def _tell(name: str, row: dict[str, Any], model: "Model") -> None:
+    threads = row["threads"]
+    note(
+        f"{name}{': ' if name else ''}measured with {model.runtime} on the {model.called}, {threads} "
+        f"thread{'s' if threads > 1 else ''}: {taken()}"
+    )
 
 
 def _peak_memory_mb(model: str, runtime: str) -> float:
@@ -105,9 +177,10 @@ def _peak_memory_mb(model: str, runtime: str) -> float:
     import sys
 
     code = (
-        "import sys; import numpy as np; from pathlib import Path; from stages.edge._runtime import "
+        "import sys; import numpy as np; from pathlib import Path; from stages.tflite.model import "
         "open_model; m = open_model(Path(sys.argv[1]), sys.argv[2]);"
-        "m.invoke(np.zeros(m.input['shape'], m.input['dtype'])); print(open('/proc/self/status').read())"
+        "m.run({n: np.zeros(t.shape, t.type) for n, t in m.inputs.items()});"
+        "print(open('/proc/self/status').read())"
     )
     said = subprocess.run(
         [sys.executable, "-c", code, model, runtime], capture_output=True, text=True, check=True

@@ -1,24 +1,29 @@
-"""The stage that compiles the int8 model for the Edge TPU, where the target has one and Google's
-compiler is here.
+"""The stage that compiles int8 models for the Edge TPU, if the target has one and Google's compiler
+is installed.
 """
 
-from typing import TYPE_CHECKING, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from engine.stage import In, Out, StageError, note, progress
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from stages.edge._compiler_log import CompilerLog
+
 PROGRAMS = ("edgetpu_compiler",)
 
 
 class CompileMetrics(TypedDict):
-    """compiled: 1 where the compiler took the model, 0 where it goes on as it is. From the
-    compiler's log: operators on the Edge TPU and on the CPU, the share of the former, bytes of
-    parameters that stay on the chip and that are sent at each inference.
+    """compiled: 1 if every model has a form for the Edge TPU; published: how many came with it.
+
+    From the compiler's logs, over the models that it compiled: operators on the Edge TPU and on the
+    CPU, the share of the former, bytes of parameters that stay on the chip and that are sent at each
+    inference.
     """
 
     compiled: float
+    published: float
     edgetpu_ops: NotRequired[float]
     cpu_ops: NotRequired[float]
     edgetpu_op_ratio: NotRequired[float]
@@ -27,58 +32,105 @@ class CompileMetrics(TypedDict):
 
 
 def compile(
-    int8_model: In,
-    compiled_model: Out,
+    models: In,
+    compiled: Out,
     log: Out,
     *,
     accelerator: str = "none",
     attempts: int = 5,
     timeout_s: float = 600,
 ) -> CompileMetrics:
-    """Compile with `edgetpu_compiler` from PATH, which exists for x86-64 Linux only.
+    """Compile each role's int8 model with `edgetpu_compiler` from PATH, which exists for x86-64 Linux
+    only.
 
-    compiled_model: a .tflite with the operator `edgetpu-custom-op`; without Edge TPU or compiler
-    the int8 model, unchanged log: JSON: whether it was compiled, and if so what the compiler mapped
-    and why not the rest, with its own words
+    models:   ROLE/int8.tflite; a role that has edgetpu.tflite, published with it, is not compiled
+    compiled: the same, and ROLE/edgetpu.tflite with the operator `edgetpu-custom-op` where the
+              compiler took the model
+    log:      JSON: whether a model was compiled here, for each role whether and by whom, and what the
+              compiler mapped and why not the rest, with its own words; beside them their sums
 
     An "Internal compiler error" is sometimes random (google-coral/edgetpu#211): it is tried again.
     StageError: the compiler refused the model or took too long.
     """
     import json
+
+    forms = _copied(models, compiled)
+    published = [role for role, files in forms.items() if "edgetpu" in files]
+    about: dict[str, dict[str, Any]] = {role: {"compiled": False} for role in forms}
+    about |= {role: {"compiled": True, "by": "its publisher"} for role in published}
+    waiting = {
+        role: files["int8"]
+        for role, files in forms.items()
+        if "edgetpu" not in files and "int8" in files
+    }
+    logs = []
+    if accelerator == "edgetpu" and waiting and (compiler := _compiler(waiting)):
+        for role, int8 in waiting.items():
+            text = _compiled(compiler, int8, int8.with_name("edgetpu.tflite"), attempts, timeout_s)
+            logs.append(_parsed(role, text))
+            by = {"compiled": True, "by": PROGRAMS[0]}
+            about[role] = {**by, **logs[-1].as_json(), "text": text}
+    sums = _sums(logs)
+    whole = {"compiled": bool(logs), "accelerator": accelerator, **sums, "models": about}
+    log.write_text(json.dumps(whole, indent=1), encoding="utf-8")
+    metrics = CompileMetrics(
+        compiled=float(all(row["compiled"] for row in about.values())),
+        published=float(len(published)),
+    )
+    if sums:
+        metrics["edgetpu_ops"] = float(sums["on_edgetpu"])
+        metrics["cpu_ops"] = float(sums["on_cpu"])
+        metrics["edgetpu_op_ratio"] = sums["on_edgetpu"] / max(sums["operations"], 1)
+        metrics["on_chip_bytes"] = float(sums["on_chip_bytes"])
+        metrics["off_chip_bytes"] = float(sums["off_chip_bytes"])
+    return metrics
+
+
+def _copied(models: "Path", to: "Path") -> dict[str, dict[str, "Path"]]:
+    """Copy the models, and return the copies by role and form; an artifact may be read-only."""
     import shutil
 
+    from stages.tflite import roles
+
+    for role, files in roles.by_role(models).items():
+        (to / role).mkdir(parents=True)
+        for form, path in files.items():
+            shutil.copyfile(path, to / role / f"{form}.tflite")
+    return roles.by_role(to)
+
+
+def _compiler(waiting: dict[str, "Path"]) -> str | None:
+    """Return where the compiler is, or None and a note of which models go on uncompiled."""
+    import shutil
+
+    found = shutil.which(PROGRAMS[0])
+    if found is None:
+        note(
+            f"{PROGRAMS[0]} not found on PATH; continuing with the uncompiled int8 form of: "
+            f"{', '.join(waiting)}. The operator mapping is a prediction."
+        )
+    return found
+
+
+def _parsed(role: str, text: str) -> "CompilerLog":
+    """Return what the compiler's log says, and tell the run in a sentence."""
     from stages.edge import _compiler_log
 
-    compiler = shutil.which(PROGRAMS[0]) if accelerator == "edgetpu" else None
-    if compiler is None:
-        if accelerator == "edgetpu":
-            note(
-                f"{PROGRAMS[0]} was looked for on PATH and is not here: the int8 model goes on "
-                "uncompiled, and what is said of its mapping "
-                "is a prediction"
-            )
-        shutil.copyfile(int8_model, compiled_model)
-        log.write_text(
-            json.dumps({"compiled": False, "accelerator": accelerator}, indent=1), encoding="utf-8"
-        )
-        return CompileMetrics(compiled=0.0)
-    text = _compiled(compiler, int8_model, compiled_model, attempts, timeout_s)
     found = _compiler_log.parse(text)
-    log.write_text(
-        json.dumps({"compiled": True, **found.as_json(), "text": text}, indent=1), encoding="utf-8"
-    )
     note(
-        f"compiled with edgetpu_compiler {found.version}: {found.on_edgetpu} of {found.operations} "
-        "operations run on the Edge TPU"
+        f"{role}: compiled with {PROGRAMS[0]} {found.version}: {found.on_edgetpu} of "
+        f"{found.operations} operations run on the Edge TPU"
     )
-    return CompileMetrics(
-        compiled=1.0,
-        edgetpu_ops=float(found.on_edgetpu),
-        cpu_ops=float(found.on_cpu),
-        edgetpu_op_ratio=found.on_edgetpu / max(found.operations, 1),
-        on_chip_bytes=float(found.on_chip_bytes),
-        off_chip_bytes=float(found.off_chip_bytes),
-    )
+    return found
+
+
+def _sums(logs: "list[CompilerLog]") -> dict[str, Any]:
+    """Return the figures of all logs together; empty without one."""
+    if not logs:
+        return {}
+    names = ("operations", "on_edgetpu", "on_cpu", "on_chip_bytes", "off_chip_bytes")
+    summed = {name: sum(getattr(one, name) for one in logs) for name in names}
+    return {"version": logs[0].version, **summed}
 
 
 def _compiled(

@@ -1,22 +1,23 @@
-"""The stage that says which operators of a model run on the Edge TPU, compiled or not."""
+"""The stage that says which operators of models run on the Edge TPU, compiled or not."""
 
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from engine.stage import In, Out, note
+from engine.stage import In, Out, StageError, note
 from engine.stage.figures import op_graph
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from stages.edge._edgetpu_compiled import Compiled
-    from stages.edge._tflite import Model, Subgraph
+    from stages.tflite.schema import Model, Subgraph
 
 MIN_RUNTIME = 14  # what compiler 16 asks for
 MOST_DRAWN = 2_000  # operators; a picture of more shows nothing
 
 
 class EdgetpuReportMetrics(TypedDict):
-    """The share of operators on the Edge TPU, 0 to 1; how many are on it and how many are not.
-
-    Bytes of its parameters; its runtime.
+    """The share of operators on the Edge TPU, 0 to 1; how many are on it and how many are not; bytes of
+    parameters; and the runtime that it needs. Of several models: their sums, and the newest runtime.
     """
 
     edgetpu_op_ratio: float
@@ -27,37 +28,60 @@ class EdgetpuReportMetrics(TypedDict):
     min_runtime: float
 
 
-def edgetpu_report(model: In, report: Out) -> EdgetpuReportMetrics:
+def edgetpu_report(models: In, report: Out) -> EdgetpuReportMetrics:
     """Predict from a model's operators what the Edge TPU's compiler 16 maps.
 
     Of a compiled model, read what the compiler did.
 
-    model:  a .tflite flatbuffer; it is read and never run report: JSON {ops: [{index, type, mapped,
-    reason}], cached_param_bytes, streamed_param_bytes, min_runtime, predicted}
+    models: a .tflite flatbuffer, or ROLE/int8.tflite and ROLE/edgetpu.tflite, of which the latter
+            comes first; they are read and never run
+    report: JSON {ops: [{index, type, mapped, reason}], cached_param_bytes, streamed_param_bytes,
+            min_runtime, predicted}; of a folder, {models: {ROLE: the same}}
 
     The operators are those of the model's main graph. A compiled model has one operator where the
-    mapped ones were, so its ratio counts that as one. Sources: docs/edge-tpu.md. StageError: the
-    file is no TFLite model, or a damaged one.
+    mapped ones were, so its ratio counts that as one. Sources: docs/edge-tpu.md. StageError: a file
+    is no TFLite model, or a damaged one.
     """
     import json
 
-    from stages.edge._edgetpu_compiled import read_compiled
-    from stages.edge._tflite import read_model
-
-    read = read_model(model)
-    compiled = read_compiled(read, model.name)
-    found = _of_compiled(read.subgraphs[0], compiled) if compiled else _predicted(read)
-    report.write_text(json.dumps(found, indent=1), encoding="utf-8")
-    _say(read.subgraphs[0], found)
-    mapped = sum(op["mapped"] for op in found["ops"])
+    is_one = models.is_file()
+    found = {role: _report(role, path) for role, path in _paths(models).items()}
+    whole = found[""] if is_one else {"models": found}
+    report.write_text(json.dumps(whole, indent=1), encoding="utf-8")
+    counts = [len(one["ops"]) for one in found.values()]
+    mapped = [sum(op["mapped"] for op in one["ops"]) for one in found.values()]
     return EdgetpuReportMetrics(
-        edgetpu_op_ratio=mapped / max(len(found["ops"]), 1),
-        ops_mapped=float(mapped),
-        ops_left=float(len(found["ops"]) - mapped),
-        cached_param_bytes=float(found["cached_param_bytes"]),
-        streamed_param_bytes=float(found["streamed_param_bytes"]),
-        min_runtime=float(found["min_runtime"]),
+        edgetpu_op_ratio=sum(mapped) / max(sum(counts), 1),
+        ops_mapped=float(sum(mapped)),
+        ops_left=float(sum(counts) - sum(mapped)),
+        cached_param_bytes=float(sum(one["cached_param_bytes"] for one in found.values())),
+        streamed_param_bytes=float(sum(one["streamed_param_bytes"] for one in found.values())),
+        min_runtime=float(max(one["min_runtime"] for one in found.values())),
     )
+
+
+def _paths(models: "Path") -> dict[str, "Path"]:
+    """Return the file to read of each role; a single file has the role ''."""
+    from stages.tflite import roles
+
+    if models.is_file():
+        return {"": models}
+    found = roles.by_role(models)
+    if not found:
+        raise StageError(f"{models.name} holds no model: it needs a folder for each role")
+    return {role: forms.get("edgetpu") or roles.runnable(forms)[0] for role, forms in found.items()}
+
+
+def _report(role: str, path: "Path") -> dict[str, Any]:
+    """Return one model's report, tell the run of it, and draw its graph."""
+    from stages.edge._edgetpu_compiled import read_compiled
+    from stages.tflite.schema import read_model
+
+    read = read_model(path)
+    compiled = read_compiled(read, path.name)
+    found = _of_compiled(read.subgraphs[0], compiled) if compiled else _predicted(read)
+    _say(read.subgraphs[0], found, f"{role}: " if role else "")
+    return found
 
 
 def _predicted(model: "Model") -> dict[str, Any]:
@@ -103,17 +127,18 @@ def _row(at: int, kind: str, reason: str | None) -> dict[str, Any]:
     return {"index": at, "type": kind, "mapped": reason is None, "reason": reason}
 
 
-def _say(graph: "Subgraph", found: dict[str, Any]) -> None:
+def _say(graph: "Subgraph", found: dict[str, Any], role: str) -> None:
     """Tell how it was found out, and draw the graph."""
     mapped, count = sum(op["mapped"] for op in found["ops"]), len(found["ops"])
     if found["predicted"]:
         note(
-            f"{mapped} of {count} operators would run on the Edge TPU: a prediction from their types "
+            f"{role}{mapped} of {count} operators would run on the Edge TPU: a prediction from their types "
             "and shapes, no compiler was asked"
         )
     else:
         note(
-            "the model is compiled for the Edge TPU; operators beside its own, which run on the CPU: "
+            f"{role}the model is compiled for the Edge TPU; operators beside its own, which run on the "
+            f"CPU: "
             f"{count - mapped}"
         )
     if count <= MOST_DRAWN:
@@ -126,8 +151,7 @@ def _say(graph: "Subgraph", found: dict[str, Any]) -> None:
             for place in operator.inputs
             if place in makers
         }
-        op_graph(
-            "predicted mapping" if found["predicted"] else "compiled", found["ops"], sorted(edges)
-        )
+        title = f"{role}{'predicted mapping' if found['predicted'] else 'compiled'}"
+        op_graph(title, found["ops"], sorted(edges))
     else:
-        note(f"a graph of {count:,} operators is not drawn")
+        note(f"{role}a graph of {count:,} operators is not drawn")

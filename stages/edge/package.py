@@ -1,13 +1,14 @@
-"""The stage that packs a model with all that a device needs to use it, each file named by its
-sha256.
-"""
+"""The stage that packs models with all that a device needs, each file named by its sha256."""
 
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from engine.stage import In, Out
+from engine.stage import In, Out, StageError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+CARRIED = ("labels.txt", "constants.json")  # from the test part
+PACKED = ("int8", "float", "edgetpu")
 
 
 class PackageMetrics(TypedDict):
@@ -18,139 +19,101 @@ class PackageMetrics(TypedDict):
 
 
 def package(
-    int8_model: In,
-    dataset: In,
-    evaluation: In,
+    models: In,
+    test: In,
+    score: In,
     benchmark: In,
     package: Out,
-    pose_model: In | None = None,
-    compiled_model: In | None = None,
+    compiled: In | None = None,
     compiler_log: In | None = None,
+    ready: In | None = None,
     *,
+    task: str,
+    ready_role: str = "ready",
     name: str = "model",
     description: str = "",
     target: str = "",
     runtime: str = "litert",
 ) -> PackageMetrics:
-    """Pack the models, labels.txt, preprocessing.json, model_card.md and manifest.json.
+    """Pack models/<role>/*.tflite, labels.txt, constants.json, card.md and manifest.json.
 
-    The models are model.tflite, and pose_model.tflite if there is one.
+    models, compiled: <role>/{int8,float,edgetpu}.tflite; float goes along only without int8. A
+                      model that the Edge TPU's compiler has taken is packed beside the int8 one:
+                      a device whose Edge TPU is away still has a model to run
+    ready:            a published model, packed in the role `ready_role`: a .tflite, a folder with
+                      int8.tflite and its twin edgetpu.tflite
+    test:             a part with constants.json, and labels.txt if there are labels
+    score, benchmark: their reports, for the card
 
-    A model that the Edge TPU's compiler has taken is packed beside the int8 one, as
-    model_edgetpu.tflite: a device whose Edge TPU is away still has a model to run.
-    preprocessing.json is what the training used, with the scale and zero point of input and output:
-    q = x / scale + zero. Nothing in the package depends on the time: same inputs, same bytes.
+    Nothing in the package depends on the time: same inputs, same bytes.
     """
     import json
     import shutil
 
-    from stages.edge._delegate import is_compiled
-    from stages.edge._runtime import open_model, quantisation
+    from stages.edge import _card
+    from stages.tflite import roles
 
-    about = json.loads((dataset / "dataset.json").read_text(encoding="utf-8"))
-    figures = json.loads(evaluation.read_text(encoding="utf-8"))
-    cost = json.loads(benchmark.read_text(encoding="utf-8"))
+    found = roles.by_role(compiled or models)
+    if ready:
+        if ready_role in found:
+            raise StageError(f"two models have the role '{ready_role}': set another ready_role")
+        found[ready_role] = roles.files(ready)
     package.mkdir()
-    shutil.copyfile(int8_model, package / "model.tflite")
-    if compiled_model and is_compiled(compiled_model):
-        shutil.copyfile(compiled_model, package / "model_edgetpu.tflite")
-    if pose_model:
-        shutil.copyfile(pose_model, package / "pose_model.tflite")
-    model = open_model(int8_model)
-    constants = {
-        **about["preprocessing"],
-        "input": quantisation(model.input),
-        "output": quantisation(model.output),
-    }
-    (package / "preprocessing.json").write_text(json.dumps(constants, indent=1), encoding="utf-8")
-    (package / "labels.txt").write_text(
-        "".join(f"{label}\n" for label in about["labels"]), encoding="utf-8"
+    packed = {role: _packed(forms, role, package) for role, forms in sorted(found.items())}
+    for file in CARRIED:
+        if (test / file).is_file():
+            shutil.copyfile(test / file, package / file)
+    if not (package / "constants.json").exists():
+        (package / "constants.json").write_text("{}\n", encoding="utf-8")
+    figures, cost, log = (
+        json.loads(path.read_text(encoding="utf-8")) if path else {}
+        for path in (score, benchmark, compiler_log)
     )
-    (package / "model_card.md").write_text(
-        _card(name, description, target, runtime, about, figures, cost, _compiled(compiler_log)),
-        encoding="utf-8",
-    )
+    made_for = f"{target or 'any target'}, {runtime}"
+    text = _card.card(name, description, made_for, figures, cost, log)
+    (package / "card.md").write_text(text, encoding="utf-8")
     manifest = {
-        "v": 1,
+        "v": 2,
         "name": name,
+        "task": task,
         "target": target,
         "runtime": runtime,
+        "models": packed,
         "files": _manifest(package),
     }
     (package / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-    sizes = [path.stat().st_size for path in package.iterdir()]
+    sizes = [path.stat().st_size for path in package.rglob("*") if path.is_file()]
     return PackageMetrics(files=float(len(sizes)), size_bytes=float(sum(sizes)))
+
+
+def _packed(forms: "dict[str, Path]", role: str, package: "Path") -> dict[str, Any]:
+    """Copy a role's models, and return its entry in the manifest: files, inputs and outputs."""
+    import shutil
+
+    from stages.tflite import roles
+    from stages.tflite.model import open_model
+
+    folder = package / "models" / role
+    folder.mkdir(parents=True)
+    entry: dict[str, Any] = {}
+    for form in PACKED:
+        if form in forms and not (form == "float" and "int8" in forms):
+            shutil.copyfile(forms[form], folder / f"{form}.tflite")
+            entry[form] = f"models/{role}/{form}.tflite"
+    model = open_model(roles.runnable(forms)[0])
+    for side, tensors in (("inputs", model.inputs), ("outputs", model.outputs)):
+        entry[side] = {name: tensor.as_json() for name, tensor in tensors.items()}
+    return entry
 
 
 def _manifest(folder: "Path") -> dict[str, dict[str, Any]]:
     import hashlib
 
     return {
-        p.name: {"sha256": hashlib.sha256(p.read_bytes()).hexdigest(), "bytes": p.stat().st_size}
-        for p in sorted(folder.iterdir())
+        path.relative_to(folder).as_posix(): {
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "bytes": path.stat().st_size,
+        }
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
     }
-
-
-def _card(
-    name: str,
-    description: str,
-    target: str,
-    runtime: str,
-    about: dict[str, Any],
-    figures: dict[str, Any],
-    cost: dict[str, Any],
-    compiled: str,
-) -> str:
-    rows = "\n".join(
-        f"| {label} | {row['f1']:.3f} | {row['examples']} |"
-        for label, row in figures["classes"].items()
-    )
-    counts = ", ".join(
-        f"{split} {sum(clips.values())}" for split, clips in about.get("clips", {}).items()
-    )
-    accuracy = f"{figures['accuracy']:.4f} (int8), {figures['float_accuracy']:.4f} (float)"
-    return f"""# {name}
-
-{description}
-
-- Made for: {target or "any target"}, {runtime}
-- Classes: {", ".join(about["labels"])}
-- Clips: {counts or "not counted"}
-- Accuracy on the test part: {accuracy}, {_taken(figures)}
-- One inference: {cost["latency_median_ms"]:.3g} ms (median), {_taken(cost)}
-- Size: {cost["model_size_bytes"]:,.0f} bytes
-- Edge TPU: {compiled}
-
-| class | F1 | test examples |
-| --- | --- | --- |
-{rows}
-
-The model knows these classes only and names one of them for whatever it sees; it was tested on people and
-cameras like those of its data set, not on others.
-"""
-
-
-def _compiled(compiler_log: "Path | None") -> str:
-    """Say what the compiler made of the model."""
-    import json
-
-    log = (
-        json.loads(compiler_log.read_text(encoding="utf-8"))
-        if compiler_log
-        else {"compiled": False}
-    )
-    if not log["compiled"]:
-        return "not compiled"
-    return (
-        f"{log['on_edgetpu']} of {log['operations']} operators, as edgetpu_compiler "
-        f"{log['version']} mapped them"
-    )
-
-
-def _taken(figures: dict[str, Any]) -> str:
-    """Say with what figures were taken and where, without which they mean little."""
-    worker = "Edge TPU" if figures["accelerator"] == "edgetpu" else "CPU"
-    return (
-        f"with {figures['runtime']} on the {worker}, "
-        f"{figures['taken'] if figures['taken'] != 'device' else 'on the device'}"
-    )

@@ -1,145 +1,207 @@
-"""The stage that turns a Keras model into TFLite: a float one, and one that is int8 from input to
-output.
-"""
+"""The stage that turns trained models into TFLite: a float and an int8 form for each role."""
 
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
-from engine.stage import In, Out, StageError
+from engine.stage import In, Out, StageError, note, progress
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from stages.edge._sources import Source
+    from stages.tflite.schema import Model
+    from stages.tflite.tensor import Tensor
+
+END_TYPES = ("int8", "uint8", "int32", "float32")
+
 
 class QuantiseMetrics(TypedDict):
-    """Bytes of both models, and tensors of the int8 one that are float: none, or the stage fails."""
+    """Models by role; bytes of all int8 and of all float ones; and tensors of the int8 ones that are
+    float inside: none of a converted model, or the stage fails.
+    """
 
-    int8_bytes: float
-    float_bytes: float
+    models: float
+    int8_bytes: NotRequired[float]
+    float_bytes: NotRequired[float]
     float_tensors: float
 
 
 def quantise(
     model: In,
-    dataset: In,
-    int8_model: Out,
-    float_model: Out,
+    models: Out,
+    train: In | None = None,
     *,
+    role: str = "model",
+    input_type: str = "int8",
+    output_type: str = "int8",
     calibration_examples: int = 500,
     seed: int = 0,
     accelerator: str = "none",
 ) -> QuantiseMetrics:
     """Convert with batch 1 and fixed shapes, calibrated on real training examples.
 
-    model:       architecture.json and weights_*.npy of a Keras model, float32 (1, ...) -> (1,
-    classes) dataset:     x_train.npy float32 (examples, ...) int8_model, float_model: .tflite
-    flatbuffers
+    model:  architecture.json and weights_*.npy of a Keras model, a .keras or .h5 file, a SavedModel
+            with the signature serving_default, a .tflite file, or a folder of int8.tflite and perhaps
+            float.tflite and edgetpu.tflite; or a folder with one of these for each role
+    models: ROLE/float.tflite float32 and ROLE/int8.tflite; a ready .tflite goes on unchanged
+    train:  a part with a tensor for each input, or a folder with one for each role; not needed if all
+            models are ready
+    role:   of a model that is given alone
+    input_type, output_type: int8, uint8 or float32; float ends stay on the CPU beside an Edge TPU.
+            Integer inputs and outputs of the model keep their type, so int32 asks for nothing else
 
-    Fully connected layers are quantised per tensor: the Edge TPU's compiler 16 reads no per-channel
-    ones (google-coral/edgetpu#879). The conversion runs in a process of its own, since some models
-    end it with signal 11. StageError: the converter failed or left float tensors (ELU, LayerNorm
-    and the like stay float without a word); for an Edge TPU also what its compiler 16 cannot read:
-    newer operators, other batches than 1, sizes that are not fixed.
+    Give only SavedModels that you trust: they are programs. StageError: nothing to calibrate with;
+    the converter failed or left float tensors (ELU, LayerNorm and the like stay float without a
+    word); for an Edge TPU also what its compiler 16 cannot read: newer operators, other batches than
+    1, sizes that are not fixed. Source: TensorFlow Lite's guide to post-training quantisation.
     """
-    import numpy as np
+    from stages.edge import _sources
 
-    from stages.edge import _readable
-    from stages.edge._tflite import read_model
+    for name, value in (("input_type", input_type), ("output_type", output_type)):
+        if value not in END_TYPES:
+            raise StageError(f"{name} is '{value}': give {', '.join(END_TYPES[:-1])} or float32")
+    found = _sources.find(model, role)
+    for at, (name, source) in enumerate(found.items()):
+        progress(at, len(found), name)
+        folder = models / name
+        folder.mkdir(parents=True)
+        if source.is_ready:
+            _copy(source, folder)
+        else:
+            _convert(source, folder, train, (input_type, output_type), calibration_examples, seed)
+        _check_readable(folder, accelerator)
+    progress(len(found), len(found))
+    return _metrics(models)
 
-    examples = np.load(dataset / "x_train.npy", mmap_mode="r")
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(examples))[:calibration_examples])
-    calibration = np.asarray(examples[chosen], np.float32)
-    _in_child(_convert, model, calibration, int8_model, float_model)
-    converted = read_model(int8_model)
-    floats = [
-        tensor.name
-        for graph in converted.subgraphs
-        for tensor in graph.tensors
-        if tensor.type.startswith("FLOAT")
-    ]
-    if floats:
+
+def _convert(
+    source: "Source",
+    folder: "Path",
+    train: "Path | None",
+    ends: tuple[str, str],
+    count: int,
+    seed: int,
+) -> None:
+    """Write float.tflite and int8.tflite of one role."""
+    import tempfile
+    from pathlib import Path
+
+    from stages.edge import _calibration, _convert
+    from stages.tflite.schema import read_model
+
+    to_float, to_int8 = folder / "float.tflite", folder / "int8.tflite"
+    with tempfile.TemporaryDirectory() as exported:
+        _convert.in_child(_convert.to_float, source, Path(exported), to_float)
+        inputs, outputs = _ends(read_model(to_float))
+        _check_ends(inputs, outputs, ends)
+        chosen = _calibration.choose(train, folder.name, inputs, count, seed)
+        _convert.in_child(_convert.to_int8, Path(exported), chosen, *ends, to_int8)
+    inside = _floats_inside(read_model(to_int8))
+    if inside:
         raise StageError(
-            f"{len(floats)} tensors of the int8 model are float, such as '{floats[0]}': use operations "
+            f"{len(inside)} tensors of the int8 model are float, such as '{inside[0]}': use operations "
             "with an int8 form"
         )
-    obstacles = _readable.obstacles(converted) if accelerator == "edgetpu" else []
-    if obstacles:
+
+
+def _ends(model: "Model") -> tuple[dict[str, "Tensor"], dict[str, "Tensor"]]:
+    """Return a float model's inputs and outputs by name; StageError where a size is open."""
+    from stages.tflite.naming import names_of
+    from stages.tflite.tensor import Tensor
+
+    names, graph = names_of(model), model.subgraphs[0]
+    sides = []
+    for called, places in ((names.inputs, graph.inputs), (names.outputs, graph.outputs)):
+        tensors = [graph.tensors[place] for place in places]
+        sides.append(
+            {n: Tensor(n, t.shape, t.type.lower()) for n, t in zip(called, tensors, strict=True)}
+        )
+        for name, tensor in zip(called, tensors, strict=True):
+            if places is graph.inputs and tensor.is_dynamic:
+                shape = list(tensor.shape_signature or tensor.shape)
+                raise StageError(f"the input '{name}' is {shape}: give the network fixed shapes")
+    return sides[0], sides[1]
+
+
+def _check_ends(
+    inputs: dict[str, "Tensor"], outputs: dict[str, "Tensor"], ends: tuple[str, str]
+) -> None:
+    """Refuse int32 for a float input or output: TFLite has no such conversion."""
+    for side, tensors, wanted in (("input", inputs, ends[0]), ("output", outputs, ends[1])):
+        for tensor in tensors.values():
+            if wanted == "int32" and tensor.type.startswith("float"):
+                raise StageError(
+                    f"TFLite cannot make the float {side} '{tensor.name}' int32: set {side}_type to "
+                    "int8, uint8 or float32"
+                )
+
+
+def _copy(source: "Source", folder: "Path") -> None:
+    """Copy ready `.tflite` files, each as the form that it is."""
+    import shutil
+
+    from stages.tflite import roles
+    from stages.tflite.delegate import is_compiled
+
+    if source.kind == "published":
+        for form, path in roles.files(source.path).items():
+            shutil.copyfile(path, folder / f"{form}.tflite")
+        return
+    if is_compiled(source.path):
+        raise StageError(
+            f"{source.path.name} is compiled for the Edge TPU: give a folder that has it as "
+            "edgetpu.tflite beside the int8.tflite that it was compiled from"
+        )
+    form = "int8" if _is_quantised(source.path) else "float"
+    if form == "float":
+        note(
+            f"{source.path.name} is a float model in TFLite's format, which cannot be quantised any "
+            "more; to quantise it, give the Keras model or SavedModel that it was converted from"
+        )
+    shutil.copyfile(source.path, folder / f"{form}.tflite")
+
+
+def _is_quantised(path: "Path") -> bool:
+    """True if the model computes in 8 bits, whatever its inputs and outputs are."""
+    from stages.tflite.schema import read_model
+
+    graph = read_model(path).subgraphs[0]
+    made = [graph.tensors[place] for one in graph.operators for place in one.outputs]
+    return any(tensor.type in ("INT8", "UINT8") and tensor.scales for tensor in made)
+
+
+def _check_readable(folder: "Path", accelerator: str) -> None:
+    """Refuse what the Edge TPU's compiler cannot read, unless it is compiled already."""
+    from stages.edge import _readable
+    from stages.tflite.schema import read_model
+
+    int8 = folder / "int8.tflite"
+    if accelerator != "edgetpu" or not int8.is_file() or (folder / "edgetpu.tflite").is_file():
+        return
+    if obstacles := _readable.obstacles(read_model(int8)):
         raise StageError("; ".join(obstacles))
-    return QuantiseMetrics(
-        int8_bytes=float(int8_model.stat().st_size),
-        float_bytes=float(float_model.stat().st_size),
-        float_tensors=0.0,
-    )
 
 
-def _convert(model: "Path", calibration: Any, int8_model: "Path", float_model: "Path") -> None:
-    import tempfile
-
-    import tensorflow as tf
-
-    with tempfile.TemporaryDirectory() as exported:
-        network = _load(model)
-        # Without a signature Keras exports any batch size, and the TFLite tensors are of no fixed size then.
-        fixed = [tf.TensorSpec(network.input_shape, tf.float32, network.inputs[0].name)]
-        network.export(exported, verbose=False, input_signature=fixed)
-        float_model.write_bytes(tf.lite.TFLiteConverter.from_saved_model(exported).convert())
-        int8_model.write_bytes(
-            _int8(tf.lite.TFLiteConverter.from_saved_model(exported), calibration)
-        )
+def _floats_inside(model: "Model") -> list[str]:
+    """Return the float tensors of an int8 model that are neither its inputs nor its outputs."""
+    return [
+        tensor.name
+        for graph in model.subgraphs
+        for place, tensor in enumerate(graph.tensors)
+        if tensor.type.startswith("FLOAT") and place not in (*graph.inputs, *graph.outputs)
+    ]
 
 
-def _int8(converter: Any, calibration: Any) -> bytes:
-    import tensorflow as tf
+def _metrics(models: "Path") -> QuantiseMetrics:
+    from stages.tflite import roles
+    from stages.tflite.schema import read_model
 
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: ([example[None]] for example in calibration)
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = converter.inference_output_type = tf.int8
-    converter._experimental_disable_per_channel_quantization_for_dense_layers = True
-    converted: bytes = converter.convert()
-    return converted
-
-
-def _load(model: "Path") -> Any:
-    """Rebuild the network with a batch of 1 from its architecture and weights; nothing in them is
-    code.
-    """
-    import keras
-    import numpy as np
-
-    network = keras.models.model_from_json(
-        (model / "architecture.json").read_text(encoding="utf-8")
-    )
-    network.set_weights(
-        [np.load(path, allow_pickle=False) for path in sorted(model.glob("weights_*.npy"))]
-    )
-    inputs = keras.Input(network.input_shape[1:], batch_size=1)
-    return keras.Model(inputs, network(inputs, training=False))
-
-
-def _in_child(function: Any, *arguments: Any) -> None:
-    """Run the function in a forked process, and tell its end by signal from its failure."""
-    import os
-    import sys
-    import traceback
-
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            function(*arguments)
-            status = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            sys.stderr.flush()
-            os._exit(status)
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    if status < 0:
-        raise StageError(
-            f"the converter was ended by signal {-status}: some operation of the model has no int8 "
-            "form (a rolled LSTM or GRU has none)"
-        )
-    if status:
-        raise StageError(
-            "the converter failed; its error stands above in the log (a rolled LSTM or GRU has no int8 form)"
-        )
+    found = list(roles.by_role(models).values())
+    int8 = [forms["int8"] for forms in found if "int8" in forms]
+    floating = [forms["float"] for forms in found if "float" in forms]
+    inside = sum(len(_floats_inside(read_model(path))) for path in int8)
+    metrics = QuantiseMetrics(models=float(len(found)), float_tensors=float(inside))
+    if int8:
+        metrics["int8_bytes"] = float(sum(path.stat().st_size for path in int8))
+    if floating:
+        metrics["float_bytes"] = float(sum(path.stat().st_size for path in floating))
+    return metrics

@@ -1,8 +1,8 @@
-"""The stage that runs the int8 model on the build machine, to compare the target's outputs with."""
+"""The stage that runs a model on the build machine, for the target's outputs to be compared with."""
 
 from typing import TypedDict
 
-from engine.stage import In, Out, StageError, note, progress
+from engine.stage import In, Out, StageError, note
 
 
 class ReferenceMetrics(TypedDict):
@@ -13,52 +13,57 @@ class ReferenceMetrics(TypedDict):
 
 
 def reference(
-    dataset: In,
-    int8_model: In,
+    test: In,
+    models: In,
     outputs: Out,
     *,
+    role: str = "model",
     runtime: str = "litert",
     reference_examples: int = 16,
 ) -> ReferenceMetrics:
-    """Run the int8 model on the test part with the target's runtime.
-
-    The default kernels run on all of it, the reference kernels on some.
+    """Run a role's int8 and float model on the test part with the target's runtime.
 
     The default kernels differ between x86 and ARM by some quantisation steps; the reference kernels
     are the same to the bit on every platform, and slow, above all under emulation: so only a few
     examples are run with them, spread over the test part.
 
-    dataset: x_test.npy float32 (examples, ...)
-    outputs: default.npy and reference.npy, raw outputs int8 (examples, classes); chosen.npy int64, which
-             examples reference.npy is of; reference.json: runtime, machine, and the model's sha256
+    test:    a part with the model's input tensors
+    models:  <role>/int8.tflite, <role>/float.tflite; a role with one of them has no other
+    outputs: default/ and float/, the raw outputs of all examples; reference/, those of the examples
+             in chosen.npy (int64) with the reference kernels
 
-    StageError: nothing to run.
+    StageError: an empty test part, a role that is not there, reference_examples below 1.
     """
-    import hashlib
-    import json
     import platform
 
     import numpy as np
 
-    from stages.edge._runtime import open_model
+    from stages.tflite import outputs as raw_outputs
+    from stages.tflite import part, roles
+    from stages.tflite.model import open_model
 
-    x = np.load(dataset / "x_test.npy")
-    if not len(x) or reference_examples < 1:
-        raise StageError(
-            "there is nothing to run: the test part is empty, or reference_examples is below 1"
-        )
-    chosen = np.unique(np.linspace(0, len(x) - 1, min(reference_examples, len(x))).astype(np.int64))
-    outputs.mkdir()
-    for at, (kernels, examples) in enumerate((("default", x), ("reference", x[chosen]))):
-        progress(at, 2, f"{kernels} kernels")
-        model = open_model(int8_model, runtime, kernels=kernels)
-        np.save(outputs / f"{kernels}.npy", model.outputs(examples))
-    note(f"run with {model.runtime} on {platform.machine()}, for the target to be compared with")
+    test_part = part.read(test)
+    if reference_examples < 1:
+        raise StageError(f"reference_examples is {reference_examples}: give 1 or more")
+    forms = roles.of_role(models, role)
+    int8, _ = roles.runnable(forms)
+    count = min(reference_examples, test_part.examples)
+    chosen = np.unique(np.linspace(0, test_part.examples - 1, count).astype(np.int64))
+    for name, path, kernels, examples in (
+        ("default", int8, "default", None),
+        ("reference", int8, "reference", chosen),
+        ("float", forms.get("float", int8), "default", None),
+    ):
+        model = open_model(path, runtime, kernels=kernels)
+        about = {
+            "runtime": model.runtime,
+            "machine": platform.machine(),
+            "model_sha256": raw_outputs.sha256(path),
+        }
+        made = raw_outputs.run(model, test_part, examples)
+        raw_outputs.write(outputs / name, made, model, about)
     np.save(outputs / "chosen.npy", chosen)
-    about = {
-        "runtime": model.runtime,
-        "machine": platform.machine(),
-        "model_sha256": hashlib.sha256(int8_model.read_bytes()).hexdigest(),
-    }
-    (outputs / "reference.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
-    return ReferenceMetrics(examples=float(len(x)), reference_examples=float(len(chosen)))
+    note(f"ran with {model.runtime} on {platform.machine()}, to compare the target with")
+    return ReferenceMetrics(
+        examples=float(test_part.examples), reference_examples=float(len(chosen))
+    )

@@ -2,9 +2,13 @@
 
 import json
 import platform
+import shutil
 
 import numpy as np
 import pytest
+
+from stages.tflite import part
+from tests.tflite_models import G, Op, T, write
 
 
 @pytest.fixture(scope="module")
@@ -12,7 +16,7 @@ def measured(do, quantised, blobs):
     """A short benchmark of the trained network."""
     done = do(
         "stages.edge.benchmark",
-        {"dataset": blobs, "int8_model": quantised.out / "int8_model"},
+        {"test": blobs / "test", "models": quantised.out / "models"},
         repeats=40,
         threads=2,
     )
@@ -31,7 +35,10 @@ def test_throughput_is_of_the_mean(measured):
 
 
 def test_the_size_is_the_files(measured, quantised):
-    assert measured.metrics["model_size_bytes"] == (quantised.out / "int8_model").stat().st_size
+    assert (
+        measured.metrics["model_size_bytes"]
+        == (quantised.out / "models/model/int8.tflite").stat().st_size
+    )
 
 
 def test_the_memory_is_that_of_a_process_without_tensorflow(measured):
@@ -64,7 +71,7 @@ def test_the_run_is_told_how_and_where_it_was_measured(measured):
 def test_a_latency_that_was_emulated_says_so_where_it_stands(do, quantised, blobs):
     done = do(
         "stages.edge.benchmark",
-        {"dataset": blobs, "int8_model": quantised.out / "int8_model"},
+        {"test": blobs / "test", "models": quantised.out / "models"},
         taken="emulated (qemu)",
         repeats=5,
     )
@@ -75,10 +82,10 @@ def test_a_latency_that_was_emulated_says_so_where_it_stands(do, quantised, blob
 
 
 def test_without_an_edge_tpu_the_figures_are_the_cpus_and_the_run_is_told(do, quantised, blobs):
-    model = quantised.out / "int8_model"
+    models = quantised.out / "models"
     done = do(
         "stages.edge.benchmark",
-        {"dataset": blobs, "int8_model": model, "compiled_model": model},
+        {"test": blobs / "test", "models": models, "compiled": models},
         accelerator="edgetpu",
         repeats=5,
     )
@@ -95,8 +102,41 @@ def test_the_last_progress_is_the_end(measured):
 
 
 def test_an_empty_test_part_is_refused(do, quantised, tmp_path):
-    np.save(tmp_path / "x_test.npy", np.zeros((0, 8), np.float32))
+    part.write(tmp_path / "test", {"features": np.zeros((0, 8), np.float32)})
     done = do(
-        "stages.edge.benchmark", {"dataset": tmp_path, "int8_model": quantised.out / "int8_model"}
+        "stages.edge.benchmark", {"test": tmp_path / "test", "models": quantised.out / "models"}
     )
-    assert (done.status, done.error) == (1, "the test part is empty")
+    assert (done.status, done.error) == (1, "test has no examples")
+
+
+def test_every_role_is_measured_and_only_its_own_needs_examples(do, quantised, blobs, tmp_path):
+    models = shutil.copytree(quantised.out / "models", tmp_path / "models")
+    tensors = [T((1, 2), "FLOAT32", name=name) for name in ("a", "b", "total")]
+    total = G(tensors, [Op("ADD", (0, 1), (2,), options=("AddOptions", {}))], (0, 1))
+    (models / "adder").mkdir()
+    write(models / "adder" / "float.tflite", total)
+    done = do("stages.edge.benchmark", {"test": blobs / "test", "models": models}, repeats=5)
+    rows = json.loads((done.out / "report").read_text())["models"]
+    assert (done.status, list(rows)) == (0, ["model", "adder"])
+    medians = [row["latency_median_ms"] for row in rows.values()]
+    assert done.metrics["latency_median_ms"] == medians[0]
+    assert done.metrics["latency_sum_ms"] == pytest.approx(sum(medians))
+    said = [event["text"] for event in done.said if event["event"] == "note"]
+    assert [text.split(":")[0] for text in said] == ["model", "adder"]
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({"role": "pose"}, "there is no model 'pose': the roles are model"),
+        ({"repeats": 0}, "repeats is 0: measure at least one inference"),
+    ],
+    ids=["role", "repeats"],
+)
+def test_what_cannot_be_measured_is_refused(do, quantised, blobs, params, said):
+    done = do(
+        "stages.edge.benchmark",
+        {"test": blobs / "test", "models": quantised.out / "models"},
+        **params,
+    )
+    assert (done.status, done.error) == (1, said)

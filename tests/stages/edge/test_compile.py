@@ -40,17 +40,20 @@ def script(tmp_path, monkeypatch):
 @pytest.fixture
 def compiled(tmp_path):
     """Compile a model; return metrics, the model that came out, and the log."""
-    (tmp_path / "model").write_bytes(MODEL)
+    (tmp_path / "models" / "model").mkdir(parents=True)
+    (tmp_path / "models/model/int8.tflite").write_bytes(MODEL)
 
     def run(accelerator="edgetpu", **params):
         metrics = compile(
-            tmp_path / "model",
+            tmp_path / "models",
             tmp_path / "made",
             tmp_path / "log",
             accelerator=accelerator,
             **params,
         )
-        return metrics, (tmp_path / "made").read_bytes(), json.loads((tmp_path / "log").read_text())
+        made = tmp_path / "made/model/edgetpu.tflite"
+        model = made.read_bytes() if made.exists() else None
+        return metrics, model, json.loads((tmp_path / "log").read_text())
 
     return run
 
@@ -67,6 +70,7 @@ def test_a_compiled_model_comes_out_with_what_the_compiler_said_of_it(script, co
     metrics, made, log = compiled()
     assert metrics == {
         "compiled": 1,
+        "published": 0,
         "edgetpu_ops": 7,
         "cpu_ops": 3,
         "edgetpu_op_ratio": 0.7,
@@ -74,19 +78,21 @@ def test_a_compiled_model_comes_out_with_what_the_compiler_said_of_it(script, co
         "off_chip_bytes": 1095216660,
     }
     assert made == MODEL + b" compiled"
-    assert (log["compiled"], log["operations"], log["operators"][0]) == (
+    one = log["models"]["model"]
+    assert (log["compiled"], log["operations"], one["by"], one["operators"][0]) == (
         True,
         10,
+        "edgetpu_compiler",
         {"type": "ADD", "count": 5, "status": "Mapped to Edge TPU"},
     )
-    assert log["text"].startswith("Edge TPU Compiler version 16")
+    assert one["text"].startswith("Edge TPU Compiler version 16")
 
 
 def test_a_table_that_stands_in_the_log_file_alone_is_read_there(script, compiled, tmp_path):
     (tmp_path / "said").write_text(HEAD)
     (tmp_path / "table").write_text(TABLE)
     script(f'{WORKS}; cp {tmp_path / "table"} "$3"/model_edgetpu.log')
-    assert len(compiled()[2]["operators"]) == 4
+    assert len(compiled()[2]["models"]["model"]["operators"]) == 4
 
 
 def test_without_the_compiler_the_model_goes_on_and_the_run_is_told_what_was_looked_for(
@@ -97,14 +103,13 @@ def test_without_the_compiler_the_model_goes_on_and_the_run_is_told_what_was_loo
     monkeypatch.setenv("PATH", str(tmp_path))
     metrics, made, log = compiled()
     assert (metrics, made, log) == (
-        {"compiled": 0},
-        MODEL,
-        {"compiled": False, "accelerator": "edgetpu"},
+        {"compiled": 0, "published": 0},
+        None,
+        {"compiled": False, "accelerator": "edgetpu", "models": {"model": {"compiled": False}}},
     )
     assert said == [
-        "edgetpu_compiler was looked for on PATH and is not here: the int8 model goes on uncompiled, "
-        "and what is said of its "
-        "mapping is a prediction"
+        "edgetpu_compiler not found on PATH; continuing with the uncompiled int8 form of: model. The "
+        "operator mapping is a prediction."
     ]
 
 
@@ -113,7 +118,42 @@ def test_for_a_target_without_an_edge_tpu_nothing_is_compiled_or_said(
 ):
     monkeypatch.setattr("stages.edge.compile.note", pytest.fail)
     script(WORKS)
-    assert compiled(accelerator="none")[:2] == ({"compiled": 0}, MODEL)
+    assert compiled(accelerator="none")[:2] == ({"compiled": 0, "published": 0}, None)
+    assert not (tmp_path / "calls").exists()
+
+
+def test_each_role_is_compiled_but_those_that_were_published_compiled(script, compiled, tmp_path):
+    for role, form in (("pose", "int8"), ("pose", "edgetpu"), ("detector", "int8")):
+        (tmp_path / "models" / role).mkdir(exist_ok=True)
+        (tmp_path / "models" / role / f"{form}.tflite").write_bytes(f"{role} {form}".encode())
+    script(WORKS)
+    metrics, made, log = compiled()
+    assert (made, _calls(tmp_path)) == (MODEL + b" compiled", 2)
+    assert (tmp_path / "made/detector/edgetpu.tflite").read_bytes() == b"detector int8 compiled"
+    assert (tmp_path / "made/pose/edgetpu.tflite").read_bytes() == b"pose edgetpu"
+    assert (metrics["compiled"], metrics["published"], metrics["edgetpu_ops"]) == (1, 1, 14)
+    assert log["models"]["pose"] == {"compiled": True, "by": "its publisher"}
+    assert (log["operations"], log["models"]["detector"]["operations"]) == (20, 10)
+
+
+def test_a_published_twin_is_kept_without_the_compiler_and_nothing_is_missed(
+    compiled, monkeypatch, tmp_path
+):
+    monkeypatch.setattr("stages.edge.compile.note", pytest.fail)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "models/model/edgetpu.tflite").write_bytes(b"published")
+    metrics, made, log = compiled()
+    assert (metrics, made, log["compiled"]) == (
+        {"compiled": 1, "published": 1},
+        b"published",
+        False,
+    )
+
+
+def test_a_float_model_is_never_compiled(script, compiled, tmp_path):
+    (tmp_path / "models/model/int8.tflite").rename(tmp_path / "models/model/float.tflite")
+    script(WORKS)
+    assert compiled()[0]["compiled"] == 0
     assert not (tmp_path / "calls").exists()
 
 
@@ -150,7 +190,7 @@ def test_a_compiler_that_says_success_and_writes_nothing_has_failed(script, comp
         StageError, match="the compiler ended with exit status 0 and said: Compilation succeeded!"
     ):
         compiled()
-    assert not (tmp_path / "made").exists()
+    assert not (tmp_path / "made/model/edgetpu.tflite").exists()
 
 
 def test_a_compiler_that_does_not_end_is_ended_with_its_children(script, compiled, tmp_path):

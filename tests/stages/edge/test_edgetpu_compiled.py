@@ -12,8 +12,8 @@ from stages.edge._edgetpu_compiled import (
     Compiled,
     read_compiled,
 )
-from stages.edge._flatbuffer import BadFile, Blob
-from stages.edge._tflite import parse_model
+from stages.tflite.flatbuffer import BadFile, Blob
+from stages.tflite.schema import parse_model
 from tests.tflite_models import G, Op, T, compiled_options, model, package
 
 CACHING = package([(EXECUTION_ONLY, 64), (PARAMETER_CACHING, 128)])

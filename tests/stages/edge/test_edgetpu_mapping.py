@@ -4,8 +4,8 @@ import pytest
 
 from stages.edge._edgetpu_mapping import reasons
 from stages.edge._edgetpu_rules import NOT_SUPPORTED, ONE_SUBGRAPH
-from stages.edge._flatbuffer import Blob
-from stages.edge._tflite import parse_model
+from stages.tflite.flatbuffer import Blob
+from stages.tflite.schema import parse_model
 from tests.tflite_models import G, Op, T, model
 
 

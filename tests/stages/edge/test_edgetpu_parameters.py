@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from stages.edge._edgetpu_parameters import PICTURES_CACHE, VECTORS_CACHE, parameter_bytes
-from stages.edge._flatbuffer import Blob
-from stages.edge._tflite import parse_model
+from stages.tflite.flatbuffer import Blob
+from stages.tflite.schema import parse_model
 from tests.tflite_models import G, Op, T, model
 
 

@@ -117,6 +117,42 @@ def test_a_compiled_model_is_read_and_not_guessed(tmp_path: Path, said: list[Any
     )
 
 
+def test_a_report_of_several_models_has_each_and_counts_all(
+    tmp_path: Path, said: list[Any]
+) -> None:
+    for role, form, graph in (
+        ("model", "int8", FLOAT_ENDS),
+        ("pose", "int8", FLOAT_ENDS),
+        ("pose", "edgetpu", COMPILED),
+    ):
+        (tmp_path / "models" / role).mkdir(parents=True, exist_ok=True)
+        write(tmp_path / "models" / role / f"{form}.tflite", graph)
+    metrics = edgetpu_report(tmp_path / "models", tmp_path / "report.json")
+    report = json.loads((tmp_path / "report.json").read_text())["models"]
+    assert {role: one["predicted"] for role, one in report.items()} == {
+        "model": True,
+        "pose": False,
+    }
+    assert metrics == {
+        "edgetpu_op_ratio": 2 / 5,
+        "ops_mapped": 2,
+        "ops_left": 3,
+        "cached_param_bytes": 256,
+        "streamed_param_bytes": 64,
+        "min_runtime": 14,
+    }
+    assert [one[0] for one in said if isinstance(one, tuple)] == [
+        "model: predicted mapping",
+        "pose: compiled",
+    ]
+
+
+def test_a_folder_without_a_model_is_the_users_to_mend(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    with pytest.raises(StageError, match="models holds no model"):
+        edgetpu_report(tmp_path / "models", tmp_path / "report.json")
+
+
 def test_a_float_model_needs_no_runtime_of_the_edge_tpu(tmp_path: Path, said: list[Any]) -> None:
     floats = G([T((1, 4), "FLOAT32"), T((1, 4), "FLOAT32")], [Op("RELU", (0,), (1,))])
     metrics = edgetpu_report(write(tmp_path / "m.tflite", floats), tmp_path / "report.json")

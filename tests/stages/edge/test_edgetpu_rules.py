@@ -16,9 +16,9 @@ from stages.edge._edgetpu_rules import (
     VERSION,
     own_reason,
 )
-from stages.edge._flatbuffer import Blob
 from stages.edge._readable import READABLE
-from stages.edge._tflite import OPERATORS, parse_model
+from stages.tflite.flatbuffer import Blob
+from stages.tflite.schema import OPERATORS, parse_model
 from tests.tflite_models import G, Op, T, model
 
 PICTURE = T((1, 8, 8, 4))

@@ -8,33 +8,36 @@ import numpy as np
 import pytest
 
 from engine import digest
-from stages.edge._runtime import open_model
+from engine.stage import StageError
 from stages.edge.package import package
+from stages.tasks.package import open_package
+from stages.tflite.model import open_model
+from stages.tflite.quantisation import dequantise, quantise
+from stages.tflite.tensor import Tensor
 
 TAKEN = {"runtime": "LiteRT 9", "accelerator": "cpu", "taken": "simulated on x86_64"}
-FIGURES = {
-    "accuracy": 0.75,
-    "float_accuracy": 0.8,
-    "classes": {"cat": {"f1": 0.5, "examples": 4}},
-    **TAKEN,
-}
+FIGURES = {"card": {"Data": "Classes: cat, dog, owl", "Limits": "Knows these only."}, **TAKEN}
 COST = {"model_size_bytes": 2344.0, "latency_median_ms": 0.01234, **TAKEN}
+LOG = {"compiled": True, "on_edgetpu": 264, "operations": 267, "version": "16.0.384591198"}
 
 
 @pytest.fixture
 def pack(quantised, blobs, tmp_path):
     """Pack the trained network."""
-    for name, found in (("evaluation", FIGURES), ("benchmark", COST)):
-        (tmp_path / name).write_text(json.dumps(found))
 
-    def packed(to: str = "package", **more):
+    def packed(to="package", *, figures=FIGURES, cost=COST, log=None, models=None, **more):
+        given = {"score": figures, "benchmark": cost, "log": log}
+        for name, found in given.items():
+            (tmp_path / name).write_text(json.dumps(found))
         keys = {"name": "animals", "description": "Tells animals apart.", "target": "rpi4", **more}
         metrics = package(
-            quantised.out / "int8_model",
-            blobs,
-            tmp_path / "evaluation",
+            models or quantised.out / "models",
+            blobs / "test",
+            tmp_path / "score",
             tmp_path / "benchmark",
             tmp_path / to,
+            compiler_log=tmp_path / "log" if log else None,
+            task="activity",
             **keys,
         )
         return tmp_path / to, metrics
@@ -42,158 +45,146 @@ def pack(quantised, blobs, tmp_path):
     return packed
 
 
+@pytest.fixture
+def compiled(quantised, tmp_path):
+    """The models with a twin for the Edge TPU."""
+    made = shutil.copytree(quantised.out / "models", tmp_path / "compiled")
+    int8 = (made / "model/int8.tflite").read_bytes()
+    (made / "model/edgetpu.tflite").write_bytes(int8 + b"edgetpu-custom-op")
+    return made
+
+
+def files_in(folder):
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(path.relative_to(folder).as_posix() for path in paths)
+
+
+def manifest(folder):
+    return json.loads((folder / "manifest.json").read_text())
+
+
 def test_these_files_are_packed(pack):
-    folder, _ = pack()
-    assert sorted(path.name for path in folder.iterdir()) == [
+    assert files_in(pack()[0]) == [
+        "card.md",
+        "constants.json",
         "labels.txt",
         "manifest.json",
-        "model.tflite",
-        "model_card.md",
-        "preprocessing.json",
+        "models/model/int8.tflite",
     ]
-
-
-def test_a_pose_model_is_packed_where_there_is_one(pack, tmp_path):
-    (tmp_path / "pose").write_bytes(b"pose")
-    folder, _ = pack(pose_model=tmp_path / "pose")
-    assert (folder / "pose_model.tflite").read_bytes() == b"pose"
-    assert "pose_model.tflite" in json.loads((folder / "manifest.json").read_text())["files"]
 
 
 def test_the_manifest_names_every_other_file_by_its_sha256_and_bytes(pack):
     folder, _ = pack()
     found = {
-        path.name: {
-            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-            "bytes": path.stat().st_size,
+        name: {
+            "sha256": hashlib.sha256((folder / name).read_bytes()).hexdigest(),
+            "bytes": (folder / name).stat().st_size,
         }
-        for path in folder.iterdir()
-        if path.name != "manifest.json"
+        for name in files_in(folder)
+        if name != "manifest.json"
     }
-    manifest = json.loads((folder / "manifest.json").read_text())
-    assert manifest == {
-        "v": 1,
+    said = manifest(folder)
+    assert said.pop("models").keys() == {"model"}
+    assert said == {
+        "v": 2,
         "name": "animals",
+        "task": "activity",
         "target": "rpi4",
         "runtime": "litert",
         "files": found,
     }
 
 
-def test_the_model_is_the_one_that_was_evaluated(pack, quantised):
-    assert (pack()[0] / "model.tflite").read_bytes() == (quantised.out / "int8_model").read_bytes()
+def test_the_model_is_the_one_that_was_quantised(pack, quantised):
+    packed = (pack()[0] / "models/model/int8.tflite").read_bytes()
+    assert packed == (quantised.out / "models/model/int8.tflite").read_bytes()
 
 
-def test_the_labels_are_a_line_each_in_the_models_order(pack):
-    assert (pack()[0] / "labels.txt").read_text() == "cat\ndog\nowl\n"
-
-
-def test_an_example_can_be_quantised_from_the_package_alone(pack, blobs):
+def test_an_example_can_be_quantised_from_the_manifest_alone(pack, blobs):
     folder, _ = pack()
-    constants, model = (
-        json.loads((folder / "preprocessing.json").read_text()),
-        open_model(folder / "model.tflite"),
+    entry, model = (
+        manifest(folder)["models"]["model"],
+        open_model(folder / "models/model/int8.tflite"),
     )
-    assert (constants["window"], constants["input"]["shape"], constants["input"]["type"]) == (
-        1,
-        [1, 8],
-        "int8",
-    )
-    x = np.load(blobs / "x_test.npy")[:1]
-    q = np.clip(
-        np.round(x / constants["input"]["scale"]) + constants["input"]["zero_point"], -128, 127
-    ).astype(np.int8)
-    assert (q == model.quantised(x)).all()
-    scores = (model.invoke(q).astype(float) - constants["output"]["zero_point"]) * constants[
-        "output"
-    ]["scale"]
-    assert scores == pytest.approx(model.scores(x), abs=1e-6)
+    ((name, source),) = entry["inputs"].items()
+    ((_, result),) = entry["outputs"].items()
+    x = np.load(blobs / "test/features.npy")[:1]
+    q = quantise(x, Tensor(name, **source))
+    (raw,) = model.run({name: q}).values()
+    (scores,) = model.predict({name: x}).values()
+    assert dequantise(raw, Tensor("scores", **result)) == pytest.approx(scores)
 
 
-def test_the_card_says_what_it_is_for_and_how_well_it_does(pack):
-    card = (pack()[0] / "model_card.md").read_text()
+def test_a_ready_model_is_packed_with_its_twin_in_a_role_of_its_own(pack, compiled):
+    ready = compiled / "model"
+    (ready / "float.tflite").unlink()
+    folder, _ = pack(ready=ready, ready_role="pose")
+    assert manifest(folder)["models"]["pose"]["edgetpu"] == "models/pose/edgetpu.tflite"
+    assert "models/pose/edgetpu.tflite" in files_in(folder)
+    assert open_package(folder).models["pose"].keys() == {"int8", "edgetpu"}
+
+
+def test_a_ready_model_may_be_a_single_file(pack, quantised):
+    folder, _ = pack(ready=quantised.out / "models/model/int8.tflite", ready_role="pose")
+    assert "models/pose/int8.tflite" in files_in(folder)
+
+
+def test_two_models_of_one_role_are_refused(pack, compiled):
+    with pytest.raises(StageError, match="two models have the role 'model'"):
+        pack(ready=compiled / "model", ready_role="model")
+
+
+def test_a_model_that_was_compiled_is_packed_beside_the_int8_one(pack, compiled):
+    folder, _ = pack(compiled=compiled)
+    entry = manifest(folder)["models"]["model"]
+    assert (entry["int8"], entry["edgetpu"]) == (
+        "models/model/int8.tflite",
+        "models/model/edgetpu.tflite",
+    )
+
+
+def test_a_model_that_is_float_only_is_packed_as_that(pack, quantised, tmp_path):
+    models = shutil.copytree(quantised.out / "models", tmp_path / "floating")
+    (models / "model/int8.tflite").unlink()
+    assert "models/model/float.tflite" in files_in(pack(models=models)[0])
+
+
+def test_the_card_says_what_it_is_for_and_has_the_sections_of_score(pack):
+    card = (pack()[0] / "card.md").read_text()
     for words in (
         "# animals",
         "Tells animals apart.",
         "Made for: rpi4, litert",
-        "Classes: cat, dog, owl",
-        "Clips: train 150, test 60",
-        "0.7500 (int8), 0.8000 (float), with LiteRT 9 on the CPU, simulated on x86_64",
-        "One inference: 0.0123 ms (median), with LiteRT 9 on the CPU, simulated on x86_64",
-        "Size: 2,344 bytes",
-        "| cat | 0.500 | 4 |",
+        "Figures: with LiteRT 9 on the CPU, simulated on x86_64",
+        "One inference: 0.0123 ms (median), 2,344 bytes, with LiteRT 9 on the CPU",
+        "Edge TPU: not compiled",
+        "## Data\n\nClasses: cat, dog, owl\n",
+        "## Limits\n\nKnows these only.\n",
     ):
         assert words in card
 
 
-def test_a_figure_of_the_device_is_said_to_be_its_own(pack, blobs, tmp_path):
-    pack()
-    for name, found in (("evaluation", FIGURES), ("benchmark", COST)):
-        (tmp_path / name).write_text(
-            json.dumps({**found, "accelerator": "edgetpu", "taken": "device"})
-        )
-    folder = tmp_path / "other"
-    package(
-        tmp_path / "package" / "model.tflite",
-        blobs,
-        tmp_path / "evaluation",
-        tmp_path / "benchmark",
-        folder,
-    )
-    assert (
-        "(median), with LiteRT 9 on the Edge TPU, on the device"
-        in (folder / "model_card.md").read_text()
-    )
+def test_a_figure_of_the_device_is_said_to_be_its_own(pack):
+    there = {"accelerator": "edgetpu", "taken": "device"}
+    folder, _ = pack(figures={**FIGURES, **there}, cost={**COST, **there})
+    assert "with LiteRT 9 on the Edge TPU, on the device" in (folder / "card.md").read_text()
 
 
-def test_a_model_that_was_compiled_is_packed_beside_the_int8_one(pack, quantised, tmp_path):
-    (tmp_path / "compiled").write_bytes(
-        (quantised.out / "int8_model").read_bytes() + b"edgetpu-custom-op"
-    )
-    folder, _ = pack(compiled_model=tmp_path / "compiled")
-    assert (folder / "model_edgetpu.tflite").read_bytes() == (tmp_path / "compiled").read_bytes()
-    assert "model_edgetpu.tflite" in json.loads((folder / "manifest.json").read_text())["files"]
-    assert (folder / "model.tflite").read_bytes() == (quantised.out / "int8_model").read_bytes()
-
-
-def test_a_model_that_went_on_uncompiled_is_packed_once(pack, quantised):
-    assert not (
-        pack(compiled_model=quantised.out / "int8_model")[0] / "model_edgetpu.tflite"
-    ).exists()
-
-
-def test_a_data_set_that_counts_no_clips_says_so(pack, blobs, tmp_path):
-    about = json.loads((blobs / "dataset.json").read_text())
-    del about["clips"]
-    (tmp_path / "plain").mkdir()
-    (tmp_path / "plain" / "dataset.json").write_text(json.dumps(about))
-    package(
-        pack()[0] / "model.tflite",
-        tmp_path / "plain",
-        tmp_path / "evaluation",
-        tmp_path / "benchmark",
-        tmp_path / "other",
-    )
-    assert "Clips: not counted" in (tmp_path / "other" / "model_card.md").read_text()
+def test_the_card_says_what_the_compiler_made_of_the_model(pack):
+    words = "- Edge TPU: 264 of 267 operators, as edgetpu_compiler 16.0.384591198 mapped them\n"
+    assert words in (pack(log=LOG)[0] / "card.md").read_text()
 
 
 def test_the_metrics_are_the_packages_files_and_bytes(pack):
     folder, metrics = pack()
-    assert metrics == {
-        "files": 5,
-        "size_bytes": sum(path.stat().st_size for path in folder.iterdir()),
-    }
+    sizes = [(folder / name).stat().st_size for name in files_in(folder)]
+    assert metrics == {"files": 5, "size_bytes": sum(sizes)}
 
 
-def test_the_same_inputs_give_the_same_bytes(pack, monkeypatch):
+def test_the_same_inputs_give_the_same_bytes_and_another_name_others(pack, monkeypatch):
     first, _ = pack("one")
     monkeypatch.setattr("time.time", lambda: 0.0)
-    second, _ = pack("two")
-    assert digest.of(first) == digest.of(second)
-
-
-def test_another_name_is_another_package(pack):
-    assert digest.of(pack("one")[0]) != digest.of(pack("two", name="birds")[0])
+    assert digest.of(first) == digest.of(pack("two")[0]) != digest.of(pack("3", name="birds")[0])
 
 
 def test_a_package_can_be_moved(pack, tmp_path):
@@ -201,22 +192,7 @@ def test_a_package_can_be_moved(pack, tmp_path):
     before = digest.of(folder)
     shutil.move(folder, tmp_path / "elsewhere")
     assert digest.of(tmp_path / "elsewhere") == before
-    assert not any(
-        str(tmp_path).encode() in path.read_bytes() for path in (tmp_path / "elsewhere").iterdir()
-    )
-
-
-@pytest.mark.parametrize(
-    ("log", "said"),
-    [
-        ({"compiled": False, "accelerator": "edgetpu"}, "- Edge TPU: not compiled\n"),
-        (
-            {"compiled": True, "on_edgetpu": 264, "operations": 267, "version": "16.0.384591198"},
-            "- Edge TPU: 264 of 267 operators, as edgetpu_compiler 16.0.384591198 mapped them\n",
-        ),
-    ],
-)
-def test_the_card_says_what_the_compiler_made_of_the_model(pack, tmp_path, log, said):
-    (tmp_path / "log").write_text(json.dumps(log))
-    folder, _ = pack(compiler_log=tmp_path / "log")
-    assert said in (folder / "model_card.md").read_text()
+    found = [
+        (tmp_path / "elsewhere" / name).read_bytes() for name in files_in(tmp_path / "elsewhere")
+    ]
+    assert not any(str(tmp_path).encode() in content for content in found)

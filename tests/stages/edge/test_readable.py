@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from stages.edge._readable import READABLE, obstacles
-from stages.edge._tflite import Model, read_model
-from stages.edge._tflite_names import OPERATORS
+from stages.tflite.schema import Model, read_model
+from stages.tflite.schema_names import OPERATORS
 
 
 @pytest.fixture
 def model(quantised) -> Model:
     """The trained network: two fully connected layers and a softmax."""
-    return read_model(quantised.out / "int8_model")
+    return read_model(quantised.out / "models/model/int8.tflite")
 
 
 def _with_operator(model: Model, at: int, **change) -> Model:

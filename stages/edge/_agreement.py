@@ -1,0 +1,43 @@
+"""Compares answers with those expected, whatever the task: words are equal, numbers differ by."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from engine.stage import note
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def compare(
+    answers: "Mapping[str, Rows]", expected: "Iterable[Mapping[str, Any]]"
+) -> "tuple[float, float]":
+    """Return the share of expected rows that agree in all their words, and the largest difference.
+
+    expected: [{"file": name of the item, "rows": [...]}]; an answer may say more than is expected
+    """
+    agreeing, total, farthest = 0, 0, 0.0
+    for entry in expected:
+        rows = answers.get(entry["file"], ())
+        if len(rows) != len(entry["rows"]):
+            note(f"{entry['file']}: {len(rows)} answers, {len(entry['rows'])} expected")
+        total += max(len(rows), len(entry["rows"]))
+        for row, wanted in zip(rows, entry["rows"]):
+            words, difference = _differences(row, wanted)
+            farthest = max(farthest, difference)
+            agreeing += not words
+    return (agreeing / total if total else 1.0), farthest
+
+
+def _differences(row: "Mapping[str, Any]", wanted: "Mapping[str, Any]") -> "tuple[int, float]":
+    """Return how many words differ, and the largest difference of a number."""
+    words, farthest = 0, 0.0
+    for key, value in wanted.items():
+        if _is_number(value) and _is_number(row.get(key)):
+            farthest = max(farthest, abs(float(row[key]) - float(value)))
+        else:
+            words += row.get(key) != value
+    return words, farthest
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

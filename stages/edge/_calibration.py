@@ -1,0 +1,64 @@
+"""Chooses the training examples that a quantised model's ranges are measured on."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.stage import StageError
+from stages.tflite import part
+from stages.tflite.tensor import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Examples by the names of the model's inputs, of which only the chosen ones are read."""
+
+    examples: Mapping[str, NDArray[Any]]  # each (examples, ...)
+    inputs: Mapping[str, Tensor]
+    chosen: NDArray[np.int64]
+
+    def batches(self) -> Iterator[dict[str, NDArray[Any]]]:
+        """Yield each chosen example as the model takes it, (1, ...)."""
+        for at in self.chosen:
+            yield {
+                name: np.asarray(self.examples[name][at : at + 1], tensor.type)
+                for name, tensor in self.inputs.items()
+            }
+
+
+def choose(
+    train: Path | None, role: str, inputs: Mapping[str, Tensor], count: int, seed: int
+) -> Calibration:
+    """Return up to `count` examples of the training part, or of its folder for the role.
+
+    StageError: there is no example, one does not fit the model, or one is not finite.
+    """
+    if train is None:
+        raise StageError(
+            "quantising needs examples to calibrate with: connect the input `train` to a data set's "
+            "training part"
+        )
+    if count < 1:
+        raise StageError(f"calibration_examples is {count}: calibrate with at least one example")
+    folder = train / role if (train / role).is_dir() else train
+    data = part.read(folder)
+    permuted = np.random.default_rng(seed).permutation(data.examples)
+    found = Calibration(data.for_inputs(inputs), inputs, np.sort(permuted[:count]))
+    for at, batch in zip(found.chosen, found.batches(), strict=True):
+        for name, values in batch.items():
+            _check(values, f"'{name}' of training example {at}")
+    return found
+
+
+def _check(values: NDArray[Any], what: str) -> None:
+    """Refuse what makes a range without an end: the converter would take it without a word."""
+    if values.dtype.kind != "f" or np.isfinite(values).all():
+        return
+    named = "NaN" if np.isnan(values).any() else "infinity"
+    raise StageError(
+        f"{what} holds {named}, and a range is calibrated on finite numbers: correct the data set"
+    )

@@ -1,0 +1,189 @@
+"""The stage that turns a folder of the user's examples into the parts that a ready model is exported with."""
+
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from engine.stage import In, Out, StageError, note, progress
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from stages.tflite.tensor import Tensor
+
+TESTED = 5  # each fifth example is of the test part
+NAMED = 8  # at most so many files are named in one note
+
+
+class ExamplesMetrics(TypedDict):
+    """Examples to calibrate with and to test with, and files that could not be read."""
+
+    train_examples: float
+    test_examples: float
+    skipped: float
+
+
+def examples(
+    examples: In,
+    model: In,
+    train: Out,
+    test: Out,
+    *,
+    role: str = "model",
+    mean: float | None = None,
+    deviation: float | None = None,
+) -> ExamplesMetrics:
+    """Read pictures or arrays as the model's inputs, four fifths to calibrate and one to test.
+
+    examples: a folder of pictures, of .npy files with one example or several (examples, ...), or of
+              .npz files with the tensors of one example by input name
+    model:    what `quantise` takes; its inputs say what an example is
+    mean, deviation: a pixel of 0 to 255 becomes (pixel - mean) / deviation; null: pixels as they are
+              for a quantised model, 0 and 255 for a float one
+    train, test: parts; test has raw items, and constants.json if the examples are pictures
+
+    StageError: fewer than two examples, examples of another shape, a model of several inputs with
+    pictures.
+    """
+    import json
+
+    import numpy as np
+
+    from stages.tflite import part
+
+    inputs = _inputs(model, role)
+    picture = _scaling(next(iter(inputs.values())), mean, deviation)
+    bad: list[str] = []
+    found = _read(examples, inputs, picture, bad)
+    if bad:
+        note(f"{len(bad)} files cannot be read and are skipped: {'; '.join(bad[:NAMED])}")
+    if len(found) < 2:
+        raise StageError(f"there are {len(found)} examples: give two or more, better 100")
+    chosen = {test: found[::TESTED], train: [one for at, one in enumerate(found) if at % TESTED]}
+    for folder, rows in chosen.items():
+        tensors = {name: np.stack([values[name] for _, values in rows]) for name in inputs}
+        part.write(folder, tensors)
+    used = {"picture": picture} if any(path for path, _ in found) else {}
+    (test / "constants.json").write_text(json.dumps(used, indent=1), encoding="utf-8")
+    _write_raw(test, chosen[test][: part.MOST_ITEMS])
+    return ExamplesMetrics(
+        train_examples=float(len(chosen[train])),
+        test_examples=float(len(chosen[test])),
+        skipped=float(len(bad)),
+    )
+
+
+Example = "tuple[Path | None, dict[str, NDArray[np.float32]]]"  # its picture, and its tensors
+
+
+def _inputs(model: "Path", role: str) -> "dict[str, Tensor]":
+    """Return the model's inputs, of whatever form it is."""
+    import tempfile
+    from pathlib import Path
+
+    from stages.edge import _convert, _sources
+    from stages.tflite import roles
+    from stages.tflite.model import open_model
+
+    source = _sources.find(model, role)
+    if role not in source:
+        raise StageError(f"there is no model '{role}': the roles are {', '.join(source)}")
+    one = source[role]
+    if one.is_ready:
+        return dict(open_model(roles.runnable(roles.files(one.path))[0]).inputs)
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "float.tflite"
+        _convert.in_child(_convert.to_float, one, Path(folder) / "exported", made)
+        return dict(open_model(made).inputs)
+
+
+def _scaling(tensor: "Tensor", mean: float | None, deviation: float | None) -> dict[str, float]:
+    """Return mean and deviation of pixels; without any, those that give a quantised model pixels."""
+    whole, scale = tensor.type in ("int8", "uint8"), tensor.scale or 1.0
+    least = -128 if tensor.type == "int8" else 0
+    otherwise = (float(tensor.zero_point - least), 1 / scale) if whole else (0.0, 255.0)
+    return {
+        "mean": otherwise[0] if mean is None else mean,
+        "deviation": otherwise[1] if deviation is None else deviation,
+    }
+
+
+def _read(
+    folder: "Path", inputs: "dict[str, Tensor]", picture: dict[str, float], bad: list[str]
+) -> "list[Any]":
+    """Return the examples in natural order: the picture that each was made of, and its tensors."""
+    from stages.media import kinds
+    from stages.media.unreadable import Unreadable
+
+    if not folder.is_dir():
+        raise StageError(f"{folder.name} is no folder: put examples into one")
+    files = [path for path in kinds.visible(folder) if path.is_file()]
+    found: list[Any] = []
+    for at, path in enumerate(files):
+        progress(at, len(files), path.name)
+        try:
+            if kinds.is_picture(path):
+                found.append((path, _of_picture(path, inputs, picture)))
+            elif path.suffix.lower() in (".npy", ".npz"):
+                found += [(None, one) for one in _of_arrays(path, inputs)]
+        except (Unreadable, ValueError, OSError) as error:
+            bad.append(f"{path.name} ({error})")
+    return found
+
+
+def _of_picture(
+    path: "Path", inputs: "dict[str, Tensor]", picture: dict[str, float]
+) -> "dict[str, NDArray[np.float32]]":
+    from stages.media.pictures import read_picture
+    from stages.tasks.tensors import as_tensor
+
+    if len(inputs) != 1:
+        raise StageError(f"the model has {len(inputs)} inputs: give .npz files instead of pictures")
+    ((name, tensor),) = inputs.items()
+    return {name: as_tensor(read_picture(path), tensor.shape, picture)[0]}
+
+
+def _of_arrays(path: "Path", inputs: "dict[str, Tensor]") -> "list[dict[str, NDArray[np.float32]]]":
+    import numpy as np
+
+    loaded = np.load(path, allow_pickle=False)
+    if path.suffix.lower() == ".npz":
+        given = {name: loaded[name] for name in loaded.files}
+    else:
+        given = {next(iter(inputs)): loaded}
+    if missing := sorted(set(inputs) - set(given)):
+        raise ValueError(f"it lacks the input '{missing[0]}'")
+    rows = {name: _rows(given[name], tensor) for name, tensor in inputs.items()}
+    counts = {len(values) for values in rows.values()}
+    if len(counts) != 1:
+        raise ValueError("its tensors have different numbers of examples")
+    return [{name: values[at] for name, values in rows.items()} for at in range(counts.pop())]
+
+
+def _rows(values: "NDArray[Any]", tensor: "Tensor") -> "NDArray[Any]":
+    """Return values (examples, ...) of one example or of several."""
+    one = tensor.shape[1:]
+    if values.shape == one:
+        return values[None]
+    if values.shape[1:] == one:
+        return values
+    raise ValueError(f"it is {list(values.shape)}, the model takes {tensor}")
+
+
+def _write_raw(test: "Path", rows: "list[Any]") -> None:
+    import shutil
+
+    import numpy as np
+
+    from stages.tflite import part
+
+    raw, spans = part.raw_folder(test), {}
+    for at, (path, tensors) in enumerate(rows):
+        name = f"{at:02}{path.suffix.lower() if path else '.npz'}"
+        if path:
+            shutil.copyfile(path, raw / name)
+        else:
+            np.savez(raw / name, **tensors)
+        spans[name] = (at, at)
+    part.write_items(test, spans)

@@ -1,0 +1,97 @@
+"""The stage that judges an exported model without a truth: by how much int8 differs from float."""
+
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from engine.stage import In, Out, measured_on, note
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class FidelityMetrics(TypedDict):
+    """The share of examples with the same highest value in each output as the float model, 0 to 1;
+    mean and largest absolute difference of a value, in parts of the float outputs' range.
+    """
+
+    same_highest: float
+    mean_difference: float
+    max_difference: float
+    test_examples: float
+
+
+def fidelity(test: In, outputs: In, reference: In, report: Out) -> FidelityMetrics:
+    """Compare the target's int8 outputs with the build machine's float outputs.
+
+    test: a part; outputs: what `infer` wrote; reference: what `reference` wrote
+    report: JSON: the metrics, where they were measured, the answers that `verify` expects of the raw
+            items, and sections of the model card
+
+    A model that came ready as int8 has no float form: it is compared with itself on the build
+    machine.
+    """
+    import json
+
+    import numpy as np
+
+    from stages.tflite import outputs as raw_outputs
+
+    there = raw_outputs.read(outputs)
+    here, floating = there.values(), raw_outputs.read(reference / "float").values()
+    measured_on(there.about["taken"])
+    same, parts = [], []
+    for _, values in _matched(here, floating).items():
+        flat, wanted = (one.reshape(len(one), -1) for one in values)
+        same.append(flat.argmax(1) == wanted.argmax(1))
+        parts.append(np.abs(flat - wanted).ravel() / max(float(np.ptp(wanted)), 1e-9))
+    differences = np.concatenate(parts)
+    metrics = FidelityMetrics(
+        same_highest=float(np.all(same, axis=0).mean()),
+        mean_difference=float(differences.mean()),
+        max_difference=float(differences.max()),
+        test_examples=float(len(same[0])),
+    )
+    about = {
+        **{name: there.about[name] for name in ("runtime", "accelerator", "taken")},
+        **metrics,
+        "answers": _answers(test, here),
+        "card": {"Figures": _figures(metrics), "Limits": "Nothing is known of its accuracy."},
+    }
+    note(_figures(metrics))
+    report.write_text(json.dumps(about, indent=1), encoding="utf-8")
+    return metrics
+
+
+def _matched(
+    here: "dict[str, NDArray[np.float32]]", floating: "dict[str, NDArray[np.float32]]"
+) -> "dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]":
+    """Return both models' outputs together: of the same name, else of the same place."""
+    if here.keys() == floating.keys():
+        return {name: (values, floating[name]) for name, values in here.items()}
+    pairs = zip(here.items(), floating.values(), strict=True)
+    return {name: (values, wanted) for (name, values), wanted in pairs}
+
+
+def _answers(test: "In", values: "dict[str, NDArray[np.float32]]") -> list[dict[str, Any]]:
+    from stages.tasks.tensors import row
+    from stages.tflite import part
+
+    return [
+        {
+            "file": item.path.name,
+            "rows": [
+                row(name, one[at].ravel())
+                for at in range(item.first, item.last + 1)
+                for name, one in values.items()
+            ],
+        }
+        for item in part.items(test)
+    ]
+
+
+def _figures(metrics: FidelityMetrics) -> str:
+    return (
+        f"{metrics['same_highest']:.1%} of {metrics['test_examples']:.0f} examples have the highest "
+        f"value where the float model has it; values differ by {metrics['mean_difference']:.2%} of "
+        f"the outputs' range, by {metrics['max_difference']:.2%} at most"
+    )

@@ -1,0 +1,93 @@
+"""The stage that runs a model on the test part where it will serve: raw outputs, whatever they mean."""
+
+from typing import TYPE_CHECKING, NotRequired, TypedDict
+
+from engine.stage import In, Out, note, taken
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
+    from stages.edge._difference import Difference
+    from stages.tflite.part import Part
+
+
+class InferMetrics(TypedDict):
+    """Examples run, and whether on the Edge TPU (1) or the CPU (0).
+
+    With a reference: outputs_differ counts the examples with another raw output than on the build
+    machine, max_step_difference is the farthest in quantisation steps; reference_bit_equal is 1 if
+    the reference kernels give the same bytes on both.
+    """
+
+    examples: float
+    on_edgetpu: float
+    outputs_differ: NotRequired[float]
+    max_step_difference: NotRequired[float]
+    reference_bit_equal: NotRequired[float]
+
+
+def infer(
+    test: In,
+    models: In,
+    outputs: Out,
+    compiled: In | None = None,
+    reference: In | None = None,
+    *,
+    role: str = "model",
+    runtime: str = "litert",
+    accelerator: str = "none",
+) -> InferMetrics:
+    """Run a role's model on the test part, on the accelerator if it can be used.
+
+    test:      a part with the model's input tensors
+    models:    <role>/int8.tflite; compiled: the same with <role>/edgetpu.tflite, which comes first
+    reference: what the stage `reference` wrote
+    outputs:   a .npy of raw outputs (examples, ...) for each tensor, and outputs.json: type, scale
+               and zero point by name, runtime, accelerator, where it was measured, the difference
+
+    StageError: an empty test part, a role that is not there, a reference of another model or part.
+    """
+    import platform
+
+    from stages.tflite import outputs as raw_outputs
+    from stages.tflite import part, roles
+    from stages.tflite.model import open_on
+
+    test_part = part.read(test)
+    int8, edgetpu = roles.runnable(roles.of_role(compiled or models, role))
+    model = open_on(accelerator, int8, edgetpu, runtime)
+    note(f"ran with {model.runtime} on the {model.called}")
+    raw = raw_outputs.run(model, test_part)
+    metrics = InferMetrics(
+        examples=float(test_part.examples), on_edgetpu=float(model.accelerator == "edgetpu")
+    )
+    about = {
+        "role": role,
+        "runtime": model.runtime,
+        "accelerator": model.accelerator,
+        "taken": taken(),
+        "machine": platform.machine(),
+        "model_sha256": raw_outputs.sha256(int8),
+    }
+    if reference:
+        found = _compared(reference, int8, runtime, test_part, raw)
+        metrics["outputs_differ"] = float(found.outputs_differ)
+        metrics["max_step_difference"] = found.max_step_difference
+        metrics["reference_bit_equal"] = float(found.reference_bit_equal)
+        about["difference"] = found.as_json()
+        note(f"compared with {found.machine} and {found.runtime}: {found}")
+    raw_outputs.write(outputs, raw, model, about)
+    return metrics
+
+
+def _compared(
+    reference: "Path", int8: "Path", runtime: str, test: "Part", raw: "dict[str, Any]"
+) -> "Difference":
+    from stages.edge import _difference
+    from stages.tflite import outputs as raw_outputs
+    from stages.tflite.model import open_model
+
+    there = _difference.read(reference, raw_outputs.sha256(int8), test.examples)
+    plain = open_model(int8, runtime, kernels="reference")
+    return there.against(raw, raw_outputs.run(plain, test, there.chosen))

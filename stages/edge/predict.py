@@ -1,0 +1,154 @@
+"""The stage that lets a packed model answer what the user has: a file, a folder, a camera, a stream."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from engine.stage import In, Out, StageError, note, progress
+
+if TYPE_CHECKING:
+    from stages.edge._items import Clip, Input
+    from stages.media.frames import Frame
+    from stages.tasks.task import Task
+
+LOADS = {"task": "stages.tasks"}
+NAMED = 8  # at most so many files are named in one sentence
+
+
+class PredictMetrics(TypedDict):
+    """Lines written, inputs answered, and files that could not be read."""
+
+    predictions: float
+    inputs: float
+    skipped: float
+
+
+def predict(
+    package: In,
+    result: Out,
+    source: In | None = None,
+    *,
+    task: str,
+    stream: str = "",
+    seconds: float = 10.0,
+    annotate: bool = False,
+    runtime: str = "litert",
+    accelerator: str = "none",
+) -> PredictMetrics:
+    """Answer every input with the package's task.
+
+    package: a packed model
+    source:  a video, a picture, a file of the task's own form, or a folder of them; in a folder
+             pictures are frames of one clip if the task follows movement
+    stream:  instead of a source: the number of a camera, or the address of a stream, which is read
+             for so many `seconds`
+    result:  predictions.jsonl, a line for each row of an answer: source, time_s (of the row's first
+             frame if it names one; null for pictures), and what the task says; with annotate,
+             videos (.mp4) and pictures (.png) with the answers drawn on them in annotated/
+
+    StageError: a damaged package, nothing that can be read.
+    """
+    from stages.edge import _items
+    from stages.tasks.task import load
+
+    opened = load(package, accelerator, runtime)
+    if stream:
+        where: Any = int(stream) if stream.isdecimal() else stream
+        clips = [_items.Clip(stream, _until(_items.video(where), seconds))]
+    elif source is not None:
+        clips = _items.clips(opened, source)
+    else:
+        raise StageError("there is nothing to look at: give a source, or a stream")
+    result.mkdir(parents=True)
+    run = _Run(opened, result, annotate)
+    for at, clip in enumerate(clips):
+        progress(at, len(clips), clip.name)
+        run.answer(clip)
+    if run.bad:
+        note(f"{len(run.bad)} files cannot be read and are skipped: {'; '.join(run.bad[:NAMED])}")
+    if not run.inputs:
+        raise StageError(f"nothing can be read: {'; '.join(run.bad[:NAMED])}")
+    note(f"answered with {opened.ran_on}")
+    text = "".join(json.dumps(line) + "\n" for line in run.lines)
+    (result / "predictions.jsonl").write_text(text, encoding="utf-8")
+    return PredictMetrics(
+        predictions=float(len(run.lines)), inputs=float(run.inputs), skipped=float(len(run.bad))
+    )
+
+
+@dataclass
+class _Run:
+    """What was answered so far."""
+
+    task: "Task"
+    result: Path
+    annotate: bool
+    lines: "list[dict[str, Any]]" = field(default_factory=list)
+    bad: "list[str]" = field(default_factory=list)
+    inputs: int = 0
+
+    def answer(self, clip: "Clip") -> None:
+        """Answer a clip's inputs, and draw the answers on them if they are pictures."""
+        frames = self._frames(clip)
+        if not self.annotate or clip.kind == "own":
+            for _ in frames:
+                pass
+        elif clip.kind == "video":
+            self._write_video(clip, frames)
+        else:
+            self._write_pictures(clip, frames)
+
+    def _frames(self, clip: "Clip") -> "Iterator[tuple[Input, dict[str, Any]]]":
+        from stages.edge import _items
+
+        times: list[float | None] = []
+        for one, answer, rows in _items.answered(self.task, clip, self.bad):
+            if one is not None:
+                times.append(one.time_s)
+                self.inputs += 1
+            for row in rows:
+                first = row.get("first_frame", len(times) - 1)
+                time_s = times[first]
+                at = None if time_s is None else round(time_s, 3)
+                self.lines.append({"source": clip.name, "time_s": at, **row})
+            if one is not None:
+                yield one, answer
+
+    def _write_video(self, clip: "Clip", frames: "Iterator[tuple[Input, dict[str, Any]]]") -> None:
+        from stages.media.encode import write_video
+
+        said = write_video(self._place(f"{clip.name}.mp4"), self._drawn(frames))
+        if said:
+            note(said)
+
+    def _drawn(self, frames: "Iterator[tuple[Input, dict[str, Any]]]") -> "Iterator[Frame]":
+        from stages.media.frames import Frame
+
+        for one, answer in frames:
+            yield Frame(self.task.draw(one.raw, answer), one.time_s or 0.0)
+
+    def _write_pictures(
+        self, clip: "Clip", frames: "Iterator[tuple[Input, dict[str, Any]]]"
+    ) -> None:
+        from stages.media.pictures import write_picture
+
+        for one, answer in frames:
+            write_picture(self._place(f"{one.name}.png"), self.task.draw(one.raw, answer))
+
+    def _place(self, name: str) -> Path:
+        folder = self.result / "annotated"
+        folder.mkdir(exist_ok=True)
+        return folder / name.replace("/", "_").replace(":", "_")
+
+
+def _until(inputs: "Iterator[Input]", seconds: float) -> "Iterator[Input]":
+    """Yield the inputs of so many seconds of this machine's time."""
+    import time
+
+    end = time.monotonic() + seconds
+    for one in inputs:
+        yield one
+        if time.monotonic() >= end:
+            return

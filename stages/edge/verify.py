@@ -1,0 +1,73 @@
+"""The stage that opens the package as the device will, and answers raw test items through the task."""
+
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from engine.stage import In, Out, StageError, note, progress, taken
+
+if TYPE_CHECKING:
+    pass
+
+LOADS = {"task": "stages.tasks"}
+
+
+class VerifyMetrics(TypedDict):
+    """Raw items answered and rows of their answers; the share of the expected rows that are the
+    same, 0 to 1, and the largest difference of a number in them.
+    """
+
+    items: float
+    answers: float
+    agreement: float
+    max_difference: float
+
+
+def verify(
+    package: In,
+    test: In,
+    golden: Out,
+    score: In | None = None,
+    *,
+    task: str,
+    runtime: str = "litert",
+    accelerator: str = "none",
+) -> VerifyMetrics:
+    """Answer the raw items of the test part, and compare with what `score` expects of them.
+
+    package: a packed model; test: a part with raw items; score: its report, with `answers`
+    golden:  inputs/ (the raw items) and answers.json: what a device has to answer before it serves
+             this package, and where these answers were made
+
+    Words have to be equal; numbers are compared, and the largest difference is a metric. Without
+    `score`, or if it expects nothing, agreement is 1. StageError: a damaged package, no raw item,
+    an item that cannot be read.
+    """
+    import json
+    import shutil
+
+    from stages.edge import _agreement, _items
+    from stages.tasks.task import load
+    from stages.tflite import part
+
+    opened, items = load(package, accelerator, runtime), part.items(test)
+    if not items:
+        raise StageError("the test part has no raw item: let `dataset` write some into test/raw")
+    golden.mkdir()
+    (golden / "inputs").mkdir()
+    answers: dict[str, list[dict[str, Any]]] = {}
+    for at, item in enumerate(items):
+        progress(at, len(items), item.path.name)
+        answers[item.path.name] = _items.answers(opened, item.path)
+        copy = shutil.copytree if item.path.is_dir() else shutil.copyfile
+        copy(item.path, golden / "inputs" / item.path.name)
+    about = {"task": task, "ran_on": opened.ran_on, "taken": taken(), "answers": answers}
+    (golden / "answers.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+    report = json.loads(score.read_text(encoding="utf-8")) if score else {}
+    agreement, difference = _agreement.compare(answers, report.get("answers", []))
+    rows = sum(map(len, answers.values()))
+    note(f"answered {len(items)} raw items with {opened.ran_on}: {agreement:.1%} as expected")
+    return VerifyMetrics(
+        items=float(len(items)),
+        answers=float(rows),
+        agreement=agreement,
+        max_difference=difference,
+    )

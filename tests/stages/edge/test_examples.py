@@ -1,0 +1,102 @@
+"""A folder of the user's examples becomes the parts that a model of any form is exported with."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from engine.stage import StageError
+from stages.edge import examples as module
+from stages.edge.examples import examples
+from stages.tflite import part
+from tests.stages.tasks.packages import always
+
+
+@pytest.fixture
+def made(tmp_path):
+    """Make the parts for a model of these inputs, from what is in the folder `mine`."""
+    (tmp_path / "mine").mkdir()
+
+    def run(shape, **params):
+        (tmp_path / "m.tflite").write_bytes(always(shape, [1.0, 2.0]))
+        given = (tmp_path / "mine", tmp_path / "m.tflite")
+        metrics = examples(*given, tmp_path / "train", tmp_path / "test", **params)
+        return metrics, part.read(tmp_path / "train"), part.read(tmp_path / "test")
+
+    run.mine = tmp_path / "mine"
+    return run
+
+
+def values(read):
+    (found,) = read.tensors.values()
+    return np.asarray(found)
+
+
+def test_each_fifth_example_is_of_the_test_part(made):
+    np.save(made.mine / "a.npy", np.arange(20, dtype=np.float32).reshape(10, 2))
+    metrics, train, test = made((1, 2))
+    assert metrics == {"train_examples": 8, "test_examples": 2, "skipped": 0}
+    assert values(test).tolist() == [[0, 1], [10, 11]]
+    assert len(values(train)) == 8
+
+
+def test_files_of_one_example_come_in_natural_order_and_by_name(made):
+    for at in (10, 2):
+        np.save(made.mine / f"{at}.npy", np.array([at, at], np.float32))
+    _, train, test = made((1, 2))
+    assert (values(test).tolist(), values(train).tolist()) == ([[2, 2]], [[10, 10]])
+
+
+def test_the_test_parts_items_are_what_the_task_reads(made):
+    np.save(made.mine / "a.npy", np.arange(4, dtype=np.float32).reshape(2, 2))
+    _, _, test = made((1, 2))
+    (item,) = part.items(test.folder)
+    with np.load(item.path) as file:
+        assert [file[name].tolist() for name in file.files] == [[0, 1]]
+
+
+def picture(path, level):
+    Image.fromarray(np.full((6, 8, 3), level, np.uint8)).save(path)
+
+
+@pytest.mark.parametrize(
+    ("params", "value"), [({}, 1.0), ({"mean": 127.5, "deviation": 127.5}, 1.0), ({"mean": 255}, 0)]
+)
+def test_pictures_are_scaled_to_the_models_input(made, params, value):
+    for name in ("a", "b"):
+        picture(made.mine / f"{name}.png", 255)
+    _, train, test = made((1, 4, 4, 3), **params)
+    assert values(train).shape == (1, 4, 4, 3) and values(train) == pytest.approx(value)
+    constants = json.loads((test.folder / "constants.json").read_text())["picture"]
+    assert constants["mean"] == params.get("mean", 0)
+    assert [item.path.name for item in part.items(test.folder)] == ["00.png"]
+
+
+def test_what_cannot_be_read_is_skipped_and_told(made, monkeypatch):
+    said = []
+    monkeypatch.setattr(module, "note", said.append)
+    np.save(made.mine / "a.npy", np.zeros((2, 2), np.float32))
+    np.save(made.mine / "b.npy", np.zeros((2, 3), np.float32))
+    (made.mine / "c.png").write_text("no picture")
+    assert made((1, 2))[0]["skipped"] == 2
+    assert "b.npy (it is [2, 3], the model takes" in said[0] and "c.png (" in said[0]
+
+
+def test_too_few_examples_are_refused(made):
+    with pytest.raises(StageError, match="there are 0 examples: give two or more"):
+        made((1, 2))
+
+
+def test_a_model_of_no_picture_says_what_to_give_it(made):
+    picture(made.mine / "a.png", 0)
+    with pytest.raises(StageError, match=r"takes \[1, 2\], and no picture"):
+        made((1, 2))
+
+
+def test_the_inputs_of_a_keras_model_are_known_too(do, relu, tmp_path):
+    (tmp_path / "mine").mkdir()
+    np.save(tmp_path / "mine/a.npy", np.zeros((6, 8), np.float32))
+    done = do("stages.edge.examples", {"examples": tmp_path / "mine", "model": relu})
+    assert done.status == 0, done.log
+    assert done.metrics["train_examples"] == 4

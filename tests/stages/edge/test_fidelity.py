@@ -1,0 +1,62 @@
+"""An exported model is judged by how near its int8 outputs are to the float ones."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from stages.edge import fidelity as module
+from stages.edge.fidelity import fidelity
+from stages.tflite import outputs, part
+from stages.tflite.tensor import Tensor
+
+ABOUT = {"runtime": "LiteRT 9", "accelerator": "cpu", "taken": "device"}
+
+
+@pytest.fixture
+def judged(tmp_path):
+    """Compare outputs of the target with the float ones; return metrics and report."""
+
+    def run(here, floating, name="scores"):
+        part.write(tmp_path / "test", {"x": np.zeros((len(here), 1), np.float32)})
+        part.raw_folder(tmp_path / "test")
+        part.write_items(tmp_path / "test", {"00.npy": (0, 0)})
+        for folder, values, called in (
+            ("outputs", here, name),
+            ("reference/float", floating, "scores"),
+        ):
+            model = SimpleNamespace(outputs={called: Tensor(called, (1, 2), "float32")})
+            raw = {called: np.array(values, np.float32)}
+            outputs.write(tmp_path / folder, raw, model, ABOUT)
+        folders = (tmp_path / "test", tmp_path / "outputs", tmp_path / "reference")
+        metrics = fidelity(*folders, tmp_path / "report")
+        return metrics, json.loads((tmp_path / "report").read_text())
+
+    return run
+
+
+def test_the_share_with_the_same_highest_value_and_the_differences(judged):
+    metrics, _ = judged([[0, 1], [0.5, 0.25]], [[0, 1], [0.25, 0.5]])
+    assert metrics == {
+        "same_highest": 0.5,
+        "mean_difference": pytest.approx(0.125),
+        "max_difference": pytest.approx(0.25),
+        "test_examples": 2,
+    }
+
+
+def test_outputs_of_other_names_are_compared_by_their_place(judged):
+    assert judged([[0, 1]], [[0, 1]], name="int8")[0]["same_highest"] == 1
+
+
+def test_the_answers_are_those_of_the_task(judged):
+    (answer,) = judged([[0, 1]], [[0, 1]])[1]["answers"]
+    (row,) = answer["rows"]
+    assert (answer["file"], row["output"], row["highest"]) == ("00.npy", "scores", 1)
+
+
+def test_it_counts_as_measured_where_the_model_ran(judged, monkeypatch):
+    said = []
+    monkeypatch.setattr(module, "measured_on", said.append)
+    assert judged([[0, 1]], [[0, 1]])[1]["taken"] == "device" and said == ["device"]
