@@ -42,7 +42,7 @@ def run(
     request: Request,
     contract: Contract,
     work: Path,
-    inputs: Mapping[str, Path],
+    inputs: Mapping[str, Path | None],
     params: Mapping[str, Any],
 ) -> Done:
     """Run the stage in a process of this machine and wait for its end."""
@@ -56,7 +56,7 @@ def run(
     description = {
         **contract.invoke,
         "params": dict(params),
-        "inputs": {name: str(path) for name, path in inputs.items()},
+        "inputs": {name: str(path) if path else None for name, path in inputs.items()},
         "outputs": {name: str(path) for name, path in outputs.items()},
     }
     (folder / "job.json").write_text(json.dumps(description), encoding="utf-8")

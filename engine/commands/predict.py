@@ -1,10 +1,10 @@
-"""`predict`: run the packed model of the newest finished run on input=FILE_OR_FOLDER.
+"""`predict`: run the packed model of the newest finished run on input=FILE, FOLDER, camera or stream.
 
-The use case's `predict:` names the stage that does it; here it is laid out, run and its result
-shown.
+The package's task answers; the use case's `predict:` may name another stage that does it.
 """
 
 import json
+import re
 import shutil
 import sys
 import time
@@ -22,11 +22,19 @@ from engine.signature import Library
 from engine.store import Store
 from engine.wording import table
 
+STAGE = "stages.edge.predict"
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+
 
 class Options(CommandOptions):
     """The options of `predict`."""
 
-    input: str | None = Field(None, description="a video, a picture, a folder, or a keypoint CSV")
+    input: str | None = Field(
+        None,
+        description="a video, a picture, a folder, or another file that the task reads; the number "
+        "of a camera, as 0; or the address of a stream, as rtsp://camera/1",
+    )
+    seconds: float = Field(10.0, gt=0, description="how long a camera or stream is read")
     output: str | None = Field(None, description="where to write pictures or a video")
     run: str | None = Field(
         None, description="a run's id or its beginning; null: the newest that finished"
@@ -40,7 +48,9 @@ def main(request: Request[Options]) -> tuple[int, None]:
     """Print what the model says as a table or as JSON lines; with output= also write pictures or a
     video.
     """
-    source, package, contract = _source(request), _package(request), _contract(request)
+    stream, package = _stream(request), _package(request)
+    source = None if stream else _source(request)
+    contract, params = _contract(request, package, stream)
     print(f"the model of run {package.parents[2].name}", file=sys.stderr)
     output = Path(request.options.output).absolute() if request.options.output else None
     if output:
@@ -49,10 +59,10 @@ def main(request: Request[Options]) -> tuple[int, None]:
     layout.make_outputs(request.outputs)
     store = Store(layout.store_dir(request.outputs))
     with store.work(f"predict-{time.time_ns()}") as work:
-        params = {"annotate": output is not None} if "annotate" in contract.params else {}
-        done = single_job.run(
-            request, contract, work, {"package": package, "source": source}, params
-        )
+        if "annotate" in contract.params:
+            params["annotate"] = output is not None
+        inputs = {"package": package, "source": source}
+        done = single_job.run(request, contract, work, inputs, params)
         if not done.succeeded:
             print(done.log_tail, file=sys.stderr)
             return 1, None
@@ -102,15 +112,49 @@ def _source(request: Request[Options]) -> Path:
     return path
 
 
-def _contract(request: Request) -> Contract:
-    if request.usecase.predict is None:
-        raise UserError(
-            f"{request.where}: predict",
-            "this use case names no stage for it",
-            "add 'predict: stages.<domain>.predict'",
-        )
+def _stream(request: Request[Options]) -> str:
+    """Return the camera's number or the stream's address that `input` names; empty for a path."""
+    wanted = request.options.input or ""
+    return wanted if wanted.isdecimal() or _ADDRESS.match(wanted) else ""
+
+
+def _contract(
+    request: Request[Options], package: Path, stream: str
+) -> tuple[Contract, dict[str, Any]]:
+    """Return the stage that predicts, and its parameters."""
     library = Library(request.settings.stage_packages, request.roots)
-    return library.signature(request.usecase.predict, f"{request.where}: predict")
+    if request.usecase.predict is not None:
+        where = f"{request.where}: predict"
+        contract = library.signature(request.usecase.predict, where)
+        if stream and "stream" not in contract.params:
+            what = f"'{request.usecase.predict}' reads no camera and no stream"
+            raise UserError(f"input={stream}", what, "give the path of a file or folder")
+        return contract, {"stream": stream} if stream else {}
+    if request.usecase.task is None:
+        raise UserError(
+            f"{request.where}: task",
+            "this use case does not say what its model does",
+            "add 'task: NAME' of a module in stages/tasks, or 'predict: stages.<domain>.predict'",
+        )
+    params = {
+        "task": _task(package),
+        "stream": stream,
+        "seconds": request.options.seconds,
+        "runtime": request.target.runtime,
+        "accelerator": request.target.accelerator,
+    }
+    contract = library.signature(STAGE, f"{request.where}: task")
+    return library.loading(contract, params, f"{package}/manifest.json"), params
+
+
+def _task(package: Path) -> str:
+    """Return what the manifest says that the package does; version 1 knew one task."""
+    try:
+        manifest = json.loads((package / "manifest.json").read_text(encoding="utf-8"))
+        return str(manifest["task"]) if manifest.get("v", 1) != 1 else "activity"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        what, fix = "it is damaged: it does not name a task", "run the use case again"
+        raise UserError(f"{package}/manifest.json", what, fix) from None
 
 
 def _rows(result: Path) -> list[dict[str, Any]] | None:

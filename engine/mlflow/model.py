@@ -19,11 +19,23 @@ _SOURCE = "rpi.source_run_id"
 
 def is_package(name: str, path: Path) -> bool:
     """True for the packed model that a use case ends in."""
-    return (
-        name == "package"
-        and (path / "manifest.json").is_file()
-        and (path / "model.tflite").is_file()
-    )
+    return name == "package" and main_model(path) is not None
+
+
+def main_model(package: Path) -> str | None:
+    """Return the file, from the package on, of the model that MLflow shows: the one in the role
+    `model`, else of the first role.
+
+    None if it is no package. Version 1 had one model.
+    """
+    try:
+        manifest = json.loads((package / "manifest.json").read_text(encoding="utf-8"))
+        roles = manifest.get("models", {"model": {"int8": "model.tflite"}})
+        forms = roles.get("model") or next(iter(roles.values()))
+        name = str(forms.get("int8") or forms["float"])
+    except (OSError, ValueError, LookupError, StopIteration, AttributeError):
+        return None
+    return name if (package / name).is_file() else None
 
 
 def log(client: Any, experiment: str, run_id: str, name: str, package: Path) -> str:
@@ -59,6 +71,8 @@ def _save(model: Any, run_id: str, package: Path, folder: Path) -> None:
     from mlflow.models import Model
 
     manifest = json.loads((package / "manifest.json").read_text(encoding="utf-8"))
+    main = main_model(package)
+    assert main is not None
     warnings.filterwarnings(
         "ignore", message=".*Add type hints to the `predict` method"
     )  # tensors need none
@@ -67,7 +81,8 @@ def _save(model: Any, run_id: str, package: Path, folder: Path) -> None:
         mlflow_model=Model(run_id=run_id, model_id=model.model_id),
         python_model=str(_CODE),
         artifacts={"package": str(package)},
-        signature=_signature(package / "model.tflite"),
+        model_config={"model": main},
+        signature=_signature(package / main),
         pip_requirements=_requirements(),  # given, so that MLflow does not go and look what the code imports
         metadata={"manifest": manifest},
     )

@@ -1,4 +1,4 @@
-"""The code of every packed model in MLflow: loads model.tflite and runs it on batches of tensors.
+"""The code of every packed model in MLflow: loads its main model and runs it on batches of tensors.
 
 MLflow copies this file beside the model and executes the copy, so it imports nothing of this
 project.
@@ -18,7 +18,7 @@ class TFLiteModel(PythonModel):
 
     def load_context(self, context: Any) -> None:
         """The model is in memory."""
-        path = Path(context.artifacts["package"]) / "model.tflite"
+        path = Path(context.artifacts["package"]) / context.model_config["model"]
         self._interpreter = _interpreter(str(path))
         self._interpreter.allocate_tensors()
 

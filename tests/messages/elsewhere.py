@@ -12,7 +12,19 @@ ELSEWHERE = [
     ),
     (
         "engine/commands/predict.py: _contract",
+        "tests/engine/commands/test_predict.py::test_a_stage_that_reads_no_camera_says_so",
+    ),
+    (
+        "engine/commands/predict.py: _contract",
         "tests/messages/test_commands.py::test_a_prediction_that_cannot_be_made",
+    ),
+    (
+        "engine/commands/predict.py: _task",
+        "tests/engine/commands/test_predict.py::test_a_package_that_names_no_task_is_refused",
+    ),
+    (
+        "engine/signature.py: _with_module",
+        "tests/engine/test_signature.py::test_a_module_that_is_not_there_is_named_with_the_nearest",
     ),
     (
         "engine/commands/predict.py: _source",

@@ -11,7 +11,7 @@ PREDICTIONS = {
     "no_such_input": (["input=no.mp4"], "input=no.mp4", "file or folder", "path"),
     "no_predict": (
         ["input=."],
-        "conf/usecases/packs.yaml: predict",
+        "conf/usecases/packs.yaml: task",
         "use case",
         "predict: stages.",
     ),

@@ -206,3 +206,17 @@ def test_an_input_that_never_ends_is_refused_before_a_stage_starts(predict, pack
     assert said.status == 2 and (
         "neither a file nor a folder" in said.err or "a file system of the kernel" in said.err
     )
+
+
+@pytest.mark.parametrize("where", ["0", "rtsp://camera/1"])
+def test_a_stage_that_reads_no_camera_says_so(predict, where):
+    said = predict(f"input={where}")
+    assert (said.status, said.out) == (2, "")
+    assert f"input={where}\n  'mystages.look' reads no camera and no stream\n" in said.err
+
+
+def test_a_package_that_names_no_task_is_refused(packed, give):
+    packed.usecase("packed", PACKED.replace("predict: mystages.look", "task: activity"))
+    said = give("predict", "usecase=packed", "input=words")
+    assert (said.status, said.out) == (2, "")
+    assert "manifest.json\n  it is damaged: it does not name a task\n  run the use case" in said.err

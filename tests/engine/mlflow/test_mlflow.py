@@ -300,8 +300,16 @@ def test_a_rejected_run_has_failed_and_says_so(outputs: Path, events: Any, make_
     )
 
 
+@pytest.mark.parametrize(
+    ("file", "manifest"),
+    [
+        ("model.tflite", {}),
+        ("models/x/int8.tflite", {"v": 2, "models": {"x": {"int8": "models/x/int8.tflite"}}}),
+    ],
+    ids=["version 1", "version 2"],
+)
 def test_a_packed_model_is_an_mlflow_model_that_predicts(
-    outputs: Path, events: Any, make_job: Any
+    outputs: Path, events: Any, make_job: Any, file: str, manifest: dict[str, Any]
 ) -> None:
     tensorflow = pytest.importorskip("tensorflow")
     folder = make_folder(outputs, whole_run(events, make_job))
@@ -311,8 +319,9 @@ def test_a_packed_model_is_an_mlflow_model_that_predicts(
     converter = tensorflow.lite.TFLiteConverter.from_concrete_functions(
         [double.get_concrete_function()]
     )
-    (package / "model.tflite").write_bytes(converter.convert())
-    (package / "manifest.json").write_text("{}")
+    (package / file).parent.mkdir(parents=True, exist_ok=True)
+    (package / file).write_bytes(converter.convert())
+    (package / "manifest.json").write_text(json.dumps(manifest))
     journal_file = folder / journal.FILE_NAME
     journal_file.write_text(
         journal_file.read_text().replace(
