@@ -32,7 +32,7 @@ def refusal(annotation: str, value: Any) -> str | None:
 
 
 def described(annotation: str) -> str:
-    """Return the annotation as a person reads it: "int >= 1", "float > 0 < 1 or None"."""
+    """Return the annotation as a person reads it: "int >= 1", "float > 0 and < 1 or None"."""
     return _described(ast.parse(annotation, mode="eval").body)
 
 
@@ -153,7 +153,7 @@ def _described(node: ast.expr) -> str:
     if _is_annotated(node):
         kind, *bounds = node.slice.elts  # type: ignore[attr-defined]
         said = [f"{_BOUNDS[name][0]} {bound}" for one in bounds for name, bound in _bounds(one)]
-        return " ".join([_described(kind), *said])
+        return f"{_described(kind)} {' and '.join(said)}"
     match node:
         case ast.Subscript(value=ast.Name(id="Literal"), slice=choices):
             return " or ".join(map(repr, _choices(choices)))

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from engine.contract import REQUIRED
 from engine.signature import Library
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -61,6 +62,16 @@ def test_every_stage_is_read_by_its_signature():
         signatures
         and [name for name, one in signatures.items() if not (one.outputs and one.doc)] == []
     )
+
+
+def test_every_parameter_accepts_its_default_and_every_count_has_a_bound():
+    wrong = []
+    for name in LIBRARY.names():
+        for key, one in LIBRARY.signature(name, name).params.items():
+            is_refused = one.default is not REQUIRED and one.refusal(one.default)
+            if is_refused or one.annotation == "int":
+                wrong.append(f"{name}: {key}")
+    assert wrong == []
 
 
 def test_every_use_case_composes_for_every_target_and_imports_nothing_heavy():

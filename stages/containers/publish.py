@@ -2,9 +2,10 @@
 all, and a registry's manifest list.
 """
 
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 from engine.stage import In, Out, StageError, note, progress
+from engine.stage.bounds import Range
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +38,7 @@ def publish(
     name: str,
     tag: str = "latest",
     registry: str | None = None,
-    compression: int = 4,
+    compression: Annotated[int, Range(ge=0, le=9)] = 4,
 ) -> PublishMetrics:
     """Write the image's platforms with compressed layers, and push them to the registry.
 

@@ -2,9 +2,10 @@
 outputs bit by bit.
 """
 
-from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict
 
 from engine.stage import In, Out, StageError, note, progress
+from engine.stage.bounds import Range
 from engine.stage.platforms import PLATFORMS
 
 if TYPE_CHECKING:
@@ -39,9 +40,9 @@ def smoke(
     *,
     platform: str,
     imports: list[str] | None = None,
-    examples: int = 2,
-    memory_mb: int = 2048,
-    timeout_s: int = 900,
+    examples: Annotated[int, Range(ge=1)] = 2,
+    memory_mb: Annotated[int, Range(ge=1)] = 2048,
+    timeout_s: Annotated[int, Range(ge=1)] = 900,
 ) -> SmokeMetrics:
     """Run every .tflite file of a folder in the image, with each runtime that it has.
 

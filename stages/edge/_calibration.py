@@ -42,8 +42,6 @@ def choose(
             "quantising needs examples to calibrate with: connect the input `train` to a data set's "
             "training part"
         )
-    if count < 1:
-        raise StageError(f"calibration_examples is {count}: calibrate with at least one example")
     folder = train / role if (train / role).is_dir() else train
     data = part.read(folder)
     permuted = np.random.default_rng(seed).permutation(data.examples)

@@ -1,8 +1,9 @@
 """The stage that measures what models cost: time, size and memory, on the machine that they run on."""
 
-from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict
 
 from engine.stage import In, Out, StageError, note, progress, taken
+from engine.stage.bounds import Range
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,8 +42,8 @@ def benchmark(
     role: str = "model",
     runtime: str = "litert",
     accelerator: str = "none",
-    repeats: int = 300,
-    threads: int = 1,
+    repeats: Annotated[int, Range(ge=1)] = 300,
+    threads: Annotated[int, Range(ge=1)] = 1,
 ) -> BenchmarkMetrics:
     """Run each role's model, one example at a time, and measure its latency.
 

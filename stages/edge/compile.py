@@ -2,9 +2,10 @@
 is installed.
 """
 
-from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict
 
 from engine.stage import In, Out, StageError, note, progress
+from engine.stage.bounds import Range
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,8 +38,8 @@ def compile(
     log: Out,
     *,
     accelerator: str = "none",
-    attempts: int = 5,
-    timeout_s: float = 600,
+    attempts: Annotated[int, Range(ge=1)] = 5,
+    timeout_s: Annotated[float, Range(gt=0)] = 600,
 ) -> CompileMetrics:
     """Compile each role's int8 model with `edgetpu_compiler` from PATH, which exists for x86-64 Linux
     only.

@@ -1,8 +1,9 @@
 """The stage that turns a folder of the user's examples into the parts that a ready model is exported with."""
 
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 from engine.stage import In, Out, StageError, note, progress
+from engine.stage.bounds import Range
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +33,7 @@ def examples(
     *,
     role: str = "model",
     mean: float | None = None,
-    deviation: float | None = None,
+    deviation: Annotated[float, Range(gt=0)] | None = None,
 ) -> ExamplesMetrics:
     """Read pictures or arrays as the model's inputs, four fifths to calibrate and one to test.
 

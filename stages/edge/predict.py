@@ -4,9 +4,10 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 from engine.stage import In, Out, StageError, note, progress
+from engine.stage.bounds import Range
 
 if TYPE_CHECKING:
     from stages.edge._items import Clip, Input
@@ -32,7 +33,7 @@ def predict(
     *,
     task: str,
     stream: str = "",
-    seconds: float = 10.0,
+    seconds: Annotated[float, Range(gt=0)] = 10.0,
     annotate: bool = False,
     runtime: str = "litert",
     accelerator: str = "none",

@@ -1,8 +1,9 @@
 """The stage that turns trained models into TFLite: a float and an int8 form for each role."""
 
-from typing import TYPE_CHECKING, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Annotated, Literal, NotRequired, TypedDict
 
 from engine.stage import In, Out, StageError, note, progress
+from engine.stage.bounds import Range
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -10,8 +11,6 @@ if TYPE_CHECKING:
     from stages.edge._sources import Source
     from stages.tflite.schema import Model
     from stages.tflite.tensor import Tensor
-
-END_TYPES = ("int8", "uint8", "int32", "float32")
 
 
 class QuantiseMetrics(TypedDict):
@@ -31,10 +30,10 @@ def quantise(
     train: In | None = None,
     *,
     role: str = "model",
-    input_type: str = "int8",
-    output_type: str = "int8",
-    calibration_examples: int = 500,
-    seed: int = 0,
+    input_type: Literal["uint8", "int8", "int32", "float32"] = "int8",
+    output_type: Literal["uint8", "int8", "int32", "float32"] = "int8",
+    calibration_examples: Annotated[int, Range(ge=1)] = 500,
+    seed: Annotated[int, Range(ge=0)] = 0,
     accelerator: str = "none",
 ) -> QuantiseMetrics:
     """Convert with batch 1 and fixed shapes, calibrated on real training examples.
@@ -56,9 +55,6 @@ def quantise(
     """
     from stages.edge import _sources
 
-    for name, value in (("input_type", input_type), ("output_type", output_type)):
-        if value not in END_TYPES:
-            raise StageError(f"{name} is '{value}': give {', '.join(END_TYPES[:-1])} or float32")
     found = _sources.find(model, role)
     for at, (name, source) in enumerate(found.items()):
         progress(at, len(found), name)

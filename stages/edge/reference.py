@@ -1,8 +1,9 @@
 """The stage that runs a model on the build machine, for the target's outputs to be compared with."""
 
-from typing import TypedDict
+from typing import Annotated, TypedDict
 
 from engine.stage import In, Out, StageError, note
+from engine.stage.bounds import Range
 
 
 class ReferenceMetrics(TypedDict):
@@ -19,7 +20,7 @@ def reference(
     *,
     role: str = "model",
     runtime: str = "litert",
-    reference_examples: int = 16,
+    reference_examples: Annotated[int, Range(ge=1)] = 16,
 ) -> ReferenceMetrics:
     """Run a role's int8 and float model on the test part with the target's runtime.
 

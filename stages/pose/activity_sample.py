@@ -2,9 +2,10 @@
 needs no camera.
 """
 
-from typing import TypedDict
+from typing import Annotated, TypedDict
 
 from engine.stage import Out, StageError
+from engine.stage.bounds import Range
 
 FPS = 30.0
 
@@ -19,12 +20,12 @@ class ActivitySampleMetrics(TypedDict):
 def activity_sample(
     recordings: Out,
     *,
-    seed: int = 7,
-    people: int = 10,
-    clips: int = 3,
-    frames: int = 90,
-    noise: float = 0.012,
-    missing: float = 0.04,
+    seed: Annotated[int, Range(ge=0)] = 7,
+    people: Annotated[int, Range(ge=1)] = 10,
+    clips: Annotated[int, Range(ge=1)] = 3,
+    frames: Annotated[int, Range(ge=1)] = 90,
+    noise: Annotated[float, Range(ge=0)] = 0.012,
+    missing: Annotated[float, Range(ge=0, le=1)] = 0.04,
 ) -> ActivitySampleMetrics:
     """Make six activities with `clips` clips of each of `people` people.
 

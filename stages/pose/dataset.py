@@ -2,9 +2,10 @@
 frame.
 """
 
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 from engine.stage import In, Out, StageError, note
+from engine.stage.bounds import Range
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,12 +29,12 @@ def dataset(
     test: Out,
     recordings: In | None = None,
     *,
-    window: int = 32,
-    stride: int = 8,
+    window: Annotated[int, Range(ge=1)] = 32,
+    stride: Annotated[int, Range(ge=1)] = 8,
     whole_clips: bool = False,
-    test_share: float = 0.25,
-    val_share: float = 0.2,
-    seed: int = 0,
+    test_share: Annotated[float, Range(gt=0, lt=1)] = 0.25,
+    val_share: Annotated[float, Range(ge=0, lt=1)] = 0.2,
+    seed: Annotated[int, Range(ge=0)] = 0,
 ) -> DatasetMetrics:
     """Cut clips into windows of `window` frames (1: single pictures), and split them.
 

@@ -1,8 +1,9 @@
 """The stage that turns recordings of people into keypoints; it trains nothing and windows nothing."""
 
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 from engine.stage import In, Out, StageError, note, progress
+from engine.stage.bounds import Range
 
 if TYPE_CHECKING:
     from stages.pose._clips import Clip
@@ -29,9 +30,9 @@ def keypoints(
     keypoints: Out,
     model: In | None = None,
     *,
-    max_bad_fraction: float = 0.1,
+    max_bad_fraction: Annotated[float, Range(ge=0, le=1)] = 0.1,
     allow_one_activity: bool = False,
-    threads: int = 1,
+    threads: Annotated[int, Range(ge=1)] = 1,
 ) -> KeypointsMetrics:
     """Read a folder of recordings (docs/data.md) and write the keypoints of every frame.
 

@@ -1,8 +1,9 @@
 """The stage that trains the activity classifier, with operations that the Edge TPU takes."""
 
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 from engine.stage import In, Out, StageError, checkpoint, metric, note, progress
+from engine.stage.bounds import Range
 from stages.pose._training_state import TrainingState
 
 if TYPE_CHECKING:
@@ -23,17 +24,17 @@ def train(
     train: In,
     model: Out,
     *,
-    epochs: int = 30,
-    learning_rate: float = 2e-3,
-    batch_size: int = 64,
-    width: int = 64,
-    branches: int = 2,
-    dropout: float = 0.4,
+    epochs: Annotated[int, Range(ge=1)] = 30,
+    learning_rate: Annotated[float, Range(gt=0, le=1)] = 2e-3,
+    batch_size: Annotated[int, Range(ge=1)] = 64,
+    width: Annotated[int, Range(ge=1)] = 64,
+    branches: Annotated[int, Range(ge=1)] = 2,
+    dropout: Annotated[float, Range(ge=0, lt=1)] = 0.4,
     augment: bool = True,
-    limb_swap: float = 0.0,
-    label_smoothing: float = 0.1,
-    seed: int = 0,
-    threads: int = 1,
+    limb_swap: Annotated[float, Range(ge=0, le=1)] = 0.0,
+    label_smoothing: Annotated[float, Range(ge=0, lt=1)] = 0.1,
+    seed: Annotated[int, Range(ge=0, lt=4294967296)] = 0,
+    threads: Annotated[int, Range(ge=1)] = 1,
 ) -> TrainMetrics:
     """Train several small dense networks side by side; the model is the mean of their answers.
 

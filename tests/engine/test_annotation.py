@@ -63,7 +63,7 @@ def test_a_value_beyond_its_bounds_is_refused_with_the_bound(written, value, why
     ("written", "said"),
     [
         (EPOCHS, "int >= 1"),
-        (f"{RATE} | None", "float > 0 < 1 or None"),
+        (f"{RATE} | None", "float > 0 and < 1 or None"),
         ("Literal['a', 'b']", "'a' or 'b'"),
         ("list[int]", "list[int]"),
     ],
