@@ -212,9 +212,9 @@ class Attempts:
             attempt=number,
             fingerprint=planned.fingerprint,
             log=log.relative_to(self.run_dir).as_posix(),  # the run's folder may be moved
-            platform=job.place.platform,
-            emulated=job.place.emulated,
-            taken=job.place.taken,
+            platform=job.placement.platform,
+            emulated=job.placement.emulated,
+            taken=job.placement.taken,
         )
 
     def _reads(self, job: Job) -> dict[str, str]:

@@ -53,9 +53,9 @@ def names_config_dirs(argv: Sequence[str]) -> bool:
 def usecases(dirs: Sequence[Path]) -> dict[str, Path]:
     """Return the files of all use cases by name."""
     own = [
-        place / "usecases"
+        root / "usecases"
         for folder in dirs[:-1]
-        for place in dict.fromkeys((folder, root_of(folder)))
+        for root in dict.fromkeys((folder, root_of(folder)))
     ]
     return _by_name([*own, ROOT / "usecases"])
 

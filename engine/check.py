@@ -20,7 +20,7 @@ from engine.spec import StageSpec, UseCase
 from engine.wording import listed
 
 NOTHING: Mapping[str, str] = {}
-Place = Callable[[StageSpec, Contract], Placement]
+Placer = Callable[[StageSpec, Contract], Placement]
 
 
 @dataclass(slots=True)
@@ -36,7 +36,7 @@ class Checked:
 def check(
     usecase: UseCase,
     library: Library,
-    place: Place,
+    place: Placer,
     where: str,
     left_out: Mapping[str, str] = NOTHING,
 ) -> Checked:
@@ -84,7 +84,7 @@ class _Checking:
     """One use case, and what was found of it so far."""
 
     usecase: UseCase
-    place: Place
+    place: Placer
     where: str
     left_out: Mapping[str, str]
     contracts: dict[str, Contract] = field(default_factory=dict)
@@ -111,7 +111,7 @@ class _Checking:
 
     def objective(self) -> None:
         """Look whether a stage returns the objective."""
-        wanted, place = self.usecase.objective, f"{self.where}: objective"
+        wanted, location = self.usecase.objective, f"{self.where}: objective"
         if wanted is None or self._may_be_returned(wanted):
             return
         metrics = [
@@ -126,11 +126,11 @@ class _Checking:
         stage = wanted.rpartition(".")[0]
         if wanted not in known:
             what = f"no stage returns '{wanted}'"
-            self.mistakes.append(UserError(place, what, did_you_mean(wanted, known)))
+            self.mistakes.append(UserError(location, what, did_you_mean(wanted, known)))
         elif stage in self.left_out:
             what = f"'{stage}' is left out: {self.left_out[stage]}"
             self.mistakes.append(
-                UserError(place, what, "choose a metric of another stage, or another target")
+                UserError(location, what, "choose a metric of another stage, or another target")
             )
 
     def _former(self, metric: str) -> str:
@@ -154,10 +154,10 @@ class _Checking:
         contract = self.contracts[name]
         found: dict[str, Reference | None] = dict.fromkeys(contract.inputs)
         for key, text in spec.inputs.items():
-            place = f"{self.where}: stages.{name}.inputs.{key}"
+            location = f"{self.where}: stages.{name}.inputs.{key}"
             if key not in contract.inputs:
                 what = f"{contract.subject} has no input '{key}'"
-                self.mistakes.append(UserError(place, what, did_you_mean(key, contract.inputs)))
+                self.mistakes.append(UserError(location, what, did_you_mean(key, contract.inputs)))
                 continue
             try:
                 found[key] = self._input(name, key, text)
@@ -202,7 +202,7 @@ class _Checking:
             f"make the input optional (In | None), or give '{name}' the same 'when'",
         )
 
-    def _resolved(self, text: str, place: str) -> Reference:
+    def _resolved(self, text: str, location: str) -> Reference:
         """Return the reference if it names something that exists."""
         ref = graphs.reference(text)
         made = [
@@ -212,17 +212,17 @@ class _Checking:
         ]
         if ref is None:
             fix = did_you_mean(text, made, "write stage.output, or asset:key")
-            raise UserError(place, f"'{text}' is no reference", fix)
+            raise UserError(location, f"'{text}' is no reference", fix)
         if ref.stage is None:
             if ref.name not in self.usecase.assets:
                 fix = did_you_mean(text, [f"asset:{key}" for key in self.usecase.assets])
-                raise UserError(place, f"there is no asset '{ref.name}'", fix)
+                raise UserError(location, f"there is no asset '{ref.name}'", fix)
             return ref
         if ref.stage in self.open_ended or str(ref) in made:
             return ref
-        return self._folder(ref, place, made)
+        return self._folder(ref, location, made)
 
-    def _folder(self, ref: Reference, place: str, made: Sequence[str]) -> Reference:
+    def _folder(self, ref: Reference, location: str, made: Sequence[str]) -> Reference:
         """Return the reference to the outputs of all stages of a foreach, if there are such."""
         base, what = base_of(str(ref.stage)), f"no stage makes '{ref}'"
         members = [name for name in self.contracts if MARK in name and base_of(name) == base]
@@ -230,31 +230,33 @@ class _Checking:
             name for name in members if name in self.open_ended or f"{name}.{ref.name}" in made
         ]
         if str(ref.stage).endswith(ALL) and base in self.contracts:
-            raise UserError(place, f"'{base}' has no foreach", f"write {base}.{ref.name}")
+            raise UserError(location, f"'{base}' has no foreach", f"write {base}.{ref.name}")
         if ref.stage == base and makers:
             what = f"'{base}' has a foreach: there is one '{ref.name}' for each value"
-            raise UserError(place, what, f"write {base}{ALL}.{ref.name}, or {makers[0]}.{ref.name}")
+            raise UserError(
+                location, what, f"write {base}{ALL}.{ref.name}, or {makers[0]}.{ref.name}"
+            )
         if str(ref.stage).endswith(ALL) and members and members == makers:
             return replace(ref, each=tuple(map(value_of, members)))
         folders = [f"{base_of(one)}{ALL}{one[one.rindex('.') :]}" for one in made if MARK in one]
-        raise UserError(place, what, did_you_mean(str(ref), [*made, *folders]))
+        raise UserError(location, what, did_you_mean(str(ref), [*made, *folders]))
 
     def _params(self, name: str, spec: StageSpec) -> dict[str, Any]:
-        contract, place = self.contracts[name], f"{self.where}: stages.{name}.params"
+        contract, location = self.contracts[name], f"{self.where}: stages.{name}.params"
         for key, value in spec.params.items():
             if key not in contract.params:
                 what = f"{contract.subject} has no parameter '{key}'"
                 self.mistakes.append(
-                    UserError(f"{place}.{key}", what, did_you_mean(key, contract.params))
+                    UserError(f"{location}.{key}", what, did_you_mean(key, contract.params))
                 )
             elif why := contract.params[key].refusal(value):
                 fix = f"write {contract.params[key].wanted}"
-                self.mistakes.append(UserError(f"{place}.{key}", f"{value!r} {why}", fix))
+                self.mistakes.append(UserError(f"{location}.{key}", f"{value!r} {why}", fix))
         for key, parameter in contract.params.items():
             if key not in spec.params and parameter.default is REQUIRED:
                 what = f"{contract.subject} needs the parameter '{key}'"
                 self.mistakes.append(
-                    UserError(place, what, f"add '{key}: <{parameter.described}>'")
+                    UserError(location, what, f"add '{key}: <{parameter.described}>'")
                 )
         return {key: _value(spec.params, key, one) for key, one in contract.params.items()}
 
@@ -262,10 +264,10 @@ class _Checking:
         contract = self.contracts[name]
         for metric in spec.require if contract.metrics is not None else ():
             if metric not in (contract.metrics or ()):
-                place = f"{self.where}: stages.{name}.require.{metric}"
+                location = f"{self.where}: stages.{name}.require.{metric}"
                 what = f"{contract.subject} returns no metric '{metric}'"
                 self.mistakes.append(
-                    UserError(place, what, did_you_mean(metric, contract.metrics or ()))
+                    UserError(location, what, did_you_mean(metric, contract.metrics or ()))
                 )
 
     def _placed(self, name: str, spec: StageSpec) -> Placement:

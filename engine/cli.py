@@ -50,9 +50,9 @@ def cli(argv: list[str], program: str = PROGRAM) -> int:
 def _run(command: str, line: CommandLine) -> int:
     """Run the command by the shortest way: Hydra is heavy, and needed to compose and for its flags."""
     if not line.has_flags:
-        place = recall.place_of(line)
-        recalled = recall.recall(place, line)
-        return invocation.run(command, recalled)[0] if recalled else _composed(command, line, place)
+        entry = recall.entry_of(line)
+        recalled = recall.recall(entry, line)
+        return invocation.run(command, recalled)[0] if recalled else _composed(command, line, entry)
     from engine import compose, sweep
 
     compose.prepare(line)
@@ -63,16 +63,16 @@ def _run(command: str, line: CommandLine) -> int:
     return once.status
 
 
-def _composed(command: str, line: CommandLine, place: Path | None) -> int:
+def _composed(command: str, line: CommandLine, entry: Path | None) -> int:
     """Compose the line, run the command, and keep what was composed for the next time."""
     from engine import compose
 
     compose.prepare(line)
     made = compose.composition(line)
-    is_unchanged = recall.place_of(line) == place  # nobody edited a file while it was composed
+    is_unchanged = recall.entry_of(line) == entry  # nobody edited a file while it was composed
     status = invocation.run(command, made.request)[0]
     if made.composed and is_unchanged:
-        recall.remember(place, line, made.composed, made.request)
+        recall.remember(entry, line, made.composed, made.request)
     return status
 
 

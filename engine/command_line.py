@@ -78,7 +78,7 @@ def split(argv: Sequence[str]) -> Words:
         bare = _take_from_completed_line()
     command, value = _command(bare)
     options = options_of(command)
-    raise_all(_out_of_place(command, options, overrides))
+    raise_all(_misplaced(command, options, overrides))
     return Words(command, options, (*flags, *overrides), value)
 
 
@@ -166,7 +166,7 @@ def _refuse_unknown_word(command: str, word: str) -> None:
         )
 
 
-def _out_of_place(
+def _misplaced(
     command: str, options: type[CommandOptions], overrides: Iterable[str]
 ) -> list[UserError]:
     """Return a mistake for each option that other commands have and this one has not."""

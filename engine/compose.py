@@ -108,13 +108,13 @@ def _composition(config: DictConfig, chosen: Any, line: CommandLine) -> Composit
     declared = catalogue.of_group("asset", line.dirs)
     notes: list[str] = []
     mistakes: list[UserError] = []
-    places: dict[str, str] = {}
+    path_kinds: dict[str, str] = {}
     OmegaConf.set_struct(config, False)
     written = OmegaConf.to_container(config, resolve=False)
     _refuse_odd_values(written, where, overrides)  # where it was written
     settings, options = _set_here(config, line.options, overrides)
-    _take_own_data(config, Path(settings.data), declared, overrides, notes, places)
-    assets = _apply_assets(config, declared, overrides, where, mistakes, line.folder, places)
+    _take_own_data(config, Path(settings.data), declared, overrides, notes, path_kinds)
+    assets = _apply_assets(config, declared, overrides, where, mistakes, line.folder, path_kinds)
     reach = _reach(assets, settings, notes)
     if isinstance(config.get("target"), DictConfig):  # before ${target.runtime} is resolved
         given = cast(dict[str, Any], OmegaConf.to_container(config.target, resolve=False))
@@ -152,7 +152,7 @@ def _composition(config: DictConfig, chosen: Any, line: CommandLine) -> Composit
         notes=notes,
         command=made.command,
         choices=made.choices_given,
-        places=places,
+        path_kinds=path_kinds,
     )
     return Composition(made, None if mistakes else plain_data)
 
@@ -196,13 +196,13 @@ def _take_own_data(
     declared: Mapping[str, Path],
     overrides: Sequence[str],
     notes: list[str],
-    places: dict[str, str],
+    path_kinds: dict[str, str],
 ) -> None:
     """Put data/<usecase>/ in the place of a sample, where the user has laid data there and named no
     other.
     """
     folder = data / str(config.get("name"))
-    places[str(folder.absolute())] = kind_of(folder)
+    path_kinds[str(folder.absolute())] = kind_of(folder)
     if kind_of(folder) != "folder":
         return
     for key in _asset_keys(config):
@@ -223,13 +223,15 @@ def _apply_assets(
     where: str,
     mistakes: list[UserError],
     folder: Path,
-    places: dict[str, str],
+    path_kinds: dict[str, str],
 ) -> dict[str, Asset | Path | None]:
     """Resolve each asset's value, and let it set what the user has not."""
     found: dict[str, Asset | Path | None] = {}
     for key in _asset_keys(config):
         try:
-            found[key] = resolved = _asset(key, config.assets[key], declared, where, folder, places)
+            found[key] = resolved = _asset(
+                key, config.assets[key], declared, where, folder, path_kinds
+            )
         except UserError as mistake:
             mistakes.append(mistake)
             continue
@@ -277,7 +279,7 @@ def _asset(
     declared: Mapping[str, Path],
     where: str,
     folder: Path,
-    places: dict[str, str],
+    path_kinds: dict[str, str],
 ) -> Asset | Path | None:
     if value is None:
         return None
@@ -285,10 +287,10 @@ def _asset(
         return _load_asset(declared[value])
     path = Path(str(value)).expanduser()
     # a use case of the project names the project's own folders
-    for place in (folder / path, ROOT / path) if value != "" else ():
-        places[str(place.absolute())] = kind_of(place)
-        if place.exists():
-            return place.absolute()
+    for candidate in (folder / path, ROOT / path) if value != "" else ():
+        path_kinds[str(candidate.absolute())] = kind_of(candidate)
+        if candidate.exists():
+            return candidate.absolute()
     raise UserError(
         f"{where}: assets.{key}",
         f"'{value}' is neither a declared asset nor a path that exists",
@@ -330,8 +332,8 @@ def _expand(config: DictConfig, written: Any, where: str, mistakes: list[UserErr
             try:
                 stages[name][key] = _resolved(config.stages[name], key)
             except OmegaConfBaseException as error:
-                place = f"{where}: stages.{name}.{key}"
-                mistakes.append(_unresolved(config, place, str(error).splitlines()[0]))
+                location = f"{where}: stages.{name}.{key}"
+                mistakes.append(_unresolved(config, location, str(error).splitlines()[0]))
     made, found = foreach.expand(stages, where)
     if found:
         raise ExceptionGroup("the use case is wrong", [*mistakes, *found])
@@ -358,12 +360,14 @@ def _plain(config: DictConfig, where: str, mistakes: list[UserError]) -> dict[st
         return {str(key): value for key, value in data.items()}
 
 
-def _unresolved(config: DictConfig, place: str, said: str) -> UserError:
+def _unresolved(config: DictConfig, location: str, said: str) -> UserError:
     missing = re.search(r"Interpolation key '([^']+)' not found", said)
     if not missing:
-        return UserError(place, said, "write ${params.<name>} or ${target.<key>}")
+        return UserError(location, said, "write ${params.<name>} or ${target.<key>}")
     return UserError(
-        place, said, did_you_mean(missing[1], _keys(OmegaConf.to_container(config, resolve=False)))
+        location,
+        said,
+        did_you_mean(missing[1], _keys(OmegaConf.to_container(config, resolve=False))),
     )
 
 
@@ -374,8 +378,8 @@ def _refuse_odd_values(
     it.
     """
     found = []
-    for place, what, fix in plain.faults(data):
-        key = ".".join(place)
+    for keys, what, fix in plain.faults(data):
+        key = ".".join(keys)
         value = _value_of(key, overrides)
         found.append(
             UserError(f"{where}: {key}" if value is None else f"{key}={value:.80}", what, fix)

@@ -28,7 +28,7 @@ class Composed:
     notes: Sequence[str]
     command: Sequence[str]
     choices: Sequence[str]
-    places: Mapping[str, str]  # what stood at these paths, which decided the rest: `kind_of`
+    path_kinds: Mapping[str, str]  # what stood at these paths, which decided the rest: `kind_of`
 
 
 def request(composed: Composed, line: CommandLine) -> Request:

@@ -89,7 +89,7 @@ class Dispatcher:
 
     def missing_by_executor(self, planned: Iterable[Planned]) -> dict[str, list[str]]:
         """Return the same by executor, each of which needs its own."""
-        in_images = (one for one in planned if one.job.place.image)
+        in_images = (one for one in planned if one.job.placement.image)
         return {
             name: self._executor(name).missing(jobs)
             for name, jobs in self._shared_out(in_images).items()

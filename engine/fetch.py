@@ -21,7 +21,7 @@ TIMEOUT_S = 20
 _CHUNK = 1 << 18
 
 
-def place(asset: Asset, store: Store) -> Path:
+def path_of(asset: Asset, store: Store) -> Path:
     """Return where the asset's file or folder is, or will be when it is brought."""
     return (
         _folder(asset, store) / asset.every_file[0].path
@@ -115,11 +115,11 @@ def _download(
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise  # no fault of the source's
         reason = getattr(error, "reason", None) or error
-        place = (mirror or Path("MIRROR")) / file.mirror
+        path = (mirror or Path("MIRROR")) / file.mirror
         raise UserError(
             f"asset {asset.name}: {file.path}",
             f"it is not on this machine, and {file.url} cannot be reached ({reason})",
-            f"put the file at {place} and add mirror={mirror or 'MIRROR'}",
+            f"put the file at {path} and add mirror={mirror or 'MIRROR'}",
         ) from None
     if received.hexdigest() != file.sha256:
         raise UserError(

@@ -142,17 +142,17 @@ def explain_all(error: ValidationError, model: type[BaseModel], where: str) -> l
 
 
 def _explained(mistake: Any, model: type[BaseModel], where: str) -> UserError:
-    place = [str(part) for part in mistake["loc"] if part not in ("[key]",)]
-    key = f"{where}: {'.'.join(place)}"
+    location = [str(part) for part in mistake["loc"] if part not in ("[key]",)]
+    key = f"{where}: {'.'.join(location)}"
     kind = mistake["type"]
     if kind == "extra_forbidden":
         return UserError(
             key,
-            f"there is no key '{place[-1]}' here",
-            did_you_mean(place[-1], _keys_at(model, place[:-1])),
+            f"there is no key '{location[-1]}' here",
+            did_you_mean(location[-1], _keys_at(model, location[:-1])),
         )
     if kind == "missing":
-        return UserError(key, f"the key '{place[-1]}' is missing", f"add '{place[-1]}: ...'")
+        return UserError(key, f"the key '{location[-1]}' is missing", f"add '{location[-1]}: ...'")
     message = mistake["msg"].removeprefix("Value error, ")
     said = mistake.get("input")
     shown = f" (it is {said!r:.80})" if kind != "value_error" else ""
@@ -188,9 +188,9 @@ def _fix_for(kind: str) -> str:
     )
 
 
-def _keys_at(model: type[BaseModel], place: Sequence[str]) -> list[str]:
+def _keys_at(model: type[BaseModel], location: Sequence[str]) -> list[str]:
     """Return the keys allowed at a place such as stages.train.resources."""
-    for part in place:
+    for part in location:
         if part in model.model_fields:
             model = _model_in(model.model_fields[part].annotation) or model
     return list(model.model_fields)

@@ -164,9 +164,9 @@ class JobFolder:
             figures,
             notes,
             seconds,
-            job.place.platform,
-            job.place.emulated,
-            taken or job.place.taken,
+            job.placement.platform,
+            job.placement.emulated,
+            taken or job.placement.taken,
         )
         private = self.path.with_name(f"{self.path.name}.out")
         try:
@@ -368,7 +368,7 @@ def _description(
         invoke["command"] = [_filled(word, groups) for word in invoke["command"]]
     return {
         **invoke,
-        "taken": job.place.taken,
+        "taken": job.placement.taken,
         "inputs": {k: str(v) if v else None for k, v in inputs.items()},
         "outputs": {k: str(v) for k, v in outputs.items()},
         "params": dict(job.params),

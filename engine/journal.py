@@ -46,7 +46,7 @@ class Journal:
         OSError if the disk does not take them, or if the file was removed: the journal then ends
         where it ended before.
         """
-        if not self.is_in_place():
+        if not self.is_still_there():
             raise OSError(
                 errno.ESTALE, "the run's journal was removed during the run", str(self._path)
             )
@@ -67,7 +67,7 @@ class Journal:
             raise
         return list(stamped)
 
-    def is_in_place(self) -> bool:
+    def is_still_there(self) -> bool:
         """Say whether the file is still the one at its path: a removed file takes every event, and
         nobody reads them.
         """

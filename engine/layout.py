@@ -43,11 +43,9 @@ def make_outputs(outputs: Path) -> None:
     try:
         _share(outputs)
         store_dir(outputs).mkdir(parents=True, exist_ok=True)
-        for place in (store_dir(outputs) / name for name in FOLDERS):
-            if (
-                os.path.lexists(place) and not place.is_dir()
-            ):  # before a stage has worked for nothing
-                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(place))
+        for path in (store_dir(outputs) / name for name in FOLDERS):
+            if os.path.lexists(path) and not path.is_dir():  # before a stage has worked for nothing
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -80,16 +78,16 @@ def _obstructed(error: OSError, outputs: Path) -> UserError | None:
         if isinstance(name, str | bytes)
     ]
     for path in named:
-        for place in (*reversed(path.parents), path):
-            wants_file = place == path and error.errno == errno.EISDIR
+        for ancestor in (*reversed(path.parents), path):
+            wants_file = ancestor == path and error.errno == errno.EISDIR
             if (
-                outputs in place.parents
-                and os.path.lexists(place)
-                and (place.is_dir() and not place.is_symlink()) == wants_file
+                outputs in ancestor.parents
+                and os.path.lexists(ancestor)
+                and (ancestor.is_dir() and not ancestor.is_symlink()) == wants_file
             ):
                 kind = "folder" if wants_file else "file"
                 return UserError(
-                    str(place),
+                    str(ancestor),
                     f"this {kind} is in the engine's way",
                     "remove or rename it, and give the same command",
                 )

@@ -84,10 +84,10 @@ def read(path: Path, most_bytes: int) -> bytes:
 @contextmanager
 def writing(output: str | None) -> Iterator[None]:
     """Turn what the machine refuses to write at `output=` into a UserError."""
-    where, place = f"output={output}", Path(output or "")
+    where, path = f"output={output}", Path(output or "")
     try:
-        if place.exists():
-            check(where, place.stat())
+        if path.exists():
+            check(where, path.stat())
         yield
     except OSError as error:
         what = f"it cannot be written: {error.strerror}"

@@ -111,8 +111,8 @@ class Judge:
 
     def _disk_full(self) -> Failure:
         folders = (self.work, *(self.store.root / name for name in FOLDERS))
-        free = {place: shutil.disk_usage(place).free for place in folders if place.is_dir()}
-        fullest = min(free, key=lambda place: free[place])  # each may be on another disk
+        free = {folder: shutil.disk_usage(folder).free for folder in folders if folder.is_dir()}
+        fullest = min(free, key=lambda folder: free[folder])  # each may be on another disk
         what = f"the disk is full: {free[fullest]:,} bytes are free at {fullest}"
         return Failure("disk_full", f"{what}; make room and give the same command")
 
@@ -131,7 +131,7 @@ class Judge:
 
 def timeout_s(job: Job) -> float | None:
     """Return how long an attempt may take, in seconds; None: as long as it likes."""
-    return job.spec.timeout and job.spec.timeout * (EMULATED_TIMES if job.place.emulated else 1)
+    return job.spec.timeout and job.spec.timeout * (EMULATED_TIMES if job.placement.emulated else 1)
 
 
 def _by_status(status: int | None, result: Mapping[str, Any]) -> Failure:
@@ -154,7 +154,7 @@ def _chosen_status(result: Mapping[str, Any]) -> int | None:
 def _too_late(job: Job) -> str:
     times = (
         f", {EMULATED_TIMES} times that of the YAML since it was emulated"
-        if job.place.emulated
+        if job.placement.emulated
         else ""
     )
     return f"it did not end within its timeout of {timeout_s(job):g} s{times}"

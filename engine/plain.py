@@ -32,25 +32,25 @@ def fault(value: Any) -> tuple[str, str] | None:
     )
 
 
-def faults(data: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str, str]]:
+def faults(data: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str, str]]:
     """Yield where in mappings and lists something is wrong, what, and what to write instead."""
     if isinstance(data, Mapping):
         for key, value in data.items():
             if not isinstance(key, str):
                 yield (
-                    place,
+                    keys,
                     f"a key of type {type(key).__name__} is not allowed",
                     "write the key as text, in quotes",
                 )
             elif found := fault(key):
-                yield (place, *found)
+                yield (keys, *found)
             else:
-                yield from faults(value, (*place, key))
+                yield from faults(value, (*keys, key))
     elif isinstance(data, list | tuple):
         for at, value in enumerate(data):
-            yield from faults(value, (*place, str(at)))
+            yield from faults(value, (*keys, str(at)))
     elif found := fault(data):
-        yield (place, *found)
+        yield (keys, *found)
 
 
 def _is_writable(text: str) -> bool:

@@ -41,7 +41,7 @@ class Job:
     inputs: Mapping[str, Reference | None]
     outputs: tuple[str, ...]
     params: Mapping[str, Any]
-    place: Placement
+    placement: Placement
 
     @property
     def needs(self) -> list[str]:
@@ -56,11 +56,11 @@ class Job:
 
     def parts(self, digests: Mapping[str, str | None]) -> fingerprints.Parts:
         """Return the pre-image of the fingerprint, given its inputs' digests."""
-        environment = {**self.place.environment, "platform": self.place.platform}
+        environment = {**self.placement.environment, "platform": self.placement.platform}
         if (
             self.spec.runs_on == "target"
         ):  # a figure that was emulated must not stand in for the device's, nor a PC's own for a Pi's
-            environment["taken"] = self.place.taken
+            environment["taken"] = self.placement.taken
         parameter = {
             **self.params,
             "outputs": list(self.outputs),
@@ -176,7 +176,7 @@ def _described(name: str, job: Job) -> dict[str, Any]:
         "inputs": {key: str(ref) for key, ref in job.inputs.items() if ref},
         "outputs": list(job.outputs),
         "params": dict(job.params),
-        "platform": job.place.platform,
+        "platform": job.placement.platform,
         "runs_on": job.spec.runs_on,
         "needs": job.needs,
         **({"formerly": job.spec.formerly} if job.spec.formerly else {}),

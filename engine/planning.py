@@ -136,7 +136,7 @@ def _checked(
         base_of(name): at for at, name in enumerate(usecase.stages)
     }  # what is no stage comes first
     told = {str(one): one for one in (_as_written(mistake, usecase) for mistake in mistakes)}
-    by_stage = sorted(told.values(), key=lambda mistake: order.get(_place(mistake)[1], -1))
+    by_stage = sorted(told.values(), key=lambda mistake: order.get(_location(mistake)[1], -1))
     traced = (origin.traced(mistake, request.command) for mistake in by_stage)
     raise_all([*{str(mistake): mistake for mistake in traced}.values()])
     assert checked is not None
@@ -159,14 +159,14 @@ def _worth_telling(
 ) -> list[UserError]:
     """Return the mistakes of meaning that are not a consequence of the mistakes of form."""
     told = {mistake.where for mistake in mistakes}
-    malformed = {_place(mistake)[1] for mistake in mistakes}
+    malformed = {_location(mistake)[1] for mistake in mistakes}
     errors = [
         one for one in found.exceptions if isinstance(one, UserError) and one.where not in told
     ]
-    return [one for one in errors if not (_place(one)[1] in malformed and _is_of_absence(one))]
+    return [one for one in errors if not (_location(one)[1] in malformed and _is_of_absence(one))]
 
 
-def _place(mistake: UserError) -> tuple[list[str], str]:
+def _location(mistake: UserError) -> tuple[list[str], str]:
     """Return the key at which the mistake stands, in parts, and its stage; empty for what is no
     stage's.
     """
@@ -178,7 +178,7 @@ def _is_of_absence(mistake: UserError) -> bool:
     """Return whether a stage is said to lack something: a malformed one may have it in what is
     unreadable.
     """
-    parts, _ = _place(mistake)
+    parts, _ = _location(mistake)
     return len(parts) <= 3 and parts[-1] != "uses"
 
 
@@ -240,8 +240,8 @@ def _resolved(key: str, asset: Asset | Path | None, store: Store) -> ResolvedAss
         return ResolvedAsset(
             key, str(asset), asset, store.assets.of(asset), None, str(asset), False
         )
-    place, digest = fetch.place(asset, store), fetch.digest(asset)
-    return ResolvedAsset(key, asset.name, place, digest, asset.licence, asset.source, asset.sample)
+    path, digest = fetch.path_of(asset, store), fetch.digest(asset)
+    return ResolvedAsset(key, asset.name, path, digest, asset.licence, asset.source, asset.sample)
 
 
 def _notes(request: Request) -> list[str]:

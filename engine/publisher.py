@@ -23,9 +23,9 @@ class Publisher:
     def publish(self, job: Job, record: Record) -> list[Gate]:
         """Lay the outputs out below artifacts/, and return how each gate was judged."""
         for output, digest in record.outputs.items():
-            place = self.run_dir / "artifacts" / job.stage / output
-            handles.remove(place)
-            self.store.materialise(digest, place)
+            destination = self.run_dir / "artifacts" / job.stage / output
+            handles.remove(destination)
+            self.store.materialise(digest, destination)
         return [
             _gate(job, metric, rule, record.metrics) for metric, rule in job.spec.require.items()
         ]

@@ -51,61 +51,61 @@ _CODE = (
 _LIBRARIES = ("hydra_core", "omegaconf", "pyyaml")
 
 
-def place_of(line: CommandLine) -> Path | None:
+def entry_of(line: CommandLine) -> Path | None:
     """Return where the entry of this line is, or None if the line cannot be recalled.
 
     Asked before the line is composed: files that change later belong to another entry.
     """
     try:
-        return _place(line)
+        return _entry(line)
     except Exception:  # of whatever is among the files: composing says what is wrong, and where
         return None
 
 
-def recall(place: Path | None, line: CommandLine) -> Request | None:
+def recall(path: Path | None, line: CommandLine) -> Request | None:
     """Return the request that this line made before, or None if it must be composed."""
     try:
-        return _recalled(place, line) if place else None
+        return _recalled(path, line) if path else None
     except Exception:  # an entry that cannot be read is composed anew
         return None
 
 
-def remember(place: Path | None, line: CommandLine, entry: Composed, made: Request) -> None:
+def remember(path: Path | None, line: CommandLine, entry: Composed, made: Request) -> None:
     """Keep the configuration for the next time, if it gives the same request then.
 
     One that may hold a password is not kept.
     """
     uri = made.settings.tracking.uri or ""
     try:
-        if place is None or not _PLAIN_URI.fullmatch(uri):
+        if path is None or not _PLAIN_URI.fullmatch(uri):
             return
         text = json.dumps(asdict(entry), allow_nan=False)
         again = composed.request(Composed(**json.loads(text)), line)
-        if again == made and _is_of(place, made) and place.parents[1].is_dir():
+        if again == made and _is_of(path, made) and path.parents[1].is_dir():
             whole = {"sha256": hashlib.sha256(text.encode()).hexdigest(), "text": text}
-            write_whole(place, json.dumps(whole).encode(), durable=False)
-            _forget(place.parent)
+            write_whole(path, json.dumps(whole).encode(), durable=False)
+            _forget(path.parent)
     except Exception:  # a request that cannot be kept is composed each time
         return
 
 
-def _recalled(place: Path, line: CommandLine) -> Request | None:
-    whole = json.loads(handles.read(place, _MOST_BYTES))
+def _recalled(path: Path, line: CommandLine) -> Request | None:
+    whole = json.loads(handles.read(path, _MOST_BYTES))
     if hashlib.sha256(whole["text"].encode()).hexdigest() != whole["sha256"]:
         return None
     entry = Composed(**json.loads(whole["text"]))
-    if any(composed.kind_of(Path(path)) != kind for path, kind in entry.places.items()):
+    if any(composed.kind_of(Path(seen)) != kind for seen, kind in entry.path_kinds.items()):
         return None
     made = composed.request(entry, line)
-    return made if _is_of(place, made) else None
+    return made if _is_of(path, made) else None
 
 
-def _is_of(place: Path, made: Request) -> bool:
+def _is_of(path: Path, made: Request) -> bool:
     """Say whether the entry lies in the outputs folder of its own request."""
-    return place.parents[1] == layout.store_dir(made.outputs)
+    return path.parents[1] == layout.store_dir(made.outputs)
 
 
-def _place(line: CommandLine) -> Path | None:
+def _entry(line: CommandLine) -> Path | None:
     """Return where the entry of this line is, or None if the line cannot be recalled."""
     if any(word.lstrip("+~").startswith("hydra") for word in line.words):
         return None  # it may add configuration from anywhere

@@ -45,7 +45,7 @@ class Recorder:
 
     def give_up(self, error: Exception, seconds: float) -> None:
         """Record that the run ended here and why, as far as the disk takes it."""
-        if not self._journal.is_in_place():
+        if not self._journal.is_still_there():
             return
         cause = error.strerror if isinstance(error, OSError) and error.strerror else repr(error)
         why = f"the run could not go on: {cause}"

@@ -156,16 +156,16 @@ def read(data: Mapping[str, Any], where: str) -> tuple[UseCase | None, list[User
         return None, mistakes
 
 
-def _without(data: Mapping[str, Any], places: Iterable[tuple[str | int, ...]]) -> dict[str, Any]:
+def _without(data: Mapping[str, Any], key_paths: Iterable[tuple[str | int, ...]]) -> dict[str, Any]:
     """Return a copy without the values at these places.
 
     A place may go on below a value, into the types it might have had.
     """
     rest: dict[str, Any] = copy.deepcopy(dict(data))
-    for place in places:
+    for key_path in key_paths:
         holder: Any = rest
         last: tuple[dict[str | int, Any], str | int] | None = None
-        for key in place:
+        for key in key_path:
             if not isinstance(holder, dict) or key not in holder:
                 break
             last, holder = (holder, key), holder[key]

@@ -307,23 +307,23 @@ class Store:
     def _take_in(self, name: str, path: Path) -> str:
         seal(name, path, self._folder_mode)
         digest = _digest(name, path)
-        place = self.path(digest)
-        if place.exists():
+        destination = self.path(digest)
+        if destination.exists():
             if self.is_whole(digest):
                 handles.remove(path)
                 return digest
             self.quarantine(digest)
-        place.parent.mkdir(parents=True, exist_ok=True)
+        destination.parent.mkdir(parents=True, exist_ok=True)
         try:
-            _move(name, path, place)
+            _move(name, path, destination)
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
             handles.remove(path)  # another engine was first with the same bytes
-        if place.is_dir():
-            with handles.folder(place) as folder:
+        if destination.is_dir():
+            with handles.folder(destination) as folder:
                 _set_mode(folder, self._folder_mode)
-        _fsync_folder(place.parent)
+        _fsync_folder(destination.parent)
         return digest
 
     @property
@@ -421,21 +421,21 @@ def _seal_one(output: str, entry: Entry, folder_mode: int) -> None:
             _seal_file(file.fileno(), facts)
 
 
-def _move(output: str, path: Path, place: Path) -> None:
+def _move(output: str, path: Path, destination: Path) -> None:
     """Move a sealed output to its place, which may be on another disk, such as the one that a link
     at objects/ leads to.
     """
     try:
-        path.rename(place)
+        path.rename(destination)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        partial = place.with_name(f".{uuid.uuid4().hex}.part")
+        partial = destination.with_name(f".{uuid.uuid4().hex}.part")
         try:
             shutil.copytree(path, partial) if path.is_dir() else shutil.copy(path, partial)
             seal(output, partial)
             handles.make_writable(partial)
-            partial.rename(place)
+            partial.rename(destination)
         finally:
             handles.remove(partial)
         handles.remove(path)

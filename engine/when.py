@@ -28,16 +28,16 @@ def mistakes(stages: Mapping[str, StageSpec], where: str) -> Iterator[UserError]
     """Yield each key that no target has, and each value that no target can have."""
     for name, spec in stages.items():
         for key, wanted in spec.when.items():
-            place = f"{where}: stages.{name}.when.{key}"
+            location = f"{where}: stages.{name}.when.{key}"
             if key not in Target.model_fields:
                 what = f"a target has no key '{key}'"
-                yield UserError(place, what, did_you_mean(key, Target.model_fields))
+                yield UserError(location, what, did_you_mean(key, Target.model_fields))
                 continue
             known = choices(key)
             for value in _listed(wanted):
                 if known and value not in known:
                     what = f"'{value}' is no value of a target's '{key}'"
-                    yield UserError(place, what, did_you_mean(str(value), map(str, known)))
+                    yield UserError(location, what, did_you_mean(str(value), map(str, known)))
 
 
 def _listed(wanted: Any) -> list[Any]:

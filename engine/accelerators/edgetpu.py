@@ -198,8 +198,8 @@ def _pycoral(search: Sequence[str]) -> Finding:
         )
         return Finding(False, "Google's PyCoral", fix)
     if not any(
-        (Path(place) / "utils" / "edgetpu.py").exists()
-        for place in found.submodule_search_locations or ()
+        (Path(path) / "utils" / "edgetpu.py").exists()
+        for path in found.submodule_search_locations or ()
     ):
         return Finding(
             False,

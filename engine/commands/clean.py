@@ -115,13 +115,13 @@ def _chosen(runs: list[Path], uses: Mapping[Path, Uses], store: Store, rules: Cl
 
 def _doomed(runs: list[Path], rules: Clean) -> list[Path]:
     """Return the runs that are old enough and not among the last of their use case and target."""
-    by_place: dict[Path, list[Path]] = {}
+    by_parent: dict[Path, list[Path]] = {}
     for path in runs:
-        by_place.setdefault(path.parent, []).append(path)
+        by_parent.setdefault(path.parent, []).append(path)
     old = [
         path
-        for place in by_place.values()
-        for path in layout.newest_first(place)[rules.keep_last :]
+        for siblings in by_parent.values()
+        for path in layout.newest_first(siblings)[rules.keep_last :]
         if not _is_latest(path)
     ]
     return sorted(

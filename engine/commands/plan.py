@@ -25,8 +25,8 @@ def main(request: Request[Options]) -> tuple[int, None]:
             "stage": name,
             "does": "cached" if p.record else "run",
             "runs_on": p.job.spec.runs_on,
-            "platform": p.job.place.platform,
-            "taken": p.job.place.taken,
+            "platform": p.job.placement.platform,
+            "taken": p.job.placement.taken,
             "fingerprint": p.fingerprint,
             "why": p.reason,
         }
@@ -43,7 +43,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
         [
             name,
             "cached" if p.record else "run",
-            p.job.place.taken,
+            p.job.placement.taken,
             (p.fingerprint or "-")[:12],
             p.reason,
         ]

@@ -23,7 +23,7 @@ _CHUNK = 1 << 16
 _ENTRIES_MOST = 1_000_000
 _HEADERS = 1 << 20  # bytes of a tar of one file that are not the file's
 _SPARE = 1 << 26  # bytes of the disk that are left free
-_NO_PLACE = (
+_UNSTORABLE = (
     errno.ENOENT,
     errno.ENOTDIR,
     errno.ENAMETOOLONG,
@@ -154,7 +154,7 @@ def _extract(tar: tarfile.TarFile, entry: tarfile.TarInfo, folder: Path) -> None
     try:
         tar.extract(entry, folder, filter="fully_trusted")  # `_plain` has looked at it
     except (OSError, tarfile.ExtractError) as error:
-        if isinstance(error, OSError) and error.errno not in _NO_PLACE:
+        if isinstance(error, OSError) and error.errno not in _UNSTORABLE:
             raise
         raise NotPlain(
             f"its archive has {entry.name!a}, which has no place: {error}"[:300]

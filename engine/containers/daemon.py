@@ -148,10 +148,10 @@ def _check_configuration() -> str:
     """
     from docker.utils.config import find_config_file
 
-    place = str(find_config_file() or "")
-    if place:
-        ordinary.check(place, Path(place).stat())
-    return place
+    path = str(find_config_file() or "")
+    if path:
+        ordinary.check(path, Path(path).stat())
+    return path
 
 
 def is_rootless(security_options: Iterable[object]) -> bool:

@@ -133,8 +133,10 @@ class Containers:
     def prepare(self, planned: Iterable[Planned]) -> None:
         """Refuse what the engine could not run."""
         client, jobs = self.reach(), list(planned)
-        for _, place in sorted({str(one.job.place.image): one.job.place for one in jobs}.items()):
-            self._image(client, place)
+        for _, placement in sorted(
+            {str(one.job.placement.image): one.job.placement for one in jobs}.items()
+        ):
+            self._image(client, placement)
         if any(one.job.spec.network for one in jobs):
             _refuse_network(client, self._limits.network)
 
@@ -144,7 +146,7 @@ class Containers:
         rest.
         """
         wanted = {
-            one.fingerprint: one.job.place.image
+            one.fingerprint: one.job.placement.image
             for one in planned
             if one.fingerprint and one.record is None
         }
@@ -232,15 +234,15 @@ class Containers:
             self._client.close()
         self._machine.close()
 
-    def _image(self, client: Any, place: Placement) -> Any:
+    def _image(self, client: Any, placement: Placement) -> Any:
         """Return the engine's image of a job, looked at once: who moves its name meanwhile does not
         move the jobs of this run.
         """
-        reference = str(place.image)
+        reference = str(placement.image)
         with self._looks:
             if reference not in self._images:
                 self._images[reference] = selection.checked(
-                    client, self._context.store, reference, place.platform
+                    client, self._context.store, reference, placement.platform
                 )
             return self._images[reference]
 

@@ -118,7 +118,7 @@ def container(
     spec, most = launch.job.spec, limits(context)
     memory = spec.resources.memory or memory_limit(most, machine.MemTotal)
     cwd = str(launch.folder / "cwd")
-    emulated = launch.job.place.platform if launch.job.place.emulated else None
+    emulated = launch.job.placement.platform if launch.job.placement.emulated else None
     qemu_cpu = PLATFORMS[emulated].qemu_cpu if emulated else None
     processor = {"QEMU_CPU": qemu_cpu} if qemu_cpu else {}
     given = {**spec.env, **passed(spec.pass_env, os.environ)}

@@ -17,7 +17,7 @@ from engine.store import write_whole
 def load(store: Path, client: Any, reference: str, archive: Path) -> None:
     """Give the engine an image, and know it from then on."""
     image = daemon.load(client, reference, archive)
-    write_whole(_place(store, client, reference), image.id.encode())
+    write_whole(_pin(store, client, reference), image.id.encode())
 
 
 def refuse_another(store: Path, client: Any, reference: str, image: Any) -> None:
@@ -25,10 +25,10 @@ def refuse_another(store: Path, client: Any, reference: str, image: Any) -> None
 
     The first is known by being there.
     """
-    place = _place(store, client, reference)
-    known = place.read_text(encoding="utf-8", errors="replace") if place.is_file() else None
+    pin = _pin(store, client, reference)
+    known = pin.read_text(encoding="utf-8", errors="replace") if pin.is_file() else None
     if known is None:
-        write_whole(place, image.id.encode())
+        write_whole(pin, image.id.encode())
     elif known != image.id:
         raise UserError(
             reference,
@@ -38,7 +38,7 @@ def refuse_another(store: Path, client: Any, reference: str, image: Any) -> None
         )
 
 
-def _place(store: Path, client: Any, reference: str) -> Path:
+def _pin(store: Path, client: Any, reference: str) -> Path:
     name = hashlib.sha256(f"{daemon.info(client).ID} {reference}".encode()).hexdigest()
     return store / "images" / name
 

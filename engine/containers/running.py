@@ -141,7 +141,7 @@ class Running:
         return None
 
     def _made(self) -> Any:
-        image = self._image(self._client, self._launch.job.place)
+        image = self._image(self._client, self._launch.job.placement)
         mounts = self._files.mounts(self._client, self._launch, lambda: self._asked is None)
         owner = options.user(os.getuid(), os.getgid())
         arguments = options.container(

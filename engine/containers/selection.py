@@ -57,7 +57,9 @@ def missing(client: Any, jobs: Iterable[Planned]) -> list[str]:
     """Return the images of these jobs that the engine does not have."""
     return [
         reference
-        for reference in sorted({one.job.place.image for one in jobs if one.job.place.image})
+        for reference in sorted(
+            {one.job.placement.image for one in jobs if one.job.placement.image}
+        )
         if _get(client, reference) is None
     ]
 

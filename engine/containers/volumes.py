@@ -173,7 +173,7 @@ class Volumes:
             f"{options.LABEL}.run": sending.launch.run,
         }
         arguments = {
-            "image": sending.launch.job.place.image,
+            "image": sending.launch.job.placement.image,
             "entrypoint": ["true"],
             "network_mode": "none",
             "labels": owner,

@@ -51,8 +51,8 @@ def packages(
 
 def disk(outputs: Path) -> list[Finding]:
     """Return how much room there is for runs."""
-    place = next(folder for folder in (outputs, *outputs.parents) if folder.exists())
-    free = shutil.disk_usage(place).free
+    there = next(folder for folder in (outputs, *outputs.parents) if folder.exists())
+    free = shutil.disk_usage(there).free
     return [
         Finding(
             free > _LEAST_DISK,

@@ -98,7 +98,7 @@ def layout(nodes: Sequence[Node], edges: Sequence[Edge]) -> Layout:
         if isinstance(slot, str)
     }
     ways = _ways(chains, boxes, middles, tops, heights)
-    labels = _label_places(edges, ways, boxes)
+    labels = _label_points(edges, ways, boxes)
     rights = [box.x + box.width for box in boxes.values()] + [x for way in ways for x, _ in way]
     width = max(rights, default=0) + MARGIN
     height = (tops[-1] + heights[-1] if rows else 0) + MARGIN
@@ -186,27 +186,29 @@ def _swept(rows: Sequence[Sequence[Slot]], towards: Mapping[Slot, set[Slot]]) ->
     """Return the rows, each sorted by the mean place of its neighbours in the row before it."""
     result = [list(rows[0])]
     for row in rows[1:]:
-        place = {slot: float(i) for i, slot in enumerate(result[-1])}
+        position = {slot: float(i) for i, slot in enumerate(result[-1])}
         own = {slot: float(i) for i, slot in enumerate(row)}
-        result.append(sorted(row, key=lambda slot: _mean(place, towards.get(slot, ()), own[slot])))
+        result.append(
+            sorted(row, key=lambda slot: _mean(position, towards.get(slot, ()), own[slot]))
+        )
     return result
 
 
 def _crossings(rows: Sequence[Sequence[Slot]], below: Mapping[Slot, set[Slot]]) -> int:
     count = 0
     for upper, lower in pairwise(rows):
-        place = {slot: i for i, slot in enumerate(lower)}
+        position = {slot: i for i, slot in enumerate(lower)}
         seen: list[int] = []
         for slot in upper:
-            ends = [place[end] for end in below.get(slot, ())]
+            ends = [position[end] for end in below.get(slot, ())]
             count += sum(len(seen) - bisect_right(seen, end) for end in ends)
             for end in ends:
                 insort(seen, end)
     return count
 
 
-def _mean(places: Mapping[Slot, float], slots: Iterable[Slot], otherwise: float) -> float:
-    found = [places[slot] for slot in slots if slot in places]
+def _mean(positions: Mapping[Slot, float], slots: Iterable[Slot], otherwise: float) -> float:
+    found = [positions[slot] for slot in slots if slot in positions]
     return sum(found) / len(found) if found else otherwise
 
 
@@ -301,7 +303,7 @@ def _ports(
     return ports
 
 
-def _label_places(
+def _label_points(
     edges: Sequence[Edge], ways: Sequence[Sequence[Point]], boxes: Mapping[str, Box]
 ) -> list[Point | None]:
     """Return a free place on each edge's last curve; none where the label is empty or finds no
@@ -309,12 +311,12 @@ def _label_places(
     """
     taken = [(box.x, box.y, box.x + box.width, box.y + box.height) for box in boxes.values()]
     return [
-        _free_place(edge.label, way[-2], way[-1], taken) if edge.label else None
+        _free_point(edge.label, way[-2], way[-1], taken) if edge.label else None
         for edge, way in zip(edges, ways, strict=True)
     ]
 
 
-def _free_place(
+def _free_point(
     label: str, start: Point, end: Point, taken: list[tuple[float, float, float, float]]
 ) -> Point | None:
     half = len(label) * 6 / 2 + 3

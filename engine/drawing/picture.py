@@ -203,11 +203,11 @@ def _svg_box(node: Node, box: Box) -> str:
     kind = "asset" if node.is_asset else "stage"
     state = node.state if node.state in ACCENTS else "waiting"
     radius = box.height / 2 if node.is_asset else 7
-    place = f'x="{box.x:.1f}" y="{box.y:.1f}" height="{box.height:.1f}"'
+    bounds = f'x="{box.x:.1f}" y="{box.y:.1f}" height="{box.height:.1f}"'
     parts = [
         f'<g class="{kind} s-{state}{" cached" if node.cached else ""}">',
         f"<title>{escape(' · '.join([_title(node), *node.lines]))}</title>",
-        f'<rect class="box" {place} width="{box.width:.1f}" rx="{radius:.1f}"/>',
+        f'<rect class="box" {bounds} width="{box.width:.1f}" rx="{radius:.1f}"/>',
     ]
     if not node.is_asset:
         path = f"M{box.x + 5:.1f} {box.y + 7:.1f}v{box.height - 14:.1f}"

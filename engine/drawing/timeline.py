@@ -42,8 +42,8 @@ def timeline(bars: Sequence[Bar]) -> str:
             (right - left) * (bar.end - bar.start) / last,
         )
         parts.append(marks.text(left - 10, i * row + 20, bar.name[:34], "end"))
-        place = f'x="{x:.1f}" y="{i * row + 8}" width="{max(w, 2):.1f}" height="16" rx="3"'
-        parts.append(f'<rect class="bar bar-{bar.state}" {place}/>')
+        bounds = f'x="{x:.1f}" y="{i * row + 8}" width="{max(w, 2):.1f}" height="16" rx="3"'
+        parts.append(f'<rect class="bar bar-{bar.state}" {bounds}/>')
         parts.append(
             marks.text(x + max(w, 2) + 6, i * row + 20, duration(bar.end - bar.start), "tick")
         )

@@ -104,14 +104,16 @@ class Here:
                 "root's stages run as an ordinary user in their containers, who may not read it",
                 f"chmod -R go+rX {hidden.parent}; or executor=local",
             )
-        for wanted in sorted({one.job.place.platform for one in jobs if one.job.place.emulated}):
+        for wanted in sorted(
+            {one.job.placement.platform for one in jobs if one.job.placement.emulated}
+        ):
             seen = emulation.look(wanted)
             if not seen.is_registered:
                 raise UserError(f"target={self._target.name}", seen.what, seen.fix)
 
     def access(self, launch: Launch) -> Access:
         """Return access to the accelerator that the job asks for, if this machine has one."""
-        if not launch.job.spec.resources.accelerator or launch.job.place.emulated:
+        if not launch.job.spec.resources.accelerator or launch.job.placement.emulated:
             return NO_ACCESS
         return accelerator.access_here(self._target.accelerator, self._target.bus)
 

@@ -93,11 +93,11 @@ def _curve(index: int, frame: Frame, points: Sequence[tuple[float, float | None]
     for is_gap, stretch in groupby(points, lambda point: point[1] is None):
         if is_gap:
             continue
-        places = [(frame.x(x), frame.y(y)) for x, y in stretch if y is not None]
-        if len(places) == 1:
-            [(x, y)] = places
+        points = [(frame.x(x), frame.y(y)) for x, y in stretch if y is not None]
+        if len(points) == 1:
+            [(x, y)] = points
             parts.append(f'<circle class="dot" style="{style}" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>')
         else:
-            path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+            path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
             parts.append(f'<polyline class="curve" style="{style}" points="{path}"/>')
     return parts

@@ -58,7 +58,7 @@ EXAMPLE: Fields = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _Position:
     column: int
     row: int
     x: float
@@ -77,12 +77,17 @@ def draw(figure: Fields) -> str:
     ops = figure["nodes"]
     edges = {(source, target) for source, target in figure["edges"] if source < target}
     known = sorted(edges)
-    places = _places(_rows(len(ops), known))
-    width = max((place.x + CELL_WIDTH for place in places.values()), default=200.0) + COLUMN_GAP
-    height = max((place.y + CELL_HEIGHT for place in places.values()), default=TOP) + MARGIN
+    positions = _positions(_rows(len(ops), known))
+    width = (
+        max((position.x + CELL_WIDTH for position in positions.values()), default=200.0)
+        + COLUMN_GAP
+    )
+    height = (
+        max((position.y + CELL_HEIGHT for position in positions.values()), default=TOP) + MARGIN
+    )
     parts = _legend(ops)
-    parts += [_line(places[source], places[target]) for source, target in known]
-    parts += [_cell(at, op, places[at]) for at, op in enumerate(ops)]
+    parts += [_line(positions[source], positions[target]) for source, target in known]
+    parts += [_cell(at, op, positions[at]) for at, op in enumerate(ops)]
     chart = marks.chart("The operators, and where each runs", width, height, parts, "wide")
     return f'<div class="scroll">{chart}</div>'
 
@@ -102,22 +107,22 @@ def _rows(count: int, edges: Sequence[Edge]) -> list[list[int]]:
     ]
 
 
-def _places(rows: Sequence[Sequence[int]]) -> dict[int, _Place]:
+def _positions(rows: Sequence[Sequence[int]]) -> dict[int, _Position]:
     """Return where each operator stands: rows downwards, then on in the next column."""
-    places: dict[int, _Place] = {}
+    positions: dict[int, _Position] = {}
     left = MARGIN
     for column, first in enumerate(range(0, len(rows), ROWS)):
         part = rows[first : first + ROWS]
         for row, members in enumerate(part):
             for at, member in enumerate(members):
-                places[member] = _Place(
+                positions[member] = _Position(
                     column, row, left + at * (CELL_WIDTH + CELL_GAP), TOP + row * ROW
                 )
         left += max(len(members) for members in part) * (CELL_WIDTH + CELL_GAP) + COLUMN_GAP
-    return places
+    return positions
 
 
-def _cell(at: int, op: Op, place: _Place) -> str:
+def _cell(at: int, op: Op, position: _Position) -> str:
     """Draw an operator; one that is left to the CPU has a dashed edge too, for who sees no colours."""
     title = escape(
         f"{at} {op['type']}: "
@@ -125,14 +130,16 @@ def _cell(at: int, op: Op, place: _Place) -> str:
     )
     kind = "op-mapped" if op["mapped"] else "op-left"
     shape = (
-        f'<rect class="{kind}" x="{place.x:.0f}" y="{place.y:.0f}" width="{CELL_WIDTH:.0f}" '
+        f'<rect class="{kind}" x="{position.x:.0f}" y="{position.y:.0f}" width="{CELL_WIDTH:.0f}" '
         f'height="{CELL_HEIGHT:.0f}" rx="3"/>'
     )
-    name = marks.text(place.x + 5, place.y + 11, f"{at} {op['type'][:LONGEST_NAME]}", "op-name")
+    name = marks.text(
+        position.x + 5, position.y + 11, f"{at} {op['type'][:LONGEST_NAME]}", "op-name"
+    )
     return f"<g><title>{title}</title>{shape}{name}</g>"
 
 
-def _line(source: _Place, target: _Place) -> str:
+def _line(source: _Position, target: _Position) -> str:
     """Draw an edge: straight to the next row, in a bow past others, and from column to column."""
     middle = CELL_WIDTH / 2
     if source.column == target.column and target.row == source.row + 1:

@@ -79,15 +79,15 @@ def share(copied: Path, source: Path) -> None:
 
 def _lay_out(source: Path, target: Path, lay: Callable[[Path, Path], object]) -> None:
     for file in _files(source):
-        place = (
+        destination = (
             target.joinpath(*map(_escaped, file.relative_to(source).parts))
             if source.is_dir()
             else target
         )
-        while place.exists():  # another name is escaped to the same
-            place = place.with_name(f"{place.name}_")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        lay(file, place)
+        while destination.exists():  # another name is escaped to the same
+            destination = destination.with_name(f"{destination.name}_")
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        lay(file, destination)
 
 
 def _refer_one(source: Path, target: Path) -> None:

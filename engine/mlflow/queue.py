@@ -72,7 +72,7 @@ class Queue:
         except FileNotFoundError:
             return False
 
-    def is_in_place(self) -> bool:
+    def is_still_there(self) -> bool:
         """Return whether the lock that is held is still the one at its path: the outputs folder may
         have been removed, or moved away.
         """

@@ -49,7 +49,7 @@ def main() -> int:
     prepare_environment(backend, TIMEOUT_S)
     while queue.requests():  # again after the lock is released: a run may have left one meanwhile
         with queue.sender_lock() as is_ours:
-            if not is_ours or not queue.is_in_place():
+            if not is_ours or not queue.is_still_there():
                 return 0
             is_stale = Sender(queue, backend, pace).serve()
         if is_stale:
@@ -84,7 +84,7 @@ class Sender:
         replaced meanwhile.
         """
         idle_since_s = time.monotonic()
-        while time.monotonic() - idle_since_s < self._pace.idle_s and self._queue.is_in_place():
+        while time.monotonic() - idle_since_s < self._pace.idle_s and self._queue.is_still_there():
             if self._is_replaced():
                 return True
             requests = self._queue.requests()

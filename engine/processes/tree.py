@@ -76,9 +76,9 @@ def _is_abandoned(mark: str, store: Path) -> bool:
 
     False for marks of other PID namespaces, which cannot be checked.
     """
-    engine, _, place = mark.partition(" ")
+    engine, _, root = mark.partition(" ")
     namespace, pid, start, _ = engine.split(".") if engine.count(".") == 3 else ("", "", "", "")
-    if place != str(store) or namespace != str(_namespace()) or not pid.isdecimal():
+    if root != str(store) or namespace != str(_namespace()) or not pid.isdecimal():
         return False
     return _start(int(pid)) != start
 

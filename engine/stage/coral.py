@@ -57,13 +57,13 @@ def library(root: Path = Path("/")) -> Optional[Path]:
 
     It is not loaded: one that does not fit ends the process.
     """
-    named = [Path(place) for place in os.environ.get("LD_LIBRARY_PATH", "").split(":") if place]
+    named = [Path(folder) for folder in os.environ.get("LD_LIBRARY_PATH", "").split(":") if folder]
     usual = [
         root / "usr/local/lib",
         *sorted((root / "usr/lib").glob("*-linux-gnu*")),
         root / "usr/lib",
     ]
-    return next((place / LIBRARY for place in named + usual if (place / LIBRARY).exists()), None)
+    return next((folder / LIBRARY for folder in named + usual if (folder / LIBRARY).exists()), None)
 
 
 def seen(sys: Path = SYS, dev: Path = DEV, root: Path = Path("/")) -> str:

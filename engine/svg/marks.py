@@ -29,8 +29,8 @@ def text(x: float, y: float, words: str, kind: str = "") -> str:
 
 def turned(x: float, y: float, words: str, kind: str, degrees: float) -> str:
     """Return words that are turned clockwise about their point."""
-    place = f'transform="translate({x:.1f} {y:.1f}) rotate({degrees:g})"'
-    return f'<text class="{kind}" {place}>{escape(words)}</text>'
+    transform = f'transform="translate({x:.1f} {y:.1f}) rotate({degrees:g})"'
+    return f'<text class="{kind}" {transform}>{escape(words)}</text>'
 
 
 def width_of(words: str, size: float = 11) -> float:

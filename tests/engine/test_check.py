@@ -89,7 +89,7 @@ def test_a_null_asset_leaves_an_optional_input_out(checked):
 @pytest.mark.parametrize(("runs_on", "place"), PLACES.items())
 def test_a_job_is_placed_where_its_stage_runs(checked, runs_on, place):
     job = checked({"a": {**A, "runs_on": runs_on}}).jobs["a"]
-    assert job.place == place
+    assert job.placement == place
 
 
 def test_the_outputs_of_a_command_are_the_yamls(checked):

@@ -46,7 +46,7 @@ def mirror(tmp_path):
 def _bring(model, tmp_path, mirror):
     store = Store(tmp_path / "store")
     fetch.bring(model, store, mirror, lambda *_: None)
-    return fetch.place(model, store)
+    return fetch.path_of(model, store)
 
 
 def test_an_asset_comes_from_the_mirror_and_then_from_the_store(model, tmp_path, mirror):

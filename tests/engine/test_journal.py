@@ -130,7 +130,7 @@ def test_a_removed_journal_takes_no_event(written):
         with pytest.raises(OSError, match="was removed"):
             log.append({"event": "note", "text": "more", "stage": None})
         written.write_text("")
-        assert not log.is_in_place()
+        assert not log.is_still_there()
 
 
 @pytest.mark.parametrize(

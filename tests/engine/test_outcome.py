@@ -105,7 +105,7 @@ def test_an_attempt_that_came_too_late_fails_although_it_ended_well(bench):
 
 def test_an_emulated_job_has_ten_times_as_long(bench):
     job = Trial(bench, {**FREE, "timeout": "90s"}).planned.job
-    emulated = replace(job, place=replace(job.place, emulated=True))
+    emulated = replace(job, placement=replace(job.placement, emulated=True))
     assert (timeout_s(job), timeout_s(emulated)) == (90, 900)
 
 

@@ -180,7 +180,9 @@ def test_a_figure_of_a_target_is_not_taken_from_the_store_where_it_was_taken_els
     )
     job = plan.jobs["a"].job
     prints = {
-        settle(replace(job, place=replace(job.place, taken=taken)), {}, {}, bench.store).fingerprint
+        settle(
+            replace(job, placement=replace(job.placement, taken=taken)), {}, {}, bench.store
+        ).fingerprint
         for taken in ("device", "emulated (qemu)", "x86_64")
     }
     assert (len(prints) == 1) is same

@@ -38,16 +38,16 @@ def line(project):
 
 def _remembered(line, meanwhile=lambda: None):
     """Compose the line, remember it, and return its request."""
-    place = recall.place_of(line)
+    entry = recall.entry_of(line)
     compose.prepare(line)
     made = compose.composition(line)
     meanwhile()  # the command runs
-    recall.remember(place, line, made.composed, made.request)
+    recall.remember(entry, line, made.composed, made.request)
     return made.request
 
 
 def _recalled(line):
-    return recall.recall(recall.place_of(line), line)
+    return recall.recall(recall.entry_of(line), line)
 
 
 def test_what_is_recalled_is_what_was_composed(line):

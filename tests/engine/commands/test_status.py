@@ -72,9 +72,9 @@ def test_a_cached_stage_says_so(ran, give):
 
 
 def test_an_artifact_that_was_changed_by_hand_is_named(ran, give):
-    place = ran.last / "artifacts" / "b" / "data"
-    place.unlink()
-    place.write_text("99")
+    path = ran.last / "artifacts" / "b" / "data"
+    path.unlink()
+    path.write_text("99")
     assert _row(give("status"), "b")[-1].endswith("changed by hand since: data")
 
 

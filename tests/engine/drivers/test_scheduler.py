@@ -120,9 +120,9 @@ def _spoils(bench, stage: str):
     """Write the outputs, and spoil what that stage made."""
 
     def does(folder, attempt):
-        place = bench.store.path(bench.scheduler.attempts.digests[stage]["data"])
-        place.chmod(0o644)
-        place.write_text("rotten")
+        path = bench.store.path(bench.scheduler.attempts.digests[stage]["data"])
+        path.chmod(0o644)
+        path.write_text("rotten")
         return writes(folder, attempt)
 
     return does
@@ -360,12 +360,12 @@ def test_every_attempt_of_a_job_has_the_same_checkpoint_folder_and_a_failure_lea
 def test_what_is_no_folder_is_no_checkpoint(bench, odd):
     """A stage may have put it there."""
     plan = bench.plan(stages({"a": []}))
-    place = bench.store.checkpoint(plan.jobs["a"].fingerprint)
-    place.parent.mkdir(parents=True)
-    odd(place)
+    checkpoint = bench.store.checkpoint(plan.jobs["a"].fingerprint)
+    checkpoint.parent.mkdir(parents=True)
+    odd(checkpoint)
     bench.executor.does["a"] = fails
     bench.run(plan)
-    assert not os.path.lexists(place)
+    assert not os.path.lexists(checkpoint)
 
 
 def test_a_finished_job_leaves_no_checkpoint(bench):
@@ -481,7 +481,7 @@ def test_a_stage_is_asked_to_end_at_its_timeout(bench):
 def test_an_emulated_stage_has_ten_times_as_long(bench):
     bench.executor.does["a"] = hangs
     plan = bench.plan(stages({"a": []}, timeout="20ms"))
-    emulated = replace(plan.jobs["a"].job, place=Placement("linux/arm64", True, EMULATED))
+    emulated = replace(plan.jobs["a"].job, placement=Placement("linux/arm64", True, EMULATED))
     failure = (
         bench.run(replace(plan, jobs={"a": replace(plan.jobs["a"], job=emulated)}))
         .stages["a"]

@@ -209,8 +209,10 @@ def test_a_way_that_broke_is_opened_again(device_bench, sshd):
 
 
 def test_figures_from_a_device_are_the_devices(device_bench, plain_image):
-    place = device_bench.executor.place(StageSpec(uses="x", runs_on="target"), Contract(label="x"))
-    assert (place.platform, place.emulated, place.taken, place.image) == (
+    placement = device_bench.executor.place(
+        StageSpec(uses="x", runs_on="target"), Contract(label="x")
+    )
+    assert (placement.platform, placement.emulated, placement.taken, placement.image) == (
         HERE,
         False,
         DEVICE,

@@ -60,7 +60,7 @@ def accelerated(docker_bench, tmp_path, monkeypatch):
         arguments = options.container(
             launch, docker_bench.context, owner, [], launch.log, access, "/", MACHINE
         )
-        made.append(docker_bench.client.containers.create(launch.job.place.image, **arguments))
+        made.append(docker_bench.client.containers.create(launch.job.placement.image, **arguments))
         return docker_bench.client.api.inspect_container(made[-1].id)["HostConfig"]
 
     yield look
@@ -189,7 +189,7 @@ def test_where_the_stage_sets_none_the_limits_are_the_executors(
     arguments = options.container(
         launch, bench.context, options.user(1, 1), [], launch.log, NO_ACCESS, "/", MACHINE
     )
-    made = docker_engine.client().containers.create(launch.job.place.image, **arguments)
+    made = docker_engine.client().containers.create(launch.job.placement.image, **arguments)
     try:
         host = docker_engine.client().api.inspect_container(made.id)["HostConfig"]
     finally:
@@ -217,7 +217,7 @@ def _made(bench) -> dict:
         "/",
         daemon.info(bench.client),
     )
-    made = bench.client.containers.create(launch.job.place.image, **arguments)
+    made = bench.client.containers.create(launch.job.placement.image, **arguments)
     try:
         return bench.client.api.inspect_container(made.id)["HostConfig"]
     finally:
@@ -405,22 +405,26 @@ ANY = tuple(
 )
 
 
-def _place(make_bench, platform: str, runs_on: str):
+def _placement(make_bench, platform: str, runs_on: str):
     bench = make_bench("docker", *ANY, target=Target(name="aim", platform=platform))
     return bench.executor.place(StageSpec(uses="x", runs_on=runs_on), Contract(label="x"))
 
 
 @pytest.mark.parametrize("foreign", FOREIGN)
 def test_a_foreign_platform_is_emulated_and_says_so(make_bench, foreign):
-    place = _place(make_bench, foreign, "target")
-    assert (place.platform, place.emulated, place.taken) == (foreign, True, EMULATED)
-    assert place.image == f"raspberrypi-mlops/any:{ARCHITECTURES[foreign]}-1"
+    placement = _placement(make_bench, foreign, "target")
+    assert (placement.platform, placement.emulated, placement.taken) == (foreign, True, EMULATED)
+    assert placement.image == f"raspberrypi-mlops/any:{ARCHITECTURES[foreign]}-1"
 
 
 @pytest.mark.parametrize("foreign", FOREIGN)
 def test_a_stage_on_the_build_machine_is_not_emulated_whatever_the_target(make_bench, foreign):
-    place = _place(make_bench, foreign, "build")
-    assert (place.platform, place.emulated, place.taken) == (HERE, False, platform.machine())
+    placement = _placement(make_bench, foreign, "build")
+    assert (placement.platform, placement.emulated, placement.taken) == (
+        HERE,
+        False,
+        platform.machine(),
+    )
 
 
 @pytest.mark.parametrize(
@@ -429,12 +433,14 @@ def test_a_stage_on_the_build_machine_is_not_emulated_whatever_the_target(make_b
 )
 def test_an_emulated_container_has_the_processor_of_a_pi(docker_bench, on, processor):
     _, launch = docker_bench.lay_out("s", USES)
-    place = dataclasses.replace(launch.job.place, platform=on, emulated=processor is not None)
-    launch = dataclasses.replace(launch, job=dataclasses.replace(launch.job, place=place))
+    placement = dataclasses.replace(
+        launch.job.placement, platform=on, emulated=processor is not None
+    )
+    launch = dataclasses.replace(launch, job=dataclasses.replace(launch.job, placement=placement))
     arguments = options.container(
         launch, docker_bench.context, options.user(1, 1), [], launch.log, NO_ACCESS, "/", MACHINE
     )
-    made = docker_bench.client.containers.create(launch.job.place.image, **arguments)
+    made = docker_bench.client.containers.create(launch.job.placement.image, **arguments)
     try:
         found = docker_bench.client.api.inspect_container(made.id)
     finally:
@@ -448,8 +454,8 @@ def test_an_emulated_container_has_the_processor_of_a_pi(docker_bench, on, proce
 
 
 def test_the_image_is_all_of_the_environment_that_a_fingerprint_counts(make_bench):
-    place = _place(make_bench, HERE, "build")
-    assert dict(place.environment) == {"image": place.image}
+    placement = _placement(make_bench, HERE, "build")
+    assert dict(placement.environment) == {"image": placement.image}
 
 
 def test_an_image_that_the_yaml_names_goes_before_the_smallest(make_bench):
@@ -530,7 +536,7 @@ def test_a_platform_that_the_kernel_does_not_run_is_refused(make_bench, monkeypa
     (tmp_path / "register").touch()
     look = emulation.look
     monkeypatch.setattr(emulation, "look", lambda platform: look(platform, tmp_path))
-    job = SimpleNamespace(place=Placement("linux/arm64", True, EMULATED))
+    job = SimpleNamespace(placement=Placement("linux/arm64", True, EMULATED))
     with pytest.raises(UserError) as caught:
         make_bench("docker").executor._machine.refuse(Ordinary(), [SimpleNamespace(job=job)])
     assert "linux/arm64" in caught.value.what and emulation.HOW_TO_REGISTER in caught.value.fix
