@@ -69,7 +69,7 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class Arrangement:
     """The whole drawing."""
 
     width: float
@@ -83,7 +83,7 @@ def layers(nodes: Sequence[Node], edges: Sequence[Edge]) -> list[list[str]]:
     return [[slot for slot in row if isinstance(slot, str)] for row in _ordered(nodes, edges)[0]]
 
 
-def layout(nodes: Sequence[Node], edges: Sequence[Edge]) -> Layout:
+def arrange(nodes: Sequence[Node], edges: Sequence[Edge]) -> Arrangement:
     """Return the place of every box, line and label."""
     edges = _merged(edges)
     rows, chains = _ordered(nodes, edges)
@@ -102,7 +102,7 @@ def layout(nodes: Sequence[Node], edges: Sequence[Edge]) -> Layout:
     rights = [box.x + box.width for box in boxes.values()] + [x for way in ways for x, _ in way]
     width = max(rights, default=0) + MARGIN
     height = (tops[-1] + heights[-1] if rows else 0) + MARGIN
-    return Layout(
+    return Arrangement(
         width, height, boxes, [Route(*found) for found in zip(edges, ways, labels, strict=True)]
     )
 

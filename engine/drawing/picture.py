@@ -9,7 +9,17 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any
 
-from engine.drawing.geometry import Box, Edge, Layout, Node, Point, Route, bend, layers, layout
+from engine.drawing.geometry import (
+    Arrangement,
+    Box,
+    Edge,
+    Node,
+    Point,
+    Route,
+    arrange,
+    bend,
+    layers,
+)
 from engine.errors import UserError
 from engine.events import RunState, StageState
 from engine.foreach import ALL, base_of
@@ -53,7 +63,7 @@ def of_run(state: RunState) -> tuple[list[Node], list[Edge]]:
 
 def svg(nodes: Sequence[Node], edges: Sequence[Edge]) -> str:
     """Return one self-contained `<svg>` element."""
-    plan = layout(nodes, edges)
+    plan = arrange(nodes, edges)
     width, height = f"{plan.width:.0f}", f"{plan.height:.0f}"
     size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
     return "\n".join(
@@ -77,7 +87,7 @@ def png(nodes: Sequence[Node], edges: Sequence[Edge]) -> bytes:
     except ImportError:
         fix = "install the extra 'runtime', or ask for SVG"
         raise UserError("graph", "a PNG needs Pillow, which is not installed", fix) from None
-    plan = layout(nodes, edges)
+    plan = arrange(nodes, edges)
     image = Image.new(
         "RGB", (int(plan.width * PNG_SCALE), int(plan.height * PNG_SCALE)), PALETTE["paper"][0]
     )
@@ -245,7 +255,7 @@ def _svg_pills(node: Node, box: Box) -> list[str]:
 # PNG
 
 
-def _paint(draw: Any, fonts: dict[int, Any], nodes: Sequence[Node], plan: Layout) -> None:
+def _paint(draw: Any, fonts: dict[int, Any], nodes: Sequence[Node], plan: Arrangement) -> None:
     for route in plan.routes:
         _paint_line(draw, route)
     for node in nodes:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.drawing import geometry
-from engine.drawing.geometry import Box, Edge, Node, bend, layers, layout
+from engine.drawing.geometry import Box, Edge, Node, arrange, bend, layers
 from tests.strategies import dags
 
 
@@ -36,7 +36,7 @@ def test_every_node_has_one_row_below_all_that_it_reads(dag):
 @settings(max_examples=50)
 @given(dags(most=12), st.sampled_from(["", "data"]))
 def test_no_two_boxes_touch_and_all_is_inside_the_picture(dag, label):
-    plan = layout(*_drawn(dag, label))
+    plan = arrange(*_drawn(dag, label))
     assert plan.boxes.keys() == dag.keys()
     assert not any(_overlap(a, b) for a, b in combinations(plan.boxes.values(), 2))
     corners = [(box.x + box.width, box.y + box.height) for box in plan.boxes.values()] + [
@@ -51,7 +51,7 @@ def test_no_two_boxes_touch_and_all_is_inside_the_picture(dag, label):
 @settings(max_examples=50)
 @given(dags(most=12))
 def test_a_line_leaves_below_its_source_and_enters_above_its_target(dag):
-    plan = layout(*_drawn(dag))
+    plan = arrange(*_drawn(dag))
     for route in plan.routes:
         source, target = plan.boxes[route.edge.source], plan.boxes[route.edge.target]
         (x0, y0), (x1, y1) = route.points[0], route.points[-1]
@@ -63,7 +63,7 @@ def test_a_line_leaves_below_its_source_and_enters_above_its_target(dag):
 @settings(max_examples=50)
 @given(dags(most=10))
 def test_no_label_lies_on_a_box_or_on_another_label(dag):
-    plan = layout(*_drawn(dag, "data"))
+    plan = arrange(*_drawn(dag, "data"))
     half = len("data") * 3 + 3
     labels = [
         Box(x - half, y - 6, 2 * half, 12)
@@ -75,22 +75,22 @@ def test_no_label_lies_on_a_box_or_on_another_label(dag):
 
 @given(dags(most=12))
 def test_the_same_graph_is_laid_out_in_the_same_way(dag):
-    assert layout(*_drawn(dag)) == layout(*_drawn(dag))
+    assert arrange(*_drawn(dag)) == arrange(*_drawn(dag))
 
 
 @pytest.mark.parametrize(("words", "width"), [(1, geometry.NARROWEST), (400, geometry.WIDEST)])
 def test_a_box_is_neither_too_narrow_nor_too_wide(words, width):
-    assert layout([Node("x" * words)], []).boxes["x" * words].width == width
+    assert arrange([Node("x" * words)], []).boxes["x" * words].width == width
 
 
 def test_a_row_is_as_high_as_its_most_talkative_box():
-    boxes = layout([Node("a", ("1", "2", "3")), Node("b")], []).boxes
-    assert boxes["a"].height == boxes["b"].height > layout([Node("b")], []).boxes["b"].height
+    boxes = arrange([Node("a", ("1", "2", "3")), Node("b")], []).boxes
+    assert boxes["a"].height == boxes["b"].height > arrange([Node("b")], []).boxes["b"].height
 
 
 def test_a_long_edge_passes_the_rows_between_on_a_straight_rail():
     dag = {"a": [], "b": ["a"], "c": ["b"], "d": ["c", "a"]}
-    plan = layout(*_drawn(dag))
+    plan = arrange(*_drawn(dag))
     [rail] = [
         route.points
         for route in plan.routes
@@ -106,14 +106,14 @@ def test_two_long_edges_from_one_source_share_a_rail():
     dag = {"a": [], "b": ["a"], "c": ["b"], "d": ["c", "a"], "e": ["c", "a"]}
     rails = [
         route.points[1:3]
-        for route in layout(*_drawn(dag)).routes
+        for route in arrange(*_drawn(dag)).routes
         if route.edge.source == "a" and len(route.points) > 2
     ]
     assert len(rails) == 2 and rails[0] == rails[1]
 
 
 def test_an_edge_without_a_word_has_no_place_for_one():
-    assert layout([Node("a"), Node("b")], [Edge("a", "b")]).routes[0].label_at is None
+    assert arrange([Node("a"), Node("b")], [Edge("a", "b")]).routes[0].label_at is None
 
 
 @given(st.floats(0, 1))

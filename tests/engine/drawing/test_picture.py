@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from engine.drawing import picture
-from engine.drawing.geometry import Box, Edge, Node, layers, layout
+from engine.drawing.geometry import Box, Edge, Node, arrange, layers
 from engine.errors import UserError
 from engine.events import replay
 
@@ -66,19 +66,19 @@ def test_crossed_edges_are_uncrossed():
 
 
 def test_no_two_boxes_touch(forty_stages):
-    boxes = list(layout(*forty_stages).boxes.values())
+    boxes = list(arrange(*forty_stages).boxes.values())
     assert not [1 for i, a in enumerate(boxes) for b in boxes[i + 1 :] if overlap(a, b)]
 
 
 def test_every_box_and_line_is_inside_the_picture(forty_stages):
-    plan = layout(*forty_stages)
+    plan = arrange(*forty_stages)
     ends = [point for route in plan.routes for point in route.points]
     ends += [(box.x + box.width, box.y + box.height) for box in plan.boxes.values()]
     assert all(0 <= x <= plan.width and 0 <= y <= plan.height for x, y in ends)
 
 
 def test_a_line_only_ever_goes_down(forty_stages):
-    for route in layout(*forty_stages).routes:
+    for route in arrange(*forty_stages).routes:
         assert all(upper[1] < lower[1] for upper, lower in pairwise(route.points))
 
 
@@ -111,7 +111,7 @@ def test_the_svg_has_dark_colours_too(diamond):
 
 
 def test_parallel_edges_become_one_with_both_labels():
-    plan = layout(
+    plan = arrange(
         nodes("split", "train"),
         [Edge("split", "train", "images"), Edge("split", "train", "labels")],
     )
