@@ -214,7 +214,7 @@ class Attempts:
             log=log.relative_to(self.run_dir).as_posix(),  # the run's folder may be moved
             platform=job.placement.platform,
             emulated=job.placement.emulated,
-            taken=job.placement.taken,
+            taken=job.placement.measured_on,
         )
 
     def _reads(self, job: Job) -> dict[str, str]:

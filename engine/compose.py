@@ -344,16 +344,16 @@ def _plain(config: DictConfig, where: str, mistakes: list[UserError]) -> dict[st
     """Resolve every ${...}; a wrong one is told with its place, and taken out so that the others
     are seen too.
     """
-    taken_out: set[str] = set()
+    removed: set[str] = set()
     while True:
         try:
             data = OmegaConf.to_container(config, resolve=True)
         except OmegaConfBaseException as error:
             key = getattr(error, "full_key", "") or ""
             mistakes.append(_unresolved(config, f"{where}: {key}", str(error).splitlines()[0]))
-            if not key or key in taken_out:
+            if not key or key in removed:
                 raise ExceptionGroup("the use case is wrong", mistakes) from None
-            taken_out.add(key)
+            removed.add(key)
             OmegaConf.update(config, key, None)
             continue
         assert isinstance(data, dict)

@@ -209,7 +209,7 @@ class StageState:
     fingerprint: str | None = None
     platform: str | None = None
     emulated: bool = False
-    taken: str | None = None
+    measured_on: str | None = None  # `taken` in the events
     log: str | None = None
     progress: tuple[float, float, str] | None = None
     outputs: dict[str, str] = field(default_factory=dict)
@@ -314,8 +314,9 @@ def _note(state: RunState, event: Event) -> None:
 def _job_cached(state: RunState, event: Event) -> None:
     stage = state.stages[event["stage"]]
     stage.state, stage.cached, stage.ended = "finished", True, event["time"]
-    for name in ("fingerprint", "seconds", "platform", "emulated", "taken"):
+    for name in ("fingerprint", "seconds", "platform", "emulated"):
         setattr(stage, name, event[name])
+    stage.measured_on = event["taken"]
     stage.outputs, stage.metrics = dict(event["outputs"]), dict(event["metrics"])
     stage.points = [(p[0], p[1], p[2], p[3]) for p in event["points"]]
     stage.figures = list(event["figures"])
@@ -326,8 +327,9 @@ def _job_started(state: RunState, event: Event) -> None:
     stage = state.stages[event["stage"]]
     stage.state, stage.started, stage.progress = "running", event["time"], None
     stage.points, stage.figures, stage.notes, stage.failure = [], [], [], None
-    for name in ("attempt", "fingerprint", "log", "platform", "emulated", "taken"):
+    for name in ("attempt", "fingerprint", "log", "platform", "emulated"):
         setattr(stage, name, event[name])
+    stage.measured_on = event["taken"]
 
 
 def _progress(state: RunState, event: Event) -> None:
@@ -346,7 +348,7 @@ def _figure(state: RunState, event: Event) -> None:
 
 def _job_finished(state: RunState, event: Event) -> None:
     stage = state.stages[event["stage"]]
-    stage.taken = event.get("taken", stage.taken)
+    stage.measured_on = event.get("taken", stage.measured_on)
     stage.state, stage.seconds, stage.ended = "finished", event["seconds"], event["time"]
     stage.outputs, stage.metrics = dict(event["outputs"]), dict(event["metrics"])
 

@@ -166,7 +166,7 @@ class JobFolder:
             seconds,
             job.placement.platform,
             job.placement.emulated,
-            taken or job.placement.taken,
+            taken or job.placement.measured_on,
         )
         private = self.path.with_name(f"{self.path.name}.out")
         try:
@@ -368,7 +368,7 @@ def _description(
         invoke["command"] = [_filled(word, groups) for word in invoke["command"]]
     return {
         **invoke,
-        "taken": job.placement.taken,
+        "taken": job.placement.measured_on,
         "inputs": {k: str(v) if v else None for k, v in inputs.items()},
         "outputs": {k: str(v) for k, v in outputs.items()},
         "params": dict(job.params),

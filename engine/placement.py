@@ -29,7 +29,7 @@ class Placement:
 
     platform: str
     emulated: bool
-    taken: str  # "x86_64", "simulated on x86_64", "emulated (qemu)" or "device"
+    measured_on: str  # "x86_64", "simulated on x86_64", "emulated (qemu)" or "device"
     environment: Mapping[str, str] = field(
         default_factory=dict
     )  # what of it a job's fingerprint counts

@@ -60,7 +60,7 @@ class Job:
         if (
             self.spec.runs_on == "target"
         ):  # a figure that was emulated must not stand in for the device's, nor a PC's own for a Pi's
-            environment["taken"] = self.placement.taken
+            environment["taken"] = self.placement.measured_on
         parameter = {
             **self.params,
             "outputs": list(self.outputs),

@@ -109,7 +109,7 @@ def _stage_json(stage: StageState) -> dict[str, Any]:
         "seconds": stage.seconds,
         "platform": stage.platform,
         "emulated": stage.emulated,
-        "taken": stage.taken,
+        "taken": stage.measured_on,
         "fingerprint": stage.fingerprint,
         "attempt": stage.attempt,
         "outputs": stage.outputs,

@@ -69,9 +69,9 @@ def run(
     if ended[0].status != 0:
         return Done(False, {}, log_tail(log))
     try:
-        taken = jobfolder.take_out(folder, made, contract.outputs, work / "outputs")
-        for name, path in taken.items():
+        collected = jobfolder.take_out(folder, made, contract.outputs, work / "outputs")
+        for name, path in collected.items():
             seal(name, path)
     except BadOutput as error:
         return Done(False, {}, f"{function}: {error}")
-    return Done(True, taken, log_tail(log))
+    return Done(True, collected, log_tail(log))

@@ -280,7 +280,7 @@ class Store:
     def unused(self) -> Iterator[bool]:
         """Yield whether no engine uses the store; none begins to while this lasts."""
         with self._lock_of_all() as lock:
-            yield _is_taken(lock)
+            yield _try_lock(lock)
 
     def _abandoned(self) -> Iterator[Path]:
         yield from (
@@ -302,7 +302,7 @@ class Store:
         path = self.root / "locks" / fingerprint
         path.parent.mkdir(parents=True, exist_ok=True)
         with _opened(path, os.O_CREAT) as lock:
-            yield _is_taken(lock)
+            yield _try_lock(lock)
 
     def _take_in(self, name: str, path: Path) -> str:
         seal(name, path, self._folder_mode)
@@ -541,7 +541,7 @@ def _untrusted_size(path: Path) -> int:
     return size
 
 
-def _is_taken(lock: IO[str]) -> bool:
+def _try_lock(lock: IO[str]) -> bool:
     """Take the lock if it is free, and say whether it is ours now; the kernel frees it with the
     file.
     """
@@ -555,7 +555,7 @@ def _is_taken(lock: IO[str]) -> bool:
 def _is_unlocked(path: Path) -> bool:
     try:
         with _opened(path) as lock:
-            return _is_taken(lock)
+            return _try_lock(lock)
     except OSError:
         return False  # being made just now, or by hand
 

@@ -85,7 +85,7 @@ def command_line(state: RunState) -> str:
 
 def is_stand_in(stage: StageState) -> bool:
     """True where the stage's figures stand for the device but were not taken on it."""
-    return stage.emulated or (stage.taken or "").startswith(("simulated", "emulated"))
+    return stage.emulated or (stage.measured_on or "").startswith(("simulated", "emulated"))
 
 
 def stand_ins(state: RunState) -> dict[str, list[str]]:
@@ -93,7 +93,7 @@ def stand_ins(state: RunState) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for stage in state.stages.values():
         if is_stand_in(stage) and (stage.metrics or stage.points or stage.figures):
-            found.setdefault(stage.taken or "emulated", []).append(stage.name)
+            found.setdefault(stage.measured_on or "emulated", []).append(stage.name)
     return found
 
 
@@ -102,7 +102,11 @@ def figure_name(stage: StageState, name: str) -> str:
     not taken on the device says so.
     """
     is_of_speed = "latency" in name or name.endswith(("_s", "_ms", "_us"))
-    return f"{name} ({stage.taken or 'emulated'})" if is_of_speed and is_stand_in(stage) else name
+    return (
+        f"{name} ({stage.measured_on or 'emulated'})"
+        if is_of_speed and is_stand_in(stage)
+        else name
+    )
 
 
 def table(rows: Sequence[Sequence[str]], indent: str = "") -> str:

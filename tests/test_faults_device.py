@@ -115,7 +115,7 @@ def test_the_same_command_takes_over_what_runs_on_the_device(on_device):
     run.communicate()
     state = on_device.done()
     assert (on_device.created(since), on_device.containers()) == (1, [])
-    assert state.stages["s"].taken == "device" and any(
+    assert state.stages["s"].measured_on == "device" and any(
         "went on in the container" in note for note in state.stages["s"].notes
     )
     assert (on_device.project.last / "artifacts" / "s" / "data").read_text() == "done"

@@ -18,7 +18,7 @@ from engine.jobfolder import Launch, linked, open_log
 from engine.store import Store
 
 INSIDE = ROOT / "engine" / "stage"  # what a job needs of the engine
-_KEPT, _TAKEN_OVER = (
+_KEPT, _ADOPTED = (
     "kept",
     "taken-over",
 )  # of a work folder: folders, and names of folders, of containers that go on
@@ -100,9 +100,7 @@ class Binds:
         handles.remove(launch.folder)
         self._kept.pop(launch.fingerprint).rename(launch.folder)
         launch.adopted()
-        mark = (
-            launch.folder.parent / _TAKEN_OVER / launch.fingerprint
-        )  # where no container can write
+        mark = launch.folder.parent / _ADOPTED / launch.fingerprint  # where no container can write
         mark.parent.mkdir(exist_ok=True)
         mark.write_text(launch.folder.name, encoding="utf-8")
         with suppress(OSError):  # the earlier run may have been removed
@@ -115,7 +113,7 @@ class Binds:
         """
         work = self._context.store / "work"
         yield from work.glob(f"*/{_KEPT}/{fingerprint}")
-        for mark in work.glob(f"*/{_TAKEN_OVER}/{fingerprint}"):
+        for mark in work.glob(f"*/{_ADOPTED}/{fingerprint}"):
             yield mark.parents[1] / mark.read_text(encoding="utf-8")
 
     def _checkpoints(self, launch: Launch) -> list[Path]:

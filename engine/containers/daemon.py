@@ -265,9 +265,9 @@ def load(client: Any, reference: str, archive: Path) -> Any:
                 client.api.load_image(data)
             )  # to its end: images.load leaves a refusal half read, and its connection open
     except (DockerException, requests.RequestException) as error:
-        raise _not_taken(reference, archive, is_gone(error), said(error)) from None
+        raise _not_loaded(reference, archive, is_gone(error), said(error)) from None
     if refusal := next((one["error"] for one in told if "error" in one), None):
-        raise _not_taken(reference, archive, False, refusal)
+        raise _not_loaded(reference, archive, False, refusal)
     loaded = re.findall(
         r"^Loaded image(?: ID)?: (\S+)",
         "".join(one.get("stream", "") for one in told),
@@ -403,7 +403,7 @@ def _refuse(answer: Any) -> None:
         create_api_error_from_http_exception(error)
 
 
-def _not_taken(reference: str, archive: Path, gone: bool, text: str) -> UserError:
+def _not_loaded(reference: str, archive: Path, gone: bool, text: str) -> UserError:
     if gone:
         return UserError(
             reference,

@@ -201,7 +201,7 @@ class Containers:
         with suppress(queue.Empty):
             said = self._ends.get(timeout=timeout_s) if timeout_s > 0 else self._ends.get_nowait()
             while True:
-                ended += self._taken(*said)
+                ended += self._first_end(*said)
                 said = self._ends.get_nowait()
         return ended
 
@@ -246,7 +246,7 @@ class Containers:
                 )
             return self._images[reference]
 
-    def _taken(self, running: Running, ended: Ended) -> list[Ended]:
+    def _first_end(self, running: Running, ended: Ended) -> list[Ended]:
         """Return the end where it is that of a job at work: one that was given up has been told
         already.
         """

@@ -309,23 +309,23 @@ def _label_points(
     """Return a free place on each edge's last curve; none where the label is empty or finds no
     room.
     """
-    taken = [(box.x, box.y, box.x + box.width, box.y + box.height) for box in boxes.values()]
+    occupied = [(box.x, box.y, box.x + box.width, box.y + box.height) for box in boxes.values()]
     return [
-        _free_point(edge.label, way[-2], way[-1], taken) if edge.label else None
+        _free_point(edge.label, way[-2], way[-1], occupied) if edge.label else None
         for edge, way in zip(edges, ways, strict=True)
     ]
 
 
 def _free_point(
-    label: str, start: Point, end: Point, taken: list[tuple[float, float, float, float]]
+    label: str, start: Point, end: Point, occupied: list[tuple[float, float, float, float]]
 ) -> Point | None:
     half = len(label) * 6 / 2 + 3
     for t in (0.5, 0.34, 0.66, 0.24, 0.76):
         x, y = bend(start, end, t)
         box = (x - half, y - 6, x + half, y + 6)
         if not any(
-            box[0] < o[2] and o[0] < box[2] and box[1] < o[3] and o[1] < box[3] for o in taken
+            box[0] < o[2] and o[0] < box[2] and box[1] < o[3] and o[1] < box[3] for o in occupied
         ):
-            taken.append(box)
+            occupied.append(box)
             return x, y
     return None

@@ -131,7 +131,7 @@ def _remark(stage: StageState) -> Text:
         return Text(f"attempt {stage.attempt + 1} comes", style="yellow")
     words: list[str] = [] if stage.state in ("waiting", "finished") else [stage.state]
     words += ["from the store"] * stage.cached
-    words += [stage.taken or "emulated"] * (is_stand_in(stage) and bool(stage.metrics))
+    words += [stage.measured_on or "emulated"] * (is_stand_in(stage) and bool(stage.metrics))
     return Text(
         ", ".join(words),
         style=STYLES.get(stage.state, "dim") if stage.state != "finished" else "dim",

@@ -182,15 +182,15 @@ class Scheduler:
         """Say whether the job's share is free; a job alone always fits, however much it asks for."""
         if not self._running:
             return True
-        taken = [other.spec.resources for other in self._jobs_at_work()]
+        in_use = [other.spec.resources for other in self._jobs_at_work()]
         wants = job.spec.resources
-        if wants.exclusive or any(one.exclusive for one in taken):
+        if wants.exclusive or any(one.exclusive for one in in_use):
             return False
-        if wants.accelerator and any(one.accelerator for one in taken):
+        if wants.accelerator and any(one.accelerator for one in in_use):
             return False
         return (
-            wants.cpus + sum(one.cpus for one in taken) <= self.capacity.cpus
-            and wants.memory + sum(one.memory for one in taken) <= self.capacity.memory_bytes
+            wants.cpus + sum(one.cpus for one in in_use) <= self.capacity.cpus
+            and wants.memory + sum(one.memory for one in in_use) <= self.capacity.memory_bytes
         )
 
     def _jobs_at_work(self) -> list[Job]:

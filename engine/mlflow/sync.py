@@ -53,12 +53,12 @@ def sync(outputs: Path, settings: Mapping[str, Any], bounds: Bounds = BOUNDS) ->
             report.problems.setdefault(
                 run_dir.name, "left for the next sync, after the problems above"
             )
-        elif not _is_taken(run_dir, backend, bounds, report):
+        elif not _is_reachable(run_dir, backend, bounds, report):
             failures += 1
     return report
 
 
-def _is_taken(run_dir: Path, backend: Backend, bounds: Bounds, report: SyncReport) -> bool:
+def _is_reachable(run_dir: Path, backend: Backend, bounds: Bounds, report: SyncReport) -> bool:
     """Note in the report what became of the run; false if MLflow takes no run now."""
     try:
         _sync_one(run_dir, backend, bounds, report)

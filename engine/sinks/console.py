@@ -161,7 +161,7 @@ def _worth_keeping(event: Event, said: list[str]) -> list[str]:
 
 def _finished(stage: StageState) -> str:
     metrics = ", ".join(f"{name} {number(value)}" for name, value in stage.metrics.items())
-    where = f" ({stage.taken or 'emulated'})" if is_stand_in(stage) and metrics else ""
+    where = f" ({stage.measured_on or 'emulated'})" if is_stand_in(stage) and metrics else ""
     return f"{stage.name} finished in {duration(stage.seconds)}" + (
         f": {metrics}{where}" if metrics else ""
     )
@@ -180,8 +180,8 @@ def _failed(stage: StageState, event: Event, state: RunState, run_dir: Path) -> 
 
 
 def _ending(state: RunState, run_dir: Path | None) -> Iterator[str]:
-    for taken, stages in stand_ins(state).items():
-        yield f"not measured on the device, but {taken}: {', '.join(stages)}"
+    for where, stages in stand_ins(state).items():
+        yield f"not measured on the device, but {where}: {', '.join(stages)}"
     if state.status == "interrupted":
         yield f"to go on from here: {command_line(state)}"
     word = "after" if state.status in ("failed", "interrupted") else "in"

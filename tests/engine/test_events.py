@@ -122,8 +122,8 @@ def test_a_finished_stage_has_its_outputs_and_metrics(begun):
 
 def test_a_stage_may_have_been_measured_elsewhere_than_it_ran(begun):
     finished = {**EXAMPLES["job_finished"], "taken": "device"}
-    assert _stage(begun, EXAMPLES["job_started"], finished).taken == "device"
-    assert _stage(begun, EXAMPLES["job_started"], EXAMPLES["job_finished"]).taken != "device"
+    assert _stage(begun, EXAMPLES["job_started"], finished).measured_on == "device"
+    assert _stage(begun, EXAMPLES["job_started"], EXAMPLES["job_finished"]).measured_on != "device"
 
 
 def test_metrics_are_found_under_the_former_name_of_a_stage_too(begun):

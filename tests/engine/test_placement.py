@@ -33,7 +33,7 @@ def test_figures_of_a_device_are_never_labelled_as_emulated():
 @pytest.mark.parametrize(
     ("of", "name", "value"),
     [
-        (Placement("linux/amd64", False, "x86_64"), "taken", DEVICE),
+        (Placement("linux/amd64", False, "x86_64"), "measured_on", DEVICE),
         (ExecutorContext(AIM, (), (), tuple, Path("store")), "target", None),
     ],
 )

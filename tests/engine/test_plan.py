@@ -181,8 +181,11 @@ def test_a_figure_of_a_target_is_not_taken_from_the_store_where_it_was_taken_els
     job = plan.jobs["a"].job
     prints = {
         settle(
-            replace(job, placement=replace(job.placement, taken=taken)), {}, {}, bench.store
+            replace(job, placement=replace(job.placement, measured_on=measured_on)),
+            {},
+            {},
+            bench.store,
         ).fingerprint
-        for taken in ("device", "emulated (qemu)", "x86_64")
+        for measured_on in ("device", "emulated (qemu)", "x86_64")
     }
     assert (len(prints) == 1) is same

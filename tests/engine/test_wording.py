@@ -70,7 +70,7 @@ def test_a_command_can_be_pasted(command, said):
 
 
 @pytest.mark.parametrize(
-    ("taken", "emulated", "stands_in"),
+    ("measured_on", "emulated", "stands_in"),
     [
         ("x86_64", False, False),
         ("device", False, False),
@@ -81,12 +81,17 @@ def test_a_command_can_be_pasted(command, said):
         (None, True, True),
     ],
 )
-def test_a_figure_that_was_not_taken_on_the_device_stands_in_for_it(taken, emulated, stands_in):
-    assert wording.is_stand_in(StageState("a", taken=taken, emulated=emulated)) is stands_in
+def test_a_figure_that_was_not_taken_on_the_device_stands_in_for_it(
+    measured_on, emulated, stands_in
+):
+    assert (
+        wording.is_stand_in(StageState("a", measured_on=measured_on, emulated=emulated))
+        is stands_in
+    )
 
 
 @pytest.mark.parametrize(
-    ("name", "taken", "column"),
+    ("name", "measured_on", "column"),
     [
         ("latency_median_ms", "simulated on x86_64", "latency_median_ms (simulated on x86_64)"),
         ("throughput_per_s", "emulated (qemu)", "throughput_per_s (emulated (qemu))"),
@@ -97,15 +102,15 @@ def test_a_figure_that_was_not_taken_on_the_device_stands_in_for_it(taken, emula
     ],
 )
 def test_a_figure_of_speed_that_was_not_taken_on_the_device_has_a_column_of_its_own(
-    name, taken, column
+    name, measured_on, column
 ):
-    assert wording.figure_name(StageState("a", taken=taken), name) == column
+    assert wording.figure_name(StageState("a", measured_on=measured_on), name) == column
 
 
 def test_stages_without_figures_stand_in_for_nothing():
     stages = {
-        "a": StageState("a", taken="simulated on x86_64", metrics={"ms": 1.0}),
-        "b": StageState("b", taken="simulated on x86_64"),
+        "a": StageState("a", measured_on="simulated on x86_64", metrics={"ms": 1.0}),
+        "b": StageState("b", measured_on="simulated on x86_64"),
     }
     assert wording.stand_ins(RunState(stages=stages)) == {"simulated on x86_64": ["a"]}
 

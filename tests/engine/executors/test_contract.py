@@ -483,16 +483,16 @@ def test_a_figure_is_labelled_with_where_it_is_taken(bench, path):
         executor.place(StageSpec(uses="x", runs_on=place), Contract(label="x"))
         for place in ("build", "target")
     )
-    assert (build.emulated, build.taken) == (False, machine) or build.taken == DEVICE
-    if on_target.taken == DEVICE:
+    assert (build.emulated, build.measured_on) == (False, machine) or build.measured_on == DEVICE
+    if on_target.measured_on == DEVICE:
         assert (on_target.platform, on_target.emulated) == (aim.platform, False)
     elif aim.platform == HERE.get(machine):
-        assert (on_target.platform, on_target.emulated, on_target.taken) == (
+        assert (on_target.platform, on_target.emulated, on_target.measured_on) == (
             aim.platform,
             False,
             machine,
         )
     elif on_target.platform != aim.platform:
-        assert (on_target.emulated, on_target.taken) == (False, f"simulated on {machine}")
+        assert (on_target.emulated, on_target.measured_on) == (False, f"simulated on {machine}")
     else:
-        assert (on_target.emulated, on_target.taken) == (True, EMULATED)
+        assert (on_target.emulated, on_target.measured_on) == (True, EMULATED)

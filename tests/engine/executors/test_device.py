@@ -212,7 +212,7 @@ def test_figures_from_a_device_are_the_devices(device_bench, plain_image):
     placement = device_bench.executor.place(
         StageSpec(uses="x", runs_on="target"), Contract(label="x")
     )
-    assert (placement.platform, placement.emulated, placement.taken, placement.image) == (
+    assert (placement.platform, placement.emulated, placement.measured_on, placement.image) == (
         HERE,
         False,
         DEVICE,

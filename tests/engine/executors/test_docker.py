@@ -413,14 +413,18 @@ def _placement(make_bench, platform: str, runs_on: str):
 @pytest.mark.parametrize("foreign", FOREIGN)
 def test_a_foreign_platform_is_emulated_and_says_so(make_bench, foreign):
     placement = _placement(make_bench, foreign, "target")
-    assert (placement.platform, placement.emulated, placement.taken) == (foreign, True, EMULATED)
+    assert (placement.platform, placement.emulated, placement.measured_on) == (
+        foreign,
+        True,
+        EMULATED,
+    )
     assert placement.image == f"raspberrypi-mlops/any:{ARCHITECTURES[foreign]}-1"
 
 
 @pytest.mark.parametrize("foreign", FOREIGN)
 def test_a_stage_on_the_build_machine_is_not_emulated_whatever_the_target(make_bench, foreign):
     placement = _placement(make_bench, foreign, "build")
-    assert (placement.platform, placement.emulated, placement.taken) == (
+    assert (placement.platform, placement.emulated, placement.measured_on) == (
         HERE,
         False,
         platform.machine(),
