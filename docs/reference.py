@@ -227,7 +227,7 @@ def _heading(model: type[BaseModel]) -> str:
     return {
         "StageSpec": "A stage",
         "Resources": "resources",
-        "Settings": "settings",
+        "Defaults": "settings",
         "AssetFile": "A file of files",
         "MadeBy": "made_by",
     }[model.__name__]

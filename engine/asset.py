@@ -45,7 +45,7 @@ class MadeBy(_Model):
     params: Mapping[Name, Any] = Field(default_factory=dict)
 
 
-class Settings(_Model):
+class Defaults(_Model):
     """What the asset asks of the use case, below what the user says."""
 
     params: Mapping[Name, Any] = Field(default_factory=dict)
@@ -61,7 +61,7 @@ class Asset(_Model):
     citation: str = ""
     source: str = ""
     sample: bool = Field(False, description="stands in for the user's own data, and says so")
-    settings: Settings = Settings()
+    settings: Defaults = Defaults()
     until: tuple[Name, ...] = Field(
         (), description="the stages this data can reach; all, where empty"
     )

@@ -79,11 +79,11 @@ class Backend:
         return asdict(self)
 
 
-def resolve(outputs: Path, settings: Mapping[str, Any]) -> Backend:
-    """Return the backend that the settings name; if they name none, sqlite below outputs/."""
+def resolve(outputs: Path, tracking: Mapping[str, Any]) -> Backend:
+    """Return the backend that the tracking options name; if they name none, sqlite below outputs/."""
     outputs = outputs.absolute()
     layout.check_name(outputs)
-    uri, username, password = _checked(settings.get("uri") or sqlite_uri(outputs / "mlflow.db"))
+    uri, username, password = _checked(tracking.get("uri") or sqlite_uri(outputs / "mlflow.db"))
     database = urlsplit(uri).scheme.split("+")[0] in _DATABASES
     return Backend(
         uri=uri,
@@ -92,8 +92,8 @@ def resolve(outputs: Path, settings: Mapping[str, Any]) -> Backend:
         password=password,
         artifact_root=(outputs / "mlartifacts").as_uri() if database else None,
         lock=str(outputs / "mlflow.lock"),
-        experiment=settings.get("experiment") or None,
-        artifact_max_bytes=int(settings.get("artifact_max_bytes") or ARTIFACT_MAX_BYTES),
+        experiment=tracking.get("experiment") or None,
+        artifact_max_bytes=int(tracking.get("artifact_max_bytes") or ARTIFACT_MAX_BYTES),
     )
 
 

@@ -42,9 +42,9 @@ class SyncReport:
         )
 
 
-def sync(outputs: Path, settings: Mapping[str, Any], bounds: Bounds = BOUNDS) -> SyncReport:
+def sync(outputs: Path, tracking: Mapping[str, Any], bounds: Bounds = BOUNDS) -> SyncReport:
     """Every run is in MLflow as if it had never been away; a second call changes nothing."""
-    backend = resolve(outputs, settings)
+    backend = resolve(outputs, tracking)
     prepare_environment(backend, TIMEOUT_S)
     report = SyncReport()
     failures = 0

@@ -12,18 +12,18 @@ from engine.mlflow.backend import resolve
 from engine.mlflow.sync import sync
 
 
-def serve(outputs: Path, settings: Mapping[str, Any], port: int, say: Callable[[str], None]) -> int:
+def serve(outputs: Path, tracking: Mapping[str, Any], port: int, say: Callable[[str], None]) -> int:
     """Run MLflow's own page on this machine, on what was recorded, until it is interrupted; say
     where it is.
 
     MLflow opens on its pages for language models where the address does not ask for others.
     """
-    backend = resolve(outputs, settings)
+    backend = resolve(outputs, tracking)
     if not backend.is_database:
         what = "runs are recorded on a server, which has a page of its own"
         raise UserError("tracking.uri", what, f"open {backend.shown}")
     say(f"http://127.0.0.1:{port}/#/experiments?workflowType=machine_learning (Ctrl-C ends it)")
-    sync(outputs, settings)  # also makes the database where there is none
+    sync(outputs, tracking)  # also makes the database where there is none
     root = str(backend.artifact_root)
     where = ["--host", "127.0.0.1", "--port", str(port), "--default-artifact-root", root]
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", *where]

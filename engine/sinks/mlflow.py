@@ -35,8 +35,8 @@ class Sink:
 
     writes_files = False
 
-    def __init__(self, run_dir: Path, outputs: Path, settings: Mapping[str, Any]) -> None:
-        self._run_dir, self._backend = run_dir.absolute(), resolve(outputs, settings)
+    def __init__(self, run_dir: Path, outputs: Path, tracking: Mapping[str, Any]) -> None:
+        self._run_dir, self._backend = run_dir.absolute(), resolve(outputs, tracking)
         self._starter = SenderStarter(outputs.absolute(), self._backend)
         self._started_s = time.monotonic()
         self._engine = cursors.identity(os.getpid())
