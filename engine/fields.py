@@ -93,13 +93,13 @@ def holds(value: float | None, rule_text: str) -> bool | None:
     operator, bound, *condition = rule_text.split()
     if value is None:
         return None if condition else False
-    limit = float(bound)
+    threshold = float(bound)
     return {
-        ">=": value >= limit,
-        "<=": value <= limit,
-        ">": value > limit,
-        "<": value < limit,
-        "==": value == limit,
+        ">=": value >= threshold,
+        "<=": value <= threshold,
+        ">": value > threshold,
+        "<": value < threshold,
+        "==": value == threshold,
     }[operator]
 
 

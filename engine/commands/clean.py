@@ -98,7 +98,7 @@ def _chosen(runs: list[Path], uses: Mapping[Path, Uses], store: Store, rules: Cl
     doomed = _doomed(idle, rules)
     if rules.max_size is None:
         return doomed
-    limit, removable = (
+    most_bytes, removable = (
         rules.max_size,
         [path for path in idle if path not in doomed and not _is_latest(path)],
     )
@@ -107,7 +107,7 @@ def _chosen(runs: list[Path], uses: Mapping[Path, Uses], store: Store, rules: Cl
         return (
             store.size_bytes()
             - store.keep_only(*_used(uses, [*doomed, *removable[:more]]), dry_run=True)
-            <= limit
+            <= most_bytes
         )
 
     return doomed + removable[: bisect_left(range(len(removable)), True, key=fits)]

@@ -108,13 +108,13 @@ def _limited(answer: Any, timeout_s: float | None) -> Iterator[bytes]:
     """Yield an answer's body; without a timeout it may be long in coming, as that of a container's
     end.
     """
-    size, limit = 0, time.monotonic() + max(ANSWER_S, timeout_s or 0.0)
+    size, deadline_s = 0, time.monotonic() + max(ANSWER_S, timeout_s or 0.0)
     for chunk in answer.iter_content(1 << 12):
         size += len(chunk)
         if size > ANSWER_BYTES:
             raise requests.exceptions.ContentDecodingError(
                 f"the answer has more than {ANSWER_BYTES:,} bytes"
             )
-        if timeout_s is not None and time.monotonic() > limit:
+        if timeout_s is not None and time.monotonic() > deadline_s:
             raise requests.exceptions.ReadTimeout("the answer takes too long")
         yield chunk

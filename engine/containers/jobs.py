@@ -295,8 +295,8 @@ def _let_begin(store: Store, fingerprint: str) -> None:
     """Wait until the engine that claimed a container has its job too: who came to the job's lock
     before it would start a twin.
     """
-    limit = time.monotonic() + CLAIMED_S
-    while fingerprint and time.monotonic() < limit and store.record(fingerprint) is None:
+    deadline_s = time.monotonic() + CLAIMED_S
+    while fingerprint and time.monotonic() < deadline_s and store.record(fingerprint) is None:
         with store.alone(fingerprint) as is_free:
             if not is_free:
                 return

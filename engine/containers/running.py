@@ -216,18 +216,18 @@ class Running:
             and not state.OOMKilled
             and not self._asked
         ):
-            limit = time.monotonic() + LEAVING_S
-            while time.monotonic() < limit:  # again and again: it may be back before that
+            deadline_s = time.monotonic() + LEAVING_S
+            while time.monotonic() < deadline_s:  # again and again: it may be back before that
                 self._client.ping()
                 time.sleep(LEAVING_S / 10)
 
     def _connect_again(self) -> Any:
-        limit = time.monotonic() + LOST_S
+        deadline_s = time.monotonic() + LOST_S
         while True:
             try:
                 return self._machine.connect()
             except UserError:
-                if time.monotonic() > limit or self._is_closed:
+                if time.monotonic() > deadline_s or self._is_closed:
                     raise
                 time.sleep(0.5)
 

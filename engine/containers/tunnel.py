@@ -154,10 +154,10 @@ class Tunnel:
             self._process = subprocess.Popen(
                 argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log
             )
-        limit = time.monotonic() + OPEN_S
+        deadline_s = time.monotonic() + OPEN_S
         while not self._socket.exists():
             self._look_for_the_end()
-            if time.monotonic() > limit:
+            if time.monotonic() > deadline_s:
                 self._process.kill()
                 raise UserError(
                     self._where,

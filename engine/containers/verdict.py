@@ -42,7 +42,7 @@ def ended(stage: str, state: State, said: str, limits: Given, *, lost: FailureKi
     if code == 0:
         return Ended(stage, 0, seconds)
     if state.OOMKilled:
-        limit = (
+        allowed = (
             f"its limit of {limits.Memory / 1e6:,.0f} MB"
             if limits.Memory
             else "what the machine has"
@@ -52,7 +52,7 @@ def ended(stage: str, state: State, said: str, limits: Given, *, lost: FailureKi
             status,
             seconds,
             "out_of_memory",
-            f"it wanted more memory than {limit}: raise resources.memory of the stage",
+            f"it wanted more memory than {allowed}: raise resources.memory of the stage",
         )
     if lost and code in (KILLED, TERMINATED):
         return Ended(

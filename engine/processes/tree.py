@@ -53,13 +53,13 @@ def kill_marked(mark: str, jobs: Collection[int] = (), *, within_s: float = END_
     """
     for pid in jobs:
         kill_tree(pid, signal.SIGKILL)
-    limit = time.monotonic() + within_s
+    deadline_s = time.monotonic() + within_s
     while found := [
         pid for pid in _others() if (mark and _mark_of(pid) == mark) or _session(pid) in jobs
     ]:
         for pid in found:
             kill_tree(pid, signal.SIGKILL)
-        if time.monotonic() > limit:
+        if time.monotonic() > deadline_s:
             return
         time.sleep(0.01)
 

@@ -88,8 +88,8 @@ class Sink:
         """Return whether a sender has the request, or will find it."""
         return self._starter.queue.has(self._run_dir) and self._starter.has_sender()
 
-    def _wait(self, limit_s: float) -> None:
-        deadline_s = time.monotonic() + limit_s
+    def _wait(self, timeout_s: float) -> None:
+        deadline_s = time.monotonic() + timeout_s
         while self._is_waiting() and time.monotonic() < deadline_s:
             time.sleep(_POLL_S)
 
