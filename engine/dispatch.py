@@ -82,7 +82,7 @@ class Dispatcher:
                     raise  # else nothing is to run, and what was left waits
 
     def missing(self, planned: Iterable[Planned]) -> list[str]:
-        """Return the references of the images that these jobs need and that are not there."""
+        """Return the full names of the images that these jobs need and that are not there."""
         return sorted(
             {image for images in self.missing_by_executor(planned).values() for image in images}
         )
@@ -100,13 +100,13 @@ class Dispatcher:
         """Return all images that there are definitions of."""
         return self.context.images()
 
-    def load(self, reference: str, archive: Path) -> None:
+    def load(self, full_name: str, archive: Path) -> None:
         """Give the chosen executor an image."""
-        self._executor(self.name).load(reference, archive)
+        self._executor(self.name).load(full_name, archive)
 
-    def load_into(self, name: str, reference: str, archive: Path) -> None:
+    def load_into(self, name: str, full_name: str, archive: Path) -> None:
         """Give one of the executors an image."""
-        self._executor(name).load(reference, archive)
+        self._executor(name).load(full_name, archive)
 
     def launch(self, launch: Launch) -> None:
         """Start the job."""

@@ -73,17 +73,17 @@ def with_images(request: Request, say: Say) -> Planning:
 
 
 def build_images(request: Request, images: Iterable[Image], say: Say) -> dict[str, Path]:
-    """Build the images, or find them in the store, and return their archives by reference.
+    """Build the images, or find them in the store, and return their archives by full name.
 
     UserError if that fails.
     """
     wanted = list(images)
     archives: dict[str, Path] = {}
     for usecase in dict.fromkeys(image.usecase for image in wanted):
-        stages = {image.reference: image.stage for image in wanted if image.usecase == usecase}
+        stages = {image.full_name: image.stage for image in wanted if image.usecase == usecase}
         run_dir = _build(request, usecase, list(stages.values()), say)
-        for reference, stage in stages.items():
-            archives[reference] = run_dir / "artifacts" / stage / "archive"
+        for full_name, stage in stages.items():
+            archives[full_name] = run_dir / "artifacts" / stage / "archive"
     return archives
 
 
@@ -91,15 +91,15 @@ def _provide_images(request: Request, planned: Planning, say: Say) -> None:
     executors = planned.executors
     to_run = [one for one in planned.plan.jobs.values() if one.record is None]
     missing = executors.missing_by_executor(to_run)
-    wanted = {reference for references in missing.values() for reference in references}
+    wanted = {full_name for full_names in missing.values() for full_name in full_names}
     if not wanted:
         return
     archives = build_images(
-        request, [one for one in executors.images if one.reference in wanted], say
+        request, [one for one in executors.images if one.full_name in wanted], say
     )
-    for name, references in missing.items():
-        for reference in references:
-            executors.load_into(name, reference, archives[reference])
+    for name, full_names in missing.items():
+        for full_name in full_names:
+            executors.load_into(name, full_name, archives[full_name])
 
 
 def _build(request: Request, usecase: str, stages: Sequence[str], say: Say) -> Path:

@@ -28,7 +28,7 @@ RUNTIMES = {
 }  # a stage that can use both needs the target's alone
 CONTAINERS = ROOT / "containers"  # the project's own, whose base an image of the user's may name
 RECORD = "image/1"
-_REFERENCE = re.compile(
+_FULL_NAME = re.compile(
     rf"{REPOSITORY}/([A-Za-z0-9_-]+):(?:{'|'.join(ARCHITECTURES.values())})-[0-9a-f]{{12}}"
 )
 _LOCKED = re.compile(r"^([A-Za-z0-9][\w.-]*)==", re.MULTILINE)
@@ -63,7 +63,7 @@ class Image:
     usecase: str
 
     @property
-    def reference(self) -> str:
+    def full_name(self) -> str:
         """Return what a container engine knows it by."""
         return f"{REPOSITORY}/{self.name}:{self.tag}"
 
@@ -130,12 +130,12 @@ def named(images: Sequence[Image], name: str, platform: str) -> Image | None:
     )
 
 
-def name_in(reference: str) -> str | None:
-    """Return the image's name in a reference of the form that is made here.
+def name_in(full_name: str) -> str | None:
+    """Return the image's short name in a full name of the form that is made here.
 
     None for one that somebody else gave.
     """
-    match = _REFERENCE.fullmatch(reference)
+    match = _FULL_NAME.fullmatch(full_name)
     return match[1] if match else None
 
 

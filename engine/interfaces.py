@@ -54,12 +54,12 @@ class Executor(Protocol):
         """
 
     def missing(self, planned: Iterable[Planned]) -> list[str]:
-        """Return the references of the images that these jobs need and that are not here.
+        """Return the full names of the images that these jobs need and that are not here.
 
         UserError if the machine could not run these jobs.
         """
 
-    def load(self, reference: str, archive: Path) -> None:
+    def load(self, full_name: str, archive: Path) -> None:
         """Take in an image that was built."""
 
     def prepare(self, planned: Iterable[Planned]) -> None:

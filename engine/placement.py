@@ -33,4 +33,4 @@ class Placement:
     environment: Mapping[str, str] = field(
         default_factory=dict
     )  # what of it a job's fingerprint counts
-    image: str | None = None  # its reference in a container engine; None: a local process
+    image: str | None = None  # its full name in a container engine; None: a local process

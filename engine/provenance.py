@@ -75,12 +75,12 @@ def _assets(request: Request, plan: Plan) -> list[dict[str, Any]]:
     return found
 
 
-def _commit_of(git: Path, ref: str) -> str:
+def _commit_of(git: Path, name: str) -> str:
     """Return what a branch's file says, or else its line of packed-refs; empty if neither names it."""
-    if (git / ref).is_file():
-        return _word(git / ref)
+    if (git / name).is_file():
+        return _word(git / name)
     lines = (line.split(" ") for line in _word(git / "packed-refs").splitlines())
-    return next((words[0] for words in lines if words[1:] == [ref]), "")
+    return next((words[0] for words in lines if words[1:] == [name]), "")
 
 
 def _word(path: Path) -> str:

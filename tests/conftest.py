@@ -382,7 +382,7 @@ def plain_image(docker_engine: services.DockerEngine, plain_archive: Path) -> Im
     """That image, in the engine of the session."""
     here = platform_of(platform.machine())
     image = Image("plain", here, f"{ARCHITECTURES[here]}-1", frozenset(), False, "containers")
-    daemon.load(docker_engine.client(), image.reference, plain_archive)
+    daemon.load(docker_engine.client(), image.full_name, plain_archive)
     return image
 
 

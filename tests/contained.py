@@ -93,15 +93,15 @@ class Contained:
             for one in images.read(definition.parents[1], sources, "bootstrap")
             if one.platform == HERE
         ]
-        self.reference = image.reference
+        self.full_name = image.full_name
         self.load()
 
     def load(self) -> None:
         """See to it that the engine has the image under its name."""
         images = self.engine.client().images
-        if _loaded.get(self.engine.host) not in [image.id for image in images.list(self.reference)]:
+        if _loaded.get(self.engine.host) not in [image.id for image in images.list(self.full_name)]:
             _loaded[self.engine.host] = daemon.load(
-                self.engine.client(), self.reference, self.archive
+                self.engine.client(), self.full_name, self.archive
             ).id
 
     def beside(self, name: str) -> "Contained":

@@ -239,7 +239,7 @@ def test_the_same_command_goes_on_after_a_kill_at_12_random_instants(contained):
     contained.project.usecase("one", CHAIN.replace("name: chain", "name: one"))
     start = time.monotonic()
     contained.done()
-    whole_s, reference = time.monotonic() - start, contained.project.artifacts()
+    whole_s, full_name = time.monotonic() - start, contained.project.artifacts()
     instants = [chance.uniform(0.2, 1.0) * whole_s for _ in range(12)]
 
     def trial(number: int, at_s: float) -> None:
@@ -252,7 +252,7 @@ def test_the_same_command_goes_on_after_a_kill_at_12_random_instants(contained):
         assert {name for name, stage in again.stages.items() if stage.cached} == {
             n for n, s in again.stages.items() if s.fingerprint in committed
         }
-        assert here.project.artifacts() == reference
+        assert here.project.artifacts() == full_name
         assert here.containers() == [] and not here.had_twins(since)
         assert not list((here.project.store.root / "work").iterdir())
 
@@ -302,7 +302,7 @@ def test_an_engine_that_is_too_old_is_named_so(contained, tmp_path, monkeypatch)
 
 def test_an_image_that_is_not_there_and_cannot_be_built_is_named(contained):
     """B7."""
-    contained.engine.client().images.remove(contained.reference, force=True)
+    contained.engine.client().images.remove(contained.full_name, force=True)
     contained.slow()
     result = contained.run()
     assert (result.returncode, "Traceback" in result.stderr) == (2, False), result.stderr
@@ -314,7 +314,7 @@ def _tag(contained, name, **image):
     client = contained.engine.client()
     with archives.write(contained.project.path / f"{name}.tar", **image).open("rb") as archive:
         [other] = client.images.load(archive)
-    other.tag(*contained.reference.split(":"))
+    other.tag(*contained.full_name.split(":"))
     return other.id
 
 
@@ -326,15 +326,15 @@ def test_another_image_under_the_known_name_is_refused(contained):
     other = _tag(contained, "other", layers=[with_sh])
     contained.slow(params={"seconds": 0.1})
     lines = contained.refused()
-    assert lines[0] == contained.reference
+    assert lines[0] == contained.full_name
     assert lines[1].startswith(
         f"the image under this name is another one than before: {other[7:19]}, "
     )
-    contained.engine.client().images.remove(contained.reference)
+    contained.engine.client().images.remove(contained.full_name)
     pins.load(
         contained.project.store.root,
         contained.engine.client(),
-        contained.reference,
+        contained.full_name,
         contained.archive,
     )
     contained.done()

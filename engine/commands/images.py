@@ -76,12 +76,12 @@ def _build(request: Request[Options], client: Any, images: list[Image]) -> None:
     wanted = [
         image
         for image in images
-        if image.reference not in there and (not image.optional or request.options.image)
+        if image.full_name not in there and (not image.optional or request.options.image)
     ]
     layout.make_outputs(request.outputs)
     with Store(layout.store_dir(request.outputs)).in_use():
-        for reference, archive in build_images(request, wanted, downloads.say).items():
-            pins.load(layout.store_dir(request.outputs), client, reference, archive)
+        for full_name, archive in build_images(request, wanted, downloads.say).items():
+            pins.load(layout.store_dir(request.outputs), client, full_name, archive)
     _list(request, client, images)
 
 
@@ -91,8 +91,8 @@ def _list(request: Request[Options], client: Any, images: list[Image]) -> None:
         [
             image.name,
             image.platform,
-            image.reference,
-            f"{there[image.reference] / 1e6:,.0f} MB" if image.reference in there else "not built",
+            image.full_name,
+            f"{there[image.full_name] / 1e6:,.0f} MB" if image.full_name in there else "not built",
         ]
         for image in images
     ]
@@ -104,19 +104,19 @@ def _prune(request: Request[Options], client: Any, images: list[Image]) -> None:
     from docker.errors import APIError
 
     names = {image.name for image in images}
-    current = {image.reference for image in images}
-    for reference, size in sorted(_there(client).items()):
-        if reference not in current and name_in(reference) in names:
+    current = {image.full_name for image in images}
+    for full_name, size in sorted(_there(client).items()):
+        if full_name not in current and name_in(full_name) in names:
             try:
-                client.images.remove(reference)
+                client.images.remove(full_name)
             except APIError as error:
-                print(f"kept     {reference}: {daemon.said(error)}")
+                print(f"kept     {full_name}: {daemon.said(error)}")
             else:
-                print(f"removed  {reference} ({size / 1e6:,.0f} MB)")
+                print(f"removed  {full_name} ({size / 1e6:,.0f} MB)")
 
 
 def _there(client: Any) -> dict[str, int]:
-    """Return the bytes of our images that the engine has, by reference."""
+    """Return the bytes of our images that the engine has, by full name."""
     return {
         tag: image.attrs["Size"]
         for image in client.images.list()

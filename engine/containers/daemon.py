@@ -251,8 +251,8 @@ def sense() -> Iterator[None]:
         raise Nonsense(f"its answer makes no sense: {error!r}"[:300]) from None
 
 
-def load(client: Any, reference: str, archive: Path) -> Any:
-    """Give the engine an image from its archive, under this reference, and return it.
+def load(client: Any, full_name: str, archive: Path) -> Any:
+    """Give the engine an image from its archive, under this full name, and return it.
 
     UserError where the engine does not take it.
     """
@@ -265,9 +265,9 @@ def load(client: Any, reference: str, archive: Path) -> Any:
                 client.api.load_image(data)
             )  # to its end: images.load leaves a refusal half read, and its connection open
     except (DockerException, requests.RequestException) as error:
-        raise _not_loaded(reference, archive, is_gone(error), said(error)) from None
+        raise _not_loaded(full_name, archive, is_gone(error), said(error)) from None
     if refusal := next((one["error"] for one in told if "error" in one), None):
-        raise _not_loaded(reference, archive, False, refusal)
+        raise _not_loaded(full_name, archive, False, refusal)
     loaded = re.findall(
         r"^Loaded image(?: ID)?: (\S+)",
         "".join(one.get("stream", "") for one in told),
@@ -280,7 +280,7 @@ def load(client: Any, reference: str, archive: Path) -> Any:
             "remove it, and give the same command",
         )
     image = client.images.get(loaded[0])
-    repository, _, tag = reference.rpartition(":")
+    repository, _, tag = full_name.rpartition(":")
     image.tag(repository, tag)
     return image
 
@@ -403,16 +403,16 @@ def _refuse(answer: Any) -> None:
         create_api_error_from_http_exception(error)
 
 
-def _not_loaded(reference: str, archive: Path, gone: bool, text: str) -> UserError:
+def _not_loaded(full_name: str, archive: Path, gone: bool, text: str) -> UserError:
     if gone:
         return UserError(
-            reference,
+            full_name,
             f"the container engine went away while it was given the image: {text}",
             "give the same command",
         )
     if kind_of(text) == "disk_full":
         return UserError(
-            reference,
+            full_name,
             f"the disk of the container engine is full: {text}",
             "there: docker system prune; then give the same command",
         )

@@ -68,7 +68,7 @@ class Containers:
         )  # invalid options are reported before anything starts
         self._context, self._machine = context, machine(context)
         self._client: Any = None
-        self._images: dict[str, Any] = {}  # by reference, as each was when it was looked at
+        self._images: dict[str, Any] = {}  # by full name, as each was when it was looked at
         self._looks = threading.Lock()
         self._running: dict[str, Running] = {}
         self._abandoned: dict[str, Any] = {}  # fingerprint -> container
@@ -125,9 +125,9 @@ class Containers:
         return selection.missing(client, jobs)
 
     @_named
-    def load(self, reference: str, archive: Path) -> None:
+    def load(self, full_name: str, archive: Path) -> None:
         """Give the engine an image."""
-        pins.load(self._context.store, self.reach(), reference, archive)
+        pins.load(self._context.store, self.reach(), full_name, archive)
 
     @_named
     def prepare(self, planned: Iterable[Planned]) -> None:
@@ -238,13 +238,13 @@ class Containers:
         """Return the engine's image of a job, looked at once: who moves its name meanwhile does not
         move the jobs of this run.
         """
-        reference = str(placement.image)
+        full_name = str(placement.image)
         with self._looks:
-            if reference not in self._images:
-                self._images[reference] = selection.checked(
-                    client, self._context.store, reference, placement.platform
+            if full_name not in self._images:
+                self._images[full_name] = selection.checked(
+                    client, self._context.store, full_name, placement.platform
                 )
-            return self._images[reference]
+            return self._images[full_name]
 
     def _first_end(self, running: Running, ended: Ended) -> list[Ended]:
         """Return the end where it is that of a job at work: one that was given up has been told

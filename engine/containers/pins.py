@@ -14,32 +14,32 @@ from engine.errors import UserError
 from engine.store import write_whole
 
 
-def load(store: Path, client: Any, reference: str, archive: Path) -> None:
+def load(store: Path, client: Any, full_name: str, archive: Path) -> None:
     """Give the engine an image, and know it from then on."""
-    image = daemon.load(client, reference, archive)
-    write_whole(_pin(store, client, reference), image.id.encode())
+    image = daemon.load(client, full_name, archive)
+    write_whole(_pin(store, client, full_name), image.id.encode())
 
 
-def refuse_another(store: Path, client: Any, reference: str, image: Any) -> None:
+def refuse_another(store: Path, client: Any, full_name: str, image: Any) -> None:
     """Raise UserError where the engine's image is not the one that is known under its name.
 
     The first is known by being there.
     """
-    pin = _pin(store, client, reference)
+    pin = _pin(store, client, full_name)
     known = pin.read_text(encoding="utf-8", errors="replace") if pin.is_file() else None
     if known is None:
         write_whole(pin, image.id.encode())
     elif known != image.id:
         raise UserError(
-            reference,
+            full_name,
             f"the image under this name is another one than before: {_short(image.id)}, and it was "
             f"{_short(known)}",
-            f"docker rmi {reference}, and give the same command: it is built again",
+            f"docker rmi {full_name}, and give the same command: it is built again",
         )
 
 
-def _pin(store: Path, client: Any, reference: str) -> Path:
-    name = hashlib.sha256(f"{daemon.info(client).ID} {reference}".encode()).hexdigest()
+def _pin(store: Path, client: Any, full_name: str) -> Path:
+    name = hashlib.sha256(f"{daemon.info(client).ID} {full_name}".encode()).hexdigest()
     return store / "images" / name
 
 

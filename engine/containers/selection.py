@@ -46,7 +46,7 @@ def choose(
         if image is not None and (
             not is_optional
             or (
-                not images.lacking(image, packages, runtime) and _is_there(connect, image.reference)
+                not images.lacking(image, packages, runtime) and _is_there(connect, image.full_name)
             )
         ):
             return image
@@ -56,49 +56,49 @@ def choose(
 def missing(client: Any, jobs: Iterable[Planned]) -> list[str]:
     """Return the images of these jobs that the engine does not have."""
     return [
-        reference
-        for reference in sorted(
+        full_name
+        for full_name in sorted(
             {one.job.placement.image for one in jobs if one.job.placement.image}
         )
-        if _get(client, reference) is None
+        if _get(client, full_name) is None
     ]
 
 
-def checked(client: Any, store: Path, reference: str, platform: str) -> Any:
+def checked(client: Any, store: Path, full_name: str, platform: str) -> Any:
     """Return the engine's image.
 
     UserError where it is absent, is not the known one, or its programs are of another platform.
     """
-    image = _get(client, reference)
+    image = _get(client, full_name)
     if image is None:
         raise UserError(
-            reference, "the container engine has no such image", "python run.py images build"
+            full_name, "the container engine has no such image", "python run.py images build"
         )
-    pins.refuse_another(store, client, reference, image)
+    pins.refuse_another(store, client, full_name, image)
     found = _machine_of(client, image)
     if found is not None and found != PLATFORMS[platform].elf_machine:
         raise UserError(
-            reference,
+            full_name,
             f"its Python is of another processor than {platform} (ELF machine {found}), whatever its "
             "label says",
-            f"docker rmi {reference}, then python run.py images build",
+            f"docker rmi {full_name}, then python run.py images build",
         )
     return image
 
 
-def _is_there(connect: Callable[[], Any], reference: str) -> bool:
+def _is_there(connect: Callable[[], Any], full_name: str) -> bool:
     try:
-        return _get(connect(), reference) is not None
+        return _get(connect(), full_name) is not None
     except UserError:
         return False
 
 
-def _get(client: Any, reference: str | None) -> Any:
+def _get(client: Any, full_name: str | None) -> Any:
     from docker.errors import ImageNotFound
 
     try:
         with daemon.sense():
-            image = client.images.get(reference)
+            image = client.images.get(full_name)
             if not re.fullmatch("sha256:[0-9a-f]{64}", image.id):
                 raise daemon.Nonsense("its answer makes no sense: an image without an id")
             return image

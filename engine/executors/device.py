@@ -64,7 +64,7 @@ class Device:
 
     def place(self, spec: StageSpec, image: Image) -> Placement:
         """Return where the stage runs: on the device."""
-        return Placement(image.platform, False, DEVICE, {"image": image.reference}, image.reference)
+        return Placement(image.platform, False, DEVICE, {"image": image.full_name}, image.full_name)
 
     def refuse(self, client: Any, jobs: Sequence[Planned]) -> None:
         """Raise UserError for a device that is not the target.

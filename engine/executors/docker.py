@@ -77,7 +77,7 @@ class Here:
     def place(self, spec: StageSpec, image: Image) -> Placement:
         """Return where the stage runs: on this processor or under QEMU."""
         emulated = not emulation.is_native(image.platform, self._platform)
-        depends_on = {"image": image.reference}
+        depends_on = {"image": image.full_name}
         if spec.resources.accelerator and not emulated:
             depends_on |= accelerator.counted(self._target.accelerator)
         return Placement(
@@ -85,7 +85,7 @@ class Here:
             emulated,
             EMULATED if emulated else platform.machine(),
             depends_on,
-            image.reference,
+            image.full_name,
         )
 
     def refuse(self, client: Any, jobs: Sequence[Planned]) -> None:

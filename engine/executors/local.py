@@ -76,7 +76,7 @@ class Executor:
         """Return no image: a process needs none."""
         return []
 
-    def load(self, reference: str, archive: Path) -> None:
+    def load(self, full_name: str, archive: Path) -> None:
         """Do nothing with an image."""
 
     def place(self, spec: StageSpec, contract: Contract) -> Placement:

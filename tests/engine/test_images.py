@@ -79,7 +79,7 @@ def test_the_packages_are_those_of_the_locks_of_the_images_architecture(containe
 
 def test_an_image_names_the_stage_that_builds_it_and_what_an_engine_knows_it_by():
     image = Image("edgetpu-runtime", ARMV7, "armv7-0123456789ab", frozenset(), False, "containers")
-    assert (image.stage, image.reference) == (
+    assert (image.stage, image.full_name) == (
         "build_edgetpu_runtime@armv7",
         "raspberrypi-mlops/edgetpu-runtime:armv7-0123456789ab",
     )
@@ -312,5 +312,5 @@ def test_the_base_of_a_users_image_may_be_the_projects(containers, tmp_path):
         ("localhost:5000/raspberrypi-mlops/runtime:arm64-0123456789ab", None),
     ],
 )
-def test_a_name_that_was_made_here_is_known_from_others(reference, name):
-    assert images.name_in(reference) == name
+def test_a_name_that_was_made_here_is_known_from_others(full_name, name):
+    assert images.name_in(full_name) == name

@@ -75,7 +75,7 @@ def _define(project, text: str, name: str = "mine") -> None:
     path.write_text(text)
 
 
-def _reference(project) -> str:
+def _full_name(project) -> str:
     """What an engine knows the user's image for this machine by."""
     library = Library(("stages",), [project.path, ROOT])
     sources = {
@@ -84,7 +84,7 @@ def _reference(project) -> str:
         for module, digest in library.signature(name, name).sources.items()
     }
     return next(
-        one.reference
+        one.full_name
         for one in read(project.path / "containers", sources, "bootstrap")
         if one.platform == HERE
     )
@@ -114,15 +114,15 @@ def test_every_image_is_listed_for_each_platform_the_users_and_the_projects(imag
 
 
 def test_an_image_that_the_engine_lacks_is_listed_as_not_built(images, project):
-    assert _rows(images("list"))["mine", HERE] == [_reference(project), "not", "built"]
+    assert _rows(images("list"))["mine", HERE] == [_full_name(project), "not", "built"]
 
 
 def test_an_image_that_the_engine_has_is_listed_with_its_size(
     images, project, docker_engine, plain_archive
 ):
-    daemon.load(docker_engine.client(), _reference(project), plain_archive)
-    reference, size, unit = _rows(images("list"))["mine", HERE]
-    assert (reference, unit) == (_reference(project), "MB") and 20 < float(size) < 500
+    daemon.load(docker_engine.client(), _full_name(project), plain_archive)
+    full_name, size, unit = _rows(images("list"))["mine", HERE]
+    assert (full_name, unit) == (_full_name(project), "MB") and 20 < float(size) < 500
 
 
 def test_one_image_is_listed_where_it_is_named(images):
@@ -164,10 +164,10 @@ def test_without_an_engine_the_way_out_is_named(images, monkeypatch, tmp_path, a
 
 def test_what_the_engine_has_is_not_built_again(images, project, docker_engine, plain_archive):
     _define(project, DEFINITION.replace("linux/amd64, linux/arm64", HERE))
-    daemon.load(docker_engine.client(), _reference(project), plain_archive)
+    daemon.load(docker_engine.client(), _full_name(project), plain_archive)
     said = images("build", "image=mine")
     assert (said.status, said.err) == (0, "") and not list(project.outputs.glob("[!.]*"))
-    assert _rows(said)["mine", HERE][0] == _reference(project)
+    assert _rows(said)["mine", HERE][0] == _full_name(project)
 
 
 def test_an_image_that_no_stage_builds_is_refused_with_its_use_case(images, docker_engine):
@@ -214,7 +214,7 @@ def test_an_image_of_the_users_is_built_from_the_users_folder_by_the_users_use_c
 ):
     said = images("build", "image=mine")
     assert said.status == 0, said.err
-    image = docker_engine.client().images.get(_reference(project))
+    image = docker_engine.client().images.get(_full_name(project))
     assert "COLOUR=red" in image.attrs["Config"]["Env"]
 
 
@@ -234,7 +234,7 @@ def test_where_the_target_has_a_device_its_engine_is_given_the_image(
         f"ssh_config={tmp_path / 'ssh_config'}",
     )
     assert said.status == 0, said.err
-    assert _has(docker_engine) == {_reference(project)} and set(_rows(said)) == {("mine", HERE)}
+    assert _has(docker_engine) == {_full_name(project)} and set(_rows(said)) == {("mine", HERE)}
 
 
 # --- prune
@@ -243,11 +243,11 @@ def test_where_the_target_has_a_device_its_engine_is_given_the_image(
 def test_an_image_whose_definition_has_changed_is_removed_and_the_present_one_stays(
     images, project, docker_engine, plain_archive
 ):
-    before = _reference(project)
+    before = _full_name(project)
     _define(project, DEFINITION + "env: {COLOUR: red}\n")
-    after = _reference(project)
-    for reference in (before, after):
-        daemon.load(docker_engine.client(), reference, plain_archive)
+    after = _full_name(project)
+    for full_name in (before, after):
+        daemon.load(docker_engine.client(), full_name, plain_archive)
     said = images("prune")
     assert said.status == 0 and [line.split()[:2] for line in said.lines] == [["removed", before]]
     assert _has(docker_engine) == {after}
@@ -256,12 +256,12 @@ def test_an_image_whose_definition_has_changed_is_removed_and_the_present_one_st
 def test_images_that_are_nobodys_here_are_left_alone(images, docker_engine, plain_image):
     said = images("prune")
     assert (said.status, said.out) == (0, "")
-    assert docker_engine.client().images.get(plain_image.reference)
+    assert docker_engine.client().images.get(plain_image.full_name)
 
 
 def test_a_name_that_somebody_else_gave_an_image_is_left_alone(images, docker_engine, plain_image):
     client = docker_engine.client()
-    client.images.get(plain_image.reference).tag(f"{REPOSITORY}/mine", "of-ann")
+    client.images.get(plain_image.full_name).tag(f"{REPOSITORY}/mine", "of-ann")
     said = images("prune")
     assert (said.status, said.out) == (0, "") and _has(docker_engine) == {
         f"{REPOSITORY}/mine:of-ann"
@@ -271,9 +271,9 @@ def test_a_name_that_somebody_else_gave_an_image_is_left_alone(images, docker_en
 def test_an_image_that_a_container_has_is_kept_and_says_so(
     images, project, docker_engine, plain_image
 ):
-    before = _reference(project)
+    before = _full_name(project)
     client = docker_engine.client()
-    other = client.containers.create(plain_image.reference, command=["true"], network_mode="none")
+    other = client.containers.create(plain_image.full_name, command=["true"], network_mode="none")
     other.commit(
         *before.rsplit(":", 1), changes="LABEL of=mine"
     )  # an image without another name, or that alone would go

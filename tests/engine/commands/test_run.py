@@ -230,12 +230,12 @@ def test_auto_runs_containers_where_an_engine_has_the_image(
         for one in images.read(contained.path / "containers", sources, "bootstrap")
         if one.platform == here
     ]
-    daemon.load(docker_engine.client(), image.reference, plain_archive)
+    daemon.load(docker_engine.client(), image.full_name, plain_archive)
     try:
         assert _where(contained) == ["stages run in containers: a Docker engine answers"]
         assert (contained.last / "artifacts" / "c" / "data").read_text() == "12"
     finally:
-        docker_engine.client().images.remove(image.reference)
+        docker_engine.client().images.remove(image.full_name)
 
 
 # --- in containers

@@ -216,7 +216,7 @@ def test_figures_from_a_device_are_the_devices(device_bench, plain_image):
         HERE,
         False,
         DEVICE,
-        plain_image.reference,
+        plain_image.full_name,
     )
 
 

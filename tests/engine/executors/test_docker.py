@@ -467,7 +467,7 @@ def test_an_image_that_the_yaml_names_goes_before_the_smallest(make_bench):
     executor = make_bench("docker", *ANY, larger).executor
     assert (
         executor.place(StageSpec(uses="x", image="larger"), Contract(label="x")).image
-        == larger.reference
+        == larger.full_name
     )
 
 
@@ -489,14 +489,14 @@ def test_an_optional_image_serves_a_stage_that_names_it_once_the_engine_has_it(
     optional = Image("extra", HERE, f"{ARCHITECTURES[HERE]}-1", frozenset(), True, "containers")
     executor = make_bench("docker", plain_image, optional).executor
     spec = StageSpec(uses="x", image="extra")
-    assert executor.place(spec, Contract(label="x")).image == plain_image.reference
+    assert executor.place(spec, Contract(label="x")).image == plain_image.full_name
     client = docker_engine.client()
-    client.images.get(plain_image.reference).tag(*optional.reference.rsplit(":", 1))
+    client.images.get(plain_image.full_name).tag(*optional.full_name.rsplit(":", 1))
     try:
-        assert executor.place(spec, Contract(label="x")).image == optional.reference
+        assert executor.place(spec, Contract(label="x")).image == optional.full_name
     finally:
         with suppress(Exception):
-            client.images.remove(optional.reference)
+            client.images.remove(optional.full_name)
 
 
 # --- refusals
@@ -508,11 +508,11 @@ def test_an_image_that_the_engine_lacks_is_named_with_the_command_that_builds_it
     absent = Image("absent", HERE, "1", frozenset(), False, "containers")
     bench = make_bench("docker", absent)
     planned, _ = bench.plan("s", USES)
-    assert bench.executor.missing([planned]) == [absent.reference]
+    assert bench.executor.missing([planned]) == [absent.full_name]
     with pytest.raises(UserError) as caught:
         bench.executor.prepare([planned])
     assert (caught.value.where, caught.value.what, caught.value.fix) == (
-        absent.reference,
+        absent.full_name,
         "the container engine has no such image",
         "python run.py images build",
     )
