@@ -69,13 +69,13 @@ class Recorder:
     def record(self, found: Iterable[Entry]) -> None:
         """Write the entries to MLflow."""
         for entry in self._with_links(merge(found)):
-            run_id = self._run(entry.stage, entry.time_ms)
-            self._log(run_id, entry)
-            self._log_assets(run_id, entry.assets)
-            self._log_figures(run_id, entry.figures)
-            self._log_outputs(run_id, entry)
+            mlflow_id = self._run(entry.stage, entry.time_ms)
+            self._log(mlflow_id, entry)
+            self._log_assets(mlflow_id, entry.assets)
+            self._log_figures(mlflow_id, entry.figures)
+            self._log_outputs(mlflow_id, entry)
             if entry.end:
-                self._client.set_terminated(run_id, *entry.end)
+                self._client.set_terminated(mlflow_id, *entry.end)
 
     def _with_links(self, merged: Sequence[Entry]) -> list[Entry]:
         """Let the parent run link to the MLflow runs that computed cached stages.
@@ -161,7 +161,7 @@ class Recorder:
             self._runs[stage], self._tags[stage] = made.info.run_id, tags
         return self._runs[stage]
 
-    def _log(self, run_id: str, entry: Entry) -> None:
+    def _log(self, mlflow_id: str, entry: Entry) -> None:
         from mlflow.entities import Metric, Param, RunTag
 
         params = _batches([Param(*item) for item in entry.params.items()], _TEXTS_PER_CALL)
@@ -169,9 +169,9 @@ class Recorder:
         # The last point first: MLflow then compares the others with it, and overwrites nothing.
         points = _batches([Metric(*point) for point in reversed(entry.points)], _POINTS_PER_CALL)
         for metrics, params_now, tags_now in zip_longest(points, params, tags, fillvalue=()):
-            self._client.log_batch(run_id, metrics, params_now, tags_now)
+            self._client.log_batch(mlflow_id, metrics, params_now, tags_now)
 
-    def _log_assets(self, run_id: str, assets: Sequence[Mapping[str, Any]]) -> None:
+    def _log_assets(self, mlflow_id: str, assets: Sequence[Mapping[str, Any]]) -> None:
         from mlflow.entities import DatasetInput, InputTag
 
         inputs = [
@@ -181,16 +181,16 @@ class Recorder:
             for asset in assets
         ]
         if inputs:
-            self._client.log_inputs(run_id, inputs)
+            self._client.log_inputs(mlflow_id, inputs)
 
-    def _log_figures(self, run_id: str, figures: Sequence[Figure]) -> None:
+    def _log_figures(self, mlflow_id: str, figures: Sequence[Figure]) -> None:
         """Send the figures as artifacts; one of the same name takes the place of an earlier one."""
         if figures:
             with tempfile.TemporaryDirectory() as folder:
                 artifacts.write_figures(figures, Path(folder))
-                self._client.log_artifacts(run_id, folder, "figures")
+                self._client.log_artifacts(mlflow_id, folder, "figures")
 
-    def _log_outputs(self, run_id: str, entry: Entry) -> None:
+    def _log_outputs(self, mlflow_id: str, entry: Entry) -> None:
         """Send the outputs that are not there yet; the tag with the digest says which are."""
         known = self._tags.setdefault(entry.stage, {})
         for name, digest in entry.outputs.items():
@@ -200,28 +200,28 @@ class Recorder:
                 continue
             left_out = artifacts.why_left_out(path, self._backend.artifact_max_bytes)
             if left_out:
-                self._client.set_tag(run_id, key(f"rpi.left_out.{name}"), left_out)
+                self._client.set_tag(mlflow_id, key(f"rpi.left_out.{name}"), left_out)
             else:
-                self._send(run_id, name, path)
-            self._client.set_tag(run_id, tag, digest)
+                self._send(mlflow_id, name, path)
+            self._client.set_tag(mlflow_id, tag, digest)
             known[tag] = digest
 
-    def _send(self, run_id: str, name: str, path: Path) -> None:
-        if folder := self._local_folder(self._client.get_run(run_id).info.artifact_uri):
+    def _send(self, mlflow_id: str, name: str, path: Path) -> None:
+        if folder := self._local_folder(self._client.get_run(mlflow_id).info.artifact_uri):
             artifacts.refer(path, folder)
         else:
             with tempfile.TemporaryDirectory() as copied:
                 artifacts.copy(path, Path(copied) / name)
-                self._client.log_artifacts(run_id, copied)
+                self._client.log_artifacts(mlflow_id, copied)
         if model.is_package(name, path):
-            self._send_model(run_id, path)
+            self._send_model(mlflow_id, path)
 
-    def _send_model(self, run_id: str, package: Path) -> None:
+    def _send_model(self, mlflow_id: str, package: Path) -> None:
         label = artifacts.slug(f"{self._start['usecase']}-{self._start['target']}")
         with tempfile.TemporaryDirectory() as copied:
             copy = Path(copied) / package.name
             artifacts.copy(package, copy)
-            location = model.log(self._client, self._experiment, run_id, label, copy)
+            location = model.log(self._client, self._experiment, mlflow_id, label, copy)
         if folder := self._local_folder(location):
             artifacts.share(folder / "artifacts" / package.name, package)
 

@@ -40,12 +40,12 @@ def linked(stages: Collection[str], tags: Mapping[str, str]) -> dict[str, str]:
     return {stage: tags[cached_tag(stage)] for stage in stages if cached_tag(stage) in tags}
 
 
-def redirected(entry: Entry, run_id: str) -> Entry:
+def redirected(entry: Entry, mlflow_id: str) -> Entry:
     """Return what the parent run says of a linked stage: where it is, and how its gates were
     judged.
     """
     assert entry.stage is not None
-    tags = {cached_tag(entry.stage): run_id}
+    tags = {cached_tag(entry.stage): mlflow_id}
     for name, value in entry.tags.items():
         if name.startswith("rpi.gate."):
             tags[key(f"rpi.gate.{entry.stage}.{name.removeprefix('rpi.gate.')}")] = value
@@ -55,7 +55,8 @@ def redirected(entry: Entry, run_id: str) -> Entry:
 def note(links: Mapping[str, str]) -> str:
     """Return a text of links for MLflow's page."""
     named = [
-        f"[{_plain(stage)}](#/runs/{run_id})" for stage, run_id in list(links.items())[:_MOST_NAMED]
+        f"[{_plain(stage)}](#/runs/{mlflow_id})"
+        for stage, mlflow_id in list(links.items())[:_MOST_NAMED]
     ]
     more = len(links) - len(named)
     return f"Cached stages: {', '.join(named)}" + (f" and {more} more" if more else "")

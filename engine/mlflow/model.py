@@ -38,35 +38,35 @@ def main_model(package: Path) -> str | None:
     return name if (package / name).is_file() else None
 
 
-def log(client: Any, experiment: str, run_id: str, name: str, package: Path) -> str:
+def log(client: Any, experiment: str, mlflow_id: str, name: str, package: Path) -> str:
     """Log the package as a model of the run, ready to be registered, and return where MLflow keeps
     it.
     """
     from mlflow.entities import LoggedModelOutput
 
     found = client.search_logged_models(
-        [experiment], f"tags.`{_SOURCE}` = '{run_id}'", max_results=1
+        [experiment], f"tags.`{_SOURCE}` = '{mlflow_id}'", max_results=1
     )
     model = (
         found[0]
         if found
-        else client.create_logged_model(experiment, name, run_id, tags={_SOURCE: run_id})
+        else client.create_logged_model(experiment, name, mlflow_id, tags={_SOURCE: mlflow_id})
     )
     if str(model.status) != "READY":
         with tempfile.TemporaryDirectory() as folder:
-            _save(model, run_id, package, Path(folder) / "model")
+            _save(model, mlflow_id, package, Path(folder) / "model")
             client.log_model_artifacts(model.model_id, str(Path(folder) / "model"))
         client.finalize_logged_model(model.model_id, "READY")
-    outputs = client.get_run(run_id).outputs
+    outputs = client.get_run(mlflow_id).outputs
     if not any(output.model_id == model.model_id for output in outputs.model_outputs if outputs):
         client.log_outputs(
-            run_id, [LoggedModelOutput(model.model_id, 0)]
+            mlflow_id, [LoggedModelOutput(model.model_id, 0)]
         )  # MLflow would list it twice
-    client.set_tag(run_id, "rpi.model_id", model.model_id)
+    client.set_tag(mlflow_id, "rpi.model_id", model.model_id)
     return str(model.artifact_location)
 
 
-def _save(model: Any, run_id: str, package: Path, folder: Path) -> None:
+def _save(model: Any, mlflow_id: str, package: Path, folder: Path) -> None:
     import mlflow.pyfunc
     from mlflow.models import Model
 
@@ -78,7 +78,7 @@ def _save(model: Any, run_id: str, package: Path, folder: Path) -> None:
     )  # tensors need none
     mlflow.pyfunc.save_model(
         folder,
-        mlflow_model=Model(run_id=run_id, model_id=model.model_id),
+        mlflow_model=Model(run_id=mlflow_id, model_id=model.model_id),
         python_model=str(_CODE),
         artifacts={"package": str(package)},
         model_config={"model": main},
