@@ -26,7 +26,7 @@ from engine.vocabulary import Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Running:
+class LiveAttempt:
     """An attempt that was launched."""
 
     folder: JobFolder
@@ -66,7 +66,7 @@ class Attempts:
         """Return those of the run that a driver is made for."""
         return cls(context.plan, context.store, context.executor, context.work, context.run_dir)
 
-    def start(self, job: Job) -> Running | Planned | None:
+    def start(self, job: Job) -> LiveAttempt | Planned | None:
         """Launch the job, whose inputs are all there.
 
         If the store has it by now, nothing is launched, and it is returned with its record. None:
@@ -87,28 +87,28 @@ class Attempts:
         return self._launched(planned, lock)
 
     def end(
-        self, running: Running, ended: Ended, ending: str | None = None
+        self, attempt: LiveAttempt, ended: Ended, ending: str | None = None
     ) -> tuple[list[Event], Record | Failure]:
         """Take what the attempt left: its last reports, and its record in the store or why it
         failed.
 
         ending: why the driver told it to end; `outcome.TIMEOUT` if it took too long.
         """
-        jobfolder.cut(running.log)
-        said = running.folder.poll(to_the_end=True)
+        jobfolder.cut(attempt.log)
+        said = attempt.folder.poll(to_the_end=True)
         judge = Judge(self.store, self.plan.assets, self.work)
-        attempt = outcome.Attempt(
-            folder=running.folder,
-            log=running.log,
+        over = outcome.Attempt(
+            folder=attempt.folder,
+            log=attempt.log,
             ended=ended,
             ending=ending,
-            reads=running.reads,
+            reads=attempt.reads,
         )
         try:
-            with running.lock:
-                return [*said], judge.outcome(attempt)
+            with attempt.lock:
+                return [*said], judge.outcome(over)
         finally:
-            self._janitor.submit(handles.remove, running.folder.path)
+            self._janitor.submit(handles.remove, attempt.folder.path)
 
     def publish(self, job: Job, record: Record) -> list[Gate]:
         """Lay a finished job's outputs out for the user and for the stages that need them; return
@@ -117,12 +117,12 @@ class Attempts:
         self.digests[job.stage] = record.outputs
         return Publisher(self.store, self.run_dir).publish(job, record)
 
-    def finished(self, running: Running, ended: Ended, record: Record) -> JobFinished:
+    def finished(self, attempt: LiveAttempt, ended: Ended, record: Record) -> JobFinished:
         """Return the event of an attempt that has a record."""
         return JobFinished(
             event="job_finished",
             stage=ended.stage,
-            attempt=running.started["attempt"],
+            attempt=attempt.started["attempt"],
             seconds=ended.seconds,
             outputs=dict(record.outputs),
             metrics=dict(record.metrics),
@@ -130,18 +130,18 @@ class Attempts:
         )
 
     def failed(
-        self, running: Running, ended: Ended, failure: Failure, retry_in_s: float | None = None
+        self, attempt: LiveAttempt, ended: Ended, failure: Failure, retry_in_s: float | None = None
     ) -> JobFailed:
         """Return the event of an attempt that failed; retry_in_s: when the next one begins, if any."""
         return JobFailed(
             event="job_failed",
             stage=ended.stage,
-            attempt=running.started["attempt"],
+            attempt=attempt.started["attempt"],
             seconds=ended.seconds,
             kind=failure.kind,
             message=failure.message,
-            log=running.started["log"],
-            log_tail=jobfolder.log_tail(running.log),
+            log=attempt.started["log"],
+            log_tail=jobfolder.log_tail(attempt.log),
             retry_in_s=retry_in_s,
         )
 
@@ -169,7 +169,7 @@ class Attempts:
     def _settled(self, job: Job) -> Planned:
         return settle(job, self.digests, self.plan.assets, self.store)
 
-    def _launched(self, planned: Planned, lock: ExitStack) -> Running:
+    def _launched(self, planned: Planned, lock: ExitStack) -> LiveAttempt:
         job = planned.job
         number = self.counts[job.stage] = self.counts.get(job.stage, 0) + 1
         log = self._opened_log(job, number)
@@ -186,7 +186,7 @@ class Attempts:
             folder.notes,
             folder.adopt,
         )
-        running = Running(
+        attempt = LiveAttempt(
             folder=folder,
             log=log,
             started=self._started(planned, number, log),
@@ -194,7 +194,7 @@ class Attempts:
             lock=lock,
         )
         self.executor.launch(launch)
-        return running
+        return attempt
 
     def _opened_log(self, job: Job, number: int) -> Path:
         log = self.run_dir / "logs" / f"{job.stage}.log"

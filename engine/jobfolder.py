@@ -54,7 +54,7 @@ class Launch:
     folder: Path
     log: Path
     fingerprint: str = ""
-    run: str = ""
+    run_id: str = ""
     attempt: int = 1
     inputs: Mapping[str, Path | None] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)  # what the executor says in the stage's name

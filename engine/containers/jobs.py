@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from engine.containers import daemon, options, pins, selection
-from engine.containers.running import Running, remove
+from engine.containers.container_job import ContainerJob, remove
 from engine.context import ExecutorContext
 from engine.contract import Contract
 from engine.errors import UserError
@@ -70,13 +70,13 @@ class Containers:
         self._client: Any = None
         self._images: dict[str, Any] = {}  # by full name, as each was when it was looked at
         self._looks = threading.Lock()
-        self._running: dict[str, Running] = {}
+        self._running: dict[str, ContainerJob] = {}
         self._abandoned: dict[str, Any] = {}  # fingerprint -> container
         self._claims = (
             ExitStack()
         )  # of containers that ended engines left; the kernel frees them with this process
         self._claimed: set[str] = set()  # their ids
-        self._ends: queue.SimpleQueue[tuple[Running, Ended]] = queue.SimpleQueue()
+        self._ends: queue.SimpleQueue[tuple[ContainerJob, Ended]] = queue.SimpleQueue()
         self._followed = 0.0
 
     why_chosen = "stages run in containers: a Docker engine answers"
@@ -190,9 +190,9 @@ class Containers:
                 f"went on in the container that the run {container.labels[f'{options.LABEL}.run']} "
                 "had started"
             )
-        running = Running(launch, self._context, self._machine, self._image, self._ends.put)
-        self._running[launch.job.stage] = running
-        running.begin(container and container.id)
+        job = ContainerJob(launch, self._context, self._machine, self._image, self._ends.put)
+        self._running[launch.job.stage] = job
+        job.begin(container and container.id)
 
     def wait(self, timeout_s: float) -> list[Ended]:
         """Return the jobs that ended; wait for one up to the timeout."""
@@ -209,23 +209,19 @@ class Containers:
         """Ask the job's container to end, or end it; by force also a job whose engine does not
         hear.
         """
-        running = self._running.get(stage)
-        if running is None:
+        job = self._running.get(stage)
+        if job is None:
             return
-        is_heard = running.end(force=force)
-        if force and not is_heard and running.asked_for_s > GIVE_UP_S:
-            self._ends.put(
-                (running, running.lost("it was given up: its container engine does not answer"))
-            )
-        elif force and running.is_immortal:
-            self._ends.put(
-                (running, running.lost("it was given up: its container engine does not end it"))
-            )
+        is_heard = job.end(force=force)
+        if force and not is_heard and job.asked_for_s > GIVE_UP_S:
+            self._ends.put((job, job.lost("it was given up: its container engine does not answer")))
+        elif force and job.is_immortal:
+            self._ends.put((job, job.lost("it was given up: its container engine does not end it")))
 
     def close(self) -> None:
         """Remove every container of this run."""
-        for running in self._running.values():
-            running.close()
+        for job in self._running.values():
+            job.close()
         for container in self._abandoned.values():
             remove(container)
         self._running.clear()
@@ -246,19 +242,19 @@ class Containers:
                 )
             return self._images[full_name]
 
-    def _first_end(self, running: Running, ended: Ended) -> list[Ended]:
+    def _first_end(self, job: ContainerJob, ended: Ended) -> list[Ended]:
         """Return the end where it is that of a job at work: one that was given up has been told
         already.
         """
-        if self._running.get(ended.stage) is not running:
+        if self._running.get(ended.stage) is not job:
             return []
         del self._running[ended.stage]
         return [ended]
 
     def _follow(self) -> None:
         if self._running and time.monotonic() - self._followed > FOLLOW_S:
-            for running in self._running.values():
-                running.follow()
+            for job in self._running.values():
+                job.follow()
             self._followed = time.monotonic()
 
 

@@ -90,7 +90,7 @@ def labels(launch: Launch, context: ExecutorContext) -> dict[str, str]:
     """Return what finds the container again, also for another engine process."""
     return {
         LABEL: str(context.store),
-        f"{LABEL}.run": launch.run,
+        f"{LABEL}.run": launch.run_id,
         f"{LABEL}.stage": launch.job.stage,
         f"{LABEL}.attempt": str(launch.attempt),
         f"{LABEL}.fingerprint": launch.fingerprint,

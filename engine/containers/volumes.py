@@ -170,7 +170,7 @@ class Volumes:
         """
         owner = {
             options.LABEL: str(self._context.store),
-            f"{options.LABEL}.run": sending.launch.run,
+            f"{options.LABEL}.run": sending.launch.run_id,
         }
         arguments = {
             "image": sending.launch.job.placement.image,

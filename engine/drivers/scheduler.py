@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from engine import graph as graphs
-from engine.attempts import Attempts, Running
+from engine.attempts import Attempts, LiveAttempt
 from engine.context import DriverContext
 from engine.events import JobFailed, JobSkipped, Note
 from engine.interfaces import Emit
@@ -51,7 +51,7 @@ def driver(context: DriverContext) -> "Scheduler":
 class _Timed:
     """An attempt at work, and when it is to end."""
 
-    attempt: Running
+    attempt: LiveAttempt
     deadline: float
     ending: str | None = None  # why it was told to end: timeout, interrupted
     kill_at: float = float("inf")
@@ -247,7 +247,7 @@ class Scheduler:
         finished = self.attempts.finished(timed.attempt, ended, found)
         self._say(*said, finished, *self._publish(timed.attempt.job, found))
 
-    def _fail(self, attempt: Running, ended: Ended, failure: Failure) -> list[Event]:
+    def _fail(self, attempt: LiveAttempt, ended: Ended, failure: Failure) -> list[Event]:
         job = attempt.job
         delay_s = self._retry_delay_s(job, failure.kind)
         failed = self.attempts.failed(attempt, ended, failure, delay_s)

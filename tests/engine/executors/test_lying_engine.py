@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from engine.containers import api, archive, daemon, jobs, running, verdict
+from engine.containers import api, archive, container_job, daemon, jobs, verdict
 from engine.errors import UserError
 from engine.images import Image
 from engine.target import platform_of
@@ -577,7 +577,7 @@ def test_an_end_that_makes_no_sense_is_a_lost_engine_and_no_traceback(at_work, l
 
 
 def test_a_container_that_nothing_ends_is_given_up(at_work, monkeypatch):
-    monkeypatch.setattr(running, "LOST_S", 1.0)
+    monkeypatch.setattr(container_job, "LOST_S", 1.0)
     bench = at_work()
     ended, limit = [], time.monotonic() + 60
     while not ended:

@@ -27,7 +27,7 @@ AGAIN_S = 0.2
 LOST_S = 30.0  # how long an engine that has gone is waited for
 
 
-class Running:
+class ContainerJob:
     """A job at work. `say` hears of its end, once."""
 
     def __init__(
@@ -36,7 +36,7 @@ class Running:
         context: ExecutorContext,
         machine: ContainerMachine,
         image: Callable[[Any, Placement], Any],
-        say: Callable[[tuple["Running", Ended]], None],
+        say: Callable[[tuple["ContainerJob", Ended]], None],
     ) -> None:
         self._launch, self._context, self._machine, self._image, self._say = (
             launch,
