@@ -76,7 +76,7 @@ class Attempts:
         lock = ExitStack()
         if planned.record is None:
             assert planned.fingerprint is not None
-            is_free = lock.enter_context(self.store.alone(planned.fingerprint))
+            is_free = lock.enter_context(self.store.locks.alone(planned.fingerprint))
             if not is_free or self._has_reclaimed(lock):
                 lock.close()
                 return None
@@ -156,7 +156,7 @@ class Attempts:
         work, in the job's checkpoint folder. The lock is released first: another engine that has
         claimed the container waits for it.
         """
-        killed = set(self.store.abandoned()) - self._killed
+        killed = set(self.store.locks.abandoned()) - self._killed
         if not killed:
             return False
         self._killed |= killed

@@ -45,7 +45,7 @@ def drive(request: Request, stream: TextIO, say: Say) -> Outcome:
     stream: where the user reads of the run. say: shows the progress of downloads.
     """
     layout.make_outputs(request.outputs)
-    with Store(layout.store_dir(request.outputs)).in_use():
+    with Store(layout.store_dir(request.outputs)).locks.in_use():
         planned = with_images(request, say)
         try:
             planning.bring(request, planned, say)
@@ -138,8 +138,8 @@ def _run(request: Request, planned: Planning, stream: TextIO) -> Outcome:
     to_run = [one for one in plan.jobs.values() if one.record is None]
     executors.prepare(to_run)
     run_dir = layout.new_run_dir(request.outputs, plan.usecase, plan.target.name, time.time())
-    with store.work(run_dir.name) as work, Journal(run_dir / FILE_NAME) as journal:
-        executors.reclaim(plan.jobs.values() if store.abandoned() else to_run, work)
+    with store.locks.work(run_dir.name) as work, Journal(run_dir / FILE_NAME) as journal:
+        executors.reclaim(plan.jobs.values() if store.locks.abandoned() else to_run, work)
         _close_abandoned(request.outputs, store)
         sinks = _sinks(request, run_dir, stream)
         recorder = Recorder(run_dir, journal, sinks)
@@ -212,7 +212,7 @@ def _sinks(request: Request, run_dir: Path, stream: TextIO) -> list[Sink]:
 
 def _close_abandoned(outputs: Path, store: Store) -> None:
     """End the runs whose engines were killed, so that their files say so."""
-    gone = set(store.sweep())
+    gone = set(store.locks.sweep())
     for run_dir in layout.runs(outputs) if gone else ():
         state = run_files.state(run_dir) if run_dir.name in gone else None
         if state is None or state.status != "running" or state.damage:

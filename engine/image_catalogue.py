@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from functools import cache
 
 from engine import images, layout
+from engine.durable import write_whole
 from engine.images import Image
 from engine.request import Request
 from engine.signature import Library
-from engine.store import write_whole
 
 REGISTRY, PROBE_S = (
     "registry-1.docker.io",

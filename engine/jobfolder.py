@@ -18,7 +18,8 @@ from typing import Any
 from engine import eventschema, handles
 from engine.events import figure
 from engine.plan import Job, Planned, ResolvedAsset
-from engine.store import DISK_FAULTS, BadOutput, Record, Store
+from engine.sealing import BadOutput
+from engine.store import DISK_FAULTS, Record, Store
 from engine.vocabulary import FailureKind
 from engine.wording import plural
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import handles
-from engine.store import write_whole
+from engine.durable import write_whole
 
 _MOST_BYTES = 50_000_000
 MOST_ENTRIES = 2000  # then those go that this run did not ask for

@@ -15,7 +15,8 @@ from engine import jobfolder
 from engine.errors import UserError
 from engine.jobfolder import Ended, JobFolder
 from engine.plan import Job, ResolvedAsset
-from engine.store import DISK_FAULTS, FOLDERS, BadOutput, Record, Store
+from engine.sealing import BadOutput
+from engine.store import DISK_FAULTS, FOLDERS, Record, Store
 from engine.vocabulary import FailureKind
 
 # Loops in Python take 3 (arm64) to 9 times (arm/v7) as long under QEMU, as measured: so does a timeout.

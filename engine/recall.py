@@ -20,11 +20,11 @@ from typing import Any
 from engine import composed, extensions, fingerprint, handles, layout, ordinary
 from engine.catalogue import PROJECT_FILE, ROOT
 from engine.composed import Composed
+from engine.durable import write_whole
 from engine.environment import READABLE
 from engine.options import CommandOptions
 from engine.registration import GROUPS, CommandLine
 from engine.request import Request
-from engine.store import write_whole
 
 RECORD = "request/1"
 MOST_ENTRIES = 100

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine import handles, journal
+from engine.durable import write_whole
 from engine.events import RunState, StageState, replay
-from engine.store import write_whole
 from engine.vocabulary import RunStatus, StageStatus
 
 if TYPE_CHECKING:

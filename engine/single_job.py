@@ -13,8 +13,8 @@ from engine.executors import local
 from engine.jobfolder import Launch, log_tail
 from engine.plan import Job
 from engine.request import Request
+from engine.sealing import BadOutput, seal
 from engine.spec import StageSpec
-from engine.store import BadOutput, seal
 
 WAIT_S = 0.5
 REFUSAL = "error: "  # how engine.stage begins what a StageError says

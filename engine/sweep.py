@@ -13,9 +13,9 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from engine import compose, handles, interrupts, invocation, layout, mistakes
+from engine.durable import write_whole
 from engine.layout import store_dir
 from engine.registration import CommandLine
-from engine.store import write_whole
 
 FAILED = 1
 

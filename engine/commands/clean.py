@@ -47,7 +47,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
     """Remove by the rules of `clean.*`, and say what went."""
     layout.make_outputs(request.outputs)
     rules, store = request.options.clean, Store(layout.store_dir(request.outputs))
-    with store.unused() as is_unused:
+    with store.locks.unused() as is_unused:
         states = {path: run_files.summary(path) for path in layout.runs(request.outputs)}
         uses = {path: _uses(state) for path, state in states.items()}
         whole = [path for path, state in states.items() if not state.damage]
@@ -94,7 +94,7 @@ def _chosen(runs: list[Path], uses: Mapping[Path, Uses], store: Store, rules: Cl
     """Return which of the runs go: by number and age, then as many more, oldest first, as the
     store's size asks for.
     """
-    idle = [path for path in runs if not store.is_at_work(path.name)]
+    idle = [path for path in runs if not store.locks.is_at_work(path.name)]
     doomed = _doomed(idle, rules)
     if rules.max_size is None:
         return doomed

@@ -38,7 +38,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
     signature = Library(["stages"], request.roots).signature(STAGE, where)
     layout.make_outputs(request.outputs)
     store = Store(layout.store_dir(request.outputs))
-    with store.work(f"edgetpu-{time.time_ns()}") as work:
+    with store.locks.work(f"edgetpu-{time.time_ns()}") as work:
         done = single_job.run(request, signature, work, {"models": model}, {})
         if done.refusal:
             raise UserError(

@@ -46,7 +46,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
 def _running(request: Request[Options], planned: planning.Planning) -> list[str]:
     """Return the stages of the plan that a live run of this use case and target is at work on."""
     run_dir = layout.newest_run(request.outputs, request.usecase.name, request.target.name)
-    if run_dir is None or not planned.store.is_at_work(run_dir.name):
+    if run_dir is None or not planned.store.locks.is_at_work(run_dir.name):
         return []
     stages = run_files.state(run_dir).stages
     return [

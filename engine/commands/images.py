@@ -79,7 +79,7 @@ def _build(request: Request[Options], client: Any, images: list[Image]) -> None:
         if image.full_name not in there and (not image.optional or request.options.image)
     ]
     layout.make_outputs(request.outputs)
-    with Store(layout.store_dir(request.outputs)).in_use():
+    with Store(layout.store_dir(request.outputs)).locks.in_use():
         for full_name, archive in build_images(request, wanted, downloads.say).items():
             pins.load(layout.store_dir(request.outputs), client, full_name, archive)
     _list(request, client, images)

@@ -38,7 +38,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
     store = Store(layout.store_dir(request.outputs))
     shown: dict[Path, int] = {}
     while True:
-        at_work = request.options.follow and store.is_at_work(run_dir.name)
+        at_work = request.options.follow and store.locks.is_at_work(run_dir.name)
         logs = [path for path in (run_dir / "logs").glob("*.log") if path.stem in wanted]
         for path in sorted(logs, key=lambda p: p.stat().st_mtime):
             if path not in shown and path.stat().st_size:

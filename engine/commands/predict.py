@@ -58,7 +58,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
             output.parent.mkdir(parents=True, exist_ok=True)  # before the work, which may be long
     layout.make_outputs(request.outputs)
     store = Store(layout.store_dir(request.outputs))
-    with store.work(f"predict-{time.time_ns()}") as work:
+    with store.locks.work(f"predict-{time.time_ns()}") as work:
         if "annotate" in contract.params:
             params["annotate"] = output is not None
         inputs = {"package": package, "source": source}

@@ -60,7 +60,7 @@ def _said(state: RunState, store: Store, run_id: str) -> str:
             if state.seconds is not None
             else state.status
         )
-    if store.is_at_work(run_id):
+    if store.locks.is_at_work(run_id):
         return f"running for {duration(time.time() - state.start.get('time', time.time()))}"
     return "its engine was killed; give its command again, and it goes on from what is in the store"
 

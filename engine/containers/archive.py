@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
-from engine.store import MAX_DEPTH, MAX_PATH_BYTES
+from engine.sealing import MAX_DEPTH, MAX_PATH_BYTES
 
 _AT_ONCE = (
     1 << 20

@@ -161,9 +161,12 @@ class Containers:
             fingerprint = labels.get(
                 f"{options.LABEL}.fingerprint", ""
             )  # what only carried files has none
-            if store.is_at_work(labels[f"{options.LABEL}.run"]) or container.id in self._claimed:
+            if (
+                store.locks.is_at_work(labels[f"{options.LABEL}.run"])
+                or container.id in self._claimed
+            ):
                 continue  # its engine lives, or it is this one's already
-            if not self._claims.enter_context(store.alone(container.id)):
+            if not self._claims.enter_context(store.locks.alone(container.id)):
                 _let_begin(store, fingerprint)
                 continue  # another one goes on with it
             self._claimed.add(container.id)
@@ -293,7 +296,7 @@ def _let_begin(store: Store, fingerprint: str) -> None:
     """
     deadline_s = time.monotonic() + CLAIMED_S
     while fingerprint and time.monotonic() < deadline_s and store.record(fingerprint) is None:
-        with store.alone(fingerprint) as is_free:
+        with store.locks.alone(fingerprint) as is_free:
             if not is_free:
                 return
         time.sleep(0.05)

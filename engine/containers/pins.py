@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.containers import daemon
+from engine.durable import write_whole
 from engine.errors import UserError
-from engine.store import write_whole
 
 
 def load(store: Path, client: Any, full_name: str, archive: Path) -> None:

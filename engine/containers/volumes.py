@@ -154,7 +154,7 @@ class Volumes:
         it as soon as it is whole.
         """
         while True:
-            with sending.store.alone(volume) as is_free:
+            with sending.store.locks.alone(volume) as is_free:
                 if is_free:
                     yield
                     return

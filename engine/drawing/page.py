@@ -15,7 +15,7 @@ from typing import Any
 import jinja2
 
 from engine import fingerprint
-from engine.store import write_whole
+from engine.durable import write_whole
 
 # no word of a run is markup; optimising takes longer than it saves on one page
 _OPTIONS: dict[str, Any] = {

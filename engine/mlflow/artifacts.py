@@ -19,8 +19,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from engine import figure_kinds, figure_page, handles
+from engine.durable import clone
 from engine.figure_kinds import Figure
-from engine.store import clone
 from engine.vocabulary import Event
 from engine.wording import redact
 

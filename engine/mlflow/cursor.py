@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from engine import handles
+from engine.durable import write_whole
 from engine.mlflow.locks import open_lock
-from engine.store import write_whole
 
 FILE_NAME = "mlflow.json"
 _MOST_BYTES = 100_000

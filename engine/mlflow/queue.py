@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine import handles, layout
+from engine.durable import write_whole
 from engine.mlflow.locks import open_lock
-from engine.store import write_whole
 
 FOLDER = "mlflow"  # in outputs/.engine
 _MOST_BYTES = 100_000

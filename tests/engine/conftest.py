@@ -184,7 +184,7 @@ class Bench:
             [],
         )
         self._emit({"event": "run_started", "jobs": describe(plan)})
-        with self.store.work(f"run{self._runs}") as work:
+        with self.store.locks.work(f"run{self._runs}") as work:
             capacity = Capacity(cpus, memory, fail_fast)
             attempts = Attempts(plan, self.store, self.executor, work, self.run_dir)
             self.scheduler = Scheduler(attempts, capacity, self._emit)

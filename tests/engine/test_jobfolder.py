@@ -8,8 +8,9 @@ import pytest
 from engine import check, jobfolder, spec
 from engine.placement import Placement
 from engine.plan import ResolvedAsset, settle
+from engine.sealing import BadOutput
 from engine.signature import Library
-from engine.store import BadOutput, Store
+from engine.store import Store
 
 PLACE = Placement("linux/amd64", False, "x86_64")
 METRIC = {"event": "metric", "name": "loss", "value": 0.5, "step": 1, "time": 7.0}

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from engine import layout
+from engine.durable import write_whole
 from engine.errors import UserError
 from engine.journal import FILE_NAME
-from engine.store import FOLDERS, Store, write_whole
+from engine.store import FOLDERS, Store
 
 
 @pytest.fixture

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from engine import handles
-from engine.store import BadOutput, Record, Store, write_whole
+from engine.durable import write_whole
+from engine.sealing import BadOutput
+from engine.store import Record, Store
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "ab" * 32
@@ -135,46 +137,6 @@ def test_a_record_torn_at_every_byte_is_as_none(store, outputs):
 def test_a_record_of_another_form_is_as_none(store, text):
     write_whole(store.root / "actions" / KEY[:2] / f"{KEY}.json", text.encode())
     assert store.find(KEY) is None
-
-
-def test_one_engine_of_all_does_a_job(store):
-    with store.alone(KEY) as first, Store(store.root).alone(KEY) as second:
-        assert (first, second) == (True, False)
-    with Store(store.root).alone(KEY) as later:
-        assert later
-
-
-def test_the_lock_of_a_killed_engine_is_free(store):
-    code = (
-        "import sys, time\nfrom pathlib import Path\nfrom engine.store import Store\nwith "
-        f"Store(Path({str(store.root)!r})).alone('{KEY}'):\n print(1, flush=True); time.sleep(60)"
-    )
-    holder = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE)
-    with holder:
-        holder.stdout.readline()
-        with store.alone(KEY) as mine:
-            assert not mine
-        holder.kill()
-    with store.alone(KEY) as mine:
-        assert mine
-
-
-def test_work_of_a_living_engine_is_not_swept(store):
-    with store.work("me") as folder:
-        assert store.is_at_work("me")
-        assert not store.abandoned()
-        assert Store(store.root).sweep() == []
-        assert folder.is_dir()
-    assert not folder.exists()
-
-
-def test_work_of_a_gone_engine_is_swept_and_named(store):
-    folder = store.root / "work" / "gone"
-    folder.mkdir(parents=True)
-    (folder / "lock").touch()
-    assert store.abandoned()
-    assert store.sweep() == ["gone"]
-    assert not folder.exists()
 
 
 def test_what_no_run_uses_goes_and_the_rest_stays(store, tmp_path):

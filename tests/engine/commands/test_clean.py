@@ -219,7 +219,7 @@ def test_a_run_at_work_and_all_in_the_store_stay(three, give, at_work):
 
 
 def test_an_engine_that_has_planned_but_not_begun_its_journal_keeps_its_store(three, give):
-    with three.store.in_use():
+    with three.store.locks.in_use():
         give("clean", "clean.keep_last=1")
         assert _numbers(three) == [7, 10, 14, 20, 28, 40, 80]
 
@@ -229,7 +229,7 @@ def test_there_is_nothing_to_clean_where_nothing_ran(project, give):
 
 
 def test_no_engine_begins_while_the_store_is_cleaned(three):
-    with three.store.unused() as is_unused:
+    with three.store.locks.unused() as is_unused:
         assert is_unused
         waiting = three.start("params.n=7")
         time.sleep(2)

@@ -27,7 +27,7 @@ def run(request, bench) -> Run:
         run_dir.mkdir()
         bench.executor.launched = []
         events[:] = [{"event": "run_started", "jobs": describe(plan), "time": 0.0}]
-        with bench.store.work(run_dir.name) as work:
+        with bench.store.locks.work(run_dir.name) as work:
             driver = module.driver(
                 DriverContext(
                     plan=plan,

@@ -148,7 +148,7 @@ def test_an_artifact_that_rots_is_made_again_once_for_all_that_read_it(bench):
 def _other_engine(bench, plan: Plan, *, finishes: bool):
     """Let another engine do the stage `a` until this one has looked a few times, and count those looks."""
     planned = plan.jobs["a"]
-    alone = bench.store.alone(planned.fingerprint)
+    alone = bench.store.locks.alone(planned.fingerprint)
     assert alone.__enter__()
     looks = []
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from engine import handles, jobfolder
-from engine.store import BadOutput
+from engine.sealing import BadOutput
 
 OUT = "import shutil; job = data.parents[1]; out = data.parent; shutil.rmtree(out)"
 END = "sys.exit(0)"  # before the stage writes its output
