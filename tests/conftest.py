@@ -28,7 +28,7 @@ import pytest
 
 from engine import digest, journal, layout, run_files
 from engine.cli import cli
-from engine.containers import daemon
+from engine.containers import loading
 from engine.events import RunState
 from engine.images import ARCHITECTURES, Image
 from engine.processes.tree import MARK as SERVER
@@ -382,7 +382,7 @@ def plain_image(docker_engine: services.DockerEngine, plain_archive: Path) -> Im
     """That image, in the engine of the session."""
     here = platform_of(platform.machine())
     image = Image("plain", here, f"{ARCHITECTURES[here]}-1", frozenset(), False, "containers")
-    daemon.load(docker_engine.client(), image.full_name, plain_archive)
+    loading.load(docker_engine.client(), image.full_name, plain_archive)
     return image
 
 

@@ -14,7 +14,7 @@ from subprocess import CompletedProcess, Popen
 from typing import Any, Self
 
 from engine import images
-from engine.containers import daemon
+from engine.containers import loading
 from engine.containers.options import LABEL
 from engine.events import RunState
 from engine.image_catalogue import BUILDERS
@@ -100,7 +100,7 @@ class Contained:
         """See to it that the engine has the image under its name."""
         images = self.engine.client().images
         if _loaded.get(self.engine.host) not in [image.id for image in images.list(self.full_name)]:
-            _loaded[self.engine.host] = daemon.load(
+            _loaded[self.engine.host] = loading.load(
                 self.engine.client(), self.full_name, self.archive
             ).id
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from engine import layout
-from engine.containers import daemon, pins
+from engine.containers import daemon, pins, refusals
 from engine.dispatch import executor_context
 from engine.drawing import downloads
 from engine.drive import build_images
@@ -110,7 +110,7 @@ def _prune(request: Request[Options], client: Any, images: list[Image]) -> None:
             try:
                 client.images.remove(full_name)
             except APIError as error:
-                print(f"kept     {full_name}: {daemon.said(error)}")
+                print(f"kept     {full_name}: {refusals.said(error)}")
             else:
                 print(f"removed  {full_name} ({size / 1e6:,.0f} MB)")
 

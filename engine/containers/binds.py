@@ -12,7 +12,7 @@ from typing import Any
 
 from engine import handles
 from engine.catalogue import ROOT
-from engine.containers import daemon, options
+from engine.containers import answers, options
 from engine.context import ExecutorContext
 from engine.jobfolder import Launch, linked, open_log
 from engine.store import Store
@@ -70,7 +70,7 @@ class Binds:
             with suppress(OSError):  # most stages keep nothing there
                 path.rmdir()
         if container is not None and (
-            said := b"".join(said for _, said in daemon.words(container))
+            said := b"".join(said for _, said in answers.words(container))
         ):
             handles.append(launch.log, said)
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from engine.containers import daemon, options, verdict
+from engine.containers import answers, options, refusals, verdict
 from engine.context import ExecutorContext
 from engine.errors import UserError
 from engine.interfaces import ContainerMachine
@@ -127,12 +127,12 @@ class ContainerJob:
         try:
             self._client = self._machine.connect()
         except UserError as error:
-            return self.lost(daemon.said(error))
+            return self.lost(refusals.said(error))
         try:
             if not left:
                 self._container = self._made()
             else:
-                with daemon.sense():
+                with answers.sense():
                     self._container = self._client.containers.get(left)
         except Exception as error:
             return self._refused(error)
@@ -152,9 +152,9 @@ class ContainerJob:
             self._files.log(self._launch),
             self._machine.access(self._launch),
             _python_path(self._context, image),
-            daemon.info(self._client),
+            answers.info(self._client),
         )
-        with daemon.sense():
+        with answers.sense():
             container = self._client.containers.create(image.id, **arguments)
         try:
             self._files.send(self._client, container, self._launch)
@@ -167,12 +167,12 @@ class ContainerJob:
     def _refused(self, error: Exception) -> Ended:
         with suppress(Exception):
             self._files.collect(self._client, None, self._launch)
-        text = daemon.said(error)
-        if daemon.is_full_here(error):
+        text = refusals.said(error)
+        if refusals.is_full_here(error):
             return self._over("disk_full", f"this machine's disk is full: {text}")
-        if daemon.is_gone(error):
+        if refusals.is_gone(error):
             return self.lost(f"the container engine went away: {text}")
-        kind = daemon.kind_of(text)
+        kind = refusals.kind_of(text)
         return self._over(
             kind,
             text if isinstance(error, UserError) and kind == "failed" else verdict.why(kind, text),
@@ -194,10 +194,10 @@ class ContainerJob:
                 self._client.api.wait(self._container.id, timeout=None)
                 self._look_at_the_engine()
                 return was_away
-            except (NotFound, daemon.Nonsense):
+            except (NotFound, answers.Nonsense):
                 return was_away
             except Exception as error:
-                if self._client is None or not daemon.is_gone(error):
+                if self._client is None or not refusals.is_gone(error):
                     return was_away
                 time.sleep(
                     AGAIN_S
@@ -210,7 +210,7 @@ class ContainerJob:
         containers first, and says so as if all were well.
         """
         self._container.reload()
-        state = daemon.state(self._container)
+        state = answers.state(self._container)
         if (
             state.ExitCode in (verdict.KILLED, verdict.TERMINATED)
             and not state.OOMKilled
@@ -235,7 +235,7 @@ class ContainerJob:
         """Bring what the container made and said, and return how it ended."""
         try:
             self._container.reload()
-            state, limits = daemon.state(self._container), daemon.given(self._container)
+            state, limits = answers.state(self._container), answers.given(self._container)
             if state.Running:  # no end has been seen, and its exit status is 0 already
                 return self.lost(
                     "the container engine lost sight of the container, which is still at work"
@@ -262,8 +262,8 @@ class ContainerJob:
     def _not_brought(self, error: Exception) -> Ended:
         from docker.errors import APIError
 
-        text = daemon.said(error)
-        if daemon.is_full_here(error):
+        text = refusals.said(error)
+        if refusals.is_full_here(error):
             return self._over("disk_full", f"this machine's disk is full: {text}")
         if isinstance(error, tarfile.TarError):
             return self._over("bad_output", text)
@@ -282,7 +282,7 @@ class ContainerJob:
         try:
             self._container.kill(self._signal)
         except Exception as error:  # where it has ended meanwhile its thread tells
-            return not daemon.is_gone(error)
+            return not refusals.is_gone(error)
         return True
 
     def _remove(self) -> None:
@@ -298,5 +298,5 @@ def remove(container: Any) -> None:
 
 def _python_path(context: ExecutorContext, image: Any) -> str:
     """Return where Python looks for stages, and then where the image says."""
-    given = daemon.environment(image).get("PYTHONPATH")
+    given = answers.environment(image).get("PYTHONPATH")
     return os.pathsep.join([*map(str, context.roots), *([] if given is None else [given])])

@@ -16,7 +16,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
-from engine.containers import daemon, options, pins, selection
+from engine.containers import answers, options, pins, refusals, selection
 from engine.containers.container_job import ContainerJob, remove
 from engine.context import ExecutorContext
 from engine.contract import Contract
@@ -47,11 +47,13 @@ def _named(method: Callable[..., _Result]) -> Callable[..., _Result]:
         try:
             return method(self, *arguments)
         except Exception as error:
-            if not (isinstance(error, DockerException) or daemon.is_gone(error)):
+            if not (isinstance(error, DockerException) or refusals.is_gone(error)):
                 raise
             fix = "look at it there: docker info; then give the same command"
             raise UserError(
-                self.where, f"the container engine does not do its work: {daemon.said(error)}", fix
+                self.where,
+                f"the container engine does not do its work: {refusals.said(error)}",
+                fix,
             ) from None
 
     return call
@@ -152,7 +154,7 @@ class Containers:
         }
         store = Store(self._context.store)
         ours = {"label": f"{options.LABEL}={self._context.store}"}
-        with daemon.sense():
+        with answers.sense():
             found = self.reach().containers.list(
                 all=True, filters=ours, ignore_removed=True
             )  # by other engines, meanwhile
@@ -263,7 +265,7 @@ class Containers:
 
 def _is_ours(container: Any) -> bool:
     """True for what an engine of this project made: what its names say becomes names of files here."""
-    with daemon.sense():
+    with answers.sense():
         names = [
             container.labels.get(f"{options.LABEL}.{key}", "-") for key in ("run", "fingerprint")
         ]
@@ -271,7 +273,9 @@ def _is_ours(container: Any) -> bool:
             container.attrs.get("Image"), str
         )
         return (
-            is_whole and daemon.is_named(container) and all(_NAME.fullmatch(name) for name in names)
+            is_whole
+            and answers.is_named(container)
+            and all(_NAME.fullmatch(name) for name in names)
         )
 
 

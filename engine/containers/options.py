@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from engine.accelerator import Access
-from engine.containers.daemon import Info
+from engine.containers.answers import Info
 from engine.context import ExecutorContext
 from engine.environment import passed
 from engine.fields import Size, validated

@@ -9,14 +9,14 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from engine.containers import daemon
+from engine.containers import answers, loading
 from engine.durable import write_whole
 from engine.errors import UserError
 
 
 def load(store: Path, client: Any, full_name: str, archive: Path) -> None:
     """Give the engine an image, and know it from then on."""
-    image = daemon.load(client, full_name, archive)
+    image = loading.load(client, full_name, archive)
     write_whole(_pin(store, client, full_name), image.id.encode())
 
 
@@ -39,7 +39,7 @@ def refuse_another(store: Path, client: Any, full_name: str, image: Any) -> None
 
 
 def _pin(store: Path, client: Any, full_name: str) -> Path:
-    name = hashlib.sha256(f"{daemon.info(client).ID} {full_name}".encode()).hexdigest()
+    name = hashlib.sha256(f"{answers.info(client).ID} {full_name}".encode()).hexdigest()
     return store / "images" / name
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import images
-from engine.containers import daemon, pins
+from engine.containers import answers, pins
 from engine.containers.options import LABEL
 from engine.context import ExecutorContext
 from engine.contract import Contract
@@ -97,10 +97,10 @@ def _get(client: Any, full_name: str | None) -> Any:
     from docker.errors import ImageNotFound
 
     try:
-        with daemon.sense():
+        with answers.sense():
             image = client.images.get(full_name)
             if not re.fullmatch("sha256:[0-9a-f]{64}", image.id):
-                raise daemon.Nonsense("its answer makes no sense: an image without an id")
+                raise answers.Nonsense("its answer makes no sense: an image without an id")
             return image
     except ImageNotFound:
         return None
@@ -110,7 +110,7 @@ def _machine_of(client: Any, image: Any) -> int | None:
     """Return the ELF machine of the image's Python: what an image says of its architecture may be
     wrong.
     """
-    folders = daemon.environment(image).get("PATH", _PATH).split(":")
+    folders = answers.environment(image).get("PATH", _PATH).split(":")
     with _created(client, image) as container:
         heads = (_program(container, f"{folder}/python3") for folder in folders)
         head = next(filter(None, heads), b"")
@@ -138,11 +138,11 @@ def _created(client: Any, image: Any) -> Iterator[Any]:
         container.remove(force=True, v=True)
 
 
-def _head(container: Any, path: str) -> tuple[bytes, daemon.PathStat]:
+def _head(container: Any, path: str) -> tuple[bytes, answers.PathStat]:
     """Return the first bytes of a file of the container, and what the engine says of it."""
-    with daemon.archived(container, path) as found:
+    with answers.archived(container, path) as found:
         if found is None:
-            return b"", daemon.PathStat(size=0, mode=0)
+            return b"", answers.PathStat(size=0, mode=0)
         facts, chunks = found
         data = b""
         while len(data) < 1024 and (chunk := next(chunks, b"")):

@@ -7,7 +7,8 @@ import signal
 from dataclasses import replace
 from datetime import datetime
 
-from engine.containers.daemon import Given, State, kind_of
+from engine.containers.answers import Given, State
+from engine.containers.refusals import kind_of
 from engine.jobfolder import Ended
 from engine.vocabulary import FailureKind
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from engine import handles
-from engine.containers import archive, daemon, options
+from engine.containers import answers, archive, loading, options
 from engine.containers.binds import INSIDE, sources
 from engine.context import ExecutorContext
 from engine.jobfolder import EVENTS_MOST_BYTES, RESULT_MOST_BYTES, Launch
@@ -121,7 +121,7 @@ class Volumes:
             _file(container, there.folder / "result.json", RESULT_MOST_BYTES) as result,
         ):
             handles.append(launch.folder / "result.json", b"".join(result))
-        with daemon.archived(container, there.folder / "out") as found:
+        with answers.archived(container, there.folder / "out") as found:
             if found is not None:
                 archive.unpack(found[1], launch.folder)
         self._jobs.pop(launch.folder)
@@ -216,7 +216,7 @@ class Volumes:
         Where the engine has dropped that, all that it still has is new.
         """
         there = self._jobs[launch.folder]
-        words = list(daemon.words(container, since_s))
+        words = list(answers.words(container, since_s))
         moments = [moment for moment, _ in words]
         last, times = there.heard
         known = moments.index(last) + times if last in moments else 0
@@ -322,12 +322,12 @@ def _all_of(file: IO[bytes], tar: tarfile.TarFile) -> Iterator[bytes]:
 
 
 def _put(container: Any, path: Path, tar: Iterator[bytes]) -> None:
-    with daemon.patience(container.client):
+    with loading.patience(container.client):
         container.put_archive(str(path), tar)
 
 
 def _has(container: Any, path: Path) -> bool:
-    with daemon.archived(container, path) as found:
+    with answers.archived(container, path) as found:
         return found is not None
 
 
@@ -342,12 +342,12 @@ def _file(container: Any, path: Path, most: int, known: int = 0) -> Iterator[Ite
     with ExitStack() as stack:
         found = None
         with suppress(APIError):  # a name that the engine cannot follow, such as a link to itself
-            found = stack.enter_context(daemon.archived(container, path))
+            found = stack.enter_context(answers.archived(container, path))
         yield iter(()) if found is None else _new_in(*found, path, most, known)
 
 
 def _new_in(
-    facts: daemon.PathStat, chunks: Iterator[bytes], path: Path, most: int, known: int
+    facts: answers.PathStat, chunks: Iterator[bytes], path: Path, most: int, known: int
 ) -> Iterator[bytes]:
     if facts.mode & _GO_TYPE_BITS or facts.size <= known:
         return iter(())

@@ -10,7 +10,7 @@ from typing import Any
 
 from engine import accelerator
 from engine.accelerator import NO_ACCESS, Access
-from engine.containers import daemon
+from engine.containers import answers
 from engine.containers.jobs import Containers
 from engine.containers.tunnel import Tunnel
 from engine.containers.volumes import Volumes
@@ -72,7 +72,7 @@ class Device:
         An engine on Arm of 64 bits runs images of 32 bits too; nothing else that is foreign would
         give the device's figures.
         """
-        found, aim = platform_of(daemon.info(client).Architecture), self._target.platform
+        found, aim = platform_of(answers.info(client).Architecture), self._target.platform
         if found != aim and (aim, found) != ("linux/arm/v7", "linux/arm64"):
             raise UserError(
                 self.where,

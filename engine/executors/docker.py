@@ -11,7 +11,7 @@ from typing import Any
 
 from engine import accelerator, emulation
 from engine.accelerator import NO_ACCESS, Access
-from engine.containers import daemon
+from engine.containers import answers, daemon
 from engine.containers.binds import Binds, hidden_source
 from engine.containers.jobs import Containers
 from engine.context import ExecutorContext
@@ -92,7 +92,7 @@ class Here:
         """Raise UserError for an engine whose users are not this machine's, sources that they may
         not read, and a foreign platform without a handler.
         """
-        if daemon.is_rootless(daemon.info(client).SecurityOptions or ()):
+        if daemon.is_rootless(answers.info(client).SecurityOptions or ()):
             raise UserError(
                 daemon.address(),
                 "a rootless Docker engine gives stages another user, who may not write here",

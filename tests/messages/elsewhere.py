@@ -35,15 +35,15 @@ ELSEWHERE = [
         "tests/messages/test_commands.py::test_a_prediction_that_cannot_be_made",
     ),
     (
-        "engine/containers/daemon.py: _not_loaded",
+        "engine/containers/loading.py: _not_loaded",
         "tests/test_faults_containers.py::test_an_engine_that_goes_away_while_it_is_given_an_image_is_named",
     ),
     (
-        "engine/containers/daemon.py: _not_loaded",
+        "engine/containers/loading.py: _not_loaded",
         "tests/test_faults_device.py::test_a_device_without_room_for_an_image_is_told_so",
     ),
     (
-        "engine/containers/daemon.py: _not_loaded",
+        "engine/containers/loading.py: _not_loaded",
         "tests/test_faults_containers.py::test_a_damaged_image_archive_is_refused_in_a_sentence",
     ),
     (
@@ -75,7 +75,7 @@ ELSEWHERE = [
         "tests/engine/containers/test_daemon.py::test_a_context_that_does_not_exist_is_named",
     ),
     (
-        "engine/containers/daemon.py: load",
+        "engine/containers/loading.py: load",
         "tests/test_faults_containers.py::test_a_damaged_image_archive_is_refused_in_a_sentence",
     ),
     (

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from engine.containers import daemon
+from engine.containers import loading
 from engine.image_catalogue import BUILDERS
 from engine.images import ARCHITECTURES, REPOSITORY, read
 from engine.signature import Library
@@ -120,7 +120,7 @@ def test_an_image_that_the_engine_lacks_is_listed_as_not_built(images, project):
 def test_an_image_that_the_engine_has_is_listed_with_its_size(
     images, project, docker_engine, plain_archive
 ):
-    daemon.load(docker_engine.client(), _full_name(project), plain_archive)
+    loading.load(docker_engine.client(), _full_name(project), plain_archive)
     full_name, size, unit = _rows(images("list"))["mine", HERE]
     assert (full_name, unit) == (_full_name(project), "MB") and 20 < float(size) < 500
 
@@ -164,7 +164,7 @@ def test_without_an_engine_the_way_out_is_named(images, monkeypatch, tmp_path, a
 
 def test_what_the_engine_has_is_not_built_again(images, project, docker_engine, plain_archive):
     _define(project, DEFINITION.replace("linux/amd64, linux/arm64", HERE))
-    daemon.load(docker_engine.client(), _full_name(project), plain_archive)
+    loading.load(docker_engine.client(), _full_name(project), plain_archive)
     said = images("build", "image=mine")
     assert (said.status, said.err) == (0, "") and not list(project.outputs.glob("[!.]*"))
     assert _rows(said)["mine", HERE][0] == _full_name(project)
@@ -247,7 +247,7 @@ def test_an_image_whose_definition_has_changed_is_removed_and_the_present_one_st
     _define(project, DEFINITION + "env: {COLOUR: red}\n")
     after = _full_name(project)
     for full_name in (before, after):
-        daemon.load(docker_engine.client(), full_name, plain_archive)
+        loading.load(docker_engine.client(), full_name, plain_archive)
     said = images("prune")
     assert said.status == 0 and [line.split()[:2] for line in said.lines] == [["removed", before]]
     assert _has(docker_engine) == {after}

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from engine import images, layout, run_files
-from engine.containers import daemon
+from engine.containers import loading
 from engine.events import replay
 from engine.image_catalogue import BUILDERS
 from engine.journal import FILE_NAME, read
@@ -230,7 +230,7 @@ def test_auto_runs_containers_where_an_engine_has_the_image(
         for one in images.read(contained.path / "containers", sources, "bootstrap")
         if one.platform == here
     ]
-    daemon.load(docker_engine.client(), image.full_name, plain_archive)
+    loading.load(docker_engine.client(), image.full_name, plain_archive)
     try:
         assert _where(contained) == ["stages run in containers: a Docker engine answers"]
         assert (contained.last / "artifacts" / "c" / "data").read_text() == "12"

@@ -14,7 +14,7 @@ import pytest
 from engine import emulation
 from engine.accelerator import NO_ACCESS
 from engine.accelerators import edgetpu
-from engine.containers import daemon, options, verdict
+from engine.containers import answers, daemon, options, verdict
 from engine.contract import Contract
 from engine.errors import UserError
 from engine.images import ARCHITECTURES, Image
@@ -29,7 +29,7 @@ HERE = platform_of(platform.machine())
 SLEEPS = "Path('ready').touch(); time.sleep(600)"
 CORAL = Target(name="with_coral", platform=HERE, accelerator="edgetpu", bus="usb")
 USES = {"uses": "mystages.act", "params": {"code": "pass"}}
-MACHINE = daemon.Info(ID="x", Architecture="x86_64", MemTotal=8 << 30, NCPU=2)
+MACHINE = answers.Info(ID="x", Architecture="x86_64", MemTotal=8 << 30, NCPU=2)
 
 
 @pytest.fixture
@@ -215,7 +215,7 @@ def _made(bench) -> dict:
         launch.log,
         NO_ACCESS,
         "/",
-        daemon.info(bench.client),
+        answers.info(bench.client),
     )
     made = bench.client.containers.create(launch.job.placement.image, **arguments)
     try:

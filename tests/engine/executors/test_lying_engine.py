@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from engine.containers import api, archive, container_job, daemon, jobs, verdict
+from engine.containers import answers, api, archive, container_job, daemon, jobs, refusals, verdict
 from engine.errors import UserError
 from engine.images import Image
 from engine.target import platform_of
@@ -365,13 +365,13 @@ def test_an_answer_that_drips_or_never_ends_is_given_up(liar, job, call, how):
     )
     with pytest.raises(Exception) as gone:
         if call == "logs":
-            list(daemon.words(container))
+            list(answers.words(container))
         elif call == "json":
             container.reload()
         else:
-            with daemon.archived(container, "/x") as found:
+            with answers.archived(container, "/x") as found:
                 archive.unpack(found[1], job)
-    assert daemon.is_gone(gone.value) or isinstance(gone.value, tarfile.TarError)
+    assert refusals.is_gone(gone.value) or isinstance(gone.value, tarfile.TarError)
 
 
 def test_an_engine_that_sends_its_client_elsewhere_is_not_followed(liar):
@@ -383,7 +383,7 @@ def test_an_engine_that_sends_its_client_elsewhere_is_not_followed(liar):
     )
     with pytest.raises(Exception) as gone:
         container.reload()
-    assert daemon.is_gone(gone.value) and not any("elsewhere" in asked for asked in liar.asked)
+    assert refusals.is_gone(gone.value) and not any("elsewhere" in asked for asked in liar.asked)
 
 
 def test_words_with_a_moment_that_is_none_are_words(liar):
@@ -393,7 +393,7 @@ def test_words_with_a_moment_that_is_none_are_words(liar):
         b"".join(b"\1\0\0\0" + len(frame).to_bytes(4, "big") + frame for frame in frames)
         + b"\1\0\0\0\xff\xff\xff\xff cut"
     )
-    found = list(daemon.words(container))
+    found = list(answers.words(container))
     assert [said for _, said in found] == [b"no moment", b"", b"", b"cut"] and all(
         len(moment) <= 40 for moment, _ in found
     )
@@ -412,8 +412,8 @@ def test_words_with_a_moment_that_is_none_are_words(liar):
 )
 def test_an_odd_account_of_an_engine_is_named(liar, odd):
     liar.answers["/info"] = {**INFO, **odd}
-    with pytest.raises(daemon.Nonsense, match=f"its answer makes no sense: {next(iter(odd))}: "):
-        daemon.info(daemon.connect(liar.url))
+    with pytest.raises(answers.Nonsense, match=f"its answer makes no sense: {next(iter(odd))}: "):
+        answers.info(daemon.connect(liar.url))
 
 
 @pytest.mark.parametrize(
@@ -430,8 +430,8 @@ def test_an_odd_account_of_an_engine_is_named(liar, odd):
 def test_an_odd_account_of_a_container_is_named(liar, odd):
     container = _container(liar)
     container.attrs["State"] = odd
-    with pytest.raises(daemon.Nonsense):
-        daemon.state(container)
+    with pytest.raises(answers.Nonsense):
+        answers.state(container)
 
 
 @pytest.mark.parametrize(
@@ -441,7 +441,7 @@ def test_an_odd_account_of_a_container_is_named(liar, odd):
 def test_a_moment_that_is_none_makes_no_seconds(moment):
     assert (
         verdict.seconds_of(
-            daemon.State(
+            answers.State(
                 Running=False, ExitCode=0, StartedAt=moment, FinishedAt="2026-01-01T00:00:00Z"
             )
         )
@@ -456,7 +456,7 @@ def test_a_moment_that_is_none_makes_no_seconds(moment):
 def test_an_odd_account_of_a_path_is_named(liar, stat):
     container = _container(liar)
     liar.answers["/archive"] = (200, b"", {"X-Docker-Container-Path-Stat": stat})
-    with pytest.raises(daemon.Nonsense), daemon.archived(container, "/x"):
+    with pytest.raises(answers.Nonsense), answers.archived(container, "/x"):
         pass
 
 

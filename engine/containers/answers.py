@@ -1,0 +1,168 @@
+"""What a container engine answers, checked: an engine, or what stands between, may answer anything."""
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+_MOMENT = 40  # characters of a moment: 2026-01-01T00:00:00.000000000Z
+_Answer = TypeVar("_Answer", bound=BaseModel)
+
+
+class Nonsense(ConnectionError):
+    """An answer that no engine gives: what answers is none, or lies."""
+
+
+class Info(BaseModel):
+    """What an engine says of itself and its machine."""
+
+    model_config = ConfigDict(frozen=True)
+
+    ID: str = Field(max_length=500)
+    Architecture: str = Field(max_length=50)
+    MemTotal: int = Field(gt=0, lt=1 << 60)
+    NCPU: int = Field(gt=0, lt=1 << 20)
+    SecurityOptions: list[str] | None = None
+
+
+class State(BaseModel):
+    """What an engine says of how a container does."""
+
+    model_config = ConfigDict(frozen=True)
+
+    Running: bool
+    ExitCode: int = Field(ge=0, le=255)
+    OOMKilled: bool = False
+    Error: str = ""
+    StartedAt: str = Field("", max_length=100)
+    FinishedAt: str = Field("", max_length=100)
+
+
+class Given(BaseModel):
+    """The limits that a container has."""
+
+    model_config = ConfigDict(frozen=True)
+
+    Memory: int = Field(0, lt=1 << 60)
+    ShmSize: int = Field(0, lt=1 << 60)
+
+
+class PathStat(BaseModel):
+    """What an engine says of a path in a container."""
+
+    model_config = ConfigDict(frozen=True)
+
+    size: int = Field(ge=0)
+    mode: int = Field(ge=0)
+    linkTarget: str = Field("", max_length=4096)
+
+
+def info(client: Any) -> Info:
+    """Return what the engine says of itself; Nonsense where that is no account of one."""
+    return _sensible(Info, client.info())
+
+
+def state(container: Any) -> State:
+    """Return how the container does, as its engine said last."""
+    return _sensible(State, container.attrs.get("State"))
+
+
+def given(container: Any) -> Given:
+    """Return the container's limits, as its engine said last."""
+    return _sensible(Given, container.attrs.get("HostConfig"))
+
+
+def is_named(container: Any) -> bool:
+    """True for an id as engines give them: others would be paths in the names of files here."""
+    return re.fullmatch("[0-9a-f]{64}", str(container.id)) is not None
+
+
+def environment(image: Any) -> dict[str, str]:
+    """Return the variables that an image sets."""
+    with sense():
+        return dict(
+            word.split("=", 1) for word in image.attrs["Config"].get("Env") or () if "=" in word
+        )
+
+
+@contextmanager
+def sense() -> Iterator[None]:
+    """Raise Nonsense where docker-py stumbles over an answer; for calls of it alone."""
+    import requests
+
+    try:
+        yield
+    except requests.RequestException:
+        raise
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+        raise Nonsense(f"its answer makes no sense: {error!r}"[:300]) from None
+
+
+@contextmanager
+def archived(container: Any, path: str | Path) -> Iterator[tuple[PathStat, Iterator[bytes]] | None]:
+    """Give what the engine says of a file or folder of the container, and its tar; None where it is
+    not there.
+
+    docker-py's get_archive would leave its connection open where not all is read.
+    """
+    api = container.client.api
+    url = f"{api.base_url}/v{api.api_version}/containers/{container.id}/archive"
+    with api.get(url, params={"path": str(path)}, stream=True, timeout=api.timeout) as answer:
+        if answer.status_code == 404:
+            yield None
+            return
+        _refuse(answer)
+        with sense():
+            facts = _sensible(
+                PathStat,
+                json.loads(base64.b64decode(answer.headers["X-Docker-Container-Path-Stat"])),
+            )
+        yield facts, answer.iter_content(1 << 16)
+
+
+def words(container: Any, since_s: int = 0) -> Iterator[tuple[str, bytes]]:
+    """Yield what the container has said since a second, as far as its engine keeps it: moments,
+    which sort as texts, and bytes.
+
+    docker-py's logs would join what has no end of line, and wait without a limit where it is read
+    as it comes.
+    """
+    api = container.client.api
+    url = f"{api.base_url}/v{api.api_version}/containers/{container.id}/logs"
+    params = {"stdout": 1, "stderr": 1, "timestamps": 1, "since": since_s}
+    with api.get(url, params=params, timeout=api.timeout) as answer:
+        _refuse(answer)
+        data = answer.content
+    at = 0
+    while at + 8 <= len(
+        data
+    ):  # a frame: stream, three bytes of nothing, length of what follows (Docker's API, "attach")
+        end = at + 8 + int.from_bytes(data[at + 4 : at + 8], "big")
+        moment, _, said = data[at + 8 : end].partition(b" ")
+        yield moment.decode("ascii", "replace")[:_MOMENT], said
+        at = end
+
+
+def _sensible(kind: type[_Answer], answer: object) -> _Answer:
+    try:
+        return kind.model_validate(answer)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or kind.__name__
+        raise Nonsense(f"its answer makes no sense: {where}: {first['msg']}"[:300]) from None
+
+
+def _refuse(answer: Any) -> None:
+    """Raise docker.errors.APIError where the engine refused."""
+    import requests
+    from docker.errors import create_api_error_from_http_exception
+
+    try:
+        answer.raise_for_status()
+    except requests.HTTPError as error:
+        create_api_error_from_http_exception(error)

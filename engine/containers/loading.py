@@ -1,0 +1,76 @@
+"""Give a container engine an image from its archive."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from engine.containers.refusals import is_gone, kind_of, said
+from engine.errors import UserError
+
+LOAD_S = 600.0  # of one call that carries an image or an artifact
+
+
+def load(client: Any, full_name: str, archive: Path) -> Any:
+    """Give the engine an image from its archive, under this full name, and return it.
+
+    UserError where the engine does not take it.
+    """
+    import requests
+    from docker.errors import DockerException
+
+    try:
+        with archive.open("rb") as data, patience(client):
+            told = list(
+                client.api.load_image(data)
+            )  # to its end: images.load leaves a refusal half read, and its connection open
+    except (DockerException, requests.RequestException) as error:
+        raise _not_loaded(full_name, archive, is_gone(error), said(error)) from None
+    if refusal := next((one["error"] for one in told if "error" in one), None):
+        raise _not_loaded(full_name, archive, False, refusal)
+    loaded = re.findall(
+        r"^Loaded image(?: ID)?: (\S+)",
+        "".join(one.get("stream", "") for one in told),
+        re.MULTILINE,
+    )
+    if len(loaded) != 1:
+        raise UserError(
+            str(archive),
+            f"it holds {len(loaded)} images, not one",
+            "remove it, and give the same command",
+        )
+    image = client.images.get(loaded[0])
+    repository, _, tag = full_name.rpartition(":")
+    image.tag(repository, tag)
+    return image
+
+
+@contextmanager
+def patience(client: Any) -> Iterator[None]:
+    """Let the calls inside take as long as much data may."""
+    before, client.api.timeout = client.api.timeout, LOAD_S
+    try:
+        yield
+    finally:
+        client.api.timeout = before
+
+
+def _not_loaded(full_name: str, archive: Path, gone: bool, text: str) -> UserError:
+    if gone:
+        return UserError(
+            full_name,
+            f"the container engine went away while it was given the image: {text}",
+            "give the same command",
+        )
+    if kind_of(text) == "disk_full":
+        return UserError(
+            full_name,
+            f"the disk of the container engine is full: {text}",
+            "there: docker system prune; then give the same command",
+        )
+    return UserError(
+        str(archive),
+        f"the container engine does not take this archive: {text}",
+        "remove it, and give the same command",
+    )
