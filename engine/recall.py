@@ -36,6 +36,8 @@ _PLAIN_URI = re.compile(r"[\w.:/\[\]-]*")  # no user, no password, no query
 _MOST_BYTES = 10_000_000
 _CODE = (
     "compose",
+    "asset_choice",
+    "interpolation",
     "main_config",
     "composed",
     "registration",

@@ -9,11 +9,12 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
 
-from engine import check, spec
+from engine import check, compose, registration, spec
 from engine.attempts import Attempts
 from engine.drivers import scheduler as schedulers
 from engine.drivers.scheduler import Capacity, Scheduler
@@ -21,6 +22,7 @@ from engine.events import RunState, replay
 from engine.jobfolder import Ended, Launch
 from engine.placement import Placement
 from engine.plan import Plan, Planned, ResolvedAsset, describe, settle_all
+from engine.request import Request
 from engine.signature import Library
 from engine.store import Store
 from engine.target import Target
@@ -37,6 +39,25 @@ FREE = "from engine.stage import Out\ndef free(data: Out) -> dict: ...\n"  # may
 Does = Callable[
     [Path, int], int | None
 ]  # job folder, attempt -> exit status; None: it goes on until it is told to end
+
+SAMPLE = """
+    name: sample
+    description: numbers
+    licence: MIT
+    sample: true
+    settings: {params: {n: 7}, assets: {other: null}}
+    until: [a]
+    made_by: {uses: mystages.make, output: data}
+"""
+READS = """
+    name: reads
+    params: {n: 3}
+    assets: {mine: sample, other: model}
+    stages:
+      a: {uses: mystages.double, inputs: {number: "asset:mine"}}
+      b: {uses: mystages.make, params: {n: "${params.n}"}}
+"""
+MODEL = "name: model\ndescription: a model\nlicence: null\nmade_by: {uses: mystages.make, output: data}\n"
 
 
 class Inline:
@@ -244,3 +265,19 @@ def deaf():
 def free_port():
     """A port on loopback that nobody listens on."""
     return services.free_port()
+
+
+@pytest.fixture
+def asks(project, monkeypatch):
+    """Compose a command line in the project's folder."""
+    (project.path / "conf" / "asset").mkdir()
+    for name, text in (("sample", SAMPLE), ("model", MODEL)):
+        (project.path / "conf" / "asset" / f"{name}.yaml").write_text(dedent(text))
+    project.usecase("reads", READS)
+    monkeypatch.chdir(project.path)
+
+    def ask(*words: str) -> Request:
+        given = ["--config-dir", str(project.path / "conf"), "stage_packages=[mystages]", *words]
+        return compose.single(registration.register(given))
+
+    return ask

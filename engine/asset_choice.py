@@ -1,0 +1,131 @@
+"""Which data a request uses: the assets of the use case, the user's own, and what these ask for.
+
+Works on the configuration that Hydra composed, before it is resolved.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from engine import asset, yamlfile
+from engine.asset import Asset
+from engine.catalogue import ROOT
+from engine.composed import kind_of
+from engine.errors import UserError, did_you_mean
+from engine.interpolation import value_of
+from engine.settings import Settings
+from engine.wording import as_typed
+
+
+def take_own_data(
+    config: DictConfig,
+    data: Path,
+    declared: Mapping[str, Path],
+    overrides: Sequence[str],
+    notes: list[str],
+    path_kinds: dict[str, str],
+) -> None:
+    """Put data/<usecase>/ in the place of a sample, where the user has laid data there and named no
+    other.
+    """
+    folder = data / str(config.get("name"))
+    path_kinds[str(folder.absolute())] = kind_of(folder)
+    if kind_of(folder) != "folder":
+        return
+    for key in _asset_keys(config):
+        value = config.assets[key]
+        if (
+            value in declared
+            and value_of(f"assets.{key}", overrides) is None
+            and _load_asset(declared[value]).sample
+        ):
+            config.assets[key] = str(folder)
+            notes.append(f"{folder} is taken as {key}, instead of the sample {value}")
+
+
+def apply(
+    config: DictConfig,
+    declared: Mapping[str, Path],
+    overrides: Sequence[str],
+    where: str,
+    mistakes: list[UserError],
+    folder: Path,
+    path_kinds: dict[str, str],
+) -> dict[str, Asset | Path | None]:
+    """Resolve each asset's value, and let it set what the user has not."""
+    found: dict[str, Asset | Path | None] = {}
+    for key in _asset_keys(config):
+        try:
+            found[key] = resolved = _asset(
+                key, config.assets[key], declared, where, folder, path_kinds
+            )
+        except UserError as mistake:
+            mistakes.append(mistake)
+            continue
+        if isinstance(resolved, Asset):
+            _set(config, resolved, overrides)
+    # an asset may have set another one, such as a pose model that its data does not need
+    return {key: None if config.assets[key] is None else value for key, value in found.items()}
+
+
+def reach(
+    assets: Mapping[str, Asset | Path | None], settings: Settings, notes: list[str]
+) -> tuple[str, ...]:
+    """Return the stages to end with: those that the user names, else those that the data can reach."""
+    if settings.until:
+        return settings.until
+    for chosen in assets.values():
+        if isinstance(chosen, Asset) and chosen.until:
+            notes.append(
+                f"{chosen.name} reaches {', '.join(chosen.until)} and no further stage: nothing beyond "
+                "is planned"
+            )
+            return chosen.until
+    return ()
+
+
+def _asset_keys(config: DictConfig) -> list[str]:
+    """Return the use case's keys of assets.
+
+    None where it has something else in their place, which the check of its form tells.
+    """
+    assets = config.get("assets")
+    return [key for key in assets if isinstance(key, str)] if isinstance(assets, DictConfig) else []
+
+
+def _set(config: DictConfig, chosen: Asset, overrides: Sequence[str]) -> None:
+    for group, values in (("params", chosen.settings.params), ("assets", chosen.settings.assets)):
+        for key, value in values.items():
+            if value_of(f"{group}.{key}", overrides) is None:
+                OmegaConf.update(config, f"{group}.{key}", value)
+
+
+def _asset(
+    key: str,
+    value: Any,
+    declared: Mapping[str, Path],
+    where: str,
+    folder: Path,
+    path_kinds: dict[str, str],
+) -> Asset | Path | None:
+    if value is None:
+        return None
+    if value in declared:
+        return _load_asset(declared[value])
+    path = Path(str(value)).expanduser()
+    # a use case of the project names the project's own folders
+    for candidate in (folder / path, ROOT / path) if value != "" else ():
+        path_kinds[str(candidate.absolute())] = kind_of(candidate)
+        if candidate.exists():
+            return candidate.absolute()
+    raise UserError(
+        f"{where}: assets.{key}",
+        f"'{value}' is neither a declared asset nor a path that exists",
+        did_you_mean(str(value), declared),
+    )
+
+
+def _load_asset(path: Path) -> Asset:
+    return asset.parse(yamlfile.load(path), as_typed(path))

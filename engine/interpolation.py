@@ -1,0 +1,109 @@
+"""A composed configuration as plain data: `foreach` expanded, every ${...} resolved, odd values
+refused.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from engine import foreach, plain
+from engine.errors import UserError, did_you_mean, raise_all
+
+
+def resolved(config: DictConfig, key: str) -> Any:
+    value = config[key]
+    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+
+
+def expand(config: DictConfig, written: Any, where: str, mistakes: list[UserError]) -> None:
+    """Put the stages of its values in the place of each stage with `foreach`, while `${...}` is
+    unresolved.
+
+    Nothing else could be checked in a use case whose foreach is wrong: its mistakes are raised at
+    once.
+    """
+    stages = written.get("stages")
+    words = ("${each.", "'foreach'", "'exclude'")
+    if not isinstance(stages, dict) or not any(word in repr(stages) for word in words):
+        return
+    for name, key in [(name, key) for name in stages for key in ("foreach", "exclude")]:
+        if isinstance(stages[name], dict) and key in stages[name]:
+            try:
+                stages[name][key] = resolved(config.stages[name], key)
+            except OmegaConfBaseException as error:
+                location = f"{where}: stages.{name}.{key}"
+                mistakes.append(_unresolved(config, location, str(error).splitlines()[0]))
+    made, found = foreach.expand(stages, where)
+    if found:
+        raise ExceptionGroup("the use case is wrong", [*mistakes, *found])
+    config.stages = made
+
+
+def plain_data(config: DictConfig, where: str, mistakes: list[UserError]) -> dict[str, Any]:
+    """Resolve every ${...}; a wrong one is told with its place, and taken out so that the others
+    are seen too.
+    """
+    removed: set[str] = set()
+    while True:
+        try:
+            data = OmegaConf.to_container(config, resolve=True)
+        except OmegaConfBaseException as error:
+            key = getattr(error, "full_key", "") or ""
+            mistakes.append(_unresolved(config, f"{where}: {key}", str(error).splitlines()[0]))
+            if not key or key in removed:
+                raise ExceptionGroup("the use case is wrong", mistakes) from None
+            removed.add(key)
+            OmegaConf.update(config, key, None)
+            continue
+        assert isinstance(data, dict)
+        return {str(key): value for key, value in data.items()}
+
+
+def _unresolved(config: DictConfig, location: str, said: str) -> UserError:
+    missing = re.search(r"Interpolation key '([^']+)' not found", said)
+    if not missing:
+        return UserError(location, said, "write ${params.<name>} or ${target.<key>}")
+    return UserError(
+        location,
+        said,
+        did_you_mean(missing[1], _keys(OmegaConf.to_container(config, resolve=False))),
+    )
+
+
+def refuse_odd_values(
+    data: Any, where: str, overrides: Sequence[str], mistakes: Sequence[UserError] = ()
+) -> None:
+    """Raise every value that is not plain, with the mistakes so far: no later check could deal with
+    it.
+    """
+    found = []
+    for keys, what, fix in plain.faults(data):
+        key = ".".join(keys)
+        value = value_of(key, overrides)
+        found.append(
+            UserError(f"{where}: {key}" if value is None else f"{key}={value:.80}", what, fix)
+        )
+    raise_all([*mistakes, *found] if found else [])
+
+
+def _keys(data: Any, prefix: str = "") -> list[str]:
+    if not isinstance(data, dict):
+        return [prefix.rstrip(".")]
+    return [
+        key
+        for name, value in data.items()
+        if name != "stages"
+        for key in _keys(value, f"{prefix}{name}.")
+    ]
+
+
+def value_of(key: str, overrides: Sequence[str]) -> str | None:
+    """Return what the user wrote for the key on the command line."""
+    for word in overrides:
+        name, equals, value = word.partition("=")
+        if equals and name.lstrip("+~") == key:
+            return value
+    return None
