@@ -7,7 +7,7 @@ Nothing else in the engine knows one of them by its name. `none` is the absence 
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 from engine import extensions
 from engine.finding import Finding
@@ -85,7 +85,7 @@ def all_buses() -> tuple[str, ...]:
     return tuple(dict.fromkeys(bus for one in installed().values() for bus in one.BUSES))
 
 
-def runtime(name: Any) -> str | None:
+def runtime(name: object) -> str | None:
     """Return the runtime that the accelerator needs; None if it needs none or there is no such
     accelerator.
     """

@@ -116,7 +116,7 @@ def _composition(config: DictConfig, chosen: Any, line: CommandLine) -> Composit
     )
     reach = asset_choice.reach(assets, settings, notes)
     if isinstance(config.get("target"), DictConfig):  # before ${target.runtime} is resolved
-        given = cast(dict[str, Any], OmegaConf.to_container(config.target, resolve=False))
+        given = cast(dict[str, object], OmegaConf.to_container(config.target, resolve=False))
         config.target = target.completed(given)
     interpolation.expand(config, written, where, mistakes)
     data = interpolation.plain_data(config, where, mistakes)
@@ -172,7 +172,7 @@ def _set_here(
 
 
 def _checked(
-    model: type[ModelT], data: Mapping[str, Any], where: str
+    model: type[ModelT], data: Mapping[str, object], where: str
 ) -> tuple[ModelT | None, list[Exception]]:
     """Return the model of the data, or None and every mistake of form."""
     try:
@@ -189,7 +189,9 @@ def _command(line: CommandLine, overrides: Sequence[str]) -> tuple[str, ...]:
     return (*line.program.split(), *flags, *(by_path.get(word, word) for word in overrides))
 
 
-def _unknown(data: Mapping[str, Any], options: type[CommandOptions], where: str) -> list[UserError]:
+def _unknown(
+    data: Mapping[str, object], options: type[CommandOptions], where: str
+) -> list[UserError]:
     """A key that is neither the use case's nor the program's is a typing mistake at the file's top
     level.
     """
@@ -204,7 +206,7 @@ def _unknown(data: Mapping[str, Any], options: type[CommandOptions], where: str)
     ]
 
 
-def _allowed_env(name: str, default: Any = None) -> Any:
+def _allowed_env(name: str, default: object = None) -> object:
     """`oc.env` for names that hold no secrets: what is resolved here reaches logs and MLflow."""
     if not READABLE.match(name):
         raise ValueError(f"the environment variable {name} may not be read from YAML")

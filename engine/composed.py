@@ -20,11 +20,11 @@ class Composed:
 
     where: str  # the use case's file, for messages
     target_where: str
-    usecase: Mapping[str, Any]
-    target: Mapping[str, Any]
-    settings: Mapping[str, Any]
-    options: Mapping[str, Any]
-    assets: Mapping[str, Any]  # key -> null, a path, or what an asset's YAML says
+    usecase: Mapping[str, object]
+    target: Mapping[str, object]
+    settings: Mapping[str, object]
+    options: Mapping[str, object]
+    assets: Mapping[str, object]  # key -> null, a path, or what an asset's YAML says
     notes: Sequence[str]
     command: Sequence[str]
     choices: Sequence[str]
@@ -60,7 +60,7 @@ def kind_of(path: Path) -> str:
     return "folder" if any(path.iterdir()) else "empty folder"
 
 
-def plain_asset(value: Asset | Path | None) -> Any:
+def plain_asset(value: Asset | Path | None) -> object:
     """Return the value of an asset's key as plain data."""
     return value.model_dump(mode="json") if isinstance(value, Asset) else value and str(value)
 

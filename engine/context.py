@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from engine.images import Image
 from engine.interfaces import Emit, Executor
@@ -22,7 +22,7 @@ class ExecutorContext:
     images: Callable[[], Sequence[Image]]  # read when they are asked for
     store: Path
     ssh_config: str | None = None  # another file than ~/.ssh/config
-    options: Mapping[str, Any] = field(
+    options: Mapping[str, object] = field(
         default_factory=dict
     )  # the keys of conf/executor/<name>.yaml
 
@@ -47,5 +47,5 @@ class SinkContext:
 
     run_dir: Path
     outputs: Path
-    tracking: Mapping[str, Any]  # conf/tracking/<name>.yaml
+    tracking: Mapping[str, object]  # conf/tracking/<name>.yaml
     stream: TextIO  # where the user reads

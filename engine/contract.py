@@ -11,7 +11,7 @@ from typing import Any
 
 from engine import annotation
 
-REQUIRED: Any = object()  # the default of a parameter that has none
+REQUIRED: object = object()  # the default of a parameter that has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Parameter:
     """A parameter: its type as written in Python, and its default."""
 
     annotation: str
-    default: Any = REQUIRED
+    default: object = REQUIRED
 
     @property
     def type(self) -> str:
@@ -36,7 +36,7 @@ class Parameter:
         """Return what to write, for messages."""
         return annotation.wanted(self.annotation)
 
-    def refusal(self, value: Any) -> str | None:
+    def refusal(self, value: object) -> str | None:
         """Return why the value is refused, as in "is not >= 1"; None if it is accepted."""
         return annotation.refusal(self.annotation, value)
 

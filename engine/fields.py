@@ -24,7 +24,7 @@ _BYTES = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _RULE = re.compile(r"(>=|<=|>|<|==)\s*(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)(\s+if\s+measured)?")
 
 
-def duration_s(value: Any) -> float:
+def duration_s(value: object) -> float:
     """Return seconds of `90`, `90s`, `1.5m`, `2h`."""
     match = _DURATION.fullmatch(str(value).strip())
     if not match:
@@ -35,7 +35,7 @@ def duration_s(value: Any) -> float:
     return seconds
 
 
-def size_bytes(value: Any) -> int:
+def size_bytes(value: object) -> int:
     """Return bytes of `512M`, `2G`."""
     match = _SIZE.fullmatch(str(value).strip())
     if not match:
@@ -75,7 +75,7 @@ def _without_nul(value: str) -> str:
     return value
 
 
-def rule(text: Any) -> str:
+def rule(text: object) -> str:
     """Return a gate's rule in its one spelling: an operator, a space, a number, and `if measured`
     where that is said.
     """
@@ -116,7 +116,7 @@ Rule = Annotated[str, BeforeValidator(rule)]
 Scalar = bool | int | float | str | None
 
 
-def validated(model: type[_Model], data: Mapping[str, Any], wrong: str, where: str) -> _Model:
+def validated(model: type[_Model], data: Mapping[str, object], wrong: str, where: str) -> _Model:
     """Return the model of the data, or raise all mistakes of form together."""
     try:
         return model.model_validate(data)
@@ -126,7 +126,7 @@ def validated(model: type[_Model], data: Mapping[str, Any], wrong: str, where: s
 
 def explain_all(error: ValidationError, model: type[BaseModel], where: str) -> list[UserError]:
     """Turn pydantic's mistakes into the user's three lines each."""
-    found: dict[tuple[Any, ...], list[Any]] = {}
+    found: dict[tuple[object, ...], list[object]] = {}
     for mistake in error.errors(include_url=False):
         by_value = (
             mistake["loc"][:-1],

@@ -12,7 +12,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 ENTRIES = "entries/1"
 RECORD = (
@@ -26,7 +25,7 @@ DISTRIBUTIONS = {
 }
 
 Parts = Mapping[
-    str, Mapping[str, Any]
+    str, Mapping[str, object]
 ]  # "source", "parameter", "input", "environment" -> name -> value
 
 
@@ -92,7 +91,7 @@ def installed() -> dict[str, str]:
     return found
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     if value is None:
         return "none"
     text = value if isinstance(value, str) else json.dumps(value)

@@ -20,8 +20,8 @@ _LONGEST_NAME = 128
 _EACH = re.compile(r"\$\{each\.([^}]*)\}")
 _FORM = "write foreach: {key: [value, value]}"
 
-Stages = Mapping[str, Any]  # as YAML has them
-Combination = dict[str, Any]  # key of `foreach` -> value
+Stages = Mapping[str, object]  # as YAML has them
+Combination = dict[str, object]  # key of `foreach` -> value
 
 
 def base_of(stage: str) -> str:
@@ -36,7 +36,7 @@ def value_of(stage: str) -> str:
     return stage.partition(MARK)[2]
 
 
-def expand(stages: Stages, where: str) -> tuple[dict[str, Any], list[UserError]]:
+def expand(stages: Stages, where: str) -> tuple[dict[str, object], list[UserError]]:
     """Return the stages with one per combination, in their order, and every mistake found.
 
     `foreach` and `exclude` must be resolved already; all else may hold `${...}`.
@@ -49,10 +49,10 @@ def expand(stages: Stages, where: str) -> tuple[dict[str, Any], list[UserError]]
 
 @dataclass(slots=True)
 class _Expansion:
-    made: dict[str, Any] = field(default_factory=dict)
+    made: dict[str, object] = field(default_factory=dict)
     mistakes: list[UserError] = field(default_factory=list)
 
-    def add(self, name: str, stage: Any, where: str) -> None:
+    def add(self, name: str, stage: object, where: str) -> None:
         """Add what becomes of one stage."""
         if MARK in str(name):
             what = f"'{name}' is not a name"
@@ -84,7 +84,7 @@ class _Expansion:
             else:
                 self.made[full] = self._filled(rest, combination, where)
 
-    def _is_well_formed(self, stage: Mapping[str, Any], where: str) -> bool:
+    def _is_well_formed(self, stage: Mapping[str, object], where: str) -> bool:
         foreach, exclude = stage.get("foreach"), stage.get("exclude") or []
         found = [*_faults(foreach, f"{where}.foreach")]
         if not found and isinstance(foreach, Mapping):
@@ -92,7 +92,7 @@ class _Expansion:
         self.mistakes += found
         return not found
 
-    def _filled(self, value: Any, combination: Combination, where: str) -> Any:
+    def _filled(self, value: object, combination: Combination, where: str) -> object:
         """Return the value with its combination's in the place of each `${each.key}`."""
         if isinstance(value, Mapping):
             return {
@@ -126,13 +126,13 @@ class _Expansion:
             self.mistakes.append(mistake)
 
 
-def text(value: Any) -> str:
+def text(value: object) -> str:
     """Return a value as names of stages have it."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _combinations(
-    foreach: Mapping[str, list[Any]], exclude: list[Combination]
+    foreach: Mapping[str, list[object]], exclude: list[Combination]
 ) -> Iterator[Combination]:
     for values in itertools.product(*foreach.values()):
         combination = dict(zip(foreach, values, strict=True))
@@ -140,7 +140,7 @@ def _combinations(
             yield combination
 
 
-def _faults(foreach: Any, where: str) -> Iterator[UserError]:
+def _faults(foreach: object, where: str) -> Iterator[UserError]:
     if not isinstance(foreach, Mapping) or not foreach:
         yield UserError(where, "a key with its values is expected here", _FORM)
         return
@@ -161,7 +161,9 @@ def _faults(foreach: Any, where: str) -> Iterator[UserError]:
             )
 
 
-def _faults_of_exclude(exclude: Any, foreach: Mapping[str, Any], where: str) -> Iterator[UserError]:
+def _faults_of_exclude(
+    exclude: object, foreach: Mapping[str, Any], where: str
+) -> Iterator[UserError]:
     if not isinstance(exclude, list) or not all(
         isinstance(one, Mapping) and one for one in exclude
     ):

@@ -13,7 +13,7 @@ from engine import foreach, plain
 from engine.errors import UserError, did_you_mean, raise_all
 
 
-def resolved(config: DictConfig, key: str) -> Any:
+def resolved(config: DictConfig, key: str) -> object:
     value = config[key]
     return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
 
@@ -74,7 +74,7 @@ def _unresolved(config: DictConfig, location: str, said: str) -> UserError:
 
 
 def refuse_odd_values(
-    data: Any, where: str, overrides: Sequence[str], mistakes: Sequence[UserError] = ()
+    data: object, where: str, overrides: Sequence[str], mistakes: Sequence[UserError] = ()
 ) -> None:
     """Raise every value that is not plain, with the mistakes so far: no later check could deal with
     it.
@@ -89,7 +89,7 @@ def refuse_odd_values(
     raise_all([*mistakes, *found] if found else [])
 
 
-def _keys(data: Any, prefix: str = "") -> list[str]:
+def _keys(data: object, prefix: str = "") -> list[str]:
     if not isinstance(data, dict):
         return [prefix.rstrip(".")]
     return [

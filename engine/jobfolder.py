@@ -102,12 +102,12 @@ class JobFolder:
         """Return the job."""
         return self.planned.job
 
-    def poll(self, *, to_the_end: bool = False) -> list[dict[str, Any]]:
+    def poll(self, *, to_the_end: bool = False) -> list[dict[str, object]]:
         """Return what the stage said since the last call, as events of the run.
 
         At the end a note says what was left out.
         """
-        fresh: list[dict[str, Any]] = []
+        fresh: list[dict[str, object]] = []
         while not self._is_deaf:
             data = self._more()
             fresh += [event for line in data.splitlines() if (event := self._event(line))]
@@ -212,7 +212,7 @@ class JobFolder:
             self.notes.append(f"it reported more than {most}: the rest is left out")
         return data
 
-    def _event(self, line: bytes) -> dict[str, Any] | None:
+    def _event(self, line: bytes) -> dict[str, object] | None:
         """Return the event with the fields that it may have, and no more: `seq` and `v` are the
         journal's.
         """
@@ -223,7 +223,7 @@ class JobFolder:
             self._first_refusal = self._first_refusal or f"{error}"[:200]
             return None
 
-    def _note(self, text: str) -> dict[str, Any]:
+    def _note(self, text: str) -> dict[str, object]:
         return {"event": "note", "stage": self.job.stage, "text": text, "time": time.time()}
 
 
@@ -362,7 +362,7 @@ def _identity(handle: int) -> tuple[int, int]:
 
 def _description(
     job: Job, inputs: Mapping[str, Path | None], outputs: Mapping[str, Path]
-) -> dict[str, Any]:
+) -> dict[str, object]:
     groups = {"inputs": inputs, "outputs": outputs, "params": job.params}
     invoke = dict(job.contract.invoke)
     if "command" in invoke:
@@ -376,7 +376,7 @@ def _description(
     }
 
 
-def _filled(word: str, groups: Mapping[str, Mapping[str, Any]]) -> str:
+def _filled(word: str, groups: Mapping[str, Mapping[str, object]]) -> str:
     """Fill {inputs.x} and the like in, once: what a value holds stays as it is.
 
     The check has seen to it that each exists.

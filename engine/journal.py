@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from engine import eventschema, handles
 from engine.events import SCHEMA_VERSION
@@ -39,7 +39,7 @@ class Journal:
         self._seq = whole[-1][1]["seq"] + 1 if whole else 0
         self._now = now
 
-    def append(self, *events: Mapping[str, Any]) -> list[Event]:
+    def append(self, *events: Mapping[str, object]) -> list[Event]:
         """Make the events durable, with one write and one fsync, and return them as they stand in
         the file.
 
@@ -103,7 +103,7 @@ class Journal:
                 os.ftruncate(self._file, size)
             raise
 
-    def _stamp(self, event: Mapping[str, Any]) -> dict[str, Any]:
+    def _stamp(self, event: Mapping[str, object]) -> dict[str, object]:
         seq, self._seq = self._seq, self._seq + 1
         return {"v": SCHEMA_VERSION, "seq": seq, "time": self._now(), **event}
 

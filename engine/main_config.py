@@ -12,7 +12,7 @@ from engine.settings import Settings
 from engine.wording import as_typed
 
 
-def load(dirs: Sequence[Path]) -> dict[str, Any]:
+def load(dirs: Sequence[Path]) -> dict[str, object]:
     """Return the configuration that Hydra starts from; of several project files the first wins."""
     from engine import yamlfile  # heavy: a request that is recalled reads no YAML
 
@@ -24,17 +24,17 @@ def load(dirs: Sequence[Path]) -> dict[str, Any]:
     return config
 
 
-def choice(config: Mapping[str, Any], group: str) -> str:
+def choice(config: Mapping[str, object], group: str) -> str:
     """Return which file of a group is chosen by default, such as `x86_64` of `target`."""
     return str(_choices(config)[group])
 
 
-def _choices(config: Mapping[str, Any]) -> dict[str, Any]:
+def _choices(config: Mapping[str, Any]) -> dict[str, object]:
     entries = (entry for entry in config["defaults"] if isinstance(entry, dict))
     return {group: name for entry in entries for group, name in entry.items() if "/" not in group}
 
 
-def _with_own(config: dict[str, Any], own: Mapping[str, Any], where: str) -> dict[str, Any]:
+def _with_own(config: dict[str, Any], own: Mapping[str, object], where: str) -> dict[str, object]:
     """Return the configuration with the user's choices and values in place of the defaults."""
     choices = _choices(config)
     known = [*choices, *Settings.model_fields]
@@ -51,7 +51,7 @@ def _with_own(config: dict[str, Any], own: Mapping[str, Any], where: str) -> dic
     return config | values | {"defaults": [_chosen(entry, own) for entry in config["defaults"]]}
 
 
-def _chosen(entry: Any, own: Mapping[str, Any]) -> Any:
+def _chosen(entry: object, own: Mapping[str, object]) -> object:
     """Return an entry of Hydra's defaults list with the user's choice in it."""
     if isinstance(entry, dict):
         return {group: own.get(group, name) for group, name in entry.items()}

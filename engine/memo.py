@@ -21,7 +21,7 @@ class Memo:
 
     def __init__(self, path: Path | None, version: str) -> None:
         self._path, self._version = path, version
-        self._values: dict[str, Any] = {}
+        self._values: dict[str, object] = {}
         self._used: set[str] = set()
         self._is_changed = False
         with suppress(OSError, ValueError, RecursionError, TypeError, KeyError):
@@ -34,7 +34,7 @@ class Memo:
         self._used.add(key)
         return self._values.get(key)
 
-    def put(self, key: str, value: Any) -> None:
+    def put(self, key: str, value: object) -> None:
         """Keep the value, if JSON carries it unchanged."""
         with suppress(TypeError, ValueError):
             if json.loads(json.dumps(value)) == value:
@@ -54,5 +54,5 @@ class Memo:
         self._is_changed = False
 
 
-def _digest(values: Any) -> str:
+def _digest(values: object) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from engine import jobfolder
 from engine.errors import UserError
@@ -92,7 +91,7 @@ class Judge:
             return Failure("disk_error", f"{what}; check it and give the same command")
         return Failure("bad_output", f"its outputs could not be stored: {error}")
 
-    def _cause(self, attempt: Attempt, result: Mapping[str, Any]) -> Failure:
+    def _cause(self, attempt: Attempt, result: Mapping[str, object]) -> Failure:
         ended, chosen = attempt.ended, _chosen_status(result)
         if attempt.ending == TIMEOUT:
             return Failure("timeout", _too_late(attempt.folder.job))
@@ -135,7 +134,7 @@ def timeout_s(job: Job) -> float | None:
     return job.spec.timeout and job.spec.timeout * (EMULATED_TIMES if job.placement.emulated else 1)
 
 
-def _by_status(status: int | None, result: Mapping[str, Any]) -> Failure:
+def _by_status(status: int | None, result: Mapping[str, object]) -> Failure:
     if status is None:
         return Failure("killed", "the executor lost its process")
     if status < 0:
@@ -143,7 +142,7 @@ def _by_status(status: int | None, result: Mapping[str, Any]) -> Failure:
     return Failure("failed", str(result.get("error") or f"it ended with exit status {status}"))
 
 
-def _chosen_status(result: Mapping[str, Any]) -> int | None:
+def _chosen_status(result: Mapping[str, object]) -> int | None:
     """Return the status with which the stage ended itself, by sys.exit.
 
     None if it did not, or says what cannot be.

@@ -5,12 +5,11 @@ Every program, JSON and a database can take them as they are.
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 BITS = 64  # of a whole number: what JSON's readers, databases and numpy have
 
 
-def fault(value: Any) -> tuple[str, str] | None:
+def fault(value: object) -> tuple[str, str] | None:
     """Return what is wrong with a single value and what to write instead, or None."""
     if isinstance(value, float) and not math.isfinite(value):
         return (
@@ -32,7 +31,7 @@ def fault(value: Any) -> tuple[str, str] | None:
     )
 
 
-def faults(data: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str, str]]:
+def faults(data: object, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str, str]]:
     """Yield where in mappings and lists something is wrong, what, and what to write instead."""
     if isinstance(data, Mapping):
         for key, value in data.items():

@@ -6,7 +6,6 @@ Starts nothing.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from engine import fingerprint as fingerprints
 from engine.contract import Contract
@@ -40,7 +39,7 @@ class Job:
     contract: Contract
     inputs: Mapping[str, Reference | None]
     outputs: tuple[str, ...]
-    params: Mapping[str, Any]
+    params: Mapping[str, object]
     placement: Placement
 
     @property
@@ -94,7 +93,7 @@ class Plan:
 
     usecase: str
     target: Target
-    params: Mapping[str, Any]
+    params: Mapping[str, object]
     objective: str | None
     assets: Mapping[str, ResolvedAsset]
     jobs: Mapping[str, Planned]  # in an order that may be run
@@ -160,7 +159,7 @@ def settle_all(
     return planned
 
 
-def describe(plan: Plan) -> list[dict[str, Any]]:
+def describe(plan: Plan) -> list[dict[str, object]]:
     """Return the jobs as the event `run_started` holds them."""
     return [
         {**_described(name, planned.job), "values": plan.values.get(base_of(name), 1)}
@@ -168,7 +167,7 @@ def describe(plan: Plan) -> list[dict[str, Any]]:
     ]
 
 
-def _described(name: str, job: Job) -> dict[str, Any]:
+def _described(name: str, job: Job) -> dict[str, object]:
     return {
         "stage": name,
         "uses": job.uses,

@@ -15,7 +15,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from engine import composed, extensions, fingerprint, handles, layout, ordinary
 from engine.catalogue import PROJECT_FILE, ROOT
@@ -122,7 +121,7 @@ def _entry(line: CommandLine) -> Path | None:
     return outputs and layout.store_dir(outputs) / "requests" / f"{digest.hexdigest()}.json"
 
 
-def _facts(line: CommandLine) -> list[Any]:
+def _facts(line: CommandLine) -> list[object]:
     """Return what a composition depends on beside files: JSON."""
     code = [*(ROOT / "engine" / f"{name}.py" for name in _CODE), _source(line.options)]
     stats = [path.stat() for path in code if path.exists()]

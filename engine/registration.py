@@ -127,7 +127,7 @@ def tell_hydra(line: CommandLine) -> None:
 
 
 def _register_options(
-    config: Mapping[str, Any], options: type[CommandOptions], following: str | None
+    config: Mapping[str, object], options: type[CommandOptions], following: str | None
 ) -> None:
     """Tell Hydra of the keys of every command together with the options of this one."""
     node = {**config, **options.defaults()}
@@ -170,7 +170,7 @@ def _register_usecase(name: str, path: Path) -> None:
     _store(group="usecase", name=name, node=node, package="_global_")
 
 
-def _loaded(path: Path) -> dict[str, Any]:
+def _loaded(path: Path) -> dict[str, object]:
     """Return what a file holds that Hydra shall compose, which takes a wrong `defaults:` for a
     fault of the program.
     """
@@ -187,7 +187,7 @@ def _loaded(path: Path) -> dict[str, Any]:
     return node
 
 
-def _is_choice(item: Any) -> bool:
+def _is_choice(item: object) -> bool:
     """True for `_self_` and the like, and for `group: name`, as Hydra's defaults lists have them."""
     return isinstance(item, str) or (
         isinstance(item, dict)

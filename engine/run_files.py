@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from engine import handles, journal
 from engine.durable import write_whole
@@ -78,7 +78,7 @@ def seal(run_dir: Path) -> None:
         os.utime(run_dir / RUN_FILE)
 
 
-def run_json(state: RunState) -> dict[str, Any]:
+def run_json(state: RunState) -> dict[str, object]:
     """Return what run.json holds."""
     keys = (
         "run_id",
@@ -102,7 +102,7 @@ def run_json(state: RunState) -> dict[str, Any]:
     }
 
 
-def _stage_json(stage: StageState) -> dict[str, Any]:
+def _stage_json(stage: StageState) -> dict[str, object]:
     return {
         "state": stage.state,
         "cached": stage.cached,

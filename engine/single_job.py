@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from engine import jobfolder
 from engine.contract import Contract
@@ -43,7 +42,7 @@ def run(
     contract: Contract,
     work: Path,
     inputs: Mapping[str, Path | None],
-    params: Mapping[str, Any],
+    params: Mapping[str, object],
 ) -> Done:
     """Run the stage in a process of this machine and wait for its end."""
     function, spec = contract.invoke["function"], StageSpec()

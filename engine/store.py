@@ -47,7 +47,7 @@ class Record:
 
     fingerprint: str
     stage: str
-    parts: Mapping[str, Mapping[str, Any]]
+    parts: Mapping[str, Mapping[str, object]]
     outputs: Mapping[str, str]  # name -> digest
     metrics: Mapping[str, float] = field(default_factory=dict)
     points: list[Any] = field(default_factory=list)

@@ -3,7 +3,6 @@
 import ast
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from engine import annotation
 from engine.contract import REQUIRED, Parameter
@@ -75,7 +74,7 @@ def paths(function: ast.FunctionDef, path: Path) -> tuple[dict[str, bool], tuple
     return inputs, tuple(outputs)
 
 
-def _default(node: ast.expr | None, path: Path) -> Any:
+def _default(node: ast.expr | None, path: Path) -> object:
     if node is None:
         return REQUIRED
     try:

@@ -3,7 +3,6 @@ why. Pure.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from engine.errors import UserError, did_you_mean
 from engine.spec import StageSpec
@@ -40,9 +39,9 @@ def mistakes(stages: Mapping[str, StageSpec], where: str) -> Iterator[UserError]
                     yield UserError(location, what, did_you_mean(str(value), map(str, known)))
 
 
-def _listed(wanted: Any) -> list[Any]:
+def _listed(wanted: object) -> list[object]:
     return list(wanted) if isinstance(wanted, list) else [wanted]
 
 
-def _said(wanted: Any) -> str:
+def _said(wanted: object) -> str:
     return " or ".join(map(str, _listed(wanted)))

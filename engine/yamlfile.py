@@ -43,8 +43,10 @@ class _StrictLoader(_Loader):  # type: ignore[misc, valid-type]
     every value is plain.
     """
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[Any] = set()
+    def construct_mapping(
+        self, node: yaml.MappingNode, deep: bool = False
+    ) -> dict[Hashable, object]:
+        seen: set[object] = set()
         for key_node, _ in node.value:
             _refuse_odd_key(key_node)
             if key_node.value in seen:
@@ -55,7 +57,7 @@ class _StrictLoader(_Loader):  # type: ignore[misc, valid-type]
         self.flatten_mapping(node)  # keys that come by `<<`
         for key_node, _ in node.value:
             _refuse_odd_key(key_node)
-        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
+        mapping: dict[Hashable, object] = super().construct_mapping(node, deep)
         return mapping
 
 
@@ -78,11 +80,11 @@ def _refuse_odd_key(node: yaml.Node) -> None:
         )
 
 
-def _constructor(kind: str) -> Callable[[Any, yaml.ScalarNode], Any]:
+def _constructor(kind: str) -> Callable[[object, yaml.ScalarNode], object]:
     """Return what makes a value of this kind, and refuses one that is not plain."""
     made = getattr(_Loader, f"construct_yaml_{kind}")
 
-    def construct(loader: Any, node: yaml.ScalarNode) -> Any:
+    def construct(loader: object, node: yaml.ScalarNode) -> object:
         try:
             value = made(loader, node)
         except (

@@ -40,8 +40,8 @@ def main(request: Request[Options]) -> tuple[int, None]:
     return 0, None
 
 
-def _described(files: dict[str, Path]) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
+def _described(files: dict[str, Path]) -> dict[str, dict[str, object]]:
+    found: dict[str, dict[str, object]] = {}
     for name, path in files.items():
         try:
             found[name] = {"description": str(yamlfile.load(path).get("description", ""))}
@@ -51,7 +51,7 @@ def _described(files: dict[str, Path]) -> dict[str, dict[str, Any]]:
 
 
 def _stages(library: Library) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, dict[str, object]] = {}
     for name in library.names():
         try:
             contract = library.signature(name, name)

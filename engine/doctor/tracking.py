@@ -8,7 +8,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from engine import layout
 from engine.errors import UserError
@@ -18,7 +17,7 @@ from engine.mlflow.backend import Backend, resolve
 _TIMEOUT_S = 0.8
 
 
-def mlflow(outputs: Path, tracking: Mapping[str, Any]) -> list[Finding]:
+def mlflow(outputs: Path, tracking: Mapping[str, object]) -> list[Finding]:
     """Return how many runs there are, where they are recorded, and whether that answers."""
     runs = Finding(True, f"{len(layout.runs(outputs))} runs below {outputs}")
     if not tracking["enabled"]:

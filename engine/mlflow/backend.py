@@ -74,7 +74,7 @@ class Backend:
             return hashlib.scrypt(words, salt=self.key.encode(), n=1 << 13, r=8, p=1, dklen=8).hex()
         return hashlib.sha256(words).hexdigest()[:16]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the backend as plain data. It holds credentials: send it through a pipe only."""
         return asdict(self)
 

@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from engine import handles, layout
@@ -49,7 +48,7 @@ class _Known:
 
 
 def clean(
-    outputs: Path, tracking: Mapping[str, Any], gone: Collection[str] = (), *, dry_run: bool
+    outputs: Path, tracking: Mapping[str, object], gone: Collection[str] = (), *, dry_run: bool
 ) -> Freed:
     """Remove the files of runs that are not below outputs/ any more, or that were deleted in
     MLflow.

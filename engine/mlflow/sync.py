@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from engine import layout
 from engine.mlflow import cursor as cursors
@@ -42,7 +41,7 @@ class SyncReport:
         )
 
 
-def sync(outputs: Path, tracking: Mapping[str, Any], bounds: Bounds = BOUNDS) -> SyncReport:
+def sync(outputs: Path, tracking: Mapping[str, object], bounds: Bounds = BOUNDS) -> SyncReport:
     """Every run is in MLflow as if it had never been away; a second call changes nothing."""
     backend = resolve(outputs, tracking)
     prepare_environment(backend, TIMEOUT_S)

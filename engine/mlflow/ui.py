@@ -5,14 +5,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from engine.errors import UserError
 from engine.mlflow.backend import resolve
 from engine.mlflow.sync import sync
 
 
-def serve(outputs: Path, tracking: Mapping[str, Any], port: int, say: Callable[[str], None]) -> int:
+def serve(
+    outputs: Path, tracking: Mapping[str, object], port: int, say: Callable[[str], None]
+) -> int:
     """Run MLflow's own page on this machine, on what was recorded, until it is interrupted; say
     where it is.
 

@@ -122,7 +122,7 @@ class Server:
             if child not in self._running:
                 tree.kill_tree(child, signal.SIGKILL)
 
-    def _answer(self, message: dict[str, Any]) -> None:
+    def _answer(self, message: dict[str, object]) -> None:
         with suppress(ConnectionError):
             self._connection.sendall(json.dumps(message).encode() + b"\n")
 

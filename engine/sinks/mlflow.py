@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from engine.context import SinkContext
 from engine.events import RunState
@@ -35,7 +34,7 @@ class Sink:
 
     writes_files = False
 
-    def __init__(self, run_dir: Path, outputs: Path, tracking: Mapping[str, Any]) -> None:
+    def __init__(self, run_dir: Path, outputs: Path, tracking: Mapping[str, object]) -> None:
         self._run_dir, self._backend = run_dir.absolute(), resolve(outputs, tracking)
         self._starter = SenderStarter(outputs.absolute(), self._backend)
         self._started_s = time.monotonic()

@@ -32,7 +32,7 @@ def as_number(value: Any) -> Union[int, float]:
         return float(value)
 
 
-def as_plain(value: Any) -> Any:
+def as_plain(value: object) -> Any:
     """Return the value in types that JSON has: arrays and other iterables as lists, paths and
     unknown objects as text.
     """

@@ -20,7 +20,9 @@ PICTURES = 100
 _SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")  # of PNG and JPEG
 
 
-def confusion_matrix(name: str, labels: Sequence[Any], matrix: Sequence[Sequence[Any]]) -> None:
+def confusion_matrix(
+    name: str, labels: Sequence[object], matrix: Sequence[Sequence[object]]
+) -> None:
     """Record a confusion matrix: rows are true classes, columns predicted ones, in the labels'
     order.
     """
@@ -29,7 +31,9 @@ def confusion_matrix(name: str, labels: Sequence[Any], matrix: Sequence[Sequence
     figure("confusion_matrix", name, labels=names, matrix=rows)
 
 
-def op_graph(name: str, nodes: Iterable[Mapping[str, Any]], edges: Iterable[Sequence[int]]) -> None:
+def op_graph(
+    name: str, nodes: Iterable[Mapping[str, object]], edges: Iterable[Sequence[int]]
+) -> None:
     """Record a model's graph as it is placed: each node has `type`, `mapped` (on the accelerator)
     and `reason` (why not, or None).
 
@@ -47,7 +51,7 @@ def op_graph(name: str, nodes: Iterable[Mapping[str, Any]], edges: Iterable[Sequ
 
 def curves(
     name: str,
-    series: Mapping[str, Tuple[Any, Any]],
+    series: Mapping[str, Tuple[object, object]],
     *,
     x: str,
     y: str,
@@ -67,8 +71,8 @@ def curves(
 
 def histogram(
     name: str,
-    edges: Sequence[Any],
-    series: Mapping[str, Sequence[Any]],
+    edges: Sequence[object],
+    series: Mapping[str, Sequence[object]],
     *,
     x: str,
     y: str = "count",
@@ -86,7 +90,7 @@ def histogram(
 def table(
     name: str,
     columns: Sequence[Union[str, Tuple[str, Optional[str]]]],
-    rows: Iterable[Sequence[Any]],
+    rows: Iterable[Sequence[object]],
 ) -> None:
     """Record a table of text, numbers, booleans and None.
 
@@ -135,7 +139,7 @@ def _content(picture: Union[Path, str, bytes]) -> Optional[bytes]:
     return content if is_picture else None
 
 
-def _series(title: str, across: List[Any], up: List[Any]) -> Mapping[str, Any]:
+def _series(title: str, across: List[Any], up: List[Any]) -> Mapping[str, object]:
     if len(across) != len(up):
         raise ValueError(f"{title}: {len(across)} values of x, {len(up)} of y")
     points = _thinned([at for at in range(len(across)) if across[at] is not None])
@@ -146,18 +150,18 @@ def _series(title: str, across: List[Any], up: List[Any]) -> Mapping[str, Any]:
     }
 
 
-def _numbers(values: Any) -> List[Optional[float]]:
+def _numbers(values: object) -> List[Optional[float]]:
     """Return finite numbers, and None for any other."""
     found = [None if value is None else as_number(value) for value in as_plain(values)]
     return [value if value is not None and math.isfinite(value) else None for value in found]
 
 
-def _thinned(points: Sequence[Any]) -> Sequence[Any]:
+def _thinned(points: Sequence[object]) -> Sequence[Any]:
     stride = math.ceil(len(points) / CURVE_POINTS)
     return points if stride < 2 else [*points[::stride], points[-1]]
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: object) -> object:
     """Return a value as a table's cell takes it; JSON has no NaN and no infinity."""
     is_plain = value is None or isinstance(value, (str, bool, int))
     is_plain = is_plain or (isinstance(value, float) and math.isfinite(value))
