@@ -6,7 +6,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from engine import yamlfile
 from engine.errors import UserError
 
 _REFERS = re.compile(r"\$\{(params\.[\w.]+)\}")
@@ -30,6 +29,8 @@ def traced(mistake: UserError, command: Sequence[str]) -> UserError:
 
 def _value(file: str, key: str) -> Any:
     """Return what the file says at the key; None if it says nothing there."""
+    from engine import yamlfile  # heavy: a request that is recalled reads no YAML
+
     value: Any = None
     with suppress(UserError, OSError):
         value = yamlfile.load(Path(file))
