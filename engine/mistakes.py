@@ -111,10 +111,13 @@ def _explained(error: BaseException, line: CommandLine) -> UserError:
     if several := re.match(
         r"(?:Ambiguous value for argument|Sweep parameters) '(.+)'", str(error).lstrip()
     ):
+        key, _, value = several[1].partition("=")
+        as_text = shlex.quote(f'{key}="{value}"')
         return UserError(
             several[1],
             "these are several values",
-            "for a run with each of them add --multirun; a list stands in brackets: key=[a,b]",
+            "add --multirun for a run with each of them; write a list in brackets, key=[a,b], and "
+            f"text with commas in quotes: {as_text}",
         )
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0].partition(" : Override(")[0] if lines else type(error).__name__
