@@ -1,8 +1,8 @@
 """Finds the clips in a user's folder of recordings, in a fixed order; reads no picture, video or
 number.
 
-The layouts are those of docs/data.md: a sub-folder for each activity, or train/ and test/ holding
-such folders.
+The layouts are those of docs/data.md: a sub-folder for each activity, or train/ with test/, val/ or
+both, holding such folders.
 """
 
 from collections.abc import Iterator
@@ -14,6 +14,15 @@ from stages.media.kinds import PICTURES, VIDEOS, visible
 
 TABLES = (".csv",)
 SPLITS = ("train", "test")
+_SPLIT_FOLDERS = {  # in any letter case
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
 
 _HOW = "make a sub-folder for each activity and put its videos, pictures or keypoint CSVs into it"
 
@@ -58,16 +67,11 @@ def find(root: Path) -> Found:
     folders = [path for path in visible(root) if path.is_dir()]
     if not folders:
         raise StageError(f"the recordings hold no activity: {_HOW}")
-    names = [folder.name for folder in folders]
     found = Found()
-    if set(SPLITS) <= set(names):
-        if others := sorted(set(names) - set(SPLITS)):
-            raise StageError(
-                f"beside train and test the recordings have {', '.join(others)}: move or remove that"
-            )
-        for split in SPLITS:
-            _add_activities(found, root, root / split, split)
-    else:
+    splits = _splits(folders)
+    for folder, split in splits.items():
+        _add_activities(found, root, folder, split)
+    if not splits:
         _add_activities(found, root, root, None)
     return found
 
@@ -84,6 +88,26 @@ def person_of(stem: str) -> "str | None":
     """Return who a file's name says is on it: anna of anna__clip3."""
     person, separator, _ = stem.partition("__")
     return person if separator and person else None
+
+
+def _splits(folders: "list[Path]") -> "dict[Path, str]":
+    """Return the split of each folder, training first; nothing if the folders are activities.
+
+    Without a test part, the validation part is the test.
+    """
+    named = {folder: _SPLIT_FOLDERS.get(folder.name.casefold()) for folder in folders}
+    kinds = {split for split in named.values() if split}
+    if "train" not in kinds or len(kinds) == 1:
+        return {}
+    if others := [folder.name for folder, split in named.items() if split is None]:
+        raise StageError(
+            f"beside {' and '.join(sorted(kinds))} the recordings have {', '.join(others)}: move or "
+            "remove that"
+        )
+    splits = {folder: split for folder, split in named.items() if split}
+    if "test" not in kinds:
+        splits = {f: "test" if split == "val" else split for f, split in splits.items()}
+    return dict(sorted(splits.items(), key=lambda item: (item[1] != "train", item[0].name)))
 
 
 def _add_activities(found: Found, root: Path, folder: Path, split: "str | None") -> None:

@@ -4,7 +4,7 @@ frame.
 
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
-from engine.stage import In, Out, StageError, note
+from engine.stage import In, Out, StageError
 from engine.stage.bounds import Range
 
 if TYPE_CHECKING:
@@ -50,9 +50,9 @@ def dataset(
     that show an activity once, from its beginning to its end. The device then looks at spans of the
     training clips' median length.
 
-    A recording's own train and test parts stay as they are; else whole people are set aside, or
-    whole clips where there are fewer than three people. Validation is taken from the training
-    people in the same way; with val_share 0 there is none. StageError: an activity without a clip
+    A recording's own parts stay as they are; else whole people are set aside, or whole clips if
+    there are fewer than three people. Validation is taken from the training people in the same way
+    if the recordings bring none; with val_share 0 there is none. StageError: an activity without a clip
     to train on or to test with; the same clip in two parts.
     """
     import json
@@ -109,7 +109,10 @@ def _split(
     rest = [clip for clip in clips if clip["split"] != "test"]
     if not test:
         rest, test = _set_aside(rest, test_share, seed)
-    train, val = _set_aside(rest, val_share, seed + 1) if val_share else (rest, [])
+    val = [clip for clip in rest if clip["split"] == "val"]
+    train = [clip for clip in rest if clip["split"] != "val"]
+    if val_share and not val:
+        train, val = _set_aside(train, val_share, seed + 1)
     return {"train": train, "val": val, "test": test}
 
 
@@ -140,14 +143,11 @@ def _set_aside(
 
 
 def _check(parts: dict[str, list[dict[str, Any]]], labels: list[str], rows: Any) -> None:
-    for split in ("train", "test"):
-        absent = sorted(set(labels) - {clip["label"] for clip in parts[split]})
-        if absent and split == "train":
-            raise StageError(
-                f"no clip to train on for: {', '.join(absent)}; record more clips or people of it"
-            )
-        if absent:
-            note(f"no clip to test with for: {', '.join(absent)}")
+    absent = sorted(set(labels) - {clip["label"] for clip in parts["train"]})
+    if absent:
+        raise StageError(
+            f"no clip to train on for: {', '.join(absent)}; record more clips or people of it"
+        )
     if not parts["test"]:
         raise StageError(
             "there is no clip to test with: record at least two clips of each activity"

@@ -135,12 +135,10 @@ def _check(clips: "list[Clip]", labels: set[str], allow_one_activity: bool) -> N
         )
     trained = {clip.label for clip in clips if clip.split == "train"}
     if trained and (unknown := sorted(seen - trained)):
-        raise StageError(f"{', '.join(unknown)} is in test but not in train")
-    people = {
-        split: {clip.person for clip in clips if clip.split == split} - {None}
-        for split in ("train", "test")
-    }
-    if both := sorted(people["train"] & people["test"]):
+        raise StageError(f"{', '.join(unknown)} is in the test or validation part, not in train")
+    tested = {clip.person for clip in clips if clip.split == "test"} - {None}
+    others = {clip.person for clip in clips if clip.split not in ("test", None)}
+    if both := sorted(tested & others):
         note(
             f"{', '.join(both)} is in train and in test: the accuracy says little about people never seen"
         )

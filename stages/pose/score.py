@@ -17,6 +17,9 @@ class ScoreMetrics(TypedDict):
     """accuracy, f1_macro (of the classes that the test part has) and correct are those of the int8
     model as the target ran it; accuracy_drop is float minus int8; shares are 0 to 1.
 
+    baseline_margin is accuracy minus majority_baseline, the share of the most frequent class;
+    untested_classes counts the classes of the training without a test clip: both have gates.
+
     accuracy_build is the build machine's, accuracy_delta the target's minus that one;
     outputs_differ, max_step_difference and reference_bit_equal are carried along from `infer`.
     """
@@ -28,6 +31,8 @@ class ScoreMetrics(TypedDict):
     correct: float
     test_examples: float
     majority_baseline: float
+    baseline_margin: float
+    untested_classes: float
     accuracy_build: float
     accuracy_delta: float
     outputs_differ: float
@@ -68,6 +73,7 @@ def score(test: In, outputs: In, reference: In, report: Out) -> ScoreMetrics:
         f"accuracy {metrics['accuracy']:.4f}, {metrics['accuracy_delta']:+.4f} to "
         f"{difference['machine']} with {difference['runtime']}"
     )
+    _warn(metrics, matrix, truth.labels)
     about = {
         **{name: there.about[name] for name in ("runtime", "accelerator", "taken")},
         **metrics,
@@ -77,6 +83,22 @@ def score(test: In, outputs: In, reference: In, report: Out) -> ScoreMetrics:
     about["card"] = _card(about, truth)
     report.write_text(json.dumps(about, indent=1), encoding="utf-8")
     return metrics
+
+
+def _warn(metrics: ScoreMetrics, matrix: "NDArray[np.int64]", labels: list[str]) -> None:
+    """Say what the test part lacks, if its figures mean little."""
+    tested = matrix.sum(1)
+    untested = [label for label, count in zip(labels, tested, strict=True) if not count]
+    if untested:
+        note(
+            f"the test part has no clip of {', '.join(untested)}: record more clips or people, or "
+            "put some of these clips into test/"
+        )
+    if metrics["baseline_margin"] <= 0:
+        note(
+            f"an accuracy of {metrics['accuracy']:.4f} is no better than always answering "
+            f"{labels[int(tested.argmax())]} ({metrics['majority_baseline']:.4f}): add training clips"
+        )
 
 
 def _scores(found: Any, truth: "Truth") -> "NDArray[np.float32]":
@@ -100,6 +122,7 @@ def _metrics(
 
     tested = matrix.sum(1)  # (classes,)
     accuracy = float(matrix.trace() / matrix.sum())
+    baseline = float(tested.max() / matrix.sum())
     return ScoreMetrics(
         accuracy=accuracy,
         float_accuracy=float_accuracy,
@@ -107,7 +130,9 @@ def _metrics(
         f1_macro=mean(value for value, count in zip(f1(matrix), tested, strict=True) if count),
         correct=float(matrix.trace()),
         test_examples=float(matrix.sum()),
-        majority_baseline=float(tested.max() / matrix.sum()),
+        majority_baseline=baseline,
+        baseline_margin=accuracy - baseline,
+        untested_classes=float((tested == 0).sum()),
         accuracy_build=accuracy_build,
         accuracy_delta=accuracy - accuracy_build,
         outputs_differ=0.0,

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from engine.stage import StageError
-from stages.pose import dataset as module
 from stages.pose._clips import Clip, write
 from stages.pose.dataset import dataset as make_parts
 from stages.tasks.keypoints import encoding
@@ -119,6 +118,20 @@ def test_a_recordings_own_split_is_kept(own_split: Path, tmp_path: Path) -> None
         "val": {"sitting": 1, "waving": 1},
         "test": {"sitting": 2, "waving": 2},
     }
+
+
+def test_a_validation_part_of_the_recordings_own_is_kept(tmp_path: Path) -> None:
+    counts = (("train", 6), ("val", 3), ("test", 2))
+    clips = [
+        clip(f"{split}{n}_{what}", what, None, split)
+        for what in ACTIVITIES
+        for split, count in counts
+        for n in range(count)
+    ]
+    write(tmp_path / "own", clips)
+    dataset(tmp_path / "own", tmp_path / "out", window=8, stride=4)
+    found = truth(tmp_path / "out")["clips"]
+    assert [set(found[split].values()) for split, _ in counts] == [{6}, {3}, {2}]
 
 
 def test_without_a_validation_share_every_training_clip_is_trained_on(
@@ -249,9 +262,8 @@ def test_the_same_clip_in_two_parts_is_refused(tmp_path: Path) -> None:
     ids=["one activity", "an activity in the test alone", "one clip of each"],
 )
 def test_what_cannot_be_trained_or_tested_is_refused(
-    clips: list[Any], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    clips: list[Any], message: str, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(module, "note", lambda text: None)
     write(tmp_path / "few", [clip(name, label, None, split) for name, label, split in clips])
     with pytest.raises(StageError, match=message):
         dataset(tmp_path / "few", tmp_path / "out", window=8)

@@ -15,7 +15,7 @@ from PIL import Image
 
 from engine.stage import StageError
 from stages.media import pictures
-from stages.pose import _jhmdb
+from stages.pose import _jhmdb, _recordings
 from stages.pose import keypoints as module
 from stages.pose.keypoints import keypoints
 from stages.tasks.keypoints import crop, skeletons
@@ -187,6 +187,33 @@ def test_two_skeletons_are_refused(two_activities: Path, tmp_path: Path) -> None
         keypoints(two_activities, tmp_path / "out")
 
 
+@pytest.mark.parametrize(
+    ("folders", "splits"),
+    [
+        (("train", "test"), ["train", "test"]),
+        (("Train", "TEST"), ["train", "test"]),
+        (("train", "val"), ["train", "test"]),
+        (("training", "validation"), ["train", "test"]),
+        (("train", "valid", "test"), ["train", "test", "val"]),
+        (("Training", "Val", "Testing"), ["train", "test", "val"]),
+    ],
+)
+def test_folders_named_for_a_split_are_no_activities(tmp_path, folders, splits):
+    for folder in folders:
+        for activity in "ab":
+            write_clip(tmp_path / "r" / folder / activity / "1.csv", clip(), "coco17")
+    found = _recordings.find(tmp_path / "r")
+    assert list(dict.fromkeys(source.split for source in found.sources)) == splits
+    assert found.labels == {"a", "b"}
+
+
+def test_a_folder_beside_the_splits_is_refused(tmp_path):
+    for folder in ("train/a", "val/a", "walking"):
+        write_clip(tmp_path / "r" / folder / "1.csv", clip(), "coco17")
+    with pytest.raises(StageError, match="beside train and val the recordings have walking"):
+        _recordings.find(tmp_path / "r")
+
+
 def test_pictures_without_a_model_ask_for_one(two_activities: Path, tmp_path: Path) -> None:
     picture(two_activities / "waving/a.png")
     with pytest.raises(StageError, match=r"assets\.pose_model=movenet_lightning"):
@@ -196,7 +223,7 @@ def test_pictures_without_a_model_ask_for_one(two_activities: Path, tmp_path: Pa
 def test_an_activity_of_the_test_alone_is_refused(tmp_path: Path) -> None:
     for name in ("train/a/1", "train/b/1", "test/c/1"):
         write_clip(tmp_path / "r" / f"{name}.csv", clip(), "coco17")
-    with pytest.raises(StageError, match="c is in test but not in train"):
+    with pytest.raises(StageError, match="c is in the test or validation part, not in train"):
         keypoints(tmp_path / "r", tmp_path / "out")
 
 

@@ -39,6 +39,14 @@ def scored(tmp_path):
     return made
 
 
+@pytest.fixture
+def notes(monkeypatch):
+    """What the stage says to the user."""
+    said = []
+    monkeypatch.setattr(module, "note", said.append)
+    return said
+
+
 def written(folder: Path, scores, tensor: Tensor = FLOAT, **more) -> None:
     model = SimpleNamespace(outputs={"scores": tensor, **more})
     values = np.array(scores, np.float32).reshape(-1, 3)
@@ -59,6 +67,18 @@ def test_accuracy_is_the_share_that_is_right(scored):
 
 def test_the_majority_baseline_is_the_share_of_the_most_frequent_class(scored):
     assert scored([CAT] * 5, [1, 1, 1, 0, 2])[0]["majority_baseline"] == 0.6
+
+
+def test_classes_without_a_test_clip_are_counted_and_named(scored, notes):
+    metrics, _ = scored([CAT, CAT], [0, 0])
+    assert metrics["untested_classes"] == 2
+    assert "the test part has no clip of dog, owl: record more" in notes[-2]
+
+
+def test_a_model_no_better_than_the_majority_is_named(scored, notes):
+    metrics, _ = scored([CAT] * 5, [0, 0, 0, 1, 2])
+    assert metrics["baseline_margin"] == 0
+    assert "0.6000 is no better than always answering cat (0.6000)" in notes[-1]
 
 
 def test_f1_of_a_class_is_that_of_precision_and_recall(scored):
@@ -141,7 +161,7 @@ def test_the_confusion_matrix_and_the_difference_are_said_to_the_run(scored, mon
     monkeypatch.setattr(module, "note", said.append)
     monkeypatch.setattr(module, "confusion_matrix", lambda *figure: said.append(figure))
     scored([CAT, DOG], [0, 2])
-    figure, note = said
+    figure, note, _ = said
     assert figure == ("int8", ["cat", "dog", "owl"], [[1, 0, 0], [0, 0, 0], [0, 1, 0]])
     assert note == "accuracy 0.5000, +0.0000 to x86_64 with LiteRT 9"
 
