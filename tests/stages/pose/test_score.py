@@ -161,7 +161,7 @@ def test_the_confusion_matrix_and_the_difference_are_said_to_the_run(scored, mon
     monkeypatch.setattr(module, "note", said.append)
     monkeypatch.setattr(module, "confusion_matrix", lambda *figure: said.append(figure))
     scored([CAT, DOG], [0, 2])
-    figure, note, _ = said
+    figure, note, *_ = said
     assert figure == ("int8", ["cat", "dog", "owl"], [[1, 0, 0], [0, 0, 0], [0, 1, 0]])
     assert note == "accuracy 0.5000, +0.0000 to x86_64 with LiteRT 9"
 
