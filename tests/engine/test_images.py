@@ -304,7 +304,7 @@ def test_the_base_of_a_users_image_may_be_the_projects(containers, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("reference", "name"),
+    ("full_name", "name"),
     [
         ("raspberrypi-mlops/runtime:arm64-0123456789ab", "runtime"),
         ("raspberrypi-mlops/runtime:latest", None),
