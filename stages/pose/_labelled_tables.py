@@ -60,18 +60,19 @@ def _rows(table: Path, split: str, bad: "list[str]") -> "list[Clip]":
     except Unreadable as error:
         raise StageError(f"{table.name}: {error}") from None
     clips = []
-    for line, row in enumerate(rows, start=2):
-        name, label = row.get("filename", ""), row.get("class_name", "").strip()
+    for row in rows:
         try:
+            cells = row.cells()
+            name, label = cells.get("filename", ""), cells.get("class_name", "").strip()
             if not label:
-                raise Unreadable(f"line {line}: no class_name")
-            keypoints = table_reader.keypoints_of(row, skeleton, line)[None]  # (1, joints, 3)
+                raise Unreadable(f"line {row.line}: no class_name")
+            keypoints = table_reader.keypoints_of(cells, skeleton, row.line)[None]  # (1, joints, 3)
         except Unreadable as error:
             bad.append(f"{table.name}: {error}")
             continue
         clips.append(
             Clip(
-                f"{table.name}:{line}",
+                f"{table.name}:{row.line}",
                 skeleton,
                 keypoints,
                 label,

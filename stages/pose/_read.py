@@ -23,6 +23,13 @@ class Faults:
 
     unreadable: "list[str]" = field(default_factory=list)
     damaged: "list[str]" = field(default_factory=list)
+    _foreign: "dict[str, str]" = field(default_factory=dict)  # what is foreign -> its first table
+
+    def add_foreign(self, name: str, error: table.ForeignColumns) -> None:
+        """Add a table; only the first of several with the same columns is explained."""
+        first = self._foreign.setdefault(str(error), name)
+        reason = str(error) if first == name else f"its columns are those of {first}"
+        self.unreadable.append(f"{name} ({reason})")
 
 
 def read(source: Source, movenet: "MoveNet | None", faults: Faults) -> "Clip | None":
@@ -33,6 +40,9 @@ def read(source: Source, movenet: "MoveNet | None", faults: Faults) -> "Clip | N
         if source.kind == "video":
             return _read_video(source, movenet, faults)
         return _read_pictures(source, movenet, faults)
+    except table.ForeignColumns as error:
+        faults.add_foreign(source.name, error)
+        return None
     except Unreadable as error:
         faults.unreadable.append(f"{source.name} ({error})")
         return None

@@ -56,12 +56,12 @@ def keypoints(
     total = len(clips) + len(bad) + sum(len(source.paths) for source in sources)
     clips += _read_all(sources, _movenet(sources, model, threads), faults)
     _tell(faults.damaged, "damaged videos are used without their lost frames")
-    _tell(bad, f"{len(bad)} of {total} files or rows cannot be read and are skipped")
     if len(bad) > max_bad_fraction * total:
         allowed = f"more than max_bad_fraction = {max_bad_fraction:g}"
         raise StageError(
             f"{len(bad)} of {total} files or rows cannot be read, {allowed}: {_some(bad)}"
         )
+    _tell(bad, f"{len(bad)} of {total} files or rows cannot be read and are skipped")
     _check(clips, labels, allow_one_activity)
     _clips.write(keypoints, clips)
     rows = np.concatenate([clip.keypoints for clip in clips])

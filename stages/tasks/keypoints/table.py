@@ -7,13 +7,43 @@ where it was last seen.
 
 import csv
 import math
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from stages.media.unreadable import Unreadable
 from stages.tasks.keypoints.skeletons import SKELETONS
+
+_PARTS = ("x", "y", "score")
+_NAMED = 4  # columns of a foreign table that its message names
+
+
+class ForeignColumns(Unreadable):
+    """The columns of a CSV are those of no skeleton; says what was found and what was expected."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row that is not empty, and its line in the file."""
+
+    line: int
+    columns: "tuple[str, ...]"  # in lower case
+    values: "tuple[str, ...]"
+
+    def cells(self) -> "dict[str, str]":
+        """Return the values by column; Unreadable if the row is shorter or longer than the header.
+
+        Empty values after the last column are ignored: spreadsheets write them.
+        """
+        count, expected = len(self.values), len(self.columns)
+        if count < expected:
+            raise Unreadable(
+                f"line {self.line}: the row is cut off after {count} of {expected} values"
+            )
+        if any(value.strip() for value in self.values[expected:]):
+            raise Unreadable(f"line {self.line}: {count} values in {expected} columns")
+        return dict(zip(self.columns, self.values))
 
 
 def read_clip(path: Path) -> "tuple[str, np.ndarray]":
@@ -23,12 +53,13 @@ def read_clip(path: Path) -> "tuple[str, np.ndarray]":
     """
     skeleton, rows = open_table(path)
     frames, last = [], -math.inf
-    for line, row in enumerate(rows, start=2):
-        number = _number(row.get("frame") or str(line), f"line {line}, frame")
+    for row in rows:
+        cells = row.cells()
+        number = _number(cells.get("frame") or str(row.line), f"line {row.line}, frame")
         if number <= last:
-            raise Unreadable(f"line {line}: frame {number:g} does not come after {last:g}")
+            raise Unreadable(f"line {row.line}: frame {number:g} does not come after {last:g}")
         last = number
-        frames.append(keypoints_of(row, skeleton, line))
+        frames.append(keypoints_of(cells, skeleton, row.line))
     if not frames:
         raise Unreadable("no row beside the header")
     return skeleton, _placed(np.stack(frames))
@@ -38,7 +69,7 @@ def write_clip(path: Path, keypoints: np.ndarray, skeleton: str) -> None:
     """Write (frames, joints, 3) as the CSV of one clip; joints with a score of 0 as empty cells."""
     header = [
         "frame",
-        *(f"{joint}_{part}" for joint in SKELETONS[skeleton] for part in ("x", "y", "score")),
+        *_columns(SKELETONS[skeleton]),
     ]
     lines = [",".join(header)]
     for frame, points in enumerate(keypoints.tolist()):
@@ -48,43 +79,59 @@ def write_clip(path: Path, keypoints: np.ndarray, skeleton: str) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def open_table(path: Path) -> "tuple[str, list[dict[str, str]]]":
-    """Return the skeleton that the header names, and the rows by their columns in lower case."""
+def open_table(path: Path) -> "tuple[str, list[Row]]":
+    """Return the skeleton that the header names, and the rows; ForeignColumns if it names none."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, restval="", restkey="")
-            reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or []]
-            return _skeleton_of(reader.fieldnames), list(_without_empty(reader))
+            reader = csv.reader(file)
+            columns = tuple(name.strip().lower() for name in next(reader, []))
+            skeleton = _skeleton_of(columns)
+            rows = [Row(reader.line_num, columns, tuple(values)) for values in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise Unreadable(f"no CSV that can be read ({type(error).__name__})") from None
+    return skeleton, [row for row in rows if any(row.values)]
 
 
-def keypoints_of(row: "dict[str, str]", skeleton: str, line: int) -> np.ndarray:
+def keypoints_of(cells: "dict[str, str]", skeleton: str, line: int) -> np.ndarray:
     """Return one row's (joints, 3)."""
     points = []
     for joint in SKELETONS[skeleton]:
-        cells = [row[f"{joint}_{part}"].strip() for part in ("x", "y", "score")]
-        seen = all(cells)
-        point = (
-            [_number(cell, f"line {line}, {joint}") for cell in cells] if seen else [0.0, 0.0, 0.0]
-        )
-        if not 0 <= point[2] <= 1:
-            raise Unreadable(f"line {line}, {joint}_score: {point[2]:g} is not between 0 and 1")
+        texts = [cells[f"{joint}_{part}"].strip() for part in _PARTS]
+        point = [0.0, 0.0, 0.0]
+        if all(texts):
+            point = [_number(text, f"line {line}, {joint}") for text in texts]
+        if not 0 <= point[2] <= 1:  # as written: 1.0000001 rounds to 1
+            raise Unreadable(f"line {line}, {joint}_score: {texts[2][:20]} is not between 0 and 1")
         points.append(point)
     return np.array(points, np.float32)
 
 
-def _skeleton_of(columns: "list[str]") -> str:
-    for name, joints in SKELETONS.items():
-        if all(f"{joint}_{part}" in columns for joint in joints for part in ("x", "y", "score")):
-            return name
-    raise Unreadable(
-        f"its columns are not those of {' or '.join(SKELETONS)} (<joint>_x, <joint>_y, <joint>_score)"
+def _skeleton_of(columns: "tuple[str, ...]") -> str:
+    missing = {
+        name: [column for column in _columns(joints) if column not in columns]
+        for name, joints in SKELETONS.items()
+    }
+    nearest = min(missing, key=lambda name: len(missing[name]))
+    if not missing[nearest]:
+        return nearest
+    if len(missing[nearest]) < len(_columns(SKELETONS[nearest])):
+        found = f"its columns lack {_some(missing[nearest])} of {nearest}"
+    else:
+        found = f"its columns are {_some([name for name in columns if name]) or 'none'}"
+    raise ForeignColumns(
+        f"{found}; expected are <joint>_x, <joint>_y and <joint>_score for the joints of "
+        f"{' or '.join(SKELETONS)}, see docs/data.md"
     )
 
 
-def _without_empty(rows: "csv.DictReader[str]") -> "Iterator[dict[str, str]]":
-    return (row for row in rows if any(row.values()))
+def _columns(joints: "tuple[str, ...]") -> "list[str]":
+    return [f"{joint}_{part}" for joint in joints for part in _PARTS]
+
+
+def _some(names: "list[str]") -> str:
+    shown = ", ".join(name[:20] for name in names[:_NAMED])
+    more = len(names) - _NAMED
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _placed(keypoints: np.ndarray) -> np.ndarray:
@@ -108,7 +155,7 @@ def _placed(keypoints: np.ndarray) -> np.ndarray:
 
 def _number(text: str, where: str) -> float:
     try:
-        value = float(text)
+        value = float(text.replace("_", "?"))  # Python alone reads 5_882 as 5882
     except ValueError:
         raise Unreadable(f"{where}: {text[:20]!r} is not a number") from None
     if not math.isfinite(value):

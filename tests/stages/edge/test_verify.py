@@ -68,5 +68,7 @@ def test_a_part_without_raw_items_is_refused(verified, tmp_path):
 
 def test_an_item_that_cannot_be_read_is_refused(verified, tmp_path):
     (tmp_path / "test/raw/00.csv").write_text("nonsense")
-    with pytest.raises(StageError, match=r"00\.csv cannot be read: 00\.csv \(its columns are not"):
+    with pytest.raises(
+        StageError, match=r"00\.csv cannot be read: 00\.csv \(its columns are nonsense"
+    ):
         verified(RIGHT)

@@ -151,6 +151,26 @@ def test_a_damaged_csv_is_named_counted_and_skipped(
     assert "standing/ben__1.csv" in notes[0]
 
 
+def test_foreign_columns_are_explained_once(two_activities: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (two_activities / f"standing/{name}.csv").write_text("time,ax,ay,az,gx\n1,2,3,4,5\n")
+    with pytest.raises(StageError) as caught:
+        keypoints(two_activities, tmp_path / "out")
+    said = str(caught.value)
+    assert "standing/a.csv (its columns are time, ax, ay, az and 1 more; expected are" in said
+    assert "standing/b.csv (its columns are those of standing/a.csv)" in said
+    assert said.count("coco17 or jhmdb15, see docs/data.md") == 1
+
+
+def test_a_problem_is_not_noted_and_raised(
+    two_activities: Path, tmp_path: Path, notes: list[str]
+) -> None:
+    (two_activities / "standing/ben__1.csv").write_text("")
+    with pytest.raises(StageError, match="its columns are none"):
+        keypoints(two_activities, tmp_path / "out")
+    assert not notes
+
+
 def test_more_bad_files_than_allowed_stop_the_stage(two_activities: Path, tmp_path: Path) -> None:
     (two_activities / "standing/ben__1.csv").write_text("")
     with pytest.raises(StageError, match=r"1 of 3 .* max_bad_fraction = 0.1: standing/ben__1.csv"):
