@@ -118,7 +118,26 @@ def _add_activities(found: Found, root: Path, folder: Path, split: "str | None")
         if not entry.name.isprintable() or entry.name != entry.name.strip():
             raise StageError(f"{entry.name!r} cannot name an activity: rename the folder")
         found.labels.add(entry.name)
-        found.sources.extend(_clips_of(found, root, entry, split))
+        clips = list(_clips_of(found, root, entry, split))
+        if not clips and (nested := _nested(entry)):
+            where = entry.relative_to(root).as_posix()
+            raise StageError(
+                f"{nested.relative_to(root).as_posix()} is a folder too deep for a clip of an "
+                f"activity: point assets.recordings at {where}, or move the clips of "
+                "each activity into one folder"
+            )
+        found.sources.extend(clips)
+
+
+def _nested(activity: Path) -> "Path | None":
+    """Return a recording in a folder of a folder, if the activity has one."""
+    files = (
+        path
+        for folder in visible(activity)
+        if folder.is_dir()
+        for path in sorted(folder.rglob("*"))
+    )
+    return next((path for path in files if path.is_file() and kind_of(path)), None)
 
 
 def _clips_of(found: Found, root: Path, activity: Path, split: "str | None") -> Iterator[Source]:

@@ -6,6 +6,8 @@ from engine.stage import In, Out, StageError, note, progress
 from engine.stage.bounds import Range
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from stages.pose._clips import Clip
     from stages.pose._read import Faults
     from stages.pose._recordings import Source
@@ -53,6 +55,7 @@ def keypoints(
     faults = Faults()
     bad = faults.unreadable
     clips, sources, labels = _find(recordings, bad)
+    _check([*clips, *sources], labels, allow_one_activity)  # by names alone: MoveNet is slow
     total = len(clips) + len(bad) + sum(len(source.paths) for source in sources)
     clips += _read_all(sources, _movenet(sources, model, threads), faults)
     _tell(faults.damaged, "damaged videos are used without their lost frames")
@@ -63,6 +66,7 @@ def keypoints(
         )
     _tell(bad, f"{len(bad)} of {total} files or rows cannot be read and are skipped")
     _check(clips, labels, allow_one_activity)
+    _note_shared_people(clips)
     _clips.write(keypoints, clips)
     rows = np.concatenate([clip.keypoints for clip in clips])
     return KeypointsMetrics(
@@ -117,8 +121,8 @@ def _read_all(sources: "list[Source]", movenet: "MoveNet | None", faults: "Fault
     return clips
 
 
-def _check(clips: "list[Clip]", labels: set[str], allow_one_activity: bool) -> None:
-    """Refuse what no classifier can be trained on.
+def _check(clips: "Sequence[Clip | Source]", labels: set[str], allow_one_activity: bool) -> None:
+    """Refuse what no classifier can be trained on: clips, or the files that are to become clips.
 
     One clip without an activity is let through, to be looked at.
     """
@@ -136,6 +140,9 @@ def _check(clips: "list[Clip]", labels: set[str], allow_one_activity: bool) -> N
     trained = {clip.label for clip in clips if clip.split == "train"}
     if trained and (unknown := sorted(seen - trained)):
         raise StageError(f"{', '.join(unknown)} is in the test or validation part, not in train")
+
+
+def _note_shared_people(clips: "list[Clip]") -> None:
     tested = {clip.person for clip in clips if clip.split == "test"} - {None}
     others = {clip.person for clip in clips if clip.split not in ("test", None)}
     if both := sorted(tested & others):

@@ -199,6 +199,28 @@ def test_a_single_activity_is_refused_unless_allowed(two_activities: Path, tmp_p
     assert keypoints(two_activities, tmp_path / "out", allow_one_activity=True)["clips"] == 2
 
 
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["standing/1.png"], "one activity only, standing"),
+        (["standing/1.png", "waving/notes.txt"], "no clip that can be read for waving"),
+        (["train/a/1.png", "train/b/1.png", "test/c/1.png"], "c is in the test or validation part"),
+        (["data/a/1.mp4", "data/b/1.mp4"], "data/a/1.mp4 is a folder too deep .* at data, or"),
+        (["a/x/day1/1.png", "b/1.png"], "a/x/day1/1.png is a folder too deep"),
+    ],
+    ids=["one activity", "empty activity", "untrained activity", "too deep", "deeper"],
+)
+def test_what_folder_names_tell_is_refused_before_a_pose_model_is_opened(
+    names: list[str], message: str, tmp_path: Path
+) -> None:
+    for name in names:
+        path = tmp_path / "recordings" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"is not read")
+    with pytest.raises(StageError, match=message):
+        keypoints(tmp_path / "recordings", tmp_path / "out", tmp_path / "no-model")
+
+
 def test_two_skeletons_are_refused(two_activities: Path, tmp_path: Path) -> None:
     write_clip(two_activities / "waving/x.csv", np.ones((2, 15, 3)), "jhmdb15")
     with pytest.raises(
@@ -395,7 +417,8 @@ class TestMoveNet:
         assert seen == ["frame1.png", "frame9.png", "frame10.png"]
 
     def test_a_model_that_is_no_movenet_is_refused(self, tmp_path: Path) -> None:
-        picture(tmp_path / "r/a/1.png")
+        for name in "ab":
+            picture(tmp_path / f"r/{name}/1.png")
         with pytest.raises(StageError, match="is no MoveNet"):
             keypoints(
                 tmp_path / "r", tmp_path / "out", MODEL.parent / "mobilenet_v2_1.0_224_quant.tflite"
