@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.pose._truth import Truth
+from stages.tasks.keypoints.presence import NOTHING
 from stages.tflite import part
 
 
@@ -18,10 +19,17 @@ def expected(test: Path, scores: NDArray[np.float32], truth: Truth) -> list[dict
     return [
         {
             "file": item.path.name,
-            "rows": [_row(scores[at], truth.labels) for at in range(item.first, item.last + 1)],
+            "rows": [
+                _nothing() if truth.nothing[at] else _row(scores[at], truth.labels)
+                for at in range(item.first, item.last + 1)
+            ],
         }
         for item in part.items(test)
     ]
+
+
+def _nothing() -> dict[str, Any]:
+    return {"activity": NOTHING, "probability": None}
 
 
 def _row(probabilities: NDArray[np.float32], labels: list[str]) -> dict[str, Any]:

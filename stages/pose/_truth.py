@@ -1,4 +1,7 @@
-"""The truth of a part, and the figures made of it: by clip, where examples are windows of one."""
+"""The truth of a part, and the figures made of it: by clip, where examples are windows of one.
+
+A window that shows nobody names no class; a clip of such windows alone is wrong, whatever its class.
+"""
 
 import json
 from dataclasses import dataclass
@@ -15,6 +18,7 @@ class Truth:
     labels: list[str]
     clips: NDArray[np.int64]  # (examples,)
     classes: NDArray[np.int64]  # (clips,), in the order of their numbers
+    nothing: NDArray[np.bool_]  # (examples,) whether an example shows nobody
     counts: dict[str, dict[str, int]]  # part -> label -> clips
 
     def accuracy(self, scores: NDArray[np.float32]) -> float:
@@ -22,28 +26,37 @@ class Truth:
         return float((self._guesses(scores) == self.classes).mean())
 
     def confusion(self, scores: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Return (classes, classes) counts of clips, rows true and columns guessed."""
-        matrix = np.zeros((len(self.labels), len(self.labels)), np.int64)
+        """Return (classes, classes + 1) counts of clips, rows true and columns guessed.
+
+        The last column counts clips that show nobody.
+        """
+        matrix = np.zeros((len(self.labels), len(self.labels) + 1), np.int64)
         np.add.at(matrix, (self.classes, self._guesses(scores)), 1)
         return matrix
 
     def _guesses(self, scores: NDArray[np.float32]) -> NDArray[np.intp]:
-        means = [scores[self.clips == clip].mean(0) for clip in np.unique(self.clips)]
-        guesses: NDArray[np.intp] = np.stack(means).argmax(1)
-        return guesses
+        guesses = []
+        for clip in np.unique(self.clips):
+            seen = scores[(self.clips == clip) & ~self.nothing]  # (windows, classes)
+            guesses.append(seen.mean(0).argmax() if len(seen) else len(self.labels))
+        return np.array(guesses, np.intp)
 
 
 def read(part: Path) -> Truth:
     """Return the truth that stages.pose.dataset wrote into a part."""
     about = json.loads((part / "truth.json").read_text(encoding="utf-8"))
-    classes, clips = (
-        np.load(part / f"truth_{name}.npy", allow_pickle=False) for name in ("class", "clip")
+    classes, clips, nothing = (
+        np.load(part / f"truth_{name}.npy", allow_pickle=False)
+        for name in ("class", "clip", "nothing")
     )
-    return Truth(about["labels"], clips, classes, about["clips"])
+    return Truth(about["labels"], clips, classes, nothing, about["clips"])
 
 
 def f1(matrix: NDArray[np.int64]) -> list[float]:
-    """Return each class's F1, 2 tp / (2 tp + fp + fn); 0 for a class neither there nor guessed."""
+    """Return each class's F1, 2 tp / (2 tp + fp + fn); 0 for a class neither there nor guessed.
+
+    matrix: (classes, classes + 1) as of Truth.confusion
+    """
     hits = matrix.diagonal()
-    wrong = matrix.sum(0) + matrix.sum(1)
+    wrong = matrix.sum(0)[: len(matrix)] + matrix.sum(1)
     return [float(2 * hit / all_) if all_ else 0.0 for hit, all_ in zip(hits, wrong, strict=True)]

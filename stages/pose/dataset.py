@@ -41,7 +41,8 @@ def dataset(
     keypoints:  what stages.pose.keypoints writes
     recordings: where the keypoints come from; small ones of the test go along as raw items
     train, test: parts with the tensor `features`, float32 (windows, rows, 1, channels);
-                 truth.json, truth_class.npy int64 (clips,), truth_clip.npy int64 (windows,);
+                 truth.json, truth_class.npy int64 (clips,), truth_clip.npy int64 (windows,),
+                 truth_nothing.npy bool (windows,): whether a window shows nobody;
                  labels.txt and constants.json. train has also keypoints.npy (windows, window,
                  joints, 3) for augmentation, weight.npy float32 (windows,), and the part
                  validation/ if clips are set aside
@@ -60,7 +61,7 @@ def dataset(
     import numpy as np
 
     from stages.pose import _raw_items
-    from stages.tasks.keypoints import encoding
+    from stages.tasks.keypoints import encoding, presence
 
     about = json.loads((keypoints / "recordings.json").read_text(encoding="utf-8"))
     rows = np.load(keypoints / "keypoints.npy")
@@ -80,6 +81,7 @@ def dataset(
         int(np.median([clip["frames"] for clip in parts["train"]])) if whole_clips else window
     )
     cut = {split: _windows(parts[split], rows, labels, constants, whole_clips) for split in SPLITS}
+    constants["nothing_below"] = presence.threshold(cut["train"][0], labels)
     raw = encoding.raw_features(cut["train"][0], about["joints"])
     constants["mean"] = raw.mean(0).round(6).tolist()
     constants["deviation"] = np.maximum(raw.std(0), 1e-3).round(6).tolist()
@@ -209,12 +211,13 @@ def _write(
 
     import numpy as np
 
-    from stages.tasks.keypoints import encoding
+    from stages.tasks.keypoints import encoding, presence
     from stages.tflite import part
 
     part.write(folder, {"features": encoding.window_features(windows, constants)})
     np.save(folder / "truth_class.npy", y[np.unique(clip, return_index=True)[1]])
     np.save(folder / "truth_clip.npy", clip)
+    np.save(folder / "truth_nothing.npy", presence.shows_nobody(windows, constants))
     counts = {
         split: {label: sum(c["label"] == label for c in clips) for label in labels}
         for split, clips in parts.items()

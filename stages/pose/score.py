@@ -19,6 +19,7 @@ class ScoreMetrics(TypedDict):
 
     baseline_margin is accuracy minus majority_baseline, the share of the most frequent class;
     untested_classes counts the classes of the training without a test clip: both have gates.
+    nothing_seen counts test clips in which the pose model sees nobody: they count as wrong.
 
     accuracy_build is the build machine's, accuracy_delta the target's minus that one;
     outputs_differ, max_step_difference and reference_bit_equal are carried along from `infer`.
@@ -33,6 +34,7 @@ class ScoreMetrics(TypedDict):
     majority_baseline: float
     baseline_margin: float
     untested_classes: float
+    nothing_seen: float
     accuracy_build: float
     accuracy_delta: float
     outputs_differ: float
@@ -64,7 +66,7 @@ def score(test: In, outputs: In, reference: In, report: Out) -> ScoreMetrics:
     )
     measured_on(there.about["taken"])
     matrix = truth.confusion(scores)
-    confusion_matrix("int8", truth.labels, matrix.tolist())
+    _draw(truth.labels, matrix)
     metrics = _metrics(matrix, truth.accuracy(floating), truth.accuracy(build))
     difference = there.about["difference"]
     for name in ("outputs_differ", "max_step_difference", "reference_bit_equal"):
@@ -85,6 +87,16 @@ def score(test: In, outputs: In, reference: In, report: Out) -> ScoreMetrics:
     return metrics
 
 
+def _draw(labels: list[str], matrix: "NDArray[np.int64]") -> None:
+    """Draw the confusion matrix, with `nothing` if some clip was answered so."""
+    from stages.tasks.keypoints.presence import NOTHING
+
+    if matrix[:, -1].any():
+        confusion_matrix("int8", [*labels, NOTHING], [*matrix.tolist(), [0] * (len(labels) + 1)])
+    else:
+        confusion_matrix("int8", labels, matrix[:, :-1].tolist())
+
+
 def _warn(metrics: ScoreMetrics, matrix: "NDArray[np.int64]", labels: list[str]) -> None:
     """Say what the test part lacks, if its figures mean little."""
     tested = matrix.sum(1)
@@ -93,6 +105,11 @@ def _warn(metrics: ScoreMetrics, matrix: "NDArray[np.int64]", labels: list[str])
         note(
             f"the test part has no clip of {', '.join(untested)}: record more clips or people, or "
             "put some of these clips into test/"
+        )
+    if metrics["nothing_seen"]:
+        note(
+            f"{metrics['nothing_seen']:.0f} of {metrics['test_examples']:.0f} test clips show nobody "
+            "that the pose model sees: they count as wrong"
         )
     if metrics["baseline_margin"] <= 0:
         note(
@@ -133,6 +150,7 @@ def _metrics(
         majority_baseline=baseline,
         baseline_margin=accuracy - baseline,
         untested_classes=float((tested == 0).sum()),
+        nothing_seen=float(matrix[:, -1].sum()),
         accuracy_build=accuracy_build,
         accuracy_delta=accuracy - accuracy_build,
         outputs_differ=0.0,
@@ -145,10 +163,10 @@ def _classes(labels: list[str], matrix: "NDArray[np.int64]") -> dict[str, Any]:
     from stages.pose._truth import f1
 
     classes = {
-        label: {"f1": value, "examples": int(row.sum())}
+        label: {"f1": value, "examples": int(row.sum()), "nothing": int(row[-1])}
         for label, value, row in zip(labels, f1(matrix), matrix, strict=True)
     }
-    return {"labels": labels, "confusion_matrix": matrix.tolist(), "classes": classes}
+    return {"labels": labels, "confusion_matrix": matrix[:, :-1].tolist(), "classes": classes}
 
 
 def _card(about: dict[str, Any], truth: "Truth") -> dict[str, str]:
@@ -166,7 +184,8 @@ def _card(about: dict[str, Any], truth: "Truth") -> dict[str, str]:
             f"| activity | F1 | test clips |\n| --- | --- | --- |\n{rows}"
         ),
         "Limits": (
-            "The model knows these activities only and names one of them for whatever it sees; it "
-            "was tested on people and cameras like those of its data set, not on others."
+            "The model knows these activities only. It answers `nothing` if the pose model sees "
+            "nobody, and names one of its activities for whatever else it sees; it was tested on "
+            "people and cameras like those of its data set, not on others."
         ),
     }

@@ -1,5 +1,7 @@
 """The task `activity`: names what the person in front of the camera does, window by window.
 
+A window that shows nobody is answered with `nothing`, without a probability.
+
 Raw inputs are frames (h, w, 3), or keypoints (joints, 3) of a table if the recordings were tables.
 """
 
@@ -15,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.stage import StageError
-from stages.tasks.keypoints import encoding
+from stages.tasks.keypoints import encoding, presence
 from stages.tasks.keypoints.crop import Square
 from stages.tasks.keypoints.movenet import PICTURE_SIDE, MoveNet
 from stages.tasks.package import Package
@@ -92,7 +94,9 @@ class Activity:
 
         caption = ""
         if answer["activity"] is not None:
-            caption = f"{answer['activity']} {answer['probability']:.0%}"
+            caption = str(answer["activity"])
+        if answer.get("probability") is not None:
+            caption += f" {answer['probability']:.0%}"
         return drawing.drawn(picture, np.asarray(answer["keypoints"], np.float32), caption)
 
     def read(self, path: Path) -> "Iterator[NDArray[np.float32]] | None":
@@ -124,16 +128,24 @@ class Activity:
         return keypoints
 
     def _decide(self, state: State) -> "dict[str, Any]":
-        window = np.stack(state.frames)  # (span or less, joints, 3)
-        probabilities = classify(self._model, encoding.features(window, self._constants))[0]
-        best = int(probabilities.argmax())
+        frames = np.stack(state.frames)  # (span or less, joints, 3)
+        activity, probability = self._named(frames)
         return {
-            "first_frame": state.count - len(window),
+            "first_frame": state.count - len(frames),
             "last_frame": state.count - 1,
-            "activity": self._labels[best],
-            "probability": round(float(probabilities[best]), 4),
-            "mean_score": round(float(window[:, :, 2].mean()), 4),
+            "activity": activity,
+            "probability": probability,
+            "mean_score": round(float(frames[:, :, 2].mean()), 4),
         }
+
+    def _named(self, frames: "NDArray[np.float32]") -> "tuple[str, float | None]":
+        """Return the activity of a span, and its probability."""
+        windows = encoding.windows(frames, self._constants)  # (1, window, joints, 3)
+        if presence.shows_nobody(windows, self._constants)[0]:
+            return presence.NOTHING, None
+        probabilities = classify(self._model, encoding.window_features(windows, self._constants))[0]
+        best = int(probabilities.argmax())
+        return self._labels[best], round(float(probabilities[best]), 4)
 
 
 def load(package: Package, accelerator: str, runtime: str) -> Activity:

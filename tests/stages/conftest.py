@@ -165,6 +165,7 @@ def write_part(folder: Path, x: Any, y: Any, clips: Any = None) -> Path:
     classes = np.asarray(y, np.int64)[np.unique(clips, return_index=True)[1]]
     np.save(folder / "truth_class.npy", classes)
     np.save(folder / "truth_clip.npy", clips.astype(np.int64))
+    np.save(folder / "truth_nothing.npy", np.zeros(len(clips), bool))
     about = {"labels": LABELS, "clips": {"train": {"cat": 50, "dog": 100}, "test": {"cat": 60}}}
     (folder / "truth.json").write_text(json.dumps(about))
     (folder / "constants.json").write_text('{"window": 1}')

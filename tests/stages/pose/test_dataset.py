@@ -311,3 +311,19 @@ def all_clips(keypoints: Path) -> list[Clip]:
 
 def named(one: Clip) -> Clip:
     return Clip(f"{one.name}.csv", one.skeleton, one.keypoints, one.label, one.person)
+
+
+def test_windows_that_show_nobody_are_marked_by_a_threshold_of_the_training(
+    tmp_path: Path,
+) -> None:
+    clips = []
+    for what in ACTIVITIES:
+        for at, split in enumerate(("train", "train", "train", "test", "test")):
+            made = clip(f"{split}{at}_{what}", what, None, split, frames=8)
+            made.keypoints[:, :, 2] = 0.05 if at == 4 else 0.3
+            clips.append(made)
+    write(tmp_path / "k", clips)
+    dataset(tmp_path / "k", tmp_path / "out", window=8, stride=4, val_share=0)
+    assert constants_of(tmp_path / "out")["nothing_below"] == pytest.approx(0.15)
+    assert not np.load(tmp_path / "out/train/truth_nothing.npy").any()
+    assert np.load(tmp_path / "out/test/truth_nothing.npy").tolist() == [False, True] * 2

@@ -329,6 +329,12 @@ class TestMoveNet:
         found = read(tmp_path / "out")[1][0, :, :2] / (500, 610)
         assert np.abs(found - expected).mean() < 0.011
 
+    def test_an_empty_room_scores_below_any_person(self, tmp_path: Path) -> None:
+        room = np.full((480, 640, 3), (205, 200, 190), np.uint8)
+        room[300:], room[120:300, 400:520] = (120, 90, 60), (90, 60, 40)  # a floor and a door
+        Image.fromarray(room).save(tmp_path / "room.png")
+        assert keypoints(tmp_path / "room.png", tmp_path / "out", MODEL)["mean_score"] < 0.1
+
     def test_a_person_is_followed_through_a_video(self, tmp_path: Path) -> None:
         metrics = keypoints(MIRROR / "video/exercise.avi", tmp_path / "out", MODEL)
         content, rows = read(tmp_path / "out")

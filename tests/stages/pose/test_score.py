@@ -25,8 +25,10 @@ ABOUT = {"runtime": "LiteRT 9", "accelerator": "cpu", "taken": "device", "differ
 def scored(tmp_path):
     """Score outputs of the target, and of the build machine in int8 and float; return both results."""
 
-    def made(scores, truth, clips=None, *, build=None, floating=None, spans=None):
+    def made(scores, truth, clips=None, *, build=None, floating=None, spans=None, nothing=None):
         test = write_part(tmp_path / "test", np.zeros((len(truth), 3)), truth, clips)
+        if nothing is not None:
+            np.save(test / "truth_nothing.npy", np.array(nothing, bool))
         if spans:
             part.raw_folder(test)
             part.write_items(test, spans)
@@ -83,12 +85,12 @@ def test_a_model_no_better_than_the_majority_is_named(scored, notes):
 
 def test_f1_of_a_class_is_that_of_precision_and_recall(scored):
     _, report = scored([CAT, CAT, DOG, OWL], [0, 0, 0, 1])  # cat: precision 1, recall 2/3
-    assert report["classes"]["cat"] == {"f1": pytest.approx(0.8), "examples": 3}
+    assert report["classes"]["cat"] == {"f1": pytest.approx(0.8), "examples": 3, "nothing": 0}
 
 
 def test_f1_of_an_absent_class_is_0_and_left_out_of_the_mean(scored):
     metrics, report = scored([CAT, DOG], [0, 1])
-    assert report["classes"]["owl"] == {"f1": 0.0, "examples": 0}
+    assert report["classes"]["owl"] == {"f1": 0.0, "examples": 0, "nothing": 0}
     assert metrics["f1_macro"] == 1.0
 
 
@@ -147,6 +149,35 @@ def test_the_answers_that_verify_expects_are_those_of_the_items_examples(scored)
         {"file": "00.csv", "rows": [cat, dog]},
         {"file": "01.csv", "rows": [owl]},
     ]
+
+
+def test_a_clip_that_shows_nobody_is_wrong_whatever_its_class(scored):
+    metrics, report = scored([CAT, DOG, DOG], [0, 1, 1], nothing=[1, 0, 0], build=[DOG, DOG, DOG])
+    assert (metrics["accuracy"], metrics["accuracy_build"]) == (pytest.approx(2 / 3),) * 2
+    assert (metrics["nothing_seen"], metrics["test_examples"]) == (1, 3)
+    assert report["classes"]["cat"] == {"f1": 0.0, "examples": 1, "nothing": 1}
+    assert report["confusion_matrix"] == [[0, 0, 0], [0, 2, 0], [0, 0, 0]]
+
+
+def test_windows_that_show_nobody_have_no_say_in_their_clip(scored):
+    metrics, _ = scored([DOG, DOG, CAT], [0, 0, 0], clips=[4, 4, 4], nothing=[1, 1, 0])
+    assert (metrics["accuracy"], metrics["nothing_seen"]) == (1.0, 0)
+
+
+def test_verify_expects_nothing_of_windows_that_show_nobody(scored):
+    _, report = scored([CAT, DOG], [0, 1], nothing=[0, 1], spans={"00.csv": (0, 1)})
+    cat, nothing = report["answers"][0]["rows"]
+    assert cat["activity"] == "cat"
+    assert nothing == {"activity": "nothing", "probability": None}
+
+
+def test_the_figure_has_nothing_as_an_answer_if_some_clip_shows_nobody(scored, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(module, "confusion_matrix", lambda *figure: drawn.append(figure))
+    scored([CAT, DOG], [0, 1], nothing=[1, 0])
+    (_, labels, rows), *_ = drawn
+    assert labels == ["cat", "dog", "owl", "nothing"]
+    assert rows == [[0, 0, 0, 1], [0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
 
 
 def test_the_card_names_classes_clips_and_figures(scored):

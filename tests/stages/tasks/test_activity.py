@@ -54,6 +54,37 @@ def test_clips_do_not_remember_one_another(opened):
     assert opened.answer(frames(1)[0], second)["activity"] is None
 
 
+@pytest.fixture(scope="module")
+def careful(tmp_path_factory):
+    """The same task with a threshold below which a window shows nobody."""
+    constants = {**packages.constants(8), "nothing_below": 0.2}
+    rows, channels = packages.raw_shape(8)
+    model = packages.always((1, rows, 1, channels), [0.25, 0.75])
+    folder = tmp_path_factory.mktemp("packages") / "careful"
+    return load(packages.write(folder, "activity", constants, model=model))
+
+
+def test_a_window_that_shows_nobody_is_answered_with_nothing(careful):
+    empty = frames(8)
+    empty[:, :, 2] = 0.05
+    (row,) = [row for answer in answers(careful, empty) for row in careful.rows(answer)]
+    assert (row["activity"], row["probability"], row["mean_score"]) == ("nothing", None, 0.05)
+
+
+def test_a_person_who_comes_back_is_named_again(careful):
+    clip = frames(24)
+    clip[:8, :, 2] = 0.05
+    named = [row["activity"] for a in answers(careful, clip) for row in careful.rows(a)]
+    assert (named[0], named[-1]) == ("nothing", "second")
+
+
+def test_nothing_is_drawn_without_a_probability(careful):
+    state, empty = careful.new_state(), frames(8)
+    empty[:, :, 2] = 0.05
+    answer = [careful.answer(frame, state) for frame in empty][-1]
+    assert careful.draw(np.zeros((100, 100, 3), np.uint8), answer).any()
+
+
 def test_the_answer_is_drawn_on_a_copy(opened):
     state, picture = opened.new_state(), np.zeros((100, 100, 3), np.uint8)
     answer = [opened.answer(frame, state) for frame in frames(8)][-1]
