@@ -248,7 +248,7 @@ def test_what_goes_wrong_in_the_image_is_one_sentence(
 def test_a_model_that_is_none_is_the_runtimes_word(engine, amd64, out, tmp_path):
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "x.tflite").write_bytes(b"no model")
-    with pytest.raises(StageError, match="cannot open the model x.tflite: "):
+    with pytest.raises(StageError, match=r"cannot open the model x\.tflite: "):
         smoke(amd64, tmp_path / "models", out, platform="linux/amd64")
 
 
