@@ -19,6 +19,7 @@ ALONE = {
     **os.environ,
     "PYTEST_XDIST_AUTO_NUM_WORKERS": "0",
 }  # workers for one test would only take time
+pytestmark = pytest.mark.slow  # a page takes ten seconds or more
 PAGES = sorted((ROOT / "docs" / "how-to").glob("add-*.md"))
 
 
