@@ -141,9 +141,9 @@ def make_writable(path: str | Path, *, at: int | None = None) -> None:
 def make_folder(path: Path) -> None:
     """Make a real folder, if there is none; what else has its name is removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.is_symlink() or not path.is_dir():
+    if path.is_symlink() or (path.exists() and not path.is_dir()):
         remove(path)
-        path.mkdir()
+    path.mkdir(exist_ok=True)  # another thread may have made it meanwhile
 
 
 def remove(path: str | Path, *, at: int | None = None) -> bool:

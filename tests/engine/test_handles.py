@@ -2,6 +2,7 @@
 
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -153,3 +154,23 @@ def test_appending_makes_the_file_and_goes_on_with_it(tmp_path):
     for words in (b"one", b"two"):
         handles.append(tmp_path / "x", words)
     assert (tmp_path / "x").read_bytes() == b"onetwo"
+
+
+def test_a_folder_may_be_made_by_several_threads_at_once(tmp_path):
+    paths = [tmp_path / str(n // 8) for n in range(800)]  # eight times each
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(handles.make_folder, paths))
+    assert all(path.is_dir() for path in paths)
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "dangling"])
+def test_what_has_the_name_of_a_folder_to_be_made_is_removed(tmp_path, kind):
+    path, elsewhere = tmp_path / "folder", tmp_path / "elsewhere"
+    if kind == "file":
+        path.touch()
+    else:
+        path.symlink_to(elsewhere)
+        if kind == "link":
+            elsewhere.mkdir()
+    handles.make_folder(path)
+    assert path.is_dir() and not path.is_symlink()
