@@ -5,6 +5,7 @@ import signal
 
 import pytest
 
+pytestmark = pytest.mark.slow  # whole sweeps, some in several processes
 JOBLIB = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
 ONLY = """
     from typing import TypedDict
