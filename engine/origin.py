@@ -20,20 +20,26 @@ def traced(mistake: UserError, command: Sequence[str]) -> UserError:
     file, _, key = mistake.where.rpartition(": ")
     typed = {word.partition("=")[0].lstrip("+"): word for word in command if "=" in word}
     where = mistake.where
-    refers = _REFERS.fullmatch(str(_value(file, key))) if key.startswith("stages.") else None
-    if refers and key not in typed and _value(file, refers[1]) is not None:
-        key = refers[1]
-        where = f"{file}: {key}"
+    if key.startswith("stages.") and key not in typed:
+        content = _content(file)
+        refers = _REFERS.fullmatch(str(_value(content, key)))
+        if refers and _value(content, refers[1]) is not None:
+            key = refers[1]
+            where = f"{file}: {key}"
     return UserError(typed.get(key, where), mistake.what, mistake.fix)
 
 
-def _value(file: str, key: str) -> Any:
-    """Return what the file says at the key; None if it says nothing there."""
+def _content(file: str) -> Any:
+    """Return what the file holds; None if it cannot be read."""
     from engine import yamlfile  # heavy: a request that is recalled reads no YAML
 
-    value: Any = None
     with suppress(UserError, OSError):
-        value = yamlfile.load(Path(file))
+        return yamlfile.load(Path(file))
+    return None
+
+
+def _value(content: Any, key: str) -> Any:
+    """Return what stands at the key; None if nothing does."""
     for part in key.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return value
+        content = content.get(part) if isinstance(content, dict) else None
+    return content
