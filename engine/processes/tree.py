@@ -47,20 +47,21 @@ def children(pid: int) -> list[int]:
 
 def kill_marked(mark: str, jobs: Collection[int] = (), *, within_s: float = END_S) -> None:
     """Kill the trees of these jobs and every process with the mark or of a job's session, until
-    none is left or the time is up.
+    a whole look finds none or the time is up.
 
-    Once is not enough: a process may fork between the look and the signal.
+    A look is whole if no process ended meanwhile: that one may have forked another unseen.
     """
     for pid in jobs:
         kill_tree(pid, signal.SIGKILL)
     deadline_s = time.monotonic() + within_s
-    while found := [
-        pid for pid in _others() if (mark and _mark_of(pid) == mark) or _session(pid) in jobs
-    ]:
+    known: set[int] = set()  # the ended processes of the look before
+    while time.monotonic() < deadline_s:
+        found, ended = _look(mark, jobs)
+        if not found and ended <= known:
+            return
         for pid in found:
             kill_tree(pid, signal.SIGKILL)
-        if time.monotonic() > deadline_s:
-            return
+        known = ended
         time.sleep(0.01)
 
 
@@ -83,6 +84,19 @@ def _is_abandoned(mark: str, store: Path) -> bool:
     return _start(int(pid)) != start
 
 
+def _look(mark: str, jobs: Collection[int]) -> tuple[list[int], set[int]]:
+    """Return the living processes with the mark or of a job's session, and the listed ones that
+    have ended.
+    """
+    found, ended = [], set()
+    for pid in _others():
+        if (mark and _mark_of(pid) == mark) or _session(pid) in jobs:
+            found.append(pid)
+        elif not _start(pid):
+            ended.add(pid)
+    return found, ended
+
+
 def _others() -> list[int]:
     """Return all processes but this one."""
     return [
@@ -92,14 +106,26 @@ def _others() -> list[int]:
 
 def _mark_of(pid: int) -> str:
     """Return the mark of a process; empty for one that has none, has ended or is another user's."""
-    try:
-        words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
-        return ""
     prefix = f"{MARK}=".encode()
+    words = _environment(pid).split(b"\0")
     return next(
         (os.fsdecode(word.removeprefix(prefix)) for word in words if word.startswith(prefix)), ""
     )
+
+
+def _environment(pid: int) -> bytes:
+    """Return what proc(5)'s environ holds; wait for a process that is about to start a program,
+    which has neither arguments nor an environment yet.
+    """
+    deadline_s = time.monotonic() + END_S
+    with suppress(OSError):  # it has ended, is another user's or a thread of the kernel
+        while not (words := Path(f"/proc/{pid}/environ").read_bytes()):
+            Path(f"/proc/{pid}/exe").readlink()
+            if Path(f"/proc/{pid}/cmdline").read_bytes() or time.monotonic() > deadline_s:
+                return b""
+            time.sleep(0.001)
+        return words
+    return b""
 
 
 def _session(pid: int) -> int:
