@@ -16,11 +16,13 @@ from typing import TextIO
 
 from engine import extensions, image_catalogue, layout, planning, provenance, run_files
 from engine.context import DriverContext, SinkContext
+from engine.dispatch import Dispatcher
 from engine.errors import UserError
 from engine.events import Note, RunFinished, RunState
 from engine.images import Image
 from engine.interfaces import Driver, Say, Sink
 from engine.journal import FILE_NAME, Journal
+from engine.plan import Planned
 from engine.planning import Planning
 from engine.recorder import Recorder, open_stages
 from engine.registration import quoted
@@ -62,13 +64,13 @@ def with_images(request: Request, say: Say) -> Planning:
     """
     planned = planning.plan(request)
     try:
-        _provide_images(request, planned, say)
+        _provide_planned(request, planned, say)
     except UserError as error:
         planned.executors.close()
         if not planned.executors.candidates:
             raise
         planned = planning.plan(request, {planned.executors.name: f"{error.where}: {error.what}"})
-        _provide_images(request, planned, say)
+        _provide_planned(request, planned, say)
     return planned
 
 
@@ -87,10 +89,13 @@ def build_images(request: Request, images: Iterable[Image], say: Say) -> dict[st
     return archives
 
 
-def _provide_images(request: Request, planned: Planning, say: Say) -> None:
-    executors = planned.executors
-    to_run = [one for one in planned.plan.jobs.values() if one.record is None]
-    missing = executors.missing_by_executor(to_run)
+def provide_images(
+    request: Request, executors: Dispatcher, jobs: Sequence[Planned], say: Say
+) -> None:
+    """Give the executors the images that they lack for these jobs; UserError if one cannot be
+    built.
+    """
+    missing = executors.missing_by_executor(jobs)
     wanted = {full_name for full_names in missing.values() for full_name in full_names}
     if not wanted:
         return
@@ -100,6 +105,11 @@ def _provide_images(request: Request, planned: Planning, say: Say) -> None:
     for name, full_names in missing.items():
         for full_name in full_names:
             executors.load_into(name, full_name, archives[full_name])
+
+
+def _provide_planned(request: Request, planned: Planning, say: Say) -> None:
+    to_run = [one for one in planned.plan.jobs.values() if one.record is None]
+    provide_images(request, planned.executors, to_run, say)
 
 
 def _build(request: Request, usecase: str, stages: Sequence[str], say: Say) -> Path:

@@ -1,22 +1,31 @@
-"""Runs one stage as a job of its own, for a command that needs what it makes and keeps none of it."""
+"""Runs one stage as a job of its own, for a command that needs what it makes and keeps none of it.
+
+It goes to the executor that a run would give it to: this machine's, or that of the target's device.
+"""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine import jobfolder
 from engine.contract import Contract
-from engine.dispatch import executor_context
-from engine.executors import local
-from engine.jobfolder import Launch, log_tail
-from engine.plan import Job
+from engine.dispatch import Dispatcher, executor_context
+from engine.errors import UserError
+from engine.jobfolder import Ended, Launch, log_tail
+from engine.plan import Job, Planned
 from engine.request import Request
 from engine.sealing import BadOutput, seal
 from engine.spec import StageSpec
 
 WAIT_S = 0.5
 REFUSAL = "error: "  # how engine.stage begins what a StageError says
+HERE = StageSpec.model_validate(
+    {"runs_on": "host"}
+)  # a process of this machine, whatever the executor
+ON_THIS_MACHINE = "run it on this machine: target.device=null executor=local"
+Provide = Callable[[Dispatcher, Sequence[Planned]], None]  # gives executors the images they lack
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,34 +52,59 @@ def run(
     work: Path,
     inputs: Mapping[str, Path | None],
     params: Mapping[str, object],
+    spec: StageSpec = HERE,
+    provide: Provide = lambda executors, jobs: None,
 ) -> Done:
-    """Run the stage in a process of this machine and wait for its end."""
-    function, spec = contract.invoke["function"], StageSpec()
-    executor = local.Executor(executor_context(request))
-    job = Job(function, spec, contract, {}, contract.outputs, {}, executor.place(spec, contract))
-    folder, log = work / "job", work / "job.log"
-    (folder / "out").mkdir(parents=True)
-    made = jobfolder.identities(folder)
-    outputs = {name: folder / "out" / name for name in contract.outputs}
-    description = {
-        **contract.invoke,
-        "params": dict(params),
-        "inputs": {name: str(path) if path else None for name, path in inputs.items()},
-        "outputs": {name: str(path) for name, path in outputs.items()},
-    }
-    (folder / "job.json").write_text(json.dumps(description), encoding="utf-8")
+    """Run the stage where its spec says and wait for its end.
+
+    work: a folder that the store has locked, whose name containers bear until they are removed.
+
+    UserError: the stage can run nowhere, or its machine is out of reach.
+    """
+    chosen = request.settings.executor
+    executors = Dispatcher(executor_context(request), chosen.name, chosen.first_of)
+    with closing(executors):
+        function = contract.invoke["function"]
+        try:
+            place = executors.place(spec, contract)
+        except UserError as mistake:  # such as a module that no image of the target has
+            raise UserError(
+                mistake.where or contract.label, mistake.what, ON_THIS_MACHINE
+            ) from None
+        job = Job(function, spec, contract, {}, contract.outputs, params, place)
+        planned = [Planned(job, work.name, None, None, "")]
+        provide(executors, planned)
+        executors.prepare(planned)
+        launch = _laid_out(job, work, inputs)
+        made = jobfolder.identities(launch.folder)
+        ended = _ended(executors, launch)
+    if ended.status != 0:
+        return Done(False, {}, ended.why or log_tail(launch.log))
     try:
-        executor.launch(Launch(job, folder, log))
-        while not (ended := executor.wait(WAIT_S)):
-            continue
-    finally:
-        executor.close()
-    if ended[0].status != 0:
-        return Done(False, {}, log_tail(log))
-    try:
-        collected = jobfolder.take_out(folder, made, contract.outputs, work / "outputs")
+        collected = jobfolder.take_out(launch.folder, made, contract.outputs, work / "outputs")
         for name, path in collected.items():
             seal(name, path)
     except BadOutput as error:
         return Done(False, {}, f"{function}: {error}")
-    return Done(True, collected, log_tail(log))
+    return Done(True, collected, log_tail(launch.log))
+
+
+def _laid_out(job: Job, work: Path, inputs: Mapping[str, Path | None]) -> Launch:
+    """Make the job's folder. Its fingerprint is the work folder's name, since nothing is kept."""
+    folder = work / "job"
+    (folder / "out").mkdir(parents=True)
+    description = {
+        **job.contract.invoke,
+        "params": dict(job.params),
+        "inputs": {name: str(path) if path else None for name, path in inputs.items()},
+        "outputs": {name: str(folder / "out" / name) for name in job.outputs},
+    }
+    (folder / "job.json").write_text(json.dumps(description), encoding="utf-8")
+    return Launch(job, folder, work / "job.log", work.name, work.name, inputs=inputs)
+
+
+def _ended(executors: Dispatcher, launch: Launch) -> Ended:
+    executors.launch(launch)
+    while not (ended := executors.wait(WAIT_S)):
+        continue
+    return ended[0]

@@ -1,6 +1,7 @@
 """`predict`: run the packed model of the newest finished run on input=FILE, FOLDER, camera or stream.
 
-The package's task answers; the use case's `predict:` may name another stage that does it.
+The package's task answers; the use case's `predict:` may name another stage that does it. It runs
+on the target's device if there is one, else on this machine.
 """
 
 import json
@@ -15,10 +16,13 @@ from pydantic import Field
 
 from engine import digest, layout, ordinary, run_files, single_job
 from engine.contract import Contract
+from engine.drawing import downloads
+from engine.drive import provide_images
 from engine.errors import UserError
 from engine.options import CommandOptions
 from engine.request import Request
 from engine.signature import Library
+from engine.spec import StageSpec
 from engine.store import Store
 from engine.wording import table
 
@@ -51,7 +55,8 @@ def main(request: Request[Options]) -> tuple[int, None]:
     stream, package = _stream(request), _package(request)
     source = None if stream else _source(request)
     contract, params = _contract(request, package, stream)
-    print(f"the model of run {package.parents[2].name}", file=sys.stderr)
+    spec = single_job.HERE if stream else _spec(request)
+    print(f"the model of run {package.parents[2].name}{_where(request, spec)}", file=sys.stderr)
     output = Path(request.options.output).absolute() if request.options.output else None
     if output:
         with ordinary.writing(request.options.output):
@@ -62,9 +67,19 @@ def main(request: Request[Options]) -> tuple[int, None]:
         if "annotate" in contract.params:
             params["annotate"] = output is not None
         inputs = {"package": package, "source": source}
-        done = single_job.run(request, contract, work, inputs, params)
+        done = single_job.run(
+            request,
+            contract,
+            work,
+            inputs,
+            params,
+            spec,
+            lambda executors, jobs: provide_images(request, executors, jobs, downloads.say),
+        )
         if not done.succeeded:
             print(done.log_tail, file=sys.stderr)
+            if request.target.device and spec is not single_job.HERE:
+                print(f"it ran on the device; {single_job.ON_THIS_MACHINE}", file=sys.stderr)
             return 1, None
         result = next(iter(done.outputs.values()))
         rows = _rows(result)
@@ -116,6 +131,28 @@ def _stream(request: Request[Options]) -> str:
     """Return the camera's number or the stream's address that `input` names; empty for a path."""
     wanted = request.options.input or ""
     return wanted if wanted.isdecimal() or _ADDRESS.match(wanted) else ""
+
+
+def _spec(request: Request[Options]) -> StageSpec:
+    """Return where the stage runs: as the last of the use case's stages on the target does.
+
+    Without a device it is a process of this machine, unless an executor is named.
+    """
+    if request.target.device is None and request.settings.executor.first_of:
+        return single_job.HERE
+    stages = [one for one in request.usecase.stages.values() if one.runs_on == "target"]
+    last = stages[-1] if stages else StageSpec()
+    resources = {"accelerator": last.resources.accelerator}
+    return StageSpec.model_validate(
+        {"runs_on": "target", "image": last.image, "resources": resources}
+    )
+
+
+def _where(request: Request[Options], spec: StageSpec) -> str:
+    """Return what to say of a device; a camera or stream is read on this machine."""
+    if request.target.device is None:
+        return ""
+    return ", on this machine" if spec is single_job.HERE else f", on {request.target.device}"
 
 
 def _contract(

@@ -279,9 +279,9 @@ class _Sending:
 def _below(path: Path) -> Iterator[tuple[Path, Path]]:
     """Yield the path and all below it, each with where its content is.
 
-    The entries of a folder input are links to artifacts.
+    The entries of a folder input are links to artifacts, and the user's own path may be a link.
     """
-    yield path, path
+    yield path, path.resolve()
     for entry in sorted(path.iterdir()) if path.is_dir() else ():
         yield entry, entry.resolve() if entry.is_symlink() and entry.exists() else entry
         if entry.is_dir():

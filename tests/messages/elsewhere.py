@@ -35,6 +35,10 @@ ELSEWHERE = [
         "tests/messages/test_commands.py::test_a_prediction_that_cannot_be_made",
     ),
     (
+        "engine/single_job.py: run",
+        "tests/engine/commands/test_predict.py::test_a_module_that_no_image_of_the_device_has_is_named",
+    ),
+    (
         "engine/containers/loading.py: _not_loaded",
         "tests/test_faults_containers.py::test_an_engine_that_goes_away_while_it_is_given_an_image_is_named",
     ),

@@ -2,8 +2,11 @@
 
 import json
 import os
+import time
 
 import pytest
+
+from tests.contained import HERE, Contained
 
 PACK = """
     from engine.stage import Out
@@ -220,3 +223,80 @@ def test_a_package_that_names_no_task_is_refused(packed, give):
     said = give("predict", "usecase=packed", "input=words")
     assert (said.status, said.out) == (2, "")
     assert "manifest.json\n  it is damaged: it does not name a task\n  run the use case" in said.err
+
+
+# --- on the target's device
+
+
+@pytest.fixture
+def on_device(project, docker_engine, sshd, plain_archive):
+    """The project whose target `pi` is an engine behind an SSH server, with a run that packed a model there."""
+    config = project.path / "ssh_config"
+    config.write_text(sshd.config)
+    device = f"ssh://{sshd.user}@{sshd.host}:{sshd.port}{docker_engine.socket}"
+    (project.path / "conf" / "target").mkdir()
+    (project.path / "conf" / "target" / "pi.yaml").write_text(
+        json.dumps({"name": "pi", "platform": HERE, "device": device})
+    )
+    project.stage("pack", PACK)
+    project.stage("look", LOOK)
+    project.usecase("packed", PACKED)
+    (project.path / "words").write_text("1 20")
+    words = ("usecase=packed", "target=pi", f"ssh_config={config}")
+    made = Contained(project, docker_engine, plain_archive, *words)
+    project.done(*made.words)
+    return made
+
+
+def _predict(on_device, *words):
+    return on_device.project.run("predict", *on_device.words, "format=jsonl", *words)
+
+
+def test_a_target_with_a_device_answers_there_and_its_files_come_back(on_device):
+    (on_device.project.path / "linked").symlink_to("words")
+    since = int(time.time())
+    said = _predict(on_device, "input=linked", "output=shown")
+    assert said.returncode == 0, said.stderr
+    assert [json.loads(line)["times"] for line in said.stdout.splitlines()] == [2, 40]
+    assert sorted(path.name for path in (on_device.project.path / "shown").iterdir()) == [
+        "1.txt",
+        "20.txt",
+    ]
+    assert (on_device.created(since), on_device.containers()) == (1, [])
+    assert ", on ssh://" in said.stderr
+
+
+def test_without_its_device_the_target_answers_on_this_machine(on_device):
+    since = int(time.time())
+    said = _predict(on_device, "input=words", "target.device=null")
+    assert (said.returncode, len(said.stdout.splitlines())) == (0, 2), said.stderr
+    assert on_device.created(since) == 0
+
+
+def test_what_the_device_refuses_is_shown_with_the_way_to_run_it_here(on_device):
+    (on_device.project.path / "words").write_text("bad")
+    said = _predict(on_device, "input=words")
+    assert (said.returncode, said.stdout) == (1, "")
+    assert said.stderr.splitlines()[-2:] == [
+        "error: 'bad' is no number",
+        "it ran on the device; run it on this machine: target.device=null executor=local",
+    ]
+
+
+def test_a_module_that_no_image_of_the_device_has_is_named(on_device):
+    on_device.project.stage("look", "import torch\n" + LOOK.replace("\n    ", "\n").lstrip())
+    said = _predict(on_device, "input=words")
+    assert said.returncode == 2
+    assert said.stderr.splitlines()[-3:] == [
+        "mystages.look",
+        f"  no image for {HERE} has torch, which the stage imports",
+        "  run it on this machine: target.device=null executor=local",
+    ]
+
+
+def test_a_device_that_cannot_be_reached_is_named(on_device, sshd):
+    sshd.stop()
+    said = _predict(on_device, "input=words")
+    sshd.start()
+    assert (said.returncode, "Traceback" in said.stderr) == (2, False)
+    assert "target=pi: device ssh://" in said.stderr
