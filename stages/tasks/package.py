@@ -2,12 +2,13 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from engine.stage import StageError
 from stages.tflite import roles
+from stages.tflite.delegate_process import Process
 from stages.tflite.model import Model, open_on
 
 MANIFEST = "manifest.json"
@@ -23,6 +24,7 @@ class Package:
     models: "dict[str, dict[str, Path]]"  # role -> form -> file
     labels: "tuple[str, ...]"
     constants: "dict[str, Any]"
+    process: Process = field(default_factory=Process)  # of the Edge TPU, for all roles
 
     def open_role(self, role: str, accelerator: str, runtime: str, threads: int = 1) -> Model:
         """Open a role's model on the accelerator if it can be used, else on the CPU."""
@@ -31,7 +33,7 @@ class Package:
         int8, compiled = roles.runnable(self.models[role])
         # A model without a twin has no business on the accelerator, which would only refuse it.
         wanted = accelerator if compiled else "none"
-        return open_on(wanted, int8, compiled, runtime, threads)
+        return open_on(wanted, int8, compiled, runtime, threads, self.process)
 
 
 def open_package(folder: Path) -> Package:

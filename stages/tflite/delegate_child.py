@@ -1,12 +1,13 @@
-"""Serves a compiled model on the Edge TPU over a pipe: `python -m stages.tflite.delegate_child`.
+"""Serves compiled models on the Edge TPU over a pipe: `python -m stages.tflite.delegate_child`.
 
-A process of its own, because the Edge TPU's library may end it with a segmentation fault. Messages
-are those of `wire`: first whether the model is open and its tensors, then one for each inference.
+A process of its own, because the Edge TPU's library may end it with a segmentation fault, and one
+for all models, because the device serves one process at a time. Messages are those of `wire`; a
+request gives its model's number. `open` is answered with the model's tensors or with a refusal,
+tensors with the outputs of an inference, and `close` with nothing.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -21,52 +22,71 @@ from stages.tflite.interpreters import described, runtime_module
 LIBRARY = "libedgetpu.so.1"
 
 
-def main(wish: dict[str, Any], requests: IO[bytes], replies: IO[bytes]) -> None:
-    """Look for the causes of failure in their order, then serve inferences until the requests end."""
+class _Opened:
+    """A model that is ready for inferences."""
+
+    def __init__(self, wish: dict[str, Any], runtime: str, interpreter: Any) -> None:
+        self._interpreter = interpreter
+        sources, results = interpreter.get_input_details(), interpreter.get_output_details()
+        self._sources = {name: one["index"] for name, one in zip(wish["inputs"], sources)}
+        self._results = {name: one["index"] for name, one in zip(wish["outputs"], results)}
+        self.facts: dict[str, Any] = {"runtime": runtime}
+        for role, details in (("inputs", sources), ("outputs", results)):
+            found = described(details, wish[role]).values()
+            self.facts[role] = [{"name": one.name, **one.as_json()} for one in found]
+
+    def invoke(self, tensors: dict[str, Any]) -> wire.Message:
+        """Return how long the inference alone took, and the outputs."""
+        for name, index in self._sources.items():
+            self._interpreter.set_tensor(index, tensors[name])
+        start = time.perf_counter_ns()
+        self._interpreter.invoke()
+        took_ms = (time.perf_counter_ns() - start) / 1e6
+        outputs = {
+            name: self._interpreter.get_tensor(index) for name, index in self._results.items()
+        }
+        return {"took_ms": took_ms}, outputs
+
+
+def main(requests: IO[bytes], replies: IO[bytes]) -> None:
+    """Answer requests until they end."""
+    opened: dict[int, _Opened] = {}
+    with suppress(wire.Ended):
+        while True:
+            request, tensors = wire.unpack(requests.read)
+            replies.write(wire.pack(*_answer(opened, request, tensors)))
+            replies.flush()
+
+
+def _answer(
+    opened: dict[int, _Opened], request: dict[str, Any], tensors: dict[str, Any]
+) -> wire.Message:
+    number = request["model"]
+    if request["do"] == "open":
+        model = _open(request)
+        if not isinstance(model, _Opened):
+            return {"cause": model[0], "sentence": model[1]}, {}
+        opened[number] = model
+        return model.facts, {}
+    if request["do"] == "close":
+        del opened[number]
+        return {}, {}
+    return opened[number].invoke(tensors)
+
+
+def _open(wish: dict[str, Any]) -> _Opened | tuple[str, str]:
+    """Return the model, or cause and sentence of a refusal, looked for in their order."""
     roots = Roots(**{name: Path(path) for name, path in wish["roots"].items()})
     refusal = _library_obstacle(wish["library"]) or coral.obstacle(roots)
     if refusal:
-        return _refuse(replies, refusal)
+        return refusal
     try:
         runtime, interpreter = _interpreter(wish, coral.option(roots))
         interpreter.allocate_tensors()
         interpreter.invoke()  # what would crash does it here, before anybody counts on it
     except (ValueError, RuntimeError, OSError) as error:
-        return _refuse(replies, _explained(str(error)))
-    return _serve(runtime, interpreter, wish, requests, replies)
-
-
-def _serve(
-    runtime: str,
-    interpreter: Any,
-    wish: dict[str, Any],
-    requests: IO[bytes],
-    replies: IO[bytes],
-) -> None:
-    """Say what the model's tensors are, then answer each message of inputs with one of outputs."""
-    sources, results = interpreter.get_input_details(), interpreter.get_output_details()
-    facts = {
-        role: [{"name": one.name, **one.as_json()} for one in described(details, names).values()]
-        for role, details, names in (
-            ("inputs", sources, wish["inputs"]),
-            ("outputs", results, wish["outputs"]),
-        )
-    }
-    _send(replies, {"runtime": runtime, **facts}, {})
-    indices = {name: one["index"] for name, one in zip(wish["inputs"], sources)}
-    with suppress(wire.Ended):
-        while True:
-            _, tensors = wire.unpack(requests.read)
-            for name, index in indices.items():
-                interpreter.set_tensor(index, tensors[name])
-            start = time.perf_counter_ns()
-            interpreter.invoke()
-            took_ms = (time.perf_counter_ns() - start) / 1e6
-            outputs = {
-                name: interpreter.get_tensor(one["index"])
-                for name, one in zip(wish["outputs"], results)
-            }
-            _send(replies, {"took_ms": took_ms}, outputs)
+        return _explained(str(error))
+    return _Opened(wish, runtime, interpreter)
 
 
 def _interpreter(wish: dict[str, Any], bus: str) -> tuple[str, Any]:
@@ -82,12 +102,12 @@ def _interpreter(wish: dict[str, Any], bus: str) -> tuple[str, Any]:
     if make_interpreter:
         return (
             f"PyCoral {version('pycoral')} with tflite-runtime {version('tflite-runtime')}",
-            make_interpreter(wish["model"], device=bus),
+            make_interpreter(wish["path"], device=bus),
         )
     name, module = runtime_module(wish["runtime"])
     delegate = module.load_delegate(wish["library"], {"device": bus})
     return f"{name} with {Path(wish['library']).name}", module.Interpreter(
-        model_path=wish["model"], experimental_delegates=[delegate]
+        model_path=wish["path"], experimental_delegates=[delegate]
     )
 
 
@@ -134,16 +154,7 @@ def _explained(said: str) -> tuple[str, str]:
     return "version", f"version mismatch: the runtime cannot run the model with it: {lines[0]}"
 
 
-def _refuse(replies: IO[bytes], refusal: tuple[str, str]) -> None:
-    _send(replies, {"cause": refusal[0], "sentence": refusal[1]}, {})
-
-
-def _send(replies: IO[bytes], facts: dict[str, Any], tensors: dict[str, Any]) -> None:
-    replies.write(wire.pack(facts, tensors))
-    replies.flush()
-
-
 if __name__ == "__main__":
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not stand among the answers
-    main(json.loads(sys.argv[1]), sys.stdin.buffer, answers)
+    main(sys.stdin.buffer, answers)

@@ -13,8 +13,8 @@ import numpy as np
 
 from engine.stage import StageError, note
 from engine.stage.coral import LOOKED_FOR
-from stages.tflite import delegate
-from stages.tflite.coral import HERE, Roots
+from stages.tflite.delegate import EdgeTpu
+from stages.tflite.delegate_process import Process, Unavailable
 from stages.tflite.interpreters import described, runtime_module
 from stages.tflite.naming import names_in
 from stages.tflite.quantisation import dequantise, quantise
@@ -133,11 +133,13 @@ def open_on(
     compiled_path: Path | None,
     runtime: str,
     threads: int = 1,
-    library: str = delegate.LIBRARY,
-    roots: Roots = HERE,
+    process: Process | None = None,
 ) -> Model:
     """Return the compiled model on the Edge TPU, or the int8 model on the CPU with a note that says
     why. The names of inputs and outputs are the int8 model's in both cases.
+
+    process: of the Edge TPU, which models that are open at the same time have to share; None: one
+             of its own.
     """
     if accelerator != "edgetpu":
         if accelerator != "none":
@@ -146,8 +148,8 @@ def open_on(
             )
         return open_model(int8_path, runtime, threads)
     try:
-        return Model(delegate.EdgeTpu(int8_path, compiled_path, runtime, library, roots))
-    except delegate.Unavailable as reason:
+        return Model(EdgeTpu(int8_path, compiled_path, runtime, process or Process()))
+    except Unavailable as reason:
         note(
             f"no Edge TPU is used (looked for {LOOKED_FOR}): {reason}; the int8 model runs on the CPU instead"
         )

@@ -5,7 +5,6 @@ There is no Edge TPU here: the library that works leaves every operation to the 
 back is real.
 """
 
-import json
 import os
 import shutil
 import subprocess
@@ -17,10 +16,12 @@ import pytest
 
 from engine import stage
 from engine.stage import StageError
-from stages.tflite import delegate
+from stages.tflite import delegate, delegate_process, wire
 from stages.tflite.coral import Roots
-from stages.tflite.delegate import EdgeTpu, Unavailable
+from stages.tflite.delegate import EdgeTpu
 from stages.tflite.delegate_child import has_pycoral
+from stages.tflite.delegate_process import LIBRARY as EDGETPU_LIBRARY
+from stages.tflite.delegate_process import Process, Unavailable
 from stages.tflite.model import open_model, open_on
 from tests.tflite_models import G, Op, T, write
 
@@ -29,6 +30,7 @@ LIBRARY = r"""
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <fcntl.h>
 #include <unistd.h>
 struct delegate {  /* TfLiteDelegate, tensorflow/lite/core/c/common.h */
   void* data; int (*prepare)(void*, struct delegate*); void* copy_from; void* copy_to; void* free_handle; int64_t flags; void* builder;
@@ -94,16 +96,16 @@ def notes(monkeypatch):
     return said
 
 
-def reason(*arguments) -> tuple[str, str]:
+def reason(int8, compiled, runtime, *machine) -> tuple[str, str]:
     """Why the Edge TPU is not used."""
     with pytest.raises(Unavailable) as error:
-        EdgeTpu(*arguments)
+        EdgeTpu(int8, compiled, runtime, Process(*machine))
     return error.value.cause, str(error.value)
 
 
 def test_what_comes_back_from_the_child_is_what_the_model_says(compiled, mirror, library, plugged):
     model = open_on(
-        "edgetpu", mirror["int8_model"], compiled, "litert", library=library(), roots=plugged
+        "edgetpu", mirror["int8_model"], compiled, "litert", process=Process(library(), plugged)
     )
     (name,), (result,) = model.inputs, model.outputs
     x = {name: np.random.default_rng(1).uniform(0, 1, (40, 3)).astype(np.float32)}
@@ -120,7 +122,7 @@ def test_any_number_of_tensors_goes_to_the_child_and_back(tmp_path, library, plu
     path = write(tmp_path / "two.tflite", G(tensors, ops, (0, 1), (2, 3)))
     swapped = write(tmp_path / "twin.tflite", G(tensors, ops, (1, 0), (3, 2)))
     swapped.write_bytes(swapped.read_bytes() + delegate.CUSTOM_OPERATOR)
-    model = open_on("edgetpu", path, swapped, "litert", library=library(), roots=plugged)
+    model = open_on("edgetpu", path, swapped, "litert", process=Process(library(), plugged))
     assert (model.accelerator, set(model.inputs)) == ("edgetpu", {"a", "b"})
     found = model.run({"a": np.float32([[10, 20]]), "b": np.float32([[-1, 2]])})
     assert (found["total"].tolist(), found["clipped"].tolist()) == ([[9, 22]], [[0, 2]])
@@ -129,14 +131,18 @@ def test_any_number_of_tensors_goes_to_the_child_and_back(tmp_path, library, plu
 def test_a_compiled_model_of_another_model_is_not_used(mirror, tmp_path, library, plugged, notes):
     other = write(tmp_path / "other.tflite", G([T((1, 5)), T((1, 5))], [Op("RELU", (0,), (1,))]))
     model = open_on(
-        "edgetpu", mirror["int8_model"], other, "litert", library=library(), roots=plugged
+        "edgetpu", mirror["int8_model"], other, "litert", process=Process(library(), plugged)
     )
     assert model.accelerator == "cpu"
     assert "other.tflite is not int8.tflite, compiled: its inputs or outputs differ" in notes[-1]
 
 
 def test_the_childs_memory_can_be_read(compiled, library, plugged):
-    assert 5 < EdgeTpu(compiled, compiled, "litert", library(), plugged).peak_memory_mb() < 200
+    assert (
+        5
+        < EdgeTpu(compiled, compiled, "litert", Process(library(), plugged)).peak_memory_mb()
+        < 200
+    )
 
 
 @pytest.mark.parametrize("where", ["create", "prepare"])
@@ -151,7 +157,7 @@ def test_a_library_that_crashes_is_a_version_mismatch_and_the_stage_goes_on(
         and "was ended by signal 11 (SIGSEGV)" in sentence
     )
     model = open_on(
-        "edgetpu", mirror["int8_model"], compiled, "litert", library=crashing, roots=plugged
+        "edgetpu", mirror["int8_model"], compiled, "litert", process=Process(crashing, plugged)
     )
     assert model.accelerator == "cpu"
     assert notes[-1].startswith(
@@ -183,20 +189,20 @@ def test_a_library_that_says_of_a_newer_compiler_is_a_version_mismatch(compiled,
 
 
 def test_a_library_that_hangs_is_given_up(compiled, library, plugged, monkeypatch):
-    monkeypatch.setattr(delegate, "OPEN_TIMEOUT_S", 2.0)
+    monkeypatch.setattr(delegate_process, "OPEN_TIMEOUT_S", 2.0)
     cause, sentence = reason(compiled, compiled, "litert", library(create="sleep(600)"), plugged)
     assert cause == "busy" and "gave no answer within 2 s" in sentence
 
 
 def test_a_library_that_prints_does_not_disturb_the_answers(compiled, library, plugged):
     noisy = library(create='if (write(1, "hello", 5)) {}')
-    (tensor,) = EdgeTpu(compiled, compiled, "litert", noisy, plugged).inputs.values()
+    (tensor,) = EdgeTpu(compiled, compiled, "litert", Process(noisy, plugged)).inputs.values()
     assert tensor.shape == (1, 3)
 
 
 def test_a_crash_in_the_middle_of_the_work_ends_the_stage_in_a_sentence(compiled, library, plugged):
-    model = EdgeTpu(compiled, compiled, "litert", library(), plugged)
-    os.kill(model._child.pid, 11)
+    model = EdgeTpu(compiled, compiled, "litert", Process(library(), plugged))
+    os.kill(model._process.pid, 11)
     with pytest.raises(
         StageError,
         match=r"the Edge TPU's process was ended by signal 11 \(SIGSEGV\) in the middle of its work",
@@ -228,7 +234,7 @@ def test_a_missing_device_comes_before_what_a_library_would_do(compiled, library
 
 def test_a_model_that_is_not_compiled_stays_on_the_cpu_and_says_so(mirror, library, plugged, notes):
     model = open_on(
-        "edgetpu", mirror["int8_model"], None, "litert", library=library(), roots=plugged
+        "edgetpu", mirror["int8_model"], None, "litert", process=Process(library(), plugged)
     )
     assert (
         model.accelerator == "cpu"
@@ -237,8 +243,8 @@ def test_a_model_that_is_not_compiled_stays_on_the_cpu_and_says_so(mirror, libra
 
 
 def test_the_child_ends_with_its_model(compiled, library, plugged):
-    model = EdgeTpu(compiled, compiled, "litert", library(), plugged)
-    pid = model._child.pid
+    model = EdgeTpu(compiled, compiled, "litert", Process(library(), plugged))
+    pid = model._process.pid
     del model
     assert not Path(f"/proc/{pid}").exists()
 
@@ -277,24 +283,99 @@ def test_pycoral_opens_the_model_where_it_is_installed(
     about = tmp_path / "site" / "pycoral-2.0.0.dist-info"
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: pycoral\nVersion: 2.0.0\n")
-    named = tmp_path / "site" / delegate.LIBRARY
+    named = tmp_path / "site" / EDGETPU_LIBRARY
     shutil.copyfile(library(), named)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
     monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path / "site"))
-    assert EdgeTpu(compiled, compiled, "tflite_runtime", roots=plugged).runtime.startswith(
+    assert EdgeTpu(compiled, compiled, "tflite_runtime", Process(roots=plugged)).runtime.startswith(
         "PyCoral 2.0.0 with tflite-runtime "
     )
 
 
 def test_the_child_ends_when_its_requests_do(compiled, library, plugged):
     wish = {
-        "model": str(compiled),
+        "do": "open",
+        "model": 1,
+        "path": str(compiled),
         "inputs": ["x"],
         "outputs": ["y"],
         "runtime": "litert",
         "library": library(),
         "roots": {k: str(getattr(plugged, k)) for k in ("sys", "dev", "proc")},
     }
-    argv = [sys.executable, "-m", "stages.tflite.delegate_child", json.dumps(wish)]
-    done = subprocess.run(argv, cwd=ROOT, input=b"\0\0\0", capture_output=True)
+    argv = [sys.executable, "-m", "stages.tflite.delegate_child"]
+    given = wire.pack(wish, {}) + b"\0\0\0"
+    done = subprocess.run(argv, cwd=ROOT, input=given, capture_output=True)
     assert done.returncode == 0 and b'"shape": [1, 3]' in done.stdout
+
+
+# --- several models
+
+
+@pytest.fixture
+def alone(library, tmp_path):
+    """A library that a second process finds busy, as the Edge TPU is: locks of fcntl are a process's own."""
+    lock = tmp_path / "device"
+    lock.touch()
+    code = (
+        "struct flock all = {.l_type = F_WRLCK}; "
+        f'if (fcntl(open("{lock}", O_RDWR), F_SETLK, &all)) return 0'
+    )
+    return library(create=code)
+
+
+@pytest.fixture
+def adder(tmp_path):
+    """A model that adds its two inputs, marked as compiled."""
+    tensors = [T((1, 2), "FLOAT32", name=name) for name in ("a", "b", "total")]
+    graph = G(tensors, [Op("ADD", (0, 1), (2,), options=("AddOptions", {}))], (0, 1), (2,))
+    path = write(tmp_path / "adder.tflite", graph)
+    path.write_bytes(path.read_bytes() + delegate.CUSTOM_OPERATOR)
+    return path
+
+
+def test_models_that_are_open_together_share_the_process_that_holds_the_device(
+    compiled, adder, alone, plugged
+):
+    process = Process(alone, plugged)
+    same, added = (EdgeTpu(one, one, "litert", process) for one in (compiled, adder))
+    (name,), (result,) = same.inputs, same.outputs
+    for value in (1, 2):  # in turn
+        raw = np.full((1, 3), value, np.int8)
+        assert same.invoke({name: raw})[0][result].tolist() == raw.tolist()
+        given = {"a": np.float32([[value, 2]]), "b": np.float32([[3, 4]])}
+        assert added.invoke(given)[0]["total"].tolist() == [[value + 3, 6]]
+
+
+def test_a_second_process_finds_the_device_busy(compiled, alone, plugged):
+    first = EdgeTpu(compiled, compiled, "litert", Process(alone, plugged))
+    assert reason(compiled, compiled, "litert", alone, plugged)[0] == "busy"
+    first.close()
+
+
+def test_a_model_that_is_closed_or_refused_leaves_the_others_open(
+    compiled, mirror, adder, alone, plugged
+):
+    process = Process(alone, plugged)
+    same, added = (EdgeTpu(one, one, "litert", process) for one in (compiled, adder))
+    with pytest.raises(Unavailable, match="not compiled for it"):
+        EdgeTpu(mirror["int8_model"], None, "litert", process)
+    same.close()
+    same.close()
+    given = {"a": np.float32([[1, 2]]), "b": np.float32([[3, 4]])}
+    assert added.invoke(given)[0]["total"].tolist() == [[4, 6]]
+    added.close()
+    assert process.pid is None
+    assert EdgeTpu(compiled, compiled, "litert", process).runtime.startswith("LiteRT")
+
+
+def test_a_crash_while_a_second_model_opens_ends_the_first_in_a_sentence(
+    compiled, adder, library, plugged
+):
+    code = "static int models; if (models++) raise(SIGSEGV)"
+    process = Process(library(create=code), plugged)
+    first = EdgeTpu(compiled, compiled, "litert", process)
+    with pytest.raises(Unavailable, match="SIGSEGV"):
+        EdgeTpu(adder, adder, "litert", process)
+    with pytest.raises(StageError, match=r"process was ended by signal 11 \(SIGSEGV\) in the"):
+        first.invoke({name: np.zeros((1, 3), np.int8) for name in first.inputs})

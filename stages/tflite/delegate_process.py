@@ -1,0 +1,236 @@
+"""The child process that serves all models of one Edge TPU, and what its silence or end means.
+
+It may crash without taking the run along: the Edge TPU's library ends a process with a segmentation
+fault where it was built against another runtime (google-coral/edgetpu#812: tflite-runtime 2.12 and
+newer with the stock libedgetpu). `delegate_child` is the child.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Mapping
+
+from engine.stage import StageError
+from stages.tflite import delegate_child, wire
+from stages.tflite.coral import HERE, Roots
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from stages.tflite.naming import Names
+
+LIBRARY = delegate_child.LIBRARY
+OPEN_TIMEOUT_S = 120.0  # the firmware is loaded at the first use; imports are slow under emulation
+INVOKE_TIMEOUT_S = 60.0
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+class Unavailable(Exception):
+    """Why the Edge TPU is not used: one of the causes library, device, permission, busy, version,
+    model.
+
+    And a sentence.
+    """
+
+    def __init__(self, cause: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.cause = cause
+
+
+class Process:
+    """The process, started with the first model and ended with the last one that is open."""
+
+    def __init__(self, library: str = LIBRARY, roots: Roots = HERE) -> None:
+        self._library, self._roots = library, roots
+        self._child: subprocess.Popen[bytes] | None = None
+        self._open: set[int] = set()  # the numbers of the models
+        self._count = 0
+        self._status: int | None = None  # how it ended by itself
+
+    @property
+    def pid(self) -> int | None:
+        """Return the process's id; None if no model is open."""
+        return self._child.pid if self._child else None
+
+    def open(self, path: Path, names: Names, runtime: str) -> tuple[int, dict[str, Any]]:
+        """Open a model; return its number, and its runtime and tensors.
+
+        Unavailable: the Edge TPU or its library cannot be used, or not for this model.
+        """
+        if self._child is None:
+            self._child = self._started()
+        self._count += 1
+        number = self._count
+        self._open.add(number)
+        wish = {
+            "do": "open",
+            "model": number,
+            "path": str(path),
+            "inputs": names.inputs,
+            "outputs": names.outputs,
+            "runtime": runtime,
+            "library": self._library,
+            "roots": {k: str(v) for k, v in asdict(self._roots).items()},
+        }
+        try:
+            facts, _ = self._ask(wish, {}, OPEN_TIMEOUT_S)
+        except wire.Ended:
+            unopened = self._unopened()
+            self._end()
+            raise unopened from None
+        except BaseException:
+            self._end()
+            raise
+        if "cause" in facts:
+            self._forget(number)
+            raise Unavailable(facts["cause"], facts["sentence"])
+        return number, facts
+
+    def invoke(
+        self, number: int, tensors: Mapping[str, NDArray[Any]]
+    ) -> tuple[dict[str, NDArray[Any]], float]:
+        """Run a model; return the raw outputs and the milliseconds, measured in the process."""
+        try:
+            facts, outputs = self._ask({"do": "invoke", "model": number}, tensors, INVOKE_TIMEOUT_S)
+        except wire.Ended:
+            raise StageError(
+                f"the Edge TPU's process {_said(self._ending())} in the middle of its work: unplug the "
+                "device and plug it in again"
+            ) from None
+        return outputs, facts["took_ms"]
+
+    def close(self, number: int) -> None:
+        """Close a model, and end the process if it has no other; closing twice does nothing."""
+        if number not in self._open:
+            return
+        if len(self._open) > 1:
+            with suppress(wire.Ended):  # then there is nothing to give back
+                self._ask({"do": "close", "model": number}, {}, INVOKE_TIMEOUT_S)
+        self._forget(number)
+
+    def peak_memory_mb(self) -> float:
+        """Return the most memory that the process has held."""
+        status = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8")
+        return next(
+            (
+                int(line.split()[1]) / 1024
+                for line in status.splitlines()
+                if line.startswith("VmHWM")
+            ),
+            0.0,
+        )
+
+    def __del__(self) -> None:
+        self._end()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        paths = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
+        return subprocess.Popen(
+            [sys.executable, "-m", delegate_child.__name__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": paths},
+        )
+
+    def _forget(self, number: int) -> None:
+        self._open.discard(number)
+        if not self._open:
+            self._end()
+
+    def _end(self) -> None:
+        """End the process, and with it every model."""
+        child, self._child = self._child, None
+        self._open.clear()
+        if child is None:
+            return
+        child.kill()
+        child.wait()
+        for pipe in (child.stdin, child.stdout):
+            if pipe:
+                with suppress(BrokenPipeError):  # what was not sent any more
+                    pipe.close()
+
+    def _ask(
+        self, request: dict[str, Any], tensors: Mapping[str, NDArray[Any]], timeout_s: float
+    ) -> wire.Message:
+        """Send a request and return its answer; Ended where there is none in this time."""
+        if self._child is None:
+            raise wire.Ended
+        self._send(self._child, wire.pack(request, tensors))
+        return self._receive(self._child, timeout_s)
+
+    @staticmethod
+    def _send(child: subprocess.Popen[bytes], data: bytes) -> None:
+        assert child.stdin
+        try:
+            child.stdin.write(data)
+            child.stdin.flush()
+        except BrokenPipeError:
+            raise wire.Ended from None
+
+    @staticmethod
+    def _receive(child: subprocess.Popen[bytes], timeout_s: float) -> wire.Message:
+        """Return the child's next message; Ended where it says nothing in this time."""
+        assert child.stdout
+        place, end = child.stdout.fileno(), time.monotonic() + timeout_s
+
+        def read(size: int) -> bytes:
+            data = b""
+            while len(data) < size:
+                ready, _, _ = select.select([place], [], [], max(0.0, end - time.monotonic()))
+                chunk = os.read(place, size - len(data)) if ready else b""
+                if not chunk:
+                    break
+                data += chunk
+            return data
+
+        return wire.unpack(read)
+
+    def _ending(self) -> int | None:
+        """Return the exit status; None for a process that gave no answer, which is ended now."""
+        if self._child is None:
+            return self._status
+        try:
+            self._status = self._child.wait(1)
+            return self._status
+        except subprocess.TimeoutExpired:
+            self._end()
+            self._status = None
+            return None
+
+    def _unopened(self) -> Unavailable:
+        status = self._ending()
+        if status is None:
+            return Unavailable(
+                "busy",
+                f"it gave no answer within {OPEN_TIMEOUT_S:g} s: unplug it and plug it in again",
+            )
+        if status < 0:
+            return Unavailable(
+                "version",
+                f"version mismatch: the process that loaded {LIBRARY} {_said(status)}; install a build "
+                "of libedgetpu "
+                "that was made for this version of the runtime (google-coral/edgetpu#812)",
+            )
+        return Unavailable(
+            "library",
+            f"the process that loaded {LIBRARY} {_said(status)}; its error stands in the log",
+        )
+
+
+def _said(status: int | None) -> str:
+    if status is None:
+        return "gave no answer"
+    return (
+        f"was ended by signal {-status} ({signal.Signals(-status).name})"
+        if status < 0
+        else f"ended with exit status {status}"
+    )
