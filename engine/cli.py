@@ -31,6 +31,7 @@ def cli(argv: list[str], program: str = PROGRAM) -> int:
         _check_folder()
         _check_installation()
         line = replace(registration.read(words.others, words.options, words.word), program=program)
+        command_line.refuse_misplaced(words.command, words.options, line.words)
         if not {"--help", "-h"}.isdisjoint(line.words):
             print(command_line.usage(program))
         status = _run(words.command, line)

@@ -15,8 +15,7 @@ from pathlib import Path
 
 from engine.errors import UserError, did_you_mean, raise_all
 from engine.options import CommandOptions, Option, declared
-from engine.settings import Settings
-from engine.spec import UseCase
+from engine.registration import OF_EVERY_COMMAND
 
 FOLDER = Path(__file__).resolve().parent / "commands"
 COMMANDS = tuple(sorted(path.stem for path in FOLDER.glob("[a-z]*.py")))
@@ -43,7 +42,6 @@ _TOPICS = {
     "plugins",
     "searchpath",
 }  # what may follow --info
-_OF_EVERY_COMMAND = {*Settings.model_fields, *UseCase.model_fields, "usecase", "target", "hydra"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +55,7 @@ class Words:
 
 
 def split(argv: Sequence[str]) -> Words:
-    """Divide the command line; raise UserError for a command, a word or an option that is out of
-    place.
-    """
+    """Divide the command line; raise UserError for a command or a word that is out of place."""
     flags: list[str] = []
     overrides: list[str] = []
     bare: list[str] = []
@@ -77,9 +73,7 @@ def split(argv: Sequence[str]) -> Words:
     if not {"-sc", "--shell-completion"}.isdisjoint(flags):
         bare = _take_from_completed_line()
     command, value = _command(bare)
-    options = options_of(command)
-    raise_all(_misplaced(command, options, overrides))
-    return Words(command, options, (*flags, *overrides), value)
+    return Words(command, options_of(command), (*flags, *overrides), value)
 
 
 def options_of(command: str) -> type[CommandOptions]:
@@ -166,20 +160,18 @@ def _refuse_unknown_word(command: str, word: str) -> None:
         )
 
 
-def _misplaced(
-    command: str, options: type[CommandOptions], overrides: Iterable[str]
-) -> list[UserError]:
-    """Return a mistake for each option that other commands have and this one has not."""
+def refuse_misplaced(command: str, options: type[CommandOptions], overrides: Iterable[str]) -> None:
+    """Raise a mistake for each option that other commands have and this one has not."""
     mistakes = []
     for word in overrides:
         key = re.match(r"[+~]*(\w+)", word)
-        if key is None or key[1] in _OF_EVERY_COMMAND or key[1] in options.model_fields:
+        if key is None or key[1] in OF_EVERY_COMMAND or key[1] in options.model_fields:
             continue
         owners = [name for name in COMMANDS if key[1] in options_of(name).model_fields]
         if owners:
             what = f"{key[1]} is an option of {_listed(owners)}, not of {command}"
             mistakes.append(UserError(word, what, f"write: python run.py {owners[0]} {word}"))
-    return mistakes
+    raise_all(mistakes)
 
 
 def _listed(names: Sequence[str]) -> str:

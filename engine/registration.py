@@ -3,7 +3,7 @@ like that may be chosen, the user's before the project's.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,10 +12,14 @@ from typing import Any
 from engine import catalogue, main_config
 from engine.errors import UserError, did_you_mean
 from engine.options import CommandOptions
+from engine.settings import Settings
+from engine.spec import UseCase
 from engine.wording import PROGRAM, as_typed
 
+OF_EVERY_COMMAND = {*Settings.model_fields, *UseCase.model_fields, "usecase", "target", "hydra"}
 GROUPS = ("target", "executor", "tracking", "pipeline")
 _USECASE = re.compile(r"(?:\+{0,2})usecase=(.*)")
+_SHORT = re.compile(r"(\w+)=")
 _NO_CHOICE = re.compile(r"~(usecase|target|executor|tracking)(@.*|=.*)?")
 _NO_NAME = re.compile(
     r"(target|executor|tracking)=(null|true|false|nan|inf|[\[{].*|[-+.\d][-+.\deE_]*)",
@@ -96,7 +100,7 @@ def read(
         by_path |= {path.stem: path for path in paths if path not in known.values()}
         words.append("usecase=" + ",".join(path.stem for path in paths) if match else word)
     return CommandLine(
-        tuple(words),
+        tuple(_with_assets(words, dirs, known | by_path, options)),
         dirs,
         known | by_path,
         by_path,
@@ -106,12 +110,48 @@ def read(
     )
 
 
+def _with_assets(
+    words: Sequence[str],
+    dirs: Sequence[Path],
+    usecases: Mapping[str, Path],
+    options: type[CommandOptions],
+) -> Iterator[str]:
+    """Yield the words; `model=FILE` in full, `assets.model=FILE`, where only an asset of the use
+    case has that name.
+    """
+    keys = {*OF_EVERY_COMMAND, *options.model_fields}
+    for word in words:
+        match = _SHORT.match(word)
+        is_asset = (
+            match
+            and match[1] not in {*keys, *GROUPS}
+            and match[1] in _assets(_chosen(words) or _default(dirs), usecases)
+        )
+        yield f"assets.{word}" if is_asset else word
+
+
+def _assets(names: Sequence[str], usecases: Mapping[str, Path]) -> set[str]:
+    """Return the names of the assets of these use cases, as their files declare them."""
+    from engine import yamlfile  # heavy: a request that is recalled reads no YAML
+
+    found = (yamlfile.load(usecases[name]).get("assets") for name in names)
+    return {str(key) for assets in found if isinstance(assets, dict) for key in assets}
+
+
+def _chosen(words: Sequence[str]) -> list[str]:
+    matches = [match for word in words if (match := _USECASE.fullmatch(word))]
+    return [name for match in matches for name in match[1].split(",")]
+
+
+def _default(dirs: Sequence[Path]) -> list[str]:
+    return [main_config.choice(main_config.load(dirs), "usecase")]
+
+
 def tell_hydra(line: CommandLine) -> None:
     """Tell Hydra of the command's options, and of the use cases and groups that the line may choose
     from.
     """
-    matches = [match for word in line.words if (match := _USECASE.fullmatch(word))]
-    chosen = [name for match in matches for name in match[1].split(",")]
+    chosen = _chosen(line.words)
     config = main_config.load(line.dirs)
     if len(chosen) != 1:
         chosen.append(main_config.choice(config, "usecase"))  # a sweep is composed from it first

@@ -21,7 +21,7 @@ sys.exit(f"imported: {heavy}" if heavy else 0)
 """
 
 # What a use case cannot do without: assets that only a user can give.
-NEEDED = {"export": ("assets.model=pyproject.toml", "assets.examples=docs")}
+NEEDED = {"export": ("model=pyproject.toml", "examples=docs")}
 
 # Files without a test file of their own, and what tests them.
 TESTED_BY = {
@@ -34,7 +34,6 @@ TESTED_BY = {
     "finding.py": "commands/test_doctor.py",
     "interrupts.py": "../test_sweeps.py",
     "invocation.py": "commands/test_run.py",
-    "registration.py": "test_compose.py",
     "request.py": "test_composed.py",
     "start.py": "../test_run.py",
     "vocabulary.py": "test_events.py",

@@ -10,10 +10,16 @@ if TYPE_CHECKING:
 
 
 class FidelityMetrics(TypedDict):
-    """The share of examples with the same highest value in each output as the float model, 0 to 1;
-    mean and largest absolute difference of a value, in parts of the float outputs' range.
+    """How much of the float model is left.
+
+    r2: the coefficient of determination, at most 1: what is left of the variance over the examples
+        when the difference is taken away; of the worst output
+    same_highest: the share of examples with the same highest value in each output, 0 to 1. Of
+        classes that is the same answer; of other outputs, which may tie, it says little
+    mean_difference, max_difference: of a value, in parts of the float outputs' range
     """
 
+    r2: float
     same_highest: float
     mean_difference: float
     max_difference: float
@@ -39,13 +45,15 @@ def fidelity(test: In, outputs: In, reference: In, report: Out) -> FidelityMetri
     there = raw_outputs.read(outputs)
     here, floating = there.values(), raw_outputs.read(reference / "float").values()
     measured_on(there.about["taken"])
-    same, parts = [], []
+    kept, same, parts = [], [], []
     for _, values in _matched(here, floating).items():
         flat, wanted = (one.reshape(len(one), -1) for one in values)
+        kept.append(_r2(flat, wanted))
         same.append(flat.argmax(1) == wanted.argmax(1))
         parts.append(np.abs(flat - wanted).ravel() / max(float(np.ptp(wanted)), 1e-9))
     differences = np.concatenate(parts)
     metrics = FidelityMetrics(
+        r2=min(kept),
         same_highest=float(np.all(same, axis=0).mean()),
         mean_difference=float(differences.mean()),
         max_difference=float(differences.max()),
@@ -60,6 +68,19 @@ def fidelity(test: In, outputs: In, reference: In, report: Out) -> FidelityMetri
     note(_figures(metrics))
     report.write_text(json.dumps(about, indent=1), encoding="utf-8")
     return metrics
+
+
+def _r2(values: "NDArray[np.float32]", wanted: "NDArray[np.float32]") -> float:
+    """Return 1 - (squared differences) / (squared deviations of each value from its mean over the
+    examples, or over all values of a single one), both (examples, values); 1 for equal outputs,
+    also for ones that never change.
+    """
+    import numpy as np
+
+    lost = float(np.square(values - wanted, dtype=np.float64).sum())
+    mean = wanted.mean(0 if len(wanted) > 1 else None)
+    whole = float(np.square(wanted - mean, dtype=np.float64).sum())
+    return 1 - lost / max(whole, 1e-9) if lost else 1.0
 
 
 def _matched(
@@ -91,7 +112,7 @@ def _answers(test: "In", values: "dict[str, NDArray[np.float32]]") -> list[dict[
 
 def _figures(metrics: FidelityMetrics) -> str:
     return (
-        f"{metrics['same_highest']:.1%} of {metrics['test_examples']:.0f} examples have the highest "
-        f"value where the float model has it; values differ by {metrics['mean_difference']:.2%} of "
-        f"the outputs' range, by {metrics['max_difference']:.2%} at most"
+        f"R² {metrics['r2']:.3f} of the float model's outputs on {metrics['test_examples']:.0f} examples; "
+        f"{metrics['same_highest']:.1%} have the highest value where it has it; values differ by "
+        f"{metrics['mean_difference']:.2%} of the outputs' range, by {metrics['max_difference']:.2%} at most"
     )

@@ -3,7 +3,7 @@
 import pytest
 
 from engine import command_line
-from engine.command_line import split
+from engine.command_line import refuse_misplaced, split
 from engine.errors import UserError
 from engine.settings import Settings
 from engine.spec import UseCase
@@ -32,7 +32,7 @@ def test_a_word_after_a_command_belongs_to_it_if_the_command_takes_one():
 )
 def test_an_option_of_another_command_is_refused(word):
     with pytest.raises(ExceptionGroup) as caught:
-        split(["plan", word])
+        refuse_misplaced("plan", command_line.options_of("plan"), [word])
     [mistake] = caught.value.exceptions
     assert (
         isinstance(mistake, UserError) and mistake.where == word and "not of plan" in mistake.what
@@ -41,7 +41,7 @@ def test_an_option_of_another_command_is_refused(word):
 
 def test_an_option_of_several_commands_names_them_all():
     with pytest.raises(ExceptionGroup) as caught:
-        split(["plan", "stage=train"])
+        refuse_misplaced("plan", command_line.options_of("plan"), ["stage=train"])
     assert "stage is an option of explain and logs, not of plan" in str(caught.value.exceptions[0])
 
 

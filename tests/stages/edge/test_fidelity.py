@@ -36,14 +36,28 @@ def judged(tmp_path):
     return run
 
 
-def test_the_share_with_the_same_highest_value_and_the_differences(judged):
+def test_what_is_left_of_the_float_model(judged):
     metrics, _ = judged([[0, 1], [0.5, 0.25]], [[0, 1], [0.25, 0.5]])
     assert metrics == {
+        "r2": pytest.approx(0.2),  # 1 - 2 * 0.25**2 / (2 * 0.125**2 + 2 * 0.25**2)
         "same_highest": 0.5,
         "mean_difference": pytest.approx(0.125),
         "max_difference": pytest.approx(0.25),
         "test_examples": 2,
     }
+
+
+@pytest.mark.parametrize(
+    ("int8", "floating", "r2"),
+    [
+        ([[0, 1], [1, 0]], [[1, 0], [0, 1]], -3),  # the opposite
+        ([[0.5, 0.5], [0.5, 0.5]], [[0, 1], [1, 0]], 0),  # always the mean
+        ([[2, 3], [2, 3]], [[2, 3], [2, 3]], 1),  # constant, and kept
+        ([[0, 0.5]], [[0, 1]], 0.5),  # a single example
+    ],
+)
+def test_the_variance_that_is_left(judged, int8, floating, r2):
+    assert judged(int8, floating)[0]["r2"] == pytest.approx(r2)
 
 
 def test_outputs_of_other_names_are_compared_by_their_place(judged):

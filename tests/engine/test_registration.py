@@ -1,0 +1,44 @@
+"""What Hydra is told of a command line; what is refused is in tests/messages."""
+
+import pytest
+
+from engine import command_line, registration
+
+USES_DATA = """
+    assets:
+      model: null
+      outputs: null
+    stages:
+      a: {uses: mystages.make}
+"""
+
+
+@pytest.fixture
+def words(project):
+    """Return the words that Hydra gets, of a use case with an asset `model` and a foreign one."""
+    project.usecase("own", USES_DATA)
+
+    def read(*given: str, command: str = "run"):
+        where = ("--config-dir", str(project.path / "conf"), "usecase=own")
+        return registration.read([*where, *given], command_line.options_of(command)).words[1:]
+
+    return read
+
+
+def test_an_asset_may_be_named_without_its_group(words):
+    assert words("model=net.keras") == ("assets.model=net.keras",)
+    assert words("-m", "model=a,b", command="plan") == ("-m", "assets.model=a,b")
+
+
+@pytest.mark.parametrize("word", ["outputs=there", "assets.model=a", "mode=a", "+model=a"])
+def test_another_key_stays_as_it_is(words, word):
+    assert words(word) == (word,)
+
+
+def test_an_option_of_the_command_comes_before_an_asset(words):
+    assert words("model=a.tflite", command="edgetpu") == ("model=a.tflite",)
+
+
+def test_the_default_use_case_has_assets_too(project):
+    assert registration.read(["data=there", "model=a"]).words == ("data=there", "model=a")
+    assert registration.read(["pose_model=a"]).words == ("assets.pose_model=a",)
