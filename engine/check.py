@@ -70,10 +70,12 @@ def contract_of(spec: StageSpec, library: Library, where: str) -> Contract:
 
 
 def _declared(spec: StageSpec, where: str) -> Declared:
+    outputs = [word.partition(".") for word in spec.outputs]
     return Declared(
         value=next(iter(spec.kinds.values()), ""),
         inputs=spec.inputs,
-        outputs=spec.outputs,
+        outputs=tuple(name for name, _, _ in outputs),
+        suffixes={name: dot + suffix for name, dot, suffix in outputs if dot},
         params=spec.params,
         where=where,
     )

@@ -48,6 +48,7 @@ class Declared:
     value: Any  # of the kind's own key
     inputs: Mapping[str, str]
     outputs: tuple[str, ...]
+    suffixes: Mapping[str, str] = field(default_factory=dict)  # of outputs that have one
     params: Mapping[str, Any]
     where: str  # the stage's place in its file, for messages: "u.yaml: stages.train"
 
@@ -61,6 +62,7 @@ class Contract:
     doc: str = ""
     inputs: Mapping[str, bool] = field(default_factory=dict)  # name -> is it required
     outputs: tuple[str, ...] = ()
+    suffixes: Mapping[str, str] = field(default_factory=dict)  # of outputs that have one: ".json"
     params: Mapping[str, Parameter] = field(default_factory=dict)
     metrics: frozenset[str] | None = frozenset()  # None: nobody can say
     optional_metrics: frozenset[str] = frozenset()  # those of them that it may leave out
@@ -76,6 +78,10 @@ class Contract:
     invoke: Mapping[str, Any] = field(default_factory=dict)
     """What job.json says of it: `module` and `function`, or `command` with its placeholders."""
 
+    def file_of(self, output: str) -> str:
+        """Return what the output's file or folder is called."""
+        return output + self.suffixes.get(output, "")
+
     @property
     def needs(self) -> frozenset[str]:
         """Return the packages beyond Python's own that the stage cannot do without."""
@@ -88,6 +94,7 @@ def unread(declared: Declared) -> Contract:
         label=str(declared.value),
         inputs=dict.fromkeys(declared.inputs, True),
         outputs=declared.outputs,
+        suffixes=declared.suffixes,
         params=as_declared(declared),
         metrics=None,
     )

@@ -85,7 +85,7 @@ def build_images(request: Request, images: Iterable[Image], say: Say) -> dict[st
         stages = {image.full_name: image.stage for image in wanted if image.usecase == usecase}
         run_dir = _build(request, usecase, list(stages.values()), say)
         for full_name, stage in stages.items():
-            archives[full_name] = run_dir / "artifacts" / stage / "archive"
+            archives[full_name] = layout.artifact(run_dir, stage, "archive")
     return archives
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar, get_args
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ValidationError
 
 from engine.errors import UserError, did_you_mean
+from engine.vocabulary import SUFFIX
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -52,6 +53,17 @@ def _identifier(name: str) -> str:
             f"'{name}' is not a name; write letters, digits and _ only, a letter first"
         )
     return name
+
+
+def _output(word: str) -> str:
+    """Accept a name, and the suffix of its file."""
+    name, dot, suffix = word.partition(".")
+    _identifier(name or word)
+    if dot and not SUFFIX.fullmatch(dot + suffix):
+        raise ValueError(
+            f"'{dot}{suffix}' is no suffix of a file's name; write {name}, or {name}.csv"
+        )
+    return word
 
 
 def _stage_name(name: str) -> str:
@@ -107,6 +119,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 _OF_A_UNION = {"bool_type", "int_type", "float_type", "string_type", "list_type"}
 
 Name = Annotated[str, AfterValidator(_identifier)]
+OutputName = Annotated[str, AfterValidator(_output)]
 StageName = Annotated[str, AfterValidator(_stage_name)]
 EnvName = Annotated[str, AfterValidator(_variable)]
 EnvValue = Annotated[str, AfterValidator(_without_nul)]

@@ -9,13 +9,14 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from engine import eventschema, handles
+from engine.contract import Contract
 from engine.events import figure
 from engine.plan import Job, Planned, ResolvedAsset
 from engine.sealing import BadOutput
@@ -171,7 +172,7 @@ class JobFolder:
         )
         private = self.path.with_name(f"{self.path.name}.out")
         try:
-            return store.commit(record, take_out(self.path, self._made, job.outputs, private))
+            return store.commit(record, take_out(self.path, self._made, job.contract, private))
         finally:
             handles.remove(private)
 
@@ -253,7 +254,7 @@ def lay_out(
             inputs[name] = store.path(digests[ref.stage][ref.name])
         else:
             inputs[name] = assets[ref.name].path
-    outputs = {name: path / "out" / name for name in job.outputs}
+    outputs = {name: path / "out" / job.contract.file_of(name) for name in job.outputs}
     description = _description(job, inputs, outputs)
     if planned.fingerprint:
         checkpoint = store.checkpoint(planned.fingerprint)
@@ -283,9 +284,9 @@ def _folder_input(folder: Path, entries: Mapping[str, Path]) -> Path:
     return folder
 
 
-def take_out(path: Path, made: Identities, names: Iterable[str], private: Path) -> dict[str, Path]:
-    """Move the outputs of these names to a new folder that the stage cannot reach, and return where
-    they are; nothing else is moved.
+def take_out(path: Path, made: Identities, contract: Contract, private: Path) -> dict[str, Path]:
+    """Move the outputs to a new folder that the stage cannot reach, and return where they are;
+    nothing else is moved.
 
     BadOutput where the job's folder or its out/ is not the one that was made. What the stage did
     not write is not there.
@@ -295,7 +296,7 @@ def take_out(path: Path, made: Identities, names: Iterable[str], private: Path) 
         with handles.folder(path) as folder, handles.folder("out", at=folder) as out:
             if {".": _identity(folder), "out": _identity(out)} != made:
                 raise BadOutput("its folder out/ is not the one that was made for it")
-            for name in names:
+            for name in map(contract.file_of, contract.outputs):
                 handles.make_writable(
                     name, at=out
                 )  # a folder that is moved is written to: its `..` changes
@@ -305,7 +306,7 @@ def take_out(path: Path, made: Identities, names: Iterable[str], private: Path) 
         if error.errno in DISK_FAULTS:
             raise
         raise BadOutput(f"its folder out/ cannot be read: {error.strerror}") from None
-    return {name: private / name for name in names}
+    return {name: private / contract.file_of(name) for name in contract.outputs}
 
 
 def open_log(log: Path) -> None:

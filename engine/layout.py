@@ -131,6 +131,12 @@ def new_run_dir(outputs: Path, usecase: str, target: str, now_s: float) -> Path:
     return folder
 
 
+def artifact(run_dir: Path, stage: str, output: str) -> Path:
+    """Return where a run shows an output, whose file may have a suffix."""
+    folder = run_dir / "artifacts" / stage
+    return next(folder.glob(f"{output}.*"), folder / output)
+
+
 def _ids(outputs: Path) -> Iterator[re.Match[str]]:
     """Yield the ids of all runs, also of those that have no journal yet."""
     for path in outputs.glob("[!.]*/*/*"):

@@ -23,7 +23,7 @@ class Publisher:
     def publish(self, job: Job, record: Record) -> list[Gate]:
         """Lay the outputs out below artifacts/, and return how each gate was judged."""
         for output, digest in record.outputs.items():
-            destination = self.run_dir / "artifacts" / job.stage / output
+            destination = self.run_dir / "artifacts" / job.stage / job.contract.file_of(output)
             handles.remove(destination)
             self.store.materialise(digest, destination)
         return [

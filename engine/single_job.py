@@ -81,7 +81,7 @@ def run(
     if ended.status != 0:
         return Done(False, {}, ended.why or log_tail(launch.log))
     try:
-        collected = jobfolder.take_out(launch.folder, made, contract.outputs, work / "outputs")
+        collected = jobfolder.take_out(launch.folder, made, contract, work / "outputs")
         for name, path in collected.items():
             seal(name, path)
     except BadOutput as error:
@@ -97,7 +97,7 @@ def _laid_out(job: Job, work: Path, inputs: Mapping[str, Path | None]) -> Launch
         **job.contract.invoke,
         "params": dict(job.params),
         "inputs": {name: str(path) if path else None for name, path in inputs.items()},
-        "outputs": {name: str(folder / "out" / name) for name in job.outputs},
+        "outputs": {name: str(folder / "out" / job.contract.file_of(name)) for name in job.outputs},
     }
     (folder / "job.json").write_text(json.dumps(description), encoding="utf-8")
     return Launch(job, folder, work / "job.log", work.name, work.name, inputs=inputs)

@@ -13,6 +13,7 @@ from engine.fields import (
     EnvName,
     EnvValue,
     Name,
+    OutputName,
     Rule,
     Scalar,
     Size,
@@ -69,8 +70,9 @@ class StageSpec(_OfAKind):
         description="keys of the target and the values, or lists of values, with which the stage is there: "
         "{accelerator: edgetpu}; for other targets its readers get None",
     )
-    outputs: tuple[Name, ...] = Field(
-        (), description="what a command writes; a function's outputs stand in its signature"
+    outputs: tuple[OutputName, ...] = Field(
+        (),
+        description="what a command writes, as rows or rows.csv; a function's outputs stand in its signature",
     )
     params: Mapping[Name, Any] = Field(default_factory=dict)
     runs_on: RunsOn = Field(

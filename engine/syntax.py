@@ -7,6 +7,7 @@ from pathlib import Path
 from engine import annotation
 from engine.contract import REQUIRED, Parameter
 from engine.errors import UserError
+from engine.vocabulary import SUFFIX
 
 
 def imports(tree: ast.Module, module: str) -> Iterator[tuple[str, bool]]:
@@ -72,6 +73,27 @@ def paths(function: ast.FunctionDef, path: Path) -> tuple[dict[str, bool], tuple
                 "annotate paths as In or Out, and put parameters behind a *",
             )
     return inputs, tuple(outputs)
+
+
+def suffixes(function: ast.FunctionDef, path: Path) -> dict[str, str]:
+    """Return the outputs that are `Annotated[Out, Suffix(".json")]`, with their suffixes."""
+    return {
+        argument.arg: _suffix(node, path)
+        for argument in (*function.args.posonlyargs, *function.args.args)
+        for node in ast.walk(argument.annotation or argument)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Suffix"
+    }
+
+
+def _suffix(node: ast.Call, path: Path) -> str:
+    match node.args:
+        case [ast.Constant(value=str(suffix))] if SUFFIX.fullmatch(suffix):
+            return suffix
+    raise UserError(
+        f"{path}, line {node.lineno}",
+        f"{ast.unparse(node)} gives no suffix of a file's name",
+        'write a dot, then letters and digits: Suffix(".json")',
+    )
 
 
 def _default(node: ast.expr | None, path: Path) -> object:

@@ -1,8 +1,10 @@
 """The words that states, failures and verdicts are made of, each with one meaning."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
+SUFFIX = re.compile(r"(\.[A-Za-z0-9]{1,16}){1,3}")  # of a file's name: .json, .tar.gz
 StageStatus = Literal["waiting", "running", "finished", "failed", "skipped", "rejected"]
 RunStatus = Literal["running", "finished", "failed", "rejected", "interrupted"]
 FailureKind = Literal[

@@ -74,7 +74,7 @@ def _remark(stage: StageState, run_dir: Path) -> str:
     changed = [
         name
         for name, digest in stage.outputs.items()
-        if _differs(run_dir / "artifacts" / stage.name / name, digest)
+        if _differs(layout.artifact(run_dir, stage.name, name), digest)
     ]
     if changed:
         return f"changed by hand since: {', '.join(changed)}"

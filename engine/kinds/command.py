@@ -22,10 +22,16 @@ def contract(declared: Declared, library: Library) -> Contract:
         subject="a command",
         inputs=dict.fromkeys(declared.inputs, True),
         outputs=declared.outputs,
+        suffixes=declared.suffixes,
         params=as_declared(declared),
-        sources={"command": list(declared.value)},
+        sources={"command": list(declared.value), **_suffixes(declared)},
         invoke={"command": list(declared.value)},
     )
+
+
+def _suffixes(declared: Declared) -> dict[str, object]:
+    """Return the suffixes as part of the sources, since programs go by them; nothing without any."""
+    return {"suffixes": dict(declared.suffixes)} if declared.suffixes else {}
 
 
 def _unknown_placeholders(declared: Declared) -> Iterator[UserError]:
@@ -45,4 +51,6 @@ def _wrong_outputs(declared: Declared) -> Iterator[UserError]:
             where, f"'{name}' has two producers: it stands twice", "keep one of the two"
         )
     if not declared.outputs:
-        yield UserError(where, "a command says what it writes", "write 'outputs: [name]'")
+        yield UserError(
+            where, "a command says what it writes", "write 'outputs: [name]', or [name.csv]"
+        )

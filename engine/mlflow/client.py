@@ -12,6 +12,7 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any, TypeVar
 
+from engine import layout
 from engine.errors import UserError
 from engine.events import RunState
 from engine.figure_kinds import Figure
@@ -194,7 +195,7 @@ class Recorder:
         """Send the outputs that are not there yet; the tag with the digest says which are."""
         known = self._tags.setdefault(entry.stage, {})
         for name, digest in entry.outputs.items():
-            path = self._run_dir / "artifacts" / (entry.stage or "") / name
+            path = layout.artifact(self._run_dir, entry.stage or "", name)
             tag, digest = key(f"rpi.output.{name}"), text(digest)
             if known.get(tag) == digest or not path.exists():
                 continue
@@ -211,7 +212,7 @@ class Recorder:
             artifacts.refer(path, folder)
         else:
             with tempfile.TemporaryDirectory() as copied:
-                artifacts.copy(path, Path(copied) / name)
+                artifacts.copy(path, Path(copied) / path.name)
                 self._client.log_artifacts(mlflow_id, copied)
         if model.is_package(name, path):
             self._send_model(mlflow_id, path)

@@ -3,9 +3,10 @@
 import csv
 import json
 from statistics import linear_regression, mean
-from typing import TypedDict
+from typing import Annotated, TypedDict
 
 from engine.stage import In, Out
+from engine.stage.suffix import Suffix
 
 
 class Fit(TypedDict):
@@ -15,7 +16,7 @@ class Fit(TypedDict):
     error: float
 
 
-def line(readings: In, model: Out) -> Fit:
+def line(readings: In, model: Annotated[Out, Suffix(".json")]) -> Fit:
     """Write the line as `model`, a JSON file with slope and intercept."""
     with open(readings, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

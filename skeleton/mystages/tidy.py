@@ -2,9 +2,10 @@
 
 import csv
 from statistics import median
-from typing import TypedDict
+from typing import Annotated, TypedDict
 
 from engine.stage import In, Out
+from engine.stage.suffix import Suffix
 
 
 class Tidied(TypedDict):
@@ -13,7 +14,7 @@ class Tidied(TypedDict):
     kept_share: float
 
 
-def tidy(readings: In, kept: Out, *, limit: float = 3.0) -> Tidied:
+def tidy(readings: In, kept: Annotated[Out, Suffix(".csv")], *, limit: float = 3.0) -> Tidied:
     """Keep the readings within `limit` median deviations of the median.
 
     `readings` is a folder of CSV files with the columns hour and celsius; `kept` is one such file.

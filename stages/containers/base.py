@@ -1,8 +1,9 @@
 """The stage that makes the root file system on which the images of a platform lie."""
 
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 from engine.stage import In, Out, StageError, note
+from engine.stage.suffix import Suffix
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +18,9 @@ class BaseMetrics(TypedDict):
     packages: float
 
 
-def base(lock: In, rootfs: Out, *, platform: str, base: str = "auto") -> BaseMetrics:
+def base(
+    lock: In, rootfs: Annotated[Out, Suffix(".tar")], *, platform: str, base: str = "auto"
+) -> BaseMetrics:
     """Write Debian with Python as one tar.
 
     `lock` is the folder with debian-<arch>.lock and registry.txt.

@@ -1,8 +1,9 @@
 """The stage that builds the image of one platform on a base, without Docker, root or emulation."""
 
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 from engine.stage import In, Out, StageError
+from engine.stage.suffix import Suffix
 
 if TYPE_CHECKING:
     from stages.containers._image import Image
@@ -18,7 +19,9 @@ class BuildMetrics(TypedDict):
     packages: float
 
 
-def build(context: In, base: In, archive: Out, *, platform: str) -> BuildMetrics:
+def build(
+    context: In, base: In, archive: Annotated[Out, Suffix(".tar")], *, platform: str
+) -> BuildMetrics:
     """Write the image that the folder `context` describes (containers/<image>/) as an OCI archive.
 
     `docker load` takes it too.

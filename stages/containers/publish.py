@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 from engine.stage import In, Out, StageError, note, progress
 from engine.stage.bounds import Range
+from engine.stage.suffix import Suffix
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +31,7 @@ class PublishMetrics(TypedDict):
 def publish(
     archives: Out,
     layout: Out,
-    report: Out,
+    report: Annotated[Out, Suffix(".json")],
     images: In,
     smoke: In | None = None,
     scan: In | None = None,

@@ -1,9 +1,10 @@
 """The stage that lists what an image consists of, as CycloneDX does."""
 
 from datetime import UTC
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 from engine.stage import In, Out, StageError
+from engine.stage.suffix import Suffix
 
 if TYPE_CHECKING:
     from stages.containers._layout import Image
@@ -22,7 +23,7 @@ class SbomMetrics(TypedDict):
 
 def sbom(
     archive: In,
-    sbom: Out,
+    sbom: Annotated[Out, Suffix(".spdx.json")],
     context: In | None = None,
     lock: In | None = None,
     *,

@@ -1,8 +1,9 @@
 """The stage that holds an image's bill of materials against known vulnerabilities, offline."""
 
-from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict
 
 from engine.stage import In, Out, StageError, note
+from engine.stage.suffix import Suffix
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +28,11 @@ class ScanMetrics(TypedDict):
 
 
 def scan(
-    sbom: In, report: Out, vulnerabilities: In | None = None, *, accepted: list[str] | None = None
+    sbom: In,
+    report: Annotated[Out, Suffix(".json")],
+    vulnerabilities: In | None = None,
+    *,
+    accepted: list[str] | None = None,
 ) -> ScanMetrics:
     """Write which vulnerabilities of a file concern the components, gravest first.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict
 from engine.stage import In, Out, StageError, note, progress
 from engine.stage.bounds import Range
 from engine.stage.platforms import PLATFORMS
+from engine.stage.suffix import Suffix
 
 if TYPE_CHECKING:
     from stages.containers._layout import Image
@@ -35,7 +36,7 @@ class SmokeMetrics(TypedDict):
 def smoke(
     archive: In,
     models: In,
-    outputs: Out,
+    outputs: Annotated[Out, Suffix(".json")],
     expected: In | None = None,
     *,
     platform: str,

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict
 
 from engine.stage import In, Out, StageError, note, progress, taken
 from engine.stage.bounds import Range
+from engine.stage.suffix import Suffix
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +37,7 @@ class BenchmarkMetrics(TypedDict):
 def benchmark(
     test: In,
     models: In,
-    report: Out,
+    report: Annotated[Out, Suffix(".json")],
     compiled: In | None = None,
     *,
     role: str = "model",

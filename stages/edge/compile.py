@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict
 
 from engine.stage import In, Out, StageError, note, progress
 from engine.stage.bounds import Range
+from engine.stage.suffix import Suffix
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +36,7 @@ class CompileMetrics(TypedDict):
 def compile(
     models: In,
     compiled: Out,
-    log: Out,
+    log: Annotated[Out, Suffix(".json")],
     *,
     accelerator: str = "none",
     attempts: Annotated[int, Range(ge=1)] = 5,

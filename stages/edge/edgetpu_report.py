@@ -1,9 +1,10 @@
 """The stage that says which operators of models run on the Edge TPU, compiled or not."""
 
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 from engine.stage import In, Out, StageError, note
 from engine.stage.figures import op_graph
+from engine.stage.suffix import Suffix
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +29,7 @@ class EdgetpuReportMetrics(TypedDict):
     min_runtime: float
 
 
-def edgetpu_report(models: In, report: Out) -> EdgetpuReportMetrics:
+def edgetpu_report(models: In, report: Annotated[Out, Suffix(".json")]) -> EdgetpuReportMetrics:
     """Predict from a model's operators what the Edge TPU's compiler 16 maps.
 
     Of a compiled model, read what the compiler did.

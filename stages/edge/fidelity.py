@@ -1,8 +1,9 @@
 """The stage that judges an exported model without a truth: by how much int8 differs from float."""
 
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 from engine.stage import In, Out, measured_on, note
+from engine.stage.suffix import Suffix
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +27,9 @@ class FidelityMetrics(TypedDict):
     test_examples: float
 
 
-def fidelity(test: In, outputs: In, reference: In, report: Out) -> FidelityMetrics:
+def fidelity(
+    test: In, outputs: In, reference: In, report: Annotated[Out, Suffix(".json")]
+) -> FidelityMetrics:
     """Compare the target's int8 outputs with the build machine's float outputs.
 
     test: a part; outputs: what `infer` wrote; reference: what `reference` wrote

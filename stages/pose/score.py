@@ -1,10 +1,11 @@
 """The stage that judges the classifier's outputs by the truth of the test part, clip by clip."""
 
 from statistics import mean
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 from engine.stage import In, Out, StageError, measured_on, note
 from engine.stage.figures import confusion_matrix
+from engine.stage.suffix import Suffix
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,7 +43,9 @@ class ScoreMetrics(TypedDict):
     reference_bit_equal: float
 
 
-def score(test: In, outputs: In, reference: In, report: Out) -> ScoreMetrics:
+def score(
+    test: In, outputs: In, reference: In, report: Annotated[Out, Suffix(".json")]
+) -> ScoreMetrics:
     """Compare outputs with the truth; examples that belong to a clip are judged together.
 
     test:      the part that stages.pose.dataset wrote

@@ -100,9 +100,7 @@ def test_without_a_value_a_rule_is_broken_or_not_judged(rule, kept):
     "name", ["../x", "a/b", ".x", "a.b", "", "x" * 65, "a b", "1a", "ä", "a\n", "a\0"]
 )
 def test_a_name_that_could_leave_its_folder_is_refused(name):
-    _, mistakes = spec.read(
-        {"name": "x", "stages": {"s": {"command": ["true"], "outputs": [name]}}}, "f.yaml"
-    )
+    _, mistakes = spec.read({"name": name, "stages": {}}, "f.yaml")
     assert mistakes[0].what.endswith("is not a name")
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from engine.layout import artifact
 from engine.publisher import Publisher, cached, is_rejected
 from engine.store import Record
 
@@ -28,6 +29,16 @@ def made(bench):
 def test_each_output_lies_below_artifacts(publisher, made, bench):
     publisher.publish(*made(accuracy=0.9))
     assert (bench.run_dir / "artifacts" / "s" / "data").read_text().startswith("free")
+
+
+def test_a_file_has_the_suffix_that_its_stage_declares(publisher, bench):
+    command = {"command": ["cp", "{inputs.x}", "{outputs.rows}"], "outputs": ["rows.csv"]}
+    plan = bench.plan({"a": {"uses": "mystages.free"}, "s": {**command, "inputs": {"x": "a.data"}}})
+    outputs = dict(bench.run(plan).stages["s"].outputs)
+    publisher.publish(plan.jobs["s"].job, Record("f" * 64, "s", {}, outputs, {}))
+    assert outputs.keys() == {"rows"}
+    assert artifact(bench.run_dir, "s", "rows") == bench.run_dir / "artifacts" / "s" / "rows.csv"
+    assert artifact(bench.run_dir, "s", "rows").is_file()
 
 
 def test_what_lay_there_is_replaced(publisher, made, bench):

@@ -176,6 +176,14 @@ def test_editing_a_stage_makes_those_stale_that_use_it(library, changed, stale):
         ("lib.s", "def t(): ...", "it has no function 's'"),
         ("lib.s", "def s(:", "Python cannot read it: invalid syntax"),
         ("lib.s", "def s(x: int): ...", "'x' is neither In nor Out"),
+        *(
+            (
+                "lib.s",
+                f"def s(x: Annotated[Out, Suffix({suffix})]): ...",
+                f"Suffix({suffix}) gives no suffix of a file's name",
+            )
+            for suffix in ("'json'", "'../x'", "NAME", "")
+        ),
         ("lib.s", "def s(*, x: int = open('x')): ...", "a default must be a plain value"),
         ("lib.s", "def s(*, x: Annotated[int, Range(ge=y)] = 1): ...", "a bound is a number"),
         (

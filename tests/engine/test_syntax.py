@@ -44,3 +44,9 @@ def test_a_parameter_has_its_type_and_its_default():
 def test_a_path_is_an_input_or_an_output():
     inputs, outputs = syntax.paths(_function("def f(a: In, b: In | None, c: Out): ..."), HERE)
     assert (inputs, outputs) == ({"a": True, "b": False}, ("c",))
+
+
+def test_the_suffix_of_an_output_is_what_its_annotation_says():
+    function = _function("def f(a: In, b: Annotated[Out, Suffix('.tar.gz')], c: Out): ...")
+    assert syntax.paths(function, HERE) == ({"a": True}, ("b", "c"))
+    assert syntax.suffixes(function, HERE) == {"b": ".tar.gz"}

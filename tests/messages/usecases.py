@@ -17,6 +17,7 @@ SOURCES = {  # of stages that are wrong themselves, or need something
     "nameless": "def other(): ...\n",
     "vague": "from engine.stage import Out\ndef vague(data: Out, n: int) -> None: ...\n",
     "lazy": "from engine.stage import Out\ndef lazy(data: Out, *, n: int = len([])) -> None: ...\n",
+    "dotless": "def dotless(data: Annotated[Out, Suffix('csv')]) -> None: ...\n",
     "needs": "from engine.stage import Out\ndef needs(data: Out, *, rate: float) -> None: ...\n",
     "_helper": "from engine.stage import Out\ndef _helper(data: Out) -> None: ...\n",
 }
@@ -131,6 +132,12 @@ MISTAKES = {
         "../x",
         "letters, digits",
     ),
+    "suffix": (
+        "  a: {command: ['true'], outputs: [x.c-v]}",
+        "u.yaml: stages.a.outputs.0",
+        ".c-v",
+        "x.csv",
+    ),
     "duration": (
         "  a: {uses: mystages.make, timeout: soon}",
         "u.yaml: stages.a.timeout",
@@ -184,6 +191,12 @@ MISTAKES = {
         "{here}/mystages/vague.py, line 2",
         "n",
         "In or Out",
+    ),
+    "suffix_of_a_function": (
+        "  a: {uses: mystages.dotless}",
+        "{here}/mystages/dotless.py, line 1",
+        "Suffix('csv')",
+        ".json",
     ),
     "default_that_is_no_value": (
         "  a: {uses: mystages.lazy}",

@@ -43,6 +43,15 @@ def test_the_outputs_lie_in_the_jobs_folder(bench):
     assert bench.says("'written'") == "written"
 
 
+def test_an_output_has_the_suffix_that_it_was_declared_with(bench):
+    folder, launch = bench.lay_out(
+        "s", {"command": ["touch", "{outputs.y}"], "outputs": ["y.tar.gz"]}
+    )
+    bench.executor.launch(launch)
+    assert [ended.status for ended in bench.end()] == [0]
+    assert [path.name for path in (folder.path / "out").iterdir()] == ["y.tar.gz"]
+
+
 def test_the_metrics_lie_in_result_json(bench):
     folder, _ = bench.does("metrics = {'accuracy': 0.5}")
     assert folder.result() == {"metrics": {"accuracy": 0.5}}

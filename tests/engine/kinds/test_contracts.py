@@ -39,6 +39,10 @@ def test_a_commands_contract_is_what_the_yaml_declares(library):
     found = command.contract(
         _declared(words, inputs={"x": "a.b"}, outputs=("y",), params={"n": 1}), library
     )
+    csv = command.contract(
+        _declared(words, inputs={"x": "a.b"}, outputs=("y",), suffixes={"y": ".csv"}), library
+    )
+    assert (csv.file_of("y"), csv.sources == found.sources) == ("y.csv", False)  # programs go by it
     assert found == Contract(
         label="cp {inputs.x} {outputs.y}",
         subject="a command",

@@ -52,14 +52,14 @@ def test_every_platform_is_built_tried_scanned_and_pushed_under_one_tag(
         archives.PLATFORMS.values()
     )
     (run,) = (tmp_path / "out" / "containers").glob("*/latest/artifacts")
-    report = json.loads((run / "publish_runtime" / "report").read_text())
+    report = json.loads((run / "publish_runtime" / "report.json").read_text())
     assert (report["pushed"], report["index"]) == (reference, _registry.digest_of(content))
     for arch, platform in zip(("amd64", "arm64", "armv7"), archives.PLATFORMS, strict=True):
         assert (
-            json.loads((run / f"smoke_runtime@{arch}" / "outputs").read_text())["platform"]
+            json.loads((run / f"smoke_runtime@{arch}" / "outputs.json").read_text())["platform"]
             == platform
         )
-        found = json.loads((run / f"scan_runtime@{arch}" / "report").read_text())["findings"]
+        found = json.loads((run / f"scan_runtime@{arch}" / "report.json").read_text())["findings"]
         assert [finding["severity"] for finding in found] == (
             [] if arch == "armv7" else ["high"]
         )  # arm/v7 has Debian's numpy
