@@ -45,8 +45,8 @@ def fidelity(
 
     from stages.tflite import outputs as raw_outputs
 
-    there = raw_outputs.read(outputs)
-    here, floating = there.values(), raw_outputs.read(reference / "float").values()
+    there, original = raw_outputs.read(outputs), raw_outputs.read(reference / "float")
+    here, floating = there.values(), original.values()
     measured_on(there.about["taken"])
     kept, same, parts = [], [], []
     for _, values in _matched(here, floating).items():
@@ -62,13 +62,14 @@ def fidelity(
         max_difference=float(differences.max()),
         test_examples=float(len(same[0])),
     )
+    figures = _figures(metrics, there.about["model_sha256"] == original.about["model_sha256"])
     about = {
         **{name: there.about[name] for name in ("runtime", "accelerator", "taken")},
         **metrics,
         "answers": _answers(test, here),
-        "card": {"Figures": _figures(metrics), "Limits": "Nothing is known of its accuracy."},
+        "card": {"Figures": figures, "Limits": "Nothing is known of its accuracy."},
     }
-    note(_figures(metrics))
+    note(figures)
     report.write_text(json.dumps(about, indent=1), encoding="utf-8")
     return metrics
 
@@ -113,9 +114,10 @@ def _answers(test: "In", values: "dict[str, NDArray[np.float32]]") -> list[dict[
     ]
 
 
-def _figures(metrics: FidelityMetrics) -> str:
+def _figures(metrics: FidelityMetrics, is_ready: bool) -> str:
+    other = "itself on the build machine, since it came ready" if is_ready else "the float model"
     return (
-        f"R² {metrics['r2']:.3f} of the float model's outputs on {metrics['test_examples']:.0f} examples; "
-        f"{metrics['same_highest']:.1%} have the highest value where it has it; values differ by "
+        f"compared with {other}: R² {metrics['r2']:.3f} on {metrics['test_examples']:.0f} examples; "
+        f"{metrics['same_highest']:.1%} have the highest value in the same place; values differ by "
         f"{metrics['mean_difference']:.2%} of the outputs' range, by {metrics['max_difference']:.2%} at most"
     )

@@ -151,7 +151,7 @@ def open_on(
         return Model(EdgeTpu(int8_path, compiled_path, runtime, process or Process()))
     except Unavailable as reason:
         note(
-            f"no Edge TPU is used (looked for {LOOKED_FOR}): {reason}; the int8 model runs on the CPU instead"
+            f"no Edge TPU is used (looked for {LOOKED_FOR}): {reason}; the model runs on the CPU instead"
         )
     return open_model(int8_path, runtime, threads)
 

@@ -18,17 +18,17 @@ ABOUT = {"runtime": "LiteRT 9", "accelerator": "cpu", "taken": "device"}
 def judged(tmp_path):
     """Compare outputs of the target with the float ones; return metrics and report."""
 
-    def run(here, floating, name="scores"):
+    def run(here, floating, name="scores", of="1"):
         part.write(tmp_path / "test", {"x": np.zeros((len(here), 1), np.float32)})
         part.raw_folder(tmp_path / "test")
         part.write_items(tmp_path / "test", {"00.npy": (0, 0)})
-        for folder, values, called in (
-            ("outputs", here, name),
-            ("reference/float", floating, "scores"),
+        for folder, values, called, sha256 in (
+            ("outputs", here, name, "0"),
+            ("reference/float", floating, "scores", of),
         ):
             model = SimpleNamespace(outputs={called: Tensor(called, (1, 2), "float32")})
             raw = {called: np.array(values, np.float32)}
-            outputs.write(tmp_path / folder, raw, model, ABOUT)
+            outputs.write(tmp_path / folder, raw, model, {**ABOUT, "model_sha256": sha256})
         folders = (tmp_path / "test", tmp_path / "outputs", tmp_path / "reference")
         metrics = fidelity(*folders, tmp_path / "report")
         return metrics, json.loads((tmp_path / "report").read_text())
@@ -74,3 +74,9 @@ def test_it_counts_as_measured_where_the_model_ran(judged, monkeypatch):
     said = []
     monkeypatch.setattr(module, "measured_on", said.append)
     assert judged([[0, 1]], [[0, 1]])[1]["taken"] == "device" and said == ["device"]
+
+
+@pytest.mark.parametrize(("sha256", "with_what"), [("0", "itself"), ("1", "the float model")])
+def test_the_card_says_what_it_was_compared_with(judged, sha256, with_what):
+    card = judged([[0, 1]], [[0, 1]], of=sha256)[1]["card"]
+    assert card["Figures"].startswith(f"compared with {with_what}")

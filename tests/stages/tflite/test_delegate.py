@@ -163,7 +163,7 @@ def test_a_library_that_crashes_is_a_version_mismatch_and_the_stage_goes_on(
     assert notes[-1].startswith(
         "no Edge TPU is used (looked for USB 1a6e:089a or 18d1:9302, PCIe 1ac1:089a"
     )
-    assert notes[-1].endswith("the int8 model runs on the CPU instead")
+    assert notes[-1].endswith("the model runs on the CPU instead")
 
 
 def test_a_library_that_refuses_the_model_is_a_version_mismatch(compiled, library, plugged):
