@@ -1,5 +1,5 @@
-"""Writes docs/reference.md and conf/schema/*.json from the models, the events and conf/config.yaml: `python
-docs/reference.py`.
+"""Writes docs/reference.md and conf/schema/*.json from the models, the events, the signatures of
+stages and conf/config.yaml: `python docs/reference.py`.
 
 With --check it writes nothing, and the exit status is 1 where a file is stale.
 """
@@ -13,8 +13,9 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
+import stage_reference
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
@@ -32,8 +33,9 @@ from engine import (
     yamlfile,
 )
 
+WIDTH = 100  # of a line of JSON, where it can be broken
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
-REFERENCE = {"type": "string", "pattern": r"\$\{"}  # ${params.x}, resolved before the models see it
+REFERENCE = stage_reference.REFERENCE
 MODELS: dict[str, tuple[type[BaseModel], str, str]] = {
     "usecase": (
         spec.UseCase,
@@ -98,6 +100,18 @@ def schema(name: str) -> dict[str, Any]:
             "description": "Hydra's defaults list, as /pipeline@stages: edge_export",
         }
         made = _with_references(made)
+    return _with_stages(made, {"usecase": "StageSpec", "asset": "MadeBy"}.get(name))
+
+
+def _with_stages(made: dict[str, Any], runs: str | None) -> dict[str, Any]:
+    """Return the schema with the bounds of the shipped stages, which `runs` has as uses: and params:."""
+    if runs is None:
+        return made
+    found = stage_reference.contracts()
+    made["$defs"][runs]["allOf"] = stage_reference.by_uses(found)
+    made["$defs"] |= stage_reference.definitions(found)
+    if runs == "StageSpec":
+        made["allOf"] = stage_reference.by_reference(found)
     return made
 
 
@@ -114,7 +128,7 @@ def reference() -> str:
             if nested is not model:
                 parts += [f"### {_heading(nested)}", (nested.__doc__ or "").strip()]
             parts.append(_table(("key", "type", "default", "what it means"), _rows(nested)))
-    parts += _events()
+    parts += [*_stages(), *_events()]
     return "\n\n".join(parts) + "\n"
 
 
@@ -177,6 +191,20 @@ def _commands() -> list[str]:
         "whichever launcher runs them; the folder `outputs` "
         "must be one that all its workers share.",
     ]
+
+
+def _stages() -> list[str]:
+    """Return a table of parameters for each shipped stage that has any."""
+    parts = [
+        "## Shipped stages",
+        "The parameters of the stages that `uses:` may name. `python run.py list` also names their "
+        "inputs, outputs and metrics, and the stages of your own.",
+    ]
+    for name, contract in stage_reference.contracts().items():
+        if contract.params:
+            table = _table(stage_reference.HEAD, stage_reference.rows(contract))
+            parts += [f"### {name}", contract.doc.partition("\n\n")[0].replace("\n", " "), table]
+    return parts
 
 
 def _events() -> list[str]:
@@ -328,7 +356,21 @@ def _with_references(node: Any) -> Any:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    return _written(value, "") + "\n"
+
+
+def _written(value: Any, indent: str) -> str:
+    """Return the value as JSON: on one line if it fits or is a condition, else one item a line."""
+    line = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, dict | list) or "if" in value or len(indent + line) <= WIDTH:
+        return line
+    deeper = indent + "  "
+    if isinstance(value, dict):
+        items = [f"{json.dumps(key)}: {_written(one, deeper)}" for key, one in value.items()]
+    else:
+        items = [_written(one, deeper) for one in value]
+    start, end = "{}" if isinstance(value, dict) else "[]"
+    return f"{start}\n{deeper}" + f",\n{deeper}".join(items) + f"\n{indent}{end}"
 
 
 def main(arguments: list[str]) -> int:

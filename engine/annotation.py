@@ -15,12 +15,13 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "bool": (bool,),
     "None": (type(None),),
 }
-_BOUNDS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {
-    "ge": (">=", operator.ge),
-    "gt": (">", operator.gt),
-    "le": ("<=", operator.le),
-    "lt": ("<", operator.lt),
+_BOUNDS: dict[str, tuple[str, Callable[[Any, Any], bool], str]] = {
+    "ge": (">=", operator.ge, "minimum"),
+    "gt": (">", operator.gt, "exclusiveMinimum"),
+    "le": ("<=", operator.le, "maximum"),
+    "lt": ("<", operator.lt, "exclusiveMaximum"),
 }
+_IN_JSON = {"int": "integer", "float": "number", "str": "string", "bool": "boolean"}
 
 
 def refusal(annotation: str, value: Any) -> str | None:
@@ -37,9 +38,16 @@ def described(annotation: str) -> str:
 
 
 def wanted(annotation: str) -> str:
-    """Return what to write: "a value of type int >= 1", "'a' or 'b'"."""
+    """Return what to write: "a value of type int >= 1", "'a' or 'b'", "true or false"."""
+    if annotation == "bool":
+        return "true or false"
     said = described(annotation)
     return said if annotation.startswith("Literal[") else f"a value of type {said}"
+
+
+def schema(annotation: str) -> dict[str, Any]:
+    """Return the JSON Schema of the values that are accepted; {} for a type that is not known."""
+    return _schema(ast.parse(annotation, mode="eval").body)
 
 
 def type_of(annotation: str) -> str:
@@ -94,7 +102,13 @@ def _refusal(node: ast.expr, value: Any) -> str | None:
     if _is_annotated(node):
         kind, *bounds = node.slice.elts  # type: ignore[attr-defined]
         return _refusal(kind, value) or _out_of(bounds, value)
-    return None if _is_of(node, value) else f"is not of the type {ast.unparse(node)}"
+    if _is_of(node, value):
+        return None
+    return (
+        "is not one of the choices"
+        if _is_choice(node)
+        else f"is not of the type {_described(node)}"
+    )
 
 
 def _nearest(reasons: list[str | None]) -> str | None:
@@ -104,10 +118,14 @@ def _nearest(reasons: list[str | None]) -> str | None:
 
 def _out_of(bounds: list[ast.expr], value: Any) -> str | None:
     for name, bound in (pair for node in bounds for pair in _bounds(node)):
-        sign, holds = _BOUNDS[name]
+        sign, holds, _ = _BOUNDS[name]
         if not holds(value, bound):
             return f"is not {sign} {bound}"
     return None
+
+
+def _is_choice(node: ast.expr) -> bool:
+    return ast.unparse(node).startswith("Literal[")
 
 
 def _is_of(node: ast.expr, value: Any) -> bool:
@@ -121,7 +139,7 @@ def _is_of(node: ast.expr, value: Any) -> bool:
                 isinstance(value, wanted) and (name == "bool" or not isinstance(value, bool))
             )
         case ast.Subscript(value=ast.Name(id="Literal"), slice=choices):
-            return value in _choices(choices)
+            return any(type(value) is type(one) and value == one for one in _choices(choices))
         case ast.Subscript(value=ast.Name(id="list" | "List" | "Sequence"), slice=item):
             return isinstance(value, list | tuple) and all(_accepts(item, one) for one in value)
         case ast.Subscript(value=ast.Name(id="tuple" | "Tuple"), slice=ast.Tuple(elts=items)):
@@ -157,4 +175,31 @@ def _described(node: ast.expr) -> str:
     match node:
         case ast.Subscript(value=ast.Name(id="Literal"), slice=choices):
             return " or ".join(map(repr, _choices(choices)))
+        case ast.Subscript(value=ast.Name(id=name), slice=ast.Tuple(elts=items)):
+            return f"{name}[{', '.join(map(_described, items))}]"
+        case ast.Subscript(value=ast.Name(id=name), slice=item):
+            return f"{name}[{_described(item)}]"
     return ast.unparse(node)
+
+
+def _schema(node: ast.expr) -> dict[str, Any]:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        return {"anyOf": [_schema(node.left), _schema(node.right)]}
+    if _is_annotated(node):
+        kind, *bounds = node.slice.elts  # type: ignore[attr-defined]
+        pairs = [pair for one in bounds for pair in _bounds(one)]
+        return _schema(kind) | {_BOUNDS[name][2]: bound for name, bound in pairs}
+    match node:
+        case ast.Constant(value=None):
+            return {"type": "null"}
+        case ast.Name(id=name) if name in _IN_JSON:
+            return {"type": _IN_JSON[name]}
+        case ast.Subscript(value=ast.Name(id="Literal"), slice=choices):
+            return {"enum": list(_choices(choices))}
+        case ast.Subscript(value=ast.Name(id="list" | "List" | "Sequence"), slice=item):
+            return {"type": "array", "items": _schema(item)}
+        case ast.Subscript(value=ast.Name(id="tuple" | "Tuple")):
+            return {"type": "array"}
+        case ast.Subscript(value=ast.Name(id="dict" | "Mapping")):
+            return {"type": "object"}
+    return {}

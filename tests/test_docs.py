@@ -3,11 +3,13 @@ files.
 """
 
 import importlib.util
+import json
 import re
 import sys
 from pathlib import Path
 from types import ModuleType
 
+import jsonschema
 import pytest
 
 from engine import yamlfile
@@ -107,3 +109,76 @@ def test_the_schema_knows_each_top_level_key_of_the_files(made, kind):
 def test_the_schema_takes_what_a_writer_types_for_durations_sizes_and_references(made):
     stage = made.schema("usecase")["$defs"]["StageSpec"]["properties"]
     assert "string" in str(stage["timeout"]) and made.REFERENCE in stage["retries"]["anyOf"]
+
+
+def _refused(kind: str, data: object) -> list[str]:
+    """Return the places that an editor underlines with the schema."""
+    schema = json.loads((ROOT / "conf" / "schema" / f"{kind}.json").read_text(encoding="utf-8"))
+    found = jsonschema.Draft202012Validator(schema).iter_errors(data)
+    return sorted(".".join(map(str, error.absolute_path)) for error in found)
+
+
+def _shipped() -> list[tuple[str, str, object]]:
+    """Return the kind of schema, the name and the content of each file that it is for."""
+    folders = {"usecase": ROOT / "usecases"} | {
+        kind: ROOT / "conf" / kind for kind in ("target", "asset")
+    }
+    found = [
+        (kind, path.name, yamlfile.load(path))
+        for kind, folder in folders.items()
+        for path in sorted(folder.glob("*.yaml"))
+    ]
+    shared = sorted((ROOT / "conf" / "pipeline").glob("*.yaml"))
+    return found + [("usecase", path.name, {"stages": yamlfile.load(path)}) for path in shared]
+
+
+def test_the_schemas_accept_what_ships():
+    accepted = {name: _refused(kind, data) for kind, name, data in _shipped()}
+    assert "pose_activity.yaml" in accepted and {k: v for k, v in accepted.items() if v} == {}
+
+
+TRAIN = "stages.pose.train"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("epochs", 0),
+        ("epochs", 1.5),
+        ("epochs", "many"),
+        ("learning_rate", 0),
+        ("learning_rate", 1.5),
+        ("dropout", 1),
+        ("augment", 1),
+        ("epoch", 1),
+    ],
+)
+def test_the_schema_refuses_a_value_that_the_stage_refuses(key, value):
+    stages = {"train": {"uses": TRAIN, "params": {key: value}}}
+    place = "stages.train.params" + ("" if key == "epoch" else f".{key}")
+    assert _refused("usecase", {"stages": stages}) == [place]
+
+
+def test_the_schema_refuses_a_value_that_reaches_a_stage_by_its_reference():
+    stages = {"train": {"uses": TRAIN, "params": {"epochs": "${params.epochs}"}}}
+    assert _refused("usecase", {"params": {"epochs": 0}, "stages": stages}) == ["params.epochs"]
+    assert _refused("usecase", {"params": {"epochs": 1}, "stages": stages}) == []
+    stages["train"]["params"]["epochs"] = "${params.rounds}"
+    assert _refused("usecase", {"params": {"epochs": 0}, "stages": stages}) == []
+
+
+@pytest.mark.parametrize(("value", "refused"), [("int4", True), ("int8", False)])
+def test_the_schema_knows_the_choices_of_a_stage(value, refused):
+    stages = {"a": {"uses": "stages.edge.quantise", "params": {"input_type": value}}}
+    assert bool(_refused("usecase", {"stages": stages})) is refused
+
+
+def test_the_schema_leaves_stages_of_the_users_own_alone():
+    stages = {"a": {"uses": "mystages.train", "params": {"epochs": 0}}}
+    assert _refused("usecase", {"stages": stages}) == []
+
+
+def test_the_schema_of_an_asset_knows_the_stage_that_makes_it():
+    asset = yamlfile.load(ROOT / "conf" / "asset" / "activity_sample.yaml")
+    asset["made_by"]["params"] = {"people": 0}
+    assert _refused("asset", asset) == ["made_by"]

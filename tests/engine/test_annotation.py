@@ -28,6 +28,7 @@ RATE = "Annotated[float, Range(gt=0, lt=1)]"
         ("int | None", "x", False),
         ("Literal['a', 'b']", "a", True),
         ("Literal['a', 'b']", "c", False),
+        ("Literal[0, 1]", True, False),
         ("list[int]", [1, 2], True),
         ("list[int]", ["a"], False),
         ("tuple[int, str]", [1, "a"], True),
@@ -52,7 +53,8 @@ def test_a_value_of_a_type(written, value, taken):
         (RATE, math.nan, "is not > 0"),
         (f"{RATE} | None", None, None),
         (f"{RATE} | None", 2.0, "is not < 1"),
-        (f"list[{EPOCHS}]", [1, 0], f"is not of the type list[{EPOCHS}]"),
+        (f"list[{EPOCHS}]", [1, 0], "is not of the type list[int >= 1]"),
+        ("Literal['a', 'b']", "c", "is not one of the choices"),
     ],
 )
 def test_a_value_beyond_its_bounds_is_refused_with_the_bound(written, value, why):
@@ -66,6 +68,7 @@ def test_a_value_beyond_its_bounds_is_refused_with_the_bound(written, value, why
         (f"{RATE} | None", "float > 0 and < 1 or None"),
         ("Literal['a', 'b']", "'a' or 'b'"),
         ("list[int]", "list[int]"),
+        (f"dict[str, {EPOCHS}]", "dict[str, int >= 1]"),
     ],
 )
 def test_an_annotation_is_described_with_its_bounds_and_choices(written, said):
@@ -79,3 +82,24 @@ def test_a_choice_is_wanted_by_its_values_and_a_number_by_its_type():
 
 def test_the_type_of_a_bounded_number_is_the_numbers():
     assert annotation.type_of(RATE) == "float"
+
+
+@pytest.mark.parametrize(
+    ("written", "schema"),
+    [
+        (EPOCHS, {"type": "integer", "minimum": 1}),
+        (RATE, {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}),
+        ("Annotated[int, Range(le=9)]", {"type": "integer", "maximum": 9}),
+        ("str | None", {"anyOf": [{"type": "string"}, {"type": "null"}]}),
+        ("Literal['a', 'b']", {"enum": ["a", "b"]}),
+        (
+            f"list[{EPOCHS}]",
+            {"type": "array", "items": {"type": "integer", "minimum": 1}},
+        ),
+        ("tuple[int, int]", {"type": "array"}),
+        ("dict[str, int]", {"type": "object"}),
+        ("Any", {}),
+    ],
+)
+def test_an_annotation_as_json_schema(written, schema):
+    assert annotation.schema(written) == schema

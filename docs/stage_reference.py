@@ -1,0 +1,113 @@
+"""The parameters of the shipped stages, for docs/reference.py: as JSON Schema and as tables.
+
+Read from the signatures and docstrings in stages/, which are never imported.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from engine import annotation
+from engine.contract import REQUIRED, Contract, Parameter
+from engine.signature import Library
+
+ROOT = Path(__file__).resolve().parent.parent
+REFERENCE = {"type": "string", "pattern": r"\$\{"}  # ${params.x}, resolved before it is checked
+HEAD = ("parameter", "type", "default", "what it means")
+# "name: text" or "name, name: text", with the text's further lines indented
+_ENTRY = re.compile(r"^([a-z]\w*(?:, [a-z]\w*)*): +(.*(?:\n +.*)*)", re.MULTILINE)
+
+
+def contracts() -> dict[str, Contract]:
+    """Return the contract of each shipped stage, by the name that `uses:` gives it."""
+    library = Library(["stages"], [ROOT])
+    return {name: library.signature(name, name) for name in library.names()}
+
+
+def meanings(doc: str) -> dict[str, str]:
+    """Return what a stage's docstring says of each name."""
+    return {
+        name: " ".join(text.split())
+        for names, text in _ENTRY.findall(doc)
+        for name in names.split(", ")
+    }
+
+
+def rows(contract: Contract) -> list[tuple[str, ...]]:
+    """Return the rows of a stage's table, under HEAD."""
+    said = meanings(contract.doc)
+    return [
+        (f"`{name}`", one.described, _default(one), said.get(name, ""))
+        for name, one in contract.params.items()
+    ]
+
+
+def definitions(found: Mapping[str, Contract]) -> dict[str, Any]:
+    """Return the schema of each stage's `params:`, by the stage's name."""
+    return {name: _params(one) for name, one in found.items()}
+
+
+def by_uses(found: Mapping[str, Contract]) -> list[dict[str, Any]]:
+    """Return the conditions that hold for what has `uses:` and `params:`: of one stage each."""
+    return [
+        {"if": _uses(name), "then": {"properties": {"params": {"$ref": f"#/$defs/{name}"}}}}
+        for name in found
+    ]
+
+
+def by_reference(found: Mapping[str, Contract]) -> list[dict[str, Any]]:
+    """Return the conditions that hold for a use case's own `params:`.
+
+    A parameter `epochs` is bounded as that of the stage to which `epochs: ${params.epochs}` gives it.
+    """
+    return [
+        {
+            "if": _some_stage(_uses(name, key)),
+            "then": {"properties": {"params": {"properties": {key: {"$ref": _place(name, key)}}}}},
+        }
+        for name, contract in found.items()
+        for key in contract.params
+    ]
+
+
+def _params(contract: Contract) -> dict[str, Any]:
+    """Return the schema of `params:`. None is required: a shared sub-DAG may have set it."""
+    said = meanings(contract.doc)
+    properties = {name: _property(one, said.get(name)) for name, one in contract.params.items()}
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def _property(parameter: Parameter, meaning: str | None) -> dict[str, Any]:
+    about: dict[str, Any] = {"anyOf": [annotation.schema(parameter.annotation), REFERENCE]}
+    if meaning:
+        about["description"] = meaning
+    if parameter.default is not REQUIRED:
+        about["default"] = parameter.default
+    return about
+
+
+def _uses(name: str, key: str | None = None) -> dict[str, Any]:
+    """Return the schema of a stage of this function, to which the parameter of that name is given."""
+    properties: dict[str, Any] = {"uses": {"const": name}}
+    if key is not None:
+        given = {"properties": {key: {"const": f"${{params.{key}}}"}}, "required": [key]}
+        properties["params"] = given
+    return {"properties": properties, "required": list(properties)}
+
+
+def _some_stage(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a use case in which one stage at least is so."""
+    stages = {"not": {"additionalProperties": {"not": schema}}}
+    return {"properties": {"stages": stages}, "required": ["stages"]}
+
+
+def _place(name: str, key: str) -> str:
+    return f"#/$defs/{name}/properties/{key}"
+
+
+def _default(parameter: Parameter) -> str:
+    if parameter.default is REQUIRED:
+        return "required"
+    return f"`{json.dumps(parameter.default, ensure_ascii=False)}`"
