@@ -14,7 +14,7 @@ from engine.asset import Asset
 from engine.catalogue import ROOT
 from engine.composed import kind_of
 from engine.errors import UserError, did_you_mean
-from engine.interpolation import value_of
+from engine.override import value_of
 from engine.settings import Settings
 from engine.wording import as_typed
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine import graph as graphs
-from engine import kind
+from engine import kind, spelling
 from engine.contract import REQUIRED, Contract, Declared, Parameter, unread
 from engine.errors import UserError, did_you_mean
 from engine.foreach import ALL, MARK, base_of, value_of
@@ -252,8 +252,8 @@ class _Checking:
                     UserError(f"{location}.{key}", what, did_you_mean(key, contract.params))
                 )
             elif why := contract.params[key].refusal(value):
-                fix = f"write {contract.params[key].wanted}"
-                self.mistakes.append(UserError(f"{location}.{key}", f"{value!r} {why}", fix))
+                what, fix = f"{spelling.shown(value)} {why}", _fix(contract.params[key], value)
+                self.mistakes.append(UserError(f"{location}.{key}", what, fix))
         for key, parameter in contract.params.items():
             if key not in spec.params and parameter.default is REQUIRED:
                 what = f"{contract.subject} needs the parameter '{key}'"
@@ -288,6 +288,11 @@ def _value(given: Mapping[str, Any], key: str, parameter: Parameter) -> Any:
     """Return the parameter's value; a whole number for a float becomes one."""
     value = given.get(key, parameter.default)
     return float(value) if parameter.type == "float" and type(value) is int else value
+
+
+def _fix(parameter: Parameter, value: object) -> str:
+    """Return what to write instead of a value that the parameter refuses."""
+    return spelling.advice(value, parameter.wanted, lambda other: parameter.refusal(other) is None)
 
 
 def _edges(jobs: Mapping[str, Job]) -> list[tuple[str, str, str]]:

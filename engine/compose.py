@@ -19,7 +19,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 from pydantic import BaseModel
 
-from engine import asset_choice, catalogue, interpolation, spec, target
+from engine import asset_choice, catalogue, interpolation, override, spec, target
 from engine.catalogue import ROOT
 from engine.composed import Composed, plain_asset
 from engine.environment import READABLE
@@ -98,9 +98,22 @@ def outputs(line: CommandLine) -> Path:
 
 def _composition(config: DictConfig, chosen: Any, line: CommandLine) -> Composition:
     """Return the request that the composed configuration makes; raise every mistake of form
-    together.
+    together, each where its value was written.
     """
     overrides = tuple(chosen.overrides.task)
+    try:
+        return _checked_composition(config, chosen, line, overrides)
+    except ExceptionGroup as found:
+        raise found.derive([_located(one, overrides) for one in found.exceptions]) from None
+
+
+def _located(mistake: Exception, overrides: Sequence[str]) -> Exception:
+    return override.located(mistake, overrides) if isinstance(mistake, UserError) else mistake
+
+
+def _checked_composition(
+    config: DictConfig, chosen: Any, line: CommandLine, overrides: tuple[str, ...]
+) -> Composition:
     where = as_typed(line.usecases[chosen.runtime.choices["usecase"]])
     declared = catalogue.of_group("asset", line.dirs)
     notes: list[str] = []

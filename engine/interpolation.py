@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from engine import foreach, plain
+from engine import foreach, override, plain, spelling
 from engine.errors import UserError, did_you_mean, raise_all
 
 
@@ -82,10 +82,10 @@ def refuse_odd_values(
     found = []
     for keys, what, fix in plain.faults(data):
         key = ".".join(keys)
-        value = value_of(key, overrides)
-        found.append(
-            UserError(f"{where}: {key}" if value is None else f"{key}={value:.80}", what, fix)
-        )
+        word = override.of(key, overrides)
+        if word and (large := spelling.too_large(word.partition("=")[2])):
+            what, fix = plain.fault(float(large), large) or (what, fix)
+        found.append(override.located(UserError(f"{where}: {key}", what, fix), overrides))
     raise_all([*mistakes, *found] if found else [])
 
 
@@ -98,12 +98,3 @@ def _keys(data: object, prefix: str = "") -> list[str]:
         if name != "stages"
         for key in _keys(value, f"{prefix}{name}.")
     ]
-
-
-def value_of(key: str, overrides: Sequence[str]) -> str | None:
-    """Return what the user wrote for the key on the command line."""
-    for word in overrides:
-        name, equals, value = word.partition("=")
-        if equals and name.lstrip("+~") == key:
-            return value
-    return None

@@ -6,7 +6,6 @@ Hydra, OmegaConf and the machine word their errors in their own way; here they a
 
 import errno
 import re
-import shlex
 import sys
 import traceback
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TypeGuard
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
-from engine import yamlfile
+from engine import override, yamlfile
 from engine.catalogue import ROOT
 from engine.command_line import COMMANDS
 from engine.errors import UserError, did_you_mean
@@ -112,12 +111,11 @@ def _explained(error: BaseException, line: CommandLine) -> UserError:
         r"(?:Ambiguous value for argument|Sweep parameters) '(.+)'", str(error).lstrip()
     ):
         key, _, value = several[1].partition("=")
-        as_text = shlex.quote(f'{key}="{value}"')
         return UserError(
             several[1],
             "these are several values",
             "add --multirun for a run with each of them; write a list in brackets, key=[a,b], and "
-            f"text with commas in quotes: {as_text}",
+            f"text with commas in quotes: {override.as_text(key, value)}",
         )
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0].partition(" : Override(")[0] if lines else type(error).__name__
@@ -160,11 +158,11 @@ def _unreadable(word: str) -> UserError:
     key, equals, value = word.partition("=")
     if not equals or not re.fullmatch(r"[+~]*[\w.@/:]+", key, re.ASCII):
         return UserError(word, "this cannot be read", "write key=value; see python run.py --help")
-    text = str(Path(value).expanduser() if value.startswith("~/") else value).replace('"', r"\"")
+    text = str(Path(value).expanduser() if value.startswith("~/") else value)
     return UserError(
         word,
         "this value cannot be read",
-        "as text it stands in quotes: " + shlex.quote(f'{key}="{text}"'),
+        f"as text it stands in quotes: {override.as_text(key, text)}",
     )
 
 

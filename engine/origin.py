@@ -6,8 +6,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from engine import override
 from engine.errors import UserError
 
+_NOTHING = object()
 _REFERS = re.compile(r"\$\{(params\.[\w.]+)\}")
 
 
@@ -18,15 +20,12 @@ def traced(mistake: UserError, command: Sequence[str]) -> UserError:
     command: the words that the user typed, such as `params.epochs=-1`
     """
     file, _, key = mistake.where.rpartition(": ")
-    typed = {word.partition("=")[0].lstrip("+"): word for word in command if "=" in word}
-    where = mistake.where
-    if key.startswith("stages.") and key not in typed:
+    if key.startswith("stages.") and override.of(key, command) is None:
         content = _content(file)
         refers = _REFERS.fullmatch(str(_value(content, key)))
-        if refers and _value(content, refers[1]) is not None:
-            key = refers[1]
-            where = f"{file}: {key}"
-    return UserError(typed.get(key, where), mistake.what, mistake.fix)
+        if refers and _value(content, refers[1]) is not _NOTHING:
+            mistake = UserError(f"{file}: {refers[1]}", mistake.what, mistake.fix)
+    return override.located(mistake, command)
 
 
 def _content(file: str) -> Any:
@@ -39,7 +38,7 @@ def _content(file: str) -> Any:
 
 
 def _value(content: Any, key: str) -> Any:
-    """Return what stands at the key; None if nothing does."""
+    """Return what stands at the key, which may be null; _NOTHING if nothing does."""
     for part in key.split("."):
-        content = content.get(part) if isinstance(content, dict) else None
+        content = content.get(part, _NOTHING) if isinstance(content, dict) else _NOTHING
     return content

@@ -9,8 +9,16 @@ from collections.abc import Iterator, Mapping
 BITS = 64  # of a whole number: what JSON's readers, databases and numpy have
 
 
-def fault(value: object) -> tuple[str, str] | None:
-    """Return what is wrong with a single value and what to write instead, or None."""
+def fault(value: object, written: str = "") -> tuple[str, str] | None:
+    """Return what is wrong with a single value and what to write instead, or None.
+
+    written: how it stands in its file, if that is known
+    """
+    if isinstance(value, float) and math.isinf(value) and any(map(str.isdigit, written)):
+        return (
+            f"{written:.80} is too large for a number",
+            f'write a smaller number, or text in quotes: "{written:.80}"',
+        )
     if isinstance(value, float) and not math.isfinite(value):
         return (
             f"{value} is not a finite number",

@@ -43,6 +43,8 @@ _CODE = (
     "yamlfile",
     "catalogue",
     "plain",
+    "override",
+    "spelling",
     "asset",
     "target",
     "accelerator",

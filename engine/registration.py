@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine import catalogue, main_config
+from engine import catalogue, main_config, override, spelling
 from engine.errors import UserError, did_you_mean
 from engine.options import CommandOptions
 from engine.settings import Settings
@@ -21,9 +21,9 @@ GROUPS = ("target", "executor", "tracking", "pipeline")
 _USECASE = re.compile(r"(?:\+{0,2})usecase=(.*)")
 _SHORT = re.compile(r"(\w+)=")
 _NO_CHOICE = re.compile(r"~(usecase|target|executor|tracking)(@.*|=.*)?")
+_NUMBER = r"[-+.\d][-+.\deE_]*"  # which Hydra takes for one, and not for a name
 _NO_NAME = re.compile(
-    r"(target|executor|tracking)=(null|true|false|nan|inf|[\[{].*|[-+.\d][-+.\deE_]*)",
-    re.IGNORECASE,
+    rf"(target|executor|tracking)=(null|true|false|nan|inf|[\[{{].*|{_NUMBER})", re.IGNORECASE
 )
 
 
@@ -89,14 +89,11 @@ def read(
                 f"leave the word out, or write {dropped[1]}=NAME",
             )
         if nameless := _NO_NAME.fullmatch(word):
-            group = nameless[1]
-            raise UserError(
-                word,
-                "a name is expected here",
-                did_you_mean(nameless[2], catalogue.of_group(group, dirs)),
-            )
+            raise _nameless(word, nameless[1], nameless[2], dirs)
         match = _USECASE.fullmatch(word)
-        paths = [_path_of(value, known) for value in match[1].split(",")] if match else []
+        paths = _paths_of(word, match[1], known) if match else []
+        if not match:
+            _refuse_grouped(word)
         by_path |= {path.stem: path for path in paths if path not in known.values()}
         words.append("usecase=" + ",".join(path.stem for path in paths) if match else word)
     return CommandLine(
@@ -181,6 +178,45 @@ def _config_name(options: type[CommandOptions]) -> str:
     composed.
     """
     return f"config of {options.__module__}"
+
+
+def _nameless(word: str, group: str, value: str, dirs: Sequence[Path]) -> UserError:
+    """Return the mistake of a word whose value Hydra takes for something else than a name."""
+    known = catalogue.of_group(group, dirs)
+    if value in known:
+        return _unnamable(word, known[value])
+    is_number = re.fullmatch(_NUMBER, value)
+    what = f"there is no such {group}" if is_number else "a name is expected here"
+    return UserError(word, what, did_you_mean(value, known))
+
+
+def _unnamable(word: str, path: Path) -> UserError:
+    what = f"the name of {path.name} is a number, which cannot be chosen"
+    return UserError(word, what, "rename the file; let its name begin with a letter")
+
+
+def _refuse_grouped(word: str) -> None:
+    """Raise UserError for a number such as 5_882, which Hydra takes for 5882."""
+    key, equals, value = word.partition("=")
+    number = spelling.grouped(value) if equals and not word.startswith("-") else None
+    if number is not None:
+        what, fix = spelling.not_decimal(number)
+        raise override.located(
+            UserError(f"the command line: {key.lstrip('+~')}", what, fix), [word]
+        )
+
+
+def _paths_of(word: str, value: str, known: Mapping[str, Path]) -> list[Path]:
+    """Return the files of the use cases, given by name or by path and separated by commas."""
+    if "," in value and Path(value).is_file():
+        raise UserError(
+            word, "a comma separates several use cases", "rename the file, without a comma"
+        )
+    paths = [_path_of(one, known) for one in value.split(",")]
+    for path in paths:
+        if re.fullmatch(_NUMBER, path.stem):
+            raise _unnamable(word, path)
+    return paths
 
 
 def _path_of(value: str, known: Mapping[str, Path]) -> Path:

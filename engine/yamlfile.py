@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from engine import ordinary, plain
+from engine import ordinary, plain, spelling
 from engine.errors import UserError
 
 MAX_BYTES = 10_000_000
@@ -39,8 +39,8 @@ class _Refused(yaml.MarkedYAMLError):
 
 
 class _StrictLoader(_Loader):  # type: ignore[misc, valid-type]
-    """Safe YAML in which `1e-3` is a number, as Hydra reads it, a key is text and stands once, and
-    every value is plain.
+    """Safe YAML in which `1e-3` is a number, as Hydra reads it, numbers are decimal, a key is text
+    and stands once, and every value is plain.
     """
 
     def construct_mapping(
@@ -103,8 +103,10 @@ def _constructor(kind: str) -> Callable[[object, yaml.ScalarNode], object]:
                 f"'{node.value:.80}' is a date, which no key takes",
                 f'write it in quotes: "{node.value:.80}"',
             )
-        if found := plain.fault(value):
+        if found := plain.fault(value, node.value):
             raise _Refused(node, *found)
+        if kind in ("int", "float") and not spelling.is_decimal(node.value):
+            raise _Refused(node, *spelling.not_decimal(node.value))
         return value
 
     return construct

@@ -6,9 +6,9 @@ from engine.errors import UserError
 from engine.origin import traced
 
 FILE = """
-params: {epochs: -1}
+params: {epochs: -1, empty: null}
 stages:
-  train: {params: {epochs: "${params.epochs}", rate: 2.0, text: "a ${params.epochs}", lost: "${params.no}"}}
+  train: {params: {epochs: "${params.epochs}", rate: 2.0, text: "a ${params.epochs}", lost: "${params.no}", empty: "${params.empty}"}}
 """
 
 
@@ -17,6 +17,7 @@ stages:
     [
         ("stages.train.params.epochs", (), "{file}: params.epochs"),
         ("stages.train.params.epochs", ("params.epochs=-1",), "params.epochs=-1"),
+        ("stages.train.params.empty", (), "{file}: params.empty"),
         ("stages.train.params.rate", (), "{file}: stages.train.params.rate"),
         ("stages.train.params.rate", ("stages.train.params.rate=2",), "stages.train.params.rate=2"),
         ("stages.train.params.new", ("+stages.train.params.new=2",), "+stages.train.params.new=2"),

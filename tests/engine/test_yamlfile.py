@@ -119,7 +119,8 @@ def test_an_absent_file_is_named(tmp_path):
 @pytest.mark.parametrize("form", ["a: 1\nx: {}", "a: 1\nx: [1, {}]", "a: 1\nx: {{b: {}}}"])
 def test_a_number_that_is_not_finite_or_too_large_is_refused_with_its_line(tmp_path, form, text):
     with pytest.raises(
-        UserError, match=r"f\.yaml, line 2\n  .*(finite|64 bits|cannot be read).*\n  .*in quotes"
+        UserError,
+        match=r"f\.yaml, line 2\n  .*(finite|too large|64 bits|cannot be read).*\n  .*in quotes",
     ):
         _load(tmp_path, form.format(text))
 

@@ -25,6 +25,12 @@ FILES = {
         'assets: {mine: made}\nstages: {mine: {uses: mystages.double, inputs: {number: "asset:mine"}}}\n'
     ),
     "conf/usecases/packs.yaml": "stages: {a: {uses: mystages.pack}}\n",
+    "conf/usecases/small.yaml": (
+        "params: {n: '5'}\nstages: {a: {uses: mystages.make, params: {n: \"${params.n}\"}}}\n"
+    ),
+    "conf/usecases/2024.yaml": "stages: {a: {uses: mystages.make}}\n",
+    "conf/usecases/a,b.yaml": "stages: {a: {uses: mystages.make}}\n",
+    "conf/target/64.yaml": "name: mine\nplatform: linux/amd64\n",
     "crowded/.engine": "",
     "conf/asset/made.yaml": (
         "name: made\ndescription: x\nlicence: MIT\nmade_by: {uses: mystages.make, output: data}\n"
@@ -50,7 +56,7 @@ COMMANDS = {
     "several": (["target=rpi3,rpi4"], "target=rpi3,rpi4", "several", "--multirun"),
     "range": (["params.n=range(3)"], "params.n=range(3)", "several", "--multirun"),
     "no_usecase": (["usecase="], "usecase=", "use case", "chain, clash"),
-    "no_outputs": (["outputs="], "the command line: outputs", "character", "text"),
+    "no_outputs": (["outputs="], "outputs=", "character", "text"),
     "no_asset": (
         ["usecase=data", "assets.mine="],
         "assets.mine=",
@@ -115,23 +121,52 @@ COMMANDS = {
     "picture": (["graph", "output=dag.gif"], "output=dag.gif", ".svg or .png", "output=dag.svg"),
     "keep_last": (
         ["clean", "clean.keep_last=0"],
-        "the command line: clean.keep_last",
+        "clean.keep_last=0",
         "1",
         "larger",
     ),
     "older_than": (
         ["clean", "clean.older_than=soon"],
-        "the command line: clean.older_than",
+        "clean.older_than=soon",
         "soon",
         "30m",
     ),
     "max_size": (
         ["clean", "clean.max_size=big"],
-        "the command line: clean.max_size",
+        "clean.max_size=big",
         "big",
         "512M",
     ),
-    "nameless_target": (["plan", "target=4"], "target=4", "name", "coral_dev_board, rpi3"),
+    "nameless_target": (["plan", "target=null"], "target=null", "name", "coral_dev_board, rpi3"),
+    "target_of_a_year": (["target=1999"], "target=1999", "target", "coral_dev_board, rpi3"),
+    "usecase_of_a_year": (["usecase=1999"], "usecase=1999", "use case", "chain, clash"),
+    "usecase_named_by_a_number": (["usecase=2024"], "usecase=2024", "number", "a letter"),
+    "target_named_by_a_number": (["target=64"], "target=64", "64.yaml", "a letter"),
+    "usecase_with_a_comma": (
+        ["usecase=conf/usecases/a,b.yaml"],
+        "usecase=conf/usecases/a,b.yaml",
+        "comma",
+        "without a comma",
+    ),
+    "path_with_a_comma": (
+        ["usecase=data", "assets.mine=/my,videos"],
+        "assets.mine=/my,videos",
+        "several",
+        "'assets.mine=\"/my,videos\"'",
+    ),
+    "grouped_number": (["params.n=5_882"], "params.n=5_882", "5_882", "5882"),
+    "target_key": (
+        ["target=rpi4", "target.platform=linux/mips"],
+        "target.platform=linux/mips",
+        "linux/mips",
+        "choose one",
+    ),
+    "value_of_a_reference": (
+        ["usecase=small"],
+        "conf/usecases/small.yaml: params.n",
+        "int",
+        "5, without quotes",
+    ),
     "defaults": (
         ["plan", "usecase=odd"],
         "conf/usecases/odd.yaml: defaults",
@@ -188,9 +223,9 @@ COMMANDS = {
     ),
 }
 SETTINGS = {
-    "until": (["until=3"], "the command line: until", "3", "[a, b]"),
-    "cpus": (["executor.cpus=many"], "the command line: executor.cpus", "many", "number"),
-    "no_cpus": (["executor.cpus=0"], "the command line: executor.cpus", "0", "larger"),
+    "until": (["until=3"], "until=3", "3", "[a, b]"),
+    "cpus": (["executor.cpus=many"], "executor.cpus=many", "many", "number"),
+    "no_cpus": (["executor.cpus=0"], "executor.cpus=0", "0", "larger"),
     "memory": (
         ["executor=docker", "executor.memory=banana"],
         "executor=docker: memory",
@@ -222,22 +257,22 @@ SETTINGS = {
         "option",
         "memory",
     ),
-    "format": (["plan", "format=xml"], "the command line: format", "xml", "choose one"),
-    "port": (["mlflow", "port=0"], "the command line: port", "0", "larger"),
+    "format": (["plan", "format=xml"], "format=xml", "xml", "choose one"),
+    "port": (["mlflow", "port=0"], "port=0", "0", "larger"),
     "option_of_another": (
         ["plan", "follow=true"],
         "follow=true",
         "logs",
         "run.py logs follow=true",
     ),
-    "fail_fast": (["fail_fast=perhaps"], "the command line: fail_fast", "perhaps", "true or false"),
+    "fail_fast": (["fail_fast=perhaps"], "fail_fast=perhaps", "perhaps", "true or false"),
     "dry_run": (
         ["clean", "clean.dry_run=perhaps"],
-        "the command line: clean.dry_run",
+        "clean.dry_run=perhaps",
         "perhaps",
         "true or false",
     ),
-    "outputs": (["outputs=null"], "the command line: outputs", "None", "text"),
+    "outputs": (["outputs=null"], "outputs=null", "None", "text"),
     "outputs_below_a_file": (
         ["outputs=conf/usecases/chain.yaml"],
         "outputs={here}/conf/usecases/chain.yaml",
@@ -248,7 +283,7 @@ SETTINGS = {
     "not_finite": (["params.n=nan"], "params.n=nan", "nan", '"nan"'),
     "not_finite_inside": (
         ["params.n=[1,inf]"],
-        "conf/usecases/chain.yaml: params.n.1",
+        "params.n=[1,inf]",
         "inf",
         '"inf"',
     ),

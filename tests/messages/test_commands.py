@@ -96,7 +96,7 @@ def test_a_setting_may_be_written_as_people_do(give, words):
 
 
 def test_a_data_folder_that_is_none_is_refused(refused):
-    assert refused(["data=null"])[0] == "the command line: data"
+    assert refused(["data=null"])[0] == "data=null"
 
 
 def test_an_engine_behind_ssh_is_a_device(refused, monkeypatch):

@@ -1,0 +1,54 @@
+"""The overrides of a command line, `key=value`: which one set a key, and how text is written there."""
+
+import re
+import shlex
+from collections.abc import Sequence
+
+from engine.errors import UserError
+
+_LONGEST = 80  # of a value in a message
+_GROUP = re.compile(r"(?:.*/)?conf/(target|executor|tracking)/[^/]+\.yaml")
+_QUOTED = re.compile(r'in quotes: "(.*)"')
+
+
+def value_of(key: str, overrides: Sequence[str]) -> str | None:
+    """Return what the user wrote for the key; None if nothing."""
+    found = of(key, overrides)
+    name, _, value = (found or "").partition("=")
+    return value if name.lstrip("+~") == key else None
+
+
+def of(key: str, overrides: Sequence[str]) -> str | None:
+    """Return the last override of the key, or of the mapping or list that the key is in."""
+    found = [word for word in overrides if _sets(word, key)]
+    return found[-1] if found else None
+
+
+def as_text(key: str, value: str) -> str:
+    """Return the word that sets the key to text, with the shell's quotes around it."""
+    escaped = value.replace('"', r"\"")
+    return shlex.quote(f'{key}="{escaped}"')
+
+
+def located(mistake: UserError, overrides: Sequence[str]) -> UserError:
+    """Return the mistake at the override that set its key; as it is if none did.
+
+    mistake: at "FILE: key", as in "conf/target/rpi4.yaml: platform", which target.platform=x sets
+    """
+    file, _, key = mistake.where.rpartition(": ")
+    group = _GROUP.fullmatch(file)
+    key = f"{group[1]}.{key}" if group else key
+    word = of(key, overrides) if file else None
+    if word is None:
+        return mistake
+    name, _, value = word.partition("=")
+    fix = mistake.fix
+    if name.lstrip("+~") == key:
+        fix = _QUOTED.sub(lambda _: f"in quotes: {as_text(name, value[:_LONGEST])}", fix)
+    return UserError(f"{name}={value:.{_LONGEST}}", mistake.what, fix)
+
+
+def _sets(word: str, key: str) -> bool:
+    name, equals, _ = word.partition("=")
+    name = name.lstrip("+~")
+    return bool(equals) and (key == name or key.startswith(f"{name}."))
