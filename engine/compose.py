@@ -19,7 +19,15 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 from pydantic import BaseModel
 
-from engine import asset_choice, catalogue, interpolation, override, spec, target
+from engine import (
+    asset_choice,
+    catalogue,
+    interpolation,
+    main_config,
+    override,
+    spec,
+    target,
+)
 from engine.catalogue import ROOT
 from engine.composed import Composed, plain_asset
 from engine.environment import READABLE
@@ -32,6 +40,7 @@ from engine.settings import Settings
 from engine.spec import UseCase
 from engine.wording import as_typed
 
+COMMAND_LINE = "the command line"
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
@@ -104,11 +113,17 @@ def _composition(config: DictConfig, chosen: Any, line: CommandLine) -> Composit
     try:
         return _checked_composition(config, chosen, line, overrides)
     except ExceptionGroup as found:
-        raise found.derive([_located(one, overrides) for one in found.exceptions]) from None
+        raise found.derive([_located(one, line, overrides) for one in found.exceptions]) from None
 
 
-def _located(mistake: Exception, overrides: Sequence[str]) -> Exception:
-    return override.located(mistake, overrides) if isinstance(mistake, UserError) else mistake
+def _located(mistake: Exception, line: CommandLine, overrides: Sequence[str]) -> Exception:
+    """Return the mistake at the override, or in the user's project file, that made it."""
+    if not isinstance(mistake, UserError):
+        return mistake
+    found = override.located(mistake, overrides)
+    place, _, key = found.where.partition(": ")
+    path = main_config.file_of(key, line.dirs) if place == COMMAND_LINE else None
+    return UserError(f"{as_typed(path)}: {key}", found.what, found.fix) if path else found
 
 
 def _checked_composition(
@@ -173,7 +188,7 @@ def _set_here(
     config: DictConfig, model: type[CommandOptions], overrides: Sequence[str]
 ) -> tuple[Settings, CommandOptions]:
     """Return the keys of every command and the options of this one; raise all mistakes together."""
-    where = "the command line"
+    where = COMMAND_LINE
     settings = {key: interpolation.resolved(config, key) for key in Settings.model_fields}
     options = {key: interpolation.resolved(config, key) for key in model.model_fields}
     interpolation.refuse_odd_values(settings | options, where, overrides)

@@ -24,6 +24,15 @@ def load(dirs: Sequence[Path]) -> dict[str, object]:
     return config
 
 
+def file_of(key: str, dirs: Sequence[Path]) -> Path | None:
+    """Return the user's project file that sets the key, or None."""
+    from engine import yamlfile  # heavy: a request that is recalled reads no YAML
+
+    top = key.partition(".")[0]
+    paths = [folder / PROJECT_FILE for folder in dirs[:-1]]
+    return next((path for path in paths if path.is_file() and top in yamlfile.load(path)), None)
+
+
 def choice(config: Mapping[str, object], group: str) -> str:
     """Return which file of a group is chosen by default, such as `x86_64` of `target`."""
     return str(_choices(config)[group])

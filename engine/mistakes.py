@@ -14,7 +14,7 @@ from typing import TypeGuard
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
-from engine import override, yamlfile
+from engine import catalogue, override, spelling, yamlfile
 from engine.catalogue import ROOT
 from engine.command_line import COMMANDS
 from engine.errors import UserError, did_you_mean
@@ -115,16 +115,13 @@ def _explained(error: BaseException, line: CommandLine) -> UserError:
             several[1],
             "these are several values",
             "add --multirun for a run with each of them; write a list in brackets, key=[a,b], and "
-            f"text with commas in quotes: {override.as_text(key, value)}",
+            f"text with commas in quotes: {override.as_text(key, value)}"
+            + spelling.with_a_point(value),
         )
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0].partition(" : Override(")[0] if lines else type(error).__name__
-    if one_value := re.search(r"Override \+*(stages\.\w+)@\S+ looks like a config group", text):
-        return UserError(
-            f"{one_value[1]}@...",
-            "the command line cannot set a key for one value of a foreach",
-            f"write {one_value[1]}.KEY=... for all its values, or use ${{each.NAME}} in the YAML",
-        )
+    if of_a_word := _of_a_word(text, line):
+        return of_a_word
     key = re.search(
         r"Key '([^']+)' is not in struct|Could not override '([^']+)'|Could not find '([^']+)'",
         str(error),
@@ -135,10 +132,8 @@ def _explained(error: BaseException, line: CommandLine) -> UserError:
     )
     if word and "/" in word:
         group, _, name = word.partition("/")
-        choices = [path.stem for path in (ROOT / "conf" / group).glob("*.yaml")]
-        return UserError(
-            f"{group}={name}", f"there is no such {group}", did_you_mean(name, choices)
-        )
+        fix = did_you_mean(name, catalogue.of_group(group, line.dirs))
+        return UserError(f"{group}={name}", f"there is no such {group}", fix)
     if word and word.startswith("stages."):
         return UserError(
             word, "the use case does not set this key", f"write +{word}=... where the stage has it"
@@ -149,6 +144,26 @@ def _explained(error: BaseException, line: CommandLine) -> UserError:
         f"{text:.200}",
         did_you_mean(word, known) if word else "write key=value; see python run.py --help",
     )
+
+
+def _of_a_word(text: str, line: CommandLine) -> UserError | None:
+    """Return the mistake of a word that is in Hydra's grammar and cannot be applied, or None."""
+    if one_value := re.search(r"Override \+*(stages\.\w+)@\S+ looks like a config group", text):
+        return UserError(
+            f"{one_value[1]}@...",
+            "the command line cannot set a key for one value of a foreach",
+            f"write {one_value[1]}.KEY=... for all its values, or use ${{each.NAME}} in the YAML",
+        )
+    if there := re.search(r"An item is already at '([^']+)'", text):
+        return UserError(
+            f"+{there[1]}=...",
+            "this key has a value already",
+            f"write {there[1]}=..., without the +",
+        )
+    if missing := re.match(r"Interpolation key '([^']+)' not found", text):
+        word = next((word for word in line.words if missing[1] in word), "the command line")
+        return UserError(word, text, did_you_mean(missing[1], _config_keys(line)))
+    return None
 
 
 def _unreadable(word: str) -> UserError:

@@ -6,23 +6,24 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from engine import override
+from engine import catalogue, override
 from engine.errors import UserError
 
 _NOTHING = object()
-_REFERS = re.compile(r"\$\{(params\.[\w.]+)\}")
+_REFERS = re.compile(r"\$\{(params\.[\w.]+|\w+)\}")
 
 
-def traced(mistake: UserError, command: Sequence[str]) -> UserError:
+def traced(mistake: UserError, command: Sequence[str], dirs: Sequence[Path]) -> UserError:
     """Return the mistake at the place where its value was written.
 
     mistake: at "FILE: stages.train.params.epochs", which may be `${params.epochs}` in the file
     command: the words that the user typed, such as `params.epochs=-1`
+    dirs: those with configuration, whose pipeline/ holds the sub-DAGs that the file shares
     """
     file, _, key = mistake.where.rpartition(": ")
     if key.startswith("stages.") and override.of(key, command) is None:
         content = _content(file)
-        refers = _REFERS.fullmatch(str(_value(content, key)))
+        refers = _REFERS.fullmatch(str(_written(content, key, dirs)))
         if refers and _value(content, refers[1]) is not _NOTHING:
             mistake = UserError(f"{file}: {refers[1]}", mistake.what, mistake.fix)
     return override.located(mistake, command)
@@ -35,6 +36,21 @@ def _content(file: str) -> Any:
     with suppress(UserError, OSError):
         return yamlfile.load(Path(file))
     return None
+
+
+def _written(content: Any, key: str, dirs: Sequence[Path]) -> Any:
+    """Return what the file, or else a sub-DAG that it shares, has at the key of a stage."""
+    known = catalogue.of_group("pipeline", dirs)
+    shared = [{"stages": _content(str(known[name]))} for name in _shared(content) if name in known]
+    found = (_value(one, key) for one in [content, *shared])
+    return next((value for value in found if value is not _NOTHING), _NOTHING)
+
+
+def _shared(content: Any) -> list[str]:
+    """Return the names of the pipelines in the file's `defaults:`."""
+    defaults = content.get("defaults", []) if isinstance(content, dict) else []
+    entries = [entry for entry in defaults if isinstance(entry, dict)]
+    return [str(name) for entry in entries for group, name in entry.items() if "pipeline" in group]
 
 
 def _value(content: Any, key: str) -> Any:

@@ -13,6 +13,7 @@ _DECIMAL = re.compile(
 )
 _BASED = re.compile(r"[-+]?0[xob][\da-f]+", re.ASCII | re.IGNORECASE)
 _DATE = re.compile(r"\d{4}-\d\d?-\d\d?\b.*", re.ASCII | re.DOTALL)
+_COMMA = re.compile(r"^([-+]?0),(\d+)$", re.ASCII)  # 1,500 may also be 1500
 _MOST_DIGITS = 40
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _PARTS = re.compile(r"[,\[\](){}]")
@@ -20,11 +21,11 @@ _LOGICAL = {"true": True, "yes": True, "on": True, "false": False, "no": False, 
 
 
 def number(text: str) -> float | None:
-    """Return the number that a person means: 5882 by `5_882`, 16 by `0x10`, 10 by `010`.
+    """Return the number that a person means: 5882 by `5_882`, 16 by `0x10`, 0.5 by `0,5`.
 
     None if the text is no number, or one that is not finite.
     """
-    plain = text.strip().replace("_", "")
+    plain = _COMMA.sub(r"\1.\2", text.strip().replace("_", ""))
     if len(plain) > _MOST_DIGITS:
         return None
     if _BASED.fullmatch(plain):
@@ -60,6 +61,11 @@ def too_large(value: str) -> str | None:
 def is_too_large(text: str) -> bool:
     """Say whether the text is a number with digits that is read as infinite."""
     return any(map(str.isdigit, text)) and _is_read(text) and math.isinf(float(text))
+
+
+def with_a_point(value: str) -> str:
+    """Return a remark on a value that seems to be one number with a decimal comma, or nothing."""
+    return f"; a number has a point: {number(value)}" if _COMMA.match(value) else ""
 
 
 def shown(value: object) -> str:

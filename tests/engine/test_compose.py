@@ -136,6 +136,16 @@ def test_an_unknown_key_at_the_top_level_is_named_with_the_nearest(asks, project
     ]
 
 
+@pytest.mark.parametrize(
+    ("words", "where"), [((), "conf/project.yaml: until"), (("until=6",), "until=6")]
+)
+def test_a_wrong_setting_is_named_where_it_was_written(asks, project, words, where):
+    (project.path / "conf" / "project.yaml").write_text("until: 5\n")
+    with pytest.raises(ExceptionGroup) as caught:
+        asks("usecase=chain", *words)
+    assert [mistake.where for mistake in caught.value.exceptions] == [where]
+
+
 # --- the environment
 
 

@@ -182,7 +182,8 @@ def test_a_mistake_is_the_same_in_a_file_and_on_the_command_line(planned, key, w
         ),
         ("count", "", "null is not of the type int", f"{INT}; nothing is written here"),
         ("count", "''", "'' is not of the type int", f"{INT}; nothing is written here"),
-        ("rate", "0,5", "'0,5' is not of the type float", "write a value of type float > 0"),
+        ("rate", "0,5", "'0,5' is not of the type float", "write 0.5"),
+        ("rate", "1,500", "'1,500' is not of the type float", "write a value of type float > 0"),
     ],
 )
 def test_a_value_that_yaml_alone_reads_so(planned, key, written, what, fix):

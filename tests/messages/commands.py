@@ -154,6 +154,9 @@ COMMANDS = {
         "several",
         "'assets.mine=\"/my,videos\"'",
     ),
+    "already_there": (["+params.n=5"], "+params.n=...", "already", "params.n=..., without the +"),
+    "reference": (["params.n=${params.m}"], "params.n=${params.m}", "params.m", "params.n"),
+    "decimal_comma": (["params.n=0,5"], "params.n=0,5", "several", "a point: 0.5"),
     "grouped_number": (["params.n=5_882"], "params.n=5_882", "5_882", "5882"),
     "target_key": (
         ["target=rpi4", "target.platform=linux/mips"],

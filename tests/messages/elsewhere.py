@@ -3,6 +3,10 @@
 # the function that makes the mistake, and the test that does; once for each call
 ELSEWHERE = [
     (
+        "engine/compose.py: _located",
+        "tests/engine/test_compose.py::test_a_wrong_setting_is_named_where_it_was_written",
+    ),
+    (
         "engine/check.py: _placed",
         "tests/engine/executors/test_docker.py::test_an_image_that_nobody_defines_is_refused_with_the_nearest",
     ),
