@@ -57,6 +57,8 @@ def apply(
     """Resolve each asset's value, and let it set what the user has not."""
     found: dict[str, Asset | Path | None] = {}
     for key in _asset_keys(config):
+        if not isinstance(config.assets[key], str | None):  # such as a folder that is called 2024
+            config.assets[key] = str(config.assets[key])
         try:
             found[key] = resolved = _asset(
                 key, config.assets[key], declared, where, folder, path_kinds

@@ -26,12 +26,13 @@ from engine import (
     main_config,
     override,
     spec,
+    spelling,
     target,
 )
 from engine.catalogue import ROOT
 from engine.composed import Composed, plain_asset
 from engine.environment import READABLE
-from engine.errors import UserError, did_you_mean
+from engine.errors import UserError, did_you_mean, raise_all
 from engine.fields import validated
 from engine.options import CommandOptions
 from engine.registration import CommandLine, register, tell_hydra
@@ -137,6 +138,7 @@ def _checked_composition(
     OmegaConf.set_struct(config, False)
     written = OmegaConf.to_container(config, resolve=False)
     interpolation.refuse_odd_values(written, where, overrides)  # where it was written
+    _refuse_no_mappings(written, where)
     settings, options = _set_here(config, line.options, overrides)
     asset_choice.take_own_data(config, Path(settings.data), declared, overrides, notes, path_kinds)
     assets = asset_choice.apply(
@@ -182,6 +184,23 @@ def _checked_composition(
         path_kinds=path_kinds,
     )
     return Composition(made, None if mistakes else plain_data)
+
+
+def _refuse_no_mappings(written: Any, where: str) -> None:
+    """Raise the mistake of a section that is none: every reference to what it should hold would be
+    another.
+    """
+    raise_all(
+        [
+            UserError(
+                f"{where}: {key}",
+                f"a mapping is expected (it is {spelling.shown(written[key]):.80})",
+                "write 'key: value' lines below it",
+            )
+            for key in ("params", "assets", "stages")
+            if key in written and not isinstance(written[key], dict)
+        ]
+    )
 
 
 def _set_here(

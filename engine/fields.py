@@ -116,6 +116,17 @@ def holds(value: float | None, rule_text: str) -> bool | None:
 
 
 _Model = TypeVar("_Model", bound=BaseModel)
+_TYPES = {
+    "string": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "tuple": "a list",
+    "list": "a list",
+    "dict": "a mapping",
+    "mapping": "a mapping",
+}
+_OF_TYPE = {"type", "parsing", "from_float"}
 _OF_A_UNION = {"bool_type", "int_type", "float_type", "string_type", "list_type"}
 
 Name = Annotated[str, AfterValidator(_identifier)]
@@ -170,7 +181,9 @@ def _explained(mistake: Any, model: type[BaseModel], where: str) -> UserError:
     said = mistake.get("input")
     shown = f" (it is {said!r:.80})" if kind != "value_error" else ""
     what, _, fix = message.partition("; ")
-    return UserError(key, what[0].lower() + what[1:] + shown, fix or _fix_for(kind))
+    what = _expected(kind) or what.replace("Input should", "the value should")
+    what = what[0].lower() + what[1:]
+    return UserError(key, what + shown, fix or _fix_for(kind, said))
 
 
 def _fits_nothing(mistake: Any, where: str) -> UserError:
@@ -182,14 +195,22 @@ def _fits_nothing(mistake: Any, where: str) -> UserError:
     )
 
 
-def _fix_for(kind: str) -> str:
+def _expected(kind: str) -> str | None:
+    """Return what is expected in the place of a value of another type, for a kind of pydantic's."""
+    wanted, _, why = kind.partition("_")
+    return f"{_TYPES[wanted]} is expected" if wanted in _TYPES and why in _OF_TYPE else None
+
+
+def _fix_for(kind: str, said: object) -> str:
+    if kind == "string_type" and isinstance(said, bool | int | float):
+        return f'write text, in quotes: "{said}"'
     by_kind = {
         "int": "write a whole number",
         "float": "write a number",
         "bool": "write true or false",
         "greater": "write a larger number",
         "less": "write a smaller number",
-        "string": "write text, in quotes where it looks like a number",
+        "string": "write text",
         "dict": "write 'key: value' lines below it",
         "mapping": "write 'key: value' lines below it",
         "literal": "choose one of the values named",

@@ -18,6 +18,11 @@ def test_an_asset_is_a_path_that_exists(asks, project):
     assert asks("usecase=reads", "assets.mine=numbers").assets["mine"] == project.path / "numbers"
 
 
+def test_a_folder_may_have_a_number_for_a_name(asks, project):
+    (project.path / "2024").mkdir()
+    assert asks("usecase=reads", "assets.mine=2024").assets["mine"] == project.path / "2024"
+
+
 def test_an_asset_may_be_switched_off(asks):
     assert asks("usecase=reads", "assets.mine=null").assets["mine"] is None
 
