@@ -119,7 +119,8 @@ def reference() -> str:
     """Return docs/reference.md."""
     parts = [
         "# Reference",
-        "Made by `make docs` from the models in `engine/`; do not edit it by hand.",
+        "Made by `make docs` from the models in `engine/` and the signatures in `stages/`; do not "
+        "edit it by hand.",
     ]
     parts += [*_command_line(), *_commands()]
     for model, title, where in MODELS.values():

@@ -182,3 +182,22 @@ def test_the_schema_of_an_asset_knows_the_stage_that_makes_it():
     asset = yamlfile.load(ROOT / "conf" / "asset" / "activity_sample.yaml")
     asset["made_by"]["params"] = {"people": 0}
     assert _refused("asset", asset) == ["made_by"]
+
+
+def test_every_parameter_of_a_shipped_stage_is_explained_in_its_docstring(made):
+    unexplained = [
+        f"{name}: {key}"
+        for name, contract in made.stage_reference.contracts().items()
+        for key in contract.params
+        if key not in made.stage_reference.meanings(contract.doc)
+    ]
+    assert unexplained == [], "write 'name: what it means' in the stage's docstring"
+
+
+def test_a_docstring_explains_names_on_lines_of_their_own(made):
+    doc = "Do it.\n\na, b: first\n      and second\nc:    third\n\nStageError: none. d: no name\n"
+    assert made.stage_reference.meanings(doc) == {
+        "a": "first and second",
+        "b": "first and second",
+        "c": "third",
+    }

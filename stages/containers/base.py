@@ -25,10 +25,14 @@ def base(
 
     `lock` is the folder with debian-<arch>.lock and registry.txt.
 
-    base: `bootstrap` unpacks the packages of the lock; `registry` begins with Debian's own image,
-    pinned by digest, and adds from the lock what that lacks; `auto` does so where the registry can
-    be reached, and else bootstraps. No root, no emulation. Bootstrapped, the same lock gives the
-    same bytes: every file has the time of the release.
+    base: bootstrap unpacks the packages of the lock; registry begins with Debian's own image,
+          pinned by digest, and adds from the lock what that lacks; auto does so if the registry can
+          be reached, and else bootstraps
+
+    platform: the image's: linux/amd64, linux/arm64 or linux/arm/v7
+
+    No root, no emulation. Bootstrapped, the same lock gives the same bytes: every file has the time
+    of the release.
     """
     from stages.containers._bytecode import add_bytecode
     from stages.containers._debian import install, installed, read_lock

@@ -26,6 +26,8 @@ def build(
 
     `docker load` takes it too.
 
+    platform: the image's: linux/amd64, linux/arm64 or linux/arm/v7
+
     On the tar of the base lies one layer: the wheels of requirements-<arch>.lock and the packages
     of debian-<arch>.lock, each brought for the platform and checked by its sha256. Every file has
     the time of the base, belongs to root and stands in its sorted place, so the same inputs give

@@ -55,10 +55,16 @@ def publish(
     report:   JSON: digest of each platform's manifest and of the list, what the smoke test, the bill and the
               scan call the image that it was compressed from (tested), and where it was pushed
 
-    registry: host:port/path, without the image's name. User and password come from REGISTRY_USER
-    and REGISTRY_PASSWORD, or from `docker login`. Manifests are read back and compared. Same
-    archives, same bytes: compressed without time or name. StageError: an input is not what it
-    should be, or the registry cannot be reached or refuses.
+    registry: host:port/path, without the image's name; null: nothing is pushed. User and password
+              come from REGISTRY_USER and REGISTRY_PASSWORD, or from `docker login`
+
+    name:        the image's, without registry and tag
+    tag:         names the manifest list
+    compression: of the layers: 0 is none, 9 the smallest and slowest
+
+    Manifests are read back and compared. Same archives, same bytes: compressed without time or
+    name. StageError: an input is not what it should be, or the registry cannot be reached or
+    refuses.
     """
     import json
 

@@ -32,8 +32,11 @@ def sbom(
     """Write the software bill of materials of an image: CycloneDX 1.6, JSON.
 
     archive:       an OCI image layout in one tar; what is installed is read from its layers, not
-    from its labels context, lock: the image's and the base's folders with requirements-<arch>.lock
-    and debian-<arch>.lock; they give the hashes
+                   from its labels
+    context, lock: the image's and the base's folders with requirements-<arch>.lock and
+                   debian-<arch>.lock; they give the hashes
+
+    name: the image's, for its entry in the bill
 
     Nothing depends on when or where it is made: the serial number comes from the image's digest,
     the time from the image's own. Source: https://cyclonedx.org/docs/1.6/json/,

@@ -49,10 +49,17 @@ def smoke(
 
     Write what came out.
 
-    archive:  an OCI image layout in one tar, which Docker can load expected: the `outputs` of the
-    same models on another platform; without it the image's runtimes are compared with one another
+    archive:  an OCI image layout in one tar, which Docker can load
+    expected: the `outputs` of the same models on another platform; without it the image's runtimes
+              are compared with one another
     outputs:  JSON: image, platform, where it was taken, versions, and per model, runtime and
-    kernels seconds and tensors
+              kernels seconds and tensors
+
+    platform:  the image's: linux/amd64, linux/arm64 or linux/arm/v7
+    imports:   Python modules whose import in the image is timed
+    examples:  inferences of each model with each runtime
+    memory_mb: limit of the container, in megabytes
+    timeout_s: limit of the container, in seconds
 
     The container has no network, no capability, an ordinary user and a read-only root. With the
     reference kernels every output must be bit-equal; the default kernels round differently on x86

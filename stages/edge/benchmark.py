@@ -56,6 +56,12 @@ def benchmark(
             without which a latency means nothing; in `models` the same of every role. Peak memory is
             that of a fresh process with the runtime and the model alone (VmHWM, proc(5)).
 
+    role:        the role of the model whose figures are the metrics
+    runtime:     the target's: litert or tflite_runtime
+    accelerator: the target's: none, or a name such as edgetpu
+    repeats:     inferences that are measured, after ten to warm up
+    threads:     CPU threads of the runtime
+
     StageError: no model has the role, or the part has no example for it.
     """
     import json

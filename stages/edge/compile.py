@@ -51,6 +51,10 @@ def compile(
     log:      JSON: whether a model was compiled here, for each role whether and by whom, and what the
               compiler mapped and why not the rest, with its own words; beside them their sums
 
+    accelerator: the target's; models are compiled for edgetpu only
+    attempts:    how often the compiler may try a model
+    timeout_s:   limit of each attempt, in seconds
+
     An "Internal compiler error" is sometimes random (google-coral/edgetpu#211): it is tried again.
     StageError: the compiler refused the model or took too long.
     """

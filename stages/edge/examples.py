@@ -44,6 +44,8 @@ def examples(
               for a quantised model, 0 and 255 for a float one
     train, test: parts; test has raw items, and constants.json if the examples are pictures
 
+    role: the role of the model whose inputs the examples are
+
     StageError: fewer than two examples, examples of another shape, a model of several inputs with
     pictures.
     """

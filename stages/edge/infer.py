@@ -46,6 +46,10 @@ def infer(
     outputs:   a .npy of raw outputs (examples, ...) for each tensor, and outputs.json: type, scale
                and zero point by name, runtime, accelerator, where it was measured, the difference
 
+    role:        the role of the model to run
+    runtime:     the target's: litert or tflite_runtime
+    accelerator: the target's: none, or a name such as edgetpu
+
     StageError: an empty test part, a role that is not there, a reference of another model or part.
     """
     import platform

@@ -45,6 +45,13 @@ def package(
     test:             a part with constants.json, and labels.txt if there are labels
     score, benchmark: their reports, for the card
 
+    task:        what the packed model does: a module of stages/tasks
+    ready_role:  the role of the published model
+    name:        the package's, for card and manifest
+    description: what the model does, for the card
+    target:      the target's name, for card and manifest
+    runtime:     the target's: litert or tflite_runtime
+
     Nothing in the package depends on the time: same inputs, same bytes.
     """
     import json

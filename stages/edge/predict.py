@@ -49,6 +49,12 @@ def predict(
              frame if it names one; null for pictures), and what the task says; with annotate,
              videos (.mp4) and pictures (.png) with the answers drawn on them in annotated/
 
+    task:        what the packed model does: a module of stages/tasks
+    seconds:     how long a stream is read
+    annotate:    true: also draw the answers on pictures and videos
+    runtime:     the target's: litert or tflite_runtime
+    accelerator: the target's: none, or a name such as edgetpu
+
     StageError: a damaged package, nothing that can be read.
     """
     from stages.edge import _items

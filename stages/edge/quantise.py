@@ -48,6 +48,10 @@ def quantise(
     input_type, output_type: int8, uint8 or float32; float ends stay on the CPU beside an Edge TPU.
             Integer inputs and outputs of the model keep their type, so int32 asks for nothing else
 
+    calibration_examples: the most training examples that are used to calibrate
+    seed:                 of the choice of these examples
+    accelerator:          the target's, whose compiler has to read the models
+
     Give only SavedModels that you trust: they are programs. StageError: nothing to calibrate with;
     the converter failed or left float tensors (ELU, LayerNorm and the like stay float without a
     word); for an Edge TPU also what its compiler 16 cannot read: newer operators, other batches than

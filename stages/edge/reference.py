@@ -33,6 +33,10 @@ def reference(
     outputs: default/ and float/, the raw outputs of all examples; reference/, those of the examples
              in chosen.npy (int64) with the reference kernels
 
+    role:               the role of the model to run
+    runtime:            the target's: litert or tflite_runtime
+    reference_examples: examples that are also run with the reference kernels
+
     StageError: an empty test part, a role that is not there, reference_examples below 1.
     """
     import platform

@@ -37,6 +37,10 @@ def verify(
     golden:  inputs/ (the raw items) and answers.json: what a device has to answer before it serves
              this package, and where these answers were made
 
+    task:        what the packed model does: a module of stages/tasks
+    runtime:     the target's: litert or tflite_runtime
+    accelerator: the target's: none, or a name such as edgetpu
+
     Words have to be equal; numbers are compared, and the largest difference is a metric. Without
     `score`, or if it expects nothing, agreement is 1. StageError: a damaged package, no raw item,
     an item that cannot be read.

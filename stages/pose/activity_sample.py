@@ -32,8 +32,14 @@ def activity_sample(
     The same seed gives the same bytes.
 
     recordings: <activity>/personNN__clipN.csv, COCO-17 joints in pixels of a 640 x 480 camera at 30
-    frames a second noise:      standard deviation of a joint, in parts of the figure's height
+                frames a second
+    noise:      standard deviation of a joint, in parts of the figure's height
     missing:    share of the joints that are not seen; twice as many are seen badly
+
+    seed:   of everything random
+    people: how many people do each activity
+    clips:  clips of each person and activity
+    frames: frames of each clip
 
     StageError: fewer than two people, no clip or no frame. Source: made up; good for trying the
     pipeline, no more.

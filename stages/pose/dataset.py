@@ -47,6 +47,13 @@ def dataset(
                  joints, 3) for augmentation, weight.npy float32 (windows,), and the part
                  validation/ if clips are set aside
 
+    window:      frames that the classifier looks at
+    stride:      frames between the beginnings of two windows of a clip
+    whole_clips: true: a clip is one window
+    test_share:  share of the people, or clips, that are set aside for the test
+    val_share:   share of the training people, or clips, that are set aside for validation
+    seed:        of the choice of people and clips
+
     With whole_clips a clip is one window, `window` frames that are spread over all of it: for clips
     that show an activity once, from its beginning to its end. The device then looks at spans of the
     training clips' median length.

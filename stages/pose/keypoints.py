@@ -39,9 +39,15 @@ def keypoints(
     """Read a folder of recordings (docs/data.md) and write the keypoints of every frame.
 
     recordings: activity folders with videos, pictures or keypoint CSVs; or one file, which has no
-    activity model:      MoveNet single pose (.tflite), uint8 (1, 192, 192, 3) -> float32 (1, 1, 17,
-    3); not needed for CSVs keypoints:  recordings.json, and keypoints.npy float32 (rows, joints,
-    3): x, y in pixels (y down), score 0 to 1
+                activity
+    model:      MoveNet single pose (.tflite), uint8 (1, 192, 192, 3) -> float32 (1, 1, 17, 3); not
+                needed for CSVs
+    keypoints:  recordings.json, and keypoints.npy float32 (rows, joints, 3): x, y in pixels (y
+                down), score 0 to 1
+
+    max_bad_fraction:   share of the files that may be unreadable
+    allow_one_activity: true: accept recordings of a single activity
+    threads:            CPU threads of the runtime
 
     StageError: nothing to read, a single activity, an activity without a readable clip, more than
     max_bad_fraction of the files unreadable, two skeletons, or pictures without a model. Source:

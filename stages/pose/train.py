@@ -44,6 +44,17 @@ def train(
     branches:  dense networks in the model; each has its own loss, so that they err differently
     limb_swap: share of training windows with left and right arms, or legs, swapped
 
+    epochs:          passes over the training windows
+    learning_rate:   at the beginning
+    batch_size:      windows of a step
+    width:           units of the first hidden layer; the second has twice as many
+    dropout:         share of the second hidden layer's units that a step leaves out; half of it
+                     in the first
+    augment:         true: vary the windows as another camera, body and tempo would
+    label_smoothing: share of a label that is spread over all activities
+    seed:            of weights, order and augmentation
+    threads:         CPU threads of TensorFlow
+
     The network's weights are averaged over the steps (Polyak), the rate falls as a cosine. The same
     seed and the same number of threads give the same bytes, also if the training was killed and
     continued from its checkpoint. StageError: the loss is no number any more.
