@@ -12,7 +12,7 @@ from types import ModuleType
 import jsonschema
 import pytest
 
-from engine import yamlfile
+from engine import annotation, yamlfile
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(
@@ -201,3 +201,19 @@ def test_a_docstring_explains_names_on_lines_of_their_own(made):
         "b": "first and second",
         "c": "third",
     }
+
+
+def test_the_schema_and_planning_refuse_the_same_values_of_shipped_stages(made):
+    values = [-1, 0, 1, 2**40, 0.5, 1.5, True, None, "a", "int8", [], ["a"], [1], {}]
+    parameters = [
+        (f"{name}.{key}", one)
+        for name, contract in made.stage_reference.contracts().items()
+        for key, one in contract.params.items()
+    ]
+    assert [
+        (name, value)
+        for name, one in parameters
+        for schema in [jsonschema.Draft202012Validator(annotation.schema(one.annotation))]
+        for value in values
+        if schema.is_valid(value) is not (one.refusal(value) is None)
+    ] == []

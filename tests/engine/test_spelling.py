@@ -3,6 +3,8 @@ message that says what it was taken for and what to write.
 """
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine import planning, spelling
 from engine.errors import UserError
@@ -250,3 +252,15 @@ def test_a_number_of_several_groups_is_found_among_others(value, number):
 @pytest.mark.parametrize("text", ["0b2", "1e999", "9" * 50, "0x", "", "-", "1.2.3"])
 def test_what_is_no_number_means_none(text):
     assert spelling.number(text) is None
+
+
+@given(st.integers(-(2**64), 2**64) | st.floats(allow_nan=False, allow_infinity=False))
+def test_a_number_as_python_writes_it_is_decimal_and_means_itself(value):
+    assert spelling.is_decimal(repr(value)) and spelling.number(repr(value)) == value
+    assert spelling.grouped(repr(value)) is None
+
+
+@given(st.text(max_size=30))
+def test_any_text_is_looked_at_without_a_fault(text):
+    spelling.number(text), spelling.grouped(text), spelling.too_large(text)
+    assert spelling.advice(text, "a value", lambda value: value is None).startswith("write ")
