@@ -137,7 +137,10 @@ def _checked(
     }  # what is no stage comes first
     told = {str(one): one for one in (_as_written(mistake, usecase) for mistake in mistakes)}
     by_stage = sorted(told.values(), key=lambda mistake: order.get(_location(mistake)[1], -1))
-    traced = (origin.traced(mistake, request.command, request.config_dirs) for mistake in by_stage)
+    traced = (
+        origin.traced(mistake, request.command, request.config_dirs, request.assets.values())
+        for mistake in by_stage
+    )
     raise_all([*{str(mistake): mistake for mistake in traced}.values()])
     assert checked is not None
     return checked

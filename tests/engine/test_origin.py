@@ -31,6 +31,7 @@ SHARED = "pack: {params: {task: '${task}', platform: '${target.platform}'}}\n"
         ("stages.train.params.new", ("+stages.train.params.new=2",), "+stages.train.params.new=2"),
         ("stages.train.params.text", (), "{file}: stages.train.params.text"),
         ("stages.train.params.lost", (), "{file}: stages.train.params.lost"),
+        ("stages.train.params.lost", ("+params.no=1",), "+params.no=1"),
         ("stages.other.params.x", (), "{file}: stages.other.params.x"),
     ],
 )

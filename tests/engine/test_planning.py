@@ -125,3 +125,23 @@ def test_a_mirror_that_is_no_folder_is_refused(plans, project):
     planned = plans("usecase=reads", "mirror=nowhere")
     with pytest.raises(UserError, match="mirror=nowhere"):
         planning.bring(plans.request, planned, lambda *_: None)
+
+
+@pytest.mark.parametrize(
+    ("words", "where"),
+    [
+        ((), "conf/asset/asking.yaml: settings.params.n"),
+        (("params.n=few",), "params.n=few"),
+    ],
+)
+def test_a_wrong_value_is_named_in_the_asset_that_sets_it(plans, project, words, where):
+    asking = MADE.replace("name: made", "name: asking") + "settings: {params: {n: many}}\n"
+    (project.path / "conf" / "asset" / "asking.yaml").write_text(asking)
+    a = "{uses: mystages.make, params: {n: '${params.n}'}}"
+    b = "{uses: mystages.double, inputs: {number: 'asset:mine'}}"
+    project.usecase(
+        "asks", f"params: {{n: 3}}\nassets: {{mine: asking}}\nstages:\n  a: {a}\n  b: {b}\n"
+    )
+    with pytest.raises(ExceptionGroup) as caught:
+        plans("usecase=asks", *words)
+    assert [mistake.where for mistake in caught.value.exceptions] == [where]
