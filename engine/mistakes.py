@@ -48,11 +48,12 @@ def tell(error: Exception, line: CommandLine) -> int:
     status.
     """
     leaves = _leaves(error)
-    mistakes = [mistake_of(leaf, line) for leaf in leaves]
-    if None in mistakes:
+    mistakes = [found for leaf in leaves if (found := mistake_of(leaf, line))]
+    if len(mistakes) < len(leaves):
         traceback.print_exception(error)
         return 1
-    text = "\n".join(dict.fromkeys(map(str, mistakes)))
+    told = (str(override.located(mistake, line.words)) for mistake in mistakes)
+    text = "\n".join(dict.fromkeys(told))
     print(as_called(text, line.program), file=sys.stderr)
     return 1 if any(map(_is_the_machines, leaves)) else 2
 

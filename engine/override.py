@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from engine.errors import UserError
 
 _LONGEST = 80  # of a value in a message
-_GROUP = re.compile(r"(?:.*/)?conf/(target|executor|tracking)/[^/]+\.yaml")
+_CHOSEN = ("target", "executor", "tracking")  # by the names of files, which set what is inside
+_GROUP = re.compile(r"(?:.*/)?conf/(?P<name>target|executor|tracking)/[^/]+\.yaml")
+_CHOICE = re.compile(r"(?P<name>executor)=\S+")
 _QUOTED = re.compile(r'in quotes: "(.*)"')
 
 
@@ -33,11 +35,12 @@ def as_text(key: str, value: str) -> str:
 def located(mistake: UserError, overrides: Sequence[str]) -> UserError:
     """Return the mistake at the override that set its key; as it is if none did.
 
-    mistake: at "FILE: key", as in "conf/target/rpi4.yaml: platform", which target.platform=x sets
+    mistake: at "FILE: key" or "executor=docker: key", as in "conf/target/rpi4.yaml: platform",
+        which target.platform=x sets
     """
     file, _, key = mistake.where.rpartition(": ")
-    group = _GROUP.fullmatch(file)
-    key = f"{group[1]}.{key}" if group else key
+    group = _GROUP.fullmatch(file) or _CHOICE.fullmatch(file)
+    key = f"{group['name']}.{key}" if group else key
     word = of(key, overrides) if file else None
     if word is None:
         return mistake
@@ -51,4 +54,5 @@ def located(mistake: UserError, overrides: Sequence[str]) -> UserError:
 def _sets(word: str, key: str) -> bool:
     name, equals, _ = word.partition("=")
     name = name.lstrip("+~")
-    return bool(equals) and (key == name or key.startswith(f"{name}."))
+    is_inside = key.startswith(f"{name}.") and name not in _CHOSEN
+    return bool(equals) and (key == name or is_inside)

@@ -10,6 +10,8 @@ WORDS = (
     "+params.n=2",
     "stages.a.params={n: 3}",
     "target.platform=x",
+    "target=rpi4",
+    "executor.memory=9",
     "-m",
     "~params.m",
 )
@@ -41,6 +43,9 @@ def test_the_value_of_a_key_is_that_of_its_own_override():
         ("u.yaml: params.n", "+params.n=2"),
         ("u.yaml: params.other", "u.yaml: params.other"),
         ("conf/target/rpi4.yaml: platform", "target.platform=x"),
+        ("executor=docker: memory", "executor.memory=9"),
+        ("executor=docker: pids", "executor=docker: pids"),
+        ("conf/target/rpi4.yaml: cpus", "conf/target/rpi4.yaml: cpus"),
         ("conf/usecases/u.yaml: platform", "conf/usecases/u.yaml: platform"),
         ("params.n", "params.n"),
     ],
