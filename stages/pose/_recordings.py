@@ -11,19 +11,10 @@ from pathlib import Path
 
 from engine.stage import StageError
 from stages.media.kinds import PICTURES, VIDEOS, visible
+from stages.media.splits import of_folders as splits_of
 
 TABLES = (".csv",)
 SPLITS = ("train", "test")
-_SPLIT_FOLDERS = {  # in any letter case
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-}
-
 _HOW = "make a sub-folder for each activity and put its videos, pictures or keypoint CSVs into it"
 
 
@@ -68,7 +59,7 @@ def find(root: Path) -> Found:
     if not folders:
         raise StageError(f"the recordings hold no activity: {_HOW}")
     found = Found()
-    splits = _splits(folders)
+    splits = splits_of(folders, "the recordings")
     for folder, split in splits.items():
         _add_activities(found, root, folder, split)
     if not splits:
@@ -88,26 +79,6 @@ def person_of(stem: str) -> "str | None":
     """Return who a file's name says is on it: anna of anna__clip3."""
     person, separator, _ = stem.partition("__")
     return person if separator and person else None
-
-
-def _splits(folders: "list[Path]") -> "dict[Path, str]":
-    """Return the split of each folder, training first; nothing if the folders are activities.
-
-    Without a test part, the validation part is the test.
-    """
-    named = {folder: _SPLIT_FOLDERS.get(folder.name.casefold()) for folder in folders}
-    kinds = {split for split in named.values() if split}
-    if "train" not in kinds or len(kinds) == 1:
-        return {}
-    if others := [folder.name for folder, split in named.items() if split is None]:
-        raise StageError(
-            f"beside {' and '.join(sorted(kinds))} the recordings have {', '.join(others)}: move or "
-            "remove that"
-        )
-    splits = {folder: split for folder, split in named.items() if split}
-    if "test" not in kinds:
-        splits = {f: "test" if split == "val" else split for f, split in splits.items()}
-    return dict(sorted(splits.items(), key=lambda item: (item[1] != "train", item[0].name)))
 
 
 def _add_activities(found: Found, root: Path, folder: Path, split: "str | None") -> None:

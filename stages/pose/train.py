@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 from engine.stage import In, Out, StageError, checkpoint, metric, note, progress
 from engine.stage.bounds import Range
-from stages.pose._training_state import TrainingState
+from stages.training import network as training
+from stages.training.state import TrainingState
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +63,7 @@ def train(
     import keras
     import numpy as np
 
-    _fix(seed, threads)
+    training.fix(seed, threads)
     data = _Data(train)
     learner, network = _networks(
         data.x["train"].shape[1:], len(data.labels), width, branches, dropout
@@ -104,7 +105,7 @@ def train(
     if judged == "train":
         note("no clip is set aside for validation: val_accuracy is that of the training windows")
     loss, accuracy = data.judge(network, judged)
-    _save(network, model)
+    training.save(network, model)
     return TrainMetrics(
         val_accuracy=accuracy, val_loss=loss, parameters=float(network.count_params())
     )
@@ -159,17 +160,6 @@ class _Data:
         return float(loss), float(accuracy)
 
 
-def _fix(seed: int, threads: int) -> None:
-    """Let the seed alone decide: another number of threads adds up in another order."""
-    import keras
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    keras.utils.set_random_seed(seed)
-    tf.config.experimental.enable_op_determinism()
-
-
 def _networks(
     shape: tuple[int, ...], classes: int, width: int, branches: int, dropout: float
 ) -> tuple[Any, Any]:
@@ -214,16 +204,3 @@ def _report(row: dict[str, float], epoch: int, epochs: int) -> None:
     for name, value in row.items():
         metric(name, value, epoch)
     progress(epoch, epochs, f"loss {row['loss']:.3f}")
-
-
-def _save(network: Any, model: "Path") -> None:
-    """Write the architecture and the weights in files whose bytes depend on nothing else.
-
-    A .keras file holds the time.
-    """
-    import numpy as np
-
-    model.mkdir()
-    (model / "architecture.json").write_text(network.to_json(), encoding="utf-8")
-    for at, weights in enumerate(network.get_weights()):
-        np.save(model / f"weights_{at:03}.npy", weights)

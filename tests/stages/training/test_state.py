@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stages.pose._training_state import TrainingState
 from stages.pose.activity_sample import activity_sample
 from stages.pose.dataset import dataset
 from stages.pose.keypoints import keypoints
+from stages.training.state import TrainingState
 
 if (
     importlib.util.find_spec("tensorflow") is None

@@ -1,0 +1,27 @@
+"""Training that depends on its seed alone, and networks in files that depend on nothing else."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def fix(seed: int, threads: int) -> None:
+    """Let the seed alone decide: another number of threads adds up in another order."""
+    import keras
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+
+
+def save(network: Any, model: "Path") -> None:
+    """Write architecture.json and weights_*.npy into a new folder. A .keras file holds the time."""
+    import numpy as np
+
+    model.mkdir()
+    (model / "architecture.json").write_text(network.to_json(), encoding="utf-8")
+    for at, weights in enumerate(network.get_weights()):
+        np.save(model / f"weights_{at:03}.npy", weights)
