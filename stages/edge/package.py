@@ -27,6 +27,7 @@ def package(
     compiled: In | None = None,
     compiler_log: In | None = None,
     ready: In | None = None,
+    constants: In | None = None,
     *,
     task: str,
     ready_role: str = "ready",
@@ -43,6 +44,7 @@ def package(
     ready:            a published model, packed in the role `ready_role`: a .tflite, a folder with
                       int8.tflite and its twin edgetpu.tflite
     test:             a part with constants.json, and labels.txt if there are labels
+    constants:        JSON: what training has found, such as a threshold; joins those of the test part
     score, benchmark: their reports, for the card
 
     task:        what the packed model does: a module of stages/tasks
@@ -70,8 +72,7 @@ def package(
     for file in CARRIED:
         if (test / file).is_file():
             shutil.copyfile(test / file, package / file)
-    if not (package / "constants.json").exists():
-        (package / "constants.json").write_text("{}\n", encoding="utf-8")
+    _join_constants(package / "constants.json", constants)
     figures, cost, log = (
         json.loads(path.read_text(encoding="utf-8")) if path else {}
         for path in (score, benchmark, compiler_log)
@@ -91,6 +92,19 @@ def package(
     (package / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
     sizes = [path.stat().st_size for path in package.rglob("*") if path.is_file()]
     return PackageMetrics(files=float(len(sizes)), size_bytes=float(sum(sizes)))
+
+
+def _join_constants(path: "Path", more: "Path | None") -> None:
+    """See to it that there are constants, with those of another file among them."""
+    import json
+
+    if more is None and path.exists():
+        return
+    found = [
+        json.loads(one.read_text(encoding="utf-8")) for one in (path, more) if one and one.exists()
+    ]
+    joined = {name: value for one in found for name, value in one.items()}
+    path.write_text(json.dumps(joined, indent=1) + "\n", encoding="utf-8")
 
 
 def _packed(forms: "dict[str, Path]", role: str, package: "Path") -> dict[str, Any]:

@@ -1,0 +1,99 @@
+"""The task `classify`: names what a picture shows.
+
+A picture that is like none of the classes is answered with `none of these`: the highest
+probability is below the threshold that training has found. Raw inputs are pictures (h, w, 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from engine.stage import StageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from stages.tasks.package import Package
+
+NONE = "none of these"
+MODEL = "model"  # the role
+SHOWN = 3  # so many classes stand in an answer, the most probable first
+
+
+class Classify:
+    """A packed picture classifier."""
+
+    takes = "pictures"
+    follows = False
+
+    def __init__(self, package: Package, accelerator: str, runtime: str) -> None:
+        self._labels, self._constants = list(package.labels), package.constants
+        self.picture_side = int(self._constants["size"])
+        self._model = package.open_role(MODEL, accelerator, runtime)
+        self.ran_on = f"{self._model.runtime} on the {self._model.called}"
+        classes = int(next(iter(self._model.outputs.values())).shape[-1])
+        if classes != len(self._labels):
+            raise StageError(f"the model has {classes} classes, labels.txt {len(self._labels)}")
+
+    def new_state(self, still: bool = False) -> None:
+        return None
+
+    def answer(self, raw: NDArray[np.uint8], state: None) -> dict[str, Any]:
+        """Return the class, its probability, and the most probable classes."""
+        (name,) = self._model.inputs
+        (probabilities,) = self._model.predict(
+            {name: prepared(raw, self._constants)[None]}
+        ).values()
+        return decided(probabilities[0], self._labels, float(self._constants["threshold"]))
+
+    def finish(self, state: None) -> None:
+        return None
+
+    def rows(self, answer: dict[str, Any]) -> list[dict[str, Any]]:
+        return [{name: answer[name] for name in ("label", "probability")}]
+
+    def draw(self, picture: NDArray[np.uint8], answer: dict[str, Any]) -> NDArray[np.uint8]:
+        from stages.media.drawing import Canvas
+
+        canvas = Canvas(picture)
+        canvas.caption(f"{answer['label']} {answer['probability']:.0%}")
+        return canvas.picture
+
+    def read(self, path: Path) -> Iterator[Any] | None:
+        return None
+
+
+def load(package: Package, accelerator: str, runtime: str) -> Classify:
+    return Classify(package, accelerator, runtime)
+
+
+def prepared(picture: NDArray[np.uint8], constants: Mapping[str, Any]) -> NDArray[np.uint8]:
+    """Return an RGB picture (h, w, 3) as the network takes it: (size, size, 3), uint8.
+
+    fit: "crop" cuts the middle square out, "stretch" changes the aspect.
+    """
+    from stages.media.scaling import resized
+
+    if constants["fit"] == "crop":
+        height, width = picture.shape[:2]
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        picture = picture[top : top + side, left : left + side]
+    return resized(np.ascontiguousarray(picture), constants["size"], constants["size"])
+
+
+def decided(
+    probabilities: NDArray[np.float32], labels: list[str], threshold: float
+) -> dict[str, Any]:
+    """Return the answer for the probabilities (classes,) of one picture."""
+    order = np.argsort(-probabilities, kind="stable")[:SHOWN]
+    best = float(probabilities[order[0]])
+    return {
+        "label": labels[int(order[0])] if best >= threshold else NONE,
+        "probability": round(best, 4),
+        "classes": {labels[int(at)]: round(float(probabilities[at]), 4) for at in order},
+    }

@@ -1,0 +1,144 @@
+"""Finds the pictures in a user's folder or CSV, and the class of each; opens no picture.
+
+The layouts are those of docs/usecases/image_recognition.md: a folder for each class, train/ with
+test/, val/ or both holding such folders, or a CSV with the columns file, label and perhaps split.
+"""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine.stage import StageError
+from stages.media import kinds, splits
+
+# what cameras, phones and browsers save beside the usual pictures; the content decides
+MORE = (".gif", ".heic", ".heif", ".avif", ".jfif", "")
+MOST_BYTES = 50_000_000  # of a CSV
+_HOW = "make a folder for each class and put its pictures into it"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A picture: its path, its name below the user's folder, its class, and its part if it has one."""
+
+    path: Path
+    name: str
+    label: str
+    split: "str | None" = None
+
+
+@dataclass
+class Found:
+    """The pictures in a fixed order, and the names of the files passed over."""
+
+    sources: "list[Source]" = field(default_factory=list)
+    ignored: "list[str]" = field(default_factory=list)
+
+    @property
+    def labels(self) -> "list[str]":
+        """The classes, sorted."""
+        return sorted({source.label for source in self.sources})
+
+
+def find(root: Path) -> Found:
+    """Return what there is to read; StageError if there are not two classes, or no known layout."""
+    found = _of_table(root) if root.is_file() else _of_folder(root)
+    if len(found.labels) < 2:
+        there = f"the only one is {found.labels[0]}" if found.labels else "there is none"
+        raise StageError(f"a classifier needs two classes at least, and {there}: {_HOW}")
+    return found
+
+
+def _of_folder(root: Path) -> Found:
+    tables = [path for path in kinds.visible(root) if path.suffix.lower() == ".csv"]
+    folders = [path for path in kinds.visible(root) if path.is_dir()]
+    if len(tables) == 1 and not any(map(_holds_pictures, folders)):
+        return _of_table(tables[0])
+    if not folders:
+        if len(tables) == 1:
+            return _of_table(tables[0])
+        raise StageError(f"{root.name} has no folder: {_HOW}")
+    found = Found()
+    parts = splits.of_folders(folders, "the pictures")
+    for folder in parts or [root]:
+        for entry in kinds.visible(folder):
+            if entry.is_dir():
+                _add_class(found, root, entry, parts.get(folder))
+            else:
+                found.ignored.append(entry.relative_to(root).as_posix())
+    return found
+
+
+def _holds_pictures(folder: Path) -> bool:
+    """True for a folder of class folders or pictures, so that a CSV beside it is no list of them."""
+    return any(path.is_dir() for path in kinds.visible(folder))
+
+
+def _add_class(found: Found, root: Path, folder: Path, split: "str | None") -> None:
+    """Add all pictures of a class, also those in folders below it."""
+    label = folder.name
+    if not label.isprintable() or label != label.strip():
+        raise StageError(f"{label!r} cannot name a class: rename the folder")
+    for path in _below(folder):
+        name = path.relative_to(root).as_posix()
+        if path.suffix.lower() in (*kinds.PICTURES, *MORE):
+            found.sources.append(Source(path, name, label, split))
+        else:
+            found.ignored.append(name)
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for entry in kinds.visible(folder):
+        if entry.is_dir():
+            yield from _below(entry)
+        elif entry.is_file():
+            yield entry
+
+
+def _of_table(path: Path) -> Found:
+    """Read a CSV `file,label[,split]`; files are found relative to it."""
+    if path.suffix.lower() != ".csv":
+        raise StageError(f"{path.name} is neither a folder nor a CSV: {_HOW}")
+    if path.stat().st_size > MOST_BYTES:
+        raise StageError(
+            f"{path.name} is larger than {MOST_BYTES // 1_000_000} MB: no list of files"
+        )
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        rows = csv.DictReader(file, skipinitialspace=True)
+        columns = [(name or "").strip().casefold() for name in rows.fieldnames or ()]
+        if not {"file", "label"} <= set(columns):
+            raise StageError(
+                f"{path.name} has the columns {', '.join(columns) or 'none'}: write file,label or "
+                "file,label,split in its first line"
+            )
+        rows.fieldnames = columns
+        return _listed(path, rows)
+
+
+def _listed(table: Path, rows: "csv.DictReader[str]") -> Found:
+    found, missing = Found(), []
+    for row in rows:
+        name, label = (row["file"] or "").strip(), (row["label"] or "").strip()
+        word = (row.get("split") or "").strip()
+        where = f"{table.name}, line {rows.line_num}"
+        if not name or not label or not label.isprintable():
+            raise StageError(f"{where}: a file and a label are expected")
+        split = splits.named(word)
+        if word and split is None:
+            raise StageError(f"{where}: '{word}' is no split: write train, val or test")
+        file = table.parent / name
+        if not file.is_file():
+            missing.append(name)
+        found.sources.append(Source(file, name, label, split))
+    if missing:
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        raise StageError(
+            f"{table.name} lists {', '.join(missing[:3])}{more}, which {table.parent.name}/ does not "
+            "have: files are looked for beside the CSV"
+        )
+    if any(one.split for one in found.sources) and not all(one.split for one in found.sources):
+        raise StageError(
+            f"{table.name} gives some files a split and others none: fill in the column"
+        )
+    return found

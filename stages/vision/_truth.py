@@ -1,0 +1,58 @@
+"""Figures of a classifier, from its scores (pictures, classes) and the true classes (pictures,)."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+BINS = 10  # of probability, 0 to 1
+
+
+def confusion(
+    scores: NDArray[np.float32], truth: NDArray[np.int64], classes: int
+) -> NDArray[np.int64]:
+    """Return (classes, classes) counts, rows true and columns guessed."""
+    matrix = np.zeros((classes, classes), np.int64)
+    np.add.at(matrix, (truth, scores.argmax(1)), 1)
+    return matrix
+
+
+def f1(matrix: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return each class's F1, 2 tp / (2 tp + fp + fn); 0 for a class neither there nor guessed."""
+    all_ = matrix.sum(0) + matrix.sum(1)
+    return np.where(all_ > 0, 2 * matrix.diagonal() / np.maximum(all_, 1), 0.0)
+
+
+def reliability(
+    scores: NDArray[np.float32], truth: NDArray[np.int64]
+) -> list[tuple[float, float, int]]:
+    """Return the mean probability, the share that is right and the number of pictures in each bin
+    of probability that has any.
+
+    Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
+    """
+    highest, is_right = scores.max(1), scores.argmax(1) == truth
+    bin_ = np.minimum((highest * BINS).astype(int), BINS - 1)
+    return [
+        (float(highest[bin_ == at].mean()), float(is_right[bin_ == at].mean()), int(count))
+        for at, count in enumerate(np.bincount(bin_, minlength=BINS))
+        if count
+    ]
+
+
+def calibration_error(scores: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
+    """Return the expected calibration error, 0 to 1: the mean gap of the bins, by their pictures."""
+    rows = reliability(scores, truth)
+    return sum(abs(mean - right) * count for mean, right, count in rows) / len(truth)
+
+
+def roc(
+    scores: NDArray[np.float32], is_positive: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return false and true positive rates over all thresholds, from 0 to 1.
+
+    scores: (pictures,) of the positive class; of both kinds there is one at least
+    """
+    order = np.argsort(-scores, kind="stable")
+    ends = np.r_[np.flatnonzero(np.diff(scores[order])), len(order) - 1]  # of equal scores
+    hits = np.cumsum(is_positive[order])[ends]
+    misses = 1 + ends - hits
+    return np.r_[0, misses / misses[-1]], np.r_[0, hits / hits[-1]]

@@ -1,0 +1,171 @@
+"""The stage that reads pictures with their classes, and splits them so that no picture is in two parts."""
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+
+from engine.stage import In, Out, StageError, note, progress
+from engine.stage.bounds import Range
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from stages.vision._pictures import Source
+
+RAW_BYTES = 4_000_000  # a larger picture is no raw item: they travel to the device
+NAMED = 5  # at most so many files are named in one note
+
+
+class DatasetMetrics(TypedDict):
+    """Pictures of each part and classes; files that are no pictures or cannot be read; pictures left
+    out because the same one is in another class.
+    """
+
+    train_pictures: float
+    val_pictures: float
+    test_pictures: float
+    classes: float
+    unreadable: float
+    ambiguous: float
+
+
+def dataset(
+    pictures: In,
+    train: Out,
+    test: Out,
+    *,
+    size: Annotated[int, Range(ge=32, le=512)] = 160,
+    fit: Literal["crop", "stretch"] = "crop",
+    test_share: Annotated[float, Range(gt=0, lt=1)] = 0.2,
+    val_share: Annotated[float, Range(gt=0, lt=1)] = 0.15,
+    seed: Annotated[int, Range(ge=0)] = 0,
+) -> DatasetMetrics:
+    """Read each picture once, in the size of the network, and cut the set into three parts.
+
+    pictures:    a folder for each class, train/ with test/ or val/, or a CSV file,label[,split]
+    train, test: parts with the tensor `picture`, uint8 (pictures, size, size, 3), pixels of 0 to 255;
+                 truth_class.npy int64 (pictures,), truth.json, labels.txt and constants.json; train
+                 has the part validation/, test some pictures as raw items
+    size: side of what the network sees, pixels; fit: the middle square of a picture, or all of it
+    test_share, val_share: of the pictures of each class
+
+    Near-duplicates stay together (stages.vision._duplicates). A picture that is in two classes is in
+    none. Parts that the set brings itself stay as they are. StageError: a class without a picture to
+    train on, or a set without a picture to test with.
+    """
+    import numpy as np
+
+    from stages.vision import _duplicates, _pictures, _split
+
+    found = _pictures.find(pictures)
+    read = _Read(found.sources, {"size": size, "fit": fit})
+    _tell(found.ignored, "are no pictures")
+    _tell(read.bad, "cannot be read")
+    ambiguous = _split.ambiguous(read.digests, read.sources)
+    _tell([read.sources[at].name for at in sorted(ambiguous)], "are in two classes: left out")
+    group = _duplicates.groups(np.stack(read.thumbnails))
+    parts = _split.split(read.sources, group, ambiguous, (test_share, val_share), seed)
+    about = {"labels": found.labels, "constants": {"size": size, "fit": fit}}
+    folders = {"train": train, "val": train / "validation", "test": test}
+    for name, folder in folders.items():
+        if parts[name]:
+            _write(folder, read, parts[name], about)
+    _write_raw(test, read, parts["test"])
+    return DatasetMetrics(
+        train_pictures=float(len(parts["train"])),
+        val_pictures=float(len(parts["val"])),
+        test_pictures=float(len(parts["test"])),
+        classes=float(len(found.labels)),
+        unreadable=float(len(found.ignored) + len(read.bad)),
+        ambiguous=float(len(ambiguous)),
+    )
+
+
+class _Read:
+    """The pictures that can be read, decoded once, in a file that is mapped and not held."""
+
+    def __init__(self, sources: "list[Source]", constants: dict[str, Any]) -> None:
+        import hashlib
+        import tempfile
+
+        import numpy as np
+
+        from stages.media.pictures import read_many
+        from stages.media.unreadable import Unreadable
+        from stages.tasks.classify import prepared
+        from stages.vision._duplicates import thumbnail
+
+        side = constants["size"]
+        self.sources: list[Source] = []
+        self.bad: list[str] = []
+        self.thumbnails: list[NDArray[np.float32]] = []
+        self.digests: list[bytes] = []
+        shape = (max(1, len(sources)), side, side, 3)
+        with tempfile.NamedTemporaryFile(dir=".") as file:
+            self.pixels = np.memmap(file, np.uint8, "w+", shape=shape)
+        found = read_many((source.path for source in sources), side)
+        for at, (source, (_, picture)) in enumerate(zip(sources, found, strict=True)):
+            progress(at + 1, len(sources), source.name)
+            if isinstance(picture, Unreadable):
+                self.bad.append(f"{source.name} ({picture})")
+                continue
+            values = prepared(picture.pixels, constants)
+            self.pixels[len(self.sources)] = values
+            self.sources.append(source)
+            self.thumbnails.append(thumbnail(values))
+            self.digests.append(hashlib.sha256(values.tobytes()).digest())
+        if not self.sources:
+            raise StageError(f"no picture can be read: {self.bad[0]}")
+
+
+def _tell(names: list[str], what: str) -> None:
+    if names:
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        note(f"{len(names)} files {what}: {', '.join(names[:NAMED])}{more}")
+
+
+def _write(folder: "Path", read: _Read, rows: list[int], about: dict[str, Any]) -> None:
+    """Write a part with its truth; labels and constants as the package will have them."""
+    import json
+
+    import numpy as np
+
+    from stages.tflite import part
+
+    labels = about["labels"]
+    described = {"picture": (read.pixels.shape[1:], "uint8")}
+    target = part.create(folder, len(rows), described)["picture"]
+    for at, row in enumerate(rows):
+        target[at] = read.pixels[row]
+    classes = [labels.index(read.sources[row].label) for row in rows]
+    np.save(folder / "truth_class.npy", np.array(classes, np.int64))
+    names = [read.sources[row].name for row in rows]
+    truth = {"labels": labels, "names": names}
+    (folder / "truth.json").write_text(json.dumps(truth, indent=1), encoding="utf-8")
+    (folder / "labels.txt").write_text("\n".join(labels) + "\n", encoding="utf-8")
+    text = json.dumps(about["constants"], indent=1)
+    (folder / "constants.json").write_text(text, encoding="utf-8")
+
+
+def _write_raw(test: "Path", read: _Read, rows: list[int]) -> None:
+    """Copy some of the test pictures as they are, spread over all of them."""
+    import shutil
+
+    import numpy as np
+
+    from stages.media.kinds import is_picture
+    from stages.tflite import part
+
+    raw, spans = part.raw_folder(test), {}
+    small = [
+        at
+        for at, row in enumerate(rows)
+        if is_picture(path := read.sources[row].path) and path.stat().st_size <= RAW_BYTES
+    ]
+    chosen = np.linspace(0, len(small) - 1, min(part.MOST_ITEMS, len(small))).round().astype(int)
+    for number, at in enumerate(small[one] for one in chosen):
+        path = read.sources[rows[at]].path
+        name = f"{number:02}{path.suffix.lower()}"
+        shutil.copyfile(path, raw / name)
+        spans[name] = (at, at)
+    part.write_items(test, spans)

@@ -1,0 +1,208 @@
+"""The stage that judges the classifier's outputs by the truth of the test part, picture by picture."""
+
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
+
+from engine.stage import In, Out, StageError, measured_on, note
+from engine.stage.suffix import Suffix
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class ScoreMetrics(TypedDict):
+    """accuracy, top_3, f1_macro (of the classes that the test part has) and correct are those of the
+    int8 model as the target ran it; accuracy_drop is float minus int8; shares are 0 to 1.
+
+    baseline_margin is accuracy minus majority_baseline, the share of the most frequent class;
+    untested_classes counts the classes of the training without a test picture. rejected is the share
+    of the test pictures that are answered with `none of these`; accuracy does not count that.
+    calibration_error is the expected one, of ten bins of probability (Guo et al. 2017).
+
+    accuracy_build is the build machine's, accuracy_delta the target's minus that one;
+    outputs_differ, max_step_difference and reference_bit_equal are carried along from `infer`.
+    """
+
+    accuracy: float
+    float_accuracy: float
+    accuracy_drop: float
+    top_3: float
+    f1_macro: float
+    correct: float
+    test_examples: float
+    majority_baseline: float
+    baseline_margin: float
+    untested_classes: float
+    rejected: float
+    calibration_error: float
+    accuracy_build: float
+    accuracy_delta: float
+    outputs_differ: float
+    max_step_difference: float
+    reference_bit_equal: float
+
+
+def score(
+    test: In,
+    outputs: In,
+    reference: In,
+    decision: In,
+    report: Annotated[Out, Suffix(".json")],
+) -> ScoreMetrics:
+    """Compare outputs with the truth.
+
+    test:      the part that stages.vision.dataset wrote
+    outputs:   what `infer` wrote: probabilities (pictures, classes) by tensor name
+    reference: what `reference` wrote: the same of the build machine, int8 and float
+    decision:  what `train` wrote: the threshold of `none of these`
+    report:    JSON: the metrics, where it was measured, the answers that `verify` expects of the raw
+               items, and sections of the model card
+
+    The metrics count as measured where `infer` ran. StageError: outputs of another number of
+    pictures, or of several tensors.
+    """
+    import json
+
+    import numpy as np
+
+    from stages.tflite import outputs as raw_outputs
+    from stages.vision import _figures
+
+    truth = np.load(test / "truth_class.npy")
+    about = json.loads((test / "truth.json").read_text(encoding="utf-8"))
+    labels, threshold = about["labels"], json.loads(decision.read_text())["threshold"]
+    there = raw_outputs.read(outputs)
+    scores = _scores(there, truth)
+    build, floating = (
+        _scores(raw_outputs.read(reference / name), truth) for name in ("default", "float")
+    )
+    measured_on(there.about["taken"])
+    metrics = _metrics(scores, build, floating, truth, len(labels))
+    metrics["rejected"] = float((scores.max(1) < threshold).mean())
+    for name in ("outputs_differ", "max_step_difference", "reference_bit_equal"):
+        metrics[name] = float(there.about["difference"][name])  # type: ignore[literal-required]
+    _figures.draw(test, {"int8": scores, "float": floating}, truth, about)
+    _warn(metrics, np.bincount(truth, minlength=len(labels)), labels)
+    whole = {
+        **{name: there.about[name] for name in ("runtime", "accelerator", "taken")},
+        **metrics,
+        "answers": _answers(test, scores, labels, threshold),
+        "card": _card(metrics, scores, truth, labels),
+    }
+    report.write_text(json.dumps(whole, indent=1), encoding="utf-8")
+    return metrics
+
+
+def _scores(found: Any, truth: "NDArray[np.int64]") -> "NDArray[np.float32]":
+    """Return the only output (pictures, classes) as values."""
+    values = found.values()
+    if len(values) != 1:
+        raise StageError(f"a picture classifier has one output, this one has {len(values)}")
+    (scores,) = values.values()
+    if len(scores) != len(truth):
+        raise StageError(
+            f"there are outputs of {len(scores)} pictures, and {len(truth)} in the test part: run "
+            "`infer` on this part"
+        )
+    return scores  # type: ignore[no-any-return]
+
+
+def _metrics(
+    scores: "NDArray[np.float32]",
+    build: "NDArray[np.float32]",
+    floating: "NDArray[np.float32]",
+    truth: "NDArray[np.int64]",
+    classes: int,
+) -> ScoreMetrics:
+    import numpy as np
+
+    from stages.vision import _truth
+
+    tested = np.bincount(truth, minlength=classes)  # (classes,)
+    accuracy, float_accuracy = (
+        float((one.argmax(1) == truth).mean()) for one in (scores, floating)
+    )
+    accuracy_build = float((build.argmax(1) == truth).mean())
+    baseline = float(tested.max() / len(truth))
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :3]
+    f1 = _truth.f1(_truth.confusion(scores, truth, classes))
+    return ScoreMetrics(
+        accuracy=accuracy,
+        float_accuracy=float_accuracy,
+        accuracy_drop=float_accuracy - accuracy,
+        top_3=float((best == truth[:, None]).any(1).mean()),
+        f1_macro=float(f1[tested > 0].mean()),
+        correct=float((scores.argmax(1) == truth).sum()),
+        test_examples=float(len(truth)),
+        majority_baseline=baseline,
+        baseline_margin=accuracy - baseline,
+        untested_classes=float((tested == 0).sum()),
+        rejected=0.0,
+        calibration_error=_truth.calibration_error(scores, truth),
+        accuracy_build=accuracy_build,
+        accuracy_delta=accuracy - accuracy_build,
+        outputs_differ=0.0,
+        max_step_difference=0.0,
+        reference_bit_equal=0.0,
+    )
+
+
+def _warn(metrics: ScoreMetrics, tested: "NDArray[np.int64]", labels: list[str]) -> None:
+    """Say what the test part lacks, if its figures mean little."""
+    untested = [label for label, count in zip(labels, tested, strict=True) if not count]
+    if untested:
+        note(f"the test part has no picture of {', '.join(untested)}: add pictures of them")
+    if metrics["baseline_margin"] <= 0:
+        note(
+            f"an accuracy of {metrics['accuracy']:.4f} is no better than always answering "
+            f"{labels[int(tested.argmax())]} ({metrics['majority_baseline']:.4f}): add pictures"
+        )
+
+
+def _answers(
+    test: "Path", scores: "NDArray[np.float32]", labels: list[str], threshold: float
+) -> list[dict[str, Any]]:
+    from stages.tasks.classify import decided
+    from stages.tflite import part
+
+    found = []
+    for item in part.items(test):
+        answer = decided(scores[item.first], labels, threshold)
+        row = {name: answer[name] for name in ("label", "probability")}
+        found.append({"file": item.path.name, "rows": [row]})
+    return found
+
+
+def _card(
+    metrics: ScoreMetrics,
+    scores: "NDArray[np.float32]",
+    truth: "NDArray[np.int64]",
+    labels: list[str],
+) -> dict[str, str]:
+    """Return sections of the model card: title -> Markdown."""
+    import numpy as np
+
+    from stages.vision import _truth
+
+    tested = np.bincount(truth, minlength=len(labels))
+    f1 = _truth.f1(_truth.confusion(scores, truth, len(labels)))
+    rows = "\n".join(
+        f"| {label} | {value:.3f} | {count} |" if count else f"| {label} | not tested | 0 |"
+        for label, value, count in zip(labels, f1, tested, strict=True)
+    )
+    return {
+        "Data": f"Classes: {', '.join(labels)}\n\nTest pictures: {len(truth)}",
+        "Figures": (
+            f"Accuracy on the test part: {metrics['accuracy']:.4f} (int8), "
+            f"{metrics['float_accuracy']:.4f} (float)\n\n"
+            f"| class | F1 | test pictures |\n| --- | --- | --- |\n{rows}"
+        ),
+        "Limits": (
+            "The model knows these classes only. It answers `none of these` if no class is probable, "
+            f"which also happens to {metrics['rejected']:.1%} of the test pictures; a picture of "
+            "something else may still get the name of a class. It was tested on pictures like those "
+            "of its data set, not on others."
+        ),
+    }

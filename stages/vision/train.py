@@ -1,0 +1,125 @@
+"""The stage that trains a picture classifier: its last layer first, then the whole network."""
+
+from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
+
+from engine.stage import In, Out, note
+from engine.stage.bounds import Range
+from engine.stage.suffix import Suffix
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from stages.vision._course import Pictures
+
+KEPT = 0.95  # share of the validation pictures that the threshold of "none of these" lets pass
+
+
+class TrainMetrics(TypedDict):
+    """val_accuracy and val_loss of the weights that are kept, the epoch that they are of (0: before
+    any), and the size of the network.
+    """
+
+    val_accuracy: float
+    val_loss: float
+    best_epoch: float
+    parameters: float
+
+
+def train(
+    train: In,
+    model: Out,
+    decision: Annotated[Out, Suffix(".json")],
+    weights: In | None = None,
+    *,
+    backbone: Literal["small", "mobilenet_v1", "mobilenet_v2"] = "mobilenet_v1",
+    alpha: Annotated[float, Range(gt=0, le=2)] = 0.25,
+    frozen_epochs: Annotated[int, Range(ge=0)] = 8,
+    epochs: Annotated[int, Range(ge=0)] = 30,
+    learning_rate: Annotated[float, Range(gt=0, le=1)] = 3e-3,
+    tuning_rate: Annotated[float, Range(gt=0, le=1)] = 3e-4,
+    batch_size: Annotated[int, Range(ge=1)] = 32,
+    dropout: Annotated[float, Range(ge=0, lt=1)] = 0.2,
+    label_smoothing: Annotated[float, Range(ge=0, lt=1)] = 0.05,
+    patience: Annotated[int, Range(ge=1)] = 8,
+    augment: bool = True,
+    flip: bool = True,
+    balance: bool = True,
+    seed: Annotated[int, Range(ge=0, lt=4294967296)] = 0,
+    threads: Annotated[int, Range(ge=1)] = 2,
+) -> TrainMetrics:
+    """Train the last layer on a frozen backbone, then all layers; keep the best epoch of validation.
+
+    train:    the part that stages.vision.dataset writes
+    weights:  a Keras file of the backbone without its top; without one, all is trained from random
+              weights, and there are no frozen epochs
+    model:    architecture.json and weights_*.npy, (1, size, size, 3) pixels -> (1, classes)
+    decision: JSON: threshold, the probability below which a picture is none of the classes
+
+    frozen_epochs, learning_rate: of the last layer alone; epochs, tuning_rate: of all layers
+    patience: epochs without a better loss of validation after which training ends
+    flip:     mirror pictures left to right; not for letters, signs and the like
+    balance:  give rare classes the weight of frequent ones
+
+    Batch normalisation of a ready backbone keeps its statistics (Keras' guide to transfer learning).
+    The same seed and number of threads give the same bytes, also after a kill. StageError: weights
+    of another backbone; the loss is no number any more.
+    """
+    import json
+
+    from stages.training import network as training
+    from stages.vision import _network
+    from stages.vision._course import Course, Phase, Settings
+
+    training.fix(seed, threads)
+    labels = (train / "labels.txt").read_text(encoding="utf-8").splitlines()
+    learnt, held = _pictures(train, balance), _pictures(train / "validation", False)
+    side = learnt.pictures.shape[1]
+    network, body = _network.build(backbone, alpha, side, len(labels), dropout, weights)
+    tuning = Phase("tuning", epochs, tuning_rate if weights else learning_rate)
+    phases = [Phase("frozen", frozen_epochs, learning_rate), tuning] if weights else [tuning]
+    settings = Settings(batch_size, patience, label_smoothing, augment, flip, seed)
+    course = Course(network, learnt, held, phases, settings)
+    for phase in phases:
+        _network.thaw(body, is_frozen=phase.name == "frozen", is_ready=weights is not None)
+        course.run(phase)
+    course.finish()
+    if not len(held.pictures):
+        note(
+            "no picture is set aside for validation: val_accuracy is that of the training pictures"
+        )
+    scores = network.predict(held.pictures if len(held.pictures) else learnt.pictures, verbose=0)
+    decision.write_text(json.dumps({"threshold": _threshold(scores)}), encoding="utf-8")
+    training.save(network, model)
+    return TrainMetrics(
+        val_accuracy=course.best["val_accuracy"],
+        val_loss=course.best["val_loss"],
+        best_epoch=course.best["epoch"],
+        parameters=float(network.count_params()),
+    )
+
+
+def _pictures(folder: "Path", balance: bool) -> "Pictures":
+    """Return the pictures of a part, none of one that is not there; balance: rare classes weigh more."""
+    import numpy as np
+
+    from stages.tflite import part
+    from stages.vision._course import Pictures
+
+    if not folder.is_dir():
+        return Pictures(np.zeros((0, 1, 1, 3), np.uint8), np.zeros(0, np.int64), np.zeros(0))
+    classes = np.load(folder / "truth_class.npy")
+    weight = np.ones(len(classes), np.float32)
+    if balance:
+        counts = np.bincount(classes)
+        weight = (len(classes) / (np.count_nonzero(counts) * counts[classes])).astype(np.float32)
+    return Pictures(part.read(folder).tensors["picture"], classes, weight)
+
+
+def _threshold(scores: "NDArray[np.float32]") -> float:
+    """Return the highest probability that KEPT of the pictures (n, classes) reach."""
+    import numpy as np
+
+    return round(float(np.quantile(scores.max(1), 1 - KEPT)), 4)

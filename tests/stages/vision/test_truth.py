@@ -1,0 +1,33 @@
+"""The figures of a classifier, on examples that were worked out by hand."""
+
+import numpy as np
+import pytest
+
+from stages.vision import _truth
+
+SCORES = np.float32([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.45, 0.55]])
+TRUTH = np.array([0, 1, 1, 0])
+
+
+def test_confusion_has_the_truth_in_its_rows():
+    assert _truth.confusion(SCORES, TRUTH, 3).tolist() == [[1, 1, 0], [1, 1, 0], [0, 0, 0]]
+
+
+def test_f1_of_a_class_that_is_nowhere_is_0():
+    assert _truth.f1(_truth.confusion(SCORES, TRUTH, 3)).tolist() == [0.5, 0.5, 0]
+
+
+def test_the_calibration_error_is_the_mean_gap_of_the_bins():
+    assert len(_truth.reliability(SCORES, TRUTH)) == 4
+    gaps = (0.1, 0.8, 0.3, 0.55)
+    assert _truth.calibration_error(SCORES, TRUTH) == pytest.approx(sum(gaps) / 4, abs=1e-6)
+
+
+def test_the_roc_goes_from_none_to_all():
+    wrong, right = _truth.roc(SCORES[:, 1], TRUTH == 1)
+    assert (wrong.tolist(), right.tolist()) == ([0, 0, 0.5, 0.5, 1], [0, 0.5, 0.5, 1, 1])
+
+
+def test_equal_scores_are_one_step_of_the_roc():
+    wrong, right = _truth.roc(np.float32([0.5, 0.5]), np.array([True, False]))
+    assert (wrong.tolist(), right.tolist()) == ([0, 1], [0, 1])
