@@ -1,0 +1,35 @@
+"""The task `classify`: how a picture becomes a tensor, and probabilities an answer."""
+
+import numpy as np
+import pytest
+
+from stages.tasks import classify
+
+LABELS = ["cat", "dog", "owl", "yak"]
+
+
+@pytest.mark.parametrize(("fit", "left"), [("crop", 255), ("stretch", 0)])
+def test_the_middle_square_is_cut_out_or_all_is_squeezed(fit, left):
+    picture = np.zeros((20, 60, 3), np.uint8)
+    picture[:, 20:40] = 255  # the middle third
+    found = classify.prepared(picture, {"size": 10, "fit": fit})
+    assert found.shape == (10, 10, 3)
+    assert int(found[5, 0, 0]) == left
+    assert int(found[5, 5, 0]) == 255
+
+
+def test_a_tall_picture_is_cut_above_and_below():
+    picture = np.zeros((50, 10, 3), np.uint8)
+    picture[20:30] = 255
+    assert classify.prepared(picture, {"size": 10, "fit": "crop"}).min() == 255
+
+
+def test_the_answer_has_the_most_probable_classes_in_their_order():
+    answer = classify.decided(np.float32([0.1, 0.6, 0.05, 0.25]), LABELS, 0.5)
+    assert (answer["label"], answer["probability"]) == ("dog", 0.6)
+    assert list(answer["classes"].items()) == [("dog", 0.6), ("yak", 0.25), ("cat", 0.1)]
+
+
+def test_below_the_threshold_it_is_none_of_the_classes():
+    answer = classify.decided(np.float32([0.1, 0.6, 0.05, 0.25]), LABELS, 0.7)
+    assert (answer["label"], answer["probability"]) == (classify.NONE, 0.6)

@@ -1,0 +1,106 @@
+"""The score of a picture classifier, on outputs whose figures were worked out by hand."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from engine import stage
+from engine.stage import StageError
+from stages.tflite import outputs, part
+from stages.tflite.tensor import Tensor
+from stages.vision.score import score
+
+LABELS = ["cat", "dog", "owl"]
+DIFFERENCE = {
+    "outputs_differ": 0,
+    "max_step_difference": 0,
+    "reference_bit_equal": 1,
+    "machine": "x86_64",
+    "runtime": "LiteRT 9",
+}
+ABOUT = {"runtime": "LiteRT 9", "accelerator": "cpu", "taken": "device", "difference": DIFFERENCE}
+
+
+@pytest.fixture
+def judged(tmp_path, monkeypatch):
+    """Judge scores of the target beside those of the build machine; return metrics, report and figures."""
+    figures: dict[str, object] = {}
+    monkeypatch.setattr(
+        "engine.stage.figures.figure", lambda kind, name, **how: figures.update({name: how})
+    )
+    monkeypatch.setattr(stage, "note", lambda text: None)
+
+    def run(there, truth, floating=None, threshold=0.4, labels=LABELS):
+        test = tmp_path / "test"
+        part.write(test, {"picture": np.zeros((len(truth), 8, 8, 3), np.uint8)})
+        part.raw_folder(test)
+        part.write_items(test, {"00.png": (0, 0)})
+        np.save(test / "truth_class.npy", np.array(truth))
+        names = [f"{at}.png" for at in range(len(truth))]
+        (test / "truth.json").write_text(json.dumps({"labels": labels, "names": names}))
+        (tmp_path / "decision.json").write_text(json.dumps({"threshold": threshold}))
+        for folder, scores in (
+            ("outputs", there),
+            ("reference/default", there),
+            ("reference/float", there if floating is None else floating),
+        ):
+            values = np.array(scores, np.float32)
+            model = SimpleNamespace(outputs={"p": Tensor("p", (1, values.shape[1]), "float32")})
+            outputs.write(tmp_path / folder, {"p": values}, model, ABOUT)
+        folders = (test, tmp_path / "outputs", tmp_path / "reference", tmp_path / "decision.json")
+        metrics = score(*folders, tmp_path / "report.json")
+        return metrics, json.loads((tmp_path / "report.json").read_text()), figures
+
+    return run
+
+
+SCORES = [[0.9, 0.1, 0.0], [0.5, 0.3, 0.2], [0.3, 0.36, 0.34], [0.1, 0.8, 0.1]]
+
+
+def test_accuracy_is_of_the_int8_model_beside_float_and_baseline(judged):
+    better = [SCORES[0], [0.3, 0.5, 0.2], SCORES[2], SCORES[3]]
+    metrics, _, _ = judged(SCORES, [0, 1, 1, 1], floating=better)
+    assert (metrics["accuracy"], metrics["float_accuracy"], metrics["accuracy_drop"]) == (
+        0.75,
+        1,
+        0.25,
+    )
+    assert (metrics["correct"], metrics["test_examples"]) == (3, 4)
+    assert (metrics["majority_baseline"], metrics["baseline_margin"]) == (0.75, 0)
+    assert metrics["untested_classes"] == 1
+    assert metrics["f1_macro"] == pytest.approx((2 / 3 + 4 / 5) / 2)
+
+
+def test_a_picture_of_no_probable_class_is_none_of_these_and_counted(judged):
+    metrics, report, _ = judged([[0.35, 0.33, 0.32], *SCORES[1:]], [0, 1, 1, 1])
+    assert metrics["rejected"] == 0.5
+    assert report["answers"] == [
+        {"file": "00.png", "rows": [{"label": "none of these", "probability": 0.35}]}
+    ]
+
+
+def test_the_figures_show_the_surest_mistakes_and_both_matrices(judged):
+    _, _, figures = judged(SCORES, [0, 1, 2, 0])
+    assert {"int8", "float", "classes", "reliability", "surest mistakes"} <= figures.keys()
+    captions = [one["caption"] for one in figures["surest mistakes"]["pictures"]]
+    assert captions[0] == "dog 80%, is cat: 3.png"
+
+
+def test_two_classes_have_an_roc(judged):
+    _, _, figures = judged([[0.9, 0.1], [0.2, 0.8]], [0, 1], labels=LABELS[:2])
+    assert "ROC of dog" in figures
+
+
+def test_the_card_gives_no_f1_to_a_class_that_was_not_tested(judged):
+    _, report, _ = judged(SCORES, [0, 1, 1, 1])
+    assert "| owl | not tested | 0 |" in report["card"]["Figures"]
+
+
+def test_outputs_of_another_part_are_refused(judged, tmp_path):
+    judged(SCORES, [0, 1, 1, 1])
+    np.save(tmp_path / "test" / "truth_class.npy", np.zeros(3, np.int64))
+    folders = [tmp_path / name for name in ("test", "outputs", "reference", "decision.json")]
+    with pytest.raises(StageError, match="outputs of 4 pictures, and 3 in the test part"):
+        score(*folders, tmp_path / "again.json")
