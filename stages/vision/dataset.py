@@ -46,8 +46,11 @@ def dataset(
     train, test: parts with the tensor `picture`, uint8 (pictures, size, size, 3), pixels of 0 to 255;
                  truth_class.npy int64 (pictures,), truth.json, labels.txt and constants.json; train
                  has the part validation/, test some pictures as raw items
-    size: side of what the network sees, pixels; fit: the middle square of a picture, or all of it
-    test_share, val_share: of the pictures of each class
+
+    size: side of the square that the network sees, pixels
+    fit:  crop: the middle square of a picture; stretch: all of it, squeezed
+    test_share, val_share: share of the pictures of each class
+    seed: decides which pictures are in which part
 
     Near-duplicates stay together (stages.vision._duplicates). A picture that is in two classes is in
     none. Parts that the set brings itself stay as they are. StageError: a class without a picture to

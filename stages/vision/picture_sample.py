@@ -34,6 +34,10 @@ def picture_sample(
 
     pictures: go/, parking/, stop/ and yield/ with `each` PNG files of side x side pixels
 
+    each: pictures of a class
+    side: of a picture, pixels
+    seed: decides what is drawn
+
     The same seed gives the same bytes. Source: made up; good for trying the pipeline, no more.
     """
     import numpy as np

@@ -58,10 +58,21 @@ def train(
     model:    architecture.json and weights_*.npy, (1, size, size, 3) pixels -> (1, classes)
     decision: JSON: threshold, the probability below which a picture is none of the classes
 
-    frozen_epochs, learning_rate: of the last layer alone; epochs, tuning_rate: of all layers
-    patience: epochs without a better loss of validation after which training ends
-    flip:     mirror pictures left to right; not for letters, signs and the like
+    backbone: the network below the last layer; small: a few layers, for training without weights
+    alpha:    width of the backbone, in parts of its published one
+    frozen_epochs: epochs of the first phase, in which the last layer alone is trained
+    learning_rate: rate of the first phase; of the only one without weights
+    epochs:   epochs of the second phase, in which all layers are trained
+    tuning_rate: rate of the second phase
+    batch_size: pictures in a step
+    dropout:  share of the backbone's features that a step leaves out
+    label_smoothing: share of the target that is spread over all classes
+    patience: epochs without a lower loss of validation after which a phase ends
+    augment:  turn, move, zoom and light training pictures at random
+    flip:     mirror them, too; not for letters, signs and the like
     balance:  give rare classes the weight of frequent ones
+    seed:     of first weights, order and augmentation
+    threads:  of TensorFlow; another number adds up in another order
 
     Batch normalisation of a ready backbone keeps its statistics (Keras' guide to transfer learning).
     The same seed and number of threads give the same bytes, also after a kill. StageError: weights
