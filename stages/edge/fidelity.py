@@ -15,12 +15,15 @@ class FidelityMetrics(TypedDict):
 
     r2: the coefficient of determination, at most 1: what is left of the variance over the examples
         when the difference is taken away; of the worst output
+    r2_low, r2_high: its 95 % interval by bootstrap over the examples
     same_highest: the share of examples with the same highest value in each output, 0 to 1. Of
         classes that is the same answer; of other outputs, which may tie, it says little
     mean_difference, max_difference: of a value, in parts of the float outputs' range
     """
 
     r2: float
+    r2_low: float
+    r2_high: float
     same_highest: float
     mean_difference: float
     max_difference: float
@@ -43,20 +46,28 @@ def fidelity(
 
     import numpy as np
 
+    from stages.evaluation import bootstrap
     from stages.tflite import outputs as raw_outputs
 
     there, original = raw_outputs.read(outputs), raw_outputs.read(reference / "float")
     here, floating = there.values(), original.values()
     measured_on(there.about["taken"])
-    kept, same, parts = [], [], []
+    sums, same, parts = [], [], []
     for _, values in _matched(here, floating).items():
         flat, wanted = (one.reshape(len(one), -1) for one in values)
-        kept.append(_r2(flat, wanted))
+        sums.append(_sums(flat, wanted))
         same.append(flat.argmax(1) == wanted.argmax(1))
         parts.append(np.abs(flat - wanted).ravel() / max(float(np.ptp(wanted)), 1e-9))
     differences = np.concatenate(parts)
+
+    def worst(weights: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        return np.min([_r2(weights, *one) for one in sums], axis=0)  # type: ignore[no-any-return]
+
+    low, high = bootstrap.interval(worst, range(len(same[0])))
     metrics = FidelityMetrics(
-        r2=min(kept),
+        r2=float(worst(np.ones((1, len(same[0]))))[0]),
+        r2_low=low,
+        r2_high=high,
         same_highest=float(np.all(same, axis=0).mean()),
         mean_difference=float(differences.mean()),
         max_difference=float(differences.max()),
@@ -67,24 +78,38 @@ def fidelity(
         **{name: there.about[name] for name in ("runtime", "accelerator", "taken")},
         **metrics,
         "answers": _answers(test, here),
-        "card": {"Figures": figures, "Limits": "Nothing is known of its accuracy."},
+        "card": _card(figures),
     }
     note(figures)
     report.write_text(json.dumps(about, indent=1), encoding="utf-8")
     return metrics
 
 
-def _r2(values: "NDArray[np.float32]", wanted: "NDArray[np.float32]") -> float:
-    """Return 1 - (squared differences) / (squared deviations of each value from its mean over the
-    examples, or over all values of a single one), both (examples, values); 1 for equal outputs,
-    also for ones that never change.
+def _sums(
+    values: "NDArray[np.float32]", wanted: "NDArray[np.float32]"
+) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
+    """Return squared differences, and squared deviations of each wanted value from its mean over the
+    examples, or over all values of a single one; both (examples,), of values (examples, values).
     """
     import numpy as np
 
-    lost = float(np.square(values - wanted, dtype=np.float64).sum())
+    lost = np.square(values - wanted, dtype=np.float64).sum(1)
     mean = wanted.mean(0 if len(wanted) > 1 else None)
-    whole = float(np.square(wanted - mean, dtype=np.float64).sum())
-    return 1 - lost / max(whole, 1e-9) if lost else 1.0
+    return lost, np.square(wanted - mean, dtype=np.float64).sum(1)
+
+
+def _r2(
+    weights: "NDArray[np.float64]", lost: "NDArray[np.float64]", whole: "NDArray[np.float64]"
+) -> "NDArray[np.float64]":
+    """Return 1 - differences / deviations for each row of weights (draws, examples): (draws,); 1 for
+    equal outputs, also for ones that never change.
+
+    A draw's deviations are those from the mean of all examples: a small draw may have none of its own.
+    """
+    import numpy as np
+
+    part = weights @ lost
+    return np.where(part > 0, 1 - part / np.maximum(weights @ whole, 1e-9), 1.0)
 
 
 def _matched(
@@ -114,10 +139,25 @@ def _answers(test: "In", values: "dict[str, NDArray[np.float32]]") -> list[dict[
     ]
 
 
+def _card(figures: str) -> dict[str, str]:
+    return {
+        "Intended use": (
+            "What the original model was made for, and nothing else: the export changes its numbers "
+            "from float to int8, not what it does."
+        ),
+        "Figures": f"{figures[:1].upper()}{figures[1:]}.",
+        "Limits": (
+            "Its accuracy was not measured: the examples have no labels. These figures say how near "
+            "the exported model is to the original, not how often either is right."
+        ),
+    }
+
+
 def _figures(metrics: FidelityMetrics, is_ready: bool) -> str:
     other = "itself on the build machine, since it came ready" if is_ready else "the float model"
     return (
-        f"compared with {other}: R² {metrics['r2']:.3f} on {metrics['test_examples']:.0f} examples; "
+        f"compared with {other}: R² {metrics['r2']:.3f} (95 % interval {metrics['r2_low']:.3f} to "
+        f"{metrics['r2_high']:.3f}) on {metrics['test_examples']:.0f} examples; "
         f"{metrics['same_highest']:.1%} have the highest value in the same place; values differ by "
         f"{metrics['mean_difference']:.2%} of the outputs' range, by {metrics['max_difference']:.2%} at most"
     )

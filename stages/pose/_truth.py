@@ -20,10 +20,15 @@ class Truth:
     classes: NDArray[np.int64]  # (clips,), in the order of their numbers
     nothing: NDArray[np.bool_]  # (examples,) whether an example shows nobody
     counts: dict[str, dict[str, int]]  # part -> label -> clips
+    people: list[str | None] | None = None  # (clips,), None of who is not known
 
     def accuracy(self, scores: NDArray[np.float32]) -> float:
         """Return the share of clips whose mean score (examples, classes) names the true class."""
-        return float((self._guesses(scores) == self.classes).mean())
+        return float(self.hits(scores).mean())
+
+    def hits(self, scores: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Return for each clip whether its mean score names the true class: (clips,)."""
+        return np.asarray(self._guesses(scores) == self.classes)
 
     def confusion(self, scores: NDArray[np.float32]) -> NDArray[np.int64]:
         """Return (classes, classes + 1) counts of clips, rows true and columns guessed.
@@ -49,7 +54,8 @@ def read(part: Path) -> Truth:
         np.load(part / f"truth_{name}.npy", allow_pickle=False)
         for name in ("class", "clip", "nothing")
     )
-    return Truth(about["labels"], clips, classes, nothing, about["clips"])
+    people = about.get("people")
+    return Truth(about["labels"], clips, classes, nothing, about["clips"], people)
 
 
 def f1(matrix: NDArray[np.int64]) -> list[float]:

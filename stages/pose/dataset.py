@@ -95,7 +95,7 @@ def dataset(
     folders = {"train": train, "val": train / "validation", "test": test}
     for split, (windows, y, clip) in cut.items():
         if len(y):
-            _write(folders[split], windows, y, clip, labels, constants, parts)
+            _write(folders[split], windows, y, clip, parts[split], labels, constants, parts)
     np.save(train / "keypoints.npy", cut["train"][0])
     weights = np.array([clip.get("weight", 1.0) for clip in parts["train"]], np.float32)
     np.save(train / "weight.npy", weights[cut["train"][2]])
@@ -209,6 +209,7 @@ def _write(
     windows: Any,
     y: Any,
     clip: Any,
+    clips: list[dict[str, Any]],
     labels: list[str],
     constants: dict[str, Any],
     parts: dict[str, list[dict[str, Any]]],
@@ -226,10 +227,12 @@ def _write(
     np.save(folder / "truth_clip.npy", clip)
     np.save(folder / "truth_nothing.npy", presence.shows_nobody(windows, constants))
     counts = {
-        split: {label: sum(c["label"] == label for c in clips) for label in labels}
-        for split, clips in parts.items()
+        split: {label: sum(c["label"] == label for c in ours) for label in labels}
+        for split, ours in parts.items()
     }
-    for name, content in (("truth", {"labels": labels, "clips": counts}), ("constants", constants)):
+    people = [clips[at]["person"] for at in np.unique(clip)]
+    truth = {"labels": labels, "clips": counts, "people": people}
+    for name, content in (("truth", truth), ("constants", constants)):
         (folder / f"{name}.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
     text = "".join(f"{label}\n" for label in labels)
     (folder / "labels.txt").write_text(text, encoding="utf-8")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class ScoreMetrics(TypedDict):
     """accuracy, f1_macro (of the classes that the test part has) and correct are those of the int8
     model as the target ran it; accuracy_drop is float minus int8; shares are 0 to 1.
+    accuracy_low, accuracy_high: its 95 % interval by bootstrap over people, or clips if few people
+    are known.
 
     baseline_margin is accuracy minus majority_baseline, the share of the most frequent class;
     untested_classes counts the classes of the training without a test clip: both have gates.
@@ -27,6 +29,8 @@ class ScoreMetrics(TypedDict):
     """
 
     accuracy: float
+    accuracy_low: float
+    accuracy_high: float
     float_accuracy: float
     accuracy_drop: float
     f1_macro: float
@@ -59,6 +63,7 @@ def score(
     """
     import json
 
+    from stages.evaluation import bootstrap
     from stages.pose import _answers, _truth
     from stages.tflite import outputs as raw_outputs
 
@@ -69,8 +74,11 @@ def score(
     )
     measured_on(there.about["taken"])
     matrix = truth.confusion(scores)
-    _draw(truth.labels, matrix)
-    metrics = _metrics(matrix, truth.accuracy(floating), truth.accuracy(build))
+    _draw("float", truth.labels, truth.confusion(floating))
+    _draw("int8", truth.labels, matrix)
+    groups, kind = bootstrap.groups_of(len(truth.classes), truth.people)
+    span = bootstrap.share_interval(truth.hits(scores), groups)
+    metrics = _metrics(matrix, span, truth.accuracy(floating), truth.accuracy(build))
     difference = there.about["difference"]
     for name in ("outputs_differ", "max_step_difference", "reference_bit_equal"):
         metrics[name] = float(difference[name])  # type: ignore[literal-required]
@@ -85,19 +93,19 @@ def score(
         **_classes(truth.labels, matrix),
         "answers": _answers.expected(test, scores, truth),
     }
-    about["card"] = _card(about, truth)
+    about["card"] = _card(about, truth, kind)
     report.write_text(json.dumps(about, indent=1), encoding="utf-8")
     return metrics
 
 
-def _draw(labels: list[str], matrix: "NDArray[np.int64]") -> None:
+def _draw(form: str, labels: list[str], matrix: "NDArray[np.int64]") -> None:
     """Draw the confusion matrix, with `nothing` if some clip was answered so."""
     from stages.tasks.keypoints.presence import NOTHING
 
     if matrix[:, -1].any():
-        confusion_matrix("int8", [*labels, NOTHING], [*matrix.tolist(), [0] * (len(labels) + 1)])
+        confusion_matrix(form, [*labels, NOTHING], [*matrix.tolist(), [0] * (len(labels) + 1)])
     else:
-        confusion_matrix("int8", labels, matrix[:, :-1].tolist())
+        confusion_matrix(form, labels, matrix[:, :-1].tolist())
 
 
 def _warn(metrics: ScoreMetrics, matrix: "NDArray[np.int64]", labels: list[str]) -> None:
@@ -136,7 +144,10 @@ def _scores(found: Any, truth: "Truth") -> "NDArray[np.float32]":
 
 
 def _metrics(
-    matrix: "NDArray[np.int64]", float_accuracy: float, accuracy_build: float
+    matrix: "NDArray[np.int64]",
+    span: tuple[float, float],
+    float_accuracy: float,
+    accuracy_build: float,
 ) -> ScoreMetrics:
     from stages.pose._truth import f1
 
@@ -145,6 +156,8 @@ def _metrics(
     baseline = float(tested.max() / matrix.sum())
     return ScoreMetrics(
         accuracy=accuracy,
+        accuracy_low=span[0],
+        accuracy_high=span[1],
         float_accuracy=float_accuracy,
         accuracy_drop=float_accuracy - accuracy,
         f1_macro=mean(value for value, count in zip(f1(matrix), tested, strict=True) if count),
@@ -172,23 +185,46 @@ def _classes(labels: list[str], matrix: "NDArray[np.int64]") -> dict[str, Any]:
     return {"labels": labels, "confusion_matrix": matrix[:, :-1].tolist(), "classes": classes}
 
 
-def _card(about: dict[str, Any], truth: "Truth") -> dict[str, str]:
-    """Return sections of the model card: title -> Markdown."""
-    counts = ", ".join(f"{part} {sum(clips.values())}" for part, clips in truth.counts.items())
+def _card(about: dict[str, Any], truth: "Truth", groups: str) -> dict[str, str]:
+    """Return sections of the model card: title -> Markdown. groups: what the interval is over."""
+    tested = {label: row for label, row in about["classes"].items() if row["examples"]}
+    untested = [label for label in truth.labels if label not in tested]
     rows = "\n".join(
-        f"| {label} | {row['f1']:.3f} | {row['examples']} |"
-        for label, row in about["classes"].items()
+        f"| {label} | {row['f1']:.3f} | {row['examples']} |" for label, row in tested.items()
     )
+    figures = (
+        f"Accuracy on {about['test_examples']:.0f} test clips: {about['accuracy']:.3f} "
+        f"(95 % interval {about['accuracy_low']:.3f} to {about['accuracy_high']:.3f}, over {groups}); "
+        f"of the float model {about['float_accuracy']:.3f}. Always answering the most frequent "
+        f"activity gives {about['majority_baseline']:.3f}.\n\n"
+        f"| activity | F1 | test clips |\n| --- | --- | --- |\n{rows}"
+    )
+    if untested:
+        figures += f"\n\nNot tested, for lack of test clips: {', '.join(untested)}."
     return {
-        "Data": f"Activities: {', '.join(truth.labels)}\n\nClips: {counts}",
-        "Figures": (
-            f"Accuracy on the test part: {about['accuracy']:.4f} (int8), "
-            f"{about['float_accuracy']:.4f} (float)\n\n"
-            f"| activity | F1 | test clips |\n| --- | --- | --- |\n{rows}"
+        "Intended use": (
+            f"Tell what a person in view is doing: {', '.join(truth.labels)}. The person is seen "
+            "whole, alone, and by a camera that stands still.\n\n"
+            "Not for decisions about people's health, safety or rights, and not for telling who "
+            "somebody is."
         ),
+        "Data": _data(truth),
+        "Figures": figures,
         "Limits": (
             "The model knows these activities only. It answers `nothing` if the pose model sees "
-            "nobody, and names one of its activities for whatever else it sees; it was tested on "
+            "nobody, and names one of its activities for whatever else it sees. It was tested on "
             "people and cameras like those of its data set, not on others."
         ),
     }
+
+
+def _data(truth: "Truth") -> str:
+    """Return a table of the clips by activity and part."""
+    parts = list(truth.counts)
+    rows = "\n".join(
+        f"| {label} | " + " | ".join(str(truth.counts[part].get(label, 0)) for part in parts) + " |"
+        for label in truth.labels
+    )
+    people = len({person for person in truth.people or [] if person})
+    words = f"\n\nPeople in the test part: {people}." if people else ""
+    return f"Clips:\n\n| activity | {' | '.join(parts)} |\n|{' --- |' * (len(parts) + 1)}\n{rows}{words}"

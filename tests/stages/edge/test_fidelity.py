@@ -38,6 +38,8 @@ def judged(tmp_path):
 
 def test_what_is_left_of_the_float_model(judged):
     metrics, _ = judged([[0, 1], [0.5, 0.25]], [[0, 1], [0.25, 0.5]])
+    low, high = (metrics.pop(name) for name in ("r2_low", "r2_high"))
+    assert low <= metrics["r2"] <= high
     assert metrics == {
         "r2": pytest.approx(0.2),  # 1 - 2 * 0.25**2 / (2 * 0.125**2 + 2 * 0.25**2)
         "same_highest": 0.5,
@@ -79,4 +81,12 @@ def test_it_counts_as_measured_where_the_model_ran(judged, monkeypatch):
 @pytest.mark.parametrize(("sha256", "with_what"), [("0", "itself"), ("1", "the float model")])
 def test_the_card_says_what_it_was_compared_with(judged, sha256, with_what):
     card = judged([[0, 1]], [[0, 1]], of=sha256)[1]["card"]
-    assert card["Figures"].startswith(f"compared with {with_what}")
+    assert card["Figures"].startswith(f"Compared with {with_what}")
+    assert "Its accuracy was not measured" in card["Limits"]
+
+
+def test_the_interval_of_r2_is_narrow_where_all_examples_differ_alike(judged):
+    values = np.random.default_rng(0).normal(size=(60, 2))
+    noise = 0.1 * np.random.default_rng(1).normal(size=(60, 2))
+    alike, _ = judged(values + noise, values)
+    assert 0 < alike["r2_high"] - alike["r2_low"] < 0.01

@@ -1,6 +1,7 @@
 """Outputs against the truth, clip by clip. The outputs are made here: no model runs."""
 
 import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -25,8 +26,21 @@ ABOUT = {"runtime": "LiteRT 9", "accelerator": "cpu", "taken": "device", "differ
 def scored(tmp_path):
     """Score outputs of the target, and of the build machine in int8 and float; return both results."""
 
-    def made(scores, truth, clips=None, *, build=None, floating=None, spans=None, nothing=None):
+    def made(
+        scores,
+        truth,
+        clips=None,
+        *,
+        build=None,
+        floating=None,
+        spans=None,
+        nothing=None,
+        people=None,
+    ):
+        shutil.rmtree(tmp_path, ignore_errors=True)
         test = write_part(tmp_path / "test", np.zeros((len(truth), 3)), truth, clips)
+        about = json.loads((test / "truth.json").read_text())
+        (test / "truth.json").write_text(json.dumps({**about, "people": people}))
         if nothing is not None:
             np.save(test / "truth_nothing.npy", np.array(nothing, bool))
         if spans:
@@ -182,9 +196,26 @@ def test_the_figure_has_nothing_as_an_answer_if_some_clip_shows_nobody(scored, m
 
 def test_the_card_names_classes_clips_and_figures(scored):
     card = scored([CAT, DOG], [0, 1])[1]["card"]
-    assert card["Data"] == "Activities: cat, dog, owl\n\nClips: train 150, test 60"
-    assert "1.0000 (int8), 1.0000 (float)" in card["Figures"]
+    assert "| activity | train | test |" in card["Data"] and "| cat | 50 | 60 |" in card["Data"]
+    assert "Accuracy on 2 test clips: 1.000 (95 % interval 0.158 to 1.000" in card["Figures"]
+    assert "of the float model 1.000" in card["Figures"]
     assert "| cat | 1.000 | 1 |" in card["Figures"]
+
+
+def test_the_card_says_which_classes_were_not_tested_and_gives_them_no_f1(scored):
+    card = scored([CAT, DOG], [0, 1])[1]["card"]
+    assert "Not tested, for lack of test clips: owl." in card["Figures"]
+    assert "| owl |" not in card["Figures"]
+
+
+def test_the_interval_of_the_accuracy_is_over_people_if_enough_are_known(scored):
+    right = [CAT] * 10 + [DOG] * 2
+    alone, _ = scored(right, [0] * 12)
+    truth = [0] * 12
+    people, report = scored(right, truth, people=list("aabbccddeeff"))
+    assert people["accuracy"] == alone["accuracy"]
+    assert people["accuracy_low"] < alone["accuracy_low"] < people["accuracy"]
+    assert "over people" in report["card"]["Figures"]
 
 
 def test_the_confusion_matrix_and_the_difference_are_said_to_the_run(scored, monkeypatch):
@@ -192,7 +223,8 @@ def test_the_confusion_matrix_and_the_difference_are_said_to_the_run(scored, mon
     monkeypatch.setattr(module, "note", said.append)
     monkeypatch.setattr(module, "confusion_matrix", lambda *figure: said.append(figure))
     scored([CAT, DOG], [0, 2])
-    figure, note, *_ = said
+    floating, figure, note, *_ = said
+    assert floating == ("float", ["cat", "dog", "owl"], [[1, 0, 0], [0, 0, 0], [0, 1, 0]])
     assert figure == ("int8", ["cat", "dog", "owl"], [[1, 0, 0], [0, 0, 0], [0, 1, 0]])
     assert note == "accuracy 0.5000, +0.0000 to x86_64 with LiteRT 9"
 

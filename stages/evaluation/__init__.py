@@ -1,0 +1,1 @@
+"""Statistics of a test: what every domain's `score` needs, whatever its model answers."""
