@@ -103,6 +103,14 @@ def test_parts_share_no_person(people: Path, tmp_path: Path) -> None:
     )
 
 
+def test_the_truth_names_the_person_of_each_clip(people: Path, tmp_path: Path) -> None:
+    dataset(people, tmp_path / "out", window=8, stride=4)
+    for split in ("train", "test"):
+        named = truth(tmp_path / "out", split)["people"]
+        assert len(named) == len(np.load(tmp_path / f"out/{split}/truth_class.npy"))
+        assert set(named) == owners(people, tmp_path / "out")[split]
+
+
 def test_windows_of_a_clip_are_in_one_part_and_know_their_clip(
     people: Path, tmp_path: Path
 ) -> None:
