@@ -29,6 +29,7 @@ class RunStarted(TypedDict):
     machine: str  # this one's, as x86_64
     command: list[str]
     git_commit: str | None
+    git_modified: NotRequired[bool | None]  # tracked files differ from it; None: not known
     params: dict[str, Any]  # flat
     objective: str | None  # the metric that a sweep reads
     assets: list[dict[str, Any]]  # [{key, name, digest, source, licence, path, sample (bool)}]

@@ -3,6 +3,7 @@
 import os
 import platform
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from engine.request import Request
 from engine.wording import redact
 
 _MOST_BYTES = 100_000_000  # of packed-refs
+_PATIENCE_S = 10
 
 
 def run_started(request: Request, plan: Plan, run_id: str) -> RunStarted:
@@ -28,7 +30,8 @@ def run_started(request: Request, plan: Plan, run_id: str) -> RunStarted:
         platform=plan.target.platform,
         machine=platform.machine(),
         command=[*map(redact, request.command)],
-        git_commit=git_commit(ROOT),
+        git_commit=(commit := git_commit(ROOT)),
+        git_modified=is_modified(ROOT) if commit else None,
         params=dict(plan.params),
         objective=plan.objective,
         assets=_assets(request, plan),
@@ -52,6 +55,19 @@ def git_commit(folder: Path) -> str | None:
     except (OSError, UserError):
         return None
     return commit if re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", commit) else None
+
+
+def is_modified(folder: Path) -> bool | None:
+    """Say whether tracked files differ from the commit; None if Git is not here to say it."""
+    command = ["git", "-C", str(folder), "status", "--porcelain", "--untracked-files=no"]
+    env = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}  # write nothing into the repository
+    try:
+        found = subprocess.run(
+            command, capture_output=True, env=env, timeout=_PATIENCE_S, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return bool(found.stdout.strip())
 
 
 def _assets(request: Request, plan: Plan) -> list[dict[str, Any]]:

@@ -88,6 +88,7 @@ def run_json(state: RunState) -> dict[str, object]:
         "machine",
         "command",
         "git_commit",
+        "git_modified",
         "params",
         "assets",
     )

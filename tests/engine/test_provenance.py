@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from engine.provenance import git_commit
+from engine.provenance import git_commit, is_modified
 
 NOISE = random.Random(0).randbytes(999)  # the same in each worker, which collects by itself
 
@@ -77,3 +77,21 @@ def test_a_damaged_repository_has_no_commit(tmp_path, head, packed):
 def test_a_git_file_that_points_nowhere_has_no_commit(tmp_path, text):
     (tmp_path / ".git").write_bytes(text)
     assert git_commit(tmp_path) is None
+
+
+def test_a_tree_whose_tracked_files_differ_from_the_commit_is_modified(tmp_path):
+    git = ["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@b"]
+    (tmp_path / "code.py").write_text("1")
+    for words in (["init", "-q"], ["add", "code.py"], ["commit", "-q", "-m", "x"]):
+        subprocess.run([*git, *words], check=True)
+    assert is_modified(tmp_path) is False
+    (tmp_path / "new.txt").touch()
+    assert is_modified(tmp_path) is False  # no file of the commit
+    (tmp_path / "code.py").write_text("22")
+    assert is_modified(tmp_path) is True
+
+
+def test_without_git_nobody_says_whether_the_tree_is_modified(tmp_path, monkeypatch):
+    assert is_modified(tmp_path) is None
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert is_modified(tmp_path) is None
