@@ -169,6 +169,12 @@ def runs(outputs: Path) -> list[Path]:
     )
 
 
+def siblings(run_dir: Path) -> list[Path]:
+    """Return the folders of the runs of the same use case and target, this one among them."""
+    folders = (path.parent for path in run_dir.parent.glob(f"*/{journal.FILE_NAME}"))
+    return [path for path in folders if not path.is_symlink()]
+
+
 def newest_run(outputs: Path, usecase: str | None = None, target: str | None = None) -> Path | None:
     """Return the newest run of the use case and target, or of any; None if there is none."""
     matching = [

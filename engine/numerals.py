@@ -9,6 +9,8 @@ def number(value: float | None, grouped: bool = False) -> str:
     """
     if value is None:  # a gate on a metric that its stage did not return
         return "none"
-    if not math.isfinite(value) or value != int(value) or abs(value) >= 1e12:
+    if not math.isfinite(value) or abs(value) >= 1e12:
         return f"{value:.4g}"
-    return f"{int(value):,}".replace(",", "\N{NARROW NO-BREAK SPACE}" if grouped else "")
+    if value != int(value) and abs(value) < 1e3:
+        return f"{value:.4g}"
+    return f"{round(value):,}".replace(",", "\N{NARROW NO-BREAK SPACE}" if grouped else "")

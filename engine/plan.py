@@ -171,7 +171,7 @@ def _described(name: str, job: Job) -> dict[str, object]:
     return {
         "stage": name,
         "uses": job.uses,
-        "doc": job.contract.doc.partition("\n")[0],
+        "doc": " ".join(job.contract.doc.partition("\n\n")[0].split()),
         "inputs": {key: str(ref) for key, ref in job.inputs.items() if ref},
         "outputs": list(job.outputs),
         "params": dict(job.params),

@@ -5,6 +5,7 @@ things go.
 """
 
 import io
+import textwrap
 from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any
@@ -45,6 +46,7 @@ PALETTE = {  # light, dark
     "tint": ("#f3f1fd", "#252238"),
 }
 PNG_SCALE = 2
+LINE_CHARS = 32  # of a description, in the widest box
 
 
 def of_run(state: RunState) -> tuple[list[Node], list[Edge]]:
@@ -140,13 +142,19 @@ def _edges(stage: str, reference: str, stages: Sequence[str]) -> Iterator[Edge]:
 
 def _stage_node(stage: StageState) -> Node:
     said = stage.state if stage.seconds is None else f"{stage.state}, {duration(stage.seconds)}"
-    doc = str(stage.job.get("doc") or "").split("\n")[0]
-    lines = (doc, said) if doc else (said,)
+    doc = str(stage.job.get("doc") or "").replace("`", "")
+    lines = (*textwrap.wrap(doc, LINE_CHARS), said)
     return Node(stage.name, lines, stage.state, stage.job.get("runs_on", "build"), stage.cached)
 
 
 def _title(node: Node) -> str:
     return node.name.removeprefix("asset:") if node.is_asset else node.name
+
+
+def _tip(node: Node) -> str:
+    """Return all that the box says, in one line."""
+    parts = (_title(node), " ".join(node.lines[:-1]), *node.lines[-1:])
+    return " · ".join(part for part in parts if part)
 
 
 def _badges(node: Node) -> list[str]:
@@ -216,7 +224,7 @@ def _svg_box(node: Node, box: Box) -> str:
     bounds = f'x="{box.x:.1f}" y="{box.y:.1f}" height="{box.height:.1f}"'
     parts = [
         f'<g class="{kind} s-{state}{" cached" if node.cached else ""}">',
-        f"<title>{escape(' · '.join([_title(node), *node.lines]))}</title>",
+        f"<title>{escape(_tip(node))}</title>",
         f'<rect class="box" {bounds} width="{box.width:.1f}" rx="{radius:.1f}"/>',
     ]
     if not node.is_asset:

@@ -17,12 +17,19 @@ CLOCK_STEPS_S = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400,
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One row of a timeline, in seconds since the run's start."""
+    """One row of a timeline: when it began, in seconds since the run's start, and how long it
+    took.
+    """
 
     name: str
     start: float
-    end: float
+    seconds: float
     state: str
+
+    @property
+    def end(self) -> float:
+        """Return when it ended."""
+        return self.start + self.seconds
 
 
 def timeline(bars: Sequence[Bar]) -> str:
@@ -37,16 +44,11 @@ def timeline(bars: Sequence[Bar]) -> str:
         parts.append(f'<line class="rule" x1="{x:.1f}" x2="{x:.1f}" y1="4" y2="{bottom}"/>')
         parts.append(marks.text(x, bottom + 15, duration(tick) if tick else "0", "tick middle"))
     for i, bar in enumerate(bars):
-        x, w = (
-            left + (right - left) * bar.start / last,
-            (right - left) * (bar.end - bar.start) / last,
-        )
+        x, w = left + (right - left) * bar.start / last, (right - left) * bar.seconds / last
         parts.append(marks.text(left - 10, i * row + 20, bar.name[:34], "end"))
         bounds = f'x="{x:.1f}" y="{i * row + 8}" width="{max(w, 2):.1f}" height="16" rx="3"'
         parts.append(f'<rect class="bar bar-{bar.state}" {bounds}/>')
-        parts.append(
-            marks.text(x + max(w, 2) + 6, i * row + 20, duration(bar.end - bar.start), "tick")
-        )
+        parts.append(marks.text(x + max(w, 2) + 6, i * row + 20, duration(bar.seconds), "tick"))
     return marks.chart("When each stage ran", WIDTH, bottom + 24, parts)
 
 

@@ -31,7 +31,7 @@ MOST_NUMBERED = 24  # classes whose counts are written into the cells
 MOST_LISTED = 12  # pairs of classes that are confused most often
 SHADES = 10  # of a large matrix: one path each, instead of an element for each of 22,500 cells
 LONGEST_LABEL = 24
-MOST_BESIDE = 480  # pixels; a wider matrix has the page to itself
+MOST_BESIDE = 600  # pixels; a wider matrix has the page to itself
 PITCH = 11  # pixels that a label needs
 
 

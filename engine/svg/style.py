@@ -19,7 +19,7 @@ figcaption { font-size: 14px; font-weight: 600; color: var(--ink); margin-bottom
   overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; } .undrawn { color: var(--bad); }
 .chart { max-width: 100%; height: auto; font-size: 12px; fill: var(--ink); display: block; }
-.chart.wide, .chart.own-size { max-width: none; }
+.chart.wide { max-width: none; }
 .chart .title { font-size: 12px; } .chart .tick { fill: var(--soft); font-size: 11px; }
 .chart .middle { text-anchor: middle; } .chart .end { text-anchor: end; }
 .chart .rule { stroke: var(--line); } .chart .axis { stroke: var(--soft); }
@@ -35,7 +35,8 @@ table.data th, table.data td { padding: 4px 14px 4px 0; border-bottom: 1px solid
   text-align: left; vertical-align: top; }
 table.data th { color: var(--soft); font-weight: 500; }
 table.data .right { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-@media (max-width: 640px) { .chart:not(.wide, .own-size) .tick { font-size: 13px; }
+@media (max-width: 640px) { .chart.own-size { max-width: none; }
+  .chart:not(.wide, .own-size) .tick { font-size: 13px; }
   .chart:not(.wide, .own-size) .title { font-size: 14px; } }
 @media print { * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   .chart.wide, .chart.own-size { max-width: 100%; }

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from engine.plan import settle
+from engine.plan import describe, settle
 from tests.engine.conftest import fails
 from tests.strategies import stages
 
@@ -58,6 +58,15 @@ def test_a_job_whose_artifact_is_no_more_what_it_was_runs_again_and_says_why(ben
 
 def test_the_jobs_stand_in_an_order_that_may_be_run(bench):
     assert list(bench.plan(stages({"c": ["b"], "b": ["a"], "a": []})).jobs) == ["a", "b", "c"]
+
+
+def test_a_stages_description_is_the_whole_first_paragraph(bench):
+    plan = bench.plan(stages({"a": []}))
+    planned = plan.jobs["a"]
+    contract = replace(planned.job.contract, doc="Make a\nfrom b.\n\nMore of it.")
+    job = replace(planned.job, contract=contract)
+    (described,) = describe(replace(plan, jobs={"a": replace(planned, job=job)}))
+    assert described["doc"] == "Make a from b."
 
 
 def test_planning_starts_nothing_and_writes_nothing(bench):

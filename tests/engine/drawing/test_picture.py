@@ -10,6 +10,7 @@ from engine.drawing import picture
 from engine.drawing.geometry import Box, Edge, Node, arrange, layers
 from engine.errors import UserError
 from engine.events import replay
+from tests.run_events import EventBuilder, job
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -175,3 +176,16 @@ def test_a_reference_to_all_values_is_an_edge_from_each():
 
 def test_a_value_with_a_dot_is_one_name():
     assert _drawn({"tidy@2.5": {}, "fit": {"data": "tidy@2.5.kept"}}) == [("tidy@2.5", "fit")]
+
+
+def test_a_long_description_is_written_whole_in_several_lines(events_of_one):
+    doc = "Compile each role's int8 model with `edgetpu_compiler` from PATH, for x86-64 Linux only."
+    drawn = picture.svg(*picture.of_run(events_of_one(doc)))
+    words = " ".join(one.text or "" for one in ElementTree.fromstring(drawn).iter(f"{SVG}text"))
+    assert doc.replace("`", "") in words
+
+
+@pytest.fixture
+def events_of_one():
+    """Make a run of one stage with this description."""
+    return lambda doc: replay(EventBuilder().start([job("compile", doc=doc)]).events)

@@ -18,7 +18,7 @@ def _words(svg: str) -> list[str]:
 
 
 def test_a_bar_begins_and_ends_with_its_stage():
-    first, second = _all(timeline([Bar("a", 0, 5, "finished"), Bar("b", 5, 10, "failed")]), "rect")
+    first, second = _all(timeline([Bar("a", 0, 5, "finished"), Bar("b", 5, 5, "failed")]), "rect")
     ends = [float(first.get("x")) + float(first.get("width")), float(second.get("x"))]
     assert ends[0] == pytest.approx(ends[1], abs=0.2)
     assert (first.get("class"), second.get("class")) == ("bar bar-finished", "bar bar-failed")

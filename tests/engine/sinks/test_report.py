@@ -1,5 +1,6 @@
 """The report: what a reader finds on it, and what cannot get into it."""
 
+import json
 import subprocess
 import sys
 import time
@@ -9,7 +10,9 @@ import pytest
 
 from engine import figure_kinds
 from engine.events import replay
-from engine.sinks.report import MOST_CHARTS, MOST_ROWS, Sink, render
+from engine.report.charts import MOST_CHARTS
+from engine.sinks.report import MOST_ROWS, Sink, render
+from tests.run_events import EventBuilder
 
 SIMULATED = {"taken": "simulated on x86_64", "platform": "linux/arm64", "emulated": False}
 EVIL = "<script>alert(1)</script>"
@@ -125,7 +128,7 @@ def test_curves_and_matrices_of_a_cached_stage_are_shown(events, make_job):
     points = [["loss", 0, 1.0, 0.0], ["loss", 1, 0.5, 1.0]]
     events.start([make_job("train")]).cached("train", points=points, figures=[figure]).done()
     page = page_of(events)
-    assert "<polyline" in page and "train: int8" in page and "from the store" in page
+    assert "<polyline" in page and "train: int8" in page and ">cached<" in page
 
 
 def test_the_operators_of_a_model_are_drawn(events, make_job):
@@ -159,7 +162,7 @@ def test_a_failure_shows_its_log_and_the_way_on(events, make_job):
     for words in (
         "ValueError: no frames",
         "logs/train.log",
-        "To go on from here",
+        "To resume: ",
         "train failed",
     ):
         assert words in page
@@ -261,7 +264,7 @@ def test_the_stages_left_out_of_a_long_table_are_the_cached_ones(events, make_jo
     for i in range(499):
         events.cached(f"s{i}")
     page = page_of(events.started("s499").failed("s499").done("failed"))
-    assert "<td>s499</td>" in page and "<td>s498</td>" not in page
+    assert "<td>s499<br>" in page and "<td>s498<br>" not in page
 
 
 @pytest.mark.parametrize(
@@ -303,3 +306,82 @@ def test_of_many_figures_of_a_kind_the_first_are_drawn_and_the_others_counted(ev
 def test_a_stage_without_figures_is_not_named_in_the_banner(events, make_job):
     events.start([make_job("package")]).started("package", **SIMULATED).finished("package")
     assert "Not measured on the device." not in page_of(events.done())
+
+
+def test_headlines_come_before_the_figures_and_all_metrics_last_and_folded(trained):
+    page = page_of(trained)
+    order = ('class="tiles"', "Not measured on", ">Curves<", ">Confusion", ">Stages<", "<details>")
+    assert [page.index(words) for words in order] == sorted(page.index(words) for words in order)
+    assert "All metrics (2)" in page and page.index("All metrics") > page.index(">Provenance<")
+
+
+def test_a_metric_is_listed_with_its_unit(trained):
+    assert "4.5\N{NO-BREAK SPACE}ms" in page_of(trained)
+
+
+def test_sample_data_has_a_banner(events, make_job):
+    asset = {"key": "data", "name": "flowers", "digest": None, "sample": True}
+    page = page_of(events.start([make_job("train")], assets=[asset]).done())
+    assert "Sample data." in page and "made by a stage of this run" in page
+    assert "None" not in page
+
+
+def test_the_timeline_shows_the_time_of_the_table(events, make_job):
+    events.start([make_job("train")]).started("train").finished("train", seconds=0.27)
+    page = page_of(events.done())  # by the clock of the events it took a second
+    assert page.count(">0.3 s<") == 2
+
+
+def test_descriptions_are_whole_and_backticks_are_code(events, make_job):
+    doc = "Compile each role's model with `edgetpu_compiler`, which exists for x86-64 Linux only."
+    events.start([make_job("compile", doc=doc)]).started("compile")
+    events.add("note", stage="compile", text="set `window` lower").finished("compile")
+    page = page_of(events.done())
+    assert "<code>edgetpu_compiler</code>, which exists for x86-64 Linux only." in page
+    assert "set <code>window</code> lower" in page and "`" not in page and "…" not in page
+
+
+def test_a_note_of_several_stages_stands_once(events, make_job):
+    events.start([make_job("a"), make_job("b")])
+    for name in ("a", "b"):
+        events.started(name).add("note", stage=name, text="no Edge TPU").finished(name)
+    page = page_of(events.done())
+    assert page.count("no Edge TPU") == 1 and ">a, b<" in page
+
+
+def test_the_page_links_outputs_logs_and_files_of_the_run(events, make_job, tmp_path):
+    (tmp_path / "artifacts/train").mkdir(parents=True)
+    (tmp_path / "artifacts/train/out.json").touch()
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs/train.log").touch()
+    events.start([make_job("train")]).started("train").finished("train")
+    page = render(replay(events.done().events), tmp_path)
+    for address in ("artifacts/train/out.json", "logs/train.log", "artifacts"):
+        assert f'<a href="{address}">' in page
+
+
+def test_the_page_is_compared_with_the_previous_run(events, make_job, tmp_path):
+    before = EventBuilder().start([make_job("train")], params={"epochs": 1}).started("train")
+    before.finished("train", accuracy=0.5).done()
+    folder = tmp_path / "20270115-070000-000-abcd"
+    folder.mkdir()
+    lines = "".join(json.dumps(event) + "\n" for event in before.events)
+    (folder / "journal.jsonl").write_text(lines)
+    events.start([make_job("train")]).started("train").finished("train", accuracy=0.75)
+    page = render(replay(events.done().events), tmp_path / "20270115-080000-000-abcd")
+    for words in ("Compared with the previous run", "+0.25", "params.epochs", "1 → 3"):
+        assert words in page
+
+
+def test_the_first_run_is_compared_with_nothing(trained, tmp_path):
+    assert "Compared" not in render(replay(trained.events), tmp_path / "20270115-080000-000-abcd")
+
+
+def test_the_model_card_is_written_beside_the_report(tmp_path, events, make_job):
+    (tmp_path / "artifacts/pack/out").mkdir(parents=True)
+    (tmp_path / "artifacts/pack/out/card.md").write_text("# animals\n")
+    events.start([make_job("pack")]).started("pack").finished("pack").done()
+    sink = Sink(tmp_path)
+    sink.show(events.events[-1], replay(events.events))
+    assert "## Provenance" in (tmp_path / "model_card.md").read_text()
+    assert '<a href="model_card.md">' in (tmp_path / "report.html").read_text()

@@ -1,0 +1,168 @@
+"""What a reader wants to know first: how the run ended, its objective, gates and costs.
+
+All of it follows from the run's data and the names of its metrics; no task is known here.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from engine import units
+from engine.events import RunState, StageState
+from engine.foreach import base_of
+from engine.numerals import number
+from engine.wording import duration, listed, plural
+
+COSTS = ("latency_median_ms", "model_size_bytes", "peak_memory_mb")
+"""What a model costs its device, as stages name it; the first stage that has one is shown."""
+LOW, HIGH = "_low", "_high"  # of a metric's name: the ends of its 95 % interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    """One headline figure."""
+
+    title: str
+    value: str
+    more: tuple[str, ...] = ()  # lines below the value
+    tone: str = ""  # good, bad, or nothing
+    stage: StageState | None = None  # whose figure it is
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A metric of the run, and the stage that it comes from."""
+
+    name: str  # without the stage's
+    value: float
+    stage: StageState | None
+    key: str  # as RunState.metrics has it
+
+
+def verdict(state: RunState) -> str:
+    """Say in a sentence or two how the run ended."""
+    gates = [gate for stage in state.stages.values() for gate in stage.gates]
+    took = f" in {duration(state.seconds)}" if state.seconds is not None else ""
+    if state.status == "rejected":
+        broken = [
+            f"{gate['metric']} is {number(gate['value'])}, and its gate is {gate['rule']}"
+            for gate in gates
+            if gate["passed"] is False
+        ]
+        return f"Rejected{took}: {'; '.join(broken)}."
+    if state.status == "failed":
+        failed = [stage.name for stage in state.stages.values() if stage.state == "failed"]
+        return f"Failed{took}{' in ' + listed(failed[:5]) if failed else ''}."
+    if state.status == "finished" and gates:
+        return f"Finished{took}. {_of_gates(state)}."
+    return f"{state.status.capitalize()}{took}."
+
+
+def tiles(state: RunState) -> list[Tile]:
+    """Return the headline figures: objective, gates, costs."""
+    found = [_objective(state), _gates(state), *_costs(state)]
+    return [tile for tile in found if tile]
+
+
+def objective(state: RunState) -> Found | None:
+    """Return the run's objective, if it has one and its stage got so far."""
+    key = str(state.start.get("objective") or "")
+    value = state.metrics.get(key)
+    if value is None:
+        return None
+    stage = _stage_of(state, key)
+    name = key[len(stage.name) + 1 :] if stage and key.startswith(f"{stage.name}.") else ""
+    return Found(name or key.partition(".")[2], value, stage, key)
+
+
+def costs(state: RunState) -> Iterator[Found]:
+    """Yield what the model costs."""
+    for name in COSTS:
+        stage = next((one for one in state.stages.values() if name in one.metrics), None)
+        if stage:
+            yield Found(name, stage.metrics[name], stage, f"{stage.name}.{name}")
+
+
+def gated(state: RunState) -> Iterator[Found]:
+    """Yield the metrics that have gates."""
+    for stage in state.stages.values():
+        for gate in stage.gates:
+            if gate["value"] is not None:
+                yield Found(gate["metric"], gate["value"], stage, f"{stage.name}.{gate['metric']}")
+
+
+def interval(state: RunState, key: str) -> tuple[float, float] | None:
+    """Return the ends of the metric's 95 % interval, if its stage gives them."""
+    low, high = state.metrics.get(key + LOW), state.metrics.get(key + HIGH)
+    return None if low is None or high is None else (low, high)
+
+
+def span_words(metric: str, ends: tuple[float, float]) -> str:
+    """Say an interval: "0.920–0.990"."""
+    return "\N{EN DASH}".join(_ended(metric, end) for end in ends)
+
+
+def _ended(metric: str, value: float) -> str:
+    """Return a value that has an interval, or an end of one, all with as many digits."""
+    return units.brief(metric, value) if units.unit(metric).name else units.share(value)
+
+
+def _objective(state: RunState) -> Tile | None:
+    found = objective(state)
+    if found is None:
+        return None
+    ends = interval(state, found.key)
+    more = [f"95 % CI {span_words(found.name, ends)}"] if ends else []
+    rules = _rules(found)
+    more += [f"gate {rule}" for rule, _ in rules]
+    tone = "bad" if any(passed is False for _, passed in rules) else "good" if rules else ""
+    value = _ended(found.name, found.value) if ends else units.brief(found.name, found.value)
+    title = units.title(found.name)
+    return Tile(title=title, value=value, more=tuple(more), tone=tone, stage=found.stage)
+
+
+def _rules(found: Found) -> list[tuple[str, bool | None]]:
+    gates = found.stage.gates if found.stage else []
+    return [(gate["rule"], gate["passed"]) for gate in gates if gate["metric"] == found.name]
+
+
+def _gates(state: RunState) -> Tile | None:
+    gates = [gate for stage in state.stages.values() for gate in stage.gates]
+    if not gates:
+        return None
+    passed = sum(gate["passed"] is True for gate in gates)
+    broken = [gate["metric"] for gate in gates if gate["passed"] is False]
+    skipped = sum(gate["passed"] is None for gate in gates)
+    more = [f"broken: {listed(broken)}"] if broken else []
+    more += [f"{skipped} not judged"] if skipped else []
+    tone = "bad" if broken else "good"
+    value = f"{passed} of {len(gates)}"
+    return Tile(title="Gates passed", value=value, more=tuple(more), tone=tone)
+
+
+def _of_gates(state: RunState) -> str:
+    verdicts = [gate["passed"] for stage in state.stages.values() for gate in stage.gates]
+    judged = [one for one in verdicts if one is not None]
+    if len(judged) == len(verdicts):
+        few = {1: "Its gate", 2: "Both gates"}
+        return f"{few.get(len(judged), f'All {len(judged)} gates')} passed"
+    return f"{plural(len(judged), 'gate')} passed, {len(verdicts) - len(judged)} not judged"
+
+
+def _costs(state: RunState) -> Iterator[Tile]:
+    for found in costs(state):
+        value = units.brief(found.name, found.value)
+        yield Tile(title=units.title(found.name), value=value, stage=found.stage)
+
+
+def _stage_of(state: RunState, key: str) -> StageState | None:
+    """Return the stage that the metric comes from, or one of those of a foreach."""
+    fitting = [stage for stage in state.stages.values() if key.startswith(f"{stage.name}.")]
+    if fitting:
+        return max(fitting, key=lambda stage: len(stage.name))
+    base = key.partition(".")[0]
+    same = (
+        stage
+        for stage in state.stages.values()
+        if base in (base_of(stage.name), stage.job.get("formerly"))
+    )
+    return next(same, None)

@@ -1,0 +1,80 @@
+"""What stands first: how the run ended, the objective, gates and costs."""
+
+from engine.events import replay
+from engine.report import headline
+
+TARGET = {"taken": "simulated on x86_64", "platform": "linux/arm64"}
+
+
+def scored(events, make_job, passed=True, **metrics):
+    """A run whose objective is score.accuracy, with one gate."""
+    events.start([make_job("score")], objective="score.accuracy").started("score", **TARGET)
+    events.finished("score", **{"accuracy": 0.95, **metrics})
+    gate = {"metric": "accuracy", "rule": ">= 0.8", "value": 0.95, "passed": passed}
+    return replay(
+        events.add("gate", stage="score", **gate).done("finished" if passed else "rejected").events
+    )
+
+
+def test_the_objective_comes_first_with_its_interval_and_gate(events, make_job):
+    state = scored(events, make_job, accuracy_low=0.9, accuracy_high=1.0)
+    first = headline.tiles(state)[0]
+    assert (first.title, first.value, first.tone) == ("Accuracy", "0.950", "good")
+    assert first.more == ("95 % CI 0.900–1.000", "gate >= 0.8")
+    assert first.stage and first.stage.measured_on == "simulated on x86_64"
+
+
+def test_an_objective_without_an_interval_claims_none(events, make_job):
+    assert headline.tiles(scored(events, make_job))[0].more == ("gate >= 0.8",)
+
+
+def test_the_verdict_says_how_the_gates_went(events, make_job):
+    assert headline.verdict(scored(events, make_job)) == "Finished in 42 s. Its gate passed."
+
+
+def test_a_rejected_run_says_which_rule_which_metric_broke(events, make_job):
+    state = scored(events, make_job, passed=False)
+    assert headline.verdict(state) == "Rejected in 42 s: accuracy is 0.95, and its gate is >= 0.8."
+    objective, gates = headline.tiles(state)
+    assert objective.tone == gates.tone == "bad"
+    assert (gates.value, gates.more) == ("0 of 1", ("broken: accuracy",))
+
+
+def test_a_failed_run_names_the_stage(events, make_job):
+    events.start([make_job("train")]).started("train").failed("train")
+    state = replay(events.done("failed").events)
+    assert headline.verdict(state) == "Failed in 42 s in train."
+    assert headline.tiles(state) == []
+
+
+def test_a_run_that_goes_on_says_so(events, make_job):
+    state = replay(events.start([make_job("train")]).started("train").events)
+    assert headline.verdict(state) == "Running."
+
+
+def test_a_gate_that_was_not_judged_is_not_counted_as_passed(events, make_job):
+    events.start([make_job("scan")]).started("scan").finished("scan")
+    gate = {"metric": "critical", "rule": "<= 0 if measured", "value": None, "passed": None}
+    state = replay(events.add("gate", stage="scan", **gate).done().events)
+    (gates,) = headline.tiles(state)
+    assert (gates.value, gates.more) == ("0 of 1", ("1 not judged",))
+    assert headline.verdict(state) == "Finished in 42 s. 0 gates passed, 1 not judged."
+
+
+def test_costs_are_found_by_their_names_whatever_the_stage_is_called(events, make_job):
+    events.start([make_job("measure")], objective=None).started("measure", **TARGET)
+    events.finished("measure", latency_median_ms=4.5, model_size_bytes=2000.0)
+    tiles = headline.tiles(replay(events.done().events))
+    assert [(tile.title, tile.value) for tile in tiles] == [
+        ("Latency median", "4.5\N{NO-BREAK SPACE}ms"),
+        ("Model size", "2\N{NO-BREAK SPACE}kB"),
+    ]
+
+
+def test_the_objective_may_be_the_mean_over_the_values_of_a_foreach(events, make_job):
+    jobs = [make_job("score@0", values=2), make_job("score@1", values=2)]
+    events.start(jobs, objective="score.accuracy.mean")
+    for at in (0, 1):
+        events.started(f"score@{at}").finished(f"score@{at}", accuracy=0.5 + at / 4)
+    (first,) = headline.tiles(replay(events.done().events))
+    assert first.value == "0.625" and first.stage and first.stage.name == "score@0"
