@@ -41,20 +41,21 @@ class Found:
 def verdict(state: RunState) -> str:
     """Say in a sentence or two how the run ended."""
     gates = [gate for stage in state.stages.values() for gate in stage.gates]
-    took = f" in {duration(state.seconds)}" if state.seconds is not None else ""
+    took = duration(state.seconds)
+    after = f" after {took}" if took else ""
     if state.status == "rejected":
-        broken = [
-            f"{gate['metric']} is {number(gate['value'])}, and its gate is {gate['rule']}"
+        missed = [
+            f"{gate['metric']} is {number(gate['value'])}, its gate requires {gate['rule']}"
             for gate in gates
             if gate["passed"] is False
         ]
-        return f"Rejected{took}: {'; '.join(broken)}."
+        return f"Rejected{after}: {'; '.join(missed)}."
     if state.status == "failed":
         failed = [stage.name for stage in state.stages.values() if stage.state == "failed"]
-        return f"Failed{took}{' in ' + listed(failed[:5]) if failed else ''}."
-    if state.status == "finished" and gates:
-        return f"Finished{took}. {_of_gates(state)}."
-    return f"{state.status.capitalize()}{took}."
+        return f"Failed{' in ' + listed(failed[:5]) if failed else ''}{after}."
+    if state.status == "finished":
+        return f"Finished{f' in {took}' if took else ''}.{f' {_of_gates(state)}.' if gates else ''}"
+    return f"{state.status.capitalize()}{after}."
 
 
 def tiles(state: RunState) -> list[Tile]:
@@ -130,11 +131,11 @@ def _gates(state: RunState) -> Tile | None:
     if not gates:
         return None
     passed = sum(gate["passed"] is True for gate in gates)
-    broken = [gate["metric"] for gate in gates if gate["passed"] is False]
+    failed = [gate["metric"] for gate in gates if gate["passed"] is False]
     skipped = sum(gate["passed"] is None for gate in gates)
-    more = [f"broken: {listed(broken)}"] if broken else []
+    more = [f"failed: {listed(failed)}"] if failed else []
     more += [f"{skipped} not judged"] if skipped else []
-    tone = "bad" if broken else "good"
+    tone = "bad" if failed else "good"
     value = f"{passed} of {len(gates)}"
     return Tile(title="Gates passed", value=value, more=tuple(more), tone=tone)
 

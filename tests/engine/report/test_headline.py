@@ -32,18 +32,21 @@ def test_the_verdict_says_how_the_gates_went(events, make_job):
     assert headline.verdict(scored(events, make_job)) == "Finished in 42 s. Its gate passed."
 
 
-def test_a_rejected_run_says_which_rule_which_metric_broke(events, make_job):
+def test_a_rejected_run_names_the_metric_and_the_rule(events, make_job):
     state = scored(events, make_job, passed=False)
-    assert headline.verdict(state) == "Rejected in 42 s: accuracy is 0.95, and its gate is >= 0.8."
+    assert (
+        headline.verdict(state)
+        == "Rejected after 42 s: accuracy is 0.95, its gate requires >= 0.8."
+    )
     objective, gates = headline.tiles(state)
     assert objective.tone == gates.tone == "bad"
-    assert (gates.value, gates.more) == ("0 of 1", ("broken: accuracy",))
+    assert (gates.value, gates.more) == ("0 of 1", ("failed: accuracy",))
 
 
 def test_a_failed_run_names_the_stage(events, make_job):
     events.start([make_job("train")]).started("train").failed("train")
     state = replay(events.done("failed").events)
-    assert headline.verdict(state) == "Failed in 42 s in train."
+    assert headline.verdict(state) == "Failed in train after 42 s."
     assert headline.tiles(state) == []
 
 

@@ -168,20 +168,20 @@ def test_a_failure_shows_its_log_and_the_way_on(events, make_job):
         assert words in page
 
 
-def test_a_broken_gate_is_named_with_its_rule(events, make_job):
+def test_a_failed_gate_is_named_with_its_rule(events, make_job):
     events.start([make_job("evaluate")]).started("evaluate").finished("evaluate", accuracy=0.5)
     events.add("gate", stage="evaluate", metric="accuracy", rule=">= 0.85", value=0.5, passed=False)
     page = page_of(events.done("rejected"))
-    assert "&gt;= 0.85" in page and "broken" in page
+    assert "&gt;= 0.85" in page and ">failed<" in page
 
 
-def test_a_gate_that_was_not_judged_is_shown_as_neither_passed_nor_broken(events, make_job):
+def test_a_gate_that_was_not_judged_is_shown_as_neither_passed_nor_failed(events, make_job):
     events.start([make_job("scan")]).started("scan").finished("scan")
     events.add(
         "gate", stage="scan", metric="critical", rule="<= 0 if measured", value=None, passed=None
     )
     page = page_of(events.done())
-    assert "not judged" in page and ">passed<" not in page and ">broken<" not in page
+    assert "not judged" in page and ">passed<" not in page and ">failed<" not in page
 
 
 def test_an_asset_shows_its_licence_and_whether_it_is_a_sample(events, make_job):
