@@ -12,6 +12,7 @@ LIBRARIES = (  # who imports them: import-linter
     "stages.media",
     "stages.tasks",
     "stages.tflite",
+    "stages.training",
 )
 STAGES = sorted(
     path

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 class ScoreMetrics(TypedDict):
     """accuracy, top_3, f1_macro (of the classes that the test part has) and correct are those of the
     int8 model as the target ran it; accuracy_drop is float minus int8; shares are 0 to 1.
+    accuracy_low, accuracy_high: its 95 % interval by bootstrap over the test pictures.
 
     baseline_margin is accuracy minus majority_baseline, the share of the most frequent class;
     untested_classes counts the classes of the training without a test picture. rejected is the share
@@ -26,6 +27,8 @@ class ScoreMetrics(TypedDict):
     """
 
     accuracy: float
+    accuracy_low: float
+    accuracy_high: float
     float_accuracy: float
     accuracy_drop: float
     top_3: float
@@ -118,8 +121,10 @@ def _metrics(
 ) -> ScoreMetrics:
     import numpy as np
 
+    from stages.evaluation import bootstrap
     from stages.vision import _truth
 
+    low, high = bootstrap.share_interval(scores.argmax(1) == truth, range(len(truth)))
     tested = np.bincount(truth, minlength=classes)  # (classes,)
     accuracy, float_accuracy = (
         float((one.argmax(1) == truth).mean()) for one in (scores, floating)
@@ -130,6 +135,8 @@ def _metrics(
     f1 = _truth.f1(_truth.confusion(scores, truth, classes))
     return ScoreMetrics(
         accuracy=accuracy,
+        accuracy_low=low,
+        accuracy_high=high,
         float_accuracy=float_accuracy,
         accuracy_drop=float_accuracy - accuracy,
         top_3=float((best == truth[:, None]).any(1).mean()),
@@ -193,10 +200,16 @@ def _card(
         for label, value, count in zip(labels, f1, tested, strict=True)
     )
     return {
+        "Intended use": (
+            f"Name what a picture shows, out of {len(labels)} classes. Not for decisions about "
+            "people's health, safety or rights."
+        ),
         "Data": f"Classes: {', '.join(labels)}\n\nTest pictures: {len(truth)}",
         "Figures": (
-            f"Accuracy on the test part: {metrics['accuracy']:.4f} (int8), "
-            f"{metrics['float_accuracy']:.4f} (float)\n\n"
+            f"Accuracy on {len(truth)} test pictures: {metrics['accuracy']:.3f} (95 % interval "
+            f"{metrics['accuracy_low']:.3f} to {metrics['accuracy_high']:.3f}); of the float model "
+            f"{metrics['float_accuracy']:.3f}. Always answering the most frequent class gives "
+            f"{metrics['majority_baseline']:.3f}.\n\n"
             f"| class | F1 | test pictures |\n| --- | --- | --- |\n{rows}"
         ),
         "Limits": (

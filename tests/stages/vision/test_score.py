@@ -104,3 +104,13 @@ def test_outputs_of_another_part_are_refused(judged, tmp_path):
     folders = [tmp_path / name for name in ("test", "outputs", "reference", "decision.json")]
     with pytest.raises(StageError, match="outputs of 4 pictures, and 3 in the test part"):
         score(*folders, tmp_path / "again.json")
+
+
+def test_the_accuracy_has_an_interval_over_the_test_pictures(judged):
+    metrics, report, _ = judged(SCORES * 10, [0, 1, 1, 1] * 10)
+    assert metrics["accuracy"] == 0.75
+    assert (metrics["accuracy_low"], metrics["accuracy_high"]) == pytest.approx(
+        (0.6, 0.88), abs=0.05
+    )
+    assert "Accuracy on 40 test pictures: 0.750 (95 % interval" in report["card"]["Figures"]
+    assert "out of 3 classes" in report["card"]["Intended use"]
