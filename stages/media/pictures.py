@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from engine.stage import StageError
-from stages.media import scaling
+from stages.media import deep_colours, scaling
 from stages.media.unreadable import Unreadable, refuse_bomb
 
 if TYPE_CHECKING:
@@ -37,8 +37,9 @@ class Picture(NamedTuple):
 def read_picture(path: Path) -> np.ndarray:
     """Return the picture as (h, w, 3) uint8, RGB, upright, with square pixels.
 
-    Grey values of 16 bits are scaled (`to_8_bits`); transparency is ignored. Unreadable: it cannot
-    be decoded whole, or is larger than MAX_PIXELS. StageError: no decoder is installed.
+    Values of 16 bits, grey or colour, are scaled (`to_8_bits`); transparency is ignored.
+    Unreadable: it cannot be decoded whole, or is larger than MAX_PIXELS. StageError: no decoder is
+    installed.
     """
     return read_reduced(path, None).pixels
 
@@ -57,7 +58,7 @@ def read_reduced(path: Path, at_least: "int | None") -> Picture:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path) as image:
-                return _decoded(image, at_least)
+                return _decoded(path, image, at_least)
     except Unreadable:
         raise
     except Image.UnidentifiedImageError:
@@ -99,7 +100,9 @@ def to_8_bits(values: np.ndarray) -> np.ndarray:
     else:
         largest = int(values.max(initial=0))
         top = next((limit for limit in (4095, 65535) if largest <= limit), largest)
-    return np.clip(values * (255.0 / top) + 0.5, 0, 255).astype(np.uint8)
+    if values.dtype == np.uint16:  # a table costs no memory for each pixel
+        return _scaled(np.arange(1 << 16), top)[values]
+    return _scaled(values, top)
 
 
 def write_picture(path: Path, picture: np.ndarray) -> None:
@@ -116,6 +119,10 @@ def write_picture(path: Path, picture: np.ndarray) -> None:
     Image.fromarray(picture).save(path)
 
 
+def _scaled(values: np.ndarray, top: float) -> np.ndarray:
+    return np.clip(values * (255.0 / top) + 0.5, 0, 255).astype(np.uint8)
+
+
 def _picture_or_reason(path: Path, at_least: "int | None") -> "Picture | Unreadable":
     try:
         return read_reduced(path, at_least)
@@ -123,11 +130,12 @@ def _picture_or_reason(path: Path, at_least: "int | None") -> "Picture | Unreada
         return error
 
 
-def _decoded(image: "Image.Image", at_least: "int | None") -> Picture:
+def _decoded(path: Path, image: "Image.Image", at_least: "int | None") -> Picture:
     from PIL import ImageOps
 
     width = image.width
     refuse_bomb(*image.size)
+    lower = deep_colours.lower_bytes(path, image)
     if at_least is not None:
         image.draft(None, (at_least, at_least))
     reduction = width / image.width
@@ -140,6 +148,9 @@ def _decoded(image: "Image.Image", at_least: "int | None") -> Picture:
         if image.format == "TIFF" and image.getexif().get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
             grey = 255 - grey  # Pillow does so for 8 bits only
         pixels = np.repeat(grey[:, :, np.newaxis], 3, axis=2)
+    elif lower is not None:
+        upper = np.asarray(upright.convert("RGB")).astype(np.uint16)
+        pixels = to_8_bits(upper << 8 | lower)
     else:
         pixels = np.asarray(upright.convert("RGB"))
     return Picture(scaling.with_square_pixels(pixels, aspect), reduction)

@@ -1,6 +1,8 @@
 """Pictures of every depth, mode, orientation and pixel aspect; broken ones; many in little memory."""
 
+import struct
 import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,9 +46,55 @@ def test_floats_are_0_to_1(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_picture(tmp_path / "a.tif")[:, :, 0], RAMP)
 
 
-def test_colours_of_16_bits_keep_their_upper_8(tmp_path: Path) -> None:
-    cv2.imwrite(str(tmp_path / "a.png"), np.dstack([RAMP * 257] * 3))
-    np.testing.assert_array_equal(read_picture(tmp_path / "a.png")[:, :, 1], RAMP)
+def deep(values: np.ndarray, name: str, tmp_path: Path) -> Path:
+    """Write (h, w, 3) or (h, w, 4) values of 16 bits, RGB."""
+    order = [2, 1, 0, 3][: values.shape[2]]
+    assert cv2.imwrite(str(tmp_path / name), values[:, :, order], DEEP.get(name, []))
+    return tmp_path / name
+
+
+DEEP = {"plain.tif": [cv2.IMWRITE_TIFF_COMPRESSION, 1]}  # as most cameras write it
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "plain.tif"])
+@pytest.mark.parametrize("factor", [257, 16], ids=["16 bits", "12 bits in 16"])
+def test_colours_of_more_than_8_bits_are_scaled(name: str, factor: int, tmp_path: Path) -> None:
+    values = COLOURS.astype(np.uint16) * factor + factor // 2
+    read = read_picture(deep(values, name, tmp_path)).astype(int)
+    assert np.abs(read - COLOURS).max() <= 1
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+def test_transparency_of_deep_colours_is_ignored(name: str, tmp_path: Path) -> None:
+    opaque = np.full((*COLOURS.shape[:2], 1), 65535, np.uint16)
+    values = np.dstack([COLOURS.astype(np.uint16) * 16, opaque])
+    assert np.abs(read_picture(deep(values, name, tmp_path)).astype(int) - COLOURS).max() <= 1
+
+
+def test_opencv_reads_deep_colours_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = deep(COLOURS.astype(np.uint16) * 16, "a.png", tmp_path)
+    by_pillow = read_picture(path)
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    np.testing.assert_array_equal(read_picture(path), by_pillow)
+
+
+def test_a_turned_picture_of_deep_colours_is_turned(tmp_path: Path) -> None:
+    path = deep(COLOURS.astype(np.uint16) * 257, "a.png", tmp_path)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = exif.tobytes().removeprefix(b"Exif\0\0")
+    chunk = b"eXIf" + data
+    chunk = struct.pack(">I", len(data)) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    png = path.read_bytes()
+    path.write_bytes(png[:33] + chunk + png[33:])  # behind the header
+    np.testing.assert_array_equal(read_picture(path), TURNS[6](COLOURS))
+
+
+def test_a_cut_off_picture_of_deep_colours_is_refused(tmp_path: Path) -> None:
+    path = deep(COLOURS.astype(np.uint16) * 257, "a.png", tmp_path)
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(Unreadable, match="truncated"):
+        read_picture(path)
 
 
 @pytest.mark.parametrize(

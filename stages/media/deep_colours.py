@@ -1,0 +1,41 @@
+"""Reads colours of 16 bits whole with Pillow, which keeps the upper 8 of each."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Optional
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_NATIVE = sys.byteorder[0].upper()
+_SWAPPED = {"B": "L", "L": "B", "N": "B" if _NATIVE == "L" else "L"}  # ends of Pillow's raw modes
+
+
+def lower_bytes(path: Path, image: "Image.Image") -> "Optional[np.ndarray]":
+    """Return the lower byte of each value, (h, w, 3) uint8, RGB, upright; None if there is none.
+
+    image: the same file as Pillow opened it, not decoded yet. In the other byte order, the byte
+    that Pillow keeps is the lower one.
+    """
+    from PIL import Image, ImageOps
+
+    if image.mode not in ("RGB", "RGBA") or ";16" not in _raw_mode(image):
+        return None
+    with Image.open(path) as lower:
+        lower.tile = [tile._replace(args=_swapped(tile.args)) for tile in lower.tile]
+        return np.asarray(ImageOps.exif_transpose(lower).convert("RGB"))
+
+
+def _raw_mode(image: "Image.Image") -> str:
+    """Return how the file lays a pixel out, such as RGB;16B; each decoder has it first."""
+    for tile in getattr(image, "tile", []):
+        return str(tile.args if isinstance(tile.args, str) else next(iter(tile.args or ()), ""))
+    return ""
+
+
+def _swapped(args: Any) -> Any:
+    if isinstance(args, str):
+        return args[:-1] + _SWAPPED[args[-1]]
+    return (_swapped(args[0]), *args[1:])
