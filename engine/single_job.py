@@ -4,37 +4,43 @@ It goes to the executor that a run would give it to: this machine's, or that of 
 """
 
 import json
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import jobfolder
+from engine import interrupts, jobfolder
 from engine.contract import Contract
 from engine.dispatch import Dispatcher, executor_context
 from engine.errors import UserError
-from engine.jobfolder import Ended, Launch, log_tail
+from engine.jobfolder import Ended, JobFolder, Launch, log_tail
 from engine.plan import Job, Planned
 from engine.request import Request
 from engine.sealing import BadOutput, seal
 from engine.spec import StageSpec
 
 WAIT_S = 0.5
+GRACE_S = 15.0  # from Ctrl-C to the end by force: longer than a stream may be silent
 REFUSAL = "error: "  # how engine.stage begins what a StageError says
 HERE = StageSpec.model_validate(
     {"runs_on": "host"}
 )  # a process of this machine, whatever the executor
 ON_THIS_MACHINE = "run it on this machine: target.device=null executor=local"
 Provide = Callable[[Dispatcher, Sequence[Planned]], None]  # gives executors the images they lack
+Watch = Callable[[Path], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """How the job ended, where its outputs are, and the end of its log."""
+    """How the job ended, where its outputs are, the end of its log, and what it noted."""
 
     succeeded: bool
     outputs: Mapping[str, Path]
     log_tail: str
+    notes: Sequence[str] = ()
+    interrupted: bool = False  # it was asked to end, and did
 
     @property
     def refusal(self) -> str | None:
@@ -54,10 +60,13 @@ def run(
     params: Mapping[str, object],
     spec: StageSpec = HERE,
     provide: Provide = lambda executors, jobs: None,
+    watch: Watch | None = None,
 ) -> Done:
     """Run the stage where its spec says and wait for its end.
 
     work: a folder that the store has locked, whose name containers bear until they are removed.
+    watch: is called with the job's out/ while the stage runs and when it has ended; with it, Ctrl-C
+    asks the stage to end, and what it made is returned.
 
     UserError: the stage can run nowhere, or its machine is out of reach.
     """
@@ -77,16 +86,19 @@ def run(
         executors.prepare(planned)
         launch = _laid_out(job, work, inputs)
         made = jobfolder.identities(launch.folder)
-        ended = _ended(executors, launch)
+        ended, asked = (
+            _watched(executors, launch, watch) if watch else (_ended(executors, launch), False)
+        )
+    notes = _notes(launch, planned[0])
     if ended.status != 0:
-        return Done(False, {}, ended.why or log_tail(launch.log))
+        return Done(False, {}, ended.why or log_tail(launch.log), notes, asked)
     try:
         collected = jobfolder.take_out(launch.folder, made, contract, work / "outputs")
         for name, path in collected.items():
             seal(name, path)
     except BadOutput as error:
-        return Done(False, {}, f"{function}: {error}")
-    return Done(True, collected, log_tail(launch.log))
+        return Done(False, {}, f"{function}: {error}", notes, asked)
+    return Done(True, collected, log_tail(launch.log), notes, asked)
 
 
 def _laid_out(job: Job, work: Path, inputs: Mapping[str, Path | None]) -> Launch:
@@ -108,3 +120,24 @@ def _ended(executors: Dispatcher, launch: Launch) -> Ended:
     while not (ended := executors.wait(WAIT_S)):
         continue
     return ended[0]
+
+
+def _watched(executors: Dispatcher, launch: Launch, watch: Watch) -> tuple[Ended, bool]:
+    """Return how the job ended, and whether it was asked to."""
+    out, force_at = launch.folder / "out", math.inf
+    with interrupts.postponed() as is_asked:
+        executors.launch(launch)
+        while not (ended := executors.wait(WAIT_S)):
+            watch(out)
+            if is_asked() and force_at == math.inf:
+                executors.terminate(launch.job.stage, force=False)
+                force_at = time.monotonic() + GRACE_S
+            elif time.monotonic() >= force_at:
+                executors.terminate(launch.job.stage, force=True)
+        watch(out)
+        return ended[0], is_asked()
+
+
+def _notes(launch: Launch, planned: Planned) -> list[str]:
+    said = JobFolder(launch.folder, planned, launch.inputs).poll(to_the_end=True)
+    return [str(event["text"]) for event in said if event["event"] == "note"]

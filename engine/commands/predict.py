@@ -5,16 +5,18 @@ on the target's device if there is one, else on this machine.
 """
 
 import json
+import os
 import re
 import shutil
 import sys
 import time
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
-from engine import digest, layout, ordinary, run_files, single_job
+from engine import digest, layout, ordinary, predictions, run_files, single_job
 from engine.contract import Contract
 from engine.drawing import downloads
 from engine.drive import provide_images
@@ -24,9 +26,10 @@ from engine.request import Request
 from engine.signature import Library
 from engine.spec import StageSpec
 from engine.store import Store
-from engine.wording import table
+from engine.wording import listed
 
 STAGE = "stages.edge.predict"
+_INTERRUPTED = 130
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -38,23 +41,28 @@ class Options(CommandOptions):
         description="a video, a picture, a folder, or another file that the task reads; the number "
         "of a camera, as 0; or the address of a stream, as rtsp://camera/1",
     )
-    seconds: float = Field(10.0, gt=0, description="how long a camera or stream is read")
+    seconds: float = Field(
+        10.0, gt=0, description="how long a camera or stream is read; Ctrl-C ends it sooner"
+    )
     output: str | None = Field(None, description="where to write pictures or a video")
     run: str | None = Field(
         None, description="a run's id or its beginning; null: the newest that finished"
     )
-    format: Literal["table", "json", "jsonl"] = Field(
-        "table", description="table, or a JSON object a line"
-    )
+    format: predictions.Format = Field("table", description="table, or a JSON object a line")
 
 
 def main(request: Request[Options]) -> tuple[int, None]:
     """Print what the model says as a table or as JSON lines; with output= also write pictures or a
     video.
+
+    What is said of a camera or stream is printed while it is read; Ctrl-C ends it, and what was
+    answered until then is kept.
     """
     stream, package = _stream(request), _package(request)
     source = None if stream else _source(request)
     contract, params = _contract(request, package, stream)
+    if stream.isdecimal():
+        _refuse_absent(stream)
     spec = single_job.HERE if stream else _spec(request)
     print(f"the model of run {package.parents[2].name}{_where(request, spec)}", file=sys.stderr)
     output = Path(request.options.output).absolute() if request.options.output else None
@@ -66,23 +74,23 @@ def main(request: Request[Options]) -> tuple[int, None]:
     with store.locks.work(f"predict-{time.time_ns()}") as work:
         if "annotate" in contract.params:
             params["annotate"] = output is not None
-        inputs = {"package": package, "source": source}
+        following = _following(contract, request)
         done = single_job.run(
             request,
             contract,
             work,
-            inputs,
+            {"package": package, "source": source},
             params,
             spec,
             lambda executors, jobs: provide_images(request, executors, jobs, downloads.say),
+            partial(_show_more, following) if stream else None,
         )
+        for note in done.notes:
+            print(f"note: {note}", file=sys.stderr)
         if not done.succeeded:
-            print(done.log_tail, file=sys.stderr)
-            if request.target.device and spec is not single_job.HERE:
-                print(f"it ran on the device; {single_job.ON_THIS_MACHINE}", file=sys.stderr)
-            return 1, None
+            return _failed(request, spec, done), None
         result = next(iter(done.outputs.values()))
-        rows = _rows(result)
+        rows = predictions.rows(result)
         if rows is None:
             print(
                 f"{contract.invoke['function']}: it wrote no predictions.jsonl with a JSON object "
@@ -90,11 +98,38 @@ def main(request: Request[Options]) -> tuple[int, None]:
                 file=sys.stderr,
             )
             return 1, None
-        _show(rows, request.options.format)
+        if not following.has_begun:
+            _show(rows, request.options.format)
         if output:
             with ordinary.writing(request.options.output):
                 _deliver(result, output)
-    return 0, None
+    return (_INTERRUPTED if done.interrupted else 0), None
+
+
+def _following(contract: Contract, request: Request[Options]) -> predictions.Following:
+    """Return what reads the rows of the stage's output while it runs."""
+    name = contract.file_of(next(iter(contract.outputs)))
+    return predictions.Following(name, request.options.format)
+
+
+def _show_more(following: predictions.Following, out: Path) -> None:
+    for line in following.more(out):
+        print(line, flush=True)
+
+
+def _show(rows: list[predictions.Row], form: predictions.Format) -> None:
+    if rows or form == "table":
+        print(predictions.shown(rows, form))
+
+
+def _failed(request: Request[Options], spec: StageSpec, done: single_job.Done) -> int:
+    """Say why there is no answer; return the exit status."""
+    if done.interrupted:
+        return _INTERRUPTED
+    print(done.log_tail, file=sys.stderr)
+    if request.target.device and spec is not single_job.HERE:
+        print(f"it ran on the device; {single_job.ON_THIS_MACHINE}", file=sys.stderr)
+    return 1
 
 
 def _package(request: Request[Options]) -> Path:
@@ -131,6 +166,26 @@ def _stream(request: Request[Options]) -> str:
     """Return the camera's number or the stream's address that `input` names; empty for a path."""
     wanted = request.options.input or ""
     return wanted if wanted.isdecimal() or _ADDRESS.match(wanted) else ""
+
+
+def _refuse_absent(number: str) -> None:
+    """Raise UserError for a camera that is not there or may not be read; Linux names them."""
+    camera = Path(f"/dev/video{int(number)}")
+    if sys.platform != "linux" or os.access(camera, os.R_OK | os.W_OK):
+        return
+    if camera.exists():
+        what = f"you may not read {camera}"
+        fix = "join the group of cameras, and log in again: sudo usermod -aG video $USER"
+    else:
+        what = f"this machine has no camera {number}: {camera} does not exist"
+        fix = _cameras_here() or "connect a camera, or give a file, a folder or a stream's address"
+    raise UserError(f"input={number}", what, fix)
+
+
+def _cameras_here() -> str:
+    numbers = (path.name.removeprefix("video") for path in Path("/dev").glob("video*"))
+    words = [f"input={one}" for one in sorted(numbers) if one.isdecimal()]
+    return f"give {listed(words, 'or')}" if words else ""
 
 
 def _spec(request: Request[Options]) -> StageSpec:
@@ -192,32 +247,6 @@ def _task(package: Path) -> str:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         what, fix = "it is damaged: it does not name a task", "run the use case again"
         raise UserError(f"{package}/manifest.json", what, fix) from None
-
-
-def _rows(result: Path) -> list[dict[str, Any]] | None:
-    """Return what the stage predicts, or None where that cannot be read."""
-    try:
-        lines = (result / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
-        rows = [json.loads(line) for line in lines]
-    except (OSError, ValueError, RecursionError):
-        return None
-    return rows if all(isinstance(row, dict) for row in rows) else None
-
-
-def _show(rows: list[dict[str, Any]], form: str) -> None:
-    if form != "table":
-        for row in rows:
-            print(json.dumps(row))
-        return
-    if not rows:
-        print("nothing was recognised")
-        return
-    keys = list(rows[0])
-    cells = [
-        [f"{row[k]:.3f}" if isinstance(row.get(k), float) else str(row.get(k, "")) for k in keys]
-        for row in rows
-    ]
-    print(table([keys, *cells]))
 
 
 def _deliver(result: Path, output: Path) -> None:

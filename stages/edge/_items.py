@@ -1,5 +1,6 @@
 """Reads files as a task's inputs, and answers them: pictures, videos, or files of its own form."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,15 +102,29 @@ def _of_file(task: Task, path: Path) -> "Clip | None":
 
 
 def video(source: "Path | int | str") -> "Iterator[Input]":
-    """Yield the frames of a video file, of the camera of a number, or of a stream's address."""
+    """Yield the frames of a video file, of the camera of a number, or of a stream's address.
+
+    What was lost is noted at the end, also if the reader ends before the video does.
+    """
     from stages.media.video import open_video
 
-    name = source.name if isinstance(source, Path) else str(source)
+    name = name_of(source)
     with open_video(source) as opened:
-        for frame in opened:
-            yield Input(frame.picture, name, frame.time_s)
-        if opened.faults():
-            note(f"{name}: {opened.faults()}")
+        try:
+            for frame in opened:
+                yield Input(frame.picture, name, frame.time_s)
+        finally:
+            if opened.faults():
+                note(f"{name}: {opened.faults()}")
+
+
+def name_of(source: "Path | int | str") -> str:
+    """Return a file's name, a camera's number, or an address without its login and its query, which
+    may hold a password.
+    """
+    if isinstance(source, Path):
+        return source.name
+    return re.sub(r"//[^/]*@", "//", str(source).partition("?")[0])
 
 
 def _pictures(paths: list[Path], side: int | None) -> "Iterator[Input]":

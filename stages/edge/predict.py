@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypedDict
 
 from engine.stage import In, Out, StageError, note, progress
 from engine.stage.bounds import Range
@@ -44,10 +44,11 @@ def predict(
     source:  a video, a picture, a file of the task's own form, or a folder of them; in a folder
              pictures are frames of one clip if the task follows movement
     stream:  instead of a source: the number of a camera, or the address of a stream, which is read
-             for so many `seconds`
-    result:  predictions.jsonl, a line for each row of an answer: source, time_s (of the row's first
-             frame if it names one; null for pictures), and what the task says; with annotate,
-             videos (.mp4) and pictures (.png) with the answers drawn on them in annotated/
+             to its end, for so many `seconds`, or until SIGTERM
+    result:  predictions.jsonl, a line for each row of an answer, written as soon as it is known:
+             source, time_s (of the row's first frame if it names one; null for pictures), and what
+             the task says; with annotate, videos (.mp4) and pictures (.png) with the answers drawn
+             on them in annotated/
 
     task:        what the packed model does: a module of stages/tasks
     seconds:     how long a stream is read
@@ -57,31 +58,29 @@ def predict(
 
     StageError: a damaged package, nothing that can be read.
     """
-    from stages.edge import _items
+    from stages.edge import _items, _live
     from stages.tasks.task import load
 
     opened = load(package, accelerator, runtime)
     if stream:
-        where: Any = int(stream) if stream.isdecimal() else stream
-        clips = [_items.Clip(stream, _until(_items.video(where), seconds))]
+        clips = [_live.clip(stream, seconds)]
     elif source is not None:
         clips = _items.clips(opened, source)
     else:
         raise StageError("there is nothing to look at: give a source, or a stream")
     result.mkdir(parents=True)
-    run = _Run(opened, result, annotate)
-    for at, clip in enumerate(clips):
-        progress(at, len(clips), clip.name)
-        run.answer(clip)
+    with (result / "predictions.jsonl").open("w", encoding="utf-8") as lines:
+        run = _Run(opened, result, annotate, lines)
+        for at, clip in enumerate(clips):
+            progress(at, len(clips), clip.name)
+            run.answer(clip)
     if run.bad:
         note(f"{len(run.bad)} files cannot be read and are skipped: {'; '.join(run.bad[:NAMED])}")
     if not run.inputs:
         raise StageError(f"nothing can be read: {'; '.join(run.bad[:NAMED])}")
     note(f"answered with {opened.ran_on}")
-    text = "".join(json.dumps(line) + "\n" for line in run.lines)
-    (result / "predictions.jsonl").write_text(text, encoding="utf-8")
     return PredictMetrics(
-        predictions=float(len(run.lines)), inputs=float(run.inputs), skipped=float(len(run.bad))
+        predictions=float(run.predictions), inputs=float(run.inputs), skipped=float(len(run.bad))
     )
 
 
@@ -92,9 +91,10 @@ class _Run:
     task: "Task"
     result: Path
     annotate: bool
-    lines: "list[dict[str, Any]]" = field(default_factory=list)
+    lines: "TextIO"
     bad: "list[str]" = field(default_factory=list)
     inputs: int = 0
+    predictions: int = 0
 
     def answer(self, clip: "Clip") -> None:
         """Answer a clip's inputs, and draw the answers on them if they are pictures."""
@@ -119,9 +119,15 @@ class _Run:
                 first = row.get("first_frame", len(times) - 1)
                 time_s = times[first]
                 at = None if time_s is None else round(time_s, 3)
-                self.lines.append({"source": clip.name, "time_s": at, **row})
+                self._write({"source": clip.name, "time_s": at, **row})
             if one is not None:
                 yield one, answer
+
+    def _write(self, row: "dict[str, Any]") -> None:
+        """Append a line, which a reader sees at once."""
+        self.lines.write(json.dumps(row) + "\n")
+        self.lines.flush()
+        self.predictions += 1
 
     def _write_video(self, clip: "Clip", frames: "Iterator[tuple[Input, dict[str, Any]]]") -> None:
         from stages.media.encode import write_video
@@ -148,14 +154,3 @@ class _Run:
         folder = self.result / "annotated"
         folder.mkdir(exist_ok=True)
         return folder / name.replace("/", "_").replace(":", "_")
-
-
-def _until(inputs: "Iterator[Input]", seconds: float) -> "Iterator[Input]":
-    """Yield the inputs of so many seconds of this machine's time."""
-    import time
-
-    end = time.monotonic() + seconds
-    for one in inputs:
-        yield one
-        if time.monotonic() >= end:
-            return

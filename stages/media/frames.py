@@ -18,12 +18,14 @@ class Video(ABC):
     """Frames that are decoded while they are iterated over, once; close it or use `with`.
 
     frame_rate: frames a second on average, None if the file does not say. lost and damaged count
-    frames that could not be decoded, and those that were decoded with errors, so far.
+    frames that could not be decoded, and those that were decoded with errors, so far. broken: why a
+    stream broke off before its end, or empty.
     """
 
     def __init__(self, frame_rate: "float | None") -> None:
         self.frame_rate = frame_rate if frame_rate and 0 < frame_rate < 1000 else None
         self.read = self.lost = self.damaged = 0
+        self.broken = ""
         self._last_s = -1.0
 
     def __enter__(self) -> "Video":
@@ -47,6 +49,8 @@ class Video(ABC):
             found.append(f"{self.lost} of {self.read + self.lost} frames cannot be decoded")
         if self.damaged:
             found.append(f"{self.damaged} decoded with errors")
+        if self.broken:
+            found.append(f"the connection broke after {self._last_s:.1f} s ({self.broken})")
         return ", ".join(found)
 
     def _next(self, picture: np.ndarray, time_s: "float | None") -> Frame:

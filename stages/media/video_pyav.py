@@ -1,5 +1,7 @@
 """Decodes videos with PyAV, FFmpeg's own libraries."""
 
+import errno
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +23,8 @@ _OF_A_FILE = {
     "protocol_whitelist": "file",
     "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi",
 }
+SILENT_S = 10.0  # a stream that sends nothing for so long has broken, though nobody closed it
+_PICTURES = ("mpjpeg", "mjpeg")  # a row of JPEGs without times
 
 
 class PyAVVideo(Video):
@@ -32,8 +36,10 @@ class PyAVVideo(Video):
             self._stream = self._container.streams.video[0]
             codec = self._stream.codec_context
             refuse_bomb(codec.width, codec.height)
-        except (av.FFmpegError, OSError, IndexError, AttributeError):
-            raise Unreadable("no video that can be decoded") from None
+        except (av.FFmpegError, OSError, IndexError, AttributeError) as error:
+            raise Unreadable(_why_not(source, error)) from None
+        self._is_live = isinstance(source, (int, str))
+        self._has_no_times = self._container.format.name in _PICTURES
         # Threads by frame lose the frames in flight at an error; threads by slice lose none.
         self._stream.thread_type = "SLICE"
         self._packets = self._failed = 0
@@ -43,7 +49,7 @@ class PyAVVideo(Video):
         first_s = None
         for frame in self._frames():
             refuse_bomb(frame.width, frame.height)
-            time_s = frame.time
+            time_s = time.monotonic() if self._has_no_times else frame.time
             if time_s is not None:
                 first_s = time_s if first_s is None else first_s
                 time_s -= first_s
@@ -65,8 +71,13 @@ class PyAVVideo(Video):
                 except av.FFmpegError:
                     self._failed += 1
                     self.lost = self._failed
-        except av.FFmpegError:
-            return  # the file breaks off; what is missing is counted from its index
+        except av.FFmpegError as error:
+            if self._is_live and not self._is_end(error):
+                self.broken = _reason(error)  # of a file, the index says how much is missing
+
+    def _is_end(self, error: "av.FFmpegError") -> bool:
+        """FFmpeg calls the end of a row of JPEGs an I/O error, as hardly a server marks it."""
+        return self._has_no_times and error.errno == errno.EIO
 
     def _picture(self, frame: "av.VideoFrame") -> np.ndarray:
         aspect = float(self._stream.sample_aspect_ratio or 0)
@@ -90,5 +101,19 @@ def _opened(source: "Path | int | str") -> "av.container.InputContainer":
     if isinstance(source, int):
         return av.open(f"/dev/video{source}", format="v4l2")
     if isinstance(source, str):
-        return av.open(source)
+        return av.open(source, timeout=SILENT_S)
     return av.open(f"file:{source}", options=_OF_A_FILE)
+
+
+def _why_not(source: "Path | int | str", error: Exception) -> str:
+    """Return why nothing could be opened: of a stream or camera also what the system says."""
+    is_other = not isinstance(error, av.FFmpegError) or isinstance(error, av.InvalidDataError)
+    if isinstance(source, Path) or is_other:
+        return "no video that can be decoded"
+    return f"it cannot be opened: {_reason(error)}"
+
+
+def _reason(error: "av.FFmpegError") -> str:
+    if isinstance(error, av.ExitError):  # FFmpeg was told to give up
+        return f"nothing came for {SILENT_S:.0f} s"
+    return error.strerror or str(error)

@@ -23,6 +23,10 @@ ELSEWHERE = [
         "tests/messages/test_commands.py::test_a_prediction_that_cannot_be_made",
     ),
     (
+        "engine/commands/predict.py: _refuse_absent",
+        "tests/engine/commands/test_predict.py::test_a_camera_that_is_not_there_is_named",
+    ),
+    (
         "engine/commands/predict.py: _task",
         "tests/engine/commands/test_predict.py::test_a_package_that_names_no_task_is_refused",
     ),

@@ -2,7 +2,9 @@
 
 import json
 import os
+import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +32,20 @@ LOOK = '''
             (predictions / "annotated").mkdir(exist_ok=True)
             (predictions / "annotated" / f"{word}.txt").write_text(str(factor * int(word)))
 '''
+WATCH = """
+    import json, signal, time
+    from engine.stage import In, Out, note
+    def watch(package: In, predictions: Out, source: In | None = None, *, stream: str = "") -> None:
+        asked = []
+        signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
+        predictions.mkdir()
+        with (predictions / "predictions.jsonl").open("w") as file:
+            print(json.dumps({"word": "0"}), file=file, flush=True)
+            while not asked:
+                time.sleep(0.01)
+            print(json.dumps({"word": "the last"}), file=file, flush=True)
+        note("asked to end")
+"""
 PACKED = (
     "name: packed\nparams: {factor: 2}\npredict: mystages.look\nstages: {p: {uses: mystages.pack, "
     "params: {factor: '${params.factor}'}}}\n"
@@ -216,6 +232,55 @@ def test_a_stage_that_reads_no_camera_says_so(predict, where):
     said = predict(f"input={where}")
     assert (said.status, said.out) == (2, "")
     assert f"input={where}\n  'mystages.look' reads no camera and no stream\n" in said.err
+
+
+@pytest.fixture
+def watching(project, give):
+    """A run whose use case reads cameras and streams."""
+    project.stage("pack", PACK)
+    project.stage("watch", WATCH)
+    project.usecase("packed", PACKED.replace("look", "watch"))
+    assert give("usecase=packed").status == 0
+    return project
+
+
+def test_a_camera_that_is_not_there_is_named(watching, give):
+    said = give("predict", "usecase=packed", "input=999")
+    assert (said.status, said.out) == (2, "")
+    assert "input=999\n  this machine has no camera 999: /dev/video999 does not exist\n" in said.err
+    assert "input=" in said.err.splitlines()[-1] or "connect a camera" in said.err.splitlines()[-1]
+
+
+def test_a_camera_that_may_not_be_read_is_told_with_its_group(watching, give, monkeypatch):
+    monkeypatch.setattr(Path, "exists", lambda path: True)  # root may read every one that is there
+    said = give("predict", "usecase=packed", "input=999")
+    assert said.status == 2
+    assert "you may not read /dev/video999\n" in said.err and "usermod -aG video" in said.err
+
+
+def test_rows_are_shown_while_the_stage_runs(watching):
+    process = watching.start("predict", "usecase=packed", "input=x://1", "format=jsonl")
+    assert json.loads(process.stdout.readline())["word"] == "0"
+    assert process.poll() is None  # it waits to be asked
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert [json.loads(line)["word"] for line in out.splitlines()] == ["the last"]
+    assert process.returncode == 130
+    assert "note: asked to end\n" in err
+
+
+def test_a_table_of_rows_that_come_one_by_one_has_one_head(watching):
+    process = watching.start("predict", "usecase=packed", "input=x://1")
+    head = [process.stdout.readline().split() for _ in range(2)]
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=60)
+    assert (*head, out.split()) == (["word"], ["0"], ["the", "last"])
+
+
+def test_what_a_stage_notes_is_shown(predict, packed):
+    noting = LOOK.replace("predictions.mkdir()", "note('a word'); predictions.mkdir()")
+    packed.stage("look", noting.replace("In, Out", "In, note, Out"))
+    assert predict("input=words").err.splitlines()[1:] == ["note: a word"]
 
 
 def test_a_package_that_names_no_task_is_refused(packed, give):

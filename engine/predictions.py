@@ -1,0 +1,102 @@
+"""What a model says, a JSON object a line of predictions.jsonl: read when its stage has ended or
+while it runs, and shown as a table or as JSON.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from engine import handles
+from engine.wording import table
+
+Format = Literal["table", "json", "jsonl"]
+Row = dict[str, Any]
+_MOST_BYTES = 8_000_000  # that are read at once
+FILE = "predictions.jsonl"
+
+
+def rows(result: Path) -> list[Row] | None:
+    """Return what the stage predicts, or None if that cannot be read."""
+    try:
+        lines = (result / FILE).read_text(encoding="utf-8").splitlines()
+        found = [json.loads(line) for line in lines]
+    except (OSError, ValueError, RecursionError):
+        return None
+    return found if all(isinstance(row, dict) for row in found) else None
+
+
+def shown(found: list[Row], form: Format) -> str:
+    """Return all rows as text."""
+    if form != "table":
+        return "\n".join(map(json.dumps, found))
+    if not found:
+        return "nothing was recognised"
+    keys = list(found[0])
+    return table([keys, *(_cells(row, keys) for row in found)])
+
+
+class Following:
+    """The rows of a stage's output as text, while the stage writes them.
+
+    A table's columns widen with what they hold. Lines that are no rows are passed over: `rows`
+    refuses them when the stage has ended.
+    """
+
+    def __init__(self, name: str, form: Format) -> None:
+        self._name, self._form = name, form
+        self._offset = 0
+        self._keys: list[str] = []
+        self._widths: list[int] = []
+
+    def more(self, out: Path) -> list[str]:
+        """Return the lines for what `out`/<name of the output>/predictions.jsonl holds since the
+        last call.
+        """
+        try:
+            added = self._added(out)
+        except OSError:  # the stage has not begun to write
+            return []
+        return [text for line in added.splitlines() for text in self._shown(line)]
+
+    @property
+    def has_begun(self) -> bool:
+        """Return whether there was a row."""
+        return self._offset > 0
+
+    def _added(self, out: Path) -> bytes:
+        """Return the next whole lines."""
+        with (
+            handles.folder(out) as folder,
+            handles.folder(self._name, at=folder) as result,
+            open(handles.open_file(FILE, at=result), "rb") as file,
+        ):
+            file.seek(self._offset)
+            data = file.read(_MOST_BYTES)
+        data = data[: data.rfind(b"\n") + 1]
+        self._offset += len(data)
+        return data
+
+    def _shown(self, line: bytes) -> list[str]:
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            return []
+        if not isinstance(row, dict):
+            return []
+        if self._form != "table":
+            return [json.dumps(row)]
+        if self._keys:
+            return [self._aligned(_cells(row, self._keys))]
+        self._keys = list(row)
+        cells = _cells(row, self._keys)
+        self._widths = list(map(len, cells))
+        return [self._aligned(self._keys), self._aligned(cells)]
+
+    def _aligned(self, cells: list[str]) -> str:
+        self._widths = [max(width, len(c)) for width, c in zip(self._widths, cells, strict=True)]
+        padded = (c.ljust(width) for c, width in zip(cells, self._widths, strict=True))
+        return "  ".join(padded).rstrip()
+
+
+def _cells(row: Row, keys: list[str]) -> list[str]:
+    return [f"{row[k]:.3f}" if isinstance(row.get(k), float) else str(row.get(k, "")) for k in keys]

@@ -1,0 +1,147 @@
+"""Serves videos over HTTP and as MPEG-TS over TCP from this machine, whole, slowly, and broken off."""
+
+import http.server
+import io
+import socket
+import struct
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset, as a crash of the machine does
+
+
+class HttpServer:
+    """Answers any path below its address; `with` starts and ends it.
+
+    /video: the file, in ranges, as a web server does; /cut: its first half of what was announced;
+    /camera: JPEGs at a rate, as cameras do; /reset: likewise, until the connection breaks off;
+    /silent: likewise, until nothing comes any more.
+    """
+
+    def __init__(
+        self, video: Path | None = None, pictures: Sequence[np.ndarray] = (), rate: float = 10.0
+    ) -> None:
+        self.video = video.read_bytes() if video else b""
+        self.jpegs = [_jpeg(picture) for picture in pictures]
+        self.sent = 0  # pictures
+        self.gap_s = 1 / rate
+        self.over = threading.Event()
+        handler = type("Handler", (_Handler,), {"served": self})
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+
+    def __enter__(self) -> "HttpServer":
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.over.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def address(self, path: str) -> str:
+        """Return where `path` is served."""
+        return f"http://127.0.0.1:{self._server.server_port}/{path}"
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    served: HttpServer
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *words: Any) -> None:
+        """Print nothing."""
+
+    def do_GET(self) -> None:
+        self.close_connection = True
+        what = self.path.strip("/").partition("?")[0]
+        try:
+            if what in ("video", "cut"):
+                self._send_file(what == "cut")
+            elif what in ("camera", "reset", "silent"):
+                self._send_pictures(what)
+            else:
+                self.send_error(404)
+        except ConnectionError:
+            pass  # the reader has what it wants
+
+    def _send_file(self, is_cut: bool) -> None:
+        whole = self.served.video
+        wanted = self.headers.get("Range", "bytes=0-").removeprefix("bytes=")
+        start = int(wanted.partition("-")[0])
+        self.send_response(206)
+        self.send_header("Content-Length", str(len(whole) - start))
+        self.send_header("Content-Range", f"bytes {start}-{len(whole) - 1}/{len(whole)}")
+        self.end_headers()
+        self.wfile.write(whole[start : len(whole) // 2 if is_cut else None])
+
+    def _send_pictures(self, ending: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        self.end_headers()
+        for jpeg in self.served.jpegs:
+            head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
+            self.wfile.write(head.encode() + jpeg + b"\r\n")
+            self.served.sent += 1
+            if self.served.over.wait(self.served.gap_s):
+                return
+        if ending == "reset":
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            self.connection.close()
+        elif ending == "silent":
+            self.served.over.wait()
+
+
+def _jpeg(picture: np.ndarray) -> bytes:
+    data = io.BytesIO()
+    Image.fromarray(picture).save(data, "JPEG")
+    return data.getvalue()
+
+
+MPEG_TS = """
+    import sys, time
+    from fractions import Fraction
+    import av, numpy as np
+    address, picture, frames, rate = sys.argv[1], np.load(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+    options = {"tune": "zerolatency", "preset": "ultrafast", "g": "10"}
+    with av.open(address + "?listen=1", "w", format="mpegts") as container:
+        stream = container.add_stream("libx264", rate=rate, options=options)
+        stream.height, stream.width = picture.shape[:2]
+        stream.pix_fmt = "yuv420p"
+        for at in range(frames):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = at, Fraction(1, rate)
+            container.mux(stream.encode(frame))
+            time.sleep(1 / rate)
+        container.mux(stream.encode(None))
+"""
+
+
+def mpeg_ts(picture: Path, frames: int, rate: int) -> "tuple[str, subprocess.Popen[bytes]]":
+    """Start a process that sends a picture (.npy) so often, live, to the first that connects.
+
+    Return its address, where it listens by then.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"tcp://127.0.0.1:{port}"
+    words = [address, str(picture), str(frames), str(rate)]
+    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(MPEG_TS), *words])
+    _wait_until_listening(port, process)
+    return address, process
+
+
+def _wait_until_listening(port: int, process: "subprocess.Popen[bytes]") -> None:
+    """Look in the kernel's list: a connection would be taken for the reader's."""
+    listening = f":{port:04X} 00000000:0000 0A"
+    while listening not in Path("/proc/net/tcp").read_text():
+        assert process.poll() is None, "the server ended before anyone connected"
+        time.sleep(0.03)
