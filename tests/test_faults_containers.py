@@ -36,6 +36,12 @@ FOREIGN = (
     b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00\x34\x12" + bytes(44)
 )  # of no processor, so that no handler of QEMU's takes it
 
+FOLLOW = """
+    from engine.stage import In, Out
+    def follow(given: In, data: Out) -> None:
+        data.write_text(given.read_text())
+"""
+
 
 @pytest.fixture
 def contained(project, docker_engine, plain_archive, monkeypatch):
@@ -231,6 +237,47 @@ def test_a_container_that_another_run_took_over_is_left_to_it(contained):
     said = [heir.communicate(timeout=300) for heir in heirs]
     assert [heir.returncode for heir in heirs] == [0, 0], said
     assert contained.created(since) == 1 and contained.containers() == []
+
+
+def test_a_run_that_waits_for_one_that_is_killed_goes_on_in_its_container(contained):
+    """B5: the reclaim is that of a run at work, not of one that begins."""
+    contained.slow(params={"seconds": 12})
+    since = int(time.time())
+    run, _ = contained.at_work()
+    heir = contained.start()
+    _until_begun(contained, 2)
+    _kill(run)
+    out, err = heir.communicate(timeout=300)
+    assert heir.returncode == 0, out + err
+    assert contained.created(since) == 1 and contained.containers() == []
+    assert "went on in the container that the run " in out + err
+
+
+def test_a_run_at_work_removes_the_container_of_one_that_is_killed_meanwhile(contained):
+    """B5: it wants nothing of what the other made."""
+    contained.slow(params={"seconds": 120})
+    contained.project.stage("follow", FOLLOW)
+    contained.project.usecase(
+        "two",
+        "name: two\nstages:\n  s: {uses: mystages.only, params: {seconds: 12}}\n"
+        "  t: {uses: mystages.follow, inputs: {given: s.data}}\n",
+    )
+    run, _ = contained.at_work()
+    other = contained.project.start(*contained.words, "usecase=two")
+    contained.project.until(lambda: len(contained.containers()) == 2)
+    _kill(run)
+    out, err = other.communicate(timeout=300)
+    assert other.returncode == 0, out + err
+    assert contained.containers() == []
+
+
+def _until_begun(contained, count):
+    """Wait until so many runs have begun, and looked for what killed ones left."""
+    contained.project.until(
+        lambda: (
+            len([run for run in contained.project.runs if contained.project.events(run)]) == count
+        )
+    )
 
 
 def test_the_same_command_goes_on_after_a_kill_at_12_random_instants(contained):
