@@ -16,6 +16,7 @@ import pytest
 from engine.stage import StageError
 from stages.containers.base import base
 from stages.containers.build import BuildMetrics, build
+from stages.media import fonts
 from tests import services
 from tests.stages.containers.packages import EPOCH, deb, lock, put, wheel
 
@@ -320,6 +321,33 @@ def test_the_runtime_image_lies_at_most_150_mb_above_its_base(
     assert metrics["above_base_bytes"] < (
         150_000_000 if platform != "linux/amd64" else 170_000_000
     )  # x86's wheels are larger
+
+
+def test_the_runtime_image_has_one_face_of_each_font_and_they_draw_all_scripts(
+    runtime: tuple[str, Path, BuildMetrics], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = _fonts_in(runtime[1], tmp_path)
+    assert sorted(path.name for path in found) == ["DejaVuSans.ttf", "unifont.otf"]
+    monkeypatch.setattr(fonts, "_files", lambda: tuple(found))
+    for cached in (fonts._index_of, fonts._font):
+        cached.cache_clear()
+    lacking = fonts.lacking("Übung Кир שלום مرحبا 深蹲 スクワット 스쿼트 हिंदी தமிழ் ไทย አማርኛ")
+    for cached in (fonts._index_of, fonts._font):
+        cached.cache_clear()
+    assert lacking == ""
+
+
+def _fonts_in(archive: Path, folder: Path) -> list[Path]:
+    """Copy the fonts out of an image, from where stages look for them."""
+    found = []
+    with tarfile.open(archive) as whole:
+        for layer in [name for name in whole.getnames() if whole.getmember(name).size > 1 << 20]:
+            with tarfile.open(fileobj=whole.extractfile(layer)) as files:
+                for info in files:
+                    if info.isreg() and info.name.startswith("usr/share/fonts/"):
+                        found.append(folder / Path(info.name).name)
+                        found[-1].write_bytes(files.extractfile(info).read())
+    return found
 
 
 @pytest.mark.docker

@@ -72,6 +72,16 @@ def test_every_lock_of_debian_packages_is_of_the_same_release() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("folder", "platform"), LOCKED, ids=lambda each: getattr(each, "name", each)
+)
+def test_what_draws_has_fonts_for_all_scripts(folder: Path, platform: Platform) -> None:
+    names = {
+        package.name for package in read_lock(folder / f"debian-{platform.arch}.lock").packages
+    }
+    assert names >= {"fonts-dejavu-core", "fonts-unifont"}
+
+
 def test_what_has_no_wheel_is_in_the_lock_of_debian_packages() -> None:
     names = {
         package.name
