@@ -7,7 +7,6 @@ It is found by a tag before it is made, like a run.
 import importlib
 import json
 import tempfile
-import warnings
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -73,9 +72,6 @@ def _save(model: Any, mlflow_id: str, package: Path, folder: Path) -> None:
     manifest = json.loads((package / "manifest.json").read_text(encoding="utf-8"))
     main = main_model(package)
     assert main is not None
-    warnings.filterwarnings(
-        "ignore", message=".*Add type hints to the `predict` method"
-    )  # tensors need none
     mlflow.pyfunc.save_model(
         folder,
         mlflow_model=Model(run_id=mlflow_id, model_id=model.model_id),

@@ -22,12 +22,19 @@ class TFLiteModel(PythonModel):
         self._interpreter = _interpreter(str(path))
         self._interpreter.allocate_tensors()
 
-    def predict(self, context: Any, model_input, params: dict[str, Any] | None = None):  # type: ignore[no-untyped-def]
-        """Run the examples one by one: a compiled model has a batch of one."""
+    def predict(
+        self,
+        context: Any,
+        model_input: numpy.ndarray,  # type: ignore[type-arg] # MLflow knows it bare, or warns
+        params: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Run the examples one by one: a compiled model has a batch of one.
+
+        model_input: a dictionary of arrays, or the array of the only tensor.
+        """
         inputs = self._interpreter.get_input_details()
-        if not isinstance(model_input, dict):
-            model_input = {inputs[0]["name"]: model_input}
-        tensors = [numpy.asarray(model_input[tensor["name"]], tensor["dtype"]) for tensor in inputs]
+        named = model_input if isinstance(model_input, dict) else {inputs[0]["name"]: model_input}
+        tensors = [numpy.asarray(named[tensor["name"]], tensor["dtype"]) for tensor in inputs]
         rows = [
             self._run_one([tensor[i : i + 1] for tensor in tensors]) for i in range(len(tensors[0]))
         ]

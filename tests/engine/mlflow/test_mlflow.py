@@ -309,7 +309,12 @@ def test_a_rejected_run_has_failed_and_says_so(outputs: Path, events: Any, make_
     ids=["version 1", "version 2"],
 )
 def test_a_packed_model_is_an_mlflow_model_that_predicts(
-    outputs: Path, events: Any, make_job: Any, file: str, manifest: dict[str, Any]
+    outputs: Path,
+    events: Any,
+    make_job: Any,
+    file: str,
+    manifest: dict[str, Any],
+    recwarn: pytest.WarningsRecorder,
 ) -> None:
     tensorflow = pytest.importorskip("tensorflow")
     folder = make_folder(outputs, whole_run(events, make_job))
@@ -343,8 +348,12 @@ def test_a_packed_model_is_an_mlflow_model_that_predicts(
     batch = [[1.0, 2.0, 3.0, 4.0]] * 3
     import numpy
 
-    (result,) = loaded.predict(numpy.array(batch, "float32")).values()
-    assert result.tolist() == (2 * numpy.array(batch)).tolist()
+    (name,) = loaded.metadata.signature.inputs.input_names()
+    tensor = numpy.array(batch, "float32")
+    for given in (tensor, {name: tensor}):
+        (result,) = loaded.predict(given).values()
+        assert result.tolist() == (2 * numpy.array(batch)).tolist()
+    assert not [warning for warning in recwarn if "type hints" in str(warning.message)]
 
 
 @pytest.mark.parametrize("uri", ["mlruns", "file:///data/mlruns", "/data/mlruns"])
