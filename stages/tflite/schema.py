@@ -20,70 +20,67 @@ ABSENT = -1  # the place of an optional input that is not given
 MOST_NUMBERS = 256  # bytes of a constant that is read as numbers: axes and sizes are few
 MAX_RANK = 32  # no operator knows as many; a hostile shape must not make huge products
 
-# The fields of an operator's options that decide something: name, field number, letter of its type, default.
-_OPTIONS: dict[str, tuple[tuple[str, int, str, int], ...]] = {
-    "CONV_2D": (
-        ("padding", 0, "b", 0),
-        ("stride_w", 1, "i", 0),
-        ("stride_h", 2, "i", 0),
-        ("fused_activation", 3, "b", 0),
-        ("dilation_w", 4, "i", 1),
-        ("dilation_h", 5, "i", 1),
-    ),
+_Field = tuple[str, int, str, int]  # name, number, letter of its type, default
+_STRIDES: tuple[_Field, ...] = (
+    ("padding", 0, "b", 0),
+    ("stride_w", 1, "i", 0),
+    ("stride_h", 2, "i", 0),
+)
+
+
+def _activation(at: int) -> _Field:
+    return "fused_activation", at, "b", 0
+
+
+def _dilation(at: int) -> tuple[_Field, ...]:
+    return ("dilation_w", at, "i", 1), ("dilation_h", at + 1, "i", 1)
+
+
+def _numbers(*names: str) -> tuple[_Field, ...]:
+    """Return the first fields, all of them whole numbers."""
+    return tuple((name, at, "i", 0) for at, name in enumerate(names))
+
+
+_POOL = (*_STRIDES, ("filter_width", 3, "i", 0), ("filter_height", 4, "i", 0), _activation(5))
+_REDUCE: tuple[_Field, ...] = (("keep_dims", 0, "b", 0),)
+_MASKS = ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
+# The fields of an operator's options that decide something.
+_OPTIONS: dict[str, tuple[_Field, ...]] = {
+    "ADD": (_activation(0),),
+    "AVERAGE_POOL_2D": _POOL,
+    "CALL_ONCE": _numbers("init_subgraph"),
+    "CONCATENATION": (("axis", 0, "i", 0), _activation(1)),
+    "CONV_2D": (*_STRIDES, _activation(3), *_dilation(4)),
     "DEPTHWISE_CONV_2D": (
-        ("padding", 0, "b", 0),
-        ("stride_w", 1, "i", 0),
-        ("stride_h", 2, "i", 0),
+        *_STRIDES,
         ("depth_multiplier", 3, "i", 0),
-        ("fused_activation", 4, "b", 0),
-        ("dilation_w", 5, "i", 1),
-        ("dilation_h", 6, "i", 1),
+        _activation(4),
+        *_dilation(5),
     ),
-    "AVERAGE_POOL_2D": (
-        ("padding", 0, "b", 0),
-        ("stride_w", 1, "i", 0),
-        ("stride_h", 2, "i", 0),
-        ("filter_width", 3, "i", 0),
-        ("filter_height", 4, "i", 0),
-        ("fused_activation", 5, "b", 0),
-    ),
-    "CONCATENATION": (("axis", 0, "i", 0), ("fused_activation", 1, "b", 0)),
     "FULLY_CONNECTED": (
-        ("fused_activation", 0, "b", 0),
+        _activation(0),
         ("weights_format", 1, "b", 0),
         ("keep_num_dims", 2, "b", 0),
     ),
-    "ADD": (("fused_activation", 0, "b", 0),),
-    "MUL": (("fused_activation", 0, "b", 0),),
-    "SUB": (("fused_activation", 0, "b", 0),),
-    "L2_NORMALIZATION": (("fused_activation", 0, "b", 0),),
-    "PACK": (("values_count", 0, "i", 0), ("axis", 1, "i", 0)),
+    "IF": _numbers("then_subgraph", "else_subgraph"),
+    "L2_NORMALIZATION": (_activation(0),),
+    "MAX_POOL_2D": _POOL,
+    "MEAN": _REDUCE,
+    "MUL": (_activation(0),),
+    "PACK": _numbers("values_count", "axis"),
+    "REDUCE_MAX": _REDUCE,
+    "REDUCE_MIN": _REDUCE,
     "RESIZE_BILINEAR": (("align_corners", 2, "b", 0), ("half_pixel_centers", 3, "b", 0)),
     "RESIZE_NEAREST_NEIGHBOR": (("align_corners", 0, "b", 0), ("half_pixel_centers", 1, "b", 0)),
-    "SPACE_TO_DEPTH": (("block_size", 0, "i", 0),),
-    "SPLIT": (("num_splits", 0, "i", 0),),
-    "STRIDED_SLICE": (
-        ("begin_mask", 0, "i", 0),
-        ("end_mask", 1, "i", 0),
-        ("ellipsis_mask", 2, "i", 0),
-        ("new_axis_mask", 3, "i", 0),
-        ("shrink_axis_mask", 4, "i", 0),
-    ),
-    "TRANSPOSE_CONV": (
-        ("padding", 0, "b", 0),
-        ("stride_w", 1, "i", 0),
-        ("stride_h", 2, "i", 0),
-        ("fused_activation", 3, "b", 0),
-    ),
-    "MEAN": (("keep_dims", 0, "b", 0),),
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": (("fused_activation", 0, "b", 0), ("time_major", 3, "b", 0)),
-    "IF": (("then_subgraph", 0, "i", 0), ("else_subgraph", 1, "i", 0)),
-    "WHILE": (("cond_subgraph", 0, "i", 0), ("body_subgraph", 1, "i", 0)),
-    "CALL_ONCE": (("init_subgraph", 0, "i", 0),),
+    "SPACE_TO_DEPTH": _numbers("block_size"),
+    "SPLIT": _numbers("num_splits"),
+    "STRIDED_SLICE": _numbers(*_MASKS),
+    "SUB": (_activation(0),),
+    "SUM": _REDUCE,
+    "TRANSPOSE_CONV": (*_STRIDES, _activation(3)),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": (_activation(0), ("time_major", 3, "b", 0)),
+    "WHILE": _numbers("cond_subgraph", "body_subgraph"),
 }
-_OPTIONS["MAX_POOL_2D"] = _OPTIONS["AVERAGE_POOL_2D"]
-for _name in ("SUM", "REDUCE_MAX", "REDUCE_MIN"):
-    _OPTIONS[_name] = _OPTIONS["MEAN"]
 
 
 @dataclass(frozen=True)
