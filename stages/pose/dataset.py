@@ -68,7 +68,6 @@ def dataset(
     import numpy as np
 
     from stages.pose import _raw_items
-    from stages.tasks.keypoints import encoding, presence
 
     about = json.loads((keypoints / "recordings.json").read_text(encoding="utf-8"))
     rows = np.load(keypoints / "keypoints.npy")
@@ -78,35 +77,23 @@ def dataset(
         raise StageError(f"a classifier needs two activities at least; there is {labels or 'none'}")
     parts = _split(clips, test_share, val_share, seed)
     _check(parts, labels, rows)
-    constants: dict[str, Any] = {
-        "joints": about["joints"],
-        "skeleton": about["skeleton"],
-        "window": window,
-        "stride": stride,
-    }
-    constants["span"] = (
-        int(np.median([clip["frames"] for clip in parts["train"]])) if whole_clips else window
-    )
+    span = int(np.median([clip["frames"] for clip in parts["train"]])) if whole_clips else window
+    shape = {"window": window, "stride": stride, "span": span}
+    constants = {"joints": about["joints"], "skeleton": about["skeleton"], **shape}
     cut = {split: _windows(parts[split], rows, labels, constants, whole_clips) for split in SPLITS}
-    constants["nothing_below"] = presence.threshold(cut["train"][0], labels)
-    raw = encoding.raw_features(cut["train"][0], about["joints"])
-    constants["mean"] = raw.mean(0).round(6).tolist()
-    constants["deviation"] = np.maximum(raw.std(0), 1e-3).round(6).tolist()
+    constants |= _statistics(cut["train"][0], labels, about["joints"])
     folders = {"train": train, "val": train / "validation", "test": test}
     for split, (windows, y, clip) in cut.items():
         if len(y):
             _write(folders[split], windows, y, clip, parts[split], labels, constants, parts)
-    np.save(train / "keypoints.npy", cut["train"][0])
-    weights = np.array([clip.get("weight", 1.0) for clip in parts["train"]], np.float32)
-    np.save(train / "weight.npy", weights[cut["train"][2]])
-    longest = constants["span"] if whole_clips else None
+    _write_for_augmentation(train, cut["train"], parts["train"])
+    longest = span if whole_clips else None
     clip_of = cut["test"][2]
     _raw_items.write(test, parts["test"], clip_of, rows, about["skeleton"], recordings, longest)
-    sizes = {f"{split}_windows": float(len(cut[split][1])) for split in SPLITS}
     return DatasetMetrics(
-        train_windows=sizes["train_windows"],
-        val_windows=sizes["val_windows"],
-        test_windows=sizes["test_windows"],
+        train_windows=float(len(cut["train"][1])),
+        val_windows=float(len(cut["val"][1])),
+        test_windows=float(len(cut["test"][1])),
         classes=float(len(labels)),
     )
 
@@ -204,6 +191,20 @@ def _windows(
     )
 
 
+def _statistics(windows: Any, labels: list[str], joints: list[str]) -> dict[str, Any]:
+    """Return the constants that the training windows (windows, window, joints, 3) decide."""
+    import numpy as np
+
+    from stages.tasks.keypoints import encoding, presence
+
+    raw = encoding.raw_features(windows, joints)  # (windows, rows, channels)
+    return {
+        "nothing_below": presence.threshold(windows, labels),
+        "mean": raw.mean(0).round(6).tolist(),
+        "deviation": np.maximum(raw.std(0), 1e-3).round(6).tolist(),
+    }
+
+
 def _write(
     folder: "Path",
     windows: Any,
@@ -236,3 +237,15 @@ def _write(
         (folder / f"{name}.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
     text = "".join(f"{label}\n" for label in labels)
     (folder / "labels.txt").write_text(text, encoding="utf-8")
+
+
+def _write_for_augmentation(
+    train: "Path", cut: tuple[Any, Any, Any], clips: list[dict[str, Any]]
+) -> None:
+    """Write each training window's keypoints and the weight of its clip."""
+    import numpy as np
+
+    windows, _, clip = cut
+    np.save(train / "keypoints.npy", windows)
+    weights = np.array([one.get("weight", 1.0) for one in clips], np.float32)
+    np.save(train / "weight.npy", weights[clip])

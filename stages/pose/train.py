@@ -1,5 +1,6 @@
 """The stage that trains the activity classifier, with operations that the Edge TPU takes."""
 
+import math
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 from engine.stage import In, Out, StageError, checkpoint, metric, note, progress
@@ -60,7 +61,6 @@ def train(
     seed and the same number of threads give the same bytes, also if the training was killed and
     continued from its checkpoint. StageError: the loss is no number any more.
     """
-    import keras
     import numpy as np
 
     training.fix(seed, threads)
@@ -69,42 +69,26 @@ def train(
         data.x["train"].shape[1:], len(data.labels), width, branches, dropout
     )
     batches = -(-len(data.x["train"]) // batch_size)
-    rate = keras.optimizers.schedules.CosineDecay(learning_rate, max(1, epochs * batches))
-    optimizer = keras.optimizers.AdamW(
-        rate, weight_decay=1e-3, use_ema=True, ema_momentum=0.98, ema_overwrite_frequency=None
-    )
-    penalty = keras.losses.CategoricalCrossentropy(
-        from_logits=True, label_smoothing=label_smoothing
-    )
-    learner.compile(optimizer, penalty, metrics=["categorical_accuracy"])
-    network.compile(loss="categorical_crossentropy", metrics=["categorical_accuracy"])
+    optimizer = _compile(learner, network, learning_rate, epochs * batches, label_smoothing)
     chance = np.random.default_rng(seed)
     state = TrainingState(checkpoint() / "training.npz", learner, optimizer, chance)
     history = state.restore()
-    if history:
-        note(f"training continues after epoch {len(history)}")
-    for epoch, row in enumerate(history, 1):
-        _report(row, epoch, epochs)
+    _report_again(history, epochs)
     for epoch in range(len(history) + 1, epochs + 1):
         x, y = data.drawn(chance, augment, limb_swap)
         row = _epoch(
             learner, x, np.repeat(y[:, None], branches, 1), batch_size
         )  # every branch has the same targets
-        if not np.isfinite(row["loss"]):
-            raise StageError(
-                f"the loss is {row['loss']} in epoch {epoch}: lower learning_rate, or look for broken "
-                "keypoints"
-            )
+        _check(row, epoch)
         if "val" in data.x:
             row["val_loss"], row["val_accuracy"] = data.judge(network, "val")
         _report(row, epoch, epochs)
         history.append(row)
         state.save(history)
     optimizer.finalize_variable_values(learner.trainable_variables)
-    judged = "val" if "val" in data.x else "train"
-    if judged == "train":
+    loss, accuracy = data.judge(network, "val" if "val" in data.x else "train")
+    if "val" not in data.x:
         note("no clip is set aside for validation: val_accuracy is that of the training windows")
-    loss, accuracy = data.judge(network, judged)
     training.save(network, model)
     return TrainMetrics(
         val_accuracy=accuracy, val_loss=loss, parameters=float(network.count_params())
@@ -190,6 +174,24 @@ def _branch(x: Any, classes: int, width: int, dropout: float) -> Any:
     return layers.Dense(classes)(x)  # (batch, classes)
 
 
+def _compile(
+    learner: Any, network: Any, learning_rate: float, steps: int, label_smoothing: float
+) -> Any:
+    """Say how the networks learn and are judged, and return the optimizer."""
+    import keras
+
+    rate = keras.optimizers.schedules.CosineDecay(learning_rate, max(1, steps))
+    optimizer = keras.optimizers.AdamW(
+        rate, weight_decay=1e-3, use_ema=True, ema_momentum=0.98, ema_overwrite_frequency=None
+    )
+    penalty = keras.losses.CategoricalCrossentropy(
+        from_logits=True, label_smoothing=label_smoothing
+    )
+    learner.compile(optimizer, penalty, metrics=["categorical_accuracy"])
+    network.compile(loss="categorical_crossentropy", metrics=["categorical_accuracy"])
+    return optimizer
+
+
 def _epoch(network: Any, x: Any, y: Any, batch_size: int) -> dict[str, float]:
     """Train one epoch in the order given, and return the mean loss and accuracy of its windows."""
     sums = {"loss": 0.0, "categorical_accuracy": 0.0}
@@ -198,6 +200,22 @@ def _epoch(network: Any, x: Any, y: Any, batch_size: int) -> dict[str, float]:
         said = network.train_on_batch(x[part], y[part], return_dict=True)
         sums = {name: total + float(said[name]) * len(x[part]) for name, total in sums.items()}
     return {"loss": sums["loss"] / len(x), "accuracy": sums["categorical_accuracy"] / len(x)}
+
+
+def _check(row: dict[str, float], epoch: int) -> None:
+    if not math.isfinite(row["loss"]):
+        raise StageError(
+            f"the loss is {row['loss']} in epoch {epoch}: lower learning_rate, or look for broken "
+            "keypoints"
+        )
+
+
+def _report_again(history: list[dict[str, float]], epochs: int) -> None:
+    """Report the epochs of an earlier attempt, which this one continues."""
+    if history:
+        note(f"training continues after epoch {len(history)}")
+    for epoch, row in enumerate(history, 1):
+        _report(row, epoch, epochs)
 
 
 def _report(row: dict[str, float], epoch: int, epochs: int) -> None:
