@@ -22,7 +22,7 @@ from engine.sealing import BadOutput, seal
 from engine.spec import StageSpec
 
 WAIT_S = 0.5
-GRACE_S = 15.0  # from Ctrl-C to the end by force: longer than a stream may be silent
+GRACE_S = 25.0  # from Ctrl-C to the end by force: longer than a stream may be silent
 REFUSAL = "error: "  # how engine.stage begins what a StageError says
 HERE = StageSpec.model_validate(
     {"runs_on": "host"}

@@ -1,4 +1,4 @@
-"""Serves videos over HTTP and as MPEG-TS over TCP from this machine, whole, slowly, and broken off."""
+"""Serves videos over HTTP, RTSP, and as MPEG-TS over TCP from this machine, whole, slowly, and broken off."""
 
 import http.server
 import io
@@ -145,3 +145,82 @@ def _wait_until_listening(port: int, process: "subprocess.Popen[bytes]") -> None
     while listening not in Path("/proc/net/tcp").read_text():
         assert process.poll() is None, "the server ended before anyone connected"
         time.sleep(0.03)
+
+
+H264_RTP = """
+    import sys, time
+    from fractions import Fraction
+    import av, numpy as np
+    address, picture, frames, rate = sys.argv[1], np.load(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+    options = {"tune": "zerolatency", "preset": "ultrafast", "g": "5"}
+    with av.open(address, "w", format="rtp") as container:
+        stream = container.add_stream("libx264", rate=rate, options=options)
+        stream.height, stream.width = picture.shape[:2]
+        stream.pix_fmt = "yuv420p"
+        for at in range(frames):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = at, Fraction(1, rate)
+            container.mux(stream.encode(frame))
+            time.sleep(1 / rate)
+        container.mux(stream.encode(None))
+"""
+SDP = (
+    "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=x\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+    "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"
+    "a=fmtp:96 packetization-mode=1\r\na=control:track\r\n"
+)
+
+
+class RtspCamera:
+    """Sends a picture (.npy) so often as H.264 to the first that asks, over the RTSP connection itself.
+
+    RFC 2326: section 10 for the requests, 10.12 for the frames between them.
+    """
+
+    def __init__(self, picture: Path, frames: int, rate: int) -> None:
+        self._words = [str(picture), str(frames), str(rate)]
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"rtsp://127.0.0.1:{self._listener.getsockname()[1]}/1"
+        self.asked: list[str] = []
+
+    def __enter__(self) -> "RtspCamera":
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._listener.close()
+
+    def _serve(self) -> None:
+        connection, _ = self._listener.accept()
+        with connection, connection.makefile("rb") as requests:
+            while not self.asked or self.asked[-1] != "PLAY":
+                lines = [line.decode().strip() for line in iter(requests.readline, b"\r\n")]
+                self.asked.append(lines[0].partition(" ")[0])
+                headers = dict(line.split(": ", 1) for line in lines[1:])
+                connection.sendall(_answer(self.asked[-1], headers))
+            self._play(connection)
+
+    def _play(self, connection: socket.socket) -> None:
+        """Pass on what a process sends by UDP, until it ends."""
+        with socket.socket(type=socket.SOCK_DGRAM) as packets:
+            packets.bind(("127.0.0.1", 0))
+            packets.settimeout(0.2)
+            to = f"rtp://127.0.0.1:{packets.getsockname()[1]}"
+            words = [sys.executable, "-c", textwrap.dedent(H264_RTP), to, *self._words]
+            process = subprocess.Popen(words)
+            while process.poll() is None:
+                try:
+                    packet = packets.recv(65536)
+                except TimeoutError:
+                    continue
+                connection.sendall(b"$\0" + struct.pack(">H", len(packet)) + packet)
+
+
+def _answer(method: str, headers: dict[str, str]) -> bytes:
+    extra, body = {
+        "OPTIONS": ("Public: OPTIONS, DESCRIBE, SETUP, PLAY\r\n", ""),
+        "DESCRIBE": (f"Content-Type: application/sdp\r\nContent-Length: {len(SDP)}\r\n", SDP),
+        "SETUP": (f"Transport: {headers.get('Transport')}\r\nSession: 1\r\n", ""),
+        "PLAY": ("Session: 1\r\n", ""),
+    }[method]
+    return f"RTSP/1.0 200 OK\r\nCSeq: {headers['CSeq']}\r\n{extra}\r\n{body}".encode()

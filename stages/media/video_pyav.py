@@ -23,6 +23,8 @@ _OF_A_FILE = {
     "protocol_whitelist": "file",
     "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi",
 }
+# Over TCP nothing is lost on the way, and firewalls let it pass; as OpenCV does by default.
+_OF_A_STREAM = {"rtsp_flags": "prefer_tcp"}
 SILENT_S = 10.0  # a stream that sends nothing for so long has broken, though nobody closed it
 _PICTURES = ("mpjpeg", "mjpeg")  # a row of JPEGs without times
 
@@ -101,7 +103,7 @@ def _opened(source: "Path | int | str") -> "av.container.InputContainer":
     if isinstance(source, int):
         return av.open(f"/dev/video{source}", format="v4l2")
     if isinstance(source, str):
-        return av.open(source, timeout=SILENT_S)
+        return av.open(source, timeout=SILENT_S, options=_OF_A_STREAM)
     return av.open(f"file:{source}", options=_OF_A_FILE)
 
 

@@ -11,7 +11,7 @@ from stages.media.frames import Frame
 from stages.media.unreadable import Unreadable
 from stages.media.video import open_video
 from tests.stages.media.conftest import corner_picture
-from tests.streams import HttpServer, mpeg_ts
+from tests.streams import HttpServer, RtspCamera, mpeg_ts
 
 pytest.importorskip("av", reason="PyAV is not installed")
 from stages.media import video_pyav
@@ -88,6 +88,16 @@ def test_mpeg_ts_over_tcp_is_read_to_its_end(tmp_path: Path) -> None:
     times_s, faults = read(address)
     assert (times_s, faults) == (pytest.approx([at / 20 for at in range(20)]), "")
     assert process.wait() == 0
+
+
+def test_an_rtsp_camera_is_read_over_its_own_connection(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", corner_picture())
+    with RtspCamera(tmp_path / "a.npy", frames=30, rate=20) as camera:
+        times_s, faults = read(camera.address)
+    assert camera.asked == ["OPTIONS", "DESCRIBE", "SETUP", "PLAY"]  # SETUP once: TCP comes first
+    assert (len(times_s) > 20, faults) == (True, "")
+    assert times_s == sorted(set(times_s))
+    assert times_s[-1] == pytest.approx((len(times_s) - 1) / 20, abs=0.11)
 
 
 @pytest.mark.parametrize(
