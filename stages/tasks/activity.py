@@ -44,8 +44,8 @@ class Activity:
 
     def __init__(self, package: Package, accelerator: str, runtime: str) -> None:
         self._labels, self._constants = package.labels, package.constants
-        self._span, self._stride = int(self._constants["span"]), int(self._constants["stride"])
-        self.follows = int(self._constants["window"]) > 1
+        self._span, self._stride = (max(int(package.number(n)), 1) for n in ("span", "stride"))
+        self.follows = package.number("window") > 1
         # The pose model goes first: it is the larger one, and an Edge TPU serves one process.
         self._movenet: MoveNet | None = None
         if POSE in package.models:

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -35,18 +37,34 @@ class Package:
         wanted = accelerator if compiled else "none"
         return open_on(wanted, int8, compiled, runtime, threads, self.process)
 
+    def number(self, name: str, *within: str) -> float:
+        """Return a constant, which stands in the objects of these names; StageError: it is none."""
+        found: Any = self.constants
+        for key in (*within, name):
+            found = found.get(key) if isinstance(found, dict) else None
+        if isinstance(found, bool) or not isinstance(found, (int, float)) or not isfinite(found):
+            raise StageError(
+                f"the package's constants have no number '{name}': pack the model again"
+            )
+        return found
+
 
 def open_package(folder: Path) -> Package:
     """Return the package; StageError if a file is missing, changed or not named."""
     manifest = _manifest(folder)
-    _check(folder, manifest["files"])
+    files = _digests(manifest["files"])
+    _check(folder, files)
     if manifest.get("v", 1) == 1:
-        return _version_1(folder, manifest["files"])
-    models = {role: _forms(folder, role, entry) for role, entry in manifest["models"].items()}
-    named = [path for forms in models.values() for path in forms.values()]
-    _refuse_unnamed(folder, named, manifest["files"])
+        return _version_1(folder, files)
+    task, models = manifest.get("task"), manifest.get("models")
+    if not isinstance(task, str) or not isinstance(models, dict):
+        raise _damaged("it names no task, or no models")
+    found = {role: _forms(folder, role, entry) for role, entry in models.items()}
+    for forms in found.values():
+        for path in forms.values():
+            _refuse_unnamed(folder, path, files)
     return Package(
-        folder, manifest["task"], models, _labels(folder), _json(folder / "constants.json")
+        folder, task, found, _labels(folder, files), _constants(folder, "constants.json", files)
     )
 
 
@@ -54,7 +72,7 @@ def _manifest(folder: Path) -> "dict[str, Any]":
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         version, files = manifest.get("v", 1), dict(manifest["files"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise StageError(
             f"{folder.name} is no packed model: it has no manifest.json that names its files"
         ) from None
@@ -64,55 +82,85 @@ def _manifest(folder: Path) -> "dict[str, Any]":
         )
     if version == 1 and (absent := sorted(_VERSION_1 - set(files))):
         raise StageError(f"the package's manifest does not name {absent[0]}")
-    return manifest
+    return {**manifest, "files": files}
 
 
-def _check(folder: Path, files: "dict[str, Any]") -> None:
-    for name, entry in files.items():
-        path = folder / name
-        if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
+def _digests(files: "dict[str, Any]") -> "dict[str, str]":
+    """Return the sha256 of each file; a manifest names it alone or beside the size."""
+    found = {
+        name: entry.get("sha256") if isinstance(entry, dict) else entry
+        for name, entry in files.items()
+    }
+    if without := next((name for name in found if not isinstance(found[name], str)), None):
+        raise _damaged(f"it has no sha256 of {without}")
+    return found
+
+
+def _check(folder: Path, files: "dict[str, str]") -> None:
+    for name, expected in files.items():
+        if not _is_file_of(folder, name):
             raise StageError(f"the package lacks {name}")
-        expected = entry["sha256"] if isinstance(entry, dict) else entry
-        if hashlib.sha256(path.read_bytes()).hexdigest() != expected:
+        if hashlib.sha256((folder / name).read_bytes()).hexdigest() != expected:
             raise StageError(
                 f"{name} of the package is not the file that its manifest names: pack the model again"
             )
 
 
-def _forms(folder: Path, role: str, entry: "dict[str, Any]") -> "dict[str, Path]":
-    found = {form: folder / entry[form] for form in roles.FORMS if form in entry}
-    if not found:
+def _is_file_of(folder: Path, name: str) -> bool:
+    path = folder / name
+    try:
+        return path.resolve().is_relative_to(folder.resolve()) and path.is_file()
+    except (OSError, RuntimeError, ValueError):  # a circle of links, a letter that no name has
+        return False
+
+
+def _forms(folder: Path, role: str, entry: Any) -> "dict[str, Path]":
+    named = entry if isinstance(entry, dict) else {}
+    forms = {form: named[form] for form in roles.FORMS if isinstance(named.get(form), str)}
+    if not forms.keys() & roles.FOR_CPU:
         raise StageError(f"the package's manifest names no file for the model '{role}'")
-    return found
+    return {form: folder / name for form, name in forms.items()}
 
 
-def _refuse_unnamed(folder: Path, named: "list[Path]", files: "dict[str, Any]") -> None:
-    """A model is run only if the manifest vouches for it."""
-    for path in named:
-        name = path.relative_to(folder).as_posix()
-        if name not in files:
-            raise StageError(f"the package's manifest does not name {name}")
+def _refuse_unnamed(folder: Path, path: Path, files: "dict[str, str]") -> None:
+    """What the manifest does not vouch for is not used."""
+    if not any(folder / name == path for name in files):
+        raise StageError(f"the package's manifest does not name {os.path.relpath(path, folder)}")
 
 
-def _version_1(folder: Path, files: "dict[str, Any]") -> Package:
+def _version_1(folder: Path, files: "dict[str, str]") -> Package:
     """Return a package as the program wrote it before roles: always an activity classifier."""
     models = {"model": {"int8": folder / "model.tflite"}}
     if "model_edgetpu.tflite" in files:
         models["model"]["edgetpu"] = folder / "model_edgetpu.tflite"
-    if "pose_model.tflite" in files:
+    if (folder / "pose_model.tflite").exists():
         models["pose"] = {"int8": folder / "pose_model.tflite"}
-    elif (folder / "pose_model.tflite").exists():
-        raise StageError("the package's manifest does not name pose_model.tflite")
-    return Package(
-        folder, "activity", models, _labels(folder), _json(folder / "preprocessing.json")
-    )
+        _refuse_unnamed(folder, models["pose"]["int8"], files)
+    constants = _constants(folder, "preprocessing.json", files)
+    return Package(folder, "activity", models, _labels(folder, files), constants)
 
 
-def _labels(folder: Path) -> "tuple[str, ...]":
+def _labels(folder: Path, files: "dict[str, str]") -> "tuple[str, ...]":
     path = folder / "labels.txt"
-    return tuple(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else ()
+    if not path.is_file():
+        return ()
+    _refuse_unnamed(folder, path, files)
+    try:
+        return tuple(path.read_text(encoding="utf-8").splitlines())
+    except ValueError:
+        raise StageError("labels.txt of the package is not UTF-8: pack the model again") from None
 
 
-def _json(path: Path) -> "dict[str, Any]":
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+def _constants(folder: Path, name: str, files: "dict[str, str]") -> "dict[str, Any]":
+    _refuse_unnamed(folder, folder / name, files)
+    try:
+        found = json.loads((folder / name).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise StageError(f"{name} of the package is no JSON object: pack the model again")
     return found
+
+
+def _damaged(why: str) -> StageError:
+    return StageError(f"the package's manifest is damaged: {why}; pack the model again")

@@ -56,5 +56,7 @@ def load(package: Path, accelerator: str = "none", runtime: str = "litert") -> T
             f"the package is for the task '{opened.task}', which this program does not have: "
             "update it, or pack the model for another task"
         ) from None
+    if module.__name__ == __name__ or not hasattr(module, "load"):
+        raise StageError(f"the package's task '{opened.task}' is no name of a task")
     task: Task = module.load(opened, accelerator, runtime)
     return task

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -81,13 +82,68 @@ def test_a_manifest_that_leaves_the_folder_is_refused(made, tmp_path):
         ({"v": 3}, "of version 3, and 1 and 2 can be opened: update this program"),
         ({"v": 1}, "manifest does not name model.tflite"),
         ({"files": None}, "has no manifest.json that names its files"),
+        ({"files": {"labels.txt": {}}}, "manifest is damaged: it has no sha256 of labels.txt"),
+        ({"files": {"a\0b": "0"}}, "the package lacks a"),
         ({"models": {"model": {}}}, "names no file for the model 'model'"),
+        ({"models": {"model": None}}, "names no file for the model 'model'"),
+        ({"models": {"model": {"int8": 3}}}, "names no file for the model 'model'"),
+        ({"models": {"model": {"edgetpu": "labels.txt"}}}, "names no file for the model 'model'"),
+        ({"models": {"model": {"int8": "/etc/passwd"}}}, "manifest does not name .*etc/passwd"),
+        ({"models": []}, "manifest is damaged: it names no task, or no models"),
+        ({"task": None}, "manifest is damaged: it names no task, or no models"),
     ],
-    ids=["newer", "older without its files", "no files", "no form"],
 )
 def test_a_manifest_that_cannot_be_right_is_refused(made, more, said):
     with pytest.raises(StageError, match=said):
         open_package(changed(made, **more))
+
+
+@pytest.mark.parametrize("name", ["labels.txt", "constants.json"])
+def test_labels_and_constants_are_used_only_if_the_manifest_vouches_for_them(made, name):
+    manifest = json.loads((made / "manifest.json").read_text())
+    del manifest["files"][name]
+    (made / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(StageError, match=f"manifest does not name {name}"):
+        open_package(made)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("constants.json", b"{", "constants.json of the package is no JSON object"),
+        ("constants.json", b"[" * 100_000, "constants.json of the package is no JSON object"),
+        ("constants.json", b"[]", "constants.json of the package is no JSON object"),
+        ("labels.txt", b"\xff", "labels.txt of the package is not UTF-8"),
+    ],
+    ids=["torn", "deep", "a list", "another encoding"],
+)
+def test_labels_and_constants_that_cannot_be_read_are_refused(made, name, content, said):
+    (made / name).write_bytes(content)
+    manifest = json.loads((made / "manifest.json").read_text())
+    del manifest["files"]
+    seal(made, manifest)
+    with pytest.raises(StageError, match=said):
+        open_package(made)
+
+
+def test_a_circle_of_links_is_no_file_of_a_package(made):
+    (made / "labels.txt").unlink()
+    (made / "labels.txt").symlink_to("labels.txt")
+    with pytest.raises(StageError, match=r"the package lacks labels\.txt"):
+        open_package(made)
+
+
+def test_a_manifest_that_is_nested_without_end_is_none(made):
+    (made / "manifest.json").write_text("[" * 100_000)
+    with pytest.raises(StageError, match=r"has no manifest\.json that names its files"):
+        open_package(made)
+
+
+@pytest.mark.parametrize("value", [None, "8", True, float("nan")])
+def test_a_constant_that_is_no_number_is_named(made, value):
+    found = replace(open_package(made), constants={"picture": {"mean": value}})
+    with pytest.raises(StageError, match="constants have no number 'mean': pack the model again"):
+        found.number("mean", "picture")
 
 
 def test_a_folder_without_a_manifest_is_no_package(tmp_path):
