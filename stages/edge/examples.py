@@ -62,7 +62,10 @@ def examples(
     if bad:
         note(f"{len(bad)} files cannot be read and are skipped: {'; '.join(bad[:NAMED])}")
     if len(found) < 2:
-        raise StageError(f"there are {len(found)} examples: give two or more, better 100")
+        raise StageError(
+            f"there are {len(found)} examples: give two or more, better 100"
+            + "".join(f"; not an example: {one}" for one in bad[:1])
+        )
     chosen = {test: found[::TESTED], train: [one for at, one in enumerate(found) if at % TESTED]}
     for folder, rows in chosen.items():
         tensors = {name: np.stack([values[name] for _, values in rows]) for name in inputs}
@@ -118,6 +121,7 @@ def _read(
     """Return the examples in natural order: the picture that each was made of, and its tensors."""
     from stages.media import kinds
     from stages.media.unreadable import Unreadable
+    from stages.tflite import arrays
 
     if not folder.is_dir():
         raise StageError(f"{folder.name} is no folder: put examples into one")
@@ -128,10 +132,24 @@ def _read(
         try:
             if kinds.is_picture(path):
                 found.append((path, _of_picture(path, inputs, picture)))
-            elif path.suffix.lower() in (".npy", ".npz"):
-                found += [(None, one) for one in _of_arrays(path, inputs)]
-        except (Unreadable, ValueError, OSError) as error:
+            elif arrays.is_array(path):
+                found += [(None, one) for one in _finite(arrays.read(path, inputs))]
+            else:
+                bad.append(f"{path.name} (no picture, .npy or .npz file)")
+        except (Unreadable, arrays.Misfit) as error:
             bad.append(f"{path.name} ({error})")
+    return found
+
+
+def _finite(found: "list[dict[str, NDArray[Any]]]") -> "list[dict[str, NDArray[Any]]]":
+    """Refuse NaN and infinity, on which no range and no figure can be measured."""
+    import numpy as np
+
+    from stages.tflite.arrays import Misfit
+
+    for one in found:
+        if not all(np.isfinite(values).all() for values in one.values()):
+            raise Misfit("it holds NaN or infinity")
     return found
 
 
@@ -145,33 +163,6 @@ def _of_picture(
         raise StageError(f"the model has {len(inputs)} inputs: give .npz files instead of pictures")
     ((name, tensor),) = inputs.items()
     return {name: as_tensor(read_picture(path), tensor.shape, picture)[0]}
-
-
-def _of_arrays(path: "Path", inputs: "dict[str, Tensor]") -> "list[dict[str, NDArray[np.float32]]]":
-    import numpy as np
-
-    loaded = np.load(path, allow_pickle=False)
-    if path.suffix.lower() == ".npz":
-        given = {name: loaded[name] for name in loaded.files}
-    else:
-        given = {next(iter(inputs)): loaded}
-    if missing := sorted(set(inputs) - set(given)):
-        raise ValueError(f"it lacks the input '{missing[0]}'")
-    rows = {name: _rows(given[name], tensor) for name, tensor in inputs.items()}
-    counts = {len(values) for values in rows.values()}
-    if len(counts) != 1:
-        raise ValueError("its tensors have different numbers of examples")
-    return [{name: values[at] for name, values in rows.items()} for at in range(counts.pop())]
-
-
-def _rows(values: "NDArray[Any]", tensor: "Tensor") -> "NDArray[Any]":
-    """Return values (examples, ...) of one example or of several."""
-    one = tensor.shape[1:]
-    if values.shape == one:
-        return values[None]
-    if values.shape[1:] == one:
-        return values
-    raise ValueError(f"it is {list(values.shape)}, the model takes {tensor}")
 
 
 def _write_raw(test: "Path", rows: "list[Any]") -> None:

@@ -7,7 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.stage import StageError
+from stages.media.unreadable import Unreadable
 from stages.tasks.package import Package
+from stages.tflite import arrays
+from stages.tflite.tensor import only
 
 MODEL = "model"  # the role
 SHOWN = 8  # so many values of an output stand in a row; golden answers compare them
@@ -22,7 +25,7 @@ class Tensors:
 
     def __init__(self, package: Package, accelerator: str, runtime: str) -> None:
         self._model = package.open_role(MODEL, accelerator, runtime)
-        self._picture = package.constants.get("picture")
+        self._picture = _scaling(package)
         if self._picture:
             self.takes = "pictures"
         self.ran_on = f"{self._model.runtime} on the {self._model.called}"
@@ -32,14 +35,11 @@ class Tensors:
 
     def answer(self, raw: Any, state: None) -> "Dict[str, Any]":
         """Return the outputs as values, by tensor name; raw: a picture, or values by input name."""
-        if self._picture:
-            (tensor,) = self._model.inputs.values()
-            raw = {tensor.name: as_tensor(raw, tensor.shape, self._picture)}
-        values = {
-            name: np.asarray(raw[name]).reshape(self._model.inputs[name].shape)
-            for name in self._model.inputs
-            if name in raw
-        }
+        if isinstance(raw, dict):
+            values = {name: one[None] for name, one in raw.items()}
+        else:
+            tensor = only(self._model.inputs, "input")
+            values = {tensor.name: as_tensor(raw, tensor.shape, self._picture)}
         answers = self._model.predict(values)
         return {"outputs": {name: one.ravel().tolist() for name, one in answers.items()}}
 
@@ -59,19 +59,28 @@ class Tensors:
         return canvas.picture
 
     def read(self, path: Path) -> "Optional[Iterator[Dict[str, NDArray[Any]]]]":
-        """Return the example in a .npy file, or the tensors by name in a .npz file."""
-        if path.suffix.lower() == ".npz":
-            with np.load(path, allow_pickle=False) as file:
-                return iter([{name: file[name] for name in file.files}])
-        if path.suffix.lower() == ".npy":
-            if len(self._model.inputs) != 1:
-                raise StageError(f"the model has {len(self._model.inputs)} inputs: give .npz files")
-            return iter([{next(iter(self._model.inputs)): np.load(path, allow_pickle=False)}])
-        return None
+        """Return the examples in a .npy or .npz file; Unreadable, once begun: it holds none."""
+        return self._examples(path) if arrays.is_array(path) else None
+
+    def _examples(self, path: Path) -> "Iterator[Dict[str, NDArray[Any]]]":
+        try:
+            yield from arrays.read(path, self._model.inputs)
+        except arrays.Misfit as error:
+            raise Unreadable(str(error)) from None
 
 
 def load(package: Package, accelerator: str, runtime: str) -> Tensors:
     return Tensors(package, accelerator, runtime)
+
+
+def _scaling(package: Package) -> "Dict[str, float]":
+    """Return what turns pixels into values; empty for a model that takes no pictures."""
+    if not package.constants.get("picture"):
+        return {}
+    scaling = {name: package.number(name, "picture") for name in ("mean", "deviation")}
+    if not scaling["deviation"]:
+        raise StageError("the package's deviation of a pixel is 0: pack the model again")
+    return scaling
 
 
 def as_tensor(
@@ -93,10 +102,16 @@ def as_tensor(
 
 
 def row(name: str, values: "NDArray[Any]") -> "Dict[str, Any]":
+    """Return what a table says of an output; null for a value that is none, which JSON lacks."""
+    highest = int(values.argmax()) if values.size else None
     return {
         "output": name,
         "size": int(values.size),
-        "highest": int(values.argmax()),
-        "value": round(float(values.max()), 6),
-        "values": [round(float(value), 6) for value in values[:SHOWN]],
+        "highest": highest,
+        "value": None if highest is None else _number(values[highest]),
+        "values": [_number(value) for value in values[:SHOWN]],
     }
+
+
+def _number(value: Any) -> "Optional[float]":
+    return round(float(value), 6) if np.isfinite(value) else None

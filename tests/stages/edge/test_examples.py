@@ -79,8 +79,13 @@ def test_what_cannot_be_read_is_skipped_and_told(made, monkeypatch):
     np.save(made.mine / "a.npy", np.zeros((2, 2), np.float32))
     np.save(made.mine / "b.npy", np.zeros((2, 3), np.float32))
     (made.mine / "c.png").write_text("no picture")
-    assert made((1, 2))[0]["skipped"] == 2
+    (made.mine / "d.npz").write_bytes(b"")
+    (made.mine / "e.heic").write_bytes(b"")
+    np.save(made.mine / "f.npy", np.full((2, 2), np.nan))
+    assert made((1, 2))[0]["skipped"] == 5
     assert "b.npy (it is [2, 3], the model takes" in said[0] and "c.png (" in said[0]
+    assert "d.npz (" in said[0] and "e.heic (no picture, .npy or .npz file)" in said[0]
+    assert "f.npy (it holds NaN or infinity)" in said[0]
 
 
 def test_too_few_examples_are_refused(made):
