@@ -4,10 +4,11 @@ Each function runs in a process of its own (`in_child`), since some models end t
 signal 11.
 """
 
+import keyword
 import os
-import shutil
+import re
+import signal
 import sys
-import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,11 @@ from typing import Any
 
 from engine.stage import StageError
 from stages.edge._calibration import Calibration
+from stages.edge._opening import first_line, keras_network, signature_of
 from stages.edge._sources import Source
+
+_MOST_BYTES = 4096  # of what the child says of its error: a pipe holds more
+_LACKING = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
 
 
 def to_float(source: Source, exported: Path, to: Path) -> None:
@@ -25,7 +30,7 @@ def to_float(source: Source, exported: Path, to: Path) -> None:
     if source.kind == "saved_model":
         _fix_batch(source.path, exported)
     else:
-        _export(_load(source), exported)
+        _export(keras_network(source), exported)
     to.write_bytes(tf.lite.TFLiteConverter.from_saved_model(str(exported)).convert())
 
 
@@ -51,27 +56,47 @@ def to_int8(
 
 def in_child(function: Callable[..., None], *arguments: Any) -> None:
     """Run the function in a forked process, and tell its end by signal from its failure."""
+    reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
         status = 1
         try:
             function(*arguments)
             status = 0
-        except BaseException:
+        except BaseException as error:
             traceback.print_exc()
+            os.write(writing, _said(error).encode()[:_MOST_BYTES])
         finally:
             sys.stderr.flush()
             os._exit(status)
+    os.close(writing)
+    with open(reading, "rb") as pipe:
+        said = pipe.read().decode("utf-8", "replace")
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if status == -signal.SIGKILL:
+        raise StageError(
+            "the converter was ended by signal 9, which is how the system ends it when memory runs "
+            "out: free some, or make the model smaller"
+        )
     if status < 0:
         raise StageError(
             f"the converter was ended by signal {-status}: some operation of the model has no int8 "
             "form (a rolled LSTM or GRU has none)"
         )
     if status:
-        raise StageError(
-            "the converter failed; its error stands above in the log (a rolled LSTM or GRU has no int8 form)"
+        raise StageError(said)
+
+
+def _said(error: BaseException) -> str:
+    """Return the sentence of a StageError, or the beginning of what the converter says."""
+    if isinstance(error, StageError):
+        return str(error)
+    if lacking := ", ".join(sorted(set(_LACKING.findall(str(error))))):
+        return (
+            f"TFLite has no form of {lacking}, at least not of these types: put other operations "
+            "in their place, and float32 in that of float16 and text"
         )
+    return f"the converter failed: {first_line(error)}; the whole error stands above in the log"
 
 
 def _end_type(name: str) -> Any:
@@ -79,23 +104,6 @@ def _end_type(name: str) -> Any:
     import tensorflow as tf
 
     return getattr(tf, "int8" if name == "int32" else name)
-
-
-def _load(source: Source) -> Any:
-    """Return the Keras model; nothing in its files is run as code."""
-    import keras
-    import numpy as np
-
-    if source.kind == "architecture":
-        text = (source.path / "architecture.json").read_text(encoding="utf-8")
-        network = keras.models.model_from_json(text)
-        weights = sorted(source.path.glob("weights_*.npy"))
-        network.set_weights([np.load(path, allow_pickle=False) for path in weights])
-        return network
-    with tempfile.TemporaryDirectory() as folder:
-        named = Path(folder) / f"model.{source.kind}"  # Keras goes by the suffix
-        shutil.copyfile(source.path, named)
-        return keras.models.load_model(named, compile=False, safe_mode=True)
 
 
 def _export(network: Any, to: Path) -> None:
@@ -107,7 +115,7 @@ def _export(network: Any, to: Path) -> None:
     import tensorflow as tf
 
     inputs = [
-        keras.Input(tensor.shape[1:], batch_size=1, dtype=tensor.dtype, name=tensor.name)
+        keras.Input(tensor.shape[1:], batch_size=1, dtype=tensor.dtype, name=_spoken(tensor.name))
         for tensor in network.inputs
     ]
     outputs = network(keras.tree.pack_sequence_as(network.input, inputs), training=False)
@@ -121,15 +129,26 @@ def _fix_batch(saved_model: Path, to: Path) -> None:
     """Save a SavedModel's default signature again with a batch of 1."""
     import tensorflow as tf
 
-    loaded = tf.saved_model.load(str(saved_model))
-    default = loaded.signatures["serving_default"]
+    loaded, default = signature_of(saved_model)
     specs = {
-        name: tf.TensorSpec(
-            [1, *spec.shape[1:]] if spec.shape.rank else spec.shape, spec.dtype, name
-        )
+        name: tf.TensorSpec(_with_batch(name, spec.shape), spec.dtype, name)
         for name, spec in default.structured_input_signature[1].items()
     }
     module = tf.Module()
     module.loaded = loaded  # keeps its variables
     fixed = tf.function(lambda **inputs: default(**inputs)).get_concrete_function(**specs)
     tf.saved_model.save(module, str(to), signatures=fixed)
+
+
+def _with_batch(name: str, shape: Any) -> "list[int | None]":
+    """Return the shape with a batch of 1 if the batch is open; StageError: its rank is open too."""
+    if shape.rank is None:
+        raise StageError(f"the input '{name}' has any shape: give the network fixed shapes")
+    sizes = shape.as_list()
+    return [1, *sizes[1:]] if sizes[:1] == [None] else sizes
+
+
+def _spoken(name: str) -> str:
+    """Return the name as TensorFlow takes it: as that of a parameter of Python."""
+    name = re.sub(r"\W", "_", name)
+    return f"{name}_" if keyword.iskeyword(name) else name

@@ -90,18 +90,26 @@ def _inputs(model: "Path", role: str) -> "dict[str, Tensor]":
 
     from stages.edge import _convert, _sources
     from stages.tflite import roles
-    from stages.tflite.model import open_model
 
     source = _sources.find(model, role)
     if role not in source:
         raise StageError(f"there is no model '{role}': the roles are {', '.join(source)}")
     one = source[role]
     if one.is_ready:
-        return dict(open_model(roles.runnable(roles.files(one.path))[0]).inputs)
+        return _opened_inputs(roles.runnable(roles.files(one.path))[0])
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "float.tflite"
         _convert.in_child(_convert.to_float, one, Path(folder) / "exported", made)
-        return dict(open_model(made).inputs)
+        return _opened_inputs(made)
+
+
+def _opened_inputs(model: "Path") -> "dict[str, Tensor]":
+    from stages.edge._ends import ends
+    from stages.tflite.model import open_model
+    from stages.tflite.schema import read_model
+
+    ends(read_model(model))  # refuses what no example fits
+    return dict(open_model(model).inputs)
 
 
 def _scaling(tensor: "Tensor", mean: float | None, deviation: float | None) -> dict[str, float]:

@@ -86,12 +86,13 @@ def _convert(
     from pathlib import Path
 
     from stages.edge import _calibration, _convert
+    from stages.edge._ends import ends as ends_of
     from stages.tflite.schema import read_model
 
     to_float, to_int8 = folder / "float.tflite", folder / "int8.tflite"
     with tempfile.TemporaryDirectory() as exported:
         _convert.in_child(_convert.to_float, source, Path(exported), to_float)
-        inputs, outputs = _ends(read_model(to_float))
+        inputs, outputs = ends_of(read_model(to_float))
         _check_ends(inputs, outputs, ends)
         chosen = _calibration.choose(train, folder.name, inputs, count, seed)
         _convert.in_child(_convert.to_int8, Path(exported), chosen, *ends, to_int8)
@@ -101,25 +102,6 @@ def _convert(
             f"{len(inside)} tensors of the int8 model are float, such as '{inside[0]}': use operations "
             "with an int8 form"
         )
-
-
-def _ends(model: "Model") -> tuple[dict[str, "Tensor"], dict[str, "Tensor"]]:
-    """Return a float model's inputs and outputs by name; StageError where a size is open."""
-    from stages.tflite.naming import names_of
-    from stages.tflite.tensor import Tensor
-
-    names, graph = names_of(model), model.subgraphs[0]
-    sides = []
-    for called, places in ((names.inputs, graph.inputs), (names.outputs, graph.outputs)):
-        tensors = [graph.tensors[place] for place in places]
-        sides.append(
-            {n: Tensor(n, t.shape, t.type.lower()) for n, t in zip(called, tensors, strict=True)}
-        )
-        for name, tensor in zip(called, tensors, strict=True):
-            if places is graph.inputs and tensor.is_dynamic:
-                shape = list(tensor.shape_signature or tensor.shape)
-                raise StageError(f"the input '{name}' is {shape}: give the network fixed shapes")
-    return sides[0], sides[1]
 
 
 def _check_ends(

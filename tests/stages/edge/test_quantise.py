@@ -107,20 +107,39 @@ def test_a_network_that_ends_the_converter_is_told(do, network, blobs):
 def test_a_converter_that_is_ended_by_a_signal_is_told():
     with pytest.raises(
         StageError,
-        match=r"^the converter was ended by signal 9: some operation of the model has no int8 form",
+        match=r"^the converter was ended by signal 9, which is how the system ends it when memory",
     ):
         in_child(lambda: os.kill(os.getpid(), signal.SIGKILL))
 
 
-def test_a_converter_that_fails_leaves_its_error_in_the_log(do, relu, blobs, tmp_path):
+def test_a_model_that_lacks_a_file_is_told_and_leaves_its_error_in_the_log(
+    do, relu, blobs, tmp_path
+):
     torn = shutil.copytree(relu, tmp_path / "torn")
     (torn / "weights_003.npy").unlink()
     done = _quantise(do, torn, blobs)
-    assert (done.status, done.error) == (
-        1,
-        "the converter failed; its error stands above in the log (a rolled LSTM or GRU has no int8 form)",
+    said = (
+        "torn cannot be opened as a Keras model: ValueError: You called `set_weights(weights)` on"
     )
+    assert (done.status, done.error[: len(said)]) == (1, said)
     assert "Traceback" in done.log
+
+
+def test_what_the_converter_says_is_told_without_tensorflows_frames():
+    def fails():
+        raise TypeError("in user code:\n\n    File 1\n\n    TypeError: no such thing\n")
+
+    with pytest.raises(StageError, match=r"^the converter failed: TypeError: .*no such thing; the"):
+        in_child(fails)
+
+
+def test_operations_that_tflite_lacks_are_named():
+    def fails():
+        lacking = "'tf.{}' op is neither a custom op nor a flex op\n"
+        raise ValueError("".join(map(lacking.format, ["MatMul", "BiasAdd", "MatMul"])))
+
+    with pytest.raises(StageError, match=r"^TFLite has no form of BiasAdd, MatMul, at least"):
+        in_child(fails)
 
 
 def test_the_range_of_the_input_is_that_of_the_training_part(do, relu, blobs, tmp_path):
@@ -278,6 +297,7 @@ def test_a_size_that_is_open_is_named(do, network, blobs):
 def test_a_model_that_holds_code_is_not_run(do, network, blobs, form):
     done = _quantise(do, network("lambda", form=form), blobs)
     assert done.status == 1 and "Requested the deserialization of a `Lambda` layer" in done.log
+    assert "has a Lambda layer, whose code is not run here: save it" in done.error
 
 
 def test_a_ready_int8_model_goes_on_unchanged_and_needs_no_examples(do, quantised, tmp_path):
@@ -345,6 +365,16 @@ def test_what_is_no_model_is_refused_with_what_would_be(do, blobs, tmp_path, nam
     (tmp_path / name).write_bytes(content)
     done = _quantise(do, tmp_path / name, blobs)
     assert done.status == 1 and said in done.error
+
+
+def test_a_folder_with_a_compiled_model_alone_is_refused(do, quantised, tmp_path):
+    (tmp_path / "pose").mkdir()
+    shutil.copyfile(quantised.out / INT8, tmp_path / "pose/edgetpu.tflite")
+    done = do("stages.edge.quantise", {"model": tmp_path / "pose"})
+    assert (done.status, done.error) == (
+        1,
+        "pose holds no model: it needs int8.tflite or float.tflite",
+    )
 
 
 def test_weights_without_their_network_are_named(do, blobs, tmp_path):
