@@ -71,7 +71,10 @@ def _answer(
     if request["do"] == "close":
         del opened[number]
         return {}, {}
-    return opened[number].invoke(tensors)
+    try:
+        return opened[number].invoke(tensors)
+    except (ValueError, RuntimeError) as error:  # of this model; the others can go on
+        return {"failed": str(error).splitlines()[0]}, {}
 
 
 def _open(wish: dict[str, Any]) -> _Opened | tuple[str, str]:

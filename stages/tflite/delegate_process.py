@@ -12,7 +12,9 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections import deque
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -51,7 +53,10 @@ class Process:
     def __init__(self, library: str = LIBRARY, roots: Roots = HERE) -> None:
         self._library, self._roots = library, roots
         self._child: subprocess.Popen[bytes] | None = None
+        self._owner = os.getpid()  # that started it: a fork shares the pipes, and must be silent
+        self._talk = threading.Lock()
         self._open: set[int] = set()  # the numbers of the models
+        self._closing: deque[int] = deque()  # of those that were closed in the middle of a talk
         self._count = 0
         self._status: int | None = None  # how it ended by itself
 
@@ -65,8 +70,9 @@ class Process:
 
         Unavailable: the Edge TPU or its library cannot be used, or not for this model.
         """
+        self._refuse_fork()
         if self._child is None:
-            self._child = self._started()
+            self._child, self._owner = self._started(), os.getpid()
         self._count += 1
         number = self._count
         self._open.add(number)
@@ -83,12 +89,7 @@ class Process:
         try:
             facts, _ = self._ask(wish, {}, OPEN_TIMEOUT_S)
         except wire.Ended:
-            unopened = self._unopened()
-            self._end()
-            raise unopened from None
-        except BaseException:
-            self._end()
-            raise
+            raise self._unopened() from None
         if "cause" in facts:
             self._forget(number)
             raise Unavailable(facts["cause"], facts["sentence"])
@@ -98,23 +99,32 @@ class Process:
         self, number: int, tensors: Mapping[str, NDArray[Any]]
     ) -> tuple[dict[str, NDArray[Any]], float]:
         """Run a model; return the raw outputs and the milliseconds, measured in the process."""
+        self._refuse_fork()
         try:
             facts, outputs = self._ask({"do": "invoke", "model": number}, tensors, INVOKE_TIMEOUT_S)
         except wire.Ended:
             raise StageError(
-                f"the Edge TPU's process {_said(self._ending())} in the middle of its work: unplug the "
+                f"the Edge TPU's process {_said(self._status)} in the middle of its work: unplug the "
                 "device and plug it in again"
             ) from None
+        if "failed" in facts:
+            raise StageError(f"the Edge TPU's process cannot run the model: {facts['failed']}")
         return outputs, facts["took_ms"]
 
     def close(self, number: int) -> None:
-        """Close a model, and end the process if it has no other; closing twice does nothing."""
-        if number not in self._open:
+        """Close a model, and end the process if it has no other; closing twice does nothing.
+
+        In the middle of a talk, as the garbage collector may call it, that is put off until the
+        next one.
+        """
+        if number not in self._open or self._owner != os.getpid():
             return
-        if len(self._open) > 1:
-            with suppress(wire.Ended):  # then there is nothing to give back
-                self._ask({"do": "close", "model": number}, {}, INVOKE_TIMEOUT_S)
-        self._forget(number)
+        self._closing.append(number)
+        if self._talk.acquire(blocking=False):
+            try:
+                self._close_waiting()
+            finally:
+                self._talk.release()
 
     def peak_memory_mb(self) -> float:
         """Return the most memory that the process has held."""
@@ -140,6 +150,20 @@ class Process:
             env={**os.environ, "PYTHONPATH": paths},
         )
 
+    def _refuse_fork(self) -> None:
+        if self._child and self._owner != os.getpid():
+            raise StageError(
+                "the Edge TPU's process was started before this process was forked: open the model here"
+            )
+
+    def _close_waiting(self) -> None:
+        while self._closing:
+            number = self._closing.popleft()
+            if number in self._open and len(self._open) > 1:
+                with suppress(wire.Ended):  # then there is nothing to give back
+                    self._exchange({"do": "close", "model": number}, {}, INVOKE_TIMEOUT_S)
+            self._forget(number)
+
     def _forget(self, number: int) -> None:
         self._open.discard(number)
         if not self._open:
@@ -149,7 +173,7 @@ class Process:
         """End the process, and with it every model."""
         child, self._child = self._child, None
         self._open.clear()
-        if child is None:
+        if child is None or self._owner != os.getpid():
             return
         child.kill()
         child.wait()
@@ -161,11 +185,32 @@ class Process:
     def _ask(
         self, request: dict[str, Any], tensors: Mapping[str, NDArray[Any]], timeout_s: float
     ) -> wire.Message:
-        """Send a request and return its answer; Ended where there is none in this time."""
-        if self._child is None:
+        """Send a request of an open model and return its answer; Ended where there is none in this
+        time.
+        """
+        with self._talk:
+            self._close_waiting()
+            return self._exchange(request, tensors, timeout_s)
+
+    def _exchange(
+        self, request: dict[str, Any], tensors: Mapping[str, NDArray[Any]], timeout_s: float
+    ) -> wire.Message:
+        """Do so; whatever breaks it off ends the process, whose late answer would be taken for the
+        next one's.
+        """
+        if self._child is None or request["model"] not in self._open:
             raise wire.Ended
-        self._send(self._child, wire.pack(request, tensors))
-        return self._receive(self._child, timeout_s)
+        try:
+            self._send(self._child, wire.pack(request, tensors))
+            return self._receive(self._child, timeout_s)
+        except wire.Ended:
+            self._status = self._ending(self._child)
+            self._end()
+            raise
+        except BaseException:
+            self._status = None
+            self._end()
+            raise
 
     @staticmethod
     def _send(child: subprocess.Popen[bytes], data: bytes) -> None:
@@ -194,20 +239,16 @@ class Process:
 
         return wire.unpack(read)
 
-    def _ending(self) -> int | None:
-        """Return the exit status; None for a process that gave no answer, which is ended now."""
-        if self._child is None:
-            return self._status
+    @staticmethod
+    def _ending(child: subprocess.Popen[bytes]) -> int | None:
+        """Return the exit status; None for a process that is silent and has not ended."""
         try:
-            self._status = self._child.wait(1)
-            return self._status
+            return child.wait(1)
         except subprocess.TimeoutExpired:
-            self._end()
-            self._status = None
             return None
 
     def _unopened(self) -> Unavailable:
-        status = self._ending()
+        status = self._status
         if status is None:
             return Unavailable(
                 "busy",

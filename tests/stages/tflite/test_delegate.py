@@ -7,8 +7,10 @@ back is real.
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -379,3 +381,104 @@ def test_a_crash_while_a_second_model_opens_ends_the_first_in_a_sentence(
         EdgeTpu(adder, adder, "litert", process)
     with pytest.raises(StageError, match=r"process was ended by signal 11 \(SIGSEGV\) in the"):
         first.invoke({name: np.zeros((1, 3), np.int8) for name in first.inputs})
+
+
+def zeros(model):
+    return {name: np.zeros(one.shape, one.type) for name, one in model.inputs.items()}
+
+
+def test_an_answer_that_nobody_waited_for_is_not_taken_for_the_next_one(
+    compiled, adder, library, plugged
+):
+    """A run that was interrupted in the middle leaves an answer in the pipe."""
+    process = Process(library(), plugged)
+    first, other = (EdgeTpu(one, one, "litert", process) for one in (compiled, adder))
+
+    def interrupted(signal_number, frame):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupted)
+    os.kill(process.pid, signal.SIGSTOP)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with pytest.raises(KeyboardInterrupt):
+            first.invoke(zeros(first))
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert process.pid is None
+    with pytest.raises(StageError, match="gave no answer in the middle of its work"):
+        other.invoke(zeros(other))
+    again = EdgeTpu(adder, adder, "litert", process)
+    assert again.invoke({"a": np.float32([[1, 2]]), "b": np.float32([[3, 4]])})[0]["total"].any()
+
+
+def test_a_process_that_ends_while_a_model_is_closed_is_started_anew(
+    compiled, adder, library, plugged
+):
+    process = Process(library(), plugged)
+    first, other = (EdgeTpu(one, one, "litert", process) for one in (compiled, adder))
+    os.kill(process.pid, signal.SIGKILL)
+    first.close()
+    with pytest.raises(StageError, match=r"was ended by signal 9 \(SIGKILL\)"):
+        other.invoke(zeros(other))
+    assert EdgeTpu(compiled, compiled, "litert", process).runtime.startswith("LiteRT")
+
+
+def test_a_model_that_cannot_be_run_leaves_the_others_open(compiled, tmp_path, library, plugged):
+    """GATHER with a place outside the table, which is not known before it runs."""
+    tensors = [
+        T((3, 2), "FLOAT32", name="table", data=np.zeros((3, 2), np.float32).tobytes()),
+        T((1,), "INT32", name="at"),
+        T((1, 2), "FLOAT32", name="row"),
+    ]
+    path = write(tmp_path / "m.tflite", G(tensors, [Op("GATHER", (0, 1), (2,))], (1,), (2,)))
+    path.write_bytes(path.read_bytes() + delegate.CUSTOM_OPERATOR)
+    process = Process(library(), plugged)
+    same, rows = (EdgeTpu(one, one, "litert", process) for one in (compiled, path))
+    with pytest.raises(StageError, match=r"process cannot run the model: .*gather"):
+        rows.invoke({"at": np.int32([7])})
+    assert rows.invoke({"at": np.int32([2])})[0]["row"].tolist() == [[0, 0]]
+    assert same.invoke(zeros(same))
+
+
+def test_threads_take_turns(compiled, adder, library, plugged):
+    process = Process(library(), plugged)
+    added = EdgeTpu(adder, adder, "litert", process)
+
+    def sums(value):
+        given = {"a": np.float32([[value, value]]), "b": np.float32([[1, 2]])}
+        return [added.invoke(given)[0]["total"].tolist() for _ in range(50)]
+
+    with ThreadPoolExecutor(4) as pool:
+        for value, found in enumerate(pool.map(sums, range(4))):
+            assert found == [[[value + 1, value + 2]]] * 50
+
+
+def test_a_model_that_is_collected_in_the_middle_of_a_talk_is_closed_after_it(
+    compiled, adder, library, plugged
+):
+    process = Process(library(), plugged)
+    first, other = (EdgeTpu(one, one, "litert", process) for one in (compiled, adder))
+    with process._talk:  # as the garbage collector finds it
+        first.close()
+    assert other.invoke(zeros(other))
+    with pytest.raises(StageError):
+        first.invoke(zeros(first))
+    other.close()
+    assert process.pid is None
+
+
+def test_a_fork_leaves_the_process_alone(compiled, library, plugged):
+    model = EdgeTpu(compiled, compiled, "litert", Process(library(), plugged))
+    child = os.fork()
+    if child == 0:
+        try:
+            model.invoke(zeros(model))
+            status = 1
+        except StageError as error:
+            status = 0 if "before this process was forked" in str(error) else 2
+        model.close()
+        model._process.__del__()
+        os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert model.invoke(zeros(model))
