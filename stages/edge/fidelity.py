@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
-from engine.stage import In, Out, measured_on, note
+from engine.stage import In, Out, StageError, measured_on, note
 from engine.stage.suffix import Suffix
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ def fidelity(
     here, floating = there.values(), original.values()
     measured_on(there.about["taken"])
     sums, same, parts = [], [], []
-    for _, values in _matched(here, floating).items():
+    for name, values in _matched(here, floating).items():
+        _refuse_endless(name, values)
         flat, wanted = (one.reshape(len(one), -1) for one in values)
         sums.append(_sums(flat, wanted))
         same.append(flat.argmax(1) == wanted.argmax(1))
@@ -83,6 +84,18 @@ def fidelity(
     note(figures)
     report.write_text(json.dumps(about, indent=1), encoding="utf-8")
     return metrics
+
+
+def _refuse_endless(name: str, values: "tuple[NDArray[np.float32], NDArray[np.float32]]") -> None:
+    """Refuse NaN and infinity, which no figure can be measured on."""
+    import numpy as np
+
+    for form, one in zip(("int8", "float"), values, strict=True):
+        if not np.isfinite(one).all():
+            raise StageError(
+                f"the {form} model's output '{name}' holds NaN or infinity: are the examples scaled as "
+                "in training?"
+            )
 
 
 def _sums(

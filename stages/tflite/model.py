@@ -192,6 +192,14 @@ class _Cpu:
         self._results = {name: one["index"] for name, one in zip(self.outputs, results)}
 
     def invoke(self, tensors: Tensors) -> Result:
+        try:
+            return self._invoked(tensors)
+        except (ValueError, RuntimeError) as error:  # such as a place outside a table
+            raise StageError(
+                f"{self.runtime} cannot run the model: {str(error).splitlines()[0]}"
+            ) from None
+
+    def _invoked(self, tensors: Tensors) -> Result:
         for name, index in self._sources.items():
             self._interpreter.set_tensor(index, tensors[name])
         start = time.perf_counter_ns()
@@ -231,4 +239,11 @@ def _stacked(rows: list[NDArray[Any]], tensor: Tensor) -> NDArray[Any]:
     """Return the outputs of single examples as one array, without their own batch of one."""
     if not rows:
         return np.zeros((0, *tensor.shape[1:]), tensor.type)
-    return np.stack([row[0] if row.ndim and len(row) == 1 else row for row in rows])
+    singles = [row[0] if row.ndim and len(row) == 1 else row for row in rows]
+    if len(sizes := {one.shape for one in singles}) > 1:
+        raise StageError(
+            f"the output '{tensor.name}' has another size for each example, such as "
+            f"{' and '.join(str(list(one)) for one in sorted(sizes)[:2])}: let the network give a "
+            "fixed size"
+        )
+    return np.stack(singles)

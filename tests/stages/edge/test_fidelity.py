@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from engine.stage import StageError
 from stages.edge import fidelity as module
 from stages.edge.fidelity import fidelity
 from stages.tflite import outputs, part
@@ -60,6 +61,14 @@ def test_what_is_left_of_the_float_model(judged):
 )
 def test_the_variance_that_is_left(judged, int8, floating, r2):
     assert judged(int8, floating)[0]["r2"] == pytest.approx(r2)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("form", ["int8", "float"])
+def test_outputs_that_are_not_finite_are_refused(judged, value, form):
+    rows = [[[value, 1]], [[0, 1]]]
+    with pytest.raises(StageError, match=f"the {form} model's output 'scores' holds NaN or inf"):
+        judged(*(rows if form == "int8" else rows[::-1]))
 
 
 def test_outputs_of_other_names_are_compared_by_their_place(judged):

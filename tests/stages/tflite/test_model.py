@@ -112,6 +112,37 @@ def test_tensors_that_are_not_the_models_are_refused(two, tensors, said):
         open_model(two).run(tensors)
 
 
+def test_what_a_model_cannot_be_run_on_is_told(tmp_path):
+    """GATHER with a place outside the table, which is not known before it runs."""
+    tensors = [
+        T((3, 2), "FLOAT32", name="table", data=np.zeros((3, 2), np.float32).tobytes()),
+        T((1,), "INT32", name="at"),
+        T((1, 2), "FLOAT32", name="row"),
+    ]
+    path = write(tmp_path / "m.tflite", G(tensors, [Op("GATHER", (0, 1), (2,))], (1,), (2,)))
+    with pytest.raises(StageError, match=r"^LiteRT .* cannot run the model: .*gather"):
+        open_model(path).run({"at": np.int32([7])})
+
+
+def test_an_output_whose_size_changes_is_named(tmp_path):
+    """RANGE gives as many numbers as its input says."""
+    number = np.int32(0).tobytes(), np.int32(1).tobytes()
+    tensors = [
+        T((1,), "INT32", name="n", scales=()),
+        T((), "INT32", name="start", data=number[0]),
+        T((), "INT32", name="step", data=number[1]),
+        T((), "INT32", name="end"),
+        T((1,), "INT32", name="y", signature=(-1,)),
+    ]
+    squeeze = Op("SQUEEZE", (0,), (3,), options=("SqueezeOptions", {"squeezeDims": [0]}))
+    ops = [squeeze, Op("RANGE", (1, 3, 2), (4,), options=("RangeOptions", {}))]
+    model = open_model(write(tmp_path / "m.tflite", G(tensors, ops, (0,), (4,))))
+    with pytest.raises(
+        StageError, match=r"'y' has another size for each example, such as \[2\] and"
+    ):
+        model.raw_outputs({"n": np.int32([[2], [3]]).reshape(2)})
+
+
 def test_any_runtime_is_the_one_that_is_installed(mirror):
     assert open_model(mirror["int8_model"], ANY).runtime.startswith("LiteRT ")
 
