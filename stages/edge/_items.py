@@ -11,6 +11,8 @@ from stages.media import kinds
 from stages.media.unreadable import Unreadable
 from stages.tasks.task import Task
 
+NAMED = 8  # at most so many files are named in one note
+
 
 @dataclass(frozen=True)
 class Input:
@@ -86,7 +88,15 @@ def clips(task: Task, path: Path) -> "list[Clip]":
     found += [clip for clip in (_of_file(task, file) for file in files) if clip]
     if not found:
         raise StageError(_nothing(path, task))
+    _tell_left_out([file.name for file in files if _of_file(task, file) is None])
     return found
+
+
+def _tell_left_out(names: list[str]) -> None:
+    if names:
+        note(
+            f"{len(names)} files are of no kind that is read, and left out: {'; '.join(names[:NAMED])}"
+        )
 
 
 def _of_file(task: Task, path: Path) -> "Clip | None":
@@ -137,5 +147,9 @@ def _pictures(paths: list[Path], side: int | None) -> "Iterator[Input]":
 
 def _nothing(path: Path, task: Task) -> str:
     if task.takes == "pictures":
-        return f"{path.name} is no video or picture, no file for this task, and no folder with one"
+        read = " ".join((*kinds.PICTURES, *kinds.VIDEOS))
+        return (
+            f"{path.name} is no video or picture, no file for this task, and no folder with one; read "
+            f"are {read}"
+        )
     return f"{path.name} holds no {task.takes} that this task reads"

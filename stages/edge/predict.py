@@ -1,6 +1,7 @@
 """The stage that lets a packed model answer what the user has: a file, a folder, a camera, a stream."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 LOADS = {"task": "stages.tasks"}
 NAMED = 8  # at most so many files are named in one sentence
+LONGEST_NAME = 240  # bytes of a name, of the 255 that file systems take
 
 
 class PredictMetrics(TypedDict):
@@ -132,7 +134,7 @@ class _Run:
     def _write_video(self, clip: "Clip", frames: "Iterator[tuple[Input, dict[str, Any]]]") -> None:
         from stages.media.encode import write_video
 
-        said = write_video(self._place(f"{clip.name}.mp4"), self._drawn(frames))
+        said = write_video(self._place(clip.name, ".mp4"), self._drawn(frames))
         if said:
             note(said)
 
@@ -148,9 +150,17 @@ class _Run:
         from stages.media.pictures import write_picture
 
         for one, answer in frames:
-            write_picture(self._place(f"{one.name}.png"), self.task.draw(one.raw, answer))
+            write_picture(self._place(one.name, ".png"), self.task.draw(one.raw, answer))
 
-    def _place(self, name: str) -> Path:
+    def _place(self, name: str, suffix: str) -> Path:
+        """Return a path that is not there yet, whose name a file system takes."""
         folder = self.result / "annotated"
         folder.mkdir(exist_ok=True)
-        return folder / name.replace("/", "_").replace(":", "_")
+        stem = name.replace("/", "_").replace(":", "_")
+        while len(os.fsencode(stem)) > LONGEST_NAME:
+            stem = stem[:-1]
+        path, copies = folder / f"{stem}{suffix}", 1
+        while path.exists():
+            copies += 1
+            path = folder / f"{stem}-{copies}{suffix}"
+        return path

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from engine.stage import StageError
+from stages.edge import _items as items
 from stages.edge.predict import predict as predict_stage
 from stages.media.encode import write_video
 from stages.media.frames import Frame
@@ -20,6 +21,7 @@ from stages.media.video import open_video
 from stages.tasks.keypoints import encoding
 from stages.tasks.keypoints.skeletons import COCO17
 from stages.tasks.keypoints.table import write_clip
+from tests.stages.tasks import packages
 
 MIRROR = Path(os.environ.get("RPI_MLOPS_MIRROR", Path(__file__).parents[4] / "shared/mirror"))
 MODEL = MIRROR / "models/movenet_single_pose_lightning_ptq.tflite"
@@ -245,3 +247,40 @@ def short_video(path: Path) -> Path:
         writer.write(frame)
     writer.release()
     return path
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A package of the task `tensors` that takes pictures."""
+    model = packages.always((1, 4, 4, 3), [1.0, 2.0])
+    about = {"picture": {"mean": 0.0, "deviation": 255.0}}
+    return packages.write(tmp_path / "package", "tensors", about, model=model)
+
+
+def test_each_annotated_picture_has_a_name_of_its_own(pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    for name in ("a:b.png", "a_b.png", "\u00e4" * 125 + ".png"):
+        Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "mine" / name)
+    result = tmp_path / "result"
+    predict_stage(pictures, result, tmp_path / "mine", task="tensors", annotate=True)
+    names = sorted(path.name for path in (result / "annotated").iterdir())
+    assert names == ["a_b.png-2.png", "a_b.png.png", "\u00e4" * 120 + ".png"]
+
+
+def test_files_of_another_kind_are_left_out_and_told(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(items, "note", said.append)
+    (tmp_path / "mine").mkdir()
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "mine/a.png")
+    (tmp_path / "mine/b.heic").write_bytes(b"")
+    metrics = predict_stage(pictures, tmp_path / "result", tmp_path / "mine", task="tensors")
+    assert metrics["inputs"] == 1
+    assert said == ["1 files are of no kind that is read, and left out: b.heic"]
+
+
+def test_a_file_of_another_kind_says_which_are_read(pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.gif").write_bytes(b"GIF89a")
+    with pytest.raises(StageError, match=r"^a\.gif is no video or picture, .*; read are \.jpg"):
+        predict_stage(pictures, tmp_path / "result", tmp_path / "a.gif", task="tensors")
