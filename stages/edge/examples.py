@@ -41,7 +41,7 @@ def examples(
               .npz files with the tensors of one example by input name
     model:    what `quantise` takes; its inputs say what an example is
     mean, deviation: a pixel of 0 to 255 becomes (pixel - mean) / deviation; null: pixels as they are
-              for a quantised model, 0 and 255 for a float one
+              for a quantised model and for one with a Rescaling layer, else 0..1 and a note
     train, test: parts; test has raw items, and constants.json if the examples are pictures
 
     role: the role of the model whose inputs the examples are
@@ -53,10 +53,12 @@ def examples(
 
     import numpy as np
 
+    from stages.edge import _pixels, _sources
     from stages.tflite import part
 
     inputs = _inputs(model, role)
-    picture = _scaling(next(iter(inputs.values())), mean, deviation)
+    source = _sources.find(model, role)[role]
+    picture, remark = _pixels.scaling(next(iter(inputs.values())), source, mean, deviation)
     bad: list[str] = []
     found = _read(examples, inputs, picture, bad)
     if bad:
@@ -71,6 +73,8 @@ def examples(
         tensors = {name: np.stack([values[name] for _, values in rows]) for name in inputs}
         part.write(folder, tensors)
     used = {"picture": picture} if any(path for path, _ in found) else {}
+    if used and remark:
+        note(remark)
     (test / "constants.json").write_text(json.dumps(used, indent=1), encoding="utf-8")
     _write_raw(test, chosen[test][: part.MOST_ITEMS])
     return ExamplesMetrics(
@@ -110,17 +114,6 @@ def _opened_inputs(model: "Path") -> "dict[str, Tensor]":
 
     ends(read_model(model))  # refuses what no example fits
     return dict(open_model(model).inputs)
-
-
-def _scaling(tensor: "Tensor", mean: float | None, deviation: float | None) -> dict[str, float]:
-    """Return mean and deviation of pixels; without any, those that give a quantised model pixels."""
-    whole, scale = tensor.type in ("int8", "uint8"), tensor.scale or 1.0
-    least = -128 if tensor.type == "int8" else 0
-    otherwise = (float(tensor.zero_point - least), 1 / scale) if whole else (0.0, 255.0)
-    return {
-        "mean": otherwise[0] if mean is None else mean,
-        "deviation": otherwise[1] if deviation is None else deviation,
-    }
 
 
 def _read(

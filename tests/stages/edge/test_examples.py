@@ -73,6 +73,24 @@ def test_pictures_are_scaled_to_the_models_input(made, params, value):
     assert [item.path.name for item in part.items(test.folder)] == ["00.png"]
 
 
+@pytest.mark.parametrize(("params", "told"), [({}, 1), ({"mean": 0, "deviation": 1}, 0)])
+def test_a_guessed_scaling_of_pictures_is_noted(made, monkeypatch, params, told):
+    said = []
+    monkeypatch.setattr(module, "note", said.append)
+    for name in ("a", "b"):
+        picture(made.mine / f"{name}.png", 255)
+    made((1, 4, 4, 3), **params)
+    assert [" is a guess" in one for one in said] == [True] * told
+
+
+def test_arrays_are_not_scaled_and_nothing_is_noted(made, monkeypatch):
+    said = []
+    monkeypatch.setattr(module, "note", said.append)
+    np.save(made.mine / "a.npy", np.zeros((2, 4, 4, 3), np.float32))
+    made((1, 4, 4, 3))
+    assert said == []
+
+
 def test_what_cannot_be_read_is_skipped_and_told(made, monkeypatch):
     said = []
     monkeypatch.setattr(module, "note", said.append)
