@@ -5,6 +5,7 @@ files.
 import importlib.util
 import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -217,3 +218,20 @@ def test_the_schema_and_planning_refuse_the_same_values_of_shipped_stages(made):
         for value in values
         if schema.is_valid(value) is not (one.refusal(value) is None)
     ] == []
+
+
+def _shown_modules() -> list[tuple[str, str]]:
+    """Return the Python modules that the how-to pages show whole: where, and the text."""
+    shown = re.compile(r"`([\w/.-]+\.py)`[^`]*?```python\n(.*?)```", re.DOTALL)
+    return [
+        (f"{page.name}: {name}", text)
+        for page in sorted(ROOT.glob("docs/how-to/*.md"))
+        for name, text in shown.findall(page.read_text(encoding="utf-8"))
+    ]
+
+
+@pytest.mark.parametrize(("where", "text"), _shown_modules(), ids=lambda value: value[:40])
+def test_each_module_of_a_how_to_page_imports_what_it_uses(where, text):
+    command = [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "F", "-"]
+    found = subprocess.run(command, input=text, capture_output=True, text=True)
+    assert found.returncode == 0, f"{where}\n{found.stdout}"
