@@ -91,6 +91,11 @@ def rule(text: object) -> str:
     """Return a gate's rule in its one spelling: an operator, a space, a number, and `if measured`
     where that is said.
     """
+    if text is None:
+        raise ValueError(
+            'null is not a rule; write ">= 0.85", or remove the gate with ~ before its key, as '
+            "'~stages.score.require.accuracy'"
+        )
     match = _RULE.fullmatch(str(text).strip())
     if not match or not math.isfinite(float(match[2])):
         raise ValueError(f"'{text!s:.80}' is not a rule; write \">= 0.85\"")

@@ -27,6 +27,7 @@ STAGE_FORMS = {
     "params": ({"params": 3}, "u.yaml: stages.a.params", "3", "key: value"),
     "outputs": ({"outputs": "x"}, "u.yaml: stages.a.outputs", "x", "[a, b]"),
     "rule": ({"require": {"a": "high"}}, "u.yaml: stages.a.require.a", "high", ">= 0.85"),
+    "no_rule": ({"require": {"a": None}}, "u.yaml: stages.a.require.a", "null", "'~stages."),
     "memory": (
         {"resources": {"memory": "big"}},
         "u.yaml: stages.a.resources.memory",
