@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from stages.tflite.tensor import Tensor
 
 TESTED = 5  # each fifth example is of the test part
+MOST_FILES = 500  # as many as `quantise` calibrates with; each picture takes a float32 input
 NAMED = 8  # at most so many files are named in one note
 
 
@@ -38,7 +39,8 @@ def examples(
     """Read pictures or arrays as the model's inputs, four fifths to calibrate and one to test.
 
     examples: a folder of pictures, of .npy files with one example or several (examples, ...), or of
-              .npz files with the tensors of one example by input name
+              .npz files with the tensors of one example by input name; also in folders of it. Of
+              more than 500 files 500 are used
     model:    what `quantise` takes; its inputs say what an example is
     mean, deviation: a pixel of 0 to 255 becomes (pixel - mean) / deviation; null: pixels as they are
               for a quantised model and for one with a Rescaling layer, else 0..1 and a note
@@ -126,7 +128,7 @@ def _read(
 
     if not folder.is_dir():
         raise StageError(f"{folder.name} is no folder: put examples into one")
-    files = [path for path in kinds.visible(folder) if path.is_file()]
+    files = _spread(_files(folder))
     found: list[Any] = []
     for at, path in enumerate(files):
         progress(at, len(files), path.name)
@@ -152,6 +154,24 @@ def _finite(found: "list[dict[str, NDArray[Any]]]") -> "list[dict[str, NDArray[A
         if not all(np.isfinite(values).all() for values in one.values()):
             raise Misfit("it holds NaN or infinity")
     return found
+
+
+def _files(folder: "Path") -> "list[Path]":
+    """Return the files of a folder and of those in it, such as one for each class."""
+    from stages.media import kinds
+
+    found: list[Path] = []
+    for path in kinds.visible(folder):
+        found += _files(path) if path.is_dir() else [path]
+    return found
+
+
+def _spread(files: "list[Path]") -> "list[Path]":
+    """Return at most MOST_FILES, at equal distances so that all classes are among them."""
+    if len(files) <= MOST_FILES:
+        return files
+    note(f"using {MOST_FILES} of {len(files)} files, evenly chosen; more would only take memory")
+    return [files[at * len(files) // MOST_FILES] for at in range(MOST_FILES)]
 
 
 def _of_picture(

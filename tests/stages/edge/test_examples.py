@@ -91,6 +91,24 @@ def test_arrays_are_not_scaled_and_nothing_is_noted(made, monkeypatch):
     assert said == []
 
 
+def test_examples_in_folders_of_classes_are_found_hidden_ones_are_not(made):
+    for folder in ("cats", "dogs", ".thumbnails"):
+        (made.mine / folder).mkdir()
+        picture(made.mine / folder / "a.png", 255)
+    assert made((1, 4, 4, 3))[0] == {"train_examples": 1, "test_examples": 1, "skipped": 0}
+
+
+def test_of_very_many_files_some_of_each_class_are_used(made, monkeypatch):
+    said = []
+    monkeypatch.setattr(module, "note", said.append)
+    monkeypatch.setattr(module, "MOST_FILES", 4)
+    for name in "abcdefgh":
+        np.save(made.mine / f"{name}.npy", np.full(2, ord(name) - ord("a"), np.float32))
+    _, train, test = made((1, 2))
+    assert sorted([*values(test)[:, 0], *values(train)[:, 0]]) == [0, 2, 4, 6]
+    assert said[0].startswith("using 4 of 8 files")
+
+
 def test_what_cannot_be_read_is_skipped_and_told(made, monkeypatch):
     said = []
     monkeypatch.setattr(module, "note", said.append)
