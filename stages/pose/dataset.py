@@ -4,7 +4,7 @@ frame.
 
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
-from engine.stage import In, Out, StageError
+from engine.stage import In, Out, StageError, note
 from engine.stage.bounds import Range
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def dataset(
         raise StageError(f"a classifier needs two activities at least; there is {labels or 'none'}")
     parts = _split(clips, test_share, val_share, seed)
     _check(parts, labels, rows)
+    _advise(clips, window)
     span = int(np.median([clip["frames"] for clip in parts["train"]])) if whole_clips else window
     shape = {"window": window, "stride": stride, "span": span}
     constants = {"joints": about["joints"], "skeleton": about["skeleton"], **shape}
@@ -96,6 +97,15 @@ def dataset(
         test_windows=float(len(cut["test"][1])),
         classes=float(len(labels)),
     )
+
+
+def _advise(clips: list[dict[str, Any]], window: int) -> None:
+    """Suggest windows of one frame for a set of single pictures."""
+    if window > 1 and all(clip["frames"] == 1 for clip in clips):
+        note(
+            f"all clips are single pictures, and each is repeated to fill a window of {window} frames: "
+            "pass params.window=1 for a smaller model that looks at one picture"
+        )
 
 
 def _split(

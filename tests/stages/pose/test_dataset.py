@@ -157,6 +157,19 @@ def test_a_window_may_be_one_frame(window: int, rows: int, people: Path, tmp_pat
     assert np.load(tmp_path / "out/train/keypoints.npy").shape[1:] == (window, 17, 3)
 
 
+@pytest.mark.parametrize(("frames", "window", "told"), [(1, 8, 1), (1, 1, 0), (2, 8, 0)])
+def test_single_pictures_in_longer_windows_are_noted(
+    frames: int, window: int, told: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("stages.pose.dataset.note", said.append)
+    names = [(f"{what}{n}", what) for what in ACTIVITIES for n in range(8)]
+    clips = [clip(name, what, frames=frames) for name, what in names]
+    write(tmp_path / "clips", clips)
+    dataset(tmp_path / "clips", tmp_path / "out", window=window)
+    assert ["pass params.window=1" in one for one in said] == [True] * told
+
+
 def test_a_clip_shorter_than_a_window_is_one_window(people: Path, tmp_path: Path) -> None:
     metrics = dataset(people, tmp_path / "out", window=32)
     assert (metrics["train_windows"], metrics["val_windows"], metrics["test_windows"]) == (12, 4, 4)
