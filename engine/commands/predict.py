@@ -30,6 +30,7 @@ from engine.wording import listed
 
 STAGE = "stages.edge.predict"
 _INTERRUPTED = 130
+_NOT_WRITTEN = re.compile(r"\.(jpe?g|bmp|gif|webp|tiff?|avi|mov|mkv|webm|m4v)", re.IGNORECASE)
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -44,7 +45,11 @@ class Options(CommandOptions):
     seconds: float = Field(
         10.0, gt=0, description="how long a camera or stream is read; Ctrl-C ends it sooner"
     )
-    output: str | None = Field(None, description="where to write pictures or a video")
+    output: str | None = Field(
+        None,
+        description="where to write the annotated picture (.png) or video (.mp4); several go into a "
+        "folder of this name",
+    )
     run: str | None = Field(
         None, description="a run's id or its beginning; null: the newest that finished"
     )
@@ -60,12 +65,12 @@ def main(request: Request[Options]) -> tuple[int, None]:
     """
     stream, package = _stream(request), _package(request)
     source = None if stream else _source(request)
+    output = _output(request)
     contract, params = _contract(request, package, stream)
     if stream.isdecimal():
         _refuse_absent(stream)
     spec = single_job.HERE if stream else _spec(request)
     print(f"the model of run {package.parents[2].name}{_where(request, spec)}", file=sys.stderr)
-    output = Path(request.options.output).absolute() if request.options.output else None
     if output:
         with ordinary.writing(request.options.output):
             output.parent.mkdir(parents=True, exist_ok=True)  # before the work, which may be long
@@ -160,6 +165,21 @@ def _source(request: Request[Options]) -> Path:
         )
     digest.refuse_endless(f"input={request.options.input}", path)
     return path
+
+
+def _output(request: Request[Options]) -> Path | None:
+    """Return where annotated pictures or a video go; UserError: a file of a kind that none is."""
+    if not request.options.output:
+        return None
+    given = Path(request.options.output)
+    is_other = _NOT_WRITTEN.fullmatch(given.suffix) and not given.is_dir()
+    if is_other and request.usecase.predict is None:
+        raise UserError(
+            f"output={request.options.output}",
+            "pictures are written as .png and videos as .mp4",
+            f"write output={given.with_suffix('.png')} or {given.with_suffix('.mp4')}, or name a folder",
+        )
+    return given.absolute()
 
 
 def _stream(request: Request[Options]) -> str:

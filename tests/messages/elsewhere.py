@@ -35,6 +35,10 @@ ELSEWHERE = [
         "tests/engine/test_signature.py::test_a_module_that_is_not_there_is_named_with_the_nearest",
     ),
     (
+        "engine/commands/predict.py: _output",
+        "tests/messages/test_commands.py::test_a_prediction_that_cannot_be_made",
+    ),
+    (
         "engine/commands/predict.py: _source",
         "tests/messages/test_commands.py::test_a_prediction_that_cannot_be_made",
     ),

@@ -9,6 +9,7 @@ from tests.messages.rows import has_word
 PREDICTIONS = {
     "no_input": ([], "input", "predict", "input="),
     "no_such_input": (["input=no.mp4"], "input=no.mp4", "file or folder", "path"),
+    "jpeg": (["input=.", "output=a/b.JPG"], "output=a/b.JPG", ".png", "output=a/b.png"),
     "no_predict": (
         ["input=."],
         "conf/usecases/packs.yaml: task",
