@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
+from engine.stage import StageError
 from stages.tasks import classify
+from stages.tasks.task import load
+from tests.stages.tasks import packages
 
 LABELS = ["cat", "dog", "owl", "yak"]
 
@@ -33,3 +36,22 @@ def test_the_answer_has_the_most_probable_classes_in_their_order():
 def test_below_the_threshold_it_is_none_of_the_classes():
     answer = classify.decided(np.float32([0.1, 0.6, 0.05, 0.25]), LABELS, 0.7)
     assert (answer["label"], answer["probability"]) == (classify.NONE, 0.6)
+
+
+def _packed(folder, answer):
+    model = packages.always((1, 8, 8, 3), answer)
+    constants = {"size": 8, "fit": "crop", "threshold": 0.5}
+    return packages.write(folder / "package", "classify", constants, model=model)
+
+
+def test_a_package_answers_a_picture_of_any_size(tmp_path):
+    task = load(_packed(tmp_path, [0.25, 0.75]))
+    picture = np.zeros((30, 40, 3), np.uint8)
+    answer = task.answer(picture, task.new_state())
+    assert task.rows(answer) == [{"label": "second", "probability": 0.75}]
+    assert task.draw(picture, answer).any()
+
+
+def test_a_model_of_another_number_of_classes_is_refused(tmp_path):
+    with pytest.raises(StageError, match="the model has 3 classes, labels.txt 2"):
+        load(_packed(tmp_path, [0.25, 0.5, 0.25]))

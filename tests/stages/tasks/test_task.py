@@ -8,11 +8,12 @@ import pytest
 from engine.stage import StageError
 from stages.tasks import task as interface
 from stages.tasks.activity import Activity
+from stages.tasks.classify import Classify
 from stages.tasks.task import load
 from stages.tasks.tensors import Tensors
 from tests.stages.tasks import packages
 
-TASKS = {"activity": Activity, "tensors": Tensors}
+TASKS = {"activity": Activity, "classify": Classify, "tensors": Tensors}
 ROOT = Path(interface.__file__).parent
 METHODS = {
     name: inspect.signature(one)
