@@ -36,18 +36,18 @@ def dataset(
     val_share: Annotated[float, Range(ge=0, lt=1)] = 0.2,
     seed: Annotated[int, Range(ge=0)] = 0,
 ) -> DatasetMetrics:
-    """Cut clips into windows of `window` frames (1: single pictures), and split them.
+    """Cut clips into windows of equal length, and split them into training and test part.
 
     keypoints:  what stages.pose.keypoints writes
     recordings: where the keypoints come from; small ones of the test go along as raw items
     train, test: parts with the tensor `features`, float32 (windows, rows, 1, channels);
-                 truth.json, truth_class.npy int64 (clips,), truth_clip.npy int64 (windows,),
+                 truth.json (also the person of each clip), truth_class.npy int64 (clips,), truth_clip.npy int64 (windows,),
                  truth_nothing.npy bool (windows,): whether a window shows nobody;
                  labels.txt and constants.json. train has also keypoints.npy (windows, window,
                  joints, 3) for augmentation, weight.npy float32 (windows,), and the part
                  validation/ if clips are set aside
 
-    window:      frames that the classifier looks at
+    window:      frames that the classifier looks at; 1: single pictures
     stride:      frames between the beginnings of two windows of a clip
     whole_clips: true: a clip is one window
     test_share:  share of the people, or clips, that are set aside for the test
