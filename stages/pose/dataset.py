@@ -41,8 +41,9 @@ def dataset(
     keypoints:  what stages.pose.keypoints writes
     recordings: where the keypoints come from; small ones of the test go along as raw items
     train, test: parts with the tensor `features`, float32 (windows, rows, 1, channels);
-                 truth.json (also the person of each clip), truth_class.npy int64 (clips,), truth_clip.npy int64 (windows,),
-                 truth_nothing.npy bool (windows,): whether a window shows nobody;
+                 truth.json (labels, and the person of each clip), truth_class.npy int64 (clips,),
+                 truth_clip.npy int64 (windows,), truth_nothing.npy bool (windows,): whether a
+                 window shows nobody;
                  labels.txt and constants.json. train has also keypoints.npy (windows, window,
                  joints, 3) for augmentation, weight.npy float32 (windows,), and the part
                  validation/ if clips are set aside
