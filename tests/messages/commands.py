@@ -115,6 +115,8 @@ COMMANDS = {
     ),
     "mirror": (["usecase=data", "mirror=nowhere"], "mirror=nowhere", "folder", "folder"),
     "until": (["until=[d]"], "until=d", "d", "a, b, c"),
+    "force": (["force=[d]"], "force=d", "d", "a, b, c"),
+    "force_beyond": (["force=[c]", "until=[a]"], "force=c", "until=a", "until="),
     "explain_stage": (["explain", "stage=d"], "stage=d", "stage", "a, b, c"),
     "no_run": (["status"], "{here}/outputs", "run", "usecase=chain"),
     "unknown_run": (["logs", "run=x"], "run=x", "run", "none"),

@@ -66,6 +66,10 @@ def test_an_unknown_stage_names_the_nearest(give, project):
     )
 
 
+def test_a_forced_stage_says_so(ran, give):
+    assert give("explain", "stage=b", "force=[b]").lines == ["b: runs", "forced to run again"]
+
+
 def test_explaining_runs_nothing(ran, give):
     give("explain", "params.n=5")
     assert len(ran.runs) == 1

@@ -83,6 +83,14 @@ def test_the_newest_finished_run_is_asked_and_an_older_one_by_its_id(predict, pa
     ] == [3, 2]
 
 
+def test_a_complete_run_comes_before_a_newer_one_that_until_ended(predict, packed, give):
+    packed.usecase("packed", PACKED.replace("{p:", "{after: {uses: mystages.make}, p:"))
+    assert give("usecase=packed").status == 0
+    complete = packed.last.name
+    assert give("usecase=packed", "until=[p]", "params.factor=3").status == 0
+    assert complete in predict("input=words").err
+
+
 def test_a_newer_run_that_failed_is_passed_over(predict, packed, give):
     (packed.path / "mystages" / "pack.py").write_text(
         "from engine.stage import Out\ndef pack(package: Out, *, factor: int = 2) -> None:\n    1 / 0\n"
