@@ -141,9 +141,9 @@ def _checked_composition(
     _refuse_no_mappings(written, where)
     settings, options = _set_here(config, line.options, overrides)
     asset_choice.take_own_data(config, Path(settings.data), declared, overrides, notes, path_kinds)
-    assets = asset_choice.apply(
-        config, declared, overrides, where, mistakes, line.folder, path_kinds
-    )
+    # a use case may name folders of its project, and one that ships those of the checkout
+    folders = (line.folder, line.project, ROOT)
+    assets = asset_choice.apply(config, declared, overrides, where, mistakes, folders, path_kinds)
     reach = asset_choice.reach(assets, settings, notes)
     if isinstance(config.get("target"), DictConfig):  # before ${target.runtime} is resolved
         given = cast(dict[str, object], OmegaConf.to_container(config.target, resolve=False))

@@ -23,6 +23,7 @@ from engine.settings import Settings
 from engine.signature import Library
 from engine.spec import StageSpec, UseCase
 from engine.store import Store
+from engine.wording import as_typed
 
 NOTHING: Mapping[str, str] = {}
 
@@ -283,9 +284,9 @@ def _notes(request: Request) -> list[str]:
                 "made of it"
             )
         if isinstance(asset, Asset) and asset.sample:
-            own = f"{request.settings.data}/{request.usecase.name}/"
+            own = as_typed(Path(request.settings.data) / request.usecase.name)
             notes.append(
-                f"{key} is a sample ({asset.name}): put your own data into {own}, or name it with "
+                f"{key} is a sample ({asset.name}): put your own data into {own}/ or name it with "
                 f"assets.{key}="
             )
     return notes

@@ -44,8 +44,9 @@ class CommandLine:
         None  # the word after the command's name, such as `build` in `images build`
     )
     folder: Path = Path()  # relative paths of assets begin here; the current one
+    project: Path = Path()  # data/ and outputs/ are in it; engine/catalogue.py says which it is
     program: str = PROGRAM  # how the user calls us
-    names_dirs: bool = False  # with --config-dir; otherwise conf/ in the current folder is used
+    names_dirs: bool = False  # with --config-dir; otherwise conf/ is looked for upwards
 
     @property
     def has_flags(self) -> bool:
@@ -103,6 +104,7 @@ def read(
         by_path,
         options,
         following,
+        project=catalogue.project(dirs),
         names_dirs=catalogue.names_config_dirs(argv),
     )
 
@@ -149,7 +151,7 @@ def tell_hydra(line: CommandLine) -> None:
     from.
     """
     chosen = _chosen(line.words)
-    config = main_config.load(line.dirs)
+    config = main_config.located(main_config.load(line.dirs), line.project)
     if len(chosen) != 1:
         chosen.append(main_config.choice(config, "usecase"))  # a sweep is composed from it first
     for name in chosen:
