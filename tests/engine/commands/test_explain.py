@@ -15,11 +15,11 @@ def test_what_never_ran_says_so(give):
 
 def test_what_did_not_change_says_so(ran, give):
     assert give("explain").lines == [
-        "a: from the store",
+        "a: cached",
         "unchanged",
-        "b: from the store",
+        "b: cached",
         "unchanged",
-        "c: from the store",
+        "c: cached",
         "unchanged",
     ]
 
