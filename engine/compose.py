@@ -233,7 +233,8 @@ def _command(line: CommandLine, overrides: Sequence[str]) -> tuple[str, ...]:
     named = line.dirs[:-1] if line.names_dirs else ()
     flags = [word for folder in named for word in ("--config-dir", str(folder))]
     by_path = {f"usecase={name}": f"usecase={path}" for name, path in line.by_path.items()}
-    return (*line.program.split(), *flags, *(by_path.get(word, word) for word in overrides))
+    typed = map(override.as_typed, overrides)
+    return (*line.program.split(), *flags, *(by_path.get(word, word) for word in typed))
 
 
 def _unknown(

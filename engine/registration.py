@@ -98,7 +98,7 @@ def read(
         by_path |= {path.stem: path for path in paths if path not in known.values()}
         words.append("usecase=" + ",".join(path.stem for path in paths) if match else word)
     return CommandLine(
-        tuple(_with_assets(words, dirs, known | by_path, options)),
+        tuple(map(override.quoted, _with_assets(words, dirs, known | by_path, options))),
         dirs,
         known | by_path,
         by_path,
@@ -139,7 +139,7 @@ def _assets(names: Sequence[str], usecases: Mapping[str, Path]) -> set[str]:
 
 def _chosen(words: Sequence[str]) -> list[str]:
     matches = [match for word in words if (match := _USECASE.fullmatch(word))]
-    return [name for match in matches for name in match[1].split(",")]
+    return [name.strip('"') for match in matches for name in match[1].split(",")]
 
 
 def _default(dirs: Sequence[Path]) -> list[str]:
