@@ -39,11 +39,12 @@ def config_dirs(argv: Sequence[str]) -> tuple[Path, ...]:
 def project(dirs: Sequence[Path]) -> Path:
     """Return the folder in which data/ and outputs/ are found, wherever the command is typed.
 
-    It is the folder of the user's conf/; else the nearest one from the current folder upwards that
-    has use cases or a configuration of its own; else the engine's checkout.
+    It is the folder of the user's configuration, which --config-dir may name; else the nearest one
+    from the current folder upwards that has use cases or a configuration of its own; else the
+    engine's checkout.
     """
-    if dirs[0].name == "conf" and dirs[0].is_dir() and len(dirs) > 1:
-        return dirs[0].parent
+    if len(dirs) > 1:
+        return root_of(dirs[0])
     return next(filter(_is_project, _upwards()), ROOT)
 
 

@@ -39,7 +39,7 @@ from engine.registration import CommandLine, register, tell_hydra
 from engine.request import Request
 from engine.settings import Settings
 from engine.spec import UseCase
-from engine.wording import as_typed
+from engine.wording import PROGRAM, as_typed
 
 COMMAND_LINE = "the command line"
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -71,7 +71,8 @@ def composition(line: CommandLine) -> Composition:
 
 def with_flags(line: CommandLine, task: Callable[[DictConfig], float | None]) -> None:
     """Let Hydra do what its own flags ask for, and call the task for what is left to run."""
-    sys.argv = [str(ROOT / "run.py"), *line.words]
+    called = str(ROOT / "run.py") if line.program == PROGRAM else line.program
+    sys.argv = [called, *line.words]  # its completion is for this program
     hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name=line.config_name)(
         task
     )()

@@ -343,3 +343,14 @@ def test_a_reader_that_has_gone_ends_a_command_without_a_traceback(project, word
 def test_a_shell_completes_the_options_of_the_command(project, line, keys, monkeypatch):
     monkeypatch.setenv("COMP_LINE", line)
     assert project.run("-sc", "query=bash").stdout.split() == keys
+
+
+@pytest.mark.parametrize(
+    ("program", "completed"), [("python run.py", "python"), ("rpi-mlops",) * 2]
+)
+def test_a_shell_completes_the_program_as_it_is_called(program, completed):
+    code = f"from engine.cli import cli; cli(['-sc', 'install=bash'], {program!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.rstrip().endswith(f"-F hydra_bash_completion {completed}")

@@ -214,11 +214,14 @@ def _show(rows: list[dict[str, Any]], form: str) -> None:
         print("nothing was recognised")
         return
     keys = list(rows[0])
-    cells = [
-        [f"{row[k]:.3f}" if isinstance(row.get(k), float) else str(row.get(k, "")) for k in keys]
-        for row in rows
-    ]
-    print(table([keys, *cells]))
+    print(table([keys, *([_cell(row.get(key)) for key in keys] for row in rows)]))
+
+
+def _cell(value: Any) -> str:
+    """Return a value as text; nothing for null, such as the time of a picture."""
+    if value is None:
+        return ""
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _deliver(result: Path, output: Path) -> None:

@@ -70,9 +70,10 @@ def test_the_project_is_the_nearest_folder_above_with_a_configuration(file, tmp_
 
 
 def test_the_folder_of_a_configuration_that_is_named_is_the_project(tmp_path, monkeypatch):
-    (tmp_path / "own" / "conf").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
-    assert catalogue.project(catalogue.config_dirs(["--config-dir=own/conf"])) == tmp_path / "own"
+    for named in ("own/conf", "own"):
+        dirs = catalogue.config_dirs([f"--config-dir={named}"])
+        assert catalogue.project(dirs) == tmp_path / "own"
 
 
 def test_without_a_project_it_is_the_checkout(tmp_path, monkeypatch):

@@ -61,6 +61,15 @@ def test_what_the_model_says_is_a_table(predict):
     ]
 
 
+def test_a_value_that_is_null_is_an_empty_cell(predict, packed):
+    packed.stage("look", LOOK.replace('"score": 0.5', '"time_s": None'))
+    assert [line.split() for line in predict("input=words").lines] == [
+        ["word", "times", "time_s"],
+        ["1", "2"],
+        ["20", "40"],
+    ]
+
+
 @pytest.mark.parametrize("form", ["jsonl", "json"])
 def test_what_the_model_says_is_a_line_of_json_each(predict, form):
     assert [
