@@ -11,7 +11,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from engine import asset, yamlfile
 from engine.asset import Asset
-from engine.catalogue import ROOT
 from engine.composed import kind_of
 from engine.errors import UserError, did_you_mean
 from engine.override import value_of
@@ -42,7 +41,7 @@ def take_own_data(
             and _load_asset(declared[value]).sample
         ):
             config.assets[key] = str(folder)
-            notes.append(f"{folder} is taken as {key}, instead of the sample {value}")
+            notes.append(f"using {as_typed(folder)} as {key} instead of the sample {value}")
 
 
 def apply(
@@ -51,17 +50,20 @@ def apply(
     overrides: Sequence[str],
     where: str,
     mistakes: list[UserError],
-    folder: Path,
+    folders: Sequence[Path],
     path_kinds: dict[str, str],
 ) -> dict[str, Asset | Path | None]:
-    """Resolve each asset's value, and let it set what the user has not."""
+    """Resolve each asset's value, and let it set what the user has not.
+
+    folders: where a relative path may begin, the first choice first.
+    """
     found: dict[str, Asset | Path | None] = {}
     for key in _asset_keys(config):
         if not isinstance(config.assets[key], str | None):  # such as a folder that is called 2024
             config.assets[key] = str(config.assets[key])
         try:
             found[key] = resolved = _asset(
-                key, config.assets[key], declared, where, folder, path_kinds
+                key, config.assets[key], declared, where, folders, path_kinds
             )
         except UserError as mistake:
             mistakes.append(mistake)
@@ -109,7 +111,7 @@ def _asset(
     value: Any,
     declared: Mapping[str, Path],
     where: str,
-    folder: Path,
+    folders: Sequence[Path],
     path_kinds: dict[str, str],
 ) -> Asset | Path | None:
     if value is None:
@@ -117,8 +119,7 @@ def _asset(
     if value in declared:
         return _load_asset(declared[value])
     path = Path(str(value)).expanduser()
-    # a use case of the project names the project's own folders
-    for candidate in (folder / path, ROOT / path) if value != "" else ():
+    for candidate in (folder / path for folder in folders if value != ""):
         path_kinds[str(candidate.absolute())] = kind_of(candidate)
         if candidate.exists():
             return candidate.absolute()

@@ -100,4 +100,11 @@ class Following:
 
 
 def _cells(row: Row, keys: list[str]) -> list[str]:
-    return [f"{row[k]:.3f}" if isinstance(row.get(k), float) else str(row.get(k, "")) for k in keys]
+    return [_cell(row.get(key)) for key in keys]
+
+
+def _cell(value: Any) -> str:
+    """Return a value as text; nothing for null, such as the time of a picture."""
+    if value is None:
+        return ""
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""`predict`: run the packed model of the newest finished run on input=FILE, FOLDER, camera or stream.
+"""`predict`: run the packed model of the newest complete run on input=FILE, FOLDER, camera or stream.
 
 The package's task answers; the use case's `predict:` may name another stage that does it. It runs
 on the target's device if there is one, else on this machine.
@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import Field
 
-from engine import digest, layout, ordinary, predictions, run_files, single_job
+from engine import digest, layout, ordinary, predictions, run_files, runs, single_job
 from engine.contract import Contract
 from engine.drawing import downloads
 from engine.drive import provide_images
@@ -51,7 +51,7 @@ class Options(CommandOptions):
         "folder of this name",
     )
     run: str | None = Field(
-        None, description="a run's id or its beginning; null: the newest that finished"
+        None, description="a run's id or its beginning; null: the newest complete one"
     )
     format: predictions.Format = Field("table", description="table, or a JSON object a line")
 
@@ -138,16 +138,17 @@ def _failed(request: Request[Options], spec: StageSpec, done: single_job.Done) -
 
 
 def _package(request: Request[Options]) -> Path:
-    """Return the packed model: of run=ID, else of the newest finished run that has one."""
+    """Return the packed model: of run=ID, else of the newest complete run that has one.
+
+    A run that `until` ended comes second: the model may not have been verified."""
     if request.options.run:
-        runs = [layout.find_run(request.outputs, request.options.run)]
+        candidates = [layout.find_run(request.outputs, request.options.run)]
     else:
         folder = request.outputs / request.usecase.name / request.target.name
-        runs = [run for run in reversed(layout.runs(request.outputs)) if run.parent == folder]
-    for run_dir in runs:
-        packages = sorted(run_dir.glob("artifacts/*/package"))
-        if packages and (request.options.run or run_files.summary(run_dir).status == "finished"):
-            return packages[0]
+        here = [path for path in layout.runs(request.outputs) if path.parent == folder]
+        candidates = runs.packed({path: run_files.summary(path) for path in here})
+    if candidates and (package := layout.package(candidates[0])):
+        return package
     where = request.options.run or f"{request.usecase.name} for {request.target.name}"
     make = f"make one: python run.py usecase={request.usecase.name} target={request.target.name}"
     raise UserError(where, "there is no packed model of a finished run", make)

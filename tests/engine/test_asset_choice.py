@@ -65,8 +65,21 @@ def own_data(project):
 def test_the_users_own_data_takes_the_place_of_a_sample(asks, own_data):
     request = asks("usecase=reads")
     assert request.assets["mine"] == own_data
-    assert request.notes == ("data/reads is taken as mine, instead of the sample sample",)
+    assert request.notes == ("using data/reads as mine instead of the sample sample",)
     assert (request.usecase.params["n"], request.settings.until) == (3, ())
+
+
+def test_own_data_is_found_from_every_folder_of_the_project(asks, own_data, monkeypatch):
+    monkeypatch.chdir(own_data)
+    request = asks("usecase=reads")
+    assert request.assets["mine"] == own_data
+    assert request.outputs == own_data.parents[1] / "outputs"
+
+
+def test_folders_that_are_named_begin_in_the_current_one(asks, own_data, monkeypatch):
+    monkeypatch.chdir(own_data)
+    request = asks("usecase=reads", "outputs=here", "data=.")
+    assert request.outputs == own_data / "here" and isinstance(request.assets["mine"], Asset)
 
 
 def test_an_empty_folder_is_no_data(asks, own_data):

@@ -217,7 +217,7 @@ ELSEWHERE = [
         "tests/messages/test_commands.py::test_a_file_system_that_cannot_be_written",
     ),
     (
-        "engine/planning.py: _kept",
+        "engine/planning.py: _refuse_left_out",
         "tests/test_foreach.py::test_until_cannot_name_a_stage_that_the_target_lacks",
     ),
     (

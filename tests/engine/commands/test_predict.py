@@ -77,6 +77,15 @@ def test_what_the_model_says_is_a_table(predict):
     ]
 
 
+def test_a_value_that_is_null_is_an_empty_cell(predict, packed):
+    packed.stage("look", LOOK.replace('"score": 0.5', '"time_s": None'))
+    assert [line.split() for line in predict("input=words").lines] == [
+        ["word", "times", "time_s"],
+        ["1", "2"],
+        ["20", "40"],
+    ]
+
+
 @pytest.mark.parametrize("form", ["jsonl", "json"])
 def test_what_the_model_says_is_a_line_of_json_each(predict, form):
     assert [
@@ -97,6 +106,14 @@ def test_the_newest_finished_run_is_asked_and_an_older_one_by_its_id(predict, pa
         json.loads(predict("input=words", "format=jsonl", *words).lines[0])["times"]
         for words in ([], [f"run={older}"])
     ] == [3, 2]
+
+
+def test_a_complete_run_comes_before_a_newer_one_that_until_ended(predict, packed, give):
+    packed.usecase("packed", PACKED.replace("{p:", "{after: {uses: mystages.make}, p:"))
+    assert give("usecase=packed").status == 0
+    complete = packed.last.name
+    assert give("usecase=packed", "until=[p]", "params.factor=3").status == 0
+    assert complete in predict("input=words").err
 
 
 def test_a_newer_run_that_failed_is_passed_over(predict, packed, give):
