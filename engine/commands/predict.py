@@ -73,6 +73,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
     print(f"the model of run {package.parents[2].name}{_where(request, spec)}", file=sys.stderr)
     if output:
         with ordinary.writing(request.options.output):
+            _refuse_overwriting(request.options, output, source)
             output.parent.mkdir(parents=True, exist_ok=True)  # before the work, which may be long
     layout.make_outputs(request.outputs)
     store = Store(layout.store_dir(request.outputs))
@@ -183,6 +184,17 @@ def _output(request: Request[Options]) -> Path | None:
     return given.absolute()
 
 
+def _refuse_overwriting(options: Options, output: Path, source: Path | None) -> None:
+    """What is drawn on must not take the place of the input, nor be a later one's input."""
+    if source is None or not output.exists():
+        return
+    if output.samefile(source) or (
+        output.is_file() and source.resolve() in output.resolve().parents
+    ):
+        what = f"it is what input={options.input} names, and would be overwritten"
+        raise UserError(f"output={options.output}", what, "name another file or folder")
+
+
 def _stream(request: Request[Options]) -> str:
     """Return the camera's number or the stream's address that `input` names; empty for a path."""
     wanted = request.options.input or ""
@@ -265,7 +277,7 @@ def _task(package: Path) -> str:
     try:
         manifest = json.loads((package / "manifest.json").read_text(encoding="utf-8"))
         return str(manifest["task"]) if manifest.get("v", 1) != 1 else "activity"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         what, fix = "it is damaged: it does not name a task", "run the use case again"
         raise UserError(f"{package}/manifest.json", what, fix) from None
 

@@ -27,6 +27,10 @@ ELSEWHERE = [
         "tests/engine/commands/test_predict.py::test_a_camera_that_is_not_there_is_named",
     ),
     (
+        "engine/commands/predict.py: _refuse_overwriting",
+        "tests/engine/commands/test_predict.py::test_the_input_is_never_overwritten",
+    ),
+    (
         "engine/commands/predict.py: _task",
         "tests/engine/commands/test_predict.py::test_a_package_that_names_no_task_is_refused",
     ),

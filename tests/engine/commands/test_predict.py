@@ -150,6 +150,22 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(predict):
     ]
 
 
+@pytest.mark.parametrize(
+    ("given", "output"), [("words", "words"), ("folder", "folder"), ("folder", "folder/a.txt")]
+)
+def test_the_input_is_never_overwritten(predict, packed, given, output):
+    (packed.path / "folder").mkdir()
+    (packed.path / "folder/a.txt").write_text("the user's")
+    said = predict(f"input={given}", f"output={output}")
+    assert (said.status, said.out) == (2, "")
+    assert said.err.splitlines()[1:] == [
+        f"output={output}",
+        f"  it is what input={given} names, and would be overwritten",
+        "  name another file or folder",
+    ]
+    assert (packed.path / "words").read_text() == "1 20"
+
+
 def test_without_an_output_nothing_is_annotated(predict, packed):
     before = sorted(packed.path.iterdir())
     predict("input=words")
@@ -302,6 +318,15 @@ def test_what_a_stage_notes_is_shown(predict, packed):
 
 def test_a_package_that_names_no_task_is_refused(packed, give):
     packed.usecase("packed", PACKED.replace("predict: mystages.look", "task: activity"))
+    said = give("predict", "usecase=packed", "input=words")
+    assert (said.status, said.out) == (2, "")
+    assert "manifest.json\n  it is damaged: it does not name a task\n  run the use case" in said.err
+
+
+def test_a_manifest_that_is_nested_without_end_names_no_task(packed, give):
+    packed.usecase("packed", PACKED.replace("predict: mystages.look", "task: activity"))
+    (package,) = packed.last.glob("artifacts/*/package")
+    (package / "manifest.json").write_text("[" * 100_000)
     said = give("predict", "usecase=packed", "input=words")
     assert (said.status, said.out) == (2, "")
     assert "manifest.json\n  it is damaged: it does not name a task\n  run the use case" in said.err
