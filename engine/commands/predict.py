@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import Field
 
-from engine import digest, layout, ordinary, predictions, run_files, runs, single_job
+from engine import digest, interrupts, layout, ordinary, predictions, run_files, runs, single_job
 from engine.contract import Contract
 from engine.drawing import downloads
 from engine.drive import provide_images
@@ -77,7 +77,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
             output.parent.mkdir(parents=True, exist_ok=True)  # before the work, which may be long
     layout.make_outputs(request.outputs)
     store = Store(layout.store_dir(request.outputs))
-    with store.locks.work(f"predict-{time.time_ns()}") as work:
+    with interrupts.terminable(), store.locks.work(f"predict-{time.time_ns()}") as work:
         if "annotate" in contract.params:
             params["annotate"] = output is not None
         following = _following(contract, request)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from engine import layout
 from tests.contained import HERE, Contained
 
 PACK = """
@@ -191,6 +192,19 @@ def test_the_package_stays_as_it_was(predict, packed):
     before = packed.artifacts()
     predict("input=words", "output=mine")
     assert packed.artifacts() == before
+
+
+def test_a_polite_kill_leaves_nothing_behind(packed):
+    begun = packed.path / "begun"
+    slow = f"import pathlib, time; pathlib.Path({str(begun)!r}).touch(); time.sleep(600)"
+    packed.stage("look", LOOK.replace("factor = int(", f"{slow}\n        factor = int(", 1))
+    process = packed.start("predict", "usecase=packed", "input=words")
+    packed.until(begun.exists)
+    process.terminate()
+    process.communicate()
+    assert process.returncode == 130
+    packed.until(lambda: not packed.processes())
+    assert not list(layout.store_dir(packed.outputs).glob("work/*"))
 
 
 def test_a_process_says_the_same(packed):
