@@ -175,7 +175,10 @@ class _Checking:
             try:
                 found[key] = self._input(name, key, text)
             except UserError as mistake:
-                self.mistakes.append(mistake)
+                if mistake.where not in {
+                    one.where for one in self.mistakes
+                }:  # an asset, read twice
+                    self.mistakes.append(mistake)
         for key, is_required in contract.inputs.items():
             if is_required and key not in spec.inputs:
                 what = f"{contract.subject} needs the input '{key}'"

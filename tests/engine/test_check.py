@@ -237,3 +237,10 @@ def test_a_stage_left_out_is_checked_too(checked_without):
     with pytest.raises(ExceptionGroup) as caught:
         checked_without(["a"], {"a": {"uses": "mystages.no"}, "b": A})
     assert [one.where for one in caught.value.exceptions] == ["u.yaml: stages.a.uses"]
+
+
+def test_an_asset_that_several_stages_lack_is_reported_once(checked):
+    both = {name: _double("asset:mine") for name in ("a", "b")}
+    with pytest.raises(ExceptionGroup) as told:
+        checked(both, assets={"mine": None})
+    assert [one.where for one in told.value.exceptions] == ["u.yaml: assets.mine"]
