@@ -3,6 +3,7 @@
 Works on the configuration that Hydra composed, before it is resolved.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -126,8 +127,20 @@ def _asset(
     raise UserError(
         f"{where}: assets.{key}",
         f"'{value}' is neither a declared asset nor a path that exists",
-        did_you_mean(str(value), declared),
+        _way_out(str(value), folder, declared),
     )
+
+
+def _way_out(value: str, folder: Path, declared: Mapping[str, Path]) -> str:
+    """Return the nearest declared asset; if the value looks like a path, what is wrong with that."""
+    path = (folder / Path(value).expanduser()).absolute()
+    if "/" not in value and not path.suffix:
+        return did_you_mean(value, declared)
+    missing, parent = next((p, p.parent) for p in (path, *path.parents) if p.parent.is_dir())
+    if missing != path:
+        return f"check the path: there is no '{missing}'"
+    names = os.listdir(parent) if os.access(parent, os.R_OK) else []
+    return did_you_mean(path.name, names, f"check the path: {parent} has no '{path.name}'")
 
 
 def _load_asset(path: Path) -> Asset:

@@ -105,6 +105,22 @@ def test_every_asset_that_cannot_be_had_is_told_at_once(asks):
         [
             "conf/usecases/reads.yaml: assets.other",
             "'/no/such' is neither a declared asset nor a path that exists",
-            "choose one of: activity_sample, exercise, jhmdb, model, movenet_lightning, sample, yoga",
+            "check the path: there is no '/no'",
         ],
     ]
+
+
+@pytest.mark.parametrize(
+    ("typed", "fix"),
+    [
+        ("modle.keras", "did you mean 'model.keras'?"),
+        ("{here}/modle.keras", "did you mean 'model.keras'?"),
+        ("other.bin", "check the path: {here} has no 'other.bin'"),
+        ("modles/a/b.keras", "check the path: there is no '{here}/modles'"),
+    ],
+)
+def test_what_is_wrong_with_a_path_is_told(asks, project, typed, fix):
+    (project.path / "model.keras").touch()
+    word = f"assets.mine={typed}".replace("{here}", str(project.path))
+    (told,) = _mistakes(asks, "usecase=reads", word)
+    assert told[2] == fix.replace("{here}", str(project.path))
