@@ -127,7 +127,7 @@ def _asset(
     raise UserError(
         f"{where}: assets.{key}",
         f"'{value}' is neither a declared asset nor a path that exists",
-        _way_out(str(value), folder, declared),
+        _way_out(str(value), folders[0], declared),
     )
 
 
