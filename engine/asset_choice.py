@@ -42,7 +42,7 @@ def take_own_data(
             and _load_asset(declared[value]).sample
         ):
             config.assets[key] = str(folder)
-            notes.append(f"{folder} is taken as {key}, instead of the sample {value}")
+            notes.append(f"using {folder} for {key} instead of the sample {value}")
 
 
 def apply(
@@ -81,8 +81,8 @@ def reach(
     for chosen in assets.values():
         if isinstance(chosen, Asset) and chosen.until:
             notes.append(
-                f"{chosen.name} reaches {', '.join(chosen.until)} and no further stage: nothing beyond "
-                "is planned"
+                f"{chosen.name} can only be used up to {', '.join(chosen.until)}: no later "
+                "stage is planned"
             )
             return chosen.until
     return ()

@@ -204,13 +204,13 @@ def _facts(path: Path) -> os.stat_result:
         status = path.stat()
     except OSError as error:
         raise UserError(
-            str(path), f"it cannot be read: {error.strerror}", "remove it, or mend the link"
+            str(path), f"it cannot be read: {error.strerror}", "remove it, or fix the link"
         ) from None
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
         raise UserError(
             str(path),
             "it is neither a file nor a folder",
-            "remove it: artifacts and assets hold files and folders",
+            "remove it: artifacts and assets may contain only files and folders",
         )
     ordinary.refuse_kernels(str(path), status)
     return status

@@ -54,7 +54,7 @@ class Dispatcher:
             against = refused.get(name) or self._against(name, stages)
             if not against:
                 return why or self._executor(name).why_chosen
-            why = f"stages run as local processes: {against}"
+            why = f"{against}; running stages as local processes"
         return why
 
     def unavailable(self) -> str:

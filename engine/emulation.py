@@ -54,7 +54,7 @@ def look(platform: str, binfmt: Path = BINFMT) -> Emulation:
             platform,
             None,
             False,
-            f"no handler is seen for {platform}: binfmt_misc is not mounted",
+            f"no handler found for {platform}: binfmt_misc is not mounted",
             fix,
         )
     found = sorted(
@@ -75,7 +75,7 @@ def look(platform: str, binfmt: Path = BINFMT) -> Emulation:
             platform,
             best,
             False,
-            f"the handler {best.name} for {platform} is switched off",
+            f"the handler {best.name} for {platform} is disabled",
             "sudo update-binfmts --enable",
         )
     if not best.is_fixed:

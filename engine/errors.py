@@ -27,7 +27,7 @@ def _visible(letter: str) -> str:
 def raise_all(mistakes: Sequence[UserError]) -> None:
     """Raise the mistakes together, in their order; do nothing where there are none."""
     if mistakes:
-        raise ExceptionGroup("the request is wrong", list(mistakes))
+        raise ExceptionGroup("the request is invalid", list(mistakes))
 
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:

@@ -87,8 +87,8 @@ def _from_mirror(file: AssetFile, source: Path, destination: Path) -> bool:
     if found != file.sha256:
         raise UserError(
             str(source),
-            f"its sha256 is {found[:12]}..., the asset's is {file.sha256[:12]}...",
-            f"remove it, or bring the file of {file.url}",
+            f"its sha256 is {found[:12]}..., but the asset's is {file.sha256[:12]}...",
+            f"remove it, or replace it with {file.url}",
         )
     return True
 
@@ -125,5 +125,5 @@ def _download(
         raise UserError(
             f"asset {asset.name}: {file.path}",
             f"{file.url} sent another file (sha256 {received.hexdigest()[:12]}..., {size:,} bytes)",
-            "try again, or put the right file into a folder and name it with mirror=",
+            "try again, or put the right file into a folder and set mirror=FOLDER",
         )

@@ -198,7 +198,7 @@ def _entered(name: str, at: int, wanted: os.stat_result) -> int:
     facts = os.fstat(handle)
     if (facts.st_dev, facts.st_ino) != (wanted.st_dev, wanted.st_ino):
         os.close(handle)
-        raise OSError(errno.ESTALE, "a folder was moved while it was read", name)
+        raise OSError(errno.ESTALE, "a folder was moved while it was being read", name)
     return handle
 
 

@@ -116,7 +116,7 @@ class JobFolder:
                 break
         if to_the_end and self._refused:
             self.notes.append(
-                f"{plural(self._refused, 'report')} left out, which can be no event: {self._first_refusal}"
+                f"{plural(self._refused, 'report')} left out as invalid: {self._first_refusal}"
             )
         fresh += [self._note(text) for text in self.notes]
         self.notes.clear()
@@ -210,7 +210,7 @@ class JobFolder:
         if self._offset > EVENTS_MOST_BYTES or self._count > EVENTS_MOST:
             self._is_deaf = True
             most = f"{EVENTS_MOST:,} events, or {EVENTS_MOST_BYTES / 1e6:.0f} MB"
-            self.notes.append(f"it reported more than {most}: the rest is left out")
+            self.notes.append(f"it reported more than {most}; the rest is left out")
         return data
 
     def _event(self, line: bytes) -> dict[str, object] | None:
@@ -295,7 +295,7 @@ def take_out(path: Path, made: Identities, contract: Contract, private: Path) ->
     try:
         with handles.folder(path) as folder, handles.folder("out", at=folder) as out:
             if {".": _identity(folder), "out": _identity(out)} != made:
-                raise BadOutput("its folder out/ is not the one that was made for it")
+                raise BadOutput("its folder out/ was replaced")
             for name in map(contract.file_of, contract.outputs):
                 handles.make_writable(
                     name, at=out

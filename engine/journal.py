@@ -138,7 +138,9 @@ class Follower:
         data = data[: data.rfind(b"\n") + 1]
         found = list(_whole(data))
         if sum(size for size, _ in found) < len(data):
-            self.damage = f"its journal is damaged: line {self._lines + len(found) + 1} is no event"
+            self.damage = (
+                f"its journal is damaged: line {self._lines + len(found) + 1} is not an event"
+            )
         self._offset += len(data)
         self._lines += len(found)
         return [event for _, event in found if event["v"] <= SCHEMA_VERSION]

@@ -96,7 +96,7 @@ class Library:
         if uses.split(".")[0] not in self.packages:
             allowed = " or ".join(f"'{package}.'" for package in self.packages)
             return UserError(
-                "", f"'{uses}' is outside the stage library", f"name a stage under {allowed}"
+                "", f"'{uses}' is outside the stage library", f"choose a stage under {allowed}"
             )
         path = self._module_path(uses)
         if path is None or path.name.startswith("_"):
@@ -107,7 +107,7 @@ class Library:
             return UserError(
                 f"{path}, line {error.lineno}",
                 f"Python cannot read it: {error.msg}",
-                "mend the stage's source",
+                "fix the stage's source",
             )
         except (
             ValueError,
@@ -117,7 +117,7 @@ class Library:
             return UserError(
                 str(path),
                 f"Python cannot read it: {str(error) or type(error).__name__}",
-                "mend the stage's source",
+                "fix the stage's source",
             )
         except UserError as error:
             return error
@@ -230,7 +230,7 @@ def _stage(tree: ast.Module, name: str, path: Path) -> dict[str, Any]:
     )
     if function is None:
         what = f"it has no function '{name}'"
-        raise UserError(str(path), what, "a stage is a function named as its file")
+        raise UserError(str(path), what, "a stage is a function with the name of its file")
     inputs, outputs = syntax.paths(function, path)
     params = syntax.parameters(function, path)
     return {

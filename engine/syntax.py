@@ -70,7 +70,7 @@ def paths(function: ast.FunctionDef, path: Path) -> tuple[dict[str, bool], tuple
             raise UserError(
                 f"{path}, line {argument.lineno}",
                 f"'{argument.arg}' is neither In nor Out",
-                "annotate paths as In or Out, and put parameters behind a *",
+                "annotate paths as In or Out, and put parameters after a *",
             )
     return inputs, tuple(outputs)
 
@@ -91,7 +91,7 @@ def _suffix(node: ast.Call, path: Path) -> str:
             return suffix
     raise UserError(
         f"{path}, line {node.lineno}",
-        f"{ast.unparse(node)} gives no suffix of a file's name",
+        f"{ast.unparse(node)} is not a file suffix",
         'write a dot, then letters and digits: Suffix(".json")',
     )
 

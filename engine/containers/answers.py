@@ -100,7 +100,7 @@ def sense() -> Iterator[None]:
     except requests.RequestException:
         raise
     except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
-        raise Nonsense(f"its answer makes no sense: {error!r}"[:300]) from None
+        raise Nonsense(f"its answer is invalid: {error!r}"[:300]) from None
 
 
 @contextmanager
@@ -154,7 +154,7 @@ def _sensible(kind: type[_Answer], answer: object) -> _Answer:
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or kind.__name__
-        raise Nonsense(f"its answer makes no sense: {where}: {first['msg']}"[:300]) from None
+        raise Nonsense(f"its answer is invalid: {where}: {first['msg']}"[:300]) from None
 
 
 def _refuse(answer: Any) -> None:

@@ -99,7 +99,7 @@ class _Socket(socket.socket):
         waited = time.monotonic() - self._since
         if self._patience_s is not None and waited > self._patience_s:
             if count and self._received < waited * _SLOWEST:
-                raise TimeoutError("the answer of the container engine drips")
+                raise TimeoutError("the container engine answers too slowly")
             self._since, self._received = time.monotonic(), 0
         return count
 

@@ -171,7 +171,7 @@ class ContainerJob:
         if refusals.is_full_here(error):
             return self._over("disk_full", f"this machine's disk is full: {text}")
         if refusals.is_gone(error):
-            return self.lost(f"the container engine went away: {text}")
+            return self.lost(f"the connection to the container engine was lost: {text}")
         kind = refusals.kind_of(text)
         return self._over(
             kind,
@@ -238,7 +238,7 @@ class ContainerJob:
             state, limits = answers.state(self._container), answers.given(self._container)
             if state.Running:  # no end has been seen, and its exit status is 0 already
                 return self.lost(
-                    "the container engine lost sight of the container, which is still at work"
+                    "the container engine lost track of the container, which is still running"
                 )
             with self._hears:
                 self._files.collect(self._client, self._container, self._launch)
@@ -269,10 +269,10 @@ class ContainerJob:
             return self._over("bad_output", text)
         if isinstance(error, APIError):
             return self._over(
-                "bad_output", f"the container engine does not give its outputs: {text}"
+                "bad_output", f"the container engine does not return its outputs: {text}"
             )
         return self.lost(
-            f"the container engine went away, and did not come back with the container: {text}"
+            f"the container engine stopped, and did not come back with the container: {text}"
         )
 
     def _over(self, kind: FailureKind, why: str) -> Ended:

@@ -34,7 +34,7 @@ def connect_here() -> Any:
         raise UserError(
             f"DOCKER_CONTEXT={name}",
             "there is no such Docker context",
-            "name one of: docker context ls; or executor=local",
+            "choose one from: docker context ls; or executor=local",
         )
     try:
         return connect(address(), _certificates())
@@ -141,7 +141,7 @@ def connect(url: str, tls: Any = None) -> Any:
         raise UserError(
             configuration,
             "this Docker configuration is damaged",
-            "correct or remove it; or executor=local",
+            "fix or remove it; or executor=local",
         ) from None
 
 
@@ -150,15 +150,15 @@ def _unreachable(url: str, error: Exception) -> UserError:
     if "Permission denied" in text or f"Errno {errno.EACCES}" in text:
         return UserError(
             url,
-            "this user may not speak to the Docker engine",
-            "sudo usermod -aG docker $USER, and log in anew; or executor=local",
+            "this user has no access to the Docker engine",
+            "sudo usermod -aG docker $USER, and log in again; or executor=local",
         )
     if "TLS" in text or "SSL" in text or "HTTPS" in text:
         return UserError(
             url,
-            f"the Docker engine and this machine do not agree on TLS: {text.splitlines()[0][:200]}",
-            "export DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH=DIR, where ca.pem, cert.pem and key.pem are; "
-            "or executor=local",
+            f"the TLS connection to the Docker engine failed: {text.splitlines()[0][:200]}",
+            "export DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH=DIR, with ca.pem, cert.pem and "
+            "key.pem in DIR; or executor=local",
         )
     if any(words in text for words in ("too old", "too new", "no longer supported")):
         return UserError(
@@ -168,6 +168,6 @@ def _unreachable(url: str, error: Exception) -> UserError:
         )
     return UserError(
         url,
-        "no Docker engine answers",
+        "no Docker engine found",
         "sudo apt-get install docker.io && sudo systemctl start docker; or executor=local",
     )

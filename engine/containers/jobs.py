@@ -49,10 +49,10 @@ def _named(method: Callable[..., _Result]) -> Callable[..., _Result]:
         except Exception as error:
             if not (isinstance(error, DockerException) or refusals.is_gone(error)):
                 raise
-            fix = "look at it there: docker info; then give the same command"
+            fix = "check it there: docker info; then repeat the command"
             raise UserError(
                 self.where,
-                f"the container engine does not do its work: {refusals.said(error)}",
+                f"the container engine does not work: {refusals.said(error)}",
                 fix,
             ) from None
 
@@ -81,7 +81,7 @@ class Containers:
         self._ends: queue.SimpleQueue[tuple[ContainerJob, Ended]] = queue.SimpleQueue()
         self._followed = 0.0
 
-    why_chosen = "stages run in containers: a Docker engine answers"
+    why_chosen = "Docker engine found; running stages in containers"
 
     def unavailable(self) -> str:
         """Return why the engine can run nothing of this target; empty if it can."""
@@ -192,8 +192,8 @@ class Containers:
         if container is not None:
             self._machine.files.take_over(launch, container.labels)
             launch.notes.append(
-                f"went on in the container that the run {container.labels[f'{options.LABEL}.run']} "
-                "had started"
+                "continued in the container that the run "
+                f"{container.labels[f'{options.LABEL}.run']} had started"
             )
         job = ContainerJob(launch, self._context, self._machine, self._image, self._ends.put)
         self._running[launch.job.stage] = job
@@ -219,9 +219,13 @@ class Containers:
             return
         is_heard = job.end(force=force)
         if force and not is_heard and job.asked_for_s > GIVE_UP_S:
-            self._ends.put((job, job.lost("it was given up: its container engine does not answer")))
+            self._ends.put(
+                (job, job.lost("it was abandoned: its container engine does not answer"))
+            )
         elif force and job.is_immortal:
-            self._ends.put((job, job.lost("it was given up: its container engine does not end it")))
+            self._ends.put(
+                (job, job.lost("it was abandoned: its container engine does not end it"))
+            )
 
     def close(self) -> None:
         """Remove every container of this run."""

@@ -32,9 +32,9 @@ def refuse_another(store: Path, client: Any, full_name: str, image: Any) -> None
     elif known != image.id:
         raise UserError(
             full_name,
-            f"the image under this name is another one than before: {_short(image.id)}, and it was "
+            f"the image under this name has changed: it is {_short(image.id)} and was "
             f"{_short(known)}",
-            f"docker rmi {full_name}, and give the same command: it is built again",
+            f"docker rmi {full_name}, and repeat the command to build it again",
         )
 
 

@@ -79,8 +79,8 @@ def checked(client: Any, store: Path, full_name: str, platform: str) -> Any:
     if found is not None and found != PLATFORMS[platform].elf_machine:
         raise UserError(
             full_name,
-            f"its Python is of another processor than {platform} (ELF machine {found}), whatever its "
-            "label says",
+            f"its Python is for another processor than {platform} (ELF machine {found}), "
+            "whatever its label says",
             f"docker rmi {full_name}, then python run.py images build",
         )
     return image
@@ -100,7 +100,7 @@ def _get(client: Any, full_name: str | None) -> Any:
         with answers.sense():
             image = client.images.get(full_name)
             if not re.fullmatch("sha256:[0-9a-f]{64}", image.id):
-                raise answers.Nonsense("its answer makes no sense: an image without an id")
+                raise answers.Nonsense("its answer is invalid: an image without an id")
             return image
     except ImageNotFound:
         return None

@@ -57,7 +57,7 @@ def disk(outputs: Path) -> list[Finding]:
         Finding(
             free > _LEAST_DISK,
             f"{free / 1e9:.1f} GB free for {outputs}",
-            "make room: python run.py clean",
+            "free space: python run.py clean",
         )
     ]
 

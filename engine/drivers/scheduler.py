@@ -232,7 +232,7 @@ class Scheduler:
 
     def _send_back(self, stage: str, output: str) -> None:
         self.attempts.store.quarantine(self.attempts.digests[stage][output])
-        text = f"{stage}.{output} was damaged in the store: set aside, {stage} runs again"
+        text = f"{stage}.{output} was damaged in the store and is set aside; {stage} runs again"
         self._say(Note(event="note", stage=None, text=text))
         self._waiting[stage] = self.plan.jobs[stage].job
         del self.attempts.digests[stage], self._over[stage]

@@ -66,7 +66,7 @@ class Executor:
         self._servers: dict[tuple[str, ...], _Server] = {}
         self._selector = selectors.DefaultSelector()
 
-    why_chosen = "stages run as local processes"
+    why_chosen = "running stages as local processes"
 
     def unavailable(self) -> str:
         """Return nothing: a process can always be started."""

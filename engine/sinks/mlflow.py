@@ -66,14 +66,14 @@ class Sink:
         is_waiting = self._is_waiting()  # before the cursor, which the sender writes first
         cursor = cursors.load(self._run_dir, self._backend.key)
         if cursor.is_closed:
-            page = "python run.py mlflow opens its page"
+            page = "to open its page: python run.py mlflow"
             return (
                 f"recorded in MLflow ({page if self._backend.is_database else self._backend.shown})"
             )
         if is_waiting and cursor.problem is None:
             return "still being sent to MLflow in the background"
         why = cursor.problem or f"the sender ended early, see {self._starter.queue.log}"
-        return f"MLflow is away ({why}): python run.py sync sends it later"
+        return f"MLflow is unavailable ({why}); to send the run later: python run.py sync"
 
     def _request(self, is_complete: bool = False) -> None:
         with self._one_at_a_time:

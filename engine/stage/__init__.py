@@ -25,10 +25,10 @@ from typing import IO, Any, Dict, Iterator, Optional, Union
 from engine.stage.convert import as_number, as_plain, as_text
 
 In = Path
-"""An input: a file or a folder to read and never to change."""
+"An input: a file or a folder that the stage reads and must not change."
 
 Out = Path
-"""An output: a path that does not exist yet, to be written as a file or made as a folder."""
+"An output: a path that does not exist yet; the stage writes a file or creates a folder there."
 
 JOB_VERSION = 1
 PROGRESS_INTERVAL_S = 0.2

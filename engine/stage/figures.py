@@ -121,9 +121,9 @@ def picture_grid(name: str, pictures: Iterable[Tuple[Union[Path, str, bytes], st
         kept.append({"caption": as_text(caption), "data": data})
     if len(kept) < count:
         note(
-            f"{name}: {count - len(kept)} of {count} pictures are not shown: a grid takes "
-            f"{PICTURES} PNG or JPEG files of at most {PICTURE_BYTES // 1000} kB, "
-            f"{PICTURES_BYTES / 1e6:.1f} MB together"
+            f"{name}: {count - len(kept)} of {count} pictures are not shown: a grid has at "
+            f"most {PICTURES} PNG or JPEG files of at most {PICTURE_BYTES // 1000} kB "
+            f"each, {PICTURES_BYTES / 1000000.0:.1f} MB in total"
         )
     figure("picture_grid", name, pictures=kept)
 

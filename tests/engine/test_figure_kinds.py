@@ -15,7 +15,7 @@ def test_a_kind_is_found_by_its_file():
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"kind": "globe"}, "kind: 'globe' is none of confusion_matrix, curves, "),
+        ({"kind": "globe"}, "kind: 'globe' is not one of confusion_matrix, curves, "),
         ({"kind": []}, "kind: '\\[\\]' is none of"),
         ({"kind": "../events"}, "kind: '../events' is none of"),
         ({"labels": None}, "confusion_matrix.labels: Input should be a valid list"),

@@ -46,12 +46,12 @@ def test_files_of_other_editors_are_read(tmp_path, text):
     [
         (BOMB, "its aliases expand to more than 500,000 values"),
         ("x: " + "[" * 50 + "]" * 50, "it is nested more than 40 levels deep"),
-        ("x: &x [*x]", "*x stands inside what it names: it would never end"),
+        ("x: &x [*x]", "*x refers to itself and would never end"),
         ("", "the file is empty"),
         ("- 1", "a mapping is expected, not a list"),
         ("just text", "a mapping is expected, not a str"),
-        ("x: 1\nx: 2", "the key 'x' stands twice"),
-        ("x:\n\ty: 1", "a tab stands where YAML wants spaces"),
+        ("x: 1\nx: 2", "the key 'x' appears twice"),
+        ("x:\n\ty: 1", "YAML does not allow a tab here"),
         (
             "x: !!python/object/apply:os.system [true]",
             "tags are not allowed: 'tag:yaml.org,2002:python/object/apply:os.system'",
@@ -60,11 +60,11 @@ def test_files_of_other_editors_are_read(tmp_path, text):
         (b"\xff\xfe\x00", "it is not UTF-8 text (byte 0)"),
         (
             "x: {epochs: ${params.epochs}}",
-            "inside { } a value with ${...} needs quotes: YAML takes its braces for a mapping",
+            "inside { } a value with ${...} needs quotes, because YAML reads its braces as a mapping",
         ),
         (
             "x: {a: 1, epochs: ${params.epochs}, b: 2}",
-            "inside { } a value with ${...} needs quotes: YAML takes its braces for a mapping",
+            "inside { } a value with ${...} needs quotes, because YAML reads its braces as a mapping",
         ),
     ],
     ids=[

@@ -44,7 +44,7 @@ MISTAKES = {
         FOREACH + "{m: [a-b, a], n: [c, b-c]}}",
         "u.yaml: stages.a.foreach",
         "a@a-b-c",
-        "leave '-' out of the values",
+        "remove '-' from the values",
     ),
     "a_long_name": (
         FOREACH + "{n: [" + "x" * 127 + "]}}",

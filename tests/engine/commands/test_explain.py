@@ -53,7 +53,7 @@ def test_an_artifact_that_is_gone_is_the_reason(ran, give):
     ran.store.path(ran.state().stages["b"].outputs["data"]).unlink()
     assert give("explain", "stage=b").lines == [
         "b: runs",
-        "its artifact in the store is damaged or gone",
+        "its artifact in the store is damaged or missing",
     ]
 
 

@@ -129,7 +129,7 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(predict):
     assert said.err.splitlines()[1:] == [
         "output=words/out",
         "  it cannot be written: File exists",
-        "  name a file in a folder that is yours",
+        "  choose a file in a writable folder",
     ]
 
 
