@@ -153,7 +153,7 @@ def _of_a_word(text: str, line: CommandLine) -> UserError | None:
         return UserError(
             f"{one_value[1]}@...",
             "the command line cannot set a key for one value of a foreach",
-            f"write {one_value[1]}.KEY=... for all its values, or use ${{each.NAME}} in the YAML",
+            f"write {one_value[1]}.KEY=... for all values, or use ${{each.NAME}} in the YAML",
         )
     if there := re.search(r"An item is already at '([^']+)'", text):
         return UserError(

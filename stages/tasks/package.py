@@ -1,4 +1,4 @@
-"""Opens a packed model of any version: checks every file, and finds models, labels and constants."""
+"""Opens a packaged model of any version: checks every file, and finds models, labels and constants."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ _VERSION_1 = {"model.tflite", "labels.txt", "preprocessing.json"}
 
 @dataclass(frozen=True)
 class Package:
-    """A packed model whose files are those that its manifest names."""
+    """A packaged model whose files match its manifest."""
 
     folder: Path
     task: str
@@ -31,7 +31,9 @@ class Package:
     def open_role(self, role: str, accelerator: str, runtime: str, threads: int = 1) -> Model:
         """Open a role's model on the accelerator if it can be used, else on the CPU."""
         if role not in self.models:
-            raise StageError(f"the package has no model '{role}': pack it, or use another task")
+            raise StageError(
+                f"the package has no model '{role}': add it to the package, or use another task"
+            )
         int8, compiled = roles.runnable(self.models[role])
         # A model without a twin has no business on the accelerator, which would only refuse it.
         wanted = accelerator if compiled else "none"
@@ -74,11 +76,12 @@ def _manifest(folder: Path) -> "dict[str, Any]":
         version, files = manifest.get("v", 1), dict(manifest["files"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise StageError(
-            f"{folder.name} is no packed model: it has no manifest.json that names its files"
+            f"{folder.name} is not a packaged model: it has no manifest.json that lists its files"
         ) from None
     if version not in (1, 2):
         raise StageError(
-            f"the package is of version {version}, and 1 and 2 can be opened: update this program"
+            f"the package has version {version}, but only 1 and 2 can be opened: update "
+            "this program"
         )
     if version == 1 and (absent := sorted(_VERSION_1 - set(files))):
         raise StageError(f"the package's manifest does not name {absent[0]}")
@@ -102,7 +105,7 @@ def _check(folder: Path, files: "dict[str, str]") -> None:
             raise StageError(f"the package lacks {name}")
         if hashlib.sha256((folder / name).read_bytes()).hexdigest() != expected:
             raise StageError(
-                f"{name} of the package is not the file that its manifest names: pack the model again"
+                f"{name} of the package is not the file in its manifest: package the model again"
             )
 
 

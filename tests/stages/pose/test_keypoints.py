@@ -96,7 +96,7 @@ def test_a_split_of_the_users_own_is_kept(tmp_path: Path, notes: list[str]) -> N
         write_clip(tmp_path / "r" / f"{name}.csv", clip(), "coco17")
     keypoints(tmp_path / "r", tmp_path / "out")
     assert [c["split"] for c in read(tmp_path / "out")[0]["clips"]] == ["train", "train", "test"]
-    assert notes == ["x is in train and in test: the accuracy says little about people never seen"]
+    assert notes == ["x is in both train and test: the accuracy says little about new people"]
 
 
 def test_columns_may_stand_in_any_order_and_case(two_activities: Path, tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
 def test_an_activity_without_a_clip_is_named(two_activities: Path, tmp_path: Path) -> None:
     (two_activities / "jumping").mkdir()
     (two_activities / "jumping/notes.txt").write_text("to do")
-    with pytest.raises(StageError, match="no clip that can be read for jumping"):
+    with pytest.raises(StageError, match="no readable clip for jumping"):
         keypoints(two_activities, tmp_path / "out")
 
 
@@ -203,7 +203,7 @@ def test_a_single_activity_is_refused_unless_allowed(two_activities: Path, tmp_p
     ("names", "message"),
     [
         (["standing/1.png"], "one activity only, standing"),
-        (["standing/1.png", "waving/notes.txt"], "no clip that can be read for waving"),
+        (["standing/1.png", "waving/notes.txt"], "no readable clip for waving"),
         (["train/a/1.png", "train/b/1.png", "test/c/1.png"], "c is in the test or validation part"),
         (["data/a/1.mp4", "data/b/1.mp4"], "data/a/1.mp4 is a folder too deep .* at data, or"),
         (["a/x/day1/1.png", "b/1.png"], "a/x/day1/1.png is a folder too deep"),
@@ -252,7 +252,9 @@ def test_folders_named_for_a_split_are_no_activities(tmp_path, folders, splits):
 def test_a_folder_beside_the_splits_is_refused(tmp_path):
     for folder in ("train/a", "val/a", "walking"):
         write_clip(tmp_path / "r" / folder / "1.csv", clip(), "coco17")
-    with pytest.raises(StageError, match="beside train and val the recordings have walking"):
+    with pytest.raises(
+        StageError, match="the recordings contain walking in addition to train and val"
+    ):
         _recordings.find(tmp_path / "r")
 
 
@@ -277,7 +279,7 @@ def test_a_pickle_that_asks_for_more_than_arrays_is_refused(tmp_path: Path) -> N
     for name in _jhmdb.FILES.values():
         (tmp_path / name).write_bytes(pickle.dumps({"pose": [Evil()], "label": ["run"]}))
     with pytest.raises(
-        StageError, match=r"asks for subprocess.getoutput, and only numpy arrays are let in"
+        StageError, match=r"it contains subprocess.getoutput, but only numpy arrays are allowed"
     ):
         keypoints(tmp_path, tmp_path / "out")
 

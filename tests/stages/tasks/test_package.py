@@ -79,7 +79,7 @@ def test_a_manifest_that_leaves_the_folder_is_refused(made, tmp_path):
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({"v": 3}, "of version 3, and 1 and 2 can be opened: update this program"),
+        ({"v": 3}, "has version 3, but only 1 and 2 can be opened: update this program"),
         ({"v": 1}, "manifest does not name model.tflite"),
         ({"files": None}, "has no manifest.json that names its files"),
         ({"files": {"labels.txt": {}}}, "manifest is damaged: it has no sha256 of labels.txt"),

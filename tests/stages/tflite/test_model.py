@@ -174,8 +174,8 @@ def test_the_reference_kernels_of_both_runtimes_agree_to_the_bit(mirror):
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("runtime", "onnx", "there is no runtime 'onnx': litert or tflite_runtime"),
-        ("kernels", "fast", "there are no kernels 'fast': default or reference"),
+        ("runtime", "onnx", "there is no runtime 'onnx': choose litert or tflite_runtime"),
+        ("kernels", "fast", "there are no kernels 'fast': choose default or reference"),
     ],
     ids=["runtime", "kernels"],
 )

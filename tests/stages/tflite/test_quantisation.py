@@ -47,7 +47,7 @@ def test_other_types_are_cast(kind):
 
 
 def test_nan_has_no_number():
-    with pytest.raises(StageError, match="the input 'x' holds NaN, which int8 cannot express"):
+    with pytest.raises(StageError, match="the input 'x' contains NaN, which int8 cannot represent"):
         quantise(np.float32([[0, np.nan, 0]]), INT8)
 
 
