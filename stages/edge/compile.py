@@ -194,7 +194,7 @@ def _run(command: list[str], timeout_s: float) -> tuple[int, str]:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         raise StageError(
-            f"the compiler did not end within {timeout_s:g} s: give it more with timeout_s, or make "
+            f"the compiler did not end within {timeout_s:g} s: increase timeout_s, or make "
             "the model smaller"
         ) from None
     text = said.decode("utf-8", "replace")

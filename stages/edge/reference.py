@@ -68,7 +68,7 @@ def reference(
         made = raw_outputs.run(model, test_part, examples)
         raw_outputs.write(outputs / name, made, model, about)
     np.save(outputs / "chosen.npy", chosen)
-    note(f"ran with {model.runtime} on {platform.machine()}, to compare the target with")
+    note(f"ran with {model.runtime} on {platform.machine()}, as the reference for the target")
     return ReferenceMetrics(
         examples=float(test_part.examples), reference_examples=float(len(chosen))
     )

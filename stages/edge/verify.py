@@ -54,7 +54,9 @@ def verify(
 
     opened, items = load(package, accelerator, runtime), part.items(test)
     if not items:
-        raise StageError("the test part has no raw item: let `dataset` write some into test/raw")
+        raise StageError(
+            "the test part has no raw items: change `dataset` to write some to test/raw"
+        )
     golden.mkdir()
     (golden / "inputs").mkdir()
     answers: dict[str, list[dict[str, Any]]] = {}

@@ -11,5 +11,5 @@ def refuse_bomb(width: int, height: int) -> None:
     """Raise Unreadable if a picture has more than MAX_PIXELS, before it is decoded."""
     if width * height > MAX_PIXELS:
         raise Unreadable(
-            f"{width} x {height} pixels; at most {MAX_PIXELS // 1_000_000} million are read"
+            f"{width} x {height} pixels; at most {MAX_PIXELS // 1000000} million are supported"
         )

@@ -31,7 +31,7 @@ class OpenCVVideo(Video):
         self._path = source if isinstance(source, Path) else None
         self._failed = 0
         if not self._capture.isOpened():
-            raise Unreadable("no video that can be decoded")
+            raise Unreadable("not a readable video")
         self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
         refuse_bomb(
             int(self._get(cv2.CAP_PROP_FRAME_WIDTH)), int(self._get(cv2.CAP_PROP_FRAME_HEIGHT))
