@@ -222,7 +222,7 @@ def _explained(path: Path, text: str, error: yaml.YAMLError) -> UserError:
     problem = str(getattr(error, "problem", None) or error).splitlines()[0]
     if isinstance(error, _Refused):
         return UserError(where, problem, error.fix)
-    if "stands twice" in problem:
+    if "appears twice" in problem:
         return UserError(where, problem, "keep one of the two")
     if "\\t" in problem or any(re.match(r" *\t", one) for one in lines[line - 1 : line]):
         problem = "YAML does not allow a tab here"

@@ -37,7 +37,9 @@ class Classify:
         self.ran_on = f"{self._model.runtime} on the {self._model.called}"
         classes = int(next(iter(self._model.outputs.values())).shape[-1])
         if classes != len(self._labels):
-            raise StageError(f"the model has {classes} classes, labels.txt {len(self._labels)}")
+            raise StageError(
+                f"the model has {classes} classes, but labels.txt has {len(self._labels)}"
+            )
 
     def new_state(self, still: bool = False) -> None:
         return None

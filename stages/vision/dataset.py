@@ -62,7 +62,7 @@ def dataset(
 
     found = _pictures.find(pictures)
     read = _Read(found.sources, {"size": size, "fit": fit})
-    _tell(found.ignored, "are no pictures")
+    _tell(found.ignored, "are not pictures")
     _tell(read.bad, "cannot be read")
     ambiguous = _split.ambiguous(read.digests, read.sources)
     _tell([read.sources[at].name for at in sorted(ambiguous)], "are in two classes: left out")
@@ -118,7 +118,7 @@ class _Read:
             self.thumbnails.append(thumbnail(values))
             self.digests.append(hashlib.sha256(values.tobytes()).digest())
         if not self.sources:
-            raise StageError(f"no picture can be read: {self.bad[0]}")
+            raise StageError(f"no picture is readable: {self.bad[0]}")
 
 
 def _tell(names: list[str], what: str) -> None:

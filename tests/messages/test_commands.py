@@ -82,8 +82,8 @@ def test_a_file_system_that_cannot_be_written(project, give, monkeypatch):
     assert said.status == 1
     assert (
         said.err
-        == f"{project.outputs}\n  the operating system reports: Read-only file system\n  name a folder that can be "
-        "written: outputs=DIR\n"
+        == f"{project.outputs}\n  the operating system reports: Read-only file system\n  choose a writable "
+        "folder: outputs=DIR\n"
     )
 
 

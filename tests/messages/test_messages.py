@@ -42,8 +42,8 @@ EXAMPLES = {
     ],
     ("target", "device_port"): [
         "t.yaml: device",
-        "70000 is no port",
-        "write one between 1 and 65535",
+        "70000 is not a port",
+        "write a number between 1 and 65535",
     ],
     ("yaml", "tab"): [
         "{here}/f.yaml, line 2",
