@@ -129,7 +129,7 @@ def _is_choice(node: ast.expr) -> bool:
 
 
 def _is_of(node: ast.expr, value: Any) -> bool:
-    """Say whether the value is of the type, down to the items of lists."""
+    """Return whether the value is of the type, down to the items of lists."""
     match node:
         case ast.Constant(value=None):
             return value is None

@@ -1,5 +1,5 @@
-"""What no stage makes: data sets and pre-trained models, declared with source, digest and licence.
-No I/O.
+"""Assets: data sets and pre-trained models that no stage makes, declared with source, digest and
+licence. No I/O.
 """
 
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ class MadeBy(_Model):
 
 
 class Defaults(_Model):
-    """What the asset asks of the use case, below what the user says."""
+    """Defaults that the asset sets in the use case; the user's values override them."""
 
     params: Mapping[Name, Any] = Field(default_factory=dict)
     assets: Mapping[Name, str | None] = Field(default_factory=dict)
@@ -92,5 +92,5 @@ class Asset(_Model):
 
 
 def parse(data: Mapping[str, Any], where: str) -> Asset:
-    """Return the asset, or raise all mistakes of form together."""
+    """Return the asset, or raise all validation errors together."""
     return validated(Asset, data, "the asset is invalid", where)

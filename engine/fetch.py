@@ -1,7 +1,6 @@
-"""Brings declared assets to the disk: from the store, else from the mirror folder, else from their
-source.
+"""Fetches declared assets: from the store, or else the mirror folder, or else their source.
 
-Always checked.
+Their digests are always checked.
 """
 
 import errno
@@ -38,7 +37,7 @@ def digest(asset: Asset) -> str:
 
 
 def bring(asset: Asset, store: Store, mirror: Path | None, say: Say) -> None:
-    """See to it that the asset is in its place, whole and checked; UserError where it cannot be
+    """Make sure that the asset is in its place, whole and checked; UserError if it cannot be
     had.
     """
     folder = _folder(asset, store)

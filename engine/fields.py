@@ -1,4 +1,4 @@
-"""What single values in our YAML files mean: names, durations, sizes, rules.
+"""Parses single values in YAML files: names, durations, sizes, rules.
 
 And mistakes told in three lines.
 """

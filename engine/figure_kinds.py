@@ -1,5 +1,5 @@
-"""The kinds of figures: engine/figures/<kind>.py, found by name. Checks what a stage reports; what
-draws a figure for a page is engine/figure_page.py.
+"""The kinds of figures: engine/figures/<kind>.py, found by name. Validates figures that stages
+report; engine/figure_page.py draws a figure for a page.
 """
 
 import json

@@ -1,8 +1,7 @@
-"""`foreach:` makes one stage per value, or per combination of values, of what a use case says once.
+"""`foreach:` turns one stage of a use case into a stage per value, or per combination of values.
 Pure.
 
-The stages are called as DVC calls those of its `matrix`: `build@arm64`, and `train@cnn-0` for
-several keys.
+The stages are named as in DVC's `matrix`: `build@arm64`, and `train@cnn-0` for several keys.
 """
 
 import itertools

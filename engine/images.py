@@ -1,7 +1,7 @@
-"""The images of containers/: which of them serves a stage, and the tag that is the hash of all that
-goes into one.
+"""The images of containers/: selects the one for a stage, and computes the tag, a hash of everything
+that goes into it.
 
-Reads the definitions alone; builds nothing and asks no container engine.
+It reads only the definitions; it builds nothing and asks no container engine.
 """
 
 import hashlib
@@ -87,7 +87,7 @@ def read(folder: Path, sources: Mapping[str, str], base: str) -> list[Image]:
 def serving(
     images: Sequence[Image], platform: str, packages: frozenset[str], runtime: str
 ) -> Image:
-    """Return the smallest image of the platform that has all these packages; UserError where none
+    """Return the smallest image of the platform that has all these packages; UserError if none
     has.
     """
     at_hand = [image for image in images if image.platform == platform and not image.optional]

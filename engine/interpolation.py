@@ -43,7 +43,7 @@ def expand(config: DictConfig, written: Any, where: str, mistakes: list[UserErro
 
 
 def plain_data(config: DictConfig, where: str, mistakes: list[UserError]) -> dict[str, Any]:
-    """Resolve every ${...}; a wrong one is told with its place, and taken out so that the others
+    """Resolve every ${...}; a wrong one is reported with its place, and taken out so that the others
     are seen too.
     """
     removed: set[str] = set()

@@ -1,8 +1,9 @@
-"""A job as a folder: lays it out, reads what the stage said, and takes its outputs. Runs nothing.
+"""A job as a folder: lays it out, reads the stage's reports, and collects its outputs. It runs
+nothing.
 
-The stage may do anything to the folder, and the engine has more rights than a container: what is in
-it is reached through handles that were opened when it was made, and nothing in it is believed
-unread.
+The stage may do anything to the folder, and the engine has more rights than a container. The contents
+are therefore accessed through handles that were opened when the folder was created, and everything
+in it is validated.
 """
 
 import json
@@ -126,7 +127,7 @@ class JobFolder:
     def result(self) -> dict[str, Any]:
         """Return the stage's own account: `metrics`, `error`, `exit_status`.
 
-        Empty where it left none, or what it left is none.
+        Empty if it left none, or what it left is none.
         """
         try:
             with handles.folder(self.path) as folder:
@@ -139,7 +140,7 @@ class JobFolder:
     def commit(
         self, store: Store, metrics: Mapping[str, float], seconds: float, taken: str = ""
     ) -> Record:
-        """Put the outputs into the store; BadOutput where one is missing or is none.
+        """Put the outputs into the store; BadOutput if one is missing or is none.
 
         taken: where the metrics were measured, if not where the job ran.
         """
@@ -188,7 +189,7 @@ class JobFolder:
     def _more(self) -> bytes:
         """Return the next whole lines of events.jsonl.
 
-        A line of megabytes is no event, and is passed over.
+        A line of megabytes is no event, and is ignored.
         """
         try:
             with (
@@ -288,7 +289,7 @@ def take_out(path: Path, made: Identities, contract: Contract, private: Path) ->
     """Move the outputs to a new folder that the stage cannot reach, and return where they are;
     nothing else is moved.
 
-    BadOutput where the job's folder or its out/ is not the one that was made. What the stage did
+    BadOutput if the job's folder or its out/ is not the one that was made. What the stage did
     not write is not there.
     """
     private.mkdir(mode=0o700)
@@ -310,7 +311,7 @@ def take_out(path: Path, made: Identities, contract: Contract, private: Path) ->
 
 
 def open_log(log: Path) -> None:
-    """See to it that the log is a file that can be appended to; what else a stage put there is
+    """Make sure that the log is a file that can be appended to; what else a stage put there is
     removed.
     """
     try:
@@ -332,7 +333,7 @@ def log_tail(log: Path) -> str:
 
 
 def cut(log: Path) -> None:
-    """Cut the middle out of a log that has become too long, while its stage goes on appending: no
+    """Cut the middle out of a log that has become too long, while its stage continues appending: no
     stage fills the disk with words.
     """
     with suppress(OSError), open(handles.open_file(log, os.O_RDWR), "r+b") as file:

@@ -1,4 +1,4 @@
-"""What the user names must be an ordinary file or folder.
+"""Checks that a path from the user is an ordinary file or folder.
 
 Reading a FIFO, a device or one of the kernel's own files may block or never end: /proc/kmsg is a
 regular file by its mode. Unlike engine/handles.py this follows links: the user may name a path by

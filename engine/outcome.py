@@ -1,7 +1,7 @@
-"""What became of an attempt at a job: the record that the store now has, or the kind of failure and
-why.
+"""The outcome of an attempt at a job: the new record in the store, or the kind and reason of its
+failure.
 
-Every driver decides this in the same way. Runs nothing.
+Every driver uses this. It runs nothing.
 """
 
 import errno

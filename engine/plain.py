@@ -1,6 +1,6 @@
-"""Plain values: what a YAML file or the command line may hold.
+"""Plain values: those that a YAML file or the command line may contain.
 
-Every program, JSON and a database can take them as they are.
+Programs, JSON and databases can represent all of them.
 """
 
 import math

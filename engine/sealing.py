@@ -1,6 +1,6 @@
-"""Outputs that become artifacts: what one may hold, made read-only and durable.
+"""Turns outputs into artifacts: checks their contents, and makes them read-only and durable.
 
-What a stage wrote may be anything: it is looked at through handles alone, and a link is refused.
+A stage may have written anything: outputs are accessed only through handles, and links are refused.
 """
 
 import errno

@@ -193,7 +193,7 @@ class Library:
         return dict(sorted(sources.items())), frozenset(outside), frozenset(outside - needed)
 
     def _is_source(self, module: str) -> bool:
-        """Say whether what a module computes depends on its source: one of stages, or what they
+        """Return whether what a module computes depends on its source: one of stages, or what they
         share with the engine.
         """
         return module.split(".")[0] in self.packages or module.startswith(f"{_STAGE_API}.")

@@ -165,7 +165,7 @@ def read(data: Mapping[str, Any], where: str) -> tuple[UseCase | None, list[User
 def _without(data: Mapping[str, Any], key_paths: Iterable[tuple[str | int, ...]]) -> dict[str, Any]:
     """Return a copy without the values at these places.
 
-    A place may go on below a value, into the types it might have had.
+    A place may continue below a value, into the types it might have had.
     """
     rest: dict[str, Any] = copy.deepcopy(dict(data))
     for key_path in key_paths:

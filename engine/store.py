@@ -78,7 +78,7 @@ class Store:
     def record(self, fingerprint: str) -> Record | None:
         """Return the job's record as it stands, without a look at its artifacts.
 
-        None where it is absent or damaged.
+        None if it is absent or damaged.
         """
         try:
             data = json.loads(handles.read(self._action(fingerprint), RECORD_MOST_BYTES))
@@ -95,7 +95,7 @@ class Store:
         return Record(**data)
 
     def is_whole(self, digest: str) -> bool:
-        """Say whether the artifact is there and every byte is what the digest says."""
+        """Return whether the artifact is there and every byte is what the digest says."""
         path = self.path(digest)
         if (
             path.is_symlink()

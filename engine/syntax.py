@@ -113,7 +113,7 @@ def _default(node: ast.expr | None, path: Path) -> object:
 def metrics(function: ast.FunctionDef, tree: ast.Module) -> dict[str, bool] | None:
     """Return the keys of the TypedDict that the function returns, and whether each is required.
 
-    None where it returns nothing.
+    None if it returns nothing.
     """
     if function.returns is None or (
         isinstance(function.returns, ast.Constant) and function.returns.value is None

@@ -1,5 +1,5 @@
-"""Google's Coral Edge TPU: its buses, what a container needs to open it, what a fingerprint counts,
-and what `doctor` prints of device, driver, permissions, compiler and libraries. Loads none of them.
+"""Google's Coral Edge TPU: its buses, what a container needs to open it, its part of a fingerprint,
+and `doctor`'s lines about device, driver, permissions, compiler and libraries. It loads none of them.
 """
 
 import os
@@ -54,7 +54,7 @@ def access(bus: str | None) -> Access:
 
 
 def findings() -> list[Finding]:
-    """Return the Edge TPUs of the machine and their software, and what stands in the way."""
+    """Return the machine's Edge TPUs and their software, and what prevents their use."""
     return [*devices(), *software()]
 
 
@@ -64,7 +64,7 @@ def devices(
     machine: str | None = None,
     page_bytes: int | None = None,
 ) -> list[Finding]:
-    """Return the Edge TPUs of the machine, and what stands in the way of each."""
+    """Return the machine's Edge TPUs, and what prevents the use of each."""
     corals = coral.find(sys_dir, dev)
     return [
         *_pages(machine or platform.machine(), page_bytes or os.sysconf("SC_PAGE_SIZE")),

@@ -1,8 +1,8 @@
-"""Read a tar that a container engine sends, as it comes: neither the engine nor the stage behind it
-is trusted.
+"""Read a tar from a container engine as a stream: neither the engine nor the stage behind it is
+trusted.
 
-Nothing is kept in memory but the entry at hand, nothing is written outside the folder, and no more
-bytes than are allowed.
+Only the current entry is kept in memory, nothing is written outside the folder, and the number of
+bytes is limited.
 """
 
 import errno
@@ -104,9 +104,9 @@ def unpack(chunks: Iterator[bytes], folder: Path) -> None:
 
 
 def content(chunks: Iterator[bytes], most_bytes: int, skip_bytes: int = 0) -> Iterator[bytes]:
-    """Yield a regular file's bytes, all but the first; nothing where it is none.
+    """Yield a regular file's bytes, all but the first; nothing if it is none.
 
-    NotPlain where it has more than are allowed.
+    NotPlain if it has more than are allowed.
     """
     with _opened(chunks, most_bytes + _HEADERS) as tar:
         entry = tar.next()
@@ -132,7 +132,7 @@ def _opened(chunks: Iterator[bytes], most_bytes: int) -> Iterator[tarfile.TarFil
 
 
 def _entries(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """Yield each entry and forget it; NotPlain where the end is missing, which tarfile takes for an
+    """Yield each entry and forget it; NotPlain if the end is missing, which tarfile takes for an
     end.
     """
     while (entry := tar.next()) is not None:

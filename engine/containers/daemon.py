@@ -1,4 +1,5 @@
-"""The way to a container engine: where it listens, and a client of it, or why there is none."""
+"""Connects to a container engine: finds its address, and returns a client or the reason why there is
+none."""
 
 import errno
 import os
@@ -56,7 +57,7 @@ def _certificates() -> Any:
 def _context() -> Any:
     """Return the chosen Docker context.
 
-    None where there is none, or ~/.docker is damaged, which is no reason not to try the usual
+    None if there is none, or ~/.docker is damaged, which is no reason not to try the usual
     place.
     """
     from docker.context import ContextAPI
@@ -71,7 +72,7 @@ def _context() -> Any:
 def _check_configuration() -> str:
     """Return where Docker's configuration is, empty for nowhere.
 
-    UserError where reading it would never end.
+    UserError if reading it would never end.
     """
     from docker.utils.config import find_config_file
 

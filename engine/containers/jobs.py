@@ -1,9 +1,8 @@
 """Runs jobs as containers of one engine: created, started, waited for, inspected and removed by
 label, never attached.
 
-A container outlives this process. Who gives the same command again takes over what still fits, and
-removes the rest. Whose engine it is, and how files come and go there, is told by the executor that
-uses this: `machine`.
+Containers outlive this process. When the command is repeated, it takes over those that still fit and
+removes the rest. The executor provides `machine`: whose engine it is, and how files are transferred.
 """
 
 import queue
@@ -36,7 +35,7 @@ GIVE_UP_S = 5.0  # how long a job that must end may still be on its way into a c
 
 
 def _named(method: Callable[..., _Result]) -> Callable[..., _Result]:
-    """Let a call raise UserError where the engine goes away meanwhile, refuses, or answers with
+    """Let a call raise UserError if the engine goes away meanwhile, refuses, or answers with
     nonsense.
     """
 
@@ -93,7 +92,7 @@ class Containers:
         return self._machine.where
 
     def reach(self) -> Any:
-        """Return a client of the engine that has just been answered; UserError where there is none.
+        """Return a client of the engine that has just been answered; UserError if there is none.
 
         A way that broke is opened again.
         """
@@ -119,7 +118,7 @@ class Containers:
     def missing(self, planned: Iterable[Planned]) -> list[str]:
         """Return the images of these jobs that the engine does not have.
 
-        UserError where the machine could not run them.
+        UserError if the machine could not run them.
         """
         jobs = list(planned)
         client = self.reach()
@@ -170,7 +169,7 @@ class Containers:
                 continue  # its engine lives, or it is this one's already
             if not self._claims.enter_context(store.locks.alone(container.id)):
                 _let_begin(store, fingerprint)
-                continue  # another one goes on with it
+                continue  # another one continues with it
             self._claimed.add(container.id)
             image = self._images.get(wanted.get(fingerprint) or "")
             fits = (
@@ -184,7 +183,7 @@ class Containers:
                 remove(container)
 
     def launch(self, launch: Launch) -> None:
-        """Start the job, or go on with its abandoned container.
+        """Start the job, or continue with its abandoned container.
 
         A refusal is the job's end, which comes from `wait`.
         """

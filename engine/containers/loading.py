@@ -15,7 +15,7 @@ LOAD_S = 600.0  # of one call that carries an image or an artifact
 def load(client: Any, full_name: str, archive: Path) -> Any:
     """Give the engine an image from its archive, under this full name, and return it.
 
-    UserError where the engine does not take it.
+    UserError if the engine does not take it.
     """
     import requests
     from docker.errors import DockerException

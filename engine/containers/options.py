@@ -1,4 +1,5 @@
-"""What a stage's container may: no more than its job needs. Plain data for docker-py, no call."""
+"""The privileges and limits of a stage's container: the minimum that its job needs. Plain data for
+docker-py; it makes no calls."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -30,7 +31,7 @@ _FOUR = Path(__file__).with_name("processors")
 
 
 class Limits(BaseModel):
-    """conf/executor/docker.yaml: what a stage's container may take where the stage says nothing."""
+    """conf/executor/docker.yaml: the limits of a container whose stage sets none."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

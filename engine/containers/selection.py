@@ -1,4 +1,4 @@
-"""Which image a job's container is made of, and whether the engine has it as it must be."""
+"""Selects the image of a job's container, and checks that the engine has the right one."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -29,7 +29,7 @@ def choose(
 ) -> Image:
     """Return the image that the YAML names, else the smallest that has what the stage imports.
 
-    UserError where there is none.
+    UserError if there is none.
     """
     runtimes, runtime = frozenset(images.RUNTIMES.values()), context.target.runtime
     packages = contract.needs | contract.imports & runtimes
@@ -67,7 +67,7 @@ def missing(client: Any, jobs: Iterable[Planned]) -> list[str]:
 def checked(client: Any, store: Path, full_name: str, platform: str) -> Any:
     """Return the engine's image.
 
-    UserError where it is absent, is not the known one, or its programs are of another platform.
+    UserError if it is absent, is not the known one, or its programs are of another platform.
     """
     image = _get(client, full_name)
     if image is None:
@@ -118,7 +118,7 @@ def _machine_of(client: Any, image: Any) -> int | None:
 
 
 def _program(container: Any, path: str) -> bytes:
-    """Return the first bytes of a program; none where there is none."""
+    """Return the first bytes of a program; none if there is none."""
     for _ in range(8):  # links: python3 -> python3.11
         head, facts = _head(container, path)
         if not facts.linkTarget:

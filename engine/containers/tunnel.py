@@ -1,5 +1,5 @@
-"""The way to a device's Docker engine: a socket of this machine that OpenSSH carries there, by the
-user's own keys and host keys.
+"""Connects to a device's Docker engine: OpenSSH forwards a socket of this machine to it, with the
+user's own keys and known host keys.
 """
 
 import shlex

@@ -1,5 +1,5 @@
-"""How a container ended, in the words of a run: from what the engine says of it, never from the
-exit status alone. Pure.
+"""Decides how a container's job ended, from the engine's report and never from the exit status
+alone. Pure.
 """
 
 import re
@@ -87,7 +87,7 @@ def why(kind: FailureKind, text: str) -> str:
 def no_space(ended: Ended, free_bytes: int | None, tmp: int, shm: int) -> Ended:
     """Return the end of a stage that wrote where nothing fitted any more.
 
-    Free_bytes: of the disk, None where it is not this machine's.
+    Free_bytes: of the disk, None if it is not this machine's.
     """
     own = (
         f"/tmp ({tmp / 1e6:,.0f} MB: executor.tmp=1G) or /dev/shm ({shm / 1e6:,.0f} MB: "

@@ -1,7 +1,7 @@
-"""Hands a job's files to a container of another machine, through its engine alone: inputs as
-volumes known by digest, each sent once.
+"""Passes a job's files to a container on another machine, only through its engine: inputs are
+volumes identified by digest, each sent once.
 
-A volume that was being sent when the link broke lacks its mark and is sent again.
+If the connection breaks during a transfer, the volume lacks its mark and is sent again.
 """
 
 import hashlib
@@ -241,7 +241,7 @@ class _Sending:
     is_wanted: Callable[[], bool]
 
     def go_on(self) -> None:
-        """Raise where the job is no longer wanted."""
+        """Raise if the job is no longer wanted."""
         if not self.is_wanted():
             raise Unwanted("it was asked to end while its files were being sent")
 

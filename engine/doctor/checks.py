@@ -1,4 +1,4 @@
-"""The checks of `doctor`, all at the same time. Waits for nothing longer than it is told to."""
+"""Runs the checks of `doctor` in parallel, each with a time limit."""
 
 import threading
 import time

@@ -1,5 +1,5 @@
-"""What `doctor` says of containers: the Docker engine, the platforms that it can run, and the way
-to an engine on a device.
+"""`doctor`'s checks of containers: the Docker engine, the platforms that it can run, and the
+connection to an engine on a device.
 
 The engine is asked over plain HTTP: that is quick, ends in time, and needs no package.
 """

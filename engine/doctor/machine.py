@@ -1,4 +1,4 @@
-"""What `doctor` says of the machine itself: its kind, Python and packages, memory and disk."""
+"""`doctor`'s checks of the machine itself: its kind, Python and packages, memory and disk."""
 
 import importlib.metadata
 import os

@@ -1,4 +1,4 @@
-"""What `doctor` says of runs and of the MLflow that records them.
+"""`doctor`'s checks of runs and of the MLflow that records them.
 
 Imports no MLflow: a server is asked over HTTP.
 """

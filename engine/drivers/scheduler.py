@@ -179,7 +179,7 @@ class Scheduler:
                 self._ready.discard(name)
 
     def _has_room(self, job: Job) -> bool:
-        """Say whether the job's share is free; a job alone always fits, however much it asks for."""
+        """Return whether the job's share is free; a job alone always fits, however much it asks for."""
         if not self._running:
             return True
         in_use = [other.spec.resources for other in self._jobs_at_work()]

@@ -127,7 +127,7 @@ def checkpoint() -> Path:
 
 @contextmanager
 def durable_file(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file to write in binary; it replaces `path` when the block ends, and is on the disk
+    """Open a file to write in binary; it replaces `path` when the block ends, and is on disk
     then.
 
     After a kill or a power cut the path holds all of the old content or all of the new.

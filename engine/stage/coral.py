@@ -120,7 +120,7 @@ def _state(node: Path, was_used: bool) -> State:
 
 
 def _line(path: Path) -> str:
-    """Return what the kernel says there; empty where it says nothing, as while a device leaves."""
+    """Return what the kernel says there; empty if it says nothing, as while a device leaves."""
     try:
         return path.read_text(encoding="ascii", errors="replace").strip()
     except OSError:

@@ -112,7 +112,7 @@ def own_reason(graph: Subgraph, operator: Operator) -> str | None:
 
 
 def is_whole(operator: Operator) -> bool:
-    """True where the operator has the inputs that its kind cannot do without, and an output."""
+    """True if the operator has the inputs that its kind cannot do without, and an output."""
     least = _LEAST_INPUTS.get(operator.type, 1)
     return (
         len(operator.inputs) >= least

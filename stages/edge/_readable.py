@@ -60,7 +60,7 @@ _WAY_OUT = "use older operations instead, or convert with an older TensorFlow"
 
 
 def obstacles(model: Model) -> list[str]:
-    """Return, in a sentence each, why compiler 16 cannot read the model; empty where it can."""
+    """Return, in a sentence each, why compiler 16 cannot read the model; empty if it can."""
     return [
         sentence
         for graph in model.subgraphs

@@ -106,7 +106,7 @@ def _copied(models: "Path", to: "Path") -> dict[str, dict[str, "Path"]]:
 
 
 def _compiler(waiting: dict[str, "Path"]) -> str | None:
-    """Return where the compiler is, or None and a note of which models go on uncompiled."""
+    """Return where the compiler is, or None and a note of which models continue uncompiled."""
     import shutil
 
     found = shutil.which(PROGRAMS[0])

@@ -25,7 +25,7 @@ def reference(
     """Run a role's int8 and float model on the test part with the target's runtime.
 
     The default kernels differ between x86 and ARM by some quantisation steps; the reference kernels
-    are the same to the bit on every platform, and slow, above all under emulation: so only a few
+    are the same bit for bit on every platform, and slow, above all under emulation: so only a few
     examples are run with them, spread over the test part.
 
     test:    a part with the model's input tensors

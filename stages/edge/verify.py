@@ -33,11 +33,11 @@ def verify(
 ) -> VerifyMetrics:
     """Answer the raw items of the test part, and compare with what `score` expects of them.
 
-    package: a packed model; test: a part with raw items; score: its report, with `answers`
+    package: a packaged model; test: a part with raw items; score: its report, with `answers`
     golden:  inputs/ (the raw items) and answers.json: what a device has to answer before it serves
              this package, and where these answers were made
 
-    task:        what the packed model does: a module of stages/tasks
+    task:        what the packaged model does: a module of stages/tasks
     runtime:     the target's: litert or tflite_runtime
     accelerator: the target's: none, or a name such as edgetpu
 

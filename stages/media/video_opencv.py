@@ -16,7 +16,7 @@ try:  # planning reads here that OpenCV may be absent
 except ImportError:
     raise
 
-# read() fails once at a damaged frame and goes on if called again; at the end it goes on failing
+# read() fails once at a damaged frame and continues if called again; at the end it continues failing
 _READ_ATTEMPTS = 50
 
 
