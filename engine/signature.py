@@ -157,7 +157,7 @@ class Library:
         )
 
     def _said(self, uses: str, path: Path) -> dict[str, Any]:
-        """Return what the stage's function says, as plain data; UserError if it cannot be a
+        """Return the signature of the stage's function, as plain data; UserError if it cannot be a
         stage's.
         """
         key = f"stage {uses} {self._source(path)[1]}"

@@ -1,4 +1,4 @@
-"""The use case as its YAML says it: frozen, typed, every mistake of form found at once. No I/O."""
+"""The use case's YAML as a model: frozen, typed, all validation errors found at once. No I/O."""
 
 import copy
 from collections.abc import Iterable, Mapping
@@ -28,7 +28,7 @@ class _Model(BaseModel):
 
 
 class Resources(_Model):
-    """What a job takes of the machine while it runs."""
+    """The share of the machine that a job uses while it runs."""
 
     cpus: float = Field(1, gt=0, allow_inf_nan=False, description="processor cores")
     memory: Size = Field(0, description="bytes, such as 512M or 2G; 0: not counted")

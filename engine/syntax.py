@@ -1,4 +1,4 @@
-"""What a module's source says by its syntax alone: imports, and of a stage its signature. Pure."""
+"""Parses a module's source: its imports, and the signature of a stage. Pure."""
 
 import ast
 from collections.abc import Iterator

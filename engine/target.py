@@ -1,4 +1,4 @@
-"""Where a model shall run: platform, accelerator and runtime, from one YAML file a target. No I/O."""
+"""Targets: platform, accelerator and runtime, from one YAML file per target. No I/O."""
 
 import re
 from collections.abc import Mapping
@@ -108,7 +108,7 @@ class Target(BaseModel):
 
 
 def parse(data: Mapping[str, Any], where: str) -> Target:
-    """Return the target, or raise all mistakes of form together."""
+    """Return the target, or raise all validation errors together."""
     return validated(
         Target,
         completed(data) if isinstance(data, Mapping) else data,

@@ -1,5 +1,5 @@
-"""`when:` makes a stage conditional on the target: which stages of a use case are left out, and
-why. Pure.
+"""`when:` makes a stage conditional on the target: finds the stages that are left out, and why.
+Pure.
 """
 
 from collections.abc import Iterator, Mapping

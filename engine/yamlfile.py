@@ -1,5 +1,5 @@
-"""Reads a YAML file as plain data, and refuses what could surprise: bombs, tags, duplicate keys,
-other encodings.
+"""Reads a YAML file as plain data, and refuses unsafe or surprising content: bombs, tags, duplicate
+keys, other encodings.
 """
 
 import re

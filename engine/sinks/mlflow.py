@@ -1,8 +1,7 @@
 """Records a run in MLflow: leaves a request for the sender of the outputs folder, and starts one if
 needed.
 
-An MLflow that is slow or away delays nothing, and nothing of mlflow is imported in the engine's
-process.
+A slow or unavailable MLflow delays nothing, and the engine's process does not import mlflow.
 """
 
 import os
@@ -26,10 +25,10 @@ _WAIT_SHARE = 0.1  # of the run's own time
 
 
 class Sink:
-    """Leaves the request and, at the end, waits a bounded time until it is served.
+    """Leaves the request and, at the end, waits for a limited time until it is served.
 
-    A run that is over in a moment leaves it at its end, and does not wait: importing MLflow would
-    take the processors from its stages.
+    A very short run leaves it at its end, and does not wait: importing MLflow would take processor
+    time from its stages.
     """
 
     writes_files = False

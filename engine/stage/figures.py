@@ -1,8 +1,8 @@
-"""The kinds of figures that ship, each as a function: what a stage passes, as its figure has it.
+"""A function for each built-in kind of figure.
 
-Any other kind is `engine.stage.figure(kind, name, **fields)`; how a kind is checked and drawn is
-engine/figures/<kind>.py. A figure names its axes with their units; the report draws it, and MLflow
-gets it with the stage's run.
+For any other kind, use `engine.stage.figure(kind, name, **fields)`; engine/figures/<kind>.py validates
+and draws a kind. Axes have names and units; the report draws the figure, and MLflow gets it with the
+stage's run.
 """
 
 import base64
