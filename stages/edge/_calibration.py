@@ -1,4 +1,4 @@
-"""Chooses the training examples that a quantised model's ranges are measured on."""
+"""Chooses the training examples that calibrate the ranges of a quantised model."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

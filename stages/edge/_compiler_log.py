@@ -1,4 +1,4 @@
-"""Reads the log of the Edge TPU's compiler: what it mapped, why not the rest, bytes, why it failed."""
+"""Parses the log of the Edge TPU's compiler: the mapping with its reasons, bytes, and why it failed."""
 
 import re
 from collections import Counter
@@ -68,7 +68,7 @@ _FAILURES = (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """So many operators of a type that ended alike."""
+    """The number of operators of a type with the same status."""
 
     type: str
     count: int
@@ -77,7 +77,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class CompilerLog:
-    """What the compiler says of a model that it took."""
+    """The compiler's report on a model that it compiled."""
 
     version: str
     operations: int

@@ -1,4 +1,4 @@
-"""By how much the outputs of a target differ from those of the build machine."""
+"""Measures how far a target's outputs differ from the build machine's."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path

@@ -1,5 +1,5 @@
-"""Reads what Google's Edge TPU compiler wrote: the custom operator's DarwiNN package, and what it
-says of parameters.
+"""Reads the output of Google's Edge TPU compiler: the custom operator's DarwiNN package, and its
+figures about parameters.
 
 The operator's options are a FlexBuffer map; its key "4" holds the package. Its field numbers are
 those of google-coral/libedgetpu `executable/executable.fbs`. Nothing of the instructions is read.
@@ -19,8 +19,8 @@ _LETTERS = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """What a compiled model holds: bytes of parameters that stay on the chip and that are sent at
-    each inference, and for which runtime.
+    """The contents of a compiled model: bytes of parameters that stay on the chip and that are sent for
+    each inference, and its runtime.
     """
 
     cached_param_bytes: int

@@ -1,7 +1,7 @@
-"""What the Edge TPU's compiler 16 can read at all, before any question of what it maps.
+"""Checks whether the Edge TPU's compiler 16 can read a model at all, before the question what it maps.
 
 It was built in the summer of 2021 (16.0.384591198), so it reads operators up to the versions of
-TensorFlow 2.6; one operator that is newer and it refuses the whole model, with "Didn't find op for
+TensorFlow 2.6. If one operator is newer, it refuses the whole model with "Didn't find op for
 builtin opcode". docs/edge-tpu.md has table and sources.
 """
 
@@ -69,7 +69,7 @@ def obstacles(model: Model) -> list[str]:
 
 
 def unreadable(operator: str, version: int) -> str:
-    """Say that the operator is too new, what can be read, and what to do."""
+    """Return a sentence that the operator is too new, with the readable version and a fix."""
     highest = READABLE.get(operator)
     reads = f"reads {operator} up to version {highest}" if highest else f"does not know {operator}"
     return (

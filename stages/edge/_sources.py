@@ -1,4 +1,4 @@
-"""Finds out what a trained model is, from its content and not from its name, role by role."""
+"""Recognises trained models by their content and not by their name, role by role."""
 
 import zipfile
 from dataclasses import dataclass

@@ -1,6 +1,4 @@
-"""The stage that compiles int8 models for the Edge TPU, if the target has one and Google's compiler
-is installed.
-"""
+"""Compiles int8 models for the Edge TPU, if the target has one and Google's compiler is installed."""
 
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict
 

@@ -1,4 +1,4 @@
-"""The stage that says which operators of models run on the Edge TPU, compiled or not."""
+"""Reports which operators of models run on the Edge TPU, compiled or predicted."""
 
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 

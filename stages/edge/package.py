@@ -1,4 +1,4 @@
-"""The stage that packs models with all that a device needs, each file named by its sha256."""
+"""Packages models with everything that a device needs, each file listed with its sha256."""
 
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -12,7 +12,7 @@ PACKED = ("int8", "float", "edgetpu")
 
 
 class PackageMetrics(TypedDict):
-    """How many files the package has, and their bytes."""
+    """The number of files in the package, and their bytes."""
 
     files: float
     size_bytes: float

@@ -1,4 +1,4 @@
-"""The stage that runs a model on the build machine, for the target's outputs to be compared with."""
+"""Runs a model on the build machine, as the reference for the target's outputs."""
 
 from typing import Annotated, TypedDict
 
@@ -7,7 +7,7 @@ from engine.stage.bounds import Range
 
 
 class ReferenceMetrics(TypedDict):
-    """How many test examples were run with the default kernels, and with the reference kernels."""
+    """The number of test examples run with the default kernels, and with the reference kernels."""
 
     examples: float
     reference_examples: float

@@ -1,4 +1,4 @@
-"""The stage that opens the package as the device will, and answers raw test items through the task."""
+"""Opens the package as the device will, and answers raw test items through the task."""
 
 from typing import TYPE_CHECKING, Any, TypedDict
 

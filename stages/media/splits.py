@@ -1,4 +1,4 @@
-"""The parts that a data set brings itself: train/ with test/, val/ or both, in any letter case."""
+"""The parts into which a data set is already split: train/ with test/, val/ or both, in any letter case."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Why a picture or video cannot be read, and the size above which none is read."""
+"""The reason why a picture or video cannot be read, and the maximum size."""
 
 MAX_PIXELS = 50_000_000
 

@@ -1,7 +1,7 @@
-"""The task `classify`: names what a picture shows.
+"""The task `classify`: recognises what a picture shows.
 
-A picture that is like none of the classes is answered with `none of these`: the highest
-probability is below the threshold that training has found. Raw inputs are pictures (h, w, 3).
+The answer for a picture unlike all classes is `none of these`: its highest probability is below the
+threshold that training has found. Raw inputs are pictures (h, w, 3).
 """
 
 from __future__ import annotations
