@@ -78,4 +78,4 @@ def test_a_stage_that_the_target_leaves_out_is_said_to_be(project, give):
     )
     said = give("explain", "usecase=one", "stage=s")
     assert said.status == 2
-    assert "this target leaves it out" in said.err and "accelerator is edgetpu" in said.err
+    assert "this target leaves it out" in said.err and "accelerator to be edgetpu" in said.err

@@ -71,5 +71,5 @@ def test_the_same_pixels_in_two_classes_are_ambiguous():
 
 
 def test_a_set_without_a_test_picture_is_refused():
-    with pytest.raises(StageError, match="give each class three pictures"):
+    with pytest.raises(StageError, match="give each class at least three pictures"):
         cut(sources("cat", "dog"))
