@@ -1,4 +1,4 @@
-"""The stage that reads pictures with their classes, and splits them so that no picture is in two parts."""
+"""Reads pictures with their classes, and splits them so that no picture is in two parts."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
@@ -17,7 +17,7 @@ NAMED = 5  # at most so many files are named in one note
 
 
 class DatasetMetrics(TypedDict):
-    """Pictures of each part and classes; files that are no pictures or cannot be read; pictures left
+    """Pictures of each part and classes; files that are unreadable or not pictures; pictures left
     out because the same one is in another class.
     """
 

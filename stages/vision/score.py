@@ -1,4 +1,4 @@
-"""The stage that judges the classifier's outputs by the truth of the test part, picture by picture."""
+"""Compares the classifier's outputs with the truth of the test part, picture by picture."""
 
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 

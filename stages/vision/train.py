@@ -1,4 +1,4 @@
-"""The stage that trains a picture classifier: its last layer first, then the whole network."""
+"""Trains a picture classifier: its last layer first, then the whole network."""
 
 from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
