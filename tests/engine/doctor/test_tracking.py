@@ -98,5 +98,5 @@ def test_an_address_that_mlflow_does_not_take_is_told(tmp_path):
     found = _said(tmp_path, "mlruns")
     assert (
         not found.is_there
-        and found.fix == "leave it null, or name a database: sqlite:////path/to/mlflow.db"
+        and found.fix == "leave it null, or set a database: sqlite:////path/to/mlflow.db"
     )
