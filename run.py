@@ -8,5 +8,7 @@ import sys
 
 from engine.start import main
 
+# Hydra's completion for fish looks for the words "@hydra.main" in this file.
+
 if __name__ == "__main__":
     sys.exit(main("python run.py"))

@@ -91,7 +91,8 @@ class Bench:
 
     def run(self, usecase: Path, *words: str) -> Cost:
         """Return what the whole command costs, until all is quiet."""
-        options = ["--config-dir", str(self.folder), f"usecase={usecase}", "stage_packages=[bench]"]
+        options = ["--config-dir", str(self.folder), f"usecase={usecase}", "target=x86_64"]
+        options.append("stage_packages=[bench]")
         argv = [sys.executable, str(ROOT / "run.py"), *options, *words]
         env = {
             name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
@@ -290,7 +291,8 @@ def background_figures(bench: Bench, table: Table, usecase: Path) -> None:
 
 def ten_in_a_row(bench: Bench, usecase: Path) -> Cost:
     """Return the cost of ten runs, one begun when the one before has ended, whatever that left behind."""
-    options = ["--config-dir", str(bench.folder), f"usecase={usecase}", "stage_packages=[bench]"]
+    options = ["--config-dir", str(bench.folder), f"usecase={usecase}", "target=x86_64"]
+    options.append("stage_packages=[bench]")
     argv = [sys.executable, str(ROOT / "run.py"), *options]
     loop = "import subprocess, sys\nfor _ in range(10): subprocess.run(sys.argv[1:], check=True)"
     return measure([sys.executable, "-c", loop, *argv], bench.folder)

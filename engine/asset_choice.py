@@ -3,6 +3,7 @@
 Works on the configuration that Hydra composed, before it is resolved.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from engine import asset, yamlfile
 from engine.asset import Asset
-from engine.catalogue import ROOT
 from engine.composed import kind_of
 from engine.errors import UserError, did_you_mean
 from engine.override import value_of
@@ -42,7 +42,7 @@ def take_own_data(
             and _load_asset(declared[value]).sample
         ):
             config.assets[key] = str(folder)
-            notes.append(f"using {folder} for {key} instead of the sample {value}")
+            notes.append(f"using {as_typed(folder)} as {key} instead of the sample {value}")
 
 
 def apply(
@@ -51,17 +51,20 @@ def apply(
     overrides: Sequence[str],
     where: str,
     mistakes: list[UserError],
-    folder: Path,
+    folders: Sequence[Path],
     path_kinds: dict[str, str],
 ) -> dict[str, Asset | Path | None]:
-    """Resolve each asset's value, and let it set what the user has not."""
+    """Resolve each asset's value, and let it set what the user has not.
+
+    folders: where a relative path may begin, the first choice first.
+    """
     found: dict[str, Asset | Path | None] = {}
     for key in _asset_keys(config):
         if not isinstance(config.assets[key], str | None):  # such as a folder that is called 2024
             config.assets[key] = str(config.assets[key])
         try:
             found[key] = resolved = _asset(
-                key, config.assets[key], declared, where, folder, path_kinds
+                key, config.assets[key], declared, where, folders, path_kinds
             )
         except UserError as mistake:
             mistakes.append(mistake)
@@ -109,7 +112,7 @@ def _asset(
     value: Any,
     declared: Mapping[str, Path],
     where: str,
-    folder: Path,
+    folders: Sequence[Path],
     path_kinds: dict[str, str],
 ) -> Asset | Path | None:
     if value is None:
@@ -117,16 +120,27 @@ def _asset(
     if value in declared:
         return _load_asset(declared[value])
     path = Path(str(value)).expanduser()
-    # a use case of the project names the project's own folders
-    for candidate in (folder / path, ROOT / path) if value != "" else ():
+    for candidate in (folder / path for folder in folders if value != ""):
         path_kinds[str(candidate.absolute())] = kind_of(candidate)
         if candidate.exists():
             return candidate.absolute()
     raise UserError(
         f"{where}: assets.{key}",
         f"'{value}' is neither a declared asset nor a path that exists",
-        did_you_mean(str(value), declared),
+        _way_out(str(value), folders[0], declared),
     )
+
+
+def _way_out(value: str, folder: Path, declared: Mapping[str, Path]) -> str:
+    """Return the nearest declared asset; if the value looks like a path, what is wrong with that."""
+    path = (folder / Path(value).expanduser()).absolute()
+    if "/" not in value and not path.suffix:
+        return did_you_mean(value, declared)
+    missing, parent = next((p, p.parent) for p in (path, *path.parents) if p.parent.is_dir())
+    if missing != path:
+        return f"check the path: there is no '{missing}'"
+    names = os.listdir(parent) if os.access(parent, os.R_OK) else []
+    return did_you_mean(path.name, names, f"check the path: {parent} has no '{path.name}'")
 
 
 def _load_asset(path: Path) -> Asset:

@@ -167,7 +167,7 @@ class Attempts:
         return True
 
     def _settled(self, job: Job) -> Planned:
-        return settle(job, self.digests, self.plan.assets, self.store)
+        return settle(job, self.digests, self.plan.assets, self.store, self.plan.forced)
 
     def _launched(self, planned: Planned, lock: ExitStack) -> LiveAttempt:
         job = planned.job

@@ -2,7 +2,7 @@
 before the project's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -10,12 +10,19 @@ PROJECT_FILE = (
     "project.yaml"  # in conf/: what a user's project sets instead of the engine's defaults
 )
 
+_OF_A_PROJECT = (
+    "usecases/*.yaml",
+    "conf/usecases/*.yaml",
+    "conf/target/*.yaml",
+    "conf/asset/*.yaml",
+)
+
 
 def config_dirs(argv: Sequence[str]) -> tuple[Path, ...]:
     """Return the folders that hold configuration: the user's, then the project's own.
 
-    The user's are those of --config-dir; without it, conf/ in the current folder if a project.yaml
-    is in it.
+    The user's are those of --config-dir; without it, conf/ with a project.yaml in the current
+    folder or the nearest one above it.
     """
     dirs = []
     for word, following in zip(argv, [*argv[1:], ""], strict=False):
@@ -23,10 +30,33 @@ def config_dirs(argv: Sequence[str]) -> tuple[Path, ...]:
             dirs.append(Path(following).absolute())
         elif word.startswith("--config-dir="):
             dirs.append(Path(word.partition("=")[2]).absolute())
-    here = Path.cwd() / "conf"
-    if not dirs and (here / PROJECT_FILE).is_file():
-        dirs.append(here)
-    return (*dirs, ROOT / "conf")
+    if not dirs:
+        found = (folder / "conf" for folder in _upwards())
+        dirs = [next((one for one in found if (one / PROJECT_FILE).is_file()), ROOT / "conf")]
+    return tuple(dict.fromkeys((*dirs, ROOT / "conf")))
+
+
+def project(dirs: Sequence[Path]) -> Path:
+    """Return the folder in which data/ and outputs/ are found, wherever the command is typed.
+
+    It is the folder of the user's configuration, which --config-dir may name; else the nearest one
+    from the current folder upwards that has use cases or a configuration of its own; else the
+    engine's checkout.
+    """
+    if len(dirs) > 1:
+        return root_of(dirs[0])
+    return next(filter(_is_project, _upwards()), ROOT)
+
+
+def _is_project(folder: Path) -> bool:
+    return (folder / "conf" / PROJECT_FILE).is_file() or any(
+        any(folder.glob(pattern)) for pattern in _OF_A_PROJECT
+    )
+
+
+def _upwards() -> Iterator[Path]:
+    here = Path.cwd()
+    yield from (here, *here.parents)
 
 
 def root_of(config_dir: Path) -> Path:

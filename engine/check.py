@@ -3,7 +3,8 @@
 All mistakes at once, nothing started.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import difflib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -69,6 +70,16 @@ def contract_of(spec: StageSpec, library: Library, where: str) -> Contract:
     return kind.of(next(iter(spec.kinds))).contract(_declared(spec, where), library)
 
 
+def _nearest_metric(wanted: str, known: Collection[str]) -> str:
+    """Return the fix for a metric that there is not: one of the same stage, or of one whose name is
+    near; a metric of another stage is none.
+    """
+    stages = sorted({one.partition(".")[0] for one in known})
+    near = difflib.get_close_matches(wanted.partition(".")[0], stages, n=1)
+    own = [one for one in known if one.partition(".")[0] in near]
+    return did_you_mean(wanted, own) if own else did_you_mean("", known)
+
+
 def _declared(spec: StageSpec, where: str) -> Declared:
     outputs = [word.partition(".") for word in spec.outputs]
     return Declared(
@@ -130,7 +141,7 @@ class _Checking:
         stage = wanted.rpartition(".")[0]
         if wanted not in known:
             what = f"no stage returns '{wanted}'"
-            self.mistakes.append(UserError(location, what, did_you_mean(wanted, known)))
+            self.mistakes.append(UserError(location, what, _nearest_metric(wanted, known)))
         elif stage in self.left_out:
             what = f"'{stage}' is left out: {self.left_out[stage]}"
             self.mistakes.append(
@@ -166,7 +177,10 @@ class _Checking:
             try:
                 found[key] = self._input(name, key, text)
             except UserError as mistake:
-                self.mistakes.append(mistake)
+                if mistake.where not in {
+                    one.where for one in self.mistakes
+                }:  # an asset, read twice
+                    self.mistakes.append(mistake)
         for key, is_required in contract.inputs.items():
             if is_required and key not in spec.inputs:
                 what = f"{contract.subject} needs the input '{key}'"

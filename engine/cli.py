@@ -27,6 +27,11 @@ def cli(argv: list[str], program: str = PROGRAM) -> int:
     invocation.make_printable()
     line = CommandLine(program=program)
     try:
+        if "--version" in argv:
+            print(command_line.version())
+            return 0
+        if {"-sc", "--shell-completion"} & set(argv) and "COMP_LINE" in os.environ:
+            print(" ".join(command_line.completions()))
         words = command_line.split(argv)
         _check_folder()
         _check_installation()

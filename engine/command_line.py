@@ -8,11 +8,14 @@ import ast
 import importlib
 import os
 import re
+import tomllib
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine import provenance
+from engine.catalogue import ROOT
 from engine.errors import UserError, did_you_mean, raise_all
 from engine.options import CommandOptions, Option, declared
 from engine.registration import OF_EVERY_COMMAND
@@ -20,6 +23,7 @@ from engine.registration import OF_EVERY_COMMAND
 FOLDER = Path(__file__).resolve().parent / "commands"
 COMMANDS = tuple(sorted(path.stem for path in FOLDER.glob("[a-z]*.py")))
 DEFAULT = "run"
+DRY_RUN = "--dry-run"
 
 _FLAGS_WITH_VALUE = {
     "--cfg",
@@ -73,7 +77,31 @@ def split(argv: Sequence[str]) -> Words:
     if not {"-sc", "--shell-completion"}.isdisjoint(flags):
         bare = _take_from_completed_line()
     command, value = _command(bare)
+    if DRY_RUN in flags:
+        flags.remove(DRY_RUN)
+        command, overrides = _dry(command, overrides)
     return Words(command, options_of(command), (*flags, *overrides), value)
+
+
+def version() -> str:
+    """Return the version of the engine, and the commit of its checkout."""
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        number = tomllib.load(file)["project"]["version"]
+    commit = provenance.git_commit(ROOT)
+    return f"RaspberryPi MLOps {number}" + (f" (commit {commit[:12]})" if commit else "")
+
+
+def _dry(command: str, overrides: list[str]) -> tuple[str, list[str]]:
+    """Return what `--dry-run` makes of a command: run becomes plan; clean has an option."""
+    if command in (DEFAULT, "plan"):
+        return "plan", overrides
+    if command == "clean":
+        return command, [*overrides, "clean.dry_run=true"]
+    raise UserError(
+        f"run.py {command} {DRY_RUN}",
+        f"{command} has no dry run",
+        f"leave the word out, or write: run.py {DRY_RUN} key=value ... to see what a run would do",
+    )
 
 
 def options_of(command: str) -> type[CommandOptions]:
@@ -96,6 +124,11 @@ def usage(program: str) -> str:
         f"{program} [command] key=value ...          with -m a list of values is a sweep: "
         "-m params.epochs=5,10",
         "",
+        "  --dry-run          show what would run, as `plan` does; with clean: what would be removed",
+        "  --version          print the version",
+        f'  completion (bash)  eval "$({program} -sc install=bash)"; also zsh and fish: '
+        "install=zsh, install=fish",
+        "",
         "== Commands ==",
     ]
     for command in COMMANDS:
@@ -107,6 +140,25 @@ def usage(program: str) -> str:
 def _shown(option: Option) -> str:
     default = "null" if option.default is None else str(option.default).lower()
     return f"{f'{option.key}={default}':<24}  {option.description}"
+
+
+def completions() -> list[str]:
+    """Return what may follow in the line that a shell completes and Hydra does not know: commands,
+    the word that follows one, and the few values that an option takes.
+
+    Asked before the command is taken from the line.
+    """
+    *before, last = os.environ.get("COMP_LINE", "").split(" ")
+    command = next((word for word in before if word in COMMANDS), None)
+    found: list[str] = []
+    if command is None:
+        found += COMMANDS
+    options = options_of(command or DEFAULT)
+    if options.WORD and before[-1:] == [command]:
+        found += options.choices(options.WORD)
+    found += [f"{key}={one}" for key in options.model_fields for one in options.choices(key)]
+    wants_value = "=" in last  # before that, Hydra names the key alone
+    return [one for one in found if one.startswith(last) and ("=" in one) == wants_value]
 
 
 def _take_from_completed_line() -> list[str]:

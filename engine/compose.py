@@ -39,7 +39,7 @@ from engine.registration import CommandLine, register, tell_hydra
 from engine.request import Request
 from engine.settings import Settings
 from engine.spec import UseCase
-from engine.wording import as_typed
+from engine.wording import PROGRAM, as_typed
 
 COMMAND_LINE = "the command line"
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -71,7 +71,8 @@ def composition(line: CommandLine) -> Composition:
 
 def with_flags(line: CommandLine, task: Callable[[DictConfig], float | None]) -> None:
     """Let Hydra do what its own flags ask for, and call the task for what is left to run."""
-    sys.argv = [str(ROOT / "run.py"), *line.words]
+    called = str(ROOT / "run.py") if line.program == PROGRAM else line.program
+    sys.argv = [called, *line.words]  # its completion is for this program
     hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name=line.config_name)(
         task
     )()
@@ -141,9 +142,9 @@ def _checked_composition(
     _refuse_no_mappings(written, where)
     settings, options = _set_here(config, line.options, overrides)
     asset_choice.take_own_data(config, Path(settings.data), declared, overrides, notes, path_kinds)
-    assets = asset_choice.apply(
-        config, declared, overrides, where, mistakes, line.folder, path_kinds
-    )
+    # a use case may name folders of its project, and one that ships those of the checkout
+    folders = (line.folder, line.project, ROOT)
+    assets = asset_choice.apply(config, declared, overrides, where, mistakes, folders, path_kinds)
     reach = asset_choice.reach(assets, settings, notes)
     if isinstance(config.get("target"), DictConfig):  # before ${target.runtime} is resolved
         given = cast(dict[str, object], OmegaConf.to_container(config.target, resolve=False))
@@ -233,7 +234,8 @@ def _command(line: CommandLine, overrides: Sequence[str]) -> tuple[str, ...]:
     named = line.dirs[:-1] if line.names_dirs else ()
     flags = [word for folder in named for word in ("--config-dir", str(folder))]
     by_path = {f"usecase={name}": f"usecase={path}" for name, path in line.by_path.items()}
-    return (*line.program.split(), *flags, *(by_path.get(word, word) for word in overrides))
+    typed = map(override.as_typed, overrides)
+    return (*line.program.split(), *flags, *(by_path.get(word, word) for word in typed))
 
 
 def _unknown(

@@ -33,6 +33,7 @@ class RunStarted(TypedDict):
     params: dict[str, Any]  # flat
     objective: str | None  # the metric that a sweep reads
     assets: list[dict[str, Any]]  # [{key, name, digest, source, licence, path, sample (bool)}]
+    until: NotRequired[list[str]]  # the stages that the plan ends with; empty: it is whole
     # [{stage, uses, doc, inputs: {name: reference}, outputs: [name], params, platform, runs_on,
     # needs: [stage], values: how many stages its foreach makes}]
     jobs: list[dict[str, Any]]
@@ -236,6 +237,11 @@ class RunState:
     stages: dict[str, StageState] = field(default_factory=dict)
     last_time: float = 0.0
     damage: str = ""  # why the journal could be read only so far, in a sentence
+
+    @property
+    def is_complete(self) -> bool:
+        """True for a run that was planned whole, without `until`, and finished."""
+        return self.status == "finished" and not self.start.get("until")
 
     @property
     def metrics(self) -> dict[str, float]:

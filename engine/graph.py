@@ -148,12 +148,19 @@ def until(graph: Dag, last: Iterable[str], where: str) -> set[str]:
 
     kept: set[str] = set()
     for name in last:
-        named = [one for one in graph if name.removesuffix(ALL) in (one, base_of(one))]
-        if not named:
-            raise UserError(where, f"there is no stage '{name}'", did_you_mean(name, graph))
-        for one in named:
+        for one in named(graph, name, where):
             kept |= {one} | networkx.ancestors(_digraph(graph), one)
     return kept
+
+
+def named(graph: Dag, name: str, where: str) -> list[str]:
+    """Return the stages of this name: one, or those of all values of a foreach; UserError if there
+    is none.
+    """
+    found = [one for one in graph if name.removesuffix(ALL) in (one, base_of(one))]
+    if not found:
+        raise UserError(where, f"there is no stage '{name}'", did_you_mean(name, graph))
+    return found
 
 
 def descendants(graph: Dag, stage: str) -> list[str]:

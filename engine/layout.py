@@ -137,6 +137,11 @@ def artifact(run_dir: Path, stage: str, output: str) -> Path:
     return next(folder.glob(f"{output}.*"), folder / output)
 
 
+def package(run_dir: Path) -> Path | None:
+    """Return the packed model that a run shows; None if it has none."""
+    return next(iter(sorted(run_dir.glob("artifacts/*/package"))), None)
+
+
 def _ids(outputs: Path) -> Iterator[re.Match[str]]:
     """Yield the ids of all runs, also of those that have no journal yet."""
     for path in outputs.glob("[!.]*/*/*"):

@@ -11,6 +11,8 @@ from engine.errors import UserError, did_you_mean, raise_all
 from engine.settings import Settings
 from engine.wording import as_typed
 
+FOLDERS = ("outputs", "data")  # keys whose default is a folder of the project
+
 
 def load(dirs: Sequence[Path]) -> dict[str, object]:
     """Return the configuration that Hydra starts from; of several project files the first wins."""
@@ -31,6 +33,15 @@ def file_of(key: str, dirs: Sequence[Path]) -> Path | None:
     top = key.partition(".")[0]
     paths = [folder / PROJECT_FILE for folder in dirs[:-1]]
     return next((path for path in paths if path.is_file() and top in yamlfile.load(path)), None)
+
+
+def located(config: Mapping[str, object], project: Path) -> dict[str, object]:
+    """Return the configuration with the default folders in the project, wherever one is now."""
+    if project == Path.cwd():
+        return dict(config)
+    given = {key: path for key in FOLDERS if isinstance(path := config[key], str)}
+    plain = {key: path for key, path in given.items() if path and "${" not in path}
+    return {**config, **{key: str(project / path) for key, path in plain.items()}}
 
 
 def choice(config: Mapping[str, object], group: str) -> str:

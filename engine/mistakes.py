@@ -34,6 +34,18 @@ _MACHINE: dict[int | None, str] = {
     errno.EACCES: "choose a writable folder: outputs=DIR",
 }
 
+_PLUGIN = re.compile(r"hydra/(?P<kind>launcher|sweeper)/(?P<name>\w+)")
+_PACKAGES = {  # of Hydra's launchers and sweepers: https://hydra.cc/docs/plugins/ax_sweeper/
+    "joblib": "hydra-joblib-launcher",
+    "ray": "hydra-ray-launcher",
+    "ray_aws": "hydra-ray-launcher",
+    "rq": "hydra-rq-launcher",
+    "submitit_local": "hydra-submitit-launcher",
+    "submitit_slurm": "hydra-submitit-launcher",
+    "ax": "hydra-ax-sweeper",
+    "nevergrad": "hydra-nevergrad-sweeper",
+    "optuna": "hydra-optuna-sweeper",
+}
 _REFUSALS = (
     ValueError,
     TypeError,
@@ -131,6 +143,8 @@ def _explained(error: BaseException, line: CommandLine) -> UserError:
     word = next((g for g in (full.groups() if full else ()) if g), None) or next(
         (g for g in (key.groups() if key else ()) if g), None
     )
+    if word and (plugin := _PLUGIN.fullmatch(word)):
+        return _not_installed(plugin["kind"], plugin["name"])
     if word and "/" in word:
         group, _, name = word.partition("/")
         fix = did_you_mean(name, catalogue.of_group(group, line.dirs))
@@ -144,6 +158,19 @@ def _explained(error: BaseException, line: CommandLine) -> UserError:
         word or "the command line",
         f"{text:.200}",
         did_you_mean(word, known) if word else "write key=value; see python run.py --help",
+    )
+
+
+def _not_installed(kind: str, name: str) -> UserError:
+    """Return the mistake of a launcher or sweeper of Hydra's that is not installed here."""
+    package = _PACKAGES.get(name)
+    if package is None:
+        fix = did_you_mean(name, [known for known, one in _PACKAGES.items() if kind in one])
+        return UserError(f"hydra/{kind}={name}", f"there is no such {kind}", fix)
+    return UserError(
+        f"hydra/{kind}={name}",
+        f"this {kind} is not installed",
+        f"install its package: pip install {package}",
     )
 
 

@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 
 from engine.errors import UserError
 
@@ -10,6 +11,11 @@ _LONGEST = 80  # of a value in a message
 _CHOSEN = ("target", "executor", "tracking")  # by the names of files, which set what is inside
 _GROUP = re.compile(r"(?:.*/)?conf/(?P<name>target|executor|tracking)/[^/]+\.yaml")
 _CHOICE = re.compile(r"(?P<name>executor)=\S+")
+_WORD = re.compile(r"(?P<key>\+{0,2}[\w.@/]+=)(?P<value>.+)", re.ASCII | re.DOTALL)
+# lists, mappings, quotes, interpolations, and functions such as range(1,9)
+_OF_GRAMMAR = re.compile(r"^[\[{'\"]|\$\{|^\w+\(.*\)$|,\s*\w+\(|[\n\r]")
+_PLAIN = re.compile(r"[\w /\\+.$%*@?|:\t-]*", re.ASCII)
+_IN_QUOTES = re.compile(r'(?P<key>\+{0,2}[\w.@/]+=)"(?P<text>.*)"', re.ASCII | re.DOTALL)
 _QUOTED = re.compile(r'in quotes: "(.*)"')
 
 
@@ -30,6 +36,39 @@ def as_text(key: str, value: str) -> str:
     """Return the word that sets the key to text, with the shell's quotes around it."""
     escaped = value.replace('"', r"\"")
     return shlex.quote(f'{key}="{escaped}"')
+
+
+def quoted(word: str) -> str:
+    """Return the word with its value in quotes of Hydra's, if its grammar takes the letters of the
+    value only so: a path with a letter beyond ASCII, a bracket, an apostrophe.
+
+    Values of a sweep, with commas between them, are quoted one by one, unless they are one path.
+    """
+    match = _WORD.fullmatch(word)
+    if match is None or _OF_GRAMMAR.search(match["value"]):
+        return word
+    value = match["value"]
+    is_one = "," not in value or Path(value).expanduser().exists()
+    parts = [value] if is_one else value.split(",")
+    return match["key"] + ",".join(part if _is_plain(part) else _in_quotes(part) for part in parts)
+
+
+def as_typed(word: str) -> str:
+    """Return the word without the quotes that `quoted` gave it."""
+    match = _IN_QUOTES.fullmatch(word)
+    if match is None:
+        return word
+    plain = match["key"] + match["text"].replace(r"\"", '"')
+    return plain if quoted(plain) == word else word
+
+
+def _is_plain(value: str) -> bool:
+    return "," not in value and _PLAIN.fullmatch(value) is not None
+
+
+def _in_quotes(value: str) -> str:
+    escaped = re.sub(r'\\+(?="|$)', lambda found: 2 * found[0], value)  # each before a quote
+    return '"' + escaped.replace('"', r"\"") + '"'
 
 
 def located(mistake: UserError, overrides: Sequence[str]) -> UserError:

@@ -3,7 +3,7 @@
 Starts nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -101,6 +101,7 @@ class Plan:
     notes: tuple[str, ...]
     # of a stage with foreach: how many stages it makes, also of those that this run leaves out
     values: Mapping[str, int] = field(default_factory=dict)
+    forced: frozenset[str] = frozenset()  # stages that run although the store has their outputs
 
 
 def settle(
@@ -108,9 +109,12 @@ def settle(
     outputs: Mapping[str, Mapping[str, str]],
     assets: Mapping[str, ResolvedAsset],
     store: Store,
+    forced: Collection[str] = (),
 ) -> Planned:
     """Fingerprint the job and look it up, as far as its inputs are known: stage -> output ->
     digest.
+
+    forced: stages that run although the store has their outputs.
     """
     missing = [stage for stage in job.needs if stage not in outputs]
     if missing:
@@ -118,6 +122,8 @@ def settle(
     digests = {name: _digest(ref, outputs, assets) for name, ref in job.inputs.items()}
     parts = job.parts(digests)
     key = fingerprints.fingerprint(parts)
+    if job.stage in forced:
+        return Planned(job, key, parts, None, "forced to run again")
     record = store.find(key)
     if record:
         return Planned(job, key, parts, record, "in the store")
@@ -146,13 +152,16 @@ def _digest(
 
 
 def settle_all(
-    jobs: Mapping[str, Job], assets: Mapping[str, ResolvedAsset], store: Store
+    jobs: Mapping[str, Job],
+    assets: Mapping[str, ResolvedAsset],
+    store: Store,
+    forced: Collection[str] = (),
 ) -> dict[str, Planned]:
     """Settle the jobs in their order, each from the outputs of those before it."""
     planned: dict[str, Planned] = {}
     outputs: dict[str, Mapping[str, str]] = {}
     for name, job in jobs.items():
-        planned[name] = settle(job, outputs, assets, store)
+        planned[name] = settle(job, outputs, assets, store, forced)
         record = planned[name].record
         if record:
             outputs[name] = record.outputs

@@ -23,6 +23,7 @@ from engine.settings import Settings
 from engine.signature import Library
 from engine.spec import StageSpec, UseCase
 from engine.store import Store
+from engine.wording import as_typed
 
 NOTHING: Mapping[str, str] = {}
 
@@ -56,6 +57,7 @@ def plan(request: Request, refused: Mapping[str, str] = NOTHING) -> Planning:
     checked = _checked(request, usecase, library, executors, left_out)
     kept = _kept(checked, request, left_out)
     jobs = {name: job for name, job in checked.jobs.items() if name in kept}
+    forced = _forced(request, checked.graph, kept, left_out)
     refs = [ref for job in jobs.values() for ref in job.inputs.values() if ref]
     needed = {ref.name for ref in refs if ref.stage is None}
     assets = {
@@ -68,10 +70,11 @@ def plan(request: Request, refused: Mapping[str, str] = NOTHING) -> Planning:
         usecase.params,
         usecase.objective,
         found,
-        settle_all(jobs, found, store),
+        settle_all(jobs, found, store, forced),
         checked.graph.only(kept),
         (*request.notes, *_notes(request), *filter(None, [why])),
         Counter(map(base_of, checked.jobs)),
+        forced,
     )
     return Planning(made, store, executors, checked.warnings)
 
@@ -187,13 +190,37 @@ def _is_of_absence(mistake: UserError) -> bool:
 
 def _kept(checked: Checked, request: Request, left_out: Mapping[str, str]) -> set[str]:
     last = request.settings.until
-    for name in last:
-        if name in left_out:
-            what = f"'{name}' is left out: {left_out[name]}"
-            raise UserError(f"until={name}", what, "choose another stage, or another target")
+    _refuse_left_out("until", last, left_out)
     return (
         graphs.until(checked.graph, last, f"until={','.join(last)}") if last else set(checked.jobs)
     )
+
+
+def _forced(
+    request: Request, graph: graphs.Dag, kept: set[str], left_out: Mapping[str, str]
+) -> frozenset[str]:
+    """Return the stages that run again although they are cached; UserError for one that is not
+    planned.
+    """
+    names = request.settings.force
+    if "all" in names:
+        return frozenset(kept)
+    _refuse_left_out("force", names, left_out)
+    forced: set[str] = set()
+    for name in names:
+        found = kept.intersection(graphs.named(graph, name, f"force={','.join(names)}"))
+        if not found:
+            what = f"until={','.join(request.settings.until)} ends the plan before '{name}'"
+            raise UserError(f"force={name}", what, "remove the stage from force= or change until=")
+        forced |= found
+    return frozenset(forced)
+
+
+def _refuse_left_out(key: str, names: Sequence[str], left_out: Mapping[str, str]) -> None:
+    for name in names:
+        if name in left_out:
+            what = f"'{name}' is left out: {left_out[name]}"
+            raise UserError(f"{key}={name}", what, "name another stage, or another target")
 
 
 def _with_makers(request: Request) -> UseCase:
@@ -253,9 +280,9 @@ def _notes(request: Request) -> list[str]:
                 "distribute results derived from it"
             )
         if isinstance(asset, Asset) and asset.sample:
-            own = f"{request.settings.data}/{request.usecase.name}/"
+            own = as_typed(Path(request.settings.data) / request.usecase.name)
             notes.append(
-                f"{key} is sample data ({asset.name}); to use your own, put it into {own}, "
-                f"or set assets.{key}=FOLDER"
+                f"{key} is sample data ({asset.name}); to use your own, put it into {own}/ or set "
+                f"assets.{key}=FOLDER"
             )
     return notes

@@ -3,6 +3,7 @@ while it runs, and shown as a table or as JSON.
 """
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -52,11 +53,11 @@ class Following:
         """Return the lines for what `out`/<name of the output>/predictions.jsonl holds since the
         last call.
         """
-        try:
-            added = self._added(out)
-        except OSError:  # the stage has not begun to write
-            return []
-        return [text for line in added.splitlines() for text in self._shown(line)]
+        lines: list[str] = []
+        with suppress(OSError):  # the stage has not begun to write
+            while added := self._added(out):
+                lines += [text for line in added.splitlines() for text in self._shown(line)]
+        return lines
 
     @property
     def has_begun(self) -> bool:
@@ -99,4 +100,11 @@ class Following:
 
 
 def _cells(row: Row, keys: list[str]) -> list[str]:
-    return [f"{row[k]:.3f}" if isinstance(row.get(k), float) else str(row.get(k, "")) for k in keys]
+    return [_cell(row.get(key)) for key in keys]
+
+
+def _cell(value: Any) -> str:
+    """Return a value as text; nothing for null, such as the time of a picture."""
+    if value is None:
+        return ""
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -35,6 +35,7 @@ def run_started(request: Request, plan: Plan, run_id: str) -> RunStarted:
         params=dict(plan.params),
         objective=plan.objective,
         assets=_assets(request, plan),
+        until=list(request.settings.until),
         jobs=describe(plan),
     )
 

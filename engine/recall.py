@@ -132,6 +132,7 @@ def _facts(line: CommandLine) -> list[object]:
         list(line.words),
         list(map(str, line.dirs)),
         str(line.folder.absolute()),
+        str(line.project),
         line.following,
         line.program,
         line.options.__module__,
@@ -162,7 +163,7 @@ def _outputs(line: CommandLine, files: dict[Path, bytes]) -> Path | None:
         return Path(found[1]).absolute() if found else None
     for path in (*(folder / PROJECT_FILE for folder in line.dirs), ROOT / "conf" / "config.yaml"):
         if default := _DEFAULT.search(files.get(path, b"")):
-            return Path(os.fsdecode(default[1])).absolute()
+            return (line.project / os.fsdecode(default[1])).absolute()
     return None
 
 

@@ -36,7 +36,7 @@ class Recorder:
         """
         last = RunFinished(event="run_finished", status=status, seconds=seconds)
         final = self._write_files(last)
-        in_the_way = layout.point_latest(self._run_dir) if status == "finished" else ""
+        in_the_way = layout.point_latest(self._run_dir) if final.is_complete else ""
         self.emit(last)
         run_files.seal(self._run_dir)
         if in_the_way:

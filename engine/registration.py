@@ -44,8 +44,9 @@ class CommandLine:
         None  # the word after the command's name, such as `build` in `images build`
     )
     folder: Path = Path()  # relative paths of assets begin here; the current one
+    project: Path = Path()  # data/ and outputs/ are in it; engine/catalogue.py says which it is
     program: str = PROGRAM  # how the user calls us
-    names_dirs: bool = False  # with --config-dir; otherwise conf/ in the current folder is used
+    names_dirs: bool = False  # with --config-dir; otherwise conf/ is looked for upwards
 
     @property
     def has_flags(self) -> bool:
@@ -97,12 +98,13 @@ def read(
         by_path |= {path.stem: path for path in paths if path not in known.values()}
         words.append("usecase=" + ",".join(path.stem for path in paths) if match else word)
     return CommandLine(
-        tuple(_with_assets(words, dirs, known | by_path, options)),
+        tuple(map(override.quoted, _with_assets(words, dirs, known | by_path, options))),
         dirs,
         known | by_path,
         by_path,
         options,
         following,
+        project=catalogue.project(dirs),
         names_dirs=catalogue.names_config_dirs(argv),
     )
 
@@ -137,7 +139,7 @@ def _assets(names: Sequence[str], usecases: Mapping[str, Path]) -> set[str]:
 
 def _chosen(words: Sequence[str]) -> list[str]:
     matches = [match for word in words if (match := _USECASE.fullmatch(word))]
-    return [name for match in matches for name in match[1].split(",")]
+    return [name.strip('"') for match in matches for name in match[1].split(",")]
 
 
 def _default(dirs: Sequence[Path]) -> list[str]:
@@ -149,7 +151,7 @@ def tell_hydra(line: CommandLine) -> None:
     from.
     """
     chosen = _chosen(line.words)
-    config = main_config.load(line.dirs)
+    config = main_config.located(main_config.load(line.dirs), line.project)
     if len(chosen) != 1:
         chosen.append(main_config.choice(config, "usecase"))  # a sweep is composed from it first
     for name in chosen:

@@ -8,7 +8,7 @@ run.json has what they need of a run that is over.
 import json
 import os
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +42,12 @@ class RunSummary:
     status: RunStatus
     stages: dict[str, StageSummary]
     damage: str = ""  # why the journal could be read only so far, in a sentence
+    until: list[str] = field(default_factory=list)  # the stages that the plan ended with
+
+    @property
+    def is_complete(self) -> bool:
+        """True for a run that was planned whole, without `until`, and finished."""
+        return self.status == "finished" and not self.until
 
 
 def state(run_dir: Path) -> RunState:
@@ -98,6 +104,7 @@ def run_json(state: RunState) -> dict[str, object]:
         "seconds": state.seconds,
         "started": state.start.get("time"),
         **{key: state.start.get(key) for key in keys},
+        "until": list(state.start.get("until", ())),
         "notes": state.notes,
         "stages": {stage.name: _stage_json(stage) for stage in state.stages.values()},
     }
@@ -158,4 +165,5 @@ def _of(state: RunState) -> RunSummary:
         )
         for stage in state.stages.values()
     }
-    return RunSummary(state.status, stages, state.damage)
+    until = list(state.start.get("until", ()))
+    return RunSummary(state.status, stages, state.damage, until)

@@ -7,6 +7,7 @@ from engine import layout, run_files
 from engine.errors import UserError, did_you_mean
 from engine.foreach import base_of
 from engine.request import Request
+from engine.run_files import RunSummary
 
 
 def chosen(request: Request, run: str | None) -> Path:
@@ -26,6 +27,29 @@ def chosen(request: Request, run: str | None) -> Path:
             str(request.outputs), "there is no run here yet", f"start one: python run.py {wanted}"
         )
     return found
+
+
+def packed(runs: Mapping[Path, RunSummary]) -> list[Path]:
+    """Return the finished runs with a packed model, the best choice first.
+
+    Complete runs come before those that `until` ended, the newest of each first.
+    """
+    found = [
+        path
+        for path in layout.newest_first(runs)
+        if runs[path].status == "finished" and layout.package(path)
+    ]
+    return sorted(found, key=lambda path: not runs[path].is_complete)
+
+
+def lasting(runs: Mapping[Path, RunSummary]) -> set[Path]:
+    """Return the runs of one use case and target that no rule removes: the newest complete run, and
+    those whose package would be chosen or is the newest.
+    """
+    complete = [path for path in layout.newest_first(runs) if runs[path].is_complete]
+    with_package = packed(runs)
+    newest = layout.newest_first(with_package)
+    return {*complete[:1], *with_package[:1], *newest[:1]}
 
 
 def stages_named(name: str | None, known: Iterable[str]) -> list[str]:

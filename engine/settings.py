@@ -54,6 +54,7 @@ class Settings(_Model):
     data: str
     stage_packages: Annotated[tuple[str, ...], BeforeValidator(_listed)]
     until: Annotated[tuple[str, ...], BeforeValidator(_listed)]
+    force: Annotated[tuple[str, ...], BeforeValidator(_listed)]
     fail_fast: bool
     ssh_config: str | None
     base: Literal["auto", "bootstrap", "registry"]

@@ -22,6 +22,10 @@ SYMBOLS = {
     "skipped": "–",
     "rejected": "✗",
 }
+_UNCHANGING = re.compile(
+    r"-|\+*(usecase|target|outputs|data|mirror|sinks|stage_packages|ssh_config|tracking(\.\w+)?"
+    r"|hydra[./]?\S*)="
+)
 # a login of ssh's holds no password: engine/target.py refuses one
 _LOGIN = re.compile(r"(?<!ssh)://[^/\s\"']*@")
 _QUERY = re.compile(r"([?&]\w*(?:pass|pwd|token|secret|key)\w*=)[^&\s\"']+", re.IGNORECASE)
@@ -72,6 +76,13 @@ def as_typed(path: Path) -> str:
         return str(path)
 
 
+def printable(line: str) -> str:
+    """Return the line without control characters: a log's escape sequences must not steer the
+    terminal.
+    """
+    return "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in line)
+
+
 def as_called(text: str, program: str) -> str:
     """Return the text with this program's name as the user calls it."""
     return text if program == PROGRAM else _OUR_NAME.sub(program, text)
@@ -95,6 +106,14 @@ def stand_ins(state: RunState) -> dict[str, list[str]]:
         if is_stand_in(stage) and (stage.metrics or stage.points or stage.figures):
             found.setdefault(stage.measured_on or "emulated", []).append(stage.name)
     return found
+
+
+def changes(state: RunState) -> list[str]:
+    """Return the words of the command line that changed what is run: parameters, assets and the
+    like, but neither use case and target nor where things are kept.
+    """
+    words = [word for word in state.start.get("command", ()) if "=" in word[1:]]
+    return [word for word in words if not _UNCHANGING.match(word)]
 
 
 def figure_name(stage: StageState, name: str) -> str:

@@ -83,6 +83,7 @@ class Project:
     def __post_init__(self) -> None:
         self.outputs = self.path / "outputs"
         (self.path / "conf" / "usecases").mkdir(parents=True)
+        (self.path / "conf" / "project.yaml").write_text("target: x86_64\n")  # of any machine
         (self.path / "mystages").mkdir()
         self.stage("make", MAKE)
         self.stage("double", DOUBLE)

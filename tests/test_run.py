@@ -53,6 +53,28 @@ def test_the_same_command_does_no_work_twice_and_names_the_new_run_latest(projec
     assert (project.last.parent / "latest").readlink().name == project.last.name
 
 
+def test_a_run_that_until_ended_is_not_named_latest(project):
+    project.done("until=[b]")
+    assert not (project.last.parent / "latest").exists()
+    project.done()
+    complete = project.last.name
+    project.done("until=[b]")
+    assert (project.last.parent / "latest").readlink().name == complete != project.last.name
+
+
+def test_a_forced_stage_runs_again_and_spares_what_reads_the_same_bytes(project):
+    project.done()
+    project.done("force=[b]")
+    assert project.started() == ["b"]
+    assert project.done().stages["b"].cached
+
+
+def test_force_all_runs_every_stage_again(project):
+    project.done()
+    project.done("force=all")
+    assert project.started() == ["a", "b", "c"]
+
+
 def test_a_remade_artifact_of_the_same_bytes_spares_what_comes_after(project):
     project.done()
     path = project.path / "mystages" / "make.py"
@@ -321,3 +343,14 @@ def test_a_reader_that_has_gone_ends_a_command_without_a_traceback(project, word
 def test_a_shell_completes_the_options_of_the_command(project, line, keys, monkeypatch):
     monkeypatch.setenv("COMP_LINE", line)
     assert project.run("-sc", "query=bash").stdout.split() == keys
+
+
+@pytest.mark.parametrize(
+    ("program", "completed"), [("python run.py", "python"), ("rpi-mlops",) * 2]
+)
+def test_a_shell_completes_the_program_as_it_is_called(program, completed):
+    code = f"from engine.cli import cli; cli(['-sc', 'install=bash'], {program!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.rstrip().endswith(f"-F hydra_bash_completion {completed}")

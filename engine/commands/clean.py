@@ -1,4 +1,4 @@
-"""`clean`: remove old runs, and from the store what no run that stays uses."""
+"""`clean`: remove old runs, and from the store what no remaining run uses."""
 
 import shutil
 import time
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine import handles, layout, run_files
+from engine import handles, layout, run_files, runs
 from engine.fields import Duration, Size
 from engine.mlflow import cleanup
 from engine.mlflow.cleanup import Freed
@@ -28,7 +28,10 @@ class Clean(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     keep_last: int = Field(
-        5, ge=1, description="runs of each use case and target that stay whatever their age"
+        5,
+        ge=1,
+        description="runs of each use case and target that stay whatever their age; the newest "
+        "complete run and the newest packed model stay beside them",
     )
     older_than: Duration | None = Field(None, description="remove only older runs, as 30d")
     max_size: Size | None = Field(
@@ -51,7 +54,8 @@ def main(request: Request[Options]) -> tuple[int, None]:
         states = {path: run_files.summary(path) for path in layout.runs(request.outputs)}
         uses = {path: _uses(state) for path, state in states.items()}
         whole = [path for path, state in states.items() if not state.damage]
-        chosen = _chosen(whole, uses, store, rules)
+        idle = [path for path in whole if not store.locks.is_at_work(path.name)]
+        chosen = _chosen(idle, _lasting(states), uses, store, rules)
         doomed = [path for path in chosen if not is_being_sent(request.outputs, path)]
         recorded = _clean_mlflow(request, doomed, rules.dry_run) if is_unused else Freed()
         left = [path for path in doomed if not rules.dry_run and not handles.remove(path)]
@@ -90,18 +94,30 @@ def _clean_mlflow(request: Request, doomed: Collection[Path], dry_run: bool) -> 
     return cleanup.clean(request.outputs, tracking, [path.name for path in doomed], dry_run=dry_run)
 
 
-def _chosen(runs: list[Path], uses: Mapping[Path, Uses], store: Store, rules: Clean) -> list[Path]:
+def _lasting(summaries: Mapping[Path, RunSummary]) -> set[Path]:
+    """Return the runs that stay whatever the rules, each use case and target having its own."""
+    by_parent: dict[Path, dict[Path, RunSummary]] = {}
+    for path, summary in summaries.items():
+        by_parent.setdefault(path.parent, {})[path] = summary
+    latest = {path for path in summaries if _is_latest(path)}
+    return latest.union(*map(runs.lasting, by_parent.values()))
+
+
+def _chosen(
+    idle: list[Path],
+    lasting: Collection[Path],
+    uses: Mapping[Path, Uses],
+    store: Store,
+    rules: Clean,
+) -> list[Path]:
     """Return which of the runs go: by number and age, then as many more, oldest first, as the
     store's size asks for.
     """
-    idle = [path for path in runs if not store.locks.is_at_work(path.name)]
-    doomed = _doomed(idle, rules)
+    doomed = [path for path in _doomed(idle, rules) if path not in lasting]
     if rules.max_size is None:
         return doomed
-    most_bytes, removable = (
-        rules.max_size,
-        [path for path in idle if path not in doomed and not _is_latest(path)],
-    )
+    most_bytes = rules.max_size
+    removable = [path for path in idle if path not in doomed and path not in lasting]
 
     def fits(more: int) -> bool:
         return (
@@ -113,16 +129,15 @@ def _chosen(runs: list[Path], uses: Mapping[Path, Uses], store: Store, rules: Cl
     return doomed + removable[: bisect_left(range(len(removable)), True, key=fits)]
 
 
-def _doomed(runs: list[Path], rules: Clean) -> list[Path]:
+def _doomed(idle: list[Path], rules: Clean) -> list[Path]:
     """Return the runs that are old enough and not among the last of their use case and target."""
     by_parent: dict[Path, list[Path]] = {}
-    for path in runs:
+    for path in idle:
         by_parent.setdefault(path.parent, []).append(path)
     old = [
         path
         for siblings in by_parent.values()
         for path in layout.newest_first(siblings)[rules.keep_last :]
-        if not _is_latest(path)
     ]
     return sorted(
         path

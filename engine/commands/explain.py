@@ -29,7 +29,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
     for name in runs.stages_named(request.options.stage, jobs):
         record = made.store.record(last[name]) if name in last else None
         lines = _reasons(jobs[name], record.parts if record else None, jobs)
-        does = "from the store" if jobs[name].record else "runs"
+        does = "cached" if jobs[name].record else "runs"
         print("\n  ".join([f"{name}: {does}", *lines]))
     return 0, None
 

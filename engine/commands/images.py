@@ -3,6 +3,7 @@
 They belong to an engine: this machine's, or that of the target's device.
 """
 
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any, Literal
@@ -37,10 +38,11 @@ class Options(CommandOptions):
 def main(request: Request[Options]) -> tuple[int, None]:
     """Do what the word behind `images` says; `list` where there is none."""
     known = _chosen(request, list(executor_context(request).images()))
+    if request.options.action == "list":
+        _list(known, _there_if_any(request))
+        return 0, None
     with _engine_of(request) as client:
-        {"build": _build, "list": _list, "prune": _prune}[request.options.action](
-            request, client, known
-        )
+        {"build": _build, "prune": _prune}[request.options.action](request, client, known)
     return 0, None
 
 
@@ -82,21 +84,37 @@ def _build(request: Request[Options], client: Any, images: list[Image]) -> None:
     with Store(layout.store_dir(request.outputs)).locks.in_use():
         for full_name, archive in build_images(request, wanted, downloads.say).items():
             pins.load(layout.store_dir(request.outputs), client, full_name, archive)
-    _list(request, client, images)
+    _list(images, _there(client))
 
 
-def _list(request: Request[Options], client: Any, images: list[Image]) -> None:
-    there = _there(client)
+def _there_if_any(request: Request[Options]) -> dict[str, int] | None:
+    """Return the bytes of the images that the engine has; None, and a note, if none answers."""
+    try:
+        with _engine_of(request) as client:
+            return _there(client)
+    except UserError as mistake:
+        print(f"note: {mistake.where}: {mistake.what}; sizes are unknown", file=sys.stderr)
+        return None
+
+
+def _list(images: list[Image], there: dict[str, int] | None) -> None:
     rows = [
         [
             image.name,
             image.platform,
             image.full_name,
-            f"{there[image.full_name] / 1e6:,.0f} MB" if image.full_name in there else "not built",
+            _size(image, there),
         ]
         for image in images
     ]
     print(table([["image", "platform", "reference", "size"], *rows]))
+
+
+def _size(image: Image, there: dict[str, int] | None) -> str:
+    if there is None:
+        return "unknown"
+    size_bytes = there.get(image.full_name)
+    return "not built" if size_bytes is None else f"{size_bytes / 1e6:,.0f} MB"
 
 
 def _prune(request: Request[Options], client: Any, images: list[Image]) -> None:

@@ -55,7 +55,7 @@ def _of_cached(outputs: Path, cached: Mapping[str, str | None]) -> Iterator[tupl
     for name, made_in in ((name, makers[name]) for name in cached if name in makers):
         path = made_in / "logs" / f"{name}.log"
         if path.is_file() and path.stat().st_size:
-            yield path, f"{name} (from the store; printed in run {made_in.name})"
+            yield path, f"{name} (cached; from run {made_in.name})"
 
 
 def _show(path: Path, start: int) -> int:

@@ -1,4 +1,4 @@
-"""`plan`: what would run, where, from the store or not, and why. Starts nothing."""
+"""`plan`: what would run, where, and why; which stages are cached. Starts nothing."""
 
 import json
 from typing import Literal
@@ -51,7 +51,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
     ]
     print(table([["stage", "does", "on", "fingerprint", "why"], *shown], "  "))
     cached = sum(row["does"] == "cached" for row in rows)
-    print(f"{plural(len(rows), 'stage')}: {cached} from the store, {len(rows) - cached} to run")
+    print(f"{plural(len(rows), 'stage')}: {cached} cached, {len(rows) - cached} to run")
     for text in (*planned.plan.notes, *planned.warnings):
         print(f"note: {text}")
     return 0, None

@@ -1,4 +1,4 @@
-"""`predict`: run the packed model of the newest finished run on input=FILE, FOLDER, camera or stream.
+"""`predict`: run the packed model of the newest complete run on input=FILE, FOLDER, camera or stream.
 
 The package's task answers; the use case's `predict:` may name another stage that does it. It runs
 on the target's device if there is one, else on this machine.
@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import Field
 
-from engine import digest, layout, ordinary, predictions, run_files, single_job
+from engine import digest, interrupts, layout, ordinary, predictions, run_files, runs, single_job
 from engine.contract import Contract
 from engine.drawing import downloads
 from engine.drive import provide_images
@@ -51,7 +51,7 @@ class Options(CommandOptions):
         "folder of this name",
     )
     run: str | None = Field(
-        None, description="a run's id or its beginning; null: the newest that finished"
+        None, description="a run's id or its beginning; null: the newest complete one"
     )
     format: predictions.Format = Field("table", description="table, or a JSON object a line")
 
@@ -73,10 +73,11 @@ def main(request: Request[Options]) -> tuple[int, None]:
     print(f"the model of run {package.parents[2].name}{_where(request, spec)}", file=sys.stderr)
     if output:
         with ordinary.writing(request.options.output):
+            _refuse_overwriting(request.options, output, source)
             output.parent.mkdir(parents=True, exist_ok=True)  # before the work, which may be long
     layout.make_outputs(request.outputs)
     store = Store(layout.store_dir(request.outputs))
-    with store.locks.work(f"predict-{time.time_ns()}") as work:
+    with interrupts.terminable(), store.locks.work(f"predict-{time.time_ns()}") as work:
         if "annotate" in contract.params:
             params["annotate"] = output is not None
         following = _following(contract, request)
@@ -138,16 +139,17 @@ def _failed(request: Request[Options], spec: StageSpec, done: single_job.Done) -
 
 
 def _package(request: Request[Options]) -> Path:
-    """Return the packed model: of run=ID, else of the newest finished run that has one."""
+    """Return the packed model: of run=ID, else of the newest complete run that has one.
+
+    A run that `until` ended comes second: the model may not have been verified."""
     if request.options.run:
-        runs = [layout.find_run(request.outputs, request.options.run)]
+        candidates = [layout.find_run(request.outputs, request.options.run)]
     else:
         folder = request.outputs / request.usecase.name / request.target.name
-        runs = [run for run in reversed(layout.runs(request.outputs)) if run.parent == folder]
-    for run_dir in runs:
-        packages = sorted(run_dir.glob("artifacts/*/package"))
-        if packages and (request.options.run or run_files.summary(run_dir).status == "finished"):
-            return packages[0]
+        here = [path for path in layout.runs(request.outputs) if path.parent == folder]
+        candidates = runs.packed({path: run_files.summary(path) for path in here})
+    if candidates and (package := layout.package(candidates[0])):
+        return package
     where = request.options.run or f"{request.usecase.name} for {request.target.name}"
     make = f"make one: python run.py usecase={request.usecase.name} target={request.target.name}"
     raise UserError(where, "there is no packed model of a finished run", make)
@@ -180,6 +182,17 @@ def _output(request: Request[Options]) -> Path | None:
             f"write output={given.with_suffix('.png')} or {given.with_suffix('.mp4')}, or name a folder",
         )
     return given.absolute()
+
+
+def _refuse_overwriting(options: Options, output: Path, source: Path | None) -> None:
+    """What is drawn on must not take the place of the input, nor be a later one's input."""
+    if source is None or not output.exists():
+        return
+    if output.samefile(source) or (
+        output.is_file() and source.resolve() in output.resolve().parents
+    ):
+        what = f"it is what input={options.input} names, and would be overwritten"
+        raise UserError(f"output={options.output}", what, "name another file or folder")
 
 
 def _stream(request: Request[Options]) -> str:
@@ -264,7 +277,7 @@ def _task(package: Path) -> str:
     try:
         manifest = json.loads((package / "manifest.json").read_text(encoding="utf-8"))
         return str(manifest["task"]) if manifest.get("v", 1) != 1 else "activity"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         what, fix = "it is damaged: it does not name a task", "run the use case again"
         raise UserError(f"{package}/manifest.json", what, fix) from None
 

@@ -1,7 +1,8 @@
 """The console's live table, drawn with rich: a row for each stage that matters now, a line of
-counts below.
+counts below, and the last lines of a run.
 
 It shows the state and decides nothing; rich redraws it from its own thread, so it only ever reads.
+rich also honours NO_COLOR.
 """
 
 import atexit
@@ -14,9 +15,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table as Grid
 from rich.text import Text
 
+from engine.ending import Line
 from engine.events import RunState, StageState
 from engine.numerals import number
-from engine.wording import SYMBOLS, duration, is_stand_in, plural
+from engine.pace import Pace
+from engine.wording import SYMBOLS, duration, is_stand_in, plural, printable
 
 FEW_CACHED = 3  # more of them share one row
 MOST_METRICS = 3
@@ -27,8 +30,8 @@ RANKS = {"failed": 0, "rejected": 0, "running": 1, "waiting": 3, "skipped": 4}  
 class Table:
     """A table that follows a run until it is stopped."""
 
-    def __init__(self, stream: TextIO, clock: Callable[[], float]) -> None:
-        self._state, self._clock = RunState(), clock
+    def __init__(self, stream: TextIO, clock: Callable[[], float], pace: Pace) -> None:
+        self._state, self._clock, self._pace = RunState(), clock, pace
         self._console = Console(file=stream, force_terminal=True, highlight=False)
         self._live = Live(
             console=self._console,
@@ -46,29 +49,39 @@ class Table:
         """Show this state from now on."""
         self._state = state
 
-    def tell(self, lines: Sequence[str]) -> None:
-        """Print lines above the table."""
-        if lines:
-            self._console.print(Text("\n".join(lines)))
+    def tell(self, lines: Sequence[str], style: str = "") -> None:
+        """Print lines above the table, the first one in this style."""
+        for at, line in enumerate(map(printable, lines)):
+            self._console.print(Text(line, style="" if at else style))
 
     def stop(self) -> None:
         """Leave the last table on the screen and give the cursor back."""
         atexit.unregister(self.stop)
         self._live.stop()
 
+    def conclude(self, status: str, headline: str, lines: Sequence[Line]) -> None:
+        """Print how the run ended, below the last table."""
+        self._console.print(Text(headline, style=f"bold {STYLES.get(status, 'yellow')}"))
+        for line in lines:
+            style = STYLES["failed"] if line.label == "failed" else ""
+            self._console.print(
+                Text(f"  {line.label:<9}", style="dim").append(printable(line.text), style=style),
+                soft_wrap=True,  # a path is copied whole
+            )
+
     def _render(self) -> RenderableType:
         grid = Grid.grid(padding=(0, 2, 0, 0), expand=True)
         grid.add_column(no_wrap=True)
         grid.add_column(no_wrap=True, max_width=32)
-        grid.add_column(no_wrap=True, min_width=20, max_width=40)
+        grid.add_column(no_wrap=True, min_width=20, max_width=44)
         grid.add_column(no_wrap=True, justify="right", min_width=8)
         grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         for row in self._rows():
             grid.add_row(*row)
-        return Group(
-            grid,
-            Text(_counts(self._state, self._elapsed(self._state.start.get("time"))), style="dim"),
-        )
+        if self._state.status != "running":
+            return grid
+        counts = _counts(self._state, self._elapsed(self._state.start.get("time")))
+        return Group(grid, Text(counts, style="dim"))
 
     def _rows(self) -> list[Sequence[RenderableType]]:
         stages = list(self._state.stages.values())
@@ -76,16 +89,19 @@ class Table:
         rows: list[Sequence[RenderableType]] = []
         if len(cached) > FEW_CACHED:
             stages = [stage for stage in stages if stage not in cached]
-            rows.append(
-                _row("finished", f"{plural(len(cached), 'stage')} taken from the store", "", "", "")
-            )
+            rows.append(_row("finished", f"{plural(len(cached), 'stage')} cached", "", "", ""))
         room = max(3, self._console.height - 4)
         return rows + [self._stage_row(stage) for stage in _foremost(stages, room)]
 
     def _stage_row(self, stage: StageState) -> Sequence[RenderableType]:
         seconds = self._elapsed(stage.started) if stage.state == "running" else stage.seconds
-        now = _bar(stage) if stage.state == "running" else _remark(stage)
-        return _row(stage.state, stage.name, now, duration(seconds), _metrics(stage, self._state))
+        if stage.state != "running":
+            facts = _metrics(stage, self._state)
+            return _row(stage.state, stage.name, _remark(stage), duration(seconds), facts)
+        left_s = self._pace.left_s(stage.name, self._clock())
+        message = stage.progress[2] if stage.progress else ""
+        bar = _bar(stage, left_s)
+        return _row(stage.state, stage.name, bar, duration(seconds), printable(message))
 
     def _elapsed(self, since: float | None) -> float | None:
         return None if since is None else max(0.0, self._clock() - since)
@@ -113,24 +129,30 @@ def _row(
     )
 
 
-def _bar(stage: StageState) -> RenderableType:
+def _bar(stage: StageState, left_s: float | None) -> RenderableType:
     if stage.progress is None or not stage.progress[1]:
         return Text("running", style="blue")
-    done, total, message = stage.progress
+    done, total, _ = stage.progress
+    left = "" if left_s is None else f", {_whole(left_s)} left"
     grid = Grid.grid(padding=(0, 1, 0, 0))
     grid.add_row(
-        ProgressBar(total, done, width=12),
-        Text(message or f"{100 * done / total:.0f} %", style="dim"),
+        ProgressBar(total, done, width=12, complete_style="blue", finished_style="green"),
+        Text(f"{100 * done / total:.0f} %{left}", style="dim"),
     )
     return grid
 
 
+def _whole(seconds: float) -> str:
+    """Return an estimate, which is not known to a tenth of a second."""
+    return f"{max(1, round(seconds))} s" if seconds < 60 else duration(seconds)
+
+
 def _remark(stage: StageState) -> Text:
-    """Say what the symbol does not: where it came from, where its figures were taken, how it ended."""
+    """Return what the symbol does not say: whether it was cached, where it was measured, how it ended."""
     if stage.failure is not None and stage.state == "waiting":
-        return Text(f"attempt {stage.attempt + 1} comes", style="yellow")
+        return Text(f"waiting for attempt {stage.attempt + 1}", style="yellow")
     words: list[str] = [] if stage.state in ("waiting", "finished") else [stage.state]
-    words += ["from the store"] * stage.cached
+    words += ["cached"] * stage.cached
     words += [stage.measured_on or "emulated"] * (is_stand_in(stage) and bool(stage.metrics))
     return Text(
         ", ".join(words),
@@ -150,4 +172,4 @@ def _counts(state: RunState, elapsed: float | None) -> str:
     for stage in state.stages.values():
         counts[stage.state] = counts.get(stage.state, 0) + 1
     parts = [f"{counts[name]} {name}" for name in SYMBOLS if name in counts]
-    return " · ".join([*parts, duration(state.seconds if state.seconds is not None else elapsed)])
+    return " · ".join([*parts, duration(elapsed)])

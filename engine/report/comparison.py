@@ -35,7 +35,7 @@ class Comparison:
 
     run_id: str
     began: float
-    params: list[tuple[str, str, str]]  # name, before, now
+    params: list[tuple[str, Any, Any]]  # name, before, now
     commits: tuple[str, str] | None  # None: the same
     has_other_assets: bool
     rows: list[Row]
@@ -80,9 +80,9 @@ def _choices(run: RunState) -> dict[str, Any]:
     return chosen
 
 
-def _params(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+def _params(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
     for name in dict.fromkeys([*now, *before]):
-        pair = [str(run[name]) if name in run else "not set" for run in (before, now)]
+        pair = [run.get(name, "not set") for run in (before, now)]
         if pair[0] != pair[1]:
             yield name, pair[0], pair[1]
 

@@ -1,25 +1,43 @@
 """The run on the terminal: a live table if it is one, else one line for each event that matters.
 
-The lines are made here; the table, which needs rich, is engine/drawing/live.py, imported only for a
-terminal.
+The lines are made here and in engine/ending.py; the table, which needs rich, is
+engine/drawing/live.py, imported only for a terminal.
 """
 
 import os
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from engine import ending
 from engine.context import SinkContext
 from engine.events import RunState, StageState
 from engine.numerals import number
+from engine.pace import Pace
 from engine.vocabulary import Event
-from engine.wording import as_typed, command_line, duration, is_stand_in, plural, stand_ins
+from engine.wording import (
+    as_typed,
+    changes,
+    command_line,
+    duration,
+    is_stand_in,
+    plural,
+    printable,
+)
 
 if TYPE_CHECKING:
     from engine.drawing.live import Table
 
 FEW = 3  # stages with the same fate are named one by one up to here, and counted beyond
+MOST_METRICS = 5  # of a stage in a line
+LOUD = {
+    "run_started": "bold",
+    "job_failed": "red",
+    "gate": "red",
+}  # events, and how a terminal shows their first line
+PROGRESS_S = 30.0  # between two lines on the progress of a stage
 ENDINGS = {
     "failed": "failed",
     "timeout": "timed out",
@@ -40,7 +58,7 @@ ENDINGS = {
 
 
 class Sink:
-    """Says what happens; `plain` is chosen by the stream where it is not given."""
+    """Shows what happens; `plain` is chosen by the stream unless it is given."""
 
     writes_files = False
 
@@ -54,13 +72,15 @@ class Sink:
     ) -> None:
         self._stream, self._run_dir, self._clock = stream, run_dir, clock
         self._plain = not _is_terminal(stream) if plain is None else plain
-        self._held: dict[
-            str, list[str]
-        ] = {}  # what befell stages, told once something else happens
+        # what befell stages, printed once something else happens
+        self._held: dict[str, list[str]] = {}
+        self._noted: set[str] = set()
+        self._pace = Pace()
+        self._reported: dict[str, float] = {}  # when a stage last started or had a line of progress
         self._table: Table | None = None
 
     def show(self, event: Event, state: RunState) -> None:
-        """Say what this event adds; the terminal is as it was before, should anything go wrong."""
+        """Print what this event adds; if anything goes wrong, the terminal is left as it was."""
         try:
             self._show(event, state)
         except BaseException:
@@ -76,22 +96,59 @@ class Sink:
         return ""
 
     def _show(self, event: Event, state: RunState) -> None:
+        self._pace.show(event)
         if event["event"] == "run_started" and not self._plain:
             self._table = self._open_table()
         if self._table is not None:
             self._table.update(state)
         if event["event"] == "run_finished":
-            self.close()
-        if (fate := _fate(event)) and self._table is None:
+            self._end(state)
+        elif (fate := _fate(event)) and self._table is None:
             self._held.setdefault(fate, []).append(event["stage"])
-        elif said := list(lines(event, state, self._run_dir)):
+        elif said := self._lines(event, state):
             self._tell_held()
-            self._tell(said if self._table is None else _worth_keeping(event, said))
+            if self._table is None:
+                self._tell(said)
+            else:
+                self._table.tell(_worth_keeping(event, said), LOUD.get(event["event"], ""))
+
+    def _lines(self, event: Event, state: RunState) -> list[str]:
+        """Return the lines on this event: a note that was printed before is not repeated, and
+        progress is printed from time to time.
+        """
+        if event["event"] == "note":
+            if event["text"] in self._noted:
+                return []
+            self._noted.add(event["text"])
+        if event["event"] == "progress":
+            return self._progress(event)
+        if event["event"] == "job_started":
+            self._reported[event["stage"]] = event["time"]
+        return list(lines(event, state, self._run_dir))
+
+    def _progress(self, event: Event) -> list[str]:
+        stage, now_s = event["stage"], event["time"]
+        if event["total"] <= 0 or now_s - self._reported.get(stage, now_s) < PROGRESS_S:
+            return []
+        self._reported[stage] = now_s
+        parts = [f"{event['done']:g} of {event['total']:g}", event["message"]]
+        left_s = self._pace.left_s(stage, now_s)
+        parts.append("" if left_s is None else f"{duration(left_s)} left")
+        return [f"{stage}: {', '.join(filter(None, parts))}"]
+
+    def _end(self, state: RunState) -> None:
+        table = self._table
+        self.close()
+        last = list(ending.lines(state, self._run_dir))
+        if table is not None:
+            table.conclude(state.status, ending.headline(state), last)
+        else:
+            self._tell([ending.headline(state), *(f"  {one.label:<9}{one.text}" for one in last)])
 
     def _open_table(self) -> "Table":
         from engine.drawing.live import Table
 
-        return Table(self._stream, self._clock)
+        return Table(self._stream, self._clock, self._pace)
 
     def _tell_held(self) -> None:
         held, self._held = self._held, {}
@@ -102,10 +159,8 @@ class Sink:
                 self._tell([f"{plural(len(stages), 'stage')} {fate}"])
 
     def _tell(self, said: list[str]) -> None:
-        if self._table is not None:
-            self._table.tell([_printable(line) for line in said])
-        elif said:
-            self._stream.write("".join(_printable(line) + "\n" for line in said))
+        if said:
+            self._stream.write("".join(printable(line) + "\n" for line in said))
             self._stream.flush()
 
 
@@ -115,22 +170,22 @@ def sink(context: SinkContext) -> Sink:
 
 
 def lines(event: Event, state: RunState, run_dir: Path | None = None) -> Iterator[str]:
-    """Say the event in lines of text; most events are not worth one."""
+    """Yield the event in lines of text; most events are not worth one."""
     kind = event["event"]
     stage = state.stages.get(event.get("stage") or "")
     if kind == "run_started":
         about = f"{event['usecase']} on {event['target']} ({event['platform']})"
         yield f"{about}: {plural(len(state.stages), 'stage')}, run {event['run_id']}"
+        if changed := changes(state):
+            yield f"changed: {shlex.join(changed)}"
     elif kind == "note":
         yield f"{stage.name}: {event['text']}" if stage else f"note: {event['text']}"
-    elif kind == "run_finished":
-        yield from _ending(state, run_dir)
     elif stage and kind == "job_started":
         yield f"{stage.name} started" + (
             f" again, attempt {event['attempt']}" if event["attempt"] > 1 else ""
         )
     elif stage and kind == "job_finished":
-        yield _finished(stage)
+        yield _finished(stage, str(state.start.get("objective") or ""))
     elif stage and kind == "job_failed":
         yield from _failed(stage, event, state, run_dir or Path())
     elif stage and kind == "gate" and not (event["passed"] and stage.cached):
@@ -139,28 +194,30 @@ def lines(event: Event, state: RunState, run_dir: Path | None = None) -> Iterato
 
 def _verdict(event: Event) -> str:
     if event["passed"] is None:
-        return f"{event['metric']} was not measured: the gate {event['rule']} is not judged"
-    return (
-        f"{event['metric']} {number(event['value'])} {'keeps' if event['passed'] else 'breaks'} the "
-        f"gate {event['rule']}"
-    )
+        return f"{event['metric']} was not measured, so its gate ({event['rule']}) is not judged"
+    verdict = "passes" if event["passed"] else "fails"
+    return f"{event['metric']} {number(event['value'])} {verdict} the gate ({event['rule']})"
 
 
 def _fate(event: Event) -> str:
-    """Return what befell the stage where many others may share it."""
+    """Return what befell the stage, if many others may share it."""
     if event["event"] == "job_cached":
-        return "taken from the store"
+        return "cached"
     return f"skipped: {event['because']}" if event["event"] == "job_skipped" else ""
 
 
 def _worth_keeping(event: Event, said: list[str]) -> list[str]:
-    """Return what the table does not show of itself."""
+    """Return the lines on what the table does not show."""
     telling = event["event"] in ("run_started", "note", "job_failed")
     return said if telling or (event["event"] == "gate" and not event["passed"]) else []
 
 
-def _finished(stage: StageState) -> str:
-    metrics = ", ".join(f"{name} {number(value)}" for name, value in stage.metrics.items())
+def _finished(stage: StageState, objective: str) -> str:
+    ordered = sorted(stage.metrics.items(), key=lambda pair: f"{stage.name}.{pair[0]}" != objective)
+    shown = [f"{name} {number(value)}" for name, value in ordered[:MOST_METRICS]]
+    if len(ordered) > MOST_METRICS:
+        shown.append(f"and {len(ordered) - MOST_METRICS} more")
+    metrics = ", ".join(shown)
     where = f" ({stage.measured_on or 'emulated'})" if is_stand_in(stage) and metrics else ""
     return f"{stage.name} finished in {duration(stage.seconds)}" + (
         f": {metrics}{where}" if metrics else ""
@@ -175,37 +232,9 @@ def _failed(stage: StageState, event: Event, state: RunState, run_dir: Path) -> 
         return
     yield f"{ending}: {event['message']}"
     yield from (f"  | {line}" for line in (event["log_tail"] or "").splitlines())
-    yield f"  the whole log: {as_typed(run_dir / event['log'])}"
-    yield f"  to go on from here: {command_line(state)}"
-
-
-def _ending(state: RunState, run_dir: Path | None) -> Iterator[str]:
-    for where, stages in stand_ins(state).items():
-        yield f"not measured on the device, but {where}: {', '.join(stages)}"
-    if state.status == "interrupted":
-        yield f"to go on from here: {command_line(state)}"
-    word = "after" if state.status in ("failed", "interrupted") else "in"
-    yield f"{state.status} {word} {duration(state.seconds)}: {_counts(state)}" + (
-        f"; {as_typed(run_dir)}" if run_dir else ""
-    )
-
-
-def _counts(state: RunState) -> str:
-    """Say how many stages ran to their end, came from the store, and began without an end."""
-    stages = state.stages.values()
-    cached = sum(stage.cached for stage in stages)
-    begun = [stage for stage in stages if stage.attempt > 0]
-    ran = sum(stage.state in ("finished", "rejected") for stage in begun)
-    counts = f"{plural(ran, 'stage')} ran, {cached} from the store"
-    return counts + (f", {len(begun) - ran} did not finish" if ran < len(begun) else "")
+    yield f"  full log: {as_typed(run_dir / event['log'])}"
+    yield f"  resume with: {command_line(state)}"
 
 
 def _is_terminal(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb"
-
-
-def _printable(line: str) -> str:
-    """Return the line without control characters: a log's escape sequences must not steer the
-    terminal.
-    """
-    return "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in line)

@@ -5,6 +5,7 @@ decided in engine/report/, how it looks in `report.html.j2`, which escapes every
 the drawings escape their own.
 """
 
+import json
 import re
 import threading
 from collections.abc import Iterable
@@ -89,12 +90,18 @@ def template() -> Any:
         "plural": plural,
         "exact": _exact,
         "prose": _prose,
+        "yaml": _yaml,
     }
     return page.template(Path(__file__).with_suffix(".html.j2"), filters)
 
 
 def _exact(value: float | None, metric: str) -> str:
     return units.exact(metric, value)
+
+
+def _yaml(value: object) -> str:
+    """Return a parameter as its file has it: null and true, not None and True."""
+    return str(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _prose(text: str) -> Any:

@@ -27,7 +27,7 @@ def activity_sample(
     noise: Annotated[float, Range(ge=0)] = 0.012,
     missing: Annotated[float, Range(ge=0, le=1)] = 0.04,
 ) -> ActivitySampleMetrics:
-    """Generate six activities with `clips` clips of each of `people` people.
+    """Generate stick figures of several people who do six activities, and several clips of each.
 
     The same seed gives the same bytes.
 

@@ -34,18 +34,19 @@ def dataset(
     val_share: Annotated[float, Range(ge=0, lt=1)] = 0.2,
     seed: Annotated[int, Range(ge=0)] = 0,
 ) -> DatasetMetrics:
-    """Cut clips into windows of `window` frames (1: single pictures), and split them.
+    """Cut clips into windows of equal length, and split them into training and test part.
 
     keypoints:  the output of stages.pose.keypoints
     recordings: the source of the keypoints; small ones of the test are added as raw items
     train, test: parts with the tensor `features`, float32 (windows, rows, 1, channels);
-                 truth.json, truth_class.npy int64 (clips,), truth_clip.npy int64 (windows,),
-                 truth_nothing.npy bool (windows,): whether a window shows nobody;
+                 truth.json (labels, and the person of each clip), truth_class.npy int64 (clips,),
+                 truth_clip.npy int64 (windows,), truth_nothing.npy bool (windows,): whether a
+                 window shows nobody;
                  labels.txt and constants.json. train has also keypoints.npy (windows, window,
                  joints, 3) for augmentation, weight.npy float32 (windows,), and the part
                  validation/ if clips are set aside
 
-    window:      frames per input of the classifier
+    window:      frames per input of the classifier; 1: single pictures
     stride:      frames between the starts of two windows of a clip
     whole_clips: true: a clip is one window
     test_share:  share of the people, or clips, that are held out for the test

@@ -65,8 +65,21 @@ def own_data(project):
 def test_the_users_own_data_takes_the_place_of_a_sample(asks, own_data):
     request = asks("usecase=reads")
     assert request.assets["mine"] == own_data
-    assert request.notes == ("using data/reads for mine instead of the sample sample",)
+    assert request.notes == ("using data/reads as mine instead of the sample sample",)
     assert (request.usecase.params["n"], request.settings.until) == (3, ())
+
+
+def test_own_data_is_found_from_every_folder_of_the_project(asks, own_data, monkeypatch):
+    monkeypatch.chdir(own_data)
+    request = asks("usecase=reads")
+    assert request.assets["mine"] == own_data
+    assert request.outputs == own_data.parents[1] / "outputs"
+
+
+def test_folders_that_are_named_begin_in_the_current_one(asks, own_data, monkeypatch):
+    monkeypatch.chdir(own_data)
+    request = asks("usecase=reads", "outputs=here", "data=.")
+    assert request.outputs == own_data / "here" and isinstance(request.assets["mine"], Asset)
 
 
 def test_an_empty_folder_is_no_data(asks, own_data):
@@ -92,6 +105,22 @@ def test_every_asset_that_cannot_be_had_is_told_at_once(asks):
         [
             "conf/usecases/reads.yaml: assets.other",
             "'/no/such' is neither a declared asset nor a path that exists",
-            "choose one of: activity_sample, exercise, jhmdb, model, movenet_lightning, sample, yoga",
+            "check the path: there is no '/no'",
         ],
     ]
+
+
+@pytest.mark.parametrize(
+    ("typed", "fix"),
+    [
+        ("modle.keras", "did you mean 'model.keras'?"),
+        ("{here}/modle.keras", "did you mean 'model.keras'?"),
+        ("other.bin", "check the path: {here} has no 'other.bin'"),
+        ("modles/a/b.keras", "check the path: there is no '{here}/modles'"),
+    ],
+)
+def test_what_is_wrong_with_a_path_is_told(asks, project, typed, fix):
+    (project.path / "model.keras").touch()
+    word = f"assets.mine={typed}".replace("{here}", str(project.path))
+    (told,) = _mistakes(asks, "usecase=reads", word)
+    assert told[2] == fix.replace("{here}", str(project.path))

@@ -56,3 +56,26 @@ def test_a_config_dir_is_given_in_three_ways(words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert catalogue.config_dirs(["a=1", *words, "b=2"]) == (tmp_path / "there", ROOT / "conf")
     assert catalogue.without_config_dirs(["a=1", *words, "b=2"]) == ["a=1", "b=2"]
+
+
+@pytest.mark.parametrize(
+    "file", ["conf/project.yaml", "usecases/mine.yaml", "conf/usecases/mine.yaml"]
+)
+def test_the_project_is_the_nearest_folder_above_with_a_configuration(file, tmp_path, monkeypatch):
+    (tmp_path / file).parent.mkdir(parents=True)
+    (tmp_path / file).touch()
+    (tmp_path / "data" / "mine").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "data" / "mine")
+    assert catalogue.project(catalogue.config_dirs([])) == tmp_path
+
+
+def test_the_folder_of_a_configuration_that_is_named_is_the_project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for named in ("own/conf", "own"):
+        dirs = catalogue.config_dirs([f"--config-dir={named}"])
+        assert catalogue.project(dirs) == tmp_path / "own"
+
+
+def test_without_a_project_it_is_the_checkout(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert catalogue.project(catalogue.config_dirs([])) == ROOT

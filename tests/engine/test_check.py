@@ -146,6 +146,22 @@ def test_the_results_of_a_last_stage_are_none(checked):
     assert checked({"a": {"uses": "mystages.split"}}).warnings == []
 
 
+@pytest.mark.parametrize(
+    ("objective", "fix"),
+    [
+        ("count.totl", "did you mean 'count.total'?"),
+        ("cuont.total", "did you mean 'count.total'?"),
+        ("count.speed", "choose one of: count.total"),
+        ("a.total", "choose one of: b.total, count.total"),
+    ],
+)
+def test_a_metric_of_another_stage_is_not_suggested(checked, objective, fix):
+    stages = {"a": A, "b": _double("a.data"), "count": _double("a.data")}
+    with pytest.raises(ExceptionGroup) as caught:
+        checked(stages, objective=objective)
+    assert [mistake.fix for mistake in caught.value.exceptions] == [fix]
+
+
 def test_all_mistakes_come_at_once_and_in_the_order_of_the_file(checked):
     with pytest.raises(ExceptionGroup) as caught:
         checked(
@@ -221,3 +237,10 @@ def test_a_stage_left_out_is_checked_too(checked_without):
     with pytest.raises(ExceptionGroup) as caught:
         checked_without(["a"], {"a": {"uses": "mystages.no"}, "b": A})
     assert [one.where for one in caught.value.exceptions] == ["u.yaml: stages.a.uses"]
+
+
+def test_an_asset_that_several_stages_lack_is_reported_once(checked):
+    both = {name: _double("asset:mine") for name in ("a", "b")}
+    with pytest.raises(ExceptionGroup) as told:
+        checked(both, assets={"mine": None})
+    assert [one.where for one in told.value.exceptions] == ["u.yaml: assets.mine"]

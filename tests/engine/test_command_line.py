@@ -1,5 +1,7 @@
 """How the words of a command line are divided. What is refused is in tests/messages."""
 
+import re
+
 import pytest
 
 from engine import command_line
@@ -50,6 +52,35 @@ def test_no_option_of_a_command_hides_a_key_of_all(command):
     own = command_line.options_of(command).model_fields.keys()
     assert (
         own & {*Settings.model_fields, *UseCase.model_fields, "usecase", "target", "hydra"} == set()
+    )
+
+
+def test_a_dry_run_is_a_plan():
+    assert split(["--dry-run", "a=1"]).command == split(["plan", "--dry-run"]).command == "plan"
+    words = split(["clean", "--dry-run"])
+    assert (words.command, words.others) == ("clean", ("clean.dry_run=true",))
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("run.py pl", ["plan"]),
+        ("run.py plan pl", []),
+        ("run.py images bu", ["build"]),
+        ("run.py plan format=", ["format=json", "format=table"]),
+        ("run.py plan format=j", ["format=json"]),
+        ("run.py plan target=", []),
+        ("run.py", []),
+    ],
+)
+def test_a_shell_completes_commands_and_the_few_values_of_options(line, found, monkeypatch):
+    monkeypatch.setenv("COMP_LINE", line)
+    assert sorted(command_line.completions()) == found
+
+
+def test_the_version_is_that_of_the_project():
+    assert re.fullmatch(
+        r"RaspberryPi MLOps \d+\.\d+\.\d+( \(commit \w{12}\))?", command_line.version()
     )
 
 

@@ -73,10 +73,22 @@ def test_all_mistakes_are_told_at_once(own):
     assert len(_mistakes(own, "ouputs: there\ntarget: 3\nhydra: {}")) == 3
 
 
-def test_a_project_is_found_from_its_own_folder(project, monkeypatch):
+def test_a_project_is_found_from_its_own_folder_and_those_below(project, monkeypatch):
     from engine import catalogue
 
     (project.path / "conf" / "project.yaml").write_text("usecase: chain")
     monkeypatch.chdir(project.path)
     assert catalogue.config_dirs([]) == (project.path / "conf", ROOT / "conf")
+    monkeypatch.chdir(project.path / "mystages")
+    assert catalogue.config_dirs([]) == (project.path / "conf", ROOT / "conf")
     assert catalogue.config_dirs(["--config-dir=other"])[0] == Path("other").absolute()
+
+
+def test_default_folders_are_in_the_project_wherever_the_current_one_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = {"outputs": "outputs", "data": "/mnt/data", "mirror": None}
+    assert main_config.located(config, tmp_path) == config
+    assert main_config.located(config, tmp_path.parent) == {
+        **config,
+        "outputs": str(tmp_path.parent / "outputs"),
+    }

@@ -65,3 +65,42 @@ def test_text_is_quoted_for_the_shell_too():
     )
     assert told.fix == "or in quotes: 'params.n=\"nan\"'"
     assert override.as_text("k", 'a"b') == '\'k="a\\"b"\''
+
+
+ODD = [
+    "/my/vidéos",
+    "/a(1)/b",
+    "~/v",
+    "a=b",
+    "a'b",
+    "#1",
+    "a[b",
+    '/a"b',
+    "/a{b}",
+    "/ä\\",
+    'a\\"ä',
+    "größe",
+]
+
+
+@pytest.mark.parametrize("value", ODD)
+def test_text_that_the_grammar_does_not_take_is_quoted_and_shown_as_it_was_typed(value):
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    word = override.quoted(f"assets.x={value}")
+    assert OverridesParser.create().parse_override(word).value() == value
+    assert override.as_typed(word) == f"assets.x={value}" or value.endswith("\\") or '\\"' in value
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["n=1e-3", "n=5,10", "n=range(3)", "n=[1", 'n="q"', "n=${a}ü", "n=my videos", "~n", "--help"],
+)
+def test_what_the_grammar_takes_stays(word):
+    assert override.quoted(word) == override.as_typed(word) == word
+
+
+def test_the_values_of_a_sweep_are_quoted_one_by_one_unless_they_are_one_path(tmp_path):
+    assert override.quoted("x=/ä,/b") == 'x="/ä",/b'
+    (tmp_path / "a,b").touch()
+    assert override.quoted(f"x={tmp_path}/a,b") == f'x="{tmp_path}/a,b"'

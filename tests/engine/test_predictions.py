@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from engine import predictions
 from engine.predictions import FILE, Following, rows, shown
 
 FIRST, SECOND = '{"word": "a", "score": 0.5}\n', '{"word": "longer than that", "score": 1}\n'
@@ -52,6 +53,14 @@ def test_a_table_that_grows_has_one_head_and_widens(result: Path) -> None:
         "longer than that  1",
         "a                 0.500",
     ]
+
+
+def test_more_than_is_read_at_once_comes_in_one_call(
+    result: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predictions, "_MOST_BYTES", len(FIRST) + 1)
+    (result / FILE).write_text(3 * FIRST)
+    assert Following("said", "jsonl").more(result.parent) == 3 * [FIRST.strip()]
 
 
 def test_lines_that_are_no_rows_are_passed_over(result: Path) -> None:

@@ -1,10 +1,13 @@
 """Which run a command is about, and which run made what another one found in the store."""
 
+from pathlib import Path
+
 import pytest
 
 from engine import runs
 from engine.errors import UserError
 from engine.journal import FILE_NAME, Journal
+from engine.run_files import RunSummary
 from tests.run_events import EventBuilder, job
 
 WANTED = {"a": "e" * 64}
@@ -46,6 +49,45 @@ def test_an_unknown_stage_is_refused_with_the_nearest_name():
     with pytest.raises(UserError) as caught:
         runs.stages_named("trian", ["a", "train"])
     assert (caught.value.where, "train" in caught.value.fix) == ("stage=trian", True)
+
+
+def _summaries(folder: Path, **runs: tuple[str, list[str], bool]) -> dict[Path, RunSummary]:
+    """Make runs of a status, an `until`, and a package or none."""
+    found = {}
+    for name, (status, until, has_package) in runs.items():
+        (folder / name / "artifacts" / "p" / ("package" if has_package else "data")).mkdir(
+            parents=True
+        )
+        found[folder / name] = RunSummary(status, {}, until=until)
+    return found
+
+
+def test_a_packed_model_of_a_complete_run_comes_before_a_newer_one_that_until_ended(tmp_path):
+    found = runs.packed(
+        _summaries(
+            tmp_path,
+            r1=("finished", [], True),
+            r2=("finished", ["p"], True),
+            r3=("finished", [], False),
+            r4=("rejected", [], True),
+        )
+    )
+    assert [path.name for path in found] == ["r1", "r2"]
+
+
+def test_the_newest_complete_run_and_the_packed_models_last(tmp_path):
+    found = runs.lasting(
+        _summaries(
+            tmp_path,
+            r0=("finished", [], True),
+            r1=("finished", [], True),
+            r2=("finished", ["p"], True),
+            r3=("finished", [], False),
+            r4=("finished", ["a"], False),
+            r5=("failed", [], False),
+        )
+    )
+    assert sorted(path.name for path in found) == ["r1", "r2", "r3"]
 
 
 def test_the_maker_is_the_newest_run_that_ran_the_stage(run, tmp_path):

@@ -27,6 +27,10 @@ ELSEWHERE = [
         "tests/engine/commands/test_predict.py::test_a_camera_that_is_not_there_is_named",
     ),
     (
+        "engine/commands/predict.py: _refuse_overwriting",
+        "tests/engine/commands/test_predict.py::test_the_input_is_never_overwritten",
+    ),
+    (
         "engine/commands/predict.py: _task",
         "tests/engine/commands/test_predict.py::test_a_package_that_names_no_task_is_refused",
     ),
@@ -217,7 +221,7 @@ ELSEWHERE = [
         "tests/messages/test_commands.py::test_a_file_system_that_cannot_be_written",
     ),
     (
-        "engine/planning.py: _kept",
+        "engine/planning.py: _refuse_left_out",
         "tests/test_foreach.py::test_until_cannot_name_a_stage_that_the_target_lacks",
     ),
     (

@@ -142,6 +142,15 @@ def test_the_latest_finished_run_stays_behind_newer_ones_that_failed(three, give
     assert (three.outputs / "chain" / "x86_64" / "latest").resolve().is_dir()
 
 
+def test_the_last_complete_run_stays_behind_newer_ones_that_until_ended(three, give):
+    for n in (8, 9):
+        assert give(f"params.n={n}", "until=[b]").status == 0
+    give("clean", "clean.keep_last=1")
+    assert _names(three) == [7, 9]
+    give("clean", "clean.max_size=1B")
+    assert _names(three) == [7]
+
+
 def test_what_a_failed_run_finished_stays_with_it(three, give):
     _break_double(three)
     give("params.n=9")

@@ -15,11 +15,11 @@ def test_what_never_ran_says_so(give):
 
 def test_what_did_not_change_says_so(ran, give):
     assert give("explain").lines == [
-        "a: from the store",
+        "a: cached",
         "unchanged",
-        "b: from the store",
+        "b: cached",
         "unchanged",
-        "c: from the store",
+        "c: cached",
         "unchanged",
     ]
 
@@ -64,6 +64,10 @@ def test_an_unknown_stage_names_the_nearest(give, project):
         2,
         "stage=mak\n  there is no such stage\n  did you mean 'make'?\n",
     )
+
+
+def test_a_forced_stage_says_so(ran, give):
+    assert give("explain", "stage=b", "force=[b]").lines == ["b: runs", "forced to run again"]
 
 
 def test_explaining_runs_nothing(ran, give):

@@ -149,7 +149,14 @@ def test_a_wrong_definition_is_refused_with_its_file(images, project):
     )
 
 
-@pytest.mark.parametrize("action", ["list", "build", "prune"])
+def test_without_an_engine_the_images_are_listed_without_their_size(project, give):
+    _define(project, DEFINITION)
+    said = give("images", "list", "image=mine")
+    assert said.status == 0 and said.lines[1].endswith("unknown")
+    assert "no Docker engine answers; sizes are unknown" in said.err
+
+
+@pytest.mark.parametrize("action", ["build", "prune"])
 def test_without_an_engine_the_way_out_is_named(images, monkeypatch, tmp_path, action):
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
     said = images(action)

@@ -63,9 +63,9 @@ def test_the_logs_of_cached_stages_are_those_of_the_run_that_printed_them(talked
     first = talked.last.name
     give("usecase=talk")
     said = [
-        f"--- a (from the store; printed in run {first})",
+        f"--- a (cached; from run {first})",
         "this is one",
-        f"--- b (from the store; printed in run {first})",
+        f"--- b (cached; from run {first})",
         "this is two",
     ]
     assert give("logs", "usecase=talk").lines == said

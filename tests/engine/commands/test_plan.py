@@ -21,12 +21,12 @@ def test_before_the_first_run_everything_runs(give, project):
         ["b", "run"],
         ["c", "run"],
     ]
-    assert said.lines[5] == "3 stages: 0 from the store, 3 to run"
+    assert said.lines[5] == "3 stages: 0 cached, 3 to run"
     assert not list(project.outputs.glob("[!.]*"))
 
 
 def test_after_a_run_everything_is_cached(ran, give):
-    assert give("plan").lines[-1] == "3 stages: 3 from the store, 0 to run"
+    assert give("plan").lines[-1] == "3 stages: 3 cached, 0 to run"
 
 
 def test_a_change_makes_stale_what_it_reaches(ran, give):
@@ -57,7 +57,7 @@ def test_what_no_stage_reads_is_a_note(give, project):
 def test_the_plan_of_a_process_is_the_same(ran):
     result = ran.run("plan")
     assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout.splitlines()[-1] == "3 stages: 3 from the store, 0 to run"
+    assert result.stdout.splitlines()[-1] == "3 stages: 3 cached, 0 to run"
 
 
 # --- executor=auto

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from engine import layout
 from tests.contained import HERE, Contained
 
 PACK = """
@@ -77,6 +78,15 @@ def test_what_the_model_says_is_a_table(predict):
     ]
 
 
+def test_a_value_that_is_null_is_an_empty_cell(predict, packed):
+    packed.stage("look", LOOK.replace('"score": 0.5', '"time_s": None'))
+    assert [line.split() for line in predict("input=words").lines] == [
+        ["word", "times", "time_s"],
+        ["1", "2"],
+        ["20", "40"],
+    ]
+
+
 @pytest.mark.parametrize("form", ["jsonl", "json"])
 def test_what_the_model_says_is_a_line_of_json_each(predict, form):
     assert [
@@ -97,6 +107,14 @@ def test_the_newest_finished_run_is_asked_and_an_older_one_by_its_id(predict, pa
         json.loads(predict("input=words", "format=jsonl", *words).lines[0])["times"]
         for words in ([], [f"run={older}"])
     ] == [3, 2]
+
+
+def test_a_complete_run_comes_before_a_newer_one_that_until_ended(predict, packed, give):
+    packed.usecase("packed", PACKED.replace("{p:", "{after: {uses: mystages.make}, p:"))
+    assert give("usecase=packed").status == 0
+    complete = packed.last.name
+    assert give("usecase=packed", "until=[p]", "params.factor=3").status == 0
+    assert complete in predict("input=words").err
 
 
 def test_a_newer_run_that_failed_is_passed_over(predict, packed, give):
@@ -133,6 +151,22 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(predict):
     ]
 
 
+@pytest.mark.parametrize(
+    ("given", "output"), [("words", "words"), ("folder", "folder"), ("folder", "folder/a.txt")]
+)
+def test_the_input_is_never_overwritten(predict, packed, given, output):
+    (packed.path / "folder").mkdir()
+    (packed.path / "folder/a.txt").write_text("the user's")
+    said = predict(f"input={given}", f"output={output}")
+    assert (said.status, said.out) == (2, "")
+    assert said.err.splitlines()[1:] == [
+        f"output={output}",
+        f"  it is what input={given} names, and would be overwritten",
+        "  name another file or folder",
+    ]
+    assert (packed.path / "words").read_text() == "1 20"
+
+
 def test_without_an_output_nothing_is_annotated(predict, packed):
     before = sorted(packed.path.iterdir())
     predict("input=words")
@@ -158,6 +192,19 @@ def test_the_package_stays_as_it_was(predict, packed):
     before = packed.artifacts()
     predict("input=words", "output=mine")
     assert packed.artifacts() == before
+
+
+def test_a_polite_kill_leaves_nothing_behind(packed):
+    begun = packed.path / "begun"
+    slow = f"import pathlib, time; pathlib.Path({str(begun)!r}).touch(); time.sleep(600)"
+    packed.stage("look", LOOK.replace("factor = int(", f"{slow}\n        factor = int(", 1))
+    process = packed.start("predict", "usecase=packed", "input=words")
+    packed.until(begun.exists)
+    process.terminate()
+    process.communicate()
+    assert process.returncode == 130
+    packed.until(lambda: not packed.processes())
+    assert not list(layout.store_dir(packed.outputs).glob("work/*"))
 
 
 def test_a_process_says_the_same(packed):
@@ -285,6 +332,15 @@ def test_what_a_stage_notes_is_shown(predict, packed):
 
 def test_a_package_that_names_no_task_is_refused(packed, give):
     packed.usecase("packed", PACKED.replace("predict: mystages.look", "task: activity"))
+    said = give("predict", "usecase=packed", "input=words")
+    assert (said.status, said.out) == (2, "")
+    assert "manifest.json\n  it is damaged: it does not name a task\n  run the use case" in said.err
+
+
+def test_a_manifest_that_is_nested_without_end_names_no_task(packed, give):
+    packed.usecase("packed", PACKED.replace("predict: mystages.look", "task: activity"))
+    (package,) = packed.last.glob("artifacts/*/package")
+    (package / "manifest.json").write_text("[" * 100_000)
     said = give("predict", "usecase=packed", "input=words")
     assert (said.status, said.out) == (2, "")
     assert "manifest.json\n  it is damaged: it does not name a task\n  run the use case" in said.err

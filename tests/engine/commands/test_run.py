@@ -248,7 +248,7 @@ def test_the_images_that_are_missing_are_built_and_the_stages_run_in_them(with_o
         and "note: Docker engine found; running stages in containers" in said.lines
     )
     again = give("executor=docker", "base=bootstrap")
-    assert "0 stages ran, 3 from the store" in again.out and again.err == ""
+    assert "0 stages ran, 3 cached" in again.out and again.err == ""
 
 
 def test_a_container_makes_the_same_artifacts_as_a_process(with_own_image, give):

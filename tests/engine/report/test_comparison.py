@@ -49,10 +49,10 @@ def test_changed_parameters_assets_and_commit_are_named():
     now = run(params={"epochs": 5, "new": 1}, assets=[data], git_commit="f" * 40)
     found = comparison.compare(run(params={"epochs": 3, "old": 2}), now)
     assert found.params == [
-        ("params.epochs", "3", "5"),
-        ("params.new", "not set", "1"),
+        ("params.epochs", 3, 5),
+        ("params.new", "not set", 1),
         ("assets.data", "not set", "yoga 01234567"),
-        ("params.old", "2", "not set"),
+        ("params.old", 2, "not set"),
     ]
     assert found.commits == ("0123456789ab", "f" * 12) and found.has_other_assets
 

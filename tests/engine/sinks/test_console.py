@@ -1,6 +1,7 @@
 """The console: one line for each event that matters, and a terminal that is left as it was found."""
 
 import io
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -52,7 +53,7 @@ def test_a_figure_not_taken_on_the_device_says_so(events, make_job):
     ).done()
     lines = said(events)
     assert lines[2] == "bench finished in 3.2 s: latency_ms 4.5 (simulated on x86_64)"
-    assert lines[3] == "not measured on the device, but simulated on x86_64: bench"
+    assert lines[4] == "  speed    simulated on x86_64, not measured on the device"
 
 
 def test_many_cached_stages_are_one_line(events, make_job):
@@ -60,12 +61,43 @@ def test_many_cached_stages_are_one_line(events, make_job):
     for i in range(28):
         events.cached(f"s{i}")
     events.started("s28")
-    assert said(events)[1:] == ["28 stages taken from the store", "s28 started"]
+    assert said(events)[1:] == ["28 stages cached", "s28 started"]
 
 
 def test_few_cached_stages_are_named(events, make_job):
     events.start([make_job("a"), make_job("b")]).cached("a").cached("b")
-    assert said(events)[1:] == ["a taken from the store", "b taken from the store"]
+    assert said(events)[1:] == ["a cached", "b cached"]
+
+
+def test_the_header_says_what_the_command_line_changed(events, make_job):
+    command = ["run.py", "usecase=demo", "outputs=/tmp", "params.epochs=5", "assets.mine=a b"]
+    events.start([make_job("train")], command=command)
+    assert said(events)[1] == "changed: params.epochs=5 'assets.mine=a b'"
+
+
+def test_a_stage_with_many_metrics_shows_the_objective_and_counts_the_rest(events, make_job):
+    metrics = {f"m{i}": i for i in range(7)}
+    events.start([make_job("train")]).started("train").finished("train", **metrics, accuracy=0.5)
+    assert said(events)[-1] == (
+        "train finished in 3.2 s: accuracy 0.5, m0 0, m1 1, m2 2, m3 3, and 3 more"
+    )
+
+
+def test_a_note_is_printed_once_whichever_stage_repeats_it(events, make_job):
+    events.start([make_job("infer"), make_job("benchmark")]).started("infer")
+    for stage in ("infer", "benchmark", "infer"):
+        events.add("note", stage=stage, text="no Edge TPU found")
+    assert said(events)[2:] == ["infer: no Edge TPU found"]
+
+
+def test_progress_is_a_line_every_half_minute_with_the_time_left(events, make_job):
+    events.start([make_job("train")]).started("train")
+    for epoch in range(1, 70):
+        events.add("progress", stage="train", done=epoch, total=100, message="loss 0.5")
+    assert said(events)[2:] == [
+        "train: 30 of 100, loss 0.5, 1 min 10 s left",
+        "train: 60 of 100, loss 0.5, 40 s left",
+    ]
 
 
 def test_a_retry_says_why_and_when(events, make_job):
@@ -85,8 +117,8 @@ def test_a_failure_shows_its_log_and_the_command_to_go_on(events, make_job):
         "train failed after 2.0 s: exit status 1",
         "  | loading",
         "  | ValueError: no frames",
-        "  the whole log: outputs/runs/demo/logs/train.log",
-        "  to go on from here: python run.py usecase=demo target=rpi4",
+        "  full log: outputs/runs/demo/logs/train.log",
+        "  resume with: python run.py usecase=demo target=rpi4",
     ]
 
 
@@ -94,7 +126,7 @@ def test_a_journal_of_an_earlier_version_names_the_whole_path_of_a_log(events, m
     events.start([make_job("train")]).started("train").failed(
         "train", log="/old/outputs/run/logs/train.log"
     )
-    assert "  the whole log: /old/outputs/run/logs/train.log" in said(events)
+    assert "  full log: /old/outputs/run/logs/train.log" in said(events)
 
 
 def test_many_skipped_stages_are_one_line(events, make_job):
@@ -117,9 +149,9 @@ def test_a_gate_says_whether_it_was_kept(events, make_job):
         passed=None,
     )
     assert said(events)[3:] == [
-        "evaluate: accuracy 0.93 keeps the gate >= 0.85",
-        "evaluate: drop 0.02 breaks the gate <= 0.01",
-        "evaluate: critical was not measured: the gate <= 0 if measured is not judged",
+        "evaluate: accuracy 0.93 passes the gate (>= 0.85)",
+        "evaluate: drop 0.02 fails the gate (<= 0.01)",
+        "evaluate: critical was not measured, so its gate (<= 0 if measured) is not judged",
     ]
 
 
@@ -129,25 +161,28 @@ def test_notes_name_their_stage(events, make_job):
     assert said(events)[2:] == ["train: no GPU", "note: offline"]
 
 
-def test_the_last_line_says_how_it_ended_and_where_the_run_is(events, make_job):
+def test_the_last_lines_say_how_it_ended_and_where_the_run_is(events, make_job):
     events.start([make_job("a"), make_job("b")]).cached("a").started("b").finished("b").done()
-    last = said(events, run_dir=Path("outputs/runs/abc"))[-1]
-    assert last == "finished in 42 s: 1 stage ran, 1 from the store; outputs/runs/abc"
+    assert said(events, run_dir=Path("outputs/runs/abc"))[-2:] == [
+        "finished in 42 s: 1 stage ran, 1 cached",
+        "  folder   outputs/runs/abc",
+    ]
 
 
 def test_an_interrupted_run_says_how_to_go_on(events, make_job):
     events.start([make_job("a")]).started("a").done("interrupted")
     assert said(events)[-2:] == [
-        "to go on from here: python run.py usecase=demo target=rpi4",
-        "interrupted after 42 s: 0 stages ran, 0 from the store, 1 did not finish",
+        "interrupted after 42 s: 0 stages ran, 0 cached, 1 did not finish",
+        "  resume   python run.py usecase=demo target=rpi4",
     ]
 
 
 def test_a_stage_that_failed_is_not_counted_among_those_that_ran(events, make_job):
     events.start([make_job("a"), make_job("b")]).started("a").finished("a").started("b")
-    assert said(events.failed("b").done("failed"))[-1] == (
-        "failed after 42 s: 1 stage ran, 0 from the store, 1 did not finish"
-    )
+    assert said(events.failed("b").done("failed"))[-2:] == [
+        "failed after 42 s: 1 stage ran, 0 cached, 1 did not finish",
+        "  failed   b",
+    ]
 
 
 def test_a_log_cannot_steer_the_terminal(events, make_job):
@@ -179,10 +214,31 @@ def test_a_terminal_gets_a_table_and_its_cursor_back(events, make_job, terminal)
     shown = terminal.getvalue()
     assert shown.count(HIDE_CURSOR) == shown.count(SHOW_CURSOR) == 1
     assert "accuracy 0.9" in shown
-    assert (
-        shown.splitlines()[-1].removeprefix(SHOW_CURSOR)
-        == "finished in 42 s: 1 stage ran, 0 from the store"
-    )
+    assert "finished in 42 s: 1 stage ran, 0 cached" in shown.partition(SHOW_CURSOR)[2]
+
+
+def _shown(events, terminal) -> str:
+    sink, state = Sink(terminal, clock=lambda: state.last_time), RunState()
+    for event in events.events:
+        sink.show(event, replay([event], state))
+    sink.close()
+    return terminal.getvalue()
+
+
+def test_a_terminal_shows_progress_with_the_time_left(events, make_job, terminal):
+    events.start([make_job("train")]).started("train")
+    for epoch in (1, 2):
+        events.add("progress", stage="train", done=epoch, total=100, message="loss 0.5")
+    shown = _shown(events, terminal)
+    assert "2 %, 1 min 38 s left" in shown and "loss 0.5" in shown
+
+
+@pytest.mark.parametrize(("no_color", "is_coloured"), [("1", False), ("", True)])
+def test_no_color_is_honoured(events, make_job, terminal, monkeypatch, no_color, is_coloured):
+    monkeypatch.setenv("NO_COLOR", no_color)
+    events.start([make_job("a")]).started("a").finished("a").done()
+    colours = re.findall(r"\x1b\[[\d;]*3\d[\d;]*m", _shown(events, terminal))
+    assert bool(colours) == is_coloured
 
 
 def test_a_terminal_shows_many_cached_stages_as_one_row(events, make_job, terminal):
@@ -192,7 +248,7 @@ def test_a_terminal_shows_many_cached_stages_as_one_row(events, make_job, termin
     sink, state = Sink(terminal, clock=lambda: state.last_time), RunState()
     for event in events.done().events:
         sink.show(event, replay([event], state))
-    assert "28 stages taken from the store" in terminal.getvalue()
+    assert "28 stages cached" in terminal.getvalue()
 
 
 def test_a_note_with_square_brackets_is_not_read_as_markup(events, make_job, terminal):

@@ -385,3 +385,10 @@ def test_the_model_card_is_written_beside_the_report(tmp_path, events, make_job)
     sink.show(events.events[-1], replay(events.events))
     assert "## Provenance" in (tmp_path / "model_card.md").read_text()
     assert '<a href="model_card.md">' in (tmp_path / "report.html").read_text()
+
+
+def test_parameters_are_written_as_in_yaml(events, make_job):
+    params = {"deviation": None, "flip": True, "fit": "crop"}
+    page = page_of(events.start([make_job("train")], params=params).done())
+    for words in (">null<", ">true<", ">crop<"):
+        assert words in page

@@ -1,0 +1,113 @@
+"""The few lines that matter at the end of a run: result, speed, and the paths to open.
+
+What they say is decided here for every way of showing them. They know no task: the objective comes
+from the use case, a latency and a size from their names.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine import layout
+from engine.events import RunState, StageState
+from engine.numerals import number
+from engine.wording import as_typed, command_line, duration, plural, stand_ins
+
+_SIZES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line: what it is about, and what is said of it."""
+
+    label: str
+    text: str
+
+
+def headline(state: RunState) -> str:
+    """Return how the run ended, after how long, and what became of its stages."""
+    word = "after" if state.status in ("failed", "interrupted") else "in"
+    return f"{state.status} {word} {duration(state.seconds)}: {_counts(state)}"
+
+
+def lines(state: RunState, run_dir: Path | None) -> Iterator[Line]:
+    """Yield what follows the headline."""
+    failed = [stage.name for stage in state.stages.values() if stage.state == "failed"]
+    if failed:
+        yield Line("failed", ", ".join(failed))
+    if result := _result(state):
+        yield Line("result", result)
+    if speed := _speed(state):
+        yield Line("speed", speed)
+    if run_dir is not None:
+        yield from _paths(run_dir)
+    if state.status == "interrupted":
+        yield Line("resume", command_line(state))
+
+
+def _counts(state: RunState) -> str:
+    """Say how many stages ran to their end, were cached, and began without an end."""
+    stages = state.stages.values()
+    cached = sum(stage.cached for stage in stages)
+    begun = [stage for stage in stages if stage.attempt > 0]
+    ran = sum(stage.state in ("finished", "rejected") for stage in begun)
+    counts = f"{plural(ran, 'stage')} ran, {cached} cached"
+    return counts + (f", {len(begun) - ran} did not finish" if ran < len(begun) else "")
+
+
+def _result(state: RunState) -> str:
+    """Say the objective, what the gates decided, and whether the data are a sample."""
+    objective = str(state.start.get("objective") or "")
+    value = state.metrics.get(objective)
+    parts = [] if value is None else [f"{objective} {number(value)}"]
+    gates = [
+        (stage, gate) for stage in state.stages.values() for gate in stage.gates
+    ]  # of all stages that came to be judged
+    broken = [(stage, gate) for stage, gate in gates if gate["passed"] is False]
+    parts += [
+        f"{stage.name}.{gate['metric']} {number(gate['value'])} fails the gate ({gate['rule']})"
+        for stage, gate in broken
+    ]
+    if gates and not broken:
+        judged = sum(gate["passed"] is True for _, gate in gates)
+        parts.append(f"{judged} of {plural(len(gates), 'gate')} passed")
+    if parts and any(asset.get("sample") for asset in state.start.get("assets", ())):
+        parts.append("sample data")
+    return ", ".join(parts)
+
+
+def _speed(state: RunState) -> str:
+    """Say the latency and the size of what runs on the target, and where they were measured."""
+    elsewhere = "; ".join(f"{where}, not measured on the device" for where in stand_ins(state))
+    for stage in state.stages.values():
+        figures = [_figure(stage, "latency"), _figure(stage, "size_bytes")]
+        if figures[0] and stage.job.get("runs_on") == "target":
+            measured = stage.measured_on or ""
+            return ", ".join(filter(None, figures)) + f"; {elsewhere or f'measured on {measured}'}"
+    return elsewhere
+
+
+def _figure(stage: StageState, word: str) -> str:
+    """Return the stage's first metric with this word in its name, with its unit."""
+    name = next((name for name in stage.metrics if word in name), "")
+    return _with_unit(name, stage.metrics) if name else ""
+
+
+def _with_unit(name: str, metrics: Mapping[str, float]) -> str:
+    value = metrics[name]
+    if name.endswith("_bytes"):
+        factor, unit = next((one for one in _SIZES if abs(value) >= one[0]), (1.0, "bytes"))
+        return f"{name.removesuffix('_bytes').replace('_', ' ')} {value / factor:.4g} {unit}"
+    stem, _, unit = name.rpartition("_")
+    return f"{stem.replace('_', ' ')} {number(value)} {unit}"
+
+
+def _paths(run_dir: Path) -> Iterator[Line]:
+    """Yield the files to open: the report and the packed model, or the run's folder."""
+    report, package = run_dir / "report.html", layout.package(run_dir)
+    if report.is_file():
+        yield Line("report", as_typed(report))
+    else:
+        yield Line("folder", as_typed(run_dir))
+    if package is not None:
+        yield Line("package", as_typed(package))

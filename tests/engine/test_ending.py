@@ -1,0 +1,74 @@
+"""The lines at the end of a run."""
+
+from pathlib import Path
+
+import pytest
+
+from engine import ending
+from engine.events import RunState, replay
+from tests.run_events import EventBuilder, job
+
+SIMULATED = {"taken": "simulated on x86_64", "platform": "linux/arm64", "emulated": False}
+
+
+@pytest.fixture
+def run_dir(tmp_path, monkeypatch):
+    """The folder of a run with a report and a package, below the current folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run" / "artifacts" / "pack" / "package").mkdir(parents=True)
+    (tmp_path / "run" / "report.html").touch()
+    return tmp_path / "run"
+
+
+def _state(passed: bool = True, **start) -> RunState:
+    """A run that trained a model and measured it, where the gate decided so."""
+    events = EventBuilder().start([job("train"), job("bench", runs_on="target")], **start)
+    events.started("train").finished("train", accuracy=0.93)
+    events.add("gate", stage="train", metric="accuracy", rule=">= 0.8", value=0.93, passed=passed)
+    events.started("bench", **SIMULATED)
+    events.finished("bench", latency_median_ms=4.52, model_size_bytes=126_880)
+    return replay(events.done("finished" if passed else "rejected").events)
+
+
+def _lines(state: RunState, run_dir: Path | None = None) -> dict[str, str]:
+    return {line.label: line.text for line in ending.lines(state, run_dir)}
+
+
+def test_result_speed_and_the_paths_to_open(run_dir):
+    assert _lines(_state(), run_dir) == {
+        "result": "train.accuracy 0.93, 1 of 1 gate passed",
+        "speed": "latency median 4.52 ms, model size 126.9 kB; simulated on x86_64, not measured on "
+        "the device",
+        "report": "run/report.html",
+        "package": "run/artifacts/pack/package",
+    }
+
+
+def test_a_gate_that_failed_is_named():
+    state = _state(passed=False)
+    assert ending.headline(state) == "rejected in 42 s: 2 stages ran, 0 cached"
+    assert "train.accuracy 0.93 fails the gate (>= 0.8)" in _lines(state)["result"]
+
+
+def test_sample_data_are_named():
+    assets = [{"key": "data", "name": "made", "sample": True}]
+    assert _lines(_state(assets=assets))["result"].endswith(", sample data")
+
+
+def test_without_a_report_it_is_the_folder_of_the_run(run_dir):
+    (run_dir / "report.html").unlink()
+    assert _lines(_state(), run_dir)["folder"] == "run"
+
+
+def test_a_stage_that_failed_is_named_and_a_run_that_was_interrupted_is_resumed():
+    events = EventBuilder().start([job("a"), job("b")]).started("a").failed("a")
+    state = replay(events.done("interrupted").events)
+    assert _lines(state) == {
+        "failed": "a",
+        "resume": "python run.py usecase=demo target=rpi4",
+    }
+
+
+def test_a_run_without_figures_has_nothing_more_to_say():
+    state = replay(EventBuilder().start([job("a")]).started("a").finished("a").done().events)
+    assert _lines(state) == {}
