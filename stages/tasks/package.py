@@ -46,7 +46,7 @@ class Package:
             found = found.get(key) if isinstance(found, dict) else None
         if isinstance(found, bool) or not isinstance(found, (int, float)) or not isfinite(found):
             raise StageError(
-                f"the package's constants have no number '{name}': pack the model again"
+                f"the package's constants have no number '{name}': package the model again"
             )
         return found
 
@@ -60,7 +60,7 @@ def open_package(folder: Path) -> Package:
         return _version_1(folder, files)
     task, models = manifest.get("task"), manifest.get("models")
     if not isinstance(task, str) or not isinstance(models, dict):
-        raise _damaged("it names no task, or no models")
+        raise _damaged("it has no task, or no models")
     found = {role: _forms(folder, role, entry) for role, entry in models.items()}
     for forms in found.values():
         for path in forms.values():
@@ -151,7 +151,9 @@ def _labels(folder: Path, files: "dict[str, str]") -> "tuple[str, ...]":
     try:
         return tuple(path.read_text(encoding="utf-8").splitlines())
     except ValueError:
-        raise StageError("labels.txt of the package is not UTF-8: pack the model again") from None
+        raise StageError(
+            "labels.txt of the package is not UTF-8: package the model again"
+        ) from None
 
 
 def _constants(folder: Path, name: str, files: "dict[str, str]") -> "dict[str, Any]":
@@ -161,9 +163,9 @@ def _constants(folder: Path, name: str, files: "dict[str, str]") -> "dict[str, A
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise StageError(f"{name} of the package is no JSON object: pack the model again")
+        raise StageError(f"{name} of the package is not a JSON object: package the model again")
     return found
 
 
 def _damaged(why: str) -> StageError:
-    return StageError(f"the package's manifest is damaged: {why}; pack the model again")
+    return StageError(f"the package's manifest is damaged: {why}; package the model again")

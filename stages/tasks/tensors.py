@@ -79,7 +79,7 @@ def _scaling(package: Package) -> "Dict[str, float]":
         return {}
     scaling = {name: package.number(name, "picture") for name in ("mean", "deviation")}
     if not scaling["deviation"]:
-        raise StageError("the package's deviation of a pixel is 0: pack the model again")
+        raise StageError("the package's deviation of a pixel is 0: package the model again")
     return scaling
 
 

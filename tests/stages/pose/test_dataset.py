@@ -275,10 +275,10 @@ def test_the_same_clip_in_two_parts_is_refused(tmp_path: Path) -> None:
     [
         (
             [("a", "sitting", None), ("b", "sitting", None)],
-            r"needs two activities at least; there is \['sitting'\]",
+            r"needs at least two activities; the recordings have \['sitting'\]",
         ),
         ([("a", "sitting", "train"), ("b", "waving", "test")], "no training clip for: waving"),
-        ([("a", "sitting", None), ("b", "waving", None)], "there is no clip to test with"),
+        ([("a", "sitting", None), ("b", "waving", None)], "there is no test clip"),
     ],
     ids=["one activity", "an activity in the test alone", "one clip of each"],
 )

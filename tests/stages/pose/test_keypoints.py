@@ -180,7 +180,7 @@ def test_more_bad_files_than_allowed_stop_the_stage(two_activities: Path, tmp_pa
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "r").mkdir()
-    with pytest.raises(StageError, match="hold no activity: make a sub-folder for each"):
+    with pytest.raises(StageError, match="contain no activity: make a sub-folder for each"):
         keypoints(tmp_path / "r", tmp_path / "out")
 
 
@@ -194,7 +194,7 @@ def test_an_activity_without_a_clip_is_named(two_activities: Path, tmp_path: Pat
 def test_a_single_activity_is_refused_unless_allowed(two_activities: Path, tmp_path: Path) -> None:
     (two_activities / "waving/anna__1.csv").unlink()
     (two_activities / "waving").rmdir()
-    with pytest.raises(StageError, match="one activity only, standing"):
+    with pytest.raises(StageError, match="only one activity, standing"):
         keypoints(two_activities, tmp_path / "out")
     assert keypoints(two_activities, tmp_path / "out", allow_one_activity=True)["clips"] == 2
 
@@ -202,11 +202,14 @@ def test_a_single_activity_is_refused_unless_allowed(two_activities: Path, tmp_p
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["standing/1.png"], "one activity only, standing"),
+        (["standing/1.png"], "only one activity, standing"),
         (["standing/1.png", "waving/notes.txt"], "no readable clip for waving"),
         (["train/a/1.png", "train/b/1.png", "test/c/1.png"], "c is in the test or validation part"),
-        (["data/a/1.mp4", "data/b/1.mp4"], "data/a/1.mp4 is a folder too deep .* at data, or"),
-        (["a/x/day1/1.png", "b/1.png"], "a/x/day1/1.png is a folder too deep"),
+        (
+            ["data/a/1.mp4", "data/b/1.mp4"],
+            "data/a/1.mp4 is nested one folder too deep .* to data, or",
+        ),
+        (["a/x/day1/1.png", "b/1.png"], "a/x/day1/1.png is nested one folder too deep"),
     ],
     ids=["one activity", "empty activity", "untrained activity", "too deep", "deeper"],
 )
@@ -224,7 +227,7 @@ def test_what_folder_names_tell_is_refused_before_a_pose_model_is_opened(
 def test_two_skeletons_are_refused(two_activities: Path, tmp_path: Path) -> None:
     write_clip(two_activities / "waving/x.csv", np.ones((2, 15, 3)), "jhmdb15")
     with pytest.raises(
-        StageError, match=r"mix two skeletons: .* is coco17, waving/x.csv is jhmdb15"
+        StageError, match=r"mix two skeletons: .* has coco17, waving/x.csv has jhmdb15"
     ):
         keypoints(two_activities, tmp_path / "out")
 
@@ -427,7 +430,7 @@ class TestMoveNet:
     def test_a_model_that_is_no_movenet_is_refused(self, tmp_path: Path) -> None:
         for name in "ab":
             picture(tmp_path / f"r/{name}/1.png")
-        with pytest.raises(StageError, match="is no MoveNet"):
+        with pytest.raises(StageError, match="is not MoveNet"):
             keypoints(
                 tmp_path / "r", tmp_path / "out", MODEL.parent / "mobilenet_v2_1.0_224_quant.tflite"
             )

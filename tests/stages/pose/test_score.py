@@ -238,5 +238,5 @@ def test_a_model_of_several_outputs_is_no_activity_classifier(tmp_path):
     test = write_part(tmp_path / "test", np.zeros((1, 3)), [0])
     for name in ("outputs", "reference/default", "reference/float"):
         written(tmp_path / name, [CAT], boxes=FLOAT)
-    with pytest.raises(StageError, match="has one output, this one has 2"):
+    with pytest.raises(StageError, match="must have one output, but this one has 2"):
         score(test, tmp_path / "outputs", tmp_path / "reference", tmp_path / "report")

@@ -60,10 +60,10 @@ def test_tensors_of_different_lengths_make_no_part(tmp_path):
 @pytest.mark.parametrize(
     ("file", "data", "said"),
     [
-        ("tensors.json", b"", "is no part of a data set"),
-        ("tensors.json", b'{"examples": 4, "tensors": [1]}', "is no part of a data set"),
-        ("mask.npy", b"", "is no part of a data set"),
-        ("mask.npy", b"not an array", "is no part of a data set"),
+        ("tensors.json", b"", "is not a part of a data set"),
+        ("tensors.json", b'{"examples": 4, "tensors": [1]}', "is not a part of a data set"),
+        ("mask.npy", b"", "is not a part of a data set"),
+        ("mask.npy", b"not an array", "is not a part of a data set"),
     ],
 )
 def test_a_damaged_part_is_refused_in_a_sentence(folder, file, data, said):
@@ -81,7 +81,7 @@ def test_a_part_that_is_not_what_it_says_is_refused(folder):
 
 def test_an_array_of_objects_is_never_unpickled(folder):
     np.save(folder / "mask.npy", np.array([{}], object), allow_pickle=True)
-    with pytest.raises(StageError, match="is no part of a data set"):
+    with pytest.raises(StageError, match="is not a part of a data set"):
         part.read(folder)
 
 

@@ -53,6 +53,6 @@ def test_nan_has_no_number():
 
 def test_a_model_of_two_outputs_has_not_only_one():
     assert only({"x": INT8}, "input") is INT8
-    said = r"exactly one output, and has 2: x: int8 \[1, 3\]; y: uint8 \[1\]"
+    said = r"exactly one output, but has 2: x: int8 \[1, 3\]; y: uint8 \[1\]"
     with pytest.raises(StageError, match=said):
         only({"x": INT8, "y": Tensor("y", (1,), "uint8")}, "output")
