@@ -57,6 +57,6 @@ def load(package: Path, accelerator: str = "none", runtime: str = "litert") -> T
             "have: update it, or package the model for another task"
         ) from None
     if module.__name__ == __name__ or not hasattr(module, "load"):
-        raise StageError(f"the package's task '{opened.task}' is no name of a task")
+        raise StageError(f"the package's task '{opened.task}' is not the name of a task")
     task: Task = module.load(opened, accelerator, runtime)
     return task
