@@ -1,4 +1,4 @@
-# Each target sets up what it needs by itself; a second call costs nothing.
+# Each target sets up what it needs; repeated calls are cheap.
 PYTHON := .venv/bin/python
 STAMP := .venv/.stamp
 TESTS ?=
@@ -21,11 +21,11 @@ check: $(STAMP)
 	.venv/bin/lint-imports
 	.venv/bin/yamllint --strict .
 
-# Needs Python alone: no Docker, QEMU, ssh or downloaded data. tests/lanes.py says what belongs to it, and how workers share it.
+# Needs only Python: no Docker, QEMU, ssh or downloaded data. tests/lanes.py defines which tests belong to it, and how workers share them.
 test: $(STAMP)
 	$(PYTEST) -m "not second_lane" $(TESTS)
 
-# Each test once, one lane after the other, whatever became of the first. 5: of these tests none is in that lane.
+# Each test once, one lane after the other, even if the first fails. Exit status 5: none of the tests is in that lane.
 test-all: $(STAMP)
 	@status=0; \
 	for lane in "not second_lane" second_lane; do \
@@ -33,19 +33,19 @@ test-all: $(STAMP)
 	done; \
 	exit $$status
 
-# The tools to compare with stand in an environment of their own; where they cannot be had, the engine's figures stand alone.
+# The other tools have their own environment; if they cannot be installed, only the engine is measured.
 bench: $(STAMP)
 	-.venv/bin/uv sync -q --locked --compile-bytecode --project benchmarks --python $(PYTHON)
 	for file in benchmarks/*.py; do $(PYTHON) "$$file" || exit 1; done
 
-# What is made from the sources and kept in the repository: tests/test_docs.py says when it is stale.
+# Files that are generated from the sources and committed; tests/test_docs.py fails if they are stale.
 docs: $(STAMP)
 	$(PYTHON) docs/reference.py
 
 picture: $(STAMP)
 	$(PYTHON) run.py graph usecase=pose_activity target=rpi4_coral outputs=$$(mktemp -d) output=docs/pictures/pose_activity.svg
 
-# What images are made of, resolved anew: Debian's packages by apt, wheels from uv.lock.
+# Resolves the packages of the images again: Debian's with apt, wheels from uv.lock.
 lock: $(STAMP)
 	$(PYTHON) containers/lock.py
 

@@ -1,7 +1,7 @@
-"""Makes every lock under containers/ anew: `make lock`.
+"""Regenerates every lock under containers/: `make lock`.
 
 Debian packages are resolved by apt for each platform, in a private root and without emulation, from the main
-suite alone. Wheels are those of uv.lock, so that a stage in a container has the versions that it has in a
+suite only. Wheels are those of uv.lock, so that a stage has the same versions in a container as in a
 local process.
 """
 
@@ -45,7 +45,7 @@ Acquire::Languages "none";
 
 
 class Apt:
-    """An apt of its own for one platform, which knows no package of this machine."""
+    """A separate apt for one platform, which does not see this machine's packages."""
 
     def __init__(self, root: Path, platform: Platform) -> None:
         self.root = root

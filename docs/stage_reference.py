@@ -15,7 +15,7 @@ from engine.signature import Library
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = {"type": "string", "pattern": r"\$\{"}  # ${params.x}, resolved before it is checked
-HEAD = ("parameter", "type", "default", "what it means")
+HEAD = ("parameter", "type", "default", "meaning")
 # "name: text" or "name, name: text", with the text's further lines indented
 _ENTRY = re.compile(r"^([a-z]\w*(?:, [a-z]\w*)*): +(.*(?:\n +.*)*)", re.MULTILINE)
 

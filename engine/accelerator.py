@@ -1,7 +1,7 @@
-"""The kinds of accelerators: engine/accelerators/<name>.py, found by name, as `accelerator:` of a
-target says it.
+"""The kinds of accelerators: engine/accelerators/<name>.py, found by the name in a target's
+`accelerator:`.
 
-Nothing else in the engine knows one of them by its name. `none` is the absence of any.
+The rest of the engine knows none of them by name. `none` means no accelerator.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ NAMES = (NONE, *extensions.names("accelerators"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """What a container needs to open an accelerator, beside what every stage's container has."""
+    """What a container needs to open an accelerator, in addition to every stage's container."""
 
     devices: tuple[str, ...] = ()  # device nodes, for reading and writing
     binds: tuple[Path, ...] = ()  # folders of the engine's machine, writable
@@ -54,7 +54,7 @@ class Accelerator(Protocol):
 
     @staticmethod
     def findings() -> list[Finding]:
-        """Return what `doctor` prints: each device and library, and what stands in its way."""
+        """Return the lines of `doctor`: each device and library, or what prevents its use."""
 
 
 @cache

@@ -76,9 +76,9 @@ def _is_annotated(node: ast.AST) -> bool:
 def _bounds(node: ast.expr) -> list[tuple[str, float]]:
     """Return the bounds of `Range(ge=1, lt=10)`, the lower one first."""
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
-        raise ValueError("bounds are written as Range(ge=1)")
+        raise ValueError("bounds must be written as Range(ge=1)")
     if node.func.id != "Range" or node.args:
-        raise ValueError("bounds are written as Range(ge=1)")
+        raise ValueError("bounds must be written as Range(ge=1)")
     found = {str(word.arg): _number(word.value) for word in node.keywords}
     if unknown := found.keys() - _BOUNDS.keys():
         raise ValueError(f"Range has no bound '{unknown.pop()}': write ge, gt, le or lt")
@@ -91,7 +91,7 @@ def _number(node: ast.expr) -> float:
     except ValueError:
         bound = None
     if isinstance(bound, bool) or not isinstance(bound, int | float):
-        raise ValueError("a bound is a number")
+        raise ValueError("a bound must be a number")
     return bound
 
 
@@ -129,7 +129,7 @@ def _is_choice(node: ast.expr) -> bool:
 
 
 def _is_of(node: ast.expr, value: Any) -> bool:
-    """Say whether the value is of the type, down to the items of lists."""
+    """Return whether the value is of the type, down to the items of lists."""
     match node:
         case ast.Constant(value=None):
             return value is None

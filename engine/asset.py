@@ -1,5 +1,5 @@
-"""What no stage makes: data sets and pre-trained models, declared with source, digest and licence.
-No I/O.
+"""Assets: data sets and pre-trained models that no stage makes, declared with source, digest and
+licence. No I/O.
 """
 
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ class MadeBy(_Model):
 
 
 class Defaults(_Model):
-    """What the asset asks of the use case, below what the user says."""
+    """Defaults that the asset sets in the use case; the user's values override them."""
 
     params: Mapping[Name, Any] = Field(default_factory=dict)
     assets: Mapping[Name, str | None] = Field(default_factory=dict)
@@ -57,28 +57,32 @@ class Asset(_Model):
 
     name: Name
     description: str
-    licence: str | None = Field(description="null where there is none: never a default then")
+    licence: str | None = Field(
+        description="null if there is none; such an asset is never a default"
+    )
     citation: str = ""
     source: str = ""
-    sample: bool = Field(False, description="stands in for the user's own data, and says so")
+    sample: bool = Field(
+        False, description="a sample: used until the user provides data, and labelled as a sample"
+    )
     settings: Defaults = Defaults()
     until: tuple[Name, ...] = Field(
-        (), description="the stages this data can reach; all, where empty"
+        (), description="the last stages that this data can reach; empty: all"
     )
     files: tuple[AssetFile, ...] = ()
     compiled: AssetFile | None = Field(
         None,
-        description="the model's twin for an accelerator, as its publisher compiled it; the asset is "
-        "a folder then, and its stages and the package take the twin along",
+        description="the model's twin for an accelerator, compiled by its publisher; the asset is then "
+        "a folder with both, and the twin is packaged too",
     )
     made_by: MadeBy | None = None
 
     @model_validator(mode="after")
     def _has_one_origin(self) -> Self:
         if bool(self.files) == bool(self.made_by):
-            raise ValueError("an asset has either files or made_by; write one of them")
+            raise ValueError("an asset needs either files or made_by; write one of them")
         if self.compiled and not self.files:
-            raise ValueError("compiled: is the twin of a file; write files, too")
+            raise ValueError("compiled: is the twin of a file; add files:")
         return self
 
     @property
@@ -88,5 +92,5 @@ class Asset(_Model):
 
 
 def parse(data: Mapping[str, Any], where: str) -> Asset:
-    """Return the asset, or raise all mistakes of form together."""
-    return validated(Asset, data, "the asset is wrong", where)
+    """Return the asset, or raise all validation errors together."""
+    return validated(Asset, data, "the asset is invalid", where)

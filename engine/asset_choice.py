@@ -84,8 +84,8 @@ def reach(
     for chosen in assets.values():
         if isinstance(chosen, Asset) and chosen.until:
             notes.append(
-                f"{chosen.name} reaches {', '.join(chosen.until)} and no further stage: nothing beyond "
-                "is planned"
+                f"{chosen.name} can only be used up to {', '.join(chosen.until)}: no later "
+                "stage is planned"
             )
             return chosen.until
     return ()

@@ -55,7 +55,7 @@ def check(
     result.mistakes += graphs.cycles(result.graph, where)
     checking.objective()
     if result.mistakes:
-        raise ExceptionGroup("the use case is wrong", result.mistakes)
+        raise ExceptionGroup("the use case is invalid", result.mistakes)
     result.jobs = {name: jobs[name] for name in graphs.order(result.graph)}
     result.warnings += [*checking.warnings, *_unused(jobs, usecase)]
     return result
@@ -64,9 +64,9 @@ def check(
 def contract_of(spec: StageSpec, library: Library, where: str) -> Contract:
     """Return the stage's contract; raise an ExceptionGroup of every UserError found."""
     if len(spec.kinds) != 1:
-        what = f"a stage has one of {listed([repr(key) for key in kind.KEYS])}"
+        what = f"a stage needs exactly one of {listed([repr(key) for key in kind.KEYS])}"
         fix = "write 'uses: stages.<domain>.<stage>'"
-        raise ExceptionGroup("the stage is wrong", [UserError(where, what, fix)])
+        raise ExceptionGroup("the stage is invalid", [UserError(where, what, fix)])
     return kind.of(next(iter(spec.kinds))).contract(_declared(spec, where), library)
 
 
@@ -133,7 +133,9 @@ class _Checking:
         means = [f"{base_of(one)}{one[one.rindex('.') :]}.mean" for one in metrics if MARK in one]
         former = self._former(wanted)
         if former != wanted and former in metrics:
-            self.warnings.append(f"the objective {wanted} is {former} now: write that instead")
+            self.warnings.append(
+                f"the objective {wanted} is now called {former}: write that instead"
+            )
             return
         known = {*metrics, *means, *(f"{one.removesuffix('.mean')}.sd" for one in means)}
         stage = wanted.rpartition(".")[0]
@@ -228,7 +230,7 @@ class _Checking:
         ]
         if ref is None:
             fix = did_you_mean(text, made, "write stage.output, or asset:key")
-            raise UserError(location, f"'{text}' is no reference", fix)
+            raise UserError(location, f"'{text}' is not a reference", fix)
         if ref.stage is None:
             if ref.name not in self.usecase.assets:
                 fix = did_you_mean(text, [f"asset:{key}" for key in self.usecase.assets])
@@ -248,7 +250,7 @@ class _Checking:
         if str(ref.stage).endswith(ALL) and base in self.contracts:
             raise UserError(location, f"'{base}' has no foreach", f"write {base}.{ref.name}")
         if ref.stage == base and makers:
-            what = f"'{base}' has a foreach: there is one '{ref.name}' for each value"
+            what = f"'{base}' has a foreach, so there is one '{ref.name}' per value"
             raise UserError(
                 location, what, f"write {base}{ALL}.{ref.name}, or {makers[0]}.{ref.name}"
             )
@@ -324,7 +326,7 @@ def _unused(jobs: Mapping[str, Job], usecase: UseCase) -> Iterator[str]:
     read = {text for spec in usecase.stages.values() for text in spec.inputs.values()}
     for key, value in usecase.assets.items():
         if value is not None and f"asset:{key}" not in read:
-            yield f"assets.{key} is read by no stage"
+            yield f"no stage reads assets.{key}"
     yield from _unread_outputs(jobs)
 
 

@@ -107,7 +107,7 @@ def _check_folder() -> None:
         raise UserError(
             "the current folder",
             "it was deleted",
-            "change to a folder that exists, and give the same command",
+            "change to a folder that exists, and repeat the command",
         ) from None
 
 
@@ -119,7 +119,7 @@ def _check_installation() -> None:
         raise UserError(
             str(ROOT),
             "the engine is installed without its configuration",
-            "install it from its checkout, editable: pip install -e FOLDER",
+            "install it as editable from its checkout: pip install -e FOLDER",
         )
 
 

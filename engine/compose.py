@@ -157,7 +157,7 @@ def _checked_composition(
     target_where, aim = f"conf/target/{chosen.runtime.choices['target']}.yaml", data.pop("target")
     mistakes += [*malformed, *_unknown(data, line.options, where)]
     if usecase is None:
-        raise ExceptionGroup("the use case is wrong", mistakes)
+        raise ExceptionGroup("the use case is invalid", mistakes)
     made = Request(
         usecase,
         target.parse(aim, target_where),
@@ -215,7 +215,7 @@ def _set_here(
     checked, wrong = _checked(Settings, settings, where)
     chosen, also_wrong = _checked(model, options, where)
     if checked is None or chosen is None:
-        raise ExceptionGroup("the command line is wrong", [*wrong, *also_wrong])
+        raise ExceptionGroup("the command line is invalid", [*wrong, *also_wrong])
     return checked, chosen
 
 
@@ -224,7 +224,7 @@ def _checked(
 ) -> tuple[ModelT | None, list[Exception]]:
     """Return the model of the data, or None and every mistake of form."""
     try:
-        return validated(model, data, "the command line is wrong", where), []
+        return validated(model, data, "the command line is invalid", where), []
     except ExceptionGroup as mistakes:
         return None, list(mistakes.exceptions)
 
@@ -258,7 +258,7 @@ def _unknown(
 def _allowed_env(name: str, default: object = None) -> object:
     """`oc.env` for names that hold no secrets: what is resolved here reaches logs and MLflow."""
     if not READABLE.match(name):
-        raise ValueError(f"the environment variable {name} may not be read from YAML")
+        raise ValueError(f"YAML may not read the environment variable {name}")
     return os.environ.get(name, default)
 
 

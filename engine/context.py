@@ -1,4 +1,4 @@
-"""What an executor, a driver and a sink are made from. Plain data."""
+"""The arguments with which executors, drivers and sinks are created. Plain data."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,7 @@
-"""What the engine knows of a stage, whatever its kind: what it reads, writes, returns and depends
-on.
+"""The contract of a stage, whatever its kind: its inputs, outputs, parameters, metrics and
+dependencies.
 
-Frozen data. A kind of stage (engine/kinds/<key>.py) makes a `Contract` of what the YAML declares.
+Frozen data. A kind of stage (engine/kinds/<key>.py) turns the YAML's declaration into a `Contract`.
 """
 
 import sys
@@ -43,7 +43,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
-    """What a use case declares of a stage, as its kind reads it."""
+    """A stage as the use case declares it, for its kind."""
 
     value: Any  # of the kind's own key
     inputs: Mapping[str, str]
@@ -55,7 +55,7 @@ class Declared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
-    """What a stage asks for and promises."""
+    """What a stage requires and provides."""
 
     label: str  # what it runs, in one line
     subject: str = ""  # what messages call it

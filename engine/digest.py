@@ -1,5 +1,5 @@
-"""Digests of files and folders, remembered per (device, inode, mtime, ctime, size) so that
-unchanged data costs a stat.
+"""Digests of files and folders, cached per (device, inode, mtime, ctime, size) so that unchanged data
+costs only a stat.
 
 `file:<sha256 of the bytes>`, or `tree:<sha256 of a sorted list of relative path, executable bit and
 file digest>`. An empty folder is one line in that list. A folder that links reach again is one line
@@ -43,7 +43,7 @@ class DigestCache:
         return digest
 
     def of_files(self, expected: Mapping[Path, str]) -> bool:
-        """Say whether every file is there with its sha256."""
+        """Return whether every file is there with its sha256."""
         try:
             whole = all(
                 self._file_sha256(path, path.stat()) == sha256 for path, sha256 in expected.items()
@@ -128,7 +128,7 @@ def sha256_of(path: Path) -> str:
 
 
 def _is_open_for_writing(path: Path) -> bool:
-    """Say whether somebody has the file open for writing, as far as the kernel tells this user.
+    """Return whether somebody has the file open for writing, as far as the kernel tells this user.
 
     A memory mapping that was written to before can be written to again without a new mtime, as long
     as its page is dirty. The kernel refuses a read lease on such a file: fcntl(2), F_SETLEASE.
@@ -204,13 +204,13 @@ def _facts(path: Path) -> os.stat_result:
         status = path.stat()
     except OSError as error:
         raise UserError(
-            str(path), f"it cannot be read: {error.strerror}", "remove it, or mend the link"
+            str(path), f"it cannot be read: {error.strerror}", "remove it, or fix the link"
         ) from None
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
         raise UserError(
             str(path),
             "it is neither a file nor a folder",
-            "remove it: artifacts and assets hold files and folders",
+            "remove it: artifacts and assets may contain only files and folders",
         )
     ordinary.refuse_kernels(str(path), status)
     return status

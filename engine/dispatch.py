@@ -1,8 +1,8 @@
-"""Routes each job to its executor: the chosen one, the device's for the target's stages, or
+"""Routes each job to its executor: the chosen one, the device's for target stages, or local
 processes.
 
 `executor=NAME` is engine/executors/NAME.py. An executor's YAML may list candidates instead, as
-`auto` does: the first that can run every stage is taken.
+`auto` does: the first that can run every stage is used.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -54,7 +54,7 @@ class Dispatcher:
             against = refused.get(name) or self._against(name, stages)
             if not against:
                 return why or self._executor(name).why_chosen
-            why = f"stages run as local processes: {against}"
+            why = f"{against}; running stages as local processes"
         return why
 
     def unavailable(self) -> str:

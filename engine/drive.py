@@ -139,7 +139,7 @@ def _build(request: Request, usecase: str, stages: Sequence[str], say: Say) -> P
         raise KeyboardInterrupt
     if outcome is None or outcome.status != "finished":
         what = f"the images could not be built: {', '.join(stages)}"
-        raise UserError(f"usecase={usecase}", what, "see what it says above; or executor=local")
+        raise UserError(f"usecase={usecase}", what, "see its output above; or executor=local")
     return outcome.run_dir
 
 
@@ -169,7 +169,7 @@ def _closed(sink: Sink) -> str:
         return sink.close()
     except Exception as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else repr(error)
-        return f"warning: {type(sink).__module__} could not end its work: {why}"
+        return f"warning: {type(sink).__module__} could not finish: {why}"
 
 
 def _driven(

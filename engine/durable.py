@@ -1,4 +1,4 @@
-"""Durable files: written whole or not at all, on the disk before they are named, shared by reflink."""
+"""Durable files: written whole or not at all, on disk before they are named, shared by reflink."""
 
 import errno
 import fcntl

@@ -1,5 +1,5 @@
-"""Which platforms' programs this machine's kernel runs: through QEMU's handlers those of other
-processors too. Reads, registers nothing.
+"""Finds the platforms whose programs this machine's kernel runs, including those of other processors
+through QEMU's handlers. It registers nothing.
 """
 
 import ctypes
@@ -54,7 +54,7 @@ def look(platform: str, binfmt: Path = BINFMT) -> Emulation:
             platform,
             None,
             False,
-            f"no handler is seen for {platform}: binfmt_misc is not mounted",
+            f"no handler found for {platform}: binfmt_misc is not mounted",
             fix,
         )
     found = sorted(
@@ -75,7 +75,7 @@ def look(platform: str, binfmt: Path = BINFMT) -> Emulation:
             platform,
             best,
             False,
-            f"the handler {best.name} for {platform} is switched off",
+            f"the handler {best.name} for {platform} is disabled",
             "sudo update-binfmts --enable",
         )
     if not best.is_fixed:
@@ -88,7 +88,7 @@ def look(platform: str, binfmt: Path = BINFMT) -> Emulation:
 
 
 def is_native(platform: str, here: str) -> bool:
-    """Say whether this machine, of the platform `here`, runs programs of the platform without a
+    """Return whether this machine, of the platform `here`, runs programs of the platform without a
     handler.
     """
     return platform == here or (
@@ -97,7 +97,7 @@ def is_native(platform: str, here: str) -> bool:
 
 
 def runs_32_bit() -> bool:
-    """Say whether this machine's processor takes 32-bit programs: an arm64 kernel refuses the
+    """Return whether this machine's processor takes 32-bit programs: an arm64 kernel refuses the
     personality where the processor cannot (arch/arm64/kernel/sys.c).
     """
     try:
@@ -139,7 +139,7 @@ def _handlers(platform: str, binfmt: Path) -> Iterator[Handler]:
 def _header(magic: str, offset: str) -> tuple[int, int, int] | None:
     """Return bits, byte order and machine of the programs that begin so.
 
-    None where they are no ELF programs.
+    None if they are no ELF programs.
     """
     try:
         begin = bytes.fromhex(magic)

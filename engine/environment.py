@@ -1,8 +1,8 @@
-"""Which of the caller's environment variables a stage gets: what programs need to run, and what its
-`pass_env` names. No I/O.
+"""Selects the caller's environment variables that a stage gets: those that programs need to run, and
+those in its `pass_env`. No I/O.
 
-Proxies and settings of pip, MLflow, AWS or Docker may hold passwords: they are passed on by name or
-not at all.
+Proxies and settings of pip, MLflow, AWS or Docker may contain passwords, so they are passed on only if
+`pass_env` lists them.
 """
 
 import re

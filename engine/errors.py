@@ -1,11 +1,11 @@
-"""Mistakes that the reader can mend, and the nearest right word for a wrong one."""
+"""Errors that the user can fix, and the nearest valid word for a wrong one."""
 
 import difflib
 from collections.abc import Iterable, Sequence
 
 
 class UserError(Exception):
-    """A mistake of the user's: where it stands, what is wrong, and what to write instead."""
+    """An error of the user: where it is, what is wrong, and what to write instead."""
 
     def __init__(self, where: str, what: str, fix: str) -> None:
         super().__init__(where, what, fix)
@@ -25,9 +25,9 @@ def _visible(letter: str) -> str:
 
 
 def raise_all(mistakes: Sequence[UserError]) -> None:
-    """Raise the mistakes together, in their order; do nothing where there are none."""
+    """Raise the mistakes together, in their order; do nothing if there are none."""
     if mistakes:
-        raise ExceptionGroup("the request is wrong", list(mistakes))
+        raise ExceptionGroup("the request is invalid", list(mistakes))
 
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:

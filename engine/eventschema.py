@@ -1,7 +1,7 @@
-"""What an event, a stage's own words and a record must look like: each is checked here when it is
-read from a file.
+"""The schemas of events, a stage's reports and records: each is validated here when it is read from a
+file.
 
-Who wrote the file does not matter: a stage may write anything, and a disk may flip a bit.
+This applies whoever wrote the file: a stage may write anything, and a disk may flip a bit.
 """
 
 from collections.abc import Mapping
@@ -76,7 +76,7 @@ def said(line: Any) -> dict[str, Any]:
 
 
 def result(data: Any) -> dict[str, Any]:
-    """Return what a stage's result.json says; empty where it is not what engine.stage writes."""
+    """Return what a stage's result.json says; empty if it is not what engine.stage writes."""
     try:
         return dict(_result_form().validate_python(data, strict=True))
     except ValidationError:
@@ -84,7 +84,7 @@ def result(data: Any) -> dict[str, Any]:
 
 
 def is_record(data: Any) -> bool:
-    """Say whether the data is a record of the store."""
+    """Return whether the data is a record of the store."""
     try:
         _form("record").validate_python(data)
     except ValidationError:

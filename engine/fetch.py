@@ -1,7 +1,6 @@
-"""Brings declared assets to the disk: from the store, else from the mirror folder, else from their
-source.
+"""Fetches declared assets: from the store, or else the mirror folder, or else their source.
 
-Always checked.
+Their digests are always checked.
 """
 
 import errno
@@ -38,7 +37,7 @@ def digest(asset: Asset) -> str:
 
 
 def bring(asset: Asset, store: Store, mirror: Path | None, say: Say) -> None:
-    """See to it that the asset is in its place, whole and checked; UserError where it cannot be
+    """Make sure that the asset is in its place, whole and checked; UserError if it cannot be
     had.
     """
     folder = _folder(asset, store)
@@ -87,8 +86,8 @@ def _from_mirror(file: AssetFile, source: Path, destination: Path) -> bool:
     if found != file.sha256:
         raise UserError(
             str(source),
-            f"its sha256 is {found[:12]}..., the asset's is {file.sha256[:12]}...",
-            f"remove it, or bring the file of {file.url}",
+            f"its sha256 is {found[:12]}..., but the asset's is {file.sha256[:12]}...",
+            f"remove it, or replace it with {file.url}",
         )
     return True
 
@@ -125,5 +124,5 @@ def _download(
         raise UserError(
             f"asset {asset.name}: {file.path}",
             f"{file.url} sent another file (sha256 {received.hexdigest()[:12]}..., {size:,} bytes)",
-            "try again, or put the right file into a folder and name it with mirror=",
+            "try again, or put the right file into a folder and set mirror=FOLDER",
         )

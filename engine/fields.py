@@ -1,4 +1,4 @@
-"""What single values in our YAML files mean: names, durations, sizes, rules.
+"""Parses single values in YAML files: names, durations, sizes, rules.
 
 And mistakes told in three lines.
 """
@@ -43,14 +43,16 @@ def size_bytes(value: object) -> int:
         raise ValueError(f"'{value}' is not a size; write 512M or 2G")
     size = int(Decimal(match[1]) * _BYTES[match[2]])
     if size > _MOST_BYTES:
-        raise ValueError(f"'{value!s:.20}' is more than any machine has; write 512M or 2G")
+        raise ValueError(
+            f"'{value!s:.20}' is more than any machine has; write a size such as 512M or 2G"
+        )
     return size
 
 
 def _identifier(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise ValueError(
-            f"'{name}' is not a name; write letters, digits and _ only, a letter first"
+            f"'{name}' is not a valid name; use only letters, digits and _, and start with a letter"
         )
     return name
 
@@ -60,9 +62,7 @@ def _output(word: str) -> str:
     name, dot, suffix = word.partition(".")
     _identifier(name or word)
     if dot and not SUFFIX.fullmatch(dot + suffix):
-        raise ValueError(
-            f"'{dot}{suffix}' is no suffix of a file's name; write {name}, or {name}.csv"
-        )
+        raise ValueError(f"'{dot}{suffix}' is not a file suffix; write {name}, or {name}.csv")
     return word
 
 
@@ -75,15 +75,15 @@ def _stage_name(name: str) -> str:
 def _variable(name: str) -> str:
     if not _VARIABLE.fullmatch(name):
         raise ValueError(
-            f"'{name}' is not the name of an environment variable; write letters, digits and _ only, "
-            "no digit first"
+            f"'{name}' is not the name of an environment variable; use only letters, "
+            "digits and _, and do not start with a digit"
         )
     return name
 
 
 def _without_nul(value: str) -> str:
     if "\0" in value:
-        raise ValueError("an environment variable cannot hold the character NUL; leave it out")
+        raise ValueError("an environment variable cannot contain the character NUL; remove it")
     return value
 
 
@@ -218,12 +218,12 @@ def _fix_for(kind: str, said: object) -> str:
         "string": "write text",
         "dict": "write 'key: value' lines below it",
         "mapping": "write 'key: value' lines below it",
-        "literal": "choose one of the values named",
+        "literal": "choose one of the listed values",
         "tuple": "write a list: [a, b]",
     }
     return next(
         (fix for start, fix in by_kind.items() if kind.startswith(start)),
-        "see docs/reference.md for what stands here",
+        "see docs/reference.md for this key",
     )
 
 

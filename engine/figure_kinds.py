@@ -1,5 +1,5 @@
-"""The kinds of figures: engine/figures/<kind>.py, found by name. Checks what a stage reports; what
-draws a figure for a page is engine/figure_page.py.
+"""The kinds of figures: engine/figures/<kind>.py, found by name. Validates figures that stages
+report; engine/figure_page.py draws a figure for a page.
 """
 
 import json
@@ -60,7 +60,7 @@ def checked(figure: Figure) -> dict[str, Any]:
     """
     kind = figure.get("kind")
     if kind not in names():
-        raise ValueError(f"kind: {str(kind)[:80]!r} is none of {', '.join(names())}")
+        raise ValueError(f"kind: {str(kind)[:80]!r} is not one of {', '.join(names())}")
     try:
         found = _form(kind).validate_python(dict(figure))
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""What was looked for on this machine: whether it is there, and what brings it if it is missing."""
+"""A finding of `doctor`: whether something is installed, and how to install it if it is missing."""
 
 import subprocess
 from collections.abc import Sequence

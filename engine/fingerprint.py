@@ -1,4 +1,4 @@
-"""What makes two jobs the same: a digest over source, parameters, inputs and environment.
+"""Fingerprints jobs: a digest over source, parameters, inputs and environment.
 
 Pure but for `environment`.
 """

@@ -1,8 +1,7 @@
-"""`foreach:` makes one stage per value, or per combination of values, of what a use case says once.
+"""`foreach:` turns one stage of a use case into a stage per value, or per combination of values.
 Pure.
 
-The stages are called as DVC calls those of its `matrix`: `build@arm64`, and `train@cnn-0` for
-several keys.
+The stages are named as in DVC's `matrix`: `build@arm64`, and `train@cnn-0` for several keys.
 """
 
 import itertools
@@ -55,9 +54,9 @@ class _Expansion:
     def add(self, name: str, stage: object, where: str) -> None:
         """Add what becomes of one stage."""
         if MARK in str(name):
-            what = f"'{name}' is not a name"
+            what = f"'{name}' is not a valid name"
             self.mistakes.append(
-                UserError(where, what, "write letters, digits and _ only, a letter first")
+                UserError(where, what, "use only letters, digits and _, and start with a letter")
             )
         elif not isinstance(stage, Mapping) or not {"foreach", "exclude"} & stage.keys():
             self.made[name] = self._filled(stage, {}, where)
@@ -76,7 +75,7 @@ class _Expansion:
             if full in self.made:
                 what = f"two combinations are called '{full}'"
                 self.mistakes.append(
-                    UserError(f"{where}.foreach", what, "leave '-' out of the values")
+                    UserError(f"{where}.foreach", what, "remove '-' from the values")
                 )
             elif len(full) > _LONGEST_NAME:
                 what = f"'{full:.40}...' is longer than {_LONGEST_NAME} characters"
@@ -151,13 +150,13 @@ def _faults(foreach: object, where: str) -> Iterator[UserError]:
         names = [text(value) for value in values]
         for value, name in zip(values, names, strict=True):
             if not isinstance(value, str | int | float) or not _VALUE.fullmatch(name):
-                what = f"'{name:.80}' cannot be a part of a file's name"
+                what = f"'{name:.80}' cannot be part of a file name"
                 yield UserError(
-                    f"{where}.{key}", what, "write letters, digits, '_', '.', '+' and '-' only"
+                    f"{where}.{key}", what, "use only letters, digits, '_', '.', '+' and '-'"
                 )
         for name in sorted({name for name in names if names.count(name) > 1}):
             yield UserError(
-                f"{where}.{key}", f"the value '{name}' stands twice", "keep one of the two"
+                f"{where}.{key}", f"the value '{name}' is listed twice", "keep one of the two"
             )
 
 
@@ -176,5 +175,5 @@ def _faults_of_exclude(
             what = f"there is no '{key}' in this stage's foreach"
             yield UserError(where, what, did_you_mean(str(key), foreach))
         elif value not in foreach[key]:
-            what, known = f"'{text(value)}' is no value of '{key}'", map(text, foreach[key])
+            what, known = f"'{text(value)}' is not a value of '{key}'", map(text, foreach[key])
             yield UserError(where, what, did_you_mean(text(value), known))

@@ -1,8 +1,8 @@
-"""Files reached by handles, for folders in which somebody else may write: what a stage leaves there
-may be anything.
+"""Safe file access through handles, for folders in which others may write: a stage may leave
+anything there.
 
-No symbolic link is followed, no other file system is entered, nothing but a regular file is opened,
-no open blocks, no read is without a limit, and no walk recurses.
+No symbolic link is followed, no other file system is entered, only regular files are opened, no open
+blocks, every read is limited, and no walk recurses.
 """
 
 import errno
@@ -23,7 +23,7 @@ class NotAFile(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One name in a tree. `folder` is the open folder that holds it, until the walk goes on."""
+    """One name in a tree. `folder` is the open folder that holds it, until the walk continues."""
 
     folder: int
     name: str
@@ -198,7 +198,7 @@ def _entered(name: str, at: int, wanted: os.stat_result) -> int:
     facts = os.fstat(handle)
     if (facts.st_dev, facts.st_ino) != (wanted.st_dev, wanted.st_ino):
         os.close(handle)
-        raise OSError(errno.ESTALE, "a folder was moved while it was read", name)
+        raise OSError(errno.ESTALE, "a folder was moved while it was being read", name)
     return handle
 
 

@@ -1,6 +1,4 @@
-"""Which images a request may use: the definitions in containers/, and the Debian that they are
-built on.
-"""
+"""The images that a request may use: the definitions in containers/, and their Debian base."""
 
 import socket
 from collections.abc import Callable, Sequence

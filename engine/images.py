@@ -1,7 +1,7 @@
-"""The images of containers/: which of them serves a stage, and the tag that is the hash of all that
-goes into one.
+"""The images of containers/: selects the one for a stage, and computes the tag, a hash of everything
+that goes into it.
 
-Reads the definitions alone; builds nothing and asks no container engine.
+It reads only the definitions; it builds nothing and asks no container engine.
 """
 
 import hashlib
@@ -43,11 +43,10 @@ class Definition(BaseModel):
     description: str
     platforms: tuple[str, ...] = Field(min_length=1)
     base: Name | None = None
-    optional: bool = Field(
-        False, description="used where it is there, and not asked for where it is not"
-    )
+    optional: bool = Field(False, description="used if it exists, and otherwise not required")
     usecase: Name = Field(
-        "containers", description="the use case whose stage build_<image>@<architecture> makes it"
+        "containers",
+        description="the use case with the stage build_<image>@<architecture> that builds it",
     )
 
 
@@ -88,7 +87,7 @@ def read(folder: Path, sources: Mapping[str, str], base: str) -> list[Image]:
 def serving(
     images: Sequence[Image], platform: str, packages: frozenset[str], runtime: str
 ) -> Image:
-    """Return the smallest image of the platform that has all these packages; UserError where none
+    """Return the smallest image of the platform that has all these packages; UserError if none
     has.
     """
     at_hand = [image for image in images if image.platform == platform and not image.optional]
@@ -97,7 +96,7 @@ def serving(
         raise UserError(
             "",
             f"no image serves {platform}",
-            f"add one below containers/; there are images for {platforms}",
+            f"add one in containers/; there are images for {platforms}",
         )
     best = min(
         at_hand, key=lambda image: (len(lacking(image, packages, runtime)), len(image.packages))
@@ -108,7 +107,7 @@ def serving(
         fix = (
             "run the stage on the build machine: runs_on: build"
             if elsewhere
-            else f"add {missing[0]} to an image below containers/"
+            else f"add {missing[0]} to an image in containers/"
         )
         raise UserError(
             "", f"no image for {platform} has {listed(missing)}, which the stage imports", fix
@@ -154,7 +153,7 @@ def _image(folder: Path, platform: str, sources: Mapping[str, str]) -> Image:
     if platform not in ARCHITECTURES:
         raise UserError(
             f"{path}: platforms",
-            f"'{platform}' is no platform",
+            f"'{platform}' is not a platform",
             f"write {listed(ARCHITECTURES, 'or')}",
         )
     architecture = ARCHITECTURES[platform]
@@ -176,7 +175,7 @@ def _image(folder: Path, platform: str, sources: Mapping[str, str]) -> Image:
 def _definition(path: Path) -> Definition:
     from engine import yamlfile  # heavy: a request that is recalled reads no YAML
 
-    return validated(Definition, yamlfile.load(path), "the image is wrong", str(path))
+    return validated(Definition, yamlfile.load(path), "the image is invalid", str(path))
 
 
 def _files(folder: Path, architecture: str) -> list[Path]:

@@ -1,7 +1,6 @@
-"""What each extension has to provide: executors, drivers, sinks, and the machines that containers
-run on.
+"""The Protocols of extensions: executors, drivers, sinks, and the machines on which containers run.
 
-Three are further down, since targets, stages and events are parsed with them: engine/kind.py has
+Three are in lower layers, since parsing targets, stages and events needs them: engine/kind.py has
 that of a kind of stage, engine/accelerator.py that of an accelerator, engine/figure_kinds.py that of
 a kind of figure. Contract tests check each implementation against its Protocol:
 tests/engine/test_interfaces.py and the test_contract.py of its package.
@@ -87,12 +86,12 @@ class ContainerFiles(Protocol):
     """How a job's files reach the container, and how they come back."""
 
     def log(self, launch: Launch) -> Path | None:
-        """Return where the container writes the log; None where it leaves that to its engine."""
+        """Return where the container writes the log; None if it leaves that to its engine."""
 
     def mounts(self, client: Any, launch: Launch, is_wanted: Callable[[], bool]) -> list[Any]:
-        """Return the container's mounts, and see to it that what they name is there.
+        """Return the container's mounts, and make sure that what they name is there.
 
-        Raise where the job is no longer wanted.
+        Raise if the job is no longer wanted.
         """
 
     def send(self, client: Any, container: Any, launch: Launch) -> None:
@@ -105,10 +104,10 @@ class ContainerFiles(Protocol):
         """Bring the outputs and all that was said."""
 
     def free_bytes(self, launch: Launch) -> int | None:
-        """Return how much more the disk takes where the job writes; None where that is not known."""
+        """Return how much more the disk takes where the job writes; None if that is not known."""
 
     def keep(self, labels: Mapping[str, str], work: Path) -> bool:
-        """See to it that the files of an abandoned container stay; say whether they are there."""
+        """Make sure that the files of an abandoned container stay; say whether they are there."""
 
     def take_over(self, launch: Launch, labels: Mapping[str, str]) -> None:
         """Let the launch have the files of the abandoned container."""

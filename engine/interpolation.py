@@ -38,12 +38,12 @@ def expand(config: DictConfig, written: Any, where: str, mistakes: list[UserErro
                 mistakes.append(_unresolved(config, location, str(error).splitlines()[0]))
     made, found = foreach.expand(stages, where)
     if found:
-        raise ExceptionGroup("the use case is wrong", [*mistakes, *found])
+        raise ExceptionGroup("the use case is invalid", [*mistakes, *found])
     config.stages = made
 
 
 def plain_data(config: DictConfig, where: str, mistakes: list[UserError]) -> dict[str, Any]:
-    """Resolve every ${...}; a wrong one is told with its place, and taken out so that the others
+    """Resolve every ${...}; a wrong one is reported with its place, and taken out so that the others
     are seen too.
     """
     removed: set[str] = set()
@@ -54,7 +54,7 @@ def plain_data(config: DictConfig, where: str, mistakes: list[UserError]) -> dic
             key = getattr(error, "full_key", "") or ""
             mistakes.append(_unresolved(config, f"{where}: {key}", str(error).splitlines()[0]))
             if not key or key in removed:
-                raise ExceptionGroup("the use case is wrong", mistakes) from None
+                raise ExceptionGroup("the use case is invalid", mistakes) from None
             removed.add(key)
             OmegaConf.update(config, key, None)
             continue

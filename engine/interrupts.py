@@ -1,4 +1,4 @@
-"""What Ctrl-C and a polite kill do, before and while a command works."""
+"""Handles Ctrl-C and SIGTERM, before and while a command runs."""
 
 import os
 import signal

@@ -1,8 +1,9 @@
-"""A job as a folder: lays it out, reads what the stage said, and takes its outputs. Runs nothing.
+"""A job as a folder: lays it out, reads the stage's reports, and collects its outputs. It runs
+nothing.
 
-The stage may do anything to the folder, and the engine has more rights than a container: what is in
-it is reached through handles that were opened when it was made, and nothing in it is believed
-unread.
+The stage may do anything to the folder, and the engine has more rights than a container. The contents
+are therefore accessed through handles that were opened when the folder was created, and everything
+in it is validated.
 """
 
 import json
@@ -116,7 +117,7 @@ class JobFolder:
                 break
         if to_the_end and self._refused:
             self.notes.append(
-                f"{plural(self._refused, 'report')} left out, which can be no event: {self._first_refusal}"
+                f"{plural(self._refused, 'report')} left out as invalid: {self._first_refusal}"
             )
         fresh += [self._note(text) for text in self.notes]
         self.notes.clear()
@@ -126,7 +127,7 @@ class JobFolder:
     def result(self) -> dict[str, Any]:
         """Return the stage's own account: `metrics`, `error`, `exit_status`.
 
-        Empty where it left none, or what it left is none.
+        Empty if it left none, or what it left is none.
         """
         try:
             with handles.folder(self.path) as folder:
@@ -139,7 +140,7 @@ class JobFolder:
     def commit(
         self, store: Store, metrics: Mapping[str, float], seconds: float, taken: str = ""
     ) -> Record:
-        """Put the outputs into the store; BadOutput where one is missing or is none.
+        """Put the outputs into the store; BadOutput if one is missing or is none.
 
         taken: where the metrics were measured, if not where the job ran.
         """
@@ -188,7 +189,7 @@ class JobFolder:
     def _more(self) -> bytes:
         """Return the next whole lines of events.jsonl.
 
-        A line of megabytes is no event, and is passed over.
+        A line of megabytes is no event, and is ignored.
         """
         try:
             with (
@@ -210,7 +211,7 @@ class JobFolder:
         if self._offset > EVENTS_MOST_BYTES or self._count > EVENTS_MOST:
             self._is_deaf = True
             most = f"{EVENTS_MOST:,} events, or {EVENTS_MOST_BYTES / 1e6:.0f} MB"
-            self.notes.append(f"it reported more than {most}: the rest is left out")
+            self.notes.append(f"it reported more than {most}; the rest is left out")
         return data
 
     def _event(self, line: bytes) -> dict[str, object] | None:
@@ -288,14 +289,14 @@ def take_out(path: Path, made: Identities, contract: Contract, private: Path) ->
     """Move the outputs to a new folder that the stage cannot reach, and return where they are;
     nothing else is moved.
 
-    BadOutput where the job's folder or its out/ is not the one that was made. What the stage did
+    BadOutput if the job's folder or its out/ is not the one that was made. What the stage did
     not write is not there.
     """
     private.mkdir(mode=0o700)
     try:
         with handles.folder(path) as folder, handles.folder("out", at=folder) as out:
             if {".": _identity(folder), "out": _identity(out)} != made:
-                raise BadOutput("its folder out/ is not the one that was made for it")
+                raise BadOutput("its folder out/ was replaced")
             for name in map(contract.file_of, contract.outputs):
                 handles.make_writable(
                     name, at=out
@@ -310,7 +311,7 @@ def take_out(path: Path, made: Identities, contract: Contract, private: Path) ->
 
 
 def open_log(log: Path) -> None:
-    """See to it that the log is a file that can be appended to; what else a stage put there is
+    """Make sure that the log is a file that can be appended to; what else a stage put there is
     removed.
     """
     try:
@@ -332,7 +333,7 @@ def log_tail(log: Path) -> str:
 
 
 def cut(log: Path) -> None:
-    """Cut the middle out of a log that has become too long, while its stage goes on appending: no
+    """Cut the middle out of a log that has become too long, while its stage continues appending: no
     stage fills the disk with words.
     """
     with suppress(OSError), open(handles.open_file(log, os.O_RDWR), "r+b") as file:

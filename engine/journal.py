@@ -1,8 +1,8 @@
 """The run's log: JSON lines, appended and fsynced before anything shows them.
 
-It is written by one engine and read by everyone, also while it grows and after a crash: a line
-counts when it is whole. A line that is whole and no event ends the reading, which says so: what
-follows it has lost its context.
+One engine writes it and everyone may read it, also while it grows and after a crash: only complete
+lines count. Reading stops, with an error, at a complete line that is not an event, because later
+lines have lost their context.
 """
 
 import errno
@@ -27,7 +27,7 @@ _SURROGATES = re.compile("[\ud800-\udfff]+")
 
 
 class Journal:
-    """The open journal of a run; goes on after the last whole line of an existing one."""
+    """The open journal of a run; continues after the last whole line of an existing one."""
 
     def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
         self._path = path
@@ -68,7 +68,7 @@ class Journal:
         return list(stamped)
 
     def is_still_there(self) -> bool:
-        """Say whether the file is still the one at its path: a removed file takes every event, and
+        """Return whether the file is still the one at its path: a removed file takes every event, and
         nobody reads them.
         """
         try:
@@ -77,7 +77,7 @@ class Journal:
             return False
 
     def close(self) -> None:
-        """Close the file; what was appended is on the disk already."""
+        """Close the file; what was appended is on disk already."""
         os.close(self._file)
 
     def __enter__(self) -> Self:
@@ -111,7 +111,7 @@ class Journal:
 class Follower:
     """A reader that asks again and again what is new.
 
-    `damage`: what ended the reading, in a sentence; empty where nothing did.
+    `damage`: what ended the reading, in a sentence; empty if nothing did.
     """
 
     def __init__(self, path: Path) -> None:
@@ -138,7 +138,9 @@ class Follower:
         data = data[: data.rfind(b"\n") + 1]
         found = list(_whole(data))
         if sum(size for size, _ in found) < len(data):
-            self.damage = f"its journal is damaged: line {self._lines + len(found) + 1} is no event"
+            self.damage = (
+                f"its journal is damaged: line {self._lines + len(found) + 1} is not an event"
+            )
         self._offset += len(data)
         self._lines += len(found)
         return [event for _, event in found if event["v"] <= SCHEMA_VERSION]

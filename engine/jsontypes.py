@@ -1,7 +1,7 @@
-r"""Bounded types of the values that a run's files hold: what events, figures and records are checked
-against.
+r"""Bounded types for the values in a run's files, used to validate events, figures and records.
 
-A reader of JSON elsewhere may keep less than Python does, and text may hold what cannot be written.
+Other JSON readers may support less than Python does, and text may contain characters that cannot be
+written.
 """
 
 import re

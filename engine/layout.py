@@ -52,8 +52,8 @@ def make_outputs(outputs: Path) -> None:
         why = os.strerror(errno.ENOTDIR) if isinstance(error, FileExistsError) else error.strerror
         raise _obstructed(error, outputs) or UserError(
             f"outputs={outputs}",
-            f"it cannot be made: {why}",
-            "name a folder that can be written: outputs=DIR",
+            f"it cannot be created: {why}",
+            "choose a writable folder: outputs=DIR",
         ) from None
 
 
@@ -88,8 +88,8 @@ def _obstructed(error: OSError, outputs: Path) -> UserError | None:
                 kind = "folder" if wants_file else "file"
                 return UserError(
                     str(ancestor),
-                    f"this {kind} is in the engine's way",
-                    "remove or rename it, and give the same command",
+                    f"the engine needs this path, but it is a {kind}",
+                    "remove or rename it, and repeat the command",
                 )
     return None
 
@@ -102,7 +102,7 @@ def check_name(outputs: Path) -> None:
         raise UserError(
             f"outputs={outputs}",
             "this path is not valid UTF-8",
-            "rename the folder, or name another: outputs=DIR",
+            "rename the folder, or choose another: outputs=DIR",
         ) from None
 
 
@@ -196,7 +196,7 @@ def find_run(outputs: Path, name: str) -> Path:
     every = runs(outputs)
     matching = [path for path in every if path.name.startswith(name)]
     if len(matching) != 1:
-        what = "there is no such run" if not matching else f"{len(matching)} runs begin so"
+        what = "there is no such run" if not matching else f"{len(matching)} runs begin with it"
         raise UserError(f"run={name}", what, did_you_mean(name, [path.name for path in every]))
     return matching[0]
 
@@ -218,11 +218,11 @@ def point_latest(run_dir: Path) -> str:
             partial.unlink(missing_ok=True)
         why = "it is a folder" if link.is_dir() and not link.is_symlink() else error.strerror
         fix = (
-            "remove it, and the next run makes it anew"
+            "remove it; the next run creates it again"
             if os.path.lexists(link)
             else "use the run's own folder"
         )
-        return f"{as_typed(link)} does not name this run: {why}; {fix}"
+        return f"{as_typed(link)} does not point to this run: {why}; {fix}"
     return ""
 
 

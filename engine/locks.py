@@ -1,4 +1,4 @@
-"""Which engines use a store: the locks that keep them apart, and the private folder of each.
+"""The locks of the engines that share a store, and the private folder of each engine.
 
     lock             shared by the engines at work; who cleans has it alone
     locks/<name>     held by the engine that does a job, or brings a file, that several may want
@@ -85,7 +85,7 @@ class Locks:
         return gone
 
     def is_at_work(self, owner: str) -> bool:
-        """Say whether the engine of this name is alive."""
+        """Return whether the engine of this name is alive."""
         lock = self._root / "work" / owner / "lock"
         return lock.exists() and not _is_unlocked(lock)
 

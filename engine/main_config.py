@@ -64,7 +64,7 @@ def _with_own(config: dict[str, Any], own: Mapping[str, object], where: str) -> 
             fix = did_you_mean(key, known)
             mistakes.append(UserError(f"{where}: {key}", f"there is no key '{key}' here", fix))
         elif key in choices and not isinstance(value, str):
-            fix = f"write the name of a file: {key}: {choices[key]}"
+            fix = f"write a file's name: {key}: {choices[key]}"
             mistakes.append(UserError(f"{where}: {key}", "a name is expected here", fix))
     raise_all(mistakes)
     values = {key: value for key, value in own.items() if key not in choices}

@@ -22,16 +22,16 @@ from engine.options import declared
 from engine.registration import CommandLine
 from engine.wording import as_called
 
-_AGAIN = "and give the same command: it goes on from what is in the store"
+_AGAIN = "and repeat the command: finished stages are cached"
 _MACHINE: dict[int | None, str] = {
-    errno.ENOSPC: f"the disk is full: make room {_AGAIN}",
-    errno.EDQUOT: f"the quota is used up: make room {_AGAIN}",
-    errno.EIO: f"the disk reports errors: look at its health {_AGAIN}",
-    errno.EFBIG: f"raise the limit on the size of files, ulimit -f unlimited, {_AGAIN}",
+    errno.ENOSPC: f"the disk is full: free space {_AGAIN}",
+    errno.EDQUOT: f"the quota is used up: free space {_AGAIN}",
+    errno.EIO: f"the disk reports errors: check its health {_AGAIN}",
+    errno.EFBIG: f"raise the limit on file sizes, ulimit -f unlimited, {_AGAIN}",
     errno.EMFILE: f"raise the limit on open files, ulimit -n 1024, {_AGAIN}",
-    errno.ESTALE: f"leave the outputs folder alone while a run is at work {_AGAIN}",
-    errno.EROFS: "name a folder that can be written: outputs=DIR",
-    errno.EACCES: "name a folder that can be written: outputs=DIR",
+    errno.ESTALE: f"leave the outputs folder alone during a run {_AGAIN}",
+    errno.EROFS: "choose a writable folder: outputs=DIR",
+    errno.EACCES: "choose a writable folder: outputs=DIR",
 }
 
 _PLUGIN = re.compile(r"hydra/(?P<kind>launcher|sweeper)/(?P<name>\w+)")
@@ -78,12 +78,12 @@ def mistake_of(error: BaseException, line: CommandLine) -> UserError | None:
         return UserError(
             f"{error.filename!s:.80}",
             f"this path cannot be followed: {error.strerror}",
-            "name another path",
+            "choose another path",
         )
     if _is_the_machines(error):
         return UserError(
             str(error.filename or "outputs"),
-            f"the machine says: {error.strerror}",
+            f"the operating system reports: {error.strerror}",
             _MACHINE[error.errno],
         )
     return (
@@ -127,7 +127,7 @@ def _explained(error: BaseException, line: CommandLine) -> UserError:
         return UserError(
             several[1],
             "these are several values",
-            "add --multirun for a run with each of them; write a list in brackets, key=[a,b], and "
+            "add --multirun to run with each of them; write a list in brackets, key=[a,b], and "
             f"text with commas in quotes: {override.as_text(key, value)}"
             + spelling.with_a_point(value),
         )
@@ -151,7 +151,7 @@ def _explained(error: BaseException, line: CommandLine) -> UserError:
         return UserError(f"{group}={name}", f"there is no such {group}", fix)
     if word and word.startswith("stages."):
         return UserError(
-            word, "the use case does not set this key", f"write +{word}=... where the stage has it"
+            word, "the use case does not set this key", f"write +{word}=... if the stage has it"
         )
     known = [*_config_keys(line), *COMMANDS]
     return UserError(
@@ -180,7 +180,7 @@ def _of_a_word(text: str, line: CommandLine) -> UserError | None:
         return UserError(
             f"{one_value[1]}@...",
             "the command line cannot set a key for one value of a foreach",
-            f"write {one_value[1]}.KEY=... for all its values, or use ${{each.NAME}} in the YAML",
+            f"write {one_value[1]}.KEY=... for all values, or use ${{each.NAME}} in the YAML",
         )
     if there := re.search(r"An item is already at '([^']+)'", text):
         return UserError(
@@ -200,12 +200,14 @@ def _unreadable(word: str) -> UserError:
     """
     key, equals, value = word.partition("=")
     if not equals or not re.fullmatch(r"[+~]*[\w.@/:]+", key, re.ASCII):
-        return UserError(word, "this cannot be read", "write key=value; see python run.py --help")
+        return UserError(
+            word, "this word cannot be parsed", "write key=value; see python run.py --help"
+        )
     text = str(Path(value).expanduser() if value.startswith("~/") else value)
     return UserError(
         word,
-        "this value cannot be read",
-        f"as text it stands in quotes: {override.as_text(key, text)}",
+        "this value cannot be parsed",
+        f"to write it as text, put it in quotes: {override.as_text(key, text)}",
     )
 
 

@@ -1,4 +1,4 @@
-"""How a number is written for a reader."""
+"""Formats numbers for people."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What the user names must be an ordinary file or folder.
+"""Checks that a path from the user is an ordinary file or folder.
 
 Reading a FIFO, a device or one of the kernel's own files may block or never end: /proc/kmsg is a
 regular file by its mode. Unlike engine/handles.py this follows links: the user may name a path by
@@ -58,7 +58,7 @@ def refuse_kernels(where: str, status: os.stat_result) -> None:
         raise UserError(
             where,
             f"it is on {kind}, a file system of the kernel",
-            "copy the data you need to a folder of your own",
+            "copy the data to an ordinary folder",
         )
 
 
@@ -91,7 +91,7 @@ def writing(output: str | None) -> Iterator[None]:
         yield
     except OSError as error:
         what = f"it cannot be written: {error.strerror}"
-        raise UserError(where, what, "name a file in a folder that is yours") from None
+        raise UserError(where, what, "choose a file in a writable folder") from None
 
 
 @cache

@@ -1,7 +1,7 @@
-"""What became of an attempt at a job: the record that the store now has, or the kind of failure and
-why.
+"""The outcome of an attempt at a job: the new record in the store, or the kind and reason of its
+failure.
 
-Every driver decides this in the same way. Runs nothing.
+Every driver uses this. It runs nothing.
 """
 
 import errno
@@ -69,7 +69,7 @@ class Judge:
         if attempt.ending or attempt.ended.status != 0:
             return self._cause(attempt, result)
         if changed:
-            message = f"its input '{changed[0]}' changed while it ran; nothing of it was kept"
+            message = f"its input '{changed[0]}' changed while it ran; its outputs were discarded"
             return Failure("input_changed", message)
         try:
             return attempt.folder.commit(
@@ -88,7 +88,7 @@ class Judge:
             return self._disk_full()
         if error.errno in DISK_FAULTS:
             what = f"the disk of {self.store.root} reports an error ({error.strerror})"
-            return Failure("disk_error", f"{what}; check it and give the same command")
+            return Failure("disk_error", f"{what}; check it and repeat the command")
         return Failure("bad_output", f"its outputs could not be stored: {error}")
 
     def _cause(self, attempt: Attempt, result: Mapping[str, object]) -> Failure:
@@ -114,7 +114,7 @@ class Judge:
         free = {folder: shutil.disk_usage(folder).free for folder in folders if folder.is_dir()}
         fullest = min(free, key=lambda folder: free[folder])  # each may be on another disk
         what = f"the disk is full: {free[fullest]:,} bytes are free at {fullest}"
-        return Failure("disk_full", f"{what}; make room and give the same command")
+        return Failure("disk_full", f"{what}; free space and repeat the command")
 
     def _changed_inputs(self, attempt: Attempt) -> list[str]:
         refs = [ref for ref in attempt.folder.job.inputs.values() if ref and ref.stage is None]
@@ -138,7 +138,7 @@ def _by_status(status: int | None, result: Mapping[str, object]) -> Failure:
     if status is None:
         return Failure("killed", "the executor lost its process")
     if status < 0:
-        return Failure("killed", f"signal {-status} ended it")
+        return Failure("killed", f"it was ended by signal {-status}")
     return Failure("failed", str(result.get("error") or f"it ended with exit status {status}"))
 
 
@@ -153,7 +153,7 @@ def _chosen_status(result: Mapping[str, object]) -> int | None:
 
 def _too_late(job: Job) -> str:
     times = (
-        f", {EMULATED_TIMES} times that of the YAML since it was emulated"
+        f", {EMULATED_TIMES} times the YAML's value because it was emulated"
         if job.placement.emulated
         else ""
     )

@@ -1,6 +1,6 @@
-"""Plain values: what a YAML file or the command line may hold.
+"""Plain values: those that a YAML file or the command line may contain.
 
-Every program, JSON and a database can take them as they are.
+Programs, JSON and databases can represent all of them.
 """
 
 import math
@@ -29,7 +29,7 @@ def fault(value: object, written: str = "") -> tuple[str, str] | None:
     if isinstance(value, str) and not _is_writable(value):
         return (
             f"{value[:80]!r} contains a character that is not allowed",
-            "leave out NUL and lone surrogates",
+            "remove NUL and lone surrogates",
         )
     if value is None or isinstance(value, bool | int | float | str):
         return None

@@ -133,7 +133,7 @@ def settle(
         key,
         parts,
         None,
-        "its artifact in the store is damaged or gone" if damaged else "not in the store",
+        "its artifact in the store is damaged or missing" if damaged else "not in the store",
     )
 
 

@@ -1,4 +1,4 @@
-"""What every driver does with a finished job: lay its outputs out for the user, and judge its
+"""Publishes a finished job, for every driver: lays out its outputs for the user, and judges its
 gates.
 """
 

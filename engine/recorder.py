@@ -48,7 +48,7 @@ class Recorder:
         if not self._journal.is_still_there():
             return
         cause = error.strerror if isinstance(error, OSError) and error.strerror else repr(error)
-        why = f"the run could not go on: {cause}"
+        why = f"the run could not continue: {cause}"
         ends: list[Event] = [
             Note(event="note", stage=None, text=why),
             *open_stages(self.state, why),
@@ -80,7 +80,7 @@ class Recorder:
             try:
                 sink.show(event, state)
             except Exception as error:
-                _warn(f"{type(sink).__module__} failed and shows no more: {error!r}")
+                _warn(f"{type(sink).__module__} failed and is switched off: {error!r}")
                 self._sinks = [one for one in self._sinks if one is not sink]
 
 

@@ -86,8 +86,8 @@ def read(
         if dropped := _NO_CHOICE.fullmatch(word):
             raise UserError(
                 word,
-                f"there is no run without {dropped[1]}",
-                f"leave the word out, or write {dropped[1]}=NAME",
+                f"a run cannot do without {dropped[1]}",
+                f"omit this word, or write {dropped[1]}=NAME",
             )
         if nameless := _NO_NAME.fullmatch(word):
             raise _nameless(word, nameless[1], nameless[2], dirs)

@@ -1,6 +1,6 @@
-"""Outputs that become artifacts: what one may hold, made read-only and durable.
+"""Turns outputs into artifacts: checks their contents, and makes them read-only and durable.
 
-What a stage wrote may be anything: it is looked at through handles alone, and a link is refused.
+A stage may have written anything: outputs are accessed only through handles, and links are refused.
 """
 
 import errno
@@ -93,25 +93,27 @@ def _refuse(output: str, entry: Entry) -> None:
     if stat.S_ISLNK(mode):
         there = os.readlink(entry.name, dir_fd=entry.folder)
         raise BadOutput(
-            f"output '{output}' holds a symbolic link, {shown} -> {there}; write the file itself"
+            f"output '{output}' contains a symbolic link, {shown} -> {there}; write the file itself"
         )
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        raise BadOutput(f"output '{output}' holds {shown}, which is neither a file nor a folder")
+        raise BadOutput(f"output '{output}' contains {shown}, which is neither a file nor a folder")
     if entry.facts.st_dev != os.fstat(entry.folder).st_dev:
-        raise BadOutput(f"output '{output}' holds {shown}, where another file system is mounted")
+        raise BadOutput(f"output '{output}' contains {shown}, where another file system is mounted")
     if not mode & stat.S_IRUSR or (entry.is_folder and not mode & stat.S_IXUSR):
         raise BadOutput(
-            f"output '{output}' holds {shown}, which cannot be read (mode {stat.S_IMODE(mode):04o})"
+            f"output '{output}' contains {shown}, which cannot be read (mode "
+            f"{stat.S_IMODE(mode):04o})"
         )
     if shown.count("/") > MAX_DEPTH or len(os.fsencode(shown)) > MAX_PATH_BYTES:
         raise BadOutput(
-            f"output '{output}' holds folders nested more than {MAX_DEPTH} deep, or a path of more "
-            f"than {MAX_PATH_BYTES} bytes"
+            f"output '{output}' contains folders nested more than {MAX_DEPTH} deep, or a "
+            f"path of more than {MAX_PATH_BYTES} bytes"
         )
     disk = os.fstatvfs(entry.folder)
     if entry.facts.st_size > disk.f_blocks * disk.f_frsize:
         raise BadOutput(
-            f"output '{output}' holds {shown} of {entry.facts.st_size:,} bytes, more than its disk has"
+            f"output '{output}' contains {shown} of {entry.facts.st_size:,} bytes, more "
+            "than its disk has"
         )
 
 

@@ -26,9 +26,11 @@ class Executor(_Model):
 
     name: str
     first_of: tuple[str, ...] = Field(
-        (), description="executors to choose from: the first that can run every stage"
+        (), description="candidate executors: the first that can run every stage is used"
     )
-    driver: str = Field("scheduler", description="what runs the plan: engine/drivers/<name>.py")
+    driver: str = Field(
+        "scheduler", description="the driver that runs the plan: engine/drivers/<name>.py"
+    )
     cpus: float | None = Field(None, gt=0, allow_inf_nan=False)
 
 
@@ -60,4 +62,4 @@ class Settings(_Model):
 
 def parse(data: Mapping[str, Any], where: str) -> Settings:
     """Return the settings, or raise all mistakes of form together."""
-    return validated(Settings, data, "the settings are wrong", where)
+    return validated(Settings, data, "the settings are invalid", where)

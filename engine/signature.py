@@ -96,7 +96,7 @@ class Library:
         if uses.split(".")[0] not in self.packages:
             allowed = " or ".join(f"'{package}.'" for package in self.packages)
             return UserError(
-                "", f"'{uses}' is outside the stage library", f"name a stage under {allowed}"
+                "", f"'{uses}' is outside the stage library", f"choose a stage under {allowed}"
             )
         path = self._module_path(uses)
         if path is None or path.name.startswith("_"):
@@ -107,7 +107,7 @@ class Library:
             return UserError(
                 f"{path}, line {error.lineno}",
                 f"Python cannot read it: {error.msg}",
-                "mend the stage's source",
+                "fix the stage's source",
             )
         except (
             ValueError,
@@ -117,7 +117,7 @@ class Library:
             return UserError(
                 str(path),
                 f"Python cannot read it: {str(error) or type(error).__name__}",
-                "mend the stage's source",
+                "fix the stage's source",
             )
         except UserError as error:
             return error
@@ -157,7 +157,7 @@ class Library:
         )
 
     def _said(self, uses: str, path: Path) -> dict[str, Any]:
-        """Return what the stage's function says, as plain data; UserError if it cannot be a
+        """Return the signature of the stage's function, as plain data; UserError if it cannot be a
         stage's.
         """
         key = f"stage {uses} {self._source(path)[1]}"
@@ -193,7 +193,7 @@ class Library:
         return dict(sorted(sources.items())), frozenset(outside), frozenset(outside - needed)
 
     def _is_source(self, module: str) -> bool:
-        """Say whether what a module computes depends on its source: one of stages, or what they
+        """Return whether what a module computes depends on its source: one of stages, or what they
         share with the engine.
         """
         return module.split(".")[0] in self.packages or module.startswith(f"{_STAGE_API}.")
@@ -230,7 +230,7 @@ def _stage(tree: ast.Module, name: str, path: Path) -> dict[str, Any]:
     )
     if function is None:
         what = f"it has no function '{name}'"
-        raise UserError(str(path), what, "a stage is a function named as its file")
+        raise UserError(str(path), what, "a stage is a function with the name of its file")
     inputs, outputs = syntax.paths(function, path)
     params = syntax.parameters(function, path)
     return {

@@ -1,6 +1,6 @@
-"""Runs one stage as a job of its own, for a command that needs what it makes and keeps none of it.
+"""Runs one stage as a single job, for a command that needs its outputs only temporarily.
 
-It goes to the executor that a run would give it to: this machine's, or that of the target's device.
+It uses the same executor as a run would: this machine's, or that of the target's device.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The use case as its YAML says it: frozen, typed, every mistake of form found at once. No I/O."""
+"""The use case's YAML as a model: frozen, typed, all validation errors found at once. No I/O."""
 
 import copy
 from collections.abc import Iterable, Mapping
@@ -28,16 +28,16 @@ class _Model(BaseModel):
 
 
 class Resources(_Model):
-    """What a job takes of the machine while it runs."""
+    """The share of the machine that a job uses while it runs."""
 
     cpus: float = Field(1, gt=0, allow_inf_nan=False, description="processor cores")
-    memory: Size = Field(0, description="bytes, as 512M or 2G; 0: not counted")
+    memory: Size = Field(0, description="bytes, such as 512M or 2G; 0: not counted")
     pids: int = Field(
         0,
         ge=0,
-        description="processes and threads that its container may have; 0: the executor's limit",
+        description="limit of processes and threads of its container; 0: the executor's limit",
     )
-    accelerator: bool = Field(False, description="needs the target's accelerator for itself")
+    accelerator: bool = Field(False, description="needs exclusive use of the target's accelerator")
     exclusive: bool = Field(
         False, description="runs alone: no other stage of the run at the same time"
     )
@@ -54,51 +54,55 @@ class StageSpec(_OfAKind):
 
     inputs: Mapping[Name, str] = Field(
         default_factory=dict,
-        description="input name: stage.output, asset:key, or stage@*.output: a folder with an entry "
-        "for each value of the stage's foreach",
+        description="input name: stage.output, asset:key, or stage@*.output (a folder with an entry "
+        "for each value of the stage's foreach)",
     )
     foreach: Mapping[Name, list[Scalar]] | None = Field(
         None,
-        description="make one stage for each value: {fold: [0, 1]} makes train@0 and train@1; several keys "
-        "make the product, as train@cnn-0. ${each.fold} is the value inside the stage",
+        description="create one stage per value: {fold: [0, 1]} creates train@0 and train@1; several "
+        "keys create all combinations, such as train@cnn-0. ${each.fold} is the value "
+        "inside the stage",
     )
     exclude: list[Mapping[Name, Scalar]] | None = Field(
         None, description="combinations of `foreach` that are left out: [{fold: 1, model: cnn}]"
     )
     when: Mapping[Name, Scalar | list[Scalar]] = Field(
         default_factory=dict,
-        description="keys of the target and the values, or lists of values, with which the stage is there: "
-        "{accelerator: edgetpu}; for other targets its readers get None",
+        description="keys of the target and the values, or lists of values, for which the plan "
+        "contains the stage: {accelerator: edgetpu}; for other targets, stages that read "
+        "its outputs get None",
     )
     outputs: tuple[OutputName, ...] = Field(
         (),
-        description="what a command writes, as rows or rows.csv; a function's outputs stand in its signature",
+        description="outputs of a command, such as rows or rows.csv; outputs of a function come from "
+        "its signature",
     )
     params: Mapping[Name, Any] = Field(default_factory=dict)
     runs_on: RunsOn = Field(
         "build",
-        description="the machine's own platform, the target's, or host: a process of this machine "
-        "whatever the executor",
+        description="build: this machine's platform; target: the target's platform; host: a local "
+        "process, whatever the executor",
     )
     image: str | None = Field(
         None,
-        description="the image of its container, where another one than the smallest that serves is wanted",
+        description="the image of its container; by default the smallest that has what it imports",
     )
     network: bool = Field(False, description="its container may use the network")
     formerly: StageName | None = Field(
         None,
-        description="an earlier name of the stage, under which its metrics are found too: "
-        "objective, gates and metrics of scripts go on working for one release",
+        description="an earlier name of the stage: for one release, its metrics are also available "
+        "under this name, in objective, gates and scripts",
     )
     require: Mapping[str, Rule] = Field(
         default_factory=dict,
-        description='gates: metric: ">= 0.85", or ">= 0.85 if measured" where it may be missing',
+        description='gates: metric: ">= 0.85", or ">= 0.85 if measured" if the metric may be missing',
     )
     retries: int = Field(0, ge=0, le=20)
     retry_delay: Duration = Field(1.0, description="before the first retry; doubles each time")
     timeout: Duration | None = Field(
         None,
-        description="as 30m, ten times as long where it is emulated; the whole process tree ends then",
+        description="such as 30m; ten times as long under emulation; then the whole process tree is "
+        "killed",
     )
     resources: Resources = Resources()
     env: Mapping[EnvName, EnvValue] = Field(
@@ -106,8 +110,8 @@ class StageSpec(_OfAKind):
     )
     pass_env: tuple[EnvName, ...] = Field(
         (),
-        description="names of variables that it gets from the environment of run.py, where they are "
-        "set; their values are recorded nowhere",
+        description="names of variables to pass on from the environment of run.py, if they are set; "
+        "their values are never recorded",
     )
 
     @property
@@ -129,13 +133,13 @@ class UseCase(_Model):
         default_factory=dict, description="key: name in conf/asset, a path, or null"
     )
     objective: str | None = Field(
-        None, description="the metric that a sweep reads, as score.accuracy"
+        None, description="the metric that a sweep optimises, such as score.accuracy"
     )
     task: Name | None = Field(
-        None, description="what the packed model does: the name of a module in stages/tasks"
+        None, description="the task of the packaged model: the name of a module in stages/tasks"
     )
     predict: str | None = Field(
-        None, description="the stage that `predict` runs with the packed model"
+        None, description="the stage that `predict` runs with the packaged model"
     )
     stages: Mapping[StageName, StageSpec] = Field(min_length=1)
 
@@ -161,7 +165,7 @@ def read(data: Mapping[str, Any], where: str) -> tuple[UseCase | None, list[User
 def _without(data: Mapping[str, Any], key_paths: Iterable[tuple[str | int, ...]]) -> dict[str, Any]:
     """Return a copy without the values at these places.
 
-    A place may go on below a value, into the types it might have had.
+    A place may continue below a value, into the types it might have had.
     """
     rest: dict[str, Any] = copy.deepcopy(dict(data))
     for key_path in key_paths:

@@ -37,7 +37,7 @@ def number(text: str) -> float | None:
 
 
 def is_decimal(text: str) -> bool:
-    """Say whether the text is a number in the one spelling that is accepted: 10, -1.5, 2e-3."""
+    """Return whether the text is a number in the one spelling that is accepted: 10, -1.5, 2e-3."""
     return bool(_DECIMAL.fullmatch(text))
 
 
@@ -59,7 +59,7 @@ def too_large(value: str) -> str | None:
 
 
 def is_too_large(text: str) -> bool:
-    """Say whether the text is a number with digits that is read as infinite."""
+    """Return whether the text is a number with digits that is read as infinite."""
     return any(map(str.isdigit, text)) and _is_read(text) and math.isinf(float(text))
 
 
@@ -104,7 +104,7 @@ def _parts(value: str) -> Iterator[str]:
 
 
 def _is_read(text: str) -> bool:
-    """Say whether Python reads the text as a number, which has Hydra's rules for `_`."""
+    """Return whether Python reads the text as a number, which has Hydra's rules for `_`."""
     try:
         float(text)
     except ValueError:

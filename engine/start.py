@@ -1,6 +1,4 @@
-"""The first thing that a command line does: `python run.py` in a checkout, `rpi-mlops` if it is
-installed.
-"""
+"""The entry point of the command line: `python run.py` in a checkout, `rpi-mlops` if installed."""
 
 import gc
 import os

@@ -1,13 +1,13 @@
 """Content-addressed artifacts and the records of the jobs that made them.
 
     objects/<kind>/<aa>/<sha256>    one artifact, a file or a folder, read-only
-    actions/<aa>/<fingerprint>.json what a job made: written last, so that it names whole artifacts only
-    checkpoints/<fingerprint>/      what a job that has not finished keeps for its next attempt
-    corrupt/                        what turned out not to be what its digest says
+    actions/<aa>/<fingerprint>.json the record of a job: written last, so it lists only whole artifacts
+    checkpoints/<fingerprint>/      checkpoints of an unfinished job, for its next attempt
+    corrupt/                        artifacts that did not match their digest
 
 Order of a commit: artifact fsynced, renamed into place, its folder fsynced, then the record
-likewise. A crash between any two steps leaves whole artifacts and whole records only. Who may use
-the store is in engine/locks.py. No plan, no run, no journal here.
+likewise. A crash between any two steps leaves only whole artifacts and whole records. engine/locks.py
+controls access to the store. This file knows no plan, run or journal.
 """
 
 import errno
@@ -78,7 +78,7 @@ class Store:
     def record(self, fingerprint: str) -> Record | None:
         """Return the job's record as it stands, without a look at its artifacts.
 
-        None where it is absent or damaged.
+        None if it is absent or damaged.
         """
         try:
             data = json.loads(handles.read(self._action(fingerprint), RECORD_MOST_BYTES))
@@ -95,7 +95,7 @@ class Store:
         return Record(**data)
 
     def is_whole(self, digest: str) -> bool:
-        """Say whether the artifact is there and every byte is what the digest says."""
+        """Return whether the artifact is there and every byte is what the digest says."""
         path = self.path(digest)
         if (
             path.is_symlink()

@@ -1,8 +1,8 @@
-"""A sweep: its jobs, in whatever process or node a launcher runs them, and the exit statuses that
-they leave.
+"""A sweep: its jobs, in any process or on any node where a launcher runs them, and their exit
+statuses.
 
-Hydra's sweepers drop what a job returns, so that files are the one way back: one small file per
-job. They lie in the outputs folder, which all jobs of a sweep share.
+Hydra's sweepers drop the return value of a job, so each job writes a small file instead. The files
+are in the outputs folder, which all jobs of a sweep share.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What a module's source says by its syntax alone: imports, and of a stage its signature. Pure."""
+"""Parses a module's source: its imports, and the signature of a stage. Pure."""
 
 import ast
 from collections.abc import Iterator
@@ -70,7 +70,7 @@ def paths(function: ast.FunctionDef, path: Path) -> tuple[dict[str, bool], tuple
             raise UserError(
                 f"{path}, line {argument.lineno}",
                 f"'{argument.arg}' is neither In nor Out",
-                "annotate paths as In or Out, and put parameters behind a *",
+                "annotate paths as In or Out, and put parameters after a *",
             )
     return inputs, tuple(outputs)
 
@@ -91,7 +91,7 @@ def _suffix(node: ast.Call, path: Path) -> str:
             return suffix
     raise UserError(
         f"{path}, line {node.lineno}",
-        f"{ast.unparse(node)} gives no suffix of a file's name",
+        f"{ast.unparse(node)} is not a file suffix",
         'write a dot, then letters and digits: Suffix(".json")',
     )
 
@@ -113,7 +113,7 @@ def _default(node: ast.expr | None, path: Path) -> object:
 def metrics(function: ast.FunctionDef, tree: ast.Module) -> dict[str, bool] | None:
     """Return the keys of the TypedDict that the function returns, and whether each is required.
 
-    None where it returns nothing.
+    None if it returns nothing.
     """
     if function.returns is None or (
         isinstance(function.returns, ast.Constant) and function.returns.value is None

@@ -1,4 +1,4 @@
-"""Where a model shall run: platform, accelerator and runtime, from one YAML file a target. No I/O."""
+"""Targets: platform, accelerator and runtime, from one YAML file per target. No I/O."""
 
 import re
 from collections.abc import Mapping
@@ -48,13 +48,13 @@ class Target(BaseModel):
     platform: Literal["linux/amd64", "linux/arm64", "linux/arm/v7"]
     accelerator: str = Field(
         accelerators.NONE,
-        description="a file of engine/accelerators/, by its name; none: the CPU alone",
+        description="a file of engine/accelerators/, by its name; none: only the CPU",
         json_schema_extra=_with_accelerators,
     )
     bus: str | None = Field(
         None,
         validate_default=True,
-        description="how the accelerator is connected; left out: the usual way, such as usb for an "
+        description="how the accelerator is connected; by default the usual way, such as usb for an "
         "Edge TPU",
         json_schema_extra=_with_buses,
     )
@@ -90,7 +90,7 @@ class Target(BaseModel):
         if bus and not known:
             others = [one for one in accelerators.NAMES if accelerators.buses(one)]
             raise ValueError(
-                f"accelerator '{name}' has no bus to choose; leave bus out, or write "
+                f"accelerator '{name}' has no choice of bus; remove bus:, or write "
                 f"accelerator: {' or '.join(others)}"
             )
         if bus and bus not in known:
@@ -108,9 +108,12 @@ class Target(BaseModel):
 
 
 def parse(data: Mapping[str, Any], where: str) -> Target:
-    """Return the target, or raise all mistakes of form together."""
+    """Return the target, or raise all validation errors together."""
     return validated(
-        Target, completed(data) if isinstance(data, Mapping) else data, "the target is wrong", where
+        Target,
+        completed(data) if isinstance(data, Mapping) else data,
+        "the target is invalid",
+        where,
     )
 
 
@@ -147,15 +150,16 @@ def platform_of(machine: str) -> str:
 
 def address(device: str) -> Address:
     """Return what a target's `device:` says, or raise ValueError: what is wrong; what to write."""
-    form = "ssh://user@host, with :port and /path/to/docker.sock where they differ"
+    form = "ssh://user@host, with :port and /path/to/docker.sock if they differ"
     if re.match(r"[a-z]*:?//[^/@]*:[^/@]*@", device):
         raise ValueError(
-            f"a password has no place in a device's address; use a key (ssh-copy-id), and write {form}"
+            "a device's address must not contain a password; use a key (ssh-copy-id), and "
+            f"write {form}"
         )
     found = _DEVICE.fullmatch(device)
     if not found:
-        raise ValueError(f"'{device:.80}' is no device's address; write {form}")
+        raise ValueError(f"'{device:.80}' is not a device's address; write {form}")
     user, host, port, socket = found.groups()
     if port and not 0 < int(port) < 65536:
-        raise ValueError(f"{port} is no port; write one between 1 and 65535")
+        raise ValueError(f"{port} is not a port; write a number between 1 and 65535")
     return Address(user, host.strip("[]"), int(port) if port else None, socket or DOCKER_SOCKET)

@@ -1,4 +1,4 @@
-"""The words that states, failures and verdicts are made of, each with one meaning."""
+"""The words for states, failures and verdicts, each with one meaning."""
 
 import re
 from collections.abc import Mapping

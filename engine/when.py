@@ -1,5 +1,5 @@
-"""`when:` makes a stage conditional on the target: which stages of a use case are left out, and
-why. Pure.
+"""`when:` makes a stage conditional on the target: finds the stages that are left out, and why.
+Pure.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ def left_out(stages: Mapping[str, StageSpec], target: Target) -> dict[str, str]:
             value = getattr(target, key, None)
             if value not in _listed(wanted):
                 found[name] = (
-                    f"it is there only when {key} is {_said(wanted)}, and {target.name}'s is {value}"
+                    f"it requires {key} to be {_said(wanted)}, but {target.name}'s is {value}"
                 )
                 break
     return found
@@ -35,7 +35,7 @@ def mistakes(stages: Mapping[str, StageSpec], where: str) -> Iterator[UserError]
             known = choices(key)
             for value in _listed(wanted):
                 if known and value not in known:
-                    what = f"'{value}' is no value of a target's '{key}'"
+                    what = f"'{value}' is not a value of a target's '{key}'"
                     yield UserError(location, what, did_you_mean(str(value), map(str, known)))
 
 

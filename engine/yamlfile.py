@@ -1,5 +1,5 @@
-"""Reads a YAML file as plain data, and refuses what could surprise: bombs, tags, duplicate keys,
-other encodings.
+"""Reads a YAML file as plain data, and refuses unsafe or surprising content: bombs, tags, duplicate
+keys, other encodings.
 """
 
 import re
@@ -51,7 +51,7 @@ class _StrictLoader(_Loader):  # type: ignore[misc, valid-type]
             _refuse_odd_key(key_node)
             if key_node.value in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key '{key_node.value}' stands twice", key_node.start_mark
+                    None, None, f"the key '{key_node.value}' appears twice", key_node.start_mark
                 )
             seen.add(key_node.value)
         self.flatten_mapping(node)  # keys that come by `<<`
@@ -94,13 +94,13 @@ def _constructor(kind: str) -> Callable[[object, yaml.ScalarNode], object]:
         ):  # such as 0x_, 2024-13-45, or a number of 5,000 digits
             raise _Refused(
                 node,
-                f"'{node.value:.80}' cannot be read",
-                f'as text, write it in quotes: "{node.value:.80}"',
+                f"'{node.value:.80}' cannot be parsed",
+                f'to write it as text, put it in quotes: "{node.value:.80}"',
             ) from None
         if kind == "timestamp":
             raise _Refused(
                 node,
-                f"'{node.value:.80}' is a date, which no key takes",
+                f"'{node.value:.80}' is a date, which no key accepts",
                 f'write it in quotes: "{node.value:.80}"',
             )
         if found := plain.fault(value, node.value):
@@ -149,7 +149,7 @@ def _text(path: Path) -> str:
         if len(data) > MAX_BYTES:
             raise UserError(
                 str(path),
-                f"more than {MAX_BYTES:,} bytes are too many for a YAML file",
+                f"a YAML file may have at most {MAX_BYTES:,} bytes",
                 "split the file",
             )
         return data.decode("utf-8-sig")
@@ -181,7 +181,7 @@ def _refuse_bombs(path: Path, text: str) -> None:
             if any(anchor == event.anchor for anchor, _ in open_nodes):
                 raise UserError(
                     f"{path}",
-                    f"*{event.anchor} stands inside what it names: it would never end",
+                    f"*{event.anchor} refers to itself and would never end",
                     "write the value out",
                 )
             nodes += sizes.get(event.anchor or "", 1)
@@ -215,14 +215,15 @@ def _explained(path: Path, text: str, error: yaml.YAMLError) -> UserError:
     if any(re.search(r"[{\[,].*:\s*\$\{", one) for one in around):
         return UserError(
             where,
-            "inside { } a value with ${...} needs quotes: YAML takes its braces for a mapping",
-            'write {epochs: "${params.epochs}"}, or one key a line',
+            "inside { } a value with ${...} needs quotes, because YAML reads its braces as "
+            "a mapping",
+            'write {epochs: "${params.epochs}"}, or one key per line',
         )
     problem = str(getattr(error, "problem", None) or error).splitlines()[0]
     if isinstance(error, _Refused):
         return UserError(where, problem, error.fix)
-    if "stands twice" in problem:
+    if "appears twice" in problem:
         return UserError(where, problem, "keep one of the two")
     if "\\t" in problem or any(re.match(r" *\t", one) for one in lines[line - 1 : line]):
-        problem = "a tab stands where YAML wants spaces"
-    return UserError(where, problem, "indent with two spaces, 'key: value' a line")
+        problem = "YAML does not allow a tab here"
+    return UserError(where, problem, "indent with two spaces, one 'key: value' per line")

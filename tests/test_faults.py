@@ -146,7 +146,7 @@ def _kill_stage(project, events: int, wait_s: float, reference: dict[str, str]) 
         failed = next(s for s in project.state().stages.values() if s.state == "failed")
         assert (failed.failure["kind"], failed.failure["message"]) == (
             "killed",
-            "signal 9 ended it",
+            "it was ended by signal 9",
         )
     _goes_on(project, reference)
     return engine.returncode == 1
@@ -279,7 +279,7 @@ def test_an_input_that_changes_while_the_stage_runs_is_found_and_nothing_kept(pr
     )
     assert _failure(project) == (
         "input_changed",
-        "its input 'asset:mine' changed while it ran; nothing of it was kept",
+        "its input 'asset:mine' changed while it ran; its outputs were discarded",
     )
 
 
@@ -827,7 +827,7 @@ def test_a_run_that_the_machine_ends_is_recorded_as_failed_with_the_reason(waiti
     assert status == 1 and "the disk is full" in err
     summary = json.loads((project.last / "run.json").read_text())
     assert summary["status"] == project.state().status == "failed"
-    assert summary["notes"] == ["the run could not go on: No space left on device"]
+    assert summary["notes"] == ["the run could not continue: No space left on device"]
     assert not {"running", "waiting"} & {stage["state"] for stage in summary["stages"].values()}
     assert (project.last / "report.html").exists()
     assert project.done("usecase=waiting").stages["w"].cached, "what was committed is not lost"

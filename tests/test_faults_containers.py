@@ -149,7 +149,7 @@ def test_the_same_command_takes_over_the_container_of_a_killed_run(contained):
     state = contained.done()
     assert contained.created(since) == 1 and contained.containers() == []
     assert any(
-        note.startswith("went on in the container that the run ")
+        note.startswith("continued in the container that the run ")
         for note in state.stages["s"].notes
     )
     assert (contained.project.last / "artifacts" / "s" / "data").read_text() == "done"
@@ -316,7 +316,7 @@ def test_no_engine_is_said_at_once_with_the_way_out(contained, monkeypatch):
     contained.slow()
     lines = contained.refused()
     assert lines[1:] == [
-        "no Docker engine answers",
+        "no Docker engine found",
         "sudo apt-get install docker.io && sudo systemctl start docker; or executor=local",
     ]
 
@@ -335,7 +335,7 @@ def test_a_user_who_may_not_speak_to_the_engine_is_told_the_group(docker_engine)
         os.seteuid(0)
         folder.chmod(0o700)
     assert (
-        refused.value.what == "this user may not speak to the Docker engine"
+        refused.value.what == "this user has no access to the Docker engine"
         and "usermod -aG docker" in refused.value.fix
     )
 
@@ -374,9 +374,7 @@ def test_another_image_under_the_known_name_is_refused(contained):
     contained.slow(params={"seconds": 0.1})
     lines = contained.refused()
     assert lines[0] == contained.full_name
-    assert lines[1].startswith(
-        f"the image under this name is another one than before: {other[7:19]}, "
-    )
+    assert lines[1].startswith(f"the image under this name has changed: it is {other[7:19]} ")
     contained.engine.client().images.remove(contained.full_name)
     pins.load(
         contained.project.store.root,
@@ -424,9 +422,9 @@ def test_a_damaged_image_archive_is_refused_in_a_sentence(docker_engine, tmp_pat
     with pytest.raises(UserError) as refused:
         pins.load(tmp_path, docker_engine.client(), "raspberrypi-mlops/damaged:1", archive)
     sentence = (
-        "it holds 0 images, not one"
+        "it contains 0 images, not one"
         if damage == "no image"
-        else "the container engine does not take this archive: "
+        else "the container engine refuses this archive: "
     )
     assert (
         refused.value.where == str(archive)
@@ -445,7 +443,7 @@ def test_an_engine_that_goes_away_while_it_is_given_an_image_is_named(docker_eng
     ):
         relay.close()
         with pytest.raises(
-            UserError, match="the container engine went away while it was given the image: "
+            UserError, match="the container engine stopped while the image was being sent: "
         ):
             pins.load(tmp_path, client, "raspberrypi-mlops/lost:1", archive)
 
@@ -460,7 +458,7 @@ def test_an_image_of_another_processor_is_refused_whatever_its_label_says(contai
         Env=[f"PATH=/bin:/{path}"],
     )
     contained.slow()
-    assert "its Python is of another processor than" in contained.refused()[1]
+    assert "its Python is for another processor than" in contained.refused()[1]
 
 
 def test_an_image_without_a_python_is_told_from_one_that_is_not_there(contained):
@@ -492,7 +490,7 @@ def test_a_source_that_the_stages_of_root_may_not_read_is_named(contained):
     source.chmod(0o600)
     assert contained.refused() == [
         str(source),
-        "root's stages run as an ordinary user in their containers, who may not read it",
+        "as root's stages run as an unprivileged user in their containers, they may not read it",
         f"chmod -R go+rX {source.parent}; or executor=local",
     ]
 

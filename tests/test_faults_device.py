@@ -116,7 +116,7 @@ def test_the_same_command_takes_over_what_runs_on_the_device(on_device):
     state = on_device.done()
     assert (on_device.created(since), on_device.containers()) == (1, [])
     assert state.stages["s"].measured_on == "device" and any(
-        "went on in the container" in note for note in state.stages["s"].notes
+        "continued in the container" in note for note in state.stages["s"].notes
     )
     assert (on_device.project.last / "artifacts" / "s" / "data").read_text() == "done"
 
@@ -256,6 +256,6 @@ def test_a_device_of_another_platform_is_refused(behind, docker_engine):
     on_device = behind(docker_engine, OTHER)
     on_device.slow(runs_on="target")
     assert on_device.refused()[1:] == [
-        f"the device is {HERE}, and the target {OTHER}",
-        "choose the target that the device is",
+        f"the device is {HERE}, but the target is {OTHER}",
+        "choose the target for this device",
     ]

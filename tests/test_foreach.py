@@ -101,7 +101,7 @@ def test_until_cannot_name_a_stage_that_the_target_lacks(folds, give):
     assert said.status == 2
     assert said.err.splitlines()[:2] == [
         "until=coral",
-        "  'coral' is left out: it is there only when accelerator is edgetpu, and x86_64's is none",
+        "  'coral' is left out: it requires accelerator to be edgetpu, but x86_64's is none",
     ]
 
 
@@ -129,8 +129,8 @@ def test_a_wrong_foreach_ends_with_status_2_and_nothing_started(folds):
     assert (result.returncode, folds.outputs.exists()) == (2, False)
     assert result.stderr.splitlines() == [
         "conf/usecases/folds.yaml: stages.number.foreach.fold",
-        "  'linux/amd64' cannot be a part of a file's name",
-        "  write letters, digits, '_', '.', '+' and '-' only",
+        "  'linux/amd64' cannot be part of a file name",
+        "  use only letters, digits, '_', '.', '+' and '-'",
     ]
 
 

@@ -104,7 +104,9 @@ def test_a_job_in_a_worker_may_read_no_more_of_the_environment(swept, launcher, 
     monkeypatch.setenv("MY_SECRET", "17")
     swept.usecase("one", USECASE.replace("n: 1", 'n: "${oc.env:MY_SECRET}", k: 1'))
     result = swept.run("-m", "usecase=one", "params.k=1,2", *launcher)
-    assert result.returncode == 2 and "may not be read from YAML" in result.stderr, result.stderr
+    assert (
+        result.returncode == 2 and "YAML may not read the environment variable" in result.stderr
+    ), result.stderr
 
 
 def workers(parent: int) -> list[int]:

@@ -1,5 +1,5 @@
-"""Google's Coral Edge TPU: its buses, what a container needs to open it, what a fingerprint counts,
-and what `doctor` prints of device, driver, permissions, compiler and libraries. Loads none of them.
+"""Google's Coral Edge TPU: its buses, what a container needs to open it, its part of a fingerprint,
+and `doctor`'s lines about device, driver, permissions, compiler and libraries. It loads none of them.
 """
 
 import os
@@ -54,7 +54,7 @@ def access(bus: str | None) -> Access:
 
 
 def findings() -> list[Finding]:
-    """Return the Edge TPUs of the machine and their software, and what stands in the way."""
+    """Return the machine's Edge TPUs and their software, and what prevents their use."""
     return [*devices(), *software()]
 
 
@@ -64,7 +64,7 @@ def devices(
     machine: str | None = None,
     page_bytes: int | None = None,
 ) -> list[Finding]:
-    """Return the Edge TPUs of the machine, and what stands in the way of each."""
+    """Return the machine's Edge TPUs, and what prevents the use of each."""
     corals = coral.find(sys_dir, dev)
     return [
         *_pages(machine or platform.machine(), page_bytes or os.sysconf("SC_PAGE_SIZE")),
@@ -98,7 +98,7 @@ def _pages(machine: str, page_bytes: int) -> Iterator[Finding]:
 
 def _absent() -> Iterator[Finding]:
     ids = ", ".join(coral.USB_IDS)
-    fix = "plug one in; without it models are checked as int8 TFLite on the processor"
+    fix = "plug one in; without it, int8 models run on the CPU"
     yield Finding(False, f"Edge TPU: no Coral on USB ({ids}) or PCIe ({coral.PCIE_ID})", fix)
 
 
@@ -110,8 +110,8 @@ def _present(corals: Sequence[Coral]) -> Iterator[Finding]:
         yield Finding(found.is_usable, f"{name}: {_state(found)}", _mend(found))
         if 0 < found.mbit_s < _USB_3:
             fix = (
-                "plug it into a blue port (USB 3): over USB 2 an inference takes two to six times "
-                "as long"
+                "plug it into a blue port (USB 3): over USB 2, an inference takes two to "
+                "six times as long"
             )  # pycoral's benchmark references
             yield Finding(False, f"{name}: its link has {found.mbit_s} Mbit/s", fix)
 
@@ -119,8 +119,8 @@ def _present(corals: Sequence[Coral]) -> Iterator[Finding]:
 def _state(found: Coral) -> str:
     if found.state == "not used yet":
         return (
-            "not used yet; at its first use it comes back as 18d1:9302 at another node, and then "
-            "draws up to 900 mA"
+            "not used yet; at its first use it reappears as 18d1:9302 at another node, and "
+            "then draws up to 900 mA"
         )
     return found.state
 
@@ -153,13 +153,14 @@ def _compiler(machine: str) -> Finding:
         return Finding(
             False,
             "edgetpu_compiler",
-            "there is none for this processor: compile on a PC (x86-64); without it a prediction says "
-            "what maps",
+            "not available for this processor: compile on a PC (x86-64); without it, the "
+            "mapping is predicted",
         )
     return Finding(
         False,
         "edgetpu_compiler",
-        f"sudo apt-get install edgetpu-compiler, from {_SOURCE}; without it a prediction says what maps",
+        f"sudo apt-get install edgetpu-compiler, from {_SOURCE}; without it, the mapping "
+        "is predicted",
     )
 
 
@@ -168,7 +169,7 @@ def _library(root: Path) -> Finding:
     if not found:
         return Finding(
             False,
-            "libedgetpu.so.1, which only an Edge TPU needs",
+            "libedgetpu.so.1, needed only with an Edge TPU",
             f"sudo apt-get install libedgetpu1-std, from {_SOURCE}",
         )
     return Finding(True, f"libedgetpu.so.1 ({found})" + _clash())
@@ -193,8 +194,8 @@ def _pycoral(search: Sequence[str]) -> Finding:
     found = PathFinder.find_spec("pycoral", list(search))
     if not found:
         fix = (
-            "not needed: libedgetpu is used directly; Google's wheels are for Python 3.6 to 3.9, and "
-            "PyPI's pycoral is another project"
+            "not needed: libedgetpu is used directly; Google's wheels are for Python 3.6 "
+            "to 3.9, and PyPI's pycoral is an unrelated project"
         )
         return Finding(False, "Google's PyCoral", fix)
     if not any(
@@ -203,7 +204,7 @@ def _pycoral(search: Sequence[str]) -> Finding:
     ):
         return Finding(
             False,
-            "Google's PyCoral: the pycoral installed here is another project of that name",
+            "Google's PyCoral: the installed pycoral is an unrelated project",
             "python -m pip uninstall pycoral",
         )
     return Finding(True, "Google's PyCoral")

@@ -1,5 +1,5 @@
-"""A GPU: a name that stages read as `${target.accelerator}`. The engine passes none through to a
-stage, so models run on the CPU and say so.
+"""A GPU: a name that stages read as `${target.accelerator}`. The engine passes no GPU to a stage, so
+models run on the CPU and say so.
 """
 
 from engine.accelerator import NO_ACCESS, Access

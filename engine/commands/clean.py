@@ -30,14 +30,16 @@ class Clean(BaseModel):
     keep_last: int = Field(
         5,
         ge=1,
-        description="runs of each use case and target that stay whatever their age; the newest "
-        "complete run and the newest packed model stay beside them",
+        description="runs to keep for each use case and target, whatever their age; the newest "
+        "complete run and the newest packaged model are always kept",
     )
-    older_than: Duration | None = Field(None, description="remove only older runs, as 30d")
+    older_than: Duration | None = Field(
+        None, description="remove only runs that are older, such as 30d"
+    )
     max_size: Size | None = Field(
-        None, description="then remove the oldest runs until the store is smaller, as 10G"
+        None, description="then remove the oldest runs until the store is smaller, such as 10G"
     )
-    dry_run: bool = Field(False, description="only say what would go")
+    dry_run: bool = Field(False, description="only show what would be removed")
 
 
 class Options(CommandOptions):
@@ -68,10 +70,11 @@ def main(request: Request[Options]) -> tuple[int, None]:
             print(f"kept: {as_typed(path)}: {state.damage}; remove the folder by hand")
     for path in left:
         print(
-            f"kept: {as_typed(path)}: some of it could not be removed: it is in use, or another user's"
+            f"kept: {as_typed(path)}: some of it could not be removed, because it is in "
+            "use or belongs to another user"
         )
     if not is_unused:
-        print("a run is at work: the store is left as it is, give the command again later")
+        print("a run is in progress: the store is unchanged; repeat the command later")
     verb = "would go" if rules.dry_run else "removed"
     print(
         f"{verb}: {plural(len(doomed), 'run')}, {freed_bytes / 1e6:.1f} MB of the store; kept: "

@@ -1,4 +1,4 @@
-"""`doctor`: show what this machine has, and for each thing missing the command that brings it."""
+"""`doctor`: check this machine, and show how to install what is missing."""
 
 import json
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""`edgetpu`: list which operators of model=FILE.tflite the Edge TPU can run and why not the others.
+"""`edgetpu`: list the operators of model=FILE.tflite that map to the Edge TPU, and why others do not.
 
 Of a compiled file, list what is in it.
 """
@@ -44,7 +44,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
             raise UserError(
                 where,
                 done.refusal,
-                "give a .tflite file as the converter or the Edge TPU's compiler wrote it",
+                "give a .tflite file from the converter or the Edge TPU's compiler",
             )
         if not done.succeeded:
             print(done.log_tail)
@@ -60,7 +60,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
 
 def _model(request: Request[Options]) -> Path:
     if request.options.model is None:
-        raise UserError("model", "edgetpu needs a model to look at", "add model=FILE.tflite")
+        raise UserError("model", "edgetpu needs a model", "add model=FILE.tflite")
     path = Path(request.options.model).expanduser().absolute()
     if not path.is_file():
         raise UserError(
@@ -85,7 +85,7 @@ def _table(found: dict[str, Any]) -> str:
             "",
             f"{mapped} of {len(rows)} operators on the Edge TPU ({kind})",
             f"parameters: {found['cached_param_bytes']:,} bytes cached, "
-            f"{found['streamed_param_bytes']:,} bytes streamed at each inference",
+            f"{found['streamed_param_bytes']:,} bytes streamed for each inference",
             f"minimum runtime: {found['min_runtime']}",
         ]
     )

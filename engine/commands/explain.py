@@ -1,4 +1,4 @@
-"""`explain`: which part of each stage's fingerprint changed against the last run that finished it."""
+"""`explain`: show which part of each stage's fingerprint changed since the last run that finished it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -40,7 +40,7 @@ def _refuse_left_out(request: Request[Options]) -> None:
     why = when.left_out(request.usecase.stages, request.target).get(name or "")
     if why:
         raise UserError(
-            f"stage={name}", f"this target leaves it out: {why}", "name another stage or target"
+            f"stage={name}", f"this target leaves it out: {why}", "choose another stage or target"
         )
 
 
@@ -64,7 +64,7 @@ def _reasons(planned: Planned, before: Parts | None, jobs: Mapping[str, Planned]
         return [
             "unchanged"
             if planned.record
-            else "it has not run to its end before, for this use case and target"
+            else "it has not finished before, for this use case and target"
         ]
     after = planned.parts or planned.job.parts(_hoped_inputs(planned, before, jobs))
     changes = fingerprints.differences(before, after)

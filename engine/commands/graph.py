@@ -1,4 +1,4 @@
-"""`graph`: the DAG in the terminal, or as a picture with output=FILE.svg or FILE.png."""
+"""`graph`: show the DAG in the terminal, or write a picture with output=FILE.svg or FILE.png."""
 
 import time
 from collections.abc import Sequence

@@ -30,7 +30,7 @@ class Options(CommandOptions):
     WORD = "action"
 
     action: Literal["build", "list", "prune"] = Field(
-        "list", description="build, list or prune; also as a word: images build"
+        "list", description="build, list or prune; may be written as a word: images build"
     )
     image: str | None = Field(None, description="one image only")
 

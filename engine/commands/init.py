@@ -1,4 +1,4 @@
-"""`init FOLDER`: make a project of your own, with a use case, stages and a README.
+"""`init FOLDER`: create a project with a use case, stages and a README.
 
 The files are those of skeleton/. Nothing that exists is changed.
 """
@@ -24,7 +24,7 @@ class Options(CommandOptions):
     WORD = "folder"
 
     folder: str | None = Field(
-        None, description="the folder to make; also as a word: init my_project"
+        None, description="the folder to create; may be written as a word: init my_project"
     )
 
 
@@ -42,7 +42,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
             .replace("{engine}", str(ROOT))
         )
         readme.write_text(text, encoding="utf-8")
-    print(f"made {as_typed(folder)}; see {as_typed(folder / 'README.md')} for how to run it")
+    print(f"created {as_typed(folder)}; {as_typed(folder / 'README.md')} explains how to run it")
     return 0, None
 
 
@@ -54,6 +54,6 @@ def _folder(name: str | None) -> Path:
         return folder
     if folder.exists() or folder.is_symlink():
         raise UserError(
-            f"init {name}", "there is something already", "name a new or an empty folder"
+            f"init {name}", "the folder is not empty", "choose a new or an empty folder"
         )
     return folder

@@ -1,4 +1,4 @@
-"""`list`: use cases, targets, assets, and stages with their parameters and what they are for."""
+"""`list`: list use cases, targets, assets, and stages with their parameters."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`logs`: what the stages of a run printed; with follow=true also what they print from now on."""
+"""`logs`: show the output of the stages of a run; follow=true follows it."""
 
 import codecs
 import sys
@@ -23,7 +23,7 @@ class Options(CommandOptions):
 
     run: str | None = Field(None, description="a run's id or its beginning; null: the newest")
     stage: str | None = Field(None, description="one stage only")
-    follow: bool = Field(False, description="continue as long as the run does")
+    follow: bool = Field(False, description="follow the output until the run ends")
 
 
 def main(request: Request[Options]) -> tuple[int, None]:

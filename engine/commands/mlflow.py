@@ -1,4 +1,4 @@
-"""`mlflow`: open MLflow's page on this machine, for the runs below outputs/."""
+"""`mlflow`: serve MLflow's page on this machine, for the runs in outputs/."""
 
 import functools
 
@@ -13,7 +13,7 @@ class Options(CommandOptions):
     """The options of `mlflow`."""
 
     port: int = Field(
-        5000, ge=1, le=65535, description="the port of its page, on this machine alone"
+        5000, ge=1, le=65535, description="the port of the page, on this machine only"
     )
 
 

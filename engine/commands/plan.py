@@ -1,4 +1,4 @@
-"""`plan`: what would run, where, and why; which stages are cached. Starts nothing."""
+"""`plan`: show what would run, where, and why, and which stages are cached. Starts nothing."""
 
 import json
 from typing import Literal

@@ -1,4 +1,4 @@
-"""`predict`: run the packed model of the newest complete run on input=FILE, FOLDER, camera or stream.
+"""`predict`: run the packaged model of the newest complete run on input=FILE, FOLDER, camera or stream.
 
 The package's task answers; the use case's `predict:` may name another stage that does it. It runs
 on the target's device if there is one, else on this machine.
@@ -39,8 +39,8 @@ class Options(CommandOptions):
 
     input: str | None = Field(
         None,
-        description="a video, a picture, a folder, or another file that the task reads; the number "
-        "of a camera, as 0; or the address of a stream, as rtsp://camera/1",
+        description="a video, a picture, a folder, or another file that the task reads; the number of "
+        "a camera, such as 0; or the address of a stream, such as rtsp://camera/1",
     )
     seconds: float = Field(
         10.0, gt=0, description="how long a camera or stream is read; Ctrl-C ends it sooner"
@@ -53,7 +53,7 @@ class Options(CommandOptions):
     run: str | None = Field(
         None, description="a run's id or its beginning; null: the newest complete one"
     )
-    format: predictions.Format = Field("table", description="table, or a JSON object a line")
+    format: predictions.Format = Field("table", description="table, or one JSON object per line")
 
 
 def main(request: Request[Options]) -> tuple[int, None]:
@@ -152,12 +152,12 @@ def _package(request: Request[Options]) -> Path:
         return package
     where = request.options.run or f"{request.usecase.name} for {request.target.name}"
     make = f"make one: python run.py usecase={request.usecase.name} target={request.target.name}"
-    raise UserError(where, "there is no packed model of a finished run", make)
+    raise UserError(where, "no finished run has a packaged model", make)
 
 
 def _source(request: Request[Options]) -> Path:
     if request.options.input is None:
-        raise UserError("input", "predict needs something to look at", "add input=VIDEO_OR_FOLDER")
+        raise UserError("input", "predict needs an input", "add input=VIDEO_OR_FOLDER")
     path = Path(request.options.input).expanduser().absolute()
     if not path.exists():
         raise UserError(
@@ -252,13 +252,13 @@ def _contract(
         where = f"{request.where}: predict"
         contract = library.signature(request.usecase.predict, where)
         if stream and "stream" not in contract.params:
-            what = f"'{request.usecase.predict}' reads no camera and no stream"
+            what = f"'{request.usecase.predict}' cannot read cameras or streams"
             raise UserError(f"input={stream}", what, "give the path of a file or folder")
         return contract, {"stream": stream} if stream else {}
     if request.usecase.task is None:
         raise UserError(
             f"{request.where}: task",
-            "this use case does not say what its model does",
+            "this use case does not declare the task of its model",
             "add 'task: NAME' of a module in stages/tasks, or 'predict: stages.<domain>.predict'",
         )
     params = {
@@ -278,7 +278,7 @@ def _task(package: Path) -> str:
         manifest = json.loads((package / "manifest.json").read_text(encoding="utf-8"))
         return str(manifest["task"]) if manifest.get("v", 1) != 1 else "activity"
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        what, fix = "it is damaged: it does not name a task", "run the use case again"
+        what, fix = "it is damaged: it has no task", "run the use case again"
         raise UserError(f"{package}/manifest.json", what, fix) from None
 
 

@@ -1,4 +1,4 @@
-"""`run` (the default): plan the use case, run what is not in the store, record everything."""
+"""`run` (the default): plan the use case, run the stages that are not cached, record everything."""
 
 import sys
 

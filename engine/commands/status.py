@@ -1,4 +1,4 @@
-"""`status`: how a run stands, read from its journal; also while it runs, and after a crash."""
+"""`status`: show the state of a run from its journal, also while it runs and after a crash."""
 
 import json
 import time
@@ -62,7 +62,7 @@ def _said(state: RunState, store: Store, run_id: str) -> str:
         )
     if store.locks.is_at_work(run_id):
         return f"running for {duration(time.time() - state.start.get('time', time.time()))}"
-    return "its engine was killed; give its command again, and it goes on from what is in the store"
+    return "its engine was killed; repeat its command to resume from the finished stages"
 
 
 def _remark(stage: StageState, run_dir: Path) -> str:

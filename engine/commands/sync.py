@@ -1,4 +1,4 @@
-"""`sync`: send to MLflow what it missed while it was away, exactly once."""
+"""`sync`: send to MLflow what it missed, exactly once."""
 
 from engine.mlflow.sync import sync
 from engine.request import Request

@@ -1,4 +1,4 @@
-"""What a container engine answers, checked: an engine, or what stands between, may answer anything."""
+"""The answers of a container engine, validated: an engine, or a proxy before it, may answer anything."""
 
 import base64
 import json
@@ -15,11 +15,11 @@ _Answer = TypeVar("_Answer", bound=BaseModel)
 
 
 class Nonsense(ConnectionError):
-    """An answer that no engine gives: what answers is none, or lies."""
+    """An answer that no genuine engine gives."""
 
 
 class Info(BaseModel):
-    """What an engine says of itself and its machine."""
+    """An engine's description of itself and its machine."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -31,7 +31,7 @@ class Info(BaseModel):
 
 
 class State(BaseModel):
-    """What an engine says of how a container does."""
+    """An engine's report on the state of a container."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -53,7 +53,7 @@ class Given(BaseModel):
 
 
 class PathStat(BaseModel):
-    """What an engine says of a path in a container."""
+    """An engine's description of a path in a container."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -63,7 +63,7 @@ class PathStat(BaseModel):
 
 
 def info(client: Any) -> Info:
-    """Return what the engine says of itself; Nonsense where that is no account of one."""
+    """Return what the engine says of itself; Nonsense if that is no account of one."""
     return _sensible(Info, client.info())
 
 
@@ -92,7 +92,7 @@ def environment(image: Any) -> dict[str, str]:
 
 @contextmanager
 def sense() -> Iterator[None]:
-    """Raise Nonsense where docker-py stumbles over an answer; for calls of it alone."""
+    """Raise Nonsense if docker-py stumbles over an answer; for calls of it alone."""
     import requests
 
     try:
@@ -100,12 +100,12 @@ def sense() -> Iterator[None]:
     except requests.RequestException:
         raise
     except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
-        raise Nonsense(f"its answer makes no sense: {error!r}"[:300]) from None
+        raise Nonsense(f"its answer is invalid: {error!r}"[:300]) from None
 
 
 @contextmanager
 def archived(container: Any, path: str | Path) -> Iterator[tuple[PathStat, Iterator[bytes]] | None]:
-    """Give what the engine says of a file or folder of the container, and its tar; None where it is
+    """Give what the engine says of a file or folder of the container, and its tar; None if it is
     not there.
 
     docker-py's get_archive would leave its connection open where not all is read.
@@ -154,7 +154,7 @@ def _sensible(kind: type[_Answer], answer: object) -> _Answer:
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or kind.__name__
-        raise Nonsense(f"its answer makes no sense: {where}: {first['msg']}"[:300]) from None
+        raise Nonsense(f"its answer is invalid: {where}: {first['msg']}"[:300]) from None
 
 
 def _refuse(answer: Any) -> None:

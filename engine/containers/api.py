@@ -1,5 +1,5 @@
-"""A client of a container engine that may lie: its answers are limited in size, in time and in
-slowness.
+"""A client of an untrusted container engine: the size, duration and minimum speed of its answers are
+limited.
 """
 
 import socket
@@ -77,7 +77,7 @@ class _Connection(UnixHTTPConnection):  # type: ignore[misc]
 
 class _Socket(socket.socket):
     """Gives up on an answer of which hardly anything comes: a timeout of each read alone would wait
-    for every byte anew.
+    for every byte again.
     """
 
     _patience_s: float | None = None
@@ -85,7 +85,7 @@ class _Socket(socket.socket):
     _received = 0
 
     def settimeout(self, value: float | None) -> None:
-        """Count anew: urllib3 sets it before each answer."""
+        """Count again: urllib3 sets it before each answer."""
         super().settimeout(value)
         self._patience_s = (
             value if value and value <= ANSWER_S else None
@@ -99,7 +99,7 @@ class _Socket(socket.socket):
         waited = time.monotonic() - self._since
         if self._patience_s is not None and waited > self._patience_s:
             if count and self._received < waited * _SLOWEST:
-                raise TimeoutError("the answer of the container engine drips")
+                raise TimeoutError("the container engine answers too slowly")
             self._since, self._received = time.monotonic(), 0
         return count
 

@@ -1,8 +1,8 @@
-"""Read a tar that a container engine sends, as it comes: neither the engine nor the stage behind it
-is trusted.
+"""Read a tar from a container engine as a stream: neither the engine nor the stage behind it is
+trusted.
 
-Nothing is kept in memory but the entry at hand, nothing is written outside the folder, and no more
-bytes than are allowed.
+Only the current entry is kept in memory, nothing is written outside the folder, and the number of
+bytes is limited.
 """
 
 import errno
@@ -56,7 +56,7 @@ class _Forward:
     def seek(self, to: int) -> int:
         """Skip bytes; a header of a negative size would lead back, and round and round."""
         if to < self._at:
-            raise NotPlain("its archive leads back to what was read before")
+            raise NotPlain("its archive refers back to parts that were already read")
         while self._at < to and self.read(min(to - self._at, _AT_ONCE)):
             pass
         return self._at
@@ -67,7 +67,7 @@ class _Forward:
             raise NotPlain(f"its archive has a header of {size:,} bytes")
         if self._at + size > self._most_bytes:
             raise NotPlain(
-                f"it is more than the {self._most_bytes:,} bytes that are free or allowed here"
+                f"it is larger than the {self._most_bytes:,} bytes that are free or allowed here"
             )
         parts: list[bytes] = []
         while size and (self._here < len(self._chunk) or self._go_on()):
@@ -93,7 +93,7 @@ def unpack(chunks: Iterator[bytes], folder: Path) -> None:
     with _opened(chunks, most_bytes) as tar:
         for count, entry in enumerate(_entries(tar)):
             if count > _ENTRIES_MOST:
-                raise NotPlain(f"its outputs are more than {_ENTRIES_MOST:,} files")
+                raise NotPlain(f"its outputs have more than {_ENTRIES_MOST:,} files")
             plain = _plain(entry, most_bytes)
             if plain.isdir() and plain.mode & 0o700 != 0o700:
                 narrow[folder / plain.name] = plain.mode
@@ -104,9 +104,9 @@ def unpack(chunks: Iterator[bytes], folder: Path) -> None:
 
 
 def content(chunks: Iterator[bytes], most_bytes: int, skip_bytes: int = 0) -> Iterator[bytes]:
-    """Yield a regular file's bytes, all but the first; nothing where it is none.
+    """Yield a regular file's bytes, all but the first; nothing if it is none.
 
-    NotPlain where it has more than are allowed.
+    NotPlain if it has more than are allowed.
     """
     with _opened(chunks, most_bytes + _HEADERS) as tar:
         entry = tar.next()
@@ -132,14 +132,14 @@ def _opened(chunks: Iterator[bytes], most_bytes: int) -> Iterator[tarfile.TarFil
 
 
 def _entries(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """Yield each entry and forget it; NotPlain where the end is missing, which tarfile takes for an
+    """Yield each entry and forget it; NotPlain if the end is missing, which tarfile takes for an
     end.
     """
     while (entry := tar.next()) is not None:
         yield entry
         tar.members.clear()  # type: ignore[attr-defined]  # else a tar of millions of names fills the memory
     if cast(_Forward, tar.fileobj).last != bytes(tarfile.BLOCKSIZE):
-        raise NotPlain("its archive is damaged or cut off")
+        raise NotPlain("its archive is damaged or truncated")
 
 
 def _extract(tar: tarfile.TarFile, entry: tarfile.TarInfo, folder: Path) -> None:
@@ -150,14 +150,14 @@ def _extract(tar: tarfile.TarFile, entry: tarfile.TarInfo, folder: Path) -> None
     if entry.isdir() and path.is_dir():
         return
     if os.path.lexists(path):
-        raise NotPlain(f"its archive has {entry.name!a} twice")
+        raise NotPlain(f"its archive contains {entry.name!a} twice")
     try:
         tar.extract(entry, folder, filter="fully_trusted")  # `_plain` has looked at it
     except (OSError, tarfile.ExtractError) as error:
         if isinstance(error, OSError) and error.errno not in _UNSTORABLE:
             raise
         raise NotPlain(
-            f"its archive has {entry.name!a}, which has no place: {error}"[:300]
+            f"its archive contains {entry.name!a}, which cannot be placed: {error}"[:300]
         ) from None
 
 
@@ -169,10 +169,11 @@ def _plain(entry: tarfile.TarInfo, most_bytes: int) -> tarfile.TarInfo:
     inside = entry.name.split("/")
     shown = "/".join(inside[1:])
     if inside[0] != "out" or ".." in inside or (len(inside) == 1 and not entry.isdir()):
-        raise NotPlain("its folder out/ is not the one that was made for it")
+        raise NotPlain("its folder out/ was replaced")
     if entry.issym():
         raise NotPlain(
-            f"output '{inside[1]}' holds a symbolic link, {shown} -> {entry.linkname}; write the file itself"
+            f"output '{inside[1]}' contains a symbolic link, {shown} -> {entry.linkname}; "
+            "write the file itself"
         )
     is_own = (
         entry.islnk()
@@ -180,16 +181,18 @@ def _plain(entry: tarfile.TarInfo, most_bytes: int) -> tarfile.TarInfo:
         and ".." not in entry.linkname.split("/")
     )
     if entry.issparse() or not (entry.isreg() or entry.isdir() or is_own):
-        raise NotPlain(f"output '{inside[1]}' holds {shown}, which is neither a file nor a folder")
+        raise NotPlain(
+            f"output '{inside[1]}' contains {shown}, which is neither a file nor a folder"
+        )
     if len(inside) > MAX_DEPTH or len(os.fsencode(entry.name)) > MAX_PATH_BYTES:
         raise NotPlain(
-            f"an output holds folders nested more than {MAX_DEPTH} deep, or a path of more than "
-            f"{MAX_PATH_BYTES} bytes"
+            f"an output contains folders nested more than {MAX_DEPTH} deep, or a path of "
+            f"more than {MAX_PATH_BYTES} bytes"
         )
     if len(inside) > 1 and not 0 <= entry.size <= most_bytes:
         raise NotPlain(
-            f"output '{inside[1]}' holds {shown} of {entry.size:,} bytes, more than its disk has free: "
-            f"{most_bytes:,}"
+            f"output '{inside[1]}' contains {shown} of {entry.size:,} bytes, more than its "
+            f"disk has free: {most_bytes:,}"
         )
     nobody: Any = None  # tarfile's stubs know only numbers and names, its documentation None too
     return entry.replace(

@@ -1,5 +1,5 @@
-"""Hands a job's files to a container of this machine: its folders are mounted at the very paths
-that they have here.
+"""Passes a job's files to a container on this machine: folders are mounted at the same paths as
+here.
 """
 
 import os
@@ -21,7 +21,7 @@ INSIDE = ROOT / "engine" / "stage"  # what a job needs of the engine
 _KEPT, _ADOPTED = (
     "kept",
     "taken-over",
-)  # of a work folder: folders, and names of folders, of containers that go on
+)  # of a work folder: folders, and names of folders, of containers that continue
 
 
 class Binds:
@@ -138,7 +138,7 @@ def _chown_all(path: Path, owner: options.User) -> None:
 
 def hidden_source(context: ExecutorContext) -> Path | None:
     """Return a source that root's stages could not read, since in their containers they are an
-    ordinary user; None where all is well.
+    ordinary user; None if all is well.
     """
     if os.getuid() != 0:
         return None

@@ -1,7 +1,6 @@
-"""One job in its container, from the sending of its files to the verdict on its end: the work of a
-thread of its own.
+"""One job in its container, from sending its files to judging its end, in a separate thread.
 
-So what takes long holds up this job alone. An engine that goes away is given time to come back.
+A slow job therefore delays no other. If the connection to the engine is lost, the job waits for it.
 """
 
 import os
@@ -56,7 +55,7 @@ class ContainerJob:
         self._hears = threading.Lock()  # held by who brings what the stage said
 
     def begin(self, left: str | None) -> None:
-        """Start the container, or go on with the one of this id, and return at once."""
+        """Start the container, or continue with the one of this id, and return at once."""
         threading.Thread(target=self._live, args=(left,), daemon=True).start()
 
     def end(self, *, force: bool) -> bool:
@@ -79,7 +78,7 @@ class ContainerJob:
 
     @property
     def is_immortal(self) -> bool:
-        """True for a container that goes on long after its engine has heard to end it by force."""
+        """True for a container that continues long after its engine has heard to end it by force."""
         return self._forced is not None and time.monotonic() - self._forced > LOST_S
 
     def lost(self, why: str) -> Ended:
@@ -171,7 +170,7 @@ class ContainerJob:
         if refusals.is_full_here(error):
             return self._over("disk_full", f"this machine's disk is full: {text}")
         if refusals.is_gone(error):
-            return self.lost(f"the container engine went away: {text}")
+            return self.lost(f"the connection to the container engine was lost: {text}")
         kind = refusals.kind_of(text)
         return self._over(
             kind,
@@ -206,7 +205,7 @@ class ContainerJob:
                 self._client, was_away = None, True
 
     def _look_at_the_engine(self) -> None:
-        """Raise where the container was ended by an engine that goes down itself: it ends its
+        """Raise if the container was ended by an engine that goes down itself: it ends its
         containers first, and says so as if all were well.
         """
         self._container.reload()
@@ -238,7 +237,7 @@ class ContainerJob:
             state, limits = answers.state(self._container), answers.given(self._container)
             if state.Running:  # no end has been seen, and its exit status is 0 already
                 return self.lost(
-                    "the container engine lost sight of the container, which is still at work"
+                    "the container engine lost track of the container, which is still running"
                 )
             with self._hears:
                 self._files.collect(self._client, self._container, self._launch)
@@ -269,10 +268,10 @@ class ContainerJob:
             return self._over("bad_output", text)
         if isinstance(error, APIError):
             return self._over(
-                "bad_output", f"the container engine does not give its outputs: {text}"
+                "bad_output", f"the container engine does not return its outputs: {text}"
             )
         return self.lost(
-            f"the container engine went away, and did not come back with the container: {text}"
+            f"the container engine stopped, and did not come back with the container: {text}"
         )
 
     def _over(self, kind: FailureKind, why: str) -> Ended:

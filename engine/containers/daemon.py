@@ -1,4 +1,5 @@
-"""The way to a container engine: where it listens, and a client of it, or why there is none."""
+"""Connects to a container engine: finds its address, and returns a client or the reason why there is
+none."""
 
 import errno
 import os
@@ -34,7 +35,7 @@ def connect_here() -> Any:
         raise UserError(
             f"DOCKER_CONTEXT={name}",
             "there is no such Docker context",
-            "name one of: docker context ls; or executor=local",
+            "choose one from: docker context ls; or executor=local",
         )
     try:
         return connect(address(), _certificates())
@@ -56,7 +57,7 @@ def _certificates() -> Any:
 def _context() -> Any:
     """Return the chosen Docker context.
 
-    None where there is none, or ~/.docker is damaged, which is no reason not to try the usual
+    None if there is none, or ~/.docker is damaged, which is no reason not to try the usual
     place.
     """
     from docker.context import ContextAPI
@@ -71,7 +72,7 @@ def _context() -> Any:
 def _check_configuration() -> str:
     """Return where Docker's configuration is, empty for nowhere.
 
-    UserError where reading it would never end.
+    UserError if reading it would never end.
     """
     from docker.utils.config import find_config_file
 
@@ -141,7 +142,7 @@ def connect(url: str, tls: Any = None) -> Any:
         raise UserError(
             configuration,
             "this Docker configuration is damaged",
-            "correct or remove it; or executor=local",
+            "fix or remove it; or executor=local",
         ) from None
 
 
@@ -150,15 +151,15 @@ def _unreachable(url: str, error: Exception) -> UserError:
     if "Permission denied" in text or f"Errno {errno.EACCES}" in text:
         return UserError(
             url,
-            "this user may not speak to the Docker engine",
-            "sudo usermod -aG docker $USER, and log in anew; or executor=local",
+            "this user has no access to the Docker engine",
+            "sudo usermod -aG docker $USER, and log in again; or executor=local",
         )
     if "TLS" in text or "SSL" in text or "HTTPS" in text:
         return UserError(
             url,
-            f"the Docker engine and this machine do not agree on TLS: {text.splitlines()[0][:200]}",
-            "export DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH=DIR, where ca.pem, cert.pem and key.pem are; "
-            "or executor=local",
+            f"the TLS connection to the Docker engine failed: {text.splitlines()[0][:200]}",
+            "export DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH=DIR, with ca.pem, cert.pem and "
+            "key.pem in DIR; or executor=local",
         )
     if any(words in text for words in ("too old", "too new", "no longer supported")):
         return UserError(
@@ -168,6 +169,6 @@ def _unreachable(url: str, error: Exception) -> UserError:
         )
     return UserError(
         url,
-        "no Docker engine answers",
+        "no Docker engine found",
         "sudo apt-get install docker.io && sudo systemctl start docker; or executor=local",
     )

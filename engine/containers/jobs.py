@@ -1,9 +1,8 @@
 """Runs jobs as containers of one engine: created, started, waited for, inspected and removed by
 label, never attached.
 
-A container outlives this process. Who gives the same command again takes over what still fits, and
-removes the rest. Whose engine it is, and how files come and go there, is told by the executor that
-uses this: `machine`.
+Containers outlive this process. When the command is repeated, it takes over those that still fit and
+removes the rest. The executor provides `machine`: whose engine it is, and how files are transferred.
 """
 
 import queue
@@ -36,7 +35,7 @@ GIVE_UP_S = 5.0  # how long a job that must end may still be on its way into a c
 
 
 def _named(method: Callable[..., _Result]) -> Callable[..., _Result]:
-    """Let a call raise UserError where the engine goes away meanwhile, refuses, or answers with
+    """Let a call raise UserError if the engine goes away meanwhile, refuses, or answers with
     nonsense.
     """
 
@@ -49,10 +48,10 @@ def _named(method: Callable[..., _Result]) -> Callable[..., _Result]:
         except Exception as error:
             if not (isinstance(error, DockerException) or refusals.is_gone(error)):
                 raise
-            fix = "look at it there: docker info; then give the same command"
+            fix = "check it there: docker info; then repeat the command"
             raise UserError(
                 self.where,
-                f"the container engine does not do its work: {refusals.said(error)}",
+                f"the container engine does not work: {refusals.said(error)}",
                 fix,
             ) from None
 
@@ -81,7 +80,7 @@ class Containers:
         self._ends: queue.SimpleQueue[tuple[ContainerJob, Ended]] = queue.SimpleQueue()
         self._followed = 0.0
 
-    why_chosen = "stages run in containers: a Docker engine answers"
+    why_chosen = "Docker engine found; running stages in containers"
 
     def unavailable(self) -> str:
         """Return why the engine can run nothing of this target; empty if it can."""
@@ -93,7 +92,7 @@ class Containers:
         return self._machine.where
 
     def reach(self) -> Any:
-        """Return a client of the engine that has just been answered; UserError where there is none.
+        """Return a client of the engine that has just been answered; UserError if there is none.
 
         A way that broke is opened again.
         """
@@ -119,7 +118,7 @@ class Containers:
     def missing(self, planned: Iterable[Planned]) -> list[str]:
         """Return the images of these jobs that the engine does not have.
 
-        UserError where the machine could not run them.
+        UserError if the machine could not run them.
         """
         jobs = list(planned)
         client = self.reach()
@@ -170,7 +169,7 @@ class Containers:
                 continue  # its engine lives, or it is this one's already
             if not self._claims.enter_context(store.locks.alone(container.id)):
                 _let_begin(store, fingerprint)
-                continue  # another one goes on with it
+                continue  # another one continues with it
             self._claimed.add(container.id)
             image = self._images.get(wanted.get(fingerprint) or "")
             fits = (
@@ -184,7 +183,7 @@ class Containers:
                 remove(container)
 
     def launch(self, launch: Launch) -> None:
-        """Start the job, or go on with its abandoned container.
+        """Start the job, or continue with its abandoned container.
 
         A refusal is the job's end, which comes from `wait`.
         """
@@ -192,8 +191,8 @@ class Containers:
         if container is not None:
             self._machine.files.take_over(launch, container.labels)
             launch.notes.append(
-                f"went on in the container that the run {container.labels[f'{options.LABEL}.run']} "
-                "had started"
+                "continued in the container that the run "
+                f"{container.labels[f'{options.LABEL}.run']} had started"
             )
         job = ContainerJob(launch, self._context, self._machine, self._image, self._ends.put)
         self._running[launch.job.stage] = job
@@ -219,9 +218,13 @@ class Containers:
             return
         is_heard = job.end(force=force)
         if force and not is_heard and job.asked_for_s > GIVE_UP_S:
-            self._ends.put((job, job.lost("it was given up: its container engine does not answer")))
+            self._ends.put(
+                (job, job.lost("it was abandoned: its container engine does not answer"))
+            )
         elif force and job.is_immortal:
-            self._ends.put((job, job.lost("it was given up: its container engine does not end it")))
+            self._ends.put(
+                (job, job.lost("it was abandoned: its container engine does not end it"))
+            )
 
     def close(self) -> None:
         """Remove every container of this run."""

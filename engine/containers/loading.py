@@ -15,7 +15,7 @@ LOAD_S = 600.0  # of one call that carries an image or an artifact
 def load(client: Any, full_name: str, archive: Path) -> Any:
     """Give the engine an image from its archive, under this full name, and return it.
 
-    UserError where the engine does not take it.
+    UserError if the engine does not take it.
     """
     import requests
     from docker.errors import DockerException
@@ -37,8 +37,8 @@ def load(client: Any, full_name: str, archive: Path) -> Any:
     if len(loaded) != 1:
         raise UserError(
             str(archive),
-            f"it holds {len(loaded)} images, not one",
-            "remove it, and give the same command",
+            f"it contains {len(loaded)} images, not one",
+            "remove it, and repeat the command",
         )
     image = client.images.get(loaded[0])
     repository, _, tag = full_name.rpartition(":")
@@ -60,17 +60,17 @@ def _not_loaded(full_name: str, archive: Path, gone: bool, text: str) -> UserErr
     if gone:
         return UserError(
             full_name,
-            f"the container engine went away while it was given the image: {text}",
-            "give the same command",
+            f"the container engine stopped while the image was being sent: {text}",
+            "repeat the command",
         )
     if kind_of(text) == "disk_full":
         return UserError(
             full_name,
             f"the disk of the container engine is full: {text}",
-            "there: docker system prune; then give the same command",
+            "there: docker system prune; then repeat the command",
         )
     return UserError(
         str(archive),
-        f"the container engine does not take this archive: {text}",
-        "remove it, and give the same command",
+        f"the container engine refuses this archive: {text}",
+        "remove it, and repeat the command",
     )

@@ -1,4 +1,5 @@
-"""What a stage's container may: no more than its job needs. Plain data for docker-py, no call."""
+"""The privileges and limits of a stage's container: the minimum that its job needs. Plain data for
+docker-py; it makes no calls."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -30,7 +31,7 @@ _FOUR = Path(__file__).with_name("processors")
 
 
 class Limits(BaseModel):
-    """conf/executor/docker.yaml: what a stage's container may take where the stage says nothing."""
+    """conf/executor/docker.yaml: the limits of a container whose stage sets none."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -38,10 +39,10 @@ class Limits(BaseModel):
         None, description="bytes, as 4G; null: 75 % of what the engine's machine has; 0: no limit"
     )
     pids: int = Field(2048, gt=0, le=_MOST_PIDS)
-    tmp: Size = Field(256_000_000, gt=0, description="of /tmp, in memory")
-    shm: Size = Field(256_000_000, gt=0, description="of /dev/shm, which data loaders share")
+    tmp: Size = Field(256_000_000, gt=0, description="size of /tmp, in memory")
+    shm: Size = Field(256_000_000, gt=0, description="size of /dev/shm, which data loaders share")
     network: str = Field(
-        "bridge", min_length=1, description="the engine's network of stages that ask for one"
+        "bridge", min_length=1, description="the engine's network for stages with network: true"
     )
 
     @field_validator("memory")
@@ -49,7 +50,7 @@ class Limits(BaseModel):
     def _is_enough(cls, memory: int | None) -> int | None:
         if memory and memory < LEAST_MEMORY:
             raise ValueError(
-                "a container needs 6M of memory at least; write 512M or 2G, or 0 for no limit"
+                "a container needs at least 6M of memory; write 512M or 2G, or 0 for no limit"
             )
         return memory
 
@@ -60,7 +61,7 @@ def limits(context: ExecutorContext) -> Limits:
     """
     own = {key: value for key, value in context.options.items() if key in Limits.model_fields}
     name = context.options.get("name", "docker")
-    return validated(Limits, own, "the executor's options are wrong", f"executor={name}")
+    return validated(Limits, own, "the executor's options are invalid", f"executor={name}")
 
 
 def memory_limit(limits: Limits, machine_bytes: int) -> int | None:

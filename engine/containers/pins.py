@@ -1,8 +1,8 @@
-"""Which image a container engine was given under a name, or had when it was first used: another one
-under that name is refused.
+"""Pins images: the image that an engine was given under a name, or had at first use. Another one under
+that name is refused.
 
-What is known stands below outputs/, a file for each name and engine; whoever removes it lets the
-next one in.
+The pins are files in outputs/, one for each name and engine. If you remove a file, the next image is
+accepted.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ def load(store: Path, client: Any, full_name: str, archive: Path) -> None:
 
 
 def refuse_another(store: Path, client: Any, full_name: str, image: Any) -> None:
-    """Raise UserError where the engine's image is not the one that is known under its name.
+    """Raise UserError if the engine's image is not the one that is known under its name.
 
     The first is known by being there.
     """
@@ -32,9 +32,9 @@ def refuse_another(store: Path, client: Any, full_name: str, image: Any) -> None
     elif known != image.id:
         raise UserError(
             full_name,
-            f"the image under this name is another one than before: {_short(image.id)}, and it was "
+            f"the image under this name has changed: it is {_short(image.id)} and was "
             f"{_short(known)}",
-            f"docker rmi {full_name}, and give the same command: it is built again",
+            f"docker rmi {full_name}, and repeat the command to build it again",
         )
 
 

@@ -1,4 +1,4 @@
-"""What the refusals of a container engine mean: gone or unwilling, and which kind of failure."""
+"""Interprets the errors of a container engine: unreachable or refusing, and the kind of failure."""
 
 import errno
 
@@ -36,7 +36,7 @@ def kind_of(text: str) -> FailureKind:
 
 
 def is_gone(error: BaseException) -> bool:
-    """True where a call ended because the engine or the way to it is away, not because it refused."""
+    """True if a call ended because the engine or the way to it is away, not because it refused."""
     import requests
     import urllib3
     from docker.errors import APIError
@@ -50,5 +50,5 @@ def is_gone(error: BaseException) -> bool:
 
 
 def is_full_here(error: BaseException) -> bool:
-    """True where a call ended because this machine's own disk is full."""
+    """True if a call ended because this machine's own disk is full."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)

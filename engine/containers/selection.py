@@ -1,4 +1,4 @@
-"""Which image a job's container is made of, and whether the engine has it as it must be."""
+"""Selects the image of a job's container, and checks that the engine has the right one."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -29,7 +29,7 @@ def choose(
 ) -> Image:
     """Return the image that the YAML names, else the smallest that has what the stage imports.
 
-    UserError where there is none.
+    UserError if there is none.
     """
     runtimes, runtime = frozenset(images.RUNTIMES.values()), context.target.runtime
     packages = contract.needs | contract.imports & runtimes
@@ -67,7 +67,7 @@ def missing(client: Any, jobs: Iterable[Planned]) -> list[str]:
 def checked(client: Any, store: Path, full_name: str, platform: str) -> Any:
     """Return the engine's image.
 
-    UserError where it is absent, is not the known one, or its programs are of another platform.
+    UserError if it is absent, is not the known one, or its programs are of another platform.
     """
     image = _get(client, full_name)
     if image is None:
@@ -79,8 +79,8 @@ def checked(client: Any, store: Path, full_name: str, platform: str) -> Any:
     if found is not None and found != PLATFORMS[platform].elf_machine:
         raise UserError(
             full_name,
-            f"its Python is of another processor than {platform} (ELF machine {found}), whatever its "
-            "label says",
+            f"its Python is for another processor than {platform} (ELF machine {found}), "
+            "whatever its label says",
             f"docker rmi {full_name}, then python run.py images build",
         )
     return image
@@ -100,7 +100,7 @@ def _get(client: Any, full_name: str | None) -> Any:
         with answers.sense():
             image = client.images.get(full_name)
             if not re.fullmatch("sha256:[0-9a-f]{64}", image.id):
-                raise answers.Nonsense("its answer makes no sense: an image without an id")
+                raise answers.Nonsense("its answer is invalid: an image without an id")
             return image
     except ImageNotFound:
         return None
@@ -118,7 +118,7 @@ def _machine_of(client: Any, image: Any) -> int | None:
 
 
 def _program(container: Any, path: str) -> bytes:
-    """Return the first bytes of a program; none where there is none."""
+    """Return the first bytes of a program; none if there is none."""
     for _ in range(8):  # links: python3 -> python3.11
         head, facts = _head(container, path)
         if not facts.linkTarget:

@@ -1,5 +1,5 @@
-"""The way to a device's Docker engine: a socket of this machine that OpenSSH carries there, by the
-user's own keys and host keys.
+"""Connects to a device's Docker engine: OpenSSH forwards a socket of this machine to it, with the
+user's own keys and known host keys.
 """
 
 import shlex
@@ -37,29 +37,33 @@ _OPTIONS = {
 _CAUSES = (
     (
         "REMOTE HOST IDENTIFICATION HAS CHANGED",
-        "its host key is not the one that this machine knows",
-        "find out why; if the device was set up anew: ssh-keygen -R {known}, then ssh {login} once, "
-        "and compare the fingerprint",
+        "its host key differs from the one known to this machine",
+        "find out why; if the device was reinstalled: ssh-keygen -R {known}, then ssh "
+        "{login} once, and compare the fingerprint",
     ),
     (
         "Host key verification failed",
-        "its host key is not known here",
+        "its host key is unknown",
         "ssh {login} once, and compare the fingerprint with the device's own",
     ),
-    ("Permission denied", "it does not let this user in", "ssh-copy-id {login}"),
+    ("Permission denied", "it refuses this user", "ssh-copy-id {login}"),
     (
         "Could not resolve hostname",
-        "its name cannot be found",
-        "write its address, or put it into ~/.ssh/config",
+        "its host name cannot be resolved",
+        "use its address, or add it to ~/.ssh/config",
     ),
     (
         "Connection refused",
-        "nothing listens for SSH there",
-        "switch SSH on there: sudo systemctl enable --now ssh",
+        "no SSH server is running there",
+        "enable SSH there: sudo systemctl enable --now ssh",
     ),
-    ("timed out", "it does not answer", "is it on, and in this network? ping {host}"),
-    ("No route to host", "it cannot be reached", "is it on, and in this network? ping {host}"),
-    ("unreachable", "it cannot be reached", "is it on, and in this network? ping {host}"),
+    ("timed out", "it does not answer", "is it switched on and in this network? ping {host}"),
+    (
+        "No route to host",
+        "it cannot be reached",
+        "is it switched on and in this network? ping {host}",
+    ),
+    ("unreachable", "it cannot be reached", "is it switched on and in this network? ping {host}"),
     ("Bad owner or permissions", "ssh refuses its configuration", "chmod 600 ~/.ssh/config"),
 )
 
@@ -81,7 +85,7 @@ class Tunnel:
         """
         with self._lock:
             if self._is_closed:
-                raise UserError(self._where, "the way to it is closed", "give the command again")
+                raise UserError(self._where, "the connection to it is closed", "repeat the command")
             if self._process is None or self._process.poll() is not None:
                 self._open()
         try:
@@ -90,7 +94,7 @@ class Tunnel:
             self._look_for_the_end()
             raise UserError(
                 self._where,
-                f"the device answers, but no Docker engine does at {self._address.socket}",
+                f"the device answers, but has no Docker engine at {self._address.socket}",
                 "there: sudo apt-get install docker.io && sudo usermod -aG docker $USER",
             ) from None
 

@@ -1,5 +1,5 @@
-"""How a container ended, in the words of a run: from what the engine says of it, never from the
-exit status alone. Pure.
+"""Decides how a container's job ended, from the engine's report and never from the exit status
+alone. Pure.
 """
 
 import re
@@ -20,14 +20,15 @@ TERMINATED = 143  # 128 + SIGTERM: also an engine that shuts down
 _NOT_THE_STAGES = ("[FATAL tini", "standard_init_linux.go", "exec /", "exec user process")
 
 _WHYS = {
-    "wrong_platform": "its image has programs of another processor than this engine can run ({text})",
+    "wrong_platform": "its image is for another processor than this engine can run ({text})",
     "no_device": (
         "its engine has no such device ({text}): plug the accelerator in, or choose a target without one"
     ),
-    "no_command": "its image lacks what it is to run ({text})",
+    "no_command": "its image lacks the program to run ({text})",
     "image_missing": "its image is not there ({text}): python run.py images build",
     "disk_full": (
-        "the disk of the container engine is full ({text}): docker system prune, and give the same command"
+        "the disk of the container engine is full ({text}): docker system prune, and "
+        "repeat the command"
     ),
 }
 
@@ -46,14 +47,14 @@ def ended(stage: str, state: State, said: str, limits: Given, *, lost: FailureKi
         allowed = (
             f"its limit of {limits.Memory / 1e6:,.0f} MB"
             if limits.Memory
-            else "what the machine has"
+            else "the machine's memory"
         )
         return Ended(
             stage,
             status,
             seconds,
             "out_of_memory",
-            f"it wanted more memory than {allowed}: raise resources.memory of the stage",
+            f"it ran out of memory ({allowed}): raise resources.memory of the stage",
         )
     if lost and code in (KILLED, TERMINATED):
         return Ended(
@@ -61,7 +62,7 @@ def ended(stage: str, state: State, said: str, limits: Given, *, lost: FailureKi
             None,
             seconds,
             lost,
-            "the container engine went away and took the container along",
+            "the container engine stopped and took the container with it",
         )
     if status == -signal.SIGBUS:
         return Ended(stage, status, seconds, "bus_error", _bus_error(limits.ShmSize))
@@ -86,7 +87,7 @@ def why(kind: FailureKind, text: str) -> str:
 def no_space(ended: Ended, free_bytes: int | None, tmp: int, shm: int) -> Ended:
     """Return the end of a stage that wrote where nothing fitted any more.
 
-    Free_bytes: of the disk, None where it is not this machine's.
+    Free_bytes: of the disk, None if it is not this machine's.
     """
     own = (
         f"/tmp ({tmp / 1e6:,.0f} MB: executor.tmp=1G) or /dev/shm ({shm / 1e6:,.0f} MB: "
@@ -96,21 +97,22 @@ def no_space(ended: Ended, free_bytes: int | None, tmp: int, shm: int) -> Ended:
         return replace(
             ended,
             kind="disk_full",
-            why=f"it found no space: the disk of its device is full, or {own}; there: docker system prune",
+            why=f"no space left: the disk of its device is full, or {own}; there: docker "
+            "system prune",
         )
     if free_bytes < max(tmp, shm):
         return ended  # of a disk of this machine that is full the scheduler speaks
     return replace(
         ended,
         kind="disk_full",
-        why=f"it found no space, with {free_bytes / 1e6:,.0f} MB of disk free: {own} was full",
+        why=f"no space left, with {free_bytes / 1000000.0:,.0f} MB of disk free: {own} was full",
     )
 
 
 def _bus_error(shm: int) -> str:
     return (
-        f"SIGBUS ended it: most often /dev/shm is full, which holds {shm / 1e6:,.0f} MB here: "
-        "executor.shm=1G"
+        f"SIGBUS ended it: usually /dev/shm is full, which has {shm / 1000000.0:,.0f} MB "
+        "here: executor.shm=1G"
     )
 
 

@@ -1,7 +1,7 @@
-"""Hands a job's files to a container of another machine, through its engine alone: inputs as
-volumes known by digest, each sent once.
+"""Passes a job's files to a container on another machine, only through its engine: inputs are
+volumes identified by digest, each sent once.
 
-A volume that was being sent when the link broke lacks its mark and is sent again.
+If the connection breaks during a transfer, the volume lacks its mark and is sent again.
 """
 
 import hashlib
@@ -113,7 +113,8 @@ class Volumes:
             return
         if not self._fetch_events(container, launch, EVENTS_MOST_BYTES):
             launch.notes.append(
-                f"it reported more than {EVENTS_MOST_BYTES / 1e6:.0f} MB: the rest is left out"
+                f"it reported more than {EVENTS_MOST_BYTES / 1000000.0:.0f} MB; the rest "
+                "is left out"
             )
         self._hear(container, launch)
         with (
@@ -240,9 +241,9 @@ class _Sending:
     is_wanted: Callable[[], bool]
 
     def go_on(self) -> None:
-        """Raise where the job is no longer wanted."""
+        """Raise if the job is no longer wanted."""
         if not self.is_wanted():
-            raise Unwanted("it was asked to end while its files were sent")
+            raise Unwanted("it was asked to end while its files were being sent")
 
     def put(self, holder: Any, folder: Path, path: Path, name: str) -> None:
         """Send the path, and then the mark that all of it is there."""
@@ -270,7 +271,7 @@ class _Sending:
                 self.go_on()
                 chunk = file.read(min(left, _CHUNK))
                 if not chunk:
-                    raise OSError(f"{path} became shorter while it was sent")
+                    raise OSError(f"{path} became shorter while it was being sent")
                 left -= len(chunk)
                 yield chunk
         yield bytes(-entry.size % tarfile.BLOCKSIZE if entry.isreg() else 0)

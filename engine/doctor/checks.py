@@ -1,4 +1,4 @@
-"""The checks of `doctor`, all at the same time. Waits for nothing longer than it is told to."""
+"""Runs the checks of `doctor` in parallel, each with a time limit."""
 
 import threading
 import time
@@ -41,7 +41,7 @@ class _Look:
                 Finding(
                     False,
                     f"{self._name}: no answer within {within_s:g} s",
-                    "look whether it is overloaded or cut off, and try again",
+                    "check whether it is overloaded or unreachable, and try again",
                 )
             ]
         return self._found
@@ -51,7 +51,7 @@ class _Look:
             self._found = self._check()
         except OSError as error:
             self._found = [
-                Finding(False, f"{self._name}: it cannot be looked at ({error.strerror or error})")
+                Finding(False, f"{self._name}: cannot be checked ({error.strerror or error})")
             ]
         except Exception as error:
             self._bug = error

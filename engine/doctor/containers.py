@@ -1,5 +1,5 @@
-"""What `doctor` says of containers: the Docker engine, the platforms that it can run, and the way
-to an engine on a device.
+"""`doctor`'s checks of containers: the Docker engine, the platforms that it can run, and the
+connection to an engine on a device.
 
 The engine is asked over plain HTTP: that is quick, ends in time, and needs no package.
 """
@@ -30,32 +30,34 @@ def engine() -> list[Finding]:
         return [
             Finding(
                 True,
-                f"Docker engine ({where}): not asked, since that may take long; docker version asks it",
+                f"Docker engine ({where}): not checked, since that may take long; to check "
+                "it: docker version",
             )
         ]
     try:
         info = _asked(where, "/info")
     except PermissionError:
-        fix = "sudo usermod -aG docker $USER, and log in anew"
-        return [Finding(False, f"Docker engine ({where}): this user may not speak to it", fix)]
+        fix = "sudo usermod -aG docker $USER, and log in again"
+        return [Finding(False, f"Docker engine ({where}): this user has no access to it", fix)]
     except OSError:
         fix = (
-            "not needed: stages run as local processes; one comes with: sudo apt-get install "
-            "docker.io && sudo systemctl start docker"
+            "not needed: stages run as local processes; to install one: sudo apt-get "
+            "install docker.io && sudo systemctl start docker"
         )
-        return [Finding(False, f"Docker engine ({where}): none answers", fix)]
+        return [Finding(False, f"Docker engine ({where}): not found", fix)]
     except (http.client.HTTPException, ValueError, AttributeError) as error:
-        what = f"Docker engine ({where}): what answers there is none ({type(error).__name__})"
+        what = (
+            f"Docker engine ({where}): the program that answers there is not one "
+            f"({type(error).__name__})"
+        )
         return [
-            Finding(
-                False, what, "name the engine's own socket: DOCKER_HOST=unix:///var/run/docker.sock"
-            )
+            Finding(False, what, "set the engine's socket: DOCKER_HOST=unix:///var/run/docker.sock")
         ]
     if daemon.is_rootless(info.get("SecurityOptions") or ()):
         return [
             Finding(
                 False,
-                f"Docker engine ({where}): it is rootless, and its stages could not write here",
+                f"Docker engine ({where}): rootless, so stages could not write here",
                 daemon.ROOTFUL,
             )
         ]
@@ -69,7 +71,7 @@ def engine() -> list[Finding]:
 def foreign_platforms(binfmt: Path = emulation.BINFMT, machine: str | None = None) -> list[Finding]:
     """Return for each platform whether its containers run here."""
     if platform.system() != "Linux":
-        return [Finding(True, "foreign platforms: Docker Desktop brings QEMU's handlers itself")]
+        return [Finding(True, "foreign platforms: Docker Desktop includes QEMU's handlers")]
     here = platform_of(machine or platform.machine())
     return [_platform(wanted, here, binfmt) for wanted in PLATFORMS]
 
@@ -139,7 +141,7 @@ def _room(folder: Path) -> list[Finding]:
         free = shutil.disk_usage(folder).free if folder.is_absolute() else None
     except OSError:  # on another machine, or hidden from this user
         return []
-    fix = "make room: python run.py images prune"
+    fix = "free space: python run.py images prune"
     return (
         []
         if free is None

@@ -1,4 +1,4 @@
-"""What `doctor` says of the machine itself: its kind, Python and packages, memory and disk."""
+"""`doctor`'s checks of the machine itself: its kind, Python and packages, memory and disk."""
 
 import importlib.metadata
 import os
@@ -57,7 +57,7 @@ def disk(outputs: Path) -> list[Finding]:
         Finding(
             free > _LEAST_DISK,
             f"{free / 1e9:.1f} GB free for {outputs}",
-            "make room: python run.py clean",
+            "free space: python run.py clean",
         )
     ]
 

@@ -1,4 +1,4 @@
-"""What `doctor` says of runs and of the MLflow that records them.
+"""`doctor`'s checks of runs and of the MLflow that records them.
 
 Imports no MLflow: a server is asked over HTTP.
 """
@@ -38,7 +38,7 @@ def _database(outputs: Path, backend: Backend) -> Finding:
     return Finding(
         True,
         f"MLflow: {where}"
-        + ("" if path is None or path.exists() else ", which the first run makes"),
+        + ("" if path is None or path.exists() else ", created by the first run"),
     )
 
 
@@ -57,11 +57,11 @@ def _server(backend: Backend) -> Finding:
         return Finding(
             False,
             f"MLflow: {backend.shown} answers with status {error.code}",
-            "look whether that is an MLflow server",
+            "check whether that is an MLflow server",
         )
     except (OSError, ValueError, http.client.HTTPException) as error:
         why = getattr(error, "reason", error)
-        fix = "runs go on without it; when it is back: python run.py sync"
+        fix = "runs continue without it; when it is back: python run.py sync"
         return Finding(
             False,
             f"MLflow: {backend.shown} does not answer ({getattr(why, 'strerror', None) or why})",

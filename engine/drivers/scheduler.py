@@ -179,7 +179,7 @@ class Scheduler:
                 self._ready.discard(name)
 
     def _has_room(self, job: Job) -> bool:
-        """Say whether the job's share is free; a job alone always fits, however much it asks for."""
+        """Return whether the job's share is free; a job alone always fits, however much it asks for."""
         if not self._running:
             return True
         in_use = [other.spec.resources for other in self._jobs_at_work()]
@@ -232,7 +232,7 @@ class Scheduler:
 
     def _send_back(self, stage: str, output: str) -> None:
         self.attempts.store.quarantine(self.attempts.digests[stage][output])
-        text = f"{stage}.{output} was damaged in the store: set aside, {stage} runs again"
+        text = f"{stage}.{output} was damaged in the store and is set aside; {stage} runs again"
         self._say(Note(event="note", stage=None, text=text))
         self._waiting[stage] = self.plan.jobs[stage].job
         del self.attempts.digests[stage], self._over[stage]

@@ -45,7 +45,7 @@ class Device:
         if self._tunnel is None:
             raise UserError(
                 f"target={self._target.name}: device",
-                "this target names no device",
+                "this target has no device",
                 "write device: ssh://user@host",
             )
         return self._tunnel.connect()
@@ -76,8 +76,8 @@ class Device:
         if found != aim and (aim, found) != ("linux/arm/v7", "linux/arm64"):
             raise UserError(
                 self.where,
-                f"the device is {found}, and the target {aim}",
-                "choose the target that the device is",
+                f"the device is {found}, but the target is {aim}",
+                "choose the target for this device",
             )
 
     def access(self, launch: Launch) -> Access:

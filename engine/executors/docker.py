@@ -52,15 +52,15 @@ class Here:
         if url.startswith("ssh://"):
             raise UserError(
                 url,
-                "an engine on another machine does not see this machine's folders",
-                "name it as the target's device: target.device=ssh://user@host; or executor=local",
+                "an engine on another machine cannot see this machine's folders",
+                "set it as the target's device: target.device=ssh://user@host; or executor=local",
             )
         return daemon.connect_here()
 
     def unavailable(self, reach: Callable[[], Any]) -> str:
         """Return why this machine's engine cannot run the target's stages; empty if it can."""
         if not daemon.is_likely():
-            return "no Docker engine is to be seen"
+            return "no Docker engine found"
         try:
             reach()
         except UserError as error:
@@ -95,13 +95,14 @@ class Here:
         if daemon.is_rootless(answers.info(client).SecurityOptions or ()):
             raise UserError(
                 daemon.address(),
-                "a rootless Docker engine gives stages another user, who may not write here",
+                "a rootless Docker engine runs stages as another user, who may not write here",
                 f"{daemon.ROOTFUL}; or executor=local",
             )
         if hidden := hidden_source(self._context):
             raise UserError(
                 str(hidden),
-                "root's stages run as an ordinary user in their containers, who may not read it",
+                "as root's stages run as an unprivileged user in their containers, they "
+                "may not read it",
                 f"chmod -R go+rX {hidden.parent}; or executor=local",
             )
         for wanted in sorted(

@@ -41,7 +41,7 @@ _SLOW_IMPORTS = (
 class _Server:
     process: subprocess.Popen[bytes]
     connection: socket.socket
-    pidfd: int | None  # readable when the process has ended; None where the kernel gives none
+    pidfd: int | None  # readable when the process has ended; None if the kernel gives none
     mark: str
     buffer: bytes = b""
     jobs: dict[str, float] = field(default_factory=dict)  # stage -> when it was launched
@@ -66,7 +66,7 @@ class Executor:
         self._servers: dict[tuple[str, ...], _Server] = {}
         self._selector = selectors.DefaultSelector()
 
-    why_chosen = "stages run as local processes"
+    why_chosen = "running stages as local processes"
 
     def unavailable(self) -> str:
         """Return nothing: a process can always be started."""
@@ -102,7 +102,7 @@ class Executor:
             self._server(preload, sorted(names))
 
     def reclaim(self, planned: Iterable[Planned], work: Path) -> None:
-        """End the processes that killed engines left: nothing can go on with them."""
+        """End the processes that killed engines left: nothing can continue with them."""
         tree.kill_abandoned(self._store)
 
     def launch(self, launch: Launch) -> None:
@@ -244,7 +244,7 @@ def _preload(job: Job) -> tuple[str, ...]:
 def _pidfd(process: subprocess.Popen[bytes]) -> int | None:
     """Return what tells the process's end, whoever still holds its socket.
 
-    None where the kernel or a sandbox has no such thing.
+    None if the kernel or a sandbox has no such thing.
     """
     try:
         return os.pidfd_open(process.pid)
@@ -253,7 +253,7 @@ def _pidfd(process: subprocess.Popen[bytes]) -> int | None:
 
 
 def _wake(server: _Server) -> None:
-    """Let a server go on that one of its jobs has stopped."""
+    """Let a server continue that one of its jobs has stopped."""
     with suppress(ChildProcessError):
         if os.waitid(os.P_PID, server.process.pid, os.WSTOPPED | os.WNOHANG):
             server.process.send_signal(signal.SIGCONT)

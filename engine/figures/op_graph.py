@@ -26,7 +26,7 @@ STYLE = """
 """.strip()
 CELL_WIDTH, CELL_HEIGHT, CELL_GAP = 136.0, 15.0, 6.0
 ROW, ROWS, COLUMN_GAP = 22.0, 36, 34.0
-MOST_ABREAST = 4  # operators of one row; more go on in the next
+MOST_ABREAST = 4  # operators of one row; more continue in the next
 TOP, MARGIN = 34.0, 4.0
 LONGEST_NAME = 20
 

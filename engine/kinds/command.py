@@ -8,7 +8,9 @@ from engine.errors import UserError, did_you_mean
 from engine.signature import Library
 
 VALUE = tuple[str, ...]
-DESCRIPTION = "or: a command, one word an item; {inputs.x}, {outputs.y}, {params.z} are filled in"
+DESCRIPTION = (
+    "or: a command, one word per item; {inputs.x}, {outputs.y} and {params.z} are replaced"
+)
 _PLACEHOLDER = re.compile(r"\{(\w+)(?:\.(\w+))?\}")
 
 
@@ -16,7 +18,7 @@ def contract(declared: Declared, library: Library) -> Contract:
     """Return what the YAML declares; raise every mistake in it."""
     mistakes = [*_unknown_placeholders(declared), *_wrong_outputs(declared)]
     if mistakes:
-        raise ExceptionGroup("the stage is wrong", mistakes)
+        raise ExceptionGroup("the stage is invalid", mistakes)
     return Contract(
         label=" ".join(declared.value),
         subject="a command",
@@ -40,17 +42,15 @@ def _unknown_placeholders(declared: Declared) -> Iterator[UserError]:
     found = [match for word in declared.value for match in _PLACEHOLDER.findall(word)]
     for name in (f"{group}.{name}" for group, name in found):
         if name not in choices:
-            what = f"there is no '{name}' to fill in"
+            what = f"there is no '{name}' to insert"
             yield UserError(f"{declared.where}.command", what, did_you_mean(name, choices))
 
 
 def _wrong_outputs(declared: Declared) -> Iterator[UserError]:
     where = f"{declared.where}.outputs"
     for name in sorted({name for name in declared.outputs if declared.outputs.count(name) > 1}):
-        yield UserError(
-            where, f"'{name}' has two producers: it stands twice", "keep one of the two"
-        )
+        yield UserError(where, f"'{name}' is listed twice", "keep one of the two")
     if not declared.outputs:
         yield UserError(
-            where, "a command says what it writes", "write 'outputs: [name]', or [name.csv]"
+            where, "a command must declare its outputs", "write 'outputs: [name]', or [name.csv]"
         )

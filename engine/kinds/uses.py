@@ -5,7 +5,7 @@ from engine.errors import UserError
 from engine.signature import Library
 
 VALUE = str
-DESCRIPTION = "the stage's function, as stages.pose.train"
+DESCRIPTION = "the stage's function, such as stages.pose.train"
 
 
 def contract(declared: Declared, library: Library) -> Contract:
@@ -13,7 +13,7 @@ def contract(declared: Declared, library: Library) -> Contract:
     found: Contract | None = None
     mistakes: list[UserError] = []
     if declared.outputs:
-        what = "a function's outputs stand in its signature"
+        what = "outputs of a `uses:` stage come from its function signature; remove this key"
         mistakes.append(UserError(f"{declared.where}.outputs", what, "remove the key"))
     try:
         found = library.signature(declared.value, f"{declared.where}.uses")
@@ -21,5 +21,5 @@ def contract(declared: Declared, library: Library) -> Contract:
     except UserError as mistake:
         mistakes.append(mistake)
     if mistakes or found is None:
-        raise ExceptionGroup("the stage is wrong", mistakes)
+        raise ExceptionGroup("the stage is invalid", mistakes)
     return found

@@ -23,21 +23,19 @@ def problem(shown: str, status: int, body: bytes) -> str | None:
     if _is_mlflows(body):
         return None
     if status == 404:
-        return f"{answers}: there is no MLflow at this address; look at tracking.uri"
+        return f"{answers}: there is no MLflow at this address; check tracking.uri"
     if status >= 400:
         return f"{answers} ({_phrase(status)})"
     if status >= 300:
-        return f"{answers}: it redirects to another address; name that one in tracking.uri"
+        return f"{answers}: it redirects to another address; set tracking.uri to that address"
     return (
-        f"{shown} answers with something else than MLflow's JSON; look at tracking.uri"
-        if body.strip()
-        else None
+        f"{shown} does not answer with MLflow's JSON; check tracking.uri" if body.strip() else None
     )
 
 
 def _way_in(body: bytes) -> str:
     if b"Host header" in body:  # MLflow's protection against DNS rebinding
-        return "start the server with --allowed-hosts naming this address"
+        return "start the server with --allowed-hosts and this address"
     return _NO_ACCESS
 
 

@@ -114,7 +114,7 @@ def _checked_sqlite(uri: str) -> str:
     """
     scheme, _, rest = uri.partition("://")
     database, _, query = rest.removeprefix("/").partition("?")
-    what = f"{redact(uri)!r} names no file of a database"
+    what = f"{redact(uri)!r} is not the path of a database file"
     fix = "write sqlite:////path/to/mlflow.db, with %25 for % and %3F for ? in the path"
     try:
         path = unquote(database, errors="strict")
@@ -129,7 +129,7 @@ def _checked_sqlite(uri: str) -> str:
 
 def _checked(uri: str) -> tuple[str, str | None, str | None]:
     """Return the URI as MLflow accepts it, and the user and password that it contained."""
-    what = f"no MLflow is reached by {redact(uri)!r}"
+    what = f"{redact(uri)!r} is not an address of MLflow"
     fix = "write http://host:port, https://host or sqlite:////path/to/mlflow.db"
     try:
         parts = urlsplit(uri)
@@ -153,7 +153,7 @@ def _checked(uri: str) -> tuple[str, str | None, str | None]:
         raise UserError(
             "tracking.uri",
             refused,
-            "leave it null, or name a database: sqlite:////path/to/mlflow.db",
+            "leave it null, or set a database: sqlite:////path/to/mlflow.db",
         )
     raise UserError("tracking.uri", what, fix)
 
@@ -166,5 +166,5 @@ def _refuse_odd_letters(uri: str) -> None:
     """Raise UserError for a URI whose user and password cannot be told from the rest."""
     authority = uri.partition("://")[2].partition("/")[0]
     if _NOT_IN_A_URI.search(uri) or authority.count("@") > 1:
-        what = "it holds letters that a URI cannot hold as they are"
-        raise UserError("tracking.uri", what, "write them as %20, %22, %40 and the like")
+        what = "it contains characters that must be escaped in a URI"
+        raise UserError("tracking.uri", what, "write them as %20, %22, %40 and so on")

@@ -66,7 +66,7 @@ def _check(backend: Backend) -> None:
     elif found != (wanted := schema._get_latest_schema_revision()):
         what = f"the database has MLflow's schema {found}; the MLflow installed here needs {wanted}"
         fix = (
-            "take a backup, then: mlflow db upgrade <its URI> (or install the MLflow that made it)"
+            "back it up, then: mlflow db upgrade <its URI> (or install the MLflow that created it)"
         )
         raise UserError(f"tracking.uri: {backend.shown}", what, fix)
 

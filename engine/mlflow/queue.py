@@ -115,7 +115,7 @@ class Queue:
         data = json.loads(handles.read(path, _MOST_BYTES))
         run_dir = self._outputs / data["run"]
         if run_dir.name != path.stem or self._outputs.resolve() not in run_dir.resolve().parents:
-            raise ValueError("this is no run of these outputs")
+            raise ValueError("this is not a run of these outputs")
         return RunRequest(run_dir, data["engine"], bool(data["is_complete"]))
 
 

@@ -50,7 +50,7 @@ def sync(outputs: Path, tracking: Mapping[str, object], bounds: Bounds = BOUNDS)
     for run_dir in layout.runs(outputs):
         if failures >= 2:  # the same wall twice: each further run would only wait for it again
             report.problems.setdefault(
-                run_dir.name, "left for the next sync, after the problems above"
+                run_dir.name, "left for the next sync because of the problems above"
             )
         elif not _is_reachable(run_dir, backend, bounds, report):
             failures += 1

@@ -60,7 +60,7 @@ class Server:
         tree.kill_marked(os.environ.get(tree.MARK, ""), list(self._running))
 
     def _received(self) -> bytes:
-        """Return what the engine sent; nothing where it has gone, also with answers unread."""
+        """Return what the engine sent; nothing if it has gone, also with answers unread."""
         try:
             return self._connection.recv(1 << 16)
         except ConnectionError:
@@ -155,7 +155,7 @@ def _forget() -> None:
     it.
     """
     if temporary := sys.modules.get("tempfile"):
-        vars(temporary)["tempdir"] = None  # found anew, from the job's TMPDIR
+        vars(temporary)["tempdir"] = None  # found again, from the job's TMPDIR
     time.tzset()
     sys.argv = ["engine.stage"]
     if numpy_random := sys.modules.get("numpy.random"):

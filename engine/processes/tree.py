@@ -1,5 +1,5 @@
-"""The processes of a fork server, found in /proc: its tree, and by a mark in their environment
-those that left the tree.
+"""Finds the processes of a fork server in /proc: its tree, and processes that left the tree, by a mark
+in their environment.
 
 The mark names the engine, the server and the store. A process keeps it whatever session or parent
 it moves to.

@@ -1,8 +1,7 @@
 """Records a run in MLflow: leaves a request for the sender of the outputs folder, and starts one if
 needed.
 
-An MLflow that is slow or away delays nothing, and nothing of mlflow is imported in the engine's
-process.
+A slow or unavailable MLflow delays nothing, and the engine's process does not import mlflow.
 """
 
 import os
@@ -26,10 +25,10 @@ _WAIT_SHARE = 0.1  # of the run's own time
 
 
 class Sink:
-    """Leaves the request and, at the end, waits a bounded time until it is served.
+    """Leaves the request and, at the end, waits for a limited time until it is served.
 
-    A run that is over in a moment leaves it at its end, and does not wait: importing MLflow would
-    take the processors from its stages.
+    A very short run leaves it at its end, and does not wait: importing MLflow would take processor
+    time from its stages.
     """
 
     writes_files = False
@@ -66,14 +65,14 @@ class Sink:
         is_waiting = self._is_waiting()  # before the cursor, which the sender writes first
         cursor = cursors.load(self._run_dir, self._backend.key)
         if cursor.is_closed:
-            page = "python run.py mlflow opens its page"
+            page = "to open its page: python run.py mlflow"
             return (
                 f"recorded in MLflow ({page if self._backend.is_database else self._backend.shown})"
             )
         if is_waiting and cursor.problem is None:
             return "still being sent to MLflow in the background"
         why = cursor.problem or f"the sender ended early, see {self._starter.queue.log}"
-        return f"MLflow is away ({why}): python run.py sync sends it later"
+        return f"MLflow is unavailable ({why}); to send the run later: python run.py sync"
 
     def _request(self, is_complete: bool = False) -> None:
         with self._one_at_a_time:

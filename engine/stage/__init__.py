@@ -1,8 +1,8 @@
-"""The inside of a job: what a stage may import, and `python -m engine.stage JOB_FOLDER [LOG]`,
+"""The inside of a job: the API that a stage may import, and `python -m engine.stage JOB_FOLDER [LOG]`,
 which runs one.
 
 Standard library only, and no newer syntax than Python 3.9: this package also runs inside small ARM
-images, where it is all that there is of the engine. It knows nothing of plans, stores, MLflow or
+images, which contain no other part of the engine. It does not depend on plans, stores, MLflow or
 containers.
 
 A job folder holds `job.json` (module and function, or a command; inputs, outputs, parameters, and
@@ -25,10 +25,10 @@ from typing import IO, Any, Dict, Iterator, Optional, Union
 from engine.stage.convert import as_number, as_plain, as_text
 
 In = Path
-"""An input: a file or a folder to read and never to change."""
+"An input: a file or a folder that the stage reads and must not change."
 
 Out = Path
-"""An output: a path that does not exist yet, to be written as a file or made as a folder."""
+"An output: a path that does not exist yet; the stage writes a file or creates a folder there."
 
 JOB_VERSION = 1
 PROGRESS_INTERVAL_S = 0.2
@@ -46,13 +46,13 @@ _checkpoint: Optional[Path] = None  # None in a bare call
 
 
 class StageError(Exception):
-    """What is wrong with a stage's data or setting, in a sentence for the user; shown without a
+    """An error in a stage's data or parameters, as a sentence for the user; shown without a
     traceback.
     """
 
 
 def progress(done: float, total: float, message: str = "") -> None:
-    """Say how far the stage is; at most five times a second reach the run, and always the last."""
+    """Report progress; the run gets at most five reports a second, and always the last one."""
     global _last_progress_s
     now = time.monotonic()
     if now - _last_progress_s < PROGRESS_INTERVAL_S and done < total:
@@ -81,44 +81,44 @@ def metric(name: str, value: float, step: int) -> None:
 
 
 def note(text: str) -> None:
-    """Record a sentence that the user should read: something skipped, chosen or assumed."""
+    """Record a sentence that the user should read, about something skipped, chosen or assumed."""
     _send({"event": "note", "text": as_text(text)})
 
 
 def figure(kind: str, name: str, /, **fields: Any) -> None:
-    """Record a figure of any kind: engine/figures/<kind>.py says which fields it has.
+    """Record a figure of any kind: engine/figures/<kind>.py declares its fields.
 
-    Fields may hold arrays, scalars of NumPy and paths. What does not fit the kind is left out of the
-    run, and a note says why. engine.stage.figures has a function for each kind that ships.
+    Fields may contain NumPy arrays and scalars, and paths. A figure that does not fit its kind is left
+    out of the run, and a note says why. engine.stage.figures has a function for each built-in kind.
     """
     own = {key: as_plain(value) for key, value in fields.items()}
     _send({**own, "event": "figure", "kind": as_text(kind), "name": as_text(name)})
 
 
 def taken() -> str:
-    """Return where this stage's figures are taken, as the run labels them: `device`, `emulated
+    """Return where this stage's figures are measured, as the run labels them: `device`, `emulated
     (qemu)`, `simulated on x86_64`.
 
-    For stages with `runs_on: target`: theirs are other jobs where it differs. In a bare call it is
-    the machine's architecture.
+    Use it in stages with `runs_on: target`, whose fingerprint includes it. In a plain call it is the
+    machine's architecture.
     """
     return _taken or os.uname().machine
 
 
 def measured_on(where: str) -> None:
-    """Say that this stage's figures come from outputs that were measured elsewhere: what `taken()`
-    returned there.
+    """Declare that this stage's figures come from outputs that were measured elsewhere; `where` is
+    the value of `taken()` there.
     """
     global _measured_on
     _measured_on = as_text(where)
 
 
 def checkpoint() -> Path:
-    """Return a folder for what the stage's next attempt can continue from, if this one is killed.
+    """Return a folder for checkpoints, from which the next attempt can resume if this one is killed.
 
     It belongs to the job's fingerprint: an attempt with the same code, inputs and parameters finds
-    what the last one wrote, in this run or a later one. It is removed when the stage finishes. In a
-    bare call it is a new, empty folder each time, and is removed when the process ends.
+    the files of the last one, in this run or a later one. It is removed when the stage finishes. In a
+    plain call it is a new, empty folder each time, and is removed when the process ends.
     """
     folder = _checkpoint or _temporary_folder()
     folder.mkdir(parents=True, exist_ok=True)
@@ -127,10 +127,10 @@ def checkpoint() -> Path:
 
 @contextmanager
 def durable_file(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file to write in binary; it replaces `path` when the block ends, and is on the disk
+    """Open a file to write in binary; it replaces `path` when the block ends, and is on disk
     then.
 
-    After a kill or a power cut the path holds all of the old content or all of the new.
+    After a kill or a power failure the file has the complete old or the complete new content.
     """
     partial = path.with_name(f".{path.name}.part")
     with partial.open("wb") as file:

@@ -11,7 +11,7 @@ from typing import Optional
 
 @dataclass(frozen=True)
 class Range:
-    """What a number may be: `ge` and `le` include the bound, `gt` and `lt` exclude it."""
+    """The range of a number: `ge` and `le` include the bound, `gt` and `lt` exclude it."""
 
     ge: Optional[float] = None
     gt: Optional[float] = None

@@ -1,7 +1,7 @@
-"""What a stage reports, as JSON takes it: numbers, text and lists of Python's own.
+"""Converts a stage's reports to JSON types: Python's own numbers, text and lists.
 
-NumPy's and TensorFlow's values are known by what they can do (`item`, `tolist`, `numpy`); neither is
-imported.
+NumPy and TensorFlow values are recognised by their methods (`item`, `tolist`, `numpy`); neither package
+is imported.
 """
 
 import operator

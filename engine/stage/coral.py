@@ -1,5 +1,5 @@
-"""The Edge TPUs of this machine, as the kernel lists them in /sys: which bus, which device node,
-and in what state. Opens none.
+"""The Edge TPUs of this machine, as the kernel lists them in /sys: bus, device node and state. It
+opens none.
 """
 
 import os
@@ -67,8 +67,8 @@ def library(root: Path = Path("/")) -> Optional[Path]:
 
 
 def seen(sys: Path = SYS, dev: Path = DEV, root: Path = Path("/")) -> str:
-    """Say what of it a fingerprint counts: a figure that was taken without an Edge TPU must not
-    stay once there is one.
+    """Return its part of a fingerprint: a figure that was measured without an Edge TPU must not be
+    reused once there is one.
     """
     ready = sorted({found.bus for found in find(sys, dev) if found.is_usable})
     return f"{', '.join(ready) or 'no device'}, {'with' if library(root) else 'without'} library"
@@ -120,7 +120,7 @@ def _state(node: Path, was_used: bool) -> State:
 
 
 def _line(path: Path) -> str:
-    """Return what the kernel says there; empty where it says nothing, as while a device leaves."""
+    """Return what the kernel says there; empty if it says nothing, as while a device leaves."""
     try:
         return path.read_text(encoding="ascii", errors="replace").strip()
     except OSError:

@@ -1,8 +1,8 @@
-"""The kinds of figures that ship, each as a function: what a stage passes, as its figure has it.
+"""A function for each built-in kind of figure.
 
-Any other kind is `engine.stage.figure(kind, name, **fields)`; how a kind is checked and drawn is
-engine/figures/<kind>.py. A figure names its axes with their units; the report draws it, and MLflow
-gets it with the stage's run.
+For any other kind, use `engine.stage.figure(kind, name, **fields)`; engine/figures/<kind>.py validates
+and draws a kind. Axes have names and units; the report draws the figure, and MLflow gets it with the
+stage's run.
 """
 
 import base64
@@ -121,9 +121,9 @@ def picture_grid(name: str, pictures: Iterable[Tuple[Union[Path, str, bytes], st
         kept.append({"caption": as_text(caption), "data": data})
     if len(kept) < count:
         note(
-            f"{name}: {count - len(kept)} of {count} pictures are not shown: a grid takes "
-            f"{PICTURES} PNG or JPEG files of at most {PICTURE_BYTES // 1000} kB, "
-            f"{PICTURES_BYTES / 1e6:.1f} MB together"
+            f"{name}: {count - len(kept)} of {count} pictures are not shown: a grid has at "
+            f"most {PICTURES} PNG or JPEG files of at most {PICTURE_BYTES // 1000} kB "
+            f"each, {PICTURES_BYTES / 1000000.0:.1f} MB in total"
         )
     figure("picture_grid", name, pictures=kept)
 

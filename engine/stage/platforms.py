@@ -1,4 +1,4 @@
-"""The platforms that targets have and images are built for, and what each tool calls them."""
+"""The platforms of targets and images, and each tool's name for them."""
 
 from dataclasses import dataclass
 from typing import Dict, Optional

@@ -1,9 +1,9 @@
-"""What an output's file is called, as a stage's signature declares it:
+"""The suffix of an output's file, as a stage's signature declares it:
 
     report: Annotated[Out, Suffix(".json")]
 
-The engine reads it by syntax. The stage writes to a path that ends so, and so does what the run
-shows: `artifacts/<stage>/report.json`.
+The engine reads it by syntax. The stage's output path ends in it, and so does the path in the run's
+folder: `artifacts/<stage>/report.json`.
 """
 
 from dataclasses import dataclass

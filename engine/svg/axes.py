@@ -1,4 +1,4 @@
-"""Two axes: round ticks, the rules behind a drawing, titles with units, and where a value lies.
+"""Two axes: round ticks, the rules behind a drawing, titles with units, and the position of a value.
 
 Pure. Values are finite; their span may be as large as floats are.
 """

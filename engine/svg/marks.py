@@ -1,6 +1,6 @@
-"""The elements that charts are made of, as text: every word is escaped here.
+"""The elements of charts, as text: every word is escaped here.
 
-Pure, and without a colour of their own: classes and variables are those of engine/svg/style.py.
+Pure, and without colours: classes and variables are those of engine/svg/style.py.
 """
 
 from collections.abc import Sequence

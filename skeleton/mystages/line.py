@@ -17,7 +17,7 @@ class Fit(TypedDict):
 
 
 def line(readings: In, model: Annotated[Out, Suffix(".json")]) -> Fit:
-    """Write the line as `model`, a JSON file with slope and intercept."""
+    """Fit a line and write it to `model`, a JSON file with slope and intercept."""
     with open(readings, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     hours = [float(row["hour"]) for row in rows]

@@ -1,4 +1,4 @@
-"""Makes up readings of a temperature sensor, so that the use case runs before you have data."""
+"""Generates readings of a temperature sensor, so that the use case runs before you have data."""
 
 import csv
 import random

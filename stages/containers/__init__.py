@@ -1,1 +1,1 @@
-"""Container images: their base, their build, and what follows it."""
+"""Container images: their base, their build, and the stages after it."""

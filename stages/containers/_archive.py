@@ -1,7 +1,7 @@
-"""Writes an image as one tar that is both an OCI image layout and what `docker load` takes; every
-time the same bytes.
+"""Writes an image as one tar that is both an OCI image layout and an archive for `docker load`, with
+reproducible bytes.
 
-Docker's form is told by manifest.json, whose paths point at the layout's own blobs (image-layout.md
+Docker reads manifest.json, whose paths point to the layout's own blobs (image-layout.md
 of the OCI image specification; image/v1.2 of Moby).
 """
 

@@ -1,9 +1,9 @@
-"""Compiles a tree's Python modules beforehand: where the root is read-only, each start would else
-compile them anew.
+"""Compiles a tree's Python modules in advance: on a read-only root, each start would compile them
+again.
 
 Measured under QEMU for arm64: numpy and a TFLite runtime import in 1.7 s, and in 4.6 s without. The
-files say that they are not to be compared with their source (PEP 552, unchecked), so they hold no
-time. Only this Python's own minor version can be compiled for.
+files are marked as not to be compared with their source (PEP 552, unchecked), so they contain no
+time. Modules can be compiled only for the minor version of the running Python.
 """
 
 import os
@@ -36,15 +36,15 @@ for line in sys.stdin:
 
 
 def add_bytecode(tree: Tree, folder: Path) -> int:
-    """Add what the modules of this tree, not those below, compile to, and return how many there
+    """Add the compiled modules of this tree, without those below it, and return how many there
     are.
 
     `folder` is for files in between.
     """
     if sys.version_info[:2] != PYTHON:
         note(
-            f"the images start slower: their Python is {PYTHON[0]}.{PYTHON[1]}, and only that version "
-            "compiles modules for them"
+            f"the images will start more slowly: only Python {PYTHON[0]}.{PYTHON[1]}, "
+            "their own version, can compile their modules"
         )
         return 0
     sources = sorted(
@@ -65,8 +65,8 @@ def add_bytecode(tree: Tree, folder: Path) -> int:
 
 
 def _compile(lines: list[str], work: Path) -> None:
-    """Compile in fresh processes, one a core: a process's own strings would else show in what it
-    writes (python/cpython#78274).
+    """Compile in fresh processes, one per core: a process's own strings would otherwise influence the
+    output (python/cpython#78274).
     """
     cores = os.cpu_count() or 1
     argv = [sys.executable, "-S", "-s", "-W", "ignore", "-c", _COMPILE]

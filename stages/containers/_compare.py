@@ -1,4 +1,4 @@
-"""Compares what images computed: reference kernels bit by bit, default kernels in quantisation
+"""Compares the outputs of images: reference kernels bit by bit, default kernels in quantisation
 steps.
 """
 
@@ -28,7 +28,7 @@ class Comparison:
 
 
 def parse(content: bytes, what: str) -> Outputs:
-    """Return the outputs, or StageError where the text is not what the smoke test writes."""
+    """Return the outputs; StageError if the text is not the output of a smoke test."""
     try:
         found = json.loads(content)
         for name, _, _, run in _runs(found):
@@ -36,7 +36,7 @@ def parse(content: bytes, what: str) -> Outputs:
                 raise ValueError(name)
         if not runtimes(found):
             raise StageError(
-                f"{what}: no runtime is in it; the image needs ai-edge-litert or tflite-runtime"
+                f"{what}: it contains no runtime; the image needs ai-edge-litert or tflite-runtime"
             )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error):
         raise StageError(f"{what} are not the outputs of a smoke test") from None
@@ -49,11 +49,11 @@ def runtimes(found: Outputs) -> set[str]:
 
 
 def compare(found: Outputs, expected: Outputs | None) -> Comparison:
-    """Return how far the default kernels are off; StageError where the reference kernels differ at
+    """Return how far the default kernels are off; StageError if the reference kernels differ at
     all.
 
-    Under the reference kernels all runtimes and all platforms agree, so one set of outputs for each
-    model is the measure of all.
+    Under the reference kernels all runtimes and all platforms agree, so all are compared with one set of
+    outputs for each model.
     """
     if expected is not None:
         _check_same_models(found, expected)
@@ -64,8 +64,8 @@ def compare(found: Outputs, expected: Outputs | None) -> Comparison:
             for where, other in _references(name, found, expected):
                 if _differing(tensors, other):
                     raise StageError(
-                        f"{name}: {runtime} with the reference kernels differs from {where}: the image "
-                        "computes something else"
+                        f"{name}: {runtime} with the reference kernels differs from "
+                        f"{where}: the image computes wrong results"
                     )
             continue
         kernels = max(
@@ -90,7 +90,7 @@ def _check_same_models(found: Outputs, expected: Outputs) -> None:
     )
     if ours != theirs:
         odd = sorted(name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name))
-        raise StageError(f"the expected outputs are of other models: {', '.join(odd)}")
+        raise StageError(f"the expected outputs belong to other models: {', '.join(odd)}")
 
 
 def _references(

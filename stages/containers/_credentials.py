@@ -1,6 +1,6 @@
-"""Who a person is to a registry: from the environment, or from what `docker login` left.
+"""Credentials for a registry: from the environment, or from the configuration of `docker login`.
 
-Never in an argument, a log or a message.
+They never appear in an argument, a log or a message.
 """
 
 import base64
@@ -21,10 +21,9 @@ _DOCKER_HUB = (
 
 
 def of(host: str, environment: Mapping[str, str] = os.environ) -> tuple[str, str] | None:
-    """Return user and password for the registry's host, or None: then the registry is asked as
-    anybody.
+    """Return user and password for the registry's host, or None for anonymous access.
 
-    REGISTRY_USER and REGISTRY_PASSWORD come first; else config.json in DOCKER_CONFIG or ~/.docker,
+    REGISTRY_USER and REGISTRY_PASSWORD come first, then config.json in DOCKER_CONFIG or ~/.docker,
     with its credential helpers.
     """
     if environment.get("REGISTRY_USER") and environment.get("REGISTRY_PASSWORD"):
@@ -51,7 +50,7 @@ def _config(path: Path) -> dict[str, Any]:
         return {}
     except (OSError, ValueError):
         raise StageError(
-            f"{path} cannot be read as JSON: mend it, or log in anew with docker login"
+            f"{path} cannot be read as JSON: fix it, or log in again with docker login"
         ) from None
     return config if isinstance(config, dict) else {}
 
@@ -67,7 +66,8 @@ def _from_entry(entry: Any, key: str) -> tuple[str, str] | None:
         colon = ""
     if not colon:
         raise StageError(
-            f"what docker login left for {key} cannot be read: log in anew with docker login"
+            f"the credentials of docker login for {key} cannot be read: log in again with "
+            "docker login"
         )
     return user, password
 
@@ -75,10 +75,10 @@ def _from_entry(entry: Any, key: str) -> tuple[str, str] | None:
 def _from_helper(helper: str, key: str) -> tuple[str, str] | None:
     """Ask Docker's credential helper, which answers with JSON.
 
-    One that is not there, or knows nothing, is as none.
+    A helper that is missing, or has no credentials, counts as none.
     """
     if not helper.replace("-", "").replace("_", "").isalnum():
-        raise StageError(f"'{helper}' is no name of a credential helper: mend config.json")
+        raise StageError(f"'{helper}' is not the name of a credential helper: fix config.json")
     argv = [f"docker-credential-{helper}", "get"]
     try:
         said = subprocess.run(

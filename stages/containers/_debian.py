@@ -1,8 +1,8 @@
-"""Debian packages without dpkg: the lock that names them, their download, and their unpacking into
+"""Debian packages without dpkg: the lock that lists them, downloading them, and unpacking them into
 a tree.
 
-No maintainer script runs, so packages of any platform unpack on any other; what the scripts of the
-base would have done is in `_rootfs.py`. Form of a package: deb(5).
+No maintainer script runs, so packages of any platform unpack on any other; `_rootfs.py` does the work
+of the base's scripts. Format of a package: deb(5).
 """
 
 import re
@@ -42,7 +42,7 @@ class Package:
 class Lock:
     """The packages of one platform.
 
-    `epoch` is when their release was made, and the time of every file made from them.
+    `epoch` is the time of their release, and of every file made from them.
     """
 
     epoch: int
@@ -50,12 +50,13 @@ class Lock:
 
 
 def read_lock(path: Path) -> Lock:
-    """Return the lock that a file holds: `epoch SECONDS`, then one package a line: name, version,
+    """Return the lock in a file: `epoch SECONDS`, then one package per line: name, version,
     place, sha256.
     """
     if not path.is_file():
         raise StageError(
-            f"there is no {path.name}: no lock of Debian packages for this platform; make it with: make lock"
+            f"there is no {path.name}, the lock of Debian packages for this platform; "
+            "create it with: make lock"
         )
     lines = [
         line
@@ -66,22 +67,23 @@ def read_lock(path: Path) -> Lock:
     match = re.fullmatch(r"epoch (\d{1,12})", head)
     if not match:
         raise StageError(
-            f"{path.name} is no lock of Debian packages: its first line is not 'epoch SECONDS'; make "
-            "it anew with: make lock"
+            f"{path.name} is not a lock of Debian packages: its first line is not 'epoch "
+            "SECONDS'; create it again with: make lock"
         )
     for line in rest:
         if not _LINE.fullmatch(line):
             raise StageError(
-                f"{path.name} is no lock of Debian packages: '{line[:80]}'; make it anew with: make lock"
+                f"{path.name} is not a lock of Debian packages: '{line[:80]}'; create it "
+                "again with: make lock"
             )
     return Lock(int(match[1]), tuple(Package(*line.split(" ")) for line in rest))
 
 
 def install(tree: Tree, lock: Lock, leave_out: Sequence[str] = ()) -> int:
-    """Bring and unpack the packages of the lock that the tree lacks, write dpkg's records of them,
-    and return how many there were.
+    """Download and unpack the packages of the lock that the tree lacks, write dpkg's records of
+    them, and return their number.
 
-    leave_out: patterns of files that are not unpacked, beside what nobody reads in a container.
+    leave_out: patterns of files that are not unpacked, in addition to files that no container needs.
     """
     missing = [package for package in lock.packages if package.name not in installed(tree)]
     files = download_all([(package.sha256, _places(package, lock.epoch)) for package in missing])
@@ -103,8 +105,8 @@ def _places(package: Package, epoch: int) -> list[str]:
 
 
 def read_repository(source: Mapping[str, str], architecture: str, epoch: int) -> Lock:
-    """Return a lock of the packages that an apt source has now, for one whose owner lets nothing be
-    known beforehand.
+    """Return a lock of the packages that an apt source has now, for a source that cannot be locked
+    in advance.
 
     source: url (https), suite, component, and packages, each as NAME=VERSION. The index vouches for
     the packages, TLS for the index.
@@ -113,7 +115,7 @@ def read_repository(source: Mapping[str, str], architecture: str, epoch: int) ->
         "https://"
     ):
         raise StageError(
-            "image.yaml: a repository has url (https://), suite, component and packages"
+            "image.yaml: a repository needs url (https://), suite, component and packages"
         )
     url = f"{source['url']}/dists/{source['suite']}/{source['component']}/binary-{architecture}/Packages"
     stanzas = {
@@ -162,15 +164,15 @@ def _unpack(deb: Path, tree: Tree, leave_out: Sequence[str]) -> str:
 
 
 def read_ar(data: bytes) -> dict[str, bytes]:
-    """Return the parts of an ar archive, ar(5) with short names, as deb(5) wants it."""
+    """Return the parts of an ar archive, ar(5) with short names, as deb(5) requires."""
     if not data.startswith(b"!<arch>\n"):
-        raise StageError("a file of the lock is no Debian package: it is no ar archive")
+        raise StageError("a file of the lock is not a Debian package: it is not an ar archive")
     parts, place = {}, 8
     while place + 60 <= len(data):
         header = data[place : place + 60]
         digits = header[48:58].strip()
         if header[58:60] != b"`\n" or not digits.isdigit() or place + 60 + int(digits) > len(data):
-            raise StageError("a Debian package is broken: its ar archive is cut off or damaged")
+            raise StageError("a Debian package is broken: its ar archive is truncated or damaged")
         size = int(digits)
         parts[header[:16].decode("ascii", "replace").strip().rstrip("/")] = data[
             place + 60 : place + 60 + size
@@ -184,8 +186,7 @@ def _part(parts: dict[str, bytes], stem: str) -> IO[bytes]:
         if stem + ending in parts:
             return BytesIO(parts[stem + ending])
     raise StageError(
-        f"a Debian package has no {stem} that can be read here; it has "
-        f"{', '.join(sorted(parts)) or 'nothing'}"
+        f"a Debian package has no readable {stem}; it has {', '.join(sorted(parts)) or 'nothing'}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Which of two Debian versions is the later one, as deb-version(7) says it."""
+"""Orders Debian versions according to deb-version(7)."""
 
 import re
 
@@ -10,22 +10,20 @@ _END = 0  # where letters end: after `~`, before any other letter
 
 
 def key(version: str) -> Key:
-    """Return what sorts as the versions do: epoch, upstream version, revision.
+    """Return a sort key: epoch, upstream version, revision.
 
-    ValueError where it is no version.
+    ValueError if it is not a version.
     """
     found = re.fullmatch(
         r"(?:(\d{1,9}):)?([A-Za-z0-9][A-Za-z0-9.+:~-]*?)(?:-([A-Za-z0-9.+~]+))?", version, re.ASCII
     )
     if not found or len(version) > _LONGEST or (":" in found[2] and found[1] is None):
-        raise ValueError(f"{version[:80]!r} is no Debian version")
+        raise ValueError(f"{version[:80]!r} is not a Debian version")
     return int(found[1] or 0), _part(found[2]), _part(found[3] or "0")
 
 
 def _part(text: str) -> _Part:
-    """Cut into pairs of other characters and a number; a part that ends goes on with the empty
-    pair.
-    """
+    """Split into pairs of other characters and a number, ending with the empty pair."""
     pairs = re.findall(r"(\D*)(\d*)", text)[:-1]
     return (*((_rank(letters), int(digits or 0)) for letters, digits in pairs), ((_END,), 0))
 

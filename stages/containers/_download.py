@@ -1,6 +1,6 @@
-"""Brings files that a lock names to this machine's cache, each known by its sha256.
+"""Downloads the files of a lock into this machine's cache, each identified by its sha256.
 
-Nothing unchecked is ever returned.
+Only checked files are returned.
 """
 
 import hashlib
@@ -27,9 +27,9 @@ _FORGOTTEN_S = 86_400
 
 
 def cache() -> Path:
-    """Return the folder of downloads, which outlives runs and is shared by them.
+    """Return the folder of downloads, which all runs share.
 
-    Deleting it costs time only.
+    It can be deleted at any time.
     """
     folder = (
         Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -40,8 +40,8 @@ def cache() -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StageError(
-            f"the cache of downloads cannot be made ({error}); set XDG_CACHE_HOME to a folder that can "
-            "be written"
+            f"the download cache cannot be created ({error}); set XDG_CACHE_HOME to a "
+            "writable folder"
         ) from None
     return folder
 
@@ -69,7 +69,7 @@ def keep(file: Path, sha256: str) -> Path:
 
 
 def sweep() -> None:
-    """Remove from the cache what downloads that were killed left a day ago; their names begin with
+    """Remove the remains of killed downloads from the cache after a day; their names begin with
     a dot.
     """
     for path in cache().glob(".*"):
@@ -79,10 +79,10 @@ def sweep() -> None:
 
 
 def download_all(files: Sequence[tuple[str, Sequence[str]]]) -> list[Path]:
-    """Return the paths of files, each given by its sha256 and the places where it may be.
+    """Return the paths of files, each given by its sha256 and the URLs where it may be.
 
-    One session keeps its connections: a hundred small files take less than a second, and 20 where
-    each asks for the host's address.
+    One session keeps its connections: a hundred small files take less than a second, instead of 20 if
+    each resolves the host's address.
     """
     sweep()
     with requests.Session() as session, ThreadPoolExecutor(TOGETHER) as pool:
@@ -135,16 +135,16 @@ def _receive(url: str, sha256: str, session: requests.Session) -> Path:
             for chunk in answer.iter_content(_CHUNK):
                 out.write(chunk)
                 if out.tell() > MAX_BYTES:
-                    raise ValueError("it sends more than any package has")
+                    raise ValueError("it sends more than any package's size")
         if digest_of(partial) != sha256:
-            raise ValueError("it sent another file than the lock names (sha256)")
+            raise ValueError("it sent a file with another sha256 than the lock's")
         return keep(partial, sha256)
     finally:
         partial.unlink(missing_ok=True)
 
 
 def _reason(error: Exception) -> str:
-    """Return the innermost cause in few words: what requests says itself is long."""
+    """Return the innermost cause in a few words, because messages of requests are long."""
     if isinstance(error, requests.HTTPError):
         return f"{error.response.status_code} {error.response.reason}"
     while error.__context__ is not None:

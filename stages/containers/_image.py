@@ -1,4 +1,4 @@
-"""What an image is: the settings of containers/<image>/image.yaml, checked."""
+"""The definition of an image: containers/<image>/image.yaml, validated."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +25,7 @@ _KEYS = {
 @dataclass(frozen=True, slots=True)
 class Image:
     """One image; `leave_out` are patterns of files in its packages, `repository` is an apt source
-    with packages that no lock can name.
+    with packages that cannot be locked.
     """
 
     name: str
@@ -43,12 +43,12 @@ def read_image(folder: Path) -> Image:
 
     path = folder / "image.yaml"
     if not path.is_file():
-        raise StageError(f"{folder.name} is no image's folder: it has no image.yaml")
+        raise StageError(f"{folder.name} is not an image folder: it has no image.yaml")
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise StageError(
-            f"{folder.name}/image.yaml is no YAML: {' '.join(str(error).split())}"
+            f"{folder.name}/image.yaml is not valid YAML: {' '.join(str(error).split())}"
         ) from None
     return _checked(data)
 
@@ -59,17 +59,17 @@ def _checked(data: Any) -> Image:
         or not isinstance(data.get("platforms"), list)
         or not isinstance(data.get("name"), str)
     ):
-        raise StageError("image.yaml has no name, or names no platforms")
+        raise StageError("image.yaml has no name, or no platforms")
     name = data["name"]
     unknown = sorted(str(key) for key in data.keys() - _KEYS)
     if unknown:
         raise StageError(
-            f"{name}/image.yaml has keys that mean nothing: {', '.join(unknown)}; known are "
+            f"{name}/image.yaml has unknown keys: {', '.join(unknown)}; valid keys are "
             f"{', '.join(sorted(_KEYS))}"
         )
     env, repository = data.get("env") or {}, data.get("repository") or {}
     if not (isinstance(env, dict) and isinstance(repository, dict)):
-        raise StageError(f"{name}/image.yaml: env and repository are lists of names with values")
+        raise StageError(f"{name}/image.yaml: env and repository must be mappings")
     return Image(
         name=name,
         description=str(data.get("description", "")),

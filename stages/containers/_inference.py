@@ -1,10 +1,10 @@
-"""Runs inside an image: computes every model of a folder with each runtime that the image has, and
-writes what came out.
+"""Runs inside an image: runs every model of a folder with each runtime of the image, and writes the
+outputs.
 
     python3 _inference.py FOLDER EXAMPLES [MODULE ...]
 
-Imports the modules, reads FOLDER/*.tflite, writes FOLDER/outputs.json. Beside it lie the sources
-that it imports; else it needs only the standard library, numpy and the runtimes.
+Imports the modules, reads FOLDER/*.tflite, writes FOLDER/outputs.json. The project sources that it
+imports are in the same folder; it also needs the standard library, numpy and the runtimes.
 """
 
 import base64
@@ -49,8 +49,8 @@ def main(folder: Path, examples: int, imports: "list[str]") -> None:
 
 
 def _import_seconds(name: str) -> float:
-    """Import the module in a process of its own: beside TensorFlow in one process tflite-runtime
-    2.14 reads models wrongly.
+    """Import the module in a separate process: in one process with TensorFlow, tflite-runtime
+    2.14 reads models incorrectly.
     """
     start = time.perf_counter()
     subprocess.run([sys.executable, "-c", f"import {name}"], check=True)
@@ -76,7 +76,7 @@ def run_model(path: Path, runtimes: "list[str]", examples: int) -> "dict[str, An
 
 
 def _outputs(model: Model, digest: str, example: int) -> "list[dict[str, Any]]":
-    """Return every output tensor for inputs that depend on nothing but the model and the example's
+    """Return every output tensor for inputs that depend only on the model and the example's
     number.
     """
     import numpy as np

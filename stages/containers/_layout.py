@@ -1,6 +1,6 @@
 """Reads an image archive: one tar with an OCI image layout of one image.
 
-Nothing of it is unpacked to the disk.
+Nothing is unpacked to disk.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ _UNREADABLE = (
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """What an archive says of its image; layers are (digest, size, media type), the lowest first."""
+    """The image of an archive; layers are (digest, size, media type), the lowest first."""
 
     path: Path
     digest: str  # of the manifest
@@ -48,7 +48,7 @@ class Image:
 
     @property
     def platform(self) -> str:
-        """As linux/arm/v7; arm64's variant v8 is the only one, and left out."""
+        """Such as linux/arm/v7; arm64's only variant, v8, is omitted."""
         variant = self.config.get("variant") if self.config.get("variant") != "v8" else None
         return "/".join(
             str(part)
@@ -58,13 +58,13 @@ class Image:
 
     @property
     def arch(self) -> str:
-        """As the platform's lock files are named: amd64, arm64 or armv7."""
+        """The name in the platform's lock files: amd64, arm64 or armv7."""
         known = PLATFORMS.get(self.platform)
         return known.arch if known else str(self.config.get("architecture"))
 
     @property
     def created_s(self) -> int:
-        """The image's time, which comes from SOURCE_DATE_EPOCH; 0 where it has none."""
+        """The image's time, which comes from SOURCE_DATE_EPOCH; 0 if it has none."""
         from datetime import datetime
 
         try:
@@ -78,13 +78,13 @@ class Image:
 
 
 def read(path: Path) -> Image:
-    """Return the image of the archive; StageError where it is none, or holds more than one."""
+    """Return the image of the archive; StageError if it is not an archive of exactly one."""
     try:
         with tarfile.open(path, "r:") as tar:
             index = json.loads(_member(tar, "index.json"))
             manifests = index["manifests"]
             if len(manifests) != 1:
-                raise StageError(f"{path.name} holds {len(manifests)} images, not one")
+                raise StageError(f"{path.name} contains {len(manifests)} images, not one")
             digest = _checked(manifests[0]["digest"])
             manifest = json.loads(_blob(tar, digest))
             config_digest = _checked(manifest["config"]["digest"])
@@ -99,7 +99,7 @@ def read(path: Path) -> Image:
             return Image(path, digest, config_digest, config, content, layers)
     except _UNREADABLE as error:
         raise StageError(
-            f"{path.name} is no image archive: {error or type(error).__name__}"
+            f"{path.name} is not an image archive: {error or type(error).__name__}"
         ) from None
 
 
@@ -114,15 +114,15 @@ def blob(image: Image, digest: str) -> Iterator[IO[bytes]]:
             yield stream
     except (tarfile.TarError, KeyError) as error:
         raise StageError(
-            f"{image.path.name} lacks what its manifest names, or is cut off: {error}"
+            f"{image.path.name} lacks parts of its manifest, or is truncated: {error}"
         ) from None
 
 
 def files(image: Image, wanted: re.Pattern[str], head: int | None = None) -> dict[str, bytes | str]:
-    """Return the image's files whose whole path fits: their bytes, or the first of them; a symbolic
-    link is a str, its target.
+    """Return the image's files whose whole path matches: their first bytes, or for a symbolic link
+    its target as a str.
 
-    Paths have no leading slash. What a higher layer overwrites or whites out is not there.
+    Paths have no leading slash. Files that a higher layer overwrites or whites out are missing.
     """
     found: dict[str, bytes | str] = {}
     for digest, _, _ in image.layers:
@@ -138,7 +138,7 @@ def files(image: Image, wanted: re.Pattern[str], head: int | None = None) -> dic
 
 
 def follow(found: dict[str, bytes | str], path: str) -> bytes | None:
-    """Return the bytes at the path, symbolic links of files followed; None where it leads nowhere."""
+    """Return the bytes at the path, following symbolic links; None if nothing is there."""
     for _ in range(_MAX_LINKS):
         at = found.get(path)
         if not isinstance(at, str):
@@ -164,9 +164,7 @@ def _take(
         found[path] = member.linkname
     elif wanted.fullmatch(path) and (member.isreg() or member.islnk()):
         if head is None and member.size > _FILE_BYTES:
-            raise StageError(
-                f"{path} of {member.size:,} bytes is longer than what it should be can be"
-            )
+            raise StageError(f"{path} has {member.size:,} bytes, which is too long for such a file")
         stream = layer.extractfile(member)
         found[path] = stream.read(_FILE_BYTES if head is None else head) if stream else b""
 
@@ -174,7 +172,7 @@ def _take(
 def _member(tar: tarfile.TarFile, name: str) -> bytes:
     stream = tar.extractfile(name)
     if stream is None:
-        raise StageError(f"{name} is no file")
+        raise StageError(f"{name} is not a file")
     content = stream.read(_JSON_BYTES + 1)
     if len(content) > _JSON_BYTES:
         raise StageError(f"{name} is longer than {_JSON_BYTES:,} bytes")
@@ -190,5 +188,5 @@ def _blob(tar: tarfile.TarFile, digest: str) -> bytes:
 
 def _checked(digest: Any) -> str:
     if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
-        raise StageError(f"{str(digest)[:80]!r} is no sha256 digest")
+        raise StageError(f"{str(digest)[:80]!r} is not a sha256 digest")
     return digest

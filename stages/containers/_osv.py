@@ -1,7 +1,7 @@
-"""Vulnerabilities in OSV's form: reads them from whatever holds them, and says which concern a
-package.
+"""Vulnerabilities in OSV's format: reads them from files, folders and zips, and finds those that
+affect a package.
 
-https://ossf.github.io/osv-schema/. Ranges of Git commits are left out: a package has a version, not
+https://ossf.github.io/osv-schema/. Ranges of Git commits are ignored: a package has a version, not
 a commit.
 """
 
@@ -27,7 +27,7 @@ _EVENTS = ("introduced", "fixed", "last_affected", "limit")
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """What is asked after: ecosystem (PyPI or Debian:12), the name that its advisories use, its
+    """A component to check: ecosystem (PyPI or Debian:12), the name that its advisories use, its
     version.
     """
 
@@ -39,7 +39,7 @@ class Component:
 
 @dataclass(slots=True)
 class Finding:
-    """A vulnerability that concerns a component; several databases may have a name each for it."""
+    """A vulnerability that affects a component; each database may have its own name for it."""
 
     component: Component
     names: set[str]
@@ -58,9 +58,7 @@ class Result:
 
 
 def scan(components: Iterable[Component], vulnerabilities: Path) -> Result:
-    """Return what the file or folder says of the components. Records that were withdrawn say
-    nothing.
-    """
+    """Return the findings for the components. Withdrawn records are ignored."""
     by_name: dict[tuple[str, str], list[Component]] = {}
     for component in components:
         by_name.setdefault((component.ecosystem.partition(":")[0], component.name), []).append(
@@ -73,7 +71,8 @@ def scan(components: Iterable[Component], vulnerabilities: Path) -> Result:
             _judge(record, by_name, result)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise StageError(
-                f"{where} is no vulnerability in OSV's form ({type(error).__name__}: {str(error)[:80]})"
+                f"{where} is not a vulnerability in OSV's format ({type(error).__name__}: "
+                f"{str(error)[:80]})"
             ) from None
     result.findings = _merged(result.findings)
     return result
@@ -144,12 +143,12 @@ def _parsed(content: bytes, where: str) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
         found = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise StageError(f"{where} is no JSON: {str(error)[:80]}") from None
+        raise StageError(f"{where} is not JSON: {str(error)[:80]}") from None
     found = (
         found.get("vulns", [found]) if isinstance(found, dict) else found
     )  # {"vulns": [...]} is what osv.dev answers
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
-        raise StageError(f"{where} holds no vulnerability, nor a list of them")
+        raise StageError(f"{where} contains neither a vulnerability nor a list of them")
     yield from ((where, each) for each in found)
 
 
@@ -197,7 +196,7 @@ def _judge(
 def _is_affected(
     component: Component, affected: dict[str, Any], name: str, undecided: list[str]
 ) -> bool:
-    """Say whether the version is listed or in a range (the evaluation algorithm of OSV's schema)."""
+    """Return whether the version is listed or in a range (the evaluation algorithm of OSV's schema)."""
     if component.version in (affected.get("versions") or []):
         return True
     order: Callable[[str], Any] = Version if component.ecosystem == "PyPI" else _debian_version.key
@@ -236,8 +235,8 @@ def _is_inside(version: Any, events: list[dict[str, str]], order: Callable[[str]
 
 
 def _merged(findings: list[Finding]) -> list[Finding]:
-    """Return one finding for each vulnerability of a component, under all its names, as grave as
-    the worst of them says.
+    """Return one finding for each vulnerability of a component, with all its names and the highest
+    of their severities.
     """
     known: dict[tuple[Component, str], Finding] = {}
     for finding in findings:
@@ -274,5 +273,5 @@ def _text(value: Any) -> str:
         or len(value) > 1000
         or not re.fullmatch(r"[^\x00-\x1f\x7f]*", value)
     ):
-        raise ValueError(f"{str(value)[:60]!r} is no name or version")
+        raise ValueError(f"{str(value)[:60]!r} is not a name or version")
     return value

@@ -1,5 +1,5 @@
-"""What is installed in an image: Python distributions by their metadata, Debian packages by dpkg's
-status, and what locks say of both.
+"""The packages in an image: Python distributions by their metadata, Debian packages by dpkg's
+status, and the locks of both.
 """
 
 import re
@@ -22,7 +22,7 @@ _SHORT = 100  # a longer licence is the licence's text
 class Package:
     """One installed package.
 
-    `source` is Debian's source package and its version, which its security tracker speaks of.
+    `source` is Debian's source package and its version, which its security tracker uses.
     """
 
     kind: str  # pypi or deb
@@ -44,9 +44,7 @@ class Installed:
 
 
 def installed(image: _layout.Image) -> Installed:
-    """Return what is installed in the image. Python files that a Debian package ships are that
-    package's.
-    """
+    """Return the installed packages. Python files of a Debian package belong to that package."""
     found = _layout.files(image, _WANTED)
     texts = {path: _text(found, path) for path in found}
     by_kind = {
@@ -82,7 +80,9 @@ def locked(folder: Path, arch: str) -> dict[tuple[str, str, str], str]:
             elif deb:
                 found["deb", deb[1], deb[2]] = deb[3]
             elif line and not line.startswith(("#", "epoch ")):
-                raise StageError(f"{path.name} has a line that is no locked package: {line[:80]!r}")
+                raise StageError(
+                    f"{path.name} has a line that is not a locked package: {line[:80]!r}"
+                )
     return found
 
 
@@ -102,7 +102,7 @@ def _distribution(text: str, path: str) -> Package:
     if not re.fullmatch(r"[\w.-]+", name, re.ASCII) or not re.fullmatch(
         r"[\w.!+-]+", version, re.ASCII
     ):
-        raise StageError(f"{path} names no distribution and version")
+        raise StageError(f"{path} lacks the distribution's name or version")
     expression = str(head["License-Expression"] or "").strip()
     if expression:
         return Package("pypi", normal(name), version, licences=(expression,), is_expression=True)

@@ -1,4 +1,4 @@
-"""What images are built of: Debian's Python, and wheels for the platforms that there are."""
+"""The platforms of images: Debian's Python, and the wheels that run on each platform."""
 
 from engine.stage import StageError
 from engine.stage.platforms import PLATFORMS, Platform
@@ -8,8 +8,8 @@ GLIBC = 36  # bookworm's 2.36: wheels for this or any older one run
 
 
 def platform_of(name: str) -> Platform:
-    """Return the platform of this name: OCI's, as linux/arm/v7, or that of the lock files, as
-    armv7.
+    """Return the platform with this name: OCI's, such as linux/arm/v7, or that of the lock files,
+    such as armv7.
     """
     for platform in PLATFORMS.values():
         if name in (platform.name, platform.arch):

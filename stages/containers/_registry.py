@@ -1,7 +1,7 @@
 """A client of the OCI distribution protocol: pulls and pushes blobs and manifests, each checked by
 its digest.
 
-Knows nothing of what an image is for. Plain HTTP is spoken to this machine only
+It does not interpret images. Plain HTTP is used only for this machine
 (github.com/opencontainers/distribution-spec).
 """
 
@@ -41,7 +41,7 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Where an image stands: host of the registry, name of the repository, and a tag or a digest or
+    """The address of an image: host of the registry, name of the repository, and a tag or a digest or
     both.
     """
 
@@ -59,7 +59,7 @@ class Reference:
 
 
 def parse(text: str) -> Reference:
-    """Return the parts of `[host/]name[:tag][@sha256:...]`, read as Docker reads it: without a host
+    """Return the parts of `[host/]name[:tag][@sha256:...]`, parsed as Docker does: without a host
     it is Docker Hub's.
     """
     found = _REFERENCE.fullmatch(text)
@@ -72,7 +72,7 @@ def parse(text: str) -> Reference:
             r"[^/@]*@(?!sha256:)", "...@", text[:200]
         )  # what stands before an @ may be a password
         raise StageError(
-            f"'{shown}' is no image reference: write host:port/name:tag, or name@sha256:..."
+            f"'{shown}' is not an image reference: write host:port/name:tag, or name@sha256:..."
         )
     name, tag, digest = found.group("name", "tag", "digest")
     if host and not is_host:
@@ -86,7 +86,7 @@ def pull(reference: str, platform: str, folder: Path) -> str:
     """Write the image of one platform into the folder as an OCI image layout; return its manifest's
     digest.
 
-    A reference with a digest is pinned: what is pulled is exactly that. `platform` is linux/amd64,
+    A reference with a digest is pinned: exactly that image is pulled. `platform` is linux/amd64,
     linux/arm64 or linux/arm/v7.
     """
     where = parse(reference)
@@ -120,7 +120,7 @@ def digest_of(content: bytes) -> str:
 class Repository:
     """One repository of a registry.
 
-    Each call has a deadline, is tried a few times, and fails with a StageError.
+    Each call has a deadline, is retried a few times, and fails with a StageError.
     """
 
     def __init__(self, reference: Reference) -> None:
@@ -154,7 +154,7 @@ class Repository:
         return kind, content
 
     def download(self, digest: str, size: int, folder: Path) -> None:
-        """Bring a blob into the folder, under its digest in hexadecimal, or nothing at all."""
+        """Download a blob into the folder, named by its digest in hexadecimal, or nothing at all."""
         partial, received = folder / f".{digest[7:]}", hashlib.sha256()
         try:
             with (
@@ -173,7 +173,7 @@ class Repository:
             partial.unlink(missing_ok=True)
 
     def upload(self, path: Path, digest: str) -> bool:
-        """See to it that the registry has the blob; False where it had it before."""
+        """Upload the blob if the registry lacks it; return False if it was there already."""
         if self._ask("HEAD", f"{self._url}/blobs/{digest}", (200, 404)).status_code == 200:
             return False
         for attempt in range(_ATTEMPTS):
@@ -210,7 +210,7 @@ class Repository:
         digest = digest_of(content)
         if self.manifest(wanted)[1] != content or self.manifest(digest)[1] != content:
             raise StageError(
-                f"{self._reference.host} gives back another manifest for {wanted} than was sent"
+                f"{self._reference.host} returns another manifest for {wanted} than was sent"
             )
         return digest
 
@@ -222,7 +222,7 @@ class Repository:
     def _ask(
         self, method: str, url: str, expected: tuple[int, ...], **more: Any
     ) -> requests.Response:
-        """Return an answer with one of the expected states; try again what may pass by itself."""
+        """Return an answer with one of the expected statuses; retry transient errors."""
         for attempt in range(_ATTEMPTS):
             answer = self._try(method, url, **more)
             if isinstance(answer, requests.Response):
@@ -237,7 +237,7 @@ class Repository:
     def _try(
         self, method: str, url: str, **more: Any
     ) -> requests.Response | requests.RequestException:
-        """Ask once; where the registry wants to know who asks, say it and ask again."""
+        """Send a request; if the registry asks for credentials, send it again with them."""
         try:
             answer = self._send(method, url, **more)
             if answer.status_code == 401 and self._log_in(
@@ -281,7 +281,7 @@ class Repository:
             realm.startswith("http://") and _is_here(realm)
         ):
             raise StageError(
-                f"{self._reference.host} asks for the password over plain HTTP: it is not sent"
+                f"{self._reference.host} asks for the password over plain HTTP; it was not sent"
             )
         query = {
             "scope": f"repository:{self._reference.name}:{actions}",
@@ -300,8 +300,8 @@ class Repository:
             return StageError(f"{host} has no certificate that this machine trusts")
         if isinstance(answer, requests.RequestException):
             return StageError(
-                f"the registry {host} cannot be reached ({type(answer).__name__}): is it running, and "
-                "its name right?"
+                f"the registry {host} cannot be reached ({type(answer).__name__}): check "
+                "that it is running and that its name is correct"
             )
         what = f"{self._reference.name} at {host}"
         if answer.status_code in (401, 403):
@@ -312,7 +312,7 @@ class Repository:
             )
         if answer.status_code == 404:
             return StageError(f"there is no such image: {what}")
-        return StageError(f"{what}: {method} is answered with {answer.status_code} {answer.reason}")
+        return StageError(f"{what}: {method} returned {answer.status_code} {answer.reason}")
 
 
 def _is_here(url: str) -> bool:
@@ -352,7 +352,7 @@ def _json(content: bytes, where: Reference) -> dict[str, Any]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise StageError(f"{where} has a manifest that is no JSON object")
+        raise StageError(f"{where} has a manifest that is not a JSON object")
     return found
 
 

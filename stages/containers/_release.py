@@ -1,4 +1,4 @@
-"""Writes what is published of an image: layers compressed, manifests and the list of platforms, as
+"""Writes an image for publication: compressed layers, manifests and the list of platforms, as
 an OCI layout and as archives.
 """
 
@@ -54,7 +54,7 @@ class Release:
 def write(
     layout: Path, name: str, tag: str, images: list[_layout.Image], compression: int
 ) -> Release:
-    """Write the layout of all images; StageError where a layer is not what its digest says."""
+    """Write the layout of all images; StageError if a layer does not match its digest."""
     blobs = layout / "blobs" / "sha256"
     blobs.mkdir(parents=True)
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # zlib works without the interpreter's lock
@@ -98,8 +98,8 @@ def write(
 
 
 def write_archives(folder: Path, layout: Path, name: str, tag: str, release: Release) -> None:
-    """Write each platform's image as one tar: an OCI layout of its own, with Docker's manifest.json
-    beside it.
+    """Write each platform's image as one tar: a separate OCI layout, with Docker's manifest.json
+    in it.
     """
     folder.mkdir()
     entries = json.loads((layout / "blobs" / "sha256" / release.index.digest[7:]).read_bytes())[
@@ -138,7 +138,8 @@ def _layer(
     is_compressed = kind.endswith("gzip")
     if not (is_compressed or kind.endswith("tar")):
         raise StageError(
-            f"{image.path.name} has a layer of the kind {kind}; plain ones and those in gzip can be published"
+            f"{image.path.name} has a layer of type {kind}; only plain and gzip layers can "
+            "be published"
         )
     partial, read, written, size = (
         blobs / f".{uuid.uuid4().hex}",

@@ -1,7 +1,7 @@
-"""What the maintainer scripts of the base's packages would have done, where a container needs it.
+"""Does the part of the work of the base packages' maintainer scripts that a container needs.
 
-The links of merged /usr, users and groups, the bundle of certificates, dpkg's own files, and the
-links that update-alternatives makes. Nothing else: no host keys, no caches, no machine's identity.
+The links of merged /usr, users and groups, the certificate bundle, dpkg's own files, and the
+links of update-alternatives. Nothing else: no host keys, no caches, no machine id.
 """
 
 from stages.containers._platform import Platform
@@ -46,7 +46,7 @@ _ALTERNATIVES = (
 
 
 def prepare(tree: Tree, platform: Platform) -> None:
-    """Lay the links of merged /usr, before any package."""
+    """Create the links of merged /usr, before any package."""
     for name in (*MERGED, *(["lib64"] if platform.arch == "amd64" else [])):
         tree.add(f"usr/{name}", FOLDER)
         tree.add(name, link(f"usr/{name}"))
@@ -55,9 +55,9 @@ def prepare(tree: Tree, platform: Platform) -> None:
 
 
 def settle(tree: Tree) -> None:
-    """Write what the scripts would have written, after all packages of the base.
+    """Write the files that the scripts would write, after all packages of the base.
 
-    What is there already stays.
+    Existing files stay.
     """
     for folder in FOLDERS:
         tree.add(folder, FOLDER)
@@ -89,7 +89,7 @@ def settle(tree: Tree) -> None:
 
 
 def alternatives(tree: Tree, platform: Platform) -> None:
-    """Make the links that update-alternatives would have made for what the tree has."""
+    """Create the links that update-alternatives would create for the tree's packages."""
     for pattern, target in _ALTERNATIVES:
         name = pattern.format(triplet=platform.triplet)
         if not tree.get(name) and tree.get(f"{name.rpartition('/')[0]}/{target}"):
@@ -102,7 +102,7 @@ def _write(tree: Tree, path: str, data: bytes) -> None:
 
 
 def _with(table: bytes, lines: list[str]) -> bytes:
-    """Return a table of users or groups with these lines, but for those whose name it has."""
+    """Return a table of users or groups with these lines added, except for existing names."""
     names = {line.split(b":")[0] for line in table.splitlines()}
     return table + b"".join(
         f"{line}\n".encode() for line in lines if line.split(":")[0].encode() not in names

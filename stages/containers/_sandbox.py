@@ -1,9 +1,9 @@
-"""Runs one program of an image in a Docker engine, with no right that it does not need, and leaves
-nothing behind.
+"""Runs one program of an image in a Docker engine, with minimal privileges, and leaves nothing
+behind.
 
-Create, start, wait, inspect, logs, remove: never attached, so an engine that goes away is noticed
-and a container is not lost. Files go in and come out through the engine's own interface: it may be
-on another machine.
+Create, start, wait, inspect, logs, remove: it never attaches, so a lost connection to the engine is
+noticed and no container is lost. Files are copied through the engine's API, because it may be on
+another machine.
 """
 
 import io
@@ -52,9 +52,7 @@ _NO_EMULATION = (
 
 @contextmanager
 def engine() -> Iterator[Any]:
-    """Open the engine that DOCKER_HOST names, or this machine's; whatever it refuses is a
-    StageError.
-    """
+    """Open the engine of DOCKER_HOST, or this machine's; every refusal is a StageError."""
     try:
         client = docker.from_env(timeout=_CALL_TIMEOUT_S, use_ssh_client=True)
         client.ping()
@@ -62,13 +60,14 @@ def engine() -> Iterator[Any]:
         sys.stderr.write(f"{error}\n")
         place = os.environ.get("DOCKER_HOST") or "this machine's own socket"
         raise StageError(
-            f"no Docker engine answers at {place}: sudo apt-get install docker.io, or set DOCKER_HOST"
+            f"no Docker engine found at {place}: sudo apt-get install docker.io, or set DOCKER_HOST"
         ) from None
     try:
         yield client
     except (requests.RequestException, OSError) as error:
         raise StageError(
-            f"the Docker engine went away ({type(error).__name__}): start it, and run this again"
+            f"the connection to the Docker engine was lost ({type(error).__name__}): start "
+            "it, and repeat the command"
         ) from None
     except DockerException as error:
         raise StageError(f"the Docker engine refuses: {_sentence(error)}") from None
@@ -77,14 +76,14 @@ def engine() -> Iterator[Any]:
 
 
 def is_emulated(client: Any, image: Image) -> bool:
-    """Say whether the engine's processor is another than the image's; arm/v7 runs on arm64 itself."""
+    """Return whether the engine's processor is another than the image's; arm/v7 runs on arm64 itself."""
     here, wanted = client.version().get("Arch"), image.config.get("architecture")
     return bool(here != wanted and (here, wanted) != ("arm64", "arm"))
 
 
 @contextmanager
 def loaded(client: Any, image: Image) -> Iterator[str]:
-    """Give the engine's name for the image; if it was not there before, it is not there afterwards."""
+    """Return the engine's name for the image; if it did not exist before, it is removed afterwards."""
     try:
         yield str(client.images.get(image.config_digest).id)
         return
@@ -191,7 +190,7 @@ def _start_and_wait(container: Any, image: Image, memory_mb: int, timeout_s: int
     if state["ExitCode"]:
         log = container.logs(tail=_LOG_LINES).decode(errors="replace").strip()
         sys.stderr.write(f"{log}\n")
-        raise _cause(image, (log.splitlines() or ["it said nothing"])[-1], int(state["ExitCode"]))
+        raise _cause(image, (log.splitlines() or ["no output"])[-1], int(state["ExitCode"]))
 
 
 def _cause(image: Image, said: str, status: int = 1) -> StageError:
@@ -202,7 +201,7 @@ def _cause(image: Image, said: str, status: int = 1) -> StageError:
     ):
         return StageError(f"the image cannot start Python: {said}")
     if 128 < status < 128 + signal.NSIG:
-        return StageError(f"Python was ended in the image by {_signal_name(status - 128)}: {said}")
+        return StageError(f"Python was killed in the image by {_signal_name(status - 128)}: {said}")
     return StageError(f"the smoke test failed in the image with status {status}: {said}")
 
 
@@ -236,11 +235,11 @@ def _unpacked(container: Any, path: str) -> bytes:
             stream = tar.extractfile(tar.getmembers()[0])
             return stream.read() if stream else b""
     except (NotFound, tarfile.TarError, IndexError):
-        raise StageError("the smoke test ended in the image and wrote no outputs") from None
+        raise StageError("the smoke test ended in the image without writing outputs") from None
 
 
 def _remove_forgotten(client: Any) -> None:
-    """Remove what killed smoke tests left, once its time is over."""
+    """Remove the expired remains of killed smoke tests."""
     for container in client.containers.list(
         all=True, filters={"label": LABEL}, ignore_removed=True
     ):

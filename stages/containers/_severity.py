@@ -1,4 +1,4 @@
-"""How grave a vulnerability is: the base score of a CVSS vector, or the word that a database uses."""
+"""The severity of a vulnerability: the base score of a CVSS vector, or a database's rating."""
 
 import math
 import re
@@ -35,11 +35,10 @@ _PRIVILEGES = {"U": {"N": 0.85, "L": 0.62, "H": 0.27}, "C": {"N": 0.85, "L": 0.6
 
 
 def level(record: Mapping[str, Any]) -> str:
-    """Return one of LEVELS for a record in OSV's form: the worst that its vectors or its database's
-    words say.
+    """Return one of LEVELS for a record in OSV's format: the highest of its vectors or its
+    database's ratings.
 
-    Vectors of CVSS 3 are computed; those of 2 and 4 are not, and the database's word stands for
-    them.
+    Vectors of CVSS 3 are computed; for those of 2 and 4, the database's rating is used.
     """
     said = [
         _of_score(score)
@@ -65,7 +64,7 @@ def level(record: Mapping[str, Any]) -> str:
 
 
 def base_score(vector: str) -> float | None:
-    """Return the base score of a CVSS 3.0 or 3.1 vector, 0 to 10; None where it is none."""
+    """Return the base score of a CVSS 3.0 or 3.1 vector, 0 to 10; None if it is not one."""
     found = re.fullmatch(r"CVSS:3\.[01]/((?:[A-Z]{1,3}:[A-Z])(?:/[A-Z]{1,3}:[A-Z])*)", vector[:300])
     parts = dict(part.split(":") for part in found[1].split("/")) if found else {}
     try:

@@ -1,9 +1,8 @@
-"""A file system that is only written as one tar, never to the disk: sorted, owned by root, every
-time the same bytes.
+"""A file system that is written only as one tar, never to disk: sorted, owned by root, with
+reproducible bytes.
 
-Paths are kept without a leading slash. A link on the way to a file is followed inside the tree, as
-in a real root, so a package that ships /lib/x lands in usr/lib/x where lib is a link, and nothing
-can leave the tree.
+Paths have no leading slash. Links in a path are followed inside the tree, as in a real root: if lib is
+a link, a package's /lib/x is stored in usr/lib/x, and nothing can leave the tree.
 """
 
 import errno
@@ -41,7 +40,7 @@ _UNREADABLE = (
 
 @contextmanager
 def unpacking() -> Iterator[None]:
-    """Turn what the standard library raises for a broken archive into a sentence.
+    """Turn the standard library's errors for a broken archive into a StageError.
 
     The system's own errors, such as a full disk, stay.
     """
@@ -86,9 +85,9 @@ def link(target: str) -> Entry:
 
 
 class Tree:
-    """Paths and what they are.
+    """Paths and their entries.
 
-    `below` is the tree of the layers that this one lies on, read and never changed.
+    `below` is the tree of the layers below this one, which is never changed.
     """
 
     def __init__(self, below: "Tree | None" = None) -> None:
@@ -96,11 +95,11 @@ class Tree:
         self.below = below
 
     def get(self, path: str) -> Entry | None:
-        """Return what is at this very path, here or below."""
+        """Return the entry at exactly this path, here or below."""
         return self.entries.get(path) or (self.below.get(path) if self.below else None)
 
     def read(self, path: str) -> bytes | None:
-        """Return the bytes of the file at this path, links followed; None where there is none."""
+        """Return the bytes of the file at this path, following links; None if there is none."""
         entry = self.get(self.resolve(path))
         return entry.read() if entry and entry.kind == tarfile.REGTYPE else None
 
@@ -109,7 +108,7 @@ class Tree:
         return self.entries.keys() | (self.below.paths() if self.below else set())
 
     def add(self, name: str, entry: Entry) -> str:
-        """Put the entry at this path, through the links on the way, and return where it lies."""
+        """Put the entry at this path, following links, and return where it is."""
         parts = inside(name)
         if not parts:
             return ""
@@ -134,15 +133,15 @@ class Tree:
                 continue
             links += 1
             if links > MAX_LINKS:
-                raise StageError(f"'{path}' leads through a circle of links")
+                raise StageError(f"'{path}' leads through a cycle of links")
             done = [] if entry.link.startswith("/") else done
             todo.extend(part for part in reversed(entry.link.split("/")) if part not in ("", "."))
         return "/".join(done)
 
     def overlay(self, layer: IO[bytes]) -> None:
-        """Lay an image's layer, a tar in any compression, on this tree.
+        """Apply an image's layer, a tar in any compression, to this tree.
 
-        Its whiteouts remove what they name.
+        Its whiteouts remove files.
         """
         for name, entry in members(layer):
             folder, _, last = name.rpartition("/")
@@ -179,15 +178,15 @@ class Tree:
         return entry is not None and entry.kind == tarfile.DIRTYPE
 
     def _make_parents(self, path: str) -> None:
-        """Name every folder on the way: an engine that finds one unnamed in a layer makes it
-        readable to root alone.
+        """List every folder of a path: an engine makes folders that a layer does not list readable
+        only for root.
         """
         parts = path.split("/")
         for depth in range(1, len(parts)):
             parent = "/".join(parts[:depth])
             found = self.get(parent) or FOLDER
             if found.kind != tarfile.DIRTYPE:
-                raise StageError(f"'{path}' lies in '{parent}', which is no folder")
+                raise StageError(f"'{path}' is in '{parent}', which is not a folder")
             self.entries[parent] = found
 
     def _remove_inside(self, folder: str) -> None:
@@ -203,7 +202,7 @@ def _copy(tar: tarfile.TarFile, info: tarfile.TarInfo, entry: Entry) -> None:
 
 
 def inside(name: str) -> list[str]:
-    """Return the parts of a path in a package; one that names a place outside it is refused."""
+    """Return the parts of a path in a package; a path that leads out of it is refused."""
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in parts or "\0" in name:
         raise StageError(f"a path leaves its package: {name!r}")
@@ -232,7 +231,7 @@ def _entry(tar: tarfile.TarFile, info: tarfile.TarInfo, seen: dict[str, Entry]) 
         target = seen.get("/".join(inside(info.linkname)))
         if target is None:
             raise StageError(
-                f"'{info.name}' is a hard link to '{info.linkname}', which is not there"
+                f"'{info.name}' is a hard link to '{info.linkname}', which does not exist"
             )
         return target
     stream = tar.extractfile(info) if info.isfile() else None
@@ -283,5 +282,5 @@ def epoch_of(path: Path) -> int:
     except (tarfile.TarError, OSError) as error:
         raise StageError(f"{path.name} is not the tar of a root file system: {error}") from None
     if first is None:
-        raise StageError(f"{path.name} is empty: a base has files")
+        raise StageError(f"{path.name} is empty: a base must contain files")
     return int(first.mtime)

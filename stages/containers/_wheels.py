@@ -1,7 +1,7 @@
-"""Wheels without an installer: brought by pip for another platform, checked, and laid in a tree as
-they are packed.
+"""Wheels without an installer: downloaded by pip for another platform, checked, and copied into a
+tree as they are.
 
-Scripts are not made: in a container programs start with `python3 -m`. Form of a wheel:
+Scripts are not created: in a container, programs start with `python3 -m`. Format of a wheel:
 packaging.python.org, binary distribution format.
 """
 
@@ -39,8 +39,8 @@ def read_requirements(path: Path) -> dict[str, str]:
         match = _LINE.fullmatch(line)
         if not match:
             raise StageError(
-                f"{path.name}: '{line[:80]}' is not NAME==VERSION --hash=sha256:...; make it anew "
-                "with: make lock"
+                f"{path.name}: '{line[:80]}' is not NAME==VERSION --hash=sha256:...; "
+                "create it again with: make lock"
             )
         found[match[3]] = line
     return found
@@ -62,7 +62,7 @@ def bring(requirements: dict[str, str], platform: Platform) -> list[Path]:
                     wheels[digest] = keep(path, digest)
     absent = [requirements[sha256].split(" ")[0] for sha256, path in wheels.items() if path is None]
     if absent:
-        raise StageError(f"pip brought no wheel of the lock for {', '.join(absent)}")
+        raise StageError(f"pip downloaded no wheel of the lock for {', '.join(absent)}")
     return [path for path in wheels.values() if path is not None]
 
 
@@ -102,8 +102,8 @@ def pip_download(lines: list[str], platform: Platform, folder: Path) -> None:
             if line.startswith("ERROR")
         ] or done.stderr.splitlines()[-1:]
         raise StageError(
-            f"pip cannot bring the wheels for {platform.name}: "
-            f"{' '.join(reasons[:3]) or 'it does not say why'}"
+            f"pip cannot download the wheels for {platform.name}: "
+            f"{' '.join(reasons[:3]) or 'it gives no reason'}"
         )
 
 

@@ -1,4 +1,4 @@
-"""The stage that makes the root file system on which the images of a platform lie."""
+"""Builds the root file system that all images of a platform share."""
 
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
@@ -25,13 +25,13 @@ def base(
 
     `lock` is the folder with debian-<arch>.lock and registry.txt.
 
-    base: bootstrap unpacks the packages of the lock; registry begins with Debian's own image,
-          pinned by digest, and adds from the lock what that lacks; auto does so if the registry can
-          be reached, and else bootstraps
+    base: bootstrap unpacks the packages of the lock; registry starts with Debian's own image,
+          pinned by digest, and adds missing packages from the lock; auto uses the registry if it
+          is reachable, and otherwise bootstraps
 
-    platform: the image's: linux/amd64, linux/arm64 or linux/arm/v7
+    platform: of the image: linux/amd64, linux/arm64 or linux/arm/v7
 
-    No root, no emulation. Bootstrapped, the same lock gives the same bytes: every file has the time
+    No root, no emulation. When bootstrapped, the same lock gives the same bytes: every file has the time
     of the release.
     """
     from stages.containers._bytecode import add_bytecode
@@ -41,7 +41,7 @@ def base(
     from stages.containers._tree import Tree
 
     if base not in ("auto", "bootstrap", "registry"):
-        raise StageError(f"there is no base '{base}'; it is auto, bootstrap or registry")
+        raise StageError(f"there is no base '{base}'; choose auto, bootstrap or registry")
     on = platform_of(platform)
     packages = read_lock(lock / f"debian-{on.arch}.lock")
     tree = Tree()
@@ -61,7 +61,7 @@ def base(
 def _pulled(tree: "Tree", pin: "Path", platform: str, is_optional: bool) -> bool:
     """Lay the layers of the pinned image on the tree.
 
-    False where the registry cannot be reached and need not be.
+    False if the registry cannot be reached and need not be.
     """
     import json
     import tempfile
@@ -79,7 +79,7 @@ def _pulled(tree: "Tree", pin: "Path", platform: str, is_optional: bool) -> bool
         except StageError as error:
             if not is_optional:
                 raise
-            note(f"the base is made from Debian's packages: {error}")
+            note(f"building the base from Debian's packages: {error}")
             return False
         manifest = json.loads((blobs / digest.removeprefix("sha256:")).read_bytes())
         for layer in manifest["layers"]:

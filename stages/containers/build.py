@@ -1,4 +1,4 @@
-"""The stage that builds the image of one platform on a base, without Docker, root or emulation."""
+"""Builds the image of one platform on a base, without Docker, root or emulation."""
 
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class BuildMetrics(TypedDict):
-    """Bytes of the layers, of those above the base, and how many packages lie above it."""
+    """Bytes of the layers, of those above the base, and the number of packages above the base."""
 
     size_bytes: float
     above_base_bytes: float
@@ -24,7 +24,7 @@ def build(
 ) -> BuildMetrics:
     """Write the image that the folder `context` describes (containers/<image>/) as an OCI archive.
 
-    `docker load` takes it too.
+    `docker load` accepts it too.
 
     platform: the image's: linux/amd64, linux/arm64 or linux/arm/v7
 
@@ -45,7 +45,7 @@ def build(
     on, image, epoch = platform_of(platform), read_image(context), epoch_of(base)
     if on.name not in image.platforms:
         raise StageError(
-            f"the image {image.name} is not made for {on.name}, but for {', '.join(image.platforms)}"
+            f"the image {image.name} is not for {on.name}, but for {', '.join(image.platforms)}"
         )
     tree = Tree(read_tree(base))
     packages = _fill(tree, context, image, on, epoch)
@@ -54,7 +54,7 @@ def build(
         layer = Path(folder) / "layer.tar"
         with layer.open("wb") as out:
             tree.write(out, epoch)
-        layers = [Layer(base, "Debian and Python"), Layer(layer, f"what {image.name} needs")]
+        layers = [Layer(base, "Debian and Python"), Layer(layer, f"packages of {image.name}")]
         write_archive(archive, layers, on, _settings(image), epoch)
         above = layer.stat().st_size
     return BuildMetrics(
@@ -65,7 +65,7 @@ def build(
 
 
 def _fill(tree: "Tree", context: In, image: "Image", on: "Platform", epoch: int) -> int:
-    """Lay what the image's locks name in the tree, and return how many packages that is."""
+    """Add the packages of the image's locks to the tree, and return their number."""
     from stages.containers._debian import install, read_lock, read_repository
     from stages.containers._rootfs import alternatives
     from stages.containers._wheels import bring, lay, read_requirements
@@ -76,7 +76,7 @@ def _fill(tree: "Tree", context: In, image: "Image", on: "Platform", epoch: int)
     )
     if not (lock.is_file() or requirements.is_file() or image.repository):
         raise StageError(
-            f"the image {image.name} has no {requirements.name}; make it with: make lock"
+            f"the image {image.name} has no {requirements.name}; create it with: make lock"
         )
     packages = install(tree, read_lock(lock), image.leave_out) if lock.is_file() else 0
     if image.repository:

@@ -1,5 +1,5 @@
-"""The stage that makes an image ready to be taken: an archive for each platform, one layout for
-all, and a registry's manifest list.
+"""Publishes an image: an archive for each platform, one layout for all, and a registry's manifest
+list.
 """
 
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
@@ -83,7 +83,8 @@ def publish(
     uploaded = _push(release, layout, goal) if registry else 0
     if not registry:
         note(
-            "no registry was given: nothing was pushed; give one with params.registry=HOST:PORT/PATH"
+            "nothing was pushed because no registry is set; to set one: "
+            "params.registry=HOST:PORT/PATH"
         )
     digests = {
         image.platform: manifest.digest
@@ -115,7 +116,9 @@ def _check(arch: str, image: "Image", smoke: "Path | None", scan: "Path | None")
         raise StageError(f"the archive given as {arch} is for {image.platform}")
     for what, path in (("smoke test", smoke), ("scan", scan)):
         if path and path.exists() and _image_of(path, what) != image.digest:
-            raise StageError(f"the {what} given as {arch} is of another image than the archive")
+            raise StageError(
+                f"the {what} given as {arch} belongs to another image than the archive"
+            )
 
 
 def _image_of(path: "Path", what: str) -> Any:
@@ -124,12 +127,12 @@ def _image_of(path: "Path", what: str) -> Any:
     try:
         return json.loads(path.read_bytes())["image"]
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise StageError(f"what is given as {what} is not what that stage writes") from None
+        raise StageError(f"the input given as {what} is not an output of that stage") from None
 
 
 def _push(release: "Release", layout: "Path", goal: Any) -> int:
-    """Bring everything to the registry, the list last, so that the tag never names what is not
-    there.
+    """Push everything to the registry, the list last, so that the tag never refers to missing
+    parts.
 
     Return how many blobs it lacked.
     """
@@ -141,7 +144,7 @@ def _push(release: "Release", layout: "Path", goal: Any) -> int:
         uploaded += repository.upload(layout / "blobs" / "sha256" / blob.digest[7:], blob.digest)
         if repository.size(blob.digest) != blob.size:
             raise StageError(
-                f"{goal.host} says another size of {blob.digest[:19]}... than was sent"
+                f"{goal.host} reports another size of {blob.digest[:19]}... than was sent"
             )
     for part in (*release.manifests, release.index):
         content = (layout / "blobs" / "sha256" / part.digest[7:]).read_bytes()

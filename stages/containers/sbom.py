@@ -1,4 +1,4 @@
-"""The stage that lists what an image consists of, as CycloneDX does."""
+"""Lists the packages of an image as a CycloneDX bill of materials."""
 
 from datetime import UTC
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
@@ -50,9 +50,7 @@ def sbom(
     image = _layout.read(archive)
     found = _packages.installed(image)
     if not found.packages:
-        raise StageError(
-            "nothing is installed in the image that dpkg or a Python distribution tells of"
-        )
+        raise StageError("dpkg and Python list no installed packages in the image")
     hashes = {
         key: sha256
         for folder in (context, lock)
@@ -64,7 +62,8 @@ def sbom(
     }
     if missing:
         raise StageError(
-            f"the image lacks what its locks name: {', '.join(sorted(f'{n} {v}' for _, n, v in missing))}"
+            "the image lacks packages of its locks: "
+            f"{', '.join(sorted((f'{n} {v}' for _, n, v in missing)))}"
         )
     packages = [
         replace(package, sha256=hashes.get((package.kind, package.name, package.version), ""))

@@ -1,4 +1,4 @@
-"""The stage that holds an image's bill of materials against known vulnerabilities, offline."""
+"""Checks an image's bill of materials for known vulnerabilities, offline."""
 
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict
 
@@ -34,7 +34,7 @@ def scan(
     *,
     accepted: list[str] | None = None,
 ) -> ScanMetrics:
-    """Write which vulnerabilities of a file concern the components, gravest first.
+    """Write the vulnerabilities that affect the components, most severe first.
 
     sbom:            CycloneDX, JSON, as the stage `sbom` writes it
     vulnerabilities: OSV records: a JSON file with one or a list, one record a line, or a folder or zip of
@@ -54,12 +54,13 @@ def scan(
     result = _osv.scan(components, vulnerabilities) if vulnerabilities else _osv.Result()
     if not vulnerabilities:
         note(
-            "no vulnerability file was given: nothing was scanned; give one with assets.vulnerabilities=PATH"
+            "nothing was scanned because no vulnerability file is set; to set one: "
+            "assets.vulnerabilities=PATH"
         )
     if vulnerabilities and not result.records:
         raise StageError(
-            f"there is no vulnerability in {vulnerabilities.name}: give a file, folder or zip with "
-            "records in OSV's form"
+            f"{vulnerabilities.name} contains no vulnerability: give a file, folder or zip "
+            "with records in OSV's format"
         )
     if result.undecided:
         note(
@@ -111,7 +112,7 @@ def _components(sbom: "Path") -> "tuple[str, list[Component]]":
         image = str(bill["metadata"]["component"]["version"])
         found = [_component(entry) for entry in bill["components"]]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise StageError("the bill of materials is not what the stage sbom writes") from None
+        raise StageError("the bill of materials is not an output of the stage sbom") from None
     return image, [component for component in found if component]
 
 

@@ -1,6 +1,4 @@
-"""The stage that proves that an image works: it computes reference models in it, and compares the
-outputs bit by bit.
-"""
+"""Proves that an image works: runs reference models in it, and compares the outputs bit by bit."""
 
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict
 
@@ -47,7 +45,7 @@ def smoke(
 ) -> SmokeMetrics:
     """Run every .tflite file of a folder in the image, with each runtime that it has.
 
-    Write what came out.
+    Write the outputs.
 
     archive:  an OCI image layout in one tar, which Docker can load
     expected: the `outputs` of the same models on another platform; without it the image's runtimes
@@ -139,7 +137,7 @@ def _compute(
 
 
 def _sources() -> dict[str, bytes]:
-    """Return what the script imports of this project, by where it lies beside the script."""
+    """Return the project files that the script imports, by their path beside the script."""
     from pathlib import Path
 
     from engine import stage
@@ -155,13 +153,13 @@ def _sources() -> dict[str, bytes]:
 
 
 def _check_platform(image: "Image", platform: str) -> None:
-    """Refuse an image whose label or whose Python is another platform's; the label alone can lie."""
+    """Refuse an image whose label or Python is for another platform; the label alone is not enough."""
     import re
 
     from stages.containers import _layout
 
     if image.platform != platform:
-        raise StageError(f"the image says that it is for {image.platform}, not for {platform}")
+        raise StageError(f"the image's label says {image.platform}, not {platform}")
     pythons = _layout.files(image, re.compile(r"(usr/(local/)?)?bin(/python3[.\d]*)?"), head=20)
     head = next(
         (
@@ -183,15 +181,15 @@ def _check_platform(image: "Image", platform: str) -> None:
     }
     if names.get(found) != image.config["architecture"]:
         raise StageError(
-            f"the image says {platform}, but its python3 is "
-            f"{f'for {names[found]}' if found in names else 'no program for it'}"
+            f"the image's label says {platform}, but its python3 is "
+            f"{f'for {names[found]}' if found in names else 'not a program for it'}"
         )
 
 
 def _tell(found: dict[str, Any], taken: str, is_compared: bool) -> None:
     names = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
-    note(f"taken on {taken}: {names}")
+    note(f"measured on {taken}: {names}")
     for module, seconds in found.get("imports", {}).items():
         note(f"import {module}: {seconds} s on {taken}")
     if not is_compared:
-        note("no expected outputs were given: the image's runtimes were compared with one another")
+        note("no expected outputs were given; compared the image's runtimes with each other")

@@ -1,4 +1,4 @@
-"""Compares answers with those expected, whatever the task: words are equal, numbers differ by."""
+"""Compares answers with the expected ones, for any task: words must be equal, numbers have a difference."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

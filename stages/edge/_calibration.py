@@ -1,4 +1,4 @@
-"""Chooses the training examples that a quantised model's ranges are measured on."""
+"""Chooses the training examples that calibrate the ranges of a quantised model."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -39,8 +39,8 @@ def choose(
     """
     if train is None:
         raise StageError(
-            "quantising needs examples to calibrate with: connect the input `train` to a data set's "
-            "training part"
+            "quantisation needs calibration examples: connect the input `train` to a data "
+            "set's training part"
         )
     folder = train / role if (train / role).is_dir() else train
     data = part.read(folder)
@@ -58,5 +58,5 @@ def _check(values: NDArray[Any], what: str) -> None:
         return
     named = "NaN" if np.isnan(values).any() else "infinity"
     raise StageError(
-        f"{what} holds {named}, and a range is calibrated on finite numbers: correct the data set"
+        f"{what} contains {named}, but calibration needs finite numbers: correct the data set"
     )

@@ -1,4 +1,4 @@
-"""Reads the log of the Edge TPU's compiler: what it mapped, why not the rest, bytes, why it failed."""
+"""Parses the log of the Edge TPU's compiler: the mapping with its reasons, bytes, and why it failed."""
 
 import re
 from collections import Counter
@@ -32,8 +32,8 @@ _AFTER_THE_TABLE = re.compile(
 _FAILURES = (
     (
         "Model not quantized",
-        "the model is not quantised, and the Edge TPU takes 8-bit models only: compile what the stage "
-        "quantise has made",
+        "the model is not quantised, but the Edge TPU needs 8-bit models: compile the "
+        "output of the stage quantise",
     ),
     (
         "dynamic-sized tensors",
@@ -41,32 +41,34 @@ _FAILURES = (
     ),
     (
         "Compilation timeout",
-        "the compiler gave itself up after its time, mostly over large activations: make the input or "
-        "its widest layer smaller",
+        "the compiler gave up when its time was over, usually because of large "
+        "activations: make the input or the widest layer smaller",
     ),
     (
         "large activation tensors",
-        "an activation of the model is larger than the Edge TPU can hold: make the input or its widest "
-        "layer smaller",
+        "an activation of the model is too large for the Edge TPU: make the input or the "
+        "widest layer smaller",
     ),
     (
         ABORTED,
-        "the compiler gave up with 'Internal compiler error', mostly over a layer that is too large "
-        "for it: make the input or its widest "
-        "layer smaller",
+        "the compiler gave up with 'Internal compiler error', usually because a layer is "
+        "too large: make the input or the widest layer smaller",
     ),
     (
         "could not be parsed",
-        "the compiler cannot read the model: the file is damaged, or made by a converter that is newer "
-        "than the compiler",
+        "the compiler cannot read the model: the file is damaged, or its converter is "
+        "newer than the compiler",
     ),
-    ("Invalid model", "the compiler takes the file for no valid model: convert it anew"),
+    (
+        "Invalid model",
+        "the compiler does not recognise the file as a valid model: convert it again",
+    ),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """So many operators of a type that ended alike."""
+    """The number of operators of a type with the same status."""
 
     type: str
     count: int
@@ -75,7 +77,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class CompilerLog:
-    """What the compiler says of a model that it took."""
+    """The compiler's report on a model that it compiled."""
 
     version: str
     operations: int
@@ -154,8 +156,8 @@ def failure(text: str, status: int) -> str:
     custom = _said(r"Encountered unresolved custom op: (\w+)", text)
     if custom:
         return (
-            f"the compiler does not know the custom operator {custom}: leave it out of the model, "
-            "and do its work behind it"
+            f"the compiler does not know the custom operator {custom}: remove it from the "
+            "model, and do its work afterwards"
         )
     known = next((sentence for mark, sentence in _FAILURES if mark in text), None)
     if known:
@@ -165,8 +167,8 @@ def failure(text: str, status: int) -> str:
     )
     if reason is None:
         return (
-            f"the compiler ended with exit status {status} and gave no reason, mostly over an "
-            "operation or a size that it cannot take"
+            f"the compiler ended with exit status {status} without a reason, usually "
+            "because of an operation or a size that it does not support"
         )
     return f"the compiler ended with exit status {status} and said: {reason.strip()[:300]}"
 

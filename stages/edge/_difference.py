@@ -1,4 +1,4 @@
-"""By how much the outputs of a target differ from those of the build machine."""
+"""Measures how far a target's outputs differ from the build machine's."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,7 +31,7 @@ class Difference:
         return asdict(self)
 
     def __str__(self) -> str:
-        said = f"all {self.examples} outputs are the same"
+        said = f"all {self.examples} outputs are equal"
         if self.outputs_differ:
             said = (
                 f"{self.outputs_differ} of {self.examples} outputs differ, by up to "
@@ -39,12 +39,12 @@ class Difference:
             )
         if not self.reference_bit_equal:
             return (
-                f"{said}; with the reference kernels they differ too, so file or arithmetic did not "
-                "arrive whole"
+                f"{said}; with the reference kernels they differ too, so the file or the "
+                "arithmetic is damaged"
             )
         return (
-            f"{said}; with the reference kernels {_plural(self.reference_examples, 'example')} "
-            "agree to the bit"
+            f"{said}; with the reference kernels "
+            f"{_plural(self.reference_examples, 'example')} agree bit for bit"
         )
 
 
@@ -82,7 +82,7 @@ def read(folder: Path, model_sha256: str, examples: int) -> Reference:
     counts = {len(raw) for raw in default.raw.values()}
     if default.about["model_sha256"] != model_sha256 or counts != {examples}:
         raise StageError(
-            "the reference is of another model or test part than the one that is run: run the stage "
+            "the reference belongs to another model or test part: run the stage "
             "`reference` on these"
         )
     chosen = np.load(folder / "chosen.npy", allow_pickle=False)

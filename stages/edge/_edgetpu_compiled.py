@@ -1,5 +1,5 @@
-"""Reads what Google's Edge TPU compiler wrote: the custom operator's DarwiNN package, and what it
-says of parameters.
+"""Reads the output of Google's Edge TPU compiler: the custom operator's DarwiNN package, and its
+figures about parameters.
 
 The operator's options are a FlexBuffer map; its key "4" holds the package. Its field numbers are
 those of google-coral/libedgetpu `executable/executable.fbs`. Nothing of the instructions is read.
@@ -19,8 +19,8 @@ _LETTERS = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """What a compiled model holds: bytes of parameters that stay on the chip and that are sent at
-    each inference, and for which runtime.
+    """The contents of a compiled model: bytes of parameters that stay on the chip and that are sent for
+    each inference, and its runtime.
     """
 
     cached_param_bytes: int
@@ -88,19 +88,19 @@ def _flexbuffer_value(blob: Blob, key: bytes) -> memoryview:
     count = _unsigned(blob, values - width, width)
     key_width = _unsigned(blob, values - 2 * width, width)
     if count > _KEYS_MAX or key_width not in _LETTERS:
-        raise blob.bad("its Edge TPU operator has no sound options")
+        raise blob.bad("its Edge TPU operator has invalid options")
     keys = _behind(blob, values - 3 * width, width)
     for at in range(count):
         found = _behind(blob, keys + at * key_width, key_width)
         if bytes(blob.slice(found, len(key) + 1)) == key + b"\0":
             kind = blob.integer("B", values + count * width + at)
             return _bytes(blob, _behind(blob, values + at * width, width), kind)
-    raise blob.bad("its Edge TPU operator holds no package")
+    raise blob.bad("its Edge TPU operator contains no package")
 
 
 def _bytes(blob: Blob, at: int, kind: int) -> memoryview:
     if kind >> 2 not in (_STRING, _BLOB):
-        raise blob.bad("its Edge TPU operator holds no package")
+        raise blob.bad("its Edge TPU operator contains no package")
     width = 1 << (kind & 3)
     return blob.slice(at, _unsigned(blob, at - width, width))
 

@@ -1,5 +1,5 @@
-"""Decides which operators of a graph run on the Edge TPU together: of several parts that could, the
-compiler takes the first.
+"""Decides which operators of a graph run together on the Edge TPU: if several parts could, the compiler
+takes the first.
 """
 
 from stages.edge._edgetpu_rules import ONE_SUBGRAPH, own_reason

@@ -1,8 +1,8 @@
-"""Says how many bytes of parameters a mapped graph keeps on the Edge TPU and how many it is sent at
+"""Computes how many bytes of parameters a mapped graph keeps on the Edge TPU and how many are sent for
 each inference.
 
-The layout was read out of compiled files, by looking for their weights: a multiply step takes 4
-inputs for up to 64 outputs. docs/edge-tpu.md tells how well it fits. Knows nothing of instructions.
+The layout was derived from compiled files by searching them for their weights: a multiply step takes 4
+inputs for up to 64 outputs. docs/edge-tpu.md states its accuracy. It does not cover instructions.
 """
 
 from collections.abc import Callable, Collection

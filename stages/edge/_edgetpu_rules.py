@@ -1,5 +1,5 @@
-"""Decides for one operator whether the Edge TPU's compiler 16 would take it, and if not says why in
-the compiler's words.
+"""Decides for one operator whether the Edge TPU's compiler 16 would map it, and if not, returns the
+reason in the compiler's words.
 
 From the table of supported operators and their limits at coral.ai/docs/edgetpu/models-intro
 (runtime 14), and from what compiled models show where the table says no more than "depending on
@@ -112,7 +112,7 @@ def own_reason(graph: Subgraph, operator: Operator) -> str | None:
 
 
 def is_whole(operator: Operator) -> bool:
-    """True where the operator has the inputs that its kind cannot do without, and an output."""
+    """True if the operator has the inputs that its kind cannot do without, and an output."""
     least = _LEAST_INPUTS.get(operator.type, 1)
     return (
         len(operator.inputs) >= least

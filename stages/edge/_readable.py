@@ -1,7 +1,7 @@
-"""What the Edge TPU's compiler 16 can read at all, before any question of what it maps.
+"""Checks whether the Edge TPU's compiler 16 can read a model at all, before the question what it maps.
 
 It was built in the summer of 2021 (16.0.384591198), so it reads operators up to the versions of
-TensorFlow 2.6; one operator that is newer and it refuses the whole model, with "Didn't find op for
+TensorFlow 2.6. If one operator is newer, it refuses the whole model with "Didn't find op for
 builtin opcode". docs/edge-tpu.md has table and sources.
 """
 
@@ -47,20 +47,20 @@ READABLE = {name: version for version, names in _BY_VERSION.items() for name in 
 # Why the converter chooses a newer version: tensorflow/compiler/mlir/lite/tools/versioning/op_version.cc.
 _WAYS_OUT = {
     "CONV_2D": "use no grouped convolution (version 6) and no 4-bit weights (7)",
-    "EXP": "leave the exponential out of the model, or let softmax take its place",
+    "EXP": "remove the exponential from the model, or use softmax instead",
     "FULLY_CONNECTED": "quantise its weights per tensor, to 8 bits",
-    "QUANTIZE": "let nothing in the model be of 16 bits",
+    "QUANTIZE": "use no 16-bit tensors in the model",
     "TRANSPOSE": "transpose no more than 5 dimensions",
     "TRANSPOSE_CONV": (
-        "let no activation follow the batch normalisation behind it, since both are "
-        "folded into it (tried with TensorFlow 2.21)"
+        "remove the activation after its batch normalisation, since both are folded into "
+        "it (tested with TensorFlow 2.21)"
     ),
 }
-_WAY_OUT = "put older operations in its place, or convert with an older TensorFlow"
+_WAY_OUT = "use older operations instead, or convert with an older TensorFlow"
 
 
 def obstacles(model: Model) -> list[str]:
-    """Return, in a sentence each, why compiler 16 cannot read the model; empty where it can."""
+    """Return, in a sentence each, why compiler 16 cannot read the model; empty if it can."""
     return [
         sentence
         for graph in model.subgraphs
@@ -69,11 +69,11 @@ def obstacles(model: Model) -> list[str]:
 
 
 def unreadable(operator: str, version: int) -> str:
-    """Say that the operator is too new, what can be read, and what to do."""
+    """Return a sentence that the operator is too new, with the readable version and a fix."""
     highest = READABLE.get(operator)
     reads = f"reads {operator} up to version {highest}" if highest else f"does not know {operator}"
     return (
-        f"{operator} has version {version}, and the Edge TPU's compiler 16 {reads}: "
+        f"{operator} has version {version}, but the Edge TPU's compiler 16 {reads}: "
         f"{_WAYS_OUT.get(operator, _WAY_OUT)}"
     )
 
@@ -102,8 +102,8 @@ def _dense(graph: Subgraph) -> Iterator[str]:
     count = sum(graph.tensors[operator.inputs[1]].is_per_channel for operator in dense)
     if count:
         yield (
-            f"{count} of {len(dense)} FULLY_CONNECTED have a scale for each channel, which came "
-            "after compiler 16: quantise them per tensor"
+            f"{count} of {len(dense)} FULLY_CONNECTED have a scale per channel, which "
+            "compiler 16 does not support: quantise them per tensor"
         )
 
 

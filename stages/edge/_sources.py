@@ -1,4 +1,4 @@
-"""Finds out what a trained model is, from its content and not from its name, role by role."""
+"""Recognises trained models by their content and not by their name, role by role."""
 
 import zipfile
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ def find(model: Path, role: str) -> dict[str, Source]:
             )
         found[own] = Source(kind, entry)
     if not found:
-        raise StageError(f"{model.name} is no model that can be quantised: {_wanted(model)}")
+        raise StageError(f"{model.name} is not a model that can be quantised: {_wanted(model)}")
     return found
 
 
@@ -89,11 +89,15 @@ def _refuse_bare_weights(path: Path) -> None:
         raise StageError(f"{path.name} is a damaged HDF5 file: {error}") from None
     if not is_whole:
         raise StageError(
-            f"{path.name} holds weights without their network: save the whole model with model.save()"
+            f"{path.name} contains weights without their network: save the whole model "
+            "with model.save()"
         )
 
 
 def _wanted(path: Path) -> str:
     if path.suffix.lower() == ".onnx":
-        return "ONNX is not converted here; save it as a SavedModel where it was trained"
-    return f"give {FORMS}; or a folder with one of these for each role"
+        return (
+            "ONNX cannot be converted here; save the model as a SavedModel in the framework "
+            "that trained it"
+        )
+    return f"use {FORMS}; or a folder with one of these for each role"

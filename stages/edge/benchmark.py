@@ -1,4 +1,4 @@
-"""The stage that measures what models cost: time, size and memory, on the machine that they run on."""
+"""Measures the cost of models: time, size and memory, on the machine where they run."""
 
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict
 

@@ -1,6 +1,4 @@
-"""The stage that compiles int8 models for the Edge TPU, if the target has one and Google's compiler
-is installed.
-"""
+"""Compiles int8 models for the Edge TPU, if the target has one and Google's compiler is installed."""
 
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict
 
@@ -106,7 +104,7 @@ def _copied(models: "Path", to: "Path") -> dict[str, dict[str, "Path"]]:
 
 
 def _compiler(waiting: dict[str, "Path"]) -> str | None:
-    """Return where the compiler is, or None and a note of which models go on uncompiled."""
+    """Return where the compiler is, or None and a note of which models continue uncompiled."""
     import shutil
 
     found = shutil.which(PROGRAMS[0])
@@ -194,7 +192,7 @@ def _run(command: list[str], timeout_s: float) -> tuple[int, str]:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         raise StageError(
-            f"the compiler did not end within {timeout_s:g} s: give it more with timeout_s, or make "
+            f"the compiler did not end within {timeout_s:g} s: increase timeout_s, or make "
             "the model smaller"
         ) from None
     text = said.decode("utf-8", "replace")

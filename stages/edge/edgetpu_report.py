@@ -1,4 +1,4 @@
-"""The stage that says which operators of models run on the Edge TPU, compiled or not."""
+"""Reports which operators of models run on the Edge TPU, compiled or predicted."""
 
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
@@ -69,7 +69,7 @@ def _paths(models: "Path") -> dict[str, "Path"]:
         return {"": models}
     found = roles.by_role(models)
     if not found:
-        raise StageError(f"{models.name} holds no model: it needs a folder for each role")
+        raise StageError(f"{models.name} contains no model: it needs a folder for each role")
     return {role: forms.get("edgetpu") or roles.runnable(forms)[0] for role, forms in found.items()}
 
 
@@ -133,13 +133,12 @@ def _say(graph: "Subgraph", found: dict[str, Any], role: str) -> None:
     mapped, count = sum(op["mapped"] for op in found["ops"]), len(found["ops"])
     if found["predicted"]:
         note(
-            f"{role}{mapped} of {count} operators would run on the Edge TPU: a prediction from their types "
-            "and shapes, no compiler was asked"
+            f"{role}{mapped} of {count} operators would run on the Edge TPU (predicted "
+            "from types and shapes, without the compiler)"
         )
     else:
         note(
-            f"{role}the model is compiled for the Edge TPU; operators beside its own, which run on the "
-            f"CPU: "
+            f"{role}the model is compiled for the Edge TPU; operators left to the CPU: "
             f"{count - mapped}"
         )
     if count <= MOST_DRAWN:
@@ -155,4 +154,4 @@ def _say(graph: "Subgraph", found: dict[str, Any], role: str) -> None:
         title = f"{role}{'predicted mapping' if found['predicted'] else 'compiled'}"
         op_graph(title, found["ops"], sorted(edges))
     else:
-        note(f"{role}a graph of {count:,} operators is not drawn")
+        note(f"{role}the graph of {count:,} operators is too large to draw")

@@ -1,4 +1,4 @@
-"""The stage that turns a folder of the user's examples into the parts that a ready model is exported with."""
+"""Turns a folder of the user's examples into the parts with which a ready model is exported."""
 
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 

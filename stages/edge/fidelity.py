@@ -1,4 +1,4 @@
-"""The stage that judges an exported model without a truth: by how much int8 differs from float."""
+"""Judges an exported model without ground truth, by how much int8 differs from float."""
 
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 

@@ -1,4 +1,4 @@
-"""The stage that runs a model on the test part where it will serve: raw outputs, whatever they mean."""
+"""Runs a model on the test part on its target, and writes raw outputs, whatever they mean."""
 
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
@@ -42,7 +42,7 @@ def infer(
 
     test:      a part with the model's input tensors
     models:    <role>/int8.tflite; compiled: the same with <role>/edgetpu.tflite, which comes first
-    reference: what the stage `reference` wrote
+    reference: the output of the stage `reference`
     outputs:   a .npy of raw outputs (examples, ...) for each tensor, and outputs.json: type, scale
                and zero point by name, runtime, accelerator, where it was measured, the difference
 

@@ -1,4 +1,4 @@
-"""The stage that packs models with all that a device needs, each file named by its sha256."""
+"""Packages models with everything that a device needs, each file listed with its sha256."""
 
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -12,7 +12,7 @@ PACKED = ("int8", "float", "edgetpu")
 
 
 class PackageMetrics(TypedDict):
-    """How many files the package has, and their bytes."""
+    """The number of files in the package, and their bytes."""
 
     files: float
     size_bytes: float
@@ -47,7 +47,7 @@ def package(
     constants:        JSON: what training has found, such as a threshold; joins those of the test part
     score, benchmark: their reports, for the card
 
-    task:        what the packed model does: a module of stages/tasks
+    task:        what the packaged model does: a module of stages/tasks
     ready_role:  the role of the published model
     name:        the package's, for card and manifest
     description: what the model does, for the card
@@ -95,7 +95,7 @@ def package(
 
 
 def _join_constants(path: "Path", more: "Path | None") -> None:
-    """See to it that there are constants, with those of another file among them."""
+    """Make sure that there are constants, with those of another file among them."""
     import json
 
     if more is None and path.exists():

@@ -1,4 +1,4 @@
-"""The stage that lets a packed model answer what the user has: a file, a folder, a camera, a stream."""
+"""Answers the user's input with a packaged model: a file, a folder, a camera or a stream."""
 
 import json
 import os

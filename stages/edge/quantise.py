@@ -1,4 +1,4 @@
-"""The stage that turns trained models into TFLite: a float and an int8 form for each role."""
+"""Converts trained models to TFLite: a float and an int8 form for each role."""
 
 from typing import TYPE_CHECKING, Annotated, Literal, NotRequired, TypedDict
 

@@ -1,4 +1,4 @@
-"""The stage that runs a model on the build machine, for the target's outputs to be compared with."""
+"""Runs a model on the build machine, as the reference for the target's outputs."""
 
 from typing import Annotated, TypedDict
 
@@ -7,7 +7,7 @@ from engine.stage.bounds import Range
 
 
 class ReferenceMetrics(TypedDict):
-    """How many test examples were run with the default kernels, and with the reference kernels."""
+    """The number of test examples run with the default kernels, and with the reference kernels."""
 
     examples: float
     reference_examples: float
@@ -25,7 +25,7 @@ def reference(
     """Run a role's int8 and float model on the test part with the target's runtime.
 
     The default kernels differ between x86 and ARM by some quantisation steps; the reference kernels
-    are the same to the bit on every platform, and slow, above all under emulation: so only a few
+    are the same bit for bit on every platform, and slow, above all under emulation: so only a few
     examples are run with them, spread over the test part.
 
     test:    a part with the model's input tensors
@@ -68,7 +68,7 @@ def reference(
         made = raw_outputs.run(model, test_part, examples)
         raw_outputs.write(outputs / name, made, model, about)
     np.save(outputs / "chosen.npy", chosen)
-    note(f"ran with {model.runtime} on {platform.machine()}, to compare the target with")
+    note(f"ran with {model.runtime} on {platform.machine()}, as the reference for the target")
     return ReferenceMetrics(
         examples=float(test_part.examples), reference_examples=float(len(chosen))
     )

@@ -1,4 +1,4 @@
-"""The stage that opens the package as the device will, and answers raw test items through the task."""
+"""Opens the package as the device will, and answers raw test items through the task."""
 
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -33,11 +33,11 @@ def verify(
 ) -> VerifyMetrics:
     """Answer the raw items of the test part, and compare with what `score` expects of them.
 
-    package: a packed model; test: a part with raw items; score: its report, with `answers`
+    package: a packaged model; test: a part with raw items; score: its report, with `answers`
     golden:  inputs/ (the raw items) and answers.json: what a device has to answer before it serves
              this package, and where these answers were made
 
-    task:        what the packed model does: a module of stages/tasks
+    task:        what the packaged model does: a module of stages/tasks
     runtime:     the target's: litert or tflite_runtime
     accelerator: the target's: none, or a name such as edgetpu
 
@@ -54,7 +54,9 @@ def verify(
 
     opened, items = load(package, accelerator, runtime), part.items(test)
     if not items:
-        raise StageError("the test part has no raw item: let `dataset` write some into test/raw")
+        raise StageError(
+            "the test part has no raw items: change `dataset` to write some to test/raw"
+        )
     golden.mkdir()
     (golden / "inputs").mkdir()
     answers: dict[str, list[dict[str, Any]]] = {}

@@ -49,7 +49,7 @@ def _write_mpeg4(path: Path, frames: "Iterable[Frame]", frame_rate: float) -> No
         import cv2
     except ImportError:
         raise StageError(
-            "writing videos needs PyAV (av) or OpenCV, and neither is installed"
+            "writing videos needs PyAV (av) or OpenCV, but neither is installed"
         ) from None
     writer = None
     for picture, _ in frames:

@@ -1,4 +1,4 @@
-"""How a stored frame has to be turned and mirrored to be upright.
+"""Turns and mirrors stored frames so that they are upright.
 
 A container stores a 3 x 3 display matrix (ISO/IEC 14496-12, tkhd). Players turn by quarters only, so
 any other angle is rounded to the nearest quarter turn.

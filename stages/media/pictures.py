@@ -193,5 +193,5 @@ def _cv2():
     try:
         import cv2
     except ImportError:
-        raise StageError("pictures need Pillow or OpenCV, and neither is installed") from None
+        raise StageError("pictures need Pillow or OpenCV, but neither is installed") from None
     return cv2

@@ -27,7 +27,7 @@ def _resized_by_pillow(picture: np.ndarray, width: int, height: int, shrinks: bo
         from PIL import Image
     except ImportError:
         raise StageError(
-            "resizing pictures needs OpenCV or Pillow, and neither is installed"
+            "resizing pictures needs OpenCV or Pillow, but neither is installed"
         ) from None
     way = Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
     return np.asarray(Image.fromarray(picture).resize((width, height), way))

@@ -1,4 +1,4 @@
-"""The parts that a data set brings itself: train/ with test/, val/ or both, in any letter case."""
+"""The parts into which a data set is already split: train/ with test/, val/ or both, in any letter case."""
 
 from pathlib import Path
 
@@ -32,7 +32,8 @@ def of_folders(folders: "list[Path]", what: str) -> "dict[Path, str]":
         return {}
     if others := [folder.name for folder, split in found.items() if split is None]:
         raise StageError(
-            f"beside {' and '.join(sorted(kinds))} {what} have {', '.join(others)}: move or remove that"
+            f"{what} contain {', '.join(others)} in addition to "
+            f"{' and '.join(sorted(kinds))}: move or remove it"
         )
     splits = {folder: split for folder, split in found.items() if split}
     if "test" not in kinds:

@@ -1,4 +1,4 @@
-"""Why a picture or video cannot be read, and the size above which none is read."""
+"""The reason why a picture or video cannot be read, and the maximum size."""
 
 MAX_PIXELS = 50_000_000
 
@@ -11,5 +11,5 @@ def refuse_bomb(width: int, height: int) -> None:
     """Raise Unreadable if a picture has more than MAX_PIXELS, before it is decoded."""
     if width * height > MAX_PIXELS:
         raise Unreadable(
-            f"{width} x {height} pixels; at most {MAX_PIXELS // 1_000_000} million are read"
+            f"{width} x {height} pixels; at most {MAX_PIXELS // 1000000} million are supported"
         )

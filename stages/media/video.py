@@ -25,6 +25,6 @@ def _open_with_opencv(source: "Path | int | str") -> Video:
         from stages.media.video_opencv import OpenCVVideo
     except ImportError:
         raise StageError(
-            "reading videos needs PyAV (av) or OpenCV, and neither is installed"
+            "reading videos needs PyAV (av) or OpenCV, but neither is installed"
         ) from None
     return OpenCVVideo(source)

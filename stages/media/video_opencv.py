@@ -16,7 +16,7 @@ try:  # planning reads here that OpenCV may be absent
 except ImportError:
     raise
 
-# read() fails once at a damaged frame and goes on if called again; at the end it goes on failing
+# read() fails once at a damaged frame and continues if called again; at the end it continues failing
 _READ_ATTEMPTS = 50
 
 
@@ -31,7 +31,7 @@ class OpenCVVideo(Video):
         self._path = source if isinstance(source, Path) else None
         self._failed = 0
         if not self._capture.isOpened():
-            raise Unreadable("no video that can be decoded")
+            raise Unreadable("not a readable video")
         self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
         refuse_bomb(
             int(self._get(cv2.CAP_PROP_FRAME_WIDTH)), int(self._get(cv2.CAP_PROP_FRAME_HEIGHT))

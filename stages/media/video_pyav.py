@@ -111,7 +111,7 @@ def _why_not(source: "Path | int | str", error: Exception) -> str:
     """Return why nothing could be opened: of a stream or camera also what the system says."""
     is_other = not isinstance(error, av.FFmpegError) or isinstance(error, av.InvalidDataError)
     if isinstance(source, Path) or is_other:
-        return "no video that can be decoded"
+        return "not a readable video"
     return f"it cannot be opened: {_reason(error)}"
 
 

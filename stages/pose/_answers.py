@@ -1,4 +1,4 @@
-"""What the task is expected to answer to the raw items of a test part, from the model's outputs."""
+"""The expected answers of the task for the raw items of a test part, from the model's outputs."""
 
 from pathlib import Path
 from typing import Any

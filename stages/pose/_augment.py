@@ -1,4 +1,4 @@
-"""Makes new training windows of old ones: other views, other bodies, other tempi.
+"""Derives new training windows from existing ones: other views, other bodies, other speeds.
 
 Pure numpy, seeded by the caller.
 """
@@ -14,7 +14,7 @@ Array = NDArray[np.float32]
 def augmented(
     keypoints: Array, joints: list[str], limb_swap: float, chance: np.random.Generator
 ) -> Array:
-    """Return windows (n, window, joints, 3) as another camera, body and tempo might have given
+    """Return windows (n, window, joints, 3) as another camera, body and speed might have produced
     them.
     """
     n, window = keypoints.shape[:2]
@@ -37,9 +37,7 @@ def augmented(
 def _swap_limbs(
     keypoints: Array, joints: list[str], share: float, chance: np.random.Generator
 ) -> None:
-    """Swap left and right arms or legs in some windows, as a pose model does that takes one for the
-    other.
-    """
+    """Swap left and right arms or legs in some windows, an error that pose models make."""
     for part in ("arm", "leg"):
         left, right = limbs(joints, part)
         rows = np.flatnonzero(chance.random(len(keypoints)) < share)[:, None]
@@ -57,7 +55,7 @@ def _views(n: int, chance: np.random.Generator) -> NDArray[np.float64]:
 
 
 def _warped(keypoints: Array, chance: np.random.Generator) -> Array:
-    """Play each window at another tempo, from another start, within its own frames."""
+    """Resample each window at another speed, from another start, within its own frames."""
     n, window = keypoints.shape[:2]
     length = (window - 1) * chance.uniform(0.7, 1.0, n)
     start = chance.uniform(0, 1, n) * (window - 1 - length)

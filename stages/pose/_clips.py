@@ -1,4 +1,4 @@
-"""A clip's keypoints, and the folder in which the stages hand many clips on: recordings.json and
+"""A clip's keypoints, and the folder in which the stages pass on clips: recordings.json and
 keypoints.npy.
 """
 
@@ -30,14 +30,15 @@ class Clip:
 
 
 def write(folder: Path, clips: "list[Clip]") -> None:
-    """Write the clips in their order; StageError where they are of two skeletons."""
+    """Write the clips in their order; StageError if they have different skeletons."""
     skeletons = sorted({clip.skeleton for clip in clips})
     if len(skeletons) > 1:
         one, other = (
             next(clip.name for clip in clips if clip.skeleton == name) for name in skeletons[:2]
         )
         raise StageError(
-            f"the recordings mix two skeletons: {one} is {skeletons[0]}, {other} is {skeletons[1]}"
+            f"the recordings mix two skeletons: {one} has {skeletons[0]}, {other} has "
+            f"{skeletons[1]}"
         )
     entries, first = [], 0
     for clip in clips:

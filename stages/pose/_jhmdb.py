@@ -1,5 +1,5 @@
-"""Reads the JHMDB 2-D joints that DD-Net publishes as pickles, with an unpickler that can make
-numpy arrays only.
+"""Reads the JHMDB 2-D joints that DD-Net publishes as pickles, with an unpickler that allows only
+numpy arrays.
 
 Source: github.com/fandulu/DD-Net, data/JHMDB (Yang et al. 2019); the joints are JHMDB's pos_world
 (Jhuang et al. 2013).
@@ -29,7 +29,7 @@ _ALLOWED = {
 
 
 def is_jhmdb(folder: Path) -> bool:
-    """True where the folder holds both pickles."""
+    """Return whether the folder has both pickles."""
     return all((folder / name).is_file() for name in FILES.values())
 
 
@@ -56,7 +56,8 @@ def _keypoints(pose: Any, name: str) -> np.ndarray:
     points = np.asarray(pose, np.float32)
     if points.ndim != 3 or points.shape[1:] != (len(JHMDB15), 2) or not np.isfinite(points).all():
         raise StageError(
-            f"{name} holds a pose of shape {points.shape}, not (frames, {len(JHMDB15)}, 2) finite numbers"
+            f"{name} contains a pose of shape {points.shape}, not (frames, {len(JHMDB15)}, "
+            "2) finite numbers"
         )
     score = np.ones((*points.shape[:2], 1), np.float32)
     return np.concatenate([points * UNIT_PIXELS, score], axis=2)  # (frames, 15, 3)
@@ -68,11 +69,11 @@ def _load(path: Path) -> "dict[str, Any]":
             content = _ArraysOnly(file, encoding="latin1").load()
     except Exception as error:  # a damaged pickle raises nearly anything
         raise StageError(
-            f"{path.name} is not the JHMDB file that DD-Net publishes: {error}"
+            f"{path.name} is not the JHMDB file published by DD-Net: {error}"
         ) from None
     if not isinstance(content, dict) or not {"pose", "label"} <= set(content):
         raise StageError(
-            f"{path.name} is not the JHMDB file that DD-Net publishes: no pose and label in it"
+            f"{path.name} is not the JHMDB file published by DD-Net: it contains no pose and label"
         )
     return content
 
@@ -81,6 +82,6 @@ class _ArraysOnly(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ALLOWED:
             raise pickle.UnpicklingError(
-                f"it asks for {module}.{name}, and only numpy arrays are let in"
+                f"it contains {module}.{name}, but only numpy arrays are allowed"
             )
         return super().find_class(module, name)

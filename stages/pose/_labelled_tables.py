@@ -1,7 +1,7 @@
-"""Finds recordings that name their own split: train_data.csv and test_data.csv, with pictures
-beside them if there are any.
+"""Finds recordings that have their own split: train_data.csv and test_data.csv, with optional
+pictures beside them.
 
-The form is that of the yoga poses of TensorFlow's pose tutorial: filename, <JOINT>_x, _y, _score
+The format is that of the yoga poses of TensorFlow's pose tutorial: filename, <JOINT>_x, _y, _score
 ..., class_name, and images/train/<class>/*.jpg. Where there are test pictures, they alone are the
 test: the keypoints of test_data.csv are those of a larger model on a workstation, not what a device
 will see.
@@ -21,15 +21,15 @@ TABLE_WEIGHT = 0.1
 
 
 def is_labelled_tables(folder: Path) -> bool:
-    """True where the folder holds both tables."""
+    """Return whether the folder has both tables."""
     return all(_table(folder, split).is_file() for split in SPLITS)
 
 
 def read(folder: Path, bad: "list[str]") -> "tuple[list[Clip], list[Source]]":
-    """Return a one-frame clip for each row and a source for each picture; bad rows are named in
+    """Return a one-frame clip for each row and a source for each picture; bad rows are added to
     `bad`.
 
-    No row of a person of the test is in the train split, whatever the table says.
+    No row of a test person is in the train split, whatever the table says.
     """
     pictures = [source for split in SPLITS for source in _pictures(folder, split)]
     has_test_pictures = any(source.split == "test" for source in pictures)
@@ -43,9 +43,7 @@ def read(folder: Path, bad: "list[str]") -> "tuple[list[Clip], list[Source]]":
 
 
 def person_of(file_name: str, label: str) -> "str | None":
-    """Return who a name of the form person_activity says is on the picture: guy3 of
-    guy3_chair070.jpg.
-    """
+    """Return the person from a name of the form person_activity: guy3 of guy3_chair070.jpg."""
     person, _, rest = PurePosixPath(file_name).name.partition("_")
     return person if rest.startswith(label) else None
 

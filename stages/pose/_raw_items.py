@@ -1,4 +1,4 @@
-"""Puts raw clips of the test into its part: what a device will be given, for `verify` and golden."""
+"""Adds raw clips of the test to its part, as a device will get them, for `verify` and golden."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -59,7 +59,7 @@ def _chosen(clips: "Sequence[Mapping[str, Any]]", longest: "int | None") -> "lis
 def _is_recording(path: Path) -> bool:
     """Return whether a device can read it: a picture, a keypoint CSV, a folder of pictures.
 
-    Videos are none: the runtime's images have no library that decodes them.
+    It cannot read videos: the runtime's images have no library that decodes them.
     """
     if path.is_dir():
         files = [file for file in path.iterdir() if not file.name.startswith(".")]

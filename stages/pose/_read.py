@@ -1,5 +1,5 @@
-"""Reads one source - a video, pictures or a keypoint CSV - into a clip, and names what cannot be
-read.
+"""Reads one source - a video, pictures or a keypoint CSV - into a clip, and lists unreadable
+files.
 """
 
 from dataclasses import dataclass, field
@@ -17,9 +17,7 @@ from stages.tasks.keypoints.movenet import PICTURE_SIDE, MoveNet
 
 @dataclass
 class Faults:
-    """What is left out: the files that cannot be read, and the videos that lack frames, each with
-    its reason.
-    """
+    """The unreadable files, and the videos with lost frames, each with its reason."""
 
     unreadable: "list[str]" = field(default_factory=list)
     damaged: "list[str]" = field(default_factory=list)
@@ -33,7 +31,7 @@ class Faults:
 
 
 def read(source: Source, movenet: "MoveNet | None", faults: Faults) -> "Clip | None":
-    """Return the clip, or None if nothing of it can be read; what cannot is added to `faults`."""
+    """Return the clip, or None if nothing of it can be read; errors are added to `faults`."""
     try:
         if source.kind == "table":
             return _read_table(source)
@@ -66,7 +64,7 @@ def _read_video(source: Source, movenet: MoveNet, faults: Faults) -> Clip:
 
 
 def _read_pictures(source: Source, movenet: MoveNet, faults: Faults) -> "Clip | None":
-    """One picture is looked at several times; a folder of them is followed like a video."""
+    """A single picture is analysed several times; a folder is tracked like a video."""
     look = movenet.of_picture if len(source.paths) == 1 else movenet.follow
     movenet.forget()
     frames = []

@@ -1,5 +1,4 @@
-"""Finds the clips in a user's folder of recordings, in a fixed order; reads no picture, video or
-number.
+"""Finds the clips in a user's folder of recordings, in a fixed order, without reading any file.
 
 The layouts are those of docs/data.md: a sub-folder for each activity, or train/ with test/, val/ or
 both, holding such folders.
@@ -36,8 +35,8 @@ class Source:
 
 @dataclass
 class Found:
-    """What a folder holds: the clips' sources, the activities with a folder, and the names passed
-    over.
+    """The contents of a folder: the clips' sources, the activities with a folder, and the ignored
+    names.
     """
 
     sources: "list[Source]" = field(default_factory=list)
@@ -46,18 +45,19 @@ class Found:
 
 
 def find(root: Path) -> Found:
-    """Return what there is to read; StageError where the layout is none of those known."""
+    """Return what there is to read; StageError for an unknown layout."""
     if root.is_file():
         if not kind_of(root):
             raise StageError(
-                f"{root.name} is no video, picture or keypoint CSV ({', '.join(VIDEOS + PICTURES + TABLES)})"
+                f"{root.name} is not a video, picture or keypoint CSV "
+                f"({', '.join(VIDEOS + PICTURES + TABLES)})"
             )
         return Found([Source(root.name, (root,), person=person_of(root.stem))])
     if not root.is_dir():
         raise StageError(f"the recordings {root.name} are neither a file nor a folder")
     folders = [path for path in visible(root) if path.is_dir()]
     if not folders:
-        raise StageError(f"the recordings hold no activity: {_HOW}")
+        raise StageError(f"the recordings contain no activity: {_HOW}")
     found = Found()
     splits = splits_of(folders, "the recordings")
     for folder, split in splits.items():
@@ -76,7 +76,7 @@ def kind_of(path: Path) -> str:
 
 
 def person_of(stem: str) -> "str | None":
-    """Return who a file's name says is on it: anna of anna__clip3."""
+    """Return the person from a file's name: anna of anna__clip3."""
     person, separator, _ = stem.partition("__")
     return person if separator and person else None
 
@@ -93,9 +93,9 @@ def _add_activities(found: Found, root: Path, folder: Path, split: "str | None")
         if not clips and (nested := _nested(entry)):
             where = entry.relative_to(root).as_posix()
             raise StageError(
-                f"{nested.relative_to(root).as_posix()} is a folder too deep for a clip of an "
-                f"activity: point assets.recordings at {where}, or move the clips of "
-                "each activity into one folder"
+                f"{nested.relative_to(root).as_posix()} is nested one folder too deep for "
+                f"a clip of an activity: set assets.recordings to {where}, or move the "
+                "clips of each activity into one folder"
             )
         found.sources.extend(clips)
 

@@ -1,9 +1,9 @@
 """A jointed stick figure in front of a camera: how its joints move in six activities, and how a
 pose model would see them.
 
-Lengths are parts of the body's height, angles degrees. A limb's `out` turns it sideways from
-hanging (0) over horizontal (90) to upright (180), its `ahead` swings it forwards. Nothing here is
-recorded from a person.
+Lengths are fractions of the body's height, angles are degrees. A limb's `out` turns it sideways
+from hanging (0) over horizontal (90) to upright (180), its `ahead` swings it forwards. Nothing here
+is recorded from a person.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _TEMPO_HZ = {
 
 @dataclass(frozen=True)
 class Person:
-    """What stays the same from clip to clip: proportions, and a manner of moving."""
+    """The properties that stay the same from clip to clip: proportions, and a style of movement."""
 
     upper_arm: float
     forearm: float
@@ -41,7 +41,7 @@ class Person:
 
 
 def person(random: np.random.Generator) -> Person:
-    """Return somebody."""
+    """Return a random body."""
     usual = np.array([0.17, 0.15, 0.24, 0.24, 0.29, 0.115, 0.075, 0.12])
     lengths = usual * random.normal(1, 0.07, len(usual)).clip(0.8, 1.2)
     manner = random.normal(1, [0.15, 0.2]).clip(0.55, 1.5)
@@ -66,10 +66,10 @@ def act(
 def observe(
     joints: np.ndarray, noise: float, missing: float, random: np.random.Generator
 ) -> np.ndarray:
-    """Return (frames, 17, 3) with scores, as a pose model sees the joints: shaky, some of them
+    """Return (frames, 17, 3) with scores, as a pose model sees the joints: noisy, some of them
     badly, some not at all.
 
-    noise is in parts of the figure's height; a missing joint is 0, 0, 0.
+    noise is a fraction of the figure's height; a missing joint is 0, 0, 0.
     """
     frames, count = joints.shape[:2]
     height = np.ptp(joints[:, :, 1], axis=1).max()

@@ -1,6 +1,6 @@
-"""The truth of a part, and the figures made of it: by clip, where examples are windows of one.
+"""The truth of a part, and the figures derived from it: by clip, if examples are windows of a clip.
 
-A window that shows nobody names no class; a clip of such windows alone is wrong, whatever its class.
+A window that shows nobody has no predicted class; a clip of only such windows is wrong.
 """
 
 import json
@@ -23,15 +23,15 @@ class Truth:
     people: list[str | None] | None = None  # (clips,), None of who is not known
 
     def accuracy(self, scores: NDArray[np.float32]) -> float:
-        """Return the share of clips whose mean score (examples, classes) names the true class."""
+        """Return the share of clips whose mean score (examples, classes) is highest for the true class."""
         return float(self.hits(scores).mean())
 
     def hits(self, scores: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Return for each clip whether its mean score names the true class: (clips,)."""
+        """Return for each clip whether its mean score is highest for the true class: (clips,)."""
         return np.asarray(self._guesses(scores) == self.classes)
 
     def confusion(self, scores: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Return (classes, classes + 1) counts of clips, rows true and columns guessed.
+        """Return (classes, classes + 1) counts of clips, rows true and columns predicted.
 
         The last column counts clips that show nobody.
         """
@@ -59,7 +59,7 @@ def read(part: Path) -> Truth:
 
 
 def f1(matrix: NDArray[np.int64]) -> list[float]:
-    """Return each class's F1, 2 tp / (2 tp + fp + fn); 0 for a class neither there nor guessed.
+    """Return each class's F1, 2 tp / (2 tp + fp + fn); 0 for a class neither present nor predicted.
 
     matrix: (classes, classes + 1) as of Truth.confusion
     """

@@ -1,5 +1,5 @@
-"""The stage that makes a sample data set: keypoint recordings of stick figures, so that a first run
-needs no camera.
+"""Generates a sample data set: keypoint recordings of stick figures, so that a first run needs no
+camera.
 """
 
 from typing import Annotated, TypedDict
@@ -11,7 +11,7 @@ FPS = 30.0
 
 
 class ActivitySampleMetrics(TypedDict):
-    """How many clips and frames were made."""
+    """The number of generated clips and frames."""
 
     clips: float
     frames: float
@@ -27,7 +27,7 @@ def activity_sample(
     noise: Annotated[float, Range(ge=0)] = 0.012,
     missing: Annotated[float, Range(ge=0, le=1)] = 0.04,
 ) -> ActivitySampleMetrics:
-    """Make stick figures of several people who do six activities, and several clips of each.
+    """Generate stick figures of several people who do six activities, and several clips of each.
 
     The same seed gives the same bytes.
 

@@ -1,6 +1,4 @@
-"""The stage that turns keypoints into windows with labels, split by person or clip and never by
-frame.
-"""
+"""Turns keypoints into labelled windows, split by person or clip and never by frame."""
 
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
@@ -38,8 +36,8 @@ def dataset(
 ) -> DatasetMetrics:
     """Cut clips into windows of equal length, and split them into training and test part.
 
-    keypoints:  what stages.pose.keypoints writes
-    recordings: where the keypoints come from; small ones of the test go along as raw items
+    keypoints:  the output of stages.pose.keypoints
+    recordings: the source of the keypoints; small ones of the test are added as raw items
     train, test: parts with the tensor `features`, float32 (windows, rows, 1, channels);
                  truth.json (labels, and the person of each clip), truth_class.npy int64 (clips,),
                  truth_clip.npy int64 (windows,), truth_nothing.npy bool (windows,): whether a
@@ -48,21 +46,21 @@ def dataset(
                  joints, 3) for augmentation, weight.npy float32 (windows,), and the part
                  validation/ if clips are set aside
 
-    window:      frames that the classifier looks at; 1: single pictures
-    stride:      frames between the beginnings of two windows of a clip
+    window:      frames per input of the classifier; 1: single pictures
+    stride:      frames between the starts of two windows of a clip
     whole_clips: true: a clip is one window
-    test_share:  share of the people, or clips, that are set aside for the test
-    val_share:   share of the training people, or clips, that are set aside for validation
-    seed:        of the choice of people and clips
+    test_share:  share of the people, or clips, that are held out for the test
+    val_share:   share of the training people, or clips, that are held out for validation
+    seed:        of the split
 
-    With whole_clips a clip is one window, `window` frames that are spread over all of it: for clips
-    that show an activity once, from its beginning to its end. The device then looks at spans of the
+    With whole_clips, a clip is one window of `window` frames that are spread over all of it: for
+    clips that show an activity once, from beginning to end. The device then looks at spans of the
     training clips' median length.
 
-    A recording's own parts stay as they are; else whole people are set aside, or whole clips if
-    there are fewer than three people. Validation is taken from the training people in the same way
-    if the recordings bring none; with val_share 0 there is none. StageError: an activity without a clip
-    to train on or to test with; the same clip in two parts.
+    If the recordings have parts, these are used; otherwise whole people are held out, or whole clips if
+    there are fewer than three people. If the recordings have no validation part, it is split from the
+    training people in the same way; with val_share 0 there is none. StageError: an activity without a
+    training or test clip; the same clip in two parts.
     """
     import json
 
@@ -75,7 +73,9 @@ def dataset(
     clips = [clip for clip in about["clips"] if clip["label"] is not None]
     labels = sorted({clip["label"] for clip in clips})
     if len(labels) < 2:
-        raise StageError(f"a classifier needs two activities at least; there is {labels or 'none'}")
+        raise StageError(
+            f"a classifier needs at least two activities; the recordings have {labels or 'none'}"
+        )
     parts = _split(clips, test_share, val_share, seed)
     _check(parts, labels, rows)
     _advise(clips, window)
@@ -126,7 +126,7 @@ def _split(
 def _set_aside(
     clips: list[dict[str, Any]], share: float, seed: int
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Take about `share` of the clips away: whole people, or of each activity whole clips."""
+    """Remove about `share` of the clips: whole people, or whole clips of each activity."""
     import random
 
     chance = random.Random(seed)
@@ -153,12 +153,11 @@ def _check(parts: dict[str, list[dict[str, Any]]], labels: list[str], rows: Any)
     absent = sorted(set(labels) - {clip["label"] for clip in parts["train"]})
     if absent:
         raise StageError(
-            f"no clip to train on for: {', '.join(absent)}; record more clips or people of it"
+            f"no training clip for: {', '.join(absent)}; record more clips or people of "
+            "this activity"
         )
     if not parts["test"]:
-        raise StageError(
-            "there is no clip to test with: record at least two clips of each activity"
-        )
+        raise StageError("there is no test clip: record at least two clips of each activity")
     seen = {
         rows[c["first"] : c["first"] + c["frames"]].tobytes(): c["clip"]
         for c in parts["train"] + parts["val"]
@@ -170,8 +169,8 @@ def _check(parts: dict[str, list[dict[str, Any]]], labels: list[str], rows: Any)
     ]
     if twins:
         raise StageError(
-            f"{len(twins)} clips are in the training and in the test part, such as {twins[0][0]} and "
-            f"{twins[0][1]}"
+            f"{len(twins)} clips are in both the training part and the test part, such as "
+            f"{twins[0][0]} and {twins[0][1]}"
         )
 
 

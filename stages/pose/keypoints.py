@@ -1,4 +1,4 @@
-"""The stage that turns recordings of people into keypoints; it trains nothing and windows nothing."""
+"""Turns recordings of people into keypoints; it neither trains nor cuts windows."""
 
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
@@ -95,7 +95,7 @@ def _find(recordings: In, bad: list[str]) -> "tuple[list[Clip], list[Source], se
         clips, sources = _labelled_tables.read(recordings, bad)
         return clips, sources, set()
     found = _recordings.find(recordings)
-    _tell(found.ignored, f"{len(found.ignored)} entries are no recordings and are passed over")
+    _tell(found.ignored, f"{len(found.ignored)} entries are not recordings and are ignored")
     return [], found.sources, found.labels
 
 
@@ -128,20 +128,18 @@ def _read_all(sources: "list[Source]", movenet: "MoveNet | None", faults: "Fault
 
 
 def _check(clips: "Sequence[Clip | Source]", labels: set[str], allow_one_activity: bool) -> None:
-    """Refuse what no classifier can be trained on: clips, or the files that are to become clips.
+    """Refuse clips, or files that will become clips, with which no classifier can be trained.
 
-    One clip without an activity is let through, to be looked at.
+    A single clip without an activity is allowed, because `predict` can use it.
     """
     if not clips:
-        raise StageError("the recordings hold no clip that can be read")
+        raise StageError("the recordings contain no readable clip")
     seen = {clip.label for clip in clips if clip.label is not None}
     if empty := sorted(labels - seen):
-        raise StageError(
-            f"no clip that can be read for {', '.join(empty)}: add some, or remove the folder"
-        )
+        raise StageError(f"no readable clip for {', '.join(empty)}: add some, or remove the folder")
     if len(seen) == 1 and not allow_one_activity:
         raise StageError(
-            f"there is one activity only, {seen.pop()}: a classifier needs two or more"
+            f"there is only one activity, {seen.pop()}: a classifier needs two or more"
         )
     trained = {clip.label for clip in clips if clip.split == "train"}
     if trained and (unknown := sorted(seen - trained)):
@@ -153,7 +151,8 @@ def _note_shared_people(clips: "list[Clip]") -> None:
     others = {clip.person for clip in clips if clip.split not in ("test", None)}
     if both := sorted(tested & others):
         note(
-            f"{', '.join(both)} is in train and in test: the accuracy says little about people never seen"
+            f"{', '.join(both)} is in both train and test: the accuracy says little about "
+            "new people"
         )
 
 

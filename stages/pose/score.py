@@ -1,4 +1,4 @@
-"""The stage that judges the classifier's outputs by the truth of the test part, clip by clip."""
+"""Compares the classifier's outputs with the truth of the test part, clip by clip."""
 
 from statistics import mean
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
@@ -50,11 +50,11 @@ class ScoreMetrics(TypedDict):
 def score(
     test: In, outputs: In, reference: In, report: Annotated[Out, Suffix(".json")]
 ) -> ScoreMetrics:
-    """Compare outputs with the truth; examples that belong to a clip are judged together.
+    """Compare outputs with the truth; the examples of a clip count as one.
 
     test:      the part that stages.pose.dataset wrote
-    outputs:   what `infer` wrote: probabilities (windows, classes) by tensor name
-    reference: what `reference` wrote: the same of the build machine, int8 and float
+    outputs:   outputs of `infer`: probabilities (windows, classes) by tensor name
+    reference: outputs of `reference`: the same from the build machine, int8 and float
     report:    JSON: the metrics, F1 of each class, confusion matrix, where it was measured, the
                answers that `verify` expects of the raw items, and sections of the model card
 
@@ -83,8 +83,8 @@ def score(
     for name in ("outputs_differ", "max_step_difference", "reference_bit_equal"):
         metrics[name] = float(difference[name])  # type: ignore[literal-required]
     note(
-        f"accuracy {metrics['accuracy']:.4f}, {metrics['accuracy_delta']:+.4f} to "
-        f"{difference['machine']} with {difference['runtime']}"
+        f"accuracy {metrics['accuracy']:.4f}, {metrics['accuracy_delta']:+.4f} compared "
+        f"with {difference['machine']} and {difference['runtime']}"
     )
     _warn(metrics, matrix, truth.labels)
     about = {
@@ -109,7 +109,7 @@ def _draw(form: str, labels: list[str], matrix: "NDArray[np.int64]") -> None:
 
 
 def _warn(metrics: ScoreMetrics, matrix: "NDArray[np.int64]", labels: list[str]) -> None:
-    """Say what the test part lacks, if its figures mean little."""
+    """Add a note about what the test part lacks, if its figures mean little."""
     tested = matrix.sum(1)
     untested = [label for label, count in zip(labels, tested, strict=True) if not count]
     if untested:
@@ -119,13 +119,14 @@ def _warn(metrics: ScoreMetrics, matrix: "NDArray[np.int64]", labels: list[str])
         )
     if metrics["nothing_seen"]:
         note(
-            f"{metrics['nothing_seen']:.0f} of {metrics['test_examples']:.0f} test clips show nobody "
-            "that the pose model sees: they count as wrong"
+            f"the pose model sees nobody in {metrics['nothing_seen']:.0f} of "
+            f"{metrics['test_examples']:.0f} test clips: they count as wrong"
         )
     if metrics["baseline_margin"] <= 0:
         note(
             f"an accuracy of {metrics['accuracy']:.4f} is no better than always answering "
-            f"{labels[int(tested.argmax())]} ({metrics['majority_baseline']:.4f}): add training clips"
+            f"{labels[int(tested.argmax())]} ({metrics['majority_baseline']:.4f}): add "
+            "training clips"
         )
 
 
@@ -133,12 +134,14 @@ def _scores(found: Any, truth: "Truth") -> "NDArray[np.float32]":
     """Return the only output (windows, classes) as values."""
     values = found.values()
     if len(values) != 1:
-        raise StageError(f"an activity classifier has one output, this one has {len(values)}")
+        raise StageError(
+            f"an activity classifier must have one output, but this one has {len(values)}"
+        )
     (scores,) = values.values()
     if len(scores) != len(truth.clips):
         raise StageError(
-            f"there are outputs of {len(scores)} windows, and {len(truth.clips)} in the test part: "
-            "run `infer` on this part"
+            f"there are outputs for {len(scores)} windows, but {len(truth.clips)} windows "
+            "in the test part: run `infer` on this part"
         )
     return scores  # type: ignore[no-any-return]
 
@@ -211,9 +214,9 @@ def _card(about: dict[str, Any], truth: "Truth", groups: str) -> dict[str, str]:
         "Data": _data(truth),
         "Figures": figures,
         "Limits": (
-            "The model knows these activities only. It answers `nothing` if the pose model sees "
-            "nobody, and names one of its activities for whatever else it sees. It was tested on "
-            "people and cameras like those of its data set, not on others."
+            "The model knows only these activities. It answers `nothing` if the pose model sees "
+            "nobody, and one of its activities for anything else that it sees. It was tested only "
+            "on people and cameras like those of its data set."
         ),
     }
 

@@ -1,4 +1,4 @@
-"""The stage that trains the activity classifier, with operations that the Edge TPU takes."""
+"""Trains the activity classifier, with operations that the Edge TPU supports."""
 
 import math
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
@@ -47,19 +47,19 @@ def train(
     limb_swap: share of training windows with left and right arms, or legs, swapped
 
     epochs:          passes over the training windows
-    learning_rate:   at the beginning
-    batch_size:      windows of a step
+    learning_rate:   initial learning rate
+    batch_size:      windows per step
     width:           units of the first hidden layer; the second has twice as many
-    dropout:         share of the second hidden layer's units that a step leaves out; half of it
-                     in the first
-    augment:         true: vary the windows as another camera, body and tempo would
+    dropout:         share of the second hidden layer's units that are dropped per step; the
+                     first layer drops half as many
+    augment:         true: vary the windows as another camera, body and speed would
     label_smoothing: share of a label that is spread over all activities
     seed:            of weights, order and augmentation
     threads:         CPU threads of TensorFlow
 
-    The network's weights are averaged over the steps (Polyak), the rate falls as a cosine. The same
-    seed and the same number of threads give the same bytes, also if the training was killed and
-    continued from its checkpoint. StageError: the loss is no number any more.
+    The network's weights are averaged over the steps (Polyak), the learning rate follows a cosine.
+    The same seed and number of threads give the same bytes, also if the training was killed and
+    resumed from its checkpoint. StageError: the loss is no longer a number.
     """
     import numpy as np
 
@@ -88,7 +88,7 @@ def train(
     optimizer.finalize_variable_values(learner.trainable_variables)
     loss, accuracy = data.judge(network, "val" if "val" in data.x else "train")
     if "val" not in data.x:
-        note("no clip is set aside for validation: val_accuracy is that of the training windows")
+        note("no clip is held out for validation: val_accuracy is measured on the training windows")
     training.save(network, model)
     return TrainMetrics(
         val_accuracy=accuracy, val_loss=loss, parameters=float(network.count_params())
@@ -205,7 +205,7 @@ def _epoch(network: Any, x: Any, y: Any, batch_size: int) -> dict[str, float]:
 def _check(row: dict[str, float], epoch: int) -> None:
     if not math.isfinite(row["loss"]):
         raise StageError(
-            f"the loss is {row['loss']} in epoch {epoch}: lower learning_rate, or look for broken "
+            f"the loss is {row['loss']} in epoch {epoch}: lower learning_rate, or check for broken "
             "keypoints"
         )
 

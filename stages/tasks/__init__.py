@@ -1,1 +1,1 @@
-"""What packed models do, from a raw input to an answer: one module per task."""
+"""The tasks of packaged models, from a raw input to an answer: one module per task."""

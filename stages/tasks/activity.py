@@ -1,6 +1,6 @@
-"""The task `activity`: names what the person in front of the camera does, window by window.
+"""The task `activity`: recognises what the person in front of the camera does, window by window.
 
-A window that shows nobody is answered with `nothing`, without a probability.
+The answer for a window that shows nobody is `nothing`, without a probability.
 
 Raw inputs are frames (h, w, 3), or keypoints (joints, 3) of a table if the recordings were tables.
 """
@@ -37,7 +37,7 @@ class State:
 
 
 class Activity:
-    """A packed activity classifier with its pose model, if it has one."""
+    """A packaged activity classifier with its pose model, if it has one."""
 
     takes = "pictures"
     picture_side = PICTURE_SIDE
@@ -56,13 +56,15 @@ class Activity:
             self.ran_on += f", pose model on the {self._movenet.called}"
         classes = int(next(iter(self._model.outputs.values())).shape[-1])
         if classes != len(self._labels):
-            raise StageError(f"the model has {classes} classes, labels.txt {len(self._labels)}")
+            raise StageError(
+                f"the model has {classes} classes, but labels.txt has {len(self._labels)}"
+            )
 
     def new_state(self, still: bool = False) -> State:
         return State(still, deque(maxlen=self._span))
 
     def answer(self, raw: "NDArray[Any]", state: State) -> "dict[str, Any]":
-        """Return the frame's keypoints, and the activity of the last window that is over."""
+        """Return the frame's keypoints, and the activity of the last complete window."""
         keypoints = self._keypoints(raw, state)
         state.frames.append(keypoints)
         state.count += 1
@@ -110,7 +112,7 @@ class Activity:
         expected = self._constants["skeleton"]
         if skeleton != expected:
             raise StageError(
-                f"{path.name} has the joints of {skeleton}, the model takes {expected}"
+                f"{path.name} has the joints of {skeleton}, but the model needs {expected}"
             )
         yield from keypoints
 
@@ -119,8 +121,8 @@ class Activity:
             return np.asarray(raw, np.float32)
         if self._movenet is None:
             raise StageError(
-                "the package has no pose model: it was trained on keypoints, and takes keypoint "
-                "CSVs only"
+                "the package has no pose model: it was trained on keypoints, and accepts "
+                "only keypoint CSVs"
             )
         if state.still and not self.follows:
             return self._movenet.of_picture(raw)
@@ -157,6 +159,8 @@ def classify(model: Any, windows: "NDArray[np.float32]") -> "NDArray[np.float32]
     (name, tensor), *_ = model.inputs.items()
     shape: tuple[int, ...] = tuple(tensor.shape)
     if windows[0].size != int(np.prod(shape)):
-        raise StageError(f"the model takes {shape}, the preprocessing gives {windows[0].shape}")
+        raise StageError(
+            f"the model needs {shape}, but the preprocessing returns {windows[0].shape}"
+        )
     answers = [model.predict({name: window.reshape(shape)}) for window in windows]
     return np.stack([next(iter(answer.values()))[0] for answer in answers])

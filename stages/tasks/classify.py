@@ -1,7 +1,7 @@
-"""The task `classify`: names what a picture shows.
+"""The task `classify`: recognises what a picture shows.
 
-A picture that is like none of the classes is answered with `none of these`: the highest
-probability is below the threshold that training has found. Raw inputs are pictures (h, w, 3).
+The answer for a picture unlike all classes is `none of these`: its highest probability is below the
+threshold that training has found. Raw inputs are pictures (h, w, 3).
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ class Classify:
         self.ran_on = f"{self._model.runtime} on the {self._model.called}"
         classes = int(next(iter(self._model.outputs.values())).shape[-1])
         if classes != len(self._labels):
-            raise StageError(f"the model has {classes} classes, labels.txt {len(self._labels)}")
+            raise StageError(
+                f"the model has {classes} classes, but labels.txt has {len(self._labels)}"
+            )
 
     def new_state(self, still: bool = False) -> None:
         return None

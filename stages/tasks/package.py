@@ -1,4 +1,4 @@
-"""Opens a packed model of any version: checks every file, and finds models, labels and constants."""
+"""Opens a packaged model of any version: checks every file, and finds models, labels and constants."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ _VERSION_1 = {"model.tflite", "labels.txt", "preprocessing.json"}
 
 @dataclass(frozen=True)
 class Package:
-    """A packed model whose files are those that its manifest names."""
+    """A packaged model whose files match its manifest."""
 
     folder: Path
     task: str
@@ -31,7 +31,9 @@ class Package:
     def open_role(self, role: str, accelerator: str, runtime: str, threads: int = 1) -> Model:
         """Open a role's model on the accelerator if it can be used, else on the CPU."""
         if role not in self.models:
-            raise StageError(f"the package has no model '{role}': pack it, or use another task")
+            raise StageError(
+                f"the package has no model '{role}': add it to the package, or use another task"
+            )
         int8, compiled = roles.runnable(self.models[role])
         # A model without a twin has no business on the accelerator, which would only refuse it.
         wanted = accelerator if compiled else "none"
@@ -44,7 +46,7 @@ class Package:
             found = found.get(key) if isinstance(found, dict) else None
         if isinstance(found, bool) or not isinstance(found, (int, float)) or not isfinite(found):
             raise StageError(
-                f"the package's constants have no number '{name}': pack the model again"
+                f"the package's constants have no number '{name}': package the model again"
             )
         return found
 
@@ -58,7 +60,7 @@ def open_package(folder: Path) -> Package:
         return _version_1(folder, files)
     task, models = manifest.get("task"), manifest.get("models")
     if not isinstance(task, str) or not isinstance(models, dict):
-        raise _damaged("it names no task, or no models")
+        raise _damaged("it has no task, or no models")
     found = {role: _forms(folder, role, entry) for role, entry in models.items()}
     for forms in found.values():
         for path in forms.values():
@@ -74,11 +76,12 @@ def _manifest(folder: Path) -> "dict[str, Any]":
         version, files = manifest.get("v", 1), dict(manifest["files"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise StageError(
-            f"{folder.name} is no packed model: it has no manifest.json that names its files"
+            f"{folder.name} is not a packaged model: it has no manifest.json that lists its files"
         ) from None
     if version not in (1, 2):
         raise StageError(
-            f"the package is of version {version}, and 1 and 2 can be opened: update this program"
+            f"the package has version {version}, but only 1 and 2 can be opened: update "
+            "this program"
         )
     if version == 1 and (absent := sorted(_VERSION_1 - set(files))):
         raise StageError(f"the package's manifest does not name {absent[0]}")
@@ -102,7 +105,7 @@ def _check(folder: Path, files: "dict[str, str]") -> None:
             raise StageError(f"the package lacks {name}")
         if hashlib.sha256((folder / name).read_bytes()).hexdigest() != expected:
             raise StageError(
-                f"{name} of the package is not the file that its manifest names: pack the model again"
+                f"{name} of the package is not the file in its manifest: package the model again"
             )
 
 
@@ -148,7 +151,9 @@ def _labels(folder: Path, files: "dict[str, str]") -> "tuple[str, ...]":
     try:
         return tuple(path.read_text(encoding="utf-8").splitlines())
     except ValueError:
-        raise StageError("labels.txt of the package is not UTF-8: pack the model again") from None
+        raise StageError(
+            "labels.txt of the package is not UTF-8: package the model again"
+        ) from None
 
 
 def _constants(folder: Path, name: str, files: "dict[str, str]") -> "dict[str, Any]":
@@ -158,9 +163,9 @@ def _constants(folder: Path, name: str, files: "dict[str, str]") -> "dict[str, A
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise StageError(f"{name} of the package is no JSON object: pack the model again")
+        raise StageError(f"{name} of the package is not a JSON object: package the model again")
     return found
 
 
 def _damaged(why: str) -> StageError:
-    return StageError(f"the package's manifest is damaged: {why}; pack the model again")
+    return StageError(f"the package's manifest is damaged: {why}; package the model again")

@@ -1,4 +1,4 @@
-"""The task `tensors`: a model that nobody has said more of answers with its own outputs."""
+"""The task `tensors`: for a model of unknown purpose, the answer is the model's outputs."""
 
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional
@@ -17,7 +17,7 @@ SHOWN = 8  # so many values of an output stand in a row; golden answers compare 
 
 
 class Tensors:
-    """A packed model; its inputs are values by tensor name, each of one example."""
+    """A packaged model; its inputs are values by tensor name, each of one example."""
 
     takes = "tensors"
     follows = False
@@ -79,7 +79,7 @@ def _scaling(package: Package) -> "Dict[str, float]":
         return {}
     scaling = {name: package.number(name, "picture") for name in ("mean", "deviation")}
     if not scaling["deviation"]:
-        raise StageError("the package's deviation of a pixel is 0: pack the model again")
+        raise StageError("the package's deviation of a pixel is 0: package the model again")
     return scaling
 
 
@@ -94,7 +94,7 @@ def as_tensor(
 
     if len(shape) != 4 or shape[3] not in (1, 3):
         raise StageError(
-            f"the model takes {list(shape)}, and no picture: give its inputs as .npy files"
+            f"the model's input is {list(shape)}, not a picture: give its inputs as .npy files"
         )
     pixels = resized(picture, shape[2], shape[1]).astype(np.float32)
     values = (pixels - constants["mean"]) / constants["deviation"]

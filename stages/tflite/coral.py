@@ -1,4 +1,4 @@
-"""Says what keeps the Edge TPU from being used: reads /sys, /dev and /proc, whose roots are
+"""Finds what prevents the use of the Edge TPU: reads /sys, /dev and /proc, whose roots are
 arguments.
 
 Opens no device and loads no library; standard library only, since it runs in the child process that
@@ -21,7 +21,7 @@ _OPTIONS = {"usb": "usb", "pcie": "pci"}  # of libedgetpu: `device`
 
 @dataclass(frozen=True)
 class Roots:
-    """Where the kernel tells of devices and processes."""
+    """The roots of the kernel's files about devices and processes."""
 
     sys: Path = Path("/sys")
     dev: Path = Path("/dev")
@@ -39,7 +39,7 @@ def option(roots: Roots) -> str:
 def obstacle(roots: Roots) -> tuple[str, str] | None:
     """Return why no Edge TPU can be used, as cause and sentence.
 
-    Null where one can be, as far as can be seen from outside.
+    None if one seems to be usable.
     """
     reasons = [_against(device, roots) for device in coral.find(roots.sys, roots.dev)]
     if not reasons:
@@ -51,20 +51,20 @@ def _against(device: Coral, roots: Roots) -> tuple[str, str] | None:
     if device.node is None:
         return (
             "device",
-            "the Edge TPU on PCIe has no driver, since there is no /dev/apex_0: install gasket-dkms "
-            "(on a Pi 5 with the kernel of 4 kB pages)",
+            "the Edge TPU on PCIe has no driver (there is no /dev/apex_0): install "
+            "gasket-dkms (on a Pi 5, with the kernel with 4 kB pages)",
         )
     if device.state == "node missing":
         return (
             "device",
-            f"the Edge TPU is on {_called(device)}, but its node {device.node} is not here: a "
-            "container has to be given it",
+            f"the Edge TPU is on {_called(device)}, but its node {device.node} is missing: "
+            "pass the node to the container",
         )
     if device.state == "no permission":
         return (
             "permission",
-            f"this user may not open {device.node}: join the group {_GROUPS[device.bus]} and give it the "
-            "device by a udev rule",
+            f"this user may not open {device.node}: join the group {_GROUPS[device.bus]}, "
+            "and give the group access with a udev rule",
         )
     if holder := next(_holders(device.node, roots), None):
         return (

@@ -31,7 +31,7 @@ class EdgeTpu:
             self.close()
             raise Unavailable(
                 "model",
-                "one is ready, but the model is not compiled for it: that takes edgetpu_compiler",
+                "one is ready, but the model is not compiled for it; this needs edgetpu_compiler",
             )
         self.runtime: str = facts["runtime"]
         self.inputs, self.outputs = (
@@ -48,7 +48,7 @@ class EdgeTpu:
         return self._process.peak_memory_mb()
 
     def close(self) -> None:
-        """Give the model back; closing twice does nothing."""
+        """Close the model; closing twice does nothing."""
         self._process.close(self._number)
 
     def __del__(self) -> None:

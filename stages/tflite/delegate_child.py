@@ -1,9 +1,9 @@
 """Serves compiled models on the Edge TPU over a pipe: `python -m stages.tflite.delegate_child`.
 
-A process of its own, because the Edge TPU's library may end it with a segmentation fault, and one
-for all models, because the device serves one process at a time. Messages are those of `wire`; a
-request gives its model's number. `open` is answered with the model's tensors or with a refusal,
-tensors with the outputs of an inference, and `close` with nothing.
+It is a separate process, because the Edge TPU's library may crash it, and one for all models, because
+the device serves one process at a time. Messages are those of `wire`; a request contains its model's
+number. The answer to `open` is the model's tensors or a refusal, the answer to tensors is the outputs
+of an inference, and `close` has no answer.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def _interpreter(wish: dict[str, Any], bus: str) -> tuple[str, Any]:
 
 
 def has_pycoral() -> bool:
-    """True where Google's PyCoral is installed, without importing anything: PyPI's `pycoral` is a
+    """Return whether Google's PyCoral is installed, without importing anything: PyPI's `pycoral` is a
     client of a coral-reef atlas.
     """
     from importlib.util import find_spec
@@ -141,18 +141,20 @@ def _library_obstacle(library: str) -> tuple[str, str] | None:
 
 
 def _explained(said: str) -> tuple[str, str]:
-    """Return cause and sentence of what the library or the runtime said when it gave up."""
+    """Return cause and sentence from the error of the library or the runtime."""
     lines = said.strip().splitlines()
     newer = next((line.rstrip(".") for line in lines if "runtime version" in line), None)
     if (
         newer
     ):  # "Package requires runtime version (14), which is newer than this runtime version (13)."
-        return "version", f"version mismatch: {newer}; install a libedgetpu as new as the compiler"
+        return "version", (
+            f"version mismatch: {newer}; install a libedgetpu that is as new as the compiler"
+        )
     if "Failed to load delegate" in said or not lines:
         return (
             "busy",
-            "it was found, but could not be opened: another process holds it, maybe in another "
-            "container, or it must be plugged in again",
+            "it was found, but could not be opened: another process may be using it, "
+            "perhaps in another container, or it must be plugged in again",
         )
     return "version", f"version mismatch: the runtime cannot run the model with it: {lines[0]}"
 

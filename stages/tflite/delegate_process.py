@@ -1,8 +1,8 @@
-"""The child process that serves all models of one Edge TPU, and what its silence or end means.
+"""The child process that serves all models of one Edge TPU, and the meaning of its silence or end.
 
-It may crash without taking the run along: the Edge TPU's library ends a process with a segmentation
-fault where it was built against another runtime (google-coral/edgetpu#812: tflite-runtime 2.12 and
-newer with the stock libedgetpu). `delegate_child` is the child.
+It may crash without ending the run: the Edge TPU's library causes a segmentation fault if it was
+built against another runtime (google-coral/edgetpu#812: tflite-runtime 2.12 and newer with the stock
+libedgetpu). `delegate_child` is the child.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Process:
             facts, outputs = self._ask({"do": "invoke", "model": number}, tensors, INVOKE_TIMEOUT_S)
         except wire.Ended:
             raise StageError(
-                f"the Edge TPU's process {_said(self._status)} in the middle of its work: unplug the "
+                f"the Edge TPU's process {_said(self._status)} while it was working: unplug the "
                 "device and plug it in again"
             ) from None
         if "failed" in facts:
@@ -185,7 +185,7 @@ class Process:
     def _ask(
         self, request: dict[str, Any], tensors: Mapping[str, NDArray[Any]], timeout_s: float
     ) -> wire.Message:
-        """Send a request of an open model and return its answer; Ended where there is none in this
+        """Send a request of an open model and return its answer; Ended if there is none in this
         time.
         """
         with self._talk:
@@ -195,8 +195,8 @@ class Process:
     def _exchange(
         self, request: dict[str, Any], tensors: Mapping[str, NDArray[Any]], timeout_s: float
     ) -> wire.Message:
-        """Do so; whatever breaks it off ends the process, whose late answer would be taken for the
-        next one's.
+        """Do so; any interruption ends the process, because its late answer would be mistaken for the
+        next one.
         """
         if self._child is None or request["model"] not in self._open:
             raise wire.Ended
@@ -223,7 +223,7 @@ class Process:
 
     @staticmethod
     def _receive(child: subprocess.Popen[bytes], timeout_s: float) -> wire.Message:
-        """Return the child's next message; Ended where it says nothing in this time."""
+        """Return the child's next message; Ended if there is none in this time."""
         assert child.stdout
         place, end = child.stdout.fileno(), time.monotonic() + timeout_s
 
@@ -252,7 +252,7 @@ class Process:
         if status is None:
             return Unavailable(
                 "busy",
-                f"it gave no answer within {OPEN_TIMEOUT_S:g} s: unplug it and plug it in again",
+                f"it did not answer within {OPEN_TIMEOUT_S:g} s: unplug it and plug it in again",
             )
         if status < 0:
             return Unavailable(
@@ -263,7 +263,7 @@ class Process:
             )
         return Unavailable(
             "library",
-            f"the process that loaded {LIBRARY} {_said(status)}; its error stands in the log",
+            f"the process that loaded {LIBRARY} {_said(status)}; see its error in the log",
         )
 
 
@@ -271,7 +271,7 @@ def _said(status: int | None) -> str:
     if status is None:
         return "gave no answer"
     return (
-        f"was ended by signal {-status} ({signal.Signals(-status).name})"
+        f"was killed by signal {-status} ({signal.Signals(-status).name})"
         if status < 0
         else f"ended with exit status {status}"
     )

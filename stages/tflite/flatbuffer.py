@@ -1,8 +1,8 @@
-"""Reads tables out of a FlatBuffer that may be hostile: every offset is checked, and what is read
-has a limit.
+"""Reads tables from a FlatBuffer that may be hostile: every offset is checked, and the amount of data
+read is limited.
 
-Layout: the FlatBuffers internals page of its documentation. Knows no schema; fields are named by
-their number.
+Layout: the FlatBuffers internals page of its documentation. It knows no schema; fields are identified
+by their number.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Number = TypeVar("Number", int, float)
 
 
 class BadFile(StageError):
-    """The file is not what its name says: cut short, overwritten, or made to do harm."""
+    """The file is invalid: truncated, overwritten, or malicious."""
 
 
 class Blob:
@@ -100,7 +100,7 @@ class Table:
         return Table(self.blob, self.blob.offset(at)) if at else None
 
     def tables(self, field: int) -> list[Table]:
-        """Return the tables of a vector; none where it is absent."""
+        """Return the tables of a vector; none if it is absent."""
         start, count = self._vector(field, 4)
         return [Table(self.blob, self.blob.offset(start + 4 * at)) for at in range(count)]
 
@@ -147,12 +147,12 @@ class Table:
 
 
 def open_blob(path: Path, what: str) -> Blob:
-    """Return the file mapped into memory, so that a long one costs nothing but what is read of it."""
+    """Return the file mapped into memory, so that only the parts that are used are read."""
     name = path.name
     if not path.is_file():
         raise BadFile(f"{name} is not a file")
     size = path.stat().st_size
     if not 8 <= size < MAX_BYTES:
-        raise BadFile(f"{name} is no {what}: it has {size:,} bytes")
+        raise BadFile(f"{name} is not a {what}: it has {size:,} bytes")
     with path.open("rb") as file:
         return Blob(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), name)

@@ -1,5 +1,5 @@
-"""Finds a TFLite runtime by its name, with its version, which stands beside every figure, and
-describes what an interpreter of it takes and gives.
+"""Finds a TFLite runtime by its name, with its version, which is recorded with every figure, and
+describes the inputs and outputs of its interpreters.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ def installed() -> dict[str, str]:
 def runtime_module(runtime: str) -> tuple[str, Any]:
     """Return the runtime's name with its version, and its module.
 
-    LiteRT is used where tflite-runtime is not installed. StageError: there is none of the name.
+    LiteRT is used if tflite-runtime is not installed. StageError: there is none of this name.
     """
     if runtime not in (ANY, *_RUNTIMES):
-        raise StageError(f"there is no runtime '{runtime}': {' or '.join(_RUNTIMES)}")
+        raise StageError(f"there is no runtime '{runtime}': choose {' or '.join(_RUNTIMES)}")
     if runtime == "tflite_runtime":
         try:
             return _imported("tflite_runtime")
@@ -51,8 +51,8 @@ def runtime_module(runtime: str) -> tuple[str, Any]:
         if runtime == ANY:
             return _either()
         raise StageError(
-            "LiteRT is not installed here: on armv7, for which it has no build, let the target's "
-            "runtime be tflite_runtime"
+            "LiteRT is not installed here: on armv7, for which it has no build, set the "
+            "target's runtime to tflite_runtime"
         ) from None
 
 

@@ -1,6 +1,6 @@
-"""Opens a TFLite model with the runtime that a target has, on its Edge TPU where that can be used,
-and runs it on named tensors. Knows no domain. It also runs in small ARM images that have no more
-than numpy and tflite-runtime.
+"""Opens a TFLite model with the target's runtime, on its Edge TPU if that is usable, and runs it on
+named tensors. It knows no domain. It also runs in small ARM images that have only numpy and
+tflite-runtime.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Result = Tuple[Dict[str, "NDArray[Any]"], float]  # raw outputs, and the millise
 
 
 class Worker(Protocol):
-    """What a model runs on."""
+    """The runtime and processor that run a model."""
 
     runtime: str  # with its version
     accelerator: str  # cpu or edgetpu
@@ -59,7 +59,7 @@ class Model:
 
     @property
     def called(self) -> str:
-        """Return what it runs on, in words."""
+        """Return what it runs on, as text."""
         return "Edge TPU" if self.accelerator == "edgetpu" else "CPU"
 
     def run(self, tensors: Tensors) -> dict[str, NDArray[Any]]:
@@ -120,9 +120,9 @@ def open_model(
     runtime: litert, tflite_runtime, or any
     kernels: "default" are the runtime's fast ones, which differ between x86 and ARM by some
              quantisation steps for per-channel int8 models; "reference" are TFLite's plain ones:
-             slow, and the same to the bit everywhere.
+             slow, and the same bit for bit everywhere.
 
-    StageError: the file is no TFLite model that the runtime can run.
+    StageError: the runtime cannot run the file as a TFLite model.
     """
     return Model(_Cpu(path, runtime, threads, kernels))
 
@@ -151,7 +151,8 @@ def open_on(
         return Model(EdgeTpu(int8_path, compiled_path, runtime, process or Process()))
     except Unavailable as reason:
         note(
-            f"no Edge TPU is used (looked for {LOOKED_FOR}): {reason}; the model runs on the CPU instead"
+            "running the model on the CPU, because no Edge TPU is usable (looked for "
+            f"{LOOKED_FOR}): {reason}"
         )
     return open_model(int8_path, runtime, threads)
 
@@ -163,7 +164,7 @@ class _Cpu:
 
     def __init__(self, path: Path, runtime: str, threads: int, kernels: str) -> None:
         if kernels not in KERNELS:
-            raise StageError(f"there are no kernels '{kernels}': {' or '.join(KERNELS)}")
+            raise StageError(f"there are no kernels '{kernels}': choose {' or '.join(KERNELS)}")
         self.runtime, module = runtime_module(runtime)
         resolver = (
             module.OpResolverType.BUILTIN_REF
@@ -214,24 +215,24 @@ class _Cpu:
         return None
 
     def close(self) -> None:
-        """Nothing is held that the garbage collector does not give back."""
+        """Do nothing: the garbage collector frees everything."""
 
 
 def _check(tensors: Tensors, inputs: Mapping[str, Tensor]) -> None:
-    """Refuse tensors that are not those of the model; a runtime would take some as they are."""
+    """Refuse tensors that do not fit the model; a runtime would accept some of them."""
     _check_names(tensors, inputs)
     for name, tensor in inputs.items():
         given = tensors[name]
         if given.shape != tensor.shape or given.dtype.name != tensor.type:
             raise StageError(
-                f"the model takes {tensor}, not {given.dtype.name} {list(given.shape)}"
+                f"the model needs {tensor}, not {given.dtype.name} {list(given.shape)}"
             )
 
 
 def _check_names(tensors: Tensors, inputs: Mapping[str, Tensor]) -> None:
     if tensors.keys() != inputs.keys():
         raise StageError(
-            f"the model takes the inputs {', '.join(inputs)}, not {', '.join(tensors) or 'none'}"
+            f"the model needs the inputs {', '.join(inputs)}, not {', '.join(tensors) or 'none'}"
         )
 
 

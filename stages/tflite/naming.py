@@ -1,7 +1,7 @@
-"""Names a model's inputs and outputs, alike for its float, int8 and compiled form.
+"""Names a model's inputs and outputs, with the same names for its float, int8 and compiled form.
 
-They are those of the model's signature if it has one, else its tensors' without what TensorFlow
-adds; their order is that of the file.
+The names are those of the model's signature if it has one, or else those of its tensors without
+TensorFlow's additions; their order is that of the file.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Names:
 
 
 def names_in(path: Path) -> Names:
-    """Return the names in a `.tflite` file; StageError where it is none."""
+    """Return the names in a `.tflite` file; StageError if it is not one."""
     return names_of(read_model(path))
 
 

@@ -1,4 +1,4 @@
-"""Raw outputs of a model on the examples of a part: one `.npy` a tensor, and where they come from."""
+"""Raw outputs of a model on the examples of a part: one `.npy` per tensor, and their origin."""
 
 import hashlib
 import json

@@ -1,8 +1,8 @@
 """Reads and writes a part of a data set: one memory-mapped array per tensor, and some raw items.
 
-A part is a folder: `tensors.json` names the tensors with shape and type of one example, `NAME.npy`
-holds each (examples, ...), `raw/` has up to 16 of the items that the examples were made of, listed
-in `raw/items.json`. The truth is beside them in files `truth*`, in the domain's own form.
+A part is a folder: `tensors.json` lists the tensors with shape and type of one example, `NAME.npy`
+contains each (examples, ...), and `raw/` has up to 16 of the items from which the examples were made,
+listed in `raw/items.json`. The truth is in files `truth*`, in the domain's own format.
 """
 
 from __future__ import annotations
@@ -57,13 +57,13 @@ class Part:
             found = {name: self.tensors[name] for name in inputs if name in self.tensors}
         if found.keys() != inputs.keys():
             raise StageError(
-                f"the model takes the inputs {', '.join(inputs)}, the data set has "
+                f"the model needs the inputs {', '.join(inputs)}, but the data set has "
                 f"{', '.join(self.tensors)}"
             )
         for name, tensor in inputs.items():
             if found[name].shape[1:] != tensor.shape[1:]:
                 raise StageError(
-                    f"the model takes {tensor}, an example of the data set is "
+                    f"the model needs {tensor}, but an example of the data set is "
                     f"{list(found[name].shape[1:])}"
                 )
         return found
@@ -73,7 +73,9 @@ def write(folder: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
     """Make the folder, with tensors that are all in memory, each (examples, ...)."""
     counts = {len(array) for array in tensors.values()}
     if len(counts) != 1:
-        raise ValueError(f"tensors of {sorted(counts)} examples make no part")
+        raise ValueError(
+            f"the tensors of a part have different numbers of examples: {sorted(counts)}"
+        )
     described = {name: (array.shape[1:], array.dtype.name) for name, array in tensors.items()}
     for name, target in create(folder, counts.pop(), described).items():
         target[:] = tensors[name]
@@ -101,7 +103,7 @@ def create(
 
 
 def read(folder: Path) -> Part:
-    """Return the part; StageError if it is none, has no example, or is not what it says."""
+    """Return the part; StageError if it is not one, has no example, or contradicts its description."""
     try:
         about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
         examples, described = int(about["examples"]), dict(about["tensors"])
@@ -111,8 +113,8 @@ def read(folder: Path) -> Part:
         }
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StageError(
-            f"{folder.name} is no part of a data set: it needs {_ABOUT} and the arrays that this "
-            f"names ({error})"
+            f"{folder.name} is not a part of a data set: it needs {_ABOUT} and the arrays "
+            f"that this lists ({error})"
         ) from None
     for name, array in tensors.items():
         if (array.shape, array.dtype.name) != expected[name]:

@@ -22,14 +22,16 @@ _EXACT = 2**53  # a float64 holds every integer up to here
 def quantise(values: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
     """Return the values as the tensor's numbers: rounded, and clipped to what its type holds.
 
-    A tensor without a scale takes the values themselves, an integer one rounded and clipped.
-    StageError: a value is NaN, which no integer stands for.
+    A tensor without a scale gets the values themselves, an integer one rounded and clipped.
+    StageError: a value is NaN, which no integer can represent.
     """
     values, kind = np.asarray(values), np.dtype(tensor.type)
     if kind.kind not in "iu":
         return values.astype(kind)
     if values.dtype.kind == "f" and np.isnan(values).any():
-        raise StageError(f"the input '{tensor.name}' holds NaN, which {kind.name} cannot express")
+        raise StageError(
+            f"the input '{tensor.name}' contains NaN, which {kind.name} cannot represent"
+        )
     scaled = values.astype(_working_type(kind))
     if tensor.scale:
         scaled = scaled / tensor.scale
@@ -39,7 +41,7 @@ def quantise(values: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
 
 
 def dequantise(raw: NDArray[Any], tensor: Tensor) -> NDArray[np.float32]:
-    """Return the values that a tensor's numbers stand for: x = (q - zero point) * scale."""
+    """Return the values of a tensor's numbers: x = (q - zero point) * scale."""
     kind = np.dtype(tensor.type)
     if kind.kind not in "iu" or not tensor.scale:
         return raw.astype(np.float32)

@@ -1,7 +1,7 @@
 """The files of models by role: `models/<role>/{float,int8,edgetpu}.tflite`.
 
-A role is what a model is for, such as `model`, `pose` or `detector`. A published model is one
-`.tflite` file, or a folder of that form with its twin for the Edge TPU.
+A role is the purpose of a model, such as `model`, `pose` or `detector`. A published model is one
+`.tflite` file, or a folder of this form with its twin for the Edge TPU.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ def files(path: Path) -> "dict[str, Path]":
     found = {form: path / f"{form}.tflite" for form in FORMS}
     there = {form: file for form, file in found.items() if file.is_file()}
     if not there.keys() & FOR_CPU:
-        raise StageError(f"{path.name} holds no model: it needs int8.tflite or float.tflite")
+        raise StageError(f"{path.name} contains no model: it needs int8.tflite or float.tflite")
     return there
 
 

@@ -1,5 +1,5 @@
-"""Reads a `.tflite` model into plain data: its tensors and operators, with what decides where an
-operator can run.
+"""Reads a `.tflite` model into plain data: its tensors and operators, with the properties that decide
+where an operator can run.
 
 Pure Python, so that it works in any image; it needs no TFLite runtime and runs nothing. The field
 numbers are those of TensorFlow's `tensorflow/compiler/mlir/lite/schema/schema.fbs`. A file that is
@@ -85,7 +85,7 @@ _OPTIONS: dict[str, tuple[_Field, ...]] = {
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor of a subgraph; `data` is empty for all that is no constant."""
+    """A tensor of a subgraph; `data` is empty unless it is a constant."""
 
     name: str
     type: str
@@ -162,7 +162,7 @@ class Subgraph:
 
 @dataclass(frozen=True)
 class Signature:
-    """What a model calls the inputs and outputs of a subgraph: names and places of tensors."""
+    """A model's names for the inputs and outputs of a subgraph, with the places of their tensors."""
 
     key: str
     subgraph: int
@@ -188,7 +188,7 @@ def read_model(path: Path) -> Model:
     blob = open_blob(path, "TFLite model")
     if bytes(blob.view[4:8]) != IDENTIFIER:
         raise BadFile(
-            f"{blob.name} is no TFLite model: it lacks the mark '{IDENTIFIER.decode()}' of one"
+            f"{blob.name} is not a TFLite model: it lacks the identifier '{IDENTIFIER.decode()}'"
         )
     return parse_model(blob)
 

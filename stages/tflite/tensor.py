@@ -1,4 +1,4 @@
-"""What a caller must know of a model's input or output: its name, shape, type and quantisation."""
+"""The description of a model's input or output: its name, shape, type and quantisation."""
 
 from __future__ import annotations
 
@@ -38,5 +38,5 @@ def only(tensors: Mapping[str, Tensor], role: str) -> Tensor:
     """
     if len(tensors) != 1:
         named = "; ".join(str(tensor) for tensor in tensors.values()) or "none"
-        raise StageError(f"the model needs exactly one {role}, and has {len(tensors)}: {named}")
+        raise StageError(f"the model needs exactly one {role}, but has {len(tensors)}: {named}")
     return next(iter(tensors.values()))

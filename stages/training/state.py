@@ -1,4 +1,4 @@
-"""The state of a training in one file, so that it continues as if it had never been interrupted."""
+"""The state of a training in one file, so that it resumes as if it had never been interrupted."""
 
 import json
 import time
@@ -14,8 +14,8 @@ SHARE = 0.02  # of the time of training, at most, that saving may take
 
 
 class TrainingState:
-    """What the next epoch depends on: weights, optimizer, random numbers of the layers and of the
-    data.
+    """Everything on which the next epoch depends: weights, optimizer, random generators of the
+    layers and of the data.
     """
 
     def __init__(self, path: "Path", learner: Any, optimizer: Any, chance: Any) -> None:
@@ -27,7 +27,7 @@ class TrainingState:
     def restore(self) -> list[dict[str, float]]:
         """Restore the state that was saved, and return the metrics of its epochs.
 
-        Empty, and nothing is changed, if there is none that can be read.
+        If there is no readable state, return nothing and change nothing.
         """
         import numpy as np
 

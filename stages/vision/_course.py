@@ -1,4 +1,4 @@
-"""The course of a training: phases of epochs, the best of which is kept, and goes on after a kill."""
+"""The course of a training: phases of epochs, the best of which is kept, and continues after a kill."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any

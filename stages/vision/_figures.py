@@ -35,7 +35,10 @@ def draw(
     _reliability(scores, truth)
     if len(labels) == 2 and len(np.unique(truth)) == 2:
         found = {name: _truth.roc(one[:, 1], truth == 1) for name, one in scores.items()}
-        wrong, right = f"share of {labels[0]} taken for {labels[1]}", f"share of {labels[1]} found"
+        wrong, right = (
+            (f"share of {labels[0]} predicted as {labels[1]}"),
+            f"share of {labels[1]} found",
+        )
         curves(f"ROC of {labels[1]}", found, x=wrong, y=right)
     _mistakes(test, scores["int8"], truth, about)
 

@@ -58,7 +58,7 @@ def _of_folder(root: Path) -> Found:
     if not folders:
         if len(tables) == 1:
             return _of_table(tables[0])
-        raise StageError(f"{root.name} has no folder: {_HOW}")
+        raise StageError(f"{root.name} has no folders: {_HOW}")
     found = Found()
     parts = splits.of_folders(folders, "the pictures")
     for folder in parts or [root]:
@@ -102,7 +102,7 @@ def _of_table(path: Path) -> Found:
         raise StageError(f"{path.name} is neither a folder nor a CSV: {_HOW}")
     if path.stat().st_size > MOST_BYTES:
         raise StageError(
-            f"{path.name} is larger than {MOST_BYTES // 1_000_000} MB: no list of files"
+            f"{path.name} is larger than {MOST_BYTES // 1000000} MB and cannot be a list of files"
         )
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         rows = csv.DictReader(file, skipinitialspace=True)
@@ -126,7 +126,7 @@ def _listed(table: Path, rows: "csv.DictReader[str]") -> Found:
             raise StageError(f"{where}: a file and a label are expected")
         split = splits.named(word)
         if word and split is None:
-            raise StageError(f"{where}: '{word}' is no split: write train, val or test")
+            raise StageError(f"{where}: '{word}' is not a split: write train, val or test")
         file = table.parent / name
         if not file.is_file():
             missing.append(name)
@@ -138,7 +138,5 @@ def _listed(table: Path, rows: "csv.DictReader[str]") -> Found:
             "have: files are looked for beside the CSV"
         )
     if any(one.split for one in found.sources) and not all(one.split for one in found.sources):
-        raise StageError(
-            f"{table.name} gives some files a split and others none: fill in the column"
-        )
+        raise StageError(f"{table.name} has a split for some files only: fill in the column")
     return found

@@ -60,8 +60,8 @@ def _own(sources: "Sequence[Source]", group: "NDArray[np.int64]", rows: list[int
     kept = [at for at in parts["train"] if int(group[at]) not in held]
     if len(kept) < len(parts["train"]):
         note(
-            f"{len(parts['train']) - len(kept)} training pictures are nearly the same as ones to test "
-            "with, and are left out"
+            f"{len(parts['train']) - len(kept)} training pictures are near-duplicates of "
+            "test pictures and are left out"
         )
     return parts | {"train": kept}
 
@@ -100,7 +100,7 @@ def _check(sources: "Sequence[Source]", parts: "Parts") -> None:
     missing = sorted(labels - {sources[at].label for at in parts["train"]})
     if missing:
         raise StageError(
-            f"there is no picture of {', '.join(missing)} to train on: add some, or remove the class"
+            f"there is no training picture of {', '.join(missing)}: add some, or remove the class"
         )
     if not parts["test"]:
-        raise StageError("there is no picture to test with: give each class three pictures or more")
+        raise StageError("there is no test picture: give each class at least three pictures")

@@ -1,4 +1,4 @@
-"""The stage that reads pictures with their classes, and splits them so that no picture is in two parts."""
+"""Reads pictures with their classes, and splits them so that no picture is in two parts."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
@@ -17,7 +17,7 @@ NAMED = 5  # at most so many files are named in one note
 
 
 class DatasetMetrics(TypedDict):
-    """Pictures of each part and classes; files that are no pictures or cannot be read; pictures left
+    """Pictures of each part and classes; files that are unreadable or not pictures; pictures left
     out because the same one is in another class.
     """
 
@@ -62,7 +62,7 @@ def dataset(
 
     found = _pictures.find(pictures)
     read = _Read(found.sources, {"size": size, "fit": fit})
-    _tell(found.ignored, "are no pictures")
+    _tell(found.ignored, "are not pictures")
     _tell(read.bad, "cannot be read")
     ambiguous = _split.ambiguous(read.digests, read.sources)
     _tell([read.sources[at].name for at in sorted(ambiguous)], "are in two classes: left out")
@@ -118,7 +118,7 @@ class _Read:
             self.thumbnails.append(thumbnail(values))
             self.digests.append(hashlib.sha256(values.tobytes()).digest())
         if not self.sources:
-            raise StageError(f"no picture can be read: {self.bad[0]}")
+            raise StageError(f"no picture is readable: {self.bad[0]}")
 
 
 def _tell(names: list[str], what: str) -> None:

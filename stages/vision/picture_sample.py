@@ -1,4 +1,4 @@
-"""The stage that makes a sample of pictures, so that a first run needs no camera and no download."""
+"""Generates a sample of pictures, so that a first run needs no camera and no download."""
 
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 

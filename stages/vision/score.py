@@ -1,4 +1,4 @@
-"""The stage that judges the classifier's outputs by the truth of the test part, picture by picture."""
+"""Compares the classifier's outputs with the truth of the test part, picture by picture."""
 
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
@@ -102,12 +102,14 @@ def _scores(found: Any, truth: "NDArray[np.int64]") -> "NDArray[np.float32]":
     """Return the only output (pictures, classes) as values."""
     values = found.values()
     if len(values) != 1:
-        raise StageError(f"a picture classifier has one output, this one has {len(values)}")
+        raise StageError(
+            f"a picture classifier must have one output, but this one has {len(values)}"
+        )
     (scores,) = values.values()
     if len(scores) != len(truth):
         raise StageError(
-            f"there are outputs of {len(scores)} pictures, and {len(truth)} in the test part: run "
-            "`infer` on this part"
+            f"there are outputs for {len(scores)} pictures, but {len(truth)} pictures in "
+            "the test part: run `infer` on this part"
         )
     return scores  # type: ignore[no-any-return]
 
@@ -213,9 +215,9 @@ def _card(
             f"| class | F1 | test pictures |\n| --- | --- | --- |\n{rows}"
         ),
         "Limits": (
-            "The model knows these classes only. It answers `none of these` if no class is probable, "
-            f"which also happens to {metrics['rejected']:.1%} of the test pictures; a picture of "
-            "something else may still get the name of a class. It was tested on pictures like those "
-            "of its data set, not on others."
+            "The model knows only these classes. It answers `none of these` if no class is "
+            f"probable, which also happens to {metrics['rejected']:.1%} of the test "
+            "pictures; a picture of something else may still get the name of a class. It "
+            "was tested only on pictures like those of its data set."
         ),
     }

@@ -1,4 +1,4 @@
-"""The stage that trains a picture classifier: its last layer first, then the whole network."""
+"""Trains a picture classifier: its last layer first, then the whole network."""
 
 from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
@@ -99,7 +99,8 @@ def train(
     course.finish()
     if not len(held.pictures):
         note(
-            "no picture is set aside for validation: val_accuracy is that of the training pictures"
+            "no picture is held out for validation: val_accuracy is measured on the "
+            "training pictures"
         )
     scores = network.predict(held.pictures if len(held.pictures) else learnt.pictures, verbose=0)
     decision.write_text(json.dumps({"threshold": _threshold(scores)}), encoding="utf-8")

@@ -81,4 +81,6 @@ def test_what_an_asset_sets_is_named_as_in_a_use_case(name, where):
     )
     with pytest.raises(ExceptionGroup) as caught:
         asset.parse(data, "m.yaml")
-    assert [mistake.what for mistake in caught.value.exceptions] == [f"'{name}' is not a name"]
+    assert [mistake.what for mistake in caught.value.exceptions] == [
+        f"'{name}' is not a valid name"
+    ]

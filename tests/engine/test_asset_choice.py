@@ -49,7 +49,7 @@ def test_another_asset_does_not_ask_for_what_the_first_did(asks):
 def test_a_plan_reaches_as_far_as_its_data_and_says_so(asks):
     request = asks("usecase=reads")
     assert request.settings.until == ("a",)
-    assert "sample reaches a and no further stage: nothing beyond is planned" in request.notes
+    assert "sample can only be used up to a: no later stage is planned" in request.notes
     assert asks("usecase=reads", "until=[b]").settings.until == ("b",)
 
 

@@ -121,7 +121,7 @@ def test_an_objective_is_a_metric_of_a_stage(checked, project, objective):
 def test_an_objective_under_the_former_name_of_its_stage_is_taken_with_a_warning(checked):
     stages = {"a": A, "b": {**_double("a.data"), "formerly": "old"}}
     assert checked(stages, objective="old.total").warnings == [
-        "the objective old.total is b.total now: write that instead"
+        "the objective old.total is now called b.total: write that instead"
     ]
 
 
@@ -129,7 +129,7 @@ def test_an_objective_under_the_former_name_of_its_stage_is_taken_with_a_warning
 
 
 def test_an_asset_that_no_stage_reads_is_a_warning(checked):
-    assert checked({"a": A}, assets={"mine": "x"}).warnings == ["assets.mine is read by no stage"]
+    assert checked({"a": A}, assets={"mine": "x"}).warnings == ["no stage reads assets.mine"]
 
 
 def test_a_null_asset_that_no_stage_reads_is_none(checked):

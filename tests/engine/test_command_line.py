@@ -90,4 +90,4 @@ def test_the_help_shows_each_command_with_its_options():
         "logs what the stages of a run printed; with follow=true also what they print from now on."
         in lines
     )
-    assert "follow=false continue as long as the run does" in lines
+    assert "follow=false follow the output until the run ends" in lines

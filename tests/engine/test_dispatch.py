@@ -42,7 +42,7 @@ def test_the_first_candidate_that_can_run_every_stage_is_chosen(tmp_path, monkey
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no.sock")
     dispatcher = _dispatcher(tmp_path, "docker", "local")
     why = dispatcher.choose([], {})
-    assert dispatcher.name == "local" and "stages run as local processes" in why
+    assert dispatcher.name == "local" and "running stages as local processes" in why
 
 
 def test_a_candidate_that_is_refused_is_passed_over(tmp_path):

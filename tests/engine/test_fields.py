@@ -101,7 +101,7 @@ def test_without_a_value_a_rule_is_broken_or_not_judged(rule, kept):
 )
 def test_a_name_that_could_leave_its_folder_is_refused(name):
     _, mistakes = spec.read({"name": name, "stages": {}}, "f.yaml")
-    assert mistakes[0].what.endswith("is not a name")
+    assert mistakes[0].what.endswith("is not a valid name")
 
 
 @pytest.mark.parametrize("text", ["9" * 400 + "s", "1000000000h", 10**30])

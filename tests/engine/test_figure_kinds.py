@@ -15,9 +15,9 @@ def test_a_kind_is_found_by_its_file():
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"kind": "globe"}, "kind: 'globe' is none of confusion_matrix, curves, "),
-        ({"kind": []}, "kind: '\\[\\]' is none of"),
-        ({"kind": "../events"}, "kind: '../events' is none of"),
+        ({"kind": "globe"}, "kind: 'globe' is not one of confusion_matrix, curves, "),
+        ({"kind": []}, "kind: '\\[\\]' is not one of"),
+        ({"kind": "../events"}, "kind: '../events' is not one of"),
         ({"labels": None}, "confusion_matrix.labels: Input should be a valid list"),
         ({"labels": ["a" * 300]}, "confusion_matrix.labels.0: String should have at most 250"),
         ({"matrix": [[1.5]]}, "confusion_matrix.matrix.0.0: Input should be a valid integer"),

@@ -69,7 +69,7 @@ def test_a_folder_that_is_moved_while_a_walk_is_in_it_ends_the_walk(tmp_path):
     (tmp_path / "private" / "key").touch()
     with (
         handles.folder(tmp_path / "tree") as root,
-        pytest.raises(OSError, match="moved while it was read"),
+        pytest.raises(OSError, match="moved while it was being read"),
     ):
         for entry in handles.walk(root):
             assert entry.name == "x"  # and never what is in `private`

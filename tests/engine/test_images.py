@@ -261,19 +261,19 @@ def test_an_image_of_another_platform_serves_nobody():
             AMD64,
             {"torch"},
             "no image for linux/amd64 has torch, which the stage imports",
-            "add torch to an image below containers/",
+            "add torch to an image in containers/",
         ),
         (
             AMD64,
             {"cv2", "torch"},
             "no image for linux/amd64 has torch, which the stage imports",
-            "add torch to an image below containers/",
+            "add torch to an image in containers/",
         ),
         (
             ARM64,
             {"numpy"},
             "no image serves linux/arm64",
-            "add one below containers/; there are images for linux/amd64 and linux/arm/v7",
+            "add one in containers/; there are images for linux/amd64 and linux/arm/v7",
         ),
     ],
 )

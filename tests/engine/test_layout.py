@@ -93,7 +93,7 @@ def test_the_newest_may_be_narrowed_to_a_use_case_and_a_target(
 
 def test_a_beginning_that_two_runs_share_is_refused(run, outputs):
     run("20270101-000000-aa"), run("20270102-000000-bb")
-    with pytest.raises(UserError, match="2 runs begin so"):
+    with pytest.raises(UserError, match="2 runs begin with it"):
         layout.find_run(outputs, "2027")
 
 
@@ -192,7 +192,7 @@ def test_what_is_in_the_place_of_a_folder_of_the_store_is_named_before_a_stage_s
     make(layout.store_dir(outputs) / name)
     with pytest.raises(
         UserError,
-        match=rf"\.engine/{name}\n  this file is in the engine's way\n  remove or rename it",
+        match=rf"\.engine/{name}\n  the engine needs this path, but it is a file\n  remove or rename it",
     ):
         layout.make_outputs(outputs)
 

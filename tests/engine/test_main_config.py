@@ -65,7 +65,7 @@ def test_a_choice_that_is_no_name_is_refused(own, value):
     [mistake] = _mistakes(own, f"executor: {value}")
     assert (mistake.what, mistake.fix) == (
         "a name is expected here",
-        "write the name of a file: executor: auto",
+        "write a file's name: executor: auto",
     )
 
 

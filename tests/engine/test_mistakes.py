@@ -28,7 +28,7 @@ def test_mistakes_of_a_group_are_told_together_and_each_once(capsys):
 
 def test_a_fault_of_the_machine_ends_with_status_1_and_a_way_out(capsys):
     assert mistakes.tell(FULL, LINE) == 1
-    assert "the disk is full: make room" in capsys.readouterr().err
+    assert "the disk is full: free space" in capsys.readouterr().err
 
 
 def test_a_fault_of_ours_keeps_its_traceback_and_ends_with_status_1(capsys):
@@ -46,7 +46,7 @@ def test_one_fault_of_ours_in_a_group_is_not_hidden_by_mistakes(capsys):
 @pytest.mark.parametrize("number", [errno.ENAMETOOLONG, errno.ELOOP])
 def test_a_path_that_cannot_be_followed_is_the_users_mistake(number):
     found = mistakes.mistake_of(OSError(number, "no", "x" * 300), LINE)
-    assert found is not None and found.fix == "name another path" and len(found.where) == 80
+    assert found is not None and found.fix == "choose another path" and len(found.where) == 80
 
 
 def test_an_error_of_omegaconf_is_told_in_three_lines():

@@ -51,7 +51,7 @@ def test_a_job_whose_artifact_is_no_more_what_it_was_runs_again_and_says_why(ben
     harm(bench.store.path(state.stages["b"].outputs["data"]))
     assert _reasons(bench.plan(stages(CHAIN))) == {
         "a": "in the store",
-        "b": "its artifact in the store is damaged or gone",
+        "b": "its artifact in the store is damaged or missing",
         "c": "waits for b",
     }
 

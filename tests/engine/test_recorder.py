@@ -52,7 +52,7 @@ def test_a_sink_that_fails_shows_no_more_and_takes_nothing_with_it(journal, tmp_
     assert (len(good.shown), len(bad.shown), len(recorder.state.notes)) == (3, 1, 3)
     assert (
         capsys.readouterr().err
-        == f"warning: {Listener.__module__} failed and shows no more: RuntimeError('full')\n"
+        == f"warning: {Listener.__module__} failed and is switched off: RuntimeError('full')\n"
     )
 
 
@@ -116,7 +116,7 @@ def test_a_run_that_cannot_go_on_says_why(journal, tmp_path):
     recorder.emit(STARTED)
     recorder.give_up(RuntimeError("no more"), 1.0)
     note, last = read(tmp_path / FILE_NAME)[1:]
-    assert note["text"] == "the run could not go on: RuntimeError('no more')"
+    assert note["text"] == "the run could not continue: RuntimeError('no more')"
     assert last["status"] == "failed"
 
 
@@ -149,7 +149,7 @@ def test_a_run_that_cannot_go_on_leaves_no_stage_at_work(at_work, tmp_path):
     failure = run_files.state(tmp_path).stages["works"].failure
     assert (failure["kind"], failure["message"]) == (
         "killed",
-        "the run could not go on: Input/output error",
+        "the run could not continue: Input/output error",
     )
 
 

@@ -132,4 +132,4 @@ def test_a_run_json_of_a_run_that_is_not_over_is_not_believed(folder):
 
 def test_the_summary_of_a_damaged_journal_says_so(folder):
     (folder / FILE_NAME).write_bytes(b"x\n")
-    assert "line 1 is no event" in run_files.summary(folder).damage
+    assert "line 1 is not an event" in run_files.summary(folder).damage

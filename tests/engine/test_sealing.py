@@ -37,9 +37,9 @@ def test_a_file_with_another_name_elsewhere_leaves_that_one_as_it_is(output, tmp
     [
         (
             lambda path: path.symlink_to("/etc/passwd"),
-            "holds a symbolic link, out/odd -> /etc/passwd",
+            "contains a symbolic link, out/odd -> /etc/passwd",
         ),
-        (os.mkfifo, "holds out/odd, which is neither a file nor a folder"),
+        (os.mkfifo, "contains out/odd, which is neither a file nor a folder"),
     ],
 )
 def test_what_no_artifact_can_hold_is_refused_by_name(output, spoil, said):

@@ -180,18 +180,22 @@ def test_editing_a_stage_makes_those_stale_that_use_it(library, changed, stale):
             (
                 "lib.s",
                 f"def s(x: Annotated[Out, Suffix({suffix})]): ...",
-                f"Suffix({suffix}) gives no suffix of a file's name",
+                f"Suffix({suffix}) is not a file suffix",
             )
             for suffix in ("'json'", "'../x'", "NAME", "")
         ),
         ("lib.s", "def s(*, x: int = open('x')): ...", "a default must be a plain value"),
-        ("lib.s", "def s(*, x: Annotated[int, Range(ge=y)] = 1): ...", "a bound is a number"),
+        ("lib.s", "def s(*, x: Annotated[int, Range(ge=y)] = 1): ...", "a bound must be a number"),
         (
             "lib.s",
             "def s(*, x: Annotated[int, Range(min=1)] = 1): ...",
             "Range has no bound 'min': write ge, gt, le or lt",
         ),
-        ("lib.s", "def s(*, x: Annotated[int, 1] = 1): ...", "bounds are written as Range(ge=1)"),
+        (
+            "lib.s",
+            "def s(*, x: Annotated[int, 1] = 1): ...",
+            "bounds must be written as Range(ge=1)",
+        ),
     ],
 )
 def test_what_is_no_stage(tmp_path, uses, source, said):

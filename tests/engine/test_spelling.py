@@ -166,7 +166,7 @@ def test_a_mistake_is_the_same_in_a_file_and_on_the_command_line(planned, key, w
         (
             "count",
             "2024-01-31",
-            "'2024-01-31' is a date, which no key takes",
+            "'2024-01-31' is a date, which no key accepts",
             'write it in quotes: "2024-01-31"',
         ),
         ("count", '"5"', "'5' is not of the type int", "write 5, without quotes"),

@@ -63,7 +63,7 @@ COMMANDS = {
         "joblib",
     ),
     "dry_run": (["status", "--dry-run"], "run.py status --dry-run", "dry run", "--dry-run"),
-    "key": (["params n=1"], "params n=1", "read", "key=value"),
+    "key": (["params n=1"], "params n=1", "word", "key=value"),
     "several": (["target=rpi3,rpi4"], "target=rpi3,rpi4", "several", "--multirun"),
     "range": (["params.n=range(3)"], "params.n=range(3)", "several", "--multirun"),
     "no_usecase": (["usecase="], "usecase=", "use case", "chain, clash"),
@@ -122,7 +122,7 @@ COMMANDS = {
         ["usecase=clash"],
         "conf/usecases/clash.yaml: stages.mine",
         "mine",
-        "another name",
+        "rename the stage",
     ),
     "mirror": (["usecase=data", "mirror=nowhere"], "mirror=nowhere", "folder", "folder"),
     "until": (["until=[d]"], "until=d", "d", "a, b, c"),
@@ -321,7 +321,7 @@ SETTINGS = {
         "proc",
         "copy",
     ),
-    "in_the_way": (["outputs=crowded"], "{here}/crowded/.engine", "in the engine", "remove"),
+    "in_the_way": (["outputs=crowded"], "{here}/crowded/.engine", "engine", "remove"),
     "stage_key": (["stages.a.retries=3"], "stages.a.retries", "key", "+stages.a.retries"),
 }
 

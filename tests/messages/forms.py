@@ -41,7 +41,7 @@ STAGE_FORMS = {
     "input": ({"inputs": {"x": None}}, "u.yaml: stages.a.inputs.x", "None", "text"),
     "timeout": ({"timeout": -1}, "u.yaml: stages.a.timeout", "-1", "30m"),
     "env_name": ({"env": {"A=B": "x"}}, "u.yaml: stages.a.env.A=B", "A=B", "letters, digits"),
-    "env_value": ({"env": {"A": "x\0y"}}, "u.yaml: stages.a.env.A", "NUL", "leave"),
+    "env_value": ({"env": {"A": "x\0y"}}, "u.yaml: stages.a.env.A", "NUL", "remove"),
     "pass_env_name": (
         {"pass_env": ["TOKEN", "9A"]},
         "u.yaml: stages.a.pass_env.1",

@@ -70,7 +70,7 @@ def test_a_run_that_two_beginnings_share(project, refused):
     ]
     for folder in names:
         (folder / "journal.jsonl").touch()
-    assert refused(["status", "run=2027"])[:2] == ["run=2027", "2 runs begin so"]
+    assert refused(["status", "run=2027"])[:2] == ["run=2027", "2 runs begin with it"]
 
 
 def test_a_file_system_that_cannot_be_written(project, give, monkeypatch):
@@ -82,8 +82,8 @@ def test_a_file_system_that_cannot_be_written(project, give, monkeypatch):
     assert said.status == 1
     assert (
         said.err
-        == f"{project.outputs}\n  the machine says: Read-only file system\n  name a folder that can be "
-        "written: outputs=DIR\n"
+        == f"{project.outputs}\n  the operating system reports: Read-only file system\n  choose a writable "
+        "folder: outputs=DIR\n"
     )
 
 
@@ -104,6 +104,6 @@ def test_an_engine_behind_ssh_is_a_device(refused, monkeypatch):
     monkeypatch.setenv("DOCKER_HOST", "ssh://pi@raspberry")
     assert refused(["executor=docker", "base=bootstrap"]) == [
         "ssh://pi@raspberry",
-        "an engine on another machine does not see this machine's folders",
-        "name it as the target's device: target.device=ssh://user@host; or executor=local",
+        "an engine on another machine cannot see this machine's folders",
+        "set it as the target's device: target.device=ssh://user@host; or executor=local",
     ]

@@ -24,7 +24,7 @@ def test_an_image_for_no_platform(tmp_path):
         images.read(tmp_path, {}, "bootstrap")
     assert _lines(caught.value) == [
         f"{tmp_path}/odd/image.yaml: platforms",
-        "'linux/mips' is no platform",
+        "'linux/mips' is not a platform",
         "write linux/amd64, linux/arm64 or linux/arm/v7",
     ]
 
@@ -51,7 +51,7 @@ def test_images_that_cannot_be_built(project, give, capfd):
     assert _lines(caught.value) == [
         "usecase=containers",
         "the images could not be built: build_mine@amd64",
-        "see what it says above; or executor=local",
+        "see its output above; or executor=local",
     ]
     assert "there is no stage 'build_mine@amd64'" in capfd.readouterr().err
 
@@ -101,8 +101,8 @@ def test_a_closed_way_is_not_opened_again(way):
         closed.connect()
     assert _lines(caught.value) == [
         "target=mine: device",
-        "the way to it is closed",
-        "give the command again",
+        "the connection to it is closed",
+        "repeat the command",
     ]
 
 
@@ -112,6 +112,6 @@ def test_a_target_without_a_device(tmp_path):
         device.Executor(ExecutorContext(aim, (tmp_path,), (), tuple, tmp_path)).missing([])
     assert _lines(caught.value) == [
         "target=mine: device",
-        "this target names no device",
+        "this target has no device",
         "write device: ssh://user@host",
     ]

@@ -42,18 +42,18 @@ EXAMPLES = {
     ],
     ("target", "device_port"): [
         "t.yaml: device",
-        "70000 is no port",
-        "write one between 1 and 65535",
+        "70000 is not a port",
+        "write a number between 1 and 65535",
     ],
     ("yaml", "tab"): [
         "{here}/f.yaml, line 2",
-        "a tab stands where YAML wants spaces",
-        "indent with two spaces, 'key: value' a line",
+        "YAML does not allow a tab here",
+        "indent with two spaces, one 'key: value' per line",
     ],
     ("fetch", "other_in_the_mirror"): [
         "{here}/mirror/m",
-        "its sha256 is d9298a10d1b0..., the asset's is ca9066873bf3...",
-        "remove it, or bring the file of https://x/m",
+        "its sha256 is d9298a10d1b0..., but the asset's is ca9066873bf3...",
+        "remove it, or replace it with https://x/m",
     ],
     ("command", "command"): [
         "run.py explian",
@@ -67,8 +67,8 @@ EXAMPLES = {
     ],
     ("setting", "outputs_below_a_file"): [
         "outputs={here}/conf/usecases/chain.yaml",
-        "it cannot be made: Not a directory",
-        "name a folder that can be written: outputs=DIR",
+        "it cannot be created: Not a directory",
+        "choose a writable folder: outputs=DIR",
     ],
 }
 

@@ -184,7 +184,7 @@ MISTAKES = {
         "  a: {uses: mystages.nameless}",
         "{here}/mystages/nameless.py",
         "nameless",
-        "named as its file",
+        "the name of its file",
     ),
     "neither_in_nor_out": (
         "  a: {uses: mystages.vague}",

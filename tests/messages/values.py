@@ -32,7 +32,7 @@ MISTAKES = {
         FOREACH + "{n: [1, linux/amd64]}}",
         "u.yaml: stages.a.foreach.n",
         "linux/amd64",
-        "letters, digits, '_', '.', '+' and '-' only",
+        "only letters, digits, '_', '.', '+' and '-'",
     ),
     "a_value_twice": (
         FOREACH + "{n: [1, '1']}}",
@@ -44,7 +44,7 @@ MISTAKES = {
         FOREACH + "{m: [a-b, a], n: [c, b-c]}}",
         "u.yaml: stages.a.foreach",
         "a@a-b-c",
-        "leave '-' out of the values",
+        "remove '-' from the values",
     ),
     "a_long_name": (
         FOREACH + "{n: [" + "x" * 127 + "]}}",
@@ -92,7 +92,7 @@ MISTAKES = {
         "  a@1: {uses: mystages.make}",
         "u.yaml: stages.a@1",
         "a@1",
-        "letters, digits and _ only, a letter first",
+        "only letters, digits and _, and start with a letter",
     ),
     "unknown_value": (
         P + "  b: {uses: mystages.double, inputs: {number: p@3.data}}",

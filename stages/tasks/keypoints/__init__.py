@@ -1,1 +1,1 @@
-"""What tasks about people share: skeletons, MoveNet, keypoint tables and features of poses."""
+"""Shared code of tasks about people: skeletons, MoveNet, keypoint tables and features of poses."""

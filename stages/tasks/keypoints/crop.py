@@ -1,9 +1,9 @@
-"""Where the person is: the square of a frame that MoveNet looks at, found from the keypoints of the
-frame before.
+"""Tracks the person: the square of a frame that MoveNet looks at, derived from the keypoints of the
+previous frame.
 
-The rule is that of the MoveNet tutorial (tensorflow.org/hub/tutorials/movenet): a square round the
-hips, wide enough for 1.9 torsos and 1.2 bodies; the whole frame where no torso is seen. Squares are
-pixels and may leave the frame.
+The rule is that of the MoveNet tutorial (tensorflow.org/hub/tutorials/movenet): a square around the
+hips, wide enough for 1.9 torsos and 1.2 bodies; the whole frame if no torso is seen. Squares are in
+pixels and may extend beyond the frame.
 """
 
 from typing import NamedTuple
@@ -28,7 +28,7 @@ class Square(NamedTuple):
     side: float
 
     def scaled(self, factor: float) -> "Square":
-        """Return the square of the same middle, so many times as wide."""
+        """Return the square with the same centre, scaled by a factor."""
         move = self.side * (1 - factor) / 2
         return Square(self.x + move, self.y + move, self.side * factor)
 
@@ -40,9 +40,9 @@ def whole(width: int, height: int) -> Square:
 
 
 def around(keypoints: np.ndarray, width: int, height: int) -> Square:
-    """Return the square round a person of (17, 3) keypoints, pixels and scores.
+    """Return the square around a person of (17, 3) keypoints, pixels and scores.
 
-    The whole frame where there is none.
+    The whole frame if there is none.
     """
     score = keypoints[:, 2]
     if not (

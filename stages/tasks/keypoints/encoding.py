@@ -1,4 +1,4 @@
-"""From keypoints to what the classifier reads; the same code serves training and the device.
+"""From keypoints to the classifier's input; training and the device use the same code.
 
 A single picture is hip-centred and scaled by the body, with the directions of the bones and the
 joints' scores. A window of several frames is a few rows: the mean of each quarter, and each

@@ -45,7 +45,8 @@ class MoveNet:
         (self._result, result), *_ = model.outputs.items()
         if source.shape[-1] != 3 or tuple(result.shape) != (1, 1, 17, 3):
             raise StageError(
-                f"the pose model is no MoveNet: it gives {tuple(result.shape)}, not (1, 1, 17, 3)"
+                f"the pose model is not MoveNet: it returns {tuple(result.shape)}, not (1, "
+                "1, 17, 3)"
             )
         self._model, self._type = model, source.type
         self.called = model.called

@@ -1,7 +1,7 @@
-"""Keypoints as CSV: columns <joint>_x, <joint>_y, <joint>_score in any case and order, one row a
+"""Keypoints as CSV: columns <joint>_x, <joint>_y, <joint>_score in any case and order, one row per
 frame.
 
-An empty x, y or score means that the joint was not seen: its score is 0, and its place the one
+An empty x, y or score means that the joint was not seen: its score is 0, and its position the one
 where it was last seen.
 """
 
@@ -39,7 +39,7 @@ class Row:
         count, expected = len(self.values), len(self.columns)
         if count < expected:
             raise Unreadable(
-                f"line {self.line}: the row is cut off after {count} of {expected} values"
+                f"line {self.line}: the row is truncated after {count} of {expected} values"
             )
         if any(value.strip() for value in self.values[expected:]):
             raise Unreadable(f"line {self.line}: {count} values in {expected} columns")
@@ -61,7 +61,7 @@ def read_clip(path: Path) -> "tuple[str, np.ndarray]":
         last = number
         frames.append(keypoints_of(cells, skeleton, row.line))
     if not frames:
-        raise Unreadable("no row beside the header")
+        raise Unreadable("no row except the header")
     return skeleton, _placed(np.stack(frames))
 
 
@@ -88,7 +88,7 @@ def open_table(path: Path) -> "tuple[str, list[Row]]":
             skeleton = _skeleton_of(columns)
             rows = [Row(reader.line_num, columns, tuple(values)) for values in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise Unreadable(f"no CSV that can be read ({type(error).__name__})") from None
+        raise Unreadable(f"not a readable CSV ({type(error).__name__})") from None
     return skeleton, [row for row in rows if any(row.values)]
 
 
@@ -135,11 +135,11 @@ def _some(names: "list[str]") -> str:
 
 
 def _placed(keypoints: np.ndarray) -> np.ndarray:
-    """Return a clip (frames, joints, 3) whose unseen joints stand where they were last, or will
-    first be, seen.
+    """Return a clip (frames, joints, 3) with unseen joints at the position where they were last, or
+    will first be, seen.
 
-    At 0, 0 they would stretch the body to the picture's corner. A joint never seen is put in the
-    middle of the others.
+    At 0, 0 they would stretch the body to the picture's corner. A joint that is never seen is put in
+    the middle of the others.
     """
     seen = keypoints[:, :, 2] > 0  # (frames, joints)
     placed = keypoints.copy()

@@ -216,10 +216,7 @@ def test_a_run_without_a_word_in_its_journal_harms_nothing(three, give):
 def test_a_run_at_work_and_all_in_the_store_stay(three, give, at_work):
     engine = at_work()
     said = give("clean", "clean.keep_last=1")
-    assert (
-        said.lines[0]
-        == "a run is at work: the store is left as it is, give the command again later"
-    )
+    assert said.lines[0] == "a run is in progress: the store is unchanged; repeat the command later"
     assert engine.poll() is None
     assert _numbers(three) == [7, 10, 14, 20, 28, 40, 80]
     assert len(layout.runs(three.outputs)) == 2

@@ -25,7 +25,7 @@ def test_it_ends_with_status_0_and_a_line_for_each_thing(give):
 def test_what_is_missing_comes_with_what_brings_it(give, monkeypatch):
     monkeypatch.setenv("DOCKER_HOST", "unix:///no/such.sock")
     lines = give("doctor").lines
-    at = lines.index("missing  Docker engine (unix:///no/such.sock): none answers")
+    at = lines.index("missing  Docker engine (unix:///no/such.sock): not found")
     assert "sudo apt-get install docker.io" in lines[at + 1]
 
 
@@ -70,7 +70,7 @@ def test_what_cannot_be_looked_at_is_missing():
         raise PermissionError(13, "Permission denied")
 
     assert gather({"disk": forbidden}, 5) == [
-        Finding(False, "disk: it cannot be looked at (Permission denied)")
+        Finding(False, "disk: cannot be checked (Permission denied)")
     ]
 
 

@@ -36,7 +36,7 @@ def test_a_table_says_of_each_operator_whether_it_maps_and_why_not(small, give):
     ]
     assert said.lines[4:] == [
         "1 of 2 operators on the Edge TPU (prediction for compiler 16)",
-        "parameters: 64 bytes cached, 0 bytes streamed at each inference",
+        "parameters: 64 bytes cached, 0 bytes streamed for each inference",
         "minimum runtime: 14",
     ]
 
@@ -66,7 +66,7 @@ def test_a_damaged_model_is_three_lines(small, give, damage):
     where, what, fix = said.err.splitlines()
     assert (where, fix.strip()) == (
         "model=small.tflite",
-        "give a .tflite file as the converter or the Edge TPU's compiler wrote it",
+        "give a .tflite file from the converter or the Edge TPU's compiler",
     )
     assert what.strip().startswith("small.tflite cannot be read: ")
 

@@ -9,7 +9,7 @@ def _edit(project, name: str) -> None:
 def test_what_never_ran_says_so(give):
     assert give("explain", "stage=a").lines == [
         "a: runs",
-        "it has not run to its end before, for this use case and target",
+        "it has not finished before, for this use case and target",
     ]
 
 
@@ -53,7 +53,7 @@ def test_an_artifact_that_is_gone_is_the_reason(ran, give):
     ran.store.path(ran.state().stages["b"].outputs["data"]).unlink()
     assert give("explain", "stage=b").lines == [
         "b: runs",
-        "its artifact in the store is damaged or gone",
+        "its artifact in the store is damaged or missing",
     ]
 
 
@@ -82,4 +82,4 @@ def test_a_stage_that_the_target_leaves_out_is_said_to_be(project, give):
     )
     said = give("explain", "usecase=one", "stage=s")
     assert said.status == 2
-    assert "this target leaves it out" in said.err and "accelerator is edgetpu" in said.err
+    assert "this target leaves it out" in said.err and "accelerator to be edgetpu" in said.err

@@ -162,7 +162,7 @@ def test_without_an_engine_the_way_out_is_named(images, monkeypatch, tmp_path, a
     said = images(action)
     assert (
         said.status == 2
-        and [line.strip() for line in said.err.splitlines()][1] == "no Docker engine answers"
+        and [line.strip() for line in said.err.splitlines()][1] == "no Docker engine found"
     )
 
 

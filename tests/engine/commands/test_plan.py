@@ -51,7 +51,7 @@ def test_a_stage_on_another_target_says_where_its_figures_would_be_taken(give, p
 def test_what_no_stage_reads_is_a_note(give, project):
     (project.path / "mine.txt").write_text("1")
     project.usecase("one", WARNS)
-    assert "note: assets.unread is read by no stage" in give("plan", "usecase=one").lines
+    assert "note: no stage reads assets.unread" in give("plan", "usecase=one").lines
 
 
 def test_the_plan_of_a_process_is_the_same(ran):
@@ -87,18 +87,18 @@ def _auto(give, *words: str) -> list[str]:
 
 
 def test_auto_does_without_containers_where_there_is_no_engine(give):
-    assert _auto(give) == ["note: stages run as local processes: no Docker engine is to be seen"]
+    assert _auto(give) == ["note: no Docker engine found; running stages as local processes"]
 
 
 def test_auto_does_without_an_engine_that_does_not_answer(give, monkeypatch, tmp_path):
     with socket.socket(socket.AF_UNIX) as deaf:
         deaf.bind(f"{tmp_path}/d.sock")
         monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/d.sock")
-        assert _auto(give) == ["note: stages run as local processes: no Docker engine answers"]
+        assert _auto(give) == ["note: no Docker engine found; running stages as local processes"]
 
 
 def test_auto_takes_containers_where_an_engine_answers(give, answered):
-    assert _auto(give) == ["note: stages run in containers: a Docker engine answers"]
+    assert _auto(give) == ["note: Docker engine found; running stages in containers"]
 
 
 def test_auto_does_without_containers_where_no_image_has_what_a_stage_imports(
@@ -106,9 +106,8 @@ def test_auto_does_without_containers_where_no_image_has_what_a_stage_imports(
 ):
     project.only_stage(TORCH)
     [note] = _auto(give, "usecase=one")
-    assert note.startswith(
-        "note: stages run as local processes: no image for linux/"
-    ) and note.endswith("has torch, which the stage imports")
+    assert note.startswith("note: no image for linux/")
+    assert note.endswith("has torch, which the stage imports; running stages as local processes")
 
 
 def test_who_names_containers_is_refused_what_no_image_has(give, project, answered):
@@ -119,7 +118,7 @@ def test_who_names_containers_is_refused_what_no_image_has(give, project, answer
 
 def test_a_stage_of_the_host_is_a_process_whatever_the_executor(give, project, answered):
     project.only_stage(TORCH, runs_on="host")
-    assert _auto(give, "usecase=one") == ["note: stages run in containers: a Docker engine answers"]
+    assert _auto(give, "usecase=one") == ["note: Docker engine found; running stages in containers"]
 
 
 def test_who_names_an_executor_is_not_told_why(give):

@@ -147,7 +147,7 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(predict):
     assert said.err.splitlines()[1:] == [
         "output=words/out",
         "  it cannot be written: File exists",
-        "  name a file in a folder that is yours",
+        "  choose a file in a writable folder",
     ]
 
 
@@ -278,7 +278,7 @@ def test_an_input_that_never_ends_is_refused_before_a_stage_starts(predict, pack
 def test_a_stage_that_reads_no_camera_says_so(predict, where):
     said = predict(f"input={where}")
     assert (said.status, said.out) == (2, "")
-    assert f"input={where}\n  'mystages.look' reads no camera and no stream\n" in said.err
+    assert f"input={where}\n  'mystages.look' cannot read cameras or streams\n" in said.err
 
 
 @pytest.fixture
@@ -334,7 +334,7 @@ def test_a_package_that_names_no_task_is_refused(packed, give):
     packed.usecase("packed", PACKED.replace("predict: mystages.look", "task: activity"))
     said = give("predict", "usecase=packed", "input=words")
     assert (said.status, said.out) == (2, "")
-    assert "manifest.json\n  it is damaged: it does not name a task\n  run the use case" in said.err
+    assert "manifest.json\n  it is damaged: it has no task\n  run the use case" in said.err
 
 
 def test_a_manifest_that_is_nested_without_end_names_no_task(packed, give):
@@ -343,7 +343,7 @@ def test_a_manifest_that_is_nested_without_end_names_no_task(packed, give):
     (package / "manifest.json").write_text("[" * 100_000)
     said = give("predict", "usecase=packed", "input=words")
     assert (said.status, said.out) == (2, "")
-    assert "manifest.json\n  it is damaged: it does not name a task\n  run the use case" in said.err
+    assert "manifest.json\n  it is damaged: it has no task\n  run the use case" in said.err
 
 
 # --- on the target's device

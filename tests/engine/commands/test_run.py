@@ -198,14 +198,13 @@ def _where(project) -> list[str]:
 
 
 def test_auto_without_an_engine_runs_processes_and_says_why(project):
-    assert _where(project) == ["stages run as local processes: no Docker engine is to be seen"]
+    assert _where(project) == ["no Docker engine found; running stages as local processes"]
 
 
 def test_auto_runs_processes_where_an_image_cannot_be_built_and_says_which(contained):
     [note] = _where(contained)
-    assert note.startswith(
-        "stages run as local processes: usecase=containers: the images could not be built: build_alone@"
-    )
+    assert note.startswith("usecase=containers: the images could not be built: build_alone@")
+    assert note.endswith("; running stages as local processes")
 
 
 def test_who_names_containers_is_refused_an_image_that_cannot_be_built(contained):
@@ -232,7 +231,7 @@ def test_auto_runs_containers_where_an_engine_has_the_image(
     ]
     loading.load(docker_engine.client(), image.full_name, plain_archive)
     try:
-        assert _where(contained) == ["stages run in containers: a Docker engine answers"]
+        assert _where(contained) == ["Docker engine found; running stages in containers"]
         assert (contained.last / "artifacts" / "c" / "data").read_text() == "12"
     finally:
         docker_engine.client().images.remove(image.full_name)
@@ -246,7 +245,7 @@ def test_the_images_that_are_missing_are_built_and_the_stages_run_in_them(with_o
     assert said.status == 0, said.err
     assert (
         "usecase=my_images" in said.err
-        and "note: stages run in containers: a Docker engine answers" in said.lines
+        and "note: Docker engine found; running stages in containers" in said.lines
     )
     again = give("executor=docker", "base=bootstrap")
     assert "0 stages ran, 3 cached" in again.out and again.err == ""
@@ -279,7 +278,8 @@ def test_a_folder_in_the_place_of_latest_is_warned_of_and_the_run_is_whole(give,
     (link / "mine").mkdir(parents=True)
     said = give()
     assert (
-        said.status == 0 and "latest does not name this run: it is a folder; remove it" in said.err
+        said.status == 0
+        and "latest does not point to this run: it is a folder; remove it" in said.err
     )
     assert (
         (link / "mine").is_dir()
@@ -314,8 +314,8 @@ def test_what_is_in_the_engines_way_is_named_and_no_stage_starts(give, project, 
     assert said.status == 2
     assert said.err.splitlines() == [
         str(path),
-        f"  this {'folder' if path.is_dir() else 'file'} is in the engine's way",
-        "  remove or rename it, and give the same command",
+        f"  the engine needs this path, but it is a {'folder' if path.is_dir() else 'file'}",
+        "  remove or rename it, and repeat the command",
     ]
     assert project.runs == []
 

@@ -92,9 +92,7 @@ def test_a_killed_engine_is_told_and_how_to_go_on(ran, give):
     assert (
         give("status")
         .lines[0]
-        .endswith(
-            "its engine was killed; give its command again, and it goes on from what is in the store"
-        )
+        .endswith("its engine was killed; repeat its command to resume from the finished stages")
     )
 
 

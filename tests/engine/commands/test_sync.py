@@ -13,7 +13,7 @@ def test_an_address_that_is_none_is_refused(give):
     assert said.status == 2
     assert said.err.splitlines() == [
         "tracking.uri",
-        "  no MLflow is reached by 'ftp://host'",
+        "  'ftp://host' is not an address of MLflow",
         "  write http://host:port, https://host or sqlite:////path/to/mlflow.db",
     ]
 

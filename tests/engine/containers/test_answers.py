@@ -28,7 +28,7 @@ def test_a_sensible_answer_is_typed():
     ],
 )
 def test_an_answer_that_makes_no_sense_is_told_with_the_key(answer, named):
-    with pytest.raises(answers.Nonsense, match=f"its answer makes no sense: {named}: "):
+    with pytest.raises(answers.Nonsense, match=f"its answer is invalid: {named}: "):
         answers.info(_client(answer))
 
 

@@ -47,9 +47,9 @@ def test_a_loaded_image_gets_its_full_name(archive):
     ("answer", "said"),
     [
         ({"error": "no space left on device"}, "the disk of the container engine is full"),
-        ({"error": "unexpected EOF"}, "the container engine does not take this archive"),
-        ({"stream": ""}, "it holds 0 images, not one"),
-        ({"stream": "Loaded image: a\nLoaded image: b\n"}, "it holds 2 images, not one"),
+        ({"error": "unexpected EOF"}, "the container engine refuses this archive"),
+        ({"stream": ""}, "it contains 0 images, not one"),
+        ({"stream": "Loaded image: a\nLoaded image: b\n"}, "it contains 2 images, not one"),
     ],
 )
 def test_an_archive_that_is_not_taken_is_told_with_the_reason(archive, answer, said):

@@ -36,7 +36,7 @@ def test_an_engine_says_its_version_its_platform_and_its_room(docker_engine, mon
 
 def test_without_an_engine_it_says_what_brings_one():
     (found,) = containers.engine()
-    assert (found.is_there, found.what) == (False, "Docker engine (unix:///nowhere): none answers")
+    assert (found.is_there, found.what) == (False, "Docker engine (unix:///nowhere): not found")
     assert "sudo apt-get install docker.io" in found.fix
 
 
@@ -59,8 +59,8 @@ def test_what_only_looks_like_an_engine_is_none(tmp_path, monkeypatch, answer):
         odd.shutdown(socket.SHUT_RDWR)
     assert not found.is_there and found.what.startswith(
         (
-            f"Docker engine (unix://{tmp_path / 's'}): what answers there is none",
-            f"Docker engine (unix://{tmp_path / 's'}): none answers",
+            f"Docker engine (unix://{tmp_path / 's'}): the program that answers there is not one",
+            f"Docker engine (unix://{tmp_path / 's'}): not found",
         )
     )
 
@@ -103,7 +103,7 @@ def test_a_socket_that_this_user_may_not_open_says_how_to_be_let_in(tmp_path, mo
             (found,) = containers.engine()
         finally:
             os.seteuid(0)
-    assert (found.is_there, found.fix) == (False, "sudo usermod -aG docker $USER, and log in anew")
+    assert (found.is_there, found.fix) == (False, "sudo usermod -aG docker $USER, and log in again")
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def test_runs_are_counted(ran):
 def test_the_database_of_the_outputs_is_made_by_the_first_run(tmp_path):
     assert (
         tracking.mlflow(tmp_path, NONE)[1].what
-        == "MLflow: sqlite below outputs/, which the first run makes"
+        == "MLflow: sqlite below outputs/, created by the first run"
     )
     (tmp_path / "mlflow.db").touch()
     assert tracking.mlflow(tmp_path, NONE)[1].what == "MLflow: sqlite below outputs/"
@@ -76,7 +76,7 @@ def test_a_server_that_is_away_holds_no_run_up(tmp_path, free_port):
     )
     assert (found.is_there, found.fix) == (
         False,
-        "runs go on without it; when it is back: python run.py sync",
+        "runs continue without it; when it is back: python run.py sync",
     )
 
 
@@ -98,5 +98,5 @@ def test_an_address_that_mlflow_does_not_take_is_told(tmp_path):
     found = _said(tmp_path, "mlruns")
     assert (
         not found.is_there
-        and found.fix == "leave it null, or name a database: sqlite:////path/to/mlflow.db"
+        and found.fix == "leave it null, or set a database: sqlite:////path/to/mlflow.db"
     )

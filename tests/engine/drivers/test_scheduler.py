@@ -249,7 +249,7 @@ def test_fail_fast_tries_nothing_again(bench):
     ("status", "kind", "message"),
     [
         (3, "failed", "it ended with exit status 3"),
-        (-11, "killed", "signal 11 ended it"),
+        (-11, "killed", "it was ended by signal 11"),
         (None, "killed", "the executor lost its process"),
     ],
 )
@@ -279,7 +279,7 @@ def test_an_exit_status_that_no_process_has_is_not_believed(bench, said):
         (folder / "result.json").write_text(f'{{"exit_status": {said}}}') and -9
     )
     failure = bench.run(stages({"a": []})).stages["a"].failure
-    assert (failure["kind"], failure["message"]) == ("killed", "signal 9 ended it")
+    assert (failure["kind"], failure["message"]) == ("killed", "it was ended by signal 9")
 
 
 def test_the_stages_own_sentence_is_its_failures(bench):
@@ -489,7 +489,7 @@ def test_an_emulated_stage_has_ten_times_as_long(bench):
     )
     assert (
         failure["message"]
-        == "it did not end within its timeout of 0.2 s, 10 times that of the YAML since it was emulated"
+        == "it did not end within its timeout of 0.2 s, 10 times the YAML's value because it was emulated"
     )
 
 

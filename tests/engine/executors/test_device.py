@@ -65,7 +65,7 @@ def test_a_host_key_that_is_not_known_is_not_taken(refused, sshd, tmp_path):
         _address(sshd), sshd.config.replace(str(sshd.known_hosts), str(tmp_path / "known"))
     )
     assert (said.what, said.fix) == (
-        "its host key is not known here",
+        "its host key is unknown",
         f"ssh -p {sshd.port} {sshd.user}@{sshd.host} once, and compare the fingerprint with the device's own",
     )
     assert (tmp_path / "known").read_text() == ""
@@ -75,7 +75,7 @@ def test_a_host_key_that_has_changed_is_not_taken(refused, sshd):
     sshd.change_host_key()
     known = sshd.known_hosts.read_text()
     said = refused(_address(sshd), sshd.config)
-    assert said.what == "its host key is not the one that this machine knows"
+    assert said.what == "its host key differs from the one known to this machine"
     assert f"ssh-keygen -R '[{sshd.host}]:{sshd.port}', then ssh -p {sshd.port} " in said.fix
     assert sshd.known_hosts.read_text() == known
 
@@ -83,7 +83,7 @@ def test_a_host_key_that_has_changed_is_not_taken(refused, sshd):
 def test_nothing_in_the_users_configuration_takes_an_unknown_host_key(refused, sshd, tmp_path):
     (tmp_path / "known").touch()
     config = f"StrictHostKeyChecking no\n{sshd.config.replace(str(sshd.known_hosts), str(tmp_path / 'known'))}"
-    assert refused(_address(sshd), config).what == "its host key is not known here"
+    assert refused(_address(sshd), config).what == "its host key is unknown"
 
 
 def test_a_key_that_the_device_does_not_take_is_said_with_how_to_give_it_one(
@@ -98,7 +98,7 @@ def test_a_key_that_the_device_does_not_take_is_said_with_how_to_give_it_one(
     )
     said = refused(_address(sshd), config)
     assert (said.what, said.fix) == (
-        "it does not let this user in",
+        "it refuses this user",
         f"ssh-copy-id -p {sshd.port} {sshd.user}@{sshd.host}",
     )
 
@@ -106,16 +106,16 @@ def test_a_key_that_the_device_does_not_take_is_said_with_how_to_give_it_one(
 def test_where_nothing_listens_ssh_is_to_be_switched_on(refused):
     said = refused(f"ssh://pi@127.0.0.1:{services.free_port()}")
     assert (said.what, said.fix) == (
-        "nothing listens for SSH there",
-        "switch SSH on there: sudo systemctl enable --now ssh",
+        "no SSH server is running there",
+        "enable SSH there: sudo systemctl enable --now ssh",
     )
 
 
 def test_a_name_that_nobody_knows_is_said(refused):
     said = refused("ssh://pi@no-such-device.invalid")
     assert (said.what, said.fix) == (
-        "its name cannot be found",
-        "write its address, or put it into ~/.ssh/config",
+        "its host name cannot be resolved",
+        "use its address, or add it to ~/.ssh/config",
     )
 
 
@@ -124,7 +124,7 @@ def test_what_takes_a_connection_and_says_nothing_is_not_waited_for(refused):
         said = refused(f"ssh://pi@127.0.0.1:{deaf.getsockname()[1]}")
     assert (said.what, said.fix) == (
         "it does not answer",
-        "is it on, and in this network? ping 127.0.0.1",
+        "is it switched on and in this network? ping 127.0.0.1",
     )
 
 
@@ -145,7 +145,7 @@ def test_what_is_no_ssh_server_is_said_in_sshs_own_words(refused):
 
 def test_a_device_without_a_docker_engine_is_told_how_to_get_one(refused, sshd, tmp_path):
     said = refused(_address(sshd, tmp_path / "none.sock"), sshd.config)
-    assert said.what == f"the device answers, but no Docker engine does at {tmp_path}/none.sock"
+    assert said.what == f"the device answers, but has no Docker engine at {tmp_path}/none.sock"
     assert said.fix == "there: sudo apt-get install docker.io && sudo usermod -aG docker $USER"
 
 
@@ -157,7 +157,7 @@ def test_a_target_that_names_no_device_is_told_how(make_bench):
     with pytest.raises(UserError) as caught:
         make_bench("device").executor.missing([])
     assert (caught.value.what, caught.value.fix) == (
-        "this target names no device",
+        "this target has no device",
         "write device: ssh://user@host",
     )
 
@@ -178,8 +178,8 @@ def test_a_device_of_another_platform_than_its_target_is_refused(device_bench, m
     with pytest.raises(UserError) as caught:
         bench.executor.missing([])
     assert (caught.value.what, caught.value.fix) == (
-        f"the device is {HERE}, and the target {other}",
-        "choose the target that the device is",
+        f"the device is {HERE}, but the target is {other}",
+        "choose the target for this device",
     )
 
 

@@ -526,7 +526,7 @@ def test_where_no_engine_answers_the_way_out_is_named(
     planned, _ = bench.plan("s", USES)
     with pytest.raises(UserError) as caught:
         bench.executor.prepare([planned])
-    assert caught.value.what == "no Docker engine answers" and "executor=local" in caught.value.fix
+    assert caught.value.what == "no Docker engine found" and "executor=local" in caught.value.fix
 
 
 class Ordinary:
@@ -561,7 +561,7 @@ def test_a_rootless_engine_is_refused(make_bench):
         make_bench("docker").executor._machine.refuse(Rootless(), [])
     assert (
         caught.value.what
-        == "a rootless Docker engine gives stages another user, who may not write here"
+        == "a rootless Docker engine runs stages as another user, who may not write here"
     )
     assert "executor=local" in caught.value.fix
 
@@ -630,7 +630,7 @@ def test_an_engine_behind_tls_tells_what_is_missing(tls_engine, monkeypatch, tmp
     with pytest.raises(UserError) as caught:
         daemon.connect_here()
     assert (
-        caught.value.what.startswith("the Docker engine and this machine do not agree on TLS: ")
+        caught.value.what.startswith("the TLS connection to the Docker engine failed: ")
         and "DOCKER_CERT_PATH=DIR" in caught.value.fix
     )
 

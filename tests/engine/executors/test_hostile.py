@@ -96,7 +96,7 @@ def test_an_out_that_is_a_link_to_a_folder_of_the_host_moves_nothing_there(bench
     folder, _, why = _ends(bench, f"{OUT}; os.symlink({str(private)!r}, out); {END}")
     assert (
         why == "its folder out/ cannot be read: Not a directory"
-        or why == "its folder out/ is not the one that was made for it"
+        or why == "its folder out/ was replaced"
     )
     assert _look(private) == before
     assert not list(bench.store.root.glob("objects/*/*/*"))
@@ -108,7 +108,7 @@ def test_an_out_that_is_another_folder_than_the_one_that_was_made_is_refused(ben
         "job = data.parents[1]; (job / 'mine').mkdir(); data.parent.rename(job / 'old'); (job / "
         "'mine').rename(data.parent)"
     )
-    assert _ends(bench_here, code)[2] == "its folder out/ is not the one that was made for it"
+    assert _ends(bench_here, code)[2] == "its folder out/ was replaced"
 
 
 def test_an_out_that_is_no_longer_there_is_refused(bench):
@@ -125,19 +125,19 @@ def test_an_out_that_is_no_longer_there_is_refused(bench):
         ("os.symlink({private!r} + '/key', data)", "holds a symbolic link"),
         (
             "data.mkdir(); os.symlink({private!r}, data / 'x')",
-            "output 'data' holds a symbolic link, data/x -> {private}; write the file itself",
+            "output 'data' contains a symbolic link, data/x -> {private}; write the file itself",
         ),
         (
             "data.mkdir(); os.mkfifo(data / 'x')",
-            "output 'data' holds data/x, which is neither a file nor a folder",
+            "output 'data' contains data/x, which is neither a file nor a folder",
         ),
         (
             "data.mkdir(); (data / 'x').touch(mode=0)",
-            "output 'data' holds data/x, which cannot be read (mode 0000)",
+            "output 'data' contains data/x, which cannot be read (mode 0000)",
         ),
         (
             "(data / 'x').mkdir(parents=True); (data / 'x').chmod(0)",
-            "output 'data' holds data/x, which cannot be read (mode 0000)",
+            "output 'data' contains data/x, which cannot be read (mode 0000)",
         ),
         (f"{DEEP}\ndeepen(data, 300)", "nested more than 100 deep"),
         (f"{DEEP}\ndeepen(data, 3000)", "nested more than 100 deep"),
@@ -220,7 +220,7 @@ def test_a_stage_that_never_stops_reporting_is_heard_so_far_and_no_further(
     folder, _ = local_bench.does("[metric('loss', 0.5, n) for n in range(1000)]")
     events = folder.poll(to_the_end=True)
     assert 100 <= len(events) < 130
-    assert events[-1]["text"] == "it reported more than 100 events, or 64 MB: the rest is left out"
+    assert events[-1]["text"] == "it reported more than 100 events, or 64 MB; the rest is left out"
 
 
 def test_reports_that_are_no_events_are_counted_in_a_note(bench):
@@ -235,7 +235,7 @@ def test_reports_that_are_no_events_are_counted_in_a_note(bench):
     )
     assert [event["text"] for event in events] == record.notes
     assert record.notes == [
-        "3 reports left out, which can be no event: metric.name: Input should be a valid string"
+        "3 reports left out as invalid: metric.name: Input should be a valid string"
     ]
 
 
@@ -290,7 +290,7 @@ def test_a_file_that_pretends_to_be_large_on_a_device_is_not_fetched(device_benc
     if name == "data":
         assert (
             ended.kind == "bad_output"
-            and "output 'data' holds data of 4,398,046,511,104 bytes, more than its disk has"
+            and "output 'data' contains data of 4,398,046,511,104 bytes, more than its disk has"
             in ended.why
         )
     else:

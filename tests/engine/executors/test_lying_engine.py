@@ -412,7 +412,7 @@ def test_words_with_a_moment_that_is_none_are_words(liar):
 )
 def test_an_odd_account_of_an_engine_is_named(liar, odd):
     liar.answers["/info"] = {**INFO, **odd}
-    with pytest.raises(answers.Nonsense, match=f"its answer makes no sense: {next(iter(odd))}: "):
+    with pytest.raises(answers.Nonsense, match=f"its answer is invalid: {next(iter(odd))}: "):
         answers.info(daemon.connect(liar.url))
 
 
@@ -507,7 +507,7 @@ def test_a_list_of_containers_that_is_none_is_a_users_mistake_in_three_lines(
         and len(refused.value.what) < 1000
         and "\n" not in refused.value.what
     )
-    assert refused.value.what.startswith("the container engine does not do its work: ")
+    assert refused.value.what.startswith("the container engine does not work: ")
 
 
 @pytest.mark.parametrize("odd", [{"MemTotal": 0}, {"ID": None}, {"SecurityOptions": 5}])
@@ -586,7 +586,7 @@ def test_a_container_that_nothing_ends_is_given_up(at_work, monkeypatch):
         ended = bench.executor.wait(0.1)
     assert (ended[0].kind, ended[0].why) == (
         "daemon_lost",
-        "it was given up: its container engine does not end it",
+        "it was abandoned: its container engine does not end it",
     )
 
 

@@ -284,29 +284,29 @@ def refusal(status: int, body: bytes, words: str = "Oh") -> Peer:
             403,
             b"Invalid Host header - possible DNS rebinding attack detected",
             "SERVER answers with HTTP status 403 (not allowed): start the server with --allowed-hosts "
-            "naming this address",
+            "and this address",
         ),
         (
             404,
             b"<html>Not Found</html>",
-            "SERVER answers with HTTP status 404: there is no MLflow at this address; look at tracking.uri",
+            "SERVER answers with HTTP status 404: there is no MLflow at this address; check tracking.uri",
         ),
         (413, b"<html>", "SERVER answers with HTTP status 413 (request entity too large)"),
         (
             200,
             b"<html>Welcome</html>",
-            "SERVER answers with something else than MLflow's JSON; look at tracking.uri",
+            "SERVER does not answer with MLflow's JSON; check tracking.uri",
         ),
         (
             200,
             b"[1]",
-            "SERVER answers with something else than MLflow's JSON; look at tracking.uri",
+            "SERVER does not answer with MLflow's JSON; check tracking.uri",
         ),
         (
             302,
             b"",
-            "SERVER answers with HTTP status 302: it redirects to another address; name that one in "
-            "tracking.uri",
+            "SERVER answers with HTTP status 302: it redirects to another address; set "
+            "tracking.uri to that address",
         ),
     ],
 )
@@ -326,5 +326,5 @@ def test_what_no_server_takes_is_not_offered_run_by_run(
     report = sync(tmp_path, {"uri": serve(refusal(500, b""))}, GENEROUS)
     assert [re.sub(r"http://\S+", "SERVER", said) for said in report.problems.values()] == [
         *["SERVER answers with HTTP status 500 (internal server error)"] * 2,
-        *["left for the next sync, after the problems above"] * 2,
+        *["left for the next sync because of the problems above"] * 2,
     ]

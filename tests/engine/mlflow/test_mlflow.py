@@ -375,7 +375,7 @@ def test_a_database_of_another_mlflow_is_left_as_it_is(
         "the database has MLflow's schema f5a4f2784254; the MLflow installed here needs " in problem
     )
     assert problem.endswith(
-        "take a backup, then: mlflow db upgrade <its URI> (or install the MLflow that made it)"
+        "back it up, then: mlflow db upgrade <its URI> (or install the MLflow that created it)"
     )
 
 

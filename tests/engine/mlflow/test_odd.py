@@ -107,7 +107,7 @@ def test_a_damaged_run_is_reported_and_the_others_are_sent(
     report = sync(outputs, {})
     assert report.sent == ["r5"]
     assert set(report.problems) == {"r1", "r2", "r3", "r4"}
-    assert report.problems["r1"] == "its journal is damaged: line 1 is no event"
+    assert report.problems["r1"] == "its journal is damaged: line 1 is not an event"
     assert all("left for the next sync" not in why for why in report.problems.values())
 
 

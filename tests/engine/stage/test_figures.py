@@ -89,7 +89,9 @@ def test_a_picture_that_is_too_large_or_none_is_left_out_with_a_note(sent):
     large = PNG + b"0" * figures.PICTURE_BYTES
     figures.picture_grid("p", [(large, "large"), (b"GIF89a", "gif"), (JPEG, "good")])
     note, grid = sent
-    assert note["text"].startswith("p: 2 of 3 pictures are not shown: a grid takes 100 PNG or JPEG")
+    assert note["text"].startswith(
+        "p: 2 of 3 pictures are not shown: a grid has at most 100 PNG or JPEG"
+    )
     assert [one["caption"] for one in grid["pictures"]] == ["good"]
 
 

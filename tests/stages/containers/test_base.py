@@ -200,7 +200,7 @@ def _push(registry: services.Registry, layers: list[bytes], folder: Path) -> str
             "there is no platform 'linux/riscv64'; images are built for linux/amd64, linux/arm64, "
             "linux/arm/v7",
         ),
-        ("linux/arm64", "alpine", "there is no base 'alpine'; it is auto, bootstrap or registry"),
+        ("linux/arm64", "alpine", "there is no base 'alpine'; choose auto, bootstrap or registry"),
         ("linux/amd64", "bootstrap", "there is no debian-amd64.lock"),
     ],
 )

@@ -199,7 +199,7 @@ def test_a_platform_that_the_image_is_not_made_for_is_refused(
 ) -> None:
     with pytest.raises(
         StageError,
-        match="the image tiny is not made for linux/amd64, but for linux/arm64, linux/arm/v7",
+        match="the image tiny is not for linux/amd64, but for linux/arm64, linux/arm/v7",
     ):
         build(context, tmp_path / "arm64.tar", tmp_path / "image.tar", platform="linux/amd64")
 
@@ -231,7 +231,8 @@ def test_a_folder_without_a_description_is_refused(tmp_path: Path) -> None:
 def test_an_image_without_a_lock_says_how_to_make_it(context: Path, tmp_path: Path) -> None:
     (context / "requirements-arm64.lock").unlink()
     with pytest.raises(
-        StageError, match=r"the image tiny has no requirements-arm64\.lock; make it with: make lock"
+        StageError,
+        match=r"the image tiny has no requirements-arm64\.lock; create it with: make lock",
     ):
         build(context, tmp_path / "arm64.tar", tmp_path / "image.tar", platform="linux/arm64")
 

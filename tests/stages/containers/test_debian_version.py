@@ -42,7 +42,7 @@ def test_two_ways_to_write_a_version_are_the_same(one, other):
 
 @pytest.mark.parametrize("text", ["", "a b", "1_0", ":1", "x:1", "1\n", "-1", "ü", "1" * 2000])
 def test_what_is_no_version_is_refused(text):
-    with pytest.raises(ValueError, match="is no Debian version"):
+    with pytest.raises(ValueError, match="is not a Debian version"):
         key(text)
 
 

@@ -107,7 +107,7 @@ def test_an_archive_of_several_images_is_refused(small):
         index["manifests"] *= 2
         members["index.json"] = json.dumps(index).encode()
 
-    with pytest.raises(StageError, match="holds 2 images, not one"):
+    with pytest.raises(StageError, match="contains 2 images, not one"):
         _layout.read(_repacked(small, twice))
 
 
@@ -132,7 +132,7 @@ def test_a_missing_layer_is_said(small):
 @pytest.mark.parametrize("digest", ["../../x", "sha256:../x", None, 3, "sha256:" + "G" * 64])
 def test_a_digest_that_is_none_is_refused(small, digest):
     index = {"manifests": [{"digest": digest}]}
-    with pytest.raises(StageError, match="is no sha256 digest"):
+    with pytest.raises(StageError, match="is not a sha256 digest"):
         _layout.read(
             _repacked(
                 small, lambda members: members.update({"index.json": json.dumps(index).encode()})

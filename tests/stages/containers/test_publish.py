@@ -222,11 +222,13 @@ def test_what_was_tested_is_what_is_published(images, release, tmp_path, key, wh
     release("right", **given)
     report.write_text(json.dumps({"image": "sha256:" + "0" * 64}))
     with pytest.raises(
-        StageError, match=f"the {what} given as {arch} is of another image than the archive"
+        StageError, match=f"the {what} given as {arch} belongs to another image than the archive"
     ):
         release("other", **given)
     report.write_text("[]")
-    with pytest.raises(StageError, match=f"what is given as {what} is not what that stage writes"):
+    with pytest.raises(
+        StageError, match=f"the input given as {what} is not an output of that stage"
+    ):
         release("none", **given)
 
 

@@ -232,7 +232,7 @@ def test_a_blob_that_the_registry_has_is_not_sent_again(registry, tmp_path):
 
 def test_a_blob_under_a_wrong_digest_is_refused_by_the_registry(registry, tmp_path):
     (tmp_path / "blob").write_bytes(b"content")
-    with pytest.raises(StageError, match="PUT is answered with 400"):
+    with pytest.raises(StageError, match="PUT returned 400"):
         Repository(parse(f"{registry.address}/a")).upload(tmp_path / "blob", digest_of(b"other"))
 
 
@@ -309,7 +309,7 @@ def test_what_may_pass_by_itself_is_tried_again(speaker):
 
 def test_what_stays_broken_is_said_after_three_attempts(speaker):
     speaker.says("GET", "/v2/x/manifests/t", (503, {}, b""))
-    with pytest.raises(StageError, match="GET is answered with 503"):
+    with pytest.raises(StageError, match="GET returned 503"):
         Repository(parse(f"{speaker.host}/x")).manifest("t")
     assert len(speaker.asked) == 3
 
@@ -393,7 +393,7 @@ def test_who_may_not_read_is_told_how_to_log_in(speaker):
 def test_a_registry_that_gives_back_another_manifest_is_noticed(speaker):
     speaker.says("PUT", "/v2/x/manifests/t", (201, {}, b""))
     speaker.says("GET", "/v2/x/manifests/t", (200, {}, b"{ }"))
-    with pytest.raises(StageError, match="gives back another manifest for t"):
+    with pytest.raises(StageError, match="returns another manifest for t"):
         Repository(parse(f"{speaker.host}/x")).put_manifest("t", b"{}", OCI_MANIFEST)
 
 

@@ -137,7 +137,7 @@ def test_a_package_that_the_image_lacks_is_named(archive, locks, tmp_path):
 def test_a_line_that_is_no_lock_is_named(archive, locks, tmp_path):
     (locks / "debian-armv7.lock").write_text("tzdata\n")
     with pytest.raises(
-        StageError, match=r"debian-armv7\.lock has a line that is no locked package: 'tzdata'"
+        StageError, match=r"debian-armv7\.lock has a line that is not a locked package: 'tzdata'"
     ):
         _bill(archive, tmp_path, locks)
 

@@ -303,5 +303,7 @@ def test_no_damage_of_a_file_ends_in_a_traceback(bill, tmp_path):
 )
 def test_a_bill_that_is_none_is_one_sentence(tmp_path, content):
     (tmp_path / "bill").write_bytes(content)
-    with pytest.raises(StageError, match="the bill of materials is not what the stage sbom writes"):
+    with pytest.raises(
+        StageError, match="the bill of materials is not an output of the stage sbom"
+    ):
         scan(tmp_path / "bill", tmp_path / "report.json")

@@ -351,7 +351,7 @@ def test_no_engine_is_said_with_the_way_to_one(collected, out, tmp_path, monkeyp
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nowhere")
     with pytest.raises(
         StageError,
-        match=r"no Docker engine answers at unix://.*/nowhere: sudo apt-get install docker\.io, or set "
+        match=r"no Docker engine found at unix://.*/nowhere: sudo apt-get install docker\.io, or set "
         r"DOCKER_HOST",
     ):
         smoke(_image(tmp_path / "i", _elf(62)), MODELS, out, platform="linux/amd64")

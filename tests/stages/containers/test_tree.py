@@ -110,7 +110,7 @@ def test_links_in_a_circle_are_refused() -> None:
 def test_a_file_in_the_place_of_a_folder_is_refused() -> None:
     tree = Tree()
     tree.add("a", file(b""))
-    with pytest.raises(StageError, match="'a', which is no folder"):
+    with pytest.raises(StageError, match="'a', which is not a folder"):
         tree.add("a/x", file(b""))
 
 

@@ -96,7 +96,7 @@ def test_a_wheel_with_another_hash_is_refused(
     (tmp_path / "w" / "x-1-py3-none-any.whl").write_bytes(wheel({**about, "x.py": b""}))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "w"))
-    with pytest.raises(StageError, match=r"pip cannot bring the wheels for linux/arm64: .*HASH"):
+    with pytest.raises(StageError, match=r"pip cannot download the wheels for linux/arm64: .*HASH"):
         bring({"0" * 64: "x==1 --hash=sha256:" + "0" * 64}, ARM64)
 
 

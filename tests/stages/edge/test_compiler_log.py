@@ -153,7 +153,7 @@ def test_a_log_that_is_cut_off_or_torn_is_read_as_far_as_it_goes(noise, at):
     [
         (
             "Invalid model: m.tflite\nModel not quantized",
-            "the model is not quantised, and the Edge TPU takes 8-bit models only",
+            "the model is not quantised, but the Edge TPU needs 8-bit models",
         ),
         (
             "Invalid model: m.tflite\nModel could not be parsed",
@@ -163,12 +163,12 @@ def test_a_log_that_is_cut_off_or_torn_is_read_as_far_as_it_goes(noise, at):
             "ERROR: Didn't find op for builtin opcode 'QUANTIZE' version '3'. An older version of this "
             "builtin might be supported.\n"
             "ERROR: Registration failed.\nInvalid model: m.tflite\nModel could not be parsed",
-            "QUANTIZE has version 3, and the Edge TPU's compiler 16 reads QUANTIZE up to version 2: "
-            "let nothing in the model be of 16 bits",
+            "QUANTIZE has version 3, but the Edge TPU's compiler 16 reads QUANTIZE up to version 2: "
+            "use no 16-bit tensors in the model",
         ),
         (
             "ERROR: Didn't find op for builtin opcode 'GELU' version '2'.",
-            "GELU has version 2, and the Edge TPU's compiler 16 does not know GELU",
+            "GELU has version 2, but the Edge TPU's compiler 16 does not know GELU",
         ),
         (
             "ERROR: Attempting to use a delegate that only supports static-sized tensors with a graph "
@@ -177,7 +177,7 @@ def test_a_log_that_is_cut_off_or_torn_is_read_as_far_as_it_goes(noise, at):
         ),
         (
             "Compilation failed: Compilation failed due to large activation tensors in model.",
-            "an activation of the model is larger",
+            "an activation of the model is too large",
         ),
         (
             "Internal compiler error. Aborting! ",
@@ -191,7 +191,7 @@ def test_a_log_that_is_cut_off_or_torn_is_read_as_far_as_it_goes(noise, at):
         (
             BEGUN
             + "Compilation timeout. This is usually caused by large activations.\nCompilation failed! ",
-            "the compiler gave itself up",
+            "the compiler gave up when its time was over",
         ),
         (
             BEGUN
@@ -200,7 +200,7 @@ def test_a_log_that_is_cut_off_or_torn_is_read_as_far_as_it_goes(noise, at):
             "the compiler ended with exit status 1 and said: libc++abi: terminating with uncaught "
             "exception of type std::out_of_range: vector",
         ),
-        (BEGUN + ENDED, "the compiler ended with exit status 1 and gave no reason"),
+        (BEGUN + ENDED, "the compiler ended with exit status 1 without a reason"),
         (
             BEGUN
             + "ERROR: Encountered unresolved custom op: Atan.\nERROR: Node number 1 (Atan) failed to "
@@ -209,7 +209,7 @@ def test_a_log_that_is_cut_off_or_torn_is_read_as_far_as_it_goes(noise, at):
             "loaded/run in Tflite interpreter.\n" + ENDED,
             "the compiler does not know the custom operator Atan",
         ),
-        ("", "the compiler ended with exit status 1 and gave no reason"),
+        ("", "the compiler ended with exit status 1 without a reason"),
     ],
     ids=[
         "not quantised",

@@ -111,10 +111,7 @@ def test_a_compiled_model_is_read_and_not_guessed(tmp_path: Path, said: list[Any
         False,
     )
     assert metrics["edgetpu_op_ratio"] == 0.5
-    assert (
-        said[0]
-        == "the model is compiled for the Edge TPU; operators beside its own, which run on the CPU: 1"
-    )
+    assert said[0] == "the model is compiled for the Edge TPU; operators left to the CPU: 1"
 
 
 def test_a_report_of_several_models_has_each_and_counts_all(
@@ -149,7 +146,7 @@ def test_a_report_of_several_models_has_each_and_counts_all(
 
 def test_a_folder_without_a_model_is_the_users_to_mend(tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
-    with pytest.raises(StageError, match="models holds no model"):
+    with pytest.raises(StageError, match="models contains no model"):
         edgetpu_report(tmp_path / "models", tmp_path / "report.json")
 
 

@@ -81,13 +81,13 @@ def test_the_difference_is_counted_in_examples_and_quantisation_steps(inferred):
     [
         (
             other("reference", 0, 1),
-            "all 2 outputs are the same; with the reference kernels they differ too, so file or "
-            "arithmetic did not arrive whole",
+            "all 2 outputs are equal; with the reference kernels they differ too, so the "
+            "file or the arithmetic is damaged",
         ),
         (
             other("default", 0, 1),
             "1 of 2 outputs differ, by up to 1 quantisation step; with the reference kernels 2 "
-            "examples agree to the bit",
+            "examples agree bit for bit",
         ),
     ],
     ids=["reference kernels", "default kernels"],

@@ -182,13 +182,13 @@ def test_weights_that_hold_code_are_not_loaded(do, relu, blobs, tmp_path):
     [
         (
             "grouped",
-            "CONV_2D has version 6, and the Edge TPU's compiler 16 reads CONV_2D up to version 5: use "
+            "CONV_2D has version 6, but the Edge TPU's compiler 16 reads CONV_2D up to version 5: use "
             "no grouped convolution (version 6)",
         ),
         (
             "transposed",
-            "TRANSPOSE_CONV has version 4, and the Edge TPU's compiler 16 reads TRANSPOSE_CONV up to "
-            "version 3: let no activation",
+            "TRANSPOSE_CONV has version 4, but the Edge TPU's compiler 16 reads TRANSPOSE_CONV up to "
+            "version 3: remove the activation",
         ),
     ],
 )
@@ -355,10 +355,10 @@ def test_a_folder_of_models_has_a_role_for_each(do, relu, blobs, quantised, tmp_
         (
             "notes.txt",
             b"no model",
-            "notes.txt is no model that can be quantised: give architecture.json",
+            "notes.txt is not a model that can be quantised: use architecture.json",
         ),
-        ("net.onnx", b"\x08\x07", "ONNX is not converted here; save it as a SavedModel"),
-        ("torn.keras", b"PK\x03\x04torn", "torn.keras is no model that can be quantised"),
+        ("net.onnx", b"\x08\x07", "ONNX cannot be converted here; save the model as a SavedModel"),
+        ("torn.keras", b"PK\x03\x04torn", "torn.keras is not a model that can be quantised"),
     ],
 )
 def test_what_is_no_model_is_refused_with_what_would_be(do, blobs, tmp_path, name, content, said):
@@ -384,7 +384,7 @@ def test_weights_without_their_network_are_named(do, blobs, tmp_path):
     done = _quantise(do, tmp_path / "net.weights.h5", blobs)
     assert done.status == 1
     assert done.error.startswith(
-        "net.weights.h5 holds weights without their network: save the whole"
+        "net.weights.h5 contains weights without their network: save the whole"
     )
 
 

@@ -53,7 +53,7 @@ def test_what_the_compiler_was_seen_to_refuse_is_above_the_table(model, name, hi
     assert obstacles(_with_operator(model, 0, type=name, version=highest)) == []
     [sentence] = obstacles(_with_operator(model, 0, type=name, version=highest + 1))
     assert sentence.startswith(
-        f"{name} has version {highest + 1}, and the Edge TPU's compiler 16 reads {name} up to version "
+        f"{name} has version {highest + 1}, but the Edge TPU's compiler 16 reads {name} up to version "
         f"{highest}: "
     )
 
@@ -61,7 +61,7 @@ def test_what_the_compiler_was_seen_to_refuse_is_above_the_table(model, name, hi
 def test_an_operator_that_came_after_the_compiler_is_told(model):
     [sentence] = obstacles(_with_operator(model, 2, type="GELU", version=1))
     assert sentence.startswith(
-        "GELU has version 1, and the Edge TPU's compiler 16 does not know GELU: "
+        "GELU has version 1, but the Edge TPU's compiler 16 does not know GELU: "
     )
 
 
@@ -78,8 +78,8 @@ def test_the_same_operator_many_times_is_one_sentence(model):
 def test_a_dense_layer_with_a_scale_for_each_channel_is_told(model):
     weights = model.subgraphs[0].operators[1].inputs[1]
     assert obstacles(_with_tensor(model, weights, scales=(0.1, 0.2, 0.3))) == [
-        "1 of 2 FULLY_CONNECTED have a scale for each channel, which came after compiler 16: quantise "
-        "them per tensor"
+        "1 of 2 FULLY_CONNECTED have a scale per channel, which compiler 16 does not support: "
+        "quantise them per tensor"
     ]
 
 

@@ -151,7 +151,7 @@ def test_a_turned_picture_is_stretched_along_the_side_that_was_narrow(tmp_path: 
 
 @pytest.fixture
 def broken(tmp_path: Path) -> Path:
-    """A folder with files that are no pictures, cut off, empty, or too large."""
+    """A folder with files that are not pictures, cut off, empty, or too large."""
     Image.fromarray(COLOURS).save(tmp_path / "whole.jpg")
     whole = (tmp_path / "whole.jpg").read_bytes()
     (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 2])

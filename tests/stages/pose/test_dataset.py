@@ -265,7 +265,7 @@ def test_the_same_clip_in_two_parts_is_refused(tmp_path: Path) -> None:
         [twin, copy, clip("c", "waving", None, "train"), clip("d", "waving", None, "test")],
     )
     with pytest.raises(
-        StageError, match="1 clips are in the training and in the test part, such as b and a"
+        StageError, match="1 clips are in both the training part and the test part, such as b and a"
     ):
         dataset(tmp_path / "twins", tmp_path / "out", window=8)
 
@@ -275,10 +275,10 @@ def test_the_same_clip_in_two_parts_is_refused(tmp_path: Path) -> None:
     [
         (
             [("a", "sitting", None), ("b", "sitting", None)],
-            r"needs two activities at least; there is \['sitting'\]",
+            r"needs at least two activities; the recordings have \['sitting'\]",
         ),
-        ([("a", "sitting", "train"), ("b", "waving", "test")], "no clip to train on for: waving"),
-        ([("a", "sitting", None), ("b", "waving", None)], "there is no clip to test with"),
+        ([("a", "sitting", "train"), ("b", "waving", "test")], "no training clip for: waving"),
+        ([("a", "sitting", None), ("b", "waving", None)], "there is no test clip"),
     ],
     ids=["one activity", "an activity in the test alone", "one clip of each"],
 )

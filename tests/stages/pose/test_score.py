@@ -226,11 +226,11 @@ def test_the_confusion_matrix_and_the_difference_are_said_to_the_run(scored, mon
     floating, figure, note, *_ = said
     assert floating == ("float", ["cat", "dog", "owl"], [[1, 0, 0], [0, 0, 0], [0, 1, 0]])
     assert figure == ("int8", ["cat", "dog", "owl"], [[1, 0, 0], [0, 0, 0], [0, 1, 0]])
-    assert note == "accuracy 0.5000, +0.0000 to x86_64 with LiteRT 9"
+    assert note == "accuracy 0.5000, +0.0000 compared with x86_64 and LiteRT 9"
 
 
 def test_outputs_of_another_part_are_refused(scored):
-    with pytest.raises(StageError, match="outputs of 1 windows, and 2 in the test part"):
+    with pytest.raises(StageError, match="outputs for 1 windows, but 2 windows in the test part"):
         scored([CAT], [0, 1])
 
 
@@ -238,5 +238,5 @@ def test_a_model_of_several_outputs_is_no_activity_classifier(tmp_path):
     test = write_part(tmp_path / "test", np.zeros((1, 3)), [0])
     for name in ("outputs", "reference/default", "reference/float"):
         written(tmp_path / name, [CAT], boxes=FLOAT)
-    with pytest.raises(StageError, match="has one output, this one has 2"):
+    with pytest.raises(StageError, match="must have one output, but this one has 2"):
         score(test, tmp_path / "outputs", tmp_path / "reference", tmp_path / "report")

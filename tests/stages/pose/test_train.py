@@ -127,5 +127,5 @@ def test_more_branches_make_a_larger_network(one: tuple[Path, dict[str, Any]]) -
 
 def test_a_loss_that_is_no_number_is_told(one: tuple[Path, dict[str, Any]]) -> None:
     assert one[1]["broken"].startswith(
-        "the loss is nan in epoch 1: lower learning_rate, or look for broken keypoints"
+        "the loss is nan in epoch 1: lower learning_rate, or check for broken keypoints"
     )

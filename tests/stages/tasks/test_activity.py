@@ -102,7 +102,7 @@ def test_keypoint_tables_of_its_skeleton_are_read_and_no_other_file(opened, tmp_
     write_clip(tmp_path / "other.csv", frames(3)[:, :15], "jhmdb15")
     assert len(list(opened.read(tmp_path / "clip.csv"))) == 3
     assert opened.read(tmp_path / "clip.mp4") is None
-    with pytest.raises(StageError, match="has the joints of jhmdb15, the model takes coco17"):
+    with pytest.raises(StageError, match="has the joints of jhmdb15, but the model needs coco17"):
         list(opened.read(tmp_path / "other.csv"))
 
 
@@ -110,5 +110,5 @@ def test_a_model_of_other_classes_than_its_labels_is_refused(tmp_path):
     rows, channels = packages.raw_shape(8)
     model = packages.always((1, rows, 1, channels), [1.0, 0.0, 0.0])
     folder = packages.write(tmp_path / "p", "activity", packages.constants(8), model=model)
-    with pytest.raises(StageError, match=r"the model has 3 classes, labels\.txt 2"):
+    with pytest.raises(StageError, match=r"the model has 3 classes, but labels\.txt has 2"):
         load(folder)

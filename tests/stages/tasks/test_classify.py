@@ -53,5 +53,5 @@ def test_a_package_answers_a_picture_of_any_size(tmp_path):
 
 
 def test_a_model_of_another_number_of_classes_is_refused(tmp_path):
-    with pytest.raises(StageError, match=r"the model has 3 classes, labels\.txt 2"):
+    with pytest.raises(StageError, match=r"the model has 3 classes, but labels\.txt has 2"):
         load(_packed(tmp_path, [0.25, 0.5, 0.25]))

@@ -25,7 +25,7 @@ def replace(path: Path, old: str, new: str, count: int = 1) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
-        (",0.500\n1,", "\n1,", "line 2: the row is cut off after 51 of 52 values"),
+        (",0.500\n1,", "\n1,", "line 2: the row is truncated after 51 of 52 values"),
         (",0.500\n1,", ",0.500,7\n1,", "line 2: 53 values in 52 columns"),
         ("0.500", "1.0000001", "line 2, nose_score: 1.0000001 is not between 0 and 1"),
         ("\n1,", "\n5_882,", "line 3, frame: '5_882' is not a number"),

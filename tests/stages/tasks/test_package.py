@@ -57,7 +57,7 @@ def test_a_file_that_was_changed_or_is_gone_is_refused(made, name, is_gone):
         (made / name).unlink()
     else:
         (made / name).write_bytes((made / name).read_bytes() + b" ")
-    said = "the package lacks" if is_gone else "is not the file that its manifest names"
+    said = "the package lacks" if is_gone else "is not the file in its manifest"
     with pytest.raises(StageError, match=said):
         open_package(made)
 
@@ -79,9 +79,9 @@ def test_a_manifest_that_leaves_the_folder_is_refused(made, tmp_path):
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({"v": 3}, "of version 3, and 1 and 2 can be opened: update this program"),
+        ({"v": 3}, "has version 3, but only 1 and 2 can be opened: update this program"),
         ({"v": 1}, "manifest does not name model.tflite"),
-        ({"files": None}, "has no manifest.json that names its files"),
+        ({"files": None}, "has no manifest.json that lists its files"),
         ({"files": {"labels.txt": {}}}, "manifest is damaged: it has no sha256 of labels.txt"),
         ({"files": {"a\0b": "0"}}, "the package lacks a"),
         ({"models": {"model": {}}}, "names no file for the model 'model'"),
@@ -89,8 +89,8 @@ def test_a_manifest_that_leaves_the_folder_is_refused(made, tmp_path):
         ({"models": {"model": {"int8": 3}}}, "names no file for the model 'model'"),
         ({"models": {"model": {"edgetpu": "labels.txt"}}}, "names no file for the model 'model'"),
         ({"models": {"model": {"int8": "/etc/passwd"}}}, "manifest does not name .*etc/passwd"),
-        ({"models": []}, "manifest is damaged: it names no task, or no models"),
-        ({"task": None}, "manifest is damaged: it names no task, or no models"),
+        ({"models": []}, "manifest is damaged: it has no task, or no models"),
+        ({"task": None}, "manifest is damaged: it has no task, or no models"),
     ],
 )
 def test_a_manifest_that_cannot_be_right_is_refused(made, more, said):
@@ -110,9 +110,9 @@ def test_labels_and_constants_are_used_only_if_the_manifest_vouches_for_them(mad
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("constants.json", b"{", "constants.json of the package is no JSON object"),
-        ("constants.json", b"[" * 100_000, "constants.json of the package is no JSON object"),
-        ("constants.json", b"[]", "constants.json of the package is no JSON object"),
+        ("constants.json", b"{", "constants.json of the package is not a JSON object"),
+        ("constants.json", b"[" * 100_000, "constants.json of the package is not a JSON object"),
+        ("constants.json", b"[]", "constants.json of the package is not a JSON object"),
         ("labels.txt", b"\xff", "labels.txt of the package is not UTF-8"),
     ],
     ids=["torn", "deep", "a list", "another encoding"],
@@ -135,17 +135,19 @@ def test_a_circle_of_links_is_no_file_of_a_package(made):
 
 def test_a_manifest_that_is_nested_without_end_is_none(made):
     (made / "manifest.json").write_text("[" * 100_000)
-    with pytest.raises(StageError, match=r"has no manifest\.json that names its files"):
+    with pytest.raises(StageError, match=r"has no manifest\.json that lists its files"):
         open_package(made)
 
 
 @pytest.mark.parametrize("value", [None, "8", True, float("nan")])
 def test_a_constant_that_is_no_number_is_named(made, value):
     found = replace(open_package(made), constants={"picture": {"mean": value}})
-    with pytest.raises(StageError, match="constants have no number 'mean': pack the model again"):
+    with pytest.raises(
+        StageError, match="constants have no number 'mean': package the model again"
+    ):
         found.number("mean", "picture")
 
 
 def test_a_folder_without_a_manifest_is_no_package(tmp_path):
-    with pytest.raises(StageError, match="is no packed model"):
+    with pytest.raises(StageError, match="is not a packaged model"):
         open_package(tmp_path)

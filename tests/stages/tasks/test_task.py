@@ -45,9 +45,9 @@ def test_a_package_is_opened_with_the_task_that_its_manifest_names(tmp_path):
     ("task", "said"),
     [
         ("singing", "is for the task 'singing', which this program does not have: update it"),
-        ("../evil", "is no name of a task"),
-        ("task", "is no name of a task"),
-        ("package", "is no name of a task"),
+        ("../evil", "is not the name of a task"),
+        ("task", "is not the name of a task"),
+        ("package", "is not the name of a task"),
     ],
 )
 def test_an_unknown_task_is_refused(tmp_path, task, said):

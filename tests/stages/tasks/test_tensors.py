@@ -93,6 +93,6 @@ def test_a_model_of_no_pictures_says_what_to_give_it(tmp_path):
     about = {"picture": {"mean": 0.0, "deviation": 255.0}}
     task = load(packages.write(tmp_path / "package", "tensors", about, model=model))
     with pytest.raises(
-        StageError, match=r"takes \[1, 2\], and no picture: give its inputs as .npy"
+        StageError, match=r"input is \[1, 2\], not a picture: give its inputs as .npy"
     ):
         task.answer(np.zeros((8, 6, 3), np.uint8), None)

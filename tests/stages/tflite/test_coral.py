@@ -107,7 +107,7 @@ def test_a_card_without_a_driver_is_told(machine):
     cause, sentence = obstacle(machine)
     assert (
         cause == "device"
-        and "has no driver, since there is no /dev/apex_0: install gasket-dkms" in sentence
+        and "has no driver (there is no /dev/apex_0): install gasket-dkms" in sentence
     )
 
 
@@ -115,7 +115,7 @@ def test_a_device_that_a_container_was_not_given_is_told(machine):
     node = on_usb(machine, "18d1", "9302", node=False)
     assert obstacle(machine) == (
         "device",
-        f"the Edge TPU is on USB, but its node {node} is not here: a container has to be given it",
+        f"the Edge TPU is on USB, but its node {node} is missing: pass the node to the container",
     )
 
 
@@ -125,7 +125,7 @@ def test_a_node_that_the_user_may_not_open_is_told_with_the_group():
         machine = Roots(Path(folder) / "sys", Path(folder) / "dev", Path(folder) / "proc")
         node = on_usb(machine, "18d1", "9302")
         node.chmod(0)
-        sentence = f"this user may not open {node}: join the group plugdev and give it the device by a udev rule"
+        sentence = f"this user may not open {node}: join the group plugdev, and give the group access with a udev rule"
         assert as_nobody(lambda: obstacle(machine)) == repr(("permission", sentence))
 
 

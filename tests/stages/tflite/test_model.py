@@ -95,14 +95,14 @@ def test_the_outputs_of_many_examples_are_those_of_each(two):
 @pytest.mark.parametrize(
     ("tensors", "said"),
     [
-        ({"a": np.zeros((1, 2), np.float32)}, "takes the inputs a, b, not a"),
+        ({"a": np.zeros((1, 2), np.float32)}, "needs the inputs a, b, not a"),
         (
             {"a": np.zeros((1, 2), np.float32), "b": np.zeros((1, 3), np.float32)},
-            r"takes b: float32 \[1, 2\], not float32 \[1, 3\]",
+            r"needs b: float32 \[1, 2\], not float32 \[1, 3\]",
         ),
         (
             {"a": np.zeros((1, 2), np.int8), "b": np.zeros((1, 2), np.float32)},
-            r"takes a: float32 \[1, 2\], not int8 \[1, 2\]",
+            r"needs a: float32 \[1, 2\], not int8 \[1, 2\]",
         ),
     ],
     ids=["missing", "shape", "type"],
@@ -174,8 +174,8 @@ def test_the_reference_kernels_of_both_runtimes_agree_to_the_bit(mirror):
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("runtime", "onnx", "there is no runtime 'onnx': litert or tflite_runtime"),
-        ("kernels", "fast", "there are no kernels 'fast': default or reference"),
+        ("runtime", "onnx", "there is no runtime 'onnx': choose litert or tflite_runtime"),
+        ("kernels", "fast", "there are no kernels 'fast': choose default or reference"),
     ],
     ids=["runtime", "kernels"],
 )

@@ -51,17 +51,19 @@ def test_a_part_without_examples_is_refused(tmp_path):
 
 
 def test_tensors_of_different_lengths_make_no_part(tmp_path):
-    with pytest.raises(ValueError, match=r"tensors of \[3, 4\] examples make no part"):
+    with pytest.raises(
+        ValueError, match=r"the tensors of a part have different numbers of examples: \[3, 4\]"
+    ):
         part.write(tmp_path / "test", {"x": X, "mask": MASK[:3]})
 
 
 @pytest.mark.parametrize(
     ("file", "data", "said"),
     [
-        ("tensors.json", b"", "is no part of a data set"),
-        ("tensors.json", b'{"examples": 4, "tensors": [1]}', "is no part of a data set"),
-        ("mask.npy", b"", "is no part of a data set"),
-        ("mask.npy", b"not an array", "is no part of a data set"),
+        ("tensors.json", b"", "is not a part of a data set"),
+        ("tensors.json", b'{"examples": 4, "tensors": [1]}', "is not a part of a data set"),
+        ("mask.npy", b"", "is not a part of a data set"),
+        ("mask.npy", b"not an array", "is not a part of a data set"),
     ],
 )
 def test_a_damaged_part_is_refused_in_a_sentence(folder, file, data, said):
@@ -79,7 +81,7 @@ def test_a_part_that_is_not_what_it_says_is_refused(folder):
 
 def test_an_array_of_objects_is_never_unpickled(folder):
     np.save(folder / "mask.npy", np.array([{}], object), allow_pickle=True)
-    with pytest.raises(StageError, match="is no part of a data set"):
+    with pytest.raises(StageError, match="is not a part of a data set"):
         part.read(folder)
 
 
@@ -96,11 +98,11 @@ def test_a_single_tensor_fits_a_single_input_of_any_name(tmp_path):
     [
         (
             [Tensor("mask", (1, 5), "int32"), Tensor("x", (1, 2, 3), "int8")],
-            "takes the inputs mask, x, the data set has ids/x, mask",
+            "needs the inputs mask, x, but the data set has ids/x, mask",
         ),
         (
             [Tensor("mask", (1, 9), "int32"), Tensor("ids/x", (1, 2, 3), "int8")],
-            r"takes mask: int32 \[1, 9\], an example of the data set is \[5\]",
+            r"needs mask: int32 \[1, 9\], but an example of the data set is \[5\]",
         ),
     ],
     ids=["name", "shape"],

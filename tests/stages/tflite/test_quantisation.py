@@ -47,12 +47,12 @@ def test_other_types_are_cast(kind):
 
 
 def test_nan_has_no_number():
-    with pytest.raises(StageError, match="the input 'x' holds NaN, which int8 cannot express"):
+    with pytest.raises(StageError, match="the input 'x' contains NaN, which int8 cannot represent"):
         quantise(np.float32([[0, np.nan, 0]]), INT8)
 
 
 def test_a_model_of_two_outputs_has_not_only_one():
     assert only({"x": INT8}, "input") is INT8
-    said = r"exactly one output, and has 2: x: int8 \[1, 3\]; y: uint8 \[1\]"
+    said = r"exactly one output, but has 2: x: int8 \[1, 3\]; y: uint8 \[1\]"
     with pytest.raises(StageError, match=said):
         only({"x": INT8, "y": Tensor("y", (1,), "uint8")}, "output")

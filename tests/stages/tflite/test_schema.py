@@ -90,8 +90,8 @@ def test_small_constants_are_read_as_integers() -> None:
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (b"", "no TFLite model: it has 0 bytes"),
-        (b"GIF89a, not a model", "lacks the mark 'TFL3'"),
+        (b"", "not a TFLite model: it has 0 bytes"),
+        (b"GIF89a, not a model", "lacks the identifier 'TFL3'"),
         (b"\x08\0\0\0TFL3", "ends too early"),
         (SMALL[: len(SMALL) // 2], "ends too early"),
         (b"\0\0\0\0TFL3" + bytes(64), "an offset leads nowhere"),

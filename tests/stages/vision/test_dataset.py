@@ -69,7 +69,7 @@ def test_whatever_cannot_be_read_is_counted_and_named(made, pictures):
     (pictures / "stop" / "cut.png").write_bytes(whole[: len(whole) // 2])
     metrics, said = made(pictures)
     assert metrics["unreadable"] == 4
-    assert said[0] == "1 files are no pictures: go/notes.txt"
+    assert said[0] == "1 files are not pictures: go/notes.txt"
     assert said[1].startswith("3 files cannot be read: go/empty.jpg (")
 
 
@@ -119,5 +119,5 @@ def test_pictures_none_of_which_can_be_read_are_refused(made, tmp_path):
     for label in ("cat", "dog"):
         (tmp_path / "bad" / label).mkdir(parents=True)
         (tmp_path / "bad" / label / "1.jpg").touch()
-    with pytest.raises(StageError, match=r"no picture can be read: cat/1\.jpg"):
+    with pytest.raises(StageError, match=r"no picture is readable: cat/1\.jpg"):
         made(tmp_path / "bad")

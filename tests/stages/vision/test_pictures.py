@@ -56,11 +56,11 @@ def test_a_csv_lists_files_beside_it(tmp_path, where):
         ("file,label\ngone.jpg,cat\n", "lists gone.jpg, which data/ does not have"),
         (
             "file,label,split\n1.jpg,cat,dev\n",
-            "line 2: 'dev' is no split: write train, val or test",
+            "line 2: 'dev' is not a split: write train, val or test",
         ),
         (
             "file,label,split\n1.jpg,cat,train\n2.jpg,dog,\n",
-            "gives some files a split and others none",
+            "has a split for some files only",
         ),
     ],
 )
@@ -75,10 +75,10 @@ def test_a_csv_that_cannot_be_meant_is_refused(tmp_path, text, said):
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        (("1.jpg",), "has no folder: make a folder for each class"),
+        (("1.jpg",), "has no folders: make a folder for each class"),
         (("cat/1.jpg",), "two classes at least, and the only one is cat"),
         (("cat/1.txt", "dog/2.txt"), "two classes at least, and there is none"),
-        (("train/cat/1.jpg", "test/cat/2.jpg", "new/3.jpg"), "the pictures have new"),
+        (("train/cat/1.jpg", "test/cat/2.jpg", "new/3.jpg"), "the pictures contain new"),
         (("cat/1.jpg", "do\x07g/1.jpg"), "'do\\x07g' cannot name a class"),
     ],
 )

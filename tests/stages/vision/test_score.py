@@ -102,7 +102,7 @@ def test_outputs_of_another_part_are_refused(judged, tmp_path):
     judged(SCORES, [0, 1, 1, 1])
     np.save(tmp_path / "test" / "truth_class.npy", np.zeros(3, np.int64))
     folders = [tmp_path / name for name in ("test", "outputs", "reference", "decision.json")]
-    with pytest.raises(StageError, match="outputs of 4 pictures, and 3 in the test part"):
+    with pytest.raises(StageError, match="outputs for 4 pictures, but 3 pictures in the test part"):
         score(*folders, tmp_path / "again.json")
 
 

@@ -66,10 +66,10 @@ def test_training_gives_up_what_is_nearly_in_the_test():
 def test_the_same_pixels_in_two_classes_are_ambiguous():
     given = sources("cat", "dog", "cat", "cat")
     assert _split.ambiguous([b"a", b"a", b"b", b"b"], given) == {0, 1}
-    with pytest.raises(StageError, match="there is no picture of dog to train on"):
+    with pytest.raises(StageError, match="there is no training picture of dog"):
         cut(given, left_out=(0, 1))
 
 
 def test_a_set_without_a_test_picture_is_refused():
-    with pytest.raises(StageError, match="give each class three pictures"):
+    with pytest.raises(StageError, match="give each class at least three pictures"):
         cut(sources("cat", "dog"))
