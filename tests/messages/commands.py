@@ -202,7 +202,7 @@ COMMANDS = {
     ),
     "image": (["images", "image=runtim"], "image=runtim", "image", "runtime"),
     "init": (["init"], "init", "missing", "run.py init FOLDER"),
-    "init_over_files": (["init", "conf"], "init conf", "already", "empty folder"),
+    "init_over_files": (["init", "conf"], "init conf", "not empty", "empty folder"),
     "images_word": (["images", "bild"], "run.py images bild", "action", "build"),
     "no_package": (
         ["predict", "input=."],
