@@ -75,9 +75,7 @@ def test_a_rootless_engine_is_none_for_the_stages(tmp_path, monkeypatch):
         monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path / 's'}")
         (found,) = containers.engine()
         rootless.shutdown(socket.SHUT_RDWR)
-    assert not found.is_there and found.what.endswith(
-        "rootless, so stages could not write here"
-    )
+    assert not found.is_there and found.what.endswith("rootless, so stages could not write here")
 
 
 def _answer(server: socket.socket, answer: bytes) -> None:
