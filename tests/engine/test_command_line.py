@@ -86,8 +86,5 @@ def test_the_version_is_that_of_the_project():
 
 def test_the_help_shows_each_command_with_its_options():
     lines = [" ".join(line.split()) for line in command_line.usage("python run.py").splitlines()]
-    assert (
-        "logs what the stages of a run printed; with follow=true also what they print from now on."
-        in lines
-    )
+    assert "logs show the output of the stages of a run; follow=true follows it." in lines
     assert "follow=false follow the output until the run ends" in lines

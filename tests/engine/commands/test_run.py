@@ -194,7 +194,7 @@ def contained(project, docker_engine, monkeypatch):
 def _where(project) -> list[str]:
     """Run with executor=auto, and return what is noted of where stages run."""
     state = project.done("executor=auto", "base=bootstrap")
-    return [text for text in state.notes if text.startswith("stages run")]
+    return [text for text in state.notes if "; running stages " in text]
 
 
 def test_auto_without_an_engine_runs_processes_and_says_why(project):
