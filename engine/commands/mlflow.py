@@ -1,4 +1,4 @@
-"""`mlflow`: open MLflow's page on this machine, for the runs below outputs/."""
+"""`mlflow`: open MLflow's pages on this machine, for the runs below outputs/."""
 
 import functools
 
@@ -13,12 +13,12 @@ class Options(CommandOptions):
     """The options of `mlflow`."""
 
     port: int = Field(
-        5000, ge=1, le=65535, description="the port of its page, on this machine alone"
+        5000, ge=1, le=65535, description="the port of its pages, on this machine alone"
     )
 
 
 def main(request: Request[Options]) -> tuple[int, None]:
-    """Serve until interrupted."""
+    """Serve until Ctrl-C or a polite kill ends it, with status 0; 1 if the server fails."""
     say = functools.partial(print, flush=True)
     return ui.serve(
         request.outputs, request.settings.tracking.model_dump(), request.options.port, say
