@@ -24,7 +24,7 @@ from engine.figure_kinds import Figure
 from engine.vocabulary import Event
 from engine.wording import redact
 
-REPORT = "report.html"
+REPORT, CARD = "report.html", "model_card.md"
 _RUN_FILES = ("run.json", "metrics.json", "journal.jsonl")
 _LONGEST_NAME = 200
 _LONGEST_FIGURE = 80  # letters of a name of a figure in its file's name
@@ -104,12 +104,12 @@ def _refer_one(source: Path, target: Path) -> None:
 
 
 def copy_run_files(run_dir: Path, start: Event, target: Path) -> None:
-    """Copy the run's own files: the report for people, and below run/ those for programs.
+    """Copy the run's own files: those for people, and below run/ those for programs.
 
     The whole configuration is among them, because MLflow's parameters may cut it.
     """
     (target / "run").mkdir()
-    copies = {REPORT: target, **dict.fromkeys(_RUN_FILES, target / "run")}
+    copies = {REPORT: target, CARD: target, **dict.fromkeys(_RUN_FILES, target / "run")}
     for name, folder in copies.items():
         if (run_dir / name).exists():
             _write(folder / name, (run_dir / name).read_text(encoding="utf-8", errors="replace"))

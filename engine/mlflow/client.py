@@ -137,11 +137,12 @@ class Recorder:
         for stage in (one.name for one in state.stages.values() if "package" in one.outputs):
             mlflow_id = self._links.get(stage) or self._runs.get(stage)
             model_id = mlflow_id and self._tag(mlflow_id, model.ID_TAG)
-            if model_id:
+            if model_id and model.is_there(self._client, model_id):
                 model.link(self._client, parent, model_id)
                 if stage not in self._links:
                     points = reversed(all_points(state))  # the page begins with the first
                     model.measured(self._client, model_id, parent, points)
+                    model.describe(self._client, model_id, self._run_dir / artifacts.CARD)
                 return model_id
         return None
 

@@ -21,6 +21,7 @@ ID_TAG = "rpi.model_id"  # of the runs that a model belongs to
 _CODE = Path(__file__).with_name("pyfunc.py")
 _RUNTIMES = ("ai_edge_litert", "tflite_runtime")
 _SOURCE = "rpi.source_run_id"
+_DESCRIPTION = "mlflow.note.content"
 _TYPE = "TensorFlow Lite"
 _MOST_PARAMS = 100  # what MLflow takes in the request that makes a model
 _METRICS_PER_CALL = 800  # MLflow takes 1000 things in a call
@@ -74,6 +75,19 @@ def log(client: Any, experiment: str, mlflow_id: str, about: About, package: Pat
     return str(model.artifact_location)
 
 
+def is_there(client: Any, model_id: str) -> bool:
+    """Return whether MLflow has the model; a user may have deleted it."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.get_logged_model(model_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return False
+    return True
+
+
 def link(client: Any, mlflow_id: str, model_id: str) -> None:
     """Let the page of the run name the model, once: MLflow would list it twice."""
     from mlflow.entities import LoggedModelOutput
@@ -97,6 +111,12 @@ def measured(client: Any, model_id: str, mlflow_id: str, points: Iterable[Point]
         client.log_batch(mlflow_id, metrics[at : at + _METRICS_PER_CALL])
 
 
+def describe(client: Any, model_id: str, card: Path) -> None:
+    """Show the run's model card on the page of the model; it says more than the package's own."""
+    if words := _read(card):
+        client.set_logged_model_tags(model_id, {_DESCRIPTION: text(words)})
+
+
 def _main_dataset(run: Any) -> tuple[str | None, str | None]:
     """Return name and digest of the first of the run's data sets; None if it has none."""
     inputs = run.inputs.dataset_inputs if run.inputs else []
@@ -104,7 +124,7 @@ def _main_dataset(run: Any) -> tuple[str | None, str | None]:
 
 
 def _create(client: Any, experiment: str, mlflow_id: str, about: About, package: Path) -> Any:
-    tags = {**about.tags, "mlflow.note.content": text(_card(package)), _SOURCE: mlflow_id}
+    tags = {**about.tags, _DESCRIPTION: text(_read(package / "card.md")), _SOURCE: mlflow_id}
     params = dict(islice(about.params.items(), _MOST_PARAMS))
     return client.create_logged_model(
         experiment, about.name, mlflow_id, tags=tags, params=params, model_type=_TYPE
@@ -119,10 +139,10 @@ def _log_params(client: Any, model_id: str, params: Mapping[str, str]) -> None:
             client.log_model_params(model_id, missing)
 
 
-def _card(package: Path) -> str:
-    """Return the package's model card, as Markdown."""
+def _read(card: Path) -> str:
+    """Return a model card, which is Markdown; empty if there is none."""
     try:
-        return (package / "card.md").read_text(encoding="utf-8", errors="replace")
+        return card.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
 

@@ -338,6 +338,7 @@ def test_a_packed_model_is_an_mlflow_model_that_predicts(
     (package / file).write_bytes(converter.convert())
     (package / "manifest.json").write_text(json.dumps(manifest))
     (package / "card.md").write_text("# What it is for")
+    (folder / "model_card.md").write_text("# What it is for, and which run made it")
     journal_file = folder / journal.FILE_NAME
     journal_file.write_text(
         journal_file.read_text().replace(
@@ -385,7 +386,7 @@ def check_pages(client: Any, model: Any) -> None:
         ("yoga", "ab" * 18)
     }
     assert model.params["odd key_"] == "ü" and len(model.params) == 152
-    assert model.tags["mlflow.note.content"] == "# What it is for"
+    assert model.tags["mlflow.note.content"] == "# What it is for, and which run made it"
     assert model.tags["rpi.sample_data"] == "true"
     (parent,) = client.search_runs([model.experiment_id], "attributes.run_name LIKE '%, demo'")
     assert [one.model_id for one in parent.outputs.model_outputs] == [model.model_id]
@@ -429,10 +430,16 @@ def test_a_cached_model_is_linked_and_keeps_the_metrics_of_its_own_run(
     events.events.clear()
     events.start(jobs, run_id="r2").cached("package", fingerprint="a" * 64, outputs=package)
     make_folder(outputs, events.done().events, "r2")
+    (outputs / "demo" / "rpi4" / "r2" / "model_card.md").write_text("# Of another run")
     assert sync(outputs, {}).sent == ["r2"]
     (parent,) = client.search_runs([experiment], "tags.`rpi.run_id` = 'r2'")
     assert [one.model_id for one in parent.outputs.model_outputs] == [made.model_id]
-    assert not client.get_logged_model(made.model_id).metrics
+    found = client.get_logged_model(made.model_id)
+    assert not found.metrics and "mlflow.note.content" not in found.tags
+    client.delete_logged_model(made.model_id)
+    for folder in (outputs / "demo" / "rpi4").iterdir():
+        (folder / cursors.FILE_NAME).unlink()
+    assert sync(outputs, {}).sent == ["r1", "r2"]  # without the model that a user deleted
 
 
 @pytest.mark.parametrize("uri", ["mlruns", "file:///data/mlruns", "/data/mlruns"])
