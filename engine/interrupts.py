@@ -30,15 +30,15 @@ def interruptible() -> Iterator[None]:
 
 
 @contextmanager
-def terminable() -> Iterator[None]:
+def terminable(number: int = signal.SIGTERM) -> Iterator[None]:
     """Let a polite kill raise KeyboardInterrupt, as Ctrl-C does."""
-    before = signal.getsignal(signal.SIGTERM)
+    before = signal.getsignal(number)
     if before is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        signal.signal(number, signal.default_int_handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(number, before)
 
 
 @contextmanager

@@ -3,6 +3,7 @@ afterwards.
 """
 
 import json
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -42,7 +43,7 @@ def whole_run(
     ]
     events.events.clear()
     params = {f"p{i}": i for i in range(150)} | {"long": LONG, "odd key!": "ü"}
-    command = ["run.py", "tracking.uri=http://ann:secret@host"]
+    command = ["run.py", "tracking.uri=http://ann:secret@host", "stages.train.params.lr=0.1"]
     events.start(jobs, run_id=run_id, params=params, assets=[ASSET], command=command)
     events.cached(
         "split",
@@ -104,14 +105,14 @@ def snapshot(uri: str, experiment: str = "demo") -> dict[str, Any]:
     client = MlflowClient(uri, registry_uri=uri)
     found = client.get_experiment_by_name(experiment)
     runs = client.search_runs([found.experiment_id]) if found else []
-    names = {run.info.run_id: run.data.tags["rpi.stage"] for run in runs}
+    names = {run.info.run_id: run.data.tags.get("rpi.stage", "PARENT") for run in runs}
     known: dict[str, Any] = {}
     for run in runs:
         tags = dict(run.data.tags)
-        place = f"{tags['rpi.run_id']}/{tags['rpi.stage']}"
+        place = f"{tags['rpi.run_id']}/{tags.get('rpi.stage', '')}"
         assert place not in known, "recorded twice"
         for key, value in tags.items():
-            tags[key] = names.get(value, value)
+            tags[key] = _without_ids(value, names)
         points = {
             k: sorted(
                 (p.timestamp, p.step, p.value)
@@ -123,6 +124,7 @@ def snapshot(uri: str, experiment: str = "demo") -> dict[str, Any]:
             (i.dataset.name, i.dataset.digest, i.dataset.source) for i in run.inputs.dataset_inputs
         ]
         known[place] = {
+            "name": run.info.run_name,
             "tags": tags,
             "params": run.data.params,
             "points": points,
@@ -133,6 +135,13 @@ def snapshot(uri: str, experiment: str = "demo") -> dict[str, Any]:
             "files": sorted(files(client, run.info.run_id)),
         }
     return known
+
+
+def _without_ids(value: str, names: Mapping[str, str]) -> str:
+    """The text with the stage's name in place of each MLflow run's id, and without the experiment's."""
+    for mlflow_id, stage in names.items():
+        value = value.replace(mlflow_id, stage)
+    return re.sub(r"/experiments/\d+", "/experiments/1", value)
 
 
 def files(client: Any, run_id: str, path: str | None = None) -> Iterator[str]:

@@ -24,7 +24,8 @@ from engine.figure_kinds import Figure
 from engine.vocabulary import Event
 from engine.wording import redact
 
-_RUN_FILES = ("report.html", "run.json", "metrics.json", "journal.jsonl")
+REPORT, CARD = "report.html", "model_card.md"
+_RUN_FILES = ("run.json", "metrics.json", "journal.jsonl")
 _LONGEST_NAME = 200
 _LONGEST_FIGURE = 80  # letters of a name of a figure in its file's name
 _WRITABLE = 0o222
@@ -103,15 +104,20 @@ def _refer_one(source: Path, target: Path) -> None:
 
 
 def copy_run_files(run_dir: Path, start: Event, target: Path) -> None:
-    """Copy the run's own files, with the whole configuration, which MLflow's parameters may cut."""
-    for name in _RUN_FILES:
+    """Copy the run's own files: those for people, and below run/ those for programs.
+
+    The whole configuration is among them, because MLflow's parameters may cut it.
+    """
+    (target / "run").mkdir()
+    copies = {REPORT: target, CARD: target, **dict.fromkeys(_RUN_FILES, target / "run")}
+    for name, folder in copies.items():
         if (run_dir / name).exists():
-            _write(target / name, (run_dir / name).read_text(encoding="utf-8", errors="replace"))
+            _write(folder / name, (run_dir / name).read_text(encoding="utf-8", errors="replace"))
     config = {
         name: start.get(name)
         for name in ("usecase", "target", "params", "objective", "assets", "jobs")
     }
-    _write(target / "config.json", json.dumps(config, indent=2, ensure_ascii=False))
+    _write(target / "run" / "config.json", json.dumps(config, indent=2, ensure_ascii=False))
 
 
 def write_figures(figures: Iterable[Figure], folder: Path) -> None:

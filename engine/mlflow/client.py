@@ -16,9 +16,9 @@ from engine import layout
 from engine.errors import UserError
 from engine.events import RunState
 from engine.figure_kinds import Figure
-from engine.mlflow import artifacts, database, links, model
+from engine.mlflow import artifacts, database, description, links, model
 from engine.mlflow.backend import Backend
-from engine.mlflow.entries import Entry, key, merge, milliseconds, text
+from engine.mlflow.entries import Entry, all_points, key, merge, milliseconds, text
 from engine.vocabulary import Event
 
 _Item = TypeVar("_Item")
@@ -113,8 +113,50 @@ class Recorder:
                 self._client.set_terminated(self._runs[stage.name], "KILLED", now)
         with tempfile.TemporaryDirectory() as folder:
             artifacts.copy_run_files(self._run_dir, self._start, Path(folder))
-            self._client.log_artifacts(parent, folder, "run")
+            self._client.log_artifacts(parent, folder)
+        self._summarise(state, parent)
         self._client.set_terminated(parent, status, now)
+
+    def _summarise(self, state: RunState, parent: str) -> None:
+        """Put what matters of the run on its page, and its metrics on the page of its model."""
+        model_id = self._link_model(state, parent)
+        page = f"#/experiments/{self._experiment}"
+        words = description.of_run(
+            state,
+            f"{page}/runs/{parent}/artifacts/{artifacts.REPORT}{links.VIEW}",
+            model_id and f"{page}/models/{model_id}{links.VIEW}",
+            links.note(self._links),
+        )
+        self._client.set_tag(parent, "mlflow.note.content", text(words))
+
+    def _link_model(self, state: RunState, parent: str) -> str | None:
+        """Link the parent run with the model that it made or found cached, and return its id.
+
+        Metrics go to a model of this run alone: a cached one has those of the run that made it.
+        """
+        for stage in (one.name for one in state.stages.values() if "package" in one.outputs):
+            mlflow_id = self._links.get(stage) or self._runs.get(stage)
+            model_id = mlflow_id and self._tag(mlflow_id, model.ID_TAG)
+            if model_id and model.is_there(self._client, model_id):
+                model.link(self._client, parent, model_id)
+                if stage not in self._links:
+                    points = reversed(all_points(state))  # the page begins with the first
+                    model.measured(self._client, model_id, parent, points)
+                    model.describe(self._client, model_id, self._run_dir / artifacts.CARD)
+                return model_id
+        return None
+
+    def _tag(self, mlflow_id: str, name: str) -> str | None:
+        """Return a tag of a run; None if it has none, or is no longer in MLflow."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            found = self._client.get_run(mlflow_id).data.tags.get(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return None
+        return str(found) if found else None
 
     def _experiment_id(self, name: str) -> str:
         from mlflow.exceptions import MlflowException
@@ -143,22 +185,18 @@ class Recorder:
     def _find_runs(self) -> None:
         own = f"tags.`rpi.run_id` = '{self._start['run_id']}'"
         for run in self._client.search_runs([self._experiment], own, max_results=_MOST_RUNS):
-            stage = run.data.tags["rpi.stage"] or None
+            stage = run.data.tags.get("rpi.stage") or None
             self._runs[stage], self._tags[stage] = run.info.run_id, dict(run.data.tags)
 
     def _run(self, stage: str | None, start_ms: int) -> str:
         """Return the MLflow run of the stage; one is made only where the search found none."""
         if stage not in self._runs:
-            tags = {
-                "rpi.run_id": self._start["run_id"],
-                "rpi.stage": stage or "",
-                "mlflow.source.name": "run.py",
-            }
+            tags = {"rpi.run_id": self._start["run_id"], "mlflow.source.name": "run.py"}
             if stage is not None:
+                tags["rpi.stage"] = stage
                 tags["mlflow.parentRunId"] = self._run(None, milliseconds(self._start["time"]))
-            made = self._client.create_run(
-                self._experiment, start_ms, tags, stage or self._start["run_id"]
-            )
+            name = stage or description.run_name(self._start)
+            made = self._client.create_run(self._experiment, start_ms, tags, name)
             self._runs[stage], self._tags[stage] = made.info.run_id, tags
         return self._runs[stage]
 
@@ -218,13 +256,24 @@ class Recorder:
             self._send_model(mlflow_id, path)
 
     def _send_model(self, mlflow_id: str, package: Path) -> None:
-        label = artifacts.slug(f"{self._start['usecase']}-{self._start['target']}")
+        about = self._about_model()
         with tempfile.TemporaryDirectory() as copied:
             copy = Path(copied) / package.name
             artifacts.copy(package, copy)
-            location = model.log(self._client, self._experiment, mlflow_id, label, copy)
+            location = model.log(self._client, self._experiment, mlflow_id, about, copy)
         if folder := self._local_folder(location):
             artifacts.share(folder / "artifacts" / package.name, package)
+
+    def _about_model(self) -> model.About:
+        start = self._start
+        names = ("run_id", "usecase", "target", "git_commit")
+        tags = {f"rpi.{name}": text(start[name]) for name in names if start.get(name)}
+        is_sample = any(asset.get("sample") for asset in start["assets"])
+        return model.About(
+            name=artifacts.slug(f"{start['usecase']}-{start['target']}"),
+            params={key(name): text(value) for name, value in start["params"].items()},
+            tags=tags | {"rpi.sample_data": str(is_sample).lower()},
+        )
 
     def _local_folder(self, uri: str) -> Path | None:
         """Return the folder of artifacts, if it is this machine's and no server's."""

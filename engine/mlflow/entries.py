@@ -14,6 +14,7 @@ from typing import Any
 
 from engine.events import RunState, StageState, figure
 from engine.foreach import base_of, value_of
+from engine.mlflow import description
 from engine.vocabulary import Event
 from engine.wording import figure_name, redact
 
@@ -113,15 +114,25 @@ def _nothing(event: Event, state: RunState) -> Iterator[Entry]:
 
 
 def _run_started(event: Event, state: RunState) -> Iterator[Entry]:
-    names = ("usecase", "target", "platform", "machine", "objective")
+    names = ("usecase", "target", "platform", "machine", "objective", "git_commit")
     tags = {f"rpi.{name}": text(event.get(name) or "") for name in names}
     tags["rpi.command"] = text(" ".join(event.get("command", ())))
     tags["rpi.sample_data"] = str(any(asset.get("sample") for asset in event["assets"])).lower()
     tags["rpi.status"] = "running"
-    if event.get("git_commit"):
-        tags["mlflow.source.git.commit"] = tags["rpi.git_commit"] = text(event["git_commit"])
+    tags["mlflow.source.git.commit"] = tags["rpi.git_commit"]
     params = {key(name): text(value) for name, value in event["params"].items()}
-    yield Entry(None, _ms(event), params, tags, assets=tuple(event["assets"]))
+    assets = tuple(one for one in event["assets"] if not _is_made_here(one, state))
+    yield Entry(None, _ms(event), params, _filled(tags), assets=assets)
+
+
+def _is_made_here(asset: Mapping[str, Any], state: RunState) -> bool:
+    """Return whether a stage of the run makes the asset, which has no digest before that."""
+    return not asset.get("digest") and asset["key"] in state.stages
+
+
+def _filled(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags that say something."""
+    return {name: value for name, value in tags.items() if value}
 
 
 def _job_started(event: Event, state: RunState) -> Iterator[Entry]:
@@ -159,7 +170,7 @@ def _opening(event: Event, state: RunState, *, cached: bool) -> Entry:
         if str(ref).startswith("asset:")
     }
     assets = tuple(asset for asset in state.start["assets"] if asset["key"] in keys)
-    return Entry(event["stage"], _ms(event), params, tags, assets=assets)
+    return Entry(event["stage"], _ms(event), params, _filled(tags), assets=assets)
 
 
 def _ending(event: Event, state: RunState) -> Iterator[Entry]:
@@ -172,18 +183,61 @@ def _ending(event: Event, state: RunState) -> Iterator[Entry]:
         (_metric_key(about, name), float(value), now, last.get(name, 0))
         for name, value in event["metrics"].items()
     )
-    tags = {"rpi.state": "finished", "rpi.seconds": text(event["seconds"])}
-    if "taken" in event:
-        tags["rpi.taken"] = text(event["taken"])
+    tags = {"rpi.state": "finished", "rpi.seconds": _seconds(event["seconds"])}
+    tags["rpi.taken"] = text(event.get("taken") or "")
     yield Entry(
-        stage, now, tags=tags, points=final, outputs=event["outputs"], end=("FINISHED", now)
+        stage,
+        now,
+        tags=_filled(tags),
+        points=final,
+        outputs=event["outputs"],
+        end=("FINISHED", now),
     )
-    if final:
-        names = [stage, *filter(None, [about.job.get("formerly")])]
-        points = [
-            (key(f"{one}.{name}"), value, at, 0) for one in names for name, value, at, _ in final
-        ]
-        yield Entry(None, now, points=(*points, *_over_values(event, state)))
+    if made := tuple(_made(event, state)):
+        yield Entry(None, now, assets=made)
+    if points := (*_parent_points(about), *_over_values(event, state)):
+        yield Entry(None, now, points=points)
+
+
+def _seconds(seconds: float | None) -> str:
+    """Return a duration for a tag; empty for that of a run whose engine was killed."""
+    return "" if seconds is None else f"{seconds:.3f}"
+
+
+def _made(event: Event, state: RunState) -> Iterator[Mapping[str, Any]]:
+    """Yield the assets that the stage has made, with the digest and the source of what it made."""
+    for asset in state.start.get("assets", ()):
+        if asset["key"] == event["stage"] and _is_made_here(asset, state):
+            digest = next(iter(event["outputs"].values()), None)
+            made_by = state.stages[event["stage"]].job.get("uses")
+            yield {**asset, "digest": digest, "source": asset.get("source") or made_by}
+
+
+def all_points(state: RunState) -> list[Point]:
+    """Return every stage's metrics as the parent run has them, and the objective's value."""
+    found = [point for stage in state.stages.values() for point in _parent_points(stage)]
+    return [*found, *_objective(state, milliseconds(state.last_time))]
+
+
+def _parent_points(stage: StageState) -> Iterator[Point]:
+    """Yield the metrics of a stage that has ended, also under its former name."""
+    ended = milliseconds(stage.ended or 0)
+    for one in filter(None, [stage.name, stage.job.get("formerly")]):
+        for name, value in stage.metrics.items():
+            yield key(f"{one}.{_metric_key(stage, name)}"), float(value), ended, 0
+
+
+def _objective(state: RunState, now: int) -> Iterator[Point]:
+    """Yield the objective's value under one name, by which runs can be sorted.
+
+    A figure of speed that was not measured on the device says so here, too.
+    """
+    objective = str(state.start.get("objective") or "")
+    stage, _, metric = objective.rpartition(".")
+    if objective in state.metrics:
+        about = state.stages.get(stage)
+        label = _metric_key(about, metric).removeprefix(key(metric)) if about else ""
+        yield f"objective{label}", float(state.metrics[objective]), now, 0
 
 
 def _over_values(event: Event, state: RunState) -> Iterator[Point]:
@@ -231,21 +285,17 @@ def _job_skipped(event: Event, state: RunState) -> Iterator[Entry]:
 
 
 def _gate(event: Event, state: RunState) -> Iterator[Entry]:
-    verdict = {True: "passed", False: "rejected", None: "not judged"}[event["passed"]]
-    tags = {
-        key(f"rpi.gate.{event['metric']}"): text(
-            f"{verdict}: {event['value']} must be {event['rule']}"
-        )
-    }
+    """Return how a gate was judged, for the stage's page and for the parent's."""
+    stage, metric, now = event["stage"], event["metric"], _ms(event)
+    value = "no value" if event["value"] is None else f"{event['value']:.4g}"
+    verdict = description.VERDICTS[event["passed"]]
+    judged = text(f"{verdict}: {value} (rule: {event['rule']})")
+    tags = {key(f"rpi.gate.{metric}"): judged}
     if event["passed"] is False:
-        yield Entry(
-            event["stage"],
-            _ms(event),
-            tags=tags | {"rpi.state": "rejected"},
-            end=("FAILED", _ms(event)),
-        )
+        yield Entry(stage, now, tags=tags | {"rpi.state": "rejected"}, end=("FAILED", now))
     else:
-        yield Entry(event["stage"], _ms(event), tags=tags)
+        yield Entry(stage, now, tags=tags)
+    yield Entry(None, now, tags={key(f"rpi.gate.{stage}.{metric}"): judged})
 
 
 def _run_finished(event: Event, state: RunState) -> Iterator[Entry]:
@@ -253,9 +303,11 @@ def _run_finished(event: Event, state: RunState) -> Iterator[Entry]:
     tags = {
         "rpi.status": event["status"],
         "status": event["status"],
-        "rpi.seconds": text(event["seconds"]),
+        "rpi.seconds": _seconds(event["seconds"]),
+        "rpi.gates": description.gates_in_words(state),
     }
-    yield Entry(None, _ms(event), tags=tags)
+    points = tuple(_objective(state, _ms(event)))
+    yield Entry(None, _ms(event), tags=_filled(tags), points=points)
 
 
 def _ms(event: Event) -> int:

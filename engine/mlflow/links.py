@@ -12,6 +12,7 @@ from engine.mlflow.entries import Entry, key
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _MOST_RUNS = 10_000  # of one run: its stages
+VIEW = "?workflowType=machine_learning"  # or MLflow shows its menu for language models
 _MOST_NAMED = 30  # stages in the note, which MLflow shows above everything else
 _ENDED_WELL = "tags.`rpi.seconds` LIKE '%'"  # which a stage gets with its outputs
 
@@ -41,21 +42,17 @@ def linked(stages: Collection[str], tags: Mapping[str, str]) -> dict[str, str]:
 
 
 def redirected(entry: Entry, mlflow_id: str) -> Entry:
-    """Return what the parent run says of a linked stage: where it is, and how its gates were
-    judged.
-    """
+    """Return what the parent run says of a linked stage: where it is."""
     assert entry.stage is not None
-    tags = {cached_tag(entry.stage): mlflow_id}
-    for name, value in entry.tags.items():
-        if name.startswith("rpi.gate."):
-            tags[key(f"rpi.gate.{entry.stage}.{name.removeprefix('rpi.gate.')}")] = value
-    return Entry(None, entry.time_ms, tags=tags)
+    return Entry(None, entry.time_ms, tags={cached_tag(entry.stage): mlflow_id})
 
 
 def note(links: Mapping[str, str]) -> str:
-    """Return a text of links for MLflow's page."""
+    """Return a text of links for MLflow's page; empty if there are none."""
+    if not links:
+        return ""
     named = [
-        f"[{_plain(stage)}](#/runs/{mlflow_id})"
+        f"[{_plain(stage)}](#/runs/{mlflow_id}{VIEW})"
         for stage, mlflow_id in list(links.items())[:_MOST_NAMED]
     ]
     more = len(links) - len(named)

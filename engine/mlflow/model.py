@@ -7,13 +7,33 @@ It is found by a tag before it is made, like a run.
 import importlib
 import json
 import tempfile
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from engine.mlflow.entries import Point, text
+
+ID_TAG = "rpi.model_id"  # of the runs that a model belongs to
 _CODE = Path(__file__).with_name("pyfunc.py")
 _RUNTIMES = ("ai_edge_litert", "tflite_runtime")
 _SOURCE = "rpi.source_run_id"
+_DESCRIPTION = "mlflow.note.content"
+_TYPE = "TensorFlow Lite"
+_MOST_PARAMS = 100  # what MLflow takes in the request that makes a model
+_METRICS_PER_CALL = 800  # MLflow takes 1000 things in a call
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the page of a model says of it, beside what the package itself says."""
+
+    name: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 def is_package(name: str, path: Path) -> bool:
@@ -37,32 +57,94 @@ def main_model(package: Path) -> str | None:
     return name if (package / name).is_file() else None
 
 
-def log(client: Any, experiment: str, mlflow_id: str, name: str, package: Path) -> str:
+def log(client: Any, experiment: str, mlflow_id: str, about: About, package: Path) -> str:
     """Log the package as a model of the run, ready to be registered, and return where MLflow keeps
     it.
     """
-    from mlflow.entities import LoggedModelOutput
-
     found = client.search_logged_models(
         [experiment], f"tags.`{_SOURCE}` = '{mlflow_id}'", max_results=1
     )
-    model = (
-        found[0]
-        if found
-        else client.create_logged_model(experiment, name, mlflow_id, tags={_SOURCE: mlflow_id})
-    )
+    model = found[0] if found else _create(client, experiment, mlflow_id, about, package)
+    _log_params(client, model.model_id, about.params)
     if str(model.status) != "READY":
         with tempfile.TemporaryDirectory() as folder:
             _save(model, mlflow_id, package, Path(folder) / "model")
             client.log_model_artifacts(model.model_id, str(Path(folder) / "model"))
         client.finalize_logged_model(model.model_id, "READY")
-    outputs = client.get_run(mlflow_id).outputs
-    if not any(output.model_id == model.model_id for output in outputs.model_outputs if outputs):
-        client.log_outputs(
-            mlflow_id, [LoggedModelOutput(model.model_id, 0)]
-        )  # MLflow would list it twice
-    client.set_tag(mlflow_id, "rpi.model_id", model.model_id)
+    link(client, mlflow_id, model.model_id)
     return str(model.artifact_location)
+
+
+def is_there(client: Any, model_id: str) -> bool:
+    """Return whether MLflow has the model; a user may have deleted it."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.get_logged_model(model_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return False
+    return True
+
+
+def link(client: Any, mlflow_id: str, model_id: str) -> None:
+    """Let the page of the run name the model, once: MLflow would list it twice."""
+    from mlflow.entities import LoggedModelOutput
+
+    outputs = client.get_run(mlflow_id).outputs
+    if not any(output.model_id == model_id for output in outputs.model_outputs if outputs):
+        client.log_outputs(mlflow_id, [LoggedModelOutput(model_id, 0)])
+    client.set_tag(mlflow_id, ID_TAG, model_id)
+
+
+def measured(client: Any, model_id: str, mlflow_id: str, points: Iterable[Point]) -> None:
+    """Show the metrics of a run on the page of its model, too, with the data behind them.
+
+    They are the run's own points, so that MLflow, which logs them there again, has nothing to add.
+    """
+    from mlflow.entities import Metric
+
+    name, digest = _main_dataset(client.get_run(mlflow_id))
+    metrics = [Metric(*one, model_id, dataset_name=name, dataset_digest=digest) for one in points]
+    for at in range(0, len(metrics), _METRICS_PER_CALL):
+        client.log_batch(mlflow_id, metrics[at : at + _METRICS_PER_CALL])
+
+
+def describe(client: Any, model_id: str, card: Path) -> None:
+    """Show the run's model card on the page of the model; it says more than the package's own."""
+    if words := _read(card):
+        client.set_logged_model_tags(model_id, {_DESCRIPTION: text(words)})
+
+
+def _main_dataset(run: Any) -> tuple[str | None, str | None]:
+    """Return name and digest of the first of the run's data sets; None if it has none."""
+    inputs = run.inputs.dataset_inputs if run.inputs else []
+    return next(((one.dataset.name, one.dataset.digest) for one in inputs), (None, None))
+
+
+def _create(client: Any, experiment: str, mlflow_id: str, about: About, package: Path) -> Any:
+    tags = {**about.tags, _DESCRIPTION: text(_read(package / "card.md")), _SOURCE: mlflow_id}
+    params = dict(islice(about.params.items(), _MOST_PARAMS))
+    return client.create_logged_model(
+        experiment, about.name, mlflow_id, tags=tags, params=params, model_type=_TYPE
+    )
+
+
+def _log_params(client: Any, model_id: str, params: Mapping[str, str]) -> None:
+    """Log what the request that made the model could not take; MLflow refuses what is there."""
+    if len(params) > _MOST_PARAMS:
+        known = client.get_logged_model(model_id).params
+        if missing := {name: value for name, value in params.items() if name not in known}:
+            client.log_model_params(model_id, missing)
+
+
+def _read(card: Path) -> str:
+    """Return a model card, which is Markdown; empty if there is none."""
+    try:
+        return card.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def _save(model: Any, mlflow_id: str, package: Path, folder: Path) -> None:
@@ -72,16 +154,17 @@ def _save(model: Any, mlflow_id: str, package: Path, folder: Path) -> None:
     manifest = json.loads((package / "manifest.json").read_text(encoding="utf-8"))
     main = main_model(package)
     assert main is not None
-    mlflow.pyfunc.save_model(
-        folder,
-        mlflow_model=Model(run_id=mlflow_id, model_id=model.model_id),
-        python_model=str(_CODE),
-        artifacts={"package": str(package)},
-        model_config={"model": main},
-        signature=_signature(package / main),
-        pip_requirements=_requirements(),  # given, so that MLflow does not go and look what the code imports
-        metadata={"manifest": manifest},
-    )
+    with warnings.catch_warnings(record=True):  # such as that no example is given
+        mlflow.pyfunc.save_model(
+            folder,
+            mlflow_model=Model(run_id=mlflow_id, model_id=model.model_id),
+            python_model=str(_CODE),
+            artifacts={"package": str(package)},
+            model_config={"model": main},
+            signature=_signature(package / main),
+            pip_requirements=_requirements(),  # or MLflow looks for what the code imports
+            metadata={"manifest": manifest},
+        )
 
 
 def _signature(path: Path) -> Any:

@@ -1,36 +1,161 @@
-"""MLflow's own page, served on this machine for what was recorded below outputs/."""
+"""MLflow's own pages, served on this machine for what was recorded below outputs/."""
 
+import errno
+import http.client
 import os
+import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+from engine import interrupts, layout
 from engine.errors import UserError
-from engine.mlflow.backend import resolve
+from engine.mlflow.backend import Backend, resolve
+from engine.mlflow.links import VIEW
 from engine.mlflow.sync import sync
+
+_HOST = "127.0.0.1"
+_POLL_S = 0.2
+_END_S = 5.0  # for the requests that are being answered
+_TAIL_LINES = 10
 
 
 def serve(
     outputs: Path, tracking: Mapping[str, object], port: int, say: Callable[[str], None]
 ) -> int:
-    """Run MLflow's own page on this machine, on what was recorded, until it is interrupted; say
-    where it is.
+    """Run MLflow's pages until Ctrl-C or a polite kill; say where they are as soon as they answer.
 
-    MLflow opens on its pages for language models where the address does not ask for others.
+    Return 0, or 1 if the server ended by itself. UserError if the port is taken.
     """
     backend = resolve(outputs, tracking)
     if not backend.is_database:
         what = "runs are recorded on a server, which has a page of its own"
         raise UserError("tracking.uri", what, f"open {backend.shown}")
-    say(f"http://127.0.0.1:{port}/#/experiments?workflowType=machine_learning (Ctrl-C ends it)")
-    sync(outputs, tracking)  # also makes the database where there is none
-    root = str(backend.artifact_root)
-    where = ["--host", "127.0.0.1", "--port", str(port), "--default-artifact-root", root]
+    _check_port(port)
+    say("starting MLflow, which takes some seconds")
+    for run, why in sync(outputs, tracking).problems.items():  # makes the database, too
+        say(f"warning: {run} is not in MLflow: {why}")
+    log = layout.store_dir(outputs) / "mlflow" / "server.log"
+    if _is_interrupted(backend, port, log, say):
+        return 0
+    say("\n".join(["error: MLflow's server ended by itself", *_tail(log), f"its log: {log}"]))
+    return 1
+
+
+def _is_interrupted(backend: Backend, port: int, log: Path, say: Callable[[str], None]) -> bool:
+    """Serve, and return whether it was interrupted, also by the end of its terminal."""
+    try:
+        with (
+            interrupts.terminable(),
+            interrupts.terminable(signal.SIGHUP),
+            _server(backend, port, log) as server,
+        ):
+            if _is_up(server, port):
+                say(f"{_address(port)} (Ctrl-C ends it)")
+            server.wait()
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
+def _address(port: int) -> str:
+    return f"http://{_HOST}:{port}/#/experiments{VIEW}"
+
+
+def _check_port(port: int) -> None:
+    """Raise UserError if no server can listen on the port."""
+    try:
+        _bind(port)
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        what = "another program is using this port" if taken else f"not available: {error.strerror}"
+        raise UserError(f"port={port}", what, f"write port={_bind(0)}") from None
+
+
+def _bind(port: int) -> int:
+    """Return the port after listening on it for a moment; 0 stands for any free one."""
+    with socket.socket() as found:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+        found.bind((_HOST, port))
+        found.listen()
+        return int(found.getsockname()[1])
+
+
+@contextmanager
+def _server(backend: Backend, port: int, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run the server, and end all its processes with the block.
+
+    It is a process group of its own: Ctrl-C in the terminal reaches this process alone, which then
+    ends the server.
+    """
+    where = ["--host", _HOST, "--port", str(port), "--default-artifact-root"]
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", *where]
     environment = {
         **os.environ,
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_BACKEND_STORE_URI": backend.uri,
     }  # not an argument: all can read those
-    return subprocess.run(command, env=environment, check=False).returncode
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [*command, str(backend.artifact_root)],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        yield server
+    finally:
+        _end(server)
+
+
+def _end(server: "subprocess.Popen[bytes]") -> None:
+    """End the server's processes, politely at first: `mlflow server` leaves its own child behind."""
+    try:
+        _signal(server.pid, signal.SIGTERM)
+        deadline_s = time.monotonic() + _END_S
+        while _signal(server.pid, 0) and time.monotonic() < deadline_s:
+            server.poll()
+            time.sleep(_POLL_S)
+    except KeyboardInterrupt:
+        pass  # a second Ctrl-C: do not wait for it
+    finally:
+        _signal(server.pid, signal.SIGKILL)
+        server.wait()
+
+
+def _signal(group: int, number: int) -> bool:
+    """Send a signal to a process group, and return whether there is one."""
+    with suppress(ProcessLookupError):
+        os.killpg(group, number)
+        return True
+    return False
+
+
+def _is_up(server: "subprocess.Popen[bytes]", port: int) -> bool:
+    """Wait until the server answers, and return whether it does; it may end first."""
+    while server.poll() is None:
+        if _answers(port):
+            return True
+        time.sleep(_POLL_S)
+    return False
+
+
+def _answers(port: int) -> bool:
+    try:
+        with closing(http.client.HTTPConnection(_HOST, port, timeout=10)) as connection:
+            connection.request("GET", "/health")
+            return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def _tail(log: Path) -> list[str]:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return [f"  {line}" for line in lines[-_TAIL_LINES:]]

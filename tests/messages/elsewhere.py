@@ -201,6 +201,10 @@ ELSEWHERE = [
         "tests/messages/test_commands.py::test_the_page_of_a_server_is_the_servers",
     ),
     (
+        "engine/mlflow/ui.py: _check_port",
+        "tests/engine/commands/test_mlflow.py::test_a_port_that_is_taken_is_refused_before_anything_starts",
+    ),
+    (
         "engine/cli.py: _check_folder",
         "tests/test_faults.py::test_a_command_in_a_deleted_folder_says_so",
     ),

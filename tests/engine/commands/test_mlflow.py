@@ -1,4 +1,4 @@
-"""`mlflow`: its own page, on this machine alone. What it is refused for is in tests/messages."""
+"""`mlflow`: its own pages, on this machine alone. What it is refused for is in tests/messages."""
 
 import http.client
 import os
@@ -9,6 +9,7 @@ from contextlib import closing
 import pytest
 
 pytest.importorskip("mlflow", reason="the extra 'tracking' is not installed")
+pytestmark = pytest.mark.slow
 
 
 def _free_port() -> int:
@@ -26,11 +27,45 @@ def _answers(address: str, port: int) -> bool:
         return False
 
 
-def test_the_page_answers_on_loopback_and_ends_with_the_command(project):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_pages_answer_on_loopback_and_end_with_the_command(project, number):
     port = _free_port()
     served = project.start("mlflow", f"port={port}", start_new_session=True)
-    project.until(lambda: _answers("127.0.0.1", port), within_s=300)
+    said = [served.stdout.readline(), served.stdout.readline()]
+    assert said == [
+        "starting MLflow, which takes some seconds\n",
+        f"http://127.0.0.1:{port}/#/experiments?workflowType=machine_learning (Ctrl-C ends it)\n",
+    ]
+    assert _answers("127.0.0.1", port)  # as soon as the address is printed
     assert not _answers("127.0.0.2", port)
-    os.killpg(served.pid, signal.SIGINT)
-    served.communicate(timeout=300)
+    os.kill(served.pid, number)
+    assert served.communicate(timeout=300) == ("", "")
+    assert served.returncode == 0
+    assert not _answers("127.0.0.1", port)
     project.until(lambda: not project.processes(), within_s=300)
+
+
+def test_a_server_that_ends_by_itself_is_reported_with_its_log(project):
+    served = project.start("mlflow", f"port={_free_port()}", start_new_session=True)
+    served.stdout.readline(), served.stdout.readline()
+    servers = [pid for pid in project.processes() if pid != served.pid]
+    for pid in servers:
+        os.kill(pid, signal.SIGKILL)
+    said = served.communicate(timeout=300)[0].splitlines()
+    assert served.returncode == 1
+    assert said[0] == "error: MLflow's server ended by itself"
+    assert said[-1] == f"its log: {project.outputs}/.engine/mlflow/server.log"
+
+
+def test_a_port_that_is_taken_is_refused_before_anything_starts(project):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        served = project.start("mlflow", f"port={port}")
+        out, err = served.communicate(timeout=300)
+    assert (served.returncode, out) == (2, "")
+    where, what, fix = err.splitlines()
+    assert (where, what) == (f"port={port}", "  another program is using this port")
+    assert fix.startswith("  write port=")
+    assert not (project.outputs / "mlflow.db").exists()

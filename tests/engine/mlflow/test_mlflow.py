@@ -29,6 +29,7 @@ from engine.mlflow.bounds import Bounds
 from engine.mlflow.sync import sync
 from engine.sinks import mlflow as sink
 from tests.mlflow_runs import (
+    ASSET,
     LONG,
     append,
     database,
@@ -109,7 +110,7 @@ def recorded(outputs: Path, events: Any, make_job: Any) -> dict[str, Any]:
 def test_a_run_is_a_parent_with_a_child_for_each_stage(recorded: dict[str, Any]) -> None:
     assert set(recorded) == {"r1/", "r1/split", "r1/train", "r1/package"}
     assert {run["status"] for run in recorded.values()} == {"FINISHED"}
-    assert recorded["r1/train"]["tags"]["mlflow.parentRunId"] == ""  # the parent's stage
+    assert recorded["r1/train"]["tags"]["mlflow.parentRunId"] == "PARENT"
     parent, train = recorded["r1/"], recorded["r1/train"]
     assert len(parent["params"]) == 152 and len(parent["params"]["long"]) == 6000
     assert parent["params"]["odd key_"] == "ü" and train["params"] == {"lr": "0.1"}
@@ -126,7 +127,10 @@ def test_a_run_is_a_parent_with_a_child_for_each_stage(recorded: dict[str, Any])
         "train.accuracy": 0.9,
         "train.loss": 0.3,
         "package.latency_ms: simulated on x86_64": 4.5,
+        "objective": 0.9,
     }
+    assert parent["name"] == "lr=0.1, rpi4, demo" and train["name"] == "train"
+    assert all(value for run in recorded.values() for value in run["tags"].values())
     assert recorded["r1/split"]["inputs"][0][:2] == ("yoga", "ab" * 18)
     assert (
         recorded["r1/split"]["tags"]["rpi.cached"] == "true"
@@ -134,10 +138,12 @@ def test_a_run_is_a_parent_with_a_child_for_each_stage(recorded: dict[str, Any])
     )
     assert recorded["r1/package"]["tags"]["rpi.taken"] == "simulated on x86_64"
     assert (
-        train["tags"]["rpi.gate.accuracy"] == "passed: 0.9 must be >= 0.95"
+        train["tags"]["rpi.gate.accuracy"] == "passed: 0.9 (rule: >= 0.95)"
         and train["status"] == "FINISHED"
     )
-    assert train["tags"]["rpi.gate.bias"] == "not judged: None must be <= 0 if measured"
+    bias = "not judged: no value (rule: <= 0 if measured)"
+    assert train["tags"]["rpi.gate.bias"] == parent["tags"]["rpi.gate.train.bias"] == bias
+    assert parent["tags"]["rpi.gates"] == "1 passed, 1 not judged"
     assert recorded["r1/split"]["files"] == ["out"]
     assert [file.partition("-")[0] for file in train["files"]] == [
         "figures/confusion_matrix",  # .html
@@ -145,10 +151,14 @@ def test_a_run_is_a_parent_with_a_child_for_each_stage(recorded: dict[str, Any])
         "figures/globe",  # .json alone: no such kind is known here
         "out",
     ]
-    assert parent["files"] == [
-        f"run/{n}"
-        for n in ("config.json", "journal.jsonl", "metrics.json", "report.html", "run.json")
-    ]
+    about = ("config.json", "journal.jsonl", "metrics.json", "run.json")
+    assert parent["files"] == ["report.html", *(f"run/{name}" for name in about)]
+    description = parent["tags"]["mlflow.note.content"]
+    assert description.startswith(
+        "**train.accuracy = 0.9** · gates: 1 passed, 1 not judged"
+        " · [report](#/experiments/1/runs/PARENT/artifacts/report.html?workflowType=machine_learning)"
+    )
+    assert "**Sample data** (yoga)" in description
     assert "secret" not in json.dumps(recorded)
 
 
@@ -327,6 +337,8 @@ def test_a_packed_model_is_an_mlflow_model_that_predicts(
     (package / file).parent.mkdir(parents=True, exist_ok=True)
     (package / file).write_bytes(converter.convert())
     (package / "manifest.json").write_text(json.dumps(manifest))
+    (package / "card.md").write_text("# What it is for")
+    (folder / "model_card.md").write_text("# What it is for, and which run made it")
     journal_file = folder / journal.FILE_NAME
     journal_file.write_text(
         journal_file.read_text().replace(
@@ -343,6 +355,10 @@ def test_a_packed_model_is_an_mlflow_model_that_predicts(
 
     client = MlflowClient(database(outputs), registry_uri=database(outputs))
     (model,) = client.search_logged_models([client.get_experiment_by_name("demo").experiment_id])
+    check_pages(client, model)
+    (folder / cursors.FILE_NAME).unlink()  # lost: all is sent again, and nothing is there twice
+    assert sync(outputs, {}, patient).sent == ["r1"]
+    check_pages(client, client.get_logged_model(model.model_id))
     loaded = mlflow.pyfunc.load_model(model.artifact_location)
     assert loaded.metadata.signature.inputs.inputs[0].shape == (-1, 4)
     batch = [[1.0, 2.0, 3.0, 4.0]] * 3
@@ -354,6 +370,76 @@ def test_a_packed_model_is_an_mlflow_model_that_predicts(
         (result,) = loaded.predict(given).values()
         assert result.tolist() == (2 * numpy.array(batch)).tolist()
     assert not [warning for warning in recwarn if "type hints" in str(warning.message)]
+
+
+def check_pages(client: Any, model: Any) -> None:
+    """The model's page has what the run knows of it, and the parent's page names the model."""
+    assert {metric.key: metric.value for metric in model.metrics} == {
+        "split.rows": 100,
+        "train.accuracy": 0.9,
+        "train.loss": 0.3,
+        "package.latency_ms: simulated on x86_64": 4.5,
+        "objective": 0.9,
+    }
+    assert len(model.metrics) == 5
+    assert {(one.dataset_name, one.dataset_digest) for one in model.metrics} == {
+        ("yoga", "ab" * 18)
+    }
+    assert model.params["odd key_"] == "ü" and len(model.params) == 152
+    assert model.tags["mlflow.note.content"] == "# What it is for, and which run made it"
+    assert model.tags["rpi.sample_data"] == "true"
+    (parent,) = client.search_runs([model.experiment_id], "attributes.run_name LIKE '%, demo'")
+    assert [one.model_id for one in parent.outputs.model_outputs] == [model.model_id]
+    assert f"/models/{model.model_id}?" in parent.data.tags["mlflow.note.content"]
+    history = client.get_metric_history(parent.info.run_id, "objective")
+    assert [point.value for point in history] == [0.9]
+
+
+def test_a_sample_that_a_stage_makes_has_the_digest_and_the_source_of_what_was_made(
+    outputs: Path, events: Any, make_job: Any
+) -> None:
+    sample = ASSET | {"name": "toy", "digest": None, "source": "", "path": None}
+    events.start([make_job("videos")], assets=[sample], run_id="r1")
+    events.started("videos").finished("videos")
+    make_folder(outputs, events.done().events)
+    assert sync(outputs, {}).sent == ["r1"]
+    ((name, digest, source),) = snapshot(database(outputs))["r1/"]["inputs"]
+    made = next(event for event in events.events if event["event"] == "job_finished")
+    assert name == "toy" and source == '{"uri": "stages.demo.videos"}'
+    assert digest == made["outputs"]["out"].rpartition(":")[2][:36]
+
+
+def test_a_cached_model_is_linked_and_keeps_the_metrics_of_its_own_run(
+    outputs: Path, events: Any, make_job: Any
+) -> None:
+    from mlflow.tracking import MlflowClient
+
+    from engine.mlflow import model
+
+    jobs, package = [make_job("package")], {"package": "sha256:" + "1" * 64}
+    events.start(jobs, run_id="r1").started("package", fingerprint="a" * 64)
+    events.finished("package", size=1.0)
+    events.events[-1]["outputs"] = package
+    make_folder(outputs, list(events.done().events), "r1")
+    sync(outputs, {})
+    client = MlflowClient(database(outputs), registry_uri=database(outputs))
+    experiment = client.get_experiment_by_name("demo").experiment_id
+    (child,) = client.search_runs([experiment], "tags.`rpi.stage` = 'package'")
+    made = client.create_logged_model(experiment, "m", child.info.run_id)
+    model.link(client, child.info.run_id, made.model_id)
+    events.events.clear()
+    events.start(jobs, run_id="r2").cached("package", fingerprint="a" * 64, outputs=package)
+    make_folder(outputs, events.done().events, "r2")
+    (outputs / "demo" / "rpi4" / "r2" / "model_card.md").write_text("# Of another run")
+    assert sync(outputs, {}).sent == ["r2"]
+    (parent,) = client.search_runs([experiment], "tags.`rpi.run_id` = 'r2'")
+    assert [one.model_id for one in parent.outputs.model_outputs] == [made.model_id]
+    found = client.get_logged_model(made.model_id)
+    assert not found.metrics and "mlflow.note.content" not in found.tags
+    client.delete_logged_model(made.model_id)
+    for folder in (outputs / "demo" / "rpi4").iterdir():
+        (folder / cursors.FILE_NAME).unlink()
+    assert sync(outputs, {}).sent == ["r1", "r2"]  # without the model that a user deleted
 
 
 @pytest.mark.parametrize("uri", ["mlruns", "file:///data/mlruns", "/data/mlruns"])

@@ -1,0 +1,106 @@
+"""What a person reads of a run in MLflow: its name, and the text on its page. Pure."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from engine.events import RunState
+from engine.vocabulary import Event
+from engine.wording import command_line, listed, redact, stand_ins
+
+_CHANGES = ("params.", "assets.", "stages.")  # what a user writes to change a use case
+_LONGEST_CHANGE = 40
+_LONGEST_NAME = 200
+_MOST_GATES = 30
+VERDICTS = {False: "rejected", True: "passed", None: "not judged"}
+
+
+def run_name(start: Event) -> str:
+    """Return what the command changed, the target and the use case: `epochs=5, rpi4, pose_activity`.
+
+    The list of runs cuts long names, and what comes last is the same for all runs of an experiment.
+    """
+    words = [*_changes(start.get("command", ())), str(start["target"]), str(start["usecase"])]
+    name = ", ".join(words).encode("utf-8", "replace").decode().replace("\0", "?")
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 4]} ..."
+
+
+def gates_in_words(state: RunState) -> str:
+    """Say how the gates were judged: `5 passed`, or `1 rejected, 4 passed`; empty if there are none."""
+    gates = [gate for stage in state.stages.values() for gate in stage.gates]
+    counts = {
+        word: sum(gate["passed"] is passed for gate in gates) for passed, word in VERDICTS.items()
+    }
+    return ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+
+
+def of_run(state: RunState, report: str, model: str | None, cached: str) -> str:
+    """Return the text for a run's page, as Markdown.
+
+    report, model: the addresses of their pages; model is None if the run has none
+    cached: a paragraph of links to the stages that were cached; may be empty
+    """
+    pages = [f"[report]({report})", *([f"[model]({model})"] if model else [])]
+    paragraphs = [
+        " · ".join([*_headline(state), *pages]),
+        *_failures(state),
+        *_reservations(state),
+        "\n".join(_gate_table(state)),
+        cached,
+        f"Run again with `{_one_line(command_line(state))}`",
+    ]
+    return "\n\n".join(filter(None, paragraphs))
+
+
+def _changes(command: Sequence[str]) -> Iterator[str]:
+    for word in command:
+        key, separator, value = word.lstrip("+").partition("=")
+        if separator and key.startswith(_CHANGES):
+            change = redact(f"{_short(key)}={value}")
+            is_long = len(change) > _LONGEST_CHANGE
+            yield f"{change[: _LONGEST_CHANGE - 3]}..." if is_long else change
+
+
+def _short(key: str) -> str:
+    """Return a key as one speaks of it: `lr` for `stages.train.params.lr`."""
+    return key.rpartition(".params.")[2] if ".params." in key else key.partition(".")[2]
+
+
+def _headline(state: RunState) -> Iterator[str]:
+    objective = state.start.get("objective")
+    if objective in state.metrics:
+        yield f"**{objective} = {state.metrics[objective]:.4g}**"
+    if gates := gates_in_words(state):
+        yield f"gates: {gates}"
+
+
+def _failures(state: RunState) -> Iterator[str]:
+    for stage in state.stages.values():
+        if stage.state == "failed" and stage.failure:
+            yield f"**{stage.name} failed**: {_one_line(str(stage.failure['message']))}"
+
+
+def _reservations(state: RunState) -> Iterator[str]:
+    """Yield why the figures may not be what they seem."""
+    samples = [str(one["name"]) for one in state.start["assets"] if one.get("sample")]
+    if samples:
+        yield (
+            f"**Sample data** ({listed(samples)}): the figures show that the pipeline works, not"
+            " how good the model is on your data."
+        )
+    for where, stages in stand_ins(state).items():
+        yield f"**Not measured on the device**, but {where}: {', '.join(stages)}."
+
+
+def _gate_table(state: RunState) -> Iterator[str]:
+    gates = [(stage.name, gate) for stage in state.stages.values() for gate in stage.gates]
+    if gates:
+        yield "| Gate | Value | Rule | Result |"
+        yield "| --- | --- | --- | --- |"
+    for stage, gate in gates[:_MOST_GATES]:
+        value = "–" if gate["value"] is None else f"{gate['value']:.4g}"
+        verdict = VERDICTS[gate["passed"]]
+        yield f"| {stage}.{gate['metric']} | {value} | {gate['rule']} | {verdict} |"
+
+
+def _one_line(words: str) -> str:
+    return re.sub(r"[\s`]+", " ", words).strip()[:500]
