@@ -4,16 +4,15 @@ What they say is decided here for every way of showing them. They know no task: 
 from the use case, a latency and a size from their names.
 """
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import layout
+from engine import layout, units
 from engine.events import RunState, StageState
 from engine.numerals import number
 from engine.wording import as_typed, command_line, duration, plural, stand_ins
-
-_SIZES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ def _result(state: RunState) -> str:
     """Say the objective, what the gates decided, and whether the data are a sample."""
     objective = str(state.start.get("objective") or "")
     value = state.metrics.get(objective)
-    parts = [] if value is None else [f"{objective} {number(value)}"]
+    parts = [] if value is None else [f"{objective} {number(value)}{_interval(state, objective)}"]
     gates = [
         (stage, gate) for stage in state.stages.values() for gate in stage.gates
     ]  # of all stages that came to be judged
@@ -76,6 +75,12 @@ def _result(state: RunState) -> str:
     return ", ".join(parts)
 
 
+def _interval(state: RunState, metric: str) -> str:
+    """Return the interval of a metric whose stage returns its ends; else nothing."""
+    low, high = (state.metrics.get(f"{metric}_{end}") for end in ("low", "high"))
+    return "" if low is None or high is None else f" ({number(low)} to {number(high)})"
+
+
 def _speed(state: RunState) -> str:
     """Say the latency and the size of what runs on the target, and where they were measured."""
     elsewhere = "; ".join(f"{where}, not measured on the device" for where in stand_ins(state))
@@ -90,16 +95,12 @@ def _speed(state: RunState) -> str:
 def _figure(stage: StageState, word: str) -> str:
     """Return the stage's first metric with this word in its name, with its unit."""
     name = next((name for name in stage.metrics if word in name), "")
-    return _with_unit(name, stage.metrics) if name else ""
+    return f"{units.title(name).lower()} {_spaced(name, stage.metrics[name])}" if name else ""
 
 
-def _with_unit(name: str, metrics: Mapping[str, float]) -> str:
-    value = metrics[name]
-    if name.endswith("_bytes"):
-        factor, unit = next((one for one in _SIZES if abs(value) >= one[0]), (1.0, "bytes"))
-        return f"{name.removesuffix('_bytes').replace('_', ' ')} {value / factor:.4g} {unit}"
-    stem, _, unit = name.rpartition("_")
-    return f"{stem.replace('_', ' ')} {number(value)} {unit}"
+def _spaced(name: str, value: float) -> str:
+    """Return the value with its unit, apart by a space that a terminal surely has."""
+    return re.sub(r"\s", " ", units.brief(name, value))
 
 
 def _paths(run_dir: Path) -> Iterator[Line]:

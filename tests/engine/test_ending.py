@@ -37,7 +37,7 @@ def _lines(state: RunState, run_dir: Path | None = None) -> dict[str, str]:
 def test_result_speed_and_the_paths_to_open(run_dir):
     assert _lines(_state(), run_dir) == {
         "result": "train.accuracy 0.93, 1 of 1 gate passed",
-        "speed": "latency median 4.52 ms, model size 126.9 kB; simulated on x86_64, not measured on "
+        "speed": "latency median 4.52 ms, model size 127 kB; simulated on x86_64, not measured on "
         "the device",
         "report": "run/report.html",
         "package": "run/artifacts/pack/package",
@@ -48,6 +48,12 @@ def test_a_gate_that_failed_is_named():
     state = _state(passed=False)
     assert ending.headline(state) == "rejected in 42 s: 2 stages ran, 0 cached"
     assert "train.accuracy 0.93 fails the gate (>= 0.8)" in _lines(state)["result"]
+
+
+def test_the_interval_of_the_objective_stands_beside_it():
+    events = EventBuilder().start([job("train")]).started("train")
+    events.finished("train", accuracy=0.93, accuracy_low=0.9, accuracy_high=0.95)
+    assert _lines(replay(events.done().events)) == {"result": "train.accuracy 0.93 (0.9 to 0.95)"}
 
 
 def test_sample_data_are_named():
