@@ -221,15 +221,15 @@ def test_a_process_says_the_same(packed):
     [
         (
             "os.symlink({private!r}, predictions)",
-            "look: output 'predictions' holds a symbolic link",
+            "look: output 'predictions' contains a symbolic link",
         ),
         (
             "predictions.mkdir(); (predictions / 'annotated').symlink_to({private!r})",
-            "look: output 'predictions' holds a symbolic link",
+            "look: output 'predictions' contains a symbolic link",
         ),
         (
             "predictions.mkdir(); os.mkfifo(predictions / 'predictions.jsonl')",
-            "look: output 'predictions' holds predictions/predictions.jsonl, which",
+            "look: output 'predictions' contains predictions/predictions.jsonl, which",
         ),
         (
             "import shutil; shutil.rmtree(predictions.parent); os.symlink({private!r}, predictions.parent)",
