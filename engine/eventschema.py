@@ -107,7 +107,7 @@ def _form(name: str) -> "TypeAdapter[dict[str, Any]]":
         return _adapter(
             name, {"v": Count, "parts": dict[str, dict[str, Any]], **_types(name, _RECORD)}
         )
-    return _adapter(name, {**stamp, **_types(name, FIELDS[name])})
+    return _adapter(name, {**stamp, **_types(name, FIELDS[name]), **_OPTIONAL.get(name, {})})
 
 
 @cache
@@ -238,6 +238,9 @@ _TYPES: dict[str, Any] = {
     "rule": str,
     "passed": bool | None,
     "status": Literal["finished", "failed", "rejected", "interrupted"],
+}
+_OPTIONAL: dict[str, dict[str, Any]] = {  # fields that older journals lack
+    "run_started": {"until": NotRequired[list[str]], "git_modified": NotRequired[bool | None]}
 }
 _SPECIAL: dict[tuple[str, str], Any] = {  # a field that may be something else in one kind of event
     ("record", "outputs"): dict[Key, Digest],

@@ -153,7 +153,7 @@ def test_without_an_engine_the_images_are_listed_without_their_size(project, giv
     _define(project, DEFINITION)
     said = give("images", "list", "image=mine")
     assert said.status == 0 and said.lines[1].endswith("unknown")
-    assert "no Docker engine answers; sizes are unknown" in said.err
+    assert "no Docker engine found; sizes are unknown" in said.err
 
 
 @pytest.mark.parametrize("action", ["build", "prune"])

@@ -55,11 +55,11 @@ def test_an_address_at_which_there_can_be_no_engine_is_told(monkeypatch, host):
 @pytest.mark.parametrize(
     "command", [("plan", "executor=auto"), ("plan", "executor=docker"), ("images", "list")]
 )
-def test_every_command_says_so_in_three_lines_or_does_without(monkeypatch, give, host, command):
+def test_every_command_does_without_it(monkeypatch, give, host, command):
     monkeypatch.setenv("DOCKER_HOST", host)
     said = give(*command, "base=bootstrap")
-    assert said.status == (2 if command[0] == "images" else 0)
-    assert len(said.err.splitlines()) == (3 if said.status else 0)
+    assert said.status == 0
+    assert len(said.err.splitlines()) == (1 if command[0] == "images" else 0)  # sizes are unknown
 
 
 @pytest.mark.parametrize("name", ["nonexistent", "../x", "\udcff"])

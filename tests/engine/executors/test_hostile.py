@@ -122,7 +122,7 @@ def test_an_out_that_is_no_longer_there_is_refused(bench):
 @pytest.mark.parametrize(
     ("code", "why"),
     [
-        ("os.symlink({private!r} + '/key', data)", "holds a symbolic link"),
+        ("os.symlink({private!r} + '/key', data)", "contains a symbolic link"),
         (
             "data.mkdir(); os.symlink({private!r}, data / 'x')",
             "output 'data' contains a symbolic link, data/x -> {private}; write the file itself",

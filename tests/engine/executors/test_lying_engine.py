@@ -513,7 +513,7 @@ def test_a_list_of_containers_that_is_none_is_a_users_mistake_in_three_lines(
 @pytest.mark.parametrize("odd", [{"MemTotal": 0}, {"ID": None}, {"SecurityOptions": 5}])
 def test_an_engine_with_an_odd_account_of_itself_is_refused_before_anything_starts(told, liar, odd):
     liar.answers["/info"] = {**INFO, **odd}
-    with pytest.raises(UserError, match="makes no sense"):
+    with pytest.raises(UserError, match="is invalid"):
         told.executor.missing([])
 
 
@@ -550,7 +550,7 @@ def at_work(liar, make_bench, monkeypatch):
 )
 def test_a_container_that_is_still_at_work_has_not_ended_well(at_work, capsys, wait):
     [ended] = at_work(wait=wait).end()
-    assert (ended.status, ended.kind) == (None, "daemon_lost") and "still at work" in ended.why
+    assert (ended.status, ended.kind) == (None, "daemon_lost") and "still running" in ended.why
     assert "Traceback" not in capsys.readouterr().err
 
 
@@ -572,7 +572,7 @@ def test_an_end_that_makes_no_sense_is_a_lost_engine_and_no_traceback(at_work, l
         "HostConfig": {},
     }
     [ended] = at_work(wait={"StatusCode": 0}).end()
-    assert (ended.status, ended.kind) == (None, "daemon_lost") and "makes no sense" in ended.why
+    assert (ended.status, ended.kind) == (None, "daemon_lost") and "is invalid" in ended.why
     assert "Traceback" not in capsys.readouterr().err
 
 

@@ -174,7 +174,7 @@ def test_what_sync_sends_later_is_what_an_undisturbed_run_sends(
     follower.close()
     assert time.monotonic() - began < 4  # a short run's share, not the longest wait
     until(lambda: "does not answer" in follower.outcome and is_free(folder), 120)
-    assert follower.outcome.endswith("python run.py sync sends it later")
+    assert follower.outcome.endswith("to send the run later: python run.py sync")
     until(lambda: is_healthy(server), 200)
     with Proxy(server, port):  # now it is back
         assert sync(outputs, settings).sent == ["r1"]

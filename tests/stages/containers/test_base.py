@@ -125,7 +125,7 @@ def test_auto_says_that_the_registry_was_not_there_and_bootstraps(
     monkeypatch.setattr(_registry.time, "sleep", lambda _: None)
     base.base(folder, tmp_path / "base.tar", platform="linux/arm64")
     assert read_tree(tmp_path / "base.tar").entries["bin"].link == "usr/bin"
-    assert "the base is made from Debian's packages" in said[0]
+    assert "building the base from Debian's packages" in said[0]
 
 
 def test_a_registry_that_was_asked_for_and_is_not_there_is_a_failure(

@@ -207,10 +207,10 @@ def test_a_platform_that_the_image_is_not_made_for_is_refused(
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("name: [", "image.yaml is no YAML"),
-        ("- 1", "has no name, or names no platforms"),
-        ("name: x", "has no name, or names no platforms"),
-        ("name: x\nplatforms: []\nplatfroms: []", "keys that mean nothing: platfroms"),
+        ("name: [", "image.yaml is not valid YAML"),
+        ("- 1", "has no name, or no platforms"),
+        ("name: x", "has no name, or no platforms"),
+        ("name: x\nplatforms: []\nplatfroms: []", "unknown keys: platfroms"),
         ("name: x\nplatforms: []\nenv: [1]", "env and repository"),
     ],
 )

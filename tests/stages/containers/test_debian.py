@@ -106,10 +106,10 @@ def test_a_package_cannot_write_outside_the_tree(name: str, tmp_path: Path, cach
 @pytest.mark.parametrize(
     ("package", "sentence"),
     [
-        (b"no archive", "no ar archive"),
-        (b"", "no ar archive"),
-        (deb("x", {})[:-40], "cut off or damaged"),
-        (ar({"debian-binary": b"2.0\n"}), r"no control\.tar"),
+        (b"no archive", "not an ar archive"),
+        (b"", "not an ar archive"),
+        (deb("x", {})[:-40], "truncated or damaged"),
+        (ar({"debian-binary": b"2.0\n"}), r"no readable control\.tar"),
         (ar({"control.tar.zst": b"", "data.tar.zst": b""}), r"it has control\.tar\.zst"),
         (
             ar({"control.tar.xz": tar({"./md5sums": b"x"}), "data.tar.xz": tar({})}),
@@ -142,7 +142,7 @@ def test_noise_after_the_magic_of_ar_gives_a_sentence_or_parts(noise: bytes) -> 
 )
 def test_a_lock_of_another_form_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "debian-amd64.lock").write_text(text)
-    with pytest.raises(StageError, match=r"is no lock of Debian packages.*make lock"):
+    with pytest.raises(StageError, match=r"is not a lock of Debian packages.*make lock"):
         read_lock(tmp_path / "debian-amd64.lock")
 
 

@@ -249,7 +249,7 @@ def test_nothing_to_publish_is_said(tmp_path):
     ],
 )
 def test_a_name_that_no_registry_takes_is_refused_before_anything_is_done(release, tmp_path, wrong):
-    with pytest.raises(StageError, match="no image reference"):
+    with pytest.raises(StageError, match="not an image reference"):
         release(**wrong)
     assert list((tmp_path / "out").iterdir()) == []
 

@@ -130,7 +130,7 @@ def test_a_package_that_the_image_lacks_is_named(archive, locks, tmp_path):
     (locks / "requirements-armv7.lock").write_text(
         f"numpy==1.0 --hash=sha256:{'a' * 64}\nold==1 --hash=sha256:{'a' * 64}\n"
     )
-    with pytest.raises(StageError, match=r"the image lacks what its locks name: numpy 1\.0$"):
+    with pytest.raises(StageError, match=r"the image lacks packages of its locks: numpy 1\.0$"):
         _bill(archive, tmp_path, None, locks)
 
 
@@ -192,7 +192,7 @@ def test_cyclonedx_reads_the_bill_back(archive, tmp_path):
 
 
 def test_an_image_without_packages_is_refused(tmp_path):
-    with pytest.raises(StageError, match="nothing is installed in the image"):
+    with pytest.raises(StageError, match="list no installed packages in the image"):
         _bill(archives.write(tmp_path / "i", [archives.layer({"a": b"x"})]), tmp_path)
 
 
@@ -207,7 +207,7 @@ def test_an_image_without_packages_is_refused(tmp_path):
     ],
 )
 def test_a_package_without_name_and_version_is_refused(tmp_path, name, content):
-    with pytest.raises(StageError, match=r"names no distribution|without a package"):
+    with pytest.raises(StageError, match=r"lacks the distribution's name or version"):
         _bill(archives.write(tmp_path / "i", [archives.layer({name: content})]), tmp_path)
 
 

@@ -362,21 +362,21 @@ def test_no_engine_is_said_with_the_way_to_one(collected, out, tmp_path, monkeyp
     [
         (183, 2, "arm64"),
         (40, 1, "arm"),
-        (62, 1, "no program for it"),
-        (9999, 2, "no program for it"),
+        (62, 1, "not a program for it"),
+        (9999, 2, "not a program for it"),
     ],
 )
 def test_a_python_of_another_processor_is_found_whatever_the_label_says(
     out, tmp_path, machine, bits, said
 ):
     with pytest.raises(
-        StageError, match=f"the image says linux/amd64, but its python3 is (for )?{said}"
+        StageError, match=f"the image's label says linux/amd64, but its python3 is (for )?{said}"
     ):
         smoke(_image(tmp_path / "i", _elf(machine, bits)), MODELS, out, platform="linux/amd64")
 
 
 def test_a_python_that_is_no_program_is_found(out, tmp_path):
-    with pytest.raises(StageError, match="no program for it"):
+    with pytest.raises(StageError, match="not a program for it"):
         smoke(_image(tmp_path / "i", b"#!/bin/sh\n"), MODELS, out, platform="linux/amd64")
 
 
@@ -401,7 +401,7 @@ def test_an_image_without_python_is_refused(out, tmp_path):
 
 
 def test_an_image_of_another_platform_is_refused(out, tmp_path):
-    with pytest.raises(StageError, match="says that it is for linux/arm/v7, not for linux/arm64"):
+    with pytest.raises(StageError, match="label says linux/arm/v7, not linux/arm64"):
         smoke(
             _image(tmp_path / "i", _elf(40, 1), "linux/arm/v7"), MODELS, out, platform="linux/arm64"
         )

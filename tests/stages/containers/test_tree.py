@@ -103,7 +103,7 @@ def test_links_in_a_circle_are_refused() -> None:
     tree = Tree()
     tree.add("a", link("b"))
     tree.add("b", link("a"))
-    with pytest.raises(StageError, match="circle of links"):
+    with pytest.raises(StageError, match="cycle of links"):
         tree.add("a/x", file(b""))
 
 

@@ -86,8 +86,8 @@ def test_a_model_with_float_ends_leaves_their_conversions_to_the_cpu(
         "min_runtime": 14,
     }
     assert said == [
-        "1 of 3 operators would run on the Edge TPU: a prediction from their types and shapes, no "
-        "compiler was asked",
+        "1 of 3 operators would run on the Edge TPU (predicted from types and shapes, without the "
+        "compiler)",
         ("predicted mapping", report["ops"], [(0, 1), (1, 2)]),
     ]
 
@@ -183,7 +183,7 @@ def test_a_huge_graph_is_told_but_not_drawn(
 ) -> None:
     monkeypatch.setattr(module, "MOST_DRAWN", 2)
     edgetpu_report(write(tmp_path / "m.tflite", FLOAT_ENDS), tmp_path / "report.json")
-    assert said[1:] == ["a graph of 3 operators is not drawn"]
+    assert said[1:] == ["the graph of 3 operators is too large to draw"]
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def test_too_few_examples_are_refused(made):
 
 def test_a_model_of_no_picture_says_what_to_give_it(made):
     picture(made.mine / "a.png", 0)
-    with pytest.raises(StageError, match=r"takes \[1, 2\], and no picture"):
+    with pytest.raises(StageError, match=r"input is \[1, 2\], not a picture"):
         made((1, 2))
 
 

@@ -107,7 +107,7 @@ def test_a_reference_of_another_model_is_refused(inferred):
         path = folder / "default" / "outputs.json"
         path.write_text(json.dumps({**json.loads(path.read_text()), "model_sha256": "0" * 64}))
 
-    with pytest.raises(StageError, match="the reference is of another model or test part"):
+    with pytest.raises(StageError, match="the reference belongs to another model or test part"):
         inferred([CAT, DOG], change=other_model)
 
 

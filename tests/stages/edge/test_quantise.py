@@ -273,7 +273,7 @@ def test_a_training_example_that_is_not_finite_is_named(do, relu, blobs, tmp_pat
     x[7, 2] = value
     done = _quantise(do, relu, _with(blobs, tmp_path / "odd", x))
     assert done.status == 1
-    assert " of training example 7 holds " + named in done.error
+    assert " of training example 7 contains " + named in done.error
 
 
 def test_a_training_part_without_examples_is_named(do, relu, tmp_path):
@@ -373,7 +373,7 @@ def test_a_folder_with_a_compiled_model_alone_is_refused(do, quantised, tmp_path
     done = do("stages.edge.quantise", {"model": tmp_path / "pose"})
     assert (done.status, done.error) == (
         1,
-        "pose holds no model: it needs int8.tflite or float.tflite",
+        "pose contains no model: it needs int8.tflite or float.tflite",
     )
 
 

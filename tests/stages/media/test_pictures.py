@@ -187,7 +187,7 @@ def test_opencv_refuses_what_is_no_picture(broken: Path, monkeypatch: pytest.Mon
 def test_without_a_decoder_both_are_named(broken: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("PIL", "cv2"):
         monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(StageError, match="need Pillow or OpenCV, and neither is installed"):
+    with pytest.raises(StageError, match="need Pillow or OpenCV, but neither is installed"):
         read_picture(broken / "whole.jpg")
 
 

@@ -28,5 +28,5 @@ def test_the_parts_are_known_by_their_names(names, found):
 
 
 def test_another_folder_beside_the_parts_is_refused():
-    with pytest.raises(StageError, match="beside test and train the pictures have cat"):
+    with pytest.raises(StageError, match="the pictures contain cat in addition to test and train"):
         _of("train", "test", "cat")
