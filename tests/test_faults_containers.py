@@ -250,7 +250,7 @@ def test_a_run_that_waits_for_one_that_is_killed_goes_on_in_its_container(contai
     out, err = heir.communicate(timeout=300)
     assert heir.returncode == 0, out + err
     assert contained.created(since) == 1 and contained.containers() == []
-    assert "went on in the container that the run " in out + err
+    assert "continued in the container that the run " in out + err
 
 
 def test_a_run_at_work_removes_the_container_of_one_that_is_killed_meanwhile(contained):
@@ -609,7 +609,7 @@ def test_a_stage_that_wants_too_much_memory_is_told_its_limit(contained):
     failure = contained.fails()
     assert (
         failure["kind"] == "out_of_memory"
-        and "its limit of 40 MB: raise resources.memory" in failure["message"]
+        and "its limit of 40 MB): raise resources.memory" in failure["message"]
     )
 
 

@@ -321,7 +321,7 @@ def test_a_job_that_is_to_end_while_its_files_are_sent_ends_then(device_bench, s
         assert time.monotonic() < limit and device_bench.executor.wait(0.05) == []
     device_bench.executor.terminate("s", force=False)
     [ended] = device_bench.end()
-    assert (ended.status, "while its files were sent" in ended.why) == (None, True)
+    assert (ended.status, "while its files were being sent" in ended.why) == (None, True)
     assert device_bench.client.containers.list(all=True) == []
 
 

@@ -84,7 +84,7 @@ def _ends(bench, code: str):
             )
         except BadOutput as refused:
             return folder, events, str(refused)
-    assert ended.kind == "bad_output", f"{ended}\n{(folder.path / 'log').read_text()}"
+    assert ended.kind == "bad_output", f"{ended}\n{jobfolder.log_tail(folder.path / 'log')}"
     return folder, events, ended.why
 
 
