@@ -24,6 +24,7 @@ if (
 ):  # not imported here: that would take each worker seconds
     pytest.skip("the extra 'train' is not installed", allow_module_level=True)
 
+pytestmark = pytest.mark.slow  # half a minute
 ROOT = Path(__file__).resolve().parents[3]
 SMALL = {"epochs": 2, "width": 8}
 TRAIN = """

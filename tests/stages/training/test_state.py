@@ -21,6 +21,7 @@ if (
 ):  # not imported here: that would take each worker seconds
     pytest.skip("the extra 'train' is not installed", allow_module_level=True)
 
+pytestmark = pytest.mark.slow  # half a minute
 ROOT = Path(__file__).resolve().parents[3]
 EPOCHS = 60
 PARAMS = {"epochs": EPOCHS, "width": 8, "batch_size": 16, "limb_swap": 0.2}
