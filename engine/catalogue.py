@@ -40,8 +40,8 @@ def project(dirs: Sequence[Path]) -> Path:
     """Return the folder in which data/ and outputs/ are found, wherever the command is typed.
 
     It is the folder of the user's configuration, which --config-dir may name; else the nearest one
-    from the current folder upwards that has use cases or a configuration of its own; else the
-    engine's checkout.
+    from the current folder upwards that has its own use cases or configuration; else the engine's
+    checkout.
     """
     if len(dirs) > 1:
         return root_of(dirs[0])

@@ -17,7 +17,7 @@ from engine.wording import as_typed, command_line, duration, plural, stand_ins
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line: what it is about, and what is said of it."""
+    """One line: its label and its text."""
 
     label: str
     text: str
@@ -59,9 +59,7 @@ def _result(state: RunState) -> str:
     objective = str(state.start.get("objective") or "")
     value = state.metrics.get(objective)
     parts = [] if value is None else [f"{objective} {number(value)}{_interval(state, objective)}"]
-    gates = [
-        (stage, gate) for stage in state.stages.values() for gate in stage.gates
-    ]  # of all stages that came to be judged
+    gates = [(stage, gate) for stage in state.stages.values() for gate in stage.gates]
     broken = [(stage, gate) for stage, gate in gates if gate["passed"] is False]
     parts += [
         f"{stage.name}.{gate['metric']} {number(gate['value'])} fails the gate ({gate['rule']})"

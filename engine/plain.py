@@ -12,7 +12,7 @@ BITS = 64  # of a whole number: what JSON's readers, databases and numpy have
 def fault(value: object, written: str = "") -> tuple[str, str] | None:
     """Return what is wrong with a single value and what to write instead, or None.
 
-    written: how it stands in its file, if that is known
+    written: its spelling in the file, if known
     """
     if isinstance(value, float) and math.isinf(value) and any(map(str.isdigit, written)):
         return (

@@ -60,8 +60,8 @@ def main(request: Request[Options]) -> tuple[int, None]:
     """Print what the model says as a table or as JSON lines; with output= also write pictures or a
     video.
 
-    What is said of a camera or stream is printed while it is read; Ctrl-C ends it, and what was
-    answered until then is kept.
+    Answers to a camera or stream are printed while it is read; Ctrl-C ends it and keeps the answers
+    so far.
     """
     stream, package = _stream(request), _package(request)
     source = None if stream else _source(request)

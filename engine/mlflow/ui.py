@@ -77,7 +77,7 @@ def _check_port(port: int) -> None:
 
 
 def _bind(port: int) -> int:
-    """Return the port after listening on it for a moment; 0 stands for any free one."""
+    """Return the port after listening on it for a moment; 0: any free port."""
     with socket.socket() as found:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
         found.bind((_HOST, port))
@@ -89,7 +89,7 @@ def _bind(port: int) -> int:
 def _server(backend: Backend, port: int, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """Run the server, and end all its processes with the block.
 
-    It is a process group of its own: Ctrl-C in the terminal reaches this process alone, which then
+    It runs in a separate process group: Ctrl-C in the terminal reaches only this process, which then
     ends the server.
     """
     where = ["--host", _HOST, "--port", str(port), "--default-artifact-root"]

@@ -105,7 +105,7 @@ def _yaml(value: object) -> str:
 
 
 def _prose(text: str) -> Any:
-    """Return the text escaped, with what stands in backticks as code."""
+    """Return the escaped text, with words in backticks as code."""
     from markupsafe import Markup, escape
 
     return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))
