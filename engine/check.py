@@ -84,7 +84,7 @@ def _declared(spec: StageSpec, where: str) -> Declared:
     outputs = [word.partition(".") for word in spec.outputs]
     return Declared(
         value=next(iter(spec.kinds.values()), ""),
-        inputs=spec.inputs,
+        inputs=tuple(spec.inputs),
         outputs=tuple(name for name, _, _ in outputs),
         suffixes={name: dot + suffix for name, dot, suffix in outputs if dot},
         params=spec.params,
@@ -175,12 +175,12 @@ class _Checking:
                 self.mistakes.append(UserError(location, what, did_you_mean(key, contract.inputs)))
                 continue
             try:
-                found[key] = self._input(name, key, text)
-            except UserError as mistake:
-                if mistake.where not in {
-                    one.where for one in self.mistakes
-                }:  # an asset, read twice
-                    self.mistakes.append(mistake)
+                if isinstance(text, list):
+                    found[key] = self._first_of(name, key, text)
+                else:
+                    found[key] = self._input(name, key, text)
+            except* UserError as mistakes:
+                self._add(mistakes)
         for key, is_required in contract.inputs.items():
             if is_required and key not in spec.inputs:
                 what = f"{contract.subject} needs the input '{key}'"
@@ -188,34 +188,61 @@ class _Checking:
                 self.mistakes.append(UserError(f"{self.where}: stages.{name}.inputs", what, fix))
         return found
 
-    def _input(self, name: str, key: str, text: str) -> Reference | None:
-        """Return what the input reads; None for an optional one whose asset is null."""
-        ref = self._resolved(text, f"{self.where}: stages.{name}.inputs.{key}")
-        there = [stage for stage in ref.stages if stage not in self.left_out]
-        if ref.stage is not None:
-            return self._as_far_as_there(name, key, ref) if len(there) < len(ref.stages) else ref
-        if self.usecase.assets[ref.name] is not None:
-            return ref
-        if not self.contracts[name].inputs[key]:
-            return None
-        raise UserError(
-            f"{self.where}: assets.{ref.name}",
-            f"the stage '{name}' needs this asset, and it is null",
-            f"write assets.{ref.name}=NAME_OR_PATH",
-        )
+    def _add(self, found: ExceptionGroup[UserError]) -> None:
+        """Add mistakes, each place once: several stages may lack the same asset."""
+        known = {one.where for one in self.mistakes}
+        new = [one for one in found.exceptions if isinstance(one, UserError)]
+        self.mistakes += [one for one in new if one.where not in known]
 
-    def _as_far_as_there(self, name: str, key: str, ref: Reference) -> Reference | None:
-        """Return the reference without the stages that are left out; None for an optional one
-        without any.
+    def _first_of(self, name: str, key: str, texts: Sequence[str]) -> Reference | None:
+        """Return the first alternative that the plan contains; None for an optional input if it
+        contains none. Each of them must name something that exists.
         """
-        each = tuple(value for value, stage in ref.members.items() if stage not in self.left_out)
-        if each:
-            return replace(ref, each=each)
+        location = f"{self.where}: stages.{name}.inputs.{key}"
+        mistakes: list[Exception] = []
+        refs: list[Reference] = []
+        for at, text in enumerate(texts):
+            try:
+                refs.append(self._resolved(text, f"{location}.{at}"))
+            except UserError as mistake:
+                mistakes.append(mistake)
+        if not texts:
+            mistakes.append(UserError(location, "the list is empty", "write stage.output"))
+        if mistakes:
+            raise ExceptionGroup("the input is invalid", mistakes)
+        if found := next(filter(None, map(self._as_planned, refs)), None):
+            return found
         if name in self.left_out or not self.contracts[name].inputs[key]:
             return None
+        what = f"the plan contains none of {listed(texts)}"
+        fix = "make the input optional (In | None), or add an alternative that is always planned"
+        raise UserError(location, what, fix)
+
+    def _as_planned(self, ref: Reference) -> Reference | None:
+        """Return the reference as far as the plan contains what it names, or None."""
+        if ref.stage is None:
+            return ref if self.usecase.assets[ref.name] is not None else None
+        if not ref.each:
+            return None if ref.stage in self.left_out else ref
+        each = tuple(value for value, stage in ref.members.items() if stage not in self.left_out)
+        return replace(ref, each=each) if each else None
+
+    def _input(self, name: str, key: str, text: str) -> Reference | None:
+        """Return what the input reads; None for an optional one that the plan does not contain."""
+        location = f"{self.where}: stages.{name}.inputs.{key}"
+        ref = self._resolved(text, location)
+        found = self._as_planned(ref)
+        if found or name in self.left_out or not self.contracts[name].inputs[key]:
+            return found
+        if ref.stage is None:
+            raise UserError(
+                f"{self.where}: assets.{ref.name}",
+                f"the stage '{name}' needs this asset, and it is null",
+                f"write assets.{ref.name}=NAME_OR_PATH",
+            )
         gone = ref.stages[0]
         raise UserError(
-            f"{self.where}: stages.{name}.inputs.{key}",
+            location,
             f"'{gone}' is left out: {self.left_out[gone]}",
             f"make the input optional (In | None), or give '{name}' the same 'when'",
         )
@@ -323,7 +350,7 @@ def _edges(jobs: Mapping[str, Job]) -> list[tuple[str, str, str]]:
 
 def _unused(jobs: Mapping[str, Job], usecase: UseCase) -> Iterator[str]:
     """Name what nobody reads: assets always, outputs if the stage has others that are read."""
-    read = {text for spec in usecase.stages.values() for text in spec.inputs.values()}
+    read = {text for spec in usecase.stages.values() for text in spec.references}
     for key, value in usecase.assets.items():
         if value is not None and f"asset:{key}" not in read:
             yield f"no stage reads assets.{key}"

@@ -5,7 +5,7 @@ Frozen data. A kind of stage (engine/kinds/<key>.py) turns the YAML's declaratio
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,7 +46,7 @@ class Declared:
     """A stage as the use case declares it, for its kind."""
 
     value: Any  # of the kind's own key
-    inputs: Mapping[str, str]
+    inputs: Collection[str]  # their names
     outputs: tuple[str, ...]
     suffixes: Mapping[str, str] = field(default_factory=dict)  # of outputs that have one
     params: Mapping[str, Any]

@@ -34,6 +34,7 @@ class RunStarted(TypedDict):
     objective: str | None  # the metric that a sweep reads
     assets: list[dict[str, Any]]  # [{key, name, digest, source, licence, path, sample (bool)}]
     until: NotRequired[list[str]]  # the stages that the plan ends with; empty: it is whole
+    left_out: NotRequired[dict[str, str]]  # stages that are not planned: why
     # [{stage, uses, doc, inputs: {name: reference}, outputs: [name], params, platform, runs_on,
     # needs: [stage], values: how many stages its foreach makes}]
     jobs: list[dict[str, Any]]

@@ -240,7 +240,11 @@ _TYPES: dict[str, Any] = {
     "status": Literal["finished", "failed", "rejected", "interrupted"],
 }
 _OPTIONAL: dict[str, dict[str, Any]] = {  # fields that older journals lack
-    "run_started": {"until": NotRequired[list[str]], "git_modified": NotRequired[bool | None]}
+    "run_started": {
+        "until": NotRequired[list[str]],
+        "git_modified": NotRequired[bool | None],
+        "left_out": NotRequired[dict[Key, str]],
+    }
 }
 _SPECIAL: dict[tuple[str, str], Any] = {  # a field that may be something else in one kind of event
     ("record", "outputs"): dict[Key, Digest],

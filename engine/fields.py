@@ -57,6 +57,12 @@ def _identifier(name: str) -> str:
     return name
 
 
+def _condition(key: str) -> str:
+    """Accept a key of a target, or `params.` and the name of a parameter."""
+    _identifier(key.removeprefix("params."))
+    return key
+
+
 def _output(word: str) -> str:
     """Accept a name, and the suffix of its file."""
     name, dot, suffix = word.partition(".")
@@ -136,6 +142,7 @@ _OF_A_UNION = {"bool_type", "int_type", "float_type", "string_type", "list_type"
 
 Name = Annotated[str, AfterValidator(_identifier)]
 OutputName = Annotated[str, AfterValidator(_output)]
+ConditionKey = Annotated[str, AfterValidator(_condition)]
 StageName = Annotated[str, AfterValidator(_stage_name)]
 EnvName = Annotated[str, AfterValidator(_variable)]
 EnvValue = Annotated[str, AfterValidator(_without_nul)]

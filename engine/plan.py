@@ -102,6 +102,8 @@ class Plan:
     # of a stage with foreach: how many stages it makes, also of those that this run leaves out
     values: Mapping[str, int] = field(default_factory=dict)
     forced: frozenset[str] = frozenset()  # stages that run although the store has their outputs
+    # stages whose `when` does not hold, each with the reason
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 def settle(

@@ -50,7 +50,7 @@ def plan(request: Request, refused: Mapping[str, str] = NOTHING) -> Planning:
     library = Library(request.settings.stage_packages, request.roots, store.root / "sources.json")
     chosen = request.settings.executor
     executors = Dispatcher(dispatch.executor_context(request), chosen.name, chosen.first_of)
-    left_out = when.left_out(usecase.stages, request.target)
+    left_out = when.left_out(usecase.stages, request.target, usecase.params)
     there = {name: spec for name, spec in usecase.stages.items() if name not in left_out}
     why = executors.choose(_readable(there, library), refused)
     library.remember()
@@ -75,6 +75,7 @@ def plan(request: Request, refused: Mapping[str, str] = NOTHING) -> Planning:
         (*request.notes, *_notes(request), *filter(None, [why])),
         Counter(map(base_of, checked.jobs)),
         forced,
+        left_out,
     )
     return Planning(made, store, executors, checked.warnings)
 
@@ -130,7 +131,8 @@ def _checked(
     left_out: Mapping[str, str],
 ) -> Checked:
     """Check the use case, or raise every mistake of its file, of form and of meaning, by stage."""
-    mistakes, checked = [*request.mistakes, *when.mistakes(usecase.stages, request.where)], None
+    conditions = when.mistakes(usecase.stages, usecase.params, request.where)
+    mistakes, checked = [*request.mistakes, *conditions], None
     try:
         checked = check.check(usecase, library, executors.place, request.where, left_out)
     except ExceptionGroup as found:
@@ -220,7 +222,8 @@ def _refuse_left_out(key: str, names: Sequence[str], left_out: Mapping[str, str]
     for name in names:
         if name in left_out:
             what = f"'{name}' is left out: {left_out[name]}"
-            raise UserError(f"{key}={name}", what, "name another stage, or another target")
+            fix = "name another stage, or change what leaves it out"
+            raise UserError(f"{key}={name}", what, fix)
 
 
 def _with_makers(request: Request) -> UseCase:
@@ -242,9 +245,16 @@ def _with_makers(request: Request) -> UseCase:
         elif asset is None:
             assets[key] = None
     for name, spec in stages.items():
-        inputs = {key: renamed.get(text, text) for key, text in spec.inputs.items()}
+        inputs = {key: _renamed(text, renamed) for key, text in spec.inputs.items()}
         stages[name] = spec.model_copy(update={"inputs": inputs})
     return request.usecase.model_copy(update={"stages": stages, "assets": assets})
+
+
+def _renamed(text: str | list[str], renamed: Mapping[str, str]) -> str | list[str]:
+    """Return an input with the new name of each reference that has one."""
+    if isinstance(text, list):
+        return [renamed.get(one, one) for one in text]
+    return renamed.get(text, text)
 
 
 def _mirror(request: Request) -> Path | None:

@@ -36,6 +36,7 @@ def run_started(request: Request, plan: Plan, run_id: str) -> RunStarted:
         objective=plan.objective,
         assets=_assets(request, plan),
         until=list(request.settings.until),
+        left_out=dict(plan.left_out),
         jobs=describe(plan),
     )
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from engine import kind
 from engine.errors import UserError
 from engine.fields import (
+    ConditionKey,
     Duration,
     EnvName,
     EnvValue,
@@ -52,10 +53,10 @@ else:  # a field for each kind of stage that there is
 class StageSpec(_OfAKind):
     """One stage of a use case."""
 
-    inputs: Mapping[Name, str] = Field(
+    inputs: Mapping[Name, str | list[str]] = Field(
         default_factory=dict,
         description="input name: stage.output, asset:key, or stage@*.output (a folder with an entry "
-        "for each value of the stage's foreach)",
+        "for each value of the stage's foreach); a list of them: the first that the plan contains",
     )
     foreach: Mapping[Name, list[Scalar]] | None = Field(
         None,
@@ -66,11 +67,11 @@ class StageSpec(_OfAKind):
     exclude: list[Mapping[Name, Scalar]] | None = Field(
         None, description="combinations of `foreach` that are left out: [{fold: 1, model: cnn}]"
     )
-    when: Mapping[Name, Scalar | list[Scalar]] = Field(
+    when: Mapping[ConditionKey, Scalar | list[Scalar]] = Field(
         default_factory=dict,
-        description="keys of the target and the values, or lists of values, for which the plan "
-        "contains the stage: {accelerator: edgetpu}; for other targets, stages that read "
-        "its outputs get None",
+        description="keys of the target, or parameters of the use case, and the values, or lists of "
+        "values, for which the plan contains the stage: {accelerator: edgetpu}, {params.method: "
+        "[a, b]}; otherwise stages that read its outputs get None",
     )
     outputs: tuple[OutputName, ...] = Field(
         (),
@@ -113,6 +114,12 @@ class StageSpec(_OfAKind):
         description="names of variables to pass on from the environment of run.py, if they are set; "
         "their values are never recorded",
     )
+
+    @property
+    def references(self) -> list[str]:
+        """Return everything that the inputs may read, alternatives included."""
+        texts = self.inputs.values()
+        return [one for text in texts for one in (text if isinstance(text, list) else [text])]
 
     @property
     def kinds(self) -> dict[str, Any]:

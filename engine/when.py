@@ -1,47 +1,107 @@
-"""`when:` makes a stage conditional on the target: finds the stages that are left out, and why.
-Pure.
+"""`when:` makes a stage conditional on the target and on parameters: finds the stages that are left
+out, and why. Pure.
 """
 
 from collections.abc import Iterator, Mapping
 
 from engine.errors import UserError, did_you_mean
 from engine.spec import StageSpec
+from engine.spelling import shown
 from engine.target import Target, choices
 
+PARAMETER = "params."  # begins a key that names a parameter of the use case
+Params = Mapping[str, object]
 
-def left_out(stages: Mapping[str, StageSpec], target: Target) -> dict[str, str]:
-    """Return the stages that this target does not have, each with the reason in a sentence."""
+
+def left_out(stages: Mapping[str, StageSpec], target: Target, params: Params) -> dict[str, str]:
+    """Return the stages that are not planned for this target and these parameters, each with the
+    reason in a sentence.
+
+    A parameter that is a mistake leaves out nothing, so that the mistake is reported alone.
+    """
+    wrong = _unmatched(stages, params)
     found = {}
     for name, spec in stages.items():
-        for key, wanted in spec.when.items():
-            value = getattr(target, key, None)
-            if value not in _listed(wanted):
-                found[name] = (
-                    f"it requires {key} to be {_said(wanted)}, but {target.name}'s is {value}"
-                )
-                break
+        conditions = {key: value for key, value in spec.when.items() if key not in wrong}
+        if reason := _reason(conditions, target, params):
+            found[name] = reason
     return found
 
 
-def mistakes(stages: Mapping[str, StageSpec], where: str) -> Iterator[UserError]:
-    """Yield each key that no target has, and each value that no target can have."""
+def mistakes(stages: Mapping[str, StageSpec], params: Params, where: str) -> Iterator[UserError]:
+    """Yield each key that does not exist, and each value that nothing can have."""
     for name, spec in stages.items():
         for key, wanted in spec.when.items():
             location = f"{where}: stages.{name}.when.{key}"
-            if key not in Target.model_fields:
-                what = f"a target has no key '{key}'"
-                yield UserError(location, what, did_you_mean(key, Target.model_fields))
-                continue
-            known = choices(key)
-            for value in _listed(wanted):
-                if known and value not in known:
-                    what = f"'{value}' is not a value of a target's '{key}'"
-                    yield UserError(location, what, did_you_mean(str(value), map(str, known)))
+            if not key.startswith(PARAMETER):
+                yield from _mistakes_of_target(key, wanted, location)
+            elif key.removeprefix(PARAMETER) not in params:
+                what = f"the use case has no parameter '{key.removeprefix(PARAMETER)}'"
+                known = [f"{PARAMETER}{one}" for one in params]
+                yield UserError(location, what, did_you_mean(key, known))
+    for key, known in _unmatched(stages, params).items():
+        value = params.get(key.removeprefix(PARAMETER))
+        if key.removeprefix(PARAMETER) in params:
+            what = f"no stage is for {key}={value}"
+            yield UserError(f"{where}: {key}", what, did_you_mean(str(value), known))
+
+
+def _reason(conditions: Mapping[str, object], target: Target, params: Params) -> str:
+    """Return the first condition that does not hold, as a sentence; empty if all hold."""
+    for key, wanted in conditions.items():
+        if key.startswith(PARAMETER):
+            value = params.get(key.removeprefix(PARAMETER))
+            found = f"it is {shown(value)}"
+        else:
+            value = getattr(target, key, None)
+            found = f"{target.name}'s is {value}"
+        if value not in _listed(wanted):
+            return f"{key} must be {_either(wanted)}, but {found}"
+    return ""
+
+
+def _unmatched(stages: Mapping[str, StageSpec], params: Params) -> dict[str, list[str]]:
+    """Return the parameters that the use case lacks, and those whose value chooses none of the stages
+    that depend on it, each with the values that would.
+    """
+    wanted: dict[str, list[object]] = {}
+    for spec in stages.values():
+        for key, values in spec.when.items():
+            if key.startswith(PARAMETER):
+                wanted.setdefault(key, []).extend(_listed(values))
+    return {
+        key: [str(value) for value in values]
+        for key, values in wanted.items()
+        if not _is_usable(key.removeprefix(PARAMETER), values, params)
+    }
+
+
+def _is_usable(name: str, wanted: list[object], params: Params) -> bool:
+    """Say whether the parameter exists, and has one of the values wherever it chooses between stages.
+
+    One value, or true and false, is a switch, which may be off; so is a parameter that may be null.
+    """
+    if name not in params:
+        return False
+    is_choice = len(set(map(str, wanted))) > 1 and not any(isinstance(one, bool) for one in wanted)
+    return params[name] is None or params[name] in wanted or not is_choice
+
+
+def _mistakes_of_target(key: str, wanted: object, location: str) -> Iterator[UserError]:
+    if key not in Target.model_fields:
+        what = f"a target has no key '{key}'"
+        yield UserError(location, what, did_you_mean(key, Target.model_fields))
+        return
+    known = choices(key)
+    for value in _listed(wanted):
+        if known and value not in known:
+            what = f"'{value}' is not a value of a target's '{key}'"
+            yield UserError(location, what, did_you_mean(str(value), map(str, known)))
 
 
 def _listed(wanted: object) -> list[object]:
     return list(wanted) if isinstance(wanted, list) else [wanted]
 
 
-def _said(wanted: object) -> str:
+def _either(wanted: object) -> str:
     return " or ".join(map(str, _listed(wanted)))

@@ -6,7 +6,7 @@ theirs.
 
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -66,6 +66,14 @@ def listed(words: Iterable[str], last: str = "and") -> str:
     """Return the words as one says them: a, b and c."""
     *others, final = words
     return f"{', '.join(others)} {last} {final}" if others else final
+
+
+def grouped(reasons: Mapping[str, str]) -> list[str]:
+    """Return, for each reason why stages are not in a plan, their names and the reason."""
+    by_reason: dict[str, list[str]] = {}
+    for stage, reason in reasons.items():
+        by_reason.setdefault(reason, []).append(stage)
+    return [f"{listed(stages)} ({why})" for why, stages in by_reason.items()]
 
 
 def as_typed(path: Path) -> str:

@@ -101,7 +101,7 @@ def test_until_cannot_name_a_stage_that_the_target_lacks(folds, give):
     assert said.status == 2
     assert said.err.splitlines()[:2] == [
         "until=coral",
-        "  'coral' is left out: it requires accelerator to be edgetpu, but x86_64's is none",
+        "  'coral' is left out: accelerator must be edgetpu, but x86_64's is none",
     ]
 
 

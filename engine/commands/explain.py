@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from engine import fingerprint as fingerprints
-from engine import layout, planning, run_files, runs, when
+from engine import layout, planning, run_files, runs
 from engine.errors import UserError
 from engine.fingerprint import Parts
 from engine.foreach import value_of
@@ -25,7 +25,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
     """Print one reason a line, stage by stage."""
     made = planning.plan(request)
     jobs, last = made.plan.jobs, _last_fingerprints(request)
-    _refuse_left_out(request)
+    _refuse_left_out(request.options.stage, made.plan.left_out)
     for name in runs.stages_named(request.options.stage, jobs):
         record = made.store.record(last[name]) if name in last else None
         lines = _reasons(jobs[name], record.parts if record else None, jobs)
@@ -34,14 +34,11 @@ def main(request: Request[Options]) -> tuple[int, None]:
     return 0, None
 
 
-def _refuse_left_out(request: Request[Options]) -> None:
-    """Refuse a stage that the use case has, and whose `when` leaves it out for this target."""
-    name = request.options.stage
-    why = when.left_out(request.usecase.stages, request.target).get(name or "")
-    if why:
-        raise UserError(
-            f"stage={name}", f"this target leaves it out: {why}", "choose another stage or target"
-        )
+def _refuse_left_out(name: str | None, left_out: Mapping[str, str]) -> None:
+    """Refuse a stage that the use case has, and that this plan leaves out."""
+    if why := left_out.get(name or ""):
+        fix = "choose another stage, or change what leaves it out"
+        raise UserError(f"stage={name}", f"this plan leaves it out: {why}", fix)
 
 
 def _last_fingerprints(request: Request) -> dict[str, str]:

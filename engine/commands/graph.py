@@ -14,6 +14,7 @@ from engine.events import replay
 from engine.options import CommandOptions
 from engine.publisher import cached
 from engine.request import Request
+from engine.wording import grouped
 
 
 class Options(CommandOptions):
@@ -35,6 +36,8 @@ def main(request: Request[Options]) -> tuple[int, None]:
     output = request.options.output
     if output is None:
         print(picture.text(nodes, edges))
+        for text in grouped(plan.left_out):
+            print(f"left out: {text}")
         return 0, None
     path = Path(output)
     with ordinary.writing(output):

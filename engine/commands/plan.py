@@ -8,7 +8,7 @@ from pydantic import Field
 from engine import planning
 from engine.options import CommandOptions
 from engine.request import Request
-from engine.wording import plural, table
+from engine.wording import grouped, plural, table
 
 
 class Options(CommandOptions):
@@ -52,6 +52,8 @@ def main(request: Request[Options]) -> tuple[int, None]:
     print(table([["stage", "does", "on", "fingerprint", "why"], *shown], "  "))
     cached = sum(row["does"] == "cached" for row in rows)
     print(f"{plural(len(rows), 'stage')}: {cached} cached, {len(rows) - cached} to run")
+    for text in grouped(planned.plan.left_out):
+        print(f"left out: {text}")
     for text in (*planned.plan.notes, *planned.warnings):
         print(f"note: {text}")
     return 0, None

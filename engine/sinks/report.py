@@ -21,7 +21,7 @@ from engine.events import RunState, StageState
 from engine.numerals import number
 from engine.report import card, charts, comparison, headline, links
 from engine.vocabulary import Event
-from engine.wording import command_line, duration, is_stand_in, moment, plural, stand_ins
+from engine.wording import command_line, duration, grouped, is_stand_in, moment, plural, stand_ins
 
 MOST_DRAWN = 60  # stages of a DAG that a reader can still follow
 MOST_ROWS = 200
@@ -130,7 +130,8 @@ def _view(state: RunState) -> dict[str, Any]:
         "is_stand_in": is_stand_in,
         "counts": _counts(stages),
         "stages": shown,
-        "left_out": len(stages) - len(shown),
+        "not_shown": len(stages) - len(shown),
+        "left_out": grouped(state.start.get("left_out") or {}),
         "metrics": metrics[:MOST_ROWS],
         "metrics_count": len(metrics),
         "metrics_left_out": max(0, len(metrics) - MOST_ROWS),

@@ -209,8 +209,8 @@ def checked_without(project):
     """Check a use case on a target that lacks these stages."""
     project.stage("split", SPLIT)
 
-    def check_it(left_out, stages):
-        usecase = spec.read({"name": "u", "stages": stages}, "u.yaml")[0]
+    def check_it(left_out, stages, **keys):
+        usecase = spec.read({"name": "u", "stages": stages, **keys}, "u.yaml")[0]
         library, reasons = Library(["mystages"], [project.path]), dict.fromkeys(left_out, "why")
         return check.check(usecase, library, lambda *_: PLACES["build"], "u.yaml", reasons)
 
@@ -226,6 +226,25 @@ def test_an_optional_input_that_reads_a_stage_left_out_is_none(checked_without):
         {"before": None},
         ["s"],
     )
+
+
+@pytest.mark.parametrize(("gone", "read"), [([], "a.data"), (["a"], "b.data"), (["a", "b"], None)])
+def test_an_input_reads_its_first_alternative_that_is_planned(checked_without, gone, read):
+    reader = {"uses": "mystages.split", "inputs": {"before": ["a.data", "b.data"]}}
+    found = checked_without(gone, {"a": A, "b": A, "s": reader})
+    assert found.jobs["s"].inputs["before"] == (Reference(*read.split(".")) if read else None)
+    assert found.graph.edges == ([(read[0], "s")] if read else [])
+
+
+def test_a_stage_that_is_not_planned_needs_no_asset(checked_without):
+    stages = {"a": {**_double("asset:mine")}, "b": A}
+    assert list(checked_without(["a"], stages, assets={"mine": None}).jobs) == ["b"]
+
+
+def test_an_alternative_may_be_an_asset_that_is_null(checked_without):
+    reader = {"uses": "mystages.double", "inputs": {"number": ["asset:mine", "a.data"]}}
+    found = checked_without([], {"a": A, "s": reader}, assets={"mine": None})
+    assert found.jobs["s"].inputs["number"] == Reference("a", "data")
 
 
 def test_a_folder_input_has_the_values_that_are_there(checked_without):

@@ -4,7 +4,7 @@ import pytest
 
 from engine.spec import StageSpec
 from engine.target import Target
-from engine.when import left_out
+from engine.when import left_out, mistakes
 
 CORAL = Target(name="coral", platform="linux/arm64", accelerator="edgetpu")
 
@@ -22,4 +22,40 @@ CORAL = Target(name="coral", platform="linux/arm64", accelerator="edgetpu")
 )
 def test_a_stage_is_there_if_the_target_has_one_of_the_values_of_each_key(when, is_there):
     spec = StageSpec.model_validate({"uses": "x", "when": when})
-    assert ("a" not in left_out({"a": spec}, CORAL)) is is_there
+    assert ("a" not in left_out({"a": spec}, CORAL, {})) is is_there
+
+
+def _stages(**conditions):
+    return {
+        name: StageSpec.model_validate({"uses": "x", "when": {"params.method": wanted}})
+        for name, wanted in conditions.items()
+    }
+
+
+BOTH = {"train": "finetune", "embed": ["last_layer", "imprint"]}
+
+
+@pytest.mark.parametrize(
+    ("method", "gone"), [("finetune", "embed"), ("imprint", "train"), ("last_layer", "train")]
+)
+def test_a_parameter_chooses_stages(method, gone):
+    assert list(left_out(_stages(**BOTH), CORAL, {"method": method})) == [gone]
+
+
+def test_the_reason_names_the_parameter_and_its_value():
+    found = left_out(_stages(**BOTH), CORAL, {"method": "finetune"})
+    reason = "params.method must be last_layer or imprint, but it is 'finetune'"
+    assert found == {"embed": reason}
+
+
+def test_a_value_that_chooses_no_stage_is_a_mistake_and_leaves_out_none():
+    assert left_out(_stages(**BOTH), CORAL, {"method": "finetuned"}) == {}
+    [mistake] = mistakes(_stages(**BOTH), {"method": "finetuned"}, "u.yaml")
+    assert (mistake.where, mistake.fix) == ("u.yaml: params.method", "did you mean 'finetune'?")
+
+
+@pytest.mark.parametrize(("wanted", "value"), [(True, False), ("debug", "fast"), (3, 4)])
+def test_a_switch_that_is_off_is_no_mistake(wanted, value):
+    stages = _stages(a=wanted)
+    assert list(left_out(stages, CORAL, {"method": value})) == ["a"]
+    assert list(mistakes(stages, {"method": value}, "u.yaml")) == []

@@ -130,11 +130,41 @@ MISTAKES = {
         "edgtpu",
         "you mean 'edgetpu'",
     ),
+    "unknown_parameter_of_a_condition": (
+        "  a: {uses: mystages.make, when: {params.m: x}}",
+        "u.yaml: stages.a.when.params.m",
+        "m",
+        "you mean 'params.n'",
+    ),
+    "a_parameter_that_chooses_no_stage": (
+        "  a: {uses: mystages.make, when: {params.n: [fast, slow]}}",
+        "u.yaml: params.n",
+        "n=3",
+        "choose one of: fast, slow",
+    ),
     "a_required_input_of_a_stage_left_out": (
         LEFT_OUT + "  b: {uses: mystages.double, inputs: {number: a.data}}",
         "u.yaml: stages.b.inputs.number",
         "a",
         "make the input optional (In | None), or give 'b' the same 'when'",
+    ),
+    "no_alternative_in_the_plan": (
+        LEFT_OUT + "  b: {uses: mystages.double, inputs: {number: [a.data]}}",
+        "u.yaml: stages.b.inputs.number",
+        "a.data",
+        "add an alternative that is always planned",
+    ),
+    "an_unknown_alternative": (
+        A + "  b: {uses: mystages.double, inputs: {number: [a.data, a.dta]}}",
+        "u.yaml: stages.b.inputs.number.1",
+        "a.dta",
+        "you mean 'a.data'",
+    ),
+    "no_alternative_at_all": (
+        A + "  b: {uses: mystages.double, inputs: {number: []}}",
+        "u.yaml: stages.b.inputs.number",
+        "empty",
+        "write stage.output",
     ),
     "an_objective_of_a_stage_left_out": (
         A
@@ -157,12 +187,13 @@ def provoke(stages: str, folder: Path) -> list[Told]:
     if found:
         return [line for one in found for line in told(one, folder)]
     usecase = read(data, "u.yaml")
-    if found := list(when.mistakes(usecase.stages, "u.yaml")):
+    if found := list(when.mistakes(usecase.stages, usecase.params, "u.yaml")):
         return [line for one in found for line in told(one, folder)]
     aim = target.Target(name="pi", platform="linux/arm64")
     with pytest.raises(ExceptionGroup) as caught:
         library = Library(["mystages"], [project.path])
-        check.check(usecase, library, lambda *_: HERE, "u.yaml", when.left_out(usecase.stages, aim))
+        gone = when.left_out(usecase.stages, aim, usecase.params)
+        check.check(usecase, library, lambda *_: HERE, "u.yaml", gone)
     return told(caught.value, folder)
 
 

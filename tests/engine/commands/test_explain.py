@@ -82,4 +82,4 @@ def test_a_stage_that_the_target_leaves_out_is_said_to_be(project, give):
     )
     said = give("explain", "usecase=one", "stage=s")
     assert said.status == 2
-    assert "this target leaves it out" in said.err and "accelerator to be edgetpu" in said.err
+    assert "this plan leaves it out" in said.err and "accelerator must be edgetpu" in said.err

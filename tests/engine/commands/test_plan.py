@@ -54,6 +54,17 @@ def test_what_no_stage_reads_is_a_note(give, project):
     assert "note: no stage reads assets.unread" in give("plan", "usecase=one").lines
 
 
+def test_a_stage_that_is_left_out_is_listed_with_the_reason(give, project):
+    a, b = (
+        "{when: {params.m: x}, uses: mystages.make}",
+        "{when: {params.m: y}, uses: mystages.make}",
+    )
+    project.usecase("one", f"params: {{m: y}}\nstages: {{a: {a}, b: {b}}}")
+    line = "left out: a (params.m must be x, but it is 'y')"
+    assert line in give("plan", "usecase=one").lines
+    assert give("graph", "usecase=one").lines[-1] == line
+
+
 def test_the_plan_of_a_process_is_the_same(ran):
     result = ran.run("plan")
     assert (result.returncode, result.stderr) == (0, "")

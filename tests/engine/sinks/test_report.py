@@ -259,6 +259,12 @@ def test_a_thousand_stages_take_less_than_a_second(events, make_job, cached):
     assert f"{1000 - MOST_ROWS} more stages not listed here" in page
 
 
+def test_stages_that_are_not_planned_are_listed_with_the_reason(events, make_job):
+    events.start([make_job("a")], left_out={"b": "params.m must be x, but it is 'y'"})
+    page = page_of(events.cached("a").done("finished"))
+    assert "Left out: b (params.m must be x, but it is &#39;y&#39;)." in page
+
+
 def test_the_stages_left_out_of_a_long_table_are_the_cached_ones(events, make_job):
     events.start([make_job(f"s{i}") for i in range(500)])
     for i in range(499):
