@@ -21,6 +21,7 @@ from pathlib import Path
 from engine import figure_kinds, figure_page, handles
 from engine.durable import clone
 from engine.figure_kinds import Figure
+from engine.mlflow.preview import unlinked
 from engine.vocabulary import Event
 from engine.wording import redact
 
@@ -112,7 +113,8 @@ def copy_run_files(run_dir: Path, start: Event, target: Path) -> None:
     copies = {REPORT: target, CARD: target, **dict.fromkeys(_RUN_FILES, target / "run")}
     for name, folder in copies.items():
         if (run_dir / name).exists():
-            _write(folder / name, (run_dir / name).read_text(encoding="utf-8", errors="replace"))
+            text = (run_dir / name).read_text(encoding="utf-8", errors="replace")
+            _write(folder / name, unlinked(text, run_dir) if name == REPORT else text)
     config = {
         name: start.get(name)
         for name in ("usecase", "target", "params", "objective", "assets", "jobs")

@@ -21,7 +21,11 @@ _RUNS = """
     JOIN tags AS own ON own.run_uuid = runs.run_uuid AND own.key = 'rpi.run_id'
 """
 _LINKS = "SELECT run_uuid, value FROM tags WHERE key LIKE 'rpi.cached.%'"
-_MODELS = "SELECT model_id, artifact_location, source_run_id FROM logged_models"
+_MODELS = """
+    SELECT logged_models.model_id, artifact_location, coalesce(stage.tag_value, source_run_id)
+    FROM logged_models LEFT JOIN logged_model_tags AS stage
+    ON stage.model_id = logged_models.model_id AND stage.tag_key = 'rpi.source_run_id'
+"""  # with the run of the stage that made it: other runs link to that one, not to its parent
 _REGISTERED = "SELECT run_id, source FROM model_versions"
 
 

@@ -271,6 +271,7 @@ class Recorder:
         is_sample = any(asset.get("sample") for asset in start["assets"])
         return model.About(
             name=artifacts.slug(f"{start['usecase']}-{start['target']}"),
+            run=self._run(None, milliseconds(start["time"])),
             params={key(name): text(value) for name, value in start["params"].items()},
             tags=tags | {"rpi.sample_data": str(is_sample).lower()},
         )

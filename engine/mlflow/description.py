@@ -15,12 +15,15 @@ VERDICTS = {False: "rejected", True: "passed", None: "not judged"}
 
 
 def run_name(start: Event) -> str:
-    """Return what the command changed, the target and the use case: `epochs=5, rpi4, pose_activity`.
+    """Return what the command changed, the target and the use case: `epochs=5 on rpi4 (pose_activity)`.
 
-    The list of runs cuts long names, and what comes last is the same for all runs of an experiment.
+    The changes come first because MLflow's list shows only the first 15 characters or so of a name,
+    and all runs of an experiment have the same use case.
     """
-    words = [*_changes(start.get("command", ())), str(start["target"]), str(start["usecase"])]
-    name = ", ".join(words).encode("utf-8", "replace").decode().replace("\0", "?")
+    target = f"{start['target']} ({start['usecase']})"
+    changes = ", ".join(_changes(start.get("command", ())))
+    words = f"{changes} on {target}" if changes else target
+    name = words.encode("utf-8", "replace").decode().replace("\0", "?")
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 4]} ..."
 
 

@@ -116,6 +116,8 @@ def _nothing(event: Event, state: RunState) -> Iterator[Entry]:
 def _run_started(event: Event, state: RunState) -> Iterator[Entry]:
     names = ("usecase", "target", "platform", "machine", "objective", "git_commit")
     tags = {f"rpi.{name}": text(event.get(name) or "") for name in names}
+    if event.get("git_modified") is not None:
+        tags["rpi.git_modified"] = str(event["git_modified"]).lower()
     tags["rpi.command"] = text(" ".join(event.get("command", ())))
     tags["rpi.sample_data"] = str(any(asset.get("sample") for asset in event["assets"])).lower()
     tags["rpi.status"] = "running"

@@ -20,7 +20,7 @@ from engine.mlflow.entries import Point, text
 ID_TAG = "rpi.model_id"  # of the runs that a model belongs to
 _CODE = Path(__file__).with_name("pyfunc.py")
 _RUNTIMES = ("ai_edge_litert", "tflite_runtime")
-_SOURCE = "rpi.source_run_id"
+_SOURCE = "rpi.source_run_id"  # MLflow's id of the stage's run, by which the model is found again
 _DESCRIPTION = "mlflow.note.content"
 _TYPE = "TensorFlow Lite"
 _MOST_PARAMS = 100  # what MLflow takes in the request that makes a model
@@ -32,6 +32,7 @@ class About:
     """What the page of a model says of it, beside what the package itself says."""
 
     name: str
+    run: str  # MLflow's id of the parent run: its list of runs shows a model only there
     params: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -68,7 +69,7 @@ def log(client: Any, experiment: str, mlflow_id: str, about: About, package: Pat
     _log_params(client, model.model_id, about.params)
     if str(model.status) != "READY":
         with tempfile.TemporaryDirectory() as folder:
-            _save(model, mlflow_id, package, Path(folder) / "model")
+            _save(model, about.run, package, Path(folder) / "model")
             client.log_model_artifacts(model.model_id, str(Path(folder) / "model"))
         client.finalize_logged_model(model.model_id, "READY")
     link(client, mlflow_id, model.model_id)
@@ -127,7 +128,7 @@ def _create(client: Any, experiment: str, mlflow_id: str, about: About, package:
     tags = {**about.tags, _DESCRIPTION: text(_read(package / "card.md")), _SOURCE: mlflow_id}
     params = dict(islice(about.params.items(), _MOST_PARAMS))
     return client.create_logged_model(
-        experiment, about.name, mlflow_id, tags=tags, params=params, model_type=_TYPE
+        experiment, about.name, about.run, tags=tags, params=params, model_type=_TYPE
     )
 
 
@@ -147,7 +148,7 @@ def _read(card: Path) -> str:
         return ""
 
 
-def _save(model: Any, mlflow_id: str, package: Path, folder: Path) -> None:
+def _save(model: Any, run: str, package: Path, folder: Path) -> None:
     import mlflow.pyfunc
     from mlflow.models import Model
 
@@ -157,7 +158,7 @@ def _save(model: Any, mlflow_id: str, package: Path, folder: Path) -> None:
     with warnings.catch_warnings(record=True):  # such as that no example is given
         mlflow.pyfunc.save_model(
             folder,
-            mlflow_model=Model(run_id=mlflow_id, model_id=model.model_id),
+            mlflow_model=Model(run_id=run, model_id=model.model_id),
             python_model=str(_CODE),
             artifacts={"package": str(package)},
             model_config={"model": main},

@@ -120,6 +120,25 @@ def test_a_model_goes_with_its_run(recorded: Path) -> None:
     assert not list(recorded.glob(f"mlartifacts/demo/models/{made.model_id}"))
 
 
+def test_a_model_stays_while_a_run_links_to_the_stage_that_made_it(recorded: Path) -> None:
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(database(recorded), registry_uri=database(recorded))
+    experiment = client.get_experiment_by_name("demo").experiment_id
+    runs = client.search_runs([experiment], "tags.`rpi.run_id` = 'r1'")
+    by_stage = {run.data.tags.get("rpi.stage"): run.info.run_id for run in runs}
+    (recorded / "x").write_text("model")
+    made = {}
+    for stage in ("split", "train"):  # r2 links to r1's split
+        tags = {"rpi.source_run_id": by_stage[stage]}
+        one = client.create_logged_model(experiment, "m", by_stage[None], tags=tags)
+        client.log_model_artifact(one.model_id, str(recorded / "x"))
+        made[stage] = recorded / f"mlartifacts/demo/models/{one.model_id}"
+    remove(recorded, "r1")
+    cleanup.clean(recorded, TRACKING, dry_run=False)
+    assert made["split"].exists() and not made["train"].exists()
+
+
 def test_a_file_with_another_name_frees_nothing(recorded: Path) -> None:
     (out,) = [
         path

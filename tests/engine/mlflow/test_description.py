@@ -13,16 +13,16 @@ def start(*command):
 @pytest.mark.parametrize(
     ("words", "name"),
     [
-        (["usecase=pose_activity", "outputs=/tmp/x", "until=[train]"], "rpi4, pose_activity"),
+        (["usecase=pose_activity", "outputs=/tmp/x", "until=[train]"], "rpi4 (pose_activity)"),
         (
             ["params.epochs=5", "assets.recordings=yoga"],
-            "epochs=5, recordings=yoga, rpi4, pose_activity",
+            "epochs=5, recordings=yoga on rpi4 (pose_activity)",
         ),
         (
             ["+stages.train.params.lr=0.1"],
-            "lr=0.1, rpi4, pose_activity",
+            "lr=0.1 on rpi4 (pose_activity)",
         ),
-        (["params.url=http://ann:secret@host/"], "url=http://***@host/, rpi4, pose_activity"),
+        (["params.url=http://ann:secret@host/"], "url=http://***@host/ on rpi4 (pose_activity)"),
     ],
 )
 def test_the_name_says_what_was_changed(words, name):

@@ -129,7 +129,7 @@ def test_a_run_is_a_parent_with_a_child_for_each_stage(recorded: dict[str, Any])
         "package.latency_ms: simulated on x86_64": 4.5,
         "objective": 0.9,
     }
-    assert parent["name"] == "lr=0.1, rpi4, demo" and train["name"] == "train"
+    assert parent["name"] == "lr=0.1 on rpi4 (demo)" and train["name"] == "train"
     assert all(value for run in recorded.values() for value in run["tags"].values())
     assert recorded["r1/split"]["inputs"][0][:2] == ("yoga", "ab" * 18)
     assert (
@@ -388,8 +388,9 @@ def check_pages(client: Any, model: Any) -> None:
     assert model.params["odd key_"] == "ü" and len(model.params) == 152
     assert model.tags["mlflow.note.content"] == "# What it is for, and which run made it"
     assert model.tags["rpi.sample_data"] == "true"
-    (parent,) = client.search_runs([model.experiment_id], "attributes.run_name LIKE '%, demo'")
+    (parent,) = client.search_runs([model.experiment_id], "attributes.run_name LIKE '% (demo)'")
     assert [one.model_id for one in parent.outputs.model_outputs] == [model.model_id]
+    assert model.source_run_id == parent.info.run_id  # or the list of runs shows no model
     assert f"/models/{model.model_id}?" in parent.data.tags["mlflow.note.content"]
     history = client.get_metric_history(parent.info.run_id, "objective")
     assert [point.value for point in history] == [0.9]
