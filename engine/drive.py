@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from engine import extensions, image_catalogue, layout, planning, provenance, run_files
+from engine import ending, extensions, image_catalogue, layout, planning, provenance, run_files
 from engine.context import DriverContext, SinkContext
 from engine.dispatch import Dispatcher
 from engine.errors import UserError
@@ -166,10 +166,16 @@ def _run(request: Request, planned: Planning, stream: TextIO) -> Outcome:
 def _closed(sink: Sink) -> str:
     """Close a sink, and return its last line; the run is over, whatever the sink cannot do."""
     try:
-        return sink.close()
+        return _aligned(sink.close())
     except Exception as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else repr(error)
         return f"warning: {type(sink).__module__} could not finish: {why}"
+
+
+def _aligned(line: str) -> str:
+    """Return a sink's last line, such as "MLflow: recorded", in the column of the closing lines."""
+    label, colon, text = line.partition(": ")
+    return ending.aligned(ending.Line(label, text)) if colon and label.isalpha() else line
 
 
 def _driven(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import layout, units
+from engine import layout, loosening, units
 from engine.events import RunState, StageState
 from engine.numerals import number
 from engine.wording import as_typed, command_line, duration, plural, stand_ins
@@ -29,6 +29,11 @@ def headline(state: RunState) -> str:
     return f"{state.status} {word} {duration(state.seconds)}: {_counts(state)}"
 
 
+def aligned(line: Line) -> str:
+    """Return the line as text, its label in a column."""
+    return f"  {line.label:<9}{line.text}"
+
+
 def lines(state: RunState, run_dir: Path | None) -> Iterator[Line]:
     """Yield what follows the headline."""
     failed = [stage.name for stage in state.stages.values() if stage.state == "failed"]
@@ -42,6 +47,8 @@ def lines(state: RunState, run_dir: Path | None) -> Iterator[Line]:
         yield from _paths(run_dir)
     if state.status == "interrupted":
         yield Line("resume", command_line(state))
+    if state.status == "rejected" and (looser := loosening.command(state)):
+        yield Line("loosen", looser)
 
 
 def _counts(state: RunState) -> str:

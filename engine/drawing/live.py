@@ -23,6 +23,8 @@ from engine.wording import SYMBOLS, duration, is_stand_in, plural, printable
 
 FEW_CACHED = 3  # more of them share one row
 MOST_METRICS = 3
+NARROW = 60  # columns of a terminal that has no room for metrics
+BAR = 12  # columns
 STYLES = {"running": "blue", "finished": "green", "failed": "red", "rejected": "red"}
 RANKS = {"failed": 0, "rejected": 0, "running": 1, "waiting": 3, "skipped": 4}  # finished: 2
 
@@ -70,14 +72,10 @@ class Table:
             )
 
     def _render(self) -> RenderableType:
-        grid = Grid.grid(padding=(0, 2, 0, 0), expand=True)
-        grid.add_column(no_wrap=True)
-        grid.add_column(no_wrap=True, max_width=32)
-        grid.add_column(no_wrap=True, min_width=20, max_width=44)
-        grid.add_column(no_wrap=True, justify="right", min_width=8)
-        grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        is_narrow = self._console.width < NARROW
+        grid = _narrow_grid() if is_narrow else _wide_grid()
         for row in self._rows():
-            grid.add_row(*row)
+            grid.add_row(*row[: len(grid.columns)])
         if self._state.status != "running":
             return grid
         counts = _counts(self._state, self._elapsed(self._state.start.get("time")))
@@ -100,11 +98,32 @@ class Table:
             return _row(stage.state, stage.name, _remark(stage), duration(seconds), facts)
         left_s = self._pace.left_s(stage.name, self._clock())
         message = stage.progress[2] if stage.progress else ""
-        bar = _bar(stage, left_s)
+        bar = _bar(stage, left_s, 0 if self._console.width < NARROW else BAR)
         return _row(stage.state, stage.name, bar, duration(seconds), printable(message))
 
     def _elapsed(self, since: float | None) -> float | None:
         return None if since is None else max(0.0, self._clock() - since)
+
+
+def _wide_grid() -> Grid:
+    """Return the table's columns: symbol, name, what it does now, duration, metrics."""
+    grid = Grid.grid(padding=(0, 2, 0, 0), expand=True)
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True, max_width=32)
+    grid.add_column(no_wrap=True, min_width=20, max_width=44)
+    grid.add_column(no_wrap=True, justify="right", min_width=8)
+    grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    return grid
+
+
+def _narrow_grid() -> Grid:
+    """Return the same without the metrics, for which there is no room."""
+    grid = Grid.grid(padding=(0, 1, 0, 0), expand=True)
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True, max_width=16)
+    grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    grid.add_column(no_wrap=True, justify="right", min_width=6)
+    return grid
 
 
 def _foremost(stages: list[StageState], room: int) -> list[StageState]:
@@ -129,16 +148,17 @@ def _row(
     )
 
 
-def _bar(stage: StageState, left_s: float | None) -> RenderableType:
+def _bar(stage: StageState, left_s: float | None, width: int) -> RenderableType:
     if stage.progress is None or not stage.progress[1]:
         return Text("running", style="blue")
     done, total, _ = stage.progress
     left = "" if left_s is None else f", {_whole(left_s)} left"
+    text = Text(f"{100 * done / total:.0f} %{left}", style="dim")
+    if not width:
+        return text
     grid = Grid.grid(padding=(0, 1, 0, 0))
-    grid.add_row(
-        ProgressBar(total, done, width=12, complete_style="blue", finished_style="green"),
-        Text(f"{100 * done / total:.0f} %{left}", style="dim"),
-    )
+    bar = ProgressBar(total, done, width=width, complete_style="blue", finished_style="green")
+    grid.add_row(bar, text)
     return grid
 
 

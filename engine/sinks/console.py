@@ -47,13 +47,13 @@ ENDINGS = {
     "disk_full": "failed, the disk is full",
     "disk_error": "failed, the disk reports an error",
     "out_of_memory": "ran out of memory",
-    "daemon_lost": "was lost with its container engine",
-    "device_lost": "was lost with its device",
-    "no_device": "found no such device",
-    "image_missing": "has no image",
-    "wrong_platform": "is of another platform",
-    "no_command": "lacks its program",
-    "bus_error": "lost its memory under it",
+    "daemon_lost": "failed, its container engine stopped",
+    "device_lost": "failed, the connection to the device was lost",
+    "no_device": "failed, its device is missing",
+    "image_missing": "failed, its image is missing",
+    "wrong_platform": "failed, its image is for another platform",
+    "no_command": "failed, its image lacks the program",
+    "bus_error": "failed with a bus error",
 }
 
 
@@ -143,7 +143,7 @@ class Sink:
         if table is not None:
             table.conclude(state.status, ending.headline(state), last)
         else:
-            self._tell([ending.headline(state), *(f"  {one.label:<9}{one.text}" for one in last)])
+            self._tell([ending.headline(state), *map(ending.aligned, last)])
 
     def _open_table(self) -> "Table":
         from engine.drawing.live import Table

@@ -65,14 +65,12 @@ class Sink:
         is_waiting = self._is_waiting()  # before the cursor, which the sender writes first
         cursor = cursors.load(self._run_dir, self._backend.key)
         if cursor.is_closed:
-            page = "to open its page: python run.py mlflow"
-            return (
-                f"recorded in MLflow ({page if self._backend.is_database else self._backend.shown})"
-            )
+            page = "to browse it: python run.py mlflow"
+            return f"recorded ({page if self._backend.is_database else self._backend.shown})"
         if is_waiting and cursor.problem is None:
-            return "still being sent to MLflow in the background"
+            return "still being recorded in the background"
         why = cursor.problem or f"the sender ended early, see {self._starter.queue.log}"
-        return f"MLflow is unavailable ({why}); to send the run later: python run.py sync"
+        return f"unavailable ({why}); to send the run later: python run.py sync"
 
     def _request(self, is_complete: bool = False) -> None:
         with self._one_at_a_time:

@@ -47,7 +47,9 @@ def test_result_speed_and_the_paths_to_open(run_dir):
 def test_a_gate_that_failed_is_named():
     state = _state(passed=False)
     assert ending.headline(state) == "rejected in 42 s: 2 stages ran, 0 cached"
-    assert "train.accuracy 0.93 fails the gate (>= 0.8)" in _lines(state)["result"]
+    lines = _lines(state)
+    assert "train.accuracy 0.93 fails the gate (>= 0.8)" in lines["result"]
+    assert lines["loosen"].startswith("python run.py usecase=demo target=rpi4 ")
 
 
 def test_the_interval_of_the_objective_stands_beside_it():

@@ -233,6 +233,20 @@ def test_a_terminal_shows_progress_with_the_time_left(events, make_job, terminal
     assert "2 %, 1 min 38 s left" in shown and "loss 0.5" in shown
 
 
+def test_a_narrow_terminal_shows_duration_and_progress_but_no_metrics(
+    events, make_job, terminal, monkeypatch
+):
+    monkeypatch.setenv("COLUMNS", "40")
+    events.start([make_job("a"), make_job("train")]).started("a").finished("a", accuracy=0.9)
+    events.started("train")
+    for epoch in (1, 2):
+        events.add("progress", stage="train", done=epoch, total=100, message="loss 0.5")
+    lines = _shown(events, terminal).splitlines()
+    assert any("a " in line and "3.2 s" in line for line in lines)
+    assert any("train" in line and "2 %, 1 min 38 s left" in line for line in lines)
+    assert not any("accuracy" in line for line in lines)
+
+
 @pytest.mark.parametrize(("no_color", "is_coloured"), [("1", False), ("", True)])
 def test_no_color_is_honoured(events, make_job, terminal, monkeypatch, no_color, is_coloured):
     monkeypatch.setenv("NO_COLOR", no_color)
