@@ -1,5 +1,4 @@
-"""The kinds of accelerators: engine/accelerators/<name>.py, found by the name in a target's
-`accelerator:`.
+"""The kinds of accelerators: `accelerator: <name>` in a target selects engine/accelerators/<name>.py.
 
 The rest of the engine knows none of them by name. `none` means no accelerator.
 """
@@ -18,11 +17,11 @@ NAMES = (NONE, *extensions.names("accelerators"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """What a container needs to open an accelerator, in addition to every stage's container."""
+    """What a container needs to open an accelerator, beyond what every stage's container gets."""
 
-    devices: tuple[str, ...] = ()  # device nodes, for reading and writing
+    devices: tuple[str, ...] = ()  # device nodes, opened for reading and writing
     binds: tuple[Path, ...] = ()  # folders of the engine's machine, writable
-    cgroup_rules: tuple[str, ...] = ()  # as Docker's --device-cgroup-rule takes them
+    cgroup_rules: tuple[str, ...] = ()  # in the form of Docker's --device-cgroup-rule
     groups: tuple[int, ...] = ()  # supplementary group ids of the stage's user
 
 
@@ -34,14 +33,14 @@ class Accelerator(Protocol):
 
     TITLE: str  # what users call it
     BUSES: tuple[str, ...]  # how it can be connected, the usual way first; empty: only one way
-    RUNTIME: str | None  # of targets with it that name none; None: it works with any
+    RUNTIME: str | None  # default runtime of targets that have it; None: it works with any runtime
 
     @staticmethod
     def seen() -> str:
-        """Return what the fingerprint of a stage that asks for the accelerator counts of this
-        machine: a figure that was measured without one must not stay once there is one.
+        """Return this machine's part of the fingerprint of a stage that asks for the accelerator.
 
-        Empty: nothing.
+        A figure measured without an accelerator must not stay cached once there is one. Empty if
+        nothing of the machine counts.
         """
 
     @staticmethod
@@ -50,7 +49,7 @@ class Accelerator(Protocol):
 
     @staticmethod
     def access(bus: str | None) -> Access:
-        """Return what a container needs to open one on that bus. Looks for none."""
+        """Return what a container needs to open one on that bus, without looking for one."""
 
     @staticmethod
     def findings() -> list[Finding]:
@@ -75,13 +74,13 @@ def installed() -> dict[str, Accelerator]:
 
 
 def buses(name: str) -> tuple[str, ...]:
-    """Return the buses that the accelerator can be on, its default first."""
+    """Return the buses that the accelerator can be connected to, the default first."""
     found = of(name)
     return found.BUSES if found else ()
 
 
 def all_buses() -> tuple[str, ...]:
-    """Return the buses that any accelerator can be on."""
+    """Return the buses of all accelerators."""
     return tuple(dict.fromkeys(bus for one in installed().values() for bus in one.BUSES))
 
 
@@ -94,7 +93,7 @@ def runtime(name: object) -> str | None:
 
 
 def counted(name: str) -> dict[str, str]:
-    """Return what a fingerprint counts of this machine's accelerator, by its name."""
+    """Return this machine's part of a fingerprint, under the accelerator's name."""
     found = of(name)
     seen = found.seen() if found else ""
     return {name: seen} if seen else {}
@@ -107,6 +106,6 @@ def access_to(name: str, bus: str | None) -> Access:
 
 
 def access_here(name: str, bus: str | None) -> Access:
-    """Return the same for a container of this machine; no access if the machine has none."""
+    """Return the same for a container on this machine; no access if the machine has no such device."""
     found = of(name)
     return found.access(bus) if found and found.is_usable(bus) else NO_ACCESS

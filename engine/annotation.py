@@ -1,6 +1,6 @@
 """What the annotation of a stage's parameter accepts: its type, choices and bounds.
 
-An annotation is text as it stands in the source. It is read by its syntax and never evaluated.
+An annotation is the text of the source. It is parsed, never evaluated.
 """
 
 import ast
@@ -25,9 +25,9 @@ _IN_JSON = {"int": "integer", "float": "number", "str": "string", "bool": "boole
 
 
 def refusal(annotation: str, value: Any) -> str | None:
-    """Return why the value is refused, as in "is not >= 1"; None if it is accepted.
+    """Return why the value is refused, such as "is not >= 1"; None if it is accepted.
 
-    A whole number is a float, and True is no number.
+    A whole number counts as a float; True does not count as a number.
     """
     return _refusal(ast.parse(annotation, mode="eval").body, value)
 
@@ -46,7 +46,7 @@ def wanted(annotation: str) -> str:
 
 
 def schema(annotation: str) -> dict[str, Any]:
-    """Return the JSON Schema of the values that are accepted; {} for a type that is not known."""
+    """Return the JSON Schema of the accepted values; {} for an unknown type."""
     return _schema(ast.parse(annotation, mode="eval").body)
 
 
@@ -57,7 +57,7 @@ def type_of(annotation: str) -> str:
 
 
 def check(node: ast.expr) -> None:
-    """Raise ValueError if a bound cannot be read from the source."""
+    """Raise ValueError if a bound is not a literal in the source."""
     for one in ast.walk(node):
         if _is_annotated(one):
             for bound in one.slice.elts[1:]:  # type: ignore[attr-defined]
@@ -112,7 +112,7 @@ def _refusal(node: ast.expr, value: Any) -> str | None:
 
 
 def _nearest(reasons: list[str | None]) -> str | None:
-    """Return the reason of the type that fits but for its bounds, if one does."""
+    """Return the reason of the type that fits except for its bounds, if there is one."""
     return next((why for why in reasons if why and "type" not in why), reasons[0])
 
 

@@ -1,5 +1,5 @@
-"""Assets: data sets and pre-trained models that no stage makes, declared with source, digest and
-licence. No I/O.
+"""Assets: data sets and pre-trained models that no stage produces, declared with source, digest
+and licence. No I/O.
 """
 
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ class AssetFile(_Model):
 
 
 class MadeBy(_Model):
-    """The stage that makes a sample."""
+    """The stage that generates a sample."""
 
     uses: str
     output: Name
@@ -46,14 +46,14 @@ class MadeBy(_Model):
 
 
 class Defaults(_Model):
-    """Defaults that the asset sets in the use case; the user's values override them."""
+    """Defaults that the asset sets in the use case; the user's values take precedence."""
 
     params: Mapping[Name, Any] = Field(default_factory=dict)
     assets: Mapping[Name, str | None] = Field(default_factory=dict)
 
 
 class Asset(_Model):
-    """An asset, as conf/asset/<name>.yaml declares it: its one file, or a folder of several."""
+    """An asset, as conf/asset/<name>.yaml declares it: one file, or a folder of several."""
 
     name: Name
     description: str
@@ -87,7 +87,7 @@ class Asset(_Model):
 
     @property
     def every_file(self) -> tuple[AssetFile, ...]:
-        """Return the files with the compiled twin, if there is one."""
+        """Return the files, including the compiled twin if there is one."""
         return (*self.files, *filter(None, [self.compiled]))
 
 

@@ -1,4 +1,4 @@
-"""Which data a request uses: the assets of the use case, the user's own, and what these ask for.
+"""Chooses the data of a request: the use case's assets or the user's own, and the settings these need.
 
 Works on the configuration that Hydra composed, before it is resolved.
 """
@@ -27,9 +27,7 @@ def take_own_data(
     notes: list[str],
     path_kinds: dict[str, str],
 ) -> None:
-    """Put data/<usecase>/ in the place of a sample, where the user has laid data there and named no
-    other.
-    """
+    """Use data/<usecase>/ instead of a sample, if the user has put data there and named no other."""
     folder = data / str(config.get("name"))
     path_kinds[str(folder.absolute())] = kind_of(folder)
     if kind_of(folder) != "folder":
@@ -54,9 +52,9 @@ def apply(
     folders: Sequence[Path],
     path_kinds: dict[str, str],
 ) -> dict[str, Asset | Path | None]:
-    """Resolve each asset's value, and let it set what the user has not.
+    """Resolve each asset's value, and apply its defaults to keys that the user has not set.
 
-    folders: where a relative path may begin, the first choice first.
+    folders: where relative paths are looked up, in this order.
     """
     found: dict[str, Asset | Path | None] = {}
     for key in _asset_keys(config):
@@ -71,14 +69,14 @@ def apply(
             continue
         if isinstance(resolved, Asset):
             _set(config, resolved, overrides)
-    # an asset may have set another one, such as a pose model that its data does not need
+    # an asset may have set another asset, for example to null: a pose model that its data does not need
     return {key: None if config.assets[key] is None else value for key, value in found.items()}
 
 
 def reach(
     assets: Mapping[str, Asset | Path | None], settings: Settings, notes: list[str]
 ) -> tuple[str, ...]:
-    """Return the stages to end with: those that the user names, else those that the data can reach."""
+    """Return the stages to end with: those that the user names, or else those that the data can reach."""
     if settings.until:
         return settings.until
     for chosen in assets.values():
@@ -92,9 +90,9 @@ def reach(
 
 
 def _asset_keys(config: DictConfig) -> list[str]:
-    """Return the use case's keys of assets.
+    """Return the keys of the use case's assets.
 
-    None where it has something else in their place, which the check of its form tells.
+    Empty if `assets:` is not a mapping: validation reports that later.
     """
     assets = config.get("assets")
     return [key for key in assets if isinstance(key, str)] if isinstance(assets, DictConfig) else []
@@ -132,7 +130,7 @@ def _asset(
 
 
 def _way_out(value: str, folder: Path, declared: Mapping[str, Path]) -> str:
-    """Return the nearest declared asset; if the value looks like a path, what is wrong with that."""
+    """Return the fix: the nearest declared asset, or what is wrong with the path if it looks like one."""
     path = (folder / Path(value).expanduser()).absolute()
     if "/" not in value and not path.suffix:
         return did_you_mean(value, declared)

@@ -1,8 +1,8 @@
-"""Attempts at the jobs of one run, as every driver makes them: a job is laid out, launched, read
-while it runs, judged, and published.
+"""Attempts at the jobs of one run, for every driver: lays out a job, launches it, reads its reports,
+and publishes or refuses its outputs.
 
-Decides nothing about when, how often or how long: that is the driver's. It emits nothing either,
-but returns the events in the order in which the driver is to emit them.
+Scheduling, retries and time limits belong to the driver. Nothing is emitted here: events are
+returned in the order in which the driver must emit them.
 """
 
 from collections.abc import Mapping
@@ -31,9 +31,9 @@ class LiveAttempt:
 
     folder: JobFolder
     log: Path
-    started: JobStarted  # the event that says so
+    started: JobStarted  # the event that records the launch
     reads: Mapping[str, str]  # its inputs from other stages, and their digests when it started
-    lock: ExitStack  # keeps other engines from the same job
+    lock: ExitStack  # keeps other engines from running the same job
 
     @property
     def job(self) -> Job:
@@ -58,19 +58,19 @@ class Attempts:
     digests: dict[str, Mapping[str, str]] = field(default_factory=dict)  # stage -> output -> digest
     counts: dict[str, int] = field(default_factory=dict)  # stage -> attempts so far
     _killed: set[str] = field(default_factory=set)  # engines whose leftovers were reclaimed
-    # removing a folder costs as much as a stage
+    # removing a folder may take as long as a stage
     _janitor: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
     @classmethod
     def of(cls, context: DriverContext) -> "Attempts":
-        """Return those of the run that a driver is made for."""
+        """Return the attempts of the driver's run."""
         return cls(context.plan, context.store, context.executor, context.work, context.run_dir)
 
     def start(self, job: Job) -> LiveAttempt | Planned | None:
-        """Launch the job, whose inputs are all there.
+        """Launch the job, whose inputs all exist.
 
-        If the store has it by now, nothing is launched, and it is returned with its record. None:
-        another engine is doing it at the moment.
+        If the store has its outputs by now, launch nothing and return the job with its record.
+        Return None if another engine is running it.
         """
         planned = self._settled(job)
         lock = ExitStack()
@@ -80,7 +80,7 @@ class Attempts:
             if not is_free or self._has_reclaimed(lock):
                 lock.close()
                 return None
-            planned = self._settled(job)  # another engine may have ended meanwhile
+            planned = self._settled(job)  # another engine may have finished it meanwhile
         if planned.record is not None:
             lock.close()
             return planned
@@ -89,10 +89,9 @@ class Attempts:
     def end(
         self, attempt: LiveAttempt, ended: Ended, ending: str | None = None
     ) -> tuple[list[Event], Record | Failure]:
-        """Take what the attempt left: its last reports, and its record in the store or why it
-        failed.
+        """Return the attempt's last reports, and its record in the store or why it failed.
 
-        ending: why the driver told it to end; `outcome.TIMEOUT` if it took too long.
+        ending: why the driver ended it; `outcome.TIMEOUT` if it took too long.
         """
         jobfolder.cut(attempt.log)
         said = attempt.folder.poll(to_the_end=True)
@@ -111,8 +110,8 @@ class Attempts:
             self._janitor.submit(handles.remove, attempt.folder.path)
 
     def publish(self, job: Job, record: Record) -> list[Gate]:
-        """Lay a finished job's outputs out for the user and for the stages that need them; return
-        how each gate was judged.
+        """Publish a finished job's outputs to the user and to dependent stages; return the result of
+        each gate.
         """
         self.digests[job.stage] = record.outputs
         return Publisher(self.store, self.run_dir).publish(job, record)
@@ -132,7 +131,7 @@ class Attempts:
     def failed(
         self, attempt: LiveAttempt, ended: Ended, failure: Failure, retry_in_s: float | None = None
     ) -> JobFailed:
-        """Return the event of an attempt that failed; retry_in_s: when the next one begins, if any."""
+        """Return the event of a failed attempt; retry_in_s: seconds until the next one, if any."""
         return JobFailed(
             event="job_failed",
             stage=ended.stage,
@@ -146,14 +145,14 @@ class Attempts:
         )
 
     def close(self) -> None:
-        """Wait until the folders of all attempts are removed."""
+        """Wait until the folders of all attempts have been removed."""
         self._janitor.shutdown()
 
     def _has_reclaimed(self, lock: ExitStack) -> bool:
-        """Say whether other engines were killed since this was asked last; reclaim what they left.
+        """Return whether other engines were killed since the last call; reclaim what they left.
 
-        The lock of a killed engine's job is free, but its process or container may still be at
-        work, in the job's checkpoint folder. The lock is released first: another engine that has
+        A killed engine's job is no longer locked, but its process or container may still be running
+        in the job's checkpoint folder. The lock is released first, because another engine that has
         claimed the container waits for it.
         """
         killed = set(self.store.locks.abandoned()) - self._killed
@@ -162,7 +161,7 @@ class Attempts:
         self._killed |= killed
         lock.close()
         jobs = [self._settled(one.job) for one in self.plan.jobs.values()]
-        with suppress(UserError):  # no container engine answers: the launch will report it
+        with suppress(UserError):  # the container engine does not respond: the launch reports that
             self.executor.reclaim(jobs, self.work)
         return True
 
@@ -220,7 +219,7 @@ class Attempts:
     def _reads(self, job: Job) -> dict[str, str]:
         """Return the artifacts that the job reads.
 
-        Another stage may find one damaged and send it back meanwhile.
+        Meanwhile another stage may find one of them damaged and have it rebuilt.
         """
         found: dict[str, str] = {}
         for name, ref in [(name, ref) for name, ref in job.inputs.items() if ref]:

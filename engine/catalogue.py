@@ -1,5 +1,5 @@
-"""What there is to choose from, each by its file's name: use cases, targets and assets, the user's
-before the project's.
+"""Lists use cases, targets, assets and the like by file name; the user's take precedence over the
+project's.
 """
 
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT_FILE = (
-    "project.yaml"  # in conf/: what a user's project sets instead of the engine's defaults
+    "project.yaml"  # in conf/: a user project's values, which override the engine's defaults
 )
 
 _OF_A_PROJECT = (
@@ -37,11 +37,11 @@ def config_dirs(argv: Sequence[str]) -> tuple[Path, ...]:
 
 
 def project(dirs: Sequence[Path]) -> Path:
-    """Return the folder in which data/ and outputs/ are found, wherever the command is typed.
+    """Return the folder that holds data/ and outputs/, whatever the current folder is.
 
-    It is the folder of the user's configuration, which --config-dir may name; else the nearest one
-    from the current folder upwards that has its own use cases or configuration; else the engine's
-    checkout.
+    It is the folder of the user's configuration, which --config-dir may name; or else the nearest
+    folder, from the current one upwards, that has its own use cases or configuration; or else the
+    engine's checkout.
     """
     if len(dirs) > 1:
         return root_of(dirs[0])
@@ -60,7 +60,7 @@ def _upwards() -> Iterator[Path]:
 
 
 def root_of(config_dir: Path) -> Path:
-    """Return the folder that a user's stages, use cases and images stand in: what holds conf/."""
+    """Return the folder of a user's stages, use cases and images: the parent of conf/."""
     return config_dir.parent if config_dir.name == "conf" else config_dir
 
 
@@ -76,7 +76,7 @@ def without_config_dirs(argv: Sequence[str]) -> list[str]:
 
 
 def names_config_dirs(argv: Sequence[str]) -> bool:
-    """True if the user names a folder with --config-dir."""
+    """Return whether the user names a folder with --config-dir."""
     return len(without_config_dirs(argv)) < len(argv)
 
 

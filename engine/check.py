@@ -1,6 +1,6 @@
-"""Checks a use case whole, against the stages' contracts, and makes its jobs.
+"""Checks a whole use case against the stages' contracts, and makes its jobs.
 
-All mistakes at once, nothing started.
+Reports all mistakes at once; starts nothing.
 """
 
 import difflib
@@ -26,7 +26,7 @@ Placer = Callable[[StageSpec, Contract], Placement]
 
 @dataclass(slots=True)
 class Checked:
-    """The jobs in an order that may be run, or the mistakes that forbid it."""
+    """The jobs in a valid order, or the mistakes that prevent a run."""
 
     jobs: dict[str, Job] = field(default_factory=dict)
     graph: Dag = graphs.EMPTY
@@ -43,7 +43,7 @@ def check(
 ) -> Checked:
     """Return the use case's jobs and warnings; raise an ExceptionGroup of every UserError found.
 
-    left_out: stages that are checked too, and become no jobs, each with the reason.
+    left_out: stages that are checked but do not become jobs, each with the reason.
     """
     checking = _Checking(usecase, place, where, left_out)
     for name, spec in usecase.stages.items():
@@ -71,8 +71,8 @@ def contract_of(spec: StageSpec, library: Library, where: str) -> Contract:
 
 
 def _nearest_metric(wanted: str, known: Collection[str]) -> str:
-    """Return the fix for a metric that there is not: one of the same stage, or of one whose name is
-    near; a metric of another stage is none.
+    """Return the fix for an unknown metric: one of the same stage, or of a stage with a similar name.
+    A metric of any other stage is never suggested.
     """
     stages = sorted({one.partition(".")[0] for one in known})
     near = difflib.get_close_matches(wanted.partition(".")[0], stages, n=1)
@@ -94,7 +94,7 @@ def _declared(spec: StageSpec, where: str) -> Declared:
 
 @dataclass(slots=True)
 class _Checking:
-    """One use case, and what was found of it so far."""
+    """One use case, and the results of checking it so far."""
 
     usecase: UseCase
     place: Placer
@@ -106,7 +106,7 @@ class _Checking:
     warnings: list[str] = field(default_factory=list)
 
     def read(self, name: str, spec: StageSpec, library: Library) -> None:
-        """Read the stage's contract, which other stages are checked against."""
+        """Read the stage's contract, against which other stages are checked."""
         where = f"{self.where}: stages.{name}"
         try:
             self.contracts[name] = contract_of(spec, library, where)
@@ -116,14 +116,14 @@ class _Checking:
             self.open_ended.add(name)
 
     def job(self, name: str, spec: StageSpec) -> Job:
-        """Return the stage's job, without what is wrong in it."""
+        """Return the stage's job, without its invalid parts."""
         contract = self.contracts[name]
         inputs, params = self._inputs(name, spec), self._params(name, spec)
         self._gates(name, spec)
         return Job(name, spec, contract, inputs, contract.outputs, params, self._placed(name, spec))
 
     def objective(self) -> None:
-        """Look whether a stage returns the objective."""
+        """Check that a stage returns the objective."""
         wanted, location = self.usecase.objective, f"{self.where}: objective"
         if wanted is None or self._may_be_returned(wanted):
             return
@@ -149,7 +149,7 @@ class _Checking:
             )
 
     def _former(self, metric: str) -> str:
-        """Return the metric under the present name of its stage."""
+        """Return the metric under its stage's current name."""
         stage, _, name = metric.rpartition(".")
         return next(
             (
@@ -161,7 +161,7 @@ class _Checking:
         )
 
     def _may_be_returned(self, metric: str) -> bool:
-        """Say whether the metric would be of a stage that does not say which it returns."""
+        """Return whether the metric's stage does not declare which metrics it returns."""
         open_ended = [name for name, contract in self.contracts.items() if contract.metrics is None]
         return any(metric.startswith((f"{name}.", f"{base_of(name)}.")) for name in open_ended)
 
@@ -268,7 +268,7 @@ class _Checking:
         return self._folder(ref, location, made)
 
     def _folder(self, ref: Reference, location: str, made: Sequence[str]) -> Reference:
-        """Return the reference to the outputs of all stages of a foreach, if there are such."""
+        """Return the reference to the outputs of all stages of a foreach, if there are any."""
         base, what = base_of(str(ref.stage)), f"no stage makes '{ref}'"
         members = [name for name in self.contracts if MARK in name and base_of(name) == base]
         makers = [
@@ -328,13 +328,13 @@ class _Checking:
 
 
 def _value(given: Mapping[str, Any], key: str, parameter: Parameter) -> Any:
-    """Return the parameter's value; a whole number for a float becomes one."""
+    """Return the parameter's value; convert a whole number to float if the parameter is one."""
     value = given.get(key, parameter.default)
     return float(value) if parameter.type == "float" and type(value) is int else value
 
 
 def _fix(parameter: Parameter, value: object) -> str:
-    """Return what to write instead of a value that the parameter refuses."""
+    """Return the fix for a value that the parameter refuses."""
     return spelling.advice(value, parameter.wanted, lambda other: parameter.refusal(other) is None)
 
 

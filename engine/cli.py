@@ -1,7 +1,7 @@
-"""One command line from its words to its exit status.
+"""Runs one command line and returns its exit status.
 
-0 done, 1 failed or rejected by a gate, 2 the request is wrong and nothing started, 130 interrupted,
-141 the reader of the output has gone.
+0 done, 1 failed or rejected by a gate, 2 invalid request and nothing started, 130 interrupted,
+141 the reader of the output closed it.
 """
 
 import os
@@ -23,7 +23,7 @@ NO_READER = 141
 
 
 def cli(argv: list[str], program: str = PROGRAM) -> int:
-    """Run the command that the words name, and return its exit status."""
+    """Run the command that the arguments name, and return its exit status."""
     invocation.make_printable()
     line = CommandLine(program=program)
     try:
@@ -54,7 +54,7 @@ def cli(argv: list[str], program: str = PROGRAM) -> int:
 
 
 def _run(command: str, line: CommandLine) -> int:
-    """Run the command by the shortest way: Hydra is heavy, and needed to compose and for its flags."""
+    """Run the command, with Hydra only if it must compose or its flags are used: Hydra is slow to load."""
     if not line.has_flags:
         entry = recall.entry_of(line)
         recalled = recall.recall(entry, line)
@@ -70,12 +70,12 @@ def _run(command: str, line: CommandLine) -> int:
 
 
 def _composed(command: str, line: CommandLine, entry: Path | None) -> int:
-    """Compose the line, run the command, and keep what was composed for the next time."""
+    """Compose the line, run the command, and cache the composition for the next time."""
     from engine import compose
 
     compose.prepare(line)
     made = compose.composition(line)
-    is_unchanged = recall.entry_of(line) == entry  # nobody edited a file while it was composed
+    is_unchanged = recall.entry_of(line) == entry  # no file was edited during composition
     status = invocation.run(command, made.request)[0]
     if made.composed and is_unchanged:
         recall.remember(entry, line, made.composed, made.request)
@@ -84,7 +84,7 @@ def _composed(command: str, line: CommandLine, entry: Path | None) -> int:
 
 @dataclass(slots=True)
 class _Once:
-    """What Hydra calls if its flags leave anything to run, as `--cfg` and `--help` do not."""
+    """What Hydra calls unless its flags, such as `--cfg` or `--help`, leave nothing to run."""
 
     command: str
     line: CommandLine
@@ -100,7 +100,7 @@ class _Once:
 
 
 def _check_folder() -> None:
-    """Refuse to start in a folder that was deleted: no path can be made absolute there."""
+    """Refuse to start in a deleted folder, in which no path can be made absolute."""
     try:
         Path.cwd()
     except FileNotFoundError:
@@ -112,7 +112,7 @@ def _check_folder() -> None:
 
 
 def _check_installation() -> None:
-    """Refuse to start without conf/, usecases/ and stages/, which stand beside the engine in its
+    """Refuse to start without conf/, usecases/ and stages/, which are next to the engine in its
     checkout.
     """
     if not (ROOT / "conf" / "config.yaml").is_file():
@@ -124,5 +124,5 @@ def _check_installation() -> None:
 
 
 def _silence() -> None:
-    """Print no word more, also none while the interpreter ends: who read has gone, such as `head`."""
+    """Print nothing more, not even at interpreter exit: the reader, such as `head`, has gone."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,5 +1,4 @@
-"""The words of a command line: which command they name, which are flags, and which options it
-takes.
+"""Splits a command line into its command, its flags and its overrides.
 
 `python run.py [command [word]] key=value ...`. Hydra reads the keys and values: engine/compose.py.
 """
@@ -50,16 +49,16 @@ _TOPICS = {
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The command line, divided."""
+    """The parts of a command line."""
 
     command: str
-    options: type[CommandOptions]  # that the command declares
-    others: tuple[str, ...]  # flags before overrides: Hydra's parser wants them together
+    options: type[CommandOptions]  # declared by the command
+    others: tuple[str, ...]  # flags before overrides: Hydra's parser needs them together
     word: str | None = None  # what follows the command's name, such as `build` in `images build`
 
 
 def split(argv: Sequence[str]) -> Words:
-    """Divide the command line; raise UserError for a command or a word that is out of place."""
+    """Split the command line; raise UserError for an unknown command or a misplaced word."""
     flags: list[str] = []
     overrides: list[str] = []
     bare: list[str] = []
@@ -92,7 +91,7 @@ def version() -> str:
 
 
 def _dry(command: str, overrides: list[str]) -> tuple[str, list[str]]:
-    """Return what `--dry-run` makes of a command: run becomes plan; clean has an option."""
+    """Return the command that `--dry-run` stands for: plan instead of run, or clean with its option."""
     if command in (DEFAULT, "plan"):
         return "plan", overrides
     if command == "clean":
@@ -143,10 +142,10 @@ def _shown(option: Option) -> str:
 
 
 def completions() -> list[str]:
-    """Return what may follow in the line that a shell completes and Hydra does not know: commands,
-    the word that follows one, and the few values that an option takes.
+    """Return the completions that Hydra does not know: commands, the words that may follow them, and
+    the values of options with few values.
 
-    Asked before the command is taken from the line.
+    Call this before the command is removed from the line.
     """
     *before, last = os.environ.get("COMP_LINE", "").split(" ")
     command = next((word for word in before if word in COMMANDS), None)
@@ -162,8 +161,8 @@ def completions() -> list[str]:
 
 
 def _take_from_completed_line() -> list[str]:
-    """Take the command out of the line that a shell completes: Hydra knows keys only. Return the
-    command.
+    """Remove the command from the line that a shell completes, as Hydra knows only keys, and return
+    the command.
     """
     *before, last = os.environ.get("COMP_LINE", "").split(" ")
     commands = [word for word in before if word in COMMANDS][:1]
@@ -180,7 +179,7 @@ def _take_from_completed_line() -> list[str]:
 
 
 def _command(bare: Sequence[str]) -> tuple[str, str | None]:
-    """Return the command among the words without `=`, and the word that belongs to it."""
+    """Return the command among the words without `=`, and the word that follows it."""
     match bare:
         case []:
             return DEFAULT, None
@@ -213,7 +212,7 @@ def _refuse_unknown_word(command: str, word: str) -> None:
 
 
 def refuse_misplaced(command: str, options: type[CommandOptions], overrides: Iterable[str]) -> None:
-    """Raise a mistake for each option that other commands have and this one has not."""
+    """Raise a mistake for each option that only other commands have."""
     mistakes = []
     for word in overrides:
         key = re.match(r"[+~]*(\w+)", word)

@@ -1,6 +1,6 @@
-"""From the command line to a request: the configuration that Hydra composes, as frozen data.
+"""Turns a command line into a request: the configuration that Hydra composes, as frozen data.
 
-The one file that composes with Hydra; engine/mistakes.py translates its errors.
+Only this file composes with Hydra; engine/mistakes.py translates its errors.
 """
 
 import logging
@@ -47,19 +47,19 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """A request, and what it was made of; None for one with mistakes of form."""
+    """A request and what it was composed from; None if it does not validate."""
 
     request: Request
     composed: Composed | None
 
 
 def single(line: CommandLine) -> Request:
-    """Return the request of a line without flags: the same as under `hydra.main`, in half the time."""
+    """Return the request of a line without flags: the same as with `hydra.main`, in half the time."""
     return composition(line).request
 
 
 def composition(line: CommandLine) -> Composition:
-    """Compose a line without a sweep or another flag of Hydra's."""
+    """Compose a line that has neither a sweep nor any other Hydra flag."""
     guard_environment()
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3", job_name="run"):
         config = hydra_compose(line.config_name, list(line.words), return_hydra_config=True)
@@ -70,33 +70,33 @@ def composition(line: CommandLine) -> Composition:
 
 
 def with_flags(line: CommandLine, task: Callable[[DictConfig], float | None]) -> None:
-    """Let Hydra do what its own flags ask for, and call the task for what is left to run."""
+    """Let Hydra handle its own flags, and call the task for what is left to run."""
     called = str(ROOT / "run.py") if line.program == PROGRAM else line.program
-    sys.argv = [called, *line.words]  # its completion is for this program
+    sys.argv = [called, *line.words]  # Hydra completes for this program name
     hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name=line.config_name)(
         task
     )()
 
 
 def under_hydra(config: DictConfig, line: CommandLine) -> Request:
-    """Return the request of what Hydra has composed for the present job."""
+    """Return the request that Hydra has composed for the current job of a sweep."""
     return _composition(config, HydraConfig.get(), line).request
 
 
 def job_number() -> int:
-    """Return which job of its sweep is running."""
+    """Return the number of the running job in its sweep."""
     return int(HydraConfig.get().job.num)
 
 
 def another(request: Request, words: Sequence[str]) -> Request:
-    """Compose a request of other words, with the user's configuration and in the user's folder."""
+    """Compose another command line with the same user configuration and in the same folder."""
     dirs = [f"--config-dir={folder}" for folder in request.config_dirs[:-1]]
     return single(replace(register([*dirs, *words]), folder=request.roots[0]))
 
 
 def outputs(line: CommandLine) -> Path:
-    """Return the outputs folder of a sweep as a whole: the one that its jobs share, if the sweep is
-    not over folders.
+    """Return the outputs folder of a whole sweep: the one that its jobs share, unless the sweep
+    varies it.
     """
     parser = OverridesParser.create()
     words = [word for word in line.words if not word.startswith("-")]
@@ -108,8 +108,8 @@ def outputs(line: CommandLine) -> Path:
 
 
 def _composition(config: DictConfig, chosen: Any, line: CommandLine) -> Composition:
-    """Return the request that the composed configuration makes; raise every mistake of form
-    together, each where its value was written.
+    """Return the request of the composed configuration; raise all validation errors together, each
+    located where its value was written.
     """
     overrides = tuple(chosen.overrides.task)
     try:
@@ -119,7 +119,7 @@ def _composition(config: DictConfig, chosen: Any, line: CommandLine) -> Composit
 
 
 def _located(mistake: Exception, line: CommandLine, overrides: Sequence[str]) -> Exception:
-    """Return the mistake at the override, or in the user's project file, that made it."""
+    """Return the mistake, located at the override or the project file that caused it."""
     if not isinstance(mistake, UserError):
         return mistake
     found = override.located(mistake, overrides)
@@ -142,7 +142,7 @@ def _checked_composition(
     _refuse_no_mappings(written, where)
     settings, options = _set_here(config, line.options, overrides)
     asset_choice.take_own_data(config, Path(settings.data), declared, overrides, notes, path_kinds)
-    # a use case may name folders of its project, and one that ships those of the checkout
+    # a use case may name folders of its project; a use case that we ship names folders of the checkout
     folders = (line.folder, line.project, ROOT)
     assets = asset_choice.apply(config, declared, overrides, where, mistakes, folders, path_kinds)
     reach = asset_choice.reach(assets, settings, notes)
@@ -188,8 +188,8 @@ def _checked_composition(
 
 
 def _refuse_no_mappings(written: Any, where: str) -> None:
-    """Raise the mistake of a section that is none: every reference to what it should hold would be
-    another.
+    """Raise an error for a section that is not a mapping: otherwise every reference into it would be
+    another error.
     """
     raise_all(
         [
@@ -207,7 +207,7 @@ def _refuse_no_mappings(written: Any, where: str) -> None:
 def _set_here(
     config: DictConfig, model: type[CommandOptions], overrides: Sequence[str]
 ) -> tuple[Settings, CommandOptions]:
-    """Return the keys of every command and the options of this one; raise all mistakes together."""
+    """Return the keys common to all commands and the options of this one; raise all mistakes together."""
     where = COMMAND_LINE
     settings = {key: interpolation.resolved(config, key) for key in Settings.model_fields}
     options = {key: interpolation.resolved(config, key) for key in model.model_fields}
@@ -222,7 +222,7 @@ def _set_here(
 def _checked(
     model: type[ModelT], data: Mapping[str, object], where: str
 ) -> tuple[ModelT | None, list[Exception]]:
-    """Return the model of the data, or None and every mistake of form."""
+    """Return the model of the data, or None and every validation error."""
     try:
         return validated(model, data, "the command line is invalid", where), []
     except ExceptionGroup as mistakes:
@@ -230,7 +230,7 @@ def _checked(
 
 
 def _command(line: CommandLine, overrides: Sequence[str]) -> tuple[str, ...]:
-    """Return the words that request this run again from the current folder."""
+    """Return the command that repeats this run from the current folder."""
     named = line.dirs[:-1] if line.names_dirs else ()
     flags = [word for folder in named for word in ("--config-dir", str(folder))]
     by_path = {f"usecase={name}": f"usecase={path}" for name, path in line.by_path.items()}
@@ -241,9 +241,7 @@ def _command(line: CommandLine, overrides: Sequence[str]) -> tuple[str, ...]:
 def _unknown(
     data: Mapping[str, object], options: type[CommandOptions], where: str
 ) -> list[UserError]:
-    """A key that is neither the use case's nor the program's is a typing mistake at the file's top
-    level.
-    """
+    """Return a mistake for each top-level key that neither a use case nor the program has."""
     return [
         UserError(
             f"{where}: {key}",
@@ -256,20 +254,20 @@ def _unknown(
 
 
 def _allowed_env(name: str, default: object = None) -> object:
-    """`oc.env` for names that hold no secrets: what is resolved here reaches logs and MLflow."""
+    """Resolve `oc.env` only for variables that hold no secrets: the values reach logs and MLflow."""
     if not READABLE.match(name):
         raise ValueError(f"YAML may not read the environment variable {name}")
     return os.environ.get(name, default)
 
 
 def prepare(line: CommandLine) -> None:
-    """Tell Hydra of all that the line names, and let YAML read no variable that may hold a secret."""
-    # Hydra prints by logging, which would show a traceback for each line that nobody reads
+    """Set up Hydra's search path for the line, and keep YAML from reading variables with secrets."""
+    # Hydra prints through logging, which prints a traceback for each line if the reader has gone
     logging.raiseExceptions = False
     guard_environment()
     tell_hydra(line)
 
 
 def guard_environment() -> None:
-    """Let YAML read no environment variable but those that hold no secret."""
+    """Keep YAML from reading environment variables that may hold secrets."""
     OmegaConf.register_new_resolver("oc.env", _allowed_env, replace=True)

@@ -1,4 +1,4 @@
-"""What composition makes of a command line, as plain data for JSON, and the request that it makes."""
+"""The composition of a command line as plain data for JSON, and the request made from it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from engine.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Composed:
-    """A configuration without mistakes, resolved, and what was looked at to make it."""
+    """A valid, resolved configuration, and the paths that were examined to make it."""
 
     where: str  # the use case's file, for messages
     target_where: str
@@ -24,15 +24,17 @@ class Composed:
     target: Mapping[str, object]
     settings: Mapping[str, object]
     options: Mapping[str, object]
-    assets: Mapping[str, object]  # key -> null, a path, or what an asset's YAML says
+    assets: Mapping[str, object]  # key -> null, a path, or the content of an asset's YAML
     notes: Sequence[str]
     command: Sequence[str]
     choices: Sequence[str]
-    path_kinds: Mapping[str, str]  # what stood at these paths, which decided the rest: `kind_of`
+    path_kinds: Mapping[
+        str, str
+    ]  # what was found at these paths (`kind_of`): the rest depends on it
 
 
 def request(composed: Composed, line: CommandLine) -> Request:
-    """Return the request of a configuration, checked again as if it had just been composed."""
+    """Return the request of a configuration, validated again as if it had just been composed."""
     usecase, mistakes = spec.read(composed.usecase, composed.where)
     raise_all(mistakes)
     assert usecase is not None
@@ -52,7 +54,7 @@ def request(composed: Composed, line: CommandLine) -> Request:
 
 
 def kind_of(path: Path) -> str:
-    """Say what stands at the path, as far as it decides how a request is composed."""
+    """Return what is at the path, as far as composing a request depends on it."""
     if not path.exists():
         return "absent"
     if not path.is_dir():

@@ -17,11 +17,11 @@ class ExecutorContext:
     """One request, for engine/executors/<name>.py: Executor(context)."""
 
     target: Target
-    roots: tuple[Path, ...]  # below them stand the packages of stages
-    packages: tuple[str, ...]  # those that `uses:` may name
-    images: Callable[[], Sequence[Image]]  # read when they are asked for
+    roots: tuple[Path, ...]  # folders that contain the packages of stages
+    packages: tuple[str, ...]  # the packages that `uses:` may name
+    images: Callable[[], Sequence[Image]]  # read on the first call
     store: Path
-    ssh_config: str | None = None  # another file than ~/.ssh/config
+    ssh_config: str | None = None  # a file to use instead of ~/.ssh/config
     options: Mapping[str, object] = field(
         default_factory=dict
     )  # the keys of conf/executor/<name>.yaml
@@ -34,10 +34,10 @@ class DriverContext:
     plan: Plan
     store: Store
     executor: Executor
-    work: Path  # a private folder on the store's file system, gone when the run is over
+    work: Path  # a private folder on the store's file system, removed at the end of the run
     run_dir: Path
     emit: Emit
-    cpus: float | None  # processors that the jobs share; None: all
+    cpus: float | None  # CPUs that the jobs share; None: all
     fail_fast: bool  # end the run at the first failure
 
 
@@ -48,4 +48,4 @@ class SinkContext:
     run_dir: Path
     outputs: Path
     tracking: Mapping[str, object]  # conf/tracking/<name>.yaml
-    stream: TextIO  # where the user reads
+    stream: TextIO  # the user's terminal or file

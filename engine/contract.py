@@ -11,7 +11,7 @@ from typing import Any
 
 from engine import annotation
 
-REQUIRED: object = object()  # the default of a parameter that has none
+REQUIRED: object = object()  # marks a parameter without a default
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Parameter:
 
     @property
     def described(self) -> str:
-        """Return the type with its bounds, as a person reads it."""
+        """Return the type with its bounds, in readable form."""
         return annotation.described(self.annotation)
 
     @property
@@ -37,7 +37,7 @@ class Parameter:
         return annotation.wanted(self.annotation)
 
     def refusal(self, value: object) -> str | None:
-        """Return why the value is refused, as in "is not >= 1"; None if it is accepted."""
+        """Return why the value is refused, such as "is not >= 1"; None if it is accepted."""
         return annotation.refusal(self.annotation, value)
 
 
@@ -48,9 +48,9 @@ class Declared:
     value: Any  # of the kind's own key
     inputs: Collection[str]  # their names
     outputs: tuple[str, ...]
-    suffixes: Mapping[str, str] = field(default_factory=dict)  # of outputs that have one
+    suffixes: Mapping[str, str] = field(default_factory=dict)  # output -> suffix, such as ".json"
     params: Mapping[str, Any]
-    where: str  # the stage's place in its file, for messages: "u.yaml: stages.train"
+    where: str  # the stage's location in its file, for messages: "u.yaml: stages.train"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,38 +58,36 @@ class Contract:
     """What a stage requires and provides."""
 
     label: str  # what it runs, in one line
-    subject: str = ""  # what messages call it
+    subject: str = ""  # its name in messages
     doc: str = ""
-    inputs: Mapping[str, bool] = field(default_factory=dict)  # name -> is it required
+    inputs: Mapping[str, bool] = field(default_factory=dict)  # name -> whether it is required
     outputs: tuple[str, ...] = ()
-    suffixes: Mapping[str, str] = field(default_factory=dict)  # of outputs that have one: ".json"
+    suffixes: Mapping[str, str] = field(default_factory=dict)  # output -> suffix, such as ".json"
     params: Mapping[str, Parameter] = field(default_factory=dict)
-    metrics: frozenset[str] | None = frozenset()  # None: nobody can say
-    optional_metrics: frozenset[str] = frozenset()  # those of them that it may leave out
-    sources: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # what its fingerprint counts of its code
+    metrics: frozenset[str] | None = frozenset()  # None: unknown
+    optional_metrics: frozenset[str] = frozenset()  # the metrics that it may leave out
+    sources: Mapping[str, Any] = field(default_factory=dict)  # the code that its fingerprint covers
     imports: frozenset[str] = frozenset()  # top-level packages from outside the project
-    optional_imports: frozenset[str] = frozenset()  # those of them that it does without
-    programs: tuple[str, ...] = ()  # what it runs from PATH if it is there
-    # parameter -> package of which it names the module that the stage imports when it runs
+    optional_imports: frozenset[str] = frozenset()  # imports that it can run without
+    programs: tuple[str, ...] = ()  # programs that it runs if they are on PATH
+    # parameter -> package: the parameter names a module of the package, which the stage imports at run time
     loads: Mapping[str, str] = field(default_factory=dict)
-    modules: tuple[str, ...] = ()  # what a warm process may import before the stage starts
+    modules: tuple[str, ...] = ()  # modules that a warm process may import before the stage starts
     invoke: Mapping[str, Any] = field(default_factory=dict)
-    """What job.json says of it: `module` and `function`, or `command` with its placeholders."""
+    """Its part of job.json: `module` and `function`, or `command` with its placeholders."""
 
     def file_of(self, output: str) -> str:
-        """Return what the output's file or folder is called."""
+        """Return the name of the output's file or folder."""
         return output + self.suffixes.get(output, "")
 
     @property
     def needs(self) -> frozenset[str]:
-        """Return the packages beyond Python's own that the stage cannot do without."""
+        """Return the packages outside the standard library that the stage requires."""
         return self.imports - self.optional_imports - sys.stdlib_module_names
 
 
 def unread(declared: Declared) -> Contract:
-    """Return what can be said of a stage whose own contract cannot be read: what the YAML declares."""
+    """Return the contract as far as the YAML declares it, for a stage whose own contract is unreadable."""
     return Contract(
         label=str(declared.value),
         inputs=dict.fromkeys(declared.inputs, True),
@@ -101,5 +99,5 @@ def unread(declared: Declared) -> Contract:
 
 
 def as_declared(declared: Declared) -> dict[str, Parameter]:
-    """Return the parameters of a kind that takes any: those that the YAML gives."""
+    """Return the parameters that the YAML sets, for a kind of stage that accepts any."""
     return {name: Parameter("Any", value) for name, value in declared.params.items()}

@@ -2,8 +2,8 @@
 costs only a stat.
 
 `file:<sha256 of the bytes>`, or `tree:<sha256 of a sorted list of relative path, executable bit and
-file digest>`. An empty folder is one line in that list. A folder that links reach again is one line
-too, which names the path where it was first reached.
+file digest>`. An empty folder is one line in that list. So is a folder that links reach again: the
+line names the path where it was first reached.
 """
 
 import errno
@@ -29,7 +29,7 @@ _SETTLED_NS = 100_000_000
 
 
 class DigestCache:
-    """The digests of files that were read before; safe to delete."""
+    """A cache of file digests on disk; safe to delete."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -37,13 +37,13 @@ class DigestCache:
         self._fresh: dict[tuple[int, int], tuple[int, int, int, str]] = {}
 
     def of(self, path: Path) -> str:
-        """Return the digest of a file or a folder of the user's, reading only what is not known."""
+        """Return the digest of a user's file or folder, reading only files that are not cached."""
         digest = _digest(path, self._file_sha256)
         self._save()
         return digest
 
     def of_files(self, expected: Mapping[Path, str]) -> bool:
-        """Return whether every file is there with its sha256."""
+        """Return whether every file exists and has its sha256."""
         try:
             whole = all(
                 self._file_sha256(path, path.stat()) == sha256 for path, sha256 in expected.items()
@@ -89,7 +89,7 @@ class DigestCache:
                     "INSERT OR REPLACE INTO digest VALUES (?, ?, ?, ?, ?, ?)", rows
                 )
         except (sqlite3.Error, OSError):
-            return  # a cache: what it cannot keep is read again
+            return  # only a cache: files that it cannot store are read again
         self._fresh.clear()
 
     def _connection(self) -> sqlite3.Connection:
@@ -105,7 +105,7 @@ class DigestCache:
 def of(path: Path) -> str:
     """Return the digest of a file or folder, reading every byte.
 
-    UserError for what an artifact cannot hold.
+    Raise UserError for anything that an artifact cannot contain.
     """
     return _digest(path, lambda file, _: sha256_of(file))
 
@@ -128,17 +128,16 @@ def sha256_of(path: Path) -> str:
 
 
 def _is_open_for_writing(path: Path) -> bool:
-    """Return whether somebody has the file open for writing, as far as the kernel tells this user.
+    """Return whether a process has the file open for writing, as far as this user may know.
 
-    A memory mapping that was written to before can be written to again without a new mtime, as long
-    as its page is dirty. The kernel refuses a read lease on such a file: fcntl(2), F_SETLEASE.
-    Whoever maps the file later changes its mtime.
+    A dirty page of a memory mapping can be written to again without a new mtime. The kernel refuses
+    a read lease on such a file: fcntl(2), F_SETLEASE. A mapping made later does change the mtime.
     """
     with ordinary.opened(path) as file:
         try:
             fcntl.fcntl(
                 file, _F_SETSIG, signal.SIGURG
-            )  # which is ignored: who opens the file just now breaks the lease
+            )  # ignored: a process that opens the file at this moment breaks the lease
             fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
             fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
         except OSError as error:
@@ -147,7 +146,7 @@ def _is_open_for_writing(path: Path) -> bool:
 
 
 def files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield every file below the folder by relative path, sorted, each real folder entered once.
+    """Yield every file below the folder by relative path, sorted; enter each real folder only once.
 
     Refuse devices and loops.
     """
@@ -156,7 +155,7 @@ def files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
 
 @dataclass(slots=True)
 class _Level:
-    """A folder that the walk is in."""
+    """A folder that the walk has entered."""
 
     folder: Path
     prefix: str
@@ -165,8 +164,8 @@ class _Level:
 
 
 def _entries(root: Path) -> Iterator[tuple[str, os.stat_result | str | None]]:
-    """Yield by relative path, sorted: a file's facts, None for an empty folder, and for one that
-    was reached before, where.
+    """Yield sorted relative paths, with a file's status, None for an empty folder, or, for a folder
+    that was reached before, its first path.
     """
     status = root.stat()
     top = (status.st_dev, status.st_ino)
@@ -199,7 +198,7 @@ def _entries(root: Path) -> Iterator[tuple[str, os.stat_result | str | None]]:
 
 
 def _facts(path: Path) -> os.stat_result:
-    """Return what a file or folder is; UserError for anything else."""
+    """Return the status of a file or folder; raise UserError for anything else."""
     try:
         status = path.stat()
     except OSError as error:
@@ -240,7 +239,7 @@ def _line(
     found: os.stat_result | str | None,
     file_sha256: Callable[[Path, os.stat_result], str],
 ) -> bytes:
-    """Return an entry's line; its beginning says of which kind it is, and no name holds a NUL."""
+    """Return an entry's line. Its first word tells the kind of entry; a NUL ends it, as no name has one."""
     encoded = os.fsencode(name) + b"\0"
     if found is None:
         return b"empty " + encoded
@@ -251,7 +250,7 @@ def _line(
 
 
 def refuse_endless(where: str, path: Path) -> None:
-    """Raise UserError if the path, or any file below it, is one that a stage could read for ever."""
+    """Raise UserError if reading the path, or any file below it, might never end."""
     ordinary.check(where, path.stat())
     for _ in files(path) if path.is_dir() else ():
         continue

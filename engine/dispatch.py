@@ -1,8 +1,8 @@
 """Routes each job to its executor: the chosen one, the device's for target stages, or local
 processes.
 
-`executor=NAME` is engine/executors/NAME.py. An executor's YAML may list candidates instead, as
-`auto` does: the first that can run every stage is used.
+`executor=NAME` is engine/executors/NAME.py. An executor's YAML, such as `auto`, may list candidates
+instead: the first one that can run every stage is used.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,7 +27,7 @@ Stages = Sequence[tuple[StageSpec, Contract]]
 
 
 class Dispatcher:
-    """The executors of one request, each made when it is first needed. It is an Executor itself."""
+    """The executors of one request, each created when it is first needed. It is itself an Executor."""
 
     why_chosen = ""
 
@@ -43,9 +43,9 @@ class Dispatcher:
                 raise UserError(what, "there is no such executor", did_you_mean(known, _EXECUTORS))
 
     def choose(self, stages: Stages, refused: Mapping[str, str]) -> str:
-        """Take the first candidate that can run all these stages, and return why, in a sentence.
+        """Choose the first candidate that can run all these stages, and return the reason as a sentence.
 
-        refused: why a candidate is out of the question, by name. Without candidates nothing is
+        refused: candidates that are excluded, each with the reason. Without candidates, nothing is
         chosen.
         """
         why = ""
@@ -58,37 +58,35 @@ class Dispatcher:
         return why
 
     def unavailable(self) -> str:
-        """Return why the chosen executor can run nothing here; empty if it can."""
+        """Return why the chosen executor cannot run anything here; empty if it can."""
         return self._executor(self.name).unavailable()
 
     def place(self, spec: StageSpec, contract: Contract) -> Placement:
-        """Return where a stage runs; UserError if it can run nowhere."""
+        """Return where a stage runs; raise UserError if it cannot run anywhere."""
         return self._executor(self._of(spec)).place(spec, contract)
 
     def prepare(self, planned: Iterable[Planned]) -> None:
-        """Let every executor that has something to do make ready for it."""
+        """Let each executor prepare for its jobs, if it has any."""
         for name, jobs in self._shared_out(planned).items():
             self._executor(name).prepare(jobs)
 
     def reclaim(self, planned: Iterable[Planned], work: Path) -> None:
-        """Continue what ended engines left running, as far as these jobs need it, and remove the
-        rest.
-        """
+        """Take over what ended engines left running and these jobs need, and remove the rest."""
         for name, jobs in self._shared_out(planned).items():
             try:
                 self._executor(name).reclaim(jobs, work)
             except UserError:
                 if any(one.record is None for one in jobs):
-                    raise  # else nothing is to run, and what was left waits
+                    raise  # otherwise nothing runs, and the leftovers can wait
 
     def missing(self, planned: Iterable[Planned]) -> list[str]:
-        """Return the full names of the images that these jobs need and that are not there."""
+        """Return the full names of the images that these jobs need and that do not exist yet."""
         return sorted(
             {image for images in self.missing_by_executor(planned).values() for image in images}
         )
 
     def missing_by_executor(self, planned: Iterable[Planned]) -> dict[str, list[str]]:
-        """Return the same by executor, each of which needs its own."""
+        """Return the same for each executor, as each needs its own images."""
         in_images = (one for one in planned if one.job.placement.image)
         return {
             name: self._executor(name).missing(jobs)
@@ -97,15 +95,15 @@ class Dispatcher:
 
     @cached_property
     def images(self) -> Sequence[Image]:
-        """Return all images that there are definitions of."""
+        """Return all images that are defined."""
         return self.context.images()
 
     def load(self, full_name: str, archive: Path) -> None:
-        """Give the chosen executor an image."""
+        """Load an image into the chosen executor."""
         self._executor(self.name).load(full_name, archive)
 
     def load_into(self, name: str, full_name: str, archive: Path) -> None:
-        """Give one of the executors an image."""
+        """Load an image into the named executor."""
         self._executor(name).load(full_name, archive)
 
     def launch(self, launch: Launch) -> None:
@@ -114,9 +112,7 @@ class Dispatcher:
         self._executor(name).launch(launch)
 
     def wait(self, timeout_s: float) -> list[Ended]:
-        """Return the jobs that ended; wait for one up to the timeout, which several executors
-        share.
-        """
+        """Return the jobs that ended; wait for one up to the timeout, which all executors share."""
         names = list(dict.fromkeys(self._working.values())) or [self.name]
         ended: list[Ended] = []
         for name in names:
@@ -131,15 +127,13 @@ class Dispatcher:
             self._executor(self._working[stage]).terminate(stage, force=force)
 
     def close(self) -> None:
-        """End all that runs."""
+        """End all running jobs."""
         for executor in self._made.values():
             executor.close()
         self._made.clear()
 
     def _against(self, name: str, stages: Stages) -> str:
-        """Return what speaks against a candidate; empty if it can run every stage that would be its
-        own.
-        """
+        """Return the objection to a candidate; empty if it can run every stage that it would be given."""
         if reason := self._executor(name).unavailable():
             return reason
         for spec, contract in stages:
@@ -169,9 +163,7 @@ class Dispatcher:
 
 
 def executor_context(request: Request) -> ExecutorContext:
-    """Return what every executor of the request is made from; UserError for an option that there is
-    not.
-    """
+    """Return the arguments of the request's executors; raise UserError for an unknown option."""
     _refuse_unknown(request)
     return ExecutorContext(
         request.target,
@@ -185,13 +177,13 @@ def executor_context(request: Request) -> ExecutorContext:
 
 
 def _refuse_unknown(request: Request) -> None:
-    """Raise UserError for options that neither containers have nor the executor's own YAML."""
+    """Raise UserError for options that neither containers nor the executor's own YAML has."""
     given = request.settings.executor.model_extra or {}
     unknown = given.keys() - Limits.model_fields.keys()
     if not unknown:
         return
     name = request.settings.executor.name
-    from engine import yamlfile  # heavy: a request that is recalled reads no YAML
+    from engine import yamlfile  # slow to import, and not needed for a cached request
 
     files = map(yamlfile.load, catalogue.of_group("executor", request.config_dirs).values())
     declared = {key for file in files if file.get("name") == name for key in file}

@@ -1,7 +1,7 @@
 """Runs a request: plans it, provides images and assets, picks the driver, connects recorder and
 sinks.
 
-The one place where a run is assembled. A plan whose images are missing is a caller too: it needs
+Runs are assembled only here. A plan whose images are missing calls this too, because building them is
 another run.
 """
 
@@ -42,9 +42,9 @@ class Outcome:
 
 
 def drive(request: Request, stream: TextIO, say: Say) -> Outcome:
-    """Run the request to its end. UserError for what cannot be run, before anything has started.
+    """Run the request to its end. Raise UserError for an invalid request, before anything starts.
 
-    stream: where the user reads of the run. say: shows the progress of downloads.
+    stream: where the run is reported to the user. say: shows the progress of downloads.
     """
     layout.make_outputs(request.outputs)
     with Store(layout.store_dir(request.outputs)).locks.in_use():
@@ -57,10 +57,10 @@ def drive(request: Request, stream: TextIO, say: Say) -> Outcome:
 
 
 def with_images(request: Request, say: Say) -> Planning:
-    """Return the plan, with every image that it needs in its engine.
+    """Return the plan, after loading every image that it needs.
 
-    If an image cannot be built for an executor that was chosen among candidates, the next one is
-    taken.
+    If an image cannot be built for an executor that was chosen among candidates, use the next
+    candidate.
     """
     planned = planning.plan(request)
     try:
@@ -77,7 +77,7 @@ def with_images(request: Request, say: Say) -> Planning:
 def build_images(request: Request, images: Iterable[Image], say: Say) -> dict[str, Path]:
     """Build the images, or find them in the store, and return their archives by full name.
 
-    UserError if that fails.
+    Raise UserError if a build fails.
     """
     wanted = list(images)
     archives: dict[str, Path] = {}
@@ -92,9 +92,7 @@ def build_images(request: Request, images: Iterable[Image], say: Say) -> dict[st
 def provide_images(
     request: Request, executors: Dispatcher, jobs: Sequence[Planned], say: Say
 ) -> None:
-    """Give the executors the images that they lack for these jobs; UserError if one cannot be
-    built.
-    """
+    """Load the images that the executors lack for these jobs; raise UserError if one cannot be built."""
     missing = executors.missing_by_executor(jobs)
     wanted = {full_name for full_names in missing.values() for full_name in full_names}
     if not wanted:
@@ -113,7 +111,7 @@ def _provide_planned(request: Request, planned: Planning, say: Say) -> None:
 
 
 def _build(request: Request, usecase: str, stages: Sequence[str], say: Say) -> Path:
-    """Run stages of the images' use case, as processes, and return the folder of that run."""
+    """Run stages of the images' use case as local processes, and return the folder of that run."""
     packages = dict.fromkeys(["stages", *request.settings.stage_packages])
     words = [
         f"stage_packages=[{','.join(packages)}]",
@@ -126,7 +124,7 @@ def _build(request: Request, usecase: str, stages: Sequence[str], say: Say) -> P
         f"params.base={image_catalogue.base_of(request)}",
     ]
 
-    from engine import compose  # Hydra, which a run that has its images needs no more
+    from engine import compose  # Hydra, which a run does not need if its images exist
 
     builds = compose.another(request, words)
     sys.stderr.write(f"images: {' '.join(builds.command)}\n")
@@ -164,7 +162,7 @@ def _run(request: Request, planned: Planning, stream: TextIO) -> Outcome:
 
 
 def _closed(sink: Sink) -> str:
-    """Close a sink, and return its last line; the run is over, whatever the sink cannot do."""
+    """Close a sink and return its last line; a failing sink cannot fail the finished run."""
     try:
         return _aligned(sink.close())
     except Exception as error:
@@ -181,7 +179,7 @@ def _aligned(line: str) -> str:
 def _driven(
     driver: Driver, recorder: Recorder, close: Callable[[], None], run_dir: Path
 ) -> Outcome:
-    """Run the driver to its end; a fault of the machine or of ours is recorded before it is raised."""
+    """Run the driver to its end; record a fault of the machine, or a bug, before raising it."""
     start = time.monotonic()
     try:
         with _interruptible(driver):
@@ -213,9 +211,7 @@ def _driver(
 
 
 def _sinks(request: Request, run_dir: Path, stream: TextIO) -> list[Sink]:
-    """Make the sinks that the configuration names: engine/sinks/<name>.py. One may have nothing to
-    do.
-    """
+    """Make the sinks that the configuration names: engine/sinks/<name>.py. A sink may return None."""
     context = SinkContext(
         run_dir=run_dir,
         outputs=request.outputs,
@@ -227,13 +223,15 @@ def _sinks(request: Request, run_dir: Path, stream: TextIO) -> list[Sink]:
 
 
 def _close_abandoned(outputs: Path, store: Store) -> None:
-    """End the runs whose engines were killed, so that their files say so."""
+    """Record the end of runs whose engines were killed."""
     gone = set(store.locks.sweep())
     for run_dir in layout.runs(outputs) if gone else ():
         state = run_files.state(run_dir) if run_dir.name in gone else None
         if state is None or state.status != "running" or state.damage:
             continue
-        with suppress(PermissionError):  # another user's, who shares the folder without its group
+        with suppress(
+            PermissionError
+        ):  # a run of another user, who shares the folder but not its group
             with Journal(run_dir / FILE_NAME) as journal:
                 journal.append(
                     *open_stages(state, "its engine was killed"),
@@ -244,7 +242,7 @@ def _close_abandoned(outputs: Path, store: Store) -> None:
 
 @contextmanager
 def _interruptible(driver: Driver) -> Iterator[None]:
-    """Let Ctrl-C and a polite kill end the run cleanly the first time and at once the second."""
+    """Let the first Ctrl-C or SIGTERM end the run cleanly, and the second at once."""
 
     def interrupt(number: int, frame: object) -> None:
         driver.interrupt()

@@ -1,4 +1,4 @@
-"""Durable files: written whole or not at all, on disk before they are named, shared by reflink."""
+"""Durable files: written atomically, synced to disk before they get their name, copied by reflink."""
 
 import errno
 import fcntl
@@ -10,7 +10,7 @@ _FICLONE = 0x40049409  # linux/fs.h
 
 
 def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
-    """Write the file so that a reader sees the old content or the new, never a part."""
+    """Write the file atomically: a reader sees the old content or the new, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -29,7 +29,7 @@ def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
 
 
 def fsync_folder(folder: Path) -> None:
-    """Make the names in a folder durable; what the named files hold is not written by this."""
+    """Make the names in a folder durable; the contents of the named files are not synced."""
     file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(file)
@@ -40,7 +40,7 @@ def fsync_folder(folder: Path) -> None:
 def set_mode(handle: int, mode: int) -> None:
     """Set the mode, if the file system has modes (FAT has none).
 
-    Digests are checked at every use, whether or not a file is read-only.
+    Digests are checked at every use anyway, so a read-only mode is not essential.
     """
     try:
         os.fchmod(handle, mode)
@@ -50,7 +50,7 @@ def set_mode(handle: int, mode: int) -> None:
 
 
 def clone(source: Path, destination: Path) -> bool:
-    """Make a reflink; False, and nothing left there, where the file system has none."""
+    """Make a reflink; return False, and leave nothing, if the file system does not support them."""
     with source.open("rb") as old, destination.open("xb") as new:
         try:
             fcntl.ioctl(new, _FICLONE, old.fileno())

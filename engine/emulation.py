@@ -1,4 +1,4 @@
-"""Finds the platforms whose programs this machine's kernel runs, including those of other processors
+"""Finds the platforms whose programs this machine's kernel runs, including other architectures
 through QEMU's handlers. It registers nothing.
 """
 
@@ -23,12 +23,12 @@ _PER_LINUX32, _ASK = 8, 0xFFFFFFFF  # linux/personality.h
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """What the kernel starts for programs of another platform."""
+    """The interpreter that the kernel starts for programs of another platform."""
 
     name: str
     interpreter: str
     is_enabled: bool
-    # flag F: opened when it was registered, so it works also where its file is not, as in a container
+    # flag F: opened at registration, so it also works where its file does not exist, as in a container
     is_fixed: bool
 
 
@@ -36,7 +36,7 @@ class Handler:
 class Emulation:
     """Whether containers of a platform run here through a handler.
 
-    If not, why, and the command that mends it.
+    If not, the reason and the command that fixes it.
     """
 
     platform: str
@@ -88,17 +88,15 @@ def look(platform: str, binfmt: Path = BINFMT) -> Emulation:
 
 
 def is_native(platform: str, here: str) -> bool:
-    """Return whether this machine, of the platform `here`, runs programs of the platform without a
-    handler.
-    """
+    """Return whether a machine of the platform `here` runs programs of the platform without a handler."""
     return platform == here or (
         (platform, here) == ("linux/arm/v7", "linux/arm64") and runs_32_bit()
     )
 
 
 def runs_32_bit() -> bool:
-    """Return whether this machine's processor takes 32-bit programs: an arm64 kernel refuses the
-    personality where the processor cannot (arch/arm64/kernel/sys.c).
+    """Return whether this machine's processor runs 32-bit programs: if it cannot, an arm64 kernel
+    refuses the personality (arch/arm64/kernel/sys.c).
     """
     try:
         personality = ctypes.CDLL(None).personality
@@ -122,7 +120,7 @@ def _handlers(platform: str, binfmt: Path) -> Iterator[Handler]:
         try:
             lines = path.read_text(encoding="ascii", errors="replace").splitlines()
         except OSError:
-            continue  # it went meanwhile
+            continue  # removed meanwhile
         facts = {
             key.rstrip(":"): value.strip()
             for key, _, value in (line.partition(" ") for line in lines)
@@ -137,9 +135,9 @@ def _handlers(platform: str, binfmt: Path) -> Iterator[Handler]:
 
 
 def _header(magic: str, offset: str) -> tuple[int, int, int] | None:
-    """Return bits, byte order and machine of the programs that begin so.
+    """Return bits, byte order and machine of the programs with this header.
 
-    None if they are no ELF programs.
+    None if it is not an ELF header.
     """
     try:
         begin = bytes.fromhex(magic)

@@ -1,7 +1,7 @@
-"""The few lines that matter at the end of a run: result, speed, and the paths to open.
+"""The closing lines of a run: result, speed, and the paths to open.
 
-What they say is decided here for every way of showing them. They know no task: the objective comes
-from the use case, a latency and a size from their names.
+Their content is decided here, whatever displays them. It does not depend on the task: the objective
+comes from the use case; latency and size are recognised by their names.
 """
 
 import re
@@ -24,7 +24,7 @@ class Line:
 
 
 def headline(state: RunState) -> str:
-    """Return how the run ended, after how long, and what became of its stages."""
+    """Return how the run ended, after how long, and how many stages ran or were cached."""
     word = "after" if state.status in ("failed", "interrupted") else "in"
     return f"{state.status} {word} {duration(state.seconds)}: {_counts(state)}"
 
@@ -35,7 +35,7 @@ def aligned(line: Line) -> str:
 
 
 def lines(state: RunState, run_dir: Path | None) -> Iterator[Line]:
-    """Yield what follows the headline."""
+    """Yield the lines after the headline."""
     failed = [stage.name for stage in state.stages.values() if stage.state == "failed"]
     if failed:
         yield Line("failed", ", ".join(failed))
@@ -52,7 +52,7 @@ def lines(state: RunState, run_dir: Path | None) -> Iterator[Line]:
 
 
 def _counts(state: RunState) -> str:
-    """Say how many stages ran to their end, were cached, and began without an end."""
+    """Return how many stages finished, were cached, or started but did not finish."""
     stages = state.stages.values()
     cached = sum(stage.cached for stage in stages)
     begun = [stage for stage in stages if stage.attempt > 0]
@@ -62,7 +62,7 @@ def _counts(state: RunState) -> str:
 
 
 def _result(state: RunState) -> str:
-    """Say the objective, what the gates decided, and whether the data are a sample."""
+    """Return the objective, the results of the gates, and whether the data are a sample."""
     objective = str(state.start.get("objective") or "")
     value = state.metrics.get(objective)
     parts = [] if value is None else [f"{objective} {number(value)}{_interval(state, objective)}"]
@@ -81,13 +81,13 @@ def _result(state: RunState) -> str:
 
 
 def _interval(state: RunState, metric: str) -> str:
-    """Return the interval of a metric whose stage returns its ends; else nothing."""
+    """Return the metric's interval if its stage returns the bounds; empty otherwise."""
     low, high = (state.metrics.get(f"{metric}_{end}") for end in ("low", "high"))
     return "" if low is None or high is None else f" ({number(low)} to {number(high)})"
 
 
 def _speed(state: RunState) -> str:
-    """Say the latency and the size of what runs on the target, and where they were measured."""
+    """Return the latency and size of the model on the target, and where they were measured."""
     elsewhere = "; ".join(f"{where}, not measured on the device" for where in stand_ins(state))
     for stage in state.stages.values():
         figures = [_figure(stage, "latency"), _figure(stage, "size_bytes")]
@@ -104,7 +104,7 @@ def _figure(stage: StageState, word: str) -> str:
 
 
 def _spaced(name: str, value: float) -> str:
-    """Return the value with its unit, apart by a space that a terminal surely has."""
+    """Return the value and its unit, separated by a space that every terminal can show."""
     return re.sub(r"\s", " ", units.brief(name, value))
 
 

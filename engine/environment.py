@@ -1,5 +1,5 @@
-"""Selects the caller's environment variables that a stage gets: those that programs need to run, and
-those in its `pass_env`. No I/O.
+"""Selects the environment variables that a stage gets from the caller: those that programs need to
+run, and those in its `pass_env`. No I/O.
 
 Proxies and settings of pip, MLflow, AWS or Docker may contain passwords, so they are passed on only if
 `pass_env` lists them.
@@ -44,7 +44,7 @@ ALLOWED_PREFIXES = ("LC_", "XDG_", "OMP_", "GOMP_", "KMP_", "OPENBLAS_", "MKL_",
 
 
 def allowed(caller: Mapping[str, str]) -> dict[str, str]:
-    """Return what every local stage gets of the caller's environment."""
+    """Return the caller's variables that every local stage gets."""
     return {
         name: value
         for name, value in caller.items()
@@ -53,5 +53,5 @@ def allowed(caller: Mapping[str, str]) -> dict[str, str]:
 
 
 def passed(names: Iterable[str], caller: Mapping[str, str]) -> dict[str, str]:
-    """Return what a stage's `pass_env` adds; a name that the caller has not set adds nothing."""
+    """Return the variables that a stage's `pass_env` adds; names that the caller has not set are ignored."""
     return {name: caller[name] for name in names if name in caller}

@@ -1,11 +1,11 @@
-"""Errors that the user can fix, and the nearest valid word for a wrong one."""
+"""Errors that the user can fix, and suggestions for misspelt words."""
 
 import difflib
 from collections.abc import Iterable, Sequence
 
 
 class UserError(Exception):
-    """An error of the user: where it is, what is wrong, and what to write instead."""
+    """An error that the user can fix: where it is, what is wrong, and what to write instead."""
 
     def __init__(self, where: str, what: str, fix: str) -> None:
         super().__init__(where, what, fix)
@@ -18,20 +18,18 @@ class UserError(Exception):
 
 
 def _visible(letter: str) -> str:
-    """Return the letter, or how it is written where a terminal would obey it; of a file's text,
-    say.
-    """
+    """Return the character, escaped if a terminal would interpret it: messages may quote any file."""
     return letter if letter.isprintable() else repr(letter)[1:-1]
 
 
 def raise_all(mistakes: Sequence[UserError]) -> None:
-    """Raise the mistakes together, in their order; do nothing if there are none."""
+    """Raise the mistakes together, in order; do nothing if there are none."""
     if mistakes:
         raise ExceptionGroup("the request is invalid", list(mistakes))
 
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
-    """Name the nearest known word, or all of them where none is near."""
+    """Suggest the nearest known word; if none is near, return `otherwise` or list all."""
     names = sorted(set(known))
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     if near:

@@ -1,9 +1,9 @@
-"""What a run says of itself: the events of the journal, and the state that replaying them gives.
+"""The events of a run's journal, and the state that results from replaying them.
 
-Plain data and a pure reducer; who writes, reads and shows them lives above. Every event is a JSON
+Plain data and a pure reducer; writers and readers are in higher layers. Every event is a JSON
 object: `v` (schema version), `seq` (from 0, no gaps), `time` (seconds since 1970, UTC), `event`
 (its kind), then the fields of the kind's TypedDict, which is also its constructor. A reader ignores
-fields it does not know.
+unknown fields.
 """
 
 import math
@@ -15,7 +15,7 @@ from engine.foreach import base_of, value_of
 from engine.vocabulary import Event, FailureKind, RunStatus, StageStatus, Verdict
 
 SCHEMA_VERSION = 1
-Point = list[Any]  # [name, step, value, time]: a point of a curve, as the store keeps it
+Point = list[Any]  # [name, step, value, time]: a point of a curve, as stored
 
 
 class RunStarted(TypedDict):
@@ -25,11 +25,13 @@ class RunStarted(TypedDict):
     run_id: str
     usecase: str
     target: str
-    platform: str  # of the target, OCI form
-    machine: str  # this one's, as x86_64
+    platform: str  # of the target, in OCI form
+    machine: str  # of this machine, such as x86_64
     command: list[str]
     git_commit: str | None
-    git_modified: NotRequired[bool | None]  # tracked files differ from it; None: not known
+    git_modified: NotRequired[
+        bool | None
+    ]  # whether tracked files differ from the commit; None: unknown
     params: dict[str, Any]  # flat
     objective: str | None  # the metric that a sweep reads
     assets: list[dict[str, Any]]  # [{key, name, digest, source, licence, path, sample (bool)}]
@@ -41,16 +43,16 @@ class RunStarted(TypedDict):
 
 
 class Note(TypedDict):
-    """A sentence for the user."""
+    """A message for the user."""
 
     event: Literal["note"]
     text: str
-    stage: str | None  # None: of the run itself
-    time: NotRequired[float]  # if the journal must not stamp it
+    stage: str | None  # None: the run itself
+    time: NotRequired[float]  # set only if the journal must not stamp it
 
 
 class JobCached(TypedDict):
-    """A stage's outputs come from the store, with all that the run which made them recorded."""
+    """A stage's outputs come from the store, with everything that the run which made them recorded."""
 
     event: Literal["job_cached"]
     stage: str
@@ -74,14 +76,14 @@ class JobStarted(TypedDict):
     stage: str
     attempt: int
     fingerprint: str | None
-    log: str  # from the run's folder on; earlier versions wrote the whole path
+    log: str  # relative to the run's folder; earlier versions wrote the absolute path
     platform: str
     emulated: bool
     taken: str
 
 
 class Progress(TypedDict):
-    """A stage says how far it is."""
+    """A stage reports its progress."""
 
     event: Literal["progress"]
     stage: str
@@ -118,7 +120,7 @@ class JobFinished(TypedDict):
     seconds: float
     outputs: dict[str, str]  # name: digest
     metrics: dict[str, float]
-    # where its figures were measured, which may be elsewhere than it ran; since version 0.3
+    # where its figures were measured, which may differ from where it ran; since version 0.3
     taken: NotRequired[str]
 
 
@@ -187,26 +189,26 @@ def _fields(form: Any) -> tuple[str, tuple[str, ...]]:
 
 
 FIELDS: dict[str, tuple[str, ...]] = dict(map(_fields, _KINDS))
-"""The fields of each kind of event, beside `v`, `seq`, `time` and `event`."""
+"""The fields of each kind of event, in addition to `v`, `seq`, `time` and `event`."""
 
 _STAMP = ("v", "seq", "time", "event", "stage")
 
 
 def figure(event: Event) -> dict[str, Any]:
-    """Return what a figure's event says of the figure: its kind, its name, the fields of the kind."""
+    """Return the figure in an event: its kind, its name, and the fields of the kind."""
     return {key: value for key, value in event.items() if key not in _STAMP}
 
 
 @dataclass(slots=True)
 class StageState:
-    """One stage of a run as the events so far describe it."""
+    """The state of one stage, according to the events so far."""
 
     name: str
     job: Mapping[str, Any] = field(default_factory=dict)  # its entry in run_started's jobs
     state: StageStatus = "waiting"
     cached: bool = False
     seconds: float | None = None
-    started: float | None = None  # wall clock of the last attempt's start
+    started: float | None = None  # wall-clock time at which the last attempt started
     ended: float | None = None
     attempt: int = 0
     fingerprint: str | None = None
@@ -229,7 +231,7 @@ class StageState:
 
 @dataclass(slots=True)
 class RunState:
-    """A run as the events so far describe it."""
+    """The state of a run, according to the events so far."""
 
     start: Event = field(default_factory=dict)
     status: RunStatus = "running"
@@ -237,17 +239,17 @@ class RunState:
     notes: list[str] = field(default_factory=list)
     stages: dict[str, StageState] = field(default_factory=dict)
     last_time: float = 0.0
-    damage: str = ""  # why the journal could be read only so far, in a sentence
+    damage: str = ""  # why the rest of the journal cannot be read, as a sentence
 
     @property
     def is_complete(self) -> bool:
-        """True for a run that was planned whole, without `until`, and finished."""
+        """Return whether the run was planned without `until`, and finished."""
         return self.status == "finished" and not self.start.get("until")
 
     @property
     def metrics(self) -> dict[str, float]:
-        """All metrics, flat: `stage.metric` to value, also under the stage's former name; over the
-        values of a foreach, `stage.metric.mean`.
+        """Return all metrics, flat: `stage.metric` to value, also under the stage's former name, and
+        `stage.metric.mean` over the values of a foreach.
         """
         found = {
             f"{s.name}.{key}": value
@@ -265,16 +267,15 @@ class RunState:
         return found
 
     def over_values(self, base: str) -> dict[str, float]:
-        """Return mean and sample standard deviation of the metrics that a stage has for each of its
-        values.
+        """Return mean and sample standard deviation of each metric over the values of a stage's foreach.
 
-        Nothing until the stages of all values have their metrics.
+        Empty until the stages of all values have their metrics.
         """
         here = [s for s in self.stages.values() if value_of(s.name) and base_of(s.name) == base]
         metrics = [s.metrics for s in here]
         found: dict[str, float] = {}
         if any(s.job.get("values", len(here)) != len(here) for s in here):
-            return found  # this run leaves some out, as `until` says
+            return found  # `until` leaves some stages out of this run
         for name in metrics[0] if metrics else ():
             if all(name in one for one in metrics):
                 found |= _spread(name, [one[name] for one in metrics])
@@ -286,7 +287,10 @@ def _spread(name: str, values: Sequence[float]) -> dict[str, float]:
     try:
         mean = math.fsum(values) / len(values)
         squares = math.fsum((value - mean) ** 2 for value in values)
-    except (OverflowError, ValueError):  # of infinite and of huge values there is none
+    except (
+        OverflowError,
+        ValueError,
+    ):  # undefined for infinite values, and overflows for huge ones
         return {}
     if len(values) < 2:
         return {f"{name}.mean": mean}
@@ -294,19 +298,19 @@ def _spread(name: str, values: Sequence[float]) -> dict[str, float]:
 
 
 def replay(events: Iterable[Event], state: RunState | None = None) -> RunState:
-    """Return the state after these events, going on from the given one."""
+    """Return the state after these events, starting from the given state."""
     state = state or RunState()
     for event in events:
         state.last_time = event["time"]
         if (
             event.get("stage") is None or event["stage"] in state.stages
-        ):  # a stage that the run does not have is passed over
+        ):  # events of unknown stages are ignored
             _REDUCERS.get(event["event"], _ignore)(state, event)
     return state
 
 
 def _ignore(state: RunState, event: Event) -> None:
-    """An event of a newer version: nothing to show."""
+    """Ignore an event of a newer version."""
 
 
 def _run_started(state: RunState, event: Event) -> None:

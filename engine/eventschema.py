@@ -1,7 +1,6 @@
-"""The schemas of events, a stage's reports and records: each is validated here when it is read from a
-file.
+"""The schemas of events, of a stage's reports and of records, which validate what is read from a file.
 
-This applies whoever wrote the file: a stage may write anything, and a disk may flip a bit.
+No file is trusted, whoever wrote it: a stage may write anything, and a disk may flip a bit.
 """
 
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
 )
-from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
+from typing_extensions import TypedDict  # the only one that pydantic accepts before Python 3.12
 
 from engine import figure_kinds
 from engine.events import FIELDS
@@ -39,10 +38,10 @@ _RECORD = (
 
 
 def checked(event: Any) -> Event | None:
-    """Return the event of a journal, or None for what is none.
+    """Return the event of a journal, or None if it is invalid.
 
-    One of a kind that only a newer version knows is as it is, and so is a figure: what draws it looks
-    whether it fits its kind.
+    An event of an unknown kind, from a newer version, is returned unchecked. So is a figure: the code
+    that draws it checks it.
     """
     try:
         stamped = _form("event").validate_python(event)
@@ -54,9 +53,9 @@ def checked(event: Any) -> Event | None:
 
 
 def said(line: Any) -> dict[str, Any]:
-    """Return what a stage said, with the fields of its kind and no more.
+    """Return the report of a stage, reduced to the fields of its kind.
 
-    ValueError, in a sentence, for anything else.
+    Raise ValueError, with a sentence, for anything else.
     """
     kind = line.get("event") if isinstance(line, dict) else None
     if kind not in SAYS:
@@ -76,7 +75,7 @@ def said(line: Any) -> dict[str, Any]:
 
 
 def result(data: Any) -> dict[str, Any]:
-    """Return what a stage's result.json says; empty if it is not what engine.stage writes."""
+    """Return a stage's result.json; empty if it is not in the form that engine.stage writes."""
     try:
         return dict(_result_form().validate_python(data, strict=True))
     except ValidationError:
@@ -94,7 +93,7 @@ def is_record(data: Any) -> bool:
 
 @cache
 def _form(name: str) -> "TypeAdapter[dict[str, Any]]":
-    """Return what checks an event of this kind, any event at all ("event"), or a record."""
+    """Return the validator for events of this kind, for any event ("event"), or for a record."""
     stamp = {
         "v": Count,
         "seq": Count,
@@ -116,11 +115,11 @@ def _result_form() -> "TypeAdapter[Result]":
 
 
 def _adapter(name: str, fields: Mapping[str, Any]) -> "TypeAdapter[dict[str, Any]]":
-    make: Any = TypedDict  # of fields that are known here alone
+    make: Any = TypedDict  # the fields are known only at run time
     form: Any = make(name, dict(fields))
     form.__pydantic_config__ = ConfigDict(
         extra="allow", strict=True
-    )  # a newer version may say more
+    )  # a newer version may add fields
     return TypeAdapter(form)
 
 
@@ -130,13 +129,13 @@ def _types(kind: str, names: tuple[str, ...]) -> dict[str, Any]:
 
 Key = Annotated[
     str, Field(pattern=r"^\w[\w@.-]*$", max_length=250)
-]  # of a stage or an output: it becomes part of a path
+]  # the name of a stage or an output, which becomes part of a path
 Digest = Annotated[str, Field(pattern=r"^(file|tree):[0-9a-f]{64}$")]
 Metrics = dict[Name, Finite]
 
 
 class Figure(TypedDict):
-    """A figure as the store keeps it, whatever its kind."""
+    """A figure of any kind, as stored."""
 
     __pydantic_config__ = ConfigDict(extra="allow", strict=True)  # type: ignore[misc]
 
@@ -145,7 +144,7 @@ class Figure(TypedDict):
 
 
 class Job(TypedDict, total=False):
-    """A stage as `run_started` has it."""
+    """A stage in `run_started`."""
 
     stage: Required[Key]
     uses: str
@@ -161,7 +160,7 @@ class Job(TypedDict, total=False):
 
 
 class Asset(TypedDict):
-    """An asset as `run_started` has it."""
+    """An asset in `run_started`."""
 
     key: Name
     name: str
@@ -173,16 +172,16 @@ class Asset(TypedDict):
 
 
 class Result(TypedDict, total=False):
-    """What engine.stage leaves in result.json."""
+    """The content of result.json, which engine.stage writes."""
 
     metrics: Metrics
     error: Text
     exit_status: Count
-    taken: Text  # where its figures were measured, if not where it ran
+    taken: Text  # where its figures were measured, if it ran elsewhere
 
 
 class Point(TypedDict):
-    """A point of a curve, as `metric` says it and a record keeps it: a list of these values."""
+    """A point of a curve, in `metric` events and records: a list of these values."""
 
     name: Name
     step: Count
@@ -246,7 +245,7 @@ _OPTIONAL: dict[str, dict[str, Any]] = {  # fields that older journals lack
         "left_out": NotRequired[dict[Key, str]],
     }
 }
-_SPECIAL: dict[tuple[str, str], Any] = {  # a field that may be something else in one kind of event
+_SPECIAL: dict[tuple[str, str], Any] = {  # fields whose type differs in one kind of event
     ("record", "outputs"): dict[Key, Digest],
     ("job_cached", "notes"): NotRequired[list[Text]],
     ("job_finished", "taken"): NotRequired[str],

@@ -1,6 +1,6 @@
-"""Extensions, found by name: each file of a folder in engine/ is one, and its name registers it.
+"""Extensions, found by name: each file in a folder of engine/ is one, registered by its file name.
 
-Nothing is imported before it is asked for.
+Nothing is imported before it is needed.
 """
 
 import importlib

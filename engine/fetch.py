@@ -21,7 +21,7 @@ _CHUNK = 1 << 18
 
 
 def path_of(asset: Asset, store: Store) -> Path:
-    """Return where the asset's file or folder is, or will be when it is brought."""
+    """Return where the asset's file or folder is, or will be once it is fetched."""
     return (
         _folder(asset, store) / asset.every_file[0].path
         if len(asset.every_file) == 1
@@ -30,16 +30,14 @@ def path_of(asset: Asset, store: Store) -> Path:
 
 
 def digest(asset: Asset) -> str:
-    """Return the asset's digest, from its declaration alone."""
+    """Return the asset's digest, using only its declaration."""
     if len(asset.every_file) == 1:
         return f"file:{asset.every_file[0].sha256}"
     return digests.declared({file.path: file.sha256 for file in asset.every_file})
 
 
 def bring(asset: Asset, store: Store, mirror: Path | None, say: Say) -> None:
-    """Make sure that the asset is in its place, whole and checked; UserError if it cannot be
-    had.
-    """
+    """Fetch and verify the asset unless it is already there; raise UserError if it is unavailable."""
     folder = _folder(asset, store)
     if not _is_whole(asset, folder, store):
         _assemble(asset, folder, mirror, say)
@@ -56,7 +54,7 @@ def _is_whole(asset: Asset, folder: Path, store: Store) -> bool:
 
 
 def _assemble(asset: Asset, folder: Path, mirror: Path | None, say: Say) -> None:
-    """Make the whole folder beside its place and move it there at once."""
+    """Make the folder next to its destination, and move it there when it is complete."""
     partial = folder.with_name(f".{folder.name}.{os.getpid()}-{uuid.uuid4().hex[:6]}")
     try:
         for file in asset.every_file:
@@ -73,7 +71,7 @@ def _assemble(asset: Asset, folder: Path, mirror: Path | None, say: Say) -> None
 def _from_mirror(file: AssetFile, source: Path, destination: Path) -> bool:
     """Copy the file if the mirror has it.
 
-    A copy that is another file is a mistake to be told, not to be passed over.
+    A file with another digest is an error, not a missing file.
     """
     if not source.is_file():
         return False
@@ -95,7 +93,7 @@ def _from_mirror(file: AssetFile, source: Path, destination: Path) -> bool:
 def _download(
     asset: Asset, file: AssetFile, destination: Path, mirror: Path | None, say: Say
 ) -> None:
-    import urllib.request  # with TLS, which few runs need
+    import urllib.request  # imports TLS, which few runs need
 
     received, size = hashlib.sha256(), 0
     try:
@@ -112,7 +110,7 @@ def _download(
                     break
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise  # no fault of the source's
+            raise  # not the source's fault
         reason = getattr(error, "reason", None) or error
         path = (mirror or Path("MIRROR")) / file.mirror
         raise UserError(

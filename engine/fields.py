@@ -1,7 +1,4 @@
-"""Parses single values in YAML files: names, durations, sizes, rules.
-
-And mistakes told in three lines.
-"""
+"""Parses single values of YAML files (names, durations, sizes, rules), and explains validation errors."""
 
 import math
 import re
@@ -18,9 +15,9 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
 _SECONDS = {"ms": 0.001, None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_LONGEST_S = 100 * 365 * 86400.0  # what a clock and a kernel's timer can count
+_LONGEST_S = 100 * 365 * 86400.0  # within the range of clocks and kernel timers
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKMGT]?)i?B?")
-_MOST_BYTES = (1 << 63) - 1  # of Docker's own numbers, and of Linux's files
+_MOST_BYTES = (1 << 63) - 1  # the limit of Docker's integers and of Linux's file sizes
 _BYTES = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _RULE = re.compile(r"(>=|<=|>|<|==)\s*(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)(\s+if\s+measured)?")
 
@@ -64,7 +61,7 @@ def _condition(key: str) -> str:
 
 
 def _output(word: str) -> str:
-    """Accept a name, and the suffix of its file."""
+    """Accept a name with an optional file suffix."""
     name, dot, suffix = word.partition(".")
     _identifier(name or word)
     if dot and not SUFFIX.fullmatch(dot + suffix):
@@ -73,7 +70,7 @@ def _output(word: str) -> str:
 
 
 def _stage_name(name: str) -> str:
-    """Accept a name, and what `foreach` adds to it: engine/foreach.py has checked that."""
+    """Accept a name with the suffix that `foreach` adds, which engine/foreach.py has checked."""
     _identifier(name.partition("@")[0])
     return name
 
@@ -94,9 +91,7 @@ def _without_nul(value: str) -> str:
 
 
 def rule(text: object) -> str:
-    """Return a gate's rule in its one spelling: an operator, a space, a number, and `if measured`
-    where that is said.
-    """
+    """Return a gate's rule in canonical form: operator, space, number, and `if measured` if present."""
     if text is None:
         raise ValueError(
             'null is not a rule; write ">= 0.85", or remove the gate with ~ before its key, as '
@@ -109,9 +104,9 @@ def rule(text: object) -> str:
 
 
 def holds(value: float | None, rule_text: str) -> bool | None:
-    """Say whether the value keeps the rule.
+    """Return whether the value satisfies the rule.
 
-    Without a value it does not, or nobody can say (None) if the rule ends in `if measured`.
+    A missing value does not, unless the rule ends in `if measured`: then the result is None, unknown.
     """
     operator, bound, *condition = rule_text.split()
     if value is None:
@@ -153,7 +148,7 @@ Scalar = bool | int | float | str | None
 
 
 def validated(model: type[_Model], data: Mapping[str, object], wrong: str, where: str) -> _Model:
-    """Return the model of the data, or raise all mistakes of form together."""
+    """Return the model of the data, or raise all validation errors together."""
     try:
         return model.model_validate(data)
     except ValidationError as error:
@@ -161,13 +156,13 @@ def validated(model: type[_Model], data: Mapping[str, object], wrong: str, where
 
 
 def explain_all(error: ValidationError, model: type[BaseModel], where: str) -> list[UserError]:
-    """Turn pydantic's mistakes into the user's three lines each."""
+    """Turn pydantic's errors into UserErrors."""
     found: dict[tuple[object, ...], list[object]] = {}
     for mistake in error.errors(include_url=False):
         by_value = (
             mistake["loc"][:-1],
             id(mistake["input"]),
-        )  # a value that fits no type of a union has a mistake for each of them
+        )  # pydantic reports a value that fits no type of a union once for each type
         found.setdefault(
             by_value if mistake["type"] in _OF_A_UNION else (mistake["loc"],), []
         ).append(mistake)
@@ -208,7 +203,7 @@ def _fits_nothing(mistake: Any, where: str) -> UserError:
 
 
 def _expected(kind: str) -> str | None:
-    """Return what is expected in the place of a value of another type, for a kind of pydantic's."""
+    """Return what is expected instead of a value of the wrong type, for an error type of pydantic's."""
     wanted, _, why = kind.partition("_")
     return f"{_TYPES[wanted]} is expected" if wanted in _TYPES and why in _OF_TYPE else None
 
@@ -235,7 +230,7 @@ def _fix_for(kind: str, said: object) -> str:
 
 
 def _keys_at(model: type[BaseModel], location: Sequence[str]) -> list[str]:
-    """Return the keys allowed at a place such as stages.train.resources."""
+    """Return the keys allowed at a location such as stages.train.resources."""
     for part in location:
         if part in model.model_fields:
             model = _model_in(model.model_fields[part].annotation) or model

@@ -13,7 +13,9 @@ from typing_extensions import TypedDict  # pydantic takes no other before Python
 from engine import extensions
 from engine.jsontypes import Name
 
-MOST_CHARACTERS = 4_000_000  # of a figure as JSON: journal, store, report and MLflow keep it whole
+MOST_CHARACTERS = (
+    4_000_000  # of a figure as JSON: journal, store, report and MLflow each hold all of it
+)
 Figure = Mapping[str, Any]  # kind, name, and the fields of its kind
 
 
@@ -21,42 +23,41 @@ class FigureKind(Protocol):
     """A kind of figure: one module in engine/figures/, found by its name."""
 
     HEADING: str  # of the report's section with figures of this kind
-    STYLE: str  # CSS beside that of engine/svg/style.py; "" if it needs none
-    EXAMPLE: Mapping[str, Any]  # a small one, by which tests and docs show the kind
+    STYLE: str  # CSS in addition to engine/svg/style.py; "" if it needs none
+    EXAMPLE: Mapping[str, Any]  # a small figure of this kind, for tests and docs
     Fields: type  # a TypedDict: the figure's own fields, with the types and limits of their values
 
     @staticmethod
     def check(figure: Any) -> None:
-        """Raise ValueError, with a sentence, if the figure's fields do not belong together."""
+        """Raise ValueError, with a sentence, if the figure's fields do not fit together."""
 
     @staticmethod
     def draw(figure: Any) -> str:
-        """Return the figure, which was checked, as well-formed SVG or HTML that needs nothing but
-        the style.
+        """Return the checked figure as well-formed SVG or HTML that needs only the style.
 
-        It is put into a page as it is: every word of the figure is escaped here.
+        It is inserted into a page unchanged, so all text of the figure must be escaped here.
         """
 
 
 def names() -> tuple[str, ...]:
-    """Return the kinds that there are."""
+    """Return the names of all kinds."""
     return extensions.names("figures")
 
 
 def of(name: str) -> FigureKind:
-    """Return the kind of this name, which is one of `names`."""
+    """Return the kind with this name, which must be one of `names`."""
     return cast(FigureKind, extensions.module("figures", name))
 
 
 def fields(name: str) -> tuple[str, ...]:
-    """Return the fields that figures of this kind have beside `kind` and `name`."""
+    """Return the fields that figures of this kind have in addition to `kind` and `name`."""
     return tuple(of(name).Fields.__annotations__)
 
 
 def checked(figure: Figure) -> dict[str, Any]:
-    """Return the figure with the fields of its kind and no more.
+    """Return the figure, reduced to the fields of its kind.
 
-    ValueError, in a sentence, if it is of no kind that there is, or does not fit its kind.
+    Raise ValueError, with a sentence, if the kind is unknown or the figure does not fit it.
     """
     kind = figure.get("kind")
     if kind not in names():

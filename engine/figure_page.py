@@ -1,6 +1,4 @@
-"""A figure as a part of a page, and as a page of its own: the report and MLflow show the same
-drawing.
-"""
+"""A figure as part of a page, and as its own page: the report and MLflow show the same drawing."""
 
 from collections.abc import Iterable
 from html import escape
@@ -10,7 +8,7 @@ from engine.figure_kinds import Figure
 from engine.svg.style import STYLE
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-"""What a browser may load for the page: nothing from elsewhere."""
+"""The page's Content-Security-Policy: the browser loads nothing from elsewhere."""
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -34,8 +32,8 @@ body {{ margin: 16px; background: var(--paper); color: var(--ink);
 def fragment(figure: Figure) -> str:
     """Return the figure's drawing, or a sentence if it cannot be drawn.
 
-    The figure may have been recorded by another version of its kind, and the kind may be anybody's:
-    a fault of one costs no other.
+    The figure may come from another version of its kind, and the kind may be a user's: a failure must
+    not affect other figures.
     """
     try:
         own = figure_kinds.checked(figure)
@@ -46,7 +44,7 @@ def fragment(figure: Figure) -> str:
 
 
 def page(figure: Figure) -> str:
-    """Return a page of HTML with this figure alone, which needs nothing but itself."""
+    """Return a self-contained HTML page with only this figure."""
     return _PAGE.format(
         policy=POLICY,
         name=escape(str(figure["name"])),

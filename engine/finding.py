@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A thing that was looked for; where it is missing, what brings it."""
+    """Something that was looked for, and how to install it if it is missing."""
 
     is_there: bool
     what: str

@@ -1,6 +1,6 @@
 """Fingerprints jobs: a digest over source, parameters, inputs and environment.
 
-Pure but for `environment`.
+Pure except for `environment`.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from pathlib import Path
 
 ENTRIES = "entries/1"
 RECORD = (
-    "job/1"  # the pre-image's type and version come first, so that no two kinds of digest can meet
+    "job/1"  # the hashed data begin with type and version, so that kinds of digests cannot collide
 )
 DISTRIBUTIONS = {
     "cv2": ("opencv_python_headless", "opencv"),
@@ -36,13 +36,13 @@ def fingerprint(parts: Parts) -> str:
 
 
 def of_entries(digests: Mapping[str, str]) -> str:
-    """Return the digest of a folder input: that of its entries' names and digests."""
+    """Return the digest of a folder input, computed from its entries' names and digests."""
     text = json.dumps([ENTRIES, digests], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def differences(before: Parts, after: Parts) -> list[str]:
-    """Say, a line each, which values of which part differ."""
+    """Return one line for each value that differs, with its part."""
     lines = []
     for part in ("source", "parameter", "input", "environment"):
         old, new = before.get(part, {}), after.get(part, {})
@@ -53,8 +53,8 @@ def differences(before: Parts, after: Parts) -> list[str]:
 
 
 def environment(imports: frozenset[str], programs: Sequence[str] = ()) -> dict[str, str]:
-    """Return what of this machine's environment a local job depends on: Python, processor, the
-    packages it imports and the programs it runs.
+    """Return the parts of this machine's environment that a local job depends on: Python, processor,
+    the packages it imports and the programs it runs.
     """
     versions = {
         "python": "{}.{}.{}".format(*sys.version_info),
@@ -71,7 +71,7 @@ def environment(imports: frozenset[str], programs: Sequence[str] = ()) -> dict[s
 def _program(name: str) -> str:
     """Return the digest of a program on PATH.
 
-    One that is brought later must not be passed over for what was made without it.
+    Results made without the program must not stay cached once it is installed.
     """
     path = shutil.which(name)
     return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else "not installed"
@@ -79,9 +79,7 @@ def _program(name: str) -> str:
 
 @cache
 def installed() -> dict[str, str]:
-    """Return the version of each installed distribution, from the names of the dist-info folders
-    alone.
-    """
+    """Return the version of each installed distribution, using only the names of dist-info folders."""
     found: dict[str, str] = {}
     for folder in reversed(sys.path):
         for path in Path(folder).glob("*.dist-info") if folder and Path(folder).is_dir() else ():

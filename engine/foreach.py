@@ -1,5 +1,4 @@
-"""`foreach:` turns one stage of a use case into a stage per value, or per combination of values.
-Pure.
+"""Expands `foreach:`: one stage of a use case becomes a stage per value, or per combination. Pure.
 
 The stages are named as in DVC's `matrix`: `build@arm64`, and `train@cnn-0` for several keys.
 """
@@ -12,33 +11,31 @@ from typing import Any
 
 from engine.errors import UserError, did_you_mean
 
-MARK = "@"  # between what a stage is called and its values
+MARK = "@"  # separates a stage's name from its values
 ALL = f"{MARK}*"  # in a reference: the stages of all values
 _VALUE = re.compile(r"[\w+-][\w.+-]*", re.ASCII)  # it becomes a part of file names
 _LONGEST_NAME = 128
 _EACH = re.compile(r"\$\{each\.([^}]*)\}")
 _FORM = "write foreach: {key: [value, value]}"
 
-Stages = Mapping[str, object]  # as YAML has them
+Stages = Mapping[str, object]  # as in the YAML
 Combination = dict[str, object]  # key of `foreach` -> value
 
 
 def base_of(stage: str) -> str:
-    """Return what the use case calls the stage: `build` of `build@arm64`."""
+    """Return the stage's name in the use case: `build` of `build@arm64`."""
     return stage.partition(MARK)[0]
 
 
 def value_of(stage: str) -> str:
-    """Return by which values the stage was made: `arm64` of `build@arm64`; empty for an ordinary
-    stage.
-    """
+    """Return the values in the stage's name: `arm64` of `build@arm64`; empty for an ordinary stage."""
     return stage.partition(MARK)[2]
 
 
 def expand(stages: Stages, where: str) -> tuple[dict[str, object], list[UserError]]:
-    """Return the stages with one per combination, in their order, and every mistake found.
+    """Return the stages, one per combination, in their order, and all mistakes found.
 
-    `foreach` and `exclude` must be resolved already; all else may hold `${...}`.
+    `foreach` and `exclude` must already be resolved; everything else may contain `${...}`.
     """
     expansion = _Expansion()
     for name, stage in stages.items():
@@ -52,7 +49,7 @@ class _Expansion:
     mistakes: list[UserError] = field(default_factory=list)
 
     def add(self, name: str, stage: object, where: str) -> None:
-        """Add what becomes of one stage."""
+        """Add the stages that one stage expands to."""
         if MARK in str(name):
             what = f"'{name}' is not a valid name"
             self.mistakes.append(
@@ -92,7 +89,7 @@ class _Expansion:
         return not found
 
     def _filled(self, value: object, combination: Combination, where: str) -> object:
-        """Return the value with its combination's in the place of each `${each.key}`."""
+        """Return the value with each `${each.key}` replaced by the combination's value."""
         if isinstance(value, Mapping):
             return {
                 key: self._filled(inner, combination, f"{where}.{key}")
@@ -126,7 +123,7 @@ class _Expansion:
 
 
 def text(value: object) -> str:
-    """Return a value as names of stages have it."""
+    """Return a value as it appears in stage names."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

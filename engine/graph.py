@@ -1,7 +1,7 @@
 """The DAG of a use case: stages and the references between them. Pure.
 
-A run that finds everything cached needs the order alone, which the standard library gives. The rest
-is networkx, imported when it is asked for: it takes as long as such a run.
+A fully cached run needs only the order, which the standard library provides. Everything else uses
+networkx, imported on demand because its import takes as long as such a run.
 """
 
 import heapq
@@ -23,11 +23,13 @@ class Reference:
 
     stage: str | None
     name: str
-    each: tuple[str, ...] = ()  # of `stage@*`: the values of its foreach, each an entry of a folder
+    each: tuple[
+        str, ...
+    ] = ()  # for `stage@*`: the values of its foreach, each an entry of the folder
 
     @property
     def members(self) -> dict[str, str]:
-        """Return the stages of `stage@*` by their values."""
+        """Return the stages of `stage@*` by value."""
         return {value: f"{base_of(str(self.stage))}{MARK}{value}" for value in self.each}
 
     @property
@@ -42,21 +44,21 @@ class Reference:
 
 
 def reference(text: str) -> Reference | None:
-    """Return the reference that the text writes, or None where it writes none."""
+    """Return the reference in the text, or None if the text is not a reference."""
     if text.startswith("asset:"):
         return Reference(None, text.removeprefix("asset:"))
-    stage, _, name = text.rpartition(".")  # a value of foreach may have dots
+    stage, _, name = text.rpartition(".")  # a value of foreach may contain dots
     return Reference(stage, name) if base_of(stage) and name and "." not in base_of(stage) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Dag:
-    """Stages, and for each the inputs that it takes from others."""
+    """Stages, and the inputs that each one takes from others."""
 
     inputs: Mapping[
         str, Mapping[str, Sequence[str]]
     ]  # stage -> stage that it needs -> names of the inputs
-    successors: Mapping[str, Sequence[str]]  # stage -> those that need it
+    successors: Mapping[str, Sequence[str]]  # stage -> stages that need it
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.inputs)
@@ -66,7 +68,7 @@ class Dag:
 
     @property
     def edges(self) -> list[tuple[str, str]]:
-        """Return each pair of a stage and one that needs it, once."""
+        """Return each pair (stage, stage that needs it) once."""
         return [(source, stage) for stage, needed in self.inputs.items() for source in needed]
 
     def only(self, kept: Collection[str]) -> "Dag":
@@ -96,7 +98,7 @@ def build(stages: Iterable[str], edges: Iterable[tuple[str, str, str]]) -> Dag:
 
 
 def cycles(graph: Dag, where: str) -> list[UserError]:
-    """Return a mistake for each knot of stages that wait for one another, spelt out stage by stage."""
+    """Return a mistake for each group of stages that form a cycle, with the cycle spelt out."""
     try:
         TopologicalSorter(graph.inputs).prepare()
     except CycleError:
@@ -105,9 +107,7 @@ def cycles(graph: Dag, where: str) -> list[UserError]:
 
 
 def order(graph: Dag) -> list[str]:
-    """Return the stages so that each comes after what it needs, in the order they were added where
-    that is free.
-    """
+    """Return the stages in topological order; ties keep the order in which they were added."""
     position = {stage: at for at, stage in enumerate(graph)}
     names = list(position)
     sorter = TopologicalSorter(graph.inputs)
@@ -124,7 +124,7 @@ def order(graph: Dag) -> list[str]:
 
 
 def generations(graph: Dag) -> dict[str, int]:
-    """Return for each stage how many others the longest path to it has."""
+    """Return the number of stages before each stage on the longest path to it."""
     depth: dict[str, int] = {}
     for stage in order(graph):
         depth[stage] = max((depth[source] + 1 for source in graph.inputs[stage]), default=0)
@@ -132,7 +132,7 @@ def generations(graph: Dag) -> dict[str, int]:
 
 
 def priorities(graph: Dag, seconds: Mapping[str, float]) -> dict[str, float]:
-    """Return for each stage the seconds of the longest path from its start to the end of the run."""
+    """Return the duration, in seconds, of the longest path from each stage's start to the run's end."""
     longest: dict[str, float] = {}
     for stage in reversed(order(graph)):
         after = max((longest[next_one] for next_one in graph.successors[stage]), default=0.0)
@@ -141,7 +141,7 @@ def priorities(graph: Dag, seconds: Mapping[str, float]) -> dict[str, float]:
 
 
 def until(graph: Dag, last: Iterable[str], where: str) -> set[str]:
-    """Return these stages and all that they need; a stage with foreach stands for those of all its
+    """Return these stages and all that they need; the name of a foreach means the stages of all its
     values.
     """
     import networkx
@@ -154,8 +154,8 @@ def until(graph: Dag, last: Iterable[str], where: str) -> set[str]:
 
 
 def named(graph: Dag, name: str, where: str) -> list[str]:
-    """Return the stages of this name: one, or those of all values of a foreach; UserError if there
-    is none.
+    """Return the stages with this name: one, or those of all values of a foreach. Raise UserError if
+    there is none.
     """
     found = [one for one in graph if name.removesuffix(ALL) in (one, base_of(one))]
     if not found:

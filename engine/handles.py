@@ -1,8 +1,8 @@
-"""Safe file access through handles, for folders in which others may write: a stage may leave
-anything there.
+"""Safe file access through handles, for folders in which others may write: a stage may leave anything
+there.
 
-No symbolic link is followed, no other file system is entered, only regular files are opened, no open
-blocks, every read is limited, and no walk recurses.
+Symbolic links are not followed, other file systems are not entered, only regular files are opened,
+opening never blocks, reads are limited, and walks do not recurse.
 """
 
 import errno
@@ -28,27 +28,27 @@ class Entry:
     folder: int
     name: str
     path: str  # from the root of the walk
-    facts: os.stat_result  # of the entry itself: a link is not followed
+    facts: os.stat_result  # of the entry itself: links are not followed
 
     @property
     def is_folder(self) -> bool:
-        """True for a real folder."""
+        """Return whether it is a real folder, not a link to one."""
         return stat.S_ISDIR(self.facts.st_mode)
 
 
 @dataclass(slots=True)
 class _Level:
-    """A folder that the walk is in."""
+    """A folder that the walk has entered."""
 
     name: str
     facts: os.stat_result
-    left: list[str] = field(default_factory=list)  # names, the next one last
+    left: list[str] = field(default_factory=list)  # remaining names, the next one last
 
 
 def open_file(path: str | Path, flags: int = os.O_RDONLY, *, at: int | None = None) -> int:
     """Return a descriptor of a regular file, never of a link, a device or a FIFO.
 
-    `at` is the folder that a name is in.
+    at: the folder that contains the name.
     """
     file = os.open(path, flags | _SAFELY, 0o666, dir_fd=at)
     if not stat.S_ISREG(os.fstat(file).st_mode):
@@ -68,9 +68,7 @@ def folder(path: str | Path, *, at: int | None = None) -> Iterator[int]:
 
 
 def read(path: str | Path, most_bytes: int, *, at: int | None = None) -> bytes:
-    """Return a regular file's bytes; OSError for anything else, and for more bytes than are
-    allowed.
-    """
+    """Return a regular file's bytes; raise OSError for anything else, and for a larger file."""
     with open(open_file(path, at=at), "rb") as file:
         data = file.read(most_bytes + 1)
     if len(data) > most_bytes:
@@ -79,17 +77,17 @@ def read(path: str | Path, most_bytes: int, *, at: int | None = None) -> bytes:
 
 
 def append(path: str | Path, data: bytes, *, at: int | None = None) -> None:
-    """Append to a regular file, or make it."""
+    """Append to a regular file, and create it if it does not exist."""
     with open(open_file(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, at=at), "wb") as file:
         file.write(data)
 
 
 def walk(root: int, *, unlock: bool = False) -> Iterator[Entry]:
-    """Yield all that is below an open folder, sorted, and each folder after what it holds.
+    """Yield everything below an open folder, sorted, each folder after its contents.
 
-    A mount point is yielded as it is and not entered. unlock: make each folder one's own to read
-    and write first. A folder that is moved while the walk is in it raises OSError. The walk goes up
-    through `..`, so that it needs one descriptor and no path, however deep the tree is.
+    A mount point is yielded but not entered. unlock: first make each folder readable and writable for
+    its owner. Raise OSError if a folder is moved while the walk is in it. The walk goes up through
+    `..`, so that it needs one descriptor and no path, however deep the tree is.
     """
     here = os.dup(root)
     levels = [_Level("", os.fstat(root), _names(here, unlock))]
@@ -123,14 +121,14 @@ def walk(root: int, *, unlock: bool = False) -> Iterator[Entry]:
 
 
 def make_writable(path: str | Path, *, at: int | None = None) -> None:
-    """Let the owner of a real folder do all in it, as far as that is this user.
+    """Give the owner of a real folder full access, if this user may change it.
 
-    A link in its place is left alone.
+    Ignore a link.
     """
     with suppress(OSError):
         handle = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
         try:
-            # A handle that only names its file can be changed through /proc alone: proc(5), /proc/pid/fd.
+            # The mode of an O_PATH handle can only be changed through /proc: proc(5), /proc/pid/fd.
             mode = stat.S_IMODE(os.fstat(handle).st_mode)
             if mode & 0o700 != 0o700:
                 Path(f"/proc/self/fd/{handle}").chmod(mode | 0o700)
@@ -139,7 +137,7 @@ def make_writable(path: str | Path, *, at: int | None = None) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a real folder, if there is none; what else has its name is removed."""
+    """Create a real folder unless it exists; first remove anything else with its name."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_symlink() or (path.exists() and not path.is_dir()):
         remove(path)
@@ -147,9 +145,9 @@ def make_folder(path: Path) -> None:
 
 
 def remove(path: str | Path, *, at: int | None = None) -> bool:
-    """Remove a file, a link, or a folder with all that it holds, as far as this user may.
+    """Remove a file, a link, or a folder with its contents, as far as this user may.
 
-    Say whether it is gone.
+    Return whether it is gone.
     """
     try:
         os.unlink(path, dir_fd=at)
@@ -158,7 +156,7 @@ def remove(path: str | Path, *, at: int | None = None) -> bool:
         return True
     except OSError:
         pass  # it is a folder
-    with suppress(OSError):  # mostly an empty one, which needs no look inside
+    with suppress(OSError):  # usually it is empty, and no walk is needed
         os.rmdir(path, dir_fd=at)
         return True
     make_writable(path, at=at)
@@ -180,9 +178,9 @@ def _remove_one(entry: Entry) -> None:
 
 
 def _names(handle: int, unlock: bool) -> list[str]:
-    """Return the names in a folder, the last one first.
+    """Return the names in a folder, in reverse order.
 
-    None of one that may not be read and is only to be emptied.
+    Empty if the folder is unreadable and is only being emptied.
     """
     try:
         return sorted(os.listdir(handle), reverse=True)
@@ -193,7 +191,7 @@ def _names(handle: int, unlock: bool) -> list[str]:
 
 
 def _entered(name: str, at: int, wanted: os.stat_result) -> int:
-    """Return a folder, which must still be the one that was seen under this name, or above."""
+    """Open a folder; raise OSError if it is no longer the one that was seen under this name or above."""
     handle = os.open(name, _FOLDER, dir_fd=at)
     facts = os.fstat(handle)
     if (facts.st_dev, facts.st_ino) != (wanted.st_dev, wanted.st_ino):

@@ -13,15 +13,15 @@ from engine.signature import Library
 REGISTRY, PROBE_S = (
     "registry-1.docker.io",
     2.0,
-)  # where the pinned Debian of containers/base/registry.txt is
+)  # the registry of the pinned Debian in containers/base/registry.txt
 BUILDERS = (
     "stages.containers.base",
     "stages.containers.build",
-)  # what makes images: it goes into their tags
+)  # the code that builds images: it is part of their tags
 
 
 def of(request: Request) -> Callable[[], Sequence[Image]]:
-    """Return what reads the images of containers/ when it is first asked, the user's before the
+    """Return a function that reads the images of containers/ on its first call, the user's before the
     project's.
     """
 
@@ -42,9 +42,9 @@ def of(request: Request) -> Callable[[], Sequence[Image]]:
 
 
 def base_of(request: Request) -> str:
-    """Return where the images' Debian comes from: `bootstrap` or `registry`.
+    """Return the source of the images' Debian: `bootstrap` or `registry`.
 
-    `auto` is resolved once for these outputs, since another base would make another image.
+    `auto` is resolved once per outputs folder, because a different base gives different images.
     """
     if request.settings.base != "auto":
         return request.settings.base

@@ -1,4 +1,4 @@
-"""The images of containers/: selects the one for a stage, and computes the tag, a hash of everything
+"""The images of containers/: selects the one for a stage, and computes its tag, a hash of everything
 that goes into it.
 
 It reads only the definitions; it builds nothing and asks no container engine.
@@ -25,8 +25,10 @@ REPOSITORY = "raspberrypi-mlops"
 RUNTIMES = {
     "litert": "ai_edge_litert",
     "tflite_runtime": "tflite_runtime",
-}  # a stage that can use both needs the target's alone
-CONTAINERS = ROOT / "containers"  # the project's own, whose base an image of the user's may name
+}  # a stage that supports both needs only the target's
+CONTAINERS = (
+    ROOT / "containers"
+)  # the project's own images, which a user's image may name as its base
 RECORD = "image/1"
 _FULL_NAME = re.compile(
     rf"{REPOSITORY}/([A-Za-z0-9_-]+):(?:{'|'.join(ARCHITECTURES.values())})-[0-9a-f]{{12}}"
@@ -63,7 +65,7 @@ class Image:
 
     @property
     def full_name(self) -> str:
-        """Return what a container engine knows it by."""
+        """Return its name in a container engine."""
         return f"{REPOSITORY}/{self.name}:{self.tag}"
 
     @property
@@ -75,7 +77,7 @@ class Image:
 def read(folder: Path, sources: Mapping[str, str], base: str) -> list[Image]:
     """Return every image below the folder for each of its platforms.
 
-    `sources` are the digests of what builds them, `base` how the Debian is had.
+    sources: digests of the code that builds them. base: where their Debian comes from.
     """
     return [
         _image(path.parent, platform, {**sources, "base": base})
@@ -87,8 +89,8 @@ def read(folder: Path, sources: Mapping[str, str], base: str) -> list[Image]:
 def serving(
     images: Sequence[Image], platform: str, packages: frozenset[str], runtime: str
 ) -> Image:
-    """Return the smallest image of the platform that has all these packages; UserError if none
-    has.
+    """Return the smallest image of the platform that has all these packages; raise UserError if there
+    is none.
     """
     at_hand = [image for image in images if image.platform == platform and not image.optional]
     if not at_hand:
@@ -130,9 +132,9 @@ def named(images: Sequence[Image], name: str, platform: str) -> Image | None:
 
 
 def name_in(full_name: str) -> str | None:
-    """Return the image's short name in a full name of the form that is made here.
+    """Return the image's short name, from a full name in the form made here.
 
-    None for one that somebody else gave.
+    None for any other name.
     """
     match = _FULL_NAME.fullmatch(full_name)
     return match[1] if match else None
@@ -179,7 +181,7 @@ def _definition(path: Path) -> Definition:
 
 
 def _files(folder: Path, architecture: str) -> list[Path]:
-    """Return what goes into the image: the folder's files but those of other architectures."""
+    """Return the image's files: those of the folder, except for those of other architectures."""
     others = tuple(f"-{name}" for name in ARCHITECTURES.values() if name != architecture)
     return sorted(
         path for path in folder.rglob("*") if path.is_file() and not path.stem.endswith(others)
@@ -199,8 +201,8 @@ def _packages(folder: Path, architecture: str) -> frozenset[str]:
 
 
 def _digest(files: Mapping[Path, Path], sources: Mapping[str, str]) -> str:
-    """Return the digest of the files, each under its path below the folder it is given with, and of
-    the sources.
+    """Return the digest of the sources and the files; each file counts with its path relative to the
+    folder it is given with.
     """
     whole = hashlib.sha256(RECORD.encode())
     for path, root in files.items():

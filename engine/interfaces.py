@@ -1,8 +1,8 @@
 """The Protocols of extensions: executors, drivers, sinks, and the machines on which containers run.
 
-Three are in lower layers, since parsing targets, stages and events needs them: engine/kind.py has
-that of a kind of stage, engine/accelerator.py that of an accelerator, engine/figure_kinds.py that of
-a kind of figure. Contract tests check each implementation against its Protocol:
+Three Protocols are in lower layers, because parsing targets, stages and events needs them: kinds of
+stages in engine/kind.py, accelerators in engine/accelerator.py, kinds of figures in
+engine/figure_kinds.py. Contract tests check each implementation against its Protocol:
 tests/engine/test_interfaces.py and the test_contract.py of its package.
 """
 
@@ -22,116 +22,112 @@ from engine.vocabulary import Event, FailureKind, RunStatus
 
 
 class Emit(Protocol):
-    """What a driver reports to."""
+    """Receives the events of a driver."""
 
     def __call__(self, *events: Event) -> None:
         """Make the events durable, then show them."""
 
 
 class Say(Protocol):
-    """What shows the progress of a download."""
+    """Shows the progress of a download."""
 
     def __call__(self, file: str, done: int, total: int, /) -> None:
-        """Show how many bytes of a file are here; `total` may turn out wrong."""
+        """Show how many bytes of a file have arrived; `total` may turn out to be wrong."""
 
 
 class Executor(Protocol):
     """Runs single jobs: one file in engine/executors/, found by its name.
 
-    A new one is made for each run, from a `context.ExecutorContext`.
+    Each run creates a new one from a `context.ExecutorContext`.
     """
 
-    why_chosen: str  # a sentence for the user, if it was chosen among candidates
+    why_chosen: str  # the reason, as a sentence for the user, if it was chosen among candidates
 
     def unavailable(self) -> str:
-        """Return why this executor cannot run anything here, in a sentence; empty if it can."""
+        """Return why this executor cannot run anything here, as a sentence; empty if it can."""
 
     def place(self, spec: StageSpec, contract: Contract) -> Placement:
         """Return where a stage runs, in what environment, and where its figures are measured.
 
-        UserError if it can run nowhere.
+        Raise UserError if it cannot run anywhere.
         """
 
     def missing(self, planned: Iterable[Planned]) -> list[str]:
-        """Return the full names of the images that these jobs need and that are not here.
+        """Return the full names of the images that these jobs need and that are missing.
 
-        UserError if the machine could not run these jobs.
+        Raise UserError if the machine cannot run these jobs.
         """
 
     def load(self, full_name: str, archive: Path) -> None:
-        """Take in an image that was built."""
+        """Load an image that was built."""
 
     def prepare(self, planned: Iterable[Planned]) -> None:
-        """Make ready for these jobs; UserError if they cannot run."""
+        """Prepare for these jobs; raise UserError if they cannot run."""
 
     def reclaim(self, planned: Iterable[Planned], work: Path) -> None:
-        """Continue what ended engines left running, as far as these jobs need it, and remove the
-        rest.
-        """
+        """Take over what ended engines left running and these jobs need, and remove the rest."""
 
     def launch(self, launch: Launch) -> None:
-        """Start the job; its end comes from `wait`."""
+        """Start the job; `wait` reports its end."""
 
     def wait(self, timeout_s: float) -> list[Ended]:
         """Return the jobs that ended; wait for one up to the timeout."""
 
     def terminate(self, stage: str, *, force: bool) -> None:
-        """Ask the job's process tree to end, or end it."""
+        """Ask the job's process tree to end; with `force`, kill it."""
 
     def close(self) -> None:
-        """End all that runs, and free what the executor holds."""
+        """End all running jobs, and release the executor's resources."""
 
 
 class ContainerFiles(Protocol):
-    """How a job's files reach the container, and how they come back."""
+    """Transfers a job's files to the container and back."""
 
     def log(self, launch: Launch) -> Path | None:
-        """Return where the container writes the log; None if it leaves that to its engine."""
+        """Return where the container writes the log; None if its engine keeps the log."""
 
     def mounts(self, client: Any, launch: Launch, is_wanted: Callable[[], bool]) -> list[Any]:
-        """Return the container's mounts, and make sure that what they name is there.
+        """Return the container's mounts, and make sure that their sources exist.
 
-        Raise if the job is no longer wanted.
+        Raise an exception if the job is no longer wanted.
         """
 
     def send(self, client: Any, container: Any, launch: Launch) -> None:
-        """Bring the job's files into the container, which has not started."""
+        """Copy the job's files into the container, which has not started."""
 
     def follow(self, client: Any, container: Any, launch: Launch) -> None:
-        """Bring what the stage has said so far."""
+        """Fetch the stage's reports so far."""
 
     def collect(self, client: Any, container: Any, launch: Launch) -> None:
-        """Bring the outputs and all that was said."""
+        """Fetch the outputs and all reports."""
 
     def free_bytes(self, launch: Launch) -> int | None:
-        """Return how much more the disk takes where the job writes; None if that is not known."""
+        """Return the free space on the disk that the job writes to; None if unknown."""
 
     def keep(self, labels: Mapping[str, str], work: Path) -> bool:
-        """Make sure that the files of an abandoned container stay; say whether they are there."""
+        """Keep the files of an abandoned container; return whether they exist."""
 
     def take_over(self, launch: Launch, labels: Mapping[str, str]) -> None:
-        """Let the launch have the files of the abandoned container."""
+        """Give the files of the abandoned container to the launch."""
 
 
 class ContainerMachine(Protocol):
-    """The machine whose engine it is."""
+    """A machine with a container engine."""
 
     @property
     def lost(self) -> FailureKind:
-        """The kind of failure of a job whose engine has gone."""
+        """Return the kind of failure of a job whose container engine was lost."""
 
     @property
     def where(self) -> str:
-        """Return which engine it is, for the user."""
+        """Return the engine's description for the user."""
 
     @property
     def files(self) -> ContainerFiles:
-        """How files come and go there."""
+        """The object that transfers files to and from the machine."""
 
     def connect(self) -> Any:
-        """Return a client of the engine that has been answered; UserError that says what is in the
-        way.
-        """
+        """Return a client that has reached the engine; raise UserError with the reason if it cannot."""
 
     def unavailable(self, reach: Callable[[], Any]) -> str:
         """Return why its engine cannot run the target's stages; empty if it can."""
@@ -143,13 +139,13 @@ class ContainerMachine(Protocol):
         """Return where the stage runs, in this image."""
 
     def refuse(self, client: Any, jobs: Sequence[Planned]) -> None:
-        """Raise UserError for what the machine could not run."""
+        """Raise UserError for jobs that the machine cannot run."""
 
     def access(self, launch: Launch) -> Access:
-        """Return what the job's container gets of the target's accelerator."""
+        """Return the access to the target's accelerator that the job's container gets."""
 
     def close(self) -> None:
-        """End the way to the engine."""
+        """Close the connection to the engine."""
 
 
 class Driver(Protocol):
@@ -161,22 +157,16 @@ class Driver(Protocol):
         """Run the plan to its end, and return the status of the run."""
 
     def interrupt(self) -> None:
-        """Let the run end: cleanly at the first call, at once at the second. Called by a signal
-        handler.
-        """
+        """End the run: cleanly at the first call, at once at the second. Called by a signal handler."""
 
 
 class Sink(Protocol):
     """Reads the events of a run: one file in engine/sinks/, found by its name."""
 
-    writes_files: (
-        bool  # at the end of the run: it is then shown the last event before that is durable
-    )
+    writes_files: bool  # end of run: the sink gets the last event before it is durable
 
     def show(self, event: Event, state: RunState) -> None:
-        """Show one event, which is durable already; the state is that after it."""
+        """Show one event, which is already durable; `state` includes it."""
 
     def close(self) -> str:
-        """Release what the sink holds: the run is over. Return a last line for the user, or
-        nothing.
-        """
+        """Release the sink's resources at the end of the run. Return a last line for the user, or ""."""

@@ -1,5 +1,5 @@
-"""A composed configuration as plain data: `foreach` expanded, every ${...} resolved, odd values
-refused.
+"""Turns a composed configuration into plain data: expands `foreach`, resolves every ${...}, and refuses
+values that are not plain.
 """
 
 import re
@@ -19,11 +19,9 @@ def resolved(config: DictConfig, key: str) -> object:
 
 
 def expand(config: DictConfig, written: Any, where: str, mistakes: list[UserError]) -> None:
-    """Put the stages of its values in the place of each stage with `foreach`, while `${...}` is
-    unresolved.
+    """Replace each stage with `foreach` by one stage per value, before `${...}` is resolved.
 
-    Nothing else could be checked in a use case whose foreach is wrong: its mistakes are raised at
-    once.
+    Mistakes in a foreach are raised at once, because nothing else can be checked then.
     """
     stages = written.get("stages")
     words = ("${each.", "'foreach'", "'exclude'")
@@ -43,9 +41,7 @@ def expand(config: DictConfig, written: Any, where: str, mistakes: list[UserErro
 
 
 def plain_data(config: DictConfig, where: str, mistakes: list[UserError]) -> dict[str, Any]:
-    """Resolve every ${...}; a wrong one is reported with its place, and taken out so that the others
-    are seen too.
-    """
+    """Resolve every ${...}; report and remove an invalid one, so that the others are checked too."""
     removed: set[str] = set()
     while True:
         try:
@@ -76,8 +72,8 @@ def _unresolved(config: DictConfig, location: str, said: str) -> UserError:
 def refuse_odd_values(
     data: object, where: str, overrides: Sequence[str], mistakes: Sequence[UserError] = ()
 ) -> None:
-    """Raise every value that is not plain, with the mistakes so far: no later check could deal with
-    it.
+    """Raise a mistake for every value that is not plain, together with the mistakes so far: later
+    checks cannot handle such values.
     """
     found = []
     for keys, what, fix in plain.faults(data):

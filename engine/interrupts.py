@@ -8,10 +8,10 @@ from types import FrameType
 
 
 def end_at_once() -> None:
-    """Let Ctrl-C end the process at once until a command begins.
+    """Let Ctrl-C end the process at once, until a command begins.
 
-    Nothing is written before that, and a library that is interrupted in its middle may raise
-    another error. A shell's background job ignores Ctrl-C, and continues to do so.
+    Nothing has been written by then, and a library that is interrupted may raise some other error. A
+    shell's background job ignores Ctrl-C, and continues to do so.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _leave)
@@ -19,7 +19,7 @@ def end_at_once() -> None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let Ctrl-C raise KeyboardInterrupt while a command works, so that it can tidy up."""
+    """Let Ctrl-C raise KeyboardInterrupt while a command runs, so that it can clean up."""
     before = signal.getsignal(signal.SIGINT)
     if before is _leave:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -31,7 +31,7 @@ def interruptible() -> Iterator[None]:
 
 @contextmanager
 def terminable(number: int = signal.SIGTERM) -> Iterator[None]:
-    """Let a polite kill raise KeyboardInterrupt, as Ctrl-C does."""
+    """Let SIGTERM raise KeyboardInterrupt, as Ctrl-C does."""
     before = signal.getsignal(number)
     if before is signal.SIG_DFL:
         signal.signal(number, signal.default_int_handler)
@@ -43,7 +43,7 @@ def terminable(number: int = signal.SIGTERM) -> Iterator[None]:
 
 @contextmanager
 def postponed() -> Iterator[Callable[[], bool]]:
-    """Yield what says whether Ctrl-C or a polite kill came; the second one raises
+    """Yield a function that returns whether Ctrl-C or SIGTERM arrived; a second one raises
     KeyboardInterrupt.
     """
     came: list[int] = []

@@ -1,4 +1,4 @@
-"""One command in this process: its streams, its interrupts, and the exit status that it returns."""
+"""Runs one command in this process: its streams, its interrupts, and its exit status."""
 
 import gc
 import importlib
@@ -28,8 +28,8 @@ def run(command: str, request: Request[CommandOptions]) -> tuple[int, float | No
 
 
 def make_printable() -> None:
-    """Let no command end for what it prints: a letter that the terminal lacks becomes '?', and a
-    closed output takes all.
+    """Keep printing from ending a command: a character that the terminal lacks becomes '?', and
+    output to a closed stream is discarded.
     """
     sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open to the end
     sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115

@@ -1,5 +1,4 @@
-"""A job as a folder: lays it out, reads the stage's reports, and collects its outputs. It runs
-nothing.
+"""A job as a folder: lays it out, reads the stage's reports, and collects its outputs. It runs nothing.
 
 The stage may do anything to the folder, and the engine has more rights than a container. The contents
 are therefore accessed through handles that were opened when the folder was created, and everything
@@ -29,12 +28,12 @@ LOG_TAIL_LINES = 20
 LOG_MOST, LOG_ENDS = (
     100_000_000,
     1_000_000,
-)  # bytes of a log above which it is cut, and what is kept of each end then
-READ_MOST = 8_000_000  # bytes of what a stage says that are read at once
+)  # a log above the first size, in bytes, is cut; the second size is kept of each end
+READ_MOST = 8_000_000  # bytes of a stage's reports that are read at once
 EVENTS_MOST, EVENTS_MOST_BYTES = (
     100_000,
     64_000_000,
-)  # what a stage may say in all; what goes beyond is not read
+)  # limits on all reports of a stage; the rest is not read
 RESULT_MOST_BYTES = 8_000_000
 ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "2",
@@ -44,8 +43,8 @@ ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "TF_ENABLE_ONEDNN_OPTS": "0",
 }
-"""The environment of every job, so that all executors give the same bytes."""
-Identities = Mapping[str, tuple[int, int]]  # of a job's folder (".") and its out/: device and inode
+"""The environment of every job, so that all executors produce the same bytes."""
+Identities = Mapping[str, tuple[int, int]]  # device and inode of a job's folder (".") and its out/
 _PLACEHOLDER = re.compile(r"\{(inputs|outputs|params)\.(\w+)\}")
 
 
@@ -60,18 +59,17 @@ class Launch:
     run_id: str = ""
     attempt: int = 1
     inputs: Mapping[str, Path | None] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)  # what the executor says in the stage's name
+    notes: list[str] = field(default_factory=list)  # the executor's messages about the stage
     adopted: Callable[[], None] = lambda: (
         None
-    )  # called when the folder of an ended engine was put in its place
+    )  # called when the folder of an ended engine replaces it
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
     """How a job's process ended: its exit status, or minus the signal; None: the executor lost it.
 
-    kind and why: what the executor alone knows of a failure, such as a limit of memory that was
-    reached.
+    kind and why: what only the executor knows about a failure, such as a memory limit that was reached.
     """
 
     stage: str
@@ -90,12 +88,12 @@ class JobFolder:
     inputs: Mapping[str, Path | None]
     notes: list[str] = field(
         default_factory=list
-    )  # of the executor and of this, until they are read
+    )  # from the executor and from this object, until they are read
     said: list[dict[str, Any]] = field(default_factory=list)
-    _made: Identities = field(default_factory=dict)  # the folder and its out/, as they were made
+    _made: Identities = field(default_factory=dict)  # the folder and its out/, as created
     _offset: int = 0
     _count: int = 0
-    _is_deaf: bool = False  # too much was said, or not in events.jsonl
+    _is_deaf: bool = False  # reports are no longer read: too many, or events.jsonl was replaced
     _refused: int = 0
     _first_refusal: str = ""
 
@@ -105,9 +103,9 @@ class JobFolder:
         return self.planned.job
 
     def poll(self, *, to_the_end: bool = False) -> list[dict[str, object]]:
-        """Return what the stage said since the last call, as events of the run.
+        """Return the stage's reports since the last call, as events of the run.
 
-        At the end a note says what was left out.
+        At the end, a note says what was left out.
         """
         fresh: list[dict[str, object]] = []
         while not self._is_deaf:
@@ -125,9 +123,9 @@ class JobFolder:
         return fresh
 
     def result(self) -> dict[str, Any]:
-        """Return the stage's own account: `metrics`, `error`, `exit_status`.
+        """Return the stage's own result: `metrics`, `error`, `exit_status`.
 
-        Empty if it left none, or what it left is none.
+        Empty if it left none, or an invalid one.
         """
         try:
             with handles.folder(self.path) as folder:
@@ -140,9 +138,9 @@ class JobFolder:
     def commit(
         self, store: Store, metrics: Mapping[str, float], seconds: float, taken: str = ""
     ) -> Record:
-        """Put the outputs into the store; BadOutput if one is missing or is none.
+        """Put the outputs into the store; raise BadOutput if one is missing or invalid.
 
-        taken: where the metrics were measured, if not where the job ran.
+        taken: where the metrics were measured, if the job ran elsewhere.
         """
         job, planned = self.job, self.planned
         assert planned.fingerprint is not None and planned.parts is not None
@@ -178,18 +176,18 @@ class JobFolder:
             handles.remove(private)
 
     def adopt(self) -> None:
-        """Take the folder that now stands at the path for the job's own: an ended engine made it,
-        and its stage may be at work.
+        """Adopt the folder that is now at the path as the job's own: an ended engine made it, and its
+        stage may still be running.
         """
         try:
             self._made = identities(self.path)
-        except OSError:  # it has no out/ any more: nothing of it will be taken
+        except OSError:  # its out/ is gone: nothing of it will be used
             self._made = {}
 
     def _more(self) -> bytes:
         """Return the next whole lines of events.jsonl.
 
-        A line of megabytes is no event, and is ignored.
+        A line of several megabytes is not an event, and is ignored.
         """
         try:
             with (
@@ -215,9 +213,7 @@ class JobFolder:
         return data
 
     def _event(self, line: bytes) -> dict[str, object] | None:
-        """Return the event with the fields that it may have, and no more: `seq` and `v` are the
-        journal's.
-        """
+        """Return the event, reduced to its allowed fields: the journal sets `seq` and `v`."""
         try:
             return {"stage": self.job.stage, **eventschema.said(json.loads(line))}
         except (ValueError, RecursionError) as error:
@@ -238,7 +234,7 @@ def lay_out(
 ) -> JobFolder:
     """Make the job's folder, with job.json and an empty out/.
 
-    Artifacts are read where the store keeps them.
+    Artifacts are read in the store, not copied.
     """
     job = planned.job
     (path / "out").mkdir(parents=True)
@@ -267,7 +263,7 @@ def lay_out(
 
 
 def linked(launch: Launch) -> list[Path]:
-    """Return the artifacts that the entries of the job's folder inputs link to."""
+    """Return the artifacts that the links in the job's folder inputs point to."""
     folders = [
         path for path in launch.inputs.values() if path and path.parent == launch.folder / "in"
     ]
@@ -275,9 +271,7 @@ def linked(launch: Launch) -> list[Path]:
 
 
 def _folder_input(folder: Path, entries: Mapping[str, Path]) -> Path:
-    """Make the folder of an input such as `build@*.image`: a link for each entry, which none may
-    change.
-    """
+    """Make the read-only folder of an input such as `build@*.image`, with one link per entry."""
     folder.mkdir(parents=True)
     for name, artifact in entries.items():
         (folder / name).symlink_to(artifact)
@@ -286,11 +280,10 @@ def _folder_input(folder: Path, entries: Mapping[str, Path]) -> Path:
 
 
 def take_out(path: Path, made: Identities, contract: Contract, private: Path) -> dict[str, Path]:
-    """Move the outputs to a new folder that the stage cannot reach, and return where they are;
-    nothing else is moved.
+    """Move only the outputs to a new folder that the stage cannot reach, and return their paths.
 
-    BadOutput if the job's folder or its out/ is not the one that was made. What the stage did
-    not write is not there.
+    Outputs that the stage did not write are left out. Raise BadOutput if the job's folder or its out/
+    is not the original one.
     """
     private.mkdir(mode=0o700)
     try:
@@ -300,7 +293,7 @@ def take_out(path: Path, made: Identities, contract: Contract, private: Path) ->
             for name in map(contract.file_of, contract.outputs):
                 handles.make_writable(
                     name, at=out
-                )  # a folder that is moved is written to: its `..` changes
+                )  # moving a folder writes to it: its `..` changes
                 with suppress(FileNotFoundError):
                     os.rename(name, private / name, src_dir_fd=out)
     except OSError as error:
@@ -311,9 +304,7 @@ def take_out(path: Path, made: Identities, contract: Contract, private: Path) ->
 
 
 def open_log(log: Path) -> None:
-    """Make sure that the log is a file that can be appended to; what else a stage put there is
-    removed.
-    """
+    """Make sure that the log is a file that can be appended to; remove anything else at its path."""
     try:
         handles.append(log, b"")
     except OSError:
@@ -322,7 +313,7 @@ def open_log(log: Path) -> None:
 
 
 def log_tail(log: Path) -> str:
-    """Return the last lines of a log, however long it is or broken its text."""
+    """Return the last lines of a log of any length and any encoding."""
     try:
         with open(handles.open_file(log), "rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - 16_384))
@@ -333,8 +324,8 @@ def log_tail(log: Path) -> str:
 
 
 def cut(log: Path) -> None:
-    """Cut the middle out of a log that has become too long, while its stage continues appending: no
-    stage fills the disk with words.
+    """Cut the middle out of a log that is too long, while its stage keeps appending: a log must not
+    fill the disk.
     """
     with suppress(OSError), open(handles.open_file(log, os.O_RDWR), "r+b") as file:
         if (size := os.fstat(file.fileno()).st_size) <= LOG_MOST:
@@ -350,9 +341,7 @@ def cut(log: Path) -> None:
 
 
 def identities(path: Path) -> Identities:
-    """Return what tells a job's folder and its out/ from others that a stage may put in their
-    places.
-    """
+    """Return the identities by which a replaced job folder or out/ is detected."""
     with handles.folder(path) as folder, handles.folder("out", at=folder) as out:
         return {".": _identity(folder), "out": _identity(out)}
 
@@ -379,8 +368,8 @@ def _description(
 
 
 def _filled(word: str, groups: Mapping[str, Mapping[str, object]]) -> str:
-    """Fill {inputs.x} and the like in, once: what a value holds stays as it is.
+    """Replace {inputs.x} and the like, once: braces in the values are not expanded.
 
-    The check has seen to it that each exists.
+    The check has made sure that each name exists.
     """
     return _PLACEHOLDER.sub(lambda found: str(groups[found[1]][found[2]]), word)

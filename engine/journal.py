@@ -1,6 +1,6 @@
-"""The run's log: JSON lines, appended and fsynced before anything shows them.
+"""The run's journal: JSON lines, appended and fsynced before anything shows them.
 
-One engine writes it and everyone may read it, also while it grows and after a crash: only complete
+One engine writes it, and anyone may read it, even while it grows and after a crash: only complete
 lines count. Reading stops, with an error, at a complete line that is not an event, because later
 lines have lost their context.
 """
@@ -22,12 +22,12 @@ from engine.jsontypes import well_formed
 from engine.vocabulary import Event
 
 FILE_NAME = "journal.jsonl"
-_END_BYTES = 4096  # in which a run's last event fits
+_END_BYTES = 4096  # enough for a run's last event
 _SURROGATES = re.compile("[\ud800-\udfff]+")
 
 
 class Journal:
-    """The open journal of a run; continues after the last whole line of an existing one."""
+    """The open journal of a run; continues an existing one after its last complete line."""
 
     def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
         self._path = path
@@ -35,16 +35,14 @@ class Journal:
         whole = list(_whole(path.read_bytes()))
         os.ftruncate(
             self._file, sum(size for size, _ in whole)
-        )  # what is appended behind a damaged line is never read
+        )  # events after a damaged line are never read
         self._seq = whole[-1][1]["seq"] + 1 if whole else 0
         self._now = now
 
     def append(self, *events: Mapping[str, object]) -> list[Event]:
-        """Make the events durable, with one write and one fsync, and return them as they stand in
-        the file.
+        """Make the events durable, with one write and one fsync, and return them as written.
 
-        OSError if the disk does not take them, or if the file was removed: the journal then ends
-        where it ended before.
+        Raise OSError if the write fails or the file was removed: the journal is then unchanged.
         """
         if not self.is_still_there():
             raise OSError(
@@ -55,9 +53,7 @@ class Journal:
         lines = [json.dumps(event, ensure_ascii=False) + "\n" for event in stamped]
         try:
             data = "".join(lines).encode()
-        except (
-            UnicodeEncodeError
-        ):  # a name of bytes that are not UTF-8: it is written, and shown, in another form
+        except UnicodeEncodeError:  # a name that is not UTF-8 is escaped, in the file and on screen
             lines = [_SURROGATES.sub(_escaped, line) for line in lines]
             data, stamped = "".join(lines).encode(), [json.loads(line) for line in lines]
         try:
@@ -68,16 +64,14 @@ class Journal:
         return list(stamped)
 
     def is_still_there(self) -> bool:
-        """Return whether the file is still the one at its path: a removed file takes every event, and
-        nobody reads them.
-        """
+        """Return whether the file is still at its path: writes to a removed file succeed but are lost."""
         try:
             return os.path.samestat(os.fstat(self._file), self._path.stat())
         except OSError:
             return False
 
     def close(self) -> None:
-        """Close the file; what was appended is on disk already."""
+        """Close the file; all appended events are already on disk."""
         os.close(self._file)
 
     def __enter__(self) -> Self:
@@ -92,7 +86,7 @@ class Journal:
         self.close()
 
     def _write(self, data: bytes) -> None:
-        """Write all, or nothing: what is appended behind half a line is never read."""
+        """Write everything or nothing: events after a partial line are never read."""
         size = os.fstat(self._file).st_size
         try:
             while data:
@@ -109,9 +103,9 @@ class Journal:
 
 
 class Follower:
-    """A reader that asks again and again what is new.
+    """A reader that polls for new events.
 
-    `damage`: what ended the reading, in a sentence; empty if nothing did.
+    damage: why reading stopped, as a sentence; empty if it did not.
     """
 
     def __init__(self, path: Path) -> None:
@@ -119,10 +113,9 @@ class Follower:
         self.damage = ""
 
     def poll(self, most_bytes: int = -1) -> list[Event]:
-        """Return the whole events since the last call, up to the one at which so many bytes are
-        full.
+        """Return the complete events since the last call, up to the one that reaches `most_bytes`.
 
-        None while the file does not exist, and none beyond damage.
+        Empty while the file does not exist, and after damage.
         """
         if self.damage:
             return []
@@ -147,16 +140,16 @@ class Follower:
 
 
 def read(path: Path) -> list[Event]:
-    """Return the journal's whole events.
+    """Return the journal's complete events.
 
-    A last line that a crash tore off is left out, and what is behind damage.
+    A last line that a crash cut off is left out, and so is everything after damage.
     """
     return Follower(path).poll()
 
 
 def last_kind(path: Path) -> str | None:
-    """Return the kind of the journal's last event, without a look at the others; None if the last
-    line is no event.
+    """Return the kind of the journal's last event, without reading the others; None if the last line
+    is not an event.
     """
     with open(handles.open_file(path), "rb") as file:
         file.seek(max(0, os.fstat(file.fileno()).st_size - _END_BYTES))
@@ -171,7 +164,7 @@ def last_kind(path: Path) -> str | None:
 
 
 def _whole(data: bytes) -> Iterator[tuple[int, Event]]:
-    """Yield each event with its bytes, up to the first line that is none."""
+    """Yield each event with its size in bytes, up to the first line that is not an event."""
     for line in data[: data.rfind(b"\n") + 1].splitlines(keepends=True):
         try:
             event = eventschema.checked(json.loads(line))

@@ -1,4 +1,4 @@
-"""The kinds of stages: engine/kinds/<key>.py, found by name. The file's name is the key in YAML."""
+"""The kinds of stages: engine/kinds/<key>.py, found by name. The file name is the key in YAML."""
 
 from functools import cache
 from typing import Any, Protocol, cast
@@ -15,7 +15,7 @@ KEYS = extensions.names("kinds")
 class Kind(Protocol):
     """A kind of stage: one module in engine/kinds/, found by its name, which is the key in YAML."""
 
-    VALUE: Any  # the type of what the YAML says under the key
+    VALUE: Any  # the type of the key's value in YAML
     DESCRIPTION: str  # of the key, for docs/reference.md and the JSON Schema
 
     @staticmethod
@@ -30,7 +30,7 @@ def of(key: str) -> Kind:
 
 
 def fields() -> dict[str, Any]:
-    """Return the fields that the kinds add to a stage's form: one each, which may be left out."""
+    """Return the fields that the kinds add to the model of a stage: one optional field each."""
     return {
         key: (of(key).VALUE | None, Field(None, description=of(key).DESCRIPTION)) for key in KEYS
     }

@@ -1,6 +1,6 @@
-"""Where the runs stand below outputs/. The names here are a contract.
+"""The layout of the runs below outputs/. Users' scripts may rely on these names.
 
-What a run's files say is in engine/run_files.py.
+engine/run_files.py defines the content of a run's files.
 """
 
 import errno
@@ -29,22 +29,22 @@ _OBSTRUCTED = (
     errno.ENXIO,
     errno.ELOOP,
 )  # a socket: ENXIO; a link: ELOOP
-ENGINE_DIR = ".engine"  # below outputs/: the store and all that is not for users
+ENGINE_DIR = ".engine"  # below outputs/: the store and other internal files
 
 
 def store_dir(outputs: Path) -> Path:
-    """Return where the store stands."""
+    """Return the folder of the store."""
     return outputs / ENGINE_DIR
 
 
 def make_outputs(outputs: Path) -> None:
-    """See to it that the outputs folder is there, or say why it cannot be."""
+    """Create the outputs folder if necessary; raise UserError with the reason if that fails."""
     check_name(outputs)
     try:
         _share(outputs)
         store_dir(outputs).mkdir(parents=True, exist_ok=True)
         for path in (store_dir(outputs) / name for name in FOLDERS):
-            if os.path.lexists(path) and not path.is_dir():  # before a stage has worked for nothing
+            if os.path.lexists(path) and not path.is_dir():  # fail before a stage has run in vain
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -59,7 +59,7 @@ def make_outputs(outputs: Path) -> None:
 
 @contextmanager
 def unobstructed(outputs: Path) -> Iterator[None]:
-    """Turn an OSError into a UserError if something below outputs is in the engine's way."""
+    """Turn an OSError into a UserError if something below outputs blocks a path that the engine needs."""
     try:
         yield
     except OSError as error:
@@ -69,7 +69,7 @@ def unobstructed(outputs: Path) -> Iterator[None]:
 
 
 def _obstructed(error: OSError, outputs: Path) -> UserError | None:
-    """Return what is in the way, if that is why the operating system refused."""
+    """Return the error for a blocked path, if that is the cause of the OSError."""
     if error.errno not in _OBSTRUCTED and not isinstance(error, handles.NotAFile):
         return None
     named = [
@@ -95,7 +95,7 @@ def _obstructed(error: OSError, outputs: Path) -> UserError | None:
 
 
 def check_name(outputs: Path) -> None:
-    """Refuse a path that is not UTF-8: no URI and no JSON file can name it."""
+    """Refuse a path that is not UTF-8, because URIs and JSON files cannot contain it."""
     try:
         str(outputs).encode()
     except UnicodeEncodeError:
@@ -107,21 +107,19 @@ def check_name(outputs: Path) -> None:
 
 
 def _share(outputs: Path) -> None:
-    """Let the group write what is made from now on, if it may write the outputs folder: its members
-    share runs and store.
+    """Make new files group-writable if the outputs folder is: the group's members share runs and store.
 
-    What git does for core.sharedRepository=group: their umask may be another one, and mostly is.
+    Git does the same with core.sharedRepository=group, because the users' umask usually forbids it.
     """
     if outputs.is_dir() and outputs.stat().st_mode & stat.S_IWGRP:
         os.umask(os.umask(0o077) & ~0o070)
 
 
 def new_run_dir(outputs: Path, usecase: str, target: str, now_s: float) -> Path:
-    """Make and return the folder of a new run. Its id is unique, and sorts after those of all
-    earlier runs.
+    """Create and return the folder of a new run. Its id is unique, and sorts after all earlier ids.
 
-    It says the time to the millisecond; if the clock went back, the time after the newest id. When
-    the run began is in its journal.
+    The id is the time in milliseconds or, if the clock went back, the time after the newest id. The
+    run's start time is in its journal.
     """
     moment_ms = max(int(now_s * 1000), 1 + max(map(_moment_ms, _ids(outputs)), default=-(1 << 62)))
     seconds, milliseconds = divmod(moment_ms, 1000)
@@ -132,25 +130,25 @@ def new_run_dir(outputs: Path, usecase: str, target: str, now_s: float) -> Path:
 
 
 def artifact(run_dir: Path, stage: str, output: str) -> Path:
-    """Return where a run shows an output, whose file may have a suffix."""
+    """Return the path of an output in a run's folder, including its file suffix if it has one."""
     folder = run_dir / "artifacts" / stage
     return next(folder.glob(f"{output}.*"), folder / output)
 
 
 def package(run_dir: Path) -> Path | None:
-    """Return the packed model that a run shows; None if it has none."""
+    """Return the packed model in a run's folder; None if it has none."""
     return next(iter(sorted(run_dir.glob("artifacts/*/package"))), None)
 
 
 def _ids(outputs: Path) -> Iterator[re.Match[str]]:
-    """Yield the ids of all runs, also of those that have no journal yet."""
+    """Yield the ids of all runs, even of those that have no journal yet."""
     for path in outputs.glob("[!.]*/*/*"):
         if found := _ID.fullmatch(path.name):
             yield found
 
 
 def _moment_ms(run_id: re.Match[str]) -> int:
-    """Return the moment that an id says; long ago for one that is no date."""
+    """Return the time in an id; a time long ago if it is not a date."""
     year, month, day, hour, minute, second = (
         int(run_id[1][at : at + 2 + 2 * (at == 0)]) for at in (0, 4, 6, 9, 11, 13)
     )
@@ -175,7 +173,7 @@ def runs(outputs: Path) -> list[Path]:
 
 
 def siblings(run_dir: Path) -> list[Path]:
-    """Return the folders of the runs of the same use case and target, this one among them."""
+    """Return the folders of the runs of the same use case and target, including this one."""
     folders = (path.parent for path in run_dir.parent.glob(f"*/{journal.FILE_NAME}"))
     return [path for path in folders if not path.is_symlink()]
 
@@ -192,7 +190,7 @@ def newest_run(outputs: Path, usecase: str | None = None, target: str | None = N
 
 
 def find_run(outputs: Path, name: str) -> Path:
-    """Return the run with this id, or whose id begins so."""
+    """Return the run whose id is, or begins with, this name."""
     every = runs(outputs)
     matching = [path for path in every if path.name.startswith(name)]
     if len(matching) != 1:
@@ -202,9 +200,9 @@ def find_run(outputs: Path, name: str) -> Path:
 
 
 def point_latest(run_dir: Path) -> str:
-    """Make `latest` name this run, unless it names a newer one that was faster.
+    """Point `latest` to this run, unless it points to a newer run that finished earlier.
 
-    Return what is in the way, if anything is.
+    Return a message if that fails, otherwise "".
     """
     link = run_dir.parent / "latest"
     partial = run_dir.parent / f".latest.{run_dir.name}"
@@ -227,7 +225,7 @@ def point_latest(run_dir: Path) -> str:
 
 
 def _names_newer(link: Path, run_dir: Path) -> bool:
-    """True if the link names a run that is there, and that began after this one."""
+    """Return whether the link points to an existing run that began after this one."""
     named = link.readlink() if link.is_symlink() else Path()
     return (
         len(named.parts) == 1

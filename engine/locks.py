@@ -1,10 +1,10 @@
 """The locks of the engines that share a store, and the private folder of each engine.
 
-    lock             shared by the engines at work; who cleans has it alone
-    locks/<name>     held by the engine that does a job, or brings a file, that several may want
-    work/<owner>/    the private folder of an engine at work, under its own lock
+    lock             shared by running engines; `clean` holds it exclusively
+    locks/<name>     held by the engine that runs a job, or fetches a file, that others may need too
+    work/<owner>/    the private folder of a running engine, with its own lock
 
-The kernel frees a lock with its process, however that ends.
+The kernel releases a lock when its process ends, however that happens.
 """
 
 import fcntl
@@ -18,7 +18,7 @@ from typing import IO
 
 from engine import handles
 
-STALE_S = 3600.0  # a work folder that is still without its lock after this time has no engine
+STALE_S = 3600.0  # a work folder that has no lock after this time is abandoned
 
 
 class Locks:
@@ -29,22 +29,22 @@ class Locks:
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """Keep `clean` from the store: from planning on, a run counts on what it found there."""
+        """Keep `clean` away from the store: from planning on, a run relies on what it found there."""
         with self._lock_of_all() as lock:
             fcntl.flock(lock, fcntl.LOCK_SH)
             yield
 
     @contextmanager
     def unused(self) -> Iterator[bool]:
-        """Yield whether no engine uses the store; none begins to while this lasts."""
+        """Yield whether the store is unused; no engine can start to use it inside the context."""
         with self._lock_of_all() as lock:
             yield _try_lock(lock)
 
     @contextmanager
     def alone(self, fingerprint: str) -> Iterator[bool]:
-        """Yield whether this engine, of all that share the store, may do the job now.
+        """Yield whether this engine got the lock of the job, so that no other engine runs it.
 
-        The kernel frees it on death.
+        The kernel releases the lock if the engine dies.
         """
         path = self._root / "locks" / fingerprint
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,39 +53,39 @@ class Locks:
 
     @contextmanager
     def work(self, owner: str) -> Iterator[Path]:
-        """Yield a private folder on the store's file system, locked while the engine lives, then
-        removed.
-        """
+        """Yield a private folder on the store's file system, locked while the engine runs, then removed."""
         hidden, folder = self._root / "work" / f".{owner}", self._root / "work" / owner
         hidden.mkdir(parents=True)
         with (hidden / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            hidden.rename(folder)  # seen by others only when it is locked
+            hidden.rename(folder)  # visible to others only once it is locked
             try:
                 yield folder
             finally:
                 handles.remove(folder)
 
     def abandoned(self) -> list[str]:
-        """Return the names of the engines that are gone and left their work folders."""
+        """Return the names of ended engines that left their work folders."""
         return [folder.name for folder in self._abandoned()]
 
     def sweep(self) -> list[str]:
-        """Remove the work folders whose engines are gone, and return those engines' names."""
+        """Remove the work folders of ended engines, and return those engines' names."""
         gone = []
         for folder in self._abandoned():
             aside = folder.with_name(f".gone-{uuid.uuid4().hex}")
             with suppress(
                 OSError
-            ):  # another engine sweeps too, and one of us renames it; or it is another user's
+            ):  # another engine is sweeping too and renamed it first, or it belongs to another user
                 folder.rename(aside)
                 gone.append(folder.name)
-        for leftover in self._leftovers():  # also of an engine that was killed while it swept
+        for (
+            leftover
+        ) in self._leftovers():  # including those of an engine that was killed while sweeping
             handles.remove(leftover)
         return gone
 
     def is_at_work(self, owner: str) -> bool:
-        """Return whether the engine of this name is alive."""
+        """Return whether the engine with this name is alive."""
         lock = self._root / "work" / owner / "lock"
         return lock.exists() and not _is_unlocked(lock)
 
@@ -97,7 +97,7 @@ class Locks:
         )
 
     def _leftovers(self) -> Iterator[Path]:
-        """Yield the hidden work folders that no engine has: renamed to be removed, or never locked."""
+        """Yield the hidden work folders without an engine: renamed for removal, or never locked."""
         for folder in (self._root / "work").glob(".*"):
             with suppress(OSError):
                 if (
@@ -112,9 +112,7 @@ class Locks:
 
 
 def _try_lock(lock: IO[str]) -> bool:
-    """Take the lock if it is free, and say whether it is ours now; the kernel frees it with the
-    file.
-    """
+    """Acquire the lock if it is free, and return whether it is ours; closing the file releases it."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return True
@@ -127,14 +125,16 @@ def _is_unlocked(path: Path) -> bool:
         with _opened(path) as lock:
             return _try_lock(lock)
     except OSError:
-        return False  # being made just now, or by hand
+        return False  # still being created, or created by hand
 
 
 def _opened(path: Path, flags: int = 0) -> IO[str]:
-    """Open a lock file: to write where that is allowed, since a network file system locks nothing
-    else exclusively.
+    """Open a lock file, for writing if allowed: a network file system requires that for an exclusive
+    lock.
     """
     try:
         return open(handles.open_file(path, os.O_RDWR | flags), "r+")
     except PermissionError:
-        return open(handles.open_file(path))  # another user's, which flock(2) locks all the same
+        return open(
+            handles.open_file(path)
+        )  # another user's file: flock(2) can lock it nevertheless

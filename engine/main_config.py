@@ -1,5 +1,5 @@
-"""The keys that every command has, with their defaults: conf/config.yaml, and what a user's
-conf/project.yaml sets instead.
+"""The keys common to all commands and their defaults: conf/config.yaml, overridden by a user's
+conf/project.yaml.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,11 +11,11 @@ from engine.errors import UserError, did_you_mean, raise_all
 from engine.settings import Settings
 from engine.wording import as_typed
 
-FOLDERS = ("outputs", "data")  # keys whose default is a folder of the project
+FOLDERS = ("outputs", "data")  # keys whose default is relative to the project
 
 
 def load(dirs: Sequence[Path]) -> dict[str, object]:
-    """Return the configuration that Hydra starts from; of several project files the first wins."""
+    """Return the configuration that Hydra starts from; the first of several project files wins."""
     from engine import yamlfile  # heavy: a request that is recalled reads no YAML
 
     config = yamlfile.load(ROOT / "conf" / "config.yaml")
@@ -36,7 +36,7 @@ def file_of(key: str, dirs: Sequence[Path]) -> Path | None:
 
 
 def located(config: Mapping[str, object], project: Path) -> dict[str, object]:
-    """Return the configuration with the default folders in the project, wherever one is now."""
+    """Return the configuration with the default folders made absolute, below the project."""
     if project == Path.cwd():
         return dict(config)
     given = {key: path for key in FOLDERS if isinstance(path := config[key], str)}
@@ -45,7 +45,7 @@ def located(config: Mapping[str, object], project: Path) -> dict[str, object]:
 
 
 def choice(config: Mapping[str, object], group: str) -> str:
-    """Return which file of a group is chosen by default, such as `x86_64` of `target`."""
+    """Return the file of a group that is chosen by default, such as `x86_64` for `target`."""
     return str(_choices(config)[group])
 
 
@@ -55,7 +55,7 @@ def _choices(config: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _with_own(config: dict[str, Any], own: Mapping[str, object], where: str) -> dict[str, object]:
-    """Return the configuration with the user's choices and values in place of the defaults."""
+    """Return the configuration with the user's choices and values instead of the defaults."""
     choices = _choices(config)
     known = [*choices, *Settings.model_fields]
     mistakes = []
@@ -72,7 +72,7 @@ def _with_own(config: dict[str, Any], own: Mapping[str, object], where: str) -> 
 
 
 def _chosen(entry: object, own: Mapping[str, object]) -> object:
-    """Return an entry of Hydra's defaults list with the user's choice in it."""
+    """Return an entry of Hydra's defaults list, with the user's choice if there is one."""
     if isinstance(entry, dict):
         return {group: own.get(group, name) for group, name in entry.items()}
     return entry

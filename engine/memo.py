@@ -1,6 +1,6 @@
-"""Values that are slow to compute and follow from their keys, kept in one JSON file between runs.
+"""A persistent cache, in one JSON file, of values that are slow to compute from their keys.
 
-Losing the file costs only time, and a damaged one counts as lost.
+Losing the file costs only time; a damaged file is treated as missing.
 """
 
 import hashlib
@@ -13,11 +13,11 @@ from engine import handles
 from engine.durable import write_whole
 
 _MOST_BYTES = 50_000_000
-MOST_ENTRIES = 2000  # then those go that this run did not ask for
+MOST_ENTRIES = 2000  # beyond this, entries that this run did not use are dropped
 
 
 class Memo:
-    """One file, for one version of what computes its values."""
+    """One cache file, for one version of the code that computes its values."""
 
     def __init__(self, path: Path | None, version: str) -> None:
         self._path, self._version = path, version
@@ -35,14 +35,14 @@ class Memo:
         return self._values.get(key)
 
     def put(self, key: str, value: object) -> None:
-        """Keep the value, if JSON carries it unchanged."""
+        """Store the value, if it survives a round trip through JSON."""
         with suppress(TypeError, ValueError):
             if json.loads(json.dumps(value)) == value:
                 self._values[key] = value
                 self._is_changed = True
 
     def save(self) -> None:
-        """Write the file if there is something new; a disk that does not take it is no fault."""
+        """Write the file if anything is new; ignore errors of the disk."""
         if self._path is None or not self._is_changed or not self._path.parent.is_dir():
             return
         if len(self._values) > MOST_ENTRIES:

@@ -1,7 +1,6 @@
-"""What an exception means to the user: a mistake in three lines, or a fault of ours with its
-traceback.
+"""Reports exceptions to the user: a mistake in three lines, or a bug of ours with its traceback.
 
-Hydra, OmegaConf and the machine word their errors in their own way; here they are translated.
+The errors of Hydra, OmegaConf and the operating system are translated here.
 """
 
 import errno
@@ -52,13 +51,11 @@ _REFUSALS = (
     AttributeError,
     LookupError,
     AssertionError,
-)  # with which Hydra refuses words, beside its own
+)  # exceptions with which Hydra refuses words, in addition to its own
 
 
 def tell(error: Exception, line: CommandLine) -> int:
-    """Print every mistake in three lines, and a fault of ours with its traceback; return the exit
-    status.
-    """
+    """Print every mistake in three lines, and a bug with its traceback; return the exit status."""
     leaves = _leaves(error)
     mistakes = [found for leaf in leaves if (found := mistake_of(leaf, line))]
     if len(mistakes) < len(leaves):
@@ -71,7 +68,7 @@ def tell(error: Exception, line: CommandLine) -> int:
 
 
 def mistake_of(error: BaseException, line: CommandLine) -> UserError | None:
-    """Return the user's mistake that the exception stands for, or None where it is a fault of ours."""
+    """Return the user's mistake that caused the exception, or None if it is a bug of ours."""
     if isinstance(error, UserError):
         return error
     if isinstance(error, OSError) and error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
@@ -94,15 +91,15 @@ def mistake_of(error: BaseException, line: CommandLine) -> UserError | None:
 
 
 def _is_the_machines(error: BaseException) -> TypeGuard[OSError]:
-    """True for a full disk and the like.
+    """Return whether it is an error of the operating system, such as a full disk.
 
-    Hydra's MissingConfigException is an OSError too, without a number.
+    Hydra's MissingConfigException is an OSError too, but has no errno.
     """
     return isinstance(error, OSError) and error.errno in _MACHINE
 
 
 def _is_hydras(error: BaseException) -> bool:
-    """True for what Hydra refuses with an exception of Python's own, such as `~usecase=[a]`."""
+    """Return whether Hydra refused a word, such as `~usecase=[a]`, with a built-in exception."""
     modules = [
         frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)
     ]
@@ -111,7 +108,7 @@ def _is_hydras(error: BaseException) -> bool:
 
 
 def _explained(error: BaseException, line: CommandLine) -> UserError:
-    """Turn Hydra's mistake into our three lines."""
+    """Turn Hydra's error into a UserError."""
     if isinstance(error, OverrideParseException):
         return _unreadable(error.override)
     if "integer string conversion" in str(error):  # Python's own limit, sys.get_int_max_str_digits
@@ -162,7 +159,7 @@ def _explained(error: BaseException, line: CommandLine) -> UserError:
 
 
 def _not_installed(kind: str, name: str) -> UserError:
-    """Return the mistake of a launcher or sweeper of Hydra's that is not installed here."""
+    """Return the mistake for a Hydra launcher or sweeper that is not installed."""
     package = _PACKAGES.get(name)
     if package is None:
         fix = did_you_mean(name, [known for known, one in _PACKAGES.items() if kind in one])
@@ -175,7 +172,7 @@ def _not_installed(kind: str, name: str) -> UserError:
 
 
 def _of_a_word(text: str, line: CommandLine) -> UserError | None:
-    """Return the mistake of a word that is in Hydra's grammar and cannot be applied, or None."""
+    """Return the mistake for a word that Hydra can parse but not apply, or None."""
     if one_value := re.search(r"Override \+*(stages\.\w+)@\S+ looks like a config group", text):
         return UserError(
             f"{one_value[1]}@...",
@@ -195,8 +192,8 @@ def _of_a_word(text: str, line: CommandLine) -> UserError | None:
 
 
 def _unreadable(word: str) -> UserError:
-    """Tell of a word that is not in Hydra's grammar: what is not plain text stands in quotes of its
-    own, inside those of the shell.
+    """Return the mistake for a word that Hydra cannot parse: text with special characters needs quotes
+    of its own, inside those of the shell.
     """
     key, equals, value = word.partition("=")
     if not equals or not re.fullmatch(r"[+~]*[\w.@/:]+", key, re.ASCII):
@@ -220,7 +217,7 @@ def _config_keys(line: CommandLine) -> list[str]:
     for path in line.usecases.values():
         try:
             data = yamlfile.load(path)
-        except UserError:  # another mistake than the one that is told
+        except UserError:  # not the mistake that is being reported
             continue
         keys += [
             f"{group}.{name}"

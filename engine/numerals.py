@@ -4,8 +4,8 @@ import math
 
 
 def number(value: float | None, grouped: bool = False) -> str:
-    """Say a metric with four significant digits; whole numbers whole, and their thousands apart if
-    asked.
+    """Return a metric with four significant digits; whole numbers in full, with thousands separated if
+    `grouped`.
     """
     if value is None:  # a gate on a metric that its stage did not return
         return "none"

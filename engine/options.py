@@ -1,7 +1,7 @@
-"""How a command declares its options: a class `Options` in its file, with a default and a line for
+"""Declares a command's options: a class `Options` in its file, with a default and a description for
 each key.
 
-They are composed, typed and documented from this declaration alone. No I/O.
+Composition, types and documentation all come from this declaration. No I/O.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class CommandOptions(BaseModel):
-    """The options of a command without any, and the base class of all others."""
+    """The base class of all options; also used by commands without options."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
@@ -22,7 +22,7 @@ class CommandOptions(BaseModel):
 
     @classmethod
     def choices(cls, key: str) -> tuple[str, ...]:
-        """Return the only values that the option takes, or nothing if it takes others."""
+        """Return the option's allowed values, or nothing if any value is allowed."""
         annotation = cls.model_fields[key].annotation
         return get_args(annotation) if get_origin(annotation) is Literal else ()
 
@@ -34,7 +34,7 @@ class CommandOptions(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option, as the help and the reference show it."""
+    """One option, as shown in the help and the reference."""
 
     key: str
     default: Any
@@ -42,7 +42,7 @@ class Option:
 
 
 def declared(model: type[BaseModel], prefix: str = "") -> Iterator[Option]:
-    """Yield every option of the class, those of a group (`clean.keep_last`) one by one."""
+    """Yield every option of the class, including each one of a group (`clean.keep_last`)."""
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from declared(field.annotation, f"{prefix}{name}.")

@@ -1,8 +1,8 @@
 """Checks that a path from the user is an ordinary file or folder.
 
-Reading a FIFO, a device or one of the kernel's own files may block or never end: /proc/kmsg is a
-regular file by its mode. Unlike engine/handles.py this follows links: the user may name a path by
-one.
+Reading a FIFO, a device or one of the kernel's own files may block or never end; /proc/kmsg has the
+mode of a regular file. Unlike engine/handles.py, this follows links, because the user may name a
+path through one.
 """
 
 import os
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from engine.errors import UserError
 
-# File systems without data of a user's, as /proc/filesystems names them
+# File systems that hold no user data, as named in /proc/filesystems
 _KERNEL = frozenset(
     {
         "proc",
@@ -53,7 +53,7 @@ def check(where: str, status: os.stat_result) -> None:
 
 
 def refuse_kernels(where: str, status: os.stat_result) -> None:
-    """Raise UserError for what the kernel makes up as it is read."""
+    """Raise UserError for files whose content the kernel generates on reading."""
     if os.major(status.st_dev) == 0 and (kind := _kernel_file_systems().get(status.st_dev)):
         raise UserError(
             where,
@@ -64,7 +64,7 @@ def refuse_kernels(where: str, status: os.stat_result) -> None:
 
 @contextmanager
 def opened(path: Path) -> Iterator[FileIO]:
-    """Open an ordinary file to read, without waiting for anybody; UserError for what is none."""
+    """Open an ordinary file for reading, without blocking; raise UserError for anything else."""
     with open(
         os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY), "rb", buffering=0
     ) as file:
@@ -73,7 +73,7 @@ def opened(path: Path) -> Iterator[FileIO]:
 
 
 def read(path: Path, most_bytes: int) -> bytes:
-    """Return what an ordinary file holds, at most one byte more than is allowed."""
+    """Return the content of an ordinary file, up to one byte beyond the limit."""
     with opened(path) as file:
         data = bytearray()
         while len(data) <= most_bytes and (chunk := file.read(most_bytes + 1 - len(data))):
@@ -83,7 +83,7 @@ def read(path: Path, most_bytes: int) -> bytes:
 
 @contextmanager
 def writing(output: str | None) -> Iterator[None]:
-    """Turn what the machine refuses to write at `output=` into a UserError."""
+    """Turn an OSError while writing to `output=` into a UserError."""
     where, path = f"output={output}", Path(output or "")
     try:
         if path.exists():

@@ -1,4 +1,4 @@
-"""Where a wrong value was written: a word of the command line, or the key that another key refers to."""
+"""Finds where an invalid value was written: on the command line, or at the key that another refers to."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -21,11 +21,11 @@ def traced(
     dirs: Sequence[Path],
     assets: Iterable[object] = (),
 ) -> UserError:
-    """Return the mistake at the place where its value was written.
+    """Return the mistake, located where its value was written.
 
-    mistake: at "FILE: stages.train.params.epochs", which may be `${params.epochs}` in the file
+    mistake: located at "FILE: stages.train.params.epochs", which may be `${params.epochs}` in the file
     command: the words that the user typed, such as `params.epochs=-1`
-    dirs: those with configuration, whose pipeline/ holds the sub-DAGs that the file shares
+    dirs: the configuration folders, whose pipeline/ contains the shared sub-DAGs
     assets: those of the request, which may set parameters that the user does not
     """
     file, _, key = mistake.where.rpartition(": ")
@@ -41,7 +41,7 @@ def traced(
 
 
 def _in_asset(key: str, assets: Iterable[object], dirs: Sequence[Path]) -> str | None:
-    """Return where the asset that sets the parameter or another asset does so; None if none does."""
+    """Return the location in the asset's file that sets the key; None if no asset does."""
     group, _, name = key.partition(".")
     for one in assets:
         if isinstance(one, Asset) and name in getattr(one.settings, group, {}):
@@ -51,7 +51,7 @@ def _in_asset(key: str, assets: Iterable[object], dirs: Sequence[Path]) -> str |
 
 
 def _content(file: str) -> Any:
-    """Return what the file holds; None if it cannot be read."""
+    """Return the file's content; None if it cannot be read."""
     from engine import yamlfile  # heavy: a request that is recalled reads no YAML
 
     with suppress(UserError, OSError):
@@ -60,7 +60,7 @@ def _content(file: str) -> Any:
 
 
 def _written(content: Any, key: str, dirs: Sequence[Path]) -> Any:
-    """Return what the file, or else a sub-DAG that it shares, has at the key of a stage."""
+    """Return the value of a stage's key in the file, or else in a shared sub-DAG that it uses."""
     known = catalogue.of_group("pipeline", dirs)
     shared = [{"stages": _content(str(known[name]))} for name in _shared(content) if name in known]
     found = (_value(one, key) for one in [content, *shared])
@@ -75,7 +75,7 @@ def _shared(content: Any) -> list[str]:
 
 
 def _value(content: Any, key: str) -> Any:
-    """Return what stands at the key, which may be null; _NOTHING if nothing does."""
+    """Return the key's value, which may be null; _NOTHING if there is none."""
     for part in key.split("."):
         content = content.get(part, _NOTHING) if isinstance(content, dict) else _NOTHING
     return content

@@ -1,5 +1,4 @@
-"""The outcome of an attempt at a job: the new record in the store, or the kind and reason of its
-failure.
+"""The outcome of an attempt at a job: its record in the store, or the kind and reason of its failure.
 
 Every driver uses this. It runs nothing.
 """
@@ -18,13 +17,13 @@ from engine.sealing import BadOutput
 from engine.store import DISK_FAULTS, FOLDERS, Record, Store
 from engine.vocabulary import FailureKind
 
-# Loops in Python take 3 (arm64) to 9 times (arm/v7) as long under QEMU, as measured: so does a timeout.
+# Measured: Python loops take 3 (arm64) to 9 times (arm/v7) as long under QEMU. Timeouts must allow for it.
 EMULATED_TIMES = 10
 NOT_ITS_FAULT: frozenset[FailureKind] = frozenset({"daemon_lost", "device_lost"})
-TIMEOUT = "timeout"  # why an attempt was told to end; else a sentence
+TIMEOUT = "timeout"  # the reason for ending an attempt; other reasons are sentences
 
-# What is true of a stage whatever it gave to sys.exit; other kinds an executor guesses from the exit status
-# or from words in the log.
+# These kinds apply whatever the stage passed to sys.exit; an executor guesses the others from the exit
+# status or the log.
 _WHATEVER_IT_CHOSE = NOT_ITS_FAULT | {"out_of_memory", "bad_output"}
 _LEAST_FREE_BYTES = 1 << 16
 
@@ -44,7 +43,7 @@ class Attempt:
     folder: JobFolder
     log: Path
     ended: Ended
-    ending: str | None = None  # why the engine told it to end
+    ending: str | None = None  # why the engine ended it
     reads: Mapping[str, str] = field(
         default_factory=dict
     )  # its inputs from other stages, name -> digest
@@ -59,12 +58,10 @@ class Judge:
     work: Path
 
     def outcome(self, attempt: Attempt) -> Record | Failure:
-        """Commit the outputs of a successful attempt and return their record, or return why it
-        failed.
-        """
+        """Commit the outputs of a successful attempt and return their record, or return the failure."""
         result = attempt.folder.result()
         changed = self._changed_inputs(attempt)
-        if changed:  # a checkpoint may hold what was read of them
+        if changed:  # a checkpoint may contain data read from them
             self.store.drop_checkpoint(str(attempt.folder.planned.fingerprint))
         if attempt.ending or attempt.ended.status != 0:
             return self._cause(attempt, result)
@@ -112,7 +109,7 @@ class Judge:
     def _disk_full(self) -> Failure:
         folders = (self.work, *(self.store.root / name for name in FOLDERS))
         free = {folder: shutil.disk_usage(folder).free for folder in folders if folder.is_dir()}
-        fullest = min(free, key=lambda folder: free[folder])  # each may be on another disk
+        fullest = min(free, key=lambda folder: free[folder])  # they may be on different disks
         what = f"the disk is full: {free[fullest]:,} bytes are free at {fullest}"
         return Failure("disk_full", f"{what}; free space and repeat the command")
 
@@ -125,12 +122,12 @@ class Judge:
     def _is_as_planned(self, asset: ResolvedAsset) -> bool:
         try:
             return self.store.assets.of(asset.path) == asset.digest
-        except UserError:  # it is gone, or can no longer be read
+        except UserError:  # it was removed, or can no longer be read
             return False
 
 
 def timeout_s(job: Job) -> float | None:
-    """Return how long an attempt may take, in seconds; None: as long as it likes."""
+    """Return the time limit of an attempt in seconds; None if it has no limit."""
     return job.spec.timeout and job.spec.timeout * (EMULATED_TIMES if job.placement.emulated else 1)
 
 
@@ -143,9 +140,9 @@ def _by_status(status: int | None, result: Mapping[str, object]) -> Failure:
 
 
 def _chosen_status(result: Mapping[str, object]) -> int | None:
-    """Return the status with which the stage ended itself, by sys.exit.
+    """Return the status that the stage passed to sys.exit.
 
-    None if it did not, or says what cannot be.
+    None if it did not call it, or if the reported status is impossible.
     """
     status = result.get("exit_status")
     return status if type(status) is int and 0 < status < 256 else None

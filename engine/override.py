@@ -1,4 +1,4 @@
-"""The overrides of a command line, `key=value`: which one set a key, and how text is written there."""
+"""The overrides of a command line, `key=value`: finds the one that sets a key, and quotes text."""
 
 import re
 import shlex
@@ -8,7 +8,7 @@ from pathlib import Path
 from engine.errors import UserError
 
 _LONGEST = 80  # of a value in a message
-_CHOSEN = ("target", "executor", "tracking")  # by the names of files, which set what is inside
+_CHOSEN = ("target", "executor", "tracking")  # chosen by file name; the file sets the keys inside
 _GROUP = re.compile(r"(?:.*/)?conf/(?P<name>target|executor|tracking)/[^/]+\.yaml")
 _CHOICE = re.compile(r"(?P<name>executor)=\S+")
 _WORD = re.compile(r"(?P<key>\+{0,2}[\w.@/]+=)(?P<value>.+)", re.ASCII | re.DOTALL)
@@ -20,29 +20,29 @@ _QUOTED = re.compile(r'in quotes: "(.*)"')
 
 
 def value_of(key: str, overrides: Sequence[str]) -> str | None:
-    """Return what the user wrote for the key; None if nothing."""
+    """Return the value that the user wrote for the key, or None."""
     found = of(key, overrides)
     name, _, value = (found or "").partition("=")
     return value if name.lstrip("+~") == key else None
 
 
 def of(key: str, overrides: Sequence[str]) -> str | None:
-    """Return the last override of the key, or of the mapping or list that the key is in."""
+    """Return the last override of the key, or of the mapping or list that contains it."""
     found = [word for word in overrides if _sets(word, key)]
     return found[-1] if found else None
 
 
 def as_text(key: str, value: str) -> str:
-    """Return the word that sets the key to text, with the shell's quotes around it."""
+    """Return the override that sets the key to text, quoted for the shell."""
     escaped = value.replace('"', r"\"")
     return shlex.quote(f'{key}="{escaped}"')
 
 
 def quoted(word: str) -> str:
-    """Return the word with its value in quotes of Hydra's, if its grammar takes the letters of the
-    value only so: a path with a letter beyond ASCII, a bracket, an apostrophe.
+    """Return the word with its value quoted for Hydra, if its grammar requires that: for a path with a
+    non-ASCII character, a bracket or an apostrophe.
 
-    Values of a sweep, with commas between them, are quoted one by one, unless they are one path.
+    The comma-separated values of a sweep are quoted one by one, unless they are a single path.
     """
     match = _WORD.fullmatch(word)
     if match is None or _OF_GRAMMAR.search(match["value"]):
@@ -67,15 +67,15 @@ def _is_plain(value: str) -> bool:
 
 
 def _in_quotes(value: str) -> str:
-    escaped = re.sub(r'\\+(?="|$)', lambda found: 2 * found[0], value)  # each before a quote
+    escaped = re.sub(r'\\+(?="|$)', lambda found: 2 * found[0], value)  # those before a quote
     return '"' + escaped.replace('"', r"\"") + '"'
 
 
 def located(mistake: UserError, overrides: Sequence[str]) -> UserError:
-    """Return the mistake at the override that set its key; as it is if none did.
+    """Return the mistake, located at the override that set its key, if there is one.
 
-    mistake: at "FILE: key" or "executor=docker: key", as in "conf/target/rpi4.yaml: platform",
-        which target.platform=x sets
+    mistake: located at "FILE: key" or "executor=docker: key", such as "conf/target/rpi4.yaml:
+        platform", which target.platform=x sets
     """
     file, _, key = mistake.where.rpartition(": ")
     group = _GROUP.fullmatch(file) or _CHOICE.fullmatch(file)

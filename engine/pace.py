@@ -1,4 +1,4 @@
-"""How far stages are and how long they still need, from the progress that they report."""
+"""The progress of stages and the time that they still need, from the progress that they report."""
 
 from dataclasses import dataclass, field
 
@@ -8,7 +8,7 @@ from engine.vocabulary import Event
 @dataclass(slots=True)
 class _Attempt:
     start_s: float
-    first: tuple[float, float] | None = None  # when a stage first reported, and how far it was
+    first: tuple[float, float] | None = None  # time and progress of the first report
     last: tuple[float, float] | None = None
     total: float = 0.0
 
@@ -20,7 +20,7 @@ class Pace:
     _attempts: dict[str, _Attempt] = field(default_factory=dict)
 
     def show(self, event: Event) -> None:
-        """Take the event in; all but the start and the progress of a stage are ignored."""
+        """Process the event; only the start and the progress of a stage count."""
         stage, now_s = event.get("stage") or "", event.get("time", 0.0)
         if event["event"] == "job_started":
             self._attempts[stage] = _Attempt(now_s)
@@ -30,9 +30,9 @@ class Pace:
             attempt.last, attempt.total = (now_s, event["done"]), event["total"]
 
     def left_s(self, stage: str, now_s: float) -> float | None:
-        """Return the seconds that the stage still needs at its present pace; None if nobody knows.
+        """Return the seconds that the stage still needs at its current pace; None if unknown.
 
-        The pace is that since the first report, since starting up may take long.
+        The pace is measured from the first report, because starting up may take long.
         """
         attempt = self._attempts.get(stage)
         if attempt is None or attempt.first is None or attempt.last is None:

@@ -6,13 +6,13 @@ Programs, JSON and databases can represent all of them.
 import math
 from collections.abc import Iterator, Mapping
 
-BITS = 64  # of a whole number: what JSON's readers, databases and numpy have
+BITS = 64  # of an integer, as in databases, numpy and many JSON readers
 
 
 def fault(value: object, written: str = "") -> tuple[str, str] | None:
     """Return what is wrong with a single value and what to write instead, or None.
 
-    written: its spelling in the file, if known
+    written: the value as spelled in the file, if known
     """
     if isinstance(value, float) and math.isinf(value) and any(map(str.isdigit, written)):
         return (
@@ -40,7 +40,7 @@ def fault(value: object, written: str = "") -> tuple[str, str] | None:
 
 
 def faults(data: object, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str, str]]:
-    """Yield where in mappings and lists something is wrong, what, and what to write instead."""
+    """Yield each fault in nested mappings and lists: where, what, and what to write instead."""
     if isinstance(data, Mapping):
         for key, value in data.items():
             if not isinstance(key, str):
@@ -61,5 +61,5 @@ def faults(data: object, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
 
 
 def _is_writable(text: str) -> bool:
-    """True for text that a file, a program and an environment variable can take."""
+    """Return whether a file, an argument and an environment variable can hold the text."""
     return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)

@@ -1,4 +1,4 @@
-"""The use case resolved against a target: its jobs, and for each whether the store has it already.
+"""The use case resolved against a target: its jobs, and whether each one is cached.
 
 Starts nothing.
 """
@@ -22,7 +22,7 @@ class ResolvedAsset:
     """An asset of this run, on the disk and digested."""
 
     key: str
-    name: str  # of its YAML, or the path
+    name: str  # the name of its YAML, or the path
     path: Path
     digest: str
     licence: str | None
@@ -32,7 +32,7 @@ class ResolvedAsset:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A stage with everything settled but the digests of inputs that are not made yet."""
+    """A stage with everything resolved except the digests of inputs that do not exist yet."""
 
     stage: str
     spec: StageSpec
@@ -50,15 +50,15 @@ class Job:
 
     @property
     def uses(self) -> str:
-        """Return what the stage runs, in words."""
+        """Return a description of what the stage runs."""
         return self.contract.label
 
     def parts(self, digests: Mapping[str, str | None]) -> fingerprints.Parts:
-        """Return the pre-image of the fingerprint, given its inputs' digests."""
+        """Return the parts of the fingerprint, given the digests of the inputs."""
         environment = {**self.placement.environment, "platform": self.placement.platform}
         if (
             self.spec.runs_on == "target"
-        ):  # a figure that was emulated must not stand in for the device's, nor a PC's own for a Pi's
+        ):  # an emulated figure must not replace the device's, nor a PC's figure a Pi's
             environment["taken"] = self.placement.measured_on
         parameter = {
             **self.params,
@@ -78,28 +78,28 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A job and what is to be done with it."""
+    """A job, and whether it must run."""
 
     job: Job
-    fingerprint: str | None  # None: an input is not made yet
+    fingerprint: str | None  # None: an input does not exist yet
     parts: fingerprints.Parts | None
-    record: Record | None  # the store has it
+    record: Record | None  # the store's record, if it is cached
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run would do."""
+    """The jobs of a run, and which of them must run."""
 
     usecase: str
     target: Target
     params: Mapping[str, object]
     objective: str | None
     assets: Mapping[str, ResolvedAsset]
-    jobs: Mapping[str, Planned]  # in an order that may be run
+    jobs: Mapping[str, Planned]  # in a valid order
     graph: Dag
     notes: tuple[str, ...]
-    # of a stage with foreach: how many stages it makes, also of those that this run leaves out
+    # stage with foreach -> how many stages it expands to, including those that this run leaves out
     values: Mapping[str, int] = field(default_factory=dict)
     forced: frozenset[str] = frozenset()  # stages that run although the store has their outputs
     # stages whose `when` does not hold, each with the reason
@@ -113,10 +113,9 @@ def settle(
     store: Store,
     forced: Collection[str] = (),
 ) -> Planned:
-    """Fingerprint the job and look it up, as far as its inputs are known: stage -> output ->
-    digest.
+    """Compute the job's fingerprint, if its inputs are known, and look it up in the store.
 
-    forced: stages that run although the store has their outputs.
+    outputs: stage -> output -> digest. forced: stages that run although they are cached.
     """
     missing = [stage for stage in job.needs if stage not in outputs]
     if missing:
@@ -159,7 +158,7 @@ def settle_all(
     store: Store,
     forced: Collection[str] = (),
 ) -> dict[str, Planned]:
-    """Settle the jobs in their order, each from the outputs of those before it."""
+    """Settle the jobs in order, each with the outputs of those before it."""
     planned: dict[str, Planned] = {}
     outputs: dict[str, Mapping[str, str]] = {}
     for name, job in jobs.items():
@@ -171,7 +170,7 @@ def settle_all(
 
 
 def describe(plan: Plan) -> list[dict[str, object]]:
-    """Return the jobs as the event `run_started` holds them."""
+    """Return the jobs in the form of the event `run_started`."""
     return [
         {**_described(name, planned.job), "values": plan.values.get(base_of(name), 1)}
         for name, planned in plan.jobs.items()

@@ -1,5 +1,5 @@
-"""From a request to a plan: the use case checked, an executor chosen, assets digested, every job
-looked up.
+"""Turns a request into a plan: checks the use case, chooses an executor, digests assets, and looks up
+every job.
 
 Reads sources, assets and the store, and asks executors what they can run; starts nothing.
 """
@@ -41,8 +41,7 @@ class Planning:
 def plan(request: Request, refused: Mapping[str, str] = NOTHING) -> Planning:
     """Return the plan; raise every mistake of the request together.
 
-    refused: executors that are out of the question although they can run the stages, and why, by
-    name.
+    refused: executors that are excluded although they can run the stages, each with the reason.
     """
     _refuse_unknown(request.settings)
     store = Store(layout.store_dir(request.outputs))
@@ -81,8 +80,8 @@ def plan(request: Request, refused: Mapping[str, str] = NOTHING) -> Planning:
 
 
 def bring(request: Request, planning: Planning, say: Say) -> None:
-    """Fetch the declared assets that a job which is to run will read; raise for all that cannot be
-    had.
+    """Fetch the declared assets that the jobs to run will read; raise the mistakes of all failures
+    together.
     """
     mirror = _mirror(request)
     mistakes: list[UserError] = []
@@ -100,7 +99,7 @@ def bring(request: Request, planning: Planning, say: Say) -> None:
 
 
 def _refuse_unknown(settings: Settings) -> None:
-    """Raise UserError for sinks and a driver that there are not."""
+    """Raise UserError for unknown sinks and an unknown driver."""
     named = [("sinks", "sink", name) for name in settings.sinks]
     named.append(("executor.driver", "driver", settings.executor.driver))
     raise_all(
@@ -113,7 +112,7 @@ def _refuse_unknown(settings: Settings) -> None:
 
 
 def _readable(stages: Mapping[str, StageSpec], library: Library) -> Stages:
-    """Return the stages whose contract can be read; the check tells of the others."""
+    """Return the stages whose contract can be read; the check reports the others."""
     found = []
     for name, spec in stages.items():
         try:
@@ -139,7 +138,7 @@ def _checked(
         mistakes += _worth_telling(found, mistakes)
     order = {
         base_of(name): at for at, name in enumerate(usecase.stages)
-    }  # what is no stage comes first
+    }  # mistakes outside stages come first
     told = {str(one): one for one in (_as_written(mistake, usecase) for mistake in mistakes)}
     by_stage = sorted(told.values(), key=lambda mistake: order.get(_location(mistake)[1], -1))
     traced = (
@@ -152,9 +151,7 @@ def _checked(
 
 
 def _as_written(mistake: UserError, usecase: UseCase) -> UserError:
-    """Return the mistake at its place in the file, where the stages of all values of a foreach are
-    one.
-    """
+    """Return the mistake, located in the file, where a foreach is one stage for all its values."""
     where, before = mistake.where, ": stages."
     for name in sorted(usecase.stages, key=len, reverse=True):  # a@10 before a@1
         if value_of(name) and f"{before}{name}" in where:
@@ -165,7 +162,7 @@ def _as_written(mistake: UserError, usecase: UseCase) -> UserError:
 def _worth_telling(
     found: ExceptionGroup[Exception], mistakes: Sequence[UserError]
 ) -> list[UserError]:
-    """Return the mistakes of meaning that are not a consequence of the mistakes of form."""
+    """Return the found mistakes that do not merely follow from the validation errors."""
     told = {mistake.where for mistake in mistakes}
     malformed = {_location(mistake)[1] for mistake in mistakes}
     errors = [
@@ -175,16 +172,14 @@ def _worth_telling(
 
 
 def _location(mistake: UserError) -> tuple[list[str], str]:
-    """Return the key at which the mistake stands, in parts, and its stage; empty for what is no
-    stage's.
-    """
+    """Return the parts of the mistake's key, and its stage; the stage is empty outside stages."""
     parts = mistake.where.rpartition(": ")[2].split(".")
     return parts, parts[1] if parts[0] == "stages" and len(parts) > 1 else ""
 
 
 def _is_of_absence(mistake: UserError) -> bool:
-    """Return whether a stage is said to lack something: a malformed one may have it in what is
-    unreadable.
+    """Return whether the mistake reports something missing: an invalid stage may define it in a part
+    that cannot be read.
     """
     parts, _ = _location(mistake)
     return len(parts) <= 3 and parts[-1] != "uses"
@@ -201,7 +196,7 @@ def _kept(checked: Checked, request: Request, left_out: Mapping[str, str]) -> se
 def _forced(
     request: Request, graph: graphs.Dag, kept: set[str], left_out: Mapping[str, str]
 ) -> frozenset[str]:
-    """Return the stages that run again although they are cached; UserError for one that is not
+    """Return the stages that run again although they are cached; raise UserError for one that is not
     planned.
     """
     names = request.settings.force
@@ -227,12 +222,12 @@ def _refuse_left_out(key: str, names: Sequence[str], left_out: Mapping[str, str]
 
 
 def _with_makers(request: Request) -> UseCase:
-    """Return the use case with a stage for each sample that a stage makes, in the asset's name."""
+    """Return the use case with a stage, named like the asset, for each sample that a stage generates."""
     stages: dict[str, StageSpec] = dict(request.usecase.stages)
     assets: dict[str, str | None] = dict(request.usecase.assets)
     renamed: dict[str, str] = {}
     for key, asset in request.assets.items():
-        if key not in assets:  # its name cannot be one: a mistake, and in the use case no more
+        if key not in assets:  # an invalid name: already reported, and removed from the use case
             continue
         if isinstance(asset, Asset) and asset.made_by:
             if key in stages:
@@ -269,7 +264,7 @@ def _mirror(request: Request) -> Path | None:
 
 
 def _resolved(key: str, asset: Asset | Path | None, store: Store) -> ResolvedAsset | None:
-    """Digest the asset: a path by its files, a declared one by its declaration, without reading it."""
+    """Digest the asset: a path by its files, a declared asset by its declaration, without reading it."""
     if asset is None:
         return None
     if isinstance(asset, Path):
@@ -281,7 +276,7 @@ def _resolved(key: str, asset: Asset | Path | None, store: Store) -> ResolvedAss
 
 
 def _notes(request: Request) -> list[str]:
-    """Say what the user should know of the data: no licence, or a sample."""
+    """Return notes on the data: a missing licence, or a sample."""
     notes = []
     for key, asset in request.assets.items():
         if isinstance(asset, Asset) and asset.licence is None:

@@ -1,5 +1,5 @@
-"""What a model says, a JSON object a line of predictions.jsonl: read when its stage has ended or
-while it runs, and shown as a table or as JSON.
+"""A model's predictions, one JSON object per line of predictions.jsonl: read while its stage runs or
+after it, and shown as a table or as JSON.
 """
 
 import json
@@ -17,7 +17,7 @@ FILE = "predictions.jsonl"
 
 
 def rows(result: Path) -> list[Row] | None:
-    """Return what the stage predicts, or None if that cannot be read."""
+    """Return the predictions of the stage, or None if they cannot be read."""
     try:
         lines = (result / FILE).read_text(encoding="utf-8").splitlines()
         found = [json.loads(line) for line in lines]
@@ -39,8 +39,8 @@ def shown(found: list[Row], form: Format) -> str:
 class Following:
     """The rows of a stage's output as text, while the stage writes them.
 
-    A table's columns widen with what they hold. Lines that are no rows are passed over: `rows`
-    refuses them when the stage has ended.
+    The columns of a table widen with their content. Invalid lines are skipped: `rows` refuses them
+    when the stage has ended.
     """
 
     def __init__(self, name: str, form: Format) -> None:
@@ -50,11 +50,11 @@ class Following:
         self._widths: list[int] = []
 
     def more(self, out: Path) -> list[str]:
-        """Return the lines for what `out`/<name of the output>/predictions.jsonl holds since the
-        last call.
+        """Return lines for the rows added to `out`/<name of the output>/predictions.jsonl since the last
+        call.
         """
         lines: list[str] = []
-        with suppress(OSError):  # the stage has not begun to write
+        with suppress(OSError):  # the stage has not written anything yet
             while added := self._added(out):
                 lines += [text for line in added.splitlines() for text in self._shown(line)]
         return lines
@@ -65,7 +65,7 @@ class Following:
         return self._offset > 0
 
     def _added(self, out: Path) -> bytes:
-        """Return the next whole lines."""
+        """Return the next complete lines."""
         with (
             handles.folder(out) as folder,
             handles.folder(self._name, at=folder) as result,

@@ -1,4 +1,4 @@
-"""What a run records of where it comes from: command, commit, parameters, assets, jobs."""
+"""The provenance that a run records: command, commit, parameters, assets, jobs."""
 
 import os
 import platform
@@ -44,7 +44,7 @@ def run_started(request: Request, plan: Plan, run_id: str) -> RunStarted:
 def git_commit(folder: Path) -> str | None:
     """Return the commit of a project, or None if there is none or its repository is damaged.
 
-    It is read from git's own files: starting git costs as much as a stage.
+    It is read from Git's own files, because starting git takes as long as a stage.
     """
     try:
         git = folder / ".git"
@@ -60,7 +60,7 @@ def git_commit(folder: Path) -> str | None:
 
 
 def is_modified(folder: Path) -> bool | None:
-    """Say whether tracked files differ from the commit; None if Git is not here to say it."""
+    """Return whether tracked files differ from the commit; None if Git is not available."""
     command = ["git", "-C", str(folder), "status", "--porcelain", "--untracked-files=no"]
     env = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}  # write nothing into the repository
     try:
@@ -73,7 +73,7 @@ def is_modified(folder: Path) -> bool | None:
 
 
 def _assets(request: Request, plan: Plan) -> list[dict[str, Any]]:
-    """Return the assets of the plan, and the samples that its stages make."""
+    """Return the assets of the plan, and the samples that its stages generate."""
     found = [
         {
             "key": asset.key,
@@ -94,7 +94,7 @@ def _assets(request: Request, plan: Plan) -> list[dict[str, Any]]:
 
 
 def _commit_of(git: Path, name: str) -> str:
-    """Return what a branch's file says, or else its line of packed-refs; empty if neither names it."""
+    """Return a branch's commit, from its file or from packed-refs; empty if it is in neither."""
     if (git / name).is_file():
         return _word(git / name)
     lines = (line.split(" ") for line in _word(git / "packed-refs").splitlines())
@@ -102,5 +102,5 @@ def _commit_of(git: Path, name: str) -> str:
 
 
 def _word(path: Path) -> str:
-    """Return a file of git's, which may name a branch in any encoding."""
+    """Return the content of a file of Git's, which may name a branch in any encoding."""
     return os.fsdecode(ordinary.read(path, _MOST_BYTES)).strip().replace("\0", "")

@@ -1,4 +1,4 @@
-"""Publishes a finished job, for every driver: lays out its outputs for the user, and judges its
+"""Publishes a finished job, for every driver: lays out its outputs for the user, and evaluates its
 gates.
 """
 
@@ -15,13 +15,13 @@ from engine.store import Record, Store
 
 @dataclass(frozen=True, slots=True)
 class Publisher:
-    """Lays out what one run shows its user, from the store."""
+    """Lays out the outputs of one run for its user, from the store."""
 
     store: Store
     run_dir: Path
 
     def publish(self, job: Job, record: Record) -> list[Gate]:
-        """Lay the outputs out below artifacts/, and return how each gate was judged."""
+        """Lay the outputs out below artifacts/, and return the result of each gate."""
         for output, digest in record.outputs.items():
             destination = self.run_dir / "artifacts" / job.stage / job.contract.file_of(output)
             handles.remove(destination)
@@ -32,12 +32,12 @@ class Publisher:
 
 
 def is_rejected(gates: list[Gate]) -> bool:
-    """Return whether a gate was broken; one that was not judged is not."""
+    """Return whether a gate failed; one that could not be evaluated did not."""
     return any(gate["passed"] is False for gate in gates)
 
 
 def cached(stage: str, record: Record) -> JobCached:
-    """Return the event that says what the store has of a stage."""
+    """Return the event for a stage whose outputs come from the store."""
     return JobCached(
         event="job_cached",
         stage=stage,

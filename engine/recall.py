@@ -1,10 +1,9 @@
-"""Requests that were composed before: the same words on the same files need no Hydra, half of a
-start.
+"""A cache of composed requests: for the same words and files, it saves Hydra, half of the start-up time.
 
-An entry is named by the digest of all that composition reads: the words, the configuration files,
-the variables that YAML may name, the versions of Hydra and OmegaConf, and the code that composes.
-Whatever else it looked at, such as whether a folder exists, stands in the entry and is looked at
-again. An entry is JSON, checked like any request; one that cannot be read is composed anew.
+An entry is named by the digest of everything that composition reads: the words, the configuration
+files, the variables that YAML may name, the versions of Hydra and OmegaConf, and the code that
+composes. Other facts, such as whether a folder exists, are in the entry and are checked again. An
+entry is JSON, validated like any request; if it cannot be read, the request is composed anew.
 """
 
 import hashlib
@@ -29,7 +28,7 @@ RECORD = "request/1"
 MOST_ENTRIES = 100
 _OUTPUTS = re.compile(r"outputs=([\w./-]+)")
 _DEFAULT = re.compile(rb"^outputs: (\S+)", re.MULTILINE)
-# Resolvers whose values are other ones next time, also behind an escape of YAML; more configuration.
+# Resolvers whose values change with each run, also if written with a YAML escape; additional configuration.
 _CHANGING = re.compile(rb"\$\{\s*(?:now|hydra)|\\x24|\\u0024|searchpath")
 _PLAIN_URI = re.compile(r"[\w.:/\[\]-]*")  # no user, no password, no query
 _MOST_BYTES = 10_000_000
@@ -55,18 +54,18 @@ _LIBRARIES = ("hydra_core", "omegaconf", "pyyaml")
 
 
 def entry_of(line: CommandLine) -> Path | None:
-    """Return where the entry of this line is, or None if the line cannot be recalled.
+    """Return the path of this line's entry, or None if the line cannot be cached.
 
-    Asked before the line is composed: files that change later belong to another entry.
+    Call it before composing the line: files that change later belong to another entry.
     """
     try:
         return _entry(line)
-    except Exception:  # of whatever is among the files: composing says what is wrong, and where
+    except Exception:  # whatever is wrong with the files: composing reports it, with its location
         return None
 
 
 def recall(path: Path | None, line: CommandLine) -> Request | None:
-    """Return the request that this line made before, or None if it must be composed."""
+    """Return the cached request of this line, or None if it must be composed."""
     try:
         return _recalled(path, line) if path else None
     except Exception:  # an entry that cannot be read is composed anew
@@ -74,9 +73,9 @@ def recall(path: Path | None, line: CommandLine) -> Request | None:
 
 
 def remember(path: Path | None, line: CommandLine, entry: Composed, made: Request) -> None:
-    """Keep the configuration for the next time, if it gives the same request then.
+    """Cache the configuration, if it leads to the same request the next time.
 
-    One that may hold a password is not kept.
+    A configuration that may contain a password is not cached.
     """
     uri = made.settings.tracking.uri or ""
     try:
@@ -88,7 +87,7 @@ def remember(path: Path | None, line: CommandLine, entry: Composed, made: Reques
             whole = {"sha256": hashlib.sha256(text.encode()).hexdigest(), "text": text}
             write_whole(path, json.dumps(whole).encode(), durable=False)
             _forget(path.parent)
-    except Exception:  # a request that cannot be kept is composed each time
+    except Exception:  # a request that cannot be cached is composed each time
         return
 
 
@@ -104,12 +103,12 @@ def _recalled(path: Path, line: CommandLine) -> Request | None:
 
 
 def _is_of(path: Path, made: Request) -> bool:
-    """Say whether the entry lies in the outputs folder of its own request."""
+    """Return whether the entry is in the outputs folder of its own request."""
     return path.parents[1] == layout.store_dir(made.outputs)
 
 
 def _entry(line: CommandLine) -> Path | None:
-    """Return where the entry of this line is, or None if the line cannot be recalled."""
+    """Return the path of this line's entry, or None if the line cannot be cached."""
     if any(word.lstrip("+~").startswith("hydra") for word in line.words):
         return None  # it may add configuration from anywhere
     files = {path: ordinary.read(path, _MOST_BYTES) for path in _files(line)}
@@ -124,7 +123,7 @@ def _entry(line: CommandLine) -> Path | None:
 
 
 def _facts(line: CommandLine) -> list[object]:
-    """Return what a composition depends on beside files: JSON."""
+    """Return what a composition depends on in addition to files, as JSON data."""
     code = [*(ROOT / "engine" / f"{name}.py" for name in _CODE), _source(line.options)]
     stats = [path.stat() for path in code if path.exists()]
     installed = fingerprint.installed()
@@ -147,7 +146,7 @@ def _source(options: type[CommandOptions]) -> Path:
 
 
 def _files(line: CommandLine) -> Iterator[Path]:
-    """Yield every file that may be composed, in an order that is always the same."""
+    """Yield every file that may be composed, in a fixed order."""
     yield from sorted((ROOT / "conf").glob("**/*.yaml"))
     for folder in line.dirs:
         for group in (".", "asset", *GROUPS):
@@ -156,7 +155,7 @@ def _files(line: CommandLine) -> Iterator[Path]:
 
 
 def _outputs(line: CommandLine, files: dict[Path, bytes]) -> Path | None:
-    """Return the outputs folder as far as it can be told without composing."""
+    """Return the outputs folder if it can be determined without composing."""
     given = [word for word in line.words if word.partition("=")[0].lstrip("+") == "outputs"]
     if given:
         found = _OUTPUTS.fullmatch(given[-1])
@@ -168,7 +167,7 @@ def _outputs(line: CommandLine, files: dict[Path, bytes]) -> Path | None:
 
 
 def _forget(folder: Path) -> None:
-    """Keep the newest entries alone."""
+    """Remove all but the newest entries."""
     entries = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime)
     for path in entries[:-MOST_ENTRIES]:
         path.unlink(missing_ok=True)

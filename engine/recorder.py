@@ -1,4 +1,4 @@
-"""Makes events durable, then shows them to the sinks. A sink that fails is left out from then on."""
+"""Makes events durable, then shows them to the sinks. A sink that fails is no longer used."""
 
 import sys
 import time
@@ -15,7 +15,7 @@ from engine.vocabulary import Event, RunStatus
 
 
 class Recorder:
-    """The one way from a run to its journal and from there to its sinks."""
+    """Writes a run's events to its journal, then passes them to its sinks."""
 
     def __init__(self, run_dir: Path, journal: Journal, sinks: Iterable[Sink]) -> None:
         self.state = RunState()
@@ -30,9 +30,9 @@ class Recorder:
             self._show(self._sinks, event, self.state)
 
     def finish(self, status: RunStatus, seconds: float) -> RunState:
-        """Record that the run is over, and return its last state.
+        """Record that the run is over, and return its final state.
 
-        What users read is written first: whoever sees the last event finds every file.
+        Files for users are written before the last event: a reader of that event finds all of them.
         """
         last = RunFinished(event="run_finished", status=status, seconds=seconds)
         final = self._write_files(last)
@@ -44,7 +44,7 @@ class Recorder:
         return final
 
     def give_up(self, error: Exception, seconds: float) -> None:
-        """Record that the run ended here and why, as far as the disk takes it."""
+        """Record that the run ended here and why, as far as the disk allows."""
         if not self._journal.is_still_there():
             return
         cause = error.strerror if isinstance(error, OSError) and error.strerror else repr(error)
@@ -56,7 +56,7 @@ class Recorder:
         last = RunFinished(event="run_finished", status="failed", seconds=seconds)
         try:
             self.emit(*ends)
-        except OSError:  # the files below may still have room
+        except OSError:  # there may still be room for the files below
             replay([{**event, "time": time.time()} for event in ends], self.state)
         with suppress(OSError):
             self._write_files(last)
@@ -65,9 +65,7 @@ class Recorder:
         run_files.seal(self._run_dir)
 
     def _write_files(self, last: RunFinished) -> RunState:
-        """Write run.json and metrics.json, and let sinks write their files, as after the last
-        event.
-        """
+        """Write run.json and metrics.json, and let sinks write their files, all as of the last event."""
         final = replay([{**last, "time": time.time()}], self.state)
         run_files.write_contract(self._run_dir, final)
         early = [sink for sink in self._sinks if sink.writes_files]
@@ -85,9 +83,9 @@ class Recorder:
 
 
 def open_stages(state: RunState, why: str) -> list[Event]:
-    """Return the events that end the stages of a run which ended without them.
+    """Return the missing final events of the stages of an ended run.
 
-    What was at work is killed, and what waited is skipped.
+    Running stages were killed, and waiting stages are skipped.
     """
     ends: list[Event] = []
     for stage in state.stages.values():

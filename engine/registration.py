@@ -1,5 +1,5 @@
-"""What Hydra is told before it composes: the command's options, and the use cases, targets and the
-like that may be chosen, the user's before the project's.
+"""Registers with Hydra, before it composes, the command's options and the available use cases, targets
+and the like; the user's take precedence over the project's.
 """
 
 import re
@@ -21,7 +21,7 @@ GROUPS = ("target", "executor", "tracking", "pipeline")
 _USECASE = re.compile(r"(?:\+{0,2})usecase=(.*)")
 _SHORT = re.compile(r"(\w+)=")
 _NO_CHOICE = re.compile(r"~(usecase|target|executor|tracking)(@.*|=.*)?")
-_NUMBER = r"[-+.\d][-+.\deE_]*"  # which Hydra takes for one, and not for a name
+_NUMBER = r"[-+.\d][-+.\deE_]*"  # Hydra parses it as a number, not as a name
 _NO_NAME = re.compile(
     rf"(target|executor|tracking)=(null|true|false|nan|inf|[\[{{].*|{_NUMBER})", re.IGNORECASE
 )
@@ -29,35 +29,33 @@ _NO_NAME = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class CommandLine:
-    """What the user typed, as Hydra takes it."""
+    """What the user typed, in the form that Hydra accepts."""
 
     words: tuple[
         str, ...
-    ] = ()  # a use case given by its path stands there by its name; no --config-dir
-    dirs: tuple[Path, ...] = ()  # with configuration: the user's first, the project's last
+    ] = ()  # a use case given by path is replaced by its name; --config-dir is removed
+    dirs: tuple[Path, ...] = ()  # configuration folders: the user's first, the project's last
     usecases: Mapping[str, Path] = field(
         default_factory=dict
-    )  # by name, those given by path among them
-    by_path: Mapping[str, Path] = field(default_factory=dict)  # those alone
-    options: type[CommandOptions] = CommandOptions  # that the command declares
+    )  # by name, including those given by path
+    by_path: Mapping[str, Path] = field(default_factory=dict)  # only those given by path
+    options: type[CommandOptions] = CommandOptions  # declared by the command
     following: str | None = (
         None  # the word after the command's name, such as `build` in `images build`
     )
-    folder: Path = Path()  # relative paths of assets begin here; the current one
-    project: Path = Path()  # data/ and outputs/ are in it; engine/catalogue.py says which it is
-    program: str = PROGRAM  # how the user calls us
-    names_dirs: bool = False  # with --config-dir; otherwise conf/ is looked for upwards
+    folder: Path = Path()  # the current folder, to which paths of assets are relative
+    project: Path = Path()  # contains data/ and outputs/; found by engine/catalogue.py
+    program: str = PROGRAM  # the program's name, as the user types it
+    names_dirs: bool = False  # with --config-dir; otherwise conf/ is searched for upwards
 
     @property
     def has_flags(self) -> bool:
-        """True if Hydra itself has to do something: a sweep, --cfg, --info, --help, completion."""
+        """Return whether Hydra itself has to act: a sweep, --cfg, --info, --help, completion."""
         return any(word.startswith("-") for word in self.words)
 
     @property
     def config_name(self) -> str:
-        """Return the name of what Hydra composes first: the keys of every command, and those of
-        this one.
-        """
+        """Return the name of the primary config: the keys common to all commands and those of this one."""
         return _config_name(self.options)
 
 
@@ -66,7 +64,7 @@ def register(
     options: type[CommandOptions] = CommandOptions,
     following: str | None = None,
 ) -> CommandLine:
-    """Read the command line, and tell Hydra of all that it names."""
+    """Read the command line, and register everything that it names with Hydra."""
     line = read(argv, options, following)
     tell_hydra(line)
     return line
@@ -77,7 +75,7 @@ def read(
     options: type[CommandOptions] = CommandOptions,
     following: str | None = None,
 ) -> CommandLine:
-    """Return the command line as Hydra takes it; UserError for a use case that there is not."""
+    """Return the command line in the form that Hydra accepts; raise UserError for an unknown use case."""
     dirs = catalogue.config_dirs(argv)
     known = catalogue.usecases(dirs)
     by_path: dict[str, Path] = {}
@@ -115,8 +113,8 @@ def _with_assets(
     usecases: Mapping[str, Path],
     options: type[CommandOptions],
 ) -> Iterator[str]:
-    """Yield the words; `model=FILE` in full, `assets.model=FILE`, where only an asset of the use
-    case has that name.
+    """Yield the words; expand `model=FILE` to `assets.model=FILE` if only an asset of the use case has
+    that name.
     """
     keys = {*OF_EVERY_COMMAND, *options.model_fields}
     for word in words:
@@ -130,7 +128,7 @@ def _with_assets(
 
 
 def _assets(names: Sequence[str], usecases: Mapping[str, Path]) -> set[str]:
-    """Return the names of the assets of these use cases, as their files declare them."""
+    """Return the names of the assets that the files of these use cases declare."""
     from engine import yamlfile  # heavy: a request that is recalled reads no YAML
 
     found = (yamlfile.load(usecases[name]).get("assets") for name in names)
@@ -147,18 +145,20 @@ def _default(dirs: Sequence[Path]) -> list[str]:
 
 
 def tell_hydra(line: CommandLine) -> None:
-    """Tell Hydra of the command's options, and of the use cases and groups that the line may choose
+    """Register the command's options with Hydra, and the use cases and groups that the line may choose
     from.
     """
     chosen = _chosen(line.words)
     config = main_config.located(main_config.load(line.dirs), line.project)
     if len(chosen) != 1:
-        chosen.append(main_config.choice(config, "usecase"))  # a sweep is composed from it first
+        chosen.append(
+            main_config.choice(config, "usecase")
+        )  # a sweep is first composed with the default
     for name in chosen:
         _register_usecase(name, _path_of(name, line.usecases))
     if _asks_hydra(line.words):
         for name in line.usecases.keys() - set(chosen):
-            with suppress(UserError):  # of a use case that nobody chose
+            with suppress(UserError):  # the error is in a use case that was not chosen
                 _register_usecase(name, line.usecases[name])
     for folder in line.dirs[:-1]:
         _register_groups(folder)
@@ -168,7 +168,7 @@ def tell_hydra(line: CommandLine) -> None:
 def _register_options(
     config: Mapping[str, object], options: type[CommandOptions], following: str | None
 ) -> None:
-    """Tell Hydra of the keys of every command together with the options of this one."""
+    """Register the keys common to all commands, together with the options of this one."""
     node = {**config, **options.defaults()}
     if following is not None and options.WORD:
         node[options.WORD] = following
@@ -176,14 +176,12 @@ def _register_options(
 
 
 def _config_name(options: type[CommandOptions]) -> str:
-    """Return a name of its own for each command: while a sweep runs, another command may be
-    composed.
-    """
+    """Return a name that is unique to the command: another one may be composed while a sweep runs."""
     return f"config of {options.__module__}"
 
 
 def _nameless(word: str, group: str, value: str, dirs: Sequence[Path]) -> UserError:
-    """Return the mistake of a word whose value Hydra takes for something else than a name."""
+    """Return the mistake for a word whose value Hydra does not parse as a name."""
     known = catalogue.of_group(group, dirs)
     if value in known:
         return _unnamable(word, known[value])
@@ -198,7 +196,7 @@ def _unnamable(word: str, path: Path) -> UserError:
 
 
 def _refuse_grouped(word: str) -> None:
-    """Raise UserError for a number such as 5_882, which Hydra takes for 5882."""
+    """Raise UserError for a number such as 5_882, which Hydra reads as 5882."""
     key, equals, value = word.partition("=")
     number = spelling.grouped(value) if equals and not word.startswith("-") else None
     if number is not None:
@@ -234,7 +232,7 @@ def _path_of(value: str, known: Mapping[str, Path]) -> Path:
 
 
 def _asks_hydra(words: Sequence[str]) -> bool:
-    """True where Hydra is asked what there is, and so must know of every use case."""
+    """Return whether Hydra must list the choices, and so must know every use case."""
     return any(
         word in ("--help", "-h", "--shell-completion", "--hydra-help")
         or word.startswith(("--info", "-sc"))
@@ -249,8 +247,8 @@ def _register_usecase(name: str, path: Path) -> None:
 
 
 def _loaded(path: Path) -> dict[str, object]:
-    """Return what a file holds that Hydra shall compose, which takes a wrong `defaults:` for a
-    fault of the program.
+    """Return the content of a file for Hydra to compose; refuse an invalid `defaults:`, which Hydra
+    would treat as a bug in the program.
     """
     from engine import yamlfile  # heavy: a request that is recalled reads no YAML
 
@@ -266,7 +264,7 @@ def _loaded(path: Path) -> dict[str, object]:
 
 
 def _is_choice(item: object) -> bool:
-    """True for `_self_` and the like, and for `group: name`, as Hydra's defaults lists have them."""
+    """Return whether it is valid in Hydra's defaults lists: `_self_` and the like, or `group: name`."""
     return isinstance(item, str) or (
         isinstance(item, dict)
         and len(item) == 1
@@ -275,8 +273,8 @@ def _is_choice(item: object) -> bool:
 
 
 def _register_groups(folder: Path) -> None:
-    """Tell Hydra of a user's targets and the like. It gets no search path: any folder there, such
-    as outputs/, would become a config group and hide the key of that name.
+    """Register a user's targets and the like one by one. With a search path, every folder in it, such
+    as outputs/, would become a config group and hide the key with that name.
     """
     for group in GROUPS:
         for path in sorted((folder / group).glob("*.yaml")):
@@ -286,11 +284,11 @@ def _register_groups(folder: Path) -> None:
 def _store(**facts: Any) -> None:
     from hydra.core.config_store import (
         ConfigStore,
-    )  # heavy: a request that is recalled needs no Hydra
+    )  # slow to import, and not needed for a cached request
 
     ConfigStore.instance().store(**facts)
 
 
 def quoted(text: str) -> str:
-    """Return the text as Hydra's grammar takes it whatever its letters are."""
+    """Return the text quoted for Hydra's grammar, whatever its characters are."""
     return '"' + text.replace('"', '\\"').replace("${", "\\${") + '"'

@@ -1,11 +1,11 @@
-"""What the user asks for: one use case for one target, composed and checked for form."""
+"""A user's request: one use case for one target, composed and validated."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic
 
-from typing_extensions import TypeVar  # with a default, which Python has from 3.13
+from typing_extensions import TypeVar  # with a default, which Python supports from 3.13 on
 
 from engine.asset import Asset
 from engine.catalogue import ROOT, root_of
@@ -21,23 +21,27 @@ OptionsT = TypeVar("OptionsT", bound=CommandOptions, default=CommandOptions, cov
 
 @dataclass(frozen=True, slots=True)
 class Request(Generic[OptionsT]):
-    """What the user asks for, composed and checked for form."""
+    """A user's request, composed and validated."""
 
     usecase: UseCase
     target: Target
     where: str  # the use case's file, for messages
-    assets: Mapping[str, Asset | Path | None]  # what each key of the use case means
+    assets: Mapping[
+        str, Asset | Path | None
+    ]  # the value of each key under the use case's `assets:`
     config_dirs: tuple[Path, ...]  # the user's first, the project's last
     settings: Settings  # the other keys of conf/config.yaml
-    options: OptionsT  # what the command declares
-    command: tuple[str, ...]  # what to type for this run alone, which in a sweep is one of many
+    options: OptionsT  # the command's options
+    command: tuple[str, ...]  # the command for this run alone, even if it is part of a sweep
     choices_given: tuple[str, ...]  # the words that chose a use case or a target
     notes: tuple[str, ...]
-    mistakes: tuple[UserError, ...] = ()  # of form, in a use case of which the rest can be checked
+    mistakes: tuple[
+        UserError, ...
+    ] = ()  # validation errors; the other parts of the use case are still checked
 
     @property
     def program(self) -> str:
-        """Return how the user calls this program."""
+        """Return the program's name, as the user types it."""
         first = self.command[0] if self.command else ""
         return PROGRAM if first in ("", *PROGRAM.split()) else first
 
@@ -48,5 +52,5 @@ class Request(Generic[OptionsT]):
 
     @property
     def roots(self) -> tuple[Path, ...]:
-        """Return where stages are looked for: the user's folders, this one, the project."""
+        """Return the folders in which stages are searched for: the user's, the current one, the project's."""
         return (*map(root_of, self.config_dirs[:-1]), ROOT)

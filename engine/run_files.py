@@ -1,8 +1,7 @@
-"""The files that say how a run went: run.json and metrics.json, which users' scripts read, and the
-journal.
+"""The files with a run's results: run.json and metrics.json, which users' scripts read, and the journal.
 
-Who wants to know all of a run replays its journal. Who looks at many runs asks for summaries:
-run.json has what they need of a run that is over.
+`state` replays the journal for everything about a run. `summary` is fast enough for lists of runs:
+for a finished run it only reads run.json.
 """
 
 import json
@@ -22,12 +21,12 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 RUN_FILE, METRICS_FILE = "run.json", "metrics.json"
-MOST_BYTES = 64_000_000  # a larger run.json is none
+MOST_BYTES = 64_000_000  # a larger run.json is invalid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageSummary:
-    """What a list of runs needs to know of a stage."""
+    """A stage in a list of runs."""
 
     state: StageStatus
     cached: bool
@@ -37,23 +36,21 @@ class StageSummary:
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """What a list of runs needs to know of a run."""
+    """A run in a list of runs."""
 
     status: RunStatus
     stages: dict[str, StageSummary]
-    damage: str = ""  # why the journal could be read only so far, in a sentence
-    until: list[str] = field(default_factory=list)  # the stages that the plan ended with
+    damage: str = ""  # why the rest of the journal cannot be read, as a sentence
+    until: list[str] = field(default_factory=list)  # the stages with which the plan ended
 
     @property
     def is_complete(self) -> bool:
-        """True for a run that was planned whole, without `until`, and finished."""
+        """Return whether the run was planned without `until`, and finished."""
         return self.status == "finished" and not self.until
 
 
 def state(run_dir: Path) -> RunState:
-    """Return what the journal of a run says, as far as it can be read; `damage` says where that
-    ends.
-    """
+    """Return the state from a run's journal, as far as it can be read; `damage` says why it ends early."""
     follower = journal.Follower(run_dir / journal.FILE_NAME)
     found = replay(follower.poll())
     found.damage = follower.damage
@@ -61,10 +58,9 @@ def state(run_dir: Path) -> RunState:
 
 
 def summary(run_dir: Path) -> RunSummary:
-    """Return how a run went: from run.json if it is over, else from its journal.
+    """Return the summary of a run: from run.json if it is over, otherwise from its journal.
 
-    The journal is read too if run.json is absent or damaged, or if the journal changed after it was
-    written.
+    The journal is also read if run.json is missing or damaged, or older than the journal.
     """
     found = _read(run_dir / RUN_FILE) if _is_sealed(run_dir) else None
     return found or _of(state(run_dir))
@@ -77,15 +73,13 @@ def write_contract(run_dir: Path, state: RunState) -> None:
 
 
 def seal(run_dir: Path) -> None:
-    """Mark run.json as being as new as the journal, whose last event was appended after it was
-    written.
-    """
-    with suppress(OSError):  # it is read more slowly then: from the journal
+    """Mark run.json as up to date, although the journal's last event was appended after it was written."""
+    with suppress(OSError):  # then the run is read from the journal, more slowly
         os.utime(run_dir / RUN_FILE)
 
 
 def run_json(state: RunState) -> dict[str, object]:
-    """Return what run.json holds."""
+    """Return the content of run.json."""
     keys = (
         "run_id",
         "usecase",
@@ -126,10 +120,10 @@ def _stage_json(stage: StageState) -> dict[str, object]:
 
 
 def _is_sealed(run_dir: Path) -> bool:
-    """Say whether run.json is as new as the journal, and the journal at its end.
+    """Return whether run.json is as new as the journal, and the journal is complete.
 
-    run.json is written before the last event: an engine that is killed between the two leaves a
-    run that is not over.
+    run.json is written before the last event: if the engine is killed between the two, the run is
+    not over.
     """
     try:
         written_ns = (run_dir / RUN_FILE).stat().st_mtime_ns
@@ -140,7 +134,7 @@ def _is_sealed(run_dir: Path) -> bool:
 
 
 def _read(path: Path) -> RunSummary | None:
-    """Return what run.json says, or None if it is not the run.json of a run that is over."""
+    """Return the summary in run.json, or None if it is not a valid file of a finished run."""
     try:
         found = _form().validate_json(handles.read(path, MOST_BYTES))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Which run a command is about, and which run made what another one found in the store."""
+"""Selects the run that a command works on, and finds the run that produced cached outputs."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -32,7 +32,7 @@ def chosen(request: Request, run: str | None) -> Path:
 def packed(runs: Mapping[Path, RunSummary]) -> list[Path]:
     """Return the finished runs with a packed model, the best choice first.
 
-    Complete runs come before those that `until` ended, the newest of each first.
+    Complete runs come before those that `until` ended early; newer runs come first.
     """
     found = [
         path
@@ -43,8 +43,8 @@ def packed(runs: Mapping[Path, RunSummary]) -> list[Path]:
 
 
 def lasting(runs: Mapping[Path, RunSummary]) -> set[Path]:
-    """Return the runs of one use case and target that no rule removes: the newest complete run, and
-    those whose package would be chosen or is the newest.
+    """Return the runs of one use case and target that `clean` never removes: the newest complete run,
+    the run whose package would be chosen, and the run with the newest package.
     """
     complete = [path for path in layout.newest_first(runs) if runs[path].is_complete]
     with_package = packed(runs)
@@ -53,9 +53,9 @@ def lasting(runs: Mapping[Path, RunSummary]) -> set[Path]:
 
 
 def stages_named(name: str | None, known: Iterable[str]) -> list[str]:
-    """Return the stages of this name: one, those of all its values, or all if there is no name.
+    """Return the stages with this name: one, or those of all its values; all stages if it is None.
 
-    UserError with the nearest name if there is none.
+    Raise UserError, with the nearest name, if there is none.
     """
     names = list(known)
     found = [one for one in names if name in (None, one, base_of(one))]
@@ -65,7 +65,7 @@ def stages_named(name: str | None, known: Iterable[str]) -> list[str]:
 
 
 def makers(outputs: Path, wanted: Mapping[str, str | None]) -> dict[str, Path]:
-    """Return, by stage, the newest run that is still there and ran it with the wanted fingerprint."""
+    """Return, by stage, the newest existing run that ran it with the wanted fingerprint."""
     found: dict[str, Path] = {}
     for run_dir in reversed(layout.runs(outputs)):
         if wanted.keys() <= found.keys():

@@ -18,7 +18,7 @@ from engine.handles import Entry
 MAX_DEPTH, MAX_PATH_BYTES = (
     100,
     2000,
-)  # of what is in an output: all that read it later walk and join its paths
+)  # limits on an output's tree, because its later readers walk it and join its paths
 
 
 class BadOutput(Exception):
@@ -26,12 +26,11 @@ class BadOutput(Exception):
 
 
 def seal(output: str, path: Path, folder_mode: int = 0o555) -> None:
-    """Make all of an output read-only and durable, a top folder but for its mode: it is still to be
-    moved.
+    """Make an output read-only and durable; a top folder stays writable, because it has yet to be moved.
 
-    BadOutput for what is absent, unreadable or too deep, for links, and for anything but files and
-    folders. A file with several hard links is replaced by a copy, so the other names keep their
-    content and mode.
+    Raise BadOutput if it is missing, unreadable or too deep, and for links and anything else that is
+    neither a file nor a folder. A file with several hard links is replaced by a copy, so that the
+    other names keep their content and mode.
     """
     with handles.folder(path.parent) as above:
         try:
@@ -53,8 +52,8 @@ def seal(output: str, path: Path, folder_mode: int = 0o555) -> None:
 
 
 def move(output: str, path: Path, destination: Path) -> None:
-    """Move a sealed output to its place, which may be on another disk, such as the one that a link
-    at objects/ leads to.
+    """Move a sealed output to its destination, which may be on another disk, for example if objects/ is
+    a link.
     """
     try:
         path.rename(destination)
@@ -88,7 +87,7 @@ def _seal_one(output: str, entry: Entry, folder_mode: int) -> None:
 
 
 def _refuse(output: str, entry: Entry) -> None:
-    """Raise BadOutput for what an artifact cannot hold."""
+    """Raise BadOutput for anything that an artifact cannot contain."""
     mode, shown = entry.facts.st_mode, entry.path
     if stat.S_ISLNK(mode):
         there = os.readlink(entry.name, dir_fd=entry.folder)
@@ -118,7 +117,7 @@ def _refuse(output: str, entry: Entry) -> None:
 
 
 def _seal_copy(file: IO[bytes], entry: Entry, facts: os.stat_result) -> None:
-    """Put a sealed copy in the place of a file that has other names elsewhere."""
+    """Replace a file that has other hard links by a sealed copy."""
     partial = f".{uuid.uuid4().hex}.part"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with open(os.open(partial, flags, 0o600, dir_fd=entry.folder), "wb") as copy:

@@ -1,5 +1,5 @@
-"""The keys of conf/config.yaml, typed: what the command line may set for every command, beside a
-use case and a target. No I/O.
+"""The keys of conf/config.yaml, typed: the settings common to all commands, in addition to a use case
+and a target. No I/O.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from engine.fields import validated
 
 
 def _listed(value: Any) -> Any:
-    """Take a single word for a list of one."""
+    """Turn a single word into a list."""
     return [value] if isinstance(value, str) else value
 
 
@@ -44,7 +44,7 @@ class Tracking(_Model):
 
 
 class Settings(_Model):
-    """The keys that every command has."""
+    """The settings common to all commands."""
 
     executor: Executor
     tracking: Tracking
@@ -61,5 +61,5 @@ class Settings(_Model):
 
 
 def parse(data: Mapping[str, Any], where: str) -> Settings:
-    """Return the settings, or raise all mistakes of form together."""
+    """Return the settings, or raise all validation errors together."""
     return validated(Settings, data, "the settings are invalid", where)

@@ -1,6 +1,6 @@
 """The contract of a function stage, from its source: inputs, outputs, parameters, metrics, imports.
 
-Read by its syntax, never imported.
+The source is parsed, never imported.
 """
 
 import ast
@@ -22,7 +22,7 @@ _STAGE_API = "engine.stage"
 
 
 class Library:
-    """The stages that YAML may name: those of the listed packages, found below the roots."""
+    """The stages that YAML may name: those in the listed packages, found below the roots."""
 
     def __init__(
         self, packages: Sequence[str], roots: Sequence[Path], memo: Path | None = None
@@ -31,12 +31,12 @@ class Library:
         self._memo = Memo(memo, f"{sys.version} {_version()}")
         self._sources: dict[Path, tuple[bytes, str]] = {}
         self._known: dict[str, Contract | UserError] = {}
-        # Many stages share a helper, and reading and looking through it takes time.
+        # Many stages share a helper, which takes time to read and parse.
         self._trees: dict[Path, ast.Module] = {}
         self._imported: dict[str, list[tuple[str, bool]]] = {}  # by module
 
     def signature(self, uses: str, where: str) -> Contract:
-        """Return the contract of a stage, or raise UserError that names the nearest one."""
+        """Return the contract of a stage, or raise UserError with the nearest name."""
         if uses not in self._known:
             self._known[uses] = self._look_up(uses)
         found = self._known[uses]
@@ -47,7 +47,7 @@ class Library:
     def loading(self, contract: Contract, params: Mapping[str, Any], where: str) -> Contract:
         """Return the contract with the sources and packages of the modules that its LOADS name.
 
-        UserError: a parameter names no module.
+        Raise UserError if a parameter does not name a module.
         """
         for key, package in contract.loads.items():
             value = params.get(key, contract.params[key].default)
@@ -78,11 +78,11 @@ class Library:
         )
 
     def remember(self) -> None:
-        """Keep what the sources say for the next run, if a file for it was given."""
+        """Cache the results of parsing for the next run, if a file for them was given."""
         self._memo.save()
 
     def names(self) -> list[str]:
-        """Return all stages, as `uses:` names them."""
+        """Return the names of all stages, as written in `uses:`."""
         found = {
             ".".join(path.relative_to(root).with_suffix("").parts)
             for root in self.roots
@@ -113,7 +113,7 @@ class Library:
             ValueError,
             RecursionError,
             MemoryError,
-        ) as error:  # no UTF-8, a NUL, or brackets a thousand deep
+        ) as error:  # not UTF-8, a NUL, or a thousand nested brackets
             return UserError(
                 str(path),
                 f"Python cannot read it: {str(error) or type(error).__name__}",
@@ -157,8 +157,8 @@ class Library:
         )
 
     def _said(self, uses: str, path: Path) -> dict[str, Any]:
-        """Return the signature of the stage's function, as plain data; UserError if it cannot be a
-        stage's.
+        """Return the signature of the stage's function as plain data; raise UserError if it is not valid
+        for a stage.
         """
         key = f"stage {uses} {self._source(path)[1]}"
         said: dict[str, Any] | None = self._memo.get(key)
@@ -172,7 +172,7 @@ class Library:
     ) -> tuple[dict[str, str], frozenset[str], frozenset[str]]:
         """Follow imports through the project's modules.
 
-        Digest those, and name the packages outside, also those that may be absent.
+        Return their digests, the packages outside the project, and those of them that are optional.
         """
         sources: dict[str, str] = {}
         outside: set[str] = set()
@@ -193,8 +193,8 @@ class Library:
         return dict(sorted(sources.items())), frozenset(outside), frozenset(outside - needed)
 
     def _is_source(self, module: str) -> bool:
-        """Return whether what a module computes depends on its source: one of stages, or what they
-        share with the engine.
+        """Return whether results depend on the module's source: stages, and the code they share with the
+        engine.
         """
         return module.split(".")[0] in self.packages or module.startswith(f"{_STAGE_API}.")
 
@@ -224,7 +224,7 @@ class Library:
 
 
 def _stage(tree: ast.Module, name: str, path: Path) -> dict[str, Any]:
-    """Return what a stage's module says of it, as plain data."""
+    """Return the signature in a stage's module, as plain data."""
     function = next(
         (n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == name), None
     )
@@ -246,7 +246,7 @@ def _stage(tree: ast.Module, name: str, path: Path) -> dict[str, Any]:
 
 
 def _is_stage(path: Path) -> bool:
-    """True if the file has a function of its own name; the stage libraries' files have none."""
+    """Return whether the file has a function with its own name; files of stage libraries have none."""
     source = path.read_text(encoding="utf-8", errors="replace")
     return re.search(rf"^def {re.escape(path.stem)}\b", source, re.MULTILINE) is not None
 
@@ -261,6 +261,6 @@ def _parameter(plain: dict[str, Any]) -> Parameter:
 
 
 def _version() -> str:
-    """Return the digest of the code that reads sources: what it remembered is its own alone."""
+    """Return the digest of the code that parses sources: cached results are valid only for this code."""
     code = (Path(__file__), Path(syntax.__file__))
     return hashlib.sha256(b"".join(path.read_bytes() for path in code)).hexdigest()

@@ -22,11 +22,11 @@ from engine.sealing import BadOutput, seal
 from engine.spec import StageSpec
 
 WAIT_S = 0.5
-GRACE_S = 25.0  # from Ctrl-C to the end by force: longer than a stream may be silent
-REFUSAL = "error: "  # how engine.stage begins what a StageError says
+GRACE_S = 25.0  # from Ctrl-C until the stage is killed: longer than a stream may be silent
+REFUSAL = "error: "  # engine.stage's prefix for the message of a StageError
 HERE = StageSpec.model_validate(
     {"runs_on": "host"}
-)  # a process of this machine, whatever the executor
+)  # a process on this machine, whatever the executor
 ON_THIS_MACHINE = "run it on this machine: target.device=null executor=local"
 Provide = Callable[[Dispatcher, Sequence[Planned]], None]  # gives executors the images they lack
 Watch = Callable[[Path], None]
@@ -34,17 +34,17 @@ Watch = Callable[[Path], None]
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """How the job ended, where its outputs are, the end of its log, and what it noted."""
+    """How the job ended, where its outputs are, the end of its log, and its notes."""
 
     succeeded: bool
     outputs: Mapping[str, Path]
     log_tail: str
     notes: Sequence[str] = ()
-    interrupted: bool = False  # it was asked to end, and did
+    interrupted: bool = False  # whether it ended on request
 
     @property
     def refusal(self) -> str | None:
-        """Return what the stage says of the user's data, or None where it failed in another way."""
+        """Return the stage's objection to the user's data, or None if it failed in another way."""
         return (
             self.log_tail.removeprefix(REFUSAL)
             if not self.succeeded and self.log_tail.startswith(REFUSAL)
@@ -62,13 +62,12 @@ def run(
     provide: Provide = lambda executors, jobs: None,
     watch: Watch | None = None,
 ) -> Done:
-    """Run the stage where its spec says and wait for its end.
+    """Run the stage where its spec says, and wait for its end.
 
-    work: a folder that the store has locked, whose name containers bear until they are removed.
-    watch: is called with the job's out/ while the stage runs and when it has ended; with it, Ctrl-C
-    asks the stage to end, and what it made is returned.
-
-    UserError: the stage can run nowhere, or its machine is out of reach.
+    work: a locked folder of the store; containers are labelled with its name until they are removed.
+    watch: called with the job's out/ while the stage runs and when it has ended; with it, Ctrl-C asks
+    the stage to end, and its outputs so far are returned.
+    Raise UserError if the stage cannot run anywhere, or its machine is unreachable.
     """
     chosen = request.settings.executor
     executors = Dispatcher(executor_context(request), chosen.name, chosen.first_of)
@@ -76,7 +75,9 @@ def run(
         function = contract.invoke["function"]
         try:
             place = executors.place(spec, contract)
-        except UserError as mistake:  # such as a module that no image of the target has
+        except (
+            UserError
+        ) as mistake:  # for example, no image of the target has a module that it imports
             raise UserError(
                 mistake.where or contract.label, mistake.what, ON_THIS_MACHINE
             ) from None
@@ -102,7 +103,7 @@ def run(
 
 
 def _laid_out(job: Job, work: Path, inputs: Mapping[str, Path | None]) -> Launch:
-    """Make the job's folder. Its fingerprint is the work folder's name, since nothing is kept."""
+    """Make the job's folder. The work folder's name serves as fingerprint, since nothing is stored."""
     folder = work / "job"
     (folder / "out").mkdir(parents=True)
     description = {

@@ -46,7 +46,7 @@ class Resources(_Model):
 
 if TYPE_CHECKING:
     _OfAKind = _Model
-else:  # a field for each kind of stage that there is
+else:  # a field for each kind of stage
     _OfAKind = create_model("_OfAKind", __base__=_Model, **kind.fields())
 
 
@@ -123,9 +123,7 @@ class StageSpec(_OfAKind):
 
     @property
     def kinds(self) -> dict[str, Any]:
-        """Return what the stage says under the keys of kinds; a stage that is well formed has one
-        of them.
-        """
+        """Return the stage's values under the keys of kinds; a valid stage has exactly one of these keys."""
         given = {key: getattr(self, key) for key in kind.KEYS}
         return {key: value for key, value in given.items() if value}
 
@@ -152,9 +150,9 @@ class UseCase(_Model):
 
 
 def read(data: Mapping[str, Any], where: str) -> tuple[UseCase | None, list[UserError]]:
-    """Return the use case without what is wrong in it, and every mistake of form.
+    """Return the use case without its invalid parts, and all validation errors.
 
-    So the rest can be checked too and all mistakes of a file are told at once. None: nothing is
+    The rest can then be checked, so that all mistakes of a file are reported at once. None: nothing is
     left to check.
     """
     data = _with_former_gates(data)
@@ -170,9 +168,9 @@ def read(data: Mapping[str, Any], where: str) -> tuple[UseCase | None, list[User
 
 
 def _without(data: Mapping[str, Any], key_paths: Iterable[tuple[str | int, ...]]) -> dict[str, Any]:
-    """Return a copy without the values at these places.
+    """Return a copy without the values at these key paths.
 
-    A place may continue below a value, into the types it might have had.
+    A path may continue below a value, into the types that it might have had.
     """
     rest: dict[str, Any] = copy.deepcopy(dict(data))
     for key_path in key_paths:
@@ -188,7 +186,7 @@ def _without(data: Mapping[str, Any], key_paths: Iterable[tuple[str | int, ...]]
 
 
 def _with_former_gates(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Give a stage the gates that the use case still sets under the stage's former name."""
+    """Move gates that the use case still sets under a stage's former name to that stage."""
     stages = data.get("stages")
     if not isinstance(stages, Mapping):
         return data

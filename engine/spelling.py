@@ -1,7 +1,7 @@
-"""How values are spelled, and what a person means by one that is read as something else.
+"""The spelling of values, and what a user means by a value that is parsed as something else.
 
-Numbers are decimal, in a file as on the command line. YAML and Hydra read more, each its own: 5_882
-in both; 010 as 8, 0x10 and 1:30 as 90 in YAML.
+Numbers are decimal, in files and on the command line. YAML and Hydra accept more: both read 5_882;
+YAML reads 010 as 8, 1:30 as 90, and 0x10.
 """
 
 import math
@@ -21,9 +21,9 @@ _LOGICAL = {"true": True, "yes": True, "on": True, "false": False, "no": False, 
 
 
 def number(text: str) -> float | None:
-    """Return the number that a person means: 5882 by `5_882`, 16 by `0x10`, 0.5 by `0,5`.
+    """Return the number that a user means: 5882 by `5_882`, 16 by `0x10`, 0.5 by `0,5`.
 
-    None if the text is no number, or one that is not finite.
+    None if the text is not a finite number.
     """
     plain = _COMMA.sub(r"\1.\2", text.strip().replace("_", ""))
     if len(plain) > _MOST_DIGITS:
@@ -37,7 +37,7 @@ def number(text: str) -> float | None:
 
 
 def is_decimal(text: str) -> bool:
-    """Return whether the text is a number in the one spelling that is accepted: 10, -1.5, 2e-3."""
+    """Return whether the text is a number in an accepted spelling: 10, -1.5, 2e-3."""
     return bool(_DECIMAL.fullmatch(text))
 
 
@@ -54,12 +54,12 @@ def grouped(value: str) -> str | None:
 
 
 def too_large(value: str) -> str | None:
-    """Return the first number in the value of an override that is too large to be one, as 1e999."""
+    """Return the first number that is too large, such as 1e999, in the value of an override."""
     return next((part for part in _parts(value) if is_too_large(part)), None)
 
 
 def is_too_large(text: str) -> bool:
-    """Return whether the text is a number with digits that is read as infinite."""
+    """Return whether the text is a number in digits that is parsed as infinite."""
     return any(map(str.isdigit, text)) and _is_read(text) and math.isinf(float(text))
 
 
@@ -69,7 +69,7 @@ def with_a_point(value: str) -> str:
 
 
 def shown(value: object) -> str:
-    """Return a value as YAML has it: true and null, and text in quotes."""
+    """Return a value in YAML's spelling: true, null, text in quotes."""
     if value is None:
         return "null"
     return str(value).lower() if isinstance(value, bool) else repr(value)
@@ -86,7 +86,7 @@ def advice(value: object, wanted: str, accepts: Callable[[object], bool]) -> str
             return f"write {value}, without quotes" if is_quoted else f"write {shown(meant)}"
     if isinstance(value, bool | int | float) and accepts(str(value)):
         wanted = f'it in quotes: "{shown(value)}"'
-    if isinstance(value, list) and accepts([]):  # its items are wrong
+    if isinstance(value, list) and accepts([]):  # its items are invalid
         return f"write {wanted}"
     return f"write {wanted}{_remark(value)}"
 
@@ -99,12 +99,12 @@ def _based(plain: str) -> int | None:
 
 
 def _parts(value: str) -> Iterator[str]:
-    """Yield what stands between commas and brackets, and not in quotes."""
+    """Yield the parts between commas and brackets, outside quotes."""
     return map(str.strip, _PARTS.split(_QUOTED.sub("''", value)))
 
 
 def _is_read(text: str) -> bool:
-    """Return whether Python reads the text as a number, which has Hydra's rules for `_`."""
+    """Return whether Python parses the text as a number; its rules for `_` are the same as Hydra's."""
     try:
         float(text)
     except ValueError:
@@ -113,7 +113,7 @@ def _is_read(text: str) -> bool:
 
 
 def _meanings(value: object) -> Iterator[object]:
-    """Yield what a person may mean by a value of another type."""
+    """Yield what a user may mean by a value of the wrong type."""
     if isinstance(value, float) and value.is_integer():
         yield int(value)
     if not isinstance(value, str):

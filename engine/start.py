@@ -10,18 +10,18 @@ from engine import interrupts
 def main(program: str = "rpi-mlops") -> int:
     """Run the command line of this process, and return its exit status.
 
-    `program` is how the user calls it.
+    program: the command's name, as the user types it.
     """
     interrupts.end_at_once()
-    # until a command begins: imports make much that lives and little garbage, and looking for it costs a
-    # tenth of the start
+    # until a command begins: imports create little garbage, and collecting it costs a tenth of the start-up
+    # time
     gc.disable()
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = (
-        "__all__"  # we have none, and looking for them takes 13 ms
+        "__all__"  # there are none, and searching for them takes 13 ms
     )
     os.environ["HYDRA_FULL_ERROR"] = (
-        "1"  # errors reach us as exceptions; we print three lines of each
+        "1"  # we get errors as exceptions, and print each in three lines
     )
-    from engine.cli import cli  # Hydra, which takes half of the start, is imported only now
+    from engine.cli import cli  # imports Hydra, which takes half of the start-up time
 
     return cli(sys.argv[1:], program)

@@ -1,13 +1,13 @@
 """Content-addressed artifacts and the records of the jobs that made them.
 
     objects/<kind>/<aa>/<sha256>    one artifact, a file or a folder, read-only
-    actions/<aa>/<fingerprint>.json the record of a job: written last, so it lists only whole artifacts
+    actions/<aa>/<fingerprint>.json the record of a job: written last, so it lists only complete artifacts
     checkpoints/<fingerprint>/      checkpoints of an unfinished job, for its next attempt
     corrupt/                        artifacts that did not match their digest
 
 Order of a commit: artifact fsynced, renamed into place, its folder fsynced, then the record
-likewise. A crash between any two steps leaves only whole artifacts and whole records. engine/locks.py
-controls access to the store. This file knows no plan, run or journal.
+likewise. A crash between any two steps leaves only complete artifacts and records. engine/locks.py
+controls access to the store. This file knows nothing of plans, runs or journals.
 """
 
 import errno
@@ -32,18 +32,20 @@ from engine.sealing import BadOutput, move, seal
 
 SCHEMA_VERSION = 1
 FOLDERS = ("objects", "actions", "checkpoints", "corrupt", "work", "locks", "assets")
-RECORD_MOST_BYTES = 256_000_000  # four times what a stage may say: a larger file is no record
+RECORD_MOST_BYTES = (
+    256_000_000  # four times the limit on a stage's reports: a larger file is not a record
+)
 DISK_FAULTS = (
     errno.ENOSPC,
     errno.EDQUOT,
     errno.EIO,
     errno.EROFS,
-)  # of the disk, whatever is written
+)  # errors of the disk, whatever is being written
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a job made, and all that a later run wants to know of it."""
+    """A job's outputs, and everything that a later run needs to know about it."""
 
     fingerprint: str
     stage: str
@@ -66,19 +68,19 @@ class Store:
         self.root = root
         self.locks = Locks(root)
         self.assets = digests.DigestCache(root / "digests.sqlite")
-        self._clones = True  # until the file system says that it does not
+        self._clones = True  # until the file system refuses
 
     def find(self, fingerprint: str) -> Record | None:
-        """Return the record of a job whose artifacts are all there and are what their digests say."""
+        """Return the record of a job, if all its artifacts exist and match their digests."""
         record = self.record(fingerprint)
         if record is None or not all(self.is_whole(digest) for digest in record.outputs.values()):
             return None
         return record
 
     def record(self, fingerprint: str) -> Record | None:
-        """Return the job's record as it stands, without a look at its artifacts.
+        """Return the job's record without checking its artifacts.
 
-        None if it is absent or damaged.
+        None if it is missing or damaged.
         """
         try:
             data = json.loads(handles.read(self._action(fingerprint), RECORD_MOST_BYTES))
@@ -95,11 +97,9 @@ class Store:
         return Record(**data)
 
     def is_whole(self, digest: str) -> bool:
-        """Return whether the artifact is there and every byte is what the digest says."""
+        """Return whether the artifact exists and all its bytes match the digest."""
         path = self.path(digest)
-        if (
-            path.is_symlink()
-        ):  # whoever may change the file that it names changes it behind the store's back
+        if path.is_symlink():  # the file behind a link may be changed without the store noticing
             return False
         try:
             return digests.of(path) == digest
@@ -107,14 +107,12 @@ class Store:
             return False
 
     def path(self, digest: str) -> Path:
-        """Return where the artifact of this digest stands."""
+        """Return the path of the artifact with this digest."""
         kind, _, hexadecimal = digest.partition(":")
         return self.root / "objects" / kind / hexadecimal[:2] / hexadecimal
 
     def materialise(self, digest: str, destination: Path) -> None:
-        """Lay the artifact out under another path: by reflink or hard link, else by copy;
-        read-only.
-        """
+        """Provide the artifact, read-only, at another path: as a reflink or hard link, or else a copy."""
         source = self.path(digest)
         destination.parent.mkdir(parents=True, exist_ok=True)
         if digest.startswith("file:"):
@@ -123,18 +121,17 @@ class Store:
         destination.mkdir()
         with handles.folder(source) as root:
             entries = [(entry.path, entry.is_folder) for entry in handles.walk(root)]
-        for path, is_folder in reversed(entries):  # a folder comes before what it holds
+        for path, is_folder in reversed(entries):  # a folder precedes its contents
             if is_folder:
                 (destination / path).mkdir()
             else:
                 self._lay(source / path, destination / path)
 
     def commit(self, record: Record, paths: Mapping[str, Path]) -> Record:
-        """Take the outputs in and write the record; BadOutput for an output that is none. The paths
-        are gone then.
+        """Move the outputs into the store and write the record; raise BadOutput for an invalid output.
 
-        The paths must be out of the reach of the stage that wrote them; what they hold may be
-        anything.
+        The stage that wrote the outputs must no longer be able to reach the paths; their content may
+        be anything.
         """
         self.root.mkdir(parents=True, exist_ok=True)
         outputs = {name: self._take_in(name, path) for name, path in paths.items()}
@@ -146,9 +143,7 @@ class Store:
         return whole
 
     def checkpoint(self, fingerprint: str) -> Path:
-        """Return where a job keeps its checkpoints. Only the engine that has the job's lock may use
-        it.
-        """
+        """Return the folder of a job's checkpoints. Only the engine that holds the job's lock may use it."""
         return self.root / "checkpoints" / fingerprint
 
     def drop_checkpoint(self, fingerprint: str) -> None:
@@ -156,24 +151,24 @@ class Store:
         handles.remove(self.checkpoint(fingerprint))
 
     def quarantine(self, digest: str) -> None:
-        """Set a damaged artifact aside, where a person may look at it."""
+        """Set a damaged artifact aside for inspection."""
         aside = self.root / "corrupt" / f"{digest.replace(':', '-')}.{uuid.uuid4().hex[:8]}"
         aside.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):
             handles.make_writable(
                 self.path(digest)
-            )  # a folder that is moved is written to: its `..` changes
+            )  # moving a folder writes to it: its `..` changes
             self.path(digest).rename(aside)
 
     def size_bytes(self) -> int:
-        """Return the bytes that artifacts and checkpoints take."""
+        """Return the size of all artifacts and checkpoints in bytes."""
         artifacts = sum(_size(path) for path in self.root.glob("objects/*/*/*"))
         return artifacts + sum(map(_untrusted_size, self.root.glob("checkpoints/*")))
 
     def keep_only(self, fingerprints: set[str], digests: set[str], *, dry_run: bool) -> int:
-        """Remove records, artifacts and checkpoints that are not named, and what nobody can use.
+        """Remove records, artifacts and checkpoints that are not listed, and anything unusable.
 
-        Return the bytes of the artifacts and checkpoints.
+        Return the size of the removed artifacts and checkpoints in bytes.
         """
         records = [
             path for path in self.root.glob("actions/*/*.json") if path.stem not in fingerprints
@@ -200,14 +195,16 @@ class Store:
                 *self.root.glob(".*.part"),
                 *self.root.glob("assets/.*"),
                 *sweeps,
-            ]  # of engines that were killed
+            ]  # left by engines that were killed
             for path in [
                 *self.root.glob("locks/*"),
                 *self.root.glob("corrupt/*"),
                 *partial,
                 *records,
             ]:
-                handles.remove(path)  # records before artifacts: none names what is gone
+                handles.remove(
+                    path
+                )  # records before artifacts: no record may name a missing artifact
             freed = {path: size for path, size in freed.items() if handles.remove(path)}
         return sum(freed.values())
 
@@ -226,7 +223,7 @@ class Store:
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
-            handles.remove(path)  # another engine was first with the same bytes
+            handles.remove(path)  # another engine stored the same bytes first
         if destination.is_dir():
             with handles.folder(destination) as folder:
                 set_mode(folder, self._folder_mode)
@@ -235,14 +232,14 @@ class Store:
 
     @property
     def _folder_mode(self) -> int:
-        """The mode of a folder in an artifact: read-only, but for the group that shares the store,
-        whose members clean it.
+        """Return the mode of a folder in an artifact: read-only, except for a group that shares the store,
+        whose members may run `clean`.
         """
         return 0o575 if self.root.stat().st_mode & stat.S_IWGRP else 0o555
 
     def _lay(self, source: Path, destination: Path) -> None:
-        """Put one file there: a reflink, which shares blocks but no writes, else a hard link, else
-        a copy.
+        """Provide one file at the destination: as a reflink, which shares blocks but not writes, or else a
+        hard link, or else a copy.
         """
         if self._clones:
             self._clones = clone(source, destination)
@@ -262,7 +259,7 @@ class Store:
 
     def _write_action(self, record: Record) -> None:
         text = json.dumps({"v": SCHEMA_VERSION, **asdict(record)})
-        if self._action(record.fingerprint).is_dir():  # which no file replaces
+        if self._action(record.fingerprint).is_dir():  # a file cannot replace a folder
             handles.remove(self._action(record.fingerprint))
         write_whole(self._action(record.fingerprint), text.encode())
 
@@ -283,7 +280,7 @@ def _size(path: Path) -> int:
 
 
 def _untrusted_size(path: Path) -> int:
-    """Return the bytes of the files in a folder that a stage wrote, as far as they can be seen."""
+    """Return the size, in bytes, of the readable files in a folder that a stage wrote."""
     size = 0
     with suppress(OSError), handles.folder(path) as root:
         for entry in handles.walk(root):

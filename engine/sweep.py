@@ -1,5 +1,4 @@
-"""A sweep: its jobs, in any process or on any node where a launcher runs them, and their exit
-statuses.
+"""A sweep: its jobs, in any process or on any node that a launcher uses, and their exit statuses.
 
 Hydra's sweepers drop the return value of a job, so each job writes a small file instead. The files
 are in the outputs folder, which all jobs of a sweep share.
@@ -22,12 +21,12 @@ FAILED = 1
 
 @dataclass(frozen=True, slots=True)
 class Statuses:
-    """The folder with the statuses of one sweep; it travels to the jobs with what they run."""
+    """The folder with the statuses of one sweep; pickled with each job."""
 
     folder: Path
 
     def begin(self, job: int) -> None:
-        """Count the job as failed until it says otherwise: its worker may be killed."""
+        """Record the job as failed until it reports its end: its worker may be killed."""
         self.end(job, FAILED)
 
     def end(self, job: int, status: int) -> None:
@@ -35,30 +34,28 @@ class Statuses:
         write_whole(self.folder / str(job), str(status).encode(), durable=False)
 
     def worst(self) -> int:
-        """Return the highest status; a job that left none, though a later one did, has failed."""
+        """Return the highest status; a job without a status, although a later one has one, has failed."""
         found = {int(path.name): int(path.read_text()) for path in self.folder.glob("[0-9]*")}
         if not found:
             return FAILED
         return max(found.get(job, FAILED) for job in range(max(found) + 1))
 
     def remove(self) -> None:
-        """Leave nothing behind."""
+        """Remove the folder."""
         handles.remove(self.folder)
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a launcher calls for each job. It is pickled, with all that a job needs to know."""
+    """The callable that a launcher runs for each job. It is pickled, with everything that a job needs."""
 
     command: str
     line: CommandLine
     statuses: Statuses
 
     def __call__(self, config: DictConfig) -> float | None:
-        """Run the job and return its objective; its mistakes end it alone, so that the other jobs
-        run.
-        """
-        invocation.make_printable()  # a launcher's process has done nothing of what `cli` does
+        """Run the job and return its objective; its mistakes do not stop the other jobs."""
+        invocation.make_printable()  # `cli` did not run in a launcher's process
         compose.guard_environment()
         job = compose.job_number()
         self.statuses.begin(job)
@@ -66,7 +63,7 @@ class Job:
         try:
             request = compose.under_hydra(config, self.line)
             status, objective = invocation.run(self.command, request)
-        except (KeyboardInterrupt, BrokenPipeError):  # the other jobs are not wanted either
+        except (KeyboardInterrupt, BrokenPipeError):  # the other jobs must not run either
             self.statuses.end(job, invocation.INTERRUPTED)
             raise
         except Exception as error:
@@ -76,7 +73,7 @@ class Job:
 
 
 def is_asked_for(line: CommandLine) -> bool:
-    """True for `-m`, and for `--multirun` and its beginnings, as Python's argparse takes them."""
+    """Return whether the line has `-m`, or `--multirun` or a prefix of it that argparse accepts."""
     return any(word == "-m" or re.fullmatch("--m[a-z]*", word) for word in line.words)
 
 
@@ -95,7 +92,7 @@ def run(command: str, line: CommandLine) -> int:
 
 
 def statuses(outputs: Path) -> Statuses:
-    """Return an empty place for the statuses of a new sweep."""
+    """Return an empty folder for the statuses of a new sweep."""
     folder = store_dir(outputs.absolute()) / "sweeps" / f"statuses-{secrets.token_hex(4)}"
     folder.mkdir(parents=True)
     return Statuses(folder)

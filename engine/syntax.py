@@ -11,8 +11,8 @@ from engine.vocabulary import SUFFIX
 
 
 def imports(tree: ast.Module, module: str) -> Iterator[tuple[str, bool]]:
-    """Yield every module that an import statement may mean, also inside functions, and whether its
-    absence is caught.
+    """Yield every module that an import statement may refer to, even inside functions, and whether its
+    absence is handled.
     """
     nodes = [
         node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom | ast.Try)
@@ -49,7 +49,7 @@ def _modules(node: ast.Import | ast.ImportFrom, module: str) -> Iterator[str]:
 
 
 def paths(function: ast.FunctionDef, path: Path) -> tuple[dict[str, bool], tuple[str, ...]]:
-    """Sort the positional arguments into inputs (and whether they are required) and outputs."""
+    """Divide the positional arguments into inputs (and whether they are required) and outputs."""
     arguments = [*function.args.posonlyargs, *function.args.args]
     inputs: dict[str, bool] = {}
     outputs: list[str] = []
@@ -76,7 +76,7 @@ def paths(function: ast.FunctionDef, path: Path) -> tuple[dict[str, bool], tuple
 
 
 def suffixes(function: ast.FunctionDef, path: Path) -> dict[str, str]:
-    """Return the outputs that are `Annotated[Out, Suffix(".json")]`, with their suffixes."""
+    """Return the outputs annotated as `Annotated[Out, Suffix(".json")]`, with their suffixes."""
     return {
         argument.arg: _suffix(node, path)
         for argument in (*function.args.posonlyargs, *function.args.args)
@@ -148,7 +148,7 @@ def programs(tree: ast.Module) -> tuple[str, ...]:
 
 
 def loads(tree: ast.Module) -> dict[str, str]:
-    """Return what the stage's file says as LOADS: parameter -> package whose module it names."""
+    """Return the LOADS of the stage's file: parameter -> package whose module it names."""
     for node in tree.body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "LOADS":
             found: dict[str, str] = ast.literal_eval(node.value)

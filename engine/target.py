@@ -13,7 +13,7 @@ from engine.fields import Name, Size, validated
 from engine.stage.platforms import PLATFORMS
 
 DOCKER_SOCKET = "/var/run/docker.sock"
-# A word of it that begins with "-" would be an option to ssh.
+# A part that begins with "-" would be an option to ssh.
 _DEVICE = re.compile(
     r"ssh://(?:(\w[\w.-]*)@)?(\w[\w.-]*|\[[0-9A-Fa-f:.]+\])(?::(\d{1,6}))?(/[\w./+-]*\w)?", re.ASCII
 )
@@ -21,7 +21,7 @@ _DEVICE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a device's Docker engine is reached; what is None, ssh's own configuration says."""
+    """The address of a device's Docker engine; ssh's own configuration decides what is None."""
 
     user: str | None
     host: str
@@ -34,7 +34,7 @@ def _with_accelerators(schema: dict[str, Any]) -> None:
 
 
 def _with_buses(schema: dict[str, Any]) -> None:
-    """Name the buses of all accelerators, which are imported only where a schema is made."""
+    """Add the buses of all accelerators, which are imported only to generate a schema."""
     schema["anyOf"][0]["enum"] = [*accelerators.all_buses()]
 
 
@@ -82,9 +82,9 @@ class Target(BaseModel):
     @field_validator("bus")
     @classmethod
     def _is_one_of_the_accelerators(cls, bus: str | None, info: ValidationInfo) -> str | None:
-        """Return the bus, or if none is named the accelerator's usual one."""
+        """Return the bus, or the accelerator's default bus if none is named."""
         name = info.data.get("accelerator")
-        if name is None:  # it is wrong itself, so nothing can be said of its bus
+        if name is None:  # the accelerator is itself invalid, so its bus cannot be checked
             return bus
         known = accelerators.buses(name)
         if bus and not known:
@@ -118,7 +118,7 @@ def parse(data: Mapping[str, Any], where: str) -> Target:
 
 
 def completed(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a target's keys with the runtime that fits it, where it names none.
+    """Return a target's keys; add a suitable runtime if it names none.
 
     LiteRT has no build for armv7, and an accelerator's library may need another runtime.
     """
@@ -130,9 +130,9 @@ def completed(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def choices(key: str) -> tuple[Any, ...]:
-    """Return the values that a target's key is limited to, None among them if it may be null.
+    """Return the allowed values of a target's key, including None if it may be null.
 
-    Empty if it is not limited.
+    Empty if any value is allowed.
     """
     if key == "accelerator":
         return accelerators.NAMES
@@ -143,13 +143,13 @@ def choices(key: str) -> tuple[Any, ...]:
 
 
 def platform_of(machine: str) -> str:
-    """Return the OCI name of the platform that `uname -m` calls so."""
+    """Return the OCI name of a platform, given the output of `uname -m`."""
     names = {platform.machine: name for name, platform in PLATFORMS.items()}
     return names.get(machine, f"linux/{machine}")
 
 
 def address(device: str) -> Address:
-    """Return what a target's `device:` says, or raise ValueError: what is wrong; what to write."""
+    """Return the address in a target's `device:`, or raise ValueError("what is wrong; what to write")."""
     form = "ssh://user@host, with :port and /path/to/docker.sock if they differ"
     if re.match(r"[a-z]*:?//[^/@]*:[^/@]*@", device):
         raise ValueError(

@@ -1,7 +1,7 @@
-"""The units of metrics: a metric's name ends with its unit, and a reader sees value and unit apart.
+"""The units of metrics: a metric's name ends with its unit, and value and unit are shown separately.
 
-The one place where suffixes of names are known. What has no unit, such as accuracy, is written as
-its gate is: 0.98.
+Only this file knows the suffixes. A metric without a unit, such as accuracy, is written like its
+gate: 0.98.
 """
 
 import math
@@ -14,14 +14,14 @@ _SPACE = "\N{NO-BREAK SPACE}"
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """How a quantity is written, and what is good of it."""
+    """How a quantity is written, and whether more or less of it is better."""
 
     name: str
-    scale: float = 1.0  # the value is multiplied by it
-    better: int = 0  # 1: more is better, -1: less, 0: nobody can say
+    scale: float = 1.0  # factor for the displayed value
+    better: int = 0  # 1: more is better, -1: less is better, 0: unknown
 
 
-UNITS = {  # by the end of the name; the longest that fits
+UNITS = {  # by the name's suffix; the longest match counts
     "_ms": Unit("ms", better=-1),
     "_us": Unit("µs", better=-1),
     "_s": Unit("s", better=-1),
@@ -34,7 +34,7 @@ UNITS = {  # by the end of the name; the longest that fits
     "_percent": Unit("%"),
 }
 NO_UNIT = Unit("")
-_STEPS = {  # from which value on a unit keeps a headline short, and what it is worth
+_STEPS = {  # larger units for headlines: the value from which each is used, and its size
     "bytes": ((1e9, 1e9, "GB"), (1e6, 1e6, "MB"), (1e3, 1e3, "kB"), (0.0, 1.0, "bytes")),
     "ms": ((1e3, 1e3, "s"), (0.1, 1.0, "ms"), (0.0, 1e-3, "µs")),
 }
@@ -48,9 +48,7 @@ def unit(metric: str) -> Unit:
 
 
 def title(metric: str) -> str:
-    """Return the metric's name in words and without its unit: `latency_median_ms` is Latency
-    median.
-    """
+    """Return the metric's name in words, without its unit: `latency_median_ms` becomes Latency median."""
     found = max((suffix for suffix in UNITS if metric.endswith(suffix)), key=len, default="")
     words = metric.removesuffix(found).replace("_", " ").strip() or metric
     return words[:1].upper() + words[1:]
@@ -63,7 +61,7 @@ def exact(metric: str, value: float | None) -> str:
 
 
 def brief(metric: str, value: float) -> str:
-    """Return the value as a headline has it: three digits, and a unit that keeps it short."""
+    """Return the value for a headline: three digits, and a unit that keeps it short."""
     kind = unit(metric)
     if kind.name in _STEPS and math.isfinite(value):
         _, worth, name = next(one for one in _STEPS[kind.name] if abs(value) >= one[0])
@@ -72,7 +70,7 @@ def brief(metric: str, value: float) -> str:
 
 
 def share(value: float) -> str:
-    """Return a value without a unit and with three decimals, as its interval has them: "1.000"."""
+    """Return a value without a unit, with three decimals like its interval: "1.000"."""
     return f"{value:.3f}" if abs(value) < 10 else _three(value)
 
 

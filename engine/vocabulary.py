@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-SUFFIX = re.compile(r"(\.[A-Za-z0-9]{1,16}){1,3}")  # of a file's name: .json, .tar.gz
+SUFFIX = re.compile(r"(\.[A-Za-z0-9]{1,16}){1,3}")  # of a file name: .json, .tar.gz
 StageStatus = Literal["waiting", "running", "finished", "failed", "skipped", "rejected"]
 RunStatus = Literal["running", "finished", "failed", "rejected", "interrupted"]
 FailureKind = Literal[
@@ -15,7 +15,7 @@ FailureKind = Literal[
     "bad_output",
     "disk_full",
     "disk_error",
-    # of containers
+    # only with containers
     "out_of_memory",
     "daemon_lost",
     "device_lost",
@@ -27,7 +27,7 @@ FailureKind = Literal[
 ]
 Verdict = (
     bool | None
-)  # of a gate; None: its metric was not measured, and the rule says "if measured"
+)  # the result of a gate; None: its metric was not measured, and the rule says "if measured"
 RunsOn = Literal["build", "target", "host"]
 
 Event = Mapping[str, Any]

@@ -1,7 +1,7 @@
-"""How a figure is said: durations, times, and whether it was taken on the device.
+"""Formats figures: durations, times, and whether they were measured on the device.
 
-One wording for the console, the report and the page. Plain text only: colours and layout are
-theirs.
+The console, the report and the web page share this wording. Plain text only: colours and layout are
+up to them.
 """
 
 import re
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from engine.events import RunState, StageState
 
-PROGRAM = "python run.py"  # as a checkout starts it; `rpi-mlops` if it is installed
+PROGRAM = "python run.py"  # in a checkout; `rpi-mlops` if installed
 _OUR_NAME = re.compile(r"(?<![\w/.-])(?:python )?run\.py\b")
 SYMBOLS = {
     "waiting": "·",
@@ -26,23 +26,23 @@ _UNCHANGING = re.compile(
     r"-|\+*(usecase|target|outputs|data|mirror|sinks|stage_packages|ssh_config|tracking(\.\w+)?"
     r"|hydra[./]?\S*)="
 )
-# a login of ssh's holds no password: engine/target.py refuses one
+# an ssh login contains no password: engine/target.py refuses one
 _LOGIN = re.compile(r"(?<!ssh)://[^/\s\"']*@")
 _QUERY = re.compile(r"([?&]\w*(?:pass|pwd|token|secret|key)\w*=)[^&\s\"']+", re.IGNORECASE)
 
 
 def redact(text: str) -> str:
-    """Return the text without the user and password of any URI in it, and without the values of
-    such names in its query.
+    """Return the text without user and password of any URI in it, and without secret values in its
+    query.
     """
     return _QUERY.sub(r"\1***", _LOGIN.sub("://***@", text))
 
 
 def duration(seconds: float | None) -> str:
-    """Say how long something took, in at most two units."""
+    """Return a duration as text, in at most two units."""
     if seconds is None:
         return ""
-    if seconds < 9.95:  # which rounds to 9.9
+    if seconds < 9.95:  # larger values would round to 10.0
         return f"{seconds:.1f} s" if seconds >= 0.1 else f"{seconds * 1000:.0f} ms"
     if seconds < 59.5:
         return f"{seconds:.0f} s"
@@ -53,17 +53,17 @@ def duration(seconds: float | None) -> str:
 
 
 def moment(time: float) -> str:
-    """Say a moment, in UTC, to the second."""
+    """Return a time in UTC, to the second."""
     return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def plural(count: int, noun: str) -> str:
-    """Say how many there are."""
+    """Return the count with the noun in the right number."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def listed(words: Iterable[str], last: str = "and") -> str:
-    """Return the words as one says them: a, b and c."""
+    """Return the words as a list in prose: a, b and c."""
     *others, final = words
     return f"{', '.join(others)} {last} {final}" if others else final
 
@@ -77,7 +77,9 @@ def grouped(reasons: Mapping[str, str]) -> list[str]:
 
 
 def as_typed(path: Path) -> str:
-    """Return the path as one would type it here: below this folder from it on, else whole."""
+    """Return the path as the user would type it: relative if it is below the current folder, otherwise
+    absolute.
+    """
     try:
         return str(path.absolute().relative_to(Path.cwd()))
     except ValueError:
@@ -85,30 +87,28 @@ def as_typed(path: Path) -> str:
 
 
 def printable(line: str) -> str:
-    """Return the line without control characters: a log's escape sequences must not steer the
-    terminal.
-    """
+    """Return the line without control characters: escape sequences in a log must not reach the terminal."""
     return "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in line)
 
 
 def as_called(text: str, program: str) -> str:
-    """Return the text with this program's name as the user calls it."""
+    """Return the text with this program's name as the user types it."""
     return text if program == PROGRAM else _OUR_NAME.sub(program, text)
 
 
 def command_line(state: RunState) -> str:
-    """Return what to type to start the run again, which is also what goes on from where it ended."""
+    """Return the command that repeats the run, or resumes it if it did not finish."""
     command = list(state.start.get("command", ()))
     return shlex.join(["python", *command] if command and command[0].endswith(".py") else command)
 
 
 def is_stand_in(stage: StageState) -> bool:
-    """True where the stage's figures stand for the device but were not taken on it."""
+    """Return whether the stage's figures describe the device but were not measured on it."""
     return stage.emulated or (stage.measured_on or "").startswith(("simulated", "emulated"))
 
 
 def stand_ins(state: RunState) -> dict[str, list[str]]:
-    """Return where figures were taken instead of on the device, each with its stages."""
+    """Return where figures were measured instead of on the device, each with its stages."""
     found: dict[str, list[str]] = {}
     for stage in state.stages.values():
         if is_stand_in(stage) and (stage.metrics or stage.points or stage.figures):
@@ -117,16 +117,16 @@ def stand_ins(state: RunState) -> dict[str, list[str]]:
 
 
 def changes(state: RunState) -> list[str]:
-    """Return the words of the command line that changed what is run: parameters, assets and the
-    like, but neither use case and target nor where things are kept.
+    """Return the overrides that changed the run: parameters, assets and the like, but not use case,
+    target, or storage locations.
     """
     words = [word for word in state.start.get("command", ()) if "=" in word[1:]]
     return [word for word in words if not _UNCHANGING.match(word)]
 
 
 def figure_name(stage: StageState, name: str) -> str:
-    """Return a metric's name for a column that has no place for a label: a figure of speed that was
-    not taken on the device says so.
+    """Return a metric's name for a column without room for a label: it says if a speed was not measured
+    on the device.
     """
     is_of_speed = "latency" in name or name.endswith(("_s", "_ms", "_us"))
     return (

@@ -31,7 +31,7 @@ _READ_AS = {
 
 
 class _Refused(yaml.MarkedYAMLError):
-    """What is well-formed YAML and still not wanted, and what to write instead."""
+    """Well-formed YAML that is refused, and what to write instead."""
 
     def __init__(self, node: yaml.Node, problem: str, fix: str) -> None:
         super().__init__(problem=problem, problem_mark=node.start_mark)
@@ -39,8 +39,8 @@ class _Refused(yaml.MarkedYAMLError):
 
 
 class _StrictLoader(_Loader):  # type: ignore[misc, valid-type]
-    """Safe YAML in which `1e-3` is a number, as Hydra reads it, numbers are decimal, a key is text
-    and stands once, and every value is plain.
+    """Load safe YAML in which `1e-3` is a number, as in Hydra, numbers are decimal, keys are text and
+    unique, and all values are plain.
     """
 
     def construct_mapping(
@@ -54,7 +54,7 @@ class _StrictLoader(_Loader):  # type: ignore[misc, valid-type]
                     None, None, f"the key '{key_node.value}' appears twice", key_node.start_mark
                 )
             seen.add(key_node.value)
-        self.flatten_mapping(node)  # keys that come by `<<`
+        self.flatten_mapping(node)  # keys merged with `<<`
         for key_node, _ in node.value:
             _refuse_odd_key(key_node)
         mapping: dict[Hashable, object] = super().construct_mapping(node, deep)
@@ -62,9 +62,7 @@ class _StrictLoader(_Loader):  # type: ignore[misc, valid-type]
 
 
 def _refuse_odd_key(node: yaml.Node) -> None:
-    """Refuse a key that is no text: a list cannot be one, and 1, on or 2024-01-31 would not be what
-    is written there.
-    """
+    """Refuse a key that is not text: a list cannot be a key, and YAML would change 1, on or 2024-01-31."""
     kind = node.tag.rpartition(":")[2]
     if not isinstance(node, yaml.ScalarNode):
         raise _Refused(
@@ -81,7 +79,7 @@ def _refuse_odd_key(node: yaml.Node) -> None:
 
 
 def _constructor(kind: str) -> Callable[[object, yaml.ScalarNode], object]:
-    """Return what makes a value of this kind, and refuses one that is not plain."""
+    """Return a constructor for values of this kind, which refuses values that are not plain."""
     made = getattr(_Loader, f"construct_yaml_{kind}")
 
     def construct(loader: object, node: yaml.ScalarNode) -> object:
@@ -125,7 +123,7 @@ _StrictLoader.add_implicit_resolver(
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Return the mapping that the file holds; UserError for anything else."""
+    """Return the mapping in the file; raise UserError for anything else."""
     text = _text(path)
     try:
         _refuse_bombs(path, text)
@@ -164,7 +162,7 @@ def _text(path: Path) -> str:
 
 
 def _refuse_bombs(path: Path, text: str) -> None:
-    """Count nodes as they would stand after expansion, without expanding: aliases multiply."""
+    """Count the nodes that expansion would produce, without expanding: aliases multiply."""
     sizes: dict[str, int] = {}
     open_nodes: list[tuple[str | None, int]] = []  # anchor, nodes counted before it
     nodes = 0
