@@ -69,27 +69,39 @@ def answered(
         yield None, last, task.rows(last)
 
 
-def clips(task: Task, path: Path) -> "list[Clip]":
+def clips(task: Task, path: Path, partial: bool = False) -> "list[Clip]":
     """Return the clips in a file or folder, in natural order; nothing is decoded yet.
 
-    Pictures of a folder are the frames of one clip if the task follows movement.
+    Folders in a folder are read too. If the task follows movement, they are not, and the pictures of
+    the folder are the frames of one clip. partial: a folder without a clip is no error.
     """
     if path.is_file():
-        clip = _of_file(task, path)
+        clip = _of_file(task, path, path.name)
         if clip is None:
             raise StageError(_nothing(path, task))
         return [clip]
-    files = [file for file in kinds.visible(path) if file.is_file()]
-    pictures = [file for file in files if kinds.is_picture(file) and task.takes == "pictures"]
+    files = _files(task, path)
     found = []
-    if pictures and task.follows:
-        found = [Clip(path.name, _pictures(pictures, task.picture_side), "pictures")]
+    if task.follows and (pictures := [file for file in files if _is_frame(task, file)]):
+        found = [Clip(path.name, _pictures(pictures, path, task.picture_side), "pictures")]
         files = [file for file in files if file not in pictures]
-    found += [clip for clip in (_of_file(task, file) for file in files) if clip]
-    if not found:
+    each = {file.relative_to(path).as_posix(): file for file in files}
+    read = {name: _of_file(task, file, name) for name, file in each.items()}
+    found += [clip for clip in read.values() if clip]
+    if not found and not partial:
         raise StageError(_nothing(path, task))
-    _tell_left_out([file.name for file in files if _of_file(task, file) is None])
+    _tell_left_out([name for name, clip in read.items() if clip is None])
     return found
+
+
+def _files(task: Task, folder: Path) -> list[Path]:
+    if task.follows:
+        return [file for file in kinds.visible(folder) if file.is_file()]
+    return list(kinds.below(folder))
+
+
+def _is_frame(task: Task, path: Path) -> bool:
+    return task.takes == "pictures" and kinds.may_be_picture(path)
 
 
 def _tell_left_out(names: list[str]) -> None:
@@ -99,26 +111,28 @@ def _tell_left_out(names: list[str]) -> None:
         )
 
 
-def _of_file(task: Task, path: Path) -> "Clip | None":
+def _of_file(task: Task, path: Path, name: str) -> "Clip | None":
+    """Return the file as a clip; name: of the file below the user's folder."""
     own = task.read(path)
     if own is not None:
-        inputs = (Input(raw, path.name) for raw in own)
-        return Clip(path.name, inputs, "own")
-    if task.takes != "pictures":
-        return None
-    if kinds.is_picture(path):
-        return Clip(path.name, _pictures([path], task.picture_side), "pictures", still=True)
-    return Clip(path.name, video(path)) if kinds.is_video(path) else None
+        inputs = (Input(raw, name) for raw in own)
+        return Clip(name, inputs, "own")
+    if _is_frame(task, path):
+        pictures = _pictures([path], path.parents[name.count("/")], task.picture_side)
+        return Clip(name, pictures, "pictures", still=True)
+    is_video = task.takes == "pictures" and kinds.is_video(path)
+    return Clip(name, video(path, name)) if is_video else None
 
 
-def video(source: "Path | int | str") -> "Iterator[Input]":
+def video(source: "Path | int | str", name: str = "") -> "Iterator[Input]":
     """Yield the frames of a video file, of the camera of a number, or of a stream's address.
 
-    What was lost is noted at the end, also if the reader ends before the video does.
+    name: of a file; by default, `name_of` the source. What was lost is noted at the end, also if the
+    reader ends before the video does.
     """
     from stages.media.video import open_video
 
-    name = name_of(source)
+    name = name or name_of(source)
     with open_video(source) as opened:
         try:
             for frame in opened:
@@ -137,12 +151,13 @@ def name_of(source: "Path | int | str") -> str:
     return re.sub(r"//[^/]*@", "//", str(source).partition("?")[0])
 
 
-def _pictures(paths: list[Path], side: int | None) -> "Iterator[Input]":
+def _pictures(paths: list[Path], root: Path, side: int | None) -> "Iterator[Input]":
+    """Yield the pictures, named by their paths below the root."""
     from stages.media.pictures import read_many
 
     for path, picture in read_many(tuple(paths), side):
         raw = picture if isinstance(picture, Unreadable) else picture.pixels
-        yield Input(raw, path.name)
+        yield Input(raw, path.relative_to(root).as_posix())
 
 
 def _nothing(path: Path, task: Task) -> str:

@@ -37,14 +37,15 @@ def predict(
     stream: str = "",
     seconds: Annotated[float, Range(gt=0)] = 10.0,
     annotate: bool = False,
+    partial: bool = False,
     runtime: str = "litert",
     accelerator: str = "none",
 ) -> PredictMetrics:
     """Answer every input with the package's task.
 
     package: a packed model
-    source:  a video, a picture, a file of the task's own form, or a folder of them; in a folder
-             pictures are frames of one clip if the task follows movement
+    source:  a video, a picture, a file of the task's own form, or a folder of them, also in folders
+             below it; pictures of a folder are frames of one clip if the task follows movement
     stream:  instead of a source: the number of a camera, or the address of a stream, which is read
              to its end, for so many `seconds`, or until SIGTERM
     result:  predictions.jsonl, a line for each row of an answer, written as soon as it is known:
@@ -55,6 +56,7 @@ def predict(
     task:        what the packed model does: a module of stages/tasks
     seconds:     how long a stream is read
     annotate:    true: also draw the answers on pictures and videos
+    partial:     true: the source is a part of a folder, so it is no error if nothing in it is readable
     runtime:     the target's: litert or tflite_runtime
     accelerator: the target's: none, or a name such as edgetpu
 
@@ -67,7 +69,7 @@ def predict(
     if stream:
         clips = [_live.clip(stream, seconds)]
     elif source is not None:
-        clips = _items.clips(opened, source)
+        clips = _items.clips(opened, source, partial)
     else:
         raise StageError("there is nothing to look at: give a source, or a stream")
     result.mkdir(parents=True)
@@ -78,7 +80,7 @@ def predict(
             run.answer(clip)
     if run.bad:
         note(f"{len(run.bad)} files cannot be read and are skipped: {'; '.join(run.bad[:NAMED])}")
-    if not run.inputs:
+    if not run.inputs and not partial:
         raise StageError(f"nothing can be read: {'; '.join(run.bad[:NAMED])}")
     note(f"answered with {opened.ran_on}")
     return PredictMetrics(

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _NATIVE = sys.byteorder[0].upper()
+_GREY_AND_ALPHA = "LA;16B"  # has no swapped mode; its four bytes can be read as a colour of 8 bits
 _SWAPPED = {"B": "L", "L": "B", "N": "B" if _NATIVE == "L" else "L"}  # ends of Pillow's raw modes
 
 
@@ -24,6 +25,10 @@ def lower_bytes(path: Path, image: "Image.Image") -> "Optional[np.ndarray]":
     if image.mode not in ("RGB", "RGBA") or ";16" not in _raw_mode(image):
         return None
     with Image.open(path) as lower:
+        if _raw_mode(image) == _GREY_AND_ALPHA:
+            lower.tile = [tile._replace(args="RGBA") for tile in lower.tile]
+            grey = np.asarray(ImageOps.exif_transpose(lower))[:, :, 1:2]
+            return np.repeat(grey, 3, axis=2)
         lower.tile = [tile._replace(args=_swapped(tile.args)) for tile in lower.tile]
         return np.asarray(ImageOps.exif_transpose(lower).convert("RGB"))
 

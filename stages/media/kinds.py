@@ -1,10 +1,15 @@
 """Which files are pictures and which are videos, and the order of a folder's entries; opens no file."""
 
-import re
+from collections.abc import Iterator
 from pathlib import Path
 
+from engine.stage.names import is_hidden, natural_order
+
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".3gp")
-PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+PICTURES = (
+    *(".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"),
+    *(".heic", ".heif", ".avif", ".jp2", ".ppm", ".pgm", ".pbm"),
+)
 
 
 def is_video(path: Path) -> bool:
@@ -17,15 +22,21 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in PICTURES
 
 
+def may_be_picture(path: Path) -> bool:
+    """Return whether the suffix is a picture's, or missing: the content decides then."""
+    return is_picture(path) or not path.suffix
+
+
 def visible(folder: Path) -> "list[Path]":
     """Return a folder's entries in natural order (frame2 before frame10), without hidden ones."""
-    return sorted(
-        (path for path in folder.iterdir() if not path.name.startswith((".", "__"))),
-        key=natural_order,
-    )
+    found = (path for path in folder.iterdir() if not is_hidden(path.name))
+    return sorted(found, key=lambda path: natural_order(path.name))
 
 
-def natural_order(path: Path) -> "tuple[list[tuple[int, str]], str]":
-    """Return the key that sorts numbers in names by their value."""
-    parts = re.split(r"(\d+)", path.name.lower())
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], path.name
+def below(folder: Path) -> "Iterator[Path]":
+    """Yield the files of a folder and of the folders in it, in natural order, without hidden ones."""
+    for entry in visible(folder):
+        if entry.is_dir():
+            yield from below(entry)
+        elif entry.is_file():
+            yield entry

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from engine.stage import StageError
-from stages.media import deep_colours, scaling
-from stages.media.unreadable import Unreadable, refuse_bomb
+from stages.media import deep_colours, heif, scaling
+from stages.media.unreadable import Unreadable, refuse_bomb, supported
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -37,7 +37,8 @@ class Picture(NamedTuple):
 def read_picture(path: Path) -> np.ndarray:
     """Return the picture as (h, w, 3) uint8, RGB, upright, with square pixels.
 
-    Values of 16 bits, grey or colour, are scaled (`to_8_bits`); transparency is ignored.
+    Values of 16 bits, grey or colour, are scaled (`to_8_bits`); transparency is ignored, and an
+    animation is its first frame.
     Unreadable: it cannot be decoded whole, or is larger than MAX_PIXELS. StageError: no decoder is
     installed.
     """
@@ -48,7 +49,8 @@ def read_reduced(path: Path, at_least: "int | None") -> Picture:
     """Return the picture as `read_picture` does, with both sides at least so many pixels long.
 
     A JPEG is decoded at 1/2, 1/4 or 1/8 of its size if that is enough, which costs a fraction of
-    the time and memory; others come in full. Errors as `read_picture`.
+    the time and memory; others come in full. MAX_PIXELS is of what is decoded. Errors as
+    `read_picture`.
     """
     try:
         from PIL import Image
@@ -57,12 +59,16 @@ def read_reduced(path: Path, at_least: "int | None") -> Picture:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            heif.prepare(path)
             with Image.open(path) as image:
                 return _decoded(path, image, at_least)
     except Unreadable:
         raise
     except Image.UnidentifiedImageError:
-        raise Unreadable("not a picture") from None
+        raise Unreadable(heif.unidentified(path)) from None
+    except Image.DecompressionBombError:  # at Image.open, beyond twice Pillow's own limit
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 1000000
+        raise Unreadable(f"more than {most} million pixels; {supported()}") from None
     except Exception as error:  # Pillow raises what its decoders raise: OSError, SyntaxError ...
         raise Unreadable(str(error).partition("\n")[0] or type(error).__name__) from None
 
@@ -133,12 +139,14 @@ def _picture_or_reason(path: Path, at_least: "int | None") -> "Picture | Unreada
 def _decoded(path: Path, image: "Image.Image", at_least: "int | None") -> Picture:
     from PIL import ImageOps
 
-    width = image.width
-    refuse_bomb(*image.size)
-    lower = deep_colours.lower_bytes(path, image)
+    width, height = image.size
     if at_least is not None:
         image.draft(None, (at_least, at_least))
     reduction = width / image.width
+    if image.info.get("progressive"):  # its decoder holds all of it, however small the result
+        refuse_bomb(width, height)
+    refuse_bomb(*image.size)
+    lower = deep_colours.lower_bytes(path, image)
     aspect = _pixel_aspect(image)
     if image.getexif().get(_ORIENTATION, 1) >= 5:
         aspect = 1 / aspect
@@ -175,6 +183,7 @@ def _pixel_aspect(image: "Image.Image") -> float:
 def _read_by_opencv(path: Path) -> np.ndarray:
     cv2 = _cv2()
     try:
+        heif.prepare(path)
         data = np.frombuffer(path.read_bytes(), np.uint8)
         flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
         picture = cv2.imdecode(data, flags) if len(data) else None

@@ -33,17 +33,11 @@ def thumbnail(picture: "NDArray[np.uint8]") -> "NDArray[np.float32]":
 
 def groups(thumbnails: "NDArray[np.float32]") -> "NDArray[np.int64]":
     """Return a number for each thumbnail (n, 256): the same where a chain of near ones connects them."""
-    parent = np.arange(len(thumbnails))
+    group = np.arange(len(thumbnails))
     for start in range(0, len(thumbnails), _ROWS):
         near = thumbnails[start : start + _ROWS] @ thumbnails[start:].T >= LEAST
-        for one, other in np.argwhere(near):
-            if other > one:
-                parent[_root(parent, start + other)] = _root(parent, start + one)
-    return np.array([_root(parent, at) for at in range(len(parent))])
-
-
-def _root(parent: "NDArray[np.int64]", at: int) -> int:
-    while parent[at] != at:
-        parent[at] = parent[parent[at]]  # halves the way for the next one
-        at = parent[at]
-    return int(at)
+        for row in near:
+            found = group[start:][row]
+            if (found != found[0]).any():  # else they are one group already
+                group[np.isin(group, found)] = found.min()
+    return group

@@ -5,15 +5,13 @@ test/, val/ or both holding such folders, or a CSV with the columns file, label 
 """
 
 import csv
-from collections.abc import Iterator
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.stage import StageError
 from stages.media import kinds, splits
 
-# what cameras, phones and browsers save beside the usual pictures; the content decides
-MORE = (".gif", ".heic", ".heif", ".avif", ".jfif", "")
 MOST_BYTES = 50_000_000  # of a CSV
 _HOW = "make a folder for each class and put its pictures into it"
 
@@ -30,15 +28,22 @@ class Source:
 
 @dataclass
 class Found:
-    """The pictures in a fixed order, and the names of the files passed over."""
+    """The pictures in a fixed order, and the names of files and class folders without a picture."""
 
     sources: "list[Source]" = field(default_factory=list)
     ignored: "list[str]" = field(default_factory=list)
+    empty: "list[str]" = field(default_factory=list)
 
     @property
     def labels(self) -> "list[str]":
         """The classes, sorted."""
         return sorted({source.label for source in self.sources})
+
+    @property
+    def alike(self) -> "list[str]":
+        """The classes that differ from another one only in the case of their letters."""
+        counts = Counter(label.casefold() for label in self.labels)
+        return [label for label in self.labels if counts[label.casefold()] > 1]
 
 
 def find(root: Path) -> Found:
@@ -76,24 +81,22 @@ def _holds_pictures(folder: Path) -> bool:
 
 
 def _add_class(found: Found, root: Path, folder: Path, split: "str | None") -> None:
-    """Add all pictures of a class, also those in folders below it."""
-    label = folder.name
-    if not label.isprintable() or label != label.strip():
-        raise StageError(f"{label!r} cannot name a class: rename the folder")
-    for path in _below(folder):
+    """Add all pictures of a class, also those in folders below it.
+
+    Spaces around the folder's name are no part of the class.
+    """
+    label = folder.name.strip()
+    if not label or not label.isprintable():
+        raise StageError(f"{folder.name!r} cannot name a class: rename the folder")
+    before = len(found.sources)
+    for path in kinds.below(folder):
         name = path.relative_to(root).as_posix()
-        if path.suffix.lower() in (*kinds.PICTURES, *MORE):
+        if kinds.may_be_picture(path):
             found.sources.append(Source(path, name, label, split))
         else:
             found.ignored.append(name)
-
-
-def _below(folder: Path) -> Iterator[Path]:
-    for entry in kinds.visible(folder):
-        if entry.is_dir():
-            yield from _below(entry)
-        elif entry.is_file():
-            yield entry
+    if len(found.sources) == before:
+        found.empty.append(folder.relative_to(root).as_posix())
 
 
 def _of_table(path: Path) -> Found:

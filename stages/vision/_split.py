@@ -82,8 +82,9 @@ def _cut(
         by_class[sources[together[0]].label].append(together)
     parts: list[list[int]] = [[] for _ in range(len(shares) + 1)]
     for _, groups in sorted(by_class.items()):
-        waiting = [groups[at] for at in chance.permutation(len(groups))]
         count = sum(map(len, groups))
+        waiting = [groups[at] for at in chance.permutation(len(groups))]
+        waiting.sort(key=lambda group: 2 * len(group) <= count)  # most of a class is trained on
         for part, share in zip(parts[:-1], shares, strict=True):
             taken = 0
             while len(waiting) > 1 and taken < max(1, round(share * count)):

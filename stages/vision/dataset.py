@@ -63,6 +63,8 @@ def dataset(
     found = _pictures.find(pictures)
     read = _Read(found.sources, {"size": size, "fit": fit})
     _tell(found.ignored, "are not pictures")
+    _tell(found.empty, "hold no picture and are no classes", "folders")
+    _tell_alike(found.alike)
     _tell(read.bad, "cannot be read")
     ambiguous = _split.ambiguous(read.digests, read.sources)
     _tell([read.sources[at].name for at in sorted(ambiguous)], "are in two classes: left out")
@@ -121,10 +123,18 @@ class _Read:
             raise StageError(f"no picture is readable: {self.bad[0]}")
 
 
-def _tell(names: list[str], what: str) -> None:
+def _tell(names: list[str], what: str, of: str = "files") -> None:
     if names:
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        note(f"{len(names)} files {what}: {', '.join(names[:NAMED])}{more}")
+        note(f"{len(names)} {of} {what}: {', '.join(names[:NAMED])}{more}")
+
+
+def _tell_alike(labels: list[str]) -> None:
+    if labels:
+        note(
+            f"classes differ only in upper and lower case: {', '.join(labels)}; if they are the "
+            "same, give their folders or rows one name"
+        )
 
 
 def _write(folder: "Path", read: _Read, rows: list[int], about: dict[str, Any]) -> None:

@@ -272,13 +272,13 @@ def test_files_of_another_kind_are_left_out_and_told(
     monkeypatch.setattr(items, "note", said.append)
     (tmp_path / "mine").mkdir()
     Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "mine/a.png")
-    (tmp_path / "mine/b.heic").write_bytes(b"")
+    (tmp_path / "mine/b.svg").write_bytes(b"")
     metrics = predict_stage(pictures, tmp_path / "result", tmp_path / "mine", task="tensors")
     assert metrics["inputs"] == 1
-    assert said == ["1 files are of no kind that is read, and left out: b.heic"]
+    assert said == ["1 files are of no kind that is read, and left out: b.svg"]
 
 
 def test_a_file_of_another_kind_says_which_are_read(pictures: Path, tmp_path: Path) -> None:
-    (tmp_path / "a.gif").write_bytes(b"GIF89a")
-    with pytest.raises(StageError, match=r"^a\.gif is no video or picture, .*; read are \.jpg"):
-        predict_stage(pictures, tmp_path / "result", tmp_path / "a.gif", task="tensors")
+    (tmp_path / "a.svg").write_bytes(b"<svg/>")
+    with pytest.raises(StageError, match=r"^a\.svg is no video or picture, .*; read are \.jpg"):
+        predict_stage(pictures, tmp_path / "result", tmp_path / "a.svg", task="tensors")

@@ -201,6 +201,19 @@ def test_a_large_jpeg_is_decoded_near_the_size_that_is_needed(tmp_path: Path) ->
     assert read_reduced(tmp_path / "a.jpg", None).pixels.shape == (4000, 3000, 3)
 
 
+def test_a_jpeg_of_too_many_pixels_is_read_at_a_fraction_of_its_size(tmp_path: Path) -> None:
+    Image.new("L", (10000, 9000)).save(tmp_path / "a.jpg")
+    assert read_reduced(tmp_path / "a.jpg", at_least=160).pixels.shape == (1125, 1250, 3)
+    with pytest.raises(Unreadable, match="10000 x 9000 pixels"):
+        read_picture(tmp_path / "a.jpg")
+
+
+def test_a_progressive_jpeg_of_too_many_pixels_is_refused(tmp_path: Path) -> None:
+    Image.new("L", (10000, 9000)).save(tmp_path / "a.jpg", progressive=True)
+    with pytest.raises(Unreadable, match="10000 x 9000 pixels"):
+        read_reduced(tmp_path / "a.jpg", at_least=160)
+
+
 def test_many_pictures_come_in_order_with_the_reasons_of_bad_ones(broken: Path) -> None:
     names = ["whole.jpg", "text.png", "whole.jpg", "cut.jpg", "whole.jpg"]
     found = list(read_many(broken / name for name in names))

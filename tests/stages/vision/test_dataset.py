@@ -80,6 +80,17 @@ def test_the_same_picture_in_two_classes_is_in_neither(made, pictures):
     assert said == ["2 files are in two classes: left out: go/000.png, stop/copy.png"]
 
 
+def test_empty_classes_and_classes_alike_are_noted(made, pictures):
+    (pictures / "empty").mkdir()
+    (pictures / "go").rename(pictures / "STOP")
+    _, said = made(pictures)
+    assert said == [
+        "1 folders hold no picture and are no classes: empty",
+        "classes differ only in upper and lower case: STOP, stop; if they are the same, give their "
+        "folders or rows one name",
+    ]
+
+
 def test_copies_of_a_picture_never_straddle_the_parts(made, pictures, tmp_path):
     for path in sorted(pictures.rglob("*.png")):
         Image.open(path).resize((56, 56)).save(path.with_suffix(".jpg"), quality=70)

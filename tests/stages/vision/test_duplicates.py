@@ -49,6 +49,12 @@ def test_a_chain_of_near_ones_is_one_group():
     assert first == second == third != other
 
 
+@pytest.mark.timeout(10)
+def test_a_burst_of_thousands_takes_no_longer_than_its_pictures():
+    vectors = np.tile(np.eye(1, 256, dtype=np.float32), (4000, 1))  # 8 million pairs
+    assert len(set(_duplicates.groups(vectors))) == 1
+
+
 def test_pictures_of_one_colour_are_like_each_other():
     black, white = np.zeros((8, 8, 3), np.uint8), np.full((20, 10, 3), 255, np.uint8)
     assert len(set(_groups(black, white))) == 1

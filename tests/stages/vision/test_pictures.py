@@ -34,6 +34,27 @@ def test_what_is_no_picture_is_named(tmp_path):
     assert _pictures.find(tmp_path).ignored == ["dog/notes.txt", "README.md"]
 
 
+def test_a_class_without_a_picture_is_named(tmp_path):
+    lay(tmp_path, "cat/1.jpg", "dog/1.jpg", "owl/notes.txt")
+    (tmp_path / "yak").mkdir()
+    looked = _pictures.find(tmp_path)
+    assert (looked.labels, looked.empty) == (["cat", "dog"], ["owl", "yak"])
+
+
+def test_spaces_around_a_folders_name_are_no_part_of_the_class(tmp_path):
+    lay(tmp_path, "cat /1.jpg", " dog/1.jpg", "dog/2.jpg")
+    assert found(tmp_path) == [
+        (" dog/1.jpg", "dog", None),
+        ("cat /1.jpg", "cat", None),
+        ("dog/2.jpg", "dog", None),
+    ]
+
+
+def test_classes_that_differ_in_case_alone_are_named_together(tmp_path):
+    lay(tmp_path, "Cat/1.jpg", "cat/1.jpg", "dog/1.jpg")
+    assert _pictures.find(tmp_path).alike == ["Cat", "cat"]
+
+
 def test_the_parts_that_it_brings_stay(tmp_path):
     lay(tmp_path, "Train/cat/1.jpg", "Train/dog/1.jpg", "val/cat/2.jpg")
     assert [split for *_, split in found(tmp_path)] == ["train", "train", "test"]
@@ -80,6 +101,7 @@ def test_a_csv_that_cannot_be_meant_is_refused(tmp_path, text, said):
         (("cat/1.txt", "dog/2.txt"), "two classes at least, and there is none"),
         (("train/cat/1.jpg", "test/cat/2.jpg", "new/3.jpg"), "the pictures contain new"),
         (("cat/1.jpg", "do\x07g/1.jpg"), "'do\\x07g' cannot name a class"),
+        (("cat/1.jpg", " /1.jpg"), "' ' cannot name a class"),
     ],
 )
 def test_a_folder_of_another_layout_is_refused(tmp_path, names, said):

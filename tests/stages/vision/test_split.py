@@ -45,6 +45,13 @@ def test_near_duplicates_are_in_one_part(seed):
         assert all({3 * (at // 3) + more for more in range(3)} <= set(rows) for at in rows)
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_a_group_with_most_of_a_class_is_trained_on(seed):
+    given = sources(*["cat"] * 20, *["dog"] * 20)
+    group = [*[0] * 12, *range(12, 40)]  # twelve frames of one burst
+    assert set(range(12)) <= set(cut(given, group, seed=seed)["train"])
+
+
 def test_few_pictures_are_trained_on_first():
     parts = cut(sources("cat", "dog", "dog", "owl", "owl", "owl"))
     assert {name: len(rows) for name, rows in parts.items()} == {"train": 3, "val": 1, "test": 2}

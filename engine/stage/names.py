@@ -1,0 +1,19 @@
+"""Names of files in a user's folder: their natural order, and which of them are hidden.
+
+The engine and the stages use both, so that they see the same files in the same order.
+"""
+
+import re
+
+_OF_SYSTEMS = ("thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir")  # Windows and Synology
+
+
+def natural_order(name: str) -> "tuple[list[tuple[int, str]], str]":
+    """Return the key that sorts numbers in names by their value: frame2 before frame10."""
+    parts = re.split(r"(\d+)", name.lower())
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], name
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a file or folder is one that systems add unseen: .DS_Store, __MACOSX, Thumbs.db."""
+    return name.startswith((".", "__")) or name.lower() in _OF_SYSTEMS
