@@ -34,7 +34,9 @@ class RunStarted(TypedDict):
     ]  # whether tracked files differ from the commit; None: unknown
     params: dict[str, Any]  # flat
     objective: str | None  # the metric that a sweep reads
-    assets: list[dict[str, Any]]  # [{key, name, digest, source, licence, path, sample (bool)}]
+    # [{key, name, digest, source, licence, path, sample (bool), modified (of the newest file of a
+    # user's own data, in seconds since 1970; else None)}]
+    assets: list[dict[str, Any]]
     until: NotRequired[list[str]]  # the stages that the plan ends with; empty: it is whole
     left_out: NotRequired[dict[str, str]]  # stages that are not planned: why
     # [{stage, uses, doc, inputs: {name: reference}, outputs: [name], params, platform, runs_on,

@@ -169,6 +169,7 @@ class Asset(TypedDict):
     licence: str | None
     path: str | None
     sample: bool
+    modified: NotRequired[float | None]
 
 
 class Result(TypedDict, total=False):

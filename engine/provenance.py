@@ -7,12 +7,12 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from engine import ordinary
+from engine import digest, ordinary
 from engine.asset import Asset
 from engine.catalogue import ROOT
 from engine.errors import UserError
 from engine.events import RunStarted
-from engine.plan import Plan, describe
+from engine.plan import Plan, ResolvedAsset, describe
 from engine.request import Request
 from engine.wording import redact
 
@@ -72,6 +72,21 @@ def is_modified(folder: Path) -> bool | None:
     return bool(found.stdout.strip())
 
 
+def newest_file_time(asset: ResolvedAsset) -> float | None:
+    """Return when the newest file of a user's own data was modified, in seconds since 1970.
+
+    None for a declared asset: its files are pinned by their digests, and copied at any time.
+    """
+    if asset.source != str(asset.path):
+        return None
+    try:
+        if asset.path.is_file():
+            return asset.path.stat().st_mtime
+        return max((facts.st_mtime for _, facts in digest.files(asset.path)), default=None)
+    except (OSError, UserError):  # it is changing: the check of its digest reports that
+        return None
+
+
 def _assets(request: Request, plan: Plan) -> list[dict[str, Any]]:
     """Return the assets of the plan, and the samples that its stages generate."""
     found = [
@@ -83,6 +98,7 @@ def _assets(request: Request, plan: Plan) -> list[dict[str, Any]]:
             "licence": asset.licence,
             "path": str(asset.path),
             "sample": asset.sample,
+            "modified": newest_file_time(asset),
         }
         for asset in plan.assets.values()
     ]

@@ -4,11 +4,13 @@ A package has the same bytes whenever it is made of the same inputs, so its own 
 This one lies beside the report.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from engine import layout
 from engine.events import RunState
+from engine.report import data
+from engine.report.data import Data
 from engine.wording import command_line, moment, stand_ins
 
 FILE = "model_card.md"
@@ -28,52 +30,40 @@ def card(run_dir: Path, state: RunState) -> str | None:
 
 
 def commit(state: RunState) -> str:
-    """Say which commit the run's code was, and whether it was changed."""
+    """Return the commit of the run's code, and whether the code was modified."""
     name = state.start.get("git_commit")
     if not name:
         return "none: the code is not in a Git repository"
     return f"{name[:40]}, modified" if state.start.get("git_modified") else str(name[:40])
 
 
-def source(asset: dict[str, Any]) -> str:
-    """Say where an asset comes from."""
-    return str(asset.get("source") or asset.get("path") or "made by a stage of this run")
-
-
-def version(asset: dict[str, Any]) -> str:
-    """Return the asset's version: the beginning of its digest, which may say its kind first."""
-    return str(asset.get("digest") or "").rpartition(":")[2][:12]
-
-
 def _with_provenance(text: str, state: RunState) -> str:
-    """Put the section before the first other one."""
+    """Insert the section before the first of the package's own."""
     head, mark, rest = text.partition("\n## ")
-    return f"{head.rstrip()}\n\n{_provenance(state)}{mark}{rest}"
+    lines = "\n".join(_provenance(state))
+    return f"{head.rstrip()}\n\n## Provenance\n\n{lines}\n{mark}{rest}"
 
 
-def _provenance(state: RunState) -> str:
-    start = state.start
-    lines = [
-        f"- Run: {start['run_id']}, {moment(start.get('time', 0.0))}, {state.status}",
-        f"- Commit: {commit(state)}",
-        f"- Command: `{command_line(state)}`",
-        *map(_asset, start.get("assets") or ()),
-    ]
-    for taken, names in stand_ins(state).items():
-        lines.append(
-            f"- Not measured on {start['target']}: the figures of {', '.join(names)} were {taken}"
+def _provenance(state: RunState) -> Iterator[str]:
+    start, assets = state.start, data.of_run(state)
+    yield f"- Run: {start['run_id']}, {moment(start.get('time', 0.0))}, {state.status}"
+    yield f"- Commit: {commit(state)}"
+    yield f"- Command: `{command_line(state)}`"
+    yield from map(_asset, assets)
+    if any(one.is_sample for one in assets):
+        yield "- **Sample data:** the figures do not say how good the model is on real data"
+    for where, names in stand_ins(state).items():
+        yield (
+            f"- **Not measured on {start['target']}:** the figures of {', '.join(names)} were {where}"
         )
-    if any(asset.get("sample") for asset in start.get("assets") or ()):
-        lines.append("- Sample data: these figures say nothing about real data")
-    return "## Provenance\n\n" + "\n".join(lines) + "\n"
 
 
-def _asset(asset: dict[str, Any]) -> str:
-    digest = version(asset)
+def _asset(one: Data) -> str:
     facts = [
-        f"version {digest}" if digest else "",
-        f"licence: {asset.get('licence') or 'not stated'}",
-        f"source: {source(asset)}",
+        f"version {one.version}" if one.version else "",
+        f"date {one.date}" if one.date else "",
+        f"licence: {one.licence}",
+        f"source: {one.source}",
     ]
-    sample = " (sample data)" if asset.get("sample") else ""
-    return f"- Asset `{asset['key']}`: {asset['name']}{sample}; {'; '.join(filter(None, facts))}"
+    sample = " (sample data)" if one.is_sample else ""
+    return f"- Data `{one.key}`: {one.name}{sample}; {'; '.join(filter(None, facts))}"

@@ -4,13 +4,13 @@ finished.
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from engine import layout, run_files, units
 from engine.events import RunState
-from engine.report import card, headline
+from engine.report import data, headline
 
 MOST_LOOKED_AT = 50  # earlier runs
 MOST_PARAMS = 30
@@ -62,21 +62,22 @@ def compare(before: RunState, now: RunState) -> Comparison:
     """Return what changed between two runs: parameters, commit, and the metrics that matter."""
     commits = tuple(str(run.start.get("git_commit") or "")[:12] for run in (before, now))
     params = list(_params(_choices(before), _choices(now)))
+    has_other_assets = any(name.startswith("assets.") for name, _, _ in params)
     return Comparison(
         run_id=str(before.start.get("run_id", "")),
         began=before.start.get("time", 0.0),
         params=params[:MOST_PARAMS],
-        has_other_assets=any(name.startswith("assets.") for name, _, _ in params),
+        has_other_assets=has_other_assets,
         commits=(commits[0], commits[1]) if commits[0] != commits[1] else None,
-        rows=list(_rows(before, now)),
+        rows=list(_rows(before, now, has_other_assets)),
     )
 
 
 def _choices(run: RunState) -> dict[str, Any]:
     """Return what the user chose: parameters, and the data and models by their names."""
     chosen = {f"params.{name}": value for name, value in (run.start.get("params") or {}).items()}
-    for asset in run.start.get("assets") or ():
-        chosen[f"assets.{asset['key']}"] = f"{asset['name']} {card.version(asset)[:8]}".strip()
+    for one in data.of_run(run):
+        chosen[f"assets.{one.key}"] = f"{one.name} {one.version[:8]}".strip()
     return chosen
 
 
@@ -87,7 +88,8 @@ def _params(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple
             yield name, pair[0], pair[1]
 
 
-def _rows(before: RunState, now: RunState) -> Iterator[Row]:
+def _rows(before: RunState, now: RunState, has_other_assets: bool) -> Iterator[Row]:
+    """Yield the rows; of other data or models no change counts as good or bad."""
     main = headline.objective(now)
     shown: Iterable[headline.Found] = [
         *([main] if main else []),
@@ -97,7 +99,8 @@ def _rows(before: RunState, now: RunState) -> Iterator[Row]:
     old = before.metrics
     for found in {one.key: one for one in shown}.values():
         if found.key in old:
-            yield _row(found, old[found.key], headline.interval(now, found.key))
+            row = _row(found, old[found.key], headline.interval(now, found.key))
+            yield replace(row, tone="") if has_other_assets else row
 
 
 def _row(found: headline.Found, before: float, ends: tuple[float, float] | None) -> Row:

@@ -1,12 +1,14 @@
 """What a run records of where it comes from."""
 
+import os
 import random
 import re
 import subprocess
 
 import pytest
 
-from engine.provenance import git_commit, is_modified
+from engine.plan import ResolvedAsset
+from engine.provenance import git_commit, is_modified, newest_file_time
 
 NOISE = random.Random(0).randbytes(999)  # the same in each worker, which collects by itself
 
@@ -95,3 +97,24 @@ def test_without_git_nobody_says_whether_the_tree_is_modified(tmp_path, monkeypa
     assert is_modified(tmp_path) is None
     monkeypatch.setenv("PATH", str(tmp_path))
     assert is_modified(tmp_path) is None
+
+
+def asset(path, source):
+    return ResolvedAsset("data", str(path), path, "sha256:0", None, str(source), False)
+
+
+def test_a_users_data_has_the_time_of_its_newest_file(tmp_path):
+    (tmp_path / "cats").mkdir()
+    for name, time_s in (("cats/1.jpg", 1_700_000_000), ("2.jpg", 1_600_000_000)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time_s, time_s))
+    assert newest_file_time(asset(tmp_path, tmp_path)) == 1_700_000_000
+    assert newest_file_time(asset(tmp_path / "2.jpg", tmp_path / "2.jpg")) == 1_600_000_000
+
+
+def test_declared_data_and_data_without_files_have_no_time(tmp_path):
+    (tmp_path / "file").touch()
+    assert newest_file_time(asset(tmp_path, "https://example.org/data")) is None
+    (tmp_path / "empty").mkdir()
+    assert newest_file_time(asset(tmp_path / "empty", tmp_path / "empty")) is None
+    assert newest_file_time(asset(tmp_path / "none", tmp_path / "none")) is None

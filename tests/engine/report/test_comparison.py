@@ -57,6 +57,12 @@ def test_changed_parameters_assets_and_commit_are_named():
     assert found.commits == ("0123456789ab", "f" * 12) and found.has_other_assets
 
 
+def test_with_other_data_no_change_is_good_or_bad():
+    data = {"key": "data", "name": "yoga", "digest": "tree:0123456789abcdef"}
+    found = rows(run(0.85, latency=9.0), run(0.9, assets=[data]))
+    assert {row.tone for row in found.values()} == {""} and len(found) == 2
+
+
 def test_nothing_changed_is_nothing():
     found = comparison.compare(run(), run())
     assert (found.params, found.commits, found.has_other_assets) == ([], None, False)
