@@ -34,7 +34,8 @@ UNITS = {  # by the name's suffix; the longest match counts
     "_percent": Unit("%"),
 }
 NO_UNIT = Unit("")
-_STEPS = {  # larger units for headlines: the value from which each is used, and its size
+_SYMBOLS = {"r2": "R²"}  # how the field writes a metric
+_STEPS = {  # from which value on a unit keeps a headline short, and what it is worth
     "bytes": ((1e9, 1e9, "GB"), (1e6, 1e6, "MB"), (1e3, 1e3, "kB"), (0.0, 1.0, "bytes")),
     "ms": ((1e3, 1e3, "s"), (0.1, 1.0, "ms"), (0.0, 1e-3, "µs")),
 }
@@ -51,7 +52,7 @@ def title(metric: str) -> str:
     """Return the metric's name in words, without its unit: `latency_median_ms` becomes Latency median."""
     found = max((suffix for suffix in UNITS if metric.endswith(suffix)), key=len, default="")
     words = metric.removesuffix(found).replace("_", " ").strip() or metric
-    return words[:1].upper() + words[1:]
+    return _SYMBOLS.get(words) or words[:1].upper() + words[1:]
 
 
 def exact(metric: str, value: float | None) -> str:

@@ -1,18 +1,30 @@
-"""The timeline of a run as inline SVG: a bar for each stage.
+"""The timeline of a run as HTML: a row for each stage, as wide as the page or the phone.
 
-Pure, and without a colour of its own: it takes the classes of engine/svg/style.py, and `bar-STATE`,
-from the page.
+Pure. Positions are shares of the whole time; the page gives the colours of `bar-STATE`, and STYLE
+the layout.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from html import escape
 
-from engine.svg import marks
 from engine.svg.axes import ticks
 from engine.wording import duration
 
-WIDTH = 960
+MOST_TICKS = 5  # more do not fit on a phone
 CLOCK_STEPS_S = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
+STYLE = """
+.timeline { display: grid; grid-template-columns: fit-content(38%) minmax(0, 1fr); gap: 0 12px;
+  font-size: 13px; line-height: 24px; padding-right: 76px; }
+.timeline .who { text-align: right; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+.timeline .track { position: relative; height: 24px; }
+.timeline i { position: absolute; top: 0; bottom: 0; border-left: 1px solid var(--line); }
+.timeline .bar { top: 4px; bottom: 4px; min-width: 2px; border: 0; border-radius: 3px; }
+.timeline .took, .timeline .tick { position: absolute; color: var(--soft); font-size: 12px;
+  white-space: nowrap; }
+.timeline .took { padding-left: 6px; } .timeline .tick { transform: translateX(-50%); }
+@media (max-width: 640px) { .timeline { padding-right: 56px; gap: 0 8px; font-size: 12px; } }
+""".strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,29 +46,43 @@ class Bar:
 
 def timeline(bars: Sequence[Bar]) -> str:
     """Return a row for each bar, over a common axis of time."""
-    left = 24 + 6.8 * max((len(bar.name) for bar in bars), default=0)
-    left, right, row = min(left, 240.0), WIDTH - 70.0, 24
     last = max((bar.end for bar in bars), default=0.0) or 1.0
-    bottom = len(bars) * row + 8
-    parts = []
-    for tick in _time_ticks(last):
-        x = left + (right - left) * tick / last
-        parts.append(f'<line class="rule" x1="{x:.1f}" x2="{x:.1f}" y1="4" y2="{bottom}"/>')
-        parts.append(marks.text(x, bottom + 15, duration(tick) if tick else "0", "tick middle"))
-    for i, bar in enumerate(bars):
-        x, w = left + (right - left) * bar.start / last, (right - left) * bar.seconds / last
-        parts.append(marks.text(left - 10, i * row + 20, bar.name[:34], "end"))
-        bounds = f'x="{x:.1f}" y="{i * row + 8}" width="{max(w, 2):.1f}" height="16" rx="3"'
-        parts.append(f'<rect class="bar bar-{bar.state}" {bounds}/>')
-        parts.append(marks.text(x + max(w, 2) + 6, i * row + 20, duration(bar.seconds), "tick"))
-    return marks.chart("When each stage ran", WIDTH, bottom + 24, parts)
+    marks = _time_ticks(last)
+    rules = "".join(f'<i style="left:{_share(tick, last)}"></i>' for tick in marks)
+    rows = "".join(line for bar in bars for line in _row(bar, last, rules))
+    words = "".join(
+        f'<span class="tick" style="left:{_share(tick, last)}">{_clock(tick)}</span>'
+        for tick in marks
+    )
+    label = 'role="img" aria-label="When each stage ran; the table of stages has the times"'
+    return (
+        f'<div class="timeline" {label}>{rows}<span></span><div class="track">{words}</div></div>'
+    )
+
+
+def _row(bar: Bar, last: float, rules: str) -> Iterator[str]:
+    name = escape(bar.name)
+    left, width = _share(bar.start, last), _share(bar.seconds, last)
+    yield f'<span class="who" title="{name}">{name}</span><div class="track">{rules}'
+    yield f'<i class="bar bar-{escape(bar.state)}" style="left:{left};width:{width}"></i>'
+    took = f'<span class="took" style="left:{_share(bar.end, last)}">{duration(bar.seconds)}</span>'
+    yield f"{took}</div>"
+
+
+def _share(seconds: float, last: float) -> str:
+    return f"{100 * seconds / last:.2f}%"
+
+
+def _clock(seconds: float) -> str:
+    """Return a moment of the axis: "0", "15 s", "2 min"."""
+    return duration(seconds).removesuffix(" 00 s").removesuffix(" 00 min") if seconds else "0"
 
 
 def _time_ticks(last: float) -> list[float]:
     """Return moments that are round on a clock once minutes count: 15 s, 2 min, not 50 s."""
-    steps = [step for step in CLOCK_STEPS_S if last / 8 <= step <= last]
+    steps = [step for step in CLOCK_STEPS_S if last / MOST_TICKS <= step <= last]
     return (
         [n * steps[0] for n in range(int(last / steps[0]) + 1)]
         if steps and last > 30
-        else ticks(0, last, 7)
+        else ticks(0, last, MOST_TICKS)
     )

@@ -15,6 +15,7 @@ from engine.wording import duration, listed, plural
 COSTS = ("latency_median_ms", "model_size_bytes", "peak_memory_mb")
 """What a model costs its device, as stages name it; the first stage that has one is shown."""
 LOW, HIGH = "_low", "_high"  # of a metric's name: the ends of its 95 % interval
+FLOAT, BASELINE = "float_", "_baseline"  # of its float model, and of a trivial answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,12 +114,22 @@ def _objective(state: RunState) -> Tile | None:
         return None
     ends = interval(state, found.key)
     more = [f"95 % CI {span_words(found.name, ends)}"] if ends else []
+    more += _beside(found)
     rules = _rules(found)
     more += [f"gate {rule}" for rule, _ in rules]
     tone = "bad" if any(passed is False for _, passed in rules) else "good" if rules else ""
     value = _ended(found.name, found.value) if ends else units.brief(found.name, found.value)
     title = units.title(found.name)
     return Tile(title=title, value=value, more=tuple(more), tone=tone, stage=found.stage)
+
+
+def _beside(found: Found) -> list[str]:
+    """Say the same figure of the float model and of the baseline, if the stage returns them."""
+    metrics = found.stage.metrics if found.stage else {}
+    names = {f"{FLOAT}{found.name}": "float model"}
+    names |= {name: name.replace("_", " ") for name in metrics if name.endswith(BASELINE)}
+    known = [(words, metrics[name]) for name, words in names.items() if name in metrics]
+    return [f"{words} {_ended(found.name, value)}" for words, value in known]
 
 
 def _rules(found: Found) -> list[tuple[str, bool | None]]:

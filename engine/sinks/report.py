@@ -9,6 +9,7 @@ import json
 import re
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from engine.drawing import picture, timeline
 from engine.durable import write_whole
 from engine.events import RunState, StageState
 from engine.numerals import number
-from engine.report import card, charts, comparison, headline, links
+from engine.report import card, charts, comparison, data, headline, links, steps
 from engine.vocabulary import Event
 from engine.wording import command_line, duration, grouped, is_stand_in, moment, plural, stand_ins
 
@@ -68,7 +69,7 @@ def render(state: RunState, run_dir: Path | None = None) -> str:
         **_drawings(state),
         **_neighbours(state, run_dir),
         "sections": sections,
-        "figure_style": figure_page.style(charts.kinds(sections)),
+        "style": f"{figure_page.style(charts.kinds(sections))}\n{timeline.STYLE}",
         "policy": figure_page.POLICY,
     }
     page: str = template().render(view)
@@ -121,10 +122,9 @@ def _view(state: RunState) -> dict[str, Any]:
         "start": state.start,
         "verdict": headline.verdict(state),
         "tiles": headline.tiles(state),
-        "samples": [asset for asset in state.start.get("assets") or () if asset.get("sample")],
+        "assets": (assets := data.of_run(state)),
+        "samples": [one.name for one in assets if one.is_sample],
         "commit": card.commit(state),
-        "version": card.version,
-        "source": card.source,
         "command": command_line(state),
         "stand_ins": stand_ins(state),
         "is_stand_in": is_stand_in,
@@ -147,6 +147,7 @@ def _neighbours(state: RunState, run_dir: Path | None) -> dict[str, Any]:
     before = comparison.previous(run_dir) if run_dir else None
     return {
         "files": links.of_run(run_dir),
+        "steps": steps.of_run(state, run_dir),
         "stage_links": links.of_stages(run_dir, state),
         "logs": {s.name: links.of_log(run_dir, s) for s in state.stages.values() if s.failure},
         "comparison": comparison.compare(before, state) if before else None,
@@ -190,11 +191,19 @@ def _notes(state: RunState) -> list[tuple[str, str]]:
 
 
 def _drawings(state: RunState) -> dict[str, str]:
-    dag = picture.svg(*picture.of_run(state)) if 0 < len(state.stages) <= MOST_DRAWN else ""
+    dag = _dag(state) if 0 < len(state.stages) <= MOST_DRAWN else ""
     bars = [bar for stage in state.stages.values() if (bar := _bar(stage, state))]
     longest = sorted(bars, key=lambda bar: -bar.seconds)[:MOST_DRAWN]
     drawn = timeline.timeline(sorted(longest, key=lambda bar: bar.start)) if longest else ""
     return {"dag": dag, "timeline": drawn}
+
+
+def _dag(state: RunState) -> str:
+    """Draw the stages by name, state and time, small enough for a phone; the table describes them."""
+    nodes, edges = picture.of_run(state)
+    names = {f"asset:{one.key}": one.name for one in data.of_run(state)}
+    short = [replace(node, lines=(names.get(node.name) or node.lines[-1],)) for node in nodes]
+    return picture.svg(short, edges)
 
 
 def _bar(stage: StageState, state: RunState) -> timeline.Bar | None:

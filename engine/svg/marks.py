@@ -15,6 +15,8 @@ def chart(label: str, width: float, height: float, parts: Sequence[str], more: s
     """Return a whole `<svg>`; `more` are further classes beside `chart`."""
     kind = f"chart {more}".strip()
     size = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
+    if "own-size" in more:
+        size += f' style="--width:{width:.0f}px"'
     return (
         f'<svg class="{kind}" role="img" aria-label="{escape(label)}" {size}>{"".join(parts)}</svg>'
     )

@@ -35,7 +35,8 @@ table.data th, table.data td { padding: 4px 14px 4px 0; border-bottom: 1px solid
   text-align: left; vertical-align: top; }
 table.data th { color: var(--soft); font-weight: 500; }
 table.data .right { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-@media (max-width: 640px) { .chart.own-size { max-width: none; }
+@media (max-width: 640px) { .chart.own-size { max-width: none;
+  width: clamp(calc(0.7 * var(--width)), 100%, var(--width)); }
   .chart:not(.wide, .own-size) .tick { font-size: 13px; }
   .chart:not(.wide, .own-size) .title { font-size: 14px; } }
 @media print { * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }

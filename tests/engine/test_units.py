@@ -40,6 +40,7 @@ def test_a_metric_that_was_not_returned_has_no_unit():
 def test_the_title_of_a_metric_has_no_unit_and_no_underscores():
     assert units.title("latency_median_ms") == "Latency median"
     assert units.title("accuracy") == "Accuracy"
+    assert units.title("r2") == "R²"
 
 
 def test_less_time_and_size_are_better_and_more_throughput():

@@ -28,6 +28,12 @@ def test_an_objective_without_an_interval_claims_none(events, make_job):
     assert headline.tiles(scored(events, make_job))[0].more == ("gate >= 0.8",)
 
 
+def test_the_objective_stands_beside_the_float_model_and_the_baseline(events, make_job):
+    state = scored(events, make_job, float_accuracy=0.96, majority_baseline=0.25, float_loss=1.0)
+    more = headline.tiles(state)[0].more
+    assert more == ("float model 0.960", "majority baseline 0.250", "gate >= 0.8")
+
+
 def test_the_verdict_says_how_the_gates_went(events, make_job):
     assert headline.verdict(scored(events, make_job)) == "Finished in 42 s. Its gate passed."
 

@@ -1,6 +1,7 @@
 """The report: what a reader finds on it, and what cannot get into it."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -270,7 +271,7 @@ def test_the_stages_left_out_of_a_long_table_are_the_cached_ones(events, make_jo
     for i in range(499):
         events.cached(f"s{i}")
     page = page_of(events.started("s499").failed("s499").done("failed"))
-    assert "<td>s499<br>" in page and "<td>s498<br>" not in page
+    assert "<b>s499</b>" in page and "<b>s498</b>" not in page
 
 
 @pytest.mark.parametrize(
@@ -328,7 +329,8 @@ def test_a_metric_is_listed_with_its_unit(trained):
 def test_sample_data_has_a_banner(events, make_job):
     asset = {"key": "data", "name": "flowers", "digest": None, "sample": True}
     page = page_of(events.start([make_job("train")], assets=[asset]).done())
-    assert "Sample data." in page and "made by a stage of this run" in page
+    assert "Sample data.</strong>\n  flowers only shows" in page
+    assert "made by a stage of this run" in page
     assert "None" not in page
 
 
@@ -398,3 +400,26 @@ def test_parameters_are_written_as_in_yaml(events, make_job):
     page = page_of(events.start([make_job("train")], params=params).done())
     for words in (">null<", ">true<", ">crop<"):
         assert words in page
+
+
+def test_headings_go_down_one_level_at_a_time(trained):
+    levels = [int(level) for level in re.findall(r"<h([1-6])", page_of(trained))]
+    assert levels[0] == 1 and set(levels[1:]) == {2}
+
+
+def test_pictures_have_a_text_and_rows_a_header(trained):
+    page = page_of(trained)
+    pictures = re.findall(r"<svg[^>]*>|<div class=.timeline[^>]*>", page)
+    named = [one for one in pictures if 'aria-hidden="true"' not in one]
+    assert len(named) > 3 and all('role="img" aria-label="' in one for one in named)
+    bodies = re.findall(r"<tbody>(.*?)</tbody>", page.partition("<h2>Stages")[2], re.DOTALL)
+    rows = [row for body in bodies for row in body.split("<tr>")[1:]]
+    assert rows and all(row.startswith('<th scope="row"') for row in rows)
+
+
+def test_the_graph_has_short_boxes_and_the_names_of_folders(events, make_job):
+    asset = {"key": "data", "name": "/home/ann/pets", "source": "/home/ann/pets", "digest": "d:1"}
+    jobs = [make_job("train", {"d": "asset:data"}, doc="Train a network.")]
+    page = page_of(events.start(jobs, assets=[asset]).started("train").finished("train").done())
+    graph = page[page.index('class="dag"') :].partition("</svg>")[0]
+    assert ">pets<" in graph and "/home/ann" not in graph and "Train a network" not in graph
