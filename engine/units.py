@@ -70,9 +70,11 @@ def brief(metric: str, value: float) -> str:
     return _with(_three(kind.scale * value), kind.name)
 
 
-def share(value: float) -> str:
-    """Return a value without a unit, with three decimals like its interval: "1.000"."""
-    return f"{value:.3f}" if abs(value) < 10 else _three(value)
+def share(value: float, decimals: int = 3) -> str:
+    """Return a value without a unit and with a fixed number of decimals, as its interval has them:
+    "1.000".
+    """
+    return f"{value:.{decimals}f}" if abs(value) < 10 else _three(value)
 
 
 def _scaled(value: float | None, kind: Unit) -> float | None:

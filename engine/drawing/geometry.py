@@ -23,7 +23,7 @@ ROW_GAP, COLUMN_GAP, MARGIN = 46.0, 26.0, 16.0
 TITLE_HEIGHT, LINE_HEIGHT, PADDING = 30.0, 15.0, 14.0
 NARROWEST, WIDEST, RAIL_WIDTH = 112.0, 216.0, 4.0
 CHAR_WIDTH = 6.6  # of a 12 px sans serif, on the generous side
-BADGE_WIDTH = 46.0  # of "target" or "store" beside the name
+BADGE_WIDTH = 54.0  # of "target" or "store" beside the name
 SWEEPS = 8
 
 

@@ -38,10 +38,11 @@ def commit(state: RunState) -> str:
 
 
 def _with_provenance(text: str, state: RunState) -> str:
-    """Insert the section before the first of the package's own."""
-    head, mark, rest = text.partition("\n## ")
+    """Replace the package's section of that name, or else insert one before its first section."""
+    head, *sections = text.split("\n## ")
+    others = [f"\n## {section}" for section in sections if not section.startswith("Provenance\n")]
     lines = "\n".join(_provenance(state))
-    return f"{head.rstrip()}\n\n## Provenance\n\n{lines}\n{mark}{rest}"
+    return f"{head.rstrip()}\n\n## Provenance\n\n{lines}\n{''.join(others)}"
 
 
 def _provenance(state: RunState) -> Iterator[str]:

@@ -3,7 +3,7 @@
 All of it follows from the run's data and the names of its metrics; no task is known here.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from engine import units
@@ -12,6 +12,7 @@ from engine.foreach import base_of
 from engine.numerals import number
 from engine.wording import duration, listed, plural
 
+DECIMALS = (3, 4, 5, 6)  # of a share and of its interval
 COSTS = ("latency_median_ms", "model_size_bytes", "peak_memory_mb")
 """What a model costs its device, as stages name it; the first stage that has one is shown."""
 LOW, HIGH = "_low", "_high"  # of a metric's name: the ends of its 95 % interval
@@ -98,29 +99,31 @@ def interval(state: RunState, key: str) -> tuple[float, float] | None:
     return None if low is None or high is None else (low, high)
 
 
-def span_words(metric: str, ends: tuple[float, float]) -> str:
-    """Say an interval: "0.920–0.990"."""
-    return "\N{EN DASH}".join(_ended(metric, end) for end in ends)
-
-
-def _ended(metric: str, value: float) -> str:
-    """Return a value that has an interval, or an end of one, all with as many digits."""
-    return units.brief(metric, value) if units.unit(metric).name else units.share(value)
+def together(metric: str, values: Sequence[float]) -> list[str]:
+    """Return values of one metric with as many digits each, and enough to tell them apart."""
+    if units.unit(metric).name:
+        return [units.brief(metric, value) for value in values]
+    for decimals in DECIMALS:
+        words = [units.share(value, decimals) for value in values]
+        if len(set(words)) == len(set(values)):
+            break
+    return words
 
 
 def _objective(state: RunState) -> Tile | None:
     found = objective(state)
     if found is None:
         return None
-    ends = interval(state, found.key)
-    more = [f"95 % CI {span_words(found.name, ends)}"] if ends else []
+    ends = interval(state, found.key) or ()
+    value, *span = together(found.name, [found.value, *ends])
+    more = ["95 % CI " + "\N{EN DASH}".join(span)] if span else []
     more += _beside(found)
     rules = _rules(found)
     more += [f"gate {rule}" for rule, _ in rules]
     tone = "bad" if any(passed is False for _, passed in rules) else "good" if rules else ""
-    value = _ended(found.name, found.value) if ends else units.brief(found.name, found.value)
     title = units.title(found.name)
-    return Tile(title=title, value=value, more=tuple(more), tone=tone, stage=found.stage)
+    shown = value if span else units.brief(found.name, found.value)
+    return Tile(title=title, value=shown, more=tuple(more), tone=tone, stage=found.stage)
 
 
 def _beside(found: Found) -> list[str]:
@@ -129,7 +132,7 @@ def _beside(found: Found) -> list[str]:
     names = {f"{FLOAT}{found.name}": "float model"}
     names |= {name: name.replace("_", " ") for name in metrics if name.endswith(BASELINE)}
     known = [(words, metrics[name]) for name, words in names.items() if name in metrics]
-    return [f"{words} {_ended(found.name, value)}" for words, value in known]
+    return [f"{words} {together(found.name, [value])[0]}" for words, value in known]
 
 
 def _rules(found: Found) -> list[tuple[str, bool | None]]:

@@ -91,6 +91,7 @@ def template() -> Any:
         "plural": plural,
         "exact": _exact,
         "prose": _prose,
+        "sentence": lambda text: text[:1].upper() + text[1:],
         "yaml": _yaml,
     }
     return page.template(Path(__file__).with_suffix(".html.j2"), filters)

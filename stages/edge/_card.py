@@ -2,40 +2,81 @@
 
 from typing import Any
 
-_TEMPLATE = """# {name}
+_TEMPLATE = """# {title}
 
 {description}
 
 - Made for: {made_for}
-- Figures: {figures}
+{original}- Figures: {figures}
 - One inference: {cost}
-- Edge TPU: {compiled}
-"""
+{compiled}
+## Provenance
+
+The `model_card.md` of the run that made this package names the run, the commit and the data.
+
+## Model
+
+| role | files | inputs | outputs |
+| --- | --- | --- | --- |
+{models}
+{pixels}"""
 
 
 def card(
-    name: str,
+    manifest: dict[str, Any],
     description: str,
-    made_for: str,
+    original: str,
     figures: dict[str, Any],
     cost: dict[str, Any],
-    log: dict[str, Any],
+    log: "dict[str, Any] | None",
+    constants: dict[str, Any],
 ) -> str:
     """Return the card as Markdown.
 
-    figures: score's report, whose `card` has sections by title; cost: benchmark's report; log: that
-    of compile, empty if the target has no Edge TPU
+    manifest: the package's, without its list of files; original: the file name of the model that
+    was exported, or ""; figures: score's report, whose `card` has sections by title; cost:
+    benchmark's report; log: that of compile, None if the target has no Edge TPU; constants: the
+    package's
     """
+    name = manifest["name"]
     head = _TEMPLATE.format(
-        name=name,
+        title=f"{name}: {original}" if original else name,
         description=description,
-        made_for=made_for,
+        made_for=f"{manifest['target'] or 'any target'}, {manifest['runtime']}",
+        original=f"- Made from: `{original}`\n" if original else "",
         figures=_measured(figures) if figures else "not evaluated",
         cost=_cost(cost) if cost else "not measured",
-        compiled=_compiled(log),
+        compiled=f"- Edge TPU: {_compiled(log)}\n" if log is not None else "",
+        models="\n".join(_row(role, entry) for role, entry in manifest["models"].items()),
+        pixels=_pixels(constants.get("picture")),
     )
     sections = [f"\n## {title}\n\n{text}\n" for title, text in figures.get("card", {}).items()]
     return head + "".join(sections)
+
+
+def _row(role: str, entry: dict[str, Any]) -> str:
+    files = [str(path) for path in entry.values() if isinstance(path, str)]
+    sides = [
+        "<br>".join(_tensor(name, about) for name, about in entry[side].items())
+        for side in ("inputs", "outputs")
+    ]
+    return f"| {role} | {', '.join(f'`{path}`' for path in files)} | {' | '.join(sides)} |"
+
+
+def _tensor(name: str, about: dict[str, Any]) -> str:
+    """Describe a tensor: `picture`: uint8, 1 × 96 × 96 × 3, scale 1, zero point 0."""
+    words = f"`{name}`: {about['type']}, {' × '.join(map(str, about['shape']))}"
+    if about["scale"]:
+        words += f", scale {about['scale']:.6g}, zero point {about['zero_point']}"
+    return words.replace("|", "\\|")
+
+
+def _pixels(scaling: "dict[str, float] | None") -> str:
+    """Say how the model wants its pixels, if its input is a picture whose scaling is known."""
+    if not scaling:
+        return ""
+    mean, deviation = scaling["mean"], scaling["deviation"]
+    return f"\nA pixel of 0 to 255 is scaled to (pixel - {mean:g}) / {deviation:g}.\n"
 
 
 def _cost(cost: dict[str, Any]) -> str:
@@ -48,7 +89,7 @@ def _cost(cost: dict[str, Any]) -> str:
 def _compiled(log: dict[str, Any]) -> str:
     """Say what the compiler made of the model."""
     if not log.get("compiled"):
-        return "not compiled"
+        return "not compiled; the model runs on the CPU"
     return (
         f"{log['on_edgetpu']} of {log['operations']} operators, as edgetpu_compiler "
         f"{log['version']} mapped them"

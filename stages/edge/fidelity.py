@@ -155,8 +155,8 @@ def _answers(test: "In", values: "dict[str, NDArray[np.float32]]") -> list[dict[
 def _card(figures: str) -> dict[str, str]:
     return {
         "Intended use": (
-            "What the original model was made for, and nothing else: the export changes its numbers "
-            "from float to int8, not what it does."
+            "The purpose of the original model, and no other. The export does not change what the "
+            "model does, only the format of its numbers."
         ),
         "Figures": f"{figures[:1].upper()}{figures[1:]}.",
         "Limits": (
@@ -169,8 +169,8 @@ def _card(figures: str) -> dict[str, str]:
 def _figures(metrics: FidelityMetrics, is_ready: bool) -> str:
     other = "itself on the build machine, since it came ready" if is_ready else "the float model"
     return (
-        f"compared with {other}: R² {metrics['r2']:.3f} (95 % interval {metrics['r2_low']:.3f} to "
-        f"{metrics['r2_high']:.3f}) on {metrics['test_examples']:.0f} examples; "
+        f"compared with {other}: R² {metrics['r2']:.5g} (95 % interval {metrics['r2_low']:.5g} to "
+        f"{metrics['r2_high']:.5g}) on {metrics['test_examples']:.0f} examples; "
         f"{metrics['same_highest']:.1%} have the highest value in the same place; values differ by "
         f"{metrics['mean_difference']:.2%} of the outputs' range, by {metrics['max_difference']:.2%} at most"
     )

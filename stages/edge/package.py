@@ -28,6 +28,7 @@ def package(
     compiler_log: In | None = None,
     ready: In | None = None,
     constants: In | None = None,
+    original: In | None = None,
     *,
     task: str,
     ready_role: str = "ready",
@@ -38,13 +39,14 @@ def package(
 ) -> PackageMetrics:
     """Pack models/<role>/*.tflite, labels.txt, constants.json, card.md and manifest.json.
 
-    models, compiled: <role>/{int8,float,edgetpu}.tflite; float goes along only without int8. A
-                      model that the Edge TPU's compiler has taken is packed beside the int8 one:
-                      a device whose Edge TPU is away still has a model to run
+    models, compiled: <role>/{int8,float,edgetpu}.tflite; float is packed only without int8. A model
+                      that was compiled for the Edge TPU is packed beside the int8 one, so that a
+                      device without its Edge TPU still has a model to run
     ready:            a published model, packed in the role `ready_role`: a .tflite, a folder with
                       int8.tflite and its twin edgetpu.tflite
     test:             a part with constants.json, and labels.txt if there are labels
-    constants:        JSON: what training has found, such as a threshold; joins those of the test part
+    constants:        JSON: what training found, such as a threshold; added to those of the test part
+    original:         the model that was exported; the card names its file
     score, benchmark: their reports, for the card
 
     task:        what the packaged model does: a module of stages/tasks
@@ -54,7 +56,7 @@ def package(
     target:      the target's name, for card and manifest
     runtime:     the target's: litert or tflite_runtime
 
-    Nothing in the package depends on the time: same inputs, same bytes.
+    Nothing in the package depends on the time: the same inputs give the same bytes.
     """
     import json
     import shutil
@@ -73,29 +75,40 @@ def package(
         if (test / file).is_file():
             shutil.copyfile(test / file, package / file)
     _join_constants(package / "constants.json", constants)
-    figures, cost, log = (
-        json.loads(path.read_text(encoding="utf-8")) if path else {}
-        for path in (score, benchmark, compiler_log)
-    )
-    made_for = f"{target or 'any target'}, {runtime}"
-    text = _card.card(name, description, made_for, figures, cost, log)
-    (package / "card.md").write_text(text, encoding="utf-8")
-    manifest = {
+    figures, cost, log = (_read(path) for path in (score, benchmark, compiler_log))
+    manifest: dict[str, Any] = {
         "v": 2,
         "name": name,
         "task": task,
         "target": target,
         "runtime": runtime,
         "models": packed,
-        "files": _manifest(package),
     }
+    text = _card.card(
+        manifest,
+        description,
+        original.name if original else "",
+        figures or {},
+        cost or {},
+        log,
+        _read(package / "constants.json") or {},
+    )
+    (package / "card.md").write_text(text, encoding="utf-8")
+    manifest["files"] = _manifest(package)
     (package / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
     sizes = [path.stat().st_size for path in package.rglob("*") if path.is_file()]
     return PackageMetrics(files=float(len(sizes)), size_bytes=float(sum(sizes)))
 
 
+def _read(path: "Path | None") -> "dict[str, Any] | None":
+    """Return a report as its JSON file has it; None if the input is left out."""
+    import json
+
+    return json.loads(path.read_text(encoding="utf-8")) if path else None
+
+
 def _join_constants(path: "Path", more: "Path | None") -> None:
-    """Make sure that there are constants, with those of another file among them."""
+    """Write the package's constants: those of the test part, and those of another file if given."""
     import json
 
     if more is None and path.exists():

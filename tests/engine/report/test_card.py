@@ -46,6 +46,15 @@ def test_provenance_stands_between_the_summary_and_the_sections(events, make_job
     assert "sample" not in text.lower()
 
 
+def test_the_runs_provenance_replaces_the_packages(events, make_job, tmp_path):
+    state = packaged(events, make_job, tmp_path)
+    path = tmp_path / "artifacts/pack/out/card.md"
+    path.write_text(PACKED.replace("## Limits", "## Provenance\n\nAsk the run.\n\n## Limits"))
+    text = card.card(tmp_path, state) or ""
+    assert text.count("## Provenance") == 1 and "Ask the run" not in text
+    assert text.endswith("\n\n## Limits\n\nKnows these only.\n")
+
+
 def test_a_run_without_a_package_has_no_card(events, make_job, tmp_path):
     events.start([make_job("train")]).started("train").finished("train")
     assert card.card(tmp_path, replay(events.done().events)) is None

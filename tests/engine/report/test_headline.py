@@ -1,5 +1,7 @@
 """What stands first: how the run ended, the objective, gates and costs."""
 
+import pytest
+
 from engine.events import replay
 from engine.report import headline
 
@@ -22,6 +24,24 @@ def test_the_objective_comes_first_with_its_interval_and_gate(events, make_job):
     assert (first.title, first.value, first.tone) == ("Accuracy", "0.950", "good")
     assert first.more == ("95 % CI 0.900–1.000", "gate >= 0.8")
     assert first.stage and first.stage.measured_on == "simulated on x86_64"
+
+
+def test_an_interval_has_the_digits_that_tell_its_ends_apart(events, make_job):
+    ends = {"accuracy_low": 0.99987, "accuracy_high": 0.99994}
+    first = headline.tiles(scored(events, make_job, accuracy=0.99991, **ends))[0]
+    assert (first.value, first.more[0]) == ("0.99991", "95 % CI 0.99987–0.99994")
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([1.0, 0.9026, 1.0], ["1.000", "0.903", "1.000"]),
+        ([1.0, 1.0, 1.0], ["1.000"] * 3),
+        ([0.1, 0.1 + 1e-9], ["0.100000"] * 2),
+    ],
+)
+def test_values_have_as_many_digits_each(values, words):
+    assert headline.together("accuracy", values) == words
 
 
 def test_an_objective_without_an_interval_claims_none(events, make_job):

@@ -157,14 +157,37 @@ def test_the_card_says_what_it_is_for_and_has_the_sections_of_score(pack):
         "Made for: rpi4, litert",
         "Figures: with LiteRT 9 on the CPU, simulated on x86_64",
         "One inference: 0.0123 ms (median), 2,344 bytes, with LiteRT 9 on the CPU",
-        "Edge TPU: not compiled",
+        "\n| model | `models/model/int8.tflite` | `",
+        "int8, 1 × 3, scale 0.00390625, zero point -128 |\n",
         "## Data\n\nClasses: cat, dog, owl\n",
         "## Limits\n\nKnows these only.\n",
     ):
         assert words in card
 
 
-def test_a_figure_of_the_device_is_said_to_be_its_own(pack):
+def test_a_target_without_an_edge_tpu_has_no_line_about_it(pack):
+    assert "Edge TPU" not in (pack()[0] / "card.md").read_text()
+
+
+def test_an_uncompiled_model_for_an_edge_tpu_is_named_as_one(pack):
+    words = "- Edge TPU: not compiled; the model runs on the CPU\n"
+    assert words in (pack(log={"compiled": False})[0] / "card.md").read_text()
+
+
+def test_the_card_of_an_exported_model_names_its_file_and_how_pixels_are_scaled(
+    pack, blobs, tmp_path
+):
+    original = tmp_path / "mobilenet.keras"
+    original.touch()
+    found = tmp_path / "found.json"
+    found.write_text(json.dumps({"picture": {"mean": 127.5, "deviation": 127.5}}))
+    card = (pack(original=original, constants=found)[0] / "card.md").read_text()
+    assert card.startswith("# animals: mobilenet.keras\n")
+    assert "- Made from: `mobilenet.keras`\n" in card
+    assert "A pixel of 0 to 255 is scaled to (pixel - 127.5) / 127.5.\n" in card
+
+
+def test_a_figure_measured_on_the_device_says_so(pack):
     there = {"accelerator": "edgetpu", "taken": "device"}
     folder, _ = pack(figures={**FIGURES, **there}, cost={**COST, **there})
     assert "with LiteRT 9 on the Edge TPU, on the device" in (folder / "card.md").read_text()
