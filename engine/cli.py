@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine import command_line, invocation, recall, registration
+from engine import command_line, completion, invocation, recall, registration
 from engine.catalogue import ROOT
 from engine.errors import UserError
 from engine.registration import CommandLine
@@ -30,6 +30,9 @@ def cli(argv: list[str], program: str = PROGRAM) -> int:
         if "--version" in argv:
             print(command_line.version())
             return 0
+        if (shell := completion.shell(argv)) is not None:
+            print(completion.script(shell), end="")
+            return 0
         if {"-sc", "--shell-completion"} & set(argv) and "COMP_LINE" in os.environ:
             print(" ".join(command_line.completions()))
         words = command_line.split(argv)
@@ -38,6 +41,9 @@ def cli(argv: list[str], program: str = PROGRAM) -> int:
         line = replace(registration.read(words.others, words.options, words.word), program=program)
         command_line.refuse_misplaced(words.command, words.options, line.words)
         if not {"--help", "-h"}.isdisjoint(line.words):
+            if words.command != command_line.DEFAULT:
+                print(command_line.help_of(words.command, program), end="")
+                return 0
             print(command_line.usage(program))
         status = _run(words.command, line)
         sys.stdout.flush()

@@ -7,22 +7,29 @@ import ast
 import importlib
 import os
 import re
+import shutil
+import textwrap
 import tomllib
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import provenance
+from engine import completion, provenance
 from engine.catalogue import ROOT
 from engine.errors import UserError, did_you_mean, raise_all
 from engine.options import CommandOptions, Option, declared
-from engine.registration import OF_EVERY_COMMAND
+from engine.registration import GROUPS, OF_EVERY_COMMAND
+from engine.wording import listed
 
 FOLDER = Path(__file__).resolve().parent / "commands"
 COMMANDS = tuple(sorted(path.stem for path in FOLDER.glob("[a-z]*.py")))
 DEFAULT = "run"
 DRY_RUN = "--dry-run"
+
+_WIDTH = 100  # of the help, if the terminal does not say its own
+_LEAST_WIDTH = 60
+_COLUMN = 32  # in which the explanations begin
 
 _FLAGS_WITH_VALUE = {
     "--cfg",
@@ -36,6 +43,23 @@ _FLAGS_WITH_VALUE = {
     "--package",
     "-p",
     "--experimental-rerun",
+}
+_SHORT_WITH_VALUE = {"-c", "-p"}  # which argparse takes with its value in one word, as -cjob
+_FLAGS = _FLAGS_WITH_VALUE | {
+    "--help",
+    "-h",
+    "--hydra-help",
+    "--resolve",
+    "--run",
+    "-r",
+    "--multirun",
+    "-m",
+    "--shell-completion",
+    "-sc",
+    "--info",
+    "-i",
+    "--version",
+    DRY_RUN,
 }
 _TOPICS = {
     "all",
@@ -70,6 +94,7 @@ def split(argv: Sequence[str]) -> Words:
         elif word == "--info" and words and words[0] in _TOPICS:
             flags.append(f"--info={words.popleft()}")
         elif word.startswith("-"):
+            _refuse_unknown_flag(word)
             flags.append(word)
         else:
             (overrides if "=" in word or word.startswith("~") else bare).append(word)
@@ -80,6 +105,18 @@ def split(argv: Sequence[str]) -> Words:
         flags.remove(DRY_RUN)
         command, overrides = _dry(command, overrides)
     return Words(command, options_of(command), (*flags, *overrides), value)
+
+
+def _refuse_unknown_flag(word: str) -> None:
+    """Refuse a flag that neither we nor Hydra know, and a key that begins with dashes."""
+    name = word.partition("=")[0]
+    if name in _FLAGS or (word[:2] in _SHORT_WITH_VALUE and not word.startswith("--")):
+        return
+    key = word.lstrip("-")
+    if "=" in key and name not in ("-", "--"):
+        raise UserError(word, "a key has no dashes", f"write {key}")
+    shown = [flag for flag in _FLAGS if flag.startswith("--")]
+    raise UserError(word, "there is no such flag", did_you_mean(word, sorted(shown)))
 
 
 def version() -> str:
@@ -114,31 +151,70 @@ def summary(command: str) -> str:
     """Return what the command does: the first line of its file, without its name."""
     text = (FOLDER / f"{command}.py").read_text(encoding="utf-8")
     line = (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
-    return line.partition(": ")[2]
+    return line.partition(": ")[2].removesuffix(".")
 
 
 def usage(program: str) -> str:
-    """Return the commands with their options. Hydra's own help continues with choices and keys."""
+    """Return the flags, and the commands with their options. Hydra's own help continues with the
+    choices.
+    """
     lines = [
-        f"{program} [command] key=value ...          with -m a list of values is a sweep: "
-        "-m params.epochs=5,10",
+        f"Usage: {program} [COMMAND] KEY=VALUE ...",
         "",
-        "  --dry-run          show what would run, as `plan` does; with clean: what would be removed",
-        "  --version          print the version",
-        f'  completion (bash)  eval "$({program} -sc install=bash)"; also zsh and fish: '
-        "install=zsh, install=fish",
+        "Run a use case on a target, or run a command:",
+        f"  {program} usecase=pose_activity target=rpi4_coral",
+        f"  {program} plan params.epochs=5",
+        "",
+        "== Flags ==",
+        *_entry("-h, --help", "print this help; after a command, only the help of that command"),
+        *_entry("-m, --multirun", "run each combination of values: -m params.epochs=5,10"),
+        *_entry(DRY_RUN, "show what would run, as `plan` does; with clean: what would be removed"),
+        *_entry(
+            f"{completion.FLAG} SHELL",
+            f"print the script that completes the words of {listed(completion.SHELLS, 'or')}",
+        ),
+        *_entry("--version", "print the version"),
+        "",
+        "== Completion ==",
+        *_entry("bash or zsh", f'eval "$({program} {completion.FLAG} bash)"'),
+        *_entry("fish", f"{program} {completion.FLAG} fish | source"),
         "",
         "== Commands ==",
     ]
     for command in COMMANDS:
-        lines.append(f"  {command:<10}{summary(command)}")
-        lines += [f"      {_shown(option)}" for option in declared(options_of(command))]
+        lines += _entry(f"{command:<10}{summary(command)}")
+        lines += _options(command)
     return "\n".join([*lines, ""])
 
 
-def _shown(option: Option) -> str:
+def help_of(command: str, program: str) -> str:
+    """Return what one command does, and its options."""
+    word = options_of(command).WORD
+    form = f"{program} {command}{f' [{word.upper()}]' if word else ''} [KEY=VALUE ...]"
+    options = _options(command)
+    text = summary(command)
+    lines = [f"Usage: {form}", "", text[0].upper() + text[1:] + "."]
+    return "\n".join([*lines, *(["", "Options:", *options] if options else []), ""])
+
+
+def _options(command: str) -> list[str]:
+    found = declared(options_of(command))
+    return [line for option in found for line in _entry(f"    {_key(option)}", option.description)]
+
+
+def _entry(word: str, text: str = "") -> list[str]:
+    """Return a word and its explanation in a column, in lines that fit the terminal."""
+    width = max(_LEAST_WIDTH, shutil.get_terminal_size((_WIDTH, 0)).columns)
+    indent = " " * (len("  name") + 6 if not text else _COLUMN)
+    line = f"  {word}" if not text else f"  {word:<{_COLUMN - 4}}  {text}"
+    return textwrap.wrap(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def _key(option: Option) -> str:
     default = "null" if option.default is None else str(option.default).lower()
-    return f"{f'{option.key}={default}':<24}  {option.description}"
+    return f"{option.key}={default}"
 
 
 def completions() -> list[str]:
@@ -186,11 +262,9 @@ def _command(bare: Sequence[str]) -> tuple[str, str | None]:
         case [command, word] if command in COMMANDS and options_of(command).WORD:
             _refuse_unknown_word(command, word)
             return command, word
-    for word in bare:
+    for at, word in enumerate(bare):
         if word not in COMMANDS:
-            raise UserError(
-                f"run.py {word}", "there is no such command", did_you_mean(word, COMMANDS)
-            )
+            raise _no_command(word, next(iter(bare[at + 1 :]), "VALUE"))
     if len(bare) > 1:
         raise UserError(
             f"run.py {' '.join(bare)}",
@@ -198,6 +272,17 @@ def _command(bare: Sequence[str]) -> tuple[str, str | None]:
             f"give one: run.py {bare[0]} key=value ...",
         )
     return bare[0], None
+
+
+def _no_command(word: str, following: str) -> UserError:
+    """Return the mistake of a word that is no command, and perhaps a key apart from its value."""
+    if "." in word or word in OF_EVERY_COMMAND or word in GROUPS:
+        return UserError(
+            f"run.py {word}",
+            "the key and its value need a = between them",
+            f"write {word}={following}",
+        )
+    return UserError(f"run.py {word}", "there is no such command", did_you_mean(word, COMMANDS))
 
 
 def _refuse_unknown_word(command: str, word: str) -> None:

@@ -190,6 +190,8 @@ def _explained(mistake: Any, model: type[BaseModel], where: str) -> UserError:
     what, _, fix = message.partition("; ")
     what = _expected(kind) or what.replace("Input should", "the value should")
     what = what[0].lower() + what[1:]
+    if kind.startswith("literal"):
+        fix = did_you_mean(str(said), re.findall(r"'([^']*)'", mistake["ctx"]["expected"]))
     return UserError(key, what + shown, fix or _fix_for(kind, said))
 
 
@@ -220,7 +222,6 @@ def _fix_for(kind: str, said: object) -> str:
         "string": "write text",
         "dict": "write 'key: value' lines below it",
         "mapping": "write 'key: value' lines below it",
-        "literal": "choose one of the listed values",
         "tuple": "write a list: [a, b]",
     }
     return next(

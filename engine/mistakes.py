@@ -151,11 +151,20 @@ def _explained(error: BaseException, line: CommandLine) -> UserError:
             word, "the use case does not set this key", f"write +{word}=... if the stage has it"
         )
     known = [*_config_keys(line), *COMMANDS]
+    if word and "Could not override" in text:
+        return UserError(word, _absent(word), did_you_mean(word, known))
     return UserError(
         word or "the command line",
         f"{text:.200}",
         did_you_mean(word, known) if word else "write key=value; see python run.py --help",
     )
+
+
+def _absent(key: str) -> str:
+    """Say that there is no such key."""
+    group, dot, name = key.partition(".")
+    kind = {"params": "parameter", "assets": "asset"}.get(group)
+    return f"the use case has no {kind} '{name}'" if kind and dot else "there is no such key"
 
 
 def _not_installed(kind: str, name: str) -> UserError:

@@ -3,8 +3,10 @@
 import gc
 import os
 import sys
+from pathlib import Path
 
 from engine import interrupts
+from engine.errors import UserError
 
 
 def main(program: str = "rpi-mlops") -> int:
@@ -22,6 +24,25 @@ def main(program: str = "rpi-mlops") -> int:
     os.environ["HYDRA_FULL_ERROR"] = (
         "1"  # we get errors as exceptions, and print each in three lines
     )
-    from engine.cli import cli  # imports Hydra, which takes half of the start-up time
+    try:
+        from engine.cli import cli  # Hydra, which takes half of the start, is imported only now
 
-    return cli(sys.argv[1:], program)
+        return cli(sys.argv[1:], program)
+    except ModuleNotFoundError as error:  # the command line itself cannot start
+        if (error.name or "engine").partition(".")[0] == "engine":
+            raise
+        sys.stderr.write(f"{_not_installed(str(error.name), program)}\n")
+        return 2
+
+
+def _not_installed(package: str, program: str) -> UserError:
+    """Return the mistake of another Python than that of the environment."""
+    activate = "source .venv/bin/activate"
+    is_set_up = (Path(__file__).resolve().parents[1] / ".venv/bin/python").exists()
+    return UserError(
+        program,
+        f"the package '{package}' is not installed for {sys.executable}",
+        f"activate the environment: {activate}"
+        if is_set_up
+        else f"create the environment and activate it: make setup && {activate}",
+    )

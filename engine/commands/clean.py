@@ -75,7 +75,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
         )
     if not is_unused:
         print("a run is in progress: the store is unchanged; repeat the command later")
-    verb = "would go" if rules.dry_run else "removed"
+    verb = "would be removed" if rules.dry_run else "removed"
     print(
         f"{verb}: {plural(len(doomed), 'run')}, {freed_bytes / 1e6:.1f} MB of the store; kept: "
         f"{plural(len(uses) - len(doomed), 'run')}"

@@ -14,6 +14,8 @@ from engine.options import CommandOptions
 from engine.plan import Planned
 from engine.request import Request
 
+UNCHANGED = "unchanged"
+
 
 class Options(CommandOptions):
     """The options of `explain`."""
@@ -30,7 +32,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
         record = made.store.record(last[name]) if name in last else None
         lines = _reasons(jobs[name], record.parts if record else None, jobs)
         does = "cached" if jobs[name].record else "runs"
-        print("\n  ".join([f"{name}: {does}", *lines]))
+        print("\n  ".join([f"{name}: {does}", *(line for line in lines if line != UNCHANGED)]))
     return 0, None
 
 
@@ -59,7 +61,7 @@ def _last_fingerprints(request: Request) -> dict[str, str]:
 def _reasons(planned: Planned, before: Parts | None, jobs: Mapping[str, Planned]) -> list[str]:
     if before is None:
         return [
-            "unchanged"
+            UNCHANGED
             if planned.record
             else "it has not finished before, for this use case and target"
         ]
@@ -73,7 +75,7 @@ def _reasons(planned: Planned, before: Parts | None, jobs: Mapping[str, Planned]
     ]
     if changes or remade:
         return [*changes, *remade]
-    return ["unchanged" if planned.record else planned.reason]
+    return [UNCHANGED if planned.record else planned.reason]
 
 
 def _hoped_inputs(planned: Planned, before: Parts, jobs: Mapping[str, Planned]) -> dict[str, Any]:

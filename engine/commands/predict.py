@@ -157,7 +157,9 @@ def _package(request: Request[Options]) -> Path:
 
 def _source(request: Request[Options]) -> Path:
     if request.options.input is None:
-        raise UserError("input", "predict needs an input", "add input=VIDEO_OR_FOLDER")
+        raise UserError(
+            "input", "predict needs an input", "add input=FILE_OR_FOLDER, or input=0 for a camera"
+        )
     path = Path(request.options.input).expanduser().absolute()
     if not path.exists():
         raise UserError(

@@ -86,5 +86,19 @@ def test_the_version_is_that_of_the_project():
 
 def test_the_help_shows_each_command_with_its_options():
     lines = [" ".join(line.split()) for line in command_line.usage("python run.py").splitlines()]
-    assert "logs show the output of the stages of a run; follow=true follows it." in lines
+    assert "logs show the output of the stages of a run; follow=true follows it" in lines
     assert "follow=false follow the output until the run ends" in lines
+
+
+def test_the_help_of_a_command_shows_it_alone():
+    text = command_line.help_of("images", "rpi-mlops")
+    assert text.startswith(
+        "Usage: rpi-mlops images [ACTION] [KEY=VALUE ...]\n\nBuild, list or remove"
+    )
+    assert "image=null" in text and "clean" not in text
+
+
+@pytest.mark.parametrize("columns", [60, 80, 132])
+def test_the_help_fits_the_terminal(monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert max(map(len, command_line.usage("python run.py").splitlines())) <= columns

@@ -7,6 +7,10 @@ ELSEWHERE = [
         "tests/engine/test_compose.py::test_a_wrong_setting_is_named_where_it_was_written",
     ),
     (
+        "engine/start.py: _not_installed",
+        "tests/engine/test_start.py::test_a_python_without_the_packages_names_the_environment",
+    ),
+    (
         "engine/check.py: _placed",
         "tests/engine/executors/test_docker.py::test_an_image_that_nobody_defines_is_refused_with_the_nearest",
     ),

@@ -57,7 +57,7 @@ STAGE_FORMS = {
     ),
 }
 TARGET_FORMS = {
-    "platform": ({"platform": "linux/arm"}, "t.yaml: platform", "linux/arm", "choose one"),
+    "platform": ({"platform": "linux/arm"}, "t.yaml: platform", "linux/arm", "mean 'linux/arm"),
     "runtime": ({"runtime": "onnx"}, "t.yaml: runtime", "onnx", "choose one"),
     "memory": ({"memory": "4 gigs"}, "t.yaml: memory", "4 gigs", "512M"),
     "unknown_key": ({"acelerator": "gpu"}, "t.yaml: acelerator", "acelerator", "accelerator"),

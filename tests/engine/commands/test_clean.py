@@ -173,7 +173,7 @@ def test_the_oldest_runs_go_until_the_store_is_small_enough_but_never_the_latest
 def test_a_dry_run_says_the_same_and_changes_nothing(three, give):
     before = _tree(three.outputs)
     said = give("clean", "clean.keep_last=1", "clean.dry_run=true")
-    assert said.lines[0] == "would go: 2 runs, 0.0 MB of the store; kept: 1 run"
+    assert said.lines[0] == "would be removed: 2 runs, 0.0 MB of the store; kept: 1 run"
     assert _tree(three.outputs) == before
 
 
@@ -272,10 +272,10 @@ def test_the_files_of_mlflow_go_with_their_runs(project, give):
     dry = give(*words, "clean.dry_run=true")
     assert len(list(project.outputs.glob("mlartifacts/*/*"))) == before
     real = give(*words)
-    assert dry.lines[1].startswith("would go: ") and dry.lines[1].endswith(
+    assert dry.lines[1].startswith("would be removed: ") and dry.lines[1].endswith(
         " MB of MLflow's files, of 4 records"
     )
-    assert real.lines[1] == dry.lines[1].replace("would go", "removed")
+    assert real.lines[1] == dry.lines[1].replace("would be removed", "removed")
     assert len(list(project.outputs.glob("mlartifacts/*/*"))) == before - 4
 
 
