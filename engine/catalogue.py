@@ -2,6 +2,8 @@
 project's.
 """
 
+import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -46,6 +48,15 @@ def project(dirs: Sequence[Path]) -> Path:
     if len(dirs) > 1:
         return root_of(dirs[0])
     return next(filter(_is_project, _upwards()), ROOT)
+
+
+def name_of(stem: str) -> str | None:
+    """Return the name of a use case whose file does not say one, as folders and MLflow have it:
+    `etat` of état.yaml, `my_case` of "my case.yaml". None if no letter of it is left.
+    """
+    letters = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
+    name = re.sub(r"\W+", "_", letters).strip("_")
+    return name if re.match(r"[A-Za-z]", name) else None
 
 
 def _is_project(folder: Path) -> bool:

@@ -49,7 +49,8 @@ def size_bytes(value: object) -> int:
 def _identifier(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise ValueError(
-            f"'{name}' is not a valid name; use only letters, digits and _, and start with a letter"
+            f"'{name}' is not a valid name; use only the letters a to z, digits and _, and start with "
+            "a letter"
         )
     return name
 
@@ -183,7 +184,9 @@ def _explained(mistake: Any, model: type[BaseModel], where: str) -> UserError:
             did_you_mean(location[-1], _keys_at(model, location[:-1])),
         )
     if kind == "missing":
-        return UserError(key, f"the key '{location[-1]}' is missing", f"add '{location[-1]}: ...'")
+        return UserError(
+            key, f"the key '{location[-1]}' is missing", f"add '{location[-1]}: ...' to the file"
+        )
     message = mistake["msg"].removeprefix("Value error, ")
     said = mistake.get("input")
     shown = f" (it is {said!r:.80})" if kind != "value_error" else ""

@@ -242,8 +242,21 @@ def _asks_hydra(words: Sequence[str]) -> bool:
 
 def _register_usecase(name: str, path: Path) -> None:
     node = _loaded(path)
-    node.setdefault("name", name)
+    if "name" not in node:
+        node["name"] = _name(path)
     _store(group="usecase", name=name, node=node, package="_global_")
+
+
+def _name(path: Path) -> str:
+    """Return the name of a use case whose file does not say one."""
+    name = catalogue.name_of(path.stem)
+    if name is None:
+        raise UserError(
+            f"{as_typed(path)}: name",
+            "it has no name, and the file's name does not begin with a letter from a to z",
+            "add 'name: my_usecase' to the file",
+        )
+    return name
 
 
 def _loaded(path: Path) -> dict[str, object]:

@@ -131,7 +131,9 @@ class StageSpec(_OfAKind):
 class UseCase(_Model):
     """A use case: parameters, assets, and a DAG of stages."""
 
-    name: Name = Field(description="left out: the file's name")
+    name: Name = Field(
+        description="in letters from a to z, digits and _; left out: the file's name"
+    )
     description: str = ""
     params: Mapping[Name, Scalar | list[Scalar]] = Field(default_factory=dict)
     assets: Mapping[Name, str | None] = Field(

@@ -1,5 +1,6 @@
 """What there is to choose from, and whose file wins."""
 
+import unicodedata
 from functools import partial
 from pathlib import Path
 
@@ -79,3 +80,19 @@ def test_the_folder_of_a_configuration_that_is_named_is_the_project(tmp_path, mo
 def test_without_a_project_it_is_the_checkout(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert catalogue.project(catalogue.config_dirs([])) == ROOT
+
+
+@pytest.mark.parametrize(
+    ("stem", "name"),
+    [
+        ("pose_activity", "pose_activity"),
+        ("état", "etat"),
+        (unicodedata.normalize("NFD", "état"), "etat"),
+        ("my case (2)", "my_case_2"),
+        ("my-case", "my_case"),
+        ("2nd", None),
+        ("日本", None),
+    ],
+)
+def test_a_file_gives_its_use_case_a_name_of_plain_letters(stem, name):
+    assert catalogue.name_of(stem) == name

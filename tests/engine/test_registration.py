@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine import command_line, registration
+from engine import catalogue, command_line, compose, registration
 
 USES_DATA = """
     assets:
@@ -42,3 +42,15 @@ def test_an_option_of_the_command_comes_before_an_asset(words):
 def test_the_default_use_case_has_assets_too(project):
     assert registration.read(["data=there", "model=a"]).words == ("data=there", "model=a")
     assert registration.read(["pose_model=a"]).words == ("assets.pose_model=a",)
+
+
+@pytest.mark.parametrize("file", ["état", "my case", "d'été [1]"])
+def test_a_file_with_an_odd_name_is_a_use_case(project, monkeypatch, file):
+    monkeypatch.chdir(project.path)
+    chain = project.path / "conf" / "usecases" / "chain.yaml"
+    lines = chain.read_text(encoding="utf-8").splitlines(keepends=True)
+    text = "".join(line for line in lines if not line.startswith("name:"))
+    chain.with_name(f"{file}.yaml").write_text(text, encoding="utf-8")
+    for word in (f"usecase={file}", f"usecase=conf/usecases/{file}.yaml"):
+        made = compose.single(registration.register(["--config-dir=conf", word]))
+        assert made.usecase.name == catalogue.name_of(file)

@@ -28,6 +28,7 @@ FILES = {
     "conf/usecases/small.yaml": (
         "params: {n: '5'}\nstages: {a: {uses: mystages.make, params: {n: \"${params.n}\"}}}\n"
     ),
+    "conf/usecases/日本.yaml": "stages: {a: {uses: mystages.make}}\n",
     "conf/usecases/2024.yaml": "stages: {a: {uses: mystages.make}}\n",
     "conf/usecases/a,b.yaml": "stages: {a: {uses: mystages.make}}\n",
     "conf/target/64.yaml": "name: mine\nplatform: linux/amd64\n",
@@ -158,6 +159,12 @@ COMMANDS = {
     "target_of_a_year": (["target=1999"], "target=1999", "target", "coral_dev_board, rpi3"),
     "usecase_of_a_year": (["usecase=1999"], "usecase=1999", "use case", "chain, clash"),
     "usecase_named_by_a_number": (["usecase=2024"], "usecase=2024", "number", "a letter"),
+    "usecase_without_a_name": (
+        ["usecase=日本"],
+        "conf/usecases/日本.yaml: name",
+        "no name",
+        "name: my_usecase",
+    ),
     "target_named_by_a_number": (["target=64"], "target=64", "64.yaml", "a letter"),
     "usecase_with_a_comma": (
         ["usecase=conf/usecases/a,b.yaml"],
