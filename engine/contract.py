@@ -72,7 +72,9 @@ class Contract:
     programs: tuple[str, ...] = ()  # programs that it runs if they are on PATH
     # parameter -> package: the parameter names a module of the package, which the stage imports at run time
     loads: Mapping[str, str] = field(default_factory=dict)
-    modules: tuple[str, ...] = ()  # modules that a warm process may import before the stage starts
+    # input -> kinds of file that it may be, each with its first characters: engine/magic.py
+    reads: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    modules: tuple[str, ...] = ()  # what a warm process may import before the stage starts
     invoke: Mapping[str, Any] = field(default_factory=dict)
     """Its part of job.json: `module` and `function`, or `command` with its placeholders."""
 

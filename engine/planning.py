@@ -5,11 +5,11 @@ Reads sources, assets and the store, and asks executors what they can run; start
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import check, dispatch, extensions, fetch, layout, ordinary, origin, when
+from engine import check, dispatch, extensions, fetch, layout, magic, ordinary, origin, when
 from engine import graph as graphs
 from engine.asset import Asset
 from engine.check import Checked
@@ -17,13 +17,13 @@ from engine.dispatch import Dispatcher, Stages
 from engine.errors import UserError, did_you_mean, raise_all
 from engine.foreach import base_of, value_of
 from engine.interfaces import Say
-from engine.plan import Plan, ResolvedAsset, settle_all
+from engine.plan import Job, Plan, ResolvedAsset, settle_all
 from engine.request import Request
 from engine.settings import Settings
 from engine.signature import Library
 from engine.spec import StageSpec, UseCase
 from engine.store import Store
-from engine.wording import as_typed
+from engine.wording import as_typed, listed
 
 NOTHING: Mapping[str, str] = {}
 
@@ -57,6 +57,7 @@ def plan(request: Request, refused: Mapping[str, str] = NOTHING) -> Planning:
     kept = _kept(checked, request, left_out)
     jobs = {name: job for name, job in checked.jobs.items() if name in kept}
     forced = _forced(request, checked.graph, kept, left_out)
+    raise_all([*_other_files(request, jobs)])
     refs = [ref for job in jobs.values() for ref in job.inputs.values() if ref]
     needed = {ref.name for ref in refs if ref.stage is None}
     assets = {
@@ -273,6 +274,21 @@ def _resolved(key: str, asset: Asset | Path | None, store: Store) -> ResolvedAss
         )
     path, digest = fetch.path_of(asset, store), fetch.digest(asset)
     return ResolvedAsset(key, asset.name, path, digest, asset.licence, asset.source, asset.sample)
+
+
+def _other_files(request: Request, jobs: Mapping[str, Job]) -> Iterator[UserError]:
+    """Yield a mistake for each file of the user's that is not of a kind which its stage reads."""
+    told = set()
+    for job in jobs.values():
+        for key, kinds in job.contract.reads.items():
+            ref = job.inputs.get(key)
+            path = request.assets.get(ref.name) if ref and ref.stage is None else None
+            if isinstance(path, Path) and path not in told and not magic.is_of(path, kinds):
+                told.add(path)
+                where = f"{request.where}: assets.{ref.name if ref else ''}"
+                what = f"the stage '{job.stage}' cannot read this file as its {key}"
+                found = UserError(where, what, f"give {listed(kinds, 'or')}")
+                yield origin.traced(found, request.command, request.config_dirs)
 
 
 def _notes(request: Request) -> list[str]:

@@ -19,6 +19,7 @@ from engine.memo import Memo
 
 _MOST_BYTES = 10_000_000  # of a stage's source
 _STAGE_API = "engine.stage"
+LOAD = "load"  # the function of a module that a parameter names, as LOADS says
 
 
 class Library:
@@ -58,14 +59,15 @@ class Library:
     def _with_module(self, contract: Contract, package: str, name: str, where: str) -> Contract:
         module = f"{package}.{name}"
         path = self._module_path(module)
-        if path is None:
+        if path is None or not _has_function(path, LOAD):
             known = {
                 file.stem
                 for root in self.roots
                 for file in root.joinpath(*package.split(".")).glob("*.py")
-                if not file.name.startswith("_")
+                if not file.name.startswith("_") and _has_function(file, LOAD)
             }
-            raise UserError(where, f"there is no '{name}' in {package}", did_you_mean(name, known))
+            what = f"{package} has no '{name}'"
+            raise UserError(where, what, did_you_mean(name, sorted(known)))
         sources, imports, optional = self._closure(module, path)
         needed = (contract.imports - contract.optional_imports) | (imports - optional)
         every = contract.imports | imports
@@ -152,6 +154,7 @@ class Library:
             optional_imports=optional,
             programs=tuple(said["programs"]),
             loads=said["loads"],
+            reads=said["reads"],
             modules=(uses,),
             invoke={"module": uses, "function": uses.rpartition(".")[2]},
         )
@@ -242,13 +245,18 @@ def _stage(tree: ast.Module, name: str, path: Path) -> dict[str, Any]:
         "metrics": syntax.metrics(function, tree),
         "programs": list(syntax.programs(tree)),
         "loads": syntax.loads(tree),
+        "reads": syntax.reads(tree),
     }
 
 
 def _is_stage(path: Path) -> bool:
-    """Return whether the file has a function with its own name; files of stage libraries have none."""
+    """True if the file has a function of its own name; the stage libraries' files have none."""
+    return _has_function(path, path.stem)
+
+
+def _has_function(path: Path, name: str) -> bool:
     source = path.read_text(encoding="utf-8", errors="replace")
-    return re.search(rf"^def {re.escape(path.stem)}\b", source, re.MULTILINE) is not None
+    return re.search(rf"^def {re.escape(name)}\b", source, re.MULTILINE) is not None
 
 
 def _plain(parameter: Parameter) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from engine import annotation
 from engine.contract import REQUIRED, Parameter
@@ -148,10 +149,22 @@ def programs(tree: ast.Module) -> tuple[str, ...]:
 
 
 def loads(tree: ast.Module) -> dict[str, str]:
-    """Return the LOADS of the stage's file: parameter -> package whose module it names."""
+    """Return what the stage's file says as LOADS: parameter -> package whose module it names."""
+    found: dict[str, str] = _constant(tree, "LOADS")
+    return found
+
+
+def reads(tree: ast.Module) -> dict[str, dict[str, str]]:
+    """Return what the stage's file says as READS: input -> kind of file -> how it begins."""
+    found: dict[str, dict[str, str]] = _constant(tree, "READS")
+    return found
+
+
+def _constant(tree: ast.Module, name: str) -> dict[str, Any]:
+    """Return the mapping of literals that the file assigns to the name; empty if it does not."""
     for node in tree.body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "LOADS":
-            found: dict[str, str] = ast.literal_eval(node.value)
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+            found: dict[str, Any] = ast.literal_eval(node.value)
             return found
     return {}
 

@@ -21,7 +21,7 @@ sys.exit(f"imported: {heavy}" if heavy else 0)
 """
 
 # What a use case cannot do without: assets that only a user can give.
-NEEDED = {"export": ("model=pyproject.toml", "examples=docs")}
+NEEDED = {"export": ("model=docs", "examples=docs")}
 
 # Files without a test file of their own, and what tests them.
 TESTED_BY = {

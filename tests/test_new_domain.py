@@ -18,4 +18,4 @@ def test_a_task_that_is_not_there_is_named_before_anything_runs(project, give):
     (project.path / "conf" / "usecases" / "typo.yaml").write_text(USECASE)
     said = give("plan", "usecase=typo", "stage_packages=[stages]")
     assert said.status == 2
-    assert "there is no 'activty' in stages.tasks\n  did you mean 'activity'?" in said.err
+    assert "stages.tasks has no 'activty'\n  did you mean 'activity'?" in said.err

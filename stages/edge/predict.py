@@ -63,9 +63,9 @@ def predict(
     StageError: a damaged package, nothing that can be read.
     """
     from stages.edge import _items, _live
-    from stages.tasks.task import load
+    from stages.tasks.task import open_task
 
-    opened = load(package, accelerator, runtime)
+    opened = open_task(package, accelerator, runtime)
     if stream:
         clips = [_live.clip(stream, seconds)]
     elif source is not None:

@@ -12,6 +12,16 @@ if TYPE_CHECKING:
     from stages.tflite.schema import Model
     from stages.tflite.tensor import Tensor
 
+# how the files begin that `model` may be, checked when planning; ? is any character
+READS = {
+    "model": {
+        "a .keras file": "PK\x03\x04",
+        "an .h5 file": "\x89HDF",
+        "a .tflite file": "????TFL3",
+        "a SavedModel folder": "",
+    }
+}
+
 
 class QuantiseMetrics(TypedDict):
     """Models by role; bytes of all int8 and of all float ones; and tensors of the int8 ones that are

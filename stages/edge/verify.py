@@ -49,10 +49,10 @@ def verify(
     import shutil
 
     from stages.edge import _agreement, _items
-    from stages.tasks.task import load
+    from stages.tasks.task import open_task
     from stages.tflite import part
 
-    opened, items = load(package, accelerator, runtime), part.items(test)
+    opened, items = open_task(package, accelerator, runtime), part.items(test)
     if not items:
         raise StageError(
             "the test part has no raw items: change `dataset` to write some to test/raw"

@@ -42,7 +42,7 @@ class Task(Protocol):
         """Return the inputs in a file of the task's own form, or None if it has another one."""
 
 
-def load(package: Path, accelerator: str = "none", runtime: str = "litert") -> Task:
+def open_task(package: Path, accelerator: str = "none", runtime: str = "litert") -> Task:
     """Open a package with its task; a stage that calls this says `LOADS = {"task": ...}`."""
     opened = open_package(package)
     if not opened.task.isidentifier():
@@ -56,7 +56,7 @@ def load(package: Path, accelerator: str = "none", runtime: str = "litert") -> T
             f"the package is for the task '{opened.task}', which this program does not "
             "have: update it, or package the model for another task"
         ) from None
-    if module.__name__ == __name__ or not hasattr(module, "load"):
+    if not hasattr(module, "load"):
         raise StageError(f"the package's task '{opened.task}' is not the name of a task")
     task: Task = module.load(opened, accelerator, runtime)
     return task

@@ -145,3 +145,29 @@ def test_a_wrong_value_is_named_in_the_asset_that_sets_it(plans, project, words,
     with pytest.raises(ExceptionGroup) as caught:
         plans("usecase=asks", *words)
     assert [mistake.where for mistake in caught.value.exceptions] == [where]
+
+
+READER = """
+    from engine.stage import In, Out
+    READS = {"model": {"a .tflite file": "????TFL3", "a folder": ""}}
+    def reader(model: In, out: Out) -> None:
+        '''Read a model.'''
+"""
+
+
+@pytest.mark.parametrize(("content", "is_read"), [(b"\0\0\0\0TFL3", True), (b"import os", False)])
+def test_a_file_that_the_stage_cannot_read_is_refused_when_planning(project, content, is_read):
+    project.stage("reader", READER)
+    project.usecase(
+        "own",
+        'assets: {net: null}\nstages: {a: {uses: mystages.reader, inputs: {model: "asset:net"}}}\n',
+    )
+    (project.path / "net.bin").write_bytes(content)
+    done = project.run("plan", "usecase=own", f"net={project.path}/net.bin")
+    assert done.returncode == (0 if is_read else 2), done.stderr
+    if not is_read:
+        assert done.stderr.splitlines() == [
+            f"assets.net={project.path}/net.bin",
+            "  the stage 'a' cannot read this file as its model",
+            "  give a .tflite file or a folder",
+        ]

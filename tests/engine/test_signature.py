@@ -248,7 +248,10 @@ def loader(library, tmp_path):
     """A stage that imports the module which its parameter `plugin` names."""
     (tmp_path / "lib" / "loader.py").write_text(dedent(LOADER))
     (tmp_path / "lib" / "plugins").mkdir()
-    (tmp_path / "lib" / "plugins" / "first.py").write_text("import scipy\nimport lib._shared\n")
+    (tmp_path / "lib" / "plugins" / "first.py").write_text(
+        "import scipy\nimport lib._shared\ndef load(package): ...\n"
+    )
+    (tmp_path / "lib" / "plugins" / "helper.py").write_text("def help(): ...\n")
     return library.signature("lib.loader", "f")
 
 
@@ -263,11 +266,12 @@ def test_without_the_parameter_nothing_is_added(library, loader):
     assert library.loading(loader, {}, "f") == loader
 
 
-def test_a_module_that_is_not_there_is_named_with_the_nearest(library, loader):
+@pytest.mark.parametrize("name", ["frist", "helper"])
+def test_a_module_that_cannot_be_loaded_is_refused_with_those_that_can(library, loader, name):
     with pytest.raises(UserError) as caught:
-        library.loading(loader, {"plugin": "frist"}, "f")
+        library.loading(loader, {"plugin": name}, "f")
     assert caught.value.where == "f.plugin"
     assert (caught.value.what, caught.value.fix) == (
-        "there is no 'frist' in lib.plugins",
-        "did you mean 'first'?",
+        f"lib.plugins has no '{name}'",
+        "did you mean 'first'?" if name == "frist" else "choose one of: first",
     )

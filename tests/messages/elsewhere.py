@@ -11,6 +11,10 @@ ELSEWHERE = [
         "tests/engine/test_start.py::test_a_python_without_the_packages_names_the_environment",
     ),
     (
+        "engine/planning.py: _other_files",
+        "tests/engine/test_planning.py::test_a_file_that_the_stage_cannot_read_is_refused_when_planning",
+    ),
+    (
         "engine/check.py: _placed",
         "tests/engine/executors/test_docker.py::test_an_image_that_nobody_defines_is_refused_with_the_nearest",
     ),
@@ -40,7 +44,7 @@ ELSEWHERE = [
     ),
     (
         "engine/signature.py: _with_module",
-        "tests/engine/test_signature.py::test_a_module_that_is_not_there_is_named_with_the_nearest",
+        "tests/engine/test_signature.py::test_a_module_that_cannot_be_loaded_is_refused_with_those_that_can",
     ),
     (
         "engine/commands/predict.py: _output",

@@ -6,14 +6,14 @@ import pytest
 from engine.stage import StageError
 from stages.tasks.keypoints.encoding import cuts
 from stages.tasks.keypoints.table import write_clip
-from stages.tasks.task import load
+from stages.tasks.task import open_task
 from tests.stages.tasks import packages
 
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory):
     """The task that looks at windows of eight frames, every four frames."""
-    return load(packages.activity(tmp_path_factory.mktemp("packages") / "package", 8))
+    return open_task(packages.activity(tmp_path_factory.mktemp("packages") / "package", 8))
 
 
 def frames(count):
@@ -61,7 +61,7 @@ def careful(tmp_path_factory):
     rows, channels = packages.raw_shape(8)
     model = packages.always((1, rows, 1, channels), [0.25, 0.75])
     folder = tmp_path_factory.mktemp("packages") / "careful"
-    return load(packages.write(folder, "activity", constants, model=model))
+    return open_task(packages.write(folder, "activity", constants, model=model))
 
 
 def test_a_window_that_shows_nobody_is_answered_with_nothing(careful):
@@ -111,4 +111,4 @@ def test_a_model_of_other_classes_than_its_labels_is_refused(tmp_path):
     model = packages.always((1, rows, 1, channels), [1.0, 0.0, 0.0])
     folder = packages.write(tmp_path / "p", "activity", packages.constants(8), model=model)
     with pytest.raises(StageError, match=r"the model has 3 classes, but labels\.txt has 2"):
-        load(folder)
+        open_task(folder)

@@ -5,7 +5,7 @@ import pytest
 
 from engine.stage import StageError
 from stages.tasks import classify
-from stages.tasks.task import load
+from stages.tasks.task import open_task
 from tests.stages.tasks import packages
 
 LABELS = ["cat", "dog", "owl", "yak"]
@@ -45,7 +45,7 @@ def _packed(folder, answer):
 
 
 def test_a_package_answers_a_picture_of_any_size(tmp_path):
-    task = load(_packed(tmp_path, [0.25, 0.75]))
+    task = open_task(_packed(tmp_path, [0.25, 0.75]))
     picture = np.zeros((30, 40, 3), np.uint8)
     answer = task.answer(picture, task.new_state())
     assert task.rows(answer) == [{"label": "second", "probability": 0.75}]
@@ -54,4 +54,4 @@ def test_a_package_answers_a_picture_of_any_size(tmp_path):
 
 def test_a_model_of_another_number_of_classes_is_refused(tmp_path):
     with pytest.raises(StageError, match=r"the model has 3 classes, but labels\.txt has 2"):
-        load(_packed(tmp_path, [0.25, 0.5, 0.25]))
+        open_task(_packed(tmp_path, [0.25, 0.5, 0.25]))

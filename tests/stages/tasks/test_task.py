@@ -9,7 +9,7 @@ from engine.stage import StageError
 from stages.tasks import task as interface
 from stages.tasks.activity import Activity
 from stages.tasks.classify import Classify
-from stages.tasks.task import load
+from stages.tasks.task import open_task
 from stages.tasks.tensors import Tensors
 from tests.stages.tasks import packages
 
@@ -37,8 +37,8 @@ def test_a_task_has_every_method_with_the_parameters_of_the_interface(name, meth
 def test_a_package_is_opened_with_the_task_that_its_manifest_names(tmp_path):
     model = packages.always((1, 2), [1.0])
     folder = packages.write(tmp_path / "package", "tensors", {}, model=model)
-    assert isinstance(load(folder), Tensors)
-    assert isinstance(load(packages.activity(tmp_path / "other", 1)), Activity)
+    assert isinstance(open_task(folder), Tensors)
+    assert isinstance(open_task(packages.activity(tmp_path / "other", 1)), Activity)
 
 
 @pytest.mark.parametrize(
@@ -53,4 +53,4 @@ def test_a_package_is_opened_with_the_task_that_its_manifest_names(tmp_path):
 def test_an_unknown_task_is_refused(tmp_path, task, said):
     folder = packages.write(tmp_path / "package", task, {}, model=b"")
     with pytest.raises(StageError, match=said):
-        load(folder)
+        open_task(folder)

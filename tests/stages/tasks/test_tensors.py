@@ -5,7 +5,7 @@ import pytest
 
 from engine.stage import StageError
 from stages.media.unreadable import Unreadable
-from stages.tasks.task import load
+from stages.tasks.task import open_task
 from stages.tasks.tensors import row
 from tests.stages.tasks import packages
 
@@ -14,7 +14,7 @@ from tests.stages.tasks import packages
 def opened(tmp_path_factory):
     model = packages.always((1, 2), [0.5, 2.0, -1.0])
     folder = tmp_path_factory.mktemp("packages") / "package"
-    return load(packages.write(folder, "tensors", {}, model=model))
+    return open_task(packages.write(folder, "tensors", {}, model=model))
 
 
 def test_an_array_is_answered_with_the_outputs(opened, tmp_path):
@@ -64,7 +64,7 @@ def test_other_files_are_none_of_its_own(opened, tmp_path):
 def test_a_model_of_pictures_scales_them_as_in_training(tmp_path):
     model = packages.always((1, 4, 4, 3), [1.0])
     about = {"picture": {"mean": 127.5, "deviation": 127.5}}
-    task = load(packages.write(tmp_path / "package", "tensors", about, model=model))
+    task = open_task(packages.write(tmp_path / "package", "tensors", about, model=model))
     assert task.takes == "pictures"
     answer = task.answer(np.full((8, 6, 3), 255, np.uint8), None)
     assert task.rows(answer)[0]["value"] == 1.0
@@ -74,7 +74,7 @@ def test_a_model_of_pictures_scales_them_as_in_training(tmp_path):
 def test_a_model_of_pictures_takes_arrays_too(tmp_path):
     about = {"picture": {"mean": 127.5, "deviation": 127.5}}
     model = packages.always((1, 4, 4, 3), [1.0])
-    task = load(packages.write(tmp_path / "package", "tensors", about, model=model))
+    task = open_task(packages.write(tmp_path / "package", "tensors", about, model=model))
     np.save(tmp_path / "a.npy", np.zeros((4, 4, 3)))
     (raw,) = task.read(tmp_path / "a.npy")
     assert task.rows(task.answer(raw, None))[0]["value"] == 1.0
@@ -85,13 +85,13 @@ def test_a_package_that_does_not_say_how_pixels_are_scaled_is_refused(tmp_path):
     model = packages.always((1, 4, 4, 3), [1.0])
     folder = packages.write(tmp_path / "package", "tensors", about, model=model)
     with pytest.raises(StageError, match="no number 'deviation'"):
-        load(folder)
+        open_task(folder)
 
 
 def test_a_model_of_no_pictures_says_what_to_give_it(tmp_path):
     model = packages.always((1, 2), [1.0])
     about = {"picture": {"mean": 0.0, "deviation": 255.0}}
-    task = load(packages.write(tmp_path / "package", "tensors", about, model=model))
+    task = open_task(packages.write(tmp_path / "package", "tensors", about, model=model))
     with pytest.raises(
         StageError, match=r"input is \[1, 2\], not a picture: give its inputs as .npy"
     ):
