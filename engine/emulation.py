@@ -34,7 +34,7 @@ class Handler:
 
 @dataclass(frozen=True, slots=True)
 class Emulation:
-    """Whether containers of a platform run here through a handler.
+    """The result of `look`: whether containers of a platform run here through a handler.
 
     If not, the reason and the command that fixes it.
     """

@@ -1,5 +1,5 @@
-"""Google's Coral Edge TPU: its buses, what a container needs to open it, its part of a fingerprint,
-and `doctor`'s lines about device, driver, permissions, compiler and libraries. It loads none of them.
+"""Google's Coral Edge TPU: its buses, its access from a container, its part of a fingerprint, and
+`doctor`'s checks of device, driver, permissions, compiler and libraries. None of these is loaded.
 """
 
 import os
@@ -20,8 +20,8 @@ BUSES = ("usb", "pcie")
 RUNTIME = "tflite_runtime"  # libedgetpu is built against it, not against LiteRT
 
 USB = Path("/dev/bus/usb")
-USB_MAJOR = 189  # Linux's character devices of USB: admin-guide/devices.txt
-PLUGDEV = 46  # Debian's group of pluggable devices
+USB_MAJOR = 189  # major number of USB character devices in Linux: admin-guide/devices.txt
+PLUGDEV = 46  # Debian's group for pluggable devices
 NODE = "/dev/apex_0"
 
 _SOURCE = "Coral's package source (coral.ai/docs, Get started)"
@@ -46,7 +46,7 @@ def is_usable(bus: str | None) -> bool:
 def access(bus: str | None) -> Access:
     """Return what a container needs to open it.
 
-    On USB that is a rule for the kind of device, since id and node change at its first use.
+    On USB that is a rule for all USB devices, because id and node change at first use.
     """
     if bus == "usb":
         return Access(binds=(USB,), cgroup_rules=(f"c {USB_MAJOR}:* rmw",), groups=(PLUGDEV,))
@@ -84,7 +84,7 @@ def software(
 
 
 def _pages(machine: str, page_bytes: int) -> Iterator[Finding]:
-    """A Raspberry Pi 5 begins with pages of 16 kB, with which the PCIe driver does not work."""
+    """Check the page size: a Raspberry Pi 5 boots with 16 kB pages, which break the PCIe driver."""
     if machine == "aarch64":
         what = f"memory pages of {page_bytes} bytes" + (
             "" if page_bytes == 4096 else ": an Edge TPU on PCIe needs 4096 (one on USB does not)"
@@ -176,7 +176,7 @@ def _library(root: Path) -> Finding:
 
 
 def _clash() -> str:
-    import importlib.metadata  # slow, and planning needs none of it
+    import importlib.metadata  # slow to import, and not needed for planning
 
     try:
         version = importlib.metadata.version("tflite-runtime")
@@ -188,8 +188,8 @@ def _clash() -> str:
 
 
 def _pycoral(search: Sequence[str]) -> Finding:
-    """Tell Google's PyCoral from the package of that name in the public index, a coral-reef atlas
-    client, without importing either.
+    """Distinguish Google's PyCoral from PyPI's package of that name, a coral-reef atlas client, without
+    importing either.
     """
     found = PathFinder.find_spec("pycoral", list(search))
     if not found:

@@ -1,5 +1,5 @@
-"""A GPU: a name that stages read as `${target.accelerator}`. The engine passes no GPU to a stage, so
-models run on the CPU and say so.
+"""A GPU: only a name, which stages read as `${target.accelerator}`. Stages do not get access to a GPU, so
+models run on the CPU, and their results say so.
 """
 
 from engine.accelerator import NO_ACCESS, Access
@@ -11,20 +11,20 @@ RUNTIME = None
 
 
 def seen() -> str:
-    """Return nothing: no figure depends on a GPU."""
+    """Return an empty string: no figure depends on a GPU."""
     return ""
 
 
 def is_usable(bus: str | None) -> bool:
-    """Return False: stages see no GPU."""
+    """Return False: stages have no access to a GPU."""
     return False
 
 
 def access(bus: str | None) -> Access:
-    """Return no access: containers get no GPU."""
+    """Return no access: containers do not get a GPU."""
     return NO_ACCESS
 
 
 def findings() -> list[Finding]:
-    """Return nothing: `doctor` looks for no GPU."""
+    """Return nothing: `doctor` does not check for GPUs."""
     return []

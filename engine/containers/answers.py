@@ -1,4 +1,4 @@
-"""The answers of a container engine, validated: an engine, or a proxy before it, may answer anything."""
+"""Validates the responses of a container engine, since the engine or a proxy may return anything."""
 
 import base64
 import json
@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-_MOMENT = 40  # characters of a moment: 2026-01-01T00:00:00.000000000Z
+_MOMENT = 40  # most characters of a timestamp such as 2026-01-01T00:00:00.000000000Z
 _Answer = TypeVar("_Answer", bound=BaseModel)
 
 
 class Nonsense(ConnectionError):
-    """An answer that no genuine engine gives."""
+    """A response that a genuine engine never gives."""
 
 
 class Info(BaseModel):
@@ -63,22 +63,22 @@ class PathStat(BaseModel):
 
 
 def info(client: Any) -> Info:
-    """Return what the engine says of itself; Nonsense if that is no account of one."""
+    """Return the engine's description of itself; raise Nonsense if it is invalid."""
     return _sensible(Info, client.info())
 
 
 def state(container: Any) -> State:
-    """Return how the container does, as its engine said last."""
+    """Return the container's state in the engine's last response."""
     return _sensible(State, container.attrs.get("State"))
 
 
 def given(container: Any) -> Given:
-    """Return the container's limits, as its engine said last."""
+    """Return the container's limits in the engine's last response."""
     return _sensible(Given, container.attrs.get("HostConfig"))
 
 
 def is_named(container: Any) -> bool:
-    """True for an id as engines give them: others would be paths in the names of files here."""
+    """Return whether the id has the usual form: it becomes part of file names, so it must not be a path."""
     return re.fullmatch("[0-9a-f]{64}", str(container.id)) is not None
 
 
@@ -92,7 +92,7 @@ def environment(image: Any) -> dict[str, str]:
 
 @contextmanager
 def sense() -> Iterator[None]:
-    """Raise Nonsense if docker-py stumbles over an answer; for calls of it alone."""
+    """Raise Nonsense if docker-py cannot parse a response; use it only around docker-py's calls."""
     import requests
 
     try:
@@ -105,10 +105,9 @@ def sense() -> Iterator[None]:
 
 @contextmanager
 def archived(container: Any, path: str | Path) -> Iterator[tuple[PathStat, Iterator[bytes]] | None]:
-    """Give what the engine says of a file or folder of the container, and its tar; None if it is
-    not there.
+    """Yield the engine's description of a path in the container, and its tar; None if it does not exist.
 
-    docker-py's get_archive would leave its connection open where not all is read.
+    docker-py's get_archive would leave its connection open if the tar is not read to the end.
     """
     api = container.client.api
     url = f"{api.base_url}/v{api.api_version}/containers/{container.id}/archive"
@@ -126,11 +125,10 @@ def archived(container: Any, path: str | Path) -> Iterator[tuple[PathStat, Itera
 
 
 def words(container: Any, since_s: int = 0) -> Iterator[tuple[str, bytes]]:
-    """Yield what the container has said since a second, as far as its engine keeps it: moments,
-    which sort as texts, and bytes.
+    """Yield the container's log since the given second, as far as its engine keeps it: timestamps, which
+    sort as text, and bytes.
 
-    docker-py's logs would join what has no end of line, and wait without a limit where it is read
-    as it comes.
+    docker-py's logs would join lines without a line ending, and wait without a limit when streaming.
     """
     api = container.client.api
     url = f"{api.base_url}/v{api.api_version}/containers/{container.id}/logs"
@@ -141,7 +139,7 @@ def words(container: Any, since_s: int = 0) -> Iterator[tuple[str, bytes]]:
     at = 0
     while at + 8 <= len(
         data
-    ):  # a frame: stream, three bytes of nothing, length of what follows (Docker's API, "attach")
+    ):  # a frame header: stream, three zero bytes, length of the data (Docker's API, "attach")
         end = at + 8 + int.from_bytes(data[at + 4 : at + 8], "big")
         moment, _, said = data[at + 8 : end].partition(b" ")
         yield moment.decode("ascii", "replace")[:_MOMENT], said
@@ -158,7 +156,7 @@ def _sensible(kind: type[_Answer], answer: object) -> _Answer:
 
 
 def _refuse(answer: Any) -> None:
-    """Raise docker.errors.APIError where the engine refused."""
+    """Raise docker.errors.APIError if the engine refused."""
     import requests
     from docker.errors import create_api_error_from_http_exception
 

@@ -1,5 +1,5 @@
-"""A client of an untrusted container engine: the size, duration and minimum speed of its answers are
-limited.
+"""A client for an untrusted container engine: limits the size, the duration and the minimum speed of its
+responses.
 """
 
 import socket
@@ -11,19 +11,21 @@ import docker
 import requests
 from docker.transport.unixconn import UnixHTTPAdapter, UnixHTTPConnection, UnixHTTPConnectionPool
 
-ANSWER_BYTES = 64_000_000  # of what is read whole: a list, an account of a container, a log
-ANSWER_S = 60.0  # the same, from the first byte to the last
-_SLOWEST = 1000  # bytes a second, below which an answer is taken for none
+ANSWER_BYTES = (
+    64_000_000  # of a response that is read into memory: a list, a container's state, a log
+)
+ANSWER_S = 60.0  # for such a response, from the first byte to the last
+_SLOWEST = 1000  # bytes per second; a slower response is treated as lost
 
 
 class Api(docker.APIClient):  # type: ignore[misc]
     """docker-py's client with limits on time and size.
 
-    Streams are limited in time here, and in size by their readers.
+    The duration of streams is limited here, their size by their readers.
     """
 
     def send(self, request: Any, **options: Any) -> Any:
-        """Send a request; requests' own errors for an answer that is too long, or takes too long."""
+        """Send a request; raise an exception of requests if the response is too large or too slow."""
         is_streamed = options.pop("stream", False)
         answer = super().send(request, stream=True, **options)
         if not is_streamed:
@@ -35,12 +37,10 @@ class Api(docker.APIClient):  # type: ignore[misc]
         return answer
 
     def get_redirect_target(self, resp: Any) -> None:
-        """Follow none: no engine sends its client elsewhere, and requests would read such an answer
-        whole.
-        """
+        """Follow no redirects: engines send none, and requests would read the whole response."""
 
     def mount(self, prefix: str, adapter: Any) -> None:
-        """Put an adapter of our own in the place of docker-py's for a Unix socket."""
+        """Replace docker-py's adapter for Unix sockets by ours."""
         if isinstance(adapter, UnixHTTPAdapter):
             adapter = self._custom_adapter = _Adapter(
                 adapter.socket_path, adapter.timeout, max_pool_size=adapter.max_pool_size
@@ -49,7 +49,7 @@ class Api(docker.APIClient):  # type: ignore[misc]
 
 
 class _Adapter(UnixHTTPAdapter):  # type: ignore[misc]
-    """docker-py's, whose connections end with an answer that drips."""
+    """docker-py's adapter, with connections that end if a response is too slow."""
 
     def get_connection(self, url: str, proxies: Any = None) -> Any:
         """Return the pool of connections."""
@@ -69,15 +69,15 @@ class _Pool(UnixHTTPConnectionPool):  # type: ignore[misc]
 
 class _Connection(UnixHTTPConnection):  # type: ignore[misc]
     def connect(self) -> None:
-        """Connect as docker-py does, with a socket of our own."""
+        """Connect like docker-py, but with our socket."""
         self.sock = _Socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self.unix_socket)
 
 
 class _Socket(socket.socket):
-    """Gives up on an answer of which hardly anything comes: a timeout of each read alone would wait
-    for every byte again.
+    """A socket that gives up on a slow response: with a timeout per read, each byte would restart the
+    wait.
     """
 
     _patience_s: float | None = None
@@ -85,15 +85,15 @@ class _Socket(socket.socket):
     _received = 0
 
     def settimeout(self, value: float | None) -> None:
-        """Count again: urllib3 sets it before each answer."""
+        """Reset the counters: urllib3 calls this before each response."""
         super().settimeout(value)
         self._patience_s = (
             value if value and value <= ANSWER_S else None
-        )  # with more, it may be an engine at work on an image
+        )  # with a longer timeout, the engine may be busy with an image
         self._since, self._received = time.monotonic(), 0
 
     def recv_into(self, *arguments: Any) -> int:
-        """Receive what has come."""
+        """Receive the available bytes."""
         count = super().recv_into(*arguments)
         self._received += count
         waited = time.monotonic() - self._since
@@ -105,9 +105,7 @@ class _Socket(socket.socket):
 
 
 def _limited(answer: Any, timeout_s: float | None) -> Iterator[bytes]:
-    """Yield an answer's body; without a timeout it may be long in coming, as that of a container's
-    end.
-    """
+    """Yield a response's body; without a timeout it may take long, as when waiting for a container's end."""
     size, deadline_s = 0, time.monotonic() + max(ANSWER_S, timeout_s or 0.0)
     for chunk in answer.iter_content(1 << 12):
         size += len(chunk)

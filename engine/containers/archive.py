@@ -1,5 +1,4 @@
-"""Read a tar from a container engine as a stream: neither the engine nor the stage behind it is
-trusted.
+"""Reads a tar from a container engine as a stream: neither the engine nor the stage is trusted.
 
 Only the current entry is kept in memory, nothing is written outside the folder, and the number of
 bytes is limited.
@@ -18,11 +17,11 @@ from engine.sealing import MAX_DEPTH, MAX_PATH_BYTES
 
 _AT_ONCE = (
     1 << 20
-)  # bytes; tarfile reads a long name or a pax header at once, whatever size it claims
+)  # bytes; tarfile reads a long name or a pax header in one piece, whatever its claimed size
 _CHUNK = 1 << 16
 _ENTRIES_MOST = 1_000_000
-_HEADERS = 1 << 20  # bytes of a tar of one file that are not the file's
-_SPARE = 1 << 26  # bytes of the disk that are left free
+_HEADERS = 1 << 20  # bytes of overhead in the tar of a single file
+_SPARE = 1 << 26  # bytes of disk space that stay free
 _UNSTORABLE = (
     errno.ENOENT,
     errno.ENOTDIR,
@@ -31,30 +30,33 @@ _UNSTORABLE = (
     errno.EILSEQ,
     errno.EFBIG,
 )
-_BROKEN = (ValueError, RecursionError, KeyError, OverflowError)  # what tarfile raises on nonsense
+_BROKEN = (
+    ValueError,
+    RecursionError,
+    KeyError,
+    OverflowError,
+)  # what tarfile raises for invalid archives
 
 
 class NotPlain(tarfile.FilterError):
-    """What came is no tar of files and folders, or more than is allowed."""
+    """The data is not a tar of files and folders, or exceeds a limit."""
 
 
 class _Forward:
-    """A tar as it comes, in the shape of the file that tarfile wants: it goes forward only, up to a
-    limit.
-    """
+    """A stream as the file that tarfile needs: it can only be read forwards, up to a limit."""
 
     def __init__(self, chunks: Iterator[bytes], most_bytes: int) -> None:
         self._chunks, self._most_bytes = chunks, most_bytes
-        self._chunk, self._here = b"", 0  # what came last, and how much of it was read
+        self._chunk, self._here = b"", 0  # the current chunk, and how much of it was read
         self._at = 0
-        self.last = b""  # what was read last
+        self.last = b""  # the bytes read last
 
     def tell(self) -> int:
-        """Return how many bytes were read."""
+        """Return the number of bytes read so far."""
         return self._at
 
     def seek(self, to: int) -> int:
-        """Skip bytes; a header of a negative size would lead back, and round and round."""
+        """Skip bytes forwards; a header with a negative size would lead back, into an endless loop."""
         if to < self._at:
             raise NotPlain("its archive refers back to parts that were already read")
         while self._at < to and self.read(min(to - self._at, _AT_ONCE)):
@@ -62,7 +64,7 @@ class _Forward:
         return self._at
 
     def read(self, size: int) -> bytes:
-        """Return so many bytes, or what there is."""
+        """Return `size` bytes, or fewer at the end."""
         if not 0 <= size <= _AT_ONCE:
             raise NotPlain(f"its archive has a header of {size:,} bytes")
         if self._at + size > self._most_bytes:
@@ -84,12 +86,14 @@ class _Forward:
 
 
 def unpack(chunks: Iterator[bytes], folder: Path) -> None:
-    """Write out/ below a folder of the engine's own.
+    """Extract out/ into one of the engine's own folders.
 
-    NotPlain for what no artifact can hold, and more than the disk takes.
+    Raise NotPlain for anything that an artifact cannot contain, and if the disk lacks space.
     """
     most_bytes = max(shutil.disk_usage(folder).free - _SPARE, 0)
-    narrow: dict[Path, int] = {}  # folders that their owner may not write to, until all is in them
+    narrow: dict[
+        Path, int
+    ] = {}  # folders with a read-only mode, which is set once their contents are written
     with _opened(chunks, most_bytes) as tar:
         for count, entry in enumerate(_entries(tar)):
             if count > _ENTRIES_MOST:
@@ -104,9 +108,9 @@ def unpack(chunks: Iterator[bytes], folder: Path) -> None:
 
 
 def content(chunks: Iterator[bytes], most_bytes: int, skip_bytes: int = 0) -> Iterator[bytes]:
-    """Yield a regular file's bytes, all but the first; nothing if it is none.
+    """Yield a regular file's bytes after the first `skip_bytes`; nothing for anything else.
 
-    NotPlain if it has more than are allowed.
+    Raise NotPlain if the file is larger than `most_bytes`.
     """
     with _opened(chunks, most_bytes + _HEADERS) as tar:
         entry = tar.next()
@@ -122,7 +126,7 @@ def content(chunks: Iterator[bytes], most_bytes: int, skip_bytes: int = 0) -> It
 
 @contextmanager
 def _opened(chunks: Iterator[bytes], most_bytes: int) -> Iterator[tarfile.TarFile]:
-    """Open the tar; whatever tarfile makes of nonsense is NotPlain."""
+    """Open the tar; turn tarfile's errors on invalid data into NotPlain."""
     data = _Forward(chunks, most_bytes)
     try:
         with tarfile.open(fileobj=cast(IO[bytes], data), mode="r:") as tar:
@@ -132,19 +136,17 @@ def _opened(chunks: Iterator[bytes], most_bytes: int) -> Iterator[tarfile.TarFil
 
 
 def _entries(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """Yield each entry and forget it; NotPlain if the end is missing, which tarfile takes for an
-    end.
-    """
+    """Yield each entry, then forget it; raise NotPlain if the end marker is missing, as tarfile does not."""
     while (entry := tar.next()) is not None:
         yield entry
-        tar.members.clear()  # type: ignore[attr-defined]  # else a tar of millions of names fills the memory
+        tar.members.clear()  # type: ignore[attr-defined]  # otherwise a tar with millions of names would fill the memory
     if cast(_Forward, tar.fileobj).last != bytes(tarfile.BLOCKSIZE):
         raise NotPlain("its archive is damaged or truncated")
 
 
 def _extract(tar: tarfile.TarFile, entry: tarfile.TarInfo, folder: Path) -> None:
-    """Write one entry; a name that two of them have, or that the disk does not take, is the stage's
-    mistake and not the link's.
+    """Write one entry; a duplicate name, or one that the disk does not accept, is the stage's fault, not
+    the connection's.
     """
     path = folder / entry.name
     if entry.isdir() and path.is_dir():
@@ -152,7 +154,7 @@ def _extract(tar: tarfile.TarFile, entry: tarfile.TarInfo, folder: Path) -> None
     if os.path.lexists(path):
         raise NotPlain(f"its archive contains {entry.name!a} twice")
     try:
-        tar.extract(entry, folder, filter="fully_trusted")  # `_plain` has looked at it
+        tar.extract(entry, folder, filter="fully_trusted")  # `_plain` has checked it
     except (OSError, tarfile.ExtractError) as error:
         if isinstance(error, OSError) and error.errno not in _UNSTORABLE:
             raise
@@ -162,9 +164,9 @@ def _extract(tar: tarfile.TarFile, entry: tarfile.TarInfo, folder: Path) -> None
 
 
 def _plain(entry: tarfile.TarInfo, most_bytes: int) -> tarfile.TarInfo:
-    """Let nothing pass but files and folders of out/, at an ordinary depth.
+    """Return the entry if it is a file or folder below out/, with a limited depth.
 
-    NotPlain for what no artifact can hold.
+    Raise NotPlain for anything that an artifact cannot contain.
     """
     inside = entry.name.split("/")
     shown = "/".join(inside[1:])
@@ -194,7 +196,7 @@ def _plain(entry: tarfile.TarInfo, most_bytes: int) -> tarfile.TarInfo:
             f"output '{inside[1]}' contains {shown} of {entry.size:,} bytes, more than its "
             f"disk has free: {most_bytes:,}"
         )
-    nobody: Any = None  # tarfile's stubs know only numbers and names, its documentation None too
+    nobody: Any = None  # tarfile accepts None, as documented, but its stubs do not
     return entry.replace(
         mode=entry.mode & 0o777, uid=nobody, gid=nobody, uname=nobody, gname=nobody, deep=False
     )

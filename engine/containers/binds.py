@@ -1,6 +1,4 @@
-"""Passes a job's files to a container on this machine: folders are mounted at the same paths as
-here.
-"""
+"""Passes a job's files to a container on this machine: folders are mounted at the same paths."""
 
 import os
 import shutil
@@ -17,16 +15,16 @@ from engine.context import ExecutorContext
 from engine.jobfolder import Launch, linked, open_log
 from engine.store import Store
 
-INSIDE = ROOT / "engine" / "stage"  # what a job needs of the engine
+INSIDE = ROOT / "engine" / "stage"  # the part of the engine that a job needs
 _KEPT, _ADOPTED = (
     "kept",
     "taken-over",
-)  # of a work folder: folders, and names of folders, of containers that continue
+)  # in a work folder: folders of containers that continue, and markers with names of such folders
 
 
 class Binds:
-    """Nothing is copied. Where root calls, the job's folder is the container's user's while it
-    runs, and root's again after.
+    """Mounts folders without copying. If root runs the engine, the container's user owns the job's folder
+    while the container runs, and root owns it again afterwards.
     """
 
     def __init__(self, context: ExecutorContext) -> None:
@@ -36,13 +34,11 @@ class Binds:
         self._kept: dict[str, Path] = {}
 
     def log(self, launch: Launch) -> Path:
-        """Return where the container writes the log: where it stands here."""
+        """Return where the container writes the log: the same path as on this machine."""
         return launch.log
 
     def mounts(self, client: Any, launch: Launch, is_wanted: Callable[[], bool]) -> list[Any]:
-        """Return the mounts: the job's folder, checkpoints and log to write, inputs and sources to
-        read.
-        """
+        """Return the mounts: job folder, checkpoints and log writable, inputs and sources read-only."""
         (launch.folder / "cwd").mkdir()
         open_log(launch.log)
         checkpoints = self._checkpoints(launch)
@@ -54,20 +50,20 @@ class Binds:
         written = (launch.folder, *checkpoints, launch.log)
         return [
             *(options.bind(path, read_only=False) for path in written),
-            *map(options.bind, dict.fromkeys(read)),  # some lie in the job's folder
+            *map(options.bind, dict.fromkeys(read)),  # some are inside the job's folder
         ]
 
     def send(self, client: Any, container: Any, launch: Launch) -> None:
-        """Do nothing: all of it is there."""
+        """Do nothing: the files are mounted."""
 
     def follow(self, client: Any, container: Any, launch: Launch) -> None:
-        """Do nothing: what the stage says is written here."""
+        """Do nothing: the stage's reports are written on this machine."""
 
     def collect(self, client: Any, container: Any, launch: Launch) -> None:
-        """Make the job's files the caller's, and put what docker-init and runc said into the log."""
+        """Give the job's files to the caller, and append the messages of docker-init and runc to the log."""
         self._give(launch, options.User(os.getuid(), os.getgid()))
         for path in self._checkpoints(launch):
-            with suppress(OSError):  # most stages keep nothing there
+            with suppress(OSError):  # it is empty for most stages
                 path.rmdir()
         if container is not None and (
             said := b"".join(said for _, said in answers.words(container))
@@ -75,32 +71,30 @@ class Binds:
             handles.append(launch.log, said)
 
     def free_bytes(self, launch: Launch) -> int | None:
-        """Return what is free on the disk of the job's folder."""
+        """Return the free space on the disk of the job's folder."""
         return shutil.disk_usage(launch.folder).free
 
     def keep(self, labels: Mapping[str, str], work: Path) -> bool:
-        """Save the folder of a container whose engine process is gone from being swept.
+        """Move the folder of a container whose engine process has ended, so that it is not swept.
 
-        Say whether there was one.
+        Return whether there was one.
         """
         fingerprint = labels[f"{options.LABEL}.fingerprint"]
         kept = work / _KEPT / fingerprint
         kept.parent.mkdir(exist_ok=True)
         for folder in (Path(labels[f"{options.LABEL}.folder"]), *self._kept_before(fingerprint)):
             with suppress(OSError):
-                folder.rename(kept)  # the container's mount goes along
+                folder.rename(kept)  # the container's mount follows
                 self._kept[fingerprint] = kept
                 return True
         return False
 
     def take_over(self, launch: Launch, labels: Mapping[str, str]) -> None:
-        """Put the kept folder in the place of the new one, and the log that the container writes in
-        the place of the new log.
-        """
+        """Replace the new job folder by the kept one, and the new log by the container's."""
         handles.remove(launch.folder)
         self._kept.pop(launch.fingerprint).rename(launch.folder)
         launch.adopted()
-        mark = launch.folder.parent / _ADOPTED / launch.fingerprint  # where no container can write
+        mark = launch.folder.parent / _ADOPTED / launch.fingerprint  # not writable by any container
         mark.parent.mkdir(exist_ok=True)
         mark.write_text(launch.folder.name, encoding="utf-8")
         with suppress(OSError):  # the earlier run may have been removed
@@ -108,23 +102,23 @@ class Binds:
             os.link(labels[f"{options.LABEL}.log"], launch.log)
 
     def _kept_before(self, fingerprint: str) -> Iterator[Path]:
-        """Yield where an engine that had taken the folder over, and was killed too, may have left
-        it.
-        """
+        """Yield the folders where an engine that took it over, and was then killed too, may have left it."""
         work = self._context.store / "work"
         yield from work.glob(f"*/{_KEPT}/{fingerprint}")
         for mark in work.glob(f"*/{_ADOPTED}/{fingerprint}"):
             yield mark.parents[1] / mark.read_text(encoding="utf-8")
 
     def _checkpoints(self, launch: Launch) -> list[Path]:
-        """Return the folder of the job's checkpoints; none for a job without a fingerprint."""
+        """Return the folder of the job's checkpoints; nothing for a job without a fingerprint."""
         return [self._store.checkpoint(launch.fingerprint)] if launch.fingerprint else []
 
     def _give(self, launch: Launch, owner: options.User) -> None:
         if os.getuid() != 0:
             return
         for path in (launch.folder, *self._checkpoints(launch)):
-            with suppress(FileNotFoundError):  # a container of an earlier version has no checkpoint
+            with suppress(
+                FileNotFoundError
+            ):  # containers of earlier versions have no checkpoint folder
                 _chown_all(path, owner)
         os.chown(launch.log, owner.uid, owner.gid, follow_symlinks=False)
 
@@ -137,8 +131,8 @@ def _chown_all(path: Path, owner: options.User) -> None:
 
 
 def hidden_source(context: ExecutorContext) -> Path | None:
-    """Return a source that root's stages could not read, since in their containers they are an
-    ordinary user; None if all is well.
+    """Return a source that root's stages cannot read, because they run as an ordinary user in their
+    containers; None if there is none.
     """
     if os.getuid() != 0:
         return None

@@ -1,6 +1,6 @@
 """One job in its container, from sending its files to judging its end, in a separate thread.
 
-A slow job therefore delays no other. If the connection to the engine is lost, the job waits for it.
+A slow job therefore does not delay others. If the connection to the engine is lost, the job waits for it.
 """
 
 import os
@@ -21,13 +21,13 @@ from engine.placement import Placement
 from engine.stage import NO_SPACE
 from engine.vocabulary import FailureKind
 
-LEAVING_S = 0.5  # how long after its containers' end an engine that shuts down still answers
+LEAVING_S = 0.5  # how long an engine that shuts down still responds after its containers have ended
 AGAIN_S = 0.2
-LOST_S = 30.0  # how long an engine that has gone is waited for
+LOST_S = 30.0  # how long to wait for an engine whose connection was lost
 
 
 class ContainerJob:
-    """A job at work. `say` hears of its end, once."""
+    """A running job. `say` is called once, at its end."""
 
     def __init__(
         self,
@@ -48,20 +48,20 @@ class ContainerJob:
         self._client: Any = None
         self._container: Any = None
         self._started = time.monotonic()
-        self._asked: float | None = None  # when it was asked to end
-        self._forced: float | None = None  # when it was first ended by force
+        self._asked: float | None = None  # when the job was asked to end
+        self._forced: float | None = None  # when it was first killed
         self._signal = ""
         self._is_closed = False
-        self._hears = threading.Lock()  # held by who brings what the stage said
+        self._hears = threading.Lock()  # held while fetching the stage's reports
 
     def begin(self, left: str | None) -> None:
-        """Start the container, or continue with the one of this id, and return at once."""
+        """Start the container, or continue with the one that has the id `left`; return at once."""
         threading.Thread(target=self._live, args=(left,), daemon=True).start()
 
     def end(self, *, force: bool) -> bool:
-        """Ask the container to end, or end it; say whether its engine heard.
+        """Ask the container to end, or kill it; return whether its engine responded.
 
-        One that is not there yet does not come.
+        A container that does not exist yet is not created.
         """
         self._asked, self._signal = (
             self._asked or time.monotonic(),
@@ -73,21 +73,21 @@ class ContainerJob:
 
     @property
     def asked_for_s(self) -> float:
-        """Return how long ago it was first asked to end."""
+        """Return the seconds since it was first asked to end."""
         return time.monotonic() - (self._asked or time.monotonic())
 
     @property
     def is_immortal(self) -> bool:
-        """True for a container that continues long after its engine has heard to end it by force."""
+        """Return whether the container still runs long after its engine was told to kill it."""
         return self._forced is not None and time.monotonic() - self._forced > LOST_S
 
     def lost(self, why: str) -> Ended:
-        """Return the end of a job whose engine has gone."""
+        """Return the end of a job whose container engine was lost."""
         return self._over(self._machine.lost, why)
 
     def follow(self) -> None:
-        """Begin to bring what the stage has said so far, unless somebody is at that: an engine that
-        dawdles holds up nobody else.
+        """Start to fetch the stage's reports so far, unless a fetch is running: a slow engine must not delay
+        other jobs.
         """
         if self._container is not None and self._hears.acquire(blocking=False):
             threading.Thread(target=self._follow, daemon=True).start()
@@ -95,13 +95,13 @@ class ContainerJob:
     def _follow(self) -> None:
         try:
             self._files.follow(self._client, self._container, self._launch)
-        except Exception:  # the next time, or at the end
+        except Exception:  # fetched the next time, or at the end
             return
         finally:
             self._hears.release()
 
     def close(self) -> None:
-        """Remove the container, and let none come."""
+        """Remove the container, and prevent a new one."""
         self._is_closed = True
         self.end(force=True)
         self._remove()
@@ -111,7 +111,7 @@ class ContainerJob:
             ended = self._start(left) or self._finish(self._watch())
         except (
             Exception
-        ) as error:  # a fault of ours: it is shown, and the run does not wait for ever
+        ) as error:  # a bug of ours: it is reported, so that the run does not wait for ever
             traceback.print_exc()
             ended = self._over("failed", f"the executor failed: {error!r}")
         self._remove()
@@ -120,9 +120,7 @@ class ContainerJob:
         self._say((self, ended))
 
     def _start(self, left: str | None) -> Ended | None:
-        """Start the container, or find the one that an ended engine left; a refusal is the job's
-        end.
-        """
+        """Start the container, or find the one that an ended engine left. A refusal ends the job."""
         try:
             self._client = self._machine.connect()
         except UserError as error:
@@ -136,7 +134,7 @@ class ContainerJob:
         except Exception as error:
             return self._refused(error)
         if self._asked:
-            self._kill()  # what `end` was told before there was a container
+            self._kill()  # `end` was called before the container existed
         return None
 
     def _made(self) -> Any:
@@ -178,9 +176,9 @@ class ContainerJob:
         )
 
     def _watch(self) -> bool:
-        """Wait for the container's end, and say whether the engine was away.
+        """Wait for the container's end, and return whether the engine was away in between.
 
-        One that has gone is given time to come back.
+        An engine whose connection is lost gets time to come back.
         """
         from docker.errors import NotFound
 
@@ -198,15 +196,13 @@ class ContainerJob:
             except Exception as error:
                 if self._client is None or not refusals.is_gone(error):
                     return was_away
-                time.sleep(
-                    AGAIN_S
-                )  # an engine that breaks every call off would keep a processor busy
+                time.sleep(AGAIN_S)  # an engine that aborts every call would cause a busy loop
                 self._client.close()
                 self._client, was_away = None, True
 
     def _look_at_the_engine(self) -> None:
-        """Raise if the container was ended by an engine that goes down itself: it ends its
-        containers first, and says so as if all were well.
+        """Raise an exception if the container was ended by an engine that is shutting down: it ends its
+        containers first, and reports a normal end.
         """
         self._container.reload()
         state = answers.state(self._container)
@@ -216,7 +212,7 @@ class ContainerJob:
             and not self._asked
         ):
             deadline_s = time.monotonic() + LEAVING_S
-            while time.monotonic() < deadline_s:  # again and again: it may be back before that
+            while time.monotonic() < deadline_s:  # poll: it may be back before the deadline
                 self._client.ping()
                 time.sleep(LEAVING_S / 10)
 
@@ -231,11 +227,11 @@ class ContainerJob:
                 time.sleep(0.5)
 
     def _finish(self, was_away: bool) -> Ended:
-        """Bring what the container made and said, and return how it ended."""
+        """Fetch the container's outputs and reports, and return how it ended."""
         try:
             self._container.reload()
             state, limits = answers.state(self._container), answers.given(self._container)
-            if state.Running:  # no end has been seen, and its exit status is 0 already
+            if state.Running:  # it has not ended, but its exit status already reads 0
                 return self.lost(
                     "the container engine lost track of the container, which is still running"
                 )
@@ -280,7 +276,7 @@ class ContainerJob:
     def _kill(self) -> bool:
         try:
             self._container.kill(self._signal)
-        except Exception as error:  # where it has ended meanwhile its thread tells
+        except Exception as error:  # if it has ended meanwhile, its thread reports that
             return not refusals.is_gone(error)
         return True
 
@@ -290,12 +286,12 @@ class ContainerJob:
 
 
 def remove(container: Any) -> None:
-    """Remove the container, as far as its engine hears: the next run's `reclaim` looks again."""
+    """Remove the container if its engine responds; otherwise the next run's `reclaim` removes it."""
     with suppress(Exception):
         container.remove(force=True, v=True)
 
 
 def _python_path(context: ExecutorContext, image: Any) -> str:
-    """Return where Python looks for stages, and then where the image says."""
+    """Return the PYTHONPATH: the folders of stages, then the image's own."""
     given = answers.environment(image).get("PYTHONPATH")
     return os.pathsep.join([*map(str, context.roots), *([] if given is None else [given])])

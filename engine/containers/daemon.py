@@ -1,5 +1,5 @@
-"""Connects to a container engine: finds its address, and returns a client or the reason why there is
-none."""
+"""Connects to a container engine: finds its address, and returns a client or the reason why none is
+available."""
 
 import errno
 import os
@@ -13,11 +13,11 @@ from engine.target import DOCKER_SOCKET
 
 _USUAL = f"unix://{DOCKER_SOCKET}"
 ROOTFUL = f"sudo systemctl start docker, and export DOCKER_HOST={_USUAL}"
-TIMEOUT_S = 20.0  # of one call; what may take long is waited for apart
+TIMEOUT_S = 20.0  # of one call; calls that may take longer set their own
 
 
 def address() -> str:
-    """Return where this machine's engine listens: DOCKER_HOST, else the chosen Docker context, else
+    """Return the address of this machine's engine: DOCKER_HOST, or else the current Docker context, or else
     the usual socket.
     """
     named = os.environ.get("DOCKER_HOST")
@@ -25,8 +25,8 @@ def address() -> str:
 
 
 def connect_here() -> Any:
-    """Return a client of this machine's engine that has been answered, or raise UserError that says
-    why there is none.
+    """Return a client that has reached this machine's engine; raise UserError with the reason if it
+    cannot.
     """
     from docker.errors import TLSParameterError
 
@@ -44,8 +44,8 @@ def connect_here() -> Any:
 
 
 def _certificates() -> Any:
-    """Return what docker-py is to show and to check over TLS, as the docker command takes it:
-    DOCKER_CERT_PATH, or the chosen context's.
+    """Return docker-py's TLS configuration, found as the docker command does: DOCKER_CERT_PATH, or else the
+    current context.
     """
     from docker.utils import kwargs_from_env
 
@@ -55,10 +55,9 @@ def _certificates() -> Any:
 
 
 def _context() -> Any:
-    """Return the chosen Docker context.
+    """Return the current Docker context.
 
-    None if there is none, or ~/.docker is damaged, which is no reason not to try the usual
-    place.
+    None if there is none, or if ~/.docker is damaged: the usual socket may still work.
     """
     from docker.context import ContextAPI
 
@@ -70,9 +69,9 @@ def _context() -> Any:
 
 
 def _check_configuration() -> str:
-    """Return where Docker's configuration is, empty for nowhere.
+    """Return the path of Docker's configuration; empty if there is none.
 
-    UserError if reading it would never end.
+    Raise UserError if reading it would never end.
     """
     from docker.utils.config import find_config_file
 
@@ -83,21 +82,21 @@ def _check_configuration() -> str:
 
 
 def is_rootless(security_options: Iterable[object]) -> bool:
-    """True for an engine, by its SecurityOptions, whose users are not this machine's: its stages
-    could not write here.
+    """Return whether the engine is rootless, from its SecurityOptions: its users are not this machine's, so
+    stages could not write here.
     """
     return any("rootless" in str(one) for one in security_options)
 
 
 def is_likely() -> bool:
-    """Say, without asking anybody, whether there may be an engine: most machines without one are
-    told so at once.
+    """Return, without connecting, whether there may be an engine: on most machines without one, the answer
+    is immediate.
     """
     named = os.environ.get("DOCKER_HOST", "")
     if not named and os.environ.get("DOCKER_CONTEXT"):
         return True
     if not named and (Path.home() / ".docker" / "config.json").exists():
-        return True  # it may name a context
+        return True  # it may define a context
     return _is_socket(named or _USUAL) or (bool(named) and not named.startswith("unix://"))
 
 
@@ -106,8 +105,8 @@ def _is_socket(url: str) -> bool:
 
 
 def connect(url: str, tls: Any = None) -> Any:
-    """Return a docker.DockerClient that has been answered, or raise UserError that says why there
-    is none.
+    """Return a docker.DockerClient that has reached its engine; raise UserError with the reason if it
+    cannot.
     """
     import docker
     import requests
@@ -120,13 +119,13 @@ def connect(url: str, tls: Any = None) -> Any:
     try:
         client = docker.DockerClient(
             base_url=url, version=DEFAULT_DOCKER_API_VERSION
-        )  # which asks nobody yet
+        )  # does not connect yet
         client.api = Api(base_url=url, version="auto", timeout=TIMEOUT_S, tls=tls or False)
         client.ping()
         return client
     except (DockerException, requests.RequestException) as error:
         raise _unreachable(url, error) from None
-    except ValueError as error:  # of urllib, for an address with a bad port or a bad bracket
+    except ValueError as error:  # from urllib, for an address with an invalid port or bracket
         raise UserError(
             url,
             f"this is not the address of a Docker engine: {error}",
@@ -136,7 +135,7 @@ def connect(url: str, tls: Any = None) -> Any:
         AttributeError,
         TypeError,
         RecursionError,
-    ):  # docker-py takes for granted what is in that file
+    ):  # docker-py does not validate that file
         if not configuration:
             raise
         raise UserError(

@@ -1,8 +1,8 @@
-"""Runs jobs as containers of one engine: created, started, waited for, inspected and removed by
-label, never attached.
+"""Runs jobs as containers of one engine: creates, starts, inspects and removes them by label, and never
+attaches to them.
 
-Containers outlive this process. When the command is repeated, it takes over those that still fit and
-removes the rest. The executor provides `machine`: whose engine it is, and how files are transferred.
+Containers outlive this process. When the command is repeated, it takes over those that still match and
+removes the rest. The executor provides `machine`: its engine, and how files are transferred.
 """
 
 import queue
@@ -27,17 +27,15 @@ from engine.plan import Planned
 from engine.spec import StageSpec
 from engine.store import Store
 
-CLAIMED_S = 10.0  # how long an engine that has claimed a container is given to begin with its job
-_NAME = re.compile(r"[\w@+-][\w.@+-]*")  # of runs and fingerprints
+CLAIMED_S = 10.0  # how long to wait until an engine that has claimed a container starts its job
+_NAME = re.compile(r"[\w@+-][\w.@+-]*")  # names of runs and fingerprints
 _Result = TypeVar("_Result")
-FOLLOW_S = 2.0  # how often what a stage says is fetched from afar
-GIVE_UP_S = 5.0  # how long a job that must end may still be on its way into a container
+FOLLOW_S = 2.0  # interval between fetches of a stage's reports from a device
+GIVE_UP_S = 5.0  # how long to wait for a job that must end but has no container yet
 
 
 def _named(method: Callable[..., _Result]) -> Callable[..., _Result]:
-    """Let a call raise UserError if the engine goes away meanwhile, refuses, or answers with
-    nonsense.
-    """
+    """Make a method raise UserError if the engine is lost, refuses, or gives an invalid response."""
 
     @wraps(method)
     def call(self: "Containers", *arguments: Any) -> _Result:
@@ -69,13 +67,13 @@ class Containers:
         )  # invalid options are reported before anything starts
         self._context, self._machine = context, machine(context)
         self._client: Any = None
-        self._images: dict[str, Any] = {}  # by full name, as each was when it was looked at
+        self._images: dict[str, Any] = {}  # by full name, each as of its first check
         self._looks = threading.Lock()
         self._running: dict[str, ContainerJob] = {}
         self._abandoned: dict[str, Any] = {}  # fingerprint -> container
         self._claims = (
             ExitStack()
-        )  # of containers that ended engines left; the kernel frees them with this process
+        )  # locks of containers that ended engines left; the kernel releases them with this process
         self._claimed: set[str] = set()  # their ids
         self._ends: queue.SimpleQueue[tuple[ContainerJob, Ended]] = queue.SimpleQueue()
         self._followed = 0.0
@@ -83,18 +81,18 @@ class Containers:
     why_chosen = "Docker engine found; running stages in containers"
 
     def unavailable(self) -> str:
-        """Return why the engine can run nothing of this target; empty if it can."""
+        """Return why the engine cannot run this target's stages; empty if it can."""
         return self._machine.unavailable(self.reach)
 
     @property
     def where(self) -> str:
-        """Return which engine it is, for the user."""
+        """Return the engine's description for the user."""
         return self._machine.where
 
     def reach(self) -> Any:
-        """Return a client of the engine that has just been answered; UserError if there is none.
+        """Return a client that has just reached the engine; raise UserError if it cannot.
 
-        A way that broke is opened again.
+        Reopen a broken connection.
         """
         with suppress(Exception):
             self._client.ping()
@@ -106,7 +104,7 @@ class Containers:
 
     @_named
     def place(self, spec: StageSpec, contract: Contract) -> Placement:
-        """Return where the stage runs: in which image, and under which label its figures stand."""
+        """Return where the stage runs: its image, and how its figures are labelled."""
         return self._machine.place(
             spec,
             selection.choose(
@@ -118,7 +116,7 @@ class Containers:
     def missing(self, planned: Iterable[Planned]) -> list[str]:
         """Return the images of these jobs that the engine does not have.
 
-        UserError if the machine could not run them.
+        Raise UserError if the machine cannot run them.
         """
         jobs = list(planned)
         client = self.reach()
@@ -127,12 +125,12 @@ class Containers:
 
     @_named
     def load(self, full_name: str, archive: Path) -> None:
-        """Give the engine an image."""
+        """Load an image into the engine."""
         pins.load(self._context.store, self.reach(), full_name, archive)
 
     @_named
     def prepare(self, planned: Iterable[Planned]) -> None:
-        """Refuse what the engine could not run."""
+        """Refuse jobs that the engine cannot run."""
         client, jobs = self.reach(), list(planned)
         for _, placement in sorted(
             {str(one.job.placement.image): one.job.placement for one in jobs}.items()
@@ -143,9 +141,7 @@ class Containers:
 
     @_named
     def reclaim(self, planned: Iterable[Planned], work: Path) -> None:
-        """Find the containers that ended engines left: keep what these jobs can use, remove the
-        rest.
-        """
+        """Find containers that ended engines left: keep those that these jobs can use, remove the rest."""
         wanted = {
             one.fingerprint: one.job.placement.image
             for one in planned
@@ -156,20 +152,20 @@ class Containers:
         with answers.sense():
             found = self.reach().containers.list(
                 all=True, filters=ours, ignore_removed=True
-            )  # by other engines, meanwhile
+            )  # removed by other engines meanwhile
         for container in filter(_is_ours, found):
             labels = container.labels
             fingerprint = labels.get(
                 f"{options.LABEL}.fingerprint", ""
-            )  # what only carried files has none
+            )  # a container that only transferred files has none
             if (
                 store.locks.is_at_work(labels[f"{options.LABEL}.run"])
                 or container.id in self._claimed
             ):
-                continue  # its engine lives, or it is this one's already
+                continue  # its engine is alive, or it already belongs to this one
             if not self._claims.enter_context(store.locks.alone(container.id)):
                 _let_begin(store, fingerprint)
-                continue  # another one continues with it
+                continue  # another engine continues it
             self._claimed.add(container.id)
             image = self._images.get(wanted.get(fingerprint) or "")
             fits = (
@@ -185,7 +181,7 @@ class Containers:
     def launch(self, launch: Launch) -> None:
         """Start the job, or continue with its abandoned container.
 
-        A refusal is the job's end, which comes from `wait`.
+        A refusal ends the job, which `wait` reports.
         """
         container = self._abandoned.pop(launch.fingerprint, None)
         if container is not None:
@@ -210,8 +206,8 @@ class Containers:
         return ended
 
     def terminate(self, stage: str, *, force: bool) -> None:
-        """Ask the job's container to end, or end it; by force also a job whose engine does not
-        hear.
+        """Ask the job's container to end; with `force`, kill it, and give up a job whose engine does not
+        respond.
         """
         job = self._running.get(stage)
         if job is None:
@@ -239,8 +235,8 @@ class Containers:
         self._machine.close()
 
     def _image(self, client: Any, placement: Placement) -> Any:
-        """Return the engine's image of a job, looked at once: who moves its name meanwhile does not
-        move the jobs of this run.
+        """Return the engine's image for a job. It is resolved once, so that moving its tag does not affect
+        this run.
         """
         full_name = str(placement.image)
         with self._looks:
@@ -251,9 +247,7 @@ class Containers:
             return self._images[full_name]
 
     def _first_end(self, job: ContainerJob, ended: Ended) -> list[Ended]:
-        """Return the end where it is that of a job at work: one that was given up has been told
-        already.
-        """
+        """Return the end, unless the job was given up: its end was already reported."""
         if self._running.get(ended.stage) is not job:
             return []
         del self._running[ended.stage]
@@ -267,7 +261,7 @@ class Containers:
 
 
 def _is_ours(container: Any) -> bool:
-    """True for what an engine of this project made: what its names say becomes names of files here."""
+    """Return whether this project created the container: names in its labels become file names."""
     with answers.sense():
         names = [
             container.labels.get(f"{options.LABEL}.{key}", "-") for key in ("run", "fingerprint")
@@ -298,8 +292,8 @@ def _refuse_network(client: Any, name: str) -> None:
 
 
 def _let_begin(store: Store, fingerprint: str) -> None:
-    """Wait until the engine that claimed a container has its job too: who came to the job's lock
-    before it would start a twin.
+    """Wait until the engine that claimed a container has locked its job too: an engine that locked the job
+    first would start a second container.
     """
     deadline_s = time.monotonic() + CLAIMED_S
     while fingerprint and time.monotonic() < deadline_s and store.record(fingerprint) is None:

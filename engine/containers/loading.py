@@ -1,4 +1,4 @@
-"""Give a container engine an image from its archive."""
+"""Loads an image from its archive into a container engine."""
 
 import re
 from collections.abc import Iterator
@@ -9,13 +9,13 @@ from typing import Any
 from engine.containers.refusals import is_gone, kind_of, said
 from engine.errors import UserError
 
-LOAD_S = 600.0  # of one call that carries an image or an artifact
+LOAD_S = 600.0  # of one call that transfers an image or an artifact
 
 
 def load(client: Any, full_name: str, archive: Path) -> Any:
-    """Give the engine an image from its archive, under this full name, and return it.
+    """Load an image from its archive into the engine, under this full name, and return it.
 
-    UserError if the engine does not take it.
+    Raise UserError if the engine refuses it.
     """
     import requests
     from docker.errors import DockerException
@@ -24,7 +24,7 @@ def load(client: Any, full_name: str, archive: Path) -> Any:
         with archive.open("rb") as data, patience(client):
             told = list(
                 client.api.load_image(data)
-            )  # to its end: images.load leaves a refusal half read, and its connection open
+            )  # read to the end: images.load stops at an error and leaves the connection open
     except (DockerException, requests.RequestException) as error:
         raise _not_loaded(full_name, archive, is_gone(error), said(error)) from None
     if refusal := next((one["error"] for one in told if "error" in one), None):
@@ -48,7 +48,7 @@ def load(client: Any, full_name: str, archive: Path) -> Any:
 
 @contextmanager
 def patience(client: Any) -> Iterator[None]:
-    """Let the calls inside take as long as much data may."""
+    """Allow calls in the context the time that large transfers need."""
     before, client.api.timeout = client.api.timeout, LOAD_S
     try:
         yield

@@ -1,5 +1,5 @@
 """The privileges and limits of a stage's container: the minimum that its job needs. Plain data for
-docker-py; it makes no calls."""
+docker-py; nothing is called here."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -18,15 +18,15 @@ from engine.jobfolder import ENVIRONMENT, Launch
 from engine.stage.platforms import PLATFORMS
 
 LABEL = "raspberrypi-mlops"
-# of the machine's memory, for a container without an explicit limit, so that the machine stays responsive
+# share of the machine's memory for a container without its own limit, so that the machine stays responsive
 MEMORY_SHARE = 0.75
-LEAST_MEMORY = 6 << 20  # Docker refuses less
-_MOST_PIDS = 1 << 22  # as many as Linux can have
+LEAST_MEMORY = 6 << 20  # Docker's minimum
+_MOST_PIDS = 1 << 22  # Linux's maximum
 CPUS = Path("/sys/devices/system/cpu")
-ROOT_STANDS_IN = 1000  # the ordinary user that a container of root's runs as
+ROOT_STANDS_IN = 1000  # the user id of containers if root runs the engine
 
-# From the caches of the x86 machine below, LiteRT for arm64 under QEMU ends with signal 11
-# (docs/containers-pipeline.md): four processors without caches are shown instead.
+# If LiteRT for arm64 reads the x86 host's CPU caches under QEMU, it crashes with signal 11
+# (docs/containers-pipeline.md), so four CPUs without caches are shown instead.
 _FOUR = Path(__file__).with_name("processors")
 
 
@@ -56,24 +56,22 @@ class Limits(BaseModel):
 
 
 def limits(context: ExecutorContext) -> Limits:
-    """Return the limits, or raise all mistakes in them together; an executor's other keys are its
-    own.
-    """
+    """Return the limits, or raise all mistakes in them together; ignore the executor's own keys."""
     own = {key: value for key, value in context.options.items() if key in Limits.model_fields}
     name = context.options.get("name", "docker")
     return validated(Limits, own, "the executor's options are invalid", f"executor={name}")
 
 
 def memory_limit(limits: Limits, machine_bytes: int) -> int | None:
-    """Return the limit of a container whose stage sets none: the option's, or a share of what the
-    engine's machine has.
+    """Return the limit of a container whose stage sets none: the option's value, or a share of the
+    machine's memory.
     """
     return (int(machine_bytes * MEMORY_SHARE) if limits.memory is None else limits.memory) or None
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Whom a container runs as: never root."""
+    """The user that a container runs as, never root."""
 
     uid: int
     gid: int
@@ -83,12 +81,12 @@ class User:
 
 
 def user(uid: int, gid: int) -> User:
-    """Return the caller, or where that is root an ordinary user."""
+    """Return the caller, or an ordinary user if the caller is root."""
     return User(uid, gid) if uid else User(ROOT_STANDS_IN, ROOT_STANDS_IN)
 
 
 def labels(launch: Launch, context: ExecutorContext) -> dict[str, str]:
-    """Return what finds the container again, also for another engine process."""
+    """Return the labels by which this or another engine process finds the container again."""
     return {
         LABEL: str(context.store),
         f"{LABEL}.run": launch.run_id,
@@ -110,11 +108,10 @@ def container(
     python_path: str,
     machine: Info,
 ) -> dict[str, Any]:
-    """Return the options of the job's container; `access` is to the accelerator that it may use,
-    `machine` what its engine says of itself.
+    """Return the options of the job's container.
 
-    Without a log its engine keeps what it says: the last 5 to 10 MB, in two files of which the
-    older one goes.
+    access: to its accelerator. machine: the engine's description of its machine. log: None if the
+    engine keeps the log, the last 5 to 10 MB in two rotating files.
     """
     spec, most = launch.job.spec, limits(context)
     memory = spec.resources.memory or memory_limit(most, machine.MemTotal)
@@ -155,7 +152,7 @@ def container(
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
         "mem_limit": memory,
-        "memswap_limit": memory,  # as much again in swap would be a limit that is none
+        "memswap_limit": memory,  # otherwise it could use the same amount of swap in addition
         "nano_cpus": int(min(spec.resources.cpus, machine.NCPU) * 1e9)
         if "cpus" in spec.resources.model_fields_set
         else None,
@@ -168,7 +165,7 @@ def container(
 
 
 def _devices(access: Access) -> Mapping[str, Any]:
-    """Return which devices a container may open beside the usual ones: exactly the accelerator's."""
+    """Return the accelerator's devices, which the container may open in addition to the usual ones."""
     options = {
         "devices": [f"{node}:{node}:rw" for node in access.devices],
         "device_cgroup_rules": list(access.cgroup_rules),
@@ -178,8 +175,8 @@ def _devices(access: Access) -> Mapping[str, Any]:
 
 
 def bind(path: Path, to: Path | None = None, *, read_only: bool = True) -> Any:
-    """Return the mount of a path of the engine's machine, refused where there is none: with
-    `volumes` the engine would make an empty folder.
+    """Return the mount of a path on the engine's machine. A missing path is refused; with `volumes`, the
+    engine would create an empty folder instead.
     """
     from docker.types import Mount
 

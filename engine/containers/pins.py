@@ -1,5 +1,5 @@
-"""Pins images: the image that an engine was given under a name, or had at first use. Another one under
-that name is refused.
+"""Pins images: records the image that was loaded under a name, or that the engine had at first use, and
+refuses any other image under that name.
 
 The pins are files in outputs/, one for each name and engine. If you remove a file, the next image is
 accepted.
@@ -15,15 +15,15 @@ from engine.errors import UserError
 
 
 def load(store: Path, client: Any, full_name: str, archive: Path) -> None:
-    """Give the engine an image, and know it from then on."""
+    """Load an image into the engine, and pin it."""
     image = loading.load(client, full_name, archive)
     write_whole(_pin(store, client, full_name), image.id.encode())
 
 
 def refuse_another(store: Path, client: Any, full_name: str, image: Any) -> None:
-    """Raise UserError if the engine's image is not the one that is known under its name.
+    """Raise UserError if the engine's image is not the one that is pinned under its name.
 
-    The first is known by being there.
+    Pin the image if there is no pin yet.
     """
     pin = _pin(store, client, full_name)
     known = pin.read_text(encoding="utf-8", errors="replace") if pin.is_file() else None

@@ -17,7 +17,7 @@ from engine.plan import Planned
 from engine.spec import StageSpec
 from engine.stage.platforms import PLATFORMS
 
-_PATH = "/usr/local/bin:/usr/bin:/bin"  # where an image says nothing
+_PATH = "/usr/local/bin:/usr/bin:/bin"  # if the image does not set it
 
 
 def choose(
@@ -27,9 +27,9 @@ def choose(
     contract: Contract,
     connect: Callable[[], Any],
 ) -> Image:
-    """Return the image that the YAML names, else the smallest that has what the stage imports.
+    """Return the image that the YAML names, or else the smallest one that has what the stage imports.
 
-    UserError if there is none.
+    Raise UserError if there is none.
     """
     runtimes, runtime = frozenset(images.RUNTIMES.values()), context.target.runtime
     packages = contract.needs | contract.imports & runtimes
@@ -67,7 +67,7 @@ def missing(client: Any, jobs: Iterable[Planned]) -> list[str]:
 def checked(client: Any, store: Path, full_name: str, platform: str) -> Any:
     """Return the engine's image.
 
-    UserError if it is absent, is not the known one, or its programs are of another platform.
+    Raise UserError if it is missing, differs from its pin, or contains programs of another platform.
     """
     image = _get(client, full_name)
     if image is None:
@@ -107,9 +107,7 @@ def _get(client: Any, full_name: str | None) -> Any:
 
 
 def _machine_of(client: Any, image: Any) -> int | None:
-    """Return the ELF machine of the image's Python: what an image says of its architecture may be
-    wrong.
-    """
+    """Return the ELF machine of the image's Python, because an image's declared architecture may be wrong."""
     folders = answers.environment(image).get("PATH", _PATH).split(":")
     with _created(client, image) as container:
         heads = (_program(container, f"{folder}/python3") for folder in folders)
@@ -118,8 +116,8 @@ def _machine_of(client: Any, image: Any) -> int | None:
 
 
 def _program(container: Any, path: str) -> bytes:
-    """Return the first bytes of a program; none if there is none."""
-    for _ in range(8):  # links: python3 -> python3.11
+    """Return the first bytes of a program; empty if it does not exist."""
+    for _ in range(8):  # follow links such as python3 -> python3.11
         head, facts = _head(container, path)
         if not facts.linkTarget:
             return head
@@ -139,7 +137,7 @@ def _created(client: Any, image: Any) -> Iterator[Any]:
 
 
 def _head(container: Any, path: str) -> tuple[bytes, answers.PathStat]:
-    """Return the first bytes of a file of the container, and what the engine says of it."""
+    """Return the first bytes of a file in the container, and the engine's description of it."""
     with answers.archived(container, path) as found:
         if found is None:
             return b"", answers.PathStat(size=0, mode=0)
@@ -147,4 +145,4 @@ def _head(container: Any, path: str) -> tuple[bytes, answers.PathStat]:
         data = b""
         while len(data) < 1024 and (chunk := next(chunks, b"")):
             data += chunk
-        return data[512:1024], facts  # behind the tar's own header
+        return data[512:1024], facts  # after the tar header

@@ -1,5 +1,5 @@
-"""Connects to a device's Docker engine: OpenSSH forwards a socket of this machine to it, with the
-user's own keys and known host keys.
+"""Connects to a device's Docker engine: OpenSSH forwards a local socket to it, with the user's own keys
+and known host keys.
 """
 
 import shlex
@@ -18,7 +18,7 @@ from engine.target import Address, address
 
 CONNECT_S = 10
 OPEN_S = 15.0
-ALIVE_S, ALIVE_TIMES = 5, 3  # a link that says nothing for 15 s is taken for lost
+ALIVE_S, ALIVE_TIMES = 5, 3  # a connection that is silent for 15 s counts as lost
 
 _OPTIONS = {
     "BatchMode": "yes",
@@ -33,7 +33,7 @@ _OPTIONS = {
     "LogLevel": "INFO",
 }
 
-# What ssh writes, what it means, and the way out; the first that fits counts
+# ssh's message, what it means, and the fix; the first match counts
 _CAUSES = (
     (
         "REMOTE HOST IDENTIFICATION HAS CHANGED",
@@ -69,7 +69,7 @@ _CAUSES = (
 
 
 class Tunnel:
-    """Opened when it is first asked for, and again where it broke."""
+    """A tunnel that opens on first use, and again after it broke."""
 
     def __init__(self, device: str, where: str, config: str | None) -> None:
         self._address: Address = address(device)
@@ -80,9 +80,7 @@ class Tunnel:
         self._is_closed = False
 
     def connect(self) -> Any:
-        """Return a docker.DockerClient of the device, or raise UserError that says what is in the
-        way.
-        """
+        """Return a docker.DockerClient for the device; raise UserError if it is unreachable."""
         with self._lock:
             if self._is_closed:
                 raise UserError(self._where, "the connection to it is closed", "repeat the command")
@@ -99,7 +97,7 @@ class Tunnel:
             ) from None
 
     def close(self) -> None:
-        """End the way."""
+        """Close the tunnel."""
         with self._lock:
             self._is_closed = True
         if self._process is not None:
@@ -124,12 +122,12 @@ class Tunnel:
         if self._folder is None:
             self._folder = Path(
                 tempfile.mkdtemp(prefix="rpi-ssh-")
-            )  # short: a socket's path has at most 107 bytes
+            )  # short, because a socket's path has at most 107 bytes
         return self._folder / "docker.sock"
 
     def _open(self) -> None:
-        """Start ssh. Its remote command reads until our end closes: so it ends with this process,
-        however that ends.
+        """Start ssh. Its remote command reads until our end closes, so it ends with this process, however
+        that happens.
         """
         if shutil.which("ssh") is None:
             raise UserError(
@@ -171,7 +169,7 @@ class Tunnel:
             time.sleep(0.02)
 
     def _look_for_the_end(self) -> None:
-        """Raise what ssh said where it has ended."""
+        """Raise UserError with ssh's message if it has ended."""
         if self._process is None or self._process.poll() is None:
             return
         said = (self._socket.parent / "log").read_text(errors="replace").strip()
@@ -186,7 +184,7 @@ class Tunnel:
 
     @property
     def _known(self) -> str:
-        """Return the name under which known_hosts has it."""
+        """Return the device's name in known_hosts."""
         return (
             shlex.quote(f"[{self._address.host}]:{self._address.port}")
             if self._address.port
@@ -195,7 +193,7 @@ class Tunnel:
 
     @property
     def _typed(self) -> str:
-        """Return what one types behind ssh to get there."""
+        """Return the arguments of ssh that lead to the device."""
         port = f"-p {self._address.port} " if self._address.port else ""
         return port + shlex.quote(self._login)
 

@@ -1,5 +1,5 @@
-"""Decides how a container's job ended, from the engine's report and never from the exit status
-alone. Pure.
+"""Decides how a container's job ended, from the engine's report and never only from the exit status.
+Pure.
 """
 
 import re
@@ -12,11 +12,11 @@ from engine.containers.refusals import kind_of
 from engine.jobfolder import Ended
 from engine.vocabulary import FailureKind
 
-KILLED = 137  # 128 + SIGKILL: out of memory, a killed engine, or somebody's kill
-TERMINATED = 143  # 128 + SIGTERM: also an engine that shuts down
+KILLED = 137  # 128 + SIGKILL: out of memory, a killed engine, or a user's kill
+TERMINATED = 143  # 128 + SIGTERM: among others from an engine that shuts down
 
-# How lines begin that are docker-init's or runc's, not the stage's: what a stage says of a missing device is
-# about its own
+# Prefixes of lines from docker-init and runc: only they are searched for such causes, since a stage may
+# report a missing device of its own
 _NOT_THE_STAGES = ("[FATAL tini", "standard_init_linux.go", "exec /", "exec user process")
 
 _WHYS = {
@@ -34,10 +34,10 @@ _WHYS = {
 
 
 def ended(stage: str, state: State, said: str, limits: Given, *, lost: FailureKind | None) -> Ended:
-    """Return how the job ended: `state` and `limits` are inspect's State and HostConfig, `said` the
-    end of the log.
+    """Return how the job ended.
 
-    lost: the kind of failure where the engine was away for a while, else None.
+    state, limits: State and HostConfig of `docker inspect`. said: the end of the log. lost: the kind of
+    failure if the engine was away for a while, otherwise None.
     """
     code, seconds = state.ExitCode, seconds_of(state)
     status = -(code - 128) if 128 < code <= 128 + 64 else code
@@ -76,7 +76,7 @@ def ended(stage: str, state: State, said: str, limits: Given, *, lost: FailureKi
 
 
 def why(kind: FailureKind, text: str) -> str:
-    """Return the sentence for a refusal of the engine."""
+    """Return the message for a refusal of the engine."""
     said = next(
         (line.strip() for line in reversed(text.splitlines()) if kind_of(line) == kind),
         text.strip(),
@@ -85,9 +85,9 @@ def why(kind: FailureKind, text: str) -> str:
 
 
 def no_space(ended: Ended, free_bytes: int | None, tmp: int, shm: int) -> Ended:
-    """Return the end of a stage that wrote where nothing fitted any more.
+    """Return the end of a stage that ran out of space.
 
-    Free_bytes: of the disk, None if it is not this machine's.
+    free_bytes: of the disk; None if it is not on this machine.
     """
     own = (
         f"/tmp ({tmp / 1e6:,.0f} MB: executor.tmp=1G) or /dev/shm ({shm / 1e6:,.0f} MB: "
@@ -101,7 +101,7 @@ def no_space(ended: Ended, free_bytes: int | None, tmp: int, shm: int) -> Ended:
             "system prune",
         )
     if free_bytes < max(tmp, shm):
-        return ended  # of a disk of this machine that is full the scheduler speaks
+        return ended  # a full disk of this machine is reported by the scheduler
     return replace(
         ended,
         kind="disk_full",
@@ -123,11 +123,11 @@ def seconds_of(state: State) -> float:
 
 
 def _moment(text: str) -> datetime | None:
-    """Read the engine's nanoseconds, of which Python keeps the micro ones."""
+    """Return the engine's timestamp; its nanoseconds are cut to Python's microseconds."""
     match = re.match(
         r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,6})?\d*(Z|[+-]\d\d:\d\d)?$", text, re.ASCII
     )
     try:
         return datetime.fromisoformat(f"{match[1]}{match[2] or ''}+00:00") if match else None
-    except ValueError:  # of no calendar
+    except ValueError:  # not a valid date
         return None

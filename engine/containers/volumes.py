@@ -1,5 +1,5 @@
-"""Passes a job's files to a container on another machine, only through its engine: inputs are
-volumes identified by digest, each sent once.
+"""Passes a job's files to a container on another machine, through its engine alone: each input is a
+volume, identified by its digest and sent once.
 
 If the connection breaks during a transfer, the volume lacks its mark and is sent again.
 """
@@ -25,35 +25,38 @@ from engine.context import ExecutorContext
 from engine.jobfolder import EVENTS_MOST_BYTES, RESULT_MOST_BYTES, Launch
 from engine.store import Store
 
-MARK = ".whole"  # written last: the volume has all that its name promises
-_CHUNK = 1 << 18  # bytes that are sent at once, between two looks whether the job is wanted
-_TURN_S = 0.2  # how often one looks whether another job has sent the same
+MARK = ".whole"  # written last: the volume is complete
+_CHUNK = 1 << 18  # bytes sent between two checks whether the job is still wanted
+_TURN_S = 0.2  # how often to check whether another job has sent the same volume
 _INPUTS = Path("/inputs")
 _GO_TYPE_BITS = (
-    0x8F280000  # of Go's os.FileMode, which Docker tells: folder, link, device, FIFO, socket, ...
+    0x8F280000  # the type bits of Go's os.FileMode, which Docker returns: folder, link, device, ...
 )
-_FOLLOWED = 10_000_000  # bytes of events up to which they are fetched while the stage runs
+_FOLLOWED = 10_000_000  # bytes; larger event files are not fetched while the stage runs
 
 
 class _TooLarge(Exception):
-    """A file on the device is larger than what is asked for."""
+    """A file on the device is larger than the limit."""
 
 
 class Unwanted(Exception):
-    """The job's end has come before its files were there."""
+    """The job must end before its files have been sent."""
 
 
 @dataclass(slots=True)
 class _There:
-    """Where a job's files are on the device, and how much of what it says has been fetched."""
+    """Where a job's files are on the device, and how much of its reports has been fetched."""
 
     folder: Path
-    fetched: int = 0  # bytes of its events
-    heard: tuple[str, int] = ("", 0)  # the moment of the last words, and how many were said at that
+    fetched: int = 0  # bytes of its events file
+    heard: tuple[str, int] = (
+        "",
+        0,
+    )  # timestamp of the last log entries, and how many have that timestamp
 
 
 class Volumes:
-    """The job's folder is a volume of its container alone, and goes with it."""
+    """Sends inputs as volumes; the job's folder is a volume of its own container, removed with it."""
 
     def __init__(self, context: ExecutorContext) -> None:
         self._context = context
@@ -61,9 +64,7 @@ class Volumes:
         self._jobs: dict[Path, _There] = {}  # by the folder of the job
 
     def log(self, launch: Launch) -> None:
-        """Leave the log to the engine, which keeps it short: a stage cannot fill the device with
-        it.
-        """
+        """Leave the log to the engine, which limits its size so that it cannot fill the device."""
 
     def mounts(self, client: Any, launch: Launch, is_wanted: Callable[[], bool]) -> list[Any]:
         """Send what the device does not have yet, and return the mounts."""
@@ -71,7 +72,7 @@ class Volumes:
         sending = _Sending(client, launch, Store(self._context.store), is_wanted)
         mounts = [
             _mount(launch.folder.parent, None)
-        ]  # the folder itself is made in it, or it would be root's
+        ]  # the folder itself is created inside it, or root would own it
         for name, path in launch.inputs.items():
             if path is not None:
                 mounts.append(_mount(_INPUTS / name, self._sent(sending, path, path.name)))
@@ -80,12 +81,12 @@ class Volumes:
         return mounts
 
     def send(self, client: Any, container: Any, launch: Launch) -> None:
-        """Lay the job's folder out in the container: its own job.json, where to write, and where to
-        be.
+        """Lay the job's folder out in the container: job.json, the folders for outputs, and the working
+        folder.
         """
         text = (launch.folder / "job.json").read_text(encoding="utf-8")
         here = str(Store(self._context.store).checkpoint(launch.fingerprint))
-        there = str(launch.folder / "checkpoint")  # lives and dies with the container
+        there = str(launch.folder / "checkpoint")  # removed with the container
         text = text.replace(json.dumps(here)[1:-1], json.dumps(there)[1:-1])
         for name, path in launch.inputs.items():
             if path is not None:
@@ -102,12 +103,12 @@ class Volumes:
             _put(container, launch.folder.parent, _all_of(file, tar))
 
     def follow(self, client: Any, container: Any, launch: Launch) -> None:
-        """Bring what the stage has said so far."""
+        """Fetch the stage's reports so far."""
         self._fetch_events(container, launch, _FOLLOWED)
         self._hear(container, launch, since_s=_second(self._jobs[launch.folder].heard[0]))
 
     def collect(self, client: Any, container: Any, launch: Launch) -> None:
-        """Bring the outputs and all that was said."""
+        """Fetch the outputs and all reports."""
         there = self._jobs.get(launch.folder)
         if container is None or there is None:
             return
@@ -128,21 +129,19 @@ class Volumes:
         self._jobs.pop(launch.folder)
 
     def free_bytes(self, launch: Launch) -> int | None:
-        """Return nothing: the disk is the device's."""
+        """Return None: the disk is on the device."""
         return None
 
     def keep(self, labels: Mapping[str, str], work: Path) -> bool:
-        """Say yes: the container has its files with it."""
+        """Return True: the files belong to the container."""
         return True
 
     def take_over(self, launch: Launch, labels: Mapping[str, str]) -> None:
-        """Remember that the container's files stand where its own run put them."""
+        """Record that the container's files are where its own run put them."""
         self._jobs[launch.folder] = _There(Path(labels[f"{options.LABEL}.folder"]))
 
     def _sent(self, sending: "_Sending", path: Path, name: str) -> str:
-        """Return the volume that holds the path's content under this name; send it if the device
-        lacks it.
-        """
+        """Return the volume with the path's content under this name; send it if the device lacks it."""
         digest = sending.store.assets.of(path)
         volume = f"{options.LABEL}-{hashlib.sha256(f'{digest} {name}'.encode()).hexdigest()[:32]}"
         with self._in_turn(volume, sending):
@@ -151,8 +150,8 @@ class Volumes:
 
     @contextmanager
     def _in_turn(self, volume: str, sending: "_Sending") -> Iterator[None]:
-        """Wait for who sends the same just now, here or in another engine of the store: a job reads
-        it as soon as it is whole.
+        """Wait while this or another engine of the store sends the same volume: it can be used as soon as
+        it is complete.
         """
         while True:
             with sending.store.locks.alone(volume) as is_free:
@@ -165,9 +164,9 @@ class Volumes:
     def _fill(
         self, volume: str, labels: Mapping[str, str], sending: "_Sending", path: Path, name: str
     ) -> None:
-        """Send the path into the volume, unless it is whole.
+        """Send the path into the volume, unless it is complete.
 
-        What holds the volume meanwhile is `reclaim`'s where this engine is killed.
+        If this engine is killed, `reclaim` removes the container that holds the volume meanwhile.
         """
         owner = {
             options.LABEL: str(self._context.store),
@@ -188,16 +187,16 @@ class Volumes:
         except BaseException:
             with suppress(
                 Exception
-            ):  # half a volume on a full disk helps nobody; where the link is lost it is sent again
+            ):  # remove a partial volume from a full disk; after a lost connection it is sent again
                 holder.remove(force=True)
                 sending.client.volumes.get(volume).remove()
             raise
         holder.remove(force=True)
 
     def _fetch_events(self, container: Any, launch: Launch, most: int) -> bool:
-        """Append to the events what there is more of them on the device.
+        """Append new events from the device to the job's events.
 
-        Say whether they were few enough to be fetched.
+        Return whether the file was small enough to be fetched.
         """
         there = self._jobs[launch.folder]
         try:
@@ -212,9 +211,9 @@ class Volumes:
         return True
 
     def _hear(self, container: Any, launch: Launch, since_s: int = 0) -> None:
-        """Append to the log what was said since the last time.
+        """Append new log entries since the last call to the log.
 
-        Where the engine has dropped that, all that it still has is new.
+        If the engine has rotated the last ones away, all that it still has is new.
         """
         there = self._jobs[launch.folder]
         words = list(answers.words(container, since_s))
@@ -233,7 +232,7 @@ class Volumes:
 
 @dataclass(frozen=True, slots=True)
 class _Sending:
-    """One job's way of its files to the device, which ends where the job is no longer wanted."""
+    """The transfer of one job's files to the device, which stops if the job is no longer wanted."""
 
     client: Any
     launch: Launch
@@ -241,20 +240,20 @@ class _Sending:
     is_wanted: Callable[[], bool]
 
     def go_on(self) -> None:
-        """Raise if the job is no longer wanted."""
+        """Raise Unwanted if the job is no longer wanted."""
         if not self.is_wanted():
             raise Unwanted("it was asked to end while its files were being sent")
 
     def put(self, holder: Any, folder: Path, path: Path, name: str) -> None:
-        """Send the path, and then the mark that all of it is there."""
+        """Send the path, and then the mark that it is complete."""
         _put(holder, folder, self._packed(path, name))
         with _packed() as (file, tar):
             tar.addfile(tarfile.TarInfo(MARK))
             _put(holder, folder, _all_of(file, tar))
 
     def _packed(self, path: Path, name: str) -> Iterator[bytes]:
-        """Yield the path as a tar, which is kept nowhere; raise where the job is no longer wanted."""
-        with tarfile.open(fileobj=io.BytesIO(), mode="w") as known:  # what it knows of hard links
+        """Yield the path as a tar stream, without storing it; raise Unwanted if the job must end."""
+        with tarfile.open(fileobj=io.BytesIO(), mode="w") as known:  # it tracks hard links
             for one, content in _below(path):
                 if "__pycache__" not in one.parts:
                     entry = _readable(
@@ -278,7 +277,7 @@ class _Sending:
 
 
 def _below(path: Path) -> Iterator[tuple[Path, Path]]:
-    """Yield the path and all below it, each with where its content is.
+    """Yield the path and everything below it, each with the location of its content.
 
     The entries of a folder input are links to artifacts, and the user's own path may be a link.
     """
@@ -290,7 +289,7 @@ def _below(path: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def _mount(target: Path, volume: str | None, labels: Mapping[str, str] | None = None) -> Any:
-    """Return the mount of a volume; without a name it is the container's own, to write to."""
+    """Return the mount of a volume; without a name, it is a new writable volume of the container."""
     from docker.types import Mount
 
     return Mount(
@@ -303,7 +302,7 @@ def _mount(target: Path, volume: str | None, labels: Mapping[str, str] | None = 
 
 
 def _readable(entry: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Let whoever the container runs as read it, and nobody write it."""
+    """Make the entry readable for every user, and writable for none."""
     entry.uid = entry.gid = 0
     entry.uname = entry.gname = ""
     entry.mode = 0o555 if entry.isdir() or entry.mode & 0o100 else 0o444
@@ -334,15 +333,15 @@ def _has(container: Any, path: Path) -> bool:
 
 @contextmanager
 def _file(container: Any, path: Path, most: int, known: int = 0) -> Iterator[Iterator[bytes]]:
-    """Give what a regular file of the container has beyond the bytes that are known.
+    """Yield the bytes of a regular file in the container after the first `known` ones.
 
-    _TooLarge above `most`.
+    Raise _TooLarge if there are more than `most`.
     """
     from docker.errors import APIError
 
     with ExitStack() as stack:
         found = None
-        with suppress(APIError):  # a name that the engine cannot follow, such as a link to itself
+        with suppress(APIError):  # a path that the engine cannot resolve, such as a link to itself
             found = stack.enter_context(answers.archived(container, path))
         yield iter(()) if found is None else _new_in(*found, path, most, known)
 
@@ -358,5 +357,5 @@ def _new_in(
 
 
 def _second(moment: str) -> int:
-    """Return the second of a moment of the engine's, in its own clock's count."""
+    """Return the second of a timestamp, according to the engine's clock."""
     return int(datetime.fromisoformat(f"{moment[:19]}+00:00").timestamp()) if moment else 0

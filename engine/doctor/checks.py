@@ -10,9 +10,9 @@ Check = Callable[[], list[Finding]]
 
 
 def gather(checks: Mapping[str, Check], within_s: float) -> list[Finding]:
-    """Return what the checks find, in their order.
+    """Return the findings of the checks, in order.
 
-    They all look at the same time, and what is late is said to be.
+    The checks run in parallel, and a late one is reported as such.
     """
     end = time.monotonic() + within_s
     looks = [_Look(name, check) for name, check in checks.items()]
@@ -20,9 +20,7 @@ def gather(checks: Mapping[str, Check], within_s: float) -> list[Finding]:
 
 
 class _Look:
-    """One check at work. Its thread is nobody's business once it is late: the program may end
-    without it.
-    """
+    """One running check. The program does not wait for the thread of a late check, not even at exit."""
 
     def __init__(self, name: str, check: Check) -> None:
         self._name, self._check = name, check
@@ -32,7 +30,7 @@ class _Look:
         self._thread.start()
 
     def result(self, end: float, within_s: float) -> list[Finding]:
-        """Return what it found by then."""
+        """Return its findings if it ends in time."""
         self._thread.join(max(0.0, end - time.monotonic()))
         if self._bug:
             raise self._bug

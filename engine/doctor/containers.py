@@ -1,7 +1,7 @@
 """`doctor`'s checks of containers: the Docker engine, the platforms that it can run, and the
 connection to an engine on a device.
 
-The engine is asked over plain HTTP: that is quick, ends in time, and needs no package.
+The engine is queried over plain HTTP, which is fast, can be timed out, and needs no package.
 """
 
 import http.client
@@ -20,11 +20,11 @@ from engine.stage.platforms import PLATFORMS
 from engine.target import DOCKER_SOCKET, platform_of
 
 _TIMEOUT_S = 0.8
-_LEAST_ROOM = 4e9  # bytes: the images of the three platforms, TensorFlow's among them
+_LEAST_ROOM = 4e9  # bytes: enough for the images of the three platforms, including TensorFlow's
 
 
 def engine() -> list[Finding]:
-    """Return the engine with its version, its platform and the room for its images."""
+    """Return the engine with its version, its platform and the free space for its images."""
     where = _where()
     if not where.startswith(("unix://", "tcp://")) or os.environ.get("DOCKER_TLS_VERIFY"):
         return [
@@ -77,7 +77,7 @@ def foreign_platforms(binfmt: Path = emulation.BINFMT, machine: str | None = Non
 
 
 def ssh() -> list[Finding]:
-    """Return the SSH client, by which targets with a `device:` are reached."""
+    """Return the SSH client, which targets with a `device:` need."""
     found = shutil.which("ssh")
     if not found:
         return [
@@ -96,14 +96,14 @@ def _platform(wanted: str, here: str, binfmt: Path) -> Finding:
 def _where() -> str:
     try:
         return daemon.address()
-    except ImportError:  # the package that reads Docker's contexts
+    except ImportError:  # the package that reads Docker's contexts is missing
         return f"unix://{DOCKER_SOCKET}"
 
 
 def _asked(where: str, path: str) -> dict[str, Any]:
-    """Return what the engine answers, or raise OSError, HTTPException, ValueError.
+    """Return the engine's response; raise OSError, HTTPException or ValueError if there is none.
 
-    AttributeError where it is no mapping.
+    Raise AttributeError if it is not a mapping.
     """
     connection = (
         _Unix(where)
@@ -122,24 +122,24 @@ def _asked(where: str, path: str) -> dict[str, Any]:
 
 
 class _Unix(http.client.HTTPConnection):
-    """HTTP over a socket of the file system."""
+    """HTTP over a Unix socket."""
 
     def __init__(self, where: str) -> None:
         super().__init__("docker", timeout=_TIMEOUT_S)
         self._path = where.removeprefix("unix://")
 
     def connect(self) -> None:
-        """Open the connection; it is closed with this object."""
+        """Open the connection, which is closed with this object."""
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(_TIMEOUT_S)
         self.sock.connect(self._path)
 
 
 def _room(folder: Path) -> list[Finding]:
-    """Return how much room an engine on this machine has for images."""
+    """Return the free space for images if the engine runs on this machine."""
     try:
         free = shutil.disk_usage(folder).free if folder.is_absolute() else None
-    except OSError:  # on another machine, or hidden from this user
+    except OSError:  # on another machine, or not accessible to this user
         return []
     fix = "free space: python run.py images prune"
     return (

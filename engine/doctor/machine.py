@@ -23,7 +23,7 @@ _EXTRAS = {
     "tracking": ("mlflow",),
     "containers": ("docker", "cyclonedx-python-lib"),
 }
-_LEAST_DISK = 2e9  # bytes: a run of the largest use case, with room for its store
+_LEAST_DISK = 2e9  # bytes: enough for a run of the largest use case, including its store
 
 
 def python(proc: Path = Path("/proc")) -> list[Finding]:
@@ -38,10 +38,10 @@ def python(proc: Path = Path("/proc")) -> list[Finding]:
 def packages(
     machine: str | None = None, version: tuple[int, int] = sys.version_info[:2]
 ) -> list[Finding]:
-    """Return the versions of what is installed; what no machine of this kind can have is left out."""
+    """Return the versions of installed packages; leave out packages that this kind of machine cannot have."""
     not_to_be_had = (
         {"ai-edge-litert", "av"} if (machine or platform.machine()) == "armv7l" else set()
-    )  # no wheels for it
+    )  # no wheels exist for it
     not_to_be_had |= {"tflite-runtime"} if version >= (3, 12) else set()
     found = [Finding(True, ", ".join(filter(None, map(_installed, _CORE))))]
     for extra, names in _EXTRAS.items():
@@ -50,7 +50,7 @@ def packages(
 
 
 def disk(outputs: Path) -> list[Finding]:
-    """Return how much room there is for runs."""
+    """Return the free space for runs."""
     there = next(folder for folder in (outputs, *outputs.parents) if folder.exists())
     free = shutil.disk_usage(there).free
     return [
@@ -83,7 +83,7 @@ def _memory(proc: Path) -> str:
 
 
 def _model(proc: Path) -> str:
-    """Return what a board says it is, as "Raspberry Pi 5 Model B Rev 1.0"; a PC says nothing."""
+    """Return the board's model, such as "Raspberry Pi 5 Model B Rev 1.0"; empty on a PC."""
     try:
         model = (proc / "device-tree/model").read_text(encoding="utf-8", errors="replace")
         return f", {model.rstrip(chr(0))}"

@@ -1,6 +1,6 @@
 """`doctor`'s checks of runs and of the MLflow that records them.
 
-Imports no MLflow: a server is asked over HTTP.
+MLflow is not imported: a server is queried over HTTP.
 """
 
 import http.client
@@ -18,7 +18,7 @@ _TIMEOUT_S = 0.8
 
 
 def mlflow(outputs: Path, tracking: Mapping[str, object]) -> list[Finding]:
-    """Return how many runs there are, where they are recorded, and whether that answers."""
+    """Return the number of runs, where they are recorded, and whether that server responds."""
     runs = Finding(True, f"{len(layout.runs(outputs))} runs below {outputs}")
     if not tracking["enabled"]:
         return [runs, Finding(True, "MLflow: runs are not recorded (tracking=none)")]
@@ -43,7 +43,7 @@ def _database(outputs: Path, backend: Backend) -> Finding:
 
 
 def _server(backend: Backend) -> Finding:
-    """Ask for the page that every MLflow server has for this."""
+    """Request the health page of the MLflow server."""
     try:
         with urllib.request.urlopen(
             f"{backend.uri.rstrip('/')}/health", timeout=_TIMEOUT_S
@@ -52,7 +52,7 @@ def _server(backend: Backend) -> Finding:
         return Finding(True, f"MLflow: {backend.shown} answers")
     except urllib.error.HTTPError as error:
         error.close()
-        if error.code in (401, 403):  # there, and particular about whom it answers
+        if error.code in (401, 403):  # it runs, but requires authentication
             return Finding(True, f"MLflow: {backend.shown} answers")
         return Finding(
             False,

@@ -1,10 +1,10 @@
-"""A progress bar for assets on their way, and a line each where the output is no terminal."""
+"""Shows downloads of assets: a progress bar on a terminal, otherwise one line per file."""
 
 import sys
 
 
 def say(file: str, done: int, total: int) -> None:
-    """Show how much of a file is here; `total` may turn out wrong, the check comes after."""
+    """Show how much of a file has arrived; `total` may be wrong, since the file is checked later."""
     if sys.stderr.isatty():
         width = 30
         filled = min(width, width * done // max(total, 1))

@@ -1,9 +1,7 @@
-"""Where the boxes and lines of a DAG go: rows by longest path, few crossings, straight rails for
-long edges.
+"""The layout of a DAG: rows by longest path, few crossings, straight rails for long edges.
 
-Pure geometry in pixels. It knows nothing of colours or file formats; engine/drawing/picture.py
-draws what it returns. The steps are Sugiyama's (1981): rows, order within a row by barycentre, then
-coordinates.
+Pure geometry in pixels, independent of colours and file formats; engine/drawing/picture.py draws the
+result. The steps are Sugiyama's (1981): rows, order within a row by barycentre, then coordinates.
 """
 
 from bisect import bisect_right, insort
@@ -17,7 +15,7 @@ from engine import graph as graphs
 Point = tuple[float, float]
 Slot = (
     str | tuple[str, int]
-)  # a node, or (source, row) where that source's long edges pass a row on one rail
+)  # a node, or (source, row): the rail on which that source's long edges pass a row
 
 ROW_GAP, COLUMN_GAP, MARGIN = 46.0, 26.0, 16.0
 TITLE_HEIGHT, LINE_HEIGHT, PADDING = 30.0, 15.0, 14.0
@@ -29,7 +27,7 @@ SWEEPS = 8
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A stage or an asset, and what stands in its box."""
+    """A stage or an asset, and the content of its box."""
 
     name: str
     lines: tuple[str, ...] = ()
@@ -41,7 +39,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """What one node makes and another reads; the label is the output's name."""
+    """An output of one node that another reads; the label is the output's name."""
 
     source: str
     target: str
@@ -50,7 +48,7 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A node's place: its left upper corner and its size."""
+    """A node's position: its upper left corner and its size."""
 
     x: float
     y: float
@@ -60,9 +58,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An edge's way: points in pairs, a curve within each pair and a straight rail from pair to
-    pair.
-    """
+    """An edge's path: pairs of points, with a curve within each pair and a straight rail between pairs."""
 
     edge: Edge
     points: tuple[Point, ...]
@@ -80,12 +76,12 @@ class Arrangement:
 
 
 def layers(nodes: Sequence[Node], edges: Sequence[Edge]) -> list[list[str]]:
-    """Return the names row by row: each below all that it reads, and placed for few crossings."""
+    """Return the names by row: each node below everything it reads, in an order with few crossings."""
     return [[slot for slot in row if isinstance(slot, str)] for row in _ordered(nodes, edges)[0]]
 
 
 def arrange(nodes: Sequence[Node], edges: Sequence[Edge]) -> Arrangement:
-    """Return the place of every box, line and label."""
+    """Return the positions of all boxes, lines and labels."""
     edges = _merged(edges)
     rows, chains = _ordered(nodes, edges)
     widths = {node.name: _width(node) for node in nodes}
@@ -109,9 +105,9 @@ def arrange(nodes: Sequence[Node], edges: Sequence[Edge]) -> Arrangement:
 
 
 def bend(start: Point, end: Point, t: float) -> Point:
-    """Return the point at `t` of the curve that leaves `start` and enters `end` upright."""
+    """Return the point at `t` of the curve that leaves `start` and enters `end` vertically."""
     (x0, y0), (x1, y1) = start, end
-    ease = t * t * (3 - 2 * t)  # the cubic Bezier whose inner controls lie half way down
+    ease = t * t * (3 - 2 * t)  # the cubic Bezier whose inner control points are half way down
     y = (1 - t) ** 3 * y0 + 3 * t * (1 - t) * (y0 + y1) / 2 + t**3 * y1
     return x0 + (x1 - x0) * ease, y
 
@@ -130,7 +126,7 @@ def _merged(edges: Sequence[Edge]) -> list[Edge]:
 def _ordered(
     nodes: Sequence[Node], edges: Sequence[Edge]
 ) -> tuple[list[list[Slot]], list[list[Slot]]]:
-    """Return the rows of slots, and for each edge its chain of slots from source to target."""
+    """Return the rows of slots, and each edge's chain of slots from source to target."""
     row_of = _row_of(nodes, edges)
     chains = [_chain(edge, row_of) for edge in edges]
     rows: list[list[Slot]] = [[] for _ in range(max(row_of.values(), default=-1) + 1)]
@@ -142,9 +138,7 @@ def _ordered(
 
 
 def _row_of(nodes: Sequence[Node], edges: Sequence[Edge]) -> dict[str, int]:
-    """Return each node's row by longest path; what reads nothing stands just above its first
-    reader.
-    """
+    """Return each node's row by longest path; a node without inputs goes just above its first reader."""
     names = [node.name for node in nodes]
     graph = graphs.build(names, [(edge.source, edge.target, "") for edge in edges])
     depth = graphs.generations(graph)
@@ -184,7 +178,7 @@ def _neighbours(
 
 
 def _swept(rows: Sequence[Sequence[Slot]], towards: Mapping[Slot, set[Slot]]) -> list[list[Slot]]:
-    """Return the rows, each sorted by the mean place of its neighbours in the row before it."""
+    """Return the rows, each sorted by the mean position of its neighbours in the previous row."""
     result = [list(rows[0])]
     for row in rows[1:]:
         position = {slot: float(i) for i, slot in enumerate(result[-1])}
@@ -232,16 +226,16 @@ def _row_heights(nodes: Sequence[Node], rows: Sequence[Sequence[Slot]]) -> list[
 def _columns(
     rows: Sequence[Sequence[Slot]], chains: Sequence[Sequence[Slot]], widths: Mapping[str, float]
 ) -> dict[Slot, float]:
-    """Return the middle of every slot: near its neighbours' mean, and never over the next in its
-    row.
-    """
+    """Return the centre of every slot: near its neighbours' mean, without overlaps in its row."""
     above, below = _neighbours(chains)
     size = {
         slot: widths[slot] if isinstance(slot, str) else RAIL_WIDTH for row in rows for slot in row
     }
     middles: dict[Slot, float] = {}
     for sweep in range(SWEEPS):
-        both = sweep >= 2  # first down and up alone, so that the first rows do not hold the others
+        both = (
+            sweep >= 2
+        )  # first only down and only up, so that the first rows do not constrain the others
         for row in rows if sweep % 2 == 0 else rows[::-1]:
             near = above if sweep % 2 == 0 else below
             ends = [near[slot] | (below[slot] if both else set()) for slot in row]
@@ -255,10 +249,9 @@ def _columns(
 
 
 def _spread(wanted: Sequence[float], sizes: Sequence[float]) -> list[float]:
-    """Return places in the given order, near the wanted ones and a gap apart.
+    """Return positions in the given order, near the wanted ones and with gaps between them.
 
-    Pushing all to the right and pushing all to the left both keep the gaps, and so does the mean of
-    the two.
+    Pushing everything right and pushing everything left both keep the gaps, and so does their mean.
     """
     gaps = [(a + b) / 2 + COLUMN_GAP for a, b in pairwise(sizes)]
     rightwards, leftwards = list(wanted), list(wanted)
@@ -292,7 +285,7 @@ def _ways(
 def _ports(
     ends: Iterable[tuple[Slot, Slot]], middles: Mapping[Slot, float], boxes: Mapping[str, Box]
 ) -> dict[tuple[Slot, Slot], float]:
-    """Return where on a box's side the lines to each neighbour begin, in the neighbours' order."""
+    """Return where the lines to each neighbour begin on a box's side, in the neighbours' order."""
     others: dict[Slot, set[Slot]] = defaultdict(set)
     for slot, other in ends:
         others[slot].add(other)
@@ -307,9 +300,7 @@ def _ports(
 def _label_points(
     edges: Sequence[Edge], ways: Sequence[Sequence[Point]], boxes: Mapping[str, Box]
 ) -> list[Point | None]:
-    """Return a free place on each edge's last curve; none where the label is empty or finds no
-    room.
-    """
+    """Return a free position on each edge's last curve; None if the label is empty or does not fit."""
     occupied = [(box.x, box.y, box.x + box.width, box.y + box.height) for box in boxes.values()]
     return [
         _free_point(edge.label, way[-2], way[-1], occupied) if edge.label else None

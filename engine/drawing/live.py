@@ -1,8 +1,7 @@
-"""The console's live table, drawn with rich: a row for each stage that matters now, a line of
-counts below, and the last lines of a run.
+"""The console's live table, drawn with rich: a row for each stage of current interest, a line of counts
+below, and the closing lines of a run.
 
-It shows the state and decides nothing; rich redraws it from its own thread, so it only ever reads.
-rich also honours NO_COLOR.
+It only reads the state, because rich redraws it from its own thread. rich also honours NO_COLOR.
 """
 
 import atexit
@@ -21,7 +20,7 @@ from engine.numerals import number
 from engine.pace import Pace
 from engine.wording import SYMBOLS, duration, is_stand_in, plural, printable
 
-FEW_CACHED = 3  # more of them share one row
+FEW_CACHED = 3  # more cached stages share one row
 MOST_METRICS = 3
 NARROW = 60  # columns of a terminal that has no room for metrics
 BAR = 12  # columns
@@ -44,11 +43,11 @@ class Table:
         )
         atexit.register(
             self.stop
-        )  # a run that dies without closing its sinks must not keep the cursor
+        )  # a run that dies without closing its sinks must not leave the cursor hidden
         self._live.start()
 
     def update(self, state: RunState) -> None:
-        """Show this state from now on."""
+        """Show this state."""
         self._state = state
 
     def tell(self, lines: Sequence[str], style: str = "") -> None:
@@ -57,7 +56,7 @@ class Table:
             self._console.print(Text(line, style="" if at else style))
 
     def stop(self) -> None:
-        """Leave the last table on the screen and give the cursor back."""
+        """Leave the last table on the screen and restore the cursor."""
         atexit.unregister(self.stop)
         self._live.stop()
 
@@ -68,7 +67,7 @@ class Table:
             style = STYLES["failed"] if line.label == "failed" else ""
             self._console.print(
                 Text(f"  {line.label:<9}", style="dim").append(printable(line.text), style=style),
-                soft_wrap=True,  # a path is copied whole
+                soft_wrap=True,  # so that a path can be copied as a whole
             )
 
     def _render(self) -> RenderableType:
@@ -127,7 +126,7 @@ def _narrow_grid() -> Grid:
 
 
 def _foremost(stages: list[StageState], room: int) -> list[StageState]:
-    """Return as many stages as fit, in the plan's order: failed, running, ended last, next."""
+    """Return as many stages as fit, in the plan's order; priority: failed, running, last ended, next."""
     if len(stages) <= room:
         return stages
     ranked = sorted(stages, key=lambda stage: (RANKS.get(stage.state, 2), -(stage.ended or 0)))
@@ -163,12 +162,12 @@ def _bar(stage: StageState, left_s: float | None, width: int) -> RenderableType:
 
 
 def _whole(seconds: float) -> str:
-    """Return an estimate, which is not known to a tenth of a second."""
+    """Return an estimate in whole seconds, since it is not more precise."""
     return f"{max(1, round(seconds))} s" if seconds < 60 else duration(seconds)
 
 
 def _remark(stage: StageState) -> Text:
-    """Return what the symbol does not say: whether it was cached, where it was measured, how it ended."""
+    """Return what the symbol does not show: whether it was cached, where it was measured, how it ended."""
     if stage.failure is not None and stage.state == "waiting":
         return Text(f"waiting for attempt {stage.attempt + 1}", style="yellow")
     words: list[str] = [] if stage.state in ("waiting", "finished") else [stage.state]

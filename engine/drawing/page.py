@@ -1,7 +1,7 @@
-"""Compiles a page's template once: its byte code lies where Python keeps that of modules, and is
-written under the same conditions.
+"""Compiles a page's template once: its byte code is cached in __pycache__, under the same conditions as
+that of modules.
 
-Needs jinja2, which is heavy: imported only by who writes a page.
+Needs jinja2, which is slow to import: only writers of pages import this file.
 """
 
 import io
@@ -17,7 +17,7 @@ import jinja2
 from engine import fingerprint
 from engine.durable import write_whole
 
-# no word of a run is markup; optimising takes longer than it saves on one page
+# all text of a run is escaped; optimising takes longer than it saves on one page
 _OPTIONS: dict[str, Any] = {
     "autoescape": True,
     "trim_blocks": True,
@@ -27,7 +27,7 @@ _OPTIONS: dict[str, Any] = {
 
 
 def template(path: Path, filters: Mapping[str, Any]) -> jinja2.Template:
-    """Return the template that this file holds, compiled now or earlier."""
+    """Return the template in this file, compiled now or earlier."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(path.parent), bytecode_cache=_ByteCode(path), **_OPTIONS
     )
@@ -36,23 +36,23 @@ def template(path: Path, filters: Mapping[str, Any]) -> jinja2.Template:
 
 
 class _ByteCode(jinja2.BytecodeCache):
-    """The byte code of one template, in `__pycache__`: who can write there can write modules too."""
+    """The byte code of one template, in `__pycache__`: anyone who can write there can also write modules."""
 
     def __init__(self, path: Path) -> None:
         self._path = Path(cache_from_source(str(path))).with_suffix(".j2c")
 
     def get_source_checksum(self, source: str) -> str:
-        """Return what the byte code must have been made from."""
+        """Return the checksum that the byte code must match."""
         made_by = fingerprint.installed().get("jinja2")
         return super().get_source_checksum(f"{made_by} {_OPTIONS} {source}")
 
     def load_bytecode(self, bucket: Any) -> None:
-        """Read the byte code, if there is any; what is damaged is compiled anew."""
+        """Read the byte code, if there is any; damaged byte code is compiled anew."""
         with suppress(Exception):
             bucket.load_bytecode(io.BytesIO(self._path.read_bytes()))
 
     def dump_bytecode(self, bucket: Any) -> None:
-        """Keep the byte code, if Python may keep its own; a folder that is read-only is no fault."""
+        """Store the byte code if Python may store its own; ignore a read-only folder."""
         if not sys.dont_write_bytecode:
             with suppress(OSError):
                 write_whole(self._path, bucket.bytecode_to_string(), durable=False)

@@ -1,7 +1,7 @@
-"""The DAG drawn: as SVG (light and dark), as PNG, and as lines of text for the terminal.
+"""Draws the DAG: as SVG (light and dark), as PNG, and as lines of text for the terminal.
 
-Pure: strings and bytes come back, nothing is read or written. `engine.drawing.geometry` says where
-things go.
+Pure: returns strings and bytes, reads and writes nothing. engine/drawing/geometry.py provides the
+layout.
 """
 
 import io
@@ -26,7 +26,7 @@ from engine.events import RunState, StageState
 from engine.foreach import ALL, base_of
 from engine.wording import duration
 
-# light and dark of each state's accent; the PNG takes the light one
+# each state's accent colour, light and dark; the PNG uses the light one
 ACCENTS = {
     "waiting": ("#8b95a5", "#7d8797"),
     "running": ("#2563eb", "#60a5fa"),
@@ -46,11 +46,11 @@ PALETTE = {  # light, dark
     "tint": ("#f3f1fd", "#252238"),
 }
 PNG_SCALE = 2
-LINE_CHARS = 32  # of a description, in the widest box
+LINE_CHARS = 32  # characters of a description, in the widest box
 
 
 def of_run(state: RunState) -> tuple[list[Node], list[Edge]]:
-    """Return the nodes and edges of a run: its stages as they stand, and the assets that they read."""
+    """Return the nodes and edges of a run: its stages in their current state, and the assets they read."""
     stages = state.stages.values()
     refs = [(s.name, ref) for s in stages for ref in s.job.get("inputs", {}).values()]
     names = [s.name for s in stages]
@@ -101,10 +101,9 @@ def png(nodes: Sequence[Node], edges: Sequence[Edge]) -> bytes:
 
 
 def text(nodes: Sequence[Node], edges: Sequence[Edge]) -> str:
-    """Return a line for each node, top to bottom, each on its own rail with what it reads joined to
-    it.
+    """Return a line for each node, top to bottom, each on its own rail, joined to the rails it reads.
 
-    A rail lasts until its last reader; a reader takes over a rail that ends with it.
+    A rail ends at its last reader, which may take over the rail.
     """
     by_name = {node.name: node for node in nodes}
     order = [name for row in layers(nodes, edges) for name in row]
@@ -128,11 +127,11 @@ def text(nodes: Sequence[Node], edges: Sequence[Edge]) -> str:
 
 
 def _edges(stage: str, reference: str, stages: Sequence[str]) -> Iterator[Edge]:
-    """Yield an edge from what the reference names; `train@*.model` names every value's stage."""
+    """Yield an edge for each stage or asset that the reference names; `train@*.model` names all values."""
     if reference.startswith("asset:"):
         yield Edge(reference, stage)
         return
-    source, _, output = reference.rpartition(".")  # a value of foreach may have dots
+    source, _, output = reference.rpartition(".")  # a value of foreach may contain dots
     is_of_all = source.endswith(ALL)
     for name in (
         [one for one in stages if base_of(one) == base_of(source)] if is_of_all else [source]
@@ -152,7 +151,7 @@ def _title(node: Node) -> str:
 
 
 def _tip(node: Node) -> str:
-    """Return all that the box says, in one line."""
+    """Return the full content of the box, in one line."""
     parts = (_title(node), " ".join(node.lines[:-1]), *node.lines[-1:])
     return " · ".join(part for part in parts if part)
 
@@ -162,7 +161,7 @@ def _badges(node: Node) -> list[str]:
 
 
 def _clip(line: str, width: float, size: float) -> str:
-    """Return the line, cut to what about fits; SVG cannot measure text without a browser."""
+    """Return the line, cut to the estimated width; SVG text cannot be measured without a browser."""
     room = int((width - 24) / (size * 0.53))
     return line if len(line) <= room else line[: room - 1].rstrip() + "…"
 
@@ -316,7 +315,7 @@ def _paint_box(draw: Any, fonts: dict[int, Any], node: Node, box: Box) -> None:
 def _rail_row(
     name: str, sources: Sequence[str], unread: dict[str, set[str]], rails: list[str | None]
 ) -> str:
-    """Return the node's row of rails, and leave `rails` as they go on below it."""
+    """Return the node's row of rails, and update `rails` to those that continue below it."""
     joined = {i for i, rail in enumerate(rails) if rail in sources}
     for source in sources:
         unread[source].discard(name)

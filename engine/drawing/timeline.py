@@ -29,9 +29,7 @@ STYLE = """
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One row of a timeline: when it began, in seconds since the run's start, and how long it
-    took.
-    """
+    """One row of a timeline: its start, in seconds since the run's start, and its duration."""
 
     name: str
     start: float
@@ -40,7 +38,7 @@ class Bar:
 
     @property
     def end(self) -> float:
-        """Return when it ended."""
+        """Return its end."""
         return self.start + self.seconds
 
 

@@ -1,7 +1,6 @@
-"""Runs the jobs of a plan on an executor, and alone knows time, retries and parallelism.
+"""Runs the jobs of a plan on an executor: the only place for time limits, retries and parallelism.
 
-Everything it does it says as events to `emit`, which makes them durable first; it shows nothing
-itself.
+It reports everything as events to `emit`, which first makes them durable; it shows nothing itself.
 """
 
 import os
@@ -22,10 +21,9 @@ from engine.store import Record
 from engine.vocabulary import Event, FailureKind, RunStatus
 
 POLL_S = 0.1  # how often a running stage's progress is read
-BUSY_S = 0.2  # how often a job that another engine does is looked up
-GRACE_S = 10.0  # between the request to end and the end
-
-# The next attempt would end so too.
+BUSY_S = 0.2  # how often to check a job that another engine runs
+GRACE_S = 10.0  # from the request to end until the kill
+# The next attempt would fail in the same way.
 _BEYOND_RETRY: frozenset[FailureKind] = frozenset(
     {"disk_full", "disk_error", "image_missing", "wrong_platform", "no_device", "no_command"}
 )
@@ -33,7 +31,7 @@ _BEYOND_RETRY: frozenset[FailureKind] = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What the jobs may take together, and how the run takes a failure."""
+    """What all running jobs may use together, and whether a failure ends the run."""
 
     cpus: float
     memory_bytes: int
@@ -41,7 +39,7 @@ class Capacity:
 
 
 def driver(context: DriverContext) -> "Scheduler":
-    """Return what runs the plan's jobs on an executor, as many at once as this machine carries."""
+    """Return the driver that runs the plan's jobs on an executor, as many at once as this machine allows."""
     memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     capacity = Capacity(context.cpus or os.cpu_count() or 1, memory_bytes, context.fail_fast)
     return Scheduler(Attempts.of(context), capacity, context.emit)
@@ -49,11 +47,11 @@ def driver(context: DriverContext) -> "Scheduler":
 
 @dataclass(slots=True)
 class _Timed:
-    """An attempt at work, and when it is to end."""
+    """A running attempt, and its deadline."""
 
     attempt: LiveAttempt
     deadline: float
-    ending: str | None = None  # why it was told to end: timeout, interrupted
+    ending: str | None = None  # why it was asked to end: timeout, interrupted
     kill_at: float = float("inf")
 
 
@@ -70,18 +68,20 @@ class Scheduler:
     _over: dict[str, str] = field(
         default_factory=dict
     )  # stage -> finished, failed, skipped, rejected
-    _failed: dict[str, JobFailed] = field(default_factory=dict)  # that wait for their next attempt
+    _failed: dict[str, JobFailed] = field(
+        default_factory=dict
+    )  # stages that wait for their next attempt
     _not_before: dict[str, float] = field(default_factory=dict)
     _priority: Mapping[str, float] = field(default_factory=dict)
-    _order: Mapping[str, int] = field(default_factory=dict)  # of the plan
+    _order: Mapping[str, int] = field(default_factory=dict)  # position in the plan
     _ready: set[str] = field(default_factory=set)
     _said: list[Event] = field(
         default_factory=list
-    )  # events of this turn of the loop: one fsync for all
+    )  # events of this iteration of the loop: one fsync for all
 
     @property
     def plan(self) -> Plan:
-        """Return the plan that is run."""
+        """Return the plan of this run."""
         return self.attempts.plan
 
     def interrupt(self) -> None:
@@ -127,7 +127,7 @@ class Scheduler:
             self.emit(*said)
 
     def _take_cached(self) -> None:
-        """Take all that the plan found in the store, with one append to the journal."""
+        """Process all cached jobs, with one append to the journal."""
         events: list[Event] = []
         for name, planned in self.plan.jobs.items():
             if (
@@ -144,7 +144,7 @@ class Scheduler:
         return [cached(planned.job.stage, record), *self._publish(planned.job, record)]
 
     def _publish(self, job: Job, record: Record) -> list[Event]:
-        """Publish a finished job, and skip what needs it if a gate rejects it."""
+        """Publish a finished job, and skip its dependents if a gate rejects it."""
         gates = self.attempts.publish(job, record)
         self._refresh_ready(self.plan.graph.successors[job.stage])
         if not is_rejected(gates):
@@ -162,14 +162,14 @@ class Scheduler:
         ready = [name for name in self._ready if now >= self._not_before.get(name, 0)]
         for name in sorted(ready, key=lambda n: (-self._priority[n], self._order[n])):
             if sum(job.spec.resources.cpus for job in self._jobs_at_work()) >= self.capacity.cpus:
-                return  # a glance for all of them: of a thousand ready stages two may run
+                return  # cheap check first: of a thousand ready stages, two may run
             if name in self._ready and self._has_room(
                 self._waiting[name]
-            ):  # a start may find an input damaged, which others wait for too
+            ):  # a start may find a damaged input, for which others wait too
                 self._start(name)
 
     def _refresh_ready(self, names: Iterable[str]) -> None:
-        """Look again which of these stages wait for nothing but room."""
+        """Update which of these stages wait only for free resources."""
         for name in names:
             if name in self._waiting and all(
                 need in self.attempts.digests for need in self._waiting[name].needs
@@ -179,7 +179,7 @@ class Scheduler:
                 self._ready.discard(name)
 
     def _has_room(self, job: Job) -> bool:
-        """Return whether the job's share is free; a job alone always fits, however much it asks for."""
+        """Return whether the job's resources are free; a job always fits if no other is running."""
         if not self._running:
             return True
         in_use = [other.spec.resources for other in self._jobs_at_work()]
@@ -214,9 +214,9 @@ class Scheduler:
             self._running[name] = _Timed(found, deadline)
 
     def _send_back_damaged(self, job: Job) -> bool:
-        """Look at the job's inputs where the store keeps them.
+        """Verify the job's inputs in the store.
 
-        A damaged one is set aside, and its stage runs again.
+        Set a damaged one aside, and run its stage again.
         """
         refs = [ref for ref in job.inputs.values() if ref]
         damaged = False
@@ -227,7 +227,7 @@ class Scheduler:
         return damaged
 
     def _is_whole(self, stage: str, output: str) -> bool:
-        made = self.attempts.digests.get(stage)  # None: it was sent back already
+        made = self.attempts.digests.get(stage)  # None: it is already being rebuilt
         return made is None or self.attempts.store.is_whole(made[output])
 
     def _send_back(self, stage: str, output: str) -> None:
@@ -262,7 +262,7 @@ class Scheduler:
         return [failed, *skipped, *(self._fail_fast(job.stage) if self.capacity.fail_fast else [])]
 
     def _retry_delay_s(self, job: Job, kind: FailureKind) -> float | None:
-        """Return after how many seconds the job is tried again, or None if it is not."""
+        """Return the seconds until the next attempt, or None if there is none."""
         if self.interrupts or kind in _BEYOND_RETRY:
             return None
         if self.capacity.fail_fast and "failed" in self._over.values():
@@ -284,7 +284,7 @@ class Scheduler:
         return self._skip(waiting, because)
 
     def _skip(self, stages: list[str], because: str) -> list[Event]:
-        """Give up these stages: one that waited for its next attempt has failed."""
+        """Skip these stages; a stage that waited for its next attempt has failed."""
         events: list[Event] = []
         for name in stages:
             self._leave(name)
@@ -315,7 +315,7 @@ class Scheduler:
             self.attempts.executor.terminate(stage, force=False)
 
     def _end_all(self) -> None:
-        """Interrupted: start nothing more, ask once, insist the second time."""
+        """Handle an interrupt: start nothing more, ask the jobs to end, and kill them the second time."""
         if self._waiting:
             self._say(*self._skip(list(self._waiting), "the run was interrupted"))
         for stage in self._running:

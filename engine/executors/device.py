@@ -1,7 +1,6 @@
-"""Runs the jobs of a target on the device itself: containers of its Docker engine, which SSH
-reaches.
+"""Runs the jobs of a target on the device itself, in containers of its Docker engine, over SSH.
 
-Figures from here are the device's.
+Their figures are measured on the device.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +25,7 @@ from engine.vocabulary import FailureKind
 
 
 class Device:
-    """The target's device, and the way to its engine."""
+    """The target's device, and the connection to its engine."""
 
     lost: FailureKind = "device_lost"
 
@@ -41,7 +40,7 @@ class Device:
         self.files = Volumes(context)
 
     def connect(self) -> Any:
-        """Return a client of the engine; UserError that says what is in the way."""
+        """Return a client of the engine; raise UserError with the reason if it is unreachable."""
         if self._tunnel is None:
             raise UserError(
                 f"target={self._target.name}: device",
@@ -51,7 +50,7 @@ class Device:
         return self._tunnel.connect()
 
     def unavailable(self, reach: Callable[[], Any]) -> str:
-        """Return why the device's engine is out of reach; empty if it is not."""
+        """Return why the device's engine is unreachable; empty if it is reachable."""
         try:
             reach()
         except UserError as error:
@@ -59,7 +58,7 @@ class Device:
         return ""
 
     def platform(self, spec: StageSpec) -> str:
-        """Return the target's."""
+        """Return the target's platform."""
         return self._target.platform
 
     def place(self, spec: StageSpec, image: Image) -> Placement:
@@ -67,10 +66,10 @@ class Device:
         return Placement(image.platform, False, DEVICE, {"image": image.full_name}, image.full_name)
 
     def refuse(self, client: Any, jobs: Sequence[Planned]) -> None:
-        """Raise UserError for a device that is not the target.
+        """Raise UserError if the device does not match the target.
 
-        An engine on Arm of 64 bits runs images of 32 bits too; nothing else that is foreign would
-        give the device's figures.
+        An engine on 64-bit Arm also runs 32-bit images; any other foreign image would be emulated, and
+        its figures would not be the device's.
         """
         found, aim = platform_of(answers.info(client).Architecture), self._target.platform
         if found != aim and (aim, found) != ("linux/arm/v7", "linux/arm64"):
@@ -81,15 +80,15 @@ class Device:
             )
 
     def access(self, launch: Launch) -> Access:
-        """Return access to the target's accelerator for a job that asks for it: what the device
-        lacks, its engine refuses.
+        """Return access to the target's accelerator for a job that asks for it. If the device lacks it, its
+        engine refuses.
         """
         if not launch.job.spec.resources.accelerator:
             return NO_ACCESS
         return accelerator.access_to(self._target.accelerator, self._target.bus)
 
     def close(self) -> None:
-        """End the way."""
+        """Close the connection."""
         if self._tunnel is not None:
             self._tunnel.close()
 

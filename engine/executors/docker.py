@@ -1,5 +1,4 @@
-"""Runs each job in a container of this machine's Docker engine, in the image that serves its
-platform.
+"""Runs each job in a container of this machine's Docker engine, in the image for its platform.
 
 Foreign platforms run through QEMU, and their figures say so.
 """
@@ -46,7 +45,7 @@ class Here:
     def connect(self) -> Any:
         """Return a client of the engine.
 
-        UserError that says what is in the way, such as an engine that is another machine's.
+        Raise UserError with the reason if there is none, or if the engine runs on another machine.
         """
         url = daemon.address()
         if url.startswith("ssh://"):
@@ -71,7 +70,7 @@ class Here:
         return "" if seen.is_registered else f"{seen.what} ({seen.fix})"
 
     def platform(self, spec: StageSpec) -> str:
-        """Return the target's platform for its stages, else this machine's."""
+        """Return the target's platform for its stages, otherwise this machine's."""
         return self._target.platform if spec.runs_on == "target" else self._platform
 
     def place(self, spec: StageSpec, image: Image) -> Placement:
@@ -89,8 +88,8 @@ class Here:
         )
 
     def refuse(self, client: Any, jobs: Sequence[Planned]) -> None:
-        """Raise UserError for an engine whose users are not this machine's, sources that they may
-        not read, and a foreign platform without a handler.
+        """Raise UserError for an engine whose users are not this machine's, for sources that they cannot
+        read, and for a foreign platform without a handler.
         """
         if daemon.is_rootless(answers.info(client).SecurityOptions or ()):
             raise UserError(
@@ -119,7 +118,7 @@ class Here:
         return accelerator.access_here(self._target.accelerator, self._target.bus)
 
     def close(self) -> None:
-        """Do nothing: there is no way to end."""
+        """Do nothing: there is no connection to close."""
 
 
 Executor = partial(Containers, Here)

@@ -1,7 +1,6 @@
-"""Runs each job as a process of this machine, forked from a warm server that has imported what it
-needs.
+"""Runs each job as a local process, forked from a warm server that has imported the required modules.
 
-A stage with `runs_on: target` runs on this machine's processor too, and its figures say so.
+Stages with `runs_on: target` also run on this machine's processor, and their figures say so.
 """
 
 import json
@@ -34,33 +33,33 @@ from engine.target import platform_of
 _SLOW_IMPORTS = (
     "tensorflow",
     "keras",
-)  # seconds each; one server keeps them for all the stages of a run
+)  # imports that take seconds each; one server loads them for all stages of a run
 
 
 @dataclass(slots=True)
 class _Server:
     process: subprocess.Popen[bytes]
     connection: socket.socket
-    pidfd: int | None  # readable when the process has ended; None if the kernel gives none
+    pidfd: int | None  # readable when the process has ended; None if the kernel does not support it
     mark: str
     buffer: bytes = b""
     jobs: dict[str, float] = field(default_factory=dict)  # stage -> when it was launched
     pids: dict[str, int] = field(default_factory=dict)
     forced: dict[str, float] = field(
         default_factory=dict
-    )  # stage -> when it was first to end by force
-    has_answered: bool = False  # before that it imports, and reads nothing
+    )  # stage -> when it was first to be killed
+    has_answered: bool = False  # until then it is importing, and does not read requests
 
 
 class Executor:
     """Local processes."""
 
-    silent_s = 5.0  # how long a server may leave a job's end by force unreported, before it is ended itself
+    silent_s = 5.0  # how long a server may take to report a killed job before it is killed itself
 
     def __init__(self, context: ExecutorContext) -> None:
         options.limits(
             context
-        )  # invalid container options are reported before anything starts, also if no container runs
+        )  # invalid container options are reported before anything starts, even if no container runs
         self._target, self._store = context.target, context.store
         self._python_path = os.pathsep.join(map(str, context.roots))
         self._servers: dict[tuple[str, ...], _Server] = {}
@@ -69,20 +68,18 @@ class Executor:
     why_chosen = "running stages as local processes"
 
     def unavailable(self) -> str:
-        """Return nothing: a process can always be started."""
+        """Return an empty string: a process can always be started."""
         return ""
 
     def missing(self, planned: Iterable[Planned]) -> list[str]:
-        """Return no image: a process needs none."""
+        """Return no images: a process needs none."""
         return []
 
     def load(self, full_name: str, archive: Path) -> None:
-        """Do nothing with an image."""
+        """Do nothing: processes need no image."""
 
     def place(self, spec: StageSpec, contract: Contract) -> Placement:
-        """Return where the stage runs: here, and where that stands in for the target its figures
-        say so.
-        """
+        """Return where the stage runs: on this machine. If that replaces the target, its figures say so."""
         machine = platform.machine()
         here = platform_of(machine)
         is_stand_in = spec.runs_on == "target" and self._target.platform != here
@@ -94,7 +91,7 @@ class Executor:
         )
 
     def prepare(self, planned: Iterable[Planned]) -> None:
-        """Begin to warm what these jobs will need."""
+        """Start servers with the imports of these jobs."""
         modules: dict[tuple[str, ...], set[str]] = {}
         for job in (one.job for one in planned):
             modules.setdefault(_preload(job), set()).update(job.contract.modules)
@@ -106,7 +103,7 @@ class Executor:
         tree.kill_abandoned(self._store)
 
     def launch(self, launch: Launch) -> None:
-        """Start the job; its end comes from `wait`."""
+        """Start the job; `wait` reports its end."""
         server = self._server(_preload(launch.job))
         cwd = launch.folder / "cwd"
         cwd.mkdir()
@@ -130,14 +127,14 @@ class Executor:
         for server in self._servers.values():
             _wake(server)
         for key, _ in self._selector.select(timeout_s):
-            if key.data in self._servers:  # else lost by the event before
+            if key.data in self._servers:  # otherwise the previous event removed it
                 ended += self._receive(key.data, has_ended=isinstance(key.fileobj, int))
         return ended
 
     def terminate(self, stage: str, *, force: bool) -> None:
-        """Ask the job's process tree to end, or end it.
+        """Ask the job's process tree to end; with `force`, kill it.
 
-        By force without its server too, which may have been stopped or hang.
+        Killing does not depend on the server, which may be stopped or hang.
         """
         for server in self._servers.values():
             if stage not in server.jobs:
@@ -151,7 +148,7 @@ class Executor:
                 server.process.kill()  # `wait` sees that, and reports its jobs as lost
 
     def close(self) -> None:
-        """End the servers and with them every job."""
+        """End the servers, and every job with them."""
         for server in self._servers.values():
             server.process.send_signal(signal.SIGCONT)
             server.connection.close()
@@ -202,9 +199,9 @@ class Executor:
         return self._servers[preload]
 
     def _receive(self, preload: tuple[str, ...], *, has_ended: bool) -> list[Ended]:
-        """Read what the server says.
+        """Read the server's answers.
 
-        Of one that has ended all that it still said, and then its jobs are lost.
+        If it has ended, read all of them, and report its remaining jobs as lost.
         """
         server = self._servers[preload]
         ended: list[Ended] = []
@@ -215,7 +212,7 @@ class Executor:
         return ended
 
     def _lose(self, preload: tuple[str, ...]) -> list[Ended]:
-        """Report the jobs of a server that died, and end what is left of them: only their first
+        """Report the jobs of a dead server as lost, and kill their remaining processes: only the jobs' main
         processes died with it.
         """
         server = self._servers.pop(preload)
@@ -242,9 +239,9 @@ def _preload(job: Job) -> tuple[str, ...]:
 
 
 def _pidfd(process: subprocess.Popen[bytes]) -> int | None:
-    """Return what tells the process's end, whoever still holds its socket.
+    """Return a descriptor that tells when the process ends, even if others still hold its socket.
 
-    None if the kernel or a sandbox has no such thing.
+    None if the kernel or a sandbox does not support it.
     """
     try:
         return os.pidfd_open(process.pid)
@@ -253,14 +250,14 @@ def _pidfd(process: subprocess.Popen[bytes]) -> int | None:
 
 
 def _wake(server: _Server) -> None:
-    """Let a server continue that one of its jobs has stopped."""
+    """Let a server continue if one of its jobs has stopped it."""
     with suppress(ChildProcessError):
         if os.waitid(os.P_PID, server.process.pid, os.WSTOPPED | os.WNOHANG):
             server.process.send_signal(signal.SIGCONT)
 
 
 def _received(server: _Server) -> bytes | None:
-    """Return what has come from the server; None: nothing yet; empty: nothing comes any more."""
+    """Return the server's data; None if there is none yet; empty at the end of the stream."""
     try:
         return server.connection.recv(1 << 16)
     except BlockingIOError:
@@ -270,7 +267,7 @@ def _received(server: _Server) -> bytes | None:
 
 
 def _heard(server: _Server, data: bytes) -> list[Ended]:
-    """Take in the answers, and return the jobs that ended."""
+    """Process the answers, and return the jobs that ended."""
     server.has_answered = True
     *lines, server.buffer = (server.buffer + data).split(b"\n")
     ended: list[Ended] = []
@@ -291,7 +288,7 @@ def _send(server: _Server, message: Mapping[str, object], within_s: float) -> No
         server.connection.settimeout(within_s)
         server.connection.sendall(json.dumps(message).encode() + b"\n")
     except TimeoutError:
-        server.process.kill()  # it hangs, with as many requests unread as the socket holds
+        server.process.kill()  # it hangs: the socket's buffer is full of unread requests
     except ConnectionError:
         return  # `wait` sees the closed socket and reports the loss
     finally:

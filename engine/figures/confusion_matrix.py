@@ -1,7 +1,7 @@
 """A confusion matrix: how many samples of each true class were predicted as each class.
 
-Up to 24 classes have their counts in the cells. Of more, a reader sees the shades, every few labels,
-and a list of what is most often confused.
+For up to 24 classes the cells show the counts. For more, the figure shows shades, some of the labels,
+and a list of the most frequent confusions.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,9 +29,9 @@ STYLE = """
 """.strip()
 MOST_NUMBERED = 24  # classes whose counts are written into the cells
 MOST_LISTED = 12  # pairs of classes that are confused most often
-SHADES = 10  # of a large matrix: one path each, instead of an element for each of 22,500 cells
+SHADES = 10  # in a large matrix: one path each, instead of an element for each of 22,500 cells
 LONGEST_LABEL = 24
-MOST_BESIDE = 600  # pixels; a wider matrix has the page to itself
+MOST_BESIDE = 600  # pixels; a wider matrix takes the full width of the page
 PITCH = 11  # pixels that a label needs
 
 
@@ -95,14 +95,14 @@ def _longest(labels: Sequence[str]) -> float:
 
 
 def _titles(grid: _Grid) -> list[str]:
-    return [  # at the corner, where a reader sees them who has to scroll
+    return [  # at the corner, where they are visible without scrolling
         marks.text(grid.left, 14, "predicted class →", "title"),
         marks.turned(14, grid.top, "← true class", "title end", -90),
     ]
 
 
 def _labels(grid: _Grid, is_small: bool) -> list[str]:
-    """Return a label at each row and column, or at every few if they would stand on one another."""
+    """Return a label for each row and column, or for every few if they would overlap."""
     parts = []
     for index in range(0, len(grid.labels), ceil(PITCH / grid.cell)):
         label, middle = grid.labels[index], grid.cell * (index + 0.5)
@@ -136,7 +136,7 @@ def _cell(x: float, y: float, size: float, count: int, share: float, title: str)
 
 
 def _shaded(grid: _Grid, matrix: Sequence[Sequence[int]]) -> Iterator[str]:
-    """Return a path for the cells of each shade, on a frame with a rule at every tenth class."""
+    """Return a path for the cells of each shade, in a frame with a rule at every tenth class."""
     yield (
         f'<rect class="frame" x="{grid.left:.1f}" y="{grid.top:.1f}" width="{grid.size:.1f}" '
         f'height="{grid.size:.1f}"/>'
@@ -160,7 +160,7 @@ def _shaded(grid: _Grid, matrix: Sequence[Sequence[int]]) -> Iterator[str]:
 
 
 def _confused(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> str:
-    """Return what a large matrix cannot show in numbers: the largest counts off its diagonal."""
+    """Return the largest off-diagonal counts as a table, because a large matrix shows no numbers."""
     pairs = [(count, i, j) for i, row in enumerate(matrix) for j, count in enumerate(row) if i != j]
     most = sorted((one for one in pairs if one[0] > 0), key=lambda one: -one[0])[:MOST_LISTED]
     if len(labels) <= MOST_NUMBERED or not most:

@@ -16,7 +16,7 @@ from engine.svg.axes import Axis, Frame, padded, titled
 
 HEADING = "Curves"
 STYLE = ""
-MOST_DRAWN = 400  # points of one curve; more would not be seen at this width
+MOST_DRAWN = 400  # points of one curve; more would not be visible at this width
 
 
 class Series(TypedDict):
@@ -28,7 +28,7 @@ class Series(TypedDict):
 
 
 class Fields(TypedDict):
-    """The curves, and what their axes show, in which units."""
+    """The curves, and the names and units of their axes."""
 
     series: Annotated[list[Series], Field(max_length=30)]
     x: Name
@@ -50,7 +50,7 @@ EXAMPLE: Fields = {
 
 
 def check(figure: Fields) -> None:
-    """Raise ValueError unless each x has its y."""
+    """Raise ValueError unless each x has a y."""
     for series in figure["series"]:
         if len(series["x"]) != len(series["y"]):
             raise ValueError(f"the series {series['name']!r} has as many values of x as of y")
@@ -66,7 +66,7 @@ def draw(figure: Fields) -> str:
     names = [series["name"] for series in figure["series"]]
     label = f"{figure['y']} over {figure['x']}"
     chart = marks.chart(label, frame.width, frame.height, parts)
-    is_plain = names == [figure["y"]]  # its axis says it already
+    is_plain = names == [figure["y"]]  # the axis already shows the name
     return f"<div>{'' if is_plain else marks.legend(names)}{chart}</div>"
 
 
@@ -88,7 +88,7 @@ def _thinned(points: Sequence[tuple[float, float | None]]) -> Sequence[tuple[flo
 
 
 def _curve(index: int, frame: Frame, points: Sequence[tuple[float, float | None]]) -> list[str]:
-    """Return a line for each stretch without a gap, and a dot for a point that stands alone."""
+    """Return a line for each section without a gap, and a dot for an isolated point."""
     parts, style = [], marks.series(index)
     for is_gap, stretch in groupby(points, lambda point: point[1] is None):
         if is_gap:

@@ -1,4 +1,4 @@
-"""A histogram: how often a value fell into each bin, for one series or several over the same bins."""
+"""A histogram: the number of values in each bin, for one series or several over the same bins."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -19,14 +19,14 @@ STYLE = """
 
 
 class Series(TypedDict):
-    """How many values fell into each bin; shares are counts too."""
+    """The number, or share, of values in each bin."""
 
     name: Label
     counts: Annotated[list[Annotated[Finite, Field(ge=0)]], Field(max_length=1_000)]
 
 
 class Fields(TypedDict):
-    """The edges of the bins, rising; what was counted; what the axes show."""
+    """The edges of the bins, ascending; the series; the names of the axes."""
 
     edges: Annotated[list[Finite], Field(min_length=2, max_length=1_001)]
     series: Annotated[list[Series], Field(max_length=12)]
@@ -48,7 +48,7 @@ EXAMPLE: Fields = {
 
 
 def check(figure: Fields) -> None:
-    """Raise ValueError unless the edges rise, and each bin has its count."""
+    """Raise ValueError unless the edges ascend, and each bin has a count."""
     if any(low >= high for low, high in pairwise(figure["edges"])):
         raise ValueError("each edge of a histogram is larger than the one before")
     for series in figure["series"]:
@@ -73,7 +73,7 @@ def draw(figure: Fields) -> str:
 
 
 def _outline(index: int, frame: Frame, edges: Sequence[float], counts: Sequence[float]) -> str:
-    """Return the bins of a series; those of a single one stand apart, others overlap as steps."""
+    """Return the bins of a series: separate bars for a single series, otherwise overlapping steps."""
     ground = frame.y(0.0)
     path = f"M{frame.x(edges[0]):.1f} {ground:.1f}"
     for (low, high), count in zip(pairwise(edges), counts, strict=True):

@@ -1,7 +1,7 @@
-"""A model's operators as a graph: which an accelerator takes, and why it leaves the others.
+"""A model's operators as a graph: which ones run on the accelerator, and why the others do not.
 
-Operators stand in rows by the longest path to them, and the rows in columns side by side, so that a
-graph of several hundred stays on one page.
+Operators are in rows by the longest path to them, and the rows in columns side by side, so that a
+graph of several hundred operators fits on one page.
 """
 
 from collections import defaultdict
@@ -26,7 +26,7 @@ STYLE = """
 """.strip()
 CELL_WIDTH, CELL_HEIGHT, CELL_GAP = 136.0, 15.0, 6.0
 ROW, ROWS, COLUMN_GAP = 22.0, 36, 34.0
-MOST_ABREAST = 4  # operators of one row; more continue in the next
+MOST_ABREAST = 4  # operators in one row; the others go into the next row
 TOP, MARGIN = 34.0, 4.0
 LONGEST_NAME = 20
 
@@ -34,7 +34,7 @@ Edge = tuple[int, int]
 
 
 class Op(TypedDict):
-    """An operator: its type, and why the accelerator does not take it if it does not."""
+    """An operator: its type, and the reason if it does not run on the accelerator."""
 
     type: Label
     mapped: bool
@@ -66,14 +66,14 @@ class _Position:
 
 
 def check(figure: Fields) -> None:
-    """Raise ValueError if an edge names an operator that is not there."""
+    """Raise ValueError if an edge names an operator that does not exist."""
     count = len(figure["nodes"])
     if any(not 0 <= index < count for edge in figure["edges"] for index in edge):
         raise ValueError("an edge names a node that is not there")
 
 
 def draw(figure: Fields) -> str:
-    """Return the graph; each operator's title says where it runs, and why."""
+    """Return the graph; each operator's tooltip says where it runs, and why."""
     ops = figure["nodes"]
     edges = {(source, target) for source, target in figure["edges"] if source < target}
     known = sorted(edges)
@@ -93,7 +93,7 @@ def draw(figure: Fields) -> str:
 
 
 def _rows(count: int, edges: Sequence[Edge]) -> list[list[int]]:
-    """Return the operators in rows, each below all that it reads from."""
+    """Return the operators in rows, each below all operators that it reads from."""
     level = [0] * count
     for source, target in sorted(edges, key=lambda edge: edge[1]):
         level[target] = max(level[target], level[source] + 1)
@@ -108,7 +108,7 @@ def _rows(count: int, edges: Sequence[Edge]) -> list[list[int]]:
 
 
 def _positions(rows: Sequence[Sequence[int]]) -> dict[int, _Position]:
-    """Return where each operator stands: rows downwards, then on in the next column."""
+    """Return each operator's position: rows downwards, then the next column."""
     positions: dict[int, _Position] = {}
     left = MARGIN
     for column, first in enumerate(range(0, len(rows), ROWS)):
@@ -123,7 +123,7 @@ def _positions(rows: Sequence[Sequence[int]]) -> dict[int, _Position]:
 
 
 def _cell(at: int, op: Op, position: _Position) -> str:
-    """Draw an operator; one that is left to the CPU has a dashed edge too, for who sees no colours."""
+    """Draw an operator; one on the CPU also has a dashed edge, for readers who cannot see the colours."""
     title = escape(
         f"{at} {op['type']}: "
         + ("Mapped to Edge TPU" if op["mapped"] else op["reason"] or "left to the CPU")
@@ -140,7 +140,7 @@ def _cell(at: int, op: Op, position: _Position) -> str:
 
 
 def _line(source: _Position, target: _Position) -> str:
-    """Draw an edge: straight to the next row, in a bow past others, and from column to column."""
+    """Draw an edge: straight to the next row, or curved past other rows and between columns."""
     middle = CELL_WIDTH / 2
     if source.column == target.column and target.row == source.row + 1:
         path = f"M{source.x + middle:.0f} {source.y + CELL_HEIGHT:.0f}L{target.x + middle:.0f} {target.y:.0f}"

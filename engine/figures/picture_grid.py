@@ -19,12 +19,15 @@ STYLE = """
 .pictures span { display: block; font-size: 12px; line-height: 1.35; margin-top: 3px;
   overflow-wrap: anywhere; }
 """.strip()
-MOST_CHARACTERS = 2_000_000  # of base64, of all pictures: 1.5 MB
-_TYPES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}  # what files begin with
+MOST_CHARACTERS = 2_000_000  # of base64, for all pictures: 1.5 MB
+_TYPES = {
+    "image/png": b"\x89PNG\r\n\x1a\n",
+    "image/jpeg": b"\xff\xd8\xff",
+}  # the first bytes of the files
 
 
 class Picture(TypedDict):
-    """A PNG or JPEG file as base64, and what a reader should know of it."""
+    """A PNG or JPEG file as base64, and its caption."""
 
     caption: Label
     data: Annotated[str, Field(max_length=200_000)]
@@ -48,7 +51,7 @@ EXAMPLE: Fields = {
 
 
 def check(figure: Fields) -> None:
-    """Raise ValueError if a picture is none, or all together are too large."""
+    """Raise ValueError if a picture is not a PNG or JPEG file, or if all together are too large."""
     if sum(len(picture["data"]) for picture in figure["pictures"]) > MOST_CHARACTERS:
         raise ValueError(f"the pictures have at most {MOST_CHARACTERS:,} characters of base64")
     for picture in figure["pictures"]:
@@ -68,7 +71,7 @@ def _shown(picture: Picture) -> str:
 
 
 def _type(data: str) -> str | None:
-    """Return the media type of a file in base64, or None if it is no picture."""
+    """Return the media type of a file in base64, or None if it is not a picture."""
     try:
         content = base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError):

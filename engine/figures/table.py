@@ -1,4 +1,4 @@
-"""A table: columns with units, and a row for each thing that is compared."""
+"""A table: columns with units, and a row for each item."""
 
 from html import escape
 from typing import Annotated
@@ -18,7 +18,7 @@ Cell = Text | bool | Count | Finite | None
 
 
 class Column(TypedDict):
-    """What the values of a column are, and in which unit."""
+    """The name and the unit of a column."""
 
     name: Name
     unit: Label | None
@@ -46,7 +46,7 @@ def check(figure: Fields) -> None:
 
 
 def draw(figure: Fields) -> str:
-    """Return the table; columns of numbers stand at the right."""
+    """Return the table; columns of numbers are right-aligned."""
     rows, columns = figure["rows"][:MOST_SHOWN], range(len(figure["columns"]))
     sides = [_side([row[column] for row in figure["rows"]]) for column in columns]
     titles = [titled(column["name"], column["unit"]) for column in figure["columns"]]
@@ -74,7 +74,7 @@ def _words(value: Cell) -> str:
 
 
 def _side(values: list[Cell]) -> str:
-    """Return the class of a column, which stands at the right if it has numbers and no words."""
+    """Return the class of a column, which is right-aligned if it has numbers and no words."""
     is_number = any(_is_number(value) for value in values)
     return ' class="right"' if is_number and not any(map(_is_word, values)) else ""
 

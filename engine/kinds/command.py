@@ -1,4 +1,4 @@
-"""`command: [word, ...]`: a stage that is a program. The YAML says what it reads and writes."""
+"""`command: [word, ...]`: a stage that is a program. The YAML declares its inputs and outputs."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _PLACEHOLDER = re.compile(r"\{(\w+)(?:\.(\w+))?\}")
 
 
 def contract(declared: Declared, library: Library) -> Contract:
-    """Return what the YAML declares; raise every mistake in it."""
+    """Return the contract that the YAML declares; raise all its mistakes together."""
     mistakes = [*_unknown_placeholders(declared), *_wrong_outputs(declared)]
     if mistakes:
         raise ExceptionGroup("the stage is invalid", mistakes)
@@ -32,7 +32,7 @@ def contract(declared: Declared, library: Library) -> Contract:
 
 
 def _suffixes(declared: Declared) -> dict[str, object]:
-    """Return the suffixes as part of the sources, since programs go by them; nothing without any."""
+    """Return the suffixes, if any, as part of the sources, because programs depend on them."""
     return {"suffixes": dict(declared.suffixes)} if declared.suffixes else {}
 
 

@@ -9,7 +9,7 @@ DESCRIPTION = "the stage's function, such as stages.pose.train"
 
 
 def contract(declared: Declared, library: Library) -> Contract:
-    """Return what the function's signature says."""
+    """Return the contract in the function's signature."""
     found: Contract | None = None
     mistakes: list[UserError] = []
     if declared.outputs:

@@ -1,9 +1,9 @@
 """A warm process that forks a child for each job: `python -m engine.processes.forkserver SOCKET_FD
 [MODULE...]`.
 
-It imports the named modules once and never runs an operation of theirs, so that a fork is as good
-as a fresh process. Requests and answers are JSON lines on the socket, which no job inherits. When
-the engine goes away, every process of every job goes too.
+It imports the named modules once but never uses them, so that a fork behaves like a fresh process.
+Requests and answers are JSON lines on the socket, which jobs do not inherit. When the engine ends,
+every process of every job ends too.
 """
 
 import ctypes
@@ -28,7 +28,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Server:
-    """Serves one engine until it hangs up."""
+    """Serves one engine until the engine closes the connection."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -60,7 +60,7 @@ class Server:
         tree.kill_marked(os.environ.get(tree.MARK, ""), list(self._running))
 
     def _received(self) -> bytes:
-        """Return what the engine sent; nothing if it has gone, also with answers unread."""
+        """Return the engine's data; empty if the engine has ended, even if it left answers unread."""
         try:
             return self._connection.recv(1 << 16)
         except ConnectionError:
@@ -84,8 +84,8 @@ class Server:
         self._answer({"job": request["job"], "started": pid})
 
     def _let_go(self) -> None:
-        """Close in a forked job what is the server's: while a job holds the socket, the engine does
-        not see the server's death.
+        """Close the server's descriptors in a forked job: while a job holds the socket, the engine does not
+        notice the server's death.
         """
         signal.set_wakeup_fd(-1)
         self._waiting.close()
@@ -94,8 +94,8 @@ class Server:
         os.close(self._wake_w)
 
     def _reap(self) -> None:
-        """Report the jobs that ended, and kill what they left: each orphan that ends may have had
-        children of its own.
+        """Report the jobs that ended, and kill the processes that they left: an orphan that ends may have had
+        children itself.
         """
         ended: list[tuple[int, int]] = []
         with suppress(ChildProcessError):
@@ -112,8 +112,8 @@ class Server:
             )
 
     def _end_leftovers(self, ended: list[int]) -> None:
-        """Kill what ended jobs left: their process groups, and orphans, which come to this
-        subreaper.
+        """Kill the processes that ended jobs left: their process groups, and orphans, which this subreaper
+        inherits.
         """
         for pid in ended:
             with suppress(ProcessLookupError, PermissionError):
@@ -133,7 +133,7 @@ def _become_job(request: dict[str, Any], server: int) -> None:
         os.setsid()
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != server:
-            return  # the server died before it could take this process along
+            return  # the server died before its death could end this process
         _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         _redirect(request["log"])
@@ -151,19 +151,17 @@ def _become_job(request: dict[str, Any], server: int) -> None:
 
 
 def _forget() -> None:
-    """Let go of what modules keep from the server's own start, as a fresh process would not have
-    it.
-    """
+    """Reset state that modules keep from the server's start and that a fresh process would not have."""
     if temporary := sys.modules.get("tempfile"):
-        vars(temporary)["tempdir"] = None  # found again, from the job's TMPDIR
+        vars(temporary)["tempdir"] = None  # determined again, from the job's TMPDIR
     time.tzset()
     sys.argv = ["engine.stage"]
     if numpy_random := sys.modules.get("numpy.random"):
-        numpy_random.seed()  # Python's own `random` sees to that itself
+        numpy_random.seed()  # Python's own `random` reseeds itself after a fork
 
 
 def _redirect(log: str) -> None:
-    """Send output to the log and take input from nowhere."""
+    """Send output to the log, and close the input."""
     nowhere = os.open(os.devnull, os.O_RDONLY)
     out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for target, source in ((0, nowhere), (1, out), (2, out)):
@@ -180,11 +178,11 @@ def _main() -> None:
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)
     _libc.prctl(
         _PR_SET_PDEATHSIG, signal.SIGCONT
-    )  # so that a server that was stopped wakes, and sees that its engine has gone
+    )  # wakes a stopped server, so that it notices the end of its engine
     connection = socket.socket(fileno=int(sys.argv[1]))
     connection.set_inheritable(False)
     for module in sys.argv[2:]:
-        with suppress(Exception, SystemExit):  # the stage that needs it will say what is wrong
+        with suppress(Exception, SystemExit):  # the stage that needs it will report the error
             importlib.import_module(module)
     gc.collect()
     gc.freeze()

@@ -1,8 +1,8 @@
 """Finds the processes of a fork server in /proc: its tree, and processes that left the tree, by a mark
 in their environment.
 
-The mark names the engine, the server and the store. A process keeps it whatever session or parent
-it moves to.
+The mark names the engine, the server and the store. A process keeps it in any session and under any
+parent.
 """
 
 import os
@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 MARK = "RPI_MLOPS_SERVER"  # the environment variable that holds the mark
-# how long killed processes are waited for; one that the kernel holds in a system call may take longer
+# how long to wait for killed processes; one that is blocked in a system call may take longer
 END_S = 2.0
 
 
@@ -24,10 +24,10 @@ def new_mark(store: Path) -> str:
 
 
 def kill_tree(pid: int, number: int, *, itself: bool = True) -> None:
-    """Send the signal to a process and all its descendants, whatever session they moved to."""
+    """Send the signal to a process and all its descendants, in any session."""
     tree = [pid]
     for one in tree:
-        tree.extend(children(one))  # grows while it is walked
+        tree.extend(children(one))  # grows during the loop
     for one in tree if itself else tree[1:]:
         with suppress(ProcessLookupError, PermissionError):
             os.kill(one, number)
@@ -46,15 +46,15 @@ def children(pid: int) -> list[int]:
 
 
 def kill_marked(mark: str, jobs: Collection[int] = (), *, within_s: float = END_S) -> None:
-    """Kill the trees of these jobs and every process with the mark or of a job's session, until
-    a whole look finds none or the time is up.
+    """Kill the trees of these jobs and every process with the mark or in a job's session, until a complete
+    scan finds none or the time is up.
 
-    A look is whole if no process ended meanwhile: that one may have forked another unseen.
+    A scan is complete if no process ended meanwhile: such a process may have forked another unnoticed.
     """
     for pid in jobs:
         kill_tree(pid, signal.SIGKILL)
     deadline_s = time.monotonic() + within_s
-    known: set[int] = set()  # the ended processes of the look before
+    known: set[int] = set()  # the ended processes of the previous scan
     while time.monotonic() < deadline_s:
         found, ended = _look(mark, jobs)
         if not found and ended <= known:
@@ -66,14 +66,14 @@ def kill_marked(mark: str, jobs: Collection[int] = (), *, within_s: float = END_
 
 
 def kill_abandoned(store: Path) -> None:
-    """Kill the processes that engines of this store have left which are gone themselves."""
+    """Kill the processes that ended engines of this store have left."""
     for mark in {_mark_of(pid) for pid in _others()} - {""}:
         if _is_abandoned(mark, store):
             kill_marked(mark)
 
 
 def _is_abandoned(mark: str, store: Path) -> bool:
-    """Return whether the mark belongs to this store and its engine is gone.
+    """Return whether the mark belongs to this store and its engine has ended.
 
     False for marks of other PID namespaces, which cannot be checked.
     """
@@ -85,8 +85,8 @@ def _is_abandoned(mark: str, store: Path) -> bool:
 
 
 def _look(mark: str, jobs: Collection[int]) -> tuple[list[int], set[int]]:
-    """Return the living processes with the mark or of a job's session, and the listed ones that
-    have ended.
+    """Return the living processes with the mark or in a job's session, and the listed processes that have
+    ended.
     """
     found, ended = [], set()
     for pid in _others():
@@ -98,14 +98,14 @@ def _look(mark: str, jobs: Collection[int]) -> tuple[list[int], set[int]]:
 
 
 def _others() -> list[int]:
-    """Return all processes but this one."""
+    """Return all processes except this one."""
     return [
         int(name) for name in os.listdir("/proc") if name.isdecimal() and int(name) != os.getpid()
     ]
 
 
 def _mark_of(pid: int) -> str:
-    """Return the mark of a process; empty for one that has none, has ended or is another user's."""
+    """Return the mark of a process; empty if it has none, has ended or belongs to another user."""
     prefix = f"{MARK}=".encode()
     words = _environment(pid).split(b"\0")
     return next(
@@ -114,11 +114,11 @@ def _mark_of(pid: int) -> str:
 
 
 def _environment(pid: int) -> bytes:
-    """Return what proc(5)'s environ holds; wait for a process that is about to start a program,
-    which has neither arguments nor an environment yet.
+    """Return the content of proc(5)'s environ; wait for a process that is in exec and has neither arguments
+    nor an environment yet.
     """
     deadline_s = time.monotonic() + END_S
-    with suppress(OSError):  # it has ended, is another user's or a thread of the kernel
+    with suppress(OSError):  # it has ended, belongs to another user, or is a kernel thread
         while not (words := Path(f"/proc/{pid}/environ").read_bytes()):
             Path(f"/proc/{pid}/exe").readlink()
             if Path(f"/proc/{pid}/cmdline").read_bytes() or time.monotonic() > deadline_s:
@@ -129,21 +129,19 @@ def _environment(pid: int) -> bytes:
 
 
 def _session(pid: int) -> int:
-    """Return the session of a living process, else 0."""
+    """Return the session of a living process, otherwise 0."""
     fields = _stat(pid)
     return int(fields[3]) if fields and fields[0] not in (b"Z", b"X") else 0
 
 
 def _start(pid: int) -> str:
-    """Return when a living process started, in ticks since the boot: with it a PID means one
-    process only.
-    """
+    """Return when a living process started, in ticks since boot; PID and start time identify a process."""
     fields = _stat(pid)
     return fields[19].decode() if fields and fields[0] not in (b"Z", b"X") else ""
 
 
 def _stat(pid: int) -> list[bytes]:
-    """Return the fields of proc(5)'s stat after the name, which may hold anything."""
+    """Return the fields of proc(5)'s stat after the name, which may contain any characters."""
     try:
         return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
     except OSError:

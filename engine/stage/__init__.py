@@ -1,13 +1,11 @@
-"""The inside of a job: the API that a stage may import, and `python -m engine.stage JOB_FOLDER [LOG]`,
-which runs one.
+"""The API that a stage may import, and `python -m engine.stage JOB_FOLDER [LOG]`, which runs a job.
 
-Standard library only, and no newer syntax than Python 3.9: this package also runs inside small ARM
-images, which contain no other part of the engine. It does not depend on plans, stores, MLflow or
-containers.
+Standard library only, and no syntax newer than Python 3.9: this package also runs in small ARM images,
+which contain no other part of the engine. It does not depend on plans, stores, MLflow or containers.
 
-A job folder holds `job.json` (module and function, or a command; inputs, outputs, parameters, and
-where checkpoints are kept), `out/` for the outputs, `events.jsonl` that the stage appends to while
-it runs, and at the end `result.json` with its metrics, its error or the exit status that it chose.
+A job folder contains `job.json` (module and function, or a command; inputs, outputs, parameters, and
+the path of checkpoints), `out/` for the outputs, `events.jsonl`, to which the stage appends while it
+runs, and at the end `result.json` with its metrics, its error or its chosen exit status.
 """
 
 import errno
@@ -32,17 +30,16 @@ Out = Path
 
 JOB_VERSION = 1
 PROGRESS_INTERVAL_S = 0.2
-# exit status where the disk was so full that not even the failure could be written down: EX_IOERR of
-# sysexits.h
+# exit status if the disk is so full that the failure cannot be written: EX_IOERR of sysexits.h
 NO_SPACE = 74
 
 _events: Optional[int] = (
-    None  # file descriptor of events.jsonl; None in a bare call, such as a unit test
+    None  # file descriptor of events.jsonl; None in a plain call, such as a unit test
 )
 _last_progress_s = 0.0
 _taken = ""
 _measured_on: Optional[str] = None
-_checkpoint: Optional[Path] = None  # None in a bare call
+_checkpoint: Optional[Path] = None  # None in a plain call
 
 
 class StageError(Exception):
@@ -52,7 +49,7 @@ class StageError(Exception):
 
 
 def progress(done: float, total: float, message: str = "") -> None:
-    """Report progress; the run gets at most five reports a second, and always the last one."""
+    """Report progress; the run gets at most five reports per second, and always the last one."""
     global _last_progress_s
     now = time.monotonic()
     if now - _last_progress_s < PROGRESS_INTERVAL_S and done < total:
@@ -81,7 +78,7 @@ def metric(name: str, value: float, step: int) -> None:
 
 
 def note(text: str) -> None:
-    """Record a sentence that the user should read, about something skipped, chosen or assumed."""
+    """Record a message for the user, about something skipped, chosen or assumed."""
     _send({"event": "note", "text": as_text(text)})
 
 
@@ -127,8 +124,7 @@ def checkpoint() -> Path:
 
 @contextmanager
 def durable_file(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file to write in binary; it replaces `path` when the block ends, and is on disk
-    then.
+    """Open a file for writing in binary; it replaces `path` when the block ends, and is then on disk.
 
     After a kill or a power failure the file has the complete old or the complete new content.
     """
@@ -146,8 +142,8 @@ def durable_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 def run_job(job_dir: Path) -> int:
-    """Run the job of this folder in this process, and return the exit status: 0, what the stage
-    chose, or 1 with the cause in result.json.
+    """Run the job of this folder in this process, and return the exit status: 0, the stage's own choice, or
+    1 with the cause in result.json.
     """
     global _taken, _checkpoint, _measured_on
     job = json.loads((job_dir / "job.json").read_text(encoding="utf-8"))
@@ -178,14 +174,14 @@ def run_job(job_dir: Path) -> int:
             "".join(
                 traceback.format_exception(type(error), error, inner or error.__traceback__)
             ).rstrip()
-        )  # from the stage on
+        )  # starting at the stage
         return 1
     return 0
 
 
 def log_to(path: Path) -> None:
-    """Send all that this process and its children print to the end of the file, as an executor does
-    that cannot do so itself.
+    """Append all output of this process and its children to the file, for executors that cannot do so
+    themselves.
     """
     log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(log, 1)
@@ -194,22 +190,22 @@ def log_to(path: Path) -> None:
 
 
 def speak_utf8() -> None:
-    """Print any text, also names of files that are not UTF-8; a stage must not fail because it
-    prints one.
-    """
+    """Allow any text to be printed, such as file names that are not UTF-8; printing must not fail a stage."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def _exited(job_dir: Path, end: SystemExit) -> int:
-    """Write down the status with which the stage ended itself, and return it: an executor may see
-    it changed, or as a signal.
+    """Record the exit status that the stage chose, and return it: an executor may see a different one, or a
+    signal.
     """
     if end.code is None:
         status = 0
     elif isinstance(end.code, int):
-        status = end.code & 0xFF or int(end.code != 0)  # a multiple of 256 would be the system's 0
+        status = end.code & 0xFF or int(
+            end.code != 0
+        )  # the system would turn a multiple of 256 into 0
     else:
         status = 1
         _complain(end.code)
@@ -218,7 +214,7 @@ def _exited(job_dir: Path, end: SystemExit) -> int:
 
 
 def _complain(text: object) -> None:
-    """Print to the log, if the stage has left it open."""
+    """Print to the log, unless the stage has closed it."""
     try:
         print(as_text(text), file=sys.stderr, flush=True)
     except (OSError, ValueError, AttributeError) as error:
@@ -236,7 +232,7 @@ def _call(job: Dict[str, Any]) -> Any:
 
 
 def _checked(metrics: Any) -> Dict[str, float]:
-    """Return the metrics as finite floats; a stage that returns anything else has failed."""
+    """Return the metrics as finite floats; raise StageError for anything else."""
     if metrics is None:
         return {}
     if not isinstance(metrics, dict):
@@ -251,7 +247,7 @@ def _checked(metrics: Any) -> Dict[str, float]:
 
 
 def _scalar(value: Any) -> Any:
-    """Return Python's own number for one of NumPy's, or for an array that holds one."""
+    """Convert a NumPy number, or an array with one element, to a Python number."""
     try:
         return value.item() if hasattr(value, "item") else value
     except ValueError:  # an array of several values
@@ -266,14 +262,14 @@ def _is_metric(value: Any) -> bool:
 def _is_finite(value: float) -> bool:
     try:
         return math.isfinite(value)
-    except OverflowError:  # a whole number of more than 308 digits
+    except OverflowError:  # an integer with more than 308 digits
         return False
 
 
 def _short(value: object) -> str:
     try:
         return repr(value)[:80]
-    except ValueError:  # a whole number of more than 4,300 digits: sys.set_int_max_str_digits
+    except ValueError:  # an integer with more than 4,300 digits: sys.set_int_max_str_digits
         return "a number of thousands of digits"
 
 

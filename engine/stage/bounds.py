@@ -1,8 +1,8 @@
-"""The bounds of a stage's numeric parameters, as its signature declares them:
+"""Bounds of a stage's numeric parameters, declared in its signature:
 
     epochs: Annotated[int, Range(ge=1)] = 30
 
-The engine reads them by syntax and checks them when it plans; at run time they do nothing.
+The engine parses and checks them when it plans; they have no effect at run time.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Converts a stage's reports to JSON types: Python's own numbers, text and lists.
+"""Converts a stage's reports to JSON types: Python numbers, text and lists.
 
 NumPy and TensorFlow values are recognised by their methods (`item`, `tolist`, `numpy`); neither package
 is imported.
@@ -10,9 +10,7 @@ from typing import Any, Iterable, Mapping, Union
 
 
 def as_text(value: object) -> str:
-    """Return the value as text that is valid UTF-8: bytes of a file's name that are not show as
-    \\xff.
-    """
+    """Return the value as text that is valid UTF-8: invalid bytes of a file name are shown as \\xff."""
     text = str(value)
     try:
         return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
@@ -21,9 +19,9 @@ def as_text(value: object) -> str:
 
 
 def as_number(value: Any) -> Union[int, float]:
-    """Return a number, also from an array that holds one.
+    """Return a number, even from an array with one element.
 
-    TypeError or ValueError for anything else.
+    Raise TypeError or ValueError for anything else.
     """
     value = value.item() if hasattr(value, "item") else value
     try:
@@ -33,8 +31,8 @@ def as_number(value: Any) -> Union[int, float]:
 
 
 def as_plain(value: object) -> Any:
-    """Return the value in types that JSON has: arrays and other iterables as lists, paths and
-    unknown objects as text.
+    """Return the value in JSON types: arrays and other iterables as lists, paths and unknown objects as
+    text.
     """
     if value is None or isinstance(value, (bool, int, float)):
         return value
@@ -42,7 +40,7 @@ def as_plain(value: object) -> Any:
         return as_text(os.fsdecode(value))
     if isinstance(value, Mapping):
         return {as_text(key): as_plain(one) for key, one in value.items()}
-    for method in ("tolist", "numpy"):  # of NumPy, and of TensorFlow's and PyTorch's tensors
+    for method in ("tolist", "numpy"):  # NumPy arrays; TensorFlow's and PyTorch's tensors
         if hasattr(value, method):
             return as_plain(getattr(value, method)())
     if isinstance(value, Iterable):

@@ -1,6 +1,4 @@
-"""The Edge TPUs of this machine, as the kernel lists them in /sys: bus, device node and state. It
-opens none.
-"""
+"""Finds the Edge TPUs of this machine in /sys: bus, device node and state. It does not open them."""
 
 import os
 from collections.abc import Iterator
@@ -13,11 +11,13 @@ SYS, DEV = Path("/sys"), Path("/dev")
 Bus = Literal["usb", "pcie"]
 State = Literal["ready", "not used yet", "driver missing", "node missing", "no permission"]
 
-# A USB Accelerator begins as Global Unichip's 1a6e:089a; at first use it loads its firmware, leaves the bus
-# and comes back as Google's
-# 18d1:9302 with another device node (google-coral/libedgetpu, driver/usb). So neither the id nor the node may
-# be written down.
-USB_IDS = {"1a6e:089a": False, "18d1:9302": True}  # id -> was it used since it was plugged in?
+# A USB Accelerator first appears as Global Unichip's 1a6e:089a; at first use it loads its firmware, leaves
+# the bus and reappears as Google's 18d1:9302 with another device node (google-coral/libedgetpu, driver/usb).
+# So neither the id nor the node may be hard-coded.
+USB_IDS = {
+    "1a6e:089a": False,
+    "18d1:9302": True,
+}  # id -> whether it was used since it was plugged in
 PCIE_ID = "1ac1:089a"
 LIBRARY = "libedgetpu.so.1"
 LOOKED_FOR = "USB 1a6e:089a or 18d1:9302, PCIe 1ac1:089a with /dev/apex_N"
@@ -37,13 +37,15 @@ class Coral:
 
     bus: Bus
     id: str  # vendor:device
-    node: Optional[Path]  # what the runtime opens, and where it should be; None without a driver
+    node: Optional[
+        Path
+    ]  # the node that the runtime opens, or its expected path; None without a driver
     state: State
-    mbit_s: int = 0  # of its USB link: 480 is USB 2, 5000 USB 3; 0: unknown
+    mbit_s: int = 0  # speed of its USB link: 480 is USB 2, 5000 is USB 3; 0: unknown
 
     @property
     def is_usable(self) -> bool:
-        """Whether the runtime can open it."""
+        """Return whether the runtime can open it."""
         return self.state in ("ready", "not used yet")
 
 
@@ -53,9 +55,9 @@ def find(sys: Path = SYS, dev: Path = DEV) -> List[Coral]:
 
 
 def library(root: Path = Path("/")) -> Optional[Path]:
-    """Return the Edge TPU's library, looked for where the loader does.
+    """Return the path of the Edge TPU's library, searched for like the dynamic loader does.
 
-    It is not loaded: one that does not fit ends the process.
+    It is not loaded: an incompatible one would crash the process.
     """
     named = [Path(folder) for folder in os.environ.get("LD_LIBRARY_PATH", "").split(":") if folder]
     usual = [
@@ -67,8 +69,8 @@ def library(root: Path = Path("/")) -> Optional[Path]:
 
 
 def seen(sys: Path = SYS, dev: Path = DEV, root: Path = Path("/")) -> str:
-    """Return its part of a fingerprint: a figure that was measured without an Edge TPU must not be
-    reused once there is one.
+    """Return its part of a fingerprint: a figure measured without an Edge TPU must not be reused once there
+    is one.
     """
     ready = sorted({found.bus for found in find(sys, dev) if found.is_usable})
     return f"{', '.join(ready) or 'no device'}, {'with' if library(root) else 'without'} library"
@@ -120,7 +122,7 @@ def _state(node: Path, was_used: bool) -> State:
 
 
 def _line(path: Path) -> str:
-    """Return what the kernel says there; empty if it says nothing, as while a device leaves."""
+    """Return the content of a file in /sys; empty if it cannot be read, as while a device disconnects."""
     try:
         return path.read_text(encoding="ascii", errors="replace").strip()
     except OSError:

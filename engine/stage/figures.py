@@ -1,7 +1,7 @@
 """A function for each built-in kind of figure.
 
 For any other kind, use `engine.stage.figure(kind, name, **fields)`; engine/figures/<kind>.py validates
-and draws a kind. Axes have names and units; the report draws the figure, and MLflow gets it with the
+and draws it. Axes have names and units. The report shows the figures, and MLflow gets them with the
 stage's run.
 """
 
@@ -13,9 +13,9 @@ from typing import Any, Iterable, List, Mapping, Optional, Sequence, Tuple, Unio
 from engine.stage import figure, note
 from engine.stage.convert import as_number, as_plain, as_text
 
-CURVE_POINTS = 2_000  # of one series; a longer one is thinned, and keeps its ends
-PICTURE_BYTES = 150_000  # of one picture, and
-PICTURES_BYTES = 1_500_000  # of all in a grid: they are kept in the run's journal
+CURVE_POINTS = 2_000  # points of one series; a longer one is thinned, but keeps its ends
+PICTURE_BYTES = 150_000  # of one picture
+PICTURES_BYTES = 1_500_000  # of all pictures in a grid, which are stored in the run's journal
 PICTURES = 100
 _SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")  # of PNG and JPEG
 
@@ -23,9 +23,7 @@ _SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")  # of PNG and JPEG
 def confusion_matrix(
     name: str, labels: Sequence[object], matrix: Sequence[Sequence[object]]
 ) -> None:
-    """Record a confusion matrix: rows are true classes, columns predicted ones, in the labels'
-    order.
-    """
+    """Record a confusion matrix: rows are true classes, columns predicted ones, in the labels' order."""
     rows = [[int(cell) for cell in row] for row in as_plain(matrix)]
     names = [as_text(label) for label in labels]
     figure("confusion_matrix", name, labels=names, matrix=rows)
@@ -34,10 +32,10 @@ def confusion_matrix(
 def op_graph(
     name: str, nodes: Iterable[Mapping[str, object]], edges: Iterable[Sequence[int]]
 ) -> None:
-    """Record a model's graph as it is placed: each node has `type`, `mapped` (on the accelerator)
-    and `reason` (why not, or None).
+    """Record a model's operators and their mapping: each node has `type`, `mapped` (on the accelerator) and
+    `reason` (why not, or None).
 
-    An edge is a pair of indexes of nodes: the one that makes a tensor, and the one that reads it.
+    An edge is a pair of node indexes: the one that writes a tensor, and the one that reads it.
     """
     rows = []
     for node in nodes:
@@ -61,9 +59,9 @@ def curves(
     """Record curves over a common axis, such as precision over recall.
 
     series: name -> (x values, y values) of the same length; a y that is NaN, infinite or None is a
-    gap. x, y: what the axes show; x_unit, y_unit: in which unit, such as "ms".
+    gap. x, y: the axes' names; x_unit, y_unit: their units, such as "ms".
 
-    ValueError: a series has not as many values of x as of y.
+    Raise ValueError if a series does not have as many values of x as of y.
     """
     drawn = [_series(title, *map(_numbers, points)) for title, points in series.items()]
     figure("curves", name, series=drawn, x=x, y=y, x_unit=x_unit, y_unit=y_unit)
@@ -78,10 +76,10 @@ def histogram(
     y: str = "count",
     x_unit: Optional[str] = None,
 ) -> None:
-    """Record a histogram, as numpy.histogram gives it.
+    """Record a histogram in the form of numpy.histogram.
 
-    edges: of the bins, rising, one more than there are bins; series: name -> count of each bin.
-    x, y: what the axes show; x_unit: in which unit, such as "ms".
+    edges: of the bins, ascending, one more than there are bins; series: name -> count of each bin.
+    x, y: the axes' names; x_unit: the unit, such as "ms".
     """
     drawn = [{"name": title, "counts": counts} for title, counts in series.items()]
     figure("histogram", name, edges=edges, series=drawn, x=x, y=y, x_unit=x_unit)
@@ -105,9 +103,8 @@ def table(
 def picture_grid(name: str, pictures: Iterable[Tuple[Union[Path, str, bytes], str]]) -> None:
     """Record small pictures with their captions.
 
-    pictures: (path or content of a PNG or JPEG file, caption). A picture of more than PICTURE_BYTES
-    is left out, and so is what makes the grid larger than PICTURES_BYTES or PICTURES; a note says
-    how many.
+    pictures: (path or content of a PNG or JPEG file, caption). Pictures larger than PICTURE_BYTES are
+    left out, and so are those beyond PICTURES_BYTES in total or PICTURES; a note says how many.
     """
     kept: List[Mapping[str, str]] = []
     size = count = 0
@@ -151,7 +148,7 @@ def _series(title: str, across: List[Any], up: List[Any]) -> Mapping[str, object
 
 
 def _numbers(values: object) -> List[Optional[float]]:
-    """Return finite numbers, and None for any other."""
+    """Return the values as numbers, with None for those that are not finite."""
     found = [None if value is None else as_number(value) for value in as_plain(values)]
     return [value if value is not None and math.isfinite(value) else None for value in found]
 
@@ -162,7 +159,7 @@ def _thinned(points: Sequence[object]) -> Sequence[Any]:
 
 
 def _cell(value: object) -> object:
-    """Return a value as a table's cell takes it; JSON has no NaN and no infinity."""
+    """Return a value for a table's cell; JSON has neither NaN nor infinity."""
     is_plain = value is None or isinstance(value, (str, bool, int))
     is_plain = is_plain or (isinstance(value, float) and math.isfinite(value))
     return value if is_plain else as_text(value)

@@ -13,13 +13,13 @@ class Platform:
     debian: str  # dpkg --print-architecture
     machine: str  # uname -m
     triplet: str  # of Debian's library folders
-    elf_class: int  # e_ident[EI_CLASS] of elf(5): 1 for 32 bits, 2 for 64
+    elf_class: int  # e_ident[EI_CLASS] of elf(5): 1 for 32-bit, 2 for 64-bit
     elf_machine: int  # e_machine of elf.h
-    qemu_cpu: Optional[str]  # the processor that QEMU imitates; None: its own choice
+    qemu_cpu: Optional[str]  # the CPU model that QEMU emulates; None: its default
 
     @property
     def oci(self) -> Dict[str, str]:
-        """What an image's configuration says of its platform."""
+        """Return the platform's fields in an image's configuration."""
         system, architecture, *variant = self.name.split("/")
         return {
             "architecture": architecture,
@@ -28,9 +28,9 @@ class Platform:
         }
 
 
-# QEMU 7.2's own choice for arm64, `max`, has instructions that no Pi has, and with those XNNPACK's int8
-# kernels compute something else (seen: up to 137 of 255 steps off; with any real processor 1). So it is the
-# processor of a Pi 4; for arm/v7 the oldest with VFPv4 and NEON.
+# QEMU 7.2's default for arm64, `max`, has instructions that no Pi has, and with them XNNPACK's int8 kernels
+# give different results (measured: up to 137 of 255 steps off; with any real CPU model, 1). So arm64 uses
+# the CPU of a Pi 4, and arm/v7 the oldest one with VFPv4 and NEON.
 _ALL = (
     Platform("linux/amd64", "amd64", "amd64", "x86_64", "x86_64-linux-gnu", 2, 62, None),
     Platform("linux/arm64", "arm64", "arm64", "aarch64", "aarch64-linux-gnu", 2, 183, "cortex-a72"),
@@ -39,4 +39,4 @@ _ALL = (
     ),
 )
 PLATFORMS: Dict[str, Platform] = {platform.name: platform for platform in _ALL}
-"""By OCI's name."""
+"""Platforms by OCI name."""

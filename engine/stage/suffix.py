@@ -1,9 +1,9 @@
-"""The suffix of an output's file, as a stage's signature declares it:
+"""The suffix of an output's file, declared in a stage's signature:
 
     report: Annotated[Out, Suffix(".json")]
 
-The engine reads it by syntax. The stage's output path ends in it, and so does the path in the run's
-folder: `artifacts/<stage>/report.json`.
+The engine parses it. The stage's output path ends in it, and so does the path in the run's folder:
+`artifacts/<stage>/report.json`.
 """
 
 from dataclasses import dataclass
@@ -11,6 +11,6 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Suffix:
-    """How the name of a file ends, as in `.json`."""
+    """The end of a file name, such as `.json`."""
 
     text: str

@@ -1,6 +1,6 @@
-"""Two axes: round ticks, the rules behind a drawing, titles with units, and the position of a value.
+"""Two axes: round ticks, grid lines, titles with units, and the position of a value.
 
-Pure. Values are finite; their span may be as large as floats are.
+Pure. Values are finite; their span may be as large as floats allow.
 """
 
 import math
@@ -14,16 +14,16 @@ _SUFFIXES = ((1e9, "G"), (1e6, "M"), (1e4, "k"))
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """What an axis shows, from its low end to its high one."""
+    """An axis: its title, and its low and high ends."""
 
     title: str
     low: float
     high: float
-    is_whole: bool = False  # it has only whole numbers, such as epochs
+    is_whole: bool = False  # it has only integers, such as epochs
 
     def share(self, value: float) -> float:
-        """Return where the value lies: 0 at the low end, 1 at the high one."""
-        span = self.high / 2 - self.low / 2  # halves: the whole may be more than a float holds
+        """Return the value's relative position: 0 at the low end, 1 at the high end."""
+        span = self.high / 2 - self.low / 2  # halves, because the full span may overflow a float
         return (value / 2 - self.low / 2) / span if span else 0.5
 
     def ticks(self, most: int) -> list[float]:
@@ -44,32 +44,32 @@ class Frame:
 
     @property
     def left(self) -> float:
-        """Return where the drawing begins, right of the words of the y axis."""
+        """Return the left edge of the drawing, to the right of the y axis' labels."""
         words = tick_words(self.y_axis.ticks(6))
         return 35 + max(map(width_of, words), default=0)
 
     @property
     def right(self) -> float:
-        """Return where the drawing ends; half of the last tick's word stands beyond."""
+        """Return the right edge of the drawing; half of the last tick's label is beyond it."""
         return self.width - 18
 
     top = 12
 
     @property
     def bottom(self) -> float:
-        """Return where the drawing ends, above the words of the x axis."""
+        """Return the bottom edge of the drawing, above the x axis' labels."""
         return self.height - 40
 
     def x(self, value: float) -> float:
-        """Return the pixel of a value of the x axis."""
+        """Return the pixel of a value on the x axis."""
         return self.left + (self.right - self.left) * self.x_axis.share(value)
 
     def y(self, value: float) -> float:
-        """Return the pixel of a value of the y axis."""
+        """Return the pixel of a value on the y axis."""
         return self.bottom - (self.bottom - self.top) * self.y_axis.share(value)
 
     def parts(self) -> list[str]:
-        """Return rules, ticks and titles."""
+        """Return grid lines, ticks and titles."""
         across = (self.left + self.right) / 2
         up = (self.top + self.bottom) / 2
         return [
@@ -104,12 +104,12 @@ class Frame:
 
 
 def titled(name: str, unit: str | None) -> str:
-    """Return an axis' or a column's title: "latency (ms)"."""
+    """Return the title of an axis or a column: "latency (ms)"."""
     return f"{name} ({unit})" if unit else name
 
 
 def padded(low: float, high: float) -> tuple[float, float]:
-    """Return the ends of an axis with room beyond the values."""
+    """Return the ends of an axis, with some space beyond the values."""
     room = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
     return (low - room, high + room) if math.isfinite(low - room + high + room) else (low, high)
 
@@ -128,7 +128,7 @@ def ticks(low: float, high: float, most: int) -> list[float]:
 
 
 def tick_words(values: Sequence[float]) -> list[str]:
-    """Return the ticks as words, all with the same number of decimals: 0.0, 0.5, 1.0."""
+    """Return the ticks' labels, all with the same number of decimals: 0.0, 0.5, 1.0."""
     largest = max(map(abs, values), default=0.0)
     if largest and not 1e-3 <= largest < 1e12:
         return [f"{value:.3g}" for value in values]
@@ -141,5 +141,5 @@ def tick_words(values: Sequence[float]) -> list[str]:
 
 
 def _decimals(values: Sequence[float]) -> int:
-    """Return how many decimals a single tick needs, at most three."""
+    """Return the number of decimals that a tick needs, at most three."""
     return next((n for n in range(3) if all(round(v, n) == v for v in values)), 3)

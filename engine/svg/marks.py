@@ -1,4 +1,4 @@
-"""The elements of charts, as text: every word is escaped here.
+"""The elements of charts, as SVG text, with all labels escaped.
 
 Pure, and without colours: classes and variables are those of engine/svg/style.py.
 """
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from html import escape
 
 COLOURS = 8
-# a series is told from others by its line too: in grey print, and by those who see colours otherwise
+# series also differ by their dashes, for greyscale prints and colour-blind readers
 _DASHES = ("none", "7 4", "2 3", "9 3 2 3")
 
 
 def chart(label: str, width: float, height: float, parts: Sequence[str], more: str = "") -> str:
-    """Return a whole `<svg>`; `more` are further classes beside `chart`."""
+    """Return a complete `<svg>`; more: classes in addition to `chart`."""
     kind = f"chart {more}".strip()
     size = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
     if "own-size" in more:
@@ -23,38 +23,34 @@ def chart(label: str, width: float, height: float, parts: Sequence[str], more: s
 
 
 def text(x: float, y: float, words: str, kind: str = "") -> str:
-    """Return words at a point, which is the left end of their baseline if the class does not say
-    otherwise.
-    """
+    """Return text at a point, by default the left end of its baseline; a class may change that."""
     return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}">{escape(words)}</text>'
 
 
 def turned(x: float, y: float, words: str, kind: str, degrees: float) -> str:
-    """Return words that are turned clockwise about their point."""
+    """Return text that is rotated clockwise about its point."""
     transform = f'transform="translate({x:.1f} {y:.1f}) rotate({degrees:g})"'
     return f'<text class="{kind}" {transform}>{escape(words)}</text>'
 
 
 def width_of(words: str, size: float = 11) -> float:
-    """Return about how wide the words are; no browser is here to measure them."""
+    """Return the estimated width of the text; only a browser could measure it."""
     return len(words) * size * 0.56
 
 
 def clipped(words: str, most: int) -> str:
-    """Return the words, cut to so many letters."""
+    """Return the text, cut to at most `most` characters."""
     return words if len(words) <= most else f"{words[: most - 1].rstrip()}…"
 
 
 def series(index: int) -> str:
-    """Return the style of a series: its colour, and how its line is dashed."""
+    """Return the style of a series: its colour and its dashes."""
     dash = _DASHES[index % len(_DASHES)]
     return f"--colour:var(--series-{index % COLOURS});--dash:{dash}"
 
 
 def legend(names: Sequence[str]) -> str:
-    """Return the names of the series, each behind its line; nothing for a single one without a
-    name.
-    """
+    """Return the names of the series, each after a sample of its line; nothing if there are no names."""
     if not any(names):
         return ""
     return f'<div class="legend">{"".join(map(_entry, range(len(names)), names))}</div>'

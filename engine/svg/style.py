@@ -1,7 +1,7 @@
-"""How figures look: on white paper in dark ink, printed alike, and in light ink on dark screens.
+"""The style of figures: dark on white for light screens and print, light on dark for dark screens.
 
-The colours of series are those of Okabe and Ito (Color Universal Design, 2008), which people tell
-apart who see red and green alike; the yellow and the light ones are darkened for white paper.
+The colours of series are those of Okabe and Ito (Color Universal Design, 2008), which people with
+red-green colour blindness can distinguish; yellow and the light ones are darkened for white paper.
 """
 
 STYLE = """
@@ -43,4 +43,4 @@ table.data .right { text-align: right; font-variant-numeric: tabular-nums; white
   .chart.wide, .chart.own-size { max-width: 100%; }
   .scroll { overflow: visible; } tr { break-inside: avoid; } }
 """.strip()
-"""Variables of colours and the classes that drawings use; a page has it once."""
+"""Colour variables and classes for drawings; each page includes it once."""
