@@ -1,1 +1,1 @@
-"""Container images: their base, their build, and the stages after it."""
+"""Container images: base, build, and the stages that test and publish them."""

@@ -25,7 +25,7 @@ LAYER = "application/vnd.oci.image.layer.v1.tar"
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """An uncompressed layer, and how it came to be."""
+    """An uncompressed layer, and the description of its origin."""
 
     path: Path
     created_by: str

@@ -19,11 +19,11 @@ Outputs = dict[str, Any]  # what _inference.py writes
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How the default kernels' outputs differ; those of the reference kernels do not."""
+    """How much the default kernels' outputs differ; those of the reference kernels are equal."""
 
-    default_max_steps: int  # from what is expected of the same runtime
+    default_max_steps: int  # compared with the expected outputs of the same runtime
     default_outputs_differ: int
-    kernels_max_steps: int  # from the same image's reference kernels
+    kernels_max_steps: int  # compared with the same image's reference kernels
     outputs: int  # tensors compared under the default kernels
 
 
@@ -44,16 +44,15 @@ def parse(content: bytes, what: str) -> Outputs:
 
 
 def runtimes(found: Outputs) -> set[str]:
-    """Return the runtimes that computed something."""
+    """Return the runtimes that produced outputs."""
     return {runtime for _, runtime, _, _ in _runs(found)}
 
 
 def compare(found: Outputs, expected: Outputs | None) -> Comparison:
-    """Return how far the default kernels are off; StageError if the reference kernels differ at
-    all.
+    """Return how much the default kernels differ; raise StageError if the reference kernels differ at all.
 
-    Under the reference kernels all runtimes and all platforms agree, so all are compared with one set of
-    outputs for each model.
+    With the reference kernels, all runtimes and platforms agree, so all are compared with one set of
+    outputs per model.
     """
     if expected is not None:
         _check_same_models(found, expected)
@@ -96,7 +95,7 @@ def _check_same_models(found: Outputs, expected: Outputs) -> None:
 def _references(
     name: str, found: Outputs, expected: Outputs | None
 ) -> Iterator[tuple[str, list[NDArray[Any]]]]:
-    """Yield every set of reference outputs that there is for the model, with its place."""
+    """Yield every set of reference outputs of the model, with its source."""
     for where, each in (("this image", found), ("what is expected", expected)):
         if each is not None:
             for runtime, runs in each["models"][name]["runs"].items():
@@ -122,7 +121,7 @@ def _tensors(run: Any) -> Iterator[NDArray[Any]]:
 
 
 def _differing(ours: list[NDArray[Any]], theirs: list[NDArray[Any]]) -> int:
-    """Return how many tensors are not the same, bit by bit."""
+    """Return how many tensors are not bit-equal."""
     pairs = sum(
         one.shape != other.shape or one.tobytes() != other.tobytes()
         for one, other in zip(ours, theirs, strict=False)
@@ -131,7 +130,7 @@ def _differing(ours: list[NDArray[Any]], theirs: list[NDArray[Any]]) -> int:
 
 
 def _steps(ours: list[NDArray[Any]], theirs: list[NDArray[Any]]) -> int:
-    """Return the greatest difference of two integer tensors; float ones have no steps."""
+    """Return the largest difference of two integer tensors, in steps; float tensors have none."""
     pairs = [
         (one, other)
         for one, other in zip(ours, theirs, strict=False)

@@ -15,9 +15,7 @@ from typing import Any
 from engine.stage import StageError
 
 _HELPER_TIMEOUT_S = 10
-_DOCKER_HUB = (
-    "https://index.docker.io/v1/"  # under this key `docker login` without a host keeps its answer
-)
+_DOCKER_HUB = "https://index.docker.io/v1/"  # the key that `docker login` uses for Docker Hub
 
 
 def of(host: str, environment: Mapping[str, str] = os.environ) -> tuple[str, str] | None:
@@ -73,9 +71,9 @@ def _from_entry(entry: Any, key: str) -> tuple[str, str] | None:
 
 
 def _from_helper(helper: str, key: str) -> tuple[str, str] | None:
-    """Ask Docker's credential helper, which answers with JSON.
+    """Return the credentials from Docker's credential helper, which prints JSON.
 
-    A helper that is missing, or has no credentials, counts as none.
+    None if the helper is missing or has no credentials.
     """
     if not helper.replace("-", "").replace("_", "").isalnum():
         raise StageError(f"'{helper}' is not the name of a credential helper: fix config.json")

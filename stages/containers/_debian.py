@@ -1,8 +1,8 @@
-"""Debian packages without dpkg: the lock that lists them, downloading them, and unpacking them into
-a tree.
+"""Debian packages without dpkg: reads the lock that lists them, downloads them, and unpacks them into a
+tree.
 
-No maintainer script runs, so packages of any platform unpack on any other; `_rootfs.py` does the work
-of the base's scripts. Format of a package: deb(5).
+Maintainer scripts do not run, so packages of any platform unpack on any other; `_rootfs.py` does the
+work of the base's scripts. Format of a package: deb(5).
 """
 
 import re
@@ -19,7 +19,7 @@ from stages.containers._download import download_all, read_text
 from stages.containers._tree import Tree, file, inside, members
 
 MIRROR = "http://deb.debian.org/debian"
-SNAPSHOT = "https://snapshot.debian.org/archive/debian"  # keeps what has left the pool
+SNAPSHOT = "https://snapshot.debian.org/archive/debian"  # archives packages that have left the pool
 STATUS = "var/lib/dpkg/status"
 INFO = "var/lib/dpkg/info"
 UNREAD = re.compile(
@@ -30,7 +30,7 @@ _LINE = re.compile(r"[a-z0-9][a-z0-9+.-]* [A-Za-z0-9.+~:-]+ \S+ [0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """One line of a lock; `place` is a path in Debian's pool, or a whole https address."""
+    """One line of a lock; `place` is a path in Debian's pool, or an https URL."""
 
     name: str
     version: str
@@ -42,7 +42,7 @@ class Package:
 class Lock:
     """The packages of one platform.
 
-    `epoch` is the time of their release, and of every file made from them.
+    `epoch` is the time of their release, and the timestamp of every file made from them.
     """
 
     epoch: int
@@ -80,10 +80,10 @@ def read_lock(path: Path) -> Lock:
 
 
 def install(tree: Tree, lock: Lock, leave_out: Sequence[str] = ()) -> int:
-    """Download and unpack the packages of the lock that the tree lacks, write dpkg's records of
-    them, and return their number.
+    """Download and unpack the packages of the lock that the tree lacks, write their dpkg records, and
+    return their number.
 
-    leave_out: patterns of files that are not unpacked, in addition to files that no container needs.
+    leave_out: patterns of files that are not unpacked, in addition to files that no container needs
     """
     missing = [package for package in lock.packages if package.name not in installed(tree)]
     files = download_all([(package.sha256, _places(package, lock.epoch)) for package in missing])
@@ -105,11 +105,11 @@ def _places(package: Package, epoch: int) -> list[str]:
 
 
 def read_repository(source: Mapping[str, str], architecture: str, epoch: int) -> Lock:
-    """Return a lock of the packages that an apt source has now, for a source that cannot be locked
-    in advance.
+    """Return a lock of the current packages of an apt source, for sources that cannot be locked in
+    advance.
 
-    source: url (https), suite, component, and packages, each as NAME=VERSION. The index vouches for
-    the packages, TLS for the index.
+    source: url (https), suite, component, and packages, each as NAME=VERSION. The packages are checked
+    against the index, and the index is protected by TLS only.
     """
     if source.keys() != {"url", "suite", "component", "packages"} or not source["url"].startswith(
         "https://"

@@ -6,13 +6,13 @@ _Part = tuple[tuple[tuple[int, ...], int], ...]
 Key = tuple[int, _Part, _Part]
 
 _LONGEST = 1000  # characters; the longest in bookworm has 60
-_END = 0  # where letters end: after `~`, before any other letter
+_END = 0  # the end of a part sorts after `~`, before any other character
 
 
 def key(version: str) -> Key:
     """Return a sort key: epoch, upstream version, revision.
 
-    ValueError if it is not a version.
+    Raise ValueError if it is not a version.
     """
     found = re.fullmatch(
         r"(?:(\d{1,9}):)?([A-Za-z0-9][A-Za-z0-9.+:~-]*?)(?:-([A-Za-z0-9.+~]+))?", version, re.ASCII
@@ -23,11 +23,11 @@ def key(version: str) -> Key:
 
 
 def _part(text: str) -> _Part:
-    """Split into pairs of other characters and a number, ending with the empty pair."""
+    """Split into pairs of non-digits and a number, ending with the empty pair."""
     pairs = re.findall(r"(\D*)(\d*)", text)[:-1]
     return (*((_rank(letters), int(digits or 0)) for letters, digits in pairs), ((_END,), 0))
 
 
 def _rank(letters: str) -> tuple[int, ...]:
-    """Return numbers that sort as the characters do: `~`, the end, letters, all else."""
+    """Return numbers in the characters' sort order: `~`, the end, letters, all others."""
     return (*(-1 if c == "~" else ord(c) if c.isalpha() else ord(c) + 256 for c in letters), _END)

@@ -47,7 +47,7 @@ def cache() -> Path:
 
 
 def cached(sha256: str) -> Path | None:
-    """Return the file with this digest if the cache has it whole; a broken one is removed."""
+    """Return the file with this digest if the cache has it; remove a damaged one."""
     path = cache() / sha256
     if not path.is_file():
         return None
@@ -69,9 +69,7 @@ def keep(file: Path, sha256: str) -> Path:
 
 
 def sweep() -> None:
-    """Remove the remains of killed downloads from the cache after a day; their names begin with
-    a dot.
-    """
+    """Remove partial files of killed downloads, whose names begin with a dot, from the cache after a day."""
     for path in cache().glob(".*"):
         with suppress(OSError):  # another build may be sweeping too
             if path.stat().st_mtime < time.time() - _FORGOTTEN_S:
@@ -79,10 +77,10 @@ def sweep() -> None:
 
 
 def download_all(files: Sequence[tuple[str, Sequence[str]]]) -> list[Path]:
-    """Return the paths of files, each given by its sha256 and the URLs where it may be.
+    """Return the paths of files, each given by its sha256 and its possible URLs.
 
-    One session keeps its connections: a hundred small files take less than a second, instead of 20 if
-    each resolves the host's address.
+    One session reuses its connections: a hundred small files take less than a second, instead of 20 if
+    each one resolves the host name.
     """
     sweep()
     with requests.Session() as session, ThreadPoolExecutor(TOGETHER) as pool:
@@ -90,9 +88,7 @@ def download_all(files: Sequence[tuple[str, Sequence[str]]]) -> list[Path]:
 
 
 def download(sha256: str, urls: Iterable[str], session: requests.Session) -> Path:
-    """Return the path of the file with this digest, from the cache or from the first place that has
-    it.
-    """
+    """Return the path of the file with this digest, from the cache or from the first URL that has it."""
     found = cached(sha256)
     if found:
         return found
@@ -101,7 +97,7 @@ def download(sha256: str, urls: Iterable[str], session: requests.Session) -> Pat
         for _ in _tries():
             try:
                 return _receive(url, sha256, session)
-            except (OSError, ValueError) as error:  # all that requests raises is an OSError
+            except (OSError, ValueError) as error:  # exceptions of requests are OSErrors
                 problems.append(f"{url}: {_reason(error)}")
                 if isinstance(error, requests.HTTPError) and error.response.status_code < 500:
                     break
@@ -144,7 +140,7 @@ def _receive(url: str, sha256: str, session: requests.Session) -> Path:
 
 
 def _reason(error: Exception) -> str:
-    """Return the innermost cause in a few words, because messages of requests are long."""
+    """Return a short form of the innermost cause, because messages of requests are long."""
     if isinstance(error, requests.HTTPError):
         return f"{error.response.status_code} {error.response.reason}"
     while error.__context__ is not None:

@@ -24,8 +24,8 @@ _KEYS = {
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One image; `leave_out` are patterns of files in its packages, `repository` is an apt source
-    with packages that cannot be locked.
+    """One image; `leave_out`: patterns of files in its packages; `repository`: an apt source with packages
+    that cannot be locked.
     """
 
     name: str

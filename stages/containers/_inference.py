@@ -1,4 +1,4 @@
-"""Runs inside an image: runs every model of a folder with each runtime of the image, and writes the
+"""Runs inside an image: runs every model of a folder with each of the image's runtimes, and writes the
 outputs.
 
     python3 _inference.py FOLDER EXAMPLES [MODULE ...]
@@ -23,8 +23,8 @@ from stages.tflite.model import KERNELS, Model, open_model
 
 
 def main(folder: Path, examples: int, imports: "list[str]") -> None:
-    """Write outputs.json: machine, versions, seconds of each import, and per model, runtime and
-    kernels the outputs of each example.
+    """Write outputs.json: machine, versions, seconds of each import, and the outputs of each example per
+    model, runtime and kernels.
     """
     seconds = {name: _import_seconds(name) for name in imports}
     runtimes = installed()
@@ -49,8 +49,8 @@ def main(folder: Path, examples: int, imports: "list[str]") -> None:
 
 
 def _import_seconds(name: str) -> float:
-    """Import the module in a separate process: in one process with TensorFlow, tflite-runtime
-    2.14 reads models incorrectly.
+    """Return the import time, measured in a separate process: in the same process as TensorFlow,
+    tflite-runtime 2.14 reads models incorrectly.
     """
     start = time.perf_counter()
     subprocess.run([sys.executable, "-c", f"import {name}"], check=True)
@@ -76,9 +76,7 @@ def run_model(path: Path, runtimes: "list[str]", examples: int) -> "dict[str, An
 
 
 def _outputs(model: Model, digest: str, example: int) -> "list[dict[str, Any]]":
-    """Return every output tensor for inputs that depend only on the model and the example's
-    number.
-    """
+    """Return every output tensor, for inputs that depend only on the model and the example's number."""
     import numpy as np
 
     tensors = {}

@@ -21,7 +21,7 @@ from engine.stage.platforms import PLATFORMS
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _JSON_BYTES = 4 << 20
 _FILE_BYTES = 64 << 20
-_MAX_LINKS = 40  # as the kernel's
+_MAX_LINKS = 40  # like the kernel
 _CHUNK = 1 << 20
 _UNREADABLE = (
     tarfile.TarError,
@@ -48,7 +48,7 @@ class Image:
 
     @property
     def platform(self) -> str:
-        """Such as linux/arm/v7; arm64's only variant, v8, is omitted."""
+        """Return the platform, such as linux/arm/v7; arm64's only variant, v8, is omitted."""
         variant = self.config.get("variant") if self.config.get("variant") != "v8" else None
         return "/".join(
             str(part)
@@ -58,13 +58,13 @@ class Image:
 
     @property
     def arch(self) -> str:
-        """The name in the platform's lock files: amd64, arm64 or armv7."""
+        """Return the platform's name in lock files: amd64, arm64 or armv7."""
         known = PLATFORMS.get(self.platform)
         return known.arch if known else str(self.config.get("architecture"))
 
     @property
     def created_s(self) -> int:
-        """The image's time, which comes from SOURCE_DATE_EPOCH; 0 if it has none."""
+        """Return the image's time, which comes from SOURCE_DATE_EPOCH; 0 if it has none."""
         from datetime import datetime
 
         try:
@@ -78,7 +78,7 @@ class Image:
 
 
 def read(path: Path) -> Image:
-    """Return the image of the archive; StageError if it is not an archive of exactly one."""
+    """Return the image of the archive; raise StageError unless it contains exactly one."""
     try:
         with tarfile.open(path, "r:") as tar:
             index = json.loads(_member(tar, "index.json"))
@@ -105,7 +105,7 @@ def read(path: Path) -> Image:
 
 @contextmanager
 def blob(image: Image, digest: str) -> Iterator[IO[bytes]]:
-    """Open a blob of the archive, as it is there; its digest is not checked."""
+    """Open a blob of the archive, without checking its digest."""
     try:
         with tarfile.open(image.path, "r:") as tar:
             stream = tar.extractfile(f"blobs/sha256/{digest[7:]}")
@@ -119,8 +119,8 @@ def blob(image: Image, digest: str) -> Iterator[IO[bytes]]:
 
 
 def files(image: Image, wanted: re.Pattern[str], head: int | None = None) -> dict[str, bytes | str]:
-    """Return the image's files whose whole path matches: their first bytes, or for a symbolic link
-    its target as a str.
+    """Return the image's files whose full path matches: their first bytes or, for a symbolic link, its
+    target as a str.
 
     Paths have no leading slash. Files that a higher layer overwrites or whites out are missing.
     """
@@ -138,7 +138,7 @@ def files(image: Image, wanted: re.Pattern[str], head: int | None = None) -> dic
 
 
 def follow(found: dict[str, bytes | str], path: str) -> bytes | None:
-    """Return the bytes at the path, following symbolic links; None if nothing is there."""
+    """Return the bytes at the path, following symbolic links; None if there is no file."""
     for _ in range(_MAX_LINKS):
         at = found.get(path)
         if not isinstance(at, str):

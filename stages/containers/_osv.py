@@ -27,9 +27,7 @@ _EVENTS = ("introduced", "fixed", "last_affected", "limit")
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """A component to check: ecosystem (PyPI or Debian:12), the name that its advisories use, its
-    version.
-    """
+    """A component to check: ecosystem (PyPI or Debian:12), name in advisories, version."""
 
     purl: str
     ecosystem: str
@@ -39,7 +37,7 @@ class Component:
 
 @dataclass(slots=True)
 class Finding:
-    """A vulnerability that affects a component; each database may have its own name for it."""
+    """A vulnerability that affects a component; each database may name it differently."""
 
     component: Component
     names: set[str]
@@ -50,7 +48,7 @@ class Finding:
 
 @dataclass(slots=True)
 class Result:
-    """All findings, how many records were read, and the ranges that could not be decided."""
+    """All findings, the number of records read, and the ranges that could not be evaluated."""
 
     findings: list[Finding] = field(default_factory=list)
     records: int = 0
@@ -79,8 +77,8 @@ def scan(components: Iterable[Component], vulnerabilities: Path) -> Result:
 
 
 def records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield every record with its place: of a folder, a zip of them, a JSON file with one or a
-    list, or one record a line.
+    """Yield every record with its location, from a folder or a zip of files, or a JSON file with one
+    record, a list, or one record per line.
     """
     if path.is_dir():
         for file in sorted(path.rglob("*")):
@@ -115,7 +113,7 @@ def _of_zip(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _of_file(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the records of a JSON file; one whose first line is whole has a record in each line."""
+    """Yield the records of a JSON file; if its first line is valid JSON, each line is a record."""
     size = path.stat().st_size
     if size > FILE_BYTES:
         raise StageError(
@@ -146,7 +144,7 @@ def _parsed(content: bytes, where: str) -> Iterator[tuple[str, dict[str, Any]]]:
         raise StageError(f"{where} is not JSON: {str(error)[:80]}") from None
     found = (
         found.get("vulns", [found]) if isinstance(found, dict) else found
-    )  # {"vulns": [...]} is what osv.dev answers
+    )  # {"vulns": [...]} is the response of osv.dev
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
         raise StageError(f"{where} contains neither a vulnerability nor a list of them")
     yield from ((where, each) for each in found)
@@ -157,7 +155,7 @@ def _judge(
 ) -> None:
     upstream = (
         record.get("upstream") or []
-    )  # Debian's record of a CVE names that one; its advisories name several
+    )  # Debian's record of a CVE names one CVE; its advisories name several
     names = {
         _text(name)
         for name in [
@@ -170,7 +168,7 @@ def _judge(
         return
     for affected in record.get("affected") or []:
         package = affected.get("package")
-        if package is None:  # a record may name Git repositories alone
+        if package is None:  # a record may name only Git repositories
             continue
         ecosystem, name = _text(package["ecosystem"]), _text(package["name"])
         family, _, release = ecosystem.partition(":")
@@ -212,9 +210,9 @@ def _is_affected(
 
 
 def _is_inside(version: Any, events: list[dict[str, str]], order: Callable[[str], Any]) -> bool:
-    """Follow the events in the order of their versions.
+    """Replay the events in the order of their versions.
 
-    What is introduced at 0 was there from the beginning.
+    Version 0 means from the beginning.
     """
     kinds = [(kind, _text(event[kind])) for event in events for kind in _EVENTS if kind in event]
     starts = any(kind == "introduced" and at == "0" for kind, at in kinds)
@@ -235,9 +233,7 @@ def _is_inside(version: Any, events: list[dict[str, str]], order: Callable[[str]
 
 
 def _merged(findings: list[Finding]) -> list[Finding]:
-    """Return one finding for each vulnerability of a component, with all its names and the highest
-    of their severities.
-    """
+    """Return one finding per vulnerability and component, with all its names and the highest severity."""
     known: dict[tuple[Component, str], Finding] = {}
     for finding in findings:
         everything = [

@@ -1,5 +1,5 @@
-"""The packages in an image: Python distributions by their metadata, Debian packages by dpkg's
-status, and the locks of both.
+"""The packages in an image, from the metadata of Python distributions and from dpkg's status, and the
+locks of both.
 """
 
 import re
@@ -15,14 +15,14 @@ _WANTED = re.compile(
     r"(?P<metadata>(?!usr/lib/python3/).*\.dist-info/METADATA)|(?P<status>var/lib/dpkg/status(\.d/[^/]+)?)"
     r"|(?P<copyright>usr/share/doc/[^/]+/copyright)|(?P<release>(etc|usr/lib)/os-release)"
 )
-_SHORT = 100  # a longer licence is the licence's text
+_SHORT = 100  # a longer licence field contains the licence's text
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
     """One installed package.
 
-    `source` is Debian's source package and its version, which its security tracker uses.
+    `source` is Debian's source package and version, as used by its security tracker.
     """
 
     kind: str  # pypi or deb
@@ -31,13 +31,13 @@ class Package:
     arch: str = ""
     source: tuple[str, str] = ("", "")
     licences: tuple[str, ...] = ()
-    is_expression: bool = False  # the licence is an SPDX expression
+    is_expression: bool = False  # whether the licence is an SPDX expression
     sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """All packages, sorted, and their Debian release (empty: another or no distribution)."""
+    """All packages, sorted, and the Debian release (empty for any other system)."""
 
     packages: tuple[Package, ...]
     release: str
@@ -87,7 +87,7 @@ def locked(folder: Path, arch: str) -> dict[tuple[str, str, str], str]:
 
 
 def normal(name: str) -> str:
-    """Return the name as PyPI compares names (PEP 503)."""
+    """Return the normalised name (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -119,7 +119,7 @@ def _distribution(text: str, path: str) -> Package:
 
 
 def _dpkg(texts: Mapping[str, str], path: str) -> Iterator[Package]:
-    """Yield the packages of a status file that are installed (deb-control(5), dpkg-query(1))."""
+    """Yield the installed packages of a status file (deb-control(5), dpkg-query(1))."""
     for stanza in texts[path].split("\n\n"):
         fields = dict(re.findall(r"^([A-Za-z][\w-]*):[ \t]*(.*)$", stanza, re.MULTILINE))
         if (

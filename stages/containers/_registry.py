@@ -1,7 +1,7 @@
-"""A client of the OCI distribution protocol: pulls and pushes blobs and manifests, each checked by
-its digest.
+"""A client of the OCI distribution protocol: pulls and pushes blobs and manifests, and checks their
+digests.
 
-It does not interpret images. Plain HTTP is used only for this machine
+It does not interpret images. Plain HTTP is used only for registries on this machine
 (github.com/opencontainers/distribution-spec).
 """
 
@@ -32,18 +32,16 @@ _REFERENCE = re.compile(
     r"(?::(?P<tag>\w[\w.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?",
     re.ASCII,
 )
-_TIMEOUT_S = (5, 30)  # to connect, and for each piece of an answer
+_TIMEOUT_S = (5, 30)  # to connect, and for each part of a response
 _DEADLINE_S = 900  # for one blob
 _ATTEMPTS = 3
-_MANIFEST_BYTES = 4 << 20  # the least that the specification asks registries to take
+_MANIFEST_BYTES = 4 << 20  # the minimum that the specification requires registries to accept
 _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """The address of an image: host of the registry, name of the repository, and a tag or a digest or
-    both.
-    """
+    """The address of an image: registry host, repository name, and a tag, a digest, or both."""
 
     host: str
     name: str
@@ -59,18 +57,18 @@ class Reference:
 
 
 def parse(text: str) -> Reference:
-    """Return the parts of `[host/]name[:tag][@sha256:...]`, parsed as Docker does: without a host
-    it is Docker Hub's.
+    """Return the parts of `[host/]name[:tag][@sha256:...]`, parsed as by Docker: the default host is
+    Docker Hub.
     """
     found = _REFERENCE.fullmatch(text)
     host = found["host"] if found else None
     is_host = host is not None and (
         "." in host or ":" in host or host == "localhost"
-    )  # `library/debian` has none
+    )  # `library/debian` has no host
     if not found or (host and not is_host and host != host.lower()):
         shown = re.sub(
             r"[^/@]*@(?!sha256:)", "...@", text[:200]
-        )  # what stands before an @ may be a password
+        )  # the part before an @ may contain a password
         raise StageError(
             f"'{shown}' is not an image reference: write host:port/name:tag, or name@sha256:..."
         )
@@ -83,8 +81,7 @@ def parse(text: str) -> Reference:
 
 
 def pull(reference: str, platform: str, folder: Path) -> str:
-    """Write the image of one platform into the folder as an OCI image layout; return its manifest's
-    digest.
+    """Write the image of one platform into the folder as an OCI image layout; return its manifest's digest.
 
     A reference with a digest is pinned: exactly that image is pulled. `platform` is linux/amd64,
     linux/arm64 or linux/arm/v7.
@@ -130,13 +127,11 @@ class Repository:
         self._url = f"{self._root}/v2/{reference.name}"
         self._session = requests.Session()
         self._session.trust_env = not is_here  # a proxy cannot reach this machine's own registry
-        self._session.auth = lambda request: request  # ~/.netrc is not asked
+        self._session.auth = lambda request: request  # do not use ~/.netrc
         self._authorization: dict[str, str] = {}
 
     def manifest(self, wanted: str) -> tuple[str, bytes]:
-        """Return media type and bytes of the manifest or index of a tag or digest; a digest is
-        checked.
-        """
+        """Return media type and bytes of the manifest or index with a tag or digest; check the digest."""
         accept = ", ".join([OCI_INDEX, OCI_MANIFEST, DOCKER_INDEX, DOCKER_MANIFEST])
         with self._ask(
             "GET",
@@ -154,7 +149,7 @@ class Repository:
         return kind, content
 
     def download(self, digest: str, size: int, folder: Path) -> None:
-        """Download a blob into the folder, named by its digest in hexadecimal, or nothing at all."""
+        """Download a blob into the folder, named by its hexadecimal digest; leave no partial file."""
         partial, received = folder / f".{digest[7:]}", hashlib.sha256()
         try:
             with (
@@ -173,7 +168,7 @@ class Repository:
             partial.unlink(missing_ok=True)
 
     def upload(self, path: Path, digest: str) -> bool:
-        """Upload the blob if the registry lacks it; return False if it was there already."""
+        """Upload the blob if the registry lacks it; return False if it already existed."""
         if self._ask("HEAD", f"{self._url}/blobs/{digest}", (200, 404)).status_code == 200:
             return False
         for attempt in range(_ATTEMPTS):
@@ -215,14 +210,14 @@ class Repository:
         return digest
 
     def size(self, digest: str) -> int:
-        """Return the bytes of a blob, as the registry says it."""
+        """Return the size of a blob in bytes, according to the registry."""
         answer = self._ask("HEAD", f"{self._url}/blobs/{digest}", (200,))
         return int(answer.headers.get("Content-Length", -1))
 
     def _ask(
         self, method: str, url: str, expected: tuple[int, ...], **more: Any
     ) -> requests.Response:
-        """Return an answer with one of the expected statuses; retry transient errors."""
+        """Return a response with one of the expected statuses; retry transient errors."""
         for attempt in range(_ATTEMPTS):
             answer = self._try(method, url, **more)
             if isinstance(answer, requests.Response):
@@ -253,7 +248,7 @@ class Repository:
     def _send(self, method: str, url: str, **more: Any) -> requests.Response:
         is_ours = (
             urlsplit(url)[:2] == urlsplit(self._root)[:2]
-        )  # an upload may be sent elsewhere: nobody else learns who we are
+        )  # an upload may be redirected to another host, which must not get the credentials
         headers = {
             "Accept-Encoding": "identity",
             **more.pop("headers", {}),
@@ -262,7 +257,7 @@ class Repository:
         return self._session.request(method, url, headers=headers, timeout=_TIMEOUT_S, **more)
 
     def _log_in(self, challenge: str, method: str) -> bool:
-        """Follow the registry's challenge: a token from the place it names (RFC 6750), or user and
+        """Answer the registry's challenge: with a token from the URL it names (RFC 6750), or with user and
         password (RFC 7617).
         """
         scheme, _, rest = challenge.partition(" ")
@@ -330,7 +325,7 @@ def _token(answer: requests.Response) -> str | None:
 
 
 def _bounded(answer: requests.Response, most: int, what: str) -> Iterator[bytes]:
-    """Yield the body, which may be neither longer than said nor slower than the deadline."""
+    """Yield the body; raise StageError if it exceeds the given size or the deadline."""
     until, received = time.monotonic() + _DEADLINE_S, 0
     try:
         for chunk in answer.iter_content(_CHUNK):
@@ -357,9 +352,7 @@ def _json(content: bytes, where: Reference) -> dict[str, Any]:
 
 
 def _choose(index: dict[str, Any], platform: str, where: Reference) -> str:
-    """Return the digest of the platform's manifest; arm64 may or may not be written with its
-    variant v8.
-    """
+    """Return the digest of the platform's manifest; arm64 matches with and without the variant v8."""
     offered: dict[str, str] = {}
     entries = index.get("manifests")
     for entry in entries if isinstance(entries, list) else []:
@@ -377,7 +370,7 @@ def _choose(index: dict[str, Any], platform: str, where: Reference) -> str:
 
 
 def _parts(manifest: dict[str, Any], where: Reference) -> list[tuple[str, int]]:
-    """Return the configuration and the layers, each once."""
+    """Return the configuration and the layers, without duplicates."""
     layers = manifest.get("layers")
     parts = [manifest.get("config"), *(layers if isinstance(layers, list) else [None])]
     return list(dict.fromkeys(_descriptor(part, where) for part in parts))

@@ -1,5 +1,5 @@
-"""Writes an image for publication: compressed layers, manifests and the list of platforms, as
-an OCI layout and as archives.
+"""Writes an image for publication: compressed layers, manifests and the manifest list, as an OCI layout
+and as archives.
 """
 
 import gzip
@@ -36,15 +36,13 @@ class Part:
     size: int
 
     def descriptor(self, **more: Any) -> dict[str, Any]:
-        """Return it as manifests name it."""
+        """Return its descriptor for manifests."""
         return {"mediaType": self.kind, "digest": self.digest, "size": self.size, **more}
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """All parts: configurations and layers, each once; one manifest for each platform; the list of
-    them.
-    """
+    """All parts: configurations and layers without duplicates, one manifest per platform, and their list."""
 
     blobs: tuple[Part, ...]
     manifests: tuple[Part, ...]
@@ -54,10 +52,10 @@ class Release:
 def write(
     layout: Path, name: str, tag: str, images: list[_layout.Image], compression: int
 ) -> Release:
-    """Write the layout of all images; StageError if a layer does not match its digest."""
+    """Write the layout of all images; raise StageError if a layer does not match its digest."""
     blobs = layout / "blobs" / "sha256"
     blobs.mkdir(parents=True)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # zlib works without the interpreter's lock
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # zlib releases the GIL
         jobs = [
             [pool.submit(_layer, image, layer, blobs, compression) for layer in image.layers]
             for image in images
@@ -98,9 +96,7 @@ def write(
 
 
 def write_archives(folder: Path, layout: Path, name: str, tag: str, release: Release) -> None:
-    """Write each platform's image as one tar: a separate OCI layout, with Docker's manifest.json
-    in it.
-    """
+    """Write each platform's image as one tar: a separate OCI layout that includes Docker's manifest.json."""
     folder.mkdir()
     entries = json.loads((layout / "blobs" / "sha256" / release.index.digest[7:]).read_bytes())[
         "manifests"
@@ -133,7 +129,7 @@ def write_archives(folder: Path, layout: Path, name: str, tag: str, release: Rel
 def _layer(
     image: _layout.Image, layer: tuple[str, int, str], blobs: Path, compression: int
 ) -> Part:
-    """Keep a layer in its compressed form, checked against its digest before."""
+    """Verify a layer's digest, and store the layer compressed."""
     digest, _, kind = layer
     is_compressed = kind.endswith("gzip")
     if not (is_compressed or kind.endswith("tar")):
@@ -168,7 +164,7 @@ def _chunks(stream: IO[bytes], read: Any) -> Iterator[bytes]:
 
 
 def _compressed(chunks: Iterator[bytes], level: int) -> Iterator[bytes]:
-    """Yield the chunks as gzip, which tells neither a name nor a time."""
+    """Yield the chunks as gzip, without a file name or a timestamp."""
     out = io.BytesIO()
     with closing(
         gzip.GzipFile(filename="", mode="wb", compresslevel=level, fileobj=out, mtime=0)

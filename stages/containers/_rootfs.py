@@ -1,4 +1,4 @@
-"""Does the part of the work of the base packages' maintainer scripts that a container needs.
+"""Replaces the base packages' maintainer scripts, as far as a container needs them.
 
 The links of merged /usr, users and groups, the certificate bundle, dpkg's own files, and the
 links of update-alternatives. Nothing else: no host keys, no caches, no machine id.
@@ -46,7 +46,7 @@ _ALTERNATIVES = (
 
 
 def prepare(tree: Tree, platform: Platform) -> None:
-    """Create the links of merged /usr, before any package."""
+    """Create the links of merged /usr, before any package is unpacked."""
     for name in (*MERGED, *(["lib64"] if platform.arch == "amd64" else [])):
         tree.add(f"usr/{name}", FOLDER)
         tree.add(name, link(f"usr/{name}"))
@@ -55,9 +55,9 @@ def prepare(tree: Tree, platform: Platform) -> None:
 
 
 def settle(tree: Tree) -> None:
-    """Write the files that the scripts would write, after all packages of the base.
+    """Write the files that the scripts would write, after all packages of the base are unpacked.
 
-    Existing files stay.
+    Existing files are kept.
     """
     for folder in FOLDERS:
         tree.add(folder, FOLDER)
@@ -85,7 +85,7 @@ def settle(tree: Tree) -> None:
     if not tree.get("usr/lib/ssl/cert.pem"):
         tree.add(
             "usr/lib/ssl/cert.pem", link(f"/{CERTIFICATES}")
-        )  # where OpenSSL, and so Python, looks first
+        )  # the first path that OpenSSL, and so Python, looks at
 
 
 def alternatives(tree: Tree, platform: Platform) -> None:

@@ -1,9 +1,8 @@
-"""Runs one program of an image in a Docker engine, with minimal privileges, and leaves nothing
-behind.
+"""Runs one program of an image in a Docker engine, with minimal privileges, and leaves nothing behind.
 
-Create, start, wait, inspect, logs, remove: it never attaches, so a lost connection to the engine is
-noticed and no container is lost. Files are copied through the engine's API, because it may be on
-another machine.
+The sequence is create, start, wait, inspect, logs, remove. It never attaches, so a lost connection is
+noticed and no container is lost. Files are copied through the engine's API, because the engine may be
+on another machine.
 """
 
 import io
@@ -27,18 +26,18 @@ from engine.stage import StageError
 from engine.stage.platforms import PLATFORMS
 from stages.containers._layout import Image
 
-_VOLUME = "/smoke"  # the container's root is read-only, and a volume itself stays root's
+_VOLUME = "/smoke"  # the container's root is read-only, and the volume's top folder belongs to root
 FOLDER = f"{_VOLUME}/job"
-# its value: when a container may be removed by whoever finds it, in seconds since 1970
+# its value: the time, in seconds since 1970, after which any run may remove the container
 LABEL = "raspberrypi-mlops.smoke"
 _REPOSITORY = (
-    "raspberrypi-mlops-smoke"  # of images while they are tried; a tag begins with such a time too
+    "raspberrypi-mlops-smoke"  # for images under test; their tags begin with such a time too
 )
 _DAY_S = 86_400
 _USER = 1000
-# Under QEMU a program sees the caches of the machine below, and LiteRT 2.3.0 for arm64 follows a null pointer
-# on x86's (seen: signal 11
-# in Interpreter()). It is shown four processors without caches instead, as of a Raspberry Pi.
+# Under QEMU a program sees the host's CPU caches, and with those of x86, LiteRT 2.3.0 for arm64 dereferences
+# a null pointer (measured: signal 11 in Interpreter()). So it is shown four CPUs without caches, as on a
+# Raspberry Pi.
 _PROCESSORS = "/sys/devices/system/cpu"
 _FOUR = dict.fromkeys(("online", "possible", "present"), b"0-3\n")
 _CALL_TIMEOUT_S = 600  # an engine on a slow disk takes minutes to load an image
@@ -52,7 +51,7 @@ _NO_EMULATION = (
 
 @contextmanager
 def engine() -> Iterator[Any]:
-    """Open the engine of DOCKER_HOST, or this machine's; every refusal is a StageError."""
+    """Yield the engine of DOCKER_HOST, or this machine's; turn its errors into StageErrors."""
     try:
         client = docker.from_env(timeout=_CALL_TIMEOUT_S, use_ssh_client=True)
         client.ping()
@@ -76,14 +75,14 @@ def engine() -> Iterator[Any]:
 
 
 def is_emulated(client: Any, image: Image) -> bool:
-    """Return whether the engine's processor is another than the image's; arm/v7 runs on arm64 itself."""
+    """Return whether the engine emulates the image's processor; arm/v7 runs natively on arm64."""
     here, wanted = client.version().get("Arch"), image.config.get("architecture")
     return bool(here != wanted and (here, wanted) != ("arm64", "arm"))
 
 
 @contextmanager
 def loaded(client: Any, image: Image) -> Iterator[str]:
-    """Return the engine's name for the image; if it did not exist before, it is removed afterwards."""
+    """Yield the image's name in the engine; remove the image afterwards if it did not exist before."""
     try:
         yield str(client.images.get(image.config_digest).id)
         return
@@ -116,9 +115,9 @@ def run(
     memory_mb: int,
     timeout_s: int,
 ) -> bytes:
-    """Return the file that `argv` leaves in FOLDER, where it finds `files`.
+    """Run `argv` in a FOLDER with `files`, and return the wanted file that it writes there.
 
-    StageError says what went wrong.
+    Raise StageError, with the cause, if it fails.
     """
     _remove_forgotten(client)
     limit = memory_mb << 20
@@ -175,7 +174,7 @@ def _start_and_wait(container: Any, image: Image, memory_mb: int, timeout_s: int
     try:
         container.wait(timeout=timeout_s)
     except requests.exceptions.RequestException as error:
-        container.reload()  # fails too where the engine is gone
+        container.reload()  # also fails if the engine is gone
         if container.status == "running":
             raise StageError(
                 f"it did not end within {timeout_s} s; raise the parameter timeout_s"
@@ -183,7 +182,7 @@ def _start_and_wait(container: Any, image: Image, memory_mb: int, timeout_s: int
         raise error
     container.reload()
     state = container.attrs["State"]
-    if state["OOMKilled"]:  # the exit status alone does not say it
+    if state["OOMKilled"]:  # not visible in the exit status
         raise StageError(
             f"out of memory: the limit is {memory_mb} MiB; raise the parameter memory_mb"
         )
@@ -213,7 +212,7 @@ def _signal_name(number: int) -> str:
 
 
 def _packed(files: Mapping[str, bytes | None]) -> bytes:
-    """Return a tar of the ordinary user's files; None is a folder in which that user may write."""
+    """Return a tar of the ordinary user's files; None is a folder that the user can write to."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
         for name, content in files.items():
@@ -239,7 +238,7 @@ def _unpacked(container: Any, path: str) -> bytes:
 
 
 def _remove_forgotten(client: Any) -> None:
-    """Remove the expired remains of killed smoke tests."""
+    """Remove expired containers and images of killed smoke tests."""
     for container in client.containers.list(
         all=True, filters={"label": LABEL}, ignore_removed=True
     ):

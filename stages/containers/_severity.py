@@ -11,7 +11,7 @@ LEVELS = (
     "medium",
     "high",
     "critical",
-)  # from the least on; what nobody rated may be anything
+)  # in ascending order; an unrated one may be anything
 
 _WORDS = {
     "low": "low",
@@ -35,10 +35,10 @@ _PRIVILEGES = {"U": {"N": 0.85, "L": 0.62, "H": 0.27}, "C": {"N": 0.85, "L": 0.6
 
 
 def level(record: Mapping[str, Any]) -> str:
-    """Return one of LEVELS for a record in OSV's format: the highest of its vectors or its
-    database's ratings.
+    """Return one of LEVELS for a record in OSV's format: the highest of its vectors or its database's
+    ratings.
 
-    Vectors of CVSS 3 are computed; for those of 2 and 4, the database's rating is used.
+    CVSS 3 vectors are computed; for CVSS 2 and 4, the database's rating is used.
     """
     said = [
         _of_score(score)
@@ -82,7 +82,7 @@ def base_score(vector: str) -> float | None:
 
 
 def _rounded_up(score: float) -> float:
-    """Round up to a tenth, without the noise of binary fractions (appendix A of the specification)."""
+    """Round up to a tenth, ignoring binary rounding errors (appendix A of the specification)."""
     tenths = math.ceil(round(score * 100_000) / 10_000)
     return tenths / 10
 

@@ -1,5 +1,5 @@
-"""A file system that is written only as one tar, never to disk: sorted, owned by root, with
-reproducible bytes.
+"""A file system that is only written as a tar, never to disk: sorted, owned by root, with reproducible
+bytes.
 
 Paths have no leading slash. Links in a path are followed inside the tree, as in a real root: if lib is
 a link, a package's /lib/x is stored in usr/lib/x, and nothing can leave the tree.
@@ -19,8 +19,8 @@ from typing import IO
 
 from engine.stage import StageError
 
-MAX_LINKS = 40  # as the kernel's
-# set-user-ID and set-group-ID are left out: every file belongs to root, and no stage may become it
+MAX_LINKS = 40  # like the kernel
+# without set-user-ID and set-group-ID: every file belongs to root, and stages must not become root
 PERMISSIONS = 0o1777
 WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"
 
@@ -40,9 +40,9 @@ _UNREADABLE = (
 
 @contextmanager
 def unpacking() -> Iterator[None]:
-    """Turn the standard library's errors for a broken archive into a StageError.
+    """Turn the standard library's errors for a damaged archive into a StageError.
 
-    The system's own errors, such as a full disk, stay.
+    Errors of the system, such as a full disk, are not changed.
     """
     try:
         yield
@@ -87,7 +87,7 @@ def link(target: str) -> Entry:
 class Tree:
     """Paths and their entries.
 
-    `below` is the tree of the layers below this one, which is never changed.
+    `below` is the tree of the lower layers, which is never changed.
     """
 
     def __init__(self, below: "Tree | None" = None) -> None:
@@ -95,7 +95,7 @@ class Tree:
         self.below = below
 
     def get(self, path: str) -> Entry | None:
-        """Return the entry at exactly this path, here or below."""
+        """Return the entry at exactly this path, in this tree or below."""
         return self.entries.get(path) or (self.below.get(path) if self.below else None)
 
     def read(self, path: str) -> bytes | None:
@@ -104,23 +104,23 @@ class Tree:
         return entry.read() if entry and entry.kind == tarfile.REGTYPE else None
 
     def paths(self) -> set[str]:
-        """Return every path, here and below."""
+        """Return every path, in this tree and below."""
         return self.entries.keys() | (self.below.paths() if self.below else set())
 
     def add(self, name: str, entry: Entry) -> str:
-        """Put the entry at this path, following links, and return where it is."""
+        """Add the entry at this path, following links, and return its actual path."""
         parts = inside(name)
         if not parts:
             return ""
         path = "/".join(filter(None, [self.resolve("/".join(parts[:-1])), parts[-1]]))
         if entry.kind == tarfile.DIRTYPE and self._is_folder(path):
-            return path  # it is there, or a link to one is, which dpkg keeps too
+            return path  # the folder, or a link to one, already exists: dpkg keeps both
         self._make_parents(path)
         self.entries[path] = entry
         return path
 
     def resolve(self, path: str) -> str:
-        """Return the path with its links followed, in the tree."""
+        """Return the path with its links resolved inside the tree."""
         todo, done, links = list(reversed(inside(path))), [], 0
         while todo:
             part = todo.pop()
@@ -139,7 +139,7 @@ class Tree:
         return "/".join(done)
 
     def overlay(self, layer: IO[bytes]) -> None:
-        """Apply an image's layer, a tar in any compression, to this tree.
+        """Apply an image's layer, a tar with any compression, to this tree.
 
         Its whiteouts remove files.
         """
@@ -178,8 +178,8 @@ class Tree:
         return entry is not None and entry.kind == tarfile.DIRTYPE
 
     def _make_parents(self, path: str) -> None:
-        """List every folder of a path: an engine makes folders that a layer does not list readable
-        only for root.
+        """Add every folder of a path: an engine creates folders that a layer does not list readable only
+        for root.
         """
         parts = path.split("/")
         for depth in range(1, len(parts)):
@@ -202,7 +202,7 @@ def _copy(tar: tarfile.TarFile, info: tarfile.TarInfo, entry: Entry) -> None:
 
 
 def inside(name: str) -> list[str]:
-    """Return the parts of a path in a package; a path that leads out of it is refused."""
+    """Return the parts of a path in a package; refuse a path that leads out of it."""
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in parts or "\0" in name:
         raise StageError(f"a path leaves its package: {name!r}")
@@ -210,9 +210,7 @@ def inside(name: str) -> list[str]:
 
 
 def members(archive: IO[bytes]) -> Iterator[tuple[str, Entry]]:
-    """Return the files, folders and links of a tar in any compression; devices and the like are
-    left out.
-    """
+    """Yield the files, folders and links of a tar with any compression; leave out devices and the like."""
     seen: dict[str, Entry] = {}
     with unpacking(), tarfile.open(fileobj=archive, mode="r:*") as tar:
         for info in tar:
@@ -241,7 +239,7 @@ def _entry(tar: tarfile.TarFile, info: tarfile.TarInfo, seen: dict[str, Entry]) 
 def read_tree(path: Path, below: Tree | None = None) -> Tree:
     """Return the tree of an uncompressed tar that `write` made.
 
-    Bytes of files are read when they are asked for.
+    The contents of files are read on demand.
     """
     tree = Tree(below)
     try:

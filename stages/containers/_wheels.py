@@ -1,5 +1,5 @@
-"""Wheels without an installer: downloaded by pip for another platform, checked, and copied into a
-tree as they are.
+"""Wheels without an installer: downloaded by pip for another platform, checked, and copied unchanged
+into a tree.
 
 Scripts are not created: in a container, programs start with `python3 -m`. Format of a wheel:
 packaging.python.org, binary distribution format.
@@ -20,7 +20,7 @@ from stages.containers._download import cache, cached, digest_of, keep, sweep
 from stages.containers._platform import PYTHON, Platform, wheel_tags
 from stages.containers._tree import Entry, Tree, file, inside, unpacking
 
-SITE = "usr/local/lib/python3.11/dist-packages"  # Debian's Python looks there by itself
+SITE = "usr/local/lib/python3.11/dist-packages"  # on the default path of Debian's Python
 MAX_FILE_BYTES = 2 << 30
 _LINE = re.compile(r"([a-z0-9][a-z0-9.-]*)==([A-Za-z0-9.!+]+) --hash=sha256:([0-9a-f]{64})")
 _ABIS = ("cp311", "abi3", "none")
@@ -28,7 +28,7 @@ _SCHEMES = {"purelib": SITE, "platlib": SITE, "data": "usr/local", "scripts": "u
 
 
 def read_requirements(path: Path) -> dict[str, str]:
-    """Return the lines of a lock of wheels by their sha256."""
+    """Return the lines of a lock of wheels by sha256."""
     lines = [
         line
         for line in path.read_text(encoding="utf-8").splitlines()
@@ -47,9 +47,7 @@ def read_requirements(path: Path) -> dict[str, str]:
 
 
 def bring(requirements: dict[str, str], platform: Platform) -> list[Path]:
-    """Return the wheels of the lock; pip downloads those not in the cache from its configured
-    index.
-    """
+    """Return the wheels of the lock; pip downloads those not in the cache from its configured index."""
     sweep()
     wheels = {sha256: cached(sha256) for sha256 in requirements}
     missing = [requirements[sha256] for sha256, path in wheels.items() if path is None]
@@ -108,9 +106,9 @@ def pip_download(lines: list[str], platform: Platform, folder: Path) -> None:
 
 
 def lay(wheel: Path, tree: Tree, leave_out: Sequence[str]) -> None:
-    """Add the files of a wheel to the tree but for those that match a pattern.
+    """Add the files of a wheel to the tree, except for those that match a pattern.
 
-    Their bytes are read when the tree is written.
+    Their contents are read when the tree is written.
     """
     with unpacking():
         archive = zipfile.ZipFile(wheel)
@@ -124,9 +122,9 @@ def lay(wheel: Path, tree: Tree, leave_out: Sequence[str]) -> None:
 
 
 def _place(name: str) -> str:
-    """Return where a file of a wheel belongs.
+    """Return the destination of a file of a wheel.
 
-    Only NAME.data/SCHEME/ lies elsewhere than beside the modules.
+    Only files in NAME.data/SCHEME/ do not go next to the modules.
     """
     parts = inside(name)
     if len(parts) > 2 and parts[0].endswith(".data"):

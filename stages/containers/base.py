@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class BaseMetrics(TypedDict):
-    """Bytes of the tar, and Debian packages in it."""
+    """The size of the tar in bytes, and the number of Debian packages in it."""
 
     size_bytes: float
     packages: float
@@ -23,7 +23,7 @@ def base(
 ) -> BaseMetrics:
     """Write Debian with Python as one tar.
 
-    `lock` is the folder with debian-<arch>.lock and registry.txt.
+    lock: the folder with debian-<arch>.lock and registry.txt
 
     base: bootstrap unpacks the packages of the lock; registry starts with Debian's own image,
           pinned by digest, and adds missing packages from the lock; auto uses the registry if it
@@ -31,8 +31,8 @@ def base(
 
     platform: of the image: linux/amd64, linux/arm64 or linux/arm/v7
 
-    No root, no emulation. When bootstrapped, the same lock gives the same bytes: every file has the time
-    of the release.
+    Needs neither root nor emulation. When bootstrapped, the same lock gives the same bytes: every file
+    has the time of the release.
     """
     from stages.containers._bytecode import add_bytecode
     from stages.containers._debian import install, installed, read_lock
@@ -59,9 +59,9 @@ def base(
 
 
 def _pulled(tree: "Tree", pin: "Path", platform: str, is_optional: bool) -> bool:
-    """Lay the layers of the pinned image on the tree.
+    """Apply the layers of the pinned image to the tree.
 
-    False if the registry cannot be reached and need not be.
+    Return False if the registry is optional and cannot be reached.
     """
     import json
     import tempfile

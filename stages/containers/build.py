@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class BuildMetrics(TypedDict):
-    """Bytes of the layers, of those above the base, and the number of packages above the base."""
+    """The size of all layers and of those above the base, in bytes, and the packages above the base."""
 
     size_bytes: float
     above_base_bytes: float
@@ -26,12 +26,11 @@ def build(
 
     `docker load` accepts it too.
 
-    platform: the image's: linux/amd64, linux/arm64 or linux/arm/v7
-
-    On the tar of the base lies one layer: the wheels of requirements-<arch>.lock and the packages
-    of debian-<arch>.lock, each brought for the platform and checked by its sha256. Every file has
-    the time of the base, belongs to root and stands in its sorted place, so the same inputs give
-    the same bytes on any machine.
+    platform: of the image: linux/amd64, linux/arm64 or linux/arm/v7
+    Above the base there is one layer: the wheels of requirements-<arch>.lock and the packages of
+    debian-<arch>.lock, each downloaded for the platform and checked by its sha256. Every file has
+    the time of the base and belongs to root, and the files are sorted, so the same inputs give the
+    same bytes on any machine.
     """
     import tempfile
     from pathlib import Path
@@ -89,7 +88,7 @@ def _fill(tree: "Tree", context: In, image: "Image", on: "Platform", epoch: int)
 
 
 def _settings(image: "Image") -> dict[str, Any]:
-    """Return how a container of the image starts, in the words of the OCI image specification
+    """Return the image's settings for containers, with the keys of the OCI image specification
     (config.md).
     """
     return {

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class PublishMetrics(TypedDict):
-    """Platforms, blobs and compressed bytes of the image.
+    """The image's platforms, blobs and compressed bytes.
 
-    Whether it was pushed (1 or 0), and blobs that the registry lacked.
+    Whether it was pushed (1 or 0), and how many blobs the registry lacked.
     """
 
     platforms: float
@@ -41,30 +41,26 @@ def publish(
     registry: str | None = None,
     compression: Annotated[int, Range(ge=0, le=9)] = 4,
 ) -> PublishMetrics:
-    """Write the image's platforms with compressed layers, and push them to the registry.
+    """Write the image for all platforms with compressed layers, and push it to the registry.
 
-    They get one tag.
-
-    images:   folder with an archive for each of amd64, arm64 and armv7, named so, as the stage `build`
-              writes them; at least one
-    smoke, scan: folders with what was said of them, under the same names; of another image than the archive,
-              it is refused: what is published is what was tested
-    archives: folder with <name>-<arch>.tar, each an OCI layout that `docker load` takes too
+    All platforms get the same tag.
+    images:   folder with archives named amd64, arm64 and armv7, as the stage `build` writes them; at
+              least one
+    smoke, scan: folders with the results of these stages under the same names; results for another
+              image are refused, so that what is published is what was tested
+    archives: folder with <name>-<arch>.tar, each an OCI layout that `docker load` also accepts
     layout:   OCI layout of all platforms; index.json names the tag's manifest list and each platform's
               manifest
-    report:   JSON: digest of each platform's manifest and of the list, what the smoke test, the bill and the
-              scan call the image that it was compressed from (tested), and where it was pushed
-
+    report:   JSON: digest of each platform's manifest and of the list; under `tested`, the digest of the
+              uncompressed image that was tested, listed and scanned; and where it was pushed
     registry: host:port/path, without the image's name; null: nothing is pushed. User and password
               come from REGISTRY_USER and REGISTRY_PASSWORD, or from `docker login`
-
-    name:        the image's, without registry and tag
-    tag:         names the manifest list
+    name:        the image's name, without registry and tag
+    tag:         the tag of the manifest list
     compression: of the layers: 0 is none, 9 the smallest and slowest
-
-    Manifests are read back and compared. Same archives, same bytes: compressed without time or
-    name. StageError: an input is not what it should be, or the registry cannot be reached or
-    refuses.
+    Manifests are read back and compared. The same archives give the same bytes, because the
+    compressed data contain neither time nor name. StageError: an input is invalid, or the registry
+    cannot be reached or refuses.
     """
     import json
 
@@ -72,7 +68,7 @@ def publish(
 
     goal = _registry.parse(
         f"{registry or 'localhost'}/{name}:{tag}"
-    )  # the form is checked before anything is done
+    )  # checked before anything is done
     found = {path.name: _layout.read(path) for path in sorted(images.iterdir())}
     if not found:
         raise StageError("there is no archive to publish: give amd64, arm64 or armv7")
@@ -111,7 +107,7 @@ def publish(
 
 
 def _check(arch: str, image: "Image", smoke: "Path | None", scan: "Path | None") -> None:
-    """Refuse an archive of another platform than its place, and one that was not what was tested."""
+    """Refuse an archive of another platform than its name, and one that is not the tested image."""
     if image.arch != arch:
         raise StageError(f"the archive given as {arch} is for {image.platform}")
     for what, path in (("smoke test", smoke), ("scan", scan)):
@@ -131,10 +127,9 @@ def _image_of(path: "Path", what: str) -> Any:
 
 
 def _push(release: "Release", layout: "Path", goal: Any) -> int:
-    """Push everything to the registry, the list last, so that the tag never refers to missing
-    parts.
+    """Push everything to the registry, the list last, so that the tag never refers to missing parts.
 
-    Return how many blobs it lacked.
+    Return how many blobs the registry lacked.
     """
     from stages.containers import _registry
 

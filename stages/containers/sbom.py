@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class SbomMetrics(TypedDict):
-    """Components in all, those of PyPI and of Debian, and how many have a licence and a hash."""
+    """The number of components, in total, from PyPI and from Debian, and with a licence and a hash."""
 
     components: float
     pypi: float
@@ -31,17 +31,15 @@ def sbom(
 ) -> SbomMetrics:
     """Write the software bill of materials of an image: CycloneDX 1.6, JSON.
 
-    archive:       an OCI image layout in one tar; what is installed is read from its layers, not
-                   from its labels
-    context, lock: the image's and the base's folders with requirements-<arch>.lock and
-                   debian-<arch>.lock; they give the hashes
-
-    name: the image's, for its entry in the bill
-
-    Nothing depends on when or where it is made: the serial number comes from the image's digest,
-    the time from the image's own. Source: https://cyclonedx.org/docs/1.6/json/,
-    https://github.com/package-url/purl-spec. StageError: the archive cannot be read, nothing is
-    installed in it, or it lacks what a lock names.
+    archive:       an OCI image layout in one tar; the installed packages are read from its layers,
+                   not from its labels
+    context, lock: the folders of the image and of the base, with requirements-<arch>.lock and
+                   debian-<arch>.lock, which provide the hashes
+    name: the image's name in the bill
+    The result does not depend on when or where it is made: the serial number comes from the image's
+    digest, the timestamp from the image. Source: https://cyclonedx.org/docs/1.6/json/,
+    https://github.com/package-url/purl-spec. StageError: the archive cannot be read, has no
+    installed packages, or lacks a locked package.
     """
     from dataclasses import replace
 

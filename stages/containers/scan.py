@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class ScanMetrics(TypedDict):
-    """Components held against the file, records in it, and findings by severity without those that
-    were accepted. other: medium, low, and what nobody rated. fixable: findings for which a fixed
-    version is named. Without a file there are none of either, and nothing is said of findings: none
-    found is another thing than none looked for.
+    """The number of components checked, of records read, and of findings by severity, without accepted
+    ones. other: medium, low and unrated. fixable: findings with a known fixed version. Without a file,
+    components and records are 0, and there are no metrics for findings: not scanned is not the same as
+    nothing found.
     """
 
     scanned: float
@@ -36,15 +36,15 @@ def scan(
 ) -> ScanMetrics:
     """Write the vulnerabilities that affect the components, most severe first.
 
-    sbom:            CycloneDX, JSON, as the stage `sbom` writes it
-    vulnerabilities: OSV records: a JSON file with one or a list, one record a line, or a folder or zip of
-                     such files, as osv.dev offers for the ecosystems PyPI and Debian. None: nothing is
-                     scanned, and the report says so
-    accepted:        names of vulnerabilities (CVE-..., GHSA-..., PYSEC-...) that are listed and not counted
+    sbom:            CycloneDX, JSON, as written by the stage `sbom`
+    vulnerabilities: OSV records: a JSON file with one record, a list, or one record per line, or a folder
+                     or zip of such files, as osv.dev offers for the ecosystems PyPI and Debian. None:
 
-    Debian's are looked up by source package and release, as its security tracker names them.
-    Severity is the base score of a CVSS 3 vector, else the database's word. Same records, same
-    report: it holds no time. StageError: the bill or the file cannot be read.
+                     nothing is scanned, and the report says so
+    accepted:        names of vulnerabilities (CVE-..., GHSA-..., PYSEC-...) that are listed but not counted
+    Debian packages are looked up by source package and release, as in Debian's security tracker.
+    Severity is the base score of a CVSS 3 vector, or else the database's rating. The same records
+    give the same report, which contains no time. StageError: the bill or the file cannot be read.
     """
     import json
 
@@ -104,7 +104,7 @@ def scan(
 
 
 def _components(sbom: "Path") -> "tuple[str, list[Component]]":
-    """Return the image's digest and what advisories can speak of."""
+    """Return the image's digest, and the components that advisories can cover."""
     import json
 
     try:

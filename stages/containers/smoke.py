@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 class SmokeMetrics(TypedDict):
-    """reference_bit_equal is 1: else the stage fails. default_max_steps and default_outputs_differ
-    are measured against what is expected with the same runtime's default kernels, kernels_max_steps
-    against the image's own reference kernels; steps are those of the quantisation, and an output is
-    one tensor for one example: `outputs` of them were compared, and where there was nothing to
-    compare with, all three are left out. seconds is the longest that a model took with the default
-    kernels.
+    """reference_bit_equal is 1; otherwise the stage fails. default_max_steps and default_outputs_differ
+    compare with the expected outputs of the same runtime's default kernels, kernels_max_steps with the
+    image's own reference kernels. Steps are quantisation steps; an output is one tensor for one example.
+    `outputs` is the number compared with expected ones; if it is 0, it and both default_ metrics are
+    left out.
+    seconds is the time of the slowest model with the default kernels.
     """
 
     reference_bit_equal: float
@@ -43,26 +43,23 @@ def smoke(
     memory_mb: Annotated[int, Range(ge=1)] = 2048,
     timeout_s: Annotated[int, Range(ge=1)] = 900,
 ) -> SmokeMetrics:
-    """Run every .tflite file of a folder in the image, with each runtime that it has.
-
-    Write the outputs.
+    """Run every .tflite file of a folder in the image, with each of its runtimes, and write the outputs.
 
     archive:  an OCI image layout in one tar, which Docker can load
-    expected: the `outputs` of the same models on another platform; without it the image's runtimes
+    expected: the `outputs` of the same models on another platform; without it, the image's runtimes
               are compared with one another
-    outputs:  JSON: image, platform, where it was taken, versions, and per model, runtime and
-              kernels seconds and tensors
-
-    platform:  the image's: linux/amd64, linux/arm64 or linux/arm/v7
+    outputs:  JSON: image, platform, where it was measured, versions, and the seconds and tensors per
+              model, runtime and kernels
+    platform:  of the image: linux/amd64, linux/arm64 or linux/arm/v7
     imports:   Python modules whose import in the image is timed
     examples:  inferences of each model with each runtime
     memory_mb: limit of the container, in megabytes
     timeout_s: limit of the container, in seconds
 
-    The container has no network, no capability, an ordinary user and a read-only root. With the
-    reference kernels every output must be bit-equal; the default kernels round differently on x86
-    and ARM, which is measured and no failure. StageError: the image is for another platform than it
-    says, cannot run, or computes something else.
+    The container has no network, no capabilities, an ordinary user and a read-only root. With the
+    reference kernels, every output must be bit-equal; the default kernels round differently on x86
+    and ARM, which is measured but not a failure. StageError: the image is for another platform than
+    its label says, cannot run, or computes different outputs.
     """
     import json
 
@@ -112,9 +109,7 @@ def smoke(
 def _compute(
     image: "Image", contents: dict[str, bytes], words: list[str], memory_mb: int, timeout_s: int
 ) -> tuple[bytes, bool]:
-    """Return what the script wrote in the image, and whether another processor stood in for the
-    image's.
-    """
+    """Return the output of the script in the image, and whether the image's processor was emulated."""
     from pathlib import Path
 
     from stages.containers import _inference, _sandbox
@@ -137,7 +132,7 @@ def _compute(
 
 
 def _sources() -> dict[str, bytes]:
-    """Return the project files that the script imports, by their path beside the script."""
+    """Return the project files that the script imports, by path relative to the script."""
     from pathlib import Path
 
     from engine import stage

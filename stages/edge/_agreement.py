@@ -1,4 +1,4 @@
-"""Compares answers with the expected ones, for any task: words must be equal, numbers have a difference."""
+"""Compares a task's answers with the expected ones: text must be equal; numbers have a difference."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -11,9 +11,9 @@ Rows = Sequence[Mapping[str, Any]]
 def compare(
     answers: "Mapping[str, Rows]", expected: "Iterable[Mapping[str, Any]]"
 ) -> "tuple[float, float]":
-    """Return the share of expected rows that agree in all their words, and the largest difference.
+    """Return the share of expected rows whose text agrees, and the largest difference of a number.
 
-    expected: [{"file": name of the item, "rows": [...]}]; an answer may say more than is expected
+    expected: [{"file": name of the item, "rows": [...]}]; an answer may have more fields
     """
     agreeing, total, farthest = 0, 0, 0.0
     for entry in expected:
@@ -29,7 +29,7 @@ def compare(
 
 
 def _differences(row: "Mapping[str, Any]", wanted: "Mapping[str, Any]") -> "tuple[int, float]":
-    """Return how many words differ, and the largest difference of a number."""
+    """Return how many texts differ, and the largest difference of a number."""
     words, farthest = 0, 0.0
     for key, value in wanted.items():
         if _is_number(value) and _is_number(row.get(key)):

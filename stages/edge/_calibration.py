@@ -1,4 +1,4 @@
-"""Chooses the training examples that calibrate the ranges of a quantised model."""
+"""Chooses the training examples with which the ranges of a quantised model are calibrated."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from stages.tflite.tensor import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Examples by the names of the model's inputs, of which only the chosen ones are read."""
+    """Examples by input name; only the chosen ones are read."""
 
     examples: Mapping[str, NDArray[Any]]  # each (examples, ...)
     inputs: Mapping[str, Tensor]
     chosen: NDArray[np.int64]
 
     def batches(self) -> Iterator[dict[str, NDArray[Any]]]:
-        """Yield each chosen example as the model takes it, (1, ...)."""
+        """Yield each chosen example in the model's form, (1, ...)."""
         for at in self.chosen:
             yield {
                 name: np.asarray(self.examples[name][at : at + 1], tensor.type)
@@ -35,7 +35,7 @@ def choose(
 ) -> Calibration:
     """Return up to `count` examples of the training part, or of its folder for the role.
 
-    StageError: there is no example, one does not fit the model, or one is not finite.
+    StageError: there is no example, or one does not fit the model or is not finite.
     """
     if train is None:
         raise StageError(
@@ -53,7 +53,7 @@ def choose(
 
 
 def _check(values: NDArray[Any], what: str) -> None:
-    """Refuse what makes a range without an end: the converter would take it without a word."""
+    """Refuse values that make a range infinite, because the converter accepts them silently."""
     if values.dtype.kind != "f" or np.isfinite(values).all():
         return
     named = "NaN" if np.isnan(values).any() else "infinity"

@@ -1,4 +1,4 @@
-"""The model card: a template for every task, whose sections the domain's `score` fills."""
+"""The model card: a template for every task, with sections from the domain's `score`."""
 
 from typing import Any
 
@@ -87,7 +87,7 @@ def _cost(cost: dict[str, Any]) -> str:
 
 
 def _compiled(log: dict[str, Any]) -> str:
-    """Say what the compiler made of the model."""
+    """Return the result of the compiler as text."""
     if not log.get("compiled"):
         return "not compiled; the model runs on the CPU"
     return (
@@ -97,7 +97,7 @@ def _compiled(log: dict[str, Any]) -> str:
 
 
 def _measured(figures: dict[str, Any]) -> str:
-    """Say with what figures were measured and where, without which they mean little."""
+    """Return with what and where figures were measured, because they mean little without that."""
     worker = "Edge TPU" if figures["accelerator"] == "edgetpu" else "CPU"
     place = "on the device" if figures["taken"] == "device" else figures["taken"]
     return f"with {figures['runtime']} on the {worker}, {place}"

@@ -1,4 +1,4 @@
-"""Parses the log of the Edge TPU's compiler: the mapping with its reasons, bytes, and why it failed."""
+"""Parses the log of the Edge TPU's compiler: the mapping with reasons, the bytes, and failures."""
 
 import re
 from collections import Counter
@@ -28,7 +28,7 @@ _FRAME = re.compile(
 _AFTER_THE_TABLE = re.compile(
     r"See the operation log|Compilation |Model |Edge TPU Compiler|Number of |Input|Output|\.\.\. "
 )
-# What the compiler says when it gives up, and what to do about it.
+# The compiler's messages on failure, and the fix for each.
 _FAILURES = (
     (
         "Model not quantized",
@@ -105,9 +105,9 @@ class CompilerLog:
 
 
 def parse(text: str) -> CompilerLog:
-    """Return what the log says.
+    """Return the contents of the log.
 
-    Numbers that it lacks follow from the table, and without that all operators are mapped.
+    Missing numbers are computed from the table; without a table, all operators count as mapped.
     """
     rows = table(text)
     counts = Counter[bool]()
@@ -133,7 +133,7 @@ def parse(text: str) -> CompilerLog:
 def table(text: str) -> tuple[Row, ...]:
     """Return the rows of the operators' table.
 
-    A type stands there once for each status, and a long status may be wrapped.
+    A type has one row per status, and a long status may be wrapped.
     """
     rows: list[Row] = []
     _, _, below = _partitioned(text)
@@ -149,7 +149,7 @@ def table(text: str) -> tuple[Row, ...]:
 
 
 def failure(text: str, status: int) -> str:
-    """Say in a sentence why the compiler failed, and what to do."""
+    """Return a sentence that says why the compiler failed, and what to do."""
     newer = re.search(r"Didn't find op for builtin opcode '(\w+)' version '(\d+)'", text)
     if newer:
         return _readable.unreadable(newer[1], int(newer[2]))
@@ -179,7 +179,7 @@ def _partitioned(text: str) -> tuple[str, str, str]:
 
 
 def _status(words: str) -> str:
-    """Return the known status that these words are, however they are wrapped."""
+    """Return the known status in these words, however they are wrapped."""
     bare = re.sub(r"\s", "", words)
     return next((status for status in STATUSES if re.sub(r"\s", "", status) == bare), words)
 

@@ -1,6 +1,6 @@
-"""Turns a trained model into TFLite with TensorFlow's converter, with a batch of 1.
+"""Converts a trained model to TFLite with TensorFlow's converter, with a batch of 1.
 
-Each function runs in a process of its own (`in_child`), since some models end the converter with
+Each function runs in its own process (`in_child`), because some models crash the converter with
 signal 11.
 """
 
@@ -19,12 +19,12 @@ from stages.edge._calibration import Calibration
 from stages.edge._opening import first_line, keras_network, signature_of
 from stages.edge._sources import Source
 
-_MOST_BYTES = 4096  # of what the child says of its error: a pipe holds more
+_MOST_BYTES = 4096  # of the child's error message: less than a pipe's buffer
 _LACKING = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
 
 
 def to_float(source: Source, exported: Path, to: Path) -> None:
-    """Write the model as a SavedModel with a batch of 1, and from it the float `.tflite`."""
+    """Write the model as a SavedModel with a batch of 1, and convert that to the float `.tflite`."""
     import tensorflow as tf
 
     if source.kind == "saved_model":
@@ -39,8 +39,8 @@ def to_int8(
 ) -> None:
     """Write the int8 `.tflite` of an exported model.
 
-    Fully connected layers are quantised per tensor: the Edge TPU's compiler 16 reads no per-channel
-    ones (google-coral/edgetpu#879). Integer inputs and outputs keep their type, whichever is asked.
+    Fully connected layers are quantised per tensor: the Edge TPU's compiler 16 cannot read per-channel
+    ones (google-coral/edgetpu#879). Integer inputs and outputs keep their type, whatever is requested.
     """
     import tensorflow as tf
 
@@ -55,7 +55,7 @@ def to_int8(
 
 
 def in_child(function: Callable[..., None], *arguments: Any) -> None:
-    """Run the function in a forked process, and tell its end by signal from its failure."""
+    """Run the function in a forked process; distinguish a crash by a signal from a failure."""
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -88,7 +88,7 @@ def in_child(function: Callable[..., None], *arguments: Any) -> None:
 
 
 def _said(error: BaseException) -> str:
-    """Return the sentence of a StageError, or the beginning of what the converter says."""
+    """Return the message of a StageError, or the beginning of the converter's message."""
     if isinstance(error, StageError):
         return str(error)
     if lacking := ", ".join(sorted(set(_LACKING.findall(str(error))))):
@@ -100,7 +100,7 @@ def _said(error: BaseException) -> str:
 
 
 def _end_type(name: str) -> Any:
-    """Return the converter's type; it takes no int32, which only ends that are int32 anyhow have."""
+    """Return the converter's type; it does not support int32, which only int32 ends of the model have."""
     import tensorflow as tf
 
     return getattr(tf, "int8" if name == "int32" else name)
@@ -109,7 +109,7 @@ def _end_type(name: str) -> Any:
 def _export(network: Any, to: Path) -> None:
     """Export a Keras model with any number of inputs.
 
-    Without a signature Keras exports any batch size, and the TFLite tensors have no fixed size then.
+    Without a signature, Keras exports a variable batch size, and the TFLite tensors have no fixed size.
     """
     import keras
     import tensorflow as tf
@@ -141,7 +141,7 @@ def _fix_batch(saved_model: Path, to: Path) -> None:
 
 
 def _with_batch(name: str, shape: Any) -> "list[int | None]":
-    """Return the shape with a batch of 1 if the batch is open; StageError: its rank is open too."""
+    """Return the shape with a batch of 1 if the batch is open; raise StageError if its rank is open too."""
     if shape.rank is None:
         raise StageError(f"the input '{name}' has any shape: give the network fixed shapes")
     sizes = shape.as_list()
@@ -149,6 +149,6 @@ def _with_batch(name: str, shape: Any) -> "list[int | None]":
 
 
 def _spoken(name: str) -> str:
-    """Return the name as TensorFlow takes it: as that of a parameter of Python."""
+    """Return the name in the form that TensorFlow requires: a valid Python parameter name."""
     name = re.sub(r"\W", "_", name)
     return f"{name}_" if keyword.iskeyword(name) else name

@@ -19,12 +19,12 @@ class Difference:
     """How raw outputs differ from those of the build machine."""
 
     examples: int
-    outputs_differ: int  # examples with another output
-    # of a single output, in quantisation steps; of a model with float outputs, in their unit
+    outputs_differ: int  # examples whose output differs
+    # of a single output, in quantisation steps; for a model with float outputs, in their unit
     max_step_difference: float
     reference_examples: int
     reference_bit_equal: bool
-    machine: str  # the build machine's
+    machine: str  # the build machine
     runtime: str
 
     def as_json(self) -> dict[str, Any]:
@@ -50,7 +50,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Reference:
-    """Outputs of the build machine: of all examples, and of the chosen with reference kernels."""
+    """Outputs of the build machine: for all examples, and for chosen ones with the reference kernels."""
 
     default: Outputs
     reference: Outputs
@@ -77,7 +77,7 @@ class Reference:
 
 
 def read(folder: Path, model_sha256: str, examples: int) -> Reference:
-    """Return what the stage `reference` wrote; StageError if it is of another model or part."""
+    """Return the output of the stage `reference`; raise StageError if it is for another model or part."""
     default = raw_outputs.read(folder / "default")
     counts = {len(raw) for raw in default.raw.values()}
     if default.about["model_sha256"] != model_sha256 or counts != {examples}:

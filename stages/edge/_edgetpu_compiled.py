@@ -1,8 +1,8 @@
-"""Reads the output of Google's Edge TPU compiler: the custom operator's DarwiNN package, and its
-figures about parameters.
+"""Reads the output of Google's Edge TPU compiler: the custom operator's DarwiNN package and its
+parameter sizes.
 
-The operator's options are a FlexBuffer map; its key "4" holds the package. Its field numbers are
-those of google-coral/libedgetpu `executable/executable.fbs`. Nothing of the instructions is read.
+The operator's options are a FlexBuffer map, whose key "4" contains the package. The field numbers are
+those of google-coral/libedgetpu `executable/executable.fbs`. The instructions are not read.
 """
 
 from dataclasses import dataclass
@@ -19,19 +19,19 @@ _LETTERS = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """The contents of a compiled model: bytes of parameters that stay on the chip and that are sent for
-    each inference, and its runtime.
+    """The contents of a compiled model: the bytes of parameters that stay on the chip and that are sent
+    for each inference, and its runtime.
     """
 
     cached_param_bytes: int
     streamed_param_bytes: int
     min_runtime: int
     compiler_version: str
-    packages: int  # custom operators: more than one where the compiler made several subgraphs
+    packages: int  # custom operators: more than one if the compiler made several subgraphs
 
 
 def read_compiled(model: Model, name: str) -> Compiled | None:
-    """Return the facts of a compiled model, or None if the model has no operator of the compiler's.
+    """Return the contents of a compiled model, or None if it lacks the compiler's custom operator.
 
     BadFile: its package is damaged.
     """
@@ -65,8 +65,8 @@ def _package(options: Blob) -> Compiled:
 
 
 def executables(package: Table) -> list[Table]:
-    """Return the tables of a package's executables, each a FlatBuffer inside a string inside a
-    FlatBuffer inside the package.
+    """Return the tables of a package's executables; each is a FlatBuffer in a string of a FlatBuffer in
+    the package.
     """
     name = package.blob.name
     multi = Blob(package.bytes(1), name).root()
@@ -77,8 +77,8 @@ def _flexbuffer_value(blob: Blob, key: bytes) -> memoryview:
     """Return the bytes of a string or blob in the map that is the root of a FlexBuffer (FlexBuffers
     internals page).
 
-    A map's values stand at its place, its types follow them; size, width and place of its keys
-    stand in front of it.
+    A map's values are at its position, followed by their types, and preceded by the size, and by the
+    width and position of its keys.
     """
     end = len(blob.view)
     width, kind = blob.integer("B", end - 1), blob.integer("B", end - 2)
@@ -106,7 +106,7 @@ def _bytes(blob: Blob, at: int, kind: int) -> memoryview:
 
 
 def _behind(blob: Blob, at: int, width: int) -> int:
-    """Return where the backward offset at this place leads."""
+    """Return the target of the backward offset at this position."""
     return blob.place(at - _unsigned(blob, at, width))
 
 

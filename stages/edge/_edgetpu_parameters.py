@@ -1,8 +1,9 @@
-"""Computes how many bytes of parameters a mapped graph keeps on the Edge TPU and how many are sent for
-each inference.
+"""Computes how many bytes of parameters of a mapped graph are cached on the Edge TPU, and how many are
+sent for each inference.
 
-The layout was derived from compiled files by searching them for their weights: a multiply step takes 4
-inputs for up to 64 outputs. docs/edge-tpu.md states its accuracy. It does not cover instructions.
+The layout was derived from compiled files by searching them for their weights: a multiply step
+processes 4 inputs for up to 64 outputs. docs/edge-tpu.md states its accuracy. It does not cover
+instructions.
 """
 
 from collections.abc import Callable, Collection
@@ -11,19 +12,19 @@ from dataclasses import dataclass
 from stages.edge._edgetpu_rules import is_whole
 from stages.tflite.schema import ABSENT, Operator, Subgraph, Tensor
 
-LINE = 64  # bytes; everything begins on one
-STEP = 4  # inputs of one multiply step
-LANES = 64  # outputs that are computed at once; fewer are padded to 16, more to a multiple of 64
+LINE = 64  # bytes; everything is aligned to it
+STEP = 4  # inputs per multiply step
+LANES = 64  # outputs per multiply step; fewer are padded to 16, more to a multiple of 64
 TILES = 16
 PICTURES_CACHE = (
     7 * 2**20
 )  # of 8 MiB; published logs of full caches show 6.74 to 7.16 MiB, since activations take their part
-VECTORS_CACHE = int(7.85 * 2**20)  # where nothing is wider than a vector: between 7.81 and 7.93 MiB
+VECTORS_CACHE = int(7.85 * 2**20)  # if nothing is wider than a vector: between 7.81 and 7.93 MiB
 MOST_INPUTS = (
-    7_500  # of a fully connected layer: 6,912 are cached, 8,112 never are, whatever room there is
+    7_500  # of a fully connected layer: 6,912 are cached, 8,112 never are, whatever space there is
 )
-MOST_PIECES = 32  # 22 have a matrix each, 4,096 do not
-COARSE = 0.5  # a step of softmax's input: up to 0.27 it has tables, from 0.94 on none
+MOST_PIECES = 32  # with 22 pieces, each has a matrix; with 4,096, none has
+COARSE = 0.5  # scale of softmax's input: with up to 0.27 it has tables, from 0.94 on it has none
 _ELEMENTWISE = ("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE")
 
 
@@ -36,8 +37,8 @@ class Block:
 
 
 def parameter_bytes(graph: Subgraph, mapped: Collection[int]) -> tuple[int, int]:
-    """Return the bytes cached and the bytes streamed of the operators at these places: whole
-    blocks, the largest first, while there is room.
+    """Return the bytes cached and the bytes streamed for the operators at these indexes: whole blocks are
+    cached, the largest first, while there is space.
     """
     sent = _sent(graph)
     blocks = [_block(graph, graph.operators[at], sent) for at in mapped]
@@ -58,7 +59,7 @@ def _room(graph: Subgraph, mapped: Collection[int]) -> int:
 
 
 def _sent(graph: Subgraph) -> set[int]:
-    """Return the tensors as they are sent to the Edge TPU: in one piece, not spread over its tiles."""
+    """Return the tensors that are sent to the Edge TPU in one piece, not spread over its tiles."""
     sent = set(graph.inputs)
     for operator in graph.operators:
         if operator.type == "QUANTIZE" and sent.issuperset(operator.inputs):
@@ -79,8 +80,8 @@ def _block(graph: Subgraph, operator: Operator, sent: set[int]) -> Block:
 
 
 def _convolution(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
-    """Each step of a kernel's place holds 4 inputs of all its outputs: steps x lanes x 4 bytes,
-    behind a header.
+    """Each step at a kernel position covers 4 inputs for all its outputs: a header, then steps x lanes x
+    4 bytes.
     """
     weights = inputs[1]
     if len(weights.shape) != 4:
@@ -88,16 +89,16 @@ def _convolution(operator: Operator, inputs: list[Tensor], output: Tensor) -> Bl
     outputs, height, width, depth = weights.shape
     if outputs == depth == 1:
         return _depthwise_block(1, height * width, _header(inputs))
-    few = outputs <= STEP  # they share one step across the picture
+    few = outputs <= STEP  # they share one step for the whole image
     return _dense_block(
         STEP if few else _lanes(outputs), height * width * _steps(depth), _header(inputs)
     )
 
 
 def _depthwise(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
-    """A depthwise kernel stands on the diagonal of its 4 x 4 steps.
+    """A depthwise kernel occupies the diagonal of its 4 x 4 steps.
 
-    One that makes more channels is an ordinary convolution.
+    A kernel that adds channels is an ordinary convolution.
     """
     weights, depth = inputs[1], inputs[0].shape[-1] if inputs[0].shape else 0
     if len(weights.shape) != 4:
@@ -122,16 +123,16 @@ def _transpose_conv(operator: Operator, inputs: list[Tensor], output: Tensor) ->
 
 
 def _elementwise(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
-    """A constant operand is sent each time."""
+    """A constant operand is sent for each inference."""
     return Block(
         sum(_operand(tensor, output) for tensor in inputs if tensor.is_constant), is_cacheable=False
     )
 
 
 def _operand(tensor: Tensor, output: Tensor) -> int:
-    """One number is part of the instructions, a vector in depth a table of 4 a line.
+    """A single number is part of the instructions; a vector in depth is a table with 4 values per line.
 
-    Other data are sent in whole rows of pixels.
+    Other data are sent as whole rows of pixels.
     """
     height, width, depth = (1, 1, 1, *tensor.shape)[-3:]
     if height == width == 1:
@@ -150,7 +151,7 @@ def _pad(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
 def _joining(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
     """Channels that do not begin at a step are moved there by a small matrix.
 
-    Each vector of several by one of its own.
+    Of several vectors, each has its own matrix.
     """
     depths = [
         tensor.shape[-1] for tensor in (*inputs, output) if tensor.shape and not tensor.is_constant
@@ -161,14 +162,12 @@ def _joining(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
 
 
 def _prelu(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
-    """Its slopes are sent as any other operand is."""
+    """Its slopes are sent like any other operand."""
     return Block(_operand(inputs[1], output), is_cacheable=False)
 
 
 def _reshape(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
-    """Where pieces are put together in depth that do not end at a step, a matrix moves each to its
-    place.
-    """
+    """If pieces that do not end at a step are joined in depth, a matrix moves each to its position."""
     depth, together = inputs[0].shape[-1:], output.shape[-1:]
     if not depth or not together or depth[0] % STEP == 0 or together[0] % depth[0] != 0:
         return Block(0)
@@ -179,7 +178,7 @@ def _reshape(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
 
 
 def _transpose(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
-    """Where channels go in front, a matrix for each row puts its positions in depth."""
+    """If channels move to the front, a matrix per row moves its positions into depth."""
     if len(inputs) < 2 or inputs[1].integers()[-3:] not in ((2, 0, 1), (3, 1, 2)):
         return Block(0)
     _, height, width = (1, 1, 1, *output.shape)[-3:]
@@ -187,7 +186,7 @@ def _transpose(operator: Operator, inputs: list[Tensor], output: Tensor) -> Bloc
 
 
 def _softmax(operator: Operator, inputs: list[Tensor], output: Tensor) -> Block:
-    """Inputs in fine steps take three tables, one entry for each element of a row."""
+    """Inputs with a fine scale need three tables, with one entry per element of a row."""
     if not output.shape or not inputs[0].scales or inputs[0].scales[0] >= COARSE:
         return Block(0)
     return Block(LINE * 3 * _steps(output.shape[-1]))
@@ -202,10 +201,10 @@ def _depthwise_block(outputs: int, places: int, header: int) -> Block:
 
 
 def _header(inputs: list[Tensor]) -> int:
-    """Return the bytes before an output's weights: a bias, and if it is quantised per channel its
-    scale and zero point.
+    """Return the bytes before an output's weights: a bias, and its scale and zero point if it is quantised
+    per channel.
 
-    A bias that is zero everywhere, and a scale that is the same everywhere, are left out.
+    An all-zero bias and a uniform scale are left out.
     """
     weights, bias = inputs[1], inputs[2] if len(inputs) > 2 else None
     has_bias = bias is not None and bias.data[: 2**16].tobytes().strip(b"\0") != b""

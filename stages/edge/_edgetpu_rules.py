@@ -1,9 +1,9 @@
 """Decides for one operator whether the Edge TPU's compiler 16 would map it, and if not, returns the
 reason in the compiler's words.
 
-From the table of supported operators and their limits at coral.ai/docs/edgetpu/models-intro
-(runtime 14), and from what compiled models show where the table says no more than "depending on
-size". Knows nothing of an operator's neighbours.
+The rules come from the table of supported operators and their limits at
+coral.ai/docs/edgetpu/models-intro (runtime 14) and, if the table only says "depending on size", from
+compiled models. Neighbours of an operator do not matter here.
 """
 
 import math
@@ -20,9 +20,7 @@ NOT_SUPPORTED = "Operation not supported"
 VERSION = "Operation version not supported"
 NOT_CONSTANT = "Filter, bias, or other param is not constant at compile-time"
 RANK = "Tensor has unsupported rank (up to 3 innermost dimensions mapped)"
-DYNAMIC = (
-    "Operation is working on a dynamic-sized tensor"  # the compiler refuses such a model as a whole
-)
+DYNAMIC = "Operation is working on a dynamic-sized tensor"  # the compiler refuses the whole model
 
 SUPPORTED = frozenset(
     """
@@ -33,7 +31,7 @@ SUPPORTED = frozenset(
     TRANSPOSE_CONV UNIDIRECTIONAL_SEQUENCE_LSTM
 """.split()  # noqa: SIM905
 )
-# Which inputs are parameters: they must be constants, and may be of other types than 8 bits.
+# Inputs that are parameters: they must be constants, and their type need not be 8-bit.
 PARAMETERS: dict[str, tuple[int, ...]] = {
     "CONV_2D": (1, 2),
     "DEPTHWISE_CONV_2D": (1, 2),
@@ -56,8 +54,7 @@ PARAMETERS: dict[str, tuple[int, ...]] = {
     "TRANSPOSE": (1,),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": tuple(range(1, 18)),
 }
-# How many inputs an operator has at least, so that one that lacks some is told from one that maps; the others
-# have one.
+# The least number of inputs of an operator, so that one that lacks inputs is not mapped; the default is one.
 _LEAST_INPUTS = {
     "CONV_2D": 2,
     "DEPTHWISE_CONV_2D": 2,
@@ -67,15 +64,15 @@ _LEAST_INPUTS = {
     "SPLIT": 2,
     "STRIDED_SLICE": 4,
 }
-# Newer than these came with TensorFlow 2.6: the compiler reads them and leaves them to the CPU. Seen of ADD,
-# taken to hold for the others.
+# Newer versions came with TensorFlow 2.6: the compiler reads them but leaves them to the CPU. Observed for
+# ADD, assumed for the others.
 _NEWEST = {"ADD": 3, "MUL": 4, "PAD": 3, "STRIDED_SLICE": 5}
-_LSTM_STATES = (18, 19)  # variables of 8 and 16 bits that live on the chip
+_LSTM_STATES = (18, 19)  # 8-bit and 16-bit variables that stay on the chip
 _BYTE_TYPES = ("INT8", "UINT8")
 TILE_BYTES = (
     192 * 2**10
-)  # for activations: no compiled model was seen to fill more (its `used_narrow_memory_bytes_per_tile`)
-_TILES = 4  # in x, and as many in y
+)  # for activations: the maximum in all compiled models (`used_narrow_memory_bytes_per_tile`)
+_TILES = 4  # in x, and the same number in y
 _WINDOWED = (
     "AVERAGE_POOL_2D",
     "CONV_2D",
@@ -84,15 +81,15 @@ _WINDOWED = (
     "MEAN",
     "PAD",
     "TRANSPOSE_CONV",
-)  # done piece by piece
+)  # processed piece by piece
 MOST_SOFTMAX = 2**14  # documented as 16,000; 16,384 maps
-MOST_SCALING = 4  # 2 maps, 15.5 and 33 do not
-MOST_ZEROS = 2**16  # bytes; a hostile graph may name one long constant in every operator
-MOST_MEAN = 2**14  # positions: 33 x 33 maps, 256 x 128 does not (google-coral/edgetpu#461)
+MOST_SCALING = 4  # 2 is mapped, 15.5 and 33 are not
+MOST_ZEROS = 2**16  # bytes; a malicious graph may use one long constant in every operator
+MOST_MEAN = 2**14  # positions: 33 x 33 is mapped, 256 x 128 is not (google-coral/edgetpu#461)
 
 
 def own_reason(graph: Subgraph, operator: Operator) -> str | None:
-    """Return why this operator cannot run on the Edge TPU wherever it stands, or None."""
+    """Return why this operator cannot run on the Edge TPU, whatever its position, or None."""
     tensors = _data(graph, operator)
     if operator.type == "QUANTIZE" and tensors and tensors[0].type not in _BYTE_TYPES:
         return UNSPECIFIED
@@ -112,7 +109,7 @@ def own_reason(graph: Subgraph, operator: Operator) -> str | None:
 
 
 def is_whole(operator: Operator) -> bool:
-    """True if the operator has the inputs that its kind cannot do without, and an output."""
+    """Return whether the operator has the inputs that its type requires, and an output."""
     least = _LEAST_INPUTS.get(operator.type, 1)
     return (
         len(operator.inputs) >= least
@@ -131,7 +128,7 @@ def _parameters(operator: Operator) -> list[int]:
 
 
 def _data(graph: Subgraph, operator: Operator) -> list[Tensor]:
-    """Return the tensors that the operator works on: all but its parameters and an LSTM's states."""
+    """Return the operator's data tensors: all except its parameters and an LSTM's states."""
     known = PARAMETERS.get(operator.type, ()) + (
         _LSTM_STATES if operator.type == "UNIDIRECTIONAL_SEQUENCE_LSTM" else ()
     )
@@ -154,15 +151,15 @@ def _is_limited(graph: Subgraph, operator: Operator) -> bool:
 
 
 def _is_long_row(tensor: Tensor) -> bool:
-    """True for a row that does not fit on its tile; what has several rows is worked on in pieces."""
+    """Return whether it is a single row that does not fit on its tile; several rows are split into pieces."""
     return math.prod(tensor.shape[-3:-2]) == 1 and _tile_bytes(tensor) > TILE_BYTES
 
 
 def _tile_bytes(tensor: Tensor) -> int:
-    """Return what one of the 4 x 4 tiles holds of a tensor: its part of the picture, channels in
+    """Return the bytes of a tensor on one of the 4 x 4 tiles: its part of the image, with channels in
     steps of 4.
 
-    A single row is not spread.
+    A single row is not spread over tiles.
     """
     height, width, depth = (1, 1, 1, *tensor.shape)[-3:]
     if height == 1:
@@ -179,7 +176,7 @@ def _has_activation(operator: Operator, inputs: list[Tensor], output: Tensor) ->
 
 
 def _concatenation(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
-    """A constant may only be zeros, beside one other input: padding."""
+    """A constant input must be all zeros, next to one other input: padding."""
     constants = [tensor for tensor in inputs if tensor.is_constant]
     zeros = all(_is_zero(tensor) for tensor in constants)
     return _has_activation(operator, inputs, output) or (
@@ -188,15 +185,13 @@ def _concatenation(operator: Operator, inputs: list[Tensor], output: Tensor) -> 
 
 
 def _is_zero(tensor: Tensor) -> bool:
-    """True for a constant of zeros; one that is huge is not looked through."""
+    """Return whether it is a constant of zeros; a huge constant is not checked."""
     zero = bytes([(tensor.zero_points or (0,))[0] % 256])
     return len(tensor.data) <= MOST_ZEROS and tensor.data.tobytes() == zero * len(tensor.data)
 
 
 def _convolution(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
-    """The dilation is the same in x and y, unless the kernel is 1 wide or high, where it means
-    nothing.
-    """
+    """The dilation must be equal in x and y, unless the kernel is 1 wide or high, where it has no effect."""
     height, width = inputs[1].shape[1:3] if len(inputs[1].shape) == 4 else (0, 0)
     across, down = operator.options["dilation_w"], operator.options["dilation_h"]
     return height > 1 and width > 1 and across != down
@@ -246,7 +241,7 @@ def _resize(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
 
 
 def _moving(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
-    """What is moved between tiles as a whole has to lie there twice, before and after."""
+    """A tensor that is moved between tiles as a whole needs space for two copies."""
     return _tile_bytes(inputs[0]) + _tile_bytes(output) > TILE_BYTES
 
 
@@ -260,7 +255,7 @@ def _softmax(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
 
 
 def _split(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
-    """The outermost dimension is not split; a split into one piece splits nothing."""
+    """The outermost dimension cannot be split; a split into one piece has no effect."""
     shape = inputs[1].shape
     return (
         len(shape) > 2
@@ -275,7 +270,7 @@ def _strided_slice(operator: Operator, inputs: list[Tensor], output: Tensor) -> 
 
 
 def _tile(operator: Operator, inputs: list[Tensor], output: Tensor) -> bool:
-    """Only what is one element wide may be repeated: a broadcast."""
+    """Only dimensions with one element may be repeated: a broadcast."""
     return any(
         before not in (1, after)
         for before, after in zip(inputs[0].shape, output.shape, strict=False)

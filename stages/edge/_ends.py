@@ -1,4 +1,4 @@
-"""A model's inputs and outputs as its file declares them, and which of them the tail can work with."""
+"""A model's declared inputs and outputs, and whether the shared stages can work with them."""
 
 from engine.stage import StageError
 from stages.tflite.naming import names_of
@@ -12,7 +12,7 @@ Ends = dict[str, Tensor]
 def ends(model: Model) -> tuple[Ends, Ends]:
     """Return the inputs and outputs by name.
 
-    StageError: there is no input, or one holds text, has an open size or no batch of 1.
+    StageError: there is no input, or one is text, has an open size or no batch of 1.
     """
     names, graph = names_of(model), model.subgraphs[0]
     inputs = {n: graph.tensors[at] for n, at in zip(names.inputs, graph.inputs, strict=True)}
@@ -29,7 +29,7 @@ def _obstacle(tensor: Declared) -> str:
     shape, signature = list(tensor.shape), list(tensor.shape_signature or tensor.shape)
     if tensor.type == "STRING":
         return "is text: let the network begin behind the layer that reads text"
-    if min((*shape, *signature[1:]), default=0) < 0:  # an open batch of size 1 is no harm
+    if min((*shape, *signature[1:]), default=0) < 0:  # an open batch of size 1 is allowed
         return f"is {signature}: give the network fixed shapes"
     if not shape or shape[0] != 1:
         return f"is {shape}: give the network a batch of 1 as its first dimension"

@@ -1,4 +1,4 @@
-"""Reads files as a task's inputs, and answers them: pictures, videos, or files of its own form."""
+"""Reads files as a task's inputs and answers them: pictures, videos, or files in the task's own format."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ NAMED = 8  # at most so many files are named in one note
 
 @dataclass(frozen=True)
 class Input:
-    """One input of a clip: what the task is given, and what is known of it."""
+    """One input of a clip: the data for the task, and its origin."""
 
     raw: Any
     name: str
@@ -25,7 +25,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Clip:
-    """Inputs in their order."""
+    """Inputs in order."""
 
     name: str
     inputs: "Iterator[Input]"
@@ -34,7 +34,7 @@ class Clip:
 
 
 def answers(task: Task, path: Path) -> list[dict[str, Any]]:
-    """Return the rows of all answers to a file or folder; StageError if it cannot be read."""
+    """Return the rows of all answers for a file or folder; raise StageError if it cannot be read."""
     bad: list[str] = []
     found = [
         row
@@ -50,9 +50,9 @@ def answers(task: Task, path: Path) -> list[dict[str, Any]]:
 def answered(
     task: Task, clip: Clip, bad: list[str]
 ) -> "Iterator[tuple[Input | None, dict[str, Any], list[dict[str, Any]]]]":
-    """Yield each input of a clip with its answer and the answer's rows; the last may have none.
+    """Yield each input of a clip with its answer and the answer's rows; the last answer may have no input.
 
-    What cannot be read is named in `bad` and left out.
+    Unreadable files are added to `bad` and left out.
     """
     state = task.new_state(still=clip.still)
     try:
@@ -143,8 +143,8 @@ def video(source: "Path | int | str", name: str = "") -> "Iterator[Input]":
 
 
 def name_of(source: "Path | int | str") -> str:
-    """Return a file's name, a camera's number, or an address without its login and its query, which
-    may hold a password.
+    """Return a file's name, a camera's number, or an address without its login and its query, which may
+    contain a password.
     """
     if isinstance(source, Path):
         return source.name

@@ -1,4 +1,4 @@
-"""Reads a camera or a stream for a time, or until this process is asked to end."""
+"""Reads a camera or a stream for a limited time, or until this process is asked to end."""
 
 import signal
 import time
@@ -12,8 +12,8 @@ from stages.edge._items import Clip, Input
 def clip(stream: str, seconds: float) -> Clip:
     """Return the frames of the camera with this number, or of the stream with this address.
 
-    It ends with the stream, `seconds` after the first frame, or with SIGTERM: what was read until
-    then is answered.
+    The clip ends with the stream, `seconds` after the first frame, or with SIGTERM; all frames read
+    until then are answered.
     """
     source = int(stream) if stream.isdecimal() else stream
     return Clip(_items.name_of(source), _frames(source, seconds))
@@ -31,7 +31,7 @@ def _frames(source: "int | str", seconds: float) -> "Iterator[Input]":
 
 @contextmanager
 def _asked_to_end() -> "Iterator[Callable[[], bool]]":
-    """Yield what says whether SIGTERM came, which does not end this process meanwhile."""
+    """Yield a function that returns whether SIGTERM arrived; meanwhile it does not end this process."""
     came: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, frame: came.append(number))
     try:

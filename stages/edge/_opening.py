@@ -1,6 +1,6 @@
-"""Opens trained models with the library that wrote them, and says in a sentence why it cannot.
+"""Opens trained models with the library that wrote them; if that fails, explains why in a sentence.
 
-Nothing in a Keras model's files is run as code.
+No code in a Keras model's files is executed.
 """
 
 import re
@@ -18,10 +18,10 @@ _WAY_OUT = "save it where it was trained with model.export(FOLDER), and give tha
 
 
 def keras_network(source: Source) -> Any:
-    """Return the Keras model; StageError: it is damaged, or needs code of its own."""
+    """Return the Keras model; StageError: it is damaged, or needs custom code."""
     try:
         network = _from_parts(source.path) if source.kind == "architecture" else _whole(source)
-    except Exception as error:  # Keras raises what its layers and libraries raise
+    except Exception as error:  # Keras passes on any exception of its layers and libraries
         raise StageError(_why(source.path.name, str(error), error)) from error
     if not getattr(network, "inputs", None):
         raise StageError(
@@ -50,7 +50,7 @@ def signature_of(saved_model: Path) -> tuple[Any, Any]:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the type and what is said first, but for the line before TensorFlow's own frames."""
+    """Return the type and the first line of the message, skipping the one before TensorFlow's frames."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
     line = lines[-1] if lines[0] == "in user code:" else lines[0]
     return f"{type(error).__name__}: {line[:300]}"
@@ -71,7 +71,7 @@ def _whole(source: Source) -> Any:
     import keras
 
     with tempfile.TemporaryDirectory() as folder:
-        named = Path(folder) / f"model.{source.kind}"  # Keras goes by the suffix
+        named = Path(folder) / f"model.{source.kind}"  # Keras decides by the suffix
         shutil.copyfile(source.path, named)
         return keras.models.load_model(named, compile=False, safe_mode=True)
 

@@ -1,4 +1,4 @@
-"""Decides how the pixels of a picture become a model's input, as far as the user does not say it."""
+"""Decides how the pixels of a picture are scaled for a model, unless the user has specified it."""
 
 import json
 import zipfile
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from stages.tflite.tensor import Tensor
 
 TAKES_PIXELS = (
-    0.02  # a Rescaling layer of at most this scale reads 0 to 255, as 1/255 and 1/127.5 do
+    0.02  # a Rescaling layer with at most this scale, such as 1/255 or 1/127.5, expects 0 to 255
 )
 GUESSED = (
     "pixels are scaled to 0..1, which is a guess: the model does not say how it was trained. If it "
@@ -23,10 +23,9 @@ RESCALED = "the model has a Rescaling layer: it gets pixels as they are, 0..255"
 def scaling(
     tensor: "Tensor", source: Source, mean: float | None, deviation: float | None
 ) -> tuple[dict[str, float], str]:
-    """Return mean and deviation of a pixel, and what the user should know of them or ''.
+    """Return mean and deviation of a pixel, and a note about them for the user, or ''.
 
-    A value that is not given is chosen so that the model gets pixels, if it is quantised or has a
-    layer that rescales them, else 0..1.
+    By default, a model that is quantised or has a Rescaling layer gets unscaled pixels, any other 0..1.
     """
     default_mean, default_deviation, remark = _default(tensor, source)
     chosen = {
@@ -46,7 +45,7 @@ def _default(tensor: "Tensor", source: Source) -> tuple[float, float, str]:
 
 
 def _layers(source: Source) -> Any:
-    """Return the network's configuration as Keras saves it, or None if the form has none."""
+    """Return the network's configuration as saved by Keras, or None if the format has none."""
     if source.kind == "keras":
         with zipfile.ZipFile(source.path) as archive:
             return json.loads(archive.read("config.json"))
@@ -61,7 +60,7 @@ def _layers(source: Source) -> Any:
 
 
 def _rescales(config: Any) -> bool:
-    """Whether the first Rescaling layer, also of a nested network, reads pixels."""
+    """Return whether the first Rescaling layer, even in a nested network, expects unscaled pixels."""
     scale = next(_scales(config), None)
     return isinstance(scale, int | float) and 0 < scale <= TAKES_PIXELS
 

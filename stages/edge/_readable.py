@@ -1,8 +1,8 @@
-"""Checks whether the Edge TPU's compiler 16 can read a model at all, before the question what it maps.
+"""Checks whether the Edge TPU's compiler 16 can read a model at all; what it maps is a separate question.
 
 It was built in the summer of 2021 (16.0.384591198), so it reads operators up to the versions of
-TensorFlow 2.6. If one operator is newer, it refuses the whole model with "Didn't find op for
-builtin opcode". docs/edge-tpu.md has table and sources.
+TensorFlow 2.6. If one operator is newer, it refuses the whole model with "Didn't find op for builtin
+opcode". docs/edge-tpu.md has the table and its sources.
 """
 
 from collections import Counter
@@ -12,7 +12,7 @@ from stages.tflite.schema import Model, Operator, Subgraph
 
 # Highest version of each operator up to TensorFlow 2.6:
 # tensorflow/compiler/mlir/lite/tools/versioning/runtime_version.cc.
-# Of these CONV_2D 5, QUANTIZE 2, TRANSPOSE_CONV 3 and EXP 1 are seen to be the last that compiler 16 reads.
+# Tests confirm that compiler 16 reads no version newer than CONV_2D 5, QUANTIZE 2, TRANSPOSE_CONV 3, EXP 1.
 _BY_VERSION = {
     9: "FULLY_CONNECTED",
     6: "DEPTHWISE_CONV_2D STRIDED_SLICE",
@@ -60,7 +60,7 @@ _WAY_OUT = "use older operations instead, or convert with an older TensorFlow"
 
 
 def obstacles(model: Model) -> list[str]:
-    """Return, in a sentence each, why compiler 16 cannot read the model; empty if it can."""
+    """Return the reasons, one sentence each, why compiler 16 cannot read the model; empty if it can."""
     return [
         sentence
         for graph in model.subgraphs
@@ -69,7 +69,7 @@ def obstacles(model: Model) -> list[str]:
 
 
 def unreadable(operator: str, version: int) -> str:
-    """Return a sentence that the operator is too new, with the readable version and a fix."""
+    """Return a sentence saying that the operator is too new, with the readable version and a fix."""
     highest = READABLE.get(operator)
     reads = f"reads {operator} up to version {highest}" if highest else f"does not know {operator}"
     return (
@@ -91,8 +91,8 @@ def _is_too_new(operator: Operator) -> bool:
 
 
 def _dense(graph: Subgraph) -> Iterator[str]:
-    """The converter has made fully connected layers with a scale for each channel since 2024. One
-    without a bias was seen to compile, others not (tensorflow#73946).
+    """Yield the fully connected layers with a scale per channel, which the converter has produced since
+    2024. In tests, one without a bias compiled, others did not (tensorflow#73946).
     """
     dense = [
         operator
@@ -112,7 +112,7 @@ def _shapes(graph: Subgraph) -> Iterator[str]:
         shape = graph.tensors[place].shape
         if len(shape) > 1 and shape[0] > 1:
             yield f"the input '{graph.tensors[place].name}' is {list(shape)}: convert with a batch of 1"
-    # a batch that is only declared open, with a size of 1, was seen to compile
+    # in tests, a batch declared open but with a size of 1 compiled
     dynamic = [
         tensor.name
         for tensor in graph.tensors

@@ -1,4 +1,4 @@
-"""Recognises trained models by their content and not by their name, role by role."""
+"""Recognises trained models by content, not by name, role by role."""
 
 import zipfile
 from dataclasses import dataclass
@@ -18,19 +18,19 @@ FORMS = (
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A trained model; `published` is a folder of ready `.tflite` files by form."""
+    """A trained model; the kind `published` is a folder of ready `.tflite` files by form."""
 
     kind: Kind
     path: Path
 
     @property
     def is_ready(self) -> bool:
-        """Whether it is TFLite already, so that there is nothing to convert."""
+        """Return whether it is already TFLite, so that it need not be converted."""
         return self.kind in ("tflite", "published")
 
 
 def find(model: Path, role: str) -> dict[str, Source]:
-    """Return the models by role: `model` itself as this role, or each entry of a folder as its own.
+    """Return the models by role: `model` itself with this role, or each entry of a folder with its own.
 
     StageError: there is none, or two have the same role.
     """
@@ -79,7 +79,7 @@ def _kind_of_file(path: Path) -> Kind | None:
 
 
 def _refuse_bare_weights(path: Path) -> None:
-    """Refuse an HDF5 file that has a network's weights and not the network."""
+    """Refuse an HDF5 file that contains only a network's weights."""
     import h5py
 
     try:

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from stages.tflite.part import Part
 
 WARM_UP = 10
-MOST_EXAMPLES = 50  # that are taken in turn
+MOST_EXAMPLES = 50  # used in turn
 
 
 class BenchmarkMetrics(TypedDict):
-    """Of the role's model: milliseconds of one inference, inferences a second, bytes of the file,
-    megabytes of the process that ran it, and whether that was the Edge TPU (1) or the CPU (0).
+    """For the role's model: milliseconds per inference, inferences per second, file size in bytes, memory of
+    the process in megabytes, and whether it ran on the Edge TPU (1) or the CPU (0).
 
-    latency_sum_ms: the medians of all roles together, if there are several.
+    latency_sum_ms: the sum of the medians of all roles, if there are several.
     """
 
     latency_median_ms: float
@@ -48,18 +48,16 @@ def benchmark(
 ) -> BenchmarkMetrics:
     """Run each role's model, one example at a time, and measure its latency.
 
-    It runs on the accelerator if that can be used, else its int8 or float form runs on the CPU.
-
-    test:   the part whose examples the model of `role` takes; other roles run on noise
-    models, compiled: ROLE/{int8,float,edgetpu}.tflite; `compiled` comes first
+    It runs on the accelerator if that is usable; otherwise its int8 or float form runs on the CPU.
+    test:   the part with examples for the model of `role`; other roles run on noise
+    models, compiled: ROLE/{int8,float,edgetpu}.tflite; `compiled` takes precedence
     report: JSON with the metrics, the runtime, the accelerator, and where the figures were measured,
-            without which a latency means nothing; in `models` the same of every role. Peak memory is
-            that of a fresh process with the runtime and the model alone (VmHWM, proc(5)).
-
+            without which a latency means nothing; under `models` the same for every role. Peak memory
+            is that of a fresh process with only the runtime and the model (VmHWM, proc(5)).
     role:        the role of the model whose figures are the metrics
-    runtime:     the target's: litert or tflite_runtime
-    accelerator: the target's: none, or a name such as edgetpu
-    repeats:     inferences that are measured, after ten to warm up
+    runtime:     of the target: litert or tflite_runtime
+    accelerator: of the target: none, or a name such as edgetpu
+    repeats:     measured inferences, after ten to warm up
     threads:     CPU threads of the runtime
 
     StageError: no model has the role, or the part has no example for it.
@@ -76,14 +74,14 @@ def benchmark(
     rows: dict[str, dict[str, Any]] = {}
     for name, forms in {role: chosen, **others}.items():
         plain, twin = roles.runnable(forms)
-        # Another role without a twin has nothing to ask of the accelerator.
+        # Another role without a twin does not try to use the accelerator.
         wanted = accelerator if twin or name == role else "none"
         model = open_on(wanted, plain, twin, runtime, threads)
         times = _times_ms(model, _tensors(model, data if name == role else None), repeats, name)
         ran = twin if twin and model.accelerator == "edgetpu" else plain
         rows[name] = {**_figures(model, times, plain, ran, runtime), **_how(model, threads)}
         _tell(name if others else "", rows[name], model)
-        model.close()  # an Edge TPU serves one process at a time
+        model.close()  # an Edge TPU can be used by only one process at a time
     metrics = _metrics(rows, role)
     whole = {**rows[role], **metrics, "models": rows}
     report.write_text(json.dumps(whole, indent=1), encoding="utf-8")
@@ -104,7 +102,7 @@ def _tensors(model: "Model", data: "Part | None") -> "list[dict[str, NDArray[Any
 
 
 def _noise(shape: tuple[int, ...], type_: str) -> "NDArray[Any]":
-    """Return numbers that any model takes: a larger integer may be a place in a table, so it is 0."""
+    """Return numbers that any model accepts; large integer types get 0, as they may be table indexes."""
     import numpy as np
 
     kind, chance = np.dtype(type_), np.random.default_rng(0)
@@ -119,7 +117,7 @@ def _noise(shape: tuple[int, ...], type_: str) -> "NDArray[Any]":
 def _times_ms(
     model: "Model", tensors: "list[dict[str, NDArray[Any]]]", repeats: int, name: str
 ) -> list[float]:
-    """Return the milliseconds of single inferences, without the first ones, which warm the caches."""
+    """Return the milliseconds of single inferences, without the warm-up ones."""
     times = []
     for i in range(WARM_UP + repeats):
         took_ms = model.time_ms(tensors[i % len(tensors)])
@@ -146,7 +144,7 @@ def _figures(
 
 
 def _how(model: "Model", threads: int) -> dict[str, Any]:
-    """Return what a figure means nothing without."""
+    """Return the conditions of the measurement, which belong to every figure."""
     return {
         "runtime": model.runtime,
         "accelerator": model.accelerator,

@@ -15,11 +15,11 @@ PROGRAMS = ("edgetpu_compiler",)
 
 
 class CompileMetrics(TypedDict):
-    """compiled: 1 if every model has a form for the Edge TPU; published: how many came with it.
+    """compiled: 1 if every model has a form for the Edge TPU; published: how many were published with it.
 
-    From the compiler's logs, over the models that it compiled: operators on the Edge TPU and on the
-    CPU, the share of the former, bytes of parameters that stay on the chip and that are sent at each
-    inference.
+    From the compiler's logs, summed over the models that it compiled: operators on the Edge TPU and on
+    the CPU, the share of the former, and the bytes of parameters that stay on the chip and that are sent
+    for each inference.
     """
 
     compiled: float
@@ -43,17 +43,16 @@ def compile(
     """Compile each role's int8 model with `edgetpu_compiler` from PATH, which exists for x86-64 Linux
     only.
 
-    models:   ROLE/int8.tflite; a role that has edgetpu.tflite, published with it, is not compiled
-    compiled: the same, and ROLE/edgetpu.tflite with the operator `edgetpu-custom-op` where the
-              compiler took the model
-    log:      JSON: whether a model was compiled here, for each role whether and by whom, and what the
-              compiler mapped and why not the rest, with its own words; beside them their sums
-
-    accelerator: the target's; models are compiled for edgetpu only
-    attempts:    how often the compiler may try a model
+    models:   ROLE/int8.tflite; a role with edgetpu.tflite, published with it, is not compiled
+    compiled: the same, and ROLE/edgetpu.tflite, with the operator `edgetpu-custom-op`, for each
+              compiled model
+    log:      JSON: whether a model was compiled here; for each role, whether and by whom it was
+              compiled, which operators the compiler mapped, and its reasons for the others; and sums
+    accelerator: of the target; models are compiled only for edgetpu
+    attempts:    how often to try to compile a model
     timeout_s:   limit of each attempt, in seconds
+    An "Internal compiler error" is sometimes random (google-coral/edgetpu#211), so it is retried.
 
-    An "Internal compiler error" is sometimes random (google-coral/edgetpu#211): it is tried again.
     StageError: the compiler refused the model or took too long.
     """
     import json
@@ -104,7 +103,7 @@ def _copied(models: "Path", to: "Path") -> dict[str, dict[str, "Path"]]:
 
 
 def _compiler(waiting: dict[str, "Path"]) -> str | None:
-    """Return where the compiler is, or None and a note of which models continue uncompiled."""
+    """Return the path of the compiler, or None after a note on which models stay uncompiled."""
     import shutil
 
     found = shutil.which(PROGRAMS[0])
@@ -117,7 +116,7 @@ def _compiler(waiting: dict[str, "Path"]) -> str | None:
 
 
 def _parsed(role: str, text: str) -> "CompilerLog":
-    """Return what the compiler's log says, and tell the run in a sentence."""
+    """Return the contents of the compiler's log, and report them in a note."""
     from stages.edge import _compiler_log
 
     found = _compiler_log.parse(text)
@@ -129,7 +128,7 @@ def _parsed(role: str, text: str) -> "CompilerLog":
 
 
 def _sums(logs: "list[CompilerLog]") -> dict[str, Any]:
-    """Return the figures of all logs together; empty without one."""
+    """Return the sums of the figures of all logs; empty if there are no logs."""
     if not logs:
         return {}
     names = ("operations", "on_edgetpu", "on_cpu", "on_chip_bytes", "off_chip_bytes")
@@ -140,7 +139,7 @@ def _sums(logs: "list[CompilerLog]") -> dict[str, Any]:
 def _compiled(
     compiler: str, model: "Path", compiled_model: "Path", attempts: int, timeout_s: float
 ) -> str:
-    """Compile the model, and return what the compiler said."""
+    """Compile the model, and return the compiler's log."""
     import shutil
     import tempfile
     from pathlib import Path
@@ -149,7 +148,7 @@ def _compiled(
 
     with tempfile.TemporaryDirectory() as folder:
         source, made = Path(folder) / "model.tflite", Path(folder) / "out" / "model_edgetpu.tflite"
-        shutil.copyfile(model, source)  # the names of what it writes come from what it reads
+        shutil.copyfile(model, source)  # it derives the names of its outputs from its input
         made.parent.mkdir()
         for attempt in range(1, max(attempts, 1) + 1):
             progress(attempt - 1, attempts, f"attempt {attempt}")
@@ -170,9 +169,9 @@ def _compiled(
 
 
 def _run(command: list[str], timeout_s: float) -> tuple[int, str]:
-    """Return the exit status and what was said.
+    """Return the exit status and the output.
 
-    When the time is over, the compiler ends with the child that it works in.
+    After the timeout, kill the compiler and its child process.
     """
     import os
     import signal

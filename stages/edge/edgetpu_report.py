@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from stages.edge._edgetpu_compiled import Compiled
     from stages.tflite.schema import Model, Subgraph
 
-MIN_RUNTIME = 14  # what compiler 16 asks for
-MOST_DRAWN = 2_000  # operators; a picture of more shows nothing
+MIN_RUNTIME = 14  # required by compiler 16
+MOST_DRAWN = 2_000  # operators; a larger picture is illegible
 
 
 class EdgetpuReportMetrics(TypedDict):
     """The share of operators on the Edge TPU, 0 to 1; how many are on it and how many are not; bytes of
-    parameters; and the runtime that it needs. Of several models: their sums, and the newest runtime.
+    parameters; and the required runtime. For several models: their sums, and the newest runtime.
     """
 
     edgetpu_op_ratio: float
@@ -30,18 +30,16 @@ class EdgetpuReportMetrics(TypedDict):
 
 
 def edgetpu_report(models: In, report: Annotated[Out, Suffix(".json")]) -> EdgetpuReportMetrics:
-    """Predict from a model's operators what the Edge TPU's compiler 16 maps.
+    """Predict from a model's operators which ones the Edge TPU's compiler 16 maps.
 
-    Of a compiled model, read what the compiler did.
-
+    For a compiled model, read the compiler's result.
     models: a .tflite flatbuffer, or ROLE/int8.tflite and ROLE/edgetpu.tflite, of which the latter
-            comes first; they are read and never run
+            takes precedence; they are read but never run
     report: JSON {ops: [{index, type, mapped, reason}], cached_param_bytes, streamed_param_bytes,
-            min_runtime, predicted}; of a folder, {models: {ROLE: the same}}
-
-    The operators are those of the model's main graph. A compiled model has one operator where the
-    mapped ones were, so its ratio counts that as one. Sources: docs/edge-tpu.md. StageError: a file
-    is no TFLite model, or a damaged one.
+            min_runtime, predicted}; for a folder, {models: {ROLE: the same}}
+    The operators are those of the model's main graph. In a compiled model, one operator replaces the
+    mapped ones, and its ratio counts it as one. Sources: docs/edge-tpu.md. StageError: a file is not a
+    TFLite model, or is damaged.
     """
     import json
 
@@ -62,7 +60,7 @@ def edgetpu_report(models: In, report: Annotated[Out, Suffix(".json")]) -> Edget
 
 
 def _paths(models: "Path") -> dict[str, "Path"]:
-    """Return the file to read of each role; a single file has the role ''."""
+    """Return the file to read for each role; a single file has the role ''."""
     from stages.tflite import roles
 
     if models.is_file():
@@ -74,7 +72,7 @@ def _paths(models: "Path") -> dict[str, "Path"]:
 
 
 def _report(role: str, path: "Path") -> dict[str, Any]:
-    """Return one model's report, tell the run of it, and draw its graph."""
+    """Return one model's report, and record a note and the graph."""
     from stages.edge._edgetpu_compiled import read_compiled
     from stages.tflite.schema import read_model
 
@@ -129,7 +127,7 @@ def _row(at: int, kind: str, reason: str | None) -> dict[str, Any]:
 
 
 def _say(graph: "Subgraph", found: dict[str, Any], role: str) -> None:
-    """Tell how it was found out, and draw the graph."""
+    """Record how the mapping was determined, and draw the graph."""
     mapped, count = sum(op["mapped"] for op in found["ops"]), len(found["ops"])
     if found["predicted"]:
         note(

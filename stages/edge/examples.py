@@ -1,4 +1,4 @@
-"""Turns a folder of the user's examples into the parts with which a ready model is exported."""
+"""Turns a folder of the user's examples into the data parts for exporting a ready model."""
 
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
     from stages.tflite.tensor import Tensor
 
-TESTED = 5  # each fifth example is of the test part
-MOST_FILES = 500  # as many as `quantise` calibrates with; each picture takes a float32 input
+TESTED = 5  # every fifth example belongs to the test part
+MOST_FILES = 500  # the number that `quantise` calibrates with; each picture becomes a float32 input
 NAMED = 8  # at most so many files are named in one note
 
 
 class ExamplesMetrics(TypedDict):
-    """Examples to calibrate with and to test with, and files that could not be read."""
+    """The number of examples for calibration and for testing, and of unreadable files."""
 
     train_examples: float
     test_examples: float
@@ -36,20 +36,18 @@ def examples(
     mean: float | None = None,
     deviation: Annotated[float, Range(gt=0)] | None = None,
 ) -> ExamplesMetrics:
-    """Read pictures or arrays as the model's inputs, four fifths to calibrate and one to test.
+    """Read pictures or arrays as the model's inputs: four fifths for calibration, one fifth for testing.
 
     examples: a folder of pictures, of .npy files with one example or several (examples, ...), or of
-              .npz files with the tensors of one example by input name; also in folders of it. Of
-              more than 500 files 500 are used
-    model:    what `quantise` takes; its inputs say what an example is
-    mean, deviation: a pixel of 0 to 255 becomes (pixel - mean) / deviation; null: pixels as they are
-              for a quantised model and for one with a Rescaling layer, else 0..1 and a note
+              .npz files with the tensors of one example by input name; subfolders are read too. At
+              most 500 files are used
+    model:    a model that `quantise` accepts; its inputs define the form of an example
+    mean, deviation: a pixel of 0 to 255 becomes (pixel - mean) / deviation; null: unscaled pixels for
+              a quantised model and for one with a Rescaling layer, otherwise 0..1 and a note
     train, test: parts; test has raw items, and constants.json if the examples are pictures
-
-    role: the role of the model whose inputs the examples are
-
-    StageError: fewer than two examples, examples of another shape, a model of several inputs with
-    pictures.
+    role: the role of the model that the examples are for
+    StageError: fewer than two examples, examples of another shape, or pictures for a model with several
+    inputs.
     """
     import json
 
@@ -90,7 +88,7 @@ Example = "tuple[Path | None, dict[str, NDArray[np.float32]]]"  # its picture, a
 
 
 def _inputs(model: "Path", role: str) -> "dict[str, Tensor]":
-    """Return the model's inputs, of whatever form it is."""
+    """Return the model's inputs, whatever its format."""
     import tempfile
     from pathlib import Path
 
@@ -114,14 +112,14 @@ def _opened_inputs(model: "Path") -> "dict[str, Tensor]":
     from stages.tflite.model import open_model
     from stages.tflite.schema import read_model
 
-    ends(read_model(model))  # refuses what no example fits
+    ends(read_model(model))  # refuses inputs that no example can fit
     return dict(open_model(model).inputs)
 
 
 def _read(
     folder: "Path", inputs: "dict[str, Tensor]", picture: dict[str, float], bad: list[str]
 ) -> "list[Any]":
-    """Return the examples in natural order: the picture that each was made of, and its tensors."""
+    """Return the examples in natural order: each one's picture, if any, and its tensors."""
     from stages.media import kinds
     from stages.media.unreadable import Unreadable
     from stages.tflite import arrays
@@ -145,7 +143,7 @@ def _read(
 
 
 def _finite(found: "list[dict[str, NDArray[Any]]]") -> "list[dict[str, NDArray[Any]]]":
-    """Refuse NaN and infinity, on which no range and no figure can be measured."""
+    """Refuse NaN and infinity, which make ranges and figures meaningless."""
     import numpy as np
 
     from stages.tflite.arrays import Misfit
@@ -157,7 +155,7 @@ def _finite(found: "list[dict[str, NDArray[Any]]]") -> "list[dict[str, NDArray[A
 
 
 def _files(folder: "Path") -> "list[Path]":
-    """Return the files of a folder and of those in it, such as one for each class."""
+    """Return the files of a folder and its subfolders, such as one per class."""
     from stages.media import kinds
 
     found: list[Path] = []
@@ -167,7 +165,7 @@ def _files(folder: "Path") -> "list[Path]":
 
 
 def _spread(files: "list[Path]") -> "list[Path]":
-    """Return at most MOST_FILES, at equal distances so that all classes are among them."""
+    """Return at most MOST_FILES files, evenly spaced so that all classes are included."""
     if len(files) <= MOST_FILES:
         return files
     note(f"using {MOST_FILES} of {len(files)} files, evenly chosen; more would only take memory")

@@ -1,4 +1,4 @@
-"""Judges an exported model without ground truth, by how much int8 differs from float."""
+"""Evaluates an exported model without ground truth, by how much int8 differs from float."""
 
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 class FidelityMetrics(TypedDict):
-    """How much of the float model is left.
+    """How well the int8 model reproduces the float model.
 
-    r2: the coefficient of determination, at most 1: what is left of the variance over the examples
-        when the difference is taken away; of the worst output
+    r2: the coefficient of determination of the worst output, at most 1: the share of the variance over
+        the examples that int8 reproduces
     r2_low, r2_high: its 95 % interval by bootstrap over the examples
-    same_highest: the share of examples with the same highest value in each output, 0 to 1. Of
-        classes that is the same answer; of other outputs, which may tie, it says little
-    mean_difference, max_difference: of a value, in parts of the float outputs' range
+    same_highest: the share of examples whose highest value is at the same position in each output, 0
+        to 1. For classes that is the same answer; for other outputs, which may tie, it says little
+    mean_difference, max_difference: of a value, as a fraction of the float outputs' range
     """
 
     r2: float
@@ -35,12 +35,10 @@ def fidelity(
 ) -> FidelityMetrics:
     """Compare the target's int8 outputs with the build machine's float outputs.
 
-    test: a part; outputs: what `infer` wrote; reference: what `reference` wrote
-    report: JSON: the metrics, where they were measured, the answers that `verify` expects of the raw
+    test: a part; outputs: the output of `infer`; reference: the output of `reference`
+    report: JSON: the metrics, where they were measured, the answers that `verify` expects for the raw
             items, and sections of the model card
-
-    A model that came ready as int8 has no float form: it is compared with itself on the build
-    machine.
+    A model that was given as int8 has no float form: it is compared with itself on the build machine.
     """
     import json
 
@@ -87,7 +85,7 @@ def fidelity(
 
 
 def _refuse_endless(name: str, values: "tuple[NDArray[np.float32], NDArray[np.float32]]") -> None:
-    """Refuse NaN and infinity, which no figure can be measured on."""
+    """Refuse NaN and infinity, which make the figures meaningless."""
     import numpy as np
 
     for form, one in zip(("int8", "float"), values, strict=True):
@@ -101,8 +99,9 @@ def _refuse_endless(name: str, values: "tuple[NDArray[np.float32], NDArray[np.fl
 def _sums(
     values: "NDArray[np.float32]", wanted: "NDArray[np.float32]"
 ) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
-    """Return squared differences, and squared deviations of each wanted value from its mean over the
-    examples, or over all values of a single one; both (examples,), of values (examples, values).
+    """Return the squared differences, and the squared deviations of each wanted value from its mean over
+    the examples (over all values, if there is a single example). values: (examples, values); both
+    results: (examples,)
     """
     import numpy as np
 
@@ -115,9 +114,9 @@ def _r2(
     weights: "NDArray[np.float64]", lost: "NDArray[np.float64]", whole: "NDArray[np.float64]"
 ) -> "NDArray[np.float64]":
     """Return 1 - differences / deviations for each row of weights (draws, examples): (draws,); 1 for
-    equal outputs, also for ones that never change.
+    equal outputs, even if they are constant.
 
-    A draw's deviations are those from the mean of all examples: a small draw may have none of its own.
+    Deviations are from the mean of all examples, because a small draw may have none from its own mean.
     """
     import numpy as np
 
@@ -128,7 +127,7 @@ def _r2(
 def _matched(
     here: "dict[str, NDArray[np.float32]]", floating: "dict[str, NDArray[np.float32]]"
 ) -> "dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]":
-    """Return both models' outputs together: of the same name, else of the same place."""
+    """Return both models' outputs in pairs: by name, or else by position."""
     if here.keys() == floating.keys():
         return {name: (values, floating[name]) for name, values in here.items()}
     pairs = zip(here.items(), floating.values(), strict=True)

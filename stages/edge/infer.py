@@ -1,4 +1,4 @@
-"""Runs a model on the test part on its target, and writes raw outputs, whatever they mean."""
+"""Runs a model on the test part on its target, and writes the raw outputs for any task."""
 
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class InferMetrics(TypedDict):
-    """Examples run, and whether on the Edge TPU (1) or the CPU (0).
+    """The number of examples, and whether they ran on the Edge TPU (1) or the CPU (0).
 
-    With a reference: outputs_differ counts the examples with another raw output than on the build
-    machine, max_step_difference is the farthest in quantisation steps; reference_bit_equal is 1 if
-    the reference kernels give the same bytes on both.
+    With a reference: outputs_differ counts the examples whose raw output differs from the build
+    machine's, max_step_difference is the largest difference in quantisation steps, and
+    reference_bit_equal is 1 if the reference kernels give the same bytes on both.
     """
 
     examples: float
@@ -38,19 +38,17 @@ def infer(
     runtime: str = "litert",
     accelerator: str = "none",
 ) -> InferMetrics:
-    """Run a role's model on the test part, on the accelerator if it can be used.
+    """Run a role's model on the test part, on the accelerator if it is usable.
 
     test:      a part with the model's input tensors
-    models:    <role>/int8.tflite; compiled: the same with <role>/edgetpu.tflite, which comes first
+    models:    <role>/int8.tflite; compiled: the same with <role>/edgetpu.tflite, which takes precedence
     reference: the output of the stage `reference`
     outputs:   a .npy of raw outputs (examples, ...) for each tensor, and outputs.json: type, scale
                and zero point by name, runtime, accelerator, where it was measured, the difference
-
     role:        the role of the model to run
-    runtime:     the target's: litert or tflite_runtime
-    accelerator: the target's: none, or a name such as edgetpu
-
-    StageError: an empty test part, a role that is not there, a reference of another model or part.
+    runtime:     of the target: litert or tflite_runtime
+    accelerator: of the target: none, or a name such as edgetpu
+    StageError: an empty test part, an unknown role, a reference for another model or part.
     """
     import platform
 

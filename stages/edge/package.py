@@ -1,4 +1,4 @@
-"""Packages models with everything that a device needs, each file listed with its sha256."""
+"""Packages models with everything that a device needs, and lists each file with its sha256."""
 
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -12,7 +12,7 @@ PACKED = ("int8", "float", "edgetpu")
 
 
 class PackageMetrics(TypedDict):
-    """The number of files in the package, and their bytes."""
+    """The number of files in the package, and their size in bytes."""
 
     files: float
     size_bytes: float
@@ -48,10 +48,9 @@ def package(
     constants:        JSON: what training found, such as a threshold; added to those of the test part
     original:         the model that was exported; the card names its file
     score, benchmark: their reports, for the card
-
-    task:        what the packaged model does: a module of stages/tasks
+    task:        the task of the packaged model: a module of stages/tasks
     ready_role:  the role of the published model
-    name:        the package's, for card and manifest
+    name:        of the package, for card and manifest
     description: what the model does, for the card
     target:      the target's name, for card and manifest
     runtime:     the target's: litert or tflite_runtime

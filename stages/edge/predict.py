@@ -1,4 +1,4 @@
-"""Answers the user's input with a packaged model: a file, a folder, a camera or a stream."""
+"""Runs a packaged model on the user's input: a file, a folder, a camera or a stream."""
 
 import json
 import os
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 LOADS = {"task": "stages.tasks"}
 NAMED = 8  # at most so many files are named in one sentence
-LONGEST_NAME = 240  # bytes of a name, of the 255 that file systems take
+LONGEST_NAME = 240  # bytes of a name; file systems allow 255
 
 
 class PredictMetrics(TypedDict):
-    """Lines written, inputs answered, and files that could not be read."""
+    """The number of lines written, of inputs answered, and of unreadable files."""
 
     predictions: float
     inputs: float
@@ -90,7 +90,7 @@ def predict(
 
 @dataclass
 class _Run:
-    """What was answered so far."""
+    """The answers so far."""
 
     task: "Task"
     result: Path
@@ -128,7 +128,7 @@ class _Run:
                 yield one, answer
 
     def _write(self, row: "dict[str, Any]") -> None:
-        """Append a line, which a reader sees at once."""
+        """Append a line, and flush it so that readers see it at once."""
         self.lines.write(json.dumps(row) + "\n")
         self.lines.flush()
         self.predictions += 1
@@ -155,7 +155,7 @@ class _Run:
             write_picture(self._place(one.name, ".png"), self.task.draw(one.raw, answer))
 
     def _place(self, name: str, suffix: str) -> Path:
-        """Return a path that is not there yet, whose name a file system takes."""
+        """Return a new path with a valid file name."""
         folder = self.result / "annotated"
         folder.mkdir(exist_ok=True)
         stem = name.replace("/", "_").replace(":", "_")

@@ -24,8 +24,8 @@ READS = {
 
 
 class QuantiseMetrics(TypedDict):
-    """Models by role; bytes of all int8 and of all float ones; and tensors of the int8 ones that are
-    float inside: none of a converted model, or the stage fails.
+    """The number of models; the bytes of all int8 and of all float forms; and the float tensors inside
+    the int8 forms, which must be none for a converted model.
     """
 
     models: float
@@ -49,23 +49,22 @@ def quantise(
     """Convert with batch 1 and fixed shapes, calibrated on real training examples.
 
     model:  architecture.json and weights_*.npy of a Keras model, a .keras or .h5 file, a SavedModel
-            with the signature serving_default, a .tflite file, or a folder of int8.tflite and perhaps
-            float.tflite and edgetpu.tflite; or a folder with one of these for each role
-    models: ROLE/float.tflite float32 and ROLE/int8.tflite; a ready .tflite goes on unchanged
-    train:  a part with a tensor for each input, or a folder with one for each role; not needed if all
-            models are ready
-    role:   of a model that is given alone
-    input_type, output_type: int8, uint8 or float32; float ends stay on the CPU beside an Edge TPU.
-            Integer inputs and outputs of the model keep their type, so int32 asks for nothing else
-
-    calibration_examples: the most training examples that are used to calibrate
+            with the signature serving_default, a .tflite file, or a folder of int8.tflite and
+            optionally float.tflite and edgetpu.tflite; or a folder with one of these for each role
+    models: ROLE/float.tflite (float32) and ROLE/int8.tflite; a ready .tflite is copied unchanged
+    train:  a part with a tensor for each input, or a folder with one part for each role; not needed if
+            all models are ready
+    role:   of a single model
+    input_type, output_type: int8, uint8 or float32; float inputs and outputs are converted on the CPU,
+            even with an Edge TPU. Integer inputs and outputs of the model keep their type; int32 is
+            allowed only for them
+    calibration_examples: the maximum number of training examples for calibration
     seed:                 of the choice of these examples
-    accelerator:          the target's, whose compiler has to read the models
-
-    Give only SavedModels that you trust: they are programs. StageError: nothing to calibrate with;
-    the converter failed or left float tensors (ELU, LayerNorm and the like stay float without a
-    word); for an Edge TPU also what its compiler 16 cannot read: newer operators, other batches than
-    1, sizes that are not fixed. Source: TensorFlow Lite's guide to post-training quantisation.
+    accelerator:          of the target, whose compiler must be able to read the models
+    Use only SavedModels that you trust: they are programs. StageError: no examples for calibration;
+    the converter failed or left float tensors (ELU, LayerNorm and the like silently stay float); for
+    an Edge TPU, also anything that its compiler 16 cannot read: newer operators, batches other than 1,
+    sizes that are not fixed. Source: TensorFlow Lite's guide to post-training quantisation.
     """
     from stages.edge import _sources
 
@@ -128,7 +127,7 @@ def _check_ends(
 
 
 def _copy(source: "Source", folder: "Path") -> None:
-    """Copy ready `.tflite` files, each as the form that it is."""
+    """Copy ready `.tflite` files, each under the name of its form."""
     import shutil
 
     from stages.tflite import roles
@@ -153,7 +152,7 @@ def _copy(source: "Source", folder: "Path") -> None:
 
 
 def _is_quantised(path: "Path") -> bool:
-    """True if the model computes in 8 bits, whatever its inputs and outputs are."""
+    """Return whether the model computes in 8 bits, whatever the types of its inputs and outputs."""
     from stages.tflite.schema import read_model
 
     graph = read_model(path).subgraphs[0]
@@ -162,7 +161,7 @@ def _is_quantised(path: "Path") -> bool:
 
 
 def _check_readable(folder: "Path", accelerator: str) -> None:
-    """Refuse what the Edge TPU's compiler cannot read, unless it is compiled already."""
+    """Refuse a model that the Edge TPU's compiler cannot read, unless it is already compiled."""
     from stages.edge import _readable
     from stages.tflite.schema import read_model
 

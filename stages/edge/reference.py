@@ -7,7 +7,7 @@ from engine.stage.bounds import Range
 
 
 class ReferenceMetrics(TypedDict):
-    """The number of test examples run with the default kernels, and with the reference kernels."""
+    """The number of test examples, with the default kernels and with the reference kernels."""
 
     examples: float
     reference_examples: float
@@ -24,20 +24,18 @@ def reference(
 ) -> ReferenceMetrics:
     """Run a role's int8 and float model on the test part with the target's runtime.
 
-    The default kernels differ between x86 and ARM by some quantisation steps; the reference kernels
-    are the same bit for bit on every platform, and slow, above all under emulation: so only a few
-    examples are run with them, spread over the test part.
+    The default kernels differ between x86 and ARM by some quantisation steps. The reference kernels
+    are bit-equal on every platform but slow, especially under emulation, so only a few examples,
+    spread over the test part, run with them.
 
     test:    a part with the model's input tensors
-    models:  <role>/int8.tflite, <role>/float.tflite; a role with one of them has no other
+    models:  <role>/int8.tflite and <role>/float.tflite; if one is missing, the other replaces it
     outputs: default/ and float/, the raw outputs of all examples; reference/, those of the examples
              in chosen.npy (int64) with the reference kernels
-
     role:               the role of the model to run
-    runtime:            the target's: litert or tflite_runtime
-    reference_examples: examples that are also run with the reference kernels
-
-    StageError: an empty test part, a role that is not there, reference_examples below 1.
+    runtime:            of the target: litert or tflite_runtime
+    reference_examples: the number of examples that also run with the reference kernels
+    StageError: an empty test part, an unknown role, reference_examples below 1.
     """
     import platform
 

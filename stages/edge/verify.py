@@ -1,4 +1,4 @@
-"""Opens the package as the device will, and answers raw test items through the task."""
+"""Opens the package in the same way as a device, and answers raw test items through the task."""
 
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -11,8 +11,8 @@ LOADS = {"task": "stages.tasks"}
 
 
 class VerifyMetrics(TypedDict):
-    """Raw items answered and rows of their answers; the share of the expected rows that are the
-    same, 0 to 1, and the largest difference of a number in them.
+    """The number of raw items and of rows in their answers; the share of expected rows that agree, 0 to
+    1, and the largest difference of a number in them.
     """
 
     items: float
@@ -31,19 +31,17 @@ def verify(
     runtime: str = "litert",
     accelerator: str = "none",
 ) -> VerifyMetrics:
-    """Answer the raw items of the test part, and compare with what `score` expects of them.
+    """Answer the raw items of the test part, and compare the answers with those that `score` expects.
 
     package: a packaged model; test: a part with raw items; score: its report, with `answers`
-    golden:  inputs/ (the raw items) and answers.json: what a device has to answer before it serves
-             this package, and where these answers were made
-
-    task:        what the packaged model does: a module of stages/tasks
-    runtime:     the target's: litert or tflite_runtime
-    accelerator: the target's: none, or a name such as edgetpu
-
-    Words have to be equal; numbers are compared, and the largest difference is a metric. Without
-    `score`, or if it expects nothing, agreement is 1. StageError: a damaged package, no raw item,
-    an item that cannot be read.
+    golden:  inputs/ (the raw items) and answers.json: the answers that a device must give before it
+             serves this package, and where they were computed
+    task:        the task of the packaged model: a module of stages/tasks
+    runtime:     of the target: litert or tflite_runtime
+    accelerator: of the target: none, or a name such as edgetpu
+    Text must be equal; numbers are compared, and the largest difference is a metric. Without `score`,
+    or if it expects nothing, agreement is 1. StageError: a damaged package, no raw items, or an
+    unreadable item.
     """
     import json
     import shutil

@@ -1,1 +1,1 @@
-"""Statistics of a test: what every domain's `score` needs, whatever its model answers."""
+"""Statistics for the `score` stage of every domain."""

@@ -1,4 +1,4 @@
-"""Confidence intervals by bootstrap: how far a figure may be off because the test part is small.
+"""Confidence intervals by bootstrap: the uncertainty of a figure that comes from a small test part.
 
 Percentile method: B. Efron, "Bootstrap Methods: Another Look at the Jackknife", Annals of Statistics
 7(1), 1979; B. Efron and R. Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
@@ -12,21 +12,20 @@ from numpy.typing import ArrayLike, NDArray
 
 DRAWS = 2_000
 LEVEL = 0.95
-FEWEST_GROUPS = 5  # with fewer, their spread says little
-_MOST_CELLS = 4_000_000  # of draws x examples at a time: 32 MB
+FEWEST_GROUPS = 5  # with fewer groups, their spread says little
+_MOST_CELLS = 4_000_000  # draws x examples in one chunk: 32 MB
 
 Weights = NDArray[np.float64]  # (draws, examples): how often each draw has each example
 Statistic = Callable[[Weights], NDArray[np.float64]]  # -> (draws,)
 
 
 def interval(statistic: Statistic, groups: ArrayLike, seed: int = 0) -> tuple[float, float]:
-    """Return the ends of the 95 % interval of a statistic.
+    """Return the bounds of the 95 % interval of a statistic.
 
-    Whole groups are drawn with replacement, since examples of one group (the windows of a clip, the
-    clips of a person) are alike.
-
-    statistic: takes the weights of a chunk of draws
-    groups:    (examples,) the group of each example; one group alone gives an interval of no width
+    Whole groups are drawn with replacement, because examples of one group (the windows of a clip, the
+    clips of a person) are similar.
+    statistic: a function of the weights of a chunk of draws
+    groups:    (examples,) the group of each example; with a single group, the interval has no width
     """
     names, group_of = np.unique(np.asarray(groups), return_inverse=True)
     count, chance = len(names), np.random.default_rng(seed)
@@ -41,12 +40,11 @@ def interval(statistic: Statistic, groups: ArrayLike, seed: int = 0) -> tuple[fl
 
 
 def share_interval(hits: ArrayLike, groups: ArrayLike, seed: int = 0) -> tuple[float, float]:
-    """Return the ends of the 95 % interval of a share, such as accuracy.
+    """Return the bounds of the 95 % interval of a share, such as accuracy.
 
-    If all examples are hits, or none is, every draw is the same. The far end is then the exact one
-    for as many trials as there are groups: C. Clopper and E. Pearson, Biometrika 26(4), 1934.
-
-    hits: (examples,) whether each one counts
+    If all examples are hits, or none is, all draws are equal. The far bound is then the exact one for
+    as many trials as there are groups: C. Clopper and E. Pearson, Biometrika 26(4), 1934.
+    hits: (examples,) whether each one is a hit
     """
     is_hit = np.asarray(hits, np.float64)
     trials = len(np.unique(np.asarray(groups)))
@@ -59,9 +57,7 @@ def share_interval(hits: ArrayLike, groups: ArrayLike, seed: int = 0) -> tuple[f
 
 
 def groups_of(clips: int, people: "list[Any] | None") -> tuple[list[Any], str]:
-    """Return the group of each clip and what a group is: a person, if enough of them are known, else
-    a clip.
-    """
+    """Return the group of each clip, and what a group is: a person if enough are known, otherwise a clip."""
     known = people or []
     if len(known) == clips and None not in known and len(set(known)) >= FEWEST_GROUPS:
         return known, "people"

@@ -1,4 +1,4 @@
-"""The expected answers of the task for the raw items of a test part, from the model's outputs."""
+"""The answers expected from the task for the raw items of a test part, from the model's outputs."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from stages.tflite import part
 
 
 def expected(test: Path, scores: NDArray[np.float32], truth: Truth) -> list[dict[str, Any]]:
-    """Return for each raw item its file and the rows of stages.tasks.activity: what each window is.
+    """Return, for each raw item, its file and its rows in the form of stages.tasks.activity.
 
     scores: (windows, classes)
     """

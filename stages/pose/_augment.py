@@ -14,9 +14,7 @@ Array = NDArray[np.float32]
 def augmented(
     keypoints: Array, joints: list[str], limb_swap: float, chance: np.random.Generator
 ) -> Array:
-    """Return windows (n, window, joints, 3) as another camera, body and speed might have produced
-    them.
-    """
+    """Return windows (n, window, joints, 3) varied as if by another camera, body and speed."""
     n, window = keypoints.shape[:2]
     made = _warped(keypoints, chance) if window > 1 else keypoints.copy()
     _swap_limbs(made, joints, limb_swap, chance)
@@ -55,7 +53,7 @@ def _views(n: int, chance: np.random.Generator) -> NDArray[np.float64]:
 
 
 def _warped(keypoints: Array, chance: np.random.Generator) -> Array:
-    """Resample each window at another speed, from another start, within its own frames."""
+    """Resample each window with another speed and another start, within its own frames."""
     n, window = keypoints.shape[:2]
     length = (window - 1) * chance.uniform(0.7, 1.0, n)
     start = chance.uniform(0, 1, n) * (window - 1 - length)

@@ -1,6 +1,4 @@
-"""A clip's keypoints, and the folder in which the stages pass on clips: recordings.json and
-keypoints.npy.
-"""
+"""A clip's keypoints, and the folder in which stages exchange clips: recordings.json and keypoints.npy."""
 
 import json
 from dataclasses import dataclass
@@ -14,23 +12,21 @@ from stages.tasks.keypoints.skeletons import SKELETONS
 
 @dataclass(frozen=True)
 class Clip:
-    """One recording of one person: (frames, joints, 3) x, y in pixels with y down, and a score of 0
-    to 1.
-    """
+    """One recording of one person: (frames, joints, 3) x, y in pixels with y down, and a score of 0 to 1."""
 
     name: str
     skeleton: str
     keypoints: np.ndarray
     label: "str | None" = None
     person: "str | None" = None
-    split: "str | None" = None  # train or test, where the recordings come with their own split
+    split: "str | None" = None  # train or test, if the recordings have their own split
     fps: "float | None" = None
-    times_s: "tuple[float, ...] | None" = None  # of each frame, if the recording tells them
-    weight: float = 1.0  # how often training looks at it, beside other clips
+    times_s: "tuple[float, ...] | None" = None  # of each frame, if the recording has timestamps
+    weight: float = 1.0  # weight in training, relative to other clips
 
 
 def write(folder: Path, clips: "list[Clip]") -> None:
-    """Write the clips in their order; StageError if they have different skeletons."""
+    """Write the clips in order; raise StageError if they have different skeletons."""
     skeletons = sorted({clip.skeleton for clip in clips})
     if len(skeletons) > 1:
         one, other = (

@@ -34,7 +34,7 @@ def is_jhmdb(folder: Path) -> bool:
 
 
 def read(folder: Path) -> "list[Clip]":
-    """Return the clips with their own split; every joint is annotated by hand, so every score is 1."""
+    """Return the clips with the data set's split; every joint is annotated by hand, so all scores are 1."""
     clips = []
     for split, name in FILES.items():
         content = _load(folder / name)
@@ -67,7 +67,7 @@ def _load(path: Path) -> "dict[str, Any]":
     try:
         with path.open("rb") as file:
             content = _ArraysOnly(file, encoding="latin1").load()
-    except Exception as error:  # a damaged pickle raises nearly anything
+    except Exception as error:  # a damaged pickle may raise almost any exception
         raise StageError(
             f"{path.name} is not the JHMDB file published by DD-Net: {error}"
         ) from None

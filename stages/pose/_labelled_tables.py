@@ -1,10 +1,8 @@
-"""Finds recordings that have their own split: train_data.csv and test_data.csv, with optional
-pictures beside them.
+"""Finds recordings with their own split: train_data.csv and test_data.csv, with optional pictures.
 
 The format is that of the yoga poses of TensorFlow's pose tutorial: filename, <JOINT>_x, _y, _score
-..., class_name, and images/train/<class>/*.jpg. Where there are test pictures, they alone are the
-test: the keypoints of test_data.csv are those of a larger model on a workstation, not what a device
-will see.
+..., class_name, and images/train/<class>/*.jpg. If there are test pictures, only they are used for the
+test: the keypoints of test_data.csv come from a larger model on a workstation, not from the device's.
 """
 
 from pathlib import Path, PurePosixPath
@@ -16,7 +14,7 @@ from stages.pose._clips import Clip
 from stages.pose._recordings import SPLITS, Source
 from stages.tasks.keypoints import table as table_reader
 
-# its keypoints are another model's: the pictures, read by the model that will serve, count ten times as much
+# its keypoints come from another model: pictures, processed by the deployed model, count ten times as much
 TABLE_WEIGHT = 0.1
 
 
@@ -26,10 +24,9 @@ def is_labelled_tables(folder: Path) -> bool:
 
 
 def read(folder: Path, bad: "list[str]") -> "tuple[list[Clip], list[Source]]":
-    """Return a one-frame clip for each row and a source for each picture; bad rows are added to
-    `bad`.
+    """Return a one-frame clip per row and a source per picture; add invalid rows to `bad`.
 
-    No row of a test person is in the train split, whatever the table says.
+    Rows of a test person are never in the train split, whatever the table says.
     """
     pictures = [source for split in SPLITS for source in _pictures(folder, split)]
     has_test_pictures = any(source.split == "test" for source in pictures)
@@ -43,7 +40,7 @@ def read(folder: Path, bad: "list[str]") -> "tuple[list[Clip], list[Source]]":
 
 
 def person_of(file_name: str, label: str) -> "str | None":
-    """Return the person from a name of the form person_activity: guy3 of guy3_chair070.jpg."""
+    """Return the person from a name of the form person_activity: guy3 for guy3_chair070.jpg."""
     person, _, rest = PurePosixPath(file_name).name.partition("_")
     return person if rest.startswith(label) else None
 

@@ -1,4 +1,4 @@
-"""Adds raw clips of the test to its part, as a device will get them, for `verify` and golden."""
+"""Adds raw clips to the test part, in the form that a device gets, for `verify` and golden."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from stages.pose._recordings import kind_of
 from stages.tasks.keypoints.table import write_clip
 from stages.tflite import part
 
-MOST_BYTES = 4_000_000  # of one item; longer recordings go as their keypoints
+MOST_BYTES = 4_000_000  # of one item; larger recordings are added as keypoints
 
 
 def write(
@@ -23,9 +23,9 @@ def write(
     recordings: "Path | None",
     longest: "int | None" = None,
 ) -> None:
-    """Write some clips of every activity: the recording if it is small, else its keypoints.
+    """Write some clips of every activity: the recording if it is small, otherwise its keypoints.
 
-    clip_of: (windows,) the clip of each example; longest: leave out clips of more frames than this
+    clip_of: (windows,) the clip of each example; longest: leave out clips with more frames
     """
     part.raw_folder(test)
     items = {}
@@ -57,9 +57,9 @@ def _chosen(clips: "Sequence[Mapping[str, Any]]", longest: "int | None") -> "lis
 
 
 def _is_recording(path: Path) -> bool:
-    """Return whether a device can read it: a picture, a keypoint CSV, a folder of pictures.
+    """Return whether a device can read it: a picture, a keypoint CSV, or a folder of pictures.
 
-    It cannot read videos: the runtime's images have no library that decodes them.
+    A device cannot read videos, because the runtime's images have no library to decode them.
     """
     if path.is_dir():
         files = [file for file in path.iterdir() if not file.name.startswith(".")]

@@ -21,7 +21,9 @@ class Faults:
 
     unreadable: "list[str]" = field(default_factory=list)
     damaged: "list[str]" = field(default_factory=list)
-    _foreign: "dict[str, str]" = field(default_factory=dict)  # what is foreign -> its first table
+    _foreign: "dict[str, str]" = field(
+        default_factory=dict
+    )  # foreign columns -> first table with them
 
     def add_foreign(self, name: str, error: table.ForeignColumns) -> None:
         """Add a table; only the first of several with the same columns is explained."""
@@ -31,7 +33,7 @@ class Faults:
 
 
 def read(source: Source, movenet: "MoveNet | None", faults: Faults) -> "Clip | None":
-    """Return the clip, or None if nothing of it can be read; errors are added to `faults`."""
+    """Return the clip, or None if nothing of it can be read; add errors to `faults`."""
     try:
         if source.kind == "table":
             return _read_table(source)
@@ -64,7 +66,7 @@ def _read_video(source: Source, movenet: MoveNet, faults: Faults) -> Clip:
 
 
 def _read_pictures(source: Source, movenet: MoveNet, faults: Faults) -> "Clip | None":
-    """A single picture is analysed several times; a folder is tracked like a video."""
+    """Return a clip: a single picture is analysed several times, a folder is tracked like a video."""
     look = movenet.of_picture if len(source.paths) == 1 else movenet.follow
     movenet.forget()
     frames = []

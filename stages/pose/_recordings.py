@@ -1,7 +1,7 @@
 """Finds the clips in a user's folder of recordings, in a fixed order, without reading any file.
 
 The layouts are those of docs/data.md: a sub-folder for each activity, or train/ with test/, val/ or
-both, holding such folders.
+both, which contain such folders.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _HOW = "make a sub-folder for each activity and put its videos, pictures or keyp
 
 @dataclass(frozen=True)
 class Source:
-    """The file of a clip, or for a picture folder its files in order."""
+    """The file of a clip, or the files of a picture folder in order."""
 
     name: str
     paths: "tuple[Path, ...]"
@@ -29,7 +29,7 @@ class Source:
 
     @property
     def kind(self) -> str:
-        """video, pictures or table."""
+        """Return video, pictures or table."""
         return kind_of(self.paths[0])
 
 
@@ -45,7 +45,7 @@ class Found:
 
 
 def find(root: Path) -> Found:
-    """Return what there is to read; StageError for an unknown layout."""
+    """Return the readable contents; raise StageError for an unknown layout."""
     if root.is_file():
         if not kind_of(root):
             raise StageError(
@@ -68,7 +68,7 @@ def find(root: Path) -> Found:
 
 
 def kind_of(path: Path) -> str:
-    """Return video, pictures or table by a file's suffix; an empty string for any other."""
+    """Return video, pictures or table, by a file's suffix; empty for any other suffix."""
     for kind, suffixes in (("video", VIDEOS), ("pictures", PICTURES), ("table", TABLES)):
         if path.suffix.lower() in suffixes:
             return kind
@@ -76,7 +76,7 @@ def kind_of(path: Path) -> str:
 
 
 def person_of(stem: str) -> "str | None":
-    """Return the person from a file's name: anna of anna__clip3."""
+    """Return the person from a file's name: anna for anna__clip3."""
     person, separator, _ = stem.partition("__")
     return person if separator and person else None
 
@@ -101,7 +101,7 @@ def _add_activities(found: Found, root: Path, folder: Path, split: "str | None")
 
 
 def _nested(activity: Path) -> "Path | None":
-    """Return a recording in a folder of a folder, if the activity has one."""
+    """Return a recording in a nested folder of the activity, if there is one."""
     files = (
         path
         for folder in visible(activity)

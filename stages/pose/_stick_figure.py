@@ -1,9 +1,9 @@
 """A jointed stick figure in front of a camera: how its joints move in six activities, and how a
 pose model would see them.
 
-Lengths are fractions of the body's height, angles are degrees. A limb's `out` turns it sideways
-from hanging (0) over horizontal (90) to upright (180), its `ahead` swings it forwards. Nothing here
-is recorded from a person.
+Lengths are fractions of the body's height, angles are in degrees. A limb's `out` turns it sideways from
+hanging (0) through horizontal (90) to upright (180), its `ahead` swings it forwards. None of this is
+recorded from a person.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ import numpy as np
 
 ACTIVITIES = ("arms_circling", "jumping_jacks", "squatting", "standing", "walking", "waving")
 
-_SIDES = (1.0, -1.0)  # left is on the picture's right: the figure looks at the camera
+_SIDES = (1.0, -1.0)  # left is on the picture's right: the figure faces the camera
 _TEMPO_HZ = {
     "arms_circling": 0.6,
     "jumping_jacks": 0.9,
@@ -25,7 +25,7 @@ _TEMPO_HZ = {
 
 @dataclass(frozen=True)
 class Person:
-    """The properties that stay the same from clip to clip: proportions, and a style of movement."""
+    """The properties that are the same in all clips of a person: proportions and style of movement."""
 
     upper_arm: float
     forearm: float
@@ -55,7 +55,7 @@ def act(
     down.
     """
     tempo = _TEMPO_HZ[activity] * who.tempo * random.uniform(0.85, 1.15)
-    drift = np.cumsum(random.normal(0, 0.01, frames))  # nobody keeps time exactly
+    drift = np.cumsum(random.normal(0, 0.01, frames))  # nobody keeps the beat exactly
     phase = 2 * np.pi * (random.random() + tempo * np.arange(frames) / fps) + drift
     reach = who.vigour * random.uniform(0.85, 1.15)
     joints = _stand(who, *_pose(activity, phase, reach, who.waves_left))  # (frames, 17, 3)
@@ -66,10 +66,10 @@ def act(
 def observe(
     joints: np.ndarray, noise: float, missing: float, random: np.random.Generator
 ) -> np.ndarray:
-    """Return (frames, 17, 3) with scores, as a pose model sees the joints: noisy, some of them
-    badly, some not at all.
+    """Return (frames, 17, 3) with scores, as from a pose model: noisy, with some joints uncertain and some
+    missing.
 
-    noise is a fraction of the figure's height; a missing joint is 0, 0, 0.
+    noise: as a fraction of the figure's height; a missing joint is 0, 0, 0
     """
     frames, count = joints.shape[:2]
     height = np.ptp(joints[:, :, 1], axis=1).max()
@@ -93,7 +93,7 @@ def _pose(
     (frames,).
     """
     still, swing = np.zeros_like(phase), np.sin(phase)
-    beat = (1 - np.cos(phase)) / 2  # 0 at rest, 1 at the height of the movement
+    beat = (1 - np.cos(phase)) / 2  # 0 at rest, 1 at the peak of the movement
     hang = {
         "arm": (still + 10, still),
         "forearm": (still + 6, still + 10),
@@ -164,7 +164,7 @@ def _towards(out: np.ndarray, ahead: np.ndarray, sign: float) -> np.ndarray:
 
 
 def _look(joints: np.ndarray, activity: str, random: np.random.Generator) -> np.ndarray:
-    """Return (frames, 17, 2) pixels: turned, scaled and placed as one camera sees the figure."""
+    """Return (frames, 17, 2) pixels: rotated, scaled and placed as seen by one camera."""
     turn = np.radians(
         random.uniform(25, 80) * random.choice([-1, 1])
         if activity == "walking"
@@ -179,8 +179,8 @@ def _look(joints: np.ndarray, activity: str, random: np.random.Generator) -> np.
 
 
 def _stretches(frames: int, count: int, share: float, random: np.random.Generator) -> np.ndarray:
-    """Return (frames, count) true for about that share, in stretches: a joint is hidden for a
-    while, not for a frame.
+    """Return (frames, count), true for about that share, in stretches: a joint is hidden for several
+    frames at a time.
     """
     length = 8
     starts = random.random((frames, count)) < share / length

@@ -1,6 +1,6 @@
-"""The truth of a part, and the figures derived from it: by clip, if examples are windows of a clip.
+"""The truth of a part, and the figures derived from it, per clip if examples are windows of a clip.
 
-A window that shows nobody has no predicted class; a clip of only such windows is wrong.
+A window that shows nobody has no predicted class; a clip with only such windows counts as wrong.
 """
 
 import json
@@ -17,17 +17,17 @@ class Truth:
 
     labels: list[str]
     clips: NDArray[np.int64]  # (examples,)
-    classes: NDArray[np.int64]  # (clips,), in the order of their numbers
+    classes: NDArray[np.int64]  # (clips,), in the order of clip numbers
     nothing: NDArray[np.bool_]  # (examples,) whether an example shows nobody
     counts: dict[str, dict[str, int]]  # part -> label -> clips
-    people: list[str | None] | None = None  # (clips,), None of who is not known
+    people: list[str | None] | None = None  # (clips,), None if the person is unknown
 
     def accuracy(self, scores: NDArray[np.float32]) -> float:
         """Return the share of clips whose mean score (examples, classes) is highest for the true class."""
         return float(self.hits(scores).mean())
 
     def hits(self, scores: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Return for each clip whether its mean score is highest for the true class: (clips,)."""
+        """Return whether each clip's mean score is highest for the true class: (clips,)."""
         return np.asarray(self._guesses(scores) == self.classes)
 
     def confusion(self, scores: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -61,7 +61,7 @@ def read(part: Path) -> Truth:
 def f1(matrix: NDArray[np.int64]) -> list[float]:
     """Return each class's F1, 2 tp / (2 tp + fp + fn); 0 for a class neither present nor predicted.
 
-    matrix: (classes, classes + 1) as of Truth.confusion
+    matrix: (classes, classes + 1), the result of Truth.confusion
     """
     hits = matrix.diagonal()
     wrong = matrix.sum(0)[: len(matrix)] + matrix.sum(1)

@@ -1,6 +1,4 @@
-"""Generates a sample data set: keypoint recordings of stick figures, so that a first run needs no
-camera.
-"""
+"""Generates a sample data set of stick figures' keypoints, so that a first run needs no camera."""
 
 from typing import Annotated, TypedDict
 
@@ -27,22 +25,20 @@ def activity_sample(
     noise: Annotated[float, Range(ge=0)] = 0.012,
     missing: Annotated[float, Range(ge=0, le=1)] = 0.04,
 ) -> ActivitySampleMetrics:
-    """Generate stick figures of several people who do six activities, and several clips of each.
+    """Generate several clips of stick figures per person and activity, for six activities.
 
     The same seed gives the same bytes.
-
     recordings: <activity>/personNN__clipN.csv, COCO-17 joints in pixels of a 640 x 480 camera at 30
-                frames a second
-    noise:      standard deviation of a joint, in parts of the figure's height
-    missing:    share of the joints that are not seen; twice as many are seen badly
-
-    seed:   of everything random
+                frames per second
+    noise:      standard deviation of a joint, as a fraction of the figure's height
+    missing:    share of missing joints; twice as many are uncertain
+    seed:   of all random numbers
     people: how many people do each activity
     clips:  clips of each person and activity
     frames: frames of each clip
 
-    StageError: fewer than two people, no clip or no frame. Source: made up; good for trying the
-    pipeline, no more.
+    StageError: fewer than two people, no clip or no frame. Source: synthetic; only for trying out the
+    pipeline.
     """
     import numpy as np
 

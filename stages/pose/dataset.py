@@ -13,7 +13,7 @@ MIN_PEOPLE = 3  # with fewer people the split is by clip
 
 
 class DatasetMetrics(TypedDict):
-    """Windows of each split, and how many activities there are."""
+    """The number of windows in each split, and the number of activities."""
 
     train_windows: float
     val_windows: float
@@ -34,28 +34,27 @@ def dataset(
     val_share: Annotated[float, Range(ge=0, lt=1)] = 0.2,
     seed: Annotated[int, Range(ge=0)] = 0,
 ) -> DatasetMetrics:
-    """Cut clips into windows of equal length, and split them into training and test part.
+    """Cut clips into windows of equal length, and split them into a training and a test part.
 
     keypoints:  the output of stages.pose.keypoints
-    recordings: the source of the keypoints; small ones of the test are added as raw items
+    recordings: the source of the keypoints; small test recordings are added as raw items
     train, test: parts with the tensor `features`, float32 (windows, rows, 1, channels);
                  truth.json (labels, and the person of each clip), truth_class.npy int64 (clips,),
                  truth_clip.npy int64 (windows,), truth_nothing.npy bool (windows,): whether a
                  window shows nobody;
-                 labels.txt and constants.json. train has also keypoints.npy (windows, window,
-                 joints, 3) for augmentation, weight.npy float32 (windows,), and the part
-                 validation/ if clips are set aside
+                 labels.txt and constants.json. train also has keypoints.npy (windows, window,
+                 joints, 3) for augmentation, weight.npy float32 (windows,), and, if clips are held
+                 out for validation, the part validation/
 
     window:      frames per input of the classifier; 1: single pictures
     stride:      frames between the starts of two windows of a clip
     whole_clips: true: a clip is one window
-    test_share:  share of the people, or clips, that are held out for the test
-    val_share:   share of the training people, or clips, that are held out for validation
+    test_share:  share of the people, or clips, held out for the test
+    val_share:   share of the training people, or clips, held out for validation
     seed:        of the split
-
-    With whole_clips, a clip is one window of `window` frames that are spread over all of it: for
-    clips that show an activity once, from beginning to end. The device then looks at spans of the
-    training clips' median length.
+    With whole_clips, a clip is one window of `window` frames, evenly spaced over the clip: for clips
+    that show an activity once, from beginning to end. The device then uses spans of the training
+    clips' median length.
 
     If the recordings have parts, these are used; otherwise whole people are held out, or whole clips if
     there are fewer than three people. If the recordings have no validation part, it is split from the
@@ -131,7 +130,9 @@ def _set_aside(
 
     chance = random.Random(seed)
     people = sorted({clip["person"] for clip in clips if clip["person"]})
-    if len(people) >= MIN_PEOPLE:  # who is not known is not set aside: he may be anyone
+    if (
+        len(people) >= MIN_PEOPLE
+    ):  # clips of unknown people are not held out, since they may show anyone
         chosen = set(chance.sample(people, max(1, round(share * len(people)))))
         away = [clip for clip in clips if clip["person"] in chosen]
     else:
@@ -144,7 +145,7 @@ def _set_aside(
     kept = [clip for clip in clips if clip["clip"] not in names]
     if {clip["label"] for clip in kept} != {
         clip["label"] for clip in clips
-    }:  # a person who alone does an activity stays
+    }:  # the only person with an activity stays
         return clips, []
     return kept, away
 
@@ -202,7 +203,7 @@ def _windows(
 
 
 def _statistics(windows: Any, labels: list[str], joints: list[str]) -> dict[str, Any]:
-    """Return the constants that the training windows (windows, window, joints, 3) decide."""
+    """Return the constants computed from the training windows (windows, window, joints, 3)."""
     import numpy as np
 
     from stages.tasks.keypoints import encoding, presence

@@ -1,4 +1,4 @@
-"""Turns recordings of people into keypoints; it neither trains nor cuts windows."""
+"""Turns recordings of people into keypoints; does not train or cut windows."""
 
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
@@ -17,9 +17,7 @@ NAMED = 8  # at most so many files are named in one note
 
 
 class KeypointsMetrics(TypedDict):
-    """mean_score: over all joints and frames, 0 to 1; skipped: files and rows that could not be
-    read.
-    """
+    """mean_score: over all joints and frames, 0 to 1; skipped: unreadable files and rows."""
 
     mean_score: float
     frames: float
@@ -38,7 +36,7 @@ def keypoints(
 ) -> KeypointsMetrics:
     """Read a folder of recordings (docs/data.md) and write the keypoints of every frame.
 
-    recordings: activity folders with videos, pictures or keypoint CSVs; or one file, which has no
+    recordings: activity folders with videos, pictures or keypoint CSVs; or one file, without an
                 activity
     model:      MoveNet single pose (.tflite), uint8 (1, 192, 192, 3) -> float32 (1, 1, 17, 3); not
                 needed for CSVs
@@ -61,7 +59,9 @@ def keypoints(
     faults = Faults()
     bad = faults.unreadable
     clips, sources, labels = _find(recordings, bad)
-    _check([*clips, *sources], labels, allow_one_activity)  # by names alone: MoveNet is slow
+    _check(
+        [*clips, *sources], labels, allow_one_activity
+    )  # by names first, because MoveNet is slow
     total = len(clips) + len(bad) + sum(len(source.paths) for source in sources)
     clips += _read_all(sources, _movenet(sources, model, threads), faults)
     _tell(faults.damaged, "damaged videos are used without their lost frames")
@@ -84,9 +84,7 @@ def keypoints(
 
 
 def _find(recordings: In, bad: list[str]) -> "tuple[list[Clip], list[Source], set[str]]":
-    """Return what is read already, what is still to be read, and the activities that must have a
-    clip.
-    """
+    """Return the clips read already, the sources yet to be read, and the activities that need a clip."""
     from stages.pose import _jhmdb, _labelled_tables, _recordings
 
     if _jhmdb.is_jhmdb(recordings):
@@ -128,7 +126,7 @@ def _read_all(sources: "list[Source]", movenet: "MoveNet | None", faults: "Fault
 
 
 def _check(clips: "Sequence[Clip | Source]", labels: set[str], allow_one_activity: bool) -> None:
-    """Refuse clips, or files that will become clips, with which no classifier can be trained.
+    """Refuse clips, or sources of clips, that cannot train a classifier.
 
     A single clip without an activity is allowed, because `predict` can use it.
     """

@@ -15,17 +15,16 @@ if TYPE_CHECKING:
 
 
 class ScoreMetrics(TypedDict):
-    """accuracy, f1_macro (of the classes that the test part has) and correct are those of the int8
-    model as the target ran it; accuracy_drop is float minus int8; shares are 0 to 1.
-    accuracy_low, accuracy_high: its 95 % interval by bootstrap over people, or clips if few people
+    """accuracy, f1_macro (over the classes in the test part) and correct are those of the int8 model on
+    the target; accuracy_drop is float minus int8; shares are 0 to 1.
+
+    accuracy_low, accuracy_high: its 95 % interval by bootstrap over people, or over clips if few people
     are known.
-
     baseline_margin is accuracy minus majority_baseline, the share of the most frequent class;
-    untested_classes counts the classes of the training without a test clip: both have gates.
+    untested_classes counts the training classes without a test clip; both have gates.
     nothing_seen counts test clips in which the pose model sees nobody: they count as wrong.
-
-    accuracy_build is the build machine's, accuracy_delta the target's minus that one;
-    outputs_differ, max_step_difference and reference_bit_equal are carried along from `infer`.
+    accuracy_build is measured on the build machine; accuracy_delta is the target's accuracy minus it.
+    outputs_differ, max_step_difference and reference_bit_equal are copied from `infer`.
     """
 
     accuracy: float
@@ -52,14 +51,13 @@ def score(
 ) -> ScoreMetrics:
     """Compare outputs with the truth; the examples of a clip count as one.
 
-    test:      the part that stages.pose.dataset wrote
+    test:      the test part of stages.pose.dataset
     outputs:   outputs of `infer`: probabilities (windows, classes) by tensor name
     reference: outputs of `reference`: the same from the build machine, int8 and float
     report:    JSON: the metrics, F1 of each class, confusion matrix, where it was measured, the
-               answers that `verify` expects of the raw items, and sections of the model card
-
-    The metrics count as measured where `infer` ran. StageError: outputs of another number of
-    examples, or of several tensors.
+               answers that `verify` expects for the raw items, and sections of the model card
+    The metrics count as measured where `infer` ran. StageError: outputs for a different number of
+    examples, or for several tensors.
     """
     import json
 
@@ -99,7 +97,7 @@ def score(
 
 
 def _draw(form: str, labels: list[str], matrix: "NDArray[np.int64]") -> None:
-    """Draw the confusion matrix, with `nothing` if some clip was answered so."""
+    """Draw the confusion matrix, with a column `nothing` if any clip has that answer."""
     from stages.tasks.keypoints.presence import NOTHING
 
     if matrix[:, -1].any():
@@ -109,7 +107,7 @@ def _draw(form: str, labels: list[str], matrix: "NDArray[np.int64]") -> None:
 
 
 def _warn(metrics: ScoreMetrics, matrix: "NDArray[np.int64]", labels: list[str]) -> None:
-    """Add a note about what the test part lacks, if its figures mean little."""
+    """Add notes about shortcomings of the test part that make its figures unreliable."""
     tested = matrix.sum(1)
     untested = [label for label, count in zip(labels, tested, strict=True) if not count]
     if untested:
@@ -131,7 +129,7 @@ def _warn(metrics: ScoreMetrics, matrix: "NDArray[np.int64]", labels: list[str])
 
 
 def _scores(found: Any, truth: "Truth") -> "NDArray[np.float32]":
-    """Return the only output (windows, classes) as values."""
+    """Return the values of the only output (windows, classes)."""
     values = found.values()
     if len(values) != 1:
         raise StageError(
@@ -189,7 +187,7 @@ def _classes(labels: list[str], matrix: "NDArray[np.int64]") -> dict[str, Any]:
 
 
 def _card(about: dict[str, Any], truth: "Truth", groups: str) -> dict[str, str]:
-    """Return sections of the model card: title -> Markdown. groups: what the interval is over."""
+    """Return sections of the model card: title -> Markdown. groups: the groups of the interval."""
     tested = {label: row for label, row in about["classes"].items() if row["examples"]}
     untested = [label for label in truth.labels if label not in tested]
     rows = "\n".join(

@@ -1,4 +1,4 @@
-"""Trains the activity classifier, with operations that the Edge TPU supports."""
+"""Trains the activity classifier, using operations that the Edge TPU supports."""
 
 import math
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 class TrainMetrics(TypedDict):
-    """val_accuracy of the weights that are kept (of windows; of the training windows where none are
-    set aside), and the size of the network.
+    """val_accuracy: accuracy of the final weights on the validation windows (on the training windows if
+    none are held out), and the size of the network.
     """
 
     val_accuracy: float
@@ -38,12 +38,12 @@ def train(
     seed: Annotated[int, Range(ge=0, lt=4294967296)] = 0,
     threads: Annotated[int, Range(ge=1)] = 1,
 ) -> TrainMetrics:
-    """Train several small dense networks side by side; the model is the mean of their answers.
+    """Train several small dense networks in parallel; the model is the mean of their outputs.
 
-    train: the part that stages.pose.dataset writes
+    train: the training part of stages.pose.dataset
     model: architecture.json and weights_*.npy, float32 (1, rows, 1, channels) -> (1, classes)
 
-    branches:  dense networks in the model; each has its own loss, so that they err differently
+    branches:  number of dense networks; each has its own loss, so that their errors differ
     limb_swap: share of training windows with left and right arms, or legs, swapped
 
     epochs:          passes over the training windows
@@ -52,14 +52,14 @@ def train(
     width:           units of the first hidden layer; the second has twice as many
     dropout:         share of the second hidden layer's units that are dropped per step; the
                      first layer drops half as many
-    augment:         true: vary the windows as another camera, body and speed would
+    augment:         true: vary the windows as if by another camera, body and speed
     label_smoothing: share of a label that is spread over all activities
     seed:            of weights, order and augmentation
     threads:         CPU threads of TensorFlow
 
-    The network's weights are averaged over the steps (Polyak), the learning rate follows a cosine.
-    The same seed and number of threads give the same bytes, also if the training was killed and
-    resumed from its checkpoint. StageError: the loss is no longer a number.
+    The network's weights are averaged over the steps (Polyak); the learning rate follows a cosine.
+    The same seed and number of threads give the same bytes, even if the training was killed and
+    resumed from its checkpoint. StageError: the loss becomes NaN or infinite.
     """
     import numpy as np
 
@@ -119,9 +119,7 @@ class _Data:
         self._weight = np.load(train / "weight.npy").astype(np.float64)  # (windows,)
 
     def drawn(self, chance: Any, augment: bool, limb_swap: float) -> tuple[Any, Any]:
-        """Return an epoch's windows and targets: each window once, or, where some weigh more than
-        others, by their weight.
-        """
+        """Return an epoch's windows and targets: each window once or, if weights differ, drawn by weight."""
         from stages.pose import _augment
         from stages.tasks.keypoints import encoding
 
@@ -147,9 +145,8 @@ class _Data:
 def _networks(
     shape: tuple[int, ...], classes: int, width: int, branches: int, dropout: float
 ) -> tuple[Any, Any]:
-    """Return (rows, 1, channels) -> each branch's logits (branches, classes), to train.
-
-    And -> the classes' probabilities.
+    """Return two networks with input (rows, 1, channels): one for training, with each branch's logits
+    (branches, classes), and one with the classes' probabilities.
     """
     import keras
     from keras import layers
@@ -177,7 +174,7 @@ def _branch(x: Any, classes: int, width: int, dropout: float) -> Any:
 def _compile(
     learner: Any, network: Any, learning_rate: float, steps: int, label_smoothing: float
 ) -> Any:
-    """Say how the networks learn and are judged, and return the optimizer."""
+    """Set loss, metrics and optimizer of the networks, and return the optimizer."""
     import keras
 
     rate = keras.optimizers.schedules.CosineDecay(learning_rate, max(1, steps))
@@ -193,7 +190,7 @@ def _compile(
 
 
 def _epoch(network: Any, x: Any, y: Any, batch_size: int) -> dict[str, float]:
-    """Train one epoch in the order given, and return the mean loss and accuracy of its windows."""
+    """Train one epoch in the given order, and return the mean loss and accuracy of its windows."""
     sums = {"loss": 0.0, "categorical_accuracy": 0.0}
     for start in range(0, len(x), batch_size):
         part = slice(start, start + batch_size)
@@ -211,7 +208,7 @@ def _check(row: dict[str, float], epoch: int) -> None:
 
 
 def _report_again(history: list[dict[str, float]], epochs: int) -> None:
-    """Report the epochs of an earlier attempt, which this one continues."""
+    """Report the epochs of an earlier attempt that this one continues."""
     if history:
         note(f"training continues after epoch {len(history)}")
     for epoch, row in enumerate(history, 1):

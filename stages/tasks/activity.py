@@ -1,8 +1,8 @@
-"""The task `activity`: recognises what the person in front of the camera does, window by window.
+"""The task `activity`: recognises what the person in front of the camera is doing, window by window.
 
 The answer for a window that shows nobody is `nothing`, without a probability.
 
-Raw inputs are frames (h, w, 3), or keypoints (joints, 3) of a table if the recordings were tables.
+Raw inputs are frames (h, w, 3), or keypoints (joints, 3) if the recordings were tables.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Activity:
         self._labels, self._constants = package.labels, package.constants
         self._span, self._stride = (max(int(package.number(n)), 1) for n in ("span", "stride"))
         self.follows = package.number("window") > 1
-        # The pose model goes first: it is the larger one, and an Edge TPU serves one process.
+        # The pose model is opened first: it is larger, and only one process can use an Edge TPU.
         self._movenet: MoveNet | None = None
         if POSE in package.models:
             self._movenet = MoveNet(package.open_role(POSE, accelerator, runtime))
@@ -81,7 +81,7 @@ class Activity:
         }
 
     def finish(self, state: State) -> "dict[str, Any] | None":
-        """Return the window that ends with the clip, if no other did; short clips are one window."""
+        """Return the window that ends with the clip, unless one already did; short clips are one window."""
         after = state.count - self._span
         if not state.count or (after >= 0 and after % self._stride == 0):
             return None

@@ -1,7 +1,7 @@
 """The task `classify`: recognises what a picture shows.
 
-The answer for a picture unlike all classes is `none of these`: its highest probability is below the
-threshold that training has found. Raw inputs are pictures (h, w, 3).
+The answer for a picture that resembles no class is `none of these`: its highest probability is below
+the threshold found in training. Raw inputs are pictures (h, w, 3).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 NONE = "none of these"
 MODEL = "model"  # the role
-SHOWN = 3  # so many classes stand in an answer, the most probable first
+SHOWN = 3  # classes in an answer, the most probable first
 
 
 class Classify:
@@ -74,9 +74,9 @@ def load(package: Package, accelerator: str, runtime: str) -> Classify:
 
 
 def prepared(picture: NDArray[np.uint8], constants: Mapping[str, Any]) -> NDArray[np.uint8]:
-    """Return an RGB picture (h, w, 3) as the network takes it: (size, size, 3), uint8.
+    """Return an RGB picture (h, w, 3) in the network's form: (size, size, 3), uint8.
 
-    fit: "crop" cuts the middle square out, "stretch" changes the aspect.
+    fit: "crop" cuts out the central square, "stretch" changes the aspect ratio.
     """
     from stages.media.scaling import resized
 

@@ -1,4 +1,4 @@
-"""Opens a packaged model of any version: checks every file, and finds models, labels and constants."""
+"""Opens a packaged model of any version: verifies every file, and finds models, labels and constants."""
 
 import hashlib
 import json
@@ -26,21 +26,21 @@ class Package:
     models: "dict[str, dict[str, Path]]"  # role -> form -> file
     labels: "tuple[str, ...]"
     constants: "dict[str, Any]"
-    process: Process = field(default_factory=Process)  # of the Edge TPU, for all roles
+    process: Process = field(default_factory=Process)  # the Edge TPU's process, shared by all roles
 
     def open_role(self, role: str, accelerator: str, runtime: str, threads: int = 1) -> Model:
-        """Open a role's model on the accelerator if it can be used, else on the CPU."""
+        """Open a role's model on the accelerator if it is usable, otherwise on the CPU."""
         if role not in self.models:
             raise StageError(
                 f"the package has no model '{role}': add it to the package, or use another task"
             )
         int8, compiled = roles.runnable(self.models[role])
-        # A model without a twin has no business on the accelerator, which would only refuse it.
+        # The accelerator would refuse a model without a twin.
         wanted = accelerator if compiled else "none"
         return open_on(wanted, int8, compiled, runtime, threads, self.process)
 
     def number(self, name: str, *within: str) -> float:
-        """Return a constant, which stands in the objects of these names; StageError: it is none."""
+        """Return a numeric constant inside the objects `within`; StageError: it is not a number."""
         found: Any = self.constants
         for key in (*within, name):
             found = found.get(key) if isinstance(found, dict) else None
@@ -52,7 +52,7 @@ class Package:
 
 
 def open_package(folder: Path) -> Package:
-    """Return the package; StageError if a file is missing, changed or not named."""
+    """Return the package; raise StageError if a file is missing, changed or not in the manifest."""
     manifest = _manifest(folder)
     files = _digests(manifest["files"])
     _check(folder, files)
@@ -89,7 +89,7 @@ def _manifest(folder: Path) -> "dict[str, Any]":
 
 
 def _digests(files: "dict[str, Any]") -> "dict[str, str]":
-    """Return the sha256 of each file; a manifest names it alone or beside the size."""
+    """Return the sha256 of each file; a manifest has it alone or together with the size."""
     found = {
         name: entry.get("sha256") if isinstance(entry, dict) else entry
         for name, entry in files.items()
@@ -113,7 +113,7 @@ def _is_file_of(folder: Path, name: str) -> bool:
     path = folder / name
     try:
         return path.resolve().is_relative_to(folder.resolve()) and path.is_file()
-    except (OSError, RuntimeError, ValueError):  # a circle of links, a letter that no name has
+    except (OSError, RuntimeError, ValueError):  # a cycle of links, or an invalid character
         return False
 
 
@@ -126,13 +126,13 @@ def _forms(folder: Path, role: str, entry: Any) -> "dict[str, Path]":
 
 
 def _refuse_unnamed(folder: Path, path: Path, files: "dict[str, str]") -> None:
-    """What the manifest does not vouch for is not used."""
+    """Refuse a file that is not in the manifest."""
     if not any(folder / name == path for name in files):
         raise StageError(f"the package's manifest does not name {os.path.relpath(path, folder)}")
 
 
 def _version_1(folder: Path, files: "dict[str, str]") -> Package:
-    """Return a package as the program wrote it before roles: always an activity classifier."""
+    """Return a package of version 1, before there were roles: always an activity classifier."""
     models = {"model": {"int8": folder / "model.tflite"}}
     if "model_edgetpu.tflite" in files:
         models["model"]["edgetpu"] = folder / "model_edgetpu.tflite"

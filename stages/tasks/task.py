@@ -19,9 +19,9 @@ class Task(Protocol):
     """
 
     takes: Takes  # what `answer` is given: an RGB picture (h, w, 3), a text, tensors by name
-    follows: bool  # pictures of a folder are frames of one clip
-    picture_side: Optional[int]  # pixels of the shorter side that suffice; None: all there are
-    ran_on: str  # runtime and processor, in words
+    follows: bool  # whether pictures in a folder are frames of one clip
+    picture_side: Optional[int]  # sufficient pixels of the shorter side; None: no reduction
+    ran_on: str  # runtime and processor, as text
 
     def new_state(self, still: bool = False) -> Any:
         """Return the state that is kept between the inputs of a clip; still: it is one picture."""
@@ -39,7 +39,7 @@ class Task(Protocol):
         """Return a copy of an RGB picture with the answer drawn on it."""
 
     def read(self, path: Path) -> "Iterator[Any] | None":
-        """Return the inputs in a file of the task's own form, or None if it has another one."""
+        """Return the inputs in a file of the task's own format, or None for any other format."""
 
 
 def open_task(package: Path, accelerator: str = "none", runtime: str = "litert") -> Task:

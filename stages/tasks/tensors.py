@@ -1,4 +1,4 @@
-"""The task `tensors`: for a model of unknown purpose, the answer is the model's outputs."""
+"""The task `tensors`: for a model without a known task, the answer is the model's outputs."""
 
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional
@@ -13,11 +13,11 @@ from stages.tflite import arrays
 from stages.tflite.tensor import only
 
 MODEL = "model"  # the role
-SHOWN = 8  # so many values of an output stand in a row; golden answers compare them
+SHOWN = 8  # values of an output in a row; golden answers compare them
 
 
 class Tensors:
-    """A packaged model; its inputs are values by tensor name, each of one example."""
+    """A packaged model; its inputs are one example's values by tensor name."""
 
     takes = "tensors"
     follows = False
@@ -47,7 +47,7 @@ class Tensors:
         return None
 
     def rows(self, answer: "Dict[str, Any]") -> "List[Dict[str, Any]]":
-        """Return a row for each output: its largest value, where that is, and its first values."""
+        """Return a row for each output: its largest value, the position of that, and its first values."""
         return [row(name, np.asarray(values)) for name, values in answer["outputs"].items()]
 
     def draw(self, picture: "NDArray[np.uint8]", answer: "Dict[str, Any]") -> "NDArray[np.uint8]":
@@ -59,7 +59,7 @@ class Tensors:
         return canvas.picture
 
     def read(self, path: Path) -> "Optional[Iterator[Dict[str, NDArray[Any]]]]":
-        """Return the examples in a .npy or .npz file; Unreadable, once begun: it holds none."""
+        """Return the examples in a .npy or .npz file; iteration raises Unreadable if it has none."""
         return self._examples(path) if arrays.is_array(path) else None
 
     def _examples(self, path: Path) -> "Iterator[Dict[str, NDArray[Any]]]":
@@ -74,7 +74,7 @@ def load(package: Package, accelerator: str, runtime: str) -> Tensors:
 
 
 def _scaling(package: Package) -> "Dict[str, float]":
-    """Return what turns pixels into values; empty for a model that takes no pictures."""
+    """Return the constants that scale pixels; empty for a model that does not accept pictures."""
     if not package.constants.get("picture"):
         return {}
     scaling = {name: package.number(name, "picture") for name in ("mean", "deviation")}
@@ -102,7 +102,7 @@ def as_tensor(
 
 
 def row(name: str, values: "NDArray[Any]") -> "Dict[str, Any]":
-    """Return what a table says of an output; null for a value that is none, which JSON lacks."""
+    """Return an output's row for a table; NaN and infinity, which JSON lacks, become null."""
     highest = int(values.argmax()) if values.size else None
     return {
         "output": name,

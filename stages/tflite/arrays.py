@@ -1,4 +1,4 @@
-"""Reads `.npy` and `.npz` files as examples of a model's inputs, and says what does not fit."""
+"""Reads `.npy` and `.npz` files as examples of a model's inputs, and explains what does not fit."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _DAMAGE = (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.
 
 
 class Misfit(Exception):
-    """Why a file holds no example of a model, in a few words."""
+    """A short reason why a file contains no example for a model."""
 
 
 def is_array(path: Path) -> bool:
-    """Return whether the suffix is that of an array, or of several by name."""
+    """Return whether the file has the suffix of an array or of named arrays."""
     return path.suffix.lower() in SUFFIXES
 
 
 def read(path: Path, inputs: Mapping[str, Tensor]) -> list[dict[str, NDArray[Any]]]:
     """Return the examples in a file, each without the batch, by the names of the inputs.
 
-    A .npy file has the only input, a .npz file each by its name; an array is one example or
-    several (examples, ...). Misfit: the file is damaged, or holds something else.
+    A .npy file has the only input, a .npz file each input by name; an array is one example or several
+    (examples, ...). Misfit: the file is damaged, or contains something else.
     """
     given = _arrays(path, inputs)
     if missing := sorted(set(inputs) - set(given)):
@@ -48,7 +48,7 @@ def _arrays(path: Path, inputs: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]
     if is_one and len(inputs) != 1:
         raise Misfit(f"the model has {len(inputs)} inputs: give them by name in a .npz file")
     try:
-        with path.open("rb") as file:  # numpy leaves a damaged one open
+        with path.open("rb") as file:  # numpy does not close a damaged file
             loaded = np.load(file, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
                 return {next(iter(inputs)): loaded}
@@ -58,14 +58,14 @@ def _arrays(path: Path, inputs: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]
 
 
 def _damage(error: Exception) -> str:
-    """Return what numpy says; of a file that is no array it says that it might be a pickle."""
+    """Return numpy's message; replace the one about pickles, which numpy gives for files without an array."""
     if "pickle" in str(error):
         return "it holds objects and not numbers, or is no file of numpy"
     return str(error).partition("\n")[0] or type(error).__name__
 
 
 def _rows(values: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
-    """Return values (examples, ...) of one example or of several."""
+    """Return the values of one or several examples as (examples, ...)."""
     if values.dtype.kind not in "biuf":
         raise Misfit(f"it holds {values.dtype.name}, and numbers are expected")
     one = tensor.shape[1:]

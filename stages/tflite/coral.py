@@ -1,7 +1,6 @@
-"""Finds what prevents the use of the Edge TPU: reads /sys, /dev and /proc, whose roots are
-arguments.
+"""Finds what prevents the use of the Edge TPU, from /sys, /dev and /proc, whose roots are arguments.
 
-Opens no device and loads no library; standard library only, since it runs in the child process that
+Opens no device and loads no library; standard library only, because it runs in the child process that
 may crash.
 """
 
@@ -16,12 +15,12 @@ from engine.stage import coral
 from engine.stage.coral import Coral
 
 _GROUPS = {"usb": "plugdev", "pcie": "apex"}
-_OPTIONS = {"usb": "usb", "pcie": "pci"}  # of libedgetpu: `device`
+_OPTIONS = {"usb": "usb", "pcie": "pci"}  # values of libedgetpu's option `device`
 
 
 @dataclass(frozen=True)
 class Roots:
-    """The roots of the kernel's files about devices and processes."""
+    """The root folders of the kernel's device and process files."""
 
     sys: Path = Path("/sys")
     dev: Path = Path("/dev")
@@ -32,12 +31,12 @@ HERE = Roots()
 
 
 def option(roots: Roots) -> str:
-    """Return how libedgetpu's option `device` names the bus of the Edge TPU."""
+    """Return the value of libedgetpu's option `device` for the bus of the Edge TPU."""
     return _OPTIONS[coral.find(roots.sys, roots.dev)[0].bus]
 
 
 def obstacle(roots: Roots) -> tuple[str, str] | None:
-    """Return why no Edge TPU can be used, as cause and sentence.
+    """Return why no Edge TPU can be used, as a cause and a sentence.
 
     None if one seems to be usable.
     """
@@ -87,7 +86,7 @@ def _holders(node: Path, roots: Roots) -> Iterator[str]:
         try:
             if any(opened.readlink() == node for opened in (process / "fd").iterdir()):
                 yield f"process {process.name} ({_said(process / 'comm')})"
-        except OSError:  # it has ended, or is another user's
+        except OSError:  # it has ended, or belongs to another user
             continue
 
 

@@ -1,4 +1,4 @@
-"""A compiled model on the Edge TPU, in a process that it may share with other models."""
+"""A compiled model on the Edge TPU, in a process that it can share with other models."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stages.tflite.tensor import Tensor
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-CUSTOM_OPERATOR = b"edgetpu-custom-op"  # what the compiler leaves in a model that it took
+CUSTOM_OPERATOR = b"edgetpu-custom-op"  # in every model that the compiler has compiled
 
 
 class EdgeTpu:
@@ -40,11 +40,11 @@ class EdgeTpu:
         )
 
     def invoke(self, tensors: Mapping[str, NDArray[Any]]) -> tuple[dict[str, NDArray[Any]], float]:
-        """Run the model; return the raw outputs and the milliseconds of the inference alone."""
+        """Run the model; return the raw outputs, and the milliseconds of the inference alone."""
         return self._process.invoke(self._number, {name: tensors[name] for name in self.inputs})
 
     def peak_memory_mb(self) -> float:
-        """Return the most memory that the process has held, with all models that it serves."""
+        """Return the peak memory of the process, with all models that it serves."""
         return self._process.peak_memory_mb()
 
     def close(self) -> None:
@@ -57,12 +57,12 @@ class EdgeTpu:
 
 
 def is_compiled(path: Path) -> bool:
-    """True for a model that the Edge TPU's compiler has taken, in part or as a whole."""
+    """Return whether the Edge TPU's compiler has compiled the model, completely or partly."""
     return CUSTOM_OPERATOR in path.read_bytes()
 
 
 def _names(int8_path: Path, compiled_path: Path | None) -> Names:
-    """Return the int8 model's names, in the compiled one's order."""
+    """Return the int8 model's names, in the compiled model's order."""
     if compiled_path is None:
         return names_in(int8_path)
     try:

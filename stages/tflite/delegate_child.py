@@ -1,9 +1,9 @@
 """Serves compiled models on the Edge TPU over a pipe: `python -m stages.tflite.delegate_child`.
 
-It is a separate process, because the Edge TPU's library may crash it, and one for all models, because
-the device serves one process at a time. Messages are those of `wire`; a request contains its model's
-number. The answer to `open` is the model's tensors or a refusal, the answer to tensors is the outputs
-of an inference, and `close` has no answer.
+It is a separate process, because the Edge TPU's library may crash it, and a single one for all models,
+because only one process at a time can use the device. Messages have the format of `wire`; a request
+contains its model's number. The answer to `open` is the model's tensors or a refusal, the answer to
+tensors is the outputs of an inference, and `close` has no answer.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _Opened:
             self.facts[role] = [{"name": one.name, **one.as_json()} for one in found]
 
     def invoke(self, tensors: dict[str, Any]) -> wire.Message:
-        """Return how long the inference alone took, and the outputs."""
+        """Return the time of the inference alone, and the outputs."""
         for name, index in self._sources.items():
             self._interpreter.set_tensor(index, tensors[name])
         start = time.perf_counter_ns()
@@ -73,12 +73,12 @@ def _answer(
         return {}, {}
     try:
         return opened[number].invoke(tensors)
-    except (ValueError, RuntimeError) as error:  # of this model; the others can go on
+    except (ValueError, RuntimeError) as error:  # affects only this model
         return {"failed": str(error).splitlines()[0]}, {}
 
 
 def _open(wish: dict[str, Any]) -> _Opened | tuple[str, str]:
-    """Return the model, or cause and sentence of a refusal, looked for in their order."""
+    """Return the model, or the cause and the sentence of the first obstacle found."""
     roots = Roots(**{name: Path(path) for name, path in wish["roots"].items()})
     refusal = _library_obstacle(wish["library"]) or coral.obstacle(roots)
     if refusal:
@@ -86,21 +86,23 @@ def _open(wish: dict[str, Any]) -> _Opened | tuple[str, str]:
     try:
         runtime, interpreter = _interpreter(wish, coral.option(roots))
         interpreter.allocate_tensors()
-        interpreter.invoke()  # what would crash does it here, before anybody counts on it
+        interpreter.invoke()  # a crash happens here, before the model is used
     except (ValueError, RuntimeError, OSError) as error:
         return _explained(str(error))
     return _Opened(wish, runtime, interpreter)
 
 
 def _interpreter(wish: dict[str, Any], bus: str) -> tuple[str, Any]:
-    """Return the runtime's name, and an interpreter on the Edge TPU: PyCoral's if it is installed."""
+    """Return the runtime's name, and an interpreter on the Edge TPU, through PyCoral if it is installed."""
     from importlib.metadata import version
 
     make_interpreter = None
     if has_pycoral() and wish["library"] == LIBRARY:
         try:
             from pycoral.utils.edgetpu import make_interpreter
-        except ImportError:  # such as one for another Python: the delegate is the same library
+        except (
+            ImportError
+        ):  # for example, built for another Python: the delegate uses the same library
             make_interpreter = None
     if make_interpreter:
         return (
@@ -141,7 +143,7 @@ def _library_obstacle(library: str) -> tuple[str, str] | None:
 
 
 def _explained(said: str) -> tuple[str, str]:
-    """Return cause and sentence from the error of the library or the runtime."""
+    """Return the cause and a sentence for an error of the library or the runtime."""
     lines = said.strip().splitlines()
     newer = next((line.rstrip(".") for line in lines if "runtime version" in line), None)
     if (
@@ -161,5 +163,5 @@ def _explained(said: str) -> tuple[str, str]:
 
 if __name__ == "__main__":
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever a library prints must not stand among the answers
+    os.dup2(2, 1)  # output of libraries must not mix with the answers
     main(sys.stdin.buffer, answers)

@@ -1,6 +1,6 @@
-"""The child process that serves all models of one Edge TPU, and the meaning of its silence or end.
+"""Starts the child process that serves all models of one Edge TPU, and explains its timeouts and crashes.
 
-It may crash without ending the run: the Edge TPU's library causes a segmentation fault if it was
+The child may crash without ending the run: the Edge TPU's library causes a segmentation fault if it was
 built against another runtime (google-coral/edgetpu#812: tflite-runtime 2.12 and newer with the stock
 libedgetpu). `delegate_child` is the child.
 """
@@ -30,16 +30,14 @@ if TYPE_CHECKING:
     from stages.tflite.naming import Names
 
 LIBRARY = delegate_child.LIBRARY
-OPEN_TIMEOUT_S = 120.0  # the firmware is loaded at the first use; imports are slow under emulation
+OPEN_TIMEOUT_S = 120.0  # the firmware is loaded at first use, and imports are slow under emulation
 INVOKE_TIMEOUT_S = 60.0
 PROJECT = Path(__file__).resolve().parents[2]
 
 
 class Unavailable(Exception):
-    """Why the Edge TPU is not used: one of the causes library, device, permission, busy, version,
-    model.
-
-    And a sentence.
+    """Why the Edge TPU is not used: a cause (library, device, permission, busy, version or model) and a
+    sentence.
     """
 
     def __init__(self, cause: str, sentence: str) -> None:
@@ -48,17 +46,17 @@ class Unavailable(Exception):
 
 
 class Process:
-    """The process, started with the first model and ended with the last one that is open."""
+    """The process, started with the first model and ended with the last open one."""
 
     def __init__(self, library: str = LIBRARY, roots: Roots = HERE) -> None:
         self._library, self._roots = library, roots
         self._child: subprocess.Popen[bytes] | None = None
-        self._owner = os.getpid()  # that started it: a fork shares the pipes, and must be silent
+        self._owner = os.getpid()  # a fork shares the pipes, and must not use them
         self._talk = threading.Lock()
-        self._open: set[int] = set()  # the numbers of the models
-        self._closing: deque[int] = deque()  # of those that were closed in the middle of a talk
+        self._open: set[int] = set()  # the numbers of the open models
+        self._closing: deque[int] = deque()  # models that were closed during an exchange
         self._count = 0
-        self._status: int | None = None  # how it ended by itself
+        self._status: int | None = None  # exit status, if it ended by itself
 
     @property
     def pid(self) -> int | None:
@@ -114,8 +112,8 @@ class Process:
     def close(self, number: int) -> None:
         """Close a model, and end the process if it has no other; closing twice does nothing.
 
-        In the middle of a talk, as the garbage collector may call it, that is put off until the
-        next one.
+        During an exchange, when the garbage collector may call this, closing is postponed until the next
+        exchange.
         """
         if number not in self._open or self._owner != os.getpid():
             return
@@ -127,7 +125,7 @@ class Process:
                 self._talk.release()
 
     def peak_memory_mb(self) -> float:
-        """Return the most memory that the process has held."""
+        """Return the peak memory of the process."""
         status = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8")
         return next(
             (
@@ -160,7 +158,7 @@ class Process:
         while self._closing:
             number = self._closing.popleft()
             if number in self._open and len(self._open) > 1:
-                with suppress(wire.Ended):  # then there is nothing to give back
+                with suppress(wire.Ended):  # then there is nothing to release
                     self._exchange({"do": "close", "model": number}, {}, INVOKE_TIMEOUT_S)
             self._forget(number)
 
@@ -170,7 +168,7 @@ class Process:
             self._end()
 
     def _end(self) -> None:
-        """End the process, and with it every model."""
+        """End the process, and every model with it."""
         child, self._child = self._child, None
         self._open.clear()
         if child is None or self._owner != os.getpid():
@@ -179,15 +177,13 @@ class Process:
         child.wait()
         for pipe in (child.stdin, child.stdout):
             if pipe:
-                with suppress(BrokenPipeError):  # what was not sent any more
+                with suppress(BrokenPipeError):  # unsent data
                     pipe.close()
 
     def _ask(
         self, request: dict[str, Any], tensors: Mapping[str, NDArray[Any]], timeout_s: float
     ) -> wire.Message:
-        """Send a request of an open model and return its answer; Ended if there is none in this
-        time.
-        """
+        """Send a request for an open model and return its answer; raise Ended if there is none in time."""
         with self._talk:
             self._close_waiting()
             return self._exchange(request, tensors, timeout_s)
@@ -195,8 +191,8 @@ class Process:
     def _exchange(
         self, request: dict[str, Any], tensors: Mapping[str, NDArray[Any]], timeout_s: float
     ) -> wire.Message:
-        """Do so; any interruption ends the process, because its late answer would be mistaken for the
-        next one.
+        """Send a request and return its answer; any interruption ends the process, because a late answer
+        would be mistaken for the next one.
         """
         if self._child is None or request["model"] not in self._open:
             raise wire.Ended
@@ -223,7 +219,7 @@ class Process:
 
     @staticmethod
     def _receive(child: subprocess.Popen[bytes], timeout_s: float) -> wire.Message:
-        """Return the child's next message; Ended if there is none in this time."""
+        """Return the child's next message; raise Ended if there is none in time."""
         assert child.stdout
         place, end = child.stdout.fileno(), time.monotonic() + timeout_s
 
@@ -241,7 +237,7 @@ class Process:
 
     @staticmethod
     def _ending(child: subprocess.Popen[bytes]) -> int | None:
-        """Return the exit status; None for a process that is silent and has not ended."""
+        """Return the exit status; None for a process that does not respond but has not ended."""
         try:
             return child.wait(1)
         except subprocess.TimeoutExpired:

@@ -1,8 +1,8 @@
-"""Reads tables from a FlatBuffer that may be hostile: every offset is checked, and the amount of data
-read is limited.
+"""Reads tables from an untrusted FlatBuffer: every offset is checked, and the amount of data read is
+limited.
 
-Layout: the FlatBuffers internals page of its documentation. It knows no schema; fields are identified
-by their number.
+Layout: the internals page of the FlatBuffers documentation. It does not depend on a schema; fields are
+identified by number.
 """
 
 from __future__ import annotations
@@ -14,11 +14,9 @@ from typing import TypeVar
 
 from engine.stage import StageError
 
-MAX_TABLES = (
-    100_000  # a real model has some thousands; a hostile vector may name one table a million times
-)
+MAX_TABLES = 100_000  # a real model has some thousands; a malicious vector may name one table a million times
 MAX_SCALARS = 4_000_000
-MAX_BYTES = 2**31  # the format's own limit: offsets have 32 bits with sign
+MAX_BYTES = 2**31  # the format's own limit: offsets are signed 32-bit integers
 
 Number = TypeVar("Number", int, float)
 
@@ -28,7 +26,7 @@ class BadFile(StageError):
 
 
 class Blob:
-    """The bytes of a FlatBuffer and how much may still be read of it."""
+    """The bytes of a FlatBuffer, and how many may still be read."""
 
     def __init__(self, data: bytes | mmap.mmap | memoryview, name: str) -> None:
         self.view, self.name = memoryview(data), name
@@ -38,7 +36,7 @@ class Blob:
         return Table(self, self.offset(0))
 
     def unpack(self, form: str, at: int, count: int = 1) -> tuple[int | float, ...]:
-        """Return numbers that stand at a place, little-endian."""
+        """Return the little-endian numbers at a position."""
         self._scalars -= count
         if self._scalars < 0:
             raise self.bad("it repeats itself without end")
@@ -51,9 +49,9 @@ class Blob:
         return int(self.unpack(form, at)[0])
 
     def offset(self, at: int) -> int:
-        """Return where the forward offset at this place leads.
+        """Return the target of the forward offset at this position.
 
-        None may be zero, so nothing contains itself.
+        An offset must not be zero, so that nothing contains itself.
         """
         if (distance := self.integer("I", at)) < 4:
             raise self.bad("an offset leads nowhere")
@@ -79,7 +77,7 @@ class Blob:
 
 
 class Table:
-    """A table of a FlatBuffer; a field that is absent has its default."""
+    """A table of a FlatBuffer; a missing field has its default."""
 
     def __init__(self, blob: Blob, at: int) -> None:
         blob.count_table()
@@ -91,7 +89,7 @@ class Table:
         self._fields = blob.unpack("H", self._vtable + 4, (size - 4) // 2) if size > 4 else ()
 
     def number(self, field: int, form: str, default: Number) -> Number:
-        """Return a scalar field; `form` is its letter in the module struct."""
+        """Return a scalar field; `form` is its format character in the module struct."""
         at = self._place(field)
         return type(default)(self.blob.unpack(form, at)[0]) if at else default
 
@@ -100,7 +98,7 @@ class Table:
         return Table(self.blob, self.blob.offset(at)) if at else None
 
     def tables(self, field: int) -> list[Table]:
-        """Return the tables of a vector; none if it is absent."""
+        """Return the tables of a vector; empty if it is missing."""
         start, count = self._vector(field, 4)
         return [Table(self.blob, self.blob.offset(start + 4 * at)) for at in range(count)]
 
@@ -112,16 +110,16 @@ class Table:
         return tuple(int(number) for number in self.numbers(field, form))
 
     def bytes(self, field: int) -> memoryview:
-        """Return a vector of bytes, uncopied."""
+        """Return a vector of bytes, without copying it."""
         start, count = self._vector(field, 1)
         return self.blob.slice(start, count)
 
     def text(self, field: int) -> str:
-        """Return a string; what is not UTF-8 in it is replaced, and an end is put to a long one."""
+        """Return a string; invalid UTF-8 is replaced, and a long string is truncated."""
         return bytes(self.bytes(field)[:4096]).decode("utf-8", "replace")
 
     def blobs(self, field: int) -> list[memoryview]:
-        """Return the byte strings of a vector, uncopied."""
+        """Return the byte strings of a vector, without copying them."""
         start, count = self._vector(field, 4)
         found = []
         for at in range(count):
@@ -131,12 +129,12 @@ class Table:
         return found
 
     def _place(self, field: int) -> int:
-        """Return where the field stands, or 0."""
+        """Return the position of the field, or 0."""
         distance = int(self._fields[field]) if field < len(self._fields) else 0
         return self._at + distance if distance else 0
 
     def _vector(self, field: int, size: int) -> tuple[int, int]:
-        """Return the place of a vector's first element and how many there are, all inside the file."""
+        """Return the position of a vector's first element and their number; all are inside the file."""
         at = self._place(field)
         if not at:
             return 0, 0
@@ -147,7 +145,7 @@ class Table:
 
 
 def open_blob(path: Path, what: str) -> Blob:
-    """Return the file mapped into memory, so that only the parts that are used are read."""
+    """Return the file, mapped into memory so that only the used parts are read."""
     name = path.name
     if not path.is_file():
         raise BadFile(f"{name} is not a file")

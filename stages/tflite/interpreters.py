@@ -1,5 +1,5 @@
-"""Finds a TFLite runtime by its name, with its version, which is recorded with every figure, and
-describes the inputs and outputs of its interpreters.
+"""Finds a TFLite runtime by name, with its version, which is recorded with every figure, and describes
+the inputs and outputs of its interpreters.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ import numpy as np
 from engine.stage import StageError, note
 from stages.tflite.tensor import Tensor
 
-ANY = "any"  # LiteRT, or tflite-runtime where LiteRT has no build
-_RUNTIMES = {  # name -> module, distribution, and how it is called
+ANY = "any"  # LiteRT, or tflite-runtime on platforms without LiteRT
+_RUNTIMES = {  # name -> module, distribution, and displayed name
     "litert": ("ai_edge_litert.interpreter", "ai-edge-litert", "LiteRT"),
     "tflite_runtime": ("tflite_runtime.interpreter", "tflite-runtime", "tflite-runtime"),
 }
 
 
 def installed() -> dict[str, str]:
-    """Return the runtimes that are installed here, with their versions."""
+    """Return the installed runtimes, with their versions."""
     found = {}
     for name, (module, distribution, _) in _RUNTIMES.items():
         try:
             importlib.import_module(module)
             found[name] = version(distribution)
         except ModuleNotFoundError as error:
-            if error.name != module.partition(".")[0]:  # it is there, and broken
+            if error.name != module.partition(".")[0]:  # it is installed but broken
                 raise
     return found
 
@@ -36,7 +36,7 @@ def installed() -> dict[str, str]:
 def runtime_module(runtime: str) -> tuple[str, Any]:
     """Return the runtime's name with its version, and its module.
 
-    LiteRT is used if tflite-runtime is not installed. StageError: there is none of this name.
+    Use LiteRT if tflite-runtime is not installed. StageError: the runtime is unknown or not installed.
     """
     if runtime not in (ANY, *_RUNTIMES):
         raise StageError(f"there is no runtime '{runtime}': choose {' or '.join(_RUNTIMES)}")
@@ -57,7 +57,7 @@ def runtime_module(runtime: str) -> tuple[str, Any]:
 
 
 def described(details: Iterable[dict[str, Any]], names: Iterable[str]) -> dict[str, Tensor]:
-    """Return an interpreter's inputs or outputs by these names, in their order."""
+    """Return an interpreter's inputs or outputs under these names, in order."""
     return {name: _tensor(detail, name) for detail, name in zip(details, names)}
 
 

@@ -1,5 +1,5 @@
-"""Opens a TFLite model with the target's runtime, on its Edge TPU if that is usable, and runs it on
-named tensors. It knows no domain. It also runs in small ARM images that have only numpy and
+"""Opens a TFLite model with the target's runtime, on its Edge TPU if that is usable, and runs it on named
+tensors. It is independent of domains. It also runs in small ARM images that have only numpy and
 tflite-runtime.
 """
 
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 KERNELS = ("default", "reference")
 
-Result = Tuple[Dict[str, "NDArray[Any]"], float]  # raw outputs, and the milliseconds they took
+Result = Tuple[
+    Dict[str, "NDArray[Any]"], float
+]  # raw outputs, and the milliseconds of the inference
 
 
 class Worker(Protocol):
@@ -40,17 +42,17 @@ class Worker(Protocol):
     outputs: dict[str, Tensor]
 
     def invoke(self, tensors: Tensors) -> Result:
-        """Run the model on its input tensors, which are known to fit."""
+        """Run the model on its input tensors, which were already checked."""
 
     def peak_memory_mb(self) -> float | None:
-        """Return the most memory that its own process has held; None if it shares one."""
+        """Return the peak memory of its own process; None if it shares one."""
 
     def close(self) -> None:
-        """Give back what it holds; closing twice does nothing."""
+        """Release its resources; closing twice does nothing."""
 
 
 class Model:
-    """An open model; its inputs and outputs have names, and the order of the file."""
+    """An open model; its inputs and outputs have names, in the order of the file."""
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
@@ -59,7 +61,7 @@ class Model:
 
     @property
     def called(self) -> str:
-        """Return what it runs on, as text."""
+        """Return the name of the processor that it runs on, for users."""
         return "Edge TPU" if self.accelerator == "edgetpu" else "CPU"
 
     def run(self, tensors: Tensors) -> dict[str, NDArray[Any]]:
@@ -71,17 +73,17 @@ class Model:
         return self._worker.invoke(tensors)[0]
 
     def time_ms(self, tensors: Tensors) -> float:
-        """Run the model on raw input tensors and return how long the inference alone took."""
+        """Run the model on raw input tensors, and return the time of the inference alone."""
         _check(tensors, self.inputs)
         return self._worker.invoke(tensors)[1]
 
     def quantised(self, values: Tensors) -> dict[str, NDArray[Any]]:
-        """Return one example's values (1, ...) as the raw tensors that `run` takes."""
+        """Return one example's values (1, ...) as raw tensors for `run`."""
         _check_names(values, self.inputs)
         return {name: quantise(values[name], tensor) for name, tensor in self.inputs.items()}
 
     def dequantised(self, raw: Tensors) -> dict[str, NDArray[np.float32]]:
-        """Return the values that raw outputs stand for, of one example or of many."""
+        """Return the values of raw outputs, of one example or of many."""
         return {name: dequantise(raw[name], tensor) for name, tensor in self.outputs.items()}
 
     def predict(self, values: Tensors) -> dict[str, NDArray[np.float32]]:
@@ -89,7 +91,7 @@ class Model:
         return self.dequantised(self.run(self.quantised(values)))
 
     def raw_outputs(self, examples: Tensors) -> dict[str, NDArray[Any]]:
-        """Return the raw outputs (n, ...) of n examples' values (n, ...), each run alone."""
+        """Return the raw outputs (n, ...) for n examples' values (n, ...), run one by one."""
         _check_names(examples, self.inputs)
         count = len(next(iter(examples.values())))
         rows = [
@@ -101,26 +103,26 @@ class Model:
         }
 
     def peak_memory_mb(self) -> float | None:
-        """Return the most memory that the model's own process has held.
+        """Return the peak memory of the model's own process.
 
         None if it has no process of its own.
         """
         return self._worker.peak_memory_mb()
 
     def close(self) -> None:
-        """Give back what the model holds, such as the Edge TPU; closing twice does nothing."""
+        """Release the model's resources, such as the Edge TPU; closing twice does nothing."""
         self._worker.close()
 
 
 def open_model(
     path: Path, runtime: str = "litert", threads: int = 1, kernels: str = "default"
 ) -> Model:
-    """Return the model, open on the CPU.
+    """Open the model on the CPU.
 
     runtime: litert, tflite_runtime, or any
-    kernels: "default" are the runtime's fast ones, which differ between x86 and ARM by some
-             quantisation steps for per-channel int8 models; "reference" are TFLite's plain ones:
-             slow, and the same bit for bit everywhere.
+    kernels: "default" are the runtime's fast kernels, which differ between x86 and ARM by some
+             quantisation steps for per-channel int8 models; "reference" are TFLite's reference
+             kernels: slow, but bit-equal everywhere
 
     StageError: the runtime cannot run the file as a TFLite model.
     """
@@ -135,11 +137,11 @@ def open_on(
     threads: int = 1,
     process: Process | None = None,
 ) -> Model:
-    """Return the compiled model on the Edge TPU, or the int8 model on the CPU with a note that says
-    why. The names of inputs and outputs are the int8 model's in both cases.
+    """Open the compiled model on the Edge TPU, or else the int8 model on the CPU, with a note that gives
+    the reason. In both cases, inputs and outputs have the int8 model's names.
 
-    process: of the Edge TPU, which models that are open at the same time have to share; None: one
-             of its own.
+    process: the Edge TPU's process, which all models that are open at the same time must share; None:
+             a new one
     """
     if accelerator != "edgetpu":
         if accelerator != "none":
@@ -195,7 +197,7 @@ class _Cpu:
     def invoke(self, tensors: Tensors) -> Result:
         try:
             return self._invoked(tensors)
-        except (ValueError, RuntimeError) as error:  # such as a place outside a table
+        except (ValueError, RuntimeError) as error:  # for example, an index outside a table
             raise StageError(
                 f"{self.runtime} cannot run the model: {str(error).splitlines()[0]}"
             ) from None
@@ -219,7 +221,7 @@ class _Cpu:
 
 
 def _check(tensors: Tensors, inputs: Mapping[str, Tensor]) -> None:
-    """Refuse tensors that do not fit the model; a runtime would accept some of them."""
+    """Refuse tensors that do not fit the model; some runtimes would accept them."""
     _check_names(tensors, inputs)
     for name, tensor in inputs.items():
         given = tensors[name]
@@ -237,7 +239,7 @@ def _check_names(tensors: Tensors, inputs: Mapping[str, Tensor]) -> None:
 
 
 def _stacked(rows: list[NDArray[Any]], tensor: Tensor) -> NDArray[Any]:
-    """Return the outputs of single examples as one array, without their own batch of one."""
+    """Return the outputs of single examples as one array, without their batch dimension of one."""
     if not rows:
         return np.zeros((0, *tensor.shape[1:]), tensor.type)
     singles = [row[0] if row.ndim and len(row) == 1 else row for row in rows]

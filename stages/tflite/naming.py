@@ -1,7 +1,7 @@
-"""Names a model's inputs and outputs, with the same names for its float, int8 and compiled form.
+"""Names a model's inputs and outputs, with the same names for its float, int8 and compiled forms.
 
-The names are those of the model's signature if it has one, or else those of its tensors without
-TensorFlow's additions; their order is that of the file.
+The names come from the model's signature if it has one, or else from its tensors, without TensorFlow's
+additions; their order is that of the file.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Names:
 
 
 def names_in(path: Path) -> Names:
-    """Return the names in a `.tflite` file; StageError if it is not one."""
+    """Return the names in a `.tflite` file; raise StageError if it is not one."""
     return names_of(read_model(path))
 
 
@@ -48,8 +48,8 @@ def names_of(model: Model) -> Names:
 def names_of_twin(path: Path, compiled: Path) -> Names:
     """Return the names in `path`, in the order of a compiled form of the same model.
 
-    The Edge TPU's compiler drops signatures and keeps the tensors. StageError: it has other
-    inputs or outputs.
+    The Edge TPU's compiler drops signatures but keeps the tensors. StageError: the compiled form has
+    other inputs or outputs.
     """
     model, twin = read_model(path), read_model(compiled)
     names, graphs = names_of(model), (model.subgraphs[0], twin.subgraphs[0])
@@ -65,7 +65,7 @@ def names_of_twin(path: Path, compiled: Path) -> Names:
 def _names(
     graph: Subgraph, places: Sequence[int], named: Sequence[Tuple[str, int]], role: str
 ) -> Tuple[str, ...]:
-    """Return one name for each place; a tensor that is two outputs has both their names."""
+    """Return one name for each tensor index; a tensor that serves as two outputs gets both names."""
     waiting: dict[int, list[str]] = {}
     for name, place in named:
         waiting.setdefault(place, []).append(name)
@@ -82,7 +82,7 @@ def _cleaned(name: str) -> str:
 
 
 def _unique(names: Iterable[str]) -> Tuple[str, ...]:
-    """Return the names with a number behind each that was there before."""
+    """Return the names, with a number appended to repeated ones."""
     found: list[str] = []
     seen: Counter[str] = Counter()
     for name in names:
@@ -99,7 +99,7 @@ def _paired(
     places: Tuple[Sequence[int], Sequence[int]],
     names: Sequence[str],
 ) -> Tuple[str, ...] | None:
-    """Return the names in the twin's order, by the tensors' own names, or else by their place."""
+    """Return the names in the twin's order, by the tensors' own names, or else by position."""
     ours, theirs = (
         [graph.tensors[place] for place in there] for graph, there in zip(graphs, places)
     )

@@ -1,4 +1,4 @@
-"""Raw outputs of a model on the examples of a part: one `.npy` per tensor, and their origin."""
+"""Raw outputs of a model for the examples of a part: one `.npy` per tensor, and their provenance."""
 
 import hashlib
 import json
@@ -17,11 +17,11 @@ from stages.tflite.tensor import Tensor
 
 @dataclass(frozen=True)
 class Outputs:
-    """Raw outputs by tensor name, each (examples, ...), and what is known of the run."""
+    """Raw outputs by tensor name, each (examples, ...), and facts about the run."""
 
     raw: "dict[str, NDArray[Any]]"
     tensors: "dict[str, Tensor]"
-    about: "dict[str, Any]"  # runtime, machine, model_sha256; of `infer` also where it ran
+    about: "dict[str, Any]"  # runtime, machine, model_sha256; for `infer` also where it ran
 
     def values(self) -> "dict[str, NDArray[np.float32]]":
         """Return the outputs as values: x = (q - zero point) * scale."""
@@ -31,7 +31,7 @@ class Outputs:
 def run(
     model: Model, part: Part, chosen: "Optional[NDArray[np.int64]]" = None
 ) -> "Dict[str, NDArray[Any]]":
-    """Return the raw outputs of all examples of a part, or of the chosen, each (examples, ...)."""
+    """Return the raw outputs for all examples of a part, or the chosen ones, each (examples, ...)."""
     examples = part.for_inputs(model.inputs)
     if chosen is not None:
         examples = {name: values[chosen] for name, values in examples.items()}
@@ -41,9 +41,9 @@ def run(
 def write(
     folder: Path, raw: "Mapping[str, NDArray[Any]]", model: Model, about: "Mapping[str, Any]"
 ) -> None:
-    """Make the folder of these outputs."""
+    """Write these outputs to a new folder."""
     folder.mkdir(parents=True)
-    files = {name: f"{at:02}.npy" for at, name in enumerate(raw)}  # names may hold a slash
+    files = {name: f"{at:02}.npy" for at, name in enumerate(raw)}  # names may contain a slash
     for name, values in raw.items():
         np.save(folder / files[name], values, allow_pickle=False)
     tensors = {name: {**asdict(model.outputs[name]), "file": files[name]} for name in raw}
@@ -52,7 +52,7 @@ def write(
 
 
 def read(folder: Path) -> Outputs:
-    """Return what `write` wrote."""
+    """Return the outputs that `write` wrote."""
     about = json.loads((folder / "outputs.json").read_text(encoding="utf-8"))
     described = about.pop("tensors")
     raw = {

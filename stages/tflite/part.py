@@ -1,8 +1,8 @@
 """Reads and writes a part of a data set: one memory-mapped array per tensor, and some raw items.
 
 A part is a folder: `tensors.json` lists the tensors with shape and type of one example, `NAME.npy`
-contains each (examples, ...), and `raw/` has up to 16 of the items from which the examples were made,
-listed in `raw/items.json`. The truth is in files `truth*`, in the domain's own format.
+contains each (examples, ...), and `raw/` contains up to 16 of the items from which the examples were
+made, listed in `raw/items.json`. The truth is in files `truth*`, in the domain's own format.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _ABOUT, _RAW, _ITEMS = "tensors.json", "raw", "items.json"
 
 @dataclass(frozen=True)
 class Item:
-    """A raw input in `raw/`, and the first and last of the examples that were made of it."""
+    """A raw input in `raw/`, and the first and last of the examples made from it."""
 
     path: Path
     first: int
@@ -36,7 +36,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Part:
-    """Where a part is, and its tensors by name, each (examples, ...), mapped and not read."""
+    """The folder of a part, and its tensors by name, each (examples, ...), mapped into memory."""
 
     folder: Path
     examples: int
@@ -47,9 +47,9 @@ class Part:
         return {name: np.asarray(array[at])[None] for name, array in self.tensors.items()}
 
     def for_inputs(self, inputs: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
-        """Return the examples by the names of a model's inputs.
+        """Return the examples under the names of a model's inputs.
 
-        A single tensor fits a single input of any name. StageError: a name or a shape differs.
+        A single tensor fits a single input with any name. StageError: a name or a shape differs.
         """
         if len(self.tensors) == len(inputs) == 1:
             found = {next(iter(inputs)): next(iter(self.tensors.values()))}
@@ -70,7 +70,7 @@ class Part:
 
 
 def write(folder: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
-    """Make the folder, with tensors that are all in memory, each (examples, ...)."""
+    """Write the folder from tensors in memory, each (examples, ...)."""
     counts = {len(array) for array in tensors.values()}
     if len(counts) != 1:
         raise ValueError(
@@ -84,7 +84,7 @@ def write(folder: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
 def create(
     folder: Path, examples: int, tensors: Mapping[str, tuple[tuple[int, ...], str]]
 ) -> dict[str, NDArray[Any]]:
-    """Make the folder, and return its arrays, mapped, to be filled example by example.
+    """Create the folder, and return its memory-mapped arrays, to be filled example by example.
 
     tensors: name -> shape of one example, and type
     """
@@ -103,7 +103,7 @@ def create(
 
 
 def read(folder: Path) -> Part:
-    """Return the part; StageError if it is not one, has no example, or contradicts its description."""
+    """Return the part; StageError: it is not one, has no examples, or contradicts its description."""
     try:
         about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
         examples, described = int(about["examples"]), dict(about["tensors"])
@@ -129,21 +129,21 @@ def read(folder: Path) -> Part:
 
 
 def raw_folder(folder: Path) -> Path:
-    """Make the folder of a part's raw items, and return it."""
+    """Create the folder of a part's raw items, and return it."""
     raw = folder / _RAW
     raw.mkdir()
     return raw
 
 
 def write_items(folder: Path, spans: Mapping[str, Tuple[int, int]]) -> None:
-    """List the items in raw/: name of the file or folder -> first and last example."""
+    """Write the list of items in raw/: name of the file or folder -> first and last example."""
     rows = [{"file": name, "examples": list(span)} for name, span in spans.items()]
     text = json.dumps(rows, indent=1) + "\n"
     (folder / _RAW / _ITEMS).write_text(text, encoding="utf-8")
 
 
 def items(folder: Path) -> list[Item]:
-    """Return the raw items of a part in their order; none if it has none."""
+    """Return the raw items of a part in order; empty if it has none."""
     listed = folder / _RAW / _ITEMS
     if not listed.is_file():
         return []
@@ -152,12 +152,12 @@ def items(folder: Path) -> list[Item]:
 
 
 def _file(folder: Path, name: str) -> Path:
-    """Return where a tensor is; TensorFlow's names may hold a slash."""
+    """Return the path of a tensor; TensorFlow's names may contain a slash."""
     return folder / f"{quote(name, safe='')}.npy"
 
 
 def _mapped(path: Path, shape: tuple[int, ...], type_: str) -> NDArray[Any]:
-    """Return a new array on disk; one without an element cannot be mapped."""
+    """Return a new array on disk, mapped unless it is empty."""
     if 0 not in shape:
         return np.lib.format.open_memmap(path, "w+", np.dtype(type_), shape)
     np.save(path, np.zeros(shape, type_))
@@ -167,6 +167,6 @@ def _mapped(path: Path, shape: tuple[int, ...], type_: str) -> NDArray[Any]:
 def _load(folder: Path, name: str) -> NDArray[Any]:
     path = _file(folder, name)
     with path.open("rb") as file:
-        np.lib.format.read_magic(file)  # a ValueError for what is no such file, also an empty one
+        np.lib.format.read_magic(file)  # a ValueError for any other file, including an empty one
     array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     return array

@@ -1,4 +1,4 @@
-"""Turns values into a tensor's numbers and back: q = x / scale + zero point.
+"""Converts values to a tensor's numbers and back: q = x / scale + zero point.
 
 Source: TensorFlow Lite 8-bit quantization specification.
 """
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
     from stages.tflite.tensor import Tensor
 
-_EXACT = 2**53  # a float64 holds every integer up to here
+_EXACT = 2**53  # a float64 represents every integer up to this one
 
 
 def quantise(values: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
-    """Return the values as the tensor's numbers: rounded, and clipped to what its type holds.
+    """Return the values as the tensor's numbers, rounded and clipped to the range of its type.
 
-    A tensor without a scale gets the values themselves, an integer one rounded and clipped.
+    A tensor without a scale gets the values themselves, rounded and clipped if it is an integer tensor.
     StageError: a value is NaN, which no integer can represent.
     """
     values, kind = np.asarray(values), np.dtype(tensor.type)
@@ -41,7 +41,7 @@ def quantise(values: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
 
 
 def dequantise(raw: NDArray[Any], tensor: Tensor) -> NDArray[np.float32]:
-    """Return the values of a tensor's numbers: x = (q - zero point) * scale."""
+    """Return the values that a tensor's numbers represent: x = (q - zero point) * scale."""
     kind = np.dtype(tensor.type)
     if kind.kind not in "iu" or not tensor.scale:
         return raw.astype(np.float32)
@@ -50,5 +50,5 @@ def dequantise(raw: NDArray[Any], tensor: Tensor) -> NDArray[np.float32]:
 
 
 def _working_type(kind: np.dtype[Any]) -> type[np.floating[Any]]:
-    """Return a float that holds every number of the type exactly."""
+    """Return a float type that represents every number of the type exactly."""
     return np.float32 if kind.itemsize <= 2 else np.float64

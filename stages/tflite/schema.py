@@ -2,8 +2,8 @@
 where an operator can run.
 
 Pure Python, so that it works in any image; it needs no TFLite runtime and runs nothing. The field
-numbers are those of TensorFlow's `tensorflow/compiler/mlir/lite/schema/schema.fbs`. A file that is
-no sound model ends in a `BadFile`.
+numbers are those of TensorFlow's `tensorflow/compiler/mlir/lite/schema/schema.fbs`. An invalid file
+raises `BadFile`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from stages.tflite.flatbuffer import BadFile, Blob, Table, open_blob
 from stages.tflite.schema_names import OPERATORS, TYPES
 
 IDENTIFIER = b"TFL3"
-ABSENT = -1  # the place of an optional input that is not given
-MOST_NUMBERS = 256  # bytes of a constant that is read as numbers: axes and sizes are few
-MAX_RANK = 32  # no operator knows as many; a hostile shape must not make huge products
+ABSENT = -1  # the index of an optional input that is not connected
+MOST_NUMBERS = 256  # bytes of a constant that is read as numbers, such as axes and sizes
+MAX_RANK = 32  # no operator supports as many; a malicious shape must not cause huge products
 
-_Field = tuple[str, int, str, int]  # name, number, letter of its type, default
+_Field = tuple[str, int, str, int]  # name, number, format character of its type, default
 _STRIDES: tuple[_Field, ...] = (
     ("padding", 0, "b", 0),
     ("stride_w", 1, "i", 0),
@@ -37,14 +37,14 @@ def _dilation(at: int) -> tuple[_Field, ...]:
 
 
 def _numbers(*names: str) -> tuple[_Field, ...]:
-    """Return the first fields, all of them whole numbers."""
+    """Return the first fields, all of them integers."""
     return tuple((name, at, "i", 0) for at, name in enumerate(names))
 
 
 _POOL = (*_STRIDES, ("filter_width", 3, "i", 0), ("filter_height", 4, "i", 0), _activation(5))
 _REDUCE: tuple[_Field, ...] = (("keep_dims", 0, "b", 0),)
 _MASKS = ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
-# The fields of an operator's options that decide something.
+# The fields of an operator's options that affect where it can run.
 _OPTIONS: dict[str, tuple[_Field, ...]] = {
     "ADD": (_activation(0),),
     "AVERAGE_POOL_2D": _POOL,
@@ -92,10 +92,10 @@ class Tensor:
     shape: tuple[int, ...]
     shape_signature: tuple[
         int, ...
-    ]  # the same with -1 where a dimension is dynamic; empty in older files
+    ]  # the same with -1 for dynamic dimensions; empty in older files
     scales: tuple[float, ...]
     zero_points: tuple[int, ...]
-    axis: int  # of the scales, where there is more than one
+    axis: int  # of the scales, if there is more than one
     is_variable: bool
     data: memoryview
 
@@ -122,7 +122,7 @@ class Tensor:
     def integers(self) -> tuple[int, ...]:
         """Return the numbers of a small integer constant, such as axes or a new size.
 
-        None if it is of another type or long.
+        Empty for another type or a long constant.
         """
         letter = {"INT32": "i", "INT64": "q", "INT8": "b", "UINT8": "B"}.get(self.type)
         if (
@@ -138,7 +138,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Operator:
-    """An operator; `inputs` and `outputs` are places in the subgraph's tensors, or ABSENT."""
+    """An operator; `inputs` and `outputs` are indexes of the subgraph's tensors, or ABSENT."""
 
     type: str
     version: int
@@ -151,7 +151,7 @@ class Operator:
 
 @dataclass(frozen=True)
 class Subgraph:
-    """Operators in the order in which they run, on tensors."""
+    """The tensors, and the operators in execution order."""
 
     name: str
     tensors: tuple[Tensor, ...]
@@ -162,7 +162,7 @@ class Subgraph:
 
 @dataclass(frozen=True)
 class Signature:
-    """A model's names for the inputs and outputs of a subgraph, with the places of their tensors."""
+    """A model's names for the inputs and outputs of a subgraph, with the indexes of their tensors."""
 
     key: str
     subgraph: int
@@ -172,7 +172,7 @@ class Signature:
 
 @dataclass(frozen=True)
 class Model:
-    """A whole model; the first subgraph is the one that runs."""
+    """A complete model; the first subgraph is the one that runs."""
 
     version: int
     description: str
@@ -181,9 +181,9 @@ class Model:
 
 
 def read_model(path: Path) -> Model:
-    """Return the model in a file; every index in it is known to be sound.
+    """Return the model in a file, with every index checked.
 
-    BadFile says what is wrong with the file.
+    BadFile: the file is invalid.
     """
     blob = open_blob(path, "TFLite model")
     if bytes(blob.view[4:8]) != IDENTIFIER:
@@ -205,13 +205,13 @@ def parse_model(blob: Blob) -> Model:
 
 
 def _buffer(table: Table) -> memoryview:
-    """Return a buffer's bytes; those of a model above 2 GB stand behind the FlatBuffer itself."""
+    """Return a buffer's bytes; in a model above 2 GB they follow the FlatBuffer."""
     at, size = table.number(1, "Q", 0), table.number(2, "Q", 0)
     return table.blob.slice(at, size) if at > 1 else table.bytes(0)
 
 
 def _code(table: Table) -> tuple[str, int, str]:
-    """Return name, version and custom code; numbers up to 127 stand in an older field of one byte."""
+    """Return name, version and custom code; numbers up to 127 are in an older one-byte field."""
     code = max(table.number(0, "b", 0), table.number(3, "i", 0))
     if code < 0:
         raise table.blob.bad(f"there is no operator with the number {code}")
@@ -278,7 +278,7 @@ def _signature(table: Table, subgraphs: tuple[Subgraph, ...]) -> Signature:
 
 
 def _named(table: Table, field: int, tensors: int) -> tuple[tuple[str, int], ...]:
-    """Return a signature's names and the places of their tensors, each known to be there."""
+    """Return a signature's names and the indexes of their tensors, each checked."""
     named = tuple((entry.text(0), entry.number(1, "I", 0)) for entry in table.tables(field))
     for name, place in named:
         if place >= tensors:
@@ -287,7 +287,7 @@ def _named(table: Table, field: int, tensors: int) -> tuple[tuple[str, int], ...
 
 
 def _places(table: Table, field: int, tensors: int, least: int) -> tuple[int, ...]:
-    """Return places of tensors, each known to be there."""
+    """Return indexes of tensors, each checked."""
     places = table.integers(field)
     for place in places:
         if not least <= place < tensors:

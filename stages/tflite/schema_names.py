@@ -1,5 +1,5 @@
-"""The names of TFLite's operators and tensor types, each at its number: the enums of `schema.fbs`
-as of TensorFlow 2.21.
+"""The names of TFLite's operators and tensor types, indexed by number: the enums of `schema.fbs` as of
+TensorFlow 2.21.
 """
 
 OPERATORS = tuple(

@@ -13,13 +13,13 @@ class Tensor:
     """An input or output of an open model."""
 
     name: str
-    shape: Tuple[int, ...]  # with the batch
-    type: str  # numpy's name of it, such as int8 or float32
+    shape: Tuple[int, ...]  # including the batch
+    type: str  # numpy's name, such as int8 or float32
     scale: float = 0.0  # 0: the numbers are the values themselves
     zero_point: int = 0
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as a package's constants hold it: all but the name."""
+        """Return it in the form of a package's constants: everything except the name."""
         return {
             "shape": list(self.shape),
             "type": self.type,
@@ -32,9 +32,9 @@ class Tensor:
 
 
 def only(tensors: Mapping[str, Tensor], role: str) -> Tensor:
-    """Return the single tensor of a model; `role` is 'input' or 'output'.
+    """Return the only tensor of a model; `role` is 'input' or 'output'.
 
-    StageError: the model has more, or none.
+    StageError: the model has none, or more than one.
     """
     if len(tensors) != 1:
         named = "; ".join(str(tensor) for tensor in tensors.values()) or "none"

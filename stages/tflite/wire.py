@@ -1,6 +1,6 @@
-"""Packs facts and named tensors for a pipe: the length of a JSON header, the header, the numbers.
+"""Packs facts and named tensors for a pipe: length of the JSON header, header, numbers.
 
-Little-endian, row by row. Nothing in a message is code.
+Little-endian, row-major. Messages never contain code.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Message = Tuple[Dict[str, Any], "Dict[str, NDArray[Any]]"]
 
 
 class Ended(Exception):
-    """The other side has closed its end between two messages, or in the middle of one."""
+    """The other side has closed the pipe, between two messages or in the middle of one."""
 
 
 def pack(facts: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> bytes:
@@ -33,9 +33,9 @@ def pack(facts: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> bytes
 
 
 def unpack(read: Callable[[int], bytes]) -> Message:
-    """Return the facts and tensors of the next message; `read` returns so many bytes, or fewer.
+    """Return the facts and tensors of the next message. `read(n)` returns n bytes, or fewer at the end.
 
-    Ended: there were fewer.
+    Ended: the stream ended early.
     """
 
     def exactly(size: int) -> bytes:

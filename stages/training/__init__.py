@@ -1,1 +1,1 @@
-"""What the domains share to train Keras networks: the same bytes from the same seed, also after a kill."""
+"""Shared code to train Keras networks reproducibly: the same seed gives the same bytes, even after a kill."""

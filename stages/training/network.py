@@ -1,4 +1,4 @@
-"""Training that depends on its seed alone, and networks in files that depend on nothing else."""
+"""Makes training depend only on its seed, and saves networks to files that depend on nothing else."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -7,7 +7,7 @@ if TYPE_CHECKING:
 
 
 def fix(seed: int, threads: int) -> None:
-    """Let the seed alone decide: another number of threads adds up in another order."""
+    """Make training deterministic; the number of threads matters too, since it changes summation order."""
     import keras
     import tensorflow as tf
 
@@ -18,7 +18,7 @@ def fix(seed: int, threads: int) -> None:
 
 
 def save(network: Any, model: "Path") -> None:
-    """Write architecture.json and weights_*.npy into a new folder. A .keras file holds the time."""
+    """Write architecture.json and weights_*.npy to a new folder; a .keras file would contain the time."""
     import numpy as np
 
     model.mkdir()

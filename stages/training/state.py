@@ -1,4 +1,4 @@
-"""The state of a training in one file, so that it resumes as if it had never been interrupted."""
+"""The training state in one file, so that training resumes as if it had never been interrupted."""
 
 import json
 import time
@@ -10,7 +10,7 @@ from engine.stage import durable_file
 if TYPE_CHECKING:
     from pathlib import Path
 
-SHARE = 0.02  # of the time of training, at most, that saving may take
+SHARE = 0.02  # maximum share of the training time for saving
 
 
 class TrainingState:
@@ -44,9 +44,7 @@ class TrainingState:
         return history
 
     def save(self, history: list[dict[str, float]]) -> None:
-        """Save the state after the epochs that these metrics are of, unless that would take too
-        much time.
-        """
+        """Save the state after the epochs with these metrics, unless that would take too much time."""
         import numpy as np
 
         began_s = time.monotonic()

@@ -1,1 +1,1 @@
-"""Shared code of tasks about people: skeletons, MoveNet, keypoint tables and features of poses."""
+"""Shared code for tasks about people: skeletons, MoveNet, keypoint tables and pose features."""

@@ -1,5 +1,5 @@
-"""Tracks the person: the square of a frame that MoveNet looks at, derived from the keypoints of the
-previous frame.
+"""Tracks the person: computes the square of a frame that MoveNet gets from the keypoints of the previous
+frame.
 
 The rule is that of the MoveNet tutorial (tensorflow.org/hub/tutorials/movenet): a square around the
 hips, wide enough for 1.9 torsos and 1.2 bodies; the whole frame if no torso is seen. Squares are in
@@ -21,28 +21,28 @@ _HIPS = (11, 12)
 
 
 class Square(NamedTuple):
-    """A square of a frame: its corner and side, pixels."""
+    """A square in a frame: its corner and its side, in pixels."""
 
     x: float
     y: float
     side: float
 
     def scaled(self, factor: float) -> "Square":
-        """Return the square with the same centre, scaled by a factor."""
+        """Return the square scaled by a factor about its centre."""
         move = self.side * (1 - factor) / 2
         return Square(self.x + move, self.y + move, self.side * factor)
 
 
 def whole(width: int, height: int) -> Square:
-    """Return the smallest square that holds the whole frame, the frame in its middle."""
+    """Return the smallest square that contains the whole frame, centred on it."""
     side = max(width, height)
     return Square((width - side) / 2, (height - side) / 2, side)
 
 
 def around(keypoints: np.ndarray, width: int, height: int) -> Square:
-    """Return the square around a person of (17, 3) keypoints, pixels and scores.
+    """Return the square around a person with these (17, 3) keypoints, in pixels, and scores.
 
-    The whole frame if there is none.
+    The whole frame if no person is found.
     """
     score = keypoints[:, 2]
     if not (
@@ -63,7 +63,7 @@ def around(keypoints: np.ndarray, width: int, height: int) -> Square:
 def cut(picture: np.ndarray, square: Square, size: int) -> np.ndarray:
     """Return the square of an (h, w, 3) picture as (size, size, 3).
 
-    What lies outside the picture is black.
+    Areas outside the picture are black.
     """
     side = max(1, round(square.side))
     x, y = round(square.x), round(square.y)

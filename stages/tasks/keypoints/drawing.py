@@ -14,7 +14,7 @@ _LINE, _POINT = (80, 200, 80), (240, 60, 60)  # RGB
 def drawn(
     picture: np.ndarray, keypoints: np.ndarray, caption: str, joints: "Sequence[str]" = COCO17
 ) -> np.ndarray:
-    """Return a copy of an RGB picture (h, w, 3) with the joints that are seen and a caption."""
+    """Return a copy of an RGB picture (h, w, 3) with the visible joints and a caption."""
     canvas = Canvas(picture)
     points = [(float(x), float(y)) for x, y in keypoints[:, :2]]
     seen = keypoints[:, 2] > MIN_SCORE

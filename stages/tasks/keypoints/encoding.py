@@ -1,9 +1,9 @@
-"""From keypoints to the classifier's input; training and the device use the same code.
+"""Turns keypoints into the classifier's input; training and the device use the same code.
 
-A single picture is hip-centred and scaled by the body, with the directions of the bones and the
-joints' scores. A window of several frames is a few rows: the mean of each quarter, and each
-channel's range within the window, which tells JHMDB's activities better than any frame does. The
-distances between joints and the speeds are after DD-Net (Yang et al. 2019).
+A single picture is hip-centred and scaled by the body, with the directions of the bones and the joints'
+scores. A window of several frames is a few rows: the mean of each quarter, and each channel's range
+within the window, which distinguishes JHMDB's activities better than any single frame. The distances
+between joints and the speeds follow DD-Net (Yang et al. 2019).
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ from stages.tasks.keypoints.skeletons import bones
 Array = NDArray[np.float32]
 
 MIRRORED = ("left_", "right_")
-_FACE = ("eye", "ear")  # where a head looks is not what a body does
+_FACE = ("eye", "ear")  # the direction of the head does not matter for the activity
 _CLIP = 4.0  # standard deviations: a lost joint must not stretch the int8 range of all others
 _QUARTERS = 4
 
@@ -24,8 +24,8 @@ _QUARTERS = 4
 def windows(keypoints: Array, constants: dict[str, Any]) -> Array:
     """Cut a clip (frames, joints, 3) into (windows, window, joints, 3).
 
-    A window shows `span` frames, resampled to `window` of them; a clip that is shorter than a span
-    is one window.
+    A window covers `span` frames, resampled to `window` frames; a clip that is shorter than a span is
+    one window.
     """
     spans = [keypoints[first : last + 1] for first, last in cuts(len(keypoints), constants)]
     return np.stack(
@@ -37,9 +37,7 @@ def windows(keypoints: Array, constants: dict[str, Any]) -> Array:
 
 
 def cuts(frames: int, constants: dict[str, Any]) -> list[tuple[int, int]]:
-    """Return the first and the last frame of each window of a clip; the last window ends with the
-    clip.
-    """
+    """Return the first and the last frame of each window of a clip; the last window ends with the clip."""
     span = min(int(constants["span"]), frames)
     starts = list(range(0, frames - span + 1, int(constants["stride"])))
     if starts[-1] != frames - span:
@@ -68,7 +66,7 @@ def window_features(keypoints: Array, constants: dict[str, Any]) -> Array:
     standard = np.clip((raw - mean) / deviation, -_CLIP, _CLIP)
     standard[:, :-1] /= np.sqrt(
         max(1, raw.shape[1] - 1)
-    )  # the quarters together weigh as much as the change
+    )  # the quarters together have the same weight as the range
     return standard.astype(np.float32)[:, :, None, :]
 
 
@@ -96,7 +94,7 @@ def raw_features(keypoints: Array, joints: list[str]) -> Array:
         )
     places = ((xy - hips.mean(1, keepdims=True)) / size)[
         :, :, kept
-    ]  # a walker walks through his window
+    ]  # a walking person moves through the window
     frames = np.concatenate(
         [_flat(places), _directions(xy, joints), scores, _distances(poses), _speeds(places)],
         axis=-1,
@@ -108,13 +106,13 @@ def raw_features(keypoints: Array, joints: list[str]) -> Array:
 
 
 def limbs(joints: list[str], part: str) -> list[list[int]]:
-    """Return for arms or legs the joints of the left and of the right one, in the same order."""
+    """Return the joints of the left and of the right arm or leg, in the same order."""
     names = {"arm": ("elbow", "wrist"), "leg": ("knee", "ankle")}[part]
     return [[joints.index(f"{side}{name}") for name in names] for side in MIRRORED]
 
 
 def mirrored_joints(joints: list[str]) -> list[int]:
-    """Return for each joint the index of its other side."""
+    """Return, for each joint, the index of the joint on the other side."""
     left, right = MIRRORED
     other = [name.replace(left, "?").replace(right, left).replace("?", right) for name in joints]
     return [joints.index(name) for name in other]
@@ -127,10 +125,10 @@ def _middle(xy: Array, joints: list[str], part: str) -> Array:
 
 
 def _size(xy: Array, joints: list[str]) -> Array:
-    """Return each window's body size (n, 1, 1): twice the root mean square distance of the limbs'
-    joints from their middle.
+    """Return each window's body size (n, 1, 1): twice the root mean square distance of the limbs' joints
+    from their middle.
 
-    A torso alone is no measure: seen from the front or above it shrinks to nothing.
+    The torso alone is not a usable measure: from some directions it is foreshortened to almost nothing.
     """
     body = xy[
         :,
@@ -166,9 +164,9 @@ def _distances(poses: Array) -> Array:
 
 
 def _speeds(places: Array) -> Array:
-    """Return how far each joint moved since the frame before: (n, window, joints).
+    """Return how far each joint moved since the previous frame: (n, window, joints).
 
-    In the first frame nothing moves.
+    In the first frame, it is 0.
     """
     speeds = np.zeros(places.shape[:3], np.float32)
     speeds[:, 1:] = np.linalg.norm(places[:, 1:] - places[:, :-1], axis=-1)
@@ -177,4 +175,4 @@ def _speeds(places: Array) -> Array:
 
 def _flat(points: Array) -> Array:
     """Turn (n, window, points, 2) into (n, window, points * 2)."""
-    return points.reshape(*points.shape[:2], points.shape[2] * 2)  # -1 is not for no windows at all
+    return points.reshape(*points.shape[:2], points.shape[2] * 2)  # -1 fails for zero windows

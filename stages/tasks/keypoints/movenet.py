@@ -1,6 +1,6 @@
 """MoveNet on any TFLite runtime or the Edge TPU: from a picture to 17 keypoints in its pixels.
 
-MoveNet finds one person. It sees a square crop that follows the person from frame to frame
+MoveNet finds one person. Its input is a square crop that follows the person from frame to frame
 (`crop`).
 """
 
@@ -12,7 +12,7 @@ from engine.stage import StageError
 from stages.tasks.keypoints import crop
 from stages.tflite.model import Model
 
-# MoveNet sees 192 pixels of a crop: a picture of this height shows it a person of a quarter of it
+# MoveNet scales a crop to 192 pixels: this height suffices for a person of a quarter of it
 PICTURE_SIDE = 720
 PICTURE_PASSES = 2
 PICTURE_SCALES = (1.0, 1.15, 1.3)
@@ -34,7 +34,7 @@ MIRROR = [
     13,
     16,
     15,
-]  # the joint that is this one in a mirror
+]  # the index of each joint in the mirror image
 
 
 class MoveNet:
@@ -54,12 +54,12 @@ class MoveNet:
         self._square: crop.Square | None = None
 
     def of_picture(self, picture: np.ndarray) -> np.ndarray:
-        """Return (17, 3) x, y, score of an RGB picture (h, w, 3): the median of looks from near and
-        far, and mirrored.
+        """Return (17, 3) x, y, score of an RGB picture (h, w, 3): the median over several crops and their
+        mirror images.
 
-        A picture has no frame before it to steady the model. On yoga poses of people not trained
-        on, the median named 166 of 200 right, single looks 154, the best of three crops 157 (mean
-        of two seeds).
+        A single picture has no previous frame to stabilise the model. On yoga poses of people not in the
+        training data, the median gave 166 of 200 correct classes, a single crop 154, the best of three
+        crops 157 (mean of two seeds).
         """
         height, width = picture.shape[:2]
         far = self._both(picture, crop.whole(width, height))
@@ -75,25 +75,23 @@ class MoveNet:
         return keypoints.astype(np.float32)
 
     def follow(self, frame: np.ndarray) -> np.ndarray:
-        """Return (17, 3) x, y, score of the next RGB frame (h, w, 3), looking where the person was
-        in the last.
-        """
+        """Return (17, 3) x, y, score of the next RGB frame (h, w, 3), cropped around the last position."""
         keypoints, self._square = self.look(frame, self._square)
         return keypoints
 
     def look(
         self, frame: np.ndarray, square: "crop.Square | None"
     ) -> "tuple[np.ndarray, crop.Square]":
-        """Return (17, 3) x, y, score of what is in the square, and where to look next.
+        """Return (17, 3) x, y, score for the square, and the square for the next frame.
 
-        Without a square the whole frame is looked at.
+        Without a square, use the whole frame.
         """
         height, width = frame.shape[:2]
         keypoints = self._detect(frame, square or crop.whole(width, height))
         return keypoints, crop.around(keypoints, width, height)
 
     def forget(self) -> None:
-        """Start a new clip: the next frame is looked at whole."""
+        """Start a new clip: the next frame is analysed as a whole."""
         self._square = None
 
     def _both(self, picture: np.ndarray, square: crop.Square) -> "list[np.ndarray]":

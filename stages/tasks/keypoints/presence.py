@@ -1,8 +1,9 @@
-"""Whether a window shows anybody: its mean keypoint score against a threshold of the training data.
+"""Decides whether a window shows anybody: compares its mean keypoint score with a threshold from the
+training data.
 
-A pose model finds joints in every picture. Mean scores of MoveNet Lightning, measured: 0.03 to 0.08
-in empty rooms, grey and noise; median 0.17 for things and animals; yoga poses at least 0.20, half of
-them above 0.60; somebody exercising 0.68 to 0.73.
+A pose model finds joints in every picture. Measured mean scores of MoveNet Lightning: 0.03 to 0.08 for
+empty rooms, grey and noise; median 0.17 for objects and animals; yoga poses at least 0.20, half of them
+above 0.60; a person exercising 0.68 to 0.73.
 """
 
 from collections.abc import Sequence
@@ -11,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-NOTHING = "nothing"  # what the task answers if a window shows nobody
+NOTHING = "nothing"  # the task's answer if a window shows nobody
 
-_PERCENTILE = 5  # not the lowest: some training windows show nobody either
+_PERCENTILE = 5  # not the minimum, because some training windows show nobody either
 _SHARE = 0.5
 _AT_MOST = 0.2  # scores of annotated or generated keypoints are higher than those of a pose model
 
@@ -21,7 +22,7 @@ _AT_MOST = 0.2  # scores of annotated or generated keypoints are higher than tho
 def threshold(windows: "NDArray[np.float32]", labels: Sequence[str]) -> float:
     """Return the mean score below which a window shows nobody, from training windows.
 
-    windows: (n, window, joints, 3). It is 0 if `nothing` is an activity of the user's own.
+    windows: (n, window, joints, 3). It is 0 if the user has an activity called `nothing`.
     """
     if NOTHING in labels:
         return 0.0
@@ -32,7 +33,7 @@ def threshold(windows: "NDArray[np.float32]", labels: Sequence[str]) -> float:
 def shows_nobody(
     windows: "NDArray[np.float32]", constants: "dict[str, Any]"
 ) -> "NDArray[np.bool_]":
-    """Return for each window (n, window, joints, 3) whether its mean score is below the threshold.
+    """Return whether the mean score of each window (n, window, joints, 3) is below the threshold.
 
     Packages without `nothing_below` have no threshold.
     """

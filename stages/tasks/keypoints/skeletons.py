@@ -1,7 +1,7 @@
-"""The two skeletons that the pose stages know: the names of their joints, in order, and the bones
+"""The two skeletons that the pose stages support: the names of their joints, in order, and the bones
 between them.
 
-A skeleton is a name for a list of joints; nothing here knows a file format, a model or a feature.
+A skeleton is a named list of joints, independent of file formats, models and features.
 """
 
 COCO17 = (
@@ -56,7 +56,7 @@ _LIMBS = (
 
 
 def bones(joints: "tuple[str, ...] | list[str]") -> "list[tuple[int, int]]":
-    """Return the pairs of joint indices that a drawing joins with a line."""
+    """Return the pairs of joint indices that are drawn as lines."""
     named = [(f"{side}_{a}", f"{side}_{b}") for side in ("left", "right") for a, b in _LIMBS]
     named += [("left_shoulder", "right_shoulder"), ("left_hip", "right_hip")]
     named += [

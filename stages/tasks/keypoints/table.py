@@ -1,8 +1,8 @@
 """Keypoints as CSV: columns <joint>_x, <joint>_y, <joint>_score in any case and order, one row per
 frame.
 
-An empty x, y or score means that the joint was not seen: its score is 0, and its position the one
-where it was last seen.
+An empty x, y or score means that the joint was not seen: its score is 0, and its position is its last
+known one.
 """
 
 import csv
@@ -16,11 +16,11 @@ from stages.media.unreadable import Unreadable
 from stages.tasks.keypoints.skeletons import SKELETONS
 
 _PARTS = ("x", "y", "score")
-_NAMED = 4  # columns of a foreign table that its message names
+_NAMED = 4  # columns of a foreign table that its message lists
 
 
 class ForeignColumns(Unreadable):
-    """The columns of a CSV are those of no skeleton; says what was found and what was expected."""
+    """The columns of a CSV match no skeleton; the message has the columns found and those expected."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class Row:
     values: "tuple[str, ...]"
 
     def cells(self) -> "dict[str, str]":
-        """Return the values by column; Unreadable if the row is shorter or longer than the header.
+        """Return the values by column; raise Unreadable if the row is shorter or longer than the header.
 
-        Empty values after the last column are ignored: spreadsheets write them.
+        Ignore empty values after the last column, which spreadsheets write.
         """
         count, expected = len(self.values), len(self.columns)
         if count < expected:
@@ -49,7 +49,7 @@ class Row:
 def read_clip(path: Path) -> "tuple[str, np.ndarray]":
     """Return the skeleton's name and (frames, joints, 3) of a CSV with one clip.
 
-    Its frames may not go backwards.
+    Frame numbers must ascend.
     """
     skeleton, rows = open_table(path)
     frames, last = [], -math.inf
@@ -66,7 +66,7 @@ def read_clip(path: Path) -> "tuple[str, np.ndarray]":
 
 
 def write_clip(path: Path, keypoints: np.ndarray, skeleton: str) -> None:
-    """Write (frames, joints, 3) as the CSV of one clip; joints with a score of 0 as empty cells."""
+    """Write (frames, joints, 3) as the CSV of one clip, with empty cells for joints with a score of 0."""
     header = [
         "frame",
         *_columns(SKELETONS[skeleton]),
@@ -80,7 +80,7 @@ def write_clip(path: Path, keypoints: np.ndarray, skeleton: str) -> None:
 
 
 def open_table(path: Path) -> "tuple[str, list[Row]]":
-    """Return the skeleton that the header names, and the rows; ForeignColumns if it names none."""
+    """Return the skeleton in the header, and the rows; raise ForeignColumns if there is none."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file)
@@ -100,7 +100,7 @@ def keypoints_of(cells: "dict[str, str]", skeleton: str, line: int) -> np.ndarra
         point = [0.0, 0.0, 0.0]
         if all(texts):
             point = [_number(text, f"line {line}, {joint}") for text in texts]
-        if not 0 <= point[2] <= 1:  # as written: 1.0000001 rounds to 1
+        if not 0 <= point[2] <= 1:  # as written, since float32 rounds 1.0000001 to 1
             raise Unreadable(f"line {line}, {joint}_score: {texts[2][:20]} is not between 0 and 1")
         points.append(point)
     return np.array(points, np.float32)
@@ -135,11 +135,11 @@ def _some(names: "list[str]") -> str:
 
 
 def _placed(keypoints: np.ndarray) -> np.ndarray:
-    """Return a clip (frames, joints, 3) with unseen joints at the position where they were last, or
-    will first be, seen.
+    """Return a clip (frames, joints, 3) with unseen joints at their last, or else their first, known
+    position.
 
-    At 0, 0 they would stretch the body to the picture's corner. A joint that is never seen is put in
-    the middle of the others.
+    At 0, 0 they would stretch the body to the picture's corner. A joint that is never seen gets the mean
+    position of the others.
     """
     seen = keypoints[:, :, 2] > 0  # (frames, joints)
     placed = keypoints.copy()
@@ -155,7 +155,7 @@ def _placed(keypoints: np.ndarray) -> np.ndarray:
 
 def _number(text: str, where: str) -> float:
     try:
-        value = float(text.replace("_", "?"))  # Python alone reads 5_882 as 5882
+        value = float(text.replace("_", "?"))  # only Python reads 5_882 as 5882
     except ValueError:
         raise Unreadable(f"{where}: {text[:20]!r} is not a number") from None
     if not math.isfinite(value):
