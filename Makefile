@@ -25,7 +25,7 @@ check: $(STAMP)
 test: $(STAMP)
 	$(PYTEST) -m "not second_lane" $(TESTS)
 
-# Each test once, one lane after the other, even if the first fails. Exit status 5: none of the tests is in that lane.
+# Runs both lanes, even if the first fails. Exit status 5 means that none of the selected tests is in that lane.
 test-all: $(STAMP)
 	@status=0; \
 	for lane in "not second_lane" second_lane; do \
@@ -45,7 +45,7 @@ docs: $(STAMP)
 picture: $(STAMP)
 	$(PYTHON) run.py graph usecase=pose_activity target=rpi4_coral outputs=$$(mktemp -d) output=docs/pictures/pose_activity.svg
 
-# Resolves the packages of the images again: Debian's with apt, wheels from uv.lock.
+# Resolves the packages of the images again: Debian packages with apt, wheels from uv.lock.
 lock: $(STAMP)
 	$(PYTHON) containers/lock.py
 

@@ -13,7 +13,7 @@ _skipped: list[str] = []
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Remember a test that did not run, and need not have been left out."""
+    """Record a test that was skipped although this machine could run it."""
     marked = MARKERS & set(report.keywords)
     if report.skipped and not hasattr(report, "wasxfail") and not marked & _may_skip:
         _skipped.append(f"{report.nodeid} ({', '.join(sorted(marked)) or 'not marked'})")
@@ -21,13 +21,13 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail a session that would have passed."""
+    """Fail an otherwise successful session if tests were skipped."""
     if _skipped and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name the tests."""
+    """List the skipped tests."""
     if _skipped:
         terminalreporter.section("tests that were skipped")
         terminalreporter.write("\n".join(_skipped) + "\n")

@@ -45,7 +45,7 @@ Acquire::Languages "none";
 
 
 class Apt:
-    """A separate apt for one platform, which does not see this machine's packages."""
+    """A separate apt for one platform, independent of this machine's packages."""
 
     def __init__(self, root: Path, platform: Platform) -> None:
         self.root = root
@@ -62,14 +62,14 @@ class Apt:
         self._run("apt-get", "-q", "update")
 
     def epoch(self) -> int:
-        """Return when the release was made, in seconds."""
+        """Return the time of the release, in seconds since 1970."""
         (release,) = (self.root / "var/lib/apt/lists").glob("*_InRelease")
         date = re.search(r"^Date: (.*)$", release.read_text(), re.MULTILINE)
         assert date
         return int(email.utils.parsedate_to_datetime(date[1].replace("UTC", "+0000")).timestamp())
 
     def closure(self, names: Iterable[str]) -> list[str]:
-        """Return the lock's lines of these packages and of all that they depend on."""
+        """Return the lock's lines for these packages and all their dependencies."""
         answer = self._run("apt-get", "-q", "-y", "--print-uris", "install", *names)
         wanted = {
             match[1] for match in re.finditer(r"^'\S+/(pool/\S+)'", unquote(answer), re.MULTILINE)
@@ -104,7 +104,7 @@ def _stanzas(index: str) -> Iterator[tuple[str, str]]:
 
 
 class Wheels:
-    """uv.lock, asked for the wheels of one platform."""
+    """The wheels of one platform in uv.lock."""
 
     def __init__(self, platform: Platform) -> None:
         packages = tomllib.loads((ROOT / "uv.lock").read_text())["package"]
@@ -132,9 +132,9 @@ class Wheels:
         }
 
     def closure(self, extra: str, without: Iterable[str]) -> list[str]:
-        """Return the lock's lines for one of the project's extras and all that it needs.
+        """Return the lock's lines for one of the project's extras and all its dependencies.
 
-        `without` comes from elsewhere or not at all.
+        without: packages that are left out
         """
         seen, done = set(without), []
         todo = self._chosen(
@@ -160,7 +160,7 @@ class Wheels:
         return [(d["name"], d.get("version") or self.versions[d["name"]][0]) for d in fitting]
 
     def _wheel(self, package: dict[str, Any]) -> str:
-        """Return the hash of the wheel that pip would choose there."""
+        """Return the hash of the wheel that pip would choose on the platform."""
         fitting = [
             (self._rank(wheel["url"].rsplit("/", 1)[1]), wheel["hash"])
             for wheel in package.get("wheels", [])
@@ -169,7 +169,7 @@ class Wheels:
         if best[0] == len(self.order):
             sys.exit(
                 f"{package['name']} {package['version']} has no wheel for "
-                f"{self.environment['platform_machine']}; let a Debian package stand in for it"
+                f"{self.environment['platform_machine']}; use a Debian package instead"
             )
         return best[1]
 
@@ -179,7 +179,7 @@ class Wheels:
 
 
 def lock_platform(platform: Platform, root: Path) -> None:
-    """Write the locks of one platform: the base's, and each image's."""
+    """Write the locks of one platform: those of the base and of each image."""
     apt = Apt(root, platform)
     base = apt.closure(BASE)
     _write(CONTAINERS / "base" / f"debian-{platform.arch}.lock", [f"epoch {apt.epoch()}", *base])

@@ -175,7 +175,7 @@ def _image(folder: Path, platform: str, sources: Mapping[str, str]) -> Image:
 
 
 def _definition(path: Path) -> Definition:
-    from engine import yamlfile  # heavy: a request that is recalled reads no YAML
+    from engine import yamlfile  # slow to import, and not needed for a cached request
 
     return validated(Definition, yamlfile.load(path), "the image is invalid", str(path))
 

@@ -16,7 +16,7 @@ FOLDERS = ("outputs", "data")  # keys whose default is relative to the project
 
 def load(dirs: Sequence[Path]) -> dict[str, object]:
     """Return the configuration that Hydra starts from; the first of several project files wins."""
-    from engine import yamlfile  # heavy: a request that is recalled reads no YAML
+    from engine import yamlfile  # slow to import, and not needed for a cached request
 
     config = yamlfile.load(ROOT / "conf" / "config.yaml")
     for folder in reversed(dirs[:-1]):
@@ -28,7 +28,7 @@ def load(dirs: Sequence[Path]) -> dict[str, object]:
 
 def file_of(key: str, dirs: Sequence[Path]) -> Path | None:
     """Return the user's project file that sets the key, or None."""
-    from engine import yamlfile  # heavy: a request that is recalled reads no YAML
+    from engine import yamlfile  # slow to import, and not needed for a cached request
 
     top = key.partition(".")[0]
     paths = [folder / PROJECT_FILE for folder in dirs[:-1]]

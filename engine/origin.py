@@ -52,7 +52,7 @@ def _in_asset(key: str, assets: Iterable[object], dirs: Sequence[Path]) -> str |
 
 def _content(file: str) -> Any:
     """Return the file's content; None if it cannot be read."""
-    from engine import yamlfile  # heavy: a request that is recalled reads no YAML
+    from engine import yamlfile  # slow to import, and not needed for a cached request
 
     with suppress(UserError, OSError):
         return yamlfile.load(Path(file))

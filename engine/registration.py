@@ -129,7 +129,7 @@ def _with_assets(
 
 def _assets(names: Sequence[str], usecases: Mapping[str, Path]) -> set[str]:
     """Return the names of the assets that the files of these use cases declare."""
-    from engine import yamlfile  # heavy: a request that is recalled reads no YAML
+    from engine import yamlfile  # slow to import, and not needed for a cached request
 
     found = (yamlfile.load(usecases[name]).get("assets") for name in names)
     return {str(key) for assets in found if isinstance(assets, dict) for key in assets}
@@ -263,7 +263,7 @@ def _loaded(path: Path) -> dict[str, object]:
     """Return the content of a file for Hydra to compose; refuse an invalid `defaults:`, which Hydra
     would treat as a bug in the program.
     """
-    from engine import yamlfile  # heavy: a request that is recalled reads no YAML
+    from engine import yamlfile  # slow to import, and not needed for a cached request
 
     node = yamlfile.load(path)
     defaults = node.get("defaults", [])

@@ -1,10 +1,10 @@
-"""Makes the small reference models of the smoke test anew: int8, one for each kind of arithmetic that a real
-model mixes.
+"""Regenerates the small reference models of the smoke test: int8, one for each kind of arithmetic in real
+models.
 
     python containers/smoke/make.py
 
-Weights are seeded noise: the models are there to be computed, not to be right. Another version of TensorFlow
-may write other bytes; the smoke test compares platforms with one another, and so does not mind.
+Weights are seeded noise, because only the computation matters. Another version of TensorFlow may write
+different bytes; that is fine, because the smoke test compares platforms with one another.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def main() -> None:
     }.items():
         keras.utils.set_random_seed(7)
         model = network(keras)
-        for layer in model.layers:  # per-channel scales that differ, as after training
+        for layer in model.layers:  # different scales per channel, as after training
             layer.set_weights(
                 [
                     w * np.geomspace(0.25, 4, w.shape[-1]).astype(w.dtype)
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def _convolutions(keras: Any) -> Any:
-    """Return convolution, depthwise convolution and pooling, as in a MobileNet."""
+    """Return a network with convolution, depthwise convolution and pooling, as in a MobileNet."""
     layers = keras.layers
     return keras.Sequential(
         [
@@ -60,7 +60,7 @@ def _convolutions(keras: Any) -> Any:
 
 
 def _dense(keras: Any) -> Any:
-    """Return what classifies a vector: dense layers, tanh, logistic."""
+    """Return a network that classifies a vector: dense layers, tanh, logistic."""
     layers = keras.layers
     hidden = [
         layers.Dense(32, activation="tanh"),
@@ -71,8 +71,8 @@ def _dense(keras: Any) -> Any:
 
 
 def _residual(keras: Any) -> Any:
-    """Return sums, products, means, concatenation, resizing and padding, as detectors and pose models have
-    them.
+    """Return a network with sums, products, means, concatenation, resizing and padding, as in detectors and
+    pose models.
     """
     layers = keras.layers
     inputs = keras.Input((16, 16, 4))
