@@ -1,7 +1,7 @@
-"""What a command costs: wall time, and processor time of everything that it started, until all is quiet.
+"""Measures a command: wall time, and processor time of everything that it starts, until all has ended.
 
-The process that measures becomes the parent of what its children leave behind (PR_SET_CHILD_SUBREAPER,
-prctl(2)), so that the kernel adds their processor time to its own account.
+The measuring process becomes the parent of processes that its children leave running
+(PR_SET_CHILD_SUBREAPER, prctl(2)), so that the kernel adds their processor time to its own.
 """
 
 import ctypes
@@ -19,16 +19,16 @@ _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one command took, in seconds."""
+    """The cost of one command, in seconds."""
 
-    wall_s: float  # until the command had ended
-    foreground_cpu_s: float  # of processors, by then
-    cpu_s: float  # of processors, until everything that it started had ended
-    quiet_s: float  # wall time until then
+    wall_s: float  # until the command ended
+    foreground_cpu_s: float  # processor time until then
+    cpu_s: float  # processor time until everything that it started had ended
+    quiet_s: float  # wall time until everything had ended
 
 
 def measure(argv: Sequence[str], cwd: Path, env: Mapping[str, str] | None = None) -> Cost:
-    """Run the command to its end, and wait for what it started. Exit if it fails."""
+    """Run the command to its end, and wait for everything that it started. Exit if it fails."""
     adopt_orphans()
     before, start = _children_cpu_s(), time.perf_counter()
     done = subprocess.run(argv, cwd=cwd, env=env, capture_output=True, text=True)
@@ -40,12 +40,12 @@ def measure(argv: Sequence[str], cwd: Path, env: Mapping[str, str] | None = None
 
 
 def adopt_orphans() -> None:
-    """Become the parent of every process that this one's children leave behind."""
+    """Become the parent of every process that this one's children leave running."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def wait_for_orphans() -> None:
-    """Wait until every process that was left behind has ended."""
+    """Wait until all these processes have ended."""
     while True:
         try:
             os.waitpid(-1, 0)

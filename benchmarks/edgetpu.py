@@ -1,9 +1,9 @@
-"""How well the mapping prediction foretells the Edge TPU's compiler: `python benchmarks/edgetpu.py
+"""Measures how well the predicted mapping matches the Edge TPU's compiler: `python benchmarks/edgetpu.py
 [mirror=FOLDER]`.
 
-The truth is what the compiler did with real models: `edgetpu_pairs/truth.json` of the mirror folder, which
-RPI_MLOPS_MIRROR names too. Each compiled file is read as well, and has to say the same. Without a mirror
-there is nothing to compare with.
+The ground truth is the compiler's result for real models: `edgetpu_pairs/truth.json` in the mirror folder,
+which RPI_MLOPS_MIRROR can name too. Each compiled file is also read, and must give the same result. Without
+a mirror there is nothing to compare with.
 """
 
 import json
@@ -80,7 +80,7 @@ def _report(model: Path) -> dict[str, Any]:
 
 
 def _error(predicted: int, actual: int) -> float:
-    """Return the error as a share of what there really is; of nothing, anything is wholly wrong."""
+    """Return the error relative to the actual value; 1 if that is 0 and the prediction is not."""
     return (predicted - actual) / actual if actual else float(predicted > 0)
 
 

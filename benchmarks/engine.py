@@ -1,8 +1,8 @@
-"""What the engine costs, beside other tools in the same minutes: `python benchmarks/engine.py`.
+"""Measures the engine's overhead, together with other tools for comparison: `python benchmarks/engine.py`.
 
-Every figure is the median of some runs of the whole process, from `python run.py` to its exit, and none
-begins before what the last one started is quiet. doit, Snakemake and DVC stand beside it if benchmarks/.venv
-has them (`make bench` makes it). A short form for a smoke test: `--quick`.
+Every figure is the median of several runs of the whole process, from `python run.py` to its exit. A run
+starts only when everything that the previous one started has ended. doit, Snakemake and DVC are included if
+benchmarks/.venv has them (`make bench` creates it). `--quick` is a short form for smoke tests.
 """
 
 import argparse
@@ -48,7 +48,7 @@ from engine.stage import Out
 
 
 def heavy(out: Out) -> None:
-    """Import TensorFlow and say when that was done."""
+    """Import TensorFlow, and write the time at which that was done."""
     import time
 
     import tensorflow
@@ -58,7 +58,7 @@ def heavy(out: Out) -> None:
 
 
 def chain(n: int, changed: int | None = None, add: int = 1) -> str:
-    """Return the use case of n stages, each reading the one before; the changed one adds something else."""
+    """Return a use case of n stages, each reading the previous one; `changed` adds a different number."""
     lines = ["name: chain", "stages:", "  s0:", "    uses: bench.first"]
     for i in range(1, n):
         lines += [f"  s{i}:", "    uses: bench.step", f'    inputs: {{before: "s{i - 1}.after"}}']
@@ -67,7 +67,7 @@ def chain(n: int, changed: int | None = None, add: int = 1) -> str:
 
 
 def fan(n: int) -> str:
-    """Return the use case of n stages that read one."""
+    """Return a use case of n stages that all read the same one."""
     lines = ["name: fan", "stages:", "  s0:", "    uses: bench.first"]
     for i in range(1, n):
         lines += [
@@ -80,7 +80,7 @@ def fan(n: int) -> str:
 
 
 class Bench:
-    """A folder with the trivial stages, and the clock."""
+    """A folder with the trivial stages, and the measurements."""
 
     def __init__(self, folder: Path, repeats: int) -> None:
         self.folder, self.repeats = folder, repeats
@@ -90,7 +90,7 @@ class Bench:
         (folder / "bench" / "heavy.py").write_text(HEAVY)
 
     def run(self, usecase: Path, *words: str) -> Cost:
-        """Return what the whole command costs, until all is quiet."""
+        """Return the cost of the whole command, until everything that it started has ended."""
         options = ["--config-dir", str(self.folder), f"usecase={usecase}", "target=x86_64"]
         options.append("stage_packages=[bench]")
         argv = [sys.executable, str(ROOT / "run.py"), *options, *words]
@@ -106,11 +106,11 @@ class Bench:
         return path
 
     def median(self, once: Callable[[], float]) -> float:
-        """Return the median of some runs."""
+        """Return the median of several runs."""
         return statistics.median(once() for _ in range(self.repeats))
 
     def fresh(self, usecase: Path, *words: str) -> float:
-        """Return the seconds of a run on an empty store, but for MLflow's database, which is made once."""
+        """Return the seconds of a run on an empty store; MLflow's database is created only once."""
         for path in (self.folder / "outputs").glob("*"):
             if path.is_dir() and path.name != "mlartifacts":
                 shutil.rmtree(path)
@@ -118,7 +118,7 @@ class Bench:
         return self.again(usecase, *words)
 
     def again(self, usecase: Path, *words: str) -> float:
-        """Return the seconds of a run on the store as it is."""
+        """Return the seconds of a run on the existing store."""
         return self.run(usecase, *words).wall_s
 
 
@@ -135,7 +135,7 @@ def bare(n: int) -> float:
 
 
 def other_tools(folder: Path, n: int, repeats: int) -> dict[str, tuple[float, float]]:
-    """Return cold and nothing-to-do seconds of the tools that are installed, each the median of some runs."""
+    """Return the cold and nothing-to-do seconds of the installed tools, each the median of several runs."""
     step = f'{sys.executable} -c "{BARE}"'
     recipes = {
         "doit": ("dodo.py", _dodo(n), ["run"]),
@@ -208,7 +208,7 @@ def tensorflow_start(bench: Bench) -> tuple[float, float]:
 
 
 def digests(folder: Path) -> list[tuple[str, float]]:
-    """Return the seconds of digesting many small files and a large one, first and again."""
+    """Return the seconds of digesting many small files and a large one, uncached and cached."""
     sys.path.insert(0, str(ROOT))
     from engine.digest import DigestCache
 
@@ -234,7 +234,7 @@ def digests(folder: Path) -> list[tuple[str, float]]:
 
 
 class Table:
-    """Prints seconds, and their ratios to what users would use instead."""
+    """Prints seconds, and their ratios to the alternatives."""
 
     def __init__(self, tools: Mapping[str, tuple[float, float]]) -> None:
         self._tools = tools
@@ -242,7 +242,7 @@ class Table:
         print(f"{'':62} seconds  ratio to the same with {heads}" if tools else f"{'':62} seconds")
 
     def tell(self, what: str, seconds: float, which: int | None = None) -> None:
-        """Print one line; `which` of a tool's two figures it compares with: 0 cold, 1 nothing to do."""
+        """Print one line; which: the figure of the other tools to compare with, 0 cold, 1 nothing to do."""
         ratios = (
             ""
             if which is None
@@ -255,8 +255,8 @@ def engine_figures(bench: Bench, table: Table) -> None:
     """Measure runs of trivial stages: cold, again, and with one parameter changed."""
     c30, f30 = bench.write("chain", chain(30)), bench.write("fan", fan(30))
     c1000 = bench.write("chain1000", chain(1000))
-    adds = iter(range(2, 100))  # another change each time, or it would come from the store
-    bench.fresh(c30)  # makes MLflow's database
+    adds = iter(range(2, 100))  # a different value each time, or the run would be cached
+    bench.fresh(c30)  # creates MLflow's database
     table.tell("chain of 30, cold, tracked", bench.median(lambda: bench.fresh(c30)), COLD)
     table.tell(
         "  the same without MLflow", bench.median(lambda: bench.fresh(c30, "tracking=none")), COLD
@@ -279,7 +279,7 @@ def engine_figures(bench: Bench, table: Table) -> None:
 
 
 def background_figures(bench: Bench, table: Table, usecase: Path) -> None:
-    """Measure the processor seconds of everything that runs start, also after they have ended."""
+    """Measure the processor seconds of everything that runs start, even after they have ended."""
     once = bench.run(usecase)
     table.tell("nothing to do: processor seconds of the run itself", once.foreground_cpu_s)
     table.tell("  of everything that it started, until quiet", once.cpu_s)
@@ -290,7 +290,7 @@ def background_figures(bench: Bench, table: Table, usecase: Path) -> None:
 
 
 def ten_in_a_row(bench: Bench, usecase: Path) -> Cost:
-    """Return the cost of ten runs, one begun when the one before has ended, whatever that left behind."""
+    """Return the cost of ten runs, each started when the previous one exits, whatever that left running."""
     options = ["--config-dir", str(bench.folder), f"usecase={usecase}", "target=x86_64"]
     options.append("stage_packages=[bench]")
     argv = [sys.executable, str(ROOT / "run.py"), *options]

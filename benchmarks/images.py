@@ -1,9 +1,9 @@
-"""What an image costs: `python benchmarks/images.py` builds runtime for arm64 without emulation, and its
-Dockerfile inside QEMU.
+"""Measures building an image: `python benchmarks/images.py` builds `runtime` for arm64 without emulation,
+and its Dockerfile under QEMU.
 
-Both begin with the same base and find their wheels on this machine's disk; Docker gets an engine of its own,
-so that nothing is cached. Where Docker or QEMU is missing, the first figure stands alone. `--image` and
-`--platform` choose others.
+Both start with the same base and with wheels on this machine's disk; Docker gets its own engine, so that
+nothing is cached. If Docker or QEMU is missing, only the first build is measured. `--image` and
+`--platform` choose another image.
 """
 
 import argparse
@@ -33,7 +33,7 @@ STAGE = (
 
 
 def stage(name: str, platform: Platform, *paths: Path, more: str = "") -> float:
-    """Return the seconds of a stage, its process with them."""
+    """Return the seconds of a stage, including its process."""
     paths[-1].unlink(missing_ok=True)
     start = time.perf_counter()
     subprocess.run(
@@ -46,7 +46,7 @@ def stage(name: str, platform: Platform, *paths: Path, more: str = "") -> float:
 
 
 def missing(platform: Platform) -> str | None:
-    """Return why Docker cannot build for the platform here."""
+    """Return why Docker cannot build for the platform on this machine."""
     if not shutil.which("dockerd"):
         return "dockerd is not installed: apt-get install docker.io"
     if os.geteuid() != 0:
@@ -59,7 +59,7 @@ def missing(platform: Platform) -> str | None:
 
 @contextmanager
 def engine(folder: Path) -> Iterator[dict[str, str]]:
-    """Run a Docker engine of its own, and give the environment that reaches it."""
+    """Run a separate Docker engine, and yield the environment variables to connect to it."""
     argv = [
         "dockerd",
         "--data-root",

@@ -1,7 +1,7 @@
-"""What reading pictures costs, beside tf.data and Keras: seconds and memory for photos of 12 megapixels.
+"""Measures reading pictures, compared with tf.data and Keras: seconds and memory for 12-megapixel photos.
 
 Each reader is a fresh process that decodes every picture once, into batches of 32 float tensors of
-224 x 224. Its imports are left out; processor time is that of all its threads and processes.
+224 x 224. Imports are not measured; processor time includes all threads and processes.
 Usage: benchmarks/media.py [PICTURES]
 """
 
@@ -39,7 +39,7 @@ def ours(paths: list[Path]) -> int:
 
 
 def tf_data(paths: list[Path], ratio: int = 1) -> int:
-    """Read with tf.data as its guide shows: decode_jpeg and resize, mapped in parallel."""
+    """Read with tf.data like its guide: decode_jpeg and resize, mapped in parallel."""
     import tensorflow as tf
 
     def read(path: "tf.Tensor") -> "tf.Tensor":
@@ -86,7 +86,7 @@ def main(count: int) -> None:
 
 
 def measured(name: str, folder: str) -> dict[str, float]:
-    """Return what a fresh process measured of itself."""
+    """Return the measurements of a fresh process."""
     argv = [sys.executable, __file__, "--reader", name, folder]
     done = subprocess.run(argv, capture_output=True, text=True)
     if done.returncode:
@@ -95,7 +95,7 @@ def measured(name: str, folder: str) -> dict[str, float]:
 
 
 def read_all(name: str, folder: str) -> None:
-    """Read the pictures once, and print wall time, processor time and the most memory held."""
+    """Read the pictures once, and print wall time, processor time and peak memory."""
     paths = sorted((Path(folder) / "photos").iterdir())
     READERS[name]([])  # imports are no part of reading
     cpu_s, start = processor_s(), time.perf_counter()
@@ -107,7 +107,7 @@ def read_all(name: str, folder: str) -> None:
 
 
 def peak_memory_mb() -> float:
-    """Return the most memory that this process held; that of getrusage includes its parent's."""
+    """Return the peak memory of this process; getrusage's value would include the parent's."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 

@@ -1,4 +1,4 @@
-"""What tracking costs: `python benchmarks/tracking.py`.
+"""Measures the cost of tracking: `python benchmarks/tracking.py`.
 
 Long curves and runs of many cached stages are journals written here, as the engine would write them; the runs
 with nothing to do are real ones. All figures include the start of the processes and the import of MLflow.
@@ -46,7 +46,7 @@ def started(run_id: str, stages: Iterable[str]) -> Event:
 
 
 def ran(stage: str, points: int) -> Iterator[Event]:
-    """Yield the events of a stage that ran and said so many points of a curve."""
+    """Yield the events of a stage that ran and reported this many points of a curve."""
     log = {"log": "", "attempt": 1, "fingerprint": fingerprint(stage)}
     yield {"event": "job_started", "stage": stage, **log, **MEASURED}
     for step in range(points):
@@ -62,7 +62,7 @@ def ran(stage: str, points: int) -> Iterator[Event]:
 
 
 def cached(stage: str) -> Event:
-    """Return the event of a stage that was in the store."""
+    """Return the event of a cached stage."""
     known = {
         "fingerprint": fingerprint(stage),
         "outputs": {},
@@ -74,12 +74,12 @@ def cached(stage: str) -> Event:
 
 
 def fingerprint(stage: str) -> str:
-    """Return what stands for the stage's fingerprint."""
+    """Return a stand-in for the stage's fingerprint."""
     return stage.encode().hex().ljust(64, "0")
 
 
 def write_run(outputs: Path, run_id: str, events: Iterable[Mapping[str, Any]]) -> Path:
-    """Write a run's folder as the engine leaves it."""
+    """Write a run's folder in the engine's form."""
     folder = outputs / "bench" / "x86_64" / run_id
     folder.mkdir(parents=True)
     done: Event = {"event": "run_finished", "status": "finished", "seconds": 1.0}
@@ -91,12 +91,12 @@ def write_run(outputs: Path, run_id: str, events: Iterable[Mapping[str, Any]]) -
 
 
 def sync(outputs: Path) -> Cost:
-    """Return what `sync` costs."""
+    """Return the cost of `sync`."""
     return measure([sys.executable, str(ROOT / "run.py"), "sync", f"outputs={outputs}"], ROOT)
 
 
 def request(outputs: Path, run_dir: Path) -> Cost:
-    """Return what it costs that a run which is over is recorded by a sender."""
+    """Return the cost of recording a finished run with a sender."""
     return measure([sys.executable, "-c", REQUEST, str(run_dir), str(outputs)], ROOT)
 
 
@@ -109,7 +109,7 @@ def journals(folder: Path, points: int, stages: int) -> None:
     """Measure the delivery of a long curve, and of many cached stages."""
     outputs = folder / "journals"
     write_run(outputs, "20260101-000000-000-aaaa", [started("r0", ["s"]), *ran("s", 10)])
-    sync(outputs)  # makes the database
+    sync(outputs)  # creates the database
     write_run(outputs, "20260101-000001-000-aaaa", [started("r1", ["long"]), *ran("long", points)])
     cost = sync(outputs)
     tell(f"sync of {points:,} points", cost.wall_s)

@@ -1,7 +1,7 @@
-"""Writes docs/reference.md and conf/schema/*.json from the models, the events, the signatures of
-stages and conf/config.yaml: `python docs/reference.py`.
+"""Writes docs/reference.md and conf/schema/*.json from the models, the events, the signatures of stages
+and conf/config.yaml: `python docs/reference.py`.
 
-With --check it writes nothing, and the exit status is 1 where a file is stale.
+With --check it writes nothing, and exits with status 1 if a file is stale.
 """
 
 import json
@@ -33,7 +33,7 @@ from engine import (
     yamlfile,
 )
 
-WIDTH = 100  # of a line of JSON, where it can be broken
+WIDTH = 100  # of a line of JSON, if it can be broken
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 REFERENCE = stage_reference.REFERENCE
 MODELS: dict[str, tuple[type[BaseModel], str, str]] = {
@@ -61,14 +61,14 @@ WORDS = {
 
 
 def files() -> dict[Path, str]:
-    """Return what each made file has to hold."""
+    """Return the expected content of each generated file."""
     made = {ROOT / "conf" / "schema" / f"{name}.json": _json(schema(name)) for name in MODELS}
     made[ROOT / "docs" / "reference.md"] = reference()
     return made
 
 
 def stale() -> list[Path]:
-    """Return the made files that do not hold what they have to."""
+    """Return the generated files whose content is not as expected."""
     return [
         path
         for path, text in files().items()
@@ -77,7 +77,7 @@ def stale() -> list[Path]:
 
 
 class _Input(GenerateJsonSchema):
-    """The schema of what a writer types: 30m and 2G, where the model holds seconds and bytes."""
+    """The schema of what an author writes, such as 30m and 2G; the model has seconds and bytes."""
 
     def function_before_schema(self, schema: Any) -> JsonSchemaValue:
         return (
@@ -93,7 +93,9 @@ def schema(name: str) -> dict[str, Any]:
     made = model.model_json_schema(schema_generator=_Input)
     made |= {"$schema": DRAFT, "title": title, "description": (model.__doc__ or "").strip()}
     if name == "usecase":
-        made["required"] = []  # the name is the file's; every stage may come from a shared sub-DAG
+        made[
+            "required"
+        ] = []  # the name defaults to the file's; all stages may come from a shared sub-DAG
         made["properties"]["stages"].pop("minProperties", None)
         made["properties"]["defaults"] = {
             "type": "array",
@@ -104,7 +106,7 @@ def schema(name: str) -> dict[str, Any]:
 
 
 def _with_stages(made: dict[str, Any], runs: str | None) -> dict[str, Any]:
-    """Return the schema with the bounds of the shipped stages, which `runs` has as uses: and params:."""
+    """Return the schema with the shipped stages' bounds, if `runs` has uses: and params:."""
     if runs is None:
         return made
     found = stage_reference.contracts()
@@ -239,7 +241,7 @@ def _first_paragraph(kind: figure_kinds.FigureKind) -> str:
 
 
 def _models(model: type[BaseModel]) -> list[type[BaseModel]]:
-    """Return the model and those inside it, each once, outermost first."""
+    """Return the model and the models inside it, without duplicates, outermost first."""
     found = [model]
     for field in model.model_fields.values():
         found += [nested for inner in _inside(field.annotation) for nested in _models(inner)]
@@ -270,7 +272,7 @@ def _rows(model: type[BaseModel]) -> list[tuple[str, ...]]:
 
 
 def _typed(model: type[BaseModel], name: str, field: FieldInfo) -> str:
-    """Return the type of a key; of one of a target the values that the engine's files give it."""
+    """Return the type of a key; for a target's key, the values that the engine's files define."""
     known = target.choices(name) if model is target.Target else ()
     words = ", ".join(f"`{value}`" for value in known if value is not None)
     return words + " or null" * (None in known) if known else _type(field)
@@ -305,7 +307,7 @@ def _type(field: FieldInfo) -> str:
 
 
 def _word(annotation: Any) -> str:
-    """Return a type as a writer of YAML would say it."""
+    """Return the name of a type for authors of YAML."""
     named = {
         fields.Name: "name",
         fields.Duration: "duration",
@@ -318,7 +320,7 @@ def _word(annotation: Any) -> str:
     if origin is Literal:
         return ", ".join(f"`{value}`" for value in arguments)
     if origin in (Union, UnionType):
-        scalar = set(SCALARS) <= set(arguments)  # any plain value: one word for the four
+        scalar = set(SCALARS) <= set(arguments)  # any plain value: one word for all four types
         words = ["value"] * scalar + [
             _word(one)
             for one in arguments
@@ -342,7 +344,7 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 
 def _with_references(node: Any) -> Any:
-    """Let ${...} stand wherever a number, a truth value or one of some words is asked for."""
+    """Allow ${...} wherever a number, a boolean or one of several words is expected."""
     if isinstance(node, list):
         return [_with_references(one) for one in node]
     if not isinstance(node, dict):
@@ -361,7 +363,7 @@ def _json(value: Any) -> str:
 
 
 def _written(value: Any, indent: str) -> str:
-    """Return the value as JSON: on one line if it fits or is a condition, else one item a line."""
+    """Return the value as JSON: on one line if it fits or is a condition, otherwise one item per line."""
     line = json.dumps(value, ensure_ascii=False)
     if not isinstance(value, dict | list) or "if" in value or len(indent + line) <= WIDTH:
         return line
@@ -375,7 +377,7 @@ def _written(value: Any, indent: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write what is stale, or with --check only name it."""
+    """Write stale files; with --check, only name them."""
     found, made = stale(), files()
     for path in found:
         if "--check" not in arguments:

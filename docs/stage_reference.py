@@ -16,18 +16,18 @@ from engine.signature import Library
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = {"type": "string", "pattern": r"\$\{"}  # ${params.x}, resolved before it is checked
 HEAD = ("parameter", "type", "default", "meaning")
-# "name: text" or "name, name: text", with the text's further lines indented
+# "name: text" or "name, name: text", with further lines of the text indented
 _ENTRY = re.compile(r"^([a-z]\w*(?:, [a-z]\w*)*): +(.*(?:\n +.*)*)", re.MULTILINE)
 
 
 def contracts() -> dict[str, Contract]:
-    """Return the contract of each shipped stage, by the name that `uses:` gives it."""
+    """Return the contract of each shipped stage, by its name in `uses:`."""
     library = Library(["stages"], [ROOT])
     return {name: library.signature(name, name) for name in library.names()}
 
 
 def meanings(doc: str) -> dict[str, str]:
-    """Return what a stage's docstring says of each name."""
+    """Return the description of each name in a stage's docstring."""
     return {
         name: " ".join(text.split())
         for names, text in _ENTRY.findall(doc)
@@ -36,7 +36,7 @@ def meanings(doc: str) -> dict[str, str]:
 
 
 def rows(contract: Contract) -> list[tuple[str, ...]]:
-    """Return the rows of a stage's table, under HEAD."""
+    """Return the rows of a stage's table; HEAD has its column names."""
     said = meanings(contract.doc)
     return [
         (f"`{name}`", one.described, _default(one), said.get(name, ""))
@@ -50,7 +50,7 @@ def definitions(found: Mapping[str, Contract]) -> dict[str, Any]:
 
 
 def by_uses(found: Mapping[str, Contract]) -> list[dict[str, Any]]:
-    """Return the conditions that hold for what has `uses:` and `params:`: of one stage each."""
+    """Return the conditions for an object with `uses:` and `params:`, one per stage."""
     return [
         {"if": _uses(name), "then": {"properties": {"params": {"$ref": f"#/$defs/{name}"}}}}
         for name in found
@@ -58,9 +58,9 @@ def by_uses(found: Mapping[str, Contract]) -> list[dict[str, Any]]:
 
 
 def by_reference(found: Mapping[str, Contract]) -> list[dict[str, Any]]:
-    """Return the conditions that hold for a use case's own `params:`.
+    """Return the conditions for a use case's own `params:`.
 
-    A parameter `epochs` is bounded as that of the stage to which `epochs: ${params.epochs}` gives it.
+    If a stage has `epochs: ${params.epochs}`, the parameter gets the bounds of the stage's `epochs`.
     """
     return [
         {
@@ -73,7 +73,7 @@ def by_reference(found: Mapping[str, Contract]) -> list[dict[str, Any]]:
 
 
 def _params(contract: Contract) -> dict[str, Any]:
-    """Return the schema of `params:`. None is required: a shared sub-DAG may have set it."""
+    """Return the schema of `params:`. None is required, because a shared sub-DAG may set it."""
     said = meanings(contract.doc)
     properties = {name: _property(one, said.get(name)) for name, one in contract.params.items()}
     return {"type": "object", "properties": properties, "additionalProperties": False}
@@ -89,7 +89,7 @@ def _property(parameter: Parameter, meaning: str | None) -> dict[str, Any]:
 
 
 def _uses(name: str, key: str | None = None) -> dict[str, Any]:
-    """Return the schema of a stage of this function, to which the parameter of that name is given."""
+    """Return the schema of a stage that uses this function and sets this parameter, if any."""
     properties: dict[str, Any] = {"uses": {"const": name}}
     if key is not None:
         given = {"properties": {key: {"const": f"${{params.{key}}}"}}, "required": [key]}
@@ -98,7 +98,7 @@ def _uses(name: str, key: str | None = None) -> dict[str, Any]:
 
 
 def _some_stage(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a use case in which one stage at least is so."""
+    """Return the schema of a use case in which at least one stage matches."""
     stages = {"not": {"additionalProperties": {"not": schema}}}
     return {"properties": {"stages": stages}, "required": ["stages"]}
 
