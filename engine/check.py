@@ -188,21 +188,11 @@ class _Checking:
                 self.mistakes.append(UserError(f"{self.where}: stages.{name}.inputs", what, fix))
         return found
 
-    def _input(self, name: str, key: str, text: str) -> Reference | None:
-        """Return what the input reads; None for an optional one whose asset is null."""
-        ref = self._resolved(text, f"{self.where}: stages.{name}.inputs.{key}")
-        there = [stage for stage in ref.stages if stage not in self.left_out]
-        if ref.stage is not None:
-            return self._as_far_as_there(name, key, ref) if len(there) < len(ref.stages) else ref
-        if self.usecase.assets[ref.name] is not None:
-            return ref
-        if not self.contracts[name].inputs[key]:
-            return None
-        raise UserError(
-            f"{self.where}: assets.{ref.name}",
-            f"the stage '{name}' needs this asset, and none is given",
-            f"write assets.{ref.name}=NAME_OR_PATH",
-        )
+    def _add(self, found: ExceptionGroup[UserError]) -> None:
+        """Add mistakes, each place once: several stages may lack the same asset."""
+        known = {one.where for one in self.mistakes}
+        new = [one for one in found.exceptions if isinstance(one, UserError)]
+        self.mistakes += [one for one in new if one.where not in known]
 
     def _first_of(self, name: str, key: str, texts: Sequence[str]) -> Reference | None:
         """Return the first alternative that the plan contains; None for an optional input if it
@@ -247,7 +237,7 @@ class _Checking:
         if ref.stage is None:
             raise UserError(
                 f"{self.where}: assets.{ref.name}",
-                f"the stage '{name}' needs this asset, and it is null",
+                f"the stage '{name}' needs this asset, and none is given",
                 f"write assets.{ref.name}=NAME_OR_PATH",
             )
         gone = ref.stages[0]
