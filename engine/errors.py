@@ -17,6 +17,14 @@ class UserError(Exception):
         )
 
 
+class UserErrors(UserError):
+    """Several errors of the user, such as all of a file; where one is expected, it is the first."""
+
+    def __init__(self, errors: Sequence[UserError]) -> None:
+        super().__init__(errors[0].where, errors[0].what, errors[0].fix)
+        self.errors = tuple(errors)
+
+
 def _visible(letter: str) -> str:
     """Return the character, escaped if a terminal would interpret it: messages may quote any file."""
     return letter if letter.isprintable() else repr(letter)[1:-1]

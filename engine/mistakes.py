@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from engine import catalogue, override, spelling, yamlfile
 from engine.catalogue import ROOT
 from engine.command_line import COMMANDS
-from engine.errors import UserError, did_you_mean
+from engine.errors import UserError, UserErrors, did_you_mean
 from engine.options import declared
 from engine.registration import CommandLine
 from engine.wording import as_called
@@ -239,4 +239,6 @@ def _config_keys(line: CommandLine) -> list[str]:
 def _leaves(errors: BaseException) -> list[BaseException]:
     if isinstance(errors, BaseExceptionGroup):
         return [leaf for error in errors.exceptions for leaf in _leaves(error)]
+    if isinstance(errors, UserErrors):
+        return list(errors.errors)
     return [errors]

@@ -156,6 +156,7 @@ def tell_hydra(line: CommandLine) -> None:
         )  # a sweep is first composed with the default
     for name in chosen:
         _register_usecase(name, _path_of(name, line.usecases))
+    _check_own_groups(config, line.words)
     if _asks_hydra(line.words):
         for name in line.usecases.keys() - set(chosen):
             with suppress(UserError):  # the error is in a use case that was not chosen
@@ -292,6 +293,21 @@ def _register_groups(folder: Path) -> None:
     for group in GROUPS:
         for path in sorted((folder / group).glob("*.yaml")):
             _store(group=group, name=path.stem, node=_loaded(path))
+
+
+def _check_own_groups(config: Mapping[str, object], words: Sequence[str]) -> None:
+    """Refuse the mistakes of YAML in the files of conf/ that are chosen: Hydra reads them by its own
+    rules, in which 5_882 is a number.
+    """
+    from engine import yamlfile  # heavy: a request that is recalled reads no YAML
+
+    for group in ("target", "executor", "tracking"):
+        given = [word.partition("=")[2] for word in words if word.startswith(f"{group}=")]
+        names = given[-1].split(",") if given else [main_config.choice(config, group)]
+        for name in names:
+            path = catalogue.ROOT / "conf" / group / f"{name}.yaml"
+            if path.is_file():
+                yamlfile.load(path)
 
 
 def _store(**facts: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from engine import ordinary, plain, spelling
-from engine.errors import UserError
+from engine.errors import UserError, UserErrors
 
 MAX_BYTES = 10_000_000
 MAX_DEPTH = 40
@@ -35,30 +35,46 @@ class _Refused(yaml.MarkedYAMLError):
 
     def __init__(self, node: yaml.Node, problem: str, fix: str) -> None:
         super().__init__(problem=problem, problem_mark=node.start_mark)
-        self.fix = fix
+        self.fix, self.index = fix, node.start_mark.index if node.start_mark else 0
 
 
 class _StrictLoader(_Loader):  # type: ignore[misc, valid-type]
-    """Load safe YAML in which `1e-3` is a number, as in Hydra, numbers are decimal, keys are text and
-    unique, and all values are plain.
+    """Safe YAML in which `1e-3` is a number, as Hydra reads it, numbers are decimal, a key is text
+    and stands once, and every value is plain. What is refused is collected.
     """
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self.refused: dict[int, _Refused] = {}  # by place in the text
+
+    def refuse(self, found: "_Refused") -> None:
+        """Keep what is refused, once for each place."""
+        self.refused.setdefault(found.index, found)
 
     def construct_mapping(
         self, node: yaml.MappingNode, deep: bool = False
     ) -> dict[Hashable, object]:
-        seen: set[object] = set()
-        for key_node, _ in node.value:
-            _refuse_odd_key(key_node)
+        seen: set[str] = set()
+        for key_node in self._text_keys(node):
             if key_node.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key '{key_node.value}' appears twice", key_node.start_mark
-                )
+                what = f"the key '{key_node.value}' appears twice"
+                self.refuse(_Refused(key_node, what, "keep one of the two"))
             seen.add(key_node.value)
-        self.flatten_mapping(node)  # keys merged with `<<`
-        for key_node, _ in node.value:
-            _refuse_odd_key(key_node)
+        self.flatten_mapping(node)  # keys that come by `<<`
+        self._text_keys(node)
         mapping: dict[Hashable, object] = super().construct_mapping(node, deep)
         return mapping
+
+    def _text_keys(self, node: yaml.MappingNode) -> list[yaml.ScalarNode]:
+        """Return the keys that are text; refuse the others."""
+        found = []
+        for key_node, _ in node.value:
+            try:
+                _refuse_odd_key(key_node)
+                found.append(key_node)
+            except _Refused as refused:
+                self.refuse(refused)
+        return found
 
 
 def _refuse_odd_key(node: yaml.Node) -> None:
@@ -78,11 +94,18 @@ def _refuse_odd_key(node: yaml.Node) -> None:
         )
 
 
-def _constructor(kind: str) -> Callable[[object, yaml.ScalarNode], object]:
-    """Return a constructor for values of this kind, which refuses values that are not plain."""
+def _constructor(kind: str) -> Callable[["_StrictLoader", yaml.ScalarNode], object]:
+    """Return what makes a value of this kind, and refuses one that is not plain."""
     made = getattr(_Loader, f"construct_yaml_{kind}")
 
-    def construct(loader: object, node: yaml.ScalarNode) -> object:
+    def construct(loader: _StrictLoader, node: yaml.ScalarNode) -> object:
+        try:
+            return accepted(loader, node)
+        except _Refused as refused:
+            loader.refuse(refused)
+            return None
+
+    def accepted(loader: _StrictLoader, node: yaml.ScalarNode) -> object:
         try:
             value = made(loader, node)
         except (
@@ -127,7 +150,7 @@ def load(path: Path) -> dict[str, Any]:
     text = _text(path)
     try:
         _refuse_bombs(path, text)
-        data = yaml.load(text, Loader=_StrictLoader)  # a SafeLoader: no tag reaches code
+        data = _loaded(path, text)
     except yaml.YAMLError as error:
         raise _explained(path, text, error) from None
     if data is None:
@@ -138,6 +161,22 @@ def load(path: Path) -> dict[str, Any]:
             f"a mapping is expected, not a {type(data).__name__}",
             "begin with 'name: ...'",
         )
+    return data
+
+
+def _loaded(path: Path, text: str) -> Any:
+    """Return what the text holds; raise all that is refused in it together, in its order."""
+    loader = _StrictLoader(text)  # a SafeLoader: no tag reaches code
+    try:
+        data = loader.get_single_data()
+    except yaml.constructor.ConstructorError:  # such as a list as a key
+        if not loader.refused:
+            raise
+    finally:
+        loader.dispose()
+    if loader.refused:
+        found = [loader.refused[at] for at in sorted(loader.refused)]
+        raise UserErrors([_explained(path, text, one) for one in found])
     return data
 
 

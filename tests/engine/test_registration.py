@@ -3,6 +3,7 @@
 import pytest
 
 from engine import catalogue, command_line, compose, registration
+from engine.errors import UserError
 
 USES_DATA = """
     assets:
@@ -54,3 +55,14 @@ def test_a_file_with_an_odd_name_is_a_use_case(project, monkeypatch, file):
     for word in (f"usecase={file}", f"usecase=conf/usecases/{file}.yaml"):
         made = compose.single(registration.register(["--config-dir=conf", word]))
         assert made.usecase.name == catalogue.name_of(file)
+
+
+def test_the_checkouts_own_files_follow_the_same_rules_for_numbers(tmp_path, monkeypatch):
+    monkeypatch.setattr(catalogue, "ROOT", tmp_path)
+    (tmp_path / "conf" / "target").mkdir(parents=True)
+    (tmp_path / "conf" / "target" / "odd.yaml").write_text("name: odd\ncpus: 1_6\n")
+    config = {"defaults": [{"target": "odd"}, {"executor": "auto"}, {"tracking": "none"}]}
+    for words in ((), ("target=rpi4,odd",)):
+        with pytest.raises(UserError, match="'1_6' is not a number here"):
+            registration._check_own_groups(config, words)
+    registration._check_own_groups(config, ("target=rpi4",))

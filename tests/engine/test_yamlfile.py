@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine import yamlfile
-from engine.errors import UserError
+from engine.errors import UserError, UserErrors
 
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)
@@ -202,3 +202,18 @@ def test_a_pipe_is_not_waited_for(tmp_path):
 def test_a_mistake_names_its_line(tmp_path):
     with pytest.raises(UserError, match=r"f\.yaml, line 3"):
         _load(tmp_path, "a: 1\nb: 2\nb: 3\n")
+
+
+def test_all_that_is_refused_in_a_file_is_told_in_its_order(tmp_path):
+    text = "a: 5_882\nb: {1: x, c: 0x10}\nc: 2024-01-31\nd: 1:30\na: 1\n"
+    with pytest.raises(UserErrors) as caught:
+        _load(tmp_path, text)
+    found = [(one.where.rpartition(" ")[2], one.what) for one in caught.value.errors]
+    assert found == [
+        ("1", "'5_882' is not a number here"),
+        ("2", "the key '1' is read as a number"),
+        ("2", "'0x10' is not a number here"),
+        ("3", "'2024-01-31' is a date, which no key accepts"),
+        ("4", "'1:30' is not a number here"),
+        ("5", "the key 'a' appears twice"),
+    ]
