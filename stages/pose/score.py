@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class ScoreMetrics(TypedDict):
-    """accuracy, f1_macro (over the classes in the test part) and correct are those of the int8 model on
-    the target; accuracy_drop is float minus int8; shares are 0 to 1.
-
-    accuracy_low, accuracy_high: its 95 % interval by bootstrap over people, or over clips if few people
+    """accuracy, f1_macro (of the classes that the test part has) and correct are those of the int8
+    model as the target ran it; accuracy_drop is float minus int8; shares are 0 to 1.
+    accuracy_drop_beyond_one is the same, but 0 if only one test example is lost: it has a gate.
+    accuracy_low, accuracy_high: its 95 % interval by bootstrap over people, or clips if few people
     are known.
     baseline_margin is accuracy minus majority_baseline, the share of the most frequent class;
     untested_classes counts the training classes without a test clip; both have gates.
@@ -32,6 +32,7 @@ class ScoreMetrics(TypedDict):
     accuracy_high: float
     float_accuracy: float
     accuracy_drop: float
+    accuracy_drop_beyond_one: float
     f1_macro: float
     correct: float
     test_examples: float
@@ -150,6 +151,7 @@ def _metrics(
     float_accuracy: float,
     accuracy_build: float,
 ) -> ScoreMetrics:
+    from stages.evaluation.drop import beyond_one
     from stages.pose._truth import f1
 
     tested = matrix.sum(1)  # (classes,)
@@ -161,6 +163,7 @@ def _metrics(
         accuracy_high=span[1],
         float_accuracy=float_accuracy,
         accuracy_drop=float_accuracy - accuracy,
+        accuracy_drop_beyond_one=beyond_one(float_accuracy, accuracy, float(matrix.sum())),
         f1_macro=mean(value for value, count in zip(f1(matrix), tested, strict=True) if count),
         correct=float(matrix.trace()),
         test_examples=float(matrix.sum()),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 class ScoreMetrics(TypedDict):
     """accuracy, top_3, f1_macro (of the classes that the test part has) and correct are those of the
     int8 model as the target ran it; accuracy_drop is float minus int8; shares are 0 to 1.
+    accuracy_drop_beyond_one is the same, but 0 if only one test example is lost: it has a gate.
     accuracy_low, accuracy_high: its 95 % interval by bootstrap over the test pictures.
 
     baseline_margin is accuracy minus majority_baseline, the share of the most frequent class;
@@ -31,6 +32,7 @@ class ScoreMetrics(TypedDict):
     accuracy_high: float
     float_accuracy: float
     accuracy_drop: float
+    accuracy_drop_beyond_one: float
     top_3: float
     f1_macro: float
     correct: float
@@ -124,6 +126,7 @@ def _metrics(
     import numpy as np
 
     from stages.evaluation import bootstrap
+    from stages.evaluation.drop import beyond_one
     from stages.vision import _truth
 
     low, high = bootstrap.share_interval(scores.argmax(1) == truth, range(len(truth)))
@@ -141,6 +144,7 @@ def _metrics(
         accuracy_high=high,
         float_accuracy=float_accuracy,
         accuracy_drop=float_accuracy - accuracy,
+        accuracy_drop_beyond_one=beyond_one(float_accuracy, accuracy, len(truth)),
         top_3=float((best == truth[:, None]).any(1).mean()),
         f1_macro=float(f1[tested > 0].mean()),
         correct=float((scores.argmax(1) == truth).sum()),

@@ -67,6 +67,7 @@ def test_accuracy_is_of_the_int8_model_beside_float_and_baseline(judged):
         1,
         0.25,
     )
+    assert metrics["accuracy_drop_beyond_one"] == 0  # one picture of four
     assert (metrics["correct"], metrics["test_examples"]) == (3, 4)
     assert (metrics["majority_baseline"], metrics["baseline_margin"]) == (0.75, 0)
     assert metrics["untested_classes"] == 1
