@@ -112,6 +112,9 @@ def _with_stages(made: dict[str, Any], runs: str | None) -> dict[str, Any]:
     found = stage_reference.contracts()
     made["$defs"][runs]["allOf"] = stage_reference.by_uses(found)
     made["$defs"] |= stage_reference.definitions(found)
+    if runs == "MadeBy":
+        own = made["$defs"]["Defaults"]["properties"]["params"]
+        own["properties"] = stage_reference.by_use_case(found)
     if runs == "StageSpec":
         made["allOf"] = stage_reference.by_reference(found)
     return made

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine import annotation
+from engine import annotation, yamlfile
 from engine.contract import REQUIRED, Contract, Parameter
 from engine.signature import Library
 
@@ -70,6 +70,25 @@ def by_reference(found: Mapping[str, Contract]) -> list[dict[str, Any]]:
         for name, contract in found.items()
         for key in contract.params
     ]
+
+
+def by_use_case(found: Mapping[str, Contract]) -> dict[str, Any]:
+    """Return the schema of the parameters that an asset may set in the shipped use cases.
+
+    One of several use cases' parameters of the same name has to accept the value.
+    """
+    places: dict[str, set[str]] = {}
+    for path in sorted((ROOT / "usecases").glob("*.yaml")):
+        for stage in (yamlfile.load(path).get("stages") or {}).values():
+            contract = found.get(stage.get("uses", ""))
+            for key, value in (stage.get("params") or {}).items():
+                name = re.fullmatch(r"\$\{params\.(\w+)\}", str(value))
+                if name and contract and key in contract.params:
+                    places.setdefault(name[1], set()).add(_place(contract.label, key))
+    return {
+        name: {"anyOf": [{"$ref": place} for place in sorted(found_at)]}
+        for name, found_at in sorted(places.items())
+    }
 
 
 def _params(contract: Contract) -> dict[str, Any]:

@@ -185,6 +185,16 @@ def test_the_schema_of_an_asset_knows_the_stage_that_makes_it():
     assert _refused("asset", asset) == ["made_by"]
 
 
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [("picture_sample", "alpha", 0), ("picture_sample", "size", 8), ("jhmdb", "dropout", 1.5)],
+)
+def test_the_schema_of_an_asset_bounds_what_it_sets_in_use_cases(name, key, value):
+    asset = yamlfile.load(ROOT / "conf" / "asset" / f"{name}.yaml")
+    asset["settings"]["params"] = {key: value}
+    assert _refused("asset", asset) == [f"settings.params.{key}"]
+
+
 def test_every_parameter_of_a_shipped_stage_is_explained_in_its_docstring(made):
     unexplained = [
         f"{name}: {key}"
