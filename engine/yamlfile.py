@@ -259,8 +259,6 @@ def _explained(path: Path, text: str, error: yaml.YAMLError) -> UserError:
     problem = str(getattr(error, "problem", None) or error).splitlines()[0]
     if isinstance(error, _Refused):
         return UserError(where, problem, error.fix)
-    if "appears twice" in problem:
-        return UserError(where, problem, "keep one of the two")
     if "\\t" in problem or any(re.match(r" *\t", one) for one in lines[line - 1 : line]):
         problem = "YAML does not allow a tab here"
     return UserError(where, problem, "indent with two spaces, one 'key: value' per line")
