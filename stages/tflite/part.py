@@ -1,14 +1,15 @@
 """Reads and writes a part of a data set: one memory-mapped array per tensor, and some raw items.
 
 A part is a folder: `tensors.json` lists the tensors with shape and type of one example, `NAME.npy`
-contains each (examples, ...), and `raw/` contains up to 16 of the items from which the examples were
-made, listed in `raw/items.json`. The truth is in files `truth*`, in the domain's own format.
+contains each (examples, ...). A tensor with `mean` and `deviation` has values that are computed from
+the stored numbers: (number - mean) / deviation. `raw/` has up to 16 of the items from which the
+examples were made, listed in `raw/items.json`. The truth is in files `truth*`, in the domain's own format.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, Tuple
 from urllib.parse import quote
@@ -16,12 +17,14 @@ from urllib.parse import quote
 import numpy as np
 
 from engine.stage import StageError
+from stages.tflite.scaled import Scaled
 from stages.tflite.tensor import Tensor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_ITEMS = 16  # raw items of a part
+NOTHING: Mapping[str, Mapping[str, float]] = {}
 _ABOUT, _RAW, _ITEMS = "tensors.json", "raw", "items.json"
 
 
@@ -40,21 +43,27 @@ class Part:
 
     folder: Path
     examples: int
-    tensors: Mapping[str, NDArray[Any]]
+    tensors: Mapping[str, NDArray[Any]]  # as they are stored
+    scaling: Mapping[str, Tuple[float, float]] = field(default_factory=dict)  # mean and deviation
+
+    def values(self, name: str) -> NDArray[Any] | Scaled:
+        """Return a tensor's values, computed as they are read."""
+        found = self.tensors[name]
+        return Scaled(found, *self.scaling[name]) if name in self.scaling else found
 
     def example(self, at: int) -> dict[str, NDArray[Any]]:
         """Return one example as a batch: each tensor (1, ...)."""
-        return {name: np.asarray(array[at])[None] for name, array in self.tensors.items()}
+        return {name: np.asarray(self.values(name)[at])[None] for name in self.tensors}
 
-    def for_inputs(self, inputs: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
-        """Return the examples under the names of a model's inputs.
+    def for_inputs(self, inputs: Mapping[str, Tensor]) -> dict[str, Any]:
+        """Return the examples' values under the names of a model's inputs.
 
         A single tensor fits a single input with any name. StageError: a name or a shape differs.
         """
         if len(self.tensors) == len(inputs) == 1:
-            found = {next(iter(inputs)): next(iter(self.tensors.values()))}
+            found = {next(iter(inputs)): self.values(next(iter(self.tensors)))}
         else:
-            found = {name: self.tensors[name] for name in inputs if name in self.tensors}
+            found = {name: self.values(name) for name in inputs if name in self.tensors}
         if found.keys() != inputs.keys():
             raise StageError(
                 f"the model needs the inputs {', '.join(inputs)}, but the data set has "
@@ -82,17 +91,22 @@ def write(folder: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
 
 
 def create(
-    folder: Path, examples: int, tensors: Mapping[str, tuple[tuple[int, ...], str]]
+    folder: Path,
+    examples: int,
+    tensors: Mapping[str, tuple[tuple[int, ...], str]],
+    scaling: Mapping[str, Mapping[str, float]] = NOTHING,
 ) -> dict[str, NDArray[Any]]:
     """Create the folder, and return its memory-mapped arrays, to be filled example by example.
 
     tensors: name -> shape of one example, and type
+    scaling: name -> mean and deviation, if values are not the stored numbers
     """
     folder.mkdir(parents=True)
     about = {
         "examples": examples,
         "tensors": {
-            name: {"shape": list(shape), "type": type_} for name, (shape, type_) in tensors.items()
+            name: {"shape": list(shape), "type": type_, **scaling.get(name, {})}
+            for name, (shape, type_) in tensors.items()
         },
     }
     (folder / _ABOUT).write_text(json.dumps(about, indent=1), encoding="utf-8")
@@ -111,6 +125,11 @@ def read(folder: Path) -> Part:
         expected = {
             name: ((examples, *one["shape"]), one["type"]) for name, one in described.items()
         }
+        scaling = {
+            name: (float(one["mean"]), float(one["deviation"]))
+            for name, one in described.items()
+            if "mean" in one
+        }
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StageError(
             f"{folder.name} is not a part of a data set: it needs {_ABOUT} and the arrays "
@@ -125,7 +144,7 @@ def read(folder: Path) -> Part:
             )
     if not examples or not tensors:
         raise StageError(f"{folder.name} has no examples")
-    return Part(folder, examples, tensors)
+    return Part(folder, examples, tensors, scaling)
 
 
 def raw_folder(folder: Path) -> Path:

@@ -93,6 +93,20 @@ def test_a_single_tensor_fits_a_single_input_of_any_name(tmp_path):
     assert np.array_equal(found["input_1"], X)
 
 
+def test_stored_numbers_are_read_as_the_values_that_they_stand_for(tmp_path):
+    pixels = np.arange(0, 250, 10, dtype=np.uint8).reshape(5, 5)
+    scaling = {"picture": {"mean": 128.0, "deviation": 64.0}}
+    part.create(tmp_path / "test", 5, {"picture": ((5,), "uint8")}, scaling)["picture"][:] = pixels
+    found = part.read(tmp_path / "test")
+    assert found.tensors["picture"].dtype == np.uint8  # as they are stored
+    values = found.for_inputs({"x": Tensor("x", (1, 5), "uint8")})["x"]
+    assert values.shape == (5, 5) and len(values) == 5
+    wanted = (pixels.astype(np.float32) - 128) / 64
+    assert np.array_equal(values[1:3], wanted[1:3])
+    assert np.array_equal(values[np.array([4, 0])], wanted[[4, 0]])
+    assert np.array_equal(found.example(2)["picture"], wanted[2:3])
+
+
 @pytest.mark.parametrize(
     ("inputs", "said"),
     [
