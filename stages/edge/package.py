@@ -29,6 +29,7 @@ def package(
     ready: In | None = None,
     constants: In | None = None,
     original: In | None = None,
+    data: In | None = None,
     *,
     task: str,
     ready_role: str = "ready",
@@ -37,7 +38,7 @@ def package(
     target: str = "",
     runtime: str = "litert",
 ) -> PackageMetrics:
-    """Pack models/<role>/*.tflite, labels.txt, constants.json, card.md and manifest.json.
+    """Pack models/<role>/*.tflite, labels.txt, constants.json, card.md and manifest.json; data/ if given.
 
     models, compiled: <role>/{int8,float,edgetpu}.tflite; float is packed only without int8. A model
                       that was compiled for the Edge TPU is packed beside the int8 one, so that a
@@ -47,6 +48,7 @@ def package(
     test:             a part with constants.json, and labels.txt if there are labels
     constants:        JSON: what training found, such as a threshold; added to those of the test part
     original:         the model that was exported; the card names its file
+    data:             a folder of further files that the task needs, packed as data/
     score, benchmark: their reports, for the card
     task:        the task of the packaged model: a module of stages/tasks
     ready_role:  the role of the published model
@@ -73,6 +75,8 @@ def package(
     for file in CARRIED:
         if (test / file).is_file():
             shutil.copyfile(test / file, package / file)
+    if data:
+        shutil.copytree(data, package / "data", copy_function=shutil.copyfile)
     _join_constants(package / "constants.json", constants)
     figures, cost, log = (_read(path) for path in (score, benchmark, compiler_log))
     manifest: dict[str, Any] = {

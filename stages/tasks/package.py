@@ -26,6 +26,7 @@ class Package:
     models: "dict[str, dict[str, Path]]"  # role -> form -> file
     labels: "tuple[str, ...]"
     constants: "dict[str, Any]"
+    named: "frozenset[str]" = frozenset()  # the files that the manifest lists
     process: Process = field(default_factory=Process)  # the Edge TPU's process, shared by all roles
 
     def open_role(self, role: str, accelerator: str, runtime: str, threads: int = 1) -> Model:
@@ -38,6 +39,13 @@ class Package:
         # The accelerator would refuse a model without a twin.
         wanted = accelerator if compiled else "none"
         return open_on(wanted, int8, compiled, runtime, threads, self.process)
+
+    def data(self, *names: str) -> Path:
+        """Return the folder data/, which has the files of these names; StageError: it lacks one."""
+        for name in names:
+            if f"data/{name}" not in self.named:
+                raise StageError(f"the package has no data/{name}: package the model again")
+        return self.folder / "data"
 
     def number(self, name: str, *within: str) -> float:
         """Return a numeric constant inside the objects `within`; StageError: it is not a number."""
@@ -66,7 +74,12 @@ def open_package(folder: Path) -> Package:
         for path in forms.values():
             _refuse_unnamed(folder, path, files)
     return Package(
-        folder, task, found, _labels(folder, files), _constants(folder, "constants.json", files)
+        folder,
+        task,
+        found,
+        _labels(folder, files),
+        _constants(folder, "constants.json", files),
+        frozenset(files),
     )
 
 

@@ -95,6 +95,17 @@ def test_the_manifest_names_every_other_file_by_its_sha256_and_bytes(pack):
     }
 
 
+def test_files_that_the_task_needs_are_packed_and_named(pack, tmp_path):
+    more = tmp_path / "more"
+    more.mkdir()
+    np.save(more / "weights.npy", np.ones(3))
+    folder, _ = pack(data=more)
+    found = open_package(folder).data("weights.npy")
+    assert np.load(found / "weights.npy").tolist() == [1, 1, 1]
+    with pytest.raises(StageError, match=r"the package has no data/bias\.npy"):
+        open_package(folder).data("bias.npy")
+
+
 def test_the_model_is_the_one_that_was_quantised(pack, quantised):
     packed = (pack()[0] / "models/model/int8.tflite").read_bytes()
     assert packed == (quantised.out / "models/model/int8.tflite").read_bytes()

@@ -46,7 +46,7 @@ def raw_shape(window: int) -> tuple[int, int]:
 
 def write(folder: Path, task: str, about: dict[str, Any], **models: bytes) -> Path:
     """Write a package of these models, by role."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "constants.json").write_text(json.dumps(about))
     (folder / "labels.txt").write_text("".join(f"{label}\n" for label in LABELS))
     entries = {}
