@@ -2,6 +2,7 @@
 
 import hashlib
 import platform
+import shutil
 
 import numpy as np
 import pytest
@@ -45,6 +46,17 @@ def test_the_default_kernels_are_run_on_all_examples(referred, quantised, blobs)
 def test_the_float_model_is_run_too(referred, quantised, blobs):
     floating = open_model(quantised.out / "models/model/float.tflite")
     assert (only(referred()[1] / "float") == raw(floating, blobs)).all()
+
+
+def test_a_model_without_a_float_form_is_its_own_reference(quantised, blobs, tmp_path):
+    models = shutil.copytree(quantised.out / "models", tmp_path / "models")
+    (models / "model/float.tflite").unlink()
+    reference(blobs / "test", models, tmp_path / "outputs")
+    one, other = (outputs.read(tmp_path / "outputs" / name) for name in ("default", "float"))
+    assert one.about == other.about
+    assert (
+        only(tmp_path / "outputs/float").tobytes() == only(tmp_path / "outputs/default").tobytes()
+    )
 
 
 @pytest.mark.parametrize(("asked", "chosen"), [(1, [0]), (3, [0, 29, 59]), (1000, list(range(60)))])
