@@ -1,7 +1,8 @@
 """The task `classify`: recognises what a picture shows.
 
 The answer for a picture that resembles no class is `none of these`: its highest probability is below
-the threshold found in training. Raw inputs are pictures (h, w, 3).
+the threshold found in training. Raw inputs are pictures (h, w, 3). The model returns probabilities, or
+an embedding if the package has a last layer of its own (stages.tasks.head).
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.stage import StageError
+from stages.tasks import head
+from stages.tflite import scaled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from stages.tasks.head import Head
     from stages.tasks.package import Package
 
 NONE = "none of these"
@@ -35,7 +39,11 @@ class Classify:
         self.picture_side = int(self._constants["size"])
         self._model = package.open_role(MODEL, accelerator, runtime)
         self.ran_on = f"{self._model.runtime} on the {self._model.called}"
+        self._head = _head(package)
         classes = int(next(iter(self._model.outputs.values())).shape[-1])
+        if self._head:
+            _check_size(self._head, classes)
+            classes = len(self._head.bias)
         if classes != len(self._labels):
             raise StageError(
                 f"the model has {classes} classes, but labels.txt has {len(self._labels)}"
@@ -47,9 +55,9 @@ class Classify:
     def answer(self, raw: NDArray[np.uint8], state: None) -> dict[str, Any]:
         """Return the class, its probability, and the most probable classes."""
         (name,) = self._model.inputs
-        (probabilities,) = self._model.predict(
-            {name: prepared(raw, self._constants)[None]}
-        ).values()
+        pixels = prepared(raw, self._constants)[None]
+        (output,) = self._model.predict({name: values(pixels, self._constants)}).values()
+        probabilities = self._head.probabilities(output) if self._head else output
         return decided(probabilities[0], self._labels, float(self._constants["threshold"]))
 
     def finish(self, state: None) -> None:
@@ -86,6 +94,27 @@ def prepared(picture: NDArray[np.uint8], constants: Mapping[str, Any]) -> NDArra
         top, left = (height - side) // 2, (width - side) // 2
         picture = picture[top : top + side, left : left + side]
     return resized(np.ascontiguousarray(picture), constants["size"], constants["size"])
+
+
+def values(pixels: NDArray[np.uint8], constants: Mapping[str, Any]) -> NDArray[Any]:
+    """Return pixels of 0 to 255 as the model's values: as they are, or (pixel - mean) / deviation."""
+    scaling = constants.get("picture")
+    return scaled.values(pixels, scaling["mean"], scaling["deviation"]) if scaling else pixels
+
+
+def _head(package: Package) -> Head | None:
+    """Return the last layer that the package has beside its model, if it has one."""
+    if "head" not in package.constants:
+        return None
+    return head.read(package.data(*head.FILES))
+
+
+def _check_size(found: Head, size: int) -> None:
+    if found.weights.shape[1] != size:
+        raise StageError(
+            f"the model's embedding has {size} values, but the last layer needs "
+            f"{found.weights.shape[1]}: package the model again"
+        )
 
 
 def decided(

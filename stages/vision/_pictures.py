@@ -46,10 +46,12 @@ class Found:
         return [label for label in self.labels if counts[label.casefold()] > 1]
 
 
-def find(root: Path) -> Found:
-    """Return what there is to read; StageError if there are not two classes, or no known layout."""
+def find(root: Path, fewest: int = 2) -> Found:
+    """Return what there is to read; StageError if there are fewer classes, or no known layout."""
     found = _of_table(root) if root.is_file() else _of_folder(root)
-    if len(found.labels) < 2:
+    if len(found.labels) < fewest:
+        if fewest == 1:
+            raise StageError(f"{root.name} has no class: {_HOW}")
         there = f"the only one is {found.labels[0]}" if found.labels else "there is none"
         raise StageError(f"a classifier needs two classes at least, and {there}: {_HOW}")
     return found

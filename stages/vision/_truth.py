@@ -15,6 +15,12 @@ def confusion(
     return matrix
 
 
+def log_loss(scores: NDArray[np.floating], truth: NDArray[np.int64]) -> float:
+    """Return the mean of -log of the probability of the true class; never infinite."""
+    likely = scores[np.arange(len(truth)), truth].astype(np.float64)
+    return float(-np.log(np.maximum(likely, 1e-12)).mean())
+
+
 def f1(matrix: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return each class's F1, 2 tp / (2 tp + fp + fn); 0 for a class neither there nor guessed."""
     all_ = matrix.sum(0) + matrix.sum(1)

@@ -30,9 +30,12 @@ class DatasetMetrics(TypedDict):
 
 
 def dataset(
-    pictures: In,
+    pictures: In | None,
     train: Out,
     test: Out,
+    picture: In | None = None,
+    packed: In | None = None,
+    extend: In | None = None,
     *,
     size: Annotated[int, Range(ge=32, le=512)] = 160,
     fit: Literal["crop", "stretch"] = "crop",
@@ -43,6 +46,10 @@ def dataset(
     """Read each picture once, in the size of the network, and cut the set into three parts.
 
     pictures:    a folder for each class, train/ with test/ or val/, or a CSV file,label[,split]
+    picture:     what stages.vision.extractor writes: the size and the scaling of a ready network's
+                 input; without it, `size`, and pixels as they are
+    packed:      a package whose model gets more classes; extend: their pictures, as in `pictures`,
+                 which then are of the packed classes alone, and may be missing
     train, test: parts with the tensor `picture`, uint8 (pictures, size, size, 3), pixels of 0 to 255;
                  truth_class.npy int64 (pictures,), truth.json, labels.txt and constants.json; train
                  has the part validation/, test some pictures as raw items
@@ -53,15 +60,25 @@ def dataset(
     seed: decides which pictures are in which part
 
     Near-duplicates stay together (stages.vision._duplicates). A picture that is in two classes is in
-    none. Parts that the set brings itself stay as they are. StageError: a class without a picture to
-    train on, or a set without a picture to test with.
+    none. Parts that the set brings itself stay as they are. Pictures that a packed model was trained
+    on are not tested with. StageError: a class without a picture to train on, or a set without a
+    picture to test with; classes to add that are there already, or without a ready network.
     """
     import numpy as np
 
-    from stages.vision import _duplicates, _pictures, _split
+    from stages.vision import _duplicates, _extension, _split
+    from stages.vision._packed import open_packed
 
-    found = _pictures.find(pictures)
-    read = _Read(found.sources, {"size": size, "fit": fit})
+    if (packed or extend) and picture is None:
+        raise StageError(
+            "assets.packed and assets.extend need params.method=last_layer or imprint: a network "
+            "that is fine-tuned cannot get more classes"
+        )
+    kept = open_packed(packed) if packed else None
+    found = _extension.collect(pictures, kept, extend)
+    fit = kept.package.constants["fit"] if kept else fit
+    constants = {**_input(picture, size), "fit": fit}
+    read = _Read(found.sources, constants)
     _tell(found.ignored, "are not pictures")
     _tell(found.empty, "hold no picture and are no classes", "folders")
     _tell_alike(found.alike)
@@ -69,8 +86,12 @@ def dataset(
     ambiguous = _split.ambiguous(read.digests, read.sources)
     _tell([read.sources[at].name for at in sorted(ambiguous)], "are in two classes: left out")
     group = _duplicates.groups(np.stack(read.thumbnails))
-    parts = _split.split(read.sources, group, ambiguous, (test_share, val_share), seed)
-    about = {"labels": found.labels, "constants": {"size": size, "fit": fit}}
+    shares, names = (test_share, val_share), [one.hex()[:16] for one in read.digests]
+    if kept:
+        parts = _extension.split(read.sources, names, group, ambiguous, shares, seed, kept)
+    else:
+        parts = _split.split(read.sources, group, ambiguous, shares, seed)
+    about = {"labels": found.labels, "constants": constants, "digests": names}
     folders = {"train": train, "val": train / "validation", "test": test}
     for name, folder in folders.items():
         if parts[name]:
@@ -84,6 +105,16 @@ def dataset(
         unreadable=float(len(found.ignored) + len(read.bad)),
         ambiguous=float(len(ambiguous)),
     )
+
+
+def _input(picture: "Path | None", size: int) -> dict[str, Any]:
+    """Return the side of the network's input, and the scaling of its pixels if it has one."""
+    import json
+
+    if picture is None:
+        return {"size": size}
+    about = json.loads(picture.read_text(encoding="utf-8"))
+    return {"size": about.pop("size"), "picture": about}
 
 
 class _Read:
@@ -147,13 +178,15 @@ def _write(folder: "Path", read: _Read, rows: list[int], about: dict[str, Any]) 
 
     labels = about["labels"]
     described = {"picture": (read.pixels.shape[1:], "uint8")}
-    target = part.create(folder, len(rows), described)["picture"]
+    scaling = {name: one for name, one in about["constants"].items() if name == "picture"}
+    target = part.create(folder, len(rows), described, scaling)["picture"]
     for at, row in enumerate(rows):
         target[at] = read.pixels[row]
     classes = [labels.index(read.sources[row].label) for row in rows]
     np.save(folder / "truth_class.npy", np.array(classes, np.int64))
     names = [read.sources[row].name for row in rows]
-    truth = {"labels": labels, "names": names}
+    digests = [about["digests"][row] for row in rows]
+    truth = {"labels": labels, "names": names, "digests": digests}
     (folder / "truth.json").write_text(json.dumps(truth, indent=1), encoding="utf-8")
     (folder / "labels.txt").write_text("\n".join(labels) + "\n", encoding="utf-8")
     text = json.dumps(about["constants"], indent=1)

@@ -1,6 +1,6 @@
 """Compares the classifier's outputs with the truth of the test part, picture by picture."""
 
-from typing import TYPE_CHECKING, Annotated, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict
 
 from engine.stage import In, Out, StageError, measured_on, note
 from engine.stage.suffix import Suffix
@@ -11,15 +11,21 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from stages.tflite.outputs import Outputs
+
 
 class ScoreMetrics(TypedDict):
     """accuracy, top_3, f1_macro (of the classes that the test part has) and correct are those of the
     int8 model as the target ran it; accuracy_drop is float minus int8; shares are 0 to 1.
-    accuracy_drop_beyond_one is the same, but 0 if only one test example is lost: it has a gate.
+    accuracy_drop_beyond_one is the same, but 0 if only one test example is lost: it has a gate. Both
+    are missing for a network that came ready without a float form.
     accuracy_low, accuracy_high: its 95 % interval by bootstrap over the test pictures.
 
     baseline_margin is accuracy minus majority_baseline, the share of the most frequent class;
-    untested_classes counts the classes of the training without a test picture. rejected is the share
+    untested_classes counts the classes of the training without a test picture. A model with classes
+    of an earlier package, kept_classes, is unevaluated if some of them have no test picture,
+    kept_untested: then accuracy and baseline_margin are missing, and tested_accuracy is the accuracy
+    on the pictures that there are. rejected is the share
     of the test pictures that are answered with `none of these`; accuracy does not count that.
     calibration_error is the expected one, of ten bins of probability (Guo et al. 2017).
 
@@ -27,19 +33,22 @@ class ScoreMetrics(TypedDict):
     outputs_differ, max_step_difference and reference_bit_equal are carried along from `infer`.
     """
 
-    accuracy: float
-    accuracy_low: float
-    accuracy_high: float
-    float_accuracy: float
-    accuracy_drop: float
-    accuracy_drop_beyond_one: float
+    accuracy: NotRequired[float]
+    accuracy_low: NotRequired[float]
+    accuracy_high: NotRequired[float]
+    tested_accuracy: NotRequired[float]
+    float_accuracy: NotRequired[float]
+    accuracy_drop: NotRequired[float]
+    accuracy_drop_beyond_one: NotRequired[float]
     top_3: float
     f1_macro: float
     correct: float
     test_examples: float
     majority_baseline: float
-    baseline_margin: float
+    baseline_margin: NotRequired[float]
     untested_classes: float
+    kept_classes: float
+    kept_untested: float
     rejected: float
     calibration_error: float
     accuracy_build: float
@@ -55,13 +64,16 @@ def score(
     reference: In,
     decision: In,
     report: Annotated[Out, Suffix(".json")],
+    head: In | None = None,
 ) -> ScoreMetrics:
     """Compare outputs with the truth.
 
     test:      the part that stages.vision.dataset wrote
-    outputs:   what `infer` wrote: probabilities (pictures, classes) by tensor name
+    outputs:   what `infer` wrote: probabilities (pictures, classes) by tensor name, or embeddings
+               (pictures, ...) if there is a `head`
     reference: what `reference` wrote: the same of the build machine, int8 and float
-    decision:  what `train` wrote: the threshold of `none of these`
+    decision:  what `train`, `last_layer` or `imprint` wrote: the threshold of `none of these`
+    head:      the last layer of the two latter
     report:    JSON: the metrics, where it was measured, the answers that `verify` expects of the raw
                items, and sections of the model card
 
@@ -77,97 +89,121 @@ def score(
 
     truth = np.load(test / "truth_class.npy")
     about = json.loads((test / "truth.json").read_text(encoding="utf-8"))
-    labels, threshold = about["labels"], json.loads(decision.read_text())["threshold"]
+    labels, decided = about["labels"], json.loads(decision.read_text(encoding="utf-8"))
     there = raw_outputs.read(outputs)
-    scores = _scores(there, truth)
-    build, floating = (
-        _scores(raw_outputs.read(reference / name), truth) for name in ("default", "float")
-    )
+    build, original = (raw_outputs.read(reference / name) for name in ("default", "float"))
+    scores = {"int8": _scores(there, truth, head)}
+    if original.about["model_sha256"] != build.about["model_sha256"]:
+        scores["float"] = _scores(original, truth, head)
     measured_on(there.about["taken"])
-    metrics = _metrics(scores, build, floating, truth, len(labels))
-    metrics["rejected"] = float((scores.max(1) < threshold).mean())
+    kept = decided.get("head", {}).get("kept", 0)
+    metrics = _metrics(scores, _scores(build, truth, head), truth, len(labels), kept)
+    metrics["rejected"] = float((scores["int8"].max(1) < decided["threshold"]).mean())
     for name in ("outputs_differ", "max_step_difference", "reference_bit_equal"):
-        metrics[name] = float(there.about["difference"][name])  # type: ignore[literal-required]
-    _figures.draw(test, {"int8": scores, "float": floating}, truth, about)
-    _warn(metrics, np.bincount(truth, minlength=len(labels)), labels)
+        metrics[name] = float(there.about["difference"][name])
+    _figures.draw(test, scores, truth, about)
+    _warn(metrics, np.bincount(truth, minlength=len(labels)), labels, kept)
     whole = {
         **{name: there.about[name] for name in ("runtime", "accelerator", "taken")},
         **metrics,
-        "answers": _answers(test, scores, labels, threshold),
-        "card": _card(metrics, scores, truth, labels),
+        "answers": _answers(test, scores["int8"], labels, decided["threshold"]),
+        "card": _card(metrics, scores["int8"], truth, labels),
     }
     report.write_text(json.dumps(whole, indent=1), encoding="utf-8")
     return metrics
 
 
-def _scores(found: Any, truth: "NDArray[np.int64]") -> "NDArray[np.float32]":
-    """Return the only output (pictures, classes) as values."""
+def _scores(
+    found: "Outputs", truth: "NDArray[np.int64]", head: "Path | None"
+) -> "NDArray[np.float32]":
+    """Return the probabilities (pictures, classes) of the only output, or of the head on it."""
+    from stages.tasks.head import read
+
     values = found.values()
     if len(values) != 1:
         raise StageError(
             f"a picture classifier must have one output, but this one has {len(values)}"
         )
-    (scores,) = values.values()
-    if len(scores) != len(truth):
+    (output,) = values.values()
+    if len(output) != len(truth):
         raise StageError(
-            f"there are outputs for {len(scores)} pictures, but {len(truth)} pictures in "
+            f"there are outputs for {len(output)} pictures, but {len(truth)} pictures in "
             "the test part: run `infer` on this part"
         )
-    return scores  # type: ignore[no-any-return]
+    return read(head).probabilities(output) if head else output
 
 
 def _metrics(
-    scores: "NDArray[np.float32]",
+    scores: "dict[str, NDArray[np.float32]]",
     build: "NDArray[np.float32]",
-    floating: "NDArray[np.float32]",
     truth: "NDArray[np.int64]",
     classes: int,
+    kept: int,
 ) -> ScoreMetrics:
+    """Return the metrics of the scores "int8" and perhaps "float"; the first `kept` classes are of an
+    earlier package.
+    """
     import numpy as np
 
-    from stages.evaluation import bootstrap
     from stages.evaluation.drop import beyond_one
     from stages.vision import _truth
 
-    low, high = bootstrap.share_interval(scores.argmax(1) == truth, range(len(truth)))
+    int8 = scores["int8"]
     tested = np.bincount(truth, minlength=classes)  # (classes,)
-    accuracy, float_accuracy = (
-        float((one.argmax(1) == truth).mean()) for one in (scores, floating)
-    )
-    accuracy_build = float((build.argmax(1) == truth).mean())
-    baseline = float(tested.max() / len(truth))
-    best = np.argsort(-scores, axis=1, kind="stable")[:, :3]
-    f1 = _truth.f1(_truth.confusion(scores, truth, classes))
-    return ScoreMetrics(
-        accuracy=accuracy,
-        accuracy_low=low,
-        accuracy_high=high,
-        float_accuracy=float_accuracy,
-        accuracy_drop=float_accuracy - accuracy,
-        accuracy_drop_beyond_one=beyond_one(float_accuracy, accuracy, len(truth)),
+    accuracy, accuracy_build = (float((one.argmax(1) == truth).mean()) for one in (int8, build))
+    best = np.argsort(-int8, axis=1, kind="stable")[:, :3]
+    f1 = _truth.f1(_truth.confusion(int8, truth, classes))
+    metrics = ScoreMetrics(
         top_3=float((best == truth[:, None]).any(1).mean()),
         f1_macro=float(f1[tested > 0].mean()),
-        correct=float((scores.argmax(1) == truth).sum()),
+        correct=float((int8.argmax(1) == truth).sum()),
         test_examples=float(len(truth)),
-        majority_baseline=baseline,
-        baseline_margin=accuracy - baseline,
-        untested_classes=float((tested == 0).sum()),
+        majority_baseline=float(tested.max() / len(truth)),
+        untested_classes=float((tested[kept:] == 0).sum()),
+        kept_classes=float(kept),
+        kept_untested=float((tested[:kept] == 0).sum()),
         rejected=0.0,
-        calibration_error=_truth.calibration_error(scores, truth),
+        calibration_error=_truth.calibration_error(int8, truth),
         accuracy_build=accuracy_build,
         accuracy_delta=accuracy - accuracy_build,
         outputs_differ=0.0,
         max_step_difference=0.0,
         reference_bit_equal=0.0,
     )
+    if metrics["kept_untested"]:
+        metrics["tested_accuracy"] = accuracy
+    else:
+        _add_accuracy(metrics, int8.argmax(1) == truth)
+    if "float" in scores:
+        metrics["float_accuracy"] = float((scores["float"].argmax(1) == truth).mean())
+        metrics["accuracy_drop"] = metrics["float_accuracy"] - accuracy
+        lost = beyond_one(metrics["float_accuracy"], accuracy, len(truth))
+        metrics["accuracy_drop_beyond_one"] = lost
+    return metrics
 
 
-def _warn(metrics: ScoreMetrics, tested: "NDArray[np.int64]", labels: list[str]) -> None:
+def _add_accuracy(metrics: ScoreMetrics, is_right: "NDArray[np.bool_]") -> None:
+    """Add the accuracy with its interval, and how much it is above the baseline."""
+    from stages.evaluation import bootstrap
+
+    low, high = bootstrap.share_interval(is_right, range(len(is_right)))
+    metrics["accuracy"], metrics["accuracy_low"] = float(is_right.mean()), low
+    metrics["accuracy_high"] = high
+    metrics["baseline_margin"] = metrics["accuracy"] - metrics["majority_baseline"]
+
+
+def _warn(metrics: ScoreMetrics, tested: "NDArray[np.int64]", labels: list[str], kept: int) -> None:
     """Say what the test part lacks, if its figures mean little."""
-    untested = [label for label, count in zip(labels, tested, strict=True) if not count]
+    if count := int(metrics["kept_untested"]):
+        note(
+            f"the model is unevaluated: {count} of its {len(labels)} classes come from assets.packed "
+            "and have no test picture here, so its accuracy is not known and its gates are not "
+            "judged. To evaluate it, give the pictures of these classes as assets.pictures"
+        )
+    untested = [label for at, label in enumerate(labels) if not tested[at] and at >= kept]
     if untested:
         note(f"the test part has no picture of {', '.join(untested)}: add pictures of them")
-    if metrics["baseline_margin"] <= 0:
+    if metrics.get("baseline_margin", 1) <= 0:
         note(
             f"an accuracy of {metrics['accuracy']:.4f} is no better than always answering "
             f"{labels[int(tested.argmax())]} ({metrics['majority_baseline']:.4f}): add pictures"
@@ -205,19 +241,15 @@ def _card(
         f"| {label} | {value:.3f} | {count} |" if count else f"| {label} | not tested | 0 |"
         for label, value, count in zip(labels, f1, tested, strict=True)
     )
+    known = metrics["kept_untested"] == 0
+    figures = _accuracy(metrics, len(truth)) if known else _unevaluated(metrics, len(truth))
     return {
         "Intended use": (
             f"Name what a picture shows, out of {len(labels)} classes. Not for decisions about "
             "people's health, safety or rights."
         ),
         "Data": f"Classes: {', '.join(labels)}\n\nTest pictures: {len(truth)}",
-        "Figures": (
-            f"Accuracy on {len(truth)} test pictures: {metrics['accuracy']:.3f} (95 % interval "
-            f"{metrics['accuracy_low']:.3f} to {metrics['accuracy_high']:.3f}); of the float model "
-            f"{metrics['float_accuracy']:.3f}. Always answering the most frequent class gives "
-            f"{metrics['majority_baseline']:.3f}.\n\n"
-            f"| class | F1 | test pictures |\n| --- | --- | --- |\n{rows}"
-        ),
+        "Figures": f"{figures}\n\n| class | F1 | test pictures |\n| --- | --- | --- |\n{rows}",
         "Limits": (
             "The model knows only these classes. It answers `none of these` if no class is "
             f"probable, which also happens to {metrics['rejected']:.1%} of the test "
@@ -225,3 +257,22 @@ def _card(
             "was tested only on pictures like those of its data set."
         ),
     }
+
+
+def _accuracy(metrics: ScoreMetrics, count: int) -> str:
+    floating = metrics.get("float_accuracy")
+    beside = "" if floating is None else f"; of the float model {floating:.3f}"
+    return (
+        f"Accuracy on {count} test pictures: {metrics['accuracy']:.3f} (95 % interval "
+        f"{metrics['accuracy_low']:.3f} to {metrics['accuracy_high']:.3f}){beside}. Always answering "
+        f"the most frequent class gives {metrics['majority_baseline']:.3f}."
+    )
+
+
+def _unevaluated(metrics: ScoreMetrics, count: int) -> str:
+    return (
+        f"Unevaluated: {metrics['kept_untested']:.0f} of the {metrics['kept_classes']:.0f} classes "
+        "that were kept from an earlier package were not tested again. On the "
+        f"{count} test pictures of the other classes, {metrics['tested_accuracy']:.1%} of the "
+        "answers are right."
+    )

@@ -9,12 +9,7 @@ from engine.stage.suffix import Suffix
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from stages.vision._course import Pictures
-
-KEPT = 0.95  # share of the validation pictures that the threshold of "none of these" lets pass
 
 
 class TrainMetrics(TypedDict):
@@ -81,7 +76,7 @@ def train(
     import json
 
     from stages.training import network as training
-    from stages.vision import _network
+    from stages.vision import _network, _threshold
     from stages.vision._course import Course, Phase, Settings
 
     training.fix(seed, threads)
@@ -103,7 +98,7 @@ def train(
             "training pictures"
         )
     scores = network.predict(held.pictures if len(held.pictures) else learnt.pictures, verbose=0)
-    decision.write_text(json.dumps({"threshold": _threshold(scores)}), encoding="utf-8")
+    decision.write_text(json.dumps({"threshold": _threshold.threshold(scores)}), encoding="utf-8")
     training.save(network, model)
     return TrainMetrics(
         val_accuracy=course.best["val_accuracy"],
@@ -128,10 +123,3 @@ def _pictures(folder: "Path", balance: bool) -> "Pictures":
         counts = np.bincount(classes)
         weight = (len(classes) / (np.count_nonzero(counts) * counts[classes])).astype(np.float32)
     return Pictures(part.read(folder).tensors["picture"], classes, weight)
-
-
-def _threshold(scores: "NDArray[np.float32]") -> float:
-    """Return the highest probability that KEPT of the pictures (n, classes) reach."""
-    import numpy as np
-
-    return round(float(np.quantile(scores.max(1), 1 - KEPT)), 4)

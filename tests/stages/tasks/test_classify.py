@@ -5,6 +5,7 @@ import pytest
 
 from engine.stage import StageError
 from stages.tasks import classify
+from stages.tasks.head import Head
 from stages.tasks.task import open_task
 from tests.stages.tasks import packages
 
@@ -50,6 +51,42 @@ def test_a_package_answers_a_picture_of_any_size(tmp_path):
     answer = task.answer(picture, task.new_state())
     assert task.rows(answer) == [{"label": "second", "probability": 0.75}]
     assert task.draw(picture, answer).any()
+
+
+def _with_head(folder, layer):
+    """Package a model that embeds every picture as (0.6, 0.8)."""
+    constants = {
+        "size": 8,
+        "fit": "crop",
+        "threshold": 0.5,
+        "head": {},
+        "picture": {"mean": 128, "deviation": 128},
+    }
+    (folder / "package/data").mkdir(parents=True)
+    layer.write(folder / "package/data")
+    return packages.write(
+        folder / "package", "classify", constants, model=packages.always((1, 8, 8, 3), [0.6, 0.8])
+    )
+
+
+def test_an_embedding_goes_through_the_last_layer_of_the_package(tmp_path):
+    layer = Head(np.float32([[9, 0], [0, 9]]), np.float32([0, 1]))
+    answer = open_task(_with_head(tmp_path, layer)).answer(np.zeros((8, 8, 3), np.uint8), None)
+    (wanted,) = layer.probabilities(np.float32([[0.6, 0.8]]))
+    assert (answer["label"], answer["probability"]) == ("second", round(float(wanted[1]), 4))
+
+
+def test_a_last_layer_for_another_embedding_is_refused(tmp_path):
+    layer = Head(np.ones((2, 3), np.float32), np.zeros(2, np.float32))
+    with pytest.raises(StageError, match="embedding has 2 values, but the last layer needs 3"):
+        open_task(_with_head(tmp_path, layer))
+
+
+def test_pixels_become_the_values_that_the_model_was_trained_with():
+    pixels = np.uint8([[[[0, 128, 255]]]])
+    assert classify.values(pixels, {}) is pixels
+    found = classify.values(pixels, {"picture": {"mean": 128, "deviation": 128}})
+    assert found.tolist() == [[[[-1, 0, 127 / 128]]]]
 
 
 def test_a_model_of_another_number_of_classes_is_refused(tmp_path):

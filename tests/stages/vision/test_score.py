@@ -8,6 +8,7 @@ import pytest
 
 from engine import stage
 from engine.stage import StageError
+from stages.tasks.head import Head
 from stages.tflite import outputs, part
 from stages.tflite.tensor import Tensor
 from stages.vision.score import score
@@ -32,7 +33,7 @@ def judged(tmp_path, monkeypatch):
     )
     monkeypatch.setattr(stage, "note", lambda text: None)
 
-    def run(there, truth, floating=None, threshold=0.4, labels=LABELS):
+    def run(there, truth, floating=None, threshold=0.4, labels=LABELS, layer=None, **decided):
         test = tmp_path / "test"
         part.write(test, {"picture": np.zeros((len(truth), 8, 8, 3), np.uint8)})
         part.raw_folder(test)
@@ -40,17 +41,26 @@ def judged(tmp_path, monkeypatch):
         np.save(test / "truth_class.npy", np.array(truth))
         names = [f"{at}.png" for at in range(len(truth))]
         (test / "truth.json").write_text(json.dumps({"labels": labels, "names": names}))
-        (tmp_path / "decision.json").write_text(json.dumps({"threshold": threshold}))
-        for folder, scores in (
-            ("outputs", there),
-            ("reference/default", there),
-            ("reference/float", there if floating is None else floating),
+        (tmp_path / "decision.json").write_text(json.dumps({"threshold": threshold, **decided}))
+        for folder, scores, form in (
+            ("outputs", there, "int8"),
+            ("reference/default", there, "int8"),
+            (
+                "reference/float",
+                there if floating is None else floating,
+                "int8" if layer else "float",
+            ),
         ):
             values = np.array(scores, np.float32)
             model = SimpleNamespace(outputs={"p": Tensor("p", (1, values.shape[1]), "float32")})
-            outputs.write(tmp_path / folder, {"p": values}, model, ABOUT)
+            about = {**ABOUT, "model_sha256": form}
+            outputs.write(tmp_path / folder, {"p": values}, model, about)
         folders = (test, tmp_path / "outputs", tmp_path / "reference", tmp_path / "decision.json")
-        metrics = score(*folders, tmp_path / "report.json")
+        if layer:
+            (tmp_path / "head").mkdir()
+            layer.write(tmp_path / "head")
+        head = tmp_path / "head" if layer else None
+        metrics = score(*folders, tmp_path / "report.json", head)
         return metrics, json.loads((tmp_path / "report.json").read_text()), figures
 
     return run
@@ -105,6 +115,36 @@ def test_outputs_of_another_part_are_refused(judged, tmp_path):
     folders = [tmp_path / name for name in ("test", "outputs", "reference", "decision.json")]
     with pytest.raises(StageError, match="outputs for 4 pictures, but 3 pictures in the test part"):
         score(*folders, tmp_path / "again.json")
+
+
+LAYER = Head(np.float32([[9, 0], [0, 9], [-9, -9]]), np.zeros(3, np.float32))
+EMBEDDINGS = [[1, 0], [0.9, 0.1], [0, 1], [0.1, 0.9]]
+
+
+def test_embeddings_go_through_the_last_layer_and_have_no_float_form(judged):
+    metrics, report, figures = judged(EMBEDDINGS, [0, 0, 1, 1], layer=LAYER)
+    assert metrics["accuracy"] == 1
+    assert not {"float_accuracy", "accuracy_drop"} & metrics.keys() and "float" not in figures
+    assert "float model" not in report["card"]["Figures"]
+    assert report["answers"][0]["rows"][0]["label"] == "cat"
+
+
+def test_a_model_with_kept_classes_that_are_not_tested_is_unevaluated(judged, monkeypatch):
+    said = []
+    monkeypatch.setattr("stages.vision.score.note", said.append)
+    metrics, report, _ = judged(EMBEDDINGS[2:], [1, 1], layer=LAYER, head={"kept": 1})
+    assert (metrics["kept_untested"], metrics["untested_classes"]) == (1, 1)
+    assert metrics["tested_accuracy"] == 1
+    assert not {"accuracy", "baseline_margin"} & metrics.keys()
+    assert said[0].startswith(
+        "the model is unevaluated: 1 of its 3 classes come from assets.packed"
+    )
+    assert report["card"]["Figures"].startswith("Unevaluated: 1 of the 1 classes")
+
+
+def test_a_model_whose_kept_classes_are_all_tested_is_evaluated(judged):
+    metrics, _, _ = judged(EMBEDDINGS, [0, 0, 1, 1], layer=LAYER, head={"kept": 2})
+    assert (metrics["accuracy"], metrics["kept_untested"], metrics["untested_classes"]) == (1, 0, 1)
 
 
 def test_the_accuracy_has_an_interval_over_the_test_pictures(judged):

@@ -1,0 +1,11 @@
+"""The probability below which a picture is none of the classes."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+KEPT = 0.95  # share of the validation pictures that the threshold of "none of these" lets pass
+
+
+def threshold(scores: NDArray[np.float32]) -> float:
+    """Return the highest probability that KEPT of the pictures (n, classes) reach."""
+    return round(float(np.quantile(scores.max(1), 1 - KEPT)), 4)

@@ -1,0 +1,131 @@
+"""Checks a ready network that turns a picture into an embedding, and passes it on unchanged."""
+
+import json
+from typing import TYPE_CHECKING, Annotated, TypedDict
+
+from engine.stage import In, Out, StageError
+from engine.stage.suffix import Suffix
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stages.tflite.tensor import Tensor
+
+SMALLEST = 32  # side of a picture, pixels
+
+
+class ExtractorMetrics(TypedDict):
+    """Side of the picture that the network sees, in pixels, and values of its embedding."""
+
+    picture_size: float
+    embedding_size: float
+
+
+def extractor(
+    model: In,
+    models: Out,
+    picture: Annotated[Out, Suffix(".json")],
+    packed: In | None = None,
+    extend: In | None = None,
+    *,
+    method: str,
+) -> ExtractorMetrics:
+    """Check that the network reads one picture and answers one embedding.
+
+    model:   a quantised .tflite file, or a folder with int8.tflite and perhaps edgetpu.tflite
+    packed:  a package whose last layer gets more classes; extend: the pictures of these classes
+    models:  model/int8.tflite, and model/edgetpu.tflite if it was published with it
+    picture: JSON: size, and mean and deviation: the network reads (pixel - mean) / deviation
+
+    method:  how the last layer is made: last_layer or imprint, as that of the package
+
+    StageError: another number of inputs or outputs, no square picture of three colours, an input of
+    another type than uint8 or int8, an output that is no vector or the probabilities of classes;
+    `packed` without `extend` and the reverse, a package of another extractor or method.
+    """
+    import shutil
+
+    from stages.tflite import roles
+    from stages.tflite.interpreters import ANY
+    from stages.tflite.model import open_model
+    from stages.tflite.outputs import sha256
+
+    if (packed is None) != (extend is None):
+        given, lacks = ("extend", "packed") if packed is None else ("packed", "extend")
+        meaning = {"packed": "the package that gets more classes", "extend": "their pictures"}
+        raise StageError(
+            f"assets.{given} needs assets.{lacks}, {meaning[lacks]}: add assets.{lacks}=FOLDER"
+        )
+    files = roles.files(model)
+    int8 = roles.runnable(files)[0]
+    if packed:
+        _check_packed(packed, sha256(int8), method)
+    opened = open_model(int8, ANY)
+    about = _picture(opened.inputs)
+    size = _embedding(opened.outputs, int8)
+    (models / "model").mkdir(parents=True)
+    for form, path in files.items():
+        shutil.copyfile(path, models / "model" / f"{form}.tflite")
+    picture.write_text(json.dumps(about, indent=1), encoding="utf-8")
+    return ExtractorMetrics(picture_size=float(about["size"]), embedding_size=float(size))
+
+
+def _check_packed(packed: "Path", sha256: str, method: str) -> None:
+    from stages.vision._packed import open_packed
+
+    found = open_packed(packed)
+    if found.method != method:
+        raise StageError(
+            f"assets.packed was made with params.method={found.method}: use the same method"
+        )
+    if found.extractor_sha256 != sha256:
+        raise StageError(
+            "assets.packed was made with another extractor than assets.extractor: set "
+            "assets.extractor to the file with the sha256 " + found.extractor_sha256
+        )
+
+
+def _picture(inputs: "dict[str, Tensor]") -> "dict[str, float]":
+    """Return size, mean and deviation of the only input: (1, size, size, 3)."""
+    from stages.tflite.tensor import only
+
+    tensor = only(inputs, "input")
+    shape = tensor.shape
+    if len(shape) != 4 or shape[3] != 3 or shape[1] != shape[2] or shape[1] < SMALLEST:
+        raise StageError(
+            f"the extractor's input is {tensor}, not a square picture of three colours: give "
+            "another assets.extractor"
+        )
+    if tensor.type not in ("uint8", "int8"):
+        raise StageError(
+            f"the extractor's input is {tensor}: give a quantised network, whose input is uint8 or int8"
+        )
+    least = -128 if tensor.type == "int8" else 0
+    return {
+        "size": shape[1],
+        "mean": float(tensor.zero_point - least),
+        "deviation": 1 / (tensor.scale or 1.0),
+    }
+
+
+def _embedding(outputs: "dict[str, Tensor]", path: "Path") -> int:
+    """Return the values of the only output, which is a vector and no classes' probabilities."""
+    from math import prod
+
+    from stages.tflite.schema import read_model
+    from stages.tflite.tensor import only
+
+    tensor = only(outputs, "output")
+    size = tensor.shape[-1]
+    if size < 2 or prod(tensor.shape) != size:
+        raise StageError(
+            f"the extractor's output is {tensor}, not one embedding: let the network end with an "
+            "average over the picture"
+        )
+    graph = read_model(path).subgraphs[0]
+    if any(one.type == "SOFTMAX" and graph.outputs[0] in one.outputs for one in graph.operators):
+        raise StageError(
+            f"{path.name} answers the probabilities of {size} classes: give a network without its "
+            "last layer"
+        )
+    return size
