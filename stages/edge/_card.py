@@ -89,7 +89,9 @@ def _cost(cost: dict[str, Any]) -> str:
 def _compiled(log: dict[str, Any]) -> str:
     """Return the result of the compiler as text."""
     if not log.get("compiled"):
-        return "not compiled; the model runs on the CPU"
+        makers = {one.get("by") for one in log.get("models", {}).values()}
+        is_published = "its publisher" in makers
+        return "compiled by its publisher" if is_published else "not compiled; the model runs on the CPU"
     return (
         f"{log['on_edgetpu']} of {log['operations']} operators, as edgetpu_compiler "
         f"{log['version']} mapped them"

@@ -8,7 +8,7 @@ import pytest
 
 from engine.stage import StageError
 from stages.tasks import head
-from stages.tasks.task import load
+from stages.tasks.task import open_task
 from stages.tflite import part
 from stages.vision.dataset import dataset
 from stages.vision.extractor import extractor
@@ -52,7 +52,7 @@ def test_the_weights_of_a_class_are_its_mean_embedding_at_one_scale(made):
 
 
 def test_the_package_answers_pictures_with_the_extractor_and_the_last_layer(made):
-    task = load(made / "package")
+    task = open_task(made / "package")
     answers = {
         item.path.name: task.answer(_pixels(item.path), None)["label"]
         for item in part.items(made / "test")
