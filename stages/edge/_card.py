@@ -91,7 +91,11 @@ def _compiled(log: dict[str, Any]) -> str:
     if not log.get("compiled"):
         makers = {one.get("by") for one in log.get("models", {}).values()}
         is_published = "its publisher" in makers
-        return "compiled by its publisher" if is_published else "not compiled; the model runs on the CPU"
+        return (
+            "compiled by its publisher"
+            if is_published
+            else "not compiled; the model runs on the CPU"
+        )
     return (
         f"{log['on_edgetpu']} of {log['operations']} operators, as edgetpu_compiler "
         f"{log['version']} mapped them"

@@ -1,7 +1,6 @@
 """Reads the pictures of a data set, or of one that adds classes to a packed model; opens none of them."""
 
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,20 +13,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stages.vision._packed import Packed
-    from stages.vision._pictures import Source
+    from stages.vision._pictures import Found, Source
 
 
-@dataclass(frozen=True)
-class Collected:
-    """The pictures, the classes in the order of the model's answers, and what was passed over."""
-
-    sources: "list[Source]"
-    labels: "list[str]"
-    ignored: "list[str]"
-
-
-def collect(pictures: Path | None, packed: "Packed | None", extend: Path | None) -> Collected:
-    """Return what there is to read.
+def collect(
+    pictures: Path | None, packed: "Packed | None", extend: Path | None
+) -> "tuple[Found, list[str]]":
+    """Return what there is to read, and the classes in the order of the model's answers.
 
     StageError: no picture at all, a class of `pictures` that the packed model lacks, a class of
     `extend` that it has.
@@ -36,7 +28,7 @@ def collect(pictures: Path | None, packed: "Packed | None", extend: Path | None)
         if pictures is None:
             raise StageError("there are no pictures: give assets.pictures=FOLDER")
         found = _pictures.find(pictures)
-        return Collected(found.sources, found.labels, found.ignored)
+        return found, found.labels
     more = _pictures.find(extend, fewest=1)
     if there := sorted(set(more.labels) & set(packed.labels)):
         raise StageError(
@@ -49,8 +41,10 @@ def collect(pictures: Path | None, packed: "Packed | None", extend: Path | None)
             f"assets.pictures has the class {', '.join(unknown)}, which the packed model lacks: set "
             "assets.pictures to the pictures that it was made with, or to null if you lack them"
         )
-    labels = [*packed.labels, *more.labels]
-    return Collected([*old.sources, *more.sources], labels, [*old.ignored, *more.ignored])
+    both = _pictures.Found(
+        [*old.sources, *more.sources], [*old.ignored, *more.ignored], [*old.empty, *more.empty]
+    )
+    return both, [*packed.labels, *more.labels]
 
 
 def split(

@@ -75,7 +75,7 @@ def dataset(
             "that is fine-tuned cannot get more classes"
         )
     kept = open_packed(packed) if packed else None
-    found = _extension.collect(pictures, kept, extend)
+    found, labels = _extension.collect(pictures, kept, extend)
     fit = kept.package.constants["fit"] if kept else fit
     constants = {**_input(picture, size), "fit": fit}
     read = _Read(found.sources, constants)
@@ -91,7 +91,7 @@ def dataset(
         parts = _extension.split(read.sources, names, group, ambiguous, shares, seed, kept)
     else:
         parts = _split.split(read.sources, group, ambiguous, shares, seed)
-    about = {"labels": found.labels, "constants": constants, "digests": names}
+    about = {"labels": labels, "constants": constants, "digests": names}
     folders = {"train": train, "val": train / "validation", "test": test}
     for name, folder in folders.items():
         if parts[name]:
@@ -101,7 +101,7 @@ def dataset(
         train_pictures=float(len(parts["train"])),
         val_pictures=float(len(parts["val"])),
         test_pictures=float(len(parts["test"])),
-        classes=float(len(found.labels)),
+        classes=float(len(labels)),
         unreadable=float(len(found.ignored) + len(read.bad)),
         ambiguous=float(len(ambiguous)),
     )
