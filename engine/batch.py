@@ -127,7 +127,7 @@ class Batch:
         every = names(self.source)
         if not every:
             what, fix = "it holds no file", "name a folder with files, or a file"
-            raise UserError(f"input={self.request.options.input}", what, fix)
+            raise UserError(str(self.source), what, fix)
         self.total = len(every)
         cuts = range(0, len(every), PART)
         self._parts = [self._planned(tuple(every[at : at + PART])) for at in cuts]

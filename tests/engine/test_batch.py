@@ -143,7 +143,7 @@ def test_an_empty_folder_is_refused(predict, packed):
         path.rename(path.with_name(f".{path.name}"))
     said, _ = predict()
     assert said.status == 2
-    assert "input=mine\n  it holds no file\n" in said.err
+    assert "/mine\n  it holds no file\n" in said.err
 
 
 def test_it_leaves_no_work_behind(predict, packed):
