@@ -6,21 +6,6 @@ from numpy.typing import NDArray
 BINS = 10  # of probability, 0 to 1
 
 
-def confusion(
-    scores: NDArray[np.float32], truth: NDArray[np.int64], classes: int
-) -> NDArray[np.int64]:
-    """Return (classes, classes) counts, rows true and columns guessed."""
-    matrix = np.zeros((classes, classes), np.int64)
-    np.add.at(matrix, (truth, scores.argmax(1)), 1)
-    return matrix
-
-
-def f1(matrix: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return each class's F1, 2 tp / (2 tp + fp + fn); 0 for a class neither there nor guessed."""
-    all_ = matrix.sum(0) + matrix.sum(1)
-    return np.where(all_ > 0, 2 * matrix.diagonal() / np.maximum(all_, 1), 0.0)
-
-
 def reliability(
     scores: NDArray[np.float32], truth: NDArray[np.int64]
 ) -> list[tuple[float, float, int]]:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
-from engine.stage import In, Out, StageError, measured_on, note
+from engine.stage import In, Out, measured_on, note
 from engine.stage.suffix import Suffix
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def score(
 
     import numpy as np
 
+    from stages.evaluation import classifier
     from stages.tflite import outputs as raw_outputs
     from stages.vision import _figures
 
@@ -80,21 +81,19 @@ def score(
     labels, threshold = about["labels"], json.loads(decision.read_text())["threshold"]
     there = raw_outputs.read(outputs)
     scores = _scores(there, truth)
-    build, floating = (
-        _scores(raw_outputs.read(reference / name), truth) for name in ("default", "float")
-    )
+    others = {
+        name: _scores(raw_outputs.read(reference / name), truth) for name in ("default", "float")
+    }
+    matrix = classifier.confusion(truth, scores.argmax(1), len(labels))
     measured_on(there.about["taken"])
-    metrics = _metrics(scores, build, floating, truth, len(labels))
-    metrics["rejected"] = float((scores.max(1) < threshold).mean())
-    for name in ("outputs_differ", "max_step_difference", "reference_bit_equal"):
-        metrics[name] = float(there.about["difference"][name])  # type: ignore[literal-required]
-    _figures.draw(test, {"int8": scores, "float": floating}, truth, about)
-    _warn(metrics, np.bincount(truth, minlength=len(labels)), labels)
+    metrics = _metrics(scores, others, matrix, truth, there.about["difference"], threshold)
+    _figures.draw(test, {"int8": scores, "float": others["float"]}, truth, about)
+    _warn(metrics, matrix, labels)
     whole = {
         **{name: there.about[name] for name in ("runtime", "accelerator", "taken")},
         **metrics,
         "answers": _answers(test, scores, labels, threshold),
-        "card": _card(metrics, scores, truth, labels),
+        "card": _card(metrics, matrix, labels),
     }
     report.write_text(json.dumps(whole, indent=1), encoding="utf-8")
     return metrics
@@ -102,76 +101,44 @@ def score(
 
 def _scores(found: Any, truth: "NDArray[np.int64]") -> "NDArray[np.float32]":
     """Return the only output (pictures, classes) as values."""
-    values = found.values()
-    if len(values) != 1:
-        raise StageError(
-            f"a picture classifier must have one output, but this one has {len(values)}"
-        )
-    (scores,) = values.values()
-    if len(scores) != len(truth):
-        raise StageError(
-            f"there are outputs for {len(scores)} pictures, but {len(truth)} pictures in "
-            "the test part: run `infer` on this part"
-        )
-    return scores  # type: ignore[no-any-return]
+    from stages.evaluation import classifier
+
+    return classifier.only_output(found.values(), len(truth), "a picture classifier", "pictures")
 
 
 def _metrics(
     scores: "NDArray[np.float32]",
-    build: "NDArray[np.float32]",
-    floating: "NDArray[np.float32]",
+    others: "dict[str, NDArray[np.float32]]",
+    matrix: "NDArray[np.int64]",
     truth: "NDArray[np.int64]",
-    classes: int,
+    difference: dict[str, Any],
+    threshold: float,
 ) -> ScoreMetrics:
+    """Return the metrics; others: the scores of the build machine (default) and the float model."""
     import numpy as np
 
-    from stages.evaluation import bootstrap
-    from stages.evaluation.drop import beyond_one
+    from stages.evaluation import bootstrap, classifier
     from stages.vision import _truth
 
-    low, high = bootstrap.share_interval(scores.argmax(1) == truth, range(len(truth)))
-    tested = np.bincount(truth, minlength=classes)  # (classes,)
-    accuracy, float_accuracy = (
-        float((one.argmax(1) == truth).mean()) for one in (scores, floating)
-    )
-    accuracy_build = float((build.argmax(1) == truth).mean())
-    baseline = float(tested.max() / len(truth))
+    interval = bootstrap.share_interval(scores.argmax(1) == truth, range(len(truth)))
+    found = {name: float((one.argmax(1) == truth).mean()) for name, one in others.items()}
     best = np.argsort(-scores, axis=1, kind="stable")[:, :3]
-    f1 = _truth.f1(_truth.confusion(scores, truth, classes))
     return ScoreMetrics(
-        accuracy=accuracy,
-        accuracy_low=low,
-        accuracy_high=high,
-        float_accuracy=float_accuracy,
-        accuracy_drop=float_accuracy - accuracy,
-        accuracy_drop_beyond_one=beyond_one(float_accuracy, accuracy, len(truth)),
+        **classifier.metrics(matrix, interval, found["float"], found["default"], difference),
         top_3=float((best == truth[:, None]).any(1).mean()),
-        f1_macro=float(f1[tested > 0].mean()),
-        correct=float((scores.argmax(1) == truth).sum()),
-        test_examples=float(len(truth)),
-        majority_baseline=baseline,
-        baseline_margin=accuracy - baseline,
-        untested_classes=float((tested == 0).sum()),
-        rejected=0.0,
+        rejected=float((scores.max(1) < threshold).mean()),
         calibration_error=_truth.calibration_error(scores, truth),
-        accuracy_build=accuracy_build,
-        accuracy_delta=accuracy - accuracy_build,
-        outputs_differ=0.0,
-        max_step_difference=0.0,
-        reference_bit_equal=0.0,
     )
 
 
-def _warn(metrics: ScoreMetrics, tested: "NDArray[np.int64]", labels: list[str]) -> None:
+def _warn(metrics: ScoreMetrics, matrix: "NDArray[np.int64]", labels: list[str]) -> None:
     """Say what the test part lacks, if its figures mean little."""
-    untested = [label for label, count in zip(labels, tested, strict=True) if not count]
-    if untested:
+    from stages.evaluation import classifier
+
+    if untested := classifier.untested(matrix, labels):
         note(f"the test part has no picture of {', '.join(untested)}: add pictures of them")
-    if metrics["baseline_margin"] <= 0:
-        note(
-            f"an accuracy of {metrics['accuracy']:.4f} is no better than always answering "
-            f"{labels[int(tested.argmax())]} ({metrics['majority_baseline']:.4f}): add pictures"
-        )
+    for text in classifier.no_better(metrics, matrix, labels, "pictures"):
+        note(text)
 
 
 def _answers(
@@ -188,19 +155,11 @@ def _answers(
     return found
 
 
-def _card(
-    metrics: ScoreMetrics,
-    scores: "NDArray[np.float32]",
-    truth: "NDArray[np.int64]",
-    labels: list[str],
-) -> dict[str, str]:
+def _card(metrics: ScoreMetrics, matrix: "NDArray[np.int64]", labels: list[str]) -> dict[str, str]:
     """Return sections of the model card: title -> Markdown."""
-    import numpy as np
+    from stages.evaluation import classifier
 
-    from stages.vision import _truth
-
-    tested = np.bincount(truth, minlength=len(labels))
-    f1 = _truth.f1(_truth.confusion(scores, truth, len(labels)))
+    tested, f1 = matrix.sum(1), classifier.f1(matrix)
     rows = "\n".join(
         f"| {label} | {value:.3f} | {count} |" if count else f"| {label} | not tested | 0 |"
         for label, value, count in zip(labels, f1, tested, strict=True)
@@ -210,9 +169,9 @@ def _card(
             f"Name what a picture shows, out of {len(labels)} classes. Not for decisions about "
             "people's health, safety or rights."
         ),
-        "Data": f"Classes: {', '.join(labels)}\n\nTest pictures: {len(truth)}",
+        "Data": f"Classes: {', '.join(labels)}\n\nTest pictures: {matrix.sum()}",
         "Figures": (
-            f"Accuracy on {len(truth)} test pictures: {metrics['accuracy']:.3f} (95 % interval "
+            f"Accuracy on {matrix.sum()} test pictures: {metrics['accuracy']:.3f} (95 % interval "
             f"{metrics['accuracy_low']:.3f} to {metrics['accuracy_high']:.3f}); of the float model "
             f"{metrics['float_accuracy']:.3f}. Always answering the most frequent class gives "
             f"{metrics['majority_baseline']:.3f}.\n\n"
