@@ -32,6 +32,7 @@ class RunStarted(TypedDict):
     git_modified: NotRequired[
         bool | None
     ]  # whether tracked files differ from the commit; None: unknown
+    parent_run: NotRequired[str | None]  # the run of `mlflow run` that this one is a part of
     params: dict[str, Any]  # flat
     objective: str | None  # the metric that a sweep reads
     # [{key, name, digest, source, licence, path, sample (bool), modified (of the newest file of a

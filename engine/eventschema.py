@@ -244,6 +244,7 @@ _OPTIONAL: dict[str, dict[str, Any]] = {  # fields that older journals lack
         "until": NotRequired[list[str]],
         "git_modified": NotRequired[bool | None],
         "left_out": NotRequired[dict[Key, str]],
+        "parent_run": NotRequired[str | None],
     }
 }
 _SPECIAL: dict[tuple[str, str], Any] = {  # fields whose type differs in one kind of event

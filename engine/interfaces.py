@@ -101,6 +101,9 @@ class ContainerFiles(Protocol):
     def collect(self, client: Any, container: Any, launch: Launch) -> None:
         """Fetch the outputs and all reports."""
 
+    def forget(self, client: Any, launch: Launch) -> None:
+        """Remove what no other command needs; the container is gone."""
+
     def free_bytes(self, launch: Launch) -> int | None:
         """Return the free space on the disk that the job writes to; None if unknown."""
 

@@ -29,6 +29,7 @@ LOG_MOST, LOG_ENDS = (
     100_000_000,
     1_000_000,
 )  # a log above the first size, in bytes, is cut; the second size is kept of each end
+PARTS = "parts"  # of a work folder: inputs that are made for one command
 READ_MOST = 8_000_000  # bytes of a stage's reports that are read at once
 EVENTS_MOST, EVENTS_MOST_BYTES = (
     100_000,
@@ -268,6 +269,11 @@ def linked(launch: Launch) -> list[Path]:
         path for path in launch.inputs.values() if path and path.parent == launch.folder / "in"
     ]
     return [entry.readlink() for folder in folders for entry in sorted(folder.iterdir())]
+
+
+def is_passing(launch: Launch, path: Path) -> bool:
+    """Return whether an input is of one command alone, such as a part of a user's folder."""
+    return path.is_relative_to(launch.folder.parent / PARTS)
 
 
 def _folder_input(folder: Path, entries: Mapping[str, Path]) -> Path:

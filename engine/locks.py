@@ -68,10 +68,13 @@ class Locks:
         """Return the names of ended engines that left their work folders."""
         return [folder.name for folder in self._abandoned()]
 
-    def sweep(self) -> list[str]:
-        """Remove the work folders of ended engines, and return those engines' names."""
+    def sweep(self, prefix: str = "") -> list[str]:
+        """Remove the work folders of ended engines, and return those engines' names.
+
+        prefix: only of engines whose name begins so.
+        """
         gone = []
-        for folder in self._abandoned():
+        for folder in (one for one in self._abandoned() if one.name.startswith(prefix)):
             aside = folder.with_name(f".gone-{uuid.uuid4().hex}")
             with suppress(
                 OSError

@@ -3,12 +3,13 @@ after it, and shown as a table or as JSON.
 """
 
 import json
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
 from engine import handles
-from engine.wording import table
+from engine.wording import printable, table
 
 Format = Literal["table", "json", "jsonl"]
 Row = dict[str, Any]
@@ -36,18 +37,58 @@ def shown(found: list[Row], form: Format) -> str:
     return table([keys, *(_cells(row, keys) for row in found)])
 
 
+def annotated(result: Path) -> list[Path]:
+    """Return the pictures and videos on which the stage drew its answers."""
+    return sorted((result / "annotated").glob("*"))
+
+
+def deliver(result: Path, output: Path) -> None:
+    """Copy what the stage drew to where the user wants it: one to a file, several into a folder."""
+    made = annotated(result)
+    if len(made) == 1 and output.suffix == made[0].suffix:
+        shutil.copyfile(made[0], output)
+        return
+    output.mkdir(parents=True, exist_ok=True)
+    for path in made:
+        shutil.copyfile(path, output / path.name)
+
+
+class Lines:
+    """Rows as lines of text, in portions; the columns of a table widen with their content."""
+
+    def __init__(self, form: Format) -> None:
+        self._form = form
+        self._keys: list[str] = []
+        self._widths: list[int] = []
+
+    def of(self, found: list[Row]) -> list[str]:
+        """Return these rows, and a table's head before the first of all."""
+        if self._form != "table":
+            return [json.dumps(row) for row in found]
+        cells = []
+        if found and not self._keys:
+            self._keys = list(found[0])
+            cells.append(self._keys)
+        cells += [_cells(row, self._keys) for row in found]
+        before = [self._widths] if self._widths else []
+        widths = [*before, *([len(cell) for cell in row] for row in cells)]
+        self._widths = [max(column) for column in zip(*widths, strict=True)]
+        return [self._aligned(row) for row in cells]
+
+    def _aligned(self, cells: list[str]) -> str:
+        padded = (c.ljust(width) for c, width in zip(cells, self._widths, strict=True))
+        return "  ".join(padded).rstrip()
+
+
 class Following:
     """The rows of a stage's output as text, while the stage writes them.
 
-    The columns of a table widen with their content. Invalid lines are skipped: `rows` refuses them
-    when the stage has ended.
+    Invalid lines are skipped: `rows` refuses them when the stage has ended.
     """
 
     def __init__(self, name: str, form: Format) -> None:
-        self._name, self._form = name, form
+        self._name, self._lines = name, Lines(form)
         self._offset = 0
-        self._keys: list[str] = []
-        self._widths: list[int] = []
 
     def more(self, out: Path) -> list[str]:
         """Return lines for the rows added to `out`/<name of the output>/predictions.jsonl since the last
@@ -56,7 +97,8 @@ class Following:
         lines: list[str] = []
         with suppress(OSError):  # the stage has not written anything yet
             while added := self._added(out):
-                lines += [text for line in added.splitlines() for text in self._shown(line)]
+                for line in added.splitlines():
+                    lines += self._lines.of(_row(line))
         return lines
 
     @property
@@ -77,26 +119,14 @@ class Following:
         self._offset += len(data)
         return data
 
-    def _shown(self, line: bytes) -> list[str]:
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            return []
-        if not isinstance(row, dict):
-            return []
-        if self._form != "table":
-            return [json.dumps(row)]
-        if self._keys:
-            return [self._aligned(_cells(row, self._keys))]
-        self._keys = list(row)
-        cells = _cells(row, self._keys)
-        self._widths = list(map(len, cells))
-        return [self._aligned(self._keys), self._aligned(cells)]
 
-    def _aligned(self, cells: list[str]) -> str:
-        self._widths = [max(width, len(c)) for width, c in zip(self._widths, cells, strict=True)]
-        padded = (c.ljust(width) for c, width in zip(cells, self._widths, strict=True))
-        return "  ".join(padded).rstrip()
+def _row(line: bytes) -> list[Row]:
+    """Return the row in a line; nothing if it is none."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return []
+    return [row] if isinstance(row, dict) else []
 
 
 def _cells(row: Row, keys: list[str]) -> list[str]:
@@ -104,7 +134,10 @@ def _cells(row: Row, keys: list[str]) -> list[str]:
 
 
 def _cell(value: Any) -> str:
-    """Return a value as text; nothing for null, such as the time of a picture."""
+    """Return a value as text; nothing for null, such as the time of a picture.
+
+    The name of a user's file may hold line ends and escape sequences.
+    """
     if value is None:
         return ""
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    return f"{value:.3f}" if isinstance(value, float) else printable(str(value))

@@ -16,6 +16,7 @@ from engine.plan import Plan, ResolvedAsset, describe
 from engine.request import Request
 from engine.wording import redact
 
+PARENT_RUN = "RPI_MLFLOW_PARENT_RUN"  # the environment variable that engine.mlproject sets
 _MOST_BYTES = 100_000_000  # of packed-refs
 _PATIENCE_S = 10
 
@@ -32,6 +33,7 @@ def run_started(request: Request, plan: Plan, run_id: str) -> RunStarted:
         command=[*map(redact, request.command)],
         git_commit=(commit := git_commit(ROOT)),
         git_modified=is_modified(ROOT) if commit else None,
+        parent_run=os.environ.get(PARENT_RUN),
         params=dict(plan.params),
         objective=plan.objective,
         assets=_assets(request, plan),

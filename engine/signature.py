@@ -79,6 +79,11 @@ class Library:
             modules=(*contract.modules, module),
         )
 
+    def constant(self, module: str, name: str) -> object:
+        """Return the plain value of a class attribute in one of a contract's modules, or None."""
+        path = self._module_path(module)
+        return None if path is None else syntax.constant(self._parsed(path), name)
+
     def remember(self) -> None:
         """Cache the results of parsing for the next run, if a file for them was given."""
         self._memo.save()

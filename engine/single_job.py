@@ -16,6 +16,7 @@ from engine.contract import Contract
 from engine.dispatch import Dispatcher, executor_context
 from engine.errors import UserError
 from engine.jobfolder import Ended, JobFolder, Launch, log_tail
+from engine.placement import Placement
 from engine.plan import Job, Planned
 from engine.request import Request
 from engine.sealing import BadOutput, seal
@@ -69,18 +70,9 @@ def run(
     the stage to end, and its outputs so far are returned.
     Raise UserError if the stage cannot run anywhere, or its machine is unreachable.
     """
-    chosen = request.settings.executor
-    executors = Dispatcher(executor_context(request), chosen.name, chosen.first_of)
-    with closing(executors):
+    with closing(dispatcher(request)) as executors:
         function = contract.invoke["function"]
-        try:
-            place = executors.place(spec, contract)
-        except (
-            UserError
-        ) as mistake:  # for example, no image of the target has a module that it imports
-            raise UserError(
-                mistake.where or contract.label, mistake.what, ON_THIS_MACHINE
-            ) from None
+        place = placed(executors, spec, contract)
         job = Job(function, spec, contract, {}, contract.outputs, params, place)
         planned = [Planned(job, work.name, None, None, "")]
         provide(executors, planned)
@@ -100,6 +92,20 @@ def run(
     except BadOutput as error:
         return Done(False, {}, f"{function}: {error}", notes, asked)
     return Done(True, collected, log_tail(launch.log), notes, asked)
+
+
+def dispatcher(request: Request) -> Dispatcher:
+    """Return the executors of the request."""
+    chosen = request.settings.executor
+    return Dispatcher(executor_context(request), chosen.name, chosen.first_of)
+
+
+def placed(executors: Dispatcher, spec: StageSpec, contract: Contract) -> Placement:
+    """Return where the stage runs; UserError if it can run nowhere."""
+    try:
+        return executors.place(spec, contract)
+    except UserError as mistake:  # such as a module that no image of the target has
+        raise UserError(mistake.where or contract.label, mistake.what, ON_THIS_MACHINE) from None
 
 
 def _laid_out(job: Job, work: Path, inputs: Mapping[str, Path | None]) -> Launch:

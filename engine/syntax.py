@@ -169,6 +169,14 @@ def _constant(tree: ast.Module, name: str) -> dict[str, Any]:
     return {}
 
 
+def constant(tree: ast.Module, name: str) -> object:
+    """Return the plain value that a class of the module gives to this attribute; None if none does."""
+    for node in (inner for one in tree.body if isinstance(one, ast.ClassDef) for inner in one.body):
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+            return node.value.value if isinstance(node.value, ast.Constant) else None
+    return None
+
+
 def parameters(function: ast.FunctionDef, path: Path) -> dict[str, Parameter]:
     """Return the keyword-only arguments, which are the stage's parameters."""
     arguments = zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)

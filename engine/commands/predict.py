@@ -7,21 +7,34 @@ on the target's device if there is one, else on this machine.
 import json
 import os
 import re
-import shutil
 import sys
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
-from engine import digest, interrupts, layout, ordinary, predictions, run_files, runs, single_job
+from engine import (
+    batch,
+    digest,
+    interrupts,
+    layout,
+    ordinary,
+    predictions,
+    run_files,
+    runs,
+    single_job,
+)
+from engine.batch_report import Report
 from engine.contract import Contract
+from engine.dispatch import Dispatcher
 from engine.drawing import downloads
 from engine.drive import provide_images
 from engine.errors import UserError
 from engine.options import CommandOptions
+from engine.plan import Planned
 from engine.request import Request
 from engine.signature import Library
 from engine.spec import StageSpec
@@ -75,11 +88,16 @@ def main(request: Request[Options]) -> tuple[int, None]:
         with ordinary.writing(request.options.output):
             _refuse_overwriting(request.options, output, source)
             output.parent.mkdir(parents=True, exist_ok=True)  # before the work, which may be long
+    if "annotate" in contract.params:
+        params["annotate"] = output is not None
     layout.make_outputs(request.outputs)
     store = Store(layout.store_dir(request.outputs))
-    with interrupts.terminable(), store.locks.work(f"predict-{time.time_ns()}") as work:
-        if "annotate" in contract.params:
-            params["annotate"] = output is not None
+    if source is not None and source.is_dir() and _is_separable(request, contract):
+        params["partial"] = True
+        inputs = {"package": package, "source": source}
+        return _answer_folder(request, contract, inputs, params, spec, output), None
+    store.locks.sweep(batch.OWNER)
+    with interrupts.terminable(), store.locks.work(f"{batch.OWNER}{time.time_ns()}") as work:
         following = _following(contract, request)
         done = single_job.run(
             request,
@@ -108,8 +126,59 @@ def main(request: Request[Options]) -> tuple[int, None]:
             _show(rows, request.options.format)
         if output:
             with ordinary.writing(request.options.output):
-                _deliver(result, output)
+                predictions.deliver(result, output)
+            print(output, file=sys.stderr)
     return (_INTERRUPTED if done.interrupted else 0), None
+
+
+def _is_separable(request: Request[Options], contract: Contract) -> bool:
+    """Return whether a folder may be answered in parts: the stage knows parts, and the task that it
+    loads does not follow movement from one picture to the next.
+    """
+    library = Library(request.settings.stage_packages, request.roots)
+    loaded = contract.modules[1:]
+    return "partial" in contract.params and all(
+        library.constant(module, "follows") is False for module in loaded
+    )
+
+
+def _answer_folder(
+    request: Request[Options],
+    contract: Contract,
+    inputs: dict[str, Path],
+    params: dict[str, Any],
+    spec: StageSpec,
+    output: Path | None,
+) -> int:
+    """Answer the files of a folder part by part, and print each part's answers; return the exit
+    status.
+    """
+    report = Report(request.options.format, output, sys.stdout, sys.stderr)
+    provide = partial(_provide, request)
+    with (
+        interrupts.terminable(),
+        batch.opened(
+            request, contract, inputs, "source", params, spec, provide, report.hear
+        ) as found,
+    ):
+        report.begin(found.total, found.kept)
+        try:
+            for result in found.results():
+                report.show(result)
+                with ordinary.writing(request.options.output):
+                    report.copy(result)
+        except batch.Stopped as stopped:
+            report.resume(found.done)
+            done = single_job.Done(False, {}, stopped.log or str(stopped))
+            return _failed(request, spec, done)
+        except KeyboardInterrupt:
+            report.resume(found.done)
+            raise
+    return report.end()
+
+
+def _provide(request: Request[Options], executors: Dispatcher, jobs: Sequence[Planned]) -> None:
+    provide_images(request, executors, jobs, downloads.say)
 
 
 def _following(contract: Contract, request: Request[Options]) -> predictions.Following:
@@ -282,17 +351,3 @@ def _task(package: Path) -> str:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         what, fix = "it is damaged: it has no task", "run the use case again"
         raise UserError(f"{package}/manifest.json", what, fix) from None
-
-
-def _deliver(result: Path, output: Path) -> None:
-    """Copy the annotated video or pictures to where the user wants them: one to a file, several
-    into a folder.
-    """
-    made = sorted((result / "annotated").glob("*"))
-    if len(made) == 1 and output.suffix == made[0].suffix:
-        shutil.copyfile(made[0], output)
-    else:
-        output.mkdir(parents=True, exist_ok=True)
-        for path in made:
-            shutil.copyfile(path, output / path.name)
-    print(output, file=sys.stderr)

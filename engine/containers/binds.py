@@ -70,6 +70,9 @@ class Binds:
         ):
             handles.append(launch.log, said)
 
+    def forget(self, client: Any, launch: Launch) -> None:
+        """Do nothing: what is mounted goes with the work folder."""
+
     def free_bytes(self, launch: Launch) -> int | None:
         """Return the free space on the disk of the job's folder."""
         return shutil.disk_usage(launch.folder).free

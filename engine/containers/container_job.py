@@ -116,6 +116,7 @@ class ContainerJob:
             ended = self._over("failed", f"the executor failed: {error!r}")
         self._remove()
         if self._client is not None:
+            self._files.forget(self._client, self._launch)
             self._client.close()
         self._say((self, ended))
 

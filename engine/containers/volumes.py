@@ -22,7 +22,7 @@ from engine import handles
 from engine.containers import answers, archive, loading, options
 from engine.containers.binds import INSIDE, sources
 from engine.context import ExecutorContext
-from engine.jobfolder import EVENTS_MOST_BYTES, RESULT_MOST_BYTES, Launch
+from engine.jobfolder import EVENTS_MOST_BYTES, RESULT_MOST_BYTES, Launch, is_passing
 from engine.store import Store
 
 MARK = ".whole"  # written last: the volume is complete
@@ -128,6 +128,14 @@ class Volumes:
                 archive.unpack(found[1], launch.folder)
         self._jobs.pop(launch.folder)
 
+    def forget(self, client: Any, launch: Launch) -> None:
+        """Remove the volumes of inputs that no other command needs: the device's disk is small."""
+        store = Store(self._context.store)
+        for path in filter(None, launch.inputs.values()):
+            if is_passing(launch, path):
+                with suppress(Exception):  # another job has it, or the device is gone
+                    client.volumes.get(_volume(store.assets.of(path), path.name)).remove()
+
     def free_bytes(self, launch: Launch) -> int | None:
         """Return None: the disk is on the device."""
         return None
@@ -143,7 +151,7 @@ class Volumes:
     def _sent(self, sending: "_Sending", path: Path, name: str) -> str:
         """Return the volume with the path's content under this name; send it if the device lacks it."""
         digest = sending.store.assets.of(path)
-        volume = f"{options.LABEL}-{hashlib.sha256(f'{digest} {name}'.encode()).hexdigest()[:32]}"
+        volume = _volume(digest, name)
         with self._in_turn(volume, sending):
             self._fill(volume, {f"{options.LABEL}.digest": digest}, sending, path, name)
         return volume
@@ -276,16 +284,21 @@ class _Sending:
         yield bytes(-entry.size % tarfile.BLOCKSIZE if entry.isreg() else 0)
 
 
+def _volume(digest: str, name: str) -> str:
+    """Return the name of the volume of a content under this name."""
+    key = hashlib.sha256(f"{digest} {name}".encode(errors="surrogateescape"))
+    return f"{options.LABEL}-{key.hexdigest()[:32]}"
+
+
 def _below(path: Path) -> Iterator[tuple[Path, Path]]:
     """Yield the path and everything below it, each with the location of its content.
 
-    The entries of a folder input are links to artifacts, and the user's own path may be a link.
+    Links are followed: the entries of a folder input are links to artifacts, and a user's folder may
+    hold some.
     """
-    yield path, path.resolve()
+    yield path, path.resolve() if path.is_symlink() else path
     for entry in sorted(path.iterdir()) if path.is_dir() else ():
-        yield entry, entry.resolve() if entry.is_symlink() and entry.exists() else entry
-        if entry.is_dir():
-            yield from ((one, one) for one in sorted(entry.rglob("*")))
+        yield from _below(entry)
 
 
 def _mount(target: Path, volume: str | None, labels: Mapping[str, str] | None = None) -> Any:

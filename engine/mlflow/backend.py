@@ -97,6 +97,11 @@ def resolve(outputs: Path, tracking: Mapping[str, Any]) -> Backend:
     )
 
 
+def is_supported(uri: str) -> bool:
+    """Return whether runs can be recorded at this address: a server or a database."""
+    return uri.partition(":")[0].split("+")[0] in (*_DATABASES, "http", "https")
+
+
 def sqlite_uri(path: Path, query: str = "") -> str:
     """Return the URI by which SQLAlchemy opens exactly this file.
 

@@ -16,7 +16,7 @@ from engine import layout
 from engine.errors import UserError
 from engine.events import RunState
 from engine.figure_kinds import Figure
-from engine.mlflow import artifacts, database, description, links, model
+from engine.mlflow import artifacts, database, description, links, model, parent
 from engine.mlflow.backend import Backend
 from engine.mlflow.entries import Entry, all_points, key, merge, milliseconds, text
 from engine.vocabulary import Event
@@ -60,7 +60,8 @@ class Recorder:
             database.prepare(backend)
         self._backend, self._run_dir, self._start = backend, run_dir, start
         self._client = MlflowClient(backend.uri, registry_uri=backend.uri)
-        self._experiment = self._experiment_id(backend.experiment or start["usecase"])
+        self._parent = parent.find(self._client, start.get("parent_run"))
+        self._experiment = self._chosen_experiment(backend)
         self._runs: dict[str | None, str] = {}
         self._tags: dict[str | None, dict[str, str]] = {}
         self._find_runs()
@@ -101,7 +102,7 @@ class Recorder:
     def finish(self, state: RunState, status: str) -> None:
         """Send the run's files, also what came late, and leave nothing of it running."""
         now = milliseconds(state.last_time)
-        parent = self._run(None, milliseconds(self._start["time"]))
+        own = self._run(None, milliseconds(self._start["time"]))
         for stage in state.stages.values():
             if stage.name in self._links:
                 continue
@@ -113,9 +114,11 @@ class Recorder:
                 self._client.set_terminated(self._runs[stage.name], "KILLED", now)
         with tempfile.TemporaryDirectory() as folder:
             artifacts.copy_run_files(self._run_dir, self._start, Path(folder))
-            self._client.log_artifacts(parent, folder)
-        self._summarise(state, parent)
-        self._client.set_terminated(parent, status, now)
+            self._client.log_artifacts(own, folder)
+        self._summarise(state, own)
+        if self._parent:
+            parent.describe(self._client, self._parent, self._experiment, own, state)
+        self._client.set_terminated(own, status, now)
 
     def _summarise(self, state: RunState, parent: str) -> None:
         """Put what matters of the run on its page, and its metrics on the page of its model."""
@@ -158,6 +161,12 @@ class Recorder:
             return None
         return str(found) if found else None
 
+    def _chosen_experiment(self, backend: Backend) -> str:
+        """Return the experiment: MLflow shows a run below its parent only if they share it."""
+        if self._parent and not backend.experiment:
+            return str(self._parent.info.experiment_id)
+        return self._experiment_id(backend.experiment or self._start["usecase"])
+
     def _experiment_id(self, name: str) -> str:
         from mlflow.exceptions import MlflowException
 
@@ -195,6 +204,8 @@ class Recorder:
             if stage is not None:
                 tags["rpi.stage"] = stage
                 tags["mlflow.parentRunId"] = self._run(None, milliseconds(self._start["time"]))
+            elif self._parent:
+                tags["mlflow.parentRunId"] = self._parent.info.run_id
             name = stage or description.run_name(self._start)
             made = self._client.create_run(self._experiment, start_ms, tags, name)
             self._runs[stage], self._tags[stage] = made.info.run_id, tags

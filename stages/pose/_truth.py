@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.evaluation import classifier
+
 
 @dataclass(frozen=True, slots=True)
 class Truth:
@@ -35,9 +37,8 @@ class Truth:
 
         The last column counts clips that show nobody.
         """
-        matrix = np.zeros((len(self.labels), len(self.labels) + 1), np.int64)
-        np.add.at(matrix, (self.classes, self._guesses(scores)), 1)
-        return matrix
+        count = len(self.labels)
+        return classifier.confusion(self.classes, self._guesses(scores), count, count + 1)
 
     def _guesses(self, scores: NDArray[np.float32]) -> NDArray[np.intp]:
         guesses = []
@@ -56,13 +57,3 @@ def read(part: Path) -> Truth:
     )
     people = about.get("people")
     return Truth(about["labels"], clips, classes, nothing, about["clips"], people)
-
-
-def f1(matrix: NDArray[np.int64]) -> list[float]:
-    """Return each class's F1, 2 tp / (2 tp + fp + fn); 0 for a class neither present nor predicted.
-
-    matrix: (classes, classes + 1), the result of Truth.confusion
-    """
-    hits = matrix.diagonal()
-    wrong = matrix.sum(0)[: len(matrix)] + matrix.sum(1)
-    return [float(2 * hit / all_) if all_ else 0.0 for hit, all_ in zip(hits, wrong, strict=True)]

@@ -1,9 +1,8 @@
 """Compares the classifier's outputs with the truth of the test part, clip by clip."""
 
-from statistics import mean
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
-from engine.stage import In, Out, StageError, measured_on, note
+from engine.stage import In, Out, measured_on, note
 from engine.stage.figures import confusion_matrix
 from engine.stage.suffix import Suffix
 
@@ -62,7 +61,7 @@ def score(
     """
     import json
 
-    from stages.evaluation import bootstrap
+    from stages.evaluation import bootstrap, classifier
     from stages.pose import _answers, _truth
     from stages.tflite import outputs as raw_outputs
 
@@ -77,10 +76,13 @@ def score(
     _draw("int8", truth.labels, matrix)
     groups, kind = bootstrap.groups_of(len(truth.classes), truth.people)
     span = bootstrap.share_interval(truth.hits(scores), groups)
-    metrics = _metrics(matrix, span, truth.accuracy(floating), truth.accuracy(build))
     difference = there.about["difference"]
-    for name in ("outputs_differ", "max_step_difference", "reference_bit_equal"):
-        metrics[name] = float(difference[name])  # type: ignore[literal-required]
+    metrics = ScoreMetrics(
+        **classifier.metrics(
+            matrix, span, truth.accuracy(floating), truth.accuracy(build), difference
+        ),
+        nothing_seen=float(matrix[:, -1].sum()),
+    )
     note(
         f"accuracy {metrics['accuracy']:.4f}, {metrics['accuracy_delta']:+.4f} compared "
         f"with {difference['machine']} and {difference['runtime']}"
@@ -109,9 +111,9 @@ def _draw(form: str, labels: list[str], matrix: "NDArray[np.int64]") -> None:
 
 def _warn(metrics: ScoreMetrics, matrix: "NDArray[np.int64]", labels: list[str]) -> None:
     """Add notes about shortcomings of the test part that make its figures unreliable."""
-    tested = matrix.sum(1)
-    untested = [label for label, count in zip(labels, tested, strict=True) if not count]
-    if untested:
+    from stages.evaluation import classifier
+
+    if untested := classifier.untested(matrix, labels):
         note(
             f"the test part has no clip of {', '.join(untested)}: record more clips or people, or "
             "put some of these clips into test/"
@@ -121,69 +123,23 @@ def _warn(metrics: ScoreMetrics, matrix: "NDArray[np.int64]", labels: list[str])
             f"the pose model sees nobody in {metrics['nothing_seen']:.0f} of "
             f"{metrics['test_examples']:.0f} test clips: they count as wrong"
         )
-    if metrics["baseline_margin"] <= 0:
-        note(
-            f"an accuracy of {metrics['accuracy']:.4f} is no better than always answering "
-            f"{labels[int(tested.argmax())]} ({metrics['majority_baseline']:.4f}): add "
-            "training clips"
-        )
+    for text in classifier.no_better(metrics, matrix, labels, "training clips"):
+        note(text)
 
 
 def _scores(found: Any, truth: "Truth") -> "NDArray[np.float32]":
     """Return the values of the only output (windows, classes)."""
-    values = found.values()
-    if len(values) != 1:
-        raise StageError(
-            f"an activity classifier must have one output, but this one has {len(values)}"
-        )
-    (scores,) = values.values()
-    if len(scores) != len(truth.clips):
-        raise StageError(
-            f"there are outputs for {len(scores)} windows, but {len(truth.clips)} windows "
-            "in the test part: run `infer` on this part"
-        )
-    return scores  # type: ignore[no-any-return]
+    from stages.evaluation import classifier
 
-
-def _metrics(
-    matrix: "NDArray[np.int64]",
-    span: tuple[float, float],
-    float_accuracy: float,
-    accuracy_build: float,
-) -> ScoreMetrics:
-    from stages.evaluation.drop import beyond_one
-    from stages.pose._truth import f1
-
-    tested = matrix.sum(1)  # (classes,)
-    accuracy = float(matrix.trace() / matrix.sum())
-    baseline = float(tested.max() / matrix.sum())
-    return ScoreMetrics(
-        accuracy=accuracy,
-        accuracy_low=span[0],
-        accuracy_high=span[1],
-        float_accuracy=float_accuracy,
-        accuracy_drop=float_accuracy - accuracy,
-        accuracy_drop_beyond_one=beyond_one(float_accuracy, accuracy, float(matrix.sum())),
-        f1_macro=mean(value for value, count in zip(f1(matrix), tested, strict=True) if count),
-        correct=float(matrix.trace()),
-        test_examples=float(matrix.sum()),
-        majority_baseline=baseline,
-        baseline_margin=accuracy - baseline,
-        untested_classes=float((tested == 0).sum()),
-        nothing_seen=float(matrix[:, -1].sum()),
-        accuracy_build=accuracy_build,
-        accuracy_delta=accuracy - accuracy_build,
-        outputs_differ=0.0,
-        max_step_difference=0.0,
-        reference_bit_equal=0.0,
-    )
+    windows = len(truth.clips)
+    return classifier.only_output(found.values(), windows, "an activity classifier", "windows")
 
 
 def _classes(labels: list[str], matrix: "NDArray[np.int64]") -> dict[str, Any]:
-    from stages.pose._truth import f1
+    from stages.evaluation.classifier import f1
 
     classes = {
-        label: {"f1": value, "examples": int(row.sum()), "nothing": int(row[-1])}
+        label: {"f1": float(value), "examples": int(row.sum()), "nothing": int(row[-1])}
         for label, value, row in zip(labels, f1(matrix), matrix, strict=True)
     }
     return {"labels": labels, "confusion_matrix": matrix[:, :-1].tolist(), "classes": classes}

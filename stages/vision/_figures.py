@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.stage.figures import confusion_matrix, curves, picture_grid, table
+from stages.evaluation import classifier
 from stages.tflite import part
 from stages.vision import _truth
 
@@ -29,9 +30,13 @@ def draw(
     scores: "int8" and "float" (pictures, classes); about: the part's labels and names of pictures
     """
     labels = about["labels"]
-    for name, one in scores.items():
-        confusion_matrix(name, labels, _truth.confusion(one, truth, len(labels)).tolist())
-    _classes(scores["int8"], truth, labels)
+    matrices = {
+        name: classifier.confusion(truth, one.argmax(1), len(labels))
+        for name, one in scores.items()
+    }
+    for name, matrix in matrices.items():
+        confusion_matrix(name, labels, matrix.tolist())
+    _classes(matrices["int8"], labels)
     _reliability(scores, truth)
     if len(labels) == 2 and len(np.unique(truth)) == 2:
         found = {name: _truth.roc(one[:, 1], truth == 1) for name, one in scores.items()}
@@ -43,18 +48,11 @@ def draw(
     _mistakes(test, scores["int8"], truth, about)
 
 
-def _classes(scores: "NDArray[np.float32]", truth: "NDArray[np.int64]", labels: list[str]) -> None:
-    matrix = _truth.confusion(scores, truth, len(labels))
-    guessed, tested, hits = matrix.sum(0), matrix.sum(1), matrix.diagonal()
+def _classes(matrix: "NDArray[np.int64]", labels: list[str]) -> None:
+    tested = matrix.sum(1).tolist()
     rows = [
-        (
-            label,
-            int(tested[at]),
-            float(hits[at] / guessed[at]) if guessed[at] else None,
-            float(hits[at] / tested[at]) if tested[at] else None,
-            float(_truth.f1(matrix)[at]) if tested[at] else None,
-        )
-        for at, label in enumerate(labels)
+        (label, count, *figures)
+        for label, count, figures in zip(labels, tested, classifier.by_class(matrix), strict=True)
     ]
     table("classes", ["class", "test pictures", "precision", "recall", "F1"], rows)
 

@@ -6,25 +6,10 @@ from numpy.typing import NDArray
 BINS = 10  # of probability, 0 to 1
 
 
-def confusion(
-    scores: NDArray[np.float32], truth: NDArray[np.int64], classes: int
-) -> NDArray[np.int64]:
-    """Return (classes, classes) counts, rows true and columns guessed."""
-    matrix = np.zeros((classes, classes), np.int64)
-    np.add.at(matrix, (truth, scores.argmax(1)), 1)
-    return matrix
-
-
 def log_loss(scores: NDArray[np.floating], truth: NDArray[np.int64]) -> float:
     """Return the mean of -log of the probability of the true class; never infinite."""
     likely = scores[np.arange(len(truth)), truth].astype(np.float64)
     return float(-np.log(np.maximum(likely, 1e-12)).mean())
-
-
-def f1(matrix: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return each class's F1, 2 tp / (2 tp + fp + fn); 0 for a class neither there nor guessed."""
-    all_ = matrix.sum(0) + matrix.sum(1)
-    return np.where(all_ > 0, 2 * matrix.diagonal() / np.maximum(all_, 1), 0.0)
 
 
 def reliability(

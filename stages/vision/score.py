@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict
 
-from engine.stage import In, Out, StageError, measured_on, note
+from engine.stage import In, Out, measured_on, note
 from engine.stage.suffix import Suffix
 
 if TYPE_CHECKING:
@@ -11,7 +11,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from stages.evaluation.classifier import Matrix
     from stages.tflite.outputs import Outputs
+
+# metrics that an unevaluated model lacks
+UNEVALUATED = ("accuracy", "accuracy_low", "accuracy_high", "baseline_margin")
 
 
 class ScoreMetrics(TypedDict):
@@ -84,6 +88,7 @@ def score(
 
     import numpy as np
 
+    from stages.evaluation import classifier
     from stages.tflite import outputs as raw_outputs
     from stages.vision import _figures
 
@@ -92,22 +97,23 @@ def score(
     labels, decided = about["labels"], json.loads(decision.read_text(encoding="utf-8"))
     there = raw_outputs.read(outputs)
     build, original = (raw_outputs.read(reference / name) for name in ("default", "float"))
-    scores = {"int8": _scores(there, truth, head)}
+    scores = {"int8": _scores(there, truth, head), "build": _scores(build, truth, head)}
     if original.about["model_sha256"] != build.about["model_sha256"]:
         scores["float"] = _scores(original, truth, head)
+    matrix = classifier.confusion(truth, scores["int8"].argmax(1), len(labels))
     measured_on(there.about["taken"])
     kept = decided.get("head", {}).get("kept", 0)
-    metrics = _metrics(scores, _scores(build, truth, head), truth, len(labels), kept)
+    metrics = _metrics(scores, matrix, truth, there.about["difference"], kept)
     metrics["rejected"] = float((scores["int8"].max(1) < decided["threshold"]).mean())
-    for name in ("outputs_differ", "max_step_difference", "reference_bit_equal"):
-        metrics[name] = float(there.about["difference"][name])
-    _figures.draw(test, scores, truth, about)
-    _warn(metrics, np.bincount(truth, minlength=len(labels)), labels, kept)
+    _figures.draw(
+        test, {name: one for name, one in scores.items() if name != "build"}, truth, about
+    )
+    _warn(metrics, matrix, labels, kept)
     whole = {
         **{name: there.about[name] for name in ("runtime", "accelerator", "taken")},
         **metrics,
         "answers": _answers(test, scores["int8"], labels, decided["threshold"]),
-        "card": _card(metrics, scores["int8"], truth, labels),
+        "card": _card(metrics, matrix, labels),
     }
     report.write_text(json.dumps(whole, indent=1), encoding="utf-8")
     return metrics
@@ -117,97 +123,63 @@ def _scores(
     found: "Outputs", truth: "NDArray[np.int64]", head: "Path | None"
 ) -> "NDArray[np.float32]":
     """Return the probabilities (pictures, classes) of the only output, or of the head on it."""
+    from stages.evaluation import classifier
     from stages.tasks.head import read
 
-    values = found.values()
-    if len(values) != 1:
-        raise StageError(
-            f"a picture classifier must have one output, but this one has {len(values)}"
-        )
-    (output,) = values.values()
-    if len(output) != len(truth):
-        raise StageError(
-            f"there are outputs for {len(output)} pictures, but {len(truth)} pictures in "
-            "the test part: run `infer` on this part"
-        )
+    output = classifier.only_output(found.values(), len(truth), "a picture classifier", "pictures")
     return read(head).probabilities(output) if head else output
 
 
 def _metrics(
     scores: "dict[str, NDArray[np.float32]]",
-    build: "NDArray[np.float32]",
+    matrix: "Matrix",
     truth: "NDArray[np.int64]",
-    classes: int,
+    difference: dict[str, Any],
     kept: int,
 ) -> ScoreMetrics:
-    """Return the metrics of the scores "int8" and perhaps "float"; the first `kept` classes are of an
-    earlier package.
+    """Return the metrics of the scores "int8", "build" (of the build machine) and perhaps "float"; the
+    first `kept` classes are those of an earlier package.
     """
     import numpy as np
 
-    from stages.evaluation.drop import beyond_one
+    from stages.evaluation import bootstrap, classifier
     from stages.vision import _truth
 
-    int8 = scores["int8"]
-    tested = np.bincount(truth, minlength=classes)  # (classes,)
-    accuracy, accuracy_build = (float((one.argmax(1) == truth).mean()) for one in (int8, build))
+    int8, tested = scores["int8"], matrix.sum(1)  # tested: (classes,)
+    shares = {name: float((one.argmax(1) == truth).mean()) for name, one in scores.items()}
+    interval = bootstrap.share_interval(int8.argmax(1) == truth, range(len(truth)))
     best = np.argsort(-int8, axis=1, kind="stable")[:, :3]
-    f1 = _truth.f1(_truth.confusion(int8, truth, classes))
-    metrics = ScoreMetrics(
+    common = classifier.metrics(matrix, interval, shares.get("float"), shares["build"], difference)
+    common["untested_classes"] = float((tested[kept:] == 0).sum())
+    kept_untested = float((tested[:kept] == 0).sum())
+    if kept_untested:
+        common["tested_accuracy"] = common["accuracy"]
+        common = {name: value for name, value in common.items() if name not in UNEVALUATED}
+    return ScoreMetrics(
+        **common,
         top_3=float((best == truth[:, None]).any(1).mean()),
-        f1_macro=float(f1[tested > 0].mean()),
-        correct=float((int8.argmax(1) == truth).sum()),
-        test_examples=float(len(truth)),
-        majority_baseline=float(tested.max() / len(truth)),
-        untested_classes=float((tested[kept:] == 0).sum()),
         kept_classes=float(kept),
-        kept_untested=float((tested[:kept] == 0).sum()),
+        kept_untested=kept_untested,
         rejected=0.0,
         calibration_error=_truth.calibration_error(int8, truth),
-        accuracy_build=accuracy_build,
-        accuracy_delta=accuracy - accuracy_build,
-        outputs_differ=0.0,
-        max_step_difference=0.0,
-        reference_bit_equal=0.0,
     )
-    if metrics["kept_untested"]:
-        metrics["tested_accuracy"] = accuracy
-    else:
-        _add_accuracy(metrics, int8.argmax(1) == truth)
-    if "float" in scores:
-        metrics["float_accuracy"] = float((scores["float"].argmax(1) == truth).mean())
-        metrics["accuracy_drop"] = metrics["float_accuracy"] - accuracy
-        lost = beyond_one(metrics["float_accuracy"], accuracy, len(truth))
-        metrics["accuracy_drop_beyond_one"] = lost
-    return metrics
 
 
-def _add_accuracy(metrics: ScoreMetrics, is_right: "NDArray[np.bool_]") -> None:
-    """Add the accuracy with its interval, and how much it is above the baseline."""
-    from stages.evaluation import bootstrap
+def _warn(metrics: ScoreMetrics, matrix: "Matrix", labels: list[str], kept: int) -> None:
+    """Note what the test part lacks, if its figures mean little."""
+    from stages.evaluation import classifier
 
-    low, high = bootstrap.share_interval(is_right, range(len(is_right)))
-    metrics["accuracy"], metrics["accuracy_low"] = float(is_right.mean()), low
-    metrics["accuracy_high"] = high
-    metrics["baseline_margin"] = metrics["accuracy"] - metrics["majority_baseline"]
-
-
-def _warn(metrics: ScoreMetrics, tested: "NDArray[np.int64]", labels: list[str], kept: int) -> None:
-    """Say what the test part lacks, if its figures mean little."""
     if count := int(metrics["kept_untested"]):
         note(
             f"the model is unevaluated: {count} of its {len(labels)} classes come from assets.packed "
             "and have no test picture here, so its accuracy is not known and its gates are not "
             "judged. To evaluate it, give the pictures of these classes as assets.pictures"
         )
-    untested = [label for at, label in enumerate(labels) if not tested[at] and at >= kept]
-    if untested:
+    if untested := classifier.untested(matrix[kept:], labels[kept:]):
         note(f"the test part has no picture of {', '.join(untested)}: add pictures of them")
-    if metrics.get("baseline_margin", 1) <= 0:
-        note(
-            f"an accuracy of {metrics['accuracy']:.4f} is no better than always answering "
-            f"{labels[int(tested.argmax())]} ({metrics['majority_baseline']:.4f}): add pictures"
-        )
+    if "baseline_margin" in metrics:
+        for text in classifier.no_better(metrics, matrix, labels, "pictures"):
+            note(text)
 
 
 def _answers(
@@ -224,31 +196,23 @@ def _answers(
     return found
 
 
-def _card(
-    metrics: ScoreMetrics,
-    scores: "NDArray[np.float32]",
-    truth: "NDArray[np.int64]",
-    labels: list[str],
-) -> dict[str, str]:
+def _card(metrics: ScoreMetrics, matrix: "Matrix", labels: list[str]) -> dict[str, str]:
     """Return sections of the model card: title -> Markdown."""
-    import numpy as np
+    from stages.evaluation import classifier
 
-    from stages.vision import _truth
-
-    tested = np.bincount(truth, minlength=len(labels))
-    f1 = _truth.f1(_truth.confusion(scores, truth, len(labels)))
+    tested, count = matrix.sum(1), int(matrix.sum())
     rows = "\n".join(
         f"| {label} | {value:.3f} | {count} |" if count else f"| {label} | not tested | 0 |"
-        for label, value, count in zip(labels, f1, tested, strict=True)
+        for label, value, count in zip(labels, classifier.f1(matrix), tested, strict=True)
     )
     known = metrics["kept_untested"] == 0
-    figures = _accuracy(metrics, len(truth)) if known else _unevaluated(metrics, len(truth))
+    figures = _accuracy(metrics, count) if known else _unevaluated(metrics, count)
     return {
         "Intended use": (
             f"Name what a picture shows, out of {len(labels)} classes. Not for decisions about "
             "people's health, safety or rights."
         ),
-        "Data": f"Classes: {', '.join(labels)}\n\nTest pictures: {len(truth)}",
+        "Data": f"Classes: {', '.join(labels)}\n\nTest pictures: {count}",
         "Figures": f"{figures}\n\n| class | F1 | test pictures |\n| --- | --- | --- |\n{rows}",
         "Limits": (
             "The model knows only these classes. It answers `none of these` if no class is "

@@ -29,6 +29,7 @@ from engine.target import Target
 from engine.vocabulary import Event
 from tests import services
 from tests.conftest import Project
+from tests.run_events import EventBuilder, job
 
 PLACES = {
     "build": Placement("linux/amd64", False, "x86_64"),
@@ -228,6 +229,18 @@ class Bench:
 
     def _emit(self, *events: Mapping[str, Any]) -> None:
         self.events += [{"time": time.time(), **event} for event in events]
+
+
+@pytest.fixture
+def events() -> EventBuilder:
+    """A run as a list of events; it builds their envelopes."""
+    return EventBuilder()
+
+
+@pytest.fixture
+def make_job() -> Callable[..., dict[str, Any]]:
+    """A stage as `run_started` has it."""
+    return job
 
 
 @pytest.fixture

@@ -72,3 +72,9 @@ def test_a_link_in_place_of_the_file_is_not_followed(result: Path, tmp_path: Pat
     (tmp_path / "private").write_text(FIRST)
     (result / FILE).symlink_to(tmp_path / "private")
     assert Following("said", "json").more(result.parent) == []
+
+
+def test_a_name_with_line_ends_or_escape_sequences_stays_in_its_cell() -> None:
+    names = [{"source": "two\nlines"}, {"source": "\x1b[31mred"}, {"source": "caf\udce9"}]
+    assert len(shown(names, "table").splitlines()) == 4
+    assert "\x1b" not in shown(names, "table") and "\udce9" not in shown(names, "table")

@@ -59,7 +59,11 @@ ELSEWHERE = [
         "tests/messages/test_commands.py::test_a_prediction_that_cannot_be_made",
     ),
     (
-        "engine/single_job.py: run",
+        "engine/batch.py: prepare",
+        "tests/engine/test_batch.py::test_an_empty_folder_is_refused",
+    ),
+    (
+        "engine/single_job.py: placed",
         "tests/engine/commands/test_predict.py::test_a_module_that_no_image_of_the_device_has_is_named",
     ),
     (

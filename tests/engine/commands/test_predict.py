@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine import layout
+from engine.containers.options import LABEL
 from tests.contained import HERE, Contained
 
 PACK = """
@@ -421,3 +422,78 @@ def test_a_device_that_cannot_be_reached_is_named(on_device, sshd):
     sshd.start()
     assert (said.returncode, "Traceback" in said.stderr) == (2, False)
     assert "target=pi: device ssh://" in said.stderr
+
+
+# --- a folder, part by part, on the target's device
+
+EACH = """
+    import json, time
+    from engine.stage import In, Out
+    def look(package: In, source: In, predictions: Out, *, partial: bool = False) -> None:
+        factor, names = int((package / "factor").read_text()), sorted(p for p in source.rglob("*") if p.is_file())
+        predictions.mkdir()
+        with (predictions / "predictions.jsonl").open("w") as lines:
+            for path in names:
+                if path.read_text() == "wait":
+                    time.sleep(8)
+                print(json.dumps({"source": str(path.relative_to(source))}), file=lines)
+"""
+
+
+@pytest.fixture
+def folder_on_device(on_device):
+    """The device, and a folder of 230 files of which one in the second part keeps the stage busy."""
+    on_device.project.stage("look", EACH)
+    folder = on_device.project.path / "mine"
+    (folder / "deep").mkdir(parents=True)
+    for number in range(229):
+        (folder / f"f{number}").write_text("1")
+    (folder / "deep/link").symlink_to("../f1")
+    (folder / "f150").write_text("wait")
+    return on_device
+
+
+def _volumes(on_device):
+    return {volume.name for volume in on_device.engine.client().volumes.list()}
+
+
+def _second_part_runs(on_device):
+    labels = [one.labels for one in on_device.containers() if one.status == "running"]
+    return any(one.get(f"{LABEL}.stage") == "look-2" for one in labels)
+
+
+@pytest.mark.slow
+def test_a_killed_command_goes_on_with_the_part_that_the_device_works_on(folder_on_device):
+    on_device = folder_on_device
+    project, volumes = on_device.project, _volumes(on_device)
+    process = project.start("predict", *on_device.words, "format=jsonl", "input=mine")
+    project.until(lambda: _second_part_runs(on_device))
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    said = _predict(on_device, "input=mine")
+    assert said.returncode == 0, said.stderr
+    assert "100 of 230 files are answered already" in said.stderr
+    assert "continued in the container" in said.stderr
+    sources = [json.loads(line)["source"] for line in said.stdout.splitlines()]
+    assert len(sources) == len(set(sources)) == 230 and sources[0] == "deep/link"
+    assert on_device.containers() == []
+    assert (
+        len(_volumes(on_device) - volumes) == 3
+    )  # the package and two trees of sources stay there
+
+
+@pytest.mark.slow
+def test_answers_are_kept_when_the_device_goes_away(folder_on_device, sshd):
+    on_device, project = folder_on_device, folder_on_device.project
+    process = project.start("predict", *on_device.words, "format=jsonl", "input=mine")
+    project.until(lambda: _second_part_runs(on_device))
+    sshd.stop()
+    out, err = process.communicate(timeout=120)
+    sshd.start()
+    assert (process.returncode, len(out.splitlines())) == (1, 100)
+    assert "100 of 230 files are answered; the same command resumes" in err
+    said = _predict(on_device, "input=mine")
+    assert (said.returncode, len(said.stdout.splitlines())) == (0, 230), said.stderr
+    assert "100 of 230 files are answered already" in said.stderr
+    assert "continued in the container" in said.stderr  # it went on while nobody was there
+    assert on_device.containers() == []

@@ -1,24 +1,11 @@
-"""Runs as lists of events, and an outputs folder with a fresh database of MLflow's."""
+"""An outputs folder with a fresh database of MLflow's."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from engine.mlflow import database
 from engine.mlflow.backend import resolve
-from tests.run_events import EventBuilder, job
-
-
-@pytest.fixture
-def events() -> EventBuilder:
-    return EventBuilder()
-
-
-@pytest.fixture
-def make_job() -> Callable[..., dict[str, Any]]:
-    return job
 
 
 @pytest.fixture(scope="session")

@@ -9,14 +9,6 @@ SCORES = np.float32([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.45, 0.55]])
 TRUTH = np.array([0, 1, 1, 0])
 
 
-def test_confusion_has_the_truth_in_its_rows():
-    assert _truth.confusion(SCORES, TRUTH, 3).tolist() == [[1, 1, 0], [1, 1, 0], [0, 0, 0]]
-
-
-def test_f1_of_a_class_that_is_nowhere_is_0():
-    assert _truth.f1(_truth.confusion(SCORES, TRUTH, 3)).tolist() == [0.5, 0.5, 0]
-
-
 def test_the_calibration_error_is_the_mean_gap_of_the_bins():
     assert len(_truth.reliability(SCORES, TRUTH)) == 4
     gaps = (0.1, 0.8, 0.3, 0.55)
