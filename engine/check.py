@@ -71,12 +71,16 @@ def contract_of(spec: StageSpec, library: Library, where: str) -> Contract:
 
 
 def _nearest_metric(wanted: str, known: Collection[str]) -> str:
-    """Return the fix for an unknown metric: one of the same stage, or of a stage with a similar name.
-    A metric of any other stage is never suggested.
+    """Return the fix for an unknown metric: the same metric of another stage, or a similar metric of
+    the same stage.
     """
+    name = wanted.rpartition(".")[2]
+    same = [one for one in known if one.rpartition(".")[2] == name]
     stages = sorted({one.partition(".")[0] for one in known})
     near = difflib.get_close_matches(wanted.partition(".")[0], stages, n=1)
     own = [one for one in known if one.partition(".")[0] in near]
+    if same and len(same) < len(known):
+        return did_you_mean(same[0], same[:1])
     return did_you_mean(wanted, own) if own else did_you_mean("", known)
 
 

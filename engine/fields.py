@@ -49,8 +49,7 @@ def size_bytes(value: object) -> int:
 def _identifier(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise ValueError(
-            f"'{name}' is not a valid name; use only the letters a to z, digits and _, and start with "
-            "a letter"
+            f"'{name}' is not a valid name; use only ASCII letters, digits and _, and start with a letter"
         )
     return name
 

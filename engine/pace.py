@@ -7,7 +7,6 @@ from engine.vocabulary import Event
 
 @dataclass(slots=True)
 class _Attempt:
-    start_s: float
     first: tuple[float, float] | None = None  # time and progress of the first report
     last: tuple[float, float] | None = None
     total: float = 0.0
@@ -23,7 +22,7 @@ class Pace:
         """Process the event; only the start and the progress of a stage count."""
         stage, now_s = event.get("stage") or "", event.get("time", 0.0)
         if event["event"] == "job_started":
-            self._attempts[stage] = _Attempt(now_s)
+            self._attempts[stage] = _Attempt()
         elif event["event"] == "progress" and stage in self._attempts:
             attempt = self._attempts[stage]
             attempt.first = attempt.first or (now_s, event["done"])
@@ -37,7 +36,7 @@ class Pace:
         attempt = self._attempts.get(stage)
         if attempt is None or attempt.first is None or attempt.last is None:
             return None
-        since_s, before = attempt.first if attempt.first != attempt.last else (attempt.start_s, 0.0)
+        since_s, before = attempt.first
         at_s, done = attempt.last
         if done <= before or at_s <= since_s or done >= attempt.total:
             return None
