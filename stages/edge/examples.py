@@ -1,5 +1,6 @@
 """Turns a folder of the user's examples into the data parts for exporting a ready model."""
 
+import math
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 from engine.stage import In, Out, StageError, note, progress
@@ -31,6 +32,7 @@ def examples(
     model: In,
     train: Out,
     test: Out,
+    labels: In | None = None,
     *,
     role: str = "model",
     mean: float | None = None,
@@ -42,12 +44,14 @@ def examples(
               .npz files with the tensors of one example by input name; subfolders are read too. At
               most 500 files are used
     model:    a model that `quantise` accepts; its inputs define the form of an example
+    labels:   a text file with the name of a class on each line, in the order of the model's outputs
     mean, deviation: a pixel of 0 to 255 becomes (pixel - mean) / deviation; null: unscaled pixels for
               a quantised model and for one with a Rescaling layer, otherwise 0..1 and a note
-    train, test: parts; test has raw items, and constants.json if the examples are pictures
+    train, test: parts; test has raw items, labels.txt if there are labels, and constants.json if the
+              examples are pictures
     role: the role of the model that the examples are for
-    StageError: fewer than two examples, examples of another shape, or pictures for a model with several
-    inputs.
+    StageError: fewer than two examples, examples of another shape, pictures for a model with several
+    inputs, or more or fewer labels than values of each output.
     """
     import json
 
@@ -56,7 +60,7 @@ def examples(
     from stages.edge import _pixels, _sources
     from stages.tflite import part
 
-    inputs = _inputs(model, role)
+    inputs, outputs = _ends(model, role)
     source = _sources.find(model, role)[role]
     picture, remark = _pixels.scaling(next(iter(inputs.values())), source, mean, deviation)
     bad: list[str] = []
@@ -76,6 +80,9 @@ def examples(
     if used and remark:
         note(remark)
     (test / "constants.json").write_text(json.dumps(used, indent=1), encoding="utf-8")
+    if labels is not None:
+        names = _names(labels, outputs)
+        (test / "labels.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
     _write_raw(test, chosen[test][: part.MOST_ITEMS])
     return ExamplesMetrics(
         train_examples=float(len(chosen[train])),
@@ -87,8 +94,25 @@ def examples(
 Example = "tuple[Path | None, dict[str, NDArray[np.float32]]]"  # its picture, and its tensors
 
 
-def _inputs(model: "Path", role: str) -> "dict[str, Tensor]":
-    """Return the model's inputs, whatever its format."""
+def _names(labels: "Path", outputs: "dict[str, Tensor]") -> list[str]:
+    """Return the lines of the file; an output of the model has one value for each."""
+    try:
+        names = labels.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, ValueError):
+        raise StageError(f"{labels.name} is not a text file in UTF-8") from None
+    while names and not names[-1].strip():
+        names.pop()
+    sizes = [math.prod(tensor.shape) for tensor in outputs.values()]
+    if len(names) not in sizes:
+        raise StageError(
+            f"{labels.name} has {len(names)} lines, but the model's outputs have "
+            f"{' and '.join(map(str, sizes))} values: write one line for each value"
+        )
+    return [name.strip() for name in names]
+
+
+def _ends(model: "Path", role: str) -> "tuple[dict[str, Tensor], dict[str, Tensor]]":
+    """Return the model's inputs and outputs, whatever its format."""
     import tempfile
     from pathlib import Path
 
@@ -100,20 +124,21 @@ def _inputs(model: "Path", role: str) -> "dict[str, Tensor]":
         raise StageError(f"there is no model '{role}': the roles are {', '.join(source)}")
     one = source[role]
     if one.is_ready:
-        return _opened_inputs(roles.runnable(roles.files(one.path))[0])
+        return _opened_ends(roles.runnable(roles.files(one.path))[0])
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "float.tflite"
         _convert.in_child(_convert.to_float, one, Path(folder) / "exported", made)
-        return _opened_inputs(made)
+        return _opened_ends(made)
 
 
-def _opened_inputs(model: "Path") -> "dict[str, Tensor]":
+def _opened_ends(model: "Path") -> "tuple[dict[str, Tensor], dict[str, Tensor]]":
     from stages.edge._ends import ends
     from stages.tflite.model import open_model
     from stages.tflite.schema import read_model
 
     ends(read_model(model))  # refuses inputs that no example can fit
-    return dict(open_model(model).inputs)
+    opened = open_model(model)
+    return dict(opened.inputs), dict(opened.outputs)
 
 
 def _read(

@@ -1,7 +1,7 @@
 """The task `tensors`: for a model without a known task, the answer is the model's outputs."""
 
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ class Tensors:
     def __init__(self, package: Package, accelerator: str, runtime: str) -> None:
         self._model = package.open_role(MODEL, accelerator, runtime)
         self._picture = _scaling(package)
+        self._labels = package.labels
         if self._picture:
             self.takes = "pictures"
         self.ran_on = f"{self._model.runtime} on the {self._model.called}"
@@ -48,14 +49,19 @@ class Tensors:
 
     def rows(self, answer: "Dict[str, Any]") -> "List[Dict[str, Any]]":
         """Return a row for each output: its largest value, the position of that, and its first values."""
-        return [row(name, np.asarray(values)) for name, values in answer["outputs"].items()]
+        return [
+            row(name, np.asarray(values), self._labels)
+            for name, values in answer["outputs"].items()
+        ]
 
     def draw(self, picture: "NDArray[np.uint8]", answer: "Dict[str, Any]") -> "NDArray[np.uint8]":
         from stages.media.drawing import Canvas
 
         canvas = Canvas(picture)
         rows = self.rows(answer)
-        canvas.caption(", ".join(f"{row['output']}: {row['highest']}" for row in rows))
+        canvas.caption(
+            ", ".join(f"{one['output']}: {one.get('label', one['highest'])}" for one in rows)
+        )
         return canvas.picture
 
     def read(self, path: Path) -> "Optional[Iterator[Dict[str, NDArray[Any]]]]":
@@ -101,13 +107,18 @@ def as_tensor(
     return values.mean(-1, keepdims=True)[None] if shape[3] == 1 else values[None]
 
 
-def row(name: str, values: "NDArray[Any]") -> "Dict[str, Any]":
-    """Return an output's row for a table; NaN and infinity, which JSON lacks, become null."""
+def row(name: str, values: "NDArray[Any]", labels: "Sequence[str]" = ()) -> "Dict[str, Any]":
+    """Return an output's row for a table; NaN and infinity, which JSON lacks, become null.
+
+    labels: the names of its values, if the model is a classifier
+    """
     highest = int(values.argmax()) if values.size else None
+    named = highest is not None and len(labels) == values.size
     return {
         "output": name,
         "size": int(values.size),
         "highest": highest,
+        **({"label": labels[highest]} if named else {}),
         "value": None if highest is None else _number(values[highest]),
         "values": [_number(value) for value in values[:SHOWN]],
     }

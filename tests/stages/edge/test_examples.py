@@ -141,3 +141,21 @@ def test_the_inputs_of_a_keras_model_are_known_too(do, relu, tmp_path):
     done = do("stages.edge.examples", {"examples": tmp_path / "mine", "model": relu})
     assert done.status == 0, done.log
     assert done.metrics["train_examples"] == 4
+
+
+def test_labels_go_to_the_test_part_for_the_package(made, tmp_path):
+    np.save(made.mine / "a.npy", np.zeros((4, 2), np.float32))
+    (tmp_path / "names.txt").write_text("\ufeffcat \r\ndog\n\n", encoding="utf-8")
+    _, _, test = made((1, 2), labels=tmp_path / "names.txt")
+    assert (test.folder / "labels.txt").read_text(encoding="utf-8") == "cat\ndog\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(b"cat\n", "has 1 lines, but the model's outputs have 2 values"), (b"\xff\xfe", "UTF-8")],
+)
+def test_labels_that_do_not_fit_are_refused(made, tmp_path, content, told):
+    np.save(made.mine / "a.npy", np.zeros((4, 2), np.float32))
+    (tmp_path / "names.txt").write_bytes(content)
+    with pytest.raises(StageError, match=told):
+        made((1, 2), labels=tmp_path / "names.txt")

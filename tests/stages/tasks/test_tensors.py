@@ -96,3 +96,8 @@ def test_a_model_of_no_pictures_says_what_to_give_it(tmp_path):
         StageError, match=r"input is \[1, 2\], not a picture: give its inputs as .npy"
     ):
         task.answer(np.zeros((8, 6, 3), np.uint8), None)
+
+
+def test_a_classifier_with_labels_names_the_highest_value():
+    assert row("y", np.array([0.1, 0.9]), ("cat", "dog"))["label"] == "dog"
+    assert "label" not in row("y", np.array([0.1, 0.9, 0.0]), ("cat", "dog"))
