@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import PurePath
 
 from engine.events import RunState
 from engine.vocabulary import Event
@@ -58,9 +59,15 @@ def _changes(command: Sequence[str]) -> Iterator[str]:
     for word in command:
         key, separator, value = word.lstrip("+").partition("=")
         if separator and key.startswith(_CHANGES):
-            change = redact(f"{_short(key)}={value}")
+            change = redact(f"{_short(key)}={_name(key, value)}")
             is_long = len(change) > _LONGEST_CHANGE
             yield f"{change[: _LONGEST_CHANGE - 3]}..." if is_long else change
+
+
+def _name(key: str, value: str) -> str:
+    """Return the last part of an asset's path, and any other value whole."""
+    is_path = key.startswith("assets.") and "://" not in value
+    return PurePath(value).name or value if is_path else value
 
 
 def _short(key: str) -> str:
