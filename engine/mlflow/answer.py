@@ -48,8 +48,8 @@ def _phrase(status: int) -> str:
 
 def _message(body: bytes) -> str:
     """Return the first line of MLflow's error message."""
-    said = _json(body).get("message")
-    lines = said.splitlines() if isinstance(said, str) else []
+    message = _json(body).get("message")
+    lines = message.splitlines() if isinstance(message, str) else []
     return f": {lines[0]:.200}" if lines else ""
 
 

@@ -30,14 +30,14 @@ class SyncReport:
     def __str__(self) -> str:
         counts = {
             "sent": self.sent,
-            "complete already": self.complete,
+            "already complete": self.complete,
             "still running": self.running,
         }
-        said = [f"{len(runs)} {what}" for what, runs in counts.items() if runs] or [
+        words = [f"{len(runs)} {what}" for what, runs in counts.items() if runs] or [
             "no run to send"
         ]
         return "\n".join(
-            [", ".join(said), *(f"not sent: {run}: {why}" for run, why in self.problems.items())]
+            [", ".join(words), *(f"not sent: {run}: {why}" for run, why in self.problems.items())]
         )
 
 

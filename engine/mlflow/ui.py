@@ -36,13 +36,13 @@ def serve(
         what = "runs are recorded on a server, which has a page of its own"
         raise UserError("tracking.uri", what, f"open {backend.shown}")
     _check_port(port)
-    say("starting MLflow, which takes some seconds")
+    say("starting MLflow; this takes a few seconds")
     for run, why in sync(outputs, tracking).problems.items():  # also creates the database
         say(f"warning: {run} is not in MLflow: {why}")
     log = layout.store_dir(outputs) / "mlflow" / "server.log"
     if _is_interrupted(backend, port, log, say):
         return 0
-    say("\n".join(["error: MLflow's server ended by itself", *_tail(log), f"its log: {log}"]))
+    say("\n".join(["error: MLflow's server exited unexpectedly", *_tail(log), f"full log: {log}"]))
     return 1
 
 
@@ -55,11 +55,21 @@ def _is_interrupted(backend: Backend, port: int, log: Path, say: Callable[[str],
             _server(backend, port, log) as server,
         ):
             if _is_up(server, port):
-                say(f"{_address(port)} (Ctrl-C ends it)")
-            server.wait()
+                say(f"{_address(port)} (press Ctrl-C to stop)")
+            _wait(server, say)
     except KeyboardInterrupt:
         return True
     return False
+
+
+def _wait(server: "subprocess.Popen[bytes]", say: Callable[[str], None]) -> None:
+    """Wait until the server exits; say that a signal stops it, because that takes seconds."""
+    try:
+        server.wait()
+    except KeyboardInterrupt:
+        with suppress(OSError):  # the terminal may be closed
+            say("stopping MLflow")
+        raise
 
 
 def _address(port: int) -> str:
