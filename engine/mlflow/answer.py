@@ -1,4 +1,4 @@
-"""What an MLflow server's answer means when it is none of MLflow's."""
+"""Explains a server's answer that does not come from MLflow."""
 
 import http
 import json
@@ -10,8 +10,8 @@ _NO_ACCESS = (
 
 
 def problem(shown: str, status: int, body: bytes) -> str | None:
-    """Say what the server at this address answered; null for an answer, or an error, of MLflow's
-    API.
+    """Return why the answer from this address is not MLflow's; None if it is an answer or an error
+    of MLflow's API.
     """
     answers = f"{shown} answers with HTTP status {status}"
     if status in (401, 403):
@@ -47,9 +47,9 @@ def _phrase(status: int) -> str:
 
 
 def _message(body: bytes) -> str:
-    """Return the first line of what MLflow says of its error."""
-    said = _json(body).get("message")
-    lines = said.splitlines() if isinstance(said, str) else []
+    """Return the first line of MLflow's error message."""
+    message = _json(body).get("message")
+    lines = message.splitlines() if isinstance(message, str) else []
     return f": {lines[0]:.200}" if lines else ""
 
 

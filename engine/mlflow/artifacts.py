@@ -1,11 +1,10 @@
-"""What of a run's files goes to MLflow: by reference into a folder of this machine, as copies to a
-server.
+"""Sends a run's files to MLflow: as references in a folder on this machine, as copies to a server.
 
-Copies, because the store's files are read-only (MLflow, sending them a second time, could not write
-over the first), because symbolic links stay behind, and because credentials in text do. A reference
-is a reflink, or a hard link to a file that nobody may write; MLflow never writes to one, because it
-is laid out here, beside the artifacts, and then renamed. Root may write to any file: the store
-checks its digests before it uses one.
+The copies exist because the store's files are read-only (MLflow could not overwrite them when it
+sends them again), and because neither symbolic links nor credentials in text may be sent. A
+reference is a reflink, or a hard link to a file without write permission. MLflow never writes to a
+reference: it is created beside the artifacts and then renamed. Root can write to any file, so the
+store checks its digests before it uses one.
 """
 
 import hashlib
@@ -28,13 +27,13 @@ from engine.wording import redact
 REPORT, CARD = "report.html", "model_card.md"
 _RUN_FILES = ("run.json", "metrics.json", "journal.jsonl")
 _LONGEST_NAME = 200
-_LONGEST_FIGURE = 80  # letters of a name of a figure in its file's name
+_LONGEST_FIGURE = 80  # characters of a figure's name in its file name
 _WRITABLE = 0o222
-_MOST_FILES = 200  # of one output: a folder of more is data, and each file costs a request
+_MOST_FILES = 200  # of one output: a larger folder is data, and each file costs a request
 
 
 def why_left_out(path: Path, max_bytes: int) -> str | None:
-    """Say why an output is recorded by its digest alone; null where it is sent."""
+    """Return why only the digest of an output is recorded; None if the output is sent."""
     count = size_bytes = 0
     try:
         for file in _files(path):
@@ -45,20 +44,20 @@ def why_left_out(path: Path, max_bytes: int) -> str | None:
                 return f"more than {max_bytes} bytes"
             if not os.access(file, os.R_OK):
                 return "a file that cannot be read"
-    except OSError as error:  # such as a path that is too long
+    except OSError as error:  # for example, the path is too long
         return f"cannot be read: {error.strerror}"
     return None
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy a file or a folder with ordinary permissions and without the symbolic links inside it."""
+    """Copy a file or a folder with ordinary permissions and without symbolic links."""
     _lay_out(source, target, shutil.copyfile)
 
 
 def refer(source: Path, folder: Path) -> None:
-    """Put a file or a folder into a folder of artifacts, in place of what has its name there.
+    """Put a file or a folder into a folder of artifacts, and replace an entry of the same name.
 
-    What is unchanged costs no disk.
+    Unchanged files take no disk space.
     """
     partial = folder.parent / f".{source.name}.{os.getpid()}.part"
     handles.remove(partial)
@@ -66,12 +65,12 @@ def refer(source: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / _escaped(source.name)
     handles.remove(target)
-    if partial.exists():  # a folder without files has none
+    if partial.exists():  # an empty folder creates nothing
         partial.rename(target)
 
 
 def share(copied: Path, source: Path) -> None:
-    """Replace the files of a copied folder by references to the ones that they were copied from."""
+    """Replace the files of a copied folder by references to their originals."""
     for file in _files(source):
         twin, partial = copied / file.relative_to(source), copied / f".{os.getpid()}.part"
         if twin.is_file() and not twin.is_symlink() and twin.stat().st_size == file.stat().st_size:
@@ -86,28 +85,28 @@ def _lay_out(source: Path, target: Path, lay: Callable[[Path, Path], object]) ->
             if source.is_dir()
             else target
         )
-        while destination.exists():  # another name is escaped to the same
+        while destination.exists():  # two names have the same escaped form
             destination = destination.with_name(f"{destination.name}_")
         destination.parent.mkdir(parents=True, exist_ok=True)
         lay(file, destination)
 
 
 def _refer_one(source: Path, target: Path) -> None:
-    """Put a file there: a reflink, else a hard link if nobody may write the file, else a copy."""
+    """Create a reflink, else a hard link if the file is read-only, else a copy."""
     source = source.resolve()
     if clone(source, target):
         return
     if not source.stat().st_mode & _WRITABLE:
-        with suppress(OSError):  # another file system, too many links, or another user's
+        with suppress(OSError):  # another file system, too many links, or another user's file
             os.link(source, target)
             return
     shutil.copyfile(source, target)
 
 
 def copy_run_files(run_dir: Path, start: Event, target: Path) -> None:
-    """Copy the run's own files: those for people, and below run/ those for programs.
+    """Copy the run's own files: those for people, and those for programs into run/.
 
-    The whole configuration is among them, because MLflow's parameters may cut it.
+    They include the whole configuration, because MLflow may cut long parameters.
     """
     (target / "run").mkdir()
     copies = {REPORT: target, CARD: target, **dict.fromkeys(_RUN_FILES, target / "run")}
@@ -123,9 +122,9 @@ def copy_run_files(run_dir: Path, start: Event, target: Path) -> None:
 
 
 def write_figures(figures: Iterable[Figure], folder: Path) -> None:
-    """Write each figure as data, NAME.json, and as the page that draws it, NAME.html.
+    """Write each figure as data, NAME.json, and as a page that draws it, NAME.html.
 
-    A figure of a kind that is not known here is written as data alone.
+    A figure of an unknown kind is written as data only.
     """
     for figure in figures:
         name = _figure_name(figure)
@@ -135,14 +134,14 @@ def write_figures(figures: Iterable[Figure], folder: Path) -> None:
 
 
 def _figure_name(figure: Figure) -> str:
-    """Return a name for the figure's files, another one for each kind and name."""
+    """Return a file name that is unique to the figure's kind and name."""
     name, plain = str(figure["name"]), slug(str(figure["name"]))[:_LONGEST_FIGURE]
     mark = "" if plain == name else f"-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
     return f"{slug(str(figure['kind']))[:_LONGEST_FIGURE]}-{plain}{mark}"
 
 
 def slug(name: str) -> str:
-    """Return the name with nothing in it that a path or a model's name may not hold."""
+    """Return the name without characters that are invalid in a path or in a model's name."""
     return re.sub(r"[^\w-]+", "_", name, flags=re.ASCII) or "_"
 
 
@@ -151,9 +150,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _escaped(name: str) -> str:
-    """Return a file's name as it reaches MLflow, which puts it into a URL as it is: `a?b` as
-    `a_x3fb`.
-    """
+    """Return a file name that is safe in MLflow's URLs, which do not quote it: `a_x3fb` for `a?b`."""
     words = re.sub(r"[%?#\\\x00-\x1f\x7f\ud800-\udfff]", lambda found: _hex(found[0]), name)
     if len(words.encode()) <= _LONGEST_NAME:
         return words
@@ -166,9 +163,7 @@ def _hex(letter: str) -> str:
 
 
 def _files(path: Path) -> Iterator[Path]:
-    """Return the regular files of an output, however deep; the output itself may be a link into the
-    store.
-    """
+    """Return the regular files of an output, at any depth; the output may be a link into the store."""
     if not path.is_dir():
         yield from [path] if path.is_file() else []
         return

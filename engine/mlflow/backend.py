@@ -1,7 +1,7 @@
 """Where runs are recorded: the tracking settings, checked and resolved, with credentials kept
-apart.
+separate.
 
-Pure, except that paths become absolute. Imports nothing of mlflow. Show users only `shown`, never
+Pure, except that paths become absolute. Does not import mlflow. Show users only `shown`, never
 `uri`.
 """
 
@@ -25,27 +25,27 @@ _TRACKING = re.compile(  # variables that MLflow, its databases and its artifact
     r"(MLFLOW|AWS|AZURE|GOOGLE|GCLOUD|DATABRICKS|PG|MYSQL|SSL|REQUESTS)[A-Z_]*$|(https?|no|all)_proxy$",
     re.I,
 )
-_NAMES_FILES = re.compile(r"SSL_CERT_(FILE|DIR)$|(AWS|REQUESTS)_CA_BUNDLE$")  # no secret
+_NAMES_FILES = re.compile(r"SSL_CERT_(FILE|DIR)$|(AWS|REQUESTS)_CA_BUNDLE$")  # not a secret
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
-_NOT_IN_A_URI = re.compile(r"[\s\"'<>\\^`{|}]")  # RFC 3986: what a password has of these is quoted
+_NOT_IN_A_URI = re.compile(r"[\s\"'<>\\^`{|}]")  # RFC 3986: quoted in a password
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """An MLflow to record runs in, and how much of a run to record."""
+    """An MLflow to record runs in, and the size limit for its artifacts."""
 
     uri: str  # without credentials if MLflow takes them separately, as it does for http(s)
     shown: str
     username: str | None
     password: str | None
-    artifact_root: str | None  # null: the server's own
+    artifact_root: str | None  # None: the server's own
     lock: str  # held while a database is checked and created
-    experiment: str | None  # null: the use case's name
+    experiment: str | None  # None: the use case's name
     artifact_max_bytes: int
 
     @property
     def is_database(self) -> bool:
-        """True if this process writes the tables itself, with no server in between."""
+        """Return whether this process writes the tables itself, without a server."""
         return urlsplit(self.uri).scheme.split("+")[0] in _DATABASES
 
     @property
@@ -56,13 +56,15 @@ class Backend:
 
     @property
     def key(self) -> str:
-        """Identify the backend in a cursor: what one MLflow has, another may not have."""
+        """Identify the backend in a cursor: each MLflow has its own records."""
         return hashlib.sha256(f"{self.shown} {self.experiment}".encode()).hexdigest()[:16]
 
     def sender_key(self) -> str:
-        """Name the sender that may serve a run: same backend, credentials, user and program.
+        """Return the name of the sender that may serve a run: same backend, credentials, user and
+        program.
 
-        The key stands in a path. If it is made from secrets, guessing them from it is slow.
+        The key is part of a path. If it depends on secrets, a slow hash protects them from
+        guessing.
         """
         environment = {
             name: os.environ[name] for name in sorted(os.environ) if _TRACKING.match(name)
@@ -75,12 +77,12 @@ class Backend:
         return hashlib.sha256(words).hexdigest()[:16]
 
     def to_json(self) -> dict[str, object]:
-        """Return the backend as plain data. It holds credentials: send it through a pipe only."""
+        """Return the backend as plain data. It contains credentials: send it only through a pipe."""
         return asdict(self)
 
 
 def resolve(outputs: Path, tracking: Mapping[str, Any]) -> Backend:
-    """Return the backend that the tracking options name; if they name none, sqlite below outputs/."""
+    """Return the backend that the tracking options name; by default, sqlite below outputs/."""
     outputs = outputs.absolute()
     layout.check_name(outputs)
     uri, username, password = _checked(tracking.get("uri") or sqlite_uri(outputs / "mlflow.db"))
@@ -105,8 +107,8 @@ def is_supported(uri: str) -> bool:
 def sqlite_uri(path: Path, query: str = "") -> str:
     """Return the URI by which SQLAlchemy opens exactly this file.
 
-    SQLAlchemy unquotes the path; MLflow does not where it makes the folder of a URI that begins
-    with `sqlite:///`, so that a quoted path also names the driver.
+    SQLAlchemy unquotes the path. MLflow does not when it creates the folder of a URI that begins
+    with `sqlite:///`, so the URI of a quoted path also names the driver.
     """
     quoted = quote(str(path))
     scheme = "sqlite" if quoted == str(path) else "sqlite+pysqlite"
@@ -114,7 +116,7 @@ def sqlite_uri(path: Path, query: str = "") -> str:
 
 
 def _checked_sqlite(uri: str) -> str:
-    """Return the URI with an absolute path, which a user quotes as SQLAlchemy does: `%25` for `%`,
+    """Return the URI with an absolute path. Users quote the path as for SQLAlchemy: `%25` for `%`,
     `%3F` for `?`.
     """
     scheme, _, rest = uri.partition("://")
@@ -139,7 +141,7 @@ def _checked(uri: str) -> tuple[str, str | None, str | None]:
     try:
         parts = urlsplit(uri)
         _ = parts.port
-    except ValueError:  # a bracket that is not closed, a port that is no number
+    except ValueError:  # an unclosed bracket, a port that is not a number
         raise UserError("tracking.uri", what, fix) from None
     scheme = parts.scheme.split("+")[0]
     if scheme != "sqlite":
@@ -168,7 +170,7 @@ def _unquoted(word: str | None) -> str | None:
 
 
 def _refuse_odd_letters(uri: str) -> None:
-    """Raise UserError for a URI whose user and password cannot be told from the rest."""
+    """Raise UserError for a URI whose user and password are ambiguous."""
     authority = uri.partition("://")[2].partition("/")[0]
     if _NOT_IN_A_URI.search(uri) or authority.count("@") > 1:
         what = "it contains characters that must be escaped in a URI"

@@ -1,9 +1,9 @@
-"""Bounds on what an MLflow may cost: the time of a request and of an attempt, and the size of an
+"""Limits on what an MLflow may cost: the time of a request and of an attempt, and the size of an
 answer.
 
-The timeouts of requests bound each read of a socket alone: a server that sends a byte now and then
-keeps a caller for ever. An alarm ends what takes too long, whatever it waits for, and so works in
-the main thread only; elsewhere the timeouts of the sockets have to do.
+A request's timeout limits each read of a socket, so a server that sends a byte now and then could
+block a caller forever. An alarm interrupts whatever takes too long. It works only in the main
+thread; other threads have only the timeouts of the sockets.
 """
 
 import signal
@@ -16,14 +16,14 @@ from types import FrameType
 from typing import Any
 
 _PIECE_BYTES = 64 * 1024
-# a library may swallow an alarm; of a quicker one psycopg, which looks every 0.1 s, would see none
+# a library may swallow an alarm; psycopg checks every 0.1 s and would miss faster ones
 _TICK_S = 0.25
 
 
 class Exceeded(BaseException):
     """MLflow took too long or sent too much.
 
-    No Exception, because MLflow and its libraries catch those and go on.
+    Not an Exception, because MLflow and its libraries catch those and continue.
     """
 
 
@@ -31,34 +31,32 @@ class Exceeded(BaseException):
 class Bounds:
     """How long MLflow may take, and how much it may send."""
 
-    request_s: float  # one request with its answer, and what its upload takes
-    waiting_s: float  # all requests of an attempt, and what each adds
+    request_s: float  # one request with its answer, plus the time of its upload
+    waiting_s: float  # all requests of an attempt, plus the time that each adds
     waiting_per_request_s: float = 3.0
-    upload_bytes_per_s: float = 100_000.0  # the slowest connection that is waited for
+    upload_bytes_per_s: float = 100_000.0  # the slowest supported connection
     answer_bytes: int = 16_000_000
-    attempt_s: float = 600.0  # an attempt as a whole, and what its uploads take
-    database_s: float = (
-        120.0  # the same on a database server, of whose single requests nothing is known here
-    )
+    attempt_s: float = 600.0  # a whole attempt, plus the time of its uploads
+    database_s: float = 120.0  # the same on a database server, whose requests are invisible here
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the server sent last."""
+    """The server's last answer."""
 
     status: int
     body: bytes
 
 
 class Watch:
-    """One attempt within its bounds.
+    """One attempt within its limits.
 
-    It remembers the last answer, of which MLflow's exceptions say little.
+    It keeps the last answer, because MLflow's exceptions say little about it.
     """
 
     def __init__(self, bounds: Bounds, is_database_server: bool = False) -> None:
         self.answer: Answer | None = None
-        self.is_unanswered = False  # the last request found no whole answer
+        self.is_unanswered = False  # the last request got no complete answer
         self._bounds = bounds
         self._whole_s = bounds.database_s if is_database_server else bounds.attempt_s
         self._end_s = time.monotonic() + self._whole_s
@@ -67,18 +65,18 @@ class Watch:
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        """Apply the bounds to this process until the end of the block."""
+        """Apply the limits to this process until the end of the block."""
         with _alarm(self._check), _wrapped_adapter(self):
             yield
 
     def send(self, send: Any, adapter: Any, request: Any, options: dict[str, Any]) -> Any:
-        """Send one request and read its answer whole; a redirect is a request of its own."""
+        """Send one request and read its whole answer; each redirect is a request of its own."""
         from urllib3 import Retry
 
         self.answer, self.is_unanswered = None, True
         adapter.max_retries = Retry(
             0, read=False
-        )  # else urllib3 reads a refusal to its end, to send the request again
+        )  # else urllib3 reads a refusal to its end to retry the request
         with self._waiting(_upload_bytes(request)):
             response = send(adapter, request, **{**options, "stream": True})
             try:
@@ -119,7 +117,7 @@ class Watch:
 
 @contextmanager
 def _wrapped_adapter(watch: Watch) -> Iterator[None]:
-    """Send every request of the package requests, which MLflow uses for all, under the watch."""
+    """Send every request of the package requests, which MLflow always uses, under the watch."""
     import requests
 
     adapter: Any = requests.adapters.HTTPAdapter
@@ -137,7 +135,7 @@ def _wrapped_adapter(watch: Watch) -> Iterator[None]:
 
 @contextmanager
 def _alarm(check: Any) -> Iterator[None]:
-    """Call the check again and again, also while the program waits for something."""
+    """Call the check at intervals, even while the program waits."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

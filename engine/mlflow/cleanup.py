@@ -1,9 +1,9 @@
-"""Removes MLflow's files of runs that are gone. Their records in the database stay: they are the
+"""Removes MLflow's files of runs that no longer exist. Their records stay in the database as
 history.
 
-Covers the database below outputs/ only: another one may have runs of other outputs folders. Reads
-its tables directly, because importing MLflow takes seconds; the version of MLflow, and so of the
-tables, is pinned.
+Handles only the database below outputs/, because another one may have runs of other outputs
+folders. Reads its tables directly, because importing MLflow takes seconds; the pinned version of
+MLflow fixes the schema.
 """
 
 import sqlite3
@@ -25,30 +25,30 @@ _MODELS = """
     SELECT logged_models.model_id, artifact_location, coalesce(stage.tag_value, source_run_id)
     FROM logged_models LEFT JOIN logged_model_tags AS stage
     ON stage.model_id = logged_models.model_id AND stage.tag_key = 'rpi.source_run_id'
-"""  # with the run of the stage that made it: other runs link to that one, not to its parent
+"""  # by the run of the stage that made the model: other runs link to it, not to its parent
 _REGISTERED = "SELECT run_id, source FROM model_versions"
 
 
 @dataclass(frozen=True, slots=True)
 class Freed:
-    """What was removed, or would be."""
+    """What was removed, or would be in a dry run."""
 
-    folders: int = 0  # of an MLflow run or model each
+    folders: int = 0  # one for each MLflow run or model
     size_bytes: int = 0
     problem: str = ""  # why nothing could be removed, in a sentence
 
 
 @dataclass(slots=True)
 class _Known:
-    """What the database says of the runs that this engine recorded."""
+    """What the database says about the runs that this engine recorded."""
 
     folders: dict[str, list[Path]] = field(
         default_factory=dict
-    )  # by MLflow run, also of its models
-    run_ids: dict[str, str] = field(default_factory=dict)  # MLflow run: the engine's run
+    )  # by MLflow run, including its models
+    run_ids: dict[str, str] = field(default_factory=dict)  # the engine's run, by MLflow run
     deleted: set[str] = field(default_factory=set)
-    links: dict[str, set[str]] = field(default_factory=dict)  # parent: the runs that it links to
-    registered: set[str] = field(default_factory=set)  # whose models a user registered
+    links: dict[str, set[str]] = field(default_factory=dict)  # the runs that a parent links to
+    registered: set[str] = field(default_factory=set)  # runs whose models a user registered
 
 
 def clean(
@@ -57,8 +57,8 @@ def clean(
     """Remove the files of runs that are not below outputs/ any more, or that were deleted in
     MLflow.
 
-    What a run that stays links to stays too, and the models that a user registered. gone: runs that
-    count as removed.
+    Files that a remaining run links to stay, as do registered models. gone: runs that count as
+    removed.
     """
     backend = resolve(outputs, tracking)
     path = outputs.absolute() / "mlflow.db"
@@ -70,7 +70,7 @@ def clean(
         return Freed(problem=f"the database cannot be read: {error}")
     there = {run_dir.name for run_dir in layout.runs(outputs)} - set(
         gone
-    )  # after the database, which is behind
+    )  # read after the database, which is older
     folders = [one for one in _unneeded(known, there) if one.is_dir()]
     freed = {one: _size_bytes(one) for one in folders}
     removed = [one for one in folders if dry_run or handles.remove(one)]
@@ -107,7 +107,7 @@ def _unneeded(known: _Known, there: Collection[str]) -> Iterator[Path]:
 
 
 def _folder(uri: str | None, name: str, root: Path) -> Iterator[Path]:
-    """Yield the folder of a run or a model that holds its artifacts, if it is below the root."""
+    """Yield the folder with the artifacts of a run or a model, if it is below the root."""
     folder = _local(uri or "").parent
     if folder.name == name and root in folder.parents and ".." not in folder.parts:
         yield folder
@@ -118,7 +118,7 @@ def _local(uri: str) -> Path:
 
 
 def _size_bytes(folder: Path) -> int:
-    """Return the bytes that the folder takes alone. A file that is in the store too counts there."""
+    """Return the bytes that only this folder uses; files that are also in the store do not count."""
     with handles.folder(folder) as root:
         facts = [entry.facts for entry in handles.walk(root) if not entry.is_folder]
     return sum(one.st_size for one in facts if one.st_nlink == 1)

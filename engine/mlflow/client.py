@@ -1,8 +1,7 @@
-"""One run's side of MLflow: entries go in, and what is there already is found before anything is
-made.
+"""Writes one run to MLflow; finds what is already there before it creates anything.
 
-MLflow's own retries are off: they repeat a request that the server may have carried out, and make a
-run twice. A failed call ends the attempt; the next one begins with looking what is there.
+MLflow's own retries are disabled: they repeat requests that the server may have carried out, and
+would create a run twice. A failed call ends the attempt, and the next attempt begins with a search.
 """
 
 import os
@@ -22,18 +21,18 @@ from engine.mlflow.entries import Entry, all_points, key, merge, milliseconds, t
 from engine.vocabulary import Event
 
 _Item = TypeVar("_Item")
-_POINTS_PER_CALL = 800  # MLflow takes 1000 things in a call, and 1 MB in a request
+_POINTS_PER_CALL = 800  # MLflow accepts 1000 items in a call, and 1 MB in a request
 _TEXTS_PER_CALL = 60
 _MOST_RUNS = 10_000  # of one run: its stages
-_DIGEST_LENGTH = 36  # MLflow's limit; the whole digest stands in the source
+_DIGEST_LENGTH = 36  # MLflow's limit; the profile has the whole digest
 
 _EXPERIMENT_TAGS = {
     "mlflow.experimentKind": "custom_model_development"
-}  # or its page opens on traces of language models
+}  # otherwise its page opens on traces of language models
 
 
 def prepare_environment(backend: Backend, timeout_s: int) -> None:
-    """MLflow, imported after this, waits briefly, repeats nothing and calls nobody else."""
+    """Configure MLflow, which must be imported later: short timeouts, no retries, no telemetry."""
     os.environ.update(
         MLFLOW_HTTP_REQUEST_TIMEOUT=str(timeout_s),
         MLFLOW_HTTP_REQUEST_MAX_RETRIES="0",
@@ -44,14 +43,16 @@ def prepare_environment(backend: Backend, timeout_s: int) -> None:
         MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT="true",
         MLFLOW_LOGGING_LEVEL="WARNING",
     )
-    os.environ.setdefault("PGCONNECT_TIMEOUT", str(timeout_s))  # PostgreSQL's clients wait for ever
+    os.environ.setdefault(
+        "PGCONNECT_TIMEOUT", str(timeout_s)
+    )  # PostgreSQL's clients wait forever by default
     for name, value in (("USERNAME", backend.username), ("PASSWORD", backend.password)):
         if value is not None:
             os.environ[f"MLFLOW_TRACKING_{name}"] = value
 
 
 class Recorder:
-    """Writes one run, with a child run for each stage; every call may be repeated."""
+    """Writes one run, with a child run for each stage; every call is idempotent."""
 
     def __init__(self, backend: Backend, run_dir: Path, start: Event) -> None:
         from mlflow.tracking import MlflowClient
@@ -80,9 +81,9 @@ class Recorder:
                 self._client.set_terminated(mlflow_id, *entry.end)
 
     def _with_links(self, merged: Sequence[Entry]) -> list[Entry]:
-        """Let the parent run link to the MLflow runs that computed cached stages.
+        """Link the parent run to the MLflow runs that computed cached stages.
 
-        A stage whose run is not found becomes a run of its own.
+        A cached stage whose run is not found gets a run of its own.
         """
         cached = {one.stage: one.fingerprint for one in merged if one.stage and one.fingerprint}
         new = {stage: one for stage, one in cached.items() if stage not in self._runs | self._links}
@@ -100,7 +101,7 @@ class Recorder:
         return merge([*own, *for_parent])
 
     def finish(self, state: RunState, status: str) -> None:
-        """Send the run's files, also what came late, and leave nothing of it running."""
+        """Send the run's files and late outputs, and end all its MLflow runs."""
         now = milliseconds(state.last_time)
         own = self._run(None, milliseconds(self._start["time"]))
         for stage in state.stages.values():
@@ -121,7 +122,7 @@ class Recorder:
         self._client.set_terminated(own, status, now)
 
     def _summarise(self, state: RunState, parent: str) -> None:
-        """Put what matters of the run on its page, and its metrics on the page of its model."""
+        """Write the description of the run, and its metrics to the page of its model."""
         model_id = self._link_model(state, parent)
         page = f"#/experiments/{self._experiment}"
         words = description.of_run(
@@ -133,9 +134,9 @@ class Recorder:
         self._client.set_tag(parent, "mlflow.note.content", text(words))
 
     def _link_model(self, state: RunState, parent: str) -> str | None:
-        """Link the parent run with the model that it made or found cached, and return its id.
+        """Link the parent run to its model, new or cached, and return the model's id.
 
-        Metrics go to a model of this run alone: a cached one has those of the run that made it.
+        Only a new model gets metrics: a cached one has those of the run that made it.
         """
         for stage in (one.name for one in state.stages.values() if "package" in one.outputs):
             mlflow_id = self._links.get(stage) or self._runs.get(stage)
@@ -143,14 +144,14 @@ class Recorder:
             if model_id and model.is_there(self._client, model_id):
                 model.link(self._client, parent, model_id)
                 if stage not in self._links:
-                    points = reversed(all_points(state))  # the page begins with the first
+                    points = reversed(all_points(state))  # the page shows the first one at the top
                     model.measured(self._client, model_id, parent, points)
                     model.describe(self._client, model_id, self._run_dir / artifacts.CARD)
                 return model_id
         return None
 
     def _tag(self, mlflow_id: str, name: str) -> str | None:
-        """Return a tag of a run; None if it has none, or is no longer in MLflow."""
+        """Return a tag of a run; None if the tag or the run does not exist."""
         from mlflow.exceptions import MlflowException
 
         try:
@@ -182,7 +183,7 @@ class Recorder:
                         name, artifact_location=root, tags=_EXPERIMENT_TAGS
                     )
                 )
-            except MlflowException:  # another run was first
+            except MlflowException:  # another run created it meanwhile
                 found = self._client.get_experiment_by_name(name)
         if found is None or found.lifecycle_stage != "active":
             fix = "restore it (mlflow experiments restore), or set tracking.experiment to another name"
@@ -198,7 +199,7 @@ class Recorder:
             self._runs[stage], self._tags[stage] = run.info.run_id, dict(run.data.tags)
 
     def _run(self, stage: str | None, start_ms: int) -> str:
-        """Return the MLflow run of the stage; one is made only where the search found none."""
+        """Return the MLflow run of the stage, created if the search did not find it."""
         if stage not in self._runs:
             tags = {"rpi.run_id": self._start["run_id"], "mlflow.source.name": "run.py"}
             if stage is not None:
@@ -216,7 +217,7 @@ class Recorder:
 
         params = _batches([Param(*item) for item in entry.params.items()], _TEXTS_PER_CALL)
         tags = _batches([RunTag(*item) for item in entry.tags.items()], _TEXTS_PER_CALL)
-        # The last point first: MLflow then compares the others with it, and overwrites nothing.
+        # Last point first: MLflow then keeps it as the latest and need not overwrite it.
         points = _batches([Metric(*point) for point in reversed(entry.points)], _POINTS_PER_CALL)
         for metrics, params_now, tags_now in zip_longest(points, params, tags, fillvalue=()):
             self._client.log_batch(mlflow_id, metrics, params_now, tags_now)
@@ -234,14 +235,14 @@ class Recorder:
             self._client.log_inputs(mlflow_id, inputs)
 
     def _log_figures(self, mlflow_id: str, figures: Sequence[Figure]) -> None:
-        """Send the figures as artifacts; one of the same name takes the place of an earlier one."""
+        """Send the figures as artifacts; a figure replaces an earlier one of the same name."""
         if figures:
             with tempfile.TemporaryDirectory() as folder:
                 artifacts.write_figures(figures, Path(folder))
                 self._client.log_artifacts(mlflow_id, folder, "figures")
 
     def _log_outputs(self, mlflow_id: str, entry: Entry) -> None:
-        """Send the outputs that are not there yet; the tag with the digest says which are."""
+        """Send the outputs that are not in MLflow yet, according to the tags with their digests."""
         known = self._tags.setdefault(entry.stage, {})
         for name, digest in entry.outputs.items():
             path = layout.artifact(self._run_dir, entry.stage or "", name)
@@ -288,7 +289,7 @@ class Recorder:
         )
 
     def _local_folder(self, uri: str) -> Path | None:
-        """Return the folder of artifacts, if it is this machine's and no server's."""
+        """Return the folder of artifacts if it is on this machine and not behind a server."""
         from mlflow.utils.file_utils import local_file_uri_to_path
 
         if not self._backend.is_database or not uri.startswith("file:"):
@@ -297,7 +298,7 @@ class Recorder:
 
 
 def _dataset(asset: Mapping[str, Any]) -> Any:
-    """Return the asset as MLflow's entity, built by hand: mlflow.data would read the data."""
+    """Return the asset as MLflow's entity, built by hand because mlflow.data would read the data."""
     from mlflow.entities import Dataset
 
     digest = text(asset.get("digest") or "").rpartition(":")[2][:_DIGEST_LENGTH] or "unknown"

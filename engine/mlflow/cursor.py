@@ -1,8 +1,8 @@
-"""What of a run is in MLflow already, who may send the rest, and whether the run's engine still
-lives.
+"""How much of a run is in MLflow, which process may send the rest, and whether the run's engine is
+alive.
 
-`mlflow.json` in the run's folder is the cursor; a folder without one has sent nothing. The lock is
-the kernel's and dies with its holder.
+The cursor is `mlflow.json` in the run's folder; without one, nothing was sent. The kernel releases
+the lock when its holder dies.
 """
 
 import fcntl
@@ -29,12 +29,12 @@ class Cursor:
     backend: str
     seq: int = -1
     is_closed: bool = False  # the MLflow run has its final status and all files
-    engine: str | None = None  # who runs it; null where nobody followed the run
+    engine: str | None = None  # the engine that runs it; None if no sender followed the run
     problem: str | None = None  # why the rest is not sent, in a sentence
 
 
 def load(run_dir: Path, backend: str) -> Cursor:
-    """Return how far the run has been sent to this backend; what another one has does not count."""
+    """Return how far the run has been sent to this backend; what others have does not count."""
     try:
         found = Cursor(**json.loads(handles.read(run_dir / FILE_NAME, _MOST_BYTES)))
     except (OSError, ValueError, TypeError, RecursionError):
@@ -47,7 +47,7 @@ def load(run_dir: Path, backend: str) -> Cursor:
 def save(run_dir: Path, cursor: Cursor) -> None:
     """Make the cursor durable: it never names an event that was not sent.
 
-    A run's folder that was removed meanwhile stays away.
+    A run's folder that was removed meanwhile is not created again.
     """
     if not run_dir.is_dir():
         return
@@ -56,7 +56,7 @@ def save(run_dir: Path, cursor: Cursor) -> None:
 
 @contextmanager
 def held(run_dir: Path, wait_s: float) -> Iterator[bool]:
-    """Hold the run's lock, waiting so long for it; false where another sender keeps it."""
+    """Hold the run's lock after waiting at most this long; yield False if another sender has it."""
     deadline = time.monotonic() + wait_s
     with open_lock(run_dir / LOCK_NAME) as file:
         while not (is_mine := _locked(file.fileno())) and time.monotonic() < deadline:
@@ -65,13 +65,12 @@ def held(run_dir: Path, wait_s: float) -> Iterator[bool]:
 
 
 def identity(pid: int) -> str | None:
-    """Name a living process so that a later one of the same number is not taken for it.
+    """Identify a running process, so that a later process with the same id is not mistaken for it.
 
-    Null for a dead one.
+    None for a dead one.
     """
     try:
-        # After the command, which may hold anything up to the last parenthesis: state is field 3, start time
-        # 22.
+        # the command ends at the last parenthesis; then field 3 is the state, 22 the start time
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -80,7 +79,7 @@ def identity(pid: int) -> str | None:
 
 
 def is_alive(engine: str) -> bool:
-    """True while the process of this identity lives."""
+    """Return whether the process of this identity is alive."""
     pid = engine.partition(":")[0]
     return pid.isdecimal() and identity(int(pid)) == engine
 

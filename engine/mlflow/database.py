@@ -1,8 +1,9 @@
-"""A tracking database: made once, whole, under a lock; one of another MLflow version is left as it
-is.
+"""A tracking database: created once, completely, under a lock; that of another MLflow version is
+left unchanged.
 
-MLflow itself migrates on first touch, and processes that start at once destroy each other's
-migration: of 18 first touches of a fresh sqlite file by 6 processes at a time, 1 succeeded.
+MLflow itself migrates at the first access, and processes that start at the same time break each
+other's migration: of 18 first accesses to a fresh sqlite file by 6 processes at a time, 1
+succeeded.
 """
 
 import fcntl
@@ -16,7 +17,7 @@ from engine.mlflow.backend import Backend, sqlite_uri
 
 
 def prepare(backend: Backend) -> None:
-    """The database is there, with the schema of the MLflow installed here."""
+    """Make sure that the database exists, with the schema of the installed MLflow."""
     if backend.uri.startswith("postgresql+psycopg2:"):
         _let_signals_in()
     Path(backend.lock).parent.mkdir(parents=True, exist_ok=True)
@@ -28,9 +29,9 @@ def prepare(backend: Backend) -> None:
 
 
 def _make(path: Path) -> None:
-    """Make the file where there is none.
+    """Create the file if it does not exist.
 
-    A crash half-way through the migrations leaves only a file beside it.
+    A crash during the migrations leaves only a temporary file beside it.
     """
     if path.exists() and path.stat().st_size > 0:
         return
@@ -43,13 +44,15 @@ def _make(path: Path) -> None:
     with sqlite3.connect(partial) as connection:
         connection.execute(
             "PRAGMA journal_mode=WAL"
-        )  # kept in the file: readers no longer stop the writers
+        )  # stored in the file: readers no longer block writers
     connection.close()
     partial.replace(path)
 
 
 def _check(backend: Backend) -> None:
-    """Refuse a database of another MLflow: it may be shared, and MLflow would migrate it unasked."""
+    """Refuse a database of another MLflow version: it may be shared, and MLflow would migrate it
+    without asking.
+    """
     import sqlalchemy
     from alembic.migration import MigrationContext
 
@@ -72,7 +75,9 @@ def _check(backend: Backend) -> None:
 
 
 def _let_signals_in() -> None:
-    """Let psycopg2 wait in Python, where an alarm ends it; its own waiting goes on for ever."""
+    """Make psycopg2 wait in Python, where an alarm can interrupt it; its own wait cannot be
+    interrupted.
+    """
     importlib.import_module("psycopg2.extensions").set_wait_callback(
         importlib.import_module("psycopg2.extras").wait_select
     )

@@ -1,6 +1,6 @@
-"""A run's journal on its way to MLflow: read what is new, send it, remember how far.
+"""Sends a run's journal to MLflow: reads new events, sends them, and saves the position.
 
-Used by the sender beside a live run and by `sync`; whoever calls it holds the run's lock.
+Used by the sender during a run and by `sync`; the caller holds the run's lock.
 """
 
 import importlib
@@ -18,20 +18,20 @@ from engine.mlflow.entries import STATUS, Entry, entries
 from engine.mlflow.reading import Reader
 from engine.wording import redact
 
-_MOST_UNSENT = 20_000  # entries that wait in memory while MLflow is away, and
+_MOST_UNSENT = 20_000  # entries kept in memory while MLflow is unavailable, and
 _MOST_FIGURES = 100  # figures, which may have megabytes each
 
 
 class NotSent(Exception):
-    """MLflow did not take it, now; why, in a sentence."""
+    """MLflow did not accept the entries now; the message says why."""
 
     def __init__(self, why: str, is_away: bool) -> None:
         super().__init__(why)
-        self.is_away = is_away  # MLflow takes no other run either
+        self.is_away = is_away  # MLflow accepts no other run either
 
 
 class Delivery:
-    """One run's way to one MLflow."""
+    """The delivery of one run to one MLflow."""
 
     def __init__(self, run_dir: Path, backend: Backend, bounds: Bounds) -> None:
         self._run_dir, self._backend, self._bounds = run_dir, backend, bounds
@@ -42,18 +42,18 @@ class Delivery:
 
     @property
     def is_ended(self) -> bool:
-        """Return whether the journal, as far as it has been read, says that the run is over."""
+        """Return whether the journal, as far as it was read, says that the run is over."""
         return self._reader.is_ended
 
     @property
     def has_started(self) -> bool:
-        """Return whether the journal, as far as it has been read, says what the run is."""
+        """Return whether the journal, as far as it was read, describes the run."""
         return bool(self._reader.state.start)
 
     def read(self) -> bool:
-        """Take in the journal's next events, and return whether there may be more.
+        """Read the journal's next events, and return whether there may be more.
 
-        Takes none while too much is unsent.
+        Read nothing while too much is unsent.
         """
         figures = sum(len(entry.figures) for entry in self._unsent)
         if len(self._unsent) >= _MOST_UNSENT or figures >= _MOST_FIGURES:
@@ -65,20 +65,20 @@ class Delivery:
         return self._reader.seq > before
 
     def send(self) -> None:
-        """Send what was read; on NotSent nothing is lost and all may be sent again."""
+        """Send what was read; after NotSent nothing is lost, and all of it may be sent again."""
         if self._unsent:
             self._attempt(self._record)
 
     def close(self) -> None:
-        """Send the rest, and end the MLflow run: as the journal says, or as killed if the engine
-        died.
+        """Send the rest, and end the MLflow run with the journal's status, or as killed if the
+        engine died.
         """
         while self.read():
             self.send()
         self._attempt(self._finish)
 
     def mark(self, **changes: str | None) -> None:
-        """Remember something beside how far it is."""
+        """Change fields of the cursor other than its position."""
         changed = replace(self.cursor, **changes)  # type: ignore[arg-type]
         if changed != self.cursor:
             self._save(changed)
@@ -95,15 +95,13 @@ class Delivery:
         self._save(replace(self.cursor, is_closed=True))
 
     def _attempt(self, act: Callable[[Recorder], None]) -> None:
-        """Act on a recorder.
+        """Call a recorder.
 
-        One that failed is thrown away, so that the next looks again at what is there.
+        A recorder that failed is discarded, so that the next one searches for existing runs again.
         """
         watch = None
         try:
-            importlib.import_module(
-                "mlflow.tracking"
-            )  # which takes seconds, and is not MLflow's fault
+            importlib.import_module("mlflow.tracking")  # takes seconds that MLflow did not cause
             watch = Watch(
                 self._bounds, self._backend.is_database and not self._backend.database_path
             )
@@ -123,7 +121,7 @@ class Delivery:
 
 
 def _explained(error: BaseException, watch: Watch | None, backend: Backend) -> tuple[str, bool]:
-    """Say why the attempt failed, and whether the next run's would too."""
+    """Return why the attempt failed, and whether the next run would fail too."""
     if isinstance(error, Exceeded):
         return f"{backend.shown} {error}", True
     if isinstance(error, ModuleNotFoundError):
@@ -136,7 +134,7 @@ def _explained(error: BaseException, watch: Watch | None, backend: Backend) -> t
             return redact(problem), True
     return _sentence(error), "OperationalError" in str(
         error
-    )  # SQLAlchemy's, of a database that is away
+    )  # SQLAlchemy's error for an unavailable database
 
 
 def _sentence(error: BaseException) -> str:

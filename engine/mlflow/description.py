@@ -1,13 +1,14 @@
-"""What a person reads of a run in MLflow: its name, and the text on its page. Pure."""
+"""The text that people read about a run in MLflow: its name and its description. Pure."""
 
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import PurePath
 
 from engine.events import RunState
 from engine.vocabulary import Event
 from engine.wording import command_line, listed, redact, stand_ins
 
-_CHANGES = ("params.", "assets.", "stages.")  # what a user writes to change a use case
+_CHANGES = ("params.", "assets.", "stages.")  # overrides that change a use case
 _LONGEST_CHANGE = 40
 _LONGEST_NAME = 200
 _MOST_GATES = 30
@@ -28,7 +29,7 @@ def run_name(start: Event) -> str:
 
 
 def gates_in_words(state: RunState) -> str:
-    """Say how the gates were judged: `5 passed`, or `1 rejected, 4 passed`; empty if there are none."""
+    """Return the verdicts of the gates: `5 passed`, or `1 rejected, 4 passed`; empty without gates."""
     gates = [gate for stage in state.stages.values() for gate in stage.gates]
     counts = {
         word: sum(gate["passed"] is passed for gate in gates) for passed, word in VERDICTS.items()
@@ -37,7 +38,7 @@ def gates_in_words(state: RunState) -> str:
 
 
 def of_run(state: RunState, report: str, model: str | None, cached: str) -> str:
-    """Return the text for a run's page, as Markdown.
+    """Return the description of a run as Markdown.
 
     report, model: the addresses of their pages; model is None if the run has none
     cached: a paragraph of links to the stages that were cached; may be empty
@@ -58,13 +59,19 @@ def _changes(command: Sequence[str]) -> Iterator[str]:
     for word in command:
         key, separator, value = word.lstrip("+").partition("=")
         if separator and key.startswith(_CHANGES):
-            change = redact(f"{_short(key)}={value}")
+            change = redact(f"{_short(key)}={_name(key, value)}")
             is_long = len(change) > _LONGEST_CHANGE
             yield f"{change[: _LONGEST_CHANGE - 3]}..." if is_long else change
 
 
+def _name(key: str, value: str) -> str:
+    """Return the last part of an asset's path, and any other value whole."""
+    is_path = key.startswith("assets.") and "://" not in value
+    return PurePath(value).name or value if is_path else value
+
+
 def _short(key: str) -> str:
-    """Return a key as one speaks of it: `lr` for `stages.train.params.lr`."""
+    """Return a key in short: `lr` for `stages.train.params.lr`."""
     return key.rpartition(".params.")[2] if ".params." in key else key.partition(".")[2]
 
 
@@ -83,7 +90,7 @@ def _failures(state: RunState) -> Iterator[str]:
 
 
 def _reservations(state: RunState) -> Iterator[str]:
-    """Yield why the figures may not be what they seem."""
+    """Yield the reasons not to trust the figures."""
     samples = [str(one["name"]) for one in state.start["assets"] if one.get("sample")]
     if samples:
         yield (

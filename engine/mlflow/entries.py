@@ -1,7 +1,6 @@
-"""What each event adds to MLflow: a pure translation of the journal into entries of MLflow runs.
+"""Translates each event of the journal into entries for MLflow runs. Pure.
 
-Every time and step comes from the journal, so that an entry sent twice leaves what an entry sent
-once leaves.
+Every time and step comes from the journal, so that sending an entry twice changes nothing.
 """
 
 import json
@@ -26,27 +25,27 @@ _LONGEST_KEY = 250
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is added to one MLflow run: a stage's, or the parent where the stage is null."""
+    """What is added to one MLflow run: that of a stage, or the parent if the stage is None."""
 
     stage: str | None
-    time_ms: int  # of the first event: when a run made for this entry has begun
+    time_ms: int  # of the first event: the start time of a run created for this entry
     params: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     points: tuple[Point, ...] = ()
     assets: tuple[Mapping[str, Any], ...] = ()
     figures: tuple[Mapping[str, Any], ...] = ()
     outputs: Mapping[str, str] = field(default_factory=dict)  # name: digest
-    end: tuple[str, int] | None = None  # the MLflow run has ended so, then
-    fingerprint: str | None = None  # of a cached stage: another run may have recorded all this
+    end: tuple[str, int] | None = None  # final status and end time of the MLflow run
+    fingerprint: str | None = None  # of a cached stage, which another run may have recorded
 
 
 def entries(event: Event, state: RunState) -> Iterator[Entry]:
-    """Return what the event adds; the state is that after it."""
+    """Return what the event adds; the state is the one after the event."""
     yield from _ENTRIES.get(event["event"], _nothing)(event, state)
 
 
 def merge(found: Iterable[Entry]) -> list[Entry]:
-    """Return one entry for each MLflow run, in the order in which they were first named."""
+    """Return one entry for each MLflow run, in order of first appearance."""
     groups: dict[str | None, list[Entry]] = {}
     for entry in found:
         groups.setdefault(entry.stage, []).append(entry)
@@ -54,35 +53,35 @@ def merge(found: Iterable[Entry]) -> list[Entry]:
 
 
 def text(value: Any) -> str:
-    """Return a value as MLflow takes it: valid UTF-8, without credentials, cut where it is too
-    long.
+    """Return a value in the form that MLflow accepts: valid UTF-8, without credentials, cut to the
+    limit.
     """
     words = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     words = redact(
         words.encode("utf-8", "replace").decode().replace("\0", "?")
-    )  # PostgreSQL takes no NUL
+    )  # PostgreSQL refuses NUL
     return words if len(words) <= LONGEST_VALUE else words[: LONGEST_VALUE - 4] + " ..."
 
 
 def key(name: str) -> str:
-    """Return a name that MLflow takes as a key."""
-    words = name.replace("@", "-")  # of foreach: no other stage's name has a "-"
+    """Return a name in the form that MLflow accepts as a key."""
+    words = name.replace("@", "-")  # of a foreach; no other stage's name has a "-"
     words = re.sub(r"[^\w\-. /:]", "_", words, flags=re.ASCII)[:_LONGEST_KEY]
     is_plain = words and posixpath.normpath(words) == words and not words.startswith(("/", ".."))
     return (
         words if is_plain and words != "." else re.sub(r"^\.|/|^$", "_", words)
-    )  # MLflow takes keys for paths
+    )  # MLflow treats keys as paths
 
 
 def _metric_key(stage: StageState, name: str) -> str:
-    """Return the metric's column: MLflow shows runs side by side, and there a PC's latency must not
-    stand among a Pi's.
+    """Return the name of the metric's column. MLflow compares runs by column, and a PC's latency
+    must not be in the same column as a Pi's.
     """
     return key(figure_name(stage, name).replace(" (", ": ").replace("(", "").replace(")", ""))
 
 
 def milliseconds(time_s: float) -> int:
-    """Return a time of the journal as MLflow counts."""
+    """Return a time of the journal in MLflow's unit."""
     return round(time_s * 1000)
 
 
@@ -133,7 +132,7 @@ def _is_made_here(asset: Mapping[str, Any], state: RunState) -> bool:
 
 
 def _filled(tags: Mapping[str, str]) -> dict[str, str]:
-    """Return the tags that say something."""
+    """Return the tags that are not empty."""
     return {name: value for name, value in tags.items() if value}
 
 
@@ -176,9 +175,9 @@ def _opening(event: Event, state: RunState, *, cached: bool) -> Entry:
 
 
 def _ending(event: Event, state: RunState) -> Iterator[Entry]:
-    """Return what a stage leaves: metrics, there and on the parent, outputs, and that it has ended."""
+    """Return the results of a stage: its metrics, also for the parent, its outputs, and its end."""
     stage, now = event["stage"], _ms(event)
-    # MLflow shows the value of the highest step: a final value must not hide behind its own curve.
+    # MLflow shows the value of the highest step, so the final value gets the last step of its curve.
     about = state.stages[stage]
     last = {name: step for name, step, _, _ in about.points}
     final = tuple(
@@ -202,12 +201,12 @@ def _ending(event: Event, state: RunState) -> Iterator[Entry]:
 
 
 def _seconds(seconds: float | None) -> str:
-    """Return a duration for a tag; empty for that of a run whose engine was killed."""
+    """Return a duration for a tag; empty for a run whose engine was killed."""
     return "" if seconds is None else f"{seconds:.3f}"
 
 
 def _made(event: Event, state: RunState) -> Iterator[Mapping[str, Any]]:
-    """Yield the assets that the stage has made, with the digest and the source of what it made."""
+    """Yield the assets that the stage made, with the digest and the source of its output."""
     for asset in state.start.get("assets", ()):
         if asset["key"] == event["stage"] and _is_made_here(asset, state):
             digest = next(iter(event["outputs"].values()), None)
@@ -232,7 +231,7 @@ def _parent_points(stage: StageState) -> Iterator[Point]:
 def _objective(state: RunState, now: int) -> Iterator[Point]:
     """Yield the objective's value under one name, by which runs can be sorted.
 
-    A figure of speed that was not measured on the device says so here, too.
+    A latency or throughput that was not measured on the device has a label here, too.
     """
     objective = str(state.start.get("objective") or "")
     stage, _, metric = objective.rpartition(".")
@@ -243,7 +242,7 @@ def _objective(state: RunState, now: int) -> Iterator[Point]:
 
 
 def _over_values(event: Event, state: RunState) -> Iterator[Point]:
-    """Yield mean and deviation over the values of a foreach, as soon as all of them have ended."""
+    """Yield mean and standard deviation over the values of a foreach, once all of them have ended."""
     stage = event["stage"]
     for name, value in state.over_values(base_of(stage)).items() if value_of(stage) else ():
         metric, _, kind = name.rpartition(".")
@@ -287,7 +286,7 @@ def _job_skipped(event: Event, state: RunState) -> Iterator[Entry]:
 
 
 def _gate(event: Event, state: RunState) -> Iterator[Entry]:
-    """Return how a gate was judged, for the stage's page and for the parent's."""
+    """Return the verdict of a gate, for the stage's run and for the parent."""
     stage, metric, now = event["stage"], event["metric"], _ms(event)
     value = "no value" if event["value"] is None else f"{event['value']:.4g}"
     verdict = description.VERDICTS[event["passed"]]
@@ -301,7 +300,7 @@ def _gate(event: Event, state: RunState) -> Iterator[Entry]:
 
 
 def _run_finished(event: Event, state: RunState) -> Iterator[Entry]:
-    # The status itself is set when the run's files are there too: an ended MLflow run is a whole one.
+    # The status is set after the run's files are sent: an ended MLflow run is complete.
     tags = {
         "rpi.status": event["status"],
         "status": event["status"],

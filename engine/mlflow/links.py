@@ -1,7 +1,7 @@
-"""Finds the MLflow runs that computed cached stages, and says on the parent run which they are.
+"""Finds the MLflow runs that computed cached stages, and links the parent run to them.
 
-A search for each run that computed some of the stages, not for each stage: most were computed
-together.
+One search for each run that computed some of the stages, not for each stage: most stages were
+computed together.
 """
 
 import re
@@ -12,13 +12,13 @@ from engine.mlflow.entries import Entry, key
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _MOST_RUNS = 10_000  # of one run: its stages
-VIEW = "?workflowType=machine_learning"  # or MLflow shows its menu for language models
-_MOST_NAMED = 30  # stages in the note, which MLflow shows above everything else
-_ENDED_WELL = "tags.`rpi.seconds` LIKE '%'"  # which a stage gets with its outputs
+VIEW = "?workflowType=machine_learning"  # otherwise MLflow shows its menu for language models
+_MOST_NAMED = 30  # stages in the description, which MLflow shows near the top
+_ENDED_WELL = "tags.`rpi.seconds` LIKE '%'"  # a stage gets this tag with its outputs
 
 
 def find(client: Any, fingerprints: Collection[str]) -> dict[str, str]:
-    """Return the id of the MLflow run that computed each job, as far as this MLflow has it."""
+    """Return the id of the MLflow run that computed each job, if this MLflow has it."""
     wanted = {one for one in fingerprints if _FINGERPRINT.fullmatch(one)}
     found: dict[str, str] = {}
     experiments = [one.experiment_id for one in client.search_experiments()] if wanted else []
@@ -42,7 +42,7 @@ def linked(stages: Collection[str], tags: Mapping[str, str]) -> dict[str, str]:
 
 
 def redirected(entry: Entry, mlflow_id: str) -> Entry:
-    """Return what the parent run says of a linked stage: where it is."""
+    """Return the parent run's tag that links to the stage's run."""
     assert entry.stage is not None
     return Entry(None, entry.time_ms, tags={cached_tag(entry.stage): mlflow_id})
 
@@ -60,7 +60,7 @@ def note(links: Mapping[str, str]) -> str:
 
 
 def _first(client: Any, experiments: list[str], fingerprint: str) -> Any:
-    """Return the oldest run with this fingerprint that ended well, in a list."""
+    """Return a list with the oldest successful run of this fingerprint."""
     mine = f"tags.`rpi.fingerprint` = '{fingerprint}' AND {_ENDED_WELL}"
     return client.search_runs(
         experiments, mine, max_results=1, order_by=["attributes.start_time ASC"]

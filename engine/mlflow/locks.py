@@ -8,7 +8,7 @@ from typing import IO
 
 
 def open_lock(lock: Path) -> IO[bytes]:
-    """Open the lock file, made if there is none; OSError if something else stands in its place."""
+    """Open the lock file, created if necessary; OSError if the path is not a regular file."""
     flags = os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
     file = open(os.open(lock, flags, 0o666), "r+b", buffering=0)
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):

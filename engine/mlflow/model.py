@@ -1,7 +1,7 @@
 """A packed model as an MLflow model: a pyfunc "from code" (no pickle) with the signature of its
 tensors.
 
-It is found by a tag before it is made, like a run.
+Like a run, it is searched for by a tag before it is created.
 """
 
 import importlib
@@ -17,19 +17,19 @@ from typing import Any
 
 from engine.mlflow.entries import Point, text
 
-ID_TAG = "rpi.model_id"  # of the runs that a model belongs to
+ID_TAG = "rpi.model_id"  # a tag of the runs that a model belongs to
 _CODE = Path(__file__).with_name("pyfunc.py")
 _RUNTIMES = ("ai_edge_litert", "tflite_runtime")
 _SOURCE = "rpi.source_run_id"  # MLflow's id of the stage's run, by which the model is found again
 _DESCRIPTION = "mlflow.note.content"
 _TYPE = "TensorFlow Lite"
-_MOST_PARAMS = 100  # what MLflow takes in the request that makes a model
-_METRICS_PER_CALL = 800  # MLflow takes 1000 things in a call
+_MOST_PARAMS = 100  # in the request that creates a model
+_METRICS_PER_CALL = 800  # MLflow accepts 1000 items in a call
 
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What the page of a model says of it, beside what the package itself says."""
+    """The page of a model, except for what the package itself provides."""
 
     name: str
     run: str  # MLflow's id of the parent run: its list of runs shows a model only there
@@ -38,15 +38,15 @@ class About:
 
 
 def is_package(name: str, path: Path) -> bool:
-    """True for the packed model that a use case ends in."""
+    """Return whether the output is the packed model of a use case."""
     return name == "package" and main_model(path) is not None
 
 
 def main_model(package: Path) -> str | None:
-    """Return the file, from the package on, of the model that MLflow shows: the one in the role
-    `model`, else of the first role.
+    """Return the path, in the package, of the model that MLflow shows: the one with the role
+    `model`, else that of the first role.
 
-    None if it is no package. Version 1 had one model.
+    None if the folder is not a package. Packages of version 1 had one model.
     """
     try:
         manifest = json.loads((package / "manifest.json").read_text(encoding="utf-8"))
@@ -59,9 +59,7 @@ def main_model(package: Path) -> str | None:
 
 
 def log(client: Any, experiment: str, mlflow_id: str, about: About, package: Path) -> str:
-    """Log the package as a model of the run, ready to be registered, and return where MLflow keeps
-    it.
-    """
+    """Log the package as a model of the run, ready to be registered, and return its location."""
     found = client.search_logged_models(
         [experiment], f"tags.`{_SOURCE}` = '{mlflow_id}'", max_results=1
     )
@@ -90,7 +88,7 @@ def is_there(client: Any, model_id: str) -> bool:
 
 
 def link(client: Any, mlflow_id: str, model_id: str) -> None:
-    """Let the page of the run name the model, once: MLflow would list it twice."""
+    """Add the model to the page of the run, once, because MLflow would list it twice."""
     from mlflow.entities import LoggedModelOutput
 
     outputs = client.get_run(mlflow_id).outputs
@@ -100,9 +98,9 @@ def link(client: Any, mlflow_id: str, model_id: str) -> None:
 
 
 def measured(client: Any, model_id: str, mlflow_id: str, points: Iterable[Point]) -> None:
-    """Show the metrics of a run on the page of its model, too, with the data behind them.
+    """Show the metrics of a run, with their data set, on the page of its model.
 
-    They are the run's own points, so that MLflow, which logs them there again, has nothing to add.
+    The points equal those of the run, so MLflow, which logs them to the run again, adds nothing.
     """
     from mlflow.entities import Metric
 
@@ -113,7 +111,7 @@ def measured(client: Any, model_id: str, mlflow_id: str, points: Iterable[Point]
 
 
 def describe(client: Any, model_id: str, card: Path) -> None:
-    """Show the run's model card on the page of the model; it says more than the package's own."""
+    """Show the run's model card on the page of the model; it says more than the package's card."""
     if words := _read(card):
         client.set_logged_model_tags(model_id, {_DESCRIPTION: text(words)})
 
@@ -133,7 +131,9 @@ def _create(client: Any, experiment: str, mlflow_id: str, about: About, package:
 
 
 def _log_params(client: Any, model_id: str, params: Mapping[str, str]) -> None:
-    """Log what the request that made the model could not take; MLflow refuses what is there."""
+    """Log the parameters that did not fit into the request that created the model. MLflow refuses
+    existing ones.
+    """
     if len(params) > _MOST_PARAMS:
         known = client.get_logged_model(model_id).params
         if missing := {name: value for name, value in params.items() if name not in known}:
@@ -155,7 +155,7 @@ def _save(model: Any, run: str, package: Path, folder: Path) -> None:
     manifest = json.loads((package / "manifest.json").read_text(encoding="utf-8"))
     main = main_model(package)
     assert main is not None
-    with warnings.catch_warnings(record=True):  # such as that no example is given
+    with warnings.catch_warnings(record=True):  # for example, that there is no input example
         mlflow.pyfunc.save_model(
             folder,
             mlflow_model=Model(run_id=run, model_id=model.model_id),
@@ -163,13 +163,15 @@ def _save(model: Any, run: str, package: Path, folder: Path) -> None:
             artifacts={"package": str(package)},
             model_config={"model": main},
             signature=_signature(package / main),
-            pip_requirements=_requirements(),  # or MLflow looks for what the code imports
+            pip_requirements=_requirements(),  # otherwise MLflow infers them from the code's imports
             metadata={"manifest": manifest},
         )
 
 
 def _signature(path: Path) -> Any:
-    """Return the model's tensors as MLflow's signature; null where no runtime is here to read them."""
+    """Return the model's tensors as MLflow's signature; None if no runtime is installed to read
+    them.
+    """
     for runtime in _RUNTIMES:
         try:
             interpreter = importlib.import_module(f"{runtime}.interpreter").Interpreter(
@@ -197,9 +199,7 @@ def _described(interpreter: Any) -> Any:
 
 
 def _shape(shape: Any) -> tuple[int, ...]:
-    """Return the shape with a free batch: the pyfunc runs example by example where the model takes
-    one.
-    """
+    """Return the shape with a free batch size: the pyfunc runs one example at a time."""
     return (-1, *(int(size) for size in shape[1:])) if len(shape) else (-1,)
 
 

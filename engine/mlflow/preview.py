@@ -15,4 +15,4 @@ def unlinked(page: str, run_dir: Path) -> str:
         f"<footer>MLflow's copy of <code>{escape(original)}</code>, without its links to files."
         " The outputs of the stages are the artifacts of this run's child runs.</footer>"
     )
-    return _FOOTER.sub(lambda _: footer, _LINK.sub(r"\1", page))
+    return _FOOTER.sub(lambda _: footer, _LINK.sub(r"<span>\1</span>", page))

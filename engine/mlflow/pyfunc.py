@@ -14,10 +14,10 @@ from mlflow.pyfunc.model import PythonModel
 
 
 class TFLiteModel(PythonModel):
-    """Takes the tensors by name (one alone also without), and returns the outputs by name."""
+    """Accepts the tensors by name (a single one also without), and returns the outputs by name."""
 
     def load_context(self, context: Any) -> None:
-        """The model is in memory."""
+        """Load the model."""
         path = Path(context.artifacts["package"]) / context.model_config["model"]
         self._interpreter = _interpreter(str(path))
         self._interpreter.allocate_tensors()
@@ -28,7 +28,7 @@ class TFLiteModel(PythonModel):
         model_input: numpy.ndarray,  # type: ignore[type-arg] # MLflow knows it bare, or warns
         params: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Run the examples one by one: a compiled model has a batch of one.
+        """Run the examples one at a time: a compiled model has a batch size of one.
 
         model_input: a dictionary of arrays, or the array of the only tensor.
         """

@@ -1,9 +1,9 @@
-"""What runs leave for the sender of their outputs folder, and who that sender is.
+"""Requests of runs to the sender of their outputs folder, and the sender's lock.
 
 `outputs/.engine/mlflow/<key>/` holds a request for each run that is not recorded yet, the sender's
-lock, and its log. A run leaves its request before it looks at the lock; a sender looks for requests
-once more after it has released the lock. So one of the two always sees the other. The lock is the
-kernel's and dies with its holder.
+lock, and its log. A run writes its request before it checks the lock; a sender looks for requests
+once more after it has released the lock. So no request is missed. The kernel releases the lock when
+its holder dies.
 """
 
 import fcntl
@@ -26,10 +26,10 @@ _MOST_BYTES = 100_000
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """A run that is to be recorded."""
+    """A run to be recorded."""
 
     run_dir: Path
-    engine: str | None  # who runs it
+    engine: str | None  # the engine that runs it
     is_complete: bool = False  # the run is over, and its files are complete
 
 
@@ -43,7 +43,7 @@ class Queue:
         self._lock: os.stat_result | None = None
 
     def put(self, request: RunRequest) -> None:
-        """Leave the request, or replace the one for the same run."""
+        """Write the request, or replace the one for the same run."""
         data = {
             "run": str(request.run_dir.relative_to(self._outputs)),
             "engine": request.engine,
@@ -57,24 +57,24 @@ class Queue:
         return [request for request in read if request is not None]
 
     def has(self, run_dir: Path) -> bool:
-        """Return whether the run waits to be recorded, or is being recorded."""
+        """Return whether the run is waiting to be recorded, or is being recorded."""
         return self._path(run_dir).exists()
 
     def remove(self, request: RunRequest) -> None:
-        """Take the request away: the run is recorded, or is left to `sync`."""
+        """Remove the request: the run is recorded, or is left to `sync`."""
         self._path(request.run_dir).unlink(missing_ok=True)
 
     def has_sender(self) -> bool:
-        """Return whether a sender is at work."""
+        """Return whether a sender is running."""
         try:
-            with open_lock(self.folder / "lock") as file:  # two that look do not disturb each other
+            with open_lock(self.folder / "lock") as file:  # two checks do not disturb each other
                 return not _locked(file.fileno(), fcntl.LOCK_SH)
         except FileNotFoundError:
             return False
 
     def is_still_there(self) -> bool:
-        """Return whether the lock that is held is still the one at its path: the outputs folder may
-        have been removed, or moved away.
+        """Return whether the held lock is still the one at its path: the outputs folder may have
+        been removed or moved.
         """
         try:
             return self._lock is not None and os.path.samestat(
@@ -85,8 +85,8 @@ class Queue:
 
     @contextmanager
     def sender_lock(self, wait_s: float = 1.0) -> Iterator[bool]:
-        """Hold the sender's lock, and yield whether it is ours; one that only looks has it for a
-        moment.
+        """Hold the sender's lock, and yield whether this process has it. A mere check holds it for
+        a moment.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         deadline = time.monotonic() + wait_s
@@ -108,7 +108,7 @@ class Queue:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, KeyError, RecursionError):
-            handles.remove(path)  # no request: `sync` finds the run all the same
+            handles.remove(path)  # no request; `sync` finds the run anyway
             return None
 
     def _request(self, path: Path) -> RunRequest:
@@ -120,7 +120,7 @@ class Queue:
 
 
 def is_being_sent(outputs: Path, run_dir: Path) -> bool:
-    """Return whether a sender has a request for the run, whatever its settings are."""
+    """Return whether any sender, whatever its settings, has a request for the run."""
     requests = layout.store_dir(outputs).glob(f"{FOLDER}/*/{glob.escape(run_dir.name)}.json")
     return any(Queue(outputs, path.parent.name).has_sender() for path in requests)
 

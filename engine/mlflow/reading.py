@@ -1,6 +1,6 @@
-"""A run's journal, read in steps of bounded size, with the run's state after each event.
+"""Reads a run's journal in steps of bounded size, with the run's state after each event.
 
-A curve may have millions of points: of each only the last point is kept.
+A curve may have millions of points, so only the last point of each is kept.
 """
 
 from collections import deque
@@ -16,7 +16,7 @@ _LastPoints = dict[str, tuple[str, int, float, float]]  # by name
 
 
 class Reader:
-    """Reads a journal on, and knows the run as far as it has been read."""
+    """Reads a journal as it grows, and holds the run's state so far."""
 
     def __init__(self, run_dir: Path) -> None:
         self._follower = journal.Follower(run_dir / journal.FILE_NAME)
@@ -31,7 +31,7 @@ class Reader:
 
     @property
     def damage(self) -> str:
-        """Say why the journal cannot be read to its end; empty if it can."""
+        """Return why the journal cannot be read to its end; empty if it can."""
         return self._follower.damage
 
     def step(self) -> Iterator[Event]:
@@ -50,7 +50,7 @@ class Reader:
                 stage.points, stage.figures = [], []
 
     def read_to_end(self) -> None:
-        """Read all that is there, for the state alone."""
+        """Read everything that is there, only for the state."""
         before = -2
         while before != self.seq:
             before = self.seq

@@ -1,8 +1,9 @@
-"""The process that carries the journals of an outputs folder to MLflow: `python -m
+"""The process that sends the journals of an outputs folder to MLflow: `python -m
 engine.mlflow.sender`.
 
-One serves all runs with the same settings, live or over, and ends when it has been idle for a
-while. What to do comes through standard input, so that no credential stands in a command line.
+One process serves all runs with the same settings, live or ended, and exits when it has been idle
+for a while. It gets its settings through standard input, so that no credential is in a command
+line.
 """
 
 import json
@@ -26,28 +27,28 @@ from engine.mlflow.queue import Queue, RunRequest
 TIMEOUT_S = 3
 BOUNDS = Bounds(request_s=6, waiting_s=15)
 
-_MOST_AT_ONCE = 200  # runs, each with a file that is kept open
+_MOST_AT_ONCE = 200  # runs, each with an open file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How long a sender waits, and for what."""
+    """The waiting times of a sender."""
 
     poll_s: float = 0.25
-    idle_s: float = 4.0  # without a run to serve; a next one finds MLflow imported
-    retry_s: float = 12.0  # MLflow away: how often it is tried while runs last
+    idle_s: float = 4.0  # without a run to serve; the next run finds MLflow imported
+    retry_s: float = 12.0  # how often an unavailable MLflow is tried during runs
     files_s: float = 10.0  # for the last files of an ended run
     last_tries: int = 3
 
 
 def main() -> int:
-    """Serve until there is nothing left to do, or another sender does it."""
-    os.nice(10)  # the stages go first
+    """Serve until nothing is left to do, or another sender does it."""
+    os.nice(10)  # stages have priority
     order = json.loads(sys.stdin.buffer.read())
     backend, pace = Backend(**order["backend"]), Pace(**order["pace"])
     queue = Queue(Path(order["outputs"]), order["key"])
     prepare_environment(backend, TIMEOUT_S)
-    while queue.requests():  # again after the lock is released: a run may have left one meanwhile
+    while queue.requests():  # again after releasing the lock: a run may have written one meanwhile
         with queue.sender_lock() as is_ours:
             if not is_ours or not queue.is_still_there():
                 return 0
@@ -58,7 +59,7 @@ def main() -> int:
 
 
 def _replaced(order: Mapping[str, Any]) -> int:
-    """Let a fresh process go on: this one has a database open that is no longer at its path."""
+    """Continue in a fresh process: this one has a database open that is no longer at its path."""
     sender = subprocess.Popen(
         [sys.executable, "-m", "engine.mlflow.sender"],
         stdin=subprocess.PIPE,
@@ -71,13 +72,13 @@ def _replaced(order: Mapping[str, Any]) -> int:
 
 
 class Sender:
-    """Serves the requests of a queue, each a bit at a time: a long run keeps no other waiting."""
+    """Serves the requests of a queue in turns, so that a long run does not keep others waiting."""
 
     def __init__(self, queue: Queue, backend: Backend, pace: Pace) -> None:
         self._queue, self._backend, self._pace = queue, backend, pace
         self._followed: dict[Path, Following] = {}
         self._circuit = Circuit()
-        self._database: tuple[int, int] | None = None  # as it was at the last look
+        self._database: tuple[int, int] | None = None  # as it was at the last check
 
     def serve(self) -> bool:
         """Serve until there has been no request for a while, and return whether the database was
@@ -97,7 +98,7 @@ class Sender:
         return False
 
     def _is_replaced(self) -> bool:
-        """Return whether the database file is another one than at the last look, or gone."""
+        """Return whether the database file was replaced or removed since the last check."""
         path = self._backend.database_path
         if path is None:
             return False
@@ -107,9 +108,7 @@ class Sender:
     def _serve_one(self, request: RunRequest) -> None:
         try:
             is_done = self._is_done(request)
-        except (
-            Exception
-        ) as error:  # of this run, such as a folder that was removed: the others go on
+        except Exception as error:  # of this run, such as a removed folder; the others continue
             _log(f"{request.run_dir.name}: {type(error).__name__}: {error}")
             is_done = True
         if is_done:
@@ -121,7 +120,7 @@ class Sender:
         following = self._followed.get(request.run_dir)
         if following is None:
             following = Following(request.run_dir, self._backend, self._pace, self._circuit)
-            if not following.is_ours:  # `sync` has it, and may not finish it
+            if not following.is_ours:  # `sync` has the lock, and may not finish the run
                 following.release()
                 return False
             following.begin(request.engine)
@@ -138,10 +137,10 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 class Circuit:
-    """What is known of an MLflow that is away: it is not tried again for each run."""
+    """A circuit breaker: an unavailable MLflow is not tried again for each run."""
 
     def __init__(self) -> None:
-        self.why = ""  # empty: it was there
+        self.why = ""  # empty: it was available
         self.next_try_s = 0.0
 
     @property
@@ -150,12 +149,12 @@ class Circuit:
         return time.monotonic() < self.next_try_s
 
     def broken(self, why: str, retry_s: float) -> None:
-        """Remember that MLflow is away."""
+        """Record that MLflow is unavailable."""
         self.why, self.next_try_s = why, time.monotonic() + retry_s
 
 
 class Following:
-    """One run on its way to MLflow, with the run's lock."""
+    """The delivery of one run, with the run's lock."""
 
     def __init__(self, run_dir: Path, backend: Backend, pace: Pace, circuit: Circuit) -> None:
         self._stack = ExitStack()
@@ -168,8 +167,8 @@ class Following:
         self.has_more = False  # to read, now
 
     def begin(self, engine: str | None) -> None:
-        """Note in the run's cursor whose run it is: while that engine lives, `sync` leaves the run
-        alone.
+        """Record the run's engine in its cursor: `sync` leaves the run alone while that engine is
+        alive.
         """
         self._delivery.mark(engine=engine)
 
@@ -178,9 +177,9 @@ class Following:
         self._stack.close()
 
     def advance(self, request: RunRequest) -> bool:
-        """Send a bit, and return whether nothing is left to do for this run."""
+        """Send some entries, and return whether nothing is left to do for this run."""
         is_orphan = request.engine is None or not cursors.is_alive(request.engine)
-        is_over = is_orphan or request.is_complete  # before the reading: its last words count
+        is_over = is_orphan or request.is_complete  # before reading, so that its last events count
         self.has_more = self._delivery.read()
         if self._delivery.is_ended and self._deadline_s is None:
             self._deadline_s = time.monotonic() + self._pace.files_s
@@ -198,8 +197,8 @@ class Following:
         return self._circuit.is_open or time.monotonic() < self._next_try_s
 
     def _end(self) -> bool:
-        """Close the record, and return whether that is over. If MLflow stays away, it is left to
-        `sync`.
+        """Close the record, and return whether that is done. If MLflow stays unavailable, `sync`
+        sends it later.
         """
         if not self._delivery.has_started:
             return True
@@ -212,8 +211,8 @@ class Following:
         return True
 
     def _has_waited(self) -> bool:
-        """Return whether an ended run has waited for an MLflow that is away, which is tried once
-        more.
+        """Return whether an ended run has waited for an unavailable MLflow, which is then tried
+        once more.
         """
         self._delivery.mark(problem=self._circuit.why)
         self._patience_s = self._patience_s or self._circuit.next_try_s

@@ -1,4 +1,4 @@
-"""Starts the sender of an outputs folder, unless one is at work."""
+"""Starts the sender of an outputs folder, unless one is running."""
 
 import json
 import os
@@ -27,12 +27,12 @@ class SenderStarter:
         self.queue = Queue(outputs, self._key)
 
     def start_if_needed(self) -> None:
-        """Start a sender if none is at work. The request to serve must be there already."""
+        """Start a sender if none is running. Write the request first."""
         if not self.queue.has_sender():
             self._start()
 
     def has_sender(self) -> bool:
-        """Return whether a sender is at work, or about to be."""
+        """Return whether a sender is running or starting."""
         return self._is_starting() or self.queue.has_sender()
 
     def _is_starting(self) -> bool:
@@ -43,7 +43,7 @@ class SenderStarter:
         return cursors.is_alive(self._started)
 
     def _start(self) -> None:
-        """Start a sender, away from the run's signals, and tell it through a pipe what to do."""
+        """Start a sender in its own session, and send its settings through a pipe."""
         where = {"outputs": str(self._outputs), "key": self._key}
         order = {"backend": self._backend.to_json(), "pace": dict(self._pace), **where}
         with self.queue.log.open("wb") as log:
@@ -59,4 +59,4 @@ class SenderStarter:
         with suppress(BrokenPipeError), sender.stdin as pipe:
             pipe.write(json.dumps(order).encode())
         self._started = cursors.identity(sender.pid)
-        sender.returncode = 0  # it goes on alone; Popen would warn of it as forgotten
+        sender.returncode = 0  # it continues alone; else Popen would warn that it still runs

@@ -15,12 +15,12 @@ from engine.mlflow.reading import Reader
 
 TIMEOUT_S = 10
 BOUNDS = Bounds(request_s=20, waiting_s=30)
-SENDER_S = 60.0  # how long the sender of an ended run may take, before its lock is given up
+SENDER_S = 60.0  # how long to wait for the sender of an ended run
 
 
 @dataclass(slots=True)
 class SyncReport:
-    """What became of each run, by run id."""
+    """The result for each run, by run id."""
 
     sent: list[str] = field(default_factory=list)
     complete: list[str] = field(default_factory=list)  # nothing was missing
@@ -30,25 +30,27 @@ class SyncReport:
     def __str__(self) -> str:
         counts = {
             "sent": self.sent,
-            "complete already": self.complete,
+            "already complete": self.complete,
             "still running": self.running,
         }
-        said = [f"{len(runs)} {what}" for what, runs in counts.items() if runs] or [
+        words = [f"{len(runs)} {what}" for what, runs in counts.items() if runs] or [
             "no run to send"
         ]
         return "\n".join(
-            [", ".join(said), *(f"not sent: {run}: {why}" for run, why in self.problems.items())]
+            [", ".join(words), *(f"not sent: {run}: {why}" for run, why in self.problems.items())]
         )
 
 
 def sync(outputs: Path, tracking: Mapping[str, object], bounds: Bounds = BOUNDS) -> SyncReport:
-    """Every run is in MLflow as if it had never been away; a second call changes nothing."""
+    """Send every run that MLflow does not have completely; repeating it changes nothing."""
     backend = resolve(outputs, tracking)
     prepare_environment(backend, TIMEOUT_S)
     report = SyncReport()
     failures = 0
     for run_dir in layout.runs(outputs):
-        if failures >= 2:  # the same wall twice: each further run would only wait for it again
+        if (
+            failures >= 2
+        ):  # the second failure of this kind: every further run would wait for it, too
             report.problems.setdefault(
                 run_dir.name, "left for the next sync because of the problems above"
             )
@@ -58,13 +60,13 @@ def sync(outputs: Path, tracking: Mapping[str, object], bounds: Bounds = BOUNDS)
 
 
 def _is_reachable(run_dir: Path, backend: Backend, bounds: Bounds, report: SyncReport) -> bool:
-    """Note in the report what became of the run; false if MLflow takes no run now."""
+    """Add the run's result to the report; return False if MLflow accepts no run now."""
     try:
         _sync_one(run_dir, backend, bounds, report)
     except NotSent as error:
         report.problems[run_dir.name] = str(error)
         return not error.is_away
-    except Exception as error:  # of this run, such as a damaged journal: the others can be sent
+    except Exception as error:  # of this run, such as a damaged journal; the others can be sent
         report.problems[run_dir.name] = (
             f"its files cannot be read ({type(error).__name__}: {error})"
         )
@@ -102,7 +104,5 @@ def _send(
 
 
 def _is_followed(cursor: Cursor) -> bool:
-    """Return whether the engine lives that a sender was started for; of one without a sender nobody
-    knows.
-    """
+    """Return whether the run's engine, recorded by its sender, is alive; unknown without a sender."""
     return cursor.engine is not None and cursors.is_alive(cursor.engine)

@@ -1,4 +1,4 @@
-"""MLflow's own pages, served on this machine for what was recorded below outputs/."""
+"""Serves MLflow's pages on this machine, for the runs recorded below outputs/."""
 
 import errno
 import http.client
@@ -20,34 +20,34 @@ from engine.mlflow.sync import sync
 
 _HOST = "127.0.0.1"
 _POLL_S = 0.2
-_END_S = 5.0  # for the requests that are being answered
+_END_S = 5.0  # for open requests
 _TAIL_LINES = 10
 
 
 def serve(
     outputs: Path, tracking: Mapping[str, object], port: int, say: Callable[[str], None]
 ) -> int:
-    """Run MLflow's pages until Ctrl-C or a polite kill; say where they are as soon as they answer.
+    """Run MLflow's server until Ctrl-C or SIGTERM, and print its address as soon as it answers.
 
-    Return 0, or 1 if the server ended by itself. UserError if the port is taken.
+    Return 0, or 1 if the server exited by itself. UserError if the port is taken.
     """
     backend = resolve(outputs, tracking)
     if not backend.is_database:
         what = "runs are recorded on a server, which has a page of its own"
         raise UserError("tracking.uri", what, f"open {backend.shown}")
     _check_port(port)
-    say("starting MLflow, which takes some seconds")
-    for run, why in sync(outputs, tracking).problems.items():  # makes the database, too
+    say("starting MLflow; this takes a few seconds")
+    for run, why in sync(outputs, tracking).problems.items():  # also creates the database
         say(f"warning: {run} is not in MLflow: {why}")
     log = layout.store_dir(outputs) / "mlflow" / "server.log"
     if _is_interrupted(backend, port, log, say):
         return 0
-    say("\n".join(["error: MLflow's server ended by itself", *_tail(log), f"its log: {log}"]))
+    say("\n".join(["error: MLflow's server exited unexpectedly", *_tail(log), f"full log: {log}"]))
     return 1
 
 
 def _is_interrupted(backend: Backend, port: int, log: Path, say: Callable[[str], None]) -> bool:
-    """Serve, and return whether it was interrupted, also by the end of its terminal."""
+    """Serve, and return whether a signal ended it, such as the closing of its terminal."""
     try:
         with (
             interrupts.terminable(),
@@ -55,11 +55,21 @@ def _is_interrupted(backend: Backend, port: int, log: Path, say: Callable[[str],
             _server(backend, port, log) as server,
         ):
             if _is_up(server, port):
-                say(f"{_address(port)} (Ctrl-C ends it)")
-            server.wait()
+                say(f"{_address(port)} (press Ctrl-C to stop)")
+            _wait(server, say)
     except KeyboardInterrupt:
         return True
     return False
+
+
+def _wait(server: "subprocess.Popen[bytes]", say: Callable[[str], None]) -> None:
+    """Wait until the server exits; say that a signal stops it, because that takes seconds."""
+    try:
+        server.wait()
+    except KeyboardInterrupt:
+        with suppress(OSError):  # the terminal may be closed
+            say("stopping MLflow")
+        raise
 
 
 def _address(port: int) -> str:
@@ -89,8 +99,8 @@ def _bind(port: int) -> int:
 def _server(backend: Backend, port: int, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """Run the server, and end all its processes with the block.
 
-    It runs in a separate process group: Ctrl-C in the terminal reaches only this process, which then
-    ends the server.
+    It runs in a separate process group: Ctrl-C in the terminal reaches only this process, which
+    then ends the server.
     """
     where = ["--host", _HOST, "--port", str(port), "--default-artifact-root"]
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", *where]
@@ -98,7 +108,7 @@ def _server(backend: Backend, port: int, log: Path) -> Iterator["subprocess.Pope
         **os.environ,
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_BACKEND_STORE_URI": backend.uri,
-    }  # not an argument: all can read those
+    }  # not an argument, which every user could read
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         server = subprocess.Popen(
@@ -116,7 +126,9 @@ def _server(backend: Backend, port: int, log: Path) -> Iterator["subprocess.Pope
 
 
 def _end(server: "subprocess.Popen[bytes]") -> None:
-    """End the server's processes, politely at first: `mlflow server` leaves its own child behind."""
+    """End the server's processes, with SIGTERM first: `mlflow server` leaves its child process
+    behind.
+    """
     try:
         _signal(server.pid, signal.SIGTERM)
         deadline_s = time.monotonic() + _END_S
@@ -139,7 +151,7 @@ def _signal(group: int, number: int) -> bool:
 
 
 def _is_up(server: "subprocess.Popen[bytes]", port: int) -> bool:
-    """Wait until the server answers, and return whether it does; it may end first."""
+    """Wait until the server answers, and return whether it does; it may exit first."""
     while server.poll() is None:
         if _answers(port):
             return True

@@ -1,1 +1,1 @@
-"""What the report of a run says, as plain data: engine/sinks/report.py puts it on its page."""
+"""The content of a run's report as plain data; engine/sinks/report.py makes the page."""

@@ -1,7 +1,7 @@
-"""The model card of a run: the card in its package, and where the model comes from.
+"""The model card of a run: the card in its package, with the run's provenance.
 
-A package has the same bytes whenever it is made of the same inputs, so its own card names no run.
-This one lies beside the report.
+The same inputs give a package with the same bytes, so its own card names no run. This one is
+written beside the report.
 """
 
 from collections.abc import Iterator

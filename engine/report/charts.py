@@ -1,4 +1,4 @@
-"""The figures of a run for its report: what its stages drew, and the curves of their metrics."""
+"""The figures of a run for its report: those of its stages, and the curves of their metrics."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,8 +11,8 @@ from engine.figure_kinds import Figure
 MOST_CHARTS = 24  # figures of one kind
 MOST_POINTS = 2_000  # of one curve
 ROLES = ("train_", "val_", "validation_", "test_")  # curves of one quantity share a chart
-FIRST = ("picture_grid", "curves", "confusion_matrix")  # kinds that a reader looks for
-LAST = ("op_graph",)  # kinds that are long; any other stands between
+FIRST = ("picture_grid", "curves", "confusion_matrix")  # kinds that readers want first
+LAST = ("op_graph",)  # long kinds; all others are in between
 
 Curves = dict[str, list[tuple[int, float]]]  # of one quantity: name -> (step, value)
 
@@ -50,7 +50,7 @@ def _rank(kind: str) -> int:
 def _figures(state: RunState) -> Iterator[tuple[str, Figure]]:
     """Yield each stage's curves of metrics and its figures.
 
-    A kind that only a newer version knows is passed over.
+    A kind that only a newer version knows is skipped.
     """
     for stage in state.stages.values():
         for quantity, series in _quantities(stage).items():
@@ -77,7 +77,7 @@ def _thinned(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
 
 
 def _of_points(quantity: str, curves: Curves) -> Figure:
-    """Return the figure of metrics that were reported step by step; what is no number is a gap."""
+    """Return the figure of metrics that were reported step by step; NaN and infinity are gaps."""
     series = [
         {
             "name": name,
@@ -93,5 +93,5 @@ def _of_points(quantity: str, curves: Curves) -> Figure:
 
 
 def kinds(found: Iterable[Section]) -> list[str]:
-    """Return the kinds of the sections, whose style the page needs."""
+    """Return the kinds of the sections; the page needs their styles."""
     return sorted(section.kind for section in found)

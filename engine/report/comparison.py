@@ -1,5 +1,5 @@
-"""A run beside the one before it: the newest earlier run of the same use case and target that
-finished.
+"""Compares a run with the previous one: the newest earlier finished run of the same use case and
+target.
 """
 
 import math
@@ -14,12 +14,12 @@ from engine.report import data, headline
 
 MOST_LOOKED_AT = 50  # earlier runs
 MOST_PARAMS = 30
-NOISE = 0.05  # of a latency or a size: a smaller change is neither good nor bad
+NOISE = 0.05  # of a latency or a size: smaller changes are neither good nor bad
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One metric of both runs; `tone` says whether the change is for the better."""
+    """One metric of both runs; `tone` says whether the change is an improvement."""
 
     name: str
     before: str
@@ -42,9 +42,9 @@ class Comparison:
 
 
 def previous(run_dir: Path) -> RunState | None:
-    """Return the newest run before this one that finished, of the same use case and target.
+    """Return the newest earlier run that finished, of the same use case and target.
 
-    One that cannot be read is passed over: no fault of another run keeps this one from its report.
+    An unreadable run is skipped: another run's damage must not prevent this report.
     """
     earlier = [
         path for path in layout.newest_first(layout.siblings(run_dir)) if path.name < run_dir.name
@@ -89,7 +89,7 @@ def _params(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple
 
 
 def _rows(before: RunState, now: RunState, has_other_assets: bool) -> Iterator[Row]:
-    """Yield the rows; of other data or models no change counts as good or bad."""
+    """Yield the rows; with other data or models, no change counts as good or bad."""
     main = headline.objective(now)
     shown: Iterable[headline.Found] = [
         *([main] if main else []),
@@ -122,7 +122,9 @@ def _row(found: headline.Found, before: float, ends: tuple[float, float] | None)
 
 
 def _better(found: headline.Found) -> int:
-    """Return 1 if more of the metric is better, -1 if less is: by its gate, or else by its unit."""
+    """Return 1 if more of the metric is better, -1 if less is: according to its gate, else to its
+    unit.
+    """
     for gate in found.stage.gates if found.stage else ():
         if gate["metric"] == found.name and gate["rule"][:1] in "<>":
             return 1 if gate["rule"].startswith(">") else -1
@@ -130,7 +132,7 @@ def _better(found: headline.Found) -> int:
 
 
 def _change(name: str, difference: float, before: float) -> str:
-    """Say a change: of what has a unit in percent, else as the metric itself is written."""
+    """Return a change: in percent for a metric with a unit, else like the metric itself."""
     if not difference:
         return "same"
     sign = "+" if difference > 0 else "\N{MINUS SIGN}"

@@ -1,5 +1,5 @@
-"""The data and models of a run: name, version, date, source and licence, as the report and the
-model card say them.
+"""The data and models of a run for the report and the model card: name, version, date, source and
+licence.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _DIGITS = 12  # of a digest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Data:
-    """One asset of a run; an empty word is not known."""
+    """One asset of a run; an empty field is unknown."""
 
     key: str
     name: str
@@ -27,12 +27,12 @@ class Data:
 
 
 def of_run(state: RunState) -> list[Data]:
-    """Return the assets of a run, also those that one of its stages makes."""
+    """Return the assets of a run, including those that its stages make."""
     return [_data(asset, state) for asset in state.start.get("assets") or ()]
 
 
 def name(asset: Mapping[str, Any]) -> str:
-    """Return an asset's name; of a path, which its source has in full, the last part."""
+    """Return an asset's name; for a path, its last part, because the source has all of it."""
     words = str(asset["name"])
     return PurePath(words).name or words if words == asset.get("source") else words
 
@@ -52,9 +52,9 @@ def _data(asset: Mapping[str, Any], state: RunState) -> Data:
 
 
 def _date(asset: Mapping[str, Any], maker: StageState | None) -> str:
-    """Return the day of the newest file of a user's data, or the one on which this run made it.
+    """Return the date of the newest file of a user's data, or the date on which this run made it.
 
-    Declared data is pinned by its digest; the dates of its copies on this machine say nothing.
+    Declared data is pinned by its digest; the dates of its local copies mean nothing.
     """
     made = maker.ended if maker and not maker.cached else None
     time = asset.get("modified") or made

@@ -1,6 +1,6 @@
-"""What a reader wants to know first: how the run ended, its objective, gates and costs.
+"""What a reader wants to know first: the run's outcome, objective, gates and costs.
 
-All of it follows from the run's data and the names of its metrics; no task is known here.
+All of it follows from the run's data and the names of its metrics, whatever the task.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,11 +12,11 @@ from engine.foreach import base_of
 from engine.numerals import number
 from engine.wording import duration, listed, plural
 
-DECIMALS = (3, 4, 5, 6)  # of a share and of its interval
+DECIMALS = (3, 4, 5, 6)  # of a share and its interval
 COSTS = ("latency_median_ms", "model_size_bytes", "peak_memory_mb")
 """What a model costs its device, as stages name it; the first stage that has one is shown."""
 LOW, HIGH = "_low", "_high"  # of a metric's name: the ends of its 95 % interval
-FLOAT, BASELINE = "float_", "_baseline"  # of its float model, and of a trivial answer
+FLOAT, BASELINE = "float_", "_baseline"  # of the float model's metric and of a trivial answer's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A metric of the run, and the stage that it comes from."""
+    """A metric of the run, and its stage."""
 
     name: str  # without the stage's
     value: float
@@ -41,7 +41,7 @@ class Found:
 
 
 def verdict(state: RunState) -> str:
-    """Say in a sentence or two how the run ended."""
+    """Return the run's outcome in a sentence or two."""
     gates = [gate for stage in state.stages.values() for gate in stage.gates]
     took = duration(state.seconds)
     after = f" after {took}" if took else ""
@@ -67,7 +67,7 @@ def tiles(state: RunState) -> list[Tile]:
 
 
 def objective(state: RunState) -> Found | None:
-    """Return the run's objective, if it has one and its stage got so far."""
+    """Return the run's objective, if it has one and its stage returned it."""
     key = str(state.start.get("objective") or "")
     value = state.metrics.get(key)
     if value is None:
@@ -78,7 +78,7 @@ def objective(state: RunState) -> Found | None:
 
 
 def costs(state: RunState) -> Iterator[Found]:
-    """Yield what the model costs."""
+    """Yield the costs of the model: latency, size, memory."""
     for name in COSTS:
         stage = next((one for one in state.stages.values() if name in one.metrics), None)
         if stage:
@@ -94,13 +94,13 @@ def gated(state: RunState) -> Iterator[Found]:
 
 
 def interval(state: RunState, key: str) -> tuple[float, float] | None:
-    """Return the ends of the metric's 95 % interval, if its stage gives them."""
+    """Return the ends of the metric's 95 % interval, if its stage returns them."""
     low, high = state.metrics.get(key + LOW), state.metrics.get(key + HIGH)
     return None if low is None or high is None else (low, high)
 
 
 def together(metric: str, values: Sequence[float]) -> list[str]:
-    """Return values of one metric with as many digits each, and enough to tell them apart."""
+    """Return values of one metric with the same number of digits, enough to distinguish them."""
     if units.unit(metric).name:
         return [units.brief(metric, value) for value in values]
     for decimals in DECIMALS:
@@ -127,7 +127,7 @@ def _objective(state: RunState) -> Tile | None:
 
 
 def _beside(found: Found) -> list[str]:
-    """Say the same figure of the float model and of the baseline, if the stage returns them."""
+    """Return the same metric of the float model and of the baseline, if the stage returns them."""
     metrics = found.stage.metrics if found.stage else {}
     names = {f"{FLOAT}{found.name}": "float model"}
     names |= {name: name.replace("_", " ") for name in metrics if name.endswith(BASELINE)}
@@ -170,7 +170,7 @@ def _costs(state: RunState) -> Iterator[Tile]:
 
 
 def _stage_of(state: RunState, key: str) -> StageState | None:
-    """Return the stage that the metric comes from, or one of those of a foreach."""
+    """Return the stage of the metric; for a foreach, one of its stages."""
     fitting = [stage for stage in state.stages.values() if key.startswith(f"{stage.name}.")]
     if fitting:
         return max(fitting, key=lambda stage: len(stage.name))

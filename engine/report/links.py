@@ -1,4 +1,4 @@
-"""Links from the report to files of its run's folder; only to what is there, and nowhere else."""
+"""Links from the report to existing files in the run's folder."""
 
 from pathlib import Path
 from urllib.parse import quote
@@ -8,7 +8,7 @@ from engine.events import RunState, StageState
 
 RUN_FILES = ("model_card.md", "run.json", "metrics.json", "journal.jsonl", "artifacts", "logs")
 
-Link = tuple[str, str]  # words, address from the run's folder on
+Link = tuple[str, str]  # text, URL relative to the run's folder
 
 
 def of_run(run_dir: Path | None, also: tuple[str, ...] = ()) -> list[Link]:
@@ -40,8 +40,8 @@ def _of_stage(run_dir: Path, stage: StageState) -> list[Link]:
 
 
 def _address(run_dir: Path, path: Path) -> str:
-    """Return the address of a path below the run's folder, or "" if it is elsewhere or nowhere."""
-    if path.is_absolute():  # as earlier versions wrote it
+    """Return the path relative to the run's folder as a URL, or "" if there is no such file in it."""
+    if path.is_absolute():  # written by an earlier version
         if not path.is_relative_to(run_dir):
             return ""
         path = path.relative_to(run_dir)

@@ -1,4 +1,4 @@
-"""What the reader of a report can do next: sentences, and commands to type."""
+"""Next steps for the reader of a report: sentences, and commands to type."""
 
 import shlex
 from collections.abc import Iterator
@@ -14,14 +14,14 @@ _WHERE = ("usecase", "target", "outputs")  # what `predict` needs to find the ru
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing to do next; the command may be empty."""
+    """One next step; the command may be empty."""
 
     words: str
     command: str = ""
 
 
 def of_run(state: RunState, run_dir: Path | None) -> list[Step]:
-    """Return the next steps, the most useful first; none for a run that goes on."""
+    """Return the next steps, the most useful first; none while the run continues."""
     return list(_steps(state, run_dir))
 
 
@@ -52,7 +52,7 @@ def _has(state: RunState, key: str) -> bool:
 
 
 def _predict(state: RunState) -> str:
-    """Return the command without what changed the run: `predict` opens its package."""
+    """Return the command that opens this run's package, without the overrides that made it."""
     given = {word.partition("=")[0]: word for word in state.start.get("command", ())}
     known = {name: f"{name}={state.start[name]}" for name in _WHERE if name in state.start}
     words = [given.get(name) or known.get(name, "") for name in _WHERE]

@@ -1,4 +1,4 @@
-"""Records a run in MLflow: leaves a request for the sender of the outputs folder, and starts one if
+"""Records a run in MLflow: writes a request for the sender of the outputs folder, and starts one if
 needed.
 
 A slow or unavailable MLflow delays nothing, and the engine's process does not import mlflow.
@@ -25,10 +25,10 @@ _WAIT_SHARE = 0.1  # of the run's own time
 
 
 class Sink:
-    """Leaves the request and, at the end, waits for a limited time until it is served.
+    """Writes the request and, at the end, waits a limited time until it is served.
 
-    A very short run leaves it at its end, and does not wait: importing MLflow would take processor
-    time from its stages.
+    A very short run writes it at its end and does not wait, because importing MLflow would take
+    processor time from its stages.
     """
 
     writes_files = False
@@ -45,24 +45,24 @@ class Sink:
         self._timer.start()
 
     def show(self, event: Event, state: RunState) -> None:
-        """The sender reads the journal itself."""
+        """Do nothing: the sender reads the journal itself."""
 
     def close(self) -> str:
-        """Say that the run's files are complete, wait briefly, and return what became of the
-        record.
+        """Report the run's files as complete, wait briefly, and return the outcome of the
+        recording.
         """
         self._timer.cancel()
         if not self._is_closed:
             ran_s = time.monotonic() - self._started_s
             self._request(is_complete=True)
-            if ran_s > _MOMENT_S:  # else a sender has only now heard of the run
+            if ran_s > _MOMENT_S:  # else a sender has just got the request
                 self._wait(min(_LONGEST_WAIT_S, _WAIT_SHARE * ran_s))
         return f"MLflow: {self.outcome}"
 
     @property
     def outcome(self) -> str:
-        """Say what became of the record, in a sentence."""
-        is_waiting = self._is_waiting()  # before the cursor, which the sender writes first
+        """Return the outcome of the recording as a sentence."""
+        is_waiting = self._is_waiting()  # before reading the cursor, which the sender writes first
         cursor = cursors.load(self._run_dir, self._backend.key)
         if cursor.is_closed:
             page = "to browse it: python run.py mlflow"
@@ -91,7 +91,7 @@ class Sink:
 
 
 def sink(context: SinkContext) -> Sink | None:
-    """Return what records the run in MLflow, or None if the configuration wants none."""
+    """Return what records the run in MLflow, or None if tracking is disabled."""
     if not context.tracking["enabled"]:
         return None
     return Sink(context.run_dir, context.outputs, context.tracking)

@@ -1,8 +1,8 @@
-"""The report: one page of HTML for one run, and its model card, written when the run has ended.
+"""The report: one HTML page for a run, and its model card, written at the end of the run.
 
-The page needs nothing but itself: no script, no font, no picture from elsewhere. What is shown is
-decided in engine/report/, how it looks in `report.html.j2`, which escapes every word of the run;
-the drawings escape their own.
+The page is self-contained: no script, font or picture from elsewhere. engine/report/ decides what
+it shows, and `report.html.j2` how it looks; the template escapes all text of the run, and the
+drawings escape theirs.
 """
 
 import json
@@ -24,7 +24,7 @@ from engine.report import card, charts, comparison, data, headline, links, steps
 from engine.vocabulary import Event
 from engine.wording import command_line, duration, grouped, is_stand_in, moment, plural, stand_ins
 
-MOST_DRAWN = 60  # stages of a DAG that a reader can still follow
+MOST_DRAWN = 60  # stages of a readable graph
 MOST_ROWS = 200
 MOST_FAILURES = 24
 _CODE = re.compile(r"`([^`]+)`")
@@ -40,9 +40,7 @@ class Sink:
         threading.Thread(target=template, daemon=True).start()  # while the stages work
 
     def show(self, event: Event, state: RunState) -> None:
-        """Write the report once the run has ended; every other event is only read from the state
-        then.
-        """
+        """Write the report when the run has ended."""
         if event["event"] != "run_finished":
             return
         text = card.card(self._run_dir, state)
@@ -52,7 +50,7 @@ class Sink:
         write_whole(self._run_dir / "report.html", page.encode(), durable=False)
 
     def close(self) -> str:
-        """Nothing is open between two events."""
+        """Do nothing: nothing stays open between events."""
         return ""
 
 
@@ -80,9 +78,9 @@ def render(state: RunState, run_dir: Path | None = None) -> str:
 def template() -> Any:
     """Return the compiled page.
 
-    A run asks for it while its stages work, so that its end need not wait for it.
+    A run compiles it while its stages work, so that its end need not wait for it.
     """
-    from engine.drawing import page  # heavy, and no other command needs it
+    from engine.drawing import page  # heavy, and only needed here
 
     filters = {
         "duration": duration,
@@ -102,7 +100,7 @@ def _exact(value: float | None, metric: str) -> str:
 
 
 def _yaml(value: object) -> str:
-    """Return a parameter as its file has it: null and true, not None and True."""
+    """Return a parameter as in YAML: null and true, not None and True."""
     return str(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
@@ -114,7 +112,7 @@ def _prose(text: str) -> Any:
 
 
 def _view(state: RunState) -> dict[str, Any]:
-    """Return what the page says in words and tables."""
+    """Return the page's text and tables."""
     stages = list(state.stages.values())
     shown = _most_telling(stages)
     metrics = [(s, name, value) for s in stages for name, value in s.metrics.items()]
@@ -144,7 +142,7 @@ def _view(state: RunState) -> dict[str, Any]:
 
 
 def _neighbours(state: RunState, run_dir: Path | None) -> dict[str, Any]:
-    """Return what lies beside the report: files of the run, and the run before it."""
+    """Return links to the files of the run, and the comparison with the previous run."""
     before = comparison.previous(run_dir) if run_dir else None
     return {
         "files": links.of_run(run_dir),
@@ -165,8 +163,8 @@ def _counts(stages: Iterable[StageState]) -> list[tuple[str, int]]:
 
 
 def _most_telling(stages: list[StageState]) -> list[StageState]:
-    """Return the stages to list, in the plan's order: where there are too many, the store's go
-    first.
+    """Return the stages to list, in the plan's order; if there are too many, cached stages are left
+    out first.
     """
     if len(stages) <= MOST_ROWS:
         return stages
@@ -180,7 +178,7 @@ def _most_telling(stages: list[StageState]) -> list[StageState]:
 
 
 def _notes(state: RunState) -> list[tuple[str, str]]:
-    """Return each note once, with the stages that said it."""
+    """Return each note once, with its stages."""
     stages: dict[str, list[str]] = {text: [] for text in state.notes}
     for stage in state.stages.values():
         for text in stage.notes:
@@ -208,7 +206,7 @@ def _dag(state: RunState) -> str:
 
 
 def _bar(stage: StageState, state: RunState) -> timeline.Bar | None:
-    """Return the stage's bar, as long as the table says that it took; None if it did not run."""
+    """Return the stage's bar, whose length is the time in the table; None if it did not run."""
     if stage.started is None or stage.seconds is None:
         return None
     began = stage.started - state.start.get("time", 0.0)

@@ -1,4 +1,4 @@
-"""The model card: a template for every task, with sections from the domain's `score`."""
+"""The model card: a template for all tasks, with sections from the domain's `score`."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ def card(
         original=f"- Made from: `{original}`\n" if original else "",
         figures=_measured(figures) if figures else "not evaluated",
         cost=_cost(cost) if cost else "not measured",
-        compiled=f"- Edge TPU: {_compiled(log)}\n" if log is not None else "",
+        compiled=f"- Edge TPU: {_compiled(log, manifest['models'])}\n" if log is not None else "",
         models="\n".join(_row(role, entry) for role, entry in manifest["models"].items()),
         pixels=_pixels(constants.get("picture")),
     )
@@ -72,7 +72,9 @@ def _tensor(name: str, about: dict[str, Any]) -> str:
 
 
 def _pixels(scaling: "dict[str, float] | None") -> str:
-    """Say how the model wants its pixels, if its input is a picture whose scaling is known."""
+    """Return how pixels are scaled for the model; empty if its input is no picture or the scaling
+    is unknown.
+    """
     if not scaling:
         return ""
     mean, deviation = scaling["mean"], scaling["deviation"]
@@ -86,24 +88,22 @@ def _cost(cost: dict[str, Any]) -> str:
     )
 
 
-def _compiled(log: dict[str, Any]) -> str:
-    """Return the result of the compiler as text."""
-    if not log.get("compiled"):
-        makers = {one.get("by") for one in log.get("models", {}).values()}
-        is_published = "its publisher" in makers
+def _compiled(log: dict[str, Any], models: dict[str, Any]) -> str:
+    """Return which models are compiled for the Edge TPU, and what the compiler mapped to it."""
+    if log.get("compiled"):
         return (
-            "compiled by its publisher"
-            if is_published
-            else "not compiled; the model runs on the CPU"
+            f"{log['on_edgetpu']} of {log['operations']} operators, as edgetpu_compiler "
+            f"{log['version']} mapped them"
         )
-    return (
-        f"{log['on_edgetpu']} of {log['operations']} operators, as edgetpu_compiler "
-        f"{log['version']} mapped them"
-    )
+    published = [f"`{role}`" for role, entry in models.items() if "edgetpu" in entry]
+    others = [f"`{role}`" for role, entry in models.items() if "edgetpu" not in entry]
+    parts = [f"compiled by its publisher: {', '.join(published)}"] if published else []
+    parts += [f"not compiled, runs on the CPU: {', '.join(others)}"] if others else []
+    return "; ".join(parts)
 
 
 def _measured(figures: dict[str, Any]) -> str:
-    """Return with what and where figures were measured, because they mean little without that."""
+    """Return the runtime, the processor and the place of a measurement."""
     worker = "Edge TPU" if figures["accelerator"] == "edgetpu" else "CPU"
     place = "on the device" if figures["taken"] == "device" else figures["taken"]
     return f"with {figures['runtime']} on the {worker}, {place}"

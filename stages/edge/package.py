@@ -104,7 +104,7 @@ def package(
 
 
 def _read(path: "Path | None") -> "dict[str, Any] | None":
-    """Return a report as its JSON file has it; None if the input is left out."""
+    """Return a JSON report; None for an omitted input."""
     import json
 
     return json.loads(path.read_text(encoding="utf-8")) if path else None

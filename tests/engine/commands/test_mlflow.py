@@ -33,13 +33,13 @@ def test_the_pages_answer_on_loopback_and_end_with_the_command(project, number):
     served = project.start("mlflow", f"port={port}", start_new_session=True)
     said = [served.stdout.readline(), served.stdout.readline()]
     assert said == [
-        "starting MLflow, which takes some seconds\n",
-        f"http://127.0.0.1:{port}/#/experiments?workflowType=machine_learning (Ctrl-C ends it)\n",
+        "starting MLflow; this takes a few seconds\n",
+        f"http://127.0.0.1:{port}/#/experiments?workflowType=machine_learning (press Ctrl-C to stop)\n",
     ]
     assert _answers("127.0.0.1", port)  # as soon as the address is printed
     assert not _answers("127.0.0.2", port)
     os.kill(served.pid, number)
-    assert served.communicate(timeout=300) == ("", "")
+    assert served.communicate(timeout=300) == ("stopping MLflow\n", "")
     assert served.returncode == 0
     assert not _answers("127.0.0.1", port)
     project.until(lambda: not project.processes(), within_s=300)
@@ -53,8 +53,8 @@ def test_a_server_that_ends_by_itself_is_reported_with_its_log(project):
         os.kill(pid, signal.SIGKILL)
     said = served.communicate(timeout=300)[0].splitlines()
     assert served.returncode == 1
-    assert said[0] == "error: MLflow's server ended by itself"
-    assert said[-1] == f"its log: {project.outputs}/.engine/mlflow/server.log"
+    assert said[0] == "error: MLflow's server exited unexpectedly"
+    assert said[-1] == f"full log: {project.outputs}/.engine/mlflow/server.log"
 
 
 def test_a_port_that_is_taken_is_refused_before_anything_starts(project):

@@ -18,6 +18,7 @@ def start(*command):
             ["params.epochs=5", "assets.recordings=yoga"],
             "epochs=5, recordings=yoga on rpi4 (pose_activity)",
         ),
+        (["assets.recordings=/home/ann/my videos"], "recordings=my videos on rpi4 (pose_activity)"),
         (
             ["+stages.train.params.lr=0.1"],
             "lr=0.1 on rpi4 (pose_activity)",

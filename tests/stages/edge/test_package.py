@@ -181,8 +181,13 @@ def test_a_target_without_an_edge_tpu_has_no_line_about_it(pack):
 
 
 def test_an_uncompiled_model_for_an_edge_tpu_is_named_as_one(pack):
-    words = "- Edge TPU: not compiled; the model runs on the CPU\n"
+    words = "- Edge TPU: not compiled, runs on the CPU: `model`\n"
     assert words in (pack(log={"compiled": False})[0] / "card.md").read_text()
+
+
+def test_a_model_that_its_publisher_compiled_is_named_as_compiled(pack, compiled):
+    card = (pack(models=compiled, log={"compiled": False})[0] / "card.md").read_text()
+    assert "- Edge TPU: compiled by its publisher: `model`\n" in card
 
 
 def test_the_card_of_an_exported_model_names_its_file_and_how_pixels_are_scaled(
