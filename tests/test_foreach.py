@@ -1,4 +1,4 @@
-"""`foreach`, `when` and `exclusive` on the command line: what a user writes, and what a run leaves."""
+"""`foreach`, `when` and `exclusive` on the command line: a user's YAML, and the results of a run."""
 
 import json
 
@@ -35,7 +35,7 @@ FOLDS = """
 
 @pytest.fixture
 def folds(project):
-    """The use case `folds`: a stage for each value, one that gathers, one that only a Coral has."""
+    """The use case `folds`: a stage per value, one that collects them, one only for targets with a Coral."""
     project.stage("gather", GATHER)
     project.usecase("folds", FOLDS)
     return project

@@ -28,7 +28,7 @@ USECASE = """
 
 @pytest.fixture
 def swept(project):
-    """The folder with a stage that fails for 13 and a gate that rejects 100."""
+    """A folder with a stage that fails for the value 13, and a gate that rejects 100."""
     project.stage("only", ONLY)
     project.usecase("one", USECASE)
     return project

@@ -1,4 +1,4 @@
-"""Which data a request uses: what the user names, has laid down, or what an asset asks for."""
+"""Which data a request uses: what the user names or provides, or what an asset sets."""
 
 import pytest
 
@@ -55,7 +55,7 @@ def test_a_plan_reaches_as_far_as_its_data_and_says_so(asks):
 
 @pytest.fixture
 def own_data(project):
-    """Data that the user has laid into data/reads/."""
+    """Data that the user has put into data/reads/."""
     folder = project.path / "data" / "reads"
     folder.mkdir(parents=True)
     (folder / "numbers").write_text("4")

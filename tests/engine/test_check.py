@@ -1,6 +1,6 @@
-"""What a use case that is right becomes: jobs in order, defaults filled in, warnings.
+"""What a valid use case becomes: jobs in order, defaults filled in, warnings.
 
-Its mistakes are in tests/messages.
+Mistakes are in tests/messages.
 """
 
 import pytest

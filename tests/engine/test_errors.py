@@ -1,4 +1,4 @@
-"""Mistakes that the reader can mend, and the nearest right word."""
+"""Errors that the user can fix, and the nearest valid word."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is an event, a stage's word, a result and a record, and what is none."""
+"""Valid and invalid events, reports of stages, results and records."""
 
 import pytest
 from hypothesis import given

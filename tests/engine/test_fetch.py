@@ -1,4 +1,4 @@
-"""Declared assets on the disk: from the store, the mirror, the source; always checked."""
+"""Declared assets: fetched from the store, the mirror or the source, and always verified."""
 
 import hashlib
 import os
@@ -37,7 +37,7 @@ def model():
 
 @pytest.fixture
 def mirror(tmp_path):
-    """A folder that holds a copy of the model."""
+    """A folder with a copy of the model."""
     (tmp_path / "mirror" / "models").mkdir(parents=True)
     (tmp_path / "mirror" / "models" / "m.tflite").write_bytes(DATA)
     return tmp_path / "mirror"

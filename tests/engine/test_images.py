@@ -1,4 +1,4 @@
-"""The images of containers/: which of them serves a stage, and what its tag depends on."""
+"""The images of containers/: which one a stage gets, and what its tag depends on."""
 
 import shutil
 from pathlib import Path

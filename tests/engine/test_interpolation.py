@@ -1,4 +1,4 @@
-"""${...} of a use case: resolved, or named by the key it is at; and values that no program can take."""
+"""${...} in a use case: resolved, or reported with its key; and values that programs cannot represent."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a user's own project.yaml sets instead of the engine's."""
+"""A user's project.yaml, which overrides the engine's defaults."""
 
 from pathlib import Path
 

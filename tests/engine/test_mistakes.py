@@ -1,4 +1,4 @@
-"""What an exception means to the user. The sentences themselves are in tests/messages."""
+"""How exceptions are reported to the user. The messages themselves are in tests/messages."""
 
 import errno
 

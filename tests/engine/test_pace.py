@@ -1,4 +1,4 @@
-"""How long a stage still needs."""
+"""The time that a stage still needs."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from engine.pace import Pace
 
 
 def _paced(*reports: tuple[float, float], total: float = 10) -> Pace:
-    """The pace of a stage that started at 0 s, and reported at these seconds how far it was."""
+    """The pace of a stage that started at 0 s and reported its progress at these seconds."""
     pace = Pace()
     pace.show({"event": "job_started", "stage": "a", "time": 0.0})
     for time, done in reports:
@@ -18,7 +18,7 @@ def _paced(*reports: tuple[float, float], total: float = 10) -> Pace:
     ("reports", "now_s", "left_s"),
     [
         ([], 5.0, None),
-        ([(4.0, 2)], 4.0, 16.0),  # nothing else is known than the start
+        ([(4.0, 2)], 4.0, 16.0),  # only the start is known
         ([(20.0, 1), (22.0, 2)], 22.0, 16.0),  # starting up is not counted
         ([(20.0, 1), (22.0, 2)], 25.0, 13.0),
         ([(20.0, 1), (22.0, 2)], 99.0, 0.0),

@@ -1,4 +1,4 @@
-"""Which values are plain, also deep inside."""
+"""Which values are plain, even if nested."""
 
 import datetime
 import math

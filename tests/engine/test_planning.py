@@ -1,4 +1,4 @@
-"""From a request to a plan: what is kept, what is resolved, and which mistakes are told together."""
+"""From a request to a plan: selected stages, resolved assets, and mistakes that are reported together."""
 
 import json
 

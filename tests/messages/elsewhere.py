@@ -1,6 +1,6 @@
-"""The mistakes that no row can provoke: they need a machine, an engine or a device that refuses."""
+"""The mistakes that no row can cause: they need a machine, an engine or a device that refuses."""
 
-# the function that makes the mistake, and the test that does; once for each call
+# the function that raises the mistake, and the test that covers it; once for each call
 ELSEWHERE = [
     (
         "engine/compose.py: _located",

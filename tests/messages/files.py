@@ -1,4 +1,4 @@
-"""Mistakes in YAML files, in what is digested, and in what is fetched."""
+"""Mistakes in YAML files, in digested files, and in fetched assets."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""Mistakes on the command line that need more than a row: a run before them, or a machine that refuses."""
+"""Mistakes on the command line that need more than a row: an earlier run, or a machine that refuses."""
 
 import pytest
 
@@ -21,7 +21,7 @@ PREDICTIONS = {
 
 @pytest.fixture
 def refused(project, give):
-    """Give a command that must end with status 2, and return what it is answered with."""
+    """Run a command that must exit with status 2, and return its error message."""
     write_files(project)
 
     def answer(words: list[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""`predict`: the packed model of the newest run, on a file or a folder of the user's."""
+"""`predict`: the packed model of the newest run, on a user's file or folder."""
 
 import json
 import os
@@ -66,7 +66,7 @@ def packed(project, give):
 
 @pytest.fixture
 def predict(packed, give):
-    """Give `predict`."""
+    """Run `predict`."""
     return lambda *words: give("predict", "usecase=packed", *words)
 
 
@@ -299,7 +299,7 @@ def test_a_camera_that_is_not_there_is_named(watching, give):
 
 
 def test_a_camera_that_may_not_be_read_is_told_with_its_group(watching, give, monkeypatch):
-    monkeypatch.setattr(Path, "exists", lambda path: True)  # root may read every one that is there
+    monkeypatch.setattr(Path, "exists", lambda path: True)  # root may read every existing one
     said = give("predict", "usecase=packed", "input=999")
     assert said.status == 2
     assert "you may not read /dev/video999\n" in said.err and "usermod -aG video" in said.err

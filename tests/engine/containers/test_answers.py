@@ -1,4 +1,4 @@
-"""What an engine answers is checked: a sensible answer is typed, and any other is told as nonsense."""
+"""An engine's responses are validated: a valid one is typed, and any other raises Nonsense."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""The way to this machine's engine: bad addresses and a damaged configuration of Docker's."""
+"""Connecting to this machine's engine: invalid addresses, and a damaged Docker configuration."""
 
 import os
 
@@ -30,7 +30,7 @@ ODD = [
 
 @pytest.fixture(autouse=True)
 def _home(tmp_path, monkeypatch):
-    """No configuration of Docker's but the test's."""
+    """Only the test's Docker configuration."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("DOCKER_CONFIG", raising=False)
     (tmp_path / ".docker").mkdir()

@@ -1,4 +1,4 @@
-"""What an engine's refusals mean: whether it is gone, and which kind of failure its words are."""
+"""The meaning of an engine's refusals: whether it is gone, and which kind of failure the message means."""
 
 import errno
 

@@ -1,4 +1,4 @@
-"""Containers of a device: the way there by SSH and what may be in it, and inputs that are sent once."""
+"""Containers of a device: the SSH connection and its obstacles, and inputs that are sent once."""
 
 import platform
 import socket
@@ -28,7 +28,7 @@ READS = {
 
 @pytest.fixture
 def refused(make_bench, tmp_path):
-    """How a device at this address is refused, and within how many seconds."""
+    """The refusal of a device at this address, and the seconds until it."""
     known = iter(range(9))
 
     def ask(device: str, config: str = "") -> UserError:
@@ -225,7 +225,7 @@ def test_figures_from_a_device_are_the_devices(device_bench, plain_image):
 
 @pytest.fixture
 def sent(device_bench, monkeypatch):
-    """What has been sent into volumes so far, by its path; the sending itself goes on as it is."""
+    """The paths sent into volumes so far; sending itself is unchanged."""
     filled: list[Path] = []
     put = volumes._Sending.put
 

@@ -17,7 +17,7 @@ from engine.mlflow.backend import resolve
 from engine.mlflow.sync import sync
 from tests.mlflow_runs import make_folder, snapshot, whole_run
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own and its dependencies'
+pytestmark = pytest.mark.filterwarnings("ignore")  # warnings of MLflow and its dependencies
 ODD = [
     "100%",
     "a%25b",

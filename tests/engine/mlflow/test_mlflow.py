@@ -40,7 +40,7 @@ from tests.mlflow_runs import (
     whole_run,
 )
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own and its dependencies'
+pytestmark = pytest.mark.filterwarnings("ignore")  # warnings of MLflow and its dependencies
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Edge TPUs, found in folders that look like a machine's /sys and /dev."""
+"""Edge TPUs, found in simulated /sys and /dev folders."""
 
 import os
 import shutil

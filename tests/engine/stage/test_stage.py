@@ -1,4 +1,4 @@
-"""The inside of a job: `python -m engine.stage FOLDER`, as an image of the target runs it."""
+"""The inside of a job: `python -m engine.stage FOLDER`, run as in an image of the target."""
 
 import ast
 import json
@@ -348,7 +348,7 @@ def test_an_exception_in_the_block_leaves_the_old_content(tmp_path):
     assert path.read_text() == "old"
 
 
-# --- what a small image has
+# --- a small image
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)

@@ -1,4 +1,4 @@
-"""Downloads by digest: a real server on loopback, and files that are not what they should be."""
+"""Downloads by digest, from a real server on loopback, including wrong files."""
 
 import functools
 import hashlib
@@ -18,12 +18,12 @@ from stages.containers._download import cache, cached, download_all
 
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A server of the folder `www`, an empty cache, and no waiting between tries."""
+    """A server of the folder `www`, an empty cache, and no delay between attempts."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(_download.time, "sleep", lambda _: None)
     (tmp_path / "www").mkdir()

@@ -1,4 +1,4 @@
-"""Reading image archives: real ones, and those that a hostile or broken machine might give."""
+"""Reading image archives: real, malicious and damaged ones."""
 
 import gzip
 import hashlib
@@ -18,7 +18,7 @@ ALL = re.compile(".*")
 
 @pytest.fixture
 def small(tmp_path):
-    """An image of two layers; the upper one overwrites, adds a link, and takes away."""
+    """An image of two layers; the upper one overwrites a file, adds a link, and removes a file."""
     below = archives.layer(
         {"etc/a": b"old", "etc/b": b"b", "gone/x": b"x", "gone/y": b"y", "opaque/x": b"x"}
     )

@@ -1,4 +1,4 @@
-"""The locks that the images are made from, against uv.lock and one another."""
+"""The images' locks, compared with uv.lock and with one another."""
 
 import importlib.util
 import shutil

@@ -1,5 +1,5 @@
-"""The registry client against Debian's docker-registry, and against a server that says what a hostile or
-broken one might.
+"""The registry client with Debian's docker-registry, and with a server that responds like a malicious or
+broken one.
 """
 
 import base64
@@ -26,7 +26,7 @@ from stages.containers._registry import (
 
 
 class Speaker:
-    """A server on loopback that answers with what it was told, and remembers what it was asked."""
+    """A server on loopback that gives predefined responses, and records requests."""
 
     def __init__(self) -> None:
         self.answers: dict[tuple[str, str], list[tuple[int, dict[str, str], bytes]]] = {}
@@ -51,19 +51,19 @@ class Speaker:
             do_HEAD = do_PUT = do_POST = do_GET
 
             def log_message(self, *_: Any) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.host = f"127.0.0.1:{self.server.server_port}"
 
     def says(self, method: str, path: str, *answers: tuple[int, dict[str, str], bytes]) -> None:
-        """Answer in this order; the last one again and again."""
+        """Respond in this order, and then repeat the last one."""
         self.answers[method, path] = list(answers)
 
 
 @pytest.fixture
 def speaker() -> Iterator[Speaker]:
-    """A server that says what it is told."""
+    """A server with predefined responses."""
     made = Speaker()
     thread = threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
@@ -75,7 +75,7 @@ def speaker() -> Iterator[Speaker]:
 
 @pytest.fixture(autouse=True)
 def nobody(tmp_path, monkeypatch):
-    """Nobody is logged in, and nothing is waited for."""
+    """No credentials, and no delays."""
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "nothing"))
     monkeypatch.delenv("REGISTRY_USER", raising=False)
     monkeypatch.setattr("time.sleep", lambda _: None)
@@ -126,7 +126,7 @@ def _sent(repository: Repository, folder: Any, content: bytes) -> dict[str, Any]
 
 
 def _layout_of(speaker: Speaker, layer: bytes, **descriptor: Any) -> str:
-    """Let the server have an image with this layer, described so; return its pinned reference."""
+    """Give the server an image with this layer and descriptor; return its pinned reference."""
     described = {"digest": digest_of(layer), "size": len(layer), **descriptor}
     manifest = json.dumps(
         {"config": {"digest": digest_of(b"{}"), "size": 2}, "layers": [described]}

@@ -1,4 +1,4 @@
-"""The scan: which records concern which versions, what is counted, and files that are no such records."""
+"""The scan: which records affect which versions, what is counted, and invalid files."""
 
 import json
 import random
@@ -46,7 +46,7 @@ def bill(tmp_path) -> Path:
 
 @pytest.fixture
 def check(bill, tmp_path):
-    """Hold the bill against these records; return metrics and report."""
+    """Check the bill against these records; return metrics and report."""
 
     def checked(records: Any, **params: Any):
         path = tmp_path / "records"

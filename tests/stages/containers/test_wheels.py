@@ -1,4 +1,4 @@
-"""Wheels laid in a tree as they are packed."""
+"""Wheels copied unchanged into a tree."""
 
 import io
 import subprocess

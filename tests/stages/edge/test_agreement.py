@@ -1,4 +1,4 @@
-"""Answers are compared without knowing the task: words are equal or not, numbers differ by."""
+"""Answers are compared independently of the task: text is equal or not, numbers have a difference."""
 
 import pytest
 

@@ -1,6 +1,4 @@
-"""The report: its file, its metrics, its picture, and the table of what the real compiler did with real
-models.
-"""
+"""The report: its file, its metrics, its picture, and the results of the real compiler for real models."""
 
 import json
 import os

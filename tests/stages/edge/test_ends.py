@@ -1,4 +1,4 @@
-"""Inputs that the tail cannot work with are refused before a model is converted or calibrated."""
+"""Inputs that the shared stages cannot handle are refused before a model is converted or calibrated."""
 
 import pytest
 

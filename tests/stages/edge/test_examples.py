@@ -1,4 +1,4 @@
-"""A folder of the user's examples becomes the parts that a model of any form is exported with."""
+"""A folder of the user's examples becomes the parts for exporting a model of any format."""
 
 import json
 
@@ -15,7 +15,7 @@ from tests.stages.tasks.packages import always
 
 @pytest.fixture
 def made(tmp_path):
-    """Make the parts for a model of these inputs, from what is in the folder `mine`."""
+    """Make the parts for a model with these inputs, from the folder `mine`."""
     (tmp_path / "mine").mkdir()
 
     def run(shape, **params):

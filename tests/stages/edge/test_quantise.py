@@ -225,7 +225,7 @@ def test_every_form_of_a_keras_model_becomes_the_same_tflite_model(
 
 @pytest.fixture(scope="module")
 def halves(blobs, tmp_path_factory):
-    """The points cut into two tensors, for a network of two inputs."""
+    """The points split into two tensors, for a network with two inputs."""
     folder = tmp_path_factory.mktemp("halves")
     x = np.load(blobs / "train/features.npy")
     part.write(folder / "train", {"right": x[:, 4:], "left": 10 * x[:, :4]})

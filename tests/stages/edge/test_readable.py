@@ -1,4 +1,4 @@
-"""What the Edge TPU's compiler 16 can read, on real models that are changed in one thing."""
+"""What the Edge TPU's compiler 16 can read, with real models that have a single change."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Outputs against the truth, clip by clip. The outputs are made here: no model runs."""
+"""Outputs compared with the truth, clip by clip. The outputs are synthetic: no model runs."""
 
 import json
 import shutil

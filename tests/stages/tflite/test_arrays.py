@@ -1,4 +1,4 @@
-"""Arrays of a user's become a model's examples, or are refused with what does not fit."""
+"""A user's arrays become a model's examples, or are refused with the reason."""
 
 import numpy as np
 import pytest

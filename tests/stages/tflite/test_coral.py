@@ -1,4 +1,4 @@
-"""What keeps an Edge TPU from being used, told from trees as the kernel shows them."""
+"""What prevents the use of an Edge TPU, with simulated kernel folders."""
 
 import os
 import tempfile
@@ -41,7 +41,7 @@ def on_usb(
 
 
 def on_pci(machine: Roots, *, driver: bool = False) -> None:
-    """Put a card in."""
+    """Insert a card."""
     folder = machine.sys / "bus/pci/devices/0000:01:00.0"
     folder.mkdir(parents=True)
     (folder / "vendor").write_text("0x1ac1\n")
@@ -130,7 +130,7 @@ def test_a_node_that_the_user_may_not_open_is_told_with_the_group():
 
 
 def as_nobody(function: Callable[[], object]) -> str:
-    """Return what the function returns to a user without rights, as Python writes it."""
+    """Return the repr of the function's result for an unprivileged user."""
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:

@@ -1,4 +1,4 @@
-"""Parts of a data set, as `dataset` stages write them and the tail reads them."""
+"""Parts of a data set, written by `dataset` stages and read by the shared stages."""
 
 import json
 
