@@ -140,7 +140,7 @@ def reference() -> str:
 
 def _command_line() -> list[str]:
     text = (ROOT / "conf" / "config.yaml").read_text(encoding="utf-8")
-    said = dict(re.findall(r"^\s*(\w+):.*?#\s*(.+)$", text, re.MULTILINE))
+    comments = dict(re.findall(r"^\s*(\w+):.*?#\s*(.+)$", text, re.MULTILINE))
     config = yamlfile.load(ROOT / "conf" / "config.yaml")
     groups = {
         key: value
@@ -151,7 +151,7 @@ def _command_line() -> list[str]:
     }
     rows = [(f"`{key}`", f"`{value}`", _place(key)) for key, value in groups.items()]
     rows += [
-        (f"`{key}`", f"`{_plain(value)}`", said.get(key.rpartition(".")[2], ""))
+        (f"`{key}`", f"`{_plain(value)}`", comments.get(key.rpartition(".")[2], ""))
         for key, value in _flat(config)
     ]
     return [

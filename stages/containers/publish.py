@@ -86,7 +86,7 @@ def publish(
         image.platform: manifest.digest
         for image, manifest in zip(found.values(), release.manifests, strict=True)
     }
-    said = {
+    facts = {
         "v": 1,
         "name": name,
         "tag": tag,
@@ -95,7 +95,7 @@ def publish(
         "tested": {image.platform: image.digest for image in found.values()},
         "pushed": str(goal) if registry else None,
     }
-    report.write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
+    report.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     blobs = list((layout / "blobs" / "sha256").iterdir())
     return PublishMetrics(
         platforms=float(len(found)),

@@ -45,7 +45,7 @@ def mirror(tmp_path):
 
 def _bring(model, tmp_path, mirror):
     store = Store(tmp_path / "store")
-    fetch.bring(model, store, mirror, lambda *_: None)
+    fetch.fetch(model, store, mirror, lambda *_: None)
     return fetch.path_of(model, store)
 
 

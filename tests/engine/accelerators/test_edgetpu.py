@@ -75,7 +75,7 @@ def test_a_card_without_its_driver_says_where_to_have_it(machine):
 @pytest.mark.parametrize("bus", ["usb", "pcie"])
 def test_a_missing_permission_comes_with_the_rules_for_udev(tmp_path, bus):
     """Run the printed command with a fake `sudo`, and check that the rule matches the kernel's names."""
-    fix = edgetpu._mend(coral.Coral(bus, "", None, "no permission"))
+    fix = edgetpu._fix(coral.Coral(bus, "", None, "no permission"))
     place = tmp_path / "rules"
     written = fix.replace(edgetpu._RULES[bus], str(place)).partition(" && ")[0].replace("sudo ", "")
     subprocess.run(["sh", "-c", written], check=True, capture_output=True)

@@ -49,7 +49,7 @@ def test_an_engine_that_refuses_is_not_gone(error, is_gone):
     ],
 )
 def test_a_refusal_is_told_in_one_short_line(error, said):
-    assert refusals.said(error) == said
+    assert refusals.message_of(error) == said
 
 
 def test_a_full_disk_of_this_machine_is_told_from_the_engines():

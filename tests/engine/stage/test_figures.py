@@ -23,7 +23,7 @@ def sent(monkeypatch):
 
     def send(event):
         line = json.loads(json.dumps({**event, "time": 1.0}))
-        said = eventschema.said(line)
+        said = eventschema.report(line)
         found.append({key: value for key, value in said.items() if key not in ("event", "time")})
 
     monkeypatch.setattr(stage, "_send", send)

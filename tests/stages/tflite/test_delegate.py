@@ -457,7 +457,7 @@ def test_a_model_that_is_collected_in_the_middle_of_a_talk_is_closed_after_it(
 ):
     process = Process(library(), plugged)
     first, other = (EdgeTpu(one, one, "litert", process) for one in (compiled, adder))
-    with process._talk:  # as the garbage collector finds it
+    with process._exchange_lock:  # as the garbage collector finds it
         first.close()
     assert other.invoke(zeros(other))
     with pytest.raises(StageError):
