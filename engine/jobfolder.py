@@ -187,7 +187,7 @@ class JobFolder:
             self._made = {}
 
     def _more(self) -> bytes:
-        """Return the next whole lines of events.jsonl.
+        """Return the next complete lines of events.jsonl.
 
         A line of several megabytes is not an event, and is ignored.
         """

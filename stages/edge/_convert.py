@@ -75,12 +75,12 @@ def in_child(function: Callable[..., None], *arguments: Any) -> None:
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if status == -signal.SIGKILL:
         raise StageError(
-            "the converter was ended by signal 9, which is how the system ends it when memory runs "
-            "out: free some, or make the model smaller"
+            "the converter was killed by signal 9, usually because memory ran "
+            "out: free memory, or make the model smaller"
         )
     if status < 0:
         raise StageError(
-            f"the converter was ended by signal {-status}: some operation of the model has no int8 "
+            f"the converter was killed by signal {-status}: some operation of the model has no int8 "
             "form (a rolled LSTM or GRU has none)"
         )
     if status:
@@ -96,7 +96,7 @@ def _message_of(error: BaseException) -> str:
             f"TFLite has no form of {lacking}, at least not of these types: put other operations "
             "in their place, and float32 in that of float16 and text"
         )
-    return f"the converter failed: {first_line(error)}; the whole error stands above in the log"
+    return f"the converter failed: {first_line(error)}; the full error is in the log above"
 
 
 def _end_type(name: str) -> Any:

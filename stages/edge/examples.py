@@ -125,7 +125,7 @@ def _read(
     from stages.tflite import arrays
 
     if not folder.is_dir():
-        raise StageError(f"{folder.name} is no folder: put examples into one")
+        raise StageError(f"{folder.name} is not a folder: put examples into one")
     files = _spread(_files(folder))
     found: list[Any] = []
     for at, path in enumerate(files):
@@ -136,7 +136,7 @@ def _read(
             elif arrays.is_array(path):
                 found += [(None, one) for one in _finite(arrays.read(path, inputs))]
             else:
-                bad.append(f"{path.name} (no picture, .npy or .npz file)")
+                bad.append(f"{path.name} (not a picture, .npy or .npz file)")
         except (Unreadable, arrays.Misfit) as error:
             bad.append(f"{path.name} ({error})")
     return found
@@ -150,7 +150,7 @@ def _finite(found: "list[dict[str, NDArray[Any]]]") -> "list[dict[str, NDArray[A
 
     for one in found:
         if not all(np.isfinite(values).all() for values in one.values()):
-            raise Misfit("it holds NaN or infinity")
+            raise Misfit("it contains NaN or infinity")
     return found
 
 

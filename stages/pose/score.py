@@ -207,10 +207,9 @@ def _card(about: dict[str, Any], truth: "Truth", groups: str) -> dict[str, str]:
         figures += f"\n\nNot tested, for lack of test clips: {', '.join(untested)}."
     return {
         "Intended use": (
-            f"Tell what a person in view is doing: {', '.join(truth.labels)}. The person is seen "
-            "whole, alone, and by a camera that stands still.\n\n"
-            "Not for decisions about people's health, safety or rights, and not for telling who "
-            "somebody is."
+            f"Recognising what a person is doing: {', '.join(truth.labels)}. The person must be fully "
+            "visible, alone, and filmed by a fixed camera.\n\n"
+            "Not for decisions about people's health, safety or rights, and not for identifying people."
         ),
         "Data": _data(truth),
         "Figures": figures,

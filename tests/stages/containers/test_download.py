@@ -54,7 +54,7 @@ def test_a_file_is_taken_from_the_first_place_that_has_it_and_then_from_the_cach
 
 def test_another_file_than_the_lock_names_is_never_kept(server: str, tmp_path: Path) -> None:
     put(tmp_path, "x", b"evil")
-    with pytest.raises(StageError, match="sent a file with another sha256"):
+    with pytest.raises(StageError, match="sent a file whose sha256 differs"):
         download_all([("0" * 64, [f"{server}/x"])])
     assert list(cache().iterdir()) == []
 

@@ -113,7 +113,7 @@ def test_an_archive_of_several_images_is_refused(small):
 
 def test_a_changed_configuration_is_noticed(small):
     image = _layout.read(small)
-    with pytest.raises(StageError, match="has another digest than its name"):
+    with pytest.raises(StageError, match="has a different digest than its name"):
         _layout.read(
             _repacked(
                 small,

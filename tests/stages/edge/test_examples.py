@@ -120,8 +120,8 @@ def test_what_cannot_be_read_is_skipped_and_told(made, monkeypatch):
     np.save(made.mine / "f.npy", np.full((2, 2), np.nan))
     assert made((1, 2))[0]["skipped"] == 5
     assert "b.npy (it is [2, 3], the model takes" in said[0] and "c.png (" in said[0]
-    assert "d.npz (" in said[0] and "e.heic (no picture, .npy or .npz file)" in said[0]
-    assert "f.npy (it holds NaN or infinity)" in said[0]
+    assert "d.npz (" in said[0] and "e.heic (not a picture, .npy or .npz file)" in said[0]
+    assert "f.npy (it contains NaN or infinity)" in said[0]
 
 
 def test_too_few_examples_are_refused(made):

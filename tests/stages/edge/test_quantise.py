@@ -98,7 +98,7 @@ def test_a_network_that_ends_the_converter_is_told(do, network, blobs):
     assert done.status == 1
     assert (
         done.error
-        == "the converter was ended by signal 11: some operation of the model has no int8 form (a "
+        == "the converter was killed by signal 11: some operation of the model has no int8 form (a "
         "rolled LSTM or GRU has none)"
     )
     assert not (done.out / INT8).exists()
@@ -107,7 +107,7 @@ def test_a_network_that_ends_the_converter_is_told(do, network, blobs):
 def test_a_converter_that_is_ended_by_a_signal_is_told():
     with pytest.raises(
         StageError,
-        match=r"^the converter was ended by signal 9, which is how the system ends it when memory",
+        match=r"^the converter was killed by signal 9, usually because memory",
     ):
         in_child(lambda: os.kill(os.getpid(), signal.SIGKILL))
 
@@ -297,7 +297,7 @@ def test_a_size_that_is_open_is_named(do, network, blobs):
 def test_a_model_that_holds_code_is_not_run(do, network, blobs, form):
     done = _quantise(do, network("lambda", form=form), blobs)
     assert done.status == 1 and "Requested the deserialization of a `Lambda` layer" in done.log
-    assert "has a Lambda layer, whose code is not run here: save it" in done.error
+    assert "has a Lambda layer, whose code is never executed: save it" in done.error
 
 
 def test_a_ready_int8_model_goes_on_unchanged_and_needs_no_examples(do, quantised, tmp_path):

@@ -138,7 +138,7 @@ def test_an_output_whose_size_changes_is_named(tmp_path):
     ops = [squeeze, Op("RANGE", (1, 3, 2), (4,), options=("RangeOptions", {}))]
     model = open_model(write(tmp_path / "m.tflite", G(tensors, ops, (0,), (4,))))
     with pytest.raises(
-        StageError, match=r"'y' has another size for each example, such as \[2\] and"
+        StageError, match=r"'y' has a different size for each example, such as \[2\] and"
     ):
         model.raw_outputs({"n": np.int32([[2], [3]]).reshape(2)})
 
