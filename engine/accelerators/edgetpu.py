@@ -141,7 +141,7 @@ def _fix(found: Coral) -> str:
     return (
         f"printf '%s\\n' {rules} | sudo tee {_RULES[found.bus]} && sudo groupadd -f {group} && sudo "
         f"usermod -aG {group} $USER"
-        " && sudo udevadm control --reload-rules && sudo udevadm trigger; then log in anew"
+        " && sudo udevadm control --reload-rules && sudo udevadm trigger; then log in again"
     )
 
 

@@ -82,8 +82,8 @@ def read(folder: Path, model_sha256: str, examples: int) -> Reference:
     counts = {len(raw) for raw in default.raw.values()}
     if default.about["model_sha256"] != model_sha256 or counts != {examples}:
         raise StageError(
-            "the reference belongs to another model or test part: run the stage "
-            "`reference` on these"
+            "the reference belongs to another model or test part: run the stage `reference` with "
+            "this model and part"
         )
     chosen = np.load(folder / "chosen.npy", allow_pickle=False)
     return Reference(default, raw_outputs.read(folder / "reference"), chosen)

@@ -65,7 +65,7 @@ def examples(
         note(f"{len(bad)} files cannot be read and are skipped: {'; '.join(bad[:NAMED])}")
     if len(found) < 2:
         raise StageError(
-            f"there are {len(found)} examples: give two or more, better 100"
+            f"there are {len(found)} examples: provide at least two, preferably 100"
             + "".join(f"; not an example: {one}" for one in bad[:1])
         )
     chosen = {test: found[::TESTED], train: [one for at, one in enumerate(found) if at % TESTED]}
@@ -168,7 +168,7 @@ def _spread(files: "list[Path]") -> "list[Path]":
     """Return at most MOST_FILES files, evenly spaced so that all classes are included."""
     if len(files) <= MOST_FILES:
         return files
-    note(f"using {MOST_FILES} of {len(files)} files, evenly chosen; more would only take memory")
+    note(f"using {MOST_FILES} of {len(files)} files, evenly spaced; more would only use memory")
     return [files[at * len(files) // MOST_FILES] for at in range(MOST_FILES)]
 
 

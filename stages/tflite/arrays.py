@@ -73,4 +73,4 @@ def _rows(values: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
         return values[None]
     if values.shape[1:] == one:
         return values
-    raise Misfit(f"it is {list(values.shape)}, the model takes {tensor}")
+    raise Misfit(f"its shape is {list(values.shape)}, but the model needs {tensor}")

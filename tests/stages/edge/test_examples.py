@@ -119,7 +119,7 @@ def test_what_cannot_be_read_is_skipped_and_told(made, monkeypatch):
     (made.mine / "e.heic").write_bytes(b"")
     np.save(made.mine / "f.npy", np.full((2, 2), np.nan))
     assert made((1, 2))[0]["skipped"] == 5
-    assert "b.npy (it is [2, 3], the model takes" in said[0] and "c.png (" in said[0]
+    assert "b.npy (its shape is [2, 3], but the model needs" in said[0] and "c.png (" in said[0]
     assert "d.npz (" in said[0] and "e.heic (not a picture, .npy or .npz file)" in said[0]
     assert "f.npy (it contains NaN or infinity)" in said[0]
 
