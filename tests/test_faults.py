@@ -454,7 +454,7 @@ FILLER = """
 
 @pytest.mark.root
 @NEEDS_ROOT
-def test_a_disk_that_a_stage_fills_is_told_and_nothing_half_committed(small_disk):
+def test_a_disk_that_a_stage_fills_is_reported_and_nothing_half_committed(small_disk):
     small_disk.stage("only", FILLER)
     small_disk.usecase(
         "one",
@@ -476,7 +476,9 @@ def test_a_disk_that_a_stage_fills_is_told_and_nothing_half_committed(small_disk
 @pytest.mark.root
 @NEEDS_ROOT
 @pytest.mark.parametrize("left_kb", [0, 4, 8, 16, 24, 40, 64])
-def test_a_disk_that_the_engine_itself_fills_is_told_and_the_next_run_succeeds(small_disk, left_kb):
+def test_a_disk_that_the_engine_itself_fills_is_reported_and_the_next_run_succeeds(
+    small_disk, left_kb
+):
     ballast = small_disk.outputs / "ballast"
     ballast.write_bytes(b"x" * ((1024 - left_kb) * 1024 - 8192))
     result = small_disk.run()
@@ -497,7 +499,7 @@ def test_a_disk_that_the_engine_itself_fills_is_told_and_the_next_run_succeeds(s
 @pytest.mark.parametrize(
     ("call", "error"), [("renameat", "EIO"), ("fchmod", "EROFS"), ("fsync", "EIO")]
 )
-def test_a_disk_that_fails_while_outputs_are_stored_is_told_as_such(project, call, error):
+def test_a_disk_that_fails_while_outputs_are_stored_is_reported_as_such(project, call, error):
     failing = [
         "strace",
         "-qq",
@@ -832,7 +834,7 @@ def test_a_run_that_the_machine_ends_is_recorded_as_failed_with_the_reason(waiti
 
 
 @pytest.mark.parametrize("kb", [1, 2, 4])
-def test_a_limit_on_the_size_of_files_is_told_with_its_remedy(project, kb):
+def test_a_limit_on_the_size_of_files_is_reported_with_its_remedy(project, kb):
     process = project.start(before=["bash", "-c", f'ulimit -f {kb}; exec "$@"', "limited"])
     _, err = process.communicate(timeout=180)
     assert "Traceback" not in err, err

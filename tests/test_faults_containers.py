@@ -310,7 +310,7 @@ def test_the_same_command_goes_on_after_a_kill_at_12_random_instants(contained):
 # --- no engine, no image, another image
 
 
-def test_no_engine_is_said_at_once_with_the_way_out(contained, monkeypatch):
+def test_no_engine_is_reported_at_once_with_a_fix(contained, monkeypatch):
     """B6."""
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
     contained.slow()
@@ -461,7 +461,7 @@ def test_an_image_of_another_processor_is_refused_whatever_its_label_says(contai
     assert "its Python is for another processor than" in contained.refused()[1]
 
 
-def test_an_image_without_a_python_is_told_from_one_that_is_not_there(contained):
+def test_an_image_without_a_python_is_distinguished_from_one_that_is_not_there(contained):
     """B11."""
     _tag(contained, "none", layers=[archives.layer({"opt/other": b""})])
     contained.slow(retries=3)

@@ -163,7 +163,7 @@ def test_a_device_without_room_for_an_image_is_told_so(small_engine, plain_archi
 
 
 @pytest.mark.parametrize(("bus", "node"), [("pcie", "/dev/apex_0"), ("usb", "/dev/bus/usb")])
-def test_a_device_without_its_accelerator_is_told_from_a_missing_program(
+def test_a_device_without_its_accelerator_is_distinguished_from_a_missing_program(
     behind, docker_engine, bus, node
 ):
     if Path(node).exists():

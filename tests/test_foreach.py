@@ -134,7 +134,7 @@ def test_a_wrong_foreach_ends_with_status_2_and_nothing_started(folds):
     ]
 
 
-def test_a_mistake_in_a_stage_of_many_values_is_told_once_as_it_is_written(folds, give):
+def test_a_mistake_in_a_stage_of_many_values_is_reported_once_as_it_is_written(folds, give):
     said = give("plan", "usecase=folds", "+stages.twice.params.m=1")
     assert said.status == 2
     assert said.err.splitlines()[0] == "+stages.twice.params.m=1"

@@ -157,7 +157,7 @@ stages:
 """
 
 
-def test_mistakes_of_form_and_of_meaning_are_told_together_stage_by_stage(project, give):
+def test_mistakes_of_form_and_of_meaning_are_reported_together_stage_by_stage(project, give):
     project.usecase("wrong", ALL_KINDS)
     said = give("plan", "usecase=wrong")
     told = [line.partition(": ")[2] for line in said.err.splitlines() if not line.startswith(" ")]

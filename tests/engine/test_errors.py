@@ -5,7 +5,7 @@ import pytest
 from engine.errors import UserError, did_you_mean, raise_all
 
 
-def test_a_mistake_is_told_in_three_lines():
+def test_a_mistake_is_reported_in_three_lines():
     assert str(UserError("u.yaml: stages.a", "there is no such stage", "did you mean 'b'?")) == (
         "u.yaml: stages.a\n  there is no such stage\n  did you mean 'b'?"
     )

@@ -49,7 +49,7 @@ def test_a_stages_word_has_the_fields_of_its_kind_and_no_more():
         ({"event": ["note"]}, "an event is one of progress, metric, note, figure"),
     ],
 )
-def test_what_is_wrong_with_a_stages_word_is_said(change, what):
+def test_what_is_wrong_with_a_stages_word_is_reported(change, what):
     with pytest.raises(ValueError, match=f"^{what}"):
         eventschema.report({**METRIC, **change})
 

@@ -67,7 +67,7 @@ def test_a_compiled_twin_comes_along_in_a_folder_with_its_model(model, tmp_path,
     }
 
 
-def test_a_copy_in_the_mirror_that_is_another_file_is_told(model, tmp_path, mirror):
+def test_a_copy_in_the_mirror_that_is_another_file_is_reported(model, tmp_path, mirror):
     (mirror / "models" / "m.tflite").write_bytes(b"other")
     with pytest.raises(UserError, match="its sha256 is"):
         _bring(model, tmp_path, mirror)

@@ -277,7 +277,7 @@ def test_an_image_of_another_platform_serves_nobody():
         ),
     ],
 )
-def test_where_none_serves_the_refusal_names_what_is_lacking_and_a_way_out(
+def test_where_none_serves_the_refusal_names_what_is_lacking_and_a_fix(
     platform, packages, what, fix
 ):
     with pytest.raises(UserError) as caught:

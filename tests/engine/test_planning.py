@@ -93,7 +93,7 @@ def test_planning_fetches_nothing(plans, project):
     assert not asset.path.exists()
 
 
-def test_an_asset_that_cannot_be_fetched_is_told_before_anything_runs(plans, project):
+def test_an_asset_that_cannot_be_fetched_is_reported_before_anything_runs(plans, project):
     _reads(project, "sample")
     planned = plans("usecase=reads")
     with pytest.raises(ExceptionGroup) as caught:
@@ -110,7 +110,7 @@ def test_a_job_that_is_cached_fetches_no_asset(plans, project):
     planning.fetch_assets(plans.request, planned, lambda *_: pytest.fail("it fetched"))
 
 
-def test_every_mistake_is_told_at_once(plans, project):
+def test_every_mistake_is_reported_at_once(plans, project):
     project.usecase(
         "wrong", "stages:\n  a: {uses: mystages.mak}\n  b: {uses: mystages.make, input: {}}\n"
     )

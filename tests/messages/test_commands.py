@@ -39,7 +39,7 @@ def test_a_prediction_that_cannot_be_made(refused, give):
         assert (where, has_word(what, wrong), way_out in fix) == (place, True, True)
 
 
-def test_the_defaults_of_a_target_are_told_with_its_file(refused, project):
+def test_the_defaults_of_a_target_are_reported_with_its_file(refused, project):
     (project.path / "conf" / "target").mkdir(exist_ok=True)
     (project.path / "conf" / "target" / "odd.yaml").write_text(
         "platform: linux/amd64\ndefaults: {}\n"

@@ -100,7 +100,7 @@ def _told(subject: str, row: str, folder: Path) -> list[Told] | BaseException:
 
 
 @pytest.mark.parametrize(("subject", "row"), ROWS)
-def test_a_mistake_is_answered_with_its_place_and_the_way_out(provoked, subject, row):
+def test_a_mistake_is_answered_with_its_place_and_the_fix(provoked, subject, row):
     told, (_, place, wrong, way_out) = provoked.told[subject, row], SUBJECTS[subject].rows[row]
     assert not isinstance(told, BaseException), repr(told)
     [(where, what, fix)] = told
@@ -112,7 +112,7 @@ def test_an_example_reads_so(provoked, name, lines):
     assert provoked.told[name] == [lines]
 
 
-def test_two_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path):
+def test_two_mistakes_are_reported_at_once_in_the_order_of_the_file(tmp_path):
     found = usecases.provoke(
         "  a: {uses: mystages.mak}\n  b: {uses: mystages.double, inputs: {numbr: a.data}}", tmp_path
     )

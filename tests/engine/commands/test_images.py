@@ -157,7 +157,7 @@ def test_without_an_engine_the_images_are_listed_without_their_size(project, giv
 
 
 @pytest.mark.parametrize("action", ["build", "prune"])
-def test_without_an_engine_the_way_out_is_named(images, monkeypatch, tmp_path, action):
+def test_without_an_engine_a_fix_is_named(images, monkeypatch, tmp_path, action):
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
     said = images(action)
     assert (

@@ -45,7 +45,7 @@ def test_a_bad_address_is_named_with_a_good_one(monkeypatch, host):
 
 
 @pytest.mark.parametrize("host", ODD)
-def test_an_address_at_which_there_can_be_no_engine_is_told(monkeypatch, host):
+def test_an_address_at_which_there_can_be_no_engine_is_reported(monkeypatch, host):
     monkeypatch.setenv("DOCKER_HOST", host)
     with pytest.raises(UserError, match="no Docker engine found"):
         daemon.connect_here()

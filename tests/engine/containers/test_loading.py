@@ -52,7 +52,7 @@ def test_a_loaded_image_gets_its_full_name(archive):
         ({"stream": "Loaded image: a\nLoaded image: b\n"}, "it contains 2 images, not one"),
     ],
 )
-def test_an_archive_that_is_not_taken_is_told_with_the_reason(archive, answer, said):
+def test_an_archive_that_is_not_taken_is_reported_with_the_reason(archive, answer, said):
     with pytest.raises(UserError, match=said):
         load(Engine(answer), NAME, archive)
 

@@ -40,7 +40,7 @@ def make(request, tmp_path):
     ids=lambda value: str(value)[:40],
 )
 @pytest.mark.parametrize("name", ["docker", "auto"])
-def test_a_mistake_is_told_when_the_executor_is_made(make, name, options, place):
+def test_a_mistake_is_reported_when_the_executor_is_made(make, name, options, place):
     with pytest.raises(ExceptionGroup) as caught:
         make({"name": name, "cpus": None, **options})
     [mistake] = caught.value.exceptions
@@ -51,7 +51,7 @@ def test_a_mistake_is_told_when_the_executor_is_made(make, name, options, place)
     )
 
 
-def test_all_mistakes_are_told_together(make):
+def test_all_mistakes_are_reported_together(make):
     with pytest.raises(ExceptionGroup) as caught:
         make({"memory": "banana", "pids": -3})
     assert len(caught.value.exceptions) == 2

@@ -94,7 +94,7 @@ def test_a_password_in_the_tracking_address_is_not_shown(tmp_path, uri):
     assert not found.is_there and "canary" not in found.what + found.fix
 
 
-def test_an_address_that_mlflow_does_not_take_is_told(tmp_path):
+def test_an_address_that_mlflow_does_not_take_is_reported(tmp_path):
     found = _said(tmp_path, "mlruns")
     assert (
         not found.is_there

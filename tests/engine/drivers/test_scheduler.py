@@ -253,7 +253,7 @@ def test_fail_fast_tries_nothing_again(bench):
         (None, "killed", "the executor lost its process"),
     ],
 )
-def test_an_end_is_told_by_its_kind(bench, status, kind, message):
+def test_an_end_is_reported_by_its_kind(bench, status, kind, message):
     bench.executor.does["a"] = lambda folder, attempt: status
     failure = bench.run(stages({"a": []})).stages["a"].failure
     assert (failure["kind"], failure["message"]) == (kind, message)
@@ -624,7 +624,7 @@ def test_a_gate_may_say_that_it_is_not_judged_without_its_metric(bench):
 # --- reports
 
 
-def test_an_end_is_said_after_all_that_the_stage_said(bench):
+def test_an_end_is_reported_after_all_that_the_stage_said(bench):
     def talk(folder, attempt):
         (folder / "events.jsonl").write_text('{"event": "note", "text": "chosen", "time": 1}\n')
         return writes(folder, attempt)

@@ -111,7 +111,7 @@ def test_where_nothing_listens_ssh_is_to_be_switched_on(refused):
     )
 
 
-def test_a_name_that_nobody_knows_is_said(refused):
+def test_a_name_that_nobody_knows_is_reported(refused):
     said = refused("ssh://pi@no-such-device.invalid")
     assert (said.what, said.fix) == (
         "its host name cannot be resolved",
@@ -149,7 +149,7 @@ def test_a_device_without_a_docker_engine_is_told_how_to_get_one(refused, sshd, 
     assert said.fix == "there: sudo apt-get install docker.io && sudo usermod -aG docker $USER"
 
 
-def test_a_configuration_that_ssh_cannot_read_is_said(refused):
+def test_a_configuration_that_ssh_cannot_read_is_reported(refused):
     assert "ssh_config_0" in refused("ssh://pi@127.0.0.1", "NoSuchOption yes\n").what
 
 

@@ -244,7 +244,7 @@ def test_the_executors_limit_of_memory_goes_before_the_machines(
     assert _made(bench)["Memory"] == limit
 
 
-def test_a_network_that_the_engine_does_not_have_is_told_before_anything_starts(
+def test_a_network_that_the_engine_does_not_have_is_reported_before_anything_starts(
     docker_engine, plain_image, make_bench, monkeypatch
 ):
     monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
@@ -516,9 +516,7 @@ def test_an_image_that_the_engine_lacks_is_named_with_the_command_that_builds_it
     )
 
 
-def test_where_no_engine_answers_the_way_out_is_named(
-    make_bench, plain_image, monkeypatch, tmp_path
-):
+def test_where_no_engine_answers_a_fix_is_named(make_bench, plain_image, monkeypatch, tmp_path):
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
     bench = make_bench("docker", plain_image)
     planned, _ = bench.plan("s", USES)

@@ -101,7 +101,7 @@ def test_after_the_loss_of_a_server_there_is_another(bench):
     assert bench.does("pass")[1].status == 0
 
 
-def test_a_server_that_dies_before_a_launch_is_told_as_a_lost_job(bench):
+def test_a_server_that_dies_before_a_launch_is_reported_as_a_lost_job(bench):
     server = _server(bench)
     os.kill(server, 9)
     time.sleep(0.2)

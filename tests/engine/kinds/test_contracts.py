@@ -57,7 +57,7 @@ def test_a_commands_contract_is_what_the_yaml_declares(library):
     )
 
 
-def test_every_mistake_of_a_command_is_told(library):
+def test_every_mistake_of_a_command_is_reported(library):
     with pytest.raises(ExceptionGroup) as caught:
         command.contract(_declared(("cp", "{inputs.x}")), library)
     assert [one.where for one in caught.value.exceptions] == [

@@ -310,7 +310,9 @@ def refusal(status: int, body: bytes, words: str = "Oh") -> Peer:
         ),
     ],
 )
-def test_what_a_server_answers_is_said(problem: Any, status: int, body: bytes, said: str) -> None:
+def test_what_a_server_answers_is_reported(
+    problem: Any, status: int, body: bytes, said: str
+) -> None:
     assert problem(refusal(status, body), GENEROUS) == said
 
 

@@ -118,7 +118,7 @@ def test_a_stage_error_is_a_sentence_without_a_traceback(runs):
     )
 
 
-def test_another_exception_is_told_in_its_last_line_and_keeps_its_traceback(runs):
+def test_another_exception_is_reported_in_its_last_line_and_keeps_its_traceback(runs):
     ended, result = runs("1 / 0")
     assert (ended.returncode, result) == (1, {"error": "ZeroDivisionError: division by zero"})
     assert ended.stdout.splitlines()[-1] == "ZeroDivisionError: division by zero"

@@ -122,7 +122,7 @@ def test_a_changed_configuration_is_noticed(small):
         )
 
 
-def test_a_missing_layer_is_said(small):
+def test_a_missing_layer_is_reported(small):
     image = _layout.read(small)
     _repacked(small, lambda members: members.pop(f"blobs/sha256/{image.layers[0][0][7:]}"))
     with pytest.raises(StageError, match="lacks parts of its manifest"):

@@ -233,7 +233,7 @@ def test_what_was_tested_is_what_is_published(images, release, tmp_path, key, wh
         release("none", **given)
 
 
-def test_nothing_to_publish_is_said(tmp_path):
+def test_nothing_to_publish_is_reported(tmp_path):
     (tmp_path / "images").mkdir()
     with pytest.raises(StageError, match="there is no archive to publish"):
         publish(tmp_path / "a", tmp_path / "l", tmp_path / "r", tmp_path / "images", name="x")
@@ -255,7 +255,7 @@ def test_a_name_that_no_registry_takes_is_refused_before_anything_is_done(releas
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_a_registry_that_is_not_there_is_said(release, registry, monkeypatch):
+def test_a_registry_that_is_not_there_is_reported(release, registry, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda _: None)
     registry.stop()
     with pytest.raises(StageError, match="cannot be reached"):

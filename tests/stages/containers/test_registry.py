@@ -215,7 +215,7 @@ def test_a_platform_that_is_not_there_is_named_with_those_that_are(filled, tmp_p
         pull(f"{filled[0]}:t", "linux/amd64", tmp_path / "a")
 
 
-def test_a_tag_that_is_not_there_is_said(registry, tmp_path):
+def test_a_tag_that_is_not_there_is_reported(registry, tmp_path):
     with pytest.raises(StageError, match="there is no such image: a/b at 127"):
         pull(f"{registry.address}/a/b:t", "linux/amd64", tmp_path / "a")
 
@@ -236,7 +236,7 @@ def test_a_blob_under_a_wrong_digest_is_refused_by_the_registry(registry, tmp_pa
         Repository(parse(f"{registry.address}/a")).upload(tmp_path / "blob", digest_of(b"other"))
 
 
-def test_a_registry_that_is_not_there_is_said_within_seconds(registry, tmp_path):
+def test_a_registry_that_is_not_there_is_reported_within_seconds(registry, tmp_path):
     registry.stop()
     with pytest.raises(StageError, match=r"127\.0\.0\.1:\d+ cannot be reached \(ConnectionError\)"):
         pull(f"{registry.address}/a", "linux/amd64", tmp_path / "a")
@@ -307,7 +307,7 @@ def test_what_may_pass_by_itself_is_tried_again(speaker):
     assert Repository(parse(f"{speaker.host}/x")).manifest("t") == (OCI_MANIFEST, b"{}")
 
 
-def test_what_stays_broken_is_said_after_three_attempts(speaker):
+def test_what_stays_broken_is_reported_after_three_attempts(speaker):
     speaker.says("GET", "/v2/x/manifests/t", (503, {}, b""))
     with pytest.raises(StageError, match="GET returned 503"):
         Repository(parse(f"{speaker.host}/x")).manifest("t")

@@ -185,7 +185,7 @@ def test_ranges_of_git_are_left_out(check):
     assert check([record])[1]["findings"] == []
 
 
-def test_versions_that_cannot_be_compared_are_said(check):
+def test_versions_that_cannot_be_compared_are_reported(check):
     _, report = check([_record("X", "numpy", [{"introduced": "0"}, {"fixed": "no version"}])])
     assert (report["findings"], report["undecided"]) == ([], ["X: numpy 1.26.4"])
 

@@ -114,7 +114,7 @@ def test_both_runtimes_of_the_image_agree_under_the_reference_kernels(expected):
     assert (metrics["reference_bit_equal"], metrics["models"], metrics["runtimes"]) == (1, 3, 2)
 
 
-def test_without_expected_outputs_no_difference_is_said(expected):
+def test_without_expected_outputs_no_difference_is_reported(expected):
     assert not expected[1].keys() & {"default_max_steps", "default_outputs_differ", "outputs"}
 
 
@@ -323,7 +323,7 @@ def test_a_stage_that_is_asked_to_end_takes_its_container_along(engine, amd64, o
 
 
 @ENGINE_IS_AWAY
-def test_an_engine_that_dies_in_the_middle_is_said(
+def test_an_engine_that_dies_in_the_middle_is_reported(
     collected, own_engine, amd64, out, monkeypatch, tmp_path
 ):
     monkeypatch.setattr("stages.containers._inference.__file__", str(tmp_path / "script.py"))

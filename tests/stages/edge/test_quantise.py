@@ -93,7 +93,7 @@ def test_an_operation_without_an_int8_form_is_refused(do, network, blobs):
     )
 
 
-def test_a_network_that_ends_the_converter_is_told(do, network, blobs):
+def test_a_network_that_ends_the_converter_is_reported(do, network, blobs):
     done = _quantise(do, network("rolled"), blobs)
     assert done.status == 1
     assert (
@@ -104,7 +104,7 @@ def test_a_network_that_ends_the_converter_is_told(do, network, blobs):
     assert not (done.out / INT8).exists()
 
 
-def test_a_converter_that_is_ended_by_a_signal_is_told():
+def test_a_converter_that_is_ended_by_a_signal_is_reported():
     with pytest.raises(
         StageError,
         match=r"^the converter was killed by signal 9, usually because memory",

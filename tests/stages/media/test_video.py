@@ -86,7 +86,7 @@ def test_each_frame_has_its_own_time(
     assert times_s == pytest.approx(VARYING_S, abs=0.002)
 
 
-def test_a_constant_rate_is_told(
+def test_a_constant_rate_is_reported(
     make_video: Callable[..., Path], read: Callable[..., Video], tmp_path: Path
 ) -> None:
     with read(make_video(tmp_path / "a.mp4", [0.0, 0.1, 0.2, 0.3])) as video:

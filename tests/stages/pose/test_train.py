@@ -126,7 +126,7 @@ def test_more_branches_make_a_larger_network(one: tuple[Path, dict[str, Any]]) -
     assert one[1]["seed_0"]["parameters"] == 2 * one[1]["one_branch"]["parameters"]
 
 
-def test_a_loss_that_is_no_number_is_told(one: tuple[Path, dict[str, Any]]) -> None:
+def test_a_loss_that_is_no_number_is_reported(one: tuple[Path, dict[str, Any]]) -> None:
     assert one[1]["broken"].startswith(
         "the loss is nan in epoch 1: lower learning_rate, or check for broken keypoints"
     )

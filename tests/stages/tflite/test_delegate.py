@@ -218,7 +218,7 @@ def test_a_missing_library_comes_before_a_missing_device(compiled, tmp_path):
     )
 
 
-def test_a_file_that_is_no_library_is_told(compiled, plugged, tmp_path):
+def test_a_file_that_is_no_library_is_reported(compiled, plugged, tmp_path):
     (tmp_path / "torn.so").write_text("no")
     cause, sentence = reason(compiled, compiled, "litert", str(tmp_path / "torn.so"), plugged)
     assert cause == "library" and f"{tmp_path / 'torn.so'} cannot be loaded: " in sentence

@@ -112,7 +112,7 @@ def test_tensors_that_are_not_the_models_are_refused(two, tensors, said):
         open_model(two).run(tensors)
 
 
-def test_what_a_model_cannot_be_run_on_is_told(tmp_path):
+def test_what_a_model_cannot_be_run_on_is_reported(tmp_path):
     """GATHER with an index outside the table, which is only detected at run time."""
     tensors = [
         T((3, 2), "FLOAT32", name="table", data=np.zeros((3, 2), np.float32).tobytes()),

@@ -60,7 +60,7 @@ def test_tensors_and_operators_are_read_as_they_were_written() -> None:
     )
 
 
-def test_constants_dynamic_shapes_and_scales_per_channel_are_told() -> None:
+def test_constants_dynamic_shapes_and_scales_per_channel_are_reported() -> None:
     picture, weights, bias, _ = parse(SMALL).subgraphs[0].tensors
     assert (picture.is_dynamic, weights.is_dynamic) == (True, False)
     assert (picture.is_constant, weights.is_constant, len(weights.data)) == (False, True, 108)
