@@ -130,7 +130,7 @@ def _checked(
     executors: Dispatcher,
     left_out: Mapping[str, str],
 ) -> Checked:
-    """Check the use case, or raise every mistake of its file, of form and of meaning, by stage."""
+    """Check the use case, or raise all its mistakes, validation errors included, ordered by stage."""
     conditions = when.mistakes(usecase.stages, usecase.params, request.where)
     mistakes, checked = [*request.mistakes, *conditions], None
     try:
@@ -247,7 +247,7 @@ def _with_makers(request: Request) -> UseCase:
 
 
 def _renamed(text: str | list[str], renamed: Mapping[str, str]) -> str | list[str]:
-    """Return an input with the new name of each reference that has one."""
+    """Return an input with renamed references replaced."""
     if isinstance(text, list):
         return [renamed.get(one, one) for one in text]
     return renamed.get(text, text)
@@ -277,7 +277,7 @@ def _resolved(key: str, asset: Asset | Path | None, store: Store) -> ResolvedAss
 
 
 def _other_files(request: Request, jobs: Mapping[str, Job]) -> Iterator[UserError]:
-    """Yield a mistake for each file of the user's that is not of a kind which its stage reads."""
+    """Yield a mistake for each of the user's files whose kind its stage does not read."""
     told = set()
     for job in jobs.values():
         for key, kinds in job.contract.reads.items():

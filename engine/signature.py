@@ -19,7 +19,7 @@ from engine.memo import Memo
 
 _MOST_BYTES = 10_000_000  # of a stage's source
 _STAGE_API = "engine.stage"
-LOAD = "load"  # the function of a module that a parameter names, as LOADS says
+LOAD = "load"  # the required function in a module that LOADS refers to
 
 
 class Library:
@@ -250,7 +250,7 @@ def _stage(tree: ast.Module, name: str, path: Path) -> dict[str, Any]:
 
 
 def _is_stage(path: Path) -> bool:
-    """True if the file has a function of its own name; the stage libraries' files have none."""
+    """Return whether the file has a function with its own name; files of stage libraries have none."""
     return _has_function(path, path.stem)
 
 

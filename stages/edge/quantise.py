@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from stages.tflite.schema import Model
     from stages.tflite.tensor import Tensor
 
-# how the files begin that `model` may be, checked when planning; ? is any character
+# the first characters of files that `model` accepts, checked when planning; ? is any character
 READS = {
     "model": {
         "a .keras file": "PK\x03\x04",
