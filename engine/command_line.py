@@ -232,7 +232,7 @@ def completions() -> list[str]:
     if options.WORD and before[-1:] == [command]:
         found += options.choices(options.WORD)
     found += [f"{key}={one}" for key in options.model_fields for one in options.choices(key)]
-    wants_value = "=" in last  # before that, Hydra names the key alone
+    wants_value = "=" in last  # before that, Hydra completes only the key
     return [one for one in found if one.startswith(last) and ("=" in one) == wants_value]
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 TESTED = 5  # every fifth example belongs to the test part
 MOST_FILES = 500  # the number that `quantise` calibrates with; each picture becomes a float32 input
-NAMED = 8  # at most so many files are named in one note
+NAMED = 8  # maximum number of files named in one note
 
 
 class ExamplesMetrics(TypedDict):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from stages.pose._recordings import Source
     from stages.tasks.keypoints.movenet import MoveNet
 
-NAMED = 8  # at most so many files are named in one note
+NAMED = 8  # maximum number of files named in one note
 
 
 class KeypointsMetrics(TypedDict):

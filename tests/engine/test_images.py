@@ -61,7 +61,7 @@ EDGETPU = _image("edgetpu", "numpy", "tflite_runtime", optional=True)
 ALL = (TRAIN, RUNTIME, EDGETPU, ARM)
 
 
-# --- what a definition says
+# --- definitions
 
 
 def test_every_image_is_there_for_each_of_its_platforms(containers):
@@ -131,7 +131,7 @@ def test_the_projects_own_definitions_are_read():
     assert "numpy" in found["runtime", ARMV7].packages  # from Debian
 
 
-# --- what a tag depends on
+# --- tags
 
 
 def test_a_tag_stays_while_nothing_changes(containers):
@@ -199,7 +199,7 @@ def test_the_order_of_the_builders_is_in_no_tag(containers):
     assert _tags(containers) == _tags(containers, dict(reversed(SOURCES.items())))
 
 
-# --- which image serves
+# --- selection of an image
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ COMPILED = G(
 
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What the stage says to the user and draws."""
+    """The stage's notes and figures."""
     heard: list[Any] = []
     monkeypatch.setattr(module, "note", heard.append)
     monkeypatch.setattr(module, "op_graph", lambda *drawn: heard.append(drawn))

@@ -29,7 +29,7 @@ needs_mirror = pytest.mark.skipif(
 
 @pytest.fixture
 def notes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the stage says to the user."""
+    """The stage's notes."""
     said: list[str] = []
     monkeypatch.setattr(module, "note", said.append)
     return said

@@ -57,7 +57,7 @@ def scored(tmp_path):
 
 @pytest.fixture
 def notes(monkeypatch):
-    """What the stage says to the user."""
+    """The stage's notes."""
     said = []
     monkeypatch.setattr(module, "note", said.append)
     return said
