@@ -97,7 +97,7 @@ def measured(name: str, folder: str) -> dict[str, float]:
 def read_all(name: str, folder: str) -> None:
     """Read the pictures once, and print wall time, processor time and peak memory."""
     paths = sorted((Path(folder) / "photos").iterdir())
-    READERS[name]([])  # imports are no part of reading
+    READERS[name]([])  # imports are not measured
     cpu_s, start = processor_s(), time.perf_counter()
     count = READERS[name](paths)
     wall_s = time.perf_counter() - start

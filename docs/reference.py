@@ -140,7 +140,7 @@ def reference() -> str:
 
 def _command_line() -> list[str]:
     text = (ROOT / "conf" / "config.yaml").read_text(encoding="utf-8")
-    said = dict(re.findall(r"^\s*(\w+):.*?#\s*(.+)$", text, re.MULTILINE))
+    comments = dict(re.findall(r"^\s*(\w+):.*?#\s*(.+)$", text, re.MULTILINE))
     config = yamlfile.load(ROOT / "conf" / "config.yaml")
     groups = {
         key: value
@@ -151,7 +151,7 @@ def _command_line() -> list[str]:
     }
     rows = [(f"`{key}`", f"`{value}`", _place(key)) for key, value in groups.items()]
     rows += [
-        (f"`{key}`", f"`{_plain(value)}`", said.get(key.rpartition(".")[2], ""))
+        (f"`{key}`", f"`{_plain(value)}`", comments.get(key.rpartition(".")[2], ""))
         for key, value in _flat(config)
     ]
     return [
@@ -165,8 +165,8 @@ def _command_line() -> list[str]:
 
 def _place(group: str) -> str:
     folder = "usecases" if group == "usecase" else f"conf/{group}"
-    return f"a file of `{folder}/`, by its name" + (
-        ", or the path of one" if group == "usecase" else ""
+    return f"the name of a file in `{folder}/`" + (
+        ", or the path of a file" if group == "usecase" else ""
     )
 
 
@@ -283,7 +283,7 @@ def _typed(model: type[BaseModel], name: str, field: FieldInfo) -> str:
 
 def _default(field: FieldInfo) -> str:
     if (field.description or "").startswith("left out:"):
-        return "see there"
+        return "see meaning"
     value = (
         field.get_default(call_default_factory=True)
         if field.default is not PydanticUndefined or field.default_factory
@@ -292,7 +292,7 @@ def _default(field: FieldInfo) -> str:
     if value is PydanticUndefined:
         return "required"
     if isinstance(value, BaseModel):
-        return "its own"
+        return "see below"
     return f"`{_plain(value)}`"
 
 

@@ -37,9 +37,9 @@ def meanings(doc: str) -> dict[str, str]:
 
 def rows(contract: Contract) -> list[tuple[str, ...]]:
     """Return the rows of a stage's table; HEAD has its column names."""
-    said = meanings(contract.doc)
+    descriptions = meanings(contract.doc)
     return [
-        (f"`{name}`", one.described, _default(one), said.get(name, ""))
+        (f"`{name}`", one.described, _default(one), descriptions.get(name, ""))
         for name, one in contract.params.items()
     ]
 
@@ -93,8 +93,10 @@ def by_use_case(found: Mapping[str, Contract]) -> dict[str, Any]:
 
 def _params(contract: Contract) -> dict[str, Any]:
     """Return the schema of `params:`. None is required, because a shared sub-DAG may set it."""
-    said = meanings(contract.doc)
-    properties = {name: _property(one, said.get(name)) for name, one in contract.params.items()}
+    descriptions = meanings(contract.doc)
+    properties = {
+        name: _property(one, descriptions.get(name)) for name, one in contract.params.items()
+    }
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 

@@ -125,11 +125,11 @@ def _asset(
     raise UserError(
         f"{where}: assets.{key}",
         f"'{value}' is neither a declared asset nor a path that exists",
-        _way_out(str(value), folders[0], declared),
+        _fix(str(value), folders[0], declared),
     )
 
 
-def _way_out(value: str, folder: Path, declared: Mapping[str, Path]) -> str:
+def _fix(value: str, folder: Path, declared: Mapping[str, Path]) -> str:
     """Return the fix: the nearest declared asset, or what is wrong with the path if it looks like one."""
     path = (folder / Path(value).expanduser()).absolute()
     if "/" not in value and not path.suffix:

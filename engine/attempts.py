@@ -94,7 +94,7 @@ class Attempts:
         ending: why the driver ended it; `outcome.TIMEOUT` if it took too long.
         """
         jobfolder.cut(attempt.log)
-        said = attempt.folder.poll(to_the_end=True)
+        reported = attempt.folder.poll(to_the_end=True)
         judge = Judge(self.store, self.plan.assets, self.work)
         over = outcome.Attempt(
             folder=attempt.folder,
@@ -105,7 +105,7 @@ class Attempts:
         )
         try:
             with attempt.lock:
-                return [*said], judge.outcome(over)
+                return [*reported], judge.outcome(over)
         finally:
             self._janitor.submit(handles.remove, attempt.folder.path)
 

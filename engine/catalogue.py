@@ -51,8 +51,8 @@ def project(dirs: Sequence[Path]) -> Path:
 
 
 def name_of(stem: str) -> str | None:
-    """Return the name of a use case whose file does not say one, as folders and MLflow have it:
-    `etat` of état.yaml, `my_case` of "my case.yaml". None if no letter of it is left.
+    """Return the name, for folders and MLflow, of a use case whose file has none: `etat` for état.yaml,
+    `my_case` for "my case.yaml". None if no letter is left.
     """
     letters = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
     name = re.sub(r"\W+", "_", letters).strip("_")

@@ -193,14 +193,14 @@ class _Checking:
         return found
 
     def _add(self, found: ExceptionGroup[UserError]) -> None:
-        """Add mistakes, each place once: several stages may lack the same asset."""
+        """Add mistakes, one per location: several stages may lack the same asset."""
         known = {one.where for one in self.mistakes}
         new = [one for one in found.exceptions if isinstance(one, UserError)]
         self.mistakes += [one for one in new if one.where not in known]
 
     def _first_of(self, name: str, key: str, texts: Sequence[str]) -> Reference | None:
-        """Return the first alternative that the plan contains; None for an optional input if it
-        contains none. Each of them must name something that exists.
+        """Return the first alternative that the plan contains; None if it contains none and the input is
+        optional. Each alternative must name something that exists.
         """
         location = f"{self.where}: stages.{name}.inputs.{key}"
         mistakes: list[Exception] = []
@@ -223,7 +223,7 @@ class _Checking:
         raise UserError(location, what, fix)
 
     def _as_planned(self, ref: Reference) -> Reference | None:
-        """Return the reference as far as the plan contains what it names, or None."""
+        """Return the reference, reduced to what the plan contains, or None."""
         if ref.stage is None:
             return ref if self.usecase.assets[ref.name] is not None else None
         if not ref.each:
@@ -353,7 +353,7 @@ def _edges(jobs: Mapping[str, Job]) -> list[tuple[str, str, str]]:
 
 
 def _unused(jobs: Mapping[str, Job], usecase: UseCase) -> Iterator[str]:
-    """Name what nobody reads: assets always, outputs if the stage has others that are read."""
+    """Yield what no stage reads: assets always, outputs only if others of the same stage are read."""
     read = {text for spec in usecase.stages.values() for text in spec.references}
     for key, value in usecase.assets.items():
         if value is not None and f"asset:{key}" not in read:

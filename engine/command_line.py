@@ -27,9 +27,9 @@ COMMANDS = tuple(sorted(path.stem for path in FOLDER.glob("[a-z]*.py")))
 DEFAULT = "run"
 DRY_RUN = "--dry-run"
 
-_WIDTH = 100  # of the help, if the terminal does not say its own
+_WIDTH = 100  # of the help, if the terminal's width is unknown
 _LEAST_WIDTH = 60
-_COLUMN = 32  # in which the explanations begin
+_COLUMN = 32  # where the explanations begin
 
 _FLAGS_WITH_VALUE = {
     "--cfg",
@@ -44,7 +44,7 @@ _FLAGS_WITH_VALUE = {
     "-p",
     "--experimental-rerun",
 }
-_SHORT_WITH_VALUE = {"-c", "-p"}  # which argparse takes with its value in one word, as -cjob
+_SHORT_WITH_VALUE = {"-c", "-p"}  # argparse accepts the value in the same word, such as -cjob
 _FLAGS = _FLAGS_WITH_VALUE | {
     "--help",
     "-h",
@@ -108,7 +108,7 @@ def split(argv: Sequence[str]) -> Words:
 
 
 def _refuse_unknown_flag(word: str) -> None:
-    """Refuse a flag that neither we nor Hydra know, and a key that begins with dashes."""
+    """Refuse a flag that is neither ours nor Hydra's, and a key that begins with dashes."""
     name = word.partition("=")[0]
     if name in _FLAGS or (word[:2] in _SHORT_WITH_VALUE and not word.startswith("--")):
         return
@@ -188,7 +188,7 @@ def usage(program: str) -> str:
 
 
 def help_of(command: str, program: str) -> str:
-    """Return what one command does, and its options."""
+    """Return the help of one command, with its options."""
     word = options_of(command).WORD
     form = f"{program} {command}{f' [{word.upper()}]' if word else ''} [KEY=VALUE ...]"
     options = _options(command)
@@ -232,7 +232,7 @@ def completions() -> list[str]:
     if options.WORD and before[-1:] == [command]:
         found += options.choices(options.WORD)
     found += [f"{key}={one}" for key in options.model_fields for one in options.choices(key)]
-    wants_value = "=" in last  # before that, Hydra names the key alone
+    wants_value = "=" in last  # before that, Hydra completes only the key
     return [one for one in found if one.startswith(last) and ("=" in one) == wants_value]
 
 
@@ -275,7 +275,7 @@ def _command(bare: Sequence[str]) -> tuple[str, str | None]:
 
 
 def _no_command(word: str, following: str) -> UserError:
-    """Return the mistake of a word that is no command, and perhaps a key apart from its value."""
+    """Return the mistake for a word that is not a command; it may be a key separated from its value."""
     if "." in word or word in OF_EVERY_COMMAND or word in GROUPS:
         return UserError(
             f"run.py {word}",

@@ -14,7 +14,7 @@ SHELLS = tuple(sorted(path.name for path in _FOLDER.iterdir()))
 
 
 def shell(argv: Sequence[str]) -> str | None:
-    """Return the shell that the words ask for; None if they ask for none, empty if they name none."""
+    """Return the requested shell; None if completion is not requested, empty if no shell is named."""
     for at, word in enumerate(argv):
         if word.partition("=")[0] == FLAG:
             return word.partition("=")[2] or "".join(argv[at + 1 : at + 2])
@@ -22,7 +22,7 @@ def shell(argv: Sequence[str]) -> str | None:
 
 
 def script(name: str) -> str:
-    """Return the script for the shell; UserError if there is none."""
+    """Return the script for the shell; raise UserError if there is none."""
     if name not in SHELLS:
         what = (
             f"there is no completion for '{name}'" if name else "the name of the shell is missing"

@@ -45,7 +45,7 @@ class Parameter:
 class Declared:
     """A stage as the use case declares it, for its kind."""
 
-    value: Any  # of the kind's own key
+    value: Any  # the value of the kind's own key
     inputs: Collection[str]  # their names
     outputs: tuple[str, ...]
     suffixes: Mapping[str, str] = field(default_factory=dict)  # output -> suffix, such as ".json"
@@ -72,9 +72,9 @@ class Contract:
     programs: tuple[str, ...] = ()  # programs that it runs if they are on PATH
     # parameter -> package: the parameter names a module of the package, which the stage imports at run time
     loads: Mapping[str, str] = field(default_factory=dict)
-    # input -> kinds of file that it may be, each with its first characters: engine/magic.py
+    # input -> allowed kinds of file, each with its first characters: engine/magic.py
     reads: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    modules: tuple[str, ...] = ()  # what a warm process may import before the stage starts
+    modules: tuple[str, ...] = ()  # modules that a warm process may import before the stage starts
     invoke: Mapping[str, Any] = field(default_factory=dict)
     """Its part of job.json: `module` and `function`, or `command` with its placeholders."""
 

@@ -239,7 +239,7 @@ def _line(
     found: os.stat_result | str | None,
     file_sha256: Callable[[Path, os.stat_result], str],
 ) -> bytes:
-    """Return an entry's line. Its first word tells the kind of entry; a NUL ends it, as no name has one."""
+    """Return an entry's line. Its first word is the kind of entry; a NUL ends it, as no name has one."""
     encoded = os.fsencode(name) + b"\0"
     if found is None:
         return b"empty " + encoded

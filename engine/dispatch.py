@@ -51,10 +51,10 @@ class Dispatcher:
         why = ""
         for name in self.candidates:
             self.name = name
-            against = refused.get(name) or self._against(name, stages)
-            if not against:
+            objection = refused.get(name) or self._objection_to(name, stages)
+            if not objection:
                 return why or self._executor(name).why_chosen
-            why = f"{against}; running stages as local processes"
+            why = f"{objection}; running stages as local processes"
         return why
 
     def unavailable(self) -> str:
@@ -132,7 +132,7 @@ class Dispatcher:
             executor.close()
         self._made.clear()
 
-    def _against(self, name: str, stages: Stages) -> str:
+    def _objection_to(self, name: str, stages: Stages) -> str:
         """Return the objection to a candidate; empty if it can run every stage that it would be given."""
         if reason := self._executor(name).unavailable():
             return reason

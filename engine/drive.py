@@ -50,7 +50,7 @@ def drive(request: Request, stream: TextIO, say: Say) -> Outcome:
     with Store(layout.store_dir(request.outputs)).locks.in_use():
         planned = with_images(request, say)
         try:
-            planning.bring(request, planned, say)
+            planning.fetch_assets(request, planned, say)
             return _run(request, planned, stream)
         finally:
             planned.executors.close()

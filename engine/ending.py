@@ -30,7 +30,7 @@ def headline(state: RunState) -> str:
 
 
 def aligned(line: Line) -> str:
-    """Return the line as text, its label in a column."""
+    """Return the line as text, with its label padded to a column."""
     return f"  {line.label:<9}{line.text}"
 
 

@@ -18,7 +18,7 @@ class UserError(Exception):
 
 
 class UserErrors(UserError):
-    """Several errors of the user, such as all of a file; where one is expected, it is the first."""
+    """Several errors that the user can fix, such as all those of a file; as one error, it is the first."""
 
     def __init__(self, errors: Sequence[UserError]) -> None:
         super().__init__(errors[0].where, errors[0].what, errors[0].fix)

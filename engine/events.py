@@ -38,7 +38,7 @@ class RunStarted(TypedDict):
     # [{key, name, digest, source, licence, path, sample (bool), modified (of the newest file of a
     # user's own data, in seconds since 1970; else None)}]
     assets: list[dict[str, Any]]
-    until: NotRequired[list[str]]  # the stages that the plan ends with; empty: it is whole
+    until: NotRequired[list[str]]  # the stages that the plan ends with; empty: the whole plan
     left_out: NotRequired[dict[str, str]]  # stages that are not planned: why
     # [{stage, uses, doc, inputs: {name: reference}, outputs: [name], params, platform, runs_on,
     # needs: [stage], values: how many stages its foreach makes}]

@@ -52,7 +52,7 @@ def checked(event: Any) -> Event | None:
         return None
 
 
-def said(line: Any) -> dict[str, Any]:
+def report(line: Any) -> dict[str, Any]:
     """Return the report of a stage, reduced to the fields of its kind.
 
     Raise ValueError, with a sentence, for anything else.

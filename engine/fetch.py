@@ -36,7 +36,7 @@ def digest(asset: Asset) -> str:
     return digests.declared({file.path: file.sha256 for file in asset.every_file})
 
 
-def bring(asset: Asset, store: Store, mirror: Path | None, say: Say) -> None:
+def fetch(asset: Asset, store: Store, mirror: Path | None, say: Say) -> None:
     """Fetch and verify the asset unless it is already there; raise UserError if it is unavailable."""
     folder = _folder(asset, store)
     if not _is_whole(asset, folder, store):

@@ -187,14 +187,14 @@ def _explained(mistake: Any, model: type[BaseModel], where: str) -> UserError:
             key, f"the key '{location[-1]}' is missing", f"add '{location[-1]}: ...' to the file"
         )
     message = mistake["msg"].removeprefix("Value error, ")
-    said = mistake.get("input")
-    shown = f" (it is {said!r:.80})" if kind != "value_error" else ""
+    given = mistake.get("input")
+    shown = f" (it is {given!r:.80})" if kind != "value_error" else ""
     what, _, fix = message.partition("; ")
     what = _expected(kind) or what.replace("Input should", "the value should")
     what = what[0].lower() + what[1:]
     if kind.startswith("literal"):
-        fix = did_you_mean(str(said), re.findall(r"'([^']*)'", mistake["ctx"]["expected"]))
-    return UserError(key, what + shown, fix or _fix_for(kind, said))
+        fix = did_you_mean(str(given), re.findall(r"'([^']*)'", mistake["ctx"]["expected"]))
+    return UserError(key, what + shown, fix or _fix_for(kind, given))
 
 
 def _fits_nothing(mistake: Any, where: str) -> UserError:
@@ -212,9 +212,9 @@ def _expected(kind: str) -> str | None:
     return f"{_TYPES[wanted]} is expected" if wanted in _TYPES and why in _OF_TYPE else None
 
 
-def _fix_for(kind: str, said: object) -> str:
-    if kind == "string_type" and isinstance(said, bool | int | float):
-        return f'write text, in quotes: "{said}"'
+def _fix_for(kind: str, given: object) -> str:
+    if kind == "string_type" and isinstance(given, bool | int | float):
+        return f'write text, in quotes: "{given}"'
     by_kind = {
         "int": "write a whole number",
         "float": "write a number",

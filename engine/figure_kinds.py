@@ -82,7 +82,7 @@ def _form(name: str) -> "TypeAdapter[dict[str, Any]]":
         kind.check(figure)
         return figure
 
-    make: Any = TypedDict  # of fields that are known here alone
+    make: Any = TypedDict  # the fields are known only at run time
     form = make(name, {"kind": Literal[name], "name": Name, **kind.Fields.__annotations__})
     form.__pydantic_config__ = ConfigDict(extra="allow", strict=True)
     whole: Any = Annotated[form, AfterValidator(fits)]

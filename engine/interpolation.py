@@ -58,13 +58,13 @@ def plain_data(config: DictConfig, where: str, mistakes: list[UserError]) -> dic
         return {str(key): value for key, value in data.items()}
 
 
-def _unresolved(config: DictConfig, location: str, said: str) -> UserError:
-    missing = re.search(r"Interpolation key '([^']+)' not found", said)
+def _unresolved(config: DictConfig, location: str, message: str) -> UserError:
+    missing = re.search(r"Interpolation key '([^']+)' not found", message)
     if not missing:
-        return UserError(location, said, "write ${params.<name>} or ${target.<key>}")
+        return UserError(location, message, "write ${params.<name>} or ${target.<key>}")
     return UserError(
         location,
-        said,
+        message,
         did_you_mean(missing[1], _keys(OmegaConf.to_container(config, resolve=False))),
     )
 

@@ -90,11 +90,13 @@ class JobFolder:
     notes: list[str] = field(
         default_factory=list
     )  # from the executor and from this object, until they are read
-    said: list[dict[str, Any]] = field(default_factory=list)
+    received: list[dict[str, Any]] = field(default_factory=list)
     _made: Identities = field(default_factory=dict)  # the folder and its out/, as created
     _offset: int = 0
     _count: int = 0
-    _is_deaf: bool = False  # reports are no longer read: too many, or events.jsonl was replaced
+    _has_stopped_reading: bool = (
+        False  # reports are no longer read: too many, or events.jsonl was replaced
+    )
     _refused: int = 0
     _first_refusal: str = ""
 
@@ -109,7 +111,7 @@ class JobFolder:
         At the end, a note says what was left out.
         """
         fresh: list[dict[str, object]] = []
-        while not self._is_deaf:
+        while not self._has_stopped_reading:
             data = self._more()
             fresh += [event for line in data.splitlines() if (event := self._event(line))]
             if not (data and to_the_end):
@@ -120,7 +122,7 @@ class JobFolder:
             )
         fresh += [self._note(text) for text in self.notes]
         self.notes.clear()
-        self.said += fresh
+        self.received += fresh
         return fresh
 
     def result(self) -> dict[str, Any]:
@@ -151,11 +153,11 @@ class JobFolder:
             raise BadOutput(f"the stage did not return its metric '{missing[0]}'")
         points = [
             [e["name"], e["step"], e["value"], e["time"]]
-            for e in self.said
+            for e in self.received
             if e["event"] == "metric"
         ]
-        figures = [figure(e) for e in self.said if e["event"] == "figure"]
-        notes = [e["text"] for e in self.said if e["event"] == "note"]
+        figures = [figure(e) for e in self.received if e["event"] == "figure"]
+        notes = [e["text"] for e in self.received if e["event"] == "note"]
         record = Record(
             planned.fingerprint,
             job.stage,
@@ -186,7 +188,7 @@ class JobFolder:
             self._made = {}
 
     def _more(self) -> bytes:
-        """Return the next whole lines of events.jsonl.
+        """Return the next complete lines of events.jsonl.
 
         A line of several megabytes is not an event, and is ignored.
         """
@@ -200,7 +202,7 @@ class JobFolder:
         except FileNotFoundError:
             return b""
         except OSError as error:
-            self._is_deaf = True
+            self._has_stopped_reading = True
             self.notes.append(f"its events can no longer be read: {error.strerror}")
             return b""
         if len(data) < READ_MOST or b"\n" in data:
@@ -208,7 +210,7 @@ class JobFolder:
         self._offset += len(data)
         self._count += data.count(b"\n")
         if self._offset > EVENTS_MOST_BYTES or self._count > EVENTS_MOST:
-            self._is_deaf = True
+            self._has_stopped_reading = True
             most = f"{EVENTS_MOST:,} events, or {EVENTS_MOST_BYTES / 1e6:.0f} MB"
             self.notes.append(f"it reported more than {most}; the rest is left out")
         return data
@@ -216,7 +218,7 @@ class JobFolder:
     def _event(self, line: bytes) -> dict[str, object] | None:
         """Return the event, reduced to its allowed fields: the journal sets `seq` and `v`."""
         try:
-            return {"stage": self.job.stage, **eventschema.said(json.loads(line))}
+            return {"stage": self.job.stage, **eventschema.report(json.loads(line))}
         except (ValueError, RecursionError) as error:
             self._refused += 1
             self._first_refusal = self._first_refusal or f"{error}"[:200]

@@ -63,8 +63,8 @@ def unobstructed(outputs: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if told := _obstructed(error, outputs):
-            raise told from None
+        if mistake := _obstructed(error, outputs):
+            raise mistake from None
         raise
 
 

@@ -10,7 +10,7 @@ from engine.fields import holds
 from engine.foreach import base_of
 from engine.wording import command_line
 
-_DIGITS = 3  # significant ones, of a bound that is rounded
+_DIGITS = 3  # significant digits of a rounded bound
 
 
 def command(state: RunState) -> str:

@@ -1,15 +1,15 @@
-"""Recognises a file by its first characters, as a stage's READS lists them."""
+"""Recognises a file by its first characters, which a stage's READS lists."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
-ANY = "?"  # in a beginning: any character
+ANY = "?"  # in a pattern: any character
 
 
 def is_of(path: Path, kinds: Mapping[str, str]) -> bool:
-    """Return whether the path may be of one of the kinds, each with its beginning (Latin-1).
+    """Return whether the path may have one of the kinds, each given by its first characters (Latin-1).
 
-    A folder may be of any kind; so may what cannot be read, which its digest reports.
+    A folder may have any kind, and so may an unreadable file, which is reported when it is digested.
     """
     if not path.is_file():
         return True

@@ -161,7 +161,7 @@ def _explained(error: BaseException, line: CommandLine) -> UserError:
 
 
 def _absent(key: str) -> str:
-    """Say that there is no such key."""
+    """Return the mistake for an unknown key."""
     group, dot, name = key.partition(".")
     kind = {"params": "parameter", "assets": "asset"}.get(group)
     return f"the use case has no {kind} '{name}'" if kind and dot else "there is no such key"

@@ -101,7 +101,7 @@ class Plan:
     notes: tuple[str, ...]
     # stage with foreach -> how many stages it expands to, including those that this run leaves out
     values: Mapping[str, int] = field(default_factory=dict)
-    forced: frozenset[str] = frozenset()  # stages that run although the store has their outputs
+    forced: frozenset[str] = frozenset()  # stages that run although they are cached
     # stages whose `when` does not hold, each with the reason
     left_out: Mapping[str, str] = field(default_factory=dict)
 

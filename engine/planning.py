@@ -80,7 +80,7 @@ def plan(request: Request, refused: Mapping[str, str] = NOTHING) -> Planning:
     return Planning(made, store, executors, checked.warnings)
 
 
-def bring(request: Request, planning: Planning, say: Say) -> None:
+def fetch_assets(request: Request, planning: Planning, say: Say) -> None:
     """Fetch the declared assets that the jobs to run will read; raise the mistakes of all failures
     together.
     """
@@ -92,7 +92,7 @@ def bring(request: Request, planning: Planning, say: Say) -> None:
         asset = request.assets[key]
         try:
             if isinstance(asset, Asset):
-                fetch.bring(asset, planning.store, mirror, say)
+                fetch.fetch(asset, planning.store, mirror, say)
         except UserError as mistake:
             mistakes.append(mistake)
     if mistakes:
@@ -130,18 +130,18 @@ def _checked(
     executors: Dispatcher,
     left_out: Mapping[str, str],
 ) -> Checked:
-    """Check the use case, or raise every mistake of its file, of form and of meaning, by stage."""
+    """Check the use case, or raise all its mistakes, validation errors included, ordered by stage."""
     conditions = when.mistakes(usecase.stages, usecase.params, request.where)
     mistakes, checked = [*request.mistakes, *conditions], None
     try:
         checked = check.check(usecase, library, executors.place, request.where, left_out)
     except ExceptionGroup as found:
-        mistakes += _worth_telling(found, mistakes)
+        mistakes += _independent(found, mistakes)
     order = {
         base_of(name): at for at, name in enumerate(usecase.stages)
     }  # mistakes outside stages come first
-    told = {str(one): one for one in (_as_written(mistake, usecase) for mistake in mistakes)}
-    by_stage = sorted(told.values(), key=lambda mistake: order.get(_location(mistake)[1], -1))
+    unique = {str(one): one for one in (_as_written(mistake, usecase) for mistake in mistakes)}
+    by_stage = sorted(unique.values(), key=lambda mistake: order.get(_location(mistake)[1], -1))
     traced = (
         origin.traced(mistake, request.command, request.config_dirs, request.assets.values())
         for mistake in by_stage
@@ -160,14 +160,14 @@ def _as_written(mistake: UserError, usecase: UseCase) -> UserError:
     return UserError(where, mistake.what, mistake.fix)
 
 
-def _worth_telling(
+def _independent(
     found: ExceptionGroup[Exception], mistakes: Sequence[UserError]
 ) -> list[UserError]:
     """Return the found mistakes that do not merely follow from the validation errors."""
-    told = {mistake.where for mistake in mistakes}
+    reported = {mistake.where for mistake in mistakes}
     malformed = {_location(mistake)[1] for mistake in mistakes}
     errors = [
-        one for one in found.exceptions if isinstance(one, UserError) and one.where not in told
+        one for one in found.exceptions if isinstance(one, UserError) and one.where not in reported
     ]
     return [one for one in errors if not (_location(one)[1] in malformed and _is_of_absence(one))]
 
@@ -247,7 +247,7 @@ def _with_makers(request: Request) -> UseCase:
 
 
 def _renamed(text: str | list[str], renamed: Mapping[str, str]) -> str | list[str]:
-    """Return an input with the new name of each reference that has one."""
+    """Return an input with renamed references replaced."""
     if isinstance(text, list):
         return [renamed.get(one, one) for one in text]
     return renamed.get(text, text)
@@ -277,7 +277,7 @@ def _resolved(key: str, asset: Asset | Path | None, store: Store) -> ResolvedAss
 
 
 def _other_files(request: Request, jobs: Mapping[str, Job]) -> Iterator[UserError]:
-    """Yield a mistake for each file of the user's that is not of a kind which its stage reads."""
+    """Yield a mistake for each of the user's files whose kind its stage does not read."""
     told = set()
     for job in jobs.values():
         for key, kinds in job.contract.reads.items():

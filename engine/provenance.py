@@ -77,7 +77,7 @@ def is_modified(folder: Path) -> bool | None:
 def newest_file_time(asset: ResolvedAsset) -> float | None:
     """Return when the newest file of a user's own data was modified, in seconds since 1970.
 
-    None for a declared asset: its files are pinned by their digests, and copied at any time.
+    None for a declared asset: its files are pinned by digest, and may be copied at any time.
     """
     if asset.source != str(asset.path):
         return None
@@ -85,7 +85,7 @@ def newest_file_time(asset: ResolvedAsset) -> float | None:
         if asset.path.is_file():
             return asset.path.stat().st_mtime
         return max((facts.st_mtime for _, facts in digest.files(asset.path)), default=None)
-    except (OSError, UserError):  # it is changing: the check of its digest reports that
+    except (OSError, UserError):  # it is changing, which the check of its digest reports
         return None
 
 

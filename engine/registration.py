@@ -249,7 +249,7 @@ def _register_usecase(name: str, path: Path) -> None:
 
 
 def _name(path: Path) -> str:
-    """Return the name of a use case whose file does not say one."""
+    """Return the name of a use case whose file has none."""
     name = catalogue.name_of(path.stem)
     if name is None:
         raise UserError(
@@ -296,10 +296,10 @@ def _register_groups(folder: Path) -> None:
 
 
 def _check_own_groups(config: Mapping[str, object], words: Sequence[str]) -> None:
-    """Refuse the mistakes of YAML in the files of conf/ that are chosen: Hydra reads them by its own
-    rules, in which 5_882 is a number.
+    """Refuse invalid YAML in the chosen files of conf/: Hydra itself parses them with other rules, by which
+    5_882 is a number.
     """
-    from engine import yamlfile  # heavy: a request that is recalled reads no YAML
+    from engine import yamlfile  # slow to import, and not needed for a cached request
 
     for group in ("target", "executor", "tracking"):
         given = [word.partition("=")[2] for word in words if word.startswith(f"{group}=")]

@@ -20,7 +20,7 @@ class _Model(BaseModel):
 
 
 class Executor(_Model):
-    """conf/executor/<name>.yaml; an executor may have keys of its own."""
+    """conf/executor/<name>.yaml; an executor may define additional keys."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 

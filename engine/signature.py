@@ -19,7 +19,7 @@ from engine.memo import Memo
 
 _MOST_BYTES = 10_000_000  # of a stage's source
 _STAGE_API = "engine.stage"
-LOAD = "load"  # the function of a module that a parameter names, as LOADS says
+LOAD = "load"  # the required function in a module that LOADS refers to
 
 
 class Library:
@@ -141,39 +141,39 @@ class Library:
 
     def _read(self, uses: str, path: Path) -> Contract:
         sources, imports, optional = self._closure(uses, path)
-        said = self._said(uses, path)
-        metrics: dict[str, bool] | None = said["metrics"]
+        declared = self._declared(uses, path)
+        metrics: dict[str, bool] | None = declared["metrics"]
         left_out = [name for name, is_required in (metrics or {}).items() if not is_required]
         return Contract(
             label=uses,
             subject=f"'{uses}'",
-            doc=said["doc"],
-            inputs=said["inputs"],
-            outputs=tuple(said["outputs"]),
-            suffixes=said["suffixes"],
-            params={name: _parameter(one) for name, one in said["params"].items()},
+            doc=declared["doc"],
+            inputs=declared["inputs"],
+            outputs=tuple(declared["outputs"]),
+            suffixes=declared["suffixes"],
+            params={name: _parameter(one) for name, one in declared["params"].items()},
             metrics=None if metrics is None else frozenset(metrics),
             optional_metrics=frozenset(left_out),
             sources=sources,
             imports=imports,
             optional_imports=optional,
-            programs=tuple(said["programs"]),
-            loads=said["loads"],
-            reads=said["reads"],
+            programs=tuple(declared["programs"]),
+            loads=declared["loads"],
+            reads=declared["reads"],
             modules=(uses,),
             invoke={"module": uses, "function": uses.rpartition(".")[2]},
         )
 
-    def _said(self, uses: str, path: Path) -> dict[str, Any]:
+    def _declared(self, uses: str, path: Path) -> dict[str, Any]:
         """Return the signature of the stage's function as plain data; raise UserError if it is not valid
         for a stage.
         """
         key = f"stage {uses} {self._source(path)[1]}"
-        said: dict[str, Any] | None = self._memo.get(key)
-        if said is None:
-            said = _stage(self._parsed(path), uses.rpartition(".")[2], path)
-            self._memo.put(key, said)
-        return said
+        declared: dict[str, Any] | None = self._memo.get(key)
+        if declared is None:
+            declared = _stage(self._parsed(path), uses.rpartition(".")[2], path)
+            self._memo.put(key, declared)
+        return declared
 
     def _closure(
         self, module: str, path: Path
@@ -255,7 +255,7 @@ def _stage(tree: ast.Module, name: str, path: Path) -> dict[str, Any]:
 
 
 def _is_stage(path: Path) -> bool:
-    """True if the file has a function of its own name; the stage libraries' files have none."""
+    """Return whether the file has a function with its own name; files of stage libraries have none."""
     return _has_function(path, path.stem)
 
 

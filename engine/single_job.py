@@ -146,5 +146,5 @@ def _watched(executors: Dispatcher, launch: Launch, watch: Watch) -> tuple[Ended
 
 
 def _notes(launch: Launch, planned: Planned) -> list[str]:
-    said = JobFolder(launch.folder, planned, launch.inputs).poll(to_the_end=True)
-    return [str(event["text"]) for event in said if event["event"] == "note"]
+    events = JobFolder(launch.folder, planned, launch.inputs).poll(to_the_end=True)
+    return [str(event["text"]) for event in events if event["event"] == "note"]

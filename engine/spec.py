@@ -86,7 +86,7 @@ class StageSpec(_OfAKind):
     )
     image: str | None = Field(
         None,
-        description="the image of its container; by default the smallest that has what it imports",
+        description="the image of its container; by default the smallest one with its imports",
     )
     network: bool = Field(False, description="its container may use the network")
     formerly: StageName | None = Field(
@@ -117,7 +117,7 @@ class StageSpec(_OfAKind):
 
     @property
     def references(self) -> list[str]:
-        """Return everything that the inputs may read, alternatives included."""
+        """Return everything that the inputs may read, including alternatives."""
         texts = self.inputs.values()
         return [one for text in texts for one in (text if isinstance(text, list) else [text])]
 

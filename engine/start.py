@@ -25,7 +25,7 @@ def main(program: str = "rpi-mlops") -> int:
         "1"  # we get errors as exceptions, and print each in three lines
     )
     try:
-        from engine.cli import cli  # Hydra, which takes half of the start, is imported only now
+        from engine.cli import cli  # imports Hydra, which takes half of the start-up time
 
         return cli(sys.argv[1:], program)
     except ModuleNotFoundError as error:  # the command line itself cannot start
@@ -36,7 +36,7 @@ def main(program: str = "rpi-mlops") -> int:
 
 
 def _not_installed(package: str, program: str) -> UserError:
-    """Return the mistake of another Python than that of the environment."""
+    """Return the mistake for a Python that is not the environment's."""
     activate = "source .venv/bin/activate"
     is_set_up = (Path(__file__).resolve().parents[1] / ".venv/bin/python").exists()
     return UserError(

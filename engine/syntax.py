@@ -149,13 +149,13 @@ def programs(tree: ast.Module) -> tuple[str, ...]:
 
 
 def loads(tree: ast.Module) -> dict[str, str]:
-    """Return what the stage's file says as LOADS: parameter -> package whose module it names."""
+    """Return the LOADS of the stage's file: parameter -> package whose module it names."""
     found: dict[str, str] = _constant(tree, "LOADS")
     return found
 
 
 def reads(tree: ast.Module) -> dict[str, dict[str, str]]:
-    """Return what the stage's file says as READS: input -> kind of file -> how it begins."""
+    """Return the READS of the stage's file: input -> kind of file -> its first characters."""
     found: dict[str, dict[str, str]] = _constant(tree, "READS")
     return found
 

@@ -48,7 +48,7 @@ class Target(BaseModel):
     platform: Literal["linux/amd64", "linux/arm64", "linux/arm/v7"]
     accelerator: str = Field(
         accelerators.NONE,
-        description="a file of engine/accelerators/, by its name; none: only the CPU",
+        description="the name of a file in engine/accelerators/; none: only the CPU",
         json_schema_extra=_with_accelerators,
     )
     bus: str | None = Field(
@@ -64,10 +64,10 @@ class Target(BaseModel):
         "linux/arm/v7 and with an Edge TPU), else litert",
     )
     cpus: float = Field(4, gt=0, allow_inf_nan=False)
-    memory: Size = Field(0, description="bytes, as 4G")
+    memory: Size = Field(0, description="bytes, such as 4G")
     device: str | None = Field(
         None,
-        description="ssh://[user@]host[:port][/path/to/docker.sock]; null: there is none, figures are "
+        description="ssh://[user@]host[:port][/path/to/docker.sock]; null: no device, figures are "
         "simulated",
     )
 

@@ -34,8 +34,8 @@ UNITS = {  # by the name's suffix; the longest match counts
     "_percent": Unit("%"),
 }
 NO_UNIT = Unit("")
-_SYMBOLS = {"r2": "R²"}  # how the field writes a metric
-_STEPS = {  # from which value on a unit keeps a headline short, and what it is worth
+_SYMBOLS = {"r2": "R²"}  # the usual symbol of a metric
+_STEPS = {  # larger units for headlines: the value from which each is used, and its size
     "bytes": ((1e9, 1e9, "GB"), (1e6, 1e6, "MB"), (1e3, 1e3, "kB"), (0.0, 1.0, "bytes")),
     "ms": ((1e3, 1e3, "s"), (0.1, 1.0, "ms"), (0.0, 1e-3, "µs")),
 }
@@ -71,7 +71,7 @@ def brief(metric: str, value: float) -> str:
 
 
 def share(value: float, decimals: int = 3) -> str:
-    """Return a value without a unit and with a fixed number of decimals, as its interval has them:
+    """Return a value without a unit, with the same number of decimals as its interval:
     "1.000".
     """
     return f"{value:.{decimals}f}" if abs(value) < 10 else _three(value)

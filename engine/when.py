@@ -9,15 +9,15 @@ from engine.spec import StageSpec
 from engine.spelling import shown
 from engine.target import Target, choices
 
-PARAMETER = "params."  # begins a key that names a parameter of the use case
+PARAMETER = "params."  # prefix of keys that name a parameter of the use case
 Params = Mapping[str, object]
 
 
 def left_out(stages: Mapping[str, StageSpec], target: Target, params: Params) -> dict[str, str]:
-    """Return the stages that are not planned for this target and these parameters, each with the
-    reason in a sentence.
+    """Return the stages that are not planned for this target and these parameters, each with the reason
+    as a sentence.
 
-    A parameter that is a mistake leaves out nothing, so that the mistake is reported alone.
+    An invalid parameter does not leave out stages, so that only the mistake itself is reported.
     """
     wrong = _unmatched(stages, params)
     found = {}
@@ -29,7 +29,7 @@ def left_out(stages: Mapping[str, StageSpec], target: Target, params: Params) ->
 
 
 def mistakes(stages: Mapping[str, StageSpec], params: Params, where: str) -> Iterator[UserError]:
-    """Yield each key that does not exist, and each value that nothing can have."""
+    """Yield a mistake for each unknown key, and for each impossible value."""
     for name, spec in stages.items():
         for key, wanted in spec.when.items():
             location = f"{where}: stages.{name}.when.{key}"
@@ -61,7 +61,7 @@ def _reason(conditions: Mapping[str, object], target: Target, params: Params) ->
 
 
 def _unmatched(stages: Mapping[str, StageSpec], params: Params) -> dict[str, list[str]]:
-    """Return the parameters that the use case lacks, and those whose value chooses none of the stages
+    """Return the parameters that the use case lacks, and those whose value selects none of the stages
     that depend on it, each with the values that would.
     """
     wanted: dict[str, list[object]] = {}
@@ -77,9 +77,9 @@ def _unmatched(stages: Mapping[str, StageSpec], params: Params) -> dict[str, lis
 
 
 def _is_usable(name: str, wanted: list[object], params: Params) -> bool:
-    """Say whether the parameter exists, and has one of the values wherever it chooses between stages.
+    """Return whether the parameter exists and, if it selects between stages, has one of their values.
 
-    One value, or true and false, is a switch, which may be off; so is a parameter that may be null.
+    A single value, or true and false, is a switch, which may be off; so is a parameter that is null.
     """
     if name not in params:
         return False

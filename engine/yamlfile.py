@@ -39,16 +39,16 @@ class _Refused(yaml.MarkedYAMLError):
 
 
 class _StrictLoader(_Loader):  # type: ignore[misc, valid-type]
-    """Safe YAML in which `1e-3` is a number, as Hydra reads it, numbers are decimal, a key is text
-    and stands once, and every value is plain. What is refused is collected.
+    """Load safe YAML in which `1e-3` is a number, as in Hydra, numbers are decimal, keys are text and
+    unique, and all values are plain. What is refused is collected.
     """
 
     def __init__(self, stream: str) -> None:
         super().__init__(stream)
-        self.refused: dict[int, _Refused] = {}  # by place in the text
+        self.refused: dict[int, _Refused] = {}  # by position in the text
 
     def refuse(self, found: "_Refused") -> None:
-        """Keep what is refused, once for each place."""
+        """Record a refusal, once per position."""
         self.refused.setdefault(found.index, found)
 
     def construct_mapping(
@@ -60,7 +60,7 @@ class _StrictLoader(_Loader):  # type: ignore[misc, valid-type]
                 what = f"the key '{key_node.value}' appears twice"
                 self.refuse(_Refused(key_node, what, "keep one of the two"))
             seen.add(key_node.value)
-        self.flatten_mapping(node)  # keys that come by `<<`
+        self.flatten_mapping(node)  # keys merged with `<<`
         self._text_keys(node)
         mapping: dict[Hashable, object] = super().construct_mapping(node, deep)
         return mapping
@@ -95,7 +95,7 @@ def _refuse_odd_key(node: yaml.Node) -> None:
 
 
 def _constructor(kind: str) -> Callable[["_StrictLoader", yaml.ScalarNode], object]:
-    """Return what makes a value of this kind, and refuses one that is not plain."""
+    """Return a constructor for values of this kind, which refuses values that are not plain."""
     made = getattr(_Loader, f"construct_yaml_{kind}")
 
     def construct(loader: _StrictLoader, node: yaml.ScalarNode) -> object:
@@ -165,7 +165,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def _loaded(path: Path, text: str) -> Any:
-    """Return what the text holds; raise all that is refused in it together, in its order."""
+    """Return the content of the text; raise all refusals together, in order."""
     loader = _StrictLoader(text)  # a SafeLoader: no tag reaches code
     try:
         data = loader.get_single_data()

@@ -1,4 +1,4 @@
-"""Small image archives for tests, laid out as the stage `build` does it."""
+"""Small image archives for tests, in the layout of the stage `build`."""
 
 import hashlib
 import io
@@ -16,7 +16,7 @@ PLATFORMS: dict[str, dict[str, str]] = {
 
 
 def layer(files: Mapping[str, bytes | str]) -> bytes:
-    """Return a layer; bytes are a file, executable for all, and a str is where a symbolic link leads."""
+    """Return a layer; bytes are a file, executable for all, and a str is the target of a symbolic link."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
         for name, content in files.items():
@@ -38,7 +38,7 @@ def write(
     diff_ids: list[str] | None = None,
     **config: Any,
 ) -> Path:
-    """Write the archive of an image with these layers, as the stage `build` lays it out."""
+    """Write the archive of an image with these layers, in the layout of the stage `build`."""
     layers = list(layers)
     blobs: dict[str, bytes] = {}
 

@@ -1,6 +1,6 @@
 """A user's folder with trivial stages and use cases.
 
-The command line on it, as a process (`project`) and in this one (`give`).
+Runs the command line in it, as a process (`project`) and in this process (`give`).
 """
 
 import copy
@@ -41,9 +41,9 @@ ROOT = Path(__file__).resolve().parent.parent
 hypothesis.settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
-hypothesis.settings.load_profile("any machine")  # a busy one is slow, and proves nothing by that
+hypothesis.settings.load_profile("any machine")  # slowness of a busy machine proves nothing
 
-MARK = "RPI_MLOPS_TEST_MARK"  # in the environment of the engine, and of what it starts, but for its stages: these have SERVER's
+MARK = "RPI_MLOPS_TEST_MARK"  # in the environment of the engine and its children, except for stages, which have SERVER's mark
 
 MAKE = """
     from engine.stage import Out
@@ -90,7 +90,7 @@ class Project:
         self.usecase("chain", CHAIN)
 
     def beside(self, name: str) -> "Project":
-        """The same folder with outputs of its own."""
+        """The same folder with a separate outputs folder."""
         other = copy.copy(self)
         other.mark, other.outputs = uuid.uuid4().hex, self.path / name
         return other
@@ -108,7 +108,7 @@ class Project:
         return path
 
     def only_stage(self, source: str, **keys: Any) -> None:
-        """Make the use case `one`, of the single stage `s` with this source.
+        """Write the use case `one`, with a single stage `s` that has this source.
 
         Its function is called `only`.
         """
@@ -120,7 +120,7 @@ class Project:
     def start(
         self, *words: str, before: Sequence[str] = (), **options: Any
     ) -> "subprocess.Popen[str]":
-        """Start run.py on the folder; `before`: a program that starts it."""
+        """Start run.py in the folder; `before`: a program that starts it."""
         words = (
             tuple(words)
             if any(word.startswith("usecase=") for word in words)
@@ -151,7 +151,7 @@ class Project:
         )
 
     def run(self, *words: str, timeout_s: float = 600) -> "subprocess.CompletedProcess[str]":
-        """Run run.py on the folder to its end."""
+        """Run run.py in the folder to its end."""
         process = self.start(*words)
         out, err = process.communicate(timeout=timeout_s)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
@@ -164,9 +164,7 @@ class Project:
 
     @property
     def runs(self) -> list[Path]:
-        """All run folders, oldest first: by their first events, and one that was killed before it had any
-        comes first of all.
-        """
+        """All run folders, oldest first, by their first events; a run without events comes first."""
         return sorted(
             layout.runs(self.outputs),
             key=lambda path: next((event["time"] for event in self.events(path)), 0.0),
@@ -183,15 +181,15 @@ class Project:
         return Store(layout.store_dir(self.outputs))
 
     def events(self, run_dir: Path | None = None) -> list[Event]:
-        """What the journal of a run (the newest) holds."""
+        """The events in the journal of a run, by default the newest."""
         return journal.read((run_dir or self.last) / journal.FILE_NAME)
 
     def state(self, run_dir: Path | None = None) -> RunState:
-        """What a run (the newest) came to."""
+        """The final state of a run, by default the newest."""
         return run_files.state(run_dir or self.last)
 
     def artifacts(self, run_dir: Path | None = None) -> dict[str, str]:
-        """The digests of a run's artifacts as they lie in its folder, by stage/output."""
+        """The digests of the artifacts in a run's folder, by stage/output."""
         folder = (run_dir or self.last) / "artifacts"
         return {
             f"{path.parent.name}/{path.name}": digest.of(path)
@@ -199,18 +197,18 @@ class Project:
         }
 
     def started(self, run_dir: Path | None = None) -> list[str]:
-        """The stages that a run (the newest) started, an entry for each attempt."""
+        """The stages that a run (by default the newest) started, with one entry per attempt."""
         return [event["stage"] for event in self.events(run_dir) if event["event"] == "job_started"]
 
     def processes(self) -> list[int]:
-        """The living processes that a run.py of this project started, itself included."""
+        """The living processes that a run.py of this project started, including itself."""
         return [
             pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if self._is_ours(pid)
         ]
 
     @staticmethod
     def until(fact: Callable[[], Any], within_s: float = 300) -> Any:
-        """Return the fact's value as soon as it is true; fail where it is not in time."""
+        """Return the fact's value as soon as it is true; fail if it is not true in time."""
         end = time.monotonic() + within_s
         while not (value := fact()):
             assert time.monotonic() < end, f"not within {within_s} s"
@@ -244,7 +242,7 @@ class Said:
 
     @property
     def lines(self) -> list[str]:
-        """What it printed, without the spaces round a line."""
+        """The printed lines, stripped of spaces."""
         return [line.strip() for line in self.out.splitlines()]
 
 
@@ -257,12 +255,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> lanes.Scheduling:
-    """Share the tests among the workers."""
+    """Distribute the tests among the workers."""
     return lanes.Scheduling(config, log)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a test whose services this machine cannot start, and say what brings them."""
+    """Skip a test whose services this machine cannot start, with how to install them."""
     for marker in item.iter_markers():
         if reason := services.missing(marker.name):
             pytest.skip(reason)
@@ -270,7 +268,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_engine_of_the_developers() -> Iterator[None]:
-    """No test reaches a Docker engine that it did not ask for."""
+    """Keep tests from reaching a Docker engine that they did not request."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("DOCKER_HOST", "unix:///nowhere")
         for name in (
@@ -285,8 +283,8 @@ def _no_engine_of_the_developers() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _interrupts_are_heard() -> Iterator[None]:
-    """What tests start takes an interrupt as at a terminal, also where a shell started the tests in the
-    background and had them ignore it.
+    """Let processes that tests start handle interrupts, even if a shell started the tests in the background
+    with interrupts ignored.
     """
     before = signal.getsignal(signal.SIGINT)
     if before == signal.SIG_IGN:
@@ -297,7 +295,7 @@ def _interrupts_are_heard() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def docker_engine() -> Iterator[services.DockerEngine]:
-    """A Docker engine for tests that leave it as it was."""
+    """A Docker engine for tests that do not change its state."""
     with services.DockerEngine() as engine:
         yield engine
 
@@ -311,7 +309,7 @@ def own_docker_engine() -> Iterator[services.DockerEngine]:
 
 @pytest.fixture
 def live_docker_engine() -> Iterator[services.DockerEngine]:
-    """A Docker engine that may be stopped, killed and started, and whose containers go on meanwhile."""
+    """A Docker engine that may be stopped, killed and started, and whose containers keep running."""
     with services.DockerEngine(live_restore=True) as engine:
         yield engine
 
@@ -325,16 +323,16 @@ def registry() -> Iterator[services.Registry]:
 
 @pytest.fixture
 def sshd() -> Iterator[services.SshServer]:
-    """An SSH server that lets the present user in."""
+    """An SSH server that the current user can log in to."""
     with services.SshServer() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def plain_archive(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The archive of an image with Debian and Python alone, for this machine.
+    """The archive of an image with only Debian and Python, for this machine.
 
-    Kept between sessions until what makes it changes.
+    Cached between sessions until the code that builds it changes.
     """
     made_by = [
         *sorted((ROOT / "containers" / "base").iterdir()),
@@ -389,7 +387,7 @@ def plain_image(docker_engine: services.DockerEngine, plain_archive: Path) -> Im
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
-    """A user's folder; whatever a test leaves running ends with it."""
+    """A user's folder; processes that a test leaves running end with it."""
     made = Project(tmp_path)
     yield made
     for pid in made.processes():
@@ -398,9 +396,9 @@ def project(tmp_path: Path) -> Iterator[Project]:
 
 @pytest.fixture
 def give(project, capfd, monkeypatch) -> Callable[..., Said]:
-    """Give a command on the project.
+    """Run a command in the project.
 
-    Each run is a second later than the one before, however fast they are.
+    Each run is a second later than the previous one, however fast they are.
     """
     seconds, new_run_dir = itertools.count(), layout.new_run_dir
     monkeypatch.setattr(
@@ -417,7 +415,7 @@ def give(project, capfd, monkeypatch) -> Callable[..., Said]:
 
 
 def command_line(project: Project, *words: str) -> int:
-    """Give a command on the project in this process, and return its exit status."""
+    """Run a command of the project in this process, and return its exit status."""
     if not any(word.startswith("usecase=") for word in words):
         words = (*words, "usecase=chain")
     argv = [

@@ -1,6 +1,4 @@
-"""A user's folder whose stages run in containers of a real engine, in an image that has Debian's Python and
-nothing else.
-"""
+"""A user's folder whose stages run in containers of a real engine, in an image with only Debian's Python."""
 
 import json
 import platform
@@ -97,7 +95,7 @@ class Contained:
         self.load()
 
     def load(self) -> None:
-        """See to it that the engine has the image under its name."""
+        """Make sure that the engine has the image under its name."""
         images = self.engine.client().images
         if _loaded.get(self.engine.host) not in [image.id for image in images.list(self.full_name)]:
             _loaded[self.engine.host] = loading.load(
@@ -105,21 +103,21 @@ class Contained:
             ).id
 
     def beside(self, name: str) -> "Contained":
-        """The same with outputs of its own."""
+        """The same with a separate outputs folder."""
         other = object.__new__(Contained)
         other.__dict__.update(self.__dict__, project=self.project.beside(name))
         return other
 
     def slow(self, **keys: Any) -> None:
-        """Make the use case `one` of a stage that takes its time."""
+        """Write the use case `one` with a slow stage."""
         self.project.only_stage(SLOW, **keys)
 
     def does(self, code: str, **keys: Any) -> None:
-        """Make the use case `one` of a stage that does this."""
+        """Write the use case `one` with a stage that does this."""
         self.project.only_stage(DOES, **{"params": {"code": code}, **keys})
 
     def takes(self, given: Path, **keys: Any) -> None:
-        """Make the use case `one` of a stage that reads this."""
+        """Write the use case `one` with a stage that reads this."""
         self.project.stage("only", READS)
         stages = {"s": {"uses": "mystages.only", "inputs": {"given": "asset:mine"}, **keys}}
         self.project.usecase(
@@ -127,11 +125,11 @@ class Contained:
         )
 
     def start(self, *words: str) -> "Popen[str]":
-        """Start run.py on the folder."""
+        """Start run.py in the folder."""
         return self.project.start(*self.words, "usecase=one", *words)
 
     def run(self, *words: str, timeout_s: float = 60) -> "CompletedProcess[str]":
-        """Run run.py on the folder to its end."""
+        """Run run.py in the folder to its end."""
         return self.project.run(*self.words, "usecase=one", *words, timeout_s=timeout_s)
 
     def done(self, *words: str) -> RunState:
@@ -149,7 +147,7 @@ class Contained:
         return dict(failure)
 
     def refused(self, *words: str) -> list[str]:
-        """Run to exit status 2 with three lines on standard error, which are returned."""
+        """Run to exit status 2, and return the three lines on standard error."""
         result = self.run(*words)
         lines = [
             line.strip() for line in result.stderr.splitlines() if not line.startswith("images: ")
@@ -158,7 +156,7 @@ class Contained:
         return lines
 
     def says(self, code: str, *words: str, **keys: Any) -> str:
-        """Return what `text` is after this code in a stage."""
+        """Return the value of `text` after this code in a stage."""
         self.does(code, **keys)
         self.done(*words)
         return (self.project.last / "artifacts" / "s" / "data").read_text()
@@ -174,21 +172,21 @@ class Contained:
         )
 
     def at_work(self, *words: str) -> tuple["Popen[str]", Any]:
-        """Start run.py, and wait until its stage is at work; return it and the stage's container."""
+        """Start run.py, wait until its stage is running, and return both run.py and the stage's container."""
         return self.start(*words), self.until_at_work()
 
     def until_at_work(self) -> Any:
-        """Wait until the stage is at work; return its container."""
+        """Wait until the stage is running; return its container."""
         self.project.until(lambda: list(self.project.store.root.glob("work/*/s-*/cwd/ready")))
         [container] = self.containers()
         return container
 
     def events(self, since: int) -> list[tuple[str, str]]:
-        """What happened to this folder's containers since then, in whole seconds: (what, stage)."""
+        """The events (what, stage) of this folder's containers since then, in whole seconds."""
         label = [
             f"{LABEL}={self.project.store.root}",
             f"{LABEL}.stage",
-        ]  # not what only carried files
+        ]  # without containers that only transferred files
         until = int(time.time()) + 1
         told = self.engine.client().events(
             since=since, until=until, decode=True, filters={"type": "container", "label": label}
@@ -197,11 +195,11 @@ class Contained:
             return [(one["Action"], one["Actor"]["Attributes"][f"{LABEL}.stage"]) for one in told]
 
     def created(self, since: int) -> int:
-        """How many containers were made for this folder's jobs since then."""
+        """The number of containers created for this folder's jobs since then."""
         return Counter(what for what, _ in self.events(since))["create"]
 
     def had_twins(self, since: int) -> bool:
-        """Say whether two containers of one stage ran at once."""
+        """Return whether two containers of one stage ran at the same time."""
         running: Counter[str] = Counter()
         for what, stage in self.events(since):
             running[stage] += {"start": 1, "die": -1}.get(what, 0)
@@ -211,7 +209,7 @@ class Contained:
 
 
 class Relay:
-    """A socket that passes all on to an engine's, until its connections are cut."""
+    """A socket that forwards everything to an engine's socket, until its connections are cut."""
 
     def __init__(self, to: Path, at: Path) -> None:
         self._to, self._open = to, set[socket.socket]()
@@ -228,14 +226,14 @@ class Relay:
         self.close()
 
     def close(self) -> None:
-        """Break every connection, and take no more."""
+        """Break every connection, and accept no more."""
         if self._listener.fileno() != -1:
             self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()
         self.cut()
 
     def cut(self) -> None:
-        """Break every connection; new ones are taken."""
+        """Break every connection; accept new ones."""
         for one in list(self._open):
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
@@ -258,7 +256,7 @@ class Relay:
 
 
 def answering(version: str, at: Path) -> str:
-    """Serve as an engine that speaks this version of the API alone, and return its address."""
+    """Serve as an engine that supports only this version of the API, and return its address."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(at))
     listener.listen()

@@ -1,7 +1,7 @@
-"""Which tests `make test` runs, and how workers share them.
+"""Defines which tests `make test` runs, and how they are distributed among workers.
 
-The first lane needs Python alone and takes minutes; `make test-all` runs both. Nobody keeps a list: fixtures give
-a test its markers, and its markers the lane.
+The first lane needs only Python and takes minutes; `make test-all` runs both. There is no list: a test's
+fixtures determine its markers, and its markers the lane.
 """
 
 from pathlib import PurePosixPath
@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-SERVICES = {  # fixture -> the marker of what it starts
+SERVICES = {  # fixture -> the marker of the service that it starts
     "docker_engine": "docker",
     "own_docker_engine": "docker",
     "live_docker_engine": "docker",
@@ -25,11 +25,11 @@ TOGETHER = {
     "tests/stages/edge",
     "tests/stages/tflite",
     "tests/stages/containers",
-}  # their files share fixtures that take long to make
+}  # their files share slow fixtures
 
 
 def mark(item: pytest.Item) -> None:
-    """Give the test the markers of its services, and its lane."""
+    """Add the markers of the test's services, and its lane."""
     used = getattr(item, "fixturenames", ())
     for marker in {SERVICES[name] for name in used if name in SERVICES}:
         item.add_marker(marker)
@@ -38,16 +38,16 @@ def mark(item: pytest.Item) -> None:
 
 
 class Scheduling(LoadScopeScheduling):
-    """Gives a worker all tests of a scope; a busy worker gets fewer scopes."""
+    """Assigns all tests of a scope to one worker; a busy worker gets fewer scopes."""
 
     def _split_scope(self, nodeid: str) -> str:
         return scope_of(nodeid)
 
 
 def scope_of(nodeid: str) -> str:
-    """Return what of its kind stays in one worker: the file of the test, or the folder if that shares fixtures.
+    """Return the scope that stays in one worker: the test's file, or its folder if that shares fixtures.
 
-    Whole runs, in tests/ itself, share nothing and are given out one by one.
+    Complete runs, in tests/ itself, share nothing and are distributed one by one.
     """
     file = nodeid.partition("::")[0]
     folder = str(PurePosixPath(file).parent)

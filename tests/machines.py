@@ -1,11 +1,11 @@
-"""Folders that look like the /sys and /dev of a machine, with what is plugged into it."""
+"""Simulated /sys and /dev folders of a machine, with connected devices."""
 
 import shutil
 from pathlib import Path
 
 
 class Machine:
-    """A machine's /sys and /dev, with nothing of ours in it at first."""
+    """A machine's /sys and /dev, initially without relevant devices."""
 
     def __init__(self, folder: Path) -> None:
         self.sys, self.dev = folder / "sys", folder / "dev"
@@ -13,7 +13,7 @@ class Machine:
         self.slot("0000:00:00.0", "0x8086", "0x1237")
 
     def plug(self, port: str, vendor: str, product: str, devnum: int, speed: str = "5000") -> Path:
-        """Plug a device into a port, or let the one there come back as another."""
+        """Plug a device into a port, or let the one there reappear as another."""
         shutil.rmtree(self.sys / "bus/usb/devices" / port, ignore_errors=True)
         _write(
             self.sys / "bus/usb/devices" / port,
@@ -27,7 +27,7 @@ class Machine:
         return _node(self.dev / f"bus/usb/002/{devnum:03d}")
 
     def slot(self, address: str, vendor: str, device: str, apex: str | None = None) -> Path | None:
-        """Put a card in, with its driver where `apex` names the node."""
+        """Insert a card, with its driver if `apex` names the node."""
         place = self.sys / "bus/pci/devices" / address
         _write(place, vendor=vendor, device=device)
         if apex:

@@ -1,6 +1,4 @@
-"""Runs as MLflow is told of them, in folders as the engine leaves them, and all that an MLflow knows
-afterwards.
-"""
+"""Runs to record in MLflow, in folders like the engine's, and everything that an MLflow then contains."""
 
 import json
 import re
@@ -33,8 +31,8 @@ LONG = "x" * 7000
 def whole_run(
     events: Any, make_job: Any, run_id: str = "r1", status: str = "finished", cached: str = "f" * 64
 ) -> list[dict[str, Any]]:
-    """A run with all that MLflow is told of: points, figures, a retry, a cached stage, a gate, an asset, long
-    parameters.
+    """A run with everything that MLflow records: points, figures, a retry, a cached stage, a gate, an asset,
+    long parameters.
     """
     jobs = [
         make_job("split", {"videos": "asset:videos"}),
@@ -81,7 +79,7 @@ def whole_run(
 
 
 def make_folder(outputs: Path, found: list[dict[str, Any]], name: str = "r1") -> Path:
-    """A run's folder as the engine leaves it, with this journal."""
+    """A run's folder like the engine's, with this journal."""
     folder = outputs / "demo" / "rpi4" / name
     for stage in ("split", "train"):
         (folder / "artifacts" / stage).mkdir(parents=True)
@@ -99,7 +97,7 @@ def append(folder: Path, found: list[Mapping[str, Any]]) -> None:
 
 
 def snapshot(uri: str, experiment: str = "demo") -> dict[str, Any]:
-    """All that MLflow knows, by run and stage, without what MLflow itself makes up (ids, its clock)."""
+    """Everything that MLflow contains, by run and stage, without what MLflow generates (ids, times)."""
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(uri, registry_uri=uri)
@@ -138,7 +136,7 @@ def snapshot(uri: str, experiment: str = "demo") -> dict[str, Any]:
 
 
 def _without_ids(value: str, names: Mapping[str, str]) -> str:
-    """The text with the stage's name in place of each MLflow run's id, and without the experiment's."""
+    """The text with each MLflow run's id replaced by the stage's name, and without the experiment's id."""
     for mlflow_id, stage in names.items():
         value = value.replace(mlflow_id, stage)
     return re.sub(r"/experiments/\d+", "/experiments/1", value)

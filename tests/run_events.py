@@ -1,4 +1,4 @@
-"""Runs as lists of events, for the tests of what reads them."""
+"""Runs as lists of events, for tests of their readers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

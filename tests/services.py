@@ -1,7 +1,7 @@
 """Real services for tests: a Docker engine, an image registry and an SSH server, each private, on loopback,
-in a folder of its own.
+in its own folder.
 
-Each is a context manager and ends with its block; where the test process itself is killed, the kernel ends
+Each is a context manager and ends with its block; if the test process itself is killed, the kernel ends
 the service.
 """
 
@@ -22,21 +22,21 @@ from typing import Any, Self
 
 from engine import emulation
 
-SBIN = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"  # an ordinary user's PATH leaves them out
+SBIN = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"  # not in an ordinary user's PATH
 
 
 def missing(marker: str) -> str | None:
-    """Say in one line why tests with the marker cannot run here and what brings it; None where they can."""
+    """Return why tests with the marker cannot run here, with the fix, in one line; None if they can."""
     return _NEEDS[marker]() if marker in _NEEDS else None
 
 
 class Service:
-    """A program that runs in a folder of its own until it is told to end."""
+    """A program that runs in its own folder until it is ended."""
 
     def __init__(self) -> None:
         self.folder = Path(
             tempfile.mkdtemp(prefix="rpi-mlops-")
-        )  # short: a socket's path has at most 107 bytes
+        )  # short, because a socket's path has at most 107 bytes
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
@@ -51,11 +51,11 @@ class Service:
         self.close()
 
     def start(self) -> None:
-        """Start it, and return as soon as it answers."""
+        """Start it, and return as soon as it responds."""
         raise NotImplementedError
 
     def stop(self) -> None:
-        """End it as its system would at shutdown."""
+        """End it as a system shutdown would."""
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
@@ -68,16 +68,16 @@ class Service:
             process.send_signal(signal.SIGSTOP)
 
     def go_on(self) -> None:
-        """Let it hang no longer."""
+        """Resume it."""
         for process in self._processes:
             process.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
-        """End it and what it started, and remove its folder."""
+        """End it and its children, and remove its folder."""
         self.go_on()
         _kill_all(
             *self._containers()
-        )  # first: one that ignores SIGTERM would hold its engine up for 10 s
+        )  # first, because a container that ignores SIGTERM would delay its engine by 10 s
         self.stop()
         _kill_all(str(self.folder))
         for mount in reversed(list(_mounts_below(self.folder))):
@@ -89,7 +89,7 @@ class Service:
 
     @property
     def log(self) -> str:
-        """What it said."""
+        """Its log."""
         return "\n".join(
             path.read_text(errors="replace") for path in sorted(self.folder.glob("*.log"))
         )
@@ -138,11 +138,11 @@ class Service:
 
 
 class DockerEngine(Service):
-    """A dockerd of its own; containers have the network `none` or `host`.
+    """A separate dockerd; containers have the network `none` or `host`.
 
-    `own_containerd`: a containerd that stays when dockerd is killed, as on a real machine; `live_restore`:
-    and so do the containers. `certificates`: a folder with ca.pem, cert.pem and key.pem, with which it
-    listens on loopback too, at `tls_host`.
+    own_containerd: a containerd that survives a kill of dockerd, as on a real machine; live_restore: the
+    containers survive too. certificates: a folder with ca.pem, cert.pem and key.pem, with which it also
+    listens on loopback, at `tls_host`.
     """
 
     def __init__(
@@ -161,7 +161,7 @@ class DockerEngine(Service):
         self.host = f"unix://{self.socket}"
 
     def start(self) -> None:
-        """Start it; after `stop` or `kill`, with what it held."""
+        """Start it; after `stop` or `kill`, with its previous contents."""
         words = [
             f"--{key}={self.folder / name}"
             for key, name in (("data-root", "data"), ("exec-root", "exec"), ("pidfile", "pid"))
@@ -179,7 +179,7 @@ class DockerEngine(Service):
                 f"--tls{option}={self._certificates / name}.pem"
                 for option, name in (("cacert", "ca"), ("cert", "cert"), ("key", "key"))
             ]
-        (self.folder / "daemon.json").write_text("{}")  # not the machine's own
+        (self.folder / "daemon.json").write_text("{}")  # instead of the machine's configuration
         self._run(
             "dockerd",
             *words,
@@ -191,7 +191,7 @@ class DockerEngine(Service):
         self._until(self._answers)
 
     def client(self) -> Any:
-        """Return a docker-py client of it."""
+        """Return a docker-py client for it."""
         import docker
 
         self._clients.append(docker.DockerClient(base_url=self.host))
@@ -220,7 +220,7 @@ class DockerEngine(Service):
 
 
 class _Containerd(Service):
-    """What runs the containers of a dockerd that may be killed."""
+    """The containerd of a dockerd that may be killed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -247,7 +247,7 @@ class Registry(Service):
         self.url = f"http://{self.address}"
 
     def start(self) -> None:
-        """Start it; after `stop`, with what it held."""
+        """Start it; after `stop`, with its previous contents."""
         (self.folder / "config.yml").write_text(
             "version: 0.1\nlog: {accesslog: {disabled: true}}\n"
             f"storage: {{filesystem: {{rootdirectory: {self.folder}/data}}, delete: {{enabled: "
@@ -258,7 +258,7 @@ class Registry(Service):
 
 
 class SshServer(Service):
-    """An sshd for the present user, with a key of its own; forwards TCP ports and sockets."""
+    """An sshd for the current user, with its own key; forwards TCP ports and sockets."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -280,7 +280,7 @@ class SshServer(Service):
 
     @property
     def options(self) -> list[str]:
-        """What the ssh command needs to log in, and nothing of the developer's own."""
+        """The options that the ssh command needs to log in, without the developer's own configuration."""
         pairs = {
             "IdentityFile": self.identity_file,
             "UserKnownHostsFile": self.known_hosts,
@@ -300,7 +300,7 @@ class SshServer(Service):
 
     @property
     def config(self) -> str:
-        """The same as a configuration file of ssh's."""
+        """The same as an ssh configuration file."""
         return (
             f"Host *\n  IdentityFile {self.identity_file}\n  UserKnownHostsFile "
             f"{self.known_hosts}\n  GlobalKnownHostsFile /dev/null\n"
@@ -328,7 +328,7 @@ class SshServer(Service):
             "PrintMotd": "no",
             "Subsystem": "sftp internal-sftp",
             "MaxStartups": "100",
-            "SetEnv": f"HOME={self.folder}",  # what the developer's own shell does at its start is none of a test's business
+            "SetEnv": f"HOME={self.folder}",  # keeps the developer's own shell start-up files out of tests
         }
         (self.folder / "config").write_text(
             "".join(f"{key} {value}\n" for key, value in settings.items())
@@ -337,14 +337,14 @@ class SshServer(Service):
         self._until(lambda: _greets(self.port, b"", b"SSH-2.0"))
 
     def change_host_key(self) -> None:
-        """Start again with another host key than `known_hosts` has, as a stranger at the same address would."""
+        """Restart with a host key that differs from `known_hosts`, like an impostor at the same address."""
         self.stop()
         self._host_key.unlink()
         _new_key(self._host_key)
         self.start()
 
     def stop(self) -> None:
-        """End it and the sessions it serves, as when the device loses its power."""
+        """End it and its sessions, as if the device lost power."""
         sessions = list(_descendants(process.pid for process in self._processes))
         super().stop()
         for pid in sessions:
@@ -440,7 +440,7 @@ def _kill_all(*marks: str) -> None:
 
 
 def processes_of(*marks: str) -> Iterator[int]:
-    """Yield what runs for one of the marks: a folder in its command line, or a container in its control
+    """Yield the processes with one of the marks: a folder in the command line, or a container in the control
     group.
     """
     for pid in filter(str.isdigit, os.listdir("/proc")):

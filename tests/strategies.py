@@ -1,4 +1,4 @@
-"""What hypothesis makes for several tests: random DAGs of stages, and the use cases that they stand for."""
+"""Shared hypothesis strategies: random DAGs of stages, and their use cases."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ Dag = dict[str, list[str]]  # stage -> the stages that it needs
 
 @st.composite
 def dags(draw: st.DrawFn, most: int = 8) -> Dag:
-    """A DAG whose stages stand in any order in the file, and each of which needs up to three others."""
+    """A DAG whose stages are in any order in the file, and each of which needs up to three others."""
     names = draw(st.permutations([f"s{at}" for at in range(draw(st.integers(1, most)))]))
     needs = {
         name: draw(st.lists(st.sampled_from(names[:at]), unique=True, max_size=3)) if at else []
@@ -32,5 +32,5 @@ def stages(dag: Dag, **keys: Any) -> dict[str, Any]:
 
 
 def ancestors(dag: Dag, stage: str) -> set[str]:
-    """All that a stage needs, directly or not."""
+    """Everything that a stage needs, directly or indirectly."""
     return {one for need in dag[stage] for one in {need} | ancestors(dag, need)}

@@ -1,4 +1,4 @@
-"""Serves videos over HTTP, RTSP, and as MPEG-TS over TCP from this machine, whole, slowly, and broken off."""
+"""Serves videos from this machine over HTTP, RTSP, and as MPEG-TS over TCP: complete, slow, and interrupted."""
 
 import http.server
 import io
@@ -16,15 +16,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset, as a crash of the machine does
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset, like a crash of the machine
 
 
 class HttpServer:
     """Answers any path below its address; `with` starts and ends it.
 
-    /video: the file, in ranges, as a web server does; /cut: its first half of what was announced;
-    /camera: JPEGs at a rate, as cameras do; /reset: likewise, until the connection breaks off;
-    /silent: likewise, until nothing comes any more.
+    /video: the file, in ranges, like a web server; /cut: only the first half of the announced length;
+    /camera: JPEGs at a fixed rate, like a camera; /reset: the same, until the connection is reset;
+    /silent: the same, until it stops sending.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class HttpServer:
         self._server.server_close()
 
     def address(self, path: str) -> str:
-        """Return where `path` is served."""
+        """Return the address of `path`."""
         return f"http://127.0.0.1:{self._server.server_port}/{path}"
 
 
@@ -70,7 +70,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             else:
                 self.send_error(404)
         except ConnectionError:
-            pass  # the reader has what it wants
+            pass  # the reader has closed the connection
 
     def _send_file(self, is_cut: bool) -> None:
         whole = self.served.video
@@ -125,9 +125,9 @@ MPEG_TS = """
 
 
 def mpeg_ts(picture: Path, frames: int, rate: int) -> "tuple[str, subprocess.Popen[bytes]]":
-    """Start a process that sends a picture (.npy) so often, live, to the first that connects.
+    """Start a process that sends a picture (.npy) this often, live, to the first client.
 
-    Return its address, where it listens by then.
+    Return its address; it is already listening.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -140,7 +140,7 @@ def mpeg_ts(picture: Path, frames: int, rate: int) -> "tuple[str, subprocess.Pop
 
 
 def _wait_until_listening(port: int, process: "subprocess.Popen[bytes]") -> None:
-    """Look in the kernel's list: a connection would be taken for the reader's."""
+    """Check the kernel's list, because a connection would be mistaken for the reader's."""
     listening = f":{port:04X} 00000000:0000 0A"
     while listening not in Path("/proc/net/tcp").read_text():
         assert process.poll() is None, "the server ended before anyone connected"
@@ -172,7 +172,7 @@ SDP = (
 
 
 class RtspCamera:
-    """Sends a picture (.npy) so often as H.264 to the first that asks, over the RTSP connection itself.
+    """Sends a picture (.npy) this often as H.264 to the first client, over the RTSP connection itself.
 
     RFC 2326: section 10 for the requests, 10.12 for the frames between them.
     """
@@ -201,7 +201,7 @@ class RtspCamera:
             self._play(connection)
 
     def _play(self, connection: socket.socket) -> None:
-        """Pass on what a process sends by UDP, until it ends."""
+        """Forward the UDP packets of a process, until it ends."""
         with socket.socket(type=socket.SOCK_DGRAM) as packets:
             packets.bind(("127.0.0.1", 0))
             packets.settimeout(0.2)

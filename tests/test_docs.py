@@ -1,5 +1,5 @@
-"""The documentation keeps up: made pages are fresh, every key is named, links lead somewhere, schemas fit the
-files.
+"""The documentation is up to date: generated pages are fresh, every key is listed, links work, and schemas
+match the files.
 """
 
 import importlib.util
@@ -82,7 +82,7 @@ def test_the_commands_that_pages_show_exist():
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         found = re.findall(r"python run\.py ([a-z]+)(?=[\s`]|$)", text, re.MULTILINE)
-        added = re.findall(r"`engine/commands/(\w+)\.py`", text)  # by who follows the page
+        added = re.findall(r"`engine/commands/(\w+)\.py`", text)  # added by following the page
         shown |= {(page.name, command) for command in found if command not in added}
     assert shown and sorted(one for one in shown if one[1] not in COMMANDS) == []
 
@@ -113,14 +113,14 @@ def test_the_schema_takes_what_a_writer_types_for_durations_sizes_and_references
 
 
 def _refused(kind: str, data: object) -> list[str]:
-    """Return the places that an editor underlines with the schema."""
+    """Return the locations that an editor marks as errors with the schema."""
     schema = json.loads((ROOT / "conf" / "schema" / f"{kind}.json").read_text(encoding="utf-8"))
     found = jsonschema.Draft202012Validator(schema).iter_errors(data)
     return sorted(".".join(map(str, error.absolute_path)) for error in found)
 
 
 def _shipped() -> list[tuple[str, str, object]]:
-    """Return the kind of schema, the name and the content of each file that it is for."""
+    """Return the kind of schema, the name and the content of each file that has one."""
     folders = {"usecase": ROOT / "usecases"} | {
         kind: ROOT / "conf" / kind for kind in ("target", "asset")
     }
@@ -231,7 +231,7 @@ def test_the_schema_and_planning_refuse_the_same_values_of_shipped_stages(made):
 
 
 def _shown_modules() -> list[tuple[str, str]]:
-    """Return the Python modules that the how-to pages show whole: where, and the text."""
+    """Return the complete Python modules in the how-to pages: location and text."""
     shown = re.compile(r"`([\w/.-]+\.py)`[^`]*?```python\n(.*?)```", re.DOTALL)
     return [
         (f"{page.name}: {name}", text)

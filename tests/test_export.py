@@ -1,5 +1,5 @@
-"""`usecase=export` on real networks of the mirror, in each form that a model may have: from the file to a package
-that the target has verified.
+"""`usecase=export` with real networks of the mirror, in each supported format: from the file to a package that
+the target has verified.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Every stage, use case and target that ships is well formed, and planning imports nothing heavy."""
+"""Every shipped stage, use case and target is valid, and planning imports no heavy packages."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ heavy = sorted({"tensorflow", "mlflow", "keras", "cv2", "numpy", "pandas"} & sys
 sys.exit(f"imported: {heavy}" if heavy else 0)
 """
 
-# What a use case cannot do without: assets that only a user can give.
+# Required assets that only a user can provide.
 NEEDED = {"export": ("model=docs", "examples=docs")}
 
 # Files without a test file of their own, and what tests them.
@@ -38,7 +38,7 @@ TESTED_BY = {
     "start.py": "../test_run.py",
     "vocabulary.py": "test_events.py",
 }
-PACKAGES = {"containers": "executors", "processes": "executors"}  # tested through what uses them
+PACKAGES = {"containers": "executors", "processes": "executors"}  # tested through their users
 
 
 def test_every_file_of_the_engine_has_its_tests():

@@ -1,6 +1,4 @@
-"""What may go wrong on one machine, with real processes: kills, a full disk, rot, two engines, hostile
-stages.
-"""
+"""Faults on one machine, with real processes: kills, a full disk, bit rot, two engines, malicious stages."""
 
 import json
 import os
@@ -56,14 +54,14 @@ SLEEPER = """
 
 @pytest.fixture
 def steps(project):
-    """Five small stages, one of them beside the chain of the others."""
+    """Five small stages: a chain of four, and one separate stage."""
     project.stage("step", STEP)
     project.usecase("steps", STEPS)
     return project
 
 
 def _committed(project) -> set[str]:
-    """The fingerprints that the store vouches for; each record must be whole."""
+    """The fingerprints of the store's records; each record must be complete."""
     found = {path.stem for path in project.store.root.glob("actions/*/*.json")}
     assert all(project.store.find(fingerprint) for fingerprint in found), (
         "a record names what is not whole"
@@ -77,7 +75,7 @@ def _assert_store_is_whole(project) -> None:
 
 
 def _stage_process(project, engine: int) -> int | None:
-    """The process of a stage at work: a grandchild of the engine."""
+    """The process of a running stage: a grandchild of the engine."""
     parents = {}
     for pid in project.processes():
         try:
@@ -91,8 +89,8 @@ def _stage_process(project, engine: int) -> int | None:
 
 
 def _goes_on(project, reference: dict[str, str]) -> None:
-    """Give the command again: all that was committed is taken, the rest is made, and all is as if nothing had
-    been.
+    """Repeat the command: everything committed is cached, the rest runs, and the result is the same as without
+    the interruption.
     """
     committed = _committed(project)
     again = project.done("usecase=steps")
@@ -105,8 +103,8 @@ def _goes_on(project, reference: dict[str, str]) -> None:
 
 
 def _until_it_has_said(project, events: int, engine) -> None:
-    """Wait until the run's journal has so many events, or the run is over: a slow machine comes to them
-    later, and comes to them all.
+    """Wait until the run's journal has this many events, or the run is over; a slow machine takes longer but
+    gets there.
     """
     project.until(
         lambda: (
@@ -153,7 +151,7 @@ def _kill_stage(project, events: int, wait_s: float, reference: dict[str, str]) 
 
 
 def _steps_of(events) -> list[int]:
-    """How many events there are after each step of a run: a start, an end, the first word of a stage."""
+    """The number of events after each step of a run: a start, an end, the first report of a stage."""
     return [
         at
         for at, event in enumerate(events, 1)
@@ -184,7 +182,7 @@ def test_the_same_command_goes_on_after_a_kill_at_each_step(steps, kill):
 
 
 def _failure(project, *words: str) -> tuple[str, str]:
-    """Run the use case `one` to its failure; return its kind and sentence."""
+    """Run the use case `one` until it fails; return the kind and the message."""
     result = project.run("usecase=one", *words)
     assert result.returncode == 1, result.stderr
     assert "Traceback" not in result.stderr
@@ -194,7 +192,7 @@ def _failure(project, *words: str) -> tuple[str, str]:
     return failure["kind"], failure["message"]
 
 
-BAD_STAGES = {  # name -> what it does, the kind of its failure, and a word of the message
+BAD_STAGES = {  # name -> its code, the kind of its failure, and a word of the message
     "writes_nothing": ("pass", "bad_output", "'data'"),
     "links_to_a_file": ("data.symlink_to('/etc/passwd')", "bad_output", "data -> /etc/passwd"),
     "links_to_a_folder": ("data.symlink_to('/etc')", "bad_output", "data -> /etc"),
@@ -311,7 +309,7 @@ def test_a_stage_that_writes_into_its_input_spoils_nothing(project):
     _assert_store_is_whole(project)
 
 
-# --- rot
+# --- bit rot
 
 
 def _objects(project) -> list[Path]:
@@ -456,7 +454,7 @@ FILLER = """
 
 @pytest.mark.root
 @NEEDS_ROOT
-def test_a_disk_that_a_stage_fills_is_told_and_nothing_half_committed(small_disk):
+def test_a_disk_that_a_stage_fills_is_reported_and_nothing_half_committed(small_disk):
     small_disk.stage("only", FILLER)
     small_disk.usecase(
         "one",
@@ -478,7 +476,9 @@ def test_a_disk_that_a_stage_fills_is_told_and_nothing_half_committed(small_disk
 @pytest.mark.root
 @NEEDS_ROOT
 @pytest.mark.parametrize("left_kb", [0, 4, 8, 16, 24, 40, 64])
-def test_a_disk_that_the_engine_itself_fills_is_told_and_the_next_run_succeeds(small_disk, left_kb):
+def test_a_disk_that_the_engine_itself_fills_is_reported_and_the_next_run_succeeds(
+    small_disk, left_kb
+):
     ballast = small_disk.outputs / "ballast"
     ballast.write_bytes(b"x" * ((1024 - left_kb) * 1024 - 8192))
     result = small_disk.run()
@@ -499,7 +499,7 @@ def test_a_disk_that_the_engine_itself_fills_is_told_and_the_next_run_succeeds(s
 @pytest.mark.parametrize(
     ("call", "error"), [("renameat", "EIO"), ("fchmod", "EROFS"), ("fsync", "EIO")]
 )
-def test_a_disk_that_fails_while_outputs_are_stored_is_told_as_such(project, call, error):
+def test_a_disk_that_fails_while_outputs_are_stored_is_reported_as_such(project, call, error):
     failing = [
         "strace",
         "-qq",
@@ -510,7 +510,9 @@ def test_a_disk_that_fails_while_outputs_are_stored_is_told_as_such(project, cal
         "-e",
         f"inject={call}:error={error}:when=1",
     ]
-    engine = project.start(before=failing)  # the engine alone: its stages are others' children
+    engine = project.start(
+        before=failing
+    )  # only the engine: its stages are children of other processes
     out, err = engine.communicate(timeout=300)
     assert engine.returncode == 1 and "Traceback" not in err, err
     failure = project.state().stages["a"].failure
@@ -652,7 +654,7 @@ def test_a_retry_goes_on_after_a_failure_and_doubles_its_delay(project):
 
 
 def _asked(project, *, ends: bool):
-    """Start a stage that marks that it runs (x) and each request to end (y), and ends then, or not.
+    """Start a stage that writes a mark when it runs (x) and at each request to end (y), and then ends, or not.
 
     Return the engine and the marks.
     """
@@ -723,9 +725,7 @@ def test_an_interrupt_before_the_command_begins_leaves_no_word(
 ):
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(WAITS.format(module=module))
-    monkeypatch.setenv(
-        "PYTHONPATH", str(tmp_path / "site")
-    )  # what Python imports by itself, before run.py
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))  # Python's own imports, before run.py
     engine = project.start()
     assert engine.stdout.readline() == "waiting\n"
     engine.send_signal(signal.SIGINT)
@@ -733,7 +733,7 @@ def test_an_interrupt_before_the_command_begins_leaves_no_word(
     assert (engine.returncode, out, err) == (130, "", "")
 
 
-# --- a machine that takes things away during a run
+# --- files and disks that disappear during a run
 
 WAITER = """
     import os, time
@@ -749,7 +749,7 @@ WAITER = """
 
 @pytest.fixture
 def waiting(project):
-    """Harm the outputs while the stage `w` waits, let it go on, and return the ended run."""
+    """Damage the outputs while the stage `w` waits, let it continue, and return the ended run."""
     go = project.path / "go"
     project.stage("wait", WAITER)
     project.usecase(
@@ -834,7 +834,7 @@ def test_a_run_that_the_machine_ends_is_recorded_as_failed_with_the_reason(waiti
 
 
 @pytest.mark.parametrize("kb", [1, 2, 4])
-def test_a_limit_on_the_size_of_files_is_told_with_its_remedy(project, kb):
+def test_a_limit_on_the_size_of_files_is_reported_with_its_remedy(project, kb):
     process = project.start(before=["bash", "-c", f'ulimit -f {kb}; exec "$@"', "limited"])
     _, err = process.communicate(timeout=180)
     assert "Traceback" not in err, err
@@ -858,9 +858,9 @@ def test_a_command_in_a_deleted_folder_says_so(project, monkeypatch):
 
 
 def test_an_input_that_another_stage_finds_damaged_fails_the_stage_that_reads_it(project):
-    """`w` reads what `a` made.
+    """`w` reads the output of `a`.
 
-    `b`, which reads it too, finds it damaged when it starts: `a` runs again beside `w`.
+    `b`, which reads it too, finds it damaged when it starts: `a` runs again while `w` is running.
     """
     project.stage(
         "wait",
@@ -904,7 +904,7 @@ def test_an_input_that_another_stage_finds_damaged_fails_the_stage_that_reads_it
     )
     place.chmod(0o644)
     place.write_text("9")
-    files["c-go"].touch()  # which makes room for `b`
+    files["c-go"].touch()  # its end frees resources for `b`
     project.until(lambda: any("was damaged" in e.get("text", "") for e in project.events()))
     files["w-go"].touch()
     project.until(

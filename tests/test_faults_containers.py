@@ -1,17 +1,17 @@
-"""What may go wrong with containers, with real engines that are stopped, killed, cut off and given hostile
+"""Faults with containers, with real engines that are stopped, killed and disconnected, and with malicious
 images and stages.
 
 | row | fault | row | fault |
 | --- | --- | --- | --- |
 | B1 | out of memory | B10 | an image of another processor |
-| B2 | the engine is stopped | B11 | the image lacks what it is to run |
-| B3 | the engine is killed | B12 | whose the outputs are |
-| B4 | connections to it break | B13 | a stage that tries to get out |
+| B2 | the engine is stopped | B11 | the image lacks the program to run |
+| B3 | the engine is killed | B12 | the owner of outputs |
+| B4 | connections to it break | B13 | a stage that tries to escape |
 | B5 | `run.py` is killed | B14 | no space in the container |
 | B6 | no engine, or none for this user | B15 | too little shared memory |
-| B7 | the image is not there | B16 | a stage that does not end, and its zombies |
+| B7 | the image is missing | B16 | a stage that does not end, and its zombies |
 | B8 | another image under its name | B17 | emulation: see test_scheduler.py |
-| B9 | a damaged image archive | A29 | floods of words |
+| B9 | a damaged image archive | A29 | floods of output |
 """
 
 import json
@@ -34,7 +34,7 @@ from tests.contained import Contained, Relay, answering
 
 FOREIGN = (
     b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00\x34\x12" + bytes(44)
-)  # of no processor, so that no handler of QEMU's takes it
+)  # of no known processor, so that no QEMU handler runs it
 
 FOLLOW = """
     from engine.stage import In, Out
@@ -52,7 +52,7 @@ def contained(project, docker_engine, plain_archive, monkeypatch):
 
 @pytest.fixture
 def on_engine(project, plain_archive, monkeypatch, request):
-    """The folder on an engine of the test's own, which the parameter names."""
+    """The folder on the test's own engine, which the parameter names."""
     engine = request.getfixturevalue(request.param)
     monkeypatch.setenv("DOCKER_HOST", engine.host)
     return Contained(project, engine, plain_archive, "executor=docker")
@@ -100,7 +100,7 @@ def test_a_container_that_outlived_its_engine_is_gone_on_with(on_engine):
 @pytest.mark.docker
 @pytest.mark.parametrize("on_engine", ["own_docker_engine"], indirect=True)
 def test_an_engine_that_hangs_does_not_keep_a_run_that_is_interrupted_twice(on_engine):
-    """B2: it takes connections, and answers none of them."""
+    """B2: it accepts connections, and answers none of them."""
     on_engine.slow(params={"seconds": 100})
     run, _ = on_engine.at_work()
     on_engine.engine.pause()
@@ -169,7 +169,7 @@ def test_a_container_is_taken_over_again_where_its_heir_is_killed_too(contained)
 
 
 def _runs_at_work(contained):
-    """The runs whose stage has said that it runs."""
+    """The runs whose stage has reported that it runs."""
     return [
         run
         for run in contained.project.runs
@@ -201,7 +201,7 @@ def test_a_container_that_is_no_longer_wanted_is_removed(contained):
 
 
 def _left_behind(contained):
-    """The container that a killed run left, where the next run of `one` has nothing to run."""
+    """The container that a killed run left, if the next run of `one` has nothing to run."""
     contained.slow(params={"seconds": 0})
     contained.done()
     run, container = contained.at_work("stages.s.params.seconds=60")
@@ -228,7 +228,7 @@ def test_what_is_in_the_store_needs_no_engine_though_a_killed_run_left_a_contain
 
 
 def test_a_container_that_another_run_took_over_is_left_to_it(contained):
-    """B5: three runs, of which the first is killed and two go on at once."""
+    """B5: three runs, of which the first is killed and two continue at the same time."""
     contained.slow(params={"seconds": 8})
     since = int(time.time())
     run, _ = contained.at_work()
@@ -240,7 +240,7 @@ def test_a_container_that_another_run_took_over_is_left_to_it(contained):
 
 
 def test_a_run_that_waits_for_one_that_is_killed_goes_on_in_its_container(contained):
-    """B5: the reclaim is that of a run at work, not of one that begins."""
+    """B5: a running run reclaims, not one that starts."""
     contained.slow(params={"seconds": 12})
     since = int(time.time())
     run, _ = contained.at_work()
@@ -254,7 +254,7 @@ def test_a_run_that_waits_for_one_that_is_killed_goes_on_in_its_container(contai
 
 
 def test_a_run_at_work_removes_the_container_of_one_that_is_killed_meanwhile(contained):
-    """B5: it wants nothing of what the other made."""
+    """B5: it needs nothing that the other produced."""
     contained.slow(params={"seconds": 120})
     contained.project.stage("follow", FOLLOW)
     contained.project.usecase(
@@ -272,7 +272,7 @@ def test_a_run_at_work_removes_the_container_of_one_that_is_killed_meanwhile(con
 
 
 def _until_begun(contained, count):
-    """Wait until so many runs have begun, and looked for what killed ones left."""
+    """Wait until this many runs have begun, and have reclaimed what killed ones left."""
     contained.project.until(
         lambda: (
             len([run for run in contained.project.runs if contained.project.events(run)]) == count
@@ -310,7 +310,7 @@ def test_the_same_command_goes_on_after_a_kill_at_12_random_instants(contained):
 # --- no engine, no image, another image
 
 
-def test_no_engine_is_said_at_once_with_the_way_out(contained, monkeypatch):
+def test_no_engine_is_reported_at_once_with_a_fix(contained, monkeypatch):
     """B6."""
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
     contained.slow()
@@ -326,7 +326,7 @@ def test_a_user_who_may_not_speak_to_the_engine_is_told_the_group(docker_engine)
     """B6."""
     folder = docker_engine.folder
     folder.chmod(0o711)
-    daemon.connect(docker_engine.host).close()  # imports what the other user may not read
+    daemon.connect(docker_engine.host).close()  # imports modules that the other user may not read
     os.seteuid(65534)
     try:
         with pytest.raises(UserError) as refused:
@@ -341,7 +341,7 @@ def test_a_user_who_may_not_speak_to_the_engine_is_told_the_group(docker_engine)
 
 
 def test_an_engine_that_is_too_old_is_named_so(contained, tmp_path, monkeypatch):
-    """B6: no engine of that age can be had; what it answers to the first question is all that matters."""
+    """B6: no engine that old is available, but only its response to the first request matters."""
     monkeypatch.setenv("DOCKER_HOST", answering("1.12", tmp_path / "old.sock"))
     contained.slow()
     assert contained.refused()[1].startswith("the Docker engine is too old: ")
@@ -357,7 +357,7 @@ def test_an_image_that_is_not_there_and_cannot_be_built_is_named(contained):
 
 
 def _tag(contained, name, **image):
-    """Put another image under the name that the engine expects its own under; return its id."""
+    """Replace the image under the expected name by another; return its id."""
     client = contained.engine.client()
     with archives.write(contained.project.path / f"{name}.tar", **image).open("rb") as archive:
         [other] = client.images.load(archive)
@@ -406,7 +406,7 @@ def test_who_moves_the_name_of_an_image_does_not_move_the_stages_of_a_run(contai
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "no archive", "no image"])
 def test_a_damaged_image_archive_is_refused_in_a_sentence(docker_engine, tmp_path, damage):
-    """B9: before it comes to this, the store holds the archive against its own digest."""
+    """B9: before that, the store checks the archive's digest."""
     archive = archives.write(tmp_path / "image.tar", [archives.layer({"some": bytes(100_000)})])
     data = bytearray(archive.read_bytes())
     data[60_000] ^= damage == "flipped"
@@ -461,7 +461,7 @@ def test_an_image_of_another_processor_is_refused_whatever_its_label_says(contai
     assert "its Python is for another processor than" in contained.refused()[1]
 
 
-def test_an_image_without_a_python_is_told_from_one_that_is_not_there(contained):
+def test_an_image_without_a_python_is_distinguished_from_one_that_is_not_there(contained):
     """B11."""
     _tag(contained, "none", layers=[archives.layer({"opt/other": b""})])
     contained.slow(retries=3)
@@ -471,7 +471,7 @@ def test_an_image_without_a_python_is_told_from_one_that_is_not_there(contained)
     ]
 
 
-# --- what a stage may
+# --- privileges of a stage
 
 
 def test_the_outputs_are_the_callers(contained):
@@ -497,7 +497,7 @@ def test_a_source_that_the_stages_of_root_may_not_read_is_named(contained):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="not root: the tests above were this one")
 def test_the_outputs_are_an_ordinary_users(contained):
-    """B12: who may read all, since the tests' Python may be root's, and write what is their own."""
+    """B12: users who may read everything, since the tests' Python may belong to root, and write their own."""
     uid, reads = 4321, "+dac_read_search"
     contained.slow(params={"seconds": 0})
     for path in (contained.project.path, *contained.project.path.rglob("*")):
@@ -643,7 +643,7 @@ while (text := zombies()) and time.monotonic() < end:
 
 
 def _peak_bytes(run):
-    """The most memory that the process had, as long as it lives."""
+    """The peak memory of the process while it lives."""
     peak = 0
     while run.poll() is None:
         try:
@@ -666,7 +666,7 @@ def _peak_bytes(run):
     "into", ["1", "os.open('../events.jsonl', os.O_WRONLY | os.O_APPEND)"], ids=["log", "events"]
 )
 def test_a_flood_of_words_costs_neither_memory_nor_disk(contained, into):
-    """A29: 250 MB without the end of a line."""
+    """A29: 250 MB without a line ending."""
     contained.does(
         f"print('first', flush=True); to = {into}\nfor _ in range(250): os.write(to, b'x' * "
         "1_000_000); time.sleep(0.002)\nos.write(to, b'last')"

@@ -1,8 +1,7 @@
-"""What may go wrong on the way to a device and on it: a real SSH server and a real engine behind it, on this
-machine.
+"""Faults of a device and of the connection to it: a real SSH server with a real engine, on this machine.
 
-Rows of the fault matrix: G1, G2 (the link is lost for a while, or for good), B5 (`run.py` is killed
-meanwhile), G11 (its disk is full), B11 and F7 (it lacks its accelerator), G15 (it is of another platform).
+Rows of the fault matrix: G1, G2 (the connection is lost for a while, or for good), B5 (`run.py` is killed
+meanwhile), G11 (its disk is full), B11 and F7 (it lacks its accelerator), G15 (it has another platform).
 """
 
 import json
@@ -24,7 +23,7 @@ OTHER = {"linux/amd64": "linux/arm64", "linux/arm64": "linux/amd64"}[HERE]
 
 @pytest.fixture
 def behind(project, sshd, plain_archive):
-    """Make the target `pi` of an engine behind the SSH server, and the folder whose stage runs there."""
+    """Make the target `pi`, an engine reached over the SSH server, and the folder whose stage runs there."""
 
     def make(engine, platform=HERE, **more):
         config = project.path / "ssh_config"
@@ -41,13 +40,13 @@ def behind(project, sshd, plain_archive):
 
 @pytest.fixture
 def on_device(behind, docker_engine):
-    """The folder with the engine that all tests share as its device."""
+    """The folder whose device is the engine that all tests share."""
     return behind(docker_engine)
 
 
 @pytest.fixture
 def small_engine():
-    """Make an engine whose disk has so many bytes."""
+    """Make an engine with a disk of this many bytes."""
     made = []
 
     def make(size):
@@ -93,7 +92,9 @@ def test_a_link_that_comes_back_neither_ends_a_stage_nor_starts_it_twice(on_devi
 def test_a_link_that_is_lost_for_good_is_named_in_time_and_the_same_command_goes_on(
     on_device, sshd
 ):
-    on_device.slow(params={"seconds": 20}, runs_on="target")  # less than it takes to give a link up
+    on_device.slow(
+        params={"seconds": 20}, runs_on="target"
+    )  # less than the time after which a connection counts as lost
     since = int(time.time())
     run = on_device.start()
     _at_work(on_device)
@@ -162,7 +163,7 @@ def test_a_device_without_room_for_an_image_is_told_so(small_engine, plain_archi
 
 
 @pytest.mark.parametrize(("bus", "node"), [("pcie", "/dev/apex_0"), ("usb", "/dev/bus/usb")])
-def test_a_device_without_its_accelerator_is_told_from_a_missing_program(
+def test_a_device_without_its_accelerator_is_distinguished_from_a_missing_program(
     behind, docker_engine, bus, node
 ):
     if Path(node).exists():

@@ -1,6 +1,4 @@
-"""What import-linter cannot say: siblings are independent whatever their names, and stages share only
-helpers.
-"""
+"""What import-linter cannot express: sibling files are independent, and stages share only helpers."""
 
 import ast
 from collections.abc import Iterator
@@ -28,7 +26,7 @@ def _module(path: Path) -> str:
 
 
 def _imported(path: Path) -> Iterator[str]:
-    """Yield every module of the project that the file imports, also inside functions."""
+    """Yield every module of the project that the file imports, even inside functions."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

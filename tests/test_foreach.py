@@ -1,4 +1,4 @@
-"""`foreach`, `when` and `exclusive` on the command line: what a user writes, and what a run leaves."""
+"""`foreach`, `when` and `exclusive` on the command line: a user's YAML, and the results of a run."""
 
 import json
 
@@ -35,7 +35,7 @@ FOLDS = """
 
 @pytest.fixture
 def folds(project):
-    """The use case `folds`: a stage for each value, one that gathers, one that only a Coral has."""
+    """The use case `folds`: a stage per value, one that collects them, one only for targets with a Coral."""
     project.stage("gather", GATHER)
     project.usecase("folds", FOLDS)
     return project
@@ -134,7 +134,7 @@ def test_a_wrong_foreach_ends_with_status_2_and_nothing_started(folds):
     ]
 
 
-def test_a_mistake_in_a_stage_of_many_values_is_told_once_as_it_is_written(folds, give):
+def test_a_mistake_in_a_stage_of_many_values_is_reported_once_as_it_is_written(folds, give):
     said = give("plan", "usecase=folds", "+stages.twice.params.m=1")
     assert said.status == 2
     assert said.err.splitlines()[0] == "+stages.twice.params.m=1"

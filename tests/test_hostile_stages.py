@@ -1,5 +1,5 @@
-"""Whole runs with stages that are wrong or hostile, journals that rot, and users who share a folder: a run
-ends, and says how.
+"""Complete runs with wrong or malicious stages, damaged journals, and users who share a folder: a run ends,
+and reports how.
 """
 
 import json
@@ -41,7 +41,7 @@ BESIDE = """
 
 @pytest.fixture
 def does(project):
-    """Run stages that do this, by name, beside one that is none the worse for it.
+    """Run stages that do this, by name, together with one that must not be affected.
 
     Return how run.py ended, and the run's state.
     """
@@ -102,7 +102,7 @@ def test_an_artifact_that_is_written_through_a_mapping_between_two_runs_is_made_
     digest = first.stages["a"].outputs["data"]
     with project.store.path(digest).open("r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
         kept = memory[:1]
-        memory[:1] = b"X"  # and neither synced nor closed
+        memory[:1] = b"X"  # neither synced nor closed
         second = project.done()
         assert {name: stage.cached for name, stage in second.stages.items()} == {
             "a": False,
@@ -125,7 +125,7 @@ def test_a_stage_that_removes_its_job_folder_fails_alone(project, does):
     )
 
 
-# --- what it says
+# --- reports
 
 
 NAME = "os.fsdecode(b'caf\\xe9.txt')"
@@ -194,12 +194,12 @@ def test_whatever_stages_report_the_run_and_one_that_takes_them_from_the_store_h
         assert "</html>" in report and [stage for stage in REPORTS if stage not in report] == []
 
 
-# --- a journal that rots
+# --- a damaged journal
 
 
 @pytest.fixture(scope="session")
 def two_runs(tmp_path_factory):
-    """An outputs folder with two whole runs."""
+    """An outputs folder with two complete runs."""
     made = Project(tmp_path_factory.mktemp("two"))
     made.done()
     made.done("params.n=2")
@@ -208,7 +208,7 @@ def two_runs(tmp_path_factory):
 
 @pytest.fixture
 def rotten(project, two_runs):
-    """A folder with a whole run and one whose journal can be changed; return its path and what it held."""
+    """A folder with an intact run and one whose journal can be changed; return its path and content."""
     shutil.copytree(two_runs, project.outputs, symlinks=True)
     path = project.runs[0] / journal.FILE_NAME
     return path, path.read_bytes()
@@ -273,7 +273,7 @@ DAMAGES = {
 }
 
 
-@pytest.mark.filterwarnings("ignore")  # MLflow's own and its dependencies'
+@pytest.mark.filterwarnings("ignore")  # warnings of MLflow and its dependencies
 @pytest.mark.parametrize("damage", [*DAMAGES, "a FIFO", "a folder"])
 def test_a_damaged_journal_is_told_of_its_run_alone(project, give, rotten, damage):
     path, whole = rotten
@@ -310,7 +310,7 @@ OTHERS = [(40_001, 40_000), (40_002, 40_000)]  # user and group
 
 @pytest.fixture
 def shared(project):
-    """A project that all may read, with an outputs folder of a group, and runs of it by the group's users."""
+    """A project readable by all, with a group's outputs folder, and runs by the group's users."""
     for path in [project.path, *project.path.parents][:-1]:
         if path.stat().st_uid == os.getuid() and path != Path("/tmp"):
             path.chmod(path.stat().st_mode | 0o055)
@@ -320,7 +320,7 @@ def shared(project):
 
     def start(at: int, *words: str) -> "subprocess.Popen[str]":
         user, group = OTHERS[at]
-        # Python may be installed where only root may look: reading is let through, writing is not.
+        # Python may be installed where only root has access: allow reading, but not writing.
         become = [
             "setpriv",
             f"--reuid={user}",

@@ -1,5 +1,5 @@
-"""The how-to pages, followed literally: the files that a page shows are written, and the commands of its
-proof run. So is the README of a project that `init` makes, on an engine that pip has installed.
+"""The how-to pages, followed literally: the files on a page are written, and the commands of its proof run.
+The same for the README of a project that `init` creates, with an engine that pip has installed.
 """
 
 import os
@@ -25,7 +25,7 @@ PAGES = sorted((ROOT / "docs" / "how-to").glob("add-*.md"))
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """The project's files, as a newcomer has them, in the environment of the tests."""
+    """A fresh copy of the project's files, in the environment of the tests."""
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"],
         cwd=ROOT,

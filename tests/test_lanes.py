@@ -1,4 +1,4 @@
-"""The two lanes, and the plugin that lets no test be skipped unnoticed."""
+"""The two lanes, and the plugin that reports skipped tests."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""A use case whose task is not there. docs/how-to/add-a-task.md adds a whole domain."""
+"""A use case with an unknown task. docs/how-to/add-a-task.md adds a complete domain."""
 
 USECASE = """
 defaults:

@@ -1,4 +1,4 @@
-"""The command line as a process: exit statuses, overrides, what a run leaves for scripts."""
+"""The command line as a process: exit statuses, overrides, a run's files for scripts."""
 
 import json
 import shlex
@@ -157,7 +157,7 @@ stages:
 """
 
 
-def test_mistakes_of_form_and_of_meaning_are_told_together_stage_by_stage(project, give):
+def test_mistakes_of_form_and_of_meaning_are_reported_together_stage_by_stage(project, give):
     project.usecase("wrong", ALL_KINDS)
     said = give("plan", "usecase=wrong")
     told = [line.partition(": ")[2] for line in said.err.splitlines() if not line.startswith(" ")]
@@ -190,7 +190,7 @@ def test_a_use_case_is_taken_by_its_path(project):
 
 
 def test_a_use_case_given_by_its_path_is_named_by_it(project, give):
-    path = project.path / "chain.yaml"  # of a name that is known already
+    path = project.path / "chain.yaml"  # with an existing name
     path.write_text("stages: {a: {uses: mystages.mak}}")
     said = give(f"usecase={path}")
     assert said.status == 2 and said.err.startswith("chain.yaml: stages.a.uses")

@@ -1,4 +1,4 @@
-"""The services that tests start are real, begin empty, and leave nothing behind."""
+"""The services that tests start are real, start empty, and leave nothing behind."""
 
 import io
 import os
@@ -14,7 +14,7 @@ from tests import services
 
 
 def _image(engine: services.DockerEngine) -> str:
-    """Make an image of a shell that can sleep, and return its id."""
+    """Make an image with a shell that can sleep, and return its id."""
     shell = Path("/bin/sh").resolve()
     files = {
         "bin/sh": shell,

@@ -1,4 +1,4 @@
-"""`predict` on streams that are served here, with a packed MoveNet and a classifier behind it."""
+"""`predict` on streams that are served here, with a packed MoveNet followed by a classifier."""
 
 import json
 import os
@@ -57,7 +57,7 @@ def packed(project, tmp_path):
 
 @pytest.fixture(scope="module")
 def picture() -> np.ndarray:
-    """Somebody at a squat."""
+    """A person doing a squat."""
     return np.asarray(Image.open(MIRROR / "images/squat.bmp").convert("RGB").resize((320, 240)))
 
 

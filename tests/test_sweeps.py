@@ -28,7 +28,7 @@ USECASE = """
 
 @pytest.fixture
 def swept(project):
-    """The folder with a stage that fails for 13 and a gate that rejects 100."""
+    """A folder with a stage that fails for the value 13, and a gate that rejects 100."""
     project.stage("only", ONLY)
     project.usecase("one", USECASE)
     return project
@@ -53,7 +53,7 @@ def test_a_sweep_ends_as_its_worst_job_and_runs_the_others(swept, launcher, valu
     assert not list((swept.outputs / ".engine" / "sweeps").glob("statuses-*"))
 
 
-def test_a_mistake_of_one_job_is_told_in_three_lines(swept, launcher):
+def test_a_mistake_of_one_job_is_reported_in_three_lines(swept, launcher):
     result = swept.run("-m", "usecase=one", "params.n=1,x,y", *launcher)
     lines = result.stderr.strip().splitlines()
     first = sorted(lines[::3])  # joblib runs the jobs at the same time

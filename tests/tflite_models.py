@@ -1,4 +1,4 @@
-"""Small TFLite models, written by LiteRT's own schema: what a converter would write, and what none would."""
+"""Small TFLite models, written with LiteRT's own schema: valid ones, and ones that no converter would write."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ flatbuffers: Any = pytest.importorskip("flatbuffers", reason="the extra 'runtime
 
 @dataclass
 class T:
-    """A tensor: its shape, its type, and its bytes where it is a constant."""
+    """A tensor: its shape, its type, and its bytes if it is a constant."""
 
     shape: Sequence[int]
     type: str = "INT8"
@@ -28,7 +28,7 @@ class T:
 
 @dataclass
 class Op:
-    """An operator on tensors, each named by its place among the model's."""
+    """An operator on tensors, which are given by index in the model."""
 
     type: str
     inputs: Sequence[int]

@@ -107,7 +107,7 @@ def _present(corals: Sequence[Coral]) -> Iterator[Finding]:
         name = f"Edge TPU on {'USB' if found.bus == 'usb' else 'PCIe'} {found.id}" + (
             f" ({found.node})" if found.node and found.state != "node missing" else ""
         )
-        yield Finding(found.is_usable, f"{name}: {_state(found)}", _mend(found))
+        yield Finding(found.is_usable, f"{name}: {_state(found)}", _fix(found))
         if 0 < found.mbit_s < _USB_3:
             fix = (
                 "plug it into a blue port (USB 3): over USB 2, an inference takes two to "
@@ -125,7 +125,7 @@ def _state(found: Coral) -> str:
     return found.state
 
 
-def _mend(found: Coral) -> str:
+def _fix(found: Coral) -> str:
     if found.state == "driver missing":
         return (
             f"sudo apt-get install gasket-dkms, from {_SOURCE}; for kernels from 6.5 on build "
@@ -141,7 +141,7 @@ def _mend(found: Coral) -> str:
     return (
         f"printf '%s\\n' {rules} | sudo tee {_RULES[found.bus]} && sudo groupadd -f {group} && sudo "
         f"usermod -aG {group} $USER"
-        " && sudo udevadm control --reload-rules && sudo udevadm trigger; then log in anew"
+        " && sudo udevadm control --reload-rules && sudo udevadm trigger; then log in again"
     )
 
 

@@ -128,7 +128,7 @@ def _prune(request: Request[Options], client: Any, images: list[Image]) -> None:
             try:
                 client.images.remove(full_name)
             except APIError as error:
-                print(f"kept     {full_name}: {refusals.said(error)}")
+                print(f"kept     {full_name}: {refusals.message_of(error)}")
             else:
                 print(f"removed  {full_name} ({size / 1e6:,.0f} MB)")
 

@@ -141,8 +141,8 @@ def words(container: Any, since_s: int = 0) -> Iterator[tuple[str, bytes]]:
         data
     ):  # a frame header: stream, three zero bytes, length of the data (Docker's API, "attach")
         end = at + 8 + int.from_bytes(data[at + 4 : at + 8], "big")
-        moment, _, said = data[at + 8 : end].partition(b" ")
-        yield moment.decode("ascii", "replace")[:_MOMENT], said
+        moment, _, message = data[at + 8 : end].partition(b" ")
+        yield moment.decode("ascii", "replace")[:_MOMENT], message
         at = end
 
 

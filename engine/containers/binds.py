@@ -66,9 +66,9 @@ class Binds:
             with suppress(OSError):  # it is empty for most stages
                 path.rmdir()
         if container is not None and (
-            said := b"".join(said for _, said in answers.words(container))
+            output := b"".join(output for _, output in answers.words(container))
         ):
-            handles.append(launch.log, said)
+            handles.append(launch.log, output)
 
     def forget(self, client: Any, launch: Launch) -> None:
         """Do nothing: what is mounted goes with the work folder."""

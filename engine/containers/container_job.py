@@ -52,11 +52,11 @@ class ContainerJob:
         self._forced: float | None = None  # when it was first killed
         self._signal = ""
         self._is_closed = False
-        self._hears = threading.Lock()  # held while fetching the stage's reports
+        self._fetch_lock = threading.Lock()  # held while fetching the stage's reports
 
     def begin(self, left: str | None) -> None:
         """Start the container, or continue with the one that has the id `left`; return at once."""
-        threading.Thread(target=self._live, args=(left,), daemon=True).start()
+        threading.Thread(target=self._run, args=(left,), daemon=True).start()
 
     def end(self, *, force: bool) -> bool:
         """Ask the container to end, or kill it; return whether its engine responded.
@@ -89,7 +89,7 @@ class ContainerJob:
         """Start to fetch the stage's reports so far, unless a fetch is running: a slow engine must not delay
         other jobs.
         """
-        if self._container is not None and self._hears.acquire(blocking=False):
+        if self._container is not None and self._fetch_lock.acquire(blocking=False):
             threading.Thread(target=self._follow, daemon=True).start()
 
     def _follow(self) -> None:
@@ -98,7 +98,7 @@ class ContainerJob:
         except Exception:  # fetched the next time, or at the end
             return
         finally:
-            self._hears.release()
+            self._fetch_lock.release()
 
     def close(self) -> None:
         """Remove the container, and prevent a new one."""
@@ -106,7 +106,7 @@ class ContainerJob:
         self.end(force=True)
         self._remove()
 
-    def _live(self, left: str | None) -> None:
+    def _run(self, left: str | None) -> None:
         try:
             ended = self._start(left) or self._finish(self._watch())
         except (
@@ -125,7 +125,7 @@ class ContainerJob:
         try:
             self._client = self._machine.connect()
         except UserError as error:
-            return self.lost(refusals.said(error))
+            return self.lost(refusals.message_of(error))
         try:
             if not left:
                 self._container = self._made()
@@ -165,7 +165,7 @@ class ContainerJob:
     def _refused(self, error: Exception) -> Ended:
         with suppress(Exception):
             self._files.collect(self._client, None, self._launch)
-        text = refusals.said(error)
+        text = refusals.message_of(error)
         if refusals.is_full_here(error):
             return self._over("disk_full", f"this machine's disk is full: {text}")
         if refusals.is_gone(error):
@@ -236,29 +236,29 @@ class ContainerJob:
                 return self.lost(
                     "the container engine lost track of the container, which is still running"
                 )
-            with self._hears:
+            with self._fetch_lock:
                 self._files.collect(self._client, self._container, self._launch)
         except Exception as error:
-            return self._not_brought(error)
-        said = log_tail(self._launch.log)
+            return self._not_fetched(error)
+        log_end = log_tail(self._launch.log)
         ended = verdict.ended(
             self._launch.job.stage,
             state,
-            said,
+            log_end,
             limits,
             lost=self._machine.lost if was_away else None,
         )
         if not ended.kind and (
-            ended.status == NO_SPACE or (ended.status and "No space left on device" in said)
+            ended.status == NO_SPACE or (ended.status and "No space left on device" in log_end)
         ):
             most = options.limits(self._context)
             return verdict.no_space(ended, self._files.free_bytes(self._launch), most.tmp, most.shm)
         return ended
 
-    def _not_brought(self, error: Exception) -> Ended:
+    def _not_fetched(self, error: Exception) -> Ended:
         from docker.errors import APIError
 
-        text = refusals.said(error)
+        text = refusals.message_of(error)
         if refusals.is_full_here(error):
             return self._over("disk_full", f"this machine's disk is full: {text}")
         if isinstance(error, tarfile.TarError):

@@ -49,7 +49,7 @@ def _named(method: Callable[..., _Result]) -> Callable[..., _Result]:
             fix = "check it there: docker info; then repeat the command"
             raise UserError(
                 self.where,
-                f"the container engine does not work: {refusals.said(error)}",
+                f"the container engine does not work: {refusals.message_of(error)}",
                 fix,
             ) from None
 
@@ -199,10 +199,12 @@ class Containers:
         self._follow()
         ended: list[Ended] = []
         with suppress(queue.Empty):
-            said = self._ends.get(timeout=timeout_s) if timeout_s > 0 else self._ends.get_nowait()
+            arrived = (
+                self._ends.get(timeout=timeout_s) if timeout_s > 0 else self._ends.get_nowait()
+            )
             while True:
-                ended += self._first_end(*said)
-                said = self._ends.get_nowait()
+                ended += self._first_end(*arrived)
+                arrived = self._ends.get_nowait()
         return ended
 
     def terminate(self, stage: str, *, force: bool) -> None:

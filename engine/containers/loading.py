@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from engine.containers.refusals import is_gone, kind_of, said
+from engine.containers.refusals import is_gone, kind_of, message_of
 from engine.errors import UserError
 
 LOAD_S = 600.0  # of one call that transfers an image or an artifact
@@ -22,16 +22,16 @@ def load(client: Any, full_name: str, archive: Path) -> Any:
 
     try:
         with archive.open("rb") as data, patience(client):
-            told = list(
+            responses = list(
                 client.api.load_image(data)
             )  # read to the end: images.load stops at an error and leaves the connection open
     except (DockerException, requests.RequestException) as error:
-        raise _not_loaded(full_name, archive, is_gone(error), said(error)) from None
-    if refusal := next((one["error"] for one in told if "error" in one), None):
+        raise _not_loaded(full_name, archive, is_gone(error), message_of(error)) from None
+    if refusal := next((one["error"] for one in responses if "error" in one), None):
         raise _not_loaded(full_name, archive, False, refusal)
     loaded = re.findall(
         r"^Loaded image(?: ID)?: (\S+)",
-        "".join(one.get("stream", "") for one in told),
+        "".join(one.get("stream", "") for one in responses),
         re.MULTILINE,
     )
     if len(loaded) != 1:

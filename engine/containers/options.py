@@ -36,7 +36,7 @@ class Limits(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     memory: Size | None = Field(
-        None, description="bytes, as 4G; null: 75 % of what the engine's machine has; 0: no limit"
+        None, description="bytes, such as 4G; null: 75 % of the machine's memory; 0: no limit"
     )
     pids: int = Field(2048, gt=0, le=_MOST_PIDS)
     tmp: Size = Field(256_000_000, gt=0, description="size of /tmp, in memory")

@@ -19,7 +19,7 @@ _KINDS: tuple[tuple[str, FailureKind], ...] = (
 )
 
 
-def said(error: Exception) -> str:
+def message_of(error: Exception) -> str:
     """Return the engine's message, or why it cannot be reached, in one line."""
     if isinstance(error, UserError):
         return f"{error.where}: {error.what}"

@@ -172,13 +172,15 @@ class Tunnel:
         """Raise UserError with ssh's message if it has ended."""
         if self._process is None or self._process.poll() is None:
             return
-        said = (self._socket.parent / "log").read_text(errors="replace").strip()
+        output = (self._socket.parent / "log").read_text(errors="replace").strip()
         words = {"host": self._address.host, "known": self._known, "login": self._typed}
         for text, what, fix in _CAUSES:
-            if text in said:
+            if text in output:
                 raise UserError(self._where, what, fix.format(**words))
         last = (
-            said.splitlines()[-1] if said else f"ssh ended with status {self._process.returncode}"
+            output.splitlines()[-1]
+            if output
+            else f"ssh ended with status {self._process.returncode}"
         )
         raise UserError(self._where, last, f"try: ssh {self._typed}")
 

@@ -33,10 +33,12 @@ _WHYS = {
 }
 
 
-def ended(stage: str, state: State, said: str, limits: Given, *, lost: FailureKind | None) -> Ended:
+def ended(
+    stage: str, state: State, log_end: str, limits: Given, *, lost: FailureKind | None
+) -> Ended:
     """Return how the job ended.
 
-    state, limits: State and HostConfig of `docker inspect`. said: the end of the log. lost: the kind of
+    state, limits: State and HostConfig of `docker inspect`. log_end: the end of the log. lost: the kind of
     failure if the engine was away for a while, otherwise None.
     """
     code, seconds = state.ExitCode, seconds_of(state)
@@ -67,7 +69,7 @@ def ended(stage: str, state: State, said: str, limits: Given, *, lost: FailureKi
     if status == -signal.SIGBUS:
         return Ended(stage, status, seconds, "bus_error", _bus_error(limits.ShmSize))
     text = "\n".join(
-        [state.Error, *(line for line in said.splitlines() if line.startswith(_NOT_THE_STAGES))]
+        [state.Error, *(line for line in log_end.splitlines() if line.startswith(_NOT_THE_STAGES))]
     )
     kind = kind_of(text)
     if kind == "failed":
@@ -77,11 +79,11 @@ def ended(stage: str, state: State, said: str, limits: Given, *, lost: FailureKi
 
 def why(kind: FailureKind, text: str) -> str:
     """Return the message for a refusal of the engine."""
-    said = next(
+    log_end = next(
         (line.strip() for line in reversed(text.splitlines()) if kind_of(line) == kind),
         text.strip(),
     )
-    return _WHYS.get(kind, "the container engine says: {text}").format(text=said[:300])
+    return _WHYS.get(kind, "the container engine says: {text}").format(text=log_end[:300])
 
 
 def no_space(ended: Ended, free_bytes: int | None, tmp: int, shm: int) -> Ended:

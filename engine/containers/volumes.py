@@ -49,7 +49,7 @@ class _There:
 
     folder: Path
     fetched: int = 0  # bytes of its events file
-    heard: tuple[str, int] = (
+    last_logged: tuple[str, int] = (
         "",
         0,
     )  # timestamp of the last log entries, and how many have that timestamp
@@ -105,7 +105,9 @@ class Volumes:
     def follow(self, client: Any, container: Any, launch: Launch) -> None:
         """Fetch the stage's reports so far."""
         self._fetch_events(container, launch, _FOLLOWED)
-        self._hear(container, launch, since_s=_second(self._jobs[launch.folder].heard[0]))
+        self._fetch_log(
+            container, launch, since_s=_second(self._jobs[launch.folder].last_logged[0])
+        )
 
     def collect(self, client: Any, container: Any, launch: Launch) -> None:
         """Fetch the outputs and all reports."""
@@ -117,7 +119,7 @@ class Volumes:
                 f"it reported more than {EVENTS_MOST_BYTES / 1000000.0:.0f} MB; the rest "
                 "is left out"
             )
-        self._hear(container, launch)
+        self._fetch_log(container, launch)
         with (
             suppress(_TooLarge, tarfile.TarError),
             _file(container, there.folder / "result.json", RESULT_MOST_BYTES) as result,
@@ -218,7 +220,7 @@ class Volumes:
             return False
         return True
 
-    def _hear(self, container: Any, launch: Launch, since_s: int = 0) -> None:
+    def _fetch_log(self, container: Any, launch: Launch, since_s: int = 0) -> None:
         """Append new log entries since the last call to the log.
 
         If the engine has rotated the last ones away, all that it still has is new.
@@ -226,11 +228,11 @@ class Volumes:
         there = self._jobs[launch.folder]
         words = list(answers.words(container, since_s))
         moments = [moment for moment, _ in words]
-        last, times = there.heard
+        last, times = there.last_logged
         known = moments.index(last) + times if last in moments else 0
-        handles.append(launch.log, b"".join(said for _, said in words[known:]))
+        handles.append(launch.log, b"".join(entry for _, entry in words[known:]))
         if words[known:]:
-            there.heard = moments[-1], moments.count(moments[-1])
+            there.last_logged = moments[-1], moments.count(moments[-1])
 
     def _entry(self, name: str, kind: bytes, mode: int) -> tarfile.TarInfo:
         entry = tarfile.TarInfo(name)

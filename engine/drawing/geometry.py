@@ -20,8 +20,8 @@ Slot = (
 ROW_GAP, COLUMN_GAP, MARGIN = 46.0, 26.0, 16.0
 TITLE_HEIGHT, LINE_HEIGHT, PADDING = 30.0, 15.0, 14.0
 NARROWEST, WIDEST, RAIL_WIDTH = 112.0, 216.0, 4.0
-CHAR_WIDTH = 6.6  # of a 12 px sans serif, on the generous side
-BADGE_WIDTH = 54.0  # of "target" or "store" beside the name
+CHAR_WIDTH = 6.6  # of a 12 px sans serif, a generous estimate
+BADGE_WIDTH = 54.0  # of "target" or "store" next to the name
 SWEEPS = 8
 
 
@@ -212,7 +212,7 @@ def _mean(positions: Mapping[Slot, float], slots: Iterable[Slot], otherwise: flo
 
 def _width(node: Node) -> float:
     badges = BADGE_WIDTH * ((node.runs_on == "target") + node.cached)
-    title = len(node.name) * 1.12 * CHAR_WIDTH + badges  # the name stands bold
+    title = len(node.name) * 1.12 * CHAR_WIDTH + badges  # the name is bold
     longest = max(title, *(len(line) * CHAR_WIDTH for line in node.lines), 0)
     return min(max(longest + 2 * PADDING, NARROWEST), WIDEST)
 

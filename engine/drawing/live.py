@@ -22,7 +22,7 @@ from engine.wording import SYMBOLS, duration, is_stand_in, plural, printable
 
 FEW_CACHED = 3  # more cached stages share one row
 MOST_METRICS = 3
-NARROW = 60  # columns of a terminal that has no room for metrics
+NARROW = 60  # columns; narrower terminals have no room for metrics
 BAR = 12  # columns
 STYLES = {"running": "blue", "finished": "green", "failed": "red", "rejected": "red"}
 RANKS = {"failed": 0, "rejected": 0, "running": 1, "waiting": 3, "skipped": 4}  # finished: 2
@@ -105,7 +105,7 @@ class Table:
 
 
 def _wide_grid() -> Grid:
-    """Return the table's columns: symbol, name, what it does now, duration, metrics."""
+    """Return the table's columns: symbol, name, activity, duration, metrics."""
     grid = Grid.grid(padding=(0, 2, 0, 0), expand=True)
     grid.add_column(no_wrap=True)
     grid.add_column(no_wrap=True, max_width=32)
@@ -116,7 +116,7 @@ def _wide_grid() -> Grid:
 
 
 def _narrow_grid() -> Grid:
-    """Return the same without the metrics, for which there is no room."""
+    """Return the same columns without metrics, for narrow terminals."""
     grid = Grid.grid(padding=(0, 1, 0, 0), expand=True)
     grid.add_column(no_wrap=True)
     grid.add_column(no_wrap=True, max_width=16)

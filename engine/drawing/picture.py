@@ -140,9 +140,9 @@ def _edges(stage: str, reference: str, stages: Sequence[str]) -> Iterator[Edge]:
 
 
 def _stage_node(stage: StageState) -> Node:
-    said = stage.state if stage.seconds is None else f"{stage.state}, {duration(stage.seconds)}"
+    outcome = stage.state if stage.seconds is None else f"{stage.state}, {duration(stage.seconds)}"
     doc = str(stage.job.get("doc") or "").replace("`", "")
-    lines = (*textwrap.wrap(doc, LINE_CHARS), said)
+    lines = (*textwrap.wrap(doc, LINE_CHARS), outcome)
     return Node(stage.name, lines, stage.state, stage.job.get("runs_on", "build"), stage.cached)
 
 

@@ -1,6 +1,6 @@
 """The timeline of a run as HTML: a row for each stage, as wide as the page or the phone.
 
-Pure. Positions are shares of the whole time; the page gives the colours of `bar-STATE`, and STYLE
+Pure. Positions are relative to the total time; the page defines the colours of `bar-STATE`, and STYLE
 the layout.
 """
 
@@ -43,7 +43,7 @@ class Bar:
 
 
 def timeline(bars: Sequence[Bar]) -> str:
-    """Return a row for each bar, over a common axis of time."""
+    """Return a row for each bar, over a common time axis."""
     last = max((bar.end for bar in bars), default=0.0) or 1.0
     marks = _time_ticks(last)
     rules = "".join(f'<i style="left:{_share(tick, last)}"></i>' for tick in marks)
@@ -72,12 +72,12 @@ def _share(seconds: float, last: float) -> str:
 
 
 def _clock(seconds: float) -> str:
-    """Return a moment of the axis: "0", "15 s", "2 min"."""
+    """Return the label of a tick: "0", "15 s", "2 min"."""
     return duration(seconds).removesuffix(" 00 s").removesuffix(" 00 min") if seconds else "0"
 
 
 def _time_ticks(last: float) -> list[float]:
-    """Return moments that are round on a clock once minutes count: 15 s, 2 min, not 50 s."""
+    """Return round times; above a minute they are round on a clock: 15 s, 2 min, not 50 s."""
     steps = [step for step in CLOCK_STEPS_S if last / MOST_TICKS <= step <= last]
     return (
         [n * steps[0] for n in range(int(last / steps[0]) + 1)]

@@ -75,7 +75,7 @@ class Scheduler:
     _priority: Mapping[str, float] = field(default_factory=dict)
     _order: Mapping[str, int] = field(default_factory=dict)  # position in the plan
     _ready: set[str] = field(default_factory=set)
-    _said: list[Event] = field(
+    _pending: list[Event] = field(
         default_factory=list
     )  # events of this iteration of the loop: one fsync for all
 
@@ -118,13 +118,13 @@ class Scheduler:
             return "failed"
         return "rejected" if "rejected" in self._over.values() else "finished"
 
-    def _say(self, *events: Event) -> None:
-        self._said += events
+    def _queue(self, *events: Event) -> None:
+        self._pending += events
 
     def _flush(self) -> None:
-        said, self._said = self._said, []
-        if said:
-            self.emit(*said)
+        reported, self._pending = self._pending, []
+        if reported:
+            self.emit(*reported)
 
     def _take_cached(self) -> None:
         """Process all cached jobs, with one append to the journal."""
@@ -136,7 +136,7 @@ class Scheduler:
                 and name in self._waiting
             ):
                 events += self._cached(planned, planned.record)
-        self._say(*events)
+        self._queue(*events)
 
     def _cached(self, planned: Planned, record: Record) -> list[Event]:
         self._failed.pop(planned.job.stage, None)
@@ -205,9 +205,9 @@ class Scheduler:
             self._not_before[name] = time.monotonic() + BUSY_S
         elif isinstance(found, Planned):
             assert found.record is not None
-            self._say(*self._cached(found, found.record))
+            self._queue(*self._cached(found, found.record))
         else:
-            self._say(found.started)
+            self._queue(found.started)
             self._failed.pop(name, None)
             self._leave(name)
             deadline = time.monotonic() + (timeout_s(job) or float("inf"))
@@ -233,19 +233,19 @@ class Scheduler:
     def _send_back(self, stage: str, output: str) -> None:
         self.attempts.store.quarantine(self.attempts.digests[stage][output])
         text = f"{stage}.{output} was damaged in the store and is set aside; {stage} runs again"
-        self._say(Note(event="note", stage=None, text=text))
+        self._queue(Note(event="note", stage=None, text=text))
         self._waiting[stage] = self.plan.jobs[stage].job
         del self.attempts.digests[stage], self._over[stage]
         self._refresh_ready([stage, *self.plan.graph.successors[stage]])
 
     def _finish(self, ended: Ended) -> None:
         timed = self._running.pop(ended.stage)
-        said, found = self.attempts.end(timed.attempt, ended, timed.ending)
+        reported, found = self.attempts.end(timed.attempt, ended, timed.ending)
         if isinstance(found, Failure):
-            self._say(*said, *self._fail(timed.attempt, ended, found))
+            self._queue(*reported, *self._fail(timed.attempt, ended, found))
             return
         finished = self.attempts.finished(timed.attempt, ended, found)
-        self._say(*said, finished, *self._publish(timed.attempt.job, found))
+        self._queue(*reported, finished, *self._publish(timed.attempt.job, found))
 
     def _fail(self, attempt: LiveAttempt, ended: Ended, failure: Failure) -> list[Event]:
         job = attempt.job
@@ -298,7 +298,7 @@ class Scheduler:
 
     def _stream(self) -> None:
         for timed in self._running.values():
-            self._say(*timed.attempt.poll())
+            self._queue(*timed.attempt.poll())
 
     def _watch_time(self) -> None:
         now = time.monotonic()
@@ -317,7 +317,7 @@ class Scheduler:
     def _end_all(self) -> None:
         """Handle an interrupt: start nothing more, ask the jobs to end, and kill them the second time."""
         if self._waiting:
-            self._say(*self._skip(list(self._waiting), "the run was interrupted"))
+            self._queue(*self._skip(list(self._waiting), "the run was interrupted"))
         for stage in self._running:
             self._end(stage, "the run was interrupted")
             if self.interrupts > 1:

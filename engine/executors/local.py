@@ -206,7 +206,7 @@ class Executor:
         server = self._servers[preload]
         ended: list[Ended] = []
         while data := _received(server):
-            ended += _heard(server, data)
+            ended += _process_answers(server, data)
         if has_ended or data == b"":
             ended += self._lose(preload)
         return ended
@@ -266,7 +266,7 @@ def _received(server: _Server) -> bytes | None:
         return b""
 
 
-def _heard(server: _Server, data: bytes) -> list[Ended]:
+def _process_answers(server: _Server, data: bytes) -> list[Ended]:
     """Process the answers, and return the jobs that ended."""
     server.has_answered = True
     *lines, server.buffer = (server.buffer + data).split(b"\n")

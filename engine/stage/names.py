@@ -9,11 +9,11 @@ _OF_SYSTEMS = ("thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir")  # Windows a
 
 
 def natural_order(name: str) -> "tuple[list[tuple[int, str]], str]":
-    """Return the key that sorts numbers in names by their value: frame2 before frame10."""
+    """Return a sort key that orders numbers in names by value: frame2 before frame10."""
     parts = re.split(r"(\d+)", name.lower())
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], name
 
 
 def is_hidden(name: str) -> bool:
-    """Return whether a file or folder is one that systems add unseen: .DS_Store, __MACOSX, Thumbs.db."""
+    """Return whether an operating system adds such a file or folder: .DS_Store, __MACOSX, Thumbs.db."""
     return name.startswith((".", "__")) or name.lower() in _OF_SYSTEMS

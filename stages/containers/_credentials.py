@@ -79,10 +79,10 @@ def _from_helper(helper: str, key: str) -> tuple[str, str] | None:
         raise StageError(f"'{helper}' is not the name of a credential helper: fix config.json")
     argv = [f"docker-credential-{helper}", "get"]
     try:
-        said = subprocess.run(
+        process = subprocess.run(
             argv, input=key, capture_output=True, text=True, timeout=_HELPER_TIMEOUT_S
         )
-        answer = json.loads(said.stdout) if said.returncode == 0 else {}
+        answer = json.loads(process.stdout) if process.returncode == 0 else {}
     except (OSError, ValueError, subprocess.TimeoutExpired):
         return None
     user, password = (

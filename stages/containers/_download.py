@@ -101,9 +101,7 @@ def download(sha256: str, urls: Iterable[str], session: requests.Session) -> Pat
                 problems.append(f"{url}: {_reason(error)}")
                 if isinstance(error, requests.HTTPError) and error.response.status_code < 500:
                     break
-    raise StageError(
-        "a file of the lock cannot be downloaded; " + "; ".join(dict.fromkeys(problems))
-    )
+    raise StageError("a locked file cannot be downloaded; " + "; ".join(dict.fromkeys(problems)))
 
 
 def read_text(url: str) -> str:
@@ -131,9 +129,9 @@ def _receive(url: str, sha256: str, session: requests.Session) -> Path:
             for chunk in answer.iter_content(_CHUNK):
                 out.write(chunk)
                 if out.tell() > MAX_BYTES:
-                    raise ValueError("it sends more than any package's size")
+                    raise ValueError("it sends more data than any package has")
         if digest_of(partial) != sha256:
-            raise ValueError("it sent a file with another sha256 than the lock's")
+            raise ValueError("it sent a file whose sha256 differs from the lock")
         return keep(partial, sha256)
     finally:
         partial.unlink(missing_ok=True)

@@ -182,7 +182,7 @@ def _member(tar: tarfile.TarFile, name: str) -> bytes:
 def _blob(tar: tarfile.TarFile, digest: str) -> bytes:
     content = _member(tar, f"blobs/sha256/{digest[7:]}")
     if "sha256:" + hashlib.sha256(content).hexdigest() != digest:
-        raise StageError(f"the blob {digest[:19]}... has another digest than its name")
+        raise StageError(f"the blob {digest[:19]}... has a different digest than its name")
     return content
 
 

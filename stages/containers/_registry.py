@@ -144,7 +144,7 @@ class Repository:
             kind = answer.headers.get("Content-Type", "").partition(";")[0].strip()
         if _DIGEST.fullmatch(wanted) and digest_of(content) != wanted:
             raise StageError(
-                f"{self._reference.host} sent another manifest than {wanted[:19]}...: its digest is wrong"
+                f"{self._reference.host} sent a manifest with a different digest than {wanted[:19]}..."
             )
         return kind, content
 
@@ -161,7 +161,7 @@ class Repository:
                     out.write(chunk)
             if "sha256:" + received.hexdigest() != digest:
                 raise StageError(
-                    f"{self._reference.host} sent another blob than {digest[:19]}...: its digest is wrong"
+                    f"{self._reference.host} sent a blob with a different digest than {digest[:19]}..."
                 )
             partial.rename(folder / digest[7:])
         finally:
@@ -205,7 +205,7 @@ class Repository:
         digest = digest_of(content)
         if self.manifest(wanted)[1] != content or self.manifest(digest)[1] != content:
             raise StageError(
-                f"{self._reference.host} returns another manifest for {wanted} than was sent"
+                f"{self._reference.host} returns a different manifest for {wanted} than was sent"
             )
         return digest
 
@@ -337,7 +337,7 @@ def _bounded(answer: requests.Response, most: int, what: str) -> Iterator[bytes]
             yield chunk
     except requests.RequestException as error:
         raise StageError(
-            f"{what} broke off after {received:,} bytes ({type(error).__name__})"
+            f"{what} was interrupted after {received:,} bytes ({type(error).__name__})"
         ) from None
 
 

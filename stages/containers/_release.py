@@ -152,7 +152,9 @@ def _layer(
             written.update(chunk)
             size += out.write(chunk)
     if "sha256:" + read.hexdigest() != digest:
-        raise StageError(f"a layer of {image.path.name} has another digest than its manifest says")
+        raise StageError(
+            f"a layer of {image.path.name} has a different digest than in its manifest"
+        )
     partial.rename(blobs / written.hexdigest())
     return Part(_LAYER, f"sha256:{written.hexdigest()}", size)
 

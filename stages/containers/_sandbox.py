@@ -192,16 +192,18 @@ def _start_and_wait(container: Any, image: Image, memory_mb: int, timeout_s: int
         raise _cause(image, (log.splitlines() or ["no output"])[-1], int(state["ExitCode"]))
 
 
-def _cause(image: Image, said: str, status: int = 1) -> StageError:
-    if "exec format error" in said.lower():
+def _cause(image: Image, message: str, status: int = 1) -> StageError:
+    if "exec format error" in message.lower():
         return StageError(_NO_EMULATION.format(platform=image.platform))
-    if "executable file not found" in said or (
-        "no such file or directory" in said.lower() and status in (1, 127)
+    if "executable file not found" in message or (
+        "no such file or directory" in message.lower() and status in (1, 127)
     ):
-        return StageError(f"the image cannot start Python: {said}")
+        return StageError(f"the image cannot start Python: {message}")
     if 128 < status < 128 + signal.NSIG:
-        return StageError(f"Python was killed in the image by {_signal_name(status - 128)}: {said}")
-    return StageError(f"the smoke test failed in the image with status {status}: {said}")
+        return StageError(
+            f"Python was killed in the image by {_signal_name(status - 128)}: {message}"
+        )
+    return StageError(f"the smoke test failed in the image with status {status}: {message}")
 
 
 def _signal_name(number: int) -> str:
@@ -269,5 +271,7 @@ def _ended_politely() -> Iterator[None]:
 
 
 def _sentence(error: Exception) -> str:
-    said = getattr(error, "explanation", None) or str(error)
-    return str(said).strip().splitlines()[0][:300] if str(said).strip() else type(error).__name__
+    message = getattr(error, "explanation", None) or str(error)
+    return (
+        str(message).strip().splitlines()[0][:300] if str(message).strip() else type(error).__name__
+    )

@@ -40,7 +40,7 @@ def level(record: Mapping[str, Any]) -> str:
 
     CVSS 3 vectors are computed; for CVSS 2 and 4, the database's rating is used.
     """
-    said = [
+    rated = [
         _of_score(score)
         for entry in _list(record.get("severity"))
         if (score := base_score(str(_get(entry, "score")))) is not None
@@ -57,10 +57,10 @@ def level(record: Mapping[str, Any]) -> str:
             )
         ),
     ]
-    said += [
+    rated += [
         _WORDS[word.lower()] for word in words if isinstance(word, str) and word.lower() in _WORDS
     ]
-    return max(said, key=LEVELS.index, default="unknown")
+    return max(rated, key=LEVELS.index, default="unknown")
 
 
 def base_score(vector: str) -> float | None:

@@ -46,7 +46,7 @@ def read_requirements(path: Path) -> dict[str, str]:
     return found
 
 
-def bring(requirements: dict[str, str], platform: Platform) -> list[Path]:
+def download_wheels(requirements: dict[str, str], platform: Platform) -> list[Path]:
     """Return the wheels of the lock; pip downloads those not in the cache from its configured index."""
     sweep()
     wheels = {sha256: cached(sha256) for sha256 in requirements}

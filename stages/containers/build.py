@@ -67,7 +67,7 @@ def _fill(tree: "Tree", context: In, image: "Image", on: "Platform", epoch: int)
     """Add the packages of the image's locks to the tree, and return their number."""
     from stages.containers._debian import install, read_lock, read_repository
     from stages.containers._rootfs import alternatives
-    from stages.containers._wheels import bring, lay, read_requirements
+    from stages.containers._wheels import download_wheels, lay, read_requirements
 
     lock, requirements = (
         context / f"debian-{on.arch}.lock",
@@ -81,7 +81,7 @@ def _fill(tree: "Tree", context: In, image: "Image", on: "Platform", epoch: int)
     if image.repository:
         packages += install(tree, read_repository(image.repository, on.debian, epoch))
     alternatives(tree, on)
-    wheels = bring(read_requirements(requirements), on) if requirements.is_file() else []
+    wheels = download_wheels(read_requirements(requirements), on) if requirements.is_file() else []
     for wheel in wheels:
         lay(wheel, tree, image.leave_out)
     return packages + len(wheels)

@@ -86,7 +86,7 @@ def publish(
         image.platform: manifest.digest
         for image, manifest in zip(found.values(), release.manifests, strict=True)
     }
-    said = {
+    facts = {
         "v": 1,
         "name": name,
         "tag": tag,
@@ -95,7 +95,7 @@ def publish(
         "tested": {image.platform: image.digest for image in found.values()},
         "pushed": str(goal) if registry else None,
     }
-    report.write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
+    report.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     blobs = list((layout / "blobs" / "sha256").iterdir())
     return PublishMetrics(
         platforms=float(len(found)),
@@ -113,7 +113,7 @@ def _check(arch: str, image: "Image", smoke: "Path | None", scan: "Path | None")
     for what, path in (("smoke test", smoke), ("scan", scan)):
         if path and path.exists() and _image_of(path, what) != image.digest:
             raise StageError(
-                f"the {what} given as {arch} belongs to another image than the archive"
+                f"the {what} given as {arch} belongs to a different image than the archive"
             )
 
 
@@ -139,7 +139,7 @@ def _push(release: "Release", layout: "Path", goal: Any) -> int:
         uploaded += repository.upload(layout / "blobs" / "sha256" / blob.digest[7:], blob.digest)
         if repository.size(blob.digest) != blob.size:
             raise StageError(
-                f"{goal.host} reports another size of {blob.digest[:19]}... than was sent"
+                f"{goal.host} reports a different size for {blob.digest[:19]}... than was sent"
             )
     for part in (*release.manifests, release.index):
         content = (layout / "blobs" / "sha256" / part.digest[7:]).read_bytes()

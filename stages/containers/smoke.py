@@ -85,7 +85,7 @@ def smoke(
         encoding="utf-8",
     )
     result = _compare.compare(found, wanted)
-    _tell(found, taken, wanted is not None)
+    _note_results(found, taken, wanted is not None)
     slowest = max(
         run["default"]["seconds"]
         for model in found["models"].values()
@@ -118,7 +118,7 @@ def _compute(
     with _sandbox.engine() as client, _sandbox.loaded(client, image) as name:
         argv = ["python3", f"{_sandbox.FOLDER}/{script.name}", _sandbox.FOLDER, *words]
         files = {**contents, **_sources(), script.name: script.read_bytes()}
-        said = _sandbox.run(
+        written = _sandbox.run(
             client,
             image,
             name,
@@ -128,7 +128,7 @@ def _compute(
             memory_mb=memory_mb,
             timeout_s=timeout_s,
         )
-        return said, _sandbox.is_emulated(client, image)
+        return written, _sandbox.is_emulated(client, image)
 
 
 def _sources() -> dict[str, bytes]:
@@ -181,7 +181,7 @@ def _check_platform(image: "Image", platform: str) -> None:
         )
 
 
-def _tell(found: dict[str, Any], taken: str, is_compared: bool) -> None:
+def _note_results(found: dict[str, Any], taken: str, is_compared: bool) -> None:
     names = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
     note(f"measured on {taken}: {names}")
     for module, seconds in found.get("imports", {}).items():

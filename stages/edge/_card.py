@@ -33,10 +33,9 @@ def card(
 ) -> str:
     """Return the card as Markdown.
 
-    manifest: the package's, without its list of files; original: the file name of the model that
-    was exported, or ""; figures: score's report, whose `card` has sections by title; cost:
-    benchmark's report; log: that of compile, None if the target has no Edge TPU; constants: the
-    package's
+    manifest: the package's, without its list of files; original: the file name of the exported model,
+    or ""; figures: the report of score, whose `card` has sections by title; cost: the report of
+    benchmark; log: the log of compile, None if the target has no Edge TPU; constants: the package's
     """
     name = manifest["name"]
     head = _TEMPLATE.format(
@@ -72,9 +71,7 @@ def _tensor(name: str, about: dict[str, Any]) -> str:
 
 
 def _pixels(scaling: "dict[str, float] | None") -> str:
-    """Return how pixels are scaled for the model; empty if its input is no picture or the scaling
-    is unknown.
-    """
+    """Return how pixels are scaled, if the model's input is a picture with a known scaling."""
     if not scaling:
         return ""
     mean, deviation = scaling["mean"], scaling["deviation"]

@@ -116,7 +116,7 @@ def parse(text: str) -> CompilerLog:
     total = _number("Total number of operations", text, sum(counts.values()))
     on_cpu = _number("Number of operations that will run on CPU", text, counts[False])
     return CompilerLog(
-        version=_said(r"Edge TPU Compiler version (\S+)", text) or "unknown",
+        version=_first_group(r"Edge TPU Compiler version (\S+)", text) or "unknown",
         operations=total,
         on_edgetpu=_number("Number of operations that will run on Edge TPU", text, total - on_cpu),
         on_cpu=on_cpu,
@@ -153,7 +153,7 @@ def failure(text: str, status: int) -> str:
     newer = re.search(r"Didn't find op for builtin opcode '(\w+)' version '(\d+)'", text)
     if newer:
         return _readable.unreadable(newer[1], int(newer[2]))
-    custom = _said(r"Encountered unresolved custom op: (\w+)", text)
+    custom = _first_group(r"Encountered unresolved custom op: (\w+)", text)
     if custom:
         return (
             f"the compiler does not know the custom operator {custom}: remove it from the "
@@ -162,7 +162,7 @@ def failure(text: str, status: int) -> str:
     known = next((sentence for mark, sentence in _FAILURES if mark in text), None)
     if known:
         return known
-    reason = _said(r"Compilation failed: ([^\n]+)", text) or next(
+    reason = _first_group(r"Compilation failed: ([^\n]+)", text) or next(
         (line for line in reversed(text.split("\n")) if not _FRAME.match(line)), None
     )
     if reason is None:
@@ -185,7 +185,7 @@ def _status(words: str) -> str:
 
 
 def _number(name: str, text: str, otherwise: int) -> int:
-    found = _said(rf"{re.escape(name)}:\s*(\d+)", text)
+    found = _first_group(rf"{re.escape(name)}:\s*(\d+)", text)
     return int(found) if found else otherwise
 
 
@@ -194,6 +194,6 @@ def _bytes(name: str, text: str) -> int:
     return round(float(found[1]) * _UNITS[found[2]]) if found else 0
 
 
-def _said(pattern: str, text: str) -> str | None:
+def _first_group(pattern: str, text: str) -> str | None:
     found = re.search(pattern, text)
     return found[1] if found else None

@@ -65,29 +65,29 @@ def in_child(function: Callable[..., None], *arguments: Any) -> None:
             status = 0
         except BaseException as error:
             traceback.print_exc()
-            os.write(writing, _said(error).encode()[:_MOST_BYTES])
+            os.write(writing, _message_of(error).encode()[:_MOST_BYTES])
         finally:
             sys.stderr.flush()
             os._exit(status)
     os.close(writing)
     with open(reading, "rb") as pipe:
-        said = pipe.read().decode("utf-8", "replace")
+        reason = pipe.read().decode("utf-8", "replace")
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if status == -signal.SIGKILL:
         raise StageError(
-            "the converter was ended by signal 9, which is how the system ends it when memory runs "
-            "out: free some, or make the model smaller"
+            "the converter was killed by signal 9, usually because memory ran "
+            "out: free memory, or make the model smaller"
         )
     if status < 0:
         raise StageError(
-            f"the converter was ended by signal {-status}: some operation of the model has no int8 "
+            f"the converter was killed by signal {-status}: some operation of the model has no int8 "
             "form (a rolled LSTM or GRU has none)"
         )
     if status:
-        raise StageError(said)
+        raise StageError(reason)
 
 
-def _said(error: BaseException) -> str:
+def _message_of(error: BaseException) -> str:
     """Return the message of a StageError, or the beginning of the converter's message."""
     if isinstance(error, StageError):
         return str(error)
@@ -96,7 +96,7 @@ def _said(error: BaseException) -> str:
             f"TFLite has no form of {lacking}, at least not of these types: put other operations "
             "in their place, and float32 in that of float16 and text"
         )
-    return f"the converter failed: {first_line(error)}; the whole error stands above in the log"
+    return f"the converter failed: {first_line(error)}; the full error is in the log above"
 
 
 def _end_type(name: str) -> Any:
@@ -115,7 +115,9 @@ def _export(network: Any, to: Path) -> None:
     import tensorflow as tf
 
     inputs = [
-        keras.Input(tensor.shape[1:], batch_size=1, dtype=tensor.dtype, name=_spoken(tensor.name))
+        keras.Input(
+            tensor.shape[1:], batch_size=1, dtype=tensor.dtype, name=_python_name(tensor.name)
+        )
         for tensor in network.inputs
     ]
     outputs = network(keras.tree.pack_sequence_as(network.input, inputs), training=False)
@@ -148,7 +150,7 @@ def _with_batch(name: str, shape: Any) -> "list[int | None]":
     return [1, *sizes[1:]] if sizes[:1] == [None] else sizes
 
 
-def _spoken(name: str) -> str:
+def _python_name(name: str) -> str:
     """Return the name in the form that TensorFlow requires: a valid Python parameter name."""
     name = re.sub(r"\W", "_", name)
     return f"{name}_" if keyword.iskeyword(name) else name

@@ -31,19 +31,19 @@ class Difference:
         return asdict(self)
 
     def __str__(self) -> str:
-        said = f"all {self.examples} outputs are equal"
+        text = f"all {self.examples} outputs are equal"
         if self.outputs_differ:
-            said = (
+            text = (
                 f"{self.outputs_differ} of {self.examples} outputs differ, by up to "
                 f"{_plural(self.max_step_difference, 'quantisation step')}"
             )
         if not self.reference_bit_equal:
             return (
-                f"{said}; with the reference kernels they differ too, so the file or the "
+                f"{text}; with the reference kernels they differ too, so the file or the "
                 "arithmetic is damaged"
             )
         return (
-            f"{said}; with the reference kernels "
+            f"{text}; with the reference kernels "
             f"{_plural(self.reference_examples, 'example')} agree bit for bit"
         )
 
@@ -82,8 +82,8 @@ def read(folder: Path, model_sha256: str, examples: int) -> Reference:
     counts = {len(raw) for raw in default.raw.values()}
     if default.about["model_sha256"] != model_sha256 or counts != {examples}:
         raise StageError(
-            "the reference belongs to another model or test part: run the stage "
-            "`reference` on these"
+            "the reference belongs to another model or test part: run the stage `reference` with "
+            "this model and part"
         )
     chosen = np.load(folder / "chosen.npy", allow_pickle=False)
     return Reference(default, raw_outputs.read(folder / "reference"), chosen)

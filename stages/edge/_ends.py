@@ -18,7 +18,7 @@ def ends(model: Model) -> tuple[Ends, Ends]:
     inputs = {n: graph.tensors[at] for n, at in zip(names.inputs, graph.inputs, strict=True)}
     outputs = {n: graph.tensors[at] for n, at in zip(names.outputs, graph.outputs, strict=True)}
     if not inputs:
-        raise StageError("the model has no input: give a network that takes one")
+        raise StageError("the model has no input: use a network with an input")
     for name, tensor in inputs.items():
         if why := _obstacle(tensor):
             raise StageError(f"the input '{name}' {why}")
@@ -28,7 +28,7 @@ def ends(model: Model) -> tuple[Ends, Ends]:
 def _obstacle(tensor: Declared) -> str:
     shape, signature = list(tensor.shape), list(tensor.shape_signature or tensor.shape)
     if tensor.type == "STRING":
-        return "is text: let the network begin behind the layer that reads text"
+        return "is text: start the network after the layer that reads text"
     if min((*shape, *signature[1:]), default=0) < 0:  # an open batch of size 1 is allowed
         return f"is {signature}: give the network fixed shapes"
     if not shape or shape[0] != 1:

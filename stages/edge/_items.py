@@ -11,7 +11,7 @@ from stages.media import kinds
 from stages.media.unreadable import Unreadable
 from stages.tasks.task import Task
 
-NAMED = 8  # at most so many files are named in one note
+NAMED = 8  # maximum number of files named in one note
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,10 @@ def answered(
 
 
 def clips(task: Task, path: Path, partial: bool = False) -> "list[Clip]":
-    """Return the clips in a file or folder, in natural order; nothing is decoded yet.
+    """Return the clips in a file or folder, in natural order, without decoding anything.
 
-    Folders in a folder are read too. If the task follows movement, they are not, and the pictures of
-    the folder are the frames of one clip. partial: a folder without a clip is no error.
+    Folders inside a folder are read too, unless the task follows movement: then the pictures in the
+    folder are the frames of one clip. partial: a folder without a clip is not an error.
     """
     if path.is_file():
         clip = _of_file(task, path, path.name)
@@ -112,7 +112,7 @@ def _tell_left_out(names: list[str]) -> None:
 
 
 def _of_file(task: Task, path: Path, name: str) -> "Clip | None":
-    """Return the file as a clip; name: of the file below the user's folder."""
+    """Return the file as a clip; name: its path below the user's folder."""
     own = task.read(path)
     if own is not None:
         inputs = (Input(raw, name) for raw in own)
@@ -125,10 +125,10 @@ def _of_file(task: Task, path: Path, name: str) -> "Clip | None":
 
 
 def video(source: "Path | int | str", name: str = "") -> "Iterator[Input]":
-    """Yield the frames of a video file, of the camera of a number, or of a stream's address.
+    """Yield the frames of a video file, of a camera by number, or of a stream by address.
 
-    name: of a file; by default, `name_of` the source. What was lost is noted at the end, also if the
-    reader ends before the video does.
+    name: of the source; by default `name_of(source)`. Lost frames are noted at the end, even if the
+    caller stops before the video ends.
     """
     from stages.media.video import open_video
 
@@ -152,7 +152,7 @@ def name_of(source: "Path | int | str") -> str:
 
 
 def _pictures(paths: list[Path], root: Path, side: int | None) -> "Iterator[Input]":
-    """Yield the pictures, named by their paths below the root."""
+    """Yield the pictures, with their paths below the root as names."""
     from stages.media.pictures import read_many
 
     for path, picture in read_many(tuple(paths), side):

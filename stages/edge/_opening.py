@@ -76,11 +76,9 @@ def _whole(source: Source) -> Any:
         return keras.models.load_model(named, compile=False, safe_mode=True)
 
 
-def _why(name: str, said: str, error: Exception) -> str:
-    if own := _OWN.search(said):
-        return (
-            f"{name} needs the code of '{own[1]}', and a model's code is not run here: {_WAY_OUT}"
-        )
-    if "Lambda" in said:
-        return f"{name} has a Lambda layer, whose code is not run here: {_WAY_OUT}"
+def _why(name: str, reason: str, error: Exception) -> str:
+    if own := _OWN.search(reason):
+        return f"{name} needs the code of '{own[1]}', but code in a model is never executed: {_WAY_OUT}"
+    if "Lambda" in reason:
+        return f"{name} has a Lambda layer, whose code is never executed: {_WAY_OUT}"
     return f"{name} cannot be opened as a Keras model: {first_line(error)}"

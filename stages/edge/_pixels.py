@@ -17,7 +17,7 @@ GUESSED = (
     "was trained with -1..1, pass params.mean=127.5 params.deviation=127.5; with 0..255, pass "
     "params.mean=0 params.deviation=1"
 )
-RESCALED = "the model has a Rescaling layer: it gets pixels as they are, 0..255"
+RESCALED = "the model has a Rescaling layer: it gets unscaled pixels, 0..255"
 
 
 def scaling(

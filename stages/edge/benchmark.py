@@ -80,7 +80,7 @@ def benchmark(
         times = _times_ms(model, _tensors(model, data if name == role else None), repeats, name)
         ran = twin if twin and model.accelerator == "edgetpu" else plain
         rows[name] = {**_figures(model, times, plain, ran, runtime), **_how(model, threads)}
-        _tell(name if others else "", rows[name], model)
+        _note_figures(name if others else "", rows[name], model)
         model.close()  # an Edge TPU can be used by only one process at a time
     metrics = _metrics(rows, role)
     whole = {**rows[role], **metrics, "models": rows}
@@ -168,7 +168,7 @@ def _metrics(rows: dict[str, dict[str, Any]], role: str) -> BenchmarkMetrics:
     return metrics
 
 
-def _tell(name: str, row: dict[str, Any], model: "Model") -> None:
+def _note_figures(name: str, row: dict[str, Any], model: "Model") -> None:
     threads = row["threads"]
     note(
         f"{name}{': ' if name else ''}measured with {model.runtime} on the {model.called}, {threads} "
@@ -188,8 +188,8 @@ def _peak_memory_mb(model: str, runtime: str) -> float:
         "m.run({n: np.zeros(t.shape, t.type) for n, t in m.inputs.items()});"
         "print(open('/proc/self/status').read())"
     )
-    said = subprocess.run(
+    status_text = subprocess.run(
         [sys.executable, "-c", code, model, runtime], capture_output=True, text=True, check=True
     ).stdout
-    peak = re.search(r"VmHWM:\s+(\d+) kB", said)
+    peak = re.search(r"VmHWM:\s+(\d+) kB", status_text)
     return int(peak[1]) / 1024 if peak else 0.0

@@ -186,7 +186,7 @@ def _run(command: list[str], timeout_s: float) -> tuple[int, str]:
         start_new_session=True,
     )
     try:
-        said, _ = process.communicate(timeout=timeout_s)
+        output_bytes, _ = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
@@ -194,6 +194,6 @@ def _run(command: list[str], timeout_s: float) -> tuple[int, str]:
             f"the compiler did not end within {timeout_s:g} s: increase timeout_s, or make "
             "the model smaller"
         ) from None
-    text = said.decode("utf-8", "replace")
+    text = output_bytes.decode("utf-8", "replace")
     sys.stderr.write(text)
     return process.returncode, text

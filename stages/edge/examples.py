@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 TESTED = 5  # every fifth example belongs to the test part
 MOST_FILES = 500  # the number that `quantise` calibrates with; each picture becomes a float32 input
-NAMED = 8  # at most so many files are named in one note
+NAMED = 8  # maximum number of files named in one note
 
 
 class ExamplesMetrics(TypedDict):
@@ -69,7 +69,7 @@ def examples(
         note(f"{len(bad)} files cannot be read and are skipped: {'; '.join(bad[:NAMED])}")
     if len(found) < 2:
         raise StageError(
-            f"there are {len(found)} examples: give two or more, better 100"
+            f"there are {len(found)} examples: provide at least two, preferably 100"
             + "".join(f"; not an example: {one}" for one in bad[:1])
         )
     chosen = {test: found[::TESTED], train: [one for at, one in enumerate(found) if at % TESTED]}
@@ -150,7 +150,7 @@ def _read(
     from stages.tflite import arrays
 
     if not folder.is_dir():
-        raise StageError(f"{folder.name} is no folder: put examples into one")
+        raise StageError(f"{folder.name} is not a folder: put examples into one")
     files = _spread(_files(folder))
     found: list[Any] = []
     for at, path in enumerate(files):
@@ -161,7 +161,7 @@ def _read(
             elif arrays.is_array(path):
                 found += [(None, one) for one in _finite(arrays.read(path, inputs))]
             else:
-                bad.append(f"{path.name} (no picture, .npy or .npz file)")
+                bad.append(f"{path.name} (not a picture, .npy or .npz file)")
         except (Unreadable, arrays.Misfit) as error:
             bad.append(f"{path.name} ({error})")
     return found
@@ -175,7 +175,7 @@ def _finite(found: "list[dict[str, NDArray[Any]]]") -> "list[dict[str, NDArray[A
 
     for one in found:
         if not all(np.isfinite(values).all() for values in one.values()):
-            raise Misfit("it holds NaN or infinity")
+            raise Misfit("it contains NaN or infinity")
     return found
 
 
@@ -193,7 +193,7 @@ def _spread(files: "list[Path]") -> "list[Path]":
     """Return at most MOST_FILES files, evenly spaced so that all classes are included."""
     if len(files) <= MOST_FILES:
         return files
-    note(f"using {MOST_FILES} of {len(files)} files, evenly chosen; more would only take memory")
+    note(f"using {MOST_FILES} of {len(files)} files, evenly spaced; more would only use memory")
     return [files[at * len(files) // MOST_FILES] for at in range(MOST_FILES)]
 
 

@@ -91,7 +91,7 @@ def _refuse_endless(name: str, values: "tuple[NDArray[np.float32], NDArray[np.fl
     for form, one in zip(("int8", "float"), values, strict=True):
         if not np.isfinite(one).all():
             raise StageError(
-                f"the {form} model's output '{name}' holds NaN or infinity: are the examples scaled as "
+                f"the {form} model's output '{name}' contains NaN or infinity: are the examples scaled as "
                 "in training?"
             )
 
@@ -159,7 +159,7 @@ def _card(figures: str) -> dict[str, str]:
         ),
         "Figures": f"{figures[:1].upper()}{figures[1:]}.",
         "Limits": (
-            "Its accuracy was not measured: the examples have no labels. These figures say how near "
+            "Its accuracy was not measured: the examples have no labels. These figures say how close "
             "the exported model is to the original, not how often either is right."
         ),
     }

@@ -40,9 +40,9 @@ def package(
 ) -> PackageMetrics:
     """Pack models/<role>/*.tflite, labels.txt, constants.json, card.md and manifest.json; data/ if given.
 
-    models, compiled: <role>/{int8,float,edgetpu}.tflite; float is packed only without int8. A model
-                      that was compiled for the Edge TPU is packed beside the int8 one, so that a
-                      device without its Edge TPU still has a model to run
+    models, compiled: <role>/{int8,float,edgetpu}.tflite; float is packed only if there is no int8. A
+                      model compiled for the Edge TPU is packed together with the int8 one, so that
+                      a device without a working Edge TPU still has a model to run
     ready:            a published model, packed in the role `ready_role`: a .tflite, a folder with
                       int8.tflite and its twin edgetpu.tflite
     test:             a part with constants.json, and labels.txt if there are labels
@@ -55,7 +55,7 @@ def package(
     name:        of the package, for card and manifest
     description: what the model does, for the card
     target:      the target's name, for card and manifest
-    runtime:     the target's: litert or tflite_runtime
+    runtime:     of the target: litert or tflite_runtime
 
     Nothing in the package depends on the time: the same inputs give the same bytes.
     """

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from stages.tasks.task import Task
 
 LOADS = {"task": "stages.tasks"}
-NAMED = 8  # at most so many files are named in one sentence
+NAMED = 8  # maximum number of files named in one sentence
 LONGEST_NAME = 240  # bytes of a name; file systems allow 255
 
 
@@ -44,23 +44,20 @@ def predict(
     """Answer every input with the package's task.
 
     package: a packed model
-    source:  a video, a picture, a file of the task's own form, or a folder of them, also in folders
-             below it; pictures of a folder are frames of one clip if the task follows movement
-    stream:  instead of a source: the number of a camera, or the address of a stream, which is read
-             to its end, for so many `seconds`, or until SIGTERM
-    result:  predictions.jsonl, a line for each row of an answer, written as soon as it is known:
-             source, time_s (of the row's first frame if it names one; null for pictures), and what
-             the task says; with annotate, videos (.mp4) and pictures (.png) with the answers drawn
-             on them in annotated/
-
-    task:        what the packed model does: a module of stages/tasks
-    seconds:     how long a stream is read
+    source:  a video, a picture, a file in the task's own format, or a folder of them, including its
+             subfolders; pictures in a folder are frames of one clip if the task follows movement
+    stream:  instead of a source: the number of a camera or the address of a stream, which is read
+             until its end, for `seconds`, or until SIGTERM
+    result:  predictions.jsonl, one line per row of an answer, written immediately: source, time_s (of
+             the row's first frame if it names one; null for pictures), and the task's fields; with
+             annotate, also annotated/, with the answers drawn on videos (.mp4) and pictures (.png)
+    task:        the task of the packed model: a module of stages/tasks
+    seconds:     how long to read a stream
     annotate:    true: also draw the answers on pictures and videos
-    partial:     true: the source is a part of a folder, so it is no error if nothing in it is readable
-    runtime:     the target's: litert or tflite_runtime
-    accelerator: the target's: none, or a name such as edgetpu
-
-    StageError: a damaged package, nothing that can be read.
+    partial:     true: the source is part of a folder, so it is not an error if nothing in it is readable
+    runtime:     of the target: litert or tflite_runtime
+    accelerator: of the target: none, or a name such as edgetpu
+    StageError: a damaged package, or nothing readable.
     """
     from stages.edge import _items, _live
     from stages.tasks.task import open_task

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from stages.tflite.schema import Model
     from stages.tflite.tensor import Tensor
 
-# how the files begin that `model` may be, checked when planning; ? is any character
+# the first characters of files that `model` accepts, checked when planning; ? is any character
 READS = {
     "model": {
         "a .keras file": "PK\x03\x04",
@@ -139,14 +139,14 @@ def _copy(source: "Source", folder: "Path") -> None:
         return
     if is_compiled(source.path):
         raise StageError(
-            f"{source.path.name} is compiled for the Edge TPU: give a folder that has it as "
-            "edgetpu.tflite beside the int8.tflite that it was compiled from"
+            f"{source.path.name} is compiled for the Edge TPU: give a folder with this file as "
+            "edgetpu.tflite and the model that it was compiled from as int8.tflite"
         )
     form = "int8" if _is_quantised(source.path) else "float"
     if form == "float":
         note(
-            f"{source.path.name} is a float model in TFLite's format, which cannot be quantised any "
-            "more; to quantise it, give the Keras model or SavedModel that it was converted from"
+            f"{source.path.name} is a float model in TFLite's format, which cannot be quantised; to "
+            "quantise it, give the Keras model or SavedModel that it was converted from"
         )
     shutil.copyfile(source.path, folder / f"{form}.tflite")
 

@@ -1,4 +1,4 @@
-"""Reads colours of 16 bits whole with Pillow, which keeps the upper 8 of each."""
+"""Reads 16-bit colours completely with Pillow, which keeps only the upper 8 bits of each value."""
 
 import sys
 from pathlib import Path
@@ -10,15 +10,19 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _NATIVE = sys.byteorder[0].upper()
-_GREY_AND_ALPHA = "LA;16B"  # has no swapped mode; its four bytes can be read as a colour of 8 bits
-_SWAPPED = {"B": "L", "L": "B", "N": "B" if _NATIVE == "L" else "L"}  # ends of Pillow's raw modes
+_GREY_AND_ALPHA = "LA;16B"  # has no swapped mode; its four bytes can be read as an 8-bit colour
+_SWAPPED = {
+    "B": "L",
+    "L": "B",
+    "N": "B" if _NATIVE == "L" else "L",
+}  # suffixes of Pillow's raw modes
 
 
 def lower_bytes(path: Path, image: "Image.Image") -> "Optional[np.ndarray]":
     """Return the lower byte of each value, (h, w, 3) uint8, RGB, upright; None if there is none.
 
-    image: the same file as Pillow opened it, not decoded yet. In the other byte order, the byte
-    that Pillow keeps is the lower one.
+    image: the same file, opened by Pillow but not decoded yet. In the swapped byte order, Pillow keeps
+    the lower byte.
     """
     from PIL import Image, ImageOps
 
@@ -34,7 +38,7 @@ def lower_bytes(path: Path, image: "Image.Image") -> "Optional[np.ndarray]":
 
 
 def _raw_mode(image: "Image.Image") -> str:
-    """Return how the file lays a pixel out, such as RGB;16B; each decoder has it first."""
+    """Return the file's pixel layout, such as RGB;16B, which is the first argument of each decoder."""
     for tile in getattr(image, "tile", []):
         return str(tile.args if isinstance(tile.args, str) else next(iter(tile.args or ()), ""))
     return ""

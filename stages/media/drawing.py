@@ -11,7 +11,7 @@ BLACK: Colour = (0, 0, 0)
 
 
 class Canvas:
-    """A copy of an RGB picture (h, w, 3) that is drawn on; `unit` is the width of its lines, pixels."""
+    """A copy of an RGB picture (h, w, 3) to draw on; `unit` is the line width in pixels."""
 
     def __init__(self, picture: np.ndarray) -> None:
         self._image = Image.fromarray(np.ascontiguousarray(picture))
@@ -20,7 +20,7 @@ class Canvas:
 
     @property
     def picture(self) -> np.ndarray:
-        """The picture as it is now: (h, w, 3) uint8, RGB."""
+        """Return the current picture: (h, w, 3) uint8, RGB."""
         return np.asarray(self._image)
 
     def line(
@@ -30,7 +30,7 @@ class Canvas:
         self._draw.line([start, end], fill=colour, width=self.unit)
 
     def point(self, centre: "tuple[float, float]", colour: Colour) -> None:
-        """Draw a disc a little wider than a line."""
+        """Draw a disc that is slightly wider than a line."""
         self._draw.circle(centre, self.unit + 1, fill=colour)
 
     def box(self, corners: "tuple[float, float, float, float]", colour: Colour) -> None:
@@ -40,10 +40,10 @@ class Canvas:
         self._draw.rectangle(ordered, outline=colour, width=self.unit)
 
     def text(self, place: "tuple[float, float]", text: str, size: "int | None" = None) -> None:
-        """Write white text with a black rim; `place` is the left end of its base line, in pixels.
+        """Write white text with a black outline; `place` is the left end of its baseline, in pixels.
 
-        size: the font's, in pixels; by default, a text is legible at the picture's size. A text
-        that is wider than the picture is written smaller.
+        size: of the font, in pixels; the default is legible at the picture's size. Text that is wider
+        than the picture is written smaller.
         """
         x, y = place
         size = self._fitting(
@@ -60,6 +60,6 @@ class Canvas:
         self.text((4 * self.unit, self._image.height - 6 * self.unit), text)
 
     def _fitting(self, text: str, size: int, room: float) -> int:
-        """Return the size, or the one at which the text fills the room."""
+        """Return the size, or a smaller one at which the text fits the width."""
         width = sum(font.getlength(piece) for font, piece in fonts.runs(text, size))
         return size if width <= room else max(4, int(size * room / width))

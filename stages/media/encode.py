@@ -1,6 +1,4 @@
-"""Writes frames as an MP4: H.264 with PyAV, which browsers and phones play, else MPEG-4 with
-OpenCV.
-"""
+"""Writes frames as an MP4: H.264 with PyAV, which browsers and phones play, or else MPEG-4 with OpenCV."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -18,10 +16,10 @@ MPEG4_NOTE = (
 
 
 def write_video(path: Path, frames: "Iterable[Frame]", frame_rate: "float | None" = None) -> str:
-    """Write the frames with their own times; return a note on what players may not do, or "".
+    """Write the frames with their own times; return a note about limited playback, or "".
 
-    The size is that of the first frame, made even; other frames are scaled to it. frame_rate: a
-    second, used if times cannot be kept. StageError: no encoder is installed.
+    The size is that of the first frame, made even; other frames are scaled to it. frame_rate: frames
+    per second, used if times cannot be kept. StageError: no encoder is installed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     same_size = _of_one_even_size(frames)
@@ -35,7 +33,7 @@ def write_video(path: Path, frames: "Iterable[Frame]", frame_rate: "float | None
 
 
 def _of_one_even_size(frames: "Iterable[Frame]") -> "Iterator[Frame]":
-    """H.264 with colour at half the resolution needs even sides: the last row or column repeats."""
+    """Make sides even by repeating the last row or column: H.264 has colour at half the resolution."""
     size = None
     for picture, time_s in frames:
         size = size or picture.shape[1::-1]

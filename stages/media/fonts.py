@@ -1,7 +1,7 @@
-"""Finds a font for each character of a text, among those that are installed.
+"""Finds an installed font for each character of a text.
 
-DejaVu Sans comes first: it covers the alphabets of Europe, Hebrew and Arabic, and matplotlib brings
-it along. Pillow's own font, ASCII only, comes last.
+DejaVu Sans comes first: it covers European alphabets, Hebrew and Arabic, and is part of matplotlib.
+Pillow's own font, ASCII only, comes last.
 """
 
 import sys
@@ -21,11 +21,11 @@ _FOLDERS = {
     "win32": ("C:/Windows/Fonts",),
 }
 _LINUX = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "~/.fonts")
-_NO_CHARACTER = "\U0010ffff"  # no font has it: it is drawn as the box of a missing glyph
+_NO_CHARACTER = "\U0010ffff"  # no font has it, so it is drawn as the box for missing glyphs
 
 
 def runs(text: str, size: int) -> "Iterator[tuple[ImageFont.FreeTypeFont, str]]":
-    """Yield the text in pieces, each with a font of `size` pixels that has its characters.
+    """Yield the text in parts, each with a font of `size` pixels that has its characters.
 
     A character that no font has is replaced by its base letter (a for ä), or drawn as a box.
     """
@@ -47,7 +47,7 @@ def _drawable(character: str) -> str:
 
 
 def _fonts_of(text: str) -> "Iterator[tuple[int, str]]":
-    """Yield each character with its font's number; spaces and accents stay with what precedes."""
+    """Yield each character with its font's index; spaces and accents get that of the previous one."""
     index = 0
     for character in text:
         if not (character.isspace() or unicodedata.combining(character)):
@@ -78,7 +78,7 @@ def _shape(font: "ImageFont.FreeTypeFont", character: str) -> "tuple[object, byt
 
 @lru_cache(maxsize=256)
 def _font(index: int, size: int) -> "ImageFont.FreeTypeFont":
-    """Return the font of a number; Pillow's own has the number after the last."""
+    """Return the font with an index; Pillow's own has the index after the last."""
     files = _files()
     if index < len(files):
         return ImageFont.truetype(str(files[index]), size)
@@ -87,7 +87,7 @@ def _font(index: int, size: int) -> "ImageFont.FreeTypeFont":
 
 @lru_cache(maxsize=1)
 def _files() -> "tuple[Path, ...]":
-    """Return the installed fonts that open, the preferred ones first, bold and italic ones last."""
+    """Return the usable installed fonts, preferred ones first, bold and italic ones last."""
     folders = [Path(name).expanduser() for name in _FOLDERS.get(sys.platform, _LINUX)]
     candidates = [path for folder in folders for path in sorted(folder.rglob("*"))]
     found = {path.name: path for path in [*_of_matplotlib(), *candidates] if _opens(path)}
@@ -95,7 +95,7 @@ def _files() -> "tuple[Path, ...]":
 
 
 def _of_matplotlib() -> "list[Path]":
-    """Return DejaVu Sans of matplotlib, if that is installed, without importing it."""
+    """Return matplotlib's DejaVu Sans, if installed, without importing matplotlib."""
     spec = find_spec("matplotlib")
     if spec is None or spec.origin is None:
         return []

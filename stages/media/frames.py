@@ -1,4 +1,4 @@
-"""A video as a stream of frames, whichever library decodes it."""
+"""A video as a stream of frames, independent of the decoding library."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ class Frame(NamedTuple):
 
 
 class Video(ABC):
-    """Frames that are decoded while they are iterated over, once; close it or use `with`.
+    """Frames that are decoded during iteration, only once; close it or use `with`.
 
-    frame_rate: frames a second on average, None if the file does not say. lost and damaged count
-    frames that could not be decoded, and those that were decoded with errors, so far. broken: why a
-    stream broke off before its end, or empty.
+    frame_rate: average frames per second, None if unknown. lost and damaged: the number of frames so
+    far that could not be decoded, or were decoded with errors. broken: why a stream was interrupted,
+    or empty.
     """
 
     def __init__(self, frame_rate: "float | None") -> None:
@@ -36,14 +36,14 @@ class Video(ABC):
 
     @abstractmethod
     def __iter__(self) -> "Iterator[Frame]":
-        """Yield the frames; Unreadable if there is none."""
+        """Yield the frames; raise Unreadable if there is none."""
 
     @abstractmethod
     def close(self) -> None:
         """Release the decoder."""
 
     def faults(self) -> str:
-        """Return what was lost or damaged, as the end of a sentence; empty if nothing was."""
+        """Return what was lost or damaged, as part of a sentence; empty if nothing was."""
         found = []
         if self.lost:
             found.append(f"{self.lost} of {self.read + self.lost} frames cannot be decoded")
@@ -54,7 +54,7 @@ class Video(ABC):
         return ", ".join(found)
 
     def _next(self, picture: np.ndarray, time_s: "float | None") -> Frame:
-        """Count a frame; one without a time of its own, or a time that goes back, follows the last."""
+        """Count a frame; without its own time, or if that goes back, compute its time from the previous."""
         step = 1 / (self.frame_rate or 25.0)
         if time_s is None or (self.read and time_s <= self._last_s):
             time_s = self._last_s + step if self.read else 0.0

@@ -1,6 +1,6 @@
 """Encodes H.264 with the encoder of PyAV's wheels, x264.
 
-x264 is under the GPL: users install it with PyAV, and it is no part of this project.
+x264 is under the GPL: users install it with PyAV, and it is not part of this project.
 """
 
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ import numpy as np
 
 from stages.media.frames import Frame
 
-try:  # planning reads here that PyAV may be absent
+try:  # tells planning that PyAV is optional
     import av
     from av.video.reformatter import ColorRange, Colorspace
 except ImportError:
@@ -19,13 +19,13 @@ except ImportError:
 if "libx264" not in av.codecs_available:
     raise ImportError("this PyAV has no H.264 encoder")
 
-_TICKS = 90_000  # a second, as in MPEG streams: exact for all usual frame rates
-# without B frames, as with them the file's length falls short at variable frame rates
+_TICKS = 90_000  # per second, as in MPEG streams: exact for all usual frame rates
+# without B frames, which make the file's duration too short at variable frame rates
 _QUALITY = {"preset": "veryfast", "crf": "20", "bf": "0"}
 
 
 def write_h264(path: Path, frames: "Iterable[Frame]", frame_rate: float) -> None:
-    """Write RGB frames of one even size, each at its own time; the index is in front."""
+    """Write RGB frames of one even size, each at its own time, with the index at the beginning."""
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
         stream = None
         for picture, time_s in frames:

@@ -1,4 +1,4 @@
-"""HEIC, the format of many phones: Pillow reads it with the package pillow-heif."""
+"""HEIC, the picture format of many phones: Pillow reads it with the package pillow-heif."""
 
 from pathlib import Path
 
@@ -10,11 +10,11 @@ _HEAD = 64  # bytes: a file type box with more than ten brands
 
 
 def prepare(path: Path) -> None:
-    """Let Pillow open the file if it is HEIC; Unreadable names the package if that is missing."""
+    """Let Pillow open the file if it is HEIC; raise Unreadable if the required package is missing."""
     brands = _brands(path)
     if not any(brand in brands for brand in _HEIC):
         return
-    try:  # planning reads here that pillow-heif may be absent
+    try:  # tells planning that pillow-heif is optional
         import pillow_heif
     except ImportError:
         raise Unreadable("HEIC needs the package pillow-heif: pip install pillow-heif") from None
@@ -22,14 +22,14 @@ def prepare(path: Path) -> None:
 
 
 def unidentified(path: Path) -> str:
-    """Return why no decoder knows the file, in a few words."""
+    """Return a short reason why no decoder recognises the file."""
     if any(brand in _brands(path) for brand in _AVIF):
         return "AVIF needs Pillow 11.3 or later"
     return "not a picture"
 
 
 def _brands(path: Path) -> "set[bytes]":
-    """Return the brands of a file type box: the major one and those that it is compatible with."""
+    """Return the brands in a file type box: the major brand and the compatible ones."""
     with path.open("rb") as file:
         head = file.read(_HEAD)
     if head[4:8] != b"ftyp":

@@ -1,4 +1,4 @@
-"""Which files are pictures and which are videos, and the order of a folder's entries; opens no file."""
+"""Recognises pictures and videos by suffix, and lists folders in natural order; opens no files."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,17 +13,17 @@ PICTURES = (
 
 
 def is_video(path: Path) -> bool:
-    """Return whether the suffix is a video's."""
+    """Return whether the file has the suffix of a video."""
     return path.suffix.lower() in VIDEOS
 
 
 def is_picture(path: Path) -> bool:
-    """Return whether the suffix is a picture's."""
+    """Return whether the file has the suffix of a picture."""
     return path.suffix.lower() in PICTURES
 
 
 def may_be_picture(path: Path) -> bool:
-    """Return whether the suffix is a picture's, or missing: the content decides then."""
+    """Return whether the file has the suffix of a picture, or none: then its content decides."""
     return is_picture(path) or not path.suffix
 
 
@@ -34,7 +34,7 @@ def visible(folder: Path) -> "list[Path]":
 
 
 def below(folder: Path) -> "Iterator[Path]":
-    """Yield the files of a folder and of the folders in it, in natural order, without hidden ones."""
+    """Yield the files of a folder and its subfolders, in natural order, without hidden ones."""
     for entry in visible(folder):
         if entry.is_dir():
             yield from below(entry)

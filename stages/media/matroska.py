@@ -1,4 +1,4 @@
-"""Reads how a Matroska or WebM file is turned, for decoders that do not tell whether it is mirrored.
+"""Reads the rotation of a Matroska or WebM file, for decoders that do not report mirroring.
 
 The elements are those of RFC 9559: Tracks, TrackEntry, Video, Projection and its yaw and roll.
 """
@@ -9,13 +9,13 @@ from pathlib import Path
 
 _EBML, _SEGMENT, _TRACKS, _TRACK, _VIDEO = 0x1A45DFA3, 0x18538067, 0x1654AE6B, 0xAE, 0xE0
 _PROJECTION, _YAW, _ROLL = 0x7670, 0x7673, 0x7675
-_HEADER_BYTES = 1 << 20  # the tracks stand before the frames
+_HEADER_BYTES = 1 << 20  # the tracks precede the frames
 
 
 def yaw_and_roll(path: Path) -> "tuple[float, float] | None":
-    """Return both angles of the first video track in degrees; None if this is no Matroska file.
+    """Return both angles of the first video track in degrees; None if this is not a Matroska file.
 
-    A yaw of 180 mirrors the picture; the roll turns it counterclockwise.
+    A yaw of 180 mirrors the picture; the roll rotates it counterclockwise.
     """
     with path.open("rb") as file:
         head = file.read(_HEADER_BYTES)
@@ -49,7 +49,7 @@ def _elements(body: bytes) -> "Iterator[tuple[int, bytes]]":
 
 
 def _number(body: bytes, position: int, keeps_marker: bool = False) -> "tuple[int, int]":
-    """Return a number of variable length and the position behind it."""
+    """Return a variable-length number and the position after it."""
     length = 9 - body[position].bit_length()
     if length > 8:
         raise IndexError("not a number of Matroska")

@@ -1,5 +1,5 @@
-"""Reads the display matrix of an MP4 or QuickTime file, and whether it is whole, for decoders that do
-not tell.
+"""Reads the display matrix of an MP4 or QuickTime file, and whether it is complete, for decoders that do
+not report these.
 
 The boxes are those of ISO/IEC 14496-12: moov, trak, tkhd and mdia, hdlr.
 """
@@ -13,7 +13,7 @@ _HEADER_BYTES = 16 << 20  # a moov larger than this is not read
 
 
 def display_matrix(path: Path) -> "tuple[int, ...] | None":
-    """Return the nine numbers of the first video track; None if the file has none to read."""
+    """Return the nine numbers of the first video track; None if the file has no readable matrix."""
     try:
         moov = _moov(path)
         for track in (body for kind, body in _boxes(moov) if kind == b"trak"):
@@ -27,7 +27,7 @@ def display_matrix(path: Path) -> "tuple[int, ...] | None":
 
 
 def is_whole(path: Path) -> bool:
-    """Return whether this is an MP4 whose boxes all end within the file."""
+    """Return whether this is an MP4 file whose boxes all end inside the file."""
     size = path.stat().st_size
     with path.open("rb") as file:
         places = list(_top_level(file, size))
@@ -74,6 +74,6 @@ def _boxes(body: bytes) -> "Iterator[tuple[bytes, bytes]]":
 
 
 def _matrix_of(tkhd: bytes) -> "tuple[int, ...]":
-    """Version 1 of the box has times of 8 bytes; before the matrix stand 16 bytes more."""
+    """Return the matrix. In version 1 of the box, times have 8 bytes, and 16 more bytes precede it."""
     times = 32 if tkhd[0] == 1 else 20
     return struct.unpack_from(">9i", tkhd, 4 + times + 16)

@@ -1,7 +1,7 @@
-"""Turns and mirrors stored frames so that they are upright.
+"""Rotates and mirrors stored frames so that they are upright.
 
-A container stores a 3 x 3 display matrix (ISO/IEC 14496-12, tkhd). Players turn by quarters only, so
-any other angle is rounded to the nearest quarter turn.
+A container stores a 3 x 3 display matrix (ISO/IEC 14496-12, tkhd). Players rotate only by quarter turns,
+so any other angle is rounded to the nearest one.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ class Orientation(NamedTuple):
     mirrored_y: bool = False
 
     def upright(self, picture: np.ndarray) -> np.ndarray:
-        """Return an (h, w, 3) picture turned upright, in contiguous memory."""
+        """Return an (h, w, 3) picture rotated upright, in contiguous memory."""
         if self == UPRIGHT:
             return picture
         if self.transposed:
@@ -51,14 +51,12 @@ def of_matrix(matrix: Sequence[int]) -> Orientation:
 
 
 def of_clockwise_degrees(degrees: float) -> Orientation:
-    """Return the orientation of a clockwise turn, rounded to a quarter."""
+    """Return the orientation of a clockwise rotation, rounded to a quarter turn."""
     return _TURNS[round(degrees / 90) % 4]
 
 
 def of_yaw_and_roll(yaw: float, roll: float) -> Orientation:
-    """Return the orientation of Matroska's angles: mirrored by a yaw of 180, then turned
-    counterclockwise.
-    """
+    """Return the orientation of Matroska's angles: mirrored by a yaw of 180, then rotated to the left."""
     if round(yaw / 180) % 2 == 0:
         return of_clockwise_degrees(-roll)
     turned = of_clockwise_degrees(roll)

@@ -1,8 +1,7 @@
-"""Reads pictures as upright RGB arrays, and refuses what is broken, too large or not a picture with
-`Unreadable`.
+"""Reads pictures as upright RGB arrays; raises `Unreadable` for files that are damaged, too large or not
+pictures.
 
-Pillow reads them if it is installed, since it says when a file is truncated; OpenCV returns a half
-grey picture then.
+Pillow is preferred, because it reports truncated files; OpenCV returns a partly grey picture instead.
 """
 
 import warnings
@@ -28,7 +27,7 @@ _X_RESOLUTION, _Y_RESOLUTION = 282, 283
 
 
 class Picture(NamedTuple):
-    """pixels: (h, w, 3) uint8, RGB. reduction: pixels of the file for each of these, 1 or more."""
+    """pixels: (h, w, 3) uint8, RGB. reduction: how many pixels of the file one of these covers, 1 or more."""
 
     pixels: np.ndarray
     reduction: float
@@ -37,20 +36,20 @@ class Picture(NamedTuple):
 def read_picture(path: Path) -> np.ndarray:
     """Return the picture as (h, w, 3) uint8, RGB, upright, with square pixels.
 
-    Values of 16 bits, grey or colour, are scaled (`to_8_bits`); transparency is ignored, and an
-    animation is its first frame.
-    Unreadable: it cannot be decoded whole, or is larger than MAX_PIXELS. StageError: no decoder is
+    16-bit values, grey or colour, are scaled (`to_8_bits`); transparency is ignored, and only the first
+    frame of an animation is read.
+    Unreadable: it cannot be decoded completely, or is larger than MAX_PIXELS. StageError: no decoder is
     installed.
     """
     return read_reduced(path, None).pixels
 
 
 def read_reduced(path: Path, at_least: "int | None") -> Picture:
-    """Return the picture as `read_picture` does, with both sides at least so many pixels long.
+    """Return the picture like `read_picture`, with at least `at_least` pixels on both sides.
 
-    A JPEG is decoded at 1/2, 1/4 or 1/8 of its size if that is enough, which costs a fraction of
-    the time and memory; others come in full. MAX_PIXELS is of what is decoded. Errors as
-    `read_picture`.
+    A JPEG is decoded at 1/2, 1/4 or 1/8 of its size if that is enough, which takes a fraction of the
+    time and memory; other formats are decoded in full. MAX_PIXELS limits the decoded size. Errors: as
+    for `read_picture`.
     """
     try:
         from PIL import Image
@@ -66,20 +65,22 @@ def read_reduced(path: Path, at_least: "int | None") -> Picture:
         raise
     except Image.UnidentifiedImageError:
         raise Unreadable(heif.unidentified(path)) from None
-    except Image.DecompressionBombError:  # at Image.open, beyond twice Pillow's own limit
+    except Image.DecompressionBombError:  # from Image.open, above twice Pillow's own limit
         most = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 1000000
         raise Unreadable(f"more than {most} million pixels; {supported()}") from None
-    except Exception as error:  # Pillow raises what its decoders raise: OSError, SyntaxError ...
+    except (
+        Exception
+    ) as error:  # Pillow passes on its decoders' exceptions: OSError, SyntaxError ...
         raise Unreadable(str(error).partition("\n")[0] or type(error).__name__) from None
 
 
 def read_many(
     paths: "Iterable[Path]", at_least: "int | None" = None, threads: int = 2
 ) -> "Iterator[tuple[Path, Picture | Unreadable]]":
-    """Yield each path with its picture, or with the reason why it cannot be read, in their order.
+    """Yield each path with its picture, or with the reason why it cannot be read, in order.
 
-    The pictures are decoded in `threads` threads, at most that many ahead of the one in use, so
-    that memory does not grow with their number.
+    The pictures are decoded in `threads` threads, at most that many ahead, so that memory does not grow
+    with their number.
     """
     paths = iter(paths)
     with ThreadPoolExecutor(threads) as pool:
@@ -97,8 +98,8 @@ def read_many(
 def to_8_bits(values: np.ndarray) -> np.ndarray:
     """Return grey or colour values of more than 8 bits as uint8.
 
-    Integers use the full 16 bits, or 12 of them if none is above 4095 (cameras store 12 bits in
-    16). Floats are 0 to 1, or up to their maximum if that is larger.
+    Integers have a range of 16 bits, or of 12 if none is above 4095 (cameras store 12 bits in 16).
+    Floats have a range of 0 to 1, or up to their maximum if that is larger.
     """
     if values.dtype.kind == "f":
         values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
@@ -106,13 +107,13 @@ def to_8_bits(values: np.ndarray) -> np.ndarray:
     else:
         largest = int(values.max(initial=0))
         top = next((limit for limit in (4095, 65535) if largest <= limit), largest)
-    if values.dtype == np.uint16:  # a table costs no memory for each pixel
+    if values.dtype == np.uint16:  # a table needs no memory per pixel
         return _scaled(np.arange(1 << 16), top)[values]
     return _scaled(values, top)
 
 
 def write_picture(path: Path, picture: np.ndarray) -> None:
-    """Write an RGB picture (h, w, 3) in the form that the suffix names.
+    """Write an RGB picture (h, w, 3) in the format of the suffix.
 
     StageError: neither Pillow nor OpenCV is installed.
     """
@@ -143,7 +144,9 @@ def _decoded(path: Path, image: "Image.Image", at_least: "int | None") -> Pictur
     if at_least is not None:
         image.draft(None, (at_least, at_least))
     reduction = width / image.width
-    if image.info.get("progressive"):  # its decoder holds all of it, however small the result
+    if image.info.get(
+        "progressive"
+    ):  # its decoder keeps the full picture in memory, however small the result
         refuse_bomb(width, height)
     refuse_bomb(*image.size)
     lower = deep_colours.lower_bytes(path, image)
@@ -154,7 +157,7 @@ def _decoded(path: Path, image: "Image.Image", at_least: "int | None") -> Pictur
     if upright.mode.startswith(("I", "F")):
         grey = to_8_bits(np.asarray(upright))
         if image.format == "TIFF" and image.getexif().get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
-            grey = 255 - grey  # Pillow does so for 8 bits only
+            grey = 255 - grey  # Pillow does this only for 8 bits
         pixels = np.repeat(grey[:, :, np.newaxis], 3, axis=2)
     elif lower is not None:
         upper = np.asarray(upright.convert("RGB")).astype(np.uint16)
@@ -165,7 +168,7 @@ def _decoded(path: Path, image: "Image.Image", at_least: "int | None") -> Pictur
 
 
 def _pixel_aspect(image: "Image.Image") -> float:
-    """Return how many times as wide as high a pixel is: y over x resolution, 1 if not stored.
+    """Return the width of a pixel relative to its height: y over x resolution, 1 if not stored.
 
     A JPEG stores it in its JFIF header, a PNG in pHYs, a TIFF in two tags.
     """

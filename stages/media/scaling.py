@@ -6,7 +6,7 @@ from engine.stage import StageError
 
 
 def resized(picture: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Return a uint8 (h, w, 3) picture as (height, width, 3): averaged if smaller, else bilinear.
+    """Return a uint8 (h, w, 3) picture as (height, width, 3): averaged if smaller, otherwise bilinear.
 
     StageError: neither OpenCV nor Pillow is installed.
     """
@@ -34,10 +34,10 @@ def _resized_by_pillow(picture: np.ndarray, width: int, height: int, shrinks: bo
 
 
 def with_square_pixels(picture: np.ndarray, aspect: float) -> np.ndarray:
-    """Return a picture whose pixels were `aspect` times as wide as high, with square pixels.
+    """Return the picture with square pixels; its pixels were `aspect` times as wide as high.
 
-    One side is stretched and none shrunk, so that no detail is lost. An aspect that is missing (0)
-    or beyond 1 : 5 is taken for an error of the file.
+    One side is stretched and none shrunk, so that no detail is lost. An aspect that is missing (0) or
+    beyond 1 : 5 is treated as an error in the file.
     """
     if not 0.2 <= aspect <= 5 or abs(aspect - 1) < 0.01:
         return picture

@@ -1,4 +1,4 @@
-"""The parts into which a data set is already split: train/ with test/, val/ or both, in any letter case."""
+"""Finds the existing split of a data set: train/ with test/, val/ or both, in any letter case."""
 
 from pathlib import Path
 
@@ -16,15 +16,15 @@ _NAMES = {
 
 
 def named(word: str) -> "str | None":
-    """Return which part a word names: train, val or test; None if none."""
+    """Return the part that a word names: train, val or test; None if it names none."""
     return _NAMES.get(word.strip().casefold())
 
 
 def of_folders(folders: "list[Path]", what: str) -> "dict[Path, str]":
-    """Return the split of each folder, training first; nothing if the folders are no splits.
+    """Return the split of each folder, training first; empty if the folders are not splits.
 
-    Without a test part, the validation part is the test. StageError: there are other folders beside
-    the splits; `what` says of which data, such as "the recordings".
+    Without a test part, the validation part is used as the test part. StageError: there are other
+    folders in addition to the splits; what: the data's name for the message, such as "the recordings".
     """
     found = {folder: named(folder.name) for folder in folders}
     kinds = {split for split in found.values() if split}

@@ -1,10 +1,10 @@
 """The reason why a picture or video cannot be read, and the maximum size."""
 
-MAX_PIXELS = 64_000_000  # the cameras of phones reach 50 million, some 64
+MAX_PIXELS = 64_000_000  # phone cameras have up to 50 million, some 64 million
 
 
 class Unreadable(Exception):
-    """Why a file cannot be read, in a few words."""
+    """A short reason why a file cannot be read."""
 
 
 def refuse_bomb(width: int, height: int) -> None:
@@ -14,5 +14,5 @@ def refuse_bomb(width: int, height: int) -> None:
 
 
 def supported() -> str:
-    """Return how large a picture may be, in words."""
+    """Return the maximum picture size as text."""
     return f"at most {MAX_PIXELS // 1000000} million are supported"

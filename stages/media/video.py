@@ -1,4 +1,4 @@
-"""Opens a video file, a camera or a stream: with PyAV if it is installed, else with OpenCV."""
+"""Opens a video file, a camera or a stream: with PyAV if it is installed, otherwise with OpenCV."""
 
 from pathlib import Path
 
@@ -7,11 +7,11 @@ from stages.media.frames import Video
 
 
 def open_video(source: "Path | int | str") -> Video:
-    """Return the frames of a video file, of the camera with a number, or of a stream's address.
+    """Return the frames of a video file, of a camera by number, or of a stream by address.
 
-    Every container's rotation, mirroring and pixel aspect are applied. A damaged file is read on
-    after the damage, and `Video.lost` counts what is missing. Unreadable: it cannot be opened, or
-    its frames are larger than MAX_PIXELS. StageError: neither PyAV nor OpenCV is installed.
+    The container's rotation, mirroring and pixel aspect are applied. Reading continues after damage in a
+    file, and `Video.lost` counts the missing frames. Unreadable: it cannot be opened, or its frames are
+    larger than MAX_PIXELS. StageError: neither PyAV nor OpenCV is installed.
     """
     try:
         from stages.media.video_pyav import PyAVVideo

@@ -1,4 +1,4 @@
-"""Decodes videos with OpenCV, where PyAV is not installed (there is no wheel of it for armv7)."""
+"""Decodes videos with OpenCV, if PyAV is not installed (it has no wheel for armv7)."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +11,12 @@ from stages.media.orientation import Orientation
 from stages.media.scaling import with_square_pixels
 from stages.media.unreadable import Unreadable, refuse_bomb
 
-try:  # planning reads here that OpenCV may be absent
+try:  # tells planning that OpenCV is optional
     import cv2
 except ImportError:
     raise
 
-# read() fails once at a damaged frame and continues if called again; at the end it continues failing
+# read() fails once at a damaged frame and works again when repeated; at the end it keeps failing
 _READ_ATTEMPTS = 50
 
 
@@ -67,13 +67,13 @@ class OpenCVVideo(Video):
                 failed += 1
 
     def _missing(self, path: Path) -> int:
-        """A whole MP4 may have more frames than it shows: its edit list leaves them out."""
+        """Return the number of missing frames; none in a complete MP4, whose edit list may hide some."""
         if not self._failed and mp4.is_whole(path):
             return 0
         return max(self._failed, int(self._get(cv2.CAP_PROP_FRAME_COUNT)) - self.read)
 
     def _orientation_of(self, source: "Path | int | str") -> Orientation:
-        """OpenCV tells an angle only: whether a file is mirrored, its header says."""
+        """Return the orientation: OpenCV reports only an angle, and the file's header has the mirroring."""
         if isinstance(source, Path):
             if (matrix := mp4.display_matrix(source)) is not None:
                 return orientation.of_matrix(matrix)

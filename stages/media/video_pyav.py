@@ -12,25 +12,25 @@ from stages.media.frames import Frame, Video
 from stages.media.scaling import with_square_pixels
 from stages.media.unreadable import Unreadable, refuse_bomb
 
-try:  # planning reads here that PyAV may be absent
+try:  # tells planning that PyAV is optional
     import av
     from av.sidedata.sidedata import Type as SideData
 except ImportError:
     raise
 
-# A file is data: it must not name other files or addresses, as playlists do.
+# A file is data: it must not refer to other files or addresses, like playlists do.
 _OF_A_FILE = {
     "protocol_whitelist": "file",
     "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi",
 }
-# Over TCP nothing is lost on the way, and firewalls let it pass; as OpenCV does by default.
+# TCP loses nothing and passes firewalls; OpenCV uses it by default, too.
 _OF_A_STREAM = {"rtsp_flags": "prefer_tcp"}
-SILENT_S = 10.0  # a stream that sends nothing for so long has broken, though nobody closed it
-_PICTURES = ("mpjpeg", "mjpeg")  # a row of JPEGs without times
+SILENT_S = 10.0  # a stream that sends nothing for this long counts as broken
+_PICTURES = ("mpjpeg", "mjpeg")  # a sequence of JPEGs without times
 
 
 class PyAVVideo(Video):
-    """Frames of a file, a camera of Linux, or a stream."""
+    """Frames of a file, a Linux camera, or a stream."""
 
     def __init__(self, source: "Path | int | str") -> None:
         try:
@@ -42,7 +42,7 @@ class PyAVVideo(Video):
             raise Unreadable(_why_not(source, error)) from None
         self._is_live = isinstance(source, (int, str))
         self._has_no_times = self._container.format.name in _PICTURES
-        # Threads by frame lose the frames in flight at an error; threads by slice lose none.
+        # Frame threading loses the frames in flight at an error; slice threading loses none.
         self._stream.thread_type = "SLICE"
         self._packets = self._failed = 0
         super().__init__(float(self._stream.average_rate or 0))
@@ -75,10 +75,10 @@ class PyAVVideo(Video):
                     self.lost = self._failed
         except av.FFmpegError as error:
             if self._is_live and not self._is_end(error):
-                self.broken = _reason(error)  # of a file, the index says how much is missing
+                self.broken = _reason(error)  # for a file, the index shows how much is missing
 
     def _is_end(self, error: "av.FFmpegError") -> bool:
-        """FFmpeg calls the end of a row of JPEGs an I/O error, as hardly a server marks it."""
+        """Return whether it is the end: for a sequence of JPEGs, FFmpeg reports the end as an I/O error."""
         return self._has_no_times and error.errno == errno.EIO
 
     def _picture(self, frame: "av.VideoFrame") -> np.ndarray:
@@ -90,7 +90,7 @@ class PyAVVideo(Video):
         return orientation.of_matrix(np.frombuffer(matrix, np.int32)).upright(picture)
 
     def _missing(self) -> int:
-        """Return how many frames the file's index or its length names beyond those in the file."""
+        """Return how many frames are missing, according to the file's index or its duration."""
         if self._stream.frames:
             return max(0, self._stream.frames - self._packets)
         if len(self._container.streams) > 1 or not self._container.duration or not self.frame_rate:
@@ -108,7 +108,7 @@ def _opened(source: "Path | int | str") -> "av.container.InputContainer":
 
 
 def _why_not(source: "Path | int | str", error: Exception) -> str:
-    """Return why nothing could be opened: of a stream or camera also what the system says."""
+    """Return why it cannot be opened; for a stream or a camera, include the system's message."""
     is_other = not isinstance(error, av.FFmpegError) or isinstance(error, av.InvalidDataError)
     if isinstance(source, Path) or is_other:
         return "not a readable video"
@@ -116,6 +116,6 @@ def _why_not(source: "Path | int | str", error: Exception) -> str:
 
 
 def _reason(error: "av.FFmpegError") -> str:
-    if isinstance(error, av.ExitError):  # FFmpeg was told to give up
+    if isinstance(error, av.ExitError):  # FFmpeg was asked to give up
         return f"nothing came for {SILENT_S:.0f} s"
     return error.strerror or str(error)

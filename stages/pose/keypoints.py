@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from stages.pose._recordings import Source
     from stages.tasks.keypoints.movenet import MoveNet
 
-NAMED = 8  # at most so many files are named in one note
+NAMED = 8  # maximum number of files named in one note
 
 
 class KeypointsMetrics(TypedDict):
@@ -64,13 +64,13 @@ def keypoints(
     )  # by names first, because MoveNet is slow
     total = len(clips) + len(bad) + sum(len(source.paths) for source in sources)
     clips += _read_all(sources, _movenet(sources, model, threads), faults)
-    _tell(faults.damaged, "damaged videos are used without their lost frames")
+    _note_names(faults.damaged, "damaged videos are used without their lost frames")
     if len(bad) > max_bad_fraction * total:
         allowed = f"more than max_bad_fraction = {max_bad_fraction:g}"
         raise StageError(
             f"{len(bad)} of {total} files or rows cannot be read, {allowed}: {_some(bad)}"
         )
-    _tell(bad, f"{len(bad)} of {total} files or rows cannot be read and are skipped")
+    _note_names(bad, f"{len(bad)} of {total} files or rows cannot be read and are skipped")
     _check(clips, labels, allow_one_activity)
     _note_shared_people(clips)
     _clips.write(keypoints, clips)
@@ -93,7 +93,7 @@ def _find(recordings: In, bad: list[str]) -> "tuple[list[Clip], list[Source], se
         clips, sources = _labelled_tables.read(recordings, bad)
         return clips, sources, set()
     found = _recordings.find(recordings)
-    _tell(found.ignored, f"{len(found.ignored)} entries are not recordings and are ignored")
+    _note_names(found.ignored, f"{len(found.ignored)} entries are not recordings and are ignored")
     return [], found.sources, found.labels
 
 
@@ -154,7 +154,7 @@ def _note_shared_people(clips: "list[Clip]") -> None:
         )
 
 
-def _tell(names: list[str], what: str) -> None:
+def _note_names(names: list[str], what: str) -> None:
     if names:
         note(f"{what}: {_some(names)}")
 

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class ScoreMetrics(TypedDict):
-    """accuracy, f1_macro (of the classes that the test part has) and correct are those of the int8
-    model as the target ran it; accuracy_drop is float minus int8; shares are 0 to 1.
-    accuracy_drop_beyond_one is the same, but 0 if only one test example is lost: it has a gate.
-    accuracy_low, accuracy_high: its 95 % interval by bootstrap over people, or clips if few people
+    """accuracy, f1_macro (over the classes in the test part) and correct are those of the int8 model on
+    the target; accuracy_drop is float minus int8; shares are 0 to 1.
+    accuracy_drop_beyond_one is the same, but 0 if only one test example is lost; it has a gate.
+    accuracy_low, accuracy_high: its 95 % interval by bootstrap over people, or over clips if few people
     are known.
     baseline_margin is accuracy minus majority_baseline, the share of the most frequent class;
     untested_classes counts the training classes without a test clip; both have gates.
@@ -163,10 +163,9 @@ def _card(about: dict[str, Any], truth: "Truth", groups: str) -> dict[str, str]:
         figures += f"\n\nNot tested, for lack of test clips: {', '.join(untested)}."
     return {
         "Intended use": (
-            f"Tell what a person in view is doing: {', '.join(truth.labels)}. The person is seen "
-            "whole, alone, and by a camera that stands still.\n\n"
-            "Not for decisions about people's health, safety or rights, and not for telling who "
-            "somebody is."
+            f"Recognising what a person is doing: {', '.join(truth.labels)}. The person must be fully "
+            "visible, alone, and filmed by a fixed camera.\n\n"
+            "Not for decisions about people's health, safety or rights, and not for identifying people."
         ),
         "Data": _data(truth),
         "Figures": figures,

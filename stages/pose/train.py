@@ -194,8 +194,8 @@ def _epoch(network: Any, x: Any, y: Any, batch_size: int) -> dict[str, float]:
     sums = {"loss": 0.0, "categorical_accuracy": 0.0}
     for start in range(0, len(x), batch_size):
         part = slice(start, start + batch_size)
-        said = network.train_on_batch(x[part], y[part], return_dict=True)
-        sums = {name: total + float(said[name]) * len(x[part]) for name, total in sums.items()}
+        results = network.train_on_batch(x[part], y[part], return_dict=True)
+        sums = {name: total + float(results[name]) * len(x[part]) for name, total in sums.items()}
     return {"loss": sums["loss"] / len(x), "accuracy": sums["categorical_accuracy"] / len(x)}
 
 

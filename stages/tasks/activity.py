@@ -33,7 +33,7 @@ class State:
     frames: "deque[NDArray[np.float32]]"
     count: int = 0
     square: "Square | None" = None
-    said: "dict[str, Any]" = field(default_factory=dict)
+    last_answer: "dict[str, Any]" = field(default_factory=dict)
 
 
 class Activity:
@@ -71,13 +71,13 @@ class Activity:
         after = state.count - self._span
         decides = after >= 0 and after % self._stride == 0
         if decides:
-            state.said = self._decide(state)
+            state.last_answer = self._decide(state)
         shown = np.round(keypoints.astype(np.float64), 3).tolist()
         return {
             "frame": state.count - 1,
             "keypoints": shown,
             "decided": decides,
-            **(state.said or {"activity": None}),
+            **(state.last_answer or {"activity": None}),
         }
 
     def finish(self, state: State) -> "dict[str, Any] | None":

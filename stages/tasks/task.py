@@ -43,7 +43,7 @@ class Task(Protocol):
 
 
 def open_task(package: Path, accelerator: str = "none", runtime: str = "litert") -> Task:
-    """Open a package with its task; a stage that calls this says `LOADS = {"task": ...}`."""
+    """Open a package with its task; a stage that calls this must declare `LOADS = {"task": ...}`."""
     opened = open_package(package)
     if not opened.task.isidentifier():
         raise StageError(f"the package's task {opened.task!r} is not the name of a task")

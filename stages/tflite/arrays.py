@@ -60,17 +60,17 @@ def _arrays(path: Path, inputs: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]
 def _damage(error: Exception) -> str:
     """Return numpy's message; replace the one about pickles, which numpy gives for files without an array."""
     if "pickle" in str(error):
-        return "it holds objects and not numbers, or is no file of numpy"
+        return "it contains objects instead of numbers, or is not a NumPy file"
     return str(error).partition("\n")[0] or type(error).__name__
 
 
 def _rows(values: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
     """Return the values of one or several examples as (examples, ...)."""
     if values.dtype.kind not in "biuf":
-        raise Misfit(f"it holds {values.dtype.name}, and numbers are expected")
+        raise Misfit(f"it contains {values.dtype.name}, but numbers are expected")
     one = tensor.shape[1:]
     if values.shape == one:
         return values[None]
     if values.shape[1:] == one:
         return values
-    raise Misfit(f"it is {list(values.shape)}, the model takes {tensor}")
+    raise Misfit(f"its shape is {list(values.shape)}, but the model needs {tensor}")

@@ -40,13 +40,13 @@ def obstacle(roots: Roots) -> tuple[str, str] | None:
 
     None if one seems to be usable.
     """
-    reasons = [_against(device, roots) for device in coral.find(roots.sys, roots.dev)]
+    reasons = [_obstacle_of(device, roots) for device in coral.find(roots.sys, roots.dev)]
     if not reasons:
         return "device", "none is connected"
     return None if None in reasons else reasons[0]
 
 
-def _against(device: Coral, roots: Roots) -> tuple[str, str] | None:
+def _obstacle_of(device: Coral, roots: Roots) -> tuple[str, str] | None:
     if device.node is None:
         return (
             "device",
@@ -85,12 +85,12 @@ def _holders(node: Path, roots: Roots) -> Iterator[str]:
             continue
         try:
             if any(opened.readlink() == node for opened in (process / "fd").iterdir()):
-                yield f"process {process.name} ({_said(process / 'comm')})"
+                yield f"process {process.name} ({_content(process / 'comm')})"
         except OSError:  # it has ended, or belongs to another user
             continue
 
 
-def _said(path: Path) -> str:
+def _content(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8", errors="replace").strip()
     except OSError:

@@ -142,9 +142,9 @@ def _library_obstacle(library: str) -> tuple[str, str] | None:
     return None
 
 
-def _explained(said: str) -> tuple[str, str]:
+def _explained(message: str) -> tuple[str, str]:
     """Return the cause and a sentence for an error of the library or the runtime."""
-    lines = said.strip().splitlines()
+    lines = message.strip().splitlines()
     newer = next((line.rstrip(".") for line in lines if "runtime version" in line), None)
     if (
         newer
@@ -152,7 +152,7 @@ def _explained(said: str) -> tuple[str, str]:
         return "version", (
             f"version mismatch: {newer}; install a libedgetpu that is as new as the compiler"
         )
-    if "Failed to load delegate" in said or not lines:
+    if "Failed to load delegate" in message or not lines:
         return (
             "busy",
             "it was found, but could not be opened: another process may be using it, "

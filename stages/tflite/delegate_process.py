@@ -52,7 +52,7 @@ class Process:
         self._library, self._roots = library, roots
         self._child: subprocess.Popen[bytes] | None = None
         self._owner = os.getpid()  # a fork shares the pipes, and must not use them
-        self._talk = threading.Lock()
+        self._exchange_lock = threading.Lock()
         self._open: set[int] = set()  # the numbers of the open models
         self._closing: deque[int] = deque()  # models that were closed during an exchange
         self._count = 0
@@ -102,7 +102,7 @@ class Process:
             facts, outputs = self._ask({"do": "invoke", "model": number}, tensors, INVOKE_TIMEOUT_S)
         except wire.Ended:
             raise StageError(
-                f"the Edge TPU's process {_said(self._status)} while it was working: unplug the "
+                f"the Edge TPU's process {_described(self._status)} while it was working: unplug the "
                 "device and plug it in again"
             ) from None
         if "failed" in facts:
@@ -118,11 +118,11 @@ class Process:
         if number not in self._open or self._owner != os.getpid():
             return
         self._closing.append(number)
-        if self._talk.acquire(blocking=False):
+        if self._exchange_lock.acquire(blocking=False):
             try:
                 self._close_waiting()
             finally:
-                self._talk.release()
+                self._exchange_lock.release()
 
     def peak_memory_mb(self) -> float:
         """Return the peak memory of the process."""
@@ -184,7 +184,7 @@ class Process:
         self, request: dict[str, Any], tensors: Mapping[str, NDArray[Any]], timeout_s: float
     ) -> wire.Message:
         """Send a request for an open model and return its answer; raise Ended if there is none in time."""
-        with self._talk:
+        with self._exchange_lock:
             self._close_waiting()
             return self._exchange(request, tensors, timeout_s)
 
@@ -253,17 +253,17 @@ class Process:
         if status < 0:
             return Unavailable(
                 "version",
-                f"version mismatch: the process that loaded {LIBRARY} {_said(status)}; install a build "
+                f"version mismatch: the process that loaded {LIBRARY} {_described(status)}; install a build "
                 "of libedgetpu "
                 "that was made for this version of the runtime (google-coral/edgetpu#812)",
             )
         return Unavailable(
             "library",
-            f"the process that loaded {LIBRARY} {_said(status)}; see its error in the log",
+            f"the process that loaded {LIBRARY} {_described(status)}; see its error in the log",
         )
 
 
-def _said(status: int | None) -> str:
+def _described(status: int | None) -> str:
     if status is None:
         return "gave no answer"
     return (

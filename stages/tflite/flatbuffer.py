@@ -39,7 +39,7 @@ class Blob:
         """Return the little-endian numbers at a position."""
         self._scalars -= count
         if self._scalars < 0:
-            raise self.bad("it repeats itself without end")
+            raise self.bad("it repeats itself endlessly")
         try:
             return struct.unpack_from(f"<{count}{form}", self.view, self.place(at))
         except struct.error:
@@ -70,7 +70,7 @@ class Blob:
     def count_table(self) -> None:
         self._tables -= 1
         if self._tables < 0:
-            raise self.bad("it repeats itself without end")
+            raise self.bad("it repeats itself endlessly")
 
     def bad(self, what: str) -> BadFile:
         return BadFile(f"{self.name} cannot be read: {what}")

@@ -146,7 +146,7 @@ def open_on(
     if accelerator != "edgetpu":
         if accelerator != "none":
             note(
-                f"TFLite is given no accelerator '{accelerator}' here: the int8 model runs on the CPU"
+                f"TFLite cannot use the accelerator '{accelerator}': running the int8 model on the CPU"
             )
         return open_model(int8_path, runtime, threads)
     try:
@@ -245,8 +245,8 @@ def _stacked(rows: list[NDArray[Any]], tensor: Tensor) -> NDArray[Any]:
     singles = [row[0] if row.ndim and len(row) == 1 else row for row in rows]
     if len(sizes := {one.shape for one in singles}) > 1:
         raise StageError(
-            f"the output '{tensor.name}' has another size for each example, such as "
-            f"{' and '.join(str(list(one)) for one in sorted(sizes)[:2])}: let the network give a "
+            f"the output '{tensor.name}' has a different size for each example, such as "
+            f"{' and '.join(str(list(one)) for one in sorted(sizes)[:2])}: give the network outputs of "
             "fixed size"
         )
     return np.stack(singles)

@@ -139,7 +139,7 @@ def read(folder: Path) -> Part:
         if (array.shape, array.dtype.name) != expected[name]:
             shape, type_ = expected[name]
             raise StageError(
-                f"{_file(folder, name).name} holds {array.dtype.name} {list(array.shape)}, "
+                f"{_file(folder, name).name} contains {array.dtype.name} {list(array.shape)}, but "
                 f"{_ABOUT} says {type_} {list(shape)}"
             )
     if not examples or not tensors:

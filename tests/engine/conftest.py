@@ -1,6 +1,4 @@
-"""A run in this process: real plans, store and job folders, and an executor that does a job when it is asked
-to wait.
-"""
+"""A run in this process: real plans, store and job folders, and an executor that runs a job inside `wait`."""
 
 import json
 import os
@@ -39,7 +37,7 @@ TARGET = Target(name="rpi4", platform="linux/arm64", runtime="litert")
 FREE = "from engine.stage import Out\ndef free(data: Out) -> dict: ...\n"  # may return any metric
 Does = Callable[
     [Path, int], int | None
-]  # job folder, attempt -> exit status; None: it goes on until it is told to end
+]  # job folder, attempt -> exit status; None: it runs until it is asked to end
 
 SAMPLE = """
     name: sample
@@ -62,17 +60,17 @@ MODEL = "name: model\ndescription: a model\nlicence: null\nmade_by: {uses: mysta
 
 
 class Inline:
-    """Does jobs in this process: one is at work from its launch until `wait` ends it."""
+    """Runs jobs in this process: a job runs from its launch until `wait` ends it."""
 
     def __init__(self) -> None:
         self.does: dict[str, Does] = {}
-        self.stubborn: set[str] = set()  # stages that end by force only
+        self.stubborn: set[str] = set()  # stages that end only with force
         self.pick: Callable[[list[str]], str] = lambda running: running[
             0
-        ]  # which of those at work ends next
-        self.meanwhile: Callable[[], None] = lambda: None  # called while jobs are waited for
+        ]  # which of the running jobs ends next
+        self.meanwhile: Callable[[], None] = lambda: None  # called while waiting for jobs
         self.launched: list[str] = []
-        self.at_once: list[frozenset[str]] = []  # what was at work after each launch
+        self.at_once: list[frozenset[str]] = []  # the running jobs after each launch
         self.times: list[float] = []
         self.told: list[tuple[str, bool]] = []  # requests to end: stage, by force
         self.reclaimed: list[tuple[list[str], list[str]]] = []
@@ -80,7 +78,7 @@ class Inline:
         self._killed: dict[str, int] = {}
 
     def launch(self, launch: Launch) -> None:
-        """Take the job in."""
+        """Record the job as running."""
         assert launch.job.stage not in self._running
         self._running[launch.job.stage] = launch
         self.launched.append(launch.job.stage)
@@ -99,7 +97,7 @@ class Inline:
         return [Ended(stage, self._killed.pop(stage, None) or self._status(stage, launch), 0.01)]
 
     def reclaim(self, planned: Iterable[Planned], work: Path) -> None:
-        """Note which jobs of killed engines could be continued, and what was launched before."""
+        """Record which jobs of killed engines could be continued, and what was launched before."""
         wanted = [one.job.stage for one in planned if one.fingerprint and one.record is None]
         self.reclaimed.append((wanted, list(self.launched)))
 
@@ -117,7 +115,7 @@ class Inline:
 
 
 def writes(folder: Path, attempt: int) -> int:
-    """Write each output: the job's own words, and what its inputs hold."""
+    """Write each output: the job's own text, and the contents of its inputs."""
     job = json.loads((folder / "job.json").read_text())
     told = [Path(path).read_text() for path in job["inputs"].values() if path]
     words = job["command"][1:-1] if "command" in job else [job["function"]]
@@ -132,7 +130,7 @@ def fails(folder: Path, attempt: int) -> int:
 
 
 def hangs(folder: Path, attempt: int) -> int:
-    """Go on until told to end."""
+    """Run until asked to end."""
     raise AssertionError("it is never asked")
 
 
@@ -195,7 +193,7 @@ class Bench:
         *,
         fail_fast: bool = False,
     ) -> RunState:
-        """Run to the end and return what the events say; `self.events` are those of this run."""
+        """Run to the end and return the state; `self.events` are the events of this run."""
         plan = stages if isinstance(stages, Plan) else self.plan(stages)
         self._runs += 1
         self.events = []
@@ -248,13 +246,13 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """A store and an executor in this process."""
     for name in ("POLL_S", "BUSY_S"):
         monkeypatch.setattr(schedulers, name, 0.02)
-    monkeypatch.setattr(os, "fsync", lambda file: None)  # a run here is no promise to a disk
+    monkeypatch.setattr(os, "fsync", lambda file: None)  # durability does not matter here
     return Bench(tmp_path)
 
 
 @pytest.fixture
 def ran(project, give, chain_outputs):
-    """The project after one run of its chain, copied from one that was really run."""
+    """The project after one run of its chain, copied from a real run."""
     shutil.copytree(chain_outputs, project.outputs, symlinks=True)
     return project
 
@@ -269,7 +267,7 @@ def chain_outputs(tmp_path_factory):
 
 @pytest.fixture
 def deaf():
-    """An address on loopback that takes a connection and never answers."""
+    """An address on loopback that accepts a connection and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"127.0.0.1:{server.getsockname()[1]}"
 

@@ -1,4 +1,4 @@
-"""The accelerators: found by their files' names, and known to no other file of the engine."""
+"""The accelerators: found by file name, and not named in any other file of the engine."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A declared asset by its form. What is refused is in tests/messages."""
+"""The model of a declared asset. Refusals are in tests/messages."""
 
 from pathlib import Path
 

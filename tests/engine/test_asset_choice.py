@@ -1,4 +1,4 @@
-"""Which data a request uses: what the user names, has laid down, or what an asset asks for."""
+"""Which data a request uses: what the user names or provides, or what an asset sets."""
 
 import pytest
 
@@ -55,7 +55,7 @@ def test_a_plan_reaches_as_far_as_its_data_and_says_so(asks):
 
 @pytest.fixture
 def own_data(project):
-    """Data that the user has laid into data/reads/."""
+    """Data that the user has put into data/reads/."""
     folder = project.path / "data" / "reads"
     folder.mkdir(parents=True)
     (folder / "numbers").write_text("4")
@@ -95,7 +95,7 @@ def test_an_asset_that_is_no_sample_keeps_its_place(asks, own_data):
     assert isinstance(asks("usecase=reads", "assets.other=model").assets["other"], Asset)
 
 
-def test_every_asset_that_cannot_be_had_is_told_at_once(asks):
+def test_every_asset_that_cannot_be_had_is_reported_at_once(asks):
     assert _mistakes(asks, "usecase=reads", "assets.mine=sampel", "assets.other=/no/such") == [
         [
             "conf/usecases/reads.yaml: assets.mine",
@@ -119,7 +119,7 @@ def test_every_asset_that_cannot_be_had_is_told_at_once(asks):
         ("modles/a/b.keras", "check the path: there is no '{here}/modles'"),
     ],
 )
-def test_what_is_wrong_with_a_path_is_told(asks, project, typed, fix):
+def test_what_is_wrong_with_a_path_is_reported(asks, project, typed, fix):
     (project.path / "model.keras").touch()
     word = f"assets.mine={typed}".replace("{here}", str(project.path))
     (told,) = _mistakes(asks, "usecase=reads", word)

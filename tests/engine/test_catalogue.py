@@ -1,4 +1,4 @@
-"""What there is to choose from, and whose file wins."""
+"""What is available, and whose file takes precedence."""
 
 import unicodedata
 from functools import partial
@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def dirs(tmp_path):
-    """A user's configuration with a use case, a target and an asset, one of each of a name that ships, before
-    the project's.
+    """A user's configuration with a use case, a target and an asset, some with the names of shipped ones,
+    followed by the project's.
     """
     for name in (
         "usecases/mine",

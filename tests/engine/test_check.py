@@ -1,6 +1,6 @@
-"""What a use case that is right becomes: jobs in order, defaults filled in, warnings.
+"""What a valid use case becomes: jobs in order, defaults filled in, warnings.
 
-Its mistakes are in tests/messages.
+Mistakes are in tests/messages.
 """
 
 import pytest
@@ -179,7 +179,7 @@ def test_all_mistakes_come_at_once_and_in_the_order_of_the_file(checked):
 @pytest.mark.parametrize(
     ("where", "key"), [("image", "image"), ("", "runs_on"), ("target=t: device", "runs_on")]
 )
-def test_a_stage_without_a_place_is_told_with_the_key_that_asks_for_it(project, where, key):
+def test_a_stage_without_a_place_is_reported_with_the_key_that_asks_for_it(project, where, key):
     def place(spec, contract):
         raise UserError(where, "there is none", "take another one")
 

@@ -1,4 +1,4 @@
-"""How the words of a command line are divided. What is refused is in tests/messages."""
+"""How a command line is split. Refusals are in tests/messages."""
 
 import re
 

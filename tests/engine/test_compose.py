@@ -1,4 +1,4 @@
-"""From a command line to a request: what is found where, and what wins over what."""
+"""From a command line to a request: where things are found, and what takes precedence."""
 
 import os
 import subprocess

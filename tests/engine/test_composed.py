@@ -1,4 +1,4 @@
-"""A configuration as plain data, and the request that it makes."""
+"""A configuration as plain data, and the request made from it."""
 
 import json
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""What is known of a stage whatever its kind."""
+"""The contract of a stage of any kind."""
 
 from engine.contract import Contract, Declared, unread
 

@@ -1,4 +1,4 @@
-"""Digests of files and folders, and the cache that makes the second look a stat."""
+"""Digests of files and folders, and the cache that reduces the second read to a stat."""
 
 import mmap
 import os
@@ -87,7 +87,7 @@ def test_only_what_changed_is_read_again(tree, tmp_path, reads):
     reads.clear()
     (tree / "a").write_text("B")
     assert cache.of(tree) == digest.of(tree)
-    assert reads.count("a") == 2 and reads.count("b") == 1  # the plain reading reads all
+    assert reads.count("a") == 2 and reads.count("b") == 1  # without the cache everything is read
 
 
 def test_a_change_that_keeps_size_and_mtime_is_seen(tree, tmp_path):
@@ -241,7 +241,7 @@ def test_data_that_is_changed_through_a_mapping_is_read_again(tmp_path):
         memory[:] = b"two"
         old = time.time_ns() - 10**10
         os.utime(path, ns=(old, old))
-        time.sleep(0.2)  # longer than a file must have been left alone
+        time.sleep(0.2)  # longer than a file must have been unchanged
         before = DigestCache(tmp_path / "digests.sqlite").of(path)
-        memory[:] = b"six"  # the page is dirty already: the times of the file stay as they are
+        memory[:] = b"six"  # the page is already dirty: the file's times do not change
         assert DigestCache(tmp_path / "digests.sqlite").of(path) == digest.of(path) != before

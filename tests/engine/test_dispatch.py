@@ -1,4 +1,4 @@
-"""The dispatcher: which executor a stage goes to, which candidate is chosen, and which options there are."""
+"""The dispatcher: the executor of each stage, the choice among candidates, and the valid options."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Durable files: a reader sees the old content or the new, and nothing is left of a failure."""
+"""Durable files: a reader sees the old content or the new, and a failure leaves nothing."""
 
 import os
 from pathlib import Path

@@ -1,6 +1,4 @@
-"""Handlers for foreign programs, as the kernel lists them: a folder that looks like binfmt_misc, and the
-machine's own.
-"""
+"""The kernel's handlers for foreign programs: in a simulated binfmt_misc folder, and the machine's own."""
 
 import platform
 import subprocess
@@ -19,7 +17,7 @@ BIG_ENDIAN_ARM = "7f454c4601020100000000000000000000020028"
 
 @pytest.fixture
 def binfmt(tmp_path):
-    """A kernel that knows of jar files only."""
+    """A kernel with a handler for jar files only."""
     (tmp_path / "register").touch()
     (tmp_path / "status").write_text("enabled\n")
     (tmp_path / "jar").write_text(

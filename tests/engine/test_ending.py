@@ -21,7 +21,7 @@ def run_dir(tmp_path, monkeypatch):
 
 
 def _state(passed: bool = True, **start) -> RunState:
-    """A run that trained a model and measured it, where the gate decided so."""
+    """A run that trained and measured a model, with this result of the gate."""
     events = EventBuilder().start([job("train"), job("bench", runs_on="target")], **start)
     events.started("train").finished("train", accuracy=0.93)
     events.add("gate", stage="train", metric="accuracy", rule=">= 0.8", value=0.93, passed=passed)

@@ -1,4 +1,4 @@
-"""Which variables of the caller a stage gets."""
+"""Which of the caller's variables a stage gets."""
 
 import pytest
 

@@ -1,11 +1,11 @@
-"""Mistakes that the reader can mend, and the nearest right word."""
+"""Errors that the user can fix, and the nearest valid word."""
 
 import pytest
 
 from engine.errors import UserError, did_you_mean, raise_all
 
 
-def test_a_mistake_is_told_in_three_lines():
+def test_a_mistake_is_reported_in_three_lines():
     assert str(UserError("u.yaml: stages.a", "there is no such stage", "did you mean 'b'?")) == (
         "u.yaml: stages.a\n  there is no such stage\n  did you mean 'b'?"
     )

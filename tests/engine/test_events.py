@@ -1,4 +1,4 @@
-"""Events and the state that replaying them gives, whatever part of a journal there is."""
+"""Events, and the state that results from replaying any part of a journal."""
 
 import copy
 

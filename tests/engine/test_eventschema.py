@@ -1,4 +1,4 @@
-"""What is an event, a stage's word, a result and a record, and what is none."""
+"""Valid and invalid events, reports of stages, results and records."""
 
 import pytest
 from hypothesis import given
@@ -33,7 +33,7 @@ JSON = st.recursive(
 
 
 def test_a_stages_word_has_the_fields_of_its_kind_and_no_more():
-    assert eventschema.said({**METRIC, "stage": "other", "seq": 3, "more": 1}) == METRIC
+    assert eventschema.report({**METRIC, "stage": "other", "seq": 3, "more": 1}) == METRIC
 
 
 @pytest.mark.parametrize(
@@ -49,9 +49,9 @@ def test_a_stages_word_has_the_fields_of_its_kind_and_no_more():
         ({"event": ["note"]}, "an event is one of progress, metric, note, figure"),
     ],
 )
-def test_what_is_wrong_with_a_stages_word_is_said(change, what):
+def test_what_is_wrong_with_a_stages_word_is_reported(change, what):
     with pytest.raises(ValueError, match=f"^{what}"):
-        eventschema.said({**METRIC, **change})
+        eventschema.report({**METRIC, **change})
 
 
 @pytest.mark.parametrize(
@@ -67,11 +67,11 @@ def test_what_is_wrong_with_a_stages_word_is_said(change, what):
 )
 def test_a_figure_whose_parts_do_not_belong_together_is_none(figure):
     with pytest.raises(ValueError, match=r"^figure"):
-        eventschema.said({"event": "figure", "name": "f", "time": 1.0, **figure})
+        eventschema.report({"event": "figure", "name": "f", "time": 1.0, **figure})
 
 
 def test_a_long_sentence_is_cut_and_bytes_that_are_not_utf_8_are_shown():
-    said = eventschema.said(
+    said = eventschema.report(
         {"event": "note", "text": "caf\udce9\ud800" + "x" * 20_000, "time": 1.0}
     )
     assert len(said["text"]) == TEXT_MOST
@@ -108,7 +108,7 @@ def test_no_json_at_all_ends_a_check_with_another_error(data):
     eventschema.result(data)
     eventschema.is_record(data)
     with pytest.raises(ValueError, match=r".+"):
-        eventschema.said(data)
+        eventschema.report(data)
 
 
 @given(st.sampled_from([kind for kind in FIELDS if FIELDS[kind]]), st.data())

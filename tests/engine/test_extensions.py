@@ -1,4 +1,4 @@
-"""Extensions, found by the names of their files."""
+"""Extensions, found by file name."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Declared assets on the disk: from the store, the mirror, the source; always checked."""
+"""Declared assets: fetched from the store, the mirror or the source, and always verified."""
 
 import hashlib
 import os
@@ -37,7 +37,7 @@ def model():
 
 @pytest.fixture
 def mirror(tmp_path):
-    """A folder that holds a copy of the model."""
+    """A folder with a copy of the model."""
     (tmp_path / "mirror" / "models").mkdir(parents=True)
     (tmp_path / "mirror" / "models" / "m.tflite").write_bytes(DATA)
     return tmp_path / "mirror"
@@ -45,7 +45,7 @@ def mirror(tmp_path):
 
 def _bring(model, tmp_path, mirror):
     store = Store(tmp_path / "store")
-    fetch.bring(model, store, mirror, lambda *_: None)
+    fetch.fetch(model, store, mirror, lambda *_: None)
     return fetch.path_of(model, store)
 
 
@@ -67,7 +67,7 @@ def test_a_compiled_twin_comes_along_in_a_folder_with_its_model(model, tmp_path,
     }
 
 
-def test_a_copy_in_the_mirror_that_is_another_file_is_told(model, tmp_path, mirror):
+def test_a_copy_in_the_mirror_that_is_another_file_is_reported(model, tmp_path, mirror):
     (mirror / "models" / "m.tflite").write_bytes(b"other")
     with pytest.raises(UserError, match="its sha256 is"):
         _bring(model, tmp_path, mirror)

@@ -1,4 +1,4 @@
-"""Kinds of figures: found by name, and what does not fit its kind is refused with the reason."""
+"""Kinds of figures: found by name; a figure that does not fit its kind is refused with the reason."""
 
 import pytest
 

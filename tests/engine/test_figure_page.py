@@ -1,4 +1,4 @@
-"""Figures on pages: a whole page for one, and a sentence instead of a drawing that fails."""
+"""Figures on pages: a complete page for one figure, and a sentence if drawing fails."""
 
 import pytest
 

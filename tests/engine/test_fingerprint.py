@@ -1,4 +1,4 @@
-"""What makes two jobs the same, and how a difference is said."""
+"""Which jobs have the same fingerprint, and how differences are reported."""
 
 import json
 import platform

@@ -1,6 +1,6 @@
 """One stage per value: names, values inside the stage, combinations that are left out.
 
-What is refused is in tests/test_messages.py.
+Refusals are in tests/messages.
 """
 
 import pytest

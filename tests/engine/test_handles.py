@@ -1,4 +1,4 @@
-"""Handles: no link is followed, nothing blocks, and no depth is too much."""
+"""Handles: links are not followed, nothing blocks, and any depth works."""
 
 import os
 import threading
@@ -13,7 +13,7 @@ LEVELS = 3000
 
 @pytest.fixture
 def deep(tmp_path):
-    """A folder of 3,000 levels, with a file in the last one; its path is longer than the kernel takes."""
+    """A folder with 3,000 levels and a file in the last one; its path is longer than the kernel allows."""
     top = tmp_path / "deep"
     top.mkdir()
     here = os.open(top, os.O_RDONLY)

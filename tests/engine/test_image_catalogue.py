@@ -1,4 +1,4 @@
-"""What the images' Debian comes from: asked once, then the same for these outputs."""
+"""The source of the images' Debian: determined once, then the same for these outputs."""
 
 from types import SimpleNamespace
 
@@ -9,7 +9,7 @@ from engine import image_catalogue, layout
 
 @pytest.fixture
 def request_for(tmp_path):
-    """Make what is read of a request: its outputs folder and the setting `base`."""
+    """Return the used parts of a request: its outputs folder and the setting `base`."""
 
     def make(base: str) -> SimpleNamespace:
         return SimpleNamespace(settings=SimpleNamespace(base=base), outputs=tmp_path / "outputs")

@@ -1,4 +1,4 @@
-"""The images of containers/: which of them serves a stage, and what its tag depends on."""
+"""The images of containers/: which one a stage gets, and what its tag depends on."""
 
 import shutil
 from pathlib import Path
@@ -61,7 +61,7 @@ EDGETPU = _image("edgetpu", "numpy", "tflite_runtime", optional=True)
 ALL = (TRAIN, RUNTIME, EDGETPU, ARM)
 
 
-# --- what a definition says
+# --- definitions
 
 
 def test_every_image_is_there_for_each_of_its_platforms(containers):
@@ -131,7 +131,7 @@ def test_the_projects_own_definitions_are_read():
     assert "numpy" in found["runtime", ARMV7].packages  # from Debian
 
 
-# --- what a tag depends on
+# --- tags
 
 
 def test_a_tag_stays_while_nothing_changes(containers):
@@ -199,7 +199,7 @@ def test_the_order_of_the_builders_is_in_no_tag(containers):
     assert _tags(containers) == _tags(containers, dict(reversed(SOURCES.items())))
 
 
-# --- which image serves
+# --- selection of an image
 
 
 @pytest.mark.parametrize(
@@ -277,7 +277,7 @@ def test_an_image_of_another_platform_serves_nobody():
         ),
     ],
 )
-def test_where_none_serves_the_refusal_names_what_is_lacking_and_a_way_out(
+def test_where_none_serves_the_refusal_names_what_is_lacking_and_a_fix(
     platform, packages, what, fix
 ):
     with pytest.raises(UserError) as caught:

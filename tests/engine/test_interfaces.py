@@ -20,7 +20,7 @@ ENGINE = Path(interfaces.__file__).parent
 
 
 def _found(folder: str, name: str) -> list[type]:
-    """Return the class of this name in each file of a folder; a partial stands for what it calls."""
+    """Return the class with this name in each file of a folder; a partial is replaced by its function."""
     modules = [
         f"engine.{folder}.{path.stem}" for path in sorted((ENGINE / folder).glob("[a-z]*.py"))
     ]
@@ -29,7 +29,7 @@ def _found(folder: str, name: str) -> list[type]:
 
 
 def _drivers() -> list[type]:
-    """Return what each driver's factory says that it makes."""
+    """Return the declared return type of each driver's factory."""
     found = []
     for path in sorted((ENGINE / "drivers").glob("[a-z]*.py")):
         module = importlib.import_module(f"engine.drivers.{path.stem}")

@@ -1,4 +1,4 @@
-"""${...} of a use case: resolved, or named by the key it is at; and values that no program can take."""
+"""${...} in a use case: resolved, or reported with its key; and values that programs cannot represent."""
 
 import pytest
 
@@ -39,7 +39,7 @@ def _told(asks, *words: str) -> list[UserError]:
 @pytest.mark.parametrize(
     "value", ["nan", "inf", "-inf", "1e999", "9" * 400, "[1,nan]", "{a:inf}", "{1:2}", "{nan:1}"]
 )
-def test_an_odd_value_is_named_with_each_key_and_a_way_out(asks, value):
+def test_an_odd_value_is_named_with_each_key_and_a_fix(asks, value):
     keys = (
         "params.n",
         "+stages.a.params.x",

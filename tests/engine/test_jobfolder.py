@@ -1,4 +1,4 @@
-"""A job as a folder: what is laid out, what the stage said, and what of it is taken."""
+"""A job as a folder: the layout, the stage's reports, and the collected outputs."""
 
 import json
 import stat
@@ -60,7 +60,7 @@ def make(lay_out):
 
 @pytest.fixture
 def double(lay_out):
-    """The laid out stage `double`, which promises the metric `total`."""
+    """The laid out stage `double`, which declares the metric `total`."""
     return lay_out(uses="mystages.double", inputs={"number": "asset:mine"})
 
 
@@ -110,7 +110,7 @@ def test_a_parameters_value_is_not_filled_in_itself(lay_out):
     assert json.loads((folder.path / "job.json").read_text())["command"] == ["echo", "{params.b}"]
 
 
-# --- what the stage says
+# --- reports
 
 
 def test_what_the_stage_says_comes_once_and_with_its_name(make):
@@ -184,7 +184,7 @@ def test_a_result_that_is_missing_or_broken_is_empty(make, text):
     assert make.result() == {}
 
 
-# --- what is taken
+# --- outputs
 
 
 def test_the_outputs_go_into_the_store_with_all_that_was_said(double, store):

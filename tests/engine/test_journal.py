@@ -1,4 +1,4 @@
-"""The journal: durable, numbered without gaps, readable while it grows and torn at any byte."""
+"""The journal: durable, numbered without gaps, and readable while it grows or if cut off at any byte."""
 
 import json
 import resource

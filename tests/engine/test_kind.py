@@ -1,4 +1,4 @@
-"""The kinds of stages: found by their file's name, and each a field of a stage's form."""
+"""The kinds of stages: found by file name; each is a field of a stage's model."""
 
 from pathlib import Path
 

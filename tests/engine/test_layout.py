@@ -1,4 +1,4 @@
-"""Where a run's files are, and which run a name means."""
+"""The location of a run's files, and finding runs by name."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""The locks of a store: one engine does a job, and what a killed engine left is found."""
+"""The locks of a store: only one engine runs a job, and leftovers of killed engines are found."""
 
 import os
 import subprocess
@@ -16,13 +16,13 @@ KEY = "ab" * 32
 
 @pytest.fixture
 def root(tmp_path):
-    """The folder of a store with nothing in it."""
+    """The folder of an empty store."""
     return tmp_path / "store"
 
 
 @pytest.fixture
 def locks(root):
-    """The locks of that store, as one engine has them."""
+    """The locks of that store, as used by one engine."""
     return Locks(root)
 
 

@@ -1,4 +1,4 @@
-"""What a user's own project.yaml sets instead of the engine's."""
+"""A user's project.yaml, which overrides the engine's defaults."""
 
 from pathlib import Path
 
@@ -69,7 +69,7 @@ def test_a_choice_that_is_no_name_is_refused(own, value):
     )
 
 
-def test_all_mistakes_are_told_at_once(own):
+def test_all_mistakes_are_reported_at_once(own):
     assert len(_mistakes(own, "ouputs: there\ntarget: 3\nhydra: {}")) == 3
 
 

@@ -1,4 +1,4 @@
-"""Values that are kept between runs: found again, or computed anew."""
+"""Values that are cached between runs: found again, or recomputed."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What an exception means to the user. The sentences themselves are in tests/messages."""
+"""How exceptions are reported to the user. The messages themselves are in tests/messages."""
 
 import errno
 
@@ -18,7 +18,7 @@ def test_a_mistake_of_the_user_ends_with_status_2_and_three_lines(capsys):
     assert capsys.readouterr().err == "a\n  b\n  c\n"
 
 
-def test_mistakes_of_a_group_are_told_together_and_each_once(capsys):
+def test_mistakes_of_a_group_are_reported_together_and_each_once(capsys):
     one, two = UserError("a", "b", "c"), UserError("d", "e", "f")
     assert (
         mistakes.tell(ExceptionGroup("all", [one, ExceptionGroup("inner", [two, one])]), LINE) == 2
@@ -26,7 +26,7 @@ def test_mistakes_of_a_group_are_told_together_and_each_once(capsys):
     assert capsys.readouterr().err == "a\n  b\n  c\nd\n  e\n  f\n"
 
 
-def test_a_fault_of_the_machine_ends_with_status_1_and_a_way_out(capsys):
+def test_a_fault_of_the_machine_ends_with_status_1_and_a_fix(capsys):
     assert mistakes.tell(FULL, LINE) == 1
     assert "the disk is full: free space" in capsys.readouterr().err
 
@@ -49,7 +49,7 @@ def test_a_path_that_cannot_be_followed_is_the_users_mistake(number):
     assert found is not None and found.fix == "choose another path" and len(found.where) == 80
 
 
-def test_an_error_of_omegaconf_is_told_in_three_lines():
+def test_an_error_of_omegaconf_is_reported_in_three_lines():
     found = mistakes.mistake_of(OmegaConfBaseException("odd\n    full_key: params.n"), LINE)
     assert found is not None and (found.where, found.what) == ("params.n", "odd")
 

@@ -35,5 +35,5 @@ def test_thousands_stand_apart_where_asked():
 
 
 @given(st.floats())
-def test_any_number_can_be_said(value):
+def test_any_number_can_be_formatted(value):
     assert number(value) and number(value, grouped=True)

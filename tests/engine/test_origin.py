@@ -1,4 +1,4 @@
-"""A wrong value is reported where it was written."""
+"""An invalid value is reported where it was written."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What became of an attempt: the record that the store has, or the kind of failure and why."""
+"""The outcome of an attempt: its record in the store, or the kind of failure and the reason."""
 
 import json
 from dataclasses import replace
@@ -15,7 +15,7 @@ FREE = {"uses": "mystages.free"}
 
 
 class Trial:
-    """One attempt at the stage `s`, laid out for real, whose end a test makes up."""
+    """One attempt at the stage `s`, with a real layout and an end that the test defines."""
 
     def __init__(self, bench, keys, asset=None) -> None:
         self.bench, given = bench, {"mine": asset} if asset else {}
@@ -28,7 +28,7 @@ class Trial:
         )
 
     def write(self, text: str = "done", **result: object) -> None:
-        """Write the output, and what the stage said of itself."""
+        """Write the output and the stage's result."""
         (self.folder.path / "out" / "data").write_text(text)
         self.say(**result)
 
@@ -39,7 +39,7 @@ class Trial:
     def ends(
         self, status: int | None, *, ending: str | None = None, **ended: object
     ) -> Record | Failure:
-        """Return what is made of the attempt."""
+        """Return the outcome of the attempt."""
         attempt = Attempt(
             folder=self.folder,
             log=self.bench.run_dir / "log",

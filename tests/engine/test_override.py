@@ -1,4 +1,4 @@
-"""Which override set a key, and a mistake is told there."""
+"""Which override sets a key, and that a mistake is reported there."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How long a stage still needs."""
+"""The time that a stage still needs."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from engine.pace import Pace
 
 
 def _paced(*reports: tuple[float, float], total: float = 10) -> Pace:
-    """The pace of a stage that started at 0 s, and reported at these seconds how far it was."""
+    """The pace of a stage that started at 0 s and reported its progress at these seconds."""
     pace = Pace()
     pace.show({"event": "job_started", "stage": "a", "time": 0.0})
     for time, done in reports:

@@ -1,4 +1,4 @@
-"""Where a job runs, and what its executor is told: plain data."""
+"""Where a job runs, as plain data for its executor."""
 
 from dataclasses import FrozenInstanceError
 from pathlib import Path

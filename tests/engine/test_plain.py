@@ -1,4 +1,4 @@
-"""Which values are plain, also deep inside."""
+"""Which values are plain, even if nested."""
 
 import datetime
 import math
@@ -32,7 +32,7 @@ def test_plain_values_have_no_fault(value):
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_every_other_value_has_one_with_a_way_out(value):
+def test_every_other_value_has_one_with_a_fix(value):
     what, fix = plain.fault(value)
     assert what and fix and len(what) < 200
 

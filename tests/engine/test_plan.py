@@ -1,4 +1,4 @@
-"""The plan: what is looked up, what waits, and why a job runs."""
+"""The plan: which jobs are cached, which wait, and why a job runs."""
 
 from dataclasses import replace
 

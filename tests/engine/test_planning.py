@@ -1,4 +1,4 @@
-"""From a request to a plan: what is kept, what is resolved, and which mistakes are told together."""
+"""From a request to a plan: selected stages, resolved assets, and mistakes that are reported together."""
 
 import json
 
@@ -93,11 +93,11 @@ def test_planning_fetches_nothing(plans, project):
     assert not asset.path.exists()
 
 
-def test_an_asset_that_cannot_be_fetched_is_told_before_anything_runs(plans, project):
+def test_an_asset_that_cannot_be_fetched_is_reported_before_anything_runs(plans, project):
     _reads(project, "sample")
     planned = plans("usecase=reads")
     with pytest.raises(ExceptionGroup) as caught:
-        planning.bring(plans.request, planned, lambda *_: None)
+        planning.fetch_assets(plans.request, planned, lambda *_: None)
     assert [mistake.where for mistake in caught.value.exceptions] == ["asset sample: data.txt"]
 
 
@@ -107,10 +107,10 @@ def test_a_job_that_is_cached_fetches_no_asset(plans, project):
     project.done("usecase=reads")
     planned = plans("usecase=reads")
     assert planned.plan.jobs["b"].record is not None
-    planning.bring(plans.request, planned, lambda *_: pytest.fail("it fetched"))
+    planning.fetch_assets(plans.request, planned, lambda *_: pytest.fail("it fetched"))
 
 
-def test_every_mistake_is_told_at_once(plans, project):
+def test_every_mistake_is_reported_at_once(plans, project):
     project.usecase(
         "wrong", "stages:\n  a: {uses: mystages.mak}\n  b: {uses: mystages.make, input: {}}\n"
     )
@@ -124,7 +124,7 @@ def test_a_mirror_that_is_no_folder_is_refused(plans, project):
     _reads(project, "sample")
     planned = plans("usecase=reads", "mirror=nowhere")
     with pytest.raises(UserError, match="mirror=nowhere"):
-        planning.bring(plans.request, planned, lambda *_: None)
+        planning.fetch_assets(plans.request, planned, lambda *_: None)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The rows of predictions.jsonl: whole, and while they are written."""
+"""The rows of predictions.jsonl: complete, and while they are written."""
 
 from pathlib import Path
 

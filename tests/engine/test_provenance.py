@@ -1,4 +1,4 @@
-"""What a run records of where it comes from."""
+"""The provenance that a run records."""
 
 import os
 import random
@@ -10,7 +10,9 @@ import pytest
 from engine.plan import ResolvedAsset
 from engine.provenance import git_commit, is_modified, newest_file_time
 
-NOISE = random.Random(0).randbytes(999)  # the same in each worker, which collects by itself
+NOISE = random.Random(0).randbytes(
+    999
+)  # the same in each worker, since each collects the tests itself
 
 
 @pytest.mark.parametrize("packed", [False, True])

@@ -1,4 +1,4 @@
-"""What a driver does with a finished job: its outputs laid out for the user, its gates judged."""
+"""Publishing a finished job: its outputs are laid out for the user, and its gates are evaluated."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Requests that were composed before: equal to what Hydra would compose now, or not recalled."""
+"""Cached requests: equal to what Hydra would compose now, or not used."""
 
 import hashlib
 import json
@@ -109,7 +109,7 @@ def test_a_damaged_entry_is_composed_anew(line, project):
 
 
 def test_an_entry_of_other_outputs_is_not_obeyed(line, project):
-    """It would send the run elsewhere."""
+    """Such an entry would redirect the run."""
     _remembered(line())
     [entry] = layout.store_dir(project.outputs).glob("requests/*.json")
     text = json.loads(entry.read_text())["text"].replace(str(project.outputs), "/elsewhere")

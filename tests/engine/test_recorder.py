@@ -1,4 +1,4 @@
-"""The recorder: what is durable before anything is shown, and what a failing sink may not do."""
+"""The recorder: events are durable before they are shown, and a failing sink does no harm."""
 
 import errno
 import json
@@ -13,7 +13,7 @@ NOTE = {"event": "note", "stage": None, "text": "a sample"}
 
 
 class Listener:
-    """A sink that remembers what it was shown, and what the journal held at that moment."""
+    """A sink that records what it was shown, and the journal's content at that time."""
 
     writes_files = False
 

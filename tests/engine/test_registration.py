@@ -1,4 +1,4 @@
-"""What Hydra is told of a command line; what is refused is in tests/messages."""
+"""What is registered with Hydra for a command line. Refusals are in tests/messages."""
 
 import pytest
 
@@ -16,7 +16,7 @@ USES_DATA = """
 
 @pytest.fixture
 def words(project):
-    """Return the words that Hydra gets, of a use case with an asset `model` and a foreign one."""
+    """Return the words that Hydra gets, for a use case with an asset `model` and for another one."""
     project.usecase("own", USES_DATA)
 
     def read(*given: str, command: str = "run"):

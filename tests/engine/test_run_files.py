@@ -1,4 +1,4 @@
-"""What a run's files say: run.json for scripts and lists of runs, the journal for all else."""
+"""The content of a run's files: run.json for scripts and lists of runs, the journal for everything else."""
 
 import json
 import os
@@ -65,7 +65,7 @@ FINISHED = RunSummary("finished", {"a": STAGE})
 
 
 def _write_as_if_before(folder, journal: bytes) -> None:
-    """Change the journal, and let it look as if it had not been since run.json was written."""
+    """Change the journal, and reset its time as if it were unchanged since run.json was written."""
     (folder / FILE_NAME).write_bytes(journal)
     os.utime(folder / FILE_NAME, (0, 0))
 

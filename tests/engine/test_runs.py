@@ -1,4 +1,4 @@
-"""Which run a command is about, and which run made what another one found in the store."""
+"""Which run a command works on, and which run produced cached outputs."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ WANTED = {"a": "e" * 64}
 
 @pytest.fixture
 def run(tmp_path):
-    """Make the folder of a run that has these events."""
+    """Make the folder of a run with these events."""
 
     def make(name: str, events: EventBuilder):
         folder = tmp_path / "outputs" / "demo" / "rpi4" / name
@@ -52,7 +52,7 @@ def test_an_unknown_stage_is_refused_with_the_nearest_name():
 
 
 def _summaries(folder: Path, **runs: tuple[str, list[str], bool]) -> dict[Path, RunSummary]:
-    """Make runs of a status, an `until`, and a package or none."""
+    """Make runs with a status, an `until`, and a package or none."""
     found = {}
     for name, (status, until, has_package) in runs.items():
         (folder / name / "artifacts" / "p" / ("package" if has_package else "data")).mkdir(

@@ -1,4 +1,4 @@
-"""Sealing: an output becomes read-only, and what an artifact cannot hold is refused by name."""
+"""Sealing: an output becomes read-only, and invalid contents are refused by name."""
 
 import os
 

@@ -1,6 +1,6 @@
-"""The keys of every command: what may be left out, what is read how.
+"""The keys common to all commands: defaults and parsing.
 
-What is refused is in tests/messages.
+Refusals are in tests/messages.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ GROUPS = {"executor": {"name": "local"}, "tracking": {"enabled": True}}
 
 
 def _shipped() -> dict[str, object]:
-    """The keys of conf/config.yaml that are no use case's and not Hydra's."""
+    """The keys of conf/config.yaml that belong neither to use cases nor to Hydra."""
     return {
         key: value
         for key, value in yamlfile.load(ROOT / "conf" / "config.yaml").items()

@@ -1,4 +1,4 @@
-"""How a job of its own ended: what is the user's mistake, and what is not."""
+"""The end of a single job: which failures are the user's mistake, and which are not."""
 
 from engine.single_job import Done
 

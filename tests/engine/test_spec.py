@@ -1,4 +1,4 @@
-"""A use case by its form: what may be left out, what is read how. What is refused is in tests/messages."""
+"""The model of a use case: defaults and parsing. Refusals are in tests/messages."""
 
 import json
 from pathlib import Path

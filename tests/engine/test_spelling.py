@@ -1,5 +1,5 @@
-"""What a value of each spelling becomes, in a use case's file and on the command line: itself, or a
-message that says what it was taken for and what to write.
+"""How each spelling of a value is parsed, in a use case's file and on the command line: as itself, or as an
+error that says how it was read and what to write.
 """
 
 import pytest
@@ -31,7 +31,7 @@ FILE = "conf/usecases/typed.yaml"
 
 @pytest.fixture
 def planned(asks, project):
-    """Return what a parameter becomes with these values in the file and words on the command line."""
+    """Return the value of a parameter with these values in the file and words on the command line."""
 
     def plan(key, values=None, *words):
         project.stage("typed", TYPED)
@@ -46,7 +46,7 @@ def planned(asks, project):
 
 
 def _told(planned, *given) -> list[str]:
-    """Return the three lines of the one mistake that this is answered with."""
+    """Return the three lines of the only mistake that this causes."""
     with pytest.raises((UserError, ExceptionGroup)) as caught:
         planned(*given)
     leaves = getattr(caught.value, "exceptions", [caught.value])

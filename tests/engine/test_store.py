@@ -1,4 +1,4 @@
-"""The store: whole artifacts, whole records, at every point of a crash."""
+"""The store: complete artifacts and records, wherever a crash happens."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ KEY = "ab" * 32
 
 @pytest.fixture
 def store(tmp_path):
-    """A store with nothing in it."""
+    """An empty store."""
     yield Store(tmp_path / "store")
     handles.remove(tmp_path / "store")
 

@@ -1,4 +1,4 @@
-"""What the source of a module says by its syntax. How stages are read whole is in test_signature.py."""
+"""Parsing a module's source. Complete stages are tested in test_signature.py."""
 
 import ast
 from pathlib import Path

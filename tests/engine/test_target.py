@@ -1,4 +1,4 @@
-"""A target by its form. What is refused is in tests/messages."""
+"""The model of a target. Refusals are in tests/messages."""
 
 from pathlib import Path
 

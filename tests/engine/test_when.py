@@ -1,4 +1,4 @@
-"""Which stages a target has. What is refused is in tests/test_messages.py."""
+"""Which stages a target has. Refusals are in tests/messages."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How figures, times and places are said."""
+"""How figures, times and places of measurement are worded."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""YAML as plain data; what could surprise is refused."""
+"""YAML as plain data; surprising content is refused."""
 
 import os
 from pathlib import Path

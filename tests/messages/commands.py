@@ -1,4 +1,4 @@
-"""Mistakes on the command line, and in the settings that it takes."""
+"""Mistakes on the command line, and in its settings."""
 
 import contextlib
 import io
@@ -345,7 +345,7 @@ def write_files(project: Project) -> None:
 
 
 def provoke(words: list[str], folder: Path) -> list[Told]:
-    """Give a command that must end with status 2, and return what it is answered with."""
+    """Run a command that must exit with status 2, and return its error message."""
     project, out, err = Project(folder), io.StringIO(), io.StringIO()
     write_files(project)
     with pytest.MonkeyPatch.context() as patch:

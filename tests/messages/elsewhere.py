@@ -1,6 +1,6 @@
-"""The mistakes that no row can provoke: they need a machine, an engine or a device that refuses."""
+"""The mistakes that no row can cause: they need a machine, an engine or a device that refuses."""
 
-# the function that makes the mistake, and the test that does; once for each call
+# the function that raises the mistake, and the test that covers it; once for each call
 ELSEWHERE = [
     (
         "engine/compose.py: _located",
@@ -92,7 +92,7 @@ ELSEWHERE = [
     ),
     (
         "engine/containers/daemon.py: _unreachable",
-        "tests/engine/executors/test_docker.py::test_where_no_engine_answers_the_way_out_is_named",
+        "tests/engine/executors/test_docker.py::test_where_no_engine_answers_a_fix_is_named",
     ),
     (
         "engine/containers/daemon.py: connect",
@@ -112,7 +112,7 @@ ELSEWHERE = [
     ),
     (
         "engine/containers/jobs.py: _refuse_network",
-        "tests/engine/executors/test_docker.py::test_a_network_that_the_engine_does_not_have_is_told_before_anything_starts",
+        "tests/engine/executors/test_docker.py::test_a_network_that_the_engine_does_not_have_is_reported_before_anything_starts",
     ),
     (
         "engine/containers/jobs.py: call",
@@ -190,11 +190,11 @@ ELSEWHERE = [
     ("engine/images.py: _image", "tests/messages/test_devices.py::test_an_image_for_no_platform"),
     (
         "engine/images.py: serving",
-        "tests/engine/test_images.py::test_where_none_serves_the_refusal_names_what_is_lacking_and_a_way_out",
+        "tests/engine/test_images.py::test_where_none_serves_the_refusal_names_what_is_lacking_and_a_fix",
     ),
     (
         "engine/images.py: serving",
-        "tests/engine/test_images.py::test_where_none_serves_the_refusal_names_what_is_lacking_and_a_way_out",
+        "tests/engine/test_images.py::test_where_none_serves_the_refusal_names_what_is_lacking_and_a_fix",
     ),
     (
         "engine/layout.py: check_name",
@@ -202,7 +202,7 @@ ELSEWHERE = [
     ),
     (
         "engine/mlflow/client.py: _experiment_id",
-        "tests/engine/mlflow/test_mlflow.py::test_an_experiment_that_was_deleted_is_named_with_the_way_out",
+        "tests/engine/mlflow/test_mlflow.py::test_an_experiment_that_was_deleted_is_named_with_a_fix",
     ),
     (
         "engine/mlflow/database.py: _check",

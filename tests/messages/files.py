@@ -1,4 +1,4 @@
-"""Mistakes in YAML files, in what is digested, and in what is fetched."""
+"""Mistakes in YAML files, in digested files, and in fetched assets."""
 
 import hashlib
 import os
@@ -125,7 +125,7 @@ def _fetch(facts: dict[str, Any], folder: Path) -> list[Told]:
     )
     wanted = asset.parse(ASSET, "a.yaml").model_copy(update={"files": (file,)})
     with pytest.raises(UserError) as caught:
-        fetch.bring(wanted, Store(folder / "store"), folder / "mirror", lambda *_: None)
+        fetch.fetch(wanted, Store(folder / "store"), folder / "mirror", lambda *_: None)
     return told(caught.value, folder)
 
 

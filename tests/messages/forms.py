@@ -1,4 +1,4 @@
-"""Mistakes in the form of a use case, a stage, a target or an asset."""
+"""Validation errors of a use case, a stage, a target or an asset."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -105,7 +105,7 @@ def read(data: dict[str, Any], where: str) -> spec.UseCase:
 
 
 def _changed(data: dict[str, object], change: dict[str, object]) -> dict[str, object]:
-    """The data with these keys; a None that may not stand there takes the key out."""
+    """The data with these keys; a None that is not allowed removes the key."""
     out = {"absent", None} if "licence" in change else {None}
     return {
         key: value

@@ -1,6 +1,6 @@
-"""Rows of mistakes: what causes one, the place that its message names, a word of what is wrong, and one of the fix.
+"""Rows of mistakes: the cause, the location in the message, a word of the description, and one of the fix.
 
-The wording is free; a row says only what a reader must find in it.
+The wording is free; a row only contains what a reader must find in it.
 """
 
 import re
@@ -15,13 +15,13 @@ import pytest
 
 from engine.errors import UserError
 
-Row = tuple[Any, str, str, str]  # cause, place, a word of what is wrong, a word of the fix
-Told = list[str]  # place, what is wrong, fix
+Row = tuple[Any, str, str, str]  # cause, location, a word of the description, a word of the fix
+Told = list[str]  # location, description, fix
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The rows of one subject, and how a cause is brought about in a folder of its own."""
+    """The rows of one subject, and how to produce a cause in a separate folder."""
 
     rows: Mapping[str, Row]
     provoke: Callable[[Any, Path], Sequence[Told]]
@@ -29,7 +29,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Site:
-    """A call in the engine that makes a UserError."""
+    """A call in the engine that creates a UserError."""
 
     file: str
     line: int
@@ -45,13 +45,13 @@ def told(raised: BaseException, here: Path) -> list[Told]:
 
 
 def has_word(text: str, word: str) -> bool:
-    """Say whether the text has the word, and not only as a part of another."""
+    """Return whether the text has the word, and not only as a part of another."""
     return bool(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text))
 
 
 @contextmanager
 def recorded() -> Iterator[set[Site]]:
-    """Collect the places where a UserError is made meanwhile."""
+    """Collect the calls that create a UserError in the context."""
     made, init = set[Site](), UserError.__init__
 
     def note(self: UserError, where: str, what: str, fix: str) -> None:

@@ -1,4 +1,4 @@
-"""Mistakes on the command line that need more than a row: a run before them, or a machine that refuses."""
+"""Mistakes on the command line that need more than a row: an earlier run, or a machine that refuses."""
 
 import pytest
 
@@ -21,7 +21,7 @@ PREDICTIONS = {
 
 @pytest.fixture
 def refused(project, give):
-    """Give a command that must end with status 2, and return what it is answered with."""
+    """Run a command that must exit with status 2, and return its error message."""
     write_files(project)
 
     def answer(words: list[str]) -> list[str]:
@@ -39,7 +39,7 @@ def test_a_prediction_that_cannot_be_made(refused, give):
         assert (where, has_word(what, wrong), way_out in fix) == (place, True, True)
 
 
-def test_the_defaults_of_a_target_are_told_with_its_file(refused, project):
+def test_the_defaults_of_a_target_are_reported_with_its_file(refused, project):
     (project.path / "conf" / "target").mkdir(exist_ok=True)
     (project.path / "conf" / "target" / "odd.yaml").write_text(
         "platform: linux/amd64\ndefaults: {}\n"

@@ -1,4 +1,4 @@
-"""Mistakes about containers and devices, and about the way to them."""
+"""Mistakes about containers and devices, and about connecting to them."""
 
 import os
 
@@ -58,7 +58,7 @@ def test_images_that_cannot_be_built(project, give, capfd):
 
 @pytest.fixture
 def way(tmp_path, monkeypatch):
-    """A way to a device through a program of the test's that stands where ssh does."""
+    """A connection to a device through the test's own program instead of ssh."""
     ways: list[Tunnel] = []
 
     def through(program: str) -> Tunnel:

@@ -1,6 +1,6 @@
-"""What mistakes are answered with: the place, what is wrong there, and the way out.
+"""The messages for mistakes: location, description and fix.
 
-The rows of each subject are in the file of that name. Ten examples are checked word for word.
+The rows of each subject are in the file with its name. Ten examples are checked word for word.
 """
 
 import ast
@@ -18,7 +18,7 @@ from tests.messages.rows import Site, Told, has_word, recorded
 SUBJECTS = forms.SUBJECTS | usecases.SUBJECTS | values.SUBJECTS | files.SUBJECTS | commands.SUBJECTS
 ROWS = [(subject, row) for subject, one in SUBJECTS.items() for row in one.rows]
 SOURCE_FILES = [ROOT / "run.py", *sorted((ROOT / "engine").rglob("*.py"))]
-# what a reader sees: ten of the rows, word for word
+# ten of the messages, word for word
 EXAMPLES = {
     ("usecase", "unknown_reference"): [
         "u.yaml: stages.b.inputs.number",
@@ -75,7 +75,7 @@ EXAMPLES = {
 
 @dataclass(frozen=True, slots=True)
 class Provoked:
-    """What the rows were answered with, or how they ended otherwise; and where the answers were made."""
+    """The messages of all rows, or how they ended otherwise, and which calls created them."""
 
     told: Mapping[tuple[str, str], list[Told] | BaseException]
     sites: frozenset[Site]
@@ -100,7 +100,7 @@ def _told(subject: str, row: str, folder: Path) -> list[Told] | BaseException:
 
 
 @pytest.mark.parametrize(("subject", "row"), ROWS)
-def test_a_mistake_is_answered_with_its_place_and_the_way_out(provoked, subject, row):
+def test_a_mistake_is_answered_with_its_place_and_the_fix(provoked, subject, row):
     told, (_, place, wrong, way_out) = provoked.told[subject, row], SUBJECTS[subject].rows[row]
     assert not isinstance(told, BaseException), repr(told)
     [(where, what, fix)] = told
@@ -112,7 +112,7 @@ def test_an_example_reads_so(provoked, name, lines):
     assert provoked.told[name] == [lines]
 
 
-def test_two_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path):
+def test_two_mistakes_are_reported_at_once_in_the_order_of_the_file(tmp_path):
     found = usecases.provoke(
         "  a: {uses: mystages.mak}\n  b: {uses: mystages.double, inputs: {numbr: a.data}}", tmp_path
     )
@@ -124,7 +124,7 @@ def test_two_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path):
 
 
 def _made() -> dict[Site, tuple[int, str]]:
-    """Every call that makes a UserError: its last line, and the function that it stands in."""
+    """Every call that creates a UserError: its last line, and its function."""
     found = {}
     for path in SOURCE_FILES:
         for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

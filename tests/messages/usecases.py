@@ -11,7 +11,7 @@ from tests.conftest import Project
 from tests.messages.forms import read
 from tests.messages.rows import Subject, Told, told
 
-SOURCES = {  # of stages that are wrong themselves, or need something
+SOURCES = {  # of stages that are themselves invalid, or need something
     "torn": "x = 1\nx = = 1\n",
     "minus": f"x = {'-' * 100_000}1\n",
     "nameless": "def other(): ...\n",
@@ -214,7 +214,7 @@ MISTAKES = {
 
 
 def provoke(stages: str, folder: Path) -> list[Told]:
-    """Return the mistakes of a use case whose stages are these."""
+    """Return the mistakes of a use case with these stages."""
     project = Project(folder)
     for name, source in SOURCES.items():
         project.stage(name, source)

@@ -1,4 +1,4 @@
-"""Mistakes in the stages for many values, and in those for some targets."""
+"""Mistakes in stages with `foreach` or `when`."""
 
 from pathlib import Path
 
@@ -178,7 +178,7 @@ MISTAKES = {
 
 
 def provoke(stages: str, folder: Path) -> list[Told]:
-    """Return the mistakes of a use case whose stages are these, expanded for a target without accelerator."""
+    """Return the mistakes of a use case with these stages, expanded for a target without accelerator."""
     project = Project(folder)
     path = folder / "u.yaml"
     path.write_text("name: u\n" + HEAD + stages)

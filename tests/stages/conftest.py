@@ -1,5 +1,5 @@
-"""Small real networks, made and converted by real jobs: they are forked from a server that has TensorFlow and
-runs none of it.
+"""Small real networks, trained and converted by real jobs, which are forked from a server that has imported
+TensorFlow but not used it.
 """
 
 import importlib.util
@@ -80,7 +80,7 @@ def network(train: In, model: Out, *, kind: str, form: str = "architecture") -> 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A job that ended: its exit status, what it returned or why not, and what it wrote and said."""
+    """An ended job: its exit status, its metrics or error, its outputs and its reports."""
 
     status: int | None
     metrics: dict[str, float]
@@ -92,7 +92,7 @@ class Done:
 
 @pytest.fixture(scope="session")
 def do(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Done]]:
-    """Do a stage as a job: its name, its inputs, its parameters, and the label of its figures."""
+    """Run a stage as a job, with its name, its inputs, its parameters, and the label of its figures."""
     folder = tmp_path_factory.mktemp("jobs")
     (folder / "mystages").mkdir()
     (folder / "mystages" / "network.py").write_text(NETWORK)
@@ -148,7 +148,7 @@ def do(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Done]
 
 @pytest.fixture(scope="session")
 def blobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data set of three classes of points in eight dimensions, which are easy to tell apart."""
+    """A data set of three well separated classes of points in eight dimensions."""
     chance, folder = np.random.default_rng(0), tmp_path_factory.mktemp("blobs")
     middles = 2 * chance.normal(size=(3, 8))
     for name, count in (("train", 150), ("test", 60)):
@@ -159,7 +159,7 @@ def blobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write_part(folder: Path, x: Any, y: Any, clips: Any = None) -> Path:
-    """Write a part with the truth as stages.pose.dataset writes it; x (examples, ...), y (examples,)."""
+    """Write a part with the truth in the form of stages.pose.dataset; x (examples, ...), y (examples,)."""
     clips = np.arange(len(x)) if clips is None else np.asarray(clips)
     part.write(folder, {"features": np.asarray(x, np.float32)})
     classes = np.asarray(y, np.int64)[np.unique(clips, return_index=True)[1]]
@@ -175,7 +175,7 @@ def write_part(folder: Path, x: Any, y: Any, clips: Any = None) -> Path:
 
 @pytest.fixture(scope="session")
 def network(do: Callable[..., Done], blobs: Path) -> Callable[..., Path]:
-    """Make a network: `relu` and `elu` are trained, `identity` returns what it is given."""
+    """Make a network: `relu` and `elu` are trained, `identity` returns its input."""
     if importlib.util.find_spec("tensorflow") is None:
         pytest.skip("the extra 'train' is not installed")
 
@@ -203,7 +203,7 @@ def quantised(do: Callable[..., Done], relu: Path, blobs: Path) -> Done:
 
 @pytest.fixture(scope="session")
 def unit(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data set of scores from 0 to 1, for the network that returns what it is given."""
+    """A data set of scores from 0 to 1, for the identity network."""
     folder = tmp_path_factory.mktemp("unit")
     x = np.random.default_rng(0).uniform(0, 1, (200, 3))
     write_part(folder / "train", x, np.zeros(200))
@@ -212,7 +212,7 @@ def unit(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def mirror(do: Callable[..., Done], network: Callable[..., Path], unit: Path) -> dict[str, Path]:
-    """The network that returns what it is given: the folder of models, and the files in it."""
+    """The identity network: the folder of models, and the files in it."""
     model = network("identity", unit)
     done = do("stages.edge.quantise", {"model": model, "train": unit / "train"})
     assert done.status == 0, done.log

@@ -102,19 +102,19 @@ def heic(path: Path) -> None:
 
 
 def text(path: Path) -> None:
-    """Write what is no picture."""
+    """Write a file that is not a picture."""
     path.write_text("no picture")
 
 
 def link(path: Path) -> None:
-    """Write a link to a picture that stands elsewhere."""
+    """Write a link to a picture in another folder."""
     target = path.parents[2] / "elsewhere.png"
     picture()(target)
     path.symlink_to(target)
 
 
 def empty(width: int, height: int) -> Callable[[Path], None]:
-    """Return what writes a picture of so many pixels, all black."""
+    """Return a function that writes a black picture with this many pixels."""
     return lambda path: Image.new("1", (width, height)).save(path)
 
 

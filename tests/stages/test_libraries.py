@@ -1,4 +1,4 @@
-"""The stage libraries also run on devices, whose Python may be 3.9 and which have little installed."""
+"""The stage libraries also run on devices, with Python 3.9 and few installed packages."""
 
 import ast
 import subprocess
@@ -40,7 +40,7 @@ def test_its_annotations_are_read_by_python_3_9(source):
     read = [
         node.annotation for body in bodies for node in body.body if isinstance(node, ast.AnnAssign)
     ]
-    for function in functions:  # what a function annotates inside is never evaluated
+    for function in functions:  # annotations inside a function are never evaluated
         arguments = [node for node in ast.walk(function.args) if isinstance(node, ast.arg)]
         read += [function.returns, *(argument.annotation for argument in arguments)]
     annotated = [

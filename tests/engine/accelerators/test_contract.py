@@ -1,4 +1,4 @@
-"""What every accelerator keeps to: each file of engine/accelerators/ is held against its Protocol."""
+"""The contract of accelerators: each file of engine/accelerators/ is checked against its Protocol."""
 
 import inspect
 

@@ -1,5 +1,5 @@
-"""What `doctor` prints of the Edge TPU, and whether one is usable, on folders that look like machines with one and programs that look like
-Google's.
+"""What `doctor` prints about the Edge TPU, and whether one is usable, with simulated /sys and /dev folders and
+stand-ins for Google's programs.
 """
 
 import importlib.metadata
@@ -74,8 +74,8 @@ def test_a_card_without_its_driver_says_where_to_have_it(machine):
 
 @pytest.mark.parametrize("bus", ["usb", "pcie"])
 def test_a_missing_permission_comes_with_the_rules_for_udev(tmp_path, bus):
-    """The command is run, with `sudo` taken for what follows it, and writes what the kernel's names ask for."""
-    fix = edgetpu._mend(coral.Coral(bus, "", None, "no permission"))
+    """Run the printed command with a fake `sudo`, and check that the rule matches the kernel's names."""
+    fix = edgetpu._fix(coral.Coral(bus, "", None, "no permission"))
     place = tmp_path / "rules"
     written = fix.replace(edgetpu._RULES[bus], str(place)).partition(" && ")[0].replace("sudo ", "")
     subprocess.run(["sh", "-c", written], check=True, capture_output=True)
@@ -92,7 +92,7 @@ def test_pages_of_16_kb_are_named_with_what_makes_them_4(machine):
 
 @pytest.fixture
 def path(tmp_path, monkeypatch):
-    """A PATH of its own."""
+    """A separate PATH."""
     folder = tmp_path / "bin"
     folder.mkdir()
     (folder / "sh").symlink_to(shutil.which("sh"))

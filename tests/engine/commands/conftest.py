@@ -1,4 +1,4 @@
-"""The chain after one run of it; addresses where nobody answers."""
+"""The chain after one run; addresses that do not respond."""
 
 import platform
 
@@ -20,9 +20,7 @@ SLEEPING = """
 
 @pytest.fixture
 def with_own_image(project, docker_engine, plain_archive, monkeypatch):
-    """The project with a Docker engine, and with an image of its own that a use case of its own builds at
-    once.
-    """
+    """The project with a Docker engine, and with its own image, which its own use case builds immediately."""
     here = platform_of(platform.machine())
     (project.path / "containers" / "mine").mkdir(parents=True)
     (project.path / "containers" / "mine" / "image.yaml").write_text(
@@ -47,7 +45,7 @@ def with_own_image(project, docker_engine, plain_archive, monkeypatch):
 
 @pytest.fixture
 def at_work(project):
-    """A run at work."""
+    """A running run."""
     project.only_stage(SLEEPING, params={"here": str(project.path / "here")})
     engine = project.start("usecase=one")
     project.until((project.path / "here").exists)

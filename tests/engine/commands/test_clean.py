@@ -1,4 +1,4 @@
-"""`clean`: what goes, and above all what never goes."""
+"""`clean`: what it removes and, above all, what it never removes."""
 
 import json
 import os
@@ -25,7 +25,7 @@ SLEEPER = """
 
 @pytest.fixture(scope="module")
 def three_outputs(tmp_path_factory):
-    """The outputs of three runs, which were really run."""
+    """The outputs of three real runs."""
     made = Project(tmp_path_factory.mktemp("three"))
     for n in (10, 20, 7):
         made.done(f"params.n={n}")
@@ -41,7 +41,7 @@ def three(project, three_outputs):
 
 @pytest.fixture
 def at_work(project):
-    """A run at work, in a process of its own, beside what the project has."""
+    """A running run in a separate process, in addition to the project's runs."""
 
     def start():
         project.only_stage(SLEEPER, params={"here": str(project.path / "here")})
@@ -53,12 +53,12 @@ def at_work(project):
 
 
 def _numbers(project) -> list[int]:
-    """The numbers that the store has as artifacts."""
+    """The numbers whose artifacts are in the store."""
     return sorted(int(path.read_text()) for path in project.store.root.glob("objects/file/*/*"))
 
 
 def _names(project) -> list[int]:
-    """The runs that are there, by their number."""
+    """The existing runs, by number."""
     return [run_files.state(path).start["params"]["n"] for path in layout.runs(project.outputs)]
 
 
@@ -66,12 +66,12 @@ def _tree(folder: Path) -> dict[str, tuple[int, int]]:
     return {
         str(path.relative_to(folder)): (path.lstat().st_mtime_ns, path.lstat().st_ino)
         for path in folder.rglob("*")
-        if "requests" not in path.parts  # what was composed for the command itself
+        if "requests" not in path.parts  # the cached request of the command itself
     }
 
 
 def _cached(give, *words: str) -> set[bool]:
-    """What `plan` says of each stage: is it in the store?"""
+    """Whether each stage is cached, according to `plan`."""
     rows = json.loads(give("plan", "format=json", *words).out)
     return {row["does"] == "cached" for row in rows}
 
@@ -194,7 +194,7 @@ def test_records_that_no_run_uses_go(three, give):
     assert (before, len(list(three.store.root.glob("actions/*/*.json")))) == (
         8,
         3,
-    )  # to double 20 is one job of two runs
+    )  # two runs share the job that doubles 20
 
 
 def test_a_run_of_a_killed_engine_may_go(three, give):
@@ -245,7 +245,7 @@ def test_no_engine_begins_while_the_store_is_cleaned(three):
 
 
 def test_an_artifact_that_a_run_beside_needs_is_never_missing_afterwards(three, give):
-    """Whatever the rules, what `plan` took from the store before for the newest run it takes afterwards."""
+    """Whatever the rules, the cached stages of the newest run stay cached."""
     for rules in (
         ["clean.keep_last=2"],
         ["clean.keep_last=1", "clean.max_size=1B"],
@@ -261,7 +261,7 @@ def test_a_run_removed_by_hand_is_no_reason_to_fail(three, give):
     assert Store(layout.store_dir(three.outputs)).size_bytes() > 0
 
 
-@pytest.mark.filterwarnings("ignore")  # MLflow's own and its dependencies'
+@pytest.mark.filterwarnings("ignore")  # warnings of MLflow and its dependencies
 def test_the_files_of_mlflow_go_with_their_runs(project, give):
     pytest.importorskip("mlflow", reason="the extra 'tracking' is not installed")
     for n in (1, 5):

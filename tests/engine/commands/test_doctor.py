@@ -1,4 +1,4 @@
-"""`doctor`: a line for each thing looked for, in bounded time, whatever the machine is like."""
+"""`doctor`: one line per check, in bounded time, on any machine."""
 
 import json
 import platform

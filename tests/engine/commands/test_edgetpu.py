@@ -1,4 +1,4 @@
-"""`edgetpu`: what the Edge TPU would take of a model, or took."""
+"""`edgetpu`: which operators of a model the Edge TPU would run, or runs after compilation."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ GRAPH = G(
 
 @pytest.fixture
 def small(project) -> Path:
-    """A model of two operators, of which the Edge TPU knows one."""
+    """A model of two operators, of which the Edge TPU supports one."""
     return write(project.path / "small.tflite", GRAPH)
 
 

@@ -1,4 +1,4 @@
-"""`images`: the definitions of containers/, the user's among them, and what a real engine has of them."""
+"""`images`: the definitions in containers/, including the user's, and which images a real engine has."""
 
 import platform
 import subprocess
@@ -40,7 +40,7 @@ OWN = """
 
 @pytest.fixture
 def images(project, give, docker_engine, monkeypatch):
-    """Give `images` on a folder with an image of its own."""
+    """Run `images` in a folder with its own image."""
     monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
     _define(project, DEFINITION)
 
@@ -60,7 +60,7 @@ def images(project, give, docker_engine, monkeypatch):
 
 @pytest.fixture
 def own_image(project):
-    """An image of the user's, and the use case that builds it."""
+    """A user's image, and the use case that builds it."""
     _define(
         project,
         f"name: mine\ndescription: x\nplatforms: [{HERE}]\nusecase: my_images\nenv: {{COLOUR: red}}\n",
@@ -76,7 +76,7 @@ def _define(project, text: str, name: str = "mine") -> None:
 
 
 def _full_name(project) -> str:
-    """What an engine knows the user's image for this machine by."""
+    """The name of the user's image for this machine in an engine."""
     library = Library(("stages",), [project.path, ROOT])
     sources = {
         module: digest
@@ -157,7 +157,7 @@ def test_without_an_engine_the_images_are_listed_without_their_size(project, giv
 
 
 @pytest.mark.parametrize("action", ["build", "prune"])
-def test_without_an_engine_the_way_out_is_named(images, monkeypatch, tmp_path, action):
+def test_without_an_engine_a_fix_is_named(images, monkeypatch, tmp_path, action):
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
     said = images(action)
     assert (
@@ -187,8 +187,8 @@ def test_an_image_that_no_stage_builds_is_refused_with_its_use_case(images, dock
 def test_a_run_builds_the_image_that_it_needs_and_is_made_in_it(
     project, docker_engine, monkeypatch
 ):
-    """The whole way: the smallest image that has numpy, built by its use case, given to the engine, and a
-    stage in it.
+    """The complete path: the smallest image with numpy is built by its use case and loaded into the engine,
+    and a stage runs in it.
     """
     monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
     project.only_stage(NUMPY)
@@ -283,7 +283,7 @@ def test_an_image_that_a_container_has_is_kept_and_says_so(
     other = client.containers.create(plain_image.full_name, command=["true"], network_mode="none")
     other.commit(
         *before.rsplit(":", 1), changes="LABEL of=mine"
-    )  # an image without another name, or that alone would go
+    )  # without another name, the image itself would be removed
     other.remove()
     container = client.containers.create(before, command=["true"], network_mode="none")
     _define(project, DEFINITION + "env: {COLOUR: red}\n")

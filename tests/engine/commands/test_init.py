@@ -1,4 +1,4 @@
-"""`init`: what it makes. Its README is followed in tests/test_how_to.py."""
+"""`init`: what it creates. tests/test_how_to.py follows its README."""
 
 import pytest
 

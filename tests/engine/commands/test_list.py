@@ -1,4 +1,4 @@
-"""`list`: all there is to choose from."""
+"""`list`: everything that is available."""
 
 import json
 
@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture
 def listed(give):
-    """What `list` finds, as JSON."""
+    """The output of `list` as JSON."""
     return lambda: json.loads(give("list", "format=json").out)
 
 

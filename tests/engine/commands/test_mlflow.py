@@ -1,4 +1,4 @@
-"""`mlflow`: its own pages, on this machine alone. What it is refused for is in tests/messages."""
+"""`mlflow`: its pages, only on this machine. Refusals are in tests/messages."""
 
 import http.client
 import os

@@ -1,4 +1,4 @@
-"""`predict`: the packed model of the newest run, on a file or a folder of the user's."""
+"""`predict`: the packed model of the newest run, on a user's file or folder."""
 
 import json
 import os
@@ -67,7 +67,7 @@ def packed(project, give):
 
 @pytest.fixture
 def predict(packed, give):
-    """Give `predict`."""
+    """Run `predict`."""
     return lambda *words: give("predict", "usecase=packed", *words)
 
 
@@ -142,7 +142,7 @@ def test_a_folder_of_results_is_written_again(predict, packed):
         assert predict("input=words", "output=mine").status == 0
 
 
-def test_a_place_that_cannot_be_written_is_told_before_the_work(predict):
+def test_a_place_that_cannot_be_written_is_reported_before_the_work(predict):
     said = predict("input=words", "output=words/out")
     assert (said.status, said.out) == (2, "")
     assert said.err.splitlines()[1:] == [
@@ -299,8 +299,8 @@ def test_a_camera_that_is_not_there_is_named(watching, give):
     assert "input=" in said.err.splitlines()[-1] or "connect a camera" in said.err.splitlines()[-1]
 
 
-def test_a_camera_that_may_not_be_read_is_told_with_its_group(watching, give, monkeypatch):
-    monkeypatch.setattr(Path, "exists", lambda path: True)  # root may read every one that is there
+def test_a_camera_that_may_not_be_read_is_reported_with_its_group(watching, give, monkeypatch):
+    monkeypatch.setattr(Path, "exists", lambda path: True)  # root may read every existing one
     said = give("predict", "usecase=packed", "input=999")
     assert said.status == 2
     assert "you may not read /dev/video999\n" in said.err and "usermod -aG video" in said.err

@@ -1,4 +1,4 @@
-"""`run`: what is recorded before anything is shown, and what a run leaves.
+"""`run`: what is recorded before anything is shown, and the files of a run.
 
 The command line as a process is in tests/test_run.py.
 """
@@ -180,8 +180,8 @@ def test_a_state_can_be_replayed_from_what_a_run_left(finished):
 
 @pytest.fixture
 def contained(project, docker_engine, monkeypatch):
-    """A folder with an image of Python alone, which is the smallest there is, on a real engine that does not
-    have it yet.
+    """A folder with an image of only Python, the smallest possible, and a real engine that does not have it
+    yet.
     """
     monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
     (project.path / "containers" / "alone").mkdir(parents=True)
@@ -192,7 +192,7 @@ def contained(project, docker_engine, monkeypatch):
 
 
 def _where(project) -> list[str]:
-    """Run with executor=auto, and return what is noted of where stages run."""
+    """Run with executor=auto, and return the notes on where stages run."""
     state = project.done("executor=auto", "base=bootstrap")
     return [text for text in state.notes if "; running stages " in text]
 

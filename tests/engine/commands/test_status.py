@@ -1,4 +1,4 @@
-"""`status`: how a run stands, also while it runs and after a crash."""
+"""`status`: the state of a run, even while it runs and after a crash."""
 
 import json
 

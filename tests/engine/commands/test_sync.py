@@ -1,4 +1,4 @@
-"""`sync`: what MLflow missed. What is sent is in mlflow/test_mlflow.py."""
+"""`sync`: sends what MLflow missed. The content is tested in mlflow/test_mlflow.py."""
 
 import pytest
 
@@ -18,8 +18,8 @@ def test_an_address_that_is_none_is_refused(give):
     ]
 
 
-@pytest.mark.filterwarnings("ignore")  # MLflow's own and its dependencies'
-def test_an_mlflow_that_is_away_is_told_with_status_1(ran):
+@pytest.mark.filterwarnings("ignore")  # warnings of MLflow and its dependencies
+def test_an_mlflow_that_is_away_is_reported_with_status_1(ran):
     pytest.importorskip("mlflow", reason="the extra 'tracking' is not installed")
     result = ran.run("sync", "tracking=mlflow", "tracking.uri=http://127.0.0.1:9", timeout_s=120)
     assert result.returncode == 1

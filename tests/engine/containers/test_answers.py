@@ -1,4 +1,4 @@
-"""What an engine answers is checked: a sensible answer is typed, and any other is told as nonsense."""
+"""An engine's responses are validated: a valid one is typed, and any other raises Nonsense."""
 
 from types import SimpleNamespace
 
@@ -27,7 +27,7 @@ def test_a_sensible_answer_is_typed():
         ({**MACHINE, "Architecture": "x" * 51}, "Architecture"),
     ],
 )
-def test_an_answer_that_makes_no_sense_is_told_with_the_key(answer, named):
+def test_an_answer_that_makes_no_sense_is_reported_with_the_key(answer, named):
     with pytest.raises(answers.Nonsense, match=f"its answer is invalid: {named}: "):
         answers.info(_client(answer))
 

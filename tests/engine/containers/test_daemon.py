@@ -1,4 +1,4 @@
-"""The way to this machine's engine: bad addresses and a damaged configuration of Docker's."""
+"""Connecting to this machine's engine: invalid addresses, and a damaged Docker configuration."""
 
 import os
 
@@ -30,7 +30,7 @@ ODD = [
 
 @pytest.fixture(autouse=True)
 def _home(tmp_path, monkeypatch):
-    """No configuration of Docker's but the test's."""
+    """Only the test's Docker configuration."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("DOCKER_CONFIG", raising=False)
     (tmp_path / ".docker").mkdir()
@@ -45,7 +45,7 @@ def test_a_bad_address_is_named_with_a_good_one(monkeypatch, host):
 
 
 @pytest.mark.parametrize("host", ODD)
-def test_an_address_at_which_there_can_be_no_engine_is_told(monkeypatch, host):
+def test_an_address_at_which_there_can_be_no_engine_is_reported(monkeypatch, host):
     monkeypatch.setenv("DOCKER_HOST", host)
     with pytest.raises(UserError, match="no Docker engine found"):
         daemon.connect_here()

@@ -1,4 +1,4 @@
-"""An engine is given an image: what it answers to that decides, and its patience is given back."""
+"""Loading an image into an engine: the response decides, and the client's timeout is restored."""
 
 from types import SimpleNamespace
 
@@ -11,7 +11,7 @@ NAME = "raspberrypi-mlops/any:amd64-0"
 
 
 class Engine:
-    """An engine that answers a load with these lines, and notes what is tagged."""
+    """An engine that responds to a load with these lines, and records tags."""
 
     def __init__(self, *answer: dict[str, str]) -> None:
         self.tagged: list[str] = []
@@ -30,7 +30,7 @@ class Engine:
 
 @pytest.fixture
 def archive(tmp_path):
-    """An archive; what is in it only the engine would read."""
+    """An archive; only an engine would read its content."""
     path = tmp_path / "image.tar"
     path.touch()
     return path
@@ -52,7 +52,7 @@ def test_a_loaded_image_gets_its_full_name(archive):
         ({"stream": "Loaded image: a\nLoaded image: b\n"}, "it contains 2 images, not one"),
     ],
 )
-def test_an_archive_that_is_not_taken_is_told_with_the_reason(archive, answer, said):
+def test_an_archive_that_is_not_taken_is_reported_with_the_reason(archive, answer, said):
     with pytest.raises(UserError, match=said):
         load(Engine(answer), NAME, archive)
 

@@ -1,4 +1,4 @@
-"""Options of the executors: a mistake in them is told when an executor is made, and so before anything runs."""
+"""Executor options: a mistake is reported when an executor is created, before anything runs."""
 
 import importlib
 
@@ -14,7 +14,7 @@ PI = Target(name="pi", platform="linux/arm64", device="ssh://pi@nowhere")
 
 @pytest.fixture(params=["local", "docker", "device"])
 def make(request, tmp_path):
-    """Make each executor in turn with these options; none of them looks for an engine yet."""
+    """Create each executor in turn with these options; none of them connects to an engine yet."""
     executor = importlib.import_module(f"engine.executors.{request.param}").Executor
     return lambda given: executor(
         ExecutorContext(PI, (tmp_path,), (), tuple, tmp_path, None, given)
@@ -40,7 +40,7 @@ def make(request, tmp_path):
     ids=lambda value: str(value)[:40],
 )
 @pytest.mark.parametrize("name", ["docker", "auto"])
-def test_a_mistake_is_told_when_the_executor_is_made(make, name, options, place):
+def test_a_mistake_is_reported_when_the_executor_is_made(make, name, options, place):
     with pytest.raises(ExceptionGroup) as caught:
         make({"name": name, "cpus": None, **options})
     [mistake] = caught.value.exceptions
@@ -51,7 +51,7 @@ def test_a_mistake_is_told_when_the_executor_is_made(make, name, options, place)
     )
 
 
-def test_all_mistakes_are_told_together(make):
+def test_all_mistakes_are_reported_together(make):
     with pytest.raises(ExceptionGroup) as caught:
         make({"memory": "banana", "pids": -3})
     assert len(caught.value.exceptions) == 2

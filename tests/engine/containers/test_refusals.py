@@ -1,4 +1,4 @@
-"""What an engine's refusals mean: whether it is gone, and which kind of failure its words are."""
+"""The meaning of an engine's refusals: whether it is gone, and which kind of failure the message means."""
 
 import errno
 
@@ -48,10 +48,10 @@ def test_an_engine_that_refuses_is_not_gone(error, is_gone):
         (ValueError("x" * 900), "x" * 500),
     ],
 )
-def test_a_refusal_is_told_in_one_short_line(error, said):
-    assert refusals.said(error) == said
+def test_a_refusal_is_reported_in_one_short_line(error, said):
+    assert refusals.message_of(error) == said
 
 
-def test_a_full_disk_of_this_machine_is_told_from_the_engines():
+def test_a_full_disk_of_this_machine_is_distinguished_from_the_engines():
     assert refusals.is_full_here(OSError(errno.ENOSPC, "full"))
     assert not refusals.is_full_here(docker.errors.APIError("no space left on device"))

@@ -1,4 +1,4 @@
-"""What `doctor` says of containers: with a real engine, without one, and with what only looks like one."""
+"""What `doctor` reports about containers: with a real engine, without one, and with a fake one."""
 
 import os
 import socket

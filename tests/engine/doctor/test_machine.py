@@ -1,4 +1,4 @@
-"""What `doctor` says of the machine itself."""
+"""What `doctor` reports about the machine itself."""
 
 from engine.doctor import machine
 

@@ -1,4 +1,4 @@
-"""What `doctor` says of runs and MLflow, with servers that answer, answer oddly, or do not."""
+"""What `doctor` reports about runs and MLflow, with servers that respond correctly, oddly, or not at all."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ NONE = {"enabled": True, "uri": None}
 
 @pytest.fixture
 def server():
-    """A server that answers each request with the status that the first part of its path names."""
+    """A server that answers each request with the status in the first part of its path."""
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -94,7 +94,7 @@ def test_a_password_in_the_tracking_address_is_not_shown(tmp_path, uri):
     assert not found.is_there and "canary" not in found.what + found.fix
 
 
-def test_an_address_that_mlflow_does_not_take_is_told(tmp_path):
+def test_an_address_that_mlflow_does_not_take_is_reported(tmp_path):
     found = _said(tmp_path, "mlruns")
     assert (
         not found.is_there

@@ -1,4 +1,4 @@
-"""Where boxes and lines go, for any DAG. What a small one looks like is in test_picture.py."""
+"""The positions of boxes and lines, for any DAG. The picture of a small one is in test_picture.py."""
 
 from itertools import combinations, pairwise
 

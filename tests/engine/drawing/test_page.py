@@ -1,4 +1,4 @@
-"""A page's template is compiled once, and again when anything that it was made from has changed."""
+"""A page's template is compiled once, and again if anything that it depends on has changed."""
 
 from importlib.util import cache_from_source
 from pathlib import Path

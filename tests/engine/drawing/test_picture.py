@@ -1,4 +1,4 @@
-"""The DAG drawn: what stands above what, and that nothing of a name gets into the markup."""
+"""The drawing of the DAG: the order of rows, and escaping of names."""
 
 import sys
 import xml.etree.ElementTree as ElementTree

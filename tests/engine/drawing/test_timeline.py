@@ -1,4 +1,4 @@
-"""The timeline: a bar for each stage, on a clock that a person reads."""
+"""The timeline: a bar for each stage, on a readable time axis."""
 
 import xml.etree.ElementTree as ElementTree
 

@@ -1,4 +1,4 @@
-"""What every driver of engine/drivers/ keeps to, whatever order it prefers."""
+"""The contract of all drivers in engine/drivers/, whatever their order of jobs."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -43,7 +43,7 @@ def run(request, bench) -> Run:
             left = iter(range(interrupts))
             bench.executor.meanwhile = lambda: next(left, None) is not None and driver.interrupt()
             status = driver.run()
-            assert list(work.glob("*-[0-9]*")) == []  # the folders of attempts are gone
+            assert list(work.glob("*-[0-9]*")) == []  # the folders of attempts are removed
         events.append({"event": "run_finished", "status": status, "seconds": 0.0, "time": 0.0})
         return replay(events)
 

@@ -1,4 +1,4 @@
-"""What runs when: order, room, retries, time, failures, interrupts, and what another engine does."""
+"""What runs when: order, resources, retries, time limits, failures, interrupts, and other engines."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def _most(bench) -> int:
     return max(map(len, bench.executor.at_once))
 
 
-# --- order and room
+# --- order and resources
 
 
 def test_every_stage_runs_after_what_it_needs(bench):
@@ -103,7 +103,7 @@ def test_what_comes_after_a_change_runs_and_what_is_beside_it_does_not(bench):
     changed = stages(DIAMOND)
     changed["b"]["params"] = {"n": 2}
     bench.run(changed)
-    assert bench.executor.launched == ["b"]  # which wrote the same bytes as before: d is spared
+    assert bench.executor.launched == ["b"]  # it wrote the same bytes as before, so d need not run
 
 
 def test_two_stages_that_do_the_same_are_done_once(bench):
@@ -117,7 +117,7 @@ def test_two_stages_that_do_the_same_are_done_once(bench):
 
 
 def _spoils(bench, stage: str):
-    """Write the outputs, and spoil what that stage made."""
+    """Write the outputs, and damage the output of that stage."""
 
     def does(folder, attempt):
         path = bench.store.path(bench.scheduler.attempts.digests[stage]["data"])
@@ -146,7 +146,7 @@ def test_an_artifact_that_rots_is_made_again_once_for_all_that_read_it(bench):
 
 
 def _other_engine(bench, plan: Plan, *, finishes: bool):
-    """Let another engine do the stage `a` until this one has looked a few times, and count those looks."""
+    """Let another engine run the stage `a` until this one has checked a few times, and count the checks."""
     planned = plan.jobs["a"]
     alone = bench.store.locks.alone(planned.fingerprint)
     assert alone.__enter__()
@@ -253,7 +253,7 @@ def test_fail_fast_tries_nothing_again(bench):
         (None, "killed", "the executor lost its process"),
     ],
 )
-def test_an_end_is_told_by_its_kind(bench, status, kind, message):
+def test_an_end_is_reported_by_its_kind(bench, status, kind, message):
     bench.executor.does["a"] = lambda folder, attempt: status
     failure = bench.run(stages({"a": []})).stages["a"].failure
     assert (failure["kind"], failure["message"]) == (kind, message)
@@ -341,7 +341,7 @@ def _checkpoints(bench) -> list[str]:
 
 
 def _keeps(folder, attempt):
-    """Write down, in the checkpoint, which attempt this is, after what is there."""
+    """Append the number of this attempt to the checkpoint."""
     path = Path(json.loads((folder / "job.json").read_text())["checkpoint"]) / "state"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
@@ -503,7 +503,7 @@ def test_a_log_that_grows_too_long_is_cut_while_its_stage_runs(bench, monkeypatc
         if log.exists() or bench.executor.launched:
             assert not log.exists() or log.stat().st_size < 9000
             if log.exists() and b"bytes were left out here" in log.read_bytes():
-                bench.executor.does.pop("a", None)  # it has been seen: now the stage may end
+                bench.executor.does.pop("a", None)  # it was read: now the stage may end
             with log.open("ab") as file:
                 file.write(b"x" * 2000)
 
@@ -621,10 +621,10 @@ def test_a_gate_may_say_that_it_is_not_judged_without_its_metric(bench):
     ]
 
 
-# --- what is said
+# --- reports
 
 
-def test_an_end_is_said_after_all_that_the_stage_said(bench):
+def test_an_end_is_reported_after_all_that_the_stage_said(bench):
     def talk(folder, attempt):
         (folder / "events.jsonl").write_text('{"event": "note", "text": "chosen", "time": 1}\n')
         return writes(folder, attempt)
@@ -713,7 +713,7 @@ def test_an_exclusive_job_runs_alone(bench):
 
 
 def _lists(folder, attempt):
-    """Write what the entries of the folder input say."""
+    """Write the contents of the folder input's entries."""
     job = json.loads((folder / "job.json").read_text())
     entries = sorted(Path(job["inputs"]["all"]).iterdir())
     said = [f"{entry.name}: {entry.read_text()}" for entry in entries]

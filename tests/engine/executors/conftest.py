@@ -1,6 +1,4 @@
-"""An executor under test: job folders are laid out for it as the scheduler does, and its processes are
-counted.
-"""
+"""An executor under test: job folders are laid out as by the scheduler, and its processes are counted."""
 
 import importlib
 import os
@@ -27,7 +25,7 @@ from engine.target import Target, platform_of
 ROOT = Path(__file__).resolve().parents[3]
 EXECUTORS = sorted(path.stem for path in (ROOT / "engine" / "executors").glob("[a-z]*.py"))
 MARKS = {"docker": ("docker",), "device": ("docker", "ssh")}
-# in the environment of the executor, and so of what it starts with all of it, such as ssh
+# in the environment of the executor, and so of programs that inherit it, such as ssh
 MARK = "RPI_MLOPS_TEST_EXECUTOR"
 TARGET = Target(name="here", platform=platform_of(platform.machine()), runtime="litert")
 
@@ -48,13 +46,13 @@ NOTHING: Digests = {}
 
 
 class Bench:
-    """An executor, the job folders that are laid out for it, and the processes that it started."""
+    """An executor, its job folders, and the processes that it started."""
 
     def __init__(
         self, name: str, folder: Path, mark: str, images: tuple[Image, ...] = (), **options: Any
     ) -> None:
         self.folder, self.name, self.mark, self.store = folder, name, mark, Store(folder / "store")
-        self.client: Any = None  # of the engine of its containers
+        self.client: Any = None  # of its container engine
         (folder / "mystages").mkdir(exist_ok=True)
         (folder / "mystages" / "act.py").write_text(ACT)
         self.context = ExecutorContext(
@@ -106,7 +104,7 @@ class Bench:
         asset: Path | None = None,
         made: Digests = NOTHING,
     ) -> tuple[JobFolder, Launch]:
-        """Make the folder of a stage's job, as the scheduler does; made: what other stages left in the store."""
+        """Make the folder of a stage's job, like the scheduler; made: outputs of other stages in the store."""
         planned, assets = self.plan(stage, keys, asset, made)
         folder = jobfolder.lay_out(
             self.folder / f"{stage}-{uuid.uuid4().hex[:6]}", planned, made, assets, self.store
@@ -131,7 +129,7 @@ class Bench:
         return folder
 
     def end(self, jobs: int = 1, within_s: float = 300) -> list[Ended]:
-        """Wait until so many jobs have ended."""
+        """Wait until this many jobs have ended."""
         ended: list[Ended] = []
         limit = time.monotonic() + within_s
         while len(ended) < jobs:
@@ -142,14 +140,14 @@ class Bench:
         return ended
 
     def until(self, folder: JobFolder, name: str, within_s: float = 300) -> None:
-        """Wait for a file that a stage makes where it works, while its executor is heard."""
+        """Wait for a file in the stage's working folder, while polling the executor."""
         limit = time.monotonic() + within_s
         while not self._has(folder, name):
             assert time.monotonic() < limit, f"no {name} within {within_s} s"
             assert self.executor.wait(0.05) == []
 
     def put(self, folder: JobFolder, name: str) -> None:
-        """Make a file where the stage works."""
+        """Create a file in the stage's working folder."""
         if self.name == "device":
             self._inside(folder, "touch", name)
         else:
@@ -167,8 +165,8 @@ class Bench:
         return bool(found) and found[0].exec_run(list(command)).exit_code == 0
 
     def container(self, folder: JobFolder) -> Any:
-        """Return the stage's container, as soon as its engine says that it runs: what the stage does may be
-        seen before.
+        """Return the stage's container once its engine reports that it runs, which may be later than the
+        stage's first effects.
         """
         limit = time.monotonic() + 300
         while not (
@@ -186,17 +184,17 @@ class Bench:
         return folder, ended
 
     def says(self, expression: str, **keys: object) -> str:
-        """Return what the expression is inside a stage."""
+        """Return the value of the expression inside a stage."""
         folder, ended = self.does(f"text = {expression}", **keys)
         assert ended.status == 0, f"{ended}\n{(folder.path / 'log').read_text()}"
         return (folder.path / "out" / "data").read_text()
 
     def processes(self) -> list[int]:
-        """The living processes that the executor started, in this process's sight or in its containers."""
+        """The living processes that the executor started, visible to this process or in its containers."""
         return sorted({*self.local_processes(), *self._in_containers()})
 
     def local_processes(self) -> list[int]:
-        """Those in this process's sight."""
+        """The processes that are visible to this process."""
         return [
             pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if self._is_ours(pid)
         ]
@@ -215,7 +213,7 @@ class Bench:
             f"{MARK}={self.mark}\0",
             f"{self.folder}/",
             f"{self.folder}:",
-        )  # PYTHONPATH, also of what has a folder of the job's
+        )  # PYTHONPATH, even if it contains the job's own folder
         try:
             environment = Path(f"/proc/{pid}/environ").read_bytes() + b"\0"
             if not any(mark.encode() in environment for mark in marks):
@@ -225,7 +223,7 @@ class Bench:
             return False
 
     def are_gone(self, processes: list[int], within_s: float = 300) -> bool:
-        """Say whether these processes end in time."""
+        """Return whether these processes end in time."""
         limit = time.monotonic() + within_s
         while set(processes) & set(self.processes()):
             if time.monotonic() > limit:
@@ -236,7 +234,7 @@ class Bench:
 
 @pytest.fixture
 def make_bench(tmp_path, monkeypatch) -> Iterator[Callable[..., Bench]]:
-    """Make an executor by its name; whatever it leaves running ends with the test."""
+    """Create an executor by name; processes that it leaves running end with the test."""
     made: list[Bench] = []
 
     def make(name: str, *images: Image, **options: Any) -> Bench:
@@ -247,7 +245,7 @@ def make_bench(tmp_path, monkeypatch) -> Iterator[Callable[..., Bench]]:
 
     yield make
     for bench in made:
-        bench.executor.close()  # first: one of its processes may be the way to its containers
+        bench.executor.close()  # first, because one of its processes may be the connection to its containers
         for pid in bench.local_processes():
             with suppress(ProcessLookupError):
                 os.kill(pid, 9)
@@ -270,7 +268,7 @@ def docker_bench(docker_engine, plain_image, monkeypatch, make_bench) -> Bench:
 
 @pytest.fixture
 def device_bench(docker_engine, plain_image, sshd, tmp_path, make_bench) -> Bench:
-    """Containers of a Docker engine that SSH reaches."""
+    """Containers of a Docker engine over SSH."""
     config = tmp_path / "ssh_config"
     config.write_text(sshd.config)
     target = TARGET.model_copy(
@@ -288,7 +286,7 @@ def device_bench(docker_engine, plain_image, sshd, tmp_path, make_bench) -> Benc
     ]
 )
 def bench(request):
-    """Each executor in turn; one that needs nothing beside it has no fixture of its own."""
+    """Each executor in turn; one without special needs has no fixture of its own."""
     try:
         return request.getfixturevalue(f"{request.param}_bench")
     except pytest.FixtureLookupError:

@@ -1,4 +1,4 @@
-"""What every executor keeps, each found by its file: it launches a job folder, says how it ended, and leaves
+"""The contract of all executors, found by file: they launch a job folder, report how it ended, and leave
 nothing running.
 """
 
@@ -319,9 +319,9 @@ def test_two_jobs_run_at_once(bench):
 
 
 def _sleeping(bench, code: str, stage: str = "s") -> list[int]:
-    """Start a stage with a grandchild in a session of its own.
+    """Start a stage with a grandchild in a separate session.
 
-    Return all processes that were not there before.
+    Return all new processes.
     """
     before = bench.processes()
     folder = bench.start(code, stage=stage)
@@ -478,7 +478,7 @@ def test_the_jobs_folder_says_what_ran(bench):
     )
 
 
-# --- where figures are taken
+# --- where figures are measured
 
 
 @pytest.mark.parametrize("path", TARGETS, ids=lambda path: path.stem)

@@ -1,4 +1,4 @@
-"""Containers of a device: the way there by SSH and what may be in it, and inputs that are sent once."""
+"""Containers of a device: the SSH connection and its obstacles, and inputs that are sent once."""
 
 import platform
 import socket
@@ -28,7 +28,7 @@ READS = {
 
 @pytest.fixture
 def refused(make_bench, tmp_path):
-    """How a device at this address is refused, and within how many seconds."""
+    """The refusal of a device at this address, and the seconds until it."""
     known = iter(range(9))
 
     def ask(device: str, config: str = "") -> UserError:
@@ -111,7 +111,7 @@ def test_where_nothing_listens_ssh_is_to_be_switched_on(refused):
     )
 
 
-def test_a_name_that_nobody_knows_is_said(refused):
+def test_a_name_that_nobody_knows_is_reported(refused):
     said = refused("ssh://pi@no-such-device.invalid")
     assert (said.what, said.fix) == (
         "its host name cannot be resolved",
@@ -149,7 +149,7 @@ def test_a_device_without_a_docker_engine_is_told_how_to_get_one(refused, sshd, 
     assert said.fix == "there: sudo apt-get install docker.io && sudo usermod -aG docker $USER"
 
 
-def test_a_configuration_that_ssh_cannot_read_is_said(refused):
+def test_a_configuration_that_ssh_cannot_read_is_reported(refused):
     assert "ssh_config_0" in refused("ssh://pi@127.0.0.1", "NoSuchOption yes\n").what
 
 
@@ -225,7 +225,7 @@ def test_figures_from_a_device_are_the_devices(device_bench, plain_image):
 
 @pytest.fixture
 def sent(device_bench, monkeypatch):
-    """What has been sent into volumes so far, by its path; the sending itself goes on as it is."""
+    """The paths sent into volumes so far; sending itself is unchanged."""
     filled: list[Path] = []
     put = volumes._Sending.put
 

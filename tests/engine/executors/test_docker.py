@@ -1,6 +1,4 @@
-"""Containers of this machine: no more than a job needs, as the engine itself lists it, and where figures come
-from.
-"""
+"""Containers of this machine: minimal privileges, according to the engine itself, and labels of figures."""
 
 import dataclasses
 import os
@@ -34,7 +32,7 @@ MACHINE = answers.Info(ID="x", Architecture="x86_64", MemTotal=8 << 30, NCPU=2)
 
 @pytest.fixture
 def inspected(docker_bench):
-    """What the engine says of a running container of a stage with these keys."""
+    """The engine's description of a running container of a stage with these keys."""
 
     def look(**keys: object) -> dict:
         folder = docker_bench.start(SLEEPS, **keys)
@@ -46,9 +44,9 @@ def inspected(docker_bench):
 
 @pytest.fixture
 def accelerated(docker_bench, tmp_path, monkeypatch):
-    """What the engine says of a container that may use the Edge TPU of a bus.
+    """The engine's description of a container that may use the Edge TPU on a bus.
 
-    Made, and never started: there may be none.
+    Created but never started, since there may be no Edge TPU.
     """
     monkeypatch.setattr(edgetpu, "USB", tmp_path)
     made = []
@@ -205,7 +203,7 @@ def test_where_the_stage_sets_none_the_limits_are_the_executors(
 
 
 def _made(bench) -> dict:
-    """What the engine says of a container of a stage without limits, which has not started."""
+    """The engine's description of a container of a stage without limits, which has not started."""
     _, launch = bench.lay_out("s", USES)
     arguments = options.container(
         launch,
@@ -246,7 +244,7 @@ def test_the_executors_limit_of_memory_goes_before_the_machines(
     assert _made(bench)["Memory"] == limit
 
 
-def test_a_network_that_the_engine_does_not_have_is_told_before_anything_starts(
+def test_a_network_that_the_engine_does_not_have_is_reported_before_anything_starts(
     docker_engine, plain_image, make_bench, monkeypatch
 ):
     monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
@@ -395,7 +393,7 @@ def test_a_stages_word_of_the_engine_is_the_last_in_its_environment(docker_bench
     assert said == "True"
 
 
-# --- where figures are taken
+# --- where figures are measured
 
 
 FOREIGN = [one for one in ARCHITECTURES if not emulation.is_native(one, HERE)]
@@ -518,9 +516,7 @@ def test_an_image_that_the_engine_lacks_is_named_with_the_command_that_builds_it
     )
 
 
-def test_where_no_engine_answers_the_way_out_is_named(
-    make_bench, plain_image, monkeypatch, tmp_path
-):
+def test_where_no_engine_answers_a_fix_is_named(make_bench, plain_image, monkeypatch, tmp_path):
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
     bench = make_bench("docker", plain_image)
     planned, _ = bench.plan("s", USES)
@@ -530,7 +526,7 @@ def test_where_no_engine_answers_the_way_out_is_named(
 
 
 class Ordinary:
-    """What an engine says that root runs."""
+    """The description of an engine run by root."""
 
     def info(self) -> dict:
         return MACHINE.model_dump()
@@ -547,7 +543,7 @@ def test_a_platform_that_the_kernel_does_not_run_is_refused(make_bench, monkeypa
 
 
 class Rootless:
-    """What an engine says that an ordinary user runs: there is none here."""
+    """The description of a rootless engine, of which there is none here."""
 
     def info(self) -> dict:
         return {
@@ -599,7 +595,7 @@ def certificates(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tls_engine(certificates):
-    """An engine that listens with TLS, and wants a certificate."""
+    """An engine that uses TLS and requires a client certificate."""
     with services.DockerEngine(certificates=certificates) as engine:
         yield engine
 

@@ -1,5 +1,5 @@
-"""What a stage may do to its own job folder, with every executor: nothing outside the folder changes, and
-nothing hangs.
+"""Stages that tamper with their own job folder, with every executor: nothing outside the folder changes,
+and nothing hangs.
 """
 
 import json
@@ -41,7 +41,7 @@ REPLACED = {
 
 @pytest.fixture
 def private(tmp_path) -> Path:
-    """A folder of the host that only its owner may enter, with a key in it."""
+    """A folder of the host that only its owner may enter, and that contains a key."""
     folder = tmp_path / "private"
     folder.mkdir(mode=0o700)
     (folder / "data").write_text("the host's own")
@@ -55,12 +55,12 @@ def private(tmp_path) -> Path:
 
 @pytest.fixture(params=["local", pytest.param("docker", marks=pytest.mark.docker)])
 def bench_here(request):
-    """Each executor whose job folders are written here; those of a device are written by what brings them."""
+    """Each executor whose job folders stages write directly; a device's are written by the transfer."""
     return request.getfixturevalue(f"{request.param}_bench")
 
 
 def _look(folder: Path) -> dict[str, tuple[int, int, bytes]]:
-    """All that there is to see of a folder and its files."""
+    """All visible properties of a folder and its files."""
     found = {name: (folder / name).lstat() for name in [".", *os.listdir(folder)]}
     return {
         name: (facts.st_mode, facts.st_nlink, b"" if name == "." else (folder / name).read_bytes())
@@ -192,7 +192,7 @@ def test_two_outputs_of_one_file_are_two_files(bench):
     )
 
 
-# --- what the stage says
+# --- reports
 
 
 @pytest.mark.parametrize("name", ["events.jsonl", "result.json"])
@@ -200,7 +200,7 @@ def test_two_outputs_of_one_file_are_two_files(bench):
 def test_what_is_no_file_of_a_stages_words_is_read_as_nothing(bench, private, name, how):
     before, memory = _look(private), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     code = REPLACED[how].replace("{private!r}", repr(str(private)))
-    ends = "data.write_text('done'); os._exit(0)"  # nothing is written behind it
+    ends = "data.write_text('done'); os._exit(0)"  # nothing is written after it
     folder, events, record = _ends(
         bench, f"place = data.parents[1] / {name!r}; place.unlink(missing_ok=True); {code}; {ends}"
     )
@@ -209,7 +209,7 @@ def test_what_is_no_file_of_a_stages_words_is_read_as_nothing(bench, private, na
     assert _look(private) == before
     assert (
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 600_000
-    )  # kB; 6 GB were asked for
+    )  # kB; 6 GB were requested
 
 
 def test_a_stage_that_never_stops_reporting_is_heard_so_far_and_no_further(

@@ -1,5 +1,5 @@
-"""Local processes: what is warm before a job, what a job gets of its server, and that nothing outlives a lost
-server or engine.
+"""Local processes: what is imported before a job, what a job inherits from its server, and that nothing
+outlives a lost server or engine.
 """
 
 import os
@@ -22,8 +22,8 @@ from tests.conftest import Project
 
 ROOT = Path(__file__).resolve().parents[3]
 SLEEPS = "Path('ready').touch(); time.sleep(600)"
-# What a stage leaves: in a session of its own, child of nobody that is known; and out of the stage's own tree
-# too
+# Processes that a stage leaves: one in its own session without a known parent, and one that also left the
+# stage's tree
 ESCAPES = (
     "subprocess.Popen([sys.executable, '-c', 'import os, time; os.fork() and os._exit(0); "
     "os.setsid(); time.sleep(300)'], start_new_session=True).wait()"
@@ -42,7 +42,7 @@ def bench(make_bench):
 
 
 def _server(bench) -> int:
-    """The server is the process that all others came from: it is there before the first job."""
+    """The server is the ancestor of all others: it exists before the first job."""
     bench.does("pass")
     [pid] = bench.processes()
     return pid
@@ -101,7 +101,7 @@ def test_after_the_loss_of_a_server_there_is_another(bench):
     assert bench.does("pass")[1].status == 0
 
 
-def test_a_server_that_dies_before_a_launch_is_told_as_a_lost_job(bench):
+def test_a_server_that_dies_before_a_launch_is_reported_as_a_lost_job(bench):
     server = _server(bench)
     os.kill(server, 9)
     time.sleep(0.2)
@@ -158,7 +158,7 @@ def test_an_edge_tpu_counts_for_the_stages_that_ask_for_it_and_no_others(
     assert ("edgetpu" in found.environment) is counts
 
 
-# --- what a job gets of its server
+# --- what a job inherits from its server
 
 
 def test_a_job_holds_nothing_open_that_is_its_servers(bench):
@@ -215,7 +215,7 @@ def test_a_time_zone_that_the_yaml_gives_is_the_stages(bench):
 
 
 def test_a_folder_for_temporary_files_from_which_nothing_may_be_executed_is_as_good(project):
-    """TMPDIR and outputs/ lie there; only a namespace of its own lets an ordinary user mount one."""
+    """TMPDIR and outputs/ are on it; an ordinary user can mount one only in a separate namespace."""
     if subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode:
         pytest.skip(
             "this machine gives no user its own mounts: sysctl kernel.unprivileged_userns_clone=1"
@@ -276,7 +276,7 @@ def test_a_stage_that_kills_its_server_is_lost_and_leaves_nothing(bench, also):
 
 
 def test_the_death_of_a_server_is_seen_also_where_a_process_of_its_holds_its_socket(bench):
-    """An import may fork, and what it forks holds all that the server had open."""
+    """An import may fork, and the child inherits everything that the server had open."""
     _warmed(bench, "import os, time\nif os.fork() == 0: time.sleep(300)")
     folder = bench.start(
         "Path('part').write_text(str(os.getppid())); Path('part').rename('ready'); time.sleep(600)"
@@ -311,9 +311,7 @@ def test_a_stage_whose_server_is_stopped_ends_by_force(bench):
 
 
 def test_a_server_that_does_not_report_an_end_by_force_is_ended_with_its_jobs(bench):
-    """Something outside of the stage's tree stops the server again and again: the engine alone can end all of
-    it.
-    """
+    """A process outside the stage's tree keeps stopping the server: only the engine can end everything."""
     bench.executor.silent_s = 0.5
     server = _server(bench)
     program = STOPS.format(server=server)
@@ -335,7 +333,7 @@ def test_a_server_that_does_not_report_an_end_by_force_is_ended_with_its_jobs(be
 
 
 def test_a_server_that_hangs_is_ended_with_its_jobs_some_time_after_the_first_force(bench):
-    """A thread of an import takes the interpreter's lock for good: `PyDLL` keeps it during the call."""
+    """A thread of an import holds the GIL forever: `PyDLL` keeps it during the call."""
     bench.executor.silent_s = 0.5
     _warmed(
         bench,
@@ -398,7 +396,7 @@ def test_an_engine_that_is_killed_leaves_no_process(project, code):
 
 def test_an_engine_that_is_killed_leaves_no_process_where_its_server_is_stopped(project):
     engine, server = _at_work(project, ESCAPES)
-    engine.send_signal(signal.SIGSTOP)  # so that it does not let the server go on
+    engine.send_signal(signal.SIGSTOP)  # so that it does not resume the server
     os.kill(server, signal.SIGSTOP)
     _kill(engine)
     project.until(lambda: not project.processes())
@@ -406,7 +404,7 @@ def test_an_engine_that_is_killed_leaves_no_process_where_its_server_is_stopped(
 
 def test_what_outlives_engine_and_server_is_ended_by_the_next_run(project):
     engine, server = _at_work(project, LEAVES)
-    engine.send_signal(signal.SIGSTOP)  # so that it does not see the server's end
+    engine.send_signal(signal.SIGSTOP)  # so that it does not notice the server's end
     os.kill(server, signal.SIGKILL)
     _kill(engine)
     left = project.until(project.processes)

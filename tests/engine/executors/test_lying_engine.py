@@ -1,4 +1,4 @@
-"""A device's engine that is not what it says: a server of nonsense on a real socket, and archives that no
+"""A dishonest engine on a device: a server with invalid responses on a real socket, and archives that no
 engine would send.
 """
 
@@ -40,7 +40,7 @@ BREAK = object()
 
 
 class _Liar(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    """A server on a Unix socket that gives for a path, by its end or else a part of it, what a test says."""
+    """A server on a Unix socket whose response to a path, matched by its end or a part, the test defines."""
 
     daemon_threads = True
     block_on_close = False
@@ -104,14 +104,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         )
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
 def liar(tmp_path_factory, monkeypatch) -> Iterator[_Liar]:
-    """A server that answers as a Docker engine, and lies where the test says.
+    """A server that responds like a Docker engine, except for the lies that the test defines.
 
-    Nobody waits for it for long.
+    Timeouts are short.
     """
     monkeypatch.setattr(daemon, "TIMEOUT_S", 1.0)
     monkeypatch.setattr(api, "ANSWER_S", 3.0)
@@ -334,7 +334,7 @@ def test_what_is_no_engine_is_named_in_time(liar, path, answer):
             HEADER_DRIP,
             ENDLESS,
             BREAK,
-        )  # any answer to a ping will do
+        )  # any response to a ping is accepted
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 200_000  # kB
 
 
@@ -519,7 +519,7 @@ def test_an_engine_with_an_odd_account_of_itself_is_refused_before_anything_star
 
 @pytest.fixture
 def at_work(liar, make_bench, monkeypatch):
-    """Launch a job whose container its engine has made and started, and which goes on and on."""
+    """Launch a job whose container its engine has created and started, and which never ends."""
     monkeypatch.setenv("DOCKER_HOST", liar.url)
     liar.answers |= {
         "/images/": {"Id": f"sha256:{'0' * 64}", "Config": {}},

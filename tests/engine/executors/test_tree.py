@@ -7,7 +7,7 @@ import time
 
 from engine.processes import tree
 
-# each generation forks the next one and ends at once: a look that lists the one may miss the other
+# each generation forks the next one and ends at once: a scan that lists one may miss the other
 HOPS = """
 import os, time
 for _ in range(400):
@@ -31,7 +31,7 @@ def test_a_process_that_hops_from_fork_to_fork_ends_too(tmp_path):
         subprocess.run(
             [sys.executable, "-c", HOPS], env={**os.environ, tree.MARK: mark}, check=True
         )
-        tree.kill_marked(mark)  # it hops by now
+        tree.kill_marked(mark)  # it is forking by now
         assert _marked(mark) == set()
 
 

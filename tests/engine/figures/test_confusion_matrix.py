@@ -1,4 +1,4 @@
-"""Confusion matrices: counts in their cells, shades by row, and a hundred classes that can be read."""
+"""Confusion matrices: counts in cells, shades by row, and legibility with a hundred classes."""
 
 import itertools
 import xml.etree.ElementTree as ElementTree

@@ -1,4 +1,4 @@
-"""What every kind of figure keeps to, whoever adds one."""
+"""The contract of all kinds of figures."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ def _figure(kind: str) -> dict[str, object]:
 
 
 def _with_evil_words(value: object) -> object:
-    """Return the value with markup for every word in it that is no picture."""
+    """Return the value with markup in every text that is not a picture."""
     if isinstance(value, dict):
         return {key: one if key == "data" else _with_evil_words(one) for key, one in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Curves: each where its values say, with gaps, inside the frame, named."""
+"""Curves: correct positions, gaps, inside the frame, named."""
 
 import math
 import xml.etree.ElementTree as ElementTree

@@ -1,4 +1,4 @@
-"""Histograms: bins as high as their counts, and as wide as their edges say."""
+"""Histograms: the height of bins follows their counts, and the width their edges."""
 
 import re
 import xml.etree.ElementTree as ElementTree

@@ -1,4 +1,4 @@
-"""The picture of a model's operators, read back as what it is: XML."""
+"""The picture of a model's operators, parsed as XML."""
 
 import re
 import xml.etree.ElementTree as ET

@@ -1,4 +1,4 @@
-"""Tables: a cell for each value, numbers at the right."""
+"""Tables: a cell for each value, numbers right-aligned."""
 
 import xml.etree.ElementTree as ElementTree
 

@@ -1,4 +1,4 @@
-"""What each kind of stage makes of what the YAML declares."""
+"""The contract that each kind of stage derives from the YAML."""
 
 from typing import Any
 
@@ -42,7 +42,10 @@ def test_a_commands_contract_is_what_the_yaml_declares(library):
     csv = command.contract(
         _declared(words, inputs={"x": "a.b"}, outputs=("y",), suffixes={"y": ".csv"}), library
     )
-    assert (csv.file_of("y"), csv.sources == found.sources) == ("y.csv", False)  # programs go by it
+    assert (csv.file_of("y"), csv.sources == found.sources) == (
+        "y.csv",
+        False,
+    )  # programs depend on it
     assert found == Contract(
         label="cp {inputs.x} {outputs.y}",
         subject="a command",
@@ -54,7 +57,7 @@ def test_a_commands_contract_is_what_the_yaml_declares(library):
     )
 
 
-def test_every_mistake_of_a_command_is_told(library):
+def test_every_mistake_of_a_command_is_reported(library):
     with pytest.raises(ExceptionGroup) as caught:
         command.contract(_declared(("cp", "{inputs.x}")), library)
     assert [one.where for one in caught.value.exceptions] == [

@@ -16,7 +16,7 @@ from engine.mlflow import cursor as cursors
 from engine.mlflow.sync import sync
 from tests.mlflow_runs import FIGURE, database, make_folder, snapshot, whole_run
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own and its dependencies'
+pytestmark = pytest.mark.filterwarnings("ignore")  # warnings of MLflow and its dependencies
 
 
 @pytest.fixture

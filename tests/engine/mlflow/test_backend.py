@@ -17,7 +17,7 @@ from engine.mlflow.backend import resolve
 from engine.mlflow.sync import sync
 from tests.mlflow_runs import make_folder, snapshot, whole_run
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own and its dependencies'
+pytestmark = pytest.mark.filterwarnings("ignore")  # warnings of MLflow and its dependencies
 ODD = [
     "100%",
     "a%25b",
@@ -129,7 +129,7 @@ def test_a_relative_database_is_below_the_current_folder(
         "sqlite:////a%00b.db",
     ],
 )
-def test_what_names_no_file_is_refused_with_the_way_out(tmp_path: Path, uri: str) -> None:
+def test_what_names_no_file_is_refused_with_a_fix(tmp_path: Path, uri: str) -> None:
     with pytest.raises(UserError, match="is not the path of a database file") as refused:
         resolve(tmp_path, {"uri": uri})
     assert "sqlite:////path/to/mlflow.db" in refused.value.fix

@@ -19,7 +19,7 @@ from engine.mlflow.bounds import Bounds, Exceeded, Watch
 from engine.mlflow.sync import sync
 from tests.mlflow_runs import make_folder, whole_run
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own and its dependencies'
+pytestmark = pytest.mark.filterwarnings("ignore")  # warnings of MLflow and its dependencies
 BOUNDS = Bounds(request_s=0.6, waiting_s=0.8, waiting_per_request_s=0.1, answer_bytes=1_000_000)
 GENEROUS = Bounds(request_s=60, waiting_s=60, answer_bytes=1_000_000)
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -310,7 +310,9 @@ def refusal(status: int, body: bytes, words: str = "Oh") -> Peer:
         ),
     ],
 )
-def test_what_a_server_answers_is_said(problem: Any, status: int, body: bytes, said: str) -> None:
+def test_what_a_server_answers_is_reported(
+    problem: Any, status: int, body: bytes, said: str
+) -> None:
     assert problem(refusal(status, body), GENEROUS) == said
 
 

@@ -14,7 +14,7 @@ from engine.mlflow.cleanup import Freed
 from engine.mlflow.sync import sync
 from tests.mlflow_runs import database, make_folder, snapshot, whole_run
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own and its dependencies'
+pytestmark = pytest.mark.filterwarnings("ignore")  # warnings of MLflow and its dependencies
 TRACKING: dict[str, Any] = {"uri": None, "experiment": None}
 
 

@@ -13,7 +13,7 @@ from engine.mlflow.entries import Entry
 from engine.mlflow.sync import sync
 from tests.mlflow_runs import database, make_folder, snapshot
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own and its dependencies'
+pytestmark = pytest.mark.filterwarnings("ignore")  # warnings of MLflow and its dependencies
 STAGES = ("a", "b", "c", "d")
 
 COMPUTED = {"r1/", *(f"r1/{stage}" for stage in STAGES)}

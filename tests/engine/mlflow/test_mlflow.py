@@ -40,7 +40,7 @@ from tests.mlflow_runs import (
     whole_run,
 )
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own and its dependencies'
+pytestmark = pytest.mark.filterwarnings("ignore")  # warnings of MLflow and its dependencies
 
 
 @pytest.fixture(scope="module")
@@ -444,7 +444,7 @@ def test_a_cached_model_is_linked_and_keeps_the_metrics_of_its_own_run(
 
 
 @pytest.mark.parametrize("uri", ["mlruns", "file:///data/mlruns", "/data/mlruns"])
-def test_a_file_store_is_refused_with_the_way_out(tmp_path: Path, uri: str) -> None:
+def test_a_file_store_is_refused_with_a_fix(tmp_path: Path, uri: str) -> None:
     with pytest.raises(UserError, match=r"sqlite:////"):
         sink.Sink(tmp_path, tmp_path, {"uri": uri})
 
@@ -466,7 +466,7 @@ def test_a_database_of_another_mlflow_is_left_as_it_is(
     )
 
 
-def test_an_experiment_that_was_deleted_is_named_with_the_way_out(
+def test_an_experiment_that_was_deleted_is_named_with_a_fix(
     outputs: Path, events: Any, make_job: Any
 ) -> None:
     from mlflow.tracking import MlflowClient

@@ -15,7 +15,7 @@ from engine.mlflow import artifacts, entries
 from engine.mlflow.sync import sync
 from tests.mlflow_runs import database, make_folder, snapshot, whole_run
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own and its dependencies'
+pytestmark = pytest.mark.filterwarnings("ignore")  # warnings of MLflow and its dependencies
 
 
 def odd_run(events: Any, make_job: Any, *added: dict[str, Any]) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from engine.mlflow.sync import sync
 from engine.sinks.mlflow import Sink
 from tests.mlflow_runs import append, database, make_folder, snapshot, until, whole_run
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own and its dependencies'
+pytestmark = pytest.mark.filterwarnings("ignore")  # warnings of MLflow and its dependencies
 MARK = "RPI_MLOPS_TEST_SENDER"
 
 

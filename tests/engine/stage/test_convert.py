@@ -1,4 +1,4 @@
-"""What a stage reports may be NumPy's, a path or text of any bytes: JSON gets its own types."""
+"""A stage may report NumPy values, paths or text of any bytes: they are converted to JSON types."""
 
 import fractions
 import json
@@ -12,7 +12,7 @@ from engine.stage.convert import as_number, as_plain, as_text
 
 
 class Tensor:
-    """A tensor as TensorFlow and PyTorch have it: `numpy` gives its values."""
+    """A tensor like those of TensorFlow and PyTorch: `numpy` returns its values."""
 
     def __init__(self, value: object) -> None:
         self._value = value

@@ -1,4 +1,4 @@
-"""Edge TPUs, found in folders that look like a machine's /sys and /dev."""
+"""Edge TPUs, found in simulated /sys and /dev folders."""
 
 import os
 import shutil
@@ -34,7 +34,7 @@ def test_a_usb_accelerator_changes_its_id_and_its_node_at_first_use(machine):
     )
 
 
-def test_the_speed_of_the_link_is_told(machine):
+def test_the_speed_of_the_link_is_reported(machine):
     machine.plug("2-1", "18d1", "9302", 4, speed="480")
     assert [found.mbit_s for found in coral.find(machine.sys, machine.dev)] == [480]
 
@@ -77,7 +77,7 @@ def test_each_half_of_a_dual_card_has_its_own_node(machine):
     assert [found.node for found in coral.find(machine.sys, machine.dev)] == [second, first]
 
 
-def test_a_driver_without_its_node_is_told(machine):
+def test_a_driver_without_its_node_is_reported(machine):
     node = machine.slot("0000:01:00.0", "0x1ac1", "0x089a", apex="apex_0")
     node.unlink()
     assert coral.find(machine.sys, machine.dev) == [

@@ -1,4 +1,4 @@
-"""The figures of a stage: what its functions send is what the engine accepts and draws."""
+"""The figures of a stage: the engine accepts and draws what its functions send."""
 
 import json
 import re
@@ -18,12 +18,12 @@ JPEG = b"\xff\xd8\xff"
 
 @pytest.fixture
 def sent(monkeypatch):
-    """What a stage sends, as the engine reads it: a figure that does not fit its kind raises."""
+    """What a stage sends, validated by the engine: a figure that does not fit its kind raises."""
     found = []
 
     def send(event):
         line = json.loads(json.dumps({**event, "time": 1.0}))
-        said = eventschema.said(line)
+        said = eventschema.report(line)
         found.append({key: value for key, value in said.items() if key not in ("event", "time")})
 
     monkeypatch.setattr(stage, "_send", send)

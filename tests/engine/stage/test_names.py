@@ -1,4 +1,4 @@
-"""Natural order of names, and which files nobody sees."""
+"""The natural order of names, and hidden files."""
 
 import pytest
 

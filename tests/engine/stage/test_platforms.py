@@ -1,4 +1,4 @@
-"""The table of platforms, held against what this machine and its programs say of themselves."""
+"""The table of platforms, checked against this machine and its programs."""
 
 import platform
 import sys

@@ -1,4 +1,4 @@
-"""The inside of a job: `python -m engine.stage FOLDER`, as an image of the target runs it."""
+"""The inside of a job: `python -m engine.stage FOLDER`, run as in an image of the target."""
 
 import ast
 import json
@@ -118,7 +118,7 @@ def test_a_stage_error_is_a_sentence_without_a_traceback(runs):
     )
 
 
-def test_another_exception_is_told_in_its_last_line_and_keeps_its_traceback(runs):
+def test_another_exception_is_reported_in_its_last_line_and_keeps_its_traceback(runs):
     ended, result = runs("1 / 0")
     assert (ended.returncode, result) == (1, {"error": "ZeroDivisionError: division by zero"})
     assert ended.stdout.splitlines()[-1] == "ZeroDivisionError: division by zero"
@@ -348,7 +348,7 @@ def test_an_exception_in_the_block_leaves_the_old_content(tmp_path):
     assert path.read_text() == "old"
 
 
-# --- what a small image has
+# --- a small image
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)

@@ -1,4 +1,4 @@
-"""Axes: round ticks, words of one length, and values inside their frame."""
+"""Axes: round ticks, labels with equal decimals, and values inside their frame."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Marks: text that is text, and lines that differ in more than their colour."""
+"""Marks: escaped text, and lines that differ in more than their colour."""
 
 import itertools
 import xml.etree.ElementTree as ElementTree

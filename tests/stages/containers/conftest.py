@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parents[3]
 def runtime_image(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[[str], tuple[Path, BuildMetrics]]:
-    """Build the project's own image `runtime` of a platform on the project's own base, bootstrapped: archive
-    and metrics.
+    """Build the project's own image `runtime` for a platform, on the project's own bootstrapped base; return
+    archive and metrics.
     """
     built: dict[str, tuple[Path, BuildMetrics]] = {}
 

@@ -1,4 +1,4 @@
-"""Small Debian packages, wheels and locks, made for tests and served from loopback."""
+"""Small Debian packages, wheels and locks, created for tests and served from loopback."""
 
 import hashlib
 import io
@@ -74,7 +74,7 @@ def wheel(members: dict[str, bytes], executable: tuple[str, ...] = ()) -> bytes:
 
 
 def put(data: bytes, cache: Path) -> str:
-    """Put a file into the cache of downloads and return its sha256: as good as downloaded."""
+    """Put a file into the download cache and return its sha256, as if it had been downloaded."""
     digest = hashlib.sha256(data).hexdigest()
     folder = cache / "raspberrypi-mlops" / "sha256"
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,4 @@
-"""The root file system that images lie on: from small packages made here, from a real registry, and from
-Debian.
-"""
+"""The root file system of images: from small packages made here, from a real registry, and from Debian."""
 
 import hashlib
 import json

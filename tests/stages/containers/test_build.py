@@ -39,7 +39,7 @@ ELF_MACHINES = {
 
 @pytest.fixture
 def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of a small image, with its base beside it; all that it needs is in the cache."""
+    """The folder of a small image and its base; everything that they need is in the cache."""
     cache, folder = tmp_path / "cache", tmp_path / "context"
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     folder.mkdir()
@@ -66,7 +66,7 @@ def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 class Archive:
-    """An archive read back, every blob checked against its name."""
+    """An archive read back, with every blob checked against its name."""
 
     def __init__(self, path: Path) -> None:
         self.tar = tarfile.open(path)  # noqa: SIM115 - closed by the test's end
@@ -90,14 +90,14 @@ class Archive:
         return json.loads(self.bytes(name))
 
     def blob(self, descriptor: dict[str, Any]) -> str:
-        """Return the name of a blob whose digest and size are as described."""
+        """Return the name of a blob after checking its digest and size."""
         digest = descriptor["digest"].removeprefix("sha256:")
         data = self.bytes(self.blobs[digest])
         assert (hashlib.sha256(data).hexdigest(), len(data)) == (digest, descriptor["size"])
         return self.blobs[digest]
 
     def layer(self, number: int) -> dict[str, tarfile.TarInfo]:
-        """Return what is in a layer."""
+        """Return the contents of a layer."""
         with tarfile.open(
             fileobj=self.tar.extractfile(self.blob(self.manifest["layers"][number]))
         ) as layer:
@@ -159,7 +159,7 @@ def test_what_has_no_wheel_comes_from_debian_with_the_links_of_its_alternatives(
     assert made.layer(1)["usr/lib/arm-linux-gnueabihf/libblas.so.3"].linkname == "blas/libblas.so.3"
     assert b"Package: first" in made.bytes(
         made.blob(made.manifest["layers"][1])
-    )  # dpkg's records of the base are carried on
+    )  # dpkg's records of the base are kept
     assert metrics["packages"] == 2
     assert (
         metrics["size_bytes"]
@@ -296,9 +296,9 @@ def test_what_runs_on_a_pi_5_is_aligned_to_its_pages_of_16_kib(
 
 
 def _alignment(stream: IO[bytes]) -> int:
-    """Return the least alignment of what the kernel maps of a 64-bit ELF file (elf(5)).
+    """Return the smallest alignment of the loadable segments of a 64-bit ELF file (elf(5)).
 
-    Of any other file much.
+    For any other file, a large number.
     """
     head, much = stream.read(64), 1 << 30
     if not head.startswith(b"\x7fELF"):
@@ -339,7 +339,7 @@ def test_the_runtime_image_has_one_face_of_each_font_and_they_draw_all_scripts(
 
 
 def _fonts_in(archive: Path, folder: Path) -> list[Path]:
-    """Copy the fonts out of an image, from where stages look for them."""
+    """Copy the fonts out of an image, from the folder in which stages look for them."""
     found = []
     with tarfile.open(archive) as whole:
         for layer in [name for name in whole.getnames() if whole.getmember(name).size > 1 << 20]:

@@ -1,4 +1,4 @@
-"""Modules compiled beforehand: the same bytes however many processes share the work."""
+"""Modules compiled in advance: the same bytes with any number of processes."""
 
 import os
 import sys
@@ -29,7 +29,7 @@ def test_a_module_compiles_to_the_same_bytes_alone_and_after_another(tmp_path, m
         tree = Tree()
         tree.add(
             f"{PLACE}/a.py", file(BEFORE)
-        )  # its constants are still there when the same process compiles b
+        )  # its constants still exist when the same process compiles b
         tree.add(f"{PLACE}/b.py", file(SHARES))
         assert _bytecode.add_bytecode(tree, tmp_path) == 2
         found.add(tree.read(f"{PLACE}/__pycache__/b.cpython-311.pyc"))

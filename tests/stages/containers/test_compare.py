@@ -63,7 +63,7 @@ def test_one_bit_under_the_reference_kernels_is_a_failure():
         _compare.compare(found, expected)
 
 
-def test_the_runtimes_of_an_image_are_held_against_one_another():
+def test_the_runtimes_of_an_image_are_compared_with_one_another():
     found = _outputs(_tensor([1]), _tensor([1]), ("litert", "tflite_runtime"))
     found["models"]["net"]["runs"]["litert"]["reference"]["outputs"] = [[_tensor([2])]]
     with pytest.raises(StageError, match="differs from this image with"):

@@ -1,4 +1,4 @@
-"""Who a person is to a registry, from real configuration files and a real credential helper."""
+"""Credentials for a registry, from real configuration files and a real credential helper."""
 
 import base64
 import json
@@ -11,7 +11,7 @@ from stages.containers._credentials import of
 
 @pytest.fixture
 def login(tmp_path):
-    """Write config.json, and return the environment that leads to it."""
+    """Write config.json, and return the environment that points to it."""
 
     def write(config):
         (tmp_path / "config.json").write_text(

@@ -1,4 +1,4 @@
-"""Debian packages unpacked without dpkg, good ones and hostile ones."""
+"""Debian packages unpacked without dpkg, valid ones and malicious ones."""
 
 import subprocess
 from pathlib import Path
@@ -83,7 +83,7 @@ def test_a_package_that_the_tree_has_is_not_unpacked_again(tmp_path: Path, cache
 def test_a_real_package_made_by_dpkg_is_read(tmp_path: Path, cache: Path) -> None:
     folder = tmp_path / "p"
     (folder / "DEBIAN").mkdir(parents=True)
-    (folder / "DEBIAN").chmod(0o755)  # whatever the umask: dpkg asks for it
+    (folder / "DEBIAN").chmod(0o755)  # whatever the umask, because dpkg requires it
     (folder / "DEBIAN/control").write_text(
         "Package: p\nVersion: 1\nArchitecture: all\nMaintainer: me <me@x.org>\nDescription: x\n"
     )

@@ -1,4 +1,4 @@
-"""Debian's versions are ordered as dpkg orders them."""
+"""Debian versions are ordered like dpkg does."""
 
 import itertools
 import random

@@ -1,4 +1,4 @@
-"""Downloads by digest: a real server on loopback, and files that are not what they should be."""
+"""Downloads by digest, from a real server on loopback, including wrong files."""
 
 import functools
 import hashlib
@@ -18,12 +18,12 @@ from stages.containers._download import cache, cached, download_all
 
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A server of the folder `www`, an empty cache, and no waiting between tries."""
+    """A server of the folder `www`, an empty cache, and no delay between attempts."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(_download.time, "sleep", lambda _: None)
     (tmp_path / "www").mkdir()
@@ -54,7 +54,7 @@ def test_a_file_is_taken_from_the_first_place_that_has_it_and_then_from_the_cach
 
 def test_another_file_than_the_lock_names_is_never_kept(server: str, tmp_path: Path) -> None:
     put(tmp_path, "x", b"evil")
-    with pytest.raises(StageError, match="sent a file with another sha256"):
+    with pytest.raises(StageError, match="sent a file whose sha256 differs"):
         download_all([("0" * 64, [f"{server}/x"])])
     assert list(cache().iterdir()) == []
 

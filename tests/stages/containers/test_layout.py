@@ -1,4 +1,4 @@
-"""Reading image archives: real ones, and those that a hostile or broken machine might give."""
+"""Reading image archives: real, malicious and damaged ones."""
 
 import gzip
 import hashlib
@@ -18,7 +18,7 @@ ALL = re.compile(".*")
 
 @pytest.fixture
 def small(tmp_path):
-    """An image of two layers; the upper one overwrites, adds a link, and takes away."""
+    """An image of two layers; the upper one overwrites a file, adds a link, and removes a file."""
     below = archives.layer(
         {"etc/a": b"old", "etc/b": b"b", "gone/x": b"x", "gone/y": b"y", "opaque/x": b"x"}
     )
@@ -113,7 +113,7 @@ def test_an_archive_of_several_images_is_refused(small):
 
 def test_a_changed_configuration_is_noticed(small):
     image = _layout.read(small)
-    with pytest.raises(StageError, match="has another digest than its name"):
+    with pytest.raises(StageError, match="has a different digest than its name"):
         _layout.read(
             _repacked(
                 small,
@@ -122,7 +122,7 @@ def test_a_changed_configuration_is_noticed(small):
         )
 
 
-def test_a_missing_layer_is_said(small):
+def test_a_missing_layer_is_reported(small):
     image = _layout.read(small)
     _repacked(small, lambda members: members.pop(f"blobs/sha256/{image.layers[0][0][7:]}"))
     with pytest.raises(StageError, match="lacks parts of its manifest"):

@@ -1,4 +1,4 @@
-"""The locks that the images are made from, against uv.lock and one another."""
+"""The images' locks, compared with uv.lock and with one another."""
 
 import importlib.util
 import shutil
@@ -113,7 +113,7 @@ def test_apt_resolves_for_another_platform_without_emulation(
 def test_a_package_without_a_wheel_for_the_platform_is_named(lock: ModuleType) -> None:
     with pytest.raises(
         SystemExit,
-        match=r"numpy 1\.26\.4 has no wheel for armv7l; let a Debian package stand in for it",
+        match=r"numpy 1\.26\.4 has no wheel for armv7l; use a Debian package instead",
     ):
         lock.Wheels(PLATFORMS["linux/arm/v7"]).closure(
             "runtime", ["pillow", "opencv-python-headless"]

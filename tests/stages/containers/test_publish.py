@@ -201,7 +201,7 @@ def test_a_layer_of_another_digest_is_refused(images, release):
     whole = images["arm64"].read_bytes()
     images["arm64"].write_bytes(whole.replace(b"x" * 1000, b"y" * 1000))
     with pytest.raises(
-        StageError, match=r"a layer of arm64 has another digest than its manifest says"
+        StageError, match=r"a layer of arm64 has a different digest than in its manifest"
     ):
         release()
 
@@ -222,7 +222,8 @@ def test_what_was_tested_is_what_is_published(images, release, tmp_path, key, wh
     release("right", **given)
     report.write_text(json.dumps({"image": "sha256:" + "0" * 64}))
     with pytest.raises(
-        StageError, match=f"the {what} given as {arch} belongs to another image than the archive"
+        StageError,
+        match=f"the {what} given as {arch} belongs to a different image than the archive",
     ):
         release("other", **given)
     report.write_text("[]")
@@ -232,7 +233,7 @@ def test_what_was_tested_is_what_is_published(images, release, tmp_path, key, wh
         release("none", **given)
 
 
-def test_nothing_to_publish_is_said(tmp_path):
+def test_nothing_to_publish_is_reported(tmp_path):
     (tmp_path / "images").mkdir()
     with pytest.raises(StageError, match="there is no archive to publish"):
         publish(tmp_path / "a", tmp_path / "l", tmp_path / "r", tmp_path / "images", name="x")
@@ -254,7 +255,7 @@ def test_a_name_that_no_registry_takes_is_refused_before_anything_is_done(releas
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_a_registry_that_is_not_there_is_said(release, registry, monkeypatch):
+def test_a_registry_that_is_not_there_is_reported(release, registry, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda _: None)
     registry.stop()
     with pytest.raises(StageError, match="cannot be reached"):

@@ -1,5 +1,5 @@
-"""The registry client against Debian's docker-registry, and against a server that says what a hostile or
-broken one might.
+"""The registry client with Debian's docker-registry, and with a server that responds like a malicious or
+broken one.
 """
 
 import base64
@@ -26,7 +26,7 @@ from stages.containers._registry import (
 
 
 class Speaker:
-    """A server on loopback that answers with what it was told, and remembers what it was asked."""
+    """A server on loopback that gives predefined responses, and records requests."""
 
     def __init__(self) -> None:
         self.answers: dict[tuple[str, str], list[tuple[int, dict[str, str], bytes]]] = {}
@@ -51,19 +51,19 @@ class Speaker:
             do_HEAD = do_PUT = do_POST = do_GET
 
             def log_message(self, *_: Any) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.host = f"127.0.0.1:{self.server.server_port}"
 
     def says(self, method: str, path: str, *answers: tuple[int, dict[str, str], bytes]) -> None:
-        """Answer in this order; the last one again and again."""
+        """Respond in this order, and then repeat the last one."""
         self.answers[method, path] = list(answers)
 
 
 @pytest.fixture
 def speaker() -> Iterator[Speaker]:
-    """A server that says what it is told."""
+    """A server with predefined responses."""
     made = Speaker()
     thread = threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
@@ -75,7 +75,7 @@ def speaker() -> Iterator[Speaker]:
 
 @pytest.fixture(autouse=True)
 def nobody(tmp_path, monkeypatch):
-    """Nobody is logged in, and nothing is waited for."""
+    """No credentials, and no delays."""
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "nothing"))
     monkeypatch.delenv("REGISTRY_USER", raising=False)
     monkeypatch.setattr("time.sleep", lambda _: None)
@@ -126,7 +126,7 @@ def _sent(repository: Repository, folder: Any, content: bytes) -> dict[str, Any]
 
 
 def _layout_of(speaker: Speaker, layer: bytes, **descriptor: Any) -> str:
-    """Let the server have an image with this layer, described so; return its pinned reference."""
+    """Give the server an image with this layer and descriptor; return its pinned reference."""
     described = {"digest": digest_of(layer), "size": len(layer), **descriptor}
     manifest = json.dumps(
         {"config": {"digest": digest_of(b"{}"), "size": 2}, "layers": [described]}
@@ -215,7 +215,7 @@ def test_a_platform_that_is_not_there_is_named_with_those_that_are(filled, tmp_p
         pull(f"{filled[0]}:t", "linux/amd64", tmp_path / "a")
 
 
-def test_a_tag_that_is_not_there_is_said(registry, tmp_path):
+def test_a_tag_that_is_not_there_is_reported(registry, tmp_path):
     with pytest.raises(StageError, match="there is no such image: a/b at 127"):
         pull(f"{registry.address}/a/b:t", "linux/amd64", tmp_path / "a")
 
@@ -236,7 +236,7 @@ def test_a_blob_under_a_wrong_digest_is_refused_by_the_registry(registry, tmp_pa
         Repository(parse(f"{registry.address}/a")).upload(tmp_path / "blob", digest_of(b"other"))
 
 
-def test_a_registry_that_is_not_there_is_said_within_seconds(registry, tmp_path):
+def test_a_registry_that_is_not_there_is_reported_within_seconds(registry, tmp_path):
     registry.stop()
     with pytest.raises(StageError, match=r"127\.0\.0\.1:\d+ cannot be reached \(ConnectionError\)"):
         pull(f"{registry.address}/a", "linux/amd64", tmp_path / "a")
@@ -246,13 +246,13 @@ def test_a_pinned_manifest_of_another_digest_is_refused(speaker, tmp_path):
     speaker.says(
         "GET", f"/v2/x/manifests/{digest_of(b'{}')}", (200, {"Content-Type": OCI_MANIFEST}, b"{ }")
     )
-    with pytest.raises(StageError, match="sent another manifest"):
+    with pytest.raises(StageError, match="sent a manifest with a different digest"):
         pull(f"{speaker.host}/x@{digest_of(b'{}')}", "linux/amd64", tmp_path / "a")
 
 
 def test_a_layer_of_another_digest_is_refused_and_not_kept(speaker, tmp_path):
     reference = _layout_of(speaker, b"evil", digest=digest_of(b"good"))
-    with pytest.raises(StageError, match="sent another blob"):
+    with pytest.raises(StageError, match="sent a blob with a different digest"):
         pull(reference, "linux/amd64", tmp_path / "a")
     assert digest_of(b"good")[7:] not in [
         path.name for path in (tmp_path / "a" / "blobs" / "sha256").iterdir()
@@ -307,7 +307,7 @@ def test_what_may_pass_by_itself_is_tried_again(speaker):
     assert Repository(parse(f"{speaker.host}/x")).manifest("t") == (OCI_MANIFEST, b"{}")
 
 
-def test_what_stays_broken_is_said_after_three_attempts(speaker):
+def test_what_stays_broken_is_reported_after_three_attempts(speaker):
     speaker.says("GET", "/v2/x/manifests/t", (503, {}, b""))
     with pytest.raises(StageError, match="GET returned 503"):
         Repository(parse(f"{speaker.host}/x")).manifest("t")
@@ -393,7 +393,7 @@ def test_who_may_not_read_is_told_how_to_log_in(speaker):
 def test_a_registry_that_gives_back_another_manifest_is_noticed(speaker):
     speaker.says("PUT", "/v2/x/manifests/t", (201, {}, b""))
     speaker.says("GET", "/v2/x/manifests/t", (200, {}, b"{ }"))
-    with pytest.raises(StageError, match="returns another manifest for t"):
+    with pytest.raises(StageError, match="returns a different manifest for t"):
         Repository(parse(f"{speaker.host}/x")).put_manifest("t", b"{}", OCI_MANIFEST)
 
 
@@ -412,7 +412,7 @@ def test_an_answer_that_stops_short_is_noticed(speaker, tmp_path):
         f"/v2/x/blobs/{digest_of(b'whole')}",
         (200, {"Content-Length": "5", "Connection": "close"}, b"who"),
     )
-    with pytest.raises(StageError, match=r"broke off|another blob"):
+    with pytest.raises(StageError, match=r"was interrupted|a different digest"):
         pull(reference, "linux/amd64", tmp_path / "a")
 
 

@@ -1,4 +1,4 @@
-"""The scan: which records concern which versions, what is counted, and files that are no such records."""
+"""The scan: which records affect which versions, what is counted, and invalid files."""
 
 import json
 import random
@@ -46,7 +46,7 @@ def bill(tmp_path) -> Path:
 
 @pytest.fixture
 def check(bill, tmp_path):
-    """Hold the bill against these records; return metrics and report."""
+    """Check the bill against these records; return metrics and report."""
 
     def checked(records: Any, **params: Any):
         path = tmp_path / "records"
@@ -185,7 +185,7 @@ def test_ranges_of_git_are_left_out(check):
     assert check([record])[1]["findings"] == []
 
 
-def test_versions_that_cannot_be_compared_are_said(check):
+def test_versions_that_cannot_be_compared_are_reported(check):
     _, report = check([_record("X", "numpy", [{"introduced": "0"}, {"fixed": "no version"}])])
     assert (report["findings"], report["undecided"]) == ([], ["X: numpy 1.26.4"])
 

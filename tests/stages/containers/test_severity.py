@@ -1,4 +1,4 @@
-"""How grave a vulnerability is; the scores are those of FIRST's calculator and examples for CVSS 3.1."""
+"""The severity of vulnerabilities; the scores come from FIRST's calculator and examples for CVSS 3.1."""
 
 import pytest
 

@@ -1,6 +1,4 @@
-"""The smoke test in a real engine: the project's own image on every platform, and images that are not what
-they say.
-"""
+"""The smoke test in a real engine: the project's own image on every platform, and images with wrong labels."""
 
 import gc
 import json
@@ -22,8 +20,7 @@ from tests import archives, services
 
 ROOT = Path(__file__).resolve().parents[3]
 MODELS = ROOT / "containers" / "smoke"
-# docker-py leaves a socket to the garbage collector where there is nothing to connect to
-# (docker/transport/unixconn.py)
+# docker-py leaves a socket to the garbage collector if it cannot connect (docker/transport/unixconn.py)
 ENGINE_IS_AWAY = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 SLEEPING = "import sys, time\nif len(sys.argv) > 1:\n    time.sleep(100)\n"
 
@@ -51,14 +48,14 @@ def amd64(runtime_image) -> Path:
 
 @pytest.fixture(scope="module")
 def docker_engine() -> Iterator[services.DockerEngine]:
-    """An engine for these tests alone: what they leave in it is counted."""
+    """An engine only for these tests: what they leave in it is counted."""
     with services.DockerEngine() as engine:
         yield engine
 
 
 @pytest.fixture(scope="module")
 def held(docker_engine, amd64) -> Iterator[None]:
-    """The engine has the image, as after a first run: to load it takes seconds."""
+    """The engine has the image, as after a first run: loading it takes seconds."""
     client = docker_engine.client()
     with amd64.open("rb") as stream:
         (image,) = client.images.load(stream)
@@ -68,7 +65,7 @@ def held(docker_engine, amd64) -> Iterator[None]:
 
 @pytest.fixture
 def engine(docker_engine, held, monkeypatch):
-    """A real engine where the stage looks for one; nothing of a test may be left in it."""
+    """A real engine at the stage's default address; tests must leave nothing in it."""
     monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
     client = docker_engine.client()
     before = {image.id for image in client.images.list(all=True)}
@@ -87,7 +84,7 @@ def own_engine(own_docker_engine, monkeypatch):
 
 @pytest.fixture
 def collected() -> Iterator[None]:
-    """What a test leaves to the garbage collector is collected before the next one."""
+    """Run the garbage collector before the next test."""
     yield
     gc.collect()
 
@@ -100,7 +97,7 @@ def out(tmp_path) -> Path:
 
 @pytest.fixture(scope="module")
 def expected(amd64, docker_engine, tmp_path_factory):
-    """What linux/amd64 computes, with the stage's metrics."""
+    """The outputs of linux/amd64, with the stage's metrics."""
     out = tmp_path_factory.mktemp("expected") / "outputs.json"
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("DOCKER_HOST", docker_engine.host)
@@ -117,7 +114,7 @@ def test_both_runtimes_of_the_image_agree_under_the_reference_kernels(expected):
     assert (metrics["reference_bit_equal"], metrics["models"], metrics["runtimes"]) == (1, 3, 2)
 
 
-def test_without_expected_outputs_no_difference_is_said(expected):
+def test_without_expected_outputs_no_difference_is_reported(expected):
     assert not expected[1].keys() & {"default_max_steps", "default_outputs_differ", "outputs"}
 
 
@@ -326,7 +323,7 @@ def test_a_stage_that_is_asked_to_end_takes_its_container_along(engine, amd64, o
 
 
 @ENGINE_IS_AWAY
-def test_an_engine_that_dies_in_the_middle_is_said(
+def test_an_engine_that_dies_in_the_middle_is_reported(
     collected, own_engine, amd64, out, monkeypatch, tmp_path
 ):
     monkeypatch.setattr("stages.containers._inference.__file__", str(tmp_path / "script.py"))

@@ -1,4 +1,4 @@
-"""The tree that becomes a layer: where things land, and that nothing leaves it."""
+"""The tree that becomes a layer: the paths of entries, and that nothing leaves it."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""Wheels laid in a tree as they are packed."""
+"""Wheels copied unchanged into a tree."""
 
 import io
 import subprocess
@@ -13,7 +13,7 @@ from engine.stage import StageError
 from stages.containers import _wheels
 from stages.containers._platform import PLATFORMS
 from stages.containers._tree import Tree
-from stages.containers._wheels import SITE, bring, lay, read_requirements
+from stages.containers._wheels import SITE, download_wheels, lay, read_requirements
 from tests.stages.containers.packages import put, wheel
 
 WHOLE = wheel({"x/__init__.py": b"1" * 50, "y.py": b"2" * 50})
@@ -81,7 +81,9 @@ def test_a_wheel_of_the_cache_needs_no_pip(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(_wheels.sys, "executable", "/nowhere")
     digest = put(wheel({"x.py": b""}), tmp_path)
-    assert [path.name for path in bring({digest: "x==1 --hash=sha256:..."}, ARM64)] == [digest]
+    assert [path.name for path in download_wheels({digest: "x==1 --hash=sha256:..."}, ARM64)] == [
+        digest
+    ]
 
 
 def test_a_wheel_with_another_hash_is_refused(
@@ -97,7 +99,7 @@ def test_a_wheel_with_another_hash_is_refused(
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "w"))
     with pytest.raises(StageError, match=r"pip cannot download the wheels for linux/arm64: .*HASH"):
-        bring({"0" * 64: "x==1 --hash=sha256:" + "0" * 64}, ARM64)
+        download_wheels({"0" * 64: "x==1 --hash=sha256:" + "0" * 64}, ARM64)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Answers are compared without knowing the task: words are equal or not, numbers differ by."""
+"""Answers are compared independently of the task: text is equal or not, numbers have a difference."""
 
 import pytest
 
@@ -29,7 +29,7 @@ def test_answers_agree_in_their_words_and_differ_in_numbers(
     assert found == (agreement, pytest.approx(difference))
 
 
-def test_an_item_with_another_number_of_answers_is_told(monkeypatch):
+def test_an_item_with_another_number_of_answers_is_reported(monkeypatch):
     said = []
     monkeypatch.setattr(_agreement, "note", said.append)
     _agreement.compare({"a": [CAT, CAT]}, [{"file": "a", "rows": [CAT]}])

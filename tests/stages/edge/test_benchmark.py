@@ -1,4 +1,4 @@
-"""What a model costs on the machine that it runs on."""
+"""The cost of a model on the machine that it runs on."""
 
 import json
 import platform

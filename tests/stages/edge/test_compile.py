@@ -1,6 +1,5 @@
-"""Compiling for the Edge TPU. Google's compiler is not to be had here: a script in its place tests how its
-process is handled, its retries, its end and its time, and nothing else. What it prints is tested in
-test_compiler_log.py.
+"""Compiling for the Edge TPU. Google's compiler is not available here, so a script replaces it; it only tests
+how the process is handled: retries, exit and timeout. test_compiler_log.py tests parsing its output.
 """
 
 import json
@@ -39,7 +38,7 @@ def script(tmp_path, monkeypatch):
 
 @pytest.fixture
 def compiled(tmp_path):
-    """Compile a model; return metrics, the model that came out, and the log."""
+    """Compile a model; return metrics, the resulting model, and the log."""
     (tmp_path / "models" / "model").mkdir(parents=True)
     (tmp_path / "models/model/int8.tflite").write_bytes(MODEL)
 

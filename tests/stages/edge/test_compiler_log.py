@@ -1,4 +1,4 @@
-"""The compiler's log, in the forms that it has: all mapped, some not, statuses wrapped, and its ways to fail."""
+"""The compiler's log in its forms: all operators mapped, some not, wrapped statuses, and failures."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from stages.edge._compiler_log import MAPPED, STATUSES, Row, failure, parse, table
 
-# The form of compiler 16's logs, as google-coral/edgetpu#427 and #671 show it.
+# The format of compiler 16's logs, as in google-coral/edgetpu#427 and #671.
 HEAD = """Edge TPU Compiler version 16.0.384591198
 Started a compilation timeout timer of 180 seconds.
 

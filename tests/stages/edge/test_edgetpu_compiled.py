@@ -1,4 +1,4 @@
-"""What the Edge TPU's compiler wrote is read back out of its file."""
+"""Reading the output of the Edge TPU's compiler from its file."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Operators together: of several parts that could run on the Edge TPU, the first does."""
+"""Several operators: if several parts could run on the Edge TPU, the first one does."""
 
 import pytest
 

@@ -1,6 +1,4 @@
-"""How many bytes the parameters of an operator take on the chip: the arithmetic of the layout, one case a
-rule.
-"""
+"""How many bytes an operator's parameters take on the chip: one case per rule of the layout."""
 
 import struct
 from typing import Any

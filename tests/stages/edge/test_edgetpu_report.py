@@ -1,6 +1,4 @@
-"""The report: its file, its metrics, its picture, and the table of what the real compiler did with real
-models.
-"""
+"""The report: its file, its metrics, its picture, and the results of the real compiler for real models."""
 
 import json
 import os
@@ -54,7 +52,7 @@ COMPILED = G(
 
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What the stage says to the user and draws."""
+    """The stage's notes and figures."""
     heard: list[Any] = []
     monkeypatch.setattr(module, "note", heard.append)
     monkeypatch.setattr(module, "op_graph", lambda *drawn: heard.append(drawn))
@@ -144,7 +142,7 @@ def test_a_report_of_several_models_has_each_and_counts_all(
     ]
 
 
-def test_a_folder_without_a_model_is_the_users_to_mend(tmp_path: Path) -> None:
+def test_a_folder_without_a_model_is_a_user_error(tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
     with pytest.raises(StageError, match="models contains no model"):
         edgetpu_report(tmp_path / "models", tmp_path / "report.json")
@@ -178,7 +176,7 @@ def test_operators_of_further_graphs_belong_to_the_operator_that_calls_them(
     ] == [("WHILE", False)]
 
 
-def test_a_huge_graph_is_told_but_not_drawn(
+def test_a_huge_graph_is_reported_but_not_drawn(
     tmp_path: Path, said: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MOST_DRAWN", 2)
@@ -189,7 +187,7 @@ def test_a_huge_graph_is_told_but_not_drawn(
 @pytest.mark.parametrize(
     "data", [b"", b"no model at all", model(FLOAT_ENDS)[:200]], ids=["empty", "text", "cut"]
 )
-def test_what_is_no_model_is_the_users_to_mend(tmp_path: Path, data: bytes) -> None:
+def test_what_is_no_model_is_a_user_error(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "m.tflite").write_bytes(data)
     with pytest.raises(StageError, match=r"m\.tflite"):
         edgetpu_report(tmp_path / "m.tflite", tmp_path / "report.json")

@@ -1,4 +1,4 @@
-"""One operator at a time: what the compiler takes, and in its words why not."""
+"""One operator at a time: whether the compiler maps it, and its reason if not."""
 
 import struct
 from typing import Any

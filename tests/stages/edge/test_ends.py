@@ -1,4 +1,4 @@
-"""Inputs that the tail cannot work with are refused before a model is converted or calibrated."""
+"""Inputs that the shared stages cannot handle are refused before a model is converted or calibrated."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def test_an_open_batch_of_one_is_no_harm(tmp_path):
         (T((10,)), r"is \[10\]: give the network a batch of 1 as its first dimension"),
         (T((4, 10)), r"is \[4, 10\]: give the network a batch of 1 as its first dimension"),
         (T(()), r"is \[\]: give the network a batch of 1 as its first dimension"),
-        (T((1, 2), "STRING"), "is text: let the network begin behind the layer that reads text"),
+        (T((1, 2), "STRING"), "is text: start the network after the layer that reads text"),
     ],
     ids=["open", "no batch", "larger batch", "scalar", "text"],
 )

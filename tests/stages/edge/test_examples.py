@@ -1,4 +1,4 @@
-"""A folder of the user's examples becomes the parts that a model of any form is exported with."""
+"""A folder of the user's examples becomes the parts for exporting a model of any format."""
 
 import json
 
@@ -15,7 +15,7 @@ from tests.stages.tasks.packages import always
 
 @pytest.fixture
 def made(tmp_path):
-    """Make the parts for a model of these inputs, from what is in the folder `mine`."""
+    """Make the parts for a model with these inputs, from the folder `mine`."""
     (tmp_path / "mine").mkdir()
 
     def run(shape, **params):
@@ -119,9 +119,9 @@ def test_what_cannot_be_read_is_skipped_and_told(made, monkeypatch):
     (made.mine / "e.heic").write_bytes(b"")
     np.save(made.mine / "f.npy", np.full((2, 2), np.nan))
     assert made((1, 2))[0]["skipped"] == 5
-    assert "b.npy (it is [2, 3], the model takes" in said[0] and "c.png (" in said[0]
-    assert "d.npz (" in said[0] and "e.heic (no picture, .npy or .npz file)" in said[0]
-    assert "f.npy (it holds NaN or infinity)" in said[0]
+    assert "b.npy (its shape is [2, 3], but the model needs" in said[0] and "c.png (" in said[0]
+    assert "d.npz (" in said[0] and "e.heic (not a picture, .npy or .npz file)" in said[0]
+    assert "f.npy (it contains NaN or infinity)" in said[0]
 
 
 def test_too_few_examples_are_refused(made):

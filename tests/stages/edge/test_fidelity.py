@@ -1,4 +1,4 @@
-"""An exported model is judged by how near its int8 outputs are to the float ones."""
+"""An exported model is evaluated by how close its int8 outputs are to the float ones."""
 
 import json
 from types import SimpleNamespace

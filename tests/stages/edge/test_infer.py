@@ -1,4 +1,4 @@
-"""Raw outputs where a model will serve, and by how much they differ from the build machine's."""
+"""Raw outputs on the target, and how much they differ from the build machine's."""
 
 import json
 import platform
@@ -19,7 +19,7 @@ CAT, DOG, OWL = np.eye(3, dtype=np.float32)
 
 @pytest.fixture
 def inferred(mirror, tmp_path):
-    """Run the network that returns what it is given on these examples; return metrics and outputs."""
+    """Run the identity network on these examples; return metrics and outputs."""
 
     def made(examples, *, change=None, **params):
         test = write_part(tmp_path / "test", examples, np.zeros(len(examples)))
@@ -34,11 +34,11 @@ def inferred(mirror, tmp_path):
 
 
 def unchanged(folder):
-    """This machine is the target, too."""
+    """This machine is also the target."""
 
 
 def other(name, example, steps):
-    """Another machine, of which the outputs differ in one example."""
+    """Another machine, whose outputs differ in one example."""
 
     def change(folder):
         values = np.load(folder / name / "00.npy")

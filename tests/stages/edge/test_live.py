@@ -1,4 +1,4 @@
-"""A camera or stream that is read for a time, or until the process is asked to end."""
+"""A camera or stream that is read for a limited time, or until the process is asked to end."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Why a trained model cannot be opened is told in a sentence that names the cause."""
+"""If a trained model cannot be opened, a sentence names the cause."""
 
 import pytest
 
@@ -14,7 +14,7 @@ keras = pytest.importorskip("keras", reason="the extra 'train' is not installed"
 
 
 class Own(keras.layers.Layer):
-    """A layer whose code is not here."""
+    """A layer whose code is not available."""
 
     __module__ = "elsewhere"
 
@@ -23,7 +23,7 @@ class Own(keras.layers.Layer):
 
 
 class Module(tf.Module):
-    """What is saved without Keras."""
+    """A module saved without Keras."""
 
     @tf.function(input_signature=[tf.TensorSpec((None, 8), tf.float32)])
     def batched(self, x):
@@ -77,7 +77,7 @@ def test_a_damaged_saved_model_is_named(tmp_path):
 
 
 def test_a_saved_model_without_a_batch_keeps_its_size(tmp_path):
-    """It is refused for what it is, and not turned into a model of one number."""
+    """It is refused with the right reason, not converted to a model of one number."""
     source = Source("saved_model", saved(tmp_path / "net", serving_default="unbatched"))
     to_float(source, tmp_path / "exported", tmp_path / "m.tflite")
     graph = read_model(tmp_path / "m.tflite").subgraphs[0]

@@ -1,4 +1,4 @@
-"""The package: all that a device needs, each file named by its sha256, the same bytes each time."""
+"""The package: everything that a device needs, each file with its sha256, the same bytes each time."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""How pixels become a model's input if the user does not say it."""
+"""How pixels are scaled for a model if the user does not specify it."""
 
 import json
 import zipfile
@@ -21,7 +21,7 @@ def network(*layers):
 
 
 def saved(path, kind, text):
-    """Save the network's configuration in the place that each form has for it."""
+    """Save the network's configuration in each format."""
     if kind == "architecture":
         path.mkdir()
         (path / "architecture.json").write_text(text)
@@ -45,7 +45,7 @@ def test_a_network_that_rescales_gets_pixels(tmp_path, kind):
     "layers",
     [
         [],
-        [("Rescaling", {"scale": 2.0})],  # takes 0..1
+        [("Rescaling", {"scale": 2.0})],  # expects 0..1
         [("Rescaling", {"scale": [2.0, 2.1, 2.2]})],
         [("Dense", {"units": 2})],
     ],

@@ -93,21 +93,21 @@ def test_an_operation_without_an_int8_form_is_refused(do, network, blobs):
     )
 
 
-def test_a_network_that_ends_the_converter_is_told(do, network, blobs):
+def test_a_network_that_ends_the_converter_is_reported(do, network, blobs):
     done = _quantise(do, network("rolled"), blobs)
     assert done.status == 1
     assert (
         done.error
-        == "the converter was ended by signal 11: some operation of the model has no int8 form (a "
+        == "the converter was killed by signal 11: some operation of the model has no int8 form (a "
         "rolled LSTM or GRU has none)"
     )
     assert not (done.out / INT8).exists()
 
 
-def test_a_converter_that_is_ended_by_a_signal_is_told():
+def test_a_converter_that_is_ended_by_a_signal_is_reported():
     with pytest.raises(
         StageError,
-        match=r"^the converter was ended by signal 9, which is how the system ends it when memory",
+        match=r"^the converter was killed by signal 9, usually because memory",
     ):
         in_child(lambda: os.kill(os.getpid(), signal.SIGKILL))
 
@@ -225,7 +225,7 @@ def test_every_form_of_a_keras_model_becomes_the_same_tflite_model(
 
 @pytest.fixture(scope="module")
 def halves(blobs, tmp_path_factory):
-    """The points cut into two tensors, for a network of two inputs."""
+    """The points split into two tensors, for a network with two inputs."""
     folder = tmp_path_factory.mktemp("halves")
     x = np.load(blobs / "train/features.npy")
     part.write(folder / "train", {"right": x[:, 4:], "left": 10 * x[:, :4]})
@@ -297,7 +297,7 @@ def test_a_size_that_is_open_is_named(do, network, blobs):
 def test_a_model_that_holds_code_is_not_run(do, network, blobs, form):
     done = _quantise(do, network("lambda", form=form), blobs)
     assert done.status == 1 and "Requested the deserialization of a `Lambda` layer" in done.log
-    assert "has a Lambda layer, whose code is not run here: save it" in done.error
+    assert "has a Lambda layer, whose code is never executed: save it" in done.error
 
 
 def test_a_ready_int8_model_goes_on_unchanged_and_needs_no_examples(do, quantised, tmp_path):

@@ -1,4 +1,4 @@
-"""What the Edge TPU's compiler 16 can read, on real models that are changed in one thing."""
+"""What the Edge TPU's compiler 16 can read, with real models that have a single change."""
 
 import json
 import os
@@ -58,7 +58,7 @@ def test_what_the_compiler_was_seen_to_refuse_is_above_the_table(model, name, hi
     )
 
 
-def test_an_operator_that_came_after_the_compiler_is_told(model):
+def test_an_operator_that_came_after_the_compiler_is_reported(model):
     [sentence] = obstacles(_with_operator(model, 2, type="GELU", version=1))
     assert sentence.startswith(
         "GELU has version 1, but the Edge TPU's compiler 16 does not know GELU: "
@@ -75,7 +75,7 @@ def test_the_same_operator_many_times_is_one_sentence(model):
     assert sentence.startswith("FULLY_CONNECTED has version 12") and sentence.endswith("(2 times)")
 
 
-def test_a_dense_layer_with_a_scale_for_each_channel_is_told(model):
+def test_a_dense_layer_with_a_scale_for_each_channel_is_reported(model):
     weights = model.subgraphs[0].operators[1].inputs[1]
     assert obstacles(_with_tensor(model, weights, scales=(0.1, 0.2, 0.3))) == [
         "1 of 2 FULLY_CONNECTED have a scale per channel, which compiler 16 does not support: "
@@ -83,7 +83,7 @@ def test_a_dense_layer_with_a_scale_for_each_channel_is_told(model):
     ]
 
 
-def test_a_batch_of_more_than_one_is_told(model):
+def test_a_batch_of_more_than_one_is_reported(model):
     [place] = model.subgraphs[0].inputs
     [sentence] = obstacles(_with_tensor(model, place, shape=(4, 8)))
     assert sentence.endswith("is [4, 8]: convert with a batch of 1")
@@ -97,7 +97,7 @@ def test_a_batch_that_is_only_declared_open_is_none(model):
 @pytest.mark.parametrize(
     "change", [{"shape": (-1, 8)}, {"shape_signature": (1, -1)}], ids=["shape", "signature"]
 )
-def test_a_size_that_is_not_fixed_is_told(model, change):
+def test_a_size_that_is_not_fixed_is_reported(model, change):
     [place] = model.subgraphs[0].inputs
     [sentence] = obstacles(_with_tensor(model, place, **change))
     assert sentence.startswith("the tensor '") and sentence.endswith(
@@ -105,7 +105,7 @@ def test_a_size_that_is_not_fixed_is_told(model, change):
     )
 
 
-def test_all_that_stands_in_the_way_is_told_at_once(model):
+def test_all_that_stands_in_the_way_is_reported_at_once(model):
     [place] = model.subgraphs[0].inputs
     assert (
         len(obstacles(_with_operator(_with_tensor(model, place, shape=(4, 8)), 2, type="GELU")))

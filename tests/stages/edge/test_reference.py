@@ -1,4 +1,4 @@
-"""What the build machine makes of the test part, as bytes to compare with."""
+"""The build machine's outputs for the test part, for comparison."""
 
 import hashlib
 import platform

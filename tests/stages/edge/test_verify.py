@@ -1,4 +1,4 @@
-"""The package is opened as the device will, and answers raw items as `score` expects."""
+"""The package is opened in the same way as on a device, and answers raw items as `score` expects."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Intervals by bootstrap: known ones are found, groups count as wholes, and the seed decides."""
+"""Intervals by bootstrap: known ones are reproduced, groups count as units, and the seed determines them."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Videos that are made here: any times, rotation, pixel aspect and container."""
+"""Videos made for tests, with any times, rotation, pixel aspect and container."""
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""Annotated videos: H.264 that browsers play, each frame at its own time."""
+"""Annotated videos: H.264 for browsers, each frame with its own time."""
 
 import sys
 from pathlib import Path
@@ -18,7 +18,7 @@ TIMES_S = [0.0, 0.033, 0.067, 0.5, 1.3, 1.7]
 
 @pytest.fixture
 def frames() -> list[Frame]:
-    """Six frames of odd sides at varying times."""
+    """Six frames with odd side lengths, at varying times."""
     return [Frame(corner_picture(49, 65), time_s) for time_s in TIMES_S]
 
 
@@ -35,7 +35,9 @@ def test_a_video_is_h264_that_browsers_and_phones_play(frames: list[Frame], tmp_
         codec = stream.codec_context
         assert (codec.name, codec.pix_fmt, codec.width, codec.height) == ("h264", "yuv420p", 66, 50)
     content = (tmp_path / "folder/a.mp4").read_bytes()
-    assert content.index(b"moov") < content.index(b"mdat")  # it plays before it is loaded whole
+    assert content.index(b"moov") < content.index(
+        b"mdat"
+    )  # it plays before it is completely loaded
 
 
 def test_frames_keep_their_times_and_the_last_is_within_the_length(

@@ -1,4 +1,4 @@
-"""A font for each character, and what is drawn if none has it."""
+"""A font for each character, and the fallback if none has it."""
 
 from collections.abc import Iterator
 

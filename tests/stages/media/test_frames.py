@@ -1,4 +1,4 @@
-"""Times of frames that have none of their own, and what is said of lost ones."""
+"""The times of frames without timestamps, and reports of lost frames."""
 
 from collections.abc import Iterator
 
@@ -22,7 +22,7 @@ class Recorded(Video):
             yield self._next(BLACK, time_s)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: nothing is open."""
 
 
 @pytest.mark.parametrize(

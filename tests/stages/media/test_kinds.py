@@ -1,4 +1,4 @@
-"""Which files are pictures and videos, and in which order."""
+"""Which files are pictures and videos, and their order."""
 
 from pathlib import Path
 

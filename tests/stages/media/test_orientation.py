@@ -1,4 +1,4 @@
-"""Display matrices, and the turns that they ask for."""
+"""Display matrices, and the rotations that they define."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Pictures of every depth, mode, orientation and pixel aspect; broken ones; many in little memory."""
+"""Pictures of every depth, mode, orientation and pixel aspect; damaged ones; many with little memory."""
 
 import struct
 import sys
@@ -47,13 +47,13 @@ def test_floats_are_0_to_1(tmp_path: Path) -> None:
 
 
 def deep(values: np.ndarray, name: str, tmp_path: Path) -> Path:
-    """Write (h, w, 3) or (h, w, 4) values of 16 bits, RGB."""
+    """Write (h, w, 3) or (h, w, 4) 16-bit values, RGB."""
     order = [2, 1, 0, 3][: values.shape[2]]
     assert cv2.imwrite(str(tmp_path / name), values[:, :, order], DEEP.get(name, []))
     return tmp_path / name
 
 
-DEEP = {"plain.tif": [cv2.IMWRITE_TIFF_COMPRESSION, 1]}  # as most cameras write it
+DEEP = {"plain.tif": [cv2.IMWRITE_TIFF_COMPRESSION, 1]}  # like most cameras
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif", "plain.tif"])
@@ -86,7 +86,7 @@ def test_a_turned_picture_of_deep_colours_is_turned(tmp_path: Path) -> None:
     chunk = b"eXIf" + data
     chunk = struct.pack(">I", len(data)) + chunk + struct.pack(">I", zlib.crc32(chunk))
     png = path.read_bytes()
-    path.write_bytes(png[:33] + chunk + png[33:])  # behind the header
+    path.write_bytes(png[:33] + chunk + png[33:])  # after the header
     np.testing.assert_array_equal(read_picture(path), TURNS[6](COLOURS))
 
 
@@ -151,7 +151,7 @@ def test_a_turned_picture_is_stretched_along_the_side_that_was_narrow(tmp_path: 
 
 @pytest.fixture
 def broken(tmp_path: Path) -> Path:
-    """A folder with files that are not pictures, cut off, empty, or too large."""
+    """A folder with files that are not pictures, truncated, empty, or too large."""
     Image.fromarray(COLOURS).save(tmp_path / "whole.jpg")
     whole = (tmp_path / "whole.jpg").read_bytes()
     (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 2])

@@ -1,4 +1,4 @@
-"""Which folders of a data set are the parts that it brings itself."""
+"""Which folders of a data set are its own split."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Streams: read to their end, with their own times, and what is said of one that breaks off."""
+"""Streams: read to their end, with their own times, and reports of interrupted ones."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ PICTURES = [corner_picture()] * 6
 
 
 def read(address: str) -> tuple[list[float], str]:
-    """Return the times of all frames, and what was lost."""
+    """Return the times of all frames, and the report of lost ones."""
     with open_video(address) as video:
         times_s = [frame.time_s for frame in video]
         return times_s, video.faults()
@@ -28,7 +28,7 @@ def read(address: str) -> tuple[list[float], str]:
 
 @pytest.fixture
 def noisy(make_video: Callable[..., Path], tmp_path: Path) -> Path:
-    """A video of 60 frames in two megabytes, more than is read ahead."""
+    """A video with 60 frames and two megabytes, more than is read ahead."""
     random = np.random.default_rng(0)
     pictures = [random.integers(0, 255, (240, 320, 3), np.uint8) for _ in range(60)]
     return make_video(tmp_path / "a.mp4", [at / 10 for at in range(60)], pictures)
@@ -56,11 +56,11 @@ def test_pictures_of_a_camera_have_the_times_at_which_they_came() -> None:
     (first_from_s, first_to_s), _ = found[0]
     for (from_s, to_s), time_s in found[1:]:
         assert from_s - first_to_s <= time_s <= to_s - first_from_s
-    assert (len(found), video.faults()) == (6, "")  # its end is no fault
+    assert (len(found), video.faults()) == (6, "")  # its end is not a fault
 
 
 def _clocked(frames: Iterator[Frame]) -> Iterator[tuple[tuple[float, float], Frame]]:
-    """Yield each frame with the times before and after it was waited for."""
+    """Yield each frame with the times before and after the wait for it."""
     before = time.monotonic()
     for frame in frames:
         yield (before, time.monotonic()), frame

@@ -1,4 +1,4 @@
-"""Videos of any container, rotation, pixel aspect and frame rate, whole or damaged, with PyAV and
+"""Videos with any container, rotation, pixel aspect and frame rate, complete or damaged, with PyAV and
 with OpenCV.
 """
 
@@ -23,7 +23,7 @@ VARYING_S = [0.0, 0.033, 0.067, 0.5, 1.3, 1.7]
 
 @pytest.fixture(params=["pyav", "opencv"])
 def read(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Video]:
-    """Return open_video with the one library or the other."""
+    """Return open_video with either library."""
     pytest.importorskip("av", reason="PyAV is not installed")
     if request.param == "opencv":
         without_pyav(monkeypatch)
@@ -51,7 +51,7 @@ def test_frames_are_upright(
     read: Callable[..., Video],
     tmp_path: Path,
 ) -> None:
-    """The same as ffmpeg shows: the tag turns counterclockwise, then mirrors."""
+    """The same as with ffmpeg: the tag rotates counterclockwise, then mirrors."""
     path = make_video(tmp_path / f"a{suffix}", degrees=degrees, mirrored=mirrored)
     turned = np.rot90(corner_picture(), degrees // 90)
     with read(path) as video:
@@ -86,7 +86,7 @@ def test_each_frame_has_its_own_time(
     assert times_s == pytest.approx(VARYING_S, abs=0.002)
 
 
-def test_a_constant_rate_is_told(
+def test_a_constant_rate_is_reported(
     make_video: Callable[..., Path], read: Callable[..., Video], tmp_path: Path
 ) -> None:
     with read(make_video(tmp_path / "a.mp4", [0.0, 0.1, 0.2, 0.3])) as video:
@@ -95,7 +95,7 @@ def test_a_constant_rate_is_told(
 
 @pytest.fixture(scope="module")
 def noise() -> list[np.ndarray]:
-    """60 frames that do not compress, so that a hole in the file hits few of them."""
+    """60 incompressible frames, so that a gap in the file affects few of them."""
     generator = np.random.default_rng(0)
     return [generator.integers(0, 255, (*SIZE, 3), np.uint8) for _ in range(60)]
 

@@ -1,4 +1,4 @@
-"""The made sample: the same bytes for the same seed, and recordings that the keypoints stage takes."""
+"""The generated sample: the same bytes for the same seed, and recordings that the keypoints stage reads."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""New training windows of old ones: seeded, of the same form, and with the scores that the joints had."""
+"""Augmented training windows: seeded, of the same shape, and with unchanged scores."""
 
 import numpy as np
 import pytest

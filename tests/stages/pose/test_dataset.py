@@ -1,4 +1,4 @@
-"""The dataset stage: who is in which part, how clips become windows, and what is refused."""
+"""The dataset stage: the people in each part, windows from clips, and refusals."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ def clip(
     split: str | None = None,
     frames: int = 12,
 ) -> Clip:
-    """A clip that no other clip is like."""
+    """A unique clip."""
     random = np.random.default_rng(list(name.encode()))
     points = random.uniform(0, 100, (1, 17, 3)) + random.normal(0, 1, (frames, 17, 3))
     return Clip(name, "coco17", points.astype(np.float32), label, person, split)
@@ -41,7 +41,7 @@ def people(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def own_split(tmp_path: Path) -> Path:
-    """Recordings with their own split: of each activity six clips to train on and two to test with."""
+    """Recordings with their own split: six training clips and two test clips per activity."""
     names = [
         (f"{split}{n}_{what}", what, split)
         for what in ACTIVITIES
@@ -61,7 +61,7 @@ FOLDERS = {"train": "train", "val": "train/validation", "test": "test"}
 
 
 def x(folder: Path, split: str) -> Any:
-    """Return the features of a part, none of them if it is not there."""
+    """Return the features of a part; empty if it does not exist."""
     place = folder / FOLDERS[split]
     return part.read(place).tensors["features"] if place.is_dir() else np.zeros((0, 1, 1, 1))
 
@@ -77,7 +77,7 @@ def constants_of(folder: Path) -> dict[str, Any]:
 
 
 def owners(keypoints: Path, folder: Path) -> dict[str, set[str]]:
-    """Return the people of each part, found again by their clips' windows."""
+    """Return the people of each part, identified by their clips' windows."""
     rows = np.load(keypoints / "keypoints.npy")
     entries = json.loads((keypoints / "recordings.json").read_text())["clips"]
     constants = constants_of(folder)

@@ -1,6 +1,4 @@
-"""The keypoints stage: every layout of recordings, what is refused, and MoveNet against figures known
-beforehand.
-"""
+"""The keypoints stage: every layout of recordings, refusals, and MoveNet compared with known figures."""
 
 import csv
 import json
@@ -31,7 +29,7 @@ needs_mirror = pytest.mark.skipif(
 
 @pytest.fixture
 def notes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the stage says to the user."""
+    """The stage's notes."""
     said: list[str] = []
     monkeypatch.setattr(module, "note", said.append)
     return said
@@ -47,7 +45,7 @@ def two_activities(tmp_path: Path) -> Path:
 
 
 def clip(frames: int = 3) -> np.ndarray:
-    """(frames, 17, 3) of a person who is seen whole."""
+    """(frames, 17, 3) of a completely visible person."""
     points = np.random.default_rng(1).uniform(10, 200, (frames, 17, 3)).round(1)
     points[:, :, 2] = 0.5
     return points
@@ -323,8 +321,8 @@ class TestMoveNet:
     """With the real model."""
 
     def test_squat_is_where_the_reference_says(self, tmp_path: Path) -> None:
-        """The reference is one look at the picture, ours the median of many: occluded joints differ by up to
-        0.05.
+        """The reference comes from a single crop, ours is the median of many: occluded joints differ by up
+        to 0.05.
         """
         keypoints(MIRROR / "images/squat.bmp", tmp_path / "out", MODEL)
         rows = list(
@@ -437,7 +435,7 @@ class TestMoveNet:
 
 
 def turned_video(folder: Path, degrees: int) -> Path:
-    """12 frames of the squat, stored turned so many degrees clockwise with a tag that says so."""
+    """12 frames of the squat, rotated clockwise by these degrees, with the corresponding tag."""
     av = pytest.importorskip("av", reason="PyAV is not installed")
     picture = np.asarray(Image.open(MIRROR / "images/squat.bmp").convert("RGB"))
     stored = np.ascontiguousarray(np.rot90(picture, -degrees // 90))

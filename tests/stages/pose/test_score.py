@@ -1,4 +1,4 @@
-"""Outputs against the truth, clip by clip. The outputs are made here: no model runs."""
+"""Outputs compared with the truth, clip by clip. The outputs are synthetic: no model runs."""
 
 import json
 import shutil
@@ -57,7 +57,7 @@ def scored(tmp_path):
 
 @pytest.fixture
 def notes(monkeypatch):
-    """What the stage says to the user."""
+    """The stage's notes."""
     said = []
     monkeypatch.setattr(module, "note", said.append)
     return said

@@ -1,7 +1,7 @@
-"""The train stage on a few made recordings: deterministic, learnable, and a loss that is no number is told.
+"""The train stage on a few generated recordings: deterministic, able to learn, and reporting an invalid loss.
 
-Each fixture is a process of its own, as the engine's jobs are: TensorFlow's number of threads can be set only
-once.
+Each fixture is a separate process, like the engine's jobs, because TensorFlow's number of threads can be set
+only once.
 """
 
 import importlib.util
@@ -43,7 +43,7 @@ Path("results.json").write_text(json.dumps(results))
 
 
 def trained(folder: Path, jobs: dict[str, tuple[Path, dict[str, Any]]]) -> dict[str, Any]:
-    """Train into folder/<name> with each job's dataset and parameters, and return what the stage answered."""
+    """Train into folder/<name> with each job's dataset and parameters, and return the stage's results."""
     folder.mkdir()
     wanted = json.dumps({name: (str(data), params) for name, (data, params) in jobs.items()})
     subprocess.run(
@@ -66,7 +66,7 @@ def make(folder: Path, name: str, **params: Any) -> None:
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Windows of four people's made activities."""
+    """Windows of four people's generated activities."""
     folder = tmp_path_factory.mktemp("sample")
     activity_sample(folder / "recordings", people=4, clips=2, frames=40)
     keypoints(folder / "recordings", folder / "keypoints")
@@ -81,7 +81,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def one(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """Several trainings in one process: models and what the stage answered."""
+    """Several trainings in one process: models and results of the stage."""
     folder = tmp_path_factory.mktemp("one") / "models"
     data = sample / "dataset"
     jobs = {
@@ -126,7 +126,7 @@ def test_more_branches_make_a_larger_network(one: tuple[Path, dict[str, Any]]) -
     assert one[1]["seed_0"]["parameters"] == 2 * one[1]["one_branch"]["parameters"]
 
 
-def test_a_loss_that_is_no_number_is_told(one: tuple[Path, dict[str, Any]]) -> None:
+def test_a_loss_that_is_no_number_is_reported(one: tuple[Path, dict[str, Any]]) -> None:
     assert one[1]["broken"].startswith(
         "the loss is nan in epoch 1: lower learning_rate, or check for broken keypoints"
     )

@@ -1,4 +1,4 @@
-"""Packages of version 2 made by hand, with a network of one operation that answers the same always."""
+"""Packages of version 2, made by hand, with a network of one operation and constant answers."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ LABELS = ["first", "second"]
 
 
 def always(shape: tuple[int, ...], answer: list[float]) -> bytes:
-    """Return a .tflite model of an input of this shape that answers (1, n) these values."""
+    """Return a .tflite model with an input of this shape that returns these values, (1, n)."""
     tf = pytest.importorskip("tensorflow")
 
     @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32)])
@@ -31,7 +31,7 @@ def always(shape: tuple[int, ...], answer: list[float]) -> bytes:
 
 
 def constants(window: int, span: int | None = None) -> dict[str, Any]:
-    """Return those of an activity classifier that looks at windows of so many frames."""
+    """Return the constants of an activity classifier with windows of this many frames."""
     about = {"joints": list(COCO17), "skeleton": "coco17", "window": window, "stride": 4}
     channels = raw_shape(window)[1]
     standard = {"mean": [0.0] * channels, "deviation": [1.0] * channels}
@@ -60,7 +60,7 @@ def write(folder: Path, task: str, about: dict[str, Any], **models: bytes) -> Pa
 
 
 def seal(folder: Path, manifest: dict[str, Any]) -> None:
-    """Write the manifest with the digests of the files that are there."""
+    """Write the manifest with the digests of the existing files."""
     files = {
         path.relative_to(folder).as_posix(): {
             "sha256": hashlib.sha256(path.read_bytes()).hexdigest()

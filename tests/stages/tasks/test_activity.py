@@ -1,4 +1,4 @@
-"""The task `activity` frame by frame: the windows are those that training cuts."""
+"""The task `activity`, frame by frame: the windows are those of training."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from tests.stages.tasks import packages
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory):
-    """The task that looks at windows of eight frames, every four frames."""
+    """The task with windows of eight frames, every four frames."""
     return open_task(packages.activity(tmp_path_factory.mktemp("packages") / "package", 8))
 
 

@@ -1,6 +1,4 @@
-"""What the classifier reads: how clips are cut, what stays the same when a person stands elsewhere, and what
-a row holds.
-"""
+"""The classifier's input: how clips are cut, invariance to the person's position, and the contents of a row."""
 
 from typing import Any
 
@@ -14,7 +12,7 @@ COCO, JHMDB = list(COCO17), list(JHMDB15)
 
 
 def clip(frames: int, joints: int = 17) -> np.ndarray:
-    """(frames, joints, 3) of a person who moves; all joints are seen well."""
+    """(frames, joints, 3) of a moving person with clearly visible joints."""
     random = np.random.default_rng(2)
     points = random.uniform(0, 100, (1, joints, 3)) + random.normal(
         0, 3, (frames, joints, 3)

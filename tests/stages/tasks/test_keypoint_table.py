@@ -1,4 +1,4 @@
-"""Keypoint CSVs: what a damaged row or a foreign header is called."""
+"""Keypoint CSVs: the messages for damaged rows and foreign headers."""
 
 from pathlib import Path
 

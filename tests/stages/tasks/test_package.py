@@ -1,4 +1,4 @@
-"""A package is opened only if it is whole, whatever its version."""
+"""A package of any version is opened only if it is complete."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ from tests.stages.tasks.packages import LABELS, seal, write
 
 @pytest.fixture
 def made(tmp_path):
-    """A package of two roles; nothing is run here."""
+    """A package with two roles; no model runs here."""
     return write(tmp_path / "package", "activity", {"window": 1}, model=b"m", pose=b"p")
 
 

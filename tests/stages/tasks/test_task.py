@@ -1,4 +1,4 @@
-"""A package finds its task by the manifest, and every task has what its users call."""
+"""A package finds its task through the manifest, and every task has the methods of the interface."""
 
 import inspect
 from pathlib import Path

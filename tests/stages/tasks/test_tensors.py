@@ -1,4 +1,4 @@
-"""The task of a model that nobody has said more of: its inputs as files, its outputs as answers."""
+"""The task of a model without a known task: inputs from files, outputs as answers."""
 
 import numpy as np
 import pytest

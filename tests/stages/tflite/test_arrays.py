@@ -1,4 +1,4 @@
-"""Arrays of a user's become a model's examples, or are refused with what does not fit."""
+"""A user's arrays become a model's examples, or are refused with the reason."""
 
 import numpy as np
 import pytest
@@ -22,10 +22,10 @@ def test_an_array_is_one_example_or_several(tmp_path, values, count):
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        (np.zeros((2, 4)), r"it is \[2, 4\], the model takes x: float32 \[1, 4, 2\]"),
-        (np.zeros((4, 2), complex), "it holds complex128, and numbers are expected"),
+        (np.zeros((2, 4)), r"its shape is \[2, 4\], but the model needs x: float32 \[1, 4, 2\]"),
+        (np.zeros((4, 2), complex), "it contains complex128, but numbers are expected"),
         (np.full((4, 2), "a"), "it holds str"),
-        (np.array([{}]), "it holds objects and not numbers, or is no file of numpy"),
+        (np.array([{}]), "it contains objects instead of numbers, or is not a NumPy file"),
     ],
     ids=["turned", "complex", "text", "objects"],
 )

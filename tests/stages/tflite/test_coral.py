@@ -1,4 +1,4 @@
-"""What keeps an Edge TPU from being used, told from trees as the kernel shows them."""
+"""What prevents the use of an Edge TPU, with simulated kernel folders."""
 
 import os
 import tempfile
@@ -41,7 +41,7 @@ def on_usb(
 
 
 def on_pci(machine: Roots, *, driver: bool = False) -> None:
-    """Put a card in."""
+    """Insert a card."""
     folder = machine.sys / "bus/pci/devices/0000:01:00.0"
     folder.mkdir(parents=True)
     (folder / "vendor").write_text("0x1ac1\n")
@@ -102,7 +102,7 @@ def test_a_machine_without_such_files_has_no_coral(tmp_path):
     )
 
 
-def test_a_card_without_a_driver_is_told(machine):
+def test_a_card_without_a_driver_is_reported(machine):
     on_pci(machine)
     cause, sentence = obstacle(machine)
     assert (
@@ -111,7 +111,7 @@ def test_a_card_without_a_driver_is_told(machine):
     )
 
 
-def test_a_device_that_a_container_was_not_given_is_told(machine):
+def test_a_device_that_a_container_was_not_given_is_reported(machine):
     node = on_usb(machine, "18d1", "9302", node=False)
     assert obstacle(machine) == (
         "device",
@@ -119,7 +119,7 @@ def test_a_device_that_a_container_was_not_given_is_told(machine):
     )
 
 
-def test_a_node_that_the_user_may_not_open_is_told_with_the_group():
+def test_a_node_that_the_user_may_not_open_is_reported_with_the_group():
     with tempfile.TemporaryDirectory() as folder:  # other users may look into it, unlike pytest's
         Path(folder).chmod(0o755)
         machine = Roots(Path(folder) / "sys", Path(folder) / "dev", Path(folder) / "proc")
@@ -130,7 +130,7 @@ def test_a_node_that_the_user_may_not_open_is_told_with_the_group():
 
 
 def as_nobody(function: Callable[[], object]) -> str:
-    """Return what the function returns to a user without rights, as Python writes it."""
+    """Return the repr of the function's result for an unprivileged user."""
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -147,7 +147,7 @@ def as_nobody(function: Callable[[], object]) -> str:
     return words
 
 
-def test_a_device_that_another_process_holds_is_told_with_its_number(machine):
+def test_a_device_that_another_process_holds_is_reported_with_its_number(machine):
     node = on_usb(machine, "18d1", "9302")
     held(machine, node)
     cause, sentence = obstacle(machine)

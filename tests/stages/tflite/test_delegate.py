@@ -1,8 +1,7 @@
-"""The Edge TPU's child process, with real shared libraries in the place of libedgetpu: one for each way in
-which it can end.
+"""The Edge TPU's child process, with real shared libraries instead of libedgetpu: one for each possible end.
 
-There is no Edge TPU here: the library that works leaves every operation to the CPU, so that the way there and
-back is real.
+There is no Edge TPU here: the working library leaves every operation to the CPU, so that the communication
+is real.
 """
 
 import os
@@ -84,7 +83,7 @@ def plugged(tmp_path):
 
 @pytest.fixture
 def compiled(mirror, tmp_path):
-    """The int8 network that returns what it is given, marked as compiled: its operators are the CPU's still."""
+    """The int8 identity network, marked as compiled, although its operators still run on the CPU."""
     path = tmp_path / "compiled"
     path.write_bytes(mirror["int8_model"].read_bytes() + delegate.CUSTOM_OPERATOR)
     return path
@@ -92,7 +91,7 @@ def compiled(mirror, tmp_path):
 
 @pytest.fixture
 def notes(monkeypatch):
-    """What is said to the run."""
+    """The notes to the run."""
     said: list[str] = []
     monkeypatch.setattr(stage, "_send", lambda event: said.append(event["text"]))
     return said
@@ -219,7 +218,7 @@ def test_a_missing_library_comes_before_a_missing_device(compiled, tmp_path):
     )
 
 
-def test_a_file_that_is_no_library_is_told(compiled, plugged, tmp_path):
+def test_a_file_that_is_no_library_is_reported(compiled, plugged, tmp_path):
     (tmp_path / "torn.so").write_text("no")
     cause, sentence = reason(compiled, compiled, "litert", str(tmp_path / "torn.so"), plugged)
     assert cause == "library" and f"{tmp_path / 'torn.so'} cannot be loaded: " in sentence
@@ -315,7 +314,7 @@ def test_the_child_ends_when_its_requests_do(compiled, library, plugged):
 
 @pytest.fixture
 def alone(library, tmp_path):
-    """A library that a second process finds busy, as the Edge TPU is: locks of fcntl are a process's own."""
+    """A library that is busy for a second process, like the Edge TPU: fcntl locks belong to a process."""
     lock = tmp_path / "device"
     lock.touch()
     code = (
@@ -389,7 +388,7 @@ def zeros(model):
 def test_an_answer_that_nobody_waited_for_is_not_taken_for_the_next_one(
     compiled, adder, library, plugged
 ):
-    """A run that was interrupted in the middle leaves an answer in the pipe."""
+    """An interrupted run leaves an answer in the pipe."""
     process = Process(library(), plugged)
     first, other = (EdgeTpu(one, one, "litert", process) for one in (compiled, adder))
 
@@ -424,7 +423,7 @@ def test_a_process_that_ends_while_a_model_is_closed_is_started_anew(
 
 
 def test_a_model_that_cannot_be_run_leaves_the_others_open(compiled, tmp_path, library, plugged):
-    """GATHER with a place outside the table, which is not known before it runs."""
+    """GATHER with an index outside the table, which is only detected at run time."""
     tensors = [
         T((3, 2), "FLOAT32", name="table", data=np.zeros((3, 2), np.float32).tobytes()),
         T((1,), "INT32", name="at"),
@@ -458,7 +457,7 @@ def test_a_model_that_is_collected_in_the_middle_of_a_talk_is_closed_after_it(
 ):
     process = Process(library(), plugged)
     first, other = (EdgeTpu(one, one, "litert", process) for one in (compiled, adder))
-    with process._talk:  # as the garbage collector finds it
+    with process._exchange_lock:  # as the garbage collector finds it
         first.close()
     assert other.invoke(zeros(other))
     with pytest.raises(StageError):

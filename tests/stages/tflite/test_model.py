@@ -1,4 +1,4 @@
-"""An open model: named tensors of any number, kernels, and what runs without an Edge TPU."""
+"""An open model: any number of named tensors, kernels, and running without an Edge TPU."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ from tests.tflite_models import G, Op, T, write
 ROOT = Path(__file__).resolve().parents[3]
 MIRROR = Path(os.environ.get("RPI_MLOPS_MIRROR", ROOT.parent / "shared/mirror"))
 DETECTOR = MIRROR / "models/coco_ssd_mobilenet_v1_1.0_quant_2018_06_29.tflite"
-# in a process of its own: tflite-runtime fails where TensorFlow was imported
+# in a separate process: tflite-runtime fails if TensorFlow was imported
 RUN = """
 import hashlib, sys
 from pathlib import Path
@@ -32,13 +32,13 @@ print(hashlib.sha256(raw.tobytes()).hexdigest())
 
 @pytest.fixture
 def model(mirror):
-    """The int8 network that returns what it is given, for values from 0 to 1."""
+    """The int8 identity network, for values from 0 to 1."""
     return open_model(mirror["int8_model"])
 
 
 @pytest.fixture
 def two(tmp_path):
-    """A model of two inputs and two outputs: `total` is a + b, `clipped` is b without what is negative."""
+    """A model with two inputs and two outputs: `total` is a + b, `clipped` is max(b, 0)."""
     tensors = [
         T((1, 2), "FLOAT32", name="serving_default_a:0"),
         T((1, 2), "FLOAT32", name="serving_default_b:0"),
@@ -112,8 +112,8 @@ def test_tensors_that_are_not_the_models_are_refused(two, tensors, said):
         open_model(two).run(tensors)
 
 
-def test_what_a_model_cannot_be_run_on_is_told(tmp_path):
-    """GATHER with a place outside the table, which is not known before it runs."""
+def test_what_a_model_cannot_be_run_on_is_reported(tmp_path):
+    """GATHER with an index outside the table, which is only detected at run time."""
     tensors = [
         T((3, 2), "FLOAT32", name="table", data=np.zeros((3, 2), np.float32).tobytes()),
         T((1,), "INT32", name="at"),
@@ -125,7 +125,7 @@ def test_what_a_model_cannot_be_run_on_is_told(tmp_path):
 
 
 def test_an_output_whose_size_changes_is_named(tmp_path):
-    """RANGE gives as many numbers as its input says."""
+    """RANGE, whose output size depends on its input."""
     number = np.int32(0).tobytes(), np.int32(1).tobytes()
     tensors = [
         T((1,), "INT32", name="n", scales=()),
@@ -138,7 +138,7 @@ def test_an_output_whose_size_changes_is_named(tmp_path):
     ops = [squeeze, Op("RANGE", (1, 3, 2), (4,), options=("RangeOptions", {}))]
     model = open_model(write(tmp_path / "m.tflite", G(tensors, ops, (0,), (4,))))
     with pytest.raises(
-        StageError, match=r"'y' has another size for each example, such as \[2\] and"
+        StageError, match=r"'y' has a different size for each example, such as \[2\] and"
     ):
         model.raw_outputs({"n": np.int32([[2], [3]]).reshape(2)})
 

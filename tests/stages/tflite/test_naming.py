@@ -1,4 +1,4 @@
-"""What a model's inputs and outputs are called."""
+"""The names of a model's inputs and outputs."""
 
 import os
 from pathlib import Path

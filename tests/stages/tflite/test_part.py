@@ -1,4 +1,4 @@
-"""Parts of a data set, as `dataset` stages write them and the tail reads them."""
+"""Parts of a data set, written by `dataset` stages and read by the shared stages."""
 
 import json
 
@@ -74,7 +74,7 @@ def test_a_damaged_part_is_refused_in_a_sentence(folder, file, data, said):
 
 def test_a_part_that_is_not_what_it_says_is_refused(folder):
     np.save(folder / "mask.npy", MASK[:, :2])
-    said = r"mask.npy holds int32 \[4, 2\], tensors.json says int32 \[4, 5\]"
+    said = r"mask.npy contains int32 \[4, 2\], but tensors.json says int32 \[4, 5\]"
     with pytest.raises(StageError, match=said):
         part.read(folder)
 

@@ -1,4 +1,4 @@
-"""Values into numbers and back."""
+"""Quantisation and dequantisation."""
 
 import numpy as np
 import pytest

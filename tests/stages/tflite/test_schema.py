@@ -60,7 +60,7 @@ def test_tensors_and_operators_are_read_as_they_were_written() -> None:
     )
 
 
-def test_constants_dynamic_shapes_and_scales_per_channel_are_told() -> None:
+def test_constants_dynamic_shapes_and_scales_per_channel_are_reported() -> None:
     picture, weights, bias, _ = parse(SMALL).subgraphs[0].tensors
     assert (picture.is_dynamic, weights.is_dynamic) == (True, False)
     assert (picture.is_constant, weights.is_constant, len(weights.data)) == (False, True, 108)
@@ -151,7 +151,7 @@ def test_one_table_named_a_million_times_is_refused() -> None:
         struct.pack("<I", end + 4 - (start + 4 * at)) for at in range(count)
     )
     data = head + vector + struct.pack("<HHi", 4, 4, 4)
-    with pytest.raises(BadFile, match="repeats itself without end"):
+    with pytest.raises(BadFile, match="repeats itself endlessly"):
         parse(data)
 
 

@@ -1,4 +1,4 @@
-"""A training that is killed continues at its last checkpoint, and nobody sees that in the model."""
+"""A killed training resumes from its last checkpoint, with the same resulting model."""
 
 import importlib.util
 import json
@@ -44,7 +44,7 @@ def started(folder: Path, data: Path, checkpoint: Path) -> subprocess.Popen[byte
 
 
 def epochs_saved(checkpoint: Path) -> int:
-    """Return how many epochs the checkpoint has behind it."""
+    """Return the number of epochs in the checkpoint."""
     if not (checkpoint / "training.npz").exists():
         return 0
     with np.load(checkpoint / "training.npz") as saved:
@@ -68,7 +68,7 @@ def written(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def trainings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three trainings on the same data: undisturbed, killed, and its second attempt."""
+    """Three trainings on the same data: uninterrupted, killed, and the second attempt of the killed one."""
     folder = tmp_path_factory.mktemp("trainings")
     activity_sample(folder / "recordings", people=4, clips=2, frames=40)
     keypoints(folder / "recordings", folder / "keypoints")
@@ -107,18 +107,18 @@ def test_a_continued_training_reports_the_whole_curve(name: str, trainings: Path
 
 
 class Variables:
-    """What has variables: a network or an optimizer."""
+    """A network or an optimizer, with variables."""
 
     def __init__(self, *values: float) -> None:
         self.variables = [Variable(value) for value in values]
         self.trainable_variables = self.variables
 
     def build(self, variables: list["Variable"]) -> None:
-        """Do nothing: its variables are there."""
+        """Do nothing: its variables exist."""
 
 
 class Variable:
-    """A variable, as Keras has them."""
+    """A variable like those of Keras."""
 
     def __init__(self, value: float) -> None:
         self.value = np.array(value)
