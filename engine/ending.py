@@ -74,7 +74,9 @@ def _result(state: RunState) -> str:
     ]
     if gates and not broken:
         judged = sum(gate["passed"] is True for _, gate in gates)
+        left = len(gates) - judged
         parts.append(f"{judged} of {plural(len(gates), 'gate')} passed")
+        parts += [f"{left} not judged"] if left else []
     if parts and any(asset.get("sample") for asset in state.start.get("assets", ())):
         parts.append("sample data")
     return ", ".join(parts)

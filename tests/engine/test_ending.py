@@ -52,6 +52,16 @@ def test_a_gate_that_failed_is_named():
     assert lines["loosen"].startswith("python run.py usecase=demo target=rpi4 ")
 
 
+def test_gates_that_are_not_judged_are_counted():
+    events = EventBuilder().start([job("train")]).started("train").finished("train")
+    for metric, passed in (("size", True), ("accuracy", None)):
+        events.add(
+            "gate", stage="train", metric=metric, rule=">= 0 if measured", value=None, passed=passed
+        )
+    result = _lines(replay(events.done().events))["result"]
+    assert result == "1 of 2 gates passed, 1 not judged"
+
+
 def test_the_interval_of_the_objective_stands_beside_it():
     events = EventBuilder().start([job("train")]).started("train")
     events.finished("train", accuracy=0.93, accuracy_low=0.9, accuracy_high=0.95)
