@@ -1,9 +1,11 @@
 """Which networks can be the frozen part of a classifier, and which packages can get more classes."""
 
 import json
+from pathlib import Path
 
 import pytest
 
+from engine.signature import Library
 from engine.stage import StageError
 from stages.vision.extractor import extractor
 from tests.stages.vision import extractors
@@ -73,7 +75,7 @@ def test_another_network_is_refused_with_the_reason(run, tmp_path, graph, said):
 
 
 def test_a_classifier_is_refused(run):
-    smoke = extractors.Path("containers/smoke/convolutions.tflite")
+    smoke = Path("containers/smoke/convolutions.tflite")
     with pytest.raises(StageError, match="probabilities of 10 classes: give a network without"):
         run(smoke)
 
@@ -82,3 +84,20 @@ def test_a_classifier_is_refused(run):
 def test_a_package_and_its_new_pictures_come_together(run, tmp_path, given, lacks):
     with pytest.raises(StageError, match=f"assets.{given} needs assets.{lacks}"):
         run(extractors.tiny(tmp_path / "m.tflite"), **{given: tmp_path})
+
+
+WITHOUT_TENSORFLOW = (
+    *(
+        f"vision.{name}"
+        for name in ("extractor", "dataset", "embed", "last_layer", "imprint", "score")
+    ),
+    *(f"edge.{name}" for name in ("compile", "edgetpu_report", "reference", "infer", "benchmark")),
+    *(f"edge.{name}" for name in ("package", "verify", "predict")),
+)
+
+
+def test_no_stage_of_a_ready_network_imports_tensorflow():
+    library = Library(["stages"], [Path(__file__).resolve().parents[3]])
+    for name in WITHOUT_TENSORFLOW:
+        imports = library.signature(f"stages.{name}", name).imports
+        assert not {"tensorflow", "keras"} & set(imports), name
