@@ -1,5 +1,6 @@
 """Changes training pictures as cameras and hands do: turned, moved, nearer, darker, mirrored."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -7,8 +8,21 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# What makes inputs of a step, float32, of pictures (n, side, side, 3)
+Changed = Callable[["NDArray[np.uint8]", np.random.Generator], "NDArray[np.float32]"]
+
 TURN, SHIFT, ZOOM = 0.2, 0.1, 0.15  # radians, parts of the side, parts of the size: at most
 BRIGHTNESS, CONTRAST = 25.0, 0.2  # of 255, parts: at most
+
+
+def inputs(
+    augment: bool,
+    flip: bool,
+    pictures: "NDArray[np.uint8]",
+    chance: "np.random.Generator",
+) -> "NDArray[np.float32]":
+    """Return pictures as a step of training takes them: changed at random, or as they are."""
+    return augmented(pictures, flip, chance) if augment else pictures.astype(np.float32)
 
 
 def augmented(

@@ -1,12 +1,9 @@
 """Picture classifiers of operations that the Edge TPU takes: a backbone, and a layer that names classes."""
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from engine.stage import StageError
+from stages.vision import _weights
 
 BACKBONES = ("small", "mobilenet_v1", "mobilenet_v2")
 
@@ -27,24 +24,38 @@ def build(
     x = layers.Rescaling(1 / 127.5, -1)(inputs)
     body = _backbone(backbone, alpha, size)
     if weights is not None:
-        _load(body, weights, f"{backbone} with alpha {alpha:g}")
+        _weights.load(body, weights, f"{backbone} with alpha {alpha:g}")
     x = layers.GlobalAveragePooling2D()(body(x))
     x = layers.Dropout(dropout)(x)
     logits = layers.Dense(classes, name="logits")(x)
     return keras.Model(inputs, layers.Softmax(name="probabilities")(logits)), body
 
 
-def thaw(body: Any, *, is_frozen: bool, is_ready: bool) -> None:
-    """Set which layers of the backbone are trained.
+def halves(network: Any) -> tuple[Any, Any]:
+    """Return two networks of the same layers: pictures -> features (n, f), and features -> classes."""
+    import keras
+    from keras import layers
+
+    places = [isinstance(layer, layers.GlobalAveragePooling2D) for layer in network.layers]
+    cut = places.index(True) + 1
+    lower = keras.Model(network.input, network.layers[cut - 1].output)
+    x = inputs = keras.Input(lower.output.shape[1:])
+    for layer in network.layers[cut:]:
+        x = layer(x)
+    return lower, keras.Model(inputs, x)
+
+
+def thaw(body: Any, share: float, *, is_ready: bool) -> None:
+    """Let this share of the backbone's layers be trained, the upper ones.
 
     A ready one keeps the statistics of its batch normalisation: a few pictures would spoil them.
     """
     from keras import layers
 
-    body.trainable = not is_frozen
-    for layer in body.layers:
-        if is_ready and isinstance(layer, layers.BatchNormalization):
-            layer.trainable = False
+    frozen = round(len(body.layers) * (1 - share))
+    for at, layer in enumerate(body.layers):
+        is_kept = is_ready and isinstance(layer, layers.BatchNormalization)
+        layer.trainable = at >= frozen and not is_kept
 
 
 def _backbone(name: str, alpha: float, size: int) -> Any:
@@ -77,25 +88,3 @@ def _convolved(x: Any, convolution: Any) -> Any:
     from keras import layers
 
     return layers.ReLU(6.0)(layers.BatchNormalization(momentum=0.9)(convolution(x)))
-
-
-def _load(body: Any, path: Path, called: str) -> None:
-    try:
-        with _named_for_keras(path) as file:
-            body.load_weights(str(file))
-    except (ValueError, OSError, KeyError) as error:
-        reason = str(error).partition("\n")[0]
-        raise StageError(f"the weights are none of {called} without its top: {reason}") from None
-
-
-@contextmanager
-def _named_for_keras(path: Path) -> Iterator[Path]:
-    """Give the file the suffix that Keras goes by."""
-    import h5py
-
-    with h5py.File(path) as file:
-        is_legacy = "layer_names" in file.attrs
-    with tempfile.TemporaryDirectory() as folder:
-        link = Path(folder) / ("backbone.h5" if is_legacy else "backbone.weights.h5")
-        link.symlink_to(path.absolute())
-        yield link

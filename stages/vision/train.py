@@ -9,16 +9,18 @@ from engine.stage.suffix import Suffix
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from stages.vision._course import Pictures
+    from stages.vision._augment import Changed
+    from stages.vision._course import Course, Pictures
 
 
 class TrainMetrics(TypedDict):
-    """val_accuracy and val_loss of the weights that are kept, the epoch that they are of (0: before
-    any), and the size of the network.
+    """val_accuracy and val_loss of the weights that are kept, the accuracy with int8 arithmetic,
+    simulated, the epoch that the weights are of (0: before any), and the size of the network.
     """
 
     val_accuracy: float
     val_loss: float
+    val_int8_accuracy: float
     best_epoch: float
     parameters: float
 
@@ -29,16 +31,20 @@ def train(
     decision: Annotated[Out, Suffix(".json")],
     weights: In | None = None,
     *,
-    backbone: Literal["small", "mobilenet_v1", "mobilenet_v2"] = "mobilenet_v1",
-    alpha: Annotated[float, Range(gt=0, le=2)] = 0.25,
-    frozen_epochs: Annotated[int, Range(ge=0)] = 8,
-    epochs: Annotated[int, Range(ge=0)] = 30,
+    backbone: Literal["small", "mobilenet_v1", "mobilenet_v2"] = "mobilenet_v2",
+    alpha: Annotated[float, Range(gt=0, le=2)] = 1.0,
+    frozen_epochs: Annotated[int, Range(ge=0)] = 40,
+    views: Annotated[int, Range(ge=1, le=64)] = 4,
+    epochs: Annotated[int, Range(ge=0)] = 20,
+    tuned_share: Annotated[float, Range(gt=0, le=1)] = 1.0,
+    qat_epochs: Annotated[int, Range(ge=0)] = 6,
     learning_rate: Annotated[float, Range(gt=0, le=1)] = 3e-3,
-    tuning_rate: Annotated[float, Range(gt=0, le=1)] = 3e-4,
+    tuning_rate: Annotated[float, Range(gt=0, le=1)] = 1e-4,
+    qat_rate: Annotated[float, Range(gt=0, le=1)] = 3e-5,
     batch_size: Annotated[int, Range(ge=1)] = 32,
     dropout: Annotated[float, Range(ge=0, lt=1)] = 0.2,
     label_smoothing: Annotated[float, Range(ge=0, lt=1)] = 0.05,
-    patience: Annotated[int, Range(ge=1)] = 8,
+    patience: Annotated[int, Range(ge=1)] = 5,
     augment: bool = True,
     flip: bool = True,
     balance: bool = True,
@@ -48,17 +54,23 @@ def train(
     """Train the last layer on a frozen backbone, then all layers; keep the best epoch of validation.
 
     train:    the part that stages.vision.dataset writes
-    weights:  a Keras file of the backbone without its top; without one, all is trained from random
-              weights, and there are no frozen epochs
+    weights:  a Keras file of the backbone without its top, or a .tflite of the backbone with any top;
+              without one, all is trained from random weights, and there are no frozen epochs
     model:    architecture.json and weights_*.npy, (1, size, size, 3) pixels -> (1, classes)
     decision: JSON: threshold, the probability below which a picture is none of the classes
 
     backbone: the network below the last layer; small: a few layers, for training without weights
     alpha:    width of the backbone, in parts of its published one
     frozen_epochs: epochs of the first phase, in which the last layer alone is trained
+    views:    how often the frozen backbone sees each picture, changed each time but the first; the
+              first phase draws from what it makes of them
     learning_rate: rate of the first phase; of the only one without weights
-    epochs:   epochs of the second phase, in which all layers are trained
+    epochs:   epochs of the second phase, in which the backbone is trained, too
+    tuned_share: share of the backbone's layers that the second phase trains, the upper ones
     tuning_rate: rate of the second phase
+    qat_epochs: epochs of quantisation-aware training, the third phase; it runs only if int8
+              arithmetic, simulated, loses more than a point of validation accuracy
+    qat_rate: rate of the third phase
     batch_size: pictures in a step
     dropout:  share of the backbone's features that a step leaves out
     label_smoothing: share of the target that is spread over all classes
@@ -74,38 +86,52 @@ def train(
     of another backbone; the loss is no number any more.
     """
     import json
+    from functools import partial
 
     from stages.training import network as training
-    from stages.vision import _network, _threshold
-    from stages.vision._course import Course, Phase, Settings
+    from stages.vision import _augment, _network, _rounding, _threshold
+    from stages.vision._course import Course, Settings, figures
 
     training.fix(seed, threads)
     labels = (train / "labels.txt").read_text(encoding="utf-8").splitlines()
     learnt, held = _pictures(train, balance), _pictures(train / "validation", False)
+    judged = held if len(held) else learnt
     side = learnt.pictures.shape[1]
     network, body = _network.build(backbone, alpha, side, len(labels), dropout, weights)
-    tuning = Phase("tuning", epochs, tuning_rate if weights else learning_rate)
-    phases = [Phase("frozen", frozen_epochs, learning_rate), tuning] if weights else [tuning]
-    settings = Settings(batch_size, patience, label_smoothing, augment, flip, seed)
-    course = Course(network, learnt, held, phases, settings)
-    for phase in phases:
-        _network.thaw(body, is_frozen=phase.name == "frozen", is_ready=weights is not None)
-        course.run(phase)
-    course.finish()
-    if not len(held.pictures):
+    settings = Settings(batch_size, patience, label_smoothing, seed)
+    course = Course(network, learnt, judged, settings)
+    changed = partial(_augment.inputs, augment, flip)
+    if weights:
+        _train_head(course, frozen_epochs, learning_rate, views if augment else 1, changed)
+    _network.thaw(body, tuned_share if weights else 1.0, is_ready=weights is not None)
+    course.run(course.phase("tuning", epochs, tuning_rate if weights else learning_rate, changed))
+    _network.thaw(body, 1.0, is_ready=True)
+    int8_accuracy = _rounding.compensate(course, qat_epochs, qat_rate, changed)
+    if not len(held):
         note(
             "no picture is held out for validation: val_accuracy is measured on the "
             "training pictures"
         )
-    scores = network.predict(held.pictures if len(held.pictures) else learnt.pictures, verbose=0)
+    scores = network.predict(judged.pictures, batch_size=32, verbose=0)
     decision.write_text(json.dumps({"threshold": _threshold.threshold(scores)}), encoding="utf-8")
     training.save(network, model)
     return TrainMetrics(
-        val_accuracy=course.best["val_accuracy"],
-        val_loss=course.best["val_loss"],
+        **figures(scores, judged.classes),
+        val_int8_accuracy=int8_accuracy,
         best_epoch=course.best["epoch"],
         parameters=float(network.count_params()),
     )
+
+
+def _train_head(course: "Course", epochs: int, rate: float, views: int, changed: "Changed") -> None:
+    """Train the last layer on features of the frozen backbone."""
+    from stages.vision import _network
+    from stages.vision._course import Phase
+    from stages.vision._features import Features
+
+    lower, head = _network.halves(course.network)
+    features = Features(lower, course.train, course.judged, views, changed, course.settings.seed)
+    course.run(Phase("frozen", epochs, rate, head, features.drawn, lambda: features.judged))
 
 
 def _pictures(folder: "Path", balance: bool) -> "Pictures":

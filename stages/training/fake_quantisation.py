@@ -1,0 +1,117 @@
+"""Simulates int8 arithmetic inside a Keras network, to measure it and to train it for that.
+
+Source: Jacob et al., Quantization and Training of Neural Networks for Efficient
+Integer-Arithmetic-Only Inference, 2018.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+BATCH = 8  # examples that are measured at once: all activations of a batch are held
+
+
+class Activation(layers.Layer):
+    """Rounds its input to 256 levels between the least and the greatest value that it was shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_measuring = False
+        self.low = self.add_weight(shape=(), initializer="zeros", trainable=False, name="low")
+        self.high = self.add_weight(shape=(), initializer="zeros", trainable=False, name="high")
+
+    def call(self, x: Any) -> Any:
+        if self.is_measuring:
+            self.low.assign(tf.minimum(self.low, tf.reduce_min(x)))
+            self.high.assign(tf.maximum(self.high, tf.reduce_max(x)))
+            return x
+        high = tf.maximum(self.high, self.low + 1e-6)
+        return tf.quantization.fake_quant_with_min_max_vars(x, self.low, high)
+
+
+class Rounded(layers.Layer):
+    """Applies a layer with its kernel rounded to 255 levels: for each channel; all of a dense one."""
+
+    def __init__(self, layer: Any) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def call(self, x: Any) -> Any:
+        layer, kernel = self.layer, self.layer.kernel
+        if isinstance(layer, layers.Dense):
+            outputs = tf.matmul(x, _rounded(kernel, None))
+        elif isinstance(layer, layers.DepthwiseConv2D):
+            rounded = _rounded(kernel, (0, 1, 3))
+            outputs = keras.ops.depthwise_conv(x, rounded, layer.strides, layer.padding)
+        else:
+            outputs = keras.ops.conv(x, _rounded(kernel, (0, 1, 2)), layer.strides, layer.padding)
+        return outputs + layer.bias if layer.use_bias else outputs
+
+
+def simulated(network: Any, examples: "NDArray[Any]") -> Any:
+    """Return a network of the same layers and weights whose values are rounded as int8 ones.
+
+    examples: (n, ...) inputs that measure the ranges of the activations, as in calibration.
+
+    Training one trains the other. Rounding passes gradients on as if it were none. Batch
+    normalisation has to keep its statistics, since it is folded into the kernels. It knows
+    convolutions, dense layers, ReLU, additions and global average pooling.
+    """
+    rounding: list[Activation] = []
+    twin = _rebuilt(network, rounding)
+    _set(rounding, is_measuring=True)
+    for start in range(0, len(examples), BATCH):
+        twin(tf.constant(examples[start : start + BATCH]), training=False)
+    _set(rounding, is_measuring=False)
+    return twin
+
+
+def _rebuilt(network: Any, rounding: list[Activation]) -> Any:
+    """Return the network, and those inside it, with rounding in between; add that to the list."""
+    following = dict(zip(network.layers, network.layers[1:], strict=False))
+
+    def call(layer: Any, x: Any, **options: Any) -> Any:
+        if isinstance(layer, keras.Model):
+            return _rebuilt(layer, rounding)(x)
+        if isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D | layers.Dense):
+            x = Rounded(layer)(x)
+        else:
+            x = layer(x, **options)
+        if not _is_rounded(layer, following.get(layer)):
+            return x
+        rounding.append(Activation())
+        return rounding[-1](x)
+
+    return keras.models.clone_model(network, clone_function=lambda layer: layer, call_function=call)
+
+
+def _is_rounded(layer: Any, following: Any) -> bool:
+    """True if TFLite stores the output of the layer: what a ReLU follows is fused with it."""
+    if isinstance(layer, layers.BatchNormalization):
+        return not isinstance(following, layers.ReLU)
+    kinds = (layers.ReLU, layers.Add, layers.Dense, layers.Rescaling)
+    return isinstance(layer, (*kinds, layers.GlobalAveragePooling2D))
+
+
+def _rounded(kernel: Any, axes: "tuple[int, ...] | None") -> Any:
+    """Return the kernel on 255 levels, symmetric to zero; axes: over which a scale holds, None: all."""
+    most = tf.stop_gradient(tf.reduce_max(tf.abs(kernel), axes, keepdims=True))
+    scale = tf.maximum(most, 1e-9) / 127
+    return kernel + tf.stop_gradient(tf.round(kernel / scale) * scale - kernel)
+
+
+def _set(rounding: list[Activation], *, is_measuring: bool) -> None:
+    for layer in rounding:
+        layer.is_measuring = is_measuring
+
+
+def measured_on(examples: "NDArray[Any]", count: int) -> "NDArray[Any]":
+    """Return so many of the examples, spread over all of them."""
+    chosen = np.linspace(0, len(examples) - 1, min(count, len(examples))).round().astype(int)
+    return examples[chosen]

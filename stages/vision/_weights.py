@@ -1,0 +1,128 @@
+"""Loads a ready backbone: from a Keras file, or from the convolutions of a `.tflite` of the same network."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from engine.stage import StageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from stages.tflite.schema import Operator, Subgraph
+
+CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
+TYPES = {"INT8": np.int8, "UINT8": np.uint8, "FLOAT32": np.float32, "INT32": np.int32}
+
+
+def load(body: Any, path: Path, called: str) -> None:
+    """Give the backbone the weights of a file.
+
+    StageError: the file is neither Keras' nor TFLite's, or does not fit the backbone.
+    """
+    try:
+        if _is_tflite(path):
+            _load_tflite(body, path)
+        else:
+            with _named_for_keras(path) as file:
+                body.load_weights(str(file))
+    except (ValueError, OSError, KeyError) as error:
+        reason = str(error).partition("\n")[0]
+        raise StageError(f"the weights are none of {called} without its top: {reason}") from None
+
+
+def _is_tflite(path: Path) -> bool:
+    from stages.tflite.schema import IDENTIFIER
+
+    with path.open("rb") as file:
+        return file.read(8)[4:] == IDENTIFIER
+
+
+def _load_tflite(body: Any, path: Path) -> None:
+    """Copy the convolutions in their order; those of the file's own top are left over.
+
+    The file has each batch normalisation folded into its convolution. Here the kernels get the
+    spread of newly initialised ones, and the normalisation multiplies it back: an optimizer takes
+    steps of the same size for all channels, and folded ones differ a hundredfold.
+    """
+    from keras import layers
+
+    from stages.tflite.schema import read_model
+
+    graph = read_model(path).subgraphs[0]
+    found = iter([one for one in graph.operators if one.type in CONVOLUTIONS])
+    scale = bias = np.zeros(0, np.float32)
+    for layer in body.layers:
+        if isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D):
+            kernel, bias = _folded(graph, next(found, None), layer)
+            scale = _spread(kernel, isinstance(layer, layers.DepthwiseConv2D))
+            layer.set_weights([kernel / _by_channel(scale, kernel)])
+        elif isinstance(layer, layers.BatchNormalization):
+            rest = np.full_like(bias, 1 - layer.epsilon)
+            layer.set_weights([scale, bias, np.zeros_like(bias), rest])
+
+
+def _folded(
+    graph: "Subgraph", convolution: "Operator | None", layer: Any
+) -> "tuple[NDArray[np.float32], NDArray[np.float32]]":
+    """Return the kernel in Keras' order of axes, and the bias; ValueError: they are none of the layer."""
+    from keras import layers
+
+    if convolution is None:
+        raise ValueError(f"there is no convolution for the layer {layer.name}")
+    kernel, bias = (_values(graph, place) for place in convolution.inputs[1:3])
+    kernel = np.moveaxis(kernel, 0, -1)  # (out, h, w, in) or, depthwise, (1, h, w, channels)
+    wanted = tuple(layer.kernel.shape)
+    is_depthwise = isinstance(layer, layers.DepthwiseConv2D)
+    if (convolution.type == CONVOLUTIONS[1]) != is_depthwise or kernel.shape != wanted:
+        raise ValueError(
+            f"the layer {layer.name} needs a kernel {wanted}, the file has {kernel.shape}"
+        )
+    return kernel, bias
+
+
+def _values(graph: "Subgraph", place: int) -> "NDArray[np.float32]":
+    """Return the values of a constant, dequantised."""
+    tensor = graph.tensors[place]
+    if tensor.type not in TYPES or not tensor.is_constant:
+        raise ValueError(f"the tensor {tensor.name} is no constant of 8 or 32 bits")
+    values = np.frombuffer(tensor.data, TYPES[tensor.type]).reshape(tensor.shape)
+    if not tensor.scales:
+        return values.astype(np.float32)
+    shape = [1] * len(tensor.shape)
+    shape[tensor.axis] = -1
+    zero = np.array(tensor.zero_points or (0,), np.float32).reshape(shape)
+    return (values - zero) * np.array(tensor.scales, np.float32).reshape(shape)
+
+
+def _spread(kernel: "NDArray[np.float32]", is_depthwise: bool) -> "NDArray[np.float32]":
+    """Return how much wider each channel of the kernel is than He's initialisation makes it."""
+    axes = (0, 1, 3) if is_depthwise else (0, 1, 2)
+    inputs = np.prod([kernel.shape[axis] for axis in axes])
+    width = np.sqrt(np.square(kernel).mean(axes) * inputs / 2)
+    return np.maximum(width, 1e-6).astype(np.float32)  # type: ignore[no-any-return]
+
+
+def _by_channel(
+    scale: "NDArray[np.float32]", kernel: "NDArray[np.float32]"
+) -> "NDArray[np.float32]":
+    """Return the scale in the shape that a kernel is divided by."""
+    is_last = kernel.shape[-1] == len(scale)
+    return scale if is_last else scale[:, None]
+
+
+@contextmanager
+def _named_for_keras(path: Path) -> Iterator[Path]:
+    """Give the file the suffix that Keras goes by."""
+    import h5py
+
+    with h5py.File(path) as file:
+        is_legacy = "layer_names" in file.attrs
+    with tempfile.TemporaryDirectory() as folder:
+        link = Path(folder) / ("backbone.h5" if is_legacy else "backbone.weights.h5")
+        link.symlink_to(path.absolute())
+        yield link
