@@ -31,16 +31,16 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Phase:
-    """Epochs that train the same network from the same kind of inputs; the rate falls as a cosine."""
+    """Epochs that train the same layers; the rate falls as a cosine."""
 
     name: str
     epochs: int
     rate: float
-    learner: Any  # the network that is trained: all layers, or the last one
+    learner: Any  # the network that is trained, or a twin with the same weights
     inputs: (
         "Callable[[NDArray[np.int64], np.random.Generator], NDArray[np.float32]]"  # of these rows
     )
-    judged: "Callable[[], NDArray[Any]]"  # inputs for the pictures that judge an epoch
+    warmup_epochs: int = 0  # in which the rate rises: ready weights are not thrown far at first
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,13 @@ class Course:
         self._best_weights: list[Any] = network.get_weights()
 
     def phase(
-        self, name: str, epochs: int, rate: float, changed: "Changed", learner: Any = None
+        self,
+        name: str,
+        epochs: int,
+        rate: float,
+        changed: "Changed",
+        learner: Any = None,
+        warmup_epochs: int = 0,
     ) -> Phase:
         """Return a phase that trains the network on pictures; learner: a twin with the same weights."""
         return Phase(
@@ -84,7 +90,7 @@ class Course:
             rate,
             learner or self.network,
             lambda rows, chance: changed(self.train.pictures[rows], chance),
-            lambda: self.judged.pictures,
+            warmup_epochs,
         )
 
     def run(self, phase: Phase) -> None:
@@ -103,6 +109,8 @@ class Course:
             history.append(row)
             self._note(phase, row, len(history), is_new=True)
             state.save(history)
+        if not self.best:
+            self.begin(self.judge(self.network, self.judged.pictures))
         self._done += len(history)
         self.network.set_weights(self._best_weights)
 
@@ -120,7 +128,13 @@ class Course:
         import keras
 
         batches = -(-len(self.train) // self.settings.batch_size)
-        rate = keras.optimizers.schedules.CosineDecay(phase.rate, max(1, phase.epochs * batches))
+        warmup = phase.warmup_epochs * batches
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0 if warmup else phase.rate,
+            max(1, phase.epochs * batches - warmup),
+            warmup_target=phase.rate if warmup else None,
+            warmup_steps=warmup,
+        )
         optimizer = keras.optimizers.AdamW(rate, weight_decay=1e-4)
         loss = keras.losses.CategoricalCrossentropy(label_smoothing=self.settings.label_smoothing)
         phase.learner.compile(optimizer, loss, metrics=["categorical_accuracy"])
@@ -143,7 +157,7 @@ class Course:
         row = {
             "loss": sums["loss"] / len(order),
             "accuracy": sums["categorical_accuracy"] / len(order),
-            **self.judge(phase.learner, phase.judged()),
+            **self.judge(phase.learner, self.judged.pictures),
         }
         if not np.isfinite([row["loss"], row["val_loss"]]).all():
             raise StageError(f"the loss is {row['loss']}: lower learning_rate and tuning_rate")

@@ -1,4 +1,4 @@
-"""What a frozen backbone makes of the pictures, computed once: its last layer then trains in seconds."""
+"""What a frozen backbone makes of the pictures, computed once: its last layer is then fitted in seconds."""
 
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -31,15 +31,9 @@ class Features:
         self._lower, self._train, self._judged = lower, train, judged
         self._views, self._changed, self._seed = views, changed, seed
 
-    def drawn(
-        self, rows: "NDArray[np.int64]", chance: np.random.Generator
-    ) -> "NDArray[np.float32]":
-        """Return the features of the rows (n, f), each in a view chosen at random."""
-        return self.train[chance.integers(0, self._views, len(rows)), rows]
-
     @cached_property
     def train(self) -> "NDArray[np.float32]":
-        """(views, n, f): the first of the pictures as they are, the others of changed ones."""
+        """(views * n, f): first of the pictures as they are, then of changed ones."""
         chance = np.random.default_rng([self._seed, len(self._train)])
         count, views = len(self._train), []
         for view in range(self._views):
@@ -49,7 +43,7 @@ class Features:
             ]
             views.append(np.concatenate(rows))
             progress(view + 1, self._views, "features of the frozen network")
-        return np.stack(views)
+        return np.concatenate(views)
 
     @cached_property
     def judged(self) -> "NDArray[np.float32]":

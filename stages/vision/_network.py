@@ -31,18 +31,13 @@ def build(
     return keras.Model(inputs, layers.Softmax(name="probabilities")(logits)), body
 
 
-def halves(network: Any) -> tuple[Any, Any]:
-    """Return two networks of the same layers: pictures -> features (n, f), and features -> classes."""
+def lower(network: Any) -> Any:
+    """Return a network of the same layers up to the features: pictures -> (n, f)."""
     import keras
     from keras import layers
 
-    places = [isinstance(layer, layers.GlobalAveragePooling2D) for layer in network.layers]
-    cut = places.index(True) + 1
-    lower = keras.Model(network.input, network.layers[cut - 1].output)
-    x = inputs = keras.Input(lower.output.shape[1:])
-    for layer in network.layers[cut:]:
-        x = layer(x)
-    return lower, keras.Model(inputs, x)
+    pooling = [one for one in network.layers if isinstance(one, layers.GlobalAveragePooling2D)]
+    return keras.Model(network.input, pooling[-1].output)
 
 
 def thaw(body: Any, share: float, *, is_ready: bool) -> None:

@@ -33,8 +33,7 @@ def train(
     *,
     backbone: Literal["small", "mobilenet_v1", "mobilenet_v2"] = "mobilenet_v2",
     alpha: Annotated[float, Range(gt=0, le=2)] = 1.0,
-    frozen_epochs: Annotated[int, Range(ge=0)] = 40,
-    views: Annotated[int, Range(ge=1, le=64)] = 4,
+    views: Annotated[int, Range(ge=1, le=64)] = 2,
     epochs: Annotated[int, Range(ge=0)] = 20,
     tuned_share: Annotated[float, Range(gt=0, le=1)] = 1.0,
     qat_epochs: Annotated[int, Range(ge=0)] = 6,
@@ -51,21 +50,20 @@ def train(
     seed: Annotated[int, Range(ge=0, lt=4294967296)] = 0,
     threads: Annotated[int, Range(ge=1)] = 2,
 ) -> TrainMetrics:
-    """Train the last layer on a frozen backbone, then all layers; keep the best epoch of validation.
+    """Fit the last layer on a frozen backbone, then train all layers; keep the best epoch of validation.
 
     train:    the part that stages.vision.dataset writes
     weights:  a Keras file of the backbone without its top, or a .tflite of the backbone with any top;
-              without one, all is trained from random weights, and there are no frozen epochs
+              without one, all is trained from random weights, in one phase
     model:    architecture.json and weights_*.npy, (1, size, size, 3) pixels -> (1, classes)
     decision: JSON: threshold, the probability below which a picture is none of the classes
 
     backbone: the network below the last layer; small: a few layers, for training without weights
     alpha:    width of the backbone, in parts of its published one
-    frozen_epochs: epochs of the first phase, in which the last layer alone is trained
     views:    how often the frozen backbone sees each picture, changed each time but the first; the
-              first phase draws from what it makes of them
-    learning_rate: rate of the first phase; of the only one without weights
+              last layer is fitted to the features of all views
     epochs:   epochs of the second phase, in which the backbone is trained, too
+    learning_rate: rate of the training without weights
     tuned_share: share of the backbone's layers that the second phase trains, the upper ones
     tuning_rate: rate of the second phase
     qat_epochs: epochs of quantisation-aware training, the third phase; it runs only if int8
@@ -102,9 +100,10 @@ def train(
     course = Course(network, learnt, judged, settings)
     changed = partial(_augment.inputs, augment, flip)
     if weights:
-        _train_head(course, frozen_epochs, learning_rate, views if augment else 1, changed)
+        _fit_head(course, views if augment else 1, changed)
     _network.thaw(body, tuned_share if weights else 1.0, is_ready=weights is not None)
-    course.run(course.phase("tuning", epochs, tuning_rate if weights else learning_rate, changed))
+    rate, warmup = (tuning_rate, 1) if weights else (learning_rate, 0)
+    course.run(course.phase("tuning", epochs, rate, changed, warmup_epochs=warmup))
     _network.thaw(body, 1.0, is_ready=True)
     int8_accuracy = _rounding.compensate(course, qat_epochs, qat_rate, changed)
     if not len(held):
@@ -123,15 +122,32 @@ def train(
     )
 
 
-def _train_head(course: "Course", epochs: int, rate: float, views: int, changed: "Changed") -> None:
-    """Train the last layer on features of the frozen backbone."""
-    from stages.vision import _network
-    from stages.vision._course import Phase
+def _fit_head(course: "Course", views: int, changed: "Changed") -> None:
+    """Fit the last layer to features of the frozen backbone, unless an interrupted run has done so."""
+    import json
+
+    import numpy as np
+
+    from engine.stage import checkpoint, durable_file
+    from stages.vision import _head, _network
     from stages.vision._features import Features
 
-    lower, head = _network.halves(course.network)
-    features = Features(lower, course.train, course.judged, views, changed, course.settings.seed)
-    course.run(Phase("frozen", epochs, rate, head, features.drawn, lambda: features.judged))
+    file, layer = checkpoint() / "head.npz", course.network.get_layer("logits")
+    if not file.is_file():
+        lower = _network.lower(course.network)
+        features = Features(
+            lower, course.train, course.judged, views, changed, course.settings.seed
+        )
+        classes, weight = (
+            np.tile(one, views) for one in (course.train.classes, course.train.weight)
+        )
+        judged = features.judged, course.judged.classes
+        values, row = _head.fit(features.train, classes, weight, judged, layer.units)
+        with durable_file(file) as to:
+            np.savez(to, kernel=values[0], bias=values[1], row=np.array(json.dumps(row)))
+    with np.load(file) as saved:
+        layer.set_weights([saved["kernel"], saved["bias"]])
+        course.begin(json.loads(str(saved["row"])))
 
 
 def _pictures(folder: "Path", balance: bool) -> "Pictures":

@@ -89,6 +89,27 @@ def test_the_same_seed_gives_the_same_bytes_also_after_a_kill(train, data):
     assert 0 < json.loads((data / "whole.json").read_text())["threshold"] < 1
 
 
+def test_training_from_ready_weights_gives_the_same_bytes_after_a_kill(train, data):
+    import keras
+
+    keras.utils.set_random_seed(1)
+    body = keras.applications.MobileNet(
+        input_shape=(32, 32, 3), alpha=0.25, include_top=False, weights=None
+    )
+    body.save_weights(data / "ready.weights.h5")
+    ready = {
+        "backbone": "mobilenet_v1",
+        "alpha": 0.25,
+        "weights": str(data / "ready.weights.h5"),
+        "tuned_share": 0.5,
+    }
+    said = train("ready", **ready)
+    train("ready_killed", stop=2, **ready)
+    assert train("ready_killed", **ready) == said
+    written = _written(data / "ready")
+    assert _written(data / "ready_killed") == written
+
+
 def test_training_ends_when_validation_no_longer_improves(train):
     said = train("stalled", epochs=30, learning_rate=1.0, patience=1)
     assert said["best_epoch"] < 30
