@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine.stage.figures import confusion_matrix, curves, picture_grid, table
+from engine.stage.figures import confusion_matrix, curves, histogram, picture_grid, table
 from stages.evaluation import classifier
 from stages.tflite import part
 from stages.vision import _truth
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MISTAKES = 24  # the surest of them are shown
 THUMBNAIL = 160  # pixels
+MOST_K = 10  # of the curve of top-k accuracy
 
 
 def draw(
@@ -38,13 +39,10 @@ def draw(
         confusion_matrix(name, labels, matrix.tolist())
     _classes(matrices["int8"], labels)
     _reliability(scores, truth)
-    if len(labels) == 2 and len(np.unique(truth)) == 2:
-        found = {name: _truth.roc(one[:, 1], truth == 1) for name, one in scores.items()}
-        wrong, right = (
-            (f"share of {labels[0]} predicted as {labels[1]}"),
-            f"share of {labels[1]} found",
-        )
-        curves(f"ROC of {labels[1]}", found, x=wrong, y=right)
+    if len(labels) > 2:
+        _top_k(scores, truth)
+    elif len(np.unique(truth)) == 2:
+        _roc(scores, truth, labels)
     _mistakes(test, scores["int8"], truth, about)
 
 
@@ -58,11 +56,35 @@ def _classes(matrix: "NDArray[np.int64]", labels: list[str]) -> None:
 
 
 def _reliability(scores: "Mapping[str, NDArray[np.float32]]", truth: "NDArray[np.int64]") -> None:
+    """Draw the reliability, and how many pictures each of its points stands for."""
     series: dict[str, tuple[object, object]] = {"ideal": ([0, 1], [0, 1])}
     for name, one in scores.items():
         rows = _truth.reliability(one, truth)
         series[name] = ([mean for mean, _, _ in rows], [right for _, right, _ in rows])
-    curves("reliability", series, x="probability", y="share that is right")
+    curves("reliability", series, x="probability", y="accuracy")
+    edges = np.linspace(0, 1, _truth.BINS + 1)
+    counts = {name: np.histogram(one.max(1), edges)[0] for name, one in scores.items()}
+    histogram("probability of the answer", edges, counts, x="probability", y="pictures")
+
+
+def _top_k(scores: "Mapping[str, NDArray[np.float32]]", truth: "NDArray[np.int64]") -> None:
+    most = min(MOST_K, next(iter(scores.values())).shape[1])
+    ks = list(range(1, most + 1))
+    series = {name: (ks, _truth.top_k(one, truth)[:most]) for name, one in scores.items()}
+    curves("top-k accuracy", series, x="k", y="accuracy")
+
+
+def _roc(
+    scores: "Mapping[str, NDArray[np.float32]]", truth: "NDArray[np.int64]", labels: list[str]
+) -> None:
+    """Draw the ROC of the second of two classes; the legend has the area below it."""
+    series = {}
+    for name, one in scores.items():
+        wrong, right = _truth.roc(one[:, 1], truth == 1)
+        area = float(((right[1:] + right[:-1]) / 2 * np.diff(wrong)).sum())
+        series[f"{name}, area {area:.3f}"] = (wrong, right)
+    x, y = f"share of {labels[0]} predicted as {labels[1]}", f"share of {labels[1]} found"
+    curves(f"ROC of {labels[1]}", series, x=x, y=y)
 
 
 def _mistakes(
@@ -82,7 +104,7 @@ def _mistakes(
     shown = [
         (
             _jpeg(np.asarray(pixels[at])),
-            f"{labels[guesses[at]]} {highest[at]:.0%}, is {labels[truth[at]]}: {names[at]}",
+            f"predicted {labels[guesses[at]]} ({highest[at]:.0%}), is {labels[truth[at]]}: {names[at]}",
         )
         for at in wrong
     ]

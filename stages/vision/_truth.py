@@ -35,6 +35,15 @@ def calibration_error(scores: NDArray[np.float32], truth: NDArray[np.int64]) -> 
     return sum(abs(mean - right) * count for mean, right, count in rows) / len(truth)
 
 
+def top_k(scores: NDArray[np.float32], truth: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return for each k of 1 to all classes the share of pictures whose true class is among the k
+    most probable: (classes,). Of equal scores, the class that comes first wins.
+    """
+    order = np.argsort(-scores, axis=1, kind="stable")
+    ranks = (order == truth[:, None]).argmax(1)
+    return np.cumsum(np.bincount(ranks, minlength=scores.shape[1])) / len(truth)
+
+
 def roc(
     scores: NDArray[np.float32], is_positive: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

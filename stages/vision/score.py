@@ -140,7 +140,6 @@ def _metrics(
     """Return the metrics of the scores "int8", "build" (of the build machine) and perhaps "float"; the
     first `kept` classes are those of an earlier package.
     """
-    import numpy as np
 
     from stages.evaluation import bootstrap, classifier
     from stages.vision import _truth
@@ -148,7 +147,6 @@ def _metrics(
     int8, tested = scores["int8"], matrix.sum(1)  # tested: (classes,)
     shares = {name: float((one.argmax(1) == truth).mean()) for name, one in scores.items()}
     interval = bootstrap.share_interval(int8.argmax(1) == truth, range(len(truth)))
-    best = np.argsort(-int8, axis=1, kind="stable")[:, :3]
     common = classifier.metrics(matrix, interval, shares.get("float"), shares["build"], difference)
     common["untested_classes"] = float((tested[kept:] == 0).sum())
     kept_untested = float((tested[:kept] == 0).sum())
@@ -157,7 +155,7 @@ def _metrics(
         common = {name: value for name, value in common.items() if name not in UNEVALUATED}
     return ScoreMetrics(
         **common,
-        top_3=float((best == truth[:, None]).any(1).mean()),
+        top_3=float(_truth.top_k(int8, truth)[:3][-1]),
         kept_classes=float(kept),
         kept_untested=kept_untested,
         rejected=0.0,

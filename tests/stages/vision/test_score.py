@@ -96,12 +96,28 @@ def test_the_figures_show_the_surest_mistakes_and_both_matrices(judged):
     _, _, figures = judged(SCORES, [0, 1, 2, 0])
     assert {"int8", "float", "classes", "reliability", "surest mistakes"} <= figures.keys()
     captions = [one["caption"] for one in figures["surest mistakes"]["pictures"]]
-    assert captions[0] == "dog 80%, is cat: 3.png"
+    assert captions[0] == "predicted dog (80%), is cat: 3.png"
 
 
 def test_two_classes_have_an_roc(judged):
     _, _, figures = judged([[0.9, 0.1], [0.2, 0.8]], [0, 1], labels=LABELS[:2])
-    assert "ROC of dog" in figures
+    assert [one["name"] for one in figures["ROC of dog"]["series"]] == [
+        "int8, area 1.000",
+        "float, area 1.000",
+    ]
+    assert "top-k accuracy" not in figures
+
+
+def test_more_classes_have_a_curve_of_top_k(judged):
+    _, _, figures = judged(SCORES, [0, 1, 2, 0])
+    assert figures["top-k accuracy"]["series"][0]["x"] == [1, 2, 3]
+    assert figures["top-k accuracy"]["series"][0]["y"][-1] == 1
+
+
+def test_each_point_of_the_reliability_has_its_number_of_pictures(judged):
+    _, _, figures = judged(SCORES, [0, 1, 2, 0])
+    counts = figures["probability of the answer"]["series"][0]["counts"]
+    assert sum(counts) == 4
 
 
 def test_the_card_gives_no_f1_to_a_class_that_was_not_tested(judged):
