@@ -80,7 +80,7 @@ def draw(figure: Fields) -> str:
     ramp = (
         '<div class="ramp"><span>share of the true class: 0 %</span><i></i><span>100 %</span></div>'
     )
-    return f'<div><div class="scroll">{chart}</div>{ramp}{_confused(labels, matrix)}</div>'
+    return f'<div><div class="scroll" tabindex="0">{chart}</div>{ramp}{_confused(labels, matrix)}</div>'
 
 
 def _grid(labels: Sequence[str]) -> _Grid:
@@ -169,7 +169,7 @@ def _confused(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> str:
     heads = "<th>True class</th><th>Predicted as</th>"
     counts = '<th class="right">Count</th><th class="right">Share of the true class</th>'
     return (
-        '<p class="remark">Confused most often:</p><div class="scroll"><table class="data">'
+        '<p class="remark">Confused most often:</p><div class="scroll" tabindex="0"><table class="data">'
         f"<thead><tr>{heads}{counts}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 

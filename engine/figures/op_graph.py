@@ -89,7 +89,7 @@ def draw(figure: Fields) -> str:
     parts += [_line(positions[source], positions[target]) for source, target in known]
     parts += [_cell(at, op, positions[at]) for at, op in enumerate(ops)]
     chart = marks.chart("The operators, and where each runs", width, height, parts, "wide")
-    return f'<div class="scroll">{chart}</div>'
+    return f'<div class="scroll" tabindex="0">{chart}</div>'
 
 
 def _rows(count: int, edges: Sequence[Edge]) -> list[list[int]]:

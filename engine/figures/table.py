@@ -55,7 +55,7 @@ def draw(figure: Fields) -> str:
     more = len(figure["rows"]) - len(rows)
     rest = f'<p class="remark">{more} more rows are in the journal.</p>' if more else ""
     return (
-        f'<div class="scroll"><table class="data"><thead><tr>{head}</tr></thead>'
+        f'<div class="scroll" tabindex="0"><table class="data"><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table>{rest}</div>"
     )
 

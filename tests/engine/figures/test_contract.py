@@ -65,3 +65,9 @@ def test_a_kind_is_imported_only_when_a_figure_needs_it():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_scrolls_can_be_scrolled_with_the_keyboard(kind):
+    drawing = figure_page.fragment(_figure(kind))
+    assert drawing.count('class="scroll"') == drawing.count('class="scroll" tabindex="0"')
