@@ -116,16 +116,16 @@ def test_what_cannot_be_read_is_skipped_and_told(made, monkeypatch):
     np.save(made.mine / "b.npy", np.zeros((2, 3), np.float32))
     (made.mine / "c.png").write_text("no picture")
     (made.mine / "d.npz").write_bytes(b"")
-    (made.mine / "e.heic").write_bytes(b"")
+    (made.mine / "e.csv").write_bytes(b"")
     np.save(made.mine / "f.npy", np.full((2, 2), np.nan))
     assert made((1, 2))[0]["skipped"] == 5
     assert "b.npy (its shape is [2, 3], but the model needs" in said[0] and "c.png (" in said[0]
-    assert "d.npz (" in said[0] and "e.heic (not a picture, .npy or .npz file)" in said[0]
+    assert "d.npz (" in said[0] and "e.csv (not a picture, .npy or .npz file)" in said[0]
     assert "f.npy (it contains NaN or infinity)" in said[0]
 
 
 def test_too_few_examples_are_refused(made):
-    with pytest.raises(StageError, match="there are 0 examples: give two or more"):
+    with pytest.raises(StageError, match="there are 0 examples: provide at least two"):
         made((1, 2))
 
 

@@ -24,7 +24,7 @@ def test_an_array_is_one_example_or_several(tmp_path, values, count):
     [
         (np.zeros((2, 4)), r"its shape is \[2, 4\], but the model needs x: float32 \[1, 4, 2\]"),
         (np.zeros((4, 2), complex), "it contains complex128, but numbers are expected"),
-        (np.full((4, 2), "a"), "it holds str"),
+        (np.full((4, 2), "a"), "it contains str"),
         (np.array([{}]), "it contains objects instead of numbers, or is not a NumPy file"),
     ],
     ids=["turned", "complex", "text", "objects"],
