@@ -49,7 +49,7 @@ class Options(CommandOptions):
 
 
 def main(request: Request[Options]) -> tuple[int, None]:
-    """Remove by the rules of `clean.*`, and say what went."""
+    """Remove what the rules of `clean.*` select, and print what was removed."""
     layout.make_outputs(request.outputs)
     rules, store = request.options.clean, Store(layout.store_dir(request.outputs))
     with store.locks.unused() as is_unused:
@@ -90,7 +90,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
 
 
 def _clean_mlflow(request: Request, doomed: Collection[Path], dry_run: bool) -> Freed:
-    """Remove MLflow's files of runs that are gone, also of those that were removed by hand."""
+    """Remove MLflow's files of removed runs, including those that the user removed."""
     tracking = request.settings.tracking.model_dump()
     if not tracking["enabled"]:
         return Freed()

@@ -36,7 +36,7 @@ class Options(CommandOptions):
 
 
 def main(request: Request[Options]) -> tuple[int, None]:
-    """Do what the word behind `images` says; `list` where there is none."""
+    """Run the action that follows `images`; without one, list the images."""
     known = _chosen(request, list(executor_context(request).images()))
     if request.options.action == "list":
         _list(known, _there_if_any(request))

@@ -29,7 +29,7 @@ class Options(CommandOptions):
 
 
 def main(request: Request[Options]) -> tuple[int, None]:
-    """Write the files, and say what to do next."""
+    """Write the files, and print what to do next."""
     folder = _folder(request.options.folder)
     with ordinary.writing(str(folder)):
         shutil.copytree(

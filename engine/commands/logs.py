@@ -59,7 +59,7 @@ def _of_cached(outputs: Path, cached: Mapping[str, str | None]) -> Iterator[tupl
 
 
 def _show(path: Path, start: int) -> int:
-    """Print the file from there on, and return where it ends now."""
+    """Print the file from this byte on, and return where it ends now."""
     with open(handles.open_file(path), "rb") as file:
         file.seek(start)
         words = codecs.getincrementaldecoder("utf-8")("replace")

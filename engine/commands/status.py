@@ -53,7 +53,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
 
 def _said(state: RunState, store: Store, run_id: str) -> str:
     if state.damage:
-        return f"unknown from some point on: {state.damage}"
+        return f"partly unreadable: {state.damage}"
     if state.status != "running":
         return (
             f"{state.status} after {duration(state.seconds)}"
@@ -77,7 +77,7 @@ def _remark(stage: StageState, run_dir: Path) -> str:
         if _differs(layout.artifact(run_dir, stage.name, name), digest)
     ]
     if changed:
-        return f"changed by hand since: {', '.join(changed)}"
+        return f"modified since: {', '.join(changed)}"
     return stage.because or ""
 
 

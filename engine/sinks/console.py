@@ -1,7 +1,7 @@
-"""The run on the terminal: a live table if it is one, else one line for each event that matters.
+"""Shows a run: as a live table on a terminal, otherwise as one line for each important event.
 
-The lines are made here and in engine/ending.py; the table, which needs rich, is
-engine/drawing/live.py, imported only for a terminal.
+This file and engine/ending.py make the lines. The table is engine/drawing/live.py; it needs rich,
+and is imported only for a terminal.
 """
 
 import os
@@ -30,14 +30,14 @@ from engine.wording import (
 if TYPE_CHECKING:
     from engine.drawing.live import Table
 
-FEW = 3  # stages with the same fate are named one by one up to here, and counted beyond
-MOST_METRICS = 5  # of a stage in a line
+FEW = 3  # up to so many stages with the same outcome are named; more are counted
+MOST_METRICS = 5  # on a stage's line
 LOUD = {
     "run_started": "bold",
     "job_failed": "red",
     "gate": "red",
-}  # events, and how a terminal shows their first line
-PROGRESS_S = 30.0  # between two lines on the progress of a stage
+}  # events, and the style of their first line on a terminal
+PROGRESS_S = 30.0  # between two progress lines of a stage
 ENDINGS = {
     "failed": "failed",
     "timeout": "timed out",
@@ -58,7 +58,7 @@ ENDINGS = {
 
 
 class Sink:
-    """Shows what happens; `plain` is chosen by the stream unless it is given."""
+    """Prints events as they happen. `plain` is chosen by the stream unless it is given."""
 
     writes_files = False
 
@@ -72,15 +72,15 @@ class Sink:
     ) -> None:
         self._stream, self._run_dir, self._clock = stream, run_dir, clock
         self._plain = not _is_terminal(stream) if plain is None else plain
-        # what befell stages, printed once something else happens
+        # outcome -> its stages, printed once something else happens
         self._held: dict[str, list[str]] = {}
         self._noted: set[str] = set()
         self._pace = Pace()
-        self._reported: dict[str, float] = {}  # when a stage last started or had a line of progress
+        self._reported: dict[str, float] = {}  # when each stage started or last had a progress line
         self._table: Table | None = None
 
     def show(self, event: Event, state: RunState) -> None:
-        """Print what this event adds; if anything goes wrong, the terminal is left as it was."""
+        """Print the event; on an error, restore the terminal."""
         try:
             self._show(event, state)
         except BaseException:
@@ -88,11 +88,11 @@ class Sink:
             raise
 
     def close(self) -> str:
-        """Leave the terminal in order; nothing is lost by closing twice."""
+        """Restore the terminal and print what is held back; closing twice is harmless."""
         if self._table is not None:
             self._table.stop()
             self._table = None
-        self._tell_held()
+        self._print_held()
         return ""
 
     def _show(self, event: Event, state: RunState) -> None:
@@ -103,18 +103,18 @@ class Sink:
             self._table.update(state)
         if event["event"] == "run_finished":
             self._end(state)
-        elif (fate := _fate(event)) and self._table is None:
-            self._held.setdefault(fate, []).append(event["stage"])
-        elif said := self._lines(event, state):
-            self._tell_held()
+        elif (outcome := _outcome(event)) and self._table is None:
+            self._held.setdefault(outcome, []).append(event["stage"])
+        elif found := self._lines(event, state):
+            self._print_held()
             if self._table is None:
-                self._tell(said)
+                self._print(found)
             else:
-                self._table.tell(_worth_keeping(event, said), LOUD.get(event["event"], ""))
+                self._table.tell(_worth_keeping(event, found), LOUD.get(event["event"], ""))
 
     def _lines(self, event: Event, state: RunState) -> list[str]:
-        """Return the lines on this event: a note that was printed before is not repeated, and
-        progress is printed from time to time.
+        """Return the lines for this event. A repeated note has none, and progress has one from time
+        to time.
         """
         if event["event"] == "note":
             if event["text"] in self._noted:
@@ -143,34 +143,34 @@ class Sink:
         if table is not None:
             table.conclude(state.status, ending.headline(state), last)
         else:
-            self._tell([ending.headline(state), *map(ending.aligned, last)])
+            self._print([ending.headline(state), *map(ending.aligned, last)])
 
     def _open_table(self) -> "Table":
         from engine.drawing.live import Table
 
         return Table(self._stream, self._clock, self._pace)
 
-    def _tell_held(self) -> None:
+    def _print_held(self) -> None:
         held, self._held = self._held, {}
-        for fate, stages in held.items():
+        for outcome, stages in held.items():
             if len(stages) <= FEW:
-                self._tell([f"{stage} {fate}" for stage in stages])
+                self._print([f"{stage} {outcome}" for stage in stages])
             else:
-                self._tell([f"{plural(len(stages), 'stage')} {fate}"])
+                self._print([f"{plural(len(stages), 'stage')} {outcome}"])
 
-    def _tell(self, said: list[str]) -> None:
-        if said:
-            self._stream.write("".join(printable(line) + "\n" for line in said))
+    def _print(self, printed: list[str]) -> None:
+        if printed:
+            self._stream.write("".join(printable(line) + "\n" for line in printed))
             self._stream.flush()
 
 
 def sink(context: SinkContext) -> Sink:
-    """Return what follows the run on the user's terminal."""
+    """Return the sink that shows the run on the user's terminal."""
     return Sink(context.stream, run_dir=context.run_dir)
 
 
 def lines(event: Event, state: RunState, run_dir: Path | None = None) -> Iterator[str]:
-    """Yield the event in lines of text; most events are not worth one."""
+    """Yield the lines of text for an event; most events have none."""
     kind = event["event"]
     stage = state.stages.get(event.get("stage") or "")
     if kind == "run_started":
@@ -199,17 +199,17 @@ def _verdict(event: Event) -> str:
     return f"{event['metric']} {number(event['value'])} {verdict} the gate ({event['rule']})"
 
 
-def _fate(event: Event) -> str:
-    """Return what befell the stage, if many others may share it."""
+def _outcome(event: Event) -> str:
+    """Return what happened to the stage if it is likely to happen to many; otherwise empty."""
     if event["event"] == "job_cached":
         return "cached"
     return f"skipped: {event['because']}" if event["event"] == "job_skipped" else ""
 
 
-def _worth_keeping(event: Event, said: list[str]) -> list[str]:
-    """Return the lines on what the table does not show."""
-    telling = event["event"] in ("run_started", "note", "job_failed")
-    return said if telling or (event["event"] == "gate" and not event["passed"]) else []
+def _worth_keeping(event: Event, found: list[str]) -> list[str]:
+    """Return those of the lines that the table does not show."""
+    is_kept = event["event"] in ("run_started", "note", "job_failed")
+    return found if is_kept or (event["event"] == "gate" and not event["passed"]) else []
 
 
 def _finished(stage: StageState, objective: str) -> str:

@@ -109,8 +109,8 @@ def _compiler(waiting: dict[str, "Path"]) -> str | None:
     found = shutil.which(PROGRAMS[0])
     if found is None:
         note(
-            f"{PROGRAMS[0]} not found on PATH; continuing with the uncompiled int8 form of: "
-            f"{', '.join(waiting)}. The operator mapping is a prediction."
+            f"{PROGRAMS[0]} not found on PATH; continuing with the uncompiled int8 model "
+            f"({', '.join(waiting)}). The operator mapping is a prediction."
         )
     return found
 

@@ -166,7 +166,11 @@ def _card(figures: str) -> dict[str, str]:
 
 
 def _figures(metrics: FidelityMetrics, is_ready: bool) -> str:
-    other = "itself on the build machine, since it came ready" if is_ready else "the float model"
+    other = (
+        "itself on the build machine, because it was quantised before"
+        if is_ready
+        else "the float model"
+    )
     return (
         f"compared with {other}: R² {metrics['r2']:.5g} (95 % interval {metrics['r2_low']:.5g} to "
         f"{metrics['r2_high']:.5g}) on {metrics['test_examples']:.0f} examples; "

@@ -75,7 +75,7 @@ def test_an_artifact_that_was_changed_by_hand_is_named(ran, give):
     path = ran.last / "artifacts" / "b" / "data"
     path.unlink()
     path.write_text("99")
-    assert _row(give("status"), "b")[-1].endswith("changed by hand since: data")
+    assert _row(give("status"), "b")[-1].endswith("modified since: data")
 
 
 def test_the_newest_run_may_be_narrowed_to_a_target(ran, give):

@@ -107,8 +107,8 @@ def test_without_the_compiler_the_model_goes_on_and_the_run_is_told_what_was_loo
         {"compiled": False, "accelerator": "edgetpu", "models": {"model": {"compiled": False}}},
     )
     assert said == [
-        "edgetpu_compiler not found on PATH; continuing with the uncompiled int8 form of: model. The "
-        "operator mapping is a prediction."
+        "edgetpu_compiler not found on PATH; continuing with the uncompiled int8 model (model). "
+        "The operator mapping is a prediction."
     ]
 
 
