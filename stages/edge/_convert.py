@@ -116,7 +116,7 @@ def _export(network: Any, to: Path) -> None:
 
     inputs = [
         keras.Input(
-            tensor.shape[1:], batch_size=1, dtype=tensor.dtype, name=_python_name(tensor.name)
+            tensor.shape[1:], batch_size=1, dtype=tensor.dtype, name=python_name(tensor.name)
         )
         for tensor in network.inputs
     ]
@@ -133,7 +133,7 @@ def _fix_batch(saved_model: Path, to: Path) -> None:
 
     loaded, default = signature_of(saved_model)
     specs = {
-        name: tf.TensorSpec(_with_batch(name, spec.shape), spec.dtype, name)
+        name: tf.TensorSpec(with_batch(name, spec.shape), spec.dtype, name)
         for name, spec in default.structured_input_signature[1].items()
     }
     module = tf.Module()
@@ -142,7 +142,7 @@ def _fix_batch(saved_model: Path, to: Path) -> None:
     tf.saved_model.save(module, str(to), signatures=fixed)
 
 
-def _with_batch(name: str, shape: Any) -> "list[int | None]":
+def with_batch(name: str, shape: Any) -> "list[int | None]":
     """Return the shape with a batch of 1 if the batch is open; raise StageError if its rank is open too."""
     if shape.rank is None:
         raise StageError(f"the input '{name}' has any shape: give the network fixed shapes")
@@ -150,7 +150,7 @@ def _with_batch(name: str, shape: Any) -> "list[int | None]":
     return [1, *sizes[1:]] if sizes[:1] == [None] else sizes
 
 
-def _python_name(name: str) -> str:
+def python_name(name: str) -> str:
     """Return the name in the form that TensorFlow requires: a valid Python parameter name."""
     name = re.sub(r"\W", "_", name)
     return f"{name}_" if keyword.iskeyword(name) else name

@@ -113,10 +113,7 @@ def _names(labels: "Path", outputs: "dict[str, Tensor]") -> list[str]:
 
 def _ends(model: "Path", role: str) -> "tuple[dict[str, Tensor], dict[str, Tensor]]":
     """Return the model's inputs and outputs, whatever its format."""
-    import tempfile
-    from pathlib import Path
-
-    from stages.edge import _convert, _sources
+    from stages.edge import _declared, _sources
     from stages.tflite import roles
 
     source = _sources.find(model, role)
@@ -125,10 +122,7 @@ def _ends(model: "Path", role: str) -> "tuple[dict[str, Tensor], dict[str, Tenso
     one = source[role]
     if one.is_ready:
         return _opened_ends(roles.runnable(roles.files(one.path))[0])
-    with tempfile.TemporaryDirectory() as folder:
-        made = Path(folder) / "float.tflite"
-        _convert.in_child(_convert.to_float, one, Path(folder) / "exported", made)
-        return _opened_ends(made)
+    return _declared.ends(one)
 
 
 def _opened_ends(model: "Path") -> "tuple[dict[str, Tensor], dict[str, Tensor]]":
