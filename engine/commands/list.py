@@ -1,6 +1,7 @@
 """`list`: list use cases, targets, assets, and stages with their parameters."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,11 +34,17 @@ def main(request: Request[Options]) -> tuple[int, None]:
         return 0, None
     for kind, things in found.items():
         print(f"{kind}:")
-        for name, facts in things.items():
-            print(f"  {name}" + (f"  {facts['description']}" if facts["description"] else ""))
-            for line in facts.get("signature", ()):
-                print(f"      {line}")
+        _print(things)
     return 0, None
+
+
+def _print(things: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print names and descriptions in columns; a stage has its signature below."""
+    width = max(map(len, things), default=0)
+    for name, facts in things.items():
+        print(f"  {name:<{width}}  {facts['description']}".rstrip())
+        for line in facts.get("signature", ()):
+            print(f"      {line}")
 
 
 def _described(files: dict[str, Path]) -> dict[str, dict[str, object]]:
