@@ -231,7 +231,9 @@ def _failed(stage: StageState, event: Event, state: RunState, run_dir: Path) -> 
         yield f"{ending}: {event['message']}; {when}"
         return
     yield f"{ending}: {event['message']}"
-    yield from (f"  | {line}" for line in (event["log_tail"] or "").splitlines())
+    for line in (event["log_tail"] or "").splitlines():
+        if line.removeprefix("error: ") != event["message"]:  # a StageError's, which is above
+            yield f"  | {line}"
     yield f"  full log: {as_typed(run_dir / event['log'])}"
     yield f"  resume with: {command_line(state)}"
 

@@ -122,6 +122,15 @@ def test_a_failure_shows_its_log_and_the_command_to_go_on(events, make_job):
     ]
 
 
+def test_a_failure_does_not_repeat_its_message_from_the_log(events, make_job):
+    events.start([make_job("train")]).started("train")
+    events.failed("train", message="no clips", log_tail="reading\nerror: no clips\n")
+    assert said(events, run_dir=Path("runs"))[2:4] == [
+        "train failed after 2.0 s: no clips",
+        "  | reading",
+    ]
+
+
 def test_a_journal_of_an_earlier_version_names_the_whole_path_of_a_log(events, make_job):
     events.start([make_job("train")]).started("train").failed(
         "train", log="/old/outputs/run/logs/train.log"
