@@ -11,6 +11,7 @@ from typing import Any
 from engine import layout, run_files, units
 from engine.events import RunState
 from engine.report import data, headline
+from engine.wording import figure_name
 
 MOST_LOOKED_AT = 50  # earlier runs
 MOST_PARAMS = 30
@@ -109,6 +110,8 @@ def _row(found: headline.Found, before: float, ends: tuple[float, float] | None)
     remark = ""
     if ends and difference and ends[0] <= before <= ends[1]:
         remark = "within the 95 % interval"
+    elif found.stage and figure_name(found.stage, found.name) != found.name:
+        remark = "not measured on the device"
     is_noise = units.unit(found.name).better and abs(difference) < NOISE * abs(before)
     better = _better(found) * difference if is_known and not (remark or is_noise) else 0.0
     return Row(

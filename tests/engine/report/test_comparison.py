@@ -40,6 +40,14 @@ def test_a_latency_is_compared_in_percent_and_a_small_change_has_no_colour():
     assert rows(run(latency=4.0), run(latency=4.1))["bench.latency_median_ms"].tone == ""
 
 
+def test_a_simulated_latency_is_neither_good_nor_bad():
+    states = [run(latency=latency) for latency in (4.0, 9.0)]
+    for state in states:
+        state.stages["bench"].measured_on = "simulated on x86_64"
+    row = rows(*states)["bench.latency_median_ms"]
+    assert (row.tone, row.remark) == ("", "not measured on the device")
+
+
 def test_an_equal_metric_is_the_same():
     assert rows(run(), run())["score.accuracy"].change == "same"
 
