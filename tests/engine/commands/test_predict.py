@@ -497,3 +497,26 @@ def test_answers_are_kept_when_the_device_goes_away(folder_on_device, sshd):
     assert "100 of 230 files are answered already" in said.stderr
     assert "continued in the container" in said.stderr  # it went on while nobody was there
     assert on_device.containers() == []
+
+
+@pytest.mark.slow
+def test_a_folder_with_links_is_answered_in_a_container_of_this_machine(
+    project, docker_engine, plain_archive, monkeypatch
+):
+    monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
+    words = ("usecase=packed", "executor=docker", "target=here")
+    (project.path / "conf" / "target").mkdir()
+    target = {"name": "here", "platform": HERE}
+    (project.path / "conf" / "target" / "here.yaml").write_text(json.dumps(target))
+    project.stage("pack", PACK)
+    project.stage("look", EACH)
+    project.usecase("packed", PACKED)
+    (project.path / "mine").mkdir()
+    (project.path / "mine/a").write_text("1")
+    (project.path / "mine/b").symlink_to("a")
+    (project.path / "mine/a").chmod(0o600)
+    made = Contained(project, docker_engine, plain_archive, *words)
+    project.done(*made.words)
+    said = project.run("predict", *made.words, "format=jsonl", "input=mine")
+    assert said.returncode == 0, said.stderr
+    assert [json.loads(line)["source"] for line in said.stdout.splitlines()] == ["a", "b"]
