@@ -27,29 +27,35 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Problem:
-    """What the columns of the new classes are learnt from; x is centred at `mean`."""
+    """What the columns of the new classes are learnt from.
 
-    x: Values  # (pictures, size)
+    x is centred at `mean`, and in the coordinates of `basis`: fewer pictures than values span a
+    smaller space, which descent from zero never leaves.
+    """
+
+    x: Values  # (pictures, rank)
     target: Values  # (pictures, classes): 1 for the true class
     weight: Values  # (pictures, 1), sum 1
     fixed: Values  # (pictures, kept): logits of the classes that are kept
-    held: Values  # (validation pictures, size), centred too
+    held: Values  # (validation pictures, rank), as x
     held_classes: NDArray[np.int64]
     held_fixed: Values  # (validation pictures, kept)
     mean: Values  # (size,)
+    basis: Values  # (size, rank), orthonormal
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of the new classes, for embeddings centred as in the problem."""
+    """The columns of the new classes, for embeddings as the problem has them."""
 
-    weights: Values  # (size, new classes)
+    weights: Values  # (rank, new classes)
     bias: Values  # (new classes,)
 
     def layer(self, given: Problem) -> Head:
-        """Return the columns for embeddings that are not centred."""
-        bias = self.bias - given.mean @ self.weights
-        return Head(self.weights.T.astype(np.float32), bias.astype(np.float32))
+        """Return the columns for embeddings as they are."""
+        weights = given.basis @ self.weights  # (size, new classes)
+        bias = self.bias - given.mean @ weights
+        return Head(weights.T.astype(np.float32), bias.astype(np.float32))
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,8 @@ def problem(learning: "Learning", learnt: "Embeddings", packed: "Packed | None")
     counts = np.bincount(classes, minlength=len(learning.labels))
     weight = 1 / (len(counts) * counts[classes].astype(np.float64))
     mean = weight @ x.astype(np.float64)
-    held = learning.held.x
+    centred, held = x - mean, learning.held.x
+    basis = np.linalg.qr(centred.T)[0] if len(x) < len(mean) else np.eye(len(mean))
 
     def fixed(rows: NDArray[np.float32]) -> Values:
         if packed is None:
@@ -83,14 +90,15 @@ def problem(learning: "Learning", learnt: "Embeddings", packed: "Packed | None")
         return (rows @ packed.layer.weights.T + packed.layer.bias).astype(np.float64)
 
     return Problem(
-        x - mean,
+        centred @ basis,
         np.eye(len(counts))[classes],
         weight[:, None],
         fixed(x),
-        held - mean,
+        (held - mean) @ basis,
         learning.held.classes,
         fixed(held),
         mean,
+        basis,
     )
 
 

@@ -112,7 +112,15 @@ def test_the_gradient_is_the_slope_of_the_loss():
     x, classes = chance.normal(size=(8, 4)), np.arange(8) % 3
     weight = np.full((8, 1), 1 / 8)
     given = _regression.Problem(
-        x, np.eye(3)[classes], weight, np.zeros((8, 0)), x, classes, np.zeros((8, 0)), np.zeros(4)
+        x,
+        np.eye(3)[classes],
+        weight,
+        np.zeros((8, 0)),
+        x,
+        classes,
+        np.zeros((8, 0)),
+        np.zeros(4),
+        np.eye(4),
     )
     found = _regression.descend(given, 0.1, 1, 1)
 
