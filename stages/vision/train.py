@@ -34,7 +34,7 @@ def train(
     backbone: Literal["small", "mobilenet_v1", "mobilenet_v2"] = "mobilenet_v2",
     alpha: Annotated[float, Range(gt=0, le=2)] = 1.0,
     views: Annotated[int, Range(ge=1, le=64)] = 2,
-    epochs: Annotated[int, Range(ge=0)] = 20,
+    epochs: Annotated[int, Range(ge=0)] = 16,
     tuned_share: Annotated[float, Range(gt=0, le=1)] = 1.0,
     qat_epochs: Annotated[int, Range(ge=0)] = 6,
     learning_rate: Annotated[float, Range(gt=0, le=1)] = 3e-3,
