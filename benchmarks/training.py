@@ -23,6 +23,7 @@ sys.path.insert(0, str(ROOT))
 PICTURES, SIDE, HELD, BATCH, THREADS = 300, 160, 0.2, 32, 2
 FROZEN, TUNED = 4, 4  # epochs of the two phases
 PHOTO = (375, 500)
+WEIGHTS = "backbone.weights.h5"
 
 
 def ours(folder: Path, side: int) -> None:
@@ -35,7 +36,7 @@ def ours(folder: Path, side: int) -> None:
         Path("train"),
         Path("model"),
         Path("decision.json"),
-        weights(side),
+        folder.parent / WEIGHTS,
         backbone="mobilenet_v2",
         alpha=0.35,
         views=FROZEN,
@@ -74,7 +75,7 @@ def keras_script(folder: Path, side: int) -> None:
     train = read.map(lambda x, y: (change(x, training=True), y), tf.data.AUTOTUNE)
     train = train.prefetch(tf.data.AUTOTUNE)
     body = backbone(side)
-    body.load_weights(weights(side))
+    body.load_weights(folder.parent / WEIGHTS)
     inputs = keras.Input((side, side, 3))
     x = body(layers.Rescaling(1 / 127.5, -1)(inputs), training=False)
     x = layers.Dropout(0.2)(layers.GlobalAveragePooling2D()(x))
@@ -93,12 +94,9 @@ def backbone(side: int) -> "object":
     )
 
 
-def weights(side: int) -> Path:
-    """Return a file of weights, random ones: the time is the same."""
-    path = Path("backbone.weights.h5").absolute()
-    if not path.exists():
-        backbone(side).save_weights(path)
-    return path
+def save_weights(folder: Path, side: int) -> None:
+    """Save random weights: the time is the same."""
+    backbone(side).save_weights(folder.parent / WEIGHTS)
 
 
 TRAINERS: dict[str, Callable[[Path, int], None]] = {
@@ -117,6 +115,7 @@ def main(count: int, side: int) -> None:
     walls = []
     with tempfile.TemporaryDirectory() as folder:
         write_pictures(Path(folder) / "photos", count)
+        measured("weights", folder, side)
         for name in TRAINERS:
             found = measured(name, folder, side)
             walls.append(found["wall_s"])
@@ -159,7 +158,9 @@ def write_pictures(folder: Path, count: int) -> None:
 if __name__ == "__main__":
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if sys.argv[1:2] == ["--trainer"]:
-        TRAINERS[sys.argv[2]](Path(sys.argv[3]) / "photos", int(sys.argv[4]))
+        {**TRAINERS, "weights": save_weights}[sys.argv[2]](
+            Path(sys.argv[3]) / "photos", int(sys.argv[4])
+        )
     else:
         numbers = [int(word) for word in sys.argv[1:]]
         main(*(numbers + [PICTURES, SIDE][len(numbers) :]))

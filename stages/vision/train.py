@@ -38,7 +38,7 @@ def train(
     tuned_share: Annotated[float, Range(gt=0, le=1)] = 1.0,
     qat_epochs: Annotated[int, Range(ge=0)] = 6,
     learning_rate: Annotated[float, Range(gt=0, le=1)] = 3e-3,
-    tuning_rate: Annotated[float, Range(gt=0, le=1)] = 1e-4,
+    tuning_rate: Annotated[float, Range(gt=0, le=1)] = 3e-4,
     qat_rate: Annotated[float, Range(gt=0, le=1)] = 3e-5,
     batch_size: Annotated[int, Range(ge=1)] = 32,
     dropout: Annotated[float, Range(ge=0, lt=1)] = 0.2,
