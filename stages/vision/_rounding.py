@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from engine.stage import note
+from stages.evaluation.drop import beyond_one
 from stages.training import fake_quantisation
 
 if TYPE_CHECKING:
@@ -14,7 +15,9 @@ MEASURED = 200  # pictures that measure the ranges of the activations
 
 
 def compensate(course: "Course", epochs: int, rate: float, changed: "Changed") -> float:
-    """Return the int8 accuracy of validation, simulated; if it is more than a point lower, train first.
+    """Return the int8 accuracy of validation, simulated; if it is lower, train first.
+
+    Lower means: by more than a point, and by more than one picture.
 
     Quantisation-aware training starts from the best weights, and they stay if no epoch has a lower
     int8 loss.
@@ -24,7 +27,8 @@ def compensate(course: "Course", epochs: int, rate: float, changed: "Changed") -
     shown = fake_quantisation.measured_on(course.train.pictures, MEASURED)
     twin = fake_quantisation.simulated(network, shown.astype("float32"))
     plain = course.judge(twin, pictures)
-    if before - plain["val_accuracy"] <= MOST_LOST or not epochs:
+    lost = beyond_one(before, plain["val_accuracy"], len(pictures))
+    if lost <= MOST_LOST or not epochs:
         return plain["val_accuracy"]
     course.begin({**plain, "epoch": course.best["epoch"]})
     course.run(course.phase("qat", epochs, rate, changed, twin))
