@@ -12,10 +12,10 @@ from tests.messages.rows import Subject, Told, told
 
 FORMS = {
     "no_name": ({"name": None}, "u.yaml: name", "name", "name: ..."),
-    "name": ({"name": "u u"}, "u.yaml: name", "u u", "letters a to z, digits"),
+    "name": ({"name": "u u"}, "u.yaml: name", "u u", "letters, digits"),
     "no_stages": ({"stages": None}, "u.yaml: stages", "stages", "stages: ..."),
     "empty_stages": ({"stages": {}}, "u.yaml: stages", "item", "docs/reference.md"),
-    "stage_name": ({"stages": {"a-b": {}}}, "u.yaml: stages.a-b", "a-b", "letters a to z, digits"),
+    "stage_name": ({"stages": {"a-b": {}}}, "u.yaml: stages.a-b", "a-b", "letters, digits"),
     "unknown_key": ({"param": {}}, "u.yaml: param", "param", "params"),
     "parameter": ({"params": {"x": {"y": 1}}}, "u.yaml: params.x", "y", "a number, text"),
     "asset": ({"assets": {"x": 3}}, "u.yaml: assets.x", "3", "text"),
@@ -53,7 +53,7 @@ STAGE_FORMS = {
         {"params": {"a b": 1}},
         "u.yaml: stages.a.params.a b",
         "a b",
-        "letters a to z, digits",
+        "letters, digits",
     ),
 }
 TARGET_FORMS = {

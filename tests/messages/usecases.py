@@ -130,7 +130,7 @@ MISTAKES = {
         "  a: {command: ['true'], outputs: ['../x']}",
         "u.yaml: stages.a.outputs.0",
         "../x",
-        "letters a to z, digits",
+        "letters, digits",
     ),
     "suffix": (
         "  a: {command: ['true'], outputs: [x.c-v]}",

@@ -67,7 +67,9 @@ def test_the_variance_that_is_left(judged, int8, floating, r2):
 @pytest.mark.parametrize("form", ["int8", "float"])
 def test_outputs_that_are_not_finite_are_refused(judged, value, form):
     rows = [[[value, 1]], [[0, 1]]]
-    with pytest.raises(StageError, match=f"the {form} model's output 'scores' holds NaN or inf"):
+    with pytest.raises(
+        StageError, match=f"the {form} model's output 'scores' contains NaN or infinity"
+    ):
         judged(*(rows if form == "int8" else rows[::-1]))
 
 

@@ -214,11 +214,6 @@ def test_the_card_says_what_the_compiler_made_of_the_model(pack):
     assert words in (pack(log=LOG)[0] / "card.md").read_text()
 
 
-def test_the_card_says_that_a_published_model_came_compiled(pack):
-    log = {"compiled": False, "models": {"model": {"compiled": True, "by": "its publisher"}}}
-    assert "- Edge TPU: compiled by its publisher\n" in (pack(log=log)[0] / "card.md").read_text()
-
-
 def test_the_metrics_are_the_packages_files_and_bytes(pack):
     folder, metrics = pack()
     sizes = [(folder / name).stat().st_size for name in files_in(folder)]
