@@ -45,9 +45,9 @@ def main(words: list[str]) -> int:
     rows = [_row(mirror, one) for one in models]
     operators, in_bytes, in_file = (sum(row[at] for row in rows) for at in range(3))
     print(
-        f"\nof {len(models)} models: the right operators of {operators}, cached and streamed bytes "
-        f"within {TOLERANCE:.0%} of {in_bytes}, "
-        f"compiled files read rightly {in_file}"
+        f"\nof {len(models)} models: operators right for {operators}, cached and streamed bytes "
+        f"within {TOLERANCE:.0%} for {in_bytes}, "
+        f"compiled files read correctly: {in_file}"
     )
     return 0
 

@@ -39,7 +39,7 @@ def ours(paths: list[Path]) -> int:
 
 
 def tf_data(paths: list[Path], ratio: int = 1) -> int:
-    """Read with tf.data like its guide: decode_jpeg and resize, mapped in parallel."""
+    """Read with tf.data as in its guide: decode_jpeg and resize, mapped in parallel."""
     import tensorflow as tf
 
     def read(path: "tf.Tensor") -> "tf.Tensor":
@@ -68,7 +68,7 @@ def keras(paths: list[Path]) -> int:
 READERS: dict[str, Callable[[list[Path]], int]] = {
     "stages/media": ours,
     "tf.data": tf_data,
-    "tf.data, told to decode at 1/8": partial(tf_data, ratio=8),
+    "tf.data, decoding at 1/8": partial(tf_data, ratio=8),
     "Keras image_dataset_from_directory": keras,
 }
 

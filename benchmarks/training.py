@@ -1,4 +1,4 @@
-"""What training a picture classifier costs, beside a plain Keras script that does the same.
+"""Measures the cost of training a picture classifier, compared with an equivalent Keras script.
 
 Both read the same folder of JPEGs, train the last layer on the frozen backbone and then the backbone,
 with the same sizes, epochs, augmentation and number of threads, and judge each epoch on the same
@@ -125,7 +125,7 @@ def main(count: int, side: int) -> None:
 
 
 def measured(name: str, folder: str, side: int) -> dict[str, float]:
-    """Return what a fresh process took, from its start to its end."""
+    """Return the wall and processor time of a fresh process."""
     argv = [sys.executable, str(Path(__file__).resolve()), "--trainer", name, folder, str(side)]
     with tempfile.TemporaryDirectory() as here:
         before, start = children_s(), time.perf_counter()

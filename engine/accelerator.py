@@ -33,7 +33,7 @@ class Accelerator(Protocol):
 
     TITLE: str  # what users call it
     BUSES: tuple[str, ...]  # how it can be connected, the usual way first; empty: only one way
-    RUNTIME: str | None  # default runtime of targets that have it; None: it works with any runtime
+    RUNTIME: str | None  # default runtime of targets with it; None: any runtime works
 
     @staticmethod
     def seen() -> str:
@@ -45,7 +45,7 @@ class Accelerator(Protocol):
 
     @staticmethod
     def is_usable(bus: str | None) -> bool:
-        """Return whether a process of this machine can open one on that bus now."""
+        """Return whether a process on this machine can now open a device on that bus."""
 
     @staticmethod
     def access(bus: str | None) -> Access:

@@ -112,7 +112,7 @@ def _refusal(node: ast.expr, value: Any) -> str | None:
 
 
 def _nearest(reasons: list[str | None]) -> str | None:
-    """Return the reason of the type that fits except for its bounds, if there is one."""
+    """Return which bound refuses the value, if one of the types fits apart from its bounds."""
     return next((why for why in reasons if why and "type" not in why), reasons[0])
 
 

@@ -67,7 +67,7 @@ class Asset(_Model):
     )
     settings: Defaults = Defaults()
     until: tuple[Name, ...] = Field(
-        (), description="the last stages that this data can reach; empty: all"
+        (), description="the last stages that can use this data; empty: all"
     )
     files: tuple[AssetFile, ...] = ()
     compiled: AssetFile | None = Field(

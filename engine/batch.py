@@ -1,7 +1,7 @@
 """Runs one stage on a folder in parts: each part is a job whose outputs the store keeps.
 
 The same command therefore resumes after a kill or a lost device: finished parts come from the store,
-and a container that still works on a part on the device is taken over.
+and a container that is still processing a part on the device is adopted.
 """
 
 import shutil
@@ -29,35 +29,35 @@ from engine.stage.names import is_hidden, natural_order
 from engine.store import Record, Store
 from engine.vocabulary import Event
 
-OWNER = "predict-"  # how the names of the work folders begin
-PART = 100  # files: a container for each part costs a Pi some seconds
-MOST_BAD = 10  # files that end the stage's process, before the fault is no longer theirs
-AGAIN_S = 0.2  # between two looks whether another engine has done the same part
-_ITS_PROCESS = ("killed", "out_of_memory", "bus_error")  # how a file ends it
+OWNER = "predict-"  # the prefix of the work folders' names
+PART = 100  # files; starting a container for each part takes a Pi a few seconds
+MOST_BAD = 10  # if more files end the stage's process, the files are not the cause
+AGAIN_S = 0.2  # between checks whether another engine has finished the same part
+_ITS_PROCESS = ("killed", "out_of_memory", "bus_error")  # failures that a file can cause
 Names = tuple[str, ...]  # paths below the user's folder
-Hear = Callable[[int, int, str], None]  # files done, all files, and the name of the one at work
+Hear = Callable[[int, int, str], None]  # files done, all files, and the current file
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A part that is done: its files, its record, and where its outputs are, by name."""
+    """A finished part: its files, its record, and the paths of its outputs by name."""
 
     names: Names
     record: Record
     outputs: Mapping[str, Path]
-    was_kept: bool  # an earlier command did it
+    was_kept: bool  # an earlier command processed it
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file that ended the stage's process, and how."""
+    """A file that ended the stage's process, and why."""
 
     name: str
     why: str
 
 
 class Stopped(Exception):
-    """A part failed, and so would the others: the reason, and the end of its log."""
+    """A part failed for a reason that affects all parts; `log` is the end of its log."""
 
     def __init__(self, failure: Failure, log: str) -> None:
         super().__init__(failure.message)
@@ -65,7 +65,7 @@ class Stopped(Exception):
 
 
 def names(folder: Path) -> list[str]:
-    """Return the files of a folder and of the folders in it, in natural order, without hidden ones."""
+    """Return all files below a folder, in natural order, without hidden ones."""
     found = [name for name, _ in digest.files(folder)]
     seen = [name for name in found if not any(map(is_hidden, name.split("/")))]
     return sorted(seen, key=lambda name: [natural_order(part) for part in name.split("/")])
@@ -84,7 +84,7 @@ def opened(
 ) -> Iterator["Batch"]:
     """Yield the batch of a stage whose input `over` is the user's folder.
 
-    UserError: the stage can run nowhere, or its machine is out of reach.
+    Raise UserError if the stage cannot run anywhere, or its machine is unreachable.
     """
     store = Store(layout.store_dir(request.outputs))
     with (
@@ -99,7 +99,7 @@ def opened(
         assets = {name: _asset(name, path, store) for name, path in inputs.items() if name != over}
         batch = Batch(request, executors, store, work, job, assets, inputs[over], over, hear)
         batch.prepare(provide)
-        store.locks.sweep(OWNER)  # after `reclaim`, which reads what killed commands left
+        store.locks.sweep(OWNER)  # after `reclaim`, which reads the folders of killed commands
         yield batch
 
 
@@ -116,17 +116,17 @@ class Batch:
     source: Path
     over: str
     hear: Hear
-    done: int = 0  # files, also those that are skipped
+    done: int = 0  # files, including skipped ones
     total: int = 0
     _parts: list[tuple[Names, Planned]] = field(default_factory=list)
     _bad: int = 0
     _count: int = 0
 
     def prepare(self, provide: Provide) -> None:
-        """Lay out the parts, look each up in the store, and make ready for those that are missing."""
+        """Lay out the parts, look each up in the store, and prepare to run the missing ones."""
         every = names(self.source)
         if not every:
-            what, fix = "it holds no file", "name a folder with files, or a file"
+            what, fix = "it contains no files", "give a folder with files, or a file"
             raise UserError(str(self.source), what, fix)
         self.total = len(every)
         cuts = range(0, len(every), PART)
@@ -138,15 +138,16 @@ class Batch:
             self.executors.reclaim(to_run, self.work)
 
     def results(self) -> Iterator[Answered | Skipped]:
-        """Yield each part when it is done, in order, and the files that are skipped; Stopped if one
-        fails otherwise.
+        """Yield the finished parts, in order, and the skipped files.
+
+        Raise Stopped if a part fails for a reason that affects all parts.
         """
         for part, planned in self._parts:
             yield from self._results(part, planned)
 
     @property
     def kept(self) -> int:
-        """Return how many files earlier commands have answered."""
+        """Return how many files earlier commands have processed."""
         return sum(len(part) for part, planned in self._parts if planned.record)
 
     def _results(self, part: Names, planned: Planned) -> Iterator[Answered | Skipped]:
@@ -157,7 +158,7 @@ class Batch:
             yield Answered(part, outcome, paths, planned.record is not None)
         elif outcome.kind not in _ITS_PROCESS or self._bad >= MOST_BAD:
             raise Stopped(outcome, log)
-        elif len(part) > 1:  # one of its files does it: find out which
+        elif len(part) > 1:  # one of its files is the cause: find it
             middle = len(part) // 2
             for half in (part[:middle], part[middle:]):
                 yield from self._results(*self._planned(half))
@@ -167,7 +168,7 @@ class Batch:
             yield Skipped(part[0], outcome.message)
 
     def _outcome(self, job: Job) -> tuple[Record | Failure, str]:
-        """Run the job, unless the store has it by now, and return what came of it, and its log's end."""
+        """Run the job, unless the store has it by now; return its record or failure, and its log's end."""
         self._make_readable(job)
         attempts = self._attempts(job)
         try:
@@ -208,8 +209,8 @@ class Batch:
         return part, settle(job, {}, self.assets, self.store)
 
     def _make_readable(self, job: Job) -> None:
-        """Replace the links of a part by copies for a container of this machine: it sees only what is
-        mounted.
+        """Replace the links of a part by copies for a container on this machine, which sees only
+        mounted files.
         """
         if job.placement.image is None or job.placement.measured_on == DEVICE:
             return

@@ -1,4 +1,4 @@
-"""What a user reads while a folder is answered: rows on one stream, notes and progress on the other."""
+"""Reports the predictions for a folder: rows on one stream, notes and progress on the other."""
 
 import shutil
 import time
@@ -10,11 +10,11 @@ from engine.batch import Answered, Skipped
 from engine.pace import Pace
 from engine.wording import duration, plural, printable
 
-PROGRESS_S = 10.0  # between two lines on how far it is
+PROGRESS_S = 10.0  # between two progress lines
 
 
 class Report:
-    """The report of one folder; output: where annotated pictures go, if the user wants them."""
+    """The report of one folder; output: the path for annotated pictures, or None."""
 
     def __init__(
         self, form: predictions.Format, output: Path | None, out: TextIO, err: TextIO
@@ -27,14 +27,14 @@ class Report:
         self._total = self._rows = self._inputs = self._skipped = 0
 
     def begin(self, total: int, kept: int) -> None:
-        """Say how many of the files earlier commands have answered."""
+        """Print how many of the files earlier commands have processed."""
         self._total = total
         self._pace.show({"event": "job_started", "stage": "", "time": time.time()})
         if kept:
-            self._say(f"{kept:,} of {total:,} files are answered already")
+            self._say(f"{kept:,} of {total:,} files were processed earlier")
 
     def hear(self, done: int, total: int, message: str) -> None:
-        """Say from time to time how far it is, and how long it still takes."""
+        """Print the progress and the estimated time left, at intervals."""
         now_s = time.time()
         event = {"event": "progress", "stage": "", "time": now_s, "done": done, "total": total}
         self._pace.show(event)
@@ -49,7 +49,7 @@ class Report:
         """Print a part's notes and rows."""
         if isinstance(result, Skipped):
             self._skipped += 1
-            self._say(f"note: {result.name} is skipped: {result.why}")
+            self._say(f"note: {result.name} was skipped: {result.why}")
             return
         for note in result.record.notes:
             if note not in self._noted:
@@ -58,7 +58,7 @@ class Report:
         self._count(result, self._print(_folder(result)))
 
     def copy(self, result: Answered | Skipped) -> None:
-        """Copy a part's annotated pictures; none takes the place of another part's."""
+        """Copy a part's annotated pictures without replacing those of another part."""
         if self._output is None or isinstance(result, Skipped):
             return
         if self._total == 1:
@@ -69,14 +69,14 @@ class Report:
             shutil.copyfile(path, self._output / self._unused(path))
 
     def resume(self, done: int) -> None:
-        """Say what is kept of an unfinished folder."""
-        self._say(f"{done:,} of {self._total:,} files are answered; the same command resumes")
+        """Print how many files of an unfinished folder are processed."""
+        self._say(f"{done:,} of {self._total:,} files processed; repeat the command to resume")
 
     def end(self) -> int:
-        """Say what was answered, and return the exit status."""
+        """Print the number of processed files, and return the exit status."""
         if not self._rows and self._form == "table":
             self._out.write(predictions.shown([], "table") + "\n")
-        answered = f"{plural(self._inputs, 'input')} answered"
+        answered = f"{plural(self._inputs, 'input')} processed"
         self._say(f"{answered}, {self._skipped:,} skipped" if self._skipped else answered)
         if self._output:
             self._say(str(self._output))
@@ -85,7 +85,7 @@ class Report:
     def _print(self, folder: Path) -> int:
         rows = predictions.rows(folder)
         if rows is None:
-            self._say("the stage wrote no predictions.jsonl with a JSON object in each line")
+            self._say("the stage wrote no predictions.jsonl with a JSON object on each line")
             return 0
         for line in self._lines.of(rows):
             self._out.write(line + "\n")

@@ -54,7 +54,7 @@ def cli(argv: list[str], program: str = PROGRAM) -> int:
         _silence()
         return NO_READER
     except Exception as error:
-        from engine import mistakes  # which knows Hydra's
+        from engine import mistakes  # it imports Hydra to recognise its errors
 
         return mistakes.tell(error, line)
 

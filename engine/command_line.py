@@ -114,7 +114,7 @@ def _refuse_unknown_flag(word: str) -> None:
         return
     key = word.lstrip("-")
     if "=" in key and name not in ("-", "--"):
-        raise UserError(word, "a key has no dashes", f"write {key}")
+        raise UserError(word, "a key is written without dashes", f"write {key}")
     shown = [flag for flag in _FLAGS if flag.startswith("--")]
     raise UserError(word, "there is no such flag", did_you_mean(word, sorted(shown)))
 

@@ -121,6 +121,6 @@ def _download(
     if received.hexdigest() != file.sha256:
         raise UserError(
             f"asset {asset.name}: {file.path}",
-            f"{file.url} sent another file (sha256 {received.hexdigest()[:12]}..., {size:,} bytes)",
+            f"{file.url} sent a different file (sha256 {received.hexdigest()[:12]}..., {size:,} bytes)",
             "try again, or put the right file into a folder and set mirror=FOLDER",
         )

@@ -194,7 +194,7 @@ def _spelt_out(graph: Dag, where: str) -> list[UserError]:
         mistakes.append(
             UserError(
                 f"{where}: stages.{stage}.inputs.{graph.inputs[stage][source][0]}",
-                f"these stages wait for one another: {spelt}",
+                f"these stages depend on one another: {spelt}",
                 "take one of these inputs from an earlier stage",
             )
         )

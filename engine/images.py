@@ -97,8 +97,8 @@ def serving(
         platforms = listed(sorted({image.platform for image in images}))
         raise UserError(
             "",
-            f"no image serves {platform}",
-            f"add one in containers/; there are images for {platforms}",
+            f"there is no image for {platform}",
+            f"add one in containers/; images exist for {platforms}",
         )
     best = min(
         at_hand, key=lambda image: (len(lacking(image, packages, runtime)), len(image.packages))

@@ -25,7 +25,7 @@ class Kind(Protocol):
 
 @cache
 def of(key: str) -> Kind:
-    """Return the kind that the key stands for."""
+    """Return the kind of stage with this key."""
     return cast(Kind, extensions.module("kinds", key))
 
 

@@ -1,6 +1,6 @@
 """The entry point of `mlflow run`: the MLproject file calls it with a use case, a target and overrides.
 
-Its run is nested in the one that `mlflow run` has made, in the same MLflow.
+Its run is nested in the one that `mlflow run` created, in the same MLflow.
 """
 
 import os

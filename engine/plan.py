@@ -158,7 +158,7 @@ def settle_all(
     store: Store,
     forced: Collection[str] = (),
 ) -> dict[str, Planned]:
-    """Settle the jobs in order, each with the outputs of those before it."""
+    """Look up the jobs in order, each with the outputs of those before it."""
     planned: dict[str, Planned] = {}
     outputs: dict[str, Mapping[str, str]] = {}
     for name, job in jobs.items():

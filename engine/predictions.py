@@ -13,7 +13,7 @@ from engine.wording import printable, table
 
 Format = Literal["table", "json", "jsonl"]
 Row = dict[str, Any]
-_MOST_BYTES = 8_000_000  # that are read at once
+_MOST_BYTES = 8_000_000  # read at once
 FILE = "predictions.jsonl"
 
 
@@ -38,12 +38,12 @@ def shown(found: list[Row], form: Format) -> str:
 
 
 def annotated(result: Path) -> list[Path]:
-    """Return the pictures and videos on which the stage drew its answers."""
+    """Return the pictures and videos that the stage annotated."""
     return sorted((result / "annotated").glob("*"))
 
 
 def deliver(result: Path, output: Path) -> None:
-    """Copy what the stage drew to where the user wants it: one to a file, several into a folder."""
+    """Copy the annotated files to `output`: a single one as a file, several into a folder."""
     made = annotated(result)
     if len(made) == 1 and output.suffix == made[0].suffix:
         shutil.copyfile(made[0], output)
@@ -62,7 +62,7 @@ class Lines:
         self._widths: list[int] = []
 
     def of(self, found: list[Row]) -> list[str]:
-        """Return these rows, and a table's head before the first of all."""
+        """Return the lines of these rows; the first call for a table begins with its header."""
         if self._form != "table":
             return [json.dumps(row) for row in found]
         cells = []
@@ -83,7 +83,7 @@ class Lines:
 class Following:
     """The rows of a stage's output as text, while the stage writes them.
 
-    Invalid lines are skipped: `rows` refuses them when the stage has ended.
+    Invalid lines are skipped; `rows` rejects them when the stage has ended.
     """
 
     def __init__(self, name: str, form: Format) -> None:
@@ -103,7 +103,7 @@ class Following:
 
     @property
     def has_begun(self) -> bool:
-        """Return whether there was a row."""
+        """Return whether a row was read."""
         return self._offset > 0
 
     def _added(self, out: Path) -> bytes:
@@ -121,7 +121,7 @@ class Following:
 
 
 def _row(line: bytes) -> list[Row]:
-    """Return the row in a line; nothing if it is none."""
+    """Return the row in a line; empty if the line is not a row."""
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):
@@ -134,9 +134,9 @@ def _cells(row: Row, keys: list[str]) -> list[str]:
 
 
 def _cell(value: Any) -> str:
-    """Return a value as text; nothing for null, such as the time of a picture.
+    """Return a value as text; empty for null, such as the time of a picture.
 
-    The name of a user's file may hold line ends and escape sequences.
+    The name of a user's file may contain line breaks and escape sequences.
     """
     if value is None:
         return ""

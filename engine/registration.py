@@ -84,7 +84,7 @@ def read(
         if dropped := _NO_CHOICE.fullmatch(word):
             raise UserError(
                 word,
-                f"a run cannot do without {dropped[1]}",
+                f"{dropped[1]} is required",
                 f"omit this word, or write {dropped[1]}=NAME",
             )
         if nameless := _NO_NAME.fullmatch(word):
@@ -192,7 +192,7 @@ def _nameless(word: str, group: str, value: str, dirs: Sequence[Path]) -> UserEr
 
 
 def _unnamable(word: str, path: Path) -> UserError:
-    what = f"the name of {path.name} is a number, which cannot be chosen"
+    what = f"{path.name} cannot be chosen, because its name is a number"
     return UserError(word, what, "rename the file; let its name begin with a letter")
 
 

@@ -101,7 +101,7 @@ def dispatcher(request: Request) -> Dispatcher:
 
 
 def placed(executors: Dispatcher, spec: StageSpec, contract: Contract) -> Placement:
-    """Return where the stage runs; UserError if it can run nowhere."""
+    """Return where the stage runs; raise UserError if it cannot run anywhere."""
     try:
         return executors.place(spec, contract)
     except UserError as mistake:  # such as a module that no image of the target has

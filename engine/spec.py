@@ -99,7 +99,9 @@ class StageSpec(_OfAKind):
         description='gates: metric: ">= 0.85", or ">= 0.85 if measured" if the metric may be missing',
     )
     retries: int = Field(0, ge=0, le=20)
-    retry_delay: Duration = Field(1.0, description="before the first retry; doubles each time")
+    retry_delay: Duration = Field(
+        1.0, description="delay before the first retry; doubles each time"
+    )
     timeout: Duration | None = Field(
         None,
         description="such as 30m; ten times as long under emulation; then the whole process tree is "

@@ -42,7 +42,7 @@ def mistakes(stages: Mapping[str, StageSpec], params: Params, where: str) -> Ite
     for key, known in _unmatched(stages, params).items():
         value = params.get(key.removeprefix(PARAMETER))
         if key.removeprefix(PARAMETER) in params:
-            what = f"no stage is for {key}={value}"
+            what = f"no stage runs with {key}={value}"
             yield UserError(f"{where}: {key}", what, did_you_mean(str(value), known))
 
 

@@ -490,7 +490,7 @@ def test_a_source_that_the_stages_of_root_may_not_read_is_named(contained):
     source.chmod(0o600)
     assert contained.refused() == [
         str(source),
-        "as root's stages run as an unprivileged user in their containers, they may not read it",
+        "root's stages run as an unprivileged user in their containers, and that user cannot read it",
         f"chmod -R go+rX {source.parent}; or executor=local",
     ]
 

@@ -39,7 +39,7 @@ def seen() -> str:
 
 
 def is_usable(bus: str | None) -> bool:
-    """Return whether a process of this machine can open an Edge TPU on that bus now."""
+    """Return whether a process on this machine can now open an Edge TPU on that bus."""
     return any(found.bus == bus and found.is_usable for found in coral.find())
 
 
@@ -113,7 +113,7 @@ def _present(corals: Sequence[Coral]) -> Iterator[Finding]:
                 "plug it into a blue port (USB 3): over USB 2, an inference takes two to "
                 "six times as long"
             )  # pycoral's benchmark references
-            yield Finding(False, f"{name}: its link has {found.mbit_s} Mbit/s", fix)
+            yield Finding(False, f"{name}: its USB link runs at {found.mbit_s} Mbit/s", fix)
 
 
 def _state(found: Coral) -> str:

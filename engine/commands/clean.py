@@ -34,7 +34,7 @@ class Clean(BaseModel):
         "complete run and the newest packaged model are always kept",
     )
     older_than: Duration | None = Field(
-        None, description="remove only runs that are older, such as 30d"
+        None, description="remove only runs that are older than this, such as 30d"
     )
     max_size: Size | None = Field(
         None, description="then remove the oldest runs until the store is smaller, such as 10G"
@@ -98,7 +98,7 @@ def _clean_mlflow(request: Request, doomed: Collection[Path], dry_run: bool) -> 
 
 
 def _lasting(summaries: Mapping[Path, RunSummary]) -> set[Path]:
-    """Return the runs that stay whatever the rules, each use case and target having its own."""
+    """Return the runs that are always kept, for each use case and target."""
     by_parent: dict[Path, dict[Path, RunSummary]] = {}
     for path, summary in summaries.items():
         by_parent.setdefault(path.parent, {})[path] = summary
@@ -113,8 +113,8 @@ def _chosen(
     store: Store,
     rules: Clean,
 ) -> list[Path]:
-    """Return which of the runs go: by number and age, then as many more, oldest first, as the
-    store's size asks for.
+    """Return the runs to remove: those selected by number and age, then the oldest others until the
+    store is small enough.
     """
     doomed = [path for path in _doomed(idle, rules) if path not in lasting]
     if rules.max_size is None:
@@ -162,7 +162,7 @@ def _uses(state: RunSummary) -> Uses:
 
 
 def _used(uses: Mapping[Path, Uses], doomed: Collection[Path]) -> Uses:
-    """Return what the runs that stay use."""
+    """Return what the remaining runs use."""
     kept = [used for path, used in uses.items() if path not in doomed]
     return {one for fingerprints, _ in kept for one in fingerprints}, {
         one for _, digests in kept for one in digests

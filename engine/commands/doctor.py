@@ -14,7 +14,7 @@ from engine.options import CommandOptions
 from engine.request import Request
 from engine.wording import as_called
 
-WITHIN_S = 1.0  # a Docker engine, an MLflow server: one that answers does so within milliseconds
+WITHIN_S = 1.0  # a Docker engine or an MLflow server normally responds within milliseconds
 
 
 class Options(CommandOptions):
@@ -24,8 +24,8 @@ class Options(CommandOptions):
 
 
 def main(request: Request[Options]) -> tuple[int, None]:
-    """Print a line for each thing looked for; the exit status is 0, since none is needed for
-    planning.
+    """Print a line for each check. The exit status is always 0, because planning needs none of the
+    things that are checked.
     """
     checks: dict[str, Check] = {
         "Python": machine.python,

@@ -1,6 +1,6 @@
 """`edgetpu`: list the operators of model=FILE.tflite that map to the Edge TPU, and why others do not.
 
-Of a compiled file, list what is in it.
+For a compiled file, list its contents.
 """
 
 import json

@@ -24,7 +24,7 @@ class Options(CommandOptions):
 
 
 def main(request: Request[Options]) -> tuple[int, None]:
-    """Print one reason a line, stage by stage."""
+    """Print one reason per line, stage by stage."""
     made = planning.plan(request)
     jobs, last = made.plan.jobs, _last_fingerprints(request)
     _refuse_left_out(request.options.stage, made.plan.left_out)
@@ -37,7 +37,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
 
 
 def _refuse_left_out(name: str | None, left_out: Mapping[str, str]) -> None:
-    """Refuse a stage that the use case has, and that this plan leaves out."""
+    """Raise UserError for a stage that this plan leaves out."""
     if why := left_out.get(name or ""):
         fix = "choose another stage, or change what leaves it out"
         raise UserError(f"stage={name}", f"this plan leaves it out: {why}", fix)
@@ -61,9 +61,7 @@ def _last_fingerprints(request: Request) -> dict[str, str]:
 def _reasons(planned: Planned, before: Parts | None, jobs: Mapping[str, Planned]) -> list[str]:
     if before is None:
         return [
-            UNCHANGED
-            if planned.record
-            else "it has not finished before, for this use case and target"
+            UNCHANGED if planned.record else "it has never finished for this use case and target"
         ]
     after = planned.parts or planned.job.parts(_hoped_inputs(planned, before, jobs))
     changes = fingerprints.differences(before, after)
@@ -79,8 +77,8 @@ def _reasons(planned: Planned, before: Parts | None, jobs: Mapping[str, Planned]
 
 
 def _hoped_inputs(planned: Planned, before: Parts, jobs: Mapping[str, Planned]) -> dict[str, Any]:
-    """Take the inputs that are not made yet as they were, so that only what is known to differ is
-    named.
+    """Return the digests of the inputs. Assume that inputs which do not exist yet are unchanged, so
+    that only known differences are listed.
     """
     known: dict[str, Any] = dict(before.get("input", {}))
     for name, ref in planned.job.inputs.items():

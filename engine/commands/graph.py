@@ -24,7 +24,7 @@ class Options(CommandOptions):
 
 
 def main(request: Request[Options]) -> tuple[int, None]:
-    """Draw the plan: what is cached, and what a run is at work on."""
+    """Draw the plan, with the cached stages and those that are running now."""
     planned = planning.plan(request)
     plan = planned.plan
     found = [cached(name, one.record) for name, one in plan.jobs.items() if one.record]
@@ -47,7 +47,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
 
 
 def _running(request: Request[Options], planned: planning.Planning) -> list[str]:
-    """Return the stages of the plan that a live run of this use case and target is at work on."""
+    """Return the stages of the plan that a run of this use case and target is executing now."""
     run_dir = layout.newest_run(request.outputs, request.usecase.name, request.target.name)
     if run_dir is None or not planned.store.locks.is_at_work(run_dir.name):
         return []

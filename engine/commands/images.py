@@ -59,8 +59,8 @@ def _chosen(request: Request[Options], images: list[Image]) -> list[Image]:
 
 @contextmanager
 def _engine_of(request: Request) -> Iterator[Any]:
-    """Give a client of the engine that has the target's images: the device's where there is one,
-    else this machine's.
+    """Yield a client of the engine that has the target's images: the device's if there is one,
+    otherwise this machine's.
     """
     if request.target.device is None:
         with closing(daemon.connect_here()) as client:
@@ -71,7 +71,7 @@ def _engine_of(request: Request) -> Iterator[Any]:
 
 
 def _build(request: Request[Options], client: Any, images: list[Image]) -> None:
-    """Build what the engine does not have, and give it to the engine."""
+    """Build the images that the engine does not have, and load them into it."""
     there = _there(client)
     if request.target.device:
         images = [image for image in images if image.platform == request.target.platform]
@@ -88,7 +88,7 @@ def _build(request: Request[Options], client: Any, images: list[Image]) -> None:
 
 
 def _there_if_any(request: Request[Options]) -> dict[str, int] | None:
-    """Return the bytes of the images that the engine has; None, and a note, if none answers."""
+    """Return the sizes of the engine's images; print a note and return None if it is unavailable."""
     try:
         with _engine_of(request) as client:
             return _there(client)
@@ -118,7 +118,7 @@ def _size(image: Image, there: dict[str, int] | None) -> str:
 
 
 def _prune(request: Request[Options], client: Any, images: list[Image]) -> None:
-    """Remove the images whose definitions have changed since, which no plan asks for any more."""
+    """Remove images whose definitions have changed; plans no longer use them."""
     from docker.errors import APIError
 
     names = {image.name for image in images}
@@ -134,7 +134,7 @@ def _prune(request: Request[Options], client: Any, images: list[Image]) -> None:
 
 
 def _there(client: Any) -> dict[str, int]:
-    """Return the bytes of our images that the engine has, by full name."""
+    """Return the size in bytes of each of our images in the engine, by full name."""
     return {
         tag: image.attrs["Size"]
         for image in client.images.list()

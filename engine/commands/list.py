@@ -22,7 +22,7 @@ class Options(CommandOptions):
 
 
 def main(request: Request[Options]) -> tuple[int, None]:
-    """Print all there is to choose from, as text or as JSON with format=json."""
+    """Print everything that can be chosen, as text, or as JSON with format=json."""
     found = {
         "use cases": _described(catalogue.usecases(request.config_dirs)),
         "targets": _described(catalogue.of_group("target", request.config_dirs)),
@@ -39,7 +39,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
 
 
 def _print(things: Mapping[str, Mapping[str, Any]]) -> None:
-    """Print names and descriptions in columns; a stage has its signature below."""
+    """Print names and descriptions in columns; print the signature of a stage below it."""
     width = max(map(len, things), default=0)
     for name, facts in things.items():
         print(f"  {name:<{width}}  {facts['description']}".rstrip())

@@ -27,7 +27,7 @@ class Options(CommandOptions):
 
 
 def main(request: Request[Options]) -> tuple[int, None]:
-    """Print the logs of run=ID (the newest), of stage=NAME (all)."""
+    """Print the logs of run=ID and stage=NAME; by default, of the newest run and all stages."""
     run_dir = runs.chosen(request, request.options.run)
     stages = run_files.summary(run_dir).stages
     wanted = runs.stages_named(request.options.stage, stages)

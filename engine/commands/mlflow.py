@@ -18,7 +18,7 @@ class Options(CommandOptions):
 
 
 def main(request: Request[Options]) -> tuple[int, None]:
-    """Serve until Ctrl-C or a polite kill ends it, with status 0; 1 if the server fails."""
+    """Serve until Ctrl-C or SIGTERM, and return 0; return 1 if the server fails."""
     say = functools.partial(print, flush=True)
     return ui.serve(
         request.outputs, request.settings.tracking.model_dump(), request.options.port, say

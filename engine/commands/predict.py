@@ -1,7 +1,7 @@
 """`predict`: run the packaged model of the newest complete run on input=FILE, FOLDER, camera or stream.
 
-The package's task answers; the use case's `predict:` may name another stage that does it. It runs
-on the target's device if there is one, else on this machine.
+The package's task makes the predictions, unless `predict:` in the use case names another stage. It
+runs on the target's device if there is one, otherwise on this machine.
 """
 
 import json
@@ -56,7 +56,7 @@ class Options(CommandOptions):
         "a camera, such as 0; or the address of a stream, such as rtsp://camera/1",
     )
     seconds: float = Field(
-        10.0, gt=0, description="how long a camera or stream is read; Ctrl-C ends it sooner"
+        10.0, gt=0, description="how long to read a camera or stream; Ctrl-C stops earlier"
     )
     output: str | None = Field(
         None,
@@ -70,11 +70,11 @@ class Options(CommandOptions):
 
 
 def main(request: Request[Options]) -> tuple[int, None]:
-    """Print what the model says as a table or as JSON lines; with output= also write pictures or a
-    video.
+    """Print the predictions as a table or as JSON lines; with output= also write annotated pictures
+    or a video.
 
-    Answers to a camera or stream are printed while it is read; Ctrl-C ends it and keeps the answers
-    so far.
+    Predictions for a camera or stream are printed while it is read; Ctrl-C stops reading and keeps
+    the predictions so far.
     """
     stream, package = _stream(request), _package(request)
     source = None if stream else _source(request)
@@ -87,7 +87,9 @@ def main(request: Request[Options]) -> tuple[int, None]:
     if output:
         with ordinary.writing(request.options.output):
             _refuse_overwriting(request.options, output, source)
-            output.parent.mkdir(parents=True, exist_ok=True)  # before the work, which may be long
+            output.parent.mkdir(
+                parents=True, exist_ok=True
+            )  # before the stage, which may take long
     if "annotate" in contract.params:
         params["annotate"] = output is not None
     layout.make_outputs(request.outputs)
@@ -118,7 +120,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
         if rows is None:
             print(
                 f"{contract.invoke['function']}: it wrote no predictions.jsonl with a JSON object "
-                "in each line",
+                "on each line",
                 file=sys.stderr,
             )
             return 1, None
@@ -132,8 +134,8 @@ def main(request: Request[Options]) -> tuple[int, None]:
 
 
 def _is_separable(request: Request[Options], contract: Contract) -> bool:
-    """Return whether a folder may be answered in parts: the stage knows parts, and the task that it
-    loads does not follow movement from one picture to the next.
+    """Return whether a folder may be processed in parts: the stage supports parts, and the task that
+    it loads does not track movement from one picture to the next.
     """
     library = Library(request.settings.stage_packages, request.roots)
     loaded = contract.modules[1:]
@@ -150,7 +152,7 @@ def _answer_folder(
     spec: StageSpec,
     output: Path | None,
 ) -> int:
-    """Answer the files of a folder part by part, and print each part's answers; return the exit
+    """Process a folder part by part, and print the predictions of each part; return the exit
     status.
     """
     report = Report(request.options.format, output, sys.stdout, sys.stderr)
@@ -182,7 +184,7 @@ def _provide(request: Request[Options], executors: Dispatcher, jobs: Sequence[Pl
 
 
 def _following(contract: Contract, request: Request[Options]) -> predictions.Following:
-    """Return what reads the rows of the stage's output while it runs."""
+    """Return the reader of the stage's rows while it runs."""
     name = contract.file_of(next(iter(contract.outputs)))
     return predictions.Following(name, request.options.format)
 
@@ -198,7 +200,7 @@ def _show(rows: list[predictions.Row], form: predictions.Format) -> None:
 
 
 def _failed(request: Request[Options], spec: StageSpec, done: single_job.Done) -> int:
-    """Say why there is no answer; return the exit status."""
+    """Print why there are no predictions; return the exit status."""
     if done.interrupted:
         return _INTERRUPTED
     print(done.log_tail, file=sys.stderr)
@@ -208,9 +210,10 @@ def _failed(request: Request[Options], spec: StageSpec, done: single_job.Done) -
 
 
 def _package(request: Request[Options]) -> Path:
-    """Return the packed model: of run=ID, else of the newest complete run that has one.
+    """Return the packed model of run=ID, or else of the newest complete run that has one.
 
-    A run that `until` ended comes second: the model may not have been verified."""
+    Prefer complete runs to those that `until` ended, whose model may not have been verified.
+    """
     if request.options.run:
         candidates = [layout.find_run(request.outputs, request.options.run)]
     else:
@@ -241,7 +244,7 @@ def _source(request: Request[Options]) -> Path:
 
 
 def _output(request: Request[Options]) -> Path | None:
-    """Return where annotated pictures or a video go; UserError: a file of a kind that none is."""
+    """Return the path for annotated pictures or a video; raise UserError for an unsupported suffix."""
     if not request.options.output:
         return None
     given = Path(request.options.output)
@@ -256,13 +259,13 @@ def _output(request: Request[Options]) -> Path | None:
 
 
 def _refuse_overwriting(options: Options, output: Path, source: Path | None) -> None:
-    """What is drawn on must not take the place of the input, nor be a later one's input."""
+    """Raise UserError if the output would overwrite the input, or a file in the input's folder."""
     if source is None or not output.exists():
         return
     if output.samefile(source) or (
         output.is_file() and source.resolve() in output.resolve().parents
     ):
-        what = f"it is what input={options.input} names, and would be overwritten"
+        what = f"this would overwrite the input, input={options.input}"
         raise UserError(f"output={options.output}", what, "name another file or folder")
 
 
@@ -273,13 +276,13 @@ def _stream(request: Request[Options]) -> str:
 
 
 def _refuse_absent(number: str) -> None:
-    """Raise UserError for a camera that is not there or may not be read; Linux names them."""
+    """Raise UserError for a camera that is missing or unreadable. Only Linux lists cameras as files."""
     camera = Path(f"/dev/video{int(number)}")
     if sys.platform != "linux" or os.access(camera, os.R_OK | os.W_OK):
         return
     if camera.exists():
-        what = f"you may not read {camera}"
-        fix = "join the group of cameras, and log in again: sudo usermod -aG video $USER"
+        what = f"you do not have permission to read {camera}"
+        fix = "add yourself to the group video, and log in again: sudo usermod -aG video $USER"
     else:
         what = f"this machine has no camera {number}: {camera} does not exist"
         fix = _cameras_here() or "connect a camera, or give a file, a folder or a stream's address"
@@ -293,9 +296,9 @@ def _cameras_here() -> str:
 
 
 def _spec(request: Request[Options]) -> StageSpec:
-    """Return where the stage runs: as the last of the use case's stages on the target does.
+    """Return where the stage runs: like the last stage of the use case with `runs_on: target`.
 
-    Without a device it is a process of this machine, unless an executor is named.
+    Without a device it is a process on this machine, unless the user names an executor.
     """
     if request.target.device is None and request.settings.executor.first_of:
         return single_job.HERE
@@ -308,7 +311,7 @@ def _spec(request: Request[Options]) -> StageSpec:
 
 
 def _where(request: Request[Options], spec: StageSpec) -> str:
-    """Return what to say of a device; a camera or stream is read on this machine."""
+    """Return where the model runs if the target has a device; cameras are read on this machine."""
     if request.target.device is None:
         return ""
     return ", on this machine" if spec is single_job.HERE else f", on {request.target.device}"
@@ -317,7 +320,7 @@ def _where(request: Request[Options], spec: StageSpec) -> str:
 def _contract(
     request: Request[Options], package: Path, stream: str
 ) -> tuple[Contract, dict[str, Any]]:
-    """Return the stage that predicts, and its parameters."""
+    """Return the contract of the stage that predicts, and its parameters."""
     library = Library(request.settings.stage_packages, request.roots)
     if request.usecase.predict is not None:
         where = f"{request.where}: predict"
@@ -344,7 +347,7 @@ def _contract(
 
 
 def _task(package: Path) -> str:
-    """Return what the manifest says that the package does; version 1 knew one task."""
+    """Return the task in the package's manifest; version 1 had only one task."""
     try:
         manifest = json.loads((package / "manifest.json").read_text(encoding="utf-8"))
         return str(manifest["task"]) if manifest.get("v", 1) != 1 else "activity"

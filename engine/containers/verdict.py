@@ -20,12 +20,12 @@ TERMINATED = 143  # 128 + SIGTERM: among others from an engine that shuts down
 _NOT_THE_STAGES = ("[FATAL tini", "standard_init_linux.go", "exec /", "exec user process")
 
 _WHYS = {
-    "wrong_platform": "its image is for another processor than this engine can run ({text})",
+    "wrong_platform": "its image is for a processor that this engine cannot run ({text})",
     "no_device": (
         "its engine has no such device ({text}): plug the accelerator in, or choose a target without one"
     ),
     "no_command": "its image lacks the program to run ({text})",
-    "image_missing": "its image is not there ({text}): python run.py images build",
+    "image_missing": "its image is missing ({text}): python run.py images build",
     "disk_full": (
         "the disk of the container engine is full ({text}): docker system prune, and "
         "repeat the command"
@@ -83,7 +83,7 @@ def why(kind: FailureKind, text: str) -> str:
         (line.strip() for line in reversed(text.splitlines()) if kind_of(line) == kind),
         text.strip(),
     )
-    return _WHYS.get(kind, "the container engine says: {text}").format(text=log_end[:300])
+    return _WHYS.get(kind, "the container engine reports: {text}").format(text=log_end[:300])
 
 
 def no_space(ended: Ended, free_bytes: int | None, tmp: int, shm: int) -> Ended:

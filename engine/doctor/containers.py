@@ -30,7 +30,7 @@ def engine() -> list[Finding]:
         return [
             Finding(
                 True,
-                f"Docker engine ({where}): not checked, since that may take long; to check "
+                f"Docker engine ({where}): not checked, because that may take a while; to check "
                 "it: docker version",
             )
         ]
@@ -47,7 +47,7 @@ def engine() -> list[Finding]:
         return [Finding(False, f"Docker engine ({where}): not found", fix)]
     except (http.client.HTTPException, ValueError, AttributeError) as error:
         what = (
-            f"Docker engine ({where}): the program that answers there is not one "
+            f"Docker engine ({where}): the program at this address is not a Docker engine "
             f"({type(error).__name__})"
         )
         return [

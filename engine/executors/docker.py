@@ -94,14 +94,14 @@ class Here:
         if daemon.is_rootless(answers.info(client).SecurityOptions or ()):
             raise UserError(
                 daemon.address(),
-                "a rootless Docker engine runs stages as another user, who may not write here",
+                "a rootless Docker engine runs stages as another user, who cannot write here",
                 f"{daemon.ROOTFUL}; or executor=local",
             )
         if hidden := hidden_source(self._context):
             raise UserError(
                 str(hidden),
-                "as root's stages run as an unprivileged user in their containers, they "
-                "may not read it",
+                "root's stages run as an unprivileged user in their containers, and that user "
+                "cannot read it",
                 f"chmod -R go+rX {hidden.parent}; or executor=local",
             )
         for wanted in sorted(

@@ -63,7 +63,7 @@ def check(figure: Fields) -> None:
     """Raise ValueError unless there is a row and a column for each label."""
     count, matrix = len(figure["labels"]), figure["matrix"]
     if len(matrix) != count or any(len(row) != count for row in matrix):
-        raise ValueError("a confusion matrix has a row and a column for each label")
+        raise ValueError("a confusion matrix must have a row and a column for each label")
 
 
 def draw(figure: Fields) -> str:

@@ -53,7 +53,7 @@ def check(figure: Fields) -> None:
     """Raise ValueError unless each x has a y."""
     for series in figure["series"]:
         if len(series["x"]) != len(series["y"]):
-            raise ValueError(f"the series {series['name']!r} has as many values of x as of y")
+            raise ValueError(f"the series {series['name']!r} must have as many values of x as of y")
 
 
 def draw(figure: Fields) -> str:

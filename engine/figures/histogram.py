@@ -50,10 +50,10 @@ EXAMPLE: Fields = {
 def check(figure: Fields) -> None:
     """Raise ValueError unless the edges ascend, and each bin has a count."""
     if any(low >= high for low, high in pairwise(figure["edges"])):
-        raise ValueError("each edge of a histogram is larger than the one before")
+        raise ValueError("each edge of a histogram must be larger than the one before")
     for series in figure["series"]:
         if len(series["counts"]) != len(figure["edges"]) - 1:
-            raise ValueError(f"the series {series['name']!r} has a count for each bin")
+            raise ValueError(f"the series {series['name']!r} must have a count for each bin")
 
 
 def draw(figure: Fields) -> str:

@@ -66,10 +66,10 @@ class _Position:
 
 
 def check(figure: Fields) -> None:
-    """Raise ValueError if an edge names an operator that does not exist."""
+    """Raise ValueError if an edge refers to an operator that does not exist."""
     count = len(figure["nodes"])
     if any(not 0 <= index < count for edge in figure["edges"] for index in edge):
-        raise ValueError("an edge names a node that is not there")
+        raise ValueError("an edge refers to a node that does not exist")
 
 
 def draw(figure: Fields) -> str:

@@ -42,7 +42,7 @@ class Fields(TypedDict):
 EXAMPLE: Fields = {
     "pictures": [
         {
-            "caption": "cat, taken for a dog",
+            "caption": "cat, predicted as dog",
             "data": "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElF"
             "TkSuQmCC",
         }
@@ -53,10 +53,10 @@ EXAMPLE: Fields = {
 def check(figure: Fields) -> None:
     """Raise ValueError if a picture is not a PNG or JPEG file, or if all together are too large."""
     if sum(len(picture["data"]) for picture in figure["pictures"]) > MOST_CHARACTERS:
-        raise ValueError(f"the pictures have at most {MOST_CHARACTERS:,} characters of base64")
+        raise ValueError(f"the pictures must have at most {MOST_CHARACTERS:,} characters of base64")
     for picture in figure["pictures"]:
         if not _type(picture["data"]):
-            raise ValueError(f"{picture['caption']!r} is a PNG or JPEG file in base64")
+            raise ValueError(f"{picture['caption']!r} must be a PNG or JPEG file in base64")
 
 
 def draw(figure: Fields) -> str:

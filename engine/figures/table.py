@@ -42,7 +42,7 @@ def check(figure: Fields) -> None:
     width = len(figure["columns"])
     for index, row in enumerate(figure["rows"]):
         if len(row) != width:
-            raise ValueError(f"row {index} has a value for each of the {width} columns")
+            raise ValueError(f"row {index} must have a value for each of the {width} columns")
 
 
 def draw(figure: Fields) -> str:

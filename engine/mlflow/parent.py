@@ -1,4 +1,4 @@
-"""The run that `mlflow run` has made: our run is nested in it, and its page says what came of it."""
+"""The run that `mlflow run` created: our run is nested in it, and its page shows the result."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def find(client: Any, run_id: str | None) -> Any | None:
 
 
 def describe(client: Any, parent: Any, experiment: str, own: str, state: RunState) -> None:
-    """Link the parent's page to the run, and give it the metric that the use case is judged by.
+    """Link the parent's page to the run, and log the objective there.
 
     A sweep has several runs in one parent, whose page lists them all.
     """

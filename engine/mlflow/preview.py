@@ -1,4 +1,4 @@
-"""The report as MLflow previews it: without links to files, which lead nowhere in its frame."""
+"""The report as MLflow previews it: without links to files, which do not work in its frame."""
 
 import re
 from html import escape

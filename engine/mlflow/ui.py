@@ -33,7 +33,7 @@ def serve(
     """
     backend = resolve(outputs, tracking)
     if not backend.is_database:
-        what = "runs are recorded on a server, which has a page of its own"
+        what = "runs are recorded on a server, which has its own page"
         raise UserError("tracking.uri", what, f"open {backend.shown}")
     _check_port(port)
     say("starting MLflow; this takes a few seconds")

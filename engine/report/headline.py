@@ -14,9 +14,10 @@ from engine.wording import duration, listed, plural
 
 DECIMALS = (3, 4, 5, 6)  # of a share and its interval
 COSTS = ("latency_median_ms", "model_size_bytes", "peak_memory_mb")
-"""What a model costs its device, as stages name it; the first stage that has one is shown."""
-LOW, HIGH = "_low", "_high"  # of a metric's name: the ends of its 95 % interval
-FLOAT, BASELINE = "float_", "_baseline"  # of the float model's metric and of a trivial answer's
+"""Metrics of the model's costs on its device; each is shown for the first stage that has it."""
+LOW, HIGH = "_low", "_high"  # suffixes of a metric's name: the ends of its 95 % interval
+# prefix for the same metric of the float model, suffix for that of a trivial prediction
+FLOAT, BASELINE = "float_", "_baseline"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,7 @@ def verdict(state: RunState) -> str:
     after = f" after {took}" if took else ""
     if state.status == "rejected":
         missed = [
-            f"{gate['metric']} is {number(gate['value'])}, its gate requires {gate['rule']}"
+            f"{gate['metric']} is {number(gate['value'])}; its gate requires {gate['rule']}"
             for gate in gates
             if gate["passed"] is False
         ]

@@ -30,7 +30,7 @@ from engine.wording import (
 if TYPE_CHECKING:
     from engine.drawing.live import Table
 
-FEW = 3  # up to so many stages with the same outcome are named; more are counted
+FEW = 3  # if more stages have the same outcome, they are counted instead of named
 MOST_METRICS = 5  # on a stage's line
 LOUD = {
     "run_started": "bold",

@@ -1,4 +1,4 @@
-"""A folder that is answered in parts: kept, resumed, and whole in spite of bad files."""
+"""A folder that is processed in parts: kept, resumed, and whole in spite of bad files."""
 
 import json
 import os
@@ -88,7 +88,7 @@ def test_all_files_are_answered_in_their_order(predict):
         *(("f1", 2), ("f2", 4), ("f3", 6), ("f9", 18), ("f10", 20))
     ]
     assert said.status == 0
-    assert said.err.splitlines()[1:] == ["note: answered", "5 inputs answered"]
+    assert said.err.splitlines()[1:] == ["note: answered", "5 inputs processed"]
 
 
 def test_a_table_has_one_head(packed, give):
@@ -100,7 +100,7 @@ def test_the_same_command_answers_from_the_store(predict, packed):
     _, first = predict()
     said, again = predict()
     assert (again, len(seen(packed))) == (first, 5)
-    assert "5 of 5 files are answered already" in said.err
+    assert "5 of 5 files were processed earlier" in said.err
 
 
 def test_a_file_that_changed_is_answered_again_with_its_part(predict, packed):
@@ -115,8 +115,8 @@ def test_a_file_that_ends_the_process_is_skipped_and_named(predict, packed):
     (packed.path / "mine/f2").write_text("kill")
     said, rows = predict()
     assert (said.status, [row["source"] for row in rows]) == (0, ["f1", "f3", "f9", "f10"])
-    assert "note: f2 is skipped: it was ended by signal 9" in said.err
-    assert "4 inputs answered, 1 skipped" in said.err
+    assert "note: f2 was skipped: it was ended by signal 9" in said.err
+    assert "4 inputs processed, 1 skipped" in said.err
 
 
 def test_what_the_stage_refuses_ends_the_command_and_keeps_the_rest(predict, packed):
@@ -124,7 +124,7 @@ def test_what_the_stage_refuses_ends_the_command_and_keeps_the_rest(predict, pac
     said, rows = predict()
     assert (said.status, [row["source"] for row in rows]) == (1, ["f1", "f2"])
     assert said.err.splitlines()[-2:] == [
-        "2 of 5 files are answered; the same command resumes",
+        "2 of 5 files processed; repeat the command to resume",
         "error: this package is damaged",
     ]
 
@@ -143,7 +143,7 @@ def test_an_empty_folder_is_refused(predict, packed):
         path.rename(path.with_name(f".{path.name}"))
     said, _ = predict()
     assert said.status == 2
-    assert "/mine\n  it holds no file\n" in said.err
+    assert "/mine\n  it contains no files\n" in said.err
 
 
 def test_it_leaves_no_work_behind(predict, packed):
@@ -165,7 +165,7 @@ def test_the_same_command_resumes_after_a_kill(packed):
     (packed.path / "go").touch()
     result = packed.run(*words)
     assert (result.returncode, len(result.stdout.splitlines())) == (0, 105), result.stderr
-    assert "100 of 105 files are answered already" in result.stderr
+    assert "100 of 105 files were processed earlier" in result.stderr
     assert not [name for name in seen(packed) if name[0] == "a" and seen(packed).count(name) > 1]
     assert not list((packed.store.root / "work").iterdir())
 

@@ -1,4 +1,4 @@
-"""What is said while a folder is answered."""
+"""What is printed while a folder is processed."""
 
 import io
 import json
@@ -48,10 +48,10 @@ def test_a_note_is_told_once_and_inputs_and_skipped_files_are_counted(streams, t
     report.show(Skipped("two\nlines.jpg", "it was ended by signal 11"))
     assert report.end() == 0
     assert streams[1].getvalue().splitlines() == [
-        "2 of 6 files are answered already",
+        "2 of 6 files were processed earlier",
         "note: on the CPU",
-        "note: two\N{REPLACEMENT CHARACTER}lines.jpg is skipped: it was ended by signal 11",
-        "4 inputs answered, 3 skipped",
+        "note: two\N{REPLACEMENT CHARACTER}lines.jpg was skipped: it was ended by signal 11",
+        "4 inputs processed, 3 skipped",
     ]
 
 

@@ -38,13 +38,13 @@ def test_a_reference_is_stage_dot_output_or_an_asset(text, found):
 def test_a_cycle_is_named_stage_by_stage():
     cycle = graphs.build("abc", [("a", "b", "x"), ("b", "c", "x"), ("c", "a", "x")])
     [mistake] = graphs.cycles(cycle, "f.yaml")
-    assert mistake.what == "these stages wait for one another: a -> b -> c -> a"
+    assert mistake.what == "these stages depend on one another: a -> b -> c -> a"
     assert mistake.where == "f.yaml: stages.a.inputs.x"
 
 
 def test_a_stage_that_waits_for_itself_is_a_cycle():
     [mistake] = graphs.cycles(graphs.build("a", [("a", "a", "x")]), "f.yaml")
-    assert mistake.what == "these stages wait for one another: a -> a"
+    assert mistake.what == "these stages depend on one another: a -> a"
 
 
 def test_each_of_two_cycles_is_named():

@@ -55,7 +55,7 @@ def test_the_page_of_a_server_is_the_servers(give):
     assert said.status == 2
     assert said.err.splitlines() == [
         "tracking.uri",
-        "  runs are recorded on a server, which has a page of its own",
+        "  runs are recorded on a server, which has its own page",
         "  open http://host",
     ]
 

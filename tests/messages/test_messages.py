@@ -27,7 +27,7 @@ EXAMPLES = {
     ],
     ("usecase", "cycle"): [
         "u.yaml: stages.a.inputs.number",
-        "these stages wait for one another: a -> b -> c -> a",
+        "these stages depend on one another: a -> b -> c -> a",
         "take one of these inputs from an earlier stage",
     ],
     ("usecase", "wrong_type"): [

@@ -9,7 +9,7 @@ def _edit(project, name: str) -> None:
 def test_what_never_ran_says_so(give):
     assert give("explain", "stage=a").lines == [
         "a: runs",
-        "it has not finished before, for this use case and target",
+        "it has never finished for this use case and target",
     ]
 
 

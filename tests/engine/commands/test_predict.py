@@ -162,7 +162,7 @@ def test_the_input_is_never_overwritten(predict, packed, given, output):
     assert (said.status, said.out) == (2, "")
     assert said.err.splitlines()[1:] == [
         f"output={output}",
-        f"  it is what input={given} names, and would be overwritten",
+        f"  this would overwrite the input, input={given}",
         "  name another file or folder",
     ]
     assert (packed.path / "words").read_text() == "1 20"
@@ -303,7 +303,10 @@ def test_a_camera_that_may_not_be_read_is_reported_with_its_group(watching, give
     monkeypatch.setattr(Path, "exists", lambda path: True)  # root may read every existing one
     said = give("predict", "usecase=packed", "input=999")
     assert said.status == 2
-    assert "you may not read /dev/video999\n" in said.err and "usermod -aG video" in said.err
+    assert (
+        "you do not have permission to read /dev/video999\n" in said.err
+        and "usermod -aG video" in said.err
+    )
 
 
 def test_rows_are_shown_while_the_stage_runs(watching):
@@ -472,7 +475,7 @@ def test_a_killed_command_goes_on_with_the_part_that_the_device_works_on(folder_
     process.communicate()
     said = _predict(on_device, "input=mine")
     assert said.returncode == 0, said.stderr
-    assert "100 of 230 files are answered already" in said.stderr
+    assert "100 of 230 files were processed earlier" in said.stderr
     assert "continued in the container" in said.stderr
     sources = [json.loads(line)["source"] for line in said.stdout.splitlines()]
     assert len(sources) == len(set(sources)) == 230 and sources[0] == "deep/link"
@@ -491,10 +494,10 @@ def test_answers_are_kept_when_the_device_goes_away(folder_on_device, sshd):
     out, err = process.communicate(timeout=120)
     sshd.start()
     assert (process.returncode, len(out.splitlines())) == (1, 100)
-    assert "100 of 230 files are answered; the same command resumes" in err
+    assert "100 of 230 files processed; repeat the command to resume" in err
     said = _predict(on_device, "input=mine")
     assert (said.returncode, len(said.stdout.splitlines())) == (0, 230), said.stderr
-    assert "100 of 230 files are answered already" in said.stderr
+    assert "100 of 230 files were processed earlier" in said.stderr
     assert "continued in the container" in said.stderr  # it went on while nobody was there
     assert on_device.containers() == []
 

@@ -59,7 +59,7 @@ def test_what_only_looks_like_an_engine_is_none(tmp_path, monkeypatch, answer):
         odd.shutdown(socket.SHUT_RDWR)
     assert not found.is_there and found.what.startswith(
         (
-            f"Docker engine (unix://{tmp_path / 's'}): the program that answers there is not one",
+            f"Docker engine (unix://{tmp_path / 's'}): the program at this address is not a Docker engine",
             f"Docker engine (unix://{tmp_path / 's'}): not found",
         )
     )

@@ -81,5 +81,5 @@ def test_any_curves_are_drawn_inside_their_frame(series):
 def test_each_x_has_its_y():
     figure = _figure(a=[(0, 1.0)])
     figure["series"][0]["x"].append(1.0)
-    with pytest.raises(ValueError, match=r"^the series 'a' has as many values of x as of y"):
+    with pytest.raises(ValueError, match=r"^the series 'a' must have as many values of x as of y"):
         curves.check(figure)

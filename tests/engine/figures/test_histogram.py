@@ -44,7 +44,7 @@ def test_bins_without_any_count_are_drawn_flat():
     ("edges", "counts", "why"),
     [
         ([0.0, 0.0], [1.0], "each edge of a histogram is larger"),
-        ([0.0, 1.0], [1.0, 2.0], "the series 'a' has a count for each bin"),
+        ([0.0, 1.0], [1.0, 2.0], "the series 'a' must have a count for each bin"),
     ],
 )
 def test_edges_and_counts_that_do_not_belong_together_are_refused(edges, counts, why):

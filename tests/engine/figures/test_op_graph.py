@@ -91,7 +91,7 @@ def test_edges_that_lead_back_are_left_out():
 
 @pytest.mark.parametrize("edge", [[0, 7], [-1, 0]])
 def test_an_edge_to_an_operator_that_is_not_there_is_refused(edge):
-    with pytest.raises(ValueError, match=r"^an edge names a node that is not there"):
+    with pytest.raises(ValueError, match=r"^an edge refers to a node that does not exist"):
         check({"nodes": [op("A", True)] * 2, "edges": [edge]})
 
 

@@ -25,7 +25,7 @@ def test_a_picture_is_in_the_page_itself_with_its_caption():
     "data", ["", "%%%", base64.b64encode(b"<svg onload='x'/>").decode(), '"/><script>', "ü"]
 )
 def test_what_is_no_picture_is_refused(data):
-    with pytest.raises(ValueError, match=r"^'a' is a PNG or JPEG file in base64"):
+    with pytest.raises(ValueError, match=r"^'a' must be a PNG or JPEG file in base64"):
         picture_grid.check(_figure(data))
 
 

@@ -32,5 +32,5 @@ def test_of_a_long_table_the_first_rows_are_shown_and_the_others_counted():
 
 
 def test_a_row_with_another_number_of_values_is_refused():
-    with pytest.raises(ValueError, match=r"^row 1 has a value for each of the 5 columns"):
+    with pytest.raises(ValueError, match=r"^row 1 must have a value for each of the 5 columns"):
         table.check(_figure([ROWS[0], [1]]))

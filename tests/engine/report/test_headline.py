@@ -62,7 +62,7 @@ def test_a_rejected_run_names_the_metric_and_the_rule(events, make_job):
     state = scored(events, make_job, passed=False)
     assert (
         headline.verdict(state)
-        == "Rejected after 42 s: accuracy is 0.95, its gate requires >= 0.8."
+        == "Rejected after 42 s: accuracy is 0.95; its gate requires >= 0.8."
     )
     objective, gates = headline.tiles(state)
     assert objective.tone == gates.tone == "bad"
