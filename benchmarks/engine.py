@@ -273,7 +273,7 @@ def engine_figures(bench: Bench, table: Table) -> None:
     table.tell("chain of 1000, cold", bench.fresh(c1000))
     thousand = bench.run(c1000)
     table.tell("chain of 1000, nothing to do", thousand.wall_s)
-    table.tell("  until its sender is quiet", thousand.quiet_s)
+    table.tell("  until its sender has ended", thousand.quiet_s)
     largest_kb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     print(f"{'largest memory of a process (1000 stages)':62} {largest_kb / 1024:4.0f} MB")
 
@@ -282,11 +282,11 @@ def background_figures(bench: Bench, table: Table, usecase: Path) -> None:
     """Measure the processor seconds of everything that runs start, even after they have ended."""
     once = bench.run(usecase)
     table.tell("nothing to do: processor seconds of the run itself", once.foreground_cpu_s)
-    table.tell("  of everything that it started, until quiet", once.cpu_s)
+    table.tell("  of everything that it started", once.cpu_s)
     ten = ten_in_a_row(bench, usecase)
     table.tell("ten in a row: processor seconds of the runs", ten.foreground_cpu_s)
-    table.tell("  of what they left behind", ten.cpu_s - ten.foreground_cpu_s)
-    table.tell("  wall time until quiet", ten.quiet_s)
+    table.tell("  of what they left running", ten.cpu_s - ten.foreground_cpu_s)
+    table.tell("  wall time until all have ended", ten.quiet_s)
 
 
 def ten_in_a_row(bench: Bench, usecase: Path) -> Cost:

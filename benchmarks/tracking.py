@@ -134,11 +134,11 @@ def runs(folder: Path) -> None:
     bench.run(usecase)
     once = bench.run(usecase)
     tell("nothing to do: processor seconds of the run itself", once.foreground_cpu_s)
-    tell("  of what it left behind", once.cpu_s - once.foreground_cpu_s)
+    tell("  of what it left running", once.cpu_s - once.foreground_cpu_s)
     ten = ten_in_a_row(bench, usecase)
     tell("ten in a row: processor seconds of the runs", ten.foreground_cpu_s)
-    tell("  of what they left behind", ten.cpu_s - ten.foreground_cpu_s)
-    tell("  wall time until quiet", ten.quiet_s)
+    tell("  of what they left running", ten.cpu_s - ten.foreground_cpu_s)
+    tell("  wall time until all have ended", ten.quiet_s)
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """The kinds of accelerators: `accelerator: <name>` in a target selects engine/accelerators/<name>.py.
 
-The rest of the engine knows none of them by name. `none` means no accelerator.
+The rest of the engine refers to none of them by name. `none` means no accelerator.
 """
 
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class Accelerator(Protocol):
         """Return this machine's part of the fingerprint of a stage that asks for the accelerator.
 
         A figure measured without an accelerator must not stay cached once there is one. Empty if
-        nothing of the machine counts.
+        nothing on the machine affects figures.
         """
 
     @staticmethod
@@ -60,7 +60,7 @@ class Accelerator(Protocol):
 def of(name: str) -> Accelerator | None:
     """Return the accelerator of that name; None for `none`.
 
-    ModuleNotFoundError if it is not in NAMES.
+    Raise ModuleNotFoundError if it is not in NAMES.
     """
     if name == NONE:
         return None

@@ -33,7 +33,7 @@ def refusal(annotation: str, value: Any) -> str | None:
 
 
 def described(annotation: str) -> str:
-    """Return the annotation as a person reads it: "int >= 1", "float > 0 and < 1 or None"."""
+    """Return the annotation in readable form: "int >= 1", "float > 0 and < 1 or None"."""
     return _described(ast.parse(annotation, mode="eval").body)
 
 

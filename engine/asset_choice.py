@@ -1,4 +1,4 @@
-"""Chooses the data of a request: the use case's assets or the user's own, and the settings these need.
+"""Chooses the data of a request: the use case's assets or the user's own, and the settings that they require.
 
 Works on the configuration that Hydra composed, before it is resolved.
 """

@@ -69,7 +69,7 @@ class Attempts:
     def start(self, job: Job) -> LiveAttempt | Planned | None:
         """Launch the job, whose inputs all exist.
 
-        If the store has its outputs by now, launch nothing and return the job with its record.
+        If the store already has its outputs, launch nothing and return the job with its record.
         Return None if another engine is running it.
         """
         planned = self._settled(job)

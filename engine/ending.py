@@ -1,7 +1,7 @@
 """The closing lines of a run: result, speed, and the paths to open.
 
-Their content is decided here, whatever displays them. It does not depend on the task: the objective
-comes from the use case; latency and size are recognised by their names.
+This file decides their content, independently of how they are displayed and of the task: the
+objective comes from the use case; latency and size are recognised by their names.
 """
 
 import re
@@ -76,7 +76,7 @@ def _result(state: RunState) -> str:
         judged = sum(gate["passed"] is True for _, gate in gates)
         left = len(gates) - judged
         parts.append(f"{judged} of {plural(len(gates), 'gate')} passed")
-        parts += [f"{left} not judged"] if left else []
+        parts += [f"{left} not evaluated"] if left else []
     if parts and any(asset.get("sample") for asset in state.start.get("assets", ())):
         parts.append("sample data")
     return ", ".join(parts)

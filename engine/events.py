@@ -39,7 +39,7 @@ class RunStarted(TypedDict):
     # user's own data, in seconds since 1970; else None)}]
     assets: list[dict[str, Any]]
     until: NotRequired[list[str]]  # the stages that the plan ends with; empty: the whole plan
-    left_out: NotRequired[dict[str, str]]  # stages that are not planned: why
+    left_out: NotRequired[dict[str, str]]  # stages that are not planned -> the reason
     # [{stage, uses, doc, inputs: {name: reference}, outputs: [name], params, platform, runs_on,
     # needs: [stage], values: how many stages its foreach makes}]
     jobs: list[dict[str, Any]]

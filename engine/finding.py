@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that was looked for, and how to install it if it is missing."""
+    """One result of a check, and how to install what is missing."""
 
     is_there: bool
     what: str

@@ -274,7 +274,7 @@ def linked(launch: Launch) -> list[Path]:
 
 
 def is_passing(launch: Launch, path: Path) -> bool:
-    """Return whether an input is of one command alone, such as a part of a user's folder."""
+    """Return whether only this command uses the input, such as a part of a user's folder."""
     return path.is_relative_to(launch.folder.parent / PARTS)
 
 

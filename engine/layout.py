@@ -44,7 +44,9 @@ def make_outputs(outputs: Path) -> None:
         _share(outputs)
         store_dir(outputs).mkdir(parents=True, exist_ok=True)
         for path in (store_dir(outputs) / name for name in FOLDERS):
-            if os.path.lexists(path) and not path.is_dir():  # fail before a stage has run in vain
+            if (
+                os.path.lexists(path) and not path.is_dir()
+            ):  # fail before a stage runs, not after it
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):

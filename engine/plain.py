@@ -61,5 +61,5 @@ def faults(data: object, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
 
 
 def _is_writable(text: str) -> bool:
-    """Return whether a file, an argument and an environment variable can hold the text."""
+    """Return whether a file, an argument and an environment variable can contain the text."""
     return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)

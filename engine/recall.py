@@ -3,7 +3,7 @@
 An entry is named by the digest of everything that composition reads: the words, the configuration
 files, the variables that YAML may name, the versions of Hydra and OmegaConf, and the code that
 composes. Other facts, such as whether a folder exists, are in the entry and are checked again. An
-entry is JSON, validated like any request; if it cannot be read, the request is composed anew.
+entry is JSON, validated like any request; if it cannot be read, the request is composed again.
 """
 
 import hashlib
@@ -60,7 +60,7 @@ def entry_of(line: CommandLine) -> Path | None:
     """
     try:
         return _entry(line)
-    except Exception:  # whatever is wrong with the files: composing reports it, with its location
+    except Exception:  # composing reports what is wrong with the files, with its location
         return None
 
 
@@ -68,7 +68,7 @@ def recall(path: Path | None, line: CommandLine) -> Request | None:
     """Return the cached request of this line, or None if it must be composed."""
     try:
         return _recalled(path, line) if path else None
-    except Exception:  # an entry that cannot be read is composed anew
+    except Exception:  # if the entry cannot be read, the request is composed again
         return None
 
 

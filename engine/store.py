@@ -7,7 +7,7 @@
 
 Order of a commit: artifact fsynced, renamed into place, its folder fsynced, then the record
 likewise. A crash between any two steps leaves only complete artifacts and records. engine/locks.py
-controls access to the store. This file knows nothing of plans, runs or journals.
+controls access to the store. This file does not depend on plans, runs or journals.
 """
 
 import errno

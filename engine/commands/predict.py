@@ -87,9 +87,8 @@ def main(request: Request[Options]) -> tuple[int, None]:
     if output:
         with ordinary.writing(request.options.output):
             _refuse_overwriting(request.options, output, source)
-            output.parent.mkdir(
-                parents=True, exist_ok=True
-            )  # before the stage, which may take long
+            # before the stage runs, which may take long
+            output.parent.mkdir(parents=True, exist_ok=True)
     if "annotate" in contract.params:
         params["annotate"] = output is not None
     layout.make_outputs(request.outputs)

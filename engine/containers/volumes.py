@@ -296,7 +296,7 @@ def _below(path: Path) -> Iterator[tuple[Path, Path]]:
     """Yield the path and everything below it, each with the location of its content.
 
     Links are followed: the entries of a folder input are links to artifacts, and a user's folder may
-    hold some.
+    contain some.
     """
     yield path, path.resolve() if path.is_symlink() else path
     for entry in sorted(path.iterdir()) if path.is_dir() else ():

@@ -47,7 +47,7 @@ class _ByteCode(jinja2.BytecodeCache):
         return super().get_source_checksum(f"{made_by} {_OPTIONS} {source}")
 
     def load_bytecode(self, bucket: Any) -> None:
-        """Read the byte code, if there is any; damaged byte code is compiled anew."""
+        """Read the byte code, if there is any; damaged byte code is compiled again."""
         with suppress(Exception):
             bucket.load_bytecode(io.BytesIO(self._path.read_bytes()))
 

@@ -1,4 +1,4 @@
-"""The timeline of a run as HTML: a row for each stage, as wide as the page or the phone.
+"""The timeline of a run as HTML: a row for each stage, as wide as the page, even on a phone.
 
 Pure. Positions are relative to the total time; the page defines the colours of `bar-STATE`, and STYLE
 the layout.

@@ -70,7 +70,7 @@ class Watch:
             yield
 
     def send(self, send: Any, adapter: Any, request: Any, options: dict[str, Any]) -> Any:
-        """Send one request and read its whole answer; each redirect is a request of its own."""
+        """Send one request and read its whole answer; each redirect is a separate request."""
         from urllib3 import Retry
 
         self.answer, self.is_unanswered = None, True

@@ -40,7 +40,7 @@ class Freed:
 
 @dataclass(slots=True)
 class _Known:
-    """What the database says about the runs that this engine recorded."""
+    """The database's records of the runs that this engine recorded."""
 
     folders: dict[str, list[Path]] = field(
         default_factory=dict

@@ -83,7 +83,7 @@ class Recorder:
     def _with_links(self, merged: Sequence[Entry]) -> list[Entry]:
         """Link the parent run to the MLflow runs that computed cached stages.
 
-        A cached stage whose run is not found gets a run of its own.
+        A cached stage whose run is not found gets a new run.
         """
         cached = {one.stage: one.fingerprint for one in merged if one.stage and one.fingerprint}
         new = {stage: one for stage, one in cached.items() if stage not in self._runs | self._links}

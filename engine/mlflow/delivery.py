@@ -42,7 +42,7 @@ class Delivery:
 
     @property
     def is_ended(self) -> bool:
-        """Return whether the journal, as far as it was read, says that the run is over."""
+        """Return whether the journal, as far as it was read, shows that the run is over."""
         return self._reader.is_ended
 
     @property

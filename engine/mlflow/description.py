@@ -12,7 +12,7 @@ _CHANGES = ("params.", "assets.", "stages.")  # overrides that change a use case
 _LONGEST_CHANGE = 40
 _LONGEST_NAME = 200
 _MOST_GATES = 30
-VERDICTS = {False: "rejected", True: "passed", None: "not judged"}
+VERDICTS = {False: "rejected", True: "passed", None: "not evaluated"}
 
 
 def run_name(start: Event) -> str:

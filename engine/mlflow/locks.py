@@ -13,5 +13,5 @@ def open_lock(lock: Path) -> IO[bytes]:
     file = open(os.open(lock, flags, 0o666), "r+b", buffering=0)
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
-        raise OSError(errno.EINVAL, "the lock is no file", str(lock))
+        raise OSError(errno.EINVAL, "the lock is not a regular file", str(lock))
     return file

@@ -85,7 +85,7 @@ class Queue:
 
     @contextmanager
     def sender_lock(self, wait_s: float = 1.0) -> Iterator[bool]:
-        """Hold the sender's lock, and yield whether this process has it. A mere check holds it for
+        """Hold the sender's lock, and yield whether this process has it. A check alone holds it for
         a moment.
         """
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -26,7 +26,7 @@ class Reader:
 
     @property
     def is_ended(self) -> bool:
-        """Return whether the journal says that the run is over."""
+        """Return whether the journal shows that the run is over."""
         return self.state.status != "running"
 
     @property

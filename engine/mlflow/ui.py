@@ -29,7 +29,7 @@ def serve(
 ) -> int:
     """Run MLflow's server until Ctrl-C or SIGTERM, and print its address as soon as it answers.
 
-    Return 0, or 1 if the server exited by itself. UserError if the port is taken.
+    Return 0, or 1 if the server exited by itself. Raise UserError if the port is in use.
     """
     backend = resolve(outputs, tracking)
     if not backend.is_database:

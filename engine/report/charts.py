@@ -50,7 +50,7 @@ def _rank(kind: str) -> int:
 def _figures(state: RunState) -> Iterator[tuple[str, Figure]]:
     """Yield each stage's curves of metrics and its figures.
 
-    A kind that only a newer version knows is skipped.
+    A kind from a newer version is skipped.
     """
     for stage in state.stages.values():
         for quantity, series in _quantities(stage).items():

@@ -28,14 +28,14 @@ class Tile:
     value: str
     more: tuple[str, ...] = ()  # lines below the value
     tone: str = ""  # good, bad, or nothing
-    stage: StageState | None = None  # whose figure it is
+    stage: StageState | None = None  # the stage that returned it
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """A metric of the run, and its stage."""
 
-    name: str  # without the stage's
+    name: str  # without the stage's name
     value: float
     stage: StageState | None
     key: str  # as RunState.metrics has it
@@ -149,7 +149,7 @@ def _gates(state: RunState) -> Tile | None:
     failed = [gate["metric"] for gate in gates if gate["passed"] is False]
     skipped = sum(gate["passed"] is None for gate in gates)
     more = [f"failed: {listed(failed)}"] if failed else []
-    more += [f"{skipped} not judged"] if skipped else []
+    more += [f"{skipped} not evaluated"] if skipped else []
     tone = "bad" if failed else "good"
     value = f"{passed} of {len(gates)}"
     return Tile(title="Gates passed", value=value, more=tuple(more), tone=tone)
@@ -161,7 +161,7 @@ def _of_gates(state: RunState) -> str:
     if len(judged) == len(verdicts):
         few = {1: "Its gate", 2: "Both gates"}
         return f"{few.get(len(judged), f'All {len(judged)} gates')} passed"
-    return f"{plural(len(judged), 'gate')} passed, {len(verdicts) - len(judged)} not judged"
+    return f"{plural(len(judged), 'gate')} passed, {len(verdicts) - len(judged)} not evaluated"
 
 
 def _costs(state: RunState) -> Iterator[Tile]:

@@ -194,7 +194,7 @@ def lines(event: Event, state: RunState, run_dir: Path | None = None) -> Iterato
 
 def _verdict(event: Event) -> str:
     if event["passed"] is None:
-        return f"{event['metric']} was not measured, so its gate ({event['rule']}) is not judged"
+        return f"{event['metric']} was not measured, so its gate ({event['rule']}) is not evaluated"
     verdict = "passes" if event["passed"] else "fails"
     return f"{event['metric']} {number(event['value'])} {verdict} the gate ({event['rule']})"
 

@@ -37,7 +37,7 @@ class Sink:
 
     def __init__(self, run_dir: Path) -> None:
         self._run_dir = run_dir
-        threading.Thread(target=template, daemon=True).start()  # while the stages work
+        threading.Thread(target=template, daemon=True).start()  # while the stages run
 
     def show(self, event: Event, state: RunState) -> None:
         """Write the report when the run has ended."""
@@ -78,7 +78,7 @@ def render(state: RunState, run_dir: Path | None = None) -> str:
 def template() -> Any:
     """Return the compiled page.
 
-    A run compiles it while its stages work, so that its end need not wait for it.
+    A run compiles it while its stages run, so that its end need not wait for it.
     """
     from engine.drawing import page  # heavy, and only needed here
 

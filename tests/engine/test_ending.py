@@ -59,7 +59,7 @@ def test_gates_that_are_not_judged_are_counted():
             "gate", stage="train", metric=metric, rule=">= 0 if measured", value=None, passed=passed
         )
     result = _lines(replay(events.done().events))["result"]
-    assert result == "1 of 2 gates passed, 1 not judged"
+    assert result == "1 of 2 gates passed, 1 not evaluated"
 
 
 def test_the_interval_of_the_objective_stands_beside_it():

@@ -273,7 +273,7 @@ def test_an_image_of_another_platform_serves_nobody():
             ARM64,
             {"numpy"},
             "there is no image for linux/arm64",
-            "add one in containers/; there are images for linux/amd64 and linux/arm/v7",
+            "add one in containers/; images exist for linux/amd64 and linux/arm/v7",
         ),
     ],
 )

@@ -43,7 +43,7 @@ def test_bins_without_any_count_are_drawn_flat():
 @pytest.mark.parametrize(
     ("edges", "counts", "why"),
     [
-        ([0.0, 0.0], [1.0], "each edge of a histogram is larger"),
+        ([0.0, 0.0], [1.0], "each edge of a histogram must be larger"),
         ([0.0, 1.0], [1.0, 2.0], "the series 'a' must have a count for each bin"),
     ],
 )

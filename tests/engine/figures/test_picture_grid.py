@@ -32,5 +32,5 @@ def test_what_is_no_picture_is_refused(data):
 def test_pictures_that_are_too_large_together_are_refused():
     large = base64.b64encode(b"\xff\xd8\xff" + b"0" * 140_000).decode()
     picture_grid.check(_figure(*[large] * 10))
-    with pytest.raises(ValueError, match=r"^the pictures have at most 2,000,000 characters"):
+    with pytest.raises(ValueError, match=r"^the pictures must have at most 2,000,000 characters"):
         picture_grid.check(_figure(*[large] * 11))

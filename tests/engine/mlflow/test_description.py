@@ -53,7 +53,7 @@ def test_the_text_begins_with_objective_and_gates_and_states_the_reservations(ev
     assert description.of_run(state, "#/report", "#/model", "Cached stages: none").split(
         "\n\n"
     ) == [
-        "**train.accuracy = 0.9124** · gates: 1 rejected, 1 not judged"
+        "**train.accuracy = 0.9124** · gates: 1 rejected, 1 not evaluated"
         " · [report](#/report) · [model](#/model)",
         "**Sample data** (toy): the figures show that the pipeline works, not how good the model is"
         " on your data.",
@@ -61,7 +61,7 @@ def test_the_text_begins_with_objective_and_gates_and_states_the_reservations(ev
         "| Gate | Value | Rule | Result |\n"
         "| --- | --- | --- | --- |\n"
         "| train.accuracy | 0.9124 | >= 1 | rejected |\n"
-        "| train.bias | – | >= 1 | not judged |",
+        "| train.bias | – | >= 1 | not evaluated |",
         "Cached stages: none",
         "Run again with `python run.py usecase=demo target=rpi4`",
     ]

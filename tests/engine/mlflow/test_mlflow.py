@@ -141,9 +141,9 @@ def test_a_run_is_a_parent_with_a_child_for_each_stage(recorded: dict[str, Any])
         train["tags"]["rpi.gate.accuracy"] == "passed: 0.9 (rule: >= 0.95)"
         and train["status"] == "FINISHED"
     )
-    bias = "not judged: no value (rule: <= 0 if measured)"
+    bias = "not evaluated: no value (rule: <= 0 if measured)"
     assert train["tags"]["rpi.gate.bias"] == parent["tags"]["rpi.gate.train.bias"] == bias
-    assert parent["tags"]["rpi.gates"] == "1 passed, 1 not judged"
+    assert parent["tags"]["rpi.gates"] == "1 passed, 1 not evaluated"
     assert recorded["r1/split"]["files"] == ["out"]
     assert [file.partition("-")[0] for file in train["files"]] == [
         "figures/confusion_matrix",  # .html
@@ -155,7 +155,7 @@ def test_a_run_is_a_parent_with_a_child_for_each_stage(recorded: dict[str, Any])
     assert parent["files"] == ["report.html", *(f"run/{name}" for name in about)]
     description = parent["tags"]["mlflow.note.content"]
     assert description.startswith(
-        "**train.accuracy = 0.9** · gates: 1 passed, 1 not judged"
+        "**train.accuracy = 0.9** · gates: 1 passed, 1 not evaluated"
         " · [report](#/experiments/1/runs/PARENT/artifacts/report.html?workflowType=machine_learning)"
     )
     assert "**Sample data** (yoga)" in description

@@ -86,8 +86,8 @@ def test_a_gate_that_was_not_judged_is_not_counted_as_passed(events, make_job):
     gate = {"metric": "critical", "rule": "<= 0 if measured", "value": None, "passed": None}
     state = replay(events.add("gate", stage="scan", **gate).done().events)
     (gates,) = headline.tiles(state)
-    assert (gates.value, gates.more) == ("0 of 1", ("1 not judged",))
-    assert headline.verdict(state) == "Finished in 42 s. 0 gates passed, 1 not judged."
+    assert (gates.value, gates.more) == ("0 of 1", ("1 not evaluated",))
+    assert headline.verdict(state) == "Finished in 42 s. 0 gates passed, 1 not evaluated."
 
 
 def test_costs_are_found_by_their_names_whatever_the_stage_is_called(events, make_job):

@@ -160,7 +160,7 @@ def test_a_gate_says_whether_it_was_kept(events, make_job):
     assert said(events)[3:] == [
         "evaluate: accuracy 0.93 passes the gate (>= 0.85)",
         "evaluate: drop 0.02 fails the gate (<= 0.01)",
-        "evaluate: critical was not measured, so its gate (<= 0 if measured) is not judged",
+        "evaluate: critical was not measured, so its gate (<= 0 if measured) is not evaluated",
     ]
 
 

@@ -37,7 +37,7 @@ ENDINGS = [
     "cached",
     "retried",
     "without the gate's metric",
-    "not judged",
+    "not evaluated",
 ]
 
 
@@ -82,7 +82,7 @@ def runs(events, make_job):
         "finished": tested(0.9, True).done().events,
         "rejected": tested(0.5, False).done("rejected").events,
         "without the gate's metric": tested(None, False).done("rejected").events,
-        "not judged": tested(None, None).done().events,
+        "not evaluated": tested(None, None).done().events,
         "failed": made()
         .failed("train")
         .add(**skipped, because="train failed")
@@ -155,7 +155,7 @@ def test_a_sink_takes_a_run_of_every_ending(sink, runs, ending):
         "cached": "finished",
         "retried": "finished",
         "without the gate's metric": "rejected",
-        "not judged": "finished",
+        "not evaluated": "finished",
     }.get(ending, ending)
 
 

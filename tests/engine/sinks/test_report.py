@@ -182,7 +182,7 @@ def test_a_gate_that_was_not_judged_is_shown_as_neither_passed_nor_failed(events
         "gate", stage="scan", metric="critical", rule="<= 0 if measured", value=None, passed=None
     )
     page = page_of(events.done())
-    assert "not judged" in page and ">passed<" not in page and ">failed<" not in page
+    assert "not evaluated" in page and ">passed<" not in page and ">failed<" not in page
 
 
 def test_an_asset_shows_its_licence_and_whether_it_is_a_sample(events, make_job):
