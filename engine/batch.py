@@ -1,6 +1,6 @@
 """Runs one stage on a folder in parts: each part is a job whose outputs the store keeps.
 
-The same command therefore resumes after a kill or a lost device: finished parts come from the store,
+Repeating the command therefore resumes after a kill or a lost device: finished parts come from the store,
 and a container that is still processing a part on the device is adopted.
 """
 

@@ -241,7 +241,7 @@ class _Checking:
         if ref.stage is None:
             raise UserError(
                 f"{self.where}: assets.{ref.name}",
-                f"the stage '{name}' needs this asset, and none is given",
+                f"the stage '{name}' needs this asset, but none is given",
                 f"write assets.{ref.name}=NAME_OR_PATH",
             )
         gone = ref.stages[0]

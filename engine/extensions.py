@@ -18,5 +18,5 @@ def names(folder: str) -> tuple[str, ...]:
 
 
 def module(folder: str, name: str) -> ModuleType:
-    """Return the module engine/<folder>/<name>.py; ModuleNotFoundError if there is none."""
+    """Return the module engine/<folder>/<name>.py; raise ModuleNotFoundError if there is none."""
     return importlib.import_module(f"engine.{folder}.{name}")

@@ -36,7 +36,7 @@ class Resources(_Model):
     pids: int = Field(
         0,
         ge=0,
-        description="limit of processes and threads of its container; 0: the executor's limit",
+        description="limit on the processes and threads of its container; 0: the executor's limit",
     )
     accelerator: bool = Field(False, description="needs exclusive use of the target's accelerator")
     exclusive: bool = Field(
@@ -104,8 +104,8 @@ class StageSpec(_OfAKind):
     )
     timeout: Duration | None = Field(
         None,
-        description="such as 30m; ten times as long under emulation; then the whole process tree is "
-        "killed",
+        description="time limit of an attempt, such as 30m; ten times as long under emulation. The whole "
+        "process tree is then killed",
     )
     resources: Resources = Resources()
     env: Mapping[EnvName, EnvValue] = Field(
@@ -133,9 +133,7 @@ class StageSpec(_OfAKind):
 class UseCase(_Model):
     """A use case: parameters, assets, and a DAG of stages."""
 
-    name: Name = Field(
-        description="in letters from a to z, digits and _; left out: the file's name"
-    )
+    name: Name = Field(description="ASCII letters, digits and _; default: the file's name")
     description: str = ""
     params: Mapping[Name, Scalar | list[Scalar]] = Field(default_factory=dict)
     assets: Mapping[Name, str | None] = Field(

@@ -37,7 +37,8 @@ class Clean(BaseModel):
         None, description="remove only runs that are older than this, such as 30d"
     )
     max_size: Size | None = Field(
-        None, description="then remove the oldest runs until the store is smaller, such as 10G"
+        None,
+        description="then remove the oldest runs until the store is smaller than this, such as 10G",
     )
     dry_run: bool = Field(False, description="only show what would be removed")
 

@@ -351,5 +351,5 @@ def _task(package: Path) -> str:
         manifest = json.loads((package / "manifest.json").read_text(encoding="utf-8"))
         return str(manifest["task"]) if manifest.get("v", 1) != 1 else "activity"
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        what, fix = "it is damaged: it has no task", "run the use case again"
+        what, fix = "the manifest is damaged: it does not name a task", "run the use case again"
         raise UserError(f"{package}/manifest.json", what, fix) from None

@@ -338,7 +338,10 @@ def test_a_package_that_names_no_task_is_refused(packed, give):
     packed.usecase("packed", PACKED.replace("predict: mystages.look", "task: activity"))
     said = give("predict", "usecase=packed", "input=words")
     assert (said.status, said.out) == (2, "")
-    assert "manifest.json\n  it is damaged: it has no task\n  run the use case" in said.err
+    assert (
+        "manifest.json\n  the manifest is damaged: it does not name a task\n  run the use case"
+        in said.err
+    )
 
 
 def test_a_manifest_that_is_nested_without_end_names_no_task(packed, give):
@@ -347,7 +350,10 @@ def test_a_manifest_that_is_nested_without_end_names_no_task(packed, give):
     (package / "manifest.json").write_text("[" * 100_000)
     said = give("predict", "usecase=packed", "input=words")
     assert (said.status, said.out) == (2, "")
-    assert "manifest.json\n  it is damaged: it has no task\n  run the use case" in said.err
+    assert (
+        "manifest.json\n  the manifest is damaged: it does not name a task\n  run the use case"
+        in said.err
+    )
 
 
 # --- on the target's device
