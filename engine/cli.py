@@ -125,7 +125,7 @@ def _check_installation() -> None:
         raise UserError(
             str(ROOT),
             "the engine is installed without its configuration",
-            "install it as editable from its checkout: pip install -e FOLDER",
+            "install it in editable mode from its checkout: pip install -e FOLDER",
         )
 
 

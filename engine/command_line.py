@@ -269,7 +269,7 @@ def _command(bare: Sequence[str]) -> tuple[str, str | None]:
     if len(bare) > 1:
         raise UserError(
             f"run.py {' '.join(bare)}",
-            "only one command is allowed",
+            "these are several commands; only one is allowed",
             f"give one: run.py {bare[0]} key=value ...",
         )
     return bare[0], None

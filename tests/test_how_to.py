@@ -117,5 +117,5 @@ def test_an_engine_that_was_copied_without_its_configuration_says_so(copy):
     assert result.returncode == 2
     assert result.stderr.splitlines()[1:] == [
         "  the engine is installed without its configuration",
-        "  install it as editable from its checkout: pip install -e FOLDER",
+        "  install it in editable mode from its checkout: pip install -e FOLDER",
     ]

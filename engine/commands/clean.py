@@ -68,7 +68,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
         )
     for path, state in states.items():
         if state.damage:
-            print(f"kept: {as_typed(path)}: {state.damage}; remove the folder by hand")
+            print(f"kept: {as_typed(path)}: {state.damage}; remove the folder manually")
     for path in left:
         print(
             f"kept: {as_typed(path)}: some of it could not be removed, because it is in "
