@@ -1,4 +1,4 @@
-"""Turns a folder of the user's examples into the data parts for exporting a ready model."""
+"""Turns a folder of the user's examples into the data parts for exporting a trained model."""
 
 import math
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict

@@ -226,7 +226,7 @@ def _write(
     constants: dict[str, Any],
     parts: dict[str, list[dict[str, Any]]],
 ) -> None:
-    """Write one part: tensors, truth, labels and constants."""
+    """Write one part: tensors, ground truth, labels and constants."""
     import json
 
     import numpy as np

@@ -77,7 +77,7 @@ def test_the_same_picture_in_two_classes_is_in_neither(made, pictures):
     shutil.copy(pictures / "go" / "000.png", pictures / "stop" / "copy.png")
     metrics, said = made(pictures)
     assert metrics["ambiguous"] == 2
-    assert said == ["2 files are in two classes: left out: go/000.png, stop/copy.png"]
+    assert said == ["2 files are in two classes and are left out: go/000.png, stop/copy.png"]
 
 
 def test_empty_classes_and_classes_alike_are_noted(made, pictures):
@@ -85,9 +85,9 @@ def test_empty_classes_and_classes_alike_are_noted(made, pictures):
     (pictures / "go").rename(pictures / "STOP")
     _, said = made(pictures)
     assert said == [
-        "1 folders hold no picture and are no classes: empty",
-        "classes differ only in upper and lower case: STOP, stop; if they are the same, give their "
-        "folders or rows one name",
+        "1 folders contain no picture and are not classes: empty",
+        "classes differ only in upper and lower case: STOP, stop; if they are the same "
+        "class, use one name for their folders or rows",
     ]
 
 
@@ -130,5 +130,5 @@ def test_pictures_none_of_which_can_be_read_are_refused(made, tmp_path):
     for label in ("cat", "dog"):
         (tmp_path / "bad" / label).mkdir(parents=True)
         (tmp_path / "bad" / label / "1.jpg").touch()
-    with pytest.raises(StageError, match=r"no picture is readable: cat/1\.jpg"):
+    with pytest.raises(StageError, match=r"no picture can be read: cat/1\.jpg"):
         made(tmp_path / "bad")

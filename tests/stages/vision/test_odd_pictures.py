@@ -94,6 +94,6 @@ def test_predict_answers_the_same_pictures_and_names_the_rest(answered):
     metrics, notes, sources = answered
     assert sorted(sources) == sorted(set(odd.READ) - set(HEIC))
     assert metrics["skipped"] == len(odd.REFUSED)
-    assert "1 files are of no kind that is read, and left out: notes.txt" in notes
+    assert "1 files have unsupported formats and are skipped: notes.txt" in notes
     for name in odd.REFUSED:
         assert odd.ODD[name].reason in reason(notes, name)
