@@ -107,7 +107,8 @@ def _is_frame(task: Task, path: Path) -> bool:
 def _tell_left_out(names: list[str]) -> None:
     if names:
         note(
-            f"{len(names)} files have unsupported formats and are skipped: {'; '.join(names[:NAMED])}"
+            f"skipped {len(names)} file{'s' * (len(names) != 1)} in an unsupported format: "
+            + "; ".join(names[:NAMED])
         )
 
 

@@ -76,7 +76,8 @@ def predict(
             progress(at, len(clips), clip.name)
             run.answer(clip)
     if run.bad:
-        note(f"{len(run.bad)} files cannot be read and are skipped: {'; '.join(run.bad[:NAMED])}")
+        files = f"{len(run.bad)} unreadable file{'s' * (len(run.bad) != 1)}"
+        note(f"skipped {files}: {'; '.join(run.bad[:NAMED])}")
     if not run.inputs and not partial:
         raise StageError(f"nothing can be read: {'; '.join(run.bad[:NAMED])}")
     note(f"answered with {opened.ran_on}")

@@ -170,7 +170,7 @@ def _check(parts: dict[str, list[dict[str, Any]]], labels: list[str], rows: Any)
     ]
     if twins:
         raise StageError(
-            f"{len(twins)} clips are in both the training part and the test part, such as "
+            f"the training and test parts have {len(twins)} clip{'s' * (len(twins) != 1)} in common, such as "
             f"{twins[0][0]} and {twins[0][1]}"
         )
 

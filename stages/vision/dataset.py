@@ -80,14 +80,13 @@ def dataset(
     fit = kept.package.constants["fit"] if kept else fit
     constants = {**_input(picture, size), "fit": fit}
     read = _Read(found.sources, constants)
-    _tell(found.ignored, "are not pictures")
-    _tell(found.empty, "contain no picture and are not classes", "folders")
+    _tell("skipped", found.ignored, "non-picture file")
+    _tell("ignored", found.empty, "folder", " without pictures")
     _tell_alike(found.alike)
-    _tell(read.bad, "cannot be read")
+    _tell("skipped", read.bad, "unreadable file")
     ambiguous = _split.ambiguous(read.digests, read.sources)
-    _tell(
-        [read.sources[at].name for at in sorted(ambiguous)], "are in two classes and are left out"
-    )
+    repeated = [read.sources[at].name for at in sorted(ambiguous)]
+    _tell("left out", repeated, "file", " that are in two classes")
     group = _duplicates.groups(np.stack(read.thumbnails))
     shares, names = (test_share, val_share), [one.hex()[:16] for one in read.digests]
     if kept:
@@ -157,10 +156,11 @@ class _Read:
             raise StageError(f"no picture can be read: {self.bad[0]}")
 
 
-def _tell(names: list[str], what: str, of: str = "files") -> None:
+def _tell(done: str, names: list[str], what: str, which: str = "") -> None:
     if names:
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        note(f"{len(names)} {of} {what}: {', '.join(names[:NAMED])}{more}")
+        count = f"{len(names)} {what}{'s' * (len(names) != 1)}"
+        note(f"{done} {count}{which}: {', '.join(names[:NAMED])}{more}")
 
 
 def _tell_alike(labels: list[str]) -> None:

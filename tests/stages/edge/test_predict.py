@@ -275,7 +275,7 @@ def test_files_of_another_kind_are_left_out_and_told(
     (tmp_path / "mine/b.svg").write_bytes(b"")
     metrics = predict_stage(pictures, tmp_path / "result", tmp_path / "mine", task="tensors")
     assert metrics["inputs"] == 1
-    assert said == ["1 files have unsupported formats and are skipped: b.svg"]
+    assert said == ["skipped 1 file in an unsupported format: b.svg"]
 
 
 def test_a_file_of_another_kind_says_which_are_read(pictures: Path, tmp_path: Path) -> None:

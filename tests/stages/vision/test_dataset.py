@@ -69,15 +69,15 @@ def test_whatever_cannot_be_read_is_counted_and_named(made, pictures):
     (pictures / "stop" / "cut.png").write_bytes(whole[: len(whole) // 2])
     metrics, said = made(pictures)
     assert metrics["unreadable"] == 4
-    assert said[0] == "1 files are not pictures: go/notes.txt"
-    assert said[1].startswith("3 files cannot be read: go/empty.jpg (")
+    assert said[0] == "skipped 1 non-picture file: go/notes.txt"
+    assert said[1].startswith("skipped 3 unreadable files: go/empty.jpg (")
 
 
 def test_the_same_picture_in_two_classes_is_in_neither(made, pictures):
     shutil.copy(pictures / "go" / "000.png", pictures / "stop" / "copy.png")
     metrics, said = made(pictures)
     assert metrics["ambiguous"] == 2
-    assert said == ["2 files are in two classes and are left out: go/000.png, stop/copy.png"]
+    assert said == ["left out 2 files that are in two classes: go/000.png, stop/copy.png"]
 
 
 def test_empty_classes_and_classes_alike_are_noted(made, pictures):
@@ -85,7 +85,7 @@ def test_empty_classes_and_classes_alike_are_noted(made, pictures):
     (pictures / "go").rename(pictures / "STOP")
     _, said = made(pictures)
     assert said == [
-        "1 folders contain no picture and are not classes: empty",
+        "ignored 1 folder without pictures: empty",
         "classes differ only in upper and lower case: STOP, stop; if they are the same "
         "class, use one name for their folders or rows",
     ]

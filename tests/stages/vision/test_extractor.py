@@ -63,7 +63,7 @@ TALL = G(
         (TALL, "not one embedding"),
         (
             G([T((1, 8), "UINT8"), T((1, 8), "UINT8")], [Op("RELU", (0,), (1,))]),
-            "not a square picture",
+            "not a square RGB picture",
         ),
     ],
 )

@@ -74,7 +74,7 @@ def test_a_csv_lists_files_beside_it(tmp_path, where):
         ("name,class\n", "has the columns name, class: write file,label"),
         ("", "has the columns none"),
         ("file,label\n1.jpg,\n", "line 2: a file and a label are required"),
-        ("file,label\ngone.jpg,cat\n", "lists gone.jpg, which data/ does not have"),
+        ("file,label\ngone.jpg,cat\n", "lists gone.jpg, not found in data/"),
         (
             "file,label,split\n1.jpg,cat,dev\n",
             "line 2: 'dev' is not a split: write train, val or test",
@@ -96,7 +96,7 @@ def test_a_csv_that_cannot_be_meant_is_refused(tmp_path, text, said):
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        (("1.jpg",), "has no folders: make a folder for each class"),
+        (("1.jpg",), "has no folders: make one folder per class"),
         (("cat/1.jpg",), "at least two classes, but the only one is cat"),
         (("cat/1.txt", "dog/2.txt"), "at least two classes, but there are none"),
         (("train/cat/1.jpg", "test/cat/2.jpg", "new/3.jpg"), "the pictures contain new"),
